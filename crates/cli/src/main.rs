@@ -1,0 +1,2 @@
+//! The pilothouse program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The stack file: YAML text to a validated stack, with every problem at its line.

@@ -1,0 +1,1 @@
+//! Names, states, plans and events of Pilothouse: data and pure functions.

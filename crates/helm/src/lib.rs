@@ -1,0 +1,1 @@
+//! The helm binary as a typed client, release records and chart archives.

@@ -1,0 +1,1 @@
+//! The cluster side of Pilothouse: discovery, apply, delete, readiness, evidence.

@@ -1,0 +1,1 @@
+//! A lifecycle around every Helm release: the library.

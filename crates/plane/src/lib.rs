@@ -1,0 +1,1 @@
+//! A throwaway real Kubernetes control plane as plain processes.

@@ -1,0 +1,33 @@
+//! Child processes that have a deadline and never outlive their parent.
+//!
+//! Everything Pilothouse starts (helm, the programs of a plane, a user's command) goes through [`Spawn`]. A child
+//!
+//! * leads a process group of its own, so that a Ctrl-C on the terminal reaches it only when we decide so;
+//! * gets exactly the environment it was given, nothing is inherited;
+//! * dies with its parent, also when the parent is killed with SIGKILL (`PR_SET_PDEATHSIG`, Linux);
+//! * is always reaped, and what is left of its group when it ends is killed.
+//!
+//! ```
+//! use pilothouse_process::{run, Ended, Limits, Spawn};
+//! use std::time::Duration;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let limits = Limits { timeout: Duration::from_secs(5), grace: Duration::from_secs(1) };
+//! let done = run(Spawn::new("/bin/sh").args(["-c", "echo hello"]), limits, &CancellationToken::new()).await?;
+//! assert_eq!(done.ended, Ended::Exited);
+//! assert_eq!(done.stdout.text(), "hello\n");
+//! # Ok(())
+//! # }
+//! ```
+
+mod child;
+mod guard;
+mod run;
+mod spawn;
+
+pub use child::Child;
+pub use run::{Captured, Ended, Finished, Limits, run};
+pub use rustix::process::Signal;
+pub use spawn::{Sink, Spawn, SpawnError};
