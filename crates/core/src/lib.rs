@@ -1,1 +1,37 @@
 //! Names, states, plans and events of Pilothouse: data and pure functions.
+//!
+//! Nothing here reads a clock, a file, the environment or the network; everything can be tested as a table.
+
+mod chart_info;
+mod cluster_object;
+mod constraint;
+mod event;
+mod finding;
+mod ids;
+mod outcome;
+mod payload;
+mod readiness;
+mod release;
+mod sensitive;
+mod stack;
+mod state;
+mod step;
+
+pub use chart_info::{
+    ChartInfo, ChartRef, ChartSource, CrdPolicy, FailurePolicy, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
+};
+pub use cluster_object::{
+    CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, keeps_on_uninstall, object_ref, restart_patch,
+};
+pub use constraint::{ConstraintError, VersionConstraint};
+pub use event::{Event, EventKind, Note};
+pub use finding::{Class, Finding, code};
+pub use ids::{InvalidName, ObjectRef, Phase, ReleaseKey, RunId, check_namespace, check_release_name};
+pub use outcome::{Cause, Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict};
+pub use payload::{Payload, PayloadError, PayloadKey};
+pub use readiness::{ObjectStatus, Readiness};
+pub use release::{RevisionMeta, RevisionStatus};
+pub use sensitive::{Redactor, Sensitive};
+pub use stack::{ReleaseSpec, Stack};
+pub use state::{Decision, Observation, ReleaseState, decide, determine};
+pub use step::{AdoptStep, ApplyStep, CommandStep, DeleteStep, On, RestartStep, StepKind, StepSpec, WaitFor, WaitStep};

@@ -31,8 +31,7 @@ impl Child {
     pub(crate) fn new(process: &mut std::process::Child) -> (Self, Reaper) {
         let group = Arc::new(Group { pid: process.id(), alive: Mutex::new(true) });
         let (tx, exit) = watch::channel(None);
-        let child =
-            Self { group: group.clone(), exit, stdout: process.stdout.take(), stderr: process.stderr.take() };
+        let child = Self { group: group.clone(), exit, stdout: process.stdout.take(), stderr: process.stderr.take() };
         (child, Reaper { group, exit: tx })
     }
 

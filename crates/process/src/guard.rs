@@ -12,7 +12,8 @@ impl Guard {
     /// Starts a guard over the process group `group`.
     pub(crate) fn start(group: u32) -> io::Result<Option<Self>> {
         // `read` returns when the other end of the pipe closes, however this process ends.
-        let script = r#"read -r _; kill -KILL -- "-$1""#;
+        // No `--` before the group: dash's kill does not know it.
+        let script = r#"read -r _; kill -KILL "-$1""#;
         Command::new("/bin/sh")
             .args(["-c", script, "pilothouse-guard", &group.to_string()])
             .env_clear()

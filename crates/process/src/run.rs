@@ -95,7 +95,9 @@ pub async fn run(spawn: Spawn, limits: Limits, cancel: &CancellationToken) -> Re
 }
 
 impl Child {
-    fn take_streams(&mut self) -> std::io::Result<(Option<tokio::process::ChildStdout>, Option<tokio::process::ChildStderr>)> {
+    fn take_streams(
+        &mut self,
+    ) -> std::io::Result<(Option<tokio::process::ChildStdout>, Option<tokio::process::ChildStderr>)> {
         let out = self.stdout.take().map(tokio::process::ChildStdout::from_std).transpose()?;
         let err = self.stderr.take().map(tokio::process::ChildStderr::from_std).transpose()?;
         Ok((out, err))

@@ -1,4 +1,5 @@
 //! What a child may and may not outlive, with real processes.
+#![expect(clippy::unwrap_used, reason = "a failed set-up should end the test")]
 
 use pilothouse_process::{Ended, Limits, Sink, Spawn, run};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -51,13 +52,16 @@ async fn captures_both_streams_and_the_exit_code() {
 
 #[tokio::test]
 async fn the_environment_is_only_what_was_given() {
-    let done = run(Spawn::new("/usr/bin/env").env("A", "1"), limits(5_000, 100), &CancellationToken::new()).await.unwrap();
+    let done =
+        run(Spawn::new("/usr/bin/env").env("A", "1"), limits(5_000, 100), &CancellationToken::new()).await.unwrap();
     assert_eq!(done.stdout.text(), "A=1\n");
 }
 
 #[tokio::test]
 async fn a_program_that_ignores_sigterm_is_killed_after_the_grace() {
-    let done = run(sh("trap '' TERM; while :; do sleep 0.05; done"), limits(200, 200), &CancellationToken::new()).await.unwrap();
+    let done = run(sh("trap '' TERM; while :; do sleep 0.05; done"), limits(200, 200), &CancellationToken::new())
+        .await
+        .unwrap();
     assert_eq!(done.ended, Ended::TimedOut);
     assert!(!done.status.success());
     assert!(done.elapsed >= Duration::from_millis(400), "{:?}", done.elapsed);
@@ -90,7 +94,8 @@ async fn what_the_child_left_running_ends_with_it() {
 async fn dropping_the_child_kills_its_group() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pid");
-    let child = sh(&format!("sleep 300 & echo $! > {}; wait", file.display())).stdout(Sink::Null).start().await.unwrap();
+    let child =
+        sh(&format!("sleep 300 & echo $! > {}; wait", file.display())).stdout(Sink::Null).start().await.unwrap();
     let (leader, grandchild) = (child.id().cast_signed(), read_pid(&file));
     drop(child);
     assert!(gone_within(leader, Duration::from_secs(5)) && gone_within(grandchild, Duration::from_secs(5)));

@@ -1,0 +1,178 @@
+//! How releases and runs end.
+
+use crate::finding::{Class, Finding};
+use crate::ids::{ObjectRef, Phase, ReleaseKey};
+use crate::readiness::ObjectStatus;
+use serde::{Deserialize, Serialize};
+
+/// How a release ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum ReleaseOutcome {
+    /// Everything was done.
+    Done {
+        /// What `exec` did, in one line.
+        summary: String,
+    },
+    /// It was left alone on purpose.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+    /// `check_prerequisites` found reasons not to begin; nothing was changed.
+    Refused {
+        /// All of them.
+        findings: Vec<Finding>,
+    },
+    /// A phase failed.
+    Failed(Failure),
+    /// The user stopped it.
+    Interrupted {
+        /// In this phase.
+        phase: Phase,
+    },
+    /// It was not begun because something else ended the run.
+    NotStarted {
+        /// What.
+        reason: String,
+    },
+}
+
+/// A failed phase: the cause first, and what was done about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The phase that failed.
+    pub phase: Phase,
+    /// The step that failed, if it was one.
+    pub step: Option<String>,
+    /// What went wrong, outermost first, redacted.
+    pub error: Vec<String>,
+    /// What was seen in the cluster before anything was cleaned up.
+    pub causes: Vec<Cause>,
+    /// What failed in `on_deploy_failure` itself. It never takes the place of `error`.
+    pub on_deploy_failure_error: Option<String>,
+    /// What the failure policy did.
+    pub next: NextStep,
+}
+
+/// An object that is not what it should be, with what tells why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// The object.
+    pub object: ObjectRef,
+    /// How it stands.
+    pub status: ObjectStatus,
+    /// Lines of evidence: container states, events, the end of a log.
+    pub evidence: Vec<String>,
+}
+
+/// What was done after a failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "did", rename_all = "snake_case")]
+pub enum NextStep {
+    /// Nothing.
+    Left {
+        /// Why.
+        why: String,
+    },
+    /// The release was rolled back.
+    RolledBack {
+        /// To this revision.
+        to_revision: u32,
+    },
+    /// The release was uninstalled.
+    Uninstalled,
+    /// The policy's action failed too.
+    RemediationFailed {
+        /// What it tried.
+        tried: String,
+        /// What went wrong.
+        error: String,
+    },
+}
+
+/// How a run ended; the program makes the exit code of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunVerdict {
+    /// Everything was done.
+    Done,
+    /// A release failed, or could not be acted on.
+    Failed,
+    /// What was given is wrong; nothing was changed.
+    BadInput,
+    /// Refused because something could be lost or taken over.
+    Refused,
+    /// The user stopped it.
+    Interrupted,
+}
+
+/// All releases of a run, in its order, with how they ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunOutcome {
+    /// Each release.
+    pub releases: Vec<(ReleaseKey, ReleaseOutcome)>,
+}
+
+impl RunOutcome {
+    /// One word for the whole run. An interrupt wins over everything, a failure over a refusal, a refusal over bad input.
+    pub fn verdict(&self) -> RunVerdict {
+        let mut verdict = RunVerdict::Done;
+        for (_, outcome) in &self.releases {
+            let this = outcome.verdict();
+            if weight(this) > weight(verdict) {
+                verdict = this;
+            }
+        }
+        verdict
+    }
+}
+
+impl ReleaseOutcome {
+    /// What this release alone makes of the run. A release that was not begun says nothing: what stopped it does.
+    pub fn verdict(&self) -> RunVerdict {
+        match self {
+            Self::Done { .. } | Self::Skipped { .. } | Self::NotStarted { .. } => RunVerdict::Done,
+            Self::Failed(_) => RunVerdict::Failed,
+            Self::Interrupted { .. } => RunVerdict::Interrupted,
+            Self::Refused { findings } => match findings.iter().map(|finding| finding.class).max() {
+                Some(Class::Blocked) => RunVerdict::Failed,
+                Some(Class::Unsafe) => RunVerdict::Refused,
+                Some(Class::BadInput) | None => RunVerdict::BadInput,
+            },
+        }
+    }
+}
+
+fn weight(verdict: RunVerdict) -> u8 {
+    match verdict {
+        RunVerdict::Done => 0,
+        RunVerdict::BadInput => 1,
+        RunVerdict::Refused => 2,
+        RunVerdict::Failed => 3,
+        RunVerdict::Interrupted => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn refused(classes: &[Class]) -> ReleaseOutcome {
+        let findings = classes.iter().map(|class| Finding::new(*class, "X", "a", "b")).collect();
+        ReleaseOutcome::Refused { findings }
+    }
+
+    #[rstest]
+    #[case(vec![], RunVerdict::Done)]
+    #[case(vec![refused(&[Class::BadInput])], RunVerdict::BadInput)]
+    #[case(vec![refused(&[Class::BadInput, Class::Unsafe])], RunVerdict::Refused)]
+    #[case(vec![refused(&[Class::Unsafe]), refused(&[Class::Blocked, Class::BadInput])], RunVerdict::Failed)]
+    #[case(vec![refused(&[Class::Blocked]), ReleaseOutcome::Interrupted { phase: Phase::Exec }], RunVerdict::Interrupted)]
+    #[case(vec![ReleaseOutcome::NotStarted { reason: String::new() }, refused(&[Class::Unsafe])], RunVerdict::Refused)]
+    fn verdicts(#[case] outcomes: Vec<ReleaseOutcome>, #[case] expected: RunVerdict) {
+        let releases = outcomes.into_iter().map(|outcome| (ReleaseKey::new("a", "b"), outcome)).collect();
+        assert_eq!(RunOutcome { releases }.verdict(), expected);
+    }
+}

@@ -1,0 +1,98 @@
+//! Helm's own records, as far as their metadata tells.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The status of a revision (`pkg/release/v1/status.go`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RevisionStatus {
+    /// Helm does not know either.
+    Unknown,
+    /// The current one.
+    Deployed,
+    /// Removed, with its history kept.
+    Uninstalled,
+    /// Was deployed once.
+    Superseded,
+    /// Its deploy failed.
+    Failed,
+    /// Being removed, or its removal stopped half-way.
+    Uninstalling,
+    /// Being installed, or its install was killed.
+    PendingInstall,
+    /// Being upgraded, or its upgrade was killed.
+    PendingUpgrade,
+    /// Being rolled back, or its rollback was killed or failed in a hook.
+    PendingRollback,
+}
+
+impl RevisionStatus {
+    /// All statuses.
+    pub const ALL: [Self; 9] = [
+        Self::Unknown,
+        Self::Deployed,
+        Self::Uninstalled,
+        Self::Superseded,
+        Self::Failed,
+        Self::Uninstalling,
+        Self::PendingInstall,
+        Self::PendingUpgrade,
+        Self::PendingRollback,
+    ];
+
+    /// Helm's word for it, as in the record's label `status`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Deployed => "deployed",
+            Self::Uninstalled => "uninstalled",
+            Self::Superseded => "superseded",
+            Self::Failed => "failed",
+            Self::Uninstalling => "uninstalling",
+            Self::PendingInstall => "pending-install",
+            Self::PendingUpgrade => "pending-upgrade",
+            Self::PendingRollback => "pending-rollback",
+        }
+    }
+
+    /// Reads Helm's word; a word of a newer Helm is [`RevisionStatus::Unknown`].
+    pub fn from_name(name: &str) -> Self {
+        Self::ALL.into_iter().find(|status| status.name() == name).unwrap_or(Self::Unknown)
+    }
+
+    /// Whether Helm refuses to touch the release in this status.
+    pub fn is_pending(self) -> bool {
+        match self {
+            Self::PendingInstall | Self::PendingUpgrade | Self::PendingRollback => true,
+            Self::Unknown
+            | Self::Deployed
+            | Self::Uninstalled
+            | Self::Superseded
+            | Self::Failed
+            | Self::Uninstalling => false,
+        }
+    }
+}
+
+impl fmt::Display for RevisionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What the metadata of one stored revision tells, without its payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevisionMeta {
+    /// The namespace of the release.
+    pub namespace: String,
+    /// The release name.
+    pub name: String,
+    /// The revision, from 1.
+    pub revision: u32,
+    /// Its status by the record's label.
+    pub status: RevisionStatus,
+    /// When the record was last written (label `modifiedAt`, else `createdAt`, else the object's creation).
+    pub written_at: Option<Timestamp>,
+}
