@@ -1,0 +1,278 @@
+//! The port through which everything else sees a cluster.
+
+use crate::discovery::Discovery;
+use crate::error::ClusterError;
+use crate::{records, workload};
+use async_trait::async_trait;
+use pilothouse_core::{ObjectRef, RevisionMeta};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A Kubernetes cluster. `Cluster` is the real one; tests bring their own.
+///
+/// Objects are JSON as the API gives it. References that are passed in should be complete (see
+/// [`ClusterClient::resolve`]); what is missing is completed from discovery, and a namespaced object without a namespace
+/// is looked for in `default`. Every method returns within the client's request deadline.
+#[async_trait]
+pub trait ClusterClient: Send + Sync {
+    /// The server's version.
+    ///
+    /// # Errors
+    /// When there is no answer, or it cannot be understood.
+    async fn version(&self) -> Result<ServerVersion, ClusterError>;
+
+    /// The kinds the cluster serves. Kept after the first call until `fresh` is asked for.
+    ///
+    /// # Errors
+    /// When there is no answer, or it cannot be understood.
+    async fn discovery(&self, fresh: bool) -> Result<Arc<Discovery>, ClusterError>;
+
+    /// Reads one object; `None` only when the server says that this object does not exist.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotServed`] when the cluster does not know the kind; otherwise as for any request.
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError>;
+
+    /// Reads all objects of a query, page by page, each with `apiVersion` and `kind`.
+    ///
+    /// # Errors
+    /// As for [`ClusterClient::get`].
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError>;
+
+    /// As [`ClusterClient::list`], but only `apiVersion`, `kind` and `metadata` of each: what the objects hold (the data
+    /// of Secrets) is not transferred.
+    ///
+    /// # Errors
+    /// As for [`ClusterClient::get`].
+    async fn list_metadata(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError>;
+
+    /// Server-side apply; gives the object as it is afterwards.
+    ///
+    /// # Errors
+    /// [`ClusterError::Conflict`] when another field manager owns a field and `force` is not set,
+    /// [`ClusterError::Invalid`] when the server refuses the object, otherwise as for any request.
+    async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Value, ClusterError>;
+
+    /// Changes an object by a JSON merge patch (RFC 7396), only if the precondition holds.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`] when it does not exist, [`ClusterError::Conflict`] when the precondition does not hold.
+    async fn merge_patch(
+        &self,
+        object: &ObjectRef,
+        patch: &Value,
+        precondition: &Precondition,
+    ) -> Result<Value, ClusterError>;
+
+    /// Deletes an object, only if the precondition holds; `false` when it was not there. The object may still exist
+    /// afterwards for as long as its finalizers and dependents take.
+    ///
+    /// # Errors
+    /// [`ClusterError::Conflict`] when the precondition does not hold, otherwise as for any request.
+    async fn delete(
+        &self,
+        object: &ObjectRef,
+        precondition: &Precondition,
+        propagation: Propagation,
+    ) -> Result<bool, ClusterError>;
+
+    /// Creates a namespace; `false` when it was there.
+    ///
+    /// # Errors
+    /// As for any request.
+    async fn create_namespace(&self, name: &str) -> Result<bool, ClusterError>;
+
+    /// The last `lines` lines of a container's log, of its previous run if asked for; empty when there is none.
+    ///
+    /// # Errors
+    /// As for any request. A node that cannot be reached is [`ClusterError::Api`].
+    async fn pod_log_tail(&self, log: &LogQuery) -> Result<String, ClusterError>;
+
+    /// What the cluster serves, in the form of Helm's `--api-versions`: `v1`, `apps/v1`, `apps/v1/Deployment`.
+    ///
+    /// # Errors
+    /// As for [`ClusterClient::discovery`].
+    async fn api_versions(&self) -> Result<Vec<String>, ClusterError> {
+        Ok(self.discovery(false).await?.api_versions())
+    }
+
+    /// Completes a reference as people write it (`deploy/web`, `Deployment.apps/web`): API version, kind, and the
+    /// namespace (the default one where none is given, none for cluster-scoped kinds). A kind that is not known asks
+    /// the cluster once more, since its definition may just have been created.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotServed`] when the cluster does not know the kind.
+    async fn resolve(&self, object: &ObjectRef, default_namespace: &str) -> Result<ObjectRef, ClusterError> {
+        match self.discovery(false).await?.resolve(object, default_namespace) {
+            Err(ClusterError::NotServed { .. }) => self.discovery(true).await?.resolve(object, default_namespace),
+            resolved => resolved,
+        }
+    }
+
+    /// How many objects a query matches, by their metadata.
+    ///
+    /// # Errors
+    /// As for [`ClusterClient::get`].
+    async fn count(&self, query: &ListQuery) -> Result<usize, ClusterError> {
+        Ok(self.list_metadata(query).await?.len())
+    }
+
+    /// Helm's records of releases, from their metadata: of one namespace or of all, of one release or of all, by
+    /// namespace, name and revision.
+    ///
+    /// # Errors
+    /// As for any request; an error is never an empty list.
+    async fn release_revisions(
+        &self,
+        driver: HelmDriver,
+        namespace: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<Vec<RevisionMeta>, ClusterError> {
+        records::revisions(self, driver, namespace, name).await
+    }
+
+    /// What Helm stored of one revision: the bytes under `release`, without Kubernetes' own base64 but still with
+    /// Helm's. `None` when there is no such record.
+    ///
+    /// # Errors
+    /// As for any request; [`ClusterError::Malformed`] when the record has no readable payload.
+    async fn release_payload(
+        &self,
+        driver: HelmDriver,
+        namespace: &str,
+        name: &str,
+        revision: u32,
+    ) -> Result<Option<Vec<u8>>, ClusterError> {
+        records::payload(self, driver, namespace, name, revision).await
+    }
+
+    /// The events of a namespace that are about one of the objects with these UIDs (all when there are none), oldest
+    /// first. Events of cluster-scoped objects are in namespace `default`.
+    ///
+    /// # Errors
+    /// As for any request.
+    async fn events(&self, namespace: &str, uids: &[String]) -> Result<Vec<Value>, ClusterError> {
+        workload::events(self, namespace, uids).await
+    }
+
+    /// The pods of a workload: of a Deployment those of its newest ReplicaSet, of a StatefulSet, DaemonSet, ReplicaSet
+    /// or Job those it controls, of a Pod itself. Empty for any other kind and for an object that does not exist.
+    ///
+    /// # Errors
+    /// As for any request.
+    async fn pods_of(&self, workload: &ObjectRef) -> Result<Vec<Value>, ClusterError> {
+        workload::pods_of(self, workload).await
+    }
+}
+
+/// The version of an API server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerVersion {
+    /// `v1.36.2`, with a vendor's suffix where there is one (`v1.30.4-eks-1234`).
+    pub git_version: String,
+    /// `1`
+    pub major: String,
+    /// `36`, or `36+` at some vendors.
+    pub minor: String,
+}
+
+/// Which objects to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListQuery {
+    /// `v1`, `apps/v1`.
+    pub api_version: String,
+    /// The kind of the objects (`Pod`).
+    pub kind: String,
+    /// One namespace; `None` for all, and for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// A label selector as Kubernetes writes it: `app=web,tier!=db`.
+    pub label_selector: Option<String>,
+}
+
+impl ListQuery {
+    /// All objects of a kind in all namespaces.
+    pub fn new(api_version: impl Into<String>, kind: impl Into<String>) -> Self {
+        Self { api_version: api_version.into(), kind: kind.into(), namespace: None, label_selector: None }
+    }
+
+    /// Only in this namespace.
+    #[must_use]
+    pub fn within(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Only those with these labels.
+    #[must_use]
+    pub fn labelled(mut self, selector: impl Into<String>) -> Self {
+        self.label_selector = Some(selector.into());
+        self
+    }
+}
+
+/// How to apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyOptions {
+    /// The name under which the fields are owned.
+    pub field_manager: String,
+    /// Take fields over that others own.
+    pub force: bool,
+    /// Let the server check everything and change nothing (`dryRun=All`).
+    pub dry_run: bool,
+    /// Where a namespaced object goes that names no namespace.
+    pub default_namespace: Option<String>,
+}
+
+/// What must hold for a change to be made. Without any, it is made in any case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Precondition {
+    /// It is still this very object (`metadata.uid`).
+    pub uid: Option<String>,
+    /// Nobody has changed it since (`metadata.resourceVersion`).
+    pub resource_version: Option<String>,
+}
+
+impl Precondition {
+    /// The object is exactly as it was read.
+    pub fn unchanged(object: &Value) -> Self {
+        let text = |pointer| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        Self { uid: text("/metadata/uid"), resource_version: text("/metadata/resourceVersion") }
+    }
+}
+
+/// What happens to the dependents of a deleted object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Propagation {
+    /// They are deleted afterwards.
+    #[default]
+    Background,
+    /// They are deleted first.
+    Foreground,
+    /// They are left.
+    Orphan,
+}
+
+/// Where Helm keeps its records (`--driver`, `HELM_DRIVER`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HelmDriver {
+    /// In Secrets of type `helm.sh/release.v1`.
+    #[default]
+    Secret,
+    /// In ConfigMaps.
+    ConfigMap,
+}
+
+/// Which log to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogQuery {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The container, also an init container.
+    pub container: String,
+    /// Of the run before the present one.
+    pub previous: bool,
+    /// At most so many lines, from the end.
+    pub lines: u32,
+}

@@ -1,0 +1,115 @@
+//! What can go wrong when talking to a cluster.
+
+use pilothouse_core::ObjectRef;
+use std::error::Error;
+use std::time::Duration;
+
+/// Why a request to the cluster failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No answer came: connection refused or cut, no route, a bad certificate.
+    #[error("the Kubernetes API cannot be reached")]
+    Unreachable {
+        /// What the connection says.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// No answer came in time.
+    #[error("the Kubernetes API did not answer within {} s ({what})", after.as_secs_f32())]
+    Timeout {
+        /// What was asked for.
+        what: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The credentials are not accepted (401), or none could be obtained.
+    #[error("the Kubernetes API does not accept the credentials: {message}")]
+    Unauthorized {
+        /// What the server or the credential plugin says.
+        message: String,
+    },
+    /// The credentials do not allow it (403).
+    #[error("not allowed to {verb} {what}: {message}")]
+    Forbidden {
+        /// The verb of RBAC: `get`, `list`, `patch`, `delete`, `create`.
+        verb: String,
+        /// The object or list.
+        what: String,
+        /// What the server says.
+        message: String,
+    },
+    /// The cluster does not know this kind (not in its discovery).
+    #[error("the cluster serves no kind `{kind}`{}", group.as_ref().map(|group| format!(" in `{group}`")).unwrap_or_default())]
+    NotServed {
+        /// The kind as it was asked for.
+        kind: String,
+        /// The API version or group it was asked for in, if any.
+        group: Option<String>,
+    },
+    /// The object that was to be changed does not exist.
+    #[error("{object} does not exist")]
+    NotFound {
+        /// The object.
+        object: ObjectRef,
+    },
+    /// Someone else changed the object, or owns the fields (409).
+    #[error("{object}: {message}")]
+    Conflict {
+        /// The object.
+        object: ObjectRef,
+        /// What the server says.
+        message: String,
+    },
+    /// The server refuses the object as it is (400, 413, 422, admission).
+    #[error("{object} is not accepted: {message}")]
+    Invalid {
+        /// The object.
+        object: ObjectRef,
+        /// What the server says.
+        message: String,
+    },
+    /// The object lacks what is needed to name it.
+    #[error("an object without {lacks} cannot be sent to the cluster")]
+    Unnamed {
+        /// `apiVersion`, `kind`, `metadata.name` or `metadata.namespace`.
+        lacks: &'static str,
+    },
+    /// Any other refusal.
+    #[error("the Kubernetes API answered {status} to {what}: {message}")]
+    Api {
+        /// The HTTP status.
+        status: u16,
+        /// What was asked for.
+        what: String,
+        /// What the server says.
+        message: String,
+    },
+    /// The answer cannot be understood. Its content is not shown: it may hold secrets.
+    #[error("the answer to {what} cannot be understood")]
+    Malformed {
+        /// What was asked for.
+        what: String,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl ClusterError {
+    /// Whether the same request may well succeed a little later: no connection, no answer in time, too many requests,
+    /// a server error.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Timeout { .. } => true,
+            Self::Api { status, .. } => *status == 429 || *status >= 500,
+            Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::NotServed { .. }
+            | Self::NotFound { .. }
+            | Self::Conflict { .. }
+            | Self::Invalid { .. }
+            | Self::Unnamed { .. }
+            | Self::Malformed { .. } => false,
+        }
+    }
+}

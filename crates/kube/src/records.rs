@@ -1,0 +1,128 @@
+//! Helm's records of releases, read through the port.
+
+use crate::client::{ClusterClient, HelmDriver, ListQuery};
+use crate::error::ClusterError;
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use pilothouse_core::{ObjectRef, RevisionMeta, RevisionStatus};
+use serde::de::Error as _;
+use serde_json::Value;
+
+impl HelmDriver {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+        }
+    }
+}
+
+/// See [`ClusterClient::release_revisions`].
+pub(crate) async fn revisions<C: ClusterClient + ?Sized>(
+    client: &C,
+    driver: HelmDriver,
+    namespace: Option<&str>,
+    name: Option<&str>,
+) -> Result<Vec<RevisionMeta>, ClusterError> {
+    let selector = match name {
+        Some(name) => format!("owner=helm,name={name}"),
+        None => "owner=helm".to_owned(),
+    };
+    let mut query = ListQuery::new("v1", driver.kind()).labelled(selector);
+    query.namespace = namespace.map(str::to_owned);
+    let mut found: Vec<RevisionMeta> = client.list_metadata(&query).await?.iter().filter_map(revision_meta).collect();
+    found.sort_by(|a, b| (&a.namespace, &a.name, a.revision).cmp(&(&b.namespace, &b.name, b.revision)));
+    Ok(found)
+}
+
+/// See [`ClusterClient::release_payload`].
+pub(crate) async fn payload<C: ClusterClient + ?Sized>(
+    client: &C,
+    driver: HelmDriver,
+    namespace: &str,
+    name: &str,
+    revision: u32,
+) -> Result<Option<Vec<u8>>, ClusterError> {
+    let record = ObjectRef {
+        api_version: Some("v1".to_owned()),
+        kind: driver.kind().to_owned(),
+        namespace: Some(namespace.to_owned()),
+        name: format!("sh.helm.release.v1.{name}.v{revision}"),
+    };
+    let Some(object) = client.get(&record).await? else { return Ok(None) };
+    stored(driver, &object)
+        .map(Some)
+        .map_err(|source| ClusterError::Malformed { what: format!("get {record}"), source })
+}
+
+/// The bytes under `data.release`.
+fn stored(driver: HelmDriver, object: &Value) -> Result<Vec<u8>, serde_json::Error> {
+    let release = object.pointer("/data/release").ok_or_else(|| serde_json::Error::custom("no key `release`"))?;
+    match driver {
+        HelmDriver::Secret => serde_json::from_value::<ByteString>(release.clone()).map(|bytes| bytes.0),
+        HelmDriver::ConfigMap => serde_json::from_value::<String>(release.clone()).map(String::into_bytes),
+    }
+}
+
+/// Reads the labels of one record (`pkg/storage/driver/secrets.go`); `None` for an object that only looks like one.
+fn revision_meta(object: &Value) -> Option<RevisionMeta> {
+    let metadata = object.get("metadata")?;
+    let label = |key: &str| metadata.get("labels")?.get(key)?.as_str();
+    if !metadata.get("name")?.as_str()?.starts_with("sh.helm.release.v1.") {
+        return None;
+    }
+    let seconds = |key: &str| Timestamp::from_second(label(key)?.parse().ok()?).ok();
+    let created = || metadata.get("creationTimestamp")?.as_str()?.parse().ok();
+    Some(RevisionMeta {
+        namespace: metadata.get("namespace")?.as_str()?.to_owned(),
+        name: label("name")?.to_owned(),
+        revision: label("version")?.parse().ok()?,
+        status: RevisionStatus::from_name(label("status")?),
+        written_at: seconds("modifiedAt").or_else(|| seconds("createdAt")).or_else(created),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn record(name: &str, labels: Value) -> Value {
+        json!({"metadata": {
+            "name": name, "namespace": "web", "creationTimestamp": "2026-11-21T08:00:00Z", "labels": labels,
+        }})
+    }
+
+    fn meta(status: RevisionStatus, at: &str) -> Option<RevisionMeta> {
+        Some(RevisionMeta {
+            namespace: "web".to_owned(),
+            name: "podinfo".to_owned(),
+            revision: 2,
+            status,
+            written_at: Some(at.parse().unwrap()),
+        })
+    }
+
+    #[rstest]
+    #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "pending-upgrade", "createdAt": "1700000000"}),
+        meta(RevisionStatus::PendingUpgrade, "2023-11-14T22:13:20Z"))]
+    #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "deployed", "createdAt": "1", "modifiedAt": "1700000000"}),
+        meta(RevisionStatus::Deployed, "2023-11-14T22:13:20Z"))]
+    #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "something-new"}),
+        meta(RevisionStatus::Unknown, "2026-11-21T08:00:00Z"))]
+    #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "x", "status": "deployed"}), None)]
+    #[case("something-else", json!({"name": "podinfo", "version": "2", "status": "deployed"}), None)]
+    fn labels_of_a_record(#[case] name: &str, #[case] labels: Value, #[case] expected: Option<RevisionMeta>) {
+        assert_eq!(revision_meta(&record(name, labels)), expected);
+    }
+
+    #[test]
+    fn a_payload_loses_only_kubernetes_own_base64() {
+        let secret = json!({"data": {"release": "SDRzSUFB"}});
+        assert_eq!(stored(HelmDriver::Secret, &secret).unwrap(), b"H4sIAA");
+        let config_map = json!({"data": {"release": "H4sIAA"}});
+        assert_eq!(stored(HelmDriver::ConfigMap, &config_map).unwrap(), b"H4sIAA");
+        assert_eq!(stored(HelmDriver::Secret, &json!({})).unwrap_err().to_string(), "no key `release`");
+    }
+}

@@ -1,0 +1,106 @@
+//! The pods and events that belong to an object, read through the port.
+
+use crate::client::{ClusterClient, ListQuery};
+use crate::error::ClusterError;
+use pilothouse_core::ObjectRef;
+use serde_json::Value;
+
+/// See [`ClusterClient::events`].
+pub(crate) async fn events<C: ClusterClient + ?Sized>(
+    client: &C,
+    namespace: &str,
+    uids: &[String],
+) -> Result<Vec<Value>, ClusterError> {
+    let all = client.list(&ListQuery::new("v1", "Event").within(namespace)).await?;
+    let about = |event: &Value| {
+        let uid = event.pointer("/involvedObject/uid").and_then(Value::as_str);
+        uids.is_empty() || uid.is_some_and(|uid| uids.iter().any(|wanted| wanted == uid))
+    };
+    let mut wanted: Vec<Value> = all.into_iter().filter(about).collect();
+    wanted.sort_by_key(event_time);
+    Ok(wanted)
+}
+
+/// When an event was last seen, as RFC 3339 text to whole seconds, which sorts by time.
+pub(crate) fn event_time(event: &Value) -> String {
+    let keys = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"];
+    let time = keys.into_iter().find_map(|key| event.pointer(key).and_then(Value::as_str)).unwrap_or_default();
+    time.chars().take(19).collect()
+}
+
+/// See [`ClusterClient::pods_of`].
+pub(crate) async fn pods_of<C: ClusterClient + ?Sized>(
+    client: &C,
+    workload: &ObjectRef,
+) -> Result<Vec<Value>, ClusterError> {
+    let known = ["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"];
+    if !known.contains(&workload.kind.as_str()) {
+        return Ok(Vec::new());
+    }
+    let Some(object) = client.get(workload).await? else { return Ok(Vec::new()) };
+    if workload.kind == "Pod" {
+        return Ok(vec![object]);
+    }
+    let namespace = text(&object, "/metadata/namespace").unwrap_or("default");
+    let Some(selector) = object.pointer("/spec/selector").and_then(label_selector) else { return Ok(Vec::new()) };
+    let query = |kind: &str| {
+        let api_version = if kind == "Pod" { "v1" } else { "apps/v1" };
+        ListQuery::new(api_version, kind).within(namespace).labelled(&selector)
+    };
+    let mut owner = uid(&object).map(str::to_owned);
+    if workload.kind == "Deployment" {
+        let sets = client.list(&query("ReplicaSet")).await?;
+        let newest = sets.iter().filter(|set| controller(set) == owner.as_deref()).max_by_key(|set| revision(set));
+        owner = newest.and_then(uid).map(str::to_owned);
+    }
+    let Some(owner) = owner else { return Ok(Vec::new()) };
+    let pods = client.list(&query("Pod")).await?;
+    Ok(pods.into_iter().filter(|pod| controller(pod) == Some(owner.as_str())).collect())
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+    object.pointer(pointer).and_then(Value::as_str)
+}
+
+/// An object's UID.
+pub(crate) fn uid(object: &Value) -> Option<&str> {
+    text(object, "/metadata/uid")
+}
+
+/// The owner reference of an object's controller.
+pub(crate) fn controller_reference(object: &Value) -> Option<&Value> {
+    let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
+    owners.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
+}
+
+fn controller(object: &Value) -> Option<&str> {
+    controller_reference(object)?.get("uid")?.as_str()
+}
+
+/// The revision a Deployment's controller wrote on a ReplicaSet.
+pub(crate) fn revision(set: &Value) -> u64 {
+    let annotations = set.pointer("/metadata/annotations");
+    let revision = annotations.and_then(|all| all.get("deployment.kubernetes.io/revision")).and_then(Value::as_str);
+    revision.and_then(|revision| revision.parse().ok()).unwrap_or_default()
+}
+
+/// Writes a `LabelSelector` as the API's query parameter wants it; `None` for one that selects everything.
+fn label_selector(selector: &Value) -> Option<String> {
+    let mut parts = Vec::new();
+    for (key, value) in selector.get("matchLabels").and_then(Value::as_object).into_iter().flatten() {
+        parts.push(format!("{key}={}", value.as_str().unwrap_or_default()));
+    }
+    for expression in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
+        let key = expression.get("key").and_then(Value::as_str)?;
+        let values = expression.get("values").and_then(Value::as_array).into_iter().flatten();
+        let values: Vec<&str> = values.filter_map(Value::as_str).collect();
+        parts.push(match expression.get("operator").and_then(Value::as_str)? {
+            "In" => format!("{key} in ({})", values.join(",")),
+            "NotIn" => format!("{key} notin ({})", values.join(",")),
+            "Exists" => key.to_owned(),
+            "DoesNotExist" => format!("!{key}"),
+            _ => return None,
+        });
+    }
+    (!parts.is_empty()).then(|| parts.join(","))
+}
