@@ -1,1 +1,27 @@
 //! A throwaway real Kubernetes control plane as plain processes.
+
+mod audit;
+mod certificates;
+mod component;
+mod config;
+mod error;
+mod files;
+mod health;
+mod kubeconfig;
+mod logscan;
+mod monitor;
+mod node;
+mod plane;
+mod ports;
+pub mod provision;
+mod seed;
+mod stages;
+mod user;
+
+pub use certificates::CertificateError;
+pub use component::{Binaries, Component};
+pub use config::{PlaneConfig, Tools};
+pub use error::{Failure, PlaneError};
+pub use node::{Node, SimulatedNode, Taint, TaintEffect};
+pub use plane::{Health, Plane};
+pub use stages::{StageError, StageSet};

@@ -1,0 +1,229 @@
+//! The five programs of a plane and the arguments they are started with.
+
+use crate::certificates::Certificates;
+use crate::ports::Ports;
+use pilothouse_process::Spawn;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// One of the programs that make up a plane, in the order in which they are started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Component {
+    /// kine with its in-memory store: speaks etcd's protocol.
+    Kine,
+    /// The API server.
+    KubeApiserver,
+    /// The controllers: Deployments, Jobs, garbage collection and so on.
+    KubeControllerManager,
+    /// The scheduler.
+    KubeScheduler,
+    /// kwok, which plays the kubelet's part.
+    Kwok,
+}
+
+impl Component {
+    /// All of them, in the order in which they are started.
+    pub const ALL: [Self; 5] =
+        [Self::Kine, Self::KubeApiserver, Self::KubeControllerManager, Self::KubeScheduler, Self::Kwok];
+
+    /// The name of its program.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kine => "kine",
+            Self::KubeApiserver => "kube-apiserver",
+            Self::KubeControllerManager => "kube-controller-manager",
+            Self::KubeScheduler => "kube-scheduler",
+            Self::Kwok => "kwok",
+        }
+    }
+}
+
+impl fmt::Display for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The programs of a plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binaries {
+    /// `kube-apiserver`.
+    pub kube_apiserver: PathBuf,
+    /// `kube-controller-manager`.
+    pub kube_controller_manager: PathBuf,
+    /// `kube-scheduler`.
+    pub kube_scheduler: PathBuf,
+    /// `kine`.
+    pub kine: PathBuf,
+    /// `kwok`.
+    pub kwok: PathBuf,
+}
+
+impl Binaries {
+    /// The program of a component.
+    pub fn of(&self, component: Component) -> &Path {
+        match component {
+            Component::Kine => &self.kine,
+            Component::KubeApiserver => &self.kube_apiserver,
+            Component::KubeControllerManager => &self.kube_controller_manager,
+            Component::KubeScheduler => &self.kube_scheduler,
+            Component::Kwok => &self.kwok,
+        }
+    }
+}
+
+/// The addresses of Services.
+const SERVICE_RANGE: &str = "10.96.0.0/16";
+
+/// Everything the arguments are made from.
+pub(crate) struct Layout {
+    pub(crate) binaries: Binaries,
+    pub(crate) folder: PathBuf,
+    pub(crate) certificates: Certificates,
+    pub(crate) ports: Ports,
+    pub(crate) kubeconfig: PathBuf,
+    pub(crate) audit: bool,
+    pub(crate) webhooks: bool,
+}
+
+impl Layout {
+    pub(crate) fn log(&self, component: Component) -> PathBuf {
+        self.folder.join(format!("{component}.log"))
+    }
+
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.folder.join("audit.log")
+    }
+
+    pub(crate) fn audit_policy(&self) -> PathBuf {
+        self.folder.join("audit-policy.yaml")
+    }
+
+    pub(crate) fn kwok_config(&self) -> PathBuf {
+        self.folder.join("kwok.yaml")
+    }
+
+    /// The program of `component` with its arguments. `generation` counts the starts of kwok.
+    pub(crate) fn spawn(&self, component: Component, generation: u8) -> Spawn {
+        let args = match component {
+            Component::Kine => self.kine(),
+            Component::KubeApiserver => self.apiserver(),
+            Component::KubeControllerManager => self.controllers(),
+            Component::KubeScheduler => self.scheduler(),
+            Component::Kwok => self.kwok(generation),
+        };
+        // kwok reads ~/.kwok and kine writes into its current folder: both are the plane's own.
+        Spawn::new(self.binaries.of(component)).args(args).env("HOME", &self.folder).cwd(&self.folder)
+    }
+
+    fn kine(&self) -> Vec<OsString> {
+        Args::default()
+            .flag("--endpoint", "memory://")
+            .flag("--listen-address", format!("127.0.0.1:{}", self.ports.store))
+            .flag("--metrics-bind-address", "0")
+            .0
+    }
+
+    fn apiserver(&self) -> Vec<OsString> {
+        let pki = &self.certificates;
+        let mut args = Args::default()
+            .flag("--etcd-servers", format!("http://127.0.0.1:{}", self.ports.store))
+            .flag("--bind-address", "127.0.0.1")
+            .flag("--secure-port", self.ports.api.to_string())
+            .flag("--advertise-address", "127.0.0.1")
+            .flag("--endpoint-reconciler-type", "none")
+            .flag("--cert-dir", self.folder.join("pki"))
+            .flag("--tls-cert-file", &pki.serving)
+            .flag("--tls-private-key-file", &pki.serving_key)
+            .flag("--client-ca-file", &pki.authority)
+            .flag("--kubelet-certificate-authority", &pki.authority)
+            .flag("--kubelet-client-certificate", &pki.client)
+            .flag("--kubelet-client-key", &pki.client_key)
+            .flag("--kubelet-preferred-address-types", "InternalIP")
+            .flag("--service-account-issuer", "https://kubernetes.default.svc")
+            .flag("--service-account-key-file", &pki.accounts)
+            .flag("--service-account-signing-key-file", &pki.accounts_key)
+            .flag("--service-cluster-ip-range", SERVICE_RANGE)
+            .flag("--allow-privileged", "true")
+            .flag("--authorization-mode", "RBAC")
+            // What follows saves work that a store of a few thousand objects in memory does not need.
+            .flag("--enable-priority-and-fairness", "false")
+            .flag("--max-requests-inflight", "0")
+            .flag("--max-mutating-requests-inflight", "0")
+            .flag("--etcd-count-metric-poll-period", "0")
+            .flag("--etcd-db-metric-poll-interval", "0")
+            .flag("--etcd-compaction-interval", "0")
+            .flag("--profiling", "false");
+        if !self.webhooks {
+            let plugins = "MutatingAdmissionWebhook,ValidatingAdmissionWebhook";
+            args = args.flag("--disable-admission-plugins", plugins);
+        }
+        if self.audit {
+            args = args
+                .flag("--audit-policy-file", self.audit_policy())
+                .flag("--audit-log-path", self.audit_log())
+                .flag("--audit-log-mode", "blocking");
+        }
+        args.0
+    }
+
+    fn controllers(&self) -> Vec<OsString> {
+        self.client("--secure-port", self.ports.controllers)
+            .flag("--root-ca-file", &self.certificates.authority)
+            .flag("--service-account-private-key-file", &self.certificates.accounts_key)
+            .flag("--service-cluster-ip-range", SERVICE_RANGE)
+            .flag("--pvclaimbinder-sync-period", "1s")
+            .0
+    }
+
+    fn scheduler(&self) -> Vec<OsString> {
+        self.client("--secure-port", self.ports.scheduler).0
+    }
+
+    /// What controllers and scheduler have in common.
+    fn client(&self, port_flag: &str, port: u16) -> Args {
+        Args::default()
+            .flag("--kubeconfig", &self.kubeconfig)
+            .flag("--bind-address", "127.0.0.1")
+            .flag(port_flag, port.to_string())
+            .flag("--tls-cert-file", &self.certificates.serving)
+            .flag("--tls-private-key-file", &self.certificates.serving_key)
+            .flag("--leader-elect", "false")
+            .flag("--authorization-always-allow-paths", "/healthz,/readyz,/livez,/metrics")
+            .flag("--kube-api-qps", "1000")
+            .flag("--kube-api-burst", "2000")
+            .flag("--profiling", "false")
+    }
+
+    fn kwok(&self, generation: u8) -> Vec<OsString> {
+        // kwok forgets which pod addresses it gave away: after a restart it gets another range.
+        let range = format!("10.{}.0.0/16", 244_u8.saturating_sub(generation).max(128));
+        Args::default()
+            .flag("--kubeconfig", &self.kubeconfig)
+            .flag("--manage-all-nodes", "true")
+            .flag("--node-lease-duration-seconds", "0")
+            .flag("--cidr", range)
+            .flag("--node-ip", "127.0.0.1")
+            .flag("--config", self.kwok_config())
+            .flag("--server-address", format!("127.0.0.1:{}", self.ports.node))
+            .flag("--node-port", self.ports.node.to_string())
+            .flag("--tls-cert-file", &self.certificates.serving)
+            .flag("--tls-private-key-file", &self.certificates.serving_key)
+            .0
+    }
+}
+
+#[derive(Default)]
+struct Args(Vec<OsString>);
+
+impl Args {
+    fn flag(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        let mut arg = OsString::from(name);
+        arg.push("=");
+        arg.push(value.into());
+        self.0.push(arg);
+        self
+    }
+}

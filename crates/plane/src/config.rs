@@ -1,0 +1,57 @@
+//! What a plane is to be.
+
+use crate::component::Binaries;
+use crate::node::{Node, SimulatedNode};
+use crate::stages::StageSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a plane is to be. `PlaneConfig::default()` is good for most tests: one large node, the standard stages,
+/// a temporary folder.
+#[derive(Debug, Clone)]
+pub struct PlaneConfig {
+    /// Where the programs come from.
+    pub tools: Tools,
+    /// The state folder (made 0700): certificates, kubeconfig, logs. `None` is a temporary folder that is removed
+    /// when the plane is stopped or dropped; a folder given here stays, with its logs.
+    pub folder: Option<PathBuf>,
+    /// The name of the context in the kubeconfig.
+    pub name: String,
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    /// What happens to pods, claims, Services and Ingresses.
+    pub stages: StageSet,
+    /// Write the API server's audit log, to count requests: one line per request, without bodies.
+    pub audit: bool,
+    /// Call admission webhooks. Off by default: no container runs here, so a chart's webhook has no backend and
+    /// with `failurePolicy: Fail` it would block every later write.
+    pub webhooks: bool,
+    /// How long the start may take.
+    pub deadline: Duration,
+}
+
+/// Where the programs of a plane come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Tools {
+    /// From where this user has them.
+    #[default]
+    ForCurrentUser,
+    /// Exactly these.
+    Binaries(Binaries),
+}
+
+impl Default for PlaneConfig {
+    fn default() -> Self {
+        Self {
+            tools: Tools::default(),
+            folder: None,
+            name: "plane".to_owned(),
+            nodes: vec![SimulatedNode::new("node-1").into()],
+            stages: StageSet::default(),
+            audit: false,
+            webhooks: false,
+            deadline: Duration::from_secs(60),
+        }
+    }
+}

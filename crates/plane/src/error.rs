@@ -1,0 +1,107 @@
+//! What can go wrong with a plane.
+
+use crate::certificates::CertificateError;
+use crate::component::Component;
+use crate::stages::StageError;
+use pilothouse_process::SpawnError;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A plane cannot be started or used.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaneError {
+    /// The state folder or a file in it cannot be made.
+    #[error("cannot write {}", path.display())]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No free ports.
+    #[error("cannot find free ports on 127.0.0.1")]
+    Ports(#[source] std::io::Error),
+    /// No certificates.
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
+    /// A stage is not usable.
+    #[error(transparent)]
+    Stages(#[from] StageError),
+    /// A program cannot be started at all.
+    #[error("cannot start {component}")]
+    Spawn {
+        /// Which.
+        component: Component,
+        /// Why.
+        #[source]
+        source: SpawnError,
+    },
+    /// A component is broken.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// A component does not become healthy in time.
+    #[error("{component} is not ready after {} s ({last}); the end of its log:\n{log}", after.as_secs())]
+    NotReady {
+        /// Which.
+        component: Component,
+        /// The deadline.
+        after: Duration,
+        /// What the last look at it said.
+        last: String,
+        /// The end of its log.
+        log: String,
+    },
+    /// The API server refused something the plane needs.
+    #[error("cannot {what}")]
+    Api {
+        /// What was to be done.
+        what: String,
+        /// The answer.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// No client can be made from the plane's own kubeconfig.
+    #[error("cannot make a client for the plane: {0}")]
+    Client(String),
+}
+
+/// What broke in a running plane.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// A component ended.
+    #[error("{component} ended ({status}); the end of its log:\n{log}")]
+    Died {
+        /// Which.
+        component: Component,
+        /// Its exit status in words.
+        status: String,
+        /// The end of its log.
+        log: String,
+    },
+    /// A component says that it cannot go on.
+    #[error("{component} failed: {line}")]
+    Fatal {
+        /// Which.
+        component: Component,
+        /// The line of its log.
+        line: String,
+    },
+    /// kwok could not do to an object what a stage says, so the object stays as it is.
+    #[error("stage {stage} failed on {object}: {message}")]
+    Stage {
+        /// The stage, or `?` where kwok does not say.
+        stage: String,
+        /// The object as kwok names it.
+        object: String,
+        /// What went wrong.
+        message: String,
+    },
+}
+
+impl Failure {
+    /// Whether a component lost a race for a port, so that another try with other ports may succeed.
+    pub(crate) fn is_port_taken(&self) -> bool {
+        matches!(self, Self::Died { log, .. } | Self::Fatal { line: log, .. } if log.contains("address already in use"))
+    }
+}

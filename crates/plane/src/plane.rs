@@ -1,0 +1,289 @@
+//! A running plane.
+
+use crate::certificates::Certificates;
+use crate::component::{Binaries, Component, Layout};
+use crate::config::PlaneConfig;
+use crate::error::{Failure, PlaneError};
+use crate::files::{log_file, private_folder, tail, write_private};
+use crate::health::Probes;
+use crate::kubeconfig;
+use crate::monitor::{LOG_LINES, Monitor};
+use crate::ports::Ports;
+use crate::seed;
+use kube::Client;
+use pilothouse_process::Sink;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+/// How often a component that starts is asked whether it is ready.
+const POLL: Duration = Duration::from_millis(25);
+
+/// How often the start is tried when another program takes a port that was free a moment before.
+const TRIES: u32 = 3;
+
+/// A running control plane. Its processes end when it is stopped or dropped, and when this process ends, however it
+/// ends.
+pub struct Plane {
+    monitor: Arc<Monitor>,
+    layout: Layout,
+    config: PlaneConfig,
+    client_config: kube::Config,
+    client: Client,
+    probes: Probes,
+    // Last: the folder is removed when nobody uses it any more.
+    temporary: Option<TempDir>,
+}
+
+// The client and its configuration hold the key of an administrator.
+impl std::fmt::Debug for Plane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plane").field("url", &self.url()).field("folder", &self.layout.folder).finish_non_exhaustive()
+    }
+}
+
+/// What one component answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Which.
+    pub component: Component,
+    /// Its process id; `None` when it is not running.
+    pub pid: Option<u32>,
+    /// What it answers when it is not healthy.
+    pub problem: Option<String>,
+}
+
+impl Plane {
+    /// Starts a control plane and returns when its API is ready, its components are healthy and its nodes can take
+    /// pods. Must be called inside a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// When a program is missing or ends, or something is not ready within [`PlaneConfig::deadline`]: with the name
+    /// of the component and the end of its log. Nothing is left running then.
+    pub async fn start(config: PlaneConfig) -> Result<Self, PlaneError> {
+        let binaries = binaries(&config).await?;
+        let deadline = Instant::now() + config.deadline;
+        let (folder, mut temporary) = folder(&config)?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match Self::attempt(&config, &binaries, &folder, deadline).await {
+                Ok(mut plane) => {
+                    plane.temporary = temporary.take();
+                    return Ok(plane);
+                }
+                Err(PlaneError::Failure(failure)) if failure.is_port_taken() && tries < TRIES => {
+                    tracing::debug!(%failure, "a port was taken; trying others");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt(
+        config: &PlaneConfig,
+        binaries: &Binaries,
+        folder: &Path,
+        deadline: Instant,
+    ) -> Result<Self, PlaneError> {
+        let layout = Layout {
+            binaries: binaries.clone(),
+            folder: folder.to_owned(),
+            certificates: Certificates::write(folder)?,
+            ports: Ports::pick().map_err(PlaneError::Ports)?,
+            kubeconfig: folder.join("kubeconfig"),
+            audit: config.audit,
+            webhooks: config.webhooks,
+        };
+        write_files(config, &layout)?;
+        let monitor = Monitor::start();
+        let start = Start { layout: &layout, monitor: &monitor, deadline, allowed: config.deadline };
+        start.launch(Component::Kine).await?;
+        start.launch(Component::KubeApiserver).await?;
+        let probes = Probes::new(&layout).await?;
+        start.ready(Component::KubeApiserver, || probes.ask(Component::KubeApiserver)).await?;
+        for component in [Component::KubeControllerManager, Component::KubeScheduler, Component::Kwok] {
+            start.launch(component).await?;
+        }
+        seed::seed(probes.api(), &config.nodes).await?;
+        for component in [Component::KubeScheduler, Component::KubeControllerManager, Component::Kwok] {
+            start.ready(component, || probes.ask(component)).await?;
+        }
+        let nodes = config.nodes.len();
+        start.ready(Component::Kwok, || seed::is_usable(probes.api(), nodes)).await?;
+        let client_config = kubeconfig::client_config(&config.name, layout.ports.api, &layout.certificates)
+            .await
+            .map_err(|error| PlaneError::Client(error.to_string()))?;
+        let client = Client::try_from(client_config.clone()).map_err(|error| PlaneError::Client(error.to_string()))?;
+        Ok(Self { monitor, layout, config: config.clone(), client_config, client, probes, temporary: None })
+    }
+
+    /// A client with all rights. It belongs to the runtime in which the plane was started and ends with it; another
+    /// runtime makes its own from [`Plane::client_config`].
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// What [`Plane::client`] was made from.
+    pub fn client_config(&self) -> kube::Config {
+        self.client_config.clone()
+    }
+
+    /// A kubeconfig file with all rights (mode 0600, in the state folder).
+    pub fn kubeconfig(&self) -> &Path {
+        &self.layout.kubeconfig
+    }
+
+    /// The address of the API server.
+    pub fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.layout.ports.api)
+    }
+
+    /// The state folder.
+    pub fn folder(&self) -> &Path {
+        &self.layout.folder
+    }
+
+    /// The log file of a component.
+    pub fn log_path(&self, component: Component) -> PathBuf {
+        self.layout.log(component)
+    }
+
+    /// The API server's audit log, if the plane was started with one.
+    pub fn audit_log(&self) -> Option<PathBuf> {
+        self.layout.audit.then(|| self.layout.audit_log())
+    }
+
+    /// The process ids of the components.
+    pub fn pids(&self) -> Vec<(Component, u32)> {
+        self.monitor.pids()
+    }
+
+    /// Whether everything works as far as exits and logs tell, looked at now. Does no network call.
+    ///
+    /// # Errors
+    /// The first thing that broke, also if it was long ago.
+    pub fn check(&self) -> Result<(), PlaneError> {
+        self.failure().map_or(Ok(()), |failure| Err(failure.into()))
+    }
+
+    /// The first thing that broke, if anything did, looked at now.
+    pub fn failure(&self) -> Option<Failure> {
+        self.monitor.look()
+    }
+
+    /// Waits until something breaks.
+    pub async fn broken(&self) -> Failure {
+        self.monitor.broken().await
+    }
+
+    /// Asks every component how it is.
+    pub async fn health(&self) -> Vec<Health> {
+        let pids = self.pids();
+        let ask = Component::ALL.map(|component| {
+            let pid = pids.iter().find(|(running, _)| *running == component).map(|(_, pid)| *pid);
+            async move { Health { component, pid, problem: self.probes.ask(component).await.err() } }
+        });
+        futures::future::join_all(ask).await
+    }
+
+    /// Ends all processes and waits until they are gone. A temporary state folder is removed.
+    pub async fn stop(mut self) {
+        self.monitor.kill_all().await;
+        // Dropping it would do the same, but in silence when it fails.
+        if let Some(Err(error)) = self.temporary.take().map(TempDir::close) {
+            tracing::warn!(%error, "the temporary folder of a plane is still there");
+        }
+    }
+}
+
+impl Drop for Plane {
+    fn drop(&mut self) {
+        // Nobody may still write into a folder that is about to be removed. Killed processes end within milliseconds.
+        self.monitor.kill_and_wait_briefly();
+    }
+}
+
+/// One try to start a plane.
+struct Start<'a> {
+    layout: &'a Layout,
+    monitor: &'a Monitor,
+    deadline: Instant,
+    allowed: Duration,
+}
+
+impl Start<'_> {
+    async fn launch(&self, component: Component) -> Result<(), PlaneError> {
+        launch(self.layout, self.monitor, component, 0).await
+    }
+
+    /// Asks until the answer is good, something breaks, or the deadline is over.
+    async fn ready<F: Future<Output = Result<(), String>>>(
+        &self,
+        component: Component,
+        ask: impl Fn() -> F,
+    ) -> Result<(), PlaneError> {
+        loop {
+            let Err(last) = ask().await else { return Ok(()) };
+            if let Some(failure) = self.monitor.look() {
+                return Err(failure.into());
+            }
+            if Instant::now() >= self.deadline {
+                let log = tail(&self.layout.log(component), LOG_LINES);
+                return Err(PlaneError::NotReady { component, after: self.allowed, last, log });
+            }
+            sleep(POLL).await;
+        }
+    }
+}
+
+/// Starts one component; what it writes goes to the end of its log.
+async fn launch(layout: &Layout, monitor: &Monitor, component: Component, generation: u8) -> Result<(), PlaneError> {
+    let path = layout.log(component);
+    let open = || {
+        let file = log_file(&path)?;
+        let length = file.metadata()?.len();
+        Ok::<_, std::io::Error>((file.try_clone()?, file, length))
+    };
+    let (out, err, length) = open().map_err(|source| PlaneError::Folder { path: path.clone(), source })?;
+    let spawn = layout.spawn(component, generation).stdout(Sink::File(out)).stderr(Sink::File(err));
+    let child = spawn.start().await.map_err(|source| PlaneError::Spawn { component, source })?;
+    monitor.add(component, child, path, length);
+    Ok(())
+}
+
+async fn binaries(config: &PlaneConfig) -> Result<Binaries, PlaneError> {
+    crate::user::resolve(&config.tools).await
+}
+
+fn folder(config: &PlaneConfig) -> Result<(PathBuf, Option<TempDir>), PlaneError> {
+    let (path, temporary) = if let Some(path) = &config.folder {
+        (path.clone(), None)
+    } else {
+        let made = tempfile::Builder::new().prefix("pilothouse-plane-").tempdir();
+        let temporary = made.map_err(|source| PlaneError::Folder { path: std::env::temp_dir(), source })?;
+        (temporary.path().to_owned(), Some(temporary))
+    };
+    let error = |source| PlaneError::Folder { path: path.clone(), source };
+    private_folder(&path).map_err(error)?;
+    // The programs are started inside it, so it must not depend on the current folder.
+    let path = path.canonicalize().map_err(error)?;
+    Ok((path, temporary))
+}
+
+fn write_files(config: &PlaneConfig, layout: &Layout) -> Result<(), PlaneError> {
+    let write = |path: PathBuf, text: String| {
+        write_private(&path, text.as_bytes()).map_err(|source| PlaneError::Folder { path, source })
+    };
+    let kubeconfig = kubeconfig::render(&config.name, layout.ports.api, &layout.certificates);
+    write(layout.kubeconfig.clone(), format!("{kubeconfig:#}\n"))?;
+    let stages = config.stages.objects()?;
+    let documents: Vec<String> = stages.iter().map(|stage| format!("---\n{stage}\n")).collect();
+    write(layout.kwok_config(), documents.concat())?;
+    if layout.audit {
+        write(layout.audit_policy(), crate::audit::policy().to_string())?;
+    }
+    Ok(())
+}
