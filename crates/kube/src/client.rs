@@ -8,7 +8,7 @@ use pilothouse_core::{ObjectRef, RevisionMeta};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// A Kubernetes cluster. `Cluster` is the real one; tests bring their own.
+/// A Kubernetes cluster. [`Cluster`](crate::Cluster) is the real one; tests bring their own.
 ///
 /// Objects are JSON as the API gives it. References that are passed in should be complete (see
 /// [`ClusterClient::resolve`]); what is missing is completed from discovery, and a namespaced object without a namespace
