@@ -105,14 +105,15 @@ impl Layout {
         self.folder.join("kwok.yaml")
     }
 
-    /// The program of `component` with its arguments. `generation` counts the starts of kwok.
-    pub(crate) fn spawn(&self, component: Component, generation: u8) -> Spawn {
+    /// The program of `component` with its arguments. `generation` counts the restarts of kwok; with `pod_logs` it
+    /// watches `Logs` objects.
+    pub(crate) fn spawn(&self, component: Component, generation: u8, pod_logs: bool) -> Spawn {
         let args = match component {
             Component::Kine => self.kine(),
             Component::KubeApiserver => self.apiserver(),
             Component::KubeControllerManager => self.controllers(),
             Component::KubeScheduler => self.scheduler(),
-            Component::Kwok => self.kwok(generation),
+            Component::Kwok => self.kwok(generation, pod_logs),
         };
         // kwok reads ~/.kwok and kine writes into its current folder: both are the plane's own.
         Spawn::new(self.binaries.of(component)).args(args).env("HOME", &self.folder).cwd(&self.folder)
@@ -197,10 +198,10 @@ impl Layout {
             .flag("--profiling", "false")
     }
 
-    fn kwok(&self, generation: u8) -> Vec<OsString> {
+    fn kwok(&self, generation: u8, pod_logs: bool) -> Vec<OsString> {
         // kwok forgets which pod addresses it gave away: after a restart it gets another range.
         let range = format!("10.{}.0.0/16", 244_u8.saturating_sub(generation).max(128));
-        Args::default()
+        let mut args = Args::default()
             .flag("--kubeconfig", &self.kubeconfig)
             .flag("--manage-all-nodes", "true")
             .flag("--node-lease-duration-seconds", "0")
@@ -210,8 +211,11 @@ impl Layout {
             .flag("--server-address", format!("127.0.0.1:{}", self.ports.node))
             .flag("--node-port", self.ports.node.to_string())
             .flag("--tls-cert-file", &self.certificates.serving)
-            .flag("--tls-private-key-file", &self.certificates.serving_key)
-            .0
+            .flag("--tls-private-key-file", &self.certificates.serving_key);
+        if pod_logs {
+            args = args.flag("--enable-crds", "Logs");
+        }
+        args.0
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::component::Binaries;
 use crate::node::{Node, SimulatedNode};
-use crate::stages::StageSet;
+use crate::provision::ProvisionConfig;
+use crate::stages::{Fault, PodLogs, PodPort, StageSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +22,12 @@ pub struct PlaneConfig {
     pub nodes: Vec<Node>,
     /// What happens to pods, claims, Services and Ingresses.
     pub stages: StageSet,
+    /// Pods that break. More can be added while the plane runs: [`crate::Plane::inject`].
+    pub faults: Vec<Fault>,
+    /// Logs of pods. The log of a fault comes first.
+    pub logs: Vec<PodLogs>,
+    /// Ports of pods.
+    pub ports: Vec<PodPort>,
     /// Write the API server's audit log, to count requests: one line per request, without bodies.
     pub audit: bool,
     /// Call admission webhooks. Off by default: no container runs here, so a chart's webhook has no backend and
@@ -31,12 +38,15 @@ pub struct PlaneConfig {
 }
 
 /// Where the programs of a plane come from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum Tools {
-    /// From where this user has them.
+    /// From this user's cache, and obtained into it where they are missing, which takes minutes. The one place where
+    /// this library reads the environment: see [`crate::for_current_user`].
     #[default]
     ForCurrentUser,
+    /// From a cache, and obtained into it where they are missing, in the way described.
+    Provision(ProvisionConfig),
     /// Exactly these.
     Binaries(Binaries),
 }
@@ -49,6 +59,9 @@ impl Default for PlaneConfig {
             name: "plane".to_owned(),
             nodes: vec![SimulatedNode::new("node-1").into()],
             stages: StageSet::default(),
+            faults: Vec::new(),
+            logs: Vec::new(),
+            ports: Vec::new(),
             audit: false,
             webhooks: false,
             deadline: Duration::from_secs(60),

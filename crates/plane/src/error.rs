@@ -2,6 +2,7 @@
 
 use crate::certificates::CertificateError;
 use crate::component::Component;
+use crate::provision::{ProvisionError, Tool};
 use crate::stages::StageError;
 use pilothouse_process::SpawnError;
 use std::path::PathBuf;
@@ -10,6 +11,12 @@ use std::time::Duration;
 /// A plane cannot be started or used.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaneError {
+    /// The programs cannot be had.
+    #[error(transparent)]
+    Provision(#[from] ProvisionError),
+    /// A program was not among those that were obtained.
+    #[error("{0} is needed and was not obtained")]
+    NotObtained(Tool),
     /// The state folder or a file in it cannot be made.
     #[error("cannot write {}", path.display())]
     Folder {

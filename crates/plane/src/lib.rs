@@ -15,6 +15,7 @@ mod plane;
 mod ports;
 pub mod provision;
 mod seed;
+mod simulation;
 mod stages;
 mod user;
 
@@ -24,4 +25,5 @@ pub use config::{PlaneConfig, Tools};
 pub use error::{Failure, PlaneError};
 pub use node::{Node, SimulatedNode, Taint, TaintEffect};
 pub use plane::{Health, Plane};
-pub use stages::{StageError, StageSet};
+pub use stages::{Fault, FaultKind, FaultMatch, Pattern, PodLogs, PodPort, PodSelector, StageError, StageSet};
+pub use user::for_current_user;

@@ -10,12 +10,16 @@ use crate::kubeconfig;
 use crate::monitor::{LOG_LINES, Monitor};
 use crate::ports::Ports;
 use crate::seed;
+use crate::simulation;
+use crate::stages::Fault;
+use crate::user;
 use kube::Client;
-use pilothouse_process::Sink;
+use pilothouse_process::{Signal, Sink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 /// How often a component that starts is asked whether it is ready.
@@ -30,6 +34,7 @@ pub struct Plane {
     monitor: Arc<Monitor>,
     layout: Layout,
     config: PlaneConfig,
+    simulation: Mutex<Simulation>,
     client_config: kube::Config,
     client: Client,
     probes: Probes,
@@ -42,6 +47,13 @@ impl std::fmt::Debug for Plane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plane").field("url", &self.url()).field("folder", &self.layout.folder).finish_non_exhaustive()
     }
+}
+
+/// What kwok was last started with.
+struct Simulation {
+    faults: Vec<Fault>,
+    restarts: u8,
+    pod_logs: bool,
 }
 
 /// What one component answers.
@@ -63,7 +75,7 @@ impl Plane {
     /// When a program is missing or ends, or something is not ready within [`PlaneConfig::deadline`]: with the name
     /// of the component and the end of its log. Nothing is left running then.
     pub async fn start(config: PlaneConfig) -> Result<Self, PlaneError> {
-        let binaries = binaries(&config).await?;
+        let binaries = user::resolve(&config.tools).await?;
         let deadline = Instant::now() + config.deadline;
         let (folder, mut temporary) = folder(&config)?;
         let mut tries = 0;
@@ -99,14 +111,20 @@ impl Plane {
         };
         write_files(config, &layout)?;
         let monitor = Monitor::start();
-        let start = Start { layout: &layout, monitor: &monitor, deadline, allowed: config.deadline };
+        let pod_logs = simulation::needs_pod_logs(&config.faults);
+        let start = Start { layout: &layout, monitor: &monitor, deadline, allowed: config.deadline, pod_logs };
         start.launch(Component::Kine).await?;
         start.launch(Component::KubeApiserver).await?;
         let probes = Probes::new(&layout).await?;
         start.ready(Component::KubeApiserver, || probes.ask(Component::KubeApiserver)).await?;
-        for component in [Component::KubeControllerManager, Component::KubeScheduler, Component::Kwok] {
-            start.launch(component).await?;
+        start.launch(Component::KubeControllerManager).await?;
+        start.launch(Component::KubeScheduler).await?;
+        if pod_logs {
+            let served = || seed::is_serving_pod_logs(probes.api());
+            seed::pod_logs(probes.api()).await?;
+            start.ready(Component::KubeApiserver, served).await?;
         }
+        start.launch(Component::Kwok).await?;
         seed::seed(probes.api(), &config.nodes).await?;
         for component in [Component::KubeScheduler, Component::KubeControllerManager, Component::Kwok] {
             start.ready(component, || probes.ask(component)).await?;
@@ -117,7 +135,9 @@ impl Plane {
             .await
             .map_err(|error| PlaneError::Client(error.to_string()))?;
         let client = Client::try_from(client_config.clone()).map_err(|error| PlaneError::Client(error.to_string()))?;
-        Ok(Self { monitor, layout, config: config.clone(), client_config, client, probes, temporary: None })
+        let simulation = Mutex::new(Simulation { faults: config.faults.clone(), restarts: 0, pod_logs });
+        let config = config.clone();
+        Ok(Self { monitor, layout, config, simulation, client_config, client, probes, temporary: None })
     }
 
     /// A client with all rights. It belongs to the runtime in which the plane was started and ends with it; another
@@ -189,6 +209,52 @@ impl Plane {
         futures::future::join_all(ask).await
     }
 
+    /// Adds a fault. Pods that run already are broken too, except by the faults that only meet pods which don't run
+    /// yet ([`FaultKind::ImagePullError`](crate::FaultKind::ImagePullError),
+    /// [`ConfigError`](crate::FaultKind::ConfigError), [`SlowStart`](crate::FaultKind::SlowStart),
+    /// [`InitFailed`](crate::FaultKind::InitFailed)). Returns when the fault is in effect; kwok is restarted for it,
+    /// which takes well under a second.
+    ///
+    /// # Errors
+    /// When kwok does not start again.
+    pub async fn inject(&self, fault: Fault) -> Result<(), PlaneError> {
+        let mut simulation = self.simulation.lock().await;
+        let mut faults = simulation.faults.clone();
+        faults.push(fault);
+        self.simulate(&mut simulation, faults).await
+    }
+
+    /// Takes all faults away. Pods that have not failed for good become healthy.
+    ///
+    /// # Errors
+    /// When kwok does not start again.
+    pub async fn heal(&self) -> Result<(), PlaneError> {
+        let mut simulation = self.simulation.lock().await;
+        self.simulate(&mut simulation, Vec::new()).await
+    }
+
+    /// Starts kwok again with other faults.
+    async fn simulate(&self, simulation: &mut Simulation, faults: Vec<Fault>) -> Result<(), PlaneError> {
+        simulation::write(&self.config, &faults, &self.layout)?;
+        let pod_logs = simulation.pod_logs || simulation::needs_pod_logs(&faults);
+        let allowed = self.config.deadline;
+        let deadline = Instant::now() + allowed;
+        let start = Start { layout: &self.layout, monitor: &self.monitor, deadline, allowed, pod_logs };
+        if pod_logs && !simulation.pod_logs {
+            seed::pod_logs(&self.client).await?;
+            start.ready(Component::KubeApiserver, || seed::is_serving_pod_logs(&self.client)).await?;
+            simulation.pod_logs = true;
+        }
+        if let Some(mut old) = self.monitor.take(Component::Kwok) {
+            old.signal(Signal::KILL);
+            old.wait().await;
+        }
+        simulation.restarts = simulation.restarts.saturating_add(1);
+        simulation.faults = faults;
+        launch(&self.layout, &self.monitor, Component::Kwok, simulation.restarts, pod_logs).await?;
+        start.ready(Component::Kwok, || self.probes.ask(Component::Kwok)).await
+    }
+
     /// Ends all processes and waits until they are gone. A temporary state folder is removed.
     pub async fn stop(mut self) {
         self.monitor.kill_all().await;
@@ -212,11 +278,12 @@ struct Start<'a> {
     monitor: &'a Monitor,
     deadline: Instant,
     allowed: Duration,
+    pod_logs: bool,
 }
 
 impl Start<'_> {
     async fn launch(&self, component: Component) -> Result<(), PlaneError> {
-        launch(self.layout, self.monitor, component, 0).await
+        launch(self.layout, self.monitor, component, 0, self.pod_logs).await
     }
 
     /// Asks until the answer is good, something breaks, or the deadline is over.
@@ -240,7 +307,13 @@ impl Start<'_> {
 }
 
 /// Starts one component; what it writes goes to the end of its log.
-async fn launch(layout: &Layout, monitor: &Monitor, component: Component, generation: u8) -> Result<(), PlaneError> {
+async fn launch(
+    layout: &Layout,
+    monitor: &Monitor,
+    component: Component,
+    generation: u8,
+    pod_logs: bool,
+) -> Result<(), PlaneError> {
     let path = layout.log(component);
     let open = || {
         let file = log_file(&path)?;
@@ -248,14 +321,10 @@ async fn launch(layout: &Layout, monitor: &Monitor, component: Component, genera
         Ok::<_, std::io::Error>((file.try_clone()?, file, length))
     };
     let (out, err, length) = open().map_err(|source| PlaneError::Folder { path: path.clone(), source })?;
-    let spawn = layout.spawn(component, generation).stdout(Sink::File(out)).stderr(Sink::File(err));
+    let spawn = layout.spawn(component, generation, pod_logs).stdout(Sink::File(out)).stderr(Sink::File(err));
     let child = spawn.start().await.map_err(|source| PlaneError::Spawn { component, source })?;
     monitor.add(component, child, path, length);
     Ok(())
-}
-
-async fn binaries(config: &PlaneConfig) -> Result<Binaries, PlaneError> {
-    crate::user::resolve(&config.tools).await
 }
 
 fn folder(config: &PlaneConfig) -> Result<(PathBuf, Option<TempDir>), PlaneError> {
@@ -274,16 +343,15 @@ fn folder(config: &PlaneConfig) -> Result<(PathBuf, Option<TempDir>), PlaneError
 }
 
 fn write_files(config: &PlaneConfig, layout: &Layout) -> Result<(), PlaneError> {
-    let write = |path: PathBuf, text: String| {
-        write_private(&path, text.as_bytes()).map_err(|source| PlaneError::Folder { path, source })
-    };
     let kubeconfig = kubeconfig::render(&config.name, layout.ports.api, &layout.certificates);
-    write(layout.kubeconfig.clone(), format!("{kubeconfig:#}\n"))?;
-    let stages = config.stages.objects()?;
-    let documents: Vec<String> = stages.iter().map(|stage| format!("---\n{stage}\n")).collect();
-    write(layout.kwok_config(), documents.concat())?;
+    write(&layout.kubeconfig, &format!("{kubeconfig:#}\n"))?;
+    simulation::write(config, &config.faults, layout)?;
     if layout.audit {
-        write(layout.audit_policy(), crate::audit::policy().to_string())?;
+        write(&layout.audit_policy(), &crate::audit::policy().to_string())?;
     }
     Ok(())
+}
+
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), PlaneError> {
+    write_private(path, text.as_bytes()).map_err(|source| PlaneError::Folder { path: path.to_owned(), source })
 }

@@ -41,6 +41,41 @@ fn storage_class() -> Value {
     })
 }
 
+/// Makes kwok's `Logs` known, in which stages say what the log of a pod is. Its schema is kwok's business.
+pub(crate) async fn pod_logs(client: &Client) -> Result<(), PlaneError> {
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": { "name": "logs.kwok.x-k8s.io" },
+        "spec": {
+            "group": "kwok.x-k8s.io",
+            "names": { "kind": "Logs", "listKind": "LogsList", "plural": "logs", "singular": "logs" },
+            "scope": "Namespaced",
+            "versions": [{
+                "name": "v1alpha1",
+                "served": true,
+                "storage": true,
+                "schema": { "openAPIV3Schema": {
+                    "type": "object",
+                    "x-kubernetes-preserve-unknown-fields": true,
+                } },
+            }],
+        },
+    });
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    create(client, path, "create CustomResourceDefinition logs.kwok.x-k8s.io".to_owned(), definition).await
+}
+
+/// Whether `Logs` can be used; what is the matter otherwise.
+pub(crate) async fn is_serving_pod_logs(client: &Client) -> Result<(), String> {
+    get(client, "/apis/kwok.x-k8s.io/v1alpha1/logs").await.map(|_| ())
+}
+
+async fn get(client: &Client, path: &str) -> Result<Value, String> {
+    let request = http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string())?;
+    client.request::<Value>(request).await.map_err(|error| error.to_string())
+}
+
 async fn create(client: &Client, path: &str, what: String, object: Value) -> Result<(), PlaneError> {
     let request = http::Request::post(path)
         .header("Content-Type", "application/json")
@@ -56,16 +91,12 @@ async fn create(client: &Client, path: &str, what: String, object: Value) -> Res
 /// Whether all nodes are ready and the namespace `default` has its service account, without which no pod can be
 /// created there. `Err` says what is missing.
 pub(crate) async fn is_usable(client: &Client, nodes: usize) -> Result<(), String> {
-    let get = async |path: &str| -> Result<Value, String> {
-        let request = http::Request::get(path).body(Vec::new()).map_err(|error| error.to_string())?;
-        client.request::<Value>(request).await.map_err(|error| error.to_string())
-    };
-    let list = get("/api/v1/nodes").await?;
+    let list = get(client, "/api/v1/nodes").await?;
     let ready = list["items"].as_array().map_or(0, |items| items.iter().filter(|node| is_schedulable(node)).count());
     if ready < nodes {
         return Err(format!("{ready} of {nodes} nodes are ready"));
     }
-    get("/api/v1/namespaces/default/serviceaccounts/default").await.map(|_| ())
+    get(client, "/api/v1/namespaces/default/serviceaccounts/default").await.map(|_| ())
 }
 
 /// Ready, and rid of the taint a node has until the node-lifecycle controller has seen that it is ready.

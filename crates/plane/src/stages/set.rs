@@ -1,6 +1,9 @@
 //! The stages of a plane, read from the YAML files beside this one.
 
+use super::breakage;
+use super::fault::{Fault, FaultKind};
 use serde_json::Value;
+use std::path::PathBuf;
 
 const STANDARD: [(&str, &str); 4] = [
     ("node.yaml", include_str!("node.yaml")),
@@ -44,19 +47,49 @@ pub enum StageError {
     },
 }
 
-impl StageSet {
-    /// The stages as kwok's configuration objects.
-    pub(crate) fn objects(&self) -> Result<Vec<Value>, StageError> {
-        let mut all = Vec::new();
-        if self.standard {
-            for (origin, text) in STANDARD {
-                all.extend(parse(origin, &text.replace("ANY_FAULT", "'false'"))?);
+/// All stages as kwok's configuration objects. `logs(index)` is the file with the log of a fault, if it has one.
+pub(crate) fn objects(
+    set: &StageSet,
+    faults: &[Fault],
+    logs: impl Fn(usize) -> Option<PathBuf>,
+) -> Result<Vec<Value>, StageError> {
+    let mut all = Vec::new();
+    if set.standard {
+        for (origin, text) in STANDARD {
+            let mut stages = parse(origin, text)?;
+            exclude(&mut stages, faults);
+            all.append(&mut stages);
+        }
+    }
+    let mut before = Vec::new();
+    for (index, fault) in faults.iter().enumerate() {
+        all.extend(breakage::stages(fault, index, &before, logs(index).as_deref()));
+        before.push(fault.jq());
+    }
+    for (index, text) in set.extra.iter().enumerate() {
+        all.extend(parse(&format!("extra stage {}", index + 1), text)?);
+    }
+    Ok(all)
+}
+
+/// Replaces the words `ANY_FAULT` and `LASTING_FAULT` by the expression they stand for: pods that any fault is meant
+/// for, and those whose fault does not go away by itself.
+fn exclude(stages: &mut [Value], faults: &[Fault]) {
+    let any = |test: &dyn Fn(&Fault) -> bool| {
+        let parts: Vec<String> = faults.iter().filter(|fault| test(fault)).map(|f| format!("({})", f.jq())).collect();
+        if parts.is_empty() { "false".to_owned() } else { parts.join(" or ") }
+    };
+    let (all, lasting) = (any(&|_| true), any(&|fault| !matches!(fault.kind, FaultKind::SlowStart { .. })));
+    for stage in stages {
+        let Some(expressions) = stage["spec"]["selector"]["matchExpressions"].as_array_mut() else { continue };
+        for expression in expressions {
+            let key = &mut expression["jq"]["key"];
+            if key == "ANY_FAULT" {
+                *key = Value::from(all.clone());
+            } else if key == "LASTING_FAULT" {
+                *key = Value::from(lasting.clone());
             }
         }
-        for (index, text) in self.extra.iter().enumerate() {
-            all.extend(parse(&format!("extra stage {}", index + 1), text)?);
-        }
-        Ok(all)
     }
 }
 
