@@ -1,0 +1,741 @@
+//! Every key of the stack file, in one place: the reader refuses others, the schema and the reference are made from it.
+
+/// A mapping of the file.
+pub(crate) struct Table {
+    /// Its name in messages, in the schema (`$defs`) and in the reference.
+    pub(crate) name: &'static str,
+    /// What it is, in one sentence.
+    pub(crate) doc: &'static str,
+    pub(crate) keys: &'static [Key],
+    /// Exactly one of these keys is given; empty when there is no such rule.
+    pub(crate) exactly_one: &'static [&'static str],
+}
+
+/// A key of a mapping.
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) need: Need,
+    pub(crate) doc: &'static str,
+    /// A value, in YAML's flow form.
+    pub(crate) example: &'static str,
+    /// Other keys that an example needs beside it, in YAML's flow form.
+    pub(crate) beside: &'static str,
+}
+
+/// Whether a key must be given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// It must.
+    Required,
+    /// It need not; the text is what holds then, for the reference.
+    Default(&'static str),
+}
+
+/// What a key takes.
+pub(crate) enum Kind {
+    /// The format version: the number 1.
+    FormatVersion,
+    /// Text.
+    Text,
+    /// Text, or a number or boolean taken as the text it was written as.
+    Words,
+    /// `true` or `false`.
+    Flag,
+    /// Whole seconds, 1 to a week.
+    Seconds,
+    /// A whole number from 0.
+    Count,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A list of texts.
+    Texts,
+    /// A list of texts, at least one, of which some may be empty: a program and its arguments.
+    Arguments,
+    /// A list of `kind/name`.
+    Objects,
+    /// A mapping from text to text.
+    TextMap,
+    /// Anything.
+    Anything,
+    /// A YAML mapping, or text that holds YAML.
+    Document,
+    /// A list of those.
+    Documents,
+    /// Another mapping.
+    Mapping(&'static Table),
+    /// A list of mappings.
+    List(&'static Table),
+    /// A list of steps that only look (`wait`, `command`).
+    ReadOnlySteps,
+    /// A list of steps.
+    Steps,
+}
+
+/// The most seconds a timeout may have: a week. More is a mistake, and could not be added to a clock safely.
+pub(crate) const MAX_SECONDS: u64 = 7 * 24 * 60 * 60;
+
+const fn key(
+    name: &'static str,
+    kind: Kind,
+    need: Need,
+    example: &'static str,
+    beside: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key { name, kind, need, doc, example, beside }
+}
+
+use Kind as K;
+use Need::{Default, Required};
+
+/// The whole file.
+pub(crate) static FILE: Table = Table {
+    name: "file",
+    doc: "The stack file: the releases of one stack. They run in the order of the file.",
+    exactly_one: &[],
+    keys: &[
+        key("version", K::FormatVersion, Required, "1", "", "The version of this format; 1 is the only one."),
+        key("name", K::Text, Required, "platform", "", "The name of the stack, for output and records."),
+        key(
+            "defaults",
+            K::Mapping(&DEFAULTS),
+            Default("none"),
+            "{ timeout_in_seconds: 300 }",
+            "",
+            "What holds for every release that does not say otherwise.",
+        ),
+        key(
+            "releases",
+            K::List(&RELEASE),
+            Required,
+            "[{ name: web, chart: { path: charts/web } }]",
+            "",
+            "The releases, in the order in which they run.",
+        ),
+    ],
+};
+
+const FAILURE: &[&str] = &["leave", "rollback", "uninstall"];
+const CRDS: &[&str] = &["skip", "create", "upgrade"];
+
+const NAMESPACE: Key =
+    key("namespace", K::Text, Default("default"), "cert-manager", "", "The namespace of the release.");
+const CREATE_NAMESPACE: Key =
+    key("create_namespace", K::Flag, Default("true"), "false", "", "Whether a missing namespace is created.");
+const ON_FAILURE: Key = key(
+    "on_failure",
+    K::Choice(FAILURE),
+    Default("leave"),
+    "rollback",
+    "",
+    "What to do after a failed deploy, once the evidence is collected: `leave` everything to be looked at, `rollback` to the revision that was deployed before (a failed first install is left), `uninstall` what a failed first install left (a failed upgrade is left).",
+);
+const TIMEOUT: Key = key(
+    "timeout_in_seconds",
+    K::Seconds,
+    Default("600"),
+    "900",
+    "",
+    "Wall-clock seconds each of `exec` and `validate` may take.",
+);
+const WAIT: Key = key(
+    "wait",
+    K::Flag,
+    Default("true"),
+    "false",
+    "",
+    "Whether `validate` waits for the objects of the release to become ready.",
+);
+const FORCE: Key =
+    key("force_upgrade", K::Flag, Default("false"), "true", "", "Replace objects instead of patching them.");
+const DRY_RUN: Key = key("dry_run", K::Flag, Default("false"), "true", "", "Check and render, but change nothing.");
+const SKIP_INSTALLED: Key = key(
+    "skip_if_already_installed",
+    K::Flag,
+    Default("false"),
+    "true",
+    "",
+    "Do nothing when the release is deployed, in whatever version.",
+);
+const RECREATE: Key = key(
+    "recreate_pods",
+    K::Flag,
+    Default("false"),
+    "true",
+    "",
+    "Restart the workloads of the release after an upgrade, also those whose pods did not change.",
+);
+const HISTORY: Key =
+    key("max_history", K::Count, Default("10"), "3", "", "How many revisions Helm keeps; 0 means all.");
+const CRD_POLICY: Key = key(
+    "crds",
+    K::Choice(CRDS),
+    Default("create"),
+    "upgrade",
+    "",
+    "What to do with the definitions in the chart's `crds/` folders, which Helm never upgrades: `skip` them, `create` missing ones, or `upgrade` also brings the others to the chart's version.",
+);
+const LABELS: Key = key(
+    "labels",
+    K::TextMap,
+    Default("none"),
+    "{ team: platform }",
+    "",
+    "Labels of the release, for selecting it. Those of a release are added to the defaults.",
+);
+
+/// `defaults`.
+pub(crate) static DEFAULTS: Table = Table {
+    name: "defaults",
+    doc: "What holds for every release that does not say otherwise.",
+    exactly_one: &[],
+    keys: &[
+        NAMESPACE,
+        CREATE_NAMESPACE,
+        CRD_POLICY,
+        ON_FAILURE,
+        TIMEOUT,
+        WAIT,
+        FORCE,
+        DRY_RUN,
+        SKIP_INSTALLED,
+        RECREATE,
+        HISTORY,
+        LABELS,
+    ],
+};
+
+/// One of `releases`.
+pub(crate) static RELEASE: Table = Table {
+    name: "release",
+    doc: "One release of a chart, and the steps around it.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "name",
+            K::Text,
+            Required,
+            "cert-manager",
+            "",
+            "The Helm release name: at most 53 lower-case letters, digits, `-` and `.`.",
+        ),
+        NAMESPACE,
+        CREATE_NAMESPACE,
+        key(
+            "chart",
+            K::Mapping(&CHART),
+            Required,
+            "{ path: charts/web }",
+            "",
+            "Where the chart comes from, and which version.",
+        ),
+        key(
+            "action",
+            K::Choice(&["deploy", "destroy", "skip"]),
+            Default("deploy"),
+            "destroy",
+            "",
+            "What to do: `deploy` installs or upgrades, `destroy` uninstalls, `skip` leaves the release alone and says so.",
+        ),
+        CRD_POLICY,
+        key(
+            "values_files",
+            K::Texts,
+            Default("none"),
+            "[values/web.yaml]",
+            "",
+            "Values files, as for Helm's `-f`; later ones win. Each must exist and be readable.",
+        ),
+        key(
+            "yaml_files_content",
+            K::List(&YAML_FILE),
+            Default("none"),
+            "[{ name: inline.yaml, content: { replicas: 2 } }]",
+            "",
+            "Values given directly, as named documents. They win over `values_files`.",
+        ),
+        key(
+            "values",
+            K::List(&SET_VALUE),
+            Default("none"),
+            "[{ key: image.tag, value: 1.2.3 }]",
+            "",
+            "Single settings, by the key paths of Helm's `--set`. They win over files and documents, later ones over earlier ones.",
+        ),
+        key(
+            "last_breaking_version_requiring_restart",
+            K::Text,
+            Default("none"),
+            "19.0.0",
+            "",
+            "A deployed chart version below this one, moving to or past it, is uninstalled before it is installed again; only if no data is attached, or consent was given.",
+        ),
+        ON_FAILURE,
+        TIMEOUT,
+        WAIT,
+        FORCE,
+        DRY_RUN,
+        SKIP_INSTALLED,
+        RECREATE,
+        HISTORY,
+        key(
+            "needs",
+            K::Texts,
+            Default("none"),
+            "[first]",
+            "",
+            "Releases that must be done before this one, as `name` or `namespace/name`. They must come earlier in the file.",
+        ),
+        LABELS,
+        key(
+            "consent",
+            K::Objects,
+            Default("none"),
+            "[persistentvolumeclaim/data]",
+            "",
+            "Objects with data that may be deleted on the way.",
+        ),
+        key(
+            "check_prerequisites",
+            K::ReadOnlySteps,
+            Default("none"),
+            "[{ wait: { objects: [crd/certificates.cert-manager.io], for: exists } }]",
+            "",
+            "Steps that check, before anything is changed, whether the release can be acted on. Only `wait` and `command`.",
+        ),
+        key(
+            "pre_exec",
+            K::Steps,
+            Default("none"),
+            "[{ adopt: { objects: [daemonset/aws-node] } }]",
+            "",
+            "Steps before Helm runs.",
+        ),
+        key(
+            "on_deploy_failure",
+            K::Steps,
+            Default("none"),
+            "[{ command: { run: [./notify.sh] } }]",
+            "",
+            "Steps after a failure, once the evidence is collected and before the failure policy.",
+        ),
+        key(
+            "post_exec",
+            K::Steps,
+            Default("none"),
+            "[{ restart: { objects: [deployment/web] } }]",
+            "",
+            "Steps after Helm ran.",
+        ),
+        key(
+            "validate",
+            K::ReadOnlySteps,
+            Default("none"),
+            "[{ command: { run: [./smoke-test.sh] } }]",
+            "",
+            "Steps that check whether it really works, after every object is ready. Only `wait` and `command`.",
+        ),
+    ],
+};
+
+/// `chart`.
+pub(crate) static CHART: Table = Table {
+    name: "chart",
+    doc: "Where a chart comes from: a repository, a local path or a registry.",
+    exactly_one: &["repo", "path", "oci"],
+    keys: &[
+        key(
+            "repo",
+            K::Text,
+            Default("none"),
+            "https://charts.jetstack.io",
+            "name: cert-manager",
+            "The URL of a chart repository; `name` says which chart of it.",
+        ),
+        key(
+            "name",
+            K::Text,
+            Default("none"),
+            "cert-manager",
+            "repo: https://charts.jetstack.io",
+            "The chart's name in the repository; only with `repo`.",
+        ),
+        key(
+            "path",
+            K::Text,
+            Default("none"),
+            "charts/web",
+            "",
+            "A chart folder or a `.tgz` archive. A relative path starts at the folder of the stack file.",
+        ),
+        key("oci", K::Text, Default("none"), "oci://ghcr.io/stefanprodan/charts/podinfo", "", "A chart in a registry."),
+        key(
+            "version",
+            K::Words,
+            Default("the newest stable one"),
+            "~1.20",
+            "path: charts/web",
+            "An exact version or a constraint, by Helm's rules.",
+        ),
+    ],
+};
+
+/// One of `yaml_files_content`.
+pub(crate) static YAML_FILE: Table = Table {
+    name: "yaml file",
+    doc: "Values given directly, under a name for messages.",
+    exactly_one: &[],
+    keys: &[
+        key("name", K::Text, Required, "inline.yaml", "content: {}", "A name for messages."),
+        key(
+            "content",
+            K::Document,
+            Required,
+            "{ installCRDs: true }",
+            "name: inline.yaml",
+            "The values: a mapping, or text that holds one in YAML.",
+        ),
+    ],
+};
+
+/// One of `values`.
+pub(crate) static SET_VALUE: Table = Table {
+    name: "value",
+    doc: "One setting of a value.",
+    exactly_one: &["value", "from_env", "from_payload"],
+    keys: &[
+        key(
+            "key",
+            K::Text,
+            Required,
+            "image.tag",
+            "value: 1.2.3",
+            "The path, as in Helm's `--set`: `image.tag`, `hosts[0]`, `annotations.example\\.com/a`.",
+        ),
+        key("value", K::Anything, Default("none"), "1.2.3", "key: image.tag", "The value."),
+        key(
+            "from_env",
+            K::Text,
+            Default("none"),
+            "DB_PASSWORD",
+            "key: db.password",
+            "The environment variable that holds the value.",
+        ),
+        key(
+            "from_payload",
+            K::Text,
+            Default("none"),
+            "selector",
+            "key: selector",
+            "The payload entry of an earlier step (`output_to`) that holds the value.",
+        ),
+        key(
+            "type",
+            K::Choice(&["auto", "string", "json"]),
+            Default("`auto` for text, `json` for anything else"),
+            "string",
+            "key: port, value: \"7\"",
+            "How the value is understood: `auto` guesses like `--set`, `string` is like `--set-string`, `json` like `--set-json`.",
+        ),
+        key(
+            "sensitive",
+            K::Flag,
+            Default("false"),
+            "true",
+            "key: db.password, from_env: DB_PASSWORD",
+            "Whether the value must never be shown. A sensitive value is always a string.",
+        ),
+    ],
+};
+
+/// A step of any phase.
+pub(crate) static STEP: Table = Table {
+    name: "step",
+    doc: "One step of a phase.",
+    exactly_one: &["adopt", "apply", "delete", "wait", "command", "restart"],
+    keys: &[
+        key(
+            "name",
+            K::Text,
+            Default("made from what the step does"),
+            "take over aws-node",
+            "wait: { objects: [deployment/web] }",
+            "A name for people.",
+        ),
+        key(
+            "on",
+            K::Choice(&["deploy", "destroy", "always"]),
+            Default("deploy"),
+            "destroy",
+            "wait: { objects: [deployment/web], for: deleted }",
+            "For which action of the release the step runs.",
+        ),
+        key(
+            "adopt",
+            K::Mapping(&ADOPT),
+            Default("none"),
+            "{ objects: [daemonset/aws-node] }",
+            "",
+            "Give existing objects to the release. Not in `check_prerequisites` and `validate`.",
+        ),
+        key(
+            "apply",
+            K::Mapping(&APPLY),
+            Default("none"),
+            "{ files: [extra.yaml] }",
+            "",
+            "Apply manifests (server-side apply). Not in `check_prerequisites` and `validate`.",
+        ),
+        key(
+            "delete",
+            K::Mapping(&DELETE),
+            Default("none"),
+            "{ objects: [job/migrate] }",
+            "",
+            "Delete objects. Not in `check_prerequisites` and `validate`.",
+        ),
+        key(
+            "wait",
+            K::Mapping(&WAIT_STEP),
+            Default("none"),
+            "{ objects: [deployment/web] }",
+            "",
+            "Wait until objects are in a state.",
+        ),
+        key(
+            "command",
+            K::Mapping(&COMMAND),
+            Default("none"),
+            "{ run: [./smoke-test.sh] }",
+            "",
+            "Run a program. It gets KUBECONFIG, PILOTHOUSE_RELEASE, PILOTHOUSE_NAMESPACE, PILOTHOUSE_PHASE and PILOTHOUSE_ACTION.",
+        ),
+        key(
+            "restart",
+            K::Mapping(&RESTART),
+            Default("none"),
+            "{ objects: [deployment/web] }",
+            "",
+            "Restart workloads, as `kubectl rollout restart` does. Not in `check_prerequisites` and `validate`.",
+        ),
+    ],
+};
+
+/// `adopt`.
+pub(crate) static ADOPT: Table = Table {
+    name: "adopt",
+    doc: "Give existing objects to the release, by Helm's ownership label and annotations.",
+    exactly_one: &[],
+    keys: &[key(
+        "objects",
+        K::Objects,
+        Required,
+        "[daemonset/aws-node, clusterrole/aws-node]",
+        "",
+        "Exactly these, as `kind/name` or `kind/namespace/name`. One that does not exist is no error: Helm will create it.",
+    )],
+};
+
+/// `apply`.
+pub(crate) static APPLY: Table = Table {
+    name: "apply",
+    doc: "Apply manifests.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "files",
+            K::Texts,
+            Default("none"),
+            "[extra.yaml]",
+            "",
+            "Files with YAML documents. A relative path starts at the folder of the stack file.",
+        ),
+        key(
+            "manifests",
+            K::Documents,
+            Default("none"),
+            "[{ apiVersion: v1, kind: ConfigMap, metadata: { name: a } }]",
+            "",
+            "Manifests given directly: mappings, or text that holds YAML documents.",
+        ),
+    ],
+};
+
+/// `delete`.
+pub(crate) static DELETE: Table = Table {
+    name: "delete",
+    doc: "Delete objects. What holds data needs `consent`.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "objects",
+            K::Objects,
+            Default("none"),
+            "[job/migrate]",
+            "",
+            "Exactly these; one that does not exist is no error.",
+        ),
+        key(
+            "chart_crds",
+            K::Flag,
+            Default("false"),
+            "true",
+            "",
+            "Also the definitions in the chart's `crds/` folders.",
+        ),
+        key(
+            "timeout_in_seconds",
+            K::Seconds,
+            Default("120"),
+            "60",
+            "objects: [job/migrate]",
+            "Wall-clock seconds until they must be gone.",
+        ),
+    ],
+};
+
+/// `wait`.
+pub(crate) static WAIT_STEP: Table = Table {
+    name: "wait",
+    doc: "Wait until objects are in a state.",
+    exactly_one: &[],
+    keys: &[
+        key("objects", K::Objects, Required, "[deployment/web]", "", "These."),
+        key(
+            "for",
+            K::Choice(&["ready", "exists", "deleted"]),
+            Default("ready"),
+            "exists",
+            "objects: [deployment/web]",
+            "What to wait for.",
+        ),
+        key(
+            "timeout_in_seconds",
+            K::Seconds,
+            Default("300"),
+            "60",
+            "objects: [deployment/web]",
+            "Wall-clock seconds until the step fails.",
+        ),
+    ],
+};
+
+/// `command`.
+pub(crate) static COMMAND: Table = Table {
+    name: "command",
+    doc: "Run a program.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "run",
+            K::Arguments,
+            Required,
+            "[sh, -c, \"echo hello\"]",
+            "",
+            "The program and its arguments; no shell is involved unless it is named here.",
+        ),
+        key("env", K::TextMap, Default("none"), "{ COLOUR: blue }", "run: [./a.sh]", "More environment variables."),
+        key(
+            "cwd",
+            K::Text,
+            Default("the folder of the stack file"),
+            "scripts",
+            "run: [./a.sh]",
+            "The folder it starts in. A relative path starts at the folder of the stack file.",
+        ),
+        key(
+            "output_to",
+            K::Text,
+            Default("none"),
+            "selector",
+            "run: [./a.sh]",
+            "Puts its standard output, without white space around it, into the payload under this key.",
+        ),
+        key(
+            "repeatable",
+            K::Flag,
+            Default("false"),
+            "true",
+            "run: [./a.sh]",
+            "Whether it may be run again when it is not known whether it has run.",
+        ),
+        key(
+            "timeout_in_seconds",
+            K::Seconds,
+            Default("300"),
+            "60",
+            "run: [./a.sh]",
+            "Wall-clock seconds until it is stopped.",
+        ),
+    ],
+};
+
+/// `restart`.
+pub(crate) static RESTART: Table = Table {
+    name: "restart",
+    doc: "Restart workloads.",
+    exactly_one: &[],
+    keys: &[key("objects", K::Objects, Required, "[deployment/web]", "", "Deployments, StatefulSets or DaemonSets.")],
+};
+
+/// Every table, in the order of the reference.
+pub(crate) static TABLES: &[&Table] = &[
+    &FILE, &DEFAULTS, &RELEASE, &CHART, &YAML_FILE, &SET_VALUE, &STEP, &ADOPT, &APPLY, &DELETE, &WAIT_STEP, &COMMAND,
+    &RESTART,
+];
+
+impl Table {
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.name == name)
+    }
+}
+
+/// What people write who come from elsewhere, and what to write instead.
+pub(crate) fn special_help(table: &Table, key: &str) -> Option<&'static str> {
+    let normal = key.to_ascii_lowercase().replace(['-', '_'], "");
+    let in_release = table.name == RELEASE.name || table.name == DEFAULTS.name;
+    let help = match normal.as_str() {
+        "atomic" if in_release => "use `on_failure: rollback`",
+        "cleanuponfail" | "rollbackonfailure" if in_release => "use `on_failure: rollback` or `on_failure: uninstall`",
+        "set" if table.name == RELEASE.name => "use `values`: a list of `{ key: a.b, value: 1 }`",
+        "setstring" if table.name == RELEASE.name => "use `values` with `type: string`",
+        "setsensitive" | "secrets" if table.name == RELEASE.name => "use `values` with `sensitive: true`",
+        "valuesfile" | "valuefiles" | "valuefile" if table.name == RELEASE.name => {
+            "use `values_files`: a list of paths"
+        }
+        "version" if table.name == RELEASE.name => "the version belongs to the chart: `chart: { …, version: … }`",
+        "repository" | "repo" | "url" if table.name == RELEASE.name => {
+            "the repository belongs to the chart: `chart: { repo: …, name: … }`"
+        }
+        "dependson" if table.name == RELEASE.name => "use `needs`",
+        "enabled" | "disabled" | "installed" | "condition" if table.name == RELEASE.name => {
+            "use `action: deploy`, `action: destroy` or `action: skip`"
+        }
+        "hooks" if table.name == RELEASE.name => {
+            "use the phases: check_prerequisites, pre_exec, on_deploy_failure, post_exec, validate"
+        }
+        "skipcrds" | "installcrds" if in_release => "use `crds: skip`, `crds: create` or `crds: upgrade`",
+        "force" if in_release => "use `force_upgrade`",
+        "historymax" if in_release => "use `max_history`",
+        "timeout" if table.has("timeout_in_seconds") => "use `timeout_in_seconds`, a number of seconds",
+        "shell" | "args" | "command" | "argv" if table.name == COMMAND.name => {
+            "use `run`: a list of the program and its arguments"
+        }
+        "repository" | "url" if table.name == CHART.name => "use `repo`",
+        _ => return None,
+    };
+    Some(help)
+}
+
+/// The known key nearest to an unknown one, when it is near enough to be meant.
+pub(crate) fn nearest<'c>(candidates: impl IntoIterator<Item = &'c str>, word: &str) -> Option<&'c str> {
+    let normal = |text: &str| text.to_ascii_lowercase().replace(['-', '_'], "");
+    let word = normal(word);
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&normal(candidate), &word), candidate))
+        .filter(|(score, _)| *score > 0.82)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,67 @@
+//! From text to stack.
+
+use crate::fields::Sink;
+use crate::problem::{Problem, Problems, Span};
+use crate::read_stack::read_stack;
+use crate::source_map::SourceMap;
+use crate::tree;
+use pilothouse_core::Stack;
+use std::path::Path;
+
+/// A stack that was read, and what else is known about its file.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The stack.
+    pub stack: Stack,
+    /// What probably does not mean what was meant; may be empty.
+    pub warnings: Problems,
+    /// Where things stand in the file.
+    pub source_map: SourceMap,
+}
+
+/// What readers need to know.
+pub(crate) struct Context<'c> {
+    pub(crate) folder: &'c Path,
+    pub(crate) lookup_env: &'c dyn Fn(&str) -> Option<String>,
+}
+
+/// Reads a stack file. `text` is its content, `name` what messages call it, `folder` where its relative paths start,
+/// and `lookup_env` gives the environment variables that `from_env` asks for. Files that the stack names are not looked
+/// at.
+///
+/// # Errors
+/// Everything that is wrong with the text. A syntax error comes alone: what follows it cannot be read.
+pub fn load(
+    text: &str,
+    name: &str,
+    folder: &Path,
+    lookup_env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, Problems> {
+    let mut out = Sink::default();
+    let parsed = match tree::parse(text) {
+        Ok(parsed) => parsed,
+        Err(problem) => return Err(Problems::new(name, text, vec![*problem], &[])),
+    };
+    out.problems = parsed.problems;
+    if let Some(second) = parsed.documents.get(1) {
+        out.push(
+            Problem::error("YAML_DOCUMENTS", Span { len: 1, ..second.span }, "a stack file is one YAML document")
+                .label("a second one begins here"),
+        );
+    }
+    let read = if let Some(root) = parsed.documents.first().filter(|root| !root.is_null()) {
+        read_stack(root, &Context { folder, lookup_env }, &mut out)
+    } else {
+        let problem = Problem::error("EMPTY", Span::default(), "the file is empty");
+        out.push(problem.label("nothing is here").help("a stack file begins with `version: 1`"));
+        None
+    };
+    let problems = Problems::new(name, text, out.problems, &out.masked);
+    match read {
+        Some((stack, releases)) if !problems.has_errors() => {
+            let source_map = SourceMap::new(name, text, &out.masked, releases);
+            Ok(Loaded { stack, warnings: problems, source_map })
+        }
+        _ => Err(problems),
+    }
+}

@@ -1,0 +1,169 @@
+//! The whole file: what holds for all releases, and what must fit between them.
+
+use crate::fields::{Fields, Sink};
+use crate::keys::{DEFAULTS, FILE, nearest};
+use crate::load::Context;
+use crate::problem::{Problem, Span};
+use crate::read_release::{ReadRelease, read_common, read_release};
+use crate::scalar::Meaning;
+use crate::source_map::ReleasePlaces;
+use crate::tree::Node;
+use pilothouse_core::{ChartInfo, ReleaseKey, Stack};
+use std::collections::BTreeMap;
+
+/// The only version of the format.
+const FORMAT_VERSION: u64 = 1;
+
+type ReadStack = (Stack, BTreeMap<ReleaseKey, ReleasePlaces>);
+
+/// Reads the root of the file. What it gives is only of use when nothing was reported.
+pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> Option<ReadStack> {
+    if let Some(problem) = other_version(root) {
+        // What the rest means is another version's business.
+        out.push(problem);
+        return None;
+    }
+    let file = Fields::open(root, &FILE, "the file".to_owned(), out)?;
+    read_version(&file, out);
+    let name = file.text("name", out).unwrap_or_default();
+    check_stack_name(&file, name, out);
+
+    let mut defaults = ChartInfo::default();
+    if let Some(fields) =
+        file.node("defaults").and_then(|node| Fields::open(node, &DEFAULTS, "`defaults`".to_owned(), out))
+    {
+        read_common(&fields, &mut defaults, out);
+    }
+    let releases: Vec<ReadRelease> = file
+        .items("releases", out)
+        .iter()
+        .enumerate()
+        .filter_map(|(index, node)| read_release(node, index + 1, &defaults, context, out))
+        .collect();
+    file.report_empty_list("releases", out);
+    check_duplicates(&releases, out);
+    for (index, release) in releases.iter().enumerate() {
+        check_needs(index, release, &releases, out);
+    }
+
+    let places = releases.iter().map(|release| (release.spec.info.key(), release.places.clone())).collect();
+    let stack = Stack {
+        name: name.to_owned(),
+        folder: context.folder.to_owned(),
+        releases: releases.into_iter().map(|release| release.spec).collect(),
+    };
+    Some((stack, places))
+}
+
+/// A file of another version of the format.
+fn other_version(root: &Node) -> Option<Problem> {
+    let node = root.get("version")?;
+    let Some(Meaning::Integer(number)) = node.meaning() else { return None };
+    if number.as_u64() == Some(FORMAT_VERSION) {
+        return None;
+    }
+    let newer = number.as_u64().is_some_and(|number| number > FORMAT_VERSION);
+    let help = if newer {
+        "this file is for a newer Pilothouse: update the program, or write `version: 1`"
+    } else {
+        "there is no older version: write `version: 1`"
+    };
+    Some(
+        Problem::error(
+            "FORMAT_VERSION",
+            node.span,
+            format!("version {number} of the stack file is not supported, only version {FORMAT_VERSION} is"),
+        )
+        .label("not supported")
+        .help(help),
+    )
+}
+
+fn read_version(file: &Fields<'_>, out: &mut Sink) {
+    let number = file.node("version").and_then(Node::meaning);
+    if !matches!(number, Some(Meaning::Integer(_))) {
+        file.wrong_type("version", "the number 1", Some("write `version: 1`".to_owned()), out);
+    }
+}
+
+/// The name is used in file names and lock names, so it is kept as simple as a release's.
+fn check_stack_name(file: &Fields<'_>, name: &str, out: &mut Sink) {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let good = name.len() <= 63
+        && name.starts_with(inner)
+        && name.ends_with(inner)
+        && name.chars().all(|c| inner(c) || c == '-' || c == '.');
+    if let Some(node) = file.node("name").filter(|_| !name.is_empty() && !good) {
+        out.push(
+            Problem::error(
+                "STACK_NAME_INVALID",
+                node.span,
+                format!(
+                    "stack name `{name}` must consist of 1 to 63 lower-case letters, digits, `-` and `.`, and begin and \
+                     end with a letter or digit"
+                ),
+            )
+            .label("not a name"),
+        );
+    }
+}
+
+fn check_duplicates(releases: &[ReadRelease], out: &mut Sink) {
+    let mut seen: BTreeMap<ReleaseKey, Span> = BTreeMap::new();
+    for release in releases.iter().filter(|release| !release.spec.info.name.is_empty()) {
+        let key = release.spec.info.key();
+        match seen.get(&key) {
+            Some(first) => out.push(
+                Problem::error("DUPLICATE_RELEASE", release.places.name, format!("the release {key} is given twice"))
+                    .label("here again")
+                    .also(*first, "first here")
+                    .help("releases of the same name must be in different namespaces"),
+            ),
+            None => {
+                seen.insert(key, release.places.name);
+            }
+        }
+    }
+}
+
+fn check_needs(index: usize, release: &ReadRelease, all: &[ReadRelease], out: &mut Sink) {
+    let what = format!("release `{}`", release.spec.info.name);
+    for (need, span) in &release.needs {
+        let found: Vec<(usize, &ReadRelease)> =
+            all.iter().enumerate().filter(|(_, other)| is_named(&other.spec.info, need)).collect();
+        match found[..] {
+            [] => {
+                let names = all.iter().map(|other| other.spec.info.name.as_str()).filter(|name| !name.is_empty());
+                let help = nearest(names, need).map(|name| format!("did you mean `{name}`?"));
+                out.push(
+                    Problem::error("UNKNOWN_NEED", *span, format!("{what} needs `{need}`, which is not in this file"))
+                        .label("no such release")
+                        .maybe_help(help),
+                );
+            }
+            [(other, _)] if other == index => out.push(
+                Problem::error("SELF_NEED", *span, format!("{what} needs itself")).label("this is the release itself"),
+            ),
+            [(other, later)] if other > index => out.push(
+                Problem::error("NEED_ORDER", *span, format!("{what} needs `{need}`, which comes later in the file"))
+                    .label("comes later")
+                    .also(later.places.name, "here")
+                    .help(format!("releases run in the order of the file: move `{need}` up")),
+            ),
+            [_] => {}
+            [(_, first), ..] => out.push(
+                Problem::error("AMBIGUOUS_NEED", *span, format!("{} releases are called `{need}`", found.len()))
+                    .label("which one?")
+                    .help(format!("write namespace/name, for example `{}`", first.spec.info.key())),
+            ),
+        }
+    }
+}
+
+/// Whether `need`, as `name` or `namespace/name`, names this release.
+fn is_named(info: &ChartInfo, need: &str) -> bool {
+    match need.split_once('/') {
+        Some((namespace, name)) => info.namespace.as_str() == namespace && info.name == name,
+        None => info.name == need,
+    }
+}

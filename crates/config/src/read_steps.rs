@@ -1,0 +1,181 @@
+//! The steps of a phase.
+
+use crate::documents::read_manifests;
+use crate::fields::{Fields, Sink};
+use crate::keys::{ADOPT, APPLY, COMMAND, DELETE, RESTART, STEP, Table, WAIT_STEP};
+use crate::load::Context;
+use crate::problem::Problem;
+use crate::tree::Node;
+use pilothouse_core::{
+    AdoptStep, ApplyStep, CommandStep, DeleteStep, ObjectRef, On, Phase, RestartStep, StepKind, StepSpec, WaitFor,
+    WaitStep,
+};
+
+const DELETE_TIMEOUT_IN_SECONDS: u64 = 120;
+const WAIT_TIMEOUT_IN_SECONDS: u64 = 300;
+const COMMAND_TIMEOUT_IN_SECONDS: u64 = 300;
+
+/// What people write for kinds that can be restarted.
+const RESTARTABLE: [&str; 9] =
+    ["deployment", "deployments", "deploy", "statefulset", "statefulsets", "sts", "daemonset", "daemonsets", "ds"];
+
+/// Reads the steps of a phase of a release.
+pub(crate) fn read_steps(release: &Fields<'_>, phase: Phase, context: &Context<'_>, out: &mut Sink) -> Vec<StepSpec> {
+    let mut steps = Vec::new();
+    for (index, node) in release.items(phase.name(), out).iter().enumerate() {
+        let what = format!("step {} of `{phase}`", index + 1);
+        let Some(step) = Fields::open(node, &STEP, what, out) else { continue };
+        let name = step.text("name", out).map(str::to_owned);
+        let actions = [("deploy", On::Deploy), ("destroy", On::Destroy), ("always", On::Always)];
+        let on = step.choice("on", &actions, out).unwrap_or_default();
+        if !phase.may_change_cluster() {
+            report_changes(&step, phase, out);
+        }
+        // When several are given, that is reported already; each is read for what is wrong in it.
+        let kinds = [
+            read_adopt(&step, out).map(StepKind::Adopt),
+            read_apply(&step, context, out).map(StepKind::Apply),
+            read_delete(&step, out).map(StepKind::Delete),
+            read_wait(&step, out).map(StepKind::Wait),
+            read_command(&step, context, out).map(StepKind::Command),
+            read_restart(&step, out).map(StepKind::Restart),
+        ];
+        if let Some(kind) = kinds.into_iter().flatten().next() {
+            steps.push(StepSpec { name, on, kind });
+        }
+    }
+    steps
+}
+
+/// `check_prerequisites` and `validate` must not change the cluster.
+fn report_changes(step: &Fields<'_>, phase: Phase, out: &mut Sink) {
+    for key in ["adopt", "apply", "delete", "restart"] {
+        if let Some(span) = step.key_span(key) {
+            let other = if phase == Phase::Validate { Phase::PostExec } else { Phase::PreExec };
+            out.push(
+                Problem::error("STEP_NOT_ALLOWED", span, format!("`{key}` is not allowed in `{phase}`"))
+                    .label("changes the cluster")
+                    .help(format!("`{phase}` only looks: it takes `wait` and `command`; put this step into `{other}`")),
+            );
+        }
+    }
+}
+
+fn open<'t>(step: &Fields<'t>, table: &'static Table, out: &mut Sink) -> Option<Fields<'t>> {
+    let node: &Node = step.node(table.name)?;
+    Fields::open(node, table, format!("`{}`", table.name), out)
+}
+
+fn objects(fields: &Fields<'_>, out: &mut Sink) -> Vec<ObjectRef> {
+    fields.objects("objects", out).into_iter().map(|(object, _)| object).collect()
+}
+
+fn read_adopt(step: &Fields<'_>, out: &mut Sink) -> Option<AdoptStep> {
+    let fields = open(step, &ADOPT, out)?;
+    Some(AdoptStep { objects: objects(&fields, out) })
+}
+
+fn read_apply(step: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Option<ApplyStep> {
+    let fields = open(step, &APPLY, out)?;
+    let files = fields.texts("files", out).into_iter().map(|(file, _)| context.folder.join(file)).collect();
+    let manifests = read_manifests(&fields, out);
+    fields.report_empty_list("files", out);
+    fields.report_empty_list("manifests", out);
+    if fields.node("files").is_none() && fields.node("manifests").is_none() {
+        report_nothing(step, "apply", "give `files` or `manifests`", out);
+    }
+    Some(ApplyStep { files, manifests })
+}
+
+fn read_delete(step: &Fields<'_>, out: &mut Sink) -> Option<DeleteStep> {
+    let fields = open(step, &DELETE, out)?;
+    let objects = objects(&fields, out);
+    let chart_crds = fields.flag("chart_crds", out);
+    if fields.node("objects").is_none() && chart_crds != Some(true) {
+        report_nothing(step, "delete", "give `objects`, or `chart_crds: true`", out);
+    }
+    Some(DeleteStep {
+        objects,
+        chart_crds: chart_crds.unwrap_or(false),
+        timeout_in_seconds: fields.seconds("timeout_in_seconds", out).unwrap_or(DELETE_TIMEOUT_IN_SECONDS),
+    })
+}
+
+fn report_nothing(step: &Fields<'_>, key: &str, help: &str, out: &mut Sink) {
+    if let Some(span) = step.key_span(key) {
+        out.push(Problem::error("EMPTY", span, format!("there is nothing to {key}")).label("nothing given").help(help));
+    }
+}
+
+fn read_wait(step: &Fields<'_>, out: &mut Sink) -> Option<WaitStep> {
+    let fields = open(step, &WAIT_STEP, out)?;
+    let states = [("ready", WaitFor::Ready), ("exists", WaitFor::Exists), ("deleted", WaitFor::Deleted)];
+    Some(WaitStep {
+        objects: objects(&fields, out),
+        wait_for: fields.choice("for", &states, out).unwrap_or_default(),
+        timeout_in_seconds: fields.seconds("timeout_in_seconds", out).unwrap_or(WAIT_TIMEOUT_IN_SECONDS),
+    })
+}
+
+fn read_command(step: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Option<CommandStep> {
+    let fields = open(step, &COMMAND, out)?;
+    let argv = read_run(&fields, out);
+    let cwd = fields.text("cwd", out).map_or_else(|| context.folder.to_owned(), |folder| context.folder.join(folder));
+    let env = fields.text_map("env", out);
+    for name in env.keys().filter(|name| name.is_empty() || name.contains(['=', '\0'])) {
+        if let Some(span) = fields.key_span("env") {
+            out.push(
+                Problem::error("ENV_NAME", span, format!("`{name}` cannot be the name of an environment variable"))
+                    .label("has such a name"),
+            );
+        }
+    }
+    Some(CommandStep {
+        argv,
+        env,
+        // An empty path would mean nothing to a child process.
+        cwd: Some(cwd).filter(|cwd| !cwd.as_os_str().is_empty()),
+        output_to: fields.text("output_to", out).map(str::to_owned),
+        repeatable: fields.flag("repeatable", out).unwrap_or(false),
+        timeout_in_seconds: fields.seconds("timeout_in_seconds", out).unwrap_or(COMMAND_TIMEOUT_IN_SECONDS),
+    })
+}
+
+fn read_run(command: &Fields<'_>, out: &mut Sink) -> Vec<String> {
+    if let Some(scalar) = command.node("run").and_then(Node::scalar).filter(|scalar| !scalar.is_null()) {
+        let quoted = serde_json::Value::from(scalar.text().trim());
+        let help = format!(
+            "no shell is involved unless it is named: write `run: [sh, -c, {quoted}]`, or each argument as an item"
+        );
+        command.wrong_type("run", "a list of the program and its arguments", Some(help), out);
+        return Vec::new();
+    }
+    // Arguments may be empty, so they are not read as `texts`.
+    let mut argv = Vec::new();
+    for item in command.items("run", out) {
+        match item.scalar() {
+            Some(scalar) if !scalar.is_null() => argv.push(scalar.text().to_owned()),
+            _ => crate::fields::wrong_type(item, "an item of `run`", "text", None, out),
+        }
+    }
+    command.report_empty_list("run", out);
+    argv
+}
+
+fn read_restart(step: &Fields<'_>, out: &mut Sink) -> Option<RestartStep> {
+    let fields = open(step, &RESTART, out)?;
+    let mut objects = Vec::new();
+    for (object, span) in fields.objects("objects", out) {
+        let kind = object.kind.to_ascii_lowercase();
+        let kind = kind.strip_suffix(".apps").unwrap_or(&kind);
+        if !RESTARTABLE.contains(&kind) {
+            out.push(
+                Problem::error("OBJECT_INVALID", span, format!("`{}` cannot be restarted", object.kind))
+                    .label("not a workload")
+                    .help("only Deployments, StatefulSets and DaemonSets can be"),
+            );
+        }
+        objects.push(object);
+    }
+    Some(RestartStep { objects })
+}
