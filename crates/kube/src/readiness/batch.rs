@@ -1,0 +1,63 @@
+//! Job and CronJob. A Job that has started is not done.
+
+use super::fields::{condition, count, flag};
+use pilothouse_core::{ObjectStatus, Readiness};
+use serde_json::Value;
+
+pub(super) fn job(object: &Value) -> ObjectStatus {
+    let holds = |kind: &str| condition(object, kind).filter(super::fields::Condition::is_true);
+    if let Some(failed) = holds("Failed").or_else(|| holds("FailureTarget")) {
+        return ObjectStatus::new(Readiness::Failed, failed.says()).because(failed.reason);
+    }
+    if holds("Complete").is_some() {
+        return ObjectStatus::new(Readiness::Current, "the Job is complete");
+    }
+    if holds("Suspended").is_some() || flag(object, "/spec/suspend") {
+        return ObjectStatus::new(Readiness::InProgress, "the Job is suspended").because("Suspended");
+    }
+    let counts = [("active", "running"), ("succeeded", "succeeded"), ("failed", "failed")]
+        .into_iter()
+        .map(|(field, word)| (count(object, &format!("/status/{field}")), word))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} pods {word}"));
+    let counts: Vec<String> = counts.collect();
+    let message = if counts.is_empty() { "the Job has not started".to_owned() } else { counts.join(", ") };
+    ObjectStatus::new(Readiness::InProgress, message)
+}
+
+pub(super) fn cron_job(object: &Value) -> ObjectStatus {
+    if flag(object, "/spec/suspend") {
+        return ObjectStatus::new(Readiness::Current, "it is suspended, as its spec asks").because("Suspended");
+    }
+    ObjectStatus::new(Readiness::Current, "it is scheduled")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Readiness::{Current, Failed, InProgress};
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case(json!({"status": {}}), (InProgress, None, "the Job has not started"))]
+    #[case(json!({"status": {"active": 1, "failed": 2}}), (InProgress, None, "1 pods running, 2 pods failed"))]
+    #[case(json!({"spec": {"suspend": true}}), (InProgress, Some("Suspended"), "the Job is suspended"))]
+    #[case(json!({"status": {"conditions": [{"type": "SuccessCriteriaMet", "status": "True"}], "succeeded": 1}}),
+        (InProgress, None, "1 pods succeeded"))]
+    #[case(json!({"status": {"conditions": [{"type": "Complete", "status": "True"}]}}), (Current, None, "the Job is complete"))]
+    #[case(json!({"status": {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}]}}),
+        (Failed, Some("BackoffLimitExceeded"), "Job has reached the specified backoff limit"))]
+    #[case(json!({"status": {"conditions": [{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}]}}),
+        (Failed, Some("DeadlineExceeded"), "DeadlineExceeded"))]
+    fn jobs(#[case] object: Value, #[case] expected: (Readiness, Option<&'static str>, &'static str)) {
+        let status = job(&object);
+        assert_eq!((status.readiness, status.reason.as_deref(), status.message.as_str()), expected);
+    }
+
+    #[test]
+    fn a_cron_job_is_ready_when_it_exists() {
+        assert_eq!(cron_job(&json!({})).readiness, Current);
+        assert_eq!(cron_job(&json!({"spec": {"suspend": true}})).reason.as_deref(), Some("Suspended"));
+    }
+}
