@@ -52,6 +52,7 @@ impl Build<'_> {
         let mut child = spawn.start().await.map_err(|error| super::error::chain(&error))?;
         let mut log =
             Log::open(&log_path, recipe.packages).map_err(|error| format!("{}: {error}", log_path.display()))?;
+        progress(log.progress.clone());
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let status = loop {
@@ -64,7 +65,7 @@ impl Build<'_> {
                 _ = ticks.tick() => {
                     if begun.elapsed() > self.timeout {
                         stop(&mut child).await;
-                        return Err(format!("it was not built within {} minutes", self.timeout.as_secs() / 60));
+                        return Err(format!("it was not built within {} s", self.timeout.as_secs()));
                     }
                     log.read();
                     progress(BuildProgress { elapsed: begun.elapsed(), ..log.progress.clone() });
@@ -72,6 +73,7 @@ impl Build<'_> {
             }
         };
         log.read();
+        progress(BuildProgress { elapsed: begun.elapsed(), ..log.progress.clone() });
         if !status.success() {
             return Err(format!("go build fails ({status}):\n{}", log.end()));
         }

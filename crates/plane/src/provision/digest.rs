@@ -42,7 +42,7 @@ fn read(path: PathBuf) -> io::Result<String> {
 /// (`DIGEST  NAME`, where a name may have a folder before it or a `*`).
 pub(crate) fn published(text: &str, file: &str) -> Option<String> {
     let is_digest = |word: &str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
-    let mut lines = text.lines().map(str::split_whitespace).map(|words| words.collect::<Vec<_>>());
+    let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let found = lines.find_map(|words| match words.as_slice() {
         [digest] if is_digest(digest) => Some(*digest),
         [digest, name] if is_digest(digest) => {

@@ -47,8 +47,18 @@ impl Failed {
     fn http(error: &reqwest::Error) -> Self {
         let unreachable = error.is_connect();
         let again = !unreachable && !error.is_redirect() && !error.is_builder();
-        Self { why: chain(error), unreachable, again }
+        let why = if unreachable { innermost(error) } else { chain(error) };
+        Self { why, unreachable, again }
     }
+}
+
+/// What a failed connection is about: the layers above it only repeat the address.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 /// Told with the bytes so far and the bytes in all.

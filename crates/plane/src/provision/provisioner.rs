@@ -150,6 +150,21 @@ impl Provisioner {
             progress(ProvisionEvent::Found(installed.clone()));
             return Ok(Ok(installed));
         }
+        let got = self.get(tool, progress, cancel, learnt, &mut attempts).await;
+        // What is left in it is of no use to anybody; the next one would empty it anyway.
+        let _ = remove(&self.cache.work(tool));
+        Ok(got?.ok_or(attempts))
+    }
+
+    /// Downloads or builds a tool, with its lock held. Notes what did not work.
+    async fn get(
+        &self,
+        tool: Tool,
+        progress: Progress<'_>,
+        cancel: &CancellationToken,
+        learnt: &mut Learnt,
+        attempts: &mut Vec<Attempt>,
+    ) -> Result<Option<Installed>, ProvisionError> {
         for from in [SourceKind::Download, SourceKind::Build] {
             self.cache.clean(tool)?;
             let got = match from {
@@ -158,22 +173,20 @@ impl Provisioner {
             };
             match got {
                 Ok(installed) => {
-                    // The work folder is empty but for what a build needed; it would be removed by the next one.
-                    let _ = remove(&self.cache.work(tool));
                     progress(ProvisionEvent::Ready(installed.clone()));
-                    return Ok(Ok(installed));
+                    return Ok(Some(installed));
                 }
                 Err(NotGot::Stop(error)) => return Err(error),
                 Err(NotGot::Next(_)) if cancel.is_cancelled() => return Err(ProvisionError::Cancelled { tool }),
                 Err(NotGot::Next(why)) => {
-                    if from == SourceKind::Download {
+                    if from == SourceKind::Download && self.config.allow_download {
                         progress(ProvisionEvent::FallingBack { tool, from, why: why.clone() });
                     }
                     attempts.push(Attempt { from, why });
                 }
             }
         }
-        Ok(Err(attempts))
+        Ok(None)
     }
 
     /// What is there already: at an explicit path, in the cache, among the candidates.
@@ -230,15 +243,17 @@ impl Provisioner {
             fetched = download::fetch(&client, &download, &part, &tell) => fetched,
             () = cancel.cancelled() => return Err(ProvisionError::Cancelled { tool }.into()),
             () = tokio::time::sleep(self.config.timeout) => {
-                let minutes = self.config.timeout.as_secs() / 60;
-                return Err(NotGot::Next(format!("{} did not come within {minutes} minutes", download.url)));
+                let secs = self.config.timeout.as_secs();
+                return Err(NotGot::Next(format!("{} did not come within {secs} s", download.url)));
             }
         };
         let sha256 = match fetched {
             Ok(sha256) => sha256,
             Err(failed) => {
                 if failed.unreachable {
-                    learnt.unreachable.insert(host, failed.why.clone());
+                    let why = format!("{host} cannot be reached: {}", failed.why);
+                    learnt.unreachable.insert(host, why.clone());
+                    return Err(NotGot::Next(why));
                 }
                 return Err(NotGot::Next(failed.why));
             }
@@ -286,14 +301,10 @@ impl Provisioner {
         let Some(go) = &self.config.go else {
             return Err(NotGot::Next("go was not found on this machine".to_owned()));
         };
-        let version = match learnt.go.clone() {
-            Some(known) => known,
-            None => {
-                let asked = go::usable(go, env, cancel).await;
-                learnt.go = Some(asked.clone());
-                asked
-            }
-        };
+        if learnt.go.is_none() {
+            learnt.go = Some(go::usable(go, env, cancel).await);
+        }
+        let version = learnt.go.clone().unwrap_or_else(|| Err("not asked".to_owned()));
         let version = version.map_err(NotGot::Next)?;
         let work = self.cache.work(tool);
         let build = Build { tool, platform: self.platform, go, env, work: &work, timeout: *timeout };
