@@ -38,9 +38,9 @@ impl<'t> Fields<'t> {
             return None;
         };
         let fields = Self { span: node.span, table, what, entries };
-        fields.report_unknown(out);
+        let meant = fields.report_unknown(out);
         for key in table.keys.iter().filter(|key| key.need == Need::Required) {
-            if fields.entry(key.name).is_none() {
+            if fields.entry(key.name).is_none() && !meant.contains(&key.name) {
                 out.push(
                     Problem::error("MISSING_KEY", fields.head(), format!("{} has no `{}`", fields.what, key.name))
                         .label(format!("`{}` is missing", key.name))
@@ -48,17 +48,22 @@ impl<'t> Fields<'t> {
                 );
             }
         }
-        fields.report_exactly_one(out);
+        fields.report_exactly_one(&meant, out);
         Some(fields)
     }
 
-    fn report_unknown(&self, out: &mut Sink) {
+    /// Gives the keys that were meant, as far as it can tell: they are not missing too.
+    fn report_unknown(&self, out: &mut Sink) -> Vec<&'static str> {
+        let mut meant = Vec::new();
         for entry in self.entries.iter().filter(|entry| !self.table.has(&entry.key)) {
             let help = match special_help(self.table, &entry.key) {
                 Some(help) => help.to_owned(),
                 None => match nearest(self.table.keys.iter().map(|key| key.name), &entry.key) {
-                    Some(known) => format!("did you mean `{known}`?"),
-                    None => format!("the keys are {}", list(self.table.keys.iter().map(|key| key.name))),
+                    Some(known) => {
+                        meant.push(known);
+                        format!("did you mean `{known}`?")
+                    }
+                    None => format!("the keys are {}", list(self.table.keys.iter().map(|key| key.name), "and")),
                 },
             };
             out.push(
@@ -67,19 +72,25 @@ impl<'t> Fields<'t> {
                     .help(help),
             );
         }
+        meant
     }
 
-    fn report_exactly_one(&self, out: &mut Sink) {
+    fn report_exactly_one(&self, meant: &[&'static str], out: &mut Sink) {
         let mut given = self.entries.iter().filter(|entry| self.table.exactly_one.contains(&entry.key.as_str()));
         match (given.next(), given.next()) {
-            (None, _) if !self.table.exactly_one.is_empty() => out.push(
-                Problem::error(
-                    "MISSING_KEY",
-                    self.head(),
-                    format!("{} needs one of {}", self.what, list(self.table.exactly_one.iter().copied())),
-                )
-                .label("none of them is given"),
-            ),
+            (None, _)
+                if !self.table.exactly_one.is_empty()
+                    && !self.table.exactly_one.iter().any(|key| meant.contains(key)) =>
+            {
+                out.push(
+                    Problem::error(
+                        "MISSING_KEY",
+                        self.head(),
+                        format!("{} needs one of {}", self.what, list(self.table.exactly_one.iter().copied(), "or")),
+                    )
+                    .label("none of them is given"),
+                );
+            }
             (Some(first), Some(second)) => out.push(
                 Problem::error(
                     "CONFLICTING_KEYS",
@@ -88,7 +99,7 @@ impl<'t> Fields<'t> {
                 )
                 .label("this one too")
                 .also(first.key_span, "one of them")
-                .help(format!("give one of {}", list(self.table.exactly_one.iter().copied()))),
+                .help(format!("give one of {}", list(self.table.exactly_one.iter().copied(), "or"))),
             ),
             _ => {}
         }
@@ -221,7 +232,7 @@ impl<'t> Fields<'t> {
     /// One of the words of the key, each with what it stands for.
     pub(crate) fn choice<T: Copy>(&self, name: &str, choices: &[(&'static str, T)], out: &mut Sink) -> Option<T> {
         let node = self.node(name)?;
-        let words = || list(choices.iter().map(|(word, _)| *word));
+        let words = || list(choices.iter().map(|(word, _)| *word), "or");
         let Some(scalar) = node.scalar().filter(|scalar| !scalar.is_null()) else {
             self.wrong_type(name, &format!("one of {}", words()), None, out);
             return None;
@@ -345,11 +356,11 @@ fn first_child(span: Span, first: Option<&Entry>) -> Span {
     first.map_or(Span { offset: span.offset, len: span.len.min(1) }, |entry| entry.key_span)
 }
 
-/// `a`, `b` and `c`.
-pub(crate) fn list(words: impl Iterator<Item = &'static str>) -> String {
+/// `a`, `b` or `c`; the last two joined by `conjunction`.
+fn list(words: impl Iterator<Item = &'static str>, conjunction: &str) -> String {
     let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
     match words.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, rest)) if !rest.is_empty() => format!("{} {conjunction} {last}", rest.join(", ")),
         _ => words.concat(),
     }
 }

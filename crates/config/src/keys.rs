@@ -209,7 +209,7 @@ pub(crate) static DEFAULTS: Table = Table {
 /// One of `releases`.
 pub(crate) static RELEASE: Table = Table {
     name: "release",
-    doc: "One release of a chart, and the steps around it.",
+    doc: "One release of a chart, and the steps around it. What it does not say, and `defaults` says, comes from there.",
     exactly_one: &[],
     keys: &[
         key(
@@ -723,6 +723,7 @@ pub(crate) fn special_help(table: &Table, key: &str) -> Option<&'static str> {
             "use `run`: a list of the program and its arguments"
         }
         "repository" | "url" if table.name == CHART.name => "use `repo`",
+        "run" | "shell" | "exec" if table.name == STEP.name => "use `command: { run: [program, argument] }`",
         _ => return None,
     };
     Some(help)

@@ -24,6 +24,8 @@
 
 mod documents;
 mod fields;
+#[cfg(test)]
+mod key_tests;
 mod keys;
 mod load;
 mod problem;

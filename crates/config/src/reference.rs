@@ -10,10 +10,8 @@ stays in the charts. This page lists every key. An editor that knows the YAML la
 from the schema, with this line at the top of the file:
 
 ```yaml
-# yaml-language-server: $schema=https://pilothouse.dev/schema/pilothouse.v1.schema.json
+# yaml-language-server: $schema=https://raw.githubusercontent.com/pilothouse/pilothouse/main/crates/config/schema/pilothouse.v1.schema.json
 ```
-
-(in this repository: `crates/config/schema/pilothouse.v1.schema.json`).
 
 Everything that is wrong with a file is reported in one go, each with its line. Unknown keys are errors. Relative paths
 start at the folder of the stack file, wherever the program is started. Anchors, aliases and merge keys (`<<`) work.

@@ -65,7 +65,7 @@ impl Scalar {
     pub(crate) fn describe(&self) -> String {
         match self.meaning {
             Meaning::Text => "text".to_owned(),
-            Meaning::Null => "nothing".to_owned(),
+            Meaning::Null => "empty".to_owned(),
             Meaning::Bool(value) => format!("the boolean {value}"),
             Meaning::Integer(_) | Meaning::Float(_) => format!("the number {}", self.text),
         }

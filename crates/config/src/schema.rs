@@ -3,6 +3,10 @@
 use crate::keys::{CHART, FILE, Kind, MAX_SECONDS, Need, RELEASE, SET_VALUE, STEP, TABLES, Table};
 use serde_json::{Map, Value, json};
 
+/// Where the schema is published: this repository.
+pub(crate) const SCHEMA_URL: &str =
+    "https://raw.githubusercontent.com/pilothouse/pilothouse/main/crates/config/schema/pilothouse.v1.schema.json";
+
 /// The JSON schema (draft 2020-12) of the stack file, for editors. It covers the shape; what needs looking at several
 /// places at once (duplicates, `needs`, environment variables) only [`crate::load`] checks.
 pub fn schema() -> Value {
@@ -21,7 +25,7 @@ pub fn schema() -> Value {
     );
     let mut root = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://pilothouse.dev/schema/pilothouse.v1.schema.json",
+        "$id": SCHEMA_URL,
         "title": "Pilothouse stack file, version 1",
     });
     if let (Value::Object(root), Value::Object(file)) = (&mut root, object(&FILE)) {

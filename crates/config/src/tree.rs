@@ -127,7 +127,8 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, Box<Problem>> {
         let (event, span) = event.map_err(|error| syntax_error(text, &error))?;
         let span = span.byte_range().map_or_else(Span::default, |range| Span {
             offset: range.start,
-            len: range.end.saturating_sub(range.start),
+            // A block text ends where the next thing begins; the space between belongs to neither.
+            len: text.get(range).map_or(0, |text| text.trim_end().len()),
         });
         builder.event(event, span)?;
     }

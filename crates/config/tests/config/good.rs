@@ -1,0 +1,136 @@
+//! What files that load become.
+
+use crate::support::{read, release, show};
+use pilothouse_config::SourceMap;
+use pilothouse_core::{FailurePolicy, ReleaseKey, SetValue, ValueSource, YamlFile};
+use rstest::rstest;
+use serde_json::json;
+
+/// Every key of every mapping, each with something else than its default.
+pub(crate) const FULL: &str = include_str!("../samples/full.yaml");
+/// The shortest file that loads.
+pub(crate) const SMALL: &str = "version: 1\nname: demo\nreleases:\n  - name: web\n    chart: { path: charts/web }\n";
+
+#[test]
+fn every_key_arrives() {
+    let loaded = read(FULL).unwrap();
+    assert!(loaded.warnings.is_empty(), "{}", show(&loaded.warnings));
+    insta::assert_debug_snapshot!(loaded.stack);
+}
+
+#[test]
+fn a_short_file_gets_the_defaults() {
+    insta::assert_debug_snapshot!(read(SMALL).unwrap().stack);
+}
+
+#[rstest]
+#[case("value: 1.2.3", ValueSource::Auto("1.2.3".to_owned()))]
+#[case("value: \"7\"", ValueSource::Auto("7".to_owned()))]
+#[case("value: \"7\", type: string", ValueSource::String("7".to_owned()))]
+#[case("value: 7, type: string", ValueSource::String("7".to_owned()))]
+#[case("value: 1.20, type: string", ValueSource::String("1.20".to_owned()))]
+#[case("value: 7, type: auto", ValueSource::Auto("7".to_owned()))]
+#[case("value: 7", ValueSource::Json(json!(7)))]
+#[case("value: true", ValueSource::Json(json!(true)))]
+#[case("value: ~", ValueSource::Json(json!(null)))]
+#[case("value: [1, { a: b }]", ValueSource::Json(json!([1, { "a": "b" }])))]
+#[case("value: '{\"a\": 1}', type: json", ValueSource::Json(json!({ "a": 1 })))]
+#[case("from_env: DB_PASSWORD", ValueSource::Auto("hunter22".to_owned()))]
+#[case("from_env: DB_PASSWORD, type: string", ValueSource::String("hunter22".to_owned()))]
+#[case("from_payload: selector", ValueSource::Payload("selector".to_owned()))]
+fn values(#[case] written: &str, #[case] expected: ValueSource) {
+    let stack = read(&release(&format!("values: [{{ key: a, {written} }}]"))).unwrap().stack;
+    assert_eq!(stack.releases[0].info.values, [SetValue { key: "a".to_owned(), value: expected }]);
+}
+
+#[rstest]
+#[case("from_env: DB_PASSWORD, sensitive: true")]
+#[case("value: hunter22, sensitive: true")]
+#[case("value: hunter22, sensitive: true, type: string")]
+fn sensitive_values(#[case] written: &str) {
+    let stack = read(&release(&format!("values: [{{ key: a, {written} }}]"))).unwrap().stack;
+    assert_eq!(stack.releases[0].info.values, [SetValue::sensitive("a", "hunter22")]);
+}
+
+#[test]
+fn documents_arrive_as_text() {
+    let lines = "yaml_files_content:\n  - { name: a, content: { b: 1, a: [x] } }\n  - name: b\n    content: |\n      # as it is\n      a: yes\n";
+    let stack = read(&release(lines)).unwrap().stack;
+    let file = |name: &str, content: &str| YamlFile { name: name.to_owned(), content: content.to_owned() };
+    assert_eq!(
+        stack.releases[0].info.yaml_files_content,
+        [file("a", "{\n  \"b\": 1,\n  \"a\": [\n    \"x\"\n  ]\n}"), file("b", "# as it is\na: yes\n")]
+    );
+}
+
+#[test]
+fn aliases_and_merge_keys_work() {
+    let text = "version: 1
+name: demo
+releases:
+  - &base
+    name: web
+    chart: { path: charts/web }
+    on_failure: rollback
+    labels: &labels { team: a }
+  - <<: *base
+    name: api
+    on_failure: leave
+  - name: db
+    chart: { path: charts/db }
+    labels: *labels
+";
+    let stack = read(text).unwrap().stack;
+    let seen: Vec<(&str, String, FailurePolicy, &str)> = stack
+        .releases
+        .iter()
+        .map(|release| &release.info)
+        .map(|info| (info.name.as_str(), info.chart.to_string(), info.on_failure, info.labels["team"].as_str()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("web", "stack/charts/web".to_owned(), FailurePolicy::Rollback, "a"),
+            ("api", "stack/charts/web".to_owned(), FailurePolicy::Leave, "a"),
+            ("db", "stack/charts/db".to_owned(), FailurePolicy::Leave, "a"),
+        ]
+    );
+}
+
+#[rstest]
+#[case::with_a_byte_order_mark(format!("\u{feff}{SMALL}"))]
+#[case::with_windows_line_ends(SMALL.replace('\n', "\r\n"))]
+#[case::as_json(r#"{"version": 1, "name": "demo", "releases": [{"name": "web", "chart": {"path": "charts/web"}}]}"#.to_owned())]
+fn the_same_file_in_other_clothes(#[case] text: String) {
+    assert_eq!(read(&text).unwrap().stack, read(SMALL).unwrap().stack);
+}
+
+#[test]
+fn warnings_are_shown_but_the_file_loads() {
+    let lines = "values:\n  - { key: image.tag, value: 1.20 }\n  - { key: mode, value: 0755 }\nyaml_files_content:\n  - { name: a, content: { enabled: yes } }";
+    insta::assert_snapshot!(show(&read(&release(lines)).unwrap().warnings));
+}
+
+fn key() -> ReleaseKey {
+    ReleaseKey::new("default", "web")
+}
+
+fn later_problem(source_map: &SourceMap) -> String {
+    let places = source_map.release(&key()).unwrap();
+    let problem = source_map.problem(
+        places.values_files[1],
+        "FILE_NOT_READABLE",
+        "stack/b.yaml does not exist",
+        "this file",
+        None,
+    );
+    show(&source_map.problems(vec![problem]))
+}
+
+#[test]
+fn a_problem_found_later_can_be_shown_at_its_place() {
+    let lines = "values_files:\n  - a.yaml\n  - b.yaml\nvalues:\n  - { key: a, value: hunter22, sensitive: true }";
+    let loaded = read(&release(lines)).unwrap();
+    insta::assert_snapshot!(later_problem(&loaded.source_map));
+    assert_eq!(loaded.source_map.release(&ReleaseKey::new("default", "api")), None);
+}

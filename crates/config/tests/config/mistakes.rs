@@ -1,0 +1,174 @@
+//! Each kind of mistake, as it is shown.
+
+use crate::support::{case_name, mistakes, read, release};
+use rstest::rstest;
+
+#[rstest]
+#[case::syntax_bracket("version: 1\nname: demo\nreleases: [\n  - name: web\n")]
+#[case::syntax_constraint(
+    "version: 1\nname: demo\nreleases:\n  - name: web\n    chart: { path: a }\n    x:\n    - version: >=1.2 <2\n      y: 1\n"
+)]
+#[case::syntax_tab("version: 1\nname: demo\nreleases:\n\t- name: web\n")]
+#[case::syntax_colon("version: 1\nname: a: b\n")]
+#[case::empty("")]
+#[case::only_a_comment("# nothing yet\n")]
+#[case::a_list("- version: 1\n")]
+#[case::two_documents("version: 1\nname: a\nreleases: [{ name: a, chart: { path: a } }]\n---\nversion: 1\n")]
+#[case::missing_keys("name: demo\nreleases:\n  - namespace: a\n")]
+#[case::newer_version("version: 2\nname: demo\nstages: []\n")]
+#[case::older_version("version: 0\n")]
+#[case::version_as_text("version: \"1\"\nname: demo\nreleases: [{ name: a, chart: { path: a } }]\n")]
+#[case::no_releases("version: 1\nname: demo\nreleases: []\n")]
+#[case::stack_name("version: 1\nname: My Stack\nreleases: [{ name: a, chart: { path: a } }]\n")]
+#[case::duplicate_release(
+    "version: 1\nname: demo\nreleases:\n  - name: web\n    chart: { path: a }\n  - name: other\n    chart: { path: a }\n  - name: web\n    namespace: default\n    chart: { path: b }\n"
+)]
+#[case::unknown_need(
+    "version: 1\nname: demo\nreleases:\n  - { name: web, chart: { path: a } }\n  - { name: api, chart: { path: a }, needs: [wen] }\n"
+)]
+#[case::later_need(
+    "version: 1\nname: demo\nreleases:\n  - { name: web, chart: { path: a }, needs: [api] }\n  - { name: api, chart: { path: a } }\n"
+)]
+#[case::ambiguous_need(
+    "version: 1\nname: demo\nreleases:\n  - { name: web, namespace: a, chart: { path: a } }\n  - { name: web, namespace: b, chart: { path: a } }\n  - { name: api, chart: { path: a }, needs: [web] }\n"
+)]
+#[case::bad_defaults(
+    "version: 1\nname: demo\ndefaults: { timeout: 10m, chart: { path: a } }\nreleases: [{ name: a, chart: { path: a } }]\n"
+)]
+#[case::alias_in_itself("version: 1\nname: demo\nreleases: &r\n  - *r\n")]
+#[case::tag("version: 1\nname: !secret demo\nreleases: [{ name: a, chart: { path: a } }]\n")]
+fn of_a_file(#[case] text: &str) {
+    let name = case_name();
+    insta::assert_snapshot!(format!("file_{name}"), format!("{text}\n{}", mistakes(text)));
+}
+
+#[rstest]
+#[case::atomic("atomic: true")]
+#[case::timeout("timeout: 600")]
+#[case::set("set: { a: 1 }")]
+#[case::near_key("value_files: [a.yaml]\ncreate-namespace: true\nyaml_file_content: []")]
+#[case::far_key("something: else")]
+#[case::duplicate_key("crds: skip\nwait: true\ncrds: create")]
+#[case::wrong_types(
+    "wait: yes\nmax_history: many\nvalues_files: a.yaml\nlabels: [a]\nnamespace: 7\nneeds: [[web]]\nvalues: {}"
+)]
+#[case::durations("timeout_in_seconds: 10m")]
+#[case::zero_timeout("timeout_in_seconds: 0")]
+#[case::negative_timeout("timeout_in_seconds: -5")]
+#[case::endless_timeout("timeout_in_seconds: 99999999999")]
+#[case::negative_history("max_history: -1")]
+#[case::choices("on_failure: rolback\ncrds: always\naction: delete")]
+#[case::namespace("namespace: Kube_System")]
+#[case::self_need("needs: [web]")]
+#[case::breaking_version("last_breaking_version_requiring_restart: 19.0")]
+#[case::consent("consent: [data, persistentvolumeclaim/data]")]
+#[case::env("values:\n  - { key: a, from_env: NOT_THERE }")]
+#[case::value_and_env("values:\n  - key: a\n    value: 1\n    from_env: DB_PASSWORD")]
+#[case::value_without_source("values:\n  - key: a")]
+#[case::value_types(
+    "values:\n  - { key: a, value: [1], type: string }\n  - { key: a, value: '{', type: json }\n  - { key: a, value: 1, type: number }\n  - { key: a, value: .inf }"
+)]
+#[case::value_keys("values:\n  - { key: a..b, value: 1 }\n  - { key: \"\", value: 1 }")]
+#[case::sensitive_value_is_not_shown(
+    "values:\n  - { key: a, value: hunter22, sensitive: maybe }\n  - { key: a, value: swordfish, sensitive: true, type: json }"
+)]
+#[case::payload(
+    "values:\n  - { key: a, from_payload: b, sensitive: true }\n  - { key: a, from_payload: b, type: json }"
+)]
+#[case::documents(
+    "yaml_files_content:\n  - { name: a, content: [1] }\n  - { name: b, content: \"- 1\" }\n  - name: c\n    content: |\n      a: 1\n      a: 2\n      b: }"
+)]
+#[case::one_verb(
+    "pre_exec:\n  - name: nothing\n  - adopt: { objects: [deployment/a] }\n    restart: { objects: [deployment/a] }"
+)]
+#[case::unknown_verb("pre_exec:\n  - run: [ls]\n  - commands: { run: [ls] }")]
+#[case::changes_in_validate(
+    "check_prerequisites:\n  - adopt: { objects: [deployment/a] }\nvalidate:\n  - delete: { objects: [job/a] }"
+)]
+#[case::run_as_text("validate:\n  - command: { run: \"curl http://web | grep ok\" }")]
+#[case::empty_steps(
+    "pre_exec:\n  - apply: {}\n  - delete: { chart_crds: false }\n  - wait: { objects: [] }\n  - command: { run: [] }\n  - adopt:\n"
+)]
+#[case::manifests(
+    "pre_exec:\n  - apply:\n      manifests:\n        - { kind: ConfigMap, metadata: { name: a } }\n        - |\n          apiVersion: v1\n          kind: ConfigMap\n          ---\n          apiVersion: v1\n          kind: Secret\n          metadata: { name: s }\n        - 7"
+)]
+#[case::restart("post_exec:\n  - restart: { objects: [service/web, deployment/web, sts/db] }")]
+#[case::step_values(
+    "pre_exec:\n  - { on: delete, wait: { objects: [pod/a/b/c], for: running, timeout_in_seconds: 0 } }"
+)]
+fn of_a_release(#[case] lines: &str) {
+    let name = case_name();
+    let text = release(lines);
+    insta::assert_snapshot!(format!("release_{name}"), format!("{lines}\n{}", mistakes(&text)));
+}
+
+#[rstest]
+#[case::text("podinfo")]
+#[case::nothing("{}")]
+#[case::two("{ path: a, oci: oci://b/c }")]
+#[case::repo_without_name("{ repo: https://charts.example.com }")]
+#[case::name_without_repo("{ path: a, name: b }")]
+#[case::repo_of_a_registry("{ repo: oci://b/c, name: c }")]
+#[case::repo_without_scheme("{ repo: charts.example.com, name: c }")]
+#[case::oci_without_scheme("{ oci: b/c }")]
+#[case::constraint("{ path: a, version: newest }")]
+#[case::typo("{ path: a, verison: 1.2.3 }")]
+fn of_a_chart(#[case] chart: &str) {
+    let name = case_name();
+    let text = format!("version: 1\nname: demo\nreleases:\n  - name: web\n    chart: {chart}\n");
+    insta::assert_snapshot!(format!("chart_{name}"), mistakes(&text));
+}
+
+const TEN: &str = "\
+version: 1
+name: demo
+releases:
+  - name: Web
+    namespace: web
+    chart: { path: charts/web, version: newest }
+    atomic: true
+    timeout_in_seconds: 10m
+    values:
+      - { key: password, from_env: NOT_THERE, sensitive: true }
+  - name: api
+    chart: {}
+    needs: [databse]
+    crds: always
+    crds: skip
+  - name: api
+    chart: { path: charts/api }
+    validate:
+      - restart: { objects: [deployment/api] }
+";
+
+#[test]
+fn ten_mistakes_are_reported_together() {
+    assert_eq!(read(TEN).unwrap_err().len(), 11);
+    insta::assert_snapshot!(mistakes(TEN));
+}
+
+#[test]
+fn problems_as_json() {
+    insta::assert_json_snapshot!(read(TEN).unwrap_err());
+}
+
+/// Ten levels of ten aliases each stand for 10^10 values.
+#[test]
+fn a_yaml_bomb_ends_at_the_limit() {
+    let mut lines = vec!["a0: &a0 [x, x, x, x, x, x, x, x, x, x]".to_owned()];
+    for level in 1..=10 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        lines.push(format!("a{level}: &a{level} [{aliases}]"));
+    }
+    let text = lines.join("\n");
+    let problems = read(&text).unwrap_err();
+    let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["YAML_TOO_LARGE"]);
+}
+
+#[test]
+fn nesting_ends_at_the_limit() {
+    let problems = read(&"- ".repeat(150)).unwrap_err();
+    let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect();
+    assert_eq!(codes, ["YAML_TOO_DEEP"]);
+}
