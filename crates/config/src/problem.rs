@@ -186,12 +186,13 @@ pub struct Problems {
 impl Problems {
     /// Sorts the problems and tells their lines. `masked` are parts of the text that must not be shown.
     pub(crate) fn new(name: &str, text: &str, mut problems: Vec<Problem>, masked: &[Span]) -> Self {
+        let lines = Lines::new(text);
         for problem in &mut problems {
             problem.span = problem.span.clamp(text);
-            (problem.line, problem.column) = position(text, problem.span.offset);
+            (problem.line, problem.column) = lines.position(problem.span.offset);
             for place in &mut problem.related {
                 place.span = place.span.clamp(text);
-                (place.line, place.column) = position(text, place.span.offset);
+                (place.line, place.column) = lines.position(place.span.offset);
             }
         }
         problems.sort_by_key(|problem| (problem.span.offset, problem.span.len));
@@ -259,12 +260,25 @@ impl Serialize for Problems {
     }
 }
 
-/// The line and the column (in characters) of a byte offset, both from 1.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
-    (line, column)
+/// Tells lines and columns without reading the whole text for each.
+struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    fn new(text: &'t str) -> Self {
+        let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self { text, starts: std::iter::once(0).chain(after_breaks).collect() }
+    }
+
+    /// The line and the column (in characters) of a byte offset, both from 1.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= offset).max(1);
+        let start = self.starts.get(line - 1).copied().unwrap_or(0);
+        let before = self.text.get(start..offset).unwrap_or_default();
+        (line, before.chars().count() + 1)
+    }
 }
 
 /// The text with stars in place of what must not be shown; of the same length in bytes, so that spans stay right.
@@ -287,9 +301,12 @@ mod tests {
 
     #[test]
     fn positions_count_characters() {
-        assert_eq!(position("a\nüb", 0), (1, 1));
-        assert_eq!(position("a\nüb", 4), (2, 2));
-        assert_eq!(position("a\nüb", 99), (2, 3));
+        let lines = Lines::new("a\nüb");
+        assert_eq!(lines.position(0), (1, 1));
+        assert_eq!(lines.position(1), (1, 2));
+        assert_eq!(lines.position(4), (2, 2));
+        assert_eq!(lines.position(5), (2, 3));
+        assert_eq!(Lines::new("").position(0), (1, 1));
     }
 
     #[test]

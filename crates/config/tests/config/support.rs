@@ -32,7 +32,8 @@ pub(crate) fn mistakes(text: &str) -> String {
 
 /// A file with one release that has these lines besides its name and chart.
 pub(crate) fn release(lines: &str) -> String {
-    let indented: String = lines.lines().map(|line| format!("    {line}\n")).collect();
+    let lines: Vec<String> = lines.lines().map(|line| format!("    {line}\n")).collect();
+    let indented = lines.concat();
     format!("version: 1\nname: demo\nreleases:\n  - name: web\n    chart: {{ path: charts/web }}\n{indented}")
 }
 
