@@ -1,0 +1,111 @@
+//! Reading many objects side by side, with few requests.
+
+use crate::client::{ClusterClient, ListQuery};
+use crate::error::ClusterError;
+use futures::StreamExt;
+use pilothouse_core::ObjectRef;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Requests at a time.
+pub(crate) const SIDE_BY_SIDE: usize = 8;
+/// From this many objects of one kind and namespace on they are listed instead of read one by one.
+const WORTH_A_LIST: usize = 6;
+
+/// What was read of one object. An error of a list is shared by all that were to be found in it.
+pub(crate) type Seen = Result<Option<Value>, Arc<ClusterError>>;
+
+/// How much of each object is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// All of it.
+    Whole,
+    /// Where it is listed anyway, its metadata is enough.
+    Metadata,
+}
+
+enum Job {
+    One(usize),
+    Many(ListQuery, Vec<usize>),
+}
+
+/// Reads the objects; the answer is in their order.
+pub(crate) async fn read_all(client: &dyn ClusterClient, objects: &[ObjectRef], want: Want) -> Vec<Seen> {
+    let mut seen: Vec<Option<Seen>> = objects.iter().map(|_| None).collect();
+    let jobs = jobs(objects).into_iter().map(|job| run(client, objects, job, want));
+    let mut running = futures::stream::iter(jobs).buffer_unordered(SIDE_BY_SIDE);
+    while let Some(found) = running.next().await {
+        for (index, one) in found {
+            seen[index] = Some(one);
+        }
+    }
+    // Each index is in exactly one job.
+    seen.into_iter().map(|one| one.unwrap_or(Ok(None))).collect()
+}
+
+fn jobs(objects: &[ObjectRef]) -> Vec<Job> {
+    let mut groups: HashMap<(&str, &str, Option<&str>), Vec<usize>> = HashMap::new();
+    let mut jobs = Vec::new();
+    for (index, object) in objects.iter().enumerate() {
+        match &object.api_version {
+            Some(version) => {
+                groups.entry((version, &object.kind, object.namespace.as_deref())).or_default().push(index);
+            }
+            // Without a version a list cannot be asked for.
+            None => jobs.push(Job::One(index)),
+        }
+    }
+    for ((api_version, kind, namespace), members) in groups {
+        if members.len() < WORTH_A_LIST {
+            jobs.extend(members.into_iter().map(Job::One));
+        } else {
+            let mut query = ListQuery::new(api_version, kind);
+            query.namespace = namespace.map(str::to_owned);
+            jobs.push(Job::Many(query, members));
+        }
+    }
+    jobs
+}
+
+async fn run(client: &dyn ClusterClient, objects: &[ObjectRef], job: Job, want: Want) -> Vec<(usize, Seen)> {
+    match job {
+        Job::One(index) => vec![(index, client.get(&objects[index]).await.map_err(Arc::new))],
+        Job::Many(query, members) => {
+            // These two have no status, but may hold megabytes of Helm's records.
+            let bare = want == Want::Metadata || matches!(query.kind.as_str(), "Secret" | "ConfigMap");
+            let listed = if bare { client.list_metadata(&query).await } else { client.list(&query).await };
+            match listed {
+                Ok(items) => {
+                    let mut by_name: HashMap<String, Value> =
+                        items.into_iter().filter_map(|item| Some((name(&item)?.to_owned(), item))).collect();
+                    members.into_iter().map(|index| (index, Ok(by_name.remove(&objects[index].name)))).collect()
+                }
+                Err(error) => {
+                    let error = Arc::new(error);
+                    members.into_iter().map(|index| (index, Err(Arc::clone(&error)))).collect()
+                }
+            }
+        }
+    }
+}
+
+fn name(object: &Value) -> Option<&str> {
+    object.pointer("/metadata/name").and_then(Value::as_str)
+}
+
+/// An error with its causes in one line.
+pub(crate) fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        // Some libraries repeat the cause in their own text.
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        source = cause.source();
+    }
+    line
+}
