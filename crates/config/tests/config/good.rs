@@ -1,10 +1,12 @@
 //! What files that load become.
 
 use crate::support::{read, release, show};
-use pilothouse_config::SourceMap;
-use pilothouse_core::{FailurePolicy, ReleaseKey, SetValue, ValueSource, YamlFile};
+use pilothouse_config::{SourceMap, load};
+use pilothouse_core::{ChartSource, FailurePolicy, Phase, ReleaseKey, SetValue, StepKind, ValueSource, YamlFile};
 use rstest::rstest;
 use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Every key of every mapping, each with something else than its default.
 pub(crate) const FULL: &str = include_str!("../samples/full.yaml");
@@ -133,4 +135,28 @@ fn a_problem_found_later_can_be_shown_at_its_place() {
     let loaded = read(&release(lines)).unwrap();
     insta::assert_snapshot!(later_problem(&loaded.source_map));
     assert_eq!(loaded.source_map.release(&ReleaseKey::new("default", "api")), None);
+}
+
+/// The first file a user sees loads as it is, and what it names is there.
+#[test]
+fn the_quickstart_loads() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart");
+    let text = std::fs::read_to_string(folder.join("pilothouse.yaml")).unwrap();
+    let loaded =
+        load(&text, "pilothouse.yaml", &folder, &|_| None).unwrap_or_else(|problems| panic!("{}", show(&problems)));
+    assert!(loaded.warnings.is_empty(), "{}", show(&loaded.warnings));
+    let mut phases = BTreeSet::new();
+    for release in &loaded.stack.releases {
+        let ChartSource::Path(chart) = &release.info.chart.source else { panic!("the quickstart needs no network") };
+        assert!(chart.join("Chart.yaml").is_file(), "{}", chart.display());
+        let steps = release.steps.values().flatten();
+        let applied =
+            steps.filter_map(|step| if let StepKind::Apply(apply) = &step.kind { Some(&apply.files) } else { None });
+        for file in release.info.values_files.iter().chain(applied.flatten()) {
+            assert!(file.is_file(), "{}", file.display());
+        }
+        phases.extend(release.steps.keys().copied());
+    }
+    let all_but_exec: BTreeSet<Phase> = Phase::ALL.into_iter().filter(|phase| *phase != Phase::Exec).collect();
+    assert_eq!(phases, all_but_exec);
 }
