@@ -344,9 +344,10 @@ impl ClusterClient for Cluster {
         let call = Call { accept: "*/*", retry: Retry::AtMost(3), ..Call::get(uri, "get", what) };
         match self.transport.send(&call).await {
             Ok(Answer::Body(text)) => Ok(String::from_utf8_lossy(&text).into_owned()),
-            Ok(Answer::NoSuchObject | Answer::NoSuchPath) => Ok(String::new()),
-            // There is no previous run, or no first one yet.
-            Err(ClusterError::Api { status: 400, .. }) => Ok(String::new()),
+            // 400: there is no previous run, or no first one yet.
+            Ok(Answer::NoSuchObject | Answer::NoSuchPath) | Err(ClusterError::Api { status: 400, .. }) => {
+                Ok(String::new())
+            }
             Err(error) => Err(error),
         }
     }

@@ -132,7 +132,7 @@ pub enum ConnectError {
         server: String,
         /// Why.
         #[source]
-        source: ClusterError,
+        source: Box<ClusterError>,
     },
 }
 
@@ -168,7 +168,7 @@ impl Cluster {
             .map_err(|source| ConnectError::Client { server: server.clone(), source: Box::new(source) })?;
         let cluster = Self::from_client(client).with_request_timeout(options.request_timeout);
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        cluster.probe(left).await.map_err(|source| ConnectError::NoAnswer { server, source })?;
+        cluster.probe(left).await.map_err(|source| ConnectError::NoAnswer { server, source: Box::new(source) })?;
         Ok(cluster)
     }
 }

@@ -6,7 +6,7 @@
 use crate::client::{ClusterClient, LogQuery};
 use crate::error::ClusterError;
 use crate::read::in_one_line;
-use crate::readiness::container_troubles;
+use crate::readiness::{ContainerTrouble, container_troubles};
 use crate::workload::{event_time, uid};
 use futures::StreamExt;
 use pilothouse_core::{Cause, ObjectRef, ObjectStatus};
@@ -115,7 +115,7 @@ fn lines_of_pods(pods: &[Value]) -> Vec<String> {
 
 /// What one pod says: each container in trouble, or why it is not scheduled, or how it ended.
 fn pod_lines(pod: &Value) -> Vec<String> {
-    let mut lines: Vec<String> = container_troubles(pod).iter().map(|trouble| trouble.says()).collect();
+    let mut lines: Vec<String> = container_troubles(pod).iter().map(ContainerTrouble::says).collect();
     let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
     for condition in conditions.into_iter().flatten().filter(|condition| text(condition, "/status") == "False") {
         match text(condition, "/type") {

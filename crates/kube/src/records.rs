@@ -88,33 +88,33 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
 
-    fn record(name: &str, labels: Value) -> Value {
+    fn record(name: &str, labels: &Value) -> Value {
         json!({"metadata": {
             "name": name, "namespace": "web", "creationTimestamp": "2026-11-21T08:00:00Z", "labels": labels,
         }})
     }
 
-    fn meta(status: RevisionStatus, at: &str) -> Option<RevisionMeta> {
-        Some(RevisionMeta {
+    fn meta(status: RevisionStatus, at: &str) -> RevisionMeta {
+        RevisionMeta {
             namespace: "web".to_owned(),
             name: "podinfo".to_owned(),
             revision: 2,
             status,
             written_at: Some(at.parse().unwrap()),
-        })
+        }
     }
 
     #[rstest]
     #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "pending-upgrade", "createdAt": "1700000000"}),
-        meta(RevisionStatus::PendingUpgrade, "2023-11-14T22:13:20Z"))]
+        Some(meta(RevisionStatus::PendingUpgrade, "2023-11-14T22:13:20Z")))]
     #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "deployed", "createdAt": "1", "modifiedAt": "1700000000"}),
-        meta(RevisionStatus::Deployed, "2023-11-14T22:13:20Z"))]
+        Some(meta(RevisionStatus::Deployed, "2023-11-14T22:13:20Z")))]
     #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "something-new"}),
-        meta(RevisionStatus::Unknown, "2026-11-21T08:00:00Z"))]
+        Some(meta(RevisionStatus::Unknown, "2026-11-21T08:00:00Z")))]
     #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "x", "status": "deployed"}), None)]
     #[case("something-else", json!({"name": "podinfo", "version": "2", "status": "deployed"}), None)]
     fn labels_of_a_record(#[case] name: &str, #[case] labels: Value, #[case] expected: Option<RevisionMeta>) {
-        assert_eq!(revision_meta(&record(name, labels)), expected);
+        assert_eq!(revision_meta(&record(name, &labels)), expected);
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn agreement_with_the_cases() {
         println!("not run, since {} is not there: agreement with the readiness cases", path.display());
         return;
     };
-    let mut classes: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut classes: BTreeMap<String, (u32, u32)> = BTreeMap::new();
     for line in cases.lines() {
         let case: Value = serde_json::from_str(line).unwrap();
         let expected = case["expected"].as_str().unwrap();
@@ -45,7 +45,7 @@ fn agreement_with_the_cases() {
             );
         }
     }
-    let percent = |agreed: usize, all: usize| 100.0 * agreed as f64 / all as f64;
+    let percent = |agreed: u32, all: u32| 100.0 * f64::from(agreed) / f64::from(all);
     for (class, (agreed, all)) in &classes {
         println!("{class}: {agreed} of {all} ({:.1} %)", percent(*agreed, *all));
     }

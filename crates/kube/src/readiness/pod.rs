@@ -25,18 +25,13 @@ impl ContainerTrouble {
     /// One line.
     pub(crate) fn says(&self) -> String {
         let kind = if self.init { "init container" } else { "container" };
-        let mut line = format!("{kind} {}: {}", self.container, self.reason);
-        if !self.message.is_empty() {
-            line.push_str(": ");
-            line.push_str(&self.message);
-        }
-        if let Some((reason, code)) = &self.last {
-            line.push_str(&format!("; last run ended with {reason}, exit code {code}"));
-        }
-        if self.restarts > 0 {
-            line.push_str(&format!("; {} restarts", self.restarts));
-        }
-        line
+        let message = if self.message.is_empty() { String::new() } else { format!(": {}", self.message) };
+        let last = match &self.last {
+            Some((reason, code)) => format!("; last run ended with {reason}, exit code {code}"),
+            None => String::new(),
+        };
+        let restarts = if self.restarts > 0 { format!("; {} restarts", self.restarts) } else { String::new() };
+        format!("{kind} {}: {}{message}{last}{restarts}", self.container, self.reason)
     }
 }
 

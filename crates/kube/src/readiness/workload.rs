@@ -132,7 +132,7 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
 
-    fn object(spec: Value, status: Value) -> Value {
+    fn object(spec: &Value, status: &Value) -> Value {
         json!({"metadata": {"generation": 2}, "spec": spec, "status": status})
     }
 
@@ -172,7 +172,7 @@ mod tests {
         #[case] status: Value,
         #[case] expected: (Readiness, Option<&'static str>, &'static str),
     ) {
-        assert_eq!(told(&deployment(&object(spec, status))), expected);
+        assert_eq!(told(&deployment(&object(&spec, &status))), expected);
     }
 
     #[rstest]
@@ -204,7 +204,7 @@ mod tests {
     #[case(json!({"replicas": 1, "updateStrategy": {"type": "OnDelete"}}), json!({"observedGeneration": 2, "replicas": 1}),
         (InProgress, "0 of 1 replicas available"))]
     fn stateful_sets(#[case] spec: Value, #[case] status: Value, #[case] expected: (Readiness, &'static str)) {
-        let status = stateful_set(&object(spec, status));
+        let status = stateful_set(&object(&spec, &status));
         assert_eq!((status.readiness, status.message.as_str()), expected);
     }
 
@@ -220,7 +220,7 @@ mod tests {
         (Current, "2 of 2 pods available"))]
     #[case(json!({}), json!({"observedGeneration": 2}), (Current, "0 of 0 pods available"))]
     fn daemon_sets(#[case] spec: Value, #[case] status: Value, #[case] expected: (Readiness, &'static str)) {
-        let status = daemon_set(&object(spec, status));
+        let status = daemon_set(&object(&spec, &status));
         assert_eq!((status.readiness, status.message.as_str()), expected);
     }
 
@@ -231,7 +231,7 @@ mod tests {
     #[case(json!({"observedGeneration": 2, "conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}]}),
         (InProgress, Some("FailedCreate")))]
     fn replica_sets(#[case] status: Value, #[case] expected: (Readiness, Option<&'static str>)) {
-        let status = replica_set(&object(json!({"replicas": 1}), status));
+        let status = replica_set(&object(&json!({"replicas": 1}), &status));
         assert_eq!((status.readiness, status.reason.as_deref()), expected);
     }
 }
