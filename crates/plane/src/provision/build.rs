@@ -83,9 +83,14 @@ impl Build<'_> {
     /// Writes the helper module and opens a file for the compiler's output.
     fn prepare(&self, log: &Path) -> io::Result<File> {
         let recipe = self.tool.recipe();
+        fs::create_dir_all(self.scratch())?;
         fs::write(self.work.join("go.mod"), recipe.go_mod)?;
         fs::write(self.work.join("go.sum"), recipe.go_sum)?;
         File::create(log)
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.work.join("scratch")
     }
 
     /// `-v` names each package as it is compiled; modules that are fetched are named in any case.
@@ -102,6 +107,8 @@ impl Build<'_> {
             .env("GOWORK", "off")
             .env("GO111MODULE", "on")
             .env("CGO_ENABLED", "0")
+            // Here, what a killed build leaves behind is cleared away by the next one.
+            .env("GOTMPDIR", self.scratch())
             .env("GOOS", self.platform.os)
             .env("GOARCH", self.platform.arch)
             .cwd(self.work)

@@ -70,20 +70,17 @@ impl Provisioner {
         &self.config
     }
 
-    /// Says what is there, without getting or removing anything. No program is started for what lies in the cache.
+    /// Says what is there, without getting or removing anything. For what lies in the cache no program is started.
     ///
     /// # Errors
-    /// When an explicit path cannot be used, the cache cannot be read, or the caller cancels.
-    pub async fn look(
-        &self,
-        tools: &[Tool],
-        cancel: &CancellationToken,
-    ) -> Result<BTreeMap<Tool, Look>, ProvisionError> {
+    /// When an explicit path cannot be used, or the cache cannot be read.
+    pub async fn look(&self, tools: &[Tool]) -> Result<BTreeMap<Tool, Look>, ProvisionError> {
+        let never = CancellationToken::new();
         let mut looks = BTreeMap::new();
         for &tool in tools {
             let mut notes = Vec::new();
             let mut note = |path: PathBuf, why: String, _| notes.push(format!("{}: {why}", path.display()));
-            let found = self.find(tool, cancel, &mut note).await?;
+            let found = self.find(tool, &never, &mut note).await?;
             looks.insert(tool, found.map_or_else(|| Look::Missing(notes), Look::Found));
         }
         Ok(looks)

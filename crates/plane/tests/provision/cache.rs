@@ -6,7 +6,6 @@ use pilothouse_plane::provision::{Look, ProvisionError, Provisioner, Tool};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
-use tokio_util::sync::CancellationToken;
 
 /// A cache with a kine in it, and the server it came from.
 async fn filled() -> (Setting, Server) {
@@ -90,7 +89,7 @@ async fn the_receipt_of_another_tool_is_not_taken() {
     fs::create_dir_all(forged.parent().unwrap()).unwrap();
     fs::rename(&entry, &forged).unwrap();
     fs::rename(forged.join("kine"), forged.join("kwok")).unwrap();
-    let looks = Provisioner::new(setting.config.clone()).look(&[Tool::Kwok], &CancellationToken::new()).await.unwrap();
+    let looks = Provisioner::new(setting.config.clone()).look(&[Tool::Kwok]).await.unwrap();
     let note = format!("{}: its receipt is that of another file", forged.display());
     assert_eq!(looks[&Tool::Kwok], Look::Missing(vec![note]));
 }
@@ -118,7 +117,7 @@ async fn looking_neither_gets_nor_removes() {
     let entry = setting.entry(&kine());
     fs::remove_file(entry.join("receipt.json")).unwrap();
     let tools = [Tool::Kine, Tool::Kwok];
-    let looks = Provisioner::new(setting.config.clone()).look(&tools, &CancellationToken::new()).await.unwrap();
+    let looks = Provisioner::new(setting.config.clone()).look(&tools).await.unwrap();
     let note = format!("{}: it has no receipt, so it may be half-written", entry.display());
     assert_eq!(looks[&Tool::Kine], Look::Missing(vec![note]));
     assert_eq!(looks[&Tool::Kwok], Look::Missing(Vec::new()));

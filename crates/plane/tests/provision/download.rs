@@ -182,6 +182,36 @@ async fn a_host_that_cannot_be_reached_is_tried_once() {
     assert_eq!(reasons, ["127.0.0.1 cannot be reached: Connection refused (os error 111)"; 2]);
 }
 
+#[tokio::test]
+async fn the_callers_proxy_is_used() {
+    let server = Server::start(|_, _| Answer::File(kine())).await;
+    let url = "http://downloads.example/kine".to_owned();
+    for name in ["HTTP_PROXY", "http_proxy"] {
+        let mut setting = Setting::with_download(Tool::Kine, pinned(url.clone(), &kine()));
+        setting.config.base_env.insert(name.into(), server.url.clone().into());
+        setting.obtain(Tool::Kine).await.unwrap();
+    }
+    assert_eq!(asked(&server), [request(&url, None), request(&url, None)]);
+}
+
+#[tokio::test]
+async fn a_proxy_is_not_used_for_what_it_is_not_for() {
+    let server = Server::start(|_, _| Answer::File(kine())).await;
+    let mut setting = Setting::with_download(Tool::Kine, pinned(format!("{}/kine", server.url), &kine()));
+    // Nothing listens there.
+    setting.config.base_env.insert("HTTP_PROXY".into(), "http://127.0.0.1:1".into());
+    setting.config.base_env.insert("NO_PROXY".into(), "127.0.0.1".into());
+    setting.obtain(Tool::Kine).await.unwrap();
+    assert_eq!(asked(&server), [request("/kine", None)]);
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_no_url_is_named_but_not_shown() {
+    let mut setting = Setting::with_download(Tool::Kine, pinned("http://downloads.example/kine".into(), &kine()));
+    setting.config.base_env.insert("HTTP_PROXY".into(), "http://user:secret@:x".into());
+    assert_eq!(why(setting.obtain(Tool::Kine).await, "download"), "HTTP_PROXY is not a URL");
+}
+
 /// A gzipped tar archive of these files.
 fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
