@@ -1,8 +1,9 @@
 //! Reading one mapping of the file: each helper reports what is wrong at its place and gives what can be used.
 
-use crate::keys::{Key, MAX_SECONDS, Need, Table, nearest, special_help};
+use crate::keys::{Key, MAX_SECONDS, Need, Table};
 use crate::problem::{Problem, Span};
 use crate::scalar::{Meaning, Scalar};
+use crate::suggest::{nearest, special_help};
 use crate::tree::{Content, Entry, Node};
 use pilothouse_core::ObjectRef;
 use std::collections::BTreeMap;

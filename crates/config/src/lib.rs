@@ -37,6 +37,7 @@ mod reference;
 mod scalar;
 mod schema;
 mod source_map;
+mod suggest;
 mod tree;
 
 pub use load::{Loaded, load};

@@ -78,7 +78,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
+    /// An error at a place, for [`crate::SourceMap::problems`]; lines and columns are told there.
+    pub fn error(code: &'static str, span: Span, message: impl Into<String>) -> Self {
         Self {
             level: Level::Error,
             code,
@@ -96,12 +97,16 @@ impl Problem {
         Self { level: Level::Warning, ..Self::error(code, span, message) }
     }
 
-    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+    /// Says what is to be seen at the place.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+    /// Says what to do about it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -111,7 +116,9 @@ impl Problem {
         self
     }
 
-    pub(crate) fn also(mut self, span: Span, label: impl Into<String>) -> Self {
+    /// Adds another place that belongs to it.
+    #[must_use]
+    pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
         self.related.push(Place { span, label: label.into(), line: 1, column: 1 });
         self
     }

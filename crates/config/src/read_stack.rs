@@ -1,12 +1,13 @@
 //! The whole file: what holds for all releases, and what must fit between them.
 
 use crate::fields::{Fields, Sink};
-use crate::keys::{DEFAULTS, FILE, nearest};
+use crate::keys::{DEFAULTS, FILE};
 use crate::load::Context;
 use crate::problem::{Problem, Span};
 use crate::read_release::{ReadRelease, read_common, read_release};
 use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
+use crate::suggest::nearest;
 use crate::tree::Node;
 use pilothouse_core::{ChartInfo, ReleaseKey, Stack};
 use std::collections::BTreeMap;

@@ -36,19 +36,7 @@ impl SourceMap {
         self.releases.get(key)
     }
 
-    /// A problem at a place of the file, ready to be shown with its line.
-    pub fn problem(
-        &self,
-        span: Span,
-        code: &'static str,
-        message: impl Into<String>,
-        label: impl Into<String>,
-        help: Option<String>,
-    ) -> Problem {
-        Problem::error(code, span, message).label(label).maybe_help(help)
-    }
-
-    /// Problems of this file together with its text.
+    /// Problems at places of this file together with its text, ready to be shown with their lines.
     pub fn problems(&self, problems: Vec<Problem>) -> Problems {
         Problems::new(&self.name, &self.text, problems, &[])
     }

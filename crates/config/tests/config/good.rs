@@ -1,7 +1,7 @@
 //! What files that load become.
 
 use crate::support::{read, release, show};
-use pilothouse_config::{SourceMap, load};
+use pilothouse_config::{Problem, SourceMap, load};
 use pilothouse_core::{ChartSource, FailurePolicy, Phase, ReleaseKey, SetValue, StepKind, ValueSource, YamlFile};
 use rstest::rstest;
 use serde_json::json;
@@ -119,13 +119,8 @@ fn key() -> ReleaseKey {
 
 fn later_problem(source_map: &SourceMap) -> String {
     let places = source_map.release(&key()).unwrap();
-    let problem = source_map.problem(
-        places.values_files[1],
-        "FILE_NOT_READABLE",
-        "stack/b.yaml does not exist",
-        "this file",
-        None,
-    );
+    let problem = Problem::error("FILE_NOT_READABLE", places.values_files[1], "stack/b.yaml does not exist");
+    let problem = problem.label("this file").also(places.name, "for this release");
     show(&source_map.problems(vec![problem]))
 }
 
@@ -159,4 +154,19 @@ fn the_quickstart_loads() {
     }
     let all_but_exec: BTreeSet<Phase> = Phase::ALL.into_iter().filter(|phase| *phase != Phase::Exec).collect();
     assert_eq!(phases, all_but_exec);
+}
+
+/// Every stack file of the examples loads without a warning.
+#[test]
+fn the_examples_load() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let files = std::fs::read_dir(&examples).unwrap().map(|entry| entry.unwrap().path().join("pilothouse.yaml"));
+    let files: Vec<_> = files.filter(|file| file.is_file()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let loaded = load(&text, &file.display().to_string(), &examples, &|_| None)
+            .unwrap_or_else(|problems| panic!("{}", show(&problems)));
+        assert!(loaded.warnings.is_empty(), "{}", show(&loaded.warnings));
+    }
 }
