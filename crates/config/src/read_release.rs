@@ -11,7 +11,7 @@ use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
 use pilothouse_core::{
     ChartInfo, ChartRef, CrdPolicy, FailurePolicy, HelmAction, InvalidName, Namespace, Phase, ReleaseSpec,
-    check_namespace, check_release_name, code,
+    VersionConstraint, check_namespace, check_release_name, code,
 };
 use semver::Version;
 use std::collections::BTreeMap;
@@ -219,10 +219,5 @@ fn check_repo(chart: &Fields<'_>, url: &str, out: &mut Sink) {
 
 /// Whether Helm would understand this version constraint.
 fn check_constraint(text: &str) -> Result<(), String> {
-    // TODO-PARSE
-    if text.chars().any(|c| c.is_ascii_digit() || "*xX".contains(c)) {
-        Ok(())
-    } else {
-        Err(format!("`{text}` is not a version constraint"))
-    }
+    VersionConstraint::parse(text).map(|_| ()).map_err(|error| error.to_string())
 }

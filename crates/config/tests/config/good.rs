@@ -46,6 +46,19 @@ fn values(#[case] written: &str, #[case] expected: ValueSource) {
 }
 
 #[rstest]
+#[case("1.2.3", "1.2.3")]
+#[case("v1.20.0", "v1.20.0")]
+#[case("~1.20", "~1.20")]
+#[case("1.20", "1.20")]
+#[case("1", "1")]
+#[case("1.x", "1.x")]
+#[case("\">=1.2 <2 || ^3\"", ">=1.2 <2 || ^3")]
+fn versions_arrive_as_written(#[case] written: &str, #[case] expected: &str) {
+    let text = SMALL.replace("charts/web", &format!("charts/web, version: {written}"));
+    assert_eq!(read(&text).unwrap().stack.releases[0].info.chart.version.as_deref(), Some(expected));
+}
+
+#[rstest]
 #[case("from_env: DB_PASSWORD, sensitive: true")]
 #[case("value: hunter22, sensitive: true")]
 #[case("value: hunter22, sensitive: true, type: string")]

@@ -112,6 +112,7 @@ fn of_a_release(#[case] lines: &str) {
 #[case::repo_without_scheme("{ repo: charts.example.com, name: c }")]
 #[case::oci_without_scheme("{ oci: b/c }")]
 #[case::constraint("{ path: a, version: newest }")]
+#[case::constraint_with_wrong_parts("{ path: a, version: \">=1.2 <two\" }")]
 #[case::typo("{ path: a, verison: 1.2.3 }")]
 fn of_a_chart(#[case] chart: &str) {
     let name = case_name();
