@@ -19,6 +19,7 @@ mod simulation;
 mod stages;
 mod user;
 
+pub use audit::{AuditError, AuditEvent, AuditLog, AuditStage};
 pub use certificates::CertificateError;
 pub use component::{Binaries, Component};
 pub use config::{PlaneConfig, Tools};

@@ -15,12 +15,20 @@ struct Act {
     when: Vec<&'static str>,
     delay: u32,
     phase: &'static str,
-    /// The states of a broken container and of a main container that is not broken, as YAML flow mappings in a Go
-    /// template whose `.` is the container; `$old` is its status so far, `$pod` the pod.
-    bad: String,
-    good: &'static str,
-    conditions: &'static str,
+    /// The state of a broken container.
+    broken: String,
+    /// The state of a main container that is not broken.
+    sound: &'static str,
+    conditions: Conditions,
     events: Vec<Event>,
+}
+
+/// What the conditions of a pod say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Conditions {
+    Ready,
+    Unready,
+    Uninitialized,
 }
 
 /// An Event of the first broken container (`$c` in the template).
@@ -42,23 +50,82 @@ const NO_PULL_ERROR: &str = r#"[.status.containerStatuses[]?.state.waiting.reaso
 const PULL_ERROR: &str = r#"[.status.containerStatuses[]?.state.waiting.reason] | any(. == "ErrImagePull")"#;
 const NO_CONFIG_ERROR: &str =
     r#"[.status.containerStatuses[]?.state.waiting.reason] | any(. == "CreateContainerConfigError") | not"#;
-const NO_CRASH: &str = r#"[.status.containerStatuses[]? | .state.terminated, .lastState.terminated] | all(. == null)"#;
-const CRASHED: &str = r#"[.status.containerStatuses[]?.state.terminated] | any(. != null)"#;
+const NO_CRASH: &str = r"[.status.containerStatuses[]? | .state.terminated, .lastState.terminated] | all(. == null)";
+const CRASHED: &str = r"[.status.containerStatuses[]?.state.terminated] | any(. != null)";
 const CRASH_LOOP: &str = r#"[.status.containerStatuses[]?.state.waiting.reason] | any(. == "CrashLoopBackOff")"#;
-const NO_INIT_CRASH: &str = r#"[.status.initContainerStatuses[]? | .state.terminated, .lastState.terminated | .exitCode] | all(. == null or . == 0)"#;
-const INIT_CRASHED: &str =
-    r#"[.status.initContainerStatuses[]?.state.terminated.exitCode] | any(. != null and . != 0)"#;
+const NO_INIT_CRASH: &str = r"[.status.initContainerStatuses[]? | .state.terminated, .lastState.terminated | .exitCode] | all(. == null or . == 0)";
+const INIT_CRASHED: &str = r"[.status.initContainerStatuses[]?.state.terminated.exitCode] | any(. != null and . != 0)";
 const INIT_CRASH_LOOP: &str =
     r#"[.status.initContainerStatuses[]?.state.waiting.reason] | any(. == "CrashLoopBackOff")"#;
 
-const STARTED: &str =
-    "ready: true, started: true, restartCount: {{ $count }}, state: {running: {startedAt: {{ $since | Quote }}}}";
-const UNREADY: &str =
-    "ready: false, started: true, restartCount: {{ $count }}, state: {running: {startedAt: {{ $since | Quote }}}}";
-const INITIALIZING: &str = "ready: false, started: false, restartCount: 0, state: {waiting: {reason: PodInitializing}}";
-const READY: &str = "True True";
-const UNREADY_CONDITIONS: &str = "True False";
-const UNINITIALIZED: &str = "False False";
+/// States of a container: fields of its status in YAML, in a Go template whose `.` is the container. `$count` is how
+/// often it was restarted, `$since` when it was started, `$pod` the pod.
+const RUNS: &str = "\
+ready: true
+started: true
+restartCount: {{ $count }}
+state:
+  running:
+    startedAt: {{ $since | Quote }}";
+const RUNS_UNREADY: &str = "\
+ready: false
+started: true
+restartCount: {{ $count }}
+state:
+  running:
+    startedAt: {{ $since | Quote }}";
+const INITIALIZING: &str = "\
+ready: false
+started: false
+restartCount: 0
+state:
+  waiting:
+    reason: PodInitializing";
+const COMPLETED: &str = "\
+ready: true
+started: false
+restartCount: 0
+state:
+  terminated:
+    exitCode: 0
+    reason: Completed
+    startedAt: {{ $since | Quote }}
+    finishedAt: {{ $now | Quote }}";
+const WAITS: &str = "\
+ready: false
+started: false
+restartCount: {{ $count }}
+state:
+  waiting:
+    reason: REASON
+    message: {{ MESSAGE | Quote }}";
+const ENDED: &str = "\
+ready: false
+started: false
+restartCount: {{ $count }}
+state:
+  terminated:
+    exitCode: EXIT_CODE
+    reason: REASON
+    startedAt: {{ $since | Quote }}
+    finishedAt: {{ $now | Quote }}
+    containerID: {{ $id | Quote }}";
+/// It was started once more and has ended again.
+const BACKS_OFF: &str = "\
+ready: false
+started: false
+restartCount: {{ add $count 1 }}
+lastState:
+  terminated:
+    exitCode: EXIT_CODE
+    reason: REASON
+    startedAt: {{ $now | Quote }}
+    finishedAt: {{ $now | Quote }}
+    containerID: {{ $id | Quote }}
+state:
+  waiting:
+    reason: CrashLoopBackOff
+    message: {{ printf \"back-off 10s restarting failed container=%s pod=%s_%s(%s)\" .name $pod.metadata.name $pod.metadata.namespace $pod.metadata.uid | Quote }}";
 
 /// The stages of one fault. `index` makes their names unique; `others` are jq expressions of the faults before it.
 pub(crate) fn stages(fault: &Fault, index: usize, before: &[String], logs: Option<&Path>) -> Vec<Value> {
@@ -70,9 +137,7 @@ pub(crate) fn stages(fault: &Fault, index: usize, before: &[String], logs: Optio
 }
 
 fn waiting(reason: &str, message: &str) -> String {
-    format!(
-        "ready: false, started: false, restartCount: {{{{ $count }}}}, state: {{waiting: {{reason: {reason}, message: {{{{ {message} | Quote }}}}}}}}"
-    )
+    fill(WAITS, &[("REASON", reason), ("MESSAGE", message)])
 }
 
 fn event(kind: &'static str, reason: &'static str, message: impl Into<String>) -> Event {
@@ -82,7 +147,11 @@ fn event(kind: &'static str, reason: &'static str, message: impl Into<String>) -
 /// What a kubelet says when a container starts (kubernetes `pkg/kubelet/kuberuntime/kuberuntime_container.go`).
 fn start_events() -> Vec<Event> {
     vec![
-        event("Normal", "Pulled", r#"printf "Container image %q already present on machine" $c.image"#),
+        event(
+            "Normal",
+            "Pulled",
+            r#"printf "Container image %q already present on machine and can be accessed by the pod" $c.image"#,
+        ),
         event("Normal", "Created", r#"printf "Container created""#),
         event("Normal", "Started", r#"printf "Container started""#),
     ]
@@ -99,9 +168,9 @@ fn acts(kind: &FaultKind) -> Vec<Act> {
                 when: vec![RUNNING, NOT_READY],
                 delay: seconds.saturating_mul(1000),
                 phase: "Running",
-                bad: STARTED.to_owned(),
-                good: STARTED,
-                conditions: READY,
+                broken: RUNS.to_owned(),
+                sound: RUNS,
+                conditions: Conditions::Ready,
                 events: Vec::new(),
             };
             vec![unready("slow-start", vec![PENDING]), becomes_ready]
@@ -116,14 +185,14 @@ fn acts(kind: &FaultKind) -> Vec<Act> {
 fn image_pull(message: &str) -> Vec<Act> {
     let message = literal(message);
     let back_off = format!(r#"printf "Back-off pulling image %q: ErrImagePull: %s" .image {message}"#);
-    let act = |name, seen, delay, bad, events| Act {
+    let act = |name, seen, delay, broken, events| Act {
         name,
         when: vec![PENDING, seen],
         delay,
         phase: "Pending",
-        bad,
-        good: STARTED,
-        conditions: UNREADY_CONDITIONS,
+        broken,
+        sound: RUNS,
+        conditions: Conditions::Unready,
         events,
     };
     vec![
@@ -153,15 +222,15 @@ fn image_pull(message: &str) -> Vec<Act> {
 
 fn config_error(message: &str) -> Vec<Act> {
     let message = literal(message);
-    let pulled = r#"printf "Container image %q already present on machine" $c.image"#;
+    let pulled = r#"printf "Container image %q already present on machine and can be accessed by the pod" $c.image"#;
     vec![Act {
         name: "config-error",
         when: vec![PENDING, NO_CONFIG_ERROR],
         delay: 0,
         phase: "Pending",
-        bad: waiting("CreateContainerConfigError", &message),
-        good: STARTED,
-        conditions: UNREADY_CONDITIONS,
+        broken: waiting("CreateContainerConfigError", &message),
+        sound: RUNS,
+        conditions: Conditions::Unready,
         events: vec![
             event("Normal", "Pulled", pulled),
             event("Warning", "Failed", format!(r#"printf "Error: %s" {message}"#)),
@@ -178,51 +247,38 @@ fn unready(name: &'static str, when: Vec<&'static str>) -> Act {
         when,
         delay: 0,
         phase: "Running",
-        bad: UNREADY.to_owned(),
-        good: STARTED,
-        conditions: UNREADY_CONDITIONS,
+        broken: RUNS_UNREADY.to_owned(),
+        sound: RUNS,
+        conditions: Conditions::Unready,
         events,
     }
 }
 
-/// The inner part of a container's terminated state.
-fn terminated(exit_code: u8, reason: &str) -> String {
-    format!(
-        "terminated: {{exitCode: {exit_code}, reason: {reason}, startedAt: {{{{ $now | Quote }}}}, finishedAt: {{{{ $now | Quote }}}}, containerID: {{{{ $id | Quote }}}}}}"
-    )
-}
-
 fn ended(exit_code: u8, reason: &str) -> String {
-    let terminated = terminated(exit_code, reason);
-    format!("ready: false, started: false, restartCount: {{{{ $count }}}}, state: {{{terminated}}}")
+    fill(ENDED, &[("EXIT_CODE", &exit_code.to_string()), ("REASON", reason)])
 }
 
-/// `$count` has not been raised yet: the container was started once more and has ended again.
 fn backing_off(exit_code: u8, reason: &str) -> String {
-    let terminated = terminated(exit_code, reason);
-    let message = r#"printf "back-off 10s restarting failed container=%s pod=%s_%s(%s)" .name $pod.metadata.name $pod.metadata.namespace $pod.metadata.uid"#;
-    format!(
-        "ready: false, started: false, restartCount: {{{{ add $count 1 }}}}, lastState: {{{terminated}}}, state: {{waiting: {{reason: CrashLoopBackOff, message: {{{{ {message} | Quote }}}}}}}}"
-    )
+    fill(BACKS_OFF, &[("EXIT_CODE", &exit_code.to_string()), ("REASON", reason)])
 }
 
 fn back_off_event() -> Event {
     event(
         "Warning",
         "BackOff",
-        r#"printf "Back-off restarting failed container %s in pod %s_%s(%s)" $c.name .metadata.name .metadata.namespace .metadata.uid"#,
+        r#"printf "Back-off restarting failed container %s in pod %s_%s(%s)" $c.name $pod.metadata.name $pod.metadata.namespace $pod.metadata.uid"#,
     )
 }
 
 fn crash(exit_code: u8, reason: &str, again: u32) -> Vec<Act> {
-    let act = |name, when, delay, phase, bad, events| Act {
+    let act = |name, when, delay, phase, broken, events| Act {
         name,
         when,
         delay,
         phase,
-        bad,
-        good: STARTED,
-        conditions: UNREADY_CONDITIONS,
+        broken,
+        sound: RUNS,
+        conditions: Conditions::Unready,
         events,
     };
     vec![
@@ -248,14 +304,14 @@ fn crash(exit_code: u8, reason: &str, again: u32) -> Vec<Act> {
 }
 
 fn init_crash(exit_code: u8) -> Vec<Act> {
-    let act = |name, when, delay, phase, bad, events| Act {
+    let act = |name, when, delay, phase, broken, events| Act {
         name,
         when,
         delay,
         phase,
-        bad,
-        good: INITIALIZING,
-        conditions: UNINITIALIZED,
+        broken,
+        sound: INITIALIZING,
+        conditions: Conditions::Uninitialized,
         events,
     };
     let (ended, backing_off) = (ended(exit_code, "Error"), backing_off(exit_code, "Error"));
@@ -310,139 +366,81 @@ fn stage(fault: &Fault, act: &Act, index: usize, matches: &str, logs: Option<&Pa
     })
 }
 
-/// A list of container statuses: every container of `list`, the broken ones in the state `bad`.
-fn container_statuses(field: &str, list: &str, bad: &str, good: &str, is_bad: &str) -> String {
-    format!(
-        r#"{{{{ if {list} }}}}
-{field}:
-{{{{ $broken := false }}}}
-{{{{ range {list} }}}}
-{{{{ $name := .name }}}}{{{{ $id := printf "simulated://%s/%s" $pod.metadata.uid .name }}}}
-{{{{ $old := dict }}}}{{{{ range $pod.status.{field} }}}}{{{{ if eq .name $name }}}}{{{{ $old = . }}}}{{{{ end }}}}{{{{ end }}}}
-{{{{ $count := $old.restartCount | default 0 }}}}
-{{{{ $since := $now }}}}{{{{ with $old.state }}}}{{{{ with .running }}}}{{{{ $since = .startedAt }}}}{{{{ end }}}}{{{{ end }}}}
-{{{{ if {is_bad} }}}}{{{{ $broken = true }}}}
-- {{name: {{{{ .name | Quote }}}}, image: {{{{ .image | Quote }}}}, imageID: "", containerID: {{{{ $id | Quote }}}}, {bad}}}
-{{{{ else }}}}
-- {{name: {{{{ .name | Quote }}}}, image: {{{{ .image | Quote }}}}, imageID: "", containerID: {{{{ $id | Quote }}}}, {good}}}
-{{{{ end }}}}
-{{{{ end }}}}
-{{{{ end }}}}
-"#
-    )
-}
-
 fn status(fault: &Fault, act: &Act) -> String {
-    let completed = "ready: true, started: false, restartCount: 0, state: {terminated: {exitCode: 0, reason: Completed, startedAt: {{ $now | Quote }}, finishedAt: {{ $now | Quote }}}}";
-    let is_bad = fault.template();
-    let containers = if fault.is_of_init_containers() {
+    let is_broken = fault.template();
+    let init = fault.is_of_init_containers();
+    let yes_no = |yes: bool| if yes { "true" } else { "false" };
+    let conditions = fill(
+        include_str!("templates/conditions.gotpl"),
+        &[
+            ("PHASE", act.phase),
+            ("IS_UNREADY", if init { "true" } else { &is_broken }),
+            ("IS_INCOMPLETE", if init { &is_broken } else { "false" }),
+            ("IS_INITIALIZED", yes_no(act.conditions != Conditions::Uninitialized)),
+            ("IS_READY", yes_no(act.conditions == Conditions::Ready)),
+            ("HAS_FAILED", yes_no(act.phase == "Failed")),
+            ("HAS_SANDBOX", if act.phase == "Failed" { "False" } else { "True" }),
+        ],
+    );
+    let (init_containers, main_containers) = if init {
         // Init containers run one after the other: before the broken one they have ended, after it they wait.
-        let first_bad = format!("and (not $broken) ({is_bad})");
-        let good = format!("{{{{ if $broken }}}}{INITIALIZING}{{{{ else }}}}{completed}{{{{ end }}}}");
-        container_statuses("initContainerStatuses", ".spec.initContainers", &act.bad, &good, &first_bad)
-            + &container_statuses("containerStatuses", ".spec.containers", "", act.good, "false")
+        let first_broken = format!("and (not $broken) ({is_broken})");
+        let sound = format!("{{{{ if $broken }}}}\n{INITIALIZING}\n{{{{ else }}}}\n{COMPLETED}\n{{{{ end }}}}");
+        (containers(true, &first_broken, &act.broken, &sound), containers(false, "false", "", act.sound))
     } else {
-        container_statuses("initContainerStatuses", ".spec.initContainers", "", completed, "false")
-            + &container_statuses("containerStatuses", ".spec.containers", &act.bad, act.good, &is_bad)
+        (containers(true, "false", "", COMPLETED), containers(false, &is_broken, &act.broken, act.sound))
     };
-    let mut text = String::from("{{ $now := Now }}{{ $pod := . }}\n");
-    text += &format!("phase: {}\n", act.phase);
-    text += &conditions(fault, act, &is_bad);
-    text += &containers;
-    text + include_str!("address.gotpl")
+    [&conditions, &init_containers, &main_containers, include_str!("templates/address.gotpl")].concat()
 }
 
-/// The pod's conditions, in the words of kubernetes `pkg/kubelet/status/generate.go`.
-fn conditions(fault: &Fault, act: &Act, is_bad: &str) -> String {
-    let list = |list: &str, is_bad: &str, name: &str| {
-        format!(
-            "{{{{ ${name} := list }}}}{{{{ range {list} }}}}{{{{ if {is_bad} }}}}{{{{ ${name} = append ${name} .name }}}}{{{{ end }}}}{{{{ end }}}}\n"
-        )
-    };
-    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
-        format!(
-            "- {{type: {kind}, status: \"{status}\", reason: {reason}, message: {message}, lastProbeTime: null, lastTransitionTime: {{{{ $now | Quote }}}}}}\n"
-        )
-    };
-    let broken_init = fault.is_of_init_containers();
-    let all_unready = if broken_init { "true" } else { is_bad };
-    let mut text = list(".spec.containers", all_unready, "unready");
-    text += &list(".spec.initContainers", if broken_init { is_bad } else { "false" }, "incomplete");
-    text += "conditions:\n";
-    text +=
-        &condition("PodReadyToStartContainers", if act.phase == "Failed" { "False" } else { "True" }, "null", "null");
-    text += &if act.conditions == UNINITIALIZED {
-        let message = r#"{{ printf "containers with incomplete status: [%s]" (join " " $incomplete) | Quote }}"#;
-        condition("Initialized", "False", "ContainersNotInitialized", message)
-    } else {
-        condition("Initialized", "True", "null", "null")
-    };
-    for kind in ["Ready", "ContainersReady"] {
-        text += &if act.conditions == READY {
-            condition(kind, "True", "null", "null")
-        } else if act.phase == "Failed" {
-            condition(kind, "False", "PodFailed", "null")
-        } else {
-            let message = r#"{{ printf "containers with unready status: [%s]" (join " " $unready) | Quote }}"#;
-            condition(kind, "False", "ContainersNotReady", message)
-        };
-    }
-    text
-}
-
-fn first_broken(fault: &Fault) -> String {
-    let list = if fault.is_of_init_containers() { ".spec.initContainers" } else { ".spec.containers" };
-    let is_bad = fault.template();
-    format!(
-        "{{{{ $c := dict }}}}{{{{ range reverse {list} }}}}{{{{ if {is_bad} }}}}{{{{ $c = . }}}}{{{{ end }}}}{{{{ end }}}}\n"
+/// The statuses of all init or main containers, the broken ones in the state `broken`.
+fn containers(init: bool, is_broken: &str, broken: &str, sound: &str) -> String {
+    let (field, statuses) =
+        if init { ("initContainers", "initContainerStatuses") } else { ("containers", "containerStatuses") };
+    // The states stand inside a list.
+    let indented = |state: &str| state.replace('\n', "\n  ");
+    fill(
+        include_str!("templates/containers.gotpl"),
+        &[
+            ("CONTAINERS", field),
+            ("STATUSES", statuses),
+            ("IS_BROKEN", is_broken),
+            ("BROKEN_STATE", &indented(broken)),
+            ("SOUND_STATE", &indented(sound)),
+        ],
     )
 }
 
 fn event_template(fault: &Fault, event: &Event) -> String {
-    let field = if fault.is_of_init_containers() { "initContainers" } else { "containers" };
-    let (kind, reason, message) = (event.kind, event.reason, &event.message);
-    first_broken(fault)
-        + &format!(
-            r#"{{{{ $now := now | date "2006-01-02T15:04:05Z07:00" }}}}
-apiVersion: v1
-kind: Event
-metadata:
-  generateName: {{{{ printf "%s." .metadata.name | Quote }}}}
-  namespace: {{{{ .metadata.namespace | Quote }}}}
-involvedObject:
-  apiVersion: v1
-  kind: Pod
-  name: {{{{ .metadata.name | Quote }}}}
-  namespace: {{{{ .metadata.namespace | Quote }}}}
-  uid: {{{{ .metadata.uid | Quote }}}}
-  fieldPath: {{{{ printf "spec.{field}{{%s}}" $c.name | Quote }}}}
-type: {kind}
-reason: {reason}
-message: {{{{ {message} | Quote }}}}
-source: {{component: kubelet, host: {{{{ .spec.nodeName | Quote }}}}}}
-reportingComponent: kubelet
-reportingInstance: {{{{ .spec.nodeName | Quote }}}}
-firstTimestamp: {{{{ $now | Quote }}}}
-lastTimestamp: {{{{ $now | Quote }}}}
-count: 1
-"#
-        )
+    fill(
+        include_str!("templates/event.gotpl"),
+        &[
+            ("CONTAINERS", if fault.is_of_init_containers() { "initContainers" } else { "containers" }),
+            ("IS_BROKEN", &fault.template()),
+            ("EVENT_TYPE", event.kind),
+            ("EVENT_REASON", event.reason),
+            ("EVENT_MESSAGE", &event.message),
+        ],
+    )
 }
 
 /// kwok looks for a `Logs` object of the pod's name when somebody asks for the pod's log.
 fn logs_template(file: &Path) -> String {
-    let file = literal(&file.to_string_lossy());
-    format!(
-        r#"apiVersion: kwok.x-k8s.io/v1alpha1
-kind: Logs
-metadata:
-  name: {{{{ .metadata.name | Quote }}}}
-  namespace: {{{{ .metadata.namespace | Quote }}}}
-  ownerReferences:
-  - {{apiVersion: v1, kind: Pod, name: {{{{ .metadata.name | Quote }}}}, uid: {{{{ .metadata.uid | Quote }}}}}}
-spec:
-  logs:
-  - {{logsFile: {{{{ {file} | Quote }}}}, previousLogsFile: {{{{ {file} | Quote }}}}}}
-"#
-    )
+    fill(include_str!("templates/logs.gotpl"), &[("LOG_FILE", &literal(&file.to_string_lossy()))])
+}
+
+/// Puts values in the place of words in capitals. What was put in is not looked at again, so a text of the user's
+/// that looks like such a word stays what it is.
+fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let is_word = |c: char| c.is_ascii_uppercase() || c == '_';
+    let mut filled = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(start) = rest.find(is_word) {
+        let (before, from) = rest.split_at(start);
+        let (word, after) = from.split_at(from.find(|c| !is_word(c)).unwrap_or(from.len()));
+        filled.push_str(before);
+        filled.push_str(values.iter().find(|(name, _)| *name == word).map_or(word, |(_, value)| value));
+        rest = after;
+    }
+    filled + rest
 }

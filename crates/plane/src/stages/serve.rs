@@ -93,7 +93,7 @@ pub(crate) fn port_objects(ports: &[PodPort]) -> Vec<Value> {
 pub(crate) fn cri_log(lines: &[String], at: jiff::Timestamp) -> String {
     // A line break would end the entry, so a text with several becomes several lines.
     let lines = lines.iter().flat_map(|text| text.lines());
-    lines.map(|line| format!("{at:.9} stdout F {line}\n")).collect()
+    lines.fold(String::new(), |log, line| log + &format!("{at:.9} stdout F {line}\n"))
 }
 
 fn path(path: &Path) -> String {
