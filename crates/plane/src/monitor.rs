@@ -22,7 +22,16 @@ const INTERVAL: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct Monitor {
     state: Mutex<State>,
-    failure: watch::Sender<Option<Failure>>,
+    broken: watch::Sender<Broken>,
+}
+
+/// What broke first.
+#[derive(Debug, Default)]
+struct Broken {
+    /// Anything.
+    first: Option<Failure>,
+    /// A component that ended.
+    death: Option<Failure>,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +51,7 @@ struct Running {
 impl Monitor {
     /// Nothing to watch yet. Looks by itself until the last reference to it is gone.
     pub(crate) fn start() -> Arc<Self> {
-        let monitor = Arc::new(Self { state: Mutex::default(), failure: watch::Sender::new(None) });
+        let monitor = Arc::new(Self { state: Mutex::default(), broken: watch::Sender::default() });
         let weak = Arc::downgrade(&monitor);
         tokio::spawn(async move {
             let mut ticks = tokio::time::interval(INTERVAL);
@@ -60,37 +69,46 @@ impl Monitor {
         self.state().running.push(Running { component, child, log, read, partial: Vec::new() });
     }
 
-    /// The process ids.
-    pub(crate) fn pids(&self) -> Vec<(Component, u32)> {
-        self.state().running.iter().map(|running| (running.component, running.child.id())).collect()
-    }
-
     /// Looks at all exits and new log lines now, and says what broke first, ever.
     pub(crate) fn look(&self) -> Option<Failure> {
-        let found = {
+        let (said, death) = {
             let mut state = self.state();
             // A line that tells why comes before the exit that follows from it.
-            let lines = state.running.iter_mut().find_map(Running::failure_in_log);
-            lines.or_else(|| state.running.iter().find_map(Running::death))
+            let said = state.running.iter_mut().find_map(Running::failure_in_log);
+            (said, state.running.iter().find_map(Running::death))
         };
-        if let Some(found) = found {
-            self.failure.send_if_modified(|first| {
-                let new = first.is_none();
-                first.get_or_insert(found);
-                new
-            });
-        }
-        self.failure.borrow().clone()
+        self.broken.send_if_modified(|broken| {
+            let new = (broken.first.is_none() && (said.is_some() || death.is_some()))
+                || (broken.death.is_none() && death.is_some());
+            broken.first = broken.first.take().or(said).or_else(|| death.clone());
+            broken.death = broken.death.take().or(death);
+            new
+        });
+        self.broken.borrow().first.clone()
     }
 
-    /// Waits until something breaks.
+    /// Waits until anything breaks.
     pub(crate) async fn broken(&self) -> Failure {
-        let mut receiver = self.failure.subscribe();
-        match receiver.wait_for(Option::is_some).await.map(|failure| failure.clone()) {
+        self.wait_for(|broken| &broken.first).await
+    }
+
+    /// Waits until a component ends.
+    pub(crate) async fn died(&self) -> Failure {
+        self.wait_for(|broken| &broken.death).await
+    }
+
+    async fn wait_for(&self, what: impl Fn(&Broken) -> &Option<Failure>) -> Failure {
+        let mut receiver = self.broken.subscribe();
+        match receiver.wait_for(|broken| what(broken).is_some()).await.map(|broken| what(&broken).clone()) {
             Ok(Some(failure)) => failure,
             // The sender is ours, so it is there as long as this future is.
             Ok(None) | Err(_) => std::future::pending().await,
         }
+    }
+
+    /// The process ids.
+    pub(crate) fn pids(&self) -> Vec<(Component, u32)> {
+        self.state().running.iter().map(|running| (running.component, running.child.id())).collect()
     }
 
     /// Kills all components and waits for at most half a second, blocking the thread.

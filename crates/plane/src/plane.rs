@@ -194,6 +194,11 @@ impl Plane {
         self.monitor.look()
     }
 
+    /// Waits until a component ends by itself.
+    pub async fn died(&self) -> Failure {
+        self.monitor.died().await
+    }
+
     /// Waits until something breaks.
     pub async fn broken(&self) -> Failure {
         self.monitor.broken().await

@@ -1,0 +1,344 @@
+//! Planes that run in the background: who they are, and how they are ended.
+//!
+//! A background plane is owned by a supervisor, a process that calls [`supervise`] and does nothing else. It says who
+//! it is in `BASE/NAME/plane.json`. A process id alone says little: once its process is gone the number can be given
+//! to another. So the file also holds when the process started (field 22 of `/proc/PID/stat`), and a supervisor
+//! counts as running only if both agree.
+
+use crate::component::Component;
+use crate::files::{private_folder, write_private};
+use jiff::Timestamp;
+use pilothouse_process::Signal;
+use rustix::process::{Pid, kill_process};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+const RECORD: &str = "plane.json";
+
+/// The lock a supervisor holds as long as it lives; the operating system takes it back however it ends.
+const LOCK: &str = "lock";
+
+/// How often is looked whether a supervisor has ended.
+const POLL: Duration = Duration::from_millis(20);
+
+/// How long a supervisor that was killed may take to be gone.
+const AFTER_KILL: Duration = Duration::from_secs(5);
+
+/// What a supervisor says about its plane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaneRecord {
+    /// The name it can be ended by.
+    pub name: String,
+    /// The process that owns it.
+    pub supervisor: ProcessIdentity,
+    /// The address of its API server.
+    pub url: String,
+    /// Its kubeconfig.
+    pub kubeconfig: PathBuf,
+    /// Since when it can be used.
+    pub started_at: Timestamp,
+    /// Its components' processes.
+    pub components: Vec<ComponentProcess>,
+}
+
+/// A component's process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentProcess {
+    /// Which component.
+    pub component: Component,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// A process that cannot be mistaken for a later one with the same number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessIdentity {
+    /// Its id.
+    pub pid: u32,
+    /// When it started, in clock ticks since the machine was started.
+    pub start_ticks: u64,
+}
+
+/// How a background plane is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaneStatus {
+    /// Its supervisor runs and says so.
+    Up(PlaneRecord),
+    /// Its supervisor is starting or stopping it.
+    Changing,
+    /// Its supervisor is gone without having tidied up (it was killed, or the machine was). The processes ended
+    /// with it; [`down`] removes what is left.
+    Dead(Option<PlaneRecord>),
+    /// Something broke; this is why. [`down`] removes what is left, with its logs.
+    Failed(String),
+}
+
+/// Background planes cannot be looked at or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// A plane of this name is up, or another process is just starting or stopping one.
+    #[error("a plane named {name} is up already")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// There is none of this name.
+    #[error("there is no plane named {name}")]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// The name cannot be a folder's.
+    #[error("{name:?} cannot be the name of a plane: use letters, digits, - and _, at most 63")]
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// The registry cannot be read or written.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A record is damaged.
+    #[error("{} is not the record of a plane: {problem}", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The supervisor does not end.
+    #[error("plane {name} is not down after {} s", waited.as_secs())]
+    StillUp {
+        /// The name.
+        name: String,
+        /// The deadline.
+        waited: Duration,
+    },
+}
+
+/// What is known of the background planes of one base folder.
+///
+/// # Errors
+/// When a folder or record cannot be read.
+pub fn list(base: &Path) -> Result<Vec<(String, PlaneStatus)>, RegistryError> {
+    let entries = match std::fs::read_dir(base) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(RegistryError::Io { path: base.to_owned(), source }),
+    };
+    let mut planes = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|source| RegistryError::Io { path: base.to_owned(), source })?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if is_name(&name) && entry.path().is_dir() {
+            planes.push((name.clone(), status(base, &name)?));
+        }
+    }
+    planes.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(planes)
+}
+
+/// How one background plane is.
+///
+/// # Errors
+/// When there is none of this name, or its record cannot be read.
+pub fn status(base: &Path, name: &str) -> Result<PlaneStatus, RegistryError> {
+    let folder = folder(base, name)?;
+    if !folder.is_dir() {
+        return Err(RegistryError::Unknown { name: name.to_owned() });
+    }
+    let record = read_record(&folder)?;
+    if is_locked(&folder)? {
+        return Ok(match record {
+            Some(record) if record.supervisor.is_running() => PlaneStatus::Up(record),
+            _ => PlaneStatus::Changing,
+        });
+    }
+    let reason = folder.join("failure.txt");
+    match std::fs::read_to_string(&reason) {
+        Ok(text) => Ok(PlaneStatus::Failed(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(PlaneStatus::Dead(record)),
+        Err(source) => Err(RegistryError::Io { path: reason, source }),
+    }
+}
+
+/// Ends a background plane: asks its supervisor with SIGTERM, waits until it is gone, and removes what is left. Can be
+/// repeated. When the supervisor does not end within the deadline it is killed, which ends its components too.
+///
+/// # Errors
+/// When there is none of this name, or it is still there after all that.
+pub async fn down(base: &Path, name: &str, deadline: Duration) -> Result<(), RegistryError> {
+    let folder = folder(base, name)?;
+    if !folder.is_dir() {
+        return Err(RegistryError::Unknown { name: name.to_owned() });
+    }
+    let begun = Instant::now();
+    let mut asked = None;
+    // One that is just starting says who it is only when it is ready.
+    while is_locked(&folder)? && begun.elapsed() < deadline {
+        if asked.is_none() {
+            asked = read_record(&folder)?.map(|record| record.supervisor);
+            asked.inspect(|supervisor| supervisor.signal(Signal::TERM));
+        }
+        sleep(POLL).await;
+    }
+    if let (true, Some(supervisor)) = (is_locked(&folder)?, asked) {
+        supervisor.signal(Signal::KILL);
+        while is_locked(&folder)? && begun.elapsed() < deadline + AFTER_KILL {
+            sleep(POLL).await;
+        }
+    }
+    if is_locked(&folder)? {
+        return Err(RegistryError::StillUp { name: name.to_owned(), waited: deadline });
+    }
+    // Nobody may start one of this name while its folder is removed.
+    let lock = Lock::take(&folder, name)?;
+    remove(&folder)?;
+    drop(lock);
+    Ok(())
+}
+
+/// The folder of a plane, if its name is one.
+pub(crate) fn folder(base: &Path, name: &str) -> Result<PathBuf, RegistryError> {
+    if is_name(name) { Ok(base.join(name)) } else { Err(RegistryError::BadName { name: name.to_owned() }) }
+}
+
+fn is_name(name: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=63).contains(&name.len()) && name.bytes().all(known)
+}
+
+fn read_record(folder: &Path) -> Result<Option<PlaneRecord>, RegistryError> {
+    let path = folder.join(RECORD);
+    match std::fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| RegistryError::Record { path, problem: error.to_string() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(RegistryError::Io { path, source }),
+    }
+}
+
+/// Writes the record in one step.
+pub(crate) fn write_record(folder: &Path, record: &PlaneRecord) -> Result<(), RegistryError> {
+    let path = folder.join(RECORD);
+    let error = |source| RegistryError::Io { path: path.clone(), source };
+    let text = serde_json::to_vec_pretty(record).map_err(|problem| error(problem.into()))?;
+    write_private(&path, &text).map_err(error)
+}
+
+/// Removes the record, so that the plane is not taken for usable any more.
+pub(crate) fn remove_record(folder: &Path) -> Result<(), RegistryError> {
+    let path = folder.join(RECORD);
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(RegistryError::Io { path, source }),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Removes the folder of a plane.
+pub(crate) fn remove(folder: &Path) -> Result<(), RegistryError> {
+    match std::fs::remove_dir_all(folder) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(RegistryError::Io { path: folder.to_owned(), source })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// The right to start, own and remove the plane of a name.
+#[derive(Debug)]
+pub(crate) struct Lock(#[expect(dead_code, reason = "holding it open holds the lock")] std::fs::File);
+
+impl Lock {
+    /// Takes the lock, creating the folder if needed.
+    pub(crate) fn take(folder: &Path, name: &str) -> Result<Self, RegistryError> {
+        let path = folder.join(LOCK);
+        let error = |source| RegistryError::Io { path: path.clone(), source };
+        private_folder(folder).map_err(error)?;
+        let file = crate::files::log_file(&path).map_err(error)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(std::fs::TryLockError::WouldBlock) => Err(RegistryError::NameTaken { name: name.to_owned() }),
+            Err(std::fs::TryLockError::Error(source)) => Err(error(source)),
+        }
+    }
+}
+
+fn is_locked(folder: &Path) -> Result<bool, RegistryError> {
+    let path = folder.join(LOCK);
+    let file = match std::fs::File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(RegistryError::Io { path, source }),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(true),
+        Err(std::fs::TryLockError::Error(source)) => Err(RegistryError::Io { path, source }),
+    }
+}
+
+impl ProcessIdentity {
+    /// This process.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub fn current() -> io::Result<Self> {
+        let pid = std::process::id();
+        let start_ticks = start_ticks(pid).ok_or_else(|| io::Error::other(format!("cannot read /proc/{pid}/stat")))?;
+        Ok(Self { pid, start_ticks })
+    }
+
+    /// Whether exactly this process still runs. A zombie does not.
+    pub fn is_running(&self) -> bool {
+        start_ticks(self.pid) == Some(self.start_ticks)
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let (true, Some(pid)) = (self.is_running(), Pid::from_raw(self.pid.cast_signed())) {
+            let _ = kill_process(pid, signal);
+        }
+    }
+}
+
+/// When a process started; `None` when there is none of this id, or only a zombie.
+fn start_ticks(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, field 2, stands in parentheses and may itself contain spaces and parentheses.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace();
+    if fields.next()? == "Z" {
+        return None;
+    }
+    // Field 3 was taken, so field 22 is the 19th from here.
+    fields.nth(18)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reused_pid_is_not_mistaken() {
+        let me = ProcessIdentity::current().unwrap();
+        assert!(me.is_running());
+        assert!(!ProcessIdentity { start_ticks: me.start_ticks + 1, ..me }.is_running());
+    }
+
+    #[test]
+    fn names_cannot_leave_the_base_folder() {
+        for bad in ["", ".", "..", "a/b", "a b", &"x".repeat(64)] {
+            assert!(matches!(folder(Path::new("/base"), bad), Err(RegistryError::BadName { .. })), "{bad}");
+        }
+        assert_eq!(folder(Path::new("/base"), "my_plane-1").unwrap(), Path::new("/base/my_plane-1"));
+    }
+}
