@@ -16,6 +16,7 @@ mod sensitive;
 mod stack;
 mod state;
 mod step;
+mod version_text;
 
 pub use chart_info::{
     ChartInfo, ChartRef, ChartSource, CrdPolicy, FailurePolicy, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
@@ -23,7 +24,7 @@ pub use chart_info::{
 pub use cluster_object::{
     CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, keeps_on_uninstall, object_ref, restart_patch,
 };
-pub use constraint::{ConstraintError, VersionConstraint};
+pub use constraint::{ConstraintError, KubeVersionFrom, VersionConstraint, kube_version_fits, lenient_version};
 pub use event::{Event, EventKind, Note};
 pub use finding::{Class, Finding, code};
 pub use ids::{InvalidName, ObjectRef, Phase, ReleaseKey, RunId, check_namespace, check_release_name};
