@@ -31,6 +31,13 @@ pub struct Cluster {
     discovery: Arc<Mutex<Option<Arc<Discovery>>>>,
 }
 
+// The client holds credentials.
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").finish_non_exhaustive()
+    }
+}
+
 impl Cluster {
     /// A cluster behind an existing client, with a deadline of 15 s per request.
     pub fn from_client(client: kube::Client) -> Self {
@@ -105,7 +112,7 @@ impl Cluster {
         let mut page = Page { limit: Some(PAGE), token: None };
         let mut items = Vec::new();
         loop {
-            let uri = format!("{path}?{}", page.parameters(query.label_selector.as_deref()));
+            let uri = format!("{path}{}", page.parameters(query.label_selector.as_deref()));
             let call = Call { accept, ..Call::get(uri, "list", what.clone()) };
             let mut list = match self.transport.json(&call).await {
                 Ok(list) => list.unwrap_or_default(),
@@ -143,11 +150,13 @@ struct Page {
 }
 
 impl Page {
+    /// The query of the URI, with its question mark.
     fn parameters(&self, label_selector: Option<&str>) -> String {
         let selector = label_selector.map(|selector| format!("labelSelector={}", encode(selector)));
         let limit = self.limit.map(|limit| format!("limit={limit}"));
         let token = self.token.as_ref().map(|token| format!("continue={}", encode(token)));
-        [selector, limit, token].into_iter().flatten().collect::<Vec<_>>().join("&")
+        let all: Vec<String> = [selector, limit, token].into_iter().flatten().collect();
+        if all.is_empty() { String::new() } else { format!("?{}", all.join("&")) }
     }
 }
 
@@ -274,7 +283,16 @@ impl ClusterClient for Cluster {
             retry: if once { Retry::IfUnprocessed } else { Retry::Always },
             ..Call::get(uri, "patch", object.to_string()).about(object)
         };
-        self.transport.json(&call).await?.ok_or_else(|| ClusterError::NotFound { object: object.clone() })
+        match self.transport.json(&call).await {
+            Ok(patched) => patched.ok_or_else(|| ClusterError::NotFound { object: object.clone() }),
+            // This is how the server says that the object was replaced by another of the same name.
+            Err(ClusterError::Invalid { object, message })
+                if precondition.uid.is_some() && message.contains("metadata.uid") =>
+            {
+                Err(ClusterError::Conflict { object, message })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn delete(

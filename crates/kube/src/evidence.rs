@@ -8,7 +8,8 @@ use crate::error::ClusterError;
 use crate::read::in_one_line;
 use crate::readiness::{ContainerTrouble, container_troubles};
 use crate::workload::{event_time, uid};
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use pilothouse_core::{Cause, ObjectRef, ObjectStatus};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -26,7 +27,11 @@ const LOG_LINES: u32 = 10;
 /// in a line of its own; this never fails.
 pub async fn causes(client: &dyn ClusterClient, objects: &[(ObjectRef, ObjectStatus)]) -> Vec<Cause> {
     let events = events_by_namespace(client, objects).await;
-    let each = objects.iter().map(|(object, status)| cause(client, object, status, &events));
+    // A list instead of `map`: with a closure over references the compiler cannot tell that this may change threads.
+    let mut each: Vec<BoxFuture<'_, Cause>> = Vec::new();
+    for (object, status) in objects {
+        each.push(cause(client, object, status, &events).boxed());
+    }
     futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await
 }
 
@@ -187,4 +192,105 @@ fn log_worth_reading(pod: &Value) -> Option<LogQuery> {
         previous: trouble.restarts > 0,
         lines: LOG_LINES,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn pod(name: &str, status: Value) -> Value {
+        json!({"metadata": {"name": name, "namespace": "web", "uid": name}, "status": status})
+    }
+
+    fn crashing(restarts: u32) -> Value {
+        json!({"phase": "Running", "containerStatuses": [{
+            "name": "main", "restartCount": restarts, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+            "lastState": {"terminated": {"reason": "Error", "exitCode": 3}},
+        }]})
+    }
+
+    #[rstest]
+    #[case(json!({"phase": "Running"}), &[])]
+    #[case(json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}]}), &["not scheduled: 0/1 nodes"])]
+    #[case(json!({"phase": "Running", "conditions": [{"type": "ContainersReady", "status": "False", "message": "containers with unready status: [main]"}]}),
+        &["containers with unready status: [main]"])]
+    #[case(json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}), &["failed: Evicted low on memory"])]
+    #[case(json!({"phase": "Pending", "initContainerStatuses": [{"name": "wait", "state": {"terminated": {"exitCode": 1}}}],
+            "containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}]}),
+        &["init container wait: Error, exit code 1"])]
+    fn what_a_pod_says(#[case] status: Value, #[case] expected: &[&str]) {
+        assert_eq!(pod_lines(&pod("a", status)), expected);
+    }
+
+    #[test]
+    fn equal_pods_are_told_once() {
+        let same = "container main: CrashLoopBackOff; last run ended with Error, exit code 3; 2 restarts";
+        let pods = [pod("a", crashing(2)), pod("b", crashing(2)), pod("c", crashing(1))];
+        let other = "pod c: container main: CrashLoopBackOff; last run ended with Error, exit code 3; 1 restarts";
+        assert_eq!(lines_of_pods(&pods), [format!("2 pods: {same}"), other.to_owned()]);
+    }
+
+    #[test]
+    fn the_log_of_the_run_that_ended_is_read() {
+        let query = |pod: Value| log_worth_reading(&pod).map(|log| (log.container, log.previous));
+        assert_eq!(query(pod("a", crashing(2))), Some(("main".to_owned(), true)));
+        let ended = json!({"phase": "Failed", "containerStatuses": [{"name": "job", "state": {"terminated": {"exitCode": 9}}}]});
+        assert_eq!(query(pod("a", ended)), Some(("job".to_owned(), false)));
+        let pulling =
+            json!({"containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]});
+        assert_eq!(query(pod("a", pulling)), None);
+    }
+
+    fn event(kind: &str, name: &str, message: &str, second: u32, count: u64) -> Value {
+        json!({
+            "type": "Warning", "reason": "Failed", "message": message, "count": count,
+            "lastTimestamp": format!("2026-11-21T08:00:{second:02}Z"),
+            "involvedObject": {"kind": kind, "name": name, "uid": name},
+        })
+    }
+
+    #[test]
+    fn events_are_told_once_and_newest_last() {
+        let mut normal = event("Pod", "a", "all is well", 9, 1);
+        normal["type"] = json!("Normal");
+        let events = [
+            event("Pod", "a", "second\nmore", 2, 1),
+            event("Pod", "a", "first", 1, 1),
+            event("Pod", "b", "second", 3, 4),
+            normal,
+        ];
+        let all: Vec<&Value> = events.iter().collect();
+        assert_eq!(event_lines(&all), ["event on Pod: Failed: first", "event on Pod: Failed: second (5 times)"]);
+
+        let many: Vec<Value> = (0..12).map(|second| event("Pod", "a", &format!("m{second}"), second, 1)).collect();
+        let lines = event_lines(&many.iter().collect::<Vec<_>>());
+        assert_eq!(
+            (lines.len(), lines[0].as_str(), lines[7].as_str()),
+            (8, "event on Pod: Failed: m4", "event on Pod: Failed: m11")
+        );
+    }
+
+    #[test]
+    fn events_of_an_object_are_its_own_its_pods_and_its_replica_sets() {
+        let web = ObjectRef {
+            api_version: Some("apps/v1".to_owned()),
+            kind: "Deployment".to_owned(),
+            namespace: Some("web".to_owned()),
+            name: "web".to_owned(),
+        };
+        let events = [
+            event("Deployment", "web", "own", 1, 1),
+            event("ReplicaSet", "web-5d4f", "set", 1, 1),
+            event("ReplicaSet", "web-admin-5d4f", "another's set", 1, 1),
+            event("Pod", "web-5d4f-abcde", "pod", 1, 1),
+            event("Pod", "other", "another's pod", 1, 1),
+            event("Service", "web", "another kind", 1, 1),
+        ];
+        let pods = [pod("web-5d4f-abcde", json!({}))];
+        let messages: Vec<&str> =
+            about(&web, &pods, &events).into_iter().map(|event| text(event, "/message")).collect();
+        assert_eq!(messages, ["own", "set", "pod"]);
+    }
 }

@@ -4,7 +4,8 @@ use crate::client::{ClusterClient, HelmDriver, Precondition};
 use crate::error::ClusterError;
 use crate::read::{SIDE_BY_SIDE, Want, read_all};
 use crate::workload::controller_reference;
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use pilothouse_core::{HelmOwner, ObjectRef, ReleaseKey, adoption_patch, helm_owner};
 use serde_json::Value;
 use std::fmt;
@@ -150,14 +151,11 @@ pub async fn adopt(
     objects: &[ObjectRef],
     release: &ReleaseKey,
 ) -> Result<Adoption, AdoptError> {
-    let each = objects.iter().map(async |object| {
-        let object = client
-            .resolve(object, &release.namespace)
-            .await
-            .map_err(|error| ObjectError::new(object, "read", error))?;
-        let verdict = judge(client, &object, release).await?;
-        Ok::<_, ObjectError>((object, verdict))
-    });
+    // A list instead of `map`: with a closure over references the compiler cannot tell that this may change threads.
+    let mut each: Vec<BoxFuture<'_, Result<(ObjectRef, Verdict), ObjectError>>> = Vec::new();
+    for object in objects {
+        each.push(find_and_judge(client, object, release).boxed());
+    }
     let judged: Vec<_> = futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await;
     let (mut report, mut wanted, mut conflicts) = (Adoption::default(), Vec::new(), Vec::new());
     for judged in judged {
@@ -202,6 +200,18 @@ async fn adopt_one(
         };
     }
     Ok(())
+}
+
+/// Completes a reference and judges what it names.
+async fn find_and_judge(
+    client: &dyn ClusterClient,
+    object: &ObjectRef,
+    release: &ReleaseKey,
+) -> Result<(ObjectRef, Verdict), ObjectError> {
+    let resolved = client.resolve(object, &release.namespace).await;
+    let object = resolved.map_err(|error| ObjectError::new(object, "read", error))?;
+    let verdict = judge(client, &object, release).await?;
+    Ok((object, verdict))
 }
 
 async fn judge(client: &dyn ClusterClient, object: &ObjectRef, release: &ReleaseKey) -> Result<Verdict, ObjectError> {

@@ -66,10 +66,16 @@ fn container_trouble(container: &Value, init: bool) -> Option<ContainerTrouble> 
         container: text(container, "/name").to_owned(),
         init,
         reason,
-        message: message.lines().next().unwrap_or_default().to_owned(),
+        message: first_words(message).to_owned(),
         last,
         restarts: count(container, "/restartCount"),
     })
+}
+
+/// The first line of a kubelet's message, without the names of container and pod that it ends with.
+fn first_words(message: &str) -> &str {
+    let line = message.lines().next().unwrap_or_default();
+    line.split(" failed container=").next().unwrap_or_default()
 }
 
 pub(super) fn pod(object: &Value) -> ObjectStatus {
@@ -128,8 +134,8 @@ mod tests {
     #[case(json!({"phase": "Pending", "initContainerStatuses": [{"name": "db", "restartCount": 2, "state": {"terminated": {"reason": "Error", "exitCode": 3}}}]}),
         (InProgress, Some("Error"), "init container db: Error, exit code 3; 2 restarts"))]
     #[case(json!({"phase": "Running", "containerStatuses": [{"name": "web", "restartCount": 4,
-            "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s\nmore"}}, "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}]}),
-        (InProgress, Some("CrashLoopBackOff"), "container web: CrashLoopBackOff: back-off 40s; last run ended with OOMKilled, exit code 137; 4 restarts"))]
+            "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container=web pod=web_ns(1)\nmore"}}, "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}]}),
+        (InProgress, Some("CrashLoopBackOff"), "container web: CrashLoopBackOff: back-off 40s restarting; last run ended with OOMKilled, exit code 137; 4 restarts"))]
     #[case(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "False", "message": "containers with unready status: [web]"}]}),
         (InProgress, None, "containers with unready status: [web]"))]
     #[case(json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}),

@@ -1,0 +1,309 @@
+//! What is sent to an API server, and what is made of its answers. The server here is a script.
+
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::{Request, Response};
+use kube::client::Body;
+use pilothouse_core::ObjectRef;
+use pilothouse_kube::{
+    ApplyOptions, Cluster, ClusterClient, ClusterError, HelmDriver, ListQuery, LogQuery, Precondition, Propagation,
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// An answer of the script.
+struct Reply {
+    status: u16,
+    retry_after: Option<u32>,
+    body: String,
+}
+
+fn ok(body: &Value) -> Reply {
+    Reply { status: 200, retry_after: None, body: body.to_string() }
+}
+
+fn refusal(status: u16, reason: &str, name: &str) -> Reply {
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status, "reason": reason,
+        "message": format!("{reason} it is"), "details": {"name": name},
+    });
+    Reply { status, retry_after: None, body: body.to_string() }
+}
+
+fn plain(status: u16, body: &str) -> Reply {
+    Reply { status, retry_after: None, body: body.to_owned() }
+}
+
+/// A cluster that answers with the replies in their order, and then not at all; and what was asked of it. Discovery is
+/// answered on the side and not told.
+fn scripted(replies: Vec<Reply>) -> (Cluster, Arc<Mutex<Vec<String>>>) {
+    let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&asked);
+    tokio::spawn(async move {
+        let mut replies = replies.into_iter();
+        // Requests without an answer are kept open.
+        let mut open = Vec::new();
+        while let Some((request, send)) = handle.next_request().await {
+            let path = request.uri().path().to_owned();
+            if path == "/api" || path == "/apis" {
+                send.send_response(Response::new(Body::from(discovery(&path).to_string().into_bytes())));
+                continue;
+            }
+            let described = describe(request).await;
+            told.lock().unwrap().push(described);
+            let Some(reply) = replies.next() else {
+                open.push(send);
+                continue;
+            };
+            let mut response = Response::builder().status(reply.status);
+            if let Some(seconds) = reply.retry_after {
+                response = response.header(RETRY_AFTER, seconds);
+            }
+            send.send_response(response.body(Body::from(reply.body.into_bytes())).unwrap());
+        }
+    });
+    let client = kube::Client::new(service, "default");
+    (Cluster::from_client(client).with_request_timeout(Duration::from_secs(5)), asked)
+}
+
+async fn describe(request: Request<Body>) -> String {
+    let (head, body) = request.into_parts();
+    let body = String::from_utf8(body.collect_bytes().await.unwrap().to_vec()).unwrap();
+    let header = |name| head.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let mut text = format!("{} {}", head.method, head.uri);
+    if let Some(accept) = header(ACCEPT).filter(|accept| accept != "application/json") {
+        text += &format!("\n  accept {accept}");
+    }
+    if let Some(content) = header(CONTENT_TYPE) {
+        text += &format!("\n  {content}: {body}");
+    }
+    text
+}
+
+fn discovery(path: &str) -> Value {
+    let resource = |plural: &str, kind: &str, scope: &str, short: &str| {
+        json!({
+            "resource": plural, "responseKind": {"kind": kind}, "scope": scope, "shortNames": [short],
+            "singularResource": kind.to_lowercase(), "verbs": ["get", "list", "patch", "delete"],
+        })
+    };
+    let group = |name: &str, resources: Value| json!({"metadata": {"name": name}, "versions": [{"version": "v1", "resources": resources}]});
+    let groups = if path == "/api" {
+        let namespaced = [("pods", "Pod", "po"), ("secrets", "Secret", "sec"), ("configmaps", "ConfigMap", "cm")];
+        let mut resources: Vec<Value> =
+            namespaced.iter().map(|(plural, kind, short)| resource(plural, kind, "Namespaced", short)).collect();
+        resources.push(resource("namespaces", "Namespace", "Cluster", "ns"));
+        vec![group("", json!(resources))]
+    } else {
+        vec![group("apps", json!([resource("deployments", "Deployment", "Namespaced", "deploy")]))]
+    };
+    json!({"kind": "APIGroupDiscoveryList", "items": groups})
+}
+
+fn object(api_version: &str, kind: &str, name: &str) -> ObjectRef {
+    ObjectRef {
+        api_version: Some(api_version.to_owned()),
+        kind: kind.to_owned(),
+        namespace: Some("web".to_owned()),
+        name: name.to_owned(),
+    }
+}
+
+fn asked(told: &Arc<Mutex<Vec<String>>>) -> String {
+    told.lock().unwrap().join("\n")
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_and_records_without_their_payload() {
+    let item = |revision: u32| {
+        json!({"metadata": {
+            "name": format!("sh.helm.release.v1.a.v{revision}"), "namespace": "web",
+            "labels": {"name": "a", "status": "deployed", "version": revision.to_string()},
+        }})
+    };
+    let page = |items: Vec<Value>, token: &str| ok(&json!({"metadata": {"continue": token}, "items": items}));
+    let (cluster, told) = scripted(vec![page(vec![item(2)], "more/1"), page(vec![item(1)], "")]);
+    let found = cluster.release_revisions(HelmDriver::Secret, Some("web"), Some("a")).await.unwrap();
+    assert_eq!(found.iter().map(|meta| meta.revision).collect::<Vec<_>>(), [1, 2]);
+    insta::assert_snapshot!(asked(&told), @r#"
+    GET /api/v1/namespaces/web/secrets?labelSelector=owner%3Dhelm%2Cname%3Da&limit=500
+      accept application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1
+    GET /api/v1/namespaces/web/secrets?labelSelector=owner%3Dhelm%2Cname%3Da&limit=500&continue=more%2F1
+      accept application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1
+    "#);
+}
+
+#[tokio::test]
+async fn a_list_whose_rest_has_expired_is_read_again_as_a_whole() {
+    let item = |name: &str| json!({"metadata": {"name": name}});
+    let page = |items: Vec<Value>, token: &str| ok(&json!({"metadata": {"continue": token}, "items": items}));
+    let (cluster, told) =
+        scripted(vec![page(vec![item("a")], "old"), refusal(410, "Expired", ""), page(vec![item("a"), item("b")], "")]);
+    let found = cluster.list(&ListQuery::new("v1", "Pod")).await.unwrap();
+    assert_eq!(found.iter().map(|pod| pod["metadata"]["name"].as_str().unwrap()).collect::<Vec<_>>(), ["a", "b"]);
+    insta::assert_snapshot!(asked(&told), @r#"
+    GET /api/v1/pods?limit=500
+    GET /api/v1/pods?limit=500&continue=old
+    GET /api/v1/pods
+    "#);
+}
+
+#[tokio::test]
+async fn an_apply_names_its_manager_and_never_sends_managed_fields() {
+    let options = |force, dry_run| ApplyOptions {
+        field_manager: "pilothouse/apply".to_owned(),
+        force,
+        dry_run,
+        default_namespace: Some("web".to_owned()),
+    };
+    let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "managedFields": [{}]}});
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "b"}});
+    let (cluster, told) = scripted(vec![ok(&json!({})), ok(&json!({}))]);
+    cluster.apply(&config, &options(false, false)).await.unwrap();
+    cluster.apply(&namespace, &options(true, true)).await.unwrap();
+    insta::assert_snapshot!(asked(&told), @r#"
+    PATCH /api/v1/namespaces/web/configmaps/a?fieldManager=pilothouse%2Fapply
+      application/apply-patch+yaml: {"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"web"}}
+    PATCH /api/v1/namespaces/b?fieldManager=pilothouse%2Fapply&force=true&dryRun=All
+      application/apply-patch+yaml: {"apiVersion":"v1","kind":"Namespace","metadata":{"name":"b"}}
+    "#);
+}
+
+#[tokio::test]
+async fn preconditions_travel_in_the_body() {
+    let live = json!({"metadata": {"uid": "u-1", "resourceVersion": "7"}});
+    let deployment = object("apps/v1", "Deployment", "a:b/c");
+    let (cluster, told) = scripted(vec![ok(&json!({})), ok(&json!({})), ok(&json!({}))]);
+    let unchanged = Precondition::unchanged(&live);
+    cluster.merge_patch(&deployment, &json!({"metadata": {"labels": {"a": "b"}}}), &unchanged).await.unwrap();
+    cluster.delete(&deployment, &unchanged, Propagation::Orphan).await.unwrap();
+    cluster.delete(&deployment, &Precondition::default(), Propagation::Background).await.unwrap();
+    insta::assert_snapshot!(asked(&told), @r#"
+    PATCH /apis/apps/v1/namespaces/web/deployments/a%3Ab%2Fc?fieldManager=pilothouse
+      application/merge-patch+json: {"metadata":{"labels":{"a":"b"},"uid":"u-1","resourceVersion":"7"}}
+    DELETE /apis/apps/v1/namespaces/web/deployments/a%3Ab%2Fc
+      application/json: {"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Orphan","preconditions":{"uid":"u-1","resourceVersion":"7"}}
+    DELETE /apis/apps/v1/namespaces/web/deployments/a%3Ab%2Fc
+      application/json: {"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Background"}
+    "#);
+}
+
+#[tokio::test]
+async fn a_log_is_asked_for_with_limits_and_may_be_missing() {
+    let query = |previous| LogQuery {
+        namespace: "web".to_owned(),
+        pod: "a".to_owned(),
+        container: "main".to_owned(),
+        previous,
+        lines: 10,
+    };
+    let (cluster, told) = scripted(vec![plain(200, "one\ntwo\n"), refusal(400, "BadRequest", "")]);
+    assert_eq!(cluster.pod_log_tail(&query(false)).await.unwrap(), "one\ntwo\n");
+    assert_eq!(cluster.pod_log_tail(&query(true)).await.unwrap(), "");
+    insta::assert_snapshot!(asked(&told), @r#"
+    GET /api/v1/namespaces/web/pods/a/log?container=main&previous=false&tailLines=10&limitBytes=65536
+      accept */*
+    GET /api/v1/namespaces/web/pods/a/log?container=main&previous=true&tailLines=10&limitBytes=65536
+      accept */*
+    "#);
+}
+
+#[tokio::test]
+async fn a_namespace_is_created_once() {
+    let mut leaving = refusal(409, "AlreadyExists", "web");
+    leaving.body =
+        leaving.body.replace("AlreadyExists it is", "object is being deleted: namespaces \\\"web\\\" already exists");
+    let (cluster, told) = scripted(vec![ok(&json!({})), refusal(409, "AlreadyExists", "web"), leaving]);
+    assert!(cluster.create_namespace("web").await.unwrap());
+    assert!(!cluster.create_namespace("web").await.unwrap());
+    assert!(matches!(cluster.create_namespace("web").await, Err(ClusterError::Conflict { .. })));
+    insta::assert_snapshot!(told.lock().unwrap()[0], @r#"
+    POST /api/v1/namespaces?fieldManager=pilothouse
+      application/json: {"apiVersion":"v1","kind":"Namespace","metadata":{"name":"web","labels":{"name":"web"}}}
+    "#);
+}
+
+/// What a read makes of an answer.
+#[rstest]
+#[case(refusal(404, "NotFound", "a"), "absent")]
+#[case(refusal(404, "NotFound", ""), "the cluster serves no kind `Pod` in `v1`")]
+#[case(plain(404, "404 page not found\n"), "the cluster serves no kind `Pod` in `v1`")]
+#[case(
+    plain(404, "<html>no backend</html>"),
+    "the Kubernetes API answered 404 to get Pod web/a: <html>no backend</html>"
+)]
+#[case(refusal(401, "Unauthorized", ""), "the Kubernetes API does not accept the credentials: Unauthorized it is")]
+#[case(refusal(403, "Forbidden", "a"), "not allowed to get Pod web/a: Forbidden it is")]
+#[case(refusal(422, "Invalid", "a"), "Pod web/a is not accepted: Invalid it is")]
+#[case(plain(200, "{\"data\": hush"), "the answer to get Pod web/a cannot be understood")]
+#[tokio::test]
+async fn answers_to_a_read(#[case] reply: Reply, #[case] expected: &str) {
+    let (cluster, told) = scripted(vec![reply]);
+    let said = match cluster.get(&object("v1", "Pod", "a")).await {
+        Ok(found) => found.map_or("absent".to_owned(), |found| found.to_string()),
+        Err(error) => {
+            assert!(!error.is_transient());
+            error.to_string()
+        }
+    };
+    assert_eq!(said, expected);
+    assert_eq!(told.lock().unwrap().len(), 1, "such an answer is final");
+}
+
+#[tokio::test(start_paused = true)]
+async fn transient_failures_are_tried_again() {
+    let busy = Reply { retry_after: Some(2), ..refusal(429, "TooManyRequests", "") };
+    let (cluster, told) = scripted(vec![busy, refusal(500, "InternalError", ""), ok(&json!({"kind": "Pod"}))]);
+    let started = tokio::time::Instant::now();
+    let found = cluster.get(&object("v1", "Pod", "a")).await.unwrap();
+    assert_eq!(found, Some(json!({"kind": "Pod"})));
+    assert_eq!(told.lock().unwrap().len(), 3);
+    let waited = started.elapsed();
+    assert!(waited >= Duration::from_secs(2) && waited < Duration::from_secs(3), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_holds_whatever_the_server_asks_for() {
+    let busy = Reply { retry_after: Some(60), ..refusal(429, "TooManyRequests", "") };
+    let (cluster, told) = scripted(vec![busy]);
+    let error = cluster.get(&object("v1", "Pod", "a")).await.unwrap_err();
+    assert_eq!(error.to_string(), "the Kubernetes API answered 429 to get Pod web/a: TooManyRequests it is");
+    assert!(error.is_transient());
+    assert_eq!(told.lock().unwrap().len(), 1);
+
+    let (cluster, _) = scripted(Vec::new());
+    let started = tokio::time::Instant::now();
+    let error = cluster.get(&object("v1", "Pod", "a")).await.unwrap_err();
+    assert_eq!(error.to_string(), "the Kubernetes API did not answer within 5 s (get Pod web/a)");
+    assert_eq!(started.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_patch_that_may_have_been_made_is_not_made_again() {
+    let live = json!({"metadata": {"uid": "u-1", "resourceVersion": "7"}});
+    let (cluster, told) = scripted(vec![refusal(500, "InternalError", ""), ok(&json!({}))]);
+    let error =
+        cluster.merge_patch(&object("v1", "Pod", "a"), &json!({}), &Precondition::unchanged(&live)).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Api { status: 500, .. }), "{error:?}");
+    assert_eq!(told.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_named_is_not_sent() {
+    let (cluster, told) = scripted(Vec::new());
+    let options = ApplyOptions { field_manager: "a".to_owned(), force: false, dry_run: false, default_namespace: None };
+    let nameless = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "a-"}});
+    let homeless = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}});
+    let said = [cluster.apply(&nameless, &options).await, cluster.apply(&homeless, &options).await];
+    assert_eq!(
+        said.map(|one| one.unwrap_err().to_string()),
+        [
+            "an object without kind or metadata.name cannot be sent to the cluster",
+            "an object without metadata.namespace cannot be sent to the cluster",
+        ]
+    );
+    assert!(cluster.get(&object("v1", "Pod", "..")).await.is_err());
+    assert!(told.lock().unwrap().is_empty());
+}
