@@ -10,7 +10,7 @@ use std::path::Path;
 /// the first row names all versions that were asked for. Half of the rows are written by hand, half are random.
 fn table() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/masterminds-3.5.0.tsv");
-    std::fs::read_to_string(path).unwrap()
+    std::fs::read_to_string(path).expect("the table is part of the repository")
 }
 
 #[test]
