@@ -41,27 +41,56 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The stable codes.
-#[expect(missing_docs, reason = "each is explained by its name and in docs/codes.md")]
+/// The stable codes, each a constant, and [`ALL`](code::ALL) of them with what they mean.
 pub mod code {
-    pub const API_UNREACHABLE: &str = "API_UNREACHABLE";
-    pub const CHART_DEPENDENCY_MISSING: &str = "CHART_DEPENDENCY_MISSING";
-    pub const CHART_INVALID: &str = "CHART_INVALID";
-    pub const CHART_NOT_FOUND: &str = "CHART_NOT_FOUND";
-    pub const CHART_TEMPLATE_FAILED: &str = "CHART_TEMPLATE_FAILED";
-    pub const CHECK_FAILED: &str = "CHECK_FAILED";
-    pub const CRD_IN_USE: &str = "CRD_IN_USE";
-    pub const DATA_ATTACHED: &str = "DATA_ATTACHED";
-    pub const FILE_NOT_READABLE: &str = "FILE_NOT_READABLE";
-    pub const HELM_UNUSABLE: &str = "HELM_UNUSABLE";
-    pub const KUBE_VERSION_UNSUPPORTED: &str = "KUBE_VERSION_UNSUPPORTED";
-    pub const NAMESPACE_MISSING: &str = "NAMESPACE_MISSING";
-    pub const NAMESPACE_TERMINATING: &str = "NAMESPACE_TERMINATING";
-    pub const OWNERSHIP_CONFLICT: &str = "OWNERSHIP_CONFLICT";
-    pub const RBAC_FORBIDDEN: &str = "RBAC_FORBIDDEN";
-    pub const RELEASE_LOCKED: &str = "RELEASE_LOCKED";
-    pub const RELEASE_NAME_INVALID: &str = "RELEASE_NAME_INVALID";
-    pub const UNREADABLE: &str = "UNREADABLE";
-    pub const VALUES_INVALID: &str = "VALUES_INVALID";
-    pub const VERSION_INVALID: &str = "VERSION_INVALID";
+    macro_rules! codes {
+        ($($name:ident: $meaning:literal,)*) => {
+            $(#[doc = $meaning] pub const $name: &str = stringify!($name);)*
+
+            /// Every code with what it means.
+            pub const ALL: &[(&str, &str)] = &[$((stringify!($name), $meaning)),*];
+        };
+    }
+
+    codes! {
+        API_UNREACHABLE: "The Kubernetes API does not answer, or not to these credentials.",
+        CHART_DEPENDENCY_MISSING: "`Chart.yaml` lists a subchart that is not in `charts/`.",
+        CHART_INVALID: "The chart is there but cannot be used: damaged archive, no usable `Chart.yaml`, another version than wanted.",
+        CHART_NOT_FOUND: "There is no chart at the path, in the repository or in the registry.",
+        CHART_TEMPLATE_FAILED: "helm cannot render the chart with these values.",
+        CHECK_FAILED: "A step of `check_prerequisites` failed.",
+        CRD_IN_USE: "A CustomResourceDefinition would be deleted, or changed so that stored objects are lost, while custom resources exist.",
+        DATA_ATTACHED: "An object with data would be deleted and no consent names it: a PersistentVolumeClaim, a PersistentVolume, a Namespace.",
+        FILE_NOT_READABLE: "A values file or manifest is missing or cannot be read.",
+        KUBE_VERSION_UNSUPPORTED: "The chart's `kubeVersion` does not allow the version of the cluster.",
+        NAMESPACE_MISSING: "The namespace does not exist and `create_namespace` is false.",
+        NAMESPACE_TERMINATING: "The namespace is being deleted.",
+        OWNERSHIP_CONFLICT: "An object of the chart exists and belongs to someone else: another release, another tool, nobody.",
+        RELEASE_LOCKED: "Helm's newest record is `pending-*`: another operation is in progress, or was killed.",
+        RELEASE_NAME_INVALID: "Helm or Kubernetes would refuse the name of the release or of its namespace.",
+        UNREADABLE: "Something that has to be known cannot be read, so nothing is decided.",
+        VALUES_INVALID: "The values do not fit the chart's schema, or cannot be put together.",
+        VERSION_INVALID: "The wanted version is not a version constraint.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::code;
+
+    /// `docs/codes.md` is made of the codes. `PILOTHOUSE_BLESS=1` writes it anew.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs this test")]
+    fn the_document_of_codes_is_up_to_date() {
+        let rows: String = code::ALL.iter().map(|(code, meaning)| format!("| `{code}` | {meaning} |\n")).collect();
+        let expected = format!(
+            "# Codes\n\nWhy a release was refused before anything was changed. The codes are stable; JSON output has them as `code`.\n\n\
+             | code | meaning |\n|---|---|\n{rows}"
+        );
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/codes.md");
+        if std::env::var_os("PILOTHOUSE_BLESS").is_some() {
+            std::fs::write(path, &expected).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
+    }
 }
