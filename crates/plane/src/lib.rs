@@ -1,4 +1,52 @@
-//! A throwaway real Kubernetes control plane as plain processes.
+//! A throwaway real Kubernetes control plane as plain processes: kube-apiserver, controllers and scheduler over an
+//! in-memory store, with [kwok](https://kwok.sigs.k8s.io) in the kubelet's place. No containers, no root, no network.
+//! Deployments become available, Jobs complete, claims are bound, helm runs its hooks; nothing of it is pretended
+//! except that no container ever runs.
+//!
+//! ```no_run
+//! use k8s_openapi::api::core::v1::Namespace;
+//! use kube::{Api, api::PostParams};
+//! use pilothouse_plane::{Plane, PlaneConfig};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let plane = Plane::start(PlaneConfig::default()).await?;
+//! let namespaces: Api<Namespace> = Api::all(plane.client());
+//! let shop = serde_json::from_value(serde_json::json!({ "metadata": { "name": "shop" } }))?;
+//! namespaces.create(&PostParams::default(), &shop).await?;
+//! plane.check()?;
+//! plane.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The first start obtains the programs ([`provision`]), which takes minutes where they must be built; every later
+//! one takes about three seconds until pods run. A plane costs about 550 MB of memory. Its processes listen on
+//! 127.0.0.1 only and end with the process that started them, however that ends.
+//!
+//! # Faults
+//! Pods can be broken from outside, by image, namespace or name, and then look as a kubelet would have them look:
+//!
+//! ```
+//! use pilothouse_plane::{Fault, FaultKind, PlaneConfig};
+//!
+//! let message = "couldn't find key password in Secret shop/credentials".to_owned();
+//! let config = PlaneConfig {
+//!     faults: vec![
+//!         Fault::by_namespace("shop", FaultKind::ConfigError { message }),
+//!         Fault::by_image("postgres", FaultKind::CrashLoop { exit_code: 1, log: vec!["no space left".to_owned()] }),
+//!     ],
+//!     ..PlaneConfig::default()
+//! };
+//! # assert_eq!(config.faults.len(), 2);
+//! ```
+//!
+//! # Background planes
+//! [`supervise`] owns a plane for as long as its process lives; [`list`], [`status`] and [`down`] find and end it from
+//! other processes.
+//!
+//! # What it cannot show
+//! No container runs: images are not pulled, probes not made, nothing answers on a Service. Admission webhooks and
+//! aggregated APIs of charts have no backend, so the webhook admission plugins are off ([`PlaneConfig::webhooks`]).
 
 mod audit;
 mod certificates;

@@ -52,3 +52,73 @@ fn is_harmless(message: &str) -> bool {
     .iter()
     .any(|part| message.contains(part))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAGE: &str = r#"{"time":"2026-11-21T08:21:07Z","level":"ERROR","source":{"file":"pod_controller.go"},"msg":"failed to apply stage","id":"x","err":"CAUSE","pod":"shop/web","stage":"pod-ready"}"#;
+
+    #[test]
+    fn lines_that_end_a_program_are_failures() {
+        let fatal = [
+            "F1121 08:21:07.000000   12 server.go:100] cannot listen",
+            "panic: runtime error: index out of range",
+            "fatal error: all goroutines are asleep - deadlock!",
+        ];
+        for line in fatal {
+            let component = Component::KubeScheduler;
+            assert_eq!(failure_in(component, line), Some(Failure::Fatal { component, line: line.to_owned() }));
+        }
+    }
+
+    #[test]
+    fn other_lines_are_none() {
+        let harmless = [
+            "",
+            "F",
+            "Flag --something has been deprecated",
+            "F112",
+            "Fünf Zeichen",
+            "E1121 08:21:07.000000   12 reflector.go:100] Failed to watch",
+            "I1121 08:21:07.000000   12 panic: is only a word here",
+        ];
+        for line in harmless {
+            assert_eq!(failure_in(Component::KubeScheduler, line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn errors_of_stages_are_failures_of_kwok_only() {
+        let line = STAGE.replace("CAUSE", "failed to compute patch");
+        let failure = Failure::Stage {
+            stage: "pod-ready".to_owned(),
+            object: "shop/web".to_owned(),
+            message: "failed to compute patch".to_owned(),
+        };
+        assert_eq!(failure_in(Component::Kwok, &line), Some(failure));
+        assert_eq!(failure_in(Component::KubeApiserver, &line), None);
+        assert_eq!(failure_in(Component::Kwok, &line.replace("ERROR", "INFO")), None);
+        assert_eq!(failure_in(Component::Kwok, &line.replace("failed to apply stage", "retrying")), None);
+    }
+
+    #[test]
+    fn a_stage_that_cannot_be_chosen_is_a_failure_without_its_name() {
+        let line = r#"{"level":"ERROR","msg":"Failed to preprocess node","err":"stage match: bad","pod":"shop/web"}"#;
+        let failure = Failure::Stage {
+            stage: "?".to_owned(),
+            object: "shop/web".to_owned(),
+            message: "stage match: bad".to_owned(),
+        };
+        assert_eq!(failure_in(Component::Kwok, line), Some(failure));
+    }
+
+    #[test]
+    fn races_with_changes_and_deletions_are_harmless() {
+        for error in
+            ["pods \\\"web\\\" not found", "Operation cannot be fulfilled: the object has been modified; try again"]
+        {
+            assert_eq!(failure_in(Component::Kwok, &STAGE.replace("CAUSE", error)), None, "{error}");
+        }
+    }
+}

@@ -35,6 +35,7 @@ pub struct Plane {
     layout: Layout,
     config: PlaneConfig,
     simulation: Mutex<Simulation>,
+    api_ready_after: Duration,
     client_config: kube::Config,
     client: Client,
     probes: Probes,
@@ -110,6 +111,7 @@ impl Plane {
             webhooks: config.webhooks,
         };
         write_files(config, &layout)?;
+        let begun = Instant::now();
         let monitor = Monitor::start();
         let pod_logs = simulation::needs_pod_logs(&config.faults);
         let start = Start { layout: &layout, monitor: &monitor, deadline, allowed: config.deadline, pod_logs };
@@ -117,6 +119,7 @@ impl Plane {
         start.launch(Component::KubeApiserver).await?;
         let probes = Probes::new(&layout).await?;
         start.ready(Component::KubeApiserver, || probes.ask(Component::KubeApiserver)).await?;
+        let api_ready_after = begun.elapsed();
         start.launch(Component::KubeControllerManager).await?;
         start.launch(Component::KubeScheduler).await?;
         if pod_logs {
@@ -137,7 +140,17 @@ impl Plane {
         let client = Client::try_from(client_config.clone()).map_err(|error| PlaneError::Client(error.to_string()))?;
         let simulation = Mutex::new(Simulation { faults: config.faults.clone(), restarts: 0, pod_logs });
         let config = config.clone();
-        Ok(Self { monitor, layout, config, simulation, client_config, client, probes, temporary: None })
+        Ok(Self {
+            monitor,
+            layout,
+            config,
+            simulation,
+            api_ready_after,
+            client_config,
+            client,
+            probes,
+            temporary: None,
+        })
     }
 
     /// A client with all rights. It belongs to the runtime in which the plane was started and ends with it; another
@@ -159,6 +172,11 @@ impl Plane {
     /// The address of the API server.
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.layout.ports.api)
+    }
+
+    /// How long it took from the start of the first process until the API was ready.
+    pub fn api_ready_after(&self) -> Duration {
+        self.api_ready_after
     }
 
     /// The state folder.

@@ -1,4 +1,5 @@
 //! Planes in the background: a supervisor process, and others that look at it and end it.
+#![allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What a plane outlives, what it does not, and what it says when something breaks.
+#![allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 
 mod common;
 
@@ -168,7 +169,7 @@ async fn a_missing_program_is_an_error_that_names_it() {
 /// A stage whose template fails leaves its pods as they are; that must not stay silent.
 #[tokio::test]
 async fn a_broken_stage_is_reported() {
-    let stage = r#"
+    let stage = r"
 apiVersion: kwok.x-k8s.io/v1alpha1
 kind: Stage
 metadata: { name: broken-stage }
@@ -180,7 +181,7 @@ spec:
   weight: 1
   steps:
     - patch: { subresource: status, root: status, template: '{{ .no.such | fail }}' }
-"#;
+";
     let stages = StageSet { extra: vec![stage.to_owned()], ..StageSet::default() };
     let plane = Plane::start(PlaneConfig { stages, ..PlaneConfig::default() }).await.unwrap();
     plane.check().unwrap();

@@ -1,4 +1,5 @@
 //! Healthy workloads on a real control plane.
+#![allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 
 mod common;
 

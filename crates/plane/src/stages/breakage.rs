@@ -444,3 +444,51 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
     }
     filled + rest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_filled_in_is_not_looked_at_again() {
+        let filled = fill("{{ MESSAGE }} of REASON, OTHER", &[("MESSAGE", "REASON"), ("REASON", "x"), ("THE", "y")]);
+        assert_eq!(filled, "{{ REASON }} of x, OTHER");
+    }
+
+    #[test]
+    fn no_placeholder_stays_in_any_stage() {
+        let kinds = [
+            FaultKind::ImagePullError { message: "m".to_owned() },
+            FaultKind::CrashLoop { exit_code: 1, log: vec!["l".to_owned()] },
+            FaultKind::NeverReady,
+            FaultKind::ConfigError { message: "m".to_owned() },
+            FaultKind::OomKilled,
+            FaultKind::FailingJob { exit_code: 1, log: Vec::new() },
+            FaultKind::SlowStart { seconds: 1 },
+            FaultKind::InitFailed { exit_code: 1 },
+        ];
+        for kind in kinds {
+            let fault = Fault::by_namespace("shop", kind);
+            for stage in stages(&fault, 0, &[], Some(Path::new("/logs"))) {
+                let text = stage.to_string();
+                let left = text
+                    .split(|c: char| !(c.is_ascii_uppercase() || c == '_'))
+                    .find(|word| word.len() > 2 && word.contains('_'));
+                assert_eq!(left, None, "{text}");
+                for word in ["MESSAGE", "REASON", "CONTAINERS", "STATUSES", "PHASE"] {
+                    assert!(!text.contains(word), "{word} in {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_fault_leaves_the_pods_of_those_before_it_alone() {
+        let fault = Fault::by_namespace("shop", FaultKind::NeverReady);
+        let stage = &stages(&fault, 1, &["(.first)".to_owned()], None)[0];
+        let key = &stage["spec"]["selector"]["matchExpressions"][1]["jq"]["key"];
+        let expected =
+            r#"(.metadata.namespace == "shop") and (.spec.containers // [] | length > 0) and (((.first)) | not)"#;
+        assert_eq!(key, expected);
+    }
+}

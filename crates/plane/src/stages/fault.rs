@@ -156,3 +156,54 @@ impl Pattern {
 pub(crate) fn literal(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn never_ready(matches: FaultMatch) -> Fault {
+        Fault { matches, kind: FaultKind::NeverReady }
+    }
+
+    #[test]
+    fn expressions_say_what_is_matched() {
+        let all = never_ready(FaultMatch {
+            image: Some(Pattern::Exact("example.org/web:1".to_owned())),
+            namespace: Some("shop".to_owned()),
+            pod: Some(Pattern::Contains("web-".to_owned())),
+        });
+        assert_eq!(
+            all.jq(),
+            r#"(.metadata.namespace == "shop") and (.metadata.name | contains("web-")) and ([.spec.containers[]?.image // ""] | any(. == "example.org/web:1"))"#
+        );
+        assert_eq!(all.template(), r#"eq .image "example.org/web:1""#);
+        let none = never_ready(FaultMatch::default());
+        assert_eq!(
+            (none.jq(), none.template()),
+            ("(.spec.containers // [] | length > 0)".to_owned(), "true".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_text_cannot_leave_its_literal() {
+        for (text, expected) in [
+            (r#"a"b"#, r#""a\"b""#),
+            (r"\(input)", r#""\\(input)""#),
+            ("}} {{ fail }}", r#""}} {{ fail }}""#),
+            ("two\nlines", r#""two\nlines""#),
+        ] {
+            assert_eq!(literal(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_fault_can_be_written_down_and_read() {
+        let fault = Fault::by_image("web", FaultKind::CrashLoop { exit_code: 2, log: vec!["no database".to_owned()] });
+        let text = serde_json::to_string(&fault).unwrap();
+        assert_eq!(
+            text,
+            r#"{"matches":{"image":{"contains":"web"},"namespace":null,"pod":null},"kind":{"crash_loop":{"exit_code":2,"log":["no database"]}}}"#
+        );
+        assert_eq!(serde_json::from_str::<Fault>(&text).unwrap(), fault);
+    }
+}

@@ -1,5 +1,6 @@
 //! One plane for all tests of a test program, and how to look at it.
 #![allow(dead_code, reason = "every test program uses its part of it")]
+#![allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Namespace, Pod};
 use kube::api::{DynamicObject, ListParams, PostParams};
