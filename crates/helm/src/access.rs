@@ -114,6 +114,18 @@ mod tests {
         let env = isolation.env(Path::new("/home"));
         let lines: Vec<String> =
             env.iter().map(|(k, v)| format!("{}={}", k.to_string_lossy(), v.to_string_lossy())).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        HELM_CACHE_HOME=/home/cache
+        HELM_CONFIG_HOME=/home/config
+        HELM_DATA_HOME=/home/data
+        HELM_DRIVER=configmap
+        HELM_KUBECONTEXT=c
+        HELM_NO_PLUGINS=1
+        HELM_PLUGINS=/home/plugins
+        HELM_REGISTRY_CONFIG=/r
+        HTTPS_PROXY=theirs
+        KUBECONFIG=/k
+        PATH=theirs
+        "#);
     }
 }

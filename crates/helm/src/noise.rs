@@ -68,7 +68,12 @@ W1121 09:12:33.123456   12345 warnings.go:70] unknown field
 ";
         let text = separate(stderr);
         assert_eq!(text.error, "UPGRADE FAILED: two lines\n  of it");
-        insta::assert_snapshot!(text.noise.join("\n"), @"");
+        insta::assert_snapshot!(text.noise.join("\n"), @r#"
+        WARNING: Kubernetes configuration file is group-readable.
+        level=WARN msg="upgrade failed" name=a error="x"
+        I1121 09:12:33.123456   12345 request.go:729] Waited for 1.1s
+        W1121 09:12:33.123456   12345 warnings.go:70] unknown field
+        "#);
     }
 
     #[test]

@@ -199,7 +199,26 @@ mod tests {
             ValuesDocument::Text { name, text } => format!("{name}: {}", text.expose()),
         };
         let lines: Vec<String> = values.documents().iter().map(shown).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        one.yaml
+        two.yaml
+        inline: a: 1
+        values: {
+          "image": {
+            "tag": 123,
+            "digest": "123"
+          },
+          "sum": {
+            "a": [
+              1
+            ]
+          },
+          "db": {
+            "password": "hunter22"
+          },
+          "gone": null
+        }
+        "#);
         assert!(!format!("{values:?}").contains("hunter22"));
         assert_eq!(values.secrets().collect::<Vec<_>>(), ["hunter22"]);
     }
