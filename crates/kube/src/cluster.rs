@@ -80,6 +80,11 @@ impl Cluster {
         Ok(fetched)
     }
 
+    /// What is known is out of date: something that was served is not any more.
+    async fn forget_discovery(&self) {
+        *self.discovery.lock().await = None;
+    }
+
     async fn fetch_discovery(&self) -> Result<Discovery, ClusterError> {
         let fetch = async |path: &str| {
             let call = Call { accept: AGGREGATED, ..Call::get(path.to_owned(), "get", "discovery".to_owned()) };
@@ -124,6 +129,7 @@ impl Cluster {
                 }
                 // The API can be gone since it was discovered.
                 Err(ClusterError::Api { status: 404, .. }) => {
+                    self.forget_discovery().await;
                     return Err(ClusterError::NotServed {
                         kind: resource.kind,
                         group: Some(query.api_version.clone()),
@@ -216,7 +222,12 @@ impl ClusterClient for Cluster {
 
     async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
         let resource = self.resource(object).await?;
-        self.transport.json(&Call::get(path(&resource, object)?, "get", object.to_string()).about(object)).await
+        let call = Call::get(path(&resource, object)?, "get", object.to_string()).about(object);
+        let found = self.transport.json(&call).await;
+        if matches!(found, Err(ClusterError::NotServed { .. })) {
+            self.forget_discovery().await;
+        }
+        found
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError> {

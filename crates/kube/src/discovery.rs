@@ -172,3 +172,86 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 fn words(value: &Value, key: &str) -> Vec<String> {
     array(value, key).filter_map(Value::as_str).map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn served() -> Discovery {
+        let resource = |plural: &str, kind: &str, short: &[&str], scope: &str| {
+            json!({
+                "resource": plural, "responseKind": {"group": "", "version": "", "kind": kind}, "scope": scope,
+                "singularResource": kind.to_lowercase(), "shortNames": short, "verbs": ["get"],
+                "subresources": [{"subresource": "scale", "responseKind": {"kind": "Scale"}}],
+            })
+        };
+        let group = |name: &str, versions: Value| json!({"metadata": {"name": name}, "versions": versions});
+        let core = json!({"items": [group("", json!([{"version": "v1", "resources": [
+            resource("pods", "Pod", &["po"], "Namespaced"),
+            resource("namespaces", "Namespace", &["ns"], "Cluster"),
+            {"resource": "odd", "responseKind": {"kind": ""}},
+        ]}]))]});
+        let groups = json!({"items": [
+            group("apps", json!([{"version": "v1", "resources": [resource("deployments", "Deployment", &["deploy"], "Namespaced")]}])),
+            group("acme.io", json!([
+                {"version": "v2", "resources": [resource("widgets", "Widget", &["po", "w"], "Namespaced")]},
+                {"version": "v1", "resources": [resource("widgets", "Widget", &[], "Namespaced")]},
+                {"version": "v0", "resources": [resource("deploys", "Deploy", &[], "Cluster")]},
+            ])),
+        ]});
+        Discovery::from_aggregated(&[core, groups])
+    }
+
+    fn object(api_version: Option<&str>, kind: &str) -> ObjectRef {
+        let kind = kind.to_owned();
+        ObjectRef { api_version: api_version.map(str::to_owned), kind, namespace: None, name: "a".to_owned() }
+    }
+
+    #[rstest]
+    #[case(None, "Pods", Some("v1 Pod ns/a"))]
+    #[case(None, "po", Some("v1 Pod ns/a"))]
+    #[case(None, "ns", Some("v1 Namespace a"))]
+    // A full name wins over a short one of another kind.
+    #[case(None, "deploy", Some("acme.io/v0 Deploy a"))]
+    #[case(None, "deploy.apps", Some("apps/v1 Deployment ns/a"))]
+    // The server's preferred version comes first.
+    #[case(None, "widget", Some("acme.io/v2 Widget ns/a"))]
+    #[case(None, "widget.acme.io", Some("acme.io/v2 Widget ns/a"))]
+    #[case(None, "widget.v1.acme.io", Some("acme.io/v1 Widget ns/a"))]
+    #[case(Some("acme.io/v1"), "Widget", Some("acme.io/v1 Widget ns/a"))]
+    #[case(Some("acme.io/v9"), "Widget", None)]
+    #[case(None, "widget.apps", None)]
+    #[case(None, "odd", None)]
+    fn names(#[case] api_version: Option<&str>, #[case] kind: &str, #[case] expected: Option<&str>) {
+        let resolved = served().resolve(&object(api_version, kind), "ns").ok();
+        let told = resolved.map(|found| format!("{} {found}", found.api_version.as_deref().unwrap_or_default()));
+        assert_eq!(told.as_deref(), expected);
+    }
+
+    #[test]
+    fn what_helm_is_told() {
+        let expected = [
+            "acme.io/v0",
+            "acme.io/v0/Deploy",
+            "acme.io/v0/Scale",
+            "acme.io/v1",
+            "acme.io/v1/Scale",
+            "acme.io/v1/Widget",
+            "acme.io/v2",
+            "acme.io/v2/Scale",
+            "acme.io/v2/Widget",
+            "apps/v1",
+            "apps/v1/Deployment",
+            "apps/v1/Scale",
+            "v1",
+            "v1/Namespace",
+            "v1/Pod",
+            "v1/Scale",
+        ];
+        assert_eq!(served().api_versions(), expected);
+        assert!(served().find("apps/v1", "Deployment").is_some_and(|found| found.namespaced));
+        assert_eq!(served().find("apps/v1", "deployment"), None);
+    }
+}

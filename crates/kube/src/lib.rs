@@ -1,6 +1,31 @@
 //! The cluster side of Pilothouse: discovery, apply, delete, readiness, evidence.
 //!
-//! [`ClusterClient`] is the port through which everything else sees a cluster; [`Cluster`] is the real one.
+//! [`ClusterClient`] is the port through which everything else sees a cluster; [`Cluster`] is the real one. What is
+//! built on it takes `&dyn ClusterClient` and works on any: waiting ([`wait_ready`]), evidence ([`causes`]), ownership
+//! ([`adopt`], [`ownership_conflicts`]), definitions ([`delete_crds`]). Whether an object is ready is told by a pure
+//! function, [`status`].
+//!
+//! ```no_run
+//! use pilothouse_core::ObjectRef;
+//! use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, causes, wait_ready};
+//! use std::time::Duration;
+//! use tokio::time::Instant;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let cluster = Cluster::connect(ConnectOptions::kubeconfig("plane/kubeconfig")).await?;
+//! let web = cluster.resolve(&ObjectRef::parse("deploy/web")?, "shop").await?;
+//! let deadline = Instant::now() + Duration::from_secs(60);
+//! if let Err(ended) = wait_ready(&cluster, &[web], deadline, &CancellationToken::new(), |_| {}).await {
+//!     for cause in causes(&cluster, &ended.objects).await {
+//!         println!("{}: {}\n{}", cause.object, cause.status.message, cause.evidence.join("\n"));
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! No type of the library `kube` is needed to use this, but for [`Cluster::from_client`].
 
 mod client;
 mod cluster;

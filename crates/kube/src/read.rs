@@ -77,9 +77,8 @@ async fn run(client: &dyn ClusterClient, objects: &[ObjectRef], job: Job, want: 
             let listed = if bare { client.list_metadata(&query).await } else { client.list(&query).await };
             match listed {
                 Ok(items) => {
-                    let mut by_name: HashMap<String, Value> =
-                        items.into_iter().filter_map(|item| Some((name(&item)?.to_owned(), item))).collect();
-                    members.into_iter().map(|index| (index, Ok(by_name.remove(&objects[index].name)))).collect()
+                    let found = |index: usize| items.iter().find(|item| is(item, &objects[index])).cloned();
+                    members.into_iter().map(|index| (index, Ok(found(index)))).collect()
                 }
                 Err(error) => {
                     let error = Arc::new(error);
@@ -90,8 +89,13 @@ async fn run(client: &dyn ClusterClient, objects: &[ObjectRef], job: Job, want: 
     }
 }
 
-fn name(object: &Value) -> Option<&str> {
-    object.pointer("/metadata/name").and_then(Value::as_str)
+/// Whether an item of a list is the object. A list over all namespaces holds others of the same name.
+fn is(item: &Value, object: &ObjectRef) -> bool {
+    let text = |pointer| item.pointer(pointer).and_then(Value::as_str);
+    let namespace = text("/metadata/namespace");
+    let wanted = object.namespace.as_deref();
+    text("/metadata/name") == Some(object.name.as_str())
+        && (namespace == wanted || namespace.is_none() || (wanted.is_none() && namespace == Some("default")))
 }
 
 /// An error with its causes in one line.

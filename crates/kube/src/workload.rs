@@ -104,3 +104,30 @@ fn label_selector(selector: &Value) -> Option<String> {
     }
     (!parts.is_empty()).then(|| parts.join(","))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case(json!({"matchLabels": {"app": "web", "tier": "front"}}), Some("app=web,tier=front"))]
+    #[case(json!({"matchExpressions": [{"key": "a", "operator": "In", "values": ["b", "c"]}, {"key": "d", "operator": "NotIn", "values": ["e"]}]}),
+        Some("a in (b,c),d notin (e)"))]
+    #[case(json!({"matchExpressions": [{"key": "a", "operator": "Exists"}, {"key": "b", "operator": "DoesNotExist"}]}), Some("a,!b"))]
+    #[case(json!({"matchExpressions": [{"key": "a", "operator": "Gt"}]}), None)]
+    #[case(json!({}), None)]
+    fn selectors(#[case] selector: Value, #[case] expected: Option<&str>) {
+        assert_eq!(label_selector(&selector).as_deref(), expected);
+    }
+
+    #[rstest]
+    #[case(json!({"lastTimestamp": "2026-11-21T08:00:00Z", "eventTime": null}), "2026-11-21T08:00:00")]
+    #[case(json!({"lastTimestamp": null, "eventTime": "2026-11-21T08:00:01.123456Z"}), "2026-11-21T08:00:01")]
+    #[case(json!({"series": {"lastObservedTime": "2026-11-21T08:00:02.5Z"}, "eventTime": "2026-11-21T08:00:01.1Z"}), "2026-11-21T08:00:02")]
+    #[case(json!({}), "")]
+    fn times_of_events(#[case] event: Value, #[case] expected: &str) {
+        assert_eq!(event_time(&event), expected);
+    }
+}

@@ -18,6 +18,34 @@ fn class(status: &ObjectStatus) -> &'static str {
     }
 }
 
+/// What the rules reach today, in percent: of all cases, and of those with a status. An object without any status is
+/// ready for us, since on a cluster without its controller it would stay without; Argo CD waits for most of these.
+const FLOOR: f64 = 68.9;
+const FLOOR_WITH_STATUS: f64 = 76.3;
+
+#[derive(Default)]
+struct Count {
+    agreed: u32,
+    all: u32,
+}
+
+impl Count {
+    fn add(&mut self, agrees: bool) {
+        self.all += 1;
+        self.agreed += u32::from(agrees);
+    }
+
+    fn percent(&self) -> f64 {
+        100.0 * f64::from(self.agreed) / f64::from(self.all)
+    }
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {} ({:.1} %)", self.agreed, self.all, self.percent())
+    }
+}
+
 #[test]
 fn agreement_with_the_cases() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/readiness-cases/cases.jsonl");
@@ -25,30 +53,27 @@ fn agreement_with_the_cases() {
         println!("not run, since {} is not there: agreement with the readiness cases", path.display());
         return;
     };
-    let mut classes: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+    let mut classes: BTreeMap<String, Count> = BTreeMap::new();
+    let (mut all, mut with_status) = (Count::default(), Count::default());
     for line in cases.lines() {
         let case: Value = serde_json::from_str(line).unwrap();
         let expected = case["expected"].as_str().unwrap();
         let told = status(&case["object"]);
-        let (agreed, all) = classes.entry(expected.to_owned()).or_default();
-        *all += 1;
-        if class(&told) == expected {
-            *agreed += 1;
-        } else {
-            println!(
-                "{} {}: expected {expected}, told {} ({:?}: {})",
-                case["kind"],
-                case["name"],
-                class(&told),
-                told.reason,
-                told.message
-            );
+        let agrees = class(&told) == expected;
+        classes.entry(expected.to_owned()).or_default().add(agrees);
+        all.add(agrees);
+        if case["object"].get("status").and_then(Value::as_object).is_some_and(|status| !status.is_empty()) {
+            with_status.add(agrees);
+        }
+        if !agrees {
+            let (kind, name) = (&case["kind"], &case["name"]);
+            println!("{kind} {name}: expected {expected}, told {} ({:?}: {})", class(&told), told.reason, told.message);
         }
     }
-    let percent = |agreed: u32, all: u32| 100.0 * f64::from(agreed) / f64::from(all);
-    for (class, (agreed, all)) in &classes {
-        println!("{class}: {agreed} of {all} ({:.1} %)", percent(*agreed, *all));
+    for (class, count) in &classes {
+        println!("{class}: {count}");
     }
-    let (agreed, all) = classes.values().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    println!("all: {agreed} of {all} ({:.1} %)", percent(agreed, all));
+    println!("all: {all}; of those with a status: {with_status}");
+    assert!(all.percent() >= FLOOR, "{all}");
+    assert!(with_status.percent() >= FLOOR_WITH_STATUS, "{with_status}");
 }

@@ -57,9 +57,15 @@ pub(super) fn array<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
 
 /// The conditions in the list at `pointer`.
 pub(super) fn conditions<'a>(object: &'a Value, pointer: &str) -> Vec<Condition<'a>> {
+    // Some controllers write booleans.
+    let status = |condition: &'a Value| match condition.get("status") {
+        Some(Value::Bool(true)) => "True",
+        Some(Value::Bool(false)) => "False",
+        _ => text(condition, "/status"),
+    };
     let read = |condition: &'a Value| Condition {
         kind: text(condition, "/type"),
-        status: text(condition, "/status"),
+        status: status(condition),
         reason: text(condition, "/reason"),
         message: text(condition, "/message"),
         generation: number(condition, "/observedGeneration"),

@@ -3,8 +3,8 @@
 //! An object without any status is ready: most kinds never have one, and waiting for one that never comes would be
 //! worse than not waiting for one that comes late.
 
-use super::fields::{Condition, array, conditions, flag, is_unseen, number, text};
-use super::words::{Sense, sense};
+use super::fields::{Condition, conditions, flag, is_unseen, number, text};
+use super::words::{Sense, complains, sense};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 
@@ -52,12 +52,17 @@ pub(super) fn any(object: &Value) -> ObjectStatus {
     if ["/spec/paused", "/spec/suspend", "/spec/suspended"].into_iter().any(|field| flag(object, field)) {
         return ObjectStatus::new(Readiness::Current, "it is suspended, as its spec asks").because("Suspended");
     }
-    let own = of_conditions(object, "/status/conditions");
-    let mut opinions: Vec<Opinion> = own.into_iter().collect();
-    opinions.extend(of_words(object));
+    let mut opinions: Vec<Opinion> = of_conditions(object, "/status/conditions").into_iter().collect();
+    opinions.extend(of_words(object, "/status", &["phase", "state", "health", "status", "compliant"]));
     opinions.extend(of_counts(object));
+    opinions.extend(of_failure_text(object));
     if opinions.is_empty() {
+        opinions.extend(of_flags(object));
+        opinions.extend(of_named_words(object));
         opinions.extend(of_parts(object));
+    }
+    if opinions.is_empty() && object.pointer("/status/conditions").is_some_and(|all| *all == Value::Array(Vec::new())) {
+        return ObjectStatus::new(Readiness::InProgress, "its controller has not judged it yet");
     }
     let Some(worst) = opinions.into_iter().max_by_key(|opinion| opinion.sense) else {
         return ObjectStatus::new(Readiness::Current, "it exists");
@@ -65,6 +70,8 @@ pub(super) fn any(object: &Value) -> ObjectStatus {
     let status = match worst.sense {
         Sense::Good => ObjectStatus::new(Readiness::Current, worst.message),
         Sense::Moving => ObjectStatus::new(Readiness::InProgress, worst.message),
+        Sense::Unknown => ObjectStatus::new(Readiness::Unknown, worst.message),
+        Sense::Missing => ObjectStatus::new(Readiness::NotFound, worst.message),
         Sense::Paused => return ObjectStatus::new(Readiness::InProgress, worst.message).because("Suspended"),
         Sense::Bad => ObjectStatus::new(Readiness::Failed, worst.message),
     };
@@ -80,6 +87,10 @@ fn of_conditions(object: &Value, pointer: &str) -> Option<Opinion> {
     };
     // What is wrong in any case.
     if let Some(bad) = all.iter().find(|condition| condition.is_true() && is_bad(condition.kind)) {
+        return Some(Opinion::of(Sense::Bad, bad));
+    }
+    let broken = |c: &&Condition<'_>| c.is_false() && !is_bad(c.kind) && sense(c.reason) == Some(Sense::Bad);
+    if let Some(bad) = all.iter().find(broken) {
         return Some(Opinion::of(Sense::Bad, bad));
     }
     if let Some(paused) = all.iter().find(|c| c.is_true() && sense(c.kind) == Some(Sense::Paused)) {
@@ -100,13 +111,18 @@ fn of_conditions(object: &Value, pointer: &str) -> Option<Opinion> {
     if let Some(unmet) = all.iter().find(|condition| is_good(condition.kind) && !condition.is_true()) {
         return Some(Opinion::of(of_unmet(unmet), unmet));
     }
+    if let Some(old) = all.iter().find(|condition| is_good(condition.kind) && stale(condition)) {
+        return Some(Opinion::of(Sense::Moving, old));
+    }
     let good = summary.or_else(|| all.iter().find(|condition| is_good(condition.kind)))?;
     Some(Opinion { message: format!("{} is True", good.kind), ..Opinion::of(Sense::Good, good) })
 }
 
 /// Whether a condition of this name, when it holds, says that something is wrong.
 fn is_bad(kind: &str) -> bool {
-    kind == "Stalled" || kind == "NotReady" || sense(kind) == Some(Sense::Bad)
+    // Warnings are common in objects that work.
+    kind != "Warning"
+        && (kind == "Stalled" || kind == "NotReady" || kind.ends_with("Terminal") || sense(kind) == Some(Sense::Bad))
 }
 
 /// Whether a condition of this name should hold.
@@ -120,47 +136,149 @@ fn of_unmet(condition: &Condition<'_>) -> Sense {
         return Sense::Moving;
     }
     match sense(condition.reason) {
-        Some(Sense::Bad) => Sense::Bad,
-        Some(Sense::Moving) => Sense::Moving,
-        Some(Sense::Paused) => Sense::Paused,
-        Some(Sense::Good) | None => match sense(condition.message) {
-            Some(Sense::Bad) => Sense::Bad,
-            _ => Sense::Moving,
-        },
+        Some(clear @ (Sense::Bad | Sense::Moving | Sense::Paused)) => clear,
+        Some(Sense::Good | Sense::Unknown | Sense::Missing) | None if complains(condition.message) => Sense::Bad,
+        Some(Sense::Good | Sense::Unknown | Sense::Missing) | None => Sense::Moving,
     }
 }
 
-/// What single words in the status say.
-fn of_words(object: &Value) -> Option<Opinion> {
-    let fields = ["/status/phase", "/status/state", "/status/health", "/status/status"];
-    let known = fields.into_iter().find_map(|field| sense(text(object, field)).map(|sense| (field, sense)));
-    let (field, sense) = known?;
-    let word = text(object, field);
-    let said = [text(object, "/status/message"), text(object, "/status/reason")];
-    let said = said.into_iter().find(|text| !text.is_empty());
-    let name = field.trim_start_matches("/status/");
-    let message = said.map_or_else(|| format!("{name} is {word}"), |said| format!("{name} is {word}: {said}"));
+/// The worst of what single words in the object at `pointer` say.
+fn of_words(object: &Value, pointer: &str, keys: &[&str]) -> Option<Opinion> {
+    let known = keys.iter().filter_map(|key| {
+        let word = text(object, &format!("{pointer}/{key}"));
+        sense(word).map(|sense| (key, word, sense))
+    });
+    // The first of equals.
+    let (key, word, sense) = known.reduce(|worst, other| if other.2 > worst.2 { other } else { worst })?;
+    let said = ["message", "reason"].map(|field| text(object, &format!("{pointer}/{field}")));
+    let said = said.into_iter().find(|text| !text.is_empty() && *text != word);
+    let message = said.map_or_else(|| format!("{key} is {word}"), |said| format!("{key} is {word}: {said}"));
     Some(Opinion { sense, reason: word.split_whitespace().collect(), message })
 }
 
-/// Whether there are as many replicas as asked for, where both are counted.
-fn of_counts(object: &Value) -> Option<Opinion> {
-    let wanted = number(object, "/spec/replicas")?;
-    let fields = ["readyReplicas", "availableReplicas", "updatedReplicas"];
-    let counted = fields.into_iter().filter_map(|field| {
-        let count = number(object, &format!("/status/{field}"))?;
-        Some((field, count))
-    });
-    let (field, count) = counted.min_by_key(|(_, count)| *count).filter(|(_, count)| *count < wanted)?;
-    Some(Opinion { sense: Sense::Moving, reason: String::new(), message: format!("{field}: {count} of {wanted}") })
+/// What words under a longer name say (`certificateStatus`, `currentStatus`, `lifecycleState`).
+fn of_named_words(object: &Value) -> Option<Opinion> {
+    let status = object.get("status")?.as_object()?;
+    let named = |key: &&String| ["Status", "State", "Phase", "Health"].iter().any(|end| key.ends_with(end));
+    let keys: Vec<&str> = status.keys().filter(named).map(String::as_str).collect();
+    of_words(object, "/status", &keys)
 }
 
-/// What the parts of a status say that have conditions of their own (`status.parents` of a Gateway API route).
+/// What a status says in a field for errors (`failureMessage` is Cluster API's).
+fn of_failure_text(object: &Value) -> Option<Opinion> {
+    let fields = ["failureMessage", "errorMessage", "errorDescription", "error/message", "error"];
+    let said =
+        fields.into_iter().map(|field| text(object, &format!("/status/{field}"))).find(|text| !text.is_empty())?;
+    Some(Opinion { sense: Sense::Bad, reason: "Error".to_owned(), message: said.to_owned() })
+}
+
+/// What `ready: false` and its like say.
+fn of_flags(object: &Value) -> Option<Opinion> {
+    let (field, ready) = ["ready", "readyToUse", "available"]
+        .into_iter()
+        .find_map(|field| Some((field, object.pointer(&format!("/status/{field}"))?.as_bool()?)))?;
+    let sense = if ready { Sense::Good } else { Sense::Moving };
+    Some(Opinion { sense, reason: String::new(), message: format!("{field} is {ready}") })
+}
+
+/// Whether there are as many replicas as asked for, and no old ones, where they are counted.
+fn of_counts(object: &Value) -> Option<Opinion> {
+    let moving = |message: String| Opinion { sense: Sense::Moving, reason: String::new(), message };
+    let counted = |field: &str| number(object, &format!("/status/{field}"));
+    if let (Some(all), Some(updated)) = (counted("replicas"), counted("updatedReplicas"))
+        && all > updated
+    {
+        return Some(moving(format!("{updated} of {all} replicas updated")));
+    }
+    let wanted = number(object, "/spec/replicas")?;
+    let fields = ["readyReplicas", "availableReplicas", "updatedReplicas"];
+    let counts = fields.into_iter().filter_map(|field| Some((field, counted(field)?)));
+    let (field, count) = counts.min_by_key(|(_, count)| *count).filter(|(_, count)| *count < wanted)?;
+    Some(moving(format!("{field}: {count} of {wanted}")))
+}
+
+/// What the parts of a status say that have conditions or a state of their own (`status.parents` of a Gateway API
+/// route, `status.statuses` by namespace, `status.lastOperation`).
 fn of_parts(object: &Value) -> Option<Opinion> {
-    let status = object.get("status")?.as_object()?;
-    let parts = status.keys().flat_map(|key| {
-        let count = array(object, &format!("/status/{key}")).len();
-        (0..count).map(move |index| format!("/status/{key}/{index}/conditions"))
+    let mut parts = Vec::new();
+    for (key, value) in object.get("status")?.as_object()? {
+        let pointer = format!("/status/{}", escaped(key));
+        match value {
+            Value::Array(items) => parts.extend((0..items.len()).map(|index| format!("{pointer}/{index}"))),
+            Value::Object(inner) => {
+                parts.extend(inner.keys().map(|key| format!("{pointer}/{}", escaped(key))));
+                parts.push(pointer);
+            }
+            _ => {}
+        }
+    }
+    let said = parts.iter().filter_map(|part| {
+        let conditions = of_conditions(object, &format!("{part}/conditions"));
+        conditions.or_else(|| of_words(object, part, &["phase", "state", "health"]))
     });
-    parts.filter_map(|pointer| of_conditions(object, &pointer)).max_by_key(|opinion| opinion.sense)
+    said.max_by_key(|opinion| opinion.sense)
+}
+
+/// A key as JSON pointers write it (RFC 6901).
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Readiness::{Current, Failed, InProgress, NotFound, Unknown};
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn ready(status: &str, reason: &str, message: &str) -> Value {
+        json!({"conditions": [{"type": "Ready", "status": status, "reason": reason, "message": message}]})
+    }
+
+    #[rstest]
+    // An object without a status.
+    #[case(json!(null), (Current, None, "it exists"))]
+    #[case(json!({}), (Current, None, "it exists"))]
+    #[case(json!({"conditions": []}), (InProgress, None, "its controller has not judged it yet"))]
+    // The conventions of conditions.
+    #[case(json!({"observedGeneration": 1}), (InProgress, None, "its controller has not seen this version yet"))]
+    #[case(json!({"observedGeneration": "abc"}), (Current, None, "it exists"))]
+    #[case(ready("True", "Issued", "up to date"), (Current, Some("Issued"), "Ready is True"))]
+    #[case(ready("Unknown", "", ""), (InProgress, None, "Ready is Unknown"))]
+    #[case(ready("False", "Issuing", "issuing a certificate"), (InProgress, Some("Issuing"), "issuing a certificate"))]
+    #[case(ready("False", "InvalidSpec", "no issuer"), (Failed, Some("InvalidSpec"), "no issuer"))]
+    #[case(ready("False", "", "secret does not exist"), (Failed, None, "secret does not exist"))]
+    #[case(json!({"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 1}]}), (InProgress, None, "Ready is True"))]
+    #[case(json!({"conditions": [{"type": "Ready", "status": true}]}), (Current, None, "Ready is True"))]
+    #[case(json!({"conditions": [{"type": "Ready", "status": "True"}, {"type": "Stalled", "status": "True", "reason": "Stuck"}]}),
+        (Failed, Some("Stuck"), "Stuck"))]
+    #[case(json!({"conditions": [{"type": "Reconciling", "status": "True", "message": "at work"}]}), (InProgress, None, "at work"))]
+    #[case(json!({"conditions": [{"type": "Paused", "status": "True"}]}), (InProgress, Some("Suspended"), "Paused is True"))]
+    #[case(json!({"conditions": [{"type": "NetworkReady", "status": "False"}]}), (InProgress, None, "NetworkReady is False"))]
+    #[case(json!({"conditions": [{"type": "MemoryPressure", "status": "False"}]}), (Current, None, "it exists"))]
+    // Words, counts and flags.
+    #[case(json!({"phase": "Failed", "message": "no disk"}), (Failed, Some("Failed"), "phase is Failed: no disk"))]
+    #[case(json!({"phase": "Ready", "health": "yellow"}), (InProgress, Some("yellow"), "health is yellow"))]
+    #[case(json!({"state": "Unknown"}), (Unknown, Some("Unknown"), "state is Unknown"))]
+    #[case(json!({"state": "NotFound"}), (NotFound, Some("NotFound"), "state is NotFound"))]
+    #[case(json!({"certificateStatus": "Provisioning"}), (InProgress, Some("Provisioning"), "certificateStatus is Provisioning"))]
+    #[case(json!({"failureMessage": "quota"}), (Failed, Some("Error"), "quota"))]
+    #[case(json!({"ready": false}), (InProgress, None, "ready is false"))]
+    #[case(json!({"readyReplicas": 1}), (InProgress, None, "readyReplicas: 1 of 2"))]
+    #[case(json!({"replicas": 3, "updatedReplicas": 2, "readyReplicas": 3}), (InProgress, None, "2 of 3 replicas updated"))]
+    // Parts.
+    #[case(json!({"parents": [{"conditions": [{"type": "Accepted", "status": "True"}]}, {"conditions": [{"type": "Accepted", "status": "False", "message": "not yet"}]}]}),
+        (InProgress, None, "not yet"))]
+    #[case(json!({"statuses": {"a/b": {"state": "Rejected"}}}), (Failed, Some("Rejected"), "state is Rejected"))]
+    fn conventions(#[case] status: Value, #[case] expected: (Readiness, Option<&'static str>, &'static str)) {
+        let object = json!({"metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": status});
+        let told = any(&object);
+        assert_eq!((told.readiness, told.reason.as_deref(), told.message.as_str()), expected);
+    }
+
+    #[test]
+    fn what_is_suspended_by_its_spec_is_as_asked_for() {
+        let told = any(&json!({"spec": {"suspend": true}, "status": {"phase": "Failed"}}));
+        assert_eq!((told.readiness, told.reason.as_deref()), (Current, Some("Suspended")));
+    }
 }

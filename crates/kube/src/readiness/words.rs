@@ -7,6 +7,10 @@ pub(super) enum Sense {
     Good,
     /// It is on its way.
     Moving,
+    /// Its controller cannot tell.
+    Unknown,
+    /// What it stands for does not exist.
+    Missing,
     /// It was told to stop.
     Paused,
     /// It went wrong.
@@ -62,18 +66,45 @@ const BAD: [&str; 12] = [
 ];
 const PAUSED: [&str; 3] = ["paused", "suspended", "hibernated"];
 
+/// Parts of sentences that say what is wrong. Too common in names to be looked for in single words.
+const COMPLAINTS: [&str; 10] = [
+    "cannot",
+    "could not",
+    "couldn't",
+    "unable",
+    "not found",
+    "not exist",
+    "refused",
+    "timed out",
+    "no key",
+    "missing",
+];
+
+/// Whether a sentence complains.
+pub(super) fn complains(sentence: &str) -> bool {
+    let lower = sentence.to_lowercase();
+    sense(sentence) == Some(Sense::Bad) || COMPLAINTS.iter().any(|part| lower.contains(part))
+}
+
 /// The sense of a word or of a few; `None` when nothing in it is known.
 pub(super) fn sense(text: &str) -> Option<Sense> {
     let lower = text.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
-    if has(&BAD) || matches!(letters.as_str(), "red" | "lost" | "notready" | "noncompliant" | "disabled") {
+    if has(&BAD) || matches!(letters.as_str(), "red" | "lost" | "noncompliant" | "warning" | "healthwarn") {
         Some(Sense::Bad)
+    } else if letters == "unknown" {
+        Some(Sense::Unknown)
+    } else if letters == "notfound" {
+        Some(Sense::Missing)
     } else if has(&PAUSED) {
         Some(Sense::Paused)
     } else if GOOD.contains(&letters.as_str()) || letters.ends_with("running") || letters.contains("healthystate") {
         Some(Sense::Good)
-    } else if MOVING.contains(&letters.as_str()) || has(&["progress", "pending", "waiting"]) || is_ongoing(&lower) {
+    } else if MOVING.contains(&letters.as_str())
+        || has(&["progress", "pending", "waiting", "notready", "not_ready", "notreconciled"])
+        || is_ongoing(&lower)
+    {
         Some(Sense::Moving)
     } else {
         None
@@ -101,6 +132,10 @@ mod tests {
     #[case("ConfigError", Some(Sense::Bad))]
     #[case("red", Some(Sense::Bad))]
     #[case("suspended", Some(Sense::Paused))]
+    #[case("HEALTH_WARN", Some(Sense::Bad))]
+    #[case("DEPLOYED_NOT_READY", Some(Sense::Moving))]
+    #[case("Unknown", Some(Sense::Unknown))]
+    #[case("NotFound", Some(Sense::Missing))]
     #[case("", None)]
     #[case("Purple", None)]
     fn senses(#[case] text: &str, #[case] expected: Option<Sense>) {
