@@ -77,6 +77,10 @@ impl Binaries {
 /// The addresses of Services.
 const SERVICE_RANGE: &str = "10.96.0.0/16";
 
+/// The store asks nobody who he is, so it listens on a socket inside the state folder, which only its owner can enter.
+/// The path is relative to that folder, where all programs run: a socket's path may have no more than 107 bytes.
+const STORE: &str = "unix://store.sock";
+
 /// Everything the arguments are made from.
 pub(crate) struct Layout {
     pub(crate) binaries: Binaries,
@@ -91,6 +95,10 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) fn log(&self, component: Component) -> PathBuf {
         self.folder.join(format!("{component}.log"))
+    }
+
+    pub(crate) fn store_socket(&self) -> PathBuf {
+        self.folder.join("store.sock")
     }
 
     pub(crate) fn audit_log(&self) -> PathBuf {
@@ -109,7 +117,7 @@ impl Layout {
     /// watches `Logs` objects.
     pub(crate) fn spawn(&self, component: Component, generation: u8, pod_logs: bool) -> Spawn {
         let args = match component {
-            Component::Kine => self.kine(),
+            Component::Kine => Self::kine(),
             Component::KubeApiserver => self.apiserver(),
             Component::KubeControllerManager => self.controllers(),
             Component::KubeScheduler => self.scheduler(),
@@ -119,10 +127,10 @@ impl Layout {
         Spawn::new(self.binaries.of(component)).args(args).env("HOME", &self.folder).cwd(&self.folder)
     }
 
-    fn kine(&self) -> Vec<OsString> {
+    fn kine() -> Vec<OsString> {
         Args::default()
             .flag("--endpoint", "memory://")
-            .flag("--listen-address", format!("127.0.0.1:{}", self.ports.store))
+            .flag("--listen-address", STORE)
             .flag("--metrics-bind-address", "0")
             .0
     }
@@ -130,7 +138,7 @@ impl Layout {
     fn apiserver(&self) -> Vec<OsString> {
         let pki = &self.certificates;
         let mut args = Args::default()
-            .flag("--etcd-servers", format!("http://127.0.0.1:{}", self.ports.store))
+            .flag("--etcd-servers", STORE)
             .flag("--bind-address", "127.0.0.1")
             .flag("--secure-port", self.ports.api.to_string())
             .flag("--advertise-address", "127.0.0.1")

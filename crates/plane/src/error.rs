@@ -26,6 +26,9 @@ pub enum PlaneError {
         #[source]
         source: std::io::Error,
     },
+    /// The state folder is that of another plane.
+    #[error("another plane runs in {}", .0.display())]
+    FolderInUse(PathBuf),
     /// No free ports.
     #[error("cannot find free ports on 127.0.0.1")]
     Ports(#[source] std::io::Error),

@@ -4,9 +4,8 @@ use crate::component::{Component, Layout};
 use crate::error::PlaneError;
 use crate::kubeconfig::client_config;
 use kube::Client;
-use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// How long one answer may take.
@@ -15,7 +14,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// Clients for the health checks of all components.
 #[derive(Clone)]
 pub(crate) struct Probes {
-    store: u16,
+    store: PathBuf,
     api: Client,
     controllers: Client,
     scheduler: Client,
@@ -31,7 +30,7 @@ impl Probes {
             Client::try_from(config).map_err(|e| error(&e))
         };
         Ok(Self {
-            store: layout.ports.store,
+            store: layout.store_socket(),
             api: client(layout.ports.api).await?,
             controllers: client(layout.ports.controllers).await?,
             scheduler: client(layout.ports.scheduler).await?,
@@ -44,8 +43,9 @@ impl Probes {
         let answer = async {
             match component {
                 Component::Kine => {
-                    let connected = TcpStream::connect((Ipv4Addr::LOCALHOST, self.store)).await;
-                    connected.map(|_| ()).map_err(|error| error.to_string())
+                    // Whether it answers is part of the API server's own /readyz.
+                    let there = std::fs::metadata(&self.store);
+                    there.map(|_| ()).map_err(|error| format!("{}: {error}", self.store.display()))
                 }
                 Component::KubeApiserver => get(&self.api, "/readyz").await,
                 Component::KubeControllerManager => get(&self.controllers, "/healthz").await,

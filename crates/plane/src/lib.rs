@@ -21,7 +21,7 @@
 //!
 //! The first start obtains the programs ([`provision`]), which takes minutes where they must be built; every later
 //! one takes about three seconds until pods run. A plane costs about 550 MB of memory. Its processes listen on
-//! 127.0.0.1 only and end with the process that started them, however that ends.
+//! 127.0.0.1 only, the store on a socket in the state folder, and end with the process that started them, however that ends.
 //!
 //! # Faults
 //! Pods can be broken from outside, by image, namespace or name, and then look as a kubelet would have them look:

@@ -15,6 +15,7 @@ use crate::stages::Fault;
 use crate::user;
 use kube::Client;
 use pilothouse_process::{Signal, Sink};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub struct Plane {
     probes: Probes,
     // Last: the folder is removed when nobody uses it any more.
     temporary: Option<TempDir>,
+    lock: Option<File>,
 }
 
 // The client and its configuration hold the key of an administrator.
@@ -79,12 +81,14 @@ impl Plane {
         let binaries = user::resolve(&config.tools).await?;
         let deadline = Instant::now() + config.deadline;
         let (folder, mut temporary) = folder(&config)?;
+        let lock = lock(&folder)?;
         let mut tries = 0;
         loop {
             tries += 1;
             match Self::attempt(&config, &binaries, &folder, deadline).await {
                 Ok(mut plane) => {
                     plane.temporary = temporary.take();
+                    plane.lock = Some(lock);
                     return Ok(plane);
                 }
                 Err(PlaneError::Failure(failure)) if failure.is_port_taken() && tries < TRIES => {
@@ -111,6 +115,7 @@ impl Plane {
             webhooks: config.webhooks,
         };
         write_files(config, &layout)?;
+        remove_socket(&layout.store_socket())?;
         let begun = Instant::now();
         let monitor = Monitor::start();
         let pod_logs = simulation::needs_pod_logs(&config.faults);
@@ -150,6 +155,7 @@ impl Plane {
             client,
             probes,
             temporary: None,
+            lock: None,
         })
     }
 
@@ -316,10 +322,12 @@ impl Start<'_> {
         ask: impl Fn() -> F,
     ) -> Result<(), PlaneError> {
         loop {
-            let Err(last) = ask().await else { return Ok(()) };
+            let answer = ask().await;
+            // Also after a good answer: it may have come from another program that has the port.
             if let Some(failure) = self.monitor.look() {
                 return Err(failure.into());
             }
+            let Err(last) = answer else { return Ok(()) };
             if Instant::now() >= self.deadline {
                 let log = tail(&self.layout.log(component), LOG_LINES);
                 return Err(PlaneError::NotReady { component, after: self.allowed, last, log });
@@ -363,6 +371,27 @@ fn folder(config: &PlaneConfig) -> Result<(PathBuf, Option<TempDir>), PlaneError
     // The programs are started inside it, so it must not depend on the current folder.
     let path = path.canonicalize().map_err(error)?;
     Ok((path, temporary))
+}
+
+/// The folder is one plane's as long as the file is open.
+fn lock(folder: &Path) -> Result<File, PlaneError> {
+    let path = folder.join("lock");
+    let file = log_file(&path).map_err(|source| PlaneError::Folder { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(PlaneError::FolderInUse(folder.to_owned())),
+        Err(TryLockError::Error(source)) => Err(PlaneError::Folder { path, source }),
+    }
+}
+
+/// A socket stays when its program is killed, and then cannot be listened on again.
+fn remove_socket(path: &Path) -> Result<(), PlaneError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(PlaneError::Folder { path: path.to_owned(), source })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn write_files(config: &PlaneConfig, layout: &Layout) -> Result<(), PlaneError> {

@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, TcpListener};
 /// The ports one plane listens on, all on 127.0.0.1.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ports {
-    pub(crate) store: u16,
     pub(crate) api: u16,
     pub(crate) controllers: u16,
     pub(crate) scheduler: u16,
@@ -18,14 +17,14 @@ impl Ports {
     pub(crate) fn pick() -> std::io::Result<Self> {
         // All are held at once so that they differ.
         let held: Vec<TcpListener> =
-            (0..5).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
+            (0..4).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
         let mut ports = Vec::new();
         for listener in &held {
             ports.push(listener.local_addr()?.port());
         }
         match ports[..] {
-            [store, api, controllers, scheduler, node] => Ok(Self { store, api, controllers, scheduler, node }),
-            _ => Err(std::io::Error::other("not five ports")),
+            [api, controllers, scheduler, node] => Ok(Self { api, controllers, scheduler, node }),
+            _ => Err(std::io::Error::other("not four ports")),
         }
     }
 }

@@ -82,6 +82,23 @@ async fn state_is_the_owners_alone() {
     plane.stop().await;
 }
 
+#[tokio::test]
+async fn a_folder_is_one_planes_at_a_time_and_can_be_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    // Longer than a socket's path may be.
+    let folder = folder.path().join("x".repeat(120));
+    let config = || PlaneConfig { folder: Some(folder.clone()), ..PlaneConfig::default() };
+    let plane = Plane::start(config()).await.unwrap();
+    let error = Plane::start(config()).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("another plane runs in {}", folder.display()));
+    plane.check().unwrap();
+    plane.stop().await;
+    let again = Plane::start(config()).await.unwrap();
+    again.check().unwrap();
+    again.stop().await;
+    assert!(folder.join("kube-apiserver.log").exists(), "a folder that was given stays, with its logs");
+}
+
 /// Nothing secret may stand in what every user of the machine can read about a process.
 #[tokio::test]
 async fn arguments_hold_no_secrets() {
@@ -154,6 +171,27 @@ async fn a_program_that_never_becomes_ready_is_an_error_at_the_deadline() {
     let error = Plane::start(config).await.unwrap_err();
     let PlaneError::NotReady { component, after, log, .. } = error else { panic!("{error}") };
     assert_eq!((component, after.as_secs(), log.as_str()), (Component::KubeApiserver, 1, "thinking"));
+}
+
+/// Between choosing a port and listening on it another program may take it.
+#[tokio::test]
+async fn a_lost_race_for_a_port_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = binaries().await;
+    let fake = folder.path().join("kube-scheduler");
+    let (tried, real) = (folder.path().join("tried"), good.kube_scheduler.display().to_string());
+    let script = format!(
+        "#!/bin/sh\nif [ -e {tried} ]; then exec {real} \"$@\"; fi\n: > {tried}\n\
+         echo 'listen tcp 127.0.0.1:1: bind: address already in use' >&2\nexit 1\n",
+        tried = tried.display()
+    );
+    std::fs::write(&fake, script).unwrap();
+    std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let tools = Tools::Binaries(pilothouse_plane::Binaries { kube_scheduler: fake, ..good });
+    let plane = Plane::start(PlaneConfig { tools, ..PlaneConfig::default() }).await.unwrap();
+    assert!(tried.exists());
+    plane.check().unwrap();
+    plane.stop().await;
 }
 
 #[tokio::test]

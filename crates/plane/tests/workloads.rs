@@ -287,7 +287,8 @@ async fn everything_listens_on_loopback_only() {
                 }
             }
         }
-        assert!(!listening.is_empty(), "{component} listens nowhere, so this test looks at the wrong place");
+        // The store has no port at all. The others must show some, or this test looks at the wrong place.
+        assert_eq!(listening.is_empty(), component == Component::Kine, "{component}: {listening:?}");
     }
 }
 
