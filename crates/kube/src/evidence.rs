@@ -200,7 +200,7 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
 
-    fn pod(name: &str, status: Value) -> Value {
+    fn pod(name: &str, status: &Value) -> Value {
         json!({"metadata": {"name": name, "namespace": "web", "uid": name}, "status": status})
     }
 
@@ -221,26 +221,26 @@ mod tests {
             "containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "PodInitializing"}}}]}),
         &["init container wait: Error, exit code 1"])]
     fn what_a_pod_says(#[case] status: Value, #[case] expected: &[&str]) {
-        assert_eq!(pod_lines(&pod("a", status)), expected);
+        assert_eq!(pod_lines(&pod("a", &status)), expected);
     }
 
     #[test]
     fn equal_pods_are_told_once() {
         let same = "container main: CrashLoopBackOff; last run ended with Error, exit code 3; 2 restarts";
-        let pods = [pod("a", crashing(2)), pod("b", crashing(2)), pod("c", crashing(1))];
+        let pods = [pod("a", &crashing(2)), pod("b", &crashing(2)), pod("c", &crashing(1))];
         let other = "pod c: container main: CrashLoopBackOff; last run ended with Error, exit code 3; 1 restarts";
         assert_eq!(lines_of_pods(&pods), [format!("2 pods: {same}"), other.to_owned()]);
     }
 
     #[test]
     fn the_log_of_the_run_that_ended_is_read() {
-        let query = |pod: Value| log_worth_reading(&pod).map(|log| (log.container, log.previous));
-        assert_eq!(query(pod("a", crashing(2))), Some(("main".to_owned(), true)));
+        let query = |pod: &Value| log_worth_reading(pod).map(|log| (log.container, log.previous));
+        assert_eq!(query(&pod("a", &crashing(2))), Some(("main".to_owned(), true)));
         let ended = json!({"phase": "Failed", "containerStatuses": [{"name": "job", "state": {"terminated": {"exitCode": 9}}}]});
-        assert_eq!(query(pod("a", ended)), Some(("job".to_owned(), false)));
+        assert_eq!(query(&pod("a", &ended)), Some(("job".to_owned(), false)));
         let pulling =
             json!({"containerStatuses": [{"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff"}}}]});
-        assert_eq!(query(pod("a", pulling)), None);
+        assert_eq!(query(&pod("a", &pulling)), None);
     }
 
     fn event(kind: &str, name: &str, message: &str, second: u32, count: u64) -> Value {
@@ -288,7 +288,7 @@ mod tests {
             event("Pod", "other", "another's pod", 1, 1),
             event("Service", "web", "another kind", 1, 1),
         ];
-        let pods = [pod("web-5d4f-abcde", json!({}))];
+        let pods = [pod("web-5d4f-abcde", &json!({}))];
         let messages: Vec<&str> =
             about(&web, &pods, &events).into_iter().map(|event| text(event, "/message")).collect();
         assert_eq!(messages, ["own", "set", "pod"]);

@@ -55,4 +55,4 @@ pub use evidence::causes;
 pub use ownership::{AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, ownership_conflicts};
 pub use readiness::status;
 pub use restart::restart;
-pub use wait::{Ended, NotReady, Progress, wait_deleted, wait_exists, wait_ready};
+pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists, wait_ready};

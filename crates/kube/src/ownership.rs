@@ -62,21 +62,25 @@ pub struct Conflict {
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.object)?;
-        match &self.holder {
-            Holder::Release(release) => write!(f, "belongs to release {release}"),
-            Holder::Controller { kind, name } => write!(f, "is controlled by {kind} {name}"),
-            Holder::Nobody { lacks, .. } if !lacks.is_empty() => {
-                write!(f, "exists and lacks {} for Helm to take it over", lacks.join(", "))
-            }
-            Holder::Nobody { managed_by: Some(tool), .. } => {
-                write!(f, "exists, is managed by {tool}, and belongs to no release")
-            }
-            Holder::Nobody { managed_by: None, .. } => f.write_str("exists and belongs to no release"),
-        }
+        write!(f, "{} {}", self.object, self.holder)
     }
 }
 
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Release(release) => write!(f, "belongs to release {release}"),
+            Self::Controller { kind, name } => write!(f, "is controlled by {kind} {name}"),
+            Self::Nobody { lacks, .. } if !lacks.is_empty() => {
+                write!(f, "exists and lacks {} for Helm to take it over", lacks.join(", "))
+            }
+            Self::Nobody { managed_by: Some(tool), .. } => {
+                write!(f, "exists, is managed by {tool}, and belongs to no release")
+            }
+            Self::Nobody { managed_by: None, .. } => f.write_str("exists and belongs to no release"),
+        }
+    }
+}
 /// Finds every object that exists and that Helm, acting for `release`, would refuse to take over
 /// (`pkg/action/validate.go`; Helm itself stops at the first). Kinds that are not served have no objects.
 ///

@@ -185,6 +185,12 @@ async fn wait(
     }
 }
 
+/// How each of the objects stands right now, in their order. One that cannot be read is `Unknown`, with the reason.
+pub async fn statuses(client: &dyn ClusterClient, objects: &[ObjectRef]) -> Vec<(ObjectRef, ObjectStatus)> {
+    let seen = read_all(client, objects, Want::Whole).await;
+    objects.iter().cloned().zip(seen.iter().map(|seen| look_for_ready(seen).status)).collect()
+}
+
 fn look_for_ready(seen: &Seen) -> Look {
     match seen {
         Ok(Some(object)) => {

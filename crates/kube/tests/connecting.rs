@@ -1,5 +1,7 @@
 //! Kubeconfigs that are wrong, and an API that is not there.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use pilothouse_kube::{Cluster, ConnectError, ConnectOptions};
 use rstest::rstest;
 use std::error::Error;

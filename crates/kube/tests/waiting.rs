@@ -1,5 +1,7 @@
 //! When a wait ends, on a cluster that is a script and a clock that is paused.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use async_trait::async_trait;
 use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_kube::{

@@ -13,10 +13,12 @@ async fn evidence(cluster: &Cluster, object: ObjectRef, parts: &[&str]) -> Cause
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let until = Instant::now() + Duration::from_millis(300);
-        let ended = wait_ready(cluster, &[object.clone()], until, &CancellationToken::new(), |_| {}).await.unwrap_err();
+        let ended = wait_ready(cluster, std::slice::from_ref(&object), until, &CancellationToken::new(), |_| {})
+            .await
+            .unwrap_err();
         let cause = causes(cluster, &ended.objects).await.remove(0);
         let has = |part: &&str| cause.evidence.iter().any(|line| line.contains(*part));
-        if parts.iter().all(|part| has(&part)) {
+        if parts.iter().all(has) {
             return cause;
         }
         assert!(Instant::now() < deadline, "{cause:#?}");

@@ -1,5 +1,7 @@
 //! The port on a real control plane. One plane serves all scenarios, each in a namespace of its own, side by side.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod evidence;
 mod objects;
 mod ownership;

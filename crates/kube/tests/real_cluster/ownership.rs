@@ -83,7 +83,7 @@ pub(crate) async fn of_objects(cluster: &Cluster) {
     assert_eq!(again, Adoption { adopted: Vec::new(), already: vec![free, mine, orphan], absent: vec![absent] });
 
     let web = apply(cluster, ns, deployment("web", "good/image")).await;
-    wait_ready(cluster, &[web.clone()], soon(), &CancellationToken::new(), |_| {}).await.unwrap();
+    wait_ready(cluster, std::slice::from_ref(&web), soon(), &CancellationToken::new(), |_| {}).await.unwrap();
     let pod = pilothouse_core::object_ref(&cluster.pods_of(&web).await.unwrap()[0]).unwrap();
     let refused = adopt(cluster, &[pod], &release).await.unwrap_err();
     let AdoptError::Refused { conflicts } = refused else { panic!("{refused}") };
@@ -95,7 +95,7 @@ pub(crate) async fn restarting(cluster: &Cluster) {
     namespace(cluster, ns).await;
     let web = apply(cluster, ns, deployment("web", "good/image")).await;
     let token = CancellationToken::new();
-    wait_ready(cluster, &[web.clone()], soon(), &token, |_| {}).await.unwrap();
+    wait_ready(cluster, std::slice::from_ref(&web), soon(), &token, |_| {}).await.unwrap();
     let pods = async || {
         let pods = cluster.pods_of(&web).await.unwrap();
         pods.iter().map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -103,8 +103,8 @@ pub(crate) async fn restarting(cluster: &Cluster) {
     let before = pods().await;
     let at = "2026-11-21T08:00:00Z".parse().unwrap();
     let restarted = restart(cluster, &[ObjectRef::parse("deploy/web").unwrap()], ns, at).await.unwrap();
-    assert_eq!(restarted, [web.clone()]);
-    wait_ready(cluster, &[web.clone()], soon(), &token, |_| {}).await.unwrap();
+    assert_eq!(restarted, std::slice::from_ref(&web));
+    wait_ready(cluster, std::slice::from_ref(&web), soon(), &token, |_| {}).await.unwrap();
     let after = pods().await;
     assert_eq!((before.len(), after.len()), (1, 1));
     assert_ne!(before, after);

@@ -42,7 +42,7 @@ pub(crate) async fn for_a_workload(cluster: &Cluster) {
     .unwrap_err();
     assert_eq!(ended.to_string(), "the time is up: Deployment waiting/missing is not found: it does not exist");
 
-    let waiting = async { wait_exists(cluster, &[missing.clone()], soon(), &token, |_| {}).await };
+    let waiting = async { wait_exists(cluster, std::slice::from_ref(&missing), soon(), &token, |_| {}).await };
     let making = async { apply(cluster, ns, deployment("missing", "good/image")).await };
     let (waited, _) = tokio::join!(waiting, making);
     waited.unwrap();
@@ -53,9 +53,10 @@ pub(crate) async fn for_a_workload(cluster: &Cluster) {
     let held = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "finalizers": ["example.com/hold"]}});
     let held = apply(cluster, ns, held).await;
     cluster.delete(&held, &Precondition::default(), Propagation::Background).await.unwrap();
-    let ended = wait_deleted(cluster, &[held.clone()], Instant::now() + Duration::from_millis(200), &token, |_| {})
-        .await
-        .unwrap_err();
+    let ended =
+        wait_deleted(cluster, std::slice::from_ref(&held), Instant::now() + Duration::from_millis(200), &token, |_| {})
+            .await
+            .unwrap_err();
     assert_eq!(
         ended.to_string(),
         "the time is up: ConfigMap waiting/held is terminating: it is being deleted; finalizers left: example.com/hold"
@@ -73,7 +74,9 @@ pub(crate) async fn for_an_end(cluster: &Cluster) {
     namespace(cluster, ns).await;
     let failing = apply(cluster, ns, job("migrate", "broken/job")).await;
     let started = Instant::now();
-    let ended = wait_ready(cluster, &[failing.clone()], soon(), &CancellationToken::new(), |_| {}).await.unwrap_err();
+    let ended = wait_ready(cluster, std::slice::from_ref(&failing), soon(), &CancellationToken::new(), |_| {})
+        .await
+        .unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(25), "a failed Job ends the wait");
     assert_eq!(ended.ended, Ended::Failed);
     let (object, status) = &ended.objects[0];
