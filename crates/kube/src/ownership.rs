@@ -81,6 +81,7 @@ impl fmt::Display for Holder {
         }
     }
 }
+
 /// Finds every object that exists and that Helm, acting for `release`, would refuse to take over
 /// (`pkg/action/validate.go`; Helm itself stops at the first). Kinds that are not served have no objects.
 ///

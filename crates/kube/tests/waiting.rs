@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_kube::{
     ApplyOptions, ClusterClient, ClusterError, Discovery, Ended, ListQuery, LogQuery, NotReady, Precondition, Progress,
-    Propagation, ServerVersion, adopt, causes, delete_crds, ownership_conflicts, restart, wait_deleted, wait_ready,
+    Propagation, ServerVersion, adopt, causes, delete_crds, ownership_conflicts, restart, statuses, wait_deleted,
+    wait_ready,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -211,6 +212,14 @@ async fn gone_is_what_cannot_exist() {
     let deadline = Instant::now() + Duration::from_secs(20);
     let objects = [object("a"), object("b")];
     wait_deleted(&script, &objects, deadline, &CancellationToken::new(), |_| {}).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_objects_stand_right_now() {
+    let script = Script::new(&[("a", &[State::Busy]), ("b", &[State::Missing]), ("c", &[State::Ready])]);
+    let told = statuses(&script, &[object("a"), object("b"), object("c")]).await;
+    let told: Vec<(&str, Readiness)> = told.iter().map(|(of, status)| (of.name.as_str(), status.readiness)).collect();
+    assert_eq!(told, [("a", Readiness::Unknown), ("b", Readiness::NotFound), ("c", Readiness::Current)]);
 }
 
 /// The engine runs these on a runtime with several threads.
