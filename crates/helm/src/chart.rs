@@ -1,18 +1,23 @@
 //! Charts: from a reference to a folder or archive on this machine.
 
-use crate::client::{HelmClient, PullRequest};
+use crate::client::HelmClient;
 use crate::error::HelmError;
+use crate::request::PullRequest;
 use flate2::read::GzDecoder;
 use pilothouse_core::{ChartRef, ChartSource, ConstraintError, VersionConstraint, lenient_version};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Helm's own limits (`pkg/chart/loader/archive/archive.go`): bytes of a whole chart and of one file, unpacked.
 const LARGEST_CHART: u64 = 100 * 1024 * 1024;
 const LARGEST_FILE: u64 = 5 * 1024 * 1024;
+
+/// How long fetching one chart may take.
+const FETCH: Duration = Duration::from_secs(180);
 
 /// A chart on this machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,7 +142,8 @@ pub async fn resolve_chart(
     let path = match &chart.source {
         ChartSource::Path(path) => path.clone(),
         ChartSource::Repo { .. } | ChartSource::Oci(_) => {
-            let request = PullRequest { chart: chart.clone(), folder: cache.to_owned() };
+            let destination = fetch_folder(cache).map_err(|source| ChartError::Read { path: cache.to_owned(), source })?;
+            let request = PullRequest { chart: chart.clone(), destination, timeout: FETCH };
             helm.pull(&request, cancel).await.map_err(|source| {
                 let reference = chart.to_string();
                 let source = Box::new(source);
@@ -185,6 +191,12 @@ fn read_chart(path: &Path) -> Result<ResolvedChart, ChartError> {
         return Err(not_a_chart(format!("Chart.yaml: `{}` is not a version", metadata.version)));
     }
     Ok(ResolvedChart { path: path.to_owned(), metadata, vendored })
+}
+
+/// A new folder of its own for one fetch: helm's pulls must not share one.
+fn fetch_folder(cache: &Path) -> io::Result<PathBuf> {
+    std::fs::create_dir_all(cache)?;
+    Ok(tempfile::Builder::new().prefix("fetch-").tempdir_in(cache)?.keep())
 }
 
 type Parts = (Option<String>, BTreeSet<String>);

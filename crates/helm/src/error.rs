@@ -124,6 +124,11 @@ impl HelmError {
         matches!(self, Self::Values(_)) || matches!(self.kind(), Some(Kind::Schema | Kind::Values))
     }
 
+    /// Whether there is no such chart, or no such version of it.
+    pub fn is_chart_not_found(&self) -> bool {
+        matches!(self.kind(), Some(Kind::ChartNotFound | Kind::VersionNotFound))
+    }
+
     /// What helm printed beside the error: warnings of helm and of the client library. Redacted.
     pub fn noise(&self) -> &[String] {
         match self {

@@ -1,132 +1,214 @@
-//! Helm's stored record of a revision.
+//! Helm's record of one revision of a release (`pkg/storage/driver`, `pkg/release/v1`).
 
+use crate::answer::{lenient_time, status};
+use crate::metadata::ChartMetadata;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
+use jiff::Timestamp;
+use pilothouse_core::{RevisionMeta, RevisionStatus};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::Read;
 
-/// A record is at most 1 MiB in the cluster; more than this when unpacked is not one.
-const LARGEST: u64 = 256 * 1024 * 1024;
+/// A Secret holds at most 1 MiB; more than this does not come from one, however well it was packed.
+const MAX_JSON: u64 = 256 * 1024 * 1024;
 
-/// What Helm stored of one revision (`pkg/release/v1/release.go`). Only what is needed is read out; the rest is kept in
-/// [`raw`](Self::raw).
+/// What a gzip stream begins with.
+const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
+
+/// Helm's record of one revision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReleaseRecord {
-    /// The release name.
+    /// The release.
     pub name: String,
-    /// The namespace.
+    /// Its namespace.
     pub namespace: String,
     /// The revision.
     pub version: u32,
-    /// `info.status`: what Helm itself looks at to tell whether the release is locked.
-    pub status: String,
-    /// `info.description`.
-    pub description: String,
-    /// The rendered objects, without hooks and without Helm's ownership keys.
+    /// What became of it.
+    pub info: ReleaseInfo,
+    /// The chart's metadata. Only the parent chart is stored.
+    pub chart: ChartMetadata,
+    /// The values it was given; null when none.
+    pub config: Value,
+    /// The objects, as YAML; without hooks, `crds/`, and the ownership keys.
     pub manifest: String,
     /// The hooks.
-    pub hooks: Vec<StoredHook>,
-    /// Everything, as stored.
+    pub hooks: Vec<HookRecord>,
+    /// How the objects were applied: `ssa` or `csa`. Helm 3 does not write it.
+    pub apply_method: Option<String>,
+    /// The whole record, with what is not named above.
     pub raw: Value,
 }
 
-/// A hook as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredHook {
-    /// Its name.
-    pub name: String,
-    /// Its kind.
-    pub kind: String,
-    /// Its YAML.
-    pub manifest: String,
-    /// When Helm runs it.
-    pub events: Vec<String>,
-    /// How its last run ended: `Succeeded`, `Failed`, `Running`, `Unknown`, or empty.
-    pub last_phase: String,
-}
-
-/// A record that cannot be read. Its content is not shown: it may hold secrets.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// It is not base64.
-    #[error("helm's record is not base64")]
-    Base64(#[source] base64::DecodeError),
-    /// It cannot be unpacked.
-    #[error("helm's record cannot be unpacked")]
-    Gzip(#[source] std::io::Error),
-    /// It is larger than any record can be.
-    #[error("helm's record is larger than {LARGEST} bytes")]
-    TooLarge,
-    /// It is not JSON.
-    #[error("helm's record is not JSON")]
-    Json(#[source] serde_json::Error),
-    /// A field is missing.
-    #[error("helm's record has no `{field}`")]
-    Lacks {
-        /// The field.
-        field: &'static str,
-    },
-}
-
 impl ReleaseRecord {
-    /// The name of the chart.
-    pub fn chart_name(&self) -> &str {
-        text(&self.raw, "/chart/metadata/name")
-    }
-
     /// The version of the chart.
     pub fn chart_version(&self) -> &str {
-        text(&self.raw, "/chart/metadata/version")
+        &self.chart.version
     }
 }
 
-/// Decodes what is stored under `data.release`, Kubernetes' own base64 already taken off: base64, then gzip (or plain,
-/// in old records without the magic bytes), then JSON (`pkg/storage/driver/util.go`).
+/// What became of a revision.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ReleaseInfo {
+    /// The embedded status, by which Helm decides whether the release is locked.
+    #[serde(deserialize_with = "status")]
+    pub status: RevisionStatus,
+    /// Helm's words about it.
+    #[serde(default)]
+    pub description: String,
+    /// When the first revision was deployed.
+    #[serde(default, deserialize_with = "lenient_time")]
+    pub first_deployed: Option<Timestamp>,
+    /// When this revision was begun.
+    #[serde(default, deserialize_with = "lenient_time")]
+    pub last_deployed: Option<Timestamp>,
+    /// When it was uninstalled.
+    #[serde(default, deserialize_with = "lenient_time")]
+    pub deleted: Option<Timestamp>,
+    /// The rendered `NOTES.txt`.
+    #[serde(default)]
+    pub notes: String,
+}
+
+/// A hook in a record.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct HookRecord {
+    /// The object's name.
+    #[serde(default)]
+    pub name: String,
+    /// The object's kind.
+    #[serde(default)]
+    pub kind: String,
+    /// Its template.
+    #[serde(default)]
+    pub path: String,
+    /// The object, as YAML.
+    #[serde(default)]
+    pub manifest: String,
+    /// When it runs.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub events: Vec<String>,
+    /// Hooks of one event run by weight, then by name.
+    #[serde(default)]
+    pub weight: i32,
+    /// When it is deleted.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub delete_policies: Vec<String>,
+    /// What became of it.
+    #[serde(default)]
+    pub last_run: HookRun,
+}
+
+/// What became of a hook.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct HookRun {
+    /// When it was begun; `None` when it never was.
+    #[serde(default, deserialize_with = "lenient_time")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default, deserialize_with = "lenient_time")]
+    pub completed_at: Option<Timestamp>,
+    /// `Unknown`, `Running`, `Succeeded`, `Failed`; empty when it never ran.
+    #[serde(default)]
+    pub phase: String,
+}
+
+/// A record that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Not base64.
+    #[error("the record is not base64")]
+    Base64(#[source] base64::DecodeError),
+    /// Not gzip, although it begins so.
+    #[error("the record cannot be decompressed")]
+    Gzip(#[source] std::io::Error),
+    /// Larger than any record.
+    #[error("the record is larger than {} MiB", MAX_JSON / 1024 / 1024)]
+    TooLarge,
+    /// Not JSON, or not that of a release.
+    #[error("the record is not a release")]
+    Json(#[source] serde_json::Error),
+}
+
+/// The part of a record that is typed; times of helm 3 may be empty strings, lists null.
+#[derive(Deserialize)]
+struct Typed {
+    name: String,
+    #[serde(default)]
+    namespace: String,
+    version: u32,
+    info: ReleaseInfo,
+    #[serde(default)]
+    chart: Option<TypedChart>,
+    #[serde(default)]
+    config: Value,
+    #[serde(default)]
+    manifest: String,
+    #[serde(default, deserialize_with = "null_is_empty")]
+    hooks: Vec<HookRecord>,
+    #[serde(default)]
+    apply_method: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TypedChart {
+    metadata: ChartMetadata,
+}
+
+/// Decodes a record: the bytes under `release` of a Secret (after Kubernetes' own base64) or of a ConfigMap.
 ///
 /// # Errors
-/// What does not fit.
+/// When it is not one. A record without gzip is read too: old Helm versions wrote it so.
 pub fn decode_release(payload: &[u8]) -> Result<ReleaseRecord, DecodeError> {
     let bytes = STANDARD.decode(payload.trim_ascii()).map_err(DecodeError::Base64)?;
-    let json = if bytes.starts_with(&[0x1f, 0x8b, 0x08]) {
-        let mut unpacked = Vec::new();
-        GzDecoder::new(&bytes[..]).take(LARGEST + 1).read_to_end(&mut unpacked).map_err(DecodeError::Gzip)?;
-        unpacked
-    } else {
-        bytes
-    };
-    if json.len() as u64 > LARGEST {
-        return Err(DecodeError::TooLarge);
-    }
+    let json = if bytes.starts_with(&GZIP) { inflate(&bytes)? } else { bytes };
     let raw: Value = serde_json::from_slice(&json).map_err(DecodeError::Json)?;
-    let required = |pointer: &str, field| match text(&raw, pointer) {
-        "" => Err(DecodeError::Lacks { field }),
-        text => Ok(text.to_owned()),
-    };
-    let version = raw.get("version").and_then(Value::as_u64).and_then(|version| u32::try_from(version).ok());
+    let typed = Typed::deserialize(&raw).map_err(DecodeError::Json)?;
     Ok(ReleaseRecord {
-        name: required("/name", "name")?,
-        namespace: text(&raw, "/namespace").to_owned(),
-        version: version.ok_or(DecodeError::Lacks { field: "version" })?,
-        status: required("/info/status", "info.status")?,
-        description: text(&raw, "/info/description").to_owned(),
-        manifest: text(&raw, "/manifest").to_owned(),
-        hooks: raw.get("hooks").and_then(Value::as_array).into_iter().flatten().map(hook).collect(),
+        name: typed.name,
+        namespace: typed.namespace,
+        version: typed.version,
+        info: typed.info,
+        chart: typed.chart.map(|chart| chart.metadata).unwrap_or_default(),
+        config: typed.config,
+        manifest: typed.manifest,
+        hooks: typed.hooks,
+        apply_method: typed.apply_method.filter(|method| !method.is_empty()),
         raw,
     })
 }
 
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+fn inflate(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let mut json = Vec::new();
+    GzDecoder::new(bytes).take(MAX_JSON + 1).read_to_end(&mut json).map_err(DecodeError::Gzip)?;
+    if json.len() as u64 > MAX_JSON { Err(DecodeError::TooLarge) } else { Ok(json) }
 }
 
-fn hook(hook: &Value) -> StoredHook {
-    let events = hook.get("events").and_then(Value::as_array).into_iter().flatten();
-    StoredHook {
-        name: text(hook, "/name").to_owned(),
-        kind: text(hook, "/kind").to_owned(),
-        manifest: text(hook, "/manifest").to_owned(),
-        events: events.filter_map(Value::as_str).map(str::to_owned).collect(),
-        last_phase: text(hook, "/last_run/phase").to_owned(),
+/// What the metadata of a record's Secret or ConfigMap tells (`pkg/storage/driver/secrets.go`); `None` for an object
+/// that is not a record of Helm.
+pub fn revision_meta(
+    name: &str,
+    namespace: &str,
+    labels: &BTreeMap<String, String>,
+    created: Option<Timestamp>,
+) -> Option<RevisionMeta> {
+    let label = |key: &str| labels.get(key).map(String::as_str);
+    let seconds = |key: &str| Timestamp::from_second(label(key)?.parse().ok()?).ok();
+    if !name.starts_with("sh.helm.release.v1.") || label("owner") != Some("helm") {
+        return None;
     }
+    Some(RevisionMeta {
+        namespace: namespace.to_owned(),
+        name: label("name")?.to_owned(),
+        revision: label("version")?.parse().ok()?,
+        status: RevisionStatus::from_name(label("status")?),
+        written_at: seconds("modifiedAt").or_else(|| seconds("createdAt")).or(created),
+    })
+}
+
+fn null_is_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
 }

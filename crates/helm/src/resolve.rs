@@ -1,0 +1,202 @@
+//! From a reference to a chart that lies on this machine.
+
+use crate::access::private_folder;
+use crate::archive;
+use crate::classify::Kind;
+use crate::client::HelmClient;
+use crate::contents::{Described, MAX_CHART};
+use crate::error::HelmError;
+use crate::folder::{self, FolderError, hex};
+use crate::metadata::ChartMetadata;
+use crate::request::PullRequest;
+use pilothouse_core::{ChartRef, ChartSource, ConstraintError, VersionConstraint, lenient_version};
+use sha2::{Digest, Sha256};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long fetching a chart may take.
+const PULL_LIMIT: Duration = Duration::from_secs(300);
+
+/// A chart that lies on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedChart {
+    /// The folder or archive, for helm.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: ResolvedKind,
+    /// What it says about itself.
+    pub metadata: ChartMetadata,
+    /// SHA-256, in hex: of the archive, or of a folder's content.
+    pub digest: String,
+    missing: Vec<String>,
+}
+
+impl ResolvedChart {
+    /// The dependencies named in `Chart.yaml` that are not in its `charts/` folder. Helm refuses such a chart.
+    pub fn missing_dependencies(&self) -> &[String] {
+        &self.missing
+    }
+}
+
+/// What a resolved chart is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResolvedKind {
+    /// The user's folder.
+    Folder,
+    /// The user's archive.
+    Archive,
+    /// An archive that was fetched.
+    Fetched,
+}
+
+/// A chart that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ChartError {
+    /// There is nothing there.
+    #[error("there is no chart at {place}")]
+    NotFound {
+        /// Where it was looked for.
+        place: String,
+        /// What helm said, when it was asked.
+        #[source]
+        source: Option<HelmError>,
+    },
+    /// What is there cannot be used as a chart.
+    #[error("{} is not a usable chart: {why}", path.display())]
+    Damaged {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file or folder cannot be read or written.
+    #[error("cannot {what} {}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The version that was asked for is not a constraint.
+    #[error(transparent)]
+    Constraint(#[from] ConstraintError),
+    /// The chart is there, in another version.
+    #[error("{} has version {found}, which does not fit {wanted}", path.display())]
+    Version {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// It could not be fetched.
+    #[error("cannot fetch {chart}")]
+    Fetch {
+        /// The chart.
+        chart: String,
+        /// What helm said.
+        #[source]
+        source: HelmError,
+    },
+}
+
+/// Finds a chart, fetching it into `cache` when it does not lie on this machine.
+///
+/// Fetched archives are kept as `CACHE/SHA256/FILE`, so that runs side by side never write to the same file; they are
+/// fetched anew each time, since what a version or constraint stands for may change.
+///
+/// # Errors
+/// When there is no such chart or version, or what is there is damaged; see [`ChartError`].
+pub async fn resolve_chart(
+    chart: &ChartRef,
+    helm: &dyn HelmClient,
+    cache: &Path,
+    cancel: &CancellationToken,
+) -> Result<ResolvedChart, ChartError> {
+    let constraint = chart.version.as_deref().map(VersionConstraint::parse).transpose()?;
+    let ChartSource::Path(path) = &chart.source else { return fetch(chart, helm, cache, cancel).await };
+    let resolved = blocking(path.clone(), local).await?;
+    let fits = |constraint: &VersionConstraint| {
+        lenient_version(&resolved.metadata.version).is_some_and(|version| constraint.matches(&version))
+    };
+    match constraint {
+        Some(constraint) if !fits(&constraint) => Err(ChartError::Version {
+            path: path.clone(),
+            found: resolved.metadata.version,
+            wanted: constraint.to_string(),
+        }),
+        Some(_) | None => Ok(resolved),
+    }
+}
+
+/// Reading and hashing a chart takes a moment, in which nothing else should have to wait.
+async fn blocking(
+    path: PathBuf,
+    read: fn(&Path) -> Result<ResolvedChart, ChartError>,
+) -> Result<ResolvedChart, ChartError> {
+    let task = tokio::task::spawn_blocking({
+        let path = path.clone();
+        move || read(&path)
+    });
+    task.await.unwrap_or_else(|error| Err(ChartError::Io { what: "read", path, source: io::Error::other(error) }))
+}
+
+fn local(path: &Path) -> Result<ResolvedChart, ChartError> {
+    let read_error = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => ChartError::NotFound { place: path.display().to_string(), source: None },
+        _ => ChartError::Io { what: "read", path: path.to_owned(), source },
+    };
+    let metadata = std::fs::metadata(path).map_err(read_error)?;
+    if metadata.is_dir() {
+        let (described, digest) = folder::describe(path).map_err(|error| match error {
+            FolderError::Io { path, source } => ChartError::Io { what: "read", path, source },
+            FolderError::Chart(why) => ChartError::Damaged { path: path.to_owned(), why },
+        })?;
+        return Ok(resolved(path, ResolvedKind::Folder, described, digest));
+    }
+    if metadata.len() > MAX_CHART {
+        let why = format!("it is larger than {} MiB", MAX_CHART / 1024 / 1024);
+        return Err(ChartError::Damaged { path: path.to_owned(), why });
+    }
+    let bytes = std::fs::read(path).map_err(read_error)?;
+    let described = archive::describe(&bytes).map_err(|why| ChartError::Damaged { path: path.to_owned(), why })?;
+    Ok(resolved(path, ResolvedKind::Archive, described, hex(&Sha256::digest(&bytes))))
+}
+
+fn resolved(path: &Path, kind: ResolvedKind, described: Described, digest: String) -> ResolvedChart {
+    let missing = described.missing();
+    ResolvedChart { path: path.to_owned(), kind, metadata: described.metadata, digest, missing }
+}
+
+async fn fetch(
+    chart: &ChartRef,
+    helm: &dyn HelmClient,
+    cache: &Path,
+    cancel: &CancellationToken,
+) -> Result<ResolvedChart, ChartError> {
+    let write_error = |path: &Path| {
+        let path = path.to_owned();
+        move |source| ChartError::Io { what: "write", path, source }
+    };
+    private_folder(cache).map_err(write_error(cache))?;
+    let folder = tempfile::Builder::new().prefix("fetch-").tempdir_in(cache).map_err(write_error(cache))?;
+    let request = PullRequest { chart: chart.clone(), destination: folder.path().to_owned(), timeout: PULL_LIMIT };
+    let archive = helm.pull(&request, cancel).await.map_err(|source| match source.kind() {
+        Some(Kind::ChartNotFound | Kind::VersionNotFound) => {
+            ChartError::NotFound { place: chart.to_string(), source: Some(source) }
+        }
+        _ => ChartError::Fetch { chart: chart.to_string(), source },
+    })?;
+    let found = blocking(archive.clone(), local).await?;
+    let kept = cache.join(&found.digest);
+    private_folder(&kept).map_err(write_error(&kept))?;
+    let path = kept.join(archive.file_name().unwrap_or_default());
+    std::fs::rename(&archive, &path).map_err(write_error(&path))?;
+    Ok(ResolvedChart { path, kind: ResolvedKind::Fetched, ..found })
+}
