@@ -148,6 +148,13 @@ impl Monitor {
     }
 }
 
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        // Nobody may still write into a folder that is about to be removed. Killed processes end within milliseconds.
+        self.kill_and_wait_briefly();
+    }
+}
+
 impl Running {
     fn death(&self) -> Option<Failure> {
         let status = self.child.exited()?;

@@ -296,7 +296,7 @@ impl Plane {
 
 impl Drop for Plane {
     fn drop(&mut self) {
-        // Nobody may still write into a folder that is about to be removed. Killed processes end within milliseconds.
+        // The monitor would do it too, but its own look at things may hold it a moment longer.
         self.monitor.kill_and_wait_briefly();
     }
 }

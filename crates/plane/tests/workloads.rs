@@ -140,6 +140,10 @@ async fn a_bare_pod_completes() {
     for policy in ["Never", "OnFailure"] {
         let mut spec = pod_spec("example.org/test:1");
         spec["restartPolicy"] = json!(policy);
+        spec["initContainers"] = json!([
+            { "name": "wait", "image": "example.org/wait:1" },
+            { "name": "proxy", "image": "example.org/proxy:1", "restartPolicy": "Always" },
+        ]);
         let name = policy.to_lowercase();
         create_pod(&client, "hooks", &name, &spec).await;
         assert_snapshot!("a_bare_pod_completes", picture(&client, "hooks", &name, &["phase Succeeded"], 0).await);
