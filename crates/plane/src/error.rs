@@ -26,6 +26,15 @@ pub enum PlaneError {
         #[source]
         source: std::io::Error,
     },
+    /// A log cannot be read.
+    #[error("cannot read {}", path.display())]
+    ReadLog {
+        /// The log.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The state folder is that of another plane.
     #[error("another plane runs in {}", .0.display())]
     FolderInUse(PathBuf),

@@ -195,6 +195,18 @@ impl Plane {
         self.layout.log(component)
     }
 
+    /// What a component has logged so far.
+    ///
+    /// # Errors
+    /// When its log cannot be read.
+    pub fn logs(&self, component: Component) -> Result<String, PlaneError> {
+        let path = self.layout.log(component);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(source) => Err(PlaneError::ReadLog { path, source }),
+        }
+    }
+
     /// The API server's audit log, if the plane was started with one.
     pub fn audit_log(&self) -> Option<PathBuf> {
         self.layout.audit.then(|| self.layout.audit_log())

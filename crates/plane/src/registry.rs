@@ -18,6 +18,9 @@ use tokio::time::{Instant, sleep};
 
 const RECORD: &str = "plane.json";
 
+/// Why a plane broke, in words.
+const FAILURE: &str = "failure.txt";
+
 /// The lock a supervisor holds as long as it lives; the operating system takes it back however it ends.
 const LOCK: &str = "lock";
 
@@ -162,7 +165,7 @@ pub fn status(base: &Path, name: &str) -> Result<PlaneStatus, RegistryError> {
             _ => PlaneStatus::Changing,
         });
     }
-    let reason = folder.join("failure.txt");
+    let reason = folder.join(FAILURE);
     match std::fs::read_to_string(&reason) {
         Ok(text) => Ok(PlaneStatus::Failed(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(PlaneStatus::Dead(record)),
@@ -235,13 +238,21 @@ pub(crate) fn write_record(folder: &Path, record: &PlaneRecord) -> Result<(), Re
     write_private(&path, &text).map_err(error)
 }
 
-/// Removes the record, so that the plane is not taken for usable any more.
-pub(crate) fn remove_record(folder: &Path) -> Result<(), RegistryError> {
-    let path = folder.join(RECORD);
-    match std::fs::remove_file(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(RegistryError::Io { path, source }),
-        Ok(()) | Err(_) => Ok(()),
+/// Removes what is said about a plane that runs no more: its record, and why it broke.
+pub(crate) fn forget(folder: &Path) -> Result<(), RegistryError> {
+    for path in [folder.join(RECORD), folder.join(FAILURE)] {
+        match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => return Err(RegistryError::Io { path, source }),
+            Ok(()) | Err(_) => (),
+        }
     }
+    Ok(())
+}
+
+/// Says why a plane broke.
+pub(crate) fn write_failure(folder: &Path, why: &str) -> Result<(), RegistryError> {
+    let path = folder.join(FAILURE);
+    write_private(&path, why.as_bytes()).map_err(|source| RegistryError::Io { path, source })
 }
 
 /// Removes the folder of a plane.

@@ -3,9 +3,10 @@
 use crate::component::Component;
 use crate::config::PlaneConfig;
 use crate::error::{Failure, PlaneError};
-use crate::plane::{Plane, write};
+use crate::plane::Plane;
 use crate::registry::{
-    ComponentProcess, Lock, PlaneRecord, ProcessIdentity, RegistryError, folder, remove, remove_record, write_record,
+    ComponentProcess, Lock, PlaneRecord, ProcessIdentity, RegistryError, folder, forget, remove, write_failure,
+    write_record,
 };
 use jiff::Timestamp;
 use std::path::Path;
@@ -41,16 +42,16 @@ pub async fn supervise(
 ) -> Result<(), SuperviseError> {
     let folder = folder(base, &config.name)?;
     let lock = Lock::take(&folder, &config.name)?;
-    // What a supervisor left that was killed.
-    remove_record(&folder)?;
+    // What a supervisor left that was killed, or whose plane broke.
+    forget(&folder)?;
     let state = folder.join("state");
     remove(&state)?;
     let outcome = own(PlaneConfig { folder: Some(state), ..config }, &folder, ready, cancel).await;
     match &outcome {
         Ok(()) => remove(&folder)?,
         Err(error) => {
-            remove_record(&folder)?;
-            write(&folder.join("failure.txt"), &explain(error))?;
+            forget(&folder)?;
+            write_failure(&folder, &explain(error))?;
         }
     }
     drop(lock);

@@ -99,6 +99,11 @@ async fn a_plane_that_breaks_says_why_until_it_is_removed() {
     all_gone(&record).await;
     let PlaneStatus::Failed(why) = status(base.path(), "green").unwrap() else { panic!("not failed") };
     assert_eq!(why.lines().next(), Some("the plane broke: kine ended (signal: 9 (SIGKILL)); the end of its log:"));
+    // The next one of this name starts afresh.
+    let (mut supervisor, record) = up(base.path(), "green").await;
+    kill(supervisor.id(), Signal::KILL);
+    supervisor.wait().unwrap();
+    assert_eq!(status(base.path(), "green").unwrap(), PlaneStatus::Dead(Some(record)));
     down(base.path(), "green", PATIENCE).await.unwrap();
     assert!(!base.path().join("green").exists());
 }

@@ -121,13 +121,13 @@ async fn a_component_that_dies_is_reported_with_its_log() {
     let plane = Plane::start(PlaneConfig::default()).await.unwrap();
     plane.check().unwrap();
     let pid = plane.pids().into_iter().find(|(component, _)| *component == Component::KubeScheduler).unwrap().1;
-    let log = std::fs::read_to_string(plane.log_path(Component::KubeScheduler)).unwrap();
     rustix::process::kill_process(
         rustix::process::Pid::from_raw(pid.cast_signed()).unwrap(),
         rustix::process::Signal::KILL,
     )
     .unwrap();
     let broken = tokio::time::timeout(PATIENCE, plane.died()).await.unwrap();
+    let log = plane.logs(Component::KubeScheduler).unwrap();
     let lines: Vec<&str> = log.lines().collect();
     let end = lines[lines.len().saturating_sub(20)..].join("\n");
     assert!(!end.is_empty());
@@ -171,6 +171,33 @@ async fn a_program_that_never_becomes_ready_is_an_error_at_the_deadline() {
     let error = Plane::start(config).await.unwrap_err();
     let PlaneError::NotReady { component, after, log, .. } = error else { panic!("{error}") };
     assert_eq!((component, after.as_secs(), log.as_str()), (Component::KubeApiserver, 1, "thinking"));
+}
+
+/// The processes that run in a folder.
+fn running_in(folder: &Path) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let inside = |process: &std::path::PathBuf| std::fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == folder);
+    processes.filter(inside).map(|process| process.display().to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_start_that_is_given_up_leaves_nothing_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().canonicalize().unwrap();
+    let start = Plane::start(PlaneConfig { folder: Some(folder.clone()), ..PlaneConfig::default() });
+    let both_run = eventually(async || {
+        let running = running_in(&folder);
+        if running.len() >= 2 { Ok(()) } else { Err(format!("{running:?}")) }
+    });
+    tokio::select! {
+        plane = start => panic!("{plane:?} before it was given up"),
+        () = both_run => (),
+    }
+    eventually(async || {
+        let running = running_in(&folder);
+        if running.is_empty() { Ok(()) } else { Err(format!("{running:?}")) }
+    })
+    .await;
 }
 
 /// Between choosing a port and listening on it another program may take it.
