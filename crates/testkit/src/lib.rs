@@ -1,1 +1,14 @@
-//! Fakes that can fail the Nth call, fixture charts and a shared plane for tests.
+//! What tests of several crates share: a cluster and a helm in memory that can fail the Nth call, fixture charts, and
+//! programs and planes for scenarios.
+
+mod charts;
+mod cluster;
+mod fail;
+mod helm;
+mod tools;
+
+pub use charts::{community_chart, fixture_chart, repository};
+pub use cluster::FakeCluster;
+pub use fail::Failures;
+pub use helm::{FakeHelm, release_secret};
+pub use tools::{SharedPlane, helm, obtain};

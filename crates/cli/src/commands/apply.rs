@@ -1,0 +1,36 @@
+//! `pilothouse apply`
+
+use crate::args;
+use crate::commands::run::{self, Run};
+use crate::connect;
+use crate::exit::{CommandError, Exit};
+use crate::settings::Settings;
+use crate::stack;
+use pilothouse::{DeclaredChart, HelmChart};
+use pilothouse_core::Stack;
+use tokio_util::sync::CancellationToken;
+
+/// Carries every release of the stack through its lifecycle.
+pub(crate) async fn apply(
+    settings: &Settings,
+    args: args::Apply,
+    cancel: &CancellationToken,
+) -> Result<Exit, CommandError> {
+    let mut stack = stack::load(&args.on.stack.stack, settings)?;
+    stack::add_consent(&mut stack, &args.consent.consent)?;
+    for release in &mut stack.releases {
+        release.info.dry_run |= args.dry_run;
+    }
+    let place = connect::users(settings, &args.on.connection).await?;
+    let charts = charts(&stack);
+    run::confirm(settings, args.yes || args.dry_run, &charts, &connect::named(&place))?;
+    let session = connect::session(settings, place, &stack, cancel).await?;
+    let outcome = run::run(settings, Run { stack: &stack, charts, session: &session }).await;
+    Ok(outcome.verdict().into())
+}
+
+/// The releases of a stack, as the file declares them.
+pub(crate) fn charts(stack: &Stack) -> Vec<Box<dyn HelmChart>> {
+    let declared = stack.releases.iter().cloned().map(DeclaredChart::new);
+    declared.map(|chart| Box::new(chart) as Box<dyn HelmChart>).collect()
+}

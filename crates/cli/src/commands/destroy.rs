@@ -1,0 +1,28 @@
+//! `pilothouse destroy`
+
+use crate::args;
+use crate::commands::run::{self, Run};
+use crate::connect;
+use crate::exit::{CommandError, Exit};
+use crate::settings::Settings;
+use crate::stack;
+use pilothouse::{DeclaredChart, HelmChart};
+use tokio_util::sync::CancellationToken;
+
+/// Destroys every release of the stack, the last one of the file first.
+pub(crate) async fn destroy(
+    settings: &Settings,
+    args: args::Destroy,
+    cancel: &CancellationToken,
+) -> Result<Exit, CommandError> {
+    let mut stack = stack::load(&args.on.stack.stack, settings)?;
+    stack::add_consent(&mut stack, &args.consent.consent)?;
+    let place = connect::users(settings, &args.on.connection).await?;
+    let declared = stack.releases.iter().rev().cloned().map(DeclaredChart::new);
+    let charts: Vec<Box<dyn HelmChart>> =
+        declared.map(|chart| Box::new(chart.destroyed()) as Box<dyn HelmChart>).collect();
+    run::confirm(settings, args.yes, &charts, &connect::named(&place))?;
+    let session = connect::session(settings, place, &stack, cancel).await?;
+    let outcome = run::run(settings, Run { stack: &stack, charts, session: &session }).await;
+    Ok(outcome.verdict().into())
+}

@@ -1,0 +1,11 @@
+//! The commands.
+
+pub(crate) mod apply;
+pub(crate) mod destroy;
+pub(crate) mod lint;
+pub(crate) mod plane;
+pub(crate) mod rehearse;
+pub(crate) mod render;
+pub(crate) mod run;
+pub(crate) mod status;
+pub(crate) mod validate;

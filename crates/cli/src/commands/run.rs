@@ -1,0 +1,124 @@
+//! What apply, destroy, validate and rehearse have in common: a run with its report.
+
+use crate::exit::{CommandError, Exit};
+use crate::printer;
+use crate::report::{Lines, Live, summary};
+use crate::settings::Settings;
+use pilothouse::{HelmChart, Session};
+use pilothouse_core::{Event, EventKind, HelmAction, RunId, RunOutcome, Stack};
+use serde_json::json;
+use std::io::Write;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What a run is about.
+pub(crate) struct Run<'a> {
+    pub(crate) stack: &'a Stack,
+    pub(crate) charts: Vec<Box<dyn HelmChart>>,
+    pub(crate) session: &'a Arc<Session>,
+}
+
+/// Runs and reports: lines as it goes, then what became of each release; or one JSON document at the end.
+pub(crate) async fn run(settings: &Settings, run: Run<'_>) -> RunOutcome {
+    let mut report = Report::new(settings);
+    let id = RunId(Uuid::now_v7());
+    let outcome = pilothouse::run(&run.stack.name, id, &run.charts, run.session, |event| report.see(event)).await;
+    report.finish(&outcome);
+    outcome
+}
+
+/// Runs only the validate phase of every release, and reports in the same way.
+pub(crate) async fn validate(settings: &Settings, run: Run<'_>) -> RunOutcome {
+    let mut report = Report::new(settings);
+    let id = RunId(Uuid::now_v7());
+    let outcome = pilothouse::validate(&run.stack.name, id, &run.charts, run.session, |event| report.see(event)).await;
+    report.finish(&outcome);
+    outcome
+}
+
+/// The report of one run.
+struct Report {
+    human: bool,
+    lines: Lines,
+    live: Live,
+    events: Vec<Event>,
+    elapsed_ms: u64,
+}
+
+impl Report {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            human: settings.human(),
+            lines: Lines::default(),
+            live: Live::new(settings.live),
+            events: Vec::new(),
+            elapsed_ms: 0,
+        }
+    }
+
+    fn see(&mut self, event: &Event) {
+        if let EventKind::RunFinished { elapsed_ms, .. } = event.kind {
+            self.elapsed_ms = elapsed_ms;
+        }
+        if self.human {
+            let lines = self.lines.of(event);
+            self.live.show(event, &lines, |line| printer::out(line));
+        } else {
+            self.events.push(event.clone());
+        }
+    }
+
+    fn finish(&self, outcome: &RunOutcome) {
+        self.live.clear();
+        if self.human {
+            for line in summary(outcome, self.elapsed_ms) {
+                printer::out(line);
+            }
+        } else {
+            let releases: Vec<_> = outcome
+                .releases
+                .iter()
+                .map(|(release, outcome)| json!({"release": release, "result": outcome}))
+                .collect();
+            let verdict = outcome.verdict();
+            let exit = Exit::from(verdict).number();
+            printer::json(&json!({
+                "verdict": verdict,
+                "exit_code": exit,
+                "elapsed_ms": self.elapsed_ms,
+                "releases": releases,
+                "events": self.events,
+            }));
+        }
+    }
+}
+
+/// Asks whether to go on; says what is going to be done. Without a terminal to ask on, `--yes` is required.
+pub(crate) fn confirm(
+    settings: &Settings,
+    yes: bool,
+    charts: &[Box<dyn HelmChart>],
+    where_: &str,
+) -> Result<(), CommandError> {
+    if yes {
+        return Ok(());
+    }
+    if !settings.can_ask {
+        return Err(CommandError::input("there is no terminal to ask on").hint("give --yes to go on without asking"));
+    }
+    printer::err(format!("On {where_}:"));
+    for chart in charts {
+        let info = chart.chart_info();
+        if info.action != HelmAction::Skip {
+            printer::err(format!("  {} {} ({})", info.action, info.key(), info.chart));
+        }
+    }
+    printer::ask("Go on? [y/N] ");
+    let mut answer = String::new();
+    std::io::stderr().flush().ok();
+    let read = std::io::stdin().read_line(&mut answer);
+    match (read, answer.trim()) {
+        (Ok(_), "y" | "Y" | "yes") => Ok(()),
+        _ => Err(CommandError::new(Exit::Interrupted, "stopped: nothing was changed")),
+    }
+}

@@ -1,0 +1,57 @@
+//! `pilothouse status`
+
+use crate::args;
+use crate::connect;
+use crate::exit::{CommandError, Exit};
+use crate::printer::{self, BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::settings::Settings;
+use crate::stack;
+use pilothouse::{ReleaseStatus, status as release_status};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+/// Shows the releases of a stack as they stand in the cluster. Exit code 1 when one cannot be read.
+pub(crate) async fn status(
+    settings: &Settings,
+    args: args::OnCluster,
+    cancel: &CancellationToken,
+) -> Result<Exit, CommandError> {
+    let stack = stack::load(&args.stack.stack, settings)?;
+    let place = connect::users(settings, &args.connection).await?;
+    let session = connect::session(settings, place, &stack, cancel).await?;
+    let mut statuses = Vec::new();
+    for release in &stack.releases {
+        statuses.push(release_status(&session, &release.info).await);
+    }
+    let unreadable = statuses.iter().any(|status| status.error.is_some());
+    if settings.human() {
+        for status in &statuses {
+            for line in lines(status) {
+                printer::out(line);
+            }
+        }
+    } else {
+        printer::json(&json!({"stack": stack.name, "releases": statuses}));
+    }
+    Ok(if unreadable { Exit::Failed } else { Exit::Done })
+}
+
+fn lines(status: &ReleaseStatus) -> Vec<String> {
+    let name = paint(STRONG, &status.release);
+    if let Some(error) = &status.error {
+        return vec![format!("{name}  {}  {error}", paint(BAD, "unreadable"))];
+    }
+    let Some(revision) = &status.revision else {
+        return vec![format!("{name}  {}", paint(FAINT, "not installed"))];
+    };
+    let style = if status.healthy() { GOOD } else { WARN };
+    let chart = status.chart.as_deref().unwrap_or("unknown chart");
+    let ready = format!("{} of {} objects ready", status.ready, status.objects);
+    let mut lines =
+        vec![format!("{name}  {}  revision {}, {chart}, {ready}", paint(style, revision.status), revision.revision)];
+    for (object, object_status) in &status.not_ready {
+        let reason = object_status.reason.as_ref().map(|reason| format!(" {reason}:")).unwrap_or_default();
+        lines.push(format!("  - {object}: {}:{reason} {}", object_status.readiness, object_status.message));
+    }
+    lines
+}

@@ -1,0 +1,23 @@
+//! `pilothouse validate`
+
+use crate::args;
+use crate::commands::apply::charts;
+use crate::commands::run::{self, Run};
+use crate::connect;
+use crate::exit::{CommandError, Exit};
+use crate::settings::Settings;
+use crate::stack;
+use tokio_util::sync::CancellationToken;
+
+/// Runs only the validate phase of every release. Changes nothing.
+pub(crate) async fn validate(
+    settings: &Settings,
+    args: args::OnCluster,
+    cancel: &CancellationToken,
+) -> Result<Exit, CommandError> {
+    let stack = stack::load(&args.stack.stack, settings)?;
+    let place = connect::users(settings, &args.connection).await?;
+    let session = connect::session(settings, place, &stack, cancel).await?;
+    let outcome = run::validate(settings, Run { stack: &stack, charts: charts(&stack), session: &session }).await;
+    Ok(outcome.verdict().into())
+}

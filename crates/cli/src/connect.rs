@@ -1,0 +1,119 @@
+//! From settings to a session: cluster and helm, connected side by side.
+
+use crate::args::Connection;
+use crate::exit::{CommandError, Exit};
+use crate::settings::Settings;
+use pilothouse::{Session, SessionConfig};
+use pilothouse_core::{Redactor, Stack, ValueSource};
+use pilothouse_helm::{Driver, Helm, HelmConfig};
+use pilothouse_kube::{Cluster, ConnectOptions, Credentials, HelmDriver};
+use pilothouse_plane::provision::{Look, Provisioner, Tool};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long helm and a user's programs may take to end when they are asked to.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Where everything is that a session needs.
+pub(crate) struct Place {
+    pub(crate) connection: ConnectOptions,
+    pub(crate) helm: PathBuf,
+}
+
+/// The cluster, in words for a person.
+pub(crate) fn named(place: &Place) -> String {
+    match (&place.connection.credentials, &place.connection.context) {
+        (Credentials::Kubeconfig(file), Some(context)) => format!("context {context} of {}", file.display()),
+        (Credentials::Kubeconfig(file), None) => format!("the current context of {}", file.display()),
+        (Credentials::InCluster, _) => "the cluster this runs in".to_owned(),
+    }
+}
+
+/// The cluster and the helm of the user.
+pub(crate) async fn users(settings: &Settings, connection: &Connection) -> Result<Place, CommandError> {
+    Ok(Place { connection: settings.connection(connection)?, helm: helm(settings).await? })
+}
+
+/// The helm of the user: see [`Settings::helm_program`].
+pub(crate) async fn helm(settings: &Settings) -> Result<PathBuf, CommandError> {
+    let cached = Provisioner::new(settings.provision()).look(&[Tool::Helm4, Tool::Helm3]).await;
+    let cached = cached.map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
+    settings.helm_program(|tool| match cached.get(&tool) {
+        Some(Look::Found(installed)) => Some(installed.path.clone()),
+        Some(Look::Missing(_)) | None => None,
+    })
+}
+
+/// Connects to cluster and helm. Both are asked once, so that what is wrong is known before anything begins.
+pub(crate) async fn session(
+    settings: &Settings,
+    place: Place,
+    stack: &Stack,
+    cancel: &CancellationToken,
+) -> Result<Arc<Session>, CommandError> {
+    let (kubeconfig, context) = match &place.connection.credentials {
+        Credentials::Kubeconfig(file) => (Some(file.clone()), place.connection.context.clone()),
+        Credentials::InCluster => (None, None),
+    };
+    let redactor = redactor(stack);
+    let driver = settings.driver()?;
+    let mut helm = helm_config(settings, place.helm, &redactor);
+    helm.kubeconfig.clone_from(&kubeconfig);
+    helm.context = context;
+    helm.driver = match driver {
+        HelmDriver::Secret => Driver::Secret,
+        HelmDriver::ConfigMap => Driver::ConfigMap,
+    };
+    let (cluster, helm) = tokio::join!(Cluster::connect(place.connection), Helm::discover(helm));
+    let cluster = cluster.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
+    let helm = helm.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
+    let session = Session::new(SessionConfig {
+        cluster: Arc::new(cluster),
+        helm: Arc::new(helm),
+        driver,
+        cancel: cancel.clone(),
+        redactor,
+        chart_cache: settings.cache.join("charts"),
+        command_env: command_env(settings, kubeconfig.as_deref()),
+        grace: GRACE,
+    });
+    session.target().await.map_err(|error| {
+        CommandError::from_error(Exit::BadInput, &error).hint("check the kubeconfig, its context and the network")
+    })?;
+    Ok(session)
+}
+
+/// A helm that knows no cluster, for rendering and checking.
+pub(crate) async fn offline_helm(settings: &Settings, stack: &Stack) -> Result<Arc<Helm>, CommandError> {
+    let config = helm_config(settings, helm(settings).await?, &redactor(stack));
+    let helm = Helm::discover(config).await.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
+    Ok(Arc::new(helm))
+}
+
+fn helm_config(settings: &Settings, program: PathBuf, redactor: &Redactor) -> HelmConfig {
+    let mut config = HelmConfig::new(program, settings.cache.join("helm"));
+    config.base_env.clone_from(&settings.env);
+    config.redactor = redactor.clone();
+    config.grace = GRACE;
+    config
+}
+
+fn redactor(stack: &Stack) -> Redactor {
+    let values = stack.releases.iter().flat_map(|release| &release.info.values);
+    Redactor::new(values.filter_map(|value| match &value.value {
+        ValueSource::Sensitive(secret) => Some(secret.expose().as_str()),
+        _ => None,
+    }))
+}
+
+fn command_env(settings: &Settings, kubeconfig: Option<&Path>) -> std::collections::BTreeMap<OsString, OsString> {
+    let mut env = settings.env.clone();
+    if let Some(kubeconfig) = kubeconfig {
+        let absolute = std::path::absolute(kubeconfig).unwrap_or_else(|_| kubeconfig.to_owned());
+        env.insert("KUBECONFIG".into(), absolute.into());
+    }
+    env
+}

@@ -1,0 +1,32 @@
+//! What to do about a finding. The library says what is wrong; what to do next is the program's to say.
+
+use pilothouse_core::code;
+
+/// A line that helps with findings of this code, if there is one.
+pub(crate) fn hint(code: &str) -> Option<&'static str> {
+    Some(match code {
+        code::API_UNREACHABLE => "check the kubeconfig, its context and the network to the API server",
+        code::CHART_DEPENDENCY_MISSING => "run `helm dependency build` in the chart's folder",
+        code::CHART_INVALID => "fetch or package the chart again",
+        code::CHART_NOT_FOUND => "check path, repository, name and version; paths start at the stack file's folder",
+        code::CHART_TEMPLATE_FAILED => "`pilothouse render` shows the rendering without a cluster",
+        code::CRD_IN_USE => {
+            "delete the custom resources first, or consent: --consent customresourcedefinition/NAME, or `consent:` in the file"
+        }
+        code::DATA_ATTACHED => {
+            "move the data first, or consent: --consent KIND/NAMESPACE/NAME, or `consent:` in the file"
+        }
+        code::FILE_NOT_READABLE => "paths start at the stack file's folder",
+        code::KUBE_VERSION_UNSUPPORTED => "choose a version of the chart that supports this cluster",
+        code::NAMESPACE_MISSING => "create it, or set create_namespace: true",
+        code::NAMESPACE_TERMINATING => "see what holds it: kubectl get namespace NAME -o yaml (status.conditions)",
+        code::OWNERSHIP_CONFLICT => {
+            "an `adopt` step in pre_exec gives such objects to the release, if that is what you want"
+        }
+        code::RELEASE_LOCKED => {
+            "wait if another run is at work; if it was killed: helm rollback (after an upgrade) or helm uninstall (after an install)"
+        }
+        code::VALUES_INVALID => "compare with `helm show values`",
+        _ => return None,
+    })
+}

@@ -1,0 +1,61 @@
+//! The one place that writes to the terminal.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
+
+use crate::exit::CommandError;
+use anstyle::{AnsiColor, Style};
+use miette::{GraphicalReportHandler, GraphicalTheme};
+
+/// Colours by meaning. Colour never carries meaning alone.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default();
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
+pub(crate) const FAINT: Style = Style::new().dimmed();
+pub(crate) const STRONG: Style = Style::new().bold();
+
+/// Text in a style; `anstream` removes it where the stream takes no colour.
+pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A line of the result.
+pub(crate) fn out(line: impl std::fmt::Display) {
+    anstream::println!("{line}");
+}
+
+/// A line beside the result: progress, warnings, errors.
+pub(crate) fn err(line: impl std::fmt::Display) {
+    anstream::eprintln!("{line}");
+}
+
+/// A question: the cursor stays behind it.
+pub(crate) fn ask(question: &str) {
+    anstream::eprint!("{question}");
+}
+
+/// A JSON document as the result.
+pub(crate) fn json(document: &serde_json::Value) {
+    println!("{document:#}");
+}
+
+/// An error with its causes and what to do.
+pub(crate) fn error(error: &CommandError) {
+    if let Some(problems) = &error.problems {
+        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode()).with_width(100);
+        let mut text = String::new();
+        // Writing into a String does not fail.
+        let _ = handler.render_report(&mut text, problems.as_ref());
+        err(text.trim_end());
+        return;
+    }
+    let mut lines = error.lines.iter();
+    if let Some(first) = lines.next() {
+        err(format!("{}: {first}", paint(BAD, "error")));
+    }
+    for line in lines {
+        err(format!("  caused by: {line}"));
+    }
+    if let Some(hint) = &error.hint {
+        err(format!("  hint: {hint}"));
+    }
+}

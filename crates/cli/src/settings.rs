@@ -1,0 +1,146 @@
+//! The one place where flags, environment and defaults are brought together. Everything behind it gets values.
+
+#![expect(clippy::disallowed_methods, reason = "this is where the program reads its environment, once")]
+
+use crate::args::{Color, Connection, Global, Output};
+use crate::exit::CommandError;
+use pilothouse_kube::{ConnectOptions, HelmDriver};
+use pilothouse_plane::provision::{ProvisionConfig, Tool};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+/// What the program was told, by flags first, then by the environment, then by default.
+pub(crate) struct Settings {
+    pub(crate) output: Output,
+    /// Whether the live line may be drawn.
+    pub(crate) live: bool,
+    /// Whether a question can be answered.
+    pub(crate) can_ask: bool,
+    /// Programs and charts that were fetched.
+    pub(crate) cache: PathBuf,
+    /// What runs in the background.
+    pub(crate) state: PathBuf,
+    /// The helm program that was asked for.
+    pub(crate) helm: Option<PathBuf>,
+    pub(crate) env: BTreeMap<OsString, OsString>,
+    home: Option<PathBuf>,
+}
+
+impl Settings {
+    pub(crate) fn resolve(global: &Global) -> Self {
+        let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        match global.color {
+            Color::Auto => {}
+            Color::Always => anstream::ColorChoice::Always.write_global(),
+            Color::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        let home = path(&env, "HOME");
+        let base = |xdg: &str, in_home: &str| {
+            let below_home = || home.as_ref().map(|home| home.join(in_home));
+            // The base directory specification wants relative paths ignored.
+            path(&env, xdg).filter(|path| path.is_absolute()).or_else(below_home).unwrap_or_else(std::env::temp_dir)
+        };
+        let cache = global.cache.clone().unwrap_or_else(|| base("XDG_CACHE_HOME", ".cache").join("pilothouse"));
+        let state = base("XDG_STATE_HOME", ".local/state").join("pilothouse");
+        let dumb = env.get(&OsString::from("TERM")).is_some_and(|term| term == "dumb");
+        Self {
+            output: global.output,
+            live: std::io::stderr().is_terminal() && !dumb && global.output == Output::Human,
+            can_ask: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+            cache,
+            state,
+            helm: global.helm.clone(),
+            env,
+            home,
+        }
+    }
+
+    /// Whether results are for people.
+    pub(crate) fn human(&self) -> bool {
+        self.output == Output::Human
+    }
+
+    /// One variable of the environment, if it is text.
+    pub(crate) fn var(&self, name: &str) -> Option<String> {
+        self.env.get(&OsString::from(name)).and_then(|value| value.to_str()).map(str::to_owned)
+    }
+
+    /// How to reach the cluster, by kubectl's rules: the flag, then `KUBECONFIG`, then `~/.kube/config`, then the
+    /// service account of the pod.
+    pub(crate) fn connection(&self, connection: &Connection) -> Result<ConnectOptions, CommandError> {
+        let from_env = || self.var("KUBECONFIG").filter(|value| !value.is_empty());
+        let file = match (&connection.kubeconfig, from_env()) {
+            (Some(file), _) => Some(file.clone()),
+            (None, Some(list)) => {
+                let mut files = std::env::split_paths(&list).filter(|path| !path.as_os_str().is_empty());
+                let first = files.next();
+                if files.next().is_some() {
+                    return Err(CommandError::input("KUBECONFIG names several files")
+                        .hint("name one with --kubeconfig; `kubectl config view --flatten` merges them"));
+                }
+                first
+            }
+            (None, None) => self.home.as_ref().map(|home| home.join(".kube/config")).filter(|file| file.is_file()),
+        };
+        let options = match file {
+            Some(file) => ConnectOptions::kubeconfig(file),
+            None if self.var("KUBERNETES_SERVICE_HOST").is_some() => ConnectOptions::in_cluster(),
+            None => {
+                return Err(CommandError::input(
+                    "there is no kubeconfig: neither --kubeconfig nor KUBECONFIG nor ~/.kube/config",
+                )
+                .hint("name one with --kubeconfig, or try a stack without a cluster: pilothouse rehearse"));
+            }
+        };
+        Ok(options.context(connection.context.clone()))
+    }
+
+    /// Where helm keeps its records, by Helm's own variable.
+    pub(crate) fn driver(&self) -> Result<HelmDriver, CommandError> {
+        match self.var("HELM_DRIVER").as_deref() {
+            None | Some("" | "secret" | "secrets") => Ok(HelmDriver::Secret),
+            Some("configmap" | "configmaps") => Ok(HelmDriver::ConfigMap),
+            Some(other) => Err(CommandError::input(format!("HELM_DRIVER is `{other}`, which is not supported"))
+                .hint("supported are secret and configmap")),
+        }
+    }
+
+    /// How programs are obtained.
+    pub(crate) fn provision(&self) -> ProvisionConfig {
+        let mut config = ProvisionConfig::new(self.cache.join("bin"));
+        let named = ["KUBEBUILDER_ASSETS", "TEST_ASSET_KUBE_APISERVER"].map(|name| path(&self.env, name));
+        config.candidates = named.into_iter().flatten().chain(self.path_folders()).collect();
+        config.go = self.on_path("go");
+        config.base_env = self.env.clone();
+        config
+    }
+
+    /// The helm to use with a cluster of the user's own: the one asked for, the one on the PATH, or the newest in the
+    /// cache.
+    pub(crate) fn helm_program(&self, cached: impl Fn(Tool) -> Option<PathBuf>) -> Result<PathBuf, CommandError> {
+        let found = self.helm.clone().or_else(|| self.on_path("helm"));
+        found.or_else(|| cached(Tool::Helm4)).or_else(|| cached(Tool::Helm3)).ok_or_else(|| {
+            CommandError::input("there is no helm: neither --helm nor PILOTHOUSE_HELM nor helm on the PATH")
+                .hint("`pilothouse plane install` gets one; see also https://helm.sh/docs/intro/install")
+        })
+    }
+
+    fn path_folders(&self) -> Vec<PathBuf> {
+        self.env.get(&OsString::from("PATH")).iter().flat_map(|path| std::env::split_paths(path)).collect()
+    }
+
+    fn on_path(&self, program: &str) -> Option<PathBuf> {
+        self.path_folders().into_iter().map(|folder| folder.join(program)).find(|file| is_executable(file))
+    }
+}
+
+fn path(env: &BTreeMap<OsString, OsString>, name: &str) -> Option<PathBuf> {
+    env.get(&OsString::from(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn is_executable(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,150 @@
+//! The stack files of `examples/`, as they are but for where the chart comes from, and the same ideas on charts of our own.
+
+use crate::support::{World, display, kubectl_get, plane, settings};
+use pilothouse_testkit::{community_chart, repository};
+
+/// An example's stack file with its chart taken from a package.
+fn example(name: &str, package: &std::path::Path) -> String {
+    let text = std::fs::read_to_string(repository().join("examples").join(name).join("pilothouse.yaml")).unwrap();
+    let begin = text.find("    chart:\n").unwrap();
+    let rest = &text[begin + "    chart:\n".len()..];
+    let length: usize = rest.split_inclusive('\n').take_while(|line| line.starts_with("      ")).map(str::len).sum();
+    format!("{}    chart: {{ path: {} }}\n{}", &text[..begin], display(package), &rest[length..])
+}
+
+#[test]
+fn the_prometheus_operator_comes_and_goes_with_its_definitions() {
+    let test = "the_prometheus_operator_comes_and_goes_with_its_definitions";
+    let Some(package) = community_chart("kube-prometheus-stack-88.5.3", test) else { return };
+    let world = World::with_stack(&example("prometheus-operator", &package));
+    settings().bind(|| {
+        insta::assert_snapshot!("prometheus_apply", world.transcript(&mut world.on_plane(&["apply", "--yes"])));
+        insta::assert_snapshot!("prometheus_destroy", world.transcript(&mut world.on_plane(&["destroy", "--yes"])));
+    });
+}
+
+#[test]
+fn the_network_plugin_is_adopted() {
+    let Some(package) = community_chart("aws-vpc-cni-1.22.4", "the_network_plugin_is_adopted") else { return };
+    let world = World::with_stack(&example("aws-vpc-cni", &package));
+    world.write("before/pilothouse.yaml", BEFORE);
+    let before = world.transcript(&mut world.on_plane(&["apply", "--yes", "before"]));
+    assert!(before.starts_with("exit code: 0\n"), "{before}");
+    let uid = || {
+        kubectl_get(plane(), "apps/v1", "DaemonSet", Some("kube-system"), "aws-node").unwrap()["metadata"]["uid"]
+            .clone()
+    };
+    let before = uid();
+    settings().bind(|| {
+        insta::assert_snapshot!("network_plugin", world.transcript(&mut world.on_plane(&["apply", "--yes"])));
+    });
+    assert_eq!(uid(), before);
+}
+
+/// The objects of the time before helm, put there by a release of something else.
+const BEFORE: &str = r#"
+version: 1
+name: before
+releases:
+  - name: before
+    namespace: kube-system
+    chart: { path: CHARTS/data }
+    wait: false
+    pre_exec:
+      - apply:
+          manifests:
+            - { apiVersion: v1, kind: ServiceAccount, metadata: { name: aws-node } }
+            - { apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: { name: aws-node }, rules: [] }
+            - apiVersion: rbac.authorization.k8s.io/v1
+              kind: ClusterRoleBinding
+              metadata: { name: aws-node }
+              roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: aws-node }
+              subjects: [{ kind: ServiceAccount, name: aws-node, namespace: kube-system }]
+            - apiVersion: apps/v1
+              kind: DaemonSet
+              metadata: { name: aws-node }
+              spec:
+                selector: { matchLabels: { k8s-app: aws-node } }
+                template:
+                  metadata: { labels: { k8s-app: aws-node } }
+                  spec: { containers: [{ name: aws-node, image: "registry.example.com/cni:1.10" }] }
+"#;
+
+const OPERATOR: &str = "\
+version: 1
+name: operator
+releases:
+  - name: operator
+    namespace: operator
+    chart: { path: CHARTS/operator-1 }
+    crds: upgrade
+    last_breaking_version_requiring_restart: 1.5.0
+    post_exec:
+      - on: destroy
+        delete: { chart_crds: true }
+";
+
+/// The whole idea on a chart of our own: installed, reinstalled over a breaking version with its definition brought along,
+/// refused while somebody's object exists, destroyed with consent.
+#[test]
+fn an_operator_of_our_own() {
+    let world = World::with_stack(OPERATOR);
+    let crd = || {
+        kubectl_get(
+            plane(),
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            None,
+            "widgets.fixtures.example.com",
+        )
+    };
+    settings().bind(|| {
+        insta::assert_snapshot!("operator_1_install", world.transcript(&mut world.on_plane(&["apply", "--yes"])));
+        insta::assert_snapshot!("operator_2_status", world.transcript(&mut world.on_plane(&["status"])));
+        world.write("pilothouse.yaml", &OPERATOR.replace("operator-1", "operator-2"));
+        insta::assert_snapshot!(
+            "operator_3_breaking_upgrade",
+            world.transcript(&mut world.on_plane(&["apply", "--yes"]))
+        );
+        assert_eq!(crd().unwrap()["metadata"]["annotations"]["fixtures.example.com/version"], "2");
+        world.write("somebody/pilothouse.yaml", SOMEBODY);
+        let somebody = world.transcript(&mut world.on_plane(&["apply", "--yes", "somebody"]));
+        assert!(somebody.starts_with("exit code: 0\n"), "{somebody}");
+        insta::assert_snapshot!("operator_4_refused", world.transcript(&mut world.on_plane(&["destroy", "--yes"])));
+        assert!(crd().is_some());
+        let consent = ["destroy", "--yes", "--consent", "crd/widgets.fixtures.example.com"];
+        insta::assert_snapshot!("operator_5_destroy", world.transcript(&mut world.on_plane(&consent)));
+        assert!(crd().is_none());
+        insta::assert_snapshot!("operator_6_status", world.transcript(&mut world.on_plane(&["status"])));
+    });
+}
+
+const SOMEBODY: &str = "
+version: 1
+name: somebody
+releases:
+  - name: somebody
+    namespace: somebody
+    chart: { path: CHARTS/data }
+    post_exec:
+      - apply:
+          manifests:
+            - { apiVersion: fixtures.example.com/v1, kind: Widget, metadata: { name: precious }, spec: { size: 7 } }
+";
+
+/// A claim goes with the release it belongs to, so a destroy needs consent that names it.
+#[test]
+fn data_is_not_deleted_by_accident() {
+    let world = World::with_stack(
+        "version: 1\nname: data\nreleases:\n  - name: precious\n    namespace: data\n    chart: { path: CHARTS/data }\n",
+    );
+    let installed = world.transcript(&mut world.on_plane(&["apply", "--yes"]));
+    assert!(installed.starts_with("exit code: 0\n"), "{installed}");
+    let claim = || kubectl_get(plane(), "v1", "PersistentVolumeClaim", Some("data"), "precious");
+    settings()
+        .bind(|| insta::assert_snapshot!("data_refused", world.transcript(&mut world.on_plane(&["destroy", "--yes"]))));
+    assert!(claim().is_some());
+    let consented = world.transcript(&mut world.on_plane(&["destroy", "--yes", "--consent", "pvc/precious"]));
+    assert!(consented.starts_with("exit code: 0\n"), "{consented}");
+    assert!(claim().is_none());
+}

@@ -1,0 +1,62 @@
+//! Control planes in the background.
+
+use crate::support::World;
+use serde_json::Value;
+use std::process::Command;
+
+fn json(command: &mut Command) -> (Option<i32>, Value) {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}")))
+}
+
+fn alive(pid: u64) -> bool {
+    std::path::Path::new(&format!("/proc/{pid}")).exists()
+}
+
+#[test]
+fn up_list_status_down() {
+    let world = World::new();
+    let (exit, up) = json(&mut world.program(&["plane", "up", "one", "--output", "json"]));
+    assert_eq!((exit, up["name"].as_str()), (Some(0), Some("one")));
+    let pids: Vec<u64> = up["components"].as_array().unwrap().iter().map(|c| c["pid"].as_u64().unwrap()).collect();
+    assert_eq!(pids.len(), 5);
+    assert!(pids.iter().all(|pid| alive(*pid)));
+
+    let (exit, list) = json(&mut world.program(&["plane", "list", "--output", "json"]));
+    assert_eq!((exit, list[0]["name"].as_str(), list[0]["status"].as_str()), (Some(0), Some("one"), Some("up")));
+    let (exit, status) = json(&mut world.program(&["plane", "status", "one", "--output", "json"]));
+    assert_eq!((exit, status["status"].as_str()), (Some(0), Some("up")));
+
+    let again = world.transcript(&mut world.program(&["plane", "up", "one"]));
+    insta::assert_snapshot!(again);
+
+    let (exit, _) = json(&mut world.program(&["plane", "down", "one", "--output", "json"]));
+    assert_eq!(exit, Some(0));
+    assert!(pids.iter().all(|pid| !alive(*pid)));
+    let (_, list) = json(&mut world.program(&["plane", "list", "--output", "json"]));
+    assert_eq!(list, Value::Array(vec![]));
+}
+
+#[test]
+fn a_plane_that_is_not_there() {
+    let world = World::new();
+    insta::assert_snapshot!(world.transcript(&mut world.program(&["plane", "status", "none"])));
+    insta::assert_snapshot!(world.transcript(&mut world.program(&["plane", "down", "none"])));
+    insta::assert_snapshot!(world.transcript(&mut world.program(&["plane", "list"])));
+}
+
+#[test]
+fn install_says_what_there_is() {
+    let world = World::new();
+    let (exit, table) = json(&mut world.program(&["plane", "install", "--output", "json"]));
+    assert_eq!(exit, Some(0));
+    let rows: Vec<(&str, bool)> = table
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["program"].as_str().unwrap(), row["size_bytes"].as_u64().unwrap() > 1_000_000))
+        .collect();
+    let programs = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kine", "kwok", "helm3", "helm4"];
+    assert_eq!(rows, programs.map(|program| (program, true)));
+}

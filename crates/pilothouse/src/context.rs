@@ -1,0 +1,154 @@
+//! What a phase is handed.
+
+use crate::emitter::Emitter;
+use crate::error::chain;
+use crate::observe::{self, Observed};
+use crate::prepare::{self, Prepared};
+use crate::session::Session;
+use pilothouse_core::{
+    ChartInfo, Decision, EventKind, HelmAction, Note, Payload, Phase, Redactor, ReleaseKey, lenient_version,
+};
+use pilothouse_helm::HelmClient;
+use pilothouse_kube::ClusterClient;
+use semver::Version;
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+/// What every phase of one release is handed: the clients, the cancel token, and a place to say what is going on.
+/// What was observed and rendered is kept here, so that a phase does not repeat what an earlier one did.
+pub struct Context {
+    session: Arc<Session>,
+    info: ChartInfo,
+    emitter: Emitter,
+    redactor: Redactor,
+    phase: Mutex<Phase>,
+    prepared: OnceCell<Arc<Prepared>>,
+    observed: OnceCell<Arc<Observed>>,
+}
+
+impl Context {
+    /// A context for one release, which sends its events to `events`.
+    pub fn new(session: Arc<Session>, info: &ChartInfo, events: UnboundedSender<EventKind>) -> Self {
+        let redactor = prepare::redactor_of(&session.redactor, info);
+        Self {
+            emitter: Emitter::new(events, info.key(), redactor.clone()),
+            session,
+            info: info.clone(),
+            redactor,
+            phase: Mutex::new(Phase::CheckPrerequisites),
+            prepared: OnceCell::new(),
+            observed: OnceCell::new(),
+        }
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &dyn ClusterClient {
+        self.session.cluster.as_ref()
+    }
+
+    /// Helm.
+    pub fn helm(&self) -> &dyn HelmClient {
+        self.session.helm.as_ref()
+    }
+
+    /// Fires when the user stops the run. What waits must end then.
+    pub fn cancel(&self) -> &CancellationToken {
+        &self.session.cancel
+    }
+
+    /// Everything the releases of a run share.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Replaces the secrets known in this run. To be used on any text that comes from elsewhere.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// What the release is to be.
+    pub fn info(&self) -> &ChartInfo {
+        &self.info
+    }
+
+    /// The release.
+    pub fn release(&self) -> ReleaseKey {
+        self.info.key()
+    }
+
+    /// Wall-clock time `exec` and `validate` each may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.info.timeout_in_seconds)
+    }
+
+    /// Says what is being done or waited for right now.
+    pub fn doing(&self, text: impl AsRef<str>) {
+        self.emitter.say(self.phase(), Note::Doing, text.as_ref());
+    }
+
+    /// Says something worth keeping.
+    pub fn say(&self, text: impl AsRef<str>) {
+        self.emitter.say(self.phase(), Note::Info, text.as_ref());
+    }
+
+    /// Says something that wants attention.
+    pub fn warn(&self, text: impl AsRef<str>) {
+        self.emitter.say(self.phase(), Note::Warning, text.as_ref());
+    }
+
+    /// The phase that is running.
+    pub fn phase(&self) -> Phase {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+
+    pub(crate) fn emitter(&self) -> &Emitter {
+        &self.emitter
+    }
+
+    /// The chart, resolved and rendered, with what is wrong with it. Done once per release and run.
+    pub(crate) async fn prepared(&self, payload: &Payload) -> Arc<Prepared> {
+        let prepare = || async {
+            let place = prepare::Place {
+                helm: self.helm(),
+                chart_cache: &self.session.chart_cache,
+                redactor: &self.redactor,
+                cancel: self.cancel(),
+            };
+            let target = self.session.target().await.map_err(|error| self.error_text(&error));
+            Arc::new(prepare::prepare(&place, &self.info, payload, Some(target)).await)
+        };
+        self.prepared.get_or_init(prepare).await.clone()
+    }
+
+    /// What the cluster held when the release's turn came. Read once per release and run.
+    pub(crate) async fn observed(&self) -> Arc<Observed> {
+        self.observed.get_or_init(|| async { Arc::new(observe::observe(self).await) }).await.clone()
+    }
+
+    /// What `exec` is going to do, decided once from what was observed.
+    pub async fn decision(&self) -> Decision {
+        self.observed().await.decide(&self.info)
+    }
+
+    /// The chart version that is wanted; `None` when the release is not to be deployed.
+    pub(crate) async fn wanted_version(&self) -> Option<Version> {
+        if self.info.action != HelmAction::Deploy {
+            return None;
+        }
+        let prepared = self.prepared(&Payload::default()).await;
+        prepared.chart.as_ref().and_then(|chart| lenient_version(&chart.metadata.version))
+    }
+
+    /// An error with all that caused it in one line, redacted.
+    pub(crate) fn error_text(&self, error: &(dyn Error + 'static)) -> String {
+        self.redactor.redact(&chain(error).join(": "))
+    }
+}

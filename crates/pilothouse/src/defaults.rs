@@ -1,0 +1,202 @@
+//! What the phases do unless a chart overrides them. An override can call these too.
+
+use crate::chart::HelmChart;
+use crate::context::Context;
+use crate::crds;
+use crate::error::PhaseError;
+use crate::helpers;
+use crate::prepare;
+use crate::stored;
+use crate::words;
+use pilothouse_core::{Class, Decision, EventKind, Finding, HelmAction, ObjectRef, Payload, Phase, code, object_ref};
+use pilothouse_helm::{Origin, UpgradeRequest, Values};
+use pilothouse_kube::{ownership_conflicts, wait_ready};
+use tokio::time::Instant;
+
+/// Everything that can be known before anything is changed: files, chart, version, values and rendering; the state of
+/// the release and of its namespace; who owns every object; data that would be lost; and what each step says.
+pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Vec<Finding> {
+    ctx.doing("checking chart, values and cluster");
+    let mut findings = prepare::input_findings(chart, ctx).await;
+    if !findings.is_empty() {
+        return findings;
+    }
+    let observed = ctx.observed().await;
+    findings.extend(observed.findings(ctx.info()));
+    match ctx.info().action {
+        HelmAction::Skip => {}
+        HelmAction::Deploy => {
+            let prepared = ctx.prepared(payload).await;
+            let objects = rendered_objects(&prepared.rendered);
+            let (conflicts, crds) = tokio::join!(ownership(chart, ctx, &objects), crds::findings(ctx, &prepared));
+            findings.extend(conflicts);
+            findings.extend(crds);
+        }
+        HelmAction::Destroy => {}
+    }
+    if matches!(observed.decide(ctx.info()), Decision::Reinstall { .. } | Decision::Uninstall) {
+        findings.extend(helpers::uninstall_findings(ctx).await);
+    }
+    for phase in Phase::ALL {
+        for step in chart.steps(phase) {
+            findings.extend(step.check(ctx).await);
+        }
+    }
+    let mut scratch = payload.clone();
+    if findings.is_empty()
+        && let Err(error) = run_steps(chart, Phase::CheckPrerequisites, ctx, &mut scratch).await
+        && !error.is_interrupted()
+    {
+        let subject = error.step().unwrap_or("check").to_owned();
+        let message = ctx.redactor().redact(&error.chain()[1..].join(": "));
+        findings.push(Finding::new(Class::Blocked, code::CHECK_FAILED, subject, message));
+    }
+    findings
+}
+
+/// Runs the steps of a phase in order, up to the first that fails.
+///
+/// # Errors
+/// [`PhaseError::Step`], or [`PhaseError::Interrupted`] when the run was stopped before a step.
+pub async fn run_steps<C: HelmChart + ?Sized>(
+    chart: &C,
+    phase: Phase,
+    ctx: &Context,
+    payload: &mut Payload,
+) -> Result<(), PhaseError> {
+    for (index, step) in chart.steps(phase).iter().enumerate() {
+        if ctx.cancel().is_cancelled() {
+            return Err(PhaseError::Interrupted);
+        }
+        let description = step.describe().text;
+        let release = ctx.release();
+        let started =
+            EventKind::StepStarted { release: release.clone(), phase, index, description: description.clone() };
+        ctx.emitter().emit(started);
+        let result = step.run(ctx, payload).await;
+        let error = result.as_ref().err().map(|error| ctx.redactor().redact(&error.chain().join(": ")));
+        ctx.emitter().emit(EventKind::StepFinished { release, phase, index, error });
+        result.map_err(|source| PhaseError::Step { step: description, source: Box::new(source) })?;
+    }
+    Ok(())
+}
+
+/// Installs, upgrades, reinstalls or uninstalls, as the observed state asks for. Returns what it did.
+///
+/// Writes: the chart's definitions by policy, then whatever helm writes. Not repeatable by itself: helm makes a new
+/// revision each time. Cancelled in helm's run, helm marks the release failed, so that the next run can go on.
+///
+/// # Errors
+/// What failed.
+pub async fn exec<C: HelmChart + ?Sized>(
+    _chart: &C,
+    ctx: &Context,
+    payload: &mut Payload,
+) -> Result<String, PhaseError> {
+    match ctx.decision().await {
+        Decision::Nothing { why } => Ok(why),
+        Decision::Stop { state } => {
+            Err(PhaseError::State(format!("the release is in a state to be left alone: {state:?}")))
+        }
+        Decision::Install => deploy(ctx, payload, "installed").await,
+        Decision::Upgrade { .. } => deploy(ctx, payload, "upgraded").await,
+        Decision::FinishUninstallThenInstall => {
+            helpers::uninstall(ctx).await?;
+            deploy(ctx, payload, "finished the uninstall and installed").await
+        }
+        Decision::Reinstall { deployed, .. } => {
+            helpers::uninstall(ctx).await?;
+            deploy(ctx, payload, &format!("uninstalled {deployed} and installed")).await
+        }
+        Decision::Uninstall => {
+            helpers::uninstall(ctx).await?;
+            Ok("uninstalled".to_owned())
+        }
+    }
+}
+
+async fn deploy(ctx: &Context, payload: &Payload, verb: &str) -> Result<String, PhaseError> {
+    let prepared = ctx.prepared(payload).await;
+    let brought = crds::bring(ctx, &prepared).await?;
+    let chart = prepared.chart()?;
+    ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
+    let values = Values::of(ctx.info(), payload)?;
+    let request = UpgradeRequest {
+        create_namespace: ctx.info().create_namespace,
+        max_history: ctx.info().max_history,
+        force: ctx.info().force_upgrade,
+        ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.timeout())
+    };
+    ctx.helm().upgrade_install(&request, ctx.cancel()).await?;
+    if ctx.info().recreate_pods && verb == "upgraded" {
+        let workloads = |object: &ObjectRef| matches!(object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
+        let objects: Vec<ObjectRef> = stored::objects(ctx).await?.into_iter().filter(workloads).collect();
+        helpers::restart(ctx, &objects).await?;
+    }
+    let crds = match brought {
+        0 => String::new(),
+        1 => ", 1 CRD applied".to_owned(),
+        n => format!(", {n} CRDs applied"),
+    };
+    Ok(format!("{verb} {} {}{crds}", chart.metadata.name, chart.metadata.version))
+}
+
+/// Every object of the release is ready (or gone, when it was destroyed), then the steps.
+///
+/// # Errors
+/// The objects that are not, with their reasons; or the step that failed.
+pub async fn validate<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    payload: &mut Payload,
+) -> Result<(), PhaseError> {
+    if ctx.info().wait && ctx.info().action == HelmAction::Deploy {
+        let objects = stored::objects(ctx).await?;
+        let deadline = Instant::now() + ctx.timeout();
+        wait_ready(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| ctx.doing(words::progress(progress)))
+            .await?;
+    }
+    run_steps(chart, Phase::Validate, ctx, payload).await
+}
+
+/// The objects helm will create or change: all that is rendered but hooks and what is in `crds/` folders.
+fn rendered_objects(rendered: &[pilothouse_helm::RenderedDoc]) -> Vec<ObjectRef> {
+    let own = rendered.iter().filter(|doc| matches!(doc.origin, Origin::Template));
+    own.filter_map(|doc| object_ref(&doc.object)).collect()
+}
+
+/// All objects that belong to someone else, but those a step is going to adopt or delete before helm runs. What is in
+/// the manifest of the deployed revision is the release's, whatever its labels say: helm does not look at them either.
+async fn ownership<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, objects: &[ObjectRef]) -> Vec<Finding> {
+    let unreadable = |error: &PhaseError| {
+        vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), error.chain().join(": "))]
+    };
+    let objects = match stored::complete(ctx, objects.to_vec()).await {
+        Ok(objects) => objects,
+        Err(error) => return unreadable(&error),
+    };
+    let conflicts = match ownership_conflicts(ctx.cluster(), &objects, &ctx.release()).await {
+        Ok(conflicts) => conflicts,
+        Err(error) => return unreadable(&error.into()),
+    };
+    if conflicts.is_empty() {
+        return Vec::new();
+    }
+    let mut settled = match stored::objects(ctx).await {
+        Ok(own) => own,
+        Err(error) => return unreadable(&error),
+    };
+    for step in chart.steps(Phase::PreExec) {
+        let description = step.describe();
+        for objects in [description.adopts, description.deletes] {
+            match helpers::resolve(ctx, &objects).await {
+                Ok(objects) => settled.extend(objects),
+                Err(error) => return unreadable(&error),
+            }
+        }
+    }
+    let open =
+        conflicts.into_iter().filter(|conflict| !settled.iter().any(|object| object.same_object(&conflict.object)));
+    open.map(|conflict| Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &conflict.object, conflict.holder))
+        .collect()
+}

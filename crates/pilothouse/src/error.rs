@@ -1,0 +1,164 @@
+//! Why a phase failed.
+
+use crate::words;
+use pilothouse_core::{Finding, PayloadError};
+use pilothouse_helm::{ChartError, DecodeError, HelmError, ValuesError};
+use pilothouse_kube::{AdoptError, ClusterError, Ended, NotReady, ObjectError};
+use pilothouse_process::SpawnError;
+use std::error::Error;
+use std::io;
+
+/// Why a phase failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PhaseError {
+    /// A step of the phase failed.
+    #[error("step failed: {step}")]
+    Step {
+        /// What the step was doing.
+        step: String,
+        /// What went wrong.
+        #[source]
+        source: Box<PhaseError>,
+    },
+    /// Helm failed.
+    #[error(transparent)]
+    Helm(#[from] HelmError),
+    /// The cluster could not be read or changed.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// An object could not be changed.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// Objects could not be given to the release.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
+    /// Objects did not become what they should be.
+    #[error("{}", words::not_ready(.0))]
+    NotReady(NotReady),
+    /// The chart cannot be used.
+    #[error(transparent)]
+    Chart(#[from] ChartError),
+    /// The values cannot be put together.
+    #[error(transparent)]
+    Values(#[from] ValuesError),
+    /// Helm's record of the release cannot be read.
+    #[error(transparent)]
+    Record(#[from] DecodeError),
+    /// The payload does not hold what was expected.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// Going on could lose or take over what belongs to someone.
+    #[error("refused: {}", list(.0))]
+    Refused(Vec<Finding>),
+    /// A program could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// A program ended badly.
+    #[error("`{program}` {how}{}", tail(output))]
+    Command {
+        /// The program.
+        program: String,
+        /// How it ended.
+        how: String,
+        /// The end of its output, redacted.
+        output: String,
+    },
+    /// A file could not be read or written.
+    #[error("{what} {path}")]
+    File {
+        /// What was tried: "cannot read".
+        what: &'static str,
+        /// The file.
+        path: String,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Text that should be YAML is not.
+    #[error("{name} is not valid YAML: {message}")]
+    Yaml {
+        /// Where it comes from.
+        name: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The release is in a state in which this cannot be done.
+    #[error("{0}")]
+    State(String),
+    /// The user stopped the run.
+    #[error("interrupted")]
+    Interrupted,
+    /// An error of a user's own phase or step.
+    #[error(transparent)]
+    Custom(Box<dyn Error + Send + Sync>),
+}
+
+impl From<NotReady> for PhaseError {
+    fn from(not_ready: NotReady) -> Self {
+        match not_ready.ended {
+            Ended::Cancelled => Self::Interrupted,
+            Ended::Deadline | Ended::Failed => Self::NotReady(not_ready),
+        }
+    }
+}
+
+impl PhaseError {
+    /// Wraps an error of a user's own phase or step.
+    pub fn custom(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Custom(error.into())
+    }
+
+    /// Whether it failed only because the user stopped the run.
+    pub fn is_interrupted(&self) -> bool {
+        match self {
+            Self::Interrupted => true,
+            Self::Step { source, .. } => source.is_interrupted(),
+            Self::Helm(error) => error.is_interrupted(),
+            _ => false,
+        }
+    }
+
+    /// The step that failed, if it was one.
+    pub fn step(&self) -> Option<&str> {
+        match self {
+            Self::Step { step, .. } => Some(step),
+            _ => None,
+        }
+    }
+
+    /// The objects that are not ready, if that is what failed.
+    pub fn not_ready(&self) -> Option<&NotReady> {
+        match self {
+            Self::NotReady(not_ready) => Some(not_ready),
+            Self::Step { source, .. } => source.not_ready(),
+            _ => None,
+        }
+    }
+
+    /// The text of this error and of all that caused it, outermost first, without repetitions.
+    pub fn chain(&self) -> Vec<String> {
+        chain(self)
+    }
+}
+
+/// The text of an error and of all that caused it, outermost first, without repetitions.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut lines = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let line = error.to_string();
+        if lines.last() != Some(&line) {
+            lines.push(line);
+        }
+        cause = error.source();
+    }
+    lines
+}
+
+fn list(findings: &[Finding]) -> String {
+    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn tail(output: &str) -> String {
+    if output.is_empty() { String::new() } else { format!(":\n{output}") }
+}

@@ -1,0 +1,146 @@
+//! What the cluster holds of a release before it is touched.
+
+use crate::context::Context;
+use crate::stored;
+use pilothouse_core::ObjectRef;
+use pilothouse_core::{
+    ChartInfo, Class, Decision, Finding, HelmAction, Observation, ReleaseState, RevisionMeta, RevisionStatus, code,
+    decide, determine, lenient_version,
+};
+use pilothouse_helm::ReleaseRecord;
+use pilothouse_kube::ClusterError;
+use semver::Version;
+use serde_json::Value;
+
+/// What was seen of a release and its namespace.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    /// Helm's records, or why they could not be read.
+    pub(crate) revisions: Result<Vec<RevisionMeta>, String>,
+    /// The newest revision that was deployed, read only when it matters for the decision.
+    pub(crate) deployed: Option<ReleaseRecord>,
+    /// The namespace.
+    pub(crate) namespace: NamespaceState,
+    /// The chart version that is wanted.
+    pub(crate) wanted_version: Option<Version>,
+}
+
+/// How the release's namespace stands.
+#[derive(Debug)]
+pub(crate) enum NamespaceState {
+    Active,
+    Absent,
+    Terminating,
+    Unreadable(String),
+}
+
+/// Reads what matters for the decision about this release, side by side.
+pub(crate) async fn observe(ctx: &Context) -> Observed {
+    let wanted_version = ctx.wanted_version().await;
+    let release = ctx.release();
+    let (revisions, namespace) = tokio::join!(
+        ctx.cluster().release_revisions(ctx.session().driver, Some(&release.namespace), Some(&release.name)),
+        namespace_state(ctx, &release.namespace),
+    );
+    let mut revisions = revisions.map_err(|error| ctx.error_text(&error));
+    let mut deployed = None;
+    if needs_record(ctx.info())
+        && let Some(last) = revisions.as_ref().ok().and_then(|revisions| newest_good(revisions))
+    {
+        match stored::record(ctx, last).await {
+            Ok(record) => deployed = record,
+            Err(error) => revisions = Err(ctx.error_text(&error)),
+        }
+    }
+    Observed { revisions, deployed, namespace, wanted_version }
+}
+
+impl Observed {
+    /// The state of the release.
+    pub(crate) fn state(&self, info: &ChartInfo) -> ReleaseState {
+        determine(&Observation {
+            revisions: self.revisions.clone(),
+            deployed_version: self.deployed.as_ref().and_then(|record| lenient_version(record.chart_version())),
+            wanted_version: self.wanted_version.clone(),
+            breaking_version: info.last_breaking_version_requiring_restart.clone(),
+        })
+    }
+
+    /// What `exec` is going to do.
+    pub(crate) fn decide(&self, info: &ChartInfo) -> Decision {
+        decide(&self.state(info), info.action, info.skip_if_already_installed)
+    }
+
+    /// Why the release cannot be acted on as it stands.
+    pub(crate) fn findings(&self, info: &ChartInfo) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let subject = info.key();
+        let blocked = |code, message: String| Finding::new(Class::Blocked, code, &subject, message);
+        match self.state(info) {
+            ReleaseState::Unknown { why } => findings.push(blocked(code::UNREADABLE, why)),
+            ReleaseState::Locked { revision, status, since } => {
+                let since = since.map(|at| format!(" since {at:.0}")).unwrap_or_default();
+                findings.push(blocked(
+                    code::RELEASE_LOCKED,
+                    format!("revision {revision} is {status}{since}: another operation is in progress, or was killed"),
+                ));
+            }
+            ReleaseState::Absent
+            | ReleaseState::HalfRemoved
+            | ReleaseState::Failed { .. }
+            | ReleaseState::Breaking { .. }
+            | ReleaseState::Deployed { .. } => {}
+        }
+        let namespace = info.namespace.as_str();
+        match &self.namespace {
+            NamespaceState::Active => {}
+            NamespaceState::Absent if info.action == HelmAction::Deploy && !info.create_namespace => {
+                let message = format!("namespace `{namespace}` does not exist and create_namespace is false");
+                findings.push(blocked(code::NAMESPACE_MISSING, message));
+            }
+            NamespaceState::Absent => {}
+            NamespaceState::Terminating if info.action == HelmAction::Deploy => {
+                findings
+                    .push(blocked(code::NAMESPACE_TERMINATING, format!("namespace `{namespace}` is being deleted")));
+            }
+            NamespaceState::Terminating => {}
+            NamespaceState::Unreadable(why) => findings.push(blocked(code::UNREADABLE, why.clone())),
+        }
+        findings
+    }
+}
+
+/// Whether the decision depends on what is in the record: a breaking version to compare, or objects to be deleted.
+fn needs_record(info: &ChartInfo) -> bool {
+    info.action == HelmAction::Destroy || info.last_breaking_version_requiring_restart.is_some()
+}
+
+/// The newest revision that is or was deployed; without one (a failed first install) the newest at all.
+pub(crate) fn newest_good(revisions: &[RevisionMeta]) -> Option<&RevisionMeta> {
+    let good = |meta: &&RevisionMeta| matches!(meta.status, RevisionStatus::Deployed | RevisionStatus::Superseded);
+    let newest = |metas: &mut dyn Iterator<Item = &RevisionMeta>| metas.map(|m| m.revision).max();
+    let revision = newest(&mut revisions.iter().filter(good)).or_else(|| newest(&mut revisions.iter()))?;
+    revisions.iter().find(|meta| meta.revision == revision)
+}
+
+async fn namespace_state(ctx: &Context, name: &str) -> NamespaceState {
+    let object = ObjectRef {
+        api_version: Some("v1".to_owned()),
+        kind: "Namespace".to_owned(),
+        namespace: None,
+        name: name.to_owned(),
+    };
+    match ctx.cluster().get(&object).await {
+        Ok(None) => NamespaceState::Absent,
+        Ok(Some(namespace)) if is_terminating(&namespace) => NamespaceState::Terminating,
+        Ok(Some(_)) => NamespaceState::Active,
+        // Whoever may not read namespaces may well deploy into one; helm does not need to either.
+        Err(ClusterError::Forbidden { .. }) => NamespaceState::Active,
+        Err(error) => NamespaceState::Unreadable(ctx.error_text(&error)),
+    }
+}
+
+fn is_terminating(namespace: &Value) -> bool {
+    namespace.pointer("/metadata/deletionTimestamp").is_some()
+        || namespace.pointer("/status/phase").and_then(Value::as_str) == Some("Terminating")
+}

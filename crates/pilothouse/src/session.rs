@@ -1,0 +1,76 @@
+//! What the releases of a run share.
+
+use pilothouse_core::Redactor;
+use pilothouse_helm::HelmClient;
+use pilothouse_kube::{ClusterClient, ClusterError, HelmDriver};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+/// What a [`Session`] is made of. Everything comes from the caller: the library does not look at the environment.
+pub struct SessionConfig {
+    /// The cluster.
+    pub cluster: Arc<dyn ClusterClient>,
+    /// Helm.
+    pub helm: Arc<dyn HelmClient>,
+    /// Where helm keeps its records.
+    pub driver: HelmDriver,
+    /// Fires when the user stops the run.
+    pub cancel: CancellationToken,
+    /// The secrets known from the start.
+    pub redactor: Redactor,
+    /// A folder for charts that are fetched.
+    pub chart_cache: PathBuf,
+    /// The environment of programs started by `command` steps; `KUBECONFIG` should be among it.
+    pub command_env: BTreeMap<OsString, OsString>,
+    /// Time between SIGTERM and SIGKILL for a user's programs that are stopped.
+    pub grace: Duration,
+}
+
+/// The clients and settings of a run.
+pub struct Session {
+    pub(crate) cluster: Arc<dyn ClusterClient>,
+    pub(crate) helm: Arc<dyn HelmClient>,
+    pub(crate) driver: HelmDriver,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) redactor: Redactor,
+    pub(crate) chart_cache: PathBuf,
+    pub(crate) command_env: BTreeMap<OsString, OsString>,
+    pub(crate) grace: Duration,
+    target: OnceCell<Target>,
+}
+
+/// What a chart is rendered for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The cluster's version, as `v1.36.2`.
+    pub kube_version: String,
+    /// The API versions and kinds it serves, as helm wants them.
+    pub api_versions: Vec<String>,
+}
+
+impl Session {
+    /// A session over these clients.
+    pub fn new(config: SessionConfig) -> Arc<Self> {
+        let SessionConfig { cluster, helm, driver, cancel, redactor, chart_cache, command_env, grace } = config;
+        let target = OnceCell::new();
+        Arc::new(Self { cluster, helm, driver, cancel, redactor, chart_cache, command_env, grace, target })
+    }
+
+    /// What charts are rendered for. Asked of the cluster once.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub async fn target(&self) -> Result<&Target, ClusterError> {
+        self.target
+            .get_or_try_init(|| async {
+                let (version, api_versions) = tokio::join!(self.cluster.version(), self.cluster.api_versions());
+                Ok(Target { kube_version: version?.git_version, api_versions: api_versions? })
+            })
+            .await
+    }
+}

@@ -1,0 +1,62 @@
+//! `apply`: server-side apply of manifests.
+
+use super::{Step, StepDescription};
+use crate::context::Context;
+use crate::error::PhaseError;
+use crate::helpers;
+use async_trait::async_trait;
+use pilothouse_core::{ApplyStep, Class, Finding, Payload, code};
+use pilothouse_helm::parse_documents;
+use serde_json::Value;
+
+/// Writes: the objects of the manifests, as field manager `pilothouse`. Repeatable.
+pub(super) struct Apply(pub(super) ApplyStep);
+
+impl Apply {
+    async fn objects(&self) -> Result<Vec<Value>, PhaseError> {
+        let mut objects = Vec::new();
+        for path in &self.0.files {
+            let text = tokio::fs::read_to_string(path).await.map_err(|source| PhaseError::File {
+                what: "cannot read",
+                path: path.display().to_string(),
+                source,
+            })?;
+            objects.extend(parse(&text, &path.display().to_string())?);
+        }
+        for (i, manifest) in self.0.manifests.iter().enumerate() {
+            objects.extend(parse(manifest, &format!("manifest {}", i + 1))?);
+        }
+        Ok(objects)
+    }
+}
+
+fn parse(text: &str, name: &str) -> Result<Vec<Value>, PhaseError> {
+    parse_documents(text).map_err(|error| PhaseError::Yaml { name: name.to_owned(), message: error.to_string() })
+}
+
+#[async_trait]
+impl Step for Apply {
+    fn describe(&self) -> StepDescription {
+        let mut parts: Vec<String> = self.0.files.iter().map(|path| path.display().to_string()).collect();
+        match self.0.manifests.len() {
+            0 => {}
+            1 => parts.push("1 manifest".to_owned()),
+            n => parts.push(format!("{n} manifests")),
+        }
+        StepDescription::new(format!("apply {}", parts.join(", ")))
+    }
+
+    async fn check_input(&self) -> Vec<Finding> {
+        match self.objects().await {
+            Ok(_) => Vec::new(),
+            Err(error) => {
+                let message = error.chain().join(": ");
+                vec![Finding::new(Class::BadInput, code::FILE_NOT_READABLE, self.describe().text, message)]
+            }
+        }
+    }
+
+    async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
+        helpers::apply(ctx, &self.objects().await?).await
+    }
+}

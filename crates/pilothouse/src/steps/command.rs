@@ -1,0 +1,78 @@
+//! `command`: run a program.
+
+use super::{Step, StepDescription};
+use crate::context::Context;
+use crate::error::PhaseError;
+use async_trait::async_trait;
+use pilothouse_core::{CommandStep, Payload};
+use pilothouse_process::{Ended, Finished, Limits, Spawn, run};
+use serde_json::Value;
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+/// How many lines of a failed program's output are reported.
+const OUTPUT_LINES: usize = 20;
+
+/// Writes: whatever the program does; repeatable only when the user says so. The program and all it started are stopped
+/// at the deadline, when the run is cancelled, and when this process dies.
+pub(super) struct Command(pub(super) CommandStep);
+
+#[async_trait]
+impl Step for Command {
+    fn describe(&self) -> StepDescription {
+        StepDescription {
+            repeatable: self.0.repeatable,
+            ..StepDescription::new(format!("run {}", self.0.argv.join(" ")))
+        }
+    }
+
+    async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
+        let Some((program, args)) = self.0.argv.split_first() else { return Ok(()) };
+        let release = ctx.release();
+        let mut spawn = Spawn::new(program)
+            .args(args)
+            .envs(&ctx.session().command_env)
+            .env("PILOTHOUSE_RELEASE", &release.name)
+            .env("PILOTHOUSE_NAMESPACE", &release.namespace)
+            .env("PILOTHOUSE_PHASE", ctx.phase().name())
+            .env("PILOTHOUSE_ACTION", ctx.info().action.to_string())
+            .envs(&self.0.env)
+            .guard_descendants();
+        if let Some(cwd) = &self.0.cwd {
+            spawn = spawn.cwd(cwd);
+        }
+        let limits = Limits { timeout: Duration::from_secs(self.0.timeout_in_seconds), grace: ctx.session().grace };
+        let done = run(spawn, limits, ctx.cancel()).await?;
+        if done.ended == Ended::Cancelled {
+            return Err(PhaseError::Interrupted);
+        }
+        if done.ended == Ended::TimedOut || !done.status.success() {
+            return Err(PhaseError::Command {
+                program: program.clone(),
+                how: how(&done, self.0.timeout_in_seconds),
+                output: ctx.redactor().redact(&tail(&done)),
+            });
+        }
+        if let Some(key) = &self.0.output_to {
+            payload.put_value(key, Value::from(done.stdout.text().trim()));
+        }
+        Ok(())
+    }
+}
+
+fn how(done: &Finished, timeout: u64) -> String {
+    match (done.ended, done.status.code(), done.status.signal()) {
+        (Ended::TimedOut, _, _) => format!("did not end within {timeout} s"),
+        (_, Some(code), _) => format!("ended with exit code {code}"),
+        (_, None, Some(signal)) => format!("was ended by signal {signal}"),
+        (_, None, None) => "ended badly".to_owned(),
+    }
+}
+
+/// The last lines of what the program wrote: of standard error, or of standard output if that is empty.
+fn tail(done: &Finished) -> String {
+    let (out, err) = (done.stdout.text(), done.stderr.text());
+    let text = if err.trim().is_empty() { out } else { err };
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(OUTPUT_LINES)..].join("\n")
+}

@@ -1,0 +1,109 @@
+//! Steps: what a user adds to the phases. Those of the stack file and those written in Rust are the same to the engine.
+
+mod adopt;
+mod apply;
+mod command;
+mod delete;
+mod restart;
+mod wait;
+
+use crate::context::Context;
+use crate::error::PhaseError;
+use async_trait::async_trait;
+use pilothouse_core::{Finding, ObjectRef, Payload, StepKind, StepSpec};
+use std::sync::Arc;
+
+/// One step of a phase. It describes itself before it runs, so that it can be checked, shown and resumed.
+#[async_trait]
+pub trait Step: Send + Sync {
+    /// What it is going to do.
+    fn describe(&self) -> StepDescription;
+
+    /// What is wrong with what the step was given, without a look at the cluster: a file that is missing.
+    async fn check_input(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// Read-only, during `check_prerequisites`: why the cluster's state does not let it run.
+    async fn check(&self, ctx: &Context) -> Vec<Finding> {
+        let _ = ctx;
+        Vec::new()
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// What failed.
+    async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError>;
+}
+
+/// What a step is going to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StepDescription {
+    /// One line for people.
+    pub text: String,
+    /// Objects it gives to the release: they are no ownership conflict.
+    pub adopts: Vec<ObjectRef>,
+    /// Objects it deletes: what is deleted before helm runs is no ownership conflict either.
+    pub deletes: Vec<ObjectRef>,
+    /// Whether it may be run again when it is not known whether it has run.
+    pub repeatable: bool,
+}
+
+impl StepDescription {
+    /// A repeatable step that neither adopts nor deletes.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), repeatable: true, ..Self::default() }
+    }
+}
+
+/// A step of the stack file as one of the engine, also for charts written in Rust.
+pub fn built_in(spec: &StepSpec) -> Arc<dyn Step> {
+    let inner: Arc<dyn Step> = match &spec.kind {
+        StepKind::Adopt(step) => Arc::new(adopt::Adopt(step.clone())),
+        StepKind::Apply(step) => Arc::new(apply::Apply(step.clone())),
+        StepKind::Delete(step) => Arc::new(delete::Delete(step.clone())),
+        StepKind::Wait(step) => Arc::new(wait::Wait(step.clone())),
+        StepKind::Command(step) => Arc::new(command::Command(step.clone())),
+        StepKind::Restart(step) => Arc::new(restart::Restart(step.clone())),
+    };
+    match &spec.name {
+        Some(name) => Arc::new(Named { name: name.clone(), inner }),
+        None => inner,
+    }
+}
+
+/// A step under the name the user gave it.
+struct Named {
+    name: String,
+    inner: Arc<dyn Step>,
+}
+
+#[async_trait]
+impl Step for Named {
+    fn describe(&self) -> StepDescription {
+        StepDescription { text: self.name.clone(), ..self.inner.describe() }
+    }
+
+    async fn check_input(&self) -> Vec<Finding> {
+        self.inner.check_input().await
+    }
+
+    async fn check(&self, ctx: &Context) -> Vec<Finding> {
+        self.inner.check(ctx).await
+    }
+
+    async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
+        self.inner.run(ctx, payload).await
+    }
+}
+
+/// Objects in one line: the first few by name, the rest counted.
+fn listed(objects: &[ObjectRef]) -> String {
+    const SHOWN: usize = 4;
+    let mut names: Vec<String> = objects.iter().take(SHOWN).map(ToString::to_string).collect();
+    if objects.len() > SHOWN {
+        names.push(format!("{} more", objects.len() - SHOWN));
+    }
+    names.join(", ")
+}

@@ -1,0 +1,22 @@
+//! `restart`: restart workloads.
+
+use super::{Step, StepDescription, listed};
+use crate::context::Context;
+use crate::error::PhaseError;
+use crate::helpers;
+use async_trait::async_trait;
+use pilothouse_core::{Payload, RestartStep};
+
+/// Writes: the annotation `kubectl rollout restart` writes. Repeatable, at the price of another restart.
+pub(super) struct Restart(pub(super) RestartStep);
+
+#[async_trait]
+impl Step for Restart {
+    fn describe(&self) -> StepDescription {
+        StepDescription::new(format!("restart {}", listed(&self.0.objects)))
+    }
+
+    async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
+        helpers::restart(ctx, &self.0.objects).await
+    }
+}

@@ -1,0 +1,23 @@
+//! `wait`: wait until objects are in a state.
+
+use super::{Step, StepDescription, listed};
+use crate::context::Context;
+use crate::error::PhaseError;
+use crate::helpers;
+use async_trait::async_trait;
+use pilothouse_core::{Payload, WaitStep};
+
+/// Writes nothing. Repeatable; ends at its own deadline or when the run is cancelled.
+pub(super) struct Wait(pub(super) WaitStep);
+
+#[async_trait]
+impl Step for Wait {
+    fn describe(&self) -> StepDescription {
+        StepDescription::new(format!("wait until {} is {}", listed(&self.0.objects), self.0.wait_for))
+    }
+
+    async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
+        helpers::wait(ctx, &self.0.objects, self.0.wait_for, std::time::Duration::from_secs(self.0.timeout_in_seconds))
+            .await
+    }
+}

@@ -1,0 +1,91 @@
+//! What Helm stored of a release, as objects.
+
+use crate::context::Context;
+use crate::error::PhaseError;
+use crate::observe::newest_good;
+use pilothouse_core::{ObjectRef, RevisionMeta, object_ref};
+use pilothouse_helm::{ReleaseRecord, decode_release, parse_documents};
+use pilothouse_kube::ClusterError;
+use serde_json::Value;
+
+/// The record of the newest revision that is or was deployed (of a failed first install: of that one).
+pub(crate) async fn newest_good_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
+    let revisions = revisions(ctx).await?;
+    match newest_good(&revisions) {
+        Some(meta) => record(ctx, meta).await,
+        None => Ok(None),
+    }
+}
+
+/// The record of the newest revision, whatever became of it.
+pub(crate) async fn newest_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
+    let revisions = revisions(ctx).await?;
+    match revisions.iter().max_by_key(|meta| meta.revision) {
+        Some(meta) => record(ctx, meta).await,
+        None => Ok(None),
+    }
+}
+
+/// All records of the release, by their metadata.
+pub(crate) async fn revisions(ctx: &Context) -> Result<Vec<RevisionMeta>, PhaseError> {
+    let release = ctx.release();
+    let driver = ctx.session().driver;
+    Ok(ctx.cluster().release_revisions(driver, Some(&release.namespace), Some(&release.name)).await?)
+}
+
+/// Reads and decodes one record. One that vanished meanwhile is `None`.
+pub(crate) async fn record(ctx: &Context, meta: &RevisionMeta) -> Result<Option<ReleaseRecord>, PhaseError> {
+    let driver = ctx.session().driver;
+    let payload = ctx.cluster().release_payload(driver, &meta.namespace, &meta.name, meta.revision).await?;
+    Ok(payload.map(|bytes| decode_release(&bytes)).transpose()?)
+}
+
+/// The objects of a record's manifest, completed by the cluster's discovery.
+pub(crate) async fn objects_of(ctx: &Context, record: &ReleaseRecord) -> Result<Vec<ObjectRef>, PhaseError> {
+    complete(ctx, manifest_objects(record)?.iter().filter_map(object_ref).collect()).await
+}
+
+/// The objects of a record's manifest.
+pub(crate) fn manifest_objects(record: &ReleaseRecord) -> Result<Vec<Value>, PhaseError> {
+    let name = || format!("the stored manifest of {} revision {}", record.name, record.version);
+    parse_documents(&record.manifest).map_err(|error| PhaseError::Yaml { name: name(), message: error.to_string() })
+}
+
+/// The objects of the newest revision, completed by the cluster's discovery.
+pub(crate) async fn objects(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
+    let Some(record) = newest_record(ctx).await? else { return Ok(Vec::new()) };
+    objects_of(ctx, &record).await
+}
+
+/// As [`objects`], with the objects of the hooks: these may be what a deploy failed on.
+pub(crate) async fn objects_and_hooks(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
+    let Some(record) = newest_record(ctx).await? else { return Ok(Vec::new()) };
+    let mut objects = manifest_objects(&record)?;
+    for hook in &record.hooks {
+        // What cannot be read of a hook is no reason to say nothing of the others.
+        objects.extend(parse_documents(&hook.manifest).unwrap_or_default());
+    }
+    complete(ctx, objects.iter().filter_map(object_ref).collect()).await
+}
+
+/// Completes references; those of a kind the cluster does not know are left out, they cannot exist.
+pub(crate) async fn complete(ctx: &Context, objects: Vec<ObjectRef>) -> Result<Vec<ObjectRef>, PhaseError> {
+    let namespace = ctx.release().namespace;
+    let mut discovery = ctx.cluster().discovery(false).await?;
+    let mut asked_again = false;
+    let mut completed = Vec::with_capacity(objects.len());
+    for object in objects {
+        let mut resolved = discovery.resolve(&object, &namespace);
+        if matches!(resolved, Err(ClusterError::NotServed { .. })) && !asked_again {
+            asked_again = true;
+            discovery = ctx.cluster().discovery(true).await?;
+            resolved = discovery.resolve(&object, &namespace);
+        }
+        match resolved {
+            Ok(object) => completed.push(object),
+            Err(ClusterError::NotServed { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(completed)
+}

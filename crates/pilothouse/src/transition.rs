@@ -1,0 +1,87 @@
+//! Which phase follows which: one pure function.
+
+use pilothouse_core::Phase;
+
+/// How a phase ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It did what it is for.
+    Well,
+    /// It failed, or found reasons not to begin.
+    Badly,
+    /// The user stopped it.
+    Interrupted,
+    /// It did what it is for, and there is nothing to do after it.
+    Complete,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transition {
+    /// This phase.
+    To(Phase),
+    /// The release is done.
+    Done,
+    /// The release was not begun.
+    Refused,
+    /// The release failed.
+    Failed,
+    /// The release was stopped.
+    Interrupted,
+}
+
+/// What follows `phase`, which `ended` so.
+pub(crate) fn next(phase: Phase, ended: Ended) -> Transition {
+    match (phase, ended) {
+        // Cleaning up after a failure ends in a failure, however the cleaning went.
+        (Phase::OnDeployFailure, _) => Transition::Failed,
+        (_, Ended::Interrupted) => Transition::Interrupted,
+        (_, Ended::Complete) | (Phase::Validate, Ended::Well) => Transition::Done,
+        (Phase::CheckPrerequisites, Ended::Badly) => Transition::Refused,
+        (Phase::CheckPrerequisites, Ended::Well) => Transition::To(Phase::PreExec),
+        (Phase::PreExec, Ended::Well) => Transition::To(Phase::Exec),
+        (Phase::Exec, Ended::Well) => Transition::To(Phase::PostExec),
+        (Phase::PostExec, Ended::Well) => Transition::To(Phase::Validate),
+        (Phase::PreExec | Phase::Exec | Phase::PostExec | Phase::Validate, Ended::Badly) => {
+            Transition::To(Phase::OnDeployFailure)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every phase with every ending, written down as one table.
+    #[test]
+    fn all_transitions() {
+        let row = |phase: Phase| {
+            let cells = [Ended::Well, Ended::Badly, Ended::Interrupted, Ended::Complete]
+                .map(|ended| format!("{ended:?} -> {:?}", next(phase, ended)));
+            format!("{phase}: {}", cells.join(", "))
+        };
+        insta::assert_snapshot!(Phase::ALL.map(row).join("\n"), @r"
+        check_prerequisites: Well -> To(PreExec), Badly -> Refused, Interrupted -> Interrupted, Complete -> Done
+        pre_exec: Well -> To(Exec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done
+        exec: Well -> To(PostExec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done
+        on_deploy_failure: Well -> Failed, Badly -> Failed, Interrupted -> Failed, Complete -> Failed
+        post_exec: Well -> To(Validate), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done
+        validate: Well -> Done, Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done
+        ");
+    }
+
+    /// From the first phase, whatever happens, an end is reached and no phase is entered twice.
+    #[test]
+    fn every_path_ends() {
+        fn walk(phase: Phase, seen: &mut Vec<Phase>) {
+            assert!(!seen.contains(&phase), "{phase} again after {seen:?}");
+            seen.push(phase);
+            for ended in [Ended::Well, Ended::Badly, Ended::Interrupted, Ended::Complete] {
+                if let Transition::To(phase) = next(phase, ended) {
+                    walk(phase, &mut seen.clone());
+                }
+            }
+        }
+        walk(Phase::CheckPrerequisites, &mut Vec::new());
+    }
+}

@@ -1,0 +1,51 @@
+//! One line for people about what was decided or done.
+
+use pilothouse_core::{Decision, NextStep};
+use pilothouse_kube::{Ended, NotReady, Progress};
+
+/// What is going to be done, as a verb phrase.
+pub(crate) fn decision(decision: &Decision) -> String {
+    match decision {
+        Decision::Nothing { why } => format!("do nothing: {why}"),
+        Decision::Stop { .. } => "stop".to_owned(),
+        Decision::Install => "install".to_owned(),
+        Decision::FinishUninstallThenInstall => "finish the uninstall that stopped half-way, then install".to_owned(),
+        Decision::Upgrade { .. } => "upgrade".to_owned(),
+        Decision::Reinstall { deployed, breaking } => {
+            format!("uninstall {deployed} and install again, since {breaking} is a breaking version")
+        }
+        Decision::Uninstall => "uninstall".to_owned(),
+    }
+}
+
+/// What was done after a failure.
+pub(crate) fn next_step(next: &NextStep) -> String {
+    match next {
+        NextStep::Left { why } => format!("left as it is: {why}"),
+        NextStep::RolledBack { to_revision } => format!("rolled back to revision {to_revision}"),
+        NextStep::Uninstalled => "uninstalled".to_owned(),
+        NextStep::RemediationFailed { tried, error } => format!("{tried} failed too: {error}"),
+    }
+}
+
+/// How far a wait is, and what it waits for first.
+pub(crate) fn progress(progress: &Progress) -> String {
+    let counted = format!("{} of {}", progress.done(), progress.total);
+    match progress.pending.first() {
+        Some((object, status)) => format!("{counted}, waiting for {object}: {}", status.message),
+        None => counted,
+    }
+}
+
+/// Why a wait ended, without the objects: they are told one by one.
+pub(crate) fn not_ready(not_ready: &NotReady) -> String {
+    let count = match not_ready.objects.len() {
+        1 => "1 object is not as it should be".to_owned(),
+        n => format!("{n} objects are not as they should be"),
+    };
+    match not_ready.ended {
+        Ended::Deadline => format!("{count} and the time is up"),
+        Ended::Failed => format!("{count} and will not get there"),
+        Ended::Cancelled => format!("the wait was stopped while {count}"),
+    }
+}

@@ -1,0 +1,340 @@
+//! The lifecycle on a cluster and a helm in memory, where every call can be made to fail.
+#![expect(clippy::unwrap_used, reason = "a failed set-up should end the test")]
+
+use async_trait::async_trait;
+use pilothouse::{
+    ChartInfo, ChartRef, Context, EventKind, FailurePolicy, Finding, HelmAction, HelmChart, HelmDriver, Namespace,
+    Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, RunId, RunOutcome, RunVerdict, Session,
+    SessionConfig, Step, StepDescription, defaults,
+};
+use pilothouse_core::{Class, NextStep, RevisionStatus};
+use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};
+use serde_json::json;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+const MANIFEST: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n";
+
+struct World {
+    cluster: Arc<FakeCluster>,
+    helm: Arc<FakeHelm>,
+    session: Arc<Session>,
+    cancel: CancellationToken,
+    log: Log,
+}
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+fn world() -> World {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}));
+    let helm = Arc::new(FakeHelm::new(cluster.clone(), MANIFEST, "1.0.0"));
+    let cancel = CancellationToken::new();
+    let session = Session::new(SessionConfig {
+        cluster: cluster.clone(),
+        helm: helm.clone(),
+        driver: HelmDriver::Secret,
+        cancel: cancel.clone(),
+        redactor: Redactor::default(),
+        chart_cache: std::env::temp_dir(),
+        command_env: std::env::vars_os().collect(),
+        grace: Duration::from_secs(1),
+    });
+    World { cluster, helm, session, cancel, log: Log::default() }
+}
+
+/// A step that writes its name down, and may fail.
+struct Noted {
+    name: &'static str,
+    fails: bool,
+    log: Log,
+}
+
+#[async_trait]
+impl Step for Noted {
+    fn describe(&self) -> StepDescription {
+        StepDescription::new(self.name)
+    }
+
+    async fn run(&self, _: &Context, _: &mut Payload) -> Result<(), PhaseError> {
+        self.log.lock().unwrap().push(self.name.to_owned());
+        if self.fails { Err(PhaseError::custom(format!("{} is broken", self.name))) } else { Ok(()) }
+    }
+}
+
+/// A chart with one noted step in every phase.
+struct Chart {
+    info: ChartInfo,
+    fails_in: Vec<Phase>,
+    log: Log,
+}
+
+impl Chart {
+    fn new(world: &World, fails_in: &[Phase]) -> Self {
+        let chart = ChartRef::path(fixture_chart("data"));
+        let info = ChartInfo { name: "demo".to_owned(), chart, timeout_in_seconds: 2, ..ChartInfo::default() };
+        Self { info, fails_in: fails_in.to_vec(), log: world.log.clone() }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut ChartInfo)) -> Self {
+        change(&mut self.info);
+        self
+    }
+}
+
+impl HelmChart for Chart {
+    fn chart_info(&self) -> &ChartInfo {
+        &self.info
+    }
+
+    fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
+        vec![Arc::new(Noted { name: phase.name(), fails: self.fails_in.contains(&phase), log: self.log.clone() })]
+    }
+}
+
+async fn run(world: &World, charts: Vec<Chart>) -> (RunOutcome, Vec<EventKind>) {
+    let charts: Vec<Box<dyn HelmChart>> = charts.into_iter().map(|chart| Box::new(chart) as _).collect();
+    let mut events = Vec::new();
+    let id = RunId(uuid::Uuid::nil());
+    let outcome = pilothouse::run("test", id, &charts, &world.session, |event| {
+        assert_eq!(event.seq, events.len() as u64 + 1);
+        events.push(event.kind.clone());
+    })
+    .await;
+    (outcome, events)
+}
+
+async fn run_one(world: &World, chart: Chart) -> ReleaseOutcome {
+    run(world, vec![chart]).await.0.releases.remove(0).1
+}
+
+fn noted(world: &World) -> Vec<String> {
+    world.log.lock().unwrap().clone()
+}
+
+fn revisions(world: &World) -> Vec<String> {
+    let mut found = Vec::new();
+    for n in 1..10 {
+        if let Some(secret) = world.cluster.object("Secret", Some("default"), &format!("sh.helm.release.v1.demo.v{n}"))
+        {
+            found.push(secret["metadata"]["labels"]["status"].as_str().unwrap().to_owned());
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_phase_runs_in_order_and_the_release_is_deployed() {
+    let world = world();
+    let outcome = run_one(&world, Chart::new(&world, &[])).await;
+    assert_eq!(outcome, ReleaseOutcome::Done { summary: "installed data 1.0.0".to_owned() });
+    assert_eq!(noted(&world), ["check_prerequisites", "pre_exec", "post_exec", "validate"]);
+    assert_eq!(revisions(&world), ["deployed"]);
+    assert!(world.cluster.object("ConfigMap", Some("default"), "settings").is_some());
+}
+
+#[tokio::test]
+async fn a_destroy_runs_the_same_phases() {
+    let world = world();
+    run_one(&world, Chart::new(&world, &[])).await;
+    world.log.lock().unwrap().clear();
+    let outcome = run_one(&world, Chart::new(&world, &[]).with(|info| info.action = HelmAction::Destroy)).await;
+    assert_eq!(outcome, ReleaseOutcome::Done { summary: "uninstalled".to_owned() });
+    assert_eq!(noted(&world), ["check_prerequisites", "pre_exec", "post_exec", "validate"]);
+    assert_eq!(revisions(&world), [""; 0]);
+    assert!(world.cluster.object("ConfigMap", Some("default"), "settings").is_none());
+}
+
+#[tokio::test]
+async fn skip_touches_nothing() {
+    let world = world();
+    let outcome = run_one(&world, Chart::new(&world, &[]).with(|info| info.action = HelmAction::Skip)).await;
+    assert_eq!(outcome, ReleaseOutcome::Skipped { reason: "action is skip".to_owned() });
+    assert_eq!((noted(&world), world.helm.failures.calls()), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn a_dry_run_ends_before_anything_is_changed() {
+    let world = world();
+    let outcome = run_one(&world, Chart::new(&world, &[]).with(|info| info.dry_run = true)).await;
+    assert_eq!(outcome, ReleaseOutcome::Done { summary: "dry run: would install".to_owned() });
+    assert_eq!(world.helm.failures.calls(), ["template default/demo"]);
+    assert_eq!(noted(&world), ["check_prerequisites"]);
+}
+
+#[tokio::test]
+async fn a_failing_clean_up_never_takes_the_place_of_the_cause() {
+    let world = world();
+    let outcome = run_one(&world, Chart::new(&world, &[Phase::PostExec, Phase::OnDeployFailure])).await;
+    let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.phase, Phase::PostExec);
+    assert_eq!(failure.step.as_deref(), Some("post_exec"));
+    assert_eq!(failure.error, ["step failed: post_exec", "post_exec is broken"]);
+    let cleaning = "step failed: on_deploy_failure: on_deploy_failure is broken";
+    assert_eq!(failure.on_deploy_failure_error.as_deref(), Some(cleaning));
+    assert_eq!(failure.next, NextStep::Left { why: "on_failure is leave".to_owned() });
+}
+
+#[tokio::test]
+async fn a_failed_upgrade_is_rolled_back_to_what_was_deployed() {
+    let world = world();
+    run_one(&world, Chart::new(&world, &[])).await;
+    let upgrade = Chart::new(&world, &[Phase::Validate]).with(|info| info.on_failure = FailurePolicy::Rollback);
+    let outcome = run_one(&world, upgrade).await;
+    let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.next, NextStep::RolledBack { to_revision: 1 });
+    assert_eq!(world.helm.failures.calls().last().unwrap(), "rollback to 1 default/demo");
+}
+
+#[tokio::test]
+async fn a_failed_first_install_is_uninstalled_when_the_policy_says_so() {
+    let world = world();
+    // The first call of helm renders, the second one installs.
+    world.helm.failures.fail_at(2);
+    let chart = Chart::new(&world, &[]).with(|info| info.on_failure = FailurePolicy::Uninstall);
+    let outcome = run_one(&world, chart).await;
+    let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((failure.phase, &failure.next), (Phase::Exec, &NextStep::Uninstalled));
+    assert_eq!(revisions(&world), [""; 0]);
+    assert_eq!(noted(&world), ["check_prerequisites", "pre_exec", "on_deploy_failure"]);
+}
+
+#[tokio::test]
+async fn a_remediation_that_fails_is_told_beside_the_cause() {
+    let world = world();
+    world.helm.failures.fail_at(2);
+    let chart = Chart::new(&world, &[]).with(|info| info.on_failure = FailurePolicy::Uninstall);
+    let fails_again = async {
+        // The clean-up runs between the two calls of helm.
+        loop {
+            if noted(&world).iter().any(|name| name == "on_deploy_failure") {
+                world.helm.failures.fail_at(3);
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let (outcome, ()) = tokio::join!(run_one(&world, chart), fails_again);
+    let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.error, ["helm fake printed something unexpected: upgrade was made to fail"]);
+    let error = "helm fake printed something unexpected: uninstall was made to fail".to_owned();
+    assert_eq!(failure.next, NextStep::RemediationFailed { tried: "the uninstall".to_owned(), error });
+}
+
+#[tokio::test]
+async fn every_finding_is_told_and_nothing_is_changed() {
+    let world = world();
+    let release = ReleaseKey::new("default", "demo");
+    world.cluster.put(release_secret(&release, 1, RevisionStatus::PendingInstall, "1.0.0", ""));
+    world.cluster.put(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "default"}}),
+    );
+    world.cluster.put(
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default", "deletionTimestamp": "x"}}),
+    );
+    let outcome = run_one(&world, Chart::new(&world, &[])).await;
+    let ReleaseOutcome::Refused { findings } = outcome else { panic!("{outcome:?}") };
+    let codes: Vec<(&str, Class)> = findings.iter().map(|finding| (finding.code.as_str(), finding.class)).collect();
+    assert_eq!(
+        codes,
+        [
+            ("RELEASE_LOCKED", Class::Blocked),
+            ("NAMESPACE_TERMINATING", Class::Blocked),
+            ("OWNERSHIP_CONFLICT", Class::Unsafe)
+        ]
+    );
+    assert_eq!(world.helm.failures.calls(), ["template default/demo"]);
+    assert_eq!(noted(&world), [""; 0]);
+}
+
+#[tokio::test]
+async fn wrong_input_in_the_last_release_leaves_the_first_untouched() {
+    let world = world();
+    let good = Chart::new(&world, &[]);
+    let bad = Chart::new(&world, &[]).with(|info| {
+        info.name = "other".to_owned();
+        info.values_files = vec!["/no/such/values.yaml".into()];
+    });
+    let (outcome, _) = run(&world, vec![good, bad]).await;
+    assert_eq!(outcome.verdict(), RunVerdict::BadInput);
+    let reason = "the input of another release is wrong".to_owned();
+    assert_eq!(outcome.releases[0].1, ReleaseOutcome::NotStarted { reason });
+    assert_eq!((noted(&world), revisions(&world)), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn nothing_is_begun_after_a_failure() {
+    let world = world();
+    let later = Chart::new(&world, &[]).with(|info| info.name = "later".to_owned());
+    let (outcome, _) = run(&world, vec![Chart::new(&world, &[Phase::PreExec]), later]).await;
+    assert_eq!(outcome.verdict(), RunVerdict::Failed);
+    assert_eq!(outcome.releases[1].1, ReleaseOutcome::NotStarted { reason: "default/demo failed".to_owned() });
+}
+
+#[tokio::test]
+async fn a_cancelled_run_begins_nothing() {
+    let world = world();
+    world.cancel.cancel();
+    let (outcome, events) = run(&world, vec![Chart::new(&world, &[])]).await;
+    assert_eq!(outcome.verdict(), RunVerdict::Interrupted);
+    assert_eq!(noted(&world), [""; 0]);
+    assert!(matches!(events.last(), Some(EventKind::RunFinished { verdict: RunVerdict::Interrupted, .. })));
+}
+
+/// Whichever call to the cluster fails: the run ends, never as done without a deployed release, and a read that fails is
+/// never taken for "nothing is there".
+#[tokio::test]
+async fn any_single_failing_call_is_noticed() {
+    let calls = {
+        let world = world();
+        run_one(&world, Chart::new(&world, &[])).await;
+        world.cluster.failures.calls().len()
+    };
+    assert!(calls > 5, "only {calls} calls");
+    for nth in 1..=calls {
+        let world = world();
+        world.cluster.failures.fail_at(nth);
+        let (outcome, _) = run(&world, vec![Chart::new(&world, &[])]).await;
+        let call = world.cluster.failures.calls()[nth - 1].clone();
+        if outcome.verdict() == RunVerdict::Done {
+            // Only a wait may bear a failed read, since it reads again.
+            assert!(
+                call.starts_with("get ConfigMap") || call.starts_with("list"),
+                "call {nth}, {call}, was not noticed"
+            );
+            assert_eq!(revisions(&world), ["deployed"], "call {nth}: {call}");
+        }
+    }
+}
+
+/// An override keeps what it does not touch: the default checks can still be called.
+struct Overridden(Chart);
+
+#[async_trait]
+impl HelmChart for Overridden {
+    fn chart_info(&self) -> &ChartInfo {
+        self.0.chart_info()
+    }
+
+    async fn check_prerequisites(&self, ctx: &Context, payload: &Payload) -> Vec<Finding> {
+        let mut findings = defaults::check_prerequisites(self, ctx, payload).await;
+        findings.push(Finding::new(Class::Unsafe, "OWN", "chart", "its own reason"));
+        findings
+    }
+}
+
+#[tokio::test]
+async fn an_overridden_check_adds_to_the_default_one() {
+    let world = world();
+    let chart = Overridden(
+        Chart::new(&world, &[])
+            .with(|info| info.namespace = Namespace::from("absent"))
+            .with(|info| info.create_namespace = false),
+    );
+    let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(chart)];
+    let outcome = pilothouse::run("test", RunId(uuid::Uuid::nil()), &charts, &world.session, |_| {}).await;
+    let ReleaseOutcome::Refused { findings } = &outcome.releases[0].1 else { panic!("{outcome:?}") };
+    let codes: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(codes, ["NAMESPACE_MISSING", "OWN"]);
+}

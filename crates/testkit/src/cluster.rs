@@ -1,0 +1,187 @@
+//! A cluster in memory.
+
+use crate::fail::Failures;
+use async_trait::async_trait;
+use pilothouse_core::{ObjectRef, object_ref};
+use pilothouse_kube::{
+    ApplyOptions, ClusterClient, ClusterError, Discovery, ListQuery, LogQuery, Precondition, Propagation, Resource,
+    ServerVersion,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A cluster in memory that serves a handful of kinds. Objects are what was put in; nothing happens to them by itself.
+/// Every call can be made to fail.
+pub struct FakeCluster {
+    objects: Mutex<BTreeMap<Key, Value>>,
+    /// The calls, and which of them fails.
+    pub failures: Failures,
+}
+
+type Key = (String, Option<String>, String);
+
+impl Default for FakeCluster {
+    fn default() -> Self {
+        Self { objects: Mutex::default(), failures: Failures::default() }
+    }
+}
+
+impl FakeCluster {
+    /// Puts an object in, in place of one of the same kind, namespace and name.
+    ///
+    /// # Panics
+    /// When the object has no kind or name.
+    pub fn put(&self, object: Value) {
+        let key = key(&object_ref(&object).unwrap_or_else(|| panic!("an object without kind or name: {object}")));
+        self.lock().insert(key, object);
+    }
+
+    /// An object as it is now.
+    pub fn object(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<Value> {
+        self.lock().get(&(kind.to_owned(), namespace.map(str::to_owned), name.to_owned())).cloned()
+    }
+
+    /// Takes an object out.
+    pub fn remove(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<Value> {
+        self.lock().remove(&(kind.to_owned(), namespace.map(str::to_owned), name.to_owned()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Value>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn call(&self, what: String) -> Result<(), ClusterError> {
+        if self.failures.hit(what.clone()) {
+            return Err(ClusterError::Api { status: 500, what, message: "made to fail".to_owned() });
+        }
+        Ok(())
+    }
+}
+
+fn key(object: &ObjectRef) -> Key {
+    (object.kind.clone(), object.namespace.clone(), object.name.clone())
+}
+
+fn matches(object: &Value, selector: &str) -> bool {
+    selector.split(',').all(|term| match term.split_once('=') {
+        Some((key, value)) => object["metadata"]["labels"][key] == value,
+        None => true,
+    })
+}
+
+/// RFC 7396.
+fn merge(target: &mut Value, patch: &Value) {
+    let (Value::Object(target), Value::Object(patch)) = (&mut *target, patch) else {
+        *target = patch.clone();
+        return;
+    };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(key);
+        } else {
+            merge(target.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+fn resource(group: &str, kind: &str, plural: &str, short: &str, namespaced: bool) -> Resource {
+    Resource {
+        group: group.to_owned(),
+        version: "v1".to_owned(),
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+        singular: kind.to_lowercase(),
+        short_names: vec![short.to_owned()],
+        namespaced,
+        verbs: Vec::new(),
+        subresource_kinds: Vec::new(),
+    }
+}
+
+#[async_trait]
+impl ClusterClient for FakeCluster {
+    async fn version(&self) -> Result<ServerVersion, ClusterError> {
+        self.call("version".to_owned())?;
+        Ok(ServerVersion { git_version: "v1.36.2".to_owned(), major: "1".to_owned(), minor: "36".to_owned() })
+    }
+
+    async fn discovery(&self, _fresh: bool) -> Result<Arc<Discovery>, ClusterError> {
+        self.call("discovery".to_owned())?;
+        Ok(Arc::new(Discovery::new(vec![
+            resource("", "ConfigMap", "configmaps", "cm", true),
+            resource("", "Secret", "secrets", "", true),
+            resource("", "Namespace", "namespaces", "ns", false),
+            resource("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
+            resource("apps", "Deployment", "deployments", "deploy", true),
+            resource("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", "crd", false),
+            resource("example.com", "Widget", "widgets", "", true),
+        ])))
+    }
+
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+        self.call(format!("get {object}"))?;
+        Ok(self.lock().get(&key(object)).cloned())
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError> {
+        self.call(format!("list {}", query.kind))?;
+        let objects = self.lock();
+        let fits = |(key, object): &(&Key, &Value)| {
+            key.0 == query.kind
+                && (query.namespace.is_none() || key.1 == query.namespace)
+                && query.label_selector.as_ref().is_none_or(|selector| matches(object, selector))
+        };
+        Ok(objects.iter().filter(fits).map(|(_, object)| object.clone()).collect())
+    }
+
+    async fn list_metadata(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError> {
+        let only = |object: Value| json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": object["metadata"]});
+        Ok(self.list(query).await?.into_iter().map(only).collect())
+    }
+
+    async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Value, ClusterError> {
+        let mut named = object_ref(object).ok_or(ClusterError::Unnamed { lacks: "metadata.name" })?;
+        self.call(format!("apply {named}"))?;
+        named.namespace = named.namespace.or_else(|| options.default_namespace.clone());
+        let mut objects = self.lock();
+        let live = objects.entry(key(&named)).or_insert_with(|| json!({}));
+        merge(live, object);
+        Ok(live.clone())
+    }
+
+    async fn merge_patch(
+        &self,
+        object: &ObjectRef,
+        patch: &Value,
+        _precondition: &Precondition,
+    ) -> Result<Value, ClusterError> {
+        self.call(format!("patch {object}"))?;
+        let mut objects = self.lock();
+        let live = objects.get_mut(&key(object)).ok_or_else(|| ClusterError::NotFound { object: object.clone() })?;
+        merge(live, patch);
+        Ok(live.clone())
+    }
+
+    async fn delete(
+        &self,
+        object: &ObjectRef,
+        _precondition: &Precondition,
+        _propagation: Propagation,
+    ) -> Result<bool, ClusterError> {
+        self.call(format!("delete {object}"))?;
+        Ok(self.lock().remove(&key(object)).is_some())
+    }
+
+    async fn create_namespace(&self, name: &str) -> Result<bool, ClusterError> {
+        self.call(format!("create Namespace {name}"))?;
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let key = ("Namespace".to_owned(), None, name.to_owned());
+        Ok(self.lock().insert(key, namespace).is_none())
+    }
+
+    async fn pod_log_tail(&self, log: &LogQuery) -> Result<String, ClusterError> {
+        self.call(format!("log {}/{}", log.namespace, log.pod))?;
+        Ok(String::new())
+    }
+}

@@ -1,0 +1,29 @@
+//! Failing the Nth call.
+
+use std::sync::{Mutex, PoisonError};
+
+/// Counts calls and tells which of them is to fail.
+#[derive(Debug, Default)]
+pub struct Failures {
+    seen: Mutex<Vec<String>>,
+    fail_at: Mutex<Option<usize>>,
+}
+
+impl Failures {
+    /// Notes a call; `true` when it is the one that is to fail.
+    pub fn hit(&self, call: impl Into<String>) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.push(call.into());
+        *self.fail_at.lock().unwrap_or_else(PoisonError::into_inner) == Some(seen.len())
+    }
+
+    /// Lets the call number `nth` fail, counted from 1 over the whole life of the fake.
+    pub fn fail_at(&self, nth: usize) {
+        *self.fail_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(nth);
+    }
+
+    /// Every call so far, in order.
+    pub fn calls(&self) -> Vec<String> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

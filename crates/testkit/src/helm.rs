@@ -1,0 +1,192 @@
+//! A helm in memory.
+
+use crate::cluster::FakeCluster;
+use crate::fail::Failures;
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use pilothouse_core::object_ref;
+use pilothouse_core::{ReleaseKey, RevisionStatus};
+use pilothouse_helm::{
+    GetRequest, HelmClient, HelmError, HelmVersion, HistoryEntry, Metadata, PullRequest, RollbackRequest,
+    TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest, parse_documents,
+};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// A helm that "renders" a fixed text and keeps its records, and the objects, in a [`FakeCluster`]. Every call can be
+/// made to fail; an upgrade that fails leaves a revision with the status `failed`, as the real one does.
+pub struct FakeHelm {
+    cluster: Arc<FakeCluster>,
+    version: HelmVersion,
+    manifest: String,
+    chart_version: String,
+    /// The calls, and which of them fails.
+    pub failures: Failures,
+}
+
+impl FakeHelm {
+    /// A helm 4 whose every chart renders this, in this version.
+    ///
+    /// # Panics
+    /// Never: the version is a constant.
+    pub fn new(cluster: Arc<FakeCluster>, manifest: impl Into<String>, chart_version: impl Into<String>) -> Self {
+        let version = HelmVersion::parse("v4.2.4").unwrap_or_else(|error| panic!("{error}"));
+        let (manifest, chart_version) = (manifest.into(), chart_version.into());
+        Self { cluster, version, manifest, chart_version, failures: Failures::default() }
+    }
+
+    fn call(&self, what: &str, release: &ReleaseKey) -> Result<(), HelmError> {
+        if self.failures.hit(format!("{what} {release}")) {
+            return Err(HelmError::Answer { command: "fake", why: format!("{what} was made to fail") });
+        }
+        Ok(())
+    }
+
+    fn objects(&self) -> Vec<Value> {
+        parse_documents(&self.manifest).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn record(&self, release: &ReleaseKey, status: RevisionStatus) {
+        let revision = (1..)
+            .find(|n| self.cluster.object("Secret", Some(&release.namespace), &secret_name(release, *n)).is_none());
+        let revision = revision.unwrap_or(1);
+        self.cluster.put(release_secret(release, revision, status, &self.chart_version, &self.manifest));
+        if status == RevisionStatus::Deployed {
+            self.supersede(release, revision);
+        }
+    }
+
+    fn supersede(&self, release: &ReleaseKey, newest: u32) {
+        for revision in 1..newest {
+            let name = secret_name(release, revision);
+            if let Some(mut secret) = self.cluster.object("Secret", Some(&release.namespace), &name)
+                && secret["metadata"]["labels"]["status"] == "deployed"
+            {
+                secret["metadata"]["labels"]["status"] = json!("superseded");
+                self.cluster.put(secret);
+            }
+        }
+    }
+}
+
+fn secret_name(release: &ReleaseKey, revision: u32) -> String {
+    format!("sh.helm.release.v1.{}.v{revision}", release.name)
+}
+
+/// Helm's record of a revision, as the Secret it is kept in.
+pub fn release_secret(
+    release: &ReleaseKey,
+    revision: u32,
+    status: RevisionStatus,
+    chart_version: &str,
+    manifest: &str,
+) -> Value {
+    let record = json!({
+        "name": release.name,
+        "namespace": release.namespace,
+        "version": revision,
+        "info": {"status": status.name(), "description": ""},
+        "chart": {"metadata": {"name": "fake", "version": chart_version}},
+        "manifest": manifest,
+        "hooks": [],
+    });
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let written = gzip.write_all(record.to_string().as_bytes()).and_then(|()| gzip.finish());
+    let packed = STANDARD.encode(written.unwrap_or_else(|error| panic!("{error}")));
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "helm.sh/release.v1",
+        "metadata": {
+            "name": secret_name(release, revision),
+            "namespace": release.namespace,
+            "labels": {"owner": "helm", "name": release.name, "status": status.name(), "version": revision.to_string()},
+        },
+        "data": {"release": STANDARD.encode(packed)},
+    })
+}
+
+#[async_trait]
+impl HelmClient for FakeHelm {
+    fn version(&self) -> &HelmVersion {
+        &self.version
+    }
+
+    async fn upgrade_install(&self, request: &UpgradeRequest, _: &CancellationToken) -> Result<String, HelmError> {
+        if let Err(error) = self.call("upgrade", &request.release) {
+            self.record(&request.release, RevisionStatus::Failed);
+            return Err(error);
+        }
+        for mut object in self.objects() {
+            if object["metadata"]["namespace"].is_null() {
+                object["metadata"]["namespace"] = json!(request.release.namespace);
+            }
+            let owner = pilothouse_core::adoption_patch(&request.release);
+            object["metadata"]["labels"] = owner["metadata"]["labels"].clone();
+            object["metadata"]["annotations"] = owner["metadata"]["annotations"].clone();
+            self.cluster.put(object);
+        }
+        self.record(&request.release, RevisionStatus::Deployed);
+        Ok(String::new())
+    }
+
+    async fn uninstall(&self, request: &UninstallRequest, _: &CancellationToken) -> Result<String, HelmError> {
+        self.call("uninstall", &request.release)?;
+        let namespace = request.release.namespace.as_str();
+        for object in self.objects().iter().filter_map(object_ref) {
+            self.cluster.remove(&object.kind, Some(object.namespace.as_deref().unwrap_or(namespace)), &object.name);
+        }
+        let mut revision = 1;
+        while self.cluster.remove("Secret", Some(namespace), &secret_name(&request.release, revision)).is_some() {
+            revision += 1;
+        }
+        Ok(String::new())
+    }
+
+    async fn rollback(&self, request: &RollbackRequest, _: &CancellationToken) -> Result<String, HelmError> {
+        self.call(&format!("rollback to {}", request.revision), &request.release)?;
+        self.record(&request.release, RevisionStatus::Deployed);
+        Ok(String::new())
+    }
+
+    async fn template(&self, request: &TemplateRequest, _: &CancellationToken) -> Result<String, HelmError> {
+        self.call("template", &request.release)?;
+        Ok(self.manifest.clone())
+    }
+
+    async fn test(&self, request: &TestRequest, _: &CancellationToken) -> Result<String, HelmError> {
+        self.call("test", &request.release)?;
+        Ok(String::new())
+    }
+
+    async fn pull(&self, request: &PullRequest, _: &CancellationToken) -> Result<PathBuf, HelmError> {
+        self.call("pull", &ReleaseKey::new("", request.chart.to_string()))?;
+        Ok(request.destination.join("fake.tgz"))
+    }
+
+    async fn get_values(&self, request: &GetRequest, _: &CancellationToken) -> Result<Value, HelmError> {
+        self.call("get values", &request.release)?;
+        Ok(Value::Null)
+    }
+
+    async fn get_manifest(&self, request: &GetRequest, _: &CancellationToken) -> Result<String, HelmError> {
+        self.call("get manifest", &request.release)?;
+        Ok(self.manifest.clone())
+    }
+
+    async fn get_metadata(&self, request: &GetRequest, _: &CancellationToken) -> Result<Metadata, HelmError> {
+        self.call("get metadata", &request.release)?;
+        Err(HelmError::Answer { command: "fake", why: "it has no metadata".to_owned() })
+    }
+
+    async fn history(&self, request: &GetRequest, _: &CancellationToken) -> Result<Vec<HistoryEntry>, HelmError> {
+        self.call("history", &request.release)?;
+        Ok(Vec::new())
+    }
+}

@@ -1,0 +1,62 @@
+//! The AWS VPC CNI as a chart with a lifecycle of its own, written in Rust. Unlike the stack file, it looks which selector
+//! is live instead of being told.
+
+use async_trait::async_trait;
+use pilothouse::{
+    AdoptStep, ChartInfo, ChartRef, Context, HelmChart, Namespace, ObjectRef, On, Payload, PayloadKey, Phase,
+    PhaseError, SetValue, Step, StepKind, StepSpec, built_in, defaults,
+};
+use std::sync::Arc;
+
+/// Whether the live DaemonSet has the selector of the time before Helm.
+const ORIGINAL_SELECTOR: PayloadKey<bool> = PayloadKey::new("original-selector");
+
+/// aws-vpc-cni.
+pub struct AwsVpcCni {
+    info: ChartInfo,
+}
+
+impl AwsVpcCni {
+    /// The release in namespace `kube-system`, from this chart.
+    pub fn new(chart: ChartRef) -> Self {
+        Self {
+            info: ChartInfo {
+                name: "aws-vpc-cni".to_owned(),
+                namespace: Namespace::KubeSystem,
+                create_namespace: false,
+                chart,
+                values: vec![SetValue::from_payload("originalMatchLabels", "original-selector")],
+                ..ChartInfo::default()
+            },
+        }
+    }
+}
+
+/// An object named `aws-node` of the release's namespace, or of none.
+fn aws_node(kind: &str) -> ObjectRef {
+    ObjectRef { api_version: None, kind: kind.to_owned(), namespace: None, name: "aws-node".to_owned() }
+}
+
+#[async_trait]
+impl HelmChart for AwsVpcCni {
+    fn chart_info(&self) -> &ChartInfo {
+        &self.info
+    }
+
+    fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
+        if phase != Phase::PreExec {
+            return Vec::new();
+        }
+        let objects = ["daemonset", "serviceaccount", "clusterrole", "clusterrolebinding"].map(aws_node).to_vec();
+        vec![built_in(&StepSpec { name: None, on: On::Deploy, kind: StepKind::Adopt(AdoptStep { objects }) })]
+    }
+
+    /// Looks at the live selector, which the chart must keep, before the objects are adopted.
+    async fn pre_exec(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
+        let daemon_set = ctx.cluster().resolve(&aws_node("daemonset"), &ctx.release().namespace).await?;
+        let live = ctx.cluster().get(&daemon_set).await?;
+        let original = live.is_some_and(|live| live.pointer("/spec/selector/matchLabels/k8s-app").is_some());
+        payload.put(ORIGINAL_SELECTOR, &original)?;
+        defaults::run_steps(self, Phase::PreExec, ctx, payload).await
+    }
+}
