@@ -12,6 +12,7 @@ use pilothouse_helm::HelmClient;
 use pilothouse_kube::ClusterClient;
 use semver::Version;
 use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -26,6 +27,7 @@ pub struct Context {
     emitter: Emitter,
     redactor: Redactor,
     phase: Mutex<Phase>,
+    adopted: AtomicBool,
     prepared: OnceCell<Arc<Prepared>>,
     observed: OnceCell<Arc<Observed>>,
 }
@@ -40,6 +42,7 @@ impl Context {
             info: info.clone(),
             redactor,
             phase: Mutex::new(Phase::CheckPrerequisites),
+            adopted: AtomicBool::new(false),
             prepared: OnceCell::new(),
             observed: OnceCell::new(),
         }
@@ -107,6 +110,16 @@ impl Context {
 
     pub(crate) fn enter(&self, phase: Phase) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+
+    /// Notes that objects were given to the release in this run.
+    pub(crate) fn note_adoption(&self) {
+        self.adopted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether objects were given to the release in this run.
+    pub(crate) fn has_adopted(&self) -> bool {
+        self.adopted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn emitter(&self) -> &Emitter {

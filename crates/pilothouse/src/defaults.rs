@@ -98,15 +98,15 @@ pub async fn exec<C: HelmChart + ?Sized>(
         Decision::Stop { state } => {
             Err(PhaseError::State(format!("the release is in a state to be left alone: {state:?}")))
         }
-        Decision::Install => deploy(ctx, payload, "installed").await,
-        Decision::Upgrade { .. } => deploy(ctx, payload, "upgraded").await,
+        Decision::Install => deploy(ctx, payload, "installed", true).await,
+        Decision::Upgrade { last_good } => deploy(ctx, payload, "upgraded", last_good.is_none()).await,
         Decision::FinishUninstallThenInstall => {
             helpers::uninstall(ctx).await?;
-            deploy(ctx, payload, "finished the uninstall and installed").await
+            deploy(ctx, payload, "finished the uninstall and installed", true).await
         }
         Decision::Reinstall { deployed, .. } => {
             helpers::uninstall(ctx).await?;
-            deploy(ctx, payload, &format!("uninstalled {deployed} and installed")).await
+            deploy(ctx, payload, &format!("uninstalled {deployed} and installed"), true).await
         }
         Decision::Uninstall => {
             helpers::uninstall(ctx).await?;
@@ -115,7 +115,9 @@ pub async fn exec<C: HelmChart + ?Sized>(
     }
 }
 
-async fn deploy(ctx: &Context, payload: &Payload, verb: &str) -> Result<String, PhaseError> {
+/// `first` says that no revision was ever deployed. The fields of objects that were adopted then still belong to whoever
+/// made them, and helm 4, which applies server-side, has to take them over; helm 3 does so in any case.
+async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Result<String, PhaseError> {
     let prepared = ctx.prepared(payload).await;
     let brought = crds::bring(ctx, &prepared).await?;
     let chart = prepared.chart()?;
@@ -125,6 +127,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str) -> Result<String, 
         create_namespace: ctx.info().create_namespace,
         max_history: ctx.info().max_history,
         force: ctx.info().force_upgrade,
+        force_conflicts: first && ctx.has_adopted(),
         ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.timeout())
     };
     ctx.helm().upgrade_install(&request, ctx.cancel()).await?;

@@ -99,6 +99,9 @@ pub(crate) async fn deleted_by_uninstall(ctx: &Context) -> Result<Vec<ObjectRef>
 /// When an object belongs to another release or to a controller, or cannot be read or changed.
 pub async fn adopt(ctx: &Context, objects: &[ObjectRef]) -> Result<(), PhaseError> {
     let report = pilothouse_kube::adopt(ctx.cluster(), objects, &ctx.release()).await?;
+    if !report.adopted.is_empty() || !report.already.is_empty() {
+        ctx.note_adoption();
+    }
     for object in &report.adopted {
         ctx.say(format!("adopted {object}"));
     }

@@ -1,25 +1,26 @@
 //! Failing the Nth call.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-/// Counts calls and tells which of them is to fail.
+/// Counts calls and tells which of them are to fail.
 #[derive(Debug, Default)]
 pub struct Failures {
     seen: Mutex<Vec<String>>,
-    fail_at: Mutex<Option<usize>>,
+    fail_at: Mutex<BTreeSet<usize>>,
 }
 
 impl Failures {
-    /// Notes a call; `true` when it is the one that is to fail.
+    /// Notes a call; `true` when it is to fail.
     pub fn hit(&self, call: impl Into<String>) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.push(call.into());
-        *self.fail_at.lock().unwrap_or_else(PoisonError::into_inner) == Some(seen.len())
+        self.fail_at.lock().unwrap_or_else(PoisonError::into_inner).contains(&seen.len())
     }
 
     /// Lets the call number `nth` fail, counted from 1 over the whole life of the fake.
     pub fn fail_at(&self, nth: usize) {
-        *self.fail_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(nth);
+        self.fail_at.lock().unwrap_or_else(PoisonError::into_inner).insert(nth);
     }
 
     /// Every call so far, in order.
