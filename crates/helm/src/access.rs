@@ -66,6 +66,8 @@ impl Isolation {
             ("HELM_CONFIG_HOME", "config"),
             ("HELM_DATA_HOME", "data"),
             ("HELM_PLUGINS", "plugins"),
+            // Otherwise `~/.kube/cache`, or `./.kube/cache` where there is no HOME.
+            ("KUBECACHEDIR", "kube"),
         ] {
             env.insert(name.into(), home.join(folder).into());
         }
@@ -124,6 +126,7 @@ mod tests {
         HELM_PLUGINS=/home/plugins
         HELM_REGISTRY_CONFIG=/r
         HTTPS_PROXY=theirs
+        KUBECACHEDIR=/home/kube
         KUBECONFIG=/k
         PATH=theirs
         "#);

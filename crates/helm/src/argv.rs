@@ -92,6 +92,7 @@ pub(crate) fn upgrade(request: &UpgradeRequest, files: &[PathBuf], major: u64) -
         .values(files)
         .flag("--history-max", request.max_history.to_string())
         .force(request.force, major)
+        .switch(request.force_conflicts && !request.force && major >= 4, "--force-conflicts")
         .timeout(request.timeout);
     if let Some(description) = &request.description {
         argv = argv.flag("--description", description);

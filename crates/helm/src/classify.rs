@@ -72,6 +72,9 @@ pub fn classify(text: &str) -> Kind {
     if has("invalid ownership metadata") || has("cannot be owned") {
         return Kind::Ownership { object: ownership_object(text) };
     }
+    if has("asked for the client to provide credentials") || has("must be logged in to the server") {
+        return Kind::Forbidden;
+    }
     if has("cluster unreachable") || has("cluster reachability check failed") || is_connection_refused(&lower) {
         return Kind::Unreachable;
     }

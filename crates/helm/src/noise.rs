@@ -38,6 +38,8 @@ fn is_noise(line: &str) -> bool {
         || line.starts_with("level=")
         || line.starts_with("time=")
         || line.starts_with("Flag --")
+        // Advice on a flag that only helm's own user could set.
+        || line == "Use --debug flag to render out invalid YAML"
         || is_klog(line)
 }
 

@@ -21,6 +21,9 @@ pub struct UpgradeRequest {
     pub max_history: u32,
     /// Replace objects instead of patching them.
     pub force: bool,
+    /// Take over fields that other field managers own. Only helm 4 applies server-side and can conflict at all; helm 3
+    /// ignores this. On a first install it matters for adopted objects only: the others are new.
+    pub force_conflicts: bool,
     /// The description of the new revision; Helm's own when `None`.
     pub description: Option<String>,
     /// Labels of Helm's record of the release.
@@ -39,6 +42,7 @@ impl UpgradeRequest {
             create_namespace: false,
             max_history: 10,
             force: false,
+            force_conflicts: false,
             description: None,
             labels: BTreeMap::new(),
             timeout,

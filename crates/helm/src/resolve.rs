@@ -64,10 +64,10 @@ pub enum ChartError {
         source: Option<HelmError>,
     },
     /// What is there cannot be used as a chart.
-    #[error("{} is not a usable chart: {why}", path.display())]
+    #[error("{place} is not a usable chart: {why}")]
     Damaged {
-        /// The file or folder.
-        path: PathBuf,
+        /// The file or folder; for one that was fetched, what was asked for.
+        place: String,
         /// What is wrong with it.
         why: String,
     },
@@ -156,16 +156,17 @@ fn local(path: &Path) -> Result<ResolvedChart, ChartError> {
     if metadata.is_dir() {
         let (described, digest) = folder::describe(path).map_err(|error| match error {
             FolderError::Io { path, source } => ChartError::Io { what: "read", path, source },
-            FolderError::Chart(why) => ChartError::Damaged { path: path.to_owned(), why },
+            FolderError::Chart(why) => ChartError::Damaged { place: path.display().to_string(), why },
         })?;
         return Ok(resolved(path, ResolvedKind::Folder, described, digest));
     }
     if metadata.len() > MAX_CHART {
         let why = format!("it is larger than {} MiB", MAX_CHART / 1024 / 1024);
-        return Err(ChartError::Damaged { path: path.to_owned(), why });
+        return Err(ChartError::Damaged { place: path.display().to_string(), why });
     }
     let bytes = std::fs::read(path).map_err(read_error)?;
-    let described = archive::describe(&bytes).map_err(|why| ChartError::Damaged { path: path.to_owned(), why })?;
+    let described =
+        archive::describe(&bytes).map_err(|why| ChartError::Damaged { place: path.display().to_string(), why })?;
     Ok(resolved(path, ResolvedKind::Archive, described, hex(&Sha256::digest(&bytes))))
 }
 
@@ -193,7 +194,10 @@ async fn fetch(
         }
         _ => ChartError::Fetch { chart: chart.to_string(), source },
     })?;
-    let found = blocking(archive.clone(), local).await?;
+    let found = blocking(archive.clone(), local).await.map_err(|error| match error {
+        ChartError::Damaged { why, .. } => ChartError::Damaged { place: chart.to_string(), why },
+        other => other,
+    })?;
     let kept = cache.join(&found.digest);
     private_folder(&kept).map_err(write_error(&kept))?;
     let path = kept.join(archive.file_name().unwrap_or_default());

@@ -4,7 +4,7 @@
 //! octal, `yes` is a boolean, and `<<` merges. A YAML 1.2 reader would apply other objects than helm does.
 
 use crate::scalar::{self, Scalar};
-use granit_parser::{Event, Parser, ScalarStyle};
+use granit_parser::{Event, Options, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -108,7 +108,9 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(part: Part<'a>) -> Self {
-        let parser = Parser::new_from_str(part.text);
+        let mut options = Options::default();
+        options.set_emit_comments(false);
+        let parser = Parser::new_from_str_with_options(part.text, options);
         Self { parser, base: part.line, line: 1, anchors: HashMap::new(), copied: 0 }
     }
 
