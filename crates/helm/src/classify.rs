@@ -244,3 +244,110 @@ fn ownership_object(text: &str) -> String {
     let object = before.rsplit_once(": ").map_or(before, |(_, object)| object);
     object.trim().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn hook(event: &str) -> Kind {
+        Kind::HookFailed { event: event.to_owned() }
+    }
+
+    /// Texts of helm 3.19 to 4.3; what can be provoked on a control plane is asserted in `tests/helm/cluster.rs`.
+    #[rstest]
+    #[case("UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress", Kind::Locked)]
+    #[case("UPGRADE FAILED: create: failed to create: release: already exists", Kind::AlreadyExistsRace)]
+    #[case("UPGRADE FAILED: \"web\" has no deployed releases", Kind::NoDeployedReleases)]
+    #[case("uninstall: Release not loaded: web: release: not found", Kind::NotFound)]
+    #[case("release: not found", Kind::NotFound)]
+    #[case("release has no 0 version", Kind::NotFound)]
+    #[case(
+        "Kubernetes cluster unreachable: Get \"https://127.0.0.1:1/version\": dial tcp 127.0.0.1:1: connect: connection refused",
+        Kind::Unreachable
+    )]
+    #[case(
+        "cluster reachability check failed: kubernetes cluster unreachable: Get \"https://a/version\": x509: certificate has expired",
+        Kind::Unreachable
+    )]
+    #[case(
+        "Get \"https://a:6443/api/v1/namespaces/x/secrets\": dial tcp 10.0.0.1:6443: i/o timeout",
+        Kind::Unreachable
+    )]
+    #[case(
+        "Kubernetes cluster unreachable: the server has asked for the client to provide credentials",
+        Kind::Forbidden
+    )]
+    #[case(
+        "query: failed to query with labels: secrets is forbidden: User \"nobody\" cannot list resource \"secrets\" in API group \"\" in the namespace \"a\"",
+        Kind::Forbidden
+    )]
+    #[case("UPGRADE FAILED: Unable to continue with update: Service \"web\" in namespace \"shop\" exists and cannot be imported into the current release: invalid ownership metadata; label validation error: x", Kind::Ownership { object: "Service \"web\" in namespace \"shop\"".to_owned() })]
+    #[case(
+        "unable to continue with install: could not get information about the resource ClusterRole \"a\" in namespace \"\": clusterroles.rbac.authorization.k8s.io \"a\" is forbidden: User \"b\" cannot get resource",
+        Kind::Forbidden
+    )]
+    #[case("context deadline exceeded", Kind::Deadline)]
+    #[case("UPGRADE FAILED: timed out waiting for the condition", Kind::Deadline)]
+    #[case("UPGRADE FAILED: pre-upgrade hooks failed: timed out waiting for the condition", hook("pre-upgrade"))]
+    #[case("failed pre-install: 1 error occurred:\n\t* job a failed: BackoffLimitExceeded", hook("pre-install"))]
+    #[case("warning: Hook post-delete web/templates/a.yaml failed: x", hook("post-delete"))]
+    #[case(
+        "UPGRADE FAILED: cannot patch \"db\" with kind StatefulSet: StatefulSet.apps \"db\" is invalid: spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals' are forbidden",
+        Kind::Immutable
+    )]
+    #[case(
+        "UPGRADE FAILED: cannot patch \"a\" with kind Job: Job.batch \"a\" is invalid: spec.template: Invalid value: x: field is immutable",
+        Kind::Immutable
+    )]
+    #[case(
+        "UPGRADE FAILED: conflict occurred while applying object shop/web apps/v1, Kind=Deployment: Apply failed with 1 conflict: conflict with \"kubectl\" using apps/v1: .spec.replicas",
+        Kind::FieldConflict
+    )]
+    #[case(
+        "server-side apply failed for object a/b /v1, Kind=Service: .spec.x: field not declared in schema",
+        Kind::FieldNotInSchema
+    )]
+    #[case(
+        "server-side apply failed for object a/b: .spec.containers[name=\"a\"].env: duplicate entries for key [name=\"A\"]",
+        Kind::FieldNotInSchema
+    )]
+    #[case(
+        "resource mapping not found for name: \"a\" namespace: \"\" from \"\": no matches for kind \"A\" in version \"b/v1\"\nensure CRDs are installed first",
+        Kind::NoMatchesForKind
+    )]
+    #[case(
+        "current release manifest contains removed kubernetes api(s) for this kubernetes version",
+        Kind::NoMatchesForKind
+    )]
+    #[case("chart requires kubeVersion: >=99.0.0 which is incompatible with Kubernetes v1.36.2", Kind::KubeVersion)]
+    #[case("found in Chart.yaml, but missing in charts/ directory: a, b", Kind::DependencyMissing)]
+    #[case("values don't meet the specifications of the schema(s) in the following chart(s):\nweb:\n- a", Kind::Schema)]
+    #[case(
+        "failed to parse a.yaml: error converting YAML to JSON: yaml: line 1: did not find expected node content",
+        Kind::Values
+    )]
+    #[case(
+        "template: web/templates/a.yaml:1:3: executing \"web/templates/a.yaml\" at <.Values.a.b>: nil pointer evaluating interface {}.b",
+        Kind::TemplateFailed
+    )]
+    #[case(
+        "YAML parse error on web/templates/a.yaml: error converting YAML to JSON: yaml: line 2: mapping values are not allowed",
+        Kind::TemplateFailed
+    )]
+    #[case(
+        "create: failed to create: Secret \"sh.helm.release.v1.a.v1\" is invalid: data: Too long: may not be more than 1048576 bytes",
+        Kind::TooLarge
+    )]
+    #[case("chart \"web\" version \"~3\" not found in https://a repository", Kind::VersionNotFound)]
+    #[case("chart \"web\" not found in https://a repository", Kind::ChartNotFound)]
+    #[case("looks like \"https://a\" is not a valid chart repository or cannot be reached: 404", Kind::ChartNotFound)]
+    #[case("failed to delete release: web", Kind::Other)]
+    #[case("unknown flag: --server-side", Kind::Other)]
+    #[case("", Kind::Other)]
+    fn texts_of_helm(#[case] text: &str, #[case] kind: Kind) {
+        assert_eq!(classify(text), kind);
+        let same_but_object = |a: &Kind, b: &Kind| std::mem::discriminant(a) == std::mem::discriminant(b);
+        assert!(same_but_object(&classify(&text.to_uppercase()), &kind), "letter case matters");
+    }
+}

@@ -69,7 +69,7 @@ fn float(text: &str) -> Option<Value> {
     }
     let value: f64 = text.parse().ok()?;
     #[expect(clippy::cast_possible_truncation, reason = "checked to be a whole number of that size")]
-    if value.fract() == 0.0 && value.abs() < 1e15 {
+    if value.fract() == 0.0 && value.abs() < 9e18 {
         return Some(Value::from(value as i64));
     }
     Number::from_f64(value).map(Value::Number)

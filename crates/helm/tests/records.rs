@@ -1,5 +1,7 @@
 //! Records as real helms wrote them (3.21.4 and 4.2.4; the charts are in `tests/charts`).
 
+#![allow(clippy::unwrap_used, reason = "clippy does not take the helpers of tests for tests")]
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
