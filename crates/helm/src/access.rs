@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Which cluster helm talks to. [`KubeAccess::apply`] is the only place that tells a helm process.
+/// Which cluster helm talks to. One private function of this type is the only place that tells a helm process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KubeAccess {
     /// The kubeconfig file; `None` for none at all (inside a cluster helm uses the pod's service account).

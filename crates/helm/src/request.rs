@@ -22,7 +22,9 @@ pub struct UpgradeRequest {
     /// Replace objects instead of patching them.
     pub force: bool,
     /// Take over fields that other field managers own. Only helm 4 applies server-side and can conflict at all; helm 3
-    /// ignores this. On a first install it matters for adopted objects only: the others are new.
+    /// ignores this. On a first install it matters for adopted objects only: the others are new. Not for a release whose
+    /// last revision was applied client-side (by helm 3, or with `force`): helm 4 then fails after it has written a
+    /// failed revision. Ignored together with `force`, with which helm 4 refuses it.
     pub force_conflicts: bool,
     /// The description of the new revision; Helm's own when `None`.
     pub description: Option<String>,

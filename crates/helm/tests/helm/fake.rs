@@ -164,6 +164,12 @@ async fn ask_everything(fake: &Fake) -> String {
     upgrade.labels.insert("team".to_owned(), "x".to_owned());
     helm.upgrade_install(&upgrade, &cancel).await.unwrap();
     lines.push(fake.argv());
+    let taking = UpgradeRequest {
+        force_conflicts: true,
+        ..UpgradeRequest::new(release.clone(), chart, Values::default(), MINUTE)
+    };
+    helm.upgrade_install(&taking, &cancel).await.unwrap();
+    lines.push(fake.argv());
 
     let plain = UninstallRequest::new(release.clone(), MINUTE);
     helm.uninstall(&plain, &cancel).await.unwrap();
@@ -223,6 +229,7 @@ async fn command_lines_of_helm_3() {
     insta::assert_snapshot!(ask_everything(&Fake::recorder("v3.21.4")).await, @r#"
     upgrade podinfo /charts/podinfo-6.9.0.tgz --install --namespace=web --skip-crds --reset-values --history-max=10 --timeout=120s
     upgrade podinfo /charts/podinfo-6.9.0.tgz --install --namespace=web --create-namespace --skip-crds --reset-values --values=/a.yaml --values="/with,comma.yaml" --history-max=3 --force --timeout=120s --description=a = b --labels=team=x
+    upgrade podinfo /charts/podinfo-6.9.0.tgz --install --namespace=web --skip-crds --reset-values --history-max=10 --timeout=120s
     uninstall podinfo --namespace=web --timeout=120s
     uninstall podinfo --namespace=web --keep-history --no-hooks --timeout=120s
     rollback podinfo 7 --namespace=web --history-max=10 --timeout=120s
@@ -244,6 +251,7 @@ async fn command_lines_of_helm_4() {
     insta::assert_snapshot!(ask_everything(&Fake::recorder("v4.2.4")).await, @r#"
     upgrade podinfo /charts/podinfo-6.9.0.tgz --install --namespace=web --skip-crds --reset-values --history-max=10 --timeout=120s
     upgrade podinfo /charts/podinfo-6.9.0.tgz --install --namespace=web --create-namespace --skip-crds --reset-values --values=/a.yaml --values="/with,comma.yaml" --history-max=3 --force-replace --server-side=false --timeout=120s --description=a = b --labels=team=x
+    upgrade podinfo /charts/podinfo-6.9.0.tgz --install --namespace=web --skip-crds --reset-values --history-max=10 --force-conflicts --timeout=120s
     uninstall podinfo --namespace=web --timeout=120s
     uninstall podinfo --namespace=web --keep-history --no-hooks --timeout=120s
     rollback podinfo 7 --namespace=web --history-max=10 --timeout=120s
@@ -299,6 +307,7 @@ async fn values_are_in_private_files_and_nowhere_else() {
     HELM_NO_PLUGINS=1
     HELM_PLUGINS=RUN/plugins
     HELM_REGISTRY_CONFIG=/etc/registry.json
+    KUBECACHEDIR=RUN/kube
     KUBECONFIG=/etc/kubeconfig
     PATH=/usr/bin:/bin
     TOKEN=x
