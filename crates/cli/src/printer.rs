@@ -1,6 +1,6 @@
 //! The one place that writes to the terminal.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is where the program speaks")]
+#![expect(clippy::print_stdout, reason = "this is where the program speaks")]
 
 use crate::exit::CommandError;
 use anstyle::{AnsiColor, Style};

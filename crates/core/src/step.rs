@@ -109,9 +109,9 @@ pub enum WaitFor {
 impl fmt::Display for WaitFor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Ready => "ready",
+            Self::Ready => "is ready",
             Self::Exists => "exists",
-            Self::Deleted => "deleted",
+            Self::Deleted => "is deleted",
         })
     }
 }

@@ -70,7 +70,7 @@ pub async fn uninstall(ctx: &Context) -> Result<(), PhaseError> {
     ctx.helm().uninstall(&UninstallRequest::new(ctx.release(), ctx.timeout()), ctx.cancel()).await?;
     ctx.doing("waiting until its objects are gone");
     pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| {
-        ctx.doing(words::progress(progress))
+        ctx.doing(words::progress(progress));
     })
     .await?;
     Ok(())
@@ -160,7 +160,7 @@ pub async fn delete(ctx: &Context, objects: &[ObjectRef], timeout: Duration) -> 
     }
     let deadline = Instant::now() + timeout;
     pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| {
-        ctx.doing(words::progress(progress))
+        ctx.doing(words::progress(progress));
     })
     .await?;
     Ok(())
@@ -206,7 +206,7 @@ pub async fn wait(
         WaitFor::Ready => pilothouse_kube::wait_ready(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?,
         WaitFor::Exists => pilothouse_kube::wait_exists(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?,
         WaitFor::Deleted => {
-            pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?
+            pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?;
         }
     }
     Ok(())

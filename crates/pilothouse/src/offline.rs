@@ -52,7 +52,10 @@ impl Offline {
             let yaml = serde_saphyr::to_string(&object)
                 .map_err(|error| vec![Finding::new(Class::BadInput, code::CHART_TEMPLATE_FAILED, info.key(), error)])?;
             let source = doc.source.map(|source| format!("# Source: {source}\n")).unwrap_or_default();
-            text.push_str(&format!("---\n{source}{}\n", yaml.trim_end()));
+            text.push_str("---\n");
+            text.push_str(&source);
+            text.push_str(yaml.trim_end());
+            text.push('\n');
         }
         Ok(text)
     }

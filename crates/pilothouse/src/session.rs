@@ -61,6 +61,15 @@ impl Session {
         Arc::new(Self { cluster, helm, driver, cancel, redactor, chart_cache, command_env, grace, target })
     }
 
+    /// What it stands on, in one line: `Kubernetes v1.36.2, helm 4.2.4`. The cluster is named once it was asked.
+    pub fn describe(&self) -> String {
+        let helm = format!("helm {}", self.helm.version());
+        match self.target.get() {
+            Some(target) => format!("Kubernetes {}, {helm}", target.kube_version),
+            None => helm,
+        }
+    }
+
     /// What charts are rendered for. Asked of the cluster once.
     ///
     /// # Errors

@@ -1,9 +1,16 @@
 //! Charts nobody here owns, through real helm 3 and 4 on a real control plane.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a failed set-up should end the test; steps are told")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a failed set-up should end the test; steps are told"
+)]
 
 #[path = "../../../examples/aws-vpc-cni/chart.rs"]
+#[expect(unreachable_pub, reason = "an example is public to whoever copies it")]
 mod aws_vpc_cni;
 #[path = "../../../examples/prometheus-operator/chart.rs"]
+#[expect(unreachable_pub, reason = "an example is public to whoever copies it")]
 mod prometheus_operator;
 
 use aws_vpc_cni::AwsVpcCni;

@@ -1,5 +1,5 @@
 //! The lifecycle on a cluster and a helm in memory, where every call can be made to fail.
-#![expect(clippy::unwrap_used, reason = "a failed set-up should end the test")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a failed set-up should end the test")]
 
 use async_trait::async_trait;
 use pilothouse::{

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A cluster in memory that serves a handful of kinds. Objects are what was put in; nothing happens to them by itself.
 /// Every call can be made to fail.
+#[derive(Default)]
 pub struct FakeCluster {
     objects: Mutex<BTreeMap<Key, Value>>,
     /// The calls, and which of them fails.
@@ -20,12 +21,6 @@ pub struct FakeCluster {
 }
 
 type Key = (String, Option<String>, String);
-
-impl Default for FakeCluster {
-    fn default() -> Self {
-        Self { objects: Mutex::default(), failures: Failures::default() }
-    }
-}
 
 impl FakeCluster {
     /// Puts an object in, in place of one of the same kind, namespace and name.

@@ -53,9 +53,10 @@ impl FakeHelm {
     }
 
     fn record(&self, release: &ReleaseKey, status: RevisionStatus) {
-        let revision = (1..)
-            .find(|n| self.cluster.object("Secret", Some(&release.namespace), &secret_name(release, *n)).is_none());
-        let revision = revision.unwrap_or(1);
+        let mut revision = 1;
+        while self.cluster.object("Secret", Some(&release.namespace), &secret_name(release, revision)).is_some() {
+            revision += 1;
+        }
         self.cluster.put(release_secret(release, revision, status, &self.chart_version, &self.manifest));
         if status == RevisionStatus::Deployed {
             self.supersede(release, revision);

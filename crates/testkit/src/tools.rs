@@ -31,7 +31,7 @@ pub async fn obtain(tools: &[Tool]) -> Obtained {
 /// When it cannot be obtained.
 pub async fn helm(tool: Tool) -> PathBuf {
     let obtained = obtain(&[tool]).await;
-    obtained.path(tool).map(PathBuf::from).unwrap_or_else(|| panic!("{} was not obtained", tool.name()))
+    obtained.path(tool).map_or_else(|| panic!("{} was not obtained", tool.name()), PathBuf::from)
 }
 
 /// One control plane for all tests of a binary. It lives on a runtime of its own, since the runtime of a test ends with the

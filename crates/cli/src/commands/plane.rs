@@ -204,7 +204,7 @@ fn list(settings: &Settings) -> Result<Exit, CommandError> {
             printer::out(line(name, status));
         }
     } else {
-        printer::json(&Value::from_iter(planes.iter().map(|(name, status)| as_json(name, status))));
+        printer::json(&planes.iter().map(|(name, status)| as_json(name, status)).collect());
     }
     Ok(Exit::Done)
 }
@@ -249,6 +249,7 @@ fn as_json(name: &str, status: &PlaneStatus) -> Value {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 fn registry(error: RegistryError) -> CommandError {
     let exit = match &error {
         RegistryError::NameTaken { .. } | RegistryError::Unknown { .. } | RegistryError::BadName { .. } => {

@@ -47,8 +47,8 @@ pub(crate) async fn rehearse(
     };
     let plane = plane.map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
     started.done(&format!("control plane Kubernetes at {}", plane.url()));
-    let place = Place { connection: ConnectOptions::kubeconfig(plane.kubeconfig()), helm };
-    let result = rehearsed(settings, &stack, place, cancel).await;
+    let there = Place { connection: ConnectOptions::kubeconfig(plane.kubeconfig()), helm };
+    let result = rehearsed(settings, &stack, there, cancel).await;
     let broken = plane.check();
     plane.stop().await;
     let exit = result?;

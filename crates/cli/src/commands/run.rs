@@ -1,7 +1,7 @@
 //! What apply, destroy, validate and rehearse have in common: a run with its report.
 
 use crate::exit::{CommandError, Exit};
-use crate::printer;
+use crate::printer::{self, FAINT, STRONG, paint};
 use crate::report::{Lines, Live, summary};
 use crate::settings::Settings;
 use pilothouse::{HelmChart, Session};
@@ -21,6 +21,7 @@ pub(crate) struct Run<'a> {
 /// Runs and reports: lines as it goes, then what became of each release; or one JSON document at the end.
 pub(crate) async fn run(settings: &Settings, run: Run<'_>) -> RunOutcome {
     let mut report = Report::new(settings);
+    report.begin(&run);
     let id = RunId(Uuid::now_v7());
     let outcome = pilothouse::run(&run.stack.name, id, &run.charts, run.session, |event| report.see(event)).await;
     report.finish(&outcome);
@@ -30,6 +31,7 @@ pub(crate) async fn run(settings: &Settings, run: Run<'_>) -> RunOutcome {
 /// Runs only the validate phase of every release, and reports in the same way.
 pub(crate) async fn validate(settings: &Settings, run: Run<'_>) -> RunOutcome {
     let mut report = Report::new(settings);
+    report.begin(&run);
     let id = RunId(Uuid::now_v7());
     let outcome = pilothouse::validate(&run.stack.name, id, &run.charts, run.session, |event| report.see(event)).await;
     report.finish(&outcome);
@@ -54,6 +56,19 @@ impl Report {
             events: Vec::new(),
             elapsed_ms: 0,
         }
+    }
+
+    /// What is run, where, and with which helm.
+    fn begin(&self, run: &Run<'_>) {
+        if !self.human {
+            return;
+        }
+        let releases = match run.charts.len() {
+            1 => "1 release".to_owned(),
+            n => format!("{n} releases"),
+        };
+        let on = run.session.describe();
+        printer::out(format!("{}  {}", paint(STRONG, &run.stack.name), paint(FAINT, format!("{releases}, {on}"))));
     }
 
     fn see(&mut self, event: &Event) {

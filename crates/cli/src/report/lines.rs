@@ -26,13 +26,16 @@ impl Lines {
                 self.inside.clear();
                 Vec::new()
             }
-            EventKind::StepStarted { .. } => Vec::new(),
+            EventKind::StepStarted { description, .. } => {
+                self.inside.push(format!("      - {description}"));
+                Vec::new()
+            }
             EventKind::StepFinished { .. } => Vec::new(),
             EventKind::Said { note, text, .. } => {
                 match note {
                     Note::Doing => {}
-                    Note::Info => self.inside.push(format!("      {text}")),
-                    Note::Warning => self.inside.push(format!("      {} {text}", paint(WARN, "warning:"))),
+                    Note::Info => self.inside.push(format!("        {text}")),
+                    Note::Warning => self.inside.push(format!("        {} {text}", paint(WARN, "warning:"))),
                 }
                 Vec::new()
             }
@@ -41,15 +44,14 @@ impl Lines {
                 lines.append(&mut self.inside);
                 lines
             }
-            EventKind::ReleaseFinished { release, outcome, elapsed_ms } => match outcome {
+            EventKind::ReleaseFinished { outcome, .. } => match outcome {
                 ReleaseOutcome::Skipped { reason } => vec![format!("  skipped: {reason}")],
-                // The summary names it, with the reason.
-                ReleaseOutcome::NotStarted { .. } => Vec::new(),
-                // Refused before it began: there is no line of its own yet.
-                ReleaseOutcome::Refused { .. } if *elapsed_ms == 0 => {
-                    vec![String::new(), paint(STRONG, release), format!("  {}", paint(BAD, "input is wrong"))]
-                }
-                _ => Vec::new(),
+                // The summary tells these, with all there is to say.
+                ReleaseOutcome::Done { .. }
+                | ReleaseOutcome::NotStarted { .. }
+                | ReleaseOutcome::Refused { .. }
+                | ReleaseOutcome::Failed(_)
+                | ReleaseOutcome::Interrupted { .. } => Vec::new(),
             },
         }
     }

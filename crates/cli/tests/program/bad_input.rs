@@ -1,7 +1,9 @@
 //! Bad input of every kind: a clear error, exit code 2, and no write to the cluster.
 
 use crate::support::{World, fake_helm, plane, settings, writes};
+use pilothouse_testkit::fixture_chart;
 use rstest::rstest;
+use std::process::Command;
 
 /// One release besides which something is wrong; it would be deployed first.
 fn stack(second: &str) -> String {
@@ -36,7 +38,7 @@ fn is_told_and_nothing_is_changed(#[case] stack: String) {
     let world = World::with_stack(&stack);
     std::fs::create_dir(world.path("a-folder")).unwrap();
     world.write("broken.yaml", "a: [1, 2\n");
-    let whole = flate(b"not a whole archive, since it is cut off here");
+    let whole = packaged();
     std::fs::write(world.path("cut.tgz"), &whole[..whole.len() / 2]).unwrap();
     let transcript = world.transcript(&mut world.on_plane(&["apply", "--yes"]));
     let case =
@@ -46,11 +48,11 @@ fn is_told_and_nothing_is_changed(#[case] stack: String) {
     assert_eq!(writes("bad-input"), [""; 0]);
 }
 
-fn flate(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write;
-    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
-    gzip.write_all(&bytes.repeat(100)).unwrap();
-    gzip.finish().unwrap()
+/// A chart as `helm package` would make it.
+fn packaged() -> Vec<u8> {
+    let tar = Command::new("tar").args(["-cz", "operator-1"]).current_dir(fixture_chart("")).output().unwrap();
+    assert!(tar.status.success());
+    tar.stdout
 }
 
 const GOOD: &str =

@@ -98,7 +98,11 @@ pub(crate) fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"( +)\d+\.\d s\b", " N s");
     settings.add_filter(r"( +)\d+ s\b", " N s");
-    settings.add_filter(r"(web|operator|demo|podinfo)-[0-9a-f]{6,10}-[a-z0-9]{5}\b", "$1-POD");
+    // The names of pods, how often something happened so far, and which events there are already.
+    settings.add_filter(r"\b(node-agent|podinfo-[0-9a-f]+)-[a-z0-9]{5}\b", "$1-POD");
+    settings.add_filter(r"\d+ restarts?", "N restarts");
+    settings.add_filter(r"(?m)^      event on .*\n", "");
+    settings.add_filter(r"helm \d+\.\d+\.\d+\b", "helm VERSION");
     settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
     settings
 }

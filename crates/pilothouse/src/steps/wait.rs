@@ -13,7 +13,7 @@ pub(super) struct Wait(pub(super) WaitStep);
 #[async_trait]
 impl Step for Wait {
     fn describe(&self) -> StepDescription {
-        StepDescription::new(format!("wait until {} is {}", listed(&self.0.objects), self.0.wait_for))
+        StepDescription::new(format!("wait until {} {}", listed(&self.0.objects), self.0.wait_for))
     }
 
     async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
