@@ -1,6 +1,6 @@
 //! Exit codes and errors of the program.
 
-use pilothouse_core::RunVerdict;
+use pilothouse_core::{RunVerdict, error_chain};
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -67,16 +67,8 @@ impl CommandError {
     }
 
     /// An error with all that caused it.
-    pub(crate) fn from_error(exit: Exit, error: &dyn Error) -> Self {
-        let mut lines = vec![error.to_string()];
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let line = error.to_string();
-            if lines.last() != Some(&line) {
-                lines.push(line);
-            }
-            cause = error.source();
-        }
+    pub(crate) fn from_error(exit: Exit, error: &(dyn Error + 'static)) -> Self {
+        let lines = error_chain(error);
         Self { exit, lines, hint: None, problems: None }
     }
 

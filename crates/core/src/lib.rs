@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a clock, a file, the environment or the network; everything can be tested as a table.
 
+mod chain;
 mod chart_info;
 mod cluster_object;
 mod constraint;
@@ -18,6 +19,7 @@ mod state;
 mod step;
 mod version_text;
 
+pub use chain::error_chain;
 pub use chart_info::{
     ChartInfo, ChartRef, ChartSource, CrdPolicy, FailurePolicy, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
 };

@@ -9,6 +9,9 @@ use tar::{Archive, EntryType};
 /// How deep archives in the `charts/` folders of archives are read.
 const MAX_NESTING: usize = 1;
 
+/// Bytes of the tar reader's words that are still worth showing.
+const LONGEST_REASON: usize = 120;
+
 /// Reads an archive to its end, so that damage is found wherever it is. Helm's limits and rules apply.
 ///
 /// # Errors
@@ -63,6 +66,10 @@ fn nested(bytes: &[u8], depth: usize) -> Result<ChartMetadata, String> {
 fn damaged(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "it ends too early".to_owned(),
+        // The tar reader quotes what it cannot read, which may be any bytes at all.
+        _ if error.to_string().chars().any(char::is_control) || error.to_string().len() > LONGEST_REASON => {
+            "it is damaged: what it unpacks to is no tar archive".to_owned()
+        }
         _ => format!("it is damaged: {error}"),
     }
 }

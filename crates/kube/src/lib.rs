@@ -48,7 +48,7 @@ pub use client::{
 };
 pub use cluster::Cluster;
 pub use connect::{ConnectError, ConnectOptions, Credentials};
-pub use crds::{CrdDeletion, DeleteCrdsError, crd_ref, delete_crds, live_custom_resources};
+pub use crds::{crd_ref, live_custom_resources};
 pub use discovery::{Discovery, Resource};
 pub use error::ClusterError;
 pub use evidence::causes;

@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_kube::{
     ApplyOptions, ClusterClient, ClusterError, Discovery, Ended, ListQuery, LogQuery, NotReady, Precondition, Progress,
-    Propagation, ServerVersion, adopt, causes, delete_crds, ownership_conflicts, restart, statuses, wait_deleted,
-    wait_ready,
+    Propagation, ServerVersion, adopt, causes, ownership_conflicts, restart, statuses, wait_deleted, wait_ready,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -232,7 +231,6 @@ fn futures_can_move_between_threads() {
     send(&adopt(script, &[], &release));
     send(&ownership_conflicts(script, &[], &release));
     send(&causes(script, &[]));
-    send(&delete_crds(script, &[], pilothouse_kube::CrdDeletion::Unused));
     send(&restart(script, &[], "a", jiff::Timestamp::UNIX_EPOCH));
     send(&async { wait_ready(script, &[], Instant::now(), &token, |_| {}).await });
     send(&pilothouse_kube::Cluster::connect(pilothouse_kube::ConnectOptions::in_cluster()));

@@ -1,12 +1,12 @@
 //! What a phase is handed.
 
 use crate::emitter::Emitter;
-use crate::error::chain;
 use crate::observe::{self, Observed};
 use crate::prepare::{self, Prepared};
 use crate::session::Session;
 use pilothouse_core::{
-    ChartInfo, Decision, EventKind, HelmAction, Note, Payload, Phase, Redactor, ReleaseKey, lenient_version,
+    ChartInfo, Decision, EventKind, HelmAction, Note, Payload, Phase, Redactor, ReleaseKey, error_chain,
+    lenient_version,
 };
 use pilothouse_helm::HelmClient;
 use pilothouse_kube::ClusterClient;
@@ -162,6 +162,6 @@ impl Context {
 
     /// An error with all that caused it in one line, redacted.
     pub(crate) fn error_text(&self, error: &(dyn Error + 'static)) -> String {
-        self.redactor.redact(&chain(error).join(": "))
+        self.redactor.redact(&error_chain(error).join(": "))
     }
 }

@@ -1,7 +1,7 @@
 //! Why a phase failed.
 
 use crate::words;
-use pilothouse_core::{Finding, PayloadError};
+use pilothouse_core::{Finding, PayloadError, error_chain};
 use pilothouse_helm::{ChartError, DecodeError, HelmError, ValuesError};
 use pilothouse_kube::{AdoptError, ClusterError, Ended, NotReady, ObjectError};
 use pilothouse_process::SpawnError;
@@ -137,22 +137,8 @@ impl PhaseError {
 
     /// The text of this error and of all that caused it, outermost first, without repetitions.
     pub fn chain(&self) -> Vec<String> {
-        chain(self)
+        error_chain(self)
     }
-}
-
-/// The text of an error and of all that caused it, outermost first, without repetitions.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
-    let mut lines = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let line = error.to_string();
-        if lines.last() != Some(&line) {
-            lines.push(line);
-        }
-        cause = error.source();
-    }
-    lines
 }
 
 fn list(findings: &[Finding]) -> String {

@@ -3,11 +3,11 @@
 
 use crate::chart::HelmChart;
 use crate::context::Context;
-use crate::error::{PhaseError, chain};
+use crate::error::PhaseError;
 use crate::session::Target;
 use pilothouse_core::{
     ChartInfo, Class, Finding, HelmAction, KubeVersionFrom, Payload, Phase, Redactor, SetValue, ValueSource,
-    VersionConstraint, check_namespace, check_release_name, code, kube_version_fits,
+    VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits,
 };
 use pilothouse_helm::{
     ChartError, HelmClient, RenderedDoc, ResolvedChart, TemplateRequest, Values, resolve_chart, split_manifests,
@@ -50,7 +50,7 @@ pub(crate) struct Place<'a> {
 
 impl Place<'_> {
     fn text(&self, error: &(dyn Error + 'static)) -> String {
-        self.redactor.redact(&chain(error).join(": "))
+        self.redactor.redact(&error_chain(error).join(": "))
     }
 }
 

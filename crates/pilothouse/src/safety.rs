@@ -49,21 +49,42 @@ async fn what_is_lost(ctx: &Context, object: &ObjectRef) -> Result<Option<(&'sta
         "CustomResourceDefinition" => {
             let Some(crd) = ctx.cluster().get(object).await? else { return Ok(None) };
             let others = foreign_resources(ctx, &crd).await?;
-            Ok((others > 0).then(|| (code::CRD_IN_USE, format!("deleting it deletes its {others} custom resources"))))
+            Ok((!others.is_empty()).then(|| (code::CRD_IN_USE, in_use(&others))))
         }
         _ => Ok(None),
     }
 }
 
-/// How many custom resources of a definition exist that do not go with the release anyway when it is destroyed.
-async fn foreign_resources(ctx: &Context, crd: &Value) -> Result<usize, ClusterError> {
-    let Some(facts) = crd_facts(crd) else { return Ok(0) };
-    let resources = match live_custom_resources(ctx.cluster(), &facts).await {
-        // A definition that was never established has no resources.
-        Err(ClusterError::NotServed { .. }) => return Ok(0),
-        resources => resources?,
-    };
+/// The custom resources of a definition that do not go with the release anyway when it is destroyed.
+async fn foreign_resources(ctx: &Context, crd: &Value) -> Result<Vec<ObjectRef>, ClusterError> {
+    let Some(facts) = crd_facts(crd) else { return Ok(Vec::new()) };
+    // A definition that was never served has no resources. One that is not served now may well have some.
+    if facts.stored_versions.is_empty() || names_refused(crd) {
+        return Ok(Vec::new());
+    }
+    let resources = live_custom_resources(ctx.cluster(), &facts).await?;
     let destroyed = ctx.info().action == HelmAction::Destroy;
     let release = ctx.release();
-    Ok(resources.iter().filter(|(_, owner)| !(destroyed && owner.is(&release))).count())
+    let foreign = resources.into_iter().filter(|(_, owner)| !(destroyed && owner.is(&release)));
+    Ok(foreign.map(|(object, _)| object).collect())
+}
+
+/// Whether the names of a definition are taken by another one, so that it was never served.
+fn names_refused(crd: &Value) -> bool {
+    let conditions = crd.pointer("/status/conditions").and_then(Value::as_array);
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "NamesAccepted" && condition["status"] == "False")
+}
+
+fn in_use(resources: &[ObjectRef]) -> String {
+    const NAMED: usize = 3;
+    let names: Vec<String> = resources.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = if resources.len() > NAMED { ", ..." } else { "" };
+    let count = match resources.len() {
+        1 => "1 custom resource".to_owned(),
+        n => format!("{n} custom resources"),
+    };
+    format!("deleting it deletes {count} of it: {}{more}", names.join(", "))
 }

@@ -163,7 +163,10 @@ async fn kube_prometheus_stack(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
     let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
     assert_eq!(
         told,
-        ["CustomResourceDefinition servicemonitors.monitoring.coreos.com: deleting it deletes its 1 custom resources"]
+        [
+            "CustomResourceDefinition servicemonitors.monitoring.coreos.com: deleting it deletes 1 custom resource of it: \
+             ServiceMonitor default/somebodys"
+        ]
     );
     assert!(world.get("apps/v1", "Deployment", Some("monitoring"), "kube-prometheus-stack-operator").await.is_some());
 

@@ -3,8 +3,8 @@
 use crate::{apply, definition, deployment, namespace};
 use pilothouse_core::{HelmOwner, ObjectRef, ReleaseKey, adoption_patch, crd_facts, helm_owner};
 use pilothouse_kube::{
-    AdoptError, Adoption, Cluster, ClusterClient, Conflict, CrdDeletion, DeleteCrdsError, Holder, Precondition, adopt,
-    crd_ref, delete_crds, live_custom_resources, ownership_conflicts, restart, wait_deleted, wait_ready,
+    AdoptError, Adoption, Cluster, ClusterClient, Conflict, Holder, Precondition, adopt, crd_ref,
+    live_custom_resources, ownership_conflicts, restart, wait_ready,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -140,13 +140,4 @@ pub(crate) async fn definitions_in_use(cluster: &Cluster) {
     let live = live_custom_resources(cluster, &facts).await.unwrap();
     assert_eq!(live.len(), 1);
     assert_eq!((live[0].0.to_string(), &live[0].1), ("Gadget defining/a".to_owned(), &HelmOwner::Release(owner)));
-
-    let names: Vec<String> = crds.iter().map(|crd| crd.name.clone()).chain(["no.such".to_owned()]).collect();
-    let refused = delete_crds(cluster, &names, CrdDeletion::Unused).await.unwrap_err();
-    assert_eq!(refused.to_string(), "refused: gadgets.defining.example.com has 1 custom resources (Gadget defining/a)");
-    assert!(matches!(refused, DeleteCrdsError::InUse { .. }));
-    assert!(cluster.get(&crds[1]).await.unwrap().is_some(), "nothing is deleted when one is refused");
-    let begun = delete_crds(cluster, &names, CrdDeletion::WithCustomResources).await.unwrap();
-    assert_eq!(begun, crds);
-    wait_deleted(cluster, &crds, soon(), &token, |_| {}).await.unwrap();
 }
