@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use pilothouse::{
-    AdoptStep, ChartInfo, ChartRef, Context, HelmChart, Namespace, ObjectRef, On, Payload, PayloadKey, Phase,
-    PhaseError, SetValue, Step, StepKind, StepSpec, built_in, defaults,
+    AdoptStep, ChartInfo, ChartRef, Context, HelmAction, HelmChart, Namespace, ObjectRef, On, Payload, PayloadKey,
+    Phase, PhaseError, SetValue, Step, StepKind, StepSpec, built_in, defaults,
 };
 use std::sync::Arc;
 
@@ -18,13 +18,14 @@ pub struct AwsVpcCni {
 
 impl AwsVpcCni {
     /// The release in namespace `kube-system`, from this chart.
-    pub fn new(chart: ChartRef) -> Self {
+    pub fn new(chart: ChartRef, action: HelmAction) -> Self {
         Self {
             info: ChartInfo {
                 name: "aws-vpc-cni".to_owned(),
                 namespace: Namespace::KubeSystem,
                 create_namespace: false,
                 chart,
+                action,
                 values: vec![SetValue::from_payload("originalMatchLabels", "original-selector")],
                 ..ChartInfo::default()
             },
@@ -53,6 +54,9 @@ impl HelmChart for AwsVpcCni {
 
     /// Looks at the live selector, which the chart must keep, before the objects are adopted.
     async fn pre_exec(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
+        if self.info.action == HelmAction::Destroy {
+            return Ok(());
+        }
         let daemon_set = ctx.cluster().resolve(&aws_node("daemonset"), &ctx.release().namespace).await?;
         let live = ctx.cluster().get(&daemon_set).await?;
         let original = live.is_some_and(|live| live.pointer("/spec/selector/matchLabels/k8s-app").is_some());

@@ -20,9 +20,11 @@ Try it without a cluster of your own:
 Exit codes:
   0    done
   1    a release failed
-  2    bad input: the file, a chart, values, helm, the connection; nothing was changed
-  3    refused, because something could be lost or taken over; nothing was changed
-  130  interrupted";
+  2    bad input: the file, a chart, values, helm, the connection
+  3    refused, because something could be lost or taken over
+  130  interrupted
+After 2 and 3 nothing was changed by the release in question; input that can be checked ahead of the
+run is checked for all releases before the first one begins.";
 
 /// What every command understands.
 #[derive(Debug, Args)]

@@ -39,11 +39,18 @@ pub(crate) async fn users(settings: &Settings, connection: &Connection) -> Resul
 
 /// The helm of the user: see [`Settings::helm_program`].
 pub(crate) async fn helm(settings: &Settings) -> Result<PathBuf, CommandError> {
+    if let Some(program) = settings.helm_program() {
+        return Ok(program);
+    }
     let cached = Provisioner::new(settings.provision()).look(&[Tool::Helm4, Tool::Helm3]).await;
     let cached = cached.map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
-    settings.helm_program(|tool| match cached.get(&tool) {
+    let found = [Tool::Helm4, Tool::Helm3].into_iter().find_map(|tool| match cached.get(&tool) {
         Some(Look::Found(installed)) => Some(installed.path.clone()),
         Some(Look::Missing(_)) | None => None,
+    });
+    found.ok_or_else(|| {
+        CommandError::input("there is no helm: neither --helm nor PILOTHOUSE_HELM nor helm on the PATH")
+            .hint("`pilothouse plane install` gets one; see also https://helm.sh/docs/intro/install")
     })
 }
 

@@ -1,6 +1,7 @@
 //! Exit codes and errors of the program.
 
 use pilothouse_core::{RunVerdict, error_chain};
+use serde_json::{Value, json};
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -74,6 +75,16 @@ impl CommandError {
 
     pub(crate) fn problems(problems: pilothouse_config::Problems) -> Self {
         Self { exit: Exit::BadInput, lines: Vec::new(), hint: None, problems: Some(Box::new(problems)) }
+    }
+
+    /// The error as the one document of a machine-readable output.
+    pub(crate) fn as_json(&self) -> Value {
+        json!({
+            "exit_code": self.exit.number(),
+            "error": self.lines,
+            "hint": self.hint,
+            "problems": self.problems.as_ref().map(|problems| json!(problems)),
+        })
     }
 
     #[must_use]

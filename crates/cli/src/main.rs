@@ -30,7 +30,11 @@ fn main() -> ExitCode {
         }
     };
     let exit = runtime.block_on(dispatch(&settings, cli.command)).unwrap_or_else(|error| {
-        printer::error(&error);
+        if settings.human() {
+            printer::error(&error);
+        } else {
+            printer::json(&error.as_json());
+        }
         error.exit
     });
     exit.into()

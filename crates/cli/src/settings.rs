@@ -5,7 +5,7 @@
 use crate::args::{Color, Connection, Global, Output};
 use crate::exit::CommandError;
 use pilothouse_kube::{ConnectOptions, HelmDriver};
-use pilothouse_plane::provision::{ProvisionConfig, Tool};
+use pilothouse_plane::provision::ProvisionConfig;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -117,14 +117,9 @@ impl Settings {
         config
     }
 
-    /// The helm to use with a cluster of the user's own: the one asked for, the one on the PATH, or the newest in the
-    /// cache.
-    pub(crate) fn helm_program(&self, cached: impl Fn(Tool) -> Option<PathBuf>) -> Result<PathBuf, CommandError> {
-        let found = self.helm.clone().or_else(|| self.on_path("helm"));
-        found.or_else(|| cached(Tool::Helm4)).or_else(|| cached(Tool::Helm3)).ok_or_else(|| {
-            CommandError::input("there is no helm: neither --helm nor PILOTHOUSE_HELM nor helm on the PATH")
-                .hint("`pilothouse plane install` gets one; see also https://helm.sh/docs/intro/install")
-        })
+    /// The helm that was asked for, or the one on the PATH.
+    pub(crate) fn helm_program(&self) -> Option<PathBuf> {
+        self.helm.clone().or_else(|| self.on_path("helm"))
     }
 
     fn path_folders(&self) -> Vec<PathBuf> {

@@ -28,13 +28,57 @@ pub(crate) fn load(path: &Path, settings: &Settings) -> Result<Stack, CommandErr
         .map_err(CommandError::problems)
 }
 
-/// Adds consent given on the command line to every release.
+/// Adds consent given on the command line to every release. It must name the namespace of an object where the releases
+/// are in several: consent to one database is none to another of the same name.
 pub(crate) fn add_consent(stack: &mut Stack, consent: &[String]) -> Result<(), CommandError> {
-    let parse =
-        |text: &String| ObjectRef::parse(text).map_err(|error| CommandError::input(format!("--consent: {error}")));
-    let consent: Vec<ObjectRef> = consent.iter().map(parse).collect::<Result<_, _>>()?;
+    let mut namespaces: Vec<&str> = stack.releases.iter().map(|release| release.info.namespace.as_str()).collect();
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    let mut objects = Vec::with_capacity(consent.len());
+    for text in consent {
+        let object = ObjectRef::parse(text).map_err(|error| CommandError::input(format!("--consent: {error}")))?;
+        if object.namespace.is_none() && namespaces.len() > 1 && !lives_in_no_namespace(&object.kind) {
+            let error = format!("--consent {text}: the stack has releases in several namespaces");
+            return Err(CommandError::input(error).hint("name the object as kind/namespace/name"));
+        }
+        objects.push(object);
+    }
     for release in &mut stack.releases {
-        release.info.consent.extend(consent.iter().cloned());
+        release.info.consent.extend(objects.iter().cloned());
     }
     Ok(())
+}
+
+/// The kinds outside of namespaces that consent can be about, as people write them.
+fn lives_in_no_namespace(kind: &str) -> bool {
+    let kind = kind.split('.').next().unwrap_or_default().to_lowercase();
+    let known = ["customresourcedefinition", "crd", "namespace", "ns", "persistentvolume", "pv"];
+    known.iter().any(|name| kind == *name || kind == format!("{name}s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::{ChartInfo, Namespace, ReleaseSpec};
+    use rstest::rstest;
+    use std::collections::BTreeMap;
+
+    fn stack(namespaces: &[&str]) -> Stack {
+        let release = |namespace: &&str| ReleaseSpec {
+            info: ChartInfo { namespace: Namespace::from(*namespace), ..ChartInfo::default() },
+            steps: BTreeMap::new(),
+        };
+        Stack { name: "s".to_owned(), folder: PathBuf::new(), releases: namespaces.iter().map(release).collect() }
+    }
+
+    #[rstest]
+    #[case(&["a", "a"], "pvc/data", true)]
+    #[case(&["a", "b"], "pvc/data", false)]
+    #[case(&["a", "b"], "pvc/a/data", true)]
+    #[case(&["a", "b"], "crd/widgets.example.com", true)]
+    #[case(&["a", "b"], "customresourcedefinitions.apiextensions.k8s.io/widgets.example.com", true)]
+    #[case(&["a"], "data", false)]
+    fn consent_is_about_one_object(#[case] namespaces: &[&str], #[case] consent: &str, #[case] good: bool) {
+        assert_eq!(add_consent(&mut stack(namespaces), &[consent.to_owned()]).is_ok(), good);
+    }
 }

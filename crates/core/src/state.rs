@@ -114,9 +114,10 @@ pub fn determine(seen: &Observation) -> ReleaseState {
             if let Some((deployed, breaking)) = breaking(seen) {
                 return ReleaseState::Breaking { deployed, breaking };
             }
-            match last.status {
-                RevisionStatus::Failed => ReleaseState::Failed { revision: last.revision, last_good },
-                _ => ReleaseState::Deployed { revision: last.revision },
+            if last.status == RevisionStatus::Failed {
+                ReleaseState::Failed { revision: last.revision, last_good }
+            } else {
+                ReleaseState::Deployed { revision: last.revision }
             }
         }
         RevisionStatus::Unknown => {

@@ -87,7 +87,7 @@ pub trait HelmChart: Send + Sync {
         defaults::run_steps(self, Phase::PostExec, ctx, payload).await
     }
 
-    /// Read-only: every object of the release is ready (or gone, when it was destroyed), then the steps.
+    /// Read-only: the release is deployed and every object of it is ready, then the steps. After a destroy: the steps.
     ///
     /// # Errors
     /// What is not as it should be.

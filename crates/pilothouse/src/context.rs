@@ -3,7 +3,7 @@
 use crate::emitter::Emitter;
 use crate::observe::{self, Observed};
 use crate::prepare::{self, Prepared};
-use crate::session::Session;
+use crate::session::{Session, Target};
 use pilothouse_core::{
     ChartInfo, Decision, EventKind, HelmAction, Note, Payload, Phase, Redactor, ReleaseKey, error_chain,
     lenient_version,
@@ -14,8 +14,7 @@ use semver::Version;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tokio::sync::OnceCell;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
@@ -26,11 +25,14 @@ pub struct Context {
     info: ChartInfo,
     emitter: Emitter,
     redactor: Redactor,
-    phase: Mutex<Phase>,
+    phase: Mutex<(Phase, Instant)>,
     adopted: AtomicBool,
-    prepared: OnceCell<Arc<Prepared>>,
-    observed: OnceCell<Arc<Observed>>,
+    prepared: tokio::sync::Mutex<Option<KeptPreparation>>,
+    observed: tokio::sync::Mutex<Option<Arc<Observed>>>,
 }
+
+/// What was prepared, and for which target and payload values.
+type KeptPreparation = (Result<Target, String>, Vec<serde_json::Value>, Arc<Prepared>);
 
 impl Context {
     /// A context for one release, which sends its events to `events`.
@@ -41,10 +43,10 @@ impl Context {
             session,
             info: info.clone(),
             redactor,
-            phase: Mutex::new(Phase::CheckPrerequisites),
+            phase: Mutex::new((Phase::CheckPrerequisites, Instant::now())),
             adopted: AtomicBool::new(false),
-            prepared: OnceCell::new(),
-            observed: OnceCell::new(),
+            prepared: tokio::sync::Mutex::new(None),
+            observed: tokio::sync::Mutex::new(None),
         }
     }
 
@@ -88,6 +90,13 @@ impl Context {
         Duration::from_secs(self.info.timeout_in_seconds)
     }
 
+    /// What is left of [`timeout`](Self::timeout) in the running phase; at least a second, so that what is started can say
+    /// itself that the time is up.
+    pub fn remaining(&self) -> Duration {
+        let since = self.phase.lock().unwrap_or_else(PoisonError::into_inner).1;
+        self.timeout().saturating_sub(since.elapsed()).max(Duration::from_secs(1))
+    }
+
     /// Says what is being done or waited for right now.
     pub fn doing(&self, text: impl AsRef<str>) {
         self.emitter.say(self.phase(), Note::Doing, text.as_ref());
@@ -105,11 +114,11 @@ impl Context {
 
     /// The phase that is running.
     pub fn phase(&self) -> Phase {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
     }
 
     /// Notes that objects were given to the release in this run.
@@ -126,24 +135,44 @@ impl Context {
         &self.emitter
     }
 
-    /// The chart, resolved and rendered, with what is wrong with it. Done once per release and run.
+    /// The chart, resolved and rendered, with what is wrong with it. Done anew when the cluster serves other kinds than
+    /// before (an earlier release may have brought them) or the payload holds other values.
     pub(crate) async fn prepared(&self, payload: &Payload) -> Arc<Prepared> {
-        let prepare = || async {
-            let place = prepare::Place {
-                helm: self.helm(),
-                chart_cache: &self.session.chart_cache,
-                redactor: &self.redactor,
-                cancel: self.cancel(),
-            };
-            let target = self.session.target().await.map_err(|error| self.error_text(&error));
-            Arc::new(prepare::prepare(&place, &self.info, payload, Some(target)).await)
+        let target = self.session.target().await.map_err(|error| self.error_text(&error));
+        let values = prepare::payload_values(&self.info, payload);
+        let mut kept = self.prepared.lock().await;
+        if let Some((for_target, with_values, prepared)) = kept.as_ref()
+            && *for_target == target
+            && *with_values == values
+        {
+            return prepared.clone();
+        }
+        let place = prepare::Place {
+            helm: self.helm(),
+            chart_cache: &self.session.chart_cache,
+            redactor: &self.redactor,
+            cancel: self.cancel(),
         };
-        self.prepared.get_or_init(prepare).await.clone()
+        let known = target.as_ref().map_err(Clone::clone);
+        let prepared = Arc::new(prepare::prepare(&place, &self.info, payload, Some(known)).await);
+        *kept = Some((target, values, prepared.clone()));
+        prepared
     }
 
-    /// What the cluster held when the release's turn came. Read once per release and run.
+    /// What the cluster held when the release's turn came, or after it was last uninstalled here.
     pub(crate) async fn observed(&self) -> Arc<Observed> {
-        self.observed.get_or_init(|| async { Arc::new(observe::observe(self).await) }).await.clone()
+        let kept = self.observed.lock().await.clone();
+        if let Some(observed) = kept {
+            return observed;
+        }
+        let observed = Arc::new(observe::observe(self).await);
+        *self.observed.lock().await = Some(observed.clone());
+        observed
+    }
+
+    /// What was observed does not hold any more.
+    pub(crate) async fn forget_observation(&self) {
+        *self.observed.lock().await = None;
     }
 
     /// What `exec` is going to do, decided once from what was observed.

@@ -3,7 +3,9 @@
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::prepare::Prepared;
-use pilothouse_core::{Class, CrdFacts, CrdPolicy, Finding, ObjectRef, code, crd_facts, object_ref};
+use pilothouse_core::{
+    Class, CrdFacts, CrdPolicy, Finding, HelmOwner, ObjectRef, code, crd_facts, helm_owner, object_ref,
+};
 use pilothouse_helm::Origin;
 use pilothouse_kube::{ApplyOptions, wait_ready};
 use serde_json::Value;
@@ -32,6 +34,12 @@ pub(crate) async fn findings(ctx: &Context, prepared: &Prepared) -> Vec<Finding>
         match ctx.cluster().get(&object).await {
             Ok(None) => {}
             Ok(Some(live)) => {
+                if let HelmOwner::Release(other) = helm_owner(&live)
+                    && other != ctx.release()
+                {
+                    let message = format!("it belongs to release {other}, which brings it along itself");
+                    findings.push(Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &object, message));
+                }
                 findings.extend(crd_facts(&live).and_then(|live| breaks(&object, &live, &wanted)));
             }
             Err(error) => {

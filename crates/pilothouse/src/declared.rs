@@ -33,6 +33,6 @@ impl HelmChart for DeclaredChart {
 
     fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
         let declared = self.spec.steps.get(&phase).map(Vec::as_slice).unwrap_or_default();
-        declared.iter().filter(|step| step.on.includes(self.spec.info.action)).map(steps::built_in).collect()
+        declared.iter().map(steps::built_in).collect()
     }
 }

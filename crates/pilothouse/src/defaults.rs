@@ -5,10 +5,14 @@ use crate::context::Context;
 use crate::crds;
 use crate::error::PhaseError;
 use crate::helpers;
-use crate::prepare;
-use crate::stored;
+use crate::prepare::{self, Pass, Prepared};
+use crate::steps::steps_of;
+use crate::stored::{self, NotServed};
 use crate::words;
-use pilothouse_core::{Class, Decision, EventKind, Finding, HelmAction, ObjectRef, Payload, Phase, code, object_ref};
+use pilothouse_core::{
+    Class, Decision, EventKind, Finding, HelmAction, ObjectRef, Payload, Phase, RevisionStatus, code, crd_facts,
+    object_ref,
+};
 use pilothouse_helm::{Origin, UpgradeRequest, Values};
 use pilothouse_kube::{ownership_conflicts, wait_ready};
 use tokio::time::Instant;
@@ -17,7 +21,7 @@ use tokio::time::Instant;
 /// the release and of its namespace; who owns every object; data that would be lost; and what each step says.
 pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Vec<Finding> {
     ctx.doing("checking chart, values and cluster");
-    let mut findings = prepare::input_findings(chart, ctx).await;
+    let mut findings = prepare::input_findings(chart, ctx, Pass::Turn).await;
     if !findings.is_empty() {
         return findings;
     }
@@ -34,11 +38,14 @@ pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context
         }
         HelmAction::Destroy => {}
     }
-    if matches!(observed.decide(ctx.info()), Decision::Reinstall { .. } | Decision::Uninstall) {
+    if matches!(
+        observed.decide(ctx.info()),
+        Decision::Reinstall { .. } | Decision::Uninstall | Decision::FinishUninstallThenInstall
+    ) {
         findings.extend(helpers::uninstall_findings(ctx).await);
     }
     for phase in Phase::ALL {
-        for step in chart.steps(phase) {
+        for step in steps_of(chart, phase) {
             findings.extend(step.check(ctx).await);
         }
     }
@@ -64,7 +71,7 @@ pub async fn run_steps<C: HelmChart + ?Sized>(
     ctx: &Context,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
-    for (index, step) in chart.steps(phase).iter().enumerate() {
+    for (index, step) in steps_of(chart, phase).iter().enumerate() {
         if ctx.cancel().is_cancelled() {
             return Err(PhaseError::Interrupted);
         }
@@ -128,9 +135,13 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         max_history: ctx.info().max_history,
         force: ctx.info().force_upgrade,
         force_conflicts: first && ctx.has_adopted(),
-        ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.timeout())
+        ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.remaining())
     };
     ctx.helm().upgrade_install(&request, ctx.cancel()).await?;
+    if brings_kinds(&prepared) {
+        // Later releases are rendered for what the cluster serves now.
+        ctx.cluster().discovery(true).await?;
+    }
     if ctx.info().recreate_pods && verb == "upgraded" {
         let workloads = |object: &ObjectRef| matches!(object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
         let objects: Vec<ObjectRef> = stored::objects(ctx).await?.into_iter().filter(workloads).collect();
@@ -144,7 +155,8 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
     Ok(format!("{verb} {} {}{crds}", chart.metadata.name, chart.metadata.version))
 }
 
-/// Every object of the release is ready (or gone, when it was destroyed), then the steps.
+/// The release is deployed and every object of it is ready, then the steps. When it was destroyed, only the steps: `exec`
+/// has waited until its objects were gone.
 ///
 /// # Errors
 /// The objects that are not, with their reasons; or the step that failed.
@@ -153,13 +165,24 @@ pub async fn validate<C: HelmChart + ?Sized>(
     ctx: &Context,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
-    if ctx.info().wait && ctx.info().action == HelmAction::Deploy {
-        let objects = stored::objects(ctx).await?;
-        let deadline = Instant::now() + ctx.timeout();
+    if ctx.info().action == HelmAction::Deploy {
+        let record = stored::newest_record(ctx).await?;
+        let record = record.ok_or_else(|| PhaseError::State("the release is not installed".to_owned()))?;
+        if record.info.status != RevisionStatus::Deployed {
+            return Err(PhaseError::State(format!("its newest revision {} is {}", record.version, record.info.status)));
+        }
+        let objects = if ctx.info().wait { stored::objects_of(ctx, &record).await? } else { Vec::new() };
+        let deadline = Instant::now() + ctx.remaining();
         wait_ready(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| ctx.doing(words::progress(progress)))
             .await?;
     }
     run_steps(chart, Phase::Validate, ctx, payload).await
+}
+
+/// Whether the chart's own templates define new kinds; those in `crds/` folders have been seen to already.
+fn brings_kinds(prepared: &Prepared) -> bool {
+    let templates = prepared.rendered.iter().filter(|doc| matches!(doc.origin, Origin::Template));
+    templates.into_iter().any(|doc| crd_facts(&doc.object).is_some())
 }
 
 /// The objects helm will create or change: all that is rendered but hooks and what is in `crds/` folders.
@@ -174,7 +197,7 @@ async fn ownership<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, objects: &[O
     let unreadable = |error: &PhaseError| {
         vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), error.chain().join(": "))]
     };
-    let objects = match stored::complete(ctx, objects.to_vec()).await {
+    let objects = match stored::complete(ctx, objects.to_vec(), NotServed::Skip).await {
         Ok(objects) => objects,
         Err(error) => return unreadable(&error),
     };
@@ -189,7 +212,7 @@ async fn ownership<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, objects: &[O
         Ok(own) => own,
         Err(error) => return unreadable(&error),
     };
-    for step in chart.steps(Phase::PreExec) {
+    for step in steps_of(chart, Phase::PreExec) {
         let description = step.describe();
         for objects in [description.adopts, description.deletes] {
             match helpers::resolve(ctx, &objects).await {

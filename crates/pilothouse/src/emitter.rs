@@ -1,6 +1,6 @@
 //! Where a release's events go.
 
-use pilothouse_core::{EventKind, Note, Phase, Redactor, ReleaseKey};
+use pilothouse_core::{EventKind, Failure, Finding, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Sends events to the one owner of the run, which numbers and stamps them. Text is redacted here, on its way out.
@@ -21,12 +21,102 @@ impl Emitter {
     }
 
     /// Nobody listening any more is no error: the run is over.
-    pub(crate) fn emit(&self, event: EventKind) {
+    pub(crate) fn emit(&self, mut event: EventKind) {
+        match &mut event {
+            EventKind::RunStarted { .. }
+            | EventKind::ReleaseStarted { .. }
+            | EventKind::PhaseStarted { .. }
+            | EventKind::RunFinished { .. } => {}
+            EventKind::StepStarted { description: text, .. }
+            | EventKind::Said { text, .. }
+            | EventKind::PhaseFinished { summary: text, .. } => self.redact(text),
+            EventKind::StepFinished { error, .. } => error.iter_mut().for_each(|text| self.redact(text)),
+            EventKind::ReleaseFinished { outcome, .. } => self.redact_outcome(outcome),
+        }
         let _ = self.to.send(event);
     }
 
     pub(crate) fn say(&self, phase: Phase, note: Note, text: &str) {
-        let text = self.redactor.redact(text);
-        self.emit(EventKind::Said { release: self.release(), phase, note, text });
+        self.emit(EventKind::Said { release: self.release(), phase, note, text: text.to_owned() });
+    }
+
+    /// Redacts an outcome, which also leaves the run beside the events.
+    pub(crate) fn redact_outcome(&self, outcome: &mut ReleaseOutcome) {
+        match outcome {
+            ReleaseOutcome::Done { summary: text }
+            | ReleaseOutcome::Skipped { reason: text }
+            | ReleaseOutcome::NotStarted { reason: text } => self.redact(text),
+            ReleaseOutcome::Refused { findings } => {
+                findings.iter_mut().for_each(|finding| self.redact_finding(finding))
+            }
+            ReleaseOutcome::Failed(failure) => self.redact_failure(failure),
+            ReleaseOutcome::Interrupted { .. } => {}
+        }
+    }
+
+    fn redact_finding(&self, finding: &mut Finding) {
+        self.redact(&mut finding.subject);
+        self.redact(&mut finding.message);
+    }
+
+    fn redact_failure(&self, failure: &mut Failure) {
+        let Failure { phase: _, step, error, causes, on_deploy_failure_error, next } = failure;
+        step.iter_mut().chain(error).chain(on_deploy_failure_error).for_each(|text| self.redact(text));
+        for cause in causes {
+            self.redact(&mut cause.status.message);
+            cause.evidence.iter_mut().for_each(|text| self.redact(text));
+        }
+        match next {
+            NextStep::Left { why: text } | NextStep::RemediationFailed { error: text, .. } => self.redact(text),
+            NextStep::RolledBack { .. } | NextStep::Uninstalled => {}
+        }
+    }
+
+    fn redact(&self, text: &mut String) {
+        *text = self.redactor.redact(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::Class;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    #[test]
+    fn no_event_carries_a_secret() {
+        let (to, mut events) = unbounded_channel();
+        let release = ReleaseKey::new("a", "b");
+        let emitter = Emitter::new(to, release.clone(), Redactor::new(["hunter22"]));
+        let secret = || "it is hunter22".to_owned();
+        let failure = Failure {
+            phase: Phase::Exec,
+            step: Some(secret()),
+            error: vec![secret()],
+            causes: Vec::new(),
+            on_deploy_failure_error: Some(secret()),
+            next: NextStep::Left { why: secret() },
+        };
+        let finding = Finding::new(Class::BadInput, "X", secret(), secret());
+        let outcomes = [
+            ReleaseOutcome::Done { summary: secret() },
+            ReleaseOutcome::Refused { findings: vec![finding] },
+            ReleaseOutcome::Failed(failure),
+        ];
+        for outcome in outcomes {
+            emitter.emit(EventKind::ReleaseFinished { release: release.clone(), outcome, elapsed_ms: 0 });
+        }
+        emitter.say(Phase::Exec, Note::Info, &secret());
+        let phase = Phase::PreExec;
+        emitter.emit(EventKind::StepStarted { release: release.clone(), phase, index: 0, description: secret() });
+        emitter.emit(EventKind::StepFinished { release, phase, index: 0, error: Some(secret()) });
+        drop(emitter);
+        let mut seen = 0;
+        while let Ok(event) = events.try_recv() {
+            let text = serde_json::to_string(&event).unwrap();
+            assert!(text.contains("it is ***") && !text.contains("hunter22"), "{text}");
+            seen += 1;
+        }
+        assert_eq!(seen, 6);
     }
 }

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::crds;
 use crate::error::PhaseError;
 use crate::safety;
-use crate::stored;
+use crate::stored::{self, NotServed};
 use crate::words;
 use jiff::Timestamp;
 use pilothouse_core::{
@@ -49,13 +49,20 @@ pub async fn deployed_chart_version(ctx: &Context) -> Result<Option<Version>, Ph
 /// # Errors
 /// [`PhaseError::Refused`] when data hangs on the release and no consent was given; otherwise what failed.
 pub async fn uninstall_if_breaking_change(ctx: &Context) -> Result<bool, PhaseError> {
-    let observed = ctx.observed().await;
-    match observed.state(ctx.info()) {
-        ReleaseState::Breaking { .. } => {}
-        _ => return Ok(false),
+    match ctx.observed().await.state(ctx.info()) {
+        ReleaseState::Breaking { .. } => {
+            uninstall(ctx).await?;
+            Ok(true)
+        }
+        ReleaseState::Absent
+        | ReleaseState::HalfRemoved
+        | ReleaseState::Failed { .. }
+        | ReleaseState::Deployed { .. } => Ok(false),
+        ReleaseState::Unknown { why } => Err(PhaseError::State(why)),
+        ReleaseState::Locked { revision, status, .. } => Err(PhaseError::State(format!(
+            "revision {revision} is {status}: another operation is in progress, or was killed"
+        ))),
     }
-    uninstall(ctx).await?;
-    Ok(true)
 }
 
 /// Uninstalls the release and waits until what helm deleted is gone. What holds data needs consent.
@@ -63,11 +70,12 @@ pub async fn uninstall_if_breaking_change(ctx: &Context) -> Result<bool, PhaseEr
 /// # Errors
 /// [`PhaseError::Refused`] when data hangs on the release and no consent was given; otherwise what failed.
 pub async fn uninstall(ctx: &Context) -> Result<(), PhaseError> {
-    let deadline = Instant::now() + ctx.timeout();
+    let deadline = Instant::now() + ctx.remaining();
     let objects = deleted_by_uninstall(ctx).await?;
     refuse(safety::deletion_findings(ctx, &objects).await)?;
     ctx.doing("helm uninstall");
-    ctx.helm().uninstall(&UninstallRequest::new(ctx.release(), ctx.timeout()), ctx.cancel()).await?;
+    ctx.helm().uninstall(&UninstallRequest::new(ctx.release(), ctx.remaining()), ctx.cancel()).await?;
+    ctx.forget_observation().await;
     ctx.doing("waiting until its objects are gone");
     pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| {
         ctx.doing(words::progress(progress));
@@ -89,7 +97,7 @@ pub(crate) async fn deleted_by_uninstall(ctx: &Context) -> Result<Vec<ObjectRef>
     let Some(record) = stored::newest_record(ctx).await? else { return Ok(Vec::new()) };
     let objects = stored::manifest_objects(&record)?;
     let deleted = objects.iter().filter(|object| !keeps_on_uninstall(object)).filter_map(object_ref);
-    stored::complete(ctx, deleted.collect()).await
+    stored::complete(ctx, deleted.collect(), NotServed::Skip).await
 }
 
 /// Gives existing objects to the release: exactly Helm's three ownership keys on exactly these objects. One that does

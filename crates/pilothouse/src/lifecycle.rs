@@ -7,7 +7,7 @@ use crate::evidence;
 use crate::remediation;
 use crate::transition::{Ended, Transition, next};
 use crate::words;
-use pilothouse_core::{EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase, ReleaseOutcome};
+use pilothouse_core::{Decision, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase, ReleaseOutcome};
 use std::time::{Duration, Instant};
 
 /// Carries a release through its lifecycle and reports every phase as events.
@@ -15,10 +15,11 @@ pub(crate) async fn run<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload
     let info = chart.chart_info();
     let begun = Instant::now();
     ctx.emitter().emit(EventKind::ReleaseStarted { release: info.key(), action: info.action });
-    let outcome = match info.action {
+    let mut outcome = match info.action {
         HelmAction::Skip => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
         HelmAction::Deploy | HelmAction::Destroy => phases(chart, ctx, payload).await,
     };
+    ctx.emitter().redact_outcome(&mut outcome);
     finished(ctx, &outcome, begun);
     outcome
 }
@@ -125,7 +126,7 @@ pub(crate) async fn validate_only<C: HelmChart + ?Sized>(chart: &C, ctx: &Contex
     let info = chart.chart_info();
     let begun = Instant::now();
     ctx.emitter().emit(EventKind::ReleaseStarted { release: info.key(), action: info.action });
-    let outcome = match info.action {
+    let mut outcome = match info.action {
         HelmAction::Skip => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
         HelmAction::Deploy | HelmAction::Destroy => {
             let phase = Phase::Validate;
@@ -138,6 +139,7 @@ pub(crate) async fn validate_only<C: HelmChart + ?Sized>(chart: &C, ctx: &Contex
             }
         }
     };
+    ctx.emitter().redact_outcome(&mut outcome);
     finished(ctx, &outcome, begun);
     outcome
 }
@@ -162,6 +164,12 @@ async fn check_ended<C: HelmChart + ?Sized>(
     }
     if chart.chart_info().dry_run {
         so_far.summary = format!("dry run: would {}", words::decision(&ctx.decision().await));
+        return (Ended::Complete, so_far.summary.clone());
+    }
+    if chart.chart_info().action == HelmAction::Deploy
+        && let Decision::Nothing { why } = ctx.decision().await
+    {
+        so_far.summary = why;
         return (Ended::Complete, so_far.summary.clone());
     }
     (Ended::Well, String::new())

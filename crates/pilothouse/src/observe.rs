@@ -48,7 +48,12 @@ pub(crate) async fn observe(ctx: &Context) -> Observed {
         && let Some(last) = revisions.as_ref().ok().and_then(|revisions| newest_good(revisions))
     {
         match stored::record(ctx, last).await {
-            Ok(record) => deployed = record,
+            Ok(Some(record)) if lenient_version(record.chart_version()).is_none() => {
+                revisions =
+                    Err(format!("the deployed chart has the version `{}`, which is not one", record.chart_version()));
+            }
+            Ok(Some(record)) => deployed = Some(record),
+            Ok(None) => revisions = Err("helm's record vanished while it was read".to_owned()),
             Err(error) => revisions = Err(ctx.error_text(&error)),
         }
     }
@@ -56,6 +61,11 @@ pub(crate) async fn observe(ctx: &Context) -> Observed {
 }
 
 impl Observed {
+    /// The newest revision there was; 0 when there was none or it could not be told.
+    pub(crate) fn newest_revision(&self) -> u32 {
+        self.revisions.iter().flatten().map(|meta| meta.revision).max().unwrap_or_default()
+    }
+
     /// The state of the release.
     pub(crate) fn state(&self, info: &ChartInfo) -> ReleaseState {
         determine(&Observation {

@@ -5,13 +5,15 @@ use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::session::Target;
+use crate::steps::steps_of;
 use pilothouse_core::{
-    ChartInfo, Class, Finding, HelmAction, KubeVersionFrom, Payload, Phase, Redactor, SetValue, ValueSource,
-    VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits,
+    ChartInfo, ChartSource, Class, Finding, HelmAction, KubeVersionFrom, Payload, Phase, Redactor, SetValue,
+    ValueSource, VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits,
 };
 use pilothouse_helm::{
     ChartError, HelmClient, RenderedDoc, ResolvedChart, TemplateRequest, Values, resolve_chart, split_manifests,
 };
+use serde_json::Value;
 use std::error::Error;
 use std::fmt::Display;
 use std::path::Path;
@@ -54,14 +56,30 @@ impl Place<'_> {
     }
 }
 
-/// What is wrong with the input of a release, before anything is asked of the cluster's state.
-pub(crate) async fn input_findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Vec<Finding> {
+/// When the input is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// Before the run begins, for all releases.
+    Ahead {
+        /// Whether the release is the first one.
+        first: bool,
+    },
+    /// When the release's turn has come.
+    Turn,
+}
+
+/// What is wrong with the input of a release, before anything is asked of the cluster's state. Ahead of the run, a
+/// template that fails is no finding yet, except in the first release: an earlier one may bring the kinds it asks for.
+pub(crate) async fn input_findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, pass: Pass) -> Vec<Finding> {
     let info = chart.chart_info();
     let mut findings = name_findings(info);
     match info.action {
         HelmAction::Deploy => findings.extend(ctx.prepared(&Payload::default()).await.findings.clone()),
         // Uninstalling needs no chart; steps that name the chart's definitions resolve it when they are asked.
         HelmAction::Destroy | HelmAction::Skip => {}
+    }
+    if pass == (Pass::Ahead { first: false }) {
+        findings.retain(|finding| finding.code != code::CHART_TEMPLATE_FAILED);
     }
     findings.extend(step_input_findings(chart).await);
     findings
@@ -71,7 +89,7 @@ pub(crate) async fn input_findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Conte
 pub(crate) async fn step_input_findings<C: HelmChart + ?Sized>(chart: &C) -> Vec<Finding> {
     let mut findings = Vec::new();
     for phase in Phase::ALL {
-        for step in chart.steps(phase) {
+        for step in steps_of(chart, phase) {
             findings.extend(step.check_input().await);
         }
     }
@@ -105,6 +123,14 @@ pub(crate) async fn prepare(
     target: Option<Result<&Target, String>>,
 ) -> Prepared {
     let mut prepared = Prepared::default();
+    if let ChartSource::Repo { url, .. } | ChartSource::Oci(url) = &info.chart.source
+        && place.redactor.redact(url) != *url
+    {
+        let message =
+            "its URL holds credentials, which the process list would show: put them into helm's own configuration";
+        prepared.wrong(code::CHART_INVALID, place.redactor.redact(&info.chart.to_string()), message);
+        return prepared;
+    }
     for path in &info.values_files {
         if let Some(message) = unreadable(path).await {
             prepared.wrong(code::FILE_NOT_READABLE, path.display(), message);
@@ -169,6 +195,8 @@ async fn render(
             Ok(rendered) => prepared.rendered = rendered,
             Err(error) => prepared.wrong(code::CHART_TEMPLATE_FAILED, &subject, place.text(&error)),
         },
+        // A chart may well require the value that is not known yet; it is rendered again when it is.
+        Err(_) if values_are_missing(info, payload) && !place.cancel.is_cancelled() => {}
         Err(error) => {
             let code = if error.is_values_schema() { code::VALUES_INVALID } else { code::CHART_TEMPLATE_FAILED };
             prepared.wrong(code, &subject, place.text(&error));
@@ -176,11 +204,24 @@ async fn render(
     }
 }
 
+fn values_are_missing(info: &ChartInfo, payload: &Payload) -> bool {
+    payload_values(info, payload).iter().any(Value::is_null)
+}
+
+/// The values that come from the payload, in order; null where an entry is not there yet.
+pub(crate) fn payload_values(info: &ChartInfo, payload: &Payload) -> Vec<Value> {
+    let entries = info.values.iter().filter_map(|value| match &value.value {
+        ValueSource::Payload(key) => Some(payload.value(key).cloned().unwrap_or_default()),
+        ValueSource::Auto(_) | ValueSource::String(_) | ValueSource::Json(_) | ValueSource::Sensitive(_) => None,
+    });
+    entries.collect()
+}
+
 /// The info without the values that come from a payload entry that is not there yet.
 fn known(info: &ChartInfo, payload: &Payload) -> ChartInfo {
     let known = |value: &&SetValue| match &value.value {
         ValueSource::Payload(key) => payload.value(key).is_some(),
-        _ => true,
+        ValueSource::Auto(_) | ValueSource::String(_) | ValueSource::Json(_) | ValueSource::Sensitive(_) => true,
     };
     ChartInfo { values: info.values.iter().filter(known).cloned().collect(), ..info.clone() }
 }

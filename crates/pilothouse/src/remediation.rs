@@ -1,8 +1,11 @@
 //! The failure policy: what is done after a failed deploy, once the evidence is safe.
 
 use crate::context::Context;
-use pilothouse_core::{ChartInfo, Decision, FailurePolicy, HelmAction, NextStep, Phase};
+use crate::helpers;
+use crate::stored;
+use pilothouse_core::{ChartInfo, Decision, FailurePolicy, HelmAction, NextStep, Phase, RevisionMeta};
 use pilothouse_helm::{RollbackRequest, UninstallRequest};
+use tokio_util::sync::CancellationToken;
 
 /// What the policy asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,41 +20,94 @@ fn remedy(policy: FailurePolicy, action: HelmAction, failed_in: Phase, decision:
     if action != HelmAction::Deploy {
         return Remedy::Leave("a destroy that failed is left as it is");
     }
-    if matches!(failed_in, Phase::CheckPrerequisites | Phase::PreExec) {
-        return Remedy::Leave("helm had not run");
+    match failed_in {
+        Phase::CheckPrerequisites | Phase::PreExec => return Remedy::Leave("helm had not run"),
+        Phase::Exec | Phase::OnDeployFailure | Phase::PostExec | Phase::Validate => {}
     }
-    let first_install = matches!(
-        decision,
-        Decision::Install | Decision::FinishUninstallThenInstall | Decision::Upgrade { last_good: None }
-    );
-    match (policy, decision) {
-        (FailurePolicy::Leave, _) => Remedy::Leave("on_failure is leave"),
-        (FailurePolicy::Rollback, Decision::Upgrade { last_good: Some(revision) }) => Remedy::Rollback(*revision),
-        (FailurePolicy::Rollback, _) => Remedy::Leave("there is no revision to roll back to"),
-        (FailurePolicy::Uninstall, _) if first_install => Remedy::Uninstall,
-        (FailurePolicy::Uninstall, _) => Remedy::Leave("only a failed first install is uninstalled"),
+    match policy {
+        FailurePolicy::Leave => Remedy::Leave("on_failure is leave"),
+        FailurePolicy::Rollback => match decision {
+            Decision::Upgrade { last_good: Some(revision) } => Remedy::Rollback(*revision),
+            Decision::Upgrade { last_good: None }
+            | Decision::Nothing { .. }
+            | Decision::Stop { .. }
+            | Decision::Install
+            | Decision::FinishUninstallThenInstall
+            | Decision::Reinstall { .. }
+            | Decision::Uninstall => Remedy::Leave("there is no revision to roll back to"),
+        },
+        FailurePolicy::Uninstall => match decision {
+            Decision::Install => Remedy::Uninstall,
+            Decision::Upgrade { .. }
+            | Decision::Nothing { .. }
+            | Decision::Stop { .. }
+            | Decision::FinishUninstallThenInstall
+            | Decision::Reinstall { .. }
+            | Decision::Uninstall => Remedy::Leave("only a first install that failed is uninstalled"),
+        },
+    }
+}
+
+/// Why the release must not be touched although the policy asks for it, by what Helm's records say now. They must show
+/// a revision that this run has written and that nobody is at work on.
+fn untouchable(before: u32, newest: Option<&RevisionMeta>) -> Option<String> {
+    match newest {
+        None => Some("helm has written no revision".to_owned()),
+        Some(newest) if newest.revision <= before => Some("helm has written no revision".to_owned()),
+        Some(newest) if newest.status.is_pending() => {
+            Some(format!("revision {} is {}: another operation may be in progress", newest.revision, newest.status))
+        }
+        Some(_) => None,
     }
 }
 
 /// Carries the policy out, at most once per release and run. Never fails: what goes wrong is part of the answer.
+///
+/// Deletes or writes nothing when the run was interrupted, when helm wrote no revision in this run, and, for an
+/// uninstall, when objects were adopted in this run or data hangs on the release without consent.
 pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase) -> NextStep {
-    let decision = ctx.decision().await;
-    let release = info.key();
-    let (tried, result) = match remedy(info.on_failure, info.action, failed_in, &decision) {
-        Remedy::Leave(why) => return NextStep::Left { why: why.to_owned() },
+    let left = |why: String| NextStep::Left { why };
+    let wanted = match remedy(info.on_failure, info.action, failed_in, &ctx.decision().await) {
+        Remedy::Leave(why) => return left(why.to_owned()),
+        wanted @ (Remedy::Rollback(_) | Remedy::Uninstall) => wanted,
+    };
+    if ctx.cancel().is_cancelled() {
+        return left("the run was interrupted".to_owned());
+    }
+    let newest = match stored::revisions(ctx).await {
+        Ok(revisions) => revisions.into_iter().max_by_key(|meta| meta.revision),
+        Err(error) => return left(format!("helm's records cannot be read: {}", ctx.error_text(&error))),
+    };
+    if let Some(why) = untouchable(ctx.observed().await.newest_revision(), newest.as_ref()) {
+        return left(why);
+    }
+    // helm does not handle signals in a rollback, which would stay pending: it has its own deadline instead.
+    let undisturbed = CancellationToken::new();
+    let (tried, result) = match wanted {
+        Remedy::Leave(why) => return left(why.to_owned()),
         Remedy::Rollback(revision) => {
             ctx.doing(format!("rolling back to revision {revision}"));
-            let request = RollbackRequest::new(release, revision, ctx.timeout());
-            let done = ctx.helm().rollback(&request, ctx.cancel()).await;
+            let request = RollbackRequest {
+                force: info.force_upgrade,
+                max_history: info.max_history,
+                ..RollbackRequest::new(info.key(), revision, ctx.timeout())
+            };
+            let done = ctx.helm().rollback(&request, &undisturbed).await;
             (
                 format!("the rollback to revision {revision}"),
                 done.map(|_| NextStep::RolledBack { to_revision: revision }),
             )
         }
         Remedy::Uninstall => {
+            if ctx.has_adopted() {
+                return left("objects that were adopted would be deleted".to_owned());
+            }
+            let findings = helpers::uninstall_findings(ctx).await;
+            if let Some(finding) = findings.first() {
+                return left(format!("an uninstall would lose data: {finding}"));
+            }
             ctx.doing("uninstalling");
-            let request = UninstallRequest::new(release, ctx.timeout());
-            let done = ctx.helm().uninstall(&request, ctx.cancel()).await;
+            let done = ctx.helm().uninstall(&UninstallRequest::new(info.key(), ctx.timeout()), &undisturbed).await;
             ("the uninstall".to_owned(), done.map(|_| NextStep::Uninstalled))
         }
     };
@@ -61,6 +117,7 @@ pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pilothouse_core::RevisionStatus;
     use rstest::rstest;
 
     const UPGRADE: Decision = Decision::Upgrade { last_good: Some(3) };
@@ -77,8 +134,19 @@ mod tests {
         Remedy::Leave("there is no revision to roll back to")
     )]
     #[case(FailurePolicy::Uninstall, Phase::Exec, Decision::Install, Remedy::Uninstall)]
-    #[case(FailurePolicy::Uninstall, Phase::Exec, Decision::Upgrade { last_good: None }, Remedy::Uninstall)]
-    #[case(FailurePolicy::Uninstall, Phase::Exec, UPGRADE, Remedy::Leave("only a failed first install is uninstalled"))]
+    #[case(
+        FailurePolicy::Uninstall,
+        Phase::Exec,
+        UPGRADE,
+        Remedy::Leave("only a first install that failed is uninstalled")
+    )]
+    #[case(FailurePolicy::Uninstall, Phase::Exec, Decision::Upgrade { last_good: None }, Remedy::Leave("only a first install that failed is uninstalled"))]
+    #[case(
+        FailurePolicy::Uninstall,
+        Phase::Exec,
+        Decision::FinishUninstallThenInstall,
+        Remedy::Leave("only a first install that failed is uninstalled")
+    )]
     fn policies(
         #[case] policy: FailurePolicy,
         #[case] failed_in: Phase,
@@ -92,5 +160,27 @@ mod tests {
     fn a_failed_destroy_is_left() {
         let remedy = remedy(FailurePolicy::Rollback, HelmAction::Destroy, Phase::Exec, &Decision::Uninstall);
         assert_eq!(remedy, Remedy::Leave("a destroy that failed is left as it is"));
+    }
+
+    #[rstest]
+    #[case(3, None, true)]
+    #[case(3, Some((3, RevisionStatus::Deployed)), true)]
+    #[case(3, Some((4, RevisionStatus::PendingUpgrade)), true)]
+    #[case(3, Some((4, RevisionStatus::Failed)), false)]
+    #[case(3, Some((4, RevisionStatus::Deployed)), false)]
+    #[case(0, Some((1, RevisionStatus::Failed)), false)]
+    fn what_must_not_be_touched(
+        #[case] before: u32,
+        #[case] newest: Option<(u32, RevisionStatus)>,
+        #[case] expected: bool,
+    ) {
+        let newest = newest.map(|(revision, status)| RevisionMeta {
+            namespace: String::new(),
+            name: String::new(),
+            revision,
+            status,
+            written_at: None,
+        });
+        assert_eq!(untouchable(before, newest.as_ref()).is_some(), expected);
     }
 }

@@ -3,11 +3,11 @@
 use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::lifecycle::{self, millis};
-use crate::prepare;
+use crate::prepare::{self, Pass};
 use crate::session::Session;
 use futures::StreamExt;
 use jiff::Timestamp;
-use pilothouse_core::{Event, EventKind, HelmAction, Payload, ReleaseOutcome, RunId, RunOutcome, RunVerdict};
+use pilothouse_core::{Event, EventKind, HelmAction, Payload, Phase, ReleaseOutcome, RunId, RunOutcome, RunVerdict};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -117,13 +117,20 @@ async fn wrong_input(
     contexts: &[Context],
     events: &UnboundedSender<EventKind>,
 ) -> Option<RunOutcome> {
-    let checks = charts.iter().zip(contexts).map(|(chart, ctx)| async move {
+    let checks = charts.iter().zip(contexts).enumerate().map(|(i, (chart, ctx))| async move {
         match chart.chart_info().action {
             HelmAction::Skip => Vec::new(),
-            HelmAction::Deploy | HelmAction::Destroy => prepare::input_findings(chart.as_ref(), ctx).await,
+            HelmAction::Deploy | HelmAction::Destroy => {
+                prepare::input_findings(chart.as_ref(), ctx, Pass::Ahead { first: i == 0 }).await
+            }
         }
     });
     let findings: Vec<_> = futures::stream::iter(checks).buffered(SIDE_BY_SIDE).collect().await;
+    if contexts.iter().any(|ctx| ctx.cancel().is_cancelled()) {
+        let phase = Phase::CheckPrerequisites;
+        let interrupted = contexts.iter().map(|ctx| (ctx.release(), ReleaseOutcome::Interrupted { phase }));
+        return Some(RunOutcome { releases: interrupted.collect() });
+    }
     if findings.iter().all(Vec::is_empty) {
         return None;
     }
@@ -133,7 +140,8 @@ async fn wrong_input(
         let outcome = if findings.is_empty() {
             not_started(ctx, "the input of another release is wrong".to_owned(), events)
         } else {
-            let outcome = ReleaseOutcome::Refused { findings };
+            let mut outcome = ReleaseOutcome::Refused { findings };
+            ctx.emitter().redact_outcome(&mut outcome);
             let finished = EventKind::ReleaseFinished { release: key.clone(), outcome: outcome.clone(), elapsed_ms: 0 };
             let _ = events.send(finished);
             outcome

@@ -1,6 +1,7 @@
 //! What must not be lost by accident: deletions that take data with them need consent for each object.
 
 use crate::context::Context;
+use crate::error::PhaseError;
 use crate::helpers;
 use pilothouse_core::{Class, Finding, HelmAction, ObjectRef, code, crd_facts};
 use pilothouse_kube::{ClusterError, live_custom_resources};
@@ -33,7 +34,7 @@ pub(crate) async fn deletion_findings(ctx: &Context, objects: &[ObjectRef]) -> V
 }
 
 /// What would be lost with this object, if anything.
-async fn what_is_lost(ctx: &Context, object: &ObjectRef) -> Result<Option<(&'static str, String)>, ClusterError> {
+async fn what_is_lost(ctx: &Context, object: &ObjectRef) -> Result<Option<(&'static str, String)>, PhaseError> {
     match object.kind.as_str() {
         "PersistentVolumeClaim" | "PersistentVolume" | "Namespace" => {
             let live = match ctx.cluster().get(object).await {
@@ -56,17 +57,20 @@ async fn what_is_lost(ctx: &Context, object: &ObjectRef) -> Result<Option<(&'sta
 }
 
 /// The custom resources of a definition that do not go with the release anyway when it is destroyed.
-async fn foreign_resources(ctx: &Context, crd: &Value) -> Result<Vec<ObjectRef>, ClusterError> {
+async fn foreign_resources(ctx: &Context, crd: &Value) -> Result<Vec<ObjectRef>, PhaseError> {
     let Some(facts) = crd_facts(crd) else { return Ok(Vec::new()) };
     // A definition that was never served has no resources. One that is not served now may well have some.
     if facts.stored_versions.is_empty() || names_refused(crd) {
         return Ok(Vec::new());
     }
     let resources = live_custom_resources(ctx.cluster(), &facts).await?;
-    let destroyed = ctx.info().action == HelmAction::Destroy;
-    let release = ctx.release();
-    let foreign = resources.into_iter().filter(|(_, owner)| !(destroyed && owner.is(&release)));
-    Ok(foreign.map(|(object, _)| object).collect())
+    // What the uninstall of this release deletes anyway; after it, nothing.
+    let doomed = match ctx.info().action {
+        HelmAction::Destroy => helpers::deleted_by_uninstall(ctx).await?,
+        HelmAction::Deploy | HelmAction::Skip => Vec::new(),
+    };
+    let objects = resources.into_iter().map(|(object, _)| object);
+    Ok(objects.filter(|object| !doomed.iter().any(|doomed| doomed.same_object(object))).collect())
 }
 
 /// Whether the names of a definition are taken by another one, so that it was never served.

@@ -41,7 +41,7 @@ pub struct Session {
     pub(crate) chart_cache: PathBuf,
     pub(crate) command_env: BTreeMap<OsString, OsString>,
     pub(crate) grace: Duration,
-    target: OnceCell<Target>,
+    kube_version: OnceCell<String>,
 }
 
 /// What a chart is rendered for.
@@ -57,29 +57,26 @@ impl Session {
     /// A session over these clients.
     pub fn new(config: SessionConfig) -> Arc<Self> {
         let SessionConfig { cluster, helm, driver, cancel, redactor, chart_cache, command_env, grace } = config;
-        let target = OnceCell::new();
-        Arc::new(Self { cluster, helm, driver, cancel, redactor, chart_cache, command_env, grace, target })
+        let kube_version = OnceCell::new();
+        Arc::new(Self { cluster, helm, driver, cancel, redactor, chart_cache, command_env, grace, kube_version })
     }
 
     /// What it stands on, in one line: `Kubernetes v1.36.2, helm 4.2.4`. The cluster is named once it was asked.
     pub fn describe(&self) -> String {
         let helm = format!("helm {}", self.helm.version());
-        match self.target.get() {
-            Some(target) => format!("Kubernetes {}, {helm}", target.kube_version),
+        match self.kube_version.get() {
+            Some(version) => format!("Kubernetes {version}, {helm}"),
             None => helm,
         }
     }
 
-    /// What charts are rendered for. Asked of the cluster once.
+    /// What charts are rendered for: the version is asked for once, the kinds are those of the newest discovery.
     ///
     /// # Errors
     /// When the cluster does not answer.
-    pub async fn target(&self) -> Result<&Target, ClusterError> {
-        self.target
-            .get_or_try_init(|| async {
-                let (version, api_versions) = tokio::join!(self.cluster.version(), self.cluster.api_versions());
-                Ok(Target { kube_version: version?.git_version, api_versions: api_versions? })
-            })
-            .await
+    pub async fn target(&self) -> Result<Target, ClusterError> {
+        let version = self.kube_version.get_or_try_init(|| async { Ok(self.cluster.version().await?.git_version) });
+        let (kube_version, api_versions) = tokio::join!(version, self.cluster.api_versions());
+        Ok(Target { kube_version: kube_version?.clone(), api_versions: api_versions? })
     }
 }

@@ -42,7 +42,7 @@ pub(crate) async fn record(ctx: &Context, meta: &RevisionMeta) -> Result<Option<
 
 /// The objects of a record's manifest, completed by the cluster's discovery.
 pub(crate) async fn objects_of(ctx: &Context, record: &ReleaseRecord) -> Result<Vec<ObjectRef>, PhaseError> {
-    complete(ctx, manifest_objects(record)?.iter().filter_map(object_ref).collect()).await
+    complete(ctx, manifest_objects(record)?.iter().filter_map(object_ref).collect(), NotServed::Keep).await
 }
 
 /// The objects of a record's manifest.
@@ -65,11 +65,24 @@ pub(crate) async fn objects_and_hooks(ctx: &Context) -> Result<Vec<ObjectRef>, P
         // What cannot be read of a hook is no reason to say nothing of the others.
         objects.extend(parse_documents(&hook.manifest).unwrap_or_default());
     }
-    complete(ctx, objects.iter().filter_map(object_ref).collect()).await
+    complete(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep).await
 }
 
-/// Completes references; those of a kind the cluster does not know are left out, they cannot exist.
-pub(crate) async fn complete(ctx: &Context, objects: Vec<ObjectRef>) -> Result<Vec<ObjectRef>, PhaseError> {
+/// What becomes of a reference whose kind the cluster does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotServed {
+    /// It stays as it is: whoever waits for it must be told that it is not there.
+    Keep,
+    /// It is left out: there is nothing that could be deleted or belong to someone.
+    Skip,
+}
+
+/// Completes references by the cluster's discovery.
+pub(crate) async fn complete(
+    ctx: &Context,
+    objects: Vec<ObjectRef>,
+    not_served: NotServed,
+) -> Result<Vec<ObjectRef>, PhaseError> {
     let namespace = ctx.release().namespace;
     let mut discovery = ctx.cluster().discovery(false).await?;
     let mut asked_again = false;
@@ -81,10 +94,11 @@ pub(crate) async fn complete(ctx: &Context, objects: Vec<ObjectRef>) -> Result<V
             discovery = ctx.cluster().discovery(true).await?;
             resolved = discovery.resolve(&object, &namespace);
         }
-        match resolved {
-            Ok(object) => completed.push(object),
-            Err(ClusterError::NotServed { .. }) => {}
-            Err(error) => return Err(error.into()),
+        match (resolved, not_served) {
+            (Ok(object), _) => completed.push(object),
+            (Err(ClusterError::NotServed { .. }), NotServed::Keep) => completed.push(object),
+            (Err(ClusterError::NotServed { .. }), NotServed::Skip) => {}
+            (Err(error), _) => return Err(error.into()),
         }
     }
     Ok(completed)

@@ -234,7 +234,7 @@ async fn aws_vpc_cni_is_adopted_and_keeps_its_daemon_set(#[values(Tool::Helm3, T
     let daemon_set = async || world.get("apps/v1", "DaemonSet", Some("kube-system"), "aws-node").await.unwrap();
     let before = daemon_set().await;
 
-    let outcome = world.run(AwsVpcCni::new(ChartRef::path(&package))).await;
+    let outcome = world.run(AwsVpcCni::new(ChartRef::path(&package), HelmAction::Deploy)).await;
     // The definition it also brings stays when it is destroyed, so the second helm does not apply it again.
     let summary = done(&outcome);
     assert_eq!(summary.trim_end_matches(", 1 CRD applied"), "installed aws-vpc-cni 1.22.4");
@@ -255,9 +255,8 @@ async fn aws_vpc_cni_is_adopted_and_keeps_its_daemon_set(#[values(Tool::Helm3, T
         .collect();
     assert_eq!(owned, ["aws-node"]);
 
-    let mut destroyed = AwsVpcCni::new(ChartRef::path(&package)).chart_info().clone();
-    destroyed.action = HelmAction::Destroy;
-    assert_eq!(done(&world.run(Plain(destroyed)).await), "uninstalled");
+    let destroyed = world.run(AwsVpcCni::new(ChartRef::path(&package), HelmAction::Destroy)).await;
+    assert_eq!(done(&destroyed), "uninstalled");
 }
 
 #[tokio::test]

@@ -31,7 +31,12 @@ fn world() -> World {
     cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}));
     let helm = Arc::new(FakeHelm::new(cluster.clone(), MANIFEST, "1.0.0"));
     let cancel = CancellationToken::new();
-    let session = Session::new(SessionConfig {
+    let session = session(&cluster, &helm, &cancel);
+    World { cluster, helm, session, cancel, log: Log::default() }
+}
+
+fn session(cluster: &Arc<FakeCluster>, helm: &Arc<FakeHelm>, cancel: &CancellationToken) -> Arc<Session> {
+    Session::new(SessionConfig {
         cluster: cluster.clone(),
         helm: helm.clone(),
         driver: HelmDriver::Secret,
@@ -40,8 +45,7 @@ fn world() -> World {
         chart_cache: std::env::temp_dir(),
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(1),
-    });
-    World { cluster, helm, session, cancel, log: Log::default() }
+    })
 }
 
 /// A step that writes its name down, and may fail.
@@ -152,6 +156,64 @@ async fn skip_touches_nothing() {
     let outcome = run_one(&world, Chart::new(&world, &[]).with(|info| info.action = HelmAction::Skip)).await;
     assert_eq!(outcome, ReleaseOutcome::Skipped { reason: "action is skip".to_owned() });
     assert_eq!((noted(&world), world.helm.failures.calls()), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn what_is_installed_already_is_left_alone_with_all_its_steps() {
+    let world = world();
+    run_one(&world, Chart::new(&world, &[])).await;
+    world.log.lock().unwrap().clear();
+    let again = Chart::new(&world, &[]).with(|info| info.skip_if_already_installed = true);
+    let outcome = run_one(&world, again).await;
+    assert_eq!(outcome, ReleaseOutcome::Done { summary: "it is already installed".to_owned() });
+    assert_eq!(
+        (noted(&world), revisions(&world)),
+        (vec!["check_prerequisites".to_owned()], vec!["deployed".to_owned()])
+    );
+}
+
+#[tokio::test]
+async fn a_release_that_is_not_installed_is_not_valid() {
+    let world = world();
+    let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(Chart::new(&world, &[]))];
+    let outcome = pilothouse::validate("test", RunId(uuid::Uuid::nil()), &charts, &world.session, |_| {}).await;
+    let ReleaseOutcome::Failed(failure) = &outcome.releases[0].1 else { panic!("{outcome:?}") };
+    assert_eq!(failure.error, ["the release is not installed"]);
+}
+
+/// Another run has begun an operation since this one looked: the policy must not trample it.
+#[tokio::test]
+async fn the_policy_leaves_what_somebody_else_is_at_work_on() {
+    let world = world();
+    run_one(&world, Chart::new(&world, &[])).await;
+    let calls = world.helm.failures.calls().len();
+    // Of the second run, the first call renders and the second one upgrades.
+    world.helm.failures.fail_at(calls + 2);
+    world.helm.failed_as(RevisionStatus::PendingUpgrade);
+    let outcome = run_one(&world, Chart::new(&world, &[]).with(|info| info.on_failure = FailurePolicy::Rollback)).await;
+    let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+    let why = "revision 2 is pending-upgrade: another operation may be in progress".to_owned();
+    assert_eq!(failure.next, NextStep::Left { why });
+    assert_eq!(world.helm.failures.calls().len(), calls + 2);
+}
+
+#[tokio::test]
+async fn the_policy_never_deletes_data_without_consent() {
+    let world = world();
+    let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata:\n  name: precious\n";
+    let helm = Arc::new(FakeHelm::new(world.cluster.clone(), claim, "1.0.0"));
+    let session = session(&world.cluster, &helm, &world.cancel);
+    let chart = Chart::new(&world, &[Phase::PostExec]).with(|info| {
+        info.on_failure = FailurePolicy::Uninstall;
+        info.wait = false;
+    });
+    let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(chart)];
+    let outcome = pilothouse::run("test", RunId(uuid::Uuid::nil()), &charts, &session, |_| {}).await;
+    let ReleaseOutcome::Failed(failure) = &outcome.releases[0].1 else { panic!("{outcome:?}") };
+    let why =
+        "an uninstall would lose data: PersistentVolumeClaim default/precious: deleting it may delete the data on it";
+    assert_eq!(failure.next, NextStep::Left { why: why.to_owned() });
+    assert!(world.cluster.object("PersistentVolumeClaim", Some("default"), "precious").is_some());
 }
 
 #[tokio::test]
@@ -289,11 +351,9 @@ async fn any_single_failing_call_is_noticed() {
         let (outcome, _) = run(&world, vec![Chart::new(&world, &[])]).await;
         let call = world.cluster.failures.calls()[nth - 1].clone();
         if outcome.verdict() == RunVerdict::Done {
-            // Only a wait may bear a failed read, since it reads again.
-            assert!(
-                call.starts_with("get ConfigMap") || call.starts_with("list"),
-                "call {nth}, {call}, was not noticed"
-            );
+            // Only a wait may bear a failed read of an object, and discovery is asked again; records never.
+            let borne = call.starts_with("get ConfigMap") || call == "discovery";
+            assert!(borne, "call {nth}, {call}, was not noticed");
             assert_eq!(revisions(&world), ["deployed"], "call {nth}: {call}");
         }
     }

@@ -16,7 +16,7 @@ use pilothouse_helm::{
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// A helm that "renders" a fixed text and keeps its records, and the objects, in a [`FakeCluster`]. Every call can be
@@ -26,6 +26,7 @@ pub struct FakeHelm {
     version: HelmVersion,
     manifest: String,
     chart_version: String,
+    failed_as: Mutex<RevisionStatus>,
     /// The calls, and which of them fails.
     pub failures: Failures,
 }
@@ -38,7 +39,13 @@ impl FakeHelm {
     pub fn new(cluster: Arc<FakeCluster>, manifest: impl Into<String>, chart_version: impl Into<String>) -> Self {
         let version = HelmVersion::parse("v4.2.4").unwrap_or_else(|error| panic!("{error}"));
         let (manifest, chart_version) = (manifest.into(), chart_version.into());
-        Self { cluster, version, manifest, chart_version, failures: Failures::default() }
+        let failed_as = Mutex::new(RevisionStatus::Failed);
+        Self { cluster, version, manifest, chart_version, failed_as, failures: Failures::default() }
+    }
+
+    /// The status a failing upgrade leaves, `failed` unless said otherwise.
+    pub fn failed_as(&self, status: RevisionStatus) {
+        *self.failed_as.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }
 
     fn call(&self, what: &str, release: &ReleaseKey) -> Result<(), HelmError> {
@@ -121,7 +128,8 @@ impl HelmClient for FakeHelm {
 
     async fn upgrade_install(&self, request: &UpgradeRequest, _: &CancellationToken) -> Result<String, HelmError> {
         if let Err(error) = self.call("upgrade", &request.release) {
-            self.record(&request.release, RevisionStatus::Failed);
+            let status = *self.failed_as.lock().unwrap_or_else(PoisonError::into_inner);
+            self.record(&request.release, status);
             return Err(error);
         }
         for mut object in self.objects() {

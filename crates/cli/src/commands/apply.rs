@@ -23,7 +23,7 @@ pub(crate) async fn apply(
     }
     let place = connect::users(settings, &args.on.connection).await?;
     let charts = charts(&stack);
-    run::confirm(settings, args.yes || args.dry_run, &charts, &connect::named(&place))?;
+    run::confirm(settings, args.yes || args.dry_run, &charts, &connect::named(&place), cancel).await?;
     let session = connect::session(settings, place, &stack, cancel).await?;
     let outcome = run::run(settings, Run { stack: &stack, charts, session: &session }).await;
     Ok(outcome.verdict().into())

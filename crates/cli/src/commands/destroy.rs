@@ -21,7 +21,7 @@ pub(crate) async fn destroy(
     let declared = stack.releases.iter().rev().cloned().map(DeclaredChart::new);
     let charts: Vec<Box<dyn HelmChart>> =
         declared.map(|chart| Box::new(chart.destroyed()) as Box<dyn HelmChart>).collect();
-    run::confirm(settings, args.yes, &charts, &connect::named(&place))?;
+    run::confirm(settings, args.yes, &charts, &connect::named(&place), cancel).await?;
     let session = connect::session(settings, place, &stack, cancel).await?;
     let outcome = run::run(settings, Run { stack: &stack, charts, session: &session }).await;
     Ok(outcome.verdict().into())

@@ -7,8 +7,8 @@ use crate::settings::Settings;
 use pilothouse::{HelmChart, Session};
 use pilothouse_core::{Event, EventKind, HelmAction, RunId, RunOutcome, Stack};
 use serde_json::json;
-use std::io::Write;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// What a run is about.
@@ -109,11 +109,12 @@ impl Report {
 }
 
 /// Asks whether to go on; says what is going to be done. Without a terminal to ask on, `--yes` is required.
-pub(crate) fn confirm(
+pub(crate) async fn confirm(
     settings: &Settings,
     yes: bool,
     charts: &[Box<dyn HelmChart>],
     where_: &str,
+    cancel: &CancellationToken,
 ) -> Result<(), CommandError> {
     if yes {
         return Ok(());
@@ -129,11 +130,16 @@ pub(crate) fn confirm(
         }
     }
     printer::ask("Go on? [y/N] ");
-    let mut answer = String::new();
-    std::io::stderr().flush().ok();
-    let read = std::io::stdin().read_line(&mut answer);
-    match (read, answer.trim()) {
-        (Ok(_), "y" | "Y" | "yes") => Ok(()),
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = tokio::select! {
+        answer = answer => answer,
+        () = cancel.cancelled() => return Err(CommandError::new(Exit::Interrupted, "stopped: nothing was changed")),
+    };
+    match answer {
+        Ok(Ok(answer)) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
         _ => Err(CommandError::new(Exit::Interrupted, "stopped: nothing was changed")),
     }
 }

@@ -7,10 +7,11 @@ mod delete;
 mod restart;
 mod wait;
 
+use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::error::PhaseError;
 use async_trait::async_trait;
-use pilothouse_core::{Finding, ObjectRef, Payload, StepKind, StepSpec};
+use pilothouse_core::{Finding, ObjectRef, On, Payload, Phase, StepKind, StepSpec};
 use std::sync::Arc;
 
 /// One step of a phase. It describes itself before it runs, so that it can be checked, shown and resumed.
@@ -48,12 +49,14 @@ pub struct StepDescription {
     pub deletes: Vec<ObjectRef>,
     /// Whether it may be run again when it is not known whether it has run.
     pub repeatable: bool,
+    /// For which action of the release it runs.
+    pub on: On,
 }
 
 impl StepDescription {
-    /// A repeatable step that neither adopts nor deletes.
+    /// A repeatable step for every action, that neither adopts nor deletes.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), repeatable: true, ..Self::default() }
+        Self { text: text.into(), repeatable: true, on: On::Always, ..Self::default() }
     }
 }
 
@@ -67,22 +70,32 @@ pub fn built_in(spec: &StepSpec) -> Arc<dyn Step> {
         StepKind::Command(step) => Arc::new(command::Command(step.clone())),
         StepKind::Restart(step) => Arc::new(restart::Restart(step.clone())),
     };
-    match &spec.name {
-        Some(name) => Arc::new(Named { name: name.clone(), inner }),
-        None => inner,
-    }
+    Arc::new(BuiltIn { name: spec.name.clone(), on: spec.on, inner })
 }
 
-/// A step under the name the user gave it.
-struct Named {
-    name: String,
+/// The steps of a phase that run for the chart's action.
+pub(crate) fn steps_of<C: HelmChart + ?Sized>(chart: &C, phase: Phase) -> Vec<Arc<dyn Step>> {
+    let action = chart.chart_info().action;
+    let mut steps = chart.steps(phase);
+    steps.retain(|step| step.describe().on.includes(action));
+    steps
+}
+
+/// A step of the stack file, with the name the user gave it and the action it is for.
+struct BuiltIn {
+    name: Option<String>,
+    on: On,
     inner: Arc<dyn Step>,
 }
 
 #[async_trait]
-impl Step for Named {
+impl Step for BuiltIn {
     fn describe(&self) -> StepDescription {
-        StepDescription { text: self.name.clone(), ..self.inner.describe() }
+        let mut description = StepDescription { on: self.on, ..self.inner.describe() };
+        if let Some(name) = &self.name {
+            description.text.clone_from(name);
+        }
+        description
     }
 
     async fn check_input(&self) -> Vec<Finding> {
