@@ -42,6 +42,10 @@ pub struct Captured {
     pub bytes: Vec<u8>,
     /// How many bytes more there were than are kept.
     pub dropped: u64,
+    /// Whether the end of the stream was seen. It is not when reading failed, or when something the program left
+    /// behind still held the stream open a while (2 s) after the program had ended: then more may have been written.
+    /// A stream that was not to be captured is complete.
+    pub complete: bool,
 }
 
 impl Captured {
@@ -76,7 +80,28 @@ pub async fn run(spawn: Spawn, limits: Limits, cancel: &CancellationToken) -> Re
     let program = spawn.program.clone();
     let mut child = spawn.start().await?;
     let (out, err) = child.take_streams().map_err(|source| SpawnError { program, source })?;
-    let (out, err) = (tokio::spawn(read(out)), tokio::spawn(read(err)));
+    let (mut stdout, mut stderr) = (Captured::default(), Captured::default());
+    // Borrowed, so that what was read is there also when the end never comes.
+    let reading = async { tokio::join!(read(out, &mut stdout), read(err, &mut stderr)) };
+    let (ended, status) = end_while(reading, end(&mut child, limits, cancel)).await;
+    Ok(Finished { status, ended, stdout, stderr, elapsed: begun.elapsed() })
+}
+
+/// Reads while the child runs and, once it has ended, at most [`DRAIN`] longer; whether that was enough is told by
+/// [`Captured::complete`].
+async fn end_while<T>(reading: impl Future, ending: impl Future<Output = T>) -> T {
+    tokio::pin!(reading, ending);
+    tokio::select! {
+        ended = &mut ending => {
+            let _ = timeout(DRAIN, reading).await;
+            ended
+        }
+        _ = &mut reading => ending.await,
+    }
+}
+
+/// Waits for the end of a child, or ends it.
+async fn end(child: &mut Child, limits: Limits, cancel: &CancellationToken) -> (Ended, ExitStatus) {
     let ended = tokio::select! {
         _ = child.wait() => Ended::Exited,
         () = tokio::time::sleep(limits.timeout) => Ended::TimedOut,
@@ -88,10 +113,7 @@ pub async fn run(spawn: Spawn, limits: Limits, cancel: &CancellationToken) -> Re
             child.signal(Signal::KILL);
         }
     }
-    let status = child.wait().await;
-    let drained = async { (out.await.unwrap_or_default(), err.await.unwrap_or_default()) };
-    let (stdout, stderr) = timeout(DRAIN, drained).await.unwrap_or_default();
-    Ok(Finished { status, ended, stdout, stderr, elapsed: begun.elapsed() })
+    (ended, child.wait().await)
 }
 
 impl Child {
@@ -104,14 +126,19 @@ impl Child {
     }
 }
 
-async fn read(stream: Option<impl AsyncRead + Unpin>) -> Captured {
-    let mut captured = Captured::default();
-    let Some(mut stream) = stream else { return captured };
+async fn read(stream: Option<impl AsyncRead + Unpin>, captured: &mut Captured) {
+    let Some(mut stream) = stream else {
+        captured.complete = true;
+        return;
+    };
     let mut chunk = vec![0; 64 * 1024];
-    while let Ok(n @ 1..) = stream.read(&mut chunk).await {
+    while let Ok(n) = stream.read(&mut chunk).await {
+        if n == 0 {
+            captured.complete = true;
+            return;
+        }
         let kept = n.min(CAPTURE_LIMIT - captured.bytes.len());
         captured.bytes.extend_from_slice(&chunk[..kept]);
         captured.dropped += (n - kept) as u64;
     }
-    captured
 }

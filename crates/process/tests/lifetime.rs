@@ -51,6 +51,25 @@ async fn captures_both_streams_and_the_exit_code() {
 }
 
 #[tokio::test]
+async fn what_was_written_is_kept_when_something_left_behind_holds_a_stream_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    // `setsid` leaves the group, so that the sleep outlives the shell, and holds standard output open.
+    let script = format!(
+        "setsid sh -c 'echo $$ >{0}; exec sleep 30' 2>/dev/null & until [ -s {0} ]; do sleep 0.01; done; echo value",
+        file.display()
+    );
+    let done = run(sh(&script), limits(10_000, 100), &CancellationToken::new()).await.unwrap();
+    let sleep = read_pid(&file);
+    let outlived = alive(sleep);
+    kill_process(Pid::from_raw(sleep).unwrap(), Signal::KILL).unwrap();
+    assert!(outlived && done.status.success());
+    assert_eq!((done.stdout.text(), done.stdout.complete), ("value\n".to_owned(), false));
+    assert!(done.stderr.complete);
+    assert_eq!((done.stdout.dropped, done.stderr.dropped), (0, 0));
+}
+
+#[tokio::test]
 async fn the_environment_is_only_what_was_given() {
     let done =
         run(Spawn::new("/usr/bin/env").env("A", "1"), limits(5_000, 100), &CancellationToken::new()).await.unwrap();
