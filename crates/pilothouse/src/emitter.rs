@@ -1,6 +1,6 @@
 //! Where a release's events go.
 
-use pilothouse_core::{EventKind, Failure, Finding, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome};
+use pilothouse_core::{EventKind, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Sends events to the one owner of the run, which numbers and stamps them. Text is redacted here, on its way out.
@@ -47,16 +47,14 @@ impl Emitter {
             | ReleaseOutcome::Skipped { reason: text }
             | ReleaseOutcome::NotStarted { reason: text } => self.redact(text),
             ReleaseOutcome::Refused { findings } => {
-                findings.iter_mut().for_each(|finding| self.redact_finding(finding))
+                for finding in findings {
+                    self.redact(&mut finding.subject);
+                    self.redact(&mut finding.message);
+                }
             }
             ReleaseOutcome::Failed(failure) => self.redact_failure(failure),
             ReleaseOutcome::Interrupted { .. } => {}
         }
-    }
-
-    fn redact_finding(&self, finding: &mut Finding) {
-        self.redact(&mut finding.subject);
-        self.redact(&mut finding.message);
     }
 
     fn redact_failure(&self, failure: &mut Failure) {
@@ -80,7 +78,7 @@ impl Emitter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::Class;
+    use pilothouse_core::{Class, Finding};
     use tokio::sync::mpsc::unbounded_channel;
 
     #[test]
