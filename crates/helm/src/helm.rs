@@ -233,6 +233,10 @@ fn version_of(program: &Path, done: &Finished) -> Result<HelmVersion, HelmError>
             format!("{}{}", done.status, text.lines().next_back().map(|l| format!(": {l}")).unwrap_or_default());
         return Err(HelmError::NotHelm { program, answer });
     }
+    if !done.stdout.complete {
+        let answer = "its answer has no end: something that it started holds standard output open".to_owned();
+        return Err(HelmError::NotHelm { program, answer });
+    }
     HelmVersion::parse(&done.stdout.text()).map_err(|source| HelmError::Version { program, source })
 }
 
@@ -241,6 +245,10 @@ fn outcome(command: &'static str, timeout: Duration, done: Finished, redactor: &
     if done.status.success() {
         if done.stdout.dropped > 0 {
             let why = format!("it is {} bytes longer than can be kept", done.stdout.dropped);
+            return Err(HelmError::Answer { command, why });
+        }
+        if !done.stdout.complete {
+            let why = "its end did not come: something that helm started holds standard output open".to_owned();
             return Err(HelmError::Answer { command, why });
         }
         return String::from_utf8(done.stdout.bytes)

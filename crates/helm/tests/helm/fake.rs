@@ -388,3 +388,29 @@ async fn odd_ends(#[case] body: &str, #[case] expected: &str) {
     assert_eq!(error.to_string(), expected);
     assert!(matches!(error.kind(), None | Some(Kind::Other)));
 }
+
+/// A shell command that leaves the group, so that it outlives the helm, and holds standard output open as long as the
+/// folder is there.
+const HOLD: &str = r#"here="${0%/*}"
+setsid sh -c ': >"$0/held"; while [ -e "$0/held" ]; do sleep 0.05; done' "$here" 2>/dev/null &
+until [ -e "$here/held" ]; do sleep 0.01; done"#;
+
+#[tokio::test]
+async fn an_answer_whose_end_does_not_come_is_none() {
+    // What came of it would be an answer, but there may be more.
+    let fake = Fake::new("v3.21.4", &format!("{HOLD}\necho '[]'"));
+    let asked = GetRequest::new(key("web", "podinfo"), MINUTE);
+    let error = fake.helm().await.history(&asked, &never()).await.unwrap_err();
+    assert!(matches!(error, HelmError::Answer { command: "history", .. }), "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "helm history printed something unexpected: its end did not come: something that helm started holds standard output open"
+    );
+
+    let fake = Fake::script(&format!("#!/bin/sh\n{HOLD}\necho v3.21.4\n"));
+    let error = Helm::discover(fake.config()).await.unwrap_err();
+    assert_eq!(
+        chain(&error).split_once("/helm ").unwrap().1,
+        "does not answer as helm does: its answer has no end: something that it started holds standard output open"
+    );
+}
