@@ -2,11 +2,15 @@
 
 use crate::cluster::{Cluster, REQUEST_TIMEOUT};
 use crate::error::ClusterError;
+use http::HeaderValue;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// What this client calls itself.
+const USER_AGENT: &str = concat!("pilothouse/", env!("CARGO_PKG_VERSION"));
 
 /// Where the address and the credentials come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +161,8 @@ impl Cluster {
         // Retries are made in one place, ours, inside the deadline.
         config.default_retry = false;
         config.connect_timeout = Some(options.connect_timeout);
+        // Whoever reads the cluster's audit log should see who it was.
+        config.headers.push((http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT)));
         let server = config.cluster_url.to_string();
         // Making the client runs the credential plugin, and waits for it.
         let making = tokio::task::spawn_blocking(|| kube::Client::try_from(config));

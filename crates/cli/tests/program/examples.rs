@@ -1,6 +1,6 @@
 //! The stack files of `examples/`, as they are but for where the chart comes from, and the same ideas on charts of our own.
 
-use crate::support::{World, display, kubectl_get, plane, settings};
+use crate::support::{World, display, kubectl_get, plane, settings, writes};
 use pilothouse_testkit::{community_chart, repository};
 
 /// An example's stack file with its chart taken from a package.
@@ -141,9 +141,15 @@ fn data_is_not_deleted_by_accident() {
     let installed = world.transcript(&mut world.on_plane(&["apply", "--yes"]));
     assert!(installed.starts_with("exit code: 0\n"), "{installed}");
     let claim = || kubectl_get(plane(), "v1", "PersistentVolumeClaim", Some("data"), "precious");
+    let before = writes("data");
+    assert!(
+        before.iter().any(|write| write.contains("persistentvolumeclaims")),
+        "the counting sees no writes: {before:?}"
+    );
     settings()
         .bind(|| insta::assert_snapshot!("data_refused", world.transcript(&mut world.on_plane(&["destroy", "--yes"]))));
     assert!(claim().is_some());
+    assert_eq!(writes("data"), before);
     let consented = world.transcript(&mut world.on_plane(&["destroy", "--yes", "--consent", "pvc/precious"]));
     assert!(consented.starts_with("exit code: 0\n"), "{consented}");
     assert!(claim().is_none());

@@ -112,9 +112,7 @@ pub(crate) fn writes(namespace: &str) -> Vec<String> {
     let log = AuditLog::read(&plane().audit_log().unwrap()).unwrap();
     let events = log.events().iter().filter(|event| {
         let written = ["create", "update", "patch", "delete", "deletecollection"].contains(&event.verb.as_str());
-        let client = event.user_agent.starts_with("pilothouse")
-            || event.user_agent.starts_with("Helm")
-            || event.user_agent.is_empty();
+        let client = event.user_agent.starts_with("pilothouse/") || event.user_agent.starts_with("Helm/");
         let here = event.namespace.as_deref() == Some(namespace) || event.name.as_deref() == Some(namespace);
         written && client && here
     });
