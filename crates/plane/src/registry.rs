@@ -12,6 +12,7 @@ use pilothouse_process::Signal;
 use rustix::process::{Pid, kill_process};
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -29,6 +30,12 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// How long a supervisor that was killed may take to be gone.
 const AFTER_KILL: Duration = Duration::from_secs(5);
+
+/// How long a lock is tried for: those who only look hold it for microseconds.
+const LOOKED_AT: Duration = Duration::from_millis(500);
+
+/// How often it is tried in this time.
+const RETRY: Duration = Duration::from_millis(2);
 
 /// What a supervisor says about its plane.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,7 +210,7 @@ pub async fn down(base: &Path, name: &str, deadline: Duration) -> Result<(), Reg
         return Err(RegistryError::StillUp { name: name.to_owned(), waited: deadline });
     }
     // Nobody may start one of this name while its folder is removed.
-    let lock = Lock::take(&folder, name)?;
+    let lock = Lock::take(&folder, name).await?;
     remove(&folder)?;
     drop(lock);
     Ok(())
@@ -270,17 +277,40 @@ pub(crate) fn remove(folder: &Path) -> Result<(), RegistryError> {
 pub(crate) struct Lock(#[expect(dead_code, reason = "holding it open holds the lock")] std::fs::File);
 
 impl Lock {
-    /// Takes the lock, creating the folder if needed.
-    pub(crate) fn take(folder: &Path, name: &str) -> Result<Self, RegistryError> {
+    /// Takes the lock, creating the folder if needed. Whoever looks whether a plane is up holds the lock for a moment,
+    /// so that it is tried again for a while ([`LOOKED_AT`]) before the name counts as taken.
+    pub(crate) async fn take(folder: &Path, name: &str) -> Result<Self, RegistryError> {
         let path = folder.join(LOCK);
         let error = |source| RegistryError::Io { path: path.clone(), source };
-        private_folder(folder).map_err(error)?;
-        let file = crate::files::log_file(&path).map_err(error)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Err(RegistryError::NameTaken { name: name.to_owned() }),
-            Err(std::fs::TryLockError::Error(source)) => Err(error(source)),
+        let deadline = Instant::now() + LOOKED_AT;
+        loop {
+            private_folder(folder).map_err(error)?;
+            let file = crate::files::log_file(&path).map_err(error)?;
+            loop {
+                match file.try_lock() {
+                    Ok(()) => break,
+                    Err(std::fs::TryLockError::WouldBlock) if Instant::now() < deadline => sleep(RETRY).await,
+                    Err(std::fs::TryLockError::WouldBlock) => {
+                        return Err(RegistryError::NameTaken { name: name.to_owned() });
+                    }
+                    Err(std::fs::TryLockError::Error(source)) => return Err(error(source)),
+                }
+            }
+            // Whoever had the lock may have removed the folder; then this is the lock of nothing.
+            if is_at(&file, &path).map_err(error)? {
+                return Ok(Self(file));
+            }
         }
+    }
+}
+
+/// Whether a file still is the one of this path.
+fn is_at(file: &std::fs::File, path: &Path) -> io::Result<bool> {
+    let held = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -337,6 +367,8 @@ fn start_ticks(pid: u32) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     #[test]
     fn a_reused_pid_is_not_mistaken() {
@@ -351,5 +383,49 @@ mod tests {
             assert!(matches!(folder(Path::new("/base"), bad), Err(RegistryError::BadName { .. })), "{bad}");
         }
         assert_eq!(folder(Path::new("/base"), "my_plane-1").unwrap(), Path::new("/base/my_plane-1"));
+    }
+
+    #[tokio::test]
+    async fn looking_does_not_keep_a_name_from_being_taken() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("a");
+        let (looks, done) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+        let looking = std::thread::spawn({
+            let (looks, done, folder) = (Arc::clone(&looks), Arc::clone(&done), folder.clone());
+            move || {
+                while !done.load(Ordering::Relaxed) {
+                    is_locked(&folder).unwrap();
+                    looks.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        let mut taken = 0;
+        // Until both have come in each other's way often.
+        while taken < 200 || looks.load(Ordering::Relaxed) < 2_000 {
+            drop(Lock::take(&folder, "a").await.unwrap());
+            taken += 1;
+        }
+        let held = Lock::take(&folder, "a").await.unwrap();
+        let refused = Lock::take(&folder, "a").await;
+        drop(held);
+        done.store(true, Ordering::Relaxed);
+        looking.join().unwrap();
+        assert!(matches!(refused, Err(RegistryError::NameTaken { .. })), "one that is held stays refused");
+    }
+
+    #[tokio::test]
+    async fn the_lock_of_a_removed_folder_is_none() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("a");
+        let first = Lock::take(&folder, "a").await.unwrap();
+        let removal = async {
+            tokio::task::yield_now().await;
+            remove(&folder).unwrap();
+            drop(first);
+        };
+        let (second, ()) = tokio::join!(Lock::take(&folder, "a"), removal);
+        assert!(is_locked(&folder).unwrap());
+        drop(second.unwrap());
+        assert!(!is_locked(&folder).unwrap());
     }
 }

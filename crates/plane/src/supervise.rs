@@ -41,7 +41,7 @@ pub async fn supervise(
     cancel: &CancellationToken,
 ) -> Result<(), SuperviseError> {
     let folder = folder(base, &config.name)?;
-    let lock = Lock::take(&folder, &config.name)?;
+    let lock = Lock::take(&folder, &config.name).await?;
     // What a supervisor left that was killed, or whose plane broke.
     forget(&folder)?;
     let state = folder.join("state");
