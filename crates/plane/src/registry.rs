@@ -414,6 +414,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_look_at_the_very_moment_is_waited_for() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("a");
+        drop(Lock::take(&folder, "a").await.unwrap());
+        // What `is_locked` does, in slow motion.
+        let look = std::fs::File::open(folder.join(LOCK)).unwrap();
+        look.try_lock_shared().unwrap();
+        let (taken, ()) = tokio::join!(Lock::take(&folder, "a"), async { drop(look) });
+        taken.unwrap();
+    }
+
+    #[tokio::test]
     async fn the_lock_of_a_removed_folder_is_none() {
         let base = tempfile::tempdir().unwrap();
         let folder = base.path().join("a");
