@@ -101,10 +101,13 @@ pub trait ClusterClient: Send + Sync {
     /// the cluster once more, since its definition may just have been created.
     ///
     /// # Errors
-    /// [`ClusterError::NotServed`] when the cluster does not know the kind.
+    /// [`ClusterError::NotServed`] when the cluster does not know the kind, [`ClusterError::Stale`] when that cannot be
+    /// told.
     async fn resolve(&self, object: &ObjectRef, default_namespace: &str) -> Result<ObjectRef, ClusterError> {
         match self.discovery(false).await?.resolve(object, default_namespace) {
-            Err(ClusterError::NotServed { .. }) => self.discovery(true).await?.resolve(object, default_namespace),
+            Err(ClusterError::NotServed { .. } | ClusterError::Stale { .. }) => {
+                self.discovery(true).await?.resolve(object, default_namespace)
+            }
             resolved => resolved,
         }
     }

@@ -31,7 +31,7 @@ pub struct Resource {
 impl Resource {
     /// `v1`, `apps/v1`.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+        api_version(&self.group, &self.version)
     }
 
     fn has_name(&self, name: &str) -> bool {
@@ -41,11 +41,27 @@ impl Resource {
     fn has_short_name(&self, name: &str) -> bool {
         self.short_names.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
+}
 
-    /// Whether a person's `.group` or `.version.group` (as kubectl reads them) means this one.
-    fn is_in(&self, suffix: &str) -> bool {
-        let with_version = suffix.strip_prefix(self.version.as_str()).and_then(|rest| rest.strip_prefix('.'));
-        self.group.eq_ignore_ascii_case(suffix) || with_version.is_some_and(|group| self.group == group)
+fn api_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
+}
+
+/// Where a reference wants its kind: in exactly this version, and in what a person's `.group` or `.version.group` (as
+/// kubectl reads them) means.
+struct Place<'a> {
+    api_version: Option<&'a str>,
+    suffix: Option<&'a str>,
+}
+
+impl Place<'_> {
+    fn has(&self, group: &str, version: &str) -> bool {
+        let suffix_fits = |suffix: &str| {
+            let with_version = suffix.strip_prefix(version).and_then(|rest| rest.strip_prefix('.'));
+            group.eq_ignore_ascii_case(suffix) || with_version.is_some_and(|named| named == group)
+        };
+        self.api_version.is_none_or(|wanted| wanted == api_version(group, version))
+            && self.suffix.is_none_or(suffix_fits)
     }
 }
 
@@ -53,38 +69,40 @@ impl Resource {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Discovery {
     resources: Vec<Resource>,
+    /// Group and version of what another server serves that does not answer, so that its kinds are not known.
+    stale: Vec<(String, String)>,
 }
 
 impl Discovery {
     /// A discovery of these kinds, in order of preference.
     pub fn new(resources: Vec<Resource>) -> Self {
-        Self { resources }
+        Self { resources, stale: Vec::new() }
     }
 
     /// Reads answers of `/api` and `/apis` in the aggregated form (`APIGroupDiscoveryList`, Kubernetes 1.27 and newer).
+    /// Versions that are marked `Stale` (the server behind an `APIService` does not answer) count as neither served nor
+    /// absent, also where the answer has the kinds they had before, as in client-go.
     pub fn from_aggregated(answers: &[Value]) -> Self {
-        let mut resources = Vec::new();
+        let (mut resources, mut stale) = (Vec::new(), Vec::new());
         for group in answers.iter().flat_map(|answer| array(answer, "items")) {
             let group_name = group.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
             for version in array(group, "versions") {
                 let version_name = text(version, "version");
+                if text(version, "freshness") == "Stale" {
+                    stale.push((group_name.to_owned(), version_name.to_owned()));
+                    continue;
+                }
                 resources.extend(
                     array(version, "resources").filter_map(|resource| aggregated(group_name, version_name, resource)),
                 );
             }
         }
-        Self { resources }
+        Self { resources, stale }
     }
 
     /// All kinds.
     pub fn resources(&self) -> &[Resource] {
         &self.resources
-    }
-
-    /// The kind of exactly this name in exactly this version.
-    pub fn find(&self, api_version: &str, kind: &str) -> Option<&Resource> {
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        self.resources.iter().find(|own| own.group == group && own.version == version && own.kind == kind)
     }
 
     /// What is served, in the form of Helm's `--api-versions` (`pkg/action/action.go`, GetVersionSet): each version of
@@ -105,31 +123,33 @@ impl Discovery {
     /// followed by `.group` or `.version.group`; in the reference's own version if it has one.
     ///
     /// # Errors
-    /// [`ClusterError::NotServed`].
+    /// [`ClusterError::NotServed`], or [`ClusterError::Stale`] when that cannot be told.
     pub fn lookup(&self, object: &ObjectRef) -> Result<&Resource, ClusterError> {
         let (name, suffix) = match object.kind.split_once('.') {
             Some((name, suffix)) => (name, Some(suffix)),
             None => (object.kind.as_str(), None),
         };
-        let fits = |own: &&Resource| {
-            object.api_version.as_ref().is_none_or(|wanted| *wanted == own.api_version())
-                && suffix.is_none_or(|suffix| own.is_in(suffix))
-        };
-        let candidates: Vec<&Resource> = self.resources.iter().filter(fits).collect();
+        let place = Place { api_version: object.api_version.as_deref(), suffix };
+        let candidates: Vec<&Resource> =
+            self.resources.iter().filter(|own| place.has(&own.group, &own.version)).collect();
         let by_name = candidates.iter().find(|own| own.has_name(name));
-        by_name.or_else(|| candidates.iter().find(|own| own.has_short_name(name))).copied().ok_or_else(|| {
-            ClusterError::NotServed {
-                kind: name.to_owned(),
-                group: object.api_version.clone().or_else(|| suffix.map(str::to_owned)),
-            }
-        })
+        let found = by_name.or_else(|| candidates.iter().find(|own| own.has_short_name(name)));
+        found.copied().ok_or_else(|| self.why_not_found(name, &place))
+    }
+
+    fn why_not_found(&self, name: &str, place: &Place<'_>) -> ClusterError {
+        let kind = name.to_owned();
+        match self.stale.iter().find(|(group, version)| place.has(group, version)) {
+            Some((group, version)) => ClusterError::Stale { kind, api_version: api_version(group, version) },
+            None => ClusterError::NotServed { kind, group: place.api_version.or(place.suffix).map(str::to_owned) },
+        }
     }
 
     /// Completes a reference: API version, kind, and namespace (the default one where none is given, none for
     /// cluster-scoped kinds).
     ///
     /// # Errors
-    /// [`ClusterError::NotServed`].
+    /// As for [`Discovery::lookup`].
     pub fn resolve(&self, object: &ObjectRef, default_namespace: &str) -> Result<ObjectRef, ClusterError> {
         let resource = self.lookup(object)?;
         let namespace = object.namespace.clone().unwrap_or_else(|| default_namespace.to_owned());
@@ -251,7 +271,42 @@ mod tests {
             "v1/Scale",
         ];
         assert_eq!(served().api_versions(), expected);
-        assert!(served().find("apps/v1", "Deployment").is_some_and(|found| found.namespaced));
-        assert_eq!(served().find("apps/v1", "deployment"), None);
+    }
+
+    #[rstest]
+    // Of these versions nothing is known, or only what was before.
+    #[case(Some("metrics.k8s.io/v1beta1"), "NodeMetrics", Err("metrics.k8s.io/v1beta1"))]
+    #[case(Some("metrics.k8s.io/v1beta1"), "Anything", Err("metrics.k8s.io/v1beta1"))]
+    #[case(None, "nodemetrics.metrics.k8s.io", Err("metrics.k8s.io/v1beta1"))]
+    #[case(None, "w.v2.acme.io", Err("acme.io/v2"))]
+    // It may be in any of them.
+    #[case(None, "gadget", Err("metrics.k8s.io/v1beta1"))]
+    // What is served elsewhere is found, and what cannot be there is not.
+    #[case(None, "Widget", Ok(Some("acme.io/v1")))]
+    #[case(Some("acme.io/v1"), "Gadget", Ok(None))]
+    #[case(Some("metrics.k8s.io/v1"), "NodeMetrics", Ok(None))]
+    #[case(None, "gadget.v1.acme.io", Ok(None))]
+    fn a_group_that_does_not_answer_is_not_absent(
+        #[case] api_version: Option<&str>,
+        #[case] kind: &str,
+        #[case] expected: Result<Option<&str>, &str>,
+    ) {
+        let widgets = json!([{"resource": "widgets", "responseKind": {"kind": "Widget"}, "shortNames": ["w"]}]);
+        let discovery = Discovery::from_aggregated(&[json!({"items": [
+            {"metadata": {"name": "metrics.k8s.io"}, "versions": [{"version": "v1beta1", "freshness": "Stale"}]},
+            {"metadata": {"name": "acme.io"}, "versions": [
+                {"version": "v2", "resources": widgets, "freshness": "Stale"},
+                {"version": "v1", "resources": widgets, "freshness": "Current"},
+            ]},
+        ]})]);
+        let told = match discovery.resolve(&object(api_version, kind), "ns") {
+            Ok(found) => Ok(found.api_version),
+            Err(ClusterError::NotServed { .. }) => Ok(None),
+            Err(error @ ClusterError::Stale { .. }) if !error.is_transient() => panic!("{error}"),
+            Err(ClusterError::Stale { api_version, .. }) => Err(api_version),
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(told, expected.map(|found| found.map(str::to_owned)).map_err(str::to_owned));
+        assert_eq!(discovery.api_versions(), ["acme.io/v1", "acme.io/v1/Widget"]);
     }
 }

@@ -46,6 +46,14 @@ pub enum ClusterError {
         /// The API version or group it was asked for in, if any.
         group: Option<String>,
     },
+    /// Whether the cluster knows this kind cannot be told: the server behind an API it may be in does not answer.
+    #[error("kind `{kind}` cannot be looked for: the server of API `{api_version}` does not answer the cluster")]
+    Stale {
+        /// The kind as it was asked for.
+        kind: String,
+        /// The API version that does not answer.
+        api_version: String,
+    },
     /// The object that was to be changed does not exist.
     #[error("{object} does not exist")]
     NotFound {
@@ -97,10 +105,10 @@ pub enum ClusterError {
 
 impl ClusterError {
     /// Whether the same request may well succeed a little later: no connection, no answer in time, too many requests,
-    /// a server error.
+    /// a server error, also of a server behind the API.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Timeout { .. } => true,
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Stale { .. } => true,
             Self::Api { status, .. } => *status == 429 || *status >= 500,
             Self::Unauthorized { .. }
             | Self::Forbidden { .. }
