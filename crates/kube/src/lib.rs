@@ -2,7 +2,7 @@
 //!
 //! [`ClusterClient`] is the port through which everything else sees a cluster; [`Cluster`] is the real one. What is
 //! built on it takes `&dyn ClusterClient` and works on any: waiting ([`wait_ready`]), evidence ([`causes`]), ownership
-//! ([`adopt`], [`ownership_conflicts`]), definitions ([`delete_crds`]). Whether an object is ready is told by a pure
+//! ([`adopt`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions ([`delete_crds`]). Whether an object is ready is told by a pure
 //! function, [`status`].
 //!
 //! ```no_run
@@ -52,7 +52,9 @@ pub use crds::{crd_ref, live_custom_resources};
 pub use discovery::{Discovery, Resource};
 pub use error::ClusterError;
 pub use evidence::causes;
-pub use ownership::{AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, ownership_conflicts};
+pub use ownership::{
+    AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, adoption_conflicts, ownership_conflicts,
+};
 pub use readiness::status;
 pub use restart::restart;
 pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists, wait_ready};

@@ -156,12 +156,7 @@ pub async fn adopt(
     objects: &[ObjectRef],
     release: &ReleaseKey,
 ) -> Result<Adoption, AdoptError> {
-    // A list instead of `map`: with a closure over references the compiler cannot tell that this may change threads.
-    let mut each: Vec<BoxFuture<'_, Result<(ObjectRef, Verdict), ObjectError>>> = Vec::new();
-    for object in objects {
-        each.push(find_and_judge(client, object, release).boxed());
-    }
-    let judged: Vec<_> = futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await;
+    let judged = judge_all(client, objects, release).await;
     let (mut report, mut wanted, mut conflicts) = (Adoption::default(), Vec::new(), Vec::new());
     for judged in judged {
         match judged? {
@@ -179,6 +174,43 @@ pub async fn adopt(
         report.adopted.push(object);
     }
     Ok(report)
+}
+
+/// Finds every object that [`adopt`] would refuse to give to `release`, and changes nothing: what another release has
+/// whose records still exist, or what another object controls. References without a namespace mean the release's. Kinds
+/// that are not served have no objects.
+///
+/// # Errors
+/// The first object that cannot be read: unreadable is not absent.
+pub async fn adoption_conflicts(
+    client: &dyn ClusterClient,
+    objects: &[ObjectRef],
+    release: &ReleaseKey,
+) -> Result<Vec<Conflict>, ObjectError> {
+    let mut conflicts = Vec::new();
+    for judged in judge_all(client, objects, release).await {
+        match judged {
+            Ok((object, Verdict::Refuse(holder))) => conflicts.push(Conflict { object, holder }),
+            Ok((_, Verdict::Absent | Verdict::Already | Verdict::Adopt(_))) => {}
+            Err(error) if matches!(*error.source, ClusterError::NotServed { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(conflicts)
+}
+
+/// Judges all objects side by side; the answer is in their order.
+async fn judge_all(
+    client: &dyn ClusterClient,
+    objects: &[ObjectRef],
+    release: &ReleaseKey,
+) -> Vec<Result<(ObjectRef, Verdict), ObjectError>> {
+    // A list instead of `map`: with a closure over references the compiler cannot tell that this may change threads.
+    let mut each: Vec<BoxFuture<'_, Result<(ObjectRef, Verdict), ObjectError>>> = Vec::new();
+    for object in objects {
+        each.push(find_and_judge(client, object, release).boxed());
+    }
+    futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await
 }
 
 /// Patches one object; when someone has changed it meanwhile, judges it again.

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_kube::{
     ApplyOptions, ClusterClient, ClusterError, Discovery, Ended, ListQuery, LogQuery, NotReady, Precondition, Progress,
-    Propagation, ServerVersion, adopt, causes, ownership_conflicts, restart, statuses, wait_deleted, wait_ready,
+    Propagation, ServerVersion, adopt, adoption_conflicts, causes, ownership_conflicts, restart, statuses,
+    wait_deleted, wait_ready,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -229,6 +230,7 @@ fn futures_can_move_between_threads() {
     let release = pilothouse_core::ReleaseKey::new("a", "b");
     let token = CancellationToken::new();
     send(&adopt(script, &[], &release));
+    send(&adoption_conflicts(script, &[], &release));
     send(&ownership_conflicts(script, &[], &release));
     send(&causes(script, &[]));
     send(&restart(script, &[], "a", jiff::Timestamp::UNIX_EPOCH));

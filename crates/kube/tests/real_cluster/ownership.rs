@@ -3,7 +3,7 @@
 use crate::{apply, definition, deployment, namespace};
 use pilothouse_core::{HelmOwner, ObjectRef, ReleaseKey, adoption_patch, crd_facts, helm_owner};
 use pilothouse_kube::{
-    AdoptError, Adoption, Cluster, ClusterClient, Conflict, Holder, Precondition, adopt, crd_ref,
+    AdoptError, Adoption, Cluster, ClusterClient, Conflict, Holder, Precondition, adopt, adoption_conflicts, crd_ref,
     live_custom_resources, ownership_conflicts, restart, wait_ready,
 };
 use serde_json::{Value, json};
@@ -48,17 +48,22 @@ pub(crate) async fn of_objects(cluster: &Cluster) {
     let absent = ObjectRef { name: "absent".to_owned(), ..free.clone() };
     let unknown = ObjectRef { api_version: Some("acme.io/v1".to_owned()), kind: "Widget".to_owned(), ..free.clone() };
 
-    let all = [free.clone(), mine.clone(), orphan.clone(), theirs.clone(), absent.clone(), unknown];
+    let all = [free.clone(), mine.clone(), orphan.clone(), theirs.clone(), absent.clone(), unknown.clone()];
     let conflict = |object: &ObjectRef, holder| Conflict { object: object.clone(), holder };
     let nobody = Holder::Nobody { lacks: Vec::new(), managed_by: None };
     let expected = vec![
         conflict(&free, nobody),
         conflict(&orphan, Holder::Release(ReleaseKey::new(ns, "gone"))),
-        conflict(&theirs, Holder::Release(other)),
+        conflict(&theirs, Holder::Release(other.clone())),
     ];
     assert_eq!(ownership_conflicts(cluster, &all, &release).await.unwrap(), expected);
 
     let short = |name: &str| ObjectRef::parse(&format!("cm/{name}")).unwrap();
+    let mut all = ["free", "mine", "orphan", "theirs", "absent"].map(short).to_vec();
+    all.push(unknown);
+    // What nobody has, or a release without records, can be adopted.
+    let expected = [conflict(&theirs, Holder::Release(other))];
+    assert_eq!(adoption_conflicts(cluster, &all, &release).await.unwrap(), expected);
     let refused = adopt(cluster, &[short("free"), short("theirs")], &release).await.unwrap_err();
     assert_eq!(refused.to_string(), "refused: ConfigMap owning/theirs belongs to release owning/other");
     let untouched = cluster.get(&free).await.unwrap().unwrap();
@@ -85,8 +90,10 @@ pub(crate) async fn of_objects(cluster: &Cluster) {
     let web = apply(cluster, ns, deployment("web", "good/image")).await;
     wait_ready(cluster, std::slice::from_ref(&web), soon(), &CancellationToken::new(), |_| {}).await.unwrap();
     let pod = pilothouse_core::object_ref(&cluster.pods_of(&web).await.unwrap()[0]).unwrap();
+    let foretold = adoption_conflicts(cluster, std::slice::from_ref(&pod), &release).await.unwrap();
     let refused = adopt(cluster, &[pod], &release).await.unwrap_err();
     let AdoptError::Refused { conflicts } = refused else { panic!("{refused}") };
+    assert_eq!(foretold, conflicts);
     assert!(matches!(&conflicts[0].holder, Holder::Controller { kind, .. } if kind == "ReplicaSet"), "{conflicts:?}");
 }
 
