@@ -155,6 +155,21 @@ fn read_chart(
     let name = chart.text("name", out);
     let path = chart.text("path", out);
     let oci = chart.text("oci", out);
+    for (key, url) in [("repo", repo), ("oci", oci)] {
+        if let (Some(url), Some(node)) = (url, chart.node(key))
+            && has_user_info(url)
+        {
+            out.masked.push(node.span);
+            out.push(
+                Problem::error("CREDENTIALS", node.span, format!("`{key}` of `chart` holds a user or password"))
+                    .label("anyone who may list processes would see it while helm runs")
+                    .help(match key {
+                        "repo" => "leave it out here and give it to helm: `helm repo add` keeps it in helm's repository configuration",
+                        _ => "leave it out here and give it to helm: `helm registry login` keeps it in helm's registry configuration",
+                    }),
+            );
+        }
+    }
     if let Some(url) = repo {
         check_repo(&chart, url, out);
         if chart.node("name").is_none() {
@@ -173,6 +188,7 @@ fn read_chart(
     }
     if let (Some(oci), Some(node)) = (oci, chart.node("oci"))
         && (!oci.starts_with("oci://") || oci.len() == "oci://".len())
+        && !has_user_info(oci)
     {
         out.push(
             Problem::error("CHART_REFERENCE", node.span, format!("`{oci}` is not a chart in a registry"))
@@ -203,7 +219,8 @@ fn read_chart(
 fn check_repo(chart: &Fields<'_>, url: &str, out: &mut Sink) {
     let Some(node) = chart.node("repo") else { return };
     let has_host = |scheme: &str| url.strip_prefix(scheme).is_some_and(|rest| !rest.trim_matches('/').is_empty());
-    if !has_host("https://") && !has_host("http://") {
+    // The text is shown, so not when it holds a password.
+    if !has_host("https://") && !has_host("http://") && !has_user_info(url) {
         let help = if url.starts_with("oci://") {
             "a chart in a registry is given as `oci: oci://host/path/chart`"
         } else {
@@ -217,7 +234,40 @@ fn check_repo(chart: &Fields<'_>, url: &str, out: &mut Sink) {
     }
 }
 
+/// Whether a URL, even a badly written one, has a user or password before its host.
+fn has_user_info(url: &str) -> bool {
+    let rest = url.split_once(":/").map_or(url, |(_, rest)| rest.trim_start_matches('/'));
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    // What stands in the place of the port and is none is the begin of a password with such a character in it.
+    let odd_port = || authority.split_once(':').is_some_and(|(_, port)| port.chars().any(|c| !c.is_ascii_digit()));
+    authority.contains('@') || (rest.contains('@') && odd_port())
+}
+
 /// Whether Helm would understand this version constraint.
 fn check_constraint(text: &str) -> Result<(), String> {
     VersionConstraint::parse(text).map(|_| ()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("https://user:pass@host", true)]
+    #[case("https://token@host/charts", true)]
+    #[case("https://user:@host", true)]
+    #[case("oci://user:pass@host:5000/charts/web", true)]
+    #[case("user:pass@host/charts", true)]
+    #[case("https:/user:pass@host", true)]
+    #[case("https://user:pa/ss@host", true)]
+    #[case("https://user:1#2@host", true)]
+    #[case("https://host:8443/charts/@team/web", false)]
+    #[case("https://host/charts?mail=a@b", false)]
+    #[case("oci://host:5000/charts/web@sha256:0123", false)]
+    #[case("oci://host/charts/web:1.2.3@sha256:0123", false)]
+    #[case("https://[::1]:8443/charts", false)]
+    fn user_and_password_in_a_url(#[case] url: &str, #[case] expected: bool) {
+        assert_eq!(has_user_info(url), expected);
+    }
 }

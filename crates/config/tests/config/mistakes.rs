@@ -111,13 +111,20 @@ fn of_a_release(#[case] lines: &str) {
 #[case::repo_of_a_registry("{ repo: oci://b/c, name: c }")]
 #[case::repo_without_scheme("{ repo: charts.example.com, name: c }")]
 #[case::oci_without_scheme("{ oci: b/c }")]
+#[case::repo_with_password("{ repo: \"https://joe:hunter22@charts.example.com\", name: c }")]
+#[case::repo_with_token("{ repo: https://ghp0123@charts.example.com/a, name: c }")]
+#[case::repo_with_password_without_scheme("{ repo: joe:hunter22@charts.example.com, name: c }")]
+#[case::oci_with_password("{ oci: oci://joe:hunter22@registry.example.com/c }")]
+#[case::oci_with_password_without_scheme("{ oci: joe:hunter22@registry.example.com/c }")]
 #[case::constraint("{ path: a, version: newest }")]
 #[case::constraint_with_wrong_parts("{ path: a, version: \">=1.2 <two\" }")]
 #[case::typo("{ path: a, verison: 1.2.3 }")]
 fn of_a_chart(#[case] chart: &str) {
     let name = case_name();
     let text = format!("version: 1\nname: demo\nreleases:\n  - name: web\n    chart: {chart}\n");
-    insta::assert_snapshot!(format!("chart_{name}"), mistakes(&text));
+    let shown = mistakes(&text);
+    assert!(!shown.contains("hunter22") && !shown.contains("ghp0123"), "{shown}");
+    insta::assert_snapshot!(format!("chart_{name}"), shown);
 }
 
 const TEN: &str = "\
