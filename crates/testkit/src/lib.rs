@@ -7,7 +7,7 @@ mod fail;
 mod helm;
 mod tools;
 
-pub use charts::{community_chart, fixture_chart, repository};
+pub use charts::{community_chart, fixture_chart, not_run, repository};
 pub use cluster::FakeCluster;
 pub use fail::Failures;
 pub use helm::{FakeHelm, release_secret};

@@ -5,6 +5,7 @@ use crate::support::{Setting, install, kine, pinned, platform, why};
 use pilothouse_plane::provision::{BuildProgress, ProvisionError, ProvisionEvent, Source, Tool};
 use rustix::process::{Pid, test_kill_process};
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -170,7 +171,8 @@ async fn builds_kine_from_its_modules() {
     let env: std::collections::BTreeMap<_, _> = std::env::vars_os().collect();
     let path = env.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_default();
     let Some(go) = std::env::split_paths(&path).map(|folder| folder.join("go")).find(|go| go.is_file()) else {
-        println!("not run: builds_kine_from_its_modules, because there is no go on the PATH");
+        // Not with `eprintln!`: that is captured, and nobody would see it.
+        writeln!(std::io::stderr(), "not run: builds_kine_from_its_modules (there is no go on the PATH)").unwrap();
         return;
     };
     let mut setting = Setting::new();
