@@ -1,14 +1,29 @@
 //! What to do about a finding. The library says what is wrong; what to do next is the program's to say.
 
-use pilothouse_core::code;
+use pilothouse_core::{Finding, code};
 
-/// A line that helps with findings of this code, if there is one.
-pub(crate) fn hint(code: &str) -> Option<&'static str> {
+/// A line that helps with a finding, if there is one.
+pub(crate) fn hint(finding: &Finding) -> Option<String> {
+    match (finding.code.as_str(), finding.subject.split_once('/')) {
+        (code::RELEASE_LOCKED, Some((namespace, name))) => Some(unlock(namespace, name, &finding.message)),
+        (code, _) => general(code).map(str::to_owned),
+    }
+}
+
+/// How a release is freed that a killed operation has left pending: a first install has nothing to roll back to.
+fn unlock(namespace: &str, name: &str, message: &str) -> String {
+    let verb = if message.contains("pending-install") { "uninstall" } else { "rollback" };
+    format!("wait if another run is at work; if it was killed: helm {verb} {name} --namespace {namespace}")
+}
+
+fn general(code: &str) -> Option<&'static str> {
     Some(match code {
         code::API_UNREACHABLE => "check the kubeconfig, its context and the network to the API server",
         code::CHART_DEPENDENCY_MISSING => "run `helm dependency build` in the chart's folder",
         code::CHART_INVALID => "fetch or package the chart again",
-        code::CHART_NOT_FOUND => "check path, repository, name and version; paths start at the stack file's folder",
+        code::CHART_NOT_FOUND => {
+            "check path, repository, network, name and version; paths start at the stack file's folder"
+        }
         code::CHART_TEMPLATE_FAILED => "`pilothouse render` shows the rendering without a cluster",
         code::CRD_IN_USE => {
             "delete the custom resources first, or consent: --consent customresourcedefinition/NAME, or `consent:` in the file"
@@ -23,9 +38,7 @@ pub(crate) fn hint(code: &str) -> Option<&'static str> {
         code::OWNERSHIP_CONFLICT => {
             "an `adopt` step in pre_exec gives such objects to the release, if that is what you want"
         }
-        code::RELEASE_LOCKED => {
-            "wait if another run is at work; if it was killed: helm rollback (after an upgrade) or helm uninstall (after an install)"
-        }
+        code::VERSION_INVALID => "change `version` of the chart in the stack file",
         code::VALUES_INVALID => "compare with `helm show values`",
         _ => return None,
     })

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and a closed terminal.
 
 use crate::exit::Exit;
 use crate::printer;
@@ -8,23 +8,42 @@ use tokio_util::sync::CancellationToken;
 /// Fires the token at the first signal. What runs then ends by itself: helm gets SIGTERM and its grace, so that the
 /// release is not left pending. A second signal ends this program at once; what it started gets SIGTERM (helm) or is
 /// killed, since everything it starts dies with it.
-pub(crate) fn watch(cancel: &CancellationToken) -> std::io::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+///
+/// A terminal that is closed (SIGHUP) counts too, unless `outlives_terminal` is set.
+pub(crate) fn watch(cancel: &CancellationToken, outlives_terminal: bool) -> std::io::Result<()> {
+    let mut signals = Signals {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+        hangup: signal(SignalKind::hangup())?,
+        outlives_terminal,
+    };
     let cancel = cancel.clone();
     tokio::spawn(async move {
-        either(&mut interrupt, &mut terminate).await;
+        signals.next().await;
         cancel.cancel();
         printer::err("interrupted: stopping what runs; once more to end at once");
-        either(&mut interrupt, &mut terminate).await;
+        signals.next().await;
         end_now();
     });
     Ok(())
 }
 
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    outlives_terminal: bool,
+}
+
+impl Signals {
+    async fn next(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hangup.recv() => if !self.outlives_terminal { return },
+            }
+        }
     }
 }
 

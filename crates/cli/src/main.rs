@@ -15,6 +15,7 @@ use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use exit::{CommandError, Exit};
 use settings::Settings;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +43,8 @@ fn main() -> ExitCode {
 
 async fn dispatch(settings: &Settings, command: Command) -> Result<Exit, CommandError> {
     let cancel = CancellationToken::new();
-    interrupt::watch(&cancel).map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
+    let outlives_terminal = matches!(command, Command::Plane(args::Plane::Supervise(_)));
+    interrupt::watch(&cancel, outlives_terminal).map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
     match command {
         Command::Apply(args) => commands::apply::apply(settings, args, &cancel).await,
         Command::Destroy(args) => commands::destroy::destroy(settings, args, &cancel).await,
@@ -72,5 +74,9 @@ fn log_to_stderr(verbose: u8) {
         _ => "pilothouse=trace,kube=debug",
     };
     let filter = tracing_subscriber::EnvFilter::new(level);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }

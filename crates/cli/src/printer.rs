@@ -1,10 +1,9 @@
 //! The one place that writes to the terminal.
 
-#![expect(clippy::print_stdout, reason = "this is where the program speaks")]
-
 use crate::exit::CommandError;
 use anstyle::{AnsiColor, Style};
 use miette::{GraphicalReportHandler, GraphicalTheme};
+use std::io::Write;
 
 /// Colours by meaning. Colour never carries meaning alone.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
@@ -20,22 +19,23 @@ pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
 
 /// A line of the result.
 pub(crate) fn out(line: impl std::fmt::Display) {
-    anstream::println!("{line}");
+    // Whoever reads may have gone away; that is no reason to fail.
+    let _ = writeln!(anstream::stdout(), "{line}");
 }
 
 /// A line beside the result: progress, warnings, errors.
 pub(crate) fn err(line: impl std::fmt::Display) {
-    anstream::eprintln!("{line}");
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// A question: the cursor stays behind it.
 pub(crate) fn ask(question: &str) {
-    anstream::eprint!("{question}");
+    let _ = write!(anstream::stderr(), "{question}");
 }
 
 /// A JSON document as the result.
 pub(crate) fn json(document: &serde_json::Value) {
-    println!("{document:#}");
+    let _ = writeln!(std::io::stdout(), "{document:#}");
 }
 
 /// An error with its causes and what to do.

@@ -47,7 +47,7 @@ impl Settings {
         let dumb = env.get(&OsString::from("TERM")).is_some_and(|term| term == "dumb");
         Self {
             output: global.output,
-            live: std::io::stderr().is_terminal() && !dumb && global.output == Output::Human,
+            live: std::io::stderr().is_terminal() && !dumb,
             can_ask: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
             cache,
             state,

@@ -94,6 +94,7 @@ impl Helm {
     /// # Errors
     /// When it is missing, cannot be started, is not helm, or is a version that cannot be used.
     pub async fn discover(config: HelmConfig) -> Result<Self, HelmError> {
+        Scratch::sweep(&config.home);
         let HelmConfig {
             program, home, base_env, kubeconfig, context, driver, registry_config, repository_config, ..
         } = config;

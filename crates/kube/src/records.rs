@@ -78,7 +78,8 @@ fn revision_meta(object: &Value) -> Option<RevisionMeta> {
         name: label("name")?.to_owned(),
         revision: label("version")?.parse().ok()?,
         status: RevisionStatus::from_name(label("status")?),
-        written_at: seconds("modifiedAt").or_else(|| seconds("createdAt")).or_else(created),
+        // helm copies the label of the revision before when it makes a new one: the later time is the right one.
+        written_at: seconds("modifiedAt").or_else(|| seconds("createdAt")).max(created()),
     })
 }
 
@@ -106,9 +107,9 @@ mod tests {
 
     #[rstest]
     #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "pending-upgrade", "createdAt": "1700000000"}),
-        Some(meta(RevisionStatus::PendingUpgrade, "2023-11-14T22:13:20Z")))]
-    #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "deployed", "createdAt": "1", "modifiedAt": "1700000000"}),
-        Some(meta(RevisionStatus::Deployed, "2023-11-14T22:13:20Z")))]
+        Some(meta(RevisionStatus::PendingUpgrade, "2026-11-21T08:00:00Z")))]
+    #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "deployed", "createdAt": "1", "modifiedAt": "1800000000"}),
+        Some(meta(RevisionStatus::Deployed, "2027-01-15T08:00:00Z")))]
     #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "something-new"}),
         Some(meta(RevisionStatus::Unknown, "2026-11-21T08:00:00Z")))]
     #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "x", "status": "deployed"}), None)]

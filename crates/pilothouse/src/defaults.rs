@@ -5,13 +5,12 @@ use crate::context::Context;
 use crate::crds;
 use crate::error::PhaseError;
 use crate::helpers;
-use crate::prepare::{self, Pass, Prepared};
+use crate::prepare;
 use crate::steps::steps_of;
 use crate::stored::{self, NotServed};
 use crate::words;
 use pilothouse_core::{
-    Class, Decision, EventKind, Finding, HelmAction, ObjectRef, Payload, Phase, RevisionStatus, code, crd_facts,
-    object_ref,
+    Class, Decision, EventKind, Finding, HelmAction, ObjectRef, Payload, Phase, RevisionStatus, code, object_ref,
 };
 use pilothouse_helm::{Origin, UpgradeRequest, Values};
 use pilothouse_kube::{ownership_conflicts, wait_ready};
@@ -21,7 +20,7 @@ use tokio::time::Instant;
 /// the release and of its namespace; who owns every object; data that would be lost; and what each step says.
 pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Vec<Finding> {
     ctx.doing("checking chart, values and cluster");
-    let mut findings = prepare::input_findings(chart, ctx, Pass::Turn).await;
+    let mut findings = prepare::input_findings(chart, ctx).await;
     if !findings.is_empty() {
         return findings;
     }
@@ -138,7 +137,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.remaining())
     };
     ctx.helm().upgrade_install(&request, ctx.cancel()).await?;
-    if brings_kinds(&prepared) {
+    if prepared.brings_kinds() {
         // Later releases are rendered for what the cluster serves now.
         ctx.cluster().discovery(true).await?;
     }
@@ -177,12 +176,6 @@ pub async fn validate<C: HelmChart + ?Sized>(
             .await?;
     }
     run_steps(chart, Phase::Validate, ctx, payload).await
-}
-
-/// Whether the chart's own templates define new kinds; those in `crds/` folders have been seen to already.
-fn brings_kinds(prepared: &Prepared) -> bool {
-    let templates = prepared.rendered.iter().filter(|doc| matches!(doc.origin, Origin::Template));
-    templates.into_iter().any(|doc| crd_facts(&doc.object).is_some())
 }
 
 /// The objects helm will create or change: all that is rendered but hooks and what is in `crds/` folders.

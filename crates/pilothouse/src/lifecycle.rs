@@ -134,7 +134,10 @@ pub(crate) async fn validate_only<C: HelmChart + ?Sized>(chart: &C, ctx: &Contex
             let ended = reported_phase(chart, ctx, &mut Payload::default(), phase, &mut so_far).await;
             match (ended, so_far.failure) {
                 (Ended::Interrupted, _) => ReleaseOutcome::Interrupted { phase },
-                (_, Some(failure)) => ReleaseOutcome::Failed(failure),
+                (_, Some(mut failure)) => {
+                    failure.next = NextStep::Left { why: "validate changes nothing".to_owned() };
+                    ReleaseOutcome::Failed(failure)
+                }
                 (_, None) => ReleaseOutcome::Done { summary: "valid".to_owned() },
             }
         }

@@ -29,7 +29,8 @@ impl Offline {
         findings
     }
 
-    /// What helm renders for a release, as YAML documents. The data of Secrets is masked unless asked for.
+    /// What helm renders for a release, as YAML documents. The data of Secrets and values marked sensitive are
+    /// masked unless asked for.
     ///
     /// # Errors
     /// Everything that is wrong with the input.
@@ -57,7 +58,9 @@ impl Offline {
             text.push_str(yaml.trim_end());
             text.push('\n');
         }
-        Ok(text)
+        let redactor =
+            if show_secrets { Redactor::default() } else { prepare::redactor_of(&Redactor::default(), info) };
+        Ok(redactor.redact(&text))
     }
 
     async fn prepare(&self, info: &ChartInfo, cancel: &CancellationToken) -> Prepared {

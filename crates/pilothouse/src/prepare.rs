@@ -8,7 +8,8 @@ use crate::session::Target;
 use crate::steps::steps_of;
 use pilothouse_core::{
     ChartInfo, ChartSource, Class, Finding, HelmAction, KubeVersionFrom, Payload, Phase, Redactor, SetValue,
-    ValueSource, VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits,
+    ValueSource, VersionConstraint, check_namespace, check_release_name, code, crd_facts, error_chain,
+    kube_version_fits,
 };
 use pilothouse_helm::{
     ChartError, HelmClient, RenderedDoc, ResolvedChart, TemplateRequest, Values, resolve_chart, split_manifests,
@@ -37,6 +38,11 @@ impl Prepared {
         self.chart.as_ref().ok_or_else(|| PhaseError::Refused(self.findings.clone()))
     }
 
+    /// Whether it defines new kinds, in `crds/` folders or in templates.
+    pub(crate) fn brings_kinds(&self) -> bool {
+        self.rendered.iter().any(|doc| crd_facts(&doc.object).is_some())
+    }
+
     fn wrong(&mut self, code: &str, subject: impl Display, message: impl Display) {
         self.findings.push(Finding::new(Class::BadInput, code, subject, message));
     }
@@ -56,30 +62,14 @@ impl Place<'_> {
     }
 }
 
-/// When the input is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pass {
-    /// Before the run begins, for all releases.
-    Ahead {
-        /// Whether the release is the first one.
-        first: bool,
-    },
-    /// When the release's turn has come.
-    Turn,
-}
-
-/// What is wrong with the input of a release, before anything is asked of the cluster's state. Ahead of the run, a
-/// template that fails is no finding yet, except in the first release: an earlier one may bring the kinds it asks for.
-pub(crate) async fn input_findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, pass: Pass) -> Vec<Finding> {
+/// What is wrong with the input of a release, before anything is asked of the cluster's state.
+pub(crate) async fn input_findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Vec<Finding> {
     let info = chart.chart_info();
     let mut findings = name_findings(info);
     match info.action {
         HelmAction::Deploy => findings.extend(ctx.prepared(&Payload::default()).await.findings.clone()),
         // Uninstalling needs no chart; steps that name the chart's definitions resolve it when they are asked.
         HelmAction::Destroy | HelmAction::Skip => {}
-    }
-    if pass == (Pass::Ahead { first: false }) {
-        findings.retain(|finding| finding.code != code::CHART_TEMPLATE_FAILED);
     }
     findings.extend(step_input_findings(chart).await);
     findings
@@ -146,7 +136,8 @@ pub(crate) async fn prepare(
         Ok(chart) => prepared.chart = Some(chart),
         Err(error) => {
             let code = match &error {
-                ChartError::NotFound { .. } => code::CHART_NOT_FOUND,
+                ChartError::NotFound { .. } | ChartError::Fetch { .. } => code::CHART_NOT_FOUND,
+                ChartError::Version { .. } => code::VERSION_INVALID,
                 _ => code::CHART_INVALID,
             };
             prepared.wrong(code, &info.chart, place.text(&error));

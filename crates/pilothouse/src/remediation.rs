@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::helpers;
 use crate::stored;
-use pilothouse_core::{ChartInfo, Decision, FailurePolicy, HelmAction, NextStep, Phase, RevisionMeta};
+use pilothouse_core::{ChartInfo, Decision, FailurePolicy, HelmAction, NextStep, Phase, RevisionMeta, RevisionStatus};
 use pilothouse_helm::{RollbackRequest, UninstallRequest};
 use tokio_util::sync::CancellationToken;
 
@@ -49,13 +49,18 @@ fn remedy(policy: FailurePolicy, action: HelmAction, failed_in: Phase, decision:
 }
 
 /// Why the release must not be touched although the policy asks for it, by what Helm's records say now. They must show
-/// a revision that this run has written and that nobody is at work on.
-fn untouchable(before: u32, newest: Option<&RevisionMeta>) -> Option<String> {
+/// a revision that this run has written: a new one, failed when helm failed, deployed when helm had done its part. What
+/// another run has deployed meanwhile looks different.
+fn untouchable(before: u32, failed_in: Phase, newest: Option<&RevisionMeta>) -> Option<String> {
+    let expected = match failed_in {
+        Phase::CheckPrerequisites | Phase::PreExec | Phase::Exec => RevisionStatus::Failed,
+        Phase::OnDeployFailure | Phase::PostExec | Phase::Validate => RevisionStatus::Deployed,
+    };
     match newest {
         None => Some("helm has written no revision".to_owned()),
         Some(newest) if newest.revision <= before => Some("helm has written no revision".to_owned()),
-        Some(newest) if newest.status.is_pending() => {
-            Some(format!("revision {} is {}: another operation may be in progress", newest.revision, newest.status))
+        Some(newest) if newest.status != expected => {
+            Some(format!("revision {} is {}, it may be another run's", newest.revision, newest.status))
         }
         Some(_) => None,
     }
@@ -78,7 +83,7 @@ pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase)
         Ok(revisions) => revisions.into_iter().max_by_key(|meta| meta.revision),
         Err(error) => return left(format!("helm's records cannot be read: {}", ctx.error_text(&error))),
     };
-    if let Some(why) = untouchable(ctx.observed().await.newest_revision(), newest.as_ref()) {
+    if let Some(why) = untouchable(ctx.observed().await.newest_revision(), failed_in, newest.as_ref()) {
         return left(why);
     }
     // helm does not handle signals in a rollback, which would stay pending: it has its own deadline instead.
@@ -117,7 +122,6 @@ pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::RevisionStatus;
     use rstest::rstest;
 
     const UPGRADE: Decision = Decision::Upgrade { last_good: Some(3) };
@@ -163,14 +167,19 @@ mod tests {
     }
 
     #[rstest]
-    #[case(3, None, true)]
-    #[case(3, Some((3, RevisionStatus::Deployed)), true)]
-    #[case(3, Some((4, RevisionStatus::PendingUpgrade)), true)]
-    #[case(3, Some((4, RevisionStatus::Failed)), false)]
-    #[case(3, Some((4, RevisionStatus::Deployed)), false)]
-    #[case(0, Some((1, RevisionStatus::Failed)), false)]
+    #[case(3, Phase::Exec, None, true)]
+    #[case(3, Phase::Exec, Some((3, RevisionStatus::Deployed)), true)]
+    #[case(3, Phase::Exec, Some((4, RevisionStatus::PendingUpgrade)), true)]
+    #[case(3, Phase::Exec, Some((4, RevisionStatus::Failed)), false)]
+    // Somebody else's upgrade was faster.
+    #[case(3, Phase::Exec, Some((4, RevisionStatus::Deployed)), true)]
+    #[case(0, Phase::Exec, Some((1, RevisionStatus::Deployed)), true)]
+    #[case(3, Phase::Validate, Some((4, RevisionStatus::Deployed)), false)]
+    #[case(3, Phase::PostExec, Some((4, RevisionStatus::Failed)), true)]
+    #[case(0, Phase::Exec, Some((1, RevisionStatus::Failed)), false)]
     fn what_must_not_be_touched(
         #[case] before: u32,
+        #[case] failed_in: Phase,
         #[case] newest: Option<(u32, RevisionStatus)>,
         #[case] expected: bool,
     ) {
@@ -181,6 +190,6 @@ mod tests {
             status,
             written_at: None,
         });
-        assert_eq!(untouchable(before, newest.as_ref()).is_some(), expected);
+        assert_eq!(untouchable(before, failed_in, newest.as_ref()).is_some(), expected);
     }
 }

@@ -3,11 +3,11 @@
 use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::lifecycle::{self, millis};
-use crate::prepare::{self, Pass};
+use crate::prepare;
 use crate::session::Session;
 use futures::StreamExt;
 use jiff::Timestamp;
-use pilothouse_core::{Event, EventKind, HelmAction, Payload, Phase, ReleaseOutcome, RunId, RunOutcome, RunVerdict};
+use pilothouse_core::{Event, EventKind, Finding, HelmAction, Payload, Phase, ReleaseOutcome, RunId, RunOutcome, code};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -117,15 +117,22 @@ async fn wrong_input(
     contexts: &[Context],
     events: &UnboundedSender<EventKind>,
 ) -> Option<RunOutcome> {
-    let checks = charts.iter().zip(contexts).enumerate().map(|(i, (chart, ctx))| async move {
+    let checks = charts.iter().zip(contexts).map(|(chart, ctx)| async move {
         match chart.chart_info().action {
             HelmAction::Skip => Vec::new(),
-            HelmAction::Deploy | HelmAction::Destroy => {
-                prepare::input_findings(chart.as_ref(), ctx, Pass::Ahead { first: i == 0 }).await
-            }
+            HelmAction::Deploy | HelmAction::Destroy => prepare::input_findings(chart.as_ref(), ctx).await,
         }
     });
-    let findings: Vec<_> = futures::stream::iter(checks).buffered(SIDE_BY_SIDE).collect().await;
+    let mut findings: Vec<Vec<Finding>> = futures::stream::iter(checks).buffered(SIDE_BY_SIDE).collect().await;
+    let mut kinds_will_come = false;
+    for ((chart, ctx), findings) in charts.iter().zip(contexts).zip(&mut findings) {
+        if kinds_will_come {
+            // The template may ask for just these kinds; it is rendered again when its turn has come.
+            findings.retain(|finding| finding.code != code::CHART_TEMPLATE_FAILED);
+        }
+        kinds_will_come |=
+            chart.chart_info().action == HelmAction::Deploy && ctx.prepared(&Payload::default()).await.brings_kinds();
+    }
     if contexts.iter().any(|ctx| ctx.cancel().is_cancelled()) {
         let phase = Phase::CheckPrerequisites;
         let interrupted = contexts.iter().map(|ctx| (ctx.release(), ReleaseOutcome::Interrupted { phase }));
@@ -160,10 +167,10 @@ fn not_started(ctx: &Context, reason: String, events: &UnboundedSender<EventKind
 
 /// Why no further release is begun after this one, if so.
 fn stops(key: &pilothouse_core::ReleaseKey, outcome: &ReleaseOutcome) -> Option<String> {
-    match outcome.verdict() {
-        RunVerdict::Done => None,
-        RunVerdict::Interrupted => Some("the run was interrupted".to_owned()),
-        RunVerdict::Failed => Some(format!("{key} failed")),
-        RunVerdict::Refused | RunVerdict::BadInput => Some(format!("{key} was refused")),
+    match outcome {
+        ReleaseOutcome::Done { .. } | ReleaseOutcome::Skipped { .. } | ReleaseOutcome::NotStarted { .. } => None,
+        ReleaseOutcome::Interrupted { .. } => Some("the run was interrupted".to_owned()),
+        ReleaseOutcome::Failed(_) => Some(format!("{key} failed")),
+        ReleaseOutcome::Refused { .. } => Some(format!("{key} was refused")),
     }
 }

@@ -192,7 +192,7 @@ async fn the_policy_leaves_what_somebody_else_is_at_work_on() {
     world.helm.failed_as(RevisionStatus::PendingUpgrade);
     let outcome = run_one(&world, Chart::new(&world, &[]).with(|info| info.on_failure = FailurePolicy::Rollback)).await;
     let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
-    let why = "revision 2 is pending-upgrade: another operation may be in progress".to_owned();
+    let why = "revision 2 is pending-upgrade, it may be another run's".to_owned();
     assert_eq!(failure.next, NextStep::Left { why });
     assert_eq!(world.helm.failures.calls().len(), calls + 2);
 }

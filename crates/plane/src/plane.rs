@@ -370,11 +370,18 @@ async fn launch(
     Ok(())
 }
 
+/// What the names of temporary folders begin with.
+const PREFIX: &str = "pilothouse-plane-";
+
+/// Age up to which a temporary folder may be one whose plane is just starting.
+const NEW: Duration = Duration::from_secs(120);
+
 fn folder(config: &PlaneConfig) -> Result<(PathBuf, Option<TempDir>), PlaneError> {
     let (path, temporary) = if let Some(path) = &config.folder {
         (path.clone(), None)
     } else {
-        let made = tempfile::Builder::new().prefix("pilothouse-plane-").tempdir();
+        sweep(&std::env::temp_dir());
+        let made = tempfile::Builder::new().prefix(PREFIX).tempdir();
         let temporary = made.map_err(|source| PlaneError::Folder { path: std::env::temp_dir(), source })?;
         (temporary.path().to_owned(), Some(temporary))
     };
@@ -383,6 +390,23 @@ fn folder(config: &PlaneConfig) -> Result<(PathBuf, Option<TempDir>), PlaneError
     // The programs are started inside it, so it must not depend on the current folder.
     let path = path.canonicalize().map_err(error)?;
     Ok((path, temporary))
+}
+
+/// Removes temporary folders of planes whose process was killed: nobody holds their lock any more. Only those that are not
+/// new, since a plane makes its folder before it locks it.
+fn sweep(base: &Path) {
+    for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
+        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
+        if !ours || age.is_none_or(|age| age < NEW) {
+            continue;
+        }
+        // Opening does not create: a folder without a lock is not one of a plane that ran.
+        let lock = std::fs::OpenOptions::new().write(true).open(entry.path().join("lock"));
+        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// The folder is one plane's as long as the file is open.
@@ -418,4 +442,32 @@ fn write_files(config: &PlaneConfig, layout: &Layout) -> Result<(), PlaneError> 
 
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), PlaneError> {
     write_private(path, text.as_bytes()).map_err(|source| PlaneError::Folder { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_nobody_holds_are_swept() {
+        let base = tempfile::tempdir().unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * NEW;
+        let made = |name: &str, old: bool| {
+            let path = base.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            std::fs::write(path.join("lock"), "").unwrap();
+            if old {
+                File::open(&path).unwrap().set_modified(long_ago).unwrap();
+            }
+            path
+        };
+        let (dead, held) = (made("pilothouse-plane-dead", true), made("pilothouse-plane-held", true));
+        let (fresh, other) = (made("pilothouse-plane-fresh", false), made("something-else", true));
+        let holder = lock(&held).unwrap();
+        // Writing into a folder makes it new.
+        File::open(&held).unwrap().set_modified(long_ago).unwrap();
+        sweep(base.path());
+        assert!(!dead.exists() && held.exists() && fresh.exists() && other.exists());
+        drop(holder);
+    }
 }

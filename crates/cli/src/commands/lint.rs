@@ -35,7 +35,7 @@ pub(crate) async fn lint(
             }
             for finding in &findings {
                 printer::out(format!("  {} {finding}", finding.code));
-                if let Some(hint) = hint(&finding.code) {
+                if let Some(hint) = hint(finding) {
                     printer::out(format!("  hint: {hint}"));
                 }
             }

@@ -184,10 +184,6 @@ async fn supervise(
     let obtained = obtain(settings, &Tool::PLANE, settings.provision(), cancel).await?;
     let mut config = config(&obtained, args.nodes, args.audit)?;
     config.name.clone_from(&args.name.name);
-    // A terminal that closes is no reason to end.
-    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
-        .map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
-    tokio::spawn(async move { while hangup.recv().await.is_some() {} });
     pilothouse_plane::supervise(config, &base(settings), |_| {}, cancel)
         .await
         .map_err(|error| CommandError::from_error(Exit::Failed, &error))?;

@@ -79,6 +79,7 @@ impl Report {
             let lines = self.lines.of(event);
             self.live.show(event, &lines, |line| printer::out(line));
         } else {
+            self.live.show(event, &[], |_| {});
             self.events.push(event.clone());
         }
     }

@@ -2,9 +2,10 @@
 
 use crate::report::console_width;
 use crate::report::text::{duration, fit};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use pilothouse_core::{Event, EventKind, Note, Phase, ReleaseKey};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// What runs right now. Pure: the time and the width are passed in.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Now {
         }
     }
 
-    /// The line, at most `width` columns wide.
+    /// The line, at most `width` columns wide; the time in the phase is passed in.
     fn line(&self, elapsed_ms: u64, width: usize) -> String {
         let mut parts = vec![format!("{}/{}", self.done, self.total)];
         parts.extend(self.release.as_ref().map(ToString::to_string));
@@ -63,8 +64,7 @@ impl Now {
 /// The live line on the terminal's standard error; draws nothing elsewhere.
 pub(crate) struct Live {
     bar: ProgressBar,
-    now: Now,
-    since: Instant,
+    now: Arc<Mutex<Now>>,
 }
 
 /// Columns the spinner takes.
@@ -74,30 +74,33 @@ impl Live {
     pub(crate) fn new(visible: bool) -> Self {
         let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
-        bar.set_style(ProgressStyle::default_spinner());
+        let now = Arc::new(Mutex::new(Now::default()));
+        let drawn = now.clone();
+        // The line is made anew at every tick, so that its clock goes on while nothing else happens.
+        let line = move |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+            let elapsed = u64::try_from(state.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let now = drawn.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = to.write_str(&now.line(elapsed, console_width().saturating_sub(SPINNER)));
+        };
+        let style =
+            ProgressStyle::with_template("{spinner} {line}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        bar.set_style(style.with_key("line", line));
         if visible {
             bar.enable_steady_tick(Duration::from_millis(100));
         }
-        Self { bar, now: Now::default(), since: Instant::now() }
+        Self { bar, now }
     }
 
     /// Shows an event on the live line, and lines above it.
     pub(crate) fn show(&mut self, event: &Event, above: &[String], print: impl Fn(&str)) {
-        if matches!(event.kind, EventKind::PhaseStarted { .. }) {
-            self.since = Instant::now();
+        if matches!(event.kind, EventKind::RunStarted { .. } | EventKind::PhaseStarted { .. }) {
+            self.bar.reset_elapsed();
         }
-        self.now.see(&event.kind);
+        self.now.lock().unwrap_or_else(PoisonError::into_inner).see(&event.kind);
         if !above.is_empty() {
             self.bar.suspend(|| above.iter().for_each(|line| print(line)));
         }
-        self.tick();
-    }
-
-    /// Draws the elapsed time anew.
-    pub(crate) fn tick(&self) {
-        let elapsed = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let width = console_width().saturating_sub(SPINNER);
-        self.bar.set_message(self.now.line(elapsed, width));
+        self.bar.tick();
     }
 
     pub(crate) fn clear(&self) {

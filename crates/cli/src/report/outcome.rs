@@ -59,7 +59,7 @@ fn refused(release: &ReleaseKey, findings: &[Finding]) -> Vec<String> {
     let mut hinted = Vec::new();
     for finding in findings {
         lines.extend(indented(&format!("  {} ", paint(FAINT, &finding.code)), &finding.to_string(), "      "));
-        if let Some(hint) = hint(&finding.code)
+        if let Some(hint) = hint(finding)
             && !hinted.contains(&hint)
         {
             hinted.push(hint);

@@ -1,7 +1,7 @@
 //! Bad input of every kind: a clear error, exit code 2, and no write to the cluster.
 
 use crate::support::{World, fake_helm, plane, settings, writes};
-use pilothouse_testkit::fixture_chart;
+use pilothouse_testkit::{fixture_chart, repository};
 use rstest::rstest;
 use std::process::Command;
 
@@ -27,7 +27,7 @@ fn second(lines: &str) -> String {
 #[case::folder_that_is_no_chart(second("    chart: { path: a-folder }\n"))]
 #[case::truncated_archive(second("    chart: { path: cut.tgz }\n"))]
 #[case::values_against_the_schema(second(
-    "    chart: { path: CHARTS/../../../examples/quickstart/charts/web }\n    values:\n      - { key: replicas, value: many }\n"
+    "    chart: { path: WEB }\n    values:\n      - { key: replicas, value: many }\n"
 ))]
 #[case::kube_version_that_does_not_fit(second("    chart: { path: CHARTS/needs-newer }\n"))]
 #[case::values_that_are_not_yaml(second("    chart: { path: CHARTS/data }\n    values_files: [broken.yaml]\n"))]
@@ -35,7 +35,8 @@ fn second(lines: &str) -> String {
     "    chart: { path: CHARTS/data }\n    pre_exec:\n      - apply: { files: [none.yaml] }\n"
 ))]
 fn is_told_and_nothing_is_changed(#[case] stack: String) {
-    let world = World::with_stack(&stack);
+    let web = repository().join("examples/quickstart/charts/web");
+    let world = World::with_stack(&stack.replace("WEB", &web.display().to_string()));
     std::fs::create_dir(world.path("a-folder")).unwrap();
     world.write("broken.yaml", "a: [1, 2\n");
     let whole = packaged();

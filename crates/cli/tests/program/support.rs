@@ -46,10 +46,15 @@ impl World {
     }
 
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        let charts = pilothouse_testkit::fixture_chart("");
-        let text = text.replace("CHARTS/", &format!("{}/", charts.display().to_string().trim_end_matches('/')));
         let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let folder = path.parent().unwrap();
+        std::fs::create_dir_all(folder).unwrap();
+        // The fixture charts lie beside the file, so that what is printed does not depend on where the repository is.
+        let charts = folder.join("charts");
+        if text.contains("CHARTS/") && !charts.exists() {
+            std::os::unix::fs::symlink(pilothouse_testkit::fixture_chart(""), &charts).unwrap();
+        }
+        let text = text.replace("CHARTS/", "charts/");
         std::fs::write(&path, text).unwrap();
         path
     }

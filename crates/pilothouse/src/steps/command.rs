@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-/// How many lines of a failed program's output are reported.
+/// How many lines of each stream of a program are reported.
 const OUTPUT_LINES: usize = 20;
 
 /// Writes: whatever the program does; repeatable only when the user says so. The program and all it started are stopped
@@ -53,8 +53,9 @@ impl Step for Command {
                 output: ctx.redactor().redact(&tail(&done)),
             });
         }
-        if let Some(key) = &self.0.output_to {
-            payload.put_value(key, Value::from(done.stdout.text().trim()));
+        match &self.0.output_to {
+            Some(key) => payload.put_value(key, Value::from(done.stdout.text().trim())),
+            None => last_lines(&done.stdout.text()).iter().for_each(|line| ctx.say(line)),
         }
         Ok(())
     }
@@ -69,10 +70,14 @@ fn how(done: &Finished, timeout: u64) -> String {
     }
 }
 
-/// The last lines of what the program wrote: of standard error, or of standard output if that is empty.
+/// The end of what the program wrote, standard output before standard error.
 fn tail(done: &Finished) -> String {
-    let (out, err) = (done.stdout.text(), done.stderr.text());
-    let text = if err.trim().is_empty() { out } else { err };
+    let mut lines = last_lines(&done.stdout.text());
+    lines.extend(last_lines(&done.stderr.text()));
+    lines.join("\n")
+}
+
+fn last_lines(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.trim_end().lines().collect();
-    lines[lines.len().saturating_sub(OUTPUT_LINES)..].join("\n")
+    lines[lines.len().saturating_sub(OUTPUT_LINES)..].iter().map(|&line| line.to_owned()).collect()
 }
