@@ -70,6 +70,28 @@ releases:
                   spec: { containers: [{ name: aws-node, image: "registry.example.com/cni:1.10" }] }
 "#;
 
+/// What belongs to another release is not adopted, and this is known before anything is changed.
+#[test]
+fn what_belongs_to_another_release_is_not_adopted() {
+    let world = World::with_stack(&STEALING.replace("pre_exec", "post_exec").replace("adopt", "restart"));
+    let owner = world.transcript(&mut world.on_plane(&["apply", "--yes"]));
+    assert!(owner.starts_with("exit code: 0\n"), "{owner}");
+    world.write("thief/pilothouse.yaml", &STEALING.replace("name: owner", "name: thief"));
+    settings().bind(|| insta::assert_snapshot!(world.transcript(&mut world.on_plane(&["apply", "--yes", "thief"]))));
+}
+
+const STEALING: &str = "
+version: 1
+name: stealing
+releases:
+  - name: owner
+    namespace: stealing
+    chart: { path: CHARTS/node-agent }
+    values: [{ key: clusterRole, value: stealing }]
+    pre_exec:
+      - adopt: { objects: [daemonset/node-agent] }
+";
+
 const OPERATOR: &str = "\
 version: 1
 name: operator
