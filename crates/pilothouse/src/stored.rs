@@ -89,7 +89,7 @@ pub(crate) async fn complete(
     let mut completed = Vec::with_capacity(objects.len());
     for object in objects {
         let mut resolved = discovery.resolve(&object, &namespace);
-        if matches!(resolved, Err(ClusterError::NotServed { .. })) && !asked_again {
+        if matches!(resolved, Err(ClusterError::NotServed { .. } | ClusterError::Stale { .. })) && !asked_again {
             asked_again = true;
             discovery = ctx.cluster().discovery(true).await?;
             resolved = discovery.resolve(&object, &namespace);

@@ -81,9 +81,9 @@ esac"#,
         let text = self.read(name).replace(home.to_str().unwrap(), "HOME");
         let mut shown = String::new();
         for part in text.split_inclusive("HOME/run-") {
-            // Six random characters follow.
-            let rest = if shown.ends_with("HOME/run-") { &part[6..] } else { part };
-            shown.push_str(rest);
+            // Our process id, a dash and six random characters follow.
+            let own = if shown.ends_with("HOME/run-") { part.find('-').unwrap() + 7 } else { 0 };
+            shown.push_str(&part[own..]);
         }
         shown.replace("HOME/run-", "RUN")
     }

@@ -54,6 +54,10 @@ impl Step for Command {
             });
         }
         match &self.0.output_to {
+            Some(_) if !done.stdout.complete || done.stdout.dropped > 0 => {
+                let how = "left something running that holds its output open".to_owned();
+                return Err(PhaseError::Command { program: program.clone(), how, output: String::new() });
+            }
             Some(key) => payload.put_value(key, Value::from(done.stdout.text().trim())),
             None => last_lines(&done.stdout.text()).iter().for_each(|line| ctx.say(line)),
         }
