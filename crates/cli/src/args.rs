@@ -40,10 +40,10 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// The folder for programs and charts that were fetched [default: $XDG_CACHE_HOME/pilothouse]
-    #[arg(long, global = true, env = "PILOTHOUSE_CACHE", value_name = "DIR")]
+    #[arg(long, global = true, env = "PILOTHOUSE_CACHE", hide_env_values = true, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
     /// The helm program to use [default: helm on the PATH, else the one in the cache]
-    #[arg(long, global = true, env = "PILOTHOUSE_HELM", value_name = "FILE")]
+    #[arg(long, global = true, env = "PILOTHOUSE_HELM", hide_env_values = true, value_name = "FILE")]
     pub(crate) helm: Option<PathBuf>,
 }
 
