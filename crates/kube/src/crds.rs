@@ -1,4 +1,4 @@
-//! Definitions of custom resources: what lives by them, and deleting them.
+//! Definitions of custom resources, and what lives by them.
 
 use crate::client::{ClusterClient, ListQuery};
 use crate::error::ClusterError;

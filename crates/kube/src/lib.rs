@@ -2,7 +2,7 @@
 //!
 //! [`ClusterClient`] is the port through which everything else sees a cluster; [`Cluster`] is the real one. What is
 //! built on it takes `&dyn ClusterClient` and works on any: waiting ([`wait_ready`]), evidence ([`causes`]), ownership
-//! ([`adopt`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions ([`delete_crds`]). Whether an object is ready is told by a pure
+//! ([`adopt`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions in use ([`live_custom_resources`]). Whether an object is ready is told by a pure
 //! function, [`status`].
 //!
 //! ```no_run
