@@ -6,10 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 use jiff::Timestamp;
-use pilothouse_core::{RevisionMeta, RevisionStatus};
+use pilothouse_core::RevisionStatus;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::io::Read;
 
 /// A Secret holds at most 1 MiB; more than this does not come from one, however well it was packed.
@@ -185,28 +184,6 @@ fn inflate(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let mut json = Vec::new();
     GzDecoder::new(bytes).take(MAX_JSON + 1).read_to_end(&mut json).map_err(DecodeError::Gzip)?;
     if json.len() as u64 > MAX_JSON { Err(DecodeError::TooLarge) } else { Ok(json) }
-}
-
-/// What the metadata of a record's Secret or ConfigMap tells (`pkg/storage/driver/secrets.go`); `None` for an object
-/// that is not a record of Helm.
-pub fn revision_meta(
-    name: &str,
-    namespace: &str,
-    labels: &BTreeMap<String, String>,
-    created: Option<Timestamp>,
-) -> Option<RevisionMeta> {
-    let label = |key: &str| labels.get(key).map(String::as_str);
-    let seconds = |key: &str| Timestamp::from_second(label(key)?.parse().ok()?).ok();
-    if !name.starts_with("sh.helm.release.v1.") || label("owner") != Some("helm") {
-        return None;
-    }
-    Some(RevisionMeta {
-        namespace: namespace.to_owned(),
-        name: label("name")?.to_owned(),
-        revision: label("version")?.parse().ok()?,
-        status: RevisionStatus::from_name(label("status")?),
-        written_at: seconds("modifiedAt").or_else(|| seconds("createdAt")).or(created),
-    })
 }
 
 fn null_is_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {

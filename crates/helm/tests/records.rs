@@ -6,11 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use pilothouse_core::{RevisionMeta, RevisionStatus};
-use pilothouse_helm::{ReleaseRecord, decode_release, revision_meta};
+use pilothouse_core::RevisionStatus;
+use pilothouse_helm::{ReleaseRecord, decode_release};
 use rstest::rstest;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Write;
 use std::path::Path;
@@ -98,24 +97,4 @@ fn a_truncated_record_never_decodes() {
     for end in (0..whole.len() - 4).step_by(97) {
         assert!(decode_release(&whole[..end]).is_err(), "cut at {end}");
     }
-}
-
-#[rstest]
-#[case("sh.helm.release.v1.a.v2", &[("owner", "helm"), ("name", "a"), ("version", "2"), ("status", "pending-upgrade"), ("createdAt", "1700000000")], Some("2023-11-14T22:13:20Z"))]
-#[case("sh.helm.release.v1.a.v2", &[("owner", "helm"), ("name", "a"), ("version", "2"), ("status", "pending-upgrade"), ("createdAt", "1"), ("modifiedAt", "1700000000")], Some("2023-11-14T22:13:20Z"))]
-#[case("sh.helm.release.v1.a.v2", &[("owner", "helm"), ("name", "a"), ("version", "2"), ("status", "pending-upgrade")], Some("2026-11-21T08:00:00Z"))]
-#[case("sh.helm.release.v1.a.v2", &[("owner", "flux"), ("name", "a"), ("version", "2"), ("status", "pending-upgrade")], None)]
-#[case("sh.helm.release.v1.a.v2", &[("owner", "helm"), ("name", "a"), ("version", "two"), ("status", "pending-upgrade")], None)]
-#[case("other", &[("owner", "helm"), ("name", "a"), ("version", "2"), ("status", "pending-upgrade")], None)]
-fn labels_of_a_record(#[case] name: &str, #[case] labels: &[(&str, &str)], #[case] written: Option<&str>) {
-    let labels: BTreeMap<String, String> = labels.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
-    let created = "2026-11-21T08:00:00Z".parse().ok();
-    let expected = written.map(|at| RevisionMeta {
-        namespace: "ns".to_owned(),
-        name: "a".to_owned(),
-        revision: 2,
-        status: RevisionStatus::PendingUpgrade,
-        written_at: at.parse().ok(),
-    });
-    assert_eq!(revision_meta(name, "ns", &labels, created), expected);
 }

@@ -35,7 +35,8 @@ pub async fn validate(
 }
 
 /// Carries the releases through their lifecycles, in this order. Before the first is begun, the charts, files and
-/// values of all are checked: when one is wrong, nothing is changed at all. The first release that does not end well
+/// values of all are checked: when one is wrong, nothing is changed at all (but for a template that fails where an earlier
+/// release brings kinds: that is known when its turn has come). The first release that does not end well
 /// ends the run, since later ones may stand on it.
 ///
 /// `on_event` sees every event in order, from the task that awaits this.
