@@ -59,7 +59,7 @@ fn lives_in_no_namespace(kind: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::{ChartInfo, Namespace, ReleaseSpec};
+    use pilothouse_core::{ChartInfo, Namespace, ReleaseSpec, SetPolicy};
     use rstest::rstest;
     use std::collections::BTreeMap;
 
@@ -68,7 +68,13 @@ mod tests {
             info: ChartInfo { namespace: Namespace::from(*namespace), ..ChartInfo::default() },
             steps: BTreeMap::new(),
         };
-        Stack { name: "s".to_owned(), folder: PathBuf::new(), releases: namespaces.iter().map(release).collect() }
+        Stack {
+            name: "s".to_owned(),
+            folder: PathBuf::new(),
+            failure_policy: SetPolicy::default(),
+            state_namespace: "default".to_owned(),
+            releases: namespaces.iter().map(release).collect(),
+        }
     }
 
     #[rstest]

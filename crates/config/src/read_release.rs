@@ -10,7 +10,7 @@ use crate::read_values::read_values;
 use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
 use pilothouse_core::{
-    ChartInfo, ChartRef, CrdPolicy, FailurePolicy, HelmAction, InvalidName, Namespace, Phase, ReleaseSpec,
+    ChartInfo, ChartRef, CrdPolicy, FailurePolicy, HelmAction, InvalidName, Namespace, Need, Phase, ReleaseSpec,
     VersionConstraint, check_namespace, check_release_name, code,
 };
 use semver::Version;
@@ -59,7 +59,7 @@ pub(crate) fn read_release(
 
     let needs: Vec<(String, Span)> =
         fields.texts("needs", out).into_iter().map(|(need, span)| (need.to_owned(), span)).collect();
-    info.needs = needs.iter().map(|(need, _)| need.clone()).collect();
+    info.needs = needs.iter().map(|(need, _)| Need::new(need)).collect();
     info.consent = fields.objects("consent", out).into_iter().map(|(object, _)| object).collect();
 
     let mut steps = BTreeMap::new();

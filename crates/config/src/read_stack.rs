@@ -9,7 +9,7 @@ use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
 use crate::suggest::nearest;
 use crate::tree::Node;
-use pilothouse_core::{ChartInfo, ReleaseKey, Stack};
+use pilothouse_core::{ChartInfo, ReleaseKey, SetPolicy, Stack};
 use std::collections::BTreeMap;
 
 /// The only version of the format.
@@ -51,6 +51,8 @@ pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> 
     let stack = Stack {
         name: name.to_owned(),
         folder: context.folder.to_owned(),
+        failure_policy: SetPolicy::default(),
+        state_namespace: "default".to_owned(),
         releases: releases.into_iter().map(|release| release.spec).collect(),
     };
     Some((stack, places))

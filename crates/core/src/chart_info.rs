@@ -1,6 +1,7 @@
 //! What a release is to be: a struct close to Terraform's `helm_release`.
 
 use crate::ids::{ObjectRef, ReleaseKey};
+use crate::need::Need;
 use crate::sensitive::Sensitive;
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -61,8 +62,8 @@ pub struct ChartInfo {
     pub max_history: u32,
     /// What to do with the definitions in the chart's `crds/` folders.
     pub crds: CrdPolicy,
-    /// Releases that must be done before this one, as `name` or `namespace/name`.
-    pub needs: Vec<String>,
+    /// Releases that this one waits for.
+    pub needs: Vec<Need>,
     /// Labels of the release, for selecting it.
     pub labels: BTreeMap<String, String>,
     /// Objects with data that may be deleted on the way.

@@ -1,10 +1,15 @@
 //! What happens in a run. Every output is a projection of these.
 
 use crate::chart_info::HelmAction;
+use crate::holder::Holder;
 use crate::ids::{Phase, ReleaseKey, RunId};
-use crate::outcome::{ReleaseOutcome, RunVerdict};
+use crate::outcome::{ReleaseOutcome, RunVerdict, StopReason};
+use crate::progress::ReleaseProgress;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +35,62 @@ pub enum Note {
     Warning,
 }
 
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// To make every release what the stack says.
+    Apply,
+    /// To destroy every release.
+    Destroy,
+    /// To run only the validate phases.
+    Validate,
+}
+
+impl fmt::Display for RunKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Apply => "apply",
+            Self::Destroy => "destroy",
+            Self::Validate => "validate",
+        })
+    }
+}
+
+/// A release of a run, before it begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedRelease {
+    /// The release.
+    pub release: ReleaseKey,
+    /// What is to be done.
+    pub action: HelmAction,
+    /// The releases of this run it waits for, in its action's direction: a release that is destroyed waits for those
+    /// that need it.
+    pub waits_for: Vec<ReleaseKey>,
+}
+
+/// What changes a release by helm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HelmCommand {
+    /// `helm upgrade --install`
+    Upgrade,
+    /// `helm uninstall`
+    Uninstall,
+    /// `helm rollback`
+    Rollback,
+}
+
+impl fmt::Display for HelmCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Upgrade => "upgrade",
+            Self::Uninstall => "uninstall",
+            Self::Rollback => "rollback",
+        })
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -40,8 +101,41 @@ pub enum EventKind {
         run: RunId,
         /// The stack's name.
         stack: String,
-        /// The releases in the order they will run, with what is to be done.
-        releases: Vec<(ReleaseKey, HelmAction)>,
+        /// What the run is for.
+        kind: RunKind,
+        /// Who runs it; `None` for a run that keeps no journal and takes no lock.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holder: Option<Holder>,
+        /// How many releases are worked on at once, at most.
+        concurrency: usize,
+        /// The releases in the order of the stack.
+        releases: Vec<PlannedRelease>,
+    },
+    /// Another run holds the stack's lock.
+    LockWaiting {
+        /// Who, as far as the lock tells.
+        holder: Option<Holder>,
+        /// Wall-clock milliseconds this run is going to wait, at most.
+        timeout_ms: u64,
+    },
+    /// The stack's lock is this run's.
+    LockTaken {
+        /// Wall-clock milliseconds it took.
+        waited_ms: u64,
+        /// Why the holder before was taken for gone, when the lock was not free.
+        taken_over: Option<String>,
+    },
+    /// This run goes on where an earlier one ended.
+    RunResumed {
+        /// The earlier run.
+        from: RunId,
+        /// What is known of its releases.
+        releases: Vec<ReleaseProgress>,
+    },
+    /// Nothing new is begun any more.
+    RunStopping {
+        /// Why.
+        reason: StopReason,
     },
     /// A release begins.
     ReleaseStarted {
@@ -67,6 +161,10 @@ pub enum EventKind {
         index: usize,
         /// What it is going to do.
         description: String,
+        /// Whether it may be run again when it is not known whether it has run.
+        repeatable: bool,
+        /// SHA-256 of what it was given, in hex.
+        digest: String,
     },
     /// A step of a phase ended.
     StepFinished {
@@ -76,6 +174,65 @@ pub enum EventKind {
         phase: Phase,
         /// Its place in the phase, from 0.
         index: usize,
+        /// Why it failed, if it did.
+        error: Option<String>,
+        /// What it put into the payload; `None` when that cannot be kept (it holds a secret, or is too large).
+        output: Option<BTreeMap<String, Value>>,
+        /// Wall-clock milliseconds.
+        elapsed_ms: u64,
+    },
+    /// A step is not run, since an earlier run has done it with the same input.
+    StepSkipped {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// Its place in the phase, from 0.
+        index: usize,
+        /// What it did.
+        description: String,
+    },
+    /// Helm is about to change the release.
+    HelmStarted {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// What it is asked to do.
+        command: HelmCommand,
+        /// The newest revision there is; 0 when there is none.
+        revision_before: u32,
+        /// SHA-256 of what it is given (chart, values, options, its own major version), in hex.
+        digest: String,
+        /// Wall-clock milliseconds it may take.
+        timeout_ms: u64,
+    },
+    /// Helm has ended.
+    HelmFinished {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// What it was asked to do.
+        command: HelmCommand,
+        /// Why it failed, if it did.
+        error: Option<String>,
+        /// Wall-clock milliseconds.
+        elapsed_ms: u64,
+    },
+    /// What an interrupted run has left is about to be put in order.
+    HealStarted {
+        /// The release.
+        release: ReleaseKey,
+        /// What is done: "mark revision 3 failed".
+        what: String,
+        /// Why that is right.
+        why: String,
+    },
+    /// It was put in order, or not.
+    HealFinished {
+        /// The release.
+        release: ReleaseKey,
         /// Why it failed, if it did.
         error: Option<String>,
     },

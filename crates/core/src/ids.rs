@@ -31,6 +31,14 @@ impl fmt::Display for ReleaseKey {
 #[serde(transparent)]
 pub struct RunId(pub Uuid);
 
+impl RunId {
+    /// Its last eight characters, for people. The first ones are the time, which runs begun close together share.
+    pub fn short(&self) -> String {
+        let text = self.0.simple().to_string();
+        text[text.len() - 8..].to_owned()
+    }
+}
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -8,11 +8,15 @@ mod cluster_object;
 mod constraint;
 mod event;
 mod finding;
+mod holder;
 mod ids;
+mod need;
 mod outcome;
 mod payload;
+mod progress;
 mod readiness;
 mod release;
+mod schedule;
 mod sensitive;
 mod stack;
 mod state;
@@ -27,14 +31,20 @@ pub use cluster_object::{
     CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, keeps_on_uninstall, object_ref, restart_patch,
 };
 pub use constraint::{ConstraintError, KubeVersionFrom, VersionConstraint, kube_version_fits, lenient_version};
-pub use event::{Event, EventKind, Note};
+pub use event::{Event, EventKind, HelmCommand, Note, PlannedRelease, RunKind};
 pub use finding::{Class, Finding, code};
+pub use holder::Holder;
 pub use ids::{InvalidName, ObjectRef, Phase, ReleaseKey, RunId, check_namespace, check_release_name};
-pub use outcome::{Cause, Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict};
+pub use need::{Need, Until};
+pub use outcome::{Cause, Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
 pub use payload::{Payload, PayloadError, PayloadKey};
+pub use progress::{
+    Ended, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunProgress, StepProgress,
+};
 pub use readiness::{ObjectStatus, Readiness};
 pub use release::{RevisionMeta, RevisionStatus};
+pub use schedule::{Order, Schedule, Wait};
 pub use sensitive::{Redactor, Sensitive};
-pub use stack::{ReleaseSpec, Stack};
+pub use stack::{ReleaseSpec, SetPolicy, Stack};
 pub use state::{Decision, Observation, ReleaseState, decide, determine};
 pub use step::{AdoptStep, ApplyStep, CommandStep, DeleteStep, On, RestartStep, StepKind, StepSpec, WaitFor, WaitStep};

@@ -4,6 +4,7 @@ use crate::finding::{Class, Finding};
 use crate::ids::{ObjectRef, Phase, ReleaseKey};
 use crate::readiness::ObjectStatus;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// How a release ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,10 +32,13 @@ pub enum ReleaseOutcome {
         /// In this phase.
         phase: Phase,
     },
-    /// It was not begun because something else ended the run.
+    /// It was not begun.
     NotStarted {
-        /// What.
+        /// Why.
         reason: String,
+        /// The release it waited for, which did not end well.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blocked_by: Option<ReleaseKey>,
     },
 }
 
@@ -107,17 +111,60 @@ pub enum RunVerdict {
     Interrupted,
 }
 
-/// All releases of a run, in its order, with how they ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// All releases of a run, in the order of the stack, with how they ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunOutcome {
     /// Each release.
     pub releases: Vec<(ReleaseKey, ReleaseOutcome)>,
+    /// Why the run as a whole was stopped before its end, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StopReason>,
+}
+
+/// Why a run starts nothing new.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stopped_by", rename_all = "snake_case")]
+pub enum StopReason {
+    /// The user asked for it.
+    User,
+    /// A release failed and the run is to fail fast.
+    FailFast {
+        /// The release.
+        release: ReleaseKey,
+    },
+    /// The stack's lock is lost: another run may be at work.
+    LockLost {
+        /// How that is known.
+        why: String,
+    },
+    /// What is about to be done cannot be written down.
+    JournalFailed {
+        /// Why.
+        why: String,
+    },
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User => f.write_str("the run was interrupted"),
+            Self::FailFast { release } => write!(f, "{release} did not end well, and the run is to fail fast"),
+            Self::LockLost { why } => write!(f, "the lock of the stack is lost: {why}"),
+            Self::JournalFailed { why } => write!(f, "the journal cannot be written: {why}"),
+        }
+    }
 }
 
 impl RunOutcome {
-    /// One word for the whole run. An interrupt wins over everything, a failure over a refusal, a refusal over bad input.
+    /// One word for the whole run. An interrupt by the user wins over everything, a failure over a refusal, a refusal over bad input.
     pub fn verdict(&self) -> RunVerdict {
-        let mut verdict = RunVerdict::Done;
+        let mut verdict = match &self.stopped {
+            None => RunVerdict::Done,
+            Some(StopReason::User) => RunVerdict::Interrupted,
+            Some(StopReason::FailFast { .. } | StopReason::LockLost { .. } | StopReason::JournalFailed { .. }) => {
+                RunVerdict::Failed
+            }
+        };
         for (_, outcome) in &self.releases {
             let this = outcome.verdict();
             if weight(this) > weight(verdict) {
@@ -170,9 +217,9 @@ mod tests {
     #[case(vec![refused(&[Class::BadInput, Class::Unsafe])], RunVerdict::Refused)]
     #[case(vec![refused(&[Class::Unsafe]), refused(&[Class::Blocked, Class::BadInput])], RunVerdict::Failed)]
     #[case(vec![refused(&[Class::Blocked]), ReleaseOutcome::Interrupted { phase: Phase::Exec }], RunVerdict::Interrupted)]
-    #[case(vec![ReleaseOutcome::NotStarted { reason: String::new() }, refused(&[Class::Unsafe])], RunVerdict::Refused)]
+    #[case(vec![ReleaseOutcome::NotStarted { reason: String::new(), blocked_by: None }, refused(&[Class::Unsafe])], RunVerdict::Refused)]
     fn verdicts(#[case] outcomes: Vec<ReleaseOutcome>, #[case] expected: RunVerdict) {
         let releases = outcomes.into_iter().map(|outcome| (ReleaseKey::new("a", "b"), outcome)).collect();
-        assert_eq!(RunOutcome { releases }.verdict(), expected);
+        assert_eq!(RunOutcome { releases, stopped: None }.verdict(), expected);
     }
 }

@@ -13,8 +13,22 @@ pub struct Stack {
     pub name: String,
     /// The folder of the file; relative paths in the file start there.
     pub folder: PathBuf,
+    /// What becomes of the others when a release does not end well.
+    pub failure_policy: SetPolicy,
+    /// The namespace of the stack's own lock and journal.
+    pub state_namespace: String,
     /// The releases in the order of the file. No two have the same key.
     pub releases: Vec<ReleaseSpec>,
+}
+
+/// What becomes of the other releases of a run when one does not end well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SetPolicy {
+    /// Only those that need it are not begun.
+    #[default]
+    KeepGoing,
+    /// No other is begun; those that run go on.
+    FailFast,
 }
 
 /// One release of a stack file.

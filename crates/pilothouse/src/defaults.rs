@@ -76,12 +76,18 @@ pub async fn run_steps<C: HelmChart + ?Sized>(
         }
         let description = step.describe().text;
         let release = ctx.release();
-        let started =
-            EventKind::StepStarted { release: release.clone(), phase, index, description: description.clone() };
+        let started = EventKind::StepStarted {
+            release: release.clone(),
+            phase,
+            index,
+            description: description.clone(),
+            repeatable: true,
+            digest: String::new(),
+        };
         ctx.emitter().emit(started);
         let result = step.run(ctx, payload).await;
         let error = result.as_ref().err().map(|error| ctx.redactor().redact(&error.chain().join(": ")));
-        ctx.emitter().emit(EventKind::StepFinished { release, phase, index, error });
+        ctx.emitter().emit(EventKind::StepFinished { release, phase, index, error, output: None, elapsed_ms: 0 });
         result.map_err(|source| PhaseError::Step { step: description, source: Box::new(source) })?;
     }
     Ok(())

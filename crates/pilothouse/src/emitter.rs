@@ -24,13 +24,22 @@ impl Emitter {
     pub(crate) fn emit(&self, mut event: EventKind) {
         match &mut event {
             EventKind::RunStarted { .. }
+            | EventKind::LockWaiting { .. }
+            | EventKind::LockTaken { .. }
+            | EventKind::RunResumed { .. }
+            | EventKind::RunStopping { .. }
             | EventKind::ReleaseStarted { .. }
             | EventKind::PhaseStarted { .. }
+            | EventKind::HelmStarted { .. }
             | EventKind::RunFinished { .. } => {}
             EventKind::StepStarted { description: text, .. }
+            | EventKind::StepSkipped { description: text, .. }
             | EventKind::Said { text, .. }
             | EventKind::PhaseFinished { summary: text, .. } => self.redact(text),
-            EventKind::StepFinished { error, .. } => error.iter_mut().for_each(|text| self.redact(text)),
+            EventKind::HealStarted { what, why, .. } => [what, why].into_iter().for_each(|text| self.redact(text)),
+            EventKind::StepFinished { error, .. }
+            | EventKind::HelmFinished { error, .. }
+            | EventKind::HealFinished { error, .. } => error.iter_mut().for_each(|text| self.redact(text)),
             EventKind::ReleaseFinished { outcome, .. } => self.redact_outcome(outcome),
         }
         let _ = self.to.send(event);
@@ -45,7 +54,7 @@ impl Emitter {
         match outcome {
             ReleaseOutcome::Done { summary: text }
             | ReleaseOutcome::Skipped { reason: text }
-            | ReleaseOutcome::NotStarted { reason: text } => self.redact(text),
+            | ReleaseOutcome::NotStarted { reason: text, .. } => self.redact(text),
             ReleaseOutcome::Refused { findings } => {
                 for finding in findings {
                     self.redact(&mut finding.subject);
@@ -106,8 +115,22 @@ mod tests {
         }
         emitter.say(Phase::Exec, Note::Info, &secret());
         let phase = Phase::PreExec;
-        emitter.emit(EventKind::StepStarted { release: release.clone(), phase, index: 0, description: secret() });
-        emitter.emit(EventKind::StepFinished { release, phase, index: 0, error: Some(secret()) });
+        emitter.emit(EventKind::StepStarted {
+            release: release.clone(),
+            phase,
+            index: 0,
+            description: secret(),
+            repeatable: true,
+            digest: String::new(),
+        });
+        emitter.emit(EventKind::StepFinished {
+            release,
+            phase,
+            index: 0,
+            error: Some(secret()),
+            output: None,
+            elapsed_ms: 0,
+        });
         drop(emitter);
         let mut seen = 0;
         while let Ok(event) = events.try_recv() {

@@ -7,7 +7,10 @@ use crate::prepare;
 use crate::session::Session;
 use futures::StreamExt;
 use jiff::Timestamp;
-use pilothouse_core::{Event, EventKind, Finding, HelmAction, Payload, Phase, ReleaseOutcome, RunId, RunOutcome, code};
+use pilothouse_core::{
+    Event, EventKind, Finding, HelmAction, Payload, Phase, PlannedRelease, ReleaseOutcome, RunId, RunKind, RunOutcome,
+    code,
+};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -29,7 +32,7 @@ pub async fn validate(
             let ctx = Context::new(session.clone(), chart.chart_info(), events.clone());
             releases.push((ctx.release(), lifecycle::validate_only(chart.as_ref(), &ctx).await));
         }
-        RunOutcome { releases }
+        RunOutcome { releases, stopped: None }
     })
     .await
 }
@@ -68,7 +71,17 @@ async fn owned<W: Future<Output = RunOutcome>>(
     stamp(EventKind::RunStarted {
         run: id,
         stack: stack.to_owned(),
-        releases: charts.iter().map(|chart| (chart.chart_info().key(), chart.chart_info().action)).collect(),
+        kind: RunKind::Apply,
+        holder: None,
+        concurrency: 1,
+        releases: charts
+            .iter()
+            .map(|chart| PlannedRelease {
+                release: chart.chart_info().key(),
+                action: chart.chart_info().action,
+                waits_for: Vec::new(),
+            })
+            .collect(),
     });
     let work = work(to);
     tokio::pin!(work);
@@ -109,7 +122,7 @@ async fn releases(
         }
         releases.push((key, outcome));
     }
-    RunOutcome { releases }
+    RunOutcome { releases, stopped: None }
 }
 
 /// Checks charts, files and values of all releases; gives the run's outcome if something is wrong with any.
@@ -137,7 +150,7 @@ async fn wrong_input(
     if contexts.iter().any(|ctx| ctx.cancel().is_cancelled()) {
         let phase = Phase::CheckPrerequisites;
         let interrupted = contexts.iter().map(|ctx| (ctx.release(), ReleaseOutcome::Interrupted { phase }));
-        return Some(RunOutcome { releases: interrupted.collect() });
+        return Some(RunOutcome { releases: interrupted.collect(), stopped: None });
     }
     if findings.iter().all(Vec::is_empty) {
         return None;
@@ -156,11 +169,11 @@ async fn wrong_input(
         };
         (key, outcome)
     });
-    Some(RunOutcome { releases: releases.collect() })
+    Some(RunOutcome { releases: releases.collect(), stopped: None })
 }
 
 fn not_started(ctx: &Context, reason: String, events: &UnboundedSender<EventKind>) -> ReleaseOutcome {
-    let outcome = ReleaseOutcome::NotStarted { reason };
+    let outcome = ReleaseOutcome::NotStarted { reason, blocked_by: None };
     let finished = EventKind::ReleaseFinished { release: ctx.release(), outcome: outcome.clone(), elapsed_ms: 0 };
     let _ = events.send(finished);
     outcome

@@ -312,7 +312,7 @@ async fn wrong_input_in_the_last_release_leaves_the_first_untouched() {
     let (outcome, _) = run(&world, vec![good, bad]).await;
     assert_eq!(outcome.verdict(), RunVerdict::BadInput);
     let reason = "the input of another release is wrong".to_owned();
-    assert_eq!(outcome.releases[0].1, ReleaseOutcome::NotStarted { reason });
+    assert_eq!(outcome.releases[0].1, ReleaseOutcome::NotStarted { reason, blocked_by: None });
     assert_eq!((noted(&world), revisions(&world)), (vec![], vec![]));
 }
 
@@ -322,7 +322,10 @@ async fn nothing_is_begun_after_a_failure() {
     let later = Chart::new(&world, &[]).with(|info| info.name = "later".to_owned());
     let (outcome, _) = run(&world, vec![Chart::new(&world, &[Phase::PreExec]), later]).await;
     assert_eq!(outcome.verdict(), RunVerdict::Failed);
-    assert_eq!(outcome.releases[1].1, ReleaseOutcome::NotStarted { reason: "default/demo failed".to_owned() });
+    assert_eq!(
+        outcome.releases[1].1,
+        ReleaseOutcome::NotStarted { reason: "default/demo failed".to_owned(), blocked_by: None }
+    );
 }
 
 #[tokio::test]

@@ -18,7 +18,17 @@ impl Lines {
     /// The lines an event adds.
     pub(crate) fn of(&mut self, event: &Event) -> Vec<String> {
         match &event.kind {
-            EventKind::RunStarted { .. } | EventKind::RunFinished { .. } => Vec::new(),
+            EventKind::RunStarted { .. }
+            | EventKind::RunFinished { .. }
+            | EventKind::LockWaiting { .. }
+            | EventKind::LockTaken { .. }
+            | EventKind::RunResumed { .. }
+            | EventKind::RunStopping { .. }
+            | EventKind::StepSkipped { .. }
+            | EventKind::HelmStarted { .. }
+            | EventKind::HelmFinished { .. }
+            | EventKind::HealStarted { .. }
+            | EventKind::HealFinished { .. } => Vec::new(),
             EventKind::ReleaseStarted { release, action } => {
                 vec![String::new(), format!("{} {action}", paint(STRONG, release))]
             }

@@ -37,7 +37,17 @@ impl Now {
             }
             EventKind::StepFinished { .. } => self.step = None,
             EventKind::Said { note: Note::Doing, text, .. } => self.doing.clone_from(text),
-            EventKind::Said { .. } | EventKind::PhaseFinished { .. } => {}
+            EventKind::Said { .. }
+            | EventKind::PhaseFinished { .. }
+            | EventKind::LockWaiting { .. }
+            | EventKind::LockTaken { .. }
+            | EventKind::RunResumed { .. }
+            | EventKind::RunStopping { .. }
+            | EventKind::StepSkipped { .. }
+            | EventKind::HelmStarted { .. }
+            | EventKind::HelmFinished { .. }
+            | EventKind::HealStarted { .. }
+            | EventKind::HealFinished { .. } => {}
             EventKind::ReleaseFinished { .. } => {
                 self.done += 1;
                 self.release = None;

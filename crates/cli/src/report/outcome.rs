@@ -48,7 +48,7 @@ fn details(release: &ReleaseKey, outcome: &ReleaseOutcome) -> Vec<String> {
                 String::new(),
             ]
         }
-        ReleaseOutcome::NotStarted { reason } => {
+        ReleaseOutcome::NotStarted { reason, .. } => {
             vec![format!("{} not started: {reason}", paint(STRONG, release)), String::new()]
         }
     }
@@ -111,7 +111,7 @@ mod tests {
     use pilothouse_core::{Cause, Class, ObjectRef, ObjectStatus, Phase, Readiness, code};
 
     fn shown(releases: Vec<(ReleaseKey, ReleaseOutcome)>) -> String {
-        anstream::adapter::strip_str(&summary(&RunOutcome { releases }, 61_500).join("\n")).to_string()
+        anstream::adapter::strip_str(&summary(&RunOutcome { releases, stopped: None }, 61_500).join("\n")).to_string()
     }
 
     #[test]
@@ -132,7 +132,10 @@ mod tests {
         insta::assert_snapshot!(shown(vec![
             (ReleaseKey::new("a", "crds"), ReleaseOutcome::Done { summary: "installed".to_owned() }),
             (ReleaseKey::new("web", "podinfo"), ReleaseOutcome::Failed(failure)),
-            (ReleaseKey::new("web", "later"), ReleaseOutcome::NotStarted { reason: "web/podinfo failed".to_owned() }),
+            (
+                ReleaseKey::new("web", "later"),
+                ReleaseOutcome::NotStarted { reason: "web/podinfo failed".to_owned(), blocked_by: None }
+            ),
         ]));
     }
 

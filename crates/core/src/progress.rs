@@ -1,0 +1,402 @@
+//! How far a run has come: what its events add up to, and what the next run continues from.
+
+use crate::chart_info::HelmAction;
+use crate::event::{Event, EventKind, HelmCommand, RunKind};
+use crate::holder::Holder;
+use crate::ids::{Phase, ReleaseKey, RunId};
+use crate::outcome::{NextStep, ReleaseOutcome, RunVerdict, StopReason};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A run, as its events tell it. [`RunProgress::see`] is a fold: the same events give the same progress, wherever they
+/// are read from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunProgress {
+    /// The run.
+    pub run: RunId,
+    /// The stack's name.
+    pub stack: String,
+    /// What the run is for.
+    pub kind: RunKind,
+    /// Who runs it.
+    pub holder: Option<Holder>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The number of the last event that is in here.
+    pub seq: u64,
+    /// When that was.
+    pub seen_at: Timestamp,
+    /// The run this one continues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumes: Option<RunId>,
+    /// Why it starts nothing new, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StopReason>,
+    /// How it ended; `None` while it runs, or when it was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<RunVerdict>,
+    /// Its releases in the order of the stack.
+    pub releases: Vec<ReleaseProgress>,
+}
+
+/// How far a release has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseProgress {
+    /// The release.
+    pub release: ReleaseKey,
+    /// What is, or was, to be done.
+    pub action: HelmAction,
+    /// The run that did what is below: an earlier one until this run has begun the release itself.
+    pub run: RunId,
+    /// When that run began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// The phases that were begun, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseProgress>,
+    /// What steps have put into the payload.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub payload: BTreeMap<String, Value>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<ReleaseEnding>,
+}
+
+/// How a release ended, in few words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseEnding {
+    /// The way.
+    pub way: ReleaseWay,
+    /// What was done, or why not, in one line.
+    pub summary: String,
+    /// When.
+    pub at: Timestamp,
+    /// Wall-clock milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// The ways a release can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseWay {
+    /// Everything was done.
+    Done,
+    /// It was left alone on purpose.
+    Skipped,
+    /// There were reasons not to begin.
+    Refused,
+    /// A phase failed, and what it had done was left.
+    Failed,
+    /// A phase failed, and the failure policy has undone what was done, or tried to.
+    Undone,
+    /// The run was stopped.
+    Interrupted,
+    /// It was not begun.
+    NotStarted,
+}
+
+/// How far a phase has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseProgress {
+    /// The phase.
+    pub phase: Phase,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Its steps that were begun, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepProgress>,
+    /// What helm was asked to do in it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub helm: Vec<HelmProgress>,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// How something ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Whether it did what it is for.
+    pub ok: bool,
+    /// Wall-clock milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// How far a step has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepProgress {
+    /// Its place in the phase, from 0.
+    pub index: usize,
+    /// What it does.
+    pub description: String,
+    /// SHA-256 of what it was given, in hex.
+    pub digest: String,
+    /// Whether it may be run again when it is not known whether it has run.
+    pub repeatable: bool,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How it ended; `None` when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+    /// Whether what it put into the payload is kept.
+    pub output_kept: bool,
+}
+
+/// How far helm has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HelmProgress {
+    /// What it was asked to do.
+    pub command: HelmCommand,
+    /// The newest revision there was before; 0 when there was none.
+    pub revision_before: u32,
+    /// SHA-256 of what it was given, in hex.
+    pub digest: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Wall-clock milliseconds it might take.
+    pub timeout_ms: u64,
+    /// How it ended; `None` when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+impl RunProgress {
+    /// The progress of a run whose first event this is; `None` for any other event.
+    pub fn begin(event: &Event) -> Option<Self> {
+        let EventKind::RunStarted { run, stack, kind, holder, releases, .. } = &event.kind else { return None };
+        let releases = releases.iter().map(|planned| ReleaseProgress {
+            release: planned.release.clone(),
+            action: planned.action,
+            run: *run,
+            started_at: None,
+            phases: Vec::new(),
+            payload: BTreeMap::new(),
+            ending: None,
+        });
+        Some(Self {
+            run: *run,
+            stack: stack.clone(),
+            kind: *kind,
+            holder: holder.clone(),
+            started_at: event.at,
+            seq: event.seq,
+            seen_at: event.at,
+            resumes: None,
+            stopped: None,
+            verdict: None,
+            releases: releases.collect(),
+        })
+    }
+
+    /// Adds what an event tells. Events that were seen already, or are about nothing known here, change nothing.
+    pub fn see(&mut self, event: &Event) {
+        if event.seq <= self.seq {
+            return;
+        }
+        self.seq = event.seq;
+        self.seen_at = event.at;
+        let run = self.run;
+        match &event.kind {
+            EventKind::RunStarted { .. }
+            | EventKind::LockWaiting { .. }
+            | EventKind::LockTaken { .. }
+            | EventKind::StepSkipped { .. }
+            | EventKind::HealStarted { .. }
+            | EventKind::HealFinished { .. }
+            | EventKind::Said { .. } => {}
+            EventKind::RunResumed { from, releases } => self.inherit(*from, releases),
+            EventKind::RunStopping { reason } => self.stopped = Some(reason.clone()),
+            EventKind::RunFinished { verdict, .. } => self.verdict = Some(*verdict),
+            EventKind::ReleaseStarted { release, .. } => {
+                if let Some(release) = self.release_mut(release) {
+                    release.run = run;
+                    release.started_at = Some(event.at);
+                    release.ending = None;
+                }
+            }
+            EventKind::PhaseStarted { release, phase } => {
+                if let Some(release) = self.release_mut(release) {
+                    release.begin_phase(*phase, event.at);
+                }
+            }
+            EventKind::PhaseFinished { release, phase, ok, elapsed_ms, .. } => {
+                if let Some(phase) = self.phase_mut(release, *phase) {
+                    phase.ended = Some(Ended { ok: *ok, elapsed_ms: *elapsed_ms });
+                }
+            }
+            EventKind::StepStarted { release, phase, index, description, repeatable, digest } => {
+                if let Some(release) = self.release_mut(release) {
+                    release.forget_after(*phase, Some(*index));
+                }
+                if let Some(phase) = self.phase_mut(release, *phase) {
+                    phase.begin_step(StepProgress {
+                        index: *index,
+                        description: description.clone(),
+                        digest: digest.clone(),
+                        repeatable: *repeatable,
+                        started_at: event.at,
+                        ended: None,
+                        output_kept: true,
+                    });
+                }
+            }
+            EventKind::StepFinished { release, phase, index, error, output, elapsed_ms } => {
+                let ended = Ended { ok: error.is_none(), elapsed_ms: *elapsed_ms };
+                if let Some(step) = self.phase_mut(release, *phase).and_then(|phase| phase.step_mut(*index)) {
+                    step.ended = Some(ended);
+                    step.output_kept = output.is_some();
+                }
+                if let (Some(release), Some(output)) = (self.release_mut(release), output) {
+                    release.payload.extend(output.clone());
+                }
+            }
+            EventKind::HelmStarted { release, phase, command, revision_before, digest, timeout_ms } => {
+                if let Some(release) = self.release_mut(release) {
+                    release.forget_after(*phase, None);
+                }
+                if let Some(phase) = self.phase_mut(release, *phase) {
+                    phase.helm.push(HelmProgress {
+                        command: *command,
+                        revision_before: *revision_before,
+                        digest: digest.clone(),
+                        started_at: event.at,
+                        timeout_ms: *timeout_ms,
+                        ended: None,
+                    });
+                }
+            }
+            EventKind::HelmFinished { release, phase, error, elapsed_ms, .. } => {
+                if let Some(helm) = self.phase_mut(release, *phase).and_then(|phase| phase.helm.last_mut()) {
+                    helm.ended = Some(Ended { ok: error.is_none(), elapsed_ms: *elapsed_ms });
+                }
+            }
+            EventKind::ReleaseFinished { release, outcome, elapsed_ms } => {
+                if let Some(release) = self.release_mut(release) {
+                    let (way, summary) = way(outcome);
+                    let ending = ReleaseEnding { way, summary, at: event.at, elapsed_ms: *elapsed_ms };
+                    // What was not begun in this run still stands as the run before has left it.
+                    let begun_here = release.run == run;
+                    if begun_here || release.phases.is_empty() {
+                        release.ending = Some(ending);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether there is something to continue: it was killed, or stopped before its end.
+    pub fn is_unfinished(&self) -> bool {
+        match self.verdict {
+            None | Some(RunVerdict::Interrupted) => true,
+            Some(RunVerdict::Done | RunVerdict::BadInput | RunVerdict::Refused | RunVerdict::Failed) => {
+                matches!(self.stopped, Some(StopReason::LockLost { .. } | StopReason::JournalFailed { .. }))
+            }
+        }
+    }
+
+    /// What is known of a release.
+    pub fn release(&self, key: &ReleaseKey) -> Option<&ReleaseProgress> {
+        self.releases.iter().find(|release| release.release == *key)
+    }
+
+    fn release_mut(&mut self, key: &ReleaseKey) -> Option<&mut ReleaseProgress> {
+        self.releases.iter_mut().find(|release| release.release == *key)
+    }
+
+    fn phase_mut(&mut self, key: &ReleaseKey, phase: Phase) -> Option<&mut PhaseProgress> {
+        self.release_mut(key)?.phases.iter_mut().find(|progress| progress.phase == phase)
+    }
+
+    fn inherit(&mut self, from: RunId, releases: &[ReleaseProgress]) {
+        self.resumes = Some(from);
+        for earlier in releases {
+            match self.release_mut(&earlier.release) {
+                Some(release) if release.action == earlier.action => release.clone_from(earlier),
+                // What is to be done with it now is something else.
+                Some(_) => {}
+                // Not part of this run, but still to be continued one day.
+                None => self.releases.push(earlier.clone()),
+            }
+        }
+    }
+}
+
+impl ReleaseProgress {
+    /// A phase that was begun.
+    pub fn phase(&self, phase: Phase) -> Option<&PhaseProgress> {
+        self.phases.iter().find(|progress| progress.phase == phase)
+    }
+
+    /// What was done after a step (or helm's run) counts no more once that is done again. Phases that only read change
+    /// nothing, and cleaning up after a failure is not part of the way.
+    fn forget_after(&mut self, phase: Phase, index: Option<usize>) {
+        match phase {
+            Phase::CheckPrerequisites | Phase::Validate | Phase::OnDeployFailure => return,
+            Phase::PreExec | Phase::Exec | Phase::PostExec => {}
+        }
+        self.phases.retain(|progress| progress.phase <= phase);
+        if let (Some(progress), Some(index)) = (self.phases.iter_mut().find(|progress| progress.phase == phase), index)
+        {
+            progress.steps.retain(|step| step.index <= index);
+        }
+    }
+
+    /// A phase begins, perhaps again: what is known of its steps stays until they begin again.
+    fn begin_phase(&mut self, phase: Phase, at: Timestamp) {
+        match self.phases.iter_mut().find(|progress| progress.phase == phase) {
+            Some(known) => {
+                known.started_at = at;
+                known.ended = None;
+            }
+            None => self.phases.push(PhaseProgress {
+                phase,
+                started_at: at,
+                steps: Vec::new(),
+                helm: Vec::new(),
+                ended: None,
+            }),
+        }
+    }
+}
+
+impl PhaseProgress {
+    /// A step that was begun.
+    pub fn step(&self, index: usize) -> Option<&StepProgress> {
+        self.steps.iter().find(|step| step.index == index)
+    }
+
+    fn step_mut(&mut self, index: usize) -> Option<&mut StepProgress> {
+        self.steps.iter_mut().find(|step| step.index == index)
+    }
+
+    fn begin_step(&mut self, step: StepProgress) {
+        match self.step_mut(step.index) {
+            Some(known) => *known = step,
+            None => self.steps.push(step),
+        }
+    }
+}
+
+fn way(outcome: &ReleaseOutcome) -> (ReleaseWay, String) {
+    match outcome {
+        ReleaseOutcome::Done { summary } => (ReleaseWay::Done, summary.clone()),
+        ReleaseOutcome::Skipped { reason } => (ReleaseWay::Skipped, reason.clone()),
+        ReleaseOutcome::NotStarted { reason, .. } => (ReleaseWay::NotStarted, reason.clone()),
+        ReleaseOutcome::Interrupted { phase } => (ReleaseWay::Interrupted, format!("in {phase}")),
+        ReleaseOutcome::Refused { findings } => {
+            (ReleaseWay::Refused, findings.first().map(ToString::to_string).unwrap_or_default())
+        }
+        ReleaseOutcome::Failed(failure) => {
+            let way = match failure.next {
+                NextStep::Left { .. } => ReleaseWay::Failed,
+                NextStep::RolledBack { .. } | NextStep::Uninstalled | NextStep::RemediationFailed { .. } => {
+                    ReleaseWay::Undone
+                }
+            };
+            let error = failure.error.first().map(String::as_str).unwrap_or_default();
+            (way, format!("in {}: {error}", failure.phase))
+        }
+    }
+}
