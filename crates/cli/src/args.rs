@@ -72,7 +72,7 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Carry every release of a stack through its lifecycle
     Apply(Apply),
-    /// Destroy every release of a stack, last one first
+    /// Destroy every release of a stack, each before those it needs
     Destroy(Destroy),
     /// Show the releases of a stack as they stand in the cluster
     Status(OnCluster),
@@ -135,6 +135,8 @@ pub(crate) struct Apply {
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
+    pub(crate) run: RunFlags,
+    #[command(flatten)]
     pub(crate) consent: Consent,
 }
 
@@ -146,7 +148,44 @@ pub(crate) struct Destroy {
     #[arg(short, long)]
     pub(crate) yes: bool,
     #[command(flatten)]
+    pub(crate) run: RunFlags,
+    #[command(flatten)]
     pub(crate) consent: Consent,
+}
+
+/// How a run goes.
+#[derive(Debug, Args, Default)]
+#[command(next_help_heading = "How the run goes")]
+pub(crate) struct RunFlags {
+    /// How many releases are worked on at once [default: twice the cores, between 4 and 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: Option<u16>,
+    /// Begin nothing new after the first release that does not end well [default: as the file says]
+    #[arg(long, conflicts_with = "keep_going")]
+    pub(crate) fail_fast: bool,
+    /// Go on with releases that do not need the one that failed [default: as the file says]
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// How long to wait when another run holds the stack's lock
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = lock_timeout)]
+    pub(crate) lock_timeout: jiff::SignedDuration,
+    /// This step, which an earlier run has begun, has done its work; can be repeated
+    #[arg(long, value_name = "STEP")]
+    pub(crate) step_done: Vec<String>,
+    /// Run this step, which an earlier run has begun, again; can be repeated
+    #[arg(long, value_name = "STEP")]
+    pub(crate) step_again: Vec<String>,
+    /// Kill this process at the Nth boundary of an effect, to try out that the next run continues
+    #[arg(long, value_name = "N", hide = true)]
+    pub(crate) kill_at: Option<u64>,
+}
+
+fn lock_timeout(text: &str) -> Result<jiff::SignedDuration, String> {
+    match text.parse::<jiff::SignedDuration>() {
+        Ok(time) if time.is_negative() => Err("it is negative".to_owned()),
+        Ok(time) => Ok(time),
+        Err(_) => Err("write a time such as 30s, 5m or 1h".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

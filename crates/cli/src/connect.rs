@@ -82,6 +82,7 @@ pub(crate) async fn session(
         helm: Arc::new(helm),
         driver,
         cancel: cancel.clone(),
+        terminate: cancel.clone(),
         redactor,
         chart_cache: settings.cache.join("charts"),
         command_env: command_env(settings, kubeconfig.as_deref()),

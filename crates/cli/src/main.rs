@@ -5,6 +5,7 @@ mod commands;
 mod connect;
 mod exit;
 mod hints;
+mod holder;
 mod interrupt;
 mod printer;
 mod report;

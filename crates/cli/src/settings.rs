@@ -57,6 +57,11 @@ impl Settings {
         }
     }
 
+    /// The folder for the journals of runs.
+    pub(crate) fn journals(&self) -> PathBuf {
+        self.state.join("runs")
+    }
+
     /// Whether results are for people.
     pub(crate) fn human(&self) -> bool {
         self.output == Output::Human

@@ -8,8 +8,11 @@ mod cluster_object;
 mod constraint;
 mod event;
 mod finding;
+mod graph;
+mod graph_problem;
 mod holder;
 mod ids;
+mod nearest;
 mod need;
 mod outcome;
 mod payload;
@@ -33,8 +36,11 @@ pub use cluster_object::{
 pub use constraint::{ConstraintError, KubeVersionFrom, VersionConstraint, kube_version_fits, lenient_version};
 pub use event::{Event, EventKind, HelmCommand, Note, PlannedRelease, RunKind};
 pub use finding::{Class, Finding, code};
+pub use graph::{GraphNode, ReleaseGraph};
+pub use graph_problem::{GraphProblem, NeedPlace};
 pub use holder::Holder;
 pub use ids::{InvalidName, ObjectRef, Phase, ReleaseKey, RunId, check_namespace, check_release_name};
+pub use nearest::nearest;
 pub use need::{Need, Until};
 pub use outcome::{Cause, Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
 pub use payload::{Payload, PayloadError, PayloadKey};
@@ -42,7 +48,7 @@ pub use progress::{
     Ended, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunProgress, StepProgress,
 };
 pub use readiness::{ObjectStatus, Readiness};
-pub use release::{RevisionMeta, RevisionStatus};
+pub use release::{RUN_LABEL, RevisionMeta, RevisionStatus};
 pub use schedule::{Order, Schedule, Wait};
 pub use sensitive::{Redactor, Sensitive};
 pub use stack::{ReleaseSpec, SetPolicy, Stack};

@@ -56,6 +56,12 @@ pub struct PayloadError {
     pub source: serde_json::Error,
 }
 
+impl From<BTreeMap<String, Value>> for Payload {
+    fn from(entries: BTreeMap<String, Value>) -> Self {
+        Self { entries }
+    }
+}
+
 impl Payload {
     /// Sets an entry.
     ///
@@ -81,6 +87,11 @@ impl Payload {
     /// Sets an entry whose name is known only at run time (a step's `output_to`).
     pub fn put_value(&mut self, name: impl Into<String>, value: Value) {
         self.entries.insert(name.into(), value);
+    }
+
+    /// All entries, by name.
+    pub fn entries(&self) -> &BTreeMap<String, Value> {
+        &self.entries
     }
 
     /// Reads an entry whose name is known only at run time.

@@ -1,8 +1,12 @@
 //! Helm's own records, as far as their metadata tells.
 
+use crate::ids::RunId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// The label of Helm's record that names the run which wrote it.
+pub const RUN_LABEL: &str = "pilothouse.dev/run";
 
 /// The status of a revision (`pkg/release/v1/status.go`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,4 +99,11 @@ pub struct RevisionMeta {
     pub status: RevisionStatus,
     /// When the record was last written (label `modifiedAt`, else `createdAt`, else the object's creation).
     pub written_at: Option<Timestamp>,
+    /// When the record was made, by the server's clock.
+    #[serde(default)]
+    pub created_at: Option<Timestamp>,
+    /// The run that wrote it, by its label. Helm copies labels to later revisions, so that only together with the
+    /// revision's number this proves anything.
+    #[serde(default)]
+    pub run: Option<RunId>,
 }

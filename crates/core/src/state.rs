@@ -180,6 +180,8 @@ mod tests {
             revision: u32::try_from(i).unwrap() + 1,
             status: *status,
             written_at: None,
+            created_at: None,
+            run: None,
         };
         // Reversed, since the order in which a cluster lists them means nothing.
         statuses.iter().enumerate().map(meta).rev().collect()

@@ -34,6 +34,7 @@ mod crds;
 mod discovery;
 mod error;
 mod evidence;
+mod lease;
 mod ownership;
 mod read;
 mod readiness;
@@ -52,6 +53,7 @@ pub use crds::{crd_ref, live_custom_resources};
 pub use discovery::{Discovery, Resource};
 pub use error::ClusterError;
 pub use evidence::causes;
+pub use lease::{LeaseConfig, LeaseLock, LockError};
 pub use ownership::{
     AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, adoption_conflicts, ownership_conflicts,
 };

@@ -4,7 +4,7 @@ use crate::client::{ClusterClient, HelmDriver, ListQuery};
 use crate::error::ClusterError;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use pilothouse_core::{ObjectRef, RevisionMeta, RevisionStatus};
+use pilothouse_core::{ObjectRef, RUN_LABEL, RevisionMeta, RevisionStatus};
 use serde::de::Error as _;
 use serde_json::Value;
 
@@ -72,14 +72,16 @@ fn revision_meta(object: &Value) -> Option<RevisionMeta> {
         return None;
     }
     let seconds = |key: &str| Timestamp::from_second(label(key)?.parse().ok()?).ok();
-    let created = || metadata.get("creationTimestamp")?.as_str()?.parse().ok();
+    let created: Option<Timestamp> = metadata.get("creationTimestamp").and_then(|at| at.as_str()?.parse().ok());
     Some(RevisionMeta {
         namespace: metadata.get("namespace")?.as_str()?.to_owned(),
         name: label("name")?.to_owned(),
         revision: label("version")?.parse().ok()?,
         status: RevisionStatus::from_name(label("status")?),
         // helm copies the label of the revision before when it makes a new one: the later time is the right one.
-        written_at: seconds("modifiedAt").or_else(|| seconds("createdAt")).max(created()),
+        written_at: seconds("modifiedAt").or_else(|| seconds("createdAt")).max(created),
+        created_at: created,
+        run: label(RUN_LABEL).and_then(|id| id.parse().ok()),
     })
 }
 
@@ -102,6 +104,8 @@ mod tests {
             revision: 2,
             status,
             written_at: Some(at.parse().unwrap()),
+            created_at: Some("2026-11-21T08:00:00Z".parse().unwrap()),
+            run: None,
         }
     }
 

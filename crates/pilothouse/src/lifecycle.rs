@@ -109,7 +109,7 @@ async fn one_phase<C: HelmChart + ?Sized>(
             let line = if phase == Phase::Exec { so_far.summary.clone() } else { String::new() };
             (Ended::Well, line)
         }
-        Err(error) if error.is_interrupted() || ctx.cancel().is_cancelled() => {
+        Err(error) if error.is_interrupted() || ctx.terminate().is_cancelled() => {
             (Ended::Interrupted, "interrupted".to_owned())
         }
         Err(error) => {

@@ -24,10 +24,12 @@
 
 mod child;
 mod guard;
+mod identity;
 mod run;
 mod spawn;
 
 pub use child::Child;
+pub use identity::ProcessIdentity;
 pub use run::{Captured, Ended, Finished, Limits, run};
 pub use rustix::process::Signal;
 pub use spawn::{Sink, Spawn, SpawnError};

@@ -6,8 +6,8 @@ use crate::connect;
 use crate::exit::{CommandError, Exit};
 use crate::settings::Settings;
 use crate::stack;
-use pilothouse::{DeclaredChart, HelmChart};
-use pilothouse_core::Stack;
+use pilothouse::{DeclaredChart, HelmChart, Resume};
+use pilothouse_core::{RunKind, Stack};
 use tokio_util::sync::CancellationToken;
 
 /// Carries every release of the stack through its lifecycle.
@@ -25,7 +25,16 @@ pub(crate) async fn apply(
     let charts = charts(&stack);
     run::confirm(settings, args.yes || args.dry_run, &charts, &connect::named(&place), cancel).await?;
     let session = connect::session(settings, place, &stack, cancel).await?;
-    let outcome = run::run(settings, Run { stack: &stack, charts, session: &session }).await;
+    let run = Run {
+        stack: &stack,
+        charts,
+        session: &session,
+        kind: RunKind::Apply,
+        flags: &args.run,
+        resume: Resume::IfUnfinished,
+        journals: settings.journals(),
+    };
+    let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())
 }
 

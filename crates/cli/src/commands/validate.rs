@@ -7,6 +7,8 @@ use crate::connect;
 use crate::exit::{CommandError, Exit};
 use crate::settings::Settings;
 use crate::stack;
+use pilothouse::Resume;
+use pilothouse_core::RunKind;
 use tokio_util::sync::CancellationToken;
 
 /// Runs only the validate phase of every release. Changes nothing.
@@ -18,6 +20,15 @@ pub(crate) async fn validate(
     let stack = stack::load(&args.stack.stack, settings)?;
     let place = connect::users(settings, &args.connection).await?;
     let session = connect::session(settings, place, &stack, cancel).await?;
-    let outcome = run::validate(settings, Run { stack: &stack, charts: charts(&stack), session: &session }).await;
+    let run = Run {
+        stack: &stack,
+        charts: charts(&stack),
+        session: &session,
+        kind: RunKind::Validate,
+        flags: &args::RunFlags::default(),
+        resume: Resume::IfUnfinished,
+        journals: settings.journals(),
+    };
+    let outcome = run::validate(settings, run).await;
     Ok(outcome.verdict().into())
 }

@@ -1,0 +1,253 @@
+//! Where a run keeps its lock and its journal, and how it comes to continue an earlier one.
+
+use crate::emitter::Message;
+use crate::journal::{self, ClusterJournal, JournalError, JournalFile, KillPoint};
+use crate::lifecycle::millis;
+use crate::listening::listening;
+use crate::owner::Owner;
+use crate::recorder::Recorder;
+use crate::run::RunConfig;
+use crate::session::Session;
+use pilothouse_core::{
+    ChartInfo, Event, EventKind, Holder, ReleaseProgress, RunId, RunProgress, RunVerdict, StopReason,
+};
+use pilothouse_kube::{LeaseConfig, LeaseLock, LockError};
+use pilothouse_process::ProcessIdentity;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+/// Where a run keeps its lock and its journal.
+#[derive(Debug, Clone)]
+pub struct StateConfig {
+    /// The namespace of the lock (a Lease) and of the journal's copy in the cluster (a Secret).
+    pub namespace: String,
+    /// The folder for the journals of all stacks and clusters on this machine.
+    pub folder: PathBuf,
+    /// Who runs this.
+    pub holder: Holder,
+    /// How long to wait for a lock that another run holds.
+    pub lock_timeout: Duration,
+    /// What becomes of an earlier run that did not come to its end.
+    pub resume: Resume,
+    /// What the user says of steps whose end is not known.
+    pub answers: Vec<crate::run::Answer>,
+    /// For trying out that a killed run can be continued: at which boundary of an effect the process kills itself.
+    pub kill_at: Option<u64>,
+}
+
+/// What becomes of an earlier run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resume {
+    /// It is continued if it was killed or interrupted.
+    #[default]
+    IfUnfinished,
+    /// It is continued also when releases of it failed; without one the run does not begin.
+    Last,
+    /// As `Last`, if it is this run.
+    Run(RunId),
+}
+
+/// Why a run cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Another run holds the stack's lock.
+    #[error("the stack is locked by {}", holder.as_ref().map_or_else(|| "somebody unknown".to_owned(), ToString::to_string))]
+    Locked {
+        /// Who.
+        holder: Option<Holder>,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The lock cannot be taken.
+    #[error("cannot take the stack's lock")]
+    Lock(#[source] LockError),
+    /// The journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// There is nothing to continue.
+    #[error("there is no run to continue: {why}")]
+    NothingToResume {
+        /// Why not.
+        why: String,
+    },
+    /// The user stopped it.
+    #[error("interrupted before anything was begun")]
+    Interrupted,
+}
+
+/// The lock and what is known of earlier runs.
+pub(crate) struct Opened {
+    lock: Arc<LeaseLock>,
+    /// The run that is continued.
+    pub(crate) earlier: Option<RunProgress>,
+}
+
+impl Opened {
+    /// Fires when the lock is lost.
+    pub(crate) fn lock(&self) -> &Arc<LeaseLock> {
+        &self.lock
+    }
+
+    /// What an earlier run has done of a release, if it is continued and the same is to be done with it.
+    pub(crate) fn earlier(&self, planned: &ChartInfo) -> Option<ReleaseProgress> {
+        let earlier = self.earlier.as_ref()?.release(&planned.key())?;
+        (earlier.action == planned.action).then(|| earlier.clone())
+    }
+}
+
+/// Takes the stack's lock, reads what earlier runs have left, and opens the journal. From then on everything the owner
+/// is told is written down.
+///
+/// # Errors
+/// See [`RunError`]. Nothing of the stack was touched then, and the lock is given back.
+pub(crate) async fn open<F: FnMut(&Event)>(
+    config: &RunConfig,
+    state: &StateConfig,
+    session: &Arc<Session>,
+    owner: &mut Owner<F>,
+    to: &UnboundedSender<Message>,
+    messages: &mut UnboundedReceiver<Message>,
+) -> Result<Opened, RunError> {
+    let lock = Arc::new(listening(take_lock(config, state, session, to), owner, messages).await?);
+    owner.happened(EventKind::LockTaken { waited_ms: millis(lock.waited()), taken_over: lock.taken_over() });
+    match begin(config, state, session, owner).await {
+        Ok(earlier) => Ok(Opened { lock, earlier }),
+        Err(error) => {
+            lock.release().await;
+            Err(error)
+        }
+    }
+}
+
+async fn take_lock(
+    config: &RunConfig,
+    state: &StateConfig,
+    session: &Arc<Session>,
+    to: &UnboundedSender<Message>,
+) -> Result<LeaseLock, RunError> {
+    let lease = LeaseConfig::new(&state.namespace, lease_name(&config.stack), state.holder.clone());
+    let is_gone = |holder: &Holder| holder.process.as_ref()?.parse::<ProcessIdentity>().ok()?.is_gone();
+    let timeout_ms = millis(state.lock_timeout);
+    let on_wait = |holder: Option<&Holder>| {
+        let _ = to.send(Message::Happened(EventKind::LockWaiting { holder: holder.cloned(), timeout_ms }));
+    };
+    let cluster = session.cluster.clone();
+    match LeaseLock::acquire(cluster, lease, state.lock_timeout, &session.cancel, is_gone, on_wait).await {
+        Ok(lock) => Ok(lock),
+        Err(LockError::Held { holder, waited }) => Err(RunError::Locked { holder, waited }),
+        Err(LockError::Interrupted) => Err(RunError::Interrupted),
+        Err(error) => Err(RunError::Lock(error)),
+    }
+}
+
+/// Reads what earlier runs have left and opens the journal of this one.
+async fn begin<F: FnMut(&Event)>(
+    config: &RunConfig,
+    state: &StateConfig,
+    session: &Arc<Session>,
+    owner: &mut Owner<F>,
+) -> Result<Option<RunProgress>, RunError> {
+    let cluster = session.cluster.clone();
+    let (loaded, id) = tokio::join!(
+        ClusterJournal::load(cluster.clone(), &state.namespace, &config.stack),
+        journal::cluster_id(cluster.as_ref()),
+    );
+    let (mut in_cluster, record) = loaded?;
+    let folder = journal::folder(&state.folder, id?.as_deref(), &config.stack);
+    let known = record.map(|record| record.last);
+    let on_disk = journal::newest(&folder)?;
+    let earlier = to_continue(state.resume, journal::choose(known, on_disk))?;
+    if let Some(earlier) = &earlier {
+        owner.happened(EventKind::RunResumed { from: earlier.run, releases: earlier.releases.clone() });
+    }
+    let header = journal::header(config.id, &config.stack);
+    let file = JournalFile::create(&folder, &header, owner.before_journal(), KillPoint(state.kill_at))?;
+    if let Some(progress) = owner.progress() {
+        in_cluster.store(progress).await?;
+        owner.record_with(Recorder::new(file, in_cluster, progress.seq));
+    }
+    journal::prune(&folder, journal::KEPT);
+    Ok(earlier)
+}
+
+/// The run to continue, if there is one and it is to be continued.
+fn to_continue(resume: Resume, last: Option<RunProgress>) -> Result<Option<RunProgress>, RunError> {
+    let nothing = |why: String| Err(RunError::NothingToResume { why });
+    match (resume, last) {
+        (Resume::IfUnfinished, last) => Ok(last.filter(RunProgress::is_unfinished)),
+        (Resume::Last | Resume::Run(_), None) => nothing("no run of this stack is known".to_owned()),
+        (Resume::Run(wanted), Some(last)) if last.run != wanted => {
+            nothing(format!("the last one is {}, and only that can be continued", last.run.short()))
+        }
+        (Resume::Last | Resume::Run(_), Some(last)) if last.verdict == Some(RunVerdict::Done) => {
+            nothing(format!("the last one, {}, was done", last.run.short()))
+        }
+        (Resume::Last | Resume::Run(_), Some(last)) => Ok(Some(last)),
+    }
+}
+
+fn lease_name(stack: &str) -> String {
+    format!("pilothouse.stack.{stack}")
+}
+
+/// Writes the end of a run and gives the lock back, unless it is lost: then nothing is touched any more.
+pub(crate) async fn close<F: FnMut(&Event)>(opened: Option<Opened>, owner: Owner<F>) {
+    let lost = matches!(owner.stopped(), Some(StopReason::LockLost { .. }));
+    owner.finish(!lost).await;
+    if let Some(opened) = opened.filter(|_| !lost) {
+        opened.lock.release().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use pilothouse_core::RunKind;
+    use rstest::rstest;
+
+    fn last(verdict: Option<RunVerdict>) -> RunProgress {
+        RunProgress {
+            run: RunId(uuid::Uuid::from_u128(1)),
+            stack: "s".to_owned(),
+            kind: RunKind::Apply,
+            holder: None,
+            started_at: Timestamp::UNIX_EPOCH,
+            seq: 1,
+            seen_at: Timestamp::UNIX_EPOCH,
+            resumes: None,
+            stopped: None,
+            verdict,
+            releases: Vec::new(),
+        }
+    }
+
+    const THIS: Resume = Resume::Run(RunId(uuid::Uuid::from_u128(1)));
+    const OTHER: Resume = Resume::Run(RunId(uuid::Uuid::from_u128(2)));
+
+    #[rstest]
+    #[case::killed(Resume::IfUnfinished, None, Ok(true))]
+    #[case::interrupted(Resume::IfUnfinished, Some(RunVerdict::Interrupted), Ok(true))]
+    #[case::failed(Resume::IfUnfinished, Some(RunVerdict::Failed), Ok(false))]
+    #[case::done(Resume::IfUnfinished, Some(RunVerdict::Done), Ok(false))]
+    #[case::failed_and_wanted(Resume::Last, Some(RunVerdict::Failed), Ok(true))]
+    #[case::done_and_wanted(Resume::Last, Some(RunVerdict::Done), Err(()))]
+    #[case::by_name(THIS, None, Ok(true))]
+    #[case::another_by_name(OTHER, None, Err(()))]
+    fn which_run_is_continued(
+        #[case] resume: Resume,
+        #[case] verdict: Option<RunVerdict>,
+        #[case] expected: Result<bool, ()>,
+    ) {
+        assert_eq!(to_continue(resume, Some(last(verdict))).map(|run| run.is_some()).map_err(|_| ()), expected);
+    }
+
+    #[test]
+    fn without_an_earlier_run_only_a_plain_one_begins() {
+        assert!(to_continue(Resume::IfUnfinished, None).unwrap().is_none());
+        assert!(to_continue(Resume::Last, None).is_err());
+        assert!(to_continue(THIS, None).is_err());
+    }
+}
