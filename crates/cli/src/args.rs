@@ -218,6 +218,8 @@ pub(crate) struct Rehearse {
     #[arg(long, value_name = "MAJOR", default_value = "4", value_parser = ["3", "4"])]
     pub(crate) helm_major: String,
     #[command(flatten)]
+    pub(crate) run: RunFlags,
+    #[command(flatten)]
     pub(crate) consent: Consent,
 }
 

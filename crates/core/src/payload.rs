@@ -56,12 +56,6 @@ pub struct PayloadError {
     pub source: serde_json::Error,
 }
 
-impl From<BTreeMap<String, Value>> for Payload {
-    fn from(entries: BTreeMap<String, Value>) -> Self {
-        Self { entries }
-    }
-}
-
 impl Payload {
     /// Sets an entry.
     ///

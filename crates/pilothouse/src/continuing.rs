@@ -24,7 +24,7 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, pa
             let description = step.describe();
             match ledger.step(phase, index, &step.digest().await, description.repeatable) {
                 StepVerdict::Run => ledger.done_again(phase),
-                StepVerdict::Done => {}
+                StepVerdict::Done { .. } => {}
                 StepVerdict::Uncertain { run, since } => {
                     let subject = format!("{}:{phase}:{}", ctx.release(), index + 1);
                     let message = format!(
@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn an_output_is_kept_unless_it_is_large_or_secret() {
         let redactor = Redactor::new(["hunter22"]);
-        let before = Payload::from(BTreeMap::from([("old".to_owned(), Value::from(1))]));
+        let mut before = Payload::default();
+        before.put_value("old", Value::from(1));
         let with = |value: &str| {
             let mut after = before.clone();
             after.put_value("new", Value::from(value));

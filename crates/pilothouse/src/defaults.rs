@@ -98,7 +98,8 @@ async fn run_step(
     let (release, digest) = (ctx.release(), step.digest().await);
     match ctx.step_verdict(phase, index, &digest, repeatable) {
         StepVerdict::Run => ctx.done_again(phase),
-        StepVerdict::Done => {
+        StepVerdict::Done { output } => {
+            output.into_iter().for_each(|(key, value)| payload.put_value(key, value));
             ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
             return Ok(());
         }

@@ -23,7 +23,6 @@ const LAZILY: Duration = Duration::from_secs(1);
 pub(crate) struct Dispatch<'a> {
     pub(crate) charts: &'a [Box<dyn HelmChart>],
     pub(crate) contexts: &'a [Context],
-    pub(crate) payloads: Vec<Payload>,
     pub(crate) waits: Vec<Vec<Wait>>,
     pub(crate) concurrency: usize,
     pub(crate) policy: SetPolicy,
@@ -102,11 +101,10 @@ impl<'a> Dispatch<'a> {
         self.contexts[node].release()
     }
 
-    fn worker(&mut self, node: usize) -> Worker<'a> {
+    fn worker(&self, node: usize) -> Worker<'a> {
         let (chart, ctx) = (&self.charts[node], &self.contexts[node]);
-        let mut payload = std::mem::take(&mut self.payloads[node]);
         Box::pin(async move {
-            let outcome = chart.run(ctx, &mut payload).await;
+            let outcome = chart.run(ctx, &mut Payload::default()).await;
             ctx.pack().await;
             (node, outcome)
         })

@@ -36,7 +36,10 @@ pub(crate) enum StepVerdict {
     /// It is run.
     Run,
     /// An earlier run has done it.
-    Done,
+    Done {
+        /// What it has put into the payload.
+        output: BTreeMap<String, Value>,
+    },
     /// An earlier run has begun it, nobody knows how it ended, and it must not be repeated.
     Uncertain {
         /// That run.
@@ -53,11 +56,6 @@ impl Ledger {
             progress.ending.as_ref().is_some_and(|ending| ending.way == ReleaseWay::Undone)
         };
         Self { earlier: earlier.filter(|progress| !undone(progress)), answers, broken: false }
-    }
-
-    /// What steps of the earlier run have put into the payload.
-    pub(crate) fn payload(&self) -> BTreeMap<String, Value> {
-        self.earlier.as_ref().map(|progress| progress.payload.clone()).unwrap_or_default()
     }
 
     /// Whether a step has to be run.
@@ -77,10 +75,10 @@ impl Ledger {
         match (done, answer) {
             // What it looked at may have changed since.
             (Some(true), _) if repeatable && !phase.may_change_cluster() => StepVerdict::Run,
-            (Some(true), _) => StepVerdict::Done,
+            (Some(true), _) => StepVerdict::Done { output: step.output.clone() },
             (Some(false), _) if step.ended.is_some_and(|ended| !ended.ok) => StepVerdict::Run,
             (_, _) if repeatable => StepVerdict::Run,
-            (_, Some(StepAnswer { done: true, .. })) => StepVerdict::Done,
+            (_, Some(StepAnswer { done: true, .. })) => StepVerdict::Done { output: step.output.clone() },
             (_, Some(StepAnswer { done: false, .. })) => StepVerdict::Run,
             (_, None) => StepVerdict::Uncertain { run: earlier.run, since: step.started_at },
         }
@@ -141,6 +139,7 @@ mod tests {
             repeatable,
             started_at: at,
             ended,
+            output: BTreeMap::new(),
             output_kept,
         };
         ReleaseProgress {
@@ -149,17 +148,17 @@ mod tests {
             run: run(1),
             started_at: Some(at),
             phases: vec![PhaseProgress { phase, started_at: at, steps: vec![step], helm: Vec::new(), ended: None }],
-            payload: BTreeMap::new(),
             ending: None,
         }
     }
 
+    const DONE: StepVerdict = StepVerdict::Done { output: BTreeMap::new() };
     const UNCERTAIN: StepVerdict =
         StepVerdict::Uncertain { run: RunId(uuid::Uuid::from_u128(1)), since: Timestamp::UNIX_EPOCH };
 
     #[rstest]
-    #[case::done(Phase::PreExec, "d", false, OK, true, StepVerdict::Done)]
-    #[case::done_though_repeatable(Phase::PostExec, "d", true, OK, true, StepVerdict::Done)]
+    #[case::done(Phase::PreExec, "d", false, OK, true, DONE)]
+    #[case::done_though_repeatable(Phase::PostExec, "d", true, OK, true, DONE)]
     #[case::other_input(Phase::PreExec, "e", false, OK, true, StepVerdict::Run)]
     #[case::failed(Phase::PreExec, "d", false, BAD, true, StepVerdict::Run)]
     #[case::unknown_and_repeatable(Phase::PreExec, "d", true, None, true, StepVerdict::Run)]
@@ -167,7 +166,7 @@ mod tests {
     #[case::output_lost(Phase::PreExec, "d", false, OK, false, UNCERTAIN)]
     #[case::output_lost_and_repeatable(Phase::PreExec, "d", true, OK, false, StepVerdict::Run)]
     #[case::a_check_is_repeated(Phase::Validate, "d", true, OK, true, StepVerdict::Run)]
-    #[case::a_check_that_must_not_be(Phase::Validate, "d", false, OK, true, StepVerdict::Done)]
+    #[case::a_check_that_must_not_be(Phase::Validate, "d", false, OK, true, DONE)]
     fn steps(
         #[case] phase: Phase,
         #[case] digest: &str,
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case(true, StepVerdict::Done)]
+    #[case(true, DONE)]
     #[case(false, StepVerdict::Run)]
     fn the_user_can_say_what_became_of_a_step(#[case] done: bool, #[case] expected: StepVerdict) {
         let answer = StepAnswer { phase: Phase::PreExec, index: 0, done };
@@ -196,7 +195,7 @@ mod tests {
         let mut ledger = Ledger::new(Some(progress(Phase::PostExec, false, OK, true)), Vec::new());
         ledger.done_again(Phase::CheckPrerequisites);
         ledger.done_again(Phase::OnDeployFailure);
-        assert_eq!(ledger.step(Phase::PostExec, 0, "d", false), StepVerdict::Done);
+        assert_eq!(ledger.step(Phase::PostExec, 0, "d", false), DONE);
         ledger.done_again(Phase::Exec);
         assert_eq!(ledger.step(Phase::PostExec, 0, "d", false), StepVerdict::Run);
 

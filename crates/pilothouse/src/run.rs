@@ -12,8 +12,8 @@ use crate::session::Session;
 use crate::state::{self, RunError, StateConfig};
 use futures::StreamExt;
 use pilothouse_core::{
-    Class, Event, EventKind, Finding, GraphNode, GraphProblem, Payload, Phase, PlannedRelease, ReleaseGraph,
-    ReleaseKey, ReleaseOutcome, RunId, RunKind, RunOutcome, SetPolicy, StopReason, Wait, code,
+    Class, Event, EventKind, Finding, GraphNode, GraphProblem, Phase, PlannedRelease, ReleaseGraph, ReleaseKey,
+    ReleaseOutcome, RunId, RunKind, RunOutcome, SetPolicy, StopReason, Wait, code,
 };
 use std::sync::Arc;
 use std::time::Instant;
@@ -128,19 +128,16 @@ pub async fn run(
         Some(state) => Some(state::open(config, state, session, &mut owner, &to, &mut messages).await?),
         None => None,
     };
-    let mut payloads = vec![Payload::default(); charts.len()];
     if let Some(opened) = &opened {
         let answers = config.state.as_ref().map(|state| state.answers.as_slice()).unwrap_or_default();
-        for (ctx, payload) in contexts.iter_mut().zip(&mut payloads) {
+        for ctx in &mut contexts {
             let ledger = Ledger::new(opened.earlier(ctx.info()), answers_for(answers, &ctx.release()));
-            *payload = Payload::from(ledger.payload());
             ctx.join(config.id, ledger, opened.lock().clone());
         }
     }
     let work = Dispatch {
         charts,
         contexts: &contexts,
-        payloads,
         waits,
         concurrency: config.concurrency,
         policy: config.failure_policy,

@@ -1,11 +1,11 @@
 //! What apply, destroy, validate and rehearse have in common: a run with its report.
 
+use crate::args;
 use crate::exit::{CommandError, Exit};
+use crate::holder::holder;
 use crate::printer::{self, FAINT, STRONG, paint};
 use crate::report::{Lines, Live, summary};
 use crate::settings::Settings;
-use crate::args;
-use crate::holder::holder;
 use pilothouse::{Answer, HelmChart, Resume, RunConfig, RunError, Session, StateConfig, StepAnswer};
 use pilothouse_core::{Event, EventKind, HelmAction, Phase, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
 use serde_json::json;
@@ -101,12 +101,16 @@ pub(crate) async fn run(settings: &Settings, run: Run<'_>) -> Result<RunOutcome,
 /// Why a run could not begin, with what to do about it.
 fn not_begun(error: &RunError) -> CommandError {
     let (exit, hint) = match error {
-        RunError::Locked { .. } => {
-            (Exit::Failed, Some("wait for it, or give it longer with --lock-timeout; a lock whose holder is dead is taken over by itself"))
-        }
-        RunError::Lock(_) => {
-            (Exit::Failed, Some("the lock is a Lease in the stack's state_namespace: it must be possible to get, create and patch it"))
-        }
+        RunError::Locked { .. } => (
+            Exit::Failed,
+            Some(
+                "wait for it, or give it longer with --lock-timeout; a lock whose holder is dead is taken over by itself",
+            ),
+        ),
+        RunError::Lock(_) => (
+            Exit::Failed,
+            Some("the lock is a Lease in the stack's state_namespace: it must be possible to get, create and patch it"),
+        ),
         RunError::Journal(_) => (Exit::Failed, None),
         RunError::NothingToResume { .. } => (Exit::BadInput, Some("`pilothouse history` lists the runs of the stack")),
         RunError::Interrupted => (Exit::Interrupted, None),
