@@ -20,6 +20,7 @@ mod progress;
 mod readiness;
 mod release;
 mod schedule;
+mod select;
 mod sensitive;
 mod stack;
 mod state;
@@ -50,6 +51,7 @@ pub use progress::{
 pub use readiness::{ObjectStatus, Readiness};
 pub use release::{RUN_LABEL, RevisionMeta, RevisionStatus};
 pub use schedule::{Order, Schedule, Wait};
+pub use select::{LabelTerm, ReleasePattern, Selection, SelectionError};
 pub use sensitive::{Redactor, Sensitive};
 pub use stack::{ReleaseSpec, SetPolicy, Stack};
 pub use state::{Decision, Observation, ReleaseState, decide, determine};
