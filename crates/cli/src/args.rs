@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Status(OnCluster),
     /// Run only the validate phase of every release
     Validate(OnCluster),
+    /// Show what waits for what in a stack, without a cluster
+    Graph(Graph),
     /// Check a stack file and its charts without a cluster
     Lint(StackFile),
     /// Print what helm renders for a stack, without a cluster
@@ -102,6 +104,24 @@ pub(crate) struct StackFile {
     /// The stack file, or a folder that has a pilothouse.yaml
     #[arg(default_value = ".", value_name = "FILE")]
     pub(crate) stack: PathBuf,
+}
+
+/// Which releases of the stack.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub(crate) struct Select {
+    /// Only releases with these labels: key=value, key!=value, key, !key; separated by commas or repeated, all must fit
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    pub(crate) selector: Vec<String>,
+    /// Only these releases, by name or namespace/name, with * and ?; repeated, one must fit
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) only: Vec<String>,
+    /// Also all that those need
+    #[arg(long)]
+    pub(crate) with_needs: bool,
+    /// Also all that need those
+    #[arg(long)]
+    pub(crate) with_dependants: bool,
 }
 
 /// Which cluster.
@@ -196,12 +216,33 @@ pub(crate) struct Consent {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Graph {
+    #[command(flatten)]
+    pub(crate) stack: StackFile,
+    /// What to draw it as; arrows go from what comes first to what waits for it. Not with --output json
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub(crate) format: GraphFormat,
+    #[command(flatten)]
+    pub(crate) select: Select,
+}
+
+/// How to draw a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// A listing for people.
+    Text,
+    /// A Mermaid flowchart.
+    Mermaid,
+    /// A Graphviz digraph.
+    Dot,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Render {
     #[command(flatten)]
     pub(crate) stack: StackFile,
-    /// Only these releases, by name or namespace/name
-    #[arg(long, value_name = "RELEASE")]
-    pub(crate) only: Vec<String>,
+    #[command(flatten)]
+    pub(crate) select: Select,
     /// Print the data of Secrets too
     #[arg(long)]
     pub(crate) show_secrets: bool,

@@ -72,6 +72,12 @@ impl Settings {
         self.env.get(&OsString::from(name)).and_then(|value| value.to_str()).map(str::to_owned)
     }
 
+    /// The variables of the environment that are text.
+    pub(crate) fn text_env(&self) -> BTreeMap<String, String> {
+        let text = |text: &OsString| text.to_str().map(str::to_owned);
+        self.env.iter().filter_map(|(name, value)| text(name).zip(text(value))).collect()
+    }
+
     /// How to reach the cluster, by kubectl's rules: the flag, then `KUBECONFIG`, then `~/.kube/config`, then the
     /// service account of the pod.
     pub(crate) fn connection(&self, connection: &Connection) -> Result<ConnectOptions, CommandError> {

@@ -1,5 +1,6 @@
 //! What people see of a run: projections of its events.
 
+pub(crate) mod graph;
 mod lines;
 mod live;
 mod outcome;
