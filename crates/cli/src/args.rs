@@ -141,6 +141,8 @@ pub(crate) struct OnCluster {
     #[command(flatten)]
     pub(crate) stack: StackFile,
     #[command(flatten)]
+    pub(crate) select: Select,
+    #[command(flatten)]
     pub(crate) connection: Connection,
 }
 
@@ -252,6 +254,8 @@ pub(crate) struct Render {
 pub(crate) struct Rehearse {
     #[command(flatten)]
     pub(crate) stack: StackFile,
+    #[command(flatten)]
+    pub(crate) select: Select,
     /// Leave the control plane running, and say how to reach it and how to stop it
     #[arg(long)]
     pub(crate) keep: bool,

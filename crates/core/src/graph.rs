@@ -513,7 +513,7 @@ mod tests {
                 let mut schedule = Schedule::new(graph.waits(), graph.len());
                 let mut started = 0;
                 while !schedule.is_done() {
-                    let orders = schedule.next();
+                    let orders = schedule.orders();
                     prop_assert!(!orders.is_empty(), "nothing can begin: there is a cycle");
                     for order in orders {
                         let Order::Start(node) = order else { panic!("{order:?}") };

@@ -34,7 +34,6 @@ mod crds;
 mod discovery;
 mod error;
 mod evidence;
-mod lease;
 mod ownership;
 mod read;
 mod readiness;
@@ -53,7 +52,6 @@ pub use crds::{crd_ref, live_custom_resources};
 pub use discovery::{Discovery, Resource};
 pub use error::ClusterError;
 pub use evidence::causes;
-pub use lease::{LeaseConfig, LeaseLock, LockError};
 pub use ownership::{
     AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, adoption_conflicts, ownership_conflicts,
 };

@@ -48,7 +48,7 @@ pub(crate) async fn dispatch<F: FnMut(&Event)>(
         if owner.stopped().is_some() {
             schedule.stop();
         }
-        for order in schedule.next() {
+        for order in schedule.orders() {
             match order {
                 Order::Start(node) => workers.push(work.worker(node)),
                 Order::Blocked { node, by } => outcomes[node] = Some(work.blocked(node, by, &outcomes, owner)),

@@ -4,6 +4,7 @@ use crate::args;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::{DeclaredChart, HelmChart, Resume};
@@ -17,6 +18,7 @@ pub(crate) async fn apply(
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.on.stack.stack, settings)?;
+    select::select(&mut stack, &args.on.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
     for release in &mut stack.releases {
         release.info.dry_run |= args.dry_run;

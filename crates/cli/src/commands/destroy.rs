@@ -4,6 +4,7 @@ use crate::args;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::{DeclaredChart, HelmChart, Resume};
@@ -17,6 +18,7 @@ pub(crate) async fn destroy(
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.on.stack.stack, settings)?;
+    select::select(&mut stack, &args.on.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
     let place = connect::users(settings, &args.on.connection).await?;
     let declared = stack.releases.iter().cloned().map(DeclaredChart::new);

@@ -7,6 +7,7 @@ use crate::commands::run::{self, Run};
 use crate::connect::{self, Place};
 use crate::exit::{CommandError, Exit};
 use crate::printer::{self, FAINT, paint};
+use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::Resume;
@@ -30,6 +31,7 @@ pub(crate) async fn rehearse(
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.stack.stack, settings)?;
+    select::select(&mut stack, &args.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
     let helm = if args.helm_major == "3" { Tool::Helm3 } else { Tool::Helm4 };
     let mut tools = Tool::PLANE.to_vec();

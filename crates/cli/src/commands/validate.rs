@@ -5,6 +5,7 @@ use crate::commands::apply::charts;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::Resume;
@@ -17,7 +18,8 @@ pub(crate) async fn validate(
     args: args::OnCluster,
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
-    let stack = stack::load(&args.stack.stack, settings)?;
+    let mut stack = stack::load(&args.stack.stack, settings)?;
+    select::select(&mut stack, &args.select)?;
     let place = connect::users(settings, &args.connection).await?;
     let session = connect::session(settings, place, &stack, cancel).await?;
     let run = Run {
