@@ -48,6 +48,7 @@ pub(crate) async fn dispatch<F: FnMut(&Event)>(
         if owner.stopped().is_some() {
             schedule.stop();
         }
+        work.enforce(owner.stopped());
         for order in schedule.orders() {
             match order {
                 Order::Start(node) => workers.push(work.worker(node)),
@@ -65,12 +66,12 @@ pub(crate) async fn dispatch<F: FnMut(&Event)>(
         tokio::select! {
             biased;
             why = work.is_lost(), if !matches!(owner.stopped(), Some(StopReason::LockLost { .. })) => {
-                work.stop_at_once(StopReason::LockLost { why }, owner);
+                owner.stop(StopReason::LockLost { why });
             }
             Some(message) = messages.recv() => work.take(message, owner, &mut schedule),
             written = owner.written() => match written {
                 Ok(up_to) => owner.is_written(up_to),
-                Err(reason) => work.stop_at_once(reason, owner),
+                Err(reason) => owner.stop(reason),
             },
             () = work.session.cancel.cancelled(), if user_stops => owner.stop(StopReason::User),
             _ = lazily.tick() => owner.publish_lazily(),
@@ -117,18 +118,17 @@ impl<'a> Dispatch<'a> {
             schedule.deployed(node);
         }
         owner.take(message);
-        if matches!(owner.stopped(), Some(StopReason::JournalFailed { .. })) {
-            self.session.cancel.cancel();
-        }
     }
 
-    /// Nothing new, and what runs is stopped: it must not be known later that it went on.
-    fn stop_at_once<F: FnMut(&Event)>(&self, reason: StopReason, owner: &mut Owner<F>) {
-        let lost = matches!(reason, StopReason::LockLost { .. });
-        owner.stop(reason);
-        self.session.cancel.cancel();
-        if lost {
-            self.session.terminate.cancel();
+    /// Stops what has to be stopped: without the lock nothing may go on, not even what was begun under it.
+    fn enforce(&self, stopped: Option<&StopReason>) {
+        match stopped {
+            None | Some(StopReason::FailFast { .. } | StopReason::User) => {}
+            Some(StopReason::JournalFailed { .. }) => self.session.cancel.cancel(),
+            Some(StopReason::LockLost { .. }) => {
+                self.session.cancel.cancel();
+                self.session.terminate.cancel();
+            }
         }
     }
 

@@ -5,6 +5,8 @@ use crate::emitter::Message;
 use crate::recorder::Recorder;
 use jiff::Timestamp;
 use pilothouse_core::{Event, EventKind, Phase, RunProgress, StopReason};
+use pilothouse_kube::LeaseLock;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// The state of a run.
@@ -13,6 +15,7 @@ pub(crate) struct Owner<F> {
     seq: u64,
     progress: Option<RunProgress>,
     recorder: Option<Recorder>,
+    lock: Option<Arc<LeaseLock>>,
     /// Events from before the journal was opened; it begins with them.
     before_journal: Vec<Event>,
     stopped: Option<StopReason>,
@@ -32,6 +35,7 @@ impl<F: FnMut(&Event)> Owner<F> {
             seq: 0,
             progress: None,
             recorder: None,
+            lock: None,
             before_journal: Vec::new(),
             stopped: None,
             waiting: Vec::new(),
@@ -69,6 +73,7 @@ impl<F: FnMut(&Event)> Owner<F> {
 
     /// Something is intended. The answer comes once it is written down, or at once when it must not be done.
     fn asked(&mut self, intent: EventKind, answer: oneshot::Sender<Result<(), StopReason>>) {
+        self.look_at_lock();
         if let Some(reason) = self.forbids(&intent) {
             let _ = answer.send(Err(reason));
             return;
@@ -84,6 +89,14 @@ impl<F: FnMut(&Event)> Owner<F> {
             (Some(_), _) => self.waiting.push(Waiting { seq: self.seq, answer }),
         }
         self.publish();
+    }
+
+    /// Whatever is about to be done is only done under a lock that certainly is ours.
+    fn look_at_lock(&mut self) {
+        if let Some(lock) = self.lock.as_ref().filter(|lock| !lock.is_valid()) {
+            let why = lock.why_lost().unwrap_or_else(|| "it could not be renewed in time".to_owned());
+            self.stop(StopReason::LockLost { why });
+        }
     }
 
     /// Why something must not be done any more.
@@ -104,9 +117,15 @@ impl<F: FnMut(&Event)> Owner<F> {
     }
 
     /// Opens the journal: what happened so far is in it already.
-    pub(crate) fn record_with(&mut self, recorder: Recorder) {
+    pub(crate) fn record_with(&mut self, recorder: Recorder, lock: Arc<LeaseLock>) {
         self.recorder = Some(recorder);
+        self.lock = Some(lock);
         self.before_journal.clear();
+    }
+
+    /// The lock is about to be given back.
+    pub(crate) fn forget_lock(&mut self) {
+        self.lock = None;
     }
 
     /// What happened before the journal was opened.
@@ -146,6 +165,7 @@ impl<F: FnMut(&Event)> Owner<F> {
 
     /// The copy in the cluster holds everything up to this event.
     pub(crate) fn is_written(&mut self, up_to: u64) {
+        self.look_at_lock();
         let (done, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|ask: &Waiting| ask.seq <= up_to);
         self.waiting = waiting;
         let done: Vec<Waiting> = done;
@@ -172,7 +192,8 @@ impl<F: FnMut(&Event)> Owner<F> {
     }
 
     /// The end: what is still to be written is written, unless the copy in the cluster is not ours any more.
-    pub(crate) async fn finish(self, ours: bool) {
+    pub(crate) async fn finish(mut self, ours: bool) {
+        self.forget_lock();
         if let (Some(recorder), Some(progress)) = (self.recorder, self.progress) {
             recorder.finish(progress, ours).await;
         }

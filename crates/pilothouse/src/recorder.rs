@@ -54,11 +54,6 @@ impl Recorder {
         }
     }
 
-    /// How many effect boundaries were passed (see `JournalFile`).
-    pub(crate) fn boundaries(&self) -> u64 {
-        self.file.boundaries()
-    }
-
     /// Writes what is left to be written. `ours` says whether the cluster's copy is still this run's.
     pub(crate) async fn finish(self, progress: RunProgress, ours: bool) {
         let Self { newest, mut results, mut task, .. } = self;

@@ -146,6 +146,7 @@ pub async fn run(
     };
     let outcome = dispatch::dispatch(work, &mut owner, &mut messages).await;
     owner.happened(EventKind::RunFinished { verdict: outcome.verdict(), elapsed_ms: millis(begun.elapsed()) });
+    drop(contexts);
     state::close(opened, owner).await;
     Ok(outcome)
 }

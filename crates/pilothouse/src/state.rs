@@ -111,11 +111,15 @@ pub(crate) async fn open<F: FnMut(&Event)>(
     messages: &mut UnboundedReceiver<Message>,
 ) -> Result<Opened, RunError> {
     let lock = Arc::new(listening(take_lock(config, state, session, to), owner, messages).await?);
-    owner.happened(EventKind::LockTaken { waited_ms: millis(lock.waited()), taken_over: lock.taken_over() });
-    match begin(config, state, session, owner).await {
+    owner.happened(EventKind::LockTaken {
+        waited_ms: millis(lock.waited()),
+        taken_over: lock.taken_over().map(str::to_owned),
+    });
+    match begin(config, state, session, owner, &lock).await {
         Ok(earlier) => Ok(Opened { lock, earlier }),
         Err(error) => {
-            lock.release().await;
+            owner.forget_lock();
+            give_back(lock).await;
             Err(error)
         }
     }
@@ -138,7 +142,7 @@ async fn take_lock(
         Ok(lock) => Ok(lock),
         Err(LockError::Held { holder, waited }) => Err(RunError::Locked { holder, waited }),
         Err(LockError::Interrupted) => Err(RunError::Interrupted),
-        Err(error) => Err(RunError::Lock(error)),
+        Err(error @ LockError::Cluster(_)) => Err(RunError::Lock(error)),
     }
 }
 
@@ -148,6 +152,7 @@ async fn begin<F: FnMut(&Event)>(
     state: &StateConfig,
     session: &Arc<Session>,
     owner: &mut Owner<F>,
+    lock: &Arc<LeaseLock>,
 ) -> Result<Option<RunProgress>, RunError> {
     let cluster = session.cluster.clone();
     let (loaded, id) = tokio::join!(
@@ -166,7 +171,7 @@ async fn begin<F: FnMut(&Event)>(
     let file = JournalFile::create(&folder, &header, owner.before_journal(), KillPoint(state.kill_at))?;
     if let Some(progress) = owner.progress() {
         in_cluster.store(progress).await?;
-        owner.record_with(Recorder::new(file, in_cluster, progress.seq));
+        owner.record_with(Recorder::new(file, in_cluster, progress.seq), lock.clone());
     }
     journal::prune(&folder, journal::KEPT);
     Ok(earlier)
@@ -197,7 +202,14 @@ pub(crate) async fn close<F: FnMut(&Event)>(opened: Option<Opened>, owner: Owner
     let lost = matches!(owner.stopped(), Some(StopReason::LockLost { .. }));
     owner.finish(!lost).await;
     if let Some(opened) = opened.filter(|_| !lost) {
-        opened.lock.release().await;
+        give_back(opened.lock).await;
+    }
+}
+
+/// Gives the lock back. Everyone who shared it has ended; otherwise its lease runs out by itself.
+async fn give_back(lock: Arc<LeaseLock>) {
+    if let Ok(lock) = Arc::try_unwrap(lock) {
+        lock.release().await;
     }
 }
 
