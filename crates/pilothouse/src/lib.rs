@@ -15,6 +15,8 @@ mod emitter;
 mod error;
 mod evidence;
 pub mod helpers;
+#[allow(dead_code, unused_imports, reason = "the run is about to use it")]
+mod journal;
 mod lifecycle;
 mod observe;
 mod offline;
@@ -33,6 +35,7 @@ pub use chart::HelmChart;
 pub use context::Context;
 pub use declared::DeclaredChart;
 pub use error::PhaseError;
+pub use journal::{JournalError, RunSummary};
 pub use offline::Offline;
 pub use run::{run, validate};
 pub use session::{Session, SessionConfig, Target};

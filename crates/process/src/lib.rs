@@ -24,10 +24,12 @@
 
 mod child;
 mod guard;
+mod kill_self;
 mod run;
 mod spawn;
 
 pub use child::Child;
+pub use kill_self::kill_self;
 pub use run::{Captured, Ended, Finished, Limits, run};
 pub use rustix::process::Signal;
 pub use spawn::{Sink, Spawn, SpawnError};
