@@ -45,6 +45,7 @@ pub use chart::HelmChart;
 pub use context::Context;
 pub use declared::DeclaredChart;
 pub use error::PhaseError;
+pub use journal::{JournalError, RunSummary};
 pub use ledger::StepAnswer;
 pub use offline::Offline;
 pub use run::{Answer, RunConfig, run, validate};

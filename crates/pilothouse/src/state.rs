@@ -1,7 +1,7 @@
 //! Where a run keeps its lock and its journal, and how it comes to continue an earlier one.
 
 use crate::emitter::Message;
-use crate::journal::{self, ClusterJournal, JournalError, JournalFile, KillPoint};
+use crate::journal::{self, ClusterJournal, JournalError, JournalFile, JournalHeader, KillPoint};
 use crate::lifecycle::millis;
 use crate::listening::listening;
 use crate::owner::Owner;
@@ -11,12 +11,15 @@ use crate::session::Session;
 use pilothouse_core::{
     ChartInfo, Event, EventKind, Holder, ReleaseProgress, RunId, RunProgress, RunVerdict, StopReason,
 };
-use pilothouse_kube::{LeaseConfig, LeaseLock, LockError};
+use pilothouse_kube::{ClusterError, LeaseConfig, LeaseLock, LockError};
 use pilothouse_process::ProcessIdentity;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+/// How many journals of a stack are kept on a machine.
+const KEPT: usize = 100;
 
 /// Where a run keeps its lock and its journal.
 #[derive(Debug, Clone)]
@@ -132,13 +135,26 @@ async fn take_lock(
     to: &UnboundedSender<Message>,
 ) -> Result<LeaseLock, RunError> {
     let lease = LeaseConfig::new(&state.namespace, lease_name(&config.stack), state.holder.clone());
-    let is_gone = |holder: &Holder| holder.process.as_ref()?.parse::<ProcessIdentity>().ok()?.is_gone();
+    let is_gone = |holder: &Holder| {
+        // Machines made from one snapshot share the id of their boot.
+        let here = holder.host == state.holder.host;
+        holder.process.as_ref().filter(|_| here)?.parse::<ProcessIdentity>().ok()?.is_gone()
+    };
     let timeout_ms = millis(state.lock_timeout);
     let on_wait = |holder: Option<&Holder>| {
         let _ = to.send(Message::Happened(EventKind::LockWaiting { holder: holder.cloned(), timeout_ms }));
     };
     let cluster = session.cluster.clone();
-    match LeaseLock::acquire(cluster, lease, state.lock_timeout, &session.cancel, is_gone, on_wait).await {
+    let take = async |on_wait| {
+        LeaseLock::acquire(cluster.clone(), lease.clone(), state.lock_timeout, &session.cancel, is_gone, on_wait).await
+    };
+    let mut taken = take(on_wait).await;
+    if let Err(LockError::Cluster(ClusterError::NotFound { .. })) = &taken {
+        // The namespace is not there. Creating it says best why that cannot be.
+        session.cluster.create_namespace(&state.namespace).await.map_err(LockError::Cluster).map_err(RunError::Lock)?;
+        taken = take(on_wait).await;
+    }
+    match taken {
         Ok(lock) => Ok(lock),
         Err(LockError::Held { holder, waited }) => Err(RunError::Locked { holder, waited }),
         Err(LockError::Interrupted) => Err(RunError::Interrupted),
@@ -160,21 +176,30 @@ async fn begin<F: FnMut(&Event)>(
         journal::cluster_id(cluster.as_ref()),
     );
     let (mut in_cluster, record) = loaded?;
-    let folder = journal::folder(&state.folder, id?.as_deref(), &config.stack);
+    let folder = journal::folder_of(&state.folder, id?.as_deref(), &config.stack);
     let known = record.map(|record| record.last);
-    let on_disk = journal::newest(&folder)?;
+    let on_disk = newest_on_disk(&folder)?;
     let earlier = to_continue(state.resume, journal::choose(known, on_disk))?;
     if let Some(earlier) = &earlier {
         owner.happened(EventKind::RunResumed { from: earlier.run, releases: earlier.releases.clone() });
     }
-    let header = journal::header(config.id, &config.stack);
-    let file = JournalFile::create(&folder, &header, owner.before_journal(), KillPoint(state.kill_at))?;
+    let header = JournalHeader::new(config.id, &config.stack);
+    let file = JournalFile::create(&folder, &header, owner.before_journal(), KillPoint::new(state.kill_at))?;
     if let Some(progress) = owner.progress() {
         in_cluster.store(progress).await?;
         owner.record_with(Recorder::new(file, in_cluster, progress.seq), lock.clone());
     }
-    journal::prune(&folder, journal::KEPT);
+    if let Err(error) = journal::prune(&folder, KEPT) {
+        // That old journals stay is no reason not to run.
+        tracing::debug!(%error, "old journals were not removed");
+    }
     Ok(earlier)
+}
+
+/// How far the newest run on this machine has come.
+fn newest_on_disk(folder: &Path) -> Result<Option<RunProgress>, JournalError> {
+    let newest = journal::journals(folder)?.into_iter().next();
+    newest.map(|(_, path)| journal::read(&path).map(|journal| journal.progress)).transpose()
 }
 
 /// The run to continue, if there is one and it is to be continued.

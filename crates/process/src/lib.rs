@@ -27,11 +27,13 @@
 mod child;
 mod guard;
 mod identity;
+mod kill_self;
 mod run;
 mod spawn;
 
 pub use child::Child;
 pub use identity::{InvalidIdentity, ProcessIdentity};
+pub use kill_self::kill_self;
 pub use run::{Captured, Ended, Finished, Limits, run};
 pub use rustix::process::Signal;
 pub use spawn::{Sink, Spawn, SpawnError};

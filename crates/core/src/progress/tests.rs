@@ -29,8 +29,14 @@ fn numbered(kinds: impl IntoIterator<Item = EventKind>) -> Vec<Event> {
 
 fn fold(events: &[Event]) -> RunProgress {
     let mut progress = RunProgress::begin(&events[0]).unwrap();
-    events.iter().for_each(|event| progress.see(event));
+    see_all(&mut progress, events);
     progress
+}
+
+fn see_all(progress: &mut RunProgress, events: &[Event]) {
+    for event in events {
+        progress.see(event);
+    }
 }
 
 fn run_of(run: u128, releases: &[(&str, HelmAction)]) -> EventKind {
@@ -213,7 +219,7 @@ fn events_seen_twice_change_nothing() {
     let events = whole();
     let once = fold(&events);
     let mut twice = once.clone();
-    events.iter().for_each(|event| twice.see(event));
+    see_all(&mut twice, &events);
     assert_eq!(twice, once);
 }
 
@@ -229,9 +235,7 @@ fn only_the_first_event_begins_a_run() {
 fn what_is_not_known_changes_nothing() {
     let before = fold(&numbered([run_of(1, &[("b", HelmAction::Deploy)])]));
     let mut after = before.clone();
-    for event in &whole()[1..19] {
-        after.see(event);
-    }
+    see_all(&mut after, &whole()[1..19]);
     assert_eq!(RunProgress { seq: before.seq, seen_at: before.seen_at, ..after }, before);
 }
 
@@ -554,7 +558,7 @@ proptest! {
         let kept = serde_json::to_string(&fold(&events[..cut])).unwrap();
         let mut progress: RunProgress = serde_json::from_str(&kept).unwrap();
         // What was seen already may be told again.
-        events[cut.saturating_sub(overlap)..].iter().for_each(|event| progress.see(event));
+        see_all(&mut progress, &events[cut.saturating_sub(overlap)..]);
         prop_assert_eq!(progress, fold(&events));
     }
 
