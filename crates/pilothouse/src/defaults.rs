@@ -110,6 +110,9 @@ pub async fn exec<C: HelmChart + ?Sized>(
         Decision::Stop { state } => {
             Err(PhaseError::State(format!("the release is in a state to be left alone: {state:?}")))
         }
+        Decision::Unlock { revision, .. } => {
+            Err(PhaseError::State(format!("revision {revision} is pending and was not marked failed")))
+        }
         Decision::Install => deploy(ctx, payload, "installed", true).await,
         Decision::Upgrade { last_good } => deploy(ctx, payload, "upgraded", last_good.is_none()).await,
         Decision::FinishUninstallThenInstall => {

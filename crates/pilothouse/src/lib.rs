@@ -14,7 +14,11 @@ pub mod defaults;
 mod emitter;
 mod error;
 mod evidence;
+#[cfg_attr(not(test), expect(dead_code, reason = "the run is going to call it"))]
+mod heal;
 pub mod helpers;
+#[cfg_attr(not(test), expect(dead_code, reason = "the run is going to call it"))]
+mod leftovers;
 mod lifecycle;
 mod observe;
 mod offline;
@@ -26,6 +30,8 @@ mod session;
 mod status;
 mod steps;
 mod stored;
+#[cfg(test)]
+mod test_world;
 mod transition;
 mod words;
 

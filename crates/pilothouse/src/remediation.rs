@@ -31,6 +31,7 @@ fn remedy(policy: FailurePolicy, action: HelmAction, failed_in: Phase, decision:
             Decision::Upgrade { last_good: None }
             | Decision::Nothing { .. }
             | Decision::Stop { .. }
+            | Decision::Unlock { .. }
             | Decision::Install
             | Decision::FinishUninstallThenInstall
             | Decision::Reinstall { .. }
@@ -41,6 +42,7 @@ fn remedy(policy: FailurePolicy, action: HelmAction, failed_in: Phase, decision:
             Decision::Upgrade { .. }
             | Decision::Nothing { .. }
             | Decision::Stop { .. }
+            | Decision::Unlock { .. }
             | Decision::FinishUninstallThenInstall
             | Decision::Reinstall { .. }
             | Decision::Uninstall => Remedy::Leave("only a first install that failed is uninstalled"),
@@ -189,6 +191,9 @@ mod tests {
             revision,
             status,
             written_at: None,
+            created_at: None,
+            run: None,
+            resource_version: None,
         });
         assert_eq!(untouchable(before, failed_in, newest.as_ref()).is_some(), expected);
     }

@@ -9,27 +9,58 @@ use pilothouse_kube::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A cluster in memory that serves a handful of kinds. Objects are what was put in; nothing happens to them by itself.
-/// Every call can be made to fail.
+/// Each write gives an object a new `resourceVersion`, and each new object a `uid`. Every call can be made to fail.
 #[derive(Default)]
 pub struct FakeCluster {
     objects: Mutex<BTreeMap<Key, Value>>,
+    writes: AtomicU64,
+    before: Mutex<Vec<(String, Interference)>>,
     /// The calls, and which of them fails.
     pub failures: Failures,
 }
 
 type Key = (String, Option<String>, String);
 
+/// What somebody else does at a bad moment.
+type Interference = Box<dyn FnOnce(&FakeCluster) + Send>;
+
 impl FakeCluster {
     /// Puts an object in, in place of one of the same kind, namespace and name.
     ///
     /// # Panics
     /// When the object has no kind or name.
-    pub fn put(&self, object: Value) {
+    pub fn put(&self, mut object: Value) {
         let key = key(&object_ref(&object).unwrap_or_else(|| panic!("an object without kind or name: {object}")));
+        self.written(&mut object);
         self.lock().insert(key, object);
+    }
+
+    /// Lets somebody else do something right before the next call that begins so (`patch Secret`).
+    pub fn before(&self, call: impl Into<String>, interference: impl FnOnce(&Self) + Send + 'static) {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner).push((call.into(), Box::new(interference)));
+    }
+
+    /// What the server adds to an object that is written.
+    fn written(&self, object: &mut Value) {
+        let number = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
+        object["metadata"]["resourceVersion"] = json!(number.to_string());
+        if object["metadata"]["uid"].is_null() {
+            object["metadata"]["uid"] = json!(format!("uid-{number}"));
+        }
+    }
+
+    fn interfere(&self, call: &str) {
+        let mut waiting = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = waiting.iter().position(|(prefix, _)| call.starts_with(prefix.as_str()));
+        let interference = next.map(|index| waiting.remove(index).1);
+        drop(waiting);
+        if let Some(interference) = interference {
+            interference(self);
+        }
     }
 
     /// An object as it is now.
@@ -47,11 +78,25 @@ impl FakeCluster {
     }
 
     fn call(&self, what: String) -> Result<(), ClusterError> {
+        self.interfere(&what);
         if self.failures.hit(what.clone()) {
             return Err(ClusterError::Api { status: 500, what, message: "made to fail".to_owned() });
         }
         Ok(())
     }
+}
+
+/// Whether the object is as the precondition wants it.
+fn holds(precondition: &Precondition, object: &ObjectRef, live: &Value) -> Result<(), ClusterError> {
+    let metadata = &live["metadata"];
+    let pairs = [(&precondition.uid, "uid"), (&precondition.resource_version, "resourceVersion")];
+    for (wanted, key) in pairs {
+        if wanted.as_ref().is_some_and(|wanted| metadata[key] != **wanted) {
+            let message = "the object has been modified".to_owned();
+            return Err(ClusterError::Conflict { object: object.clone(), message });
+        }
+    }
+    Ok(())
 }
 
 fn key(object: &ObjectRef) -> Key {
@@ -108,6 +153,7 @@ impl ClusterClient for FakeCluster {
             resource("", "Secret", "secrets", "", true),
             resource("", "Namespace", "namespaces", "ns", false),
             resource("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
+            resource("batch", "Job", "jobs", "", true),
             resource("apps", "Deployment", "deployments", "deploy", true),
             resource("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", "crd", false),
             resource("example.com", "Widget", "widgets", "", true),
@@ -142,6 +188,7 @@ impl ClusterClient for FakeCluster {
         let mut objects = self.lock();
         let live = objects.entry(key(&named)).or_insert_with(|| json!({}));
         merge(live, object);
+        self.written(live);
         Ok(live.clone())
     }
 
@@ -149,23 +196,29 @@ impl ClusterClient for FakeCluster {
         &self,
         object: &ObjectRef,
         patch: &Value,
-        _precondition: &Precondition,
+        precondition: &Precondition,
     ) -> Result<Value, ClusterError> {
         self.call(format!("patch {object}"))?;
         let mut objects = self.lock();
         let live = objects.get_mut(&key(object)).ok_or_else(|| ClusterError::NotFound { object: object.clone() })?;
+        holds(precondition, object, live)?;
         merge(live, patch);
+        self.written(live);
         Ok(live.clone())
     }
 
     async fn delete(
         &self,
         object: &ObjectRef,
-        _precondition: &Precondition,
+        precondition: &Precondition,
         _propagation: Propagation,
     ) -> Result<bool, ClusterError> {
         self.call(format!("delete {object}"))?;
-        Ok(self.lock().remove(&key(object)).is_some())
+        let mut objects = self.lock();
+        if let Some(live) = objects.get(&key(object)) {
+            holds(precondition, object, live)?;
+        }
+        Ok(objects.remove(&key(object)).is_some())
     }
 
     async fn create_namespace(&self, name: &str) -> Result<bool, ClusterError> {
