@@ -79,6 +79,13 @@ pub fn helm_owner(object: &Value) -> HelmOwner {
     }
 }
 
+/// Whether an annotation of Helm names another release than this one. One that is missing says nothing.
+pub fn names_other_release(object: &Value, release: &ReleaseKey) -> bool {
+    let name = metadata(object, "annotations", RELEASE_NAME);
+    let namespace = metadata(object, "annotations", RELEASE_NAMESPACE);
+    name.is_some_and(|name| name != release.name) || namespace.is_some_and(|namespace| namespace != release.namespace)
+}
+
 /// The merge patch that gives an object to a release: exactly Helm's three keys.
 pub fn adoption_patch(release: &ReleaseKey) -> Value {
     json!({"metadata": {
@@ -143,6 +150,17 @@ pub fn crd_facts(object: &Value) -> Option<CrdFacts> {
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[rstest]
+    #[case(json!({}), false)]
+    #[case(json!({"labels": {MANAGED_BY: "Helm"}}), false)]
+    #[case(json!({"annotations": {RELEASE_NAME: "a", RELEASE_NAMESPACE: "ns"}}), false)]
+    #[case(json!({"annotations": {RELEASE_NAME: "b", RELEASE_NAMESPACE: "ns"}}), true)]
+    #[case(json!({"annotations": {RELEASE_NAME: "a", RELEASE_NAMESPACE: "other"}}), true)]
+    #[case(json!({"annotations": {RELEASE_NAME: "b"}}), true)]
+    fn other_releases(#[case] metadata: Value, #[case] expected: bool) {
+        assert_eq!(names_other_release(&json!({"metadata": metadata}), &ReleaseKey::new("ns", "a")), expected);
+    }
 
     #[rstest]
     #[case(json!({}), HelmOwner::Nobody { managed_by: None })]

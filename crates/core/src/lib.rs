@@ -32,7 +32,8 @@ pub use chart_info::{
     ChartInfo, ChartRef, ChartSource, CrdPolicy, FailurePolicy, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
 };
 pub use cluster_object::{
-    CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, keeps_on_uninstall, object_ref, restart_patch,
+    CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, keeps_on_uninstall, names_other_release, object_ref,
+    restart_patch,
 };
 pub use constraint::{ConstraintError, KubeVersionFrom, VersionConstraint, kube_version_fits, lenient_version};
 pub use event::{Event, EventKind, HelmCommand, Note, PlannedRelease, RunKind};
@@ -54,5 +55,5 @@ pub use schedule::{Order, Schedule, Wait};
 pub use select::{LabelTerm, ReleasePattern, Selection, SelectionError};
 pub use sensitive::{Redactor, Sensitive};
 pub use stack::{ReleaseSpec, SetPolicy, Stack};
-pub use state::{Decision, Observation, ReleaseState, decide, determine};
+pub use state::{Decision, Observation, PendingSeen, ReleaseState, decide, determine};
 pub use step::{AdoptStep, ApplyStep, CommandStep, DeleteStep, On, RestartStep, StepKind, StepSpec, WaitFor, WaitStep};

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The label of Helm's record that names the run which wrote it.
+/// The label of Helm's record that names the run of Pilothouse that wrote the revision. By itself it proves nothing: Helm
+/// merges the labels of the revision before into a new one, and a rollback brings back those of its target.
 pub const RUN_LABEL: &str = "pilothouse.dev/run";
 
 /// The status of a revision (`pkg/release/v1/status.go`).
@@ -99,11 +100,13 @@ pub struct RevisionMeta {
     pub status: RevisionStatus,
     /// When the record was last written (label `modifiedAt`, else `createdAt`, else the object's creation).
     pub written_at: Option<Timestamp>,
-    /// When the record was made, by the server's clock.
-    #[serde(default)]
+    /// When the record was created, by the server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
-    /// The run that wrote it, by its label. Helm copies labels to later revisions, so that only together with the
-    /// revision's number this proves anything.
-    #[serde(default)]
+    /// What [`RUN_LABEL`] says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
+    /// What the server changes with every write of the record (`metadata.resourceVersion`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_version: Option<String>,
 }

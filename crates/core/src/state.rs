@@ -19,6 +19,53 @@ pub struct Observation {
     pub wanted_version: Option<Version>,
     /// See `ChartInfo::last_breaking_version_requiring_restart`.
     pub breaking_version: Option<Version>,
+    /// What is known of the newest revision when it is pending; `None` when nobody has looked.
+    pub pending: Option<PendingSeen>,
+}
+
+/// What is known of a pending revision, beside what its record's metadata tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingSeen {
+    /// The revision.
+    pub revision: u32,
+    /// Why whoever wrote it is certainly not at work any more, where that is proven.
+    pub writer_gone: Option<String>,
+    /// Whether this run holds the stack's lock.
+    pub lock_held: bool,
+    /// Milliseconds the record is old at least, by the server's clock or by having been watched for so long.
+    pub age_ms: Option<u64>,
+    /// Milliseconds its operation can take.
+    pub deadline_ms: u64,
+    /// Whether two reads found the record the same.
+    pub unchanged: bool,
+}
+
+impl PendingSeen {
+    /// Why nobody is at work on the revision any more, or else why that is not proven.
+    fn proof(&self) -> Result<String, String> {
+        let proof = match (&self.writer_gone, self.lock_held, self.age_ms) {
+            (Some(why), _, _) => Ok(why.clone()),
+            (None, false, _) => {
+                Err("another operation may be in progress, and this run does not hold the stack's lock".to_owned())
+            }
+            (None, true, None) => {
+                Err("another operation may be in progress, and how old its record is cannot be told".to_owned())
+            }
+            (None, true, Some(age)) if age <= self.deadline_ms => {
+                let left = (self.deadline_ms - age).div_ceil(1000);
+                Err(format!("another operation may be in progress, for {left} s more at most"))
+            }
+            (None, true, Some(age)) => Ok(format!(
+                "its record is {} s old and nobody writes it, and its operation can take {} s at most",
+                age / 1000,
+                self.deadline_ms / 1000,
+            )),
+        };
+        match proof {
+            Ok(_) if !self.unchanged => Err("its record is going to be looked at once more".to_owned()),
+            proof => proof,
+        }
+    }
 }
 
 /// The state of a release.
@@ -29,7 +76,7 @@ pub enum ReleaseState {
         /// Why.
         why: String,
     },
-    /// Another operation is in progress, or was killed: Helm's records do not tell which.
+    /// Another operation is in progress, or was killed: it is not proven which.
     Locked {
         /// The revision that is pending.
         revision: u32,
@@ -37,6 +84,17 @@ pub enum ReleaseState {
         status: RevisionStatus,
         /// When its record was last written.
         since: Option<Timestamp>,
+        /// What is known of it.
+        why: String,
+    },
+    /// The last operation was killed, and nobody is at work on the release any more.
+    Stale {
+        /// The revision that is pending.
+        revision: u32,
+        /// How it is pending.
+        status: RevisionStatus,
+        /// What proves it.
+        why: String,
     },
     /// There is nothing.
     Absent,
@@ -76,6 +134,13 @@ pub enum Decision {
         /// The state that forbids it.
         state: ReleaseState,
     },
+    /// Mark a pending revision failed, then look again.
+    Unlock {
+        /// The revision.
+        revision: u32,
+        /// What proves that nobody is at work on it.
+        why: String,
+    },
     /// Install.
     Install,
     /// Finish the uninstall that stopped half-way, then install.
@@ -106,7 +171,7 @@ pub fn determine(seen: &Observation) -> ReleaseState {
     let last_good = last_good(revisions);
     match last.status {
         RevisionStatus::PendingInstall | RevisionStatus::PendingUpgrade | RevisionStatus::PendingRollback => {
-            ReleaseState::Locked { revision: last.revision, status: last.status, since: last.written_at }
+            locked_or_stale(last, seen.pending.as_ref())
         }
         RevisionStatus::Uninstalling => ReleaseState::HalfRemoved,
         RevisionStatus::Uninstalled => ReleaseState::Absent,
@@ -132,6 +197,7 @@ pub fn decide(state: &ReleaseState, action: HelmAction, skip_if_already_installe
         HelmAction::Skip => Decision::Nothing { why: "action is skip".to_owned() },
         HelmAction::Deploy => match state {
             ReleaseState::Unknown { .. } | ReleaseState::Locked { .. } => Decision::Stop { state: state.clone() },
+            ReleaseState::Stale { revision, why, .. } => Decision::Unlock { revision: *revision, why: why.clone() },
             ReleaseState::Absent => Decision::Install,
             ReleaseState::HalfRemoved => Decision::FinishUninstallThenInstall,
             ReleaseState::Failed { last_good, .. } => Decision::Upgrade { last_good: *last_good },
@@ -145,12 +211,26 @@ pub fn decide(state: &ReleaseState, action: HelmAction, skip_if_already_installe
         },
         HelmAction::Destroy => match state {
             ReleaseState::Unknown { .. } | ReleaseState::Locked { .. } => Decision::Stop { state: state.clone() },
+            ReleaseState::Stale { revision, why, .. } => Decision::Unlock { revision: *revision, why: why.clone() },
             ReleaseState::Absent => Decision::Nothing { why: "it is not installed".to_owned() },
             ReleaseState::HalfRemoved
             | ReleaseState::Failed { .. }
             | ReleaseState::Breaking { .. }
             | ReleaseState::Deployed { .. } => Decision::Uninstall,
         },
+    }
+}
+
+/// What is known of another revision than this one does not count.
+fn locked_or_stale(last: &RevisionMeta, pending: Option<&PendingSeen>) -> ReleaseState {
+    let (revision, status, since) = (last.revision, last.status, last.written_at);
+    let proof = match pending {
+        Some(pending) if pending.revision == revision => pending.proof(),
+        Some(_) | None => Err("another operation is in progress, or was killed".to_owned()),
+    };
+    match proof {
+        Ok(why) => ReleaseState::Stale { revision, status, why },
+        Err(why) => ReleaseState::Locked { revision, status, since, why },
     }
 }
 
@@ -173,6 +253,8 @@ mod tests {
     use RevisionStatus as S;
     use rstest::rstest;
 
+    const UNASKED: &str = "another operation is in progress, or was killed";
+
     fn revisions(statuses: &[RevisionStatus]) -> Vec<RevisionMeta> {
         let meta = |(i, status): (usize, &RevisionStatus)| RevisionMeta {
             namespace: "ns".to_owned(),
@@ -182,6 +264,7 @@ mod tests {
             written_at: None,
             created_at: None,
             run: None,
+            resource_version: None,
         };
         // Reversed, since the order in which a cluster lists them means nothing.
         statuses.iter().enumerate().map(meta).rev().collect()
@@ -193,7 +276,12 @@ mod tests {
             deployed_version: None,
             wanted_version: None,
             breaking_version: None,
+            pending: None,
         }
+    }
+
+    fn locked(revision: u32, status: RevisionStatus, why: &str) -> ReleaseState {
+        ReleaseState::Locked { revision, status, since: None, why: why.to_owned() }
     }
 
     #[rstest]
@@ -204,12 +292,91 @@ mod tests {
     #[case(&[S::Failed], ReleaseState::Failed { revision: 1, last_good: None })]
     #[case(&[S::Superseded, S::Deployed, S::Failed], ReleaseState::Failed { revision: 3, last_good: Some(2) })]
     #[case(&[S::Deployed, S::Uninstalling], ReleaseState::HalfRemoved)]
-    #[case(&[S::PendingInstall], ReleaseState::Locked { revision: 1, status: S::PendingInstall, since: None })]
-    #[case(&[S::Deployed, S::PendingUpgrade], ReleaseState::Locked { revision: 2, status: S::PendingUpgrade, since: None })]
+    #[case(&[S::PendingInstall], locked(1, S::PendingInstall, UNASKED))]
+    #[case(&[S::Deployed, S::PendingUpgrade], locked(2, S::PendingUpgrade, UNASKED))]
     #[case(&[S::PendingUpgrade, S::Deployed], ReleaseState::Deployed { revision: 2 })]
-    #[case(&[S::Deployed, S::PendingRollback], ReleaseState::Locked { revision: 2, status: S::PendingRollback, since: None })]
+    #[case(&[S::Deployed, S::PendingRollback], locked(2, S::PendingRollback, UNASKED))]
     fn states(#[case] statuses: &[RevisionStatus], #[case] expected: ReleaseState) {
         assert_eq!(determine(&seen(statuses)), expected);
+    }
+
+    /// A record of revision 2, 90 s old, of an operation that can take 60 s, that was found the same by two reads.
+    fn over() -> PendingSeen {
+        PendingSeen {
+            revision: 2,
+            writer_gone: None,
+            lock_held: true,
+            age_ms: Some(90_000),
+            deadline_ms: 60_000,
+            unchanged: true,
+        }
+    }
+
+    const OVER: &str = "its record is 90 s old and nobody writes it, and its operation can take 60 s at most";
+    const GONE: &str = "process 7 is gone";
+    const AGAIN: &str = "its record is going to be looked at once more";
+    const NO_LOCK: &str = "another operation may be in progress, and this run does not hold the stack's lock";
+
+    fn gone() -> PendingSeen {
+        PendingSeen { writer_gone: Some(GONE.to_owned()), ..over() }
+    }
+
+    #[rstest]
+    #[case(over(), Ok(OVER))]
+    #[case(PendingSeen { unchanged: false, ..over() }, Err(AGAIN))]
+    #[case(PendingSeen { lock_held: false, ..over() }, Err(NO_LOCK))]
+    #[case(PendingSeen { lock_held: false, unchanged: false, ..over() }, Err(NO_LOCK))]
+    #[case(PendingSeen { age_ms: None, ..over() }, Err("another operation may be in progress, and how old its record is cannot be told"))]
+    #[case(PendingSeen { age_ms: Some(60_000), ..over() }, Err("another operation may be in progress, for 0 s more at most"))]
+    #[case(PendingSeen { age_ms: Some(59_001), ..over() }, Err("another operation may be in progress, for 1 s more at most"))]
+    #[case(PendingSeen { age_ms: Some(60_001), ..over() }, Ok("its record is 60 s old and nobody writes it, and its operation can take 60 s at most"))]
+    // What proves that the writer is gone needs neither the lock nor the deadline, but the second look.
+    #[case(gone(), Ok(GONE))]
+    #[case(PendingSeen { age_ms: Some(0), ..gone() }, Ok(GONE))]
+    #[case(PendingSeen { age_ms: None, lock_held: false, ..gone() }, Ok(GONE))]
+    #[case(PendingSeen { unchanged: false, ..gone() }, Err(AGAIN))]
+    // Somebody has begun another operation since: what was known is about something else.
+    #[case(PendingSeen { revision: 1, ..gone() }, Err(UNASKED))]
+    fn who_is_provably_gone(#[case] pending: PendingSeen, #[case] expected: Result<&str, &str>) {
+        for status in [S::PendingInstall, S::PendingUpgrade, S::PendingRollback] {
+            let state = determine(&Observation { pending: Some(pending.clone()), ..seen(&[S::Deployed, status]) });
+            let expected = match expected {
+                Ok(why) => ReleaseState::Stale { revision: 2, status, why: why.to_owned() },
+                Err(why) => locked(2, status, why),
+            };
+            assert_eq!(state, expected);
+        }
+    }
+
+    /// The rows in their order: what stands further up wins.
+    #[rstest]
+    #[case(Err("forbidden".to_owned()), ReleaseState::Unknown { why: "forbidden".to_owned() })]
+    #[case(Ok(vec![]), ReleaseState::Absent)]
+    #[case(Ok(revisions(&[S::Deployed, S::PendingUpgrade])), ReleaseState::Stale { revision: 2, status: S::PendingUpgrade, why: GONE.to_owned() })]
+    #[case(Ok(revisions(&[S::Deployed, S::Uninstalling])), ReleaseState::HalfRemoved)]
+    #[case(Ok(revisions(&[S::Deployed, S::Uninstalled])), ReleaseState::Absent)]
+    #[case(Ok(revisions(&[S::PendingUpgrade, S::Failed])), ReleaseState::Breaking { deployed: Version::new(1, 0, 0), breaking: Version::new(2, 0, 0) })]
+    #[case(Ok(revisions(&[S::PendingUpgrade, S::Unknown])), ReleaseState::Unknown { why: "revision 2 has a status this program does not know".to_owned() })]
+    fn rows_in_their_order(#[case] revisions: Result<Vec<RevisionMeta>, String>, #[case] expected: ReleaseState) {
+        let seen = Observation {
+            revisions,
+            deployed_version: Some(Version::new(1, 0, 0)),
+            wanted_version: Some(Version::new(2, 0, 0)),
+            breaking_version: Some(Version::new(2, 0, 0)),
+            pending: Some(gone()),
+        };
+        assert_eq!(determine(&seen), expected);
+    }
+
+    #[rstest]
+    #[case(HelmAction::Deploy, false)]
+    #[case(HelmAction::Deploy, true)]
+    #[case(HelmAction::Destroy, false)]
+    fn a_stale_revision_is_unlocked_and_a_locked_one_left(#[case] action: HelmAction, #[case] skip: bool) {
+        let stale = ReleaseState::Stale { revision: 2, status: S::PendingUpgrade, why: GONE.to_owned() };
+        assert_eq!(decide(&stale, action, skip), Decision::Unlock { revision: 2, why: GONE.to_owned() });
+        let locked = locked(2, S::PendingUpgrade, NO_LOCK);
+        assert_eq!(decide(&locked, action, skip), Decision::Stop { state: locked });
     }
 
     #[test]

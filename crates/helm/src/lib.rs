@@ -31,7 +31,7 @@ pub use error::HelmError;
 pub use helm::{Helm, HelmConfig};
 pub use metadata::{ChartKind, ChartMetadata, Dependency};
 pub use noise::HelmText;
-pub use record::{DecodeError, HookRecord, HookRun, ReleaseInfo, ReleaseRecord, decode_release};
+pub use record::{DecodeError, HookRecord, HookRun, ReleaseInfo, ReleaseRecord, decode_release, mark_failed};
 pub use rendered::{Origin, RenderedDoc, parse_documents, split_manifests};
 pub use request::{
     GetRequest, PullRequest, RollbackRequest, TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest,

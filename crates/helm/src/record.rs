@@ -4,12 +4,15 @@ use crate::answer::{lenient_time, status};
 use crate::metadata::ChartMetadata;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
 use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use pilothouse_core::RevisionStatus;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use std::io::Read;
+use std::io::{Read, Write};
 
 /// A Secret holds at most 1 MiB; more than this does not come from one, however well it was packed.
 const MAX_JSON: u64 = 256 * 1024 * 1024;
@@ -162,9 +165,7 @@ struct TypedChart {
 /// # Errors
 /// When it is not one. A record without gzip is read too: old Helm versions wrote it so.
 pub fn decode_release(payload: &[u8]) -> Result<ReleaseRecord, DecodeError> {
-    let bytes = STANDARD.decode(payload.trim_ascii()).map_err(DecodeError::Base64)?;
-    let json = if bytes.starts_with(&GZIP) { inflate(&bytes)? } else { bytes };
-    let raw: Value = serde_json::from_slice(&json).map_err(DecodeError::Json)?;
+    let (raw, _) = unpack(payload)?;
     let typed = Typed::deserialize(&raw).map_err(DecodeError::Json)?;
     Ok(ReleaseRecord {
         name: typed.name,
@@ -178,6 +179,36 @@ pub fn decode_release(payload: &[u8]) -> Result<ReleaseRecord, DecodeError> {
         apply_method: typed.apply_method.filter(|method| !method.is_empty()),
         raw,
     })
+}
+
+/// Helm's bytes of a record as a failed revision's, with these words about it; nothing else of the record changes. A record
+/// without gzip stays one. What comes back is text (base64), as the payload was.
+///
+/// # Errors
+/// When the payload is not a record.
+pub fn mark_failed(payload: &[u8], description: &str) -> Result<String, DecodeError> {
+    let (mut raw, packed) = unpack(payload)?;
+    Typed::deserialize(&raw).map_err(DecodeError::Json)?;
+    let info = raw.get_mut("info").and_then(Value::as_object_mut);
+    let info = info.ok_or_else(|| DecodeError::Json(serde_json::Error::custom("`info` is not an object")))?;
+    info.insert("status".to_owned(), Value::from(RevisionStatus::Failed.name()));
+    info.insert("description".to_owned(), Value::from(description));
+    let json = raw.to_string().into_bytes();
+    Ok(STANDARD.encode(if packed { deflate(&json)? } else { json }))
+}
+
+/// The JSON of a payload, and whether it was compressed.
+fn unpack(payload: &[u8]) -> Result<(Value, bool), DecodeError> {
+    let bytes = STANDARD.decode(payload.trim_ascii()).map_err(DecodeError::Base64)?;
+    let packed = bytes.starts_with(&GZIP);
+    let json = if packed { inflate(&bytes)? } else { bytes };
+    Ok((serde_json::from_slice(&json).map_err(DecodeError::Json)?, packed))
+}
+
+/// As small as Helm makes it: a Secret holds no more than 1 MiB.
+fn deflate(json: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(json).and_then(|()| encoder.finish()).map_err(DecodeError::Gzip)
 }
 
 fn inflate(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {

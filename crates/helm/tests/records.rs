@@ -5,13 +5,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use pilothouse_core::RevisionStatus;
-use pilothouse_helm::{ReleaseRecord, decode_release};
+use pilothouse_helm::{ReleaseRecord, decode_release, mark_failed};
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::error::Error;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -70,6 +71,65 @@ fn a_record_without_gzip_is_read_too() {
     let json = json!({"name": "a", "namespace": "b", "version": 1, "info": {"status": "deployed"}, "hooks": null, "config": null});
     let record = decode_release(&encoded(json.to_string().as_bytes())).unwrap();
     assert_eq!((record.name.as_str(), record.info.status, record.chart_version()), ("a", RevisionStatus::Deployed, ""));
+}
+
+/// The JSON of a packed record.
+fn json_of(payload: &[u8]) -> String {
+    let mut json = String::new();
+    GzDecoder::new(STANDARD.decode(payload).unwrap().as_slice()).read_to_string(&mut json).unwrap();
+    json
+}
+
+const WORDS: &str = "Pilothouse: \"process 7\" is gone <&>";
+
+#[rstest]
+#[case("helm3-web")]
+#[case("helm4-web")]
+#[case("helm3-failed-hook")]
+#[case("helm4-failed-hook")]
+fn a_revision_that_is_marked_failed_differs_in_two_fields(#[case] name: &str) {
+    let payload = fixture(&format!("{name}.release"));
+    let marked = mark_failed(&payload, WORDS).unwrap();
+    let mut expected: Value = serde_json::from_str(&json_of(&payload)).unwrap();
+    expected["info"]["status"] = json!("failed");
+    expected["info"]["description"] = json!(WORDS);
+    // As text, since equal values do not tell that the order of the keys is the same.
+    assert_eq!(json_of(marked.as_bytes()), expected.to_string());
+    let (before, after) = (decode_release(&payload).unwrap(), decode_release(marked.as_bytes()).unwrap());
+    assert_eq!((after.info.status, after.info.description.as_str()), (RevisionStatus::Failed, WORDS));
+    let mut info = after.info.clone();
+    (info.status, info.description) = (before.info.status, before.info.description.clone());
+    assert_eq!(ReleaseRecord { info, raw: before.raw.clone(), ..after }, before);
+}
+
+/// Values may hold any number; what Go wrote must be read as the same one again.
+#[test]
+fn numbers_and_unknown_fields_of_a_record_stay() {
+    let config = r#"{"a":0.30000000000000004,"b":1.7976931348623157e308,"c":18446744073709551615,"d":2.225073858507201e-308,"e":123456789.01234567,"f":1.0,"g":-0.0,"h":9007199254740993}"#;
+    let json = format!(
+        r#"{{"zzz":[{{}}],"name":"a","info":{{"x":"\u003c","status":"pending-upgrade"}},"version":3,"config":{config},"new":null}}"#
+    );
+    let marked = STANDARD.decode(mark_failed(&encoded(json.as_bytes()), "gone").unwrap()).unwrap();
+    let expected = format!(
+        r#"{{"zzz":[{{}}],"name":"a","info":{{"x":"<","status":"failed","description":"gone"}},"version":3,"config":{},"new":null}}"#,
+        config.replace("e308", "e+308")
+    );
+    assert_eq!(String::from_utf8(marked).unwrap(), expected);
+}
+
+#[test]
+fn what_is_not_a_record_is_not_marked() {
+    for payload in
+        [b"%%%".to_vec(), encoded(b"{}"), encoded(br#"{"name":"a","version":1,"info":"deployed"}"#), b"".to_vec()]
+    {
+        assert_eq!(
+            mark_failed(&payload, "x").unwrap_err().to_string(),
+            decode_release(&payload).unwrap_err().to_string()
+        );
+    }
+    // What a reader of fields would take for one.
+    let list = encoded(br#"{"name":"a","version":1,"info":["deployed","",null,null,null,""]}"#);
+    assert_eq!(mark_failed(&list, "x").unwrap_err().source().unwrap().to_string(), "`info` is not an object");
 }
 
 #[rstest]

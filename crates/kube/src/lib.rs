@@ -58,5 +58,6 @@ pub use ownership::{
     AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, adoption_conflicts, ownership_conflicts,
 };
 pub use readiness::status;
+pub use records::{record_patch, record_payload, record_ref};
 pub use restart::restart;
 pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists, wait_ready};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use pilothouse_core::{ObjectRef, RUN_LABEL, RevisionMeta, RevisionStatus};
 use serde::de::Error as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 impl HelmDriver {
     fn kind(self) -> &'static str {
@@ -43,20 +43,38 @@ pub(crate) async fn payload<C: ClusterClient + ?Sized>(
     name: &str,
     revision: u32,
 ) -> Result<Option<Vec<u8>>, ClusterError> {
-    let record = ObjectRef {
-        api_version: Some("v1".to_owned()),
-        kind: driver.kind().to_owned(),
-        namespace: Some(namespace.to_owned()),
-        name: format!("sh.helm.release.v1.{name}.v{revision}"),
-    };
+    let record = record_ref(driver, namespace, name, revision);
     let Some(object) = client.get(&record).await? else { return Ok(None) };
-    stored(driver, &object)
+    record_payload(driver, &object)
         .map(Some)
         .map_err(|source| ClusterError::Malformed { what: format!("get {record}"), source })
 }
 
-/// The bytes under `data.release`.
-fn stored(driver: HelmDriver, object: &Value) -> Result<Vec<u8>, serde_json::Error> {
+/// The object in which Helm keeps a revision.
+pub fn record_ref(driver: HelmDriver, namespace: &str, name: &str, revision: u32) -> ObjectRef {
+    ObjectRef {
+        api_version: Some("v1".to_owned()),
+        kind: driver.kind().to_owned(),
+        namespace: Some(namespace.to_owned()),
+        name: format!("sh.helm.release.v1.{name}.v{revision}"),
+    }
+}
+
+/// The merge patch that replaces what a record holds, and its label of the status. Helm looks at both: at the label when
+/// it looks for what is deployed, at the status inside when it looks whether the release is locked.
+pub fn record_patch(driver: HelmDriver, payload: &str, status: RevisionStatus) -> Value {
+    let stored = match driver {
+        HelmDriver::Secret => json!(ByteString(payload.as_bytes().to_vec())),
+        HelmDriver::ConfigMap => json!(payload),
+    };
+    json!({"metadata": {"labels": {"status": status.name()}}, "data": {"release": stored}})
+}
+
+/// The bytes under `data.release` of a record, as Helm's own encoding made them.
+///
+/// # Errors
+/// When there are none.
+pub fn record_payload(driver: HelmDriver, object: &Value) -> Result<Vec<u8>, serde_json::Error> {
     let release = object.pointer("/data/release").ok_or_else(|| serde_json::Error::custom("no key `release`"))?;
     match driver {
         HelmDriver::Secret => serde_json::from_value::<ByteString>(release.clone()).map(|bytes| bytes.0),
@@ -72,16 +90,18 @@ fn revision_meta(object: &Value) -> Option<RevisionMeta> {
         return None;
     }
     let seconds = |key: &str| Timestamp::from_second(label(key)?.parse().ok()?).ok();
-    let created: Option<Timestamp> = metadata.get("creationTimestamp").and_then(|at| at.as_str()?.parse().ok());
+    let text = |key: &str| metadata.get(key)?.as_str();
+    let created_at = text("creationTimestamp").and_then(|at| at.parse().ok());
     Some(RevisionMeta {
         namespace: metadata.get("namespace")?.as_str()?.to_owned(),
         name: label("name")?.to_owned(),
         revision: label("version")?.parse().ok()?,
         status: RevisionStatus::from_name(label("status")?),
         // helm copies the label of the revision before when it makes a new one: the later time is the right one.
-        written_at: seconds("modifiedAt").or_else(|| seconds("createdAt")).max(created),
-        created_at: created,
-        run: label(RUN_LABEL).and_then(|id| id.parse().ok()),
+        written_at: seconds("modifiedAt").or_else(|| seconds("createdAt")).max(created_at),
+        created_at,
+        run: label(RUN_LABEL).and_then(|run| run.parse().ok()),
+        resource_version: text("resourceVersion").map(str::to_owned),
     })
 }
 
@@ -89,11 +109,11 @@ fn revision_meta(object: &Value) -> Option<RevisionMeta> {
 mod tests {
     use super::*;
     use rstest::rstest;
-    use serde_json::json;
 
     fn record(name: &str, labels: &Value) -> Value {
         json!({"metadata": {
-            "name": name, "namespace": "web", "creationTimestamp": "2026-11-21T08:00:00Z", "labels": labels,
+            "name": name, "namespace": "web", "creationTimestamp": "2026-11-21T08:00:00Z", "resourceVersion": "71",
+            "labels": labels,
         }})
     }
 
@@ -106,8 +126,11 @@ mod tests {
             written_at: Some(at.parse().unwrap()),
             created_at: Some("2026-11-21T08:00:00Z".parse().unwrap()),
             run: None,
+            resource_version: Some("71".to_owned()),
         }
     }
+
+    const RUN: &str = "0199a7d5-2a00-7000-8000-000000000007";
 
     #[rstest]
     #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "pending-upgrade", "createdAt": "1700000000"}),
@@ -116,6 +139,11 @@ mod tests {
         Some(meta(RevisionStatus::Deployed, "2027-01-15T08:00:00Z")))]
     #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "something-new"}),
         Some(meta(RevisionStatus::Unknown, "2026-11-21T08:00:00Z")))]
+    #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "deployed", "pilothouse.dev/run": RUN}),
+        Some(RevisionMeta { run: Some(RunId(RUN.parse().unwrap())), ..meta(RevisionStatus::Deployed, "2026-11-21T08:00:00Z") }))]
+    // Somebody else's label of that name.
+    #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "2", "status": "deployed", "pilothouse.dev/run": "7"}),
+        Some(meta(RevisionStatus::Deployed, "2026-11-21T08:00:00Z")))]
     #[case("sh.helm.release.v1.podinfo.v2", json!({"name": "podinfo", "version": "x", "status": "deployed"}), None)]
     #[case("something-else", json!({"name": "podinfo", "version": "2", "status": "deployed"}), None)]
     fn labels_of_a_record(#[case] name: &str, #[case] labels: Value, #[case] expected: Option<RevisionMeta>) {
@@ -125,9 +153,22 @@ mod tests {
     #[test]
     fn a_payload_loses_only_kubernetes_own_base64() {
         let secret = json!({"data": {"release": "SDRzSUFB"}});
-        assert_eq!(stored(HelmDriver::Secret, &secret).unwrap(), b"H4sIAA");
+        assert_eq!(record_payload(HelmDriver::Secret, &secret).unwrap(), b"H4sIAA");
         let config_map = json!({"data": {"release": "H4sIAA"}});
-        assert_eq!(stored(HelmDriver::ConfigMap, &config_map).unwrap(), b"H4sIAA");
-        assert_eq!(stored(HelmDriver::Secret, &json!({})).unwrap_err().to_string(), "no key `release`");
+        assert_eq!(record_payload(HelmDriver::ConfigMap, &config_map).unwrap(), b"H4sIAA");
+        assert_eq!(record_payload(HelmDriver::Secret, &json!({})).unwrap_err().to_string(), "no key `release`");
+    }
+
+    #[test]
+    fn a_patch_writes_what_is_read_back() {
+        for driver in [HelmDriver::Secret, HelmDriver::ConfigMap] {
+            let patch = record_patch(driver, "H4sIAA", RevisionStatus::Failed);
+            assert_eq!(record_payload(driver, &patch).unwrap(), b"H4sIAA");
+            assert_eq!(patch["metadata"], json!({"labels": {"status": "failed"}}));
+        }
+        assert_eq!(
+            record_patch(HelmDriver::Secret, "H4sIAA", RevisionStatus::Failed)["data"],
+            json!({"release": "SDRzSUFB"})
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What a phase is handed.
 
 use crate::emitter::{Emitter, Message};
+use crate::heal::Before;
 use crate::ledger::{Ledger, StepVerdict};
 use crate::observe::{self, Observed};
 use crate::prepare::{self, Prepared};
@@ -10,7 +11,7 @@ use pilothouse_core::{
     lenient_version,
 };
 use pilothouse_helm::HelmClient;
-use pilothouse_kube::{ClusterClient, LeaseLock};
+use pilothouse_kube::ClusterClient;
 use semver::Version;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +32,7 @@ pub struct Context {
     prepared: tokio::sync::Mutex<Option<KeptPreparation>>,
     observed: tokio::sync::Mutex<Option<Arc<Observed>>>,
     run: Option<RunId>,
-    lock: Option<Arc<LeaseLock>>,
+    before: Option<Before>,
     ledger: Mutex<Ledger>,
 }
 
@@ -52,15 +53,15 @@ impl Context {
             prepared: tokio::sync::Mutex::new(None),
             observed: tokio::sync::Mutex::new(None),
             run: None,
-            lock: None,
+            before: None,
             ledger: Mutex::default(),
         }
     }
 
     /// Makes it part of a run that writes a journal; `ledger` is what an earlier one has done.
-    pub(crate) fn join(&mut self, run: RunId, ledger: Ledger, lock: Arc<LeaseLock>) {
+    pub(crate) fn join(&mut self, run: RunId, ledger: Ledger, before: Before) {
         self.run = Some(run);
-        self.lock = Some(lock);
+        self.before = Some(before);
         self.ledger = Mutex::new(ledger);
     }
 
@@ -88,6 +89,11 @@ impl Context {
     /// The run this is part of, if it is one that writes a journal.
     pub(crate) fn run(&self) -> Option<RunId> {
         self.run
+    }
+
+    /// What is known of the time before this run, if it is one that takes the stack's lock.
+    pub(crate) fn before(&self) -> Option<&Before> {
+        self.before.as_ref()
     }
 
     /// Whether a step has to be run, by what an earlier run has done.

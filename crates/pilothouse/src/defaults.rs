@@ -7,8 +7,10 @@ use crate::continuing;
 use crate::crds;
 use crate::digest;
 use crate::error::PhaseError;
+use crate::heal::Before;
 use crate::helpers;
 use crate::ledger::{StepVerdict, upgrade_is_done};
+use crate::leftovers;
 use crate::lifecycle::millis;
 use crate::prepare;
 use crate::steps::{Step, StepDescription, steps_of};
@@ -151,6 +153,9 @@ pub async fn exec<C: HelmChart + ?Sized>(
         Decision::Stop { state } => {
             Err(PhaseError::State(format!("the release is in a state to be left alone: {state:?}")))
         }
+        Decision::Unlock { revision, .. } => {
+            Err(PhaseError::State(format!("revision {revision} is pending and was not marked failed")))
+        }
         Decision::Install => deploy(ctx, payload, "installed", true).await,
         Decision::Upgrade { last_good } => deploy(ctx, payload, "upgraded", last_good.is_none()).await,
         Decision::FinishUninstallThenInstall => {
@@ -193,6 +198,9 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         labels: ctx.run().map(|run| (RUN_LABEL.to_owned(), run.to_string())).into_iter().collect(),
         ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.remaining())
     };
+    if let Some(earlier) = ctx.before().and_then(Before::earlier) {
+        leftovers::clear(ctx, &earlier, ctx.emitter().clone()).await?;
+    }
     ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
     let run = ctx.helm().upgrade_install(&request, ctx.terminate());
     changes::run_helm(ctx, HelmCommand::Upgrade, digest, request.timeout, run).await?;

@@ -60,9 +60,9 @@ pub async fn uninstall_if_breaking_change(ctx: &Context) -> Result<bool, PhaseEr
         | ReleaseState::Failed { .. }
         | ReleaseState::Deployed { .. } => Ok(false),
         ReleaseState::Unknown { why } => Err(PhaseError::State(why)),
-        ReleaseState::Locked { revision, status, .. } => Err(PhaseError::State(format!(
-            "revision {revision} is {status}: another operation is in progress, or was killed"
-        ))),
+        ReleaseState::Locked { revision, status, why, .. } | ReleaseState::Stale { revision, status, why } => {
+            Err(PhaseError::State(format!("revision {revision} is {status}: {why}")))
+        }
     }
 }
 

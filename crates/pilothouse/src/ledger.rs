@@ -242,6 +242,7 @@ mod tests {
             written_at: None,
             created_at: None,
             run: Some(run(written_by)),
+            resource_version: None,
         };
         assert_eq!(upgrade_is_done(run(1), &earlier, digest, Some(&newest)), expected);
         assert_eq!(upgrade_is_done(run(1), &earlier, digest, None), None);

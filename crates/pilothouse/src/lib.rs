@@ -19,9 +19,11 @@ mod dispatch;
 mod emitter;
 mod error;
 mod evidence;
+mod heal;
 pub mod helpers;
 mod journal;
 mod ledger;
+mod leftovers;
 mod lifecycle;
 mod listening;
 mod observe;
@@ -38,6 +40,8 @@ mod state;
 mod status;
 mod steps;
 mod stored;
+#[cfg(test)]
+mod test_world;
 mod transition;
 mod words;
 

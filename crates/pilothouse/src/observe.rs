@@ -73,6 +73,8 @@ impl Observed {
             deployed_version: self.deployed.as_ref().and_then(|record| lenient_version(record.chart_version())),
             wanted_version: self.wanted_version.clone(),
             breaking_version: info.last_breaking_version_requiring_restart.clone(),
+            // A pending revision is healed before the first phase, or left.
+            pending: None,
         })
     }
 
@@ -88,12 +90,12 @@ impl Observed {
         let blocked = |code, message: String| Finding::new(Class::Blocked, code, &subject, message);
         match self.state(info) {
             ReleaseState::Unknown { why } => findings.push(blocked(code::UNREADABLE, why)),
-            ReleaseState::Locked { revision, status, since } => {
+            ReleaseState::Locked { revision, status, since, why } => {
                 let since = since.map(|at| format!(" since {at:.0}")).unwrap_or_default();
-                findings.push(blocked(
-                    code::RELEASE_LOCKED,
-                    format!("revision {revision} is {status}{since}: another operation is in progress, or was killed"),
-                ));
+                findings.push(blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}{since}: {why}")));
+            }
+            ReleaseState::Stale { revision, status, why } => {
+                findings.push(blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}: {why}")));
             }
             ReleaseState::Absent
             | ReleaseState::HalfRemoved

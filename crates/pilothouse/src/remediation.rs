@@ -34,6 +34,7 @@ fn remedy(policy: FailurePolicy, action: HelmAction, failed_in: Phase, decision:
             Decision::Upgrade { last_good: None }
             | Decision::Nothing { .. }
             | Decision::Stop { .. }
+            | Decision::Unlock { .. }
             | Decision::Install
             | Decision::FinishUninstallThenInstall
             | Decision::Reinstall { .. }
@@ -44,6 +45,7 @@ fn remedy(policy: FailurePolicy, action: HelmAction, failed_in: Phase, decision:
             Decision::Upgrade { .. }
             | Decision::Nothing { .. }
             | Decision::Stop { .. }
+            | Decision::Unlock { .. }
             | Decision::FinishUninstallThenInstall
             | Decision::Reinstall { .. }
             | Decision::Uninstall => Remedy::Leave("only a first install that failed is uninstalled"),
@@ -197,6 +199,7 @@ mod tests {
             written_at: None,
             created_at: None,
             run: None,
+            resource_version: None,
         });
         assert_eq!(untouchable(before, failed_in, newest.as_ref()).is_some(), expected);
     }

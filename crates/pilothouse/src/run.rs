@@ -9,7 +9,7 @@ use crate::lifecycle::{self, millis};
 use crate::listening::listening;
 use crate::owner::Owner;
 use crate::session::Session;
-use crate::state::{self, RunError, StateConfig};
+use crate::state::{self, Opened, RunError, StateConfig};
 use futures::StreamExt;
 use pilothouse_core::{
     Class, Event, EventKind, Finding, GraphNode, GraphProblem, Phase, PlannedRelease, ReleaseGraph, ReleaseKey,
@@ -132,7 +132,8 @@ pub async fn run(
         let answers = config.state.as_ref().map(|state| state.answers.as_slice()).unwrap_or_default();
         for ctx in &mut contexts {
             let ledger = Ledger::new(opened.earlier(ctx.info()), answers_for(answers, &ctx.release()));
-            ctx.join(config.id, ledger, opened.lock().clone());
+            let before = opened.before(&ctx.release());
+            ctx.join(config.id, ledger, before);
         }
     }
     let work = Dispatch {
@@ -142,7 +143,7 @@ pub async fn run(
         concurrency: config.concurrency,
         policy: config.failure_policy,
         session,
-        lock: opened.as_ref().map(|opened| opened.lock().as_ref()),
+        lock: opened.as_ref().map(Opened::lock),
     };
     let outcome = dispatch::dispatch(work, &mut owner, &mut messages).await;
     owner.happened(EventKind::RunFinished { verdict: outcome.verdict(), elapsed_ms: millis(begun.elapsed()) });

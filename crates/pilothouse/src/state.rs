@@ -1,6 +1,7 @@
 //! Where a run keeps its lock and its journal, and how it comes to continue an earlier one.
 
 use crate::emitter::Message;
+use crate::heal::{Before, Gone};
 use crate::journal::{self, ClusterJournal, JournalError, JournalFile, JournalHeader, KillPoint};
 use crate::lifecycle::millis;
 use crate::listening::listening;
@@ -9,7 +10,8 @@ use crate::recorder::Recorder;
 use crate::run::RunConfig;
 use crate::session::Session;
 use pilothouse_core::{
-    ChartInfo, Event, EventKind, Holder, ReleaseProgress, RunId, RunProgress, RunVerdict, StopReason,
+    ChartInfo, Event, EventKind, Holder, ReleaseKey, ReleaseProgress, RunId, RunKind, RunProgress, RunVerdict,
+    StopReason,
 };
 use pilothouse_kube::{ClusterError, LeaseConfig, LeaseLock, LockError};
 use pilothouse_process::ProcessIdentity;
@@ -83,20 +85,35 @@ pub enum RunError {
 /// The lock and what is known of earlier runs.
 pub(crate) struct Opened {
     lock: Arc<LeaseLock>,
-    /// The run that is continued.
-    pub(crate) earlier: Option<RunProgress>,
+    /// The last run, whatever it was for.
+    last: Option<RunProgress>,
+    /// Whether it is continued.
+    continued: bool,
+    /// Whether its process is proven to be gone.
+    gone: Option<Gone>,
+    lock_timeout: Duration,
 }
 
 impl Opened {
-    /// Fires when the lock is lost.
-    pub(crate) fn lock(&self) -> &Arc<LeaseLock> {
+    /// The stack's lock.
+    pub(crate) fn lock(&self) -> &LeaseLock {
         &self.lock
     }
 
-    /// What an earlier run has done of a release, if it is continued and the same is to be done with it.
+    /// What the last run has done of a release, if it is continued and the same is to be done with it.
     pub(crate) fn earlier(&self, planned: &ChartInfo) -> Option<ReleaseProgress> {
-        let earlier = self.earlier.as_ref()?.release(&planned.key())?;
-        (earlier.action == planned.action).then(|| earlier.clone())
+        let last = self.last.as_ref().filter(|_| self.continued)?.release(&planned.key())?;
+        (last.action == planned.action).then(|| last.clone())
+    }
+
+    /// What matters of the time before this run for putting a release in order.
+    pub(crate) fn before(&self, release: &ReleaseKey) -> Before {
+        let helm = self.last.as_ref().and_then(|last| {
+            let progress = last.release(release)?;
+            let helm = progress.phases.iter().flat_map(|phase| &phase.helm).max_by_key(|helm| helm.started_at)?;
+            Some((progress.run, helm.clone()))
+        });
+        Before { lock: self.lock.clone(), gone: self.gone.clone(), helm, lock_timeout: self.lock_timeout }
     }
 }
 
@@ -119,13 +136,29 @@ pub(crate) async fn open<F: FnMut(&Event)>(
         taken_over: lock.taken_over().map(str::to_owned),
     });
     match begin(config, state, session, owner, &lock).await {
-        Ok(earlier) => Ok(Opened { lock, earlier }),
+        Ok((last, continued)) => {
+            let gone = last.as_ref().and_then(|last| gone(last, &state.holder));
+            Ok(Opened { lock, last, continued, gone, lock_timeout: state.lock_timeout })
+        }
         Err(error) => {
             owner.forget_lock();
             give_back(lock).await;
             Err(error)
         }
     }
+}
+
+/// Whether the process of a holder is gone for certain, as far as that can be told from here.
+fn is_gone(holder: &Holder, us: &Holder) -> Option<bool> {
+    // Machines made from one snapshot share the id of their boot.
+    let here = holder.host == us.host;
+    holder.process.as_ref().filter(|_| here)?.parse::<ProcessIdentity>().ok()?.is_gone()
+}
+
+fn gone(last: &RunProgress, us: &Holder) -> Option<Gone> {
+    let holder = last.holder.as_ref()?;
+    let why = format!("process {} of run {} on {} is gone", holder.pid, last.run.short(), holder.host);
+    (is_gone(holder, us) == Some(true)).then_some(Gone { run: last.run, why })
 }
 
 async fn take_lock(
@@ -135,11 +168,7 @@ async fn take_lock(
     to: &UnboundedSender<Message>,
 ) -> Result<LeaseLock, RunError> {
     let lease = LeaseConfig::new(&state.namespace, lease_name(&config.stack), state.holder.clone());
-    let is_gone = |holder: &Holder| {
-        // Machines made from one snapshot share the id of their boot.
-        let here = holder.host == state.holder.host;
-        holder.process.as_ref().filter(|_| here)?.parse::<ProcessIdentity>().ok()?.is_gone()
-    };
+    let is_gone = |holder: &Holder| is_gone(holder, &state.holder);
     let timeout_ms = millis(state.lock_timeout);
     let on_wait = |holder: Option<&Holder>| {
         let _ = to.send(Message::Happened(EventKind::LockWaiting { holder: holder.cloned(), timeout_ms }));
@@ -169,7 +198,7 @@ async fn begin<F: FnMut(&Event)>(
     session: &Arc<Session>,
     owner: &mut Owner<F>,
     lock: &Arc<LeaseLock>,
-) -> Result<Option<RunProgress>, RunError> {
+) -> Result<(Option<RunProgress>, bool), RunError> {
     let cluster = session.cluster.clone();
     let (loaded, id) = tokio::join!(
         ClusterJournal::load(cluster.clone(), &state.namespace, &config.stack),
@@ -179,9 +208,10 @@ async fn begin<F: FnMut(&Event)>(
     let folder = journal::folder_of(&state.folder, id?.as_deref(), &config.stack);
     let known = record.map(|record| record.last);
     let on_disk = newest_on_disk(&folder)?;
-    let earlier = to_continue(state.resume, journal::choose(known, on_disk))?;
-    if let Some(earlier) = &earlier {
-        owner.happened(EventKind::RunResumed { from: earlier.run, releases: earlier.releases.clone() });
+    let last = journal::choose(known, on_disk);
+    let continued = is_continued(state.resume, config.kind, last.as_ref())?;
+    if let Some(last) = last.as_ref().filter(|_| continued) {
+        owner.happened(EventKind::RunResumed { from: last.run, releases: last.releases.clone() });
     }
     let header = JournalHeader::new(config.id, &config.stack);
     let file = JournalFile::create(&folder, &header, owner.before_journal(), KillPoint::new(state.kill_at))?;
@@ -193,7 +223,7 @@ async fn begin<F: FnMut(&Event)>(
         // That old journals stay is no reason not to run.
         tracing::debug!(%error, "old journals were not removed");
     }
-    Ok(earlier)
+    Ok((last, continued))
 }
 
 /// How far the newest run on this machine has come.
@@ -202,11 +232,12 @@ fn newest_on_disk(folder: &Path) -> Result<Option<RunProgress>, JournalError> {
     newest.map(|(_, path)| journal::read(&path).map(|journal| journal.progress)).transpose()
 }
 
-/// The run to continue, if there is one and it is to be continued.
-fn to_continue(resume: Resume, last: Option<RunProgress>) -> Result<Option<RunProgress>, RunError> {
+/// Whether the last run is continued.
+fn is_continued(resume: Resume, kind: RunKind, last: Option<&RunProgress>) -> Result<bool, RunError> {
     let nothing = |why: String| Err(RunError::NothingToResume { why });
     match (resume, last) {
-        (Resume::IfUnfinished, last) => Ok(last.filter(RunProgress::is_unfinished)),
+        // What was begun for something else is not on the way to this.
+        (Resume::IfUnfinished, last) => Ok(last.is_some_and(|last| last.is_unfinished() && last.kind == kind)),
         (Resume::Last | Resume::Run(_), None) => nothing("no run of this stack is known".to_owned()),
         (Resume::Run(wanted), Some(last)) if last.run != wanted => {
             nothing(format!("the last one is {}, and only that can be continued", last.run.short()))
@@ -214,7 +245,7 @@ fn to_continue(resume: Resume, last: Option<RunProgress>) -> Result<Option<RunPr
         (Resume::Last | Resume::Run(_), Some(last)) if last.verdict == Some(RunVerdict::Done) => {
             nothing(format!("the last one, {}, was done", last.run.short()))
         }
-        (Resume::Last | Resume::Run(_), Some(last)) => Ok(Some(last)),
+        (Resume::Last | Resume::Run(_), Some(_)) => Ok(true),
     }
 }
 
@@ -242,7 +273,6 @@ async fn give_back(lock: Arc<LeaseLock>) {
 mod tests {
     use super::*;
     use jiff::Timestamp;
-    use pilothouse_core::RunKind;
     use rstest::rstest;
 
     fn last(verdict: Option<RunVerdict>) -> RunProgress {
@@ -278,13 +308,19 @@ mod tests {
         #[case] verdict: Option<RunVerdict>,
         #[case] expected: Result<bool, ()>,
     ) {
-        assert_eq!(to_continue(resume, Some(last(verdict))).map(|run| run.is_some()).map_err(|_| ()), expected);
+        let last = last(verdict);
+        assert_eq!(is_continued(resume, RunKind::Apply, Some(&last)).map_err(|_| ()), expected);
     }
 
     #[test]
     fn without_an_earlier_run_only_a_plain_one_begins() {
-        assert!(to_continue(Resume::IfUnfinished, None).unwrap().is_none());
-        assert!(to_continue(Resume::Last, None).is_err());
-        assert!(to_continue(THIS, None).is_err());
+        assert!(!is_continued(Resume::IfUnfinished, RunKind::Apply, None).unwrap());
+        assert!(is_continued(Resume::Last, RunKind::Apply, None).is_err());
+        assert!(is_continued(THIS, RunKind::Apply, None).is_err());
+    }
+
+    #[test]
+    fn an_apply_does_not_continue_a_destroy() {
+        assert!(!is_continued(Resume::IfUnfinished, RunKind::Destroy, Some(&last(None))).unwrap());
     }
 }

@@ -8,6 +8,7 @@ pub(crate) fn decision(decision: &Decision) -> String {
     match decision {
         Decision::Nothing { why } => format!("do nothing: {why}"),
         Decision::Stop { .. } => "stop".to_owned(),
+        Decision::Unlock { revision, why } => format!("mark revision {revision} failed, since {why}, and look again"),
         Decision::Install => "install".to_owned(),
         Decision::FinishUninstallThenInstall => "finish the uninstall that stopped half-way, then install".to_owned(),
         Decision::Upgrade { .. } => "upgrade".to_owned(),

@@ -20,6 +20,7 @@ pub struct FakeCluster {
     objects: Mutex<BTreeMap<Key, Value>>,
     writes: AtomicU64,
     disturbances: Mutex<BTreeMap<usize, Disturbance>>,
+    before: Mutex<Vec<(String, Interference)>>,
     /// The calls, and which of them fails.
     pub failures: Failures,
 }
@@ -35,6 +36,9 @@ pub enum Disturbance {
 }
 
 type Key = (String, Option<String>, String);
+
+/// What somebody else does at a bad moment.
+type Interference = Box<dyn FnOnce(&FakeCluster) + Send>;
 
 impl FakeCluster {
     /// Puts an object in, in place of one of the same kind, namespace and name.
@@ -53,6 +57,21 @@ impl FakeCluster {
         self.disturbances.lock().unwrap_or_else(PoisonError::into_inner).insert(nth, disturbance);
     }
 
+    /// Lets somebody else do something right before the next call that begins so (`patch Secret`).
+    pub fn before(&self, call: impl Into<String>, interference: impl FnOnce(&Self) + Send + 'static) {
+        self.before.lock().unwrap_or_else(PoisonError::into_inner).push((call.into(), Box::new(interference)));
+    }
+
+    fn interfere(&self, call: &str) {
+        let mut waiting = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = waiting.iter().position(|(prefix, _)| call.starts_with(prefix.as_str()));
+        let interference = next.map(|index| waiting.remove(index).1);
+        drop(waiting);
+        if let Some(interference) = interference {
+            interference(self);
+        }
+    }
+
     /// An object as it is now.
     pub fn object(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<Value> {
         self.lock().get(&(kind.to_owned(), namespace.map(str::to_owned), name.to_owned())).cloned()
@@ -69,6 +88,7 @@ impl FakeCluster {
 
     /// Notes a call. Gives the failure to be told after it was done, if any.
     async fn call(&self, what: String) -> Result<Option<ClusterError>, ClusterError> {
+        self.interfere(&what);
         let failed = |message: &str| ClusterError::Api { status: 500, what: what.clone(), message: message.to_owned() };
         if self.failures.hit(what.clone()) {
             return Err(failed("made to fail"));
@@ -162,6 +182,7 @@ impl ClusterClient for FakeCluster {
             resource("", "Secret", "secrets", "", true),
             resource("", "Namespace", "namespaces", "ns", false),
             resource("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
+            resource("batch", "Job", "jobs", "", true),
             resource("apps", "Deployment", "deployments", "deploy", true),
             resource("coordination.k8s.io", "Lease", "leases", "", true),
             resource("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", "crd", false),

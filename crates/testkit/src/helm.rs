@@ -14,6 +14,7 @@ use pilothouse_helm::{
     TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest, parse_documents,
 };
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,12 +60,16 @@ impl FakeHelm {
         parse_documents(&self.manifest).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn record(&self, release: &ReleaseKey, status: RevisionStatus) {
+    fn record(&self, release: &ReleaseKey, status: RevisionStatus, labels: &BTreeMap<String, String>) {
         let mut revision = 1;
         while self.cluster.object("Secret", Some(&release.namespace), &secret_name(release, revision)).is_some() {
             revision += 1;
         }
-        self.cluster.put(release_secret(release, revision, status, &self.chart_version, &self.manifest));
+        let mut secret = release_secret(release, revision, status, &self.chart_version, &self.manifest);
+        for (key, value) in labels {
+            secret["metadata"]["labels"][key] = json!(value);
+        }
+        self.cluster.put(secret);
         if status == RevisionStatus::Deployed {
             self.supersede(release, revision);
         }
@@ -104,6 +109,19 @@ pub fn release_secret(
         "manifest": manifest,
         "hooks": [],
     });
+    record_secret(&record)
+}
+
+/// Any record, as the Secret it is kept in.
+///
+/// # Panics
+/// When it lacks name, namespace, version or status.
+pub fn record_secret(record: &Value) -> Value {
+    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("not a record: {record}")).to_owned();
+    let release = ReleaseKey::new(text(&record["namespace"]), text(&record["name"]));
+    let revision = record["version"].as_u64().and_then(|revision| u32::try_from(revision).ok());
+    let revision = revision.unwrap_or_else(|| panic!("not a record: {record}"));
+    let status = text(&record["info"]["status"]);
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     let written = gzip.write_all(record.to_string().as_bytes()).and_then(|()| gzip.finish());
     let packed = STANDARD.encode(written.unwrap_or_else(|error| panic!("{error}")));
@@ -112,9 +130,9 @@ pub fn release_secret(
         "kind": "Secret",
         "type": "helm.sh/release.v1",
         "metadata": {
-            "name": secret_name(release, revision),
+            "name": secret_name(&release, revision),
             "namespace": release.namespace,
-            "labels": {"owner": "helm", "name": release.name, "status": status.name(), "version": revision.to_string()},
+            "labels": {"owner": "helm", "name": release.name, "status": status, "version": revision.to_string()},
         },
         "data": {"release": STANDARD.encode(packed)},
     })
@@ -129,7 +147,7 @@ impl HelmClient for FakeHelm {
     async fn upgrade_install(&self, request: &UpgradeRequest, _: &CancellationToken) -> Result<String, HelmError> {
         if let Err(error) = self.call("upgrade", &request.release) {
             let status = *self.failed_as.lock().unwrap_or_else(PoisonError::into_inner);
-            self.record(&request.release, status);
+            self.record(&request.release, status, &request.labels);
             return Err(error);
         }
         for mut object in self.objects() {
@@ -141,7 +159,7 @@ impl HelmClient for FakeHelm {
             object["metadata"]["annotations"] = owner["metadata"]["annotations"].clone();
             self.cluster.put(object);
         }
-        self.record(&request.release, RevisionStatus::Deployed);
+        self.record(&request.release, RevisionStatus::Deployed, &request.labels);
         Ok(String::new())
     }
 
@@ -160,7 +178,7 @@ impl HelmClient for FakeHelm {
 
     async fn rollback(&self, request: &RollbackRequest, _: &CancellationToken) -> Result<String, HelmError> {
         self.call(&format!("rollback to {}", request.revision), &request.release)?;
-        self.record(&request.release, RevisionStatus::Deployed);
+        self.record(&request.release, RevisionStatus::Deployed, &BTreeMap::new());
         Ok(String::new())
     }
 

@@ -10,5 +10,5 @@ mod tools;
 pub use charts::{community_chart, fixture_chart, not_run, repository};
 pub use cluster::{Disturbance, FakeCluster};
 pub use fail::Failures;
-pub use helm::{FakeHelm, release_secret};
+pub use helm::{FakeHelm, record_secret, release_secret};
 pub use tools::{SharedPlane, helm, obtain};

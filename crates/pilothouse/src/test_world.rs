@@ -1,0 +1,105 @@
+//! A cluster and a helm in memory, and a context over them.
+
+use crate::emitter::Message;
+use crate::error::PhaseError;
+use crate::heal::Intents;
+use crate::{ChartInfo, Context, HelmDriver, Redactor, Session, SessionConfig};
+use pilothouse_core::{EventKind, HelmCommand, HelmProgress, ReleaseKey, RunId};
+use pilothouse_helm::HelmClient;
+use pilothouse_kube::ClusterClient;
+use pilothouse_testkit::{FakeCluster, FakeHelm};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// The run that was killed.
+pub(crate) const RUN: RunId = RunId(Uuid::from_u128(7));
+/// Some other run.
+pub(crate) const OTHER: RunId = RunId(Uuid::from_u128(8));
+
+/// A context, its cancel token, and what it says.
+pub(crate) struct World {
+    pub(crate) ctx: Context,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) events: UnboundedReceiver<Message>,
+}
+
+/// A context for `default/demo` with a timeout of five minutes, if `change` leaves it so.
+pub(crate) fn over(
+    cluster: Arc<dyn ClusterClient>,
+    helm: Arc<dyn HelmClient>,
+    driver: HelmDriver,
+    change: impl FnOnce(&mut ChartInfo),
+) -> World {
+    let cancel = CancellationToken::new();
+    let session = Session::new(SessionConfig {
+        cluster,
+        helm,
+        driver,
+        cancel: cancel.clone(),
+        terminate: cancel.clone(),
+        redactor: Redactor::new(["hunter22"]),
+        chart_cache: "/nonexistent".into(),
+        command_env: BTreeMap::new(),
+        grace: Duration::from_secs(1),
+    });
+    let mut info = ChartInfo { name: "demo".to_owned(), timeout_in_seconds: 300, ..ChartInfo::default() };
+    change(&mut info);
+    let (to, events) = unbounded_channel();
+    World { ctx: Context::new(session, &info, to), cancel, events }
+}
+
+/// The same over a cluster in memory.
+pub(crate) fn fake(cluster: &Arc<FakeCluster>, driver: HelmDriver) -> World {
+    over(cluster.clone(), Arc::new(FakeHelm::new(cluster.clone(), "", "1.0.0")), driver, |_| {})
+}
+
+impl World {
+    /// All that was emitted so far, as JSON without what is the same everywhere.
+    pub(crate) fn told(&mut self) -> Vec<Value> {
+        let mut told = Vec::new();
+        while let Ok(Message::Happened(event)) = self.events.try_recv() {
+            let mut event = serde_json::to_value(event).unwrap();
+            event.as_object_mut().unwrap().retain(|key, _| key != "release" && key != "phase");
+            told.push(event);
+        }
+        told
+    }
+}
+
+/// Says what the fake's records lack: when they were created, and by which run.
+pub(crate) fn stamped(mut record: Value, created_at: &str, run: Option<RunId>) -> Value {
+    record["metadata"]["creationTimestamp"] = json!(created_at);
+    if let Some(run) = run {
+        record["metadata"]["labels"]["pilothouse.dev/run"] = json!(run.to_string());
+    }
+    record
+}
+
+pub(crate) fn release() -> ReleaseKey {
+    ReleaseKey::new("default", "demo")
+}
+
+/// A helm that was begun and whose end nobody has written down, with a time of 100 s.
+pub(crate) fn begun(command: HelmCommand, revision_before: u32) -> HelmProgress {
+    HelmProgress {
+        command,
+        revision_before,
+        digest: String::new(),
+        started_at: "2026-11-21T08:00:00Z".parse().unwrap(),
+        timeout_ms: 100_000,
+        ended: None,
+    }
+}
+
+/// Closures that note intents, or refuse them.
+#[async_trait::async_trait]
+impl<F: FnMut(EventKind) -> Result<(), PhaseError> + Send> Intents for F {
+    async fn take(&mut self, intent: EventKind) -> Result<(), PhaseError> {
+        self(intent)
+    }
+}
