@@ -15,6 +15,7 @@ mod emitter;
 mod error;
 mod evidence;
 pub mod helpers;
+mod history;
 #[allow(dead_code, unused_imports, reason = "the run is about to use it")]
 mod journal;
 mod lifecycle;
@@ -35,6 +36,7 @@ pub use chart::HelmChart;
 pub use context::Context;
 pub use declared::DeclaredChart;
 pub use error::PhaseError;
+pub use history::{History, HistoryOf, RunDetails, history, run_details};
 pub use journal::{JournalError, RunSummary};
 pub use offline::Offline;
 pub use run::{run, validate};

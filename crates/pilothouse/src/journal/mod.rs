@@ -12,7 +12,7 @@ mod record;
 mod summary;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 pub(crate) use cluster::{ClusterJournal, cluster_id};
 pub use error::JournalError;
