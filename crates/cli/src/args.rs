@@ -78,6 +78,8 @@ pub(crate) enum Command {
     Status(OnCluster),
     /// Run only the validate phase of every release
     Validate(OnCluster),
+    /// List the runs of a stack, or show one of them in detail
+    History(History),
     /// Check a stack file and its charts without a cluster
     Lint(StackFile),
     /// Print what helm renders for a stack, without a cluster
@@ -154,6 +156,18 @@ pub(crate) struct Consent {
     /// An object with data that may be deleted, as kind/name or kind/namespace/name; can be repeated
     #[arg(long, value_name = "OBJECT")]
     pub(crate) consent: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// A run to show in detail, by the eight characters of the list or the beginning of its id
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// The stack file, or a folder that has a pilothouse.yaml
+    #[arg(long, default_value = ".", value_name = "FILE")]
+    pub(crate) stack: PathBuf,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Args)]

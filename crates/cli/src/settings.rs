@@ -62,6 +62,11 @@ impl Settings {
         self.output == Output::Human
     }
 
+    /// The folder for the journals of runs.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.state.join("runs")
+    }
+
     /// One variable of the environment, if it is text.
     pub(crate) fn var(&self, name: &str) -> Option<String> {
         self.env.get(&OsString::from(name)).and_then(|value| value.to_str()).map(str::to_owned)

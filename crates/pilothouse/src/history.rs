@@ -261,7 +261,7 @@ mod tests {
         );
         assert_eq!(
             details(9).await.unwrap_err().to_string(),
-            "no run of this stack is called `00000000-0000-0000-0000-000000000009`; there are 00000003, 00000002, 00000001"
+            "no run of this stack is called `00000000-0000-0000-0000-000000000009`; known are 00000003, 00000002, 00000001"
         );
     }
 
@@ -281,8 +281,8 @@ mod tests {
     #[case("0193bbbb-", Ok(1))]
     #[case("0000abcd", Ok(0))]
     #[case("0000ABCE", Ok(1))]
-    #[case("abcd", Err("no run of this stack is called `abcd`; there are 0000abcd, 0000abce, 0000abcf"))]
-    #[case("", Err("no run of this stack is called ``; there are 0000abcd, 0000abce, 0000abcf"))]
+    #[case("abcd", Err("no run of this stack is called `abcd`; known are 0000abcd, 0000abce, 0000abcf"))]
+    #[case("", Err("no run of this stack is called ``; known are 0000abcd, 0000abce, 0000abcf"))]
     #[case("0193", Err("several runs are called `0193`: 0000abcd, 0000abce, 0000abcf"))]
     fn runs_by_what_people_write(#[case] given: &str, #[case] expected: Result<usize, &str>) {
         let ids = [

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod destroy;
+pub(crate) mod history;
 pub(crate) mod lint;
 pub(crate) mod plane;
 pub(crate) mod rehearse;

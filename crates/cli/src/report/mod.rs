@@ -1,11 +1,13 @@
 //! What people see of a run: projections of its events.
 
+mod history;
 mod lines;
 mod live;
 mod outcome;
 mod provision;
 mod text;
 
+pub(crate) use history::{run, runs};
 pub(crate) use lines::Lines;
 pub(crate) use live::Live;
 pub(crate) use outcome::summary;

@@ -5,6 +5,7 @@ use pilothouse_core::{
     ReleaseOutcome, RunId, RunKind, RunProgress, RunVerdict,
 };
 use serde_json::{Value, json};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use uuid::Uuid;
 
 pub(crate) fn run_id(n: u128) -> RunId {
@@ -13,6 +14,16 @@ pub(crate) fn run_id(n: u128) -> RunId {
 
 pub(crate) fn key(name: &str) -> ReleaseKey {
     ReleaseKey::new("web", name)
+}
+
+/// Hex that cannot be compressed, as digests are.
+fn digest(of: impl Hash) -> String {
+    let part = |n: u8| {
+        let mut hasher = DefaultHasher::new();
+        (n, &of).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    };
+    (0..4).map(part).collect()
 }
 
 /// An event, `seq` seconds after a fixed time.
@@ -53,7 +64,7 @@ pub(crate) fn step(name: &str, index: usize) -> EventKind {
         index,
         description: format!("command: migrate {index}"),
         repeatable: false,
-        digest: "00".to_owned(),
+        digest: digest((name, "step", index)),
     }
 }
 
@@ -91,7 +102,7 @@ pub(crate) fn release(name: &str, outcome: ReleaseOutcome, output: Value) -> Vec
             phase,
             command: helm,
             revision_before: 0,
-            digest: "00".to_owned(),
+            digest: digest((name, "helm")),
             timeout_ms: 60_000,
         },
         EventKind::HelmFinished { release: release.clone(), phase, command: helm, error: None, elapsed_ms: 1_900 },

@@ -2,6 +2,7 @@ use super::*;
 use crate::journal::samples::{self, event, run_id};
 use pilothouse_core::{EventKind, Note, Phase, RunVerdict, error_chain};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use tempfile::TempDir;
 
 fn begin(folder: &Path, run: u128) -> JournalFile {
@@ -300,7 +301,6 @@ fn killed_at_every_place() {
         }
         return;
     }
-    use std::os::unix::process::ExitStatusExt;
     let mut kept = Vec::new();
     for place in 1..=9 {
         let folder = TempDir::new().unwrap();
