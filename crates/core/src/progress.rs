@@ -288,9 +288,20 @@ impl RunProgress {
     /// Whether there is something to continue: it was killed, or stopped before its end, or an earlier run was and this
     /// one has not touched the release.
     pub fn is_unfinished(&self) -> bool {
-        if self.releases.iter().any(|release| release.run != self.run && release.is_half_done()) {
-            return true;
+        !self.to_continue().is_empty()
+    }
+
+    /// What the next run continues: everything when this run did not come to its end; otherwise only what an earlier run
+    /// has left half done and this one has not touched.
+    pub fn to_continue(&self) -> Vec<ReleaseProgress> {
+        let left_behind = |release: &&ReleaseProgress| release.run != self.run && release.is_half_done();
+        if self.was_cut_short() {
+            return self.releases.clone();
         }
+        self.releases.iter().filter(left_behind).cloned().collect()
+    }
+
+    fn was_cut_short(&self) -> bool {
         match self.verdict {
             None | Some(RunVerdict::Interrupted) => true,
             Some(RunVerdict::Done | RunVerdict::BadInput | RunVerdict::Refused | RunVerdict::Failed) => {

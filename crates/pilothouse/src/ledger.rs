@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use pilothouse_core::{
-    HelmCommand, HelmProgress, Phase, ReleaseProgress, ReleaseWay, RevisionMeta, RevisionStatus, RunId,
+    HelmCommand, HelmProgress, Phase, PhaseProgress, ReleaseProgress, ReleaseWay, RevisionMeta, RevisionStatus, RunId,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -50,10 +50,13 @@ pub(crate) enum StepVerdict {
 }
 
 impl Ledger {
-    /// What of an earlier run counts. After a failure that was undone everything begins anew.
+    /// What of an earlier run counts. After a failure that was cleaned up or undone everything begins anew: nobody knows
+    /// what of the earlier phases is left.
     pub(crate) fn new(earlier: Option<ReleaseProgress>, answers: Vec<StepAnswer>) -> Self {
         let undone = |progress: &ReleaseProgress| {
+            let cleaned_up = |phase: &PhaseProgress| !phase.steps.is_empty() || !phase.helm.is_empty();
             progress.ending.as_ref().is_some_and(|ending| ending.way == ReleaseWay::Undone)
+                || progress.phase(Phase::OnDeployFailure).is_some_and(cleaned_up)
         };
         Self { earlier: earlier.filter(|progress| !undone(progress)), answers, broken: false }
     }
@@ -120,7 +123,7 @@ pub(crate) fn upgrade_is_done(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::{Ended, HelmAction, PhaseProgress, ReleaseEnding, ReleaseKey, StepProgress};
+    use pilothouse_core::{Ended, HelmAction, ReleaseEnding, ReleaseKey, StepProgress};
     use rstest::rstest;
 
     const OK: Option<Ended> = Some(Ended { ok: true, elapsed_ms: 1 });
@@ -207,6 +210,10 @@ mod tests {
             elapsed_ms: 0,
         });
         assert_eq!(Ledger::new(Some(undone), Vec::new()).step(Phase::PreExec, 0, "d", false), StepVerdict::Run);
+
+        let mut cleaned_up = progress(Phase::PreExec, false, OK, true);
+        cleaned_up.phases.extend(progress(Phase::OnDeployFailure, true, None, true).phases);
+        assert_eq!(Ledger::new(Some(cleaned_up), Vec::new()).step(Phase::PreExec, 0, "d", false), StepVerdict::Run);
     }
 
     #[rstest]

@@ -34,7 +34,7 @@ pub(crate) async fn apply(
         kind: RunKind::Apply,
         flags: &args.run,
         resume: Resume::IfUnfinished,
-        journals: settings.journals(),
+        journals: settings.runs(),
     };
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())

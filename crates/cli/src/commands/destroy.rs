@@ -33,7 +33,7 @@ pub(crate) async fn destroy(
         kind: RunKind::Destroy,
         flags: &args.run,
         resume: Resume::IfUnfinished,
-        journals: settings.journals(),
+        journals: settings.runs(),
     };
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())

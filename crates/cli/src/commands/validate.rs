@@ -29,7 +29,7 @@ pub(crate) async fn validate(
         kind: RunKind::Validate,
         flags: &args::RunFlags::default(),
         resume: Resume::IfUnfinished,
-        journals: settings.journals(),
+        journals: settings.runs(),
     };
     let outcome = run::validate(settings, run).await;
     Ok(outcome.verdict().into())
