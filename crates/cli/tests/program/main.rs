@@ -10,3 +10,8 @@ mod planes;
 mod quickstart;
 mod support;
 mod unhealthy;
+
+/// What the plane of these tests is to be.
+fn plane_config() -> pilothouse_plane::PlaneConfig {
+    pilothouse_plane::PlaneConfig { audit: true, faults: unhealthy::faults(), ..Default::default() }
+}
