@@ -220,14 +220,14 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
             breaking_version: None,
         });
         let why = match decide(&state, ctx.info().action, false) {
-            Decision::Unlock { why, .. } => match unlock(ctx, &newest, &why, &mut intents).await? {
+            Decision::Unlock { why, .. } => {
                 // Once per release and run: whatever is pending after this is another operation's.
-                Some(healed) => return Ok(vec![healed]),
-                None => {
-                    first_seen = None;
-                    "somebody has just written its record".to_owned()
+                if let Some(healed) = unlock(ctx, &newest, &why, &mut intents).await? {
+                    return Ok(vec![healed]);
                 }
-            },
+                first_seen = None;
+                "somebody has just written its record".to_owned()
+            }
             Decision::Stop { state: ReleaseState::Locked { why, .. } } => why,
             // Of a pending revision nothing else is decided.
             _ => break,
