@@ -2,7 +2,7 @@ use super::*;
 use crate::HelmDriver;
 use crate::test_world::{self, OTHER, RUN, World, begun, release, stamped};
 use RevisionStatus as S;
-use pilothouse_core::{HelmCommand, HelmProgress, RunId};
+use pilothouse_core::{Ended, HelmCommand, HelmProgress, RunId};
 use pilothouse_helm::HookRun;
 use pilothouse_testkit::{FakeCluster, record_secret};
 use rstest::rstest;
@@ -10,7 +10,15 @@ use serde_json::json;
 use std::sync::Arc;
 
 const CREATED: &str = "2026-11-21T08:00:00Z";
-const MANIFEST: &str = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: migrate\n  annotations:\n    helm.sh/hook: pre-upgrade\n    helm.sh/hook-delete-policy: hook-succeeded\n";
+const MANIFEST: &str = "
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: migrate
+  annotations:
+    helm.sh/hook: pre-upgrade
+    helm.sh/hook-delete-policy: hook-succeeded
+";
 
 fn revision(number: u32, status: RevisionStatus, run: Option<RunId>) -> RevisionMeta {
     RevisionMeta {
@@ -25,27 +33,42 @@ fn revision(number: u32, status: RevisionStatus, run: Option<RunId>) -> Revision
     }
 }
 
+const UPGRADE: [&str; 4] = ["pre-install", "post-install", "pre-upgrade", "post-upgrade"];
+const UNINSTALL: [&str; 2] = ["pre-delete", "post-delete"];
+
 #[rstest]
-#[case(HelmCommand::Upgrade, revision(2, S::Failed, Some(RUN)), true)]
-#[case(HelmCommand::Upgrade, revision(2, S::PendingUpgrade, Some(RUN)), true)]
-#[case(HelmCommand::Upgrade, revision(2, S::PendingInstall, Some(RUN)), true)]
+#[case(HelmCommand::Upgrade, revision(2, S::Failed, Some(RUN)), &UPGRADE)]
+#[case(HelmCommand::Upgrade, revision(2, S::PendingUpgrade, Some(RUN)), &UPGRADE)]
+#[case(HelmCommand::Upgrade, revision(2, S::PendingInstall, Some(RUN)), &UPGRADE)]
 // It came to its end.
-#[case(HelmCommand::Upgrade, revision(2, S::Deployed, Some(RUN)), false)]
-#[case(HelmCommand::Upgrade, revision(2, S::Superseded, Some(RUN)), false)]
-#[case(HelmCommand::Upgrade, revision(2, S::Uninstalling, Some(RUN)), false)]
-#[case(HelmCommand::Upgrade, revision(2, S::Uninstalled, Some(RUN)), false)]
-#[case(HelmCommand::Upgrade, revision(2, S::Unknown, Some(RUN)), false)]
-#[case(HelmCommand::Upgrade, revision(2, S::PendingRollback, Some(RUN)), false)]
+#[case(HelmCommand::Upgrade, revision(2, S::Deployed, Some(RUN)), &[])]
+#[case(HelmCommand::Upgrade, revision(2, S::Superseded, Some(RUN)), &[])]
+#[case(HelmCommand::Upgrade, revision(2, S::Uninstalling, Some(RUN)), &[])]
+#[case(HelmCommand::Upgrade, revision(2, S::Uninstalled, Some(RUN)), &[])]
+#[case(HelmCommand::Upgrade, revision(2, S::Unknown, Some(RUN)), &[])]
+#[case(HelmCommand::Upgrade, revision(2, S::PendingRollback, Some(RUN)), &[])]
 // It is somebody else's.
-#[case(HelmCommand::Upgrade, revision(2, S::Failed, Some(OTHER)), false)]
-#[case(HelmCommand::Upgrade, revision(2, S::Failed, None), false)]
-#[case(HelmCommand::Upgrade, revision(1, S::Failed, Some(RUN)), false)]
-#[case(HelmCommand::Upgrade, revision(3, S::Failed, Some(RUN)), false)]
-#[case(HelmCommand::Rollback, revision(2, S::Failed, Some(RUN)), false)]
-#[case(HelmCommand::Uninstall, revision(2, S::Failed, Some(RUN)), false)]
-fn whose_revision_it_is(#[case] command: HelmCommand, #[case] revision: RevisionMeta, #[case] expected: bool) {
+#[case(HelmCommand::Upgrade, revision(2, S::Failed, Some(OTHER)), &[])]
+#[case(HelmCommand::Upgrade, revision(2, S::Failed, None), &[])]
+#[case(HelmCommand::Upgrade, revision(1, S::Failed, Some(RUN)), &[])]
+#[case(HelmCommand::Upgrade, revision(3, S::Failed, Some(RUN)), &[])]
+#[case(HelmCommand::Rollback, revision(2, S::Failed, Some(RUN)), &[])]
+#[case(HelmCommand::Uninstall, revision(2, S::Failed, Some(RUN)), &[])]
+// An uninstall works on the newest revision, whoever wrote it.
+#[case(HelmCommand::Uninstall, revision(1, S::Uninstalling, Some(OTHER)), &UNINSTALL)]
+#[case(HelmCommand::Uninstall, revision(1, S::Deployed, Some(RUN)), &[])]
+#[case(HelmCommand::Uninstall, revision(2, S::Uninstalling, Some(RUN)), &[])]
+fn what_was_interrupted(#[case] command: HelmCommand, #[case] revision: RevisionMeta, #[case] expected: &[&str]) {
     let helm = begun(command, 1);
-    assert_eq!(was_interrupted(&Earlier { run: RUN, helm: &helm }, &revision), expected);
+    assert_eq!(interrupted_events(&Earlier { run: RUN, helm: &helm }, &revision), expected);
+}
+
+/// It may have ended because the object was there already, and was not its own.
+#[test]
+fn an_uninstall_that_came_back_was_not_interrupted() {
+    let helm = HelmProgress { ended: Some(Ended { ok: false, elapsed_ms: 1 }), ..begun(HelmCommand::Uninstall, 1) };
+    let earlier = Earlier { run: RUN, helm: &helm };
+    assert_eq!(interrupted_events(&earlier, &revision(1, S::Uninstalling, None)), [""; 0]);
 }
 
 fn hook(kind: &str, events: &[&str], policies: &[&str]) -> HookRecord {
@@ -76,7 +99,7 @@ fn hook(kind: &str, events: &[&str], policies: &[&str]) -> HookRecord {
 #[case(&["pre-delete", "post-delete", "pre-rollback", "post-rollback"], &["hook-succeeded"], false)]
 #[case(&[], &["hook-succeeded"], false)]
 fn what_is_in_the_way(#[case] events: &[&str], #[case] policies: &[&str], #[case] expected: bool) {
-    assert_eq!(is_in_the_way(&hook("Job", events, policies)), expected);
+    assert_eq!(is_in_the_way(&hook("Job", events, policies), &UPGRADE), expected);
 }
 
 /// The object as the hook makes it, with what the case changes.
@@ -136,6 +159,11 @@ fn what_the_record_does_not_prove_is_left_alone() {
     assert_eq!(why(&good.0, &good.1), None);
     let not_begun = HookRecord { last_run: HookRun::default(), ..good.1.clone() };
     assert_eq!(why(&good.0, &not_begun), Some("the interrupted run had not come to that hook"));
+    // Of an uninstall, only the hook it was killed in.
+    let uninstalling = RevisionMeta { status: S::Uninstalling, ..good.0.clone() };
+    assert_eq!(why(&uninstalling, &good.1), Some("the interrupted run had not come to that hook"));
+    let running = HookRun { phase: "Running".to_owned(), ..good.1.last_run.clone() };
+    assert_eq!(why(&uninstalling, &HookRecord { last_run: running, ..good.1.clone() }), None);
     let ageless = RevisionMeta { created_at: None, ..good.0.clone() };
     assert_eq!(why(&ageless, &good.1), Some(OLDER));
     for kind in NEVER {
@@ -281,4 +309,14 @@ async fn an_intent_that_is_refused_forbids_the_effect() {
     let refused = clear(&world.ctx, &earlier, async |_| Err(PhaseError::State("the disk is full".to_owned()))).await;
     assert_eq!(refused.unwrap_err().to_string(), "the disk is full");
     assert!(job(&cluster).is_some());
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_deletes_nothing() {
+    let cluster = cluster();
+    let world = test_world::fake(&cluster, HelmDriver::Secret);
+    world.cancel.cancel();
+    let (done, intents) = clear_noting(&world, &begun(HelmCommand::Upgrade, 1)).await;
+    assert!(done.unwrap_err().is_interrupted());
+    assert_eq!((intents, job(&cluster).is_some()), (vec![], true));
 }

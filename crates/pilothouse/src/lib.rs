@@ -17,6 +17,8 @@ mod evidence;
 #[cfg_attr(not(test), expect(dead_code, reason = "the run is going to call it"))]
 mod heal;
 pub mod helpers;
+#[cfg(test)]
+mod interrupted_tests;
 #[cfg_attr(not(test), expect(dead_code, reason = "the run is going to call it"))]
 mod leftovers;
 mod lifecycle;
