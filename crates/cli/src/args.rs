@@ -72,12 +72,18 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Carry every release of a stack through its lifecycle
     Apply(Apply),
-    /// Destroy every release of a stack, last one first
+    /// Destroy every release of a stack, each before those it needs
     Destroy(Destroy),
     /// Show the releases of a stack as they stand in the cluster
     Status(OnCluster),
     /// Run only the validate phase of every release
     Validate(OnCluster),
+    /// Show what waits for what in a stack, without a cluster
+    Graph(Graph),
+    /// Continue a run that was killed or interrupted, or whose releases failed
+    Resume(Resume),
+    /// List the runs of a stack, or show one of them in detail
+    History(History),
     /// Check a stack file and its charts without a cluster
     Lint(StackFile),
     /// Print what helm renders for a stack, without a cluster
@@ -104,6 +110,24 @@ pub(crate) struct StackFile {
     pub(crate) stack: PathBuf,
 }
 
+/// Which releases of the stack.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub(crate) struct Select {
+    /// Only releases with these labels: key=value, key!=value, key, !key; separated by commas or repeated, all must fit
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    pub(crate) selector: Vec<String>,
+    /// Only these releases, by name or namespace/name, with * and ?; repeated, one must fit
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) only: Vec<String>,
+    /// Also all that those need
+    #[arg(long)]
+    pub(crate) with_needs: bool,
+    /// Also all that need those
+    #[arg(long)]
+    pub(crate) with_dependants: bool,
+}
+
 /// Which cluster.
 #[derive(Debug, Args)]
 pub(crate) struct Connection {
@@ -121,6 +145,8 @@ pub(crate) struct OnCluster {
     #[command(flatten)]
     pub(crate) stack: StackFile,
     #[command(flatten)]
+    pub(crate) select: Select,
+    #[command(flatten)]
     pub(crate) connection: Connection,
 }
 
@@ -135,6 +161,8 @@ pub(crate) struct Apply {
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
+    pub(crate) run: RunFlags,
+    #[command(flatten)]
     pub(crate) consent: Consent,
 }
 
@@ -146,7 +174,63 @@ pub(crate) struct Destroy {
     #[arg(short, long)]
     pub(crate) yes: bool,
     #[command(flatten)]
+    pub(crate) run: RunFlags,
+    #[command(flatten)]
     pub(crate) consent: Consent,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// The run, by the eight characters of `history` or the beginning of its id [default: the last one]
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// The stack file, or a folder that has a pilothouse.yaml
+    #[arg(long, default_value = ".", value_name = "FILE")]
+    pub(crate) stack: PathBuf,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) flags: RunFlags,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// How a run goes.
+#[derive(Debug, Args, Default)]
+#[command(next_help_heading = "How the run goes")]
+pub(crate) struct RunFlags {
+    /// How many releases are worked on at once [default: twice the cores, between 4 and 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) concurrency: Option<u16>,
+    /// Begin nothing new after the first release that does not end well [default: as the file says]
+    #[arg(long, conflicts_with = "keep_going")]
+    pub(crate) fail_fast: bool,
+    /// Go on with releases that do not need the one that failed [default: as the file says]
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// How long to wait when another run holds the stack's lock
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = lock_timeout)]
+    pub(crate) lock_timeout: jiff::SignedDuration,
+    /// This step, which an earlier run has begun, has done its work; can be repeated
+    #[arg(long, value_name = "STEP")]
+    pub(crate) step_done: Vec<String>,
+    /// Run this step, which an earlier run has begun, again; can be repeated
+    #[arg(long, value_name = "STEP")]
+    pub(crate) step_again: Vec<String>,
+    /// Kill this process at the Nth boundary of an effect, to try out that the next run continues
+    #[arg(long, value_name = "N", hide = true)]
+    pub(crate) kill_at: Option<u64>,
+}
+
+fn lock_timeout(text: &str) -> Result<jiff::SignedDuration, String> {
+    match text.parse::<jiff::SignedDuration>() {
+        Ok(time) if time.is_negative() => Err("it is negative".to_owned()),
+        Ok(time) => Ok(time),
+        Err(_) => Err("write a time such as 30s, 5m or 1h".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -157,12 +241,45 @@ pub(crate) struct Consent {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Graph {
+    #[command(flatten)]
+    pub(crate) stack: StackFile,
+    /// What to draw it as; arrows go from what comes first to what waits for it. Not with --output json
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub(crate) format: GraphFormat,
+    #[command(flatten)]
+    pub(crate) select: Select,
+}
+
+/// How to draw a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// A listing for people.
+    Text,
+    /// A Mermaid flowchart.
+    Mermaid,
+    /// A Graphviz digraph.
+    Dot,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// A run to show in detail, by the eight characters of the list or the beginning of its id
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// The stack file, or a folder that has a pilothouse.yaml
+    #[arg(long, default_value = ".", value_name = "FILE")]
+    pub(crate) stack: PathBuf,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Render {
     #[command(flatten)]
     pub(crate) stack: StackFile,
-    /// Only these releases, by name or namespace/name
-    #[arg(long, value_name = "RELEASE")]
-    pub(crate) only: Vec<String>,
+    #[command(flatten)]
+    pub(crate) select: Select,
     /// Print the data of Secrets too
     #[arg(long)]
     pub(crate) show_secrets: bool,
@@ -172,12 +289,16 @@ pub(crate) struct Render {
 pub(crate) struct Rehearse {
     #[command(flatten)]
     pub(crate) stack: StackFile,
+    #[command(flatten)]
+    pub(crate) select: Select,
     /// Leave the control plane running, and say how to reach it and how to stop it
     #[arg(long)]
     pub(crate) keep: bool,
     /// Which major version of helm to rehearse with
     #[arg(long, value_name = "MAJOR", default_value = "4", value_parser = ["3", "4"])]
     pub(crate) helm_major: String,
+    #[command(flatten)]
+    pub(crate) run: RunFlags,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }

@@ -82,6 +82,7 @@ pub(crate) async fn session(
         helm: Arc::new(helm),
         driver,
         cancel: cancel.clone(),
+        terminate: cancel.clone(),
         redactor,
         chart_cache: settings.cache.join("charts"),
         command_env: command_env(settings, kubeconfig.as_deref()),
@@ -91,6 +92,11 @@ pub(crate) async fn session(
         CommandError::from_error(Exit::BadInput, &error).hint("check the kubeconfig, its context and the network")
     })?;
     Ok(session)
+}
+
+/// The cluster alone, for what needs no helm.
+pub(crate) async fn cluster(connection: ConnectOptions) -> Result<Cluster, CommandError> {
+    Cluster::connect(connection).await.map_err(|error| CommandError::from_error(Exit::BadInput, &error))
 }
 
 /// A helm that knows no cluster, for rendering and checking.

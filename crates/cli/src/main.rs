@@ -5,9 +5,11 @@ mod commands;
 mod connect;
 mod exit;
 mod hints;
+mod holder;
 mod interrupt;
 mod printer;
 mod report;
+mod select;
 mod settings;
 mod stack;
 
@@ -50,6 +52,9 @@ async fn dispatch(settings: &Settings, command: Command) -> Result<Exit, Command
         Command::Destroy(args) => commands::destroy::destroy(settings, args, &cancel).await,
         Command::Status(args) => commands::status::status(settings, args, &cancel).await,
         Command::Validate(args) => commands::validate::validate(settings, args, &cancel).await,
+        Command::Graph(args) => commands::graph::graph(settings, &args),
+        Command::Resume(args) => commands::resume::resume(settings, args, &cancel).await,
+        Command::History(args) => commands::history::history(settings, args).await,
         Command::Lint(args) => commands::lint::lint(settings, args, &cancel).await,
         Command::Render(args) => commands::render::render(settings, args, &cancel).await,
         Command::Rehearse(args) => commands::rehearse::rehearse(settings, args, &cancel).await,

@@ -62,9 +62,20 @@ impl Settings {
         self.output == Output::Human
     }
 
+    /// The folder for the journals of runs.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.state.join("runs")
+    }
+
     /// One variable of the environment, if it is text.
     pub(crate) fn var(&self, name: &str) -> Option<String> {
         self.env.get(&OsString::from(name)).and_then(|value| value.to_str()).map(str::to_owned)
+    }
+
+    /// The variables of the environment that are text.
+    pub(crate) fn text_env(&self) -> BTreeMap<String, String> {
+        let text = |text: &OsString| text.to_str().map(str::to_owned);
+        self.env.iter().filter_map(|(name, value)| text(name).zip(text(value))).collect()
     }
 
     /// How to reach the cluster, by kubectl's rules: the flag, then `KUBECONFIG`, then `~/.kube/config`, then the

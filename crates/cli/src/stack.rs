@@ -18,7 +18,7 @@ pub(crate) fn load(path: &Path, settings: &Settings) -> Result<Stack, CommandErr
     })?;
     let folder =
         file.parent().map(Path::to_owned).filter(|folder| folder != Path::new("")).unwrap_or(PathBuf::from("."));
-    pilothouse_config::load(&text, &file.display().to_string(), &folder, &|name| settings.var(name))
+    pilothouse_config::load(&text, &file.display().to_string(), &folder, &settings.text_env())
         .map(|loaded| {
             for warning in loaded.warnings.iter() {
                 printer::err(format!("warning: {}:{}: {}", file.display(), warning.line, warning.message));

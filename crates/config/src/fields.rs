@@ -3,9 +3,9 @@
 use crate::keys::{Key, MAX_SECONDS, Need, Table};
 use crate::problem::{Problem, Span};
 use crate::scalar::{Meaning, Scalar};
-use crate::suggest::{nearest, special_help};
+use crate::suggest::special_help;
 use crate::tree::{Content, Entry, Node};
-use pilothouse_core::ObjectRef;
+use pilothouse_core::{ObjectRef, nearest};
 use std::collections::BTreeMap;
 
 /// Collects what is wrong.

@@ -5,6 +5,7 @@ use crate::{load, schema, tree};
 use jsonschema::Validator;
 use rstest::rstest;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Those of the pairs that are not for `key`, as YAML.
@@ -40,6 +41,7 @@ fn sample(table: &Table, key: &Key, value: &str) -> String {
             format!("{rest}{inner}")
         }
         "chart" => format!("name: a, chart: {{ {inner} }}"),
+        "need" => format!("name: a, chart: {{ path: c }}, needs: [{{ {inner} }}]"),
         "yaml file" => format!("name: a, chart: {{ path: c }}, yaml_files_content: [{{ {inner} }}]"),
         "value" => format!("name: a, chart: {{ path: c }}, values: [{{ {inner} }}]"),
         "step" => format!("name: a, chart: {{ path: c }}, post_exec: [{{ {inner} }}]"),
@@ -60,8 +62,13 @@ fn as_json(text: &str) -> Value {
     tree::parse(text).unwrap().documents[0].to_json()
 }
 
+/// What the examples ask for.
+fn environment() -> BTreeMap<String, String> {
+    ["DB_PASSWORD", "REGION", "B"].map(|name| (name.to_owned(), "x".to_owned())).into()
+}
+
 fn codes(text: &str) -> Vec<(&'static str, usize)> {
-    match load(text, "pilothouse.yaml", Path::new(""), &|_| Some("x".to_owned())) {
+    match load(text, "pilothouse.yaml", Path::new(""), &environment()) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.iter().map(|problem| (problem.code, problem.span.offset)).collect(),
     }

@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     Words,
     /// `true` or `false`.
     Flag,
+    /// `true`, `false`, or a CEL expression that gives one of them.
+    Condition,
     /// Whole seconds, 1 to a week.
     Seconds,
     /// A whole number from 0.
@@ -50,6 +52,8 @@ pub(crate) enum Kind {
     Choice(&'static [&'static str]),
     /// A list of texts.
     Texts,
+    /// A list of texts, or of mappings that say more.
+    TextsOr(&'static Table),
     /// A list of texts, at least one, of which some may be empty: a program and its arguments.
     Arguments,
     /// A list of `kind/name`.
@@ -92,7 +96,7 @@ use Need::{Default, Required};
 /// The whole file.
 pub(crate) static FILE: Table = Table {
     name: "file",
-    doc: "The stack file: the releases of one stack. They run in the order of the file.",
+    doc: "The stack file: the releases of one stack, and what they need of each other.",
     exactly_one: &[],
     keys: &[
         key("version", K::FormatVersion, Required, "1", "", "The version of this format; 1 is the only one."),
@@ -111,7 +115,23 @@ pub(crate) static FILE: Table = Table {
             Required,
             "[{ name: web, chart: { path: charts/web } }]",
             "",
-            "The releases, in the order in which they run.",
+            "The releases. Each begins as soon as what it `needs` is done; their order in the file means nothing.",
+        ),
+        key(
+            "failure_policy",
+            K::Choice(&["keep_going", "fail_fast"]),
+            Default("keep_going"),
+            "fail_fast",
+            "",
+            "What becomes of the other releases when one does not end well: with `keep_going` only those that need it are not begun, with `fail_fast` no other is begun.",
+        ),
+        key(
+            "state_namespace",
+            K::Text,
+            Default("default"),
+            "pilothouse",
+            "",
+            "The namespace of the stack's own lock and journal.",
         ),
     ],
 };
@@ -238,6 +258,14 @@ pub(crate) static RELEASE: Table = Table {
             "",
             "What to do: `deploy` installs or upgrades, `destroy` uninstalls, `skip` leaves the release alone and says so.",
         ),
+        key(
+            "enabled",
+            K::Condition,
+            Default("true"),
+            "env.REGION == 'eu' && release.labels.tier != 'db'",
+            "labels: { tier: web }",
+            "Whether the release takes part: `true`, `false`, or an expression in CEL that gives one of them, of at most 4096 bytes. It knows `env` (the environment variables) and `release` (`name`, `namespace`, `labels`). One that does not take part is left alone, as with `action: skip`.",
+        ),
         CRD_POLICY,
         key(
             "values_files",
@@ -281,11 +309,11 @@ pub(crate) static RELEASE: Table = Table {
         HISTORY,
         key(
             "needs",
-            K::Texts,
+            K::TextsOr(&NEED),
             Default("none"),
             "[first]",
             "",
-            "Releases that must be done before this one, as `name` or `namespace/name`. They must come earlier in the file.",
+            "Releases that must be done before this one begins, as `name` or `namespace/name`, anywhere in the file. A destroy goes the other way round.",
         ),
         LABELS,
         key(
@@ -335,6 +363,24 @@ pub(crate) static RELEASE: Table = Table {
             "[{ command: { run: [./smoke-test.sh] } }]",
             "",
             "Steps that check whether it really works, after every object is ready. Only `wait` and `command`.",
+        ),
+    ],
+};
+
+/// One of `needs`.
+pub(crate) static NEED: Table = Table {
+    name: "need",
+    doc: "A release that must have come so far before this one begins. Its name alone means `until: validated`.",
+    exactly_one: &[],
+    keys: &[
+        key("release", K::Text, Required, "first", "", "The release, as `name` or `namespace/name`."),
+        key(
+            "until",
+            K::Choice(&["deployed", "validated"]),
+            Default("validated"),
+            "deployed",
+            "release: first",
+            "How far it must have come: `deployed` by helm, or `validated` too.",
         ),
     ],
 };
@@ -681,8 +727,8 @@ pub(crate) static RESTART: Table = Table {
 
 /// Every table, in the order of the reference.
 pub(crate) static TABLES: &[&Table] = &[
-    &FILE, &DEFAULTS, &RELEASE, &CHART, &YAML_FILE, &SET_VALUE, &STEP, &ADOPT, &APPLY, &DELETE, &WAIT_STEP, &COMMAND,
-    &RESTART,
+    &FILE, &DEFAULTS, &RELEASE, &NEED, &CHART, &YAML_FILE, &SET_VALUE, &STEP, &ADOPT, &APPLY, &DELETE, &WAIT_STEP,
+    &COMMAND, &RESTART,
 ];
 
 impl Table {

@@ -5,6 +5,7 @@
 //! Nothing here touches a file, the environment or the cluster.
 //!
 //! ```
+//! use std::collections::BTreeMap;
 //! use std::path::Path;
 //!
 //! let text = "
@@ -15,7 +16,7 @@
 //!     chart: { path: charts/web }
 //!     atomic: true
 //! ";
-//! let problems = pilothouse_config::load(text, "pilothouse.yaml", Path::new("demo"), &|_| None).unwrap_err();
+//! let problems = pilothouse_config::load(text, "pilothouse.yaml", Path::new("demo"), &BTreeMap::new()).unwrap_err();
 //! let problem = problems.iter().next().unwrap();
 //! assert_eq!((problem.line, problem.column), (7, 5));
 //! assert_eq!(problem.message, "release `web` has no key `atomic`");
@@ -23,11 +24,13 @@
 //! ```
 
 mod documents;
+mod expression;
 mod fields;
 #[cfg(test)]
 mod key_tests;
 mod keys;
 mod load;
+mod needs;
 mod problem;
 mod read_release;
 mod read_stack;

@@ -6,6 +6,7 @@ use crate::read_stack::read_stack;
 use crate::source_map::SourceMap;
 use crate::tree;
 use pilothouse_core::Stack;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A stack that was read, and what else is known about its file.
@@ -22,21 +23,17 @@ pub struct Loaded {
 /// What readers need to know.
 pub(crate) struct Context<'c> {
     pub(crate) folder: &'c Path,
-    pub(crate) lookup_env: &'c dyn Fn(&str) -> Option<String>,
+    pub(crate) env: &'c BTreeMap<String, String>,
 }
 
 /// Reads a stack file. `text` is its content, `name` what messages call it, `folder` where its relative paths start,
-/// and `lookup_env` gives the environment variables that `from_env` asks for. Files that the stack names are not looked
-/// at.
+/// and
+/// `env` the environment variables, for `from_env` and expressions. None of their values is ever part of a problem. Files
+/// that the stack names are not looked at.
 ///
 /// # Errors
 /// Everything that is wrong with the text. A syntax error comes alone: what follows it cannot be read.
-pub fn load(
-    text: &str,
-    name: &str,
-    folder: &Path,
-    lookup_env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Loaded, Problems> {
+pub fn load(text: &str, name: &str, folder: &Path, env: &BTreeMap<String, String>) -> Result<Loaded, Problems> {
     let mut out = Sink::default();
     let parsed = match tree::parse(text) {
         Ok(parsed) => parsed,
@@ -50,7 +47,7 @@ pub fn load(
         );
     }
     let read = if let Some(root) = parsed.documents.first().filter(|root| !root.is_null()) {
-        read_stack(root, &Context { folder, lookup_env }, &mut out)
+        read_stack(root, &Context { folder, env }, &mut out)
     } else {
         let problem = Problem::error("EMPTY", Span::default(), "the file is empty");
         out.push(problem.label("nothing is here").help("a stack file begins with `version: 1`"));

@@ -1,12 +1,15 @@
 //! One release.
 
 use crate::documents::read_yaml_files;
+use crate::expression;
 use crate::fields::{Fields, Sink};
 use crate::keys::{CHART, RELEASE};
 use crate::load::Context;
+use crate::needs::read_needs;
 use crate::problem::{Problem, Span};
 use crate::read_steps::read_steps;
 use crate::read_values::read_values;
+use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
 use pilothouse_core::{
@@ -21,7 +24,8 @@ use std::path::PathBuf;
 pub(crate) struct ReadRelease {
     pub(crate) spec: ReleaseSpec,
     pub(crate) places: ReleasePlaces,
-    pub(crate) needs: Vec<(String, Span)>,
+    /// As in `spec`, with their places.
+    pub(crate) needs: Vec<(Need, Span)>,
 }
 
 /// The phases that take steps.
@@ -50,6 +54,9 @@ pub(crate) fn read_release(
     let chart_places = read_chart(&fields, &mut info, context, out);
     let actions = [("deploy", HelmAction::Deploy), ("destroy", HelmAction::Destroy), ("skip", HelmAction::Skip)];
     info.action = fields.choice("action", &actions, out).unwrap_or(info.action);
+    if read_enabled(&fields, &info, context, out) == Some(false) {
+        info.action = HelmAction::Skip;
+    }
 
     let values_files = fields.texts("values_files", out);
     info.values_files = values_files.iter().map(|(path, _)| context.folder.join(path)).collect();
@@ -57,9 +64,8 @@ pub(crate) fn read_release(
     info.values = read_values(&fields, context, out);
     info.last_breaking_version_requiring_restart = read_breaking_version(&fields, out);
 
-    let needs: Vec<(String, Span)> =
-        fields.texts("needs", out).into_iter().map(|(need, span)| (need.to_owned(), span)).collect();
-    info.needs = needs.iter().map(|(need, _)| Need::new(need)).collect();
+    let needs = read_needs(&fields, out);
+    info.needs = needs.iter().map(|(need, _)| need.clone()).collect();
     info.consent = fields.objects("consent", out).into_iter().map(|(object, _)| object).collect();
 
     let mut steps = BTreeMap::new();
@@ -109,7 +115,7 @@ pub(crate) fn read_common(fields: &Fields<'_>, info: &mut ChartInfo, out: &mut S
     info.labels.extend(fields.text_map("labels", out));
 }
 
-fn report_name(checked: Result<(), InvalidName>, span: Span, out: &mut Sink) {
+pub(crate) fn report_name(checked: Result<(), InvalidName>, span: Span, out: &mut Sink) {
     if let Err(error) = checked {
         let code = match error {
             InvalidName::Namespace { .. } => "NAMESPACE_INVALID",
@@ -117,6 +123,33 @@ fn report_name(checked: Result<(), InvalidName>, span: Span, out: &mut Sink) {
             InvalidName::ObjectForm { .. } => "OBJECT_INVALID",
         };
         out.push(Problem::error(code, span, error.to_string()).label("not a valid name"));
+    }
+}
+
+/// Whether the release takes part, when `enabled` is given and could be evaluated.
+fn read_enabled(release: &Fields<'_>, info: &ChartInfo, context: &Context<'_>, out: &mut Sink) -> Option<bool> {
+    let node = release.node("enabled")?;
+    match node.meaning() {
+        Some(Meaning::Bool(enabled)) => Some(*enabled),
+        Some(Meaning::Text) => {
+            let source = release.text("enabled", out)?;
+            match expression::holds(source, context.env, info) {
+                Ok(holds) => Some(holds),
+                Err(error) => {
+                    let message = format!("the expression cannot be used: {}", error.message);
+                    out.push(
+                        Problem::error("EXPRESSION_INVALID", node.span, message)
+                            .label("this expression")
+                            .maybe_help(error.help),
+                    );
+                    None
+                }
+            }
+        }
+        _ => {
+            release.wrong_type("enabled", "true, false or an expression", None, out);
+            None
+        }
     }
 }
 

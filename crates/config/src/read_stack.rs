@@ -3,17 +3,19 @@
 use crate::fields::{Fields, Sink};
 use crate::keys::{DEFAULTS, FILE};
 use crate::load::Context;
-use crate::problem::{Problem, Span};
-use crate::read_release::{ReadRelease, read_common, read_release};
+use crate::needs::check_needs;
+use crate::problem::Problem;
+use crate::read_release::{ReadRelease, read_common, read_release, report_name};
 use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
-use crate::suggest::nearest;
 use crate::tree::Node;
-use pilothouse_core::{ChartInfo, ReleaseKey, SetPolicy, Stack};
+use pilothouse_core::{ChartInfo, ReleaseKey, SetPolicy, Stack, check_namespace};
 use std::collections::BTreeMap;
 
 /// The only version of the format.
 const FORMAT_VERSION: u64 = 1;
+/// Where lock and journal are when the file does not say.
+const STATE_NAMESPACE: &str = "default";
 
 type ReadStack = (Stack, BTreeMap<ReleaseKey, ReleasePlaces>);
 
@@ -28,6 +30,12 @@ pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> 
     read_version(&file, out);
     let name = file.text("name", out).unwrap_or_default();
     check_stack_name(&file, name, out);
+    let policies = [("keep_going", SetPolicy::KeepGoing), ("fail_fast", SetPolicy::FailFast)];
+    let failure_policy = file.choice("failure_policy", &policies, out).unwrap_or_default();
+    let state_namespace = file.text("state_namespace", out).unwrap_or(STATE_NAMESPACE);
+    if let Some(node) = file.node("state_namespace") {
+        report_name(check_namespace(state_namespace), node.span, out);
+    }
 
     let mut defaults = ChartInfo::default();
     if let Some(fields) =
@@ -42,17 +50,14 @@ pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> 
         .filter_map(|(index, node)| read_release(node, index + 1, &defaults, context, out))
         .collect();
     file.report_empty_list("releases", out);
-    check_duplicates(&releases, out);
-    for (index, release) in releases.iter().enumerate() {
-        check_needs(index, release, &releases, out);
-    }
+    check_needs(&releases, out);
 
     let places = releases.iter().map(|release| (release.spec.info.key(), release.places.clone())).collect();
     let stack = Stack {
         name: name.to_owned(),
         folder: context.folder.to_owned(),
-        failure_policy: SetPolicy::default(),
-        state_namespace: "default".to_owned(),
+        failure_policy,
+        state_namespace: state_namespace.to_owned(),
         releases: releases.into_iter().map(|release| release.spec).collect(),
     };
     Some((stack, places))
@@ -108,65 +113,5 @@ fn check_stack_name(file: &Fields<'_>, name: &str, out: &mut Sink) {
             )
             .label("not a name"),
         );
-    }
-}
-
-fn check_duplicates(releases: &[ReadRelease], out: &mut Sink) {
-    let mut seen: BTreeMap<ReleaseKey, Span> = BTreeMap::new();
-    for release in releases.iter().filter(|release| !release.spec.info.name.is_empty()) {
-        let key = release.spec.info.key();
-        match seen.get(&key) {
-            Some(first) => out.push(
-                Problem::error("DUPLICATE_RELEASE", release.places.name, format!("the release {key} is given twice"))
-                    .label("here again")
-                    .also(*first, "first here")
-                    .help("releases of the same name must be in different namespaces"),
-            ),
-            None => {
-                seen.insert(key, release.places.name);
-            }
-        }
-    }
-}
-
-fn check_needs(index: usize, release: &ReadRelease, all: &[ReadRelease], out: &mut Sink) {
-    let what = format!("release `{}`", release.spec.info.name);
-    for (need, span) in &release.needs {
-        let found: Vec<(usize, &ReadRelease)> =
-            all.iter().enumerate().filter(|(_, other)| is_named(&other.spec.info, need)).collect();
-        match found[..] {
-            [] => {
-                let names = all.iter().map(|other| other.spec.info.name.as_str()).filter(|name| !name.is_empty());
-                let help = nearest(names, need).map(|name| format!("did you mean `{name}`?"));
-                out.push(
-                    Problem::error("UNKNOWN_NEED", *span, format!("{what} needs `{need}`, which is not in this file"))
-                        .label("no such release")
-                        .maybe_help(help),
-                );
-            }
-            [(other, _)] if other == index => out.push(
-                Problem::error("SELF_NEED", *span, format!("{what} needs itself")).label("this is the release itself"),
-            ),
-            [(other, later)] if other > index => out.push(
-                Problem::error("NEED_ORDER", *span, format!("{what} needs `{need}`, which comes later in the file"))
-                    .label("comes later")
-                    .also(later.places.name, "here")
-                    .help(format!("releases run in the order of the file: move `{need}` up")),
-            ),
-            [_] => {}
-            [(_, first), ..] => out.push(
-                Problem::error("AMBIGUOUS_NEED", *span, format!("{} releases are called `{need}`", found.len()))
-                    .label("which one?")
-                    .help(format!("write namespace/name, for example `{}`", first.spec.info.key())),
-            ),
-        }
-    }
-}
-
-/// Whether `need`, as `name` or `namespace/name`, names this release.
-fn is_named(info: &ChartInfo, need: &str) -> bool {
-    match need.split_once('/') {
-        Some((namespace, name)) => info.namespace.as_str() == namespace && info.name == name,
-        None => info.name == need,
     }
 }

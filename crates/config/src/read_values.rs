@@ -63,7 +63,7 @@ fn read_source(fields: &Fields<'_>, sensitive: bool, context: &Context<'_>, out:
         return Some(ValueSource::Payload(payload_key.to_owned()));
     }
     if let Some(variable) = fields.text("from_env", out) {
-        let Some(text) = (context.lookup_env)(variable) else {
+        let Some(text) = context.env.get(variable).cloned() else {
             let span = fields.node("from_env")?.span;
             out.push(
                 Problem::error("ENV_NOT_SET", span, format!("the environment variable `{variable}` is not set"))

@@ -112,10 +112,14 @@ fn kind(kind: &Kind) -> Value {
         Kind::Text => text(),
         Kind::Words => words(),
         Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Condition => json!({ "type": ["boolean", "string"], "pattern": "\\S" }),
         Kind::Seconds => json!({ "type": "integer", "minimum": 1, "maximum": MAX_SECONDS }),
         Kind::Count => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::Texts => json!({ "type": "array", "items": words() }),
+        Kind::TextsOr(table) => {
+            json!({ "type": "array", "items": { "anyOf": [words(), reference(&definition_name(table))] } })
+        }
         Kind::Arguments => json!({ "type": "array", "minItems": 1, "items": words() }),
         Kind::Objects => json!({ "type": "array", "minItems": 1, "items": reference("object_reference") }),
         Kind::TextMap => json!({ "type": "object", "additionalProperties": words() }),

@@ -20,8 +20,8 @@ pub(crate) fn special_help(table: &Table, key: &str) -> Option<&'static str> {
             "the repository belongs to the chart: `chart: { repo: …, name: … }`"
         }
         "dependson" if table.name == RELEASE.name => "use `needs`",
-        "enabled" | "disabled" | "installed" | "condition" if table.name == RELEASE.name => {
-            "use `action: deploy`, `action: destroy` or `action: skip`"
+        "disabled" | "installed" | "condition" | "when" | "if" if table.name == RELEASE.name => {
+            "use `enabled`, or `action: deploy`, `action: destroy` or `action: skip`"
         }
         "hooks" if table.name == RELEASE.name => {
             "use the phases: check_prerequisites, pre_exec, on_deploy_failure, post_exec, validate"
@@ -38,16 +38,4 @@ pub(crate) fn special_help(table: &Table, key: &str) -> Option<&'static str> {
         _ => return None,
     };
     Some(help)
-}
-
-/// The known key nearest to an unknown one, when it is near enough to be meant.
-pub(crate) fn nearest<'c>(candidates: impl IntoIterator<Item = &'c str>, word: &str) -> Option<&'c str> {
-    let normal = |text: &str| text.to_ascii_lowercase().replace(['-', '_'], "");
-    let word = normal(word);
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&normal(candidate), &word), candidate))
-        .filter(|(score, _)| *score > 0.82)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, candidate)| candidate)
 }

@@ -83,6 +83,11 @@ impl Payload {
         self.entries.insert(name.into(), value);
     }
 
+    /// All entries, by name.
+    pub fn entries(&self) -> &BTreeMap<String, Value> {
+        &self.entries
+    }
+
     /// Reads an entry whose name is known only at run time.
     pub fn value(&self, name: &str) -> Option<&Value> {
         self.entries.get(name)

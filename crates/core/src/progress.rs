@@ -56,9 +56,6 @@ pub struct ReleaseProgress {
     /// The phases that were begun, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseProgress>,
-    /// What steps have put into the payload.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub payload: BTreeMap<String, Value>,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<ReleaseEnding>,
@@ -78,7 +75,7 @@ pub struct ReleaseEnding {
 }
 
 /// The ways a release can end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseWay {
     /// Everything was done.
@@ -98,7 +95,7 @@ pub enum ReleaseWay {
 }
 
 /// How far a phase has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PhaseProgress {
     /// The phase.
     pub phase: Phase,
@@ -125,7 +122,7 @@ pub struct Ended {
 }
 
 /// How far a step has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepProgress {
     /// Its place in the phase, from 0.
     pub index: usize,
@@ -140,7 +137,10 @@ pub struct StepProgress {
     /// How it ended; `None` when that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
-    /// Whether what it put into the payload is kept.
+    /// What it put into the payload.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub output: BTreeMap<String, Value>,
+    /// Whether that is all it put there.
     pub output_kept: bool,
 }
 
@@ -172,7 +172,6 @@ impl RunProgress {
             run: *run,
             started_at: None,
             phases: Vec::new(),
-            payload: BTreeMap::new(),
             ending: None,
         });
         Some(Self {
@@ -238,6 +237,7 @@ impl RunProgress {
                         repeatable: *repeatable,
                         started_at: event.at,
                         ended: None,
+                        output: BTreeMap::new(),
                         output_kept: true,
                     });
                 }
@@ -247,9 +247,7 @@ impl RunProgress {
                 if let Some(step) = self.phase_mut(release, *phase).and_then(|phase| phase.step_mut(*index)) {
                     step.ended = Some(ended);
                     step.output_kept = output.is_some();
-                }
-                if let (Some(release), Some(output)) = (self.release_mut(release), output) {
-                    release.payload.extend(output.clone());
+                    step.output = output.clone().unwrap_or_default();
                 }
             }
             EventKind::HelmStarted { release, phase, command, revision_before, digest, timeout_ms } => {
@@ -268,7 +266,8 @@ impl RunProgress {
                 }
             }
             EventKind::HelmFinished { release, phase, error, elapsed_ms, .. } => {
-                if let Some(helm) = self.phase_mut(release, *phase).and_then(|phase| phase.helm.last_mut()) {
+                let helm = self.phase_mut(release, *phase).and_then(|phase| phase.helm.last_mut());
+                if let Some(helm) = helm.filter(|helm| helm.ended.is_none()) {
                     helm.ended = Some(Ended { ok: error.is_none(), elapsed_ms: *elapsed_ms });
                 }
             }
@@ -286,8 +285,23 @@ impl RunProgress {
         }
     }
 
-    /// Whether there is something to continue: it was killed, or stopped before its end.
+    /// Whether there is something to continue: it was killed, or stopped before its end, or an earlier run was and this
+    /// one has not touched the release.
     pub fn is_unfinished(&self) -> bool {
+        !self.to_continue().is_empty()
+    }
+
+    /// What the next run continues: everything when this run did not come to its end; otherwise only what an earlier run
+    /// has left half done and this one has not touched.
+    pub fn to_continue(&self) -> Vec<ReleaseProgress> {
+        let left_behind = |release: &&ReleaseProgress| release.run != self.run && release.is_half_done();
+        if self.was_cut_short() {
+            return self.releases.clone();
+        }
+        self.releases.iter().filter(left_behind).cloned().collect()
+    }
+
+    fn was_cut_short(&self) -> bool {
         match self.verdict {
             None | Some(RunVerdict::Interrupted) => true,
             Some(RunVerdict::Done | RunVerdict::BadInput | RunVerdict::Refused | RunVerdict::Failed) => {
@@ -329,14 +343,36 @@ impl ReleaseProgress {
         self.phases.iter().find(|progress| progress.phase == phase)
     }
 
-    /// What was done after a step (or helm's run) counts no more once that is done again. Phases that only read change
-    /// nothing, and cleaning up after a failure is not part of the way.
+    /// What its steps have put into the payload, in their order. What cleaning up after a failure has put there is not
+    /// part of it.
+    pub fn payload(&self) -> BTreeMap<String, Value> {
+        let phases = self.phases.iter().filter(|phase| phase.phase != Phase::OnDeployFailure);
+        let mut steps: Vec<(Phase, &StepProgress)> =
+            phases.flat_map(|phase| phase.steps.iter().map(|step| (phase.phase, step))).collect();
+        steps.sort_by_key(|(phase, step)| (*phase, step.index));
+        let mut payload = BTreeMap::new();
+        for (_, step) in steps {
+            payload.extend(step.output.clone());
+        }
+        payload
+    }
+
+    /// Whether it was begun and its end is not known, or was an interrupt.
+    fn is_half_done(&self) -> bool {
+        match &self.ending {
+            None => !self.phases.is_empty(),
+            Some(ending) => ending.way == ReleaseWay::Interrupted,
+        }
+    }
+
+    /// What was done after a step (or helm's run) counts no more once that is done again, and neither does an earlier
+    /// failure. Phases that only read change nothing, and cleaning up after a failure is not part of the way.
     fn forget_after(&mut self, phase: Phase, index: Option<usize>) {
         match phase {
             Phase::CheckPrerequisites | Phase::Validate | Phase::OnDeployFailure => return,
             Phase::PreExec | Phase::Exec | Phase::PostExec => {}
         }
-        self.phases.retain(|progress| progress.phase <= phase);
+        self.phases.retain(|progress| progress.phase <= phase && progress.phase != Phase::OnDeployFailure);
         if let (Some(progress), Some(index)) = (self.phases.iter_mut().find(|progress| progress.phase == phase), index)
         {
             progress.steps.retain(|step| step.index <= index);
@@ -400,3 +436,6 @@ fn way(outcome: &ReleaseOutcome) -> (ReleaseWay, String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

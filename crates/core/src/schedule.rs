@@ -53,7 +53,7 @@ impl Schedule {
     }
 
     /// What is to be done now, in the order of the stack. Each release appears once in all answers together.
-    pub fn next(&mut self) -> Vec<Order> {
+    pub fn orders(&mut self) -> Vec<Order> {
         let mut orders = Vec::new();
         loop {
             let before = orders.len();
@@ -146,22 +146,22 @@ mod tests {
     fn a_release_begins_the_moment_its_own_needs_are_met() {
         // 0 <- 1, 2 <- 3
         let mut schedule = Schedule::new(vec![waits(&[]), waits(&[0]), waits(&[]), waits(&[2])], 9);
-        assert_eq!(schedule.next(), [Order::Start(0), Order::Start(2)]);
+        assert_eq!(schedule.orders(), [Order::Start(0), Order::Start(2)]);
         schedule.ended(2, true);
-        assert_eq!(schedule.next(), [Order::Start(3)], "3 does not wait for 0");
+        assert_eq!(schedule.orders(), [Order::Start(3)], "3 does not wait for 0");
         schedule.ended(0, true);
-        assert_eq!(schedule.next(), [Order::Start(1)]);
+        assert_eq!(schedule.orders(), [Order::Start(1)]);
     }
 
     #[test]
     fn a_need_until_deployed_is_met_before_the_other_has_ended() {
         let until_deployed = vec![Wait { on: 0, until: Until::Deployed }];
         let mut schedule = Schedule::new(vec![waits(&[]), until_deployed, waits(&[0])], 9);
-        assert_eq!(schedule.next(), [Order::Start(0)]);
+        assert_eq!(schedule.orders(), [Order::Start(0)]);
         schedule.deployed(0);
-        assert_eq!(schedule.next(), [Order::Start(1)]);
+        assert_eq!(schedule.orders(), [Order::Start(1)]);
         schedule.ended(0, false);
-        assert_eq!(schedule.next(), [Order::Blocked { node: 2, by: 0 }]);
+        assert_eq!(schedule.orders(), [Order::Blocked { node: 2, by: 0 }]);
         schedule.ended(1, true);
         assert!(schedule.is_done());
     }
@@ -170,9 +170,9 @@ mod tests {
     fn what_is_blocked_blocks_in_turn_whatever_its_place() {
         // 0 waits for 1, which waits for 2.
         let mut schedule = Schedule::new(vec![waits(&[1]), waits(&[2]), waits(&[])], 9);
-        assert_eq!(schedule.next(), [Order::Start(2)]);
+        assert_eq!(schedule.orders(), [Order::Start(2)]);
         schedule.ended(2, false);
-        assert_eq!(schedule.next(), [Order::Blocked { node: 1, by: 2 }, Order::Blocked { node: 0, by: 1 }]);
+        assert_eq!(schedule.orders(), [Order::Blocked { node: 1, by: 2 }, Order::Blocked { node: 0, by: 1 }]);
         assert!(schedule.is_done());
     }
 
@@ -211,7 +211,7 @@ mod tests {
                     schedule.stop();
                     stopped = true;
                 }
-                for order in schedule.next() {
+                for order in schedule.orders() {
                     let node = match order {
                         Order::Start(node) | Order::Blocked { node, .. } | Order::Cancelled(node) => node,
                     };

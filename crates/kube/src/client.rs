@@ -53,6 +53,14 @@ pub trait ClusterClient: Send + Sync {
     /// [`ClusterError::Invalid`] when the server refuses the object, otherwise as for any request.
     async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Value, ClusterError>;
 
+    /// Creates an object that does not exist yet, and gives it as it is afterwards.
+    ///
+    /// # Errors
+    /// [`ClusterError::Conflict`] when it exists, [`ClusterError::NotFound`] when its namespace does not,
+    /// [`ClusterError::Unnamed`] when it lacks its kind, name or namespace, otherwise as for any request. After a
+    /// transient failure it may have been created all the same; it is not sent again then.
+    async fn create(&self, object: &Value) -> Result<Value, ClusterError>;
+
     /// Changes an object by a JSON merge patch (RFC 7396), only if the precondition holds.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// Under this name our own changes (other than applies, which name theirs) are recorded in `managedFields`.
-const FIELD_MANAGER: &str = "pilothouse";
+pub(crate) const FIELD_MANAGER: &str = "pilothouse";
 /// How many objects a page of a list holds, as kubectl asks for.
 const PAGE: u32 = 500;
 /// The deadline of a request when none is given.
@@ -272,6 +272,26 @@ impl ClusterClient for Cluster {
         self.transport.json(&call).await?.ok_or_else(|| ClusterError::NotFound { object: missing(&target) })
     }
 
+    async fn create(&self, object: &Value) -> Result<Value, ClusterError> {
+        if object.get("apiVersion").and_then(Value::as_str).is_none() {
+            return Err(ClusterError::Unnamed { lacks: "apiVersion" });
+        }
+        let target = object_ref(object).ok_or(ClusterError::Unnamed { lacks: "kind or metadata.name" })?;
+        let resource = self.resource(&target).await?;
+        if resource.namespaced && target.namespace.is_none() {
+            return Err(ClusterError::Unnamed { lacks: "metadata.namespace" });
+        }
+        let uri = format!("{}?fieldManager={FIELD_MANAGER}", collection(&resource, target.namespace.as_deref()));
+        let call = Call {
+            method: Method::POST,
+            body: Some(("application/json", object.to_string().into_bytes())),
+            // A second one would find what the first has made, and call it somebody else's.
+            retry: Retry::IfUnprocessed,
+            ..Call::get(uri, "create", target.to_string()).about(&target)
+        };
+        self.transport.json(&call).await?.ok_or_else(|| ClusterError::NotFound { object: missing(&target) })
+    }
+
     async fn merge_patch(
         &self,
         object: &ObjectRef,
@@ -382,7 +402,7 @@ impl ClusterClient for Cluster {
     }
 }
 
-/// What a 404 to an apply is about: the namespace.
+/// What a 404 to an apply or a create is about: the namespace.
 fn missing(object: &ObjectRef) -> ObjectRef {
     match &object.namespace {
         Some(namespace) => ObjectRef {

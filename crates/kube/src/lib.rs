@@ -2,7 +2,7 @@
 //!
 //! [`ClusterClient`] is the port through which everything else sees a cluster; [`Cluster`] is the real one. What is
 //! built on it takes `&dyn ClusterClient` and works on any: waiting ([`wait_ready`]), evidence ([`causes`]), ownership
-//! ([`adopt`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions in use ([`live_custom_resources`]). Whether an object is ready is told by a pure
+//! ([`adopt`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions in use ([`live_custom_resources`]), the lock of a stack ([`LeaseLock`]). Whether an object is ready is told by a pure
 //! function, [`status`].
 //!
 //! ```no_run
@@ -34,6 +34,7 @@ mod crds;
 mod discovery;
 mod error;
 mod evidence;
+mod lease;
 mod ownership;
 mod read;
 mod readiness;
@@ -52,6 +53,7 @@ pub use crds::{crd_ref, live_custom_resources};
 pub use discovery::{Discovery, Resource};
 pub use error::ClusterError;
 pub use evidence::causes;
+pub use lease::{LeaseConfig, LeaseLock, LockError};
 pub use ownership::{
     AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, adoption_conflicts, ownership_conflicts,
 };

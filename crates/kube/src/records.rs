@@ -4,7 +4,7 @@ use crate::client::{ClusterClient, HelmDriver, ListQuery};
 use crate::error::ClusterError;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use pilothouse_core::{ObjectRef, RUN_LABEL, RevisionMeta, RevisionStatus, RunId};
+use pilothouse_core::{ObjectRef, RUN_LABEL, RevisionMeta, RevisionStatus};
 use serde::de::Error as _;
 use serde_json::{Value, json};
 
@@ -100,7 +100,7 @@ fn revision_meta(object: &Value) -> Option<RevisionMeta> {
         // helm copies the label of the revision before when it makes a new one: the later time is the right one.
         written_at: seconds("modifiedAt").or_else(|| seconds("createdAt")).max(created_at),
         created_at,
-        run: label(RUN_LABEL).and_then(|run| run.parse().ok()).map(RunId),
+        run: label(RUN_LABEL).and_then(|run| run.parse().ok()),
         resource_version: text("resourceVersion").map(str::to_owned),
     })
 }

@@ -173,6 +173,43 @@ async fn an_apply_names_its_manager_and_never_sends_managed_fields() {
     "#);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_object_is_created_once() {
+    let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "web"}});
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "b"}});
+    let replies = vec![
+        refusal(429, "TooManyRequests", ""),
+        ok(&config),
+        ok(&namespace),
+        refusal(409, "AlreadyExists", "a"),
+        refusal(404, "NotFound", "web"),
+        refusal(500, "InternalError", ""),
+    ];
+    let (cluster, told) = scripted(replies);
+    assert_eq!(cluster.create(&config).await.unwrap(), config, "it certainly was not made at first");
+    assert_eq!(cluster.create(&namespace).await.unwrap(), namespace);
+    let mut said = Vec::new();
+    for _ in 0..3 {
+        said.push(cluster.create(&config).await.unwrap_err());
+    }
+    assert!(
+        matches!(
+            &said[..],
+            [ClusterError::Conflict { .. }, ClusterError::NotFound { .. }, ClusterError::Api { status: 500, .. }]
+        ),
+        "{said:?}"
+    );
+    assert_eq!(said[1].to_string(), "Namespace web does not exist");
+    let asked = told.lock().unwrap();
+    assert_eq!(asked.len(), 6, "after the last, it may have been made, and is not asked for again");
+    insta::assert_snapshot!(asked[1..3].join("\n"), @r#"
+    POST /api/v1/namespaces/web/configmaps?fieldManager=pilothouse
+      application/json: {"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","namespace":"web"}}
+    POST /api/v1/namespaces?fieldManager=pilothouse
+      application/json: {"apiVersion":"v1","kind":"Namespace","metadata":{"name":"b"}}
+    "#);
+}
+
 #[tokio::test]
 async fn preconditions_travel_in_the_body() {
     let live = json!({"metadata": {"uid": "u-1", "resourceVersion": "7"}});
@@ -298,14 +335,11 @@ async fn what_cannot_be_named_is_not_sent() {
     let options = ApplyOptions { field_manager: "a".to_owned(), force: false, dry_run: false, default_namespace: None };
     let nameless = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "a-"}});
     let homeless = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}});
-    let said = [cluster.apply(&nameless, &options).await, cluster.apply(&homeless, &options).await];
-    assert_eq!(
-        said.map(|one| one.unwrap_err().to_string()),
-        [
-            "an object without kind or metadata.name cannot be sent to the cluster",
-            "an object without metadata.namespace cannot be sent to the cluster",
-        ]
-    );
+    for (object, lacks) in [(nameless, "kind or metadata.name"), (homeless, "metadata.namespace")] {
+        let expected = format!("an object without {lacks} cannot be sent to the cluster");
+        let said = [cluster.apply(&object, &options).await, cluster.create(&object).await];
+        assert_eq!(said.map(|one| one.unwrap_err().to_string()), [expected.clone(), expected]);
+    }
     assert!(cluster.get(&object("v1", "Pod", "..")).await.is_err());
     assert!(told.lock().unwrap().is_empty());
 }

@@ -103,6 +103,10 @@ impl ClusterClient for Script {
         unreachable!("a wait changes nothing")
     }
 
+    async fn create(&self, _: &Value) -> Result<Value, ClusterError> {
+        unreachable!("a wait changes nothing")
+    }
+
     async fn merge_patch(&self, _: &ObjectRef, _: &Value, _: &Precondition) -> Result<Value, ClusterError> {
         unreachable!("a wait changes nothing")
     }

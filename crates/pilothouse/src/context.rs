@@ -1,11 +1,13 @@
 //! What a phase is handed.
 
-use crate::emitter::Emitter;
+use crate::emitter::{Emitter, Message};
+use crate::heal::Before;
+use crate::ledger::{Ledger, StepVerdict};
 use crate::observe::{self, Observed};
 use crate::prepare::{self, Prepared};
 use crate::session::{Session, Target};
 use pilothouse_core::{
-    ChartInfo, Decision, EventKind, HelmAction, Note, Payload, Phase, Redactor, ReleaseKey, error_chain,
+    ChartInfo, Decision, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey, RunId, error_chain,
     lenient_version,
 };
 use pilothouse_helm::HelmClient;
@@ -13,7 +15,7 @@ use pilothouse_kube::ClusterClient;
 use semver::Version;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -29,14 +31,17 @@ pub struct Context {
     adopted: AtomicBool,
     prepared: tokio::sync::Mutex<Option<KeptPreparation>>,
     observed: tokio::sync::Mutex<Option<Arc<Observed>>>,
+    run: Option<RunId>,
+    before: Option<Before>,
+    ledger: Mutex<Ledger>,
 }
 
 /// What was prepared, and for which target and payload values.
-type KeptPreparation = (Result<Target, String>, Vec<serde_json::Value>, Arc<Prepared>);
+type KeptPreparation = (Result<Arc<Target>, String>, Vec<serde_json::Value>, Arc<Prepared>);
 
 impl Context {
     /// A context for one release, which sends its events to `events`.
-    pub fn new(session: Arc<Session>, info: &ChartInfo, events: UnboundedSender<EventKind>) -> Self {
+    pub(crate) fn new(session: Arc<Session>, info: &ChartInfo, events: UnboundedSender<Message>) -> Self {
         let redactor = prepare::redactor_of(&session.redactor, info);
         Self {
             emitter: Emitter::new(events, info.key(), redactor.clone()),
@@ -47,7 +52,17 @@ impl Context {
             adopted: AtomicBool::new(false),
             prepared: tokio::sync::Mutex::new(None),
             observed: tokio::sync::Mutex::new(None),
+            run: None,
+            before: None,
+            ledger: Mutex::default(),
         }
+    }
+
+    /// Makes it part of a run that writes a journal; `ledger` is what an earlier one has done.
+    pub(crate) fn join(&mut self, run: RunId, ledger: Ledger, before: Before) {
+        self.run = Some(run);
+        self.before = Some(before);
+        self.ledger = Mutex::new(ledger);
     }
 
     /// The cluster.
@@ -60,9 +75,54 @@ impl Context {
         self.session.helm.as_ref()
     }
 
-    /// Fires when the user stops the run. What waits must end then.
+    /// Fires when nothing new is to be begun. What only waits or reads must end then; what changes the cluster should
+    /// go on to a point where it can be left.
     pub fn cancel(&self) -> &CancellationToken {
         &self.session.cancel
+    }
+
+    /// Fires when what runs is to end too: pass it to what is started.
+    pub fn terminate(&self) -> &CancellationToken {
+        &self.session.terminate
+    }
+
+    /// The run this is part of, if it is one that writes a journal.
+    pub(crate) fn run(&self) -> Option<RunId> {
+        self.run
+    }
+
+    /// What is known of the time before this run, if it is one that takes the stack's lock.
+    pub(crate) fn before(&self) -> Option<&Before> {
+        self.before.as_ref()
+    }
+
+    /// Whether a step has to be run, by what an earlier run has done.
+    pub(crate) fn step_verdict(&self, phase: Phase, index: usize, digest: &str, repeatable: bool) -> StepVerdict {
+        self.ledger().step(phase, index, digest, repeatable)
+    }
+
+    /// Something that may change the cluster is done, or done again.
+    pub(crate) fn done_again(&self, phase: Phase) {
+        self.ledger().done_again(phase);
+    }
+
+    /// What helm was last asked to do in `exec` by an earlier run, as long as it counts.
+    pub(crate) fn earlier_helm(&self) -> Option<(RunId, HelmProgress)> {
+        self.ledger().helm().map(|(run, helm)| (run, helm.clone()))
+    }
+
+    /// Whether an earlier run has ended `exec` well, as long as that counts.
+    pub(crate) fn earlier_exec_ended_well(&self) -> bool {
+        self.ledger().exec_ended_well()
+    }
+
+    /// What counts of an earlier run, to think ahead with.
+    pub(crate) fn ledger_copy(&self) -> Ledger {
+        self.ledger().clone()
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything the releases of a run share.
@@ -153,10 +213,17 @@ impl Context {
             redactor: &self.redactor,
             cancel: self.cancel(),
         };
-        let known = target.as_ref().map_err(Clone::clone);
+        let known = target.as_deref().map_err(Clone::clone);
         let prepared = Arc::new(prepare::prepare(&place, &self.info, payload, Some(known)).await);
         *kept = Some((target, values, prepared.clone()));
         prepared
+    }
+
+    /// Keeps what was prepared as small as it can be, until the release's turn has come, or after it.
+    pub(crate) async fn pack(&self) {
+        if let Some((_, _, prepared)) = self.prepared.lock().await.as_ref() {
+            prepared.rendering.pack();
+        }
     }
 
     /// What the cluster held when the release's turn came, or after it was last uninstalled here.

@@ -19,8 +19,9 @@ pub(crate) const FIELD_MANAGER: &str = "pilothouse";
 const ESTABLISHED: Duration = Duration::from_secs(60);
 
 /// The definitions in the chart's `crds/` folders, those of enabled subcharts included.
-pub(crate) fn of_chart(prepared: &Prepared) -> Vec<&Value> {
-    prepared.rendered.iter().filter(|doc| matches!(doc.origin, Origin::Crd)).map(|doc| &doc.object).collect()
+pub(crate) fn of_chart(prepared: &Prepared) -> Vec<Value> {
+    let docs = prepared.rendering.docs();
+    docs.iter().filter(|doc| matches!(doc.origin, Origin::Crd)).map(|doc| doc.object.clone()).collect()
 }
 
 /// Why the chart's definitions must not be brought to the cluster.
@@ -29,7 +30,7 @@ pub(crate) async fn findings(ctx: &Context, prepared: &Prepared) -> Vec<Finding>
         return Vec::new();
     }
     let mut findings = Vec::new();
-    for crd in of_chart(prepared) {
+    for crd in &of_chart(prepared) {
         let (Some(object), Some(wanted)) = (object_ref(crd), crd_facts(crd)) else { continue };
         match ctx.cluster().get(&object).await {
             Ok(None) => {}
@@ -71,7 +72,7 @@ pub(crate) async fn bring(ctx: &Context, prepared: &Prepared) -> Result<usize, P
         return Ok(0);
     }
     let mut brought = Vec::new();
-    for crd in of_chart(prepared) {
+    for crd in &of_chart(prepared) {
         let Some(object) = object_ref(crd) else { continue };
         if ctx.info().crds == CrdPolicy::Create && ctx.cluster().get(&object).await?.is_some() {
             continue;

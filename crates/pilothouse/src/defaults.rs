@@ -1,16 +1,23 @@
 //! What the phases do unless a chart overrides them. An override can call these too.
 
+use crate::changes;
 use crate::chart::HelmChart;
 use crate::context::Context;
+use crate::continuing;
 use crate::crds;
+use crate::digest;
 use crate::error::PhaseError;
 use crate::helpers;
+use crate::ledger::{StepVerdict, upgrade_is_done};
+use crate::leftovers;
+use crate::lifecycle::millis;
 use crate::prepare;
-use crate::steps::steps_of;
+use crate::steps::{Step, StepDescription, steps_of};
 use crate::stored::{self, NotServed};
 use crate::words;
 use pilothouse_core::{
-    Class, Decision, EventKind, Finding, HelmAction, ObjectRef, Payload, Phase, RevisionStatus, code, object_ref,
+    Class, Decision, EventKind, Finding, HelmAction, HelmCommand, ObjectRef, Payload, Phase, RUN_LABEL, RevisionStatus,
+    code, object_ref,
 };
 use pilothouse_helm::{Origin, UpgradeRequest, Values};
 use pilothouse_kube::{ownership_conflicts, wait_ready};
@@ -30,7 +37,7 @@ pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context
         HelmAction::Skip => {}
         HelmAction::Deploy => {
             let prepared = ctx.prepared(payload).await;
-            let objects = rendered_objects(&prepared.rendered);
+            let objects = rendered_objects(&prepared.rendering.docs());
             let (conflicts, crds) = tokio::join!(ownership(chart, ctx, &objects), crds::findings(ctx, &prepared));
             findings.extend(conflicts);
             findings.extend(crds);
@@ -48,6 +55,7 @@ pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context
             findings.extend(step.check(ctx).await);
         }
     }
+    findings.extend(continuing::findings(chart, ctx, payload).await);
     let mut scratch = payload.clone();
     if findings.is_empty()
         && let Err(error) = run_steps(chart, Phase::CheckPrerequisites, ctx, &mut scratch).await
@@ -71,26 +79,60 @@ pub async fn run_steps<C: HelmChart + ?Sized>(
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
     for (index, step) in steps_of(chart, phase).iter().enumerate() {
-        if ctx.cancel().is_cancelled() {
+        if ctx.cancel().is_cancelled() && phase != Phase::OnDeployFailure {
             return Err(PhaseError::Interrupted);
         }
-        let description = step.describe().text;
-        let release = ctx.release();
-        let started = EventKind::StepStarted {
-            release: release.clone(),
-            phase,
-            index,
-            description: description.clone(),
-            repeatable: true,
-            digest: String::new(),
-        };
-        ctx.emitter().emit(started);
-        let result = step.run(ctx, payload).await;
-        let error = result.as_ref().err().map(|error| ctx.redactor().redact(&error.chain().join(": ")));
-        ctx.emitter().emit(EventKind::StepFinished { release, phase, index, error, output: None, elapsed_ms: 0 });
-        result.map_err(|source| PhaseError::Step { step: description, source: Box::new(source) })?;
+        run_step(ctx, phase, index, step.as_ref(), payload).await?;
     }
     Ok(())
+}
+
+/// Runs one step with its events, unless an earlier run has done it.
+async fn run_step(
+    ctx: &Context,
+    phase: Phase,
+    index: usize,
+    step: &dyn Step,
+    payload: &mut Payload,
+) -> Result<(), PhaseError> {
+    let StepDescription { text: description, repeatable, .. } = step.describe();
+    let (release, digest) = (ctx.release(), step.digest().await);
+    match ctx.step_verdict(phase, index, &digest, repeatable) {
+        StepVerdict::Run => ctx.done_again(phase),
+        StepVerdict::Done { output } => {
+            output.into_iter().for_each(|(key, value)| payload.put_value(key, value));
+            ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
+            return Ok(());
+        }
+        StepVerdict::Uncertain { run, since } => {
+            return Err(PhaseError::Uncertain { step: description, run: run.short(), since });
+        }
+    }
+    let started = EventKind::StepStarted {
+        release: release.clone(),
+        phase,
+        index,
+        description: description.clone(),
+        repeatable,
+        digest,
+    };
+    ctx.emitter().ask(started).await?;
+    let begun = std::time::Instant::now();
+    let before = payload.clone();
+    let result = step.run(ctx, payload).await;
+    ctx.emitter().emit(EventKind::StepFinished {
+        release,
+        phase,
+        index,
+        error: result.as_ref().err().map(|error| ctx.redactor().redact(&error.chain().join(": "))),
+        output: continuing::output(phase, &before, payload, ctx.redactor()),
+        elapsed_ms: millis(begun.elapsed()),
+    });
+    result.map_err(|source| match source {
+        // That is the run's end, not the step's.
+        PhaseError::Stopped(reason) => PhaseError::Stopped(reason),
+        source => PhaseError::Step { step: description, source: Box::new(source) },
+    })
 }
 
 /// Installs, upgrades, reinstalls or uninstalls, as the observed state asks for. Returns what it did.
@@ -134,33 +176,61 @@ pub async fn exec<C: HelmChart + ?Sized>(
 /// made them, and helm 4, which applies server-side, has to take them over; helm 3 does so in any case.
 async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Result<String, PhaseError> {
     let prepared = ctx.prepared(payload).await;
-    let brought = crds::bring(ctx, &prepared).await?;
     let chart = prepared.chart()?;
-    ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
+    let digest = digest::of_deploy(ctx, chart, payload).await;
+    if let Some(done) = done_before(ctx, &digest).await {
+        if prepared.brings_kinds() {
+            ctx.cluster().discovery(true).await?;
+        }
+        if !ctx.earlier_exec_ended_well() {
+            restart_if_asked(ctx, verb).await?;
+        }
+        return Ok(done);
+    }
+    let brought = crds::bring(ctx, &prepared).await?;
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
         create_namespace: ctx.info().create_namespace,
         max_history: ctx.info().max_history,
         force: ctx.info().force_upgrade,
         force_conflicts: first && ctx.has_adopted(),
+        labels: ctx.run().map(|run| (RUN_LABEL.to_owned(), run.to_string())).into_iter().collect(),
         ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.remaining())
     };
-    ctx.helm().upgrade_install(&request, ctx.cancel()).await?;
+    leftovers::clear_earlier(ctx).await?;
+    ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
+    let run = ctx.helm().upgrade_install(&request, ctx.terminate());
+    changes::run_helm(ctx, HelmCommand::Upgrade, digest, request.timeout, run).await?;
     if prepared.brings_kinds() {
         // Later releases are rendered for what the cluster serves now.
         ctx.cluster().discovery(true).await?;
     }
-    if ctx.info().recreate_pods && verb == "upgraded" {
-        let workloads = |object: &ObjectRef| matches!(object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
-        let objects: Vec<ObjectRef> = stored::objects(ctx).await?.into_iter().filter(workloads).collect();
-        helpers::restart(ctx, &objects).await?;
-    }
+    restart_if_asked(ctx, verb).await?;
     let crds = match brought {
         0 => String::new(),
         1 => ", 1 CRD applied".to_owned(),
         n => format!(", {n} CRDs applied"),
     };
     Ok(format!("{verb} {} {}{crds}", chart.metadata.name, chart.metadata.version))
+}
+
+/// What an earlier run has deployed, if helm's records prove that it did so to the end with the same input.
+async fn done_before(ctx: &Context, digest: &str) -> Option<String> {
+    let (run, helm) = ctx.earlier_helm()?;
+    let observed = ctx.observed().await;
+    let newest = observed.revisions.iter().flatten().max_by_key(|meta| meta.revision);
+    let revision = upgrade_is_done(run, &helm, digest, newest)?;
+    Some(format!("run {} had deployed revision {revision}", run.short()))
+}
+
+/// Restarts the workloads after an upgrade, where the user wants it.
+async fn restart_if_asked(ctx: &Context, verb: &str) -> Result<(), PhaseError> {
+    if !ctx.info().recreate_pods || verb != "upgraded" {
+        return Ok(());
+    }
+    let workloads = |object: &ObjectRef| matches!(object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
+    let objects: Vec<ObjectRef> = stored::objects(ctx).await?.into_iter().filter(workloads).collect();
+    helpers::restart(ctx, &objects).await
 }
 
 /// The release is deployed and every object of it is ready, then the steps. When it was destroyed, only the steps: `exec`

@@ -1,18 +1,30 @@
 //! Where a release's events go.
 
-use pilothouse_core::{EventKind, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome};
+use crate::error::PhaseError;
+use pilothouse_core::{EventKind, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome, StopReason};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+/// What a worker tells the one owner of the run.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// This has happened.
+    Happened(EventKind),
+    /// This is about to be done. It must not begin before the answer has come: then it is written down, and nothing
+    /// speaks against it.
+    Ask { intent: EventKind, answer: oneshot::Sender<Result<(), StopReason>> },
+}
 
 /// Sends events to the one owner of the run, which numbers and stamps them. Text is redacted here, on its way out.
 #[derive(Debug, Clone)]
 pub(crate) struct Emitter {
-    to: UnboundedSender<EventKind>,
+    to: UnboundedSender<Message>,
     release: ReleaseKey,
     redactor: Redactor,
 }
 
 impl Emitter {
-    pub(crate) fn new(to: UnboundedSender<EventKind>, release: ReleaseKey, redactor: Redactor) -> Self {
+    pub(crate) fn new(to: UnboundedSender<Message>, release: ReleaseKey, redactor: Redactor) -> Self {
         Self { to, release, redactor }
     }
 
@@ -22,7 +34,28 @@ impl Emitter {
 
     /// Nobody listening any more is no error: the run is over.
     pub(crate) fn emit(&self, mut event: EventKind) {
-        match &mut event {
+        self.redact_event(&mut event);
+        let _ = self.to.send(Message::Happened(event));
+    }
+
+    /// Asks whether what is intended may be done now. When this returns well, the intent is in the journal.
+    ///
+    /// # Errors
+    /// [`PhaseError::Stopped`]: it must not be done.
+    pub(crate) async fn ask(&self, mut intent: EventKind) -> Result<(), PhaseError> {
+        self.redact_event(&mut intent);
+        let (answer, answered) = oneshot::channel();
+        if self.to.send(Message::Ask { intent, answer }).is_err() {
+            return Err(PhaseError::Interrupted);
+        }
+        match answered.await {
+            Ok(answer) => answer.map_err(PhaseError::Stopped),
+            Err(_) => Err(PhaseError::Interrupted),
+        }
+    }
+
+    fn redact_event(&self, event: &mut EventKind) {
+        match event {
             EventKind::RunStarted { .. }
             | EventKind::LockWaiting { .. }
             | EventKind::LockTaken { .. }
@@ -42,7 +75,6 @@ impl Emitter {
             | EventKind::HealFinished { error, .. } => error.iter_mut().for_each(|text| self.redact(text)),
             EventKind::ReleaseFinished { outcome, .. } => self.redact_outcome(outcome),
         }
-        let _ = self.to.send(event);
     }
 
     pub(crate) fn say(&self, phase: Phase, note: Note, text: &str) {
@@ -133,7 +165,7 @@ mod tests {
         });
         drop(emitter);
         let mut seen = 0;
-        while let Ok(event) = events.try_recv() {
+        while let Ok(Message::Happened(event)) = events.try_recv() {
             let text = serde_json::to_string(&event).unwrap();
             assert!(text.contains("it is ***") && !text.contains("hunter22"), "{text}");
             seen += 1;

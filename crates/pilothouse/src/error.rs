@@ -1,7 +1,8 @@
 //! Why a phase failed.
 
 use crate::words;
-use pilothouse_core::{Finding, PayloadError, error_chain};
+use jiff::Timestamp;
+use pilothouse_core::{Finding, PayloadError, StopReason, error_chain};
 use pilothouse_helm::{ChartError, DecodeError, HelmError, ValuesError};
 use pilothouse_kube::{AdoptError, ClusterError, Ended, NotReady, ObjectError};
 use pilothouse_process::SpawnError;
@@ -88,6 +89,19 @@ pub enum PhaseError {
     /// The user stopped the run.
     #[error("interrupted")]
     Interrupted,
+    /// The run as a whole was stopped: nothing may be begun any more.
+    #[error("{0}")]
+    Stopped(StopReason),
+    /// An earlier run has begun a step that must not be repeated, and nobody knows how it ended.
+    #[error("run {run} has begun `{step}` at {since:.0}, its end is not known, and it must not be repeated")]
+    Uncertain {
+        /// The step.
+        step: String,
+        /// The earlier run.
+        run: String,
+        /// When it was begun.
+        since: Timestamp,
+    },
     /// An error of a user's own phase or step.
     #[error(transparent)]
     Custom(Box<dyn Error + Send + Sync>),
@@ -111,7 +125,7 @@ impl PhaseError {
     /// Whether it failed only because the user stopped the run.
     pub fn is_interrupted(&self) -> bool {
         match self {
-            Self::Interrupted => true,
+            Self::Interrupted | Self::Stopped(_) => true,
             Self::Step { source, .. } => source.is_interrupted(),
             Self::Helm(error) => error.is_interrupted(),
             _ => false,

@@ -2,15 +2,18 @@
 //! for good. It is marked failed, once nobody can be at work on it any more.
 
 use crate::context::Context;
+use crate::emitter::Emitter;
 use crate::error::PhaseError;
 use crate::stored;
+use async_trait::async_trait;
 use jiff::Timestamp;
 use pilothouse_core::{
     Decision, EventKind, HelmAction, HelmCommand, HelmProgress, Observation, PendingSeen, ReleaseState, RevisionMeta,
     RevisionStatus, RunId, decide, determine,
 };
 use pilothouse_helm::{decode_release, mark_failed};
-use pilothouse_kube::{ClusterError, Precondition, record_patch, record_payload, record_ref};
+use pilothouse_kube::{ClusterError, LeaseLock, Precondition, record_patch, record_payload, record_ref};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -19,7 +22,8 @@ use tokio::time::Instant;
 mod tests;
 
 /// Between the first look at a record and the second.
-const SECOND_LOOK: Duration = Duration::from_millis(500);
+/// A helm whose parent has died is told so at once and marks its revision failed.
+const SECOND_LOOK: Duration = Duration::from_secs(2);
 /// Between later looks.
 const POLL: Duration = Duration::from_secs(2);
 /// How often is said what is waited for.
@@ -40,6 +44,56 @@ pub(crate) struct Known<'a> {
     pub(crate) lock_timeout: Duration,
     /// Whether this run holds the stack's lock.
     pub(crate) holds_lock: bool,
+}
+
+/// What a run knows of a release from before: what an earlier one did, and whether that one is gone.
+pub(crate) struct Before {
+    /// The lock of the stack, which this run holds.
+    pub(crate) lock: Arc<LeaseLock>,
+    /// The earlier run, if its process is proven to be gone.
+    pub(crate) gone: Option<Gone>,
+    /// The earlier run and what it asked helm to do with this release last.
+    pub(crate) helm: Option<(RunId, HelmProgress)>,
+    /// How long an operation that may be alive is waited for.
+    pub(crate) lock_timeout: Duration,
+}
+
+impl Before {
+    pub(crate) fn earlier(&self) -> Option<Earlier<'_>> {
+        self.helm.as_ref().map(|(run, helm)| Earlier { run: *run, helm })
+    }
+
+    /// Puts in order what the earlier run has left in Helm's records of the release.
+    ///
+    /// # Errors
+    /// See [`heal`].
+    pub(crate) async fn heal(&self, ctx: &Context) -> Result<(), PhaseError> {
+        let known = Known {
+            server_now: self.lock.server_now(),
+            gone: self.gone.clone(),
+            earlier: self.earlier(),
+            lock_timeout: self.lock_timeout,
+            holds_lock: true,
+        };
+        heal(ctx, &known, ctx.emitter().clone()).await.map(drop)
+    }
+}
+
+/// Takes what is intended before it is done.
+#[async_trait]
+pub(crate) trait Intents: Send {
+    /// Takes an intent: it is written down when this returns.
+    ///
+    /// # Errors
+    /// When what is intended must not be done.
+    async fn take(&mut self, intent: EventKind) -> Result<(), PhaseError>;
+}
+
+#[async_trait]
+impl Intents for Emitter {
+    async fn take(&mut self, intent: EventKind) -> Result<(), PhaseError> {
+        self.ask(intent).await
+    }
 }
 
 /// A run whose process is gone for certain, and every helm it had started with it.
@@ -127,30 +181,22 @@ fn pending(known: &Known<'_>, own_timeout: Duration, newest: &RevisionMeta, watc
 /// What stays locked is left as it is: the check of prerequisites refuses the release then. Returns what was done.
 ///
 /// Writes Helm's record of the revision (status, description, label), only if nobody has written it since it was looked
-/// at, and only after `intent` was taken. Can be repeated. Cancelled in any wait.
+/// at, and only after its intent was taken. Can be repeated. Cancelled in any wait.
 ///
 /// # Errors
-/// When the records cannot be read or written, or `intent` is refused. Nothing is marked then.
-pub(crate) async fn heal(
-    ctx: &Context,
-    known: &Known<'_>,
-    intent: impl AsyncFnMut(EventKind) -> Result<(), PhaseError>,
-) -> Result<Vec<Healed>, PhaseError> {
+/// When the records cannot be read or written, or the intent is refused. Nothing is marked then.
+pub(crate) async fn heal(ctx: &Context, known: &Known<'_>, intents: impl Intents) -> Result<Vec<Healed>, PhaseError> {
     if ctx.info().action == HelmAction::Skip || ctx.info().dry_run {
         return Ok(Vec::new());
     }
-    let healed = watch(ctx, known, intent).await;
+    let healed = watch(ctx, known, intents).await;
     // Whatever became of it: time has passed.
     ctx.forget_observation().await;
     healed
 }
 
 /// Looks at the newest revision until it is not pending, was marked failed, or the lock timeout is over.
-async fn watch(
-    ctx: &Context,
-    known: &Known<'_>,
-    mut intent: impl AsyncFnMut(EventKind) -> Result<(), PhaseError>,
-) -> Result<Vec<Healed>, PhaseError> {
+async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> Result<Vec<Healed>, PhaseError> {
     let begun = Instant::now();
     let mut first_seen: Option<(RevisionMeta, Instant)> = None;
     let mut said: Option<Instant> = None;
@@ -178,7 +224,7 @@ async fn watch(
         });
         let why = match decide(&state, ctx.info().action, false) {
             Decision::Unlock { why, .. } => {
-                if let Some(healed) = unlock(ctx, &newest, &why, &mut intent).await? {
+                if let Some(healed) = unlock(ctx, &newest, &why, &mut intents).await? {
                     // Once per release and run: whatever is pending after this is another operation's.
                     return Ok(vec![healed]);
                 }
@@ -220,7 +266,7 @@ async fn unlock(
     ctx: &Context,
     newest: &RevisionMeta,
     why: &str,
-    intent: &mut impl AsyncFnMut(EventKind) -> Result<(), PhaseError>,
+    intents: &mut impl Intents,
 ) -> Result<Option<Healed>, PhaseError> {
     let driver = ctx.session().driver;
     let record = record_ref(driver, &newest.namespace, &newest.name, newest.revision);
@@ -242,7 +288,7 @@ async fn unlock(
     let description = ctx.redactor().redact(&format!("Pilothouse: this was {}, and {why}", newest.status));
     let patch = record_patch(driver, &mark_failed(&payload, &description)?, RevisionStatus::Failed);
     let release = ctx.release();
-    intent(EventKind::HealStarted { release: release.clone(), what: what.clone(), why: why.to_owned() }).await?;
+    intents.take(EventKind::HealStarted { release: release.clone(), what: what.clone(), why: why.to_owned() }).await?;
     let done = ctx.cluster().merge_patch(&record, &patch, &unchanged).await;
     let error = done.as_ref().err().map(|error| ctx.error_text(error));
     ctx.emitter().emit(EventKind::HealFinished { release, error });

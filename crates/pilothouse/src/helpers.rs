@@ -1,14 +1,16 @@
 //! What a chart's author needs inside a phase.
 
+use crate::changes;
 use crate::context::Context;
 use crate::crds;
 use crate::error::PhaseError;
+use crate::leftovers;
 use crate::safety;
 use crate::stored::{self, NotServed};
 use crate::words;
 use jiff::Timestamp;
 use pilothouse_core::{
-    Class, Finding, ObjectRef, Payload, ReleaseState, RevisionStatus, WaitFor, code, keeps_on_uninstall,
+    Class, Finding, HelmCommand, ObjectRef, Payload, ReleaseState, RevisionStatus, WaitFor, code, keeps_on_uninstall,
     lenient_version, object_ref,
 };
 use pilothouse_helm::UninstallRequest;
@@ -73,8 +75,12 @@ pub async fn uninstall(ctx: &Context) -> Result<(), PhaseError> {
     let deadline = Instant::now() + ctx.remaining();
     let objects = deleted_by_uninstall(ctx).await?;
     refuse(safety::deletion_findings(ctx, &objects).await)?;
+    // Without the record, nothing tells any more whose a hook's object is.
+    leftovers::clear_earlier(ctx).await?;
     ctx.doing("helm uninstall");
-    ctx.helm().uninstall(&UninstallRequest::new(ctx.release(), ctx.remaining()), ctx.cancel()).await?;
+    let request = UninstallRequest::new(ctx.release(), ctx.remaining());
+    let run = ctx.helm().uninstall(&request, ctx.terminate());
+    changes::run_helm(ctx, HelmCommand::Uninstall, String::new(), request.timeout, run).await?;
     ctx.forget_observation().await;
     ctx.doing("waiting until its objects are gone");
     pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| {
@@ -252,7 +258,7 @@ pub async fn resolve(ctx: &Context, objects: &[ObjectRef]) -> Result<Vec<ObjectR
 pub async fn chart_crds(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
     let prepared = ctx.prepared(&Payload::default()).await;
     refuse(prepared.findings.clone())?;
-    Ok(crds::of_chart(&prepared).into_iter().filter_map(object_ref).collect())
+    Ok(crds::of_chart(&prepared).iter().filter_map(object_ref).collect())
 }
 
 fn refuse(findings: Vec<Finding>) -> Result<(), PhaseError> {

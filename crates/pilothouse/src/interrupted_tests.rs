@@ -130,11 +130,11 @@ impl Setting {
     }
 
     async fn heal(&self, known: &Known<'_>) -> Vec<Healed> {
-        heal(&self.world.ctx, known, async |_| Ok(())).await.unwrap()
+        heal(&self.world.ctx, known, |_| Ok(())).await.unwrap()
     }
 
     async fn clear(&self, helm: &HelmProgress) -> Vec<Healed> {
-        leftovers::clear(&self.world.ctx, &Earlier { run: RUN, helm }, async |_| Ok(())).await.unwrap()
+        leftovers::clear(&self.world.ctx, &Earlier { run: RUN, helm }, |_| Ok(())).await.unwrap()
     }
 
     async fn description(&self, revision: u32) -> String {

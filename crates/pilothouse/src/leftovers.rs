@@ -3,7 +3,7 @@
 
 use crate::context::Context;
 use crate::error::PhaseError;
-use crate::heal::{Earlier, Healed};
+use crate::heal::{Before, Earlier, Healed, Intents};
 use crate::stored::{self, NotServed};
 use crate::words;
 use jiff::Timestamp;
@@ -86,19 +86,30 @@ fn left_alone(
     names_other_release(live, release).then_some("another release owns it")
 }
 
+/// Before helm runs: clears what an earlier run has left, if there is one that this run knows of.
+///
+/// # Errors
+/// See [`clear`].
+pub(crate) async fn clear_earlier(ctx: &Context) -> Result<(), PhaseError> {
+    match ctx.before().and_then(Before::earlier) {
+        Some(earlier) => clear(ctx, &earlier, ctx.emitter().clone()).await.map(drop),
+        None => Ok(()),
+    }
+}
+
 /// Deletes the hook objects that the interrupted operation of an earlier run has left and that helm would find in its way,
 /// and waits until they are gone. Returns what was done.
 ///
-/// Writes: deletes objects, each only as it was looked at, and only after `intent` was taken. Can be repeated. Cancelled
+/// Writes: deletes objects, each only as it was looked at, and only after its intent was taken. Can be repeated. Cancelled
 /// between objects and while it waits. To be called while the interrupted revision's record still exists: before an
 /// upgrade, and before an uninstall.
 ///
 /// # Errors
-/// When something cannot be read or deleted, does not go away in time, or `intent` is refused.
+/// When something cannot be read or deleted, does not go away in time, or the intent is refused.
 pub(crate) async fn clear(
     ctx: &Context,
     earlier: &Earlier<'_>,
-    mut intent: impl AsyncFnMut(EventKind) -> Result<(), PhaseError>,
+    mut intents: impl Intents,
 ) -> Result<Vec<Healed>, PhaseError> {
     let revisions = stored::revisions(ctx).await?;
     let interrupted = |revision| (revision, interrupted_events(earlier, revision));
@@ -117,7 +128,7 @@ pub(crate) async fn clear(
             let Some(object) = object_ref(stored) else { continue };
             let leftover = Leftover { revision, earlier, hook, stored };
             for object in stored::complete(ctx, vec![object], NotServed::Skip).await? {
-                healed.extend(leftover.remove(ctx, &object, &mut intent).await?);
+                healed.extend(leftover.remove(ctx, &object, &mut intents).await?);
             }
         }
     }
@@ -138,7 +149,7 @@ impl Leftover<'_> {
         &self,
         ctx: &Context,
         object: &ObjectRef,
-        intent: &mut impl AsyncFnMut(EventKind) -> Result<(), PhaseError>,
+        intents: &mut impl Intents,
     ) -> Result<Option<Healed>, PhaseError> {
         let Some(as_seen) = self.look(ctx, object).await? else { return Ok(None) };
         let what = format!("delete {object}");
@@ -148,7 +159,7 @@ impl Leftover<'_> {
             self.revision.revision,
         );
         let release = ctx.release();
-        intent(EventKind::HealStarted { release: release.clone(), what: what.clone(), why: why.clone() }).await?;
+        intents.take(EventKind::HealStarted { release: release.clone(), what: what.clone(), why: why.clone() }).await?;
         ctx.doing(format!("deleting {object}, a leftover of an interrupted run"));
         let done = self.delete(ctx, object, as_seen).await;
         let error = done.as_ref().err().map(|error| error.chain().join(": "));

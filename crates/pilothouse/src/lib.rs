@@ -6,29 +6,40 @@
 //!
 //! The library never prints, reads the environment, or installs signal handlers: what it needs is in [`SessionConfig`].
 
+mod changes;
 mod chart;
+mod checks;
 mod context;
+mod continuing;
 mod crds;
 mod declared;
 pub mod defaults;
+mod digest;
+mod dispatch;
 mod emitter;
 mod error;
 mod evidence;
-#[cfg_attr(not(test), expect(dead_code, reason = "the run is going to call it"))]
 mod heal;
 pub mod helpers;
+mod history;
 #[cfg(test)]
 mod interrupted_tests;
-#[cfg_attr(not(test), expect(dead_code, reason = "the run is going to call it"))]
+mod journal;
+mod ledger;
 mod leftovers;
 mod lifecycle;
+mod listening;
 mod observe;
 mod offline;
+mod owner;
 mod prepare;
+mod recorder;
 mod remediation;
+mod rendering;
 mod run;
 mod safety;
 mod session;
+mod state;
 mod status;
 mod steps;
 mod stored;
@@ -41,17 +52,22 @@ pub use chart::HelmChart;
 pub use context::Context;
 pub use declared::DeclaredChart;
 pub use error::PhaseError;
+pub use history::{History, HistoryOf, RunDetails, history, run_details};
+pub use journal::{JournalError, RunSummary};
+pub use ledger::StepAnswer;
 pub use offline::Offline;
-pub use run::{run, validate};
+pub use run::{Answer, RunConfig, run, validate};
 pub use session::{Session, SessionConfig, Target};
+pub use state::{Resume, RunError, StateConfig};
 pub use status::{ReleaseStatus, status};
 pub use steps::{Step, StepDescription, built_in};
 
 pub use pilothouse_core::{
     AdoptStep, ApplyStep, ChartInfo, ChartRef, ChartSource, Class, CommandStep, CrdPolicy, Decision, DeleteStep, Event,
-    EventKind, Failure, FailurePolicy, Finding, HelmAction, Namespace, ObjectRef, ObjectStatus, On, Payload,
-    PayloadKey, Phase, Redactor, ReleaseKey, ReleaseOutcome, ReleaseSpec, RestartStep, RunId, RunOutcome, RunVerdict,
-    SetValue, Stack, StepKind, StepSpec, ValueSource, WaitFor, WaitStep, YamlFile,
+    EventKind, Failure, FailurePolicy, Finding, HelmAction, Holder, Namespace, Need, ObjectRef, ObjectStatus, On,
+    Payload, PayloadKey, Phase, Redactor, ReleaseKey, ReleaseOutcome, ReleaseSpec, RestartStep, RunId, RunKind,
+    RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StepKind, StepSpec, StopReason, Until, ValueSource, WaitFor,
+    WaitStep, YamlFile,
 };
 pub use pilothouse_helm::{Helm, HelmClient, HelmConfig};
 pub use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, HelmDriver};

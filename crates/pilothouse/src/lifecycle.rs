@@ -7,7 +7,9 @@ use crate::evidence;
 use crate::remediation;
 use crate::transition::{Ended, Transition, next};
 use crate::words;
-use pilothouse_core::{Decision, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase, ReleaseOutcome};
+use pilothouse_core::{
+    Class, Decision, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase, ReleaseOutcome, code,
+};
 use std::time::{Duration, Instant};
 
 /// Carries a release through its lifecycle and reports every phase as events.
@@ -17,11 +19,30 @@ pub(crate) async fn run<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload
     ctx.emitter().emit(EventKind::ReleaseStarted { release: info.key(), action: info.action });
     let mut outcome = match info.action {
         HelmAction::Skip => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
-        HelmAction::Deploy | HelmAction::Destroy => phases(chart, ctx, payload).await,
+        HelmAction::Deploy | HelmAction::Destroy => match put_in_order(ctx).await {
+            Ok(()) => phases(chart, ctx, payload).await,
+            Err(outcome) => outcome,
+        },
     };
     ctx.emitter().redact_outcome(&mut outcome);
     finished(ctx, &outcome, begun);
     outcome
+}
+
+/// Puts in order what an interrupted run has left, before anything is looked at.
+async fn put_in_order(ctx: &Context) -> Result<(), ReleaseOutcome> {
+    let Some(before) = ctx.before() else { return Ok(()) };
+    match before.heal(ctx).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_interrupted() || ctx.cancel().is_cancelled() => {
+            Err(ReleaseOutcome::Interrupted { phase: Phase::CheckPrerequisites })
+        }
+        Err(error) => {
+            let message = ctx.error_text(&error);
+            let finding = Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), message);
+            Err(ReleaseOutcome::Refused { findings: vec![finding] })
+        }
+    }
 }
 
 fn finished(ctx: &Context, outcome: &ReleaseOutcome, begun: Instant) {
@@ -109,7 +130,7 @@ async fn one_phase<C: HelmChart + ?Sized>(
             let line = if phase == Phase::Exec { so_far.summary.clone() } else { String::new() };
             (Ended::Well, line)
         }
-        Err(error) if error.is_interrupted() || ctx.cancel().is_cancelled() => {
+        Err(error) if error.is_interrupted() || ctx.terminate().is_cancelled() => {
             (Ended::Interrupted, "interrupted".to_owned())
         }
         Err(error) => {

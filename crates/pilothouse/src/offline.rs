@@ -45,14 +45,14 @@ impl Offline {
             return Err(prepared.findings);
         }
         let mut text = String::new();
-        for doc in prepared.rendered {
-            let mut object = doc.object;
+        for doc in prepared.rendering.docs().iter() {
+            let mut object = doc.object.clone();
             if !show_secrets {
                 mask(&mut object);
             }
             let yaml = serde_saphyr::to_string(&object)
                 .map_err(|error| vec![Finding::new(Class::BadInput, code::CHART_TEMPLATE_FAILED, info.key(), error)])?;
-            let source = doc.source.map(|source| format!("# Source: {source}\n")).unwrap_or_default();
+            let source = doc.source.as_ref().map(|source| format!("# Source: {source}\n")).unwrap_or_default();
             text.push_str("---\n");
             text.push_str(&source);
             text.push_str(yaml.trim_end());

@@ -4,16 +4,14 @@
 use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::error::PhaseError;
+use crate::rendering::Rendering;
 use crate::session::Target;
 use crate::steps::steps_of;
 use pilothouse_core::{
     ChartInfo, ChartSource, Class, Finding, HelmAction, KubeVersionFrom, Payload, Phase, Redactor, SetValue,
-    ValueSource, VersionConstraint, check_namespace, check_release_name, code, crd_facts, error_chain,
-    kube_version_fits,
+    ValueSource, VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits,
 };
-use pilothouse_helm::{
-    ChartError, HelmClient, RenderedDoc, ResolvedChart, TemplateRequest, Values, resolve_chart, split_manifests,
-};
+use pilothouse_helm::{ChartError, HelmClient, ResolvedChart, TemplateRequest, Values, resolve_chart};
 use serde_json::Value;
 use std::error::Error;
 use std::fmt::Display;
@@ -27,7 +25,7 @@ pub(crate) struct Prepared {
     /// The chart; `None` when it cannot be resolved, which is among the findings.
     pub(crate) chart: Option<ResolvedChart>,
     /// Everything it renders, hooks and definitions included; empty when it cannot be rendered.
-    pub(crate) rendered: Vec<RenderedDoc>,
+    pub(crate) rendering: Rendering,
     /// What is wrong.
     pub(crate) findings: Vec<Finding>,
 }
@@ -40,7 +38,7 @@ impl Prepared {
 
     /// Whether it defines new kinds, in `crds/` folders or in templates.
     pub(crate) fn brings_kinds(&self) -> bool {
-        self.rendered.iter().any(|doc| crd_facts(&doc.object).is_some())
+        self.rendering.brings_kinds()
     }
 
     fn wrong(&mut self, code: &str, subject: impl Display, message: impl Display) {
@@ -182,8 +180,8 @@ async fn render(
         ..TemplateRequest::new(info.key(), chart.path.clone(), values, timeout)
     };
     match place.helm.template(&request, place.cancel).await {
-        Ok(text) => match split_manifests(&text) {
-            Ok(rendered) => prepared.rendered = rendered,
+        Ok(text) => match Rendering::new(&text) {
+            Ok(rendering) => prepared.rendering = rendering,
             Err(error) => prepared.wrong(code::CHART_TEMPLATE_FAILED, &subject, place.text(&error)),
         },
         // A chart may well require the value that is not known yet; it is rendered again when it is.

@@ -1,9 +1,12 @@
 //! The failure policy: what is done after a failed deploy, once the evidence is safe.
 
+use crate::changes;
 use crate::context::Context;
 use crate::helpers;
 use crate::stored;
-use pilothouse_core::{ChartInfo, Decision, FailurePolicy, HelmAction, NextStep, Phase, RevisionMeta, RevisionStatus};
+use pilothouse_core::{
+    ChartInfo, Decision, FailurePolicy, HelmAction, HelmCommand, NextStep, Phase, RevisionMeta, RevisionStatus,
+};
 use pilothouse_helm::{RollbackRequest, UninstallRequest};
 use tokio_util::sync::CancellationToken;
 
@@ -99,7 +102,8 @@ pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase)
                 max_history: info.max_history,
                 ..RollbackRequest::new(info.key(), revision, ctx.timeout())
             };
-            let done = ctx.helm().rollback(&request, &undisturbed).await;
+            let run = ctx.helm().rollback(&request, &undisturbed);
+            let done = changes::run_helm(ctx, HelmCommand::Rollback, String::new(), request.timeout, run).await;
             (
                 format!("the rollback to revision {revision}"),
                 done.map(|_| NextStep::RolledBack { to_revision: revision }),
@@ -114,7 +118,9 @@ pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase)
                 return left(format!("an uninstall would lose data: {finding}"));
             }
             ctx.doing("uninstalling");
-            let done = ctx.helm().uninstall(&UninstallRequest::new(info.key(), ctx.timeout()), &undisturbed).await;
+            let request = UninstallRequest::new(info.key(), ctx.timeout());
+            let run = ctx.helm().uninstall(&request, &undisturbed);
+            let done = changes::run_helm(ctx, HelmCommand::Uninstall, String::new(), request.timeout, run).await;
             ("the uninstall".to_owned(), done.map(|_| NextStep::Uninstalled))
         }
     };

@@ -1,190 +1,224 @@
-//! A run over several releases: one owner of its state, which numbers and stamps every event.
+//! A run over several releases.
 
 use crate::chart::HelmChart;
+use crate::checks;
 use crate::context::Context;
+use crate::dispatch::{self, Dispatch, not_started};
+use crate::ledger::{Ledger, StepAnswer};
 use crate::lifecycle::{self, millis};
-use crate::prepare;
+use crate::listening::listening;
+use crate::owner::Owner;
 use crate::session::Session;
+use crate::state::{self, Opened, RunError, StateConfig};
 use futures::StreamExt;
-use jiff::Timestamp;
 use pilothouse_core::{
-    Event, EventKind, Finding, HelmAction, Payload, Phase, PlannedRelease, ReleaseOutcome, RunId, RunKind, RunOutcome,
-    code,
+    Class, Event, EventKind, Finding, GraphNode, GraphProblem, Phase, PlannedRelease, ReleaseGraph, ReleaseKey,
+    ReleaseOutcome, RunId, RunKind, RunOutcome, SetPolicy, StopReason, Wait, code,
 };
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 
-/// How many charts are fetched and rendered side by side before the first release begins.
-const SIDE_BY_SIDE: usize = 4;
+/// How a run is to go.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// The stack's name.
+    pub stack: String,
+    /// The run.
+    pub id: RunId,
+    /// What it is for.
+    pub kind: RunKind,
+    /// How many releases are worked on at once, at most; 0 counts as 1.
+    pub concurrency: usize,
+    /// What becomes of the others when a release does not end well.
+    pub failure_policy: SetPolicy,
+    /// Where the journal and the lock are kept. Without it nothing is written down: a run that is killed cannot be
+    /// continued, and nothing keeps a second one away.
+    pub state: Option<StateConfig>,
+}
+
+impl RunConfig {
+    /// A run that applies, one release after another, without journal and lock.
+    pub fn new(stack: impl Into<String>, id: RunId) -> Self {
+        Self {
+            stack: stack.into(),
+            id,
+            kind: RunKind::Apply,
+            concurrency: 1,
+            failure_policy: SetPolicy::default(),
+            state: None,
+        }
+    }
+}
+
+/// What the user says of a step of a release whose end is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The release.
+    pub release: ReleaseKey,
+    /// The step and what became of it.
+    pub step: StepAnswer,
+}
 
 /// Runs only the validate phase of each release, and all of them, whatever becomes of one.
-pub async fn validate(
-    stack: &str,
-    id: RunId,
-    charts: &[Box<dyn HelmChart>],
-    session: &Arc<Session>,
-    on_event: impl FnMut(&Event),
-) -> RunOutcome {
-    owned(stack, id, charts, on_event, |events| async move {
-        let mut releases = Vec::with_capacity(charts.len());
-        for chart in charts {
-            let ctx = Context::new(session.clone(), chart.chart_info(), events.clone());
-            releases.push((ctx.release(), lifecycle::validate_only(chart.as_ref(), &ctx).await));
-        }
-        RunOutcome { releases, stopped: None }
-    })
-    .await
-}
-
-/// Carries the releases through their lifecycles, in this order. Before the first is begun, the charts, files and
-/// values of all are checked: when one is wrong, nothing is changed at all (but for a template that fails where an earlier
-/// release brings kinds: that is known when its turn has come). The first release that does not end well
-/// ends the run, since later ones may stand on it.
 ///
 /// `on_event` sees every event in order, from the task that awaits this.
-pub async fn run(
-    stack: &str,
-    id: RunId,
+pub async fn validate(
+    config: &RunConfig,
     charts: &[Box<dyn HelmChart>],
     session: &Arc<Session>,
     on_event: impl FnMut(&Event),
 ) -> RunOutcome {
-    owned(stack, id, charts, on_event, |events| releases(charts, session, events)).await
-}
-
-/// Does the work of a run while numbering, stamping and handing out its events.
-async fn owned<W: Future<Output = RunOutcome>>(
-    stack: &str,
-    id: RunId,
-    charts: &[Box<dyn HelmChart>],
-    mut on_event: impl FnMut(&Event),
-    work: impl FnOnce(UnboundedSender<EventKind>) -> W,
-) -> RunOutcome {
     let begun = Instant::now();
-    let (to, mut events) = unbounded_channel();
-    let mut seq = 0;
-    let mut stamp = |kind: EventKind| {
-        seq += 1;
-        on_event(&Event { seq, at: Timestamp::now(), kind });
-    };
-    stamp(EventKind::RunStarted {
-        run: id,
-        stack: stack.to_owned(),
-        kind: RunKind::Apply,
-        holder: None,
-        concurrency: 1,
-        releases: charts
-            .iter()
-            .map(|chart| PlannedRelease {
-                release: chart.chart_info().key(),
-                action: chart.chart_info().action,
-                waits_for: Vec::new(),
-            })
-            .collect(),
-    });
-    let work = work(to);
-    tokio::pin!(work);
-    let outcome = loop {
-        tokio::select! {
-            biased;
-            Some(kind) = events.recv() => stamp(kind),
-            outcome = &mut work => break outcome,
-        }
-    };
-    while let Ok(kind) = events.try_recv() {
-        stamp(kind);
-    }
-    stamp(EventKind::RunFinished { verdict: outcome.verdict(), elapsed_ms: millis(begun.elapsed()) });
+    let (to, mut messages) = unbounded_channel();
+    let mut owner = Owner::new(on_event);
+    owner.happened(started(config, RunKind::Validate, charts, &vec![Vec::new(); charts.len()]));
+    let contexts: Vec<Context> =
+        charts.iter().map(|chart| Context::new(session.clone(), chart.chart_info(), to.clone())).collect();
+    let work = charts
+        .iter()
+        .zip(&contexts)
+        .map(|(chart, ctx)| async move { (ctx.release(), lifecycle::validate_only(chart.as_ref(), ctx).await) });
+    let work = futures::stream::iter(work).buffered(config.concurrency.max(1)).collect();
+    let releases = listening(work, &mut owner, &mut messages).await;
+    let outcome = RunOutcome { releases, stopped: None };
+    owner.happened(EventKind::RunFinished { verdict: outcome.verdict(), elapsed_ms: millis(begun.elapsed()) });
     outcome
 }
 
-async fn releases(
+/// Carries releases through their lifecycles: each begins the moment the releases it waits for are done, at most
+/// [`RunConfig::concurrency`] at once. Releases that are destroyed go the other way through the graph.
+///
+/// Before the first is begun, the graph and the charts, files and values of all are checked: when one is wrong, nothing is
+/// changed at all (but for a template that fails where a needed release brings kinds: that is known when its turn has
+/// come). Then the stack's lock is taken and what an earlier run has left unfinished is continued. Everything that
+/// changes the cluster is written down before it begins and when it has ended.
+///
+/// `on_event` sees every event in order, from the task that awaits this. When the returned future is dropped, everything
+/// it has started is killed; the next run continues.
+///
+/// # Errors
+/// When the run cannot begin: the lock is another run's, or the journal cannot be read or written.
+pub async fn run(
+    config: &RunConfig,
     charts: &[Box<dyn HelmChart>],
     session: &Arc<Session>,
-    events: UnboundedSender<EventKind>,
-) -> RunOutcome {
-    let contexts: Vec<Context> =
-        charts.iter().map(|chart| Context::new(session.clone(), chart.chart_info(), events.clone())).collect();
-    if let Some(outcome) = wrong_input(charts, &contexts, &events).await {
-        return outcome;
+    on_event: impl FnMut(&Event),
+) -> Result<RunOutcome, RunError> {
+    let begun = Instant::now();
+    let (to, mut messages) = unbounded_channel();
+    let mut owner = Owner::new(on_event);
+    let graph = match ReleaseGraph::new(charts.iter().map(|chart| GraphNode::from(chart.chart_info()))) {
+        Ok(graph) => graph,
+        Err(problems) => return Ok(wrong_graph(&problems, charts)),
+    };
+    let waits = graph.waits();
+    owner.happened(started(config, config.kind, charts, &waits));
+    let mut contexts: Vec<Context> =
+        charts.iter().map(|chart| Context::new(session.clone(), chart.chart_info(), to.clone())).collect();
+    let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| stands_on(&graph, node)).collect();
+    let checks = checks::wrong_input(charts, &contexts, &stands_on, config.concurrency);
+    let findings = listening(checks, &mut owner, &mut messages).await;
+    if let Some(outcome) = not_begun(&contexts, findings, &mut owner) {
+        owner.happened(EventKind::RunFinished { verdict: outcome.verdict(), elapsed_ms: millis(begun.elapsed()) });
+        return Ok(outcome);
     }
-    let mut releases = Vec::with_capacity(charts.len());
-    let mut stopped_by = None;
-    for (chart, ctx) in charts.iter().zip(&contexts) {
-        let key = chart.chart_info().key();
-        let outcome = match &stopped_by {
-            Some(reason) => not_started(ctx, String::clone(reason), &events),
-            None => chart.run(ctx, &mut Payload::default()).await,
-        };
-        if stopped_by.is_none() {
-            stopped_by = stops(&key, &outcome);
+    let dry = charts.iter().all(|chart| chart.chart_info().dry_run);
+    let opened = match config.state.as_ref().filter(|_| !dry) {
+        Some(state) => Some(state::open(config, state, session, &mut owner, &to, &mut messages).await?),
+        None => None,
+    };
+    if let Some(opened) = &opened {
+        let answers = config.state.as_ref().map(|state| state.answers.as_slice()).unwrap_or_default();
+        for ctx in &mut contexts {
+            let ledger = Ledger::new(opened.earlier(ctx.info()), answers_for(answers, &ctx.release()));
+            let before = opened.before(&ctx.release());
+            ctx.join(config.id, ledger, before);
         }
-        releases.push((key, outcome));
     }
-    RunOutcome { releases, stopped: None }
+    let work = Dispatch {
+        charts,
+        contexts: &contexts,
+        waits,
+        concurrency: config.concurrency,
+        policy: config.failure_policy,
+        session,
+        lock: opened.as_ref().map(Opened::lock),
+    };
+    let outcome = dispatch::dispatch(work, &mut owner, &mut messages).await;
+    owner.happened(EventKind::RunFinished { verdict: outcome.verdict(), elapsed_ms: millis(begun.elapsed()) });
+    drop(contexts);
+    state::close(opened, owner).await;
+    Ok(outcome)
 }
 
-/// Checks charts, files and values of all releases; gives the run's outcome if something is wrong with any.
-async fn wrong_input(
-    charts: &[Box<dyn HelmChart>],
-    contexts: &[Context],
-    events: &UnboundedSender<EventKind>,
-) -> Option<RunOutcome> {
-    let checks = charts.iter().zip(contexts).map(|(chart, ctx)| async move {
-        match chart.chart_info().action {
-            HelmAction::Skip => Vec::new(),
-            HelmAction::Deploy | HelmAction::Destroy => prepare::input_findings(chart.as_ref(), ctx).await,
-        }
+/// The releases that one needs, directly or through others.
+fn stands_on(graph: &ReleaseGraph, node: usize) -> Vec<usize> {
+    let only: Vec<bool> = (0..graph.len()).map(|other| other == node).collect();
+    let reached = graph.with_needs(&only);
+    (0..graph.len()).filter(|&other| other != node && reached[other]).collect()
+}
+
+/// What the user says of steps of this release.
+fn answers_for(answers: &[Answer], release: &ReleaseKey) -> Vec<StepAnswer> {
+    answers.iter().filter(|answer| answer.release == *release).map(|answer| answer.step.clone()).collect()
+}
+
+fn started(config: &RunConfig, kind: RunKind, charts: &[Box<dyn HelmChart>], waits: &[Vec<Wait>]) -> EventKind {
+    let key = |node: usize| charts[node].chart_info().key();
+    let releases = charts.iter().zip(waits).map(|(chart, waits)| PlannedRelease {
+        release: chart.chart_info().key(),
+        action: chart.chart_info().action,
+        waits_for: waits.iter().map(|wait| key(wait.on)).collect(),
     });
-    let mut findings: Vec<Vec<Finding>> = futures::stream::iter(checks).buffered(SIDE_BY_SIDE).collect().await;
-    let mut kinds_will_come = false;
-    for ((chart, ctx), findings) in charts.iter().zip(contexts).zip(&mut findings) {
-        if kinds_will_come {
-            // The template may ask for just these kinds; it is rendered again when its turn has come.
-            findings.retain(|finding| finding.code != code::CHART_TEMPLATE_FAILED);
-        }
-        kinds_will_come |=
-            chart.chart_info().action == HelmAction::Deploy && ctx.prepared(&Payload::default()).await.brings_kinds();
+    EventKind::RunStarted {
+        run: config.id,
+        stack: config.stack.clone(),
+        kind,
+        holder: config.state.as_ref().map(|state| state.holder.clone()),
+        concurrency: config.concurrency.max(1),
+        releases: releases.collect(),
     }
+}
+
+/// The outcome of a run that is not begun: something is wrong with the input of a release, or the user stopped it.
+fn not_begun<F: FnMut(&Event)>(
+    contexts: &[Context],
+    findings: Vec<Vec<Finding>>,
+    owner: &mut Owner<F>,
+) -> Option<RunOutcome> {
     if contexts.iter().any(|ctx| ctx.cancel().is_cancelled()) {
         let phase = Phase::CheckPrerequisites;
-        let interrupted = contexts.iter().map(|ctx| (ctx.release(), ReleaseOutcome::Interrupted { phase }));
-        return Some(RunOutcome { releases: interrupted.collect(), stopped: None });
+        let releases = contexts.iter().map(|ctx| (ctx.release(), ReleaseOutcome::Interrupted { phase })).collect();
+        return Some(RunOutcome { releases, stopped: Some(StopReason::User) });
     }
     if findings.iter().all(Vec::is_empty) {
         return None;
     }
-    let releases = charts.iter().zip(contexts).zip(findings);
-    let releases = releases.map(|((chart, ctx), findings)| {
-        let key = chart.chart_info().key();
-        let outcome = if findings.is_empty() {
-            not_started(ctx, "the input of another release is wrong".to_owned(), events)
-        } else {
-            let mut outcome = ReleaseOutcome::Refused { findings };
-            ctx.emitter().redact_outcome(&mut outcome);
-            let finished = EventKind::ReleaseFinished { release: key.clone(), outcome: outcome.clone(), elapsed_ms: 0 };
-            let _ = events.send(finished);
-            outcome
-        };
-        (key, outcome)
+    let releases = contexts.iter().zip(findings).map(|(ctx, findings)| {
+        let release = ctx.release();
+        if findings.is_empty() {
+            let reason = "the input of another release is wrong".to_owned();
+            return (release.clone(), not_started(release, reason, None, owner));
+        }
+        let mut outcome = ReleaseOutcome::Refused { findings };
+        ctx.emitter().redact_outcome(&mut outcome);
+        owner.happened(EventKind::ReleaseFinished {
+            release: release.clone(),
+            outcome: outcome.clone(),
+            elapsed_ms: 0,
+        });
+        (release, outcome)
     });
     Some(RunOutcome { releases: releases.collect(), stopped: None })
 }
 
-fn not_started(ctx: &Context, reason: String, events: &UnboundedSender<EventKind>) -> ReleaseOutcome {
-    let outcome = ReleaseOutcome::NotStarted { reason, blocked_by: None };
-    let finished = EventKind::ReleaseFinished { release: ctx.release(), outcome: outcome.clone(), elapsed_ms: 0 };
-    let _ = events.send(finished);
-    outcome
-}
-
-/// Why no further release is begun after this one, if so.
-fn stops(key: &pilothouse_core::ReleaseKey, outcome: &ReleaseOutcome) -> Option<String> {
-    match outcome {
-        ReleaseOutcome::Done { .. } | ReleaseOutcome::Skipped { .. } | ReleaseOutcome::NotStarted { .. } => None,
-        ReleaseOutcome::Interrupted { .. } => Some("the run was interrupted".to_owned()),
-        ReleaseOutcome::Failed(_) => Some(format!("{key} failed")),
-        ReleaseOutcome::Refused { .. } => Some(format!("{key} was refused")),
-    }
+/// The outcome of a run whose releases do not fit together.
+fn wrong_graph(problems: &[GraphProblem], charts: &[Box<dyn HelmChart>]) -> RunOutcome {
+    let finding =
+        |problem: &GraphProblem| Finding::new(Class::BadInput, code::GRAPH_INVALID, "the graph of releases", problem);
+    let findings: Vec<Finding> = problems.iter().map(finding).collect();
+    let releases =
+        charts.iter().map(|chart| (chart.chart_info().key(), ReleaseOutcome::Refused { findings: findings.clone() }));
+    RunOutcome { releases: releases.collect(), stopped: None }
 }

@@ -6,7 +6,7 @@ use pilothouse_kube::{ClusterClient, ClusterError, HelmDriver};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -19,8 +19,10 @@ pub struct SessionConfig {
     pub helm: Arc<dyn HelmClient>,
     /// Where helm keeps its records.
     pub driver: HelmDriver,
-    /// Fires when the user stops the run.
+    /// Fires when nothing new is to be begun: what runs goes on to a safe point, what only waits or reads ends.
     pub cancel: CancellationToken,
+    /// Fires when what runs is to end too: helm and the programs of steps get SIGTERM.
+    pub terminate: CancellationToken,
     /// The secrets known from the start.
     pub redactor: Redactor,
     /// A folder for charts that are fetched.
@@ -37,15 +39,17 @@ pub struct Session {
     pub(crate) helm: Arc<dyn HelmClient>,
     pub(crate) driver: HelmDriver,
     pub(crate) cancel: CancellationToken,
+    pub(crate) terminate: CancellationToken,
     pub(crate) redactor: Redactor,
     pub(crate) chart_cache: PathBuf,
     pub(crate) command_env: BTreeMap<OsString, OsString>,
     pub(crate) grace: Duration,
     kube_version: OnceCell<String>,
+    target: Mutex<Arc<Target>>,
 }
 
 /// What a chart is rendered for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {
     /// The cluster's version, as `v1.36.2`.
     pub kube_version: String,
@@ -56,9 +60,22 @@ pub struct Target {
 impl Session {
     /// A session over these clients.
     pub fn new(config: SessionConfig) -> Arc<Self> {
-        let SessionConfig { cluster, helm, driver, cancel, redactor, chart_cache, command_env, grace } = config;
+        let SessionConfig { cluster, helm, driver, cancel, terminate, redactor, chart_cache, command_env, grace } =
+            config;
         let kube_version = OnceCell::new();
-        Arc::new(Self { cluster, helm, driver, cancel, redactor, chart_cache, command_env, grace, kube_version })
+        Arc::new(Self {
+            cluster,
+            helm,
+            driver,
+            cancel,
+            terminate,
+            redactor,
+            chart_cache,
+            command_env,
+            grace,
+            kube_version,
+            target: Mutex::default(),
+        })
     }
 
     /// What it stands on, in one line: `Kubernetes v1.36.2, helm 4.2.4`. The cluster is named once it was asked.
@@ -74,9 +91,15 @@ impl Session {
     ///
     /// # Errors
     /// When the cluster does not answer.
-    pub async fn target(&self) -> Result<Target, ClusterError> {
+    pub async fn target(&self) -> Result<Arc<Target>, ClusterError> {
         let version = self.kube_version.get_or_try_init(|| async { Ok(self.cluster.version().await?.git_version) });
         let (kube_version, api_versions) = tokio::join!(version, self.cluster.api_versions());
-        Ok(Target { kube_version: kube_version?.clone(), api_versions: api_versions? })
+        let target = Target { kube_version: kube_version?.clone(), api_versions: api_versions? };
+        // Every release keeps the one it was rendered for: they share it.
+        let mut known = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        if **known != target {
+            *known = Arc::new(target);
+        }
+        Ok(known.clone())
     }
 }

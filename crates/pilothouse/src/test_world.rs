@@ -1,5 +1,8 @@
 //! A cluster and a helm in memory, and a context over them.
 
+use crate::emitter::Message;
+use crate::error::PhaseError;
+use crate::heal::Intents;
 use crate::{ChartInfo, Context, HelmDriver, Redactor, Session, SessionConfig};
 use pilothouse_core::{EventKind, HelmCommand, HelmProgress, ReleaseKey, RunId};
 use pilothouse_helm::HelmClient;
@@ -22,7 +25,7 @@ pub(crate) const OTHER: RunId = RunId(Uuid::from_u128(8));
 pub(crate) struct World {
     pub(crate) ctx: Context,
     pub(crate) cancel: CancellationToken,
-    pub(crate) events: UnboundedReceiver<EventKind>,
+    pub(crate) events: UnboundedReceiver<Message>,
 }
 
 /// A context for `default/demo` with a timeout of five minutes, if `change` leaves it so.
@@ -38,6 +41,7 @@ pub(crate) fn over(
         helm,
         driver,
         cancel: cancel.clone(),
+        terminate: cancel.clone(),
         redactor: Redactor::new(["hunter22"]),
         chart_cache: "/nonexistent".into(),
         command_env: BTreeMap::new(),
@@ -58,7 +62,7 @@ impl World {
     /// All that was emitted so far, as JSON without what is the same everywhere.
     pub(crate) fn told(&mut self) -> Vec<Value> {
         let mut told = Vec::new();
-        while let Ok(event) = self.events.try_recv() {
+        while let Ok(Message::Happened(event)) = self.events.try_recv() {
             let mut event = serde_json::to_value(event).unwrap();
             event.as_object_mut().unwrap().retain(|key, _| key != "release" && key != "phase");
             told.push(event);
@@ -89,5 +93,13 @@ pub(crate) fn begun(command: HelmCommand, revision_before: u32) -> HelmProgress 
         started_at: "2026-11-21T08:00:00Z".parse().unwrap(),
         timeout_ms: 100_000,
         ended: None,
+    }
+}
+
+/// Closures that note intents, or refuse them.
+#[async_trait::async_trait]
+impl<F: FnMut(EventKind) -> Result<(), PhaseError> + Send> Intents for F {
+    async fn take(&mut self, intent: EventKind) -> Result<(), PhaseError> {
+        self(intent)
     }
 }

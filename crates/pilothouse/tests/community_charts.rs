@@ -16,7 +16,7 @@ mod prometheus_operator;
 use aws_vpc_cni::AwsVpcCni;
 use pilothouse::{
     ChartInfo, ChartRef, Cluster, ClusterClient, CrdPolicy, Helm, HelmAction, HelmChart, HelmClient, HelmConfig,
-    HelmDriver, Namespace, ObjectRef, Redactor, ReleaseOutcome, RunId, Session, SessionConfig, SetValue,
+    HelmDriver, Namespace, ObjectRef, Redactor, ReleaseOutcome, RunConfig, RunId, Session, SessionConfig, SetValue,
 };
 use pilothouse_helm::TestRequest;
 use pilothouse_kube::{ApplyOptions, ListQuery};
@@ -60,6 +60,7 @@ async fn world(tool: Tool) -> World {
         helm: helm.clone(),
         driver: HelmDriver::Secret,
         cancel: CancellationToken::new(),
+        terminate: CancellationToken::new(),
         redactor: Redactor::default(),
         chart_cache: folder.path().join("charts"),
         command_env: std::env::vars_os().collect(),
@@ -72,10 +73,12 @@ impl World {
     async fn run(&self, chart: impl HelmChart + 'static) -> ReleaseOutcome {
         let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(chart)];
         // A session renders for a target it asks once; kinds come and go between the runs of a test.
-        let outcome = pilothouse::run("test", RunId(uuid::Uuid::now_v7()), &charts, &self.session, |event| {
-            eprintln!("{}", serde_json::to_string(event).unwrap());
-        })
-        .await;
+        let outcome =
+            pilothouse::run(&RunConfig::new("test", RunId(uuid::Uuid::now_v7())), &charts, &self.session, |event| {
+                eprintln!("{}", serde_json::to_string(event).unwrap());
+            })
+            .await
+            .unwrap();
         outcome.releases.into_iter().next().unwrap().1
     }
 

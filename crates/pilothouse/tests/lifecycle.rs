@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use pilothouse::{
     ChartInfo, ChartRef, Context, EventKind, FailurePolicy, Finding, HelmAction, HelmChart, HelmDriver, Namespace,
-    Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, RunId, RunOutcome, RunVerdict, Session,
-    SessionConfig, Step, StepDescription, defaults,
+    Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, RunConfig, RunId, RunOutcome, RunVerdict,
+    Session, SessionConfig, SetPolicy, Step, StepDescription, defaults,
 };
 use pilothouse_core::{Class, NextStep, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};
@@ -41,6 +41,7 @@ fn session(cluster: &Arc<FakeCluster>, helm: &Arc<FakeHelm>, cancel: &Cancellati
         helm: helm.clone(),
         driver: HelmDriver::Secret,
         cancel: cancel.clone(),
+        terminate: cancel.clone(),
         redactor: Redactor::default(),
         chart_cache: std::env::temp_dir(),
         command_env: std::env::vars_os().collect(),
@@ -101,11 +102,12 @@ async fn run(world: &World, charts: Vec<Chart>) -> (RunOutcome, Vec<EventKind>) 
     let charts: Vec<Box<dyn HelmChart>> = charts.into_iter().map(|chart| Box::new(chart) as _).collect();
     let mut events = Vec::new();
     let id = RunId(uuid::Uuid::nil());
-    let outcome = pilothouse::run("test", id, &charts, &world.session, |event| {
+    let outcome = pilothouse::run(&RunConfig::new("test", id), &charts, &world.session, |event| {
         assert_eq!(event.seq, events.len() as u64 + 1);
         events.push(event.kind.clone());
     })
-    .await;
+    .await
+    .unwrap();
     (outcome, events)
 }
 
@@ -176,7 +178,8 @@ async fn what_is_installed_already_is_left_alone_with_all_its_steps() {
 async fn a_release_that_is_not_installed_is_not_valid() {
     let world = world();
     let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(Chart::new(&world, &[]))];
-    let outcome = pilothouse::validate("test", RunId(uuid::Uuid::nil()), &charts, &world.session, |_| {}).await;
+    let outcome =
+        pilothouse::validate(&RunConfig::new("test", RunId(uuid::Uuid::nil())), &charts, &world.session, |_| {}).await;
     let ReleaseOutcome::Failed(failure) = &outcome.releases[0].1 else { panic!("{outcome:?}") };
     assert_eq!(failure.error, ["the release is not installed"]);
 }
@@ -208,7 +211,8 @@ async fn the_policy_never_deletes_data_without_consent() {
         info.wait = false;
     });
     let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(chart)];
-    let outcome = pilothouse::run("test", RunId(uuid::Uuid::nil()), &charts, &session, |_| {}).await;
+    let outcome =
+        pilothouse::run(&RunConfig::new("test", RunId(uuid::Uuid::nil())), &charts, &session, |_| {}).await.unwrap();
     let ReleaseOutcome::Failed(failure) = &outcome.releases[0].1 else { panic!("{outcome:?}") };
     let why =
         "an uninstall would lose data: PersistentVolumeClaim default/precious: deleting it may delete the data on it";
@@ -316,16 +320,68 @@ async fn wrong_input_in_the_last_release_leaves_the_first_untouched() {
     assert_eq!((noted(&world), revisions(&world)), (vec![], vec![]));
 }
 
+fn named(world: &World, name: &str, needs: &[&str], fails_in: &[Phase]) -> Chart {
+    Chart::new(world, fails_in).with(|info| {
+        info.name = name.to_owned();
+        info.needs = needs.iter().map(|&need| need.into()).collect();
+    })
+}
+
+fn not_started(reason: &str, blocked_by: Option<&str>) -> ReleaseOutcome {
+    let blocked_by = blocked_by.map(|name| ReleaseKey::new("default", name));
+    ReleaseOutcome::NotStarted { reason: reason.to_owned(), blocked_by }
+}
+
 #[tokio::test]
-async fn nothing_is_begun_after_a_failure() {
+async fn only_what_needs_a_failed_release_is_not_begun_and_names_the_first_cause() {
     let world = world();
-    let later = Chart::new(&world, &[]).with(|info| info.name = "later".to_owned());
-    let (outcome, _) = run(&world, vec![Chart::new(&world, &[Phase::PreExec]), later]).await;
+    let charts = vec![
+        named(&world, "last", &["middle"], &[]),
+        named(&world, "middle", &["broken"], &[]),
+        named(&world, "broken", &[], &[Phase::PreExec]),
+        named(&world, "independent", &[], &[]),
+    ];
+    let (outcome, _) = run(&world, charts).await;
     assert_eq!(outcome.verdict(), RunVerdict::Failed);
-    assert_eq!(
-        outcome.releases[1].1,
-        ReleaseOutcome::NotStarted { reason: "default/demo failed".to_owned(), blocked_by: None }
-    );
+    let because = not_started("it needs default/broken, which failed", Some("broken"));
+    assert_eq!((&outcome.releases[0].1, &outcome.releases[1].1), (&because, &because));
+    assert!(matches!(outcome.releases[3].1, ReleaseOutcome::Done { .. }));
+}
+
+#[tokio::test]
+async fn a_run_that_fails_fast_begins_nothing_after_a_failure() {
+    let world = world();
+    let charts = vec![named(&world, "broken", &[], &[Phase::PreExec]), named(&world, "independent", &[], &[])];
+    let charts: Vec<Box<dyn HelmChart>> = charts.into_iter().map(|chart| Box::new(chart) as _).collect();
+    let config = RunConfig { failure_policy: SetPolicy::FailFast, ..RunConfig::new("test", RunId(uuid::Uuid::nil())) };
+    let outcome = pilothouse::run(&config, &charts, &world.session, |_| {}).await.unwrap();
+    let reason = "default/broken did not end well, and the run is to fail fast";
+    assert_eq!(outcome.releases[1].1, not_started(reason, None));
+}
+
+#[tokio::test]
+async fn what_is_destroyed_goes_before_what_it_needs() {
+    let world = world();
+    let destroyed = |chart: Chart| chart.with(|info| info.action = HelmAction::Destroy);
+    let charts = vec![destroyed(named(&world, "base", &[], &[])), destroyed(named(&world, "top", &["base"], &[]))];
+    let (_, events) = run(&world, charts).await;
+    let begun: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            EventKind::ReleaseStarted { release, .. } => Some(release.name.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(begun, ["top", "base"]);
+}
+
+#[tokio::test]
+async fn needs_that_form_a_cycle_are_refused_before_anything_is_looked_at() {
+    let world = world();
+    let charts = vec![named(&world, "a", &["b"], &[]), named(&world, "b", &["a"], &[])];
+    let (outcome, _) = run(&world, charts).await;
+    assert_eq!(outcome.verdict(), RunVerdict::BadInput);
+    assert!(world.cluster.failures.calls().is_empty() && world.helm.failures.calls().is_empty());
 }
 
 #[tokio::test]
@@ -387,7 +443,9 @@ async fn an_overridden_check_adds_to_the_default_one() {
             .with(|info| info.create_namespace = false),
     );
     let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(chart)];
-    let outcome = pilothouse::run("test", RunId(uuid::Uuid::nil()), &charts, &world.session, |_| {}).await;
+    let outcome = pilothouse::run(&RunConfig::new("test", RunId(uuid::Uuid::nil())), &charts, &world.session, |_| {})
+        .await
+        .unwrap();
     let ReleaseOutcome::Refused { findings } = &outcome.releases[0].1 else { panic!("{outcome:?}") };
     let codes: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
     assert_eq!(codes, ["NAMESPACE_MISSING", "OWN"]);

@@ -7,6 +7,8 @@
 //! * dies with its parent, also when the parent is killed with SIGKILL (`PR_SET_PDEATHSIG`, Linux);
 //! * is always reaped, and what is left of its group when it ends is killed.
 //!
+//! [`ProcessIdentity`] tells a process from every other, so that it can be proven gone.
+//!
 //! ```
 //! use pilothouse_process::{run, Ended, Limits, Spawn};
 //! use std::time::Duration;
@@ -24,10 +26,14 @@
 
 mod child;
 mod guard;
+mod identity;
+mod kill_self;
 mod run;
 mod spawn;
 
 pub use child::Child;
+pub use identity::{InvalidIdentity, ProcessIdentity};
+pub use kill_self::kill_self;
 pub use run::{Captured, Ended, Finished, Limits, run};
 pub use rustix::process::Signal;
 pub use spawn::{Sink, Spawn, SpawnError};

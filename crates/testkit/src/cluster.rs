@@ -12,15 +12,27 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A cluster in memory that serves a handful of kinds. Objects are what was put in; nothing happens to them by itself.
-/// Each write gives an object a new `resourceVersion`, and each new object a `uid`. Every call can be made to fail.
+/// A cluster in memory that serves a handful of kinds. Objects are what was put in; nothing happens to them by itself,
+/// but that every object has a `metadata.uid` and every write changes its `metadata.resourceVersion`. Every call can be
+/// made to fail or disturbed.
 #[derive(Default)]
 pub struct FakeCluster {
     objects: Mutex<BTreeMap<Key, Value>>,
     writes: AtomicU64,
+    disturbances: Mutex<BTreeMap<usize, Disturbance>>,
     before: Mutex<Vec<(String, Interference)>>,
     /// The calls, and which of them fails.
     pub failures: Failures,
+}
+
+/// What happens to a call other than that it fails.
+pub enum Disturbance {
+    /// It is done, and the answer is lost: it fails all the same.
+    LoseAnswer,
+    /// It is not done, and never answered.
+    Hang,
+    /// Something else happens in the cluster just before it is done.
+    Before(Box<dyn FnOnce(&FakeCluster) + Send>),
 }
 
 type Key = (String, Option<String>, String);
@@ -33,24 +45,21 @@ impl FakeCluster {
     ///
     /// # Panics
     /// When the object has no kind or name.
-    pub fn put(&self, mut object: Value) {
+    pub fn put(&self, object: Value) {
         let key = key(&object_ref(&object).unwrap_or_else(|| panic!("an object without kind or name: {object}")));
-        self.written(&mut object);
-        self.lock().insert(key, object);
+        let mut objects = self.lock();
+        let uid = objects.get(&key).map(|before| before["metadata"]["uid"].clone());
+        objects.insert(key, self.written(object, uid));
+    }
+
+    /// Disturbs the call number `nth`, counted as by [`Failures::fail_at`].
+    pub fn disturb_at(&self, nth: usize, disturbance: Disturbance) {
+        self.disturbances.lock().unwrap_or_else(PoisonError::into_inner).insert(nth, disturbance);
     }
 
     /// Lets somebody else do something right before the next call that begins so (`patch Secret`).
     pub fn before(&self, call: impl Into<String>, interference: impl FnOnce(&Self) + Send + 'static) {
         self.before.lock().unwrap_or_else(PoisonError::into_inner).push((call.into(), Box::new(interference)));
-    }
-
-    /// What the server adds to an object that is written.
-    fn written(&self, object: &mut Value) {
-        let number = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
-        object["metadata"]["resourceVersion"] = json!(number.to_string());
-        if object["metadata"]["uid"].is_null() {
-            object["metadata"]["uid"] = json!(format!("uid-{number}"));
-        }
     }
 
     fn interfere(&self, call: &str) {
@@ -77,22 +86,42 @@ impl FakeCluster {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn call(&self, what: String) -> Result<(), ClusterError> {
+    /// Notes a call. Gives the failure to be told after it was done, if any.
+    async fn call(&self, what: String) -> Result<Option<ClusterError>, ClusterError> {
         self.interfere(&what);
+        let failed = |message: &str| ClusterError::Api { status: 500, what: what.clone(), message: message.to_owned() };
         if self.failures.hit(what.clone()) {
-            return Err(ClusterError::Api { status: 500, what, message: "made to fail".to_owned() });
+            return Err(failed("made to fail"));
         }
-        Ok(())
+        let nth = self.failures.calls().len();
+        let disturbance = self.disturbances.lock().unwrap_or_else(PoisonError::into_inner).remove(&nth);
+        match disturbance {
+            None => Ok(None),
+            Some(Disturbance::LoseAnswer) => Ok(Some(failed("its answer was lost"))),
+            Some(Disturbance::Hang) => std::future::pending().await,
+            Some(Disturbance::Before(happens)) => {
+                happens(self);
+                Ok(None)
+            }
+        }
+    }
+
+    /// An object after a write: with its former `uid` or a new one, and with a new `resourceVersion`.
+    fn written(&self, mut object: Value, uid: Option<Value>) -> Value {
+        let version = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        object["metadata"]["uid"] = uid.unwrap_or_else(|| json!(format!("uid-{version}")));
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        object
     }
 }
 
-/// Whether the object is as the precondition wants it.
-fn holds(precondition: &Precondition, object: &ObjectRef, live: &Value) -> Result<(), ClusterError> {
-    let metadata = &live["metadata"];
-    let pairs = [(&precondition.uid, "uid"), (&precondition.resource_version, "resourceVersion")];
-    for (wanted, key) in pairs {
-        if wanted.as_ref().is_some_and(|wanted| metadata[key] != **wanted) {
-            let message = "the object has been modified".to_owned();
+/// Whether a change may be made to an object.
+fn check(object: &ObjectRef, live: &Value, precondition: &Precondition) -> Result<(), ClusterError> {
+    for (field, wanted) in [("uid", &precondition.uid), ("resourceVersion", &precondition.resource_version)] {
+        if let Some(wanted) = wanted
+            && live["metadata"][field] != wanted.as_str()
+        {
+            let message = format!("its {field} is not {wanted}");
             return Err(ClusterError::Conflict { object: object.clone(), message });
         }
     }
@@ -142,12 +171,12 @@ fn resource(group: &str, kind: &str, plural: &str, short: &str, namespaced: bool
 #[async_trait]
 impl ClusterClient for FakeCluster {
     async fn version(&self) -> Result<ServerVersion, ClusterError> {
-        self.call("version".to_owned())?;
+        self.call("version".to_owned()).await?;
         Ok(ServerVersion { git_version: "v1.36.2".to_owned(), major: "1".to_owned(), minor: "36".to_owned() })
     }
 
     async fn discovery(&self, _fresh: bool) -> Result<Arc<Discovery>, ClusterError> {
-        self.call("discovery".to_owned())?;
+        self.call("discovery".to_owned()).await?;
         Ok(Arc::new(Discovery::new(vec![
             resource("", "ConfigMap", "configmaps", "cm", true),
             resource("", "Secret", "secrets", "", true),
@@ -155,18 +184,19 @@ impl ClusterClient for FakeCluster {
             resource("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
             resource("batch", "Job", "jobs", "", true),
             resource("apps", "Deployment", "deployments", "deploy", true),
+            resource("coordination.k8s.io", "Lease", "leases", "", true),
             resource("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", "crd", false),
             resource("example.com", "Widget", "widgets", "", true),
         ])))
     }
 
     async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
-        self.call(format!("get {object}"))?;
+        self.call(format!("get {object}")).await?;
         Ok(self.lock().get(&key(object)).cloned())
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError> {
-        self.call(format!("list {}", query.kind))?;
+        self.call(format!("list {}", query.kind)).await?;
         let objects = self.lock();
         let fits = |(key, object): &(&Key, &Value)| {
             key.0 == query.kind
@@ -183,13 +213,26 @@ impl ClusterClient for FakeCluster {
 
     async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Value, ClusterError> {
         let mut named = object_ref(object).ok_or(ClusterError::Unnamed { lacks: "metadata.name" })?;
-        self.call(format!("apply {named}"))?;
+        let lost = self.call(format!("apply {named}")).await?;
         named.namespace = named.namespace.or_else(|| options.default_namespace.clone());
         let mut objects = self.lock();
         let live = objects.entry(key(&named)).or_insert_with(|| json!({}));
+        let uid = live.pointer("/metadata/uid").cloned();
         merge(live, object);
-        self.written(live);
-        Ok(live.clone())
+        *live = self.written(live.take(), uid);
+        lost.map_or_else(|| Ok(live.clone()), Err)
+    }
+
+    async fn create(&self, object: &Value) -> Result<Value, ClusterError> {
+        let named = object_ref(object).ok_or(ClusterError::Unnamed { lacks: "metadata.name" })?;
+        let lost = self.call(format!("create {named}")).await?;
+        let mut objects = self.lock();
+        if objects.contains_key(&key(&named)) {
+            return Err(ClusterError::Conflict { object: named, message: "already exists".to_owned() });
+        }
+        let created = self.written(object.clone(), None);
+        objects.insert(key(&named), created.clone());
+        lost.map_or(Ok(created), Err)
     }
 
     async fn merge_patch(
@@ -198,13 +241,14 @@ impl ClusterClient for FakeCluster {
         patch: &Value,
         precondition: &Precondition,
     ) -> Result<Value, ClusterError> {
-        self.call(format!("patch {object}"))?;
+        let lost = self.call(format!("patch {object}")).await?;
         let mut objects = self.lock();
         let live = objects.get_mut(&key(object)).ok_or_else(|| ClusterError::NotFound { object: object.clone() })?;
-        holds(precondition, object, live)?;
+        check(object, live, precondition)?;
+        let uid = live.pointer("/metadata/uid").cloned();
         merge(live, patch);
-        self.written(live);
-        Ok(live.clone())
+        *live = self.written(live.take(), uid);
+        lost.map_or_else(|| Ok(live.clone()), Err)
     }
 
     async fn delete(
@@ -213,23 +257,28 @@ impl ClusterClient for FakeCluster {
         precondition: &Precondition,
         _propagation: Propagation,
     ) -> Result<bool, ClusterError> {
-        self.call(format!("delete {object}"))?;
+        let lost = self.call(format!("delete {object}")).await?;
         let mut objects = self.lock();
-        if let Some(live) = objects.get(&key(object)) {
-            holds(precondition, object, live)?;
-        }
-        Ok(objects.remove(&key(object)).is_some())
+        let Some(live) = objects.get(&key(object)) else { return Ok(false) };
+        check(object, live, precondition)?;
+        objects.remove(&key(object));
+        lost.map_or(Ok(true), Err)
     }
 
     async fn create_namespace(&self, name: &str) -> Result<bool, ClusterError> {
-        self.call(format!("create Namespace {name}"))?;
+        let lost = self.call(format!("create Namespace {name}")).await?;
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         let key = ("Namespace".to_owned(), None, name.to_owned());
-        Ok(self.lock().insert(key, namespace).is_none())
+        let mut objects = self.lock();
+        if objects.contains_key(&key) {
+            return Ok(false);
+        }
+        objects.insert(key, self.written(namespace, None));
+        lost.map_or(Ok(true), Err)
     }
 
     async fn pod_log_tail(&self, log: &LogQuery) -> Result<String, ClusterError> {
-        self.call(format!("log {}/{}", log.namespace, log.pod))?;
+        self.call(format!("log {}/{}", log.namespace, log.pod)).await?;
         Ok(String::new())
     }
 }

@@ -8,7 +8,7 @@ mod helm;
 mod tools;
 
 pub use charts::{community_chart, fixture_chart, not_run, repository};
-pub use cluster::FakeCluster;
+pub use cluster::{Disturbance, FakeCluster};
 pub use fail::Failures;
 pub use helm::{FakeHelm, record_secret, release_secret};
 pub use tools::{SharedPlane, helm, obtain};

@@ -4,10 +4,11 @@ use crate::args;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::select;
 use crate::settings::Settings;
 use crate::stack;
-use pilothouse::{DeclaredChart, HelmChart};
-use pilothouse_core::Stack;
+use pilothouse::{DeclaredChart, HelmChart, Resume};
+use pilothouse_core::{RunKind, Stack};
 use tokio_util::sync::CancellationToken;
 
 /// Carries every release of the stack through its lifecycle.
@@ -17,6 +18,7 @@ pub(crate) async fn apply(
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.on.stack.stack, settings)?;
+    select::select(&mut stack, &args.on.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
     for release in &mut stack.releases {
         release.info.dry_run |= args.dry_run;
@@ -25,7 +27,16 @@ pub(crate) async fn apply(
     let charts = charts(&stack);
     run::confirm(settings, args.yes || args.dry_run, &charts, &connect::named(&place), cancel).await?;
     let session = connect::session(settings, place, &stack, cancel).await?;
-    let outcome = run::run(settings, Run { stack: &stack, charts, session: &session }).await;
+    let run = Run {
+        stack: &stack,
+        charts,
+        session: &session,
+        kind: RunKind::Apply,
+        flags: &args.run,
+        resume: Resume::IfUnfinished,
+        journals: settings.runs(),
+    };
+    let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())
 }
 

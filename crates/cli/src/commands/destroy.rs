@@ -4,25 +4,37 @@ use crate::args;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::select;
 use crate::settings::Settings;
 use crate::stack;
-use pilothouse::{DeclaredChart, HelmChart};
+use pilothouse::{DeclaredChart, HelmChart, Resume};
+use pilothouse_core::RunKind;
 use tokio_util::sync::CancellationToken;
 
-/// Destroys every release of the stack, the last one of the file first.
+/// Destroys every release of the stack, each before those it needs.
 pub(crate) async fn destroy(
     settings: &Settings,
     args: args::Destroy,
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.on.stack.stack, settings)?;
+    select::select(&mut stack, &args.on.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
     let place = connect::users(settings, &args.on.connection).await?;
-    let declared = stack.releases.iter().rev().cloned().map(DeclaredChart::new);
+    let declared = stack.releases.iter().cloned().map(DeclaredChart::new);
     let charts: Vec<Box<dyn HelmChart>> =
         declared.map(|chart| Box::new(chart.destroyed()) as Box<dyn HelmChart>).collect();
     run::confirm(settings, args.yes, &charts, &connect::named(&place), cancel).await?;
     let session = connect::session(settings, place, &stack, cancel).await?;
-    let outcome = run::run(settings, Run { stack: &stack, charts, session: &session }).await;
+    let run = Run {
+        stack: &stack,
+        charts,
+        session: &session,
+        kind: RunKind::Destroy,
+        flags: &args.run,
+        resume: Resume::IfUnfinished,
+        journals: settings.runs(),
+    };
+    let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())
 }

@@ -1,14 +1,17 @@
 //! `pilothouse rehearse`
 
-use crate::args;
+use crate::args::{self, RunFlags};
 use crate::commands::apply::charts;
 use crate::commands::plane::{self, config};
 use crate::commands::run::{self, Run};
 use crate::connect::{self, Place};
 use crate::exit::{CommandError, Exit};
 use crate::printer::{self, FAINT, paint};
+use crate::select;
 use crate::settings::Settings;
 use crate::stack;
+use pilothouse::Resume;
+use pilothouse_core::{RunKind, Stack};
 use pilothouse_kube::ConnectOptions;
 use pilothouse_plane::Plane;
 use pilothouse_plane::provision::Tool;
@@ -28,6 +31,7 @@ pub(crate) async fn rehearse(
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.stack.stack, settings)?;
+    select::select(&mut stack, &args.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
     let helm = if args.helm_major == "3" { Tool::Helm3 } else { Tool::Helm4 };
     let mut tools = Tool::PLANE.to_vec();
@@ -39,7 +43,7 @@ pub(crate) async fn rehearse(
         (None, None) => return Err(CommandError::input("no helm was obtained")),
     };
     if args.keep {
-        return keep(settings, &stack, helm, cancel).await;
+        return keep(settings, &stack, &args.run, helm, cancel).await;
     }
     let started = plane::Starting::new(settings, "starting a control plane");
     let plane = tokio::select! {
@@ -49,7 +53,7 @@ pub(crate) async fn rehearse(
     let plane = plane.map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
     started.done(&format!("control plane Kubernetes at {}", plane.url()));
     let there = Place { connection: ConnectOptions::kubeconfig(plane.kubeconfig()), helm };
-    let result = rehearsed(settings, &stack, there, cancel).await;
+    let result = rehearsed(settings, &stack, &args.run, there, cancel).await;
     let broken = plane.check();
     plane.stop().await;
     let exit = result?;
@@ -62,12 +66,25 @@ pub(crate) async fn rehearse(
 
 async fn rehearsed(
     settings: &Settings,
-    stack: &pilothouse_core::Stack,
+    stack: &Stack,
+    flags: &RunFlags,
     place: Place,
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
     let session = connect::session(settings, place, stack, cancel).await?;
-    let outcome = run::run(settings, Run { stack, charts: charts(stack), session: &session }).await;
+    // What is kept of a rehearsal goes with it.
+    let journals = tempfile::tempdir()
+        .map_err(|error| CommandError::new(Exit::Failed, format!("cannot make a temporary folder: {error}")))?;
+    let run = Run {
+        stack,
+        charts: charts(stack),
+        session: &session,
+        kind: RunKind::Apply,
+        flags,
+        resume: Resume::IfUnfinished,
+        journals: journals.path().to_owned(),
+    };
+    let outcome = run::run(settings, run).await?;
     if settings.human() {
         printer::out(format!("\n{}", paint(FAINT, NOT_EXERCISED)));
     }
@@ -77,14 +94,15 @@ async fn rehearsed(
 /// As a rehearsal, but on a control plane that stays.
 async fn keep(
     settings: &Settings,
-    stack: &pilothouse_core::Stack,
+    stack: &Stack,
+    flags: &RunFlags,
     helm: std::path::PathBuf,
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
     let name = format!("rehearsal-{}", stack.name);
     let up = plane::up(settings, &name, 2, false).await?;
     let place = Place { connection: ConnectOptions::kubeconfig(&up.kubeconfig), helm };
-    let exit = rehearsed(settings, stack, place, cancel).await?;
+    let exit = rehearsed(settings, stack, flags, place, cancel).await?;
     if settings.human() {
         printer::out(format!("\nThe control plane stays. Reach it: export KUBECONFIG={}", up.kubeconfig.display()));
         printer::out(format!("Stop it:  pilothouse plane down {name}"));

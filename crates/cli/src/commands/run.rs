@@ -1,12 +1,15 @@
 //! What apply, destroy, validate and rehearse have in common: a run with its report.
 
+use crate::args;
 use crate::exit::{CommandError, Exit};
+use crate::holder::holder;
 use crate::printer::{self, FAINT, STRONG, paint};
 use crate::report::{Lines, Live, summary};
 use crate::settings::Settings;
-use pilothouse::{HelmChart, Session};
-use pilothouse_core::{Event, EventKind, HelmAction, RunId, RunOutcome, Stack};
+use pilothouse::{Answer, HelmChart, Resume, RunConfig, RunError, Session, StateConfig, StepAnswer};
+use pilothouse_core::{Event, EventKind, HelmAction, Phase, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
 use serde_json::json;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -16,24 +19,116 @@ pub(crate) struct Run<'a> {
     pub(crate) stack: &'a Stack,
     pub(crate) charts: Vec<Box<dyn HelmChart>>,
     pub(crate) session: &'a Arc<Session>,
+    pub(crate) kind: RunKind,
+    pub(crate) flags: &'a args::RunFlags,
+    pub(crate) resume: Resume,
+    /// The folder for the journals of all stacks and clusters.
+    pub(crate) journals: PathBuf,
+}
+
+impl Run<'_> {
+    fn config(&self, settings: &Settings) -> Result<RunConfig, CommandError> {
+        let id = RunId(Uuid::now_v7());
+        let policy = match (self.flags.fail_fast, self.flags.keep_going) {
+            (true, _) => SetPolicy::FailFast,
+            (_, true) => SetPolicy::KeepGoing,
+            (false, false) => self.stack.failure_policy,
+        };
+        let mut answers = Vec::new();
+        for (texts, done) in [(&self.flags.step_done, true), (&self.flags.step_again, false)] {
+            for text in texts {
+                answers.push(answer(text, done)?);
+            }
+        }
+        Ok(RunConfig {
+            kind: self.kind,
+            concurrency: self.flags.concurrency.map_or_else(default_concurrency, usize::from),
+            failure_policy: policy,
+            state: Some(StateConfig {
+                namespace: self.stack.state_namespace.clone(),
+                folder: self.journals.clone(),
+                holder: holder(settings, id),
+                lock_timeout: self.flags.lock_timeout.unsigned_abs(),
+                resume: self.resume,
+                answers,
+                kill_at: self.flags.kill_at,
+            }),
+            ..RunConfig::new(&self.stack.name, id)
+        })
+    }
+}
+
+/// Twice as many releases as there are cores, since most of the time of a release is waiting; but never few, and not so
+/// many that helm's memory matters.
+fn default_concurrency() -> usize {
+    std::thread::available_parallelism().map_or(4, |cores| (2 * cores.get()).clamp(4, 16))
+}
+
+/// Reads `namespace/name:phase:number`, as findings name a step.
+fn answer(text: &str, done: bool) -> Result<Answer, CommandError> {
+    let parsed = || {
+        let (rest, number) = text.rsplit_once(':')?;
+        let (release, phase) = rest.rsplit_once(':')?;
+        let (namespace, name) = release.split_once('/')?;
+        let phase = Phase::ALL.into_iter().find(|known| known.name() == phase)?;
+        let index = number.parse::<usize>().ok()?.checked_sub(1)?;
+        Some(Answer { release: ReleaseKey::new(namespace, name), step: StepAnswer { phase, index, done } })
+    };
+    parsed().ok_or_else(|| {
+        CommandError::input(format!("`{text}` does not name a step"))
+            .hint("write namespace/name:phase:number, as the finding names it")
+    })
 }
 
 /// Runs and reports: lines as it goes, then what became of each release; or one JSON document at the end.
-pub(crate) async fn run(settings: &Settings, run: Run<'_>) -> RunOutcome {
+pub(crate) async fn run(settings: &Settings, run: Run<'_>) -> Result<RunOutcome, CommandError> {
+    let config = run.config(settings)?;
     let mut report = Report::new(settings);
     report.begin(&run);
-    let id = RunId(Uuid::now_v7());
-    let outcome = pilothouse::run(&run.stack.name, id, &run.charts, run.session, |event| report.see(event)).await;
-    report.finish(&outcome);
-    outcome
+    let outcome = pilothouse::run(&config, &run.charts, run.session, |event| report.see(event)).await;
+    match outcome {
+        Ok(outcome) => {
+            report.finish(&outcome);
+            Ok(outcome)
+        }
+        Err(error) => {
+            report.clear();
+            Err(not_begun(&error))
+        }
+    }
+}
+
+/// Why a run could not begin, with what to do about it.
+fn not_begun(error: &RunError) -> CommandError {
+    let (exit, hint) = match error {
+        RunError::Locked { .. } => (
+            Exit::Failed,
+            Some(
+                "wait for it, or give it longer with --lock-timeout; a lock whose holder is dead is taken over by itself",
+            ),
+        ),
+        RunError::Lock(_) => (
+            Exit::Failed,
+            Some("the lock is a Lease in the stack's state_namespace: it must be possible to get, create and patch it"),
+        ),
+        RunError::Journal(_) => (Exit::Failed, None),
+        RunError::NothingToResume { .. } => (Exit::BadInput, Some("`pilothouse history` lists the runs of the stack")),
+        RunError::Interrupted => (Exit::Interrupted, None),
+    };
+    let mut error = CommandError::from_error(exit, error);
+    error.hint = hint.map(str::to_owned);
+    error
 }
 
 /// Runs only the validate phase of every release, and reports in the same way.
 pub(crate) async fn validate(settings: &Settings, run: Run<'_>) -> RunOutcome {
     let mut report = Report::new(settings);
     report.begin(&run);
-    let id = RunId(Uuid::now_v7());
-    let outcome = pilothouse::validate(&run.stack.name, id, &run.charts, run.session, |event| report.see(event)).await;
+    let config = RunConfig {
+        concurrency: run.flags.concurrency.map_or_else(default_concurrency, usize::from),
+        ..RunConfig::new(&run.stack.name, RunId(Uuid::now_v7()))
+    };
+    let outcome = pilothouse::validate(&config, &run.charts, run.session, |event| report.see(event)).await;
     report.finish(&outcome);
     outcome
 }
@@ -84,8 +179,12 @@ impl Report {
         }
     }
 
-    fn finish(&self, outcome: &RunOutcome) {
+    fn clear(&self) {
         self.live.clear();
+    }
+
+    fn finish(&self, outcome: &RunOutcome) {
+        self.clear();
         if self.human {
             for line in summary(outcome, self.elapsed_ms) {
                 printer::out(line);

@@ -4,6 +4,7 @@ use crate::args;
 use crate::connect;
 use crate::exit::{CommandError, Exit};
 use crate::printer::{self, BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::{ReleaseStatus, status as release_status};
@@ -16,7 +17,8 @@ pub(crate) async fn status(
     args: args::OnCluster,
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
-    let stack = stack::load(&args.stack.stack, settings)?;
+    let mut stack = stack::load(&args.stack.stack, settings)?;
+    select::select(&mut stack, &args.select)?;
     let place = connect::users(settings, &args.connection).await?;
     let session = connect::session(settings, place, &stack, cancel).await?;
     let mut statuses = Vec::new();

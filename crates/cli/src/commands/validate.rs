@@ -5,8 +5,11 @@ use crate::commands::apply::charts;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::select;
 use crate::settings::Settings;
 use crate::stack;
+use pilothouse::Resume;
+use pilothouse_core::RunKind;
 use tokio_util::sync::CancellationToken;
 
 /// Runs only the validate phase of every release. Changes nothing.
@@ -15,9 +18,19 @@ pub(crate) async fn validate(
     args: args::OnCluster,
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
-    let stack = stack::load(&args.stack.stack, settings)?;
+    let mut stack = stack::load(&args.stack.stack, settings)?;
+    select::select(&mut stack, &args.select)?;
     let place = connect::users(settings, &args.connection).await?;
     let session = connect::session(settings, place, &stack, cancel).await?;
-    let outcome = run::validate(settings, Run { stack: &stack, charts: charts(&stack), session: &session }).await;
+    let run = Run {
+        stack: &stack,
+        charts: charts(&stack),
+        session: &session,
+        kind: RunKind::Validate,
+        flags: &args::RunFlags::default(),
+        resume: Resume::IfUnfinished,
+        journals: settings.runs(),
+    };
+    let outcome = run::validate(settings, run).await;
     Ok(outcome.verdict().into())
 }

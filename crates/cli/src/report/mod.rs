@@ -1,11 +1,14 @@
 //! What people see of a run: projections of its events.
 
+pub(crate) mod graph;
+mod history;
 mod lines;
 mod live;
 mod outcome;
 mod provision;
 mod text;
 
+pub(crate) use history::{run, runs};
 pub(crate) use lines::Lines;
 pub(crate) use live::Live;
 pub(crate) use outcome::summary;

@@ -36,7 +36,7 @@ fn counts(outcome: &RunOutcome, elapsed_ms: u64) -> String {
     format!("{} in {}", paint(style, counts.join(", ")), duration(elapsed_ms))
 }
 
-fn details(release: &ReleaseKey, outcome: &ReleaseOutcome) -> Vec<String> {
+pub(super) fn details(release: &ReleaseKey, outcome: &ReleaseOutcome) -> Vec<String> {
     match outcome {
         ReleaseOutcome::Done { .. } | ReleaseOutcome::Skipped { .. } => Vec::new(),
         ReleaseOutcome::Refused { findings } => refused(release, findings),
@@ -98,7 +98,7 @@ fn failed(release: &ReleaseKey, failure: &Failure) -> Vec<String> {
 }
 
 /// Text of several lines, the first behind `first`, the others behind `rest`.
-fn indented(first: &str, text: &str, rest: &str) -> Vec<String> {
+pub(super) fn indented(first: &str, text: &str, rest: &str) -> Vec<String> {
     let mut lines = text.lines();
     let mut shown = vec![format!("{first}{}", lines.next().unwrap_or_default())];
     shown.extend(lines.map(|line| format!("{rest}{line}")));

@@ -48,6 +48,57 @@ fn render_of_an_unknown_release() {
 }
 
 #[test]
+fn render_of_selected_releases() {
+    let world = World::with_stack(STACK);
+    let kinds = |args: &[&str]| {
+        let all = [&["render"], args].concat();
+        let shown = world.transcript(&mut world.program(&all));
+        shown.lines().filter_map(|line| line.strip_prefix("kind: ").map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&["--only", "demo/d*"]), ["PersistentVolumeClaim"]);
+    let both = ["--only", "data", "--only", "*/node-agent"];
+    assert_eq!(kinds(&both), kinds(&[]));
+}
+
+/// The charts are not looked at.
+const GRAPH: &str = "\
+version: 1
+name: shop
+defaults: { namespace: shop }
+releases:
+  - { name: web, chart: { path: none }, needs: [api, { release: cache, until: deployed }], labels: { team: front } }
+  - { name: api, chart: { path: none }, needs: [db], labels: { team: back } }
+  - { name: db, chart: { path: none }, labels: { team: back } }
+  - { name: cache, chart: { path: none }, enabled: has(env.CACHE) }
+";
+
+#[test]
+fn graph_of_a_stack() {
+    let world = World::with_stack(GRAPH);
+    insta::assert_snapshot!(world.transcript(world.program(&["graph"]).env("CACHE", "1")));
+}
+
+#[test]
+fn graph_of_selected_releases() {
+    let world = World::with_stack(GRAPH);
+    let args = ["graph", "-l", "team=back,!tier", "--only", "a*", "--with-needs", "--format", "dot"];
+    insta::assert_snapshot!(world.transcript(&mut world.program(&args)));
+}
+
+#[test]
+fn graph_as_json() {
+    let world = World::with_stack(GRAPH);
+    let args = ["graph", "--only", "cache", "--with-dependants", "--output", "json"];
+    insta::assert_snapshot!(world.transcript(world.program(&args).env_remove("CACHE")));
+}
+
+#[test]
+fn graph_of_a_selection_that_is_none() {
+    let world = World::with_stack(GRAPH);
+    insta::assert_snapshot!(world.transcript(&mut world.program(&["graph", "-l", "team in (a, b)"])));
+}
+
+#[test]
 fn no_stack_file() {
     let world = World::new();
     insta::assert_snapshot!(world.transcript(&mut world.program(&["lint"])));

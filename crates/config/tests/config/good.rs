@@ -2,10 +2,12 @@
 
 use crate::support::{read, release, show};
 use pilothouse_config::{Problem, SourceMap, load};
-use pilothouse_core::{ChartSource, FailurePolicy, Phase, ReleaseKey, SetValue, StepKind, ValueSource, YamlFile};
+use pilothouse_core::{
+    ChartSource, FailurePolicy, HelmAction, Need, Phase, ReleaseKey, SetValue, StepKind, ValueSource, YamlFile,
+};
 use rstest::rstest;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Every key of every mapping, each with something else than its default.
@@ -65,6 +67,29 @@ fn versions_arrive_as_written(#[case] written: &str, #[case] expected: &str) {
 fn sensitive_values(#[case] written: &str) {
     let stack = read(&release(&format!("values: [{{ key: a, {written} }}]"))).unwrap().stack;
     assert_eq!(stack.releases[0].info.values, [SetValue::sensitive("a", "hunter22")]);
+}
+
+#[rstest]
+#[case("true", HelmAction::Deploy)]
+#[case("false", HelmAction::Skip)]
+#[case("env.DB_PASSWORD == 'hunter22'", HelmAction::Deploy)]
+#[case("has(env.NOT_THERE) && env.NOT_THERE == 'x'", HelmAction::Skip)]
+#[case("\"release.namespace + '/' + release.name == 'default/web' ? false : true\"", HelmAction::Skip)]
+#[case("release.labels.tier == 'web'\nlabels: { tier: web }", HelmAction::Deploy)]
+#[case("true\naction: destroy", HelmAction::Destroy)]
+#[case("false\naction: destroy", HelmAction::Skip)]
+fn what_is_not_enabled_is_skipped(#[case] enabled: &str, #[case] expected: HelmAction) {
+    let stack = read(&release(&format!("enabled: {enabled}"))).unwrap().stack;
+    assert_eq!(stack.releases[0].info.action, expected);
+}
+
+/// A release may need one that comes later in the file, by its name or with its namespace, up to a stage.
+#[test]
+fn needs_in_any_order() {
+    let lines = "needs: [api, { release: data/db }, { release: cache, until: deployed }]";
+    let others = "  - { name: api, chart: { path: a } }\n  - { name: db, namespace: data, chart: { path: a } }\n  - { name: cache, chart: { path: a } }\n";
+    let stack = read(&format!("{}{others}", release(lines))).unwrap().stack;
+    assert_eq!(stack.releases[0].info.needs, [Need::new("api"), Need::new("data/db"), Need::new("cache").deployed()]);
 }
 
 #[test]
@@ -150,8 +175,8 @@ fn a_problem_found_later_can_be_shown_at_its_place() {
 fn the_quickstart_loads() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/quickstart");
     let text = std::fs::read_to_string(folder.join("pilothouse.yaml")).unwrap();
-    let loaded =
-        load(&text, "pilothouse.yaml", &folder, &|_| None).unwrap_or_else(|problems| panic!("{}", show(&problems)));
+    let loaded = load(&text, "pilothouse.yaml", &folder, &BTreeMap::new())
+        .unwrap_or_else(|problems| panic!("{}", show(&problems)));
     assert!(loaded.warnings.is_empty(), "{}", show(&loaded.warnings));
     let mut phases = BTreeSet::new();
     for release in &loaded.stack.releases {
@@ -178,7 +203,7 @@ fn the_examples_load() {
     assert!(!files.is_empty());
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
-        let loaded = load(&text, &file.display().to_string(), &examples, &|_| None)
+        let loaded = load(&text, &file.display().to_string(), &examples, &BTreeMap::new())
             .unwrap_or_else(|problems| panic!("{}", show(&problems)));
         assert!(loaded.warnings.is_empty(), "{}", show(&loaded.warnings));
     }

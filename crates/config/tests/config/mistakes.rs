@@ -26,8 +26,14 @@ use rstest::rstest;
 #[case::unknown_need(
     "version: 1\nname: demo\nreleases:\n  - { name: web, chart: { path: a } }\n  - { name: api, chart: { path: a }, needs: [wen] }\n"
 )]
-#[case::later_need(
-    "version: 1\nname: demo\nreleases:\n  - { name: web, chart: { path: a }, needs: [api] }\n  - { name: api, chart: { path: a } }\n"
+#[case::cycle(
+    "version: 1\nname: demo\nreleases:\n  - { name: web, chart: { path: a }, needs: [api] }\n  - { name: api, chart: { path: a }, needs: [web, { release: db, until: deployed }] }\n  - { name: db, chart: { path: a }, needs: [default/api] }\n"
+)]
+#[case::everything_about_needs(
+    "version: 1\nname: demo\nreleases:\n  - { name: web, chart: { path: a }, needs: [old, nope, apps/ap] }\n  - { name: api, namespace: apps, chart: { path: a }, needs: [web, api] }\n  - { name: old, chart: { path: a }, action: destroy, needs: [web] }\n  - { name: web, chart: { path: b } }\n"
+)]
+#[case::set_keys(
+    "version: 1\nname: demo\nfailure_policy: stop\nstate_namespace: My_State\nreleases: [{ name: a, chart: { path: a } }]\n"
 )]
 #[case::ambiguous_need(
     "version: 1\nname: demo\nreleases:\n  - { name: web, namespace: a, chart: { path: a } }\n  - { name: web, namespace: b, chart: { path: a } }\n  - { name: api, chart: { path: a }, needs: [web] }\n"
@@ -60,6 +66,15 @@ fn of_a_file(#[case] text: &str) {
 #[case::choices("on_failure: rolback\ncrds: always\naction: delete")]
 #[case::namespace("namespace: Kube_System")]
 #[case::self_need("needs: [web]")]
+#[case::needs(
+    "needs:\n  - { release: web, until: ready }\n  - { until: deployed }\n  - [a]\n  - { releases: a }\n  - ~"
+)]
+#[case::disabled("disabled: true")]
+#[case::enabled_as_a_list("enabled: [true]")]
+#[case::enabled_as_a_number("enabled: 1")]
+#[case::enabled_with_syntax_error("enabled: env.REGION = 'eu'")]
+#[case::enabled_gives_text("enabled: env.DB_PASSWORD")]
+#[case::enabled_without_variable("enabled: env.REGION == 'eu'")]
 #[case::breaking_version("last_breaking_version_requiring_restart: 19.0")]
 #[case::consent("consent: [data, persistentvolumeclaim/data]")]
 #[case::env("values:\n  - { key: a, from_env: NOT_THERE }")]

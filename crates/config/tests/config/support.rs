@@ -2,12 +2,13 @@
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use pilothouse_config::{Loaded, Problems, load};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Loads a text as `pilothouse.yaml` of the folder `stack`; the environment has `DB_PASSWORD` only.
 pub(crate) fn read(text: &str) -> Result<Loaded, Problems> {
-    let lookup = |name: &str| (name == "DB_PASSWORD").then(|| "hunter22".to_owned());
-    load(text, "pilothouse.yaml", Path::new("stack"), &lookup)
+    let environment = BTreeMap::from([("DB_PASSWORD".to_owned(), "hunter22".to_owned())]);
+    load(text, "pilothouse.yaml", Path::new("stack"), &environment)
 }
 
 /// What the program's report shows, without colours.

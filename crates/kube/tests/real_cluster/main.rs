@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod evidence;
+mod lease;
 mod objects;
 mod ownership;
 mod records;
@@ -31,6 +32,7 @@ async fn on_a_real_control_plane() {
         objects::writing_and_reading(cluster),
         objects::a_new_definition_is_found(cluster),
         records::of_releases(cluster),
+        lease::of_one_and_the_next(cluster),
         waiting::for_a_workload(cluster),
         waiting::for_an_end(cluster),
         evidence::of_a_broken_deployment(cluster),

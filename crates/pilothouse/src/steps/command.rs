@@ -42,7 +42,7 @@ impl Step for Command {
             spawn = spawn.cwd(cwd);
         }
         let limits = Limits { timeout: Duration::from_secs(self.0.timeout_in_seconds), grace: ctx.session().grace };
-        let done = run(spawn, limits, ctx.cancel()).await?;
+        let done = run(spawn, limits, ctx.terminate()).await?;
         if done.ended == Ended::Cancelled {
             return Err(PhaseError::Interrupted);
         }

@@ -9,6 +9,7 @@ mod wait;
 
 use crate::chart::HelmChart;
 use crate::context::Context;
+use crate::digest;
 use crate::error::PhaseError;
 use async_trait::async_trait;
 use pilothouse_core::{Finding, ObjectRef, On, Payload, Phase, StepKind, StepSpec};
@@ -23,6 +24,12 @@ pub trait Step: Send + Sync {
     /// What is wrong with what the step was given, without a look at the cluster: a file that is missing.
     async fn check_input(&self) -> Vec<Finding> {
         Vec::new()
+    }
+
+    /// SHA-256, in hex, of everything the step is given. What an earlier run has done counts only if it is the same. By
+    /// default: of what [`describe`](Self::describe) tells.
+    async fn digest(&self) -> String {
+        digest::of(&format!("{:?}", self.describe()))
     }
 
     /// Read-only, during `check_prerequisites`: why the cluster's state does not let it run.
@@ -70,7 +77,7 @@ pub fn built_in(spec: &StepSpec) -> Arc<dyn Step> {
         StepKind::Command(step) => Arc::new(command::Command(step.clone())),
         StepKind::Restart(step) => Arc::new(restart::Restart(step.clone())),
     };
-    Arc::new(BuiltIn { name: spec.name.clone(), on: spec.on, inner })
+    Arc::new(BuiltIn { spec: spec.clone(), inner })
 }
 
 /// The steps of a phase that run for the chart's action.
@@ -83,16 +90,15 @@ pub(crate) fn steps_of<C: HelmChart + ?Sized>(chart: &C, phase: Phase) -> Vec<Ar
 
 /// A step of the stack file, with the name the user gave it and the action it is for.
 struct BuiltIn {
-    name: Option<String>,
-    on: On,
+    spec: StepSpec,
     inner: Arc<dyn Step>,
 }
 
 #[async_trait]
 impl Step for BuiltIn {
     fn describe(&self) -> StepDescription {
-        let mut description = StepDescription { on: self.on, ..self.inner.describe() };
-        if let Some(name) = &self.name {
+        let mut description = StepDescription { on: self.spec.on, ..self.inner.describe() };
+        if let Some(name) = &self.spec.name {
             description.text.clone_from(name);
         }
         description
@@ -100,6 +106,18 @@ impl Step for BuiltIn {
 
     async fn check_input(&self) -> Vec<Finding> {
         self.inner.check_input().await
+    }
+
+    async fn digest(&self) -> String {
+        let files = match &self.spec.kind {
+            StepKind::Apply(step) => step.files.as_slice(),
+            StepKind::Adopt(_)
+            | StepKind::Delete(_)
+            | StepKind::Wait(_)
+            | StepKind::Command(_)
+            | StepKind::Restart(_) => &[],
+        };
+        digest::with_files(&format!("{:?}", self.spec.kind), files).await
     }
 
     async fn check(&self, ctx: &Context) -> Vec<Finding> {

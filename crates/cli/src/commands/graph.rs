@@ -1,0 +1,26 @@
+//! `pilothouse graph`
+
+use crate::args::{self, GraphFormat};
+use crate::exit::{CommandError, Exit};
+use crate::printer;
+use crate::report::graph as draw;
+use crate::select;
+use crate::settings::Settings;
+use crate::stack;
+
+/// Prints what waits for what in a run over the stack. Looks at nothing but the stack file.
+pub(crate) fn graph(settings: &Settings, args: &args::Graph) -> Result<Exit, CommandError> {
+    let mut stack = stack::load(&args.stack.stack, settings)?;
+    select::select(&mut stack, &args.select)?;
+    let graph = select::graph(&stack)?;
+    if !settings.human() {
+        printer::json(&draw::json(&stack.name, &graph));
+        return Ok(Exit::Done);
+    }
+    printer::out(match args.format {
+        GraphFormat::Text => draw::text(&stack.name, &graph),
+        GraphFormat::Mermaid => draw::mermaid(&graph),
+        GraphFormat::Dot => draw::dot(&stack.name, &graph),
+    });
+    Ok(Exit::Done)
+}

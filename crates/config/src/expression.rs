@@ -1,0 +1,283 @@
+//! Conditions in the stack file: expressions in CEL, the Common Expression Language (<https://cel.dev>).
+//!
+//! What is evaluated is bounded before it is evaluated: its length, how deep it is nested, and that no loop is in a
+//! loop. Values are never part of an error, since the environment holds secrets.
+
+use cel::common::ast::{EntryExpr, Expr};
+use cel::parser::PrattParser;
+use cel::{Context, ExecutionError, IdedExpr, ParseErrors, Value};
+use pilothouse_core::ChartInfo;
+use std::collections::{BTreeMap, HashMap};
+
+/// The most bytes of an expression.
+pub(crate) const MAX_BYTES: usize = 4096;
+/// How deep an expression may be nested: each level takes room on the stack.
+const MAX_DEPTH: u16 = 32;
+
+/// What is wrong with an expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExpressionError {
+    /// In a sentence about the expression: `it …`, `there …`.
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+impl ExpressionError {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Tells whether the condition `source` holds for a release. It sees `env`, and `release` with `name`, `namespace` and
+/// `labels`.
+pub(crate) fn holds(source: &str, env: &BTreeMap<String, String>, info: &ChartInfo) -> Result<bool, ExpressionError> {
+    let expression = parse(source)?;
+    let mut context = Context::default();
+    context.add_variable_from_value("env", texts(env));
+    let release: HashMap<String, Value> = [
+        ("name", Value::from(info.name.as_str())),
+        ("namespace", Value::from(info.namespace.as_str())),
+        ("labels", Value::from(texts(&info.labels))),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into();
+    context.add_variable_from_value("release", release);
+    match context.resolve(&expression) {
+        Ok(Value::Bool(holds)) => Ok(holds),
+        Ok(other) => Err(ExpressionError::new(format!("it gives a {}, not true or false", other.type_of()))
+            .help("compare it with something, for example `env.REGION == 'eu'`")),
+        Err(error) => Err(explained(&error, source)),
+    }
+}
+
+fn texts(map: &BTreeMap<String, String>) -> HashMap<String, String> {
+    map.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn parse(source: &str) -> Result<IdedExpr, ExpressionError> {
+    if source.len() > MAX_BYTES {
+        let message = format!("it is {} bytes long, and {MAX_BYTES} is the most", source.len());
+        return Err(ExpressionError::new(message));
+    }
+    let parser = PrattParser::new().max_recursion_depth(MAX_DEPTH);
+    let expression = parser.parse(source).map_err(|errors| syntax(&errors, source))?;
+    let shape = Shape::of(&expression);
+    if shape.depth > usize::from(MAX_DEPTH) {
+        return Err(too_deep());
+    }
+    if shape.loops > 1 {
+        return Err(ExpressionError::new("it has a loop in a loop, which could take for ever"));
+    }
+    Ok(expression)
+}
+
+fn too_deep() -> ExpressionError {
+    ExpressionError::new(format!("it is nested more than {MAX_DEPTH} levels deep"))
+}
+
+/// The first syntax error, in the words of the parser, which quotes nothing but the expression.
+fn syntax(errors: &ParseErrors, source: &str) -> ExpressionError {
+    if errors.errors.iter().any(|error| error.msg.contains("recursion limit")) {
+        return too_deep();
+    }
+    let Some(first) = errors.errors.first() else { return ExpressionError::new("it is not CEL") };
+    let (line, column) = first.pos;
+    let place =
+        if source.contains('\n') { format!("line {line}, character {column}") } else { format!("character {column}") };
+    ExpressionError::new(format!("it is not CEL: {place}: {}", first.msg.trim_start_matches("Syntax error: ")))
+}
+
+/// What went wrong in an evaluation, without the values that took part in it.
+fn explained(error: &ExecutionError, source: &str) -> ExpressionError {
+    match error {
+        // A key may have been computed from a value.
+        ExecutionError::NoSuchKey(key) if source.contains(key.as_str()) => {
+            ExpressionError::new(format!("there is no `{key}`"))
+                .help(format!("ask for it first, for example `has(env.{key}) && env.{key} == 'a'`"))
+        }
+        ExecutionError::NoSuchKey(_) => ExpressionError::new("there is nothing of the name it asks for"),
+        ExecutionError::UndeclaredReference(name) => {
+            ExpressionError::new(format!("there is no variable or function `{name}`"))
+                .help("it knows `env` and `release`; text stands in quotes")
+        }
+        ExecutionError::NoSuchOverload(overload) => no_such(overload.function(), overload.argument_types()),
+        ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
+            no_such(operator, &[left.type_of().to_string(), right.type_of().to_string()])
+        }
+        ExecutionError::FunctionError { function, .. } => {
+            ExpressionError::new(format!("`{function}` cannot work with what it is given"))
+        }
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            ExpressionError::new("it divides by zero")
+        }
+        _ => ExpressionError::new("it cannot be evaluated"),
+    }
+}
+
+/// `function` is a name, or an operator with `_` for each operand.
+fn no_such(function: &str, types: &[String]) -> ExpressionError {
+    let shown = if function.starts_with('_') || function.ends_with('_') {
+        function.replace('_', "")
+    } else {
+        function.to_owned()
+    };
+    match types.first() {
+        Some(of) if shown == "." => ExpressionError::new(format!("a {of} has no fields")),
+        _ => ExpressionError::new(format!("`{shown}` cannot be used with {}", types.join(" and "))),
+    }
+}
+
+/// How deep an expression is nested, and how many loops (`all`, `exists`, `map`, `filter`) are in each other.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shape {
+    depth: usize,
+    loops: usize,
+}
+
+impl Shape {
+    fn of(expression: &IdedExpr) -> Self {
+        let inner = |parts: &mut dyn Iterator<Item = &IdedExpr>| {
+            parts.map(Self::of).fold(Self::default(), |most, shape| Self {
+                depth: most.depth.max(shape.depth),
+                loops: most.loops.max(shape.loops),
+            })
+        };
+        let entries = |entries: &[cel::common::ast::IdedEntryExpr]| {
+            let parts = entries.iter().flat_map(|entry| match &entry.expr {
+                EntryExpr::StructField(field) => vec![&field.value],
+                EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+            });
+            inner(&mut parts.collect::<Vec<_>>().into_iter())
+        };
+        let mut shape = match &expression.expr {
+            Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Self::default(),
+            Expr::Call(call) => inner(&mut call.target.as_deref().into_iter().chain(&call.args)),
+            Expr::Select(select) => Self::of(&select.operand),
+            Expr::List(list) => inner(&mut list.elements.iter()),
+            Expr::Map(map) => entries(&map.entries),
+            Expr::Struct(made) => entries(&made.entries),
+            Expr::Comprehension(each) => {
+                let range = Self::of(&each.iter_range);
+                let mut body =
+                    inner(&mut [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result].into_iter());
+                body.loops += 1;
+                Self { depth: range.depth.max(body.depth), loops: range.loops.max(body.loops) }
+            }
+        };
+        shape.depth += 1;
+        shape
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::Namespace;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn evaluate(source: &str) -> Result<bool, ExpressionError> {
+        let env = [("REGION", "eu"), ("COUNT", "3"), ("TOKEN", "hunter22"), ("EMPTY", "")];
+        let env = env.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let info = ChartInfo {
+            name: "web".to_owned(),
+            namespace: Namespace::from("shop"),
+            labels: [("tier".to_owned(), "front".to_owned())].into(),
+            ..ChartInfo::default()
+        };
+        holds(source, &env, &info)
+    }
+
+    #[rstest]
+    #[case("true", true)]
+    #[case("!!true", true)]
+    #[case("env.REGION == 'eu'", true)]
+    #[case("env['REGION'] != \"eu\"", false)]
+    #[case("has(env.NOPE) && env.NOPE == 'a'", false)]
+    #[case("'NOPE' in env || env.EMPTY == ''", true)]
+    #[case("int(env.COUNT) > 2", true)]
+    #[case("env.REGION in ['us', 'eu']", true)]
+    #[case("env.REGION.startsWith('e') && env.REGION.matches('^[a-z]{2}$')", true)]
+    #[case("release.name == 'web' && release.namespace == 'shop'", true)]
+    #[case("release.labels.tier == 'front' ? false : true", false)]
+    #[case("has(release.labels.team)", false)]
+    #[case("env.exists(name, name.startsWith('REG'))", true)]
+    #[case("size(env.REGION) == 2", true)]
+    #[case("env.REGION == 3", false)]
+    fn conditions(#[case] source: &str, #[case] expected: bool) {
+        assert_eq!(evaluate(source), Ok(expected));
+    }
+
+    #[rstest]
+    #[case::nothing("", "it is not CEL: character 1: mismatched input '<EOF>' expecting expression")]
+    #[case::one_equals_sign("env.REGION = 'eu'", "it is not CEL: character 12: mismatched input '=' expecting <EOF>")]
+    #[case::second_line("true &&\n  &", "it is not CEL: line 2, character 3: unexpected single '&', expected '&&'")]
+    #[case::no_variable("REGION == 'eu'", "there is no variable or function `REGION`")]
+    #[case::no_function("env.REGION.lower() == 'eu'", "there is no variable or function `lower`")]
+    #[case::no_key("env.NOPE == 'a'", "there is no `NOPE`")]
+    #[case::not_a_boolean("env.REGION", "it gives a string, not true or false")]
+    #[case::a_map("env", "it gives a map, not true or false")]
+    #[case::types("env.COUNT > 2", "`>` cannot be used with string and int")]
+    #[case::operator("env.COUNT + 2 == 5", "`add` cannot be used with string and int")]
+    #[case::negation("!env.COUNT", "`!` cannot be used with string")]
+    #[case::division("1 / 0 == 1", "it divides by zero")]
+    #[case::loops("[1].all(x, [2].all(y, x < y))", "it has a loop in a loop, which could take for ever")]
+    fn mistakes(#[case] source: &str, #[case] expected: &str) {
+        assert_eq!(evaluate(source).unwrap_err().message, expected);
+    }
+
+    /// Whatever is done with a secret, no error has it.
+    #[rstest]
+    #[case("env.TOKEN", "it gives a string, not true or false")]
+    #[case("env[env.TOKEN] == 'a'", "there is nothing of the name it asks for")]
+    #[case("int(env.TOKEN) == 1", "`int` cannot work with what it is given")]
+    #[case("env.TOKEN + 1 == 'a'", "`add` cannot be used with string and int")]
+    #[case("env.REGION.matches(env.TOKEN + '(')", "`matches` cannot work with what it is given")]
+    #[case("[env.TOKEN][3] == 'a'", "it cannot be evaluated")]
+    #[case("{env.TOKEN: 1}.x == 1", "there is no `x`")]
+    #[case("env.TOKEN.foo == 1", "a string has no fields")]
+    fn secrets_stay_out_of_errors(#[case] source: &str, #[case] expected: &str) {
+        let error = evaluate(source).unwrap_err();
+        assert_eq!(error.message, expected);
+        assert!(!format!("{error:?}").contains("hunter22"));
+    }
+
+    /// What would take too much time or too much of the stack is refused, however it is written.
+    #[rstest]
+    #[case::long(format!("true || '{}' == ''", "a".repeat(MAX_BYTES)), "it is 4112 bytes long, and 4096 is the most")]
+    #[case::calls(format!("{}env{} == 1", "size(".repeat(300), ")".repeat(300)), "it is nested more than 32 levels deep")]
+    #[case::open(format!("{}true", "[".repeat(2000)), "it is nested more than 32 levels deep")]
+    #[case::sums(format!("{} > 1", vec!["1"; 400].join("+")), "it is nested more than 32 levels deep")]
+    #[case::fields(format!("env{}", ".a".repeat(400)), "it is nested more than 32 levels deep")]
+    fn bounds(#[case] source: String, #[case] expected: &str) {
+        assert_eq!(evaluate(&source).unwrap_err().message, expected);
+    }
+
+    #[test]
+    fn what_is_written_side_by_side_is_not_deep() {
+        assert_eq!(evaluate(&vec!["env.REGION == 'eu'"; 150].join(" && ")), Ok(true));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_condition_or_an_error(source in any::<String>()) {
+            let _ = evaluate(&source);
+        }
+
+        #[test]
+        fn text_like_an_expression_is_a_condition_or_an_error(
+            parts in prop::collection::vec(prop::sample::select(vec![
+                "env", "release", ".name", ".labels", "==", "&&", "||", "!", "(", ")", "[", "]", "{", "}", "'a'", "\"x", "in",
+                "has(", "1", "-", "+", "?", ":", ",", "true", "size(", "'", "\\", "b'", "0x", "1e999", "9223372036854775808",
+                "-9223372036854775808", ".all(x,", "x", "ü", "\n", "//", "/", "%", "0", ".matches('[')", "null", "`", "..",
+            ]), 0..40),
+        ) {
+            let _ = evaluate(&parts.concat());
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The compact copy of a stack's runs in the cluster: one Secret per stack, so that any machine can continue.
+
+use super::{JournalError, RunSummary, StackRecord};
+use pilothouse_core::{ObjectRef, RunProgress};
+use pilothouse_kube::{ClusterClient, ClusterError, Precondition};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// How many bytes a record may have. Kubernetes allows a Secret 1 MiB.
+const LIMIT: usize = 900_000;
+/// The one key of the Secret.
+const KEY: &str = "record";
+/// How often a write is tried again after a lost answer or a namespace that had to be made.
+const ATTEMPTS: usize = 4;
+
+/// The record of a stack's runs in the cluster, as this run knows it.
+pub(crate) struct ClusterJournal {
+    cluster: Arc<dyn ClusterClient>,
+    namespace: String,
+    stack: String,
+    /// The Secret as it was last read or written; `None` when there was none.
+    known: Option<Precondition>,
+    /// The runs before, newest first.
+    earlier: Vec<RunSummary>,
+}
+
+impl ClusterJournal {
+    /// Reads the record of a stack. Writes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be read; an error is never "no record".
+    pub(crate) async fn load(
+        cluster: Arc<dyn ClusterClient>,
+        namespace: &str,
+        stack: &str,
+    ) -> Result<(Self, Option<StackRecord>), JournalError> {
+        let mut journal = Self {
+            cluster,
+            namespace: namespace.to_owned(),
+            stack: stack.to_owned(),
+            known: None,
+            earlier: Vec::new(),
+        };
+        let Some((known, record)) = journal.read().await? else { return Ok((journal, None)) };
+        journal.known = Some(known);
+        journal.earlier.clone_from(&record.history);
+        Ok((journal, Some(record)))
+    }
+
+    /// Writes how far this run has come. Guarded: nothing is written over what another run has written since this one
+    /// has read or written the record. Can be called again after any error.
+    ///
+    /// # Errors
+    /// [`JournalError::Taken`] when another run has written the record: this one must stop.
+    pub(crate) async fn store(&mut self, progress: &RunProgress) -> Result<(), JournalError> {
+        let value = StackRecord::new(progress, &self.earlier).encode(LIMIT, &self.object().to_string())?;
+        let mut namespace_made = false;
+        for _ in 0..ATTEMPTS {
+            let written = match &self.known {
+                None => self.cluster.create(&self.secret(&value)).await,
+                Some(known) => self.cluster.merge_patch(&self.object(), &json!({"data": {KEY: value}}), known).await,
+            };
+            match written {
+                Ok(secret) => {
+                    self.known = Some(self.version_of(&secret)?);
+                    return Ok(());
+                }
+                Err(ClusterError::Conflict { .. }) => self.after_conflict(progress).await?,
+                // Somebody has deleted the record; nobody has written another one.
+                Err(ClusterError::NotFound { .. }) if self.known.is_some() => self.known = None,
+                // `default` is there from the start, and without it the cluster has another problem.
+                Err(ClusterError::NotFound { .. }) if !namespace_made && self.namespace != "default" => {
+                    let made = self.cluster.create_namespace(&self.namespace).await;
+                    made.map_err(|source| self.failed("create the namespace for", source))?;
+                    namespace_made = true;
+                }
+                Err(source) => return Err(self.failed("write the record of runs in", source)),
+            }
+        }
+        // Whoever writes so often is not us.
+        Err(JournalError::Taken { object: self.object().to_string() })
+    }
+
+    /// Somebody has written the record: an earlier write of this run whose answer was lost, or another run.
+    async fn after_conflict(&mut self, progress: &RunProgress) -> Result<(), JournalError> {
+        let Some((known, record)) = self.read().await? else {
+            // It was there a moment ago and is deleted now.
+            self.known = None;
+            return Ok(());
+        };
+        if record.last.run != progress.run || record.last.seq > progress.seq {
+            return Err(JournalError::Taken { object: self.object().to_string() });
+        }
+        self.known = Some(known);
+        Ok(())
+    }
+
+    async fn read(&self) -> Result<Option<(Precondition, StackRecord)>, JournalError> {
+        let read = self.cluster.get(&self.object()).await;
+        let Some(secret) = read.map_err(|source| self.failed("read the record of runs in", source))? else {
+            return Ok(None);
+        };
+        let object = self.object().to_string();
+        let Some(value) = secret.pointer(&format!("/data/{KEY}")).and_then(Value::as_str) else {
+            return Err(JournalError::Unreadable { object, why: format!("it has no key `{KEY}`") });
+        };
+        Ok(Some((self.version_of(&secret)?, StackRecord::decode(value, &object)?)))
+    }
+
+    /// What guards the next write. Without a version nothing would.
+    fn version_of(&self, secret: &Value) -> Result<Precondition, JournalError> {
+        let version = Precondition::unchanged(secret);
+        if version.resource_version.is_some() {
+            return Ok(version);
+        }
+        Err(JournalError::Unreadable { object: self.object().to_string(), why: "it has no resourceVersion".to_owned() })
+    }
+
+    fn object(&self) -> ObjectRef {
+        ObjectRef {
+            api_version: Some("v1".to_owned()),
+            kind: "Secret".to_owned(),
+            namespace: Some(self.namespace.clone()),
+            name: format!("pilothouse.stack.{}", self.stack),
+        }
+    }
+
+    fn secret(&self, value: &str) -> Value {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": self.object().name,
+                "namespace": self.namespace,
+                "labels": {
+                    "app.kubernetes.io/managed-by": "pilothouse",
+                    "pilothouse.dev/stack": self.stack,
+                },
+            },
+            "type": "pilothouse.dev/stack.v1",
+            "data": {KEY: value},
+        })
+    }
+
+    fn failed(&self, what: &'static str, source: ClusterError) -> JournalError {
+        JournalError::Cluster { what, object: self.object().to_string(), source }
+    }
+}
+
+/// What tells a cluster from every other: the UID of its namespace `kube-system`. `None` when that may not be read.
+///
+/// # Errors
+/// When the cluster does not answer.
+pub(crate) async fn cluster_id(cluster: &dyn ClusterClient) -> Result<Option<String>, JournalError> {
+    let namespace = ObjectRef {
+        api_version: Some("v1".to_owned()),
+        kind: "Namespace".to_owned(),
+        namespace: None,
+        name: "kube-system".to_owned(),
+    };
+    match cluster.get(&namespace).await {
+        Ok(found) => {
+            let uid = found.as_ref().and_then(|found| found.pointer("/metadata/uid")).and_then(Value::as_str);
+            Ok(uid.map(str::to_owned))
+        }
+        Err(ClusterError::Forbidden { .. }) => Ok(None),
+        Err(source) => {
+            Err(JournalError::Cluster { what: "identify the cluster by", object: namespace.to_string(), source })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! Which events are kept, and which of them stand around an effect.
+
+use pilothouse_core::{EventKind, Note};
+
+/// Whether an event is written into the journal. What only tells what is being waited for right now is not.
+pub(crate) fn is_kept(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::LockWaiting { .. } | EventKind::Said { note: Note::Doing, .. } => false,
+        EventKind::Said { note: Note::Info | Note::Warning, .. }
+        | EventKind::RunStarted { .. }
+        | EventKind::LockTaken { .. }
+        | EventKind::RunResumed { .. }
+        | EventKind::RunStopping { .. }
+        | EventKind::ReleaseStarted { .. }
+        | EventKind::PhaseStarted { .. }
+        | EventKind::StepStarted { .. }
+        | EventKind::StepFinished { .. }
+        | EventKind::StepSkipped { .. }
+        | EventKind::HelmStarted { .. }
+        | EventKind::HelmFinished { .. }
+        | EventKind::HealStarted { .. }
+        | EventKind::HealFinished { .. }
+        | EventKind::PhaseFinished { .. }
+        | EventKind::ReleaseFinished { .. }
+        | EventKind::RunFinished { .. } => true,
+    }
+}
+
+/// Whether an event is the intent or the outcome of an effect.
+pub(crate) fn is_boundary(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::StepStarted { .. }
+        | EventKind::StepFinished { .. }
+        | EventKind::HelmStarted { .. }
+        | EventKind::HelmFinished { .. }
+        | EventKind::HealStarted { .. }
+        | EventKind::HealFinished { .. } => true,
+        EventKind::RunStarted { .. }
+        | EventKind::LockWaiting { .. }
+        | EventKind::LockTaken { .. }
+        | EventKind::RunResumed { .. }
+        | EventKind::RunStopping { .. }
+        | EventKind::ReleaseStarted { .. }
+        | EventKind::PhaseStarted { .. }
+        | EventKind::StepSkipped { .. }
+        | EventKind::Said { .. }
+        | EventKind::PhaseFinished { .. }
+        | EventKind::ReleaseFinished { .. }
+        | EventKind::RunFinished { .. } => false,
+    }
+}

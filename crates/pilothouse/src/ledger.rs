@@ -1,0 +1,257 @@
+//! What an earlier run has proven done of a release, and what of it need not be done again: pure decisions.
+//!
+//! The way of a release is a chain. What was done counts as long as everything before it on the chain still counts and
+//! its own input is the same; from the first thing that is done again on, everything after it is done again too.
+
+use jiff::Timestamp;
+use pilothouse_core::{
+    HelmCommand, HelmProgress, Phase, PhaseProgress, ReleaseProgress, ReleaseWay, RevisionMeta, RevisionStatus, RunId,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What is known of a release from an earlier run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ledger {
+    earlier: Option<ReleaseProgress>,
+    answers: Vec<StepAnswer>,
+    /// Something on the way was done again.
+    broken: bool,
+}
+
+/// What the user says of a step whose end is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepAnswer {
+    /// The phase.
+    pub phase: Phase,
+    /// The step's place in the phase, from 0.
+    pub index: usize,
+    /// Whether it has done what it is for; otherwise it is run again.
+    pub done: bool,
+}
+
+/// What becomes of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StepVerdict {
+    /// It is run.
+    Run,
+    /// An earlier run has done it.
+    Done {
+        /// What it has put into the payload.
+        output: BTreeMap<String, Value>,
+    },
+    /// An earlier run has begun it, nobody knows how it ended, and it must not be repeated.
+    Uncertain {
+        /// That run.
+        run: RunId,
+        /// When it was begun.
+        since: Timestamp,
+    },
+}
+
+impl Ledger {
+    /// What of an earlier run counts. After a failure that was cleaned up or undone everything begins anew: nobody knows
+    /// what of the earlier phases is left.
+    pub(crate) fn new(earlier: Option<ReleaseProgress>, answers: Vec<StepAnswer>) -> Self {
+        let undone = |progress: &ReleaseProgress| {
+            let cleaned_up = |phase: &PhaseProgress| !phase.steps.is_empty() || !phase.helm.is_empty();
+            progress.ending.as_ref().is_some_and(|ending| ending.way == ReleaseWay::Undone)
+                || progress.phase(Phase::OnDeployFailure).is_some_and(cleaned_up)
+        };
+        Self { earlier: earlier.filter(|progress| !undone(progress)), answers, broken: false }
+    }
+
+    /// Whether a step has to be run.
+    pub(crate) fn step(&self, phase: Phase, index: usize, digest: &str, repeatable: bool) -> StepVerdict {
+        let Some(earlier) = &self.earlier else { return StepVerdict::Run };
+        if self.broken {
+            return StepVerdict::Run;
+        }
+        let Some(step) = earlier.phase(phase).and_then(|progress| progress.step(index)) else {
+            return StepVerdict::Run;
+        };
+        if step.digest != digest {
+            return StepVerdict::Run;
+        }
+        let answer = self.answers.iter().find(|answer| answer.phase == phase && answer.index == index);
+        let done = step.ended.map(|ended| ended.ok && step.output_kept);
+        match (done, answer) {
+            // What it looked at may have changed since.
+            (Some(true), _) if repeatable && !phase.may_change_cluster() => StepVerdict::Run,
+            (Some(true), _) => StepVerdict::Done { output: step.output.clone() },
+            (Some(false), _) if step.ended.is_some_and(|ended| !ended.ok) => StepVerdict::Run,
+            (_, _) if repeatable => StepVerdict::Run,
+            (_, Some(StepAnswer { done: true, .. })) => StepVerdict::Done { output: step.output.clone() },
+            (_, Some(StepAnswer { done: false, .. })) => StepVerdict::Run,
+            (_, None) => StepVerdict::Uncertain { run: earlier.run, since: step.started_at },
+        }
+    }
+
+    /// What helm was last asked to do in `exec` by the earlier run, as long as it counts.
+    pub(crate) fn helm(&self) -> Option<(RunId, &HelmProgress)> {
+        let earlier = self.earlier.as_ref().filter(|_| !self.broken)?;
+        Some((earlier.run, earlier.phase(Phase::Exec)?.helm.last()?))
+    }
+
+    /// Whether the earlier run has ended `exec` well.
+    pub(crate) fn exec_ended_well(&self) -> bool {
+        let exec = self.earlier.as_ref().filter(|_| !self.broken).and_then(|earlier| earlier.phase(Phase::Exec));
+        exec.and_then(|exec| exec.ended).is_some_and(|ended| ended.ok)
+    }
+
+    /// Something that may change the cluster is done again: what comes after it is done again too.
+    pub(crate) fn done_again(&mut self, phase: Phase) {
+        self.broken |= phase.may_change_cluster() && phase != Phase::OnDeployFailure;
+    }
+}
+
+/// Whether helm has carried an upgrade out to its end, as Helm's newest record proves: it is the very next revision
+/// after the one there was before, that run has written it, and it is deployed. What helm was given must be the same.
+pub(crate) fn upgrade_is_done(
+    run: RunId,
+    earlier: &HelmProgress,
+    digest: &str,
+    newest: Option<&RevisionMeta>,
+) -> Option<u32> {
+    let newest = newest?;
+    let same = earlier.command == HelmCommand::Upgrade && earlier.digest == digest;
+    let not_failed = earlier.ended.is_none_or(|ended| ended.ok);
+    let written = newest.revision == earlier.revision_before + 1 && newest.run == Some(run);
+    (same && not_failed && written && newest.status == RevisionStatus::Deployed).then_some(newest.revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::{Ended, HelmAction, ReleaseEnding, ReleaseKey, StepProgress};
+    use rstest::rstest;
+
+    const OK: Option<Ended> = Some(Ended { ok: true, elapsed_ms: 1 });
+    const BAD: Option<Ended> = Some(Ended { ok: false, elapsed_ms: 1 });
+
+    fn run(n: u128) -> RunId {
+        RunId(uuid::Uuid::from_u128(n))
+    }
+
+    fn progress(phase: Phase, repeatable: bool, ended: Option<Ended>, output_kept: bool) -> ReleaseProgress {
+        let at = Timestamp::UNIX_EPOCH;
+        let step = StepProgress {
+            index: 0,
+            description: String::new(),
+            digest: "d".to_owned(),
+            repeatable,
+            started_at: at,
+            ended,
+            output: BTreeMap::new(),
+            output_kept,
+        };
+        ReleaseProgress {
+            release: ReleaseKey::new("a", "b"),
+            action: HelmAction::Deploy,
+            run: run(1),
+            started_at: Some(at),
+            phases: vec![PhaseProgress { phase, started_at: at, steps: vec![step], helm: Vec::new(), ended: None }],
+            ending: None,
+        }
+    }
+
+    const DONE: StepVerdict = StepVerdict::Done { output: BTreeMap::new() };
+    const UNCERTAIN: StepVerdict =
+        StepVerdict::Uncertain { run: RunId(uuid::Uuid::from_u128(1)), since: Timestamp::UNIX_EPOCH };
+
+    #[rstest]
+    #[case::done(Phase::PreExec, "d", false, OK, true, DONE)]
+    #[case::done_though_repeatable(Phase::PostExec, "d", true, OK, true, DONE)]
+    #[case::other_input(Phase::PreExec, "e", false, OK, true, StepVerdict::Run)]
+    #[case::failed(Phase::PreExec, "d", false, BAD, true, StepVerdict::Run)]
+    #[case::unknown_and_repeatable(Phase::PreExec, "d", true, None, true, StepVerdict::Run)]
+    #[case::unknown(Phase::PreExec, "d", false, None, true, UNCERTAIN)]
+    #[case::output_lost(Phase::PreExec, "d", false, OK, false, UNCERTAIN)]
+    #[case::output_lost_and_repeatable(Phase::PreExec, "d", true, OK, false, StepVerdict::Run)]
+    #[case::a_check_is_repeated(Phase::Validate, "d", true, OK, true, StepVerdict::Run)]
+    #[case::a_check_that_must_not_be(Phase::Validate, "d", false, OK, true, DONE)]
+    fn steps(
+        #[case] phase: Phase,
+        #[case] digest: &str,
+        #[case] repeatable: bool,
+        #[case] ended: Option<Ended>,
+        #[case] output_kept: bool,
+        #[case] expected: StepVerdict,
+    ) {
+        let ledger = Ledger::new(Some(progress(phase, repeatable, ended, output_kept)), Vec::new());
+        assert_eq!(ledger.step(phase, 0, digest, repeatable), expected);
+        assert_eq!(ledger.step(phase, 1, digest, repeatable), StepVerdict::Run, "another step");
+        assert_eq!(Ledger::default().step(phase, 0, digest, repeatable), StepVerdict::Run, "no earlier run");
+    }
+
+    #[rstest]
+    #[case(true, DONE)]
+    #[case(false, StepVerdict::Run)]
+    fn the_user_can_say_what_became_of_a_step(#[case] done: bool, #[case] expected: StepVerdict) {
+        let answer = StepAnswer { phase: Phase::PreExec, index: 0, done };
+        let ledger = Ledger::new(Some(progress(Phase::PreExec, false, None, true)), vec![answer]);
+        assert_eq!(ledger.step(Phase::PreExec, 0, "d", false), expected);
+    }
+
+    #[test]
+    fn nothing_counts_after_something_was_done_again_or_undone() {
+        let mut ledger = Ledger::new(Some(progress(Phase::PostExec, false, OK, true)), Vec::new());
+        ledger.done_again(Phase::CheckPrerequisites);
+        ledger.done_again(Phase::OnDeployFailure);
+        assert_eq!(ledger.step(Phase::PostExec, 0, "d", false), DONE);
+        ledger.done_again(Phase::Exec);
+        assert_eq!(ledger.step(Phase::PostExec, 0, "d", false), StepVerdict::Run);
+
+        let mut undone = progress(Phase::PreExec, false, OK, true);
+        undone.ending = Some(ReleaseEnding {
+            way: ReleaseWay::Undone,
+            summary: String::new(),
+            at: Timestamp::UNIX_EPOCH,
+            elapsed_ms: 0,
+        });
+        assert_eq!(Ledger::new(Some(undone), Vec::new()).step(Phase::PreExec, 0, "d", false), StepVerdict::Run);
+
+        let mut cleaned_up = progress(Phase::PreExec, false, OK, true);
+        cleaned_up.phases.extend(progress(Phase::OnDeployFailure, true, None, true).phases);
+        assert_eq!(Ledger::new(Some(cleaned_up), Vec::new()).step(Phase::PreExec, 0, "d", false), StepVerdict::Run);
+    }
+
+    #[rstest]
+    #[case::proven(None, "d", 3, RevisionStatus::Deployed, 1, Some(3))]
+    #[case::proven_and_written_down(OK, "d", 3, RevisionStatus::Deployed, 1, Some(3))]
+    #[case::it_failed(BAD, "d", 3, RevisionStatus::Deployed, 1, None)]
+    #[case::other_input(OK, "e", 3, RevisionStatus::Deployed, 1, None)]
+    #[case::nothing_was_written(None, "d", 2, RevisionStatus::Deployed, 1, None)]
+    #[case::somebody_went_on(OK, "d", 4, RevisionStatus::Deployed, 1, None)]
+    #[case::pending(None, "d", 3, RevisionStatus::PendingUpgrade, 1, None)]
+    #[case::somebody_else_wrote_it(None, "d", 3, RevisionStatus::Deployed, 2, None)]
+    fn upgrades(
+        #[case] ended: Option<Ended>,
+        #[case] digest: &str,
+        #[case] revision: u32,
+        #[case] status: RevisionStatus,
+        #[case] written_by: u128,
+        #[case] expected: Option<u32>,
+    ) {
+        let earlier = HelmProgress {
+            command: HelmCommand::Upgrade,
+            revision_before: 2,
+            digest: "d".to_owned(),
+            started_at: Timestamp::UNIX_EPOCH,
+            timeout_ms: 0,
+            ended,
+        };
+        let newest = RevisionMeta {
+            namespace: String::new(),
+            name: String::new(),
+            revision,
+            status,
+            written_at: None,
+            created_at: None,
+            run: Some(run(written_by)),
+            resource_version: None,
+        };
+        assert_eq!(upgrade_is_done(run(1), &earlier, digest, Some(&newest)), expected);
+        assert_eq!(upgrade_is_done(run(1), &earlier, digest, None), None);
+    }
+}

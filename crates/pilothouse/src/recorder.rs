@@ -1,0 +1,117 @@
+//! Writes a run down: on disk at once, in the cluster by a task of its own that always takes the newest state.
+
+use crate::journal::{ClusterJournal, JournalError, JournalFile};
+use pilothouse_core::{Event, EventKind, RunProgress, StopReason};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+/// How long a write to the cluster that failed is waited with before it is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// How long the last write to the cluster may take. The journal on disk has everything in any case.
+const LAST_WRITE: Duration = Duration::from_secs(20);
+
+/// The journal of a run, in both its places.
+pub(crate) struct Recorder {
+    file: JournalFile,
+    newest: watch::Sender<Option<RunProgress>>,
+    results: UnboundedReceiver<Result<u64, StopReason>>,
+    task: JoinHandle<()>,
+    /// The newest event that was sent to the cluster.
+    published: u64,
+}
+
+impl Recorder {
+    /// A recorder into these two places, which hold everything up to `written` already.
+    pub(crate) fn new(file: JournalFile, cluster: ClusterJournal, written: u64) -> Self {
+        let (newest, changes) = watch::channel(None);
+        let (to, results) = unbounded_channel();
+        let task = tokio::spawn(keep_writing(cluster, changes, to));
+        Self { file, newest, results, task, published: written }
+    }
+
+    /// Writes an event to disk.
+    pub(crate) fn write(&mut self, event: &Event) -> Result<(), String> {
+        self.file.append(event, is_intent(&event.kind)).map_err(|error| pilothouse_core::error_chain(&error).join(": "))
+    }
+
+    /// Sends the state to the cluster, unless it holds what happened up to `needed` already or will soon.
+    pub(crate) fn publish(&mut self, progress: &RunProgress, needed: u64) {
+        if needed > self.published {
+            self.published = progress.seq;
+            self.newest.send_replace(Some(progress.clone()));
+        }
+    }
+
+    /// Waits for the next result of writing to the cluster: everything up to an event is there, or nothing more will be.
+    pub(crate) async fn written(&mut self) -> Result<u64, StopReason> {
+        match self.results.recv().await {
+            Some(result) => result,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Writes what is left to be written. `ours` says whether the cluster's copy is still this run's.
+    pub(crate) async fn finish(self, progress: RunProgress, ours: bool) {
+        let Self { newest, mut results, mut task, .. } = self;
+        if !ours {
+            task.abort();
+            return;
+        }
+        let last = progress.seq;
+        newest.send_replace(Some(progress));
+        drop(newest);
+        let written = async {
+            while let Some(result) = results.recv().await {
+                if result.map_or(true, |seq| seq >= last) {
+                    return;
+                }
+            }
+        };
+        if timeout(LAST_WRITE, written).await.is_err() {
+            tracing::debug!("the last state of the run was not written to the cluster");
+            task.abort();
+        }
+        let _ = (&mut task).await;
+    }
+}
+
+/// Writes the newest state until there are no newer ones, or writing cannot succeed any more. What may pass is tried again
+/// for as long as the run lives: nothing new is begun meanwhile.
+async fn keep_writing(
+    mut cluster: ClusterJournal,
+    mut changes: watch::Receiver<Option<RunProgress>>,
+    to: UnboundedSender<Result<u64, StopReason>>,
+) {
+    while changes.changed().await.is_ok() {
+        let Some(mut progress) = changes.borrow_and_update().clone() else { continue };
+        loop {
+            let result = match cluster.store(&progress).await {
+                Ok(()) => Ok(progress.seq),
+                Err(error) if error.is_transient() => {
+                    tracing::debug!(%error, "the journal in the cluster cannot be written now");
+                    sleep(AGAIN).await;
+                    if let Some(newer) = changes.borrow_and_update().clone() {
+                        progress = newer;
+                    }
+                    continue;
+                }
+                Err(error @ JournalError::Taken { .. }) => Err(StopReason::LockLost { why: error.to_string() }),
+                Err(error) => Err(StopReason::JournalFailed { why: pilothouse_core::error_chain(&error).join(": ") }),
+            };
+            let failed = result.is_err();
+            if to.send(result).is_err() || failed {
+                return;
+            }
+            break;
+        }
+    }
+}
+
+/// Whether an event says that something is about to be done: it must survive whatever happens then.
+fn is_intent(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::StepStarted { .. } | EventKind::HelmStarted { .. } | EventKind::HealStarted { .. })
+}
