@@ -205,7 +205,8 @@ async fn begin<F: FnMut(&Event)>(
         journal::cluster_id(cluster.as_ref()),
     );
     let (mut in_cluster, record) = loaded?;
-    let folder = journal::folder_of(&state.folder, id?.as_deref(), &config.stack);
+    let id = id?;
+    let folder = journal::folder_of(&state.folder, id.as_deref(), &config.stack);
     let in_record = record.map(|record| record.last);
     // Journals of clusters that cannot be told apart are no help.
     let on_disk = if id.is_some() { on_disk(&folder, in_record.as_ref())? } else { None };

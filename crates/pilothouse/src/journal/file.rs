@@ -146,6 +146,12 @@ impl JournalFile {
         }
         Ok(())
     }
+
+    /// Where it is.
+    #[cfg(test)]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// A journal that was read.
