@@ -83,14 +83,13 @@ impl Ledger {
             (_, _) if repeatable => StepVerdict::Run,
             (_, Some(StepAnswer { done: true, .. })) => StepVerdict::Done { output: step.output.clone() },
             (_, Some(StepAnswer { done: false, .. })) => StepVerdict::Run,
-            (_, None) => StepVerdict::Uncertain { run: earlier.run, since: step.started_at },
+            (_, None) => StepVerdict::Uncertain { run: step.run, since: step.started_at },
         }
     }
 
     /// What helm was last asked to do in `exec` by the earlier run, as long as it counts.
-    pub(crate) fn helm(&self) -> Option<(RunId, &HelmProgress)> {
-        let earlier = self.earlier.as_ref().filter(|_| !self.broken)?;
-        Some((earlier.run, earlier.phase(Phase::Exec)?.helm.last()?))
+    pub(crate) fn helm(&self) -> Option<&HelmProgress> {
+        self.earlier.as_ref().filter(|_| !self.broken)?.phase(Phase::Exec)?.helm.last()
     }
 
     /// Whether the earlier run has ended `exec` well.
@@ -106,17 +105,12 @@ impl Ledger {
 }
 
 /// Whether helm has carried an upgrade out to its end, as Helm's newest record proves: it is the very next revision
-/// after the one there was before, that run has written it, and it is deployed. What helm was given must be the same.
-pub(crate) fn upgrade_is_done(
-    run: RunId,
-    earlier: &HelmProgress,
-    digest: &str,
-    newest: Option<&RevisionMeta>,
-) -> Option<u32> {
+/// after the one there was before, the run that asked has written it, and it is deployed. What helm was given must be the same.
+pub(crate) fn upgrade_is_done(earlier: &HelmProgress, digest: &str, newest: Option<&RevisionMeta>) -> Option<u32> {
     let newest = newest?;
     let same = earlier.command == HelmCommand::Upgrade && earlier.digest == digest;
     let not_failed = earlier.ended.is_none_or(|ended| ended.ok);
-    let written = newest.revision == earlier.revision_before + 1 && newest.run == Some(run);
+    let written = newest.revision == earlier.revision_before + 1 && newest.run == Some(earlier.run);
     (same && not_failed && written && newest.status == RevisionStatus::Deployed).then_some(newest.revision)
 }
 
@@ -140,6 +134,7 @@ mod tests {
             description: String::new(),
             digest: "d".to_owned(),
             repeatable,
+            run: run(1),
             started_at: at,
             ended,
             output: BTreeMap::new(),
@@ -234,6 +229,8 @@ mod tests {
         #[case] expected: Option<u32>,
     ) {
         let earlier = HelmProgress {
+            run: run(1),
+            holder: None,
             command: HelmCommand::Upgrade,
             revision_before: 2,
             digest: "d".to_owned(),
@@ -251,7 +248,7 @@ mod tests {
             run: Some(run(written_by)),
             resource_version: None,
         };
-        assert_eq!(upgrade_is_done(run(1), &earlier, digest, Some(&newest)), expected);
-        assert_eq!(upgrade_is_done(run(1), &earlier, digest, None), None);
+        assert_eq!(upgrade_is_done(&earlier, digest, Some(&newest)), expected);
+        assert_eq!(upgrade_is_done(&earlier, digest, None), None);
     }
 }
