@@ -147,12 +147,9 @@ fn every_place(name: &str, tool: Tool, step: u64, try_place: impl Fn(&Trial, u64
                     let trial = Trial::new(&format!("{name}-{at}"), tool);
                     let tries = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| try_place(&trial, at)));
                     match tries {
-                        Ok(()) => tried.fetch_add(1, Ordering::Relaxed),
-                        Err(_) => {
-                            failed.lock().unwrap().push(at);
-                            return;
-                        }
-                    };
+                        Ok(()) => drop(tried.fetch_add(1, Ordering::Relaxed)),
+                        Err(_) => failed.lock().unwrap().push(at),
+                    }
                 }
             });
         }
@@ -176,7 +173,13 @@ fn at_every_boundary() {
         kill_at(trial, "state", at);
         // Every third time, what goes on is killed as well, somewhere; and the third run, too, every ninth.
         let kills = [1 + at % 16, 1 + at % 7];
-        let kills = if at % 9 == 0 { &kills[..] } else if at % 3 == 0 { &kills[..1] } else { &[] };
+        let kills = if at % 9 == 0 {
+            &kills[..]
+        } else if at % 3 == 0 {
+            &kills[..1]
+        } else {
+            &[]
+        };
         trial.go_on(kills, one_state);
     });
     let with_3 = every_place("every-helm-3", Tool::Helm3, 5, |trial, at| {
