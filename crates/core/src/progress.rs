@@ -147,6 +147,8 @@ pub struct StepProgress {
 /// How far helm has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HelmProgress {
+    /// The run that asked.
+    pub run: RunId,
     /// What it was asked to do.
     pub command: HelmCommand,
     /// The newest revision there was before; 0 when there was none.
@@ -256,6 +258,7 @@ impl RunProgress {
                 }
                 if let Some(phase) = self.phase_mut(release, *phase) {
                     phase.helm.push(HelmProgress {
+                        run,
                         command: *command,
                         revision_before: *revision_before,
                         digest: digest.clone(),
@@ -291,14 +294,13 @@ impl RunProgress {
         !self.to_continue().is_empty()
     }
 
-    /// What the next run continues: everything when this run did not come to its end; otherwise only what an earlier run
-    /// has left half done and this one has not touched.
+    /// What the next run continues: everything when this run did not come to its end; otherwise only what is half done,
+    /// because this run has not touched it or was refused.
     pub fn to_continue(&self) -> Vec<ReleaseProgress> {
-        let left_behind = |release: &&ReleaseProgress| release.run != self.run && release.is_half_done();
         if self.was_cut_short() {
             return self.releases.clone();
         }
-        self.releases.iter().filter(left_behind).cloned().collect()
+        self.releases.iter().filter(|release| release.is_half_done()).cloned().collect()
     }
 
     fn was_cut_short(&self) -> bool {
@@ -357,12 +359,14 @@ impl ReleaseProgress {
         payload
     }
 
-    /// Whether it was begun and its end is not known, or was an interrupt.
+    /// Whether something was changed, and it has come to no end: neither done nor failed.
     fn is_half_done(&self) -> bool {
-        match &self.ending {
-            None => !self.phases.is_empty(),
-            Some(ending) => ending.way == ReleaseWay::Interrupted,
-        }
+        let changed = self.phases.iter().any(|phase| phase.phase.may_change_cluster());
+        let ended = match self.ending.as_ref().map(|ending| ending.way) {
+            None | Some(ReleaseWay::Interrupted | ReleaseWay::Refused | ReleaseWay::NotStarted) => false,
+            Some(ReleaseWay::Done | ReleaseWay::Skipped | ReleaseWay::Failed | ReleaseWay::Undone) => true,
+        };
+        changed && !ended
     }
 
     /// What was done after a step (or helm's run) counts no more once that is done again, and neither does an earlier

@@ -218,11 +218,11 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
 
 /// What an earlier run has deployed, if helm's records prove that it did so to the end with the same input.
 async fn done_before(ctx: &Context, digest: &str) -> Option<String> {
-    let (run, helm) = ctx.earlier_helm()?;
+    let helm = ctx.earlier_helm()?;
     let observed = ctx.observed().await;
     let newest = observed.revisions.iter().flatten().max_by_key(|meta| meta.revision);
-    let revision = upgrade_is_done(run, &helm, digest, newest)?;
-    Some(format!("run {} had deployed revision {revision}", run.short()))
+    let revision = upgrade_is_done(&helm, digest, newest)?;
+    Some(format!("run {} had deployed revision {revision}", helm.run.short()))
 }
 
 /// Restarts the workloads after an upgrade, where the user wants it.

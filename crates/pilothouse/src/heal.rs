@@ -52,15 +52,15 @@ pub(crate) struct Before {
     pub(crate) lock: Arc<LeaseLock>,
     /// The earlier run, if its process is proven to be gone.
     pub(crate) gone: Option<Gone>,
-    /// The earlier run and what it asked helm to do with this release last.
-    pub(crate) helm: Option<(RunId, HelmProgress)>,
+    /// What an earlier run asked helm to do with this release last.
+    pub(crate) helm: Option<HelmProgress>,
     /// How long an operation that may be alive is waited for.
     pub(crate) lock_timeout: Duration,
 }
 
 impl Before {
     pub(crate) fn earlier(&self) -> Option<Earlier<'_>> {
-        self.helm.as_ref().map(|(run, helm)| Earlier { run: *run, helm })
+        self.helm.as_ref().map(|helm| Earlier { run: helm.run, helm })
     }
 
     /// Puts in order what the earlier run has left in Helm's records of the release.

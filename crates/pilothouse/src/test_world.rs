@@ -87,6 +87,7 @@ pub(crate) fn release() -> ReleaseKey {
 /// A helm that was begun and whose end nobody has written down, with a time of 100 s.
 pub(crate) fn begun(command: HelmCommand, revision_before: u32) -> HelmProgress {
     HelmProgress {
+        run: RUN,
         command,
         revision_before,
         digest: String::new(),
