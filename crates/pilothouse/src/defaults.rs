@@ -100,7 +100,9 @@ async fn run_step(
     match ctx.step_verdict(phase, index, &digest, repeatable) {
         StepVerdict::Run => ctx.done_again(phase),
         StepVerdict::Done { output } => {
-            output.into_iter().for_each(|(key, value)| payload.put_value(key, value));
+            for (key, value) in output {
+                payload.put_value(key, value);
+            }
             ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
             return Ok(());
         }

@@ -41,13 +41,12 @@ pub(crate) async fn last(
         stack: stack.name.clone(),
         folder: settings.runs(),
     };
-    let given = match run {
-        Some(run) => run.to_owned(),
-        None => {
-            let runs = history_of(&of).await.map_err(|error| failed(&error))?.runs;
-            let newest = runs.first().ok_or_else(|| CommandError::input("no run of this stack is known"))?;
-            newest.run.to_string()
-        }
+    let given = if let Some(run) = run {
+        run.to_owned()
+    } else {
+        let runs = history_of(&of).await.map_err(|error| failed(&error))?.runs;
+        let newest = runs.first().ok_or_else(|| CommandError::input("no run of this stack is known"))?;
+        newest.run.to_string()
     };
     Ok(run_details(&of, &given).await.map_err(|error| failed(&error))?.progress)
 }
