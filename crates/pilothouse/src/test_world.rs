@@ -78,7 +78,7 @@ pub(crate) async fn say_yes(events: &mut UnboundedReceiver<Message>) {
             let _ = answer.send(Ok(()));
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Says what the fake's records lack: when they were created, and by which run.
