@@ -4,6 +4,7 @@ use crate::args;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::report::Afterwards;
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
@@ -35,6 +36,7 @@ pub(crate) async fn apply(
         flags: &args.run,
         resume: Resume::IfUnfinished,
         journals: settings.journals(),
+        afterwards: if args.dry_run { Afterwards::Repeat } else { Afterwards::Resume },
     };
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())

@@ -4,6 +4,7 @@ use crate::args;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::report::Afterwards;
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
@@ -34,6 +35,7 @@ pub(crate) async fn destroy(
         flags: &args.run,
         resume: Resume::IfUnfinished,
         journals: settings.journals(),
+        afterwards: Afterwards::Resume,
     };
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())

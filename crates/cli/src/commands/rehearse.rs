@@ -7,6 +7,7 @@ use crate::commands::run::{self, Run};
 use crate::connect::{self, Place};
 use crate::exit::{CommandError, Exit};
 use crate::printer::{self, FAINT, paint};
+use crate::report::Afterwards;
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
@@ -83,6 +84,7 @@ async fn rehearsed(
         flags,
         resume: Resume::IfUnfinished,
         journals: journals.path().to_owned(),
+        afterwards: Afterwards::Nothing,
     };
     let outcome = run::run(settings, run).await?;
     if settings.human() {

@@ -33,7 +33,7 @@ pub(crate) async fn status(
             }
         }
     } else {
-        printer::json(&json!({"stack": stack.name, "releases": statuses}));
+        printer::json(settings.output, &json!({"stack": stack.name, "releases": statuses}));
     }
     Ok(if unreadable { Exit::Failed } else { Exit::Done })
 }

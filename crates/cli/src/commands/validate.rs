@@ -5,6 +5,7 @@ use crate::commands::apply::charts;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::report::Afterwards;
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
@@ -30,6 +31,7 @@ pub(crate) async fn validate(
         flags: &args::RunFlags::default(),
         resume: Resume::IfUnfinished,
         journals: settings.journals(),
+        afterwards: Afterwards::Repeat,
     };
     let outcome = run::validate(settings, run).await;
     Ok(outcome.verdict().into())
