@@ -43,6 +43,7 @@ pub struct RunProgress {
 
 /// How far a release has come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReleaseProgress {
     /// The release.
     pub release: ReleaseKey,
@@ -63,6 +64,7 @@ pub struct ReleaseProgress {
 
 /// How a release ended, in few words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReleaseEnding {
     /// The way.
     pub way: ReleaseWay,
@@ -76,6 +78,7 @@ pub struct ReleaseEnding {
 
 /// The ways a release can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseWay {
     /// Everything was done.
@@ -96,6 +99,7 @@ pub enum ReleaseWay {
 
 /// How far a phase has come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PhaseProgress {
     /// The phase.
     pub phase: Phase,
@@ -114,6 +118,7 @@ pub struct PhaseProgress {
 
 /// How something ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ended {
     /// Whether it did what it is for.
     pub ok: bool,
@@ -123,6 +128,7 @@ pub struct Ended {
 
 /// How far a step has come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepProgress {
     /// Its place in the phase, from 0.
     pub index: usize,
@@ -146,6 +152,7 @@ pub struct StepProgress {
 
 /// How far helm has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HelmProgress {
     /// The run that asked.
     pub run: RunId,
