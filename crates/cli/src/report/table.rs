@@ -147,7 +147,9 @@ mod tests {
 
     fn view(events: &[Event]) -> View {
         let mut view = View::default();
-        events.iter().for_each(|event| view.see(event));
+        for event in events {
+            view.see(event);
+        }
         view
     }
 
@@ -234,7 +236,9 @@ mod tests {
                 *releases = names.map(|name| planned(name, &["a/b", "shop/postgres"])).to_vec();
             }
             EventKind::LockWaiting { holder, .. } => {
-                holder.iter_mut().for_each(|holder| text.clone_into(&mut holder.user));
+                if let Some(holder) = holder {
+                    text.clone_into(&mut holder.user);
+                }
             }
             EventKind::StepStarted { release, description, .. }
             | EventKind::StepSkipped { release, description, .. } => {
@@ -258,7 +262,9 @@ mod tests {
             | EventKind::PhaseFinished { release, .. }
             | EventKind::ReleaseFinished { release, .. } => release.clone_from(to),
             EventKind::RunResumed { releases, .. } => {
-                releases.iter_mut().for_each(|progress| progress.release.clone_from(to));
+                for progress in releases {
+                    progress.release.clone_from(to);
+                }
             }
             EventKind::LockTaken { .. } | EventKind::RunStopping { .. } | EventKind::RunFinished { .. } => {}
         }
