@@ -25,6 +25,10 @@ pub(crate) struct Lines {
     healing: BTreeMap<ReleaseKey, String>,
     /// The last holder of the lock that was told.
     lock_told: Option<String>,
+    /// Whether a release was begun.
+    begun: bool,
+    /// Whether a line was printed.
+    printed: bool,
 }
 
 /// How the lines look.
@@ -67,13 +71,28 @@ impl Lines {
             inside: BTreeMap::new(),
             healing: BTreeMap::new(),
             lock_told: None,
+            begun: false,
+            printed: false,
         }
     }
 
     /// The lines an event adds.
     pub(crate) fn of(&mut self, event: &Event) -> Vec<String> {
+        let mut lines = self.added(event);
+        // A single release brings a line of space itself.
+        if self.form != Form::Single && !self.printed && !lines.is_empty() {
+            lines.insert(0, String::new());
+        }
+        self.printed |= !lines.is_empty();
+        lines
+    }
+
+    fn added(&mut self, event: &Event) -> Vec<String> {
         match &event.kind {
-            EventKind::RunStarted { releases, .. } => self.begin(releases),
+            EventKind::RunStarted { releases, .. } => {
+                self.begin(releases);
+                Vec::new()
+            }
             EventKind::RunFinished { .. }
             | EventKind::StepFinished { .. }
             | EventKind::HelmStarted { .. }
@@ -134,7 +153,7 @@ impl Lines {
         }
     }
 
-    fn begin(&mut self, releases: &[PlannedRelease]) -> Vec<String> {
+    fn begin(&mut self, releases: &[PlannedRelease]) {
         self.actions = releases.iter().map(|planned| (planned.release.clone(), planned.action)).collect();
         self.names = releases.iter().map(|planned| planned.release.to_string().width()).max().unwrap_or(0);
         self.names = self.names.min(NAME_WIDTH);
@@ -143,11 +162,10 @@ impl Lines {
             (_, false) => Form::Several,
             (_, true) => Form::Ends,
         };
-        // A single release brings a line of space itself.
-        if self.form == Form::Single { Vec::new() } else { vec![String::new()] }
     }
 
-    fn release_begins(&self, release: &ReleaseKey, action: HelmAction) -> Vec<String> {
+    fn release_begins(&mut self, release: &ReleaseKey, action: HelmAction) -> Vec<String> {
+        self.begun = true;
         match self.form {
             Form::Single => vec![String::new(), format!("{} {action}", paint(STRONG, release))],
             // That it is skipped is told at once.
@@ -169,6 +187,8 @@ impl Lines {
             (Form::Single, ReleaseOutcome::Skipped { .. }) => vec![format!("  skipped: {text}")],
             // The summary tells these, with all there is to say.
             (Form::Single, _) => Vec::new(),
+            // So it does when the run ends before anything was begun.
+            _ if !self.begun => Vec::new(),
             (Form::Several, _) => {
                 let action = self.actions.get(release).map(ToString::to_string).unwrap_or_default();
                 vec![self.row(release, &action, word, elapsed, text)]
@@ -302,7 +322,9 @@ fn what_follows(reason: &StopReason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{Script, begins, ends, every_kind, planned, run_started, said, shop, started};
+    use crate::report::samples::{
+        Script, begins, blocked, ends, every_kind, finished, planned, run_started, said, shop, started,
+    };
     use pilothouse_core::{HelmAction, ReleaseKey};
 
     fn shown(kinds: Vec<EventKind>) -> String {
@@ -372,8 +394,10 @@ web/a-release-with-a-name-of-more-than-forty-columns      two"
             "waiting for the lock held by somebody unknown, at most 1 m 00 s\nthe lock is free, after 12 s"
         );
         let mut free = Script::default();
-        free.then([run_started(vec![]), EventKind::LockTaken { waited_ms: 5, taken_over: None }]);
-        assert_eq!(told(&free, false), "");
+        let not_begun = finished("web/b", blocked("web/a"), 0);
+        free.then([run_started(vec![planned("web/a", &[]), planned("web/b", &[])])]);
+        free.then([EventKind::LockTaken { waited_ms: 5, taken_over: None }, not_begun]);
+        assert_eq!(told(&free, false), "", "nothing was begun: the summary says it all");
     }
 
     #[test]

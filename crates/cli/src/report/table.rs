@@ -236,7 +236,7 @@ mod tests {
                 *releases = names.map(|name| planned(name, &["a/b", "shop/postgres"])).to_vec();
             }
             EventKind::LockWaiting { holder, .. } => {
-                for holder in holder.iter_mut() {
+                if let Some(holder) = holder {
                     text.clone_into(&mut holder.user);
                 }
             }
@@ -262,7 +262,7 @@ mod tests {
             | EventKind::PhaseFinished { release, .. }
             | EventKind::ReleaseFinished { release, .. } => release.clone_from(to),
             EventKind::RunResumed { releases, .. } => {
-                for progress in releases.iter_mut() {
+                for progress in releases {
                     progress.release.clone_from(to);
                 }
             }
