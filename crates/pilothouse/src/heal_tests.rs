@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 const CREATED: &str = "2026-11-21T08:00:00Z";
 
+#[expect(clippy::unnecessary_wraps, reason = "what is known is told as an option")]
 fn at(seconds: i64) -> Option<Timestamp> {
     Some(CREATED.parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_secs(seconds))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what is known is told as an option")]
 fn gone(run: RunId) -> Option<Gone> {
     Some(Gone { run, why: "process 7 is gone".to_owned() })
 }

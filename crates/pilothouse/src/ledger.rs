@@ -88,9 +88,9 @@ impl Ledger {
     }
 
     /// What helm was last asked to do in `exec` by the earlier run, as long as it counts.
-    pub(crate) fn helm(&self) -> Option<(RunId, &HelmProgress)> {
+    pub(crate) fn helm(&self) -> Option<&HelmProgress> {
         let earlier = self.earlier.as_ref().filter(|_| !self.broken)?;
-        Some((earlier.run, earlier.phase(Phase::Exec)?.helm.last()?))
+        earlier.phase(Phase::Exec)?.helm.last()
     }
 
     /// Whether the earlier run has ended `exec` well.
@@ -107,16 +107,11 @@ impl Ledger {
 
 /// Whether helm has carried an upgrade out to its end, as Helm's newest record proves: it is the very next revision
 /// after the one there was before, that run has written it, and it is deployed. What helm was given must be the same.
-pub(crate) fn upgrade_is_done(
-    run: RunId,
-    earlier: &HelmProgress,
-    digest: &str,
-    newest: Option<&RevisionMeta>,
-) -> Option<u32> {
+pub(crate) fn upgrade_is_done(earlier: &HelmProgress, digest: &str, newest: Option<&RevisionMeta>) -> Option<u32> {
     let newest = newest?;
     let same = earlier.command == HelmCommand::Upgrade && earlier.digest == digest;
     let not_failed = earlier.ended.is_none_or(|ended| ended.ok);
-    let written = newest.revision == earlier.revision_before + 1 && newest.run == Some(run);
+    let written = newest.revision == earlier.revision_before + 1 && newest.run == Some(earlier.run);
     (same && not_failed && written && newest.status == RevisionStatus::Deployed).then_some(newest.revision)
 }
 
@@ -234,6 +229,7 @@ mod tests {
         #[case] expected: Option<u32>,
     ) {
         let earlier = HelmProgress {
+            run: run(1),
             command: HelmCommand::Upgrade,
             revision_before: 2,
             digest: "d".to_owned(),
@@ -251,7 +247,7 @@ mod tests {
             run: Some(run(written_by)),
             resource_version: None,
         };
-        assert_eq!(upgrade_is_done(run(1), &earlier, digest, Some(&newest)), expected);
-        assert_eq!(upgrade_is_done(run(1), &earlier, digest, None), None);
+        assert_eq!(upgrade_is_done(&earlier, digest, Some(&newest)), expected);
+        assert_eq!(upgrade_is_done(&earlier, digest, None), None);
     }
 }

@@ -22,6 +22,8 @@ mod evidence;
 mod heal;
 pub mod helpers;
 mod history;
+#[cfg(test)]
+mod interrupted_tests;
 mod journal;
 mod ledger;
 mod leftovers;

@@ -110,8 +110,7 @@ impl Opened {
     pub(crate) fn before(&self, release: &ReleaseKey) -> Before {
         let helm = self.last.as_ref().and_then(|last| {
             let progress = last.release(release)?;
-            let helm = progress.phases.iter().flat_map(|phase| &phase.helm).max_by_key(|helm| helm.started_at)?;
-            Some((progress.run, helm.clone()))
+            progress.phases.iter().flat_map(|phase| &phase.helm).max_by_key(|helm| helm.started_at).cloned()
         });
         Before { lock: self.lock.clone(), gone: self.gone.clone(), helm, lock_timeout: self.lock_timeout }
     }

@@ -41,13 +41,12 @@ pub(crate) async fn last(
         stack: stack.name.clone(),
         folder: settings.runs(),
     };
-    let given = match run {
-        Some(run) => run.to_owned(),
-        None => {
-            let runs = history_of(&of).await.map_err(|error| failed(&error))?.runs;
-            let newest = runs.first().ok_or_else(|| CommandError::input("no run of this stack is known"))?;
-            newest.run.to_string()
-        }
+    let given = if let Some(run) = run {
+        run.to_owned()
+    } else {
+        let runs = history_of(&of).await.map_err(|error| failed(&error))?.runs;
+        let newest = runs.first().ok_or_else(|| CommandError::input("no run of this stack is known"))?;
+        newest.run.to_string()
     };
     Ok(run_details(&of, &given).await.map_err(|error| failed(&error))?.progress)
 }
@@ -63,7 +62,7 @@ async fn all(settings: &Settings, of: &HistoryOf) -> Result<Exit, CommandError> 
         }
     } else {
         let problems: Vec<Value> = history.problems.iter().map(|problem| json!(error_chain(problem))).collect();
-        printer::json(&json!({"stack": of.stack, "runs": history.runs, "problems": problems}));
+        printer::json(settings.output, &json!({"stack": of.stack, "runs": history.runs, "problems": problems}));
     }
     Ok(if history.problems.is_empty() { Exit::Done } else { Exit::Failed })
 }
@@ -75,7 +74,7 @@ async fn one(settings: &Settings, of: &HistoryOf, run: &str) -> Result<Exit, Com
             printer::out(line);
         }
     } else {
-        printer::json(&json!(details));
+        printer::json(settings.output, &json!(details));
     }
     Ok(Exit::Done)
 }

@@ -157,6 +157,7 @@ fn a_whole_release() {
     };
     let output: BTreeMap<String, Value> = [("pre_exec-0".to_owned(), json!("made"))].into();
     let helm = HelmProgress {
+        run: run_id(1),
         command: HelmCommand::Upgrade,
         revision_before: 3,
         digest: DIGEST.to_owned(),
