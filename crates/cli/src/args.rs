@@ -30,7 +30,7 @@ run is checked for all releases before the first one begins.";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// How to print results: for people, or as JSON
+    /// How to print results: for people, or for programs
     #[arg(long, global = true, value_enum, default_value_t = Output::Human)]
     pub(crate) output: Output,
     /// When to use colour
@@ -54,6 +54,17 @@ pub(crate) enum Output {
     Human,
     /// One JSON document at the end; progress goes to standard error.
     Json,
+    /// Every event of a run as a line of JSON, as it happens; `schema --of events` describes them.
+    Jsonl,
+}
+
+/// What there is a JSON schema of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// The stack file.
+    Stack,
+    /// A line of `--output jsonl`.
+    Events,
 }
 
 /// When to use colour.
@@ -93,8 +104,12 @@ pub(crate) enum Command {
     /// The throwaway control plane by itself
     #[command(subcommand)]
     Plane(Plane),
-    /// Print the JSON schema of the stack file
-    Schema,
+    /// Print a JSON schema
+    Schema {
+        /// Of what
+        #[arg(long, value_enum, default_value_t = SchemaOf::Stack)]
+        of: SchemaOf,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -1,5 +1,6 @@
 //! Exit codes and errors of the program.
 
+use crate::report::{ErrorLine, ErrorTag};
 use pilothouse_core::{RunVerdict, error_chain};
 use serde_json::{Value, json};
 use std::error::Error;
@@ -85,6 +86,17 @@ impl CommandError {
             "hint": self.hint,
             "problems": self.problems.as_ref().map(|problems| json!(problems)),
         })
+    }
+
+    /// The error as a line beside events.
+    pub(crate) fn as_line(&self) -> ErrorLine {
+        ErrorLine {
+            event: ErrorTag::Error,
+            exit_code: self.exit.number(),
+            error: self.lines.clone(),
+            hint: self.hint.clone(),
+            problems: self.problems.as_ref().map(|problems| json!(problems)),
+        }
     }
 
     #[must_use]

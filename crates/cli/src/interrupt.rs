@@ -1,31 +1,96 @@
-//! Ctrl-C, SIGTERM and a closed terminal.
+//! Ctrl-C, SIGTERM and a closed terminal: each signal asks more urgently than the one before.
 
 use crate::exit::Exit;
 use crate::printer;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Fires the token at the first signal. What runs then ends by itself: helm gets SIGTERM and its grace, so that the
-/// release is not left pending. A second signal ends this program at once; what it started gets SIGTERM (helm) or is
-/// killed, since everything it starts dies with it.
+/// How long the program may take to let go of everything before it ends without.
+const LAST_GRACE: Duration = Duration::from_secs(5);
+
+/// What the user has asked for so far. Each stage includes those before it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stages {
+    /// Nothing new is begun; what runs goes on to a safe point.
+    pub(crate) drain: CancellationToken,
+    /// What runs gets SIGTERM.
+    pub(crate) terminate: CancellationToken,
+    /// Everything is dropped, and what was started dies with it.
+    pub(crate) kill: CancellationToken,
+}
+
+/// How a command ends when it is asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// A run: in three stages.
+    Run,
+    /// Everything else: at the first signal by itself, at the second at once.
+    Other,
+}
+
+/// What a signal means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Drain,
+    Terminate,
+    Kill,
+}
+
+/// Fires the stages, one at each signal. A terminal that is closed (SIGHUP) counts too, unless `outlives_terminal` is
+/// set.
 ///
-/// A terminal that is closed (SIGHUP) counts too, unless `outlives_terminal` is set.
-pub(crate) fn watch(cancel: &CancellationToken, outlives_terminal: bool) -> std::io::Result<()> {
+/// # Errors
+/// When the signals cannot be listened to.
+pub(crate) fn watch(stages: &Stages, manner: Manner, outlives_terminal: bool) -> std::io::Result<()> {
     let mut signals = Signals {
         interrupt: signal(SignalKind::interrupt())?,
         terminate: signal(SignalKind::terminate())?,
         hangup: signal(SignalKind::hangup())?,
         outlives_terminal,
     };
-    let cancel = cancel.clone();
+    let stages = stages.clone();
     tokio::spawn(async move {
-        signals.next().await;
-        cancel.cancel();
-        printer::err("interrupted: stopping what runs; once more to end at once");
-        signals.next().await;
-        end_now();
+        for nth in 0.. {
+            signals.next().await;
+            let (stage, says) = meaning(manner, nth);
+            printer::err(says);
+            stages.fire(stage);
+            if stage == Stage::Kill {
+                tokio::time::sleep(LAST_GRACE).await;
+                end_now();
+            }
+        }
     });
     Ok(())
+}
+
+/// What the nth signal (from 0) means, and what is said about it: what happens now, and what the next one does.
+fn meaning(manner: Manner, nth: usize) -> (Stage, &'static str) {
+    match (manner, nth) {
+        (Manner::Run, 0) => {
+            (Stage::Drain, "interrupted: nothing new is begun, what runs goes on to a safe point; once more to stop it")
+        }
+        (Manner::Run, 1) => (
+            Stage::Terminate,
+            "interrupted again: helm and programs of steps are asked to end (SIGTERM); once more to kill them",
+        ),
+        (Manner::Run, _) => (Stage::Kill, "interrupted a third time: everything is killed"),
+        (Manner::Other, 0) => (Stage::Terminate, "interrupted: stopping; once more to end at once"),
+        (Manner::Other, _) => (Stage::Kill, "interrupted again: everything is killed"),
+    }
+}
+
+impl Stages {
+    fn fire(&self, stage: Stage) {
+        self.drain.cancel();
+        if stage != Stage::Drain {
+            self.terminate.cancel();
+        }
+        if stage == Stage::Kill {
+            self.kill.cancel();
+        }
+    }
 }
 
 struct Signals {
@@ -47,7 +112,26 @@ impl Signals {
     }
 }
 
+/// Something holds the program up that cannot be dropped. What it has started dies with it.
 #[expect(clippy::exit, clippy::disallowed_methods, reason = "the user does not want to wait for anything any more")]
 fn end_now() -> ! {
     std::process::exit(Exit::Interrupted.number().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Manner::Run, &[(true, false, false), (true, true, false), (true, true, true), (true, true, true)])]
+    #[case(Manner::Other, &[(true, true, false), (true, true, true)])]
+    fn each_signal_asks_for_more(#[case] manner: Manner, #[case] expected: &[(bool, bool, bool)]) {
+        let stages = Stages::default();
+        for (nth, expected) in expected.iter().enumerate() {
+            stages.fire(meaning(manner, nth).0);
+            let fired = [&stages.drain, &stages.terminate, &stages.kill].map(CancellationToken::is_cancelled);
+            assert_eq!(fired, [expected.0, expected.1, expected.2], "after signal {nth}");
+        }
+    }
 }

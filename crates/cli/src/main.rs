@@ -13,13 +13,14 @@ mod select;
 mod settings;
 mod stack;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Output, SchemaOf};
 use clap::{CommandFactory, Parser};
 use exit::{CommandError, Exit};
+use interrupt::{Manner, Stages};
 use settings::Settings;
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use tokio_util::sync::CancellationToken;
+use std::time::Duration;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -32,35 +33,61 @@ fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let exit = runtime.block_on(dispatch(&settings, cli.command)).unwrap_or_else(|error| {
-        if settings.human() {
-            printer::error(&error);
-        } else {
-            printer::json(&error.as_json());
+    let exit = runtime.block_on(until_killed(&settings, cli.command)).unwrap_or_else(|error| {
+        match settings.output {
+            Output::Human => printer::error(&error),
+            Output::Json => printer::json(Output::Json, &error.as_json()),
+            Output::Jsonl => printer::json_line(&error.as_line()),
         }
         error.exit
     });
+    // A question that nobody answers any more would hold the program up.
+    runtime.shutdown_timeout(LAST_GRACE);
     exit.into()
 }
 
-async fn dispatch(settings: &Settings, command: Command) -> Result<Exit, CommandError> {
-    let cancel = CancellationToken::new();
+/// How long what is left over when a command has ended may take to end too.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+
+/// Carries the command out, unless the user does not want to wait for anything any more: then it is dropped, and all that
+/// it has started with it.
+async fn until_killed(settings: &Settings, command: Command) -> Result<Exit, CommandError> {
+    let stages = Stages::default();
+    let manner = match command {
+        Command::Apply(_) | Command::Destroy(_) | Command::Resume(_) | Command::Validate(_) | Command::Rehearse(_) => {
+            Manner::Run
+        }
+        _ => Manner::Other,
+    };
     let outlives_terminal = matches!(command, Command::Plane(args::Plane::Supervise(_)));
-    interrupt::watch(&cancel, outlives_terminal).map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
+    interrupt::watch(&stages, manner, outlives_terminal)
+        .map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
+    tokio::select! {
+        ended = dispatch(settings, command, &stages) => ended,
+        () = stages.kill.cancelled() => Err(CommandError::new(Exit::Interrupted, "killed before the end")),
+    }
+}
+
+async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Result<Exit, CommandError> {
+    let cancel = &stages.drain;
     match command {
-        Command::Apply(args) => commands::apply::apply(settings, args, &cancel).await,
-        Command::Destroy(args) => commands::destroy::destroy(settings, args, &cancel).await,
-        Command::Status(args) => commands::status::status(settings, args, &cancel).await,
-        Command::Validate(args) => commands::validate::validate(settings, args, &cancel).await,
+        Command::Apply(args) => commands::apply::apply(settings, args, stages).await,
+        Command::Destroy(args) => commands::destroy::destroy(settings, args, stages).await,
+        Command::Status(args) => commands::status::status(settings, args, stages).await,
+        Command::Validate(args) => commands::validate::validate(settings, args, stages).await,
         Command::Graph(args) => commands::graph::graph(settings, &args),
-        Command::Resume(args) => commands::resume::resume(settings, args, &cancel).await,
+        Command::Resume(args) => commands::resume::resume(settings, args, stages).await,
         Command::History(args) => commands::history::history(settings, args).await,
-        Command::Lint(args) => commands::lint::lint(settings, args, &cancel).await,
-        Command::Render(args) => commands::render::render(settings, args, &cancel).await,
-        Command::Rehearse(args) => commands::rehearse::rehearse(settings, args, &cancel).await,
-        Command::Plane(args) => commands::plane::plane(settings, args, &cancel).await,
-        Command::Schema => {
-            printer::json(&pilothouse_config::schema());
+        Command::Lint(args) => commands::lint::lint(settings, args, cancel).await,
+        Command::Render(args) => commands::render::render(settings, args, cancel).await,
+        Command::Rehearse(args) => commands::rehearse::rehearse(settings, args, stages).await,
+        Command::Plane(args) => commands::plane::plane(settings, args, cancel).await,
+        Command::Schema { of } => {
+            let schema = match of {
+                SchemaOf::Stack => pilothouse_config::schema(),
+                SchemaOf::Events => report::event_schema(),
+            };
+            printer::json(Output::Json, &schema);
             Ok(Exit::Done)
         }
         Command::Completions { shell } => {

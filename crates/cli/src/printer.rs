@@ -1,8 +1,10 @@
 //! The one place that writes to the terminal.
 
+use crate::args::Output;
 use crate::exit::CommandError;
 use anstyle::{AnsiColor, Style};
 use miette::{GraphicalReportHandler, GraphicalTheme};
+use serde::Serialize;
 use std::io::Write;
 
 /// Colours by meaning. Colour never carries meaning alone.
@@ -33,9 +35,23 @@ pub(crate) fn ask(question: &str) {
     let _ = write!(anstream::stderr(), "{question}");
 }
 
-/// A JSON document as the result.
-pub(crate) fn json(document: &serde_json::Value) {
-    let _ = writeln!(std::io::stdout(), "{document:#}");
+/// A JSON document as the result; on one line where the output is of lines.
+pub(crate) fn json(output: Output, document: &serde_json::Value) {
+    match output {
+        Output::Human | Output::Json => {
+            let _ = writeln!(std::io::stdout(), "{document:#}");
+        }
+        Output::Jsonl => json_line(document),
+    }
+}
+
+/// A JSON document on a line of its own, handed on at once.
+pub(crate) fn json_line(document: &impl Serialize) {
+    let mut stdout = std::io::stdout().lock();
+    // What is printed here always is JSON, and whoever reads may have gone away.
+    let _ = serde_json::to_writer(&mut stdout, document);
+    let _ = writeln!(stdout);
+    let _ = stdout.flush();
 }
 
 /// An error with its causes and what to do.

@@ -16,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) output: Output,
     /// Whether the live line may be drawn.
     pub(crate) live: bool,
+    /// Whether the lines of a run stand above the live view, on the same terminal.
+    pub(crate) lines_above_view: bool,
     /// Whether a question can be answered.
     pub(crate) can_ask: bool,
     /// Programs and charts that were fetched.
@@ -45,9 +47,11 @@ impl Settings {
         let cache = global.cache.clone().unwrap_or_else(|| base("XDG_CACHE_HOME", ".cache").join("pilothouse"));
         let state = base("XDG_STATE_HOME", ".local/state").join("pilothouse");
         let dumb = env.get(&OsString::from("TERM")).is_some_and(|term| term == "dumb");
+        let live = std::io::stderr().is_terminal() && !dumb;
         Self {
             output: global.output,
-            live: std::io::stderr().is_terminal() && !dumb,
+            live,
+            lines_above_view: live && std::io::stdout().is_terminal(),
             can_ask: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
             cache,
             state,

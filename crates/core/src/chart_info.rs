@@ -107,6 +107,7 @@ impl Default for ChartInfo {
 
 /// What to do with a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HelmAction {
     /// Install it or upgrade it.

@@ -13,6 +13,7 @@ use std::fmt;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// Counts up from 1 within a run.
     pub seq: u64,
@@ -25,6 +26,7 @@ pub struct Event {
 
 /// A line with its weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Note {
     /// What is being done or waited for right now; the next one replaces it.
@@ -37,6 +39,7 @@ pub enum Note {
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunKind {
     /// To make every release what the stack says.
@@ -59,6 +62,7 @@ impl fmt::Display for RunKind {
 
 /// A release of a run, before it begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlannedRelease {
     /// The release.
     pub release: ReleaseKey,
@@ -71,6 +75,7 @@ pub struct PlannedRelease {
 
 /// What changes a release by helm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HelmCommand {
     /// `helm upgrade --install`
@@ -93,6 +98,7 @@ impl fmt::Display for HelmCommand {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
     /// A run begins.

@@ -5,6 +5,7 @@ use std::fmt;
 
 /// Why a finding stops the release; it decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// What was given is wrong: the file, the chart, the values, the connection.
@@ -17,6 +18,7 @@ pub enum Class {
 
 /// One reason why a release cannot be acted on, found before anything was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// A stable code for people and machines, one of [`code`].
     pub code: String,

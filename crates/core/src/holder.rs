@@ -6,6 +6,7 @@ use std::fmt;
 
 /// Who holds a stack's lock, for people who have to find them and for proving that they are gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Holder {
     /// The run.
     pub run: RunId,

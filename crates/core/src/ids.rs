@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 /// One release: its namespace and its name. Written `namespace/name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReleaseKey {
     /// The namespace of the release (and of Helm's records of it).
     pub namespace: String,
@@ -29,6 +30,7 @@ impl fmt::Display for ReleaseKey {
 
 /// One run of the program over a stack. Ids sort by the time they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct RunId(pub Uuid);
 
@@ -56,6 +58,7 @@ impl fmt::Display for RunId {
 
 /// The phases of a release's lifecycle, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Read-only: can this release be acted on at all?
@@ -109,6 +112,7 @@ impl fmt::Display for Phase {
 /// In text given by people `kind` may be a plural, a short name or lower case (`deploy/web`), and the version may be
 /// left out; the cluster's discovery completes it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ObjectRef {
     /// `v1`, `apps/v1`; `None` when whoever named the object left it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,7 @@ use std::fmt;
 
 /// How a release ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum ReleaseOutcome {
     /// Everything was done.
@@ -44,6 +45,7 @@ pub enum ReleaseOutcome {
 
 /// A failed phase: the cause first, and what was done about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Failure {
     /// The phase that failed.
     pub phase: Phase,
@@ -61,6 +63,7 @@ pub struct Failure {
 
 /// An object that is not what it should be, with what tells why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cause {
     /// The object.
     pub object: ObjectRef,
@@ -72,6 +75,7 @@ pub struct Cause {
 
 /// What was done after a failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "did", rename_all = "snake_case")]
 pub enum NextStep {
     /// Nothing.
@@ -97,6 +101,7 @@ pub enum NextStep {
 
 /// How a run ended; the program makes the exit code of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunVerdict {
     /// Everything was done.
@@ -123,6 +128,7 @@ pub struct RunOutcome {
 
 /// Why a run starts nothing new.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "stopped_by", rename_all = "snake_case")]
 pub enum StopReason {
     /// The user asked for it.

@@ -43,6 +43,7 @@ pub struct RunProgress {
 
 /// How far a release has come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReleaseProgress {
     /// The release.
     pub release: ReleaseKey,
@@ -63,6 +64,7 @@ pub struct ReleaseProgress {
 
 /// How a release ended, in few words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReleaseEnding {
     /// The way.
     pub way: ReleaseWay,
@@ -76,6 +78,7 @@ pub struct ReleaseEnding {
 
 /// The ways a release can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseWay {
     /// Everything was done.
@@ -96,6 +99,7 @@ pub enum ReleaseWay {
 
 /// How far a phase has come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PhaseProgress {
     /// The phase.
     pub phase: Phase,
@@ -114,6 +118,7 @@ pub struct PhaseProgress {
 
 /// How something ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ended {
     /// Whether it did what it is for.
     pub ok: bool,
@@ -123,6 +128,7 @@ pub struct Ended {
 
 /// How far a step has come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepProgress {
     /// Its place in the phase, from 0.
     pub index: usize,
@@ -148,6 +154,7 @@ pub struct StepProgress {
 
 /// How far helm has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HelmProgress {
     /// The run that asked: its label is on what helm wrote. Not always the last one that has worked on the release.
     pub run: RunId,
@@ -309,11 +316,13 @@ impl RunProgress {
         !self.to_continue().is_empty()
     }
 
-    /// What the next run continues: everything when this run did not come to its end; otherwise only what is half done:
-    /// this run has not touched it, or refused to.
+    /// What the next run continues: everything when this run did not come to its end; otherwise only what is half done,
+    /// because this run has not touched it or was refused.
     pub fn to_continue(&self) -> Vec<ReleaseProgress> {
-        let releases = self.releases.iter();
-        releases.filter(|release| self.was_cut_short() || release.is_half_done()).cloned().collect()
+        if self.was_cut_short() {
+            return self.releases.clone();
+        }
+        self.releases.iter().filter(|release| release.is_half_done()).cloned().collect()
     }
 
     fn was_cut_short(&self) -> bool {
@@ -374,17 +383,14 @@ impl ReleaseProgress {
         payload
     }
 
-    /// Whether it was begun and its end is not known, or was an interrupt; also when the next run refused to go on.
+    /// Whether something was changed, and it has come to no end: neither done nor failed.
     fn is_half_done(&self) -> bool {
-        match self.ending.as_ref().map(|ending| ending.way) {
-            None => !self.phases.is_empty(),
-            Some(ReleaseWay::Interrupted) => true,
-            // A release that is refused at its first try has come to no phase that may change anything.
-            Some(ReleaseWay::Refused | ReleaseWay::NotStarted) => {
-                self.phases.iter().any(|progress| progress.phase.may_change_cluster())
-            }
-            Some(ReleaseWay::Done | ReleaseWay::Skipped | ReleaseWay::Failed | ReleaseWay::Undone) => false,
-        }
+        let changed = self.phases.iter().any(|phase| phase.phase.may_change_cluster());
+        let ended = match self.ending.as_ref().map(|ending| ending.way) {
+            None | Some(ReleaseWay::Interrupted | ReleaseWay::Refused | ReleaseWay::NotStarted) => false,
+            Some(ReleaseWay::Done | ReleaseWay::Skipped | ReleaseWay::Failed | ReleaseWay::Undone) => true,
+        };
+        changed && !ended
     }
 
     /// What was done after a step (or helm's run) counts no more once that is done again, and neither does an earlier

@@ -5,6 +5,7 @@ use std::fmt;
 
 /// How an object stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Readiness {
     /// It is what its spec asks for.
     Current,
@@ -35,6 +36,7 @@ impl fmt::Display for Readiness {
 
 /// The health of one object and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ObjectStatus {
     /// How it stands.
     pub readiness: Readiness,

@@ -266,7 +266,7 @@ async fn an_object_that_never_keeps_still_is_left() {
     }
     let mut world = test_world::fake(&cluster, HelmDriver::Secret);
     let (done, _) = clear_noting(&world, &begun(HelmCommand::Upgrade, 1)).await;
-    let error = "Job default/migrate: the object has been modified";
+    let error = "Job default/migrate: its resourceVersion is not 6";
     assert_eq!(done.unwrap_err().to_string(), error);
     assert_eq!(world.told().last().unwrap(), &json!({"event": "heal_finished", "error": error}));
     assert!(job(&cluster).is_some());

@@ -14,7 +14,7 @@ pub(crate) fn graph(settings: &Settings, args: &args::Graph) -> Result<Exit, Com
     select::select(&mut stack, &args.select)?;
     let graph = select::graph(&stack)?;
     if !settings.human() {
-        printer::json(&draw::json(&stack.name, &graph));
+        printer::json(settings.output, &draw::json(&stack.name, &graph));
         return Ok(Exit::Done);
     }
     printer::out(match args.format {

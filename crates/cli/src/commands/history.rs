@@ -62,7 +62,7 @@ async fn all(settings: &Settings, of: &HistoryOf) -> Result<Exit, CommandError> 
         }
     } else {
         let problems: Vec<Value> = history.problems.iter().map(|problem| json!(error_chain(problem))).collect();
-        printer::json(&json!({"stack": of.stack, "runs": history.runs, "problems": problems}));
+        printer::json(settings.output, &json!({"stack": of.stack, "runs": history.runs, "problems": problems}));
     }
     Ok(if history.problems.is_empty() { Exit::Done } else { Exit::Failed })
 }
@@ -74,7 +74,7 @@ async fn one(settings: &Settings, of: &HistoryOf, run: &str) -> Result<Exit, Com
             printer::out(line);
         }
     } else {
-        printer::json(&json!(details));
+        printer::json(settings.output, &json!(details));
     }
     Ok(Exit::Done)
 }

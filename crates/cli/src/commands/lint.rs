@@ -44,7 +44,7 @@ pub(crate) async fn lint(
     }
     let bad = wrong.iter().any(|release| release["findings"].as_array().is_some_and(|findings| !findings.is_empty()));
     if !settings.human() {
-        printer::json(&json!({"stack": stack.name, "releases": wrong}));
+        printer::json(settings.output, &json!({"stack": stack.name, "releases": wrong}));
     }
     Ok(if bad { Exit::BadInput } else { Exit::Done })
 }

@@ -37,7 +37,7 @@ pub(crate) async fn plane(
                 printer::out(format!("  export KUBECONFIG={}", record.kubeconfig.display()));
                 printer::out(format!("  pilothouse plane down {}", record.name));
             } else {
-                printer::json(&json!(record));
+                printer::json(settings.output, &json!(record));
             }
             Ok(Exit::Done)
         }
@@ -52,7 +52,7 @@ pub(crate) async fn plane(
             if settings.human() {
                 printer::out(format!("{} is down, nothing is left of it", paint(STRONG, &args.name)));
             } else {
-                printer::json(&json!({"name": args.name, "status": "down"}));
+                printer::json(settings.output, &json!({"name": args.name, "status": "down"}));
             }
             Ok(Exit::Done)
         }
@@ -117,7 +117,7 @@ async fn install(
                 })
             })
             .collect();
-        printer::json(&json!(rows));
+        printer::json(settings.output, &json!(rows));
     }
     Ok(Exit::Done)
 }
@@ -200,14 +200,14 @@ fn list(settings: &Settings) -> Result<Exit, CommandError> {
             printer::out(line(name, status));
         }
     } else {
-        printer::json(&planes.iter().map(|(name, status)| as_json(name, status)).collect());
+        printer::json(settings.output, &planes.iter().map(|(name, status)| as_json(name, status)).collect());
     }
     Ok(Exit::Done)
 }
 
 fn show(settings: &Settings, name: &str, status: &PlaneStatus) {
     if !settings.human() {
-        printer::json(&as_json(name, status));
+        printer::json(settings.output, &as_json(name, status));
         return;
     }
     printer::out(line(name, status));

@@ -3,12 +3,11 @@
 use crate::args;
 use crate::exit::{CommandError, Exit};
 use crate::holder::holder;
-use crate::printer::{self, FAINT, STRONG, paint};
-use crate::report::{Lines, Live, summary};
+use crate::printer;
+use crate::report::{Afterwards, RunReport};
 use crate::settings::Settings;
 use pilothouse::{Answer, HelmChart, Resume, RunConfig, RunError, Session, StateConfig, StepAnswer};
-use pilothouse_core::{Event, EventKind, HelmAction, Phase, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
-use serde_json::json;
+use pilothouse_core::{HelmAction, Phase, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +23,8 @@ pub(crate) struct Run<'a> {
     pub(crate) resume: Resume,
     /// The folder for the journals of all stacks and clusters.
     pub(crate) journals: PathBuf,
+    /// How the user may go on when it is stopped before its end.
+    pub(crate) afterwards: Afterwards,
 }
 
 impl Run<'_> {
@@ -83,12 +84,11 @@ fn answer(text: &str, done: bool) -> Result<Answer, CommandError> {
 /// Runs and reports: lines as it goes, then what became of each release; or one JSON document at the end.
 pub(crate) async fn run(settings: &Settings, run: Run<'_>) -> Result<RunOutcome, CommandError> {
     let config = run.config(settings)?;
-    let mut report = Report::new(settings);
-    report.begin(&run);
+    let report = begin(settings, &run);
     let outcome = pilothouse::run(&config, &run.charts, run.session, |event| report.see(event)).await;
     match outcome {
         Ok(outcome) => {
-            report.finish(&outcome);
+            report.finish(&outcome, run.afterwards);
             Ok(outcome)
         }
         Err(error) => {
@@ -122,90 +122,20 @@ fn not_begun(error: &RunError) -> CommandError {
 
 /// Runs only the validate phase of every release, and reports in the same way.
 pub(crate) async fn validate(settings: &Settings, run: Run<'_>) -> RunOutcome {
-    let mut report = Report::new(settings);
-    report.begin(&run);
+    let report = begin(settings, &run);
     let config = RunConfig {
         concurrency: run.flags.concurrency.map_or_else(default_concurrency, usize::from),
         ..RunConfig::new(&run.stack.name, RunId(Uuid::now_v7()))
     };
     let outcome = pilothouse::validate(&config, &run.charts, run.session, |event| report.see(event)).await;
-    report.finish(&outcome);
+    report.finish(&outcome, run.afterwards);
     outcome
 }
 
-/// The report of one run.
-struct Report {
-    human: bool,
-    lines: Lines,
-    live: Live,
-    events: Vec<Event>,
-    elapsed_ms: u64,
-}
-
-impl Report {
-    fn new(settings: &Settings) -> Self {
-        Self {
-            human: settings.human(),
-            lines: Lines::default(),
-            live: Live::new(settings.live),
-            events: Vec::new(),
-            elapsed_ms: 0,
-        }
-    }
-
-    /// What is run, where, and with which helm.
-    fn begin(&self, run: &Run<'_>) {
-        if !self.human {
-            return;
-        }
-        let releases = match run.charts.len() {
-            1 => "1 release".to_owned(),
-            n => format!("{n} releases"),
-        };
-        let on = run.session.describe();
-        printer::out(format!("{}  {}", paint(STRONG, &run.stack.name), paint(FAINT, format!("{releases}, {on}"))));
-    }
-
-    fn see(&mut self, event: &Event) {
-        if let EventKind::RunFinished { elapsed_ms, .. } = event.kind {
-            self.elapsed_ms = elapsed_ms;
-        }
-        if self.human {
-            let lines = self.lines.of(event);
-            self.live.show(event, &lines, |line| printer::out(line));
-        } else {
-            self.live.show(event, &[], |_| {});
-            self.events.push(event.clone());
-        }
-    }
-
-    fn clear(&self) {
-        self.live.clear();
-    }
-
-    fn finish(&self, outcome: &RunOutcome) {
-        self.clear();
-        if self.human {
-            for line in summary(outcome, self.elapsed_ms) {
-                printer::out(line);
-            }
-        } else {
-            let releases: Vec<_> = outcome
-                .releases
-                .iter()
-                .map(|(release, outcome)| json!({"release": release, "result": outcome}))
-                .collect();
-            let verdict = outcome.verdict();
-            let exit = Exit::from(verdict).number();
-            printer::json(&json!({
-                "verdict": verdict,
-                "exit_code": exit,
-                "elapsed_ms": self.elapsed_ms,
-                "releases": releases,
-                "events": self.events,
-            }));
-        }
-    }
+fn begin(settings: &Settings, run: &Run<'_>) -> RunReport {
+    let report = RunReport::new(settings);
+    report.begin(&run.stack.name, run.charts.len(), &run.session.describe());
+    report
 }
 
 /// Asks whether to go on; says what is going to be done. Without a terminal to ask on, `--yes` is required.

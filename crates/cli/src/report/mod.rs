@@ -1,21 +1,31 @@
 //! What people see of a run: projections of its events.
 
+mod event_lines;
 pub(crate) mod graph;
+mod heartbeat;
 mod history;
 mod lines;
 mod live;
 mod outcome;
 mod provision;
+mod run_report;
+#[cfg(test)]
+mod samples;
+mod table;
 mod text;
+mod view;
 
+pub(crate) use event_lines::{ErrorLine, ErrorTag, event_schema};
 pub(crate) use history::{run, runs};
-pub(crate) use lines::Lines;
-pub(crate) use live::Live;
-pub(crate) use outcome::summary;
+pub(crate) use outcome::Afterwards;
 pub(crate) use provision::{ProvisionProgress, table};
+pub(crate) use run_report::RunReport;
 pub(crate) use text::duration;
 
-/// The width of the terminal, or 80 columns where there is none.
-fn console_width() -> usize {
-    rustix::termios::tcgetwinsize(std::io::stderr()).map_or(80, |size| usize::from(size.ws_col).max(20))
+/// The columns and lines of the terminal, or 80 and 24 where there is none.
+fn console_size() -> (usize, usize) {
+    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
+    // A terminal that does not know its size says zero.
+    let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()))
 }

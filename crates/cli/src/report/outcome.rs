@@ -3,16 +3,120 @@
 use crate::hints::hint;
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::text::duration;
-use pilothouse_core::{Failure, Finding, NextStep, ReleaseKey, ReleaseOutcome, RunOutcome, RunVerdict};
+use crate::report::view::Continued;
+use pilothouse_core::{Failure, Finding, NextStep, ReleaseKey, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
+
+/// How the user may go on when a run was stopped before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Afterwards {
+    /// The run can be continued.
+    Resume,
+    /// Nothing is kept of it, but it can be done again.
+    Repeat,
+    /// What it was about is gone: a rehearsal.
+    Nothing,
+}
+
+/// How many names are listed before the rest is counted.
+const NAMED: usize = 20;
 
 /// The lines at the end of a run.
-pub(crate) fn summary(outcome: &RunOutcome, elapsed_ms: u64) -> Vec<String> {
+pub(crate) fn summary(
+    outcome: &RunOutcome,
+    elapsed_ms: u64,
+    continued: Option<&Continued>,
+    afterwards: Afterwards,
+) -> Vec<String> {
     let mut lines = vec![String::new()];
     for (release, outcome) in &outcome.releases {
         lines.extend(details(release, outcome));
     }
+    lines.extend(left_alone(outcome));
+    lines.extend(stopped(outcome, afterwards));
+    lines.extend(continued.map(taken_over));
     lines.push(counts(outcome, elapsed_ms));
     lines
+}
+
+/// The releases that were not begun or skipped, those with the same reason together.
+fn left_alone(outcome: &RunOutcome) -> Vec<String> {
+    let mut groups: Vec<(&str, String, &str, Vec<&ReleaseKey>)> = Vec::new();
+    for (release, this) in &outcome.releases {
+        let (what, why, reason) = match this {
+            ReleaseOutcome::NotStarted { reason, blocked_by: Some(by) } => {
+                ("not started", format!("{by} {}", how(outcome, by)), reason)
+            }
+            ReleaseOutcome::NotStarted { reason, blocked_by: None } => ("not started", reason.clone(), reason),
+            // The line of the one release has said it.
+            ReleaseOutcome::Skipped { reason } if outcome.releases.len() > 1 => ("skipped", reason.clone(), reason),
+            _ => continue,
+        };
+        match groups.iter_mut().find(|(known, same, ..)| *known == what && *same == why) {
+            Some((.., releases)) => releases.push(release),
+            None => groups.push((what, why, reason, vec![release])),
+        }
+    }
+    let paragraph = |(what, why, reason, releases): &(&str, String, &str, Vec<&ReleaseKey>)| {
+        let line = match releases.as_slice() {
+            [one] => format!("{} {what}: {reason}", paint(STRONG, one)),
+            all => format!("{} {what}, since {why}: {}", paint(STRONG, format!("{} releases", all.len())), listed(all)),
+        };
+        [line, String::new()]
+    };
+    groups.iter().flat_map(paragraph).collect()
+}
+
+/// How the release ended that others stand on.
+fn how(outcome: &RunOutcome, release: &ReleaseKey) -> &'static str {
+    match outcome.releases.iter().find(|(known, _)| known == release) {
+        Some((_, ReleaseOutcome::Failed(_))) => "failed",
+        Some((_, ReleaseOutcome::Refused { .. })) => "was refused",
+        Some((_, ReleaseOutcome::Interrupted { .. })) => "was interrupted",
+        _ => "did not end well",
+    }
+}
+
+/// Why the run as a whole was stopped, and how to go on.
+fn stopped(outcome: &RunOutcome, afterwards: Afterwards) -> Vec<String> {
+    let interrupted = outcome.releases.iter().any(|(_, this)| matches!(this, ReleaseOutcome::Interrupted { .. }));
+    let Some(reason) = outcome.stopped.clone().or(interrupted.then_some(StopReason::User)) else { return Vec::new() };
+    let mut lines = vec![format!("{} {reason}", paint(WARN, "stopped:"))];
+    let go_on = match afterwards {
+        Afterwards::Resume => Some("`pilothouse resume` or the same command again continues"),
+        Afterwards::Repeat => Some("the same command again starts over"),
+        Afterwards::Nothing => None,
+    };
+    lines.extend(go_on.map(|go_on| match reason {
+        StopReason::User => format!("  {go_on}"),
+        StopReason::FailFast { .. } => format!("  when that is mended, {go_on}"),
+        StopReason::LockLost { .. } => format!("  when no other run is at work, {go_on}"),
+        StopReason::JournalFailed { .. } => format!("  when it can be written, {go_on}"),
+    }));
+    lines.push(String::new());
+    lines
+}
+
+/// What an earlier run had done.
+fn taken_over(continued: &Continued) -> String {
+    let mut parts = Vec::new();
+    if !continued.done.is_empty() {
+        parts.push(format!("done before: {}", listed(&continued.done.iter().collect::<Vec<_>>())));
+    }
+    if !continued.begun.is_empty() {
+        parts.push(format!("begun before: {}", listed(&continued.begun.iter().collect::<Vec<_>>())));
+    }
+    if parts.is_empty() {
+        parts.push("nothing of these releases was begun".to_owned());
+    }
+    format!("continued run {}; {}", continued.from.short(), parts.join("; "))
+}
+
+fn listed(releases: &[&ReleaseKey]) -> String {
+    let mut names: Vec<String> = releases.iter().take(NAMED).map(ToString::to_string).collect();
+    if releases.len() > NAMED {
+        names.push(format!("and {} more", releases.len() - NAMED));
+    }
+    names.join(", ")
 }
 
 fn counts(outcome: &RunOutcome, elapsed_ms: u64) -> String {
@@ -38,18 +142,11 @@ fn counts(outcome: &RunOutcome, elapsed_ms: u64) -> String {
 
 pub(super) fn details(release: &ReleaseKey, outcome: &ReleaseOutcome) -> Vec<String> {
     match outcome {
-        ReleaseOutcome::Done { .. } | ReleaseOutcome::Skipped { .. } => Vec::new(),
+        ReleaseOutcome::Done { .. } | ReleaseOutcome::Skipped { .. } | ReleaseOutcome::NotStarted { .. } => Vec::new(),
         ReleaseOutcome::Refused { findings } => refused(release, findings),
         ReleaseOutcome::Failed(failure) => failed(release, failure),
         ReleaseOutcome::Interrupted { phase } => {
-            vec![
-                format!("{} {} in {phase}", paint(STRONG, release), paint(WARN, "interrupted")),
-                "  run the same command again to go on".to_owned(),
-                String::new(),
-            ]
-        }
-        ReleaseOutcome::NotStarted { reason, .. } => {
-            vec![format!("{} not started: {reason}", paint(STRONG, release)), String::new()]
+            vec![format!("{} {} in {phase}", paint(STRONG, release), paint(WARN, "interrupted")), String::new()]
         }
     }
 }
@@ -111,7 +208,11 @@ mod tests {
     use pilothouse_core::{Cause, Class, ObjectRef, ObjectStatus, Phase, Readiness, code};
 
     fn shown(releases: Vec<(ReleaseKey, ReleaseOutcome)>) -> String {
-        anstream::adapter::strip_str(&summary(&RunOutcome { releases, stopped: None }, 61_500).join("\n")).to_string()
+        whole(&RunOutcome { releases, stopped: None }, None, Afterwards::Resume)
+    }
+
+    fn whole(outcome: &RunOutcome, continued: Option<&Continued>, afterwards: Afterwards) -> String {
+        anstream::adapter::strip_str(&summary(outcome, 61_500, continued, afterwards).join("\n")).to_string()
     }
 
     #[test]
@@ -146,5 +247,62 @@ mod tests {
         };
         let findings = vec![finding("a"), finding("b")];
         insta::assert_snapshot!(shown(vec![(ReleaseKey::new("web", "podinfo"), ReleaseOutcome::Refused { findings })]));
+    }
+
+    fn key(name: &str) -> ReleaseKey {
+        ReleaseKey::new("web", name)
+    }
+
+    fn failure() -> ReleaseOutcome {
+        ReleaseOutcome::Failed(Failure {
+            phase: Phase::Exec,
+            step: None,
+            error: vec!["helm failed".to_owned()],
+            causes: Vec::new(),
+            on_deploy_failure_error: None,
+            next: NextStep::Left { why: "nothing was asked for".to_owned() },
+        })
+    }
+
+    fn blocked(by: &str) -> ReleaseOutcome {
+        let reason = format!("it needs web/{by}, which failed");
+        ReleaseOutcome::NotStarted { reason, blocked_by: Some(key(by)) }
+    }
+
+    #[test]
+    fn what_has_the_same_reason_is_told_together() {
+        let skipped = || ReleaseOutcome::Skipped { reason: "action is skip".to_owned() };
+        let mut releases = vec![(key("db"), failure()), (key("old"), skipped()), (key("mq"), failure())];
+        releases.extend((1..=22).map(|n| (key(&format!("shop-{n}")), blocked("db"))));
+        releases.extend([(key("queue"), blocked("mq")), (key("older"), skipped())]);
+        insta::assert_snapshot!(shown(releases));
+    }
+
+    #[test]
+    fn a_stopped_run_says_how_to_go_on() {
+        let interrupted = || RunOutcome {
+            releases: vec![
+                (key("done"), ReleaseOutcome::Done { summary: "installed".to_owned() }),
+                (key("db"), ReleaseOutcome::Interrupted { phase: Phase::Exec }),
+                (key("a"), ReleaseOutcome::NotStarted { reason: StopReason::User.to_string(), blocked_by: None }),
+                (key("b"), ReleaseOutcome::NotStarted { reason: StopReason::User.to_string(), blocked_by: None }),
+            ],
+            stopped: Some(StopReason::User),
+        };
+        let from = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let continued = Continued { from, done: vec![key("done")], begun: vec![key("db")] };
+        insta::assert_snapshot!(whole(&interrupted(), Some(&continued), Afterwards::Resume));
+        insta::assert_snapshot!("a_stopped_rehearsal", whole(&interrupted(), None, Afterwards::Nothing));
+        let reasons = [
+            StopReason::FailFast { release: key("db") },
+            StopReason::LockLost { why: "the API server does not answer".to_owned() },
+            StopReason::JournalFailed { why: "no space left on device".to_owned() },
+        ];
+        let told = reasons.map(|reason| {
+            let outcome = RunOutcome { releases: Vec::new(), stopped: Some(reason) };
+            let lines = stopped(&outcome, Afterwards::Resume).join("\n");
+            anstream::adapter::strip_str(&lines).to_string()
+        });
+        insta::assert_snapshot!("reasons_to_stop", told.join("\n"));
     }
 }

@@ -80,7 +80,7 @@ impl ProvisionProgress {
 
     fn going_on(&self, line: &str) {
         if self.live {
-            self.bar.set_message(fit(line, super::console_width().saturating_sub(2)));
+            self.bar.set_message(fit(line, super::console_size().0.saturating_sub(2)));
             return;
         }
         let Ok(mut last) = self.last_line.lock() else { return };

@@ -1,6 +1,6 @@
 //! Small pure pieces of text.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 /// A duration for people: `0.4 s`, `12 s`, `3 m 05 s`.
 pub(crate) fn duration(millis: u64) -> String {
@@ -12,26 +12,41 @@ pub(crate) fn duration(millis: u64) -> String {
     }
 }
 
-/// The text cut to `width` columns, with an ellipsis where something was cut. Line breaks become spaces.
+/// The text in one line, cut to `width` columns, with an ellipsis where something was cut. Line breaks and other control
+/// characters become spaces; colour is taken away.
 pub(crate) fn fit(text: &str, width: usize) -> String {
-    let text = text.replace(['\n', '\r', '\t'], " ");
+    let text = one_line(text);
     if text.width() <= width {
         return text;
     }
     let mut cut = String::new();
-    let mut used = 0;
     for c in text.chars() {
-        let w = c.width().unwrap_or(0);
-        if used + w + 1 > width {
+        cut.push(c);
+        // Some characters make those before them wider or narrower, so the whole is measured.
+        if cut.width() + 1 > width {
+            cut.pop();
             break;
         }
-        used += w;
-        cut.push(c);
     }
     if width > 0 {
         cut.push('…');
     }
     cut
+}
+
+/// As [`fit`], but what is cut is the beginning: the end of a name tells more.
+pub(crate) fn fit_end(text: &str, width: usize) -> String {
+    let text = one_line(text);
+    if text.width() <= width {
+        return text;
+    }
+    let tail = text.char_indices().map(|(at, _)| &text[at..]).find(|tail| tail.width() < width);
+    if width > 0 { format!("…{}", tail.unwrap_or_default()) } else { String::new() }
+}
+
+fn one_line(text: &str) -> String {
+    let plain = anstream::adapter::strip_str(text).to_string();
+    plain.replace(|c: char| c.is_control(), " ")
 }
 
 #[cfg(test)]
@@ -46,13 +61,24 @@ mod tests {
 
     #[test]
     fn fitted_text_is_never_wider_than_asked() {
-        for text in ["", "short", "a line that is too long", "wide 漢字漢字漢字 text", "two\nlines"] {
+        for text in [
+            "",
+            "short",
+            "a line that is too long",
+            "wide 漢字漢字漢字 text",
+            "two\nlines",
+            "\u{1b}[1mbold",
+            "👩‍👩‍👧 ❤️❤️❤️❤️",
+        ] {
             for width in 0..30 {
-                let fitted = fit(text, width);
-                assert!(fitted.width() <= width, "{fitted:?} in {width}");
-                assert!(!fitted.contains('\n'));
+                for fitted in [fit(text, width), fit_end(text, width)] {
+                    assert!(fitted.width() <= width, "{fitted:?} in {width}");
+                    assert!(!fitted.contains(char::is_control));
+                }
             }
         }
         assert_eq!(fit("a line that is too long", 10), "a line th…");
+        assert_eq!(fit_end("monitoring/kube-state-metrics", 10), "…e-metrics");
+        assert_eq!(fit("\u{1b}[31mred\u{1b}[0m\ttext", 20), "red text");
     }
 }

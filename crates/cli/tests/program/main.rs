@@ -11,7 +11,9 @@ mod quickstart;
 mod support;
 mod unhealthy;
 
-/// What the plane of these tests is to be.
-fn plane_config() -> pilothouse_plane::PlaneConfig {
-    pilothouse_plane::PlaneConfig { audit: true, faults: unhealthy::faults(), ..Default::default() }
+use pilothouse_plane::PlaneConfig;
+
+/// What the plane of this test binary is to be.
+fn plane_config() -> PlaneConfig {
+    PlaneConfig { audit: true, faults: unhealthy::faults(), ..PlaneConfig::default() }
 }

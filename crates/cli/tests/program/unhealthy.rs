@@ -32,7 +32,7 @@ pub(crate) fn faults() -> Vec<Fault> {
 #[case::probe_that_never_passes("never-ready")]
 fn is_told_with_object_and_reason(#[case] namespace: &str) {
     let world = World::with_stack(&format!(
-        "version: 1\nname: broken\nreleases:\n  - name: web\n    namespace: {namespace}\n    chart: {{ path: CHARTS/node-agent }}\n    \
+        "version: 1\nname: {namespace}\nreleases:\n  - name: web\n    namespace: {namespace}\n    chart: {{ path: CHARTS/node-agent }}\n    \
          timeout_in_seconds: 12\n    values: [{{ key: clusterRole, value: {namespace} }}]\n"
     ));
     let transcript = world.transcript(&mut world.on_plane(&["apply", "--yes"]));
@@ -45,7 +45,7 @@ fn is_told_with_object_and_reason(#[case] namespace: &str) {
 fn podinfo_without_its_image_fails(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
     let Some(chart) = community_chart("podinfo-6.14.1", "podinfo_without_its_image_fails") else { return };
     let world = World::with_stack(&format!(
-        "version: 1\nname: broken\nreleases:\n  - name: {}\n    namespace: no-image\n    chart: {{ path: {} }}\n    \
+        "version: 1\nname: {0}\nreleases:\n  - name: {0}\n    namespace: no-image\n    chart: {{ path: {1} }}\n    \
          timeout_in_seconds: 12\n",
         tool.name(),
         display(&chart)

@@ -1,0 +1,116 @@
+//! The lines of `--output jsonl` and their JSON schema.
+
+use pilothouse_core::Event;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde_json::Value;
+
+/// A line of `--output jsonl`. Readers should pass over events and fields they do not know: later versions add some.
+#[derive(JsonSchema)]
+#[schemars(untagged, rename = "Line")]
+#[expect(dead_code, reason = "events and errors are printed as they are; this is their schema")]
+enum Line {
+    Event(Event),
+    Error(ErrorLine),
+}
+
+/// Why the program could not do its work. It stands instead of a run's events, or behind them.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ErrorLine {
+    pub(crate) event: ErrorTag,
+    /// How the program ends.
+    pub(crate) exit_code: u8,
+    /// What went wrong, outermost first.
+    pub(crate) error: Vec<String>,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
+    /// Problems of the stack file, with their places.
+    pub(crate) problems: Option<Value>,
+}
+
+/// The tag of an error among events.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ErrorTag {
+    Error,
+}
+
+/// The JSON schema (draft 2020-12) of each line.
+pub(crate) fn event_schema() -> Value {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<Line>();
+    schema.insert("title".to_owned(), Value::from("A line of `pilothouse --output jsonl`"));
+    schema.to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::CommandError;
+    use crate::report::samples::{Script, every_kind};
+    use serde_json::json;
+
+    fn schema() -> jsonschema::Validator {
+        jsonschema::draft202012::new(&event_schema()).unwrap()
+    }
+
+    /// `PILOTHOUSE_BLESS=1` writes it anew.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs this test")]
+    fn the_schema_is_published() {
+        let expected = format!("{:#}\n", event_schema());
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/events.schema.json");
+        if std::env::var_os("PILOTHOUSE_BLESS").is_some() {
+            std::fs::write(path, &expected).unwrap();
+        }
+        let published = std::fs::read_to_string(path).unwrap();
+        assert!(published == expected, "{path} is out of date: run this test with PILOTHOUSE_BLESS=1");
+    }
+
+    #[test]
+    fn every_kind_of_event_follows_the_schema() {
+        let schema = schema();
+        let mut script = Script::default();
+        script.then(every_kind());
+        for event in &script.events {
+            let line = serde_json::to_value(event).unwrap();
+            if let Err(error) = schema.validate(&line) {
+                panic!("{error} in {line:#}");
+            }
+            assert_eq!(serde_json::from_value::<Event>(line).unwrap(), *event);
+        }
+    }
+
+    /// The schema says something: without any field that is always there, or with another kind, no line follows it.
+    #[test]
+    fn what_is_no_event_does_not_follow_the_schema() {
+        let schema = schema();
+        let mut script = Script::default();
+        script.then(every_kind());
+        for event in &script.events {
+            let line = serde_json::to_value(event).unwrap();
+            let fields: Vec<String> = line.as_object().unwrap().keys().cloned().collect();
+            for field in fields.iter().filter(|field| !["holder", "blocked_by"].contains(&field.as_str())) {
+                let mut wrong = line.clone();
+                wrong.as_object_mut().unwrap().remove(field);
+                assert!(!schema.is_valid(&wrong), "without `{field}`: {wrong:#}");
+                let mut wrong = line.clone();
+                wrong[field] = json!(["no such value"]);
+                assert!(!schema.is_valid(&wrong), "with another `{field}`: {wrong:#}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_follows_the_schema() {
+        let error = CommandError::input("there is no kubeconfig").hint("name one");
+        let line = serde_json::to_value(error.as_line()).unwrap();
+        assert_eq!(
+            line,
+            json!({"event": "error", "exit_code": 2, "error": ["there is no kubeconfig"], "hint": "name one", "problems": null})
+        );
+        assert!(schema().is_valid(&line));
+        assert!(!schema().is_valid(&json!({"event": "error"})));
+    }
+}
