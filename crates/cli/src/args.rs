@@ -91,6 +91,10 @@ pub(crate) enum Command {
     Validate(OnCluster),
     /// Show what waits for what in a stack, without a cluster
     Graph(Graph),
+    /// Continue a run that was killed or interrupted, or whose releases failed
+    Resume(Resume),
+    /// List the runs of a stack, or show one of them in detail
+    History(History),
     /// Check a stack file and its charts without a cluster
     Lint(StackFile),
     /// Print what helm renders for a stack, without a cluster
@@ -190,6 +194,25 @@ pub(crate) struct Destroy {
     pub(crate) consent: Consent,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// The run, by the eight characters of `history` or the beginning of its id [default: the last one]
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// The stack file, or a folder that has a pilothouse.yaml
+    #[arg(long, default_value = ".", value_name = "FILE")]
+    pub(crate) stack: PathBuf,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) flags: RunFlags,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
 /// How a run goes.
 #[derive(Debug, Args, Default)]
 #[command(next_help_heading = "How the run goes")]
@@ -252,6 +275,18 @@ pub(crate) enum GraphFormat {
     Mermaid,
     /// A Graphviz digraph.
     Dot,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct History {
+    /// A run to show in detail, by the eight characters of the list or the beginning of its id
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// The stack file, or a folder that has a pilothouse.yaml
+    #[arg(long, default_value = ".", value_name = "FILE")]
+    pub(crate) stack: PathBuf,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Args)]

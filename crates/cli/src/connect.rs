@@ -94,6 +94,11 @@ pub(crate) async fn session(
     Ok(session)
 }
 
+/// The cluster alone, for what needs no helm.
+pub(crate) async fn cluster(connection: ConnectOptions) -> Result<Cluster, CommandError> {
+    Cluster::connect(connection).await.map_err(|error| CommandError::from_error(Exit::BadInput, &error))
+}
+
 /// A helm that knows no cluster, for rendering and checking.
 pub(crate) async fn offline_helm(settings: &Settings, stack: &Stack) -> Result<Arc<Helm>, CommandError> {
     let config = helm_config(settings, helm(settings).await?, &redactor(stack));

@@ -36,6 +36,9 @@ fn general(code: &str) -> Option<&'static str> {
         code::NAMESPACE_MISSING => "create it, or set create_namespace: true",
         code::NAMESPACE_TERMINATING => "see what holds it: kubectl get namespace NAME -o yaml (status.conditions)",
         code::OWNERSHIP_CONFLICT => "an `adopt` step in pre_exec takes over what no other release or controller owns",
+        code::STEP_UNCERTAIN => {
+            "look whether it has done its work, then say so: --step-done STEP, or --step-again STEP to run it again"
+        }
         code::VERSION_INVALID => "change `version` of the chart in the stack file",
         code::VALUES_INVALID => "compare with `helm show values`",
         _ => return None,

@@ -54,15 +54,21 @@ const LAST_GRACE: Duration = Duration::from_secs(1);
 async fn until_killed(settings: &Settings, command: Command) -> Result<Exit, CommandError> {
     let stages = Stages::default();
     let manner = match command {
-        Command::Apply(_) | Command::Destroy(_) | Command::Validate(_) | Command::Rehearse(_) => Manner::Run,
+        Command::Apply(_) | Command::Destroy(_) | Command::Resume(_) | Command::Validate(_) | Command::Rehearse(_) => {
+            Manner::Run
+        }
         _ => Manner::Other,
     };
+    let can_continue = matches!(command, Command::Apply(_) | Command::Destroy(_) | Command::Resume(_));
     let outlives_terminal = matches!(command, Command::Plane(args::Plane::Supervise(_)));
     interrupt::watch(&stages, manner, outlives_terminal)
         .map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
     tokio::select! {
         ended = dispatch(settings, command, &stages) => ended,
-        () = stages.kill.cancelled() => Err(CommandError::new(Exit::Interrupted, "killed before the end")),
+        () = stages.kill.cancelled() => {
+            let killed = CommandError::new(Exit::Interrupted, "killed before the end");
+            Err(if can_continue { killed.hint(report::CONTINUES) } else { killed })
+        }
     }
 }
 
@@ -74,6 +80,8 @@ async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Res
         Command::Status(args) => commands::status::status(settings, args, cancel).await,
         Command::Validate(args) => commands::validate::validate(settings, args, cancel).await,
         Command::Graph(args) => commands::graph::graph(settings, &args),
+        Command::Resume(args) => commands::resume::resume(settings, args, cancel).await,
+        Command::History(args) => commands::history::history(settings, args).await,
         Command::Lint(args) => commands::lint::lint(settings, args, cancel).await,
         Command::Render(args) => commands::render::render(settings, args, cancel).await,
         Command::Rehearse(args) => commands::rehearse::rehearse(settings, args, cancel).await,

@@ -61,14 +61,14 @@ impl Settings {
         }
     }
 
-    /// The folder for the journals of runs.
-    pub(crate) fn journals(&self) -> PathBuf {
-        self.state.join("runs")
-    }
-
     /// Whether results are for people.
     pub(crate) fn human(&self) -> bool {
         self.output == Output::Human
+    }
+
+    /// The folder for the journals of runs.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.state.join("runs")
     }
 
     /// One variable of the environment, if it is text.

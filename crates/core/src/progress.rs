@@ -154,6 +154,8 @@ pub struct StepProgress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HelmProgress {
+    /// The run that asked.
+    pub run: RunId,
     /// What it was asked to do.
     pub command: HelmCommand,
     /// The newest revision there was before; 0 when there was none.
@@ -263,6 +265,7 @@ impl RunProgress {
                 }
                 if let Some(phase) = self.phase_mut(release, *phase) {
                     phase.helm.push(HelmProgress {
+                        run,
                         command: *command,
                         revision_before: *revision_before,
                         digest: digest.clone(),
@@ -295,9 +298,19 @@ impl RunProgress {
     /// Whether there is something to continue: it was killed, or stopped before its end, or an earlier run was and this
     /// one has not touched the release.
     pub fn is_unfinished(&self) -> bool {
-        if self.releases.iter().any(|release| release.run != self.run && release.is_half_done()) {
-            return true;
+        !self.to_continue().is_empty()
+    }
+
+    /// What the next run continues: everything when this run did not come to its end; otherwise only what is half done,
+    /// because this run has not touched it or was refused.
+    pub fn to_continue(&self) -> Vec<ReleaseProgress> {
+        if self.was_cut_short() {
+            return self.releases.clone();
         }
+        self.releases.iter().filter(|release| release.is_half_done()).cloned().collect()
+    }
+
+    fn was_cut_short(&self) -> bool {
         match self.verdict {
             None | Some(RunVerdict::Interrupted) => true,
             Some(RunVerdict::Done | RunVerdict::BadInput | RunVerdict::Refused | RunVerdict::Failed) => {
@@ -353,12 +366,14 @@ impl ReleaseProgress {
         payload
     }
 
-    /// Whether it was begun and its end is not known, or was an interrupt.
+    /// Whether something was changed, and it has come to no end: neither done nor failed.
     fn is_half_done(&self) -> bool {
-        match &self.ending {
-            None => !self.phases.is_empty(),
-            Some(ending) => ending.way == ReleaseWay::Interrupted,
-        }
+        let changed = self.phases.iter().any(|phase| phase.phase.may_change_cluster());
+        let ended = match self.ending.as_ref().map(|ending| ending.way) {
+            None | Some(ReleaseWay::Interrupted | ReleaseWay::Refused | ReleaseWay::NotStarted) => false,
+            Some(ReleaseWay::Done | ReleaseWay::Skipped | ReleaseWay::Failed | ReleaseWay::Undone) => true,
+        };
+        changed && !ended
     }
 
     /// What was done after a step (or helm's run) counts no more once that is done again, and neither does an earlier

@@ -107,8 +107,8 @@ impl Context {
     }
 
     /// What helm was last asked to do in `exec` by an earlier run, as long as it counts.
-    pub(crate) fn earlier_helm(&self) -> Option<(RunId, HelmProgress)> {
-        self.ledger().helm().map(|(run, helm)| (run, helm.clone()))
+    pub(crate) fn earlier_helm(&self) -> Option<HelmProgress> {
+        self.ledger().helm().cloned()
     }
 
     /// Whether an earlier run has ended `exec` well, as long as that counts.

@@ -42,7 +42,7 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, pa
 
 /// Whether what helm did in the earlier run is still what is wanted.
 async fn exec_counts(ctx: &Context, payload: &Payload) -> bool {
-    let Some((_, helm)) = ctx.earlier_helm() else { return false };
+    let Some(helm) = ctx.earlier_helm() else { return false };
     match &ctx.prepared(payload).await.chart {
         Some(chart) => digest::of_deploy(ctx, chart, payload).await == helm.digest,
         None => false,

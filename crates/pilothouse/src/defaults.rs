@@ -7,7 +7,6 @@ use crate::continuing;
 use crate::crds;
 use crate::digest;
 use crate::error::PhaseError;
-use crate::heal::Before;
 use crate::helpers;
 use crate::ledger::{StepVerdict, upgrade_is_done};
 use crate::leftovers;
@@ -101,7 +100,9 @@ async fn run_step(
     match ctx.step_verdict(phase, index, &digest, repeatable) {
         StepVerdict::Run => ctx.done_again(phase),
         StepVerdict::Done { output } => {
-            output.into_iter().for_each(|(key, value)| payload.put_value(key, value));
+            for (key, value) in output {
+                payload.put_value(key, value);
+            }
             ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
             return Ok(());
         }
@@ -198,9 +199,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         labels: ctx.run().map(|run| (RUN_LABEL.to_owned(), run.to_string())).into_iter().collect(),
         ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.remaining())
     };
-    if let Some(earlier) = ctx.before().and_then(Before::earlier) {
-        leftovers::clear(ctx, &earlier, ctx.emitter().clone()).await?;
-    }
+    leftovers::clear_earlier(ctx).await?;
     ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
     let run = ctx.helm().upgrade_install(&request, ctx.terminate());
     changes::run_helm(ctx, HelmCommand::Upgrade, digest, request.timeout, run).await?;
@@ -219,11 +218,11 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
 
 /// What an earlier run has deployed, if helm's records prove that it did so to the end with the same input.
 async fn done_before(ctx: &Context, digest: &str) -> Option<String> {
-    let (run, helm) = ctx.earlier_helm()?;
+    let helm = ctx.earlier_helm()?;
     let observed = ctx.observed().await;
     let newest = observed.revisions.iter().flatten().max_by_key(|meta| meta.revision);
-    let revision = upgrade_is_done(run, &helm, digest, newest)?;
-    Some(format!("run {} had deployed revision {revision}", run.short()))
+    let revision = upgrade_is_done(&helm, digest, newest)?;
+    Some(format!("run {} had deployed revision {revision}", helm.run.short()))
 }
 
 /// Restarts the workloads after an upgrade, where the user wants it.

@@ -52,15 +52,15 @@ pub(crate) struct Before {
     pub(crate) lock: Arc<LeaseLock>,
     /// The earlier run, if its process is proven to be gone.
     pub(crate) gone: Option<Gone>,
-    /// The earlier run and what it asked helm to do with this release last.
-    pub(crate) helm: Option<(RunId, HelmProgress)>,
+    /// What an earlier run asked helm to do with this release last.
+    pub(crate) helm: Option<HelmProgress>,
     /// How long an operation that may be alive is waited for.
     pub(crate) lock_timeout: Duration,
 }
 
 impl Before {
     pub(crate) fn earlier(&self) -> Option<Earlier<'_>> {
-        self.helm.as_ref().map(|(run, helm)| Earlier { run: *run, helm })
+        self.helm.as_ref().map(|helm| Earlier { run: helm.run, helm })
     }
 
     /// Puts in order what the earlier run has left in Helm's records of the release.
@@ -201,6 +201,9 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
     let mut first_seen: Option<(RevisionMeta, Instant)> = None;
     let mut said: Option<Instant> = None;
     for look in 1_u64.. {
+        if ctx.cancel().is_cancelled() {
+            return Err(PhaseError::Interrupted);
+        }
         let newest = stored::revisions(ctx).await?.into_iter().max_by_key(|meta| meta.revision);
         let Some(newest) = newest.filter(|meta| meta.status.is_pending()) else { break };
         let now = Instant::now();
@@ -220,17 +223,23 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
             breaking_version: None,
         });
         let why = match decide(&state, ctx.info().action, false) {
-            Decision::Unlock { why, .. } => match unlock(ctx, &newest, &why, &mut intents).await? {
-                // Once per release and run: whatever is pending after this is another operation's.
-                Some(healed) => return Ok(vec![healed]),
-                None => {
-                    first_seen = None;
-                    "somebody has just written its record".to_owned()
+            Decision::Unlock { why, .. } => {
+                if let Some(healed) = unlock(ctx, &newest, &why, &mut intents).await? {
+                    // Once per release and run: whatever is pending after this is another operation's.
+                    return Ok(vec![healed]);
                 }
-            },
+                first_seen = None;
+                "somebody has just written its record".to_owned()
+            }
             Decision::Stop { state: ReleaseState::Locked { why, .. } } => why,
-            // Of a pending revision nothing else is decided.
-            _ => break,
+            // Of a pending revision none of these is decided.
+            Decision::Stop { .. }
+            | Decision::Nothing { .. }
+            | Decision::Install
+            | Decision::FinishUninstallThenInstall
+            | Decision::Upgrade { .. }
+            | Decision::Reinstall { .. }
+            | Decision::Uninstall => break,
         };
         let locked = format!("revision {} is {}: {why}", newest.revision, newest.status);
         let spent = begun.elapsed();
@@ -246,7 +255,7 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
         let pause = if unchanged_for.is_none() { SECOND_LOOK } else { POLL };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = ctx.cancel().cancelled() => return Err(PhaseError::Interrupted),
+            () = ctx.cancel().cancelled() => {}
         }
     }
     Ok(Vec::new())

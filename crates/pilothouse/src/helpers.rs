@@ -4,6 +4,7 @@ use crate::changes;
 use crate::context::Context;
 use crate::crds;
 use crate::error::PhaseError;
+use crate::leftovers;
 use crate::safety;
 use crate::stored::{self, NotServed};
 use crate::words;
@@ -74,6 +75,8 @@ pub async fn uninstall(ctx: &Context) -> Result<(), PhaseError> {
     let deadline = Instant::now() + ctx.remaining();
     let objects = deleted_by_uninstall(ctx).await?;
     refuse(safety::deletion_findings(ctx, &objects).await)?;
+    // Without the record, nothing tells any more whose a hook's object is.
+    leftovers::clear_earlier(ctx).await?;
     ctx.doing("helm uninstall");
     let request = UninstallRequest::new(ctx.release(), ctx.remaining());
     let run = ctx.helm().uninstall(&request, ctx.terminate());

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use pilothouse_core::{
-    HelmCommand, HelmProgress, Phase, ReleaseProgress, ReleaseWay, RevisionMeta, RevisionStatus, RunId,
+    HelmCommand, HelmProgress, Phase, PhaseProgress, ReleaseProgress, ReleaseWay, RevisionMeta, RevisionStatus, RunId,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -50,10 +50,13 @@ pub(crate) enum StepVerdict {
 }
 
 impl Ledger {
-    /// What of an earlier run counts. After a failure that was undone everything begins anew.
+    /// What of an earlier run counts. After a failure that was cleaned up or undone everything begins anew: nobody knows
+    /// what of the earlier phases is left.
     pub(crate) fn new(earlier: Option<ReleaseProgress>, answers: Vec<StepAnswer>) -> Self {
         let undone = |progress: &ReleaseProgress| {
+            let cleaned_up = |phase: &PhaseProgress| !phase.steps.is_empty() || !phase.helm.is_empty();
             progress.ending.as_ref().is_some_and(|ending| ending.way == ReleaseWay::Undone)
+                || progress.phase(Phase::OnDeployFailure).is_some_and(cleaned_up)
         };
         Self { earlier: earlier.filter(|progress| !undone(progress)), answers, broken: false }
     }
@@ -85,9 +88,9 @@ impl Ledger {
     }
 
     /// What helm was last asked to do in `exec` by the earlier run, as long as it counts.
-    pub(crate) fn helm(&self) -> Option<(RunId, &HelmProgress)> {
+    pub(crate) fn helm(&self) -> Option<&HelmProgress> {
         let earlier = self.earlier.as_ref().filter(|_| !self.broken)?;
-        Some((earlier.run, earlier.phase(Phase::Exec)?.helm.last()?))
+        earlier.phase(Phase::Exec)?.helm.last()
     }
 
     /// Whether the earlier run has ended `exec` well.
@@ -104,23 +107,18 @@ impl Ledger {
 
 /// Whether helm has carried an upgrade out to its end, as Helm's newest record proves: it is the very next revision
 /// after the one there was before, that run has written it, and it is deployed. What helm was given must be the same.
-pub(crate) fn upgrade_is_done(
-    run: RunId,
-    earlier: &HelmProgress,
-    digest: &str,
-    newest: Option<&RevisionMeta>,
-) -> Option<u32> {
+pub(crate) fn upgrade_is_done(earlier: &HelmProgress, digest: &str, newest: Option<&RevisionMeta>) -> Option<u32> {
     let newest = newest?;
     let same = earlier.command == HelmCommand::Upgrade && earlier.digest == digest;
     let not_failed = earlier.ended.is_none_or(|ended| ended.ok);
-    let written = newest.revision == earlier.revision_before + 1 && newest.run == Some(run);
+    let written = newest.revision == earlier.revision_before + 1 && newest.run == Some(earlier.run);
     (same && not_failed && written && newest.status == RevisionStatus::Deployed).then_some(newest.revision)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::{Ended, HelmAction, PhaseProgress, ReleaseEnding, ReleaseKey, StepProgress};
+    use pilothouse_core::{Ended, HelmAction, ReleaseEnding, ReleaseKey, StepProgress};
     use rstest::rstest;
 
     const OK: Option<Ended> = Some(Ended { ok: true, elapsed_ms: 1 });
@@ -207,6 +205,10 @@ mod tests {
             elapsed_ms: 0,
         });
         assert_eq!(Ledger::new(Some(undone), Vec::new()).step(Phase::PreExec, 0, "d", false), StepVerdict::Run);
+
+        let mut cleaned_up = progress(Phase::PreExec, false, OK, true);
+        cleaned_up.phases.extend(progress(Phase::OnDeployFailure, true, None, true).phases);
+        assert_eq!(Ledger::new(Some(cleaned_up), Vec::new()).step(Phase::PreExec, 0, "d", false), StepVerdict::Run);
     }
 
     #[rstest]
@@ -227,6 +229,7 @@ mod tests {
         #[case] expected: Option<u32>,
     ) {
         let earlier = HelmProgress {
+            run: run(1),
             command: HelmCommand::Upgrade,
             revision_before: 2,
             digest: "d".to_owned(),
@@ -244,7 +247,7 @@ mod tests {
             run: Some(run(written_by)),
             resource_version: None,
         };
-        assert_eq!(upgrade_is_done(run(1), &earlier, digest, Some(&newest)), expected);
-        assert_eq!(upgrade_is_done(run(1), &earlier, digest, None), None);
+        assert_eq!(upgrade_is_done(&earlier, digest, Some(&newest)), expected);
+        assert_eq!(upgrade_is_done(&earlier, digest, None), None);
     }
 }

@@ -3,12 +3,12 @@
 
 use crate::context::Context;
 use crate::error::PhaseError;
-use crate::heal::{Earlier, Healed, Intents};
+use crate::heal::{Before, Earlier, Healed, Intents};
 use crate::stored::{self, NotServed};
 use crate::words;
 use jiff::Timestamp;
 use pilothouse_core::{
-    EventKind, ObjectRef, ReleaseKey, RevisionMeta, RevisionStatus, names_other_release, object_ref,
+    EventKind, HelmCommand, ObjectRef, ReleaseKey, RevisionMeta, RevisionStatus, names_other_release, object_ref,
 };
 use pilothouse_helm::{HookRecord, parse_documents};
 use pilothouse_kube::{ClusterError, Precondition, Progress, Propagation, wait_deleted};
@@ -21,31 +21,34 @@ mod tests;
 
 /// When a hook's object is deleted before it is made anew (`helm.sh/hook-delete-policy`); also when nothing is said.
 const BEFORE_CREATION: &str = "before-hook-creation";
-/// The events of hooks that an install or an upgrade runs.
-const EVENTS: [&str; 4] = ["pre-install", "post-install", "pre-upgrade", "post-upgrade"];
 /// Kinds with which data goes.
 const NEVER: [&str; 4] = ["CustomResourceDefinition", "Namespace", "PersistentVolume", "PersistentVolumeClaim"];
 /// How often an object that changes while it is looked at is looked at anew.
 const ATTEMPTS: u32 = 5;
 
-/// Whether the revision is the interrupted run's, and did not get to its end.
-fn was_interrupted(earlier: &Earlier<'_>, revision: &RevisionMeta) -> bool {
-    let unfinished = match revision.status {
-        RevisionStatus::Failed | RevisionStatus::PendingInstall | RevisionStatus::PendingUpgrade => true,
-        RevisionStatus::Unknown
-        | RevisionStatus::Deployed
-        | RevisionStatus::Uninstalled
-        | RevisionStatus::Superseded
-        | RevisionStatus::Uninstalling
-        | RevisionStatus::PendingRollback => false,
-    };
-    unfinished && earlier.wrote(revision)
+/// The events of the hooks that the interrupted operation may have run, if it is this revision it was interrupted in.
+///
+/// An upgrade makes a revision and labels it. An uninstall works on the one there is, which is nobody's by its label: whose
+/// it is, only the journal tells, and only of a helm that never came back can a hook that was begun have made the object.
+fn interrupted_events(earlier: &Earlier<'_>, revision: &RevisionMeta) -> &'static [&'static str] {
+    match (earlier.helm.command, revision.status) {
+        (
+            HelmCommand::Upgrade,
+            RevisionStatus::Failed | RevisionStatus::PendingInstall | RevisionStatus::PendingUpgrade,
+        ) if earlier.wrote(revision) => &["pre-install", "post-install", "pre-upgrade", "post-upgrade"],
+        (HelmCommand::Uninstall, RevisionStatus::Uninstalling)
+            if revision.revision == earlier.helm.revision_before && earlier.helm.ended.is_none() =>
+        {
+            &["pre-delete", "post-delete"]
+        }
+        (HelmCommand::Upgrade | HelmCommand::Uninstall | HelmCommand::Rollback, _) => &[],
+    }
 }
 
-/// Whether helm would find this hook's object in its way: it was made by an install or upgrade, and is not deleted before
-/// it is made anew.
-fn is_in_the_way(hook: &HookRecord) -> bool {
-    hook.events.iter().any(|event| EVENTS.contains(&event.as_str()))
+/// Whether helm would find this hook's object in its way: it was made for one of the events, and is not deleted before it is
+/// made anew.
+fn is_in_the_way(hook: &HookRecord, events: &[&str]) -> bool {
+    hook.events.iter().any(|event| events.contains(&event.as_str()))
         && !hook.delete_policies.is_empty()
         && !hook.delete_policies.iter().any(|policy| policy == BEFORE_CREATION)
 }
@@ -65,7 +68,9 @@ fn left_alone(
     if NEVER.contains(&hook.kind.as_str()) || text(live, "/kind").is_some_and(|kind| NEVER.contains(&kind.as_str())) {
         return Some("data may go with it");
     }
-    if hook.last_run.started_at.is_none() {
+    // Of an uninstall, hooks that have run before are those of earlier revisions' upgrades as well.
+    let uninstalling = revision.status == RevisionStatus::Uninstalling;
+    if hook.last_run.started_at.is_none() || (uninstalling && hook.last_run.phase != "Running") {
         return Some("the interrupted run had not come to that hook");
     }
     if created.zip(revision.created_at).is_none_or(|(created, begun)| created < begun) {
@@ -81,11 +86,23 @@ fn left_alone(
     names_other_release(live, release).then_some("another release owns it")
 }
 
+/// Before helm runs: clears what an earlier run has left, if there is one that this run knows of.
+///
+/// # Errors
+/// See [`clear`].
+pub(crate) async fn clear_earlier(ctx: &Context) -> Result<(), PhaseError> {
+    match ctx.before().and_then(Before::earlier) {
+        Some(earlier) => clear(ctx, &earlier, ctx.emitter().clone()).await.map(drop),
+        None => Ok(()),
+    }
+}
+
 /// Deletes the hook objects that the interrupted operation of an earlier run has left and that helm would find in its way,
 /// and waits until they are gone. Returns what was done.
 ///
-/// Writes: deletes objects, each only as it was looked at, and only after its intent was taken. Can be repeated. To be called
-/// while the interrupted revision's record still exists: before an upgrade, and before an uninstall that an install follows.
+/// Writes: deletes objects, each only as it was looked at, and only after its intent was taken. Can be repeated. Cancelled
+/// between objects and while it waits. To be called while the interrupted revision's record still exists: before an
+/// upgrade, and before an uninstall.
 ///
 /// # Errors
 /// When something cannot be read or deleted, does not go away in time, or the intent is refused.
@@ -95,16 +112,19 @@ pub(crate) async fn clear(
     mut intents: impl Intents,
 ) -> Result<Vec<Healed>, PhaseError> {
     let revisions = stored::revisions(ctx).await?;
-    let Some(revision) = revisions.iter().find(|revision| was_interrupted(earlier, revision)) else {
-        return Ok(Vec::new());
-    };
+    let interrupted = |revision| (revision, interrupted_events(earlier, revision));
+    let found = revisions.iter().map(interrupted).find(|(_, events)| !events.is_empty());
+    let Some((revision, events)) = found else { return Ok(Vec::new()) };
     let Some(record) = stored::record(ctx, revision).await? else { return Ok(Vec::new()) };
     let mut healed = Vec::new();
-    for hook in record.hooks.iter().filter(|hook| is_in_the_way(hook)) {
+    for hook in record.hooks.iter().filter(|hook| is_in_the_way(hook, events)) {
         let name = || format!("hook {} of revision {}", hook.name, revision.revision);
         let documents = parse_documents(&hook.manifest)
             .map_err(|error| PhaseError::Yaml { name: name(), message: error.to_string() })?;
         for stored in &documents {
+            if ctx.cancel().is_cancelled() {
+                return Err(PhaseError::Interrupted);
+            }
             let Some(object) = object_ref(stored) else { continue };
             let leftover = Leftover { revision, earlier, hook, stored };
             for object in stored::complete(ctx, vec![object], NotServed::Skip).await? {

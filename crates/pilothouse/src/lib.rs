@@ -21,6 +21,9 @@ mod error;
 mod evidence;
 mod heal;
 pub mod helpers;
+mod history;
+#[cfg(test)]
+mod interrupted_tests;
 mod journal;
 mod ledger;
 mod leftovers;
@@ -49,6 +52,7 @@ pub use chart::HelmChart;
 pub use context::Context;
 pub use declared::DeclaredChart;
 pub use error::PhaseError;
+pub use history::{History, HistoryOf, RunDetails, history, run_details};
 pub use journal::{JournalError, RunSummary};
 pub use ledger::StepAnswer;
 pub use offline::Offline;

@@ -58,12 +58,11 @@ impl<F: FnMut(&Event)> Owner<F> {
             Some(progress) => progress.see(&event),
             None => self.progress = RunProgress::begin(&event),
         }
-        let written = match (&mut self.recorder, &self.progress) {
-            (Some(recorder), Some(_)) => recorder.write(&event),
-            _ => {
-                self.before_journal.push(event.clone());
-                Ok(())
-            }
+        let written = if let Some(recorder) = &mut self.recorder {
+            recorder.write(&event)
+        } else {
+            self.before_journal.push(event.clone());
+            Ok(())
         };
         (self.on_event)(&event);
         if let Err(why) = written {

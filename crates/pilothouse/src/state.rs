@@ -87,8 +87,8 @@ pub(crate) struct Opened {
     lock: Arc<LeaseLock>,
     /// The last run, whatever it was for.
     last: Option<RunProgress>,
-    /// Whether it is continued.
-    continued: bool,
+    /// What of it is continued.
+    continued: Vec<ReleaseProgress>,
     /// Whether its process is proven to be gone.
     gone: Option<Gone>,
     lock_timeout: Duration,
@@ -100,18 +100,17 @@ impl Opened {
         &self.lock
     }
 
-    /// What the last run has done of a release, if it is continued and the same is to be done with it.
+    /// What earlier runs have done of a release, if that is continued and the same is to be done with it.
     pub(crate) fn earlier(&self, planned: &ChartInfo) -> Option<ReleaseProgress> {
-        let last = self.last.as_ref().filter(|_| self.continued)?.release(&planned.key())?;
-        (last.action == planned.action).then(|| last.clone())
+        let same = |progress: &&ReleaseProgress| progress.release == planned.key() && progress.action == planned.action;
+        self.continued.iter().find(same).cloned()
     }
 
     /// What matters of the time before this run for putting a release in order.
     pub(crate) fn before(&self, release: &ReleaseKey) -> Before {
         let helm = self.last.as_ref().and_then(|last| {
             let progress = last.release(release)?;
-            let helm = progress.phases.iter().flat_map(|phase| &phase.helm).max_by_key(|helm| helm.started_at)?;
-            Some((progress.run, helm.clone()))
+            progress.phases.iter().flat_map(|phase| &phase.helm).max_by_key(|helm| helm.started_at).cloned()
         });
         Before { lock: self.lock.clone(), gone: self.gone.clone(), helm, lock_timeout: self.lock_timeout }
     }
@@ -198,20 +197,26 @@ async fn begin<F: FnMut(&Event)>(
     session: &Arc<Session>,
     owner: &mut Owner<F>,
     lock: &Arc<LeaseLock>,
-) -> Result<(Option<RunProgress>, bool), RunError> {
+) -> Result<(Option<RunProgress>, Vec<ReleaseProgress>), RunError> {
     let cluster = session.cluster.clone();
     let (loaded, id) = tokio::join!(
         ClusterJournal::load(cluster.clone(), &state.namespace, &config.stack),
         journal::cluster_id(cluster.as_ref()),
     );
     let (mut in_cluster, record) = loaded?;
-    let folder = journal::folder_of(&state.folder, id?.as_deref(), &config.stack);
-    let known = record.map(|record| record.last);
-    let on_disk = newest_on_disk(&folder)?;
-    let last = journal::choose(known, on_disk);
-    let continued = is_continued(state.resume, config.kind, last.as_ref())?;
-    if let Some(last) = last.as_ref().filter(|_| continued) {
-        owner.happened(EventKind::RunResumed { from: last.run, releases: last.releases.clone() });
+    let id = id?;
+    let folder = journal::folder_of(&state.folder, id.as_deref(), &config.stack);
+    let in_record = record.map(|record| record.last);
+    // Journals of clusters that cannot be told apart are no help.
+    let on_disk = if id.is_some() { on_disk(&folder, in_record.as_ref())? } else { None };
+    let last = journal::choose(in_record, on_disk);
+    let continued = continued(state.resume, config.kind, last.as_ref())?;
+    if let Some(last) = last.as_ref().filter(|_| !continued.is_empty()) {
+        owner.happened(EventKind::RunResumed { from: last.run, releases: continued.clone() });
+    }
+    if let Err(error) = journal::prune(&folder, KEPT) {
+        // That old journals stay is no reason not to run.
+        tracing::debug!(%error, "old journals were not removed");
     }
     let header = JournalHeader::new(config.id, &config.stack);
     let file = JournalFile::create(&folder, &header, owner.before_journal(), KillPoint::new(state.kill_at))?;
@@ -219,25 +224,28 @@ async fn begin<F: FnMut(&Event)>(
         in_cluster.store(progress).await?;
         owner.record_with(Recorder::new(file, in_cluster, progress.seq), lock.clone());
     }
-    if let Err(error) = journal::prune(&folder, KEPT) {
-        // That old journals stay is no reason not to run.
-        tracing::debug!(%error, "old journals were not removed");
-    }
     Ok((last, continued))
 }
 
-/// How far the newest run on this machine has come.
-fn newest_on_disk(folder: &Path) -> Result<Option<RunProgress>, JournalError> {
-    let newest = journal::journals(folder)?.into_iter().next();
-    newest.map(|(_, path)| journal::read(&path).map(|journal| journal.progress)).transpose()
+/// What this machine knows of the last run: the one the cluster names, which is not the newest by its id when a clock was
+/// set back; without a record in the cluster, the newest.
+fn on_disk(folder: &Path, in_record: Option<&RunProgress>) -> Result<Option<RunProgress>, JournalError> {
+    let known = journal::journals(folder)?.into_iter();
+    let last = match in_record {
+        Some(record) => known.into_iter().find(|(run, _)| *run == record.run),
+        None => known.into_iter().next(),
+    };
+    last.map(|(_, path)| journal::read(&path).map(|journal| journal.progress)).transpose()
 }
 
-/// Whether the last run is continued.
-fn is_continued(resume: Resume, kind: RunKind, last: Option<&RunProgress>) -> Result<bool, RunError> {
+/// What of the last run is continued.
+fn continued(resume: Resume, kind: RunKind, last: Option<&RunProgress>) -> Result<Vec<ReleaseProgress>, RunError> {
     let nothing = |why: String| Err(RunError::NothingToResume { why });
     match (resume, last) {
         // What was begun for something else is not on the way to this.
-        (Resume::IfUnfinished, last) => Ok(last.is_some_and(|last| last.is_unfinished() && last.kind == kind)),
+        (Resume::IfUnfinished, last) => {
+            Ok(last.filter(|last| last.kind == kind).map(RunProgress::to_continue).unwrap_or_default())
+        }
         (Resume::Last | Resume::Run(_), None) => nothing("no run of this stack is known".to_owned()),
         (Resume::Run(wanted), Some(last)) if last.run != wanted => {
             nothing(format!("the last one is {}, and only that can be continued", last.run.short()))
@@ -245,7 +253,7 @@ fn is_continued(resume: Resume, kind: RunKind, last: Option<&RunProgress>) -> Re
         (Resume::Last | Resume::Run(_), Some(last)) if last.verdict == Some(RunVerdict::Done) => {
             nothing(format!("the last one, {}, was done", last.run.short()))
         }
-        (Resume::Last | Resume::Run(_), Some(_)) => Ok(true),
+        (Resume::Last | Resume::Run(_), Some(last)) => Ok(last.releases.clone()),
     }
 }
 
@@ -273,6 +281,7 @@ async fn give_back(lock: Arc<LeaseLock>) {
 mod tests {
     use super::*;
     use jiff::Timestamp;
+    use pilothouse_core::HelmAction;
     use rstest::rstest;
 
     fn last(verdict: Option<RunVerdict>) -> RunProgress {
@@ -287,7 +296,14 @@ mod tests {
             resumes: None,
             stopped: None,
             verdict,
-            releases: Vec::new(),
+            releases: vec![ReleaseProgress {
+                release: ReleaseKey::new("a", "b"),
+                action: HelmAction::Deploy,
+                run: RunId(uuid::Uuid::from_u128(1)),
+                started_at: None,
+                phases: Vec::new(),
+                ending: None,
+            }],
         }
     }
 
@@ -309,18 +325,19 @@ mod tests {
         #[case] expected: Result<bool, ()>,
     ) {
         let last = last(verdict);
-        assert_eq!(is_continued(resume, RunKind::Apply, Some(&last)).map_err(|_| ()), expected);
+        let continued = continued(resume, RunKind::Apply, Some(&last));
+        assert_eq!(continued.map(|releases| !releases.is_empty()).map_err(|_| ()), expected);
     }
 
     #[test]
     fn without_an_earlier_run_only_a_plain_one_begins() {
-        assert!(!is_continued(Resume::IfUnfinished, RunKind::Apply, None).unwrap());
-        assert!(is_continued(Resume::Last, RunKind::Apply, None).is_err());
-        assert!(is_continued(THIS, RunKind::Apply, None).is_err());
+        assert!(continued(Resume::IfUnfinished, RunKind::Apply, None).unwrap().is_empty());
+        assert!(continued(Resume::Last, RunKind::Apply, None).is_err());
+        assert!(continued(THIS, RunKind::Apply, None).is_err());
     }
 
     #[test]
     fn an_apply_does_not_continue_a_destroy() {
-        assert!(!is_continued(Resume::IfUnfinished, RunKind::Destroy, Some(&last(None))).unwrap());
+        assert!(continued(Resume::IfUnfinished, RunKind::Destroy, Some(&last(None))).unwrap().is_empty());
     }
 }

@@ -322,7 +322,7 @@ async fn wrong_input_in_the_last_release_leaves_the_first_untouched() {
 
 fn named(world: &World, name: &str, needs: &[&str], fails_in: &[Phase]) -> Chart {
     Chart::new(world, fails_in).with(|info| {
-        info.name = name.to_owned();
+        name.clone_into(&mut info.name);
         info.needs = needs.iter().map(|&need| need.into()).collect();
     })
 }

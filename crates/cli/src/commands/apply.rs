@@ -35,7 +35,7 @@ pub(crate) async fn apply(
         kind: RunKind::Apply,
         flags: &args.run,
         resume: Resume::IfUnfinished,
-        journals: settings.journals(),
+        journals: settings.runs(),
         afterwards: if args.dry_run { Afterwards::Repeat } else { Afterwards::Resume },
     };
     let outcome = run::run(settings, run).await?;

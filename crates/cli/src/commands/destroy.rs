@@ -34,7 +34,7 @@ pub(crate) async fn destroy(
         kind: RunKind::Destroy,
         flags: &args.run,
         resume: Resume::IfUnfinished,
-        journals: settings.journals(),
+        journals: settings.runs(),
         afterwards: Afterwards::Resume,
     };
     let outcome = run::run(settings, run).await?;

@@ -3,10 +3,12 @@
 pub(crate) mod apply;
 pub(crate) mod destroy;
 pub(crate) mod graph;
+pub(crate) mod history;
 pub(crate) mod lint;
 pub(crate) mod plane;
 pub(crate) mod rehearse;
 pub(crate) mod render;
+pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod validate;

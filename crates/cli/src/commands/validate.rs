@@ -30,7 +30,7 @@ pub(crate) async fn validate(
         kind: RunKind::Validate,
         flags: &args::RunFlags::default(),
         resume: Resume::IfUnfinished,
-        journals: settings.journals(),
+        journals: settings.runs(),
         afterwards: Afterwards::Repeat,
     };
     let outcome = run::validate(settings, run).await;

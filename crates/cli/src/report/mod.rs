@@ -3,6 +3,7 @@
 mod event_lines;
 pub(crate) mod graph;
 mod heartbeat;
+mod history;
 mod lines;
 mod live;
 mod outcome;
@@ -15,7 +16,8 @@ mod text;
 mod view;
 
 pub(crate) use event_lines::{ErrorLine, ErrorTag, event_schema};
-pub(crate) use outcome::Afterwards;
+pub(crate) use history::{run, runs};
+pub(crate) use outcome::{Afterwards, CONTINUES};
 pub(crate) use provision::{ProvisionProgress, table};
 pub(crate) use run_report::RunReport;
 pub(crate) use text::duration;

@@ -17,6 +17,9 @@ pub(crate) enum Afterwards {
     Nothing,
 }
 
+/// How a run that keeps a journal goes on.
+pub(crate) const CONTINUES: &str = "`pilothouse resume` or the same command again continues";
+
 /// How many names are listed before the rest is counted.
 const NAMED: usize = 20;
 
@@ -82,7 +85,7 @@ fn stopped(outcome: &RunOutcome, afterwards: Afterwards) -> Vec<String> {
     let Some(reason) = outcome.stopped.clone().or(interrupted.then_some(StopReason::User)) else { return Vec::new() };
     let mut lines = vec![format!("{} {reason}", paint(WARN, "stopped:"))];
     let go_on = match afterwards {
-        Afterwards::Resume => Some("`pilothouse resume` or the same command again continues"),
+        Afterwards::Resume => Some(CONTINUES),
         Afterwards::Repeat => Some("the same command again starts over"),
         Afterwards::Nothing => None,
     };
@@ -140,7 +143,7 @@ fn counts(outcome: &RunOutcome, elapsed_ms: u64) -> String {
     format!("{} in {}", paint(style, counts.join(", ")), duration(elapsed_ms))
 }
 
-fn details(release: &ReleaseKey, outcome: &ReleaseOutcome) -> Vec<String> {
+pub(super) fn details(release: &ReleaseKey, outcome: &ReleaseOutcome) -> Vec<String> {
     match outcome {
         ReleaseOutcome::Done { .. } | ReleaseOutcome::Skipped { .. } | ReleaseOutcome::NotStarted { .. } => Vec::new(),
         ReleaseOutcome::Refused { findings } => refused(release, findings),
@@ -195,7 +198,7 @@ fn failed(release: &ReleaseKey, failure: &Failure) -> Vec<String> {
 }
 
 /// Text of several lines, the first behind `first`, the others behind `rest`.
-fn indented(first: &str, text: &str, rest: &str) -> Vec<String> {
+pub(super) fn indented(first: &str, text: &str, rest: &str) -> Vec<String> {
     let mut lines = text.lines();
     let mut shown = vec![format!("{first}{}", lines.next().unwrap_or_default())];
     shown.extend(lines.map(|line| format!("{rest}{line}")));

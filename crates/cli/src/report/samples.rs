@@ -147,6 +147,7 @@ pub(crate) fn earlier(name: &str, phases: &[Phase], way: Option<ReleaseWay>) -> 
                     output_kept: true,
                 }],
                 helm: vec![HelmProgress {
+                    run: earlier_run_id(),
                     command: HelmCommand::Upgrade,
                     revision_before: 0,
                     digest: "e3b0c442".to_owned(),

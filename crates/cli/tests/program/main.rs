@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod examples;
+mod history;
 mod interrupted;
 mod no_cluster;
 mod planes;

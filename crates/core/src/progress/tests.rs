@@ -157,6 +157,7 @@ fn a_whole_release() {
     };
     let output: BTreeMap<String, Value> = [("pre_exec-0".to_owned(), json!("made"))].into();
     let helm = HelmProgress {
+        run: run_id(1),
         command: HelmCommand::Upgrade,
         revision_before: 3,
         digest: DIGEST.to_owned(),
@@ -339,6 +340,24 @@ fn a_half_done_release_outlives_a_run_of_others() {
     };
     assert!(finish("c").is_unfinished());
     assert!(!finish("a").is_unfinished());
+}
+
+#[test]
+fn a_half_done_release_that_is_refused_is_still_continued_and_helm_keeps_its_run() {
+    let earlier = killed();
+    let refused = ReleaseOutcome::Refused { findings: Vec::new() };
+    let progress = fold(&numbered([
+        run_of(2, &[("c", HelmAction::Deploy)]),
+        EventKind::RunResumed { from: run_id(1), releases: earlier.to_continue() },
+        EventKind::ReleaseStarted { release: key("c"), action: HelmAction::Deploy },
+        EventKind::ReleaseFinished { release: key("c"), outcome: refused, elapsed_ms: 1 },
+        EventKind::RunFinished { verdict: RunVerdict::Refused, elapsed_ms: 1 },
+    ]));
+    let left: Vec<_> = progress.to_continue().into_iter().filter(|left| left.release == key("c")).collect();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].phases, earlier.release(&key("c")).unwrap().phases);
+    let runs = left[0].phases.iter().flat_map(|phase| &phase.helm).map(|helm| helm.run);
+    assert!(runs.into_iter().all(|run| run == run_id(1)));
 }
 
 #[rstest]

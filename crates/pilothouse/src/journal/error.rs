@@ -114,7 +114,7 @@ fn newest(candidates: &[RunId]) -> String {
     if candidates.is_empty() {
         "; there is none at all".to_owned()
     } else {
-        format!("; there are {}", shorts(candidates))
+        format!("; known are {}", shorts(candidates))
     }
 }
 

@@ -4,6 +4,7 @@ use super::kept::{is_boundary, is_kept};
 use super::{FORMAT, JournalError, KillPoint, PROGRAM};
 use pilothouse_core::{Event, RunId, RunProgress};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -147,13 +148,9 @@ impl JournalFile {
     }
 
     /// Where it is.
+    #[cfg(test)]
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// How many places there were until now at which a kill would have made a difference.
-    pub(crate) fn boundaries(&self) -> u64 {
-        self.kill_point.boundaries()
     }
 }
 
@@ -224,7 +221,7 @@ fn parse(text: &[u8], path: &Path) -> Result<Journal, JournalError> {
 /// When the folder cannot be read.
 pub(crate) fn journals(folder: &Path) -> Result<Vec<(RunId, PathBuf)>, JournalError> {
     let mut found = runs_ending_in(SUFFIX, folder)?;
-    found.sort_by(|a, b| b.0.cmp(&a.0));
+    found.sort_by_key(|(run, _)| Reverse(*run));
     Ok(found)
 }
 

@@ -7,18 +7,13 @@ use pilothouse_process::kill_self;
 #[derive(Debug, Default)]
 pub(crate) struct KillPoint {
     at: Option<u64>,
-    passed: u64,
+    pub(super) passed: u64,
 }
 
 impl KillPoint {
     /// Kills at the place with this number, from 1; never without one.
     pub(crate) fn new(at: Option<u64>) -> Self {
         Self { at, passed: 0 }
-    }
-
-    /// How many places were passed.
-    pub(crate) fn boundaries(&self) -> u64 {
-        self.passed
     }
 
     /// Passes a place, or does not.

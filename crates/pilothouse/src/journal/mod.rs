@@ -12,11 +12,11 @@ mod record;
 mod summary;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 pub(crate) use cluster::{ClusterJournal, cluster_id};
 pub use error::JournalError;
-pub(crate) use file::{JournalFile, JournalHeader, journals, prune, read};
+pub(crate) use file::{Journal, JournalFile, JournalHeader, journals, prune, read};
 pub(crate) use kill_point::KillPoint;
 pub(crate) use record::StackRecord;
 pub use summary::RunSummary;

@@ -175,18 +175,27 @@ mod tests {
             assert_eq!(step.output.is_empty(), release.payload().is_empty());
             Ok::<_, JournalError>((record.history.len(), text, step.output_kept))
         };
-        assert_eq!(left(900_000).unwrap(), (50, true, true));
-        assert_eq!(left(50_000).unwrap(), (10, true, true));
-        // Nine texts of 4000 characters with four bits each, and those of the release itself.
-        assert_eq!(left(24_500).unwrap(), (10, false, true));
-        assert_eq!(left(22_500).unwrap(), (10, false, false));
-        let error = left(1000).unwrap_err().to_string();
-        let bytes = error.split(' ').find_map(|word| word.parse::<usize>().ok()).unwrap();
+        let mut smaller = full.clone();
+        let mut size_without = |leave_out: fn(&mut StackRecord)| {
+            leave_out(&mut smaller);
+            smaller.compressed(OBJECT).unwrap().len()
+        };
+        let everything = size_without(|_| ());
+        let old_runs = size_without(StackRecord::old_runs);
+        let texts = size_without(StackRecord::texts_of_ends);
+        let outputs = size_without(StackRecord::outputs);
+        assert_eq!(left(everything).unwrap(), (50, true, true));
+        assert_eq!(left(everything - 1).unwrap(), (10, true, true));
+        assert_eq!(left(old_runs - 1).unwrap(), (10, false, true));
+        assert_eq!(left(texts - 1).unwrap(), (10, false, false));
+        assert_eq!(left(outputs).unwrap(), (10, false, false));
+        let error = left(outputs - 1).unwrap_err().to_string();
         assert_eq!(
             error,
             format!(
-                "the record of this run has {bytes} bytes even without its details, and \
-                 Secret default/pilothouse.stack.shop can hold 1000: split the stack into several"
+                "the record of this run has {outputs} bytes even without its details, and {OBJECT} can hold {}: split \
+                 the stack into several",
+                outputs - 1
             )
         );
     }

@@ -5,28 +5,39 @@ use pilothouse_core::{
     ReleaseOutcome, RunId, RunKind, RunProgress, RunVerdict,
 };
 use serde_json::{Value, json};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use uuid::Uuid;
 
-pub(super) fn run_id(n: u128) -> RunId {
+pub(crate) fn run_id(n: u128) -> RunId {
     RunId(Uuid::from_u128(n))
 }
 
-pub(super) fn key(name: &str) -> ReleaseKey {
+pub(crate) fn key(name: &str) -> ReleaseKey {
     ReleaseKey::new("web", name)
 }
 
+/// Hex that cannot be compressed, as digests are.
+fn digest(of: impl Hash) -> String {
+    let part = |n: u8| {
+        let mut hasher = DefaultHasher::new();
+        (n, &of).hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    };
+    (0..4).map(part).collect()
+}
+
 /// An event, `seq` seconds after a fixed time.
-pub(super) fn event(seq: u64, kind: EventKind) -> Event {
+pub(crate) fn event(seq: u64, kind: EventKind) -> Event {
     let at = jiff::Timestamp::from_second(1_800_000_000 + i64::try_from(seq).unwrap()).unwrap();
     Event { seq, at, kind }
 }
 
 /// Events numbered from 1, one second apart.
-pub(super) fn numbered(kinds: impl IntoIterator<Item = EventKind>) -> Vec<Event> {
+pub(crate) fn numbered(kinds: impl IntoIterator<Item = EventKind>) -> Vec<Event> {
     (1..).zip(kinds).map(|(seq, kind)| event(seq, kind)).collect()
 }
 
-pub(super) fn run_started(run: u128, releases: &[&str]) -> EventKind {
+pub(crate) fn run_started(run: u128, releases: &[&str]) -> EventKind {
     let planned =
         |name: &&str| PlannedRelease { release: key(name), action: HelmAction::Deploy, waits_for: Vec::new() };
     EventKind::RunStarted {
@@ -46,18 +57,18 @@ pub(super) fn run_started(run: u128, releases: &[&str]) -> EventKind {
     }
 }
 
-pub(super) fn step(name: &str, index: usize) -> EventKind {
+pub(crate) fn step(name: &str, index: usize) -> EventKind {
     EventKind::StepStarted {
         release: key(name),
         phase: Phase::PreExec,
         index,
         description: format!("command: migrate {index}"),
         repeatable: false,
-        digest: "00".to_owned(),
+        digest: digest((name, "step", index)),
     }
 }
 
-pub(super) fn step_ended(name: &str, index: usize, output: Value) -> EventKind {
+pub(crate) fn step_ended(name: &str, index: usize, output: Value) -> EventKind {
     EventKind::StepFinished {
         release: key(name),
         phase: Phase::PreExec,
@@ -69,7 +80,7 @@ pub(super) fn step_ended(name: &str, index: usize, output: Value) -> EventKind {
 }
 
 /// A release that is upgraded, with one step, up to the end.
-pub(super) fn release(name: &str, outcome: ReleaseOutcome, output: Value) -> Vec<EventKind> {
+pub(crate) fn release(name: &str, outcome: ReleaseOutcome, output: Value) -> Vec<EventKind> {
     let (release, phase) = (key(name), Phase::Exec);
     let helm = HelmCommand::Upgrade;
     let finished = |phase| EventKind::PhaseFinished {
@@ -91,7 +102,7 @@ pub(super) fn release(name: &str, outcome: ReleaseOutcome, output: Value) -> Vec
             phase,
             command: helm,
             revision_before: 0,
-            digest: "00".to_owned(),
+            digest: digest((name, "helm")),
             timeout_ms: 60_000,
         },
         EventKind::HelmFinished { release: release.clone(), phase, command: helm, error: None, elapsed_ms: 1_900 },
@@ -100,11 +111,11 @@ pub(super) fn release(name: &str, outcome: ReleaseOutcome, output: Value) -> Vec
     ]
 }
 
-pub(super) fn done(name: &str) -> ReleaseOutcome {
+pub(crate) fn done(name: &str) -> ReleaseOutcome {
     ReleaseOutcome::Done { summary: format!("upgraded {name} 6.9.0") }
 }
 
-pub(super) fn failed() -> ReleaseOutcome {
+pub(crate) fn failed() -> ReleaseOutcome {
     ReleaseOutcome::Failed(Failure {
         phase: Phase::Exec,
         step: None,
@@ -115,16 +126,16 @@ pub(super) fn failed() -> ReleaseOutcome {
     })
 }
 
-pub(super) fn refused() -> ReleaseOutcome {
+pub(crate) fn refused() -> ReleaseOutcome {
     let finding = Finding::new(pilothouse_core::Class::Unsafe, "X", "ConfigMap web/c", "nobody owns it");
     ReleaseOutcome::Refused { findings: vec![finding] }
 }
 
-pub(super) fn run_finished(verdict: RunVerdict) -> EventKind {
+pub(crate) fn run_finished(verdict: RunVerdict) -> EventKind {
     EventKind::RunFinished { verdict, elapsed_ms: 12_000 }
 }
 
-pub(super) fn fold(events: &[Event]) -> RunProgress {
+pub(crate) fn fold(events: &[Event]) -> RunProgress {
     let mut progress = RunProgress::begin(&events[0]).unwrap();
     for event in events {
         progress.see(event);
@@ -133,12 +144,12 @@ pub(super) fn fold(events: &[Event]) -> RunProgress {
 }
 
 /// A run of one release that is done, but for the end of the run.
-pub(super) fn events(run: u128) -> Vec<Event> {
+pub(crate) fn events(run: u128) -> Vec<Event> {
     let mut kinds = vec![run_started(run, &["podinfo"])];
     kinds.extend(release("podinfo", done("podinfo"), json!("x")));
     numbered(kinds)
 }
 
-pub(super) fn progress(run: u128) -> RunProgress {
+pub(crate) fn progress(run: u128) -> RunProgress {
     fold(&events(run))
 }

@@ -50,10 +50,10 @@ impl RunSummary {
         for ending in own().filter_map(|release| release.ending.as_ref()) {
             *counts.entry(ending.way).or_default() += 1;
         }
-        let changes: Vec<String> = own().filter_map(|release| change(progress, release)).collect();
-        let mut changed: Vec<String> = changes.iter().take(CHANGES).cloned().collect();
-        if changes.len() > CHANGES {
-            changed.push(format!("and {} more", changes.len() - CHANGES));
+        let all: Vec<String> = own().filter_map(|release| change(progress, release)).collect();
+        let mut changed: Vec<String> = all.iter().take(CHANGES).cloned().collect();
+        if all.len() > CHANGES {
+            changed.push(format!("and {} more", all.len() - CHANGES));
         }
         let elapsed = progress.seen_at.duration_since(progress.started_at).as_millis();
         let holder = progress.holder.as_ref();
@@ -76,9 +76,9 @@ impl RunSummary {
 
 /// What a run did to a release by helm, if anything.
 fn change(progress: &RunProgress, release: &ReleaseProgress) -> Option<String> {
-    let helm = release.phases.iter().flat_map(|phase| &phase.helm);
+    let mut helm = release.phases.iter().flat_map(|phase| &phase.helm);
     // What an earlier run has done is part of the release's progress, but not of this run.
-    let last = helm.filter(|helm| helm.started_at >= progress.started_at).last()?;
+    let last = helm.rfind(|helm| helm.started_at >= progress.started_at)?;
     let text = match (&release.ending, last.ended) {
         (Some(ending), _) => match ending.way {
             ReleaseWay::Done => format!("{} {}", release.release, ending.summary),

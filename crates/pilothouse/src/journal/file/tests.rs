@@ -2,6 +2,7 @@ use super::*;
 use crate::journal::samples::{self, event, run_id};
 use pilothouse_core::{EventKind, Note, Phase, RunVerdict, error_chain};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use tempfile::TempDir;
 
 fn begin(folder: &Path, run: u128) -> JournalFile {
@@ -273,9 +274,9 @@ fn every_intent_and_outcome_has_a_place_before_and_one_after() {
     let counted: Vec<u64> = events[1..]
         .iter()
         .map(|event| {
-            let before = file.boundaries();
+            let before = file.kill_point.passed;
             file.append(event, false).unwrap();
-            file.boundaries() - before
+            file.kill_point.passed - before
         })
         .collect();
     //                  step  step        helm helm        heal heal
@@ -300,7 +301,6 @@ fn killed_at_every_place() {
         }
         return;
     }
-    use std::os::unix::process::ExitStatusExt;
     let mut kept = Vec::new();
     for place in 1..=9 {
         let folder = TempDir::new().unwrap();

@@ -1,0 +1,303 @@
+//! The runs of a stack, from what they have left on this machine and in the cluster.
+
+use crate::journal::{ClusterJournal, Journal, JournalError, RunSummary, cluster_id, folder_of, journals, read};
+use pilothouse_core::{Event, RunId, RunProgress};
+use pilothouse_kube::ClusterClient;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How many runs an error names.
+const CANDIDATES: usize = 5;
+
+/// The stack whose runs are asked for, and where they are kept.
+#[derive(Clone)]
+pub struct HistoryOf {
+    /// The cluster.
+    pub cluster: Arc<dyn ClusterClient>,
+    /// The namespace of the stack's lock and journal.
+    pub state_namespace: String,
+    /// The stack's name.
+    pub stack: String,
+    /// The folder for all journals of this machine.
+    pub folder: PathBuf,
+}
+
+/// The runs of a stack.
+#[derive(Debug)]
+pub struct History {
+    /// Every run that is known, newest first.
+    pub runs: Vec<RunSummary>,
+    /// What could not be read; the runs in it may be missing.
+    pub problems: Vec<JournalError>,
+}
+
+/// What happened in one run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunDetails {
+    /// What it adds up to.
+    pub progress: RunProgress,
+    /// Every event that was kept; empty where only the cluster knows the run.
+    pub events: Vec<Event>,
+    /// Whether the journal ends in a line that is not whole.
+    pub torn: bool,
+    /// The journal on this machine; `None` when this comes from the cluster.
+    pub journal: Option<PathBuf>,
+}
+
+/// All runs of a stack that this machine and the cluster know. What cannot be read is part of the answer.
+///
+/// # Errors
+/// When not even the place to look on this machine can be told, since the cluster does not answer.
+pub async fn history(of: &HistoryOf) -> Result<History, JournalError> {
+    let sources = Sources::look(of).await?;
+    let mut problems = sources.problems;
+    let mut runs: BTreeMap<RunId, RunSummary> =
+        sources.record.iter().flat_map(|record| &record.summaries).map(|run| (run.run, run.clone())).collect();
+    for (run, path) in &sources.journals {
+        match read(path) {
+            // A journal knows as much as the cluster, unless another machine has gone on; runs do not move.
+            Ok(journal) => {
+                runs.insert(*run, RunSummary::of(&journal.progress));
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Ok(History { runs: runs.into_values().rev().collect(), problems })
+}
+
+/// What happened in one run, called by its id, the beginning of that, or the eight characters people see.
+///
+/// # Errors
+/// When there is no such run or more than one, or only a summary of it is known here, or it cannot be read.
+pub async fn run_details(of: &HistoryOf, given: &str) -> Result<RunDetails, JournalError> {
+    let mut sources = Sources::look(of).await?;
+    let summaries = || sources.record.iter().flat_map(|record| &record.summaries);
+    let mut runs: Vec<RunId> =
+        sources.journals.iter().map(|(run, _)| *run).chain(summaries().map(|run| run.run)).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    runs.reverse();
+    let run = match find(given, &runs) {
+        Ok(run) => run,
+        // It may be in what could not be read.
+        Err(JournalError::UnknownRun { .. }) if !sources.problems.is_empty() => return Err(sources.problems.remove(0)),
+        Err(error) => return Err(error),
+    };
+    if let Some((_, path)) = sources.journals.iter().find(|(known, _)| *known == run) {
+        let Journal { progress, events, torn, .. } = read(path)?;
+        return Ok(RunDetails { progress, events, torn, journal: Some(path.clone()) });
+    }
+    let host = summaries().find(|summary| summary.run == run).and_then(|summary| summary.host.clone());
+    match sources.record {
+        Some(record) if record.last.run == run => {
+            Ok(RunDetails { progress: record.last, events: Vec::new(), torn: false, journal: None })
+        }
+        _ => Err(JournalError::NoDetails { run, host: host.unwrap_or_else(|| "another machine".to_owned()) }),
+    }
+}
+
+/// Where runs are known from.
+struct Sources {
+    /// The journals on this machine, newest first.
+    journals: Vec<(RunId, PathBuf)>,
+    record: Option<Known>,
+    problems: Vec<JournalError>,
+}
+
+/// What the cluster knows.
+struct Known {
+    last: RunProgress,
+    summaries: Vec<RunSummary>,
+}
+
+impl Sources {
+    async fn look(of: &HistoryOf) -> Result<Self, JournalError> {
+        let id = cluster_id(of.cluster.as_ref()).await?;
+        let folder = folder_of(&of.folder, id.as_deref(), &of.stack);
+        let mut problems = Vec::new();
+        let journals = journals(&folder).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Vec::new()
+        });
+        let record = match ClusterJournal::load(of.cluster.clone(), &of.state_namespace, &of.stack).await {
+            Ok((_, record)) => record.map(|record| Known { last: record.last, summaries: record.history }),
+            Err(problem) => {
+                problems.push(problem);
+                None
+            }
+        };
+        Ok(Self { journals, record, problems })
+    }
+}
+
+/// The run that is meant, of these, newest first.
+fn find(given: &str, runs: &[RunId]) -> Result<RunId, JournalError> {
+    let wanted = given.to_lowercase();
+    let fits = |run: &&RunId| {
+        let id = run.to_string();
+        !wanted.is_empty()
+            && (id.starts_with(&wanted) || id.replace('-', "").starts_with(&wanted) || run.short() == wanted)
+    };
+    let found: Vec<RunId> = runs.iter().filter(fits).copied().collect();
+    match found[..] {
+        [run] => Ok(run),
+        [] => {
+            let candidates = runs.iter().take(CANDIDATES).copied().collect();
+            Err(JournalError::UnknownRun { given: given.to_owned(), candidates })
+        }
+        _ => Err(JournalError::AmbiguousRun { given: given.to_owned(), candidates: found }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{JournalFile, JournalHeader, KillPoint, samples};
+    use pilothouse_core::error_chain;
+    use pilothouse_testkit::FakeCluster;
+    use rstest::rstest;
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    struct World {
+        cluster: Arc<FakeCluster>,
+        folder: TempDir,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let cluster = Arc::new(FakeCluster::default());
+            cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}));
+            Self { cluster, folder: TempDir::new().unwrap() }
+        }
+
+        fn of(&self) -> HistoryOf {
+            HistoryOf {
+                cluster: self.cluster.clone(),
+                state_namespace: "ops".to_owned(),
+                stack: "shop".to_owned(),
+                folder: self.folder.path().to_owned(),
+            }
+        }
+
+        /// A run on this machine, with so many of its events.
+        fn on_disk(&self, run: u128, events: usize) -> PathBuf {
+            let folder = folder_of(self.folder.path(), Some("uid-1"), "shop");
+            let header = JournalHeader::new(samples::run_id(run), "shop");
+            let events = &samples::events(run)[..events];
+            let file = JournalFile::create(&folder, &header, events, KillPoint::default()).unwrap();
+            file.path().to_owned()
+        }
+
+        /// A run that has written into the cluster.
+        async fn in_cluster(&self, run: u128, events: usize) {
+            let (mut journal, _) = ClusterJournal::load(self.cluster.clone(), "ops", "shop").await.unwrap();
+            journal.store(&samples::fold(&samples::events(run)[..events])).await.unwrap();
+        }
+    }
+
+    fn told(history: &History) -> Vec<(u128, u64)> {
+        history.runs.iter().map(|run| (run.run.0.as_u128(), run.elapsed_ms)).collect()
+    }
+
+    #[tokio::test]
+    async fn runs_of_this_machine_and_of_others() {
+        let world = World::new();
+        assert_eq!(told(&history(&world.of()).await.unwrap()), []);
+        world.in_cluster(1, 11).await;
+        world.in_cluster(2, 3).await;
+        // Of the second the disk knows more, since the last write to the cluster.
+        world.on_disk(2, 11);
+        world.on_disk(3, 1);
+        let history = history(&world.of()).await.unwrap();
+        assert_eq!(told(&history), [(3, 0), (2, 10_000), (1, 10_000)]);
+        assert!(history.problems.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_told_beside_the_rest() {
+        let world = World::new();
+        world.on_disk(1, 11);
+        let damaged = world.on_disk(2, 11);
+        std::fs::write(&damaged, "{}\n").unwrap();
+        // Namespace, Secret.
+        world.cluster.failures.fail_at(2);
+        let history = history(&world.of()).await.unwrap();
+        assert_eq!(told(&history), [(1, 10_000)]);
+        let problems: Vec<String> = history.problems.iter().map(|problem| error_chain(problem).remove(0)).collect();
+        assert_eq!(
+            problems,
+            [
+                "cannot read the record of runs in Secret ops/pilothouse.stack.shop".to_owned(),
+                format!(
+                    "the journal {} is damaged in line 1: missing field `format` at line 1 column 2; move it away to go \
+                     on without it",
+                    damaged.display()
+                ),
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn details_come_from_the_disk_or_of_the_last_run_from_the_cluster() {
+        let world = World::new();
+        world.in_cluster(1, 11).await;
+        world.in_cluster(2, 11).await;
+        let path = world.on_disk(3, 11);
+        let details = |run: u128| {
+            let of = world.of();
+            async move { run_details(&of, &samples::run_id(run).to_string()).await }
+        };
+        let on_disk =
+            RunDetails { progress: samples::progress(3), events: samples::events(3), torn: false, journal: Some(path) };
+        assert_eq!(details(3).await.unwrap(), on_disk);
+        let in_cluster = RunDetails { progress: samples::progress(2), events: vec![], torn: false, journal: None };
+        assert_eq!(details(2).await.unwrap(), in_cluster);
+        assert_eq!(
+            details(1).await.unwrap_err().to_string(),
+            "of run 00000001 only a summary is known here; its journal is on laptop"
+        );
+        assert_eq!(
+            details(9).await.unwrap_err().to_string(),
+            "no run of this stack is called `00000000-0000-0000-0000-000000000009`; known are 00000003, 00000002, 00000001"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_run_is_not_unknown_while_something_cannot_be_read() {
+        let world = World::new();
+        world.on_disk(1, 11);
+        world.cluster.failures.fail_at(2);
+        let error = run_details(&world.of(), "00000002").await.unwrap_err();
+        assert_eq!(error_chain(&error)[0], "cannot read the record of runs in Secret ops/pilothouse.stack.shop");
+    }
+
+    #[rstest]
+    #[case("0193aaaa-0000-7000-8000-00000000abcd", Ok(0))]
+    #[case("0193AAAA", Ok(0))]
+    #[case("0193aaaa00007", Ok(0))]
+    #[case("0193bbbb-", Ok(1))]
+    #[case("0000abcd", Ok(0))]
+    #[case("0000ABCE", Ok(1))]
+    #[case("abcd", Err("no run of this stack is called `abcd`; known are 0000abcd, 0000abce, 0000abcf"))]
+    #[case("", Err("no run of this stack is called ``; known are 0000abcd, 0000abce, 0000abcf"))]
+    #[case("0193", Err("several runs are called `0193`: 0000abcd, 0000abce, 0000abcf"))]
+    fn runs_by_what_people_write(#[case] given: &str, #[case] expected: Result<usize, &str>) {
+        let ids = [
+            "0193aaaa-0000-7000-8000-00000000abcd",
+            "0193bbbb-0000-7000-8000-00000000abce",
+            "0193cccc-0000-7000-8000-00000000abcf",
+        ];
+        let runs: Vec<RunId> = ids.iter().map(|id| RunId(id.parse().unwrap())).collect();
+        let found = find(given, &runs).map_err(|error| error.to_string());
+        assert_eq!(found, expected.map(|at| runs[at]).map_err(str::to_owned));
+    }
+
+    #[test]
+    fn a_stack_that_has_never_run() {
+        let error = find("1", &[]).unwrap_err().to_string();
+        assert_eq!(error, "no run of this stack is called `1`; there is none at all");
+    }
+}
