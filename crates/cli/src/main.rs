@@ -59,12 +59,16 @@ async fn until_killed(settings: &Settings, command: Command) -> Result<Exit, Com
         }
         _ => Manner::Other,
     };
+    let can_continue = matches!(command, Command::Apply(_) | Command::Destroy(_) | Command::Resume(_));
     let outlives_terminal = matches!(command, Command::Plane(args::Plane::Supervise(_)));
     interrupt::watch(&stages, manner, outlives_terminal)
         .map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
     tokio::select! {
         ended = dispatch(settings, command, &stages) => ended,
-        () = stages.kill.cancelled() => Err(CommandError::new(Exit::Interrupted, "killed before the end")),
+        () = stages.kill.cancelled() => {
+            let killed = CommandError::new(Exit::Interrupted, "killed before the end");
+            Err(if can_continue { killed.hint(report::CONTINUES) } else { killed })
+        }
     }
 }
 

@@ -162,7 +162,8 @@ impl fmt::Display for StopReason {
 }
 
 impl RunOutcome {
-    /// One word for the whole run. An interrupt by the user wins over everything, a failure over a refusal, a refusal over bad input.
+    /// One word for the whole run. An interrupt by the user wins over everything, a failure over a refusal, a refusal over
+    /// bad input. Releases that were interrupted since the run had to stop by itself make it a failure, not an interrupt.
     pub fn verdict(&self) -> RunVerdict {
         let mut verdict = match &self.stopped {
             None => RunVerdict::Done,
@@ -171,8 +172,12 @@ impl RunOutcome {
                 RunVerdict::Failed
             }
         };
+        let by_itself = verdict == RunVerdict::Failed;
         for (_, outcome) in &self.releases {
-            let this = outcome.verdict();
+            let this = match outcome.verdict() {
+                RunVerdict::Interrupted if by_itself => RunVerdict::Failed,
+                this => this,
+            };
             if weight(this) > weight(verdict) {
                 verdict = this;
             }
@@ -227,5 +232,18 @@ mod tests {
     fn verdicts(#[case] outcomes: Vec<ReleaseOutcome>, #[case] expected: RunVerdict) {
         let releases = outcomes.into_iter().map(|outcome| (ReleaseKey::new("a", "b"), outcome)).collect();
         assert_eq!(RunOutcome { releases, stopped: None }.verdict(), expected);
+    }
+
+    #[rstest]
+    #[case(StopReason::User, RunVerdict::Interrupted)]
+    #[case(StopReason::FailFast { release: ReleaseKey::new("a", "b") }, RunVerdict::Failed)]
+    #[case(StopReason::LockLost { why: String::new() }, RunVerdict::Failed)]
+    #[case(StopReason::JournalFailed { why: String::new() }, RunVerdict::Failed)]
+    fn what_stopped_the_run_decides_over_releases_interrupted(
+        #[case] reason: StopReason,
+        #[case] expected: RunVerdict,
+    ) {
+        let releases = vec![(ReleaseKey::new("a", "b"), ReleaseOutcome::Interrupted { phase: Phase::Exec })];
+        assert_eq!(RunOutcome { releases, stopped: Some(reason) }.verdict(), expected);
     }
 }

@@ -10,8 +10,8 @@ use crate::recorder::Recorder;
 use crate::run::RunConfig;
 use crate::session::Session;
 use pilothouse_core::{
-    ChartInfo, Event, EventKind, Holder, ReleaseKey, ReleaseProgress, RunId, RunKind, RunProgress, RunVerdict,
-    StopReason,
+    ChartInfo, Event, EventKind, HelmProgress, Holder, ReleaseKey, ReleaseProgress, RunId, RunKind, RunProgress,
+    RunVerdict, StopReason,
 };
 use pilothouse_kube::{ClusterError, LeaseConfig, LeaseLock, LockError};
 use pilothouse_process::ProcessIdentity;
@@ -108,16 +108,18 @@ impl Opened {
 
     /// What matters of the time before this run for putting a release in order.
     pub(crate) fn before(&self, release: &ReleaseKey) -> Before {
-        let helm = self.last.as_ref().and_then(|last| {
-            let progress = last.release(release)?;
-            progress.phases.iter().flat_map(|phase| &phase.helm).max_by_key(|helm| helm.started_at).cloned()
-        });
+        let helm = self.last.as_ref().and_then(|last| last_helm(last.release(release)?).cloned());
         // Not always the last run: that one may have been killed before it came to this release.
         let holder = helm.as_ref().and_then(|helm| helm.holder.as_ref());
         let gone = holder.and_then(|holder| gone(holder, &self.us));
         let here = holder.is_some_and(|holder| is_gone(holder, &self.us).is_some());
         Before { lock: self.lock.clone(), gone, helm, here, lock_timeout: self.lock_timeout }
     }
+}
+
+/// What helm was asked to do last: by the order of what happened, not by its times, since a clock may have been set back.
+fn last_helm(release: &ReleaseProgress) -> Option<&HelmProgress> {
+    release.phases.iter().flat_map(|phase| &phase.helm).next_back()
 }
 
 /// Takes the stack's lock, reads what earlier runs have left, and opens the journal. From then on everything the owner
@@ -282,8 +284,9 @@ async fn give_back(lock: Arc<LeaseLock>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::samples;
     use jiff::Timestamp;
-    use pilothouse_core::HelmAction;
+    use pilothouse_core::{HelmAction, HelmCommand, Phase};
     use rstest::rstest;
 
     fn last(verdict: Option<RunVerdict>) -> RunProgress {
@@ -341,5 +344,54 @@ mod tests {
     #[test]
     fn an_apply_does_not_continue_a_destroy() {
         assert!(continued(Resume::IfUnfinished, RunKind::Destroy, Some(&last(None))).unwrap().is_empty());
+    }
+
+    /// The clock was set back before the second run, and its id, made of the time, is smaller than that of the first.
+    #[test]
+    fn the_last_run_is_the_one_the_cluster_names() {
+        let folder = tempfile::tempdir().unwrap();
+        for run in [9, 5] {
+            let header = JournalHeader::new(samples::run_id(run), "shop");
+            let first = samples::numbered([samples::run_started(run, &["web"])]);
+            JournalFile::create(folder.path(), &header, &first, KillPoint::new(None)).unwrap();
+        }
+        let record = samples::progress(5);
+        let run = |of: Option<RunProgress>| of.map(|progress| progress.run);
+        assert_eq!(run(on_disk(folder.path(), Some(&record)).unwrap()), Some(samples::run_id(5)));
+        assert_eq!(run(journal::choose(Some(record), None)), Some(samples::run_id(5)));
+        // The only thing left to go by.
+        assert_eq!(run(on_disk(folder.path(), None).unwrap()), Some(samples::run_id(9)));
+    }
+
+    /// The clock was set back while the run went on, and each event seems to be older than the one before.
+    #[test]
+    fn what_helm_did_last_is_not_told_by_times() {
+        let release = samples::key("web");
+        let helm = |phase, command| {
+            let started = EventKind::PhaseStarted { release: release.clone(), phase };
+            let helm = EventKind::HelmStarted {
+                release: release.clone(),
+                phase,
+                command,
+                revision_before: 1,
+                digest: String::new(),
+                timeout_ms: 1,
+            };
+            [started, helm]
+        };
+        let kinds = [samples::run_started(1, &["web"])]
+            .into_iter()
+            .chain(helm(Phase::Exec, HelmCommand::Uninstall))
+            .chain(helm(Phase::Exec, HelmCommand::Upgrade))
+            .chain(helm(Phase::OnDeployFailure, HelmCommand::Rollback));
+        let mut events = samples::numbered(kinds);
+        for event in &mut events {
+            event.at = Timestamp::from_second(1_000_000 - i64::try_from(event.seq).unwrap()).unwrap();
+        }
+        let last = |events: &[Event]| last_helm(&samples::fold(events).releases[0]).map(|helm| helm.command);
+        assert_eq!(last(&events[..1]), None);
+        assert_eq!(last(&events[..3]), Some(HelmCommand::Uninstall));
+        assert_eq!(last(&events[..5]), Some(HelmCommand::Upgrade));
+        assert_eq!(last(&events), Some(HelmCommand::Rollback));
     }
 }

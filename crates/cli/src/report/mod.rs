@@ -17,7 +17,7 @@ mod view;
 
 pub(crate) use event_lines::{ErrorLine, ErrorTag, event_schema};
 pub(crate) use history::{run, runs};
-pub(crate) use outcome::Afterwards;
+pub(crate) use outcome::{Afterwards, CONTINUES};
 pub(crate) use provision::{ProvisionProgress, table};
 pub(crate) use run_report::RunReport;
 pub(crate) use text::duration;

@@ -17,6 +17,9 @@ pub(crate) enum Afterwards {
     Nothing,
 }
 
+/// How a run that keeps a journal goes on.
+pub(crate) const CONTINUES: &str = "`pilothouse resume` or the same command again continues";
+
 /// How many names are listed before the rest is counted.
 const NAMED: usize = 20;
 
@@ -82,7 +85,7 @@ fn stopped(outcome: &RunOutcome, afterwards: Afterwards) -> Vec<String> {
     let Some(reason) = outcome.stopped.clone().or(interrupted.then_some(StopReason::User)) else { return Vec::new() };
     let mut lines = vec![format!("{} {reason}", paint(WARN, "stopped:"))];
     let go_on = match afterwards {
-        Afterwards::Resume => Some("`pilothouse resume` or the same command again continues"),
+        Afterwards::Resume => Some(CONTINUES),
         Afterwards::Repeat => Some("the same command again starts over"),
         Afterwards::Nothing => None,
     };

@@ -45,7 +45,11 @@ fn the_state_folder_is_read_only() {
     std::fs::create_dir(&state).unwrap();
     let mode = |mode: u32| std::fs::set_permissions(&state, std::fs::Permissions::from_mode(mode)).unwrap();
     mode(0o500);
-    let transcript = world.transcript(&mut behind(&world, "exec setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all", &["apply", "--yes"]));
+    let transcript = world.transcript(&mut behind(
+        &world,
+        "exec setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all",
+        &["apply", "--yes"],
+    ));
     mode(0o700);
     println!("{transcript}");
     assert_eq!(writes("read-only"), [""; 0]);

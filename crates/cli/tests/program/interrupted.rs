@@ -2,8 +2,52 @@
 
 use crate::support::{World, kubectl_get, plane, settings};
 use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
+
+/// A step that does not end when it is asked to.
+const STUBBORN: &str = "\
+version: 1
+name: stubborn
+releases:
+  - name: stubborn
+    namespace: stubborn
+    chart: { path: CHARTS/data }
+    pre_exec:
+      - command: { run: [sh, -c, 'trap \"\" TERM; echo $$ > pid; while :; do sleep 1; done'] }
+";
+
+/// Each signal is told with what it does and what the next one will do; the third ends everything at once.
+#[test]
+fn the_third_signal_ends_everything_at_once() {
+    let world = World::with_stack(STUBBORN);
+    let mut program = world.on_plane(&["apply", "--yes"]);
+    let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    let begun = Instant::now();
+    let step = loop {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the step never began");
+        match std::fs::read_to_string(world.path("pid")).unwrap_or_default().trim().parse::<i32>() {
+            Ok(pid) => break pid,
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    };
+    let pid = Pid::from_raw(child.id().cast_signed()).unwrap();
+    let mut told = Vec::new();
+    let signalled = Instant::now();
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended before {signal:?}");
+        kill_process(pid, signal).unwrap();
+        told.push(stderr.next().unwrap().unwrap());
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(signalled.elapsed() < Duration::from_secs(10), "it took {:?}", signalled.elapsed());
+    told.extend(stderr.map(Result::unwrap));
+    insta::assert_snapshot!(told.join("\n"));
+    assert!(!Path::new(&format!("/proc/{step}")).exists(), "the step outlives the program");
+}
 
 /// A chart whose hook never ends, so that helm runs until it is stopped.
 const HOOK: &str = "\

@@ -120,4 +120,13 @@ fn completions_and_schema_are_printed() {
     let schema = world.program(&["schema"]).output().unwrap();
     let schema: serde_json::Value = serde_json::from_slice(&schema.stdout).unwrap();
     assert_eq!(schema, pilothouse_config::schema());
+    let events = world.program(&["schema", "--of", "events"]).output().unwrap();
+    let published = std::fs::read(repository().join("docs/events.schema.json")).unwrap();
+    assert_eq!(events.stdout, published);
+}
+
+#[test]
+fn an_error_is_a_line_among_events() {
+    let world = World::new();
+    insta::assert_snapshot!(world.transcript(&mut world.program(&["lint", "--output", "jsonl"])));
 }

@@ -30,3 +30,25 @@ fn rehearse_as_json() {
     assert_eq!(events.first().unwrap()["event"], "run_started");
     assert_eq!(events.last().unwrap()["event"], "run_finished");
 }
+
+#[test]
+fn each_event_is_a_line_that_follows_the_schema() {
+    let world = World::with_stack(
+        "version: 1\nname: lines\nreleases:\n  - { name: one, namespace: lines, chart: { path: CHARTS/data } }\n  \
+         - { name: two, namespace: lines, chart: { path: CHARTS/data }, needs: [one] }\n",
+    );
+    let output = world.on_plane(&["apply", "--yes", "--output", "jsonl"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let schema = std::fs::read(repository().join("docs/events.schema.json")).unwrap();
+    let schema = jsonschema::draft202012::new(&serde_json::from_slice(&schema).unwrap()).unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<serde_json::Value> = stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (line, seq) in lines.iter().zip(1_u64..) {
+        assert_eq!(line["seq"], seq);
+        if let Err(error) = schema.validate(line) {
+            panic!("{error} in {line:#}");
+        }
+    }
+    let kind = |line: Option<&serde_json::Value>| line.unwrap()["event"].clone();
+    assert_eq!((kind(lines.first()), kind(lines.last())), ("run_started".into(), "run_finished".into()));
+}

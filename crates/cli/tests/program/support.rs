@@ -101,6 +101,8 @@ impl World {
 /// Replaces durations, which differ from run to run.
 pub(crate) fn settings() -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
+    // What a run says when it was quiet for long, which depends on the machine.
+    settings.add_filter(r"(?m)^after [0-9ms. ]+: \d+ .*\n", "");
     settings.add_filter(r"( +)\d+\.\d s\b", " N s");
     settings.add_filter(r"( +)\d+ s\b", " N s");
     // The names of pods, how often something happened so far, and which events there are already.

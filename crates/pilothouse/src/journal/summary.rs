@@ -78,7 +78,7 @@ impl RunSummary {
 fn change(progress: &RunProgress, release: &ReleaseProgress) -> Option<String> {
     let mut helm = release.phases.iter().flat_map(|phase| &phase.helm);
     // What an earlier run has done is part of the release's progress, but not of this run.
-    let last = helm.rfind(|helm| helm.started_at >= progress.started_at)?;
+    let last = helm.rfind(|helm| helm.run == progress.run)?;
     let text = match (&release.ending, last.ended) {
         (Some(ending), _) => match ending.way {
             ReleaseWay::Done => format!("{} {}", release.release, ending.summary),
@@ -112,6 +112,7 @@ mod tests {
     use super::*;
     use crate::journal::samples;
     use pilothouse_core::{EventKind, ReleaseOutcome};
+    use rstest::rstest;
     use serde_json::json;
 
     #[test]
@@ -155,14 +156,17 @@ mod tests {
         assert_eq!(RunSummary::of(&progress), expected);
     }
 
-    #[test]
-    fn what_an_earlier_run_did_is_not_told_again() {
+    /// Also when the clock was set back between the two.
+    #[rstest]
+    #[case(1000)]
+    #[case(0)]
+    fn what_an_earlier_run_did_is_not_told_again(#[case] after: u64) {
         let earlier = samples::progress(1);
         let kinds = [
             samples::run_started(2, &["podinfo"]),
             EventKind::RunResumed { from: samples::run_id(1), releases: earlier.releases },
         ];
-        let later = |(seq, kind): (u64, EventKind)| samples::event(1000 + seq, kind);
+        let later = |(seq, kind): (u64, EventKind)| samples::event(after + seq, kind);
         let mut events: Vec<_> = (0..).zip(kinds).map(later).collect();
         let untouched = RunSummary::of(&samples::fold(&events));
         assert_eq!(
