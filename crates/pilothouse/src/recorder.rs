@@ -2,6 +2,8 @@
 
 use crate::journal::{ClusterJournal, JournalError, JournalFile};
 use pilothouse_core::{Event, EventKind, RunProgress, StopReason};
+use pilothouse_kube::LeaseLock;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -25,11 +27,12 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder into these two places, which hold everything up to `written` already.
-    pub(crate) fn new(file: JournalFile, cluster: ClusterJournal, written: u64) -> Self {
+    /// A recorder into these two places, which hold everything up to `written` already. The cluster's copy is written only
+    /// under the lock.
+    pub(crate) fn new(file: JournalFile, cluster: ClusterJournal, lock: Arc<LeaseLock>, written: u64) -> Self {
         let (newest, changes) = watch::channel(None);
         let (to, results) = unbounded_channel();
-        let task = tokio::spawn(keep_writing(cluster, changes, to));
+        let task = tokio::spawn(keep_writing(cluster, lock, changes, to));
         Self { file, newest, results, task, published: written }
     }
 
@@ -80,15 +83,21 @@ impl Recorder {
 }
 
 /// Writes the newest state until there are no newer ones, or writing cannot succeed any more. What may pass is tried again
-/// for as long as the run lives: nothing new is begun meanwhile.
+/// for as long as the run lives: nothing new is begun meanwhile. Once the lock is not ours any more, not even an attempt
+/// is made: perhaps this process was stopped, and another run has long been at work.
 async fn keep_writing(
     mut cluster: ClusterJournal,
+    lock: Arc<LeaseLock>,
     mut changes: watch::Receiver<Option<RunProgress>>,
     to: UnboundedSender<Result<u64, StopReason>>,
 ) {
     while changes.changed().await.is_ok() {
         let Some(mut progress) = changes.borrow_and_update().clone() else { continue };
         loop {
+            if !lock.is_valid() {
+                let _ = to.send(Err(StopReason::LockLost { why: lock.why_lost().unwrap_or_default() }));
+                return;
+            }
             let result = match cluster.store(&progress).await {
                 Ok(()) => Ok(progress.seq),
                 Err(error) if error.is_transient() => {

@@ -226,7 +226,7 @@ async fn begin<F: FnMut(&Event)>(
     let file = JournalFile::create(&folder, &header, owner.before_journal(), KillPoint::new(state.kill_at))?;
     if let Some(progress) = owner.progress() {
         in_cluster.store(progress).await?;
-        owner.record_with(Recorder::new(file, in_cluster, progress.seq), lock.clone());
+        owner.record_with(Recorder::new(file, in_cluster, lock.clone(), progress.seq), lock.clone());
     }
     Ok((last, continued))
 }

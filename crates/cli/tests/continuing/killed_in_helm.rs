@@ -1,11 +1,13 @@
 //! Killed in the middle of helm's run: the next one heals what helm has left, and finishes.
 
-use crate::left::{lock_holder, releases, revisions};
-use crate::running::{Ran, Running, eventually, helm_of, is_stopped, run, send, start};
-use crate::support::World;
+use crate::left::{lock_holder, releases, revisions, waits_for_hook};
+use crate::running::{Ran, Running, eventually, helm_of, is_stopped, run, send, start_with};
+use crate::support::{World, helm};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
 use rustix::process::Signal;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 /// A stack of one release, which is also its namespace.
 fn world(name: &str, slow: bool) -> World {
@@ -16,9 +18,8 @@ fn world(name: &str, slow: bool) -> World {
 
 /// Whether helm is to come to an end.
 fn write(world: &World, name: &str, slow: bool) {
-    let values = format!(
-        "[{{ key: text, value: slow-{slow} }}, {{ key: hook, value: true }}, {{ key: slow, value: {slow} }}]"
-    );
+    let values =
+        format!("[{{ key: text, value: slow-{slow} }}, {{ key: hook, value: true }}, {{ key: slow, value: {slow} }}]");
     world.write(
         "pilothouse.yaml",
         &format!(
@@ -29,10 +30,9 @@ fn write(world: &World, name: &str, slow: bool) {
 }
 
 /// Begins to apply, and gives the program and its helm once helm is in the middle of its work.
-fn in_the_middle(world: &World, name: &str, tool: Tool, revision: u32, status: &str) -> (Running, u32) {
-    let program = start(world, tool, "state", &["apply", "--yes"]);
-    let pending = (name.to_owned(), revision, status.to_owned());
-    eventually("helm has written its record", || revisions(name).contains(&pending).then_some(()));
+fn in_the_middle(world: &World, name: &str, helm: &Path) -> (Running, u32) {
+    let program = start_with(world, helm, "state", &["apply", "--yes"]);
+    eventually("helm waits for the hook", || waits_for_hook(name).then_some(()));
     let helm = eventually("helm is found", || helm_of(program.pid()));
     (program, helm)
 }
@@ -58,13 +58,13 @@ fn helm_is_asked_to_end_or_killed_too(
     #[values(false, true)] upgrade: bool,
 ) {
     let name = format!("mid-{}-{}-{}", tool.name(), u8::from(helm_too), u8::from(upgrade));
-    let (revision, status) = if upgrade { (2, "pending-upgrade") } else { (1, "pending-install") };
+    let revision = if upgrade { 2 } else { 1 };
     let world = world(&name, false);
     if upgrade {
         apply(&world, tool, &[]).expect(0);
     }
     write(&world, &name, true);
-    let (program, helm) = in_the_middle(&world, &name, tool, revision, status);
+    let (program, helm) = in_the_middle(&world, &name, &helm(tool));
     if helm_too {
         // So that the program does not see that its helm has ended.
         program.signal(Signal::STOP);
@@ -93,7 +93,7 @@ fn the_one_that_heals_is_killed_too() {
             scope.spawn(move || {
                 let name = format!("mid-heal-{at}");
                 let world = world(&name, true);
-                let (program, helm) = in_the_middle(&world, &name, Tool::Helm4, 1, "pending-install");
+                let (program, helm) = in_the_middle(&world, &name, &helm(Tool::Helm4));
                 program.signal(Signal::STOP);
                 eventually("the program is stopped", || is_stopped(program.pid()).then_some(()));
                 send(helm, Signal::KILL);
@@ -114,20 +114,21 @@ fn the_one_that_heals_is_killed_too() {
 fn a_helm_that_is_still_there_is_waited_for() {
     let name = "mid-stays";
     let world = world(name, true);
-    let (program, helm) = in_the_middle(&world, name, Tool::Helm4, 1, "pending-install");
-    // It cannot do what it is asked to.
-    send(helm, Signal::STOP);
-    eventually("helm is stopped", || is_stopped(helm).then_some(()));
+    // The program asks this one to end, which does not listen, and does not tell helm.
+    let real = helm(Tool::Helm4);
+    let deaf = world.write("deaf-helm", &format!("#!/bin/sh\ntrap '' TERM\n{} \"$@\"\n", real.display()));
+    std::fs::set_permissions(&deaf, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (program, deaf) = in_the_middle(&world, name, &deaf);
     program.signal(Signal::KILL);
     assert!(program.wait().was_killed());
     write(&world, name, false);
 
     let ran = apply(&world, Tool::Helm4, &["--lock-timeout", "1s"]).expect(1);
     assert_eq!(ran.findings("RELEASE_LOCKED"), [format!("{name}/{name}")], "{}", ran.told());
-    assert!(ran.stdout.contains(&format!("helm (process {helm}) of run ")), "{}", ran.told());
+    assert!(ran.stdout.contains(" is still at work on it"), "{}", ran.told());
     assert_eq!(revisions(name), [(name.to_owned(), 1, "pending-install".to_owned())]);
 
-    send(helm, Signal::CONT);
+    send(helm_of(deaf).unwrap(), Signal::TERM);
     apply(&world, Tool::Helm4, &[]).expect(0);
     assert_done(name);
 }

@@ -1,6 +1,7 @@
 //! What runs leave: in the cluster, in the journals on disk, and in the log that the steps of a stack write.
 
 use crate::support::{World, plane};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, ListParams};
@@ -61,6 +62,15 @@ pub(crate) fn releases(namespace: &str) -> BTreeMap<String, Standing> {
         releases.entry(map.metadata.name.unwrap()).or_default().data = map.data.unwrap();
     }
     releases
+}
+
+/// Whether helm waits for the hook that never ends.
+pub(crate) fn waits_for_hook(release: &str) -> bool {
+    let job = ask(async |client| {
+        let api: Api<Job> = Api::namespaced(client, release);
+        api.get_opt(&format!("{release}-slow")).await.unwrap()
+    });
+    job.is_some()
 }
 
 /// Who holds the lock of a stack.

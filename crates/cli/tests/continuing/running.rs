@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,10 +29,15 @@ pub(crate) struct Ran {
 
 /// Starts the program with these arguments on the plane, with a state folder of this name.
 pub(crate) fn start(world: &World, tool: Tool, state: &str, args: &[&str]) -> Running {
+    start_with(world, &helm(tool), state, args)
+}
+
+/// The same with this program for helm.
+pub(crate) fn start_with(world: &World, helm: &Path, state: &str, args: &[&str]) -> Running {
     let mut command = world.on_plane(args);
     let nth = std::fs::read_dir(world.path("")).unwrap().count();
     let (stdout, stderr) = (world.path(&format!("stdout-{nth}")), world.path(&format!("stderr-{nth}")));
-    command.env("PILOTHOUSE_HELM", helm(tool)).env("XDG_STATE_HOME", world.path(state));
+    command.env("PILOTHOUSE_HELM", helm).env("XDG_STATE_HOME", world.path(state));
     command.stdin(Stdio::null()).stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
     Running { child: command.spawn().unwrap(), stdout, stderr }
 }
@@ -161,6 +166,6 @@ pub(crate) fn helm_of(parent: u32) -> Option<u32> {
         let ours = state_and_parent(*pid).is_some_and(|(_, of)| of == parent);
         // A zombie has no arguments.
         let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        ours && arguments.split('\0').nth(1) == Some("upgrade")
+        ours && arguments.split('\0').any(|argument| argument == "upgrade")
     })
 }

@@ -87,7 +87,11 @@ fn one_that_was_stopped_past_its_lease_does_nothing_more() {
     let continued_at = jiff::Timestamp::now();
     first.signal(Signal::CONT);
     let first = first.wait().expect(1);
-    assert!(first.stdout.contains("stopping: the lock of the stack is lost: it was not renewed for "), "{}", first.told());
+    assert!(
+        first.stdout.contains("stopping: the lock of the stack is lost: it was not renewed for "),
+        "{}",
+        first.told()
+    );
     eventually("its helm and its step have ended", || (has_ended(helm) && has_ended(step)).then_some(()));
     assert_eq!((log(&world), record("stopped"), lock_holder("stopped")), (log_before, record_before, None));
     assert_eq!(std::fs::read_to_string(world.path("validated")).unwrap(), "validated\n");
@@ -109,7 +113,9 @@ fn writes_since(then: jiff::Timestamp) -> Vec<String> {
     let events = log.events().iter().filter(|event| {
         let write = ["create", "update", "patch", "delete", "deletecollection"].contains(&event.verb.as_str());
         let name = event.name.as_deref().unwrap_or_default();
-        write && event.at >= then && (event.namespace.as_deref() == Some("stopped") || name == "pilothouse.stack.stopped")
+        write
+            && event.at >= then
+            && (event.namespace.as_deref() == Some("stopped") || name == "pilothouse.stack.stopped")
     });
     let client = |agent: &str| agent.split('/').next().unwrap_or_default().to_owned();
     let ours = events.map(|event| (client(&event.user_agent), &event.verb, event.name.as_deref().unwrap_or_default()));
