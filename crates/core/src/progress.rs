@@ -316,13 +316,6 @@ impl RunProgress {
         !self.to_continue().is_empty()
     }
 
-<<<<<<< HEAD
-    /// What the next run continues: everything when this run did not come to its end; otherwise only what is half done:
-    /// this run has not touched it, or refused to.
-    pub fn to_continue(&self) -> Vec<ReleaseProgress> {
-        let releases = self.releases.iter();
-        releases.filter(|release| self.was_cut_short() || release.is_half_done()).cloned().collect()
-=======
     /// What the next run continues: everything when this run did not come to its end; otherwise only what is half done,
     /// because this run has not touched it or was refused.
     pub fn to_continue(&self) -> Vec<ReleaseProgress> {
@@ -330,7 +323,6 @@ impl RunProgress {
             return self.releases.clone();
         }
         self.releases.iter().filter(|release| release.is_half_done()).cloned().collect()
->>>>>>> wt-f
     }
 
     fn was_cut_short(&self) -> bool {
@@ -391,19 +383,6 @@ impl ReleaseProgress {
         payload
     }
 
-<<<<<<< HEAD
-    /// Whether it was begun and its end is not known, or was an interrupt; also when the next run refused to go on.
-    fn is_half_done(&self) -> bool {
-        match self.ending.as_ref().map(|ending| ending.way) {
-            None => !self.phases.is_empty(),
-            Some(ReleaseWay::Interrupted) => true,
-            // A release that is refused at its first try has come to no phase that may change anything.
-            Some(ReleaseWay::Refused | ReleaseWay::NotStarted) => {
-                self.phases.iter().any(|progress| progress.phase.may_change_cluster())
-            }
-            Some(ReleaseWay::Done | ReleaseWay::Skipped | ReleaseWay::Failed | ReleaseWay::Undone) => false,
-        }
-=======
     /// Whether something was changed, and it has come to no end: neither done nor failed.
     fn is_half_done(&self) -> bool {
         let changed = self.phases.iter().any(|phase| phase.phase.may_change_cluster());
@@ -412,7 +391,6 @@ impl ReleaseProgress {
             Some(ReleaseWay::Done | ReleaseWay::Skipped | ReleaseWay::Failed | ReleaseWay::Undone) => true,
         };
         changed && !ended
->>>>>>> wt-f
     }
 
     /// What was done after a step (or helm's run) counts no more once that is done again, and neither does an earlier

@@ -89,12 +89,8 @@ impl Ledger {
 
     /// What helm was last asked to do in `exec` by the earlier run, as long as it counts.
     pub(crate) fn helm(&self) -> Option<&HelmProgress> {
-<<<<<<< HEAD
-        self.earlier.as_ref().filter(|_| !self.broken)?.phase(Phase::Exec)?.helm.last()
-=======
         let earlier = self.earlier.as_ref().filter(|_| !self.broken)?;
         earlier.phase(Phase::Exec)?.helm.last()
->>>>>>> wt-f
     }
 
     /// Whether the earlier run has ended `exec` well.
@@ -110,11 +106,7 @@ impl Ledger {
 }
 
 /// Whether helm has carried an upgrade out to its end, as Helm's newest record proves: it is the very next revision
-<<<<<<< HEAD
-/// after the one there was before, the run that asked has written it, and it is deployed. What helm was given must be the same.
-=======
 /// after the one there was before, that run has written it, and it is deployed. What helm was given must be the same.
->>>>>>> wt-f
 pub(crate) fn upgrade_is_done(earlier: &HelmProgress, digest: &str, newest: Option<&RevisionMeta>) -> Option<u32> {
     let newest = newest?;
     let same = earlier.command == HelmCommand::Upgrade && earlier.digest == digest;
