@@ -2,6 +2,7 @@
 
 use crate::args::Connection;
 use crate::exit::{CommandError, Exit};
+use crate::interrupt::Stages;
 use crate::settings::Settings;
 use pilothouse::{Session, SessionConfig};
 use pilothouse_core::{Redactor, Stack, ValueSource};
@@ -12,7 +13,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// How long helm and a user's programs may take to end when they are asked to.
 const GRACE: Duration = Duration::from_secs(30);
@@ -59,7 +59,7 @@ pub(crate) async fn session(
     settings: &Settings,
     place: Place,
     stack: &Stack,
-    cancel: &CancellationToken,
+    stages: &Stages,
 ) -> Result<Arc<Session>, CommandError> {
     let (kubeconfig, context) = match &place.connection.credentials {
         Credentials::Kubeconfig(file) => (Some(file.clone()), place.connection.context.clone()),
@@ -81,8 +81,8 @@ pub(crate) async fn session(
         cluster: Arc::new(cluster),
         helm: Arc::new(helm),
         driver,
-        cancel: cancel.clone(),
-        terminate: cancel.clone(),
+        cancel: stages.drain.clone(),
+        terminate: stages.terminate.clone(),
         redactor,
         chart_cache: settings.cache.join("charts"),
         command_env: command_env(settings, kubeconfig.as_deref()),

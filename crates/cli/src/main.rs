@@ -75,16 +75,16 @@ async fn until_killed(settings: &Settings, command: Command) -> Result<Exit, Com
 async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Result<Exit, CommandError> {
     let cancel = &stages.drain;
     match command {
-        Command::Apply(args) => commands::apply::apply(settings, args, cancel).await,
-        Command::Destroy(args) => commands::destroy::destroy(settings, args, cancel).await,
-        Command::Status(args) => commands::status::status(settings, args, cancel).await,
-        Command::Validate(args) => commands::validate::validate(settings, args, cancel).await,
+        Command::Apply(args) => commands::apply::apply(settings, args, stages).await,
+        Command::Destroy(args) => commands::destroy::destroy(settings, args, stages).await,
+        Command::Status(args) => commands::status::status(settings, args, stages).await,
+        Command::Validate(args) => commands::validate::validate(settings, args, stages).await,
         Command::Graph(args) => commands::graph::graph(settings, &args),
-        Command::Resume(args) => commands::resume::resume(settings, args, cancel).await,
+        Command::Resume(args) => commands::resume::resume(settings, args, stages).await,
         Command::History(args) => commands::history::history(settings, args).await,
         Command::Lint(args) => commands::lint::lint(settings, args, cancel).await,
         Command::Render(args) => commands::render::render(settings, args, cancel).await,
-        Command::Rehearse(args) => commands::rehearse::rehearse(settings, args, cancel).await,
+        Command::Rehearse(args) => commands::rehearse::rehearse(settings, args, stages).await,
         Command::Plane(args) => commands::plane::plane(settings, args, cancel).await,
         Command::Schema { of } => {
             let schema = match of {

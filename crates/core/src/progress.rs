@@ -49,7 +49,7 @@ pub struct ReleaseProgress {
     pub release: ReleaseKey,
     /// What is, or was, to be done.
     pub action: HelmAction,
-    /// The run that did what is below: an earlier one until this run has begun the release itself.
+    /// The last run that has begun it: an earlier one until this run has begun it itself.
     pub run: RunId,
     /// When that run began it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,6 +138,8 @@ pub struct StepProgress {
     pub digest: String,
     /// Whether it may be run again when it is not known whether it has run.
     pub repeatable: bool,
+    /// The run that began it.
+    pub run: RunId,
     /// When it began.
     pub started_at: Timestamp,
     /// How it ended; `None` when that is not known.
@@ -154,8 +156,11 @@ pub struct StepProgress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HelmProgress {
-    /// The run that asked.
+    /// The run that asked: its label is on what helm wrote. Not always the last one that has worked on the release.
     pub run: RunId,
+    /// Who ran that run: as long as it is not gone, neither may its helm be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
     /// What it was asked to do.
     pub command: HelmCommand,
     /// The newest revision there was before; 0 when there was none.
@@ -210,7 +215,6 @@ impl RunProgress {
             EventKind::RunStarted { .. }
             | EventKind::LockWaiting { .. }
             | EventKind::LockTaken { .. }
-            | EventKind::StepSkipped { .. }
             | EventKind::HealStarted { .. }
             | EventKind::HealFinished { .. }
             | EventKind::Said { .. } => {}
@@ -244,6 +248,7 @@ impl RunProgress {
                         description: description.clone(),
                         digest: digest.clone(),
                         repeatable: *repeatable,
+                        run,
                         started_at: event.at,
                         ended: None,
                         output: BTreeMap::new(),
@@ -259,13 +264,23 @@ impl RunProgress {
                     step.output = output.clone().unwrap_or_default();
                 }
             }
+            EventKind::StepSkipped { release, phase, index, .. } => {
+                // When its end was not known, the user has told.
+                let step = self.phase_mut(release, *phase).and_then(|phase| phase.step_mut(*index));
+                if let Some(step) = step.filter(|step| step.ended.is_none() || !step.output_kept) {
+                    step.ended = Some(Ended { ok: true, elapsed_ms: 0 });
+                    step.output_kept = true;
+                }
+            }
             EventKind::HelmStarted { release, phase, command, revision_before, digest, timeout_ms } => {
+                let holder = self.holder.clone();
                 if let Some(release) = self.release_mut(release) {
                     release.forget_after(*phase, None);
                 }
                 if let Some(phase) = self.phase_mut(release, *phase) {
                     phase.helm.push(HelmProgress {
                         run,
+                        holder,
                         command: *command,
                         revision_before: *revision_before,
                         digest: digest.clone(),
@@ -301,18 +316,18 @@ impl RunProgress {
         !self.to_continue().is_empty()
     }
 
-    /// What the next run continues: everything when this run did not come to its end; otherwise only what is half done,
-    /// because this run has not touched it or was refused.
+    /// What the next run continues: everything when this run did not come to its end; otherwise only what is half done:
+    /// this run has not touched it, or refused to.
     pub fn to_continue(&self) -> Vec<ReleaseProgress> {
-        if self.was_cut_short() {
-            return self.releases.clone();
-        }
-        self.releases.iter().filter(|release| release.is_half_done()).cloned().collect()
+        let releases = self.releases.iter();
+        releases.filter(|release| self.was_cut_short() || release.is_half_done()).cloned().collect()
     }
 
     fn was_cut_short(&self) -> bool {
         match self.verdict {
             None | Some(RunVerdict::Interrupted) => true,
+            // It wanted to finish what an earlier run had begun, and needs the user for that.
+            Some(RunVerdict::Refused) if self.resumes.is_some() => true,
             Some(RunVerdict::Done | RunVerdict::BadInput | RunVerdict::Refused | RunVerdict::Failed) => {
                 matches!(self.stopped, Some(StopReason::LockLost { .. } | StopReason::JournalFailed { .. }))
             }
@@ -366,14 +381,17 @@ impl ReleaseProgress {
         payload
     }
 
-    /// Whether something was changed, and it has come to no end: neither done nor failed.
+    /// Whether it was begun and its end is not known, or was an interrupt; also when the next run refused to go on.
     fn is_half_done(&self) -> bool {
-        let changed = self.phases.iter().any(|phase| phase.phase.may_change_cluster());
-        let ended = match self.ending.as_ref().map(|ending| ending.way) {
-            None | Some(ReleaseWay::Interrupted | ReleaseWay::Refused | ReleaseWay::NotStarted) => false,
-            Some(ReleaseWay::Done | ReleaseWay::Skipped | ReleaseWay::Failed | ReleaseWay::Undone) => true,
-        };
-        changed && !ended
+        match self.ending.as_ref().map(|ending| ending.way) {
+            None => !self.phases.is_empty(),
+            Some(ReleaseWay::Interrupted) => true,
+            // A release that is refused at its first try has come to no phase that may change anything.
+            Some(ReleaseWay::Refused | ReleaseWay::NotStarted) => {
+                self.phases.iter().any(|progress| progress.phase.may_change_cluster())
+            }
+            Some(ReleaseWay::Done | ReleaseWay::Skipped | ReleaseWay::Failed | ReleaseWay::Undone) => false,
+        }
     }
 
     /// What was done after a step (or helm's run) counts no more once that is done again, and neither does an earlier

@@ -50,7 +50,7 @@ pub(crate) struct Known<'a> {
 pub(crate) struct Before {
     /// The lock of the stack, which this run holds.
     pub(crate) lock: Arc<LeaseLock>,
-    /// The earlier run, if its process is proven to be gone.
+    /// The run that asked helm for that, if its process is proven to be gone.
     pub(crate) gone: Option<Gone>,
     /// What an earlier run asked helm to do with this release last.
     pub(crate) helm: Option<HelmProgress>,

@@ -83,14 +83,13 @@ impl Ledger {
             (_, _) if repeatable => StepVerdict::Run,
             (_, Some(StepAnswer { done: true, .. })) => StepVerdict::Done { output: step.output.clone() },
             (_, Some(StepAnswer { done: false, .. })) => StepVerdict::Run,
-            (_, None) => StepVerdict::Uncertain { run: earlier.run, since: step.started_at },
+            (_, None) => StepVerdict::Uncertain { run: step.run, since: step.started_at },
         }
     }
 
     /// What helm was last asked to do in `exec` by the earlier run, as long as it counts.
     pub(crate) fn helm(&self) -> Option<&HelmProgress> {
-        let earlier = self.earlier.as_ref().filter(|_| !self.broken)?;
-        earlier.phase(Phase::Exec)?.helm.last()
+        self.earlier.as_ref().filter(|_| !self.broken)?.phase(Phase::Exec)?.helm.last()
     }
 
     /// Whether the earlier run has ended `exec` well.
@@ -106,7 +105,7 @@ impl Ledger {
 }
 
 /// Whether helm has carried an upgrade out to its end, as Helm's newest record proves: it is the very next revision
-/// after the one there was before, that run has written it, and it is deployed. What helm was given must be the same.
+/// after the one there was before, the run that asked has written it, and it is deployed. What helm was given must be the same.
 pub(crate) fn upgrade_is_done(earlier: &HelmProgress, digest: &str, newest: Option<&RevisionMeta>) -> Option<u32> {
     let newest = newest?;
     let same = earlier.command == HelmCommand::Upgrade && earlier.digest == digest;
@@ -135,6 +134,7 @@ mod tests {
             description: String::new(),
             digest: "d".to_owned(),
             repeatable,
+            run: run(1),
             started_at: at,
             ended,
             output: BTreeMap::new(),
@@ -230,6 +230,7 @@ mod tests {
     ) {
         let earlier = HelmProgress {
             run: run(1),
+            holder: None,
             command: HelmCommand::Upgrade,
             revision_before: 2,
             digest: "d".to_owned(),

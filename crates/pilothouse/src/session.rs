@@ -78,6 +78,11 @@ impl Session {
         })
     }
 
+    /// Fires when nothing new is to be begun.
+    pub fn cancel(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
     /// What it stands on, in one line: `Kubernetes v1.36.2, helm 4.2.4`. The cluster is named once it was asked.
     pub fn describe(&self) -> String {
         let helm = format!("helm {}", self.helm.version());

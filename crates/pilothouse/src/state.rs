@@ -89,8 +89,8 @@ pub(crate) struct Opened {
     last: Option<RunProgress>,
     /// What of it is continued.
     continued: Vec<ReleaseProgress>,
-    /// Whether its process is proven to be gone.
-    gone: Option<Gone>,
+    /// Who runs this.
+    us: Holder,
     lock_timeout: Duration,
 }
 
@@ -112,7 +112,9 @@ impl Opened {
             let progress = last.release(release)?;
             progress.phases.iter().flat_map(|phase| &phase.helm).max_by_key(|helm| helm.started_at).cloned()
         });
-        Before { lock: self.lock.clone(), gone: self.gone.clone(), helm, lock_timeout: self.lock_timeout }
+        // Not always the last run: that one may have been killed before it came to this release.
+        let gone = helm.as_ref().and_then(|helm| gone(helm.holder.as_ref()?, &self.us));
+        Before { lock: self.lock.clone(), gone, helm, lock_timeout: self.lock_timeout }
     }
 }
 
@@ -136,8 +138,7 @@ pub(crate) async fn open<F: FnMut(&Event)>(
     });
     match begin(config, state, session, owner, &lock).await {
         Ok((last, continued)) => {
-            let gone = last.as_ref().and_then(|last| gone(last, &state.holder));
-            Ok(Opened { lock, last, continued, gone, lock_timeout: state.lock_timeout })
+            Ok(Opened { lock, last, continued, us: state.holder.clone(), lock_timeout: state.lock_timeout })
         }
         Err(error) => {
             owner.forget_lock();
@@ -154,10 +155,9 @@ fn is_gone(holder: &Holder, us: &Holder) -> Option<bool> {
     holder.process.as_ref().filter(|_| here)?.parse::<ProcessIdentity>().ok()?.is_gone()
 }
 
-fn gone(last: &RunProgress, us: &Holder) -> Option<Gone> {
-    let holder = last.holder.as_ref()?;
-    let why = format!("process {} of run {} on {} is gone", holder.pid, last.run.short(), holder.host);
-    (is_gone(holder, us) == Some(true)).then_some(Gone { run: last.run, why })
+fn gone(holder: &Holder, us: &Holder) -> Option<Gone> {
+    let why = format!("process {} of run {} on {} is gone", holder.pid, holder.run.short(), holder.host);
+    (is_gone(holder, us) == Some(true)).then_some(Gone { run: holder.run, why })
 }
 
 async fn take_lock(

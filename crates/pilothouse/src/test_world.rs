@@ -98,6 +98,7 @@ pub(crate) fn release() -> ReleaseKey {
 pub(crate) fn begun(command: HelmCommand, revision_before: u32) -> HelmProgress {
     HelmProgress {
         run: RUN,
+        holder: None,
         command,
         revision_before,
         digest: String::new(),

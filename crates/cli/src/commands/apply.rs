@@ -4,20 +4,16 @@ use crate::args;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::interrupt::Stages;
 use crate::report::Afterwards;
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::{DeclaredChart, HelmChart, Resume};
 use pilothouse_core::{RunKind, Stack};
-use tokio_util::sync::CancellationToken;
 
 /// Carries every release of the stack through its lifecycle.
-pub(crate) async fn apply(
-    settings: &Settings,
-    args: args::Apply,
-    cancel: &CancellationToken,
-) -> Result<Exit, CommandError> {
+pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stages) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.on.stack.stack, settings)?;
     select::select(&mut stack, &args.on.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
@@ -26,8 +22,8 @@ pub(crate) async fn apply(
     }
     let place = connect::users(settings, &args.on.connection).await?;
     let charts = charts(&stack);
-    run::confirm(settings, args.yes || args.dry_run, &charts, &connect::named(&place), cancel).await?;
-    let session = connect::session(settings, place, &stack, cancel).await?;
+    run::confirm(settings, args.yes || args.dry_run, &charts, &connect::named(&place), &stages.drain).await?;
+    let session = connect::session(settings, place, &stack, stages).await?;
     let run = Run {
         stack: &stack,
         charts,

@@ -4,20 +4,16 @@ use crate::args;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::interrupt::Stages;
 use crate::report::Afterwards;
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::{DeclaredChart, HelmChart, Resume};
 use pilothouse_core::RunKind;
-use tokio_util::sync::CancellationToken;
 
 /// Destroys every release of the stack, each before those it needs.
-pub(crate) async fn destroy(
-    settings: &Settings,
-    args: args::Destroy,
-    cancel: &CancellationToken,
-) -> Result<Exit, CommandError> {
+pub(crate) async fn destroy(settings: &Settings, args: args::Destroy, stages: &Stages) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.on.stack.stack, settings)?;
     select::select(&mut stack, &args.on.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
@@ -25,8 +21,8 @@ pub(crate) async fn destroy(
     let declared = stack.releases.iter().cloned().map(DeclaredChart::new);
     let charts: Vec<Box<dyn HelmChart>> =
         declared.map(|chart| Box::new(chart.destroyed()) as Box<dyn HelmChart>).collect();
-    run::confirm(settings, args.yes, &charts, &connect::named(&place), cancel).await?;
-    let session = connect::session(settings, place, &stack, cancel).await?;
+    run::confirm(settings, args.yes, &charts, &connect::named(&place), &stages.drain).await?;
+    let session = connect::session(settings, place, &stack, stages).await?;
     let run = Run {
         stack: &stack,
         charts,

@@ -11,4 +11,5 @@ pub(crate) mod render;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod status;
+pub(crate) mod uncertain;
 pub(crate) mod validate;

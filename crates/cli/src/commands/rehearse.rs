@@ -6,6 +6,7 @@ use crate::commands::plane::{self, config};
 use crate::commands::run::{self, Run};
 use crate::connect::{self, Place};
 use crate::exit::{CommandError, Exit};
+use crate::interrupt::Stages;
 use crate::printer::{self, FAINT, paint};
 use crate::report::Afterwards;
 use crate::select;
@@ -16,7 +17,6 @@ use pilothouse_core::{RunKind, Stack};
 use pilothouse_kube::ConnectOptions;
 use pilothouse_plane::Plane;
 use pilothouse_plane::provision::Tool;
-use tokio_util::sync::CancellationToken;
 
 /// What a rehearsal cannot tell.
 const NOT_EXERCISED: &str = "\
@@ -26,35 +26,31 @@ ConfigMaps are not tried), admission webhooks are not called, and nothing of you
 quotas, objects) is known here.";
 
 /// Applies and validates a stack on a throwaway control plane, and takes everything down again.
-pub(crate) async fn rehearse(
-    settings: &Settings,
-    args: args::Rehearse,
-    cancel: &CancellationToken,
-) -> Result<Exit, CommandError> {
+pub(crate) async fn rehearse(settings: &Settings, args: args::Rehearse, stages: &Stages) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.stack.stack, settings)?;
     select::select(&mut stack, &args.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
     let helm = if args.helm_major == "3" { Tool::Helm3 } else { Tool::Helm4 };
     let mut tools = Tool::PLANE.to_vec();
     tools.push(helm);
-    let obtained = plane::obtain(settings, &tools, settings.provision(), cancel).await?;
+    let obtained = plane::obtain(settings, &tools, settings.provision(), &stages.drain).await?;
     let helm = match (&settings.helm, obtained.path(helm)) {
         (Some(given), _) => given.clone(),
         (None, Some(path)) => path.to_owned(),
         (None, None) => return Err(CommandError::input("no helm was obtained")),
     };
     if args.keep {
-        return keep(settings, &stack, &args.run, helm, cancel).await;
+        return keep(settings, &stack, &args.run, helm, stages).await;
     }
     let started = plane::Starting::new(settings, "starting a control plane");
     let plane = tokio::select! {
         plane = Plane::start(config(&obtained, 2, false)?) => plane,
-        () = cancel.cancelled() => return Err(CommandError::new(Exit::Interrupted, "interrupted")),
+        () = stages.drain.cancelled() => return Err(CommandError::new(Exit::Interrupted, "interrupted")),
     };
     let plane = plane.map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
     started.done(&format!("control plane Kubernetes at {}", plane.url()));
     let there = Place { connection: ConnectOptions::kubeconfig(plane.kubeconfig()), helm };
-    let result = rehearsed(settings, &stack, &args.run, there, cancel).await;
+    let result = rehearsed(settings, &stack, &args.run, there, stages).await;
     let broken = plane.check();
     plane.stop().await;
     let exit = result?;
@@ -70,9 +66,9 @@ async fn rehearsed(
     stack: &Stack,
     flags: &RunFlags,
     place: Place,
-    cancel: &CancellationToken,
+    stages: &Stages,
 ) -> Result<Exit, CommandError> {
-    let session = connect::session(settings, place, stack, cancel).await?;
+    let session = connect::session(settings, place, stack, stages).await?;
     // What is kept of a rehearsal goes with it.
     let journals = tempfile::tempdir()
         .map_err(|error| CommandError::new(Exit::Failed, format!("cannot make a temporary folder: {error}")))?;
@@ -99,12 +95,12 @@ async fn keep(
     stack: &Stack,
     flags: &RunFlags,
     helm: std::path::PathBuf,
-    cancel: &CancellationToken,
+    stages: &Stages,
 ) -> Result<Exit, CommandError> {
     let name = format!("rehearsal-{}", stack.name);
     let up = plane::up(settings, &name, 2, false).await?;
     let place = Place { connection: ConnectOptions::kubeconfig(&up.kubeconfig), helm };
-    let exit = rehearsed(settings, stack, flags, place, cancel).await?;
+    let exit = rehearsed(settings, stack, flags, place, stages).await?;
     if settings.human() {
         printer::out(format!("\nThe control plane stays. Reach it: export KUBECONFIG={}", up.kubeconfig.display()));
         printer::out(format!("Stop it:  pilothouse plane down {name}"));

@@ -6,20 +6,16 @@ use crate::commands::history;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::interrupt::Stages;
 use crate::printer;
 use crate::report::Afterwards;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::{DeclaredChart, HelmChart, Resume};
 use pilothouse_core::{ReleaseKey, RunKind, RunProgress, Stack};
-use tokio_util::sync::CancellationToken;
 
 /// Continues the last run of a stack: what it was for, with its releases.
-pub(crate) async fn resume(
-    settings: &Settings,
-    args: args::Resume,
-    cancel: &CancellationToken,
-) -> Result<Exit, CommandError> {
+pub(crate) async fn resume(settings: &Settings, args: args::Resume, stages: &Stages) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.stack, settings)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
     let place = connect::users(settings, &args.connection).await?;
@@ -35,8 +31,8 @@ pub(crate) async fn resume(
             declared.map(|chart| Box::new(chart.destroyed()) as Box<dyn HelmChart>).collect()
         }
     };
-    run::confirm(settings, args.yes, &charts, &connect::named(&place), cancel).await?;
-    let session = connect::session(settings, place, &stack, cancel).await?;
+    run::confirm(settings, args.yes, &charts, &connect::named(&place), &stages.drain).await?;
+    let session = connect::session(settings, place, &stack, stages).await?;
     let run = Run {
         stack: &stack,
         charts,

@@ -1,6 +1,7 @@
 //! What apply, destroy, validate and rehearse have in common: a run with its report.
 
 use crate::args;
+use crate::commands::uncertain;
 use crate::exit::{CommandError, Exit};
 use crate::holder::holder;
 use crate::printer;
@@ -28,20 +29,25 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn config(&self, settings: &Settings) -> Result<RunConfig, CommandError> {
-        let id = RunId(Uuid::now_v7());
-        let policy = match (self.flags.fail_fast, self.flags.keep_going) {
-            (true, _) => SetPolicy::FailFast,
-            (_, true) => SetPolicy::KeepGoing,
-            (false, false) => self.stack.failure_policy,
-        };
+    /// What the flags say of steps whose end is not known.
+    fn answers(&self) -> Result<Vec<Answer>, CommandError> {
         let mut answers = Vec::new();
         for (texts, done) in [(&self.flags.step_done, true), (&self.flags.step_again, false)] {
             for text in texts {
                 answers.push(answer(text, done)?);
             }
         }
-        Ok(RunConfig {
+        Ok(answers)
+    }
+
+    fn config(&self, settings: &Settings, answers: &[Answer]) -> RunConfig {
+        let id = RunId(Uuid::now_v7());
+        let policy = match (self.flags.fail_fast, self.flags.keep_going) {
+            (true, _) => SetPolicy::FailFast,
+            (_, true) => SetPolicy::KeepGoing,
+            (false, false) => self.stack.failure_policy,
+        };
+        RunConfig {
             kind: self.kind,
             concurrency: self.flags.concurrency.map_or_else(default_concurrency, usize::from),
             failure_policy: policy,
@@ -51,11 +57,11 @@ impl Run<'_> {
                 holder: holder(settings, id),
                 lock_timeout: self.flags.lock_timeout.unsigned_abs(),
                 resume: self.resume,
-                answers,
+                answers: answers.to_vec(),
                 kill_at: self.flags.kill_at,
             }),
             ..RunConfig::new(&self.stack.name, id)
-        })
+        }
     }
 }
 
@@ -66,7 +72,7 @@ fn default_concurrency() -> usize {
 }
 
 /// Reads `namespace/name:phase:number`, as findings name a step.
-fn answer(text: &str, done: bool) -> Result<Answer, CommandError> {
+pub(crate) fn answer(text: &str, done: bool) -> Result<Answer, CommandError> {
     let parsed = || {
         let (rest, number) = text.rsplit_once(':')?;
         let (release, phase) = rest.rsplit_once(':')?;
@@ -83,18 +89,21 @@ fn answer(text: &str, done: bool) -> Result<Answer, CommandError> {
 
 /// Runs and reports: lines as it goes, then what became of each release; or one JSON document at the end.
 pub(crate) async fn run(settings: &Settings, run: Run<'_>) -> Result<RunOutcome, CommandError> {
-    let config = run.config(settings)?;
-    let report = begin(settings, &run);
-    let outcome = pilothouse::run(&config, &run.charts, run.session, |event| report.see(event)).await;
-    match outcome {
-        Ok(outcome) => {
-            report.finish(&outcome, run.afterwards);
-            Ok(outcome)
-        }
-        Err(error) => {
+    let mut answers = run.answers()?;
+    loop {
+        let config = run.config(settings, &answers);
+        let report = begin(settings, &run);
+        let outcome = pilothouse::run(&config, &run.charts, run.session, |event| report.see(event)).await;
+        let outcome = outcome.map_err(|error| {
             report.clear();
-            Err(not_begun(&error))
+            not_begun(&error)
+        })?;
+        report.finish(&outcome, run.afterwards);
+        let more = uncertain::ask(settings, &outcome, run.session.cancel()).await;
+        if more.is_empty() {
+            return Ok(outcome);
         }
+        answers.extend(more);
     }
 }
 
@@ -160,16 +169,20 @@ pub(crate) async fn confirm(
         }
     }
     printer::ask("Go on? [y/N] ");
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).map(|_| answer)
-    });
-    let answer = tokio::select! {
-        answer = answer => answer,
-        () = cancel.cancelled() => return Err(CommandError::new(Exit::Interrupted, "stopped: nothing was changed")),
-    };
-    match answer {
-        Ok(Ok(answer)) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
+    match line_of_answer(cancel).await.as_deref() {
+        Some("y" | "Y" | "yes") => Ok(()),
         _ => Err(CommandError::new(Exit::Interrupted, "stopped: nothing was changed")),
+    }
+}
+
+/// One line from the terminal, without white space around it; `None` when there is none or the user stops the program.
+pub(crate) async fn line_of_answer(cancel: &CancellationToken) -> Option<String> {
+    let line = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    tokio::select! {
+        line = line => line.ok()?.ok().map(|line| line.trim().to_owned()),
+        () = cancel.cancelled() => None,
     }
 }

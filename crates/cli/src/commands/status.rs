@@ -3,24 +3,20 @@
 use crate::args;
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::interrupt::Stages;
 use crate::printer::{self, BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::{ReleaseStatus, status as release_status};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 /// Shows the releases of a stack as they stand in the cluster. Exit code 1 when one cannot be read.
-pub(crate) async fn status(
-    settings: &Settings,
-    args: args::OnCluster,
-    cancel: &CancellationToken,
-) -> Result<Exit, CommandError> {
+pub(crate) async fn status(settings: &Settings, args: args::OnCluster, stages: &Stages) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.stack.stack, settings)?;
     select::select(&mut stack, &args.select)?;
     let place = connect::users(settings, &args.connection).await?;
-    let session = connect::session(settings, place, &stack, cancel).await?;
+    let session = connect::session(settings, place, &stack, stages).await?;
     let mut statuses = Vec::new();
     for release in &stack.releases {
         statuses.push(release_status(&session, &release.info).await);

@@ -5,24 +5,24 @@ use crate::commands::apply::charts;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
+use crate::interrupt::Stages;
 use crate::report::Afterwards;
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::Resume;
 use pilothouse_core::RunKind;
-use tokio_util::sync::CancellationToken;
 
 /// Runs only the validate phase of every release. Changes nothing.
 pub(crate) async fn validate(
     settings: &Settings,
     args: args::OnCluster,
-    cancel: &CancellationToken,
+    stages: &Stages,
 ) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.stack.stack, settings)?;
     select::select(&mut stack, &args.select)?;
     let place = connect::users(settings, &args.connection).await?;
-    let session = connect::session(settings, place, &stack, cancel).await?;
+    let session = connect::session(settings, place, &stack, stages).await?;
     let run = Run {
         stack: &stack,
         charts: charts(&stack),

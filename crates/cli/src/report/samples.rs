@@ -141,6 +141,7 @@ pub(crate) fn earlier(name: &str, phases: &[Phase], way: Option<ReleaseWay>) -> 
                     description: "a step".to_owned(),
                     digest: "e3b0c442".to_owned(),
                     repeatable: true,
+                    run: earlier_run_id(),
                     started_at: at,
                     ended,
                     output: BTreeMap::from([("port".to_owned(), json!(8080))]),
@@ -148,6 +149,7 @@ pub(crate) fn earlier(name: &str, phases: &[Phase], way: Option<ReleaseWay>) -> 
                 }],
                 helm: vec![HelmProgress {
                     run: earlier_run_id(),
+                    holder: None,
                     command: HelmCommand::Upgrade,
                     revision_before: 0,
                     digest: "e3b0c442".to_owned(),

@@ -1,10 +1,10 @@
-//! Ctrl-C: helm gets its grace, and the release is not left pending.
+//! Ctrl-C, once, twice and three times.
 
 use crate::support::{World, kubectl_get, plane, settings};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 /// A step that does not end when it is asked to.
@@ -64,6 +64,10 @@ spec:
       containers: [{ name: slow, image: registry.example.com/slow:1 }]
 ";
 
+fn interrupt(child: &Child) {
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
+}
+
 fn record() -> Option<serde_json::Value> {
     kubectl_get(plane(), "v1", "Secret", Some("interrupted"), "sh.helm.release.v1.slow.v1")
 }
@@ -83,10 +87,62 @@ fn helm_is_stopped_in_an_orderly_way() {
         assert!(begun.elapsed() < Duration::from_secs(60), "helm never wrote its record");
         std::thread::sleep(Duration::from_millis(50));
     }
-    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
+    interrupt(&child);
+    // At the first one what runs goes on; at the second helm is asked to end.
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(record().unwrap()["metadata"]["labels"]["status"], "pending-install");
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     let stdout = String::from_utf8(output.stdout).unwrap();
     settings().bind(|| insta::assert_snapshot!(stdout));
     assert_eq!(record().unwrap()["metadata"]["labels"]["status"], "failed");
+}
+
+/// A step that does not listen to SIGTERM, and says when it has begun and when it has ended.
+const DEAF: &str = "\
+version: 1
+name: deaf
+releases:
+  - name: deaf
+    namespace: deaf
+    chart: { path: CHARTS/data }
+    pre_exec:
+      - command:
+          run: [sh, -c, \"trap '' TERM; echo $$ > begun; sleep 60; touch ended\"]
+          cwd: .
+";
+
+#[test]
+fn the_third_one_kills_and_the_next_run_knows_what_it_does_not_know() {
+    let world = World::with_stack(DEAF);
+    let mut program = world.on_plane(&["apply", "--yes"]);
+    let child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    let pid = loop {
+        let text = std::fs::read_to_string(world.path("begun")).unwrap_or_default();
+        if let Ok(pid) = text.trim().parse::<i32>() {
+            break Pid::from_raw(pid).unwrap();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "the step never began");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    for _ in 0..3 {
+        interrupt(&child);
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(40), "it waited for the step");
+    assert!(rustix::process::test_kill_process(pid).is_err(), "the step outlived the program");
+    assert!(!world.path("ended").exists());
+    let again = world.on_plane(&["apply", "--yes"]).output().unwrap();
+    assert_eq!(again.status.code(), Some(3));
+    let stdout = String::from_utf8(again.stdout).unwrap();
+    let told = stdout.lines().find(|line| line.contains("STEP_UNCERTAIN")).unwrap_or_else(|| panic!("{stdout}"));
+    assert!(told.starts_with("  STEP_UNCERTAIN deaf/deaf:pre_exec:1: run "), "{told}");
+    let done = world.on_plane(&["apply", "--yes", "--step-done", "deaf/deaf:pre_exec:1", "--output", "json"]);
+    let mut done = done;
+    let output = done.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -10,3 +10,10 @@ mod planes;
 mod quickstart;
 mod support;
 mod unhealthy;
+
+use pilothouse_plane::PlaneConfig;
+
+/// What the plane of this test binary is to be.
+fn plane_config() -> PlaneConfig {
+    PlaneConfig { audit: true, faults: unhealthy::faults(), ..PlaneConfig::default() }
+}

@@ -1,7 +1,7 @@
 //! Running the program in a world of its own.
 
 use pilothouse_plane::provision::Tool;
-use pilothouse_plane::{AuditLog, Plane, PlaneConfig};
+use pilothouse_plane::{AuditLog, Plane};
 use pilothouse_testkit::SharedPlane;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ static PLANE: SharedPlane = SharedPlane::new();
 
 /// The plane of this test binary.
 pub(crate) fn plane() -> &'static Plane {
-    PLANE.get(|| PlaneConfig { audit: true, faults: crate::unhealthy::faults(), ..PlaneConfig::default() })
+    PLANE.get(crate::plane_config)
 }
 
 /// A real helm, obtained if it is not there.

@@ -150,6 +150,7 @@ fn a_whole_release() {
         description: format!("step {index}"),
         digest: DIGEST.to_owned(),
         repeatable: index == 0,
+        run: run_id(1),
         started_at: at(second),
         ended: ok(7),
         output,
@@ -158,6 +159,7 @@ fn a_whole_release() {
     let output: BTreeMap<String, Value> = [("pre_exec-0".to_owned(), json!("made"))].into();
     let helm = HelmProgress {
         run: run_id(1),
+        holder: None,
         command: HelmCommand::Upgrade,
         revision_before: 3,
         digest: DIGEST.to_owned(),
@@ -342,22 +344,58 @@ fn a_half_done_release_outlives_a_run_of_others() {
     assert!(!finish("a").is_unfinished());
 }
 
+fn refused() -> ReleaseOutcome {
+    ReleaseOutcome::Refused { findings: vec![Finding::new(Class::Unsafe, "X", "a", "nobody knows")] }
+}
+
+/// A run that went on with what a killed one had left: `a` was refused, `c` done.
+fn refused_to_go_on(verdict: RunVerdict) -> RunProgress {
+    fold(&numbered([
+        run_of(2, &["a", "b", "c", "d"].map(|name| (name, HelmAction::Deploy))),
+        EventKind::RunResumed { from: run_id(1), releases: killed().releases },
+        started("a"),
+        phase(Phase::CheckPrerequisites),
+        ended("a", refused()),
+        started("c"),
+        ended("c", done()),
+        EventKind::RunFinished { verdict, elapsed_ms: 1 },
+    ]))
+}
+
+/// Nothing of what was asked about is forgotten when the user is asked, or begun anew because of that.
+#[rstest]
+#[case::only_asked(RunVerdict::Refused, &["a", "b", "c", "d"])]
+#[case::something_else_failed(RunVerdict::Failed, &["a"])]
+fn a_run_that_was_refused_to_go_on_is_continued(#[case] verdict: RunVerdict, #[case] continued: &[&str]) {
+    let progress = refused_to_go_on(verdict);
+    let names: Vec<String> = progress.to_continue().into_iter().map(|release| release.release.name).collect();
+    assert_eq!(names, continued);
+    let steps = |progress: &RunProgress| progress.release(&key("a")).unwrap().phase(Phase::PreExec).cloned();
+    assert_eq!(steps(&progress), steps(&killed()));
+}
+
+/// Whoever began a step or helm is known, however many runs have looked at the release since.
 #[test]
-fn a_half_done_release_that_is_refused_is_still_continued_and_helm_keeps_its_run() {
-    let earlier = killed();
-    let refused = ReleaseOutcome::Refused { findings: Vec::new() };
-    let progress = fold(&numbered([
-        run_of(2, &[("c", HelmAction::Deploy)]),
-        EventKind::RunResumed { from: run_id(1), releases: earlier.to_continue() },
-        EventKind::ReleaseStarted { release: key("c"), action: HelmAction::Deploy },
-        EventKind::ReleaseFinished { release: key("c"), outcome: refused, elapsed_ms: 1 },
-        EventKind::RunFinished { verdict: RunVerdict::Refused, elapsed_ms: 1 },
-    ]));
-    let left: Vec<_> = progress.to_continue().into_iter().filter(|left| left.release == key("c")).collect();
-    assert_eq!(left.len(), 1);
-    assert_eq!(left[0].phases, earlier.release(&key("c")).unwrap().phases);
-    let runs = left[0].phases.iter().flat_map(|phase| &phase.helm).map(|helm| helm.run);
-    assert!(runs.into_iter().all(|run| run == run_id(1)));
+fn what_was_done_stays_that_runs() {
+    let before = killed();
+    let mut kinds = vec![
+        run_of(2, &[("a", HelmAction::Deploy)]),
+        EventKind::RunResumed { from: run_id(1), releases: before.releases },
+        started("a"),
+        phase(Phase::PreExec),
+    ];
+    let steps = |kinds: &[EventKind]| {
+        let progress = fold(&numbered(kinds.to_vec()));
+        let steps = progress.releases[0].phase(Phase::PreExec).unwrap().steps.clone();
+        steps.iter().map(|step| (step.run, step.ended.map(|ended| ended.ok))).collect::<Vec<_>>()
+    };
+    assert_eq!(steps(&kinds), [(run_id(1), Some(true)), (run_id(1), None)]);
+    // The user says that it was done: nobody asks again.
+    let skipped =
+        EventKind::StepSkipped { release: key("a"), phase: Phase::PreExec, index: 1, description: "step 1".to_owned() };
+    assert_eq!(steps(&[kinds.as_slice(), &[skipped]].concat()), [(run_id(1), Some(true)), (run_id(1), Some(true))]);
+    kinds.push(step(Phase::PreExec, 1));
+    assert_eq!(steps(&kinds), [(run_id(1), Some(true)), (run_id(2), None)]);
 }
 
 #[rstest]

@@ -1,0 +1,185 @@
+//! What a stack of fifty releases costs on top of helm: `pilothouse apply` from nothing, with checks, lifecycle, readiness
+//! and journal, beside `helm upgrade --install` run four at a time without any waiting, in turns on one control plane.
+//!
+//! `cargo bench -p pilothouse-cli --bench fifty`
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench is a program that may end at the first surprise"
+)]
+
+use pilothouse_plane::provision::{Provisioner, Tool};
+use pilothouse_plane::{AuditLog, Node, Plane, PlaneConfig, SimulatedNode, for_current_user};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+const RELEASES: usize = 50;
+const ROUNDS: usize = 5;
+/// How many helm run side by side.
+const HELMS: usize = 4;
+/// Between two measurements, so that the control plane is done with what the first has left it.
+const REST: Duration = Duration::from_secs(3);
+
+#[tokio::main]
+async fn main() {
+    let tools = [&Tool::PLANE[..], &Tool::HELM].concat();
+    let obtained =
+        Provisioner::new(for_current_user()).obtain(&tools, |_| {}, &CancellationToken::new()).await.unwrap();
+    let (chart, name) = chart();
+    println!(
+        "chart: {name}; {RELEASES} releases, each in a namespace of its own; {ROUNDS} rounds, no other load intended"
+    );
+    for helm in Tool::HELM {
+        let node = SimulatedNode { pods: 5000, cpu: "1000".to_owned(), ..SimulatedNode::new("node") };
+        let nodes = vec![Node::Simulated(node)];
+        let plane = Plane::start(PlaneConfig { audit: true, nodes, ..PlaneConfig::default() }).await.unwrap();
+        let bench = Bench {
+            chart: chart.clone(),
+            helm: obtained.path(helm).unwrap().to_owned(),
+            kubeconfig: plane.kubeconfig().to_owned(),
+            audit: plane.audit_log().unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        println!("\n{} {}", helm.name(), obtained.get(helm).unwrap().version);
+        // The first helm, and the first of ours, read their programs and the chart from disk.
+        bench.helms("warm-helm", HELMS);
+        bench.pilothouse("warm-ours", HELMS);
+        let mut ratios = Vec::new();
+        for round in 0..ROUNDS {
+            let (theirs, ours) = (
+                || bench.helms(&format!("helm-{round}"), RELEASES),
+                || bench.pilothouse(&format!("ours-{round}"), RELEASES),
+            );
+            // Neither always comes first: the plane fills from round to round.
+            let ((theirs, helm_requests), (ours, requests)) = if round % 2 == 0 {
+                (theirs(), ours())
+            } else {
+                let ours = ours();
+                (theirs(), ours)
+            };
+            let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
+            println!(
+                "  round {}: helm {:.2} s, pilothouse {:.2} s, ratio {ratio:.3}; API requests per release: {:.1} and {:.1}",
+                round + 1,
+                theirs.as_secs_f64(),
+                ours.as_secs_f64(),
+                per_release(helm_requests),
+                per_release(requests),
+            );
+            ratios.push(ratio);
+        }
+        ratios.sort_by(f64::total_cmp);
+        println!(
+            "  ratio: {:.3}/{:.3}/{:.3} (min/median/max of {ROUNDS})",
+            ratios[0],
+            ratios[ROUNDS / 2],
+            ratios[ROUNDS - 1]
+        );
+        plane.stop().await;
+    }
+}
+
+struct Bench {
+    chart: PathBuf,
+    helm: PathBuf,
+    kubeconfig: PathBuf,
+    audit: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    /// Installs releases by helm alone. Gives how long it took and how many requests it needed.
+    fn helms(&self, prefix: &str, releases: usize) -> (Duration, usize) {
+        self.measured(|| {
+            let next = AtomicUsize::new(0);
+            std::thread::scope(|threads| {
+                for _ in 0..HELMS {
+                    threads.spawn(|| {
+                        loop {
+                            let release = next.fetch_add(1, Ordering::Relaxed);
+                            if release >= releases {
+                                return;
+                            }
+                            self.helm(&format!("{prefix}-{release}"));
+                        }
+                    });
+                }
+            });
+        })
+    }
+
+    fn helm(&self, namespace: &str) {
+        done(
+            Command::new(&self.helm)
+                .args(["upgrade", "--install", "web", "--create-namespace", "--skip-crds", "--namespace", namespace])
+                .arg(&self.chart)
+                .env("KUBECONFIG", &self.kubeconfig)
+                .env("HELM_CACHE_HOME", self.folder.path().join("helm")),
+        );
+    }
+
+    /// Applies a stack of releases, with all defaults.
+    fn pilothouse(&self, prefix: &str, releases: usize) -> (Duration, usize) {
+        let mut text = format!("version: 1\nname: {prefix}\nreleases:\n");
+        for release in 0..releases {
+            let chart = self.chart.display();
+            writeln!(text, "  - {{ name: web, namespace: {prefix}-{release}, chart: {{ path: {chart} }} }}").unwrap();
+        }
+        let stack = self.folder.path().join(format!("{prefix}.yaml"));
+        std::fs::write(&stack, text).unwrap();
+        self.measured(|| {
+            done(
+                Command::new(env!("CARGO_BIN_EXE_pilothouse"))
+                    .arg("apply")
+                    .arg(&stack)
+                    .args(["--yes", "--kubeconfig"])
+                    .arg(&self.kubeconfig)
+                    .arg("--helm")
+                    .arg(&self.helm)
+                    .env("XDG_STATE_HOME", self.folder.path().join("state")),
+            );
+        })
+    }
+
+    fn measured(&self, work: impl FnOnce()) -> (Duration, usize) {
+        std::thread::sleep(REST);
+        let before = count(&self.audit);
+        let begun = Instant::now();
+        work();
+        let elapsed = begun.elapsed();
+        (elapsed, count(&self.audit) - before)
+    }
+}
+
+fn done(command: &mut Command) {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}\n{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Requests so far of everything that is not part of the control plane.
+fn count(audit: &Path) -> usize {
+    let control_plane = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "Go-http-client"];
+    let log = AuditLog::read(audit).unwrap();
+    log.events().iter().filter(|event| !control_plane.iter().any(|agent| event.user_agent.starts_with(agent))).count()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+fn per_release(requests: usize) -> f64 {
+    requests as f64 / RELEASES as f64
+}
+
+/// podinfo where it is at hand, else the web chart of the quickstart.
+fn chart() -> (PathBuf, &'static str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let podinfo = root.join("../shared/charts/podinfo-6.14.1.tgz");
+    if podinfo.is_file() {
+        return (podinfo.canonicalize().unwrap(), "podinfo 6.14.1");
+    }
+    println!("not run with podinfo: its package is not at hand");
+    (root.join("examples/quickstart/charts/web").canonicalize().unwrap(), "web of the quickstart")
+}

@@ -1,0 +1,109 @@
+//! The memory of our own process over a large stack: the peak of `pilothouse apply`, without helm and the control plane,
+//! for 500 releases in a graph.
+//!
+//! `cargo bench -p pilothouse-cli --bench memory`, or with another number of releases behind `--`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench is a program that may end at the first surprise"
+)]
+
+use pilothouse_plane::provision::{Provisioner, Tool};
+use pilothouse_plane::{Node, Plane, PlaneConfig, SimulatedNode, for_current_user};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+const RELEASES: usize = 500;
+/// Each chain of the graph has this many releases.
+const CHAIN: usize = 5;
+const SAMPLE: Duration = Duration::from_millis(20);
+
+#[tokio::main]
+async fn main() {
+    let releases = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(RELEASES);
+    let tools = [&Tool::PLANE[..], &[Tool::Helm4]].concat();
+    let obtained =
+        Provisioner::new(for_current_user()).obtain(&tools, |_| {}, &CancellationToken::new()).await.unwrap();
+    let (chart, name) = chart();
+    let node = SimulatedNode { pods: 5000, cpu: "1000".to_owned(), ..SimulatedNode::new("node") };
+    let nodes = vec![Node::Simulated(node)];
+    let plane = Plane::start(PlaneConfig { nodes, ..PlaneConfig::default() }).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let stack = folder.path().join("stack.yaml");
+    std::fs::write(&stack, stack_of(releases, &chart)).unwrap();
+    println!("chart: {name}; {releases} releases in chains of {CHAIN} with a diamond; helm 4");
+    for what in ["install", "upgrade"] {
+        let log = folder.path().join(format!("{what}.log"));
+        let begun = Instant::now();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_pilothouse"))
+            .arg("apply")
+            .arg(&stack)
+            .args(["--yes", "--kubeconfig"])
+            .arg(plane.kubeconfig())
+            .arg("--helm")
+            .arg(obtained.path(Tool::Helm4).unwrap())
+            .env("XDG_STATE_HOME", folder.path().join("state"))
+            .stdout(File::create(&log).unwrap())
+            .stderr(File::create(folder.path().join("errors")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut peak = 0;
+        let status = loop {
+            if let Some(status) = program.try_wait().unwrap() {
+                break status;
+            }
+            peak = peak_of(program.id()).unwrap_or(peak);
+            std::thread::sleep(SAMPLE);
+        };
+        assert!(status.success(), "{}", std::fs::read_to_string(log).unwrap());
+        println!(
+            "  {what}: peak of {:.1} MB resident, in {:.0} s",
+            f64::from(peak) / 1000.0,
+            begun.elapsed().as_secs_f64()
+        );
+    }
+    plane.stop().await;
+}
+
+/// Chains, and one diamond: four releases of which the last needs two that need the first.
+fn stack_of(releases: usize, chart: &Path) -> String {
+    let mut text = "version: 1\nname: large\nreleases:\n".to_owned();
+    for release in 0..releases {
+        let needs = match release {
+            1 | 2 => "[r0]".to_owned(),
+            3 => "[r1, r2]".to_owned(),
+            _ if release < CHAIN || release % CHAIN == 0 => "[]".to_owned(),
+            _ => format!("[r{}]", release - 1),
+        };
+        let (chart, namespace) = (chart.display(), release % 20);
+        writeln!(
+            text,
+            "  - {{ name: r{release}, namespace: large-{namespace}, needs: {needs}, chart: {{ path: {chart} }} }}"
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// The most memory a process has had so far, in units of 1000 bytes; `None` when it has just ended.
+fn peak_of(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u32 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kibibytes * 128 / 125)
+}
+
+/// podinfo where it is at hand, else the web chart of the quickstart.
+fn chart() -> (PathBuf, &'static str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let podinfo = root.join("../shared/charts/podinfo-6.14.1.tgz");
+    if podinfo.is_file() {
+        return (podinfo.canonicalize().unwrap(), "podinfo 6.14.1");
+    }
+    println!("not run with podinfo: its package is not at hand");
+    (root.join("examples/quickstart/charts/web").canonicalize().unwrap(), "web of the quickstart")
+}

@@ -1,0 +1,143 @@
+//! Running the program, perhaps in the background, with an end that is always reached.
+
+use crate::support::{World, helm};
+use pilothouse_plane::provision::Tool;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long anything that is waited for may take.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
+
+/// The program at work. Killed when it is dropped.
+pub(crate) struct Running {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+/// A program that has ended.
+pub(crate) struct Ran {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Starts the program with these arguments on the plane, with a state folder of this name.
+pub(crate) fn start(world: &World, tool: Tool, state: &str, args: &[&str]) -> Running {
+    let mut command = world.on_plane(args);
+    let nth = std::fs::read_dir(world.path("")).unwrap().count();
+    let (stdout, stderr) = (world.path(&format!("stdout-{nth}")), world.path(&format!("stderr-{nth}")));
+    command.env("PILOTHOUSE_HELM", helm(tool)).env("XDG_STATE_HOME", world.path(state));
+    command.stdin(Stdio::null()).stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
+    Running { child: command.spawn().unwrap(), stdout, stderr }
+}
+
+/// Runs the program to its end.
+pub(crate) fn run(world: &World, tool: Tool, state: &str, args: &[&str]) -> Ran {
+    start(world, tool, state, args).wait()
+}
+
+impl Running {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        send(self.pid(), signal);
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn wait(mut self) -> Ran {
+        let what = format!("the program (process {}) ends", self.pid());
+        let status = eventually(&what, || self.child.try_wait().unwrap());
+        let read = |path| std::fs::read_to_string(path).unwrap();
+        Ran { status, stdout: read(&self.stdout), stderr: read(&self.stderr) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ran {
+    pub(crate) fn was_killed(&self) -> bool {
+        self.status.signal() == Some(Signal::KILL.as_raw())
+    }
+
+    /// What it printed, as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.told()))
+    }
+
+    /// The subjects of all findings with this code.
+    pub(crate) fn findings(&self, code: &str) -> Vec<String> {
+        let json = self.json();
+        let releases = json["releases"].as_array().into_iter().flatten();
+        let findings = releases.flat_map(|release| release["result"]["findings"].as_array().into_iter().flatten());
+        findings.filter(|finding| finding["code"] == code).map(|finding| text(&finding["subject"])).collect()
+    }
+
+    /// The events of one kind, in a run that was asked for JSON.
+    pub(crate) fn events(&self, kind: &str) -> Vec<Value> {
+        let json = self.json();
+        json["events"].as_array().unwrap().iter().filter(|event| event["event"] == kind).cloned().collect()
+    }
+
+    /// All it told, for the message of a failed test.
+    pub(crate) fn told(&self) -> String {
+        format!("{}\n{}\n{}", self.status, self.stdout, self.stderr)
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.status.code(), Some(code), "{}", self.told());
+        self
+    }
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+pub(crate) fn send(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+}
+
+/// Looks until there is something.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < DEADLINE, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The helm that this process has started and that runs now.
+pub(crate) fn helm_of(parent: u32) -> Option<u32> {
+    let processes =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    processes.into_iter().find(|pid: &u32| {
+        let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let stat = read("stat");
+        let mut after_name = stat.rsplit_once(')').map(|(_, rest)| rest.split_ascii_whitespace()).into_iter().flatten();
+        let running = after_name.next().is_some_and(|state| state != "Z");
+        let ours = after_name.next() == Some(parent.to_string().as_str());
+        running && ours && read("cmdline").split('\0').any(|argument| argument == "upgrade")
+    })
+}

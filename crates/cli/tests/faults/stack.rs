@@ -1,0 +1,119 @@
+//! The stack that all these runs are about, and what must hold of it in the end.
+
+use crate::support::World;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, ListParams};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::{Command, Output};
+
+const RELEASES: usize = 6;
+
+const CHART: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+
+const TEMPLATE: &str = "\
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: '{{ .Release.Name }}' }
+data: { text: hello }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: '{{ .Release.Name }}' }
+spec:
+  replicas: 1
+  selector: { matchLabels: { app: '{{ .Release.Name }}' } }
+  template:
+    metadata: { labels: { app: '{{ .Release.Name }}' } }
+    spec: { containers: [{ name: web, image: registry.example.com/web:1 }] }
+";
+
+/// A world with a stack of releases in one namespace, some of which need others. Each has steps before and after helm that
+/// must not be repeated: they write a line into a file.
+pub(crate) fn world(namespace: &str) -> World {
+    let mut text = format!("version: 1\nname: {namespace}\ndefaults: {{ namespace: {namespace} }}\nreleases:\n");
+    for release in 0..RELEASES {
+        let needs = if release >= 4 { format!("[r{}]", release - 4) } else { "[]".to_owned() };
+        let step = |phase: &str| {
+            format!("    {phase}: [{{ command: {{ run: [sh, -c, \"echo r{release} {phase} >> done\"] }} }}]\n")
+        };
+        let (before, after) = (step("pre_exec"), step("post_exec"));
+        write!(text, "  - name: r{release}\n    needs: {needs}\n    chart: {{ path: web }}\n{before}{after}").unwrap();
+    }
+    let world = World::with_stack(&text);
+    world.write("web/Chart.yaml", CHART);
+    world.write("web/templates/all.yaml", TEMPLATE);
+    world
+}
+
+/// A run of the program that has ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Continues until everything is done, if it is not: at most twice, since nothing is in the way any more.
+pub(crate) fn finish(mut last: Ran, mut again: impl FnMut() -> Command) {
+    for _ in 0..2 {
+        match last.code {
+            Some(0) => return,
+            // Whatever has failed says so.
+            Some(1) => last = ran(&mut again()),
+            _ => break,
+        }
+    }
+    assert_eq!(last.code, Some(0), "{}\n{}", last.stdout, last.stderr);
+}
+
+/// Every release is deployed and none is pending; every step that must not be repeated was done exactly once.
+pub(crate) fn assert_all_done(world: &World, config: kube::Config, namespace: &str) {
+    let mut steps: Vec<String> =
+        std::fs::read_to_string(world.path("done")).unwrap().lines().map(str::to_owned).collect();
+    steps.sort();
+    let both = |release| [format!("r{release} post_exec"), format!("r{release} pre_exec")];
+    assert_eq!(steps, (0..RELEASES).flat_map(both).collect::<Vec<_>>());
+    let records = records(config, namespace);
+    assert!(records.iter().all(|(_, _, status)| !status.starts_with("pending")), "{records:?}");
+    let mut newest: BTreeMap<String, (u32, String)> = BTreeMap::new();
+    for (name, revision, status) in records {
+        if newest.get(&name).is_none_or(|(known, _)| *known < revision) {
+            newest.insert(name, (revision, status));
+        }
+    }
+    let statuses: Vec<(&str, &str)> =
+        newest.iter().map(|(name, (_, status))| (name.as_str(), status.as_str())).collect();
+    let names: Vec<String> = (0..RELEASES).map(|release| format!("r{release}")).collect();
+    assert_eq!(statuses, names.iter().map(|name| (name.as_str(), "deployed")).collect::<Vec<_>>());
+}
+
+/// Name, revision and status of each of Helm's records.
+pub(crate) fn records(config: kube::Config, namespace: &str) -> Vec<(String, u32, String)> {
+    let records = in_runtime(async {
+        let secrets: Api<Secret> = Api::namespaced(kube::Client::try_from(config).unwrap(), namespace);
+        secrets.list(&ListParams::default().labels("owner=helm")).await.unwrap().items
+    });
+    let of = |record: Secret| {
+        let labels = record.metadata.labels.unwrap();
+        (labels["name"].clone(), labels["version"].parse().unwrap(), labels["status"].clone())
+    };
+    records.into_iter().map(of).collect()
+}
+
+/// Runs something on a runtime of its own.
+pub(crate) fn in_runtime<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|threads| {
+        let work = threads.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(work)
+        });
+        work.join().unwrap()
+    })
+}
