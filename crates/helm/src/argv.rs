@@ -100,6 +100,17 @@ pub(crate) fn upgrade(request: &UpgradeRequest, files: &[PathBuf], major: u64) -
     request.labels.iter().fold(argv, |argv, (key, value)| argv.flag("--labels", format!("{key}={value}")))
 }
 
+/// What tells an upgrade of this release with this label from every other process.
+pub(crate) fn marks_of_upgrade(release: &ReleaseKey, label: (&str, &str)) -> Vec<String> {
+    let (key, value) = label;
+    vec![
+        "upgrade".to_owned(),
+        release.name.clone(),
+        format!("--namespace={}", release.namespace),
+        format!("--labels={key}={value}"),
+    ]
+}
+
 pub(crate) fn uninstall(request: &UninstallRequest) -> Argv {
     Argv::new(&["uninstall", &request.release.name])
         .release(&request.release)

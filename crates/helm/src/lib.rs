@@ -17,6 +17,7 @@ mod record;
 mod rendered;
 mod request;
 mod resolve;
+mod running;
 mod scalar;
 mod scratch;
 mod values;
@@ -37,6 +38,7 @@ pub use request::{
     GetRequest, PullRequest, RollbackRequest, TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest,
 };
 pub use resolve::{ChartError, ResolvedChart, ResolvedKind, resolve_chart};
+pub use running::running_upgrades;
 pub use values::{Values, ValuesDocument, ValuesError, values_documents};
 pub use version::{HelmVersion, VersionError};
 pub use yaml::YamlError;

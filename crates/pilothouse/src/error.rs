@@ -83,6 +83,9 @@ pub enum PhaseError {
         /// What is wrong with it.
         message: String,
     },
+    /// Another operation is at work on the release.
+    #[error("{0}")]
+    Locked(String),
     /// The release is in a state in which this cannot be done.
     #[error("{0}")]
     State(String),

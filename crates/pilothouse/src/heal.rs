@@ -8,10 +8,10 @@ use crate::stored;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pilothouse_core::{
-    Decision, EventKind, HelmAction, HelmCommand, HelmProgress, Observation, PendingSeen, ReleaseState, RevisionMeta,
-    RevisionStatus, RunId, decide, determine,
+    Decision, EventKind, HelmAction, HelmCommand, HelmProgress, Observation, PendingSeen, RUN_LABEL, ReleaseState,
+    RevisionMeta, RevisionStatus, RunId, decide, determine,
 };
-use pilothouse_helm::{decode_release, mark_failed};
+use pilothouse_helm::{decode_release, mark_failed, running_upgrades};
 use pilothouse_kube::{ClusterError, LeaseLock, Precondition, record_patch, record_payload, record_ref};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,8 @@ mod tests;
 /// Between the first look at a record and the second.
 /// A helm whose parent has died is told so at once and marks its revision failed.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// How often is looked whether a helm has ended.
+const HELM_POLL: Duration = Duration::from_millis(200);
 /// Between later looks.
 const POLL: Duration = Duration::from_secs(2);
 /// How often is said what is waited for.
@@ -54,6 +56,8 @@ pub(crate) struct Before {
     pub(crate) gone: Option<Gone>,
     /// What an earlier run asked helm to do with this release last.
     pub(crate) helm: Option<HelmProgress>,
+    /// Whether that run's processes are, or were, on this machine and can be seen.
+    pub(crate) here: bool,
     /// How long an operation that may be alive is waited for.
     pub(crate) lock_timeout: Duration,
 }
@@ -66,8 +70,9 @@ impl Before {
     /// Puts in order what the earlier run has left in Helm's records of the release.
     ///
     /// # Errors
-    /// See [`heal`].
+    /// See [`heal`]; [`PhaseError::Locked`] when the earlier run's helm still works on the release.
     pub(crate) async fn heal(&self, ctx: &Context) -> Result<(), PhaseError> {
+        self.until_helm_has_ended(ctx).await?;
         let known = Known {
             server_now: self.lock.server_now(),
             gone: self.gone.clone(),
@@ -76,6 +81,30 @@ impl Before {
             holds_lock: true,
         };
         heal(ctx, &known, ctx.emitter().clone()).await.map(drop)
+    }
+
+    /// Waits until the helm of the earlier run has ended, up to the lock timeout. When its run is killed, helm is asked
+    /// to end, and writes its record once more, or twice: `deployed`, and `failed` after that.
+    async fn until_helm_has_ended(&self, ctx: &Context) -> Result<(), PhaseError> {
+        let Some(helm) = self.helm.as_ref().filter(|helm| self.here && helm.ended.is_none()) else { return Ok(()) };
+        let run = helm.run.to_string();
+        let begun = Instant::now();
+        loop {
+            let running = running_upgrades(&ctx.release(), (RUN_LABEL, &run)).unwrap_or_else(|error| {
+                tracing::debug!(%error, "processes cannot be listed");
+                Vec::new()
+            });
+            let Some(pid) = running.first() else { return Ok(()) };
+            let at_work = format!("helm (process {pid}) of run {} is still at work on it", helm.run.short());
+            if begun.elapsed() >= self.lock_timeout {
+                return Err(PhaseError::Locked(at_work));
+            }
+            ctx.doing(format!("waiting, since {at_work}"));
+            tokio::select! {
+                () = tokio::time::sleep(HELM_POLL) => {}
+                () = ctx.cancel().cancelled() => return Err(PhaseError::Interrupted),
+            }
+        }
     }
 }
 

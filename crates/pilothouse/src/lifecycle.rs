@@ -38,8 +38,8 @@ async fn put_in_order(ctx: &Context) -> Result<(), ReleaseOutcome> {
             Err(ReleaseOutcome::Interrupted { phase: Phase::CheckPrerequisites })
         }
         Err(error) => {
-            let message = ctx.error_text(&error);
-            let finding = Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), message);
+            let code = if matches!(error, PhaseError::Locked(_)) { code::RELEASE_LOCKED } else { code::UNREADABLE };
+            let finding = Finding::new(Class::Blocked, code, ctx.release(), ctx.error_text(&error));
             Err(ReleaseOutcome::Refused { findings: vec![finding] })
         }
     }

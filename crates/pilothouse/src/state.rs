@@ -110,8 +110,10 @@ impl Opened {
     pub(crate) fn before(&self, release: &ReleaseKey) -> Before {
         let helm = self.last.as_ref().and_then(|last| last_helm(last.release(release)?).cloned());
         // Not always the last run: that one may have been killed before it came to this release.
-        let gone = helm.as_ref().and_then(|helm| gone(helm.holder.as_ref()?, &self.us));
-        Before { lock: self.lock.clone(), gone, helm, lock_timeout: self.lock_timeout }
+        let holder = helm.as_ref().and_then(|helm| helm.holder.as_ref());
+        let gone = holder.and_then(|holder| gone(holder, &self.us));
+        let here = holder.is_some_and(|holder| is_gone(holder, &self.us).is_some());
+        Before { lock: self.lock.clone(), gone, helm, here, lock_timeout: self.lock_timeout }
     }
 }
 

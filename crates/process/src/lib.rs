@@ -30,6 +30,7 @@ mod identity;
 mod kill_self;
 mod run;
 mod spawn;
+mod with_arguments;
 
 pub use child::Child;
 pub use identity::{InvalidIdentity, ProcessIdentity};
@@ -37,3 +38,4 @@ pub use kill_self::kill_self;
 pub use run::{Captured, Ended, Finished, Limits, run};
 pub use rustix::process::Signal;
 pub use spawn::{Sink, Spawn, SpawnError};
+pub use with_arguments::with_arguments;

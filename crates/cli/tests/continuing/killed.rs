@@ -145,8 +145,8 @@ fn every_place(name: &str, tool: Tool, step: u64, try_place: impl Fn(&Trial, u64
                         return;
                     }
                     let trial = Trial::new(&format!("{name}-{at}"), tool);
-                    let tries = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| try_place(&trial, at)));
-                    match tries {
+                    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| try_place(&trial, at)));
+                    match outcome {
                         Ok(()) => drop(tried.fetch_add(1, Ordering::Relaxed)),
                         Err(_) => failed.lock().unwrap().push(at),
                     }
@@ -166,7 +166,6 @@ fn kill_at(trial: &Trial, state: &str, at: u64) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the number is what somebody wants to know")]
 fn at_every_boundary() {
     let one_state = |_| "state".to_owned();
     let with_4 = every_place("every", Tool::Helm4, 1, |trial, at| {

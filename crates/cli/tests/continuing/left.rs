@@ -22,7 +22,8 @@ fn ask<T: Send>(question: impl AsyncFnOnce(kube::Client) -> T + Send) -> T {
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { question(plane().client()).await })
+            // A client of this runtime: the plane's lives on another one.
+            runtime.block_on(async { question(kube::Client::try_from(plane().client_config()).unwrap()).await })
         });
         asking.join().unwrap()
     })
