@@ -30,7 +30,9 @@ async fn main() {
     let obtained =
         Provisioner::new(for_current_user()).obtain(&tools, |_| {}, &CancellationToken::new()).await.unwrap();
     let (chart, name) = chart();
-    println!("chart: {name}; {RELEASES} releases, each in a namespace of its own; {ROUNDS} rounds, no other load intended");
+    println!(
+        "chart: {name}; {RELEASES} releases, each in a namespace of its own; {ROUNDS} rounds, no other load intended"
+    );
     for helm in Tool::HELM {
         let node = SimulatedNode { pods: 5000, cpu: "1000".to_owned(), ..SimulatedNode::new("node") };
         let nodes = vec![Node::Simulated(node)];
@@ -48,9 +50,10 @@ async fn main() {
         bench.pilothouse("warm-ours", HELMS);
         let mut ratios = Vec::new();
         for round in 0..ROUNDS {
-            let (theirs, ours) = (|| bench.helms(&format!("helm-{round}"), RELEASES), || {
-                bench.pilothouse(&format!("ours-{round}"), RELEASES)
-            });
+            let (theirs, ours) = (
+                || bench.helms(&format!("helm-{round}"), RELEASES),
+                || bench.pilothouse(&format!("ours-{round}"), RELEASES),
+            );
             // Neither always comes first: the plane fills from round to round.
             let ((theirs, helm_requests), (ours, requests)) = if round % 2 == 0 {
                 (theirs(), ours())
