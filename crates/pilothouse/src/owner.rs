@@ -26,6 +26,8 @@ pub(crate) struct Owner<F> {
 struct Waiting {
     seq: u64,
     answer: oneshot::Sender<Result<(), StopReason>>,
+    /// What is written down if it must not be done after all, so that nobody has to ask whether it was.
+    never_begun: Option<EventKind>,
 }
 
 impl<F: FnMut(&Event)> Owner<F> {
@@ -77,15 +79,17 @@ impl<F: FnMut(&Event)> Owner<F> {
             let _ = answer.send(Err(reason));
             return;
         }
+        let never_begun = never_begun(&intent);
         self.happened(intent);
         match (&self.recorder, &self.stopped) {
             (_, Some(reason @ StopReason::JournalFailed { .. })) => {
                 let _ = answer.send(Err(reason.clone()));
+                never_begun.into_iter().for_each(|event| self.happened(event));
             }
             (None, _) => {
                 let _ = answer.send(Ok(()));
             }
-            (Some(_), _) => self.waiting.push(Waiting { seq: self.seq, answer }),
+            (Some(_), _) => self.waiting.push(Waiting { seq: self.seq, answer, never_begun }),
         }
         self.publish();
     }
@@ -146,12 +150,12 @@ impl<F: FnMut(&Event)> Owner<F> {
             return;
         }
         self.stopped = Some(reason.clone());
-        if hardness(&reason) == HARDEST {
-            for waiting in self.waiting.drain(..) {
-                let _ = waiting.answer.send(Err(reason.clone()));
-            }
+        let refused = if hardness(&reason) == HARDEST { std::mem::take(&mut self.waiting) } else { Vec::new() };
+        self.happened(EventKind::RunStopping { reason: reason.clone() });
+        for Waiting { answer, never_begun, .. } in refused {
+            let _ = answer.send(Err(reason.clone()));
+            never_begun.into_iter().for_each(|event| self.happened(event));
         }
-        self.happened(EventKind::RunStopping { reason });
     }
 
     /// Waits until the copy in the cluster holds everything up to an event, or cannot. Never ends without a journal.
@@ -196,6 +200,31 @@ impl<F: FnMut(&Event)> Owner<F> {
         if let (Some(recorder), Some(progress)) = (self.recorder, self.progress) {
             recorder.finish(progress, ours).await;
         }
+    }
+}
+
+/// How it is told that what was intended, and written down as such, was not begun; `None` for what is no intent. Without it
+/// the next run would take its end for unknown.
+fn never_begun(intent: &EventKind) -> Option<EventKind> {
+    let error = Some("it was not begun: the run had to stop".to_owned());
+    match intent {
+        EventKind::StepStarted { release, phase, index, .. } => Some(EventKind::StepFinished {
+            release: release.clone(),
+            phase: *phase,
+            index: *index,
+            error,
+            output: None,
+            elapsed_ms: 0,
+        }),
+        EventKind::HelmStarted { release, phase, command, .. } => Some(EventKind::HelmFinished {
+            release: release.clone(),
+            phase: *phase,
+            command: *command,
+            error,
+            elapsed_ms: 0,
+        }),
+        EventKind::HealStarted { release, .. } => Some(EventKind::HealFinished { release: release.clone(), error }),
+        _ => None,
     }
 }
 
