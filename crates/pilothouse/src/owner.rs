@@ -84,7 +84,9 @@ impl<F: FnMut(&Event)> Owner<F> {
         match (&self.recorder, &self.stopped) {
             (_, Some(reason @ StopReason::JournalFailed { .. })) => {
                 let _ = answer.send(Err(reason.clone()));
-                never_begun.into_iter().for_each(|event| self.happened(event));
+                for event in never_begun {
+                    self.happened(event);
+                }
             }
             (None, _) => {
                 let _ = answer.send(Ok(()));
@@ -149,12 +151,15 @@ impl<F: FnMut(&Event)> Owner<F> {
         if self.stopped.as_ref().is_some_and(|known| hardness(known) >= hardness(&reason)) {
             return;
         }
-        self.stopped = Some(reason.clone());
         let refused = if hardness(&reason) == HARDEST { std::mem::take(&mut self.waiting) } else { Vec::new() };
-        self.happened(EventKind::RunStopping { reason: reason.clone() });
+        let told = reason.clone();
+        self.stopped = Some(reason);
+        self.happened(EventKind::RunStopping { reason: told.clone() });
         for Waiting { answer, never_begun, .. } in refused {
-            let _ = answer.send(Err(reason.clone()));
-            never_begun.into_iter().for_each(|event| self.happened(event));
+            let _ = answer.send(Err(told.clone()));
+            for event in never_begun {
+                self.happened(event);
+            }
         }
     }
 
