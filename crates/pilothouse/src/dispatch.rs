@@ -128,6 +128,7 @@ impl<'a> Dispatch<'a> {
             Some(StopReason::LockLost { .. }) => {
                 self.session.cancel.cancel();
                 self.session.terminate.cancel();
+                self.session.lost.cancel();
             }
         }
     }

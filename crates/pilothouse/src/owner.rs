@@ -6,6 +6,8 @@ use crate::recorder::Recorder;
 use jiff::Timestamp;
 use pilothouse_core::{Event, EventKind, Phase, RunProgress, StopReason};
 use pilothouse_kube::LeaseLock;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -66,7 +68,7 @@ impl<F: FnMut(&Event)> Owner<F> {
             self.before_journal.push(event.clone());
             Ok(())
         };
-        (self.on_event)(&event);
+        (self.on_event)(&shown(event));
         if let Err(why) = written {
             self.stop(StopReason::JournalFailed { why });
         }
@@ -84,7 +86,7 @@ impl<F: FnMut(&Event)> Owner<F> {
         match (&self.recorder, &self.stopped) {
             (_, Some(reason @ StopReason::JournalFailed { .. })) => {
                 let _ = answer.send(Err(reason.clone()));
-                for event in never_begun {
+                if let Some(event) = never_begun {
                     self.happened(event);
                 }
             }
@@ -151,13 +153,13 @@ impl<F: FnMut(&Event)> Owner<F> {
         if self.stopped.as_ref().is_some_and(|known| hardness(known) >= hardness(&reason)) {
             return;
         }
-        let refused = if hardness(&reason) == HARDEST { std::mem::take(&mut self.waiting) } else { Vec::new() };
+        let refused = if hardness(&reason) > 0 { std::mem::take(&mut self.waiting) } else { Vec::new() };
         let told = reason.clone();
         self.stopped = Some(reason);
         self.happened(EventKind::RunStopping { reason: told.clone() });
         for Waiting { answer, never_begun, .. } in refused {
             let _ = answer.send(Err(told.clone()));
-            for event in never_begun {
+            if let Some(event) = never_begun {
                 self.happened(event);
             }
         }
@@ -233,13 +235,32 @@ fn never_begun(intent: &EventKind) -> Option<EventKind> {
     }
 }
 
-const HARDEST: u8 = 2;
+/// An event as it is shown: what steps hand on to later ones is the journal's business, and may be somebody's secret.
+fn shown(mut event: Event) -> Event {
+    let hide = |output: &mut BTreeMap<String, Value>| {
+        for value in output.values_mut() {
+            *value = Value::from("***");
+        }
+    };
+    match &mut event.kind {
+        EventKind::StepFinished { output: Some(output), .. } => hide(output),
+        EventKind::RunResumed { releases, .. } => {
+            let phases = releases.iter_mut().flat_map(|release| &mut release.phases);
+            for step in phases.flat_map(|phase| &mut phase.steps) {
+                hide(&mut step.output);
+            }
+        }
+        _ => {}
+    }
+    event
+}
 
 /// How much a reason forbids.
 fn hardness(reason: &StopReason) -> u8 {
     match reason {
         StopReason::FailFast { .. } => 0,
         StopReason::User => 1,
-        StopReason::LockLost { .. } | StopReason::JournalFailed { .. } => HARDEST,
+        StopReason::JournalFailed { .. } => 2,
+        StopReason::LockLost { .. } => 3,
     }
 }
