@@ -56,11 +56,20 @@ impl Running {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// What it has printed so far.
+    pub(crate) fn stdout(&self) -> String {
+        std::fs::read_to_string(&self.stdout).unwrap()
+    }
+
+    /// What it has said so far.
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(&self.stderr).unwrap()
+    }
+
     pub(crate) fn wait(mut self) -> Ran {
         let what = format!("the program (process {}) ends", self.pid());
         let status = eventually(&what, || self.child.try_wait().unwrap());
-        let read = |path| std::fs::read_to_string(path).unwrap();
-        Ran { status, stdout: read(&self.stdout), stderr: read(&self.stderr) }
+        Ran { status, stdout: self.stdout(), stderr: self.stderr() }
     }
 }
 
@@ -128,16 +137,30 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
-/// The helm that this process has started and that runs now.
+/// A process's state by `/proc`, one letter, and its parent; `None` when there is no such process.
+fn state_and_parent(pid: u32) -> Option<(String, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+}
+
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    state_and_parent(pid).is_some_and(|(state, _)| state == "T")
+}
+
+/// Whether a process has ended; one that nobody has waited for yet counts.
+pub(crate) fn has_ended(pid: u32) -> bool {
+    state_and_parent(pid).is_none_or(|(state, _)| state == "Z")
+}
+
+/// The helm that this process has started to change a release, while it runs.
 pub(crate) fn helm_of(parent: u32) -> Option<u32> {
-    let processes =
-        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    processes.into_iter().find(|pid: &u32| {
-        let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
-        let stat = read("stat");
-        let mut after_name = stat.rsplit_once(')').map(|(_, rest)| rest.split_ascii_whitespace()).into_iter().flatten();
-        let running = after_name.next().is_some_and(|state| state != "Z");
-        let ours = after_name.next() == Some(parent.to_string().as_str());
-        running && ours && read("cmdline").split('\0').any(|argument| argument == "upgrade")
+    let entries = std::fs::read_dir("/proc").unwrap();
+    let mut pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.find(|pid| {
+        let ours = state_and_parent(*pid).is_some_and(|(_, of)| of == parent);
+        // A zombie has no arguments.
+        let arguments = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        ours && arguments.split('\0').nth(1) == Some("upgrade")
     })
 }
