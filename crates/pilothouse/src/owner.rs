@@ -84,7 +84,9 @@ impl<F: FnMut(&Event)> Owner<F> {
         match (&self.recorder, &self.stopped) {
             (_, Some(reason @ StopReason::JournalFailed { .. })) => {
                 let _ = answer.send(Err(reason.clone()));
-                never_begun.into_iter().for_each(|event| self.happened(event));
+                if let Some(never_begun) = never_begun {
+                    self.happened(never_begun);
+                }
             }
             (None, _) => {
                 let _ = answer.send(Ok(()));
@@ -151,10 +153,14 @@ impl<F: FnMut(&Event)> Owner<F> {
         }
         self.stopped = Some(reason.clone());
         let refused = if hardness(&reason) == HARDEST { std::mem::take(&mut self.waiting) } else { Vec::new() };
-        self.happened(EventKind::RunStopping { reason: reason.clone() });
-        for Waiting { answer, never_begun, .. } in refused {
-            let _ = answer.send(Err(reason.clone()));
-            never_begun.into_iter().for_each(|event| self.happened(event));
+        let mut never_begun = Vec::new();
+        for waiting in refused {
+            let _ = waiting.answer.send(Err(reason.clone()));
+            never_begun.extend(waiting.never_begun);
+        }
+        self.happened(EventKind::RunStopping { reason });
+        for event in never_begun {
+            self.happened(event);
         }
     }
 
