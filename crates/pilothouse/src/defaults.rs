@@ -11,6 +11,7 @@ use crate::helpers;
 use crate::ledger::{StepVerdict, upgrade_is_done};
 use crate::leftovers;
 use crate::lifecycle::millis;
+use crate::observe::NamespaceState;
 use crate::prepare;
 use crate::steps::{Step, StepDescription, steps_of};
 use crate::stored::{self, NotServed};
@@ -284,6 +285,11 @@ async fn ownership<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, objects: &[O
         Ok(objects) => objects,
         Err(error) => return unreadable(&error),
     };
+    // In a namespace that is not there is nothing that could be somebody else's.
+    let absent = matches!(ctx.observed().await.namespace, NamespaceState::Absent);
+    let namespace = ctx.release().namespace;
+    let elsewhere = |object: &ObjectRef| !absent || object.namespace.as_ref() != Some(&namespace);
+    let objects: Vec<ObjectRef> = objects.into_iter().filter(elsewhere).collect();
     let conflicts = match ownership_conflicts(ctx.cluster(), &objects, &ctx.release()).await {
         Ok(conflicts) => conflicts,
         Err(error) => return unreadable(&error.into()),
