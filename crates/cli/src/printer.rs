@@ -3,9 +3,11 @@
 use crate::args::Output;
 use crate::exit::CommandError;
 use anstyle::{AnsiColor, Style};
+use indicatif::ProgressBar;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 
 /// Colours by meaning. Colour never carries meaning alone.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
@@ -25,9 +27,24 @@ pub(crate) fn out(line: impl std::fmt::Display) {
     let _ = writeln!(anstream::stdout(), "{line}");
 }
 
-/// A line beside the result: progress, warnings, errors.
+/// A line beside the result: progress, warnings, errors. It stands above a live view.
 pub(crate) fn err(line: impl std::fmt::Display) {
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let print = || {
+        let _ = writeln!(anstream::stderr(), "{line}");
+    };
+    let drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match drawn {
+        Some(view) => view.suspend(print),
+        None => print(),
+    }
+}
+
+/// The live view that stands on standard error right now, which lines must not be written into.
+static DRAWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Says that a live view is drawn from now on, or none any more.
+pub(crate) fn drawn(view: Option<ProgressBar>) {
+    *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = view;
 }
 
 /// A question: the cursor stays behind it.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// What the program was told, by flags first, then by the environment, then by default.
 pub(crate) struct Settings {
     pub(crate) output: Output,
-    /// Whether the live line may be drawn.
+    /// Whether a live view may be drawn: on a terminal that nothing is logged to.
     pub(crate) live: bool,
     /// Whether the lines of a run stand above the live view, on the same terminal.
     pub(crate) lines_above_view: bool,
@@ -47,7 +47,7 @@ impl Settings {
         let cache = global.cache.clone().unwrap_or_else(|| base("XDG_CACHE_HOME", ".cache").join("pilothouse"));
         let state = base("XDG_STATE_HOME", ".local/state").join("pilothouse");
         let dumb = env.get(&OsString::from("TERM")).is_some_and(|term| term == "dumb");
-        let live = std::io::stderr().is_terminal() && !dumb;
+        let live = std::io::stderr().is_terminal() && !dumb && global.verbose == 0;
         Self {
             output: global.output,
             live,

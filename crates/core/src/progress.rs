@@ -322,6 +322,11 @@ impl RunProgress {
         if self.was_cut_short() {
             return self.releases.clone();
         }
+        self.half_done()
+    }
+
+    /// The releases of which something was changed and that have come to no end.
+    pub fn half_done(&self) -> Vec<ReleaseProgress> {
         self.releases.iter().filter(|release| release.is_half_done()).cloned().collect()
     }
 

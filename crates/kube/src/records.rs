@@ -108,6 +108,7 @@ fn revision_meta(object: &Value) -> Option<RevisionMeta> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pilothouse_core::RunId;
     use rstest::rstest;
 
     fn record(name: &str, labels: &Value) -> Value {

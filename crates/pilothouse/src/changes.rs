@@ -4,19 +4,35 @@ use crate::context::Context;
 use crate::error::PhaseError;
 use crate::lifecycle::millis;
 use pilothouse_core::{EventKind, HelmCommand};
-use pilothouse_helm::HelmError;
 use std::time::{Duration, Instant};
 
-/// Runs helm once its intent is in the journal, and writes down how it ended. `run` does nothing before it is awaited.
+/// Runs helm, and what belongs to its run, once the intent is in the journal, and writes down how it ended. `run` does
+/// nothing before it is awaited.
 ///
 /// # Errors
-/// Helm's own, or [`PhaseError::Stopped`] when helm must not be started any more.
-pub(crate) async fn run_helm<T>(
+/// What failed, or [`PhaseError::Stopped`] when helm must not be started any more.
+pub(crate) async fn run_helm<T, E: Into<PhaseError>>(
     ctx: &Context,
     command: HelmCommand,
     digest: String,
     timeout: Duration,
-    run: impl Future<Output = Result<T, HelmError>>,
+    run: impl Future<Output = Result<T, E>>,
+) -> Result<T, PhaseError> {
+    let revision_before = ctx.observed().await.newest_revision();
+    run_helm_after(ctx, command, digest, timeout, revision_before, run).await
+}
+
+/// As [`run_helm`], where the newest revision there is was read just now.
+///
+/// # Errors
+/// As for [`run_helm`].
+pub(crate) async fn run_helm_after<T, E: Into<PhaseError>>(
+    ctx: &Context,
+    command: HelmCommand,
+    digest: String,
+    timeout: Duration,
+    revision_before: u32,
+    run: impl Future<Output = Result<T, E>>,
 ) -> Result<T, PhaseError> {
     let (release, phase) = (ctx.release(), ctx.phase());
     ctx.done_again(phase);
@@ -24,14 +40,14 @@ pub(crate) async fn run_helm<T>(
         release: release.clone(),
         phase,
         command,
-        revision_before: ctx.observed().await.newest_revision(),
+        revision_before,
         digest,
         timeout_ms: millis(timeout),
     };
     ctx.emitter().ask(intent).await?;
     let begun = Instant::now();
-    let result = run.await;
+    let result = run.await.map_err(Into::into);
     let error = result.as_ref().err().map(|error| ctx.error_text(error));
     ctx.emitter().emit(EventKind::HelmFinished { release, phase, command, error, elapsed_ms: millis(begun.elapsed()) });
-    result.map_err(PhaseError::from)
+    result
 }

@@ -33,6 +33,7 @@ pub struct Context {
     observed: tokio::sync::Mutex<Option<Arc<Observed>>>,
     run: Option<RunId>,
     before: Option<Before>,
+    continued_from: Mutex<Option<u32>>,
     ledger: Mutex<Ledger>,
 }
 
@@ -54,6 +55,7 @@ impl Context {
             observed: tokio::sync::Mutex::new(None),
             run: None,
             before: None,
+            continued_from: Mutex::default(),
             ledger: Mutex::default(),
         }
     }
@@ -94,6 +96,32 @@ impl Context {
     /// What is known of the time before this run, if it is one that takes the stack's lock.
     pub(crate) fn before(&self) -> Option<&Before> {
         self.before.as_ref()
+    }
+
+    /// Notes that an earlier run has deployed the newest revision, over this one.
+    pub(crate) fn continue_from(&self, revision: u32) {
+        *self.continued_from.lock().unwrap_or_else(PoisonError::into_inner) = Some(revision);
+    }
+
+    /// The newest revision there was before anything was deployed on the way that this run is on, and what was decided
+    /// then.
+    pub(crate) async fn baseline(&self) -> (u32, Decision) {
+        let observed = self.observed().await;
+        let continued_from = *self.continued_from.lock().unwrap_or_else(PoisonError::into_inner);
+        match continued_from {
+            Some(revision) => (revision, observed.as_of(revision).decide(&self.info)),
+            None => (observed.newest_revision(), observed.decide(&self.info)),
+        }
+    }
+
+    /// Whether an earlier run has begun to change something here, and that counts.
+    pub(crate) fn is_continued(&self) -> bool {
+        self.ledger().has_changes()
+    }
+
+    /// Fires when the lock is lost: then nothing may go on, whatever it is.
+    pub(crate) fn lost(&self) -> &CancellationToken {
+        &self.session.lost
     }
 
     /// Whether a step has to be run, by what an earlier run has done.

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::error::PhaseError;
+use crate::helpers;
 use crate::prepare::Prepared;
 use pilothouse_core::{
     Class, CrdFacts, CrdPolicy, Finding, HelmOwner, ObjectRef, code, crd_facts, helm_owner, object_ref,
@@ -77,6 +78,7 @@ pub(crate) async fn bring(ctx: &Context, prepared: &Prepared) -> Result<usize, P
         if ctx.info().crds == CrdPolicy::Create && ctx.cluster().get(&object).await?.is_some() {
             continue;
         }
+        helpers::stop_when_told(ctx)?;
         ctx.doing(format!("applying {object}"));
         let options = ApplyOptions {
             field_manager: FIELD_MANAGER.to_owned(),

@@ -11,6 +11,7 @@ use crate::helpers;
 use crate::ledger::{StepVerdict, upgrade_is_done};
 use crate::leftovers;
 use crate::lifecycle::millis;
+use crate::observe::NamespaceState;
 use crate::prepare;
 use crate::steps::{Step, StepDescription, steps_of};
 use crate::stored::{self, NotServed};
@@ -95,7 +96,7 @@ async fn run_step(
     step: &dyn Step,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
-    let StepDescription { text: description, repeatable, .. } = step.describe();
+    let StepDescription { text: description, repeatable, adopts, .. } = step.describe();
     let (release, digest) = (ctx.release(), step.digest().await);
     match ctx.step_verdict(phase, index, &digest, repeatable) {
         StepVerdict::Run => ctx.done_again(phase),
@@ -103,11 +104,14 @@ async fn run_step(
             for (key, value) in output {
                 payload.put_value(key, value);
             }
+            if !adopts.is_empty() {
+                ctx.note_adoption();
+            }
             ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
             return Ok(());
         }
         StepVerdict::Uncertain { run, since } => {
-            return Err(PhaseError::Uncertain { step: description, run: run.short(), since });
+            return Err(PhaseError::Uncertain(continuing::uncertain(ctx, phase, index, &description, (run, since))));
         }
     }
     let started = EventKind::StepStarted {
@@ -133,6 +137,7 @@ async fn run_step(
     result.map_err(|source| match source {
         // That is the run's end, not the step's.
         PhaseError::Stopped(reason) => PhaseError::Stopped(reason),
+        PhaseError::Uncertain(finding) => PhaseError::Uncertain(finding),
         source => PhaseError::Step { step: description, source: Box::new(source) },
     })
 }
@@ -189,7 +194,6 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         }
         return Ok(done);
     }
-    let brought = crds::bring(ctx, &prepared).await?;
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
         create_namespace: ctx.info().create_namespace,
@@ -201,13 +205,18 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
     };
     leftovers::clear_earlier(ctx).await?;
     ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
-    let run = ctx.helm().upgrade_install(&request, ctx.terminate());
-    changes::run_helm(ctx, HelmCommand::Upgrade, digest, request.timeout, run).await?;
-    if prepared.brings_kinds() {
-        // Later releases are rendered for what the cluster serves now.
-        ctx.cluster().discovery(true).await?;
-    }
-    restart_if_asked(ctx, verb).await?;
+    // All of it is one intent: the definitions before and the restart after are of no use without helm's run.
+    let run = async {
+        let brought = crds::bring(ctx, &prepared).await?;
+        ctx.helm().upgrade_install(&request, ctx.terminate()).await?;
+        if prepared.brings_kinds() {
+            // Later releases are rendered for what the cluster serves now.
+            ctx.cluster().discovery(true).await?;
+        }
+        restart_if_asked(ctx, verb).await?;
+        Ok::<usize, PhaseError>(brought)
+    };
+    let brought = changes::run_helm(ctx, HelmCommand::Upgrade, digest, request.timeout, run).await?;
     let crds = match brought {
         0 => String::new(),
         1 => ", 1 CRD applied".to_owned(),
@@ -222,6 +231,7 @@ async fn done_before(ctx: &Context, digest: &str) -> Option<String> {
     let observed = ctx.observed().await;
     let newest = observed.revisions.iter().flatten().max_by_key(|meta| meta.revision);
     let revision = upgrade_is_done(&helm, digest, newest)?;
+    ctx.continue_from(helm.revision_before);
     Some(format!("run {} had deployed revision {revision}", helm.run.short()))
 }
 
@@ -275,6 +285,11 @@ async fn ownership<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, objects: &[O
         Ok(objects) => objects,
         Err(error) => return unreadable(&error),
     };
+    // In a namespace that is not there is nothing that could be somebody else's.
+    let absent = matches!(ctx.observed().await.namespace, NamespaceState::Absent);
+    let namespace = ctx.release().namespace;
+    let elsewhere = |object: &ObjectRef| !absent || object.namespace.as_ref() != Some(&namespace);
+    let objects: Vec<ObjectRef> = objects.into_iter().filter(elsewhere).collect();
     let conflicts = match ownership_conflicts(ctx.cluster(), &objects, &ctx.release()).await {
         Ok(conflicts) => conflicts,
         Err(error) => return unreadable(&error.into()),

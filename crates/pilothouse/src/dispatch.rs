@@ -128,6 +128,7 @@ impl<'a> Dispatch<'a> {
             Some(StopReason::LockLost { .. }) => {
                 self.session.cancel.cancel();
                 self.session.terminate.cancel();
+                self.session.lost.cancel();
             }
         }
     }
@@ -151,6 +152,7 @@ impl<'a> Dispatch<'a> {
     ) -> ReleaseOutcome {
         // The first cause is told, not the chain that leads to it.
         let cause = match &outcomes[by] {
+            Some(ReleaseOutcome::NotStarted { blocked_by: None, .. }) => return self.cancelled(node, owner),
             Some(ReleaseOutcome::NotStarted { blocked_by: Some(cause), .. }) => cause.clone(),
             _ => self.key(by),
         };

@@ -1,7 +1,6 @@
 //! Why a phase failed.
 
 use crate::words;
-use jiff::Timestamp;
 use pilothouse_core::{Finding, PayloadError, StopReason, error_chain};
 use pilothouse_helm::{ChartError, DecodeError, HelmError, ValuesError};
 use pilothouse_kube::{AdoptError, ClusterError, Ended, NotReady, ObjectError};
@@ -96,15 +95,8 @@ pub enum PhaseError {
     #[error("{0}")]
     Stopped(StopReason),
     /// An earlier run has begun a step that must not be repeated, and nobody knows how it ended.
-    #[error("run {run} has begun `{step}` at {since:.0}, its end is not known, and it must not be repeated")]
-    Uncertain {
-        /// The step.
-        step: String,
-        /// The earlier run.
-        run: String,
-        /// When it was begun.
-        since: Timestamp,
-    },
+    #[error("{0}")]
+    Uncertain(Finding),
     /// An error of a user's own phase or step.
     #[error(transparent)]
     Custom(Box<dyn Error + Send + Sync>),

@@ -106,6 +106,11 @@ pub(crate) async fn deleted_by_uninstall(ctx: &Context) -> Result<Vec<ObjectRef>
     stored::complete(ctx, deleted.collect(), NotServed::Skip).await
 }
 
+/// Whoever writes several objects looks before each whether everything is to end: the lock may be somebody else's by now.
+pub(crate) fn stop_when_told(ctx: &Context) -> Result<(), PhaseError> {
+    if ctx.terminate().is_cancelled() { Err(PhaseError::Interrupted) } else { Ok(()) }
+}
+
 /// Gives existing objects to the release: exactly Helm's three ownership keys on exactly these objects. One that does
 /// not exist is left for helm to create.
 ///
@@ -131,6 +136,7 @@ pub async fn adopt(ctx: &Context, objects: &[ObjectRef]) -> Result<(), PhaseErro
 /// The first object that is not accepted.
 pub async fn apply(ctx: &Context, objects: &[Value]) -> Result<(), PhaseError> {
     for object in objects {
+        stop_when_told(ctx)?;
         let named = object_ref(object).map(|object| object.to_string()).unwrap_or_default();
         ctx.doing(format!("applying {named}"));
         let options = ApplyOptions {
@@ -167,6 +173,7 @@ pub async fn delete(ctx: &Context, objects: &[ObjectRef], timeout: Duration) -> 
     let objects = resolve(ctx, objects).await?;
     refuse(safety::deletion_findings(ctx, &objects).await)?;
     for object in &objects {
+        stop_when_told(ctx)?;
         ctx.doing(format!("deleting {object}"));
         if ctx.cluster().delete(object, &Precondition::default(), Propagation::Background).await? {
             ctx.say(format!("deleted {object}"));

@@ -64,16 +64,19 @@ impl Ledger {
     /// Whether a step has to be run.
     pub(crate) fn step(&self, phase: Phase, index: usize, digest: &str, repeatable: bool) -> StepVerdict {
         let Some(earlier) = &self.earlier else { return StepVerdict::Run };
-        if self.broken {
-            return StepVerdict::Run;
-        }
         let Some(step) = earlier.phase(phase).and_then(|progress| progress.step(index)) else {
             return StepVerdict::Run;
         };
-        if step.digest != digest {
-            return StepVerdict::Run;
-        }
         let answer = self.answers.iter().find(|answer| answer.phase == phase && answer.index == index);
+        if self.broken || step.digest != digest {
+            // Whatever it is given now: it may have been half done with what it was given then.
+            let unknown = step.ended.is_none() && !step.repeatable && answer.is_none();
+            return if unknown {
+                StepVerdict::Uncertain { run: step.run, since: step.started_at }
+            } else {
+                StepVerdict::Run
+            };
+        }
         let done = step.ended.map(|ended| ended.ok && step.output_kept);
         match (done, answer) {
             // What it looked at may have changed since.
@@ -85,6 +88,12 @@ impl Ledger {
             (_, Some(StepAnswer { done: false, .. })) => StepVerdict::Run,
             (_, None) => StepVerdict::Uncertain { run: step.run, since: step.started_at },
         }
+    }
+
+    /// Whether the earlier run has begun to change something, and that counts.
+    pub(crate) fn has_changes(&self) -> bool {
+        let phases = self.earlier.iter().flat_map(|earlier| &earlier.phases);
+        phases.into_iter().any(|progress| progress.phase.may_change_cluster())
     }
 
     /// What helm was last asked to do in `exec` by the earlier run, as long as it counts.
@@ -187,6 +196,14 @@ mod tests {
         let answer = StepAnswer { phase: Phase::PreExec, index: 0, done };
         let ledger = Ledger::new(Some(progress(Phase::PreExec, false, None, true)), vec![answer]);
         assert_eq!(ledger.step(Phase::PreExec, 0, "d", false), expected);
+    }
+
+    #[test]
+    fn a_step_that_may_be_half_done_is_asked_about_whatever_it_is_given_now() {
+        let mut ledger = Ledger::new(Some(progress(Phase::PreExec, false, None, true)), Vec::new());
+        assert_eq!(ledger.step(Phase::PreExec, 0, "other", false), UNCERTAIN);
+        ledger.done_again(Phase::PreExec);
+        assert_eq!(ledger.step(Phase::PreExec, 0, "d", false), UNCERTAIN);
     }
 
     #[test]

@@ -130,6 +130,10 @@ async fn one_phase<C: HelmChart + ?Sized>(
             let line = if phase == Phase::Exec { so_far.summary.clone() } else { String::new() };
             (Ended::Well, line)
         }
+        Err(PhaseError::Uncertain(finding)) => {
+            so_far.findings = vec![finding];
+            (Ended::Uncertain, "1 finding".to_owned())
+        }
         Err(error) if error.is_interrupted() || ctx.terminate().is_cancelled() => {
             (Ended::Interrupted, "interrupted".to_owned())
         }
@@ -191,8 +195,10 @@ async fn check_ended<C: HelmChart + ?Sized>(
         return (Ended::Complete, so_far.summary.clone());
     }
     if chart.chart_info().action == HelmAction::Deploy
+        && !ctx.is_continued()
         && let Decision::Nothing { why } = ctx.decision().await
     {
+        // An earlier run that has begun goes on behind what it has done.
         so_far.summary = why;
         return (Ended::Complete, so_far.summary.clone());
     }

@@ -13,7 +13,7 @@ use semver::Version;
 use serde_json::Value;
 
 /// What was seen of a release and its namespace.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Observed {
     /// Helm's records, or why they could not be read.
     pub(crate) revisions: Result<Vec<RevisionMeta>, String>,
@@ -26,7 +26,7 @@ pub(crate) struct Observed {
 }
 
 /// How the release's namespace stands.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum NamespaceState {
     Active,
     Absent,
@@ -64,6 +64,14 @@ impl Observed {
     /// The newest revision there was; 0 when there was none or it could not be told.
     pub(crate) fn newest_revision(&self) -> u32 {
         self.revisions.iter().flatten().map(|meta| meta.revision).max().unwrap_or_default()
+    }
+
+    /// What was seen, without revisions newer than this one.
+    pub(crate) fn as_of(&self, revision: u32) -> Self {
+        let older = |revisions: &Vec<RevisionMeta>| {
+            revisions.iter().filter(|meta| meta.revision <= revision).cloned().collect()
+        };
+        Self { revisions: self.revisions.as_ref().map(older).map_err(Clone::clone), ..self.clone() }
     }
 
     /// The state of the release.

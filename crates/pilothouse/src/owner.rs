@@ -6,6 +6,8 @@ use crate::recorder::Recorder;
 use jiff::Timestamp;
 use pilothouse_core::{Event, EventKind, Phase, RunProgress, StopReason};
 use pilothouse_kube::LeaseLock;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -26,6 +28,8 @@ pub(crate) struct Owner<F> {
 struct Waiting {
     seq: u64,
     answer: oneshot::Sender<Result<(), StopReason>>,
+    /// What is written down if it must not be done after all, so that nobody has to ask whether it was.
+    never_begun: Option<EventKind>,
 }
 
 impl<F: FnMut(&Event)> Owner<F> {
@@ -64,7 +68,7 @@ impl<F: FnMut(&Event)> Owner<F> {
             self.before_journal.push(event.clone());
             Ok(())
         };
-        (self.on_event)(&event);
+        (self.on_event)(&shown(event));
         if let Err(why) = written {
             self.stop(StopReason::JournalFailed { why });
         }
@@ -77,15 +81,19 @@ impl<F: FnMut(&Event)> Owner<F> {
             let _ = answer.send(Err(reason));
             return;
         }
+        let never_begun = never_begun(&intent);
         self.happened(intent);
         match (&self.recorder, &self.stopped) {
             (_, Some(reason @ StopReason::JournalFailed { .. })) => {
                 let _ = answer.send(Err(reason.clone()));
+                if let Some(event) = never_begun {
+                    self.happened(event);
+                }
             }
             (None, _) => {
                 let _ = answer.send(Ok(()));
             }
-            (Some(_), _) => self.waiting.push(Waiting { seq: self.seq, answer }),
+            (Some(_), _) => self.waiting.push(Waiting { seq: self.seq, answer, never_begun }),
         }
         self.publish();
     }
@@ -145,13 +153,16 @@ impl<F: FnMut(&Event)> Owner<F> {
         if self.stopped.as_ref().is_some_and(|known| hardness(known) >= hardness(&reason)) {
             return;
         }
-        self.stopped = Some(reason.clone());
-        if hardness(&reason) == HARDEST {
-            for waiting in self.waiting.drain(..) {
-                let _ = waiting.answer.send(Err(reason.clone()));
+        let refused = if hardness(&reason) > 0 { std::mem::take(&mut self.waiting) } else { Vec::new() };
+        let told = reason.clone();
+        self.stopped = Some(reason);
+        self.happened(EventKind::RunStopping { reason: told.clone() });
+        for Waiting { answer, never_begun, .. } in refused {
+            let _ = answer.send(Err(told.clone()));
+            if let Some(event) = never_begun {
+                self.happened(event);
             }
         }
-        self.happened(EventKind::RunStopping { reason });
     }
 
     /// Waits until the copy in the cluster holds everything up to an event, or cannot. Never ends without a journal.
@@ -199,13 +210,57 @@ impl<F: FnMut(&Event)> Owner<F> {
     }
 }
 
-const HARDEST: u8 = 2;
+/// How it is told that what was intended, and written down as such, was not begun; `None` for what is no intent. Without it
+/// the next run would take its end for unknown.
+fn never_begun(intent: &EventKind) -> Option<EventKind> {
+    let error = Some("it was not begun: the run had to stop".to_owned());
+    match intent {
+        EventKind::StepStarted { release, phase, index, .. } => Some(EventKind::StepFinished {
+            release: release.clone(),
+            phase: *phase,
+            index: *index,
+            error,
+            output: None,
+            elapsed_ms: 0,
+        }),
+        EventKind::HelmStarted { release, phase, command, .. } => Some(EventKind::HelmFinished {
+            release: release.clone(),
+            phase: *phase,
+            command: *command,
+            error,
+            elapsed_ms: 0,
+        }),
+        EventKind::HealStarted { release, .. } => Some(EventKind::HealFinished { release: release.clone(), error }),
+        _ => None,
+    }
+}
+
+/// An event as it is shown: what steps hand on to later ones is the journal's business, and may be somebody's secret.
+fn shown(mut event: Event) -> Event {
+    let hide = |output: &mut BTreeMap<String, Value>| {
+        for value in output.values_mut() {
+            *value = Value::from("***");
+        }
+    };
+    match &mut event.kind {
+        EventKind::StepFinished { output: Some(output), .. } => hide(output),
+        EventKind::RunResumed { releases, .. } => {
+            let phases = releases.iter_mut().flat_map(|release| &mut release.phases);
+            for step in phases.flat_map(|phase| &mut phase.steps) {
+                hide(&mut step.output);
+            }
+        }
+        _ => {}
+    }
+    event
+}
 
 /// How much a reason forbids.
 fn hardness(reason: &StopReason) -> u8 {
     match reason {
         StopReason::FailFast { .. } => 0,
         StopReason::User => 1,
-        StopReason::LockLost { .. } | StopReason::JournalFailed { .. } => HARDEST,
+        StopReason::JournalFailed { .. } => 2,
+        StopReason::LockLost { .. } => 3,
     }
 }

@@ -8,10 +8,13 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long a write to the cluster that failed is waited with before it is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// How long writing to the cluster is tried before the run gives up: nothing new is begun meanwhile.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// How long the last write to the cluster may take. The journal on disk has everything in any case.
 const LAST_WRITE: Duration = Duration::from_secs(20);
@@ -24,6 +27,10 @@ pub(crate) struct Recorder {
     task: JoinHandle<()>,
     /// The newest event that was sent to the cluster.
     published: u64,
+    /// An event could not be written to disk. None after it is: a journal has no gaps.
+    gap: bool,
+    /// It was told that nothing more is written to the cluster.
+    told_end: bool,
 }
 
 impl Recorder {
@@ -33,12 +40,17 @@ impl Recorder {
         let (newest, changes) = watch::channel(None);
         let (to, results) = unbounded_channel();
         let task = tokio::spawn(keep_writing(cluster, lock, changes, to));
-        Self { file, newest, results, task, published: written }
+        Self { file, newest, results, task, published: written, gap: false, told_end: false }
     }
 
     /// Writes an event to disk.
     pub(crate) fn write(&mut self, event: &Event) -> Result<(), String> {
-        self.file.append(event, is_intent(&event.kind)).map_err(|error| pilothouse_core::error_chain(&error).join(": "))
+        if self.gap {
+            return Err("an earlier event could not be written".to_owned());
+        }
+        let written = self.file.append(event, is_intent(&event.kind));
+        self.gap = written.is_err();
+        written.map_err(|error| pilothouse_core::error_chain(&error).join(": "))
     }
 
     /// Sends the state to the cluster, unless it holds what happened up to `needed` already or will soon.
@@ -53,7 +65,11 @@ impl Recorder {
     pub(crate) async fn written(&mut self) -> Result<u64, StopReason> {
         match self.results.recv().await {
             Some(result) => result,
-            None => std::future::pending().await,
+            None if self.told_end => std::future::pending().await,
+            None => {
+                self.told_end = true;
+                Err(StopReason::JournalFailed { why: "what writes it to the cluster has ended".to_owned() })
+            }
         }
     }
 
@@ -93,6 +109,7 @@ async fn keep_writing(
 ) {
     while changes.changed().await.is_ok() {
         let Some(mut progress) = changes.borrow_and_update().clone() else { continue };
+        let since = Instant::now();
         loop {
             if !lock.is_valid() {
                 let _ = to.send(Err(StopReason::LockLost { why: lock.why_lost().unwrap_or_default() }));
@@ -100,7 +117,7 @@ async fn keep_writing(
             }
             let result = match cluster.store(&progress).await {
                 Ok(()) => Ok(progress.seq),
-                Err(error) if error.is_transient() => {
+                Err(error) if error.is_transient() && since.elapsed() < LONGEST => {
                     tracing::debug!(%error, "the journal in the cluster cannot be written now");
                     sleep(AGAIN).await;
                     if let Some(newer) = changes.borrow_and_update().clone() {

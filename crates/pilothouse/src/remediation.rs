@@ -8,7 +8,6 @@ use pilothouse_core::{
     ChartInfo, Decision, FailurePolicy, HelmAction, HelmCommand, NextStep, Phase, RevisionMeta, RevisionStatus,
 };
 use pilothouse_helm::{RollbackRequest, UninstallRequest};
-use tokio_util::sync::CancellationToken;
 
 /// What the policy asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +76,8 @@ fn untouchable(before: u32, failed_in: Phase, newest: Option<&RevisionMeta>) -> 
 /// uninstall, when objects were adopted in this run or data hangs on the release without consent.
 pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase) -> NextStep {
     let left = |why: String| NextStep::Left { why };
-    let wanted = match remedy(info.on_failure, info.action, failed_in, &ctx.decision().await) {
+    let (before, decision) = ctx.baseline().await;
+    let wanted = match remedy(info.on_failure, info.action, failed_in, &decision) {
         Remedy::Leave(why) => return left(why.to_owned()),
         wanted @ (Remedy::Rollback(_) | Remedy::Uninstall) => wanted,
     };
@@ -88,11 +88,12 @@ pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase)
         Ok(revisions) => revisions.into_iter().max_by_key(|meta| meta.revision),
         Err(error) => return left(format!("helm's records cannot be read: {}", ctx.error_text(&error))),
     };
-    if let Some(why) = untouchable(ctx.observed().await.newest_revision(), failed_in, newest.as_ref()) {
+    if let Some(why) = untouchable(before, failed_in, newest.as_ref()) {
         return left(why);
     }
-    // helm does not handle signals in a rollback, which would stay pending: it has its own deadline instead.
-    let undisturbed = CancellationToken::new();
+    let newest = newest.map(|newest| newest.revision).unwrap_or_default();
+    // helm does not handle signals in a rollback, which would stay pending: only without the lock it must not go on.
+    let undisturbed = ctx.lost();
     let (tried, result) = match wanted {
         Remedy::Leave(why) => return left(why.to_owned()),
         Remedy::Rollback(revision) => {
@@ -102,8 +103,9 @@ pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase)
                 max_history: info.max_history,
                 ..RollbackRequest::new(info.key(), revision, ctx.timeout())
             };
-            let run = ctx.helm().rollback(&request, &undisturbed);
-            let done = changes::run_helm(ctx, HelmCommand::Rollback, String::new(), request.timeout, run).await;
+            let run = ctx.helm().rollback(&request, undisturbed);
+            let done =
+                changes::run_helm_after(ctx, HelmCommand::Rollback, String::new(), request.timeout, newest, run).await;
             (
                 format!("the rollback to revision {revision}"),
                 done.map(|_| NextStep::RolledBack { to_revision: revision }),
@@ -119,8 +121,9 @@ pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase)
             }
             ctx.doing("uninstalling");
             let request = UninstallRequest::new(info.key(), ctx.timeout());
-            let run = ctx.helm().uninstall(&request, &undisturbed);
-            let done = changes::run_helm(ctx, HelmCommand::Uninstall, String::new(), request.timeout, run).await;
+            let run = ctx.helm().uninstall(&request, undisturbed);
+            let done =
+                changes::run_helm_after(ctx, HelmCommand::Uninstall, String::new(), request.timeout, newest, run).await;
             ("the uninstall".to_owned(), done.map(|_| NextStep::Uninstalled))
         }
     };

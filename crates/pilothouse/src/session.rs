@@ -40,6 +40,8 @@ pub struct Session {
     pub(crate) driver: HelmDriver,
     pub(crate) cancel: CancellationToken,
     pub(crate) terminate: CancellationToken,
+    /// Fires when the lock is lost.
+    pub(crate) lost: CancellationToken,
     pub(crate) redactor: Redactor,
     pub(crate) chart_cache: PathBuf,
     pub(crate) command_env: BTreeMap<OsString, OsString>,
@@ -69,6 +71,7 @@ impl Session {
             driver,
             cancel,
             terminate,
+            lost: CancellationToken::new(),
             redactor,
             chart_cache,
             command_env,

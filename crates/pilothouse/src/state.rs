@@ -225,7 +225,11 @@ async fn begin<F: FnMut(&Event)>(
     let header = JournalHeader::new(config.id, &config.stack);
     let file = JournalFile::create(&folder, &header, owner.before_journal(), KillPoint::new(state.kill_at))?;
     if let Some(progress) = owner.progress() {
-        in_cluster.store(progress).await?;
+        if let Err(error) = in_cluster.store(progress).await {
+            // Nothing was begun: there is no such run.
+            file.discard();
+            return Err(error.into());
+        }
         owner.record_with(Recorder::new(file, in_cluster, lock.clone(), progress.seq), lock.clone());
     }
     Ok((last, continued))
@@ -246,10 +250,9 @@ fn on_disk(folder: &Path, in_record: Option<&RunProgress>) -> Result<Option<RunP
 fn continued(resume: Resume, kind: RunKind, last: Option<&RunProgress>) -> Result<Vec<ReleaseProgress>, RunError> {
     let nothing = |why: String| Err(RunError::NothingToResume { why });
     match (resume, last) {
-        // What was begun for something else is not on the way to this.
-        (Resume::IfUnfinished, last) => {
-            Ok(last.filter(|last| last.kind == kind).map(RunProgress::to_continue).unwrap_or_default())
-        }
+        // What was begun for something else is not on the way to this; but it is not forgotten either.
+        (Resume::IfUnfinished, Some(last)) if last.kind != kind => Ok(last.half_done()),
+        (Resume::IfUnfinished, last) => Ok(last.map(RunProgress::to_continue).unwrap_or_default()),
         (Resume::Last | Resume::Run(_), None) => nothing("no run of this stack is known".to_owned()),
         (Resume::Run(wanted), Some(last)) if last.run != wanted => {
             nothing(format!("the last one is {}, and only that can be continued", last.run.short()))

@@ -13,6 +13,8 @@ pub(crate) enum Ended {
     Interrupted,
     /// It did what it is for, and there is nothing to do after it.
     Complete,
+    /// It came to something of which only the user can tell whether an earlier run has done it.
+    Uncertain,
 }
 
 /// What comes next.
@@ -36,6 +38,7 @@ pub(crate) fn next(phase: Phase, ended: Ended) -> Transition {
         // Cleaning up after a failure ends in a failure, however the cleaning went.
         (Phase::OnDeployFailure, _) => Transition::Failed,
         (_, Ended::Interrupted) => Transition::Interrupted,
+        (_, Ended::Uncertain) => Transition::Refused,
         (_, Ended::Complete) | (Phase::Validate, Ended::Well) => Transition::Done,
         (Phase::CheckPrerequisites, Ended::Badly) => Transition::Refused,
         (Phase::CheckPrerequisites, Ended::Well) => Transition::To(Phase::PreExec),
@@ -56,17 +59,17 @@ mod tests {
     #[test]
     fn all_transitions() {
         let row = |phase: Phase| {
-            let cells = [Ended::Well, Ended::Badly, Ended::Interrupted, Ended::Complete]
+            let cells = [Ended::Well, Ended::Badly, Ended::Interrupted, Ended::Complete, Ended::Uncertain]
                 .map(|ended| format!("{ended:?} -> {:?}", next(phase, ended)));
             format!("{phase}: {}", cells.join(", "))
         };
         insta::assert_snapshot!(Phase::ALL.map(row).join("\n"), @r"
-        check_prerequisites: Well -> To(PreExec), Badly -> Refused, Interrupted -> Interrupted, Complete -> Done
-        pre_exec: Well -> To(Exec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done
-        exec: Well -> To(PostExec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done
-        on_deploy_failure: Well -> Failed, Badly -> Failed, Interrupted -> Failed, Complete -> Failed
-        post_exec: Well -> To(Validate), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done
-        validate: Well -> Done, Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done
+        check_prerequisites: Well -> To(PreExec), Badly -> Refused, Interrupted -> Interrupted, Complete -> Done, Uncertain -> Refused
+        pre_exec: Well -> To(Exec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Uncertain -> Refused
+        exec: Well -> To(PostExec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Uncertain -> Refused
+        on_deploy_failure: Well -> Failed, Badly -> Failed, Interrupted -> Failed, Complete -> Failed, Uncertain -> Failed
+        post_exec: Well -> To(Validate), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Uncertain -> Refused
+        validate: Well -> Done, Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Uncertain -> Refused
         ");
     }
 
@@ -76,7 +79,7 @@ mod tests {
         fn walk(phase: Phase, seen: &mut Vec<Phase>) {
             assert!(!seen.contains(&phase), "{phase} again after {seen:?}");
             seen.push(phase);
-            for ended in [Ended::Well, Ended::Badly, Ended::Interrupted, Ended::Complete] {
+            for ended in [Ended::Well, Ended::Badly, Ended::Interrupted, Ended::Complete, Ended::Uncertain] {
                 if let Transition::To(phase) = next(phase, ended) {
                     walk(phase, &mut seen.clone());
                 }

@@ -20,10 +20,10 @@ use pilothouse_plane::provision::Tool;
 
 /// What a rehearsal cannot tell.
 const NOT_EXERCISED: &str = "\
-A rehearsal runs real helm against a real Kubernetes API server, scheduler and controllers. Not exercised:
-no container runs (pods are simulated, so images, probes, programs and references to missing Secrets or
-ConfigMaps are not tried), admission webhooks are not called, and nothing of your own cluster (its version,
-policies, quotas, objects) is known here.";
+A rehearsal runs real helm against a real Kubernetes API server, scheduler and controllers.
+Not exercised: no container runs (pods are simulated, so images, probes, programs and references to missing Secrets or \
+ConfigMaps are not tried), admission webhooks are not called, and nothing of your own cluster (its version, policies, \
+quotas, objects) is known here.";
 
 /// Applies and validates a stack on a throwaway control plane, and takes everything down again.
 pub(crate) async fn rehearse(settings: &Settings, args: args::Rehearse, stages: &Stages) -> Result<Exit, CommandError> {

@@ -39,7 +39,7 @@ pub(crate) async fn resume(settings: &Settings, args: args::Resume, stages: &Sta
         session: &session,
         kind: last.kind,
         flags: &args.flags,
-        resume: Resume::Run(last.run),
+        resume: if args.run.is_some() { Resume::Run(last.run) } else { Resume::Last },
         journals: settings.runs(),
         afterwards: Afterwards::Resume,
     };

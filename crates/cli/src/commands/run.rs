@@ -88,7 +88,7 @@ pub(crate) fn answer(text: &str, done: bool) -> Result<Answer, CommandError> {
 }
 
 /// Runs and reports: lines as it goes, then what became of each release; or one JSON document at the end.
-pub(crate) async fn run(settings: &Settings, run: Run<'_>) -> Result<RunOutcome, CommandError> {
+pub(crate) async fn run(settings: &Settings, mut run: Run<'_>) -> Result<RunOutcome, CommandError> {
     let mut answers = run.answers()?;
     loop {
         let config = run.config(settings, &answers);
@@ -104,6 +104,8 @@ pub(crate) async fn run(settings: &Settings, run: Run<'_>) -> Result<RunOutcome,
             return Ok(outcome);
         }
         answers.extend(more);
+        // What was refused is the last run now.
+        run.resume = Resume::Last;
     }
 }
 

@@ -1,6 +1,8 @@
 //! The live view of a run on the terminal's standard error.
 
+use crate::printer;
 use crate::report::console_size;
+use crate::report::echo::NoControlEcho;
 use crate::report::table::table;
 use crate::report::view::View;
 use anstream::{AutoStream, ColorChoice};
@@ -15,6 +17,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Draws a run; draws nothing where there is no terminal. One bar carries all lines, so that they change together.
 pub(crate) struct Live {
     bar: ProgressBar,
+    echo: Mutex<Option<NoControlEcho>>,
 }
 
 impl Live {
@@ -32,8 +35,10 @@ impl Live {
         bar.set_style(style.with_key("block", block));
         if visible {
             bar.enable_steady_tick(TICK);
+            printer::drawn(Some(bar.clone()));
         }
-        Self { bar }
+        let echo = Mutex::new(if visible { NoControlEcho::set() } else { None });
+        Self { bar, echo }
     }
 
     /// Prints above the view.
@@ -42,6 +47,14 @@ impl Live {
     }
 
     pub(crate) fn clear(&self) {
+        printer::drawn(None);
         self.bar.finish_and_clear();
+        *self.echo.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.clear();
     }
 }

@@ -46,10 +46,9 @@ fn left_alone(outcome: &RunOutcome) -> Vec<String> {
     let mut groups: Vec<(&str, String, &str, Vec<&ReleaseKey>)> = Vec::new();
     for (release, this) in &outcome.releases {
         let (what, why, reason) = match this {
-            ReleaseOutcome::NotStarted { reason, blocked_by: Some(by) } => {
-                ("not started", format!("{by} {}", how(outcome, by)), reason)
+            ReleaseOutcome::NotStarted { reason, blocked_by } => {
+                ("not started", cause(outcome, reason, blocked_by.as_ref()), reason)
             }
-            ReleaseOutcome::NotStarted { reason, blocked_by: None } => ("not started", reason.clone(), reason),
             // The line of the one release has said it.
             ReleaseOutcome::Skipped { reason } if outcome.releases.len() > 1 => ("skipped", reason.clone(), reason),
             _ => continue,
@@ -69,14 +68,17 @@ fn left_alone(outcome: &RunOutcome) -> Vec<String> {
     groups.iter().flat_map(paragraph).collect()
 }
 
-/// How the release ended that others stand on.
-fn how(outcome: &RunOutcome, release: &ReleaseKey) -> &'static str {
-    match outcome.releases.iter().find(|(known, _)| known == release) {
+/// Why a release was not begun: what became of the one it stands on, or the same as for that one.
+fn cause(outcome: &RunOutcome, reason: &str, blocked_by: Option<&ReleaseKey>) -> String {
+    let Some(by) = blocked_by else { return reason.to_owned() };
+    let how = match outcome.releases.iter().find(|(known, _)| known == by) {
+        Some((_, ReleaseOutcome::NotStarted { reason, blocked_by: None })) => return reason.clone(),
         Some((_, ReleaseOutcome::Failed(_))) => "failed",
         Some((_, ReleaseOutcome::Refused { .. })) => "was refused",
         Some((_, ReleaseOutcome::Interrupted { .. })) => "was interrupted",
         _ => "did not end well",
-    }
+    };
+    format!("{by} {how}")
 }
 
 /// Why the run as a whole was stopped, and how to go on.
@@ -289,6 +291,7 @@ mod tests {
                 (key("db"), ReleaseOutcome::Interrupted { phase: Phase::Exec }),
                 (key("a"), ReleaseOutcome::NotStarted { reason: StopReason::User.to_string(), blocked_by: None }),
                 (key("b"), ReleaseOutcome::NotStarted { reason: StopReason::User.to_string(), blocked_by: None }),
+                (key("needs-b"), blocked("b")),
             ],
             stopped: Some(StopReason::User),
         };

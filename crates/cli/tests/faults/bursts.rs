@@ -23,7 +23,6 @@ const BROKEN: std::ops::Range<usize> = 80..90;
 /// Something between program and server that speaks HTTP without TLS and refuses some requests.
 struct Refusing {
     port: u16,
-    seen: Arc<AtomicUsize>,
     refused: [Arc<AtomicUsize>; 2],
 }
 
@@ -34,7 +33,7 @@ impl Refusing {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (count, refusals) = (seen.clone(), refused.clone());
+        let refusals = refused.clone();
         // It ends with the process.
         std::thread::spawn(move || {
             in_runtime(async move {
@@ -42,15 +41,15 @@ impl Refusing {
                 let listener = TcpListener::from_std(listener).unwrap();
                 loop {
                     let (stream, _) = listener.accept().await.unwrap();
-                    let (client, count, refusals) = (client.clone(), count.clone(), refusals.clone());
+                    let (client, seen, refusals) = (client.clone(), seen.clone(), refusals.clone());
                     let service = service_fn(move |request| {
-                        answer(client.clone(), request, count.fetch_add(1, Ordering::Relaxed), refusals.clone())
+                        answer(client.clone(), request, seen.fetch_add(1, Ordering::Relaxed), refusals.clone())
                     });
                     tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
                 }
             });
         });
-        Self { port, seen, refused }
+        Self { port, refused }
     }
 }
 
@@ -129,9 +128,8 @@ fn requests_are_refused_in_bursts() {
     let mut command = world.program(&["apply", "--yes"]);
     let first = ran(command.env("KUBECONFIG", file));
     let refused = between.refused.each_ref().map(|count| count.load(Ordering::Relaxed));
-    println!("of {} requests refused: {refused:?}\n{first:?}", between.seen.load(Ordering::Relaxed));
     assert!(refused.iter().all(|&count| count >= 10), "{refused:?}");
     let direct = || -> Command { world.on_plane(&["resume", "--yes"]) };
-    finish(first, direct);
+    finish(&first, direct);
     assert_all_done(&world, plane().client_config(), "bursts");
 }

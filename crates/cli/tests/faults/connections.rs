@@ -95,11 +95,10 @@ fn every_second_connection_is_reset() {
         command
     };
     let first = ran(&mut program(&["apply", "--yes"]));
-    println!("{} resets\n{first:?}", between.resets.load(Ordering::Relaxed));
     assert!(between.resets.load(Ordering::Relaxed) > 5);
     between.on.store(false, Ordering::Relaxed);
     // Those that are to be reset still are.
     std::thread::sleep(Duration::from_millis(100));
-    finish(first, || program(&["resume", "--yes"]));
+    finish(&first, || program(&["resume", "--yes"]));
     assert_all_done(&world, plane().client_config(), "resets");
 }

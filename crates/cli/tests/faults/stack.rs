@@ -54,23 +54,26 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
-pub(crate) fn ran(command: &mut Command) -> Ran {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+impl From<Output> for Ran {
+    fn from(Output { status, stdout, stderr }: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+    }
 }
 
-/// Continues until everything is done, if it is not: at most twice, since nothing is in the way any more.
-pub(crate) fn finish(mut last: Ran, mut again: impl FnMut() -> Command) {
-    for _ in 0..2 {
-        match last.code {
-            Some(0) => return,
-            // Whatever has failed says so.
-            Some(1) => last = ran(&mut again()),
-            _ => break,
-        }
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    command.output().unwrap().into()
+}
+
+/// Continues, if not everything is done, and only once: nothing is in the way any more. What stopped early has said why.
+pub(crate) fn finish(first: &Ran, mut again: impl FnMut() -> Command) {
+    if first.code == Some(0) {
+        return;
     }
-    assert_eq!(last.code, Some(0), "{}\n{}", last.stdout, last.stderr);
+    let says_why = |line: &str| line.contains(" failed in ") || line.starts_with("stopped: ");
+    assert_eq!((first.code, first.stdout.lines().any(says_why)), (Some(1), true), "{first:?}");
+    let last = ran(&mut again());
+    assert_eq!(last.code, Some(0), "{}{}\nafter\n{}{}", last.stdout, last.stderr, first.stdout, first.stderr);
 }
 
 /// Every release is deployed and none is pending; every step that must not be repeated was done exactly once.

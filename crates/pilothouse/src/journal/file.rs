@@ -147,6 +147,13 @@ impl JournalFile {
         Ok(())
     }
 
+    /// Takes the journal of a run away that has not begun after all.
+    pub(crate) fn discard(self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!(%error, "the journal of a run that has not begun stays");
+        }
+    }
+
     /// Where it is.
     #[cfg(test)]
     pub(crate) fn path(&self) -> &Path {

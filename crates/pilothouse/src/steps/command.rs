@@ -14,7 +14,7 @@ use std::time::Duration;
 const OUTPUT_LINES: usize = 20;
 
 /// Writes: whatever the program does; repeatable only when the user says so. The program and all it started are stopped
-/// at the deadline, when the run is cancelled, and when this process dies.
+/// at the deadline, when the run is told to terminate, and when this process dies.
 pub(super) struct Command(pub(super) CommandStep);
 
 #[async_trait]
