@@ -126,14 +126,19 @@ async fn run_step(
     let begun = std::time::Instant::now();
     let before = payload.clone();
     let result = step.run(ctx, payload).await;
-    ctx.emitter().emit(EventKind::StepFinished {
+    // A step that was told to end while it worked may have done its work or not: that it ended says nothing.
+    let known = repeatable || !result.as_ref().is_err_and(PhaseError::is_interrupted);
+    let finished = EventKind::StepFinished {
         release,
         phase,
         index,
         error: result.as_ref().err().map(|error| ctx.redactor().redact(&error.chain().join(": "))),
         output: continuing::output(phase, &before, payload, ctx.redactor()),
         elapsed_ms: millis(begun.elapsed()),
-    });
+    };
+    if known {
+        ctx.emitter().emit(finished);
+    }
     result.map_err(|source| match source {
         // That is the run's end, not the step's.
         PhaseError::Stopped(reason) => PhaseError::Stopped(reason),

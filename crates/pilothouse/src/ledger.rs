@@ -30,6 +30,13 @@ pub struct StepAnswer {
     pub done: bool,
 }
 
+impl StepAnswer {
+    /// Whether both are about the same step.
+    pub fn is_about(&self, other: &Self) -> bool {
+        (self.phase, self.index) == (other.phase, other.index)
+    }
+}
+
 /// What becomes of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StepVerdict {

@@ -34,7 +34,21 @@ impl Run<'_> {
         let mut answers = Vec::new();
         for (texts, done) in [(&self.flags.step_done, true), (&self.flags.step_again, false)] {
             for text in texts {
-                answers.push(answer(text, done)?);
+                let answer = answer(text, done)?;
+                let release = self.charts.iter().find(|chart| chart.chart_info().key() == answer.release);
+                let step = release.and_then(|chart| chart.steps(answer.step.phase).get(answer.step.index).cloned());
+                if step.is_none() {
+                    return Err(CommandError::input(format!(
+                        "there is no step `{text}` among the releases of this run"
+                    )));
+                }
+                if answers
+                    .iter()
+                    .any(|known: &Answer| known.release == answer.release && known.step.is_about(&answer.step))
+                {
+                    return Err(CommandError::input(format!("step `{text}` is answered twice")));
+                }
+                answers.push(answer);
             }
         }
         Ok(answers)

@@ -93,6 +93,10 @@ fn stopped(outcome: &RunOutcome, afterwards: Afterwards) -> Vec<String> {
     };
     lines.extend(go_on.map(|go_on| match reason {
         StopReason::User => format!("  {go_on}"),
+        // A failed run is continued only when that is asked for.
+        StopReason::FailFast { .. } if afterwards == Afterwards::Resume => {
+            "  when that is mended, `pilothouse resume` continues".to_owned()
+        }
         StopReason::FailFast { .. } => format!("  when that is mended, {go_on}"),
         StopReason::LockLost { .. } => format!("  when no other run is at work, {go_on}"),
         StopReason::JournalFailed { .. } => format!("  when it can be written, {go_on}"),
