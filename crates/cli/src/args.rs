@@ -217,7 +217,7 @@ pub(crate) struct Resume {
 #[derive(Debug, Args, Default)]
 #[command(next_help_heading = "How the run goes")]
 pub(crate) struct RunFlags {
-    /// How many releases are worked on at once [default: twice the cores, between 4 and 16]
+    /// How many releases are worked on at once [default: four times the cores, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) concurrency: Option<u16>,
     /// Begin nothing new after the first release that does not end well [default: as the file says]

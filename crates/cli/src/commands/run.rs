@@ -79,10 +79,10 @@ impl Run<'_> {
     }
 }
 
-/// Twice as many releases as there are cores, since most of the time of a release is waiting; but never few, and not so
-/// many that helm's memory matters.
+/// Four times as many releases as there are cores: a release also waits, for its objects and its journal, and helm for the
+/// API server. With fewer the cores are not always busy; with more nothing is won, and helm's memory would matter.
 fn default_concurrency() -> usize {
-    std::thread::available_parallelism().map_or(4, |cores| (2 * cores.get()).clamp(4, 16))
+    std::thread::available_parallelism().map_or(4, |cores| (4 * cores.get()).clamp(4, 16))
 }
 
 /// Reads `namespace/name:phase:number`, as findings name a step.
