@@ -299,6 +299,8 @@ async fn values_are_in_private_files_and_nowhere_else() {
     });
     env.sort();
     insta::assert_snapshot!(env.join("\n"), @r#"
+    GOGC=400
+    GOMEMLIMIT=512MiB
     HELM_CACHE_HOME=RUN/cache
     HELM_CONFIG_HOME=RUN/config
     HELM_DATA_HOME=RUN/data
