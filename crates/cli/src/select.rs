@@ -14,18 +14,24 @@ pub(crate) fn select(stack: &mut Stack, args: &args::Select) -> Result<(), Comma
     let chosen = selection(args)
         .and_then(|selection| selection.apply(&graph, &infos))
         .map_err(|error| explained(&error, &infos))?;
-    if chosen.iter().all(|chosen| *chosen) {
-        return Ok(());
+    keep(stack, &graph, &chosen);
+    Ok(())
+}
+
+/// Leaves only some of the releases in the stack; what they need of others counts as met. `kept` has one entry per
+/// release of the stack, whose graph this is.
+pub(crate) fn keep(stack: &mut Stack, graph: &ReleaseGraph, kept: &[bool]) {
+    if kept.iter().all(|kept| *kept) {
+        return;
     }
-    let left = graph.subset(&chosen);
-    let mut chosen = chosen.into_iter();
-    stack.releases.retain(|_| chosen.next().unwrap_or(false));
+    let left = graph.subset(kept);
+    let mut kept = kept.iter();
+    stack.releases.retain(|_| kept.next().is_some_and(|kept| *kept));
     for (node, release) in stack.releases.iter_mut().enumerate() {
         let needs = left.needs(node).iter();
         release.info.needs =
             needs.map(|need| Need { release: left.key(need.on).to_string(), until: need.until }).collect();
     }
-    Ok(())
 }
 
 /// The graph of a stack's releases.

@@ -9,8 +9,8 @@ use crate::report::Afterwards;
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
-use pilothouse::{DeclaredChart, HelmChart, Resume};
-use pilothouse_core::{RunKind, Stack};
+use pilothouse::Resume;
+use pilothouse_core::RunKind;
 
 /// Carries every release of the stack through its lifecycle.
 pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stages) -> Result<Exit, CommandError> {
@@ -21,7 +21,7 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
         release.info.dry_run |= args.dry_run;
     }
     let place = connect::users(settings, &args.on.connection).await?;
-    let charts = charts(&stack);
+    let charts = run::charts(&stack, RunKind::Apply);
     run::confirm(settings, args.yes || args.dry_run, &charts, &connect::named(&place), &stages.drain).await?;
     let session = connect::session(settings, place, &stack, stages).await?;
     let run = Run {
@@ -36,10 +36,4 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
     };
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())
-}
-
-/// The releases of a stack, as the file declares them.
-pub(crate) fn charts(stack: &Stack) -> Vec<Box<dyn HelmChart>> {
-    let declared = stack.releases.iter().cloned().map(DeclaredChart::new);
-    declared.map(|chart| Box::new(chart) as Box<dyn HelmChart>).collect()
 }

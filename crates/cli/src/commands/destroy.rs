@@ -9,7 +9,7 @@ use crate::report::Afterwards;
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
-use pilothouse::{DeclaredChart, HelmChart, Resume};
+use pilothouse::Resume;
 use pilothouse_core::RunKind;
 
 /// Destroys every release of the stack, each before those it needs.
@@ -18,9 +18,7 @@ pub(crate) async fn destroy(settings: &Settings, args: args::Destroy, stages: &S
     select::select(&mut stack, &args.on.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
     let place = connect::users(settings, &args.on.connection).await?;
-    let declared = stack.releases.iter().cloned().map(DeclaredChart::new);
-    let charts: Vec<Box<dyn HelmChart>> =
-        declared.map(|chart| Box::new(chart.destroyed()) as Box<dyn HelmChart>).collect();
+    let charts = run::charts(&stack, RunKind::Destroy);
     run::confirm(settings, args.yes, &charts, &connect::named(&place), &stages.drain).await?;
     let session = connect::session(settings, place, &stack, stages).await?;
     let run = Run {

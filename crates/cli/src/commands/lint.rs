@@ -1,7 +1,7 @@
 //! `pilothouse lint`
 
 use crate::args;
-use crate::commands::apply::charts;
+use crate::commands::run;
 use crate::connect;
 use crate::exit::{CommandError, Exit};
 use crate::hints::hint;
@@ -9,6 +9,7 @@ use crate::printer::{self, BAD, GOOD, paint};
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::Offline;
+use pilothouse_core::RunKind;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +23,7 @@ pub(crate) async fn lint(
     let offline =
         Offline { helm: connect::offline_helm(settings, &stack).await?, chart_cache: settings.cache.join("charts") };
     let mut wrong = Vec::new();
-    for chart in charts(&stack) {
+    for chart in run::charts(&stack, RunKind::Apply) {
         let findings = offline.lint(chart.as_ref(), cancel).await;
         if cancel.is_cancelled() {
             return Err(CommandError::new(Exit::Interrupted, "interrupted"));

@@ -1,7 +1,6 @@
 //! `pilothouse rehearse`
 
 use crate::args::{self, RunFlags};
-use crate::commands::apply::charts;
 use crate::commands::plane::{self, config};
 use crate::commands::run::{self, Run};
 use crate::connect::{self, Place};
@@ -74,7 +73,7 @@ async fn rehearsed(
         .map_err(|error| CommandError::new(Exit::Failed, format!("cannot make a temporary folder: {error}")))?;
     let run = Run {
         stack,
-        charts: charts(stack),
+        charts: run::charts(stack, RunKind::Apply),
         session: &session,
         kind: RunKind::Apply,
         flags,

@@ -1,7 +1,6 @@
 //! `pilothouse resume`
 
 use crate::args;
-use crate::commands::apply::charts;
 use crate::commands::history;
 use crate::commands::run::{self, Run};
 use crate::connect;
@@ -9,10 +8,11 @@ use crate::exit::{CommandError, Exit};
 use crate::interrupt::Stages;
 use crate::printer;
 use crate::report::Afterwards;
+use crate::select;
 use crate::settings::Settings;
 use crate::stack;
-use pilothouse::{DeclaredChart, HelmChart, Resume};
-use pilothouse_core::{ReleaseKey, RunKind, RunProgress, Stack};
+use pilothouse::Resume;
+use pilothouse_core::{ReleaseKey, RunProgress, Stack};
 
 /// Continues the last run of a stack: what it was for, with its releases.
 pub(crate) async fn resume(settings: &Settings, args: args::Resume, stages: &Stages) -> Result<Exit, CommandError> {
@@ -20,17 +20,11 @@ pub(crate) async fn resume(settings: &Settings, args: args::Resume, stages: &Sta
     stack::add_consent(&mut stack, &args.consent.consent)?;
     let place = connect::users(settings, &args.connection).await?;
     let last = history::last(settings, &args.connection, &stack, args.run.as_deref()).await?;
-    let missing = keep_only(&mut stack, &last);
+    let missing = keep_only(&mut stack, &last)?;
     for release in missing {
         printer::err(format!("warning: {release} was part of the run and is not in the stack file any more"));
     }
-    let charts: Vec<Box<dyn HelmChart>> = match last.kind {
-        RunKind::Apply | RunKind::Validate => charts(&stack),
-        RunKind::Destroy => {
-            let declared = stack.releases.iter().cloned().map(DeclaredChart::new);
-            declared.map(|chart| Box::new(chart.destroyed()) as Box<dyn HelmChart>).collect()
-        }
-    };
+    let charts = run::charts(&stack, last.kind);
     run::confirm(settings, args.yes, &charts, &connect::named(&place), &stages.drain).await?;
     let session = connect::session(settings, place, &stack, stages).await?;
     let run = Run {
@@ -49,16 +43,11 @@ pub(crate) async fn resume(settings: &Settings, args: args::Resume, stages: &Sta
 
 /// Leaves only the releases of the run in the stack; what they need of others counts as met. Gives those of the run that
 /// the stack does not have.
-fn keep_only(stack: &mut Stack, last: &RunProgress) -> Vec<ReleaseKey> {
-    let was_part = |key: &ReleaseKey| last.releases.iter().any(|release| release.release == *key);
-    stack.releases.retain(|release| was_part(&release.info.key()));
-    let left: Vec<ReleaseKey> = stack.releases.iter().map(|release| release.info.key()).collect();
-    for release in &mut stack.releases {
-        release
-            .info
-            .needs
-            .retain(|need| left.iter().any(|key| need.release == key.name || need.release == key.to_string()));
-    }
+fn keep_only(stack: &mut Stack, last: &RunProgress) -> Result<Vec<ReleaseKey>, CommandError> {
+    let graph = select::graph(stack)?;
+    let known: Vec<ReleaseKey> = stack.releases.iter().map(|release| release.info.key()).collect();
+    let was_part: Vec<bool> = known.iter().map(|key| last.release(key).is_some()).collect();
+    select::keep(stack, &graph, &was_part);
     let keys = last.releases.iter().map(|release| &release.release);
-    keys.filter(|key| !left.contains(key)).cloned().collect()
+    Ok(keys.filter(|key| !known.contains(key)).cloned().collect())
 }

@@ -7,7 +7,7 @@ use crate::holder::holder;
 use crate::printer;
 use crate::report::{Afterwards, RunReport};
 use crate::settings::Settings;
-use pilothouse::{Answer, HelmChart, Resume, RunConfig, RunError, Session, StateConfig, StepAnswer};
+use pilothouse::{Answer, DeclaredChart, HelmChart, Resume, RunConfig, RunError, Session, StateConfig, StepAnswer};
 use pilothouse_core::{HelmAction, Phase, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -121,6 +121,16 @@ pub(crate) async fn run(settings: &Settings, mut run: Run<'_>) -> Result<RunOutc
         // What was refused is the last run now.
         run.resume = Resume::Last;
     }
+}
+
+/// The releases of a stack, for a run of this kind.
+pub(crate) fn charts(stack: &Stack, kind: RunKind) -> Vec<Box<dyn HelmChart>> {
+    let declared = stack.releases.iter().cloned().map(DeclaredChart::new);
+    let charts = declared.map(|chart| match kind {
+        RunKind::Apply | RunKind::Validate => chart,
+        RunKind::Destroy => chart.destroyed(),
+    });
+    charts.map(|chart| Box::new(chart) as Box<dyn HelmChart>).collect()
 }
 
 /// Why a run could not begin, with what to do about it.

@@ -1,7 +1,6 @@
 //! `pilothouse validate`
 
 use crate::args;
-use crate::commands::apply::charts;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
@@ -25,7 +24,7 @@ pub(crate) async fn validate(
     let session = connect::session(settings, place, &stack, stages).await?;
     let run = Run {
         stack: &stack,
-        charts: charts(&stack),
+        charts: run::charts(&stack, RunKind::Validate),
         session: &session,
         kind: RunKind::Validate,
         flags: &args::RunFlags::default(),
