@@ -2,6 +2,7 @@
 
 use crate::archive;
 use crate::contents::{Contents, Described, MAX_CHART, MAX_FILE};
+use pilothouse_core::hex;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
@@ -75,12 +76,4 @@ fn walk(root: &Path, inner: &str, depth: usize, files: &mut Vec<String>) -> Resu
         }
     }
     Ok(())
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

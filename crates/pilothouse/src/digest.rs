@@ -2,15 +2,14 @@
 
 use crate::context::Context;
 use crate::prepare;
-use pilothouse_core::{ChartInfo, Payload, ValueSource};
+use pilothouse_core::{ChartInfo, Payload, ValueSource, hex};
 use pilothouse_helm::ResolvedChart;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// The digest of a text.
 pub(crate) fn of(text: &str) -> String {
-    hex(Sha256::digest(text))
+    hex(&Sha256::digest(text))
 }
 
 /// The digest of a text and of what files hold. A file that cannot be read counts as such: whoever uses it says so.
@@ -23,7 +22,7 @@ pub(crate) async fn with_files(text: &str, files: &[PathBuf]) -> String {
             Err(error) => part(&mut hash, error.kind().to_string().as_bytes()),
         }
     }
-    hex(hash.finalize())
+    hex(&hash.finalize())
 }
 
 /// The digest of all that decides what helm deploys: the chart's content, every value, the options that change what is
@@ -43,7 +42,7 @@ pub(crate) async fn of_deploy(ctx: &Context, chart: &ResolvedChart, payload: &Pa
     for value in prepare::payload_values(info, payload) {
         part(&mut hash, value.to_string().as_bytes());
     }
-    hex(hash.finalize())
+    hex(&hash.finalize())
 }
 
 fn values(hash: &mut Sha256, info: &ChartInfo) {
@@ -63,12 +62,4 @@ fn values(hash: &mut Sha256, info: &ChartInfo) {
 fn part(hash: &mut Sha256, bytes: &[u8]) {
     hash.update((bytes.len() as u64).to_be_bytes());
     hash.update(bytes);
-}
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -1,7 +1,7 @@
 //! Writes a run down: on disk at once, in the cluster by a task of its own that always takes the newest state.
 
-use crate::journal::{ClusterJournal, JournalError, JournalFile};
-use pilothouse_core::{Event, EventKind, RunProgress, StopReason};
+use crate::journal::{ClusterJournal, JournalError, JournalFile, Side, side};
+use pilothouse_core::{Event, RunProgress, StopReason};
 use pilothouse_kube::LeaseLock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,9 @@ impl Recorder {
         if self.gap {
             return Err("an earlier event could not be written".to_owned());
         }
-        let written = self.file.append(event, is_intent(&event.kind));
+        // An intent must survive whatever happens then.
+        let durable = side(&event.kind) == Some(Side::Intent);
+        let written = self.file.append(event, durable);
         self.gap = written.is_err();
         written.map_err(|error| pilothouse_core::error_chain(&error).join(": "))
     }
@@ -135,9 +137,4 @@ async fn keep_writing(
             break;
         }
     }
-}
-
-/// Whether an event says that something is about to be done: it must survive whatever happens then.
-fn is_intent(kind: &EventKind) -> bool {
-    matches!(kind, EventKind::StepStarted { .. } | EventKind::HelmStarted { .. } | EventKind::HealStarted { .. })
 }

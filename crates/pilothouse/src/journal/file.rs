@@ -1,6 +1,6 @@
 //! The journal on disk: one file per run, one line per event.
 
-use super::kept::{is_boundary, is_kept};
+use super::kept::{is_kept, side};
 use super::{FORMAT, JournalError, KillPoint, PROGRAM};
 use pilothouse_core::{Event, RunId, RunProgress};
 use serde::{Deserialize, Serialize};
@@ -99,7 +99,7 @@ impl JournalFile {
         if !is_kept(&event.kind) {
             return Ok(());
         }
-        let boundary = is_boundary(&event.kind);
+        let boundary = side(&event.kind).is_some();
         if boundary {
             self.kill_point.pass();
         }

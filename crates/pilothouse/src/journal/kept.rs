@@ -26,15 +26,24 @@ pub(crate) fn is_kept(kind: &EventKind) -> bool {
     }
 }
 
+/// On which side of an effect an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// It is about to be done.
+    Intent,
+    /// It has ended.
+    Outcome,
+}
+
 /// Whether an event is the intent or the outcome of an effect.
-pub(crate) fn is_boundary(kind: &EventKind) -> bool {
+pub(crate) fn side(kind: &EventKind) -> Option<Side> {
     match kind {
-        EventKind::StepStarted { .. }
-        | EventKind::StepFinished { .. }
-        | EventKind::HelmStarted { .. }
-        | EventKind::HelmFinished { .. }
-        | EventKind::HealStarted { .. }
-        | EventKind::HealFinished { .. } => true,
+        EventKind::StepStarted { .. } | EventKind::HelmStarted { .. } | EventKind::HealStarted { .. } => {
+            Some(Side::Intent)
+        }
+        EventKind::StepFinished { .. } | EventKind::HelmFinished { .. } | EventKind::HealFinished { .. } => {
+            Some(Side::Outcome)
+        }
         EventKind::RunStarted { .. }
         | EventKind::LockWaiting { .. }
         | EventKind::LockTaken { .. }
@@ -46,6 +55,6 @@ pub(crate) fn is_boundary(kind: &EventKind) -> bool {
         | EventKind::Said { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
-        | EventKind::RunFinished { .. } => false,
+        | EventKind::RunFinished { .. } => None,
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod samples;
 pub(crate) use cluster::{ClusterJournal, cluster_id};
 pub use error::JournalError;
 pub(crate) use file::{Journal, JournalFile, JournalHeader, journals, prune, read};
+pub(crate) use kept::{Side, side};
 pub(crate) use kill_point::KillPoint;
 pub(crate) use record::StackRecord;
 pub use summary::RunSummary;
