@@ -8,6 +8,9 @@
     reason = "a bench is a program that may end at the first surprise"
 )]
 
+mod common;
+
+use common::chart;
 use pilothouse_plane::provision::{Provisioner, Tool};
 use pilothouse_plane::{AuditLog, Node, Plane, PlaneConfig, SimulatedNode, for_current_user};
 use std::fmt::Write as _;
@@ -198,15 +201,4 @@ fn figures(mut ratios: Vec<f64>) -> String {
     ratios.sort_by(f64::total_cmp);
     let last = ratios.len() - 1;
     format!("{:.3}/{:.3}/{:.3} (min/median/max of {})", ratios[0], ratios[last / 2], ratios[last], ratios.len())
-}
-
-/// podinfo where it is at hand, else the web chart of the quickstart.
-fn chart() -> (PathBuf, &'static str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let podinfo = root.join("../shared/charts/podinfo-6.14.1.tgz");
-    if podinfo.is_file() {
-        return (podinfo.canonicalize().unwrap(), "podinfo 6.14.1");
-    }
-    println!("not run with podinfo: its package is not at hand");
-    (root.join("examples/quickstart/charts/web").canonicalize().unwrap(), "web of the quickstart")
 }

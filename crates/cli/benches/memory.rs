@@ -8,11 +8,14 @@
     reason = "a bench is a program that may end at the first surprise"
 )]
 
+mod common;
+
+use common::chart;
 use pilothouse_plane::provision::{Provisioner, Tool};
 use pilothouse_plane::{Node, Plane, PlaneConfig, SimulatedNode, for_current_user};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -95,15 +98,4 @@ fn peak_of(pid: u32) -> Option<u32> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u32 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kibibytes * 128 / 125)
-}
-
-/// podinfo where it is at hand, else the web chart of the quickstart.
-fn chart() -> (PathBuf, &'static str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let podinfo = root.join("../shared/charts/podinfo-6.14.1.tgz");
-    if podinfo.is_file() {
-        return (podinfo.canonicalize().unwrap(), "podinfo 6.14.1");
-    }
-    println!("not run with podinfo: its package is not at hand");
-    (root.join("examples/quickstart/charts/web").canonicalize().unwrap(), "web of the quickstart")
 }

@@ -8,6 +8,9 @@
     reason = "a bench is a program that may end at the first surprise"
 )]
 
+mod common;
+
+use common::chart;
 use pilothouse_plane::provision::{Provisioner, Tool};
 use pilothouse_plane::{AuditLog, Plane, PlaneConfig, for_current_user};
 use std::path::{Path, PathBuf};
@@ -126,17 +129,6 @@ async fn plane_starts() -> Vec<Duration> {
         plane.stop().await;
     }
     starts
-}
-
-/// podinfo where it is at hand, else the web chart of the quickstart.
-fn chart() -> (PathBuf, &'static str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let podinfo = root.join("../shared/charts/podinfo-6.14.1.tgz");
-    if podinfo.is_file() {
-        return (podinfo.canonicalize().unwrap(), "podinfo 6.14.1");
-    }
-    println!("not run with podinfo: its package is not at hand");
-    (root.join("examples/quickstart/charts/web").canonicalize().unwrap(), "web of the quickstart")
 }
 
 /// Minimum, median and maximum in seconds.

@@ -4,6 +4,7 @@ use crate::chart::HelmChart;
 use crate::checks;
 use crate::context::Context;
 use crate::dispatch::{self, Dispatch, not_started};
+use crate::emitter::Message;
 use crate::ledger::{Ledger, StepAnswer};
 use crate::lifecycle::{self, millis};
 use crate::listening::listening;
@@ -17,7 +18,7 @@ use pilothouse_core::{
 };
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// How a run is to go.
 #[derive(Debug, Clone)]
@@ -73,8 +74,7 @@ pub async fn validate(
     let (to, mut messages) = unbounded_channel();
     let mut owner = Owner::new(on_event);
     owner.happened(started(config, RunKind::Validate, charts, &vec![Vec::new(); charts.len()]));
-    let contexts: Vec<Context> =
-        charts.iter().map(|chart| Context::new(session.clone(), chart.chart_info(), to.clone())).collect();
+    let contexts = contexts(charts, session, &to);
     let work = charts
         .iter()
         .zip(&contexts)
@@ -82,7 +82,7 @@ pub async fn validate(
     let work = futures::stream::iter(work).buffered(config.concurrency.max(1)).collect();
     let releases = listening(work, &mut owner, &mut messages).await;
     let outcome = RunOutcome { releases, stopped: None };
-    owner.happened(EventKind::RunFinished { verdict: outcome.verdict(), elapsed_ms: millis(begun.elapsed()) });
+    owner.happened(finished(&outcome, begun));
     outcome
 }
 
@@ -114,13 +114,12 @@ pub async fn run(
     };
     let waits = graph.waits();
     owner.happened(started(config, config.kind, charts, &waits));
-    let mut contexts: Vec<Context> =
-        charts.iter().map(|chart| Context::new(session.clone(), chart.chart_info(), to.clone())).collect();
+    let mut contexts = contexts(charts, session, &to);
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| stands_on(&graph, node)).collect();
     let checks = checks::wrong_input(charts, &contexts, &stands_on, config.concurrency);
     let findings = listening(checks, &mut owner, &mut messages).await;
     if let Some(outcome) = not_begun(&contexts, findings, &mut owner) {
-        owner.happened(EventKind::RunFinished { verdict: outcome.verdict(), elapsed_ms: millis(begun.elapsed()) });
+        owner.happened(finished(&outcome, begun));
         return Ok(outcome);
     }
     let dry = charts.iter().all(|chart| chart.chart_info().dry_run);
@@ -146,10 +145,19 @@ pub async fn run(
         lock: opened.as_ref().map(Opened::lock),
     };
     let outcome = dispatch::dispatch(work, &mut owner, &mut messages).await;
-    owner.happened(EventKind::RunFinished { verdict: outcome.verdict(), elapsed_ms: millis(begun.elapsed()) });
+    owner.happened(finished(&outcome, begun));
     drop(contexts);
     state::close(opened, owner).await;
     Ok(outcome)
+}
+
+/// A context for each release, which says what it has to say to the owner of the run.
+fn contexts(charts: &[Box<dyn HelmChart>], session: &Arc<Session>, to: &UnboundedSender<Message>) -> Vec<Context> {
+    charts.iter().map(|chart| Context::new(session.clone(), chart.chart_info(), to.clone())).collect()
+}
+
+fn finished(outcome: &RunOutcome, begun: Instant) -> EventKind {
+    EventKind::RunFinished { verdict: outcome.verdict(), elapsed_ms: millis(begun.elapsed()) }
 }
 
 /// The releases that one needs, directly or through others.
