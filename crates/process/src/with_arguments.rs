@@ -27,12 +27,14 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
     use super::*;
-    use std::process::Command;
+    use std::process::{Command, Stdio};
 
     #[test]
     fn a_process_is_found_until_it_has_ended() {
         let mark = format!("a mark of {}", std::process::id());
-        let mut child = Command::new("/bin/sh").args(["-c", "sleep 60; :", "name", &mark]).spawn().unwrap();
+        // `read` is the shell's own: a program it started would have these arguments too until it is executed.
+        let mut child =
+            Command::new("/bin/sh").args(["-c", "read line", "name", &mark]).stdin(Stdio::piped()).spawn().unwrap();
         assert_eq!(with_arguments(&[&mark]).unwrap(), [child.id()]);
         assert_eq!(with_arguments(&["name", &mark, "-c"]).unwrap(), [child.id()]);
         assert_eq!(with_arguments(&[&mark, "another"]).unwrap(), Vec::<u32>::new());
