@@ -72,6 +72,7 @@ pub mod code {
         RELEASE_LOCKED: "Helm's newest record is `pending-*`: another operation is in progress, or was killed.",
         RELEASE_NAME_INVALID: "Helm or Kubernetes would refuse the name of the release or of its namespace.",
         STEP_UNCERTAIN: "An earlier run has begun a step that must not be repeated, and nobody knows how it ended.",
+        UNKNOWN: "What was seen is not understood; all of it is shown.",
         UNREADABLE: "Something that has to be known cannot be read, so nothing is decided.",
         VALUES_INVALID: "The values do not fit the chart's schema, or cannot be put together.",
         VERSION_INVALID: "The wanted version is not a version constraint.",

@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a clock, a file, the environment or the network; everything can be tested as a table.
 
+mod cause;
 mod chain;
 mod chart_info;
 mod cluster_object;
@@ -28,6 +29,7 @@ mod state;
 mod step;
 mod version_text;
 
+pub use cause::{Cause, CauseClass, Certainty};
 pub use chain::error_chain;
 pub use chart_info::{
     ChartInfo, ChartRef, ChartSource, CrdPolicy, FailurePolicy, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
@@ -46,7 +48,7 @@ pub use holder::Holder;
 pub use ids::{InvalidName, ObjectRef, Phase, ReleaseKey, RunId, check_namespace, check_release_name};
 pub use nearest::nearest;
 pub use need::{Need, Until};
-pub use outcome::{Cause, Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
+pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
 pub use payload::{Payload, PayloadError, PayloadKey};
 pub use progress::{
     Ended, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunProgress, StepProgress,

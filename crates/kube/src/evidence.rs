@@ -6,11 +6,11 @@
 use crate::client::{ClusterClient, LogQuery};
 use crate::error::ClusterError;
 use crate::read::in_one_line;
-use crate::readiness::{ContainerTrouble, container_troubles};
 use crate::workload::{event_time, uid};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use pilothouse_core::{Cause, ObjectRef, ObjectStatus};
+use pilothouse_health::{ContainerTrouble, container_troubles};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -75,7 +75,7 @@ async fn cause(client: &dyn ClusterClient, object: &ObjectRef, status: &ObjectSt
     if let Some(log) = pods.iter().find_map(log_worth_reading) {
         evidence.extend(log_lines(client, log).await);
     }
-    Cause { object: object.clone(), status: status.clone(), evidence }
+    Cause { evidence, ..Cause::unknown(object.clone(), status.clone()) }
 }
 
 async fn log_lines(client: &dyn ClusterClient, log: LogQuery) -> Vec<String> {

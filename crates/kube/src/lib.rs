@@ -2,8 +2,8 @@
 //!
 //! [`ClusterClient`] is the port through which everything else sees a cluster; [`Cluster`] is the real one. What is
 //! built on it takes `&dyn ClusterClient` and works on any: waiting ([`wait_ready`]), evidence ([`causes`]), ownership
-//! ([`adopt`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions in use ([`live_custom_resources`]), the lock of a stack ([`LeaseLock`]). Whether an object is ready is told by a pure
-//! function, [`status`].
+//! ([`adopt`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions in use ([`live_custom_resources`]), the lock of a stack ([`LeaseLock`]). Whether an object is ready is told by the
+//! pure functions of `pilothouse-health`.
 //!
 //! ```no_run
 //! use pilothouse_core::ObjectRef;
@@ -18,7 +18,7 @@
 //! let deadline = Instant::now() + Duration::from_secs(60);
 //! if let Err(ended) = wait_ready(&cluster, &[web], deadline, &CancellationToken::new(), |_| {}).await {
 //!     for cause in causes(&cluster, &ended.objects).await {
-//!         println!("{}: {}\n{}", cause.object, cause.status.message, cause.evidence.join("\n"));
+//!         println!("{}\n{}", cause.why, cause.evidence.join("\n"));
 //!     }
 //! }
 //! # Ok(())
@@ -37,7 +37,6 @@ mod evidence;
 mod lease;
 mod ownership;
 mod read;
-mod readiness;
 mod records;
 mod restart;
 mod transport;
@@ -57,7 +56,6 @@ pub use lease::{LeaseConfig, LeaseLock, LockError};
 pub use ownership::{
     AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, adoption_conflicts, ownership_conflicts,
 };
-pub use readiness::status;
 pub use records::{record_patch, record_payload, record_ref};
 pub use restart::restart;
 pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists, wait_ready};

@@ -3,8 +3,10 @@
 use crate::client::ClusterClient;
 use crate::error::ClusterError;
 use crate::read::{Seen, Want, in_one_line, read_all};
-use crate::readiness::{is_certain, status};
+use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
+use pilothouse_health::{Rules, is_certain};
+use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -189,6 +191,10 @@ async fn wait(
 pub async fn statuses(client: &dyn ClusterClient, objects: &[ObjectRef]) -> Vec<(ObjectRef, ObjectStatus)> {
     let seen = read_all(client, objects, Want::Whole).await;
     objects.iter().cloned().zip(seen.iter().map(|seen| look_for_ready(seen).status)).collect()
+}
+
+fn status(object: &Value) -> ObjectStatus {
+    Rules::default().judge(object, Timestamp::now()).status
 }
 
 fn look_for_ready(seen: &Seen) -> Look {

@@ -1,7 +1,9 @@
 //! Where a release's events go.
 
 use crate::error::PhaseError;
-use pilothouse_core::{EventKind, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome, StopReason};
+use pilothouse_core::{
+    Cause, EventKind, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome, StopReason,
+};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
@@ -102,13 +104,18 @@ impl Emitter {
         let Failure { phase: _, step, error, causes, on_deploy_failure_error, next } = failure;
         step.iter_mut().chain(error).chain(on_deploy_failure_error).for_each(|text| self.redact(text));
         for cause in causes {
-            self.redact(&mut cause.status.message);
-            cause.evidence.iter_mut().for_each(|text| self.redact(text));
+            self.redact_cause(cause);
         }
         match next {
             NextStep::Left { why: text } | NextStep::RemediationFailed { error: text, .. } => self.redact(text),
             NextStep::RolledBack { .. } | NextStep::Uninstalled => {}
         }
+    }
+
+    fn redact_cause(&self, cause: &mut Cause) {
+        let Cause { code: _, class: _, certainty: _, object: _, status, why, root, evidence, next } = cause;
+        let message = status.as_mut().map(|status| &mut status.message);
+        message.into_iter().chain([why, root]).chain(evidence).chain(next).for_each(|text| self.redact(text));
     }
 
     fn redact(&self, text: &mut String) {

@@ -4,7 +4,8 @@ use crate::context::Context;
 use crate::error::PhaseError;
 use crate::stored;
 use pilothouse_core::{Cause, ObjectRef, ObjectStatus, Phase};
-use pilothouse_kube::{causes, status};
+use pilothouse_health::Rules;
+use pilothouse_kube::causes;
 use std::time::Duration;
 
 /// How long gathering may take: it must never be what a run hangs on.
@@ -23,7 +24,10 @@ pub(crate) async fn collect(ctx: &Context, error: &PhaseError) -> Vec<Cause> {
             for line in &mut cause.evidence {
                 *line = ctx.redactor().redact(line);
             }
-            cause.status.message = ctx.redactor().redact(&cause.status.message);
+            cause.why = ctx.redactor().redact(&cause.why);
+            if let Some(status) = &mut cause.status {
+                status.message = ctx.redactor().redact(&status.message);
+            }
         }
         found
     };
@@ -47,7 +51,7 @@ async fn unready(ctx: &Context) -> Vec<(ObjectRef, ObjectStatus)> {
     for object in objects {
         // What is not there tells nothing: helm may not have come that far.
         if let Ok(Some(live)) = ctx.cluster().get(&object).await {
-            let status = status(&live);
+            let status = Rules::default().judge(&live, jiff::Timestamp::now()).status;
             if !status.is_ready() {
                 unready.push((object, status));
             }

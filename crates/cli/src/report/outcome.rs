@@ -183,8 +183,10 @@ fn failed(release: &ReleaseKey, failure: &Failure) -> Vec<String> {
         lines.extend(indented(first, line, "      "));
     }
     for cause in &failure.causes {
-        let reason = cause.status.reason.as_ref().map(|reason| format!(" {reason}:")).unwrap_or_default();
-        let text = format!("{}:{reason} {}", cause.object, cause.status.message);
+        let reason = cause.status.as_ref().and_then(|status| status.reason.as_ref());
+        let reason = reason.map(|reason| format!("{reason}: ")).unwrap_or_default();
+        let object = cause.object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
+        let text = format!("{object}{reason}{}", cause.why);
         lines.extend(indented(&format!("  {} ", paint(BAD, "-")), &text, "      "));
         lines.extend(cause.evidence.iter().flat_map(|line| indented("      ", line, "      ")));
     }
@@ -232,9 +234,11 @@ mod tests {
             step: None,
             error: vec!["1 of 3 objects is not ready after 20 s".to_owned(), "first line\nsecond line".to_owned()],
             causes: vec![Cause {
-                object,
-                status: ObjectStatus::new(Readiness::InProgress, "0 of 1 available").because("ImagePullBackOff"),
                 evidence: vec!["Pod web/podinfo-1: container podinfo waits: ImagePullBackOff".to_owned()],
+                ..Cause::unknown(
+                    object,
+                    ObjectStatus::new(Readiness::InProgress, "0 of 1 available").because("ImagePullBackOff"),
+                )
             }],
             on_deploy_failure_error: Some("step failed: notify: exit code 1".to_owned()),
             next: NextStep::RolledBack { to_revision: 3 },

@@ -109,9 +109,11 @@ pub(crate) fn failed(phase: Phase, error: &str) -> ReleaseOutcome {
         step: Some("a step".to_owned()),
         error: vec![error.to_owned(), "its cause".to_owned()],
         causes: vec![Cause {
-            object: ObjectRef::parse("Deployment/web/podinfo").unwrap(),
-            status: ObjectStatus::new(Readiness::InProgress, "0 of 1 available").because("ImagePullBackOff"),
             evidence: vec!["Pod web/podinfo-1 waits".to_owned()],
+            ..Cause::unknown(
+                ObjectRef::parse("Deployment/web/podinfo").unwrap(),
+                ObjectStatus::new(Readiness::InProgress, "0 of 1 available").because("ImagePullBackOff"),
+            )
         }],
         on_deploy_failure_error: None,
         next: NextStep::RolledBack { to_revision: 3 },

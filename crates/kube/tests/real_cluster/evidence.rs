@@ -53,7 +53,8 @@ fn stable(cause: &Cause) -> String {
         let end = lines.iter().rposition(|line| line.starts_with("event ")).unwrap_or(first);
         lines[first..=end].sort();
     }
-    format!("{} is {}: {}\n{}", cause.object, cause.status.readiness, cause.status.message, lines.join("\n"))
+    let (object, status) = (cause.object.as_ref().unwrap(), cause.status.as_ref().unwrap());
+    format!("{object} is {}: {}\n{}", status.readiness, status.message, lines.join("\n"))
 }
 
 pub(crate) async fn of_a_broken_deployment(cluster: &Cluster) {
@@ -112,5 +113,5 @@ pub(crate) async fn of_a_claim_and_an_unschedulable_pod(cluster: &Cluster) {
     )
     .await;
     let cause = evidence(cluster, pod, &["FailedScheduling"]).await;
-    assert_eq!(cause.status.reason.as_deref(), Some("Unschedulable"), "{cause:#?}");
+    assert_eq!(cause.status.as_ref().unwrap().reason.as_deref(), Some("Unschedulable"), "{cause:#?}");
 }

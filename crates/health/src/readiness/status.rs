@@ -6,7 +6,7 @@ use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 
 /// Tells how an object stands, from its JSON as the API gives it.
-pub fn status(object: &Value) -> ObjectStatus {
+pub(crate) fn status(object: &Value) -> ObjectStatus {
     if object.pointer("/metadata/deletionTimestamp").is_some_and(|at| !at.is_null()) {
         return terminating(object);
     }

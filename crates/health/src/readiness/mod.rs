@@ -12,11 +12,12 @@ mod generic;
 mod network;
 mod pod;
 mod policy;
+mod rules;
 mod status;
 mod storage;
 mod words;
 mod workload;
 
-pub(crate) use certain::is_certain;
-pub(crate) use pod::{ContainerTrouble, container_troubles};
-pub use status::status;
+pub use certain::is_certain;
+pub use pod::{ContainerTrouble, container_troubles};
+pub use rules::{Rules, Verdict};

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// A container that is not running as it should.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ContainerTrouble {
+pub struct ContainerTrouble {
     /// Its name.
     pub container: String,
     /// Whether it is an init container.
@@ -23,7 +23,7 @@ pub(crate) struct ContainerTrouble {
 
 impl ContainerTrouble {
     /// One line.
-    pub(crate) fn says(&self) -> String {
+    pub fn says(&self) -> String {
         let kind = if self.init { "init container" } else { "container" };
         let message = if self.message.is_empty() { String::new() } else { format!(": {}", self.message) };
         let last = match &self.last {
@@ -36,7 +36,7 @@ impl ContainerTrouble {
 }
 
 /// The containers of a pod that wait for something other than their turn, or ended badly; init containers first.
-pub(crate) fn container_troubles(pod: &Value) -> Vec<ContainerTrouble> {
+pub fn container_troubles(pod: &Value) -> Vec<ContainerTrouble> {
     let lists = [("/status/initContainerStatuses", true), ("/status/containerStatuses", false)];
     let statuses = lists.into_iter().flat_map(|(list, init)| array(pod, list).iter().map(move |one| (one, init)));
     statuses.filter_map(|(container, init)| container_trouble(container, init)).collect()

@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Whether a failed object will certainly not become ready by itself: a failed Job, a failed pod that nothing starts
 /// again, a Deployment past its progress deadline, a definition whose names are taken. A custom resource that says it
 /// failed may well be tried again by its controller.
-pub(crate) fn is_certain(object: &Value, status: &ObjectStatus) -> bool {
+pub fn is_certain(object: &Value, status: &ObjectStatus) -> bool {
     if status.readiness != Readiness::Failed {
         return false;
     }
@@ -25,7 +25,7 @@ pub(crate) fn is_certain(object: &Value, status: &ObjectStatus) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::readiness::status;
+    use crate::readiness::status::status;
     use rstest::rstest;
     use serde_json::json;
 

@@ -1,0 +1,116 @@
+//! What is gathered about one object that is not ready. Never the content of a Secret.
+
+use pilothouse_core::{ObjectRef, ObjectStatus};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Everything known about one object that is not ready.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// The object, complete: with its API version, and its namespace if it has one.
+    pub object: ObjectRef,
+    /// How it stands.
+    pub status: ObjectStatus,
+    /// As it is on the cluster; `None` when it does not exist.
+    pub live: Option<Arc<Value>>,
+    /// What it owns, directly or through others: ReplicaSets, Jobs, Pods, PersistentVolumeClaims.
+    pub owned: Vec<Arc<Value>>,
+    /// The events about it and about what it owns, oldest first.
+    pub events: Vec<Arc<Value>>,
+    /// The ends of the logs that were read.
+    pub logs: Vec<LogTail>,
+    /// What its pods refer to and was looked for.
+    pub referred: Vec<Referred>,
+    /// What lies around it and was read: nodes, quotas, limit ranges, storage classes, the namespace, webhook configurations,
+    /// endpoint slices. Each with `apiVersion` and `kind`; without the data of Secrets and ConfigMaps.
+    pub around: Vec<Arc<Value>>,
+    /// The wants that were read, in whatever way that ended: they are not wanted again.
+    pub read: Vec<Want>,
+    /// What could not be read, each in one line.
+    pub unreadable: Vec<String>,
+}
+
+impl Evidence {
+    /// Of an object about which nothing but its status is known.
+    pub fn new(object: ObjectRef, status: ObjectStatus) -> Self {
+        Self {
+            object,
+            status,
+            live: None,
+            owned: Vec::new(),
+            events: Vec::new(),
+            logs: Vec::new(),
+            referred: Vec::new(),
+            around: Vec::new(),
+            read: Vec::new(),
+            unreadable: Vec::new(),
+        }
+    }
+}
+
+/// The end of a container's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogTail {
+    /// The pod.
+    pub pod: String,
+    /// The container, also an init container.
+    pub container: String,
+    /// Of the run before the present one.
+    pub previous: bool,
+    /// The lines, oldest first, without empty ones.
+    pub lines: Vec<String>,
+}
+
+/// Something a pod refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referred {
+    /// The Secret, ConfigMap, ServiceAccount, PersistentVolumeClaim.
+    pub object: ObjectRef,
+    /// What was found.
+    pub whereabouts: Whereabouts,
+}
+
+/// Where something is that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// It is there, with these keys in its data; never their values.
+    There {
+        /// Sorted.
+        keys: Vec<String>,
+    },
+    /// The cluster says that it does not exist.
+    Missing,
+    /// It cannot be told.
+    Unreadable,
+}
+
+/// Something that would help to understand what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Want {
+    /// The end of a container's log.
+    Log {
+        /// The pod's namespace.
+        namespace: String,
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// Of the run before the present one; where there is none, of the present one.
+        previous: bool,
+    },
+    /// Whether this exists, and the names of the keys of its data.
+    Keys(ObjectRef),
+    /// One object as it is, into [`Evidence::around`]. Never a Secret or ConfigMap.
+    Object(ObjectRef),
+    /// All objects of a kind, into [`Evidence::around`]. Never Secrets or ConfigMaps.
+    All {
+        /// `v1`, `storage.k8s.io/v1`
+        api_version: String,
+        /// `Node`
+        kind: String,
+        /// One namespace; `None` for all, and for cluster-scoped kinds.
+        namespace: Option<String>,
+        /// A label selector.
+        labels: Option<String>,
+    },
+}

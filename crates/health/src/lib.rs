@@ -1,0 +1,11 @@
+//! Is an object what its spec asks for, and if not, why: pure functions, without cluster and clock.
+//!
+//! [`Rules::judge`] tells how one object stands and which rule says so. What is gathered about an object that is not ready
+//! is its [`Evidence`]; [`wanted`] tells what more would help to understand it, and [`causes`] makes causes with stable
+//! codes of it.
+
+pub mod diagnosis;
+mod readiness;
+
+pub use diagnosis::{Evidence, LogTail, Referred, Want, Whereabouts, causes, wanted};
+pub use readiness::{ContainerTrouble, Rules, Verdict, container_troubles, is_certain};
