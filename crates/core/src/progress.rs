@@ -1,6 +1,7 @@
 //! How far a run has come: what its events add up to, and what the next run continues from.
 
 use crate::chart_info::HelmAction;
+use crate::check::CheckVerdict;
 use crate::event::{Event, EventKind, HelmCommand, RunKind};
 use crate::holder::Holder;
 use crate::ids::{Phase, ReleaseKey, RunId};
@@ -57,6 +58,9 @@ pub struct ReleaseProgress {
     /// The phases that were begun, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseProgress>,
+    /// What checks have told before the change, by the digest of what their steps were given.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub baselines: BTreeMap<String, CheckVerdict>,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<ReleaseEnding>,
@@ -186,6 +190,7 @@ impl RunProgress {
             run: *run,
             started_at: None,
             phases: Vec::new(),
+            baselines: BTreeMap::new(),
             ending: None,
         });
         Some(Self {
@@ -262,6 +267,11 @@ impl RunProgress {
                     step.ended = Some(ended);
                     step.output_kept = output.is_some();
                     step.output = output.clone().unwrap_or_default();
+                }
+            }
+            EventKind::Checked { release, report, baseline_of, .. } => {
+                if let (Some(release), Some(digest)) = (self.release_mut(release), baseline_of) {
+                    release.baselines.insert(digest.clone(), report.verdict);
                 }
             }
             EventKind::StepSkipped { release, phase, index, .. } => {

@@ -16,6 +16,7 @@ pub(crate) fn is_kept(kind: &EventKind) -> bool {
         | EventKind::StepStarted { .. }
         | EventKind::StepFinished { .. }
         | EventKind::StepSkipped { .. }
+        | EventKind::Checked { .. }
         | EventKind::HelmStarted { .. }
         | EventKind::HelmFinished { .. }
         | EventKind::HealStarted { .. }
@@ -52,6 +53,7 @@ pub(crate) fn side(kind: &EventKind) -> Option<Side> {
         | EventKind::ReleaseStarted { .. }
         | EventKind::PhaseStarted { .. }
         | EventKind::StepSkipped { .. }
+        | EventKind::Checked { .. }
         | EventKind::Said { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
