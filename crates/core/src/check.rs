@@ -354,6 +354,17 @@ pub struct PrometheusCheck {
     pub expect: String,
 }
 
+/// The expression of a comparison such as `> 0`: there is a value, and it holds for every one. Any other text is an
+/// expression already.
+pub fn every_value(expect: &str) -> String {
+    let text = expect.trim();
+    let operators = ["<=", ">=", "==", "!=", "<", ">"];
+    match operators.iter().find(|operator| text.starts_with(**operator)) {
+        Some(_) => format!("size(values) > 0 && values.all(value, value {text})"),
+        None => text.to_owned(),
+    }
+}
+
 /// What a look has told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -454,11 +465,7 @@ mod tests {
     #[case(Some(V::NotHeld), V::Held, Some(CheckComparison::Fixed))]
     #[case(Some(V::NotHeld), V::NotHeld, Some(CheckComparison::WasBroken))]
     #[case(Some(V::NotHeld), V::Unknown, None)]
-    fn comparisons(
-        #[case] before: Option<V>,
-        #[case] now: V,
-        #[case] expected: Option<CheckComparison>,
-    ) {
+    fn comparisons(#[case] before: Option<V>, #[case] now: V, #[case] expected: Option<CheckComparison>) {
         assert_eq!(CheckComparison::of(before, now), expected);
     }
 

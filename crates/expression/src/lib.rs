@@ -181,8 +181,7 @@ fn explained(error: &ExecutionError, source: &str, names: &[String]) -> Expressi
     match error {
         // A key may have been computed from a value.
         ExecutionError::NoSuchKey(key) if source.contains(key.as_str()) => {
-            ExpressionError::new(format!("there is no `{key}`"))
-                .help(asked_first(key, names))
+            ExpressionError::new(format!("there is no `{key}`")).help(asked_first(key, names))
         }
         ExecutionError::NoSuchKey(_) => ExpressionError::new("there is nothing of the name it asks for"),
         ExecutionError::UndeclaredReference(name) => undeclared(name, names),

@@ -39,12 +39,14 @@ mod ownership;
 mod read;
 mod records;
 mod restart;
+mod streams;
 mod transport;
 mod wait;
 mod workload;
 
 pub use client::{
-    ApplyOptions, ClusterClient, HelmDriver, ListQuery, LogQuery, Precondition, Propagation, ServerVersion,
+    ApplyOptions, ByteStream, ClusterClient, ExecOutput, ExecQuery, HelmDriver, ListQuery, LogQuery, PodConnection,
+    PodPort, Precondition, Propagation, ServerVersion,
 };
 pub use cluster::Cluster;
 pub use connect::{ConnectError, ConnectOptions, Credentials};

@@ -4,13 +4,15 @@ use crate::fail::Failures;
 use async_trait::async_trait;
 use pilothouse_core::{ObjectRef, object_ref};
 use pilothouse_kube::{
-    ApplyOptions, ClusterClient, ClusterError, Discovery, ListQuery, LogQuery, Precondition, Propagation, Resource,
-    ServerVersion,
+    ApplyOptions, ClusterClient, ClusterError, Discovery, ExecOutput, ExecQuery, ListQuery, LogQuery, PodConnection,
+    PodPort, Precondition, Propagation, Resource, ServerVersion,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::TcpStream;
 
 /// A cluster in memory that serves a handful of kinds. Objects are what was put in; nothing happens to them by itself,
 /// but that every object has a `metadata.uid` and every write changes its `metadata.resourceVersion`. Every call can be
@@ -21,6 +23,7 @@ pub struct FakeCluster {
     writes: AtomicU64,
     disturbances: Mutex<BTreeMap<usize, Disturbance>>,
     before: Mutex<Vec<(String, Interference)>>,
+    pods: Mutex<Pods>,
     /// The calls, and which of them fails.
     pub failures: Failures,
 }
@@ -33,6 +36,14 @@ pub enum Disturbance {
     Hang,
     /// Something else happens in the cluster just before it is done.
     Before(Box<dyn FnOnce(&FakeCluster) + Send>),
+}
+
+/// What pods answer, beside their objects.
+#[derive(Default)]
+struct Pods {
+    ports: BTreeMap<(String, u16), SocketAddr>,
+    programs: BTreeMap<Vec<String>, ExecOutput>,
+    logs: BTreeMap<String, String>,
 }
 
 type Key = (String, Option<String>, String);
@@ -60,6 +71,25 @@ impl FakeCluster {
     /// Lets somebody else do something right before the next call that begins so (`patch Secret`).
     pub fn before(&self, call: impl Into<String>, interference: impl FnOnce(&Self) + Send + 'static) {
         self.before.lock().unwrap_or_else(PoisonError::into_inner).push((call.into(), Box::new(interference)));
+    }
+
+    /// Lets a port of a pod lead to an address of this machine.
+    pub fn listen(&self, pod: impl Into<String>, port: u16, address: SocketAddr) {
+        self.pods().ports.insert((pod.into(), port), address);
+    }
+
+    /// What a program answers, in every container.
+    pub fn program(&self, command: &[&str], output: ExecOutput) {
+        self.pods().programs.insert(command.iter().map(|&part| part.to_owned()).collect(), output);
+    }
+
+    /// The log of every container of a pod.
+    pub fn log(&self, pod: impl Into<String>, text: impl Into<String>) {
+        self.pods().logs.insert(pod.into(), text.into());
+    }
+
+    fn pods(&self) -> MutexGuard<'_, Pods> {
+        self.pods.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn interfere(&self, call: &str) {
@@ -180,6 +210,8 @@ impl ClusterClient for FakeCluster {
         Ok(Arc::new(Discovery::new(vec![
             resource("", "ConfigMap", "configmaps", "cm", true),
             resource("", "Secret", "secrets", "", true),
+            resource("", "Service", "services", "svc", true),
+            resource("", "Pod", "pods", "po", true),
             resource("", "Namespace", "namespaces", "ns", false),
             resource("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
             resource("batch", "Job", "jobs", "", true),
@@ -279,6 +311,41 @@ impl ClusterClient for FakeCluster {
 
     async fn pod_log_tail(&self, log: &LogQuery) -> Result<String, ClusterError> {
         self.call(format!("log {}/{}", log.namespace, log.pod)).await?;
-        Ok(String::new())
+        Ok(self.pods().logs.get(&log.pod).cloned().unwrap_or_default())
+    }
+
+    async fn connect_pod(&self, port: &PodPort) -> Result<PodConnection, ClusterError> {
+        self.call(format!("connect {}/{}:{}", port.namespace, port.pod, port.port)).await?;
+        let address = self.pods().ports.get(&(port.pod.clone(), port.port)).copied();
+        let connected = match address {
+            Some(address) => TcpStream::connect(address).await.map_err(|error| error.to_string()),
+            None => Err("nothing listens there".to_owned()),
+        };
+        Ok(match connected {
+            Ok(stream) => PodConnection {
+                stream: Box::pin(stream),
+                refused: Box::pin(std::future::pending()),
+                guard: Box::new(()),
+            },
+            Err(why) => {
+                let (stream, _) = tokio::io::duplex(1);
+                PodConnection {
+                    stream: Box::pin(stream),
+                    refused: Box::pin(std::future::ready(why)),
+                    guard: Box::new(()),
+                }
+            }
+        })
+    }
+
+    async fn exec(&self, query: &ExecQuery) -> Result<ExecOutput, ClusterError> {
+        self.call(format!("exec {}/{} {}", query.namespace, query.pod, query.command.join(" "))).await?;
+        let output = self.pods().programs.get(&query.command).cloned();
+        let missing = || ClusterError::Api {
+            status: 0,
+            what: format!("exec in {}", query.pod),
+            message: "no such program".to_owned(),
+        };
+        output.ok_or_else(missing)
     }
 }
