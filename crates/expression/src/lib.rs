@@ -73,6 +73,13 @@ impl Expression {
         }
     }
 
+    /// The fields it reads of its variables, longest first: `["object", "status", "readyReplicas"]`, in order, each once.
+    pub fn paths(&self) -> Vec<Vec<String>> {
+        let mut found = Vec::new();
+        collect_paths(&self.parsed, &self.names, &mut found);
+        found
+    }
+
     /// As it was written.
     pub fn source(&self) -> &str {
         &self.source
@@ -123,6 +130,40 @@ fn free_variable(expression: &IdedExpr, known: &mut Vec<String>) -> Option<Strin
             known.truncate(before);
             outside.or(inside)
         }
+    }
+}
+
+fn collect_paths(expression: &IdedExpr, names: &[String], found: &mut Vec<Vec<String>>) {
+    if let Some(path) = path(expression, names) {
+        if path.len() > 1 && !found.contains(&path) {
+            found.push(path);
+        }
+        return;
+    }
+    let parts = match &expression.expr {
+        Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) => Vec::new(),
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
+        Expr::Select(select) => vec![&*select.operand],
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Map(map) => entry_parts(&map.entries),
+        Expr::Struct(made) => entry_parts(&made.entries),
+        Expr::Comprehension(each) => {
+            vec![&each.iter_range, &each.accu_init, &each.loop_cond, &each.loop_step, &each.result]
+        }
+    };
+    parts.into_iter().for_each(|part| collect_paths(part, names, found));
+}
+
+/// Fields of fields of a variable.
+fn path(expression: &IdedExpr, names: &[String]) -> Option<Vec<String>> {
+    match &expression.expr {
+        Expr::Ident(name) if names.contains(name) => Some(vec![name.clone()]),
+        Expr::Select(select) => {
+            let mut path = path(&select.operand, names)?;
+            path.push(select.field.clone());
+            Some(path)
+        }
+        _ => None,
     }
 }
 
@@ -276,6 +317,13 @@ mod tests {
     #[case("size(object.status.conditions) == 1", true)]
     fn values_of_json(#[case] source: &str, #[case] expected: bool) {
         assert_eq!(holds(source), Ok(expected));
+    }
+
+    #[test]
+    fn what_it_reads_is_known() {
+        let source = "has(object.a.b) && object.a.b.exists(x, x.y > object.c) && size(object.a.b) > 0";
+        let expression = Expression::parse(source, &["object"]).unwrap();
+        assert_eq!(expression.paths(), [vec!["object", "a", "b"], vec!["object", "c"]]);
     }
 
     #[rstest]

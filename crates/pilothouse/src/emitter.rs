@@ -77,7 +77,11 @@ impl Emitter {
             | EventKind::HealFinished { error, .. } => error.iter_mut().for_each(|text| self.redact(text)),
             EventKind::Checked { report, .. } => {
                 let Evidence { asked, got } = &mut report.evidence;
-                [&mut report.check, &mut report.why].into_iter().chain(asked).chain(got).for_each(|text| self.redact(text));
+                [&mut report.check, &mut report.why]
+                    .into_iter()
+                    .chain(asked)
+                    .chain(got)
+                    .for_each(|text| self.redact(text));
             }
             EventKind::ReleaseFinished { outcome, .. } => self.redact_outcome(outcome),
         }

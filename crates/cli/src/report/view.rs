@@ -202,7 +202,9 @@ impl View {
             EventKind::Said { release, note: Note::Doing, text, .. } => {
                 self.change(release, |row| row.now.doing.clone_from(text));
             }
-            EventKind::Said { note: Note::Info | Note::Warning, .. } | EventKind::StepSkipped { .. } => {}
+            EventKind::Said { note: Note::Info | Note::Warning, .. }
+            | EventKind::StepSkipped { .. }
+            | EventKind::Checked { .. } => {}
         }
     }
 

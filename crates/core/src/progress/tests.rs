@@ -192,6 +192,7 @@ fn a_whole_release() {
                 PhaseProgress { helm: vec![helm], ..phase(Phase::Exec, 12) },
                 phase(Phase::Validate, 16),
             ],
+            baselines: BTreeMap::new(),
             ending: Some(ReleaseEnding {
                 way: ReleaseWay::Done,
                 summary: "upgraded podinfo 6.9.0".to_owned(),
