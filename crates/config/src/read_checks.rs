@@ -11,7 +11,7 @@ use crate::tree::{Content, Node};
 use pilothouse_core::{
     AssertCheck, AssertOf, CheckKind, CheckStep, CheckTerms, Endpoint, ExecCheck, Header, HeaderValue, HelmTestCheck,
     HttpCheck, HttpExpect, JobCheck, JobSource, ObjectRef, Phase, PortRef, PrometheusCheck, Quantity, Sensitive,
-    StatusPattern, TcpCheck, TlsTrust,
+    StatusPattern, TcpCheck, TlsTrust, every_value,
 };
 use pilothouse_expression::{Expression, ExpressionError};
 
@@ -125,6 +125,10 @@ fn name(fields: &Fields<'_>, key: &str, out: &mut Sink) -> Option<String> {
 fn read_url(fields: &Fields<'_>, out: &mut Sink) -> Option<(Endpoint, bool, String)> {
     let text = fields.text("url", out)?;
     let span = fields.node("url")?.span;
+    if text.contains('@') {
+        // It may have a password in it.
+        out.masked.push(span);
+    }
     for key in ["port", "scheme", "path", "pod"] {
         if let Some(span) = fields.key_span(key) {
             out.push(
@@ -403,10 +407,14 @@ fn read_prometheus(fields: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -
     let headers = read_headers(fields, context, out);
     let query = fields.text("query", out).map(str::to_owned);
     let expect = fields.text("expect", out).map(str::to_owned);
-    if let Some(text) = &expect
-        && let Err(error) = Expression::parse(&pilothouse_core::every_value(text), &["values", "results"])
-    {
-        report_expression(fields, "expect", error, out);
+    if let Some(text) = &expect {
+        // What a comparison compares with is read by itself, for the places in messages.
+        let compared = text.trim().trim_start_matches(['<', '>', '=', '!']);
+        let parsed = Expression::parse(compared, &["values", "results"])
+            .and_then(|_| Expression::parse(&every_value(text), &["values", "results"]));
+        if let Err(error) = parsed {
+            report_expression(fields, "expect", error, out);
+        }
     }
     let (endpoint, tls, path) = url.or_else(|| service.map(|endpoint| (endpoint, false, String::new())))?;
     Some(PrometheusCheck {

@@ -181,13 +181,15 @@ pub(crate) async fn validate_only<C: HelmChart + ?Sized>(chart: &C, ctx: &Contex
 /// Makes the checks that are judged by comparison, before anything is changed. Where nothing is installed yet, there is
 /// nothing to compare with; what was known before an earlier run began its change is not looked at again.
 async fn baselines<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, ended: &Ended) -> Result<(), PhaseError> {
-    let first = matches!(ctx.decision().await, Decision::Install | Decision::FinishUninstallThenInstall);
-    if *ended != Ended::Well || chart.chart_info().action != HelmAction::Deploy || first {
+    if *ended != Ended::Well || chart.chart_info().action != HelmAction::Deploy || ctx.is_continued() {
+        return Ok(());
+    }
+    if matches!(ctx.decision().await, Decision::Install | Decision::FinishUninstallThenInstall) {
         return Ok(());
     }
     for step in steps_of(chart, Phase::Validate) {
         let digest = step.digest().await;
-        if ctx.is_continued() || ctx.baseline_of(&digest).is_some() {
+        if ctx.baseline_of(&digest).is_some() {
             continue;
         }
         if let Some(report) = step.baseline(ctx).await? {

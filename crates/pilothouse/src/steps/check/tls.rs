@@ -1,4 +1,5 @@
-//! TLS over any connection.
+//! TLS over any connection. Where the system keeps its certificates is told by `rustls-native-certs`, which also reads
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR`, as every TLS client does.
 
 use super::look::Look;
 use pilothouse_core::TlsTrust;
