@@ -4,6 +4,7 @@
 //! known by its labels and the time written on it, and deleted by the next; if nobody comes back, the cluster ends and
 //! deletes it by itself.
 
+use super::logs;
 use super::look::Look;
 use super::reach::name_of;
 use crate::context::Context;
@@ -12,7 +13,7 @@ use crate::error::PhaseError;
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{JobCheck, JobSource, ObjectRef, object_ref};
 use pilothouse_helm::parse_documents;
-use pilothouse_kube::{ClusterError, ListQuery, LogQuery, Precondition, Propagation};
+use pilothouse_kube::{ClusterError, ListQuery, Precondition, Propagation};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -24,8 +25,6 @@ const LEFT_AFTER: &str = "pilothouse.dev/left-after";
 
 /// How often a Job is looked at.
 const LOOK: Duration = Duration::from_millis(500);
-/// Lines of each container's log that are kept.
-const LOG_LINES: u32 = 20;
 /// Seconds after its end until the cluster deletes it, if nobody else does.
 const KEPT: u64 = 600;
 
@@ -131,11 +130,11 @@ async fn watched(ctx: &Context, object: &ObjectRef, within: Duration) -> Result<
                 }
                 Err((_, message)) => Look::not_held(format!("the Job failed: {message}")),
             };
-            return Ok(look.got(logs(ctx, object).await));
+            return Ok(look.got(logs::of(ctx, object).await));
         }
         if Instant::now() >= deadline {
             let look = Look::unknown(format!("the Job did not end within {} s", within.as_secs()));
-            return Ok(look.got(logs(ctx, object).await));
+            return Ok(look.got(logs::of(ctx, object).await));
         }
         tokio::select! {
             () = sleep(LOOK) => {}
@@ -154,33 +153,6 @@ fn ended(job: &Value) -> Option<Result<(), (String, String)>> {
     let failed = holds("Failed")?;
     let text = |key: &str| failed[key].as_str().unwrap_or_default().to_owned();
     Some(Err((text("reason"), text("message"))))
-}
-
-/// The end of what its containers have written.
-async fn logs(ctx: &Context, job: &ObjectRef) -> Vec<String> {
-    let pods = match ctx.cluster().pods_of(job).await {
-        Ok(pods) => pods,
-        Err(error) => return vec![format!("its pods could not be read: {}", ctx.error_text(&error))],
-    };
-    let mut lines = Vec::new();
-    for pod in &pods {
-        let containers = ["initContainers", "containers"].map(|kind| pod["spec"][kind].as_array());
-        for container in containers.into_iter().flatten().flatten().filter_map(|container| container["name"].as_str()) {
-            let query = LogQuery {
-                namespace: job.namespace.clone().unwrap_or_default(),
-                pod: name_of(pod),
-                container: container.to_owned(),
-                previous: false,
-                lines: LOG_LINES,
-            };
-            lines.push(match ctx.cluster().pod_log_tail(&query).await {
-                Ok(log) if log.trim().is_empty() => format!("log of {}/{container}: (empty)", query.pod),
-                Ok(log) => format!("log of {}/{container}:\n{}", query.pod, log.trim_end()),
-                Err(error) => format!("log of {}/{container}: {}", query.pod, ctx.error_text(&error)),
-            });
-        }
-    }
-    lines
 }
 
 /// Deletes what earlier runs have left of this release's checks.

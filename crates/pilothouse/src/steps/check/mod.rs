@@ -7,6 +7,7 @@ mod helm_test;
 mod http;
 mod job;
 mod judge;
+mod logs;
 mod look;
 mod prometheus;
 mod reach;
