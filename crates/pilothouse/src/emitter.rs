@@ -75,6 +75,7 @@ impl Emitter {
             EventKind::StepFinished { error, .. }
             | EventKind::HelmFinished { error, .. }
             | EventKind::HealFinished { error, .. } => error.iter_mut().for_each(|text| self.redact(text)),
+            EventKind::CauseFound { cause, .. } => self.redact_cause(cause),
             EventKind::ReleaseFinished { outcome, .. } => self.redact_outcome(outcome),
         }
     }

@@ -1,6 +1,7 @@
 //! Past runs: the list of them, and one in detail.
 
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::report::causes::one_line;
 use crate::report::outcome::{details, indented};
 use crate::report::text::duration;
 use anstyle::Style;
@@ -127,6 +128,7 @@ fn note(event: &Event) -> Vec<String> {
     match &event.kind {
         EventKind::Said { note: Note::Warning, text, .. } => line(format!("{} {text}", paint(WARN, "warning:"))),
         EventKind::Said { note: Note::Info, text, .. } => line(text.clone()),
+        EventKind::CauseFound { cause, .. } => line(format!("{} {}", paint(BAD, "cause:"), one_line(cause))),
         EventKind::StepFinished { index, error: Some(error), .. } => {
             line(format!("{} {error}", paint(BAD, format!("step {} failed:", index + 1))))
         }
@@ -157,6 +159,7 @@ fn is_about(event: &Event, key: &ReleaseKey) -> bool {
         | EventKind::HelmFinished { release, .. }
         | EventKind::HealStarted { release, .. }
         | EventKind::HealFinished { release, .. }
+        | EventKind::CauseFound { release, .. }
         | EventKind::ReleaseFinished { release, .. } => release == key,
         _ => false,
     }

@@ -1,5 +1,6 @@
 //! What people see of a run: projections of its events.
 
+mod causes;
 mod echo;
 mod event_lines;
 pub(crate) mod graph;
