@@ -2,7 +2,7 @@
 
 use pilothouse_core::Redactor;
 use pilothouse_helm::HelmClient;
-use pilothouse_kube::{ClusterClient, ClusterError, HelmDriver};
+use pilothouse_kube::{ClusterClient, ClusterError, Gathering, HelmDriver};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -46,6 +46,8 @@ pub struct Session {
     pub(crate) chart_cache: PathBuf,
     pub(crate) command_env: BTreeMap<OsString, OsString>,
     pub(crate) grace: Duration,
+    /// What is read of why objects are not ready, for all releases.
+    pub(crate) gathering: Gathering,
     kube_version: OnceCell<String>,
     target: Mutex<Arc<Target>>,
 }
@@ -76,6 +78,7 @@ impl Session {
             chart_cache,
             command_env,
             grace,
+            gathering: Gathering::default(),
             kube_version,
             target: Mutex::default(),
         })
