@@ -38,7 +38,7 @@ pub(crate) async fn collect(ctx: &Context, error: &PhaseError) -> Vec<Cause> {
 }
 
 /// Decisive causes first: what is certain, what is known, what only follows, what is not understood.
-fn weight(cause: &Cause) -> (bool, bool, Certainty) {
+pub(crate) fn weight(cause: &Cause) -> (bool, bool, Certainty) {
     (cause.code == code::UNKNOWN, cause.class == CauseClass::Derived, cause.certainty)
 }
 

@@ -1,6 +1,6 @@
 //! What the releases of a run share.
 
-use pilothouse_core::Redactor;
+use pilothouse_core::{Redactor, RevisionMeta};
 use pilothouse_helm::HelmClient;
 use pilothouse_kube::{ClusterClient, ClusterError, Gathering, HelmDriver};
 use std::collections::BTreeMap;
@@ -87,6 +87,14 @@ impl Session {
     /// Fires when nothing new is to be begun.
     pub fn cancel(&self) -> &CancellationToken {
         &self.cancel
+    }
+
+    /// Helm's records of the releases of a namespace, whoever deployed them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn revisions_of(&self, namespace: &str) -> Result<Vec<RevisionMeta>, ClusterError> {
+        self.cluster.release_revisions(self.driver, Some(namespace), None).await
     }
 
     /// What it stands on, in one line: `Kubernetes v1.36.2, helm 4.2.4`. The cluster is named once it was asked.

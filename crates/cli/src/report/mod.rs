@@ -1,6 +1,7 @@
 //! What people see of a run: projections of its events.
 
-mod causes;
+pub(crate) mod causes;
+pub(crate) mod diagnosis;
 mod echo;
 mod event_lines;
 pub(crate) mod graph;
