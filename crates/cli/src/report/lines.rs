@@ -1,7 +1,7 @@
 //! One line per change: what a run prints as it goes, in a pipe by itself and on a terminal above the live view.
 
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
-use crate::report::text::duration;
+use crate::report::text::{duration, next_attempt};
 use anstyle::Style;
 use pilothouse_core::{
     Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress, ReleaseWay,
@@ -130,7 +130,13 @@ impl Lines {
             }
             EventKind::StepStarted { release, description, .. } => self.keep(release, &format!("- {description}")),
             EventKind::StepSkipped { release, description, .. } => {
-                self.keep(release, &format!("- {description} (done by an earlier run, not repeated)"))
+                self.keep(release, &format!("- {description} (done before, not repeated)"))
+            }
+            EventKind::PointOfNoReturn { release, what, .. } => {
+                self.keep(release, &format!("- {what}: from here on nothing is taken back"))
+            }
+            EventKind::Retrying { release, attempt, of, wait_ms, .. } => {
+                vec![self.row(release, "retry", (WARN, "waits"), None, &next_attempt(*attempt, *of, *wait_ms))]
             }
             EventKind::Said { release, note, text, .. } => self.said(release, *note, text),
             EventKind::HealStarted { release, what, why } => {

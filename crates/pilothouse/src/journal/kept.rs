@@ -20,6 +20,8 @@ pub(crate) fn is_kept(kind: &EventKind) -> bool {
         | EventKind::HelmFinished { .. }
         | EventKind::HealStarted { .. }
         | EventKind::HealFinished { .. }
+        | EventKind::PointOfNoReturn { .. }
+        | EventKind::Retrying { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
         | EventKind::RunFinished { .. } => true,
@@ -52,6 +54,8 @@ pub(crate) fn side(kind: &EventKind) -> Option<Side> {
         | EventKind::ReleaseStarted { .. }
         | EventKind::PhaseStarted { .. }
         | EventKind::StepSkipped { .. }
+        | EventKind::PointOfNoReturn { .. }
+        | EventKind::Retrying { .. }
         | EventKind::Said { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
