@@ -71,6 +71,7 @@ pub mod code {
         OWNERSHIP_CONFLICT: "An object of the chart exists and belongs to someone else: another release, another tool, nobody.",
         RELEASE_LOCKED: "Helm's newest record is `pending-*`: another operation is in progress, or was killed.",
         RELEASE_NAME_INVALID: "Helm or Kubernetes would refuse the name of the release or of its namespace.",
+        ROLLBACK_IMPOSSIBLE: "`on_failure` asks for a rollback, and the revision to go back to is not there, damaged, not kept by `max_history`, or of kinds that are not served any more.",
         STEP_UNCERTAIN: "An earlier run has begun a step that must not be repeated, and nobody knows how it ended.",
         UNKNOWN: "What was seen is not understood; all of it is shown.",
         UNREADABLE: "Something that has to be known cannot be read, so nothing is decided.",

@@ -13,6 +13,7 @@ use crate::leftovers;
 use crate::lifecycle::millis;
 use crate::observe::NamespaceState;
 use crate::prepare;
+use crate::rollback_target;
 use crate::steps::{Step, StepDescription, steps_of};
 use crate::stored::{self, NotServed};
 use crate::words;
@@ -51,6 +52,7 @@ pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context
     ) {
         findings.extend(helpers::uninstall_findings(ctx).await);
     }
+    findings.extend(rollback_target::findings(ctx).await);
     for phase in Phase::ALL {
         for step in steps_of(chart, phase) {
             findings.extend(step.check(ctx).await);

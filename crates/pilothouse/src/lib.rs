@@ -38,6 +38,7 @@ mod prepare;
 mod recorder;
 mod remediation;
 mod rendering;
+mod rollback_target;
 mod run;
 mod safety;
 mod session;
