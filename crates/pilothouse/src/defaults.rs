@@ -15,13 +15,12 @@ use crate::observe::NamespaceState;
 use crate::prepare;
 use crate::steps::{Step, StepDescription, steps_of};
 use crate::stored::{self, NotServed};
-use crate::words;
 use pilothouse_core::{
     Class, Decision, EventKind, Finding, HelmAction, HelmCommand, ObjectRef, Payload, Phase, RUN_LABEL, RevisionStatus,
     code, object_ref,
 };
 use pilothouse_helm::{Origin, UpgradeRequest, Values};
-use pilothouse_kube::{ownership_conflicts, wait_ready};
+use pilothouse_kube::ownership_conflicts;
 use tokio::time::Instant;
 
 /// Everything that can be known before anything is changed: files, chart, version, values and rendering; the state of
@@ -268,8 +267,7 @@ pub async fn validate<C: HelmChart + ?Sized>(
         }
         let objects = if ctx.info().wait { stored::objects_of(ctx, &record).await? } else { Vec::new() };
         let deadline = Instant::now() + ctx.remaining();
-        wait_ready(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| ctx.doing(words::progress(progress)))
-            .await?;
+        helpers::until_ready(ctx, &objects, deadline).await?;
     }
     run_steps(chart, Phase::Validate, ctx, payload).await
 }

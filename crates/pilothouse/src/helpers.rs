@@ -14,7 +14,7 @@ use pilothouse_core::{
     lenient_version, object_ref,
 };
 use pilothouse_helm::UninstallRequest;
-use pilothouse_kube::{ApplyOptions, ClusterError, Precondition, Progress, Propagation, crd_ref};
+use pilothouse_kube::{ApplyOptions, ClusterError, NotReady, Precondition, Progress, Propagation, crd_ref};
 use semver::Version;
 use serde_json::Value;
 use std::time::Duration;
@@ -224,13 +224,23 @@ pub async fn wait(
     let deadline = Instant::now() + timeout;
     let doing = |progress: &Progress| ctx.doing(words::progress(progress));
     match wait_for {
-        WaitFor::Ready => pilothouse_kube::wait_ready(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?,
+        WaitFor::Ready => until_ready(ctx, &objects, deadline).await?,
         WaitFor::Exists => pilothouse_kube::wait_exists(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?,
         WaitFor::Deleted => {
             pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?;
         }
     }
     Ok(())
+}
+
+/// Waits until objects are ready, saying what it waits for, and what cannot be watched.
+pub(crate) async fn until_ready(ctx: &Context, objects: &[ObjectRef], deadline: Instant) -> Result<(), NotReady> {
+    let doing = |progress: &Progress| ctx.doing(words::progress(progress));
+    let ended = pilothouse_kube::wait_ready(ctx.tracker(), objects, deadline, ctx.cancel(), doing).await;
+    for warning in ctx.tracker().warnings() {
+        ctx.warn(warning);
+    }
+    ended
 }
 
 /// Restarts workloads as `kubectl rollout restart` does. It does not wait: `validate` does.

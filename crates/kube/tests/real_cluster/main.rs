@@ -10,9 +10,11 @@ mod records;
 mod waiting;
 
 use pilothouse_core::ObjectRef;
-use pilothouse_kube::{ApplyOptions, Cluster, ClusterClient, ConnectOptions};
+use pilothouse_health::Rules;
+use pilothouse_kube::{ApplyOptions, Cluster, ClusterClient, ConnectOptions, Tracker};
 use pilothouse_plane::{Fault, FaultKind, Plane, PlaneConfig};
 use serde_json::Value;
+use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_real_control_plane() {
@@ -44,6 +46,11 @@ async fn on_a_real_control_plane() {
         ownership::definitions_in_use(cluster),
     );
     plane.stop().await;
+}
+
+/// A tracker of its own for a scenario.
+fn tracker(cluster: &Cluster) -> Tracker {
+    Tracker::new(Arc::new(cluster.clone()), Rules::default())
 }
 
 /// Makes a namespace for a scenario.
