@@ -7,6 +7,7 @@ mod lease;
 mod objects;
 mod ownership;
 mod records;
+mod tracking;
 mod waiting;
 
 use pilothouse_core::ObjectRef;
@@ -37,6 +38,9 @@ async fn on_a_real_control_plane() {
         lease::of_one_and_the_next(cluster),
         waiting::for_a_workload(cluster),
         waiting::for_an_end(cluster),
+        tracking::of_old_pods_beside_crashing_ones(cluster),
+        tracking::where_no_pod_need_be_ready(cluster),
+        tracking::of_a_family(cluster),
         evidence::of_a_broken_deployment(cluster),
         evidence::of_a_crash_loop(cluster),
         evidence::of_a_failed_job(cluster),
