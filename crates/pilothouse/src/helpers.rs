@@ -3,6 +3,7 @@
 use crate::changes;
 use crate::context::Context;
 use crate::crds;
+use crate::diagnosing;
 use crate::error::PhaseError;
 use crate::leftovers;
 use crate::safety;
@@ -224,23 +225,13 @@ pub async fn wait(
     let deadline = Instant::now() + timeout;
     let doing = |progress: &Progress| ctx.doing(words::progress(progress));
     match wait_for {
-        WaitFor::Ready => until_ready(ctx, &objects, deadline).await?,
+        WaitFor::Ready => diagnosing::wait_ready(ctx, &objects, deadline).await?,
         WaitFor::Exists => pilothouse_kube::wait_exists(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?,
         WaitFor::Deleted => {
             pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?;
         }
     }
     Ok(())
-}
-
-/// Waits until objects are ready, saying what it waits for, and what cannot be watched.
-pub(crate) async fn until_ready(ctx: &Context, objects: &[ObjectRef], deadline: Instant) -> Result<(), NotReady> {
-    let doing = |progress: &Progress| ctx.doing(words::progress(progress));
-    let ended = pilothouse_kube::wait_ready(ctx.tracker(), objects, deadline, ctx.cancel(), doing).await;
-    for warning in ctx.tracker().warnings() {
-        ctx.warn(warning);
-    }
-    ended
 }
 
 /// Restarts workloads as `kubectl rollout restart` does. It does not wait: `validate` does.
