@@ -23,6 +23,7 @@ pub struct FakeCluster {
     writes: AtomicU64,
     disturbances: Mutex<BTreeMap<usize, Disturbance>>,
     before: Mutex<Vec<(String, Interference)>>,
+    logs: Mutex<BTreeMap<(String, bool), String>>,
     /// The calls, and which of them fails.
     pub failures: Arc<Failures>,
 }
@@ -85,6 +86,12 @@ impl FakeCluster {
     /// Lets somebody else do something right before the next call that begins so (`patch Secret`).
     pub fn before(&self, call: impl Into<String>, interference: impl FnOnce(&Self) + Send + 'static) {
         self.before.lock().unwrap_or_else(PoisonError::into_inner).push((call.into(), Box::new(interference)));
+    }
+
+    /// Gives a container a log; with `previous` that of its run before the present one.
+    pub fn put_log(&self, pod: &str, container: &str, previous: bool, text: impl Into<String>) {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.insert((format!("{pod} {container}"), previous), text.into());
     }
 
     fn interfere(&self, call: &str) {
@@ -293,6 +300,7 @@ impl ClusterClient for FakeCluster {
 
     async fn pod_log_tail(&self, log: &LogQuery) -> Result<String, ClusterError> {
         self.call(format!("log {}/{}", log.namespace, log.pod)).await?;
-        Ok(String::new())
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(logs.get(&(format!("{} {}", log.pod, log.container), log.previous)).cloned().unwrap_or_default())
     }
 }
