@@ -5,7 +5,9 @@
 //! codes of it.
 
 pub mod diagnosis;
+mod expression;
 mod readiness;
 
 pub use diagnosis::{Evidence, LogTail, Referred, Want, Whereabouts, causes, wanted};
-pub use readiness::{ContainerTrouble, Rules, Verdict, container_troubles, is_certain};
+pub use expression::{ExpressionError, MAX_EXPRESSION_BYTES, parse_expression};
+pub use readiness::{ContainerTrouble, RuleError, Rules, Verdict, container_troubles, is_certain};
