@@ -10,4 +10,4 @@ mod readiness;
 
 pub use diagnosis::{Evidence, LogTail, Referred, Want, Whereabouts, causes, wanted};
 pub use expression::{ExpressionError, MAX_EXPRESSION_BYTES, parse_expression};
-pub use readiness::{ContainerTrouble, RuleError, Rules, Verdict, container_troubles, is_certain};
+pub use readiness::{ContainerTrouble, RuleError, Rules, Verdict, check_rule, container_troubles, is_certain};

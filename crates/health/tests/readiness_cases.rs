@@ -61,7 +61,14 @@ fn agreement_with_the_cases() {
     for line in cases.lines() {
         let case: Value = serde_json::from_str(line).unwrap();
         let expected = case["expected"].as_str().unwrap();
-        let told = { let o=&case["object"]; let at = o["metadata"]["creationTimestamp"].as_str().and_then(|t| t.parse().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH); rules.judge(o, at).status };
+        let told = {
+            let o = &case["object"];
+            let at = o["metadata"]["creationTimestamp"]
+                .as_str()
+                .and_then(|t| t.parse().ok())
+                .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+            rules.judge(o, at).status
+        };
         let agrees = class(&told) == expected;
         classes.entry(expected.to_owned()).or_default().add(agrees);
         all.add(agrees);
@@ -70,7 +77,12 @@ fn agreement_with_the_cases() {
         }
         if !agrees {
             let (kind, name) = (&case["kind"], &case["name"]);
-            println!("DEV\t{kind}\t{name}\texpected {expected}, told {} ({:?}: {})", class(&told), told.reason, told.message);
+            println!(
+                "DEV\t{kind}\t{name}\texpected {expected}, told {} ({:?}: {})",
+                class(&told),
+                told.reason,
+                told.message
+            );
         }
     }
     for (class, count) in &classes {

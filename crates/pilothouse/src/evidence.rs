@@ -4,7 +4,6 @@ use crate::context::Context;
 use crate::error::PhaseError;
 use crate::stored;
 use pilothouse_core::{Cause, ObjectRef, ObjectStatus, Phase};
-use pilothouse_health::Rules;
 use pilothouse_kube::causes;
 use std::time::Duration;
 
@@ -51,7 +50,7 @@ async fn unready(ctx: &Context) -> Vec<(ObjectRef, ObjectStatus)> {
     for object in objects {
         // What is not there tells nothing: helm may not have come that far.
         if let Ok(Some(live)) = ctx.cluster().get(&object).await {
-            let status = Rules::default().judge(&live, jiff::Timestamp::now()).status;
+            let status = ctx.session().rules.judge(&live, jiff::Timestamp::now()).status;
             if !status.is_ready() {
                 unready.push((object, status));
             }

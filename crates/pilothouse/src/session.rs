@@ -1,6 +1,7 @@
 //! What the releases of a run share.
 
 use pilothouse_core::Redactor;
+use pilothouse_health::Rules;
 use pilothouse_helm::HelmClient;
 use pilothouse_kube::{ClusterClient, ClusterError, HelmDriver};
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub struct SessionConfig {
     pub command_env: BTreeMap<OsString, OsString>,
     /// Time between SIGTERM and SIGKILL for a user's programs that are stopped.
     pub grace: Duration,
+    /// How objects are judged.
+    pub rules: Rules,
 }
 
 /// The clients and settings of a run.
@@ -46,6 +49,7 @@ pub struct Session {
     pub(crate) chart_cache: PathBuf,
     pub(crate) command_env: BTreeMap<OsString, OsString>,
     pub(crate) grace: Duration,
+    pub(crate) rules: Rules,
     kube_version: OnceCell<String>,
     target: Mutex<Arc<Target>>,
 }
@@ -62,8 +66,18 @@ pub struct Target {
 impl Session {
     /// A session over these clients.
     pub fn new(config: SessionConfig) -> Arc<Self> {
-        let SessionConfig { cluster, helm, driver, cancel, terminate, redactor, chart_cache, command_env, grace } =
-            config;
+        let SessionConfig {
+            cluster,
+            helm,
+            driver,
+            cancel,
+            terminate,
+            redactor,
+            chart_cache,
+            command_env,
+            grace,
+            rules,
+        } = config;
         let kube_version = OnceCell::new();
         Arc::new(Self {
             cluster,
@@ -76,6 +90,7 @@ impl Session {
             chart_cache,
             command_env,
             grace,
+            rules,
             kube_version,
             target: Mutex::default(),
         })

@@ -22,5 +22,5 @@ mod workload;
 
 pub use certain::is_certain;
 pub use pod::{ContainerTrouble, container_troubles};
-pub use rule::RuleError;
+pub use rule::{RuleError, check_rule};
 pub use rules::{Rules, Verdict};

@@ -27,6 +27,13 @@ pub struct RuleError {
     pub error: ExpressionError,
 }
 
+/// What is wrong with the expressions of a rule, by the keys they stand at.
+pub fn check_rule(rule: &ReadinessRule) -> Vec<(&'static str, ExpressionError)> {
+    let texts = Case::ALL.map(|case| (case.key(), case.of(rule)));
+    let texts = texts.into_iter().chain([("message", rule.message.as_deref())]);
+    texts.filter_map(|(key, text)| Some((key, Program::new(text?).err()?))).collect()
+}
+
 /// An expression with what it asks for.
 #[derive(Debug)]
 struct Program {
@@ -67,6 +74,20 @@ pub(super) enum Case {
 }
 
 impl Case {
+    /// In the order in which they are asked.
+    const ALL: [Self; 5] = [Self::Failed, Self::Suspended, Self::InProgress, Self::Current, Self::Unknown];
+
+    fn of(self, rule: &ReadinessRule) -> Option<&str> {
+        let text = match self {
+            Self::Failed => &rule.failed,
+            Self::Suspended => &rule.suspended,
+            Self::InProgress => &rule.in_progress,
+            Self::Current => &rule.current,
+            Self::Unknown => &rule.unknown,
+        };
+        text.as_deref()
+    }
+
     pub(super) fn key(self) -> &'static str {
         match self {
             Self::Failed => "failed",
@@ -96,14 +117,7 @@ impl Rule {
         let program = |key: &'static str, source_text: &str| {
             Program::new(source_text).map_err(|error| RuleError { number, kind: source.kind.clone(), key, error })
         };
-        let sources = [
-            (Case::Failed, &source.failed),
-            (Case::Suspended, &source.suspended),
-            (Case::InProgress, &source.in_progress),
-            (Case::Current, &source.current),
-            (Case::Unknown, &source.unknown),
-        ];
-        let given = sources.into_iter().filter_map(|(case, text)| Some((case, text.as_ref()?)));
+        let given = Case::ALL.into_iter().filter_map(|case| Some((case, case.of(source)?)));
         let cases = given.map(|(case, text)| Ok((case, program(case.key(), text)?))).collect::<Result<_, _>>()?;
         let message = source.message.as_ref().map(|text| program("message", text)).transpose()?;
         let usual = if source.current.is_some() { Otherwise::InProgress } else { Otherwise::General };

@@ -28,7 +28,8 @@ impl Named<'_> {
     /// Whether it says, when it holds, that something is wrong.
     fn is_bad_name(&self) -> bool {
         // Warnings are common in objects that work.
-        !self.name.contains("warning") && (self.name == "not ready" || words::sense_of_plain(&self.name) == Some(Sense::Bad))
+        !self.name.contains("warning")
+            && (self.name == "not ready" || words::sense_of_plain(&self.name) == Some(Sense::Bad))
     }
 
     fn is_summary(&self) -> bool {
@@ -97,7 +98,8 @@ fn wrong(all: &[Named<'_>]) -> Option<Opinion> {
             return one.condition.is_true();
         }
         // What is ready may have parts that are not; only the reason is a clear word.
-        let by_message = !ready && complains(one.condition.message) && sense(one.condition.reason) != Some(Sense::Moving);
+        let by_message =
+            !ready && complains(one.condition.message) && sense(one.condition.reason) != Some(Sense::Moving);
         one.condition.is_false() && (sense(one.condition.reason) == Some(Sense::Bad) || by_message)
     };
     all.iter().find(is_wrong).map(|one| Opinion::of(Sense::Bad, &one.condition))

@@ -113,7 +113,9 @@ fn is_suspended(object: &Value) -> bool {
         let name = key.rsplit_once('/').map_or("", |(_, name)| name);
         let value = value.as_str().unwrap_or_default();
         match name {
-            "paused" | "pause" | "pause-reconciliation" | "suspend" | "suspended" | "hibernation" => matches!(value, "true" | "on" | "yes"),
+            "paused" | "pause" | "pause-reconciliation" | "suspend" | "suspended" | "hibernation" => {
+                matches!(value, "true" | "on" | "yes")
+            }
             "reconcile" | "reconciliation" | "reconciliationLoop" => value == "disabled",
             _ => false,
         }
@@ -135,12 +137,16 @@ fn worst_opinion(object: &Value, status: &Map<String, Value>, generation: Option
     // Parts in trouble count even where the whole says nothing of it; otherwise the whole speaks for them.
     let parts = of_parts(object, status, generation);
     if opinions.iter().all(|one| one.rule == COUNTS && one.sense == Sense::Good) {
-        opinions.extend(words_in::of_named_words(object, status).is_none().then(|| words_in::of_unknown_word(status)).flatten());
+        opinions.extend(
+            words_in::of_named_words(object, status).is_none().then(|| words_in::of_unknown_word(status)).flatten(),
+        );
     }
     if opinions.is_empty() {
         opinions.extend(parts);
     } else {
-        opinions.extend(parts.filter(|part| part.sense == Sense::Bad && opinions.iter().any(|one| one.sense != Sense::Good)));
+        opinions.extend(
+            parts.filter(|part| part.sense == Sense::Bad && opinions.iter().any(|one| one.sense != Sense::Good)),
+        );
     }
     // The first of equals.
     opinions.into_iter().reduce(|worst, other| if other.sense > worst.sense { other } else { worst })

@@ -21,7 +21,8 @@ impl Opinion {
 
     /// What a condition says.
     pub(super) fn of(sense: Sense, condition: &Condition<'_>) -> Self {
-        let message = if sense == Sense::Good { format!("{} is {}", condition.kind, condition.status) } else { condition.says() };
+        let message =
+            if sense == Sense::Good { format!("{} is {}", condition.kind, condition.status) } else { condition.says() };
         Self { sense, reason: condition.reason.to_owned(), message, rule: super::CONDITIONS }
     }
 

@@ -108,7 +108,10 @@ fn kinds_of_kubernetes_without_a_status_are_ready_at_once(#[case] version: &str,
 #[case(json!({"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}}}))]
 fn what_is_suspended_by_its_owner_is_as_asked_for(#[case] object: Value) {
     let told = told(&object, true);
-    assert_eq!((told.status.readiness, told.status.reason.as_deref(), told.rule), (Current, Some("Suspended"), SUSPENDED));
+    assert_eq!(
+        (told.status.readiness, told.status.reason.as_deref(), told.rule),
+        (Current, Some("Suspended"), SUSPENDED)
+    );
 }
 
 #[rstest]

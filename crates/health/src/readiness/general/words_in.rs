@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 const FIELDS: [&str; 9] =
     ["phase", "state", "health", "healthStatus", "status", "stage", "compliant", "currentState", "currentPhase"];
 /// Fields for what went wrong.
-const FAILURES: [&str; 6] = ["failureMessage", "errorMessage", "errorDescription", "lastError", "failureReason", "error"];
+const FAILURES: [&str; 6] =
+    ["failureMessage", "errorMessage", "errorDescription", "lastError", "failureReason", "error"];
 const FLAGS: [&str; 7] = ["ready", "readyToUse", "isReady", "available", "healthy", "succeeded", "active"];
 /// Ends of the names of kinds that do something once: running, they are not done.
 const ONCE: [&str; 20] = [
