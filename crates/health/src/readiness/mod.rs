@@ -9,6 +9,7 @@ mod batch;
 mod cel_object;
 mod certain;
 mod fields;
+mod gateway;
 mod general;
 mod network;
 mod pod;

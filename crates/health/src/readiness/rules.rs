@@ -4,6 +4,7 @@ use super::fields::{group_and_kind, text};
 use super::general::{self, General};
 use super::rule::{Case, Rule, RuleError, RuleSet};
 use super::status::{built_in, deleted};
+use super::storage::unused_claim;
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{ObjectStatus, Readiness, ReadinessRule};
 use serde_json::Value;
@@ -11,6 +12,8 @@ use std::sync::{Arc, LazyLock};
 
 /// How long a controller may take to write a first status.
 const YOUNG: SignedDuration = SignedDuration::from_secs(10);
+
+const UNUSED_CLAIM: &str = "Kubernetes: PersistentVolumeClaim, with its StorageClass";
 
 /// The rules for single kinds that ship with the program.
 const SHIPPED: &str = include_str!("rules.yaml");
@@ -55,6 +58,19 @@ impl Rules {
     /// The kinds for which rules ship with the program, as the data file writes them.
     pub fn shipped_kinds() -> Vec<String> {
         SHIPPED_RULES.kinds().into_iter().map(str::to_owned).collect()
+    }
+
+    /// Tells how objects stand that belong together: as [`Rules::judge`], but a claim that its storage class binds only when
+    /// a pod uses it is ready when no pod of `objects` does. Of the classes, those among `objects` are known.
+    pub fn judge_together(&self, objects: &[&Value], now: Timestamp) -> Vec<Verdict> {
+        let judge = |object: &&Value| {
+            let verdict = self.judge(object, now);
+            if verdict.status.readiness != Readiness::InProgress {
+                return verdict;
+            }
+            unused_claim(object, objects).map_or(verdict, |status| Verdict { status, rule: UNUSED_CLAIM.to_owned() })
+        };
+        objects.iter().map(judge).collect()
     }
 
     /// Tells how an object stands, from its JSON as the API gives it. `now` is what its age is counted by.
@@ -123,3 +139,7 @@ fn is_young(object: &Value, now: Timestamp) -> bool {
 fn shipped() -> Vec<ReadinessRule> {
     serde_saphyr::from_str(SHIPPED).unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;

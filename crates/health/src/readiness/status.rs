@@ -1,6 +1,6 @@
 //! Which rules apply to which kind.
 
-use super::{batch, network, pod, policy, storage, workload};
+use super::{batch, gateway, network, pod, policy, storage, workload};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 
@@ -23,6 +23,10 @@ pub(super) fn built_in(group: &str, kind: &str, object: &Value) -> Option<Object
         ("", "Namespace") => policy::namespace,
         ("policy", "PodDisruptionBudget") => policy::disruption_budget,
         ("autoscaling", "HorizontalPodAutoscaler") => policy::autoscaler,
+        ("gateway.networking.k8s.io", "GatewayClass") => gateway::class,
+        ("gateway.networking.k8s.io", "Gateway") => gateway::gateway,
+        ("gateway.networking.k8s.io", kind) if kind.ends_with("Route") => gateway::route,
+        ("gateway.networking.k8s.io", kind) if kind.ends_with("Policy") => gateway::policy,
         _ => return None,
     };
     Some(judge(object))
