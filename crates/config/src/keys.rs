@@ -137,6 +137,87 @@ pub(crate) static FILE: Table = Table {
             "",
             "The namespace of the stack's own lock and journal.",
         ),
+        key(
+            "readiness",
+            K::List(&READINESS),
+            Default("none"),
+            "[{ kind: Backup.example.com, current: status.phase == 'Kept' }]",
+            "",
+            "When objects of a kind are ready, where the rules of the program do not tell it rightly. These rules win over all others; of several for a kind, the last counts.",
+        ),
+    ],
+};
+
+/// One of `readiness`.
+pub(crate) static READINESS: Table = Table {
+    name: "readiness",
+    doc: "When objects of one kind are ready: conditions in CEL, asked in the order failed, suspended, in_progress, current, unknown; the first that holds decides. They see `object`, `metadata`, `spec`, `status`, and `conditions` by their types; one that asks for a field that is not there does not hold.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "kind",
+            K::Text,
+            Required,
+            "Certificate.cert-manager.io",
+            "current: 'true'",
+            "The kind and its group, in any version. `*` stands for any kind, `*.` at the beginning of the group for anything before the rest.",
+        ),
+        key(
+            "failed",
+            K::Words,
+            Default("none"),
+            "conditions.Ready.reason == 'Refused'",
+            "kind: Backup.example.com",
+            "When an object has failed.",
+        ),
+        key(
+            "suspended",
+            K::Words,
+            Default("none"),
+            "spec.halted",
+            "kind: Backup.example.com",
+            "When an object waits because it was told to.",
+        ),
+        key(
+            "in_progress",
+            K::Words,
+            Default("none"),
+            "status.copied < spec.copies",
+            "kind: Backup.example.com",
+            "When an object is on its way.",
+        ),
+        key(
+            "current",
+            K::Words,
+            Default("none"),
+            "conditions.Ready.status == 'True'",
+            "kind: Backup.example.com",
+            "When an object is ready.",
+        ),
+        key(
+            "unknown",
+            K::Words,
+            Default("none"),
+            "status.phase == ''",
+            "kind: Backup.example.com",
+            "When nothing can be said about an object.",
+        ),
+        key(
+            "otherwise",
+            K::Choice(&["in_progress", "general"]),
+            Default("in_progress with `current`, else general"),
+            "general",
+            "kind: Backup.example.com, current: 'true'",
+            "What holds when no condition does: the object is on its way, or the rules of the program decide.",
+        ),
+        key(
+            "message",
+            K::Words,
+            Default("the object's own words"),
+            "status.message",
+            "kind: Backup.example.com, current: 'true'",
+            "Gives the line for people.",
+        ),
     ],
 };
 
@@ -806,6 +887,7 @@ pub(crate) static RESTART: Table = Table {
 pub(crate) static TABLES: &[&Table] = &[
     &FILE,
     &DEFAULTS,
+    &READINESS,
     &RELEASE,
     &NEED,
     &RETRY,

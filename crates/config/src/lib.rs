@@ -33,6 +33,7 @@ mod load;
 mod needs;
 mod problem;
 mod read_on_failure;
+mod read_readiness;
 mod read_release;
 mod read_stack;
 mod read_steps;

@@ -59,7 +59,7 @@ pub use payload::{Payload, PayloadError, PayloadKey};
 pub use progress::{
     Ended, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunProgress, StepProgress,
 };
-pub use readiness::{ObjectStatus, Readiness};
+pub use readiness::{ObjectStatus, Otherwise, Readiness, ReadinessRule};
 pub use release::{RUN_LABEL, RevisionMeta, RevisionStatus};
 pub use schedule::{Order, Schedule, Wait};
 pub use select::{LabelTerm, ReleasePattern, Selection, SelectionError};

@@ -10,7 +10,7 @@ use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_health::Rules;
 use pilothouse_kube::{
     ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, ListQuery, LogQuery, NotReady,
-    Precondition, Progress, Propagation, ServerVersion, Tracker, adopt, adoption_conflicts, causes,
+    Precondition, Progress, Propagation, ServerVersion, Tracker, adopt, adoption_conflicts,
     ownership_conflicts, restart, statuses, wait_deleted, wait_ready,
 };
 use serde_json::{Value, json};
@@ -247,7 +247,6 @@ fn futures_can_move_between_threads() {
     send(&adopt(script, &[], &release));
     send(&adoption_conflicts(script, &[], &release));
     send(&ownership_conflicts(script, &[], &release));
-    send(&causes(script, &[]));
     send(&restart(script, &[], "a", jiff::Timestamp::UNIX_EPOCH));
     let tracker = Tracker::new(Arc::new(Script::default()), Rules::default());
     send(&async { wait_ready(&tracker, &[], Instant::now(), &token, |_| {}).await });

@@ -77,5 +77,6 @@ pub use pilothouse_core::{
     RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StepKind, StepSpec, StopReason, Until,
     ValueSource, WaitFor, WaitStep, YamlFile,
 };
+pub use pilothouse_health::Rules;
 pub use pilothouse_helm::{Helm, HelmClient, HelmConfig};
 pub use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, HelmDriver};

@@ -41,6 +41,9 @@ use rstest::rstest;
 #[case::bad_defaults(
     "version: 1\nname: demo\ndefaults: { timeout: 10m, chart: { path: a } }\nreleases: [{ name: a, chart: { path: a } }]\n"
 )]
+#[case::readiness(
+    "version: 1\nname: demo\nreadiness:\n  - kind: A.example.com\n    current: status.phase = 'Ready'\n    failed: stats.phase == 'Bad'\n    in_progress: status.phase.lower() == 'a'\n    otherwise: failed\n  - kind: B.example.com\n    ready: status.ok\nreleases: [{ name: a, chart: { path: a } }]\n"
+)]
 #[case::alias_in_itself("version: 1\nname: demo\nreleases: &r\n  - *r\n")]
 #[case::tag("version: 1\nname: !secret demo\nreleases: [{ name: a, chart: { path: a } }]\n")]
 fn of_a_file(#[case] text: &str) {
