@@ -90,8 +90,8 @@ pub(crate) enum Command {
     Status(OnCluster),
     /// Say what is wrong with releases and why, at any time and without a run; changes nothing
     Diagnose(Diagnose),
-    /// Run only the validate phase of every release
-    Validate(OnCluster),
+    /// Run only the validate phase of every release: exit code 0 when all are valid, 1 when one is not, 2 for bad input
+    Validate(Validate),
     /// Show what waits for what in a stack, without a cluster
     Graph(Graph),
     /// Continue a run that was killed or interrupted, or whose releases failed
@@ -183,6 +183,15 @@ pub(crate) struct Diagnose {
     pub(crate) select: Select,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    pub(crate) on: OnCluster,
+    /// Also write what each check has told into this file, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

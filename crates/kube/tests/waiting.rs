@@ -10,8 +10,8 @@ use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_health::Rules;
 use pilothouse_kube::{
     ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, ListQuery, LogQuery, NotReady,
-    Precondition, Progress, Propagation, ServerVersion, Tracker, adopt, adoption_conflicts,
-    ownership_conflicts, restart, statuses, wait_deleted, wait_ready,
+    Precondition, Progress, Propagation, ServerVersion, Tracker, adopt, adoption_conflicts, ownership_conflicts,
+    restart, statuses, wait_deleted, wait_ready,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;

@@ -82,13 +82,26 @@ pub async fn run_steps<C: HelmChart + ?Sized>(
     ctx: &Context,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
+    let mut failed = Vec::new();
     for (index, step) in steps_of(chart, phase).iter().enumerate() {
         if ctx.cancel().is_cancelled() && phase != Phase::OnDeployFailure {
             return Err(PhaseError::Interrupted);
         }
-        run_step(ctx, phase, index, step.as_ref(), payload).await?;
+        match run_step(ctx, phase, index, step.as_ref(), payload).await {
+            Ok(()) => {}
+            // They only look, and one more that fails is worth knowing.
+            Err(error @ PhaseError::Step { .. }) if ctx.is_thorough() && !error.is_interrupted() => failed.push(error),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
+    match failed.pop() {
+        None => Ok(()),
+        Some(only) if failed.is_empty() => Err(only),
+        Some(last) => {
+            failed.push(last);
+            Err(PhaseError::Steps(failed))
+        }
+    }
 }
 
 /// Runs one step with its events, unless an earlier run has done it.

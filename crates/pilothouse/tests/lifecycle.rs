@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use pilothouse::{
     ChartInfo, ChartRef, Context, EventKind, FailurePolicy, Finding, HelmAction, HelmChart, HelmDriver, Namespace,
-    Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, Remedy, Rules, RunConfig, RunId, RunOutcome, RunVerdict,
-    Session, SessionConfig, SetPolicy, Step, StepDescription, defaults,
+    Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, Remedy, Rules, RunConfig, RunId, RunOutcome,
+    RunVerdict, Session, SessionConfig, SetPolicy, Step, StepDescription, defaults,
 };
 use pilothouse_core::{Class, NextStep, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};
