@@ -373,6 +373,18 @@ pub(crate) struct PlaneInstall {
     /// Do not build programs, download them
     #[arg(long)]
     pub(crate) no_build: bool,
+    /// Get what this kind of node needs; a real one needs the kubelet too
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = NodeKind::Simulated)]
+    pub(crate) node: NodeKind,
+}
+
+/// The kinds of nodes a control plane can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum NodeKind {
+    /// Pods become ready without containers
+    Simulated,
+    /// This machine, with a kubelet and containers; needs root, containerd and runc
+    Real,
 }
 
 #[derive(Debug, Args)]
@@ -389,7 +401,20 @@ pub(crate) struct PlaneUp {
     /// Write the API server's audit log into the plane's folder
     #[arg(long)]
     pub(crate) audit: bool,
-    /// How many simulated nodes it has
+    /// Which kinds of nodes it has; repeat it for both
+    #[arg(long, value_name = "KIND", value_enum, default_values_t = [NodeKind::Simulated])]
+    pub(crate) node: Vec<NodeKind>,
+    /// How many simulated nodes it has, if it has any
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub(crate) nodes: u16,
+    /// An archive of images (of docker save, or OCI) for the real node; can be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Vec<PathBuf>,
+}
+
+impl PlaneUp {
+    /// Whether it is to have a real node.
+    pub(crate) fn is_real(&self) -> bool {
+        self.node.contains(&NodeKind::Real)
+    }
 }
