@@ -123,7 +123,7 @@ impl Case {
     pub(crate) fn read(name: &str, places: &Places) -> Self {
         let text = std::fs::read_to_string(folder("cases").join(format!("{name}.yaml"))).unwrap();
         let text = text
-            .replace("NAMESPACE", &places.namespace)
+            .replace("THE_NAMESPACE", &places.namespace)
             .replace("WEBHOOK_CA", &places.webhook_authority)
             .replace("WEBHOOK", &places.webhook)
             .replace("REGISTRY", &places.registry);
@@ -134,7 +134,7 @@ impl Case {
     /// Every case as it is written.
     pub(crate) fn all() -> Vec<Self> {
         let places = Places {
-            namespace: "NAMESPACE".to_owned(),
+            namespace: "THE_NAMESPACE".to_owned(),
             registry: "REGISTRY".to_owned(),
             webhook: "WEBHOOK".to_owned(),
             webhook_authority: "WEBHOOK_CA".to_owned(),

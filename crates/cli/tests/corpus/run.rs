@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a release of the corpus may take, in seconds.
-const SECONDS: u32 = 25;
+const SECONDS: u32 = 15;
 
 /// What a run may take at most, before it is killed.
 const DEADLINE: Duration = Duration::from_secs(120);
