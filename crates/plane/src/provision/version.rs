@@ -55,7 +55,12 @@ impl ToolVersion {
             Tool::Helm4 if major != 4 => Err(format!("it is {self}, not helm 4")),
             Tool::Helm4 if (minor, patch) == (2, 1) => Err(format!("{self} hangs when it deletes hooks")),
             Tool::Helm3 | Tool::Helm4 => Ok(()),
-            Tool::KubeApiserver | Tool::KubeControllerManager | Tool::KubeScheduler | Tool::Kine | Tool::Kwok => {
+            Tool::KubeApiserver
+            | Tool::KubeControllerManager
+            | Tool::KubeScheduler
+            | Tool::Kine
+            | Tool::Kwok
+            | Tool::Kubelet => {
                 match Self::parse(tool.version()) {
                     Some(wanted) if wanted.numbers[..2] == self.numbers[..2] => Ok(()),
                     _ => Err(format!("it is {self}, and {} or another patch of it is needed", tool.version())),
@@ -84,7 +89,12 @@ pub(crate) async fn probe(
 ) -> Result<ToolVersion, String> {
     let args: &[&str] = match tool {
         Tool::Helm3 | Tool::Helm4 => &["version", "--template={{.Version}}"],
-        Tool::KubeApiserver | Tool::KubeControllerManager | Tool::KubeScheduler | Tool::Kine | Tool::Kwok => {
+        Tool::KubeApiserver
+        | Tool::KubeControllerManager
+        | Tool::KubeScheduler
+        | Tool::Kine
+        | Tool::Kwok
+        | Tool::Kubelet => {
             &["--version"]
         }
     };
