@@ -22,6 +22,7 @@ Exit codes:
   1    a release failed
   2    bad input: the file, a chart, values, helm, the connection
   3    refused, because something could be lost or taken over
+  4    nothing has failed, but something is still on its way (diagnose)
   130  interrupted
 After 2 and 3 nothing was changed by the release in question; input that can be checked ahead of the
 run is checked for all releases before the first one begins.";
@@ -87,6 +88,8 @@ pub(crate) enum Command {
     Destroy(Destroy),
     /// Show the releases of a stack as they stand in the cluster
     Status(OnCluster),
+    /// Say what is wrong with releases and why, at any time and without a run; changes nothing
+    Diagnose(Diagnose),
     /// Run only the validate phase of every release
     Validate(OnCluster),
     /// Show what waits for what in a stack, without a cluster
@@ -159,6 +162,23 @@ pub(crate) struct Connection {
 pub(crate) struct OnCluster {
     #[command(flatten)]
     pub(crate) stack: StackFile,
+    #[command(flatten)]
+    pub(crate) select: Select,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diagnose {
+    /// Releases, by name or namespace/name, with * and ? [default: all of the stack, or of the namespace]
+    #[arg(value_name = "RELEASE")]
+    pub(crate) releases: Vec<String>,
+    /// The stack file, or a folder that has a pilothouse.yaml
+    #[arg(long, default_value = ".", value_name = "FILE", conflicts_with = "namespace")]
+    pub(crate) stack: PathBuf,
+    /// Look at the releases of this namespace, whoever deployed them, without a stack file
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
     #[command(flatten)]
     pub(crate) select: Select,
     #[command(flatten)]

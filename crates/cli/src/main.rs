@@ -78,6 +78,7 @@ async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Res
         Command::Apply(args) => commands::apply::apply(settings, args, stages).await,
         Command::Destroy(args) => commands::destroy::destroy(settings, args, stages).await,
         Command::Status(args) => commands::status::status(settings, args, stages).await,
+        Command::Diagnose(args) => commands::diagnose::diagnose(settings, args, stages).await,
         Command::Validate(args) => commands::validate::validate(settings, args, stages).await,
         Command::Graph(args) => commands::graph::graph(settings, &args),
         Command::Resume(args) => commands::resume::resume(settings, args, stages).await,

@@ -137,6 +137,7 @@ pub(crate) static FILE: Table = Table {
 };
 
 const FAILURE: &[&str] = &["leave", "rollback", "uninstall"];
+const FAST: &[&str] = &["certain", "never"];
 const CRDS: &[&str] = &["skip", "create", "upgrade"];
 
 const NAMESPACE: Key =
@@ -150,6 +151,14 @@ const ON_FAILURE: Key = key(
     "rollback",
     "",
     "What to do after a failed deploy, once the evidence is collected: `leave` everything to be looked at, `rollback` to the revision that was deployed before (a failed first install is left), `uninstall` what a failed first install left (a failed upgrade is left).",
+);
+const FAIL_FAST: Key = key(
+    "fail_fast",
+    K::Choice(FAST),
+    Default("certain"),
+    "never",
+    "",
+    "When `exec` and waits end before their time is up: with `certain` as soon as a cause is known that will certainly not pass by itself, with `never` causes are only told.",
 );
 const TIMEOUT: Key = key(
     "timeout_in_seconds",
@@ -215,6 +224,7 @@ pub(crate) static DEFAULTS: Table = Table {
         CREATE_NAMESPACE,
         CRD_POLICY,
         ON_FAILURE,
+        FAIL_FAST,
         TIMEOUT,
         WAIT,
         FORCE,
@@ -300,6 +310,7 @@ pub(crate) static RELEASE: Table = Table {
             "A deployed chart version below this one, moving to or past it, is uninstalled before it is installed again; only if no data is attached, or consent was given.",
         ),
         ON_FAILURE,
+        FAIL_FAST,
         TIMEOUT,
         WAIT,
         FORCE,

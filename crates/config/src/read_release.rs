@@ -13,7 +13,7 @@ use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
 use pilothouse_core::{
-    ChartInfo, ChartRef, CrdPolicy, FailurePolicy, HelmAction, InvalidName, Namespace, Need, Phase, ReleaseSpec,
+    ChartInfo, ChartRef, CrdPolicy, FailFast, FailurePolicy, HelmAction, InvalidName, Namespace, Need, Phase, ReleaseSpec,
     VersionConstraint, check_namespace, check_release_name, code,
 };
 use semver::Version;
@@ -103,6 +103,8 @@ pub(crate) fn read_common(fields: &Fields<'_>, info: &mut ChartInfo, out: &mut S
     ];
     info.crds = fields.choice("crds", &crds, out).unwrap_or(info.crds);
     info.on_failure = fields.choice("on_failure", &policies, out).unwrap_or(info.on_failure);
+    let fail_fast = [("certain", FailFast::Certain), ("never", FailFast::Never)];
+    info.fail_fast = fields.choice("fail_fast", &fail_fast, out).unwrap_or(info.fail_fast);
     info.create_namespace = fields.flag("create_namespace", out).unwrap_or(info.create_namespace);
     info.timeout_in_seconds = fields.seconds("timeout_in_seconds", out).unwrap_or(info.timeout_in_seconds);
     info.wait = fields.flag("wait", out).unwrap_or(info.wait);

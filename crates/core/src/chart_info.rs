@@ -46,6 +46,8 @@ pub struct ChartInfo {
     pub last_breaking_version_requiring_restart: Option<Version>,
     /// What to do after a failed deploy, once the evidence is collected and the user's steps have run.
     pub on_failure: FailurePolicy,
+    /// Whether a cause that will certainly not pass by itself ends `exec` and waits early.
+    pub fail_fast: FailFast,
     /// Wall-clock seconds each of `exec` and `validate` may take.
     pub timeout_in_seconds: u64,
     /// Whether `validate` waits for the release's objects to become ready.
@@ -90,6 +92,7 @@ impl Default for ChartInfo {
             yaml_files_content: Vec::new(),
             last_breaking_version_requiring_restart: None,
             on_failure: FailurePolicy::Leave,
+            fail_fast: FailFast::Certain,
             timeout_in_seconds: 600,
             wait: true,
             force_upgrade: false,
@@ -140,6 +143,17 @@ pub enum FailurePolicy {
     Rollback,
     /// Uninstall what a failed first install left. A failed upgrade is left.
     Uninstall,
+}
+
+/// When `exec` and waits end before their time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailFast {
+    /// As soon as a cause is known that will certainly not pass by itself.
+    #[default]
+    Certain,
+    /// Never: causes are told, and the time is waited for all the same.
+    Never,
 }
 
 /// What to do with the definitions in a chart's `crds/` folders. Helm itself never upgrades them

@@ -1,5 +1,6 @@
 //! What happens in a run. Every output is a projection of these.
 
+use crate::cause::Cause;
 use crate::chart_info::HelmAction;
 use crate::holder::Holder;
 use crate::ids::{Phase, ReleaseKey, RunId};
@@ -252,6 +253,16 @@ pub enum EventKind {
         note: Note,
         /// The line, redacted.
         text: String,
+    },
+    /// It became known why something does not work, while it is waited for. Each cause is told once per release, and once
+    /// more when it became certain.
+    CauseFound {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// Why, redacted.
+        cause: Cause,
     },
     /// A phase ended.
     PhaseFinished {

@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file, the environment or the network; everything can be tested as a table.
 
 mod cause;
+mod cause_group;
 mod chain;
 mod chart_info;
 mod cluster_object;
@@ -14,6 +15,7 @@ mod graph_problem;
 mod hex;
 mod holder;
 mod ids;
+mod mask;
 mod nearest;
 mod need;
 mod outcome;
@@ -30,9 +32,10 @@ mod step;
 mod version_text;
 
 pub use cause::{Cause, CauseClass, Certainty};
+pub use cause_group::{CauseGroup, group};
 pub use chain::error_chain;
 pub use chart_info::{
-    ChartInfo, ChartRef, ChartSource, CrdPolicy, FailurePolicy, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
+    ChartInfo, ChartRef, ChartSource, CrdPolicy, FailFast, FailurePolicy, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
 };
 pub use cluster_object::{
     CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, keeps_on_uninstall, names_other_release, object_ref,
@@ -46,6 +49,7 @@ pub use graph_problem::{GraphProblem, NeedPlace};
 pub use hex::hex;
 pub use holder::Holder;
 pub use ids::{InvalidName, ObjectRef, Phase, ReleaseKey, RunId, check_namespace, check_release_name};
+pub use mask::mask;
 pub use nearest::nearest;
 pub use need::{Need, Until};
 pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};

@@ -217,6 +217,7 @@ impl RunProgress {
             | EventKind::LockTaken { .. }
             | EventKind::HealStarted { .. }
             | EventKind::HealFinished { .. }
+            | EventKind::CauseFound { .. }
             | EventKind::Said { .. } => {}
             EventKind::RunResumed { from, releases } => self.inherit(*from, releases),
             EventKind::RunStopping { reason } => self.stopped = Some(reason.clone()),

@@ -1,13 +1,13 @@
 //! The cluster side of Pilothouse: discovery, apply, delete, readiness, evidence.
 //!
 //! [`ClusterClient`] is the port through which everything else sees a cluster; [`Cluster`] is the real one. What is
-//! built on it takes `&dyn ClusterClient` and works on any: waiting ([`wait_ready`]), evidence ([`causes`]), ownership
+//! built on it takes `&dyn ClusterClient` and works on any: waiting ([`wait_ready`]), evidence ([`Gathering`]), ownership
 //! ([`adopt`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions in use ([`live_custom_resources`]), the lock of a stack ([`LeaseLock`]). Whether an object is ready is told by the
 //! pure functions of `pilothouse-health`.
 //!
 //! ```no_run
 //! use pilothouse_core::ObjectRef;
-//! use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, causes, wait_ready};
+//! use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, Gathering, Subject, wait_ready};
 //! use std::time::Duration;
 //! use tokio::time::Instant;
 //! use tokio_util::sync::CancellationToken;
@@ -17,8 +17,10 @@
 //! let web = cluster.resolve(&ObjectRef::parse("deploy/web")?, "shop").await?;
 //! let deadline = Instant::now() + Duration::from_secs(60);
 //! if let Err(ended) = wait_ready(&cluster, &[web], deadline, &CancellationToken::new(), |_| {}).await {
-//!     for cause in causes(&cluster, &ended.objects).await {
-//!         println!("{}\n{}", cause.why, cause.evidence.join("\n"));
+//!     let subjects = ended.objects.into_iter().map(|(object, status)| Subject::new(object, status));
+//!     let evidence = Gathering::default().evidence(&cluster, subjects.collect(), Instant::now() + Duration::from_secs(10));
+//!     for evidence in evidence.await {
+//!         println!("{}: {} events", evidence.object, evidence.events.len());
 //!     }
 //! }
 //! # Ok(())
@@ -33,7 +35,7 @@ mod connect;
 mod crds;
 mod discovery;
 mod error;
-mod evidence;
+mod gather;
 mod lease;
 mod ownership;
 mod read;
@@ -51,7 +53,7 @@ pub use connect::{ConnectError, ConnectOptions, Credentials};
 pub use crds::{crd_ref, live_custom_resources};
 pub use discovery::{Discovery, Resource};
 pub use error::ClusterError;
-pub use evidence::causes;
+pub use gather::{Gathering, Known, Subject};
 pub use lease::{LeaseConfig, LeaseLock, LockError};
 pub use ownership::{
     AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, adoption_conflicts, ownership_conflicts,

@@ -2,6 +2,7 @@
 
 use crate::emitter::{Emitter, Message};
 use crate::heal::Before;
+use crate::known::Known;
 use crate::ledger::{Ledger, StepVerdict};
 use crate::observe::{self, Observed};
 use crate::prepare::{self, Prepared};
@@ -35,6 +36,7 @@ pub struct Context {
     before: Option<Before>,
     continued_from: Mutex<Option<u32>>,
     ledger: Mutex<Ledger>,
+    known: Mutex<Known>,
 }
 
 /// What was prepared, and for which target and payload values.
@@ -57,6 +59,7 @@ impl Context {
             before: None,
             continued_from: Mutex::default(),
             ledger: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -207,6 +210,12 @@ impl Context {
 
     pub(crate) fn enter(&self, phase: Phase) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+        self.known().enter_phase();
+    }
+
+    /// What is known of why things do not work. Not to be held across an await.
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that objects were given to the release in this run.

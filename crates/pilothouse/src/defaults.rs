@@ -5,8 +5,10 @@ use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::continuing;
 use crate::crds;
+use crate::diagnosing;
 use crate::digest;
 use crate::error::PhaseError;
+use crate::exec_watch::while_helm_runs;
 use crate::helpers;
 use crate::ledger::{StepVerdict, upgrade_is_done};
 use crate::leftovers;
@@ -15,13 +17,12 @@ use crate::observe::NamespaceState;
 use crate::prepare;
 use crate::steps::{Step, StepDescription, steps_of};
 use crate::stored::{self, NotServed};
-use crate::words;
 use pilothouse_core::{
     Class, Decision, EventKind, Finding, HelmAction, HelmCommand, ObjectRef, Payload, Phase, RUN_LABEL, RevisionStatus,
     code, object_ref,
 };
 use pilothouse_helm::{Origin, UpgradeRequest, Values};
-use pilothouse_kube::{ownership_conflicts, wait_ready};
+use pilothouse_kube::ownership_conflicts;
 use tokio::time::Instant;
 
 /// Everything that can be known before anything is changed: files, chart, version, values and rendering; the state of
@@ -211,9 +212,10 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
     leftovers::clear_earlier(ctx).await?;
     ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
     // All of it is one intent: the definitions before and the restart after are of no use without helm's run.
+    let stop = ctx.terminate().child_token();
     let run = async {
         let brought = crds::bring(ctx, &prepared).await?;
-        ctx.helm().upgrade_install(&request, ctx.terminate()).await?;
+        while_helm_runs(ctx, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
         if prepared.brings_kinds() {
             // Later releases are rendered for what the cluster serves now.
             ctx.cluster().discovery(true).await?;
@@ -268,8 +270,7 @@ pub async fn validate<C: HelmChart + ?Sized>(
         }
         let objects = if ctx.info().wait { stored::objects_of(ctx, &record).await? } else { Vec::new() };
         let deadline = Instant::now() + ctx.remaining();
-        wait_ready(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| ctx.doing(words::progress(progress)))
-            .await?;
+        diagnosing::wait_ready(ctx, &objects, deadline).await?;
     }
     run_steps(chart, Phase::Validate, ctx, payload).await
 }

@@ -75,6 +75,7 @@ impl Emitter {
             EventKind::StepFinished { error, .. }
             | EventKind::HelmFinished { error, .. }
             | EventKind::HealFinished { error, .. } => error.iter_mut().for_each(|text| self.redact(text)),
+            EventKind::CauseFound { cause, .. } => self.redact_cause(cause),
             EventKind::ReleaseFinished { outcome, .. } => self.redact_outcome(outcome),
         }
     }
@@ -112,7 +113,8 @@ impl Emitter {
         }
     }
 
-    fn redact_cause(&self, cause: &mut Cause) {
+    /// Redacts every text of a cause.
+    pub(crate) fn redact_cause(&self, cause: &mut Cause) {
         let Cause { code: _, class: _, certainty: _, object: _, status, why, root, evidence, next } = cause;
         let message = status.as_mut().map(|status| &mut status.message);
         message.into_iter().chain([why, root]).chain(evidence).chain(next).for_each(|text| self.redact(text));

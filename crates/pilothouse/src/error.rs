@@ -82,6 +82,14 @@ pub enum PhaseError {
         /// What is wrong with it.
         message: String,
     },
+    /// What was under way was stopped, since it will certainly not succeed.
+    #[error("{what} was stopped, since this will not pass by itself: {why}")]
+    Hopeless {
+        /// What was stopped: "helm upgrade".
+        what: String,
+        /// The decisive cause, in one line.
+        why: String,
+    },
     /// Another operation is at work on the release.
     #[error("{0}")]
     Locked(String),

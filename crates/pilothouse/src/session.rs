@@ -1,8 +1,8 @@
 //! What the releases of a run share.
 
-use pilothouse_core::Redactor;
+use pilothouse_core::{Redactor, RevisionMeta};
 use pilothouse_helm::HelmClient;
-use pilothouse_kube::{ClusterClient, ClusterError, HelmDriver};
+use pilothouse_kube::{ClusterClient, ClusterError, Gathering, HelmDriver};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -46,6 +46,8 @@ pub struct Session {
     pub(crate) chart_cache: PathBuf,
     pub(crate) command_env: BTreeMap<OsString, OsString>,
     pub(crate) grace: Duration,
+    /// What is read of why objects are not ready, for all releases.
+    pub(crate) gathering: Gathering,
     kube_version: OnceCell<String>,
     target: Mutex<Arc<Target>>,
 }
@@ -76,6 +78,7 @@ impl Session {
             chart_cache,
             command_env,
             grace,
+            gathering: Gathering::default(),
             kube_version,
             target: Mutex::default(),
         })
@@ -84,6 +87,14 @@ impl Session {
     /// Fires when nothing new is to be begun.
     pub fn cancel(&self) -> &CancellationToken {
         &self.cancel
+    }
+
+    /// Helm's records of the releases of a namespace, whoever deployed them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn revisions_of(&self, namespace: &str) -> Result<Vec<RevisionMeta>, ClusterError> {
+        self.cluster.release_revisions(self.driver, Some(namespace), None).await
     }
 
     /// What it stands on, in one line: `Kubernetes v1.36.2, helm 4.2.4`. The cluster is named once it was asked.

@@ -1,10 +1,11 @@
 //! One line per change: what a run prints as it goes, in a pipe by itself and on a terminal above the live view.
 
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::report::causes::one_line;
 use crate::report::text::duration;
 use anstyle::Style;
 use pilothouse_core::{
-    Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress, ReleaseWay,
+    Certainty, Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress, ReleaseWay,
     StopReason,
 };
 use std::collections::BTreeMap;
@@ -133,6 +134,11 @@ impl Lines {
                 self.keep(release, &format!("- {description} (done by an earlier run, not repeated)"))
             }
             EventKind::Said { release, note, text, .. } => self.said(release, *note, text),
+            EventKind::CauseFound { release, phase, cause } => {
+                let style = if cause.certainty == Certainty::Certain { BAD } else { WARN };
+                let what = if self.form == Form::Ends { "" } else { phase.name() };
+                vec![self.row(release, what, (style, "cause"), None, &one_line(cause))]
+            }
             EventKind::HealStarted { release, what, why } => {
                 self.healing.insert(release.clone(), what.clone());
                 match self.form {

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{
-    Cause, Class, Ended, Event, EventKind, Failure, Finding, HelmAction, HelmCommand, HelmProgress, Holder, NextStep,
+    Cause, CauseClass, Certainty, Class, Ended, Event, EventKind, Failure, Finding, HelmAction, HelmCommand, HelmProgress, Holder, NextStep,
     Note, ObjectRef, ObjectStatus, Phase, PhaseProgress, PlannedRelease, Readiness, ReleaseEnding, ReleaseKey,
     ReleaseOutcome, ReleaseProgress, ReleaseWay, RunId, RunKind, RunVerdict, StepProgress, StopReason, code,
 };
@@ -311,13 +311,36 @@ fn kind_after(kind: Option<&EventKind>) -> Option<EventKind> {
         },
         Some(EventKind::HealStarted { .. }) => EventKind::HealFinished { release: release(), error: None },
         Some(EventKind::HealFinished { .. }) => said(name, Phase::Exec, Note::Warning, "something is odd"),
-        Some(EventKind::Said { .. }) => ends(name, Phase::Exec, true, "installed", 12),
+        Some(EventKind::Said { .. }) => {
+            EventKind::CauseFound { release: release(), phase: Phase::Validate, cause: cause() }
+        }
+        Some(EventKind::CauseFound { .. }) => ends(name, Phase::Exec, true, "installed", 12),
         Some(EventKind::PhaseFinished { .. }) => finished(name, done("installed"), 12),
         Some(EventKind::ReleaseFinished { .. }) => {
             EventKind::RunFinished { verdict: RunVerdict::Refused, elapsed_ms: 12 }
         }
         Some(EventKind::RunFinished { .. }) => return None,
     })
+}
+
+/// A cause with everything a cause can have.
+pub(crate) fn cause() -> Cause {
+    Cause {
+        code: "IMAGE_NOT_FOUND".to_owned(),
+        class: CauseClass::Config,
+        certainty: Certainty::Certain,
+        why: "the registry has no image registry.example.com/operator:1".to_owned(),
+        root: "image registry.example.com/operator:1".to_owned(),
+        evidence: vec![
+            "pod podinfo-1: container podinfo: ImagePullBackOff".to_owned(),
+            "event on Pod: Failed: not found (3 times)".to_owned(),
+        ],
+        next: vec!["correct the image's name or tag in the values".to_owned()],
+        ..Cause::unknown(
+            ObjectRef::parse("Deployment/web/podinfo").unwrap(),
+            ObjectStatus::new(Readiness::InProgress, "0 of 1 pods are ready"),
+        )
+    }
 }
 
 /// As [`kind_after`], of the ways a release ends.

@@ -249,6 +249,10 @@ mod tests {
                 release.clone_from(to);
                 text.clone_into(said);
             }
+            EventKind::CauseFound { release, cause, .. } => {
+                release.clone_from(to);
+                text.clone_into(&mut cause.why);
+            }
             EventKind::HealStarted { release, what, .. } => {
                 release.clone_from(to);
                 text.clone_into(what);

@@ -20,6 +20,7 @@ pub(crate) fn is_kept(kind: &EventKind) -> bool {
         | EventKind::HelmFinished { .. }
         | EventKind::HealStarted { .. }
         | EventKind::HealFinished { .. }
+        | EventKind::CauseFound { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
         | EventKind::RunFinished { .. } => true,
@@ -53,6 +54,7 @@ pub(crate) fn side(kind: &EventKind) -> Option<Side> {
         | EventKind::PhaseStarted { .. }
         | EventKind::StepSkipped { .. }
         | EventKind::Said { .. }
+        | EventKind::CauseFound { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
         | EventKind::RunFinished { .. } => None,
