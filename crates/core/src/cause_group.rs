@@ -23,18 +23,12 @@ pub struct CauseGroup {
 /// Groups causes by code and root, in the order they came. What only follows from another cause, or tells less than another cause
 /// of the same object does, is left out.
 pub fn group(causes: Vec<(ReleaseKey, Cause)>) -> Vec<CauseGroup> {
-    let told: Vec<(ReleaseKey, Cause)> = causes
-        .iter()
-        .enumerate()
-        .filter(|(at, (release, cause))| {
-            !causes.iter().enumerate().any(|(other_at, (other_release, other))| {
-                other_at != *at && other_release == release && says_more(other, cause)
-            })
-        })
-        .map(|(_, told)| told.clone())
-        .collect();
+    let is_superfluous = |(release, cause): &(ReleaseKey, Cause)| {
+        causes.iter().any(|(other_release, other)| other_release == release && says_more(other, cause))
+    };
+    let superfluous: Vec<bool> = causes.iter().map(is_superfluous).collect();
     let mut groups: Vec<CauseGroup> = Vec::new();
-    for (release, cause) in told {
+    for ((release, cause), _) in causes.into_iter().zip(superfluous).filter(|(_, superfluous)| !superfluous) {
         match groups.iter_mut().find(|group| group.cause.code == cause.code && group.cause.root == cause.root) {
             Some(group) => group.add(release, cause),
             None => groups.push(CauseGroup {

@@ -7,5 +7,8 @@
 pub mod diagnosis;
 mod readiness;
 
-pub use diagnosis::{Evidence, LogTail, Referred, Want, Whereabouts, causes, wanted};
+pub use diagnosis::{
+    Evidence, HelmEvidence, LockSeen, LogTail, Referred, Rule, Want, Whereabouts, causes, helm_causes, helm_wanted,
+    rules, wanted,
+};
 pub use readiness::{ContainerTrouble, Rules, Verdict, container_troubles, is_certain};
