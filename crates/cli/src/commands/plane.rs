@@ -251,7 +251,10 @@ fn registry(error: RegistryError) -> CommandError {
         RegistryError::NameTaken { .. } | RegistryError::Unknown { .. } | RegistryError::BadName { .. } => {
             Exit::BadInput
         }
-        RegistryError::Io { .. } | RegistryError::Record { .. } | RegistryError::StillUp { .. } => Exit::Failed,
+        RegistryError::Io { .. }
+        | RegistryError::Record { .. }
+        | RegistryError::Clear { .. }
+        | RegistryError::StillUp { .. } => Exit::Failed,
     };
     CommandError::from_error(exit, &error)
 }

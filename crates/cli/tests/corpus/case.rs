@@ -50,6 +50,9 @@ pub(crate) struct Case {
     pub(crate) record: Option<Record>,
     /// The rights of the user in the namespace; an administrator otherwise.
     pub(crate) user: Option<Vec<Value>>,
+    /// More arguments of the program.
+    #[serde(default)]
+    pub(crate) args: Vec<String>,
     /// The address of the API server leads nowhere.
     #[serde(default)]
     pub(crate) unreachable: bool,
@@ -124,8 +127,8 @@ impl Case {
         let text = std::fs::read_to_string(folder("cases").join(format!("{name}.yaml"))).unwrap();
         let text = text
             .replace("THE_NAMESPACE", &places.namespace)
-            .replace("WEBHOOK_CA", &places.webhook_authority)
-            .replace("WEBHOOK", &places.webhook)
+            .replace("GATE_AUTHORITY", &places.webhook_authority)
+            .replace("GATE_ADDRESS", &places.webhook)
             .replace("REGISTRY", &places.registry);
         let case: Self = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}.yaml: {error}"));
         Self { name: name.to_owned(), ..case }
@@ -136,8 +139,8 @@ impl Case {
         let places = Places {
             namespace: "THE_NAMESPACE".to_owned(),
             registry: "REGISTRY".to_owned(),
-            webhook: "WEBHOOK".to_owned(),
-            webhook_authority: "WEBHOOK_CA".to_owned(),
+            webhook: "GATE_ADDRESS".to_owned(),
+            webhook_authority: "GATE_AUTHORITY".to_owned(),
         };
         Self::names().iter().map(|name| Self::read(name, &places)).collect()
     }

@@ -15,7 +15,10 @@ mod world;
 
 use case::{Case, Place};
 use run::{Ran, Variant};
+use pilothouse_plane::Plane;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use symptoms::Symptoms;
 
 /// How many cases are run side by side.
 const SIDE_BY_SIDE: usize = 6;
@@ -28,11 +31,21 @@ const SOON: i64 = 2000;
 
 #[test]
 fn causes_are_told_on_simulated_nodes() {
-    let variants = variants(Place::Simulated);
-    let ran = run_all(&variants, |variant| {
-        run::run(variant, world::simulated(), &world::SERVERS, world::symptoms())
-    });
-    table::judge("simulated nodes", &ran, RIGHT, SOON);
+    on(Place::Simulated, "simulated nodes", world::simulated());
+}
+
+#[test]
+fn causes_are_told_on_a_real_node() {
+    let Some(plane) = world::real("causes_are_told_on_a_real_node") else { return };
+    on(Place::Real, "a real node", plane);
+}
+
+/// Runs all cases of a place.
+fn on(place: Place, title: &str, plane: &Plane) {
+    let symptoms = Symptoms::watch(plane.client_config());
+    let (ran, broken) = run_all(&variants(place), |variant| run::run(variant, plane, &world::SERVERS, &symptoms));
+    table::judge(title, &ran, RIGHT, SOON);
+    assert!(broken.is_empty(), "cannot be run, see above: {broken:?}");
 }
 
 /// Which cases are run in this place: the helm that most have first.
@@ -57,22 +70,24 @@ fn chosen() -> Option<Vec<String>> {
     std::env::var("PILOTHOUSE_CORPUS").ok().map(|names| names.split(',').map(str::to_owned).collect())
 }
 
-/// Some at a time, in their order.
-fn run_all(variants: &[Variant], run: impl Fn(&Variant) -> Option<Ran> + Sync) -> Vec<Ran> {
-    let (next, done) = (Mutex::new(variants.iter()), Mutex::new(Vec::new()));
+/// Some at a time, in their order. One that cannot be run does not keep the others from being told.
+fn run_all(variants: &[Variant], run: impl Fn(&Variant) -> Option<Ran> + Sync) -> (Vec<Ran>, Vec<Variant>) {
+    let (next, done, broken) = (Mutex::new(variants.iter()), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     std::thread::scope(|threads| {
         for _ in 0..SIDE_BY_SIDE {
             threads.spawn(|| {
                 loop {
                     let Some(variant) = next.lock().unwrap().next() else { break };
-                    if let Some(ran) = run(variant) {
-                        done.lock().unwrap().push(ran);
+                    match catch_unwind(AssertUnwindSafe(|| run(variant))) {
+                        Ok(ran) => done.lock().unwrap().extend(ran),
+                        Err(_) => broken.lock().unwrap().push(variant.clone()),
                     }
                 }
             });
         }
     });
-    done.into_inner().unwrap()
+    let (done, broken) = (done.into_inner().unwrap(), broken.into_inner().unwrap());
+    (done, broken)
 }
 
 /// Runs something on a runtime of its own.

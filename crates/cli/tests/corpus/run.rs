@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a release of the corpus may take, in seconds.
-const SECONDS: u32 = 15;
+const SECONDS: u32 = 25;
 
 /// What a run may take at most, before it is killed.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -79,7 +79,7 @@ pub(crate) fn run(variant: &Variant, plane: &Plane, servers: &Servers, symptoms:
     prepare::stack_file(&case, &chart, &namespace, folder.path(), SECONDS);
     let kubeconfig = prepare::kubeconfig(&config, plane.kubeconfig(), folder.path(), &namespace, &case);
     let mut command = world::program(folder.path(), &helm, &kubeconfig);
-    command.args(["apply", "--yes", "--output", "jsonl"]);
+    command.args(["apply", "--yes", "--output", "jsonl"]).args(&case.args);
     let begun = Instant::now();
     let (code, stdout, stderr) = finish(command, folder.path());
     let took = begun.elapsed();
@@ -95,7 +95,7 @@ fn first(case: &Case, helm: &Path, kubeconfig: &Path, namespace: &str, chart: &P
     let values = folder.join("first.yaml");
     std::fs::write(&values, first.values.to_string()).unwrap();
     let done = Command::new(helm)
-        .args(["upgrade", "--install", "web", "--namespace", namespace, "--wait", "--timeout", "60s", "--values"])
+        .args(["upgrade", "--install", "web", "--namespace", namespace, "--wait", "--timeout", "180s", "--values"])
         .arg(&values)
         .arg(chart)
         .env("KUBECONFIG", kubeconfig)

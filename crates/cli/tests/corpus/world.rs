@@ -3,17 +3,16 @@
 use crate::case::{Case, Place};
 use crate::run::Variant;
 use crate::servers::Servers;
-use crate::symptoms::Symptoms;
 use pilothouse_plane::provision::Tool;
-use pilothouse_plane::{Fault, Plane, PlaneConfig, SimulatedNode, Taint, TaintEffect};
+use pilothouse_plane::{Fault, Plane, PlaneConfig, RealNode, SimulatedNode, Taint, TaintEffect, real_node_missing};
 use pilothouse_testkit::SharedPlane;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
 static SIMULATED: SharedPlane = SharedPlane::new();
+static REAL: SharedPlane = SharedPlane::new();
 pub(crate) static SERVERS: LazyLock<Servers> = LazyLock::new(Servers::start);
-static SYMPTOMS: LazyLock<Symptoms> = LazyLock::new(|| Symptoms::watch(simulated().client_config()));
 
 /// A plane with two nodes for everybody and one for graphics, that heeds webhooks, and where pods break as the cases say.
 pub(crate) fn simulated() -> &'static Plane {
@@ -34,9 +33,15 @@ pub(crate) fn simulated() -> &'static Plane {
     })
 }
 
-/// Who has seen what when on the simulated plane.
-pub(crate) fn symptoms() -> &'static Symptoms {
-    &SYMPTOMS
+/// A plane with a real node; `None`, with a line that says why, when there can be none on this machine.
+pub(crate) fn real(test: &str) -> Option<&'static Plane> {
+    let missing = real_node_missing();
+    if !missing.is_empty() {
+        pilothouse_testkit::not_run(test, &missing.join("; "));
+        return None;
+    }
+    let node = || vec![RealNode::new("real-1").into()];
+    Some(REAL.get(|| PlaneConfig { nodes: node(), ..PlaneConfig::default() }))
 }
 
 fn faults() -> Vec<Fault> {
