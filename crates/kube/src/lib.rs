@@ -41,12 +41,15 @@ mod ownership;
 mod read;
 mod records;
 mod restart;
+mod track;
 mod transport;
 mod wait;
+mod watch;
 mod workload;
 
 pub use client::{
-    ApplyOptions, ClusterClient, HelmDriver, ListQuery, LogQuery, Precondition, Propagation, ServerVersion,
+    ApplyOptions, Change, ClusterClient, Detail, HelmDriver, ListQuery, LogQuery, Precondition, Propagation,
+    ServerVersion,
 };
 pub use cluster::Cluster;
 pub use connect::{ConnectError, ConnectOptions, Credentials};
@@ -60,4 +63,5 @@ pub use ownership::{
 };
 pub use records::{record_patch, record_payload, record_ref};
 pub use restart::restart;
+pub use track::{Family, Following, Snapshot, Tracker};
 pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists, wait_ready};

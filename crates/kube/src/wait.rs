@@ -1,8 +1,8 @@
 //! Waiting until objects are ready, or gone.
 
-use crate::client::ClusterClient;
+use crate::client::{ClusterClient, Detail};
 use crate::error::ClusterError;
-use crate::read::{Seen, Want, in_one_line, read_all};
+use crate::read::{Seen, in_one_line, read_all};
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
 use pilothouse_health::{Rules, is_certain};
@@ -92,7 +92,7 @@ pub async fn wait_ready(
     cancel: &CancellationToken,
     on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
-    wait(client, objects, deadline, cancel, look_for_ready, Want::Whole, on_change).await
+    wait(client, objects, deadline, cancel, look_for_ready, Detail::Whole, on_change).await
 }
 
 /// Waits until none of the objects exists. A kind that is no longer served has no objects left.
@@ -106,7 +106,7 @@ pub async fn wait_deleted(
     cancel: &CancellationToken,
     on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
-    wait(client, objects, deadline, cancel, look_for_gone, Want::Metadata, on_change).await
+    wait(client, objects, deadline, cancel, look_for_gone, Detail::Metadata, on_change).await
 }
 
 /// Waits until all of the objects exist, in whatever state.
@@ -120,7 +120,7 @@ pub async fn wait_exists(
     cancel: &CancellationToken,
     on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
-    wait(client, objects, deadline, cancel, look_for_any, Want::Metadata, on_change).await
+    wait(client, objects, deadline, cancel, look_for_any, Detail::Metadata, on_change).await
 }
 
 async fn wait(
@@ -129,7 +129,7 @@ async fn wait(
     deadline: Instant,
     cancel: &CancellationToken,
     look: fn(&Seen) -> Look,
-    want: Want,
+    want: Detail,
     mut on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
     let unread = || ObjectStatus::new(Readiness::Unknown, "it has not been read yet");
@@ -189,7 +189,7 @@ async fn wait(
 
 /// How each of the objects stands right now, in their order. One that cannot be read is `Unknown`, with the reason.
 pub async fn statuses(client: &dyn ClusterClient, objects: &[ObjectRef]) -> Vec<(ObjectRef, ObjectStatus)> {
-    let seen = read_all(client, objects, Want::Whole).await;
+    let seen = read_all(client, objects, Detail::Whole).await;
     objects.iter().cloned().zip(seen.iter().map(|seen| look_for_ready(seen).status)).collect()
 }
 

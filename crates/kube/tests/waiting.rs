@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_kube::{
-    ApplyOptions, ClusterClient, ClusterError, Discovery, Ended, ListQuery, LogQuery, NotReady, Precondition, Progress,
-    Propagation, ServerVersion, adopt, adoption_conflicts, causes, ownership_conflicts, restart, statuses,
-    wait_deleted, wait_ready,
+    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, ListQuery, LogQuery, NotReady,
+    Precondition, Progress, Propagation, ServerVersion, adopt, adoption_conflicts, causes, ownership_conflicts,
+    restart, statuses, wait_deleted, wait_ready,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -97,6 +99,12 @@ impl ClusterClient for Script {
 
     async fn list_metadata(&self, _: &ListQuery) -> Result<Vec<Value>, ClusterError> {
         unreachable!("a wait for readiness needs the status")
+    }
+
+    fn watch(&self, query: &ListQuery, _: Detail) -> BoxStream<'static, Result<Change, ClusterError>> {
+        let what = query.kind.clone();
+        let no = ClusterError::Forbidden { verb: "watch".to_owned(), what, message: "no".to_owned() };
+        futures::stream::iter([Err(no)]).boxed()
     }
 
     async fn apply(&self, _: &Value, _: &ApplyOptions) -> Result<Value, ClusterError> {

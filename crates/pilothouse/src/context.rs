@@ -12,7 +12,7 @@ use pilothouse_core::{
     lenient_version,
 };
 use pilothouse_helm::HelmClient;
-use pilothouse_kube::ClusterClient;
+use pilothouse_kube::{ClusterClient, Tracker};
 use semver::Version;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,6 +73,11 @@ impl Context {
     /// The cluster.
     pub fn cluster(&self) -> &dyn ClusterClient {
         self.session.cluster.as_ref()
+    }
+
+    /// Follows objects by watches that all releases of the run share.
+    pub fn tracker(&self) -> &Tracker {
+        &self.session.tracker
     }
 
     /// Helm.

@@ -11,6 +11,7 @@ use futures::future::{BoxFuture, FutureExt};
 use pilothouse_core::{
     Cause, ChartInfo, ObjectRef, ObjectStatus, Readiness, ReleaseKey, RevisionMeta, RevisionStatus, code,
 };
+use pilothouse_kube::Subject;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,7 +120,7 @@ async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError
         unready.retain(|(_, status)| status.readiness != Readiness::NotFound);
         unready.extend(stored::unready_hooks(ctx, &record).await?);
     }
-    let found = diagnosing::causes_of(ctx, &unready, Instant::now() + DEADLINE).await;
+    let found = diagnosing::causes_of(ctx, Subject::of_release(&unready), Instant::now() + DEADLINE).await;
     diagnosis.causes = found.into_iter().flat_map(|(_, causes)| causes).collect();
     diagnosis.causes.sort_by_key(evidence::weight);
     diagnosis.state = health(diagnosis.revision.as_ref(), &unready, &diagnosis.causes);

@@ -5,6 +5,7 @@ use crate::diagnosing::{self, Unready};
 use crate::error::PhaseError;
 use crate::stored;
 use pilothouse_core::{Cause, CauseClass, Certainty, Phase, Readiness, code};
+use pilothouse_kube::Subject;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -22,7 +23,7 @@ pub(crate) async fn collect(ctx: &Context, error: &PhaseError) -> Vec<Cause> {
             None if ctx.phase() == Phase::Exec => unready(ctx).await,
             None => Vec::new(),
         };
-        let found = diagnosing::causes_of(ctx, &unready, deadline).await;
+        let found = diagnosing::causes_of(ctx, Subject::of_release(&unready), deadline).await;
         let (objects, causes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let mut causes: Vec<Cause> = causes.into_iter().flatten().collect();
         // What helm has deleted meanwhile, as it was when it was last seen.

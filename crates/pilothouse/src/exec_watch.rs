@@ -84,7 +84,7 @@ async fn until_hopeless(ctx: &Context, prepared: &Prepared) -> String {
             }
             let ready = [before.ready, after.ready].concat();
             ctx.known().keep_only(|object| !ready.iter().any(|ready| ready.same_object(object)));
-            let causes = diagnosing::look(ctx, &unready).await;
+            let causes = diagnosing::look(ctx, &unready, None).await;
             // A hook that has failed is what helm sees itself, and clears up by the hook's policy.
             let failed: Vec<&ObjectRef> = unready
                 .iter()

@@ -1,8 +1,9 @@
 //! What the releases of a run share.
 
 use pilothouse_core::{Redactor, RevisionMeta};
+use pilothouse_health::Rules;
 use pilothouse_helm::HelmClient;
-use pilothouse_kube::{ClusterClient, ClusterError, Gathering, HelmDriver};
+use pilothouse_kube::{ClusterClient, ClusterError, Gathering, HelmDriver, Tracker};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ pub struct SessionConfig {
 /// The clients and settings of a run.
 pub struct Session {
     pub(crate) cluster: Arc<dyn ClusterClient>,
+    /// The watches that all releases of the run share.
+    pub(crate) tracker: Tracker,
     pub(crate) helm: Arc<dyn HelmClient>,
     pub(crate) driver: HelmDriver,
     pub(crate) cancel: CancellationToken,
@@ -67,8 +70,10 @@ impl Session {
         let SessionConfig { cluster, helm, driver, cancel, terminate, redactor, chart_cache, command_env, grace } =
             config;
         let kube_version = OnceCell::new();
+        let tracker = Tracker::new(Arc::clone(&cluster), Rules::default());
         Arc::new(Self {
             cluster,
+            tracker,
             helm,
             driver,
             cancel,

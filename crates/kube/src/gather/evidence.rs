@@ -28,6 +28,8 @@ pub struct Subject {
     pub object: ObjectRef,
     /// How it stands.
     pub status: ObjectStatus,
+    /// The other objects of its release that are not ready.
+    pub beside: Vec<(ObjectRef, ObjectStatus)>,
     /// What is known of it already, by watching; `None` when it is to be read.
     pub known: Option<Known>,
 }
@@ -44,9 +46,16 @@ pub struct Known {
 }
 
 impl Subject {
-    /// An object of which nothing but its status is known.
-    pub fn new(object: ObjectRef, status: ObjectStatus) -> Self {
-        Self { object, status, known: None }
+    /// The objects of one release that are not ready, of which nothing else is known.
+    pub fn of_release(unready: &[(ObjectRef, ObjectStatus)]) -> Vec<Self> {
+        let others = |at: usize| unready.iter().enumerate().filter(move |(other, _)| *other != at);
+        let subject = |(at, (object, status)): (usize, &(ObjectRef, ObjectStatus))| Self {
+            object: object.clone(),
+            status: status.clone(),
+            beside: others(at).map(|(_, other)| other.clone()).collect(),
+            known: None,
+        };
+        unready.iter().enumerate().map(subject).collect()
     }
 }
 
@@ -104,9 +113,11 @@ impl One<'_> {
 
     async fn fill(self, subject: Subject) -> Evidence {
         let mut evidence = Evidence::new(subject.object, subject.status);
+        evidence.beside = Some(subject.beside);
         match subject.known {
             Some(known) => {
-                (evidence.live, evidence.owned, evidence.events) = (known.live, known.owned, known.events);
+                evidence.owned = known.live.as_ref().map(|live| owned(live, &known.owned)).unwrap_or_default();
+                (evidence.live, evidence.events) = (known.live, known.events);
             }
             None => self.look(&mut evidence).await,
         }
@@ -175,6 +186,8 @@ fn take(evidence: &mut Evidence, want: Want, answer: Result<Answer, NoAnswer>) {
         (_, Ok(Answer::Object(found))) => evidence.around.extend(found),
         (_, Ok(Answer::List(list))) => evidence.around.extend(list.iter().cloned()),
         (_, Ok(Answer::Keys(_))) => {}
+        // A kind that is not served has no objects.
+        (Want::All { .. }, Err(NoAnswer::Failed(error))) if matches!(*error, ClusterError::NotServed { .. }) => {}
         (_, Err(why)) => {
             if let Want::Keys(object) = &want {
                 evidence.referred.push(Referred { object: object.clone(), whereabouts: Whereabouts::Unreadable });
