@@ -108,7 +108,8 @@ fn both() -> Vec<u8> {
     vec![4, 3]
 }
 
-fn folder(name: &str) -> PathBuf {
+/// A file or folder of the corpus.
+pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name)
 }
 

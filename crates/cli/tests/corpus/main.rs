@@ -5,6 +5,7 @@
 mod case;
 mod document;
 mod prepare;
+mod redaction;
 mod run;
 mod servers;
 mod shared_cause;

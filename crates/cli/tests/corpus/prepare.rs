@@ -44,10 +44,11 @@ pub(crate) fn cluster(config: &kube::Config, namespace: &str, case: &Case) {
     });
 }
 
-/// What somebody else applies, by force.
-pub(crate) fn interfere(config: &kube::Config, namespace: &str, objects: &[Value]) {
+/// A namespace, and what somebody else applies to it, by force.
+pub(crate) fn namespace(config: &kube::Config, namespace: &str, objects: &[Value]) {
     in_runtime(async {
         let cluster = Cluster::from_client(kube::Client::try_from(config.clone()).unwrap());
+        cluster.create_namespace(namespace).await.unwrap();
         for object in objects {
             apply(&cluster, namespace, object).await;
         }

@@ -74,7 +74,7 @@ pub(crate) fn run(variant: &Variant, plane: &Plane, servers: &Servers, symptoms:
     let helm = world::helm(if variant.helm == 3 { Tool::Helm3 } else { Tool::Helm4 });
     first(&case, &helm, plane.kubeconfig(), &namespace, &chart, folder.path());
     if let Some(first) = &case.first {
-        prepare::interfere(&config, &namespace, &first.after);
+        prepare::namespace(&config, &namespace, &first.after);
     }
     prepare::stack_file(&case, &chart, &namespace, folder.path(), SECONDS);
     let kubeconfig = prepare::kubeconfig(&config, plane.kubeconfig(), folder.path(), &namespace, &case);

@@ -45,7 +45,7 @@ pub(crate) fn real(test: &str) -> Option<&'static Plane> {
 }
 
 fn faults() -> Vec<Fault> {
-    let mut faults = crate::shared_cause::faults();
+    let mut faults = [crate::shared_cause::faults(), crate::redaction::faults()].concat();
     for name in Case::names() {
         for helm in [3, 4] {
             let variant = Variant { name: name.clone(), place: Place::Simulated, helm };
