@@ -50,6 +50,10 @@ pub(crate) enum Kind {
     Count,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of these words, or a mapping of one of these tables: the first one when that has a key of it.
+    ChoiceOr(&'static [&'static str], &'static [&'static Table]),
+    /// A whole number from 1 to 10.
+    Retries,
     /// A list of texts.
     Texts,
     /// A list of texts, or of mappings that say more.
@@ -146,11 +150,11 @@ const CREATE_NAMESPACE: Key =
     key("create_namespace", K::Flag, Default("true"), "false", "", "Whether a missing namespace is created.");
 const ON_FAILURE: Key = key(
     "on_failure",
-    K::Choice(FAILURE),
+    K::ChoiceOr(FAILURE, &POLICY_FORMS),
     Default("leave"),
     "rollback",
     "",
-    "What to do after a failed deploy, once the evidence is collected: `leave` everything to be looked at, `rollback` to the revision that was deployed before (a failed first install is left), `uninstall` what a failed first install left (a failed upgrade is left).",
+    "What to do after a failed deploy, once the evidence is collected and the steps of `on_deploy_failure` have run: `leave` everything to be looked at, `rollback` to the revision that was deployed before (a failed first install is left), `uninstall` what a failed first install left (a failed upgrade is left); or retries, or something else for a first install than for an upgrade. [Failure policy](failure-policy.md) has the table.",
 );
 const FAIL_FAST: Key = key(
     "fail_fast",
@@ -378,6 +382,60 @@ pub(crate) static RELEASE: Table = Table {
     ],
 };
 
+static POLICY_FORMS: [&Table; 2] = [&RETRY, &ON_FAILURE_EACH];
+static RETRY_FORM: [&Table; 1] = [&RETRY];
+
+/// `on_failure` with retries.
+pub(crate) static RETRY: Table = Table {
+    name: "retry",
+    doc: "`on_failure` with retries. What is tried again is the deploy: `exec`, as far as helm had not deployed, and what follows; steps that are done are not repeated. A failure of which it is certain that waiting does not help is not tried again.",
+    exactly_one: &[],
+    keys: &[
+        key("retry", K::Retries, Required, "2", "then: rollback", "How often the deploy is tried again."),
+        key(
+            "backoff_in_seconds",
+            K::Seconds,
+            Default("10"),
+            "30",
+            "retry: 2",
+            "Wall-clock seconds before the first retry. They double for each further one, up to 300.",
+        ),
+        key(
+            "then",
+            K::Choice(FAILURE),
+            Default("leave"),
+            "rollback",
+            "retry: 2",
+            "What to do when the last retry has failed too.",
+        ),
+    ],
+};
+
+/// `on_failure` for each case.
+pub(crate) static ON_FAILURE_EACH: Table = Table {
+    name: "on failure",
+    doc: "`on_failure` for a first install and for an upgrade. What is not given comes from `defaults`.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "install",
+            K::ChoiceOr(&["leave", "uninstall"], &RETRY_FORM),
+            Default("leave"),
+            "uninstall",
+            "",
+            "When the release was not deployed before.",
+        ),
+        key(
+            "upgrade",
+            K::ChoiceOr(&["leave", "rollback"], &RETRY_FORM),
+            Default("leave"),
+            "{ retry: 2, then: rollback }",
+            "",
+            "When it was.",
+        ),
+    ],
+};
+
 /// One of `needs`.
 pub(crate) static NEED: Table = Table {
     name: "need",
@@ -527,6 +585,14 @@ pub(crate) static STEP: Table = Table {
             "destroy",
             "wait: { objects: [deployment/web], for: deleted }",
             "For which action of the release the step runs.",
+        ),
+        key(
+            "point_of_no_return",
+            K::Flag,
+            Default("false"),
+            "true",
+            "command: { run: [./migrate.sh] }",
+            "Whether nothing can be taken back once this step has begun, as after a migration that only goes forward: what fails from then on is left as it is, whatever `on_failure` says. Only in `pre_exec` and `post_exec`.",
         ),
         key(
             "adopt",
@@ -738,8 +804,22 @@ pub(crate) static RESTART: Table = Table {
 
 /// Every table, in the order of the reference.
 pub(crate) static TABLES: &[&Table] = &[
-    &FILE, &DEFAULTS, &RELEASE, &NEED, &CHART, &YAML_FILE, &SET_VALUE, &STEP, &ADOPT, &APPLY, &DELETE, &WAIT_STEP,
-    &COMMAND, &RESTART,
+    &FILE,
+    &DEFAULTS,
+    &RELEASE,
+    &NEED,
+    &RETRY,
+    &ON_FAILURE_EACH,
+    &CHART,
+    &YAML_FILE,
+    &SET_VALUE,
+    &STEP,
+    &ADOPT,
+    &APPLY,
+    &DELETE,
+    &WAIT_STEP,
+    &COMMAND,
+    &RESTART,
 ];
 
 impl Table {

@@ -29,7 +29,7 @@ pub(crate) type Unready = Vec<(ObjectRef, ObjectStatus)>;
 /// The objects that are not ready.
 pub(crate) async fn wait_ready(ctx: &Context, objects: &[ObjectRef], deadline: Instant) -> Result<(), PhaseError> {
     let (tell, pending) = watch::channel(Unready::new());
-    let waiting = pilothouse_kube::wait_ready(ctx.cluster(), objects, deadline, ctx.cancel(), |progress| {
+    let waiting = pilothouse_kube::wait_ready(ctx.tracker(), objects, deadline, ctx.cancel(), |progress| {
         ctx.doing(words::progress(progress));
         // The receiver lives as long as this.
         tell.send_replace(progress.pending.clone());

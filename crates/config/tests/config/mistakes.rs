@@ -64,6 +64,10 @@ fn of_a_file(#[case] text: &str) {
 #[case::endless_timeout("timeout_in_seconds: 99999999999")]
 #[case::negative_history("max_history: -1")]
 #[case::choices("on_failure: rolback\ncrds: always\naction: delete")]
+#[case::failure_policy(
+    "on_failure:\n  install: rollback\n  upgrade: { retry: 11, then: uninstall, backoff_in_seconds: 10s }\npost_exec:\n  - { command: { run: [ls] }, point_of_no_return: yes }\nvalidate:\n  - { command: { run: [ls] }, point_of_no_return: true }"
+)]
+#[case::failure_policy_of_two_forms("on_failure: { retry: 2, install: uninstall }")]
 #[case::namespace("namespace: Kube_System")]
 #[case::self_need("needs: [web]")]
 #[case::needs(

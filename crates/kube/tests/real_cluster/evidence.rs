@@ -1,6 +1,6 @@
 //! What tells why something is not ready.
 
-use crate::{apply, deployment, job, namespace};
+use crate::{apply, deployment, job, namespace, tracker};
 use pilothouse_core::{Cause, ObjectRef};
 use pilothouse_kube::{Cluster, ClusterClient, causes, wait_ready};
 use serde_json::json;
@@ -13,9 +13,10 @@ async fn evidence(cluster: &Cluster, object: ObjectRef, parts: &[&str]) -> Cause
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let until = Instant::now() + Duration::from_millis(300);
-        let ended = wait_ready(cluster, std::slice::from_ref(&object), until, &CancellationToken::new(), |_| {})
-            .await
-            .unwrap_err();
+        let ended =
+            wait_ready(&tracker(cluster), std::slice::from_ref(&object), until, &CancellationToken::new(), |_| {})
+                .await
+                .unwrap_err();
         let cause = causes(cluster, &ended.objects).await.remove(0);
         let has = |part: &&str| cause.evidence.iter().any(|line| line.contains(*part));
         if parts.iter().all(has) {
