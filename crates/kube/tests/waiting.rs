@@ -7,8 +7,8 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_kube::{
-    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, ListQuery, LogQuery, NotReady,
-    Precondition, Progress, Propagation, ServerVersion, adopt, adoption_conflicts, causes, ownership_conflicts,
+    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, Gathering, ListQuery, LogQuery,
+    NotReady, Precondition, Progress, Propagation, ServerVersion, adopt, adoption_conflicts, ownership_conflicts,
     restart, statuses, wait_deleted, wait_ready,
 };
 use serde_json::{Value, json};
@@ -244,7 +244,7 @@ fn futures_can_move_between_threads() {
     send(&adopt(script, &[], &release));
     send(&adoption_conflicts(script, &[], &release));
     send(&ownership_conflicts(script, &[], &release));
-    send(&causes(script, &[]));
+    send(&Gathering::default().evidence(script, Vec::new(), Instant::now()));
     send(&restart(script, &[], "a", jiff::Timestamp::UNIX_EPOCH));
     send(&async { wait_ready(script, &[], Instant::now(), &token, |_| {}).await });
     send(&pilothouse_kube::Cluster::connect(pilothouse_kube::ConnectOptions::in_cluster()));

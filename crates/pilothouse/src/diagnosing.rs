@@ -78,7 +78,8 @@ async fn until_hopeless(ctx: &Context, mut pending: watch::Receiver<Unready>) ->
 
 /// Follows what is pending, once there is anything; all of what is pending later was pending then, or comes back to it.
 fn follow(ctx: &Context, following: &mut Option<Following>, unready: &Unready) {
-    let is_followed = |object: &ObjectRef| following.as_ref().is_some_and(|following| following.objects().contains(object));
+    let is_followed =
+        |object: &ObjectRef| following.as_ref().is_some_and(|following| following.objects().contains(object));
     if !unready.iter().all(|(object, _)| is_followed(object)) {
         *following = Some(ctx.tracker().follow_at_once(unready.iter().map(|(object, _)| object.clone()).collect()));
     }
