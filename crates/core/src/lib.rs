@@ -35,7 +35,8 @@ pub use cause::{Cause, CauseClass, Certainty};
 pub use cause_group::{CauseGroup, group};
 pub use chain::error_chain;
 pub use chart_info::{
-    ChartInfo, ChartRef, ChartSource, CrdPolicy, FailFast, FailurePolicy, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
+    ChartInfo, ChartRef, ChartSource, CrdPolicy, FailFast, FailurePolicy, HelmAction, Namespace, SetValue, ValueSource,
+    YamlFile,
 };
 pub use cluster_object::{
     CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, keeps_on_uninstall, names_other_release, object_ref,

@@ -179,13 +179,23 @@ mod tests {
     #[rstest]
     #[case::all_well(RevisionStatus::Deployed, None, None, Health::Healthy)]
     #[case::starting(RevisionStatus::Deployed, Some(Readiness::InProgress), None, Health::InProgress)]
-    #[case::not_understood(RevisionStatus::Deployed, Some(Readiness::InProgress), Some(code::UNKNOWN), Health::InProgress)]
+    #[case::not_understood(
+        RevisionStatus::Deployed,
+        Some(Readiness::InProgress),
+        Some(code::UNKNOWN),
+        Health::InProgress
+    )]
     #[case::understood(RevisionStatus::Deployed, Some(Readiness::InProgress), Some("CRASH_LOOP"), Health::Wrong)]
     #[case::gone(RevisionStatus::Deployed, Some(Readiness::NotFound), None, Health::Wrong)]
     #[case::failed_object(RevisionStatus::Deployed, Some(Readiness::Failed), None, Health::Wrong)]
     #[case::unreadable_object(RevisionStatus::Deployed, Some(Readiness::Unknown), None, Health::Wrong)]
     #[case::helm_at_work(RevisionStatus::PendingUpgrade, None, None, Health::InProgress)]
-    #[case::helm_at_work_in_vain(RevisionStatus::PendingInstall, Some(Readiness::InProgress), Some("CRASH_LOOP"), Health::Wrong)]
+    #[case::helm_at_work_in_vain(
+        RevisionStatus::PendingInstall,
+        Some(Readiness::InProgress),
+        Some("CRASH_LOOP"),
+        Health::Wrong
+    )]
     #[case::failed_revision(RevisionStatus::Failed, None, None, Health::Wrong)]
     #[case::history_kept(RevisionStatus::Uninstalled, None, None, Health::NotInstalled)]
     fn how_healthy(

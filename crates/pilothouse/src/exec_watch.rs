@@ -44,7 +44,10 @@ pub(crate) async fn while_helm_runs<T>(
         Err(error) if error.is_interrupted() && !ctx.terminate().is_cancelled() => {
             let before = ctx.observed().await.newest_revision();
             if let Err(error) = heal::mark_stopped(ctx, before).await {
-                ctx.warn(format!("whether helm has left its revision pending is not known: {}", ctx.error_text(&error)));
+                ctx.warn(format!(
+                    "whether helm has left its revision pending is not known: {}",
+                    ctx.error_text(&error)
+                ));
             }
             Err(PhaseError::Hopeless { what: "helm upgrade".to_owned(), why })
         }

@@ -302,7 +302,9 @@ pub(crate) async fn mark_stopped(ctx: &Context, revision_before: u32) -> Result<
         meta.status.is_pending() && Some(meta.revision) == revision_before.checked_add(1) && meta.run == ctx.run()
     });
     match own {
-        Some(own) => unlock(ctx, &own, "the helm that wrote it was stopped", &mut ctx.emitter().clone()).await.map(drop),
+        Some(own) => {
+            unlock(ctx, &own, "the helm that wrote it was stopped", &mut ctx.emitter().clone()).await.map(drop)
+        }
         None => Ok(()),
     }
 }

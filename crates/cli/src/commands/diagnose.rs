@@ -17,11 +17,7 @@ use std::path::PathBuf;
 
 /// Says what is wrong with releases as they stand in the cluster, and why. Changes nothing. Exit code 1 when something is
 /// wrong or cannot be told, 4 when something is only on its way.
-pub(crate) async fn diagnose(
-    settings: &Settings,
-    args: args::Diagnose,
-    stages: &Stages,
-) -> Result<Exit, CommandError> {
+pub(crate) async fn diagnose(settings: &Settings, args: args::Diagnose, stages: &Stages) -> Result<Exit, CommandError> {
     let args::Diagnose { releases, stack, namespace, mut select, connection } = args;
     select.only.extend(releases);
     let mut stack = match namespace {

@@ -52,7 +52,8 @@ pub(crate) fn of_run(outcome: &RunOutcome) -> Vec<ToldCause> {
         ReleaseOutcome::Failed(failure) => Some((release, failure)),
         _ => None,
     });
-    let causes = failures.flat_map(|(release, failure)| failure.causes.iter().map(|cause| (release.clone(), cause.clone())));
+    let causes =
+        failures.flat_map(|(release, failure)| failure.causes.iter().map(|cause| (release.clone(), cause.clone())));
     let mut told = told(causes.collect());
     for (release, outcome) in &outcome.releases {
         let ReleaseOutcome::NotStarted { blocked_by: Some(by), .. } = outcome else { continue };

@@ -155,7 +155,9 @@ fn note(event: &Event) -> Vec<String> {
 /// How a release ended, with the causes of a failure.
 fn with_causes(release: &ReleaseKey, outcome: &ReleaseOutcome) -> Vec<String> {
     let causes = match outcome {
-        ReleaseOutcome::Failed(failure) => failure.causes.iter().map(|cause| (release.clone(), cause.clone())).collect(),
+        ReleaseOutcome::Failed(failure) => {
+            failure.causes.iter().map(|cause| (release.clone(), cause.clone())).collect()
+        }
         _ => Vec::new(),
     };
     let told = causes::told(causes);

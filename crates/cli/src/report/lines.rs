@@ -5,8 +5,8 @@ use crate::report::causes::one_line;
 use crate::report::text::duration;
 use anstyle::Style;
 use pilothouse_core::{
-    Certainty, Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress, ReleaseWay,
-    StopReason,
+    Certainty, Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress,
+    ReleaseWay, StopReason,
 };
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;

@@ -109,8 +109,7 @@ impl RunReport {
         match self.shared.output {
             Output::Human => {
                 let continued = self.shared.view().continued().cloned();
-                let lines =
-                    summary(outcome, printed.elapsed_ms, continued.as_ref(), afterwards, self.shared.width);
+                let lines = summary(outcome, printed.elapsed_ms, continued.as_ref(), afterwards, self.shared.width);
                 lines.iter().for_each(printer::out);
             }
             Output::Json => {

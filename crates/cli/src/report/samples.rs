@@ -2,9 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{
-    Cause, CauseClass, Certainty, Class, Ended, Event, EventKind, Failure, Finding, HelmAction, HelmCommand, HelmProgress, Holder, NextStep,
-    Note, ObjectRef, ObjectStatus, Phase, PhaseProgress, PlannedRelease, Readiness, ReleaseEnding, ReleaseKey,
-    ReleaseOutcome, ReleaseProgress, ReleaseWay, RunId, RunKind, RunVerdict, StepProgress, StopReason, code,
+    Cause, CauseClass, Certainty, Class, Ended, Event, EventKind, Failure, Finding, HelmAction, HelmCommand,
+    HelmProgress, Holder, NextStep, Note, ObjectRef, ObjectStatus, Phase, PhaseProgress, PlannedRelease, Readiness,
+    ReleaseEnding, ReleaseKey, ReleaseOutcome, ReleaseProgress, ReleaseWay, RunId, RunKind, RunVerdict, StepProgress,
+    StopReason, code,
 };
 use serde_json::json;
 use std::collections::BTreeMap;

@@ -76,7 +76,8 @@ pub(super) fn owned(object: &Value, candidates: &[Arc<Value>]) -> Vec<Arc<Value>
     let claims: HashSet<&str> = pods.map(AsRef::as_ref).chain(itself).flat_map(claims_of).collect();
     let belongs = |candidate: &&Arc<Value>| {
         let own = uid(candidate).is_some_and(|uid| uid != root && owners.contains(uid));
-        own || (text(candidate, "/kind") == "PersistentVolumeClaim" && claims.contains(text(candidate, "/metadata/name")))
+        own || (text(candidate, "/kind") == "PersistentVolumeClaim"
+            && claims.contains(text(candidate, "/metadata/name")))
     };
     candidates.iter().filter(belongs).cloned().collect()
 }
@@ -194,7 +195,8 @@ mod tests {
     fn what_is_owned_through_others_belongs_too_and_so_do_claims_of_pods() {
         let mut pod = object("Pod", "db-0", "db").as_ref().clone();
         pod["spec"] = json!({"volumes": [{"persistentVolumeClaim": {"claimName": "data-db-0"}}]});
-        let claim = |name: &str| Arc::new(json!({"kind": "PersistentVolumeClaim", "metadata": {"name": name, "uid": name}}));
+        let claim =
+            |name: &str| Arc::new(json!({"kind": "PersistentVolumeClaim", "metadata": {"name": name, "uid": name}}));
         let candidates =
             [object("StatefulSet", "db", "cluster"), Arc::new(pod.clone()), claim("data-db-0"), claim("other")];
         let cluster = json!({"kind": "Cluster", "metadata": {"name": "cluster", "uid": "cluster"}});

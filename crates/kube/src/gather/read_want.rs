@@ -35,7 +35,9 @@ pub(super) fn all(api_version: &str, kind: &str, namespace: Option<&str>) -> Wan
 pub(super) fn in_words(want: &Want) -> String {
     match want {
         Want::Object(object) | Want::Keys(object) => object.to_string(),
-        Want::Log { namespace, pod, container, .. } => format!("the log of container {container} of Pod {namespace}/{pod}"),
+        Want::Log { namespace, pod, container, .. } => {
+            format!("the log of container {container} of Pod {namespace}/{pod}")
+        }
         Want::All { kind, namespace: Some(namespace), .. } => format!("the {kind} objects of namespace {namespace}"),
         Want::All { kind, namespace: None, .. } => format!("the {kind} objects"),
     }
