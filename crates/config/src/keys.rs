@@ -50,6 +50,10 @@ pub(crate) enum Kind {
     Count,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of these words, or a mapping of one of these tables: the first one when that has a key of it.
+    ChoiceOr(&'static [&'static str], &'static [&'static Table]),
+    /// A whole number from 1 to 10.
+    Retries,
     /// A list of texts.
     Texts,
     /// A list of texts, or of mappings that say more.
@@ -133,6 +137,87 @@ pub(crate) static FILE: Table = Table {
             "",
             "The namespace of the stack's own lock and journal.",
         ),
+        key(
+            "readiness",
+            K::List(&READINESS),
+            Default("none"),
+            "[{ kind: Backup.example.com, current: status.phase == 'Kept' }]",
+            "",
+            "When objects of a kind are ready, where the rules of the program do not tell it rightly. These rules win over all others; of several for a kind, the last counts.",
+        ),
+    ],
+};
+
+/// One of `readiness`.
+pub(crate) static READINESS: Table = Table {
+    name: "readiness",
+    doc: "When objects of one kind are ready: conditions in CEL, asked in the order failed, suspended, in_progress, current, unknown; the first that holds decides. They see `object`, `metadata`, `spec`, `status`, and `conditions` by their types; one that asks for a field that is not there does not hold.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "kind",
+            K::Text,
+            Required,
+            "Certificate.cert-manager.io",
+            "current: 'true'",
+            "The kind and its group, in any version. `*` stands for any kind, `*.` at the beginning of the group for anything before the rest.",
+        ),
+        key(
+            "failed",
+            K::Words,
+            Default("none"),
+            "conditions.Ready.reason == 'Refused'",
+            "kind: Backup.example.com",
+            "When an object has failed.",
+        ),
+        key(
+            "suspended",
+            K::Words,
+            Default("none"),
+            "spec.halted",
+            "kind: Backup.example.com",
+            "When an object waits because it was told to.",
+        ),
+        key(
+            "in_progress",
+            K::Words,
+            Default("none"),
+            "status.copied < spec.copies",
+            "kind: Backup.example.com",
+            "When an object is on its way.",
+        ),
+        key(
+            "current",
+            K::Words,
+            Default("none"),
+            "conditions.Ready.status == 'True'",
+            "kind: Backup.example.com",
+            "When an object is ready.",
+        ),
+        key(
+            "unknown",
+            K::Words,
+            Default("none"),
+            "status.phase == ''",
+            "kind: Backup.example.com",
+            "When nothing can be said about an object.",
+        ),
+        key(
+            "otherwise",
+            K::Choice(&["in_progress", "general"]),
+            Default("in_progress with `current`, else general"),
+            "general",
+            "kind: Backup.example.com, current: 'true'",
+            "What holds when no condition does: the object is on its way, or the rules of the program decide.",
+        ),
+        key(
+            "message",
+            K::Words,
+            Default("the object's own words"),
+            "status.message",
+            "kind: Backup.example.com, current: 'true'",
+            "Gives the line for people.",
+        ),
     ],
 };
 
@@ -146,11 +231,11 @@ const CREATE_NAMESPACE: Key =
     key("create_namespace", K::Flag, Default("true"), "false", "", "Whether a missing namespace is created.");
 const ON_FAILURE: Key = key(
     "on_failure",
-    K::Choice(FAILURE),
+    K::ChoiceOr(FAILURE, &POLICY_FORMS),
     Default("leave"),
     "rollback",
     "",
-    "What to do after a failed deploy, once the evidence is collected: `leave` everything to be looked at, `rollback` to the revision that was deployed before (a failed first install is left), `uninstall` what a failed first install left (a failed upgrade is left).",
+    "What to do after a failed deploy, once the evidence is collected and the steps of `on_deploy_failure` have run: `leave` everything to be looked at, `rollback` to the revision that was deployed before (a failed first install is left), `uninstall` what a failed first install left (a failed upgrade is left); or retries, or something else for a first install than for an upgrade. [Failure policy](failure-policy.md) has the table.",
 );
 const FAIL_FAST: Key = key(
     "fail_fast",
@@ -378,6 +463,60 @@ pub(crate) static RELEASE: Table = Table {
     ],
 };
 
+static POLICY_FORMS: [&Table; 2] = [&RETRY, &ON_FAILURE_EACH];
+static RETRY_FORM: [&Table; 1] = [&RETRY];
+
+/// `on_failure` with retries.
+pub(crate) static RETRY: Table = Table {
+    name: "retry",
+    doc: "`on_failure` with retries. What is tried again is the deploy: `exec`, as far as helm had not deployed, and what follows; steps that are done are not repeated. A failure of which it is certain that waiting does not help is not tried again.",
+    exactly_one: &[],
+    keys: &[
+        key("retry", K::Retries, Required, "2", "then: rollback", "How often the deploy is tried again."),
+        key(
+            "backoff_in_seconds",
+            K::Seconds,
+            Default("10"),
+            "30",
+            "retry: 2",
+            "Wall-clock seconds before the first retry. They double for each further one, up to 300.",
+        ),
+        key(
+            "then",
+            K::Choice(FAILURE),
+            Default("leave"),
+            "rollback",
+            "retry: 2",
+            "What to do when the last retry has failed too.",
+        ),
+    ],
+};
+
+/// `on_failure` for each case.
+pub(crate) static ON_FAILURE_EACH: Table = Table {
+    name: "on failure",
+    doc: "`on_failure` for a first install and for an upgrade. What is not given comes from `defaults`.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "install",
+            K::ChoiceOr(&["leave", "uninstall"], &RETRY_FORM),
+            Default("leave"),
+            "uninstall",
+            "",
+            "When the release was not deployed before.",
+        ),
+        key(
+            "upgrade",
+            K::ChoiceOr(&["leave", "rollback"], &RETRY_FORM),
+            Default("leave"),
+            "{ retry: 2, then: rollback }",
+            "",
+            "When it was.",
+        ),
+    ],
+};
+
 /// One of `needs`.
 pub(crate) static NEED: Table = Table {
     name: "need",
@@ -527,6 +666,14 @@ pub(crate) static STEP: Table = Table {
             "destroy",
             "wait: { objects: [deployment/web], for: deleted }",
             "For which action of the release the step runs.",
+        ),
+        key(
+            "point_of_no_return",
+            K::Flag,
+            Default("false"),
+            "true",
+            "command: { run: [./migrate.sh] }",
+            "Whether nothing can be taken back once this step has begun, as after a migration that only goes forward: what fails from then on is left as it is, whatever `on_failure` says. Only in `pre_exec` and `post_exec`.",
         ),
         key(
             "adopt",
@@ -738,8 +885,23 @@ pub(crate) static RESTART: Table = Table {
 
 /// Every table, in the order of the reference.
 pub(crate) static TABLES: &[&Table] = &[
-    &FILE, &DEFAULTS, &RELEASE, &NEED, &CHART, &YAML_FILE, &SET_VALUE, &STEP, &ADOPT, &APPLY, &DELETE, &WAIT_STEP,
-    &COMMAND, &RESTART,
+    &FILE,
+    &DEFAULTS,
+    &READINESS,
+    &RELEASE,
+    &NEED,
+    &RETRY,
+    &ON_FAILURE_EACH,
+    &CHART,
+    &YAML_FILE,
+    &SET_VALUE,
+    &STEP,
+    &ADOPT,
+    &APPLY,
+    &DELETE,
+    &WAIT_STEP,
+    &COMMAND,
+    &RESTART,
 ];
 
 impl Table {

@@ -32,6 +32,8 @@ mod keys;
 mod load;
 mod needs;
 mod problem;
+mod read_on_failure;
+mod read_readiness;
 mod read_release;
 mod read_stack;
 mod read_steps;

@@ -7,14 +7,15 @@ use crate::keys::{CHART, RELEASE};
 use crate::load::Context;
 use crate::needs::read_needs;
 use crate::problem::{Problem, Span};
+use crate::read_on_failure::read_on_failure;
 use crate::read_steps::read_steps;
 use crate::read_values::read_values;
 use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
 use pilothouse_core::{
-    ChartInfo, ChartRef, CrdPolicy, FailFast, FailurePolicy, HelmAction, InvalidName, Namespace, Need, Phase,
-    ReleaseSpec, VersionConstraint, check_namespace, check_release_name, code,
+    ChartInfo, ChartRef, CrdPolicy, FailFast, HelmAction, InvalidName, Namespace, Need, Phase, ReleaseSpec,
+    VersionConstraint, check_namespace, check_release_name, code,
 };
 use semver::Version;
 use std::collections::BTreeMap;
@@ -96,13 +97,8 @@ pub(crate) fn read_common(fields: &Fields<'_>, info: &mut ChartInfo, out: &mut S
         info.namespace = Namespace::from(namespace);
     }
     let crds = [("skip", CrdPolicy::Skip), ("create", CrdPolicy::Create), ("upgrade", CrdPolicy::Upgrade)];
-    let policies = [
-        ("leave", FailurePolicy::Leave),
-        ("rollback", FailurePolicy::Rollback),
-        ("uninstall", FailurePolicy::Uninstall),
-    ];
     info.crds = fields.choice("crds", &crds, out).unwrap_or(info.crds);
-    info.on_failure = fields.choice("on_failure", &policies, out).unwrap_or(info.on_failure);
+    read_on_failure(fields, &mut info.on_failure, out);
     let fail_fast = [("certain", FailFast::Certain), ("never", FailFast::Never)];
     info.fail_fast = fields.choice("fail_fast", &fail_fast, out).unwrap_or(info.fail_fast);
     info.create_namespace = fields.flag("create_namespace", out).unwrap_or(info.create_namespace);

@@ -28,6 +28,7 @@ pub(crate) fn read_steps(release: &Fields<'_>, phase: Phase, context: &Context<'
         let name = step.text("name", out).map(str::to_owned);
         let actions = [("deploy", On::Deploy), ("destroy", On::Destroy), ("always", On::Always)];
         let on = step.choice("on", &actions, out).unwrap_or_default();
+        let point_of_no_return = read_no_return(&step, phase, out);
         if !phase.may_change_cluster() {
             report_changes(&step, phase, out);
         }
@@ -41,10 +42,24 @@ pub(crate) fn read_steps(release: &Fields<'_>, phase: Phase, context: &Context<'
             read_restart(&step, out).map(StepKind::Restart),
         ];
         if let Some(kind) = kinds.into_iter().flatten().next() {
-            steps.push(StepSpec { name, on, kind });
+            steps.push(StepSpec { name, on, point_of_no_return, kind });
         }
     }
     steps
+}
+
+/// Only what changes something on the way can be a point of no return.
+fn read_no_return(step: &Fields<'_>, phase: Phase, out: &mut Sink) -> bool {
+    const KEY: &str = "point_of_no_return";
+    let given = step.flag(KEY, out).unwrap_or(false);
+    if let (false, Some(span)) = (matches!(phase, Phase::PreExec | Phase::PostExec), step.key_span(KEY)) {
+        out.push(
+            Problem::error("STEP_NOT_ALLOWED", span, format!("`{KEY}` is not allowed in `{phase}`"))
+                .label("not for this phase")
+                .help("only a step of `pre_exec` or `post_exec` can be one"),
+        );
+    }
+    given
 }
 
 /// `check_prerequisites` and `validate` must not change the cluster.

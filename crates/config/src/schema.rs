@@ -1,6 +1,7 @@
 //! The JSON schema of the stack file, made from the list of its keys.
 
 use crate::keys::{CHART, FILE, Kind, MAX_SECONDS, Need, RELEASE, SET_VALUE, STEP, TABLES, Table};
+use pilothouse_core::FailurePolicy;
 use serde_json::{Map, Value, json};
 
 /// Where the schema is published: this repository.
@@ -94,7 +95,8 @@ fn object(table: &Table) -> Value {
 fn read_only_step() -> Value {
     let mut step = object(&STEP);
     if let Some(properties) = step.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.retain(|key, _| !["adopt", "apply", "delete", "restart"].contains(&key.as_str()));
+        properties
+            .retain(|key, _| !["adopt", "apply", "delete", "restart", "point_of_no_return"].contains(&key.as_str()));
     }
     if let Value::Object(step) = &mut step {
         step.insert("description".to_owned(), json!("A step that only looks."));
@@ -116,6 +118,12 @@ fn kind(kind: &Kind) -> Value {
         Kind::Seconds => json!({ "type": "integer", "minimum": 1, "maximum": MAX_SECONDS }),
         Kind::Count => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
         Kind::Choice(words) => json!({ "enum": words }),
+        Kind::ChoiceOr(words, tables) => {
+            let mut forms = vec![json!({ "enum": words })];
+            forms.extend(tables.iter().map(|table| reference(&definition_name(table))));
+            json!({ "anyOf": forms })
+        }
+        Kind::Retries => json!({ "type": "integer", "minimum": 1, "maximum": FailurePolicy::MAX_RETRIES }),
         Kind::Texts => json!({ "type": "array", "items": words() }),
         Kind::TextsOr(table) => {
             json!({ "type": "array", "items": { "anyOf": [words(), reference(&definition_name(table))] } })

@@ -1,5 +1,6 @@
 //! What a release is to be: a struct close to Terraform's `helm_release`.
 
+use crate::failure_policy::OnFailure;
 use crate::ids::{ObjectRef, ReleaseKey};
 use crate::need::Need;
 use crate::sensitive::Sensitive;
@@ -45,7 +46,7 @@ pub struct ChartInfo {
     /// only if no data is attached to it or consent was given.
     pub last_breaking_version_requiring_restart: Option<Version>,
     /// What to do after a failed deploy, once the evidence is collected and the user's steps have run.
-    pub on_failure: FailurePolicy,
+    pub on_failure: OnFailure,
     /// Whether a cause that will certainly not pass by itself ends `exec` and waits early.
     pub fail_fast: FailFast,
     /// Wall-clock seconds each of `exec` and `validate` may take.
@@ -91,7 +92,7 @@ impl Default for ChartInfo {
             values_files: Vec::new(),
             yaml_files_content: Vec::new(),
             last_breaking_version_requiring_restart: None,
-            on_failure: FailurePolicy::Leave,
+            on_failure: OnFailure::default(),
             fail_fast: FailFast::Certain,
             timeout_in_seconds: 600,
             wait: true,
@@ -130,19 +131,6 @@ impl fmt::Display for HelmAction {
             Self::Skip => "skip",
         })
     }
-}
-
-/// What to do after a failed deploy. Helm's own `--atomic` is never used: it destroys the evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailurePolicy {
-    /// Leave everything as it is, to be looked at.
-    #[default]
-    Leave,
-    /// Go back to the revision that was deployed before. After a failed first install there is none: it is left.
-    Rollback,
-    /// Uninstall what a failed first install left. A failed upgrade is left.
-    Uninstall,
 }
 
 /// When `exec` and waits end before their time is up.

@@ -243,6 +243,28 @@ pub enum EventKind {
         /// Why it failed, if it did.
         error: Option<String>,
     },
+    /// What was done cannot be taken back from here on: what fails is left as it is.
+    PointOfNoReturn {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// What is about to be done.
+        what: String,
+    },
+    /// The deploy failed, and is tried again after a wait.
+    Retrying {
+        /// The release.
+        release: ReleaseKey,
+        /// The attempt that follows: 2 for the first retry.
+        attempt: u32,
+        /// How many attempts there are at most.
+        of: u32,
+        /// Wall-clock milliseconds of the wait.
+        wait_ms: u64,
+        /// The phase it goes on with.
+        phase: Phase,
+    },
     /// A line from inside a phase.
     Said {
         /// The release.

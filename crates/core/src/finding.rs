@@ -105,6 +105,7 @@ pub mod code {
         RELEASE_NAME_INVALID: "Helm or Kubernetes would refuse the name of the release or of its namespace.",
         RELEASE_STALE_LOCK: "Helm's newest record says that an operation is in progress, and nobody is at work on it any more.",
         RELEASE_TOO_LARGE: "Helm's record of the release is larger than a Secret may be.",
+        ROLLBACK_IMPOSSIBLE: "`on_failure` asks for a rollback, and the revision to go back to is not there, damaged, not kept by `max_history`, or of kinds that are not served any more.",
         ROLLOUT_STUCK: "A rollout makes no progress within its deadline.",
         SANDBOX_FAILED: "A node cannot set up a pod: its network or its container runtime does not work.",
         SECRET_KEY_MISSING: "A Secret is there, but not the key that a pod wants of it.",

@@ -9,6 +9,7 @@ mod chart_info;
 mod cluster_object;
 mod constraint;
 mod event;
+mod failure_policy;
 mod finding;
 mod graph;
 mod graph_problem;
@@ -35,8 +36,7 @@ pub use cause::{Cause, CauseClass, Certainty};
 pub use cause_group::{CauseGroup, group};
 pub use chain::error_chain;
 pub use chart_info::{
-    ChartInfo, ChartRef, ChartSource, CrdPolicy, FailFast, FailurePolicy, HelmAction, Namespace, SetValue, ValueSource,
-    YamlFile,
+    ChartInfo, ChartRef, ChartSource, CrdPolicy, FailFast, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
 };
 pub use cluster_object::{
     CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, keeps_on_uninstall, names_other_release, object_ref,
@@ -44,6 +44,7 @@ pub use cluster_object::{
 };
 pub use constraint::{ConstraintError, KubeVersionFrom, VersionConstraint, kube_version_fits, lenient_version};
 pub use event::{Event, EventKind, HelmCommand, Note, PlannedRelease, RunKind};
+pub use failure_policy::{FailurePolicy, OnFailure, Remedy};
 pub use finding::{Class, Finding, code};
 pub use graph::{GraphNode, ReleaseGraph};
 pub use graph_problem::{GraphProblem, NeedPlace};
@@ -58,7 +59,7 @@ pub use payload::{Payload, PayloadError, PayloadKey};
 pub use progress::{
     Ended, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunProgress, StepProgress,
 };
-pub use readiness::{ObjectStatus, Readiness};
+pub use readiness::{ObjectStatus, Otherwise, Readiness, ReadinessRule};
 pub use release::{RUN_LABEL, RevisionMeta, RevisionStatus};
 pub use schedule::{Order, Schedule, Wait};
 pub use select::{LabelTerm, ReleasePattern, Selection, SelectionError};

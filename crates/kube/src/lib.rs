@@ -1,24 +1,28 @@
 //! The cluster side of Pilothouse: discovery, apply, delete, readiness, evidence.
 //!
 //! [`ClusterClient`] is the port through which everything else sees a cluster; [`Cluster`] is the real one. What is
-//! built on it takes `&dyn ClusterClient` and works on any: waiting ([`wait_ready`]), evidence ([`Gathering`]), ownership
+//! built on it works on any: following objects by watches ([`Tracker`]), waiting ([`wait_ready`], [`wait_deleted`]),
+//! evidence ([`Gathering`]), ownership
 //! ([`adopt`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions in use ([`live_custom_resources`]), the lock of a stack ([`LeaseLock`]). Whether an object is ready is told by the
 //! pure functions of `pilothouse-health`.
 //!
 //! ```no_run
 //! use pilothouse_core::ObjectRef;
-//! use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, Gathering, Subject, wait_ready};
+//! use pilothouse_health::Rules;
+//! use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, Gathering, Subject, Tracker, wait_ready};
+//! use std::sync::Arc;
 //! use std::time::Duration;
 //! use tokio::time::Instant;
 //! use tokio_util::sync::CancellationToken;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let cluster = Cluster::connect(ConnectOptions::kubeconfig("plane/kubeconfig")).await?;
+//! let cluster = Arc::new(Cluster::connect(ConnectOptions::kubeconfig("plane/kubeconfig")).await?);
+//! let tracker = Tracker::new(cluster.clone(), Rules::default());
 //! let web = cluster.resolve(&ObjectRef::parse("deploy/web")?, "shop").await?;
 //! let deadline = Instant::now() + Duration::from_secs(60);
-//! if let Err(ended) = wait_ready(&cluster, &[web], deadline, &CancellationToken::new(), |_| {}).await {
+//! if let Err(ended) = wait_ready(&tracker, &[web], deadline, &CancellationToken::new(), |_| {}).await {
 //!     let subjects = ended.objects.into_iter().map(|(object, status)| Subject::new(object, status));
-//!     let evidence = Gathering::default().evidence(&cluster, subjects.collect(), Instant::now() + Duration::from_secs(10));
+//!     let evidence = Gathering::default().evidence(cluster.as_ref(), subjects.collect(), Instant::now() + Duration::from_secs(10));
 //!     for evidence in evidence.await {
 //!         println!("{}: {} events", evidence.object, evidence.events.len());
 //!     }
@@ -39,6 +43,7 @@ mod gather;
 mod lease;
 mod ownership;
 mod read;
+mod ready;
 mod records;
 mod restart;
 mod track;
@@ -61,7 +66,8 @@ pub use lease::{LeaseConfig, LeaseLock, LockError};
 pub use ownership::{
     AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, adoption_conflicts, ownership_conflicts,
 };
+pub use ready::wait_ready;
 pub use records::{record_patch, record_payload, record_ref};
 pub use restart::restart;
 pub use track::{Family, Following, Snapshot, Tracker};
-pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists, wait_ready};
+pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists};

@@ -15,6 +15,7 @@ use crate::leftovers;
 use crate::lifecycle::millis;
 use crate::observe::NamespaceState;
 use crate::prepare;
+use crate::rollback_target;
 use crate::steps::{Step, StepDescription, steps_of};
 use crate::stored::{self, NotServed};
 use pilothouse_core::{
@@ -52,6 +53,7 @@ pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context
     ) {
         findings.extend(helpers::uninstall_findings(ctx).await);
     }
+    findings.extend(rollback_target::findings(ctx).await);
     for phase in Phase::ALL {
         for step in steps_of(chart, phase) {
             findings.extend(step.check(ctx).await);
@@ -97,8 +99,12 @@ async fn run_step(
     step: &dyn Step,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
-    let StepDescription { text: description, repeatable, adopts, .. } = step.describe();
+    let StepDescription { text: description, repeatable, adopts, point_of_no_return, .. } = step.describe();
     let (release, digest) = (ctx.release(), step.digest().await);
+    if ctx.attempts().has_done(phase, index, &digest) {
+        ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
+        return Ok(());
+    }
     match ctx.step_verdict(phase, index, &digest, repeatable) {
         StepVerdict::Run => ctx.done_again(phase),
         StepVerdict::Done { output } => {
@@ -115,13 +121,16 @@ async fn run_step(
             return Err(PhaseError::Uncertain(continuing::uncertain(ctx, phase, index, &description, (run, since))));
         }
     }
+    if point_of_no_return {
+        ctx.point_of_no_return(&description).await?;
+    }
     let started = EventKind::StepStarted {
         release: release.clone(),
         phase,
         index,
         description: description.clone(),
         repeatable,
-        digest,
+        digest: digest.clone(),
     };
     ctx.emitter().ask(started).await?;
     let begun = std::time::Instant::now();
@@ -139,6 +148,9 @@ async fn run_step(
     };
     if known {
         ctx.emitter().emit(finished);
+    }
+    if result.is_ok() {
+        ctx.attempts().note_step(phase, index, &digest, repeatable);
     }
     result.map_err(|source| match source {
         // That is the run's end, not the step's.
@@ -195,10 +207,14 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         if prepared.brings_kinds() {
             ctx.cluster().discovery(true).await?;
         }
-        if !ctx.earlier_exec_ended_well() {
+        if !done.to_the_end {
             restart_if_asked(ctx, verb).await?;
         }
-        return Ok(done);
+        return Ok(done.summary);
+    }
+    let observed = ctx.observed().await;
+    if let Some(base) = ctx.earlier_base(observed.newest()) {
+        ctx.continue_from(base);
     }
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
@@ -216,6 +232,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
     let run = async {
         let brought = crds::bring(ctx, &prepared).await?;
         while_helm_runs(ctx, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
+        ctx.attempts().note_deployed(&digest, observed.newest_revision(), ctx.run());
         if prepared.brings_kinds() {
             // Later releases are rendered for what the cluster serves now.
             ctx.cluster().discovery(true).await?;
@@ -223,7 +240,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         restart_if_asked(ctx, verb).await?;
         Ok::<usize, PhaseError>(brought)
     };
-    let brought = changes::run_helm(ctx, HelmCommand::Upgrade, digest, request.timeout, run).await?;
+    let brought = changes::run_helm(ctx, HelmCommand::Upgrade, digest.clone(), request.timeout, run).await?;
     let crds = match brought {
         0 => String::new(),
         1 => ", 1 CRD applied".to_owned(),
@@ -232,14 +249,24 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
     Ok(format!("{verb} {} {}{crds}", chart.metadata.name, chart.metadata.version))
 }
 
-/// What an earlier run has deployed, if helm's records prove that it did so to the end with the same input.
-async fn done_before(ctx: &Context, digest: &str) -> Option<String> {
-    let helm = ctx.earlier_helm()?;
+/// What was deployed before, and whether all of `exec` was done then.
+struct DoneBefore {
+    summary: String,
+    to_the_end: bool,
+}
+
+/// What an earlier run or attempt has deployed, if helm's records prove that it did so to the end with the same input.
+async fn done_before(ctx: &Context, digest: &str) -> Option<DoneBefore> {
     let observed = ctx.observed().await;
-    let newest = observed.revisions.iter().flatten().max_by_key(|meta| meta.revision);
-    let revision = upgrade_is_done(&helm, digest, newest)?;
-    ctx.continue_from(helm.revision_before);
-    Some(format!("run {} had deployed revision {revision}", helm.run.short()))
+    if let Some((revision, to_the_end)) = ctx.attempts().has_deployed(digest, observed.newest()) {
+        let summary = format!("an earlier attempt had deployed revision {revision}");
+        return Some(DoneBefore { summary, to_the_end });
+    }
+    let helm = ctx.earlier_helm()?;
+    let revision = upgrade_is_done(&helm, digest, observed.newest())?;
+    ctx.continue_from(ctx.earlier_base(observed.newest()).unwrap_or(helm.revision_before));
+    let summary = format!("run {} had deployed revision {revision}", helm.run.short());
+    Some(DoneBefore { summary, to_the_end: ctx.earlier_exec_ended_well() })
 }
 
 /// Restarts the workloads after an upgrade, where the user wants it.

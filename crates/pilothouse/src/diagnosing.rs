@@ -29,18 +29,20 @@ pub(crate) type Unready = Vec<(ObjectRef, ObjectStatus)>;
 /// The objects that are not ready.
 pub(crate) async fn wait_ready(ctx: &Context, objects: &[ObjectRef], deadline: Instant) -> Result<(), PhaseError> {
     let (tell, pending) = watch::channel(Unready::new());
-    let waiting = pilothouse_kube::wait_ready(ctx.cluster(), objects, deadline, ctx.cancel(), |progress| {
+    let waiting = pilothouse_kube::wait_ready(ctx.tracker(), objects, deadline, ctx.cancel(), |progress| {
         ctx.doing(words::progress(progress));
         // The receiver lives as long as this.
         tell.send_replace(progress.pending.clone());
     });
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        ended = waiting => Ok(ended?),
-        unready = until_hopeless(ctx, pending.clone()) => {
-            Err(PhaseError::NotReady(NotReady { objects: unready, ended: Ended::Failed }))
-        }
+        ended = waiting => ended,
+        unready = until_hopeless(ctx, pending.clone()) => Err(NotReady { objects: unready, ended: Ended::Failed }),
+    };
+    for warning in ctx.tracker().warnings() {
+        ctx.warn(warning);
     }
+    Ok(ended?)
 }
 
 /// Looks at what is pending again and again: when something has changed, and in any case every second. Ends, with what is

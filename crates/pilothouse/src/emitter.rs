@@ -66,9 +66,11 @@ impl Emitter {
             | EventKind::ReleaseStarted { .. }
             | EventKind::PhaseStarted { .. }
             | EventKind::HelmStarted { .. }
+            | EventKind::Retrying { .. }
             | EventKind::RunFinished { .. } => {}
             EventKind::StepStarted { description: text, .. }
             | EventKind::StepSkipped { description: text, .. }
+            | EventKind::PointOfNoReturn { what: text, .. }
             | EventKind::Said { text, .. }
             | EventKind::PhaseFinished { summary: text, .. } => self.redact(text),
             EventKind::HealStarted { what, why, .. } => [what, why].into_iter().for_each(|text| self.redact(text)),
@@ -102,8 +104,8 @@ impl Emitter {
     }
 
     fn redact_failure(&self, failure: &mut Failure) {
-        let Failure { phase: _, step, error, causes, on_deploy_failure_error, next } = failure;
-        step.iter_mut().chain(error).chain(on_deploy_failure_error).for_each(|text| self.redact(text));
+        let Failure { phase: _, step, error, causes, attempts, on_deploy_failure_error, next } = failure;
+        step.iter_mut().chain(error).chain(attempts).chain(on_deploy_failure_error).for_each(|text| self.redact(text));
         for cause in causes {
             self.redact_cause(cause);
         }
@@ -142,6 +144,7 @@ mod tests {
             step: Some(secret()),
             error: vec![secret()],
             causes: Vec::new(),
+            attempts: vec![secret()],
             on_deploy_failure_error: Some(secret()),
             next: NextStep::Left { why: secret() },
         };

@@ -6,6 +6,7 @@
 //!
 //! The library never prints, reads the environment, or installs signal handlers: what it needs is in [`SessionConfig`].
 
+mod attempts;
 mod changes;
 mod chart;
 mod checks;
@@ -36,10 +37,12 @@ mod listening;
 mod observe;
 mod offline;
 mod owner;
+mod policy;
 mod prepare;
 mod recorder;
 mod remediation;
 mod rendering;
+mod rollback_target;
 mod run;
 mod safety;
 mod session;
@@ -70,9 +73,10 @@ pub use steps::{Step, StepDescription, built_in};
 pub use pilothouse_core::{
     AdoptStep, ApplyStep, ChartInfo, ChartRef, ChartSource, Class, CommandStep, CrdPolicy, Decision, DeleteStep, Event,
     EventKind, Failure, FailurePolicy, Finding, HelmAction, Holder, Namespace, Need, ObjectRef, ObjectStatus, On,
-    Payload, PayloadKey, Phase, Redactor, ReleaseKey, ReleaseOutcome, ReleaseSpec, RestartStep, RunId, RunKind,
-    RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StepKind, StepSpec, StopReason, Until, ValueSource, WaitFor,
-    WaitStep, YamlFile,
+    OnFailure, Payload, PayloadKey, Phase, Redactor, ReleaseKey, ReleaseOutcome, ReleaseSpec, Remedy, RestartStep,
+    RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StepKind, StepSpec, StopReason, Until,
+    ValueSource, WaitFor, WaitStep, YamlFile,
 };
+pub use pilothouse_health::Rules;
 pub use pilothouse_helm::{Helm, HelmClient, HelmConfig};
 pub use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, HelmDriver};

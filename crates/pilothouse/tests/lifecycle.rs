@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use pilothouse::{
     ChartInfo, ChartRef, Context, EventKind, FailurePolicy, Finding, HelmAction, HelmChart, HelmDriver, Namespace,
-    Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, RunConfig, RunId, RunOutcome, RunVerdict,
+    Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, Remedy, Rules, RunConfig, RunId, RunOutcome, RunVerdict,
     Session, SessionConfig, SetPolicy, Step, StepDescription, defaults,
 };
 use pilothouse_core::{Class, NextStep, RevisionStatus};
@@ -46,6 +46,7 @@ fn session(cluster: &Arc<FakeCluster>, helm: &Arc<FakeHelm>, cancel: &Cancellati
         chart_cache: std::env::temp_dir(),
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(1),
+        rules: Rules::default(),
     })
 }
 
@@ -193,7 +194,7 @@ async fn the_policy_leaves_what_somebody_else_is_at_work_on() {
     // Of the second run, the first call renders and the second one upgrades.
     world.helm.failures.fail_at(calls + 2);
     world.helm.failed_as(RevisionStatus::PendingUpgrade);
-    let outcome = run_one(&world, Chart::new(&world, &[]).with(|info| info.on_failure = FailurePolicy::Rollback)).await;
+    let outcome = run_one(&world, Chart::new(&world, &[]).with(|info| info.on_failure = Remedy::Rollback.into())).await;
     let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
     let why = "revision 2 is pending-upgrade, it may be another run's".to_owned();
     assert_eq!(failure.next, NextStep::Left { why });
@@ -207,7 +208,7 @@ async fn the_policy_never_deletes_data_without_consent() {
     let helm = Arc::new(FakeHelm::new(world.cluster.clone(), claim, "1.0.0"));
     let session = session(&world.cluster, &helm, &world.cancel);
     let chart = Chart::new(&world, &[Phase::PostExec]).with(|info| {
-        info.on_failure = FailurePolicy::Uninstall;
+        info.on_failure = Remedy::Uninstall.into();
         info.wait = false;
     });
     let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(chart)];
@@ -246,7 +247,7 @@ async fn a_failing_clean_up_never_takes_the_place_of_the_cause() {
 async fn a_failed_upgrade_is_rolled_back_to_what_was_deployed() {
     let world = world();
     run_one(&world, Chart::new(&world, &[])).await;
-    let upgrade = Chart::new(&world, &[Phase::Validate]).with(|info| info.on_failure = FailurePolicy::Rollback);
+    let upgrade = Chart::new(&world, &[Phase::Validate]).with(|info| info.on_failure = Remedy::Rollback.into());
     let outcome = run_one(&world, upgrade).await;
     let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure.next, NextStep::RolledBack { to_revision: 1 });
@@ -258,7 +259,7 @@ async fn a_failed_first_install_is_uninstalled_when_the_policy_says_so() {
     let world = world();
     // The first call of helm renders, the second one installs.
     world.helm.failures.fail_at(2);
-    let chart = Chart::new(&world, &[]).with(|info| info.on_failure = FailurePolicy::Uninstall);
+    let chart = Chart::new(&world, &[]).with(|info| info.on_failure = Remedy::Uninstall.into());
     let outcome = run_one(&world, chart).await;
     let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
     assert_eq!((failure.phase, &failure.next), (Phase::Exec, &NextStep::Uninstalled));
@@ -271,7 +272,7 @@ async fn a_remediation_that_fails_is_told_beside_the_cause() {
     let world = world();
     world.helm.failures.fail_at(2);
     world.helm.failures.fail_at(3);
-    let chart = Chart::new(&world, &[]).with(|info| info.on_failure = FailurePolicy::Uninstall);
+    let chart = Chart::new(&world, &[]).with(|info| info.on_failure = Remedy::Uninstall.into());
     let outcome = run_one(&world, chart).await;
     let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure.error, ["helm fake printed something unexpected: upgrade was made to fail"]);

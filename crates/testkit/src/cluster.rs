@@ -63,6 +63,11 @@ impl FakeCluster {
         self.lock().mend_watches(kind);
     }
 
+    /// Lets the interrupted watches of a kind go on as if nothing had happened since: what was written meanwhile is never told.
+    pub fn mend_watches_without_news(&self, kind: &str) {
+        self.lock().mend_watches_without_news(kind);
+    }
+
     /// Ends every watch of a kind that begins from now on with an error; `None` allows them again.
     pub fn refuse_watches(&self, kind: &str, error: Option<fn() -> ClusterError>) {
         self.lock().refuse_watches(kind, error);

@@ -77,6 +77,13 @@ impl Store {
         }
     }
 
+    pub(crate) fn mend_watches_without_news(&mut self, kind: &str) {
+        for watch in self.watches.iter_mut().filter(|watch| watch.query.kind == kind && watch.broken) {
+            watch.broken = false;
+            let _ = watch.to.send(Ok(Change::UpToDate));
+        }
+    }
+
     pub(crate) fn refuse_watches(&mut self, kind: &str, error: Option<fn() -> ClusterError>) {
         match error {
             Some(error) => self.refused.insert(kind.to_owned(), error),

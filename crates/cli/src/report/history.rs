@@ -3,7 +3,7 @@
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::causes::{self, one_line};
 use crate::report::outcome::{details, indented};
-use crate::report::text::duration;
+use crate::report::text::{duration, next_attempt};
 use anstyle::Style;
 use jiff::Timestamp;
 use pilothouse::{RunDetails, RunSummary};
@@ -137,6 +137,8 @@ fn note(event: &Event) -> Vec<String> {
         }
         EventKind::HealStarted { what, why, .. } => line(format!("{what}: {why}")),
         EventKind::HealFinished { error: Some(error), .. } => line(format!("{} {error}", paint(BAD, "that failed:"))),
+        EventKind::PointOfNoReturn { what, .. } => line(format!("point of no return: {what}")),
+        EventKind::Retrying { attempt, of, wait_ms, .. } => line(next_attempt(*attempt, *of, *wait_ms)),
         EventKind::ReleaseFinished { release, outcome, .. } => match outcome {
             ReleaseOutcome::Failed(_) | ReleaseOutcome::Refused { .. } => with_causes(release, outcome)
                 .into_iter()
@@ -174,6 +176,8 @@ fn is_about(event: &Event, key: &ReleaseKey) -> bool {
         | EventKind::HealStarted { release, .. }
         | EventKind::HealFinished { release, .. }
         | EventKind::CauseFound { release, .. }
+        | EventKind::PointOfNoReturn { release, .. }
+        | EventKind::Retrying { release, .. }
         | EventKind::ReleaseFinished { release, .. } => release == key,
         _ => false,
     }
@@ -389,6 +393,7 @@ mod tests {
             step: Some("command: migrate --part 1".to_owned()),
             error: vec!["step failed: command: migrate --part 1".to_owned(), "exit code 1".to_owned()],
             causes: vec![],
+            attempts: vec![],
             on_deploy_failure_error: None,
             next: NextStep::Left { why: "helm has not run".to_owned() },
         };

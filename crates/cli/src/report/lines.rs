@@ -2,7 +2,7 @@
 
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::causes::one_line;
-use crate::report::text::duration;
+use crate::report::text::{duration, next_attempt};
 use anstyle::Style;
 use pilothouse_core::{
     Certainty, Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress,
@@ -131,7 +131,13 @@ impl Lines {
             }
             EventKind::StepStarted { release, description, .. } => self.keep(release, &format!("- {description}")),
             EventKind::StepSkipped { release, description, .. } => {
-                self.keep(release, &format!("- {description} (done by an earlier run, not repeated)"))
+                self.keep(release, &format!("- {description} (done before, not repeated)"))
+            }
+            EventKind::PointOfNoReturn { release, what, .. } => {
+                self.keep(release, &format!("- {what}: from here on nothing is taken back"))
+            }
+            EventKind::Retrying { release, attempt, of, wait_ms, .. } => {
+                vec![self.row(release, "retry", (WARN, "waits"), None, &next_attempt(*attempt, *of, *wait_ms))]
             }
             EventKind::Said { release, note, text, .. } => self.said(release, *note, text),
             EventKind::CauseFound { release, phase, cause } => {

@@ -190,6 +190,7 @@ fn failed(release: &ReleaseKey, failure: &Failure, codes: &[&str]) -> Vec<String
     if !codes.is_empty() {
         lines.push(format!("  because of {}", codes.join(", ")));
     }
+    lines.extend(failure.attempts.iter().flat_map(|line| indented("  ", line, "      ")));
     if let Some(error) = &failure.on_deploy_failure_error {
         lines.extend(indented(&format!("  {} on_deploy_failure failed too: ", paint(WARN, "-")), error, "      "));
     }
@@ -240,6 +241,7 @@ mod tests {
                     ObjectStatus::new(Readiness::InProgress, "0 of 1 available").because("ImagePullBackOff"),
                 )
             }],
+            attempts: vec!["attempt 1 of 2 failed in exec: helm was killed".to_owned()],
             on_deploy_failure_error: Some("step failed: notify: exit code 1".to_owned()),
             next: NextStep::RolledBack { to_revision: 3 },
         };
@@ -272,6 +274,7 @@ mod tests {
             step: None,
             error: vec!["helm failed".to_owned()],
             causes: Vec::new(),
+            attempts: Vec::new(),
             on_deploy_failure_error: None,
             next: NextStep::Left { why: "nothing was asked for".to_owned() },
         })

@@ -116,6 +116,7 @@ pub(crate) fn failed(phase: Phase, error: &str) -> ReleaseOutcome {
                 ObjectStatus::new(Readiness::InProgress, "0 of 1 available").because("ImagePullBackOff"),
             )
         }],
+        attempts: vec!["attempt 1 of 2 failed in exec: helm failed".to_owned()],
         on_deploy_failure_error: None,
         next: NextStep::RolledBack { to_revision: 3 },
     })
@@ -163,6 +164,8 @@ pub(crate) fn earlier(name: &str, phases: &[Phase], way: Option<ReleaseWay>) -> 
                 ended,
             })
             .collect(),
+        no_return: None,
+        attempt: 0,
         ending: way.map(|way| ReleaseEnding { way, summary: "installed".to_owned(), at, elapsed_ms: 1 }),
     }
 }
@@ -311,7 +314,15 @@ fn kind_after(kind: Option<&EventKind>) -> Option<EventKind> {
             why: "process 4711 is gone".to_owned(),
         },
         Some(EventKind::HealStarted { .. }) => EventKind::HealFinished { release: release(), error: None },
-        Some(EventKind::HealFinished { .. }) => said(name, Phase::Exec, Note::Warning, "something is odd"),
+        Some(EventKind::HealFinished { .. }) => EventKind::PointOfNoReturn {
+            release: release(),
+            phase: Phase::PreExec,
+            what: "migrate the database".to_owned(),
+        },
+        Some(EventKind::PointOfNoReturn { .. }) => {
+            EventKind::Retrying { release: release(), attempt: 2, of: 3, wait_ms: 10_000, phase: Phase::Exec }
+        }
+        Some(EventKind::Retrying { .. }) => said(name, Phase::Exec, Note::Warning, "something is odd"),
         Some(EventKind::Said { .. }) => {
             EventKind::CauseFound { release: release(), phase: Phase::Validate, cause: cause() }
         }

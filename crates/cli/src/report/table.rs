@@ -263,6 +263,8 @@ mod tests {
             | EventKind::HelmStarted { release, .. }
             | EventKind::HelmFinished { release, .. }
             | EventKind::HealFinished { release, .. }
+            | EventKind::PointOfNoReturn { release, .. }
+            | EventKind::Retrying { release, .. }
             | EventKind::PhaseFinished { release, .. }
             | EventKind::ReleaseFinished { release, .. } => release.clone_from(to),
             EventKind::RunResumed { releases, .. } => {

@@ -12,6 +12,11 @@ pub(crate) fn duration(millis: u64) -> String {
     }
 }
 
+/// That the deploy is tried again: `attempt 2 of 3 in 10 s`.
+pub(crate) fn next_attempt(attempt: u32, of: u32, wait_ms: u64) -> String {
+    format!("attempt {attempt} of {of} in {}", duration(wait_ms))
+}
+
 /// The text in one line, cut to `width` columns, with an ellipsis where something was cut. Line breaks and other control
 /// characters become spaces; colour is taken away.
 pub(crate) fn fit(text: &str, width: usize) -> String {

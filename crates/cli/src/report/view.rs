@@ -1,7 +1,7 @@
 //! What a run looks like right now: a fold of its events. Time is passed in.
 
 use crate::report::causes::one_line;
-use crate::report::text::duration;
+use crate::report::text::{duration, next_attempt};
 use jiff::Timestamp;
 use pilothouse_core::{
     Event, EventKind, HelmCommand, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress,
@@ -202,13 +202,19 @@ impl View {
                 self.change(release, |row| row.now.healing = Some(what.clone()));
             }
             EventKind::HealFinished { release, .. } => self.change(release, |row| row.now.healing = None),
+            EventKind::Retrying { release, attempt, of, wait_ms, phase } => self.change(release, |row| {
+                row.again(*phase);
+                row.now.doing = next_attempt(*attempt, *of, *wait_ms);
+            }),
             EventKind::Said { release, note: Note::Doing, text, .. } => {
                 self.change(release, |row| row.now.doing.clone_from(text));
             }
             EventKind::CauseFound { release, cause, .. } => {
                 self.change(release, |row| row.now.cause = Some(one_line(cause)));
             }
-            EventKind::Said { note: Note::Info | Note::Warning, .. } | EventKind::StepSkipped { .. } => {}
+            EventKind::Said { note: Note::Info | Note::Warning, .. }
+            | EventKind::PointOfNoReturn { .. }
+            | EventKind::StepSkipped { .. } => {}
         }
     }
 
@@ -358,6 +364,12 @@ impl Row {
             (true, false) => Mark::Resumed,
             (false, _) => Mark::Failed,
         };
+        self.now = Now::default();
+    }
+
+    /// What was done from this phase on is done again.
+    fn again(&mut self, phase: Phase) {
+        self.marks.iter_mut().skip(place(phase)).for_each(|mark| *mark = Mark::ToCome);
         self.now = Now::default();
     }
 

@@ -43,7 +43,10 @@ pub(super) async fn run(shared: Arc<Shared>, id: WatchId, scope: Scope) {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
             Some(error) => {
-                shared.warn(&scope.kind, format!("{scope} cannot be watched: {}", in_one_line(&error)));
+                shared.warn(
+                    &scope.kind,
+                    format!("{scope} cannot be watched and is read again and again: {}", in_one_line(&error)),
+                );
                 return;
             }
         }

@@ -21,6 +21,8 @@ pub(crate) fn is_kept(kind: &EventKind) -> bool {
         | EventKind::HealStarted { .. }
         | EventKind::HealFinished { .. }
         | EventKind::CauseFound { .. }
+        | EventKind::PointOfNoReturn { .. }
+        | EventKind::Retrying { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
         | EventKind::RunFinished { .. } => true,
@@ -53,6 +55,8 @@ pub(crate) fn side(kind: &EventKind) -> Option<Side> {
         | EventKind::ReleaseStarted { .. }
         | EventKind::PhaseStarted { .. }
         | EventKind::StepSkipped { .. }
+        | EventKind::PointOfNoReturn { .. }
+        | EventKind::Retrying { .. }
         | EventKind::Said { .. }
         | EventKind::CauseFound { .. }
         | EventKind::PhaseFinished { .. }
