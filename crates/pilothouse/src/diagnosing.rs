@@ -34,13 +34,15 @@ pub(crate) async fn wait_ready(ctx: &Context, objects: &[ObjectRef], deadline: I
         // The receiver lives as long as this.
         tell.send_replace(progress.pending.clone());
     });
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        ended = waiting => Ok(ended?),
-        unready = until_hopeless(ctx, pending.clone()) => {
-            Err(PhaseError::NotReady(NotReady { objects: unready, ended: Ended::Failed }))
-        }
+        ended = waiting => ended,
+        unready = until_hopeless(ctx, pending.clone()) => Err(NotReady { objects: unready, ended: Ended::Failed }),
+    };
+    for warning in ctx.tracker().warnings() {
+        ctx.warn(warning);
     }
+    Ok(ended?)
 }
 
 /// Looks at what is pending again and again: when something has changed, and in any case every second. Ends, with what is
