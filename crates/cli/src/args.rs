@@ -1,6 +1,8 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// A lifecycle around every Helm release.
@@ -113,11 +115,37 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = SchemaOf::Stack)]
         of: SchemaOf,
     },
+    /// Tell what a code means, how it shows and what to do about it
+    Explain(Explain),
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// Which code.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The code, in any case of letters; without it all codes are listed
+    #[arg(value_parser = CodeWord, hide_possible_values = true)]
+    pub(crate) code: Option<String>,
+}
+
+/// Takes any word, so that an unknown one is answered like every other wrong input, and offers the codes for completion.
+#[derive(Debug, Clone, Copy)]
+struct CodeWord;
+
+impl TypedValueParser for CodeWord {
+    type Value = String;
+
+    fn parse_ref(&self, command: &clap::Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(pilothouse_core::code::ALL.iter().map(|(code, _)| PossibleValue::new(*code))))
+    }
 }
 
 /// Which stack.
