@@ -271,8 +271,9 @@ struct DoneBefore {
 /// What an earlier run or attempt has deployed, if helm's records prove that it did so to the end with the same input.
 async fn done_before(ctx: &Context, digest: &str) -> Option<DoneBefore> {
     let observed = ctx.observed().await;
-    if let Some((revision, to_the_end)) = ctx.attempts().has_deployed(digest, observed.newest()) {
-        let summary = format!("an earlier attempt had deployed revision {revision}");
+    if let Some((revision, executed)) = ctx.attempts().has_deployed(digest, observed.newest()) {
+        let to_the_end = executed.is_some();
+        let summary = executed.unwrap_or_else(|| format!("an earlier attempt had deployed revision {revision}"));
         return Some(DoneBefore { summary, to_the_end });
     }
     let helm = ctx.earlier_helm()?;

@@ -180,7 +180,7 @@ async fn one_phase<C: HelmChart + ?Sized>(
         }
         Phase::PreExec => chart.pre_exec(ctx, payload).await,
         Phase::Exec => chart.exec(ctx, payload).await.map(|summary| {
-            ctx.attempts().note_exec();
+            ctx.attempts().note_exec(&summary);
             so_far.summary = summary;
         }),
         Phase::PostExec => chart.post_exec(ctx, payload).await,

@@ -168,10 +168,7 @@ async fn a_start_that_fails() {
         ..PlaneConfig::default()
     };
     let error = Plane::start(config(kubelet, Vec::new())).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "kubelet ended (exit status: 1); the end of its log:\nunknown flag: --config"
-    );
+    assert_eq!(error.to_string(), "kubelet ended (exit status: 1); the end of its log:\nunknown flag: --config");
     Marks::of(&state.canonicalize().unwrap()).assert_gone();
 
     let error = Plane::start(config("/no/such/kubelet".into(), Vec::new())).await.unwrap_err();

@@ -15,8 +15,8 @@ mod told;
 mod world;
 
 use case::{Case, Place};
-use run::{Ran, Variant};
 use pilothouse_plane::Plane;
+use run::{Ran, Variant};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use symptoms::Symptoms;
