@@ -103,6 +103,7 @@ impl World {
         let step = |(terms, kind)| StepSpec {
             name: None,
             on: On::Deploy,
+            point_of_no_return: false,
             kind: StepKind::Check(Box::new(CheckStep { terms, kind })),
         };
         let steps = [(Phase::Validate, checks.into_iter().map(step).collect())].into();

@@ -3,7 +3,7 @@
 use crate::support::{read, release, show};
 use pilothouse_config::{Problem, SourceMap, load};
 use pilothouse_core::{
-    ChartSource, CheckKind, CheckStep, CheckTerms, Endpoint, FailurePolicy, Header, HeaderValue, HelmAction, HttpCheck,
+    ChartSource, CheckKind, CheckStep, CheckTerms, Endpoint, Header, HeaderValue, HelmAction, HttpCheck,
     HttpExpect, Need, On, OnFailure, Phase, PortRef, PrometheusCheck, ReleaseKey, Remedy, Sensitive, SetValue,
     StatusPattern, StepKind, StepSpec, TlsTrust, ValueSource, YamlFile,
 };
@@ -57,6 +57,7 @@ fn checks() {
     let expected = [(Some("login"), http), (None, prometheus)].map(|(name, check)| StepSpec {
         name: name.map(str::to_owned),
         on: On::Deploy,
+        point_of_no_return: false,
         kind: StepKind::Check(Box::new(check)),
     });
     assert_eq!(*steps, expected);
