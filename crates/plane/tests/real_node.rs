@@ -250,7 +250,9 @@ async fn a_pod_that_ends_and_one_that_is_deleted() {
 #[tokio::test]
 async fn what_a_kubelet_would_change_on_the_machine_is_not_changed() {
     let Some(plane) = plane("what_a_kubelet_would_change_on_the_machine_is_not_changed") else { return };
-    for folder in ["/run/containerd", "/run/netns", "/var/lib/kubelet", "/var/lib/containerd", "/var/lib/cni", "/opt/containerd"] {
+    for folder in
+        ["/run/containerd", "/run/netns", "/var/lib/kubelet", "/var/lib/containerd", "/var/lib/cni", "/opt/containerd"]
+    {
         let files = std::fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect());
         let files: Vec<_> = files.unwrap_or_default();
         assert!(files.is_empty(), "{files:?}");
