@@ -224,7 +224,9 @@ pub async fn down(base: &Path, name: &str, deadline: Duration) -> Result<(), Reg
     }
     // Nobody may start one of this name while its folder is removed.
     let lock = Lock::take(&folder, name).await?;
-    clear(&folder.join(STATE)).await?;
+    let state = folder.join(STATE);
+    clear(&state).await?;
+    remove(&state)?;
     remove(&folder)?;
     drop(lock);
     Ok(())

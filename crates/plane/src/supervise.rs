@@ -47,9 +47,13 @@ pub async fn supervise(
     let state = folder.join(STATE);
     clear(&state).await?;
     remove(&state)?;
-    let outcome = own(PlaneConfig { folder: Some(state), ..config }, &folder, ready, cancel).await;
+    let outcome = own(PlaneConfig { folder: Some(state.clone()), ..config }, &folder, ready, cancel).await;
     match &outcome {
-        Ok(()) => remove(&folder)?,
+        Ok(()) => {
+            // First what takes long: as soon as the lock's file is gone, others make a new one.
+            remove(&state)?;
+            remove(&folder)?;
+        }
         Err(error) => {
             forget(&folder)?;
             write_failure(&folder, &explain(error))?;
