@@ -13,6 +13,7 @@ pub(crate) enum Exit {
     Failed,
     BadInput,
     Refused,
+    NotReady,
     Interrupted,
 }
 
@@ -23,6 +24,7 @@ impl Exit {
             Self::Failed => 1,
             Self::BadInput => 2,
             Self::Refused => 3,
+            Self::NotReady => 4,
             Self::Interrupted => 130,
         }
     }
