@@ -24,7 +24,7 @@ Exit codes:
   1    a release failed
   2    bad input: the file, a chart, values, helm, the connection
   3    refused, because something could be lost or taken over
-  4    nothing has failed, but something is still on its way (diagnose)
+  4    nothing has failed, but something is still on its way (ready, diagnose)
   130  interrupted
 After 2 and 3 nothing was changed by the release in question; input that can be checked ahead of the
 run is checked for all releases before the first one begins.";
@@ -104,6 +104,8 @@ pub(crate) enum Command {
     Lint(StackFile),
     /// Print what helm renders for a stack, without a cluster
     Render(Render),
+    /// Judge objects from files: is each what its spec asks for? Without a cluster
+    Ready(Ready),
     /// Apply and validate a stack on a throwaway control plane
     Rehearse(Rehearse),
     /// The throwaway control plane by itself
@@ -322,6 +324,30 @@ pub(crate) struct Graph {
     #[command(flatten)]
     pub(crate) select: Select,
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = READY_HELP)]
+pub(crate) struct Ready {
+    /// A file with objects, or - for standard input: YAML, JSON, JSON lines, lists of kubectl; can be repeated
+    #[arg(short, long, required = true, value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
+    /// Also print which rule decided
+    #[arg(long)]
+    pub(crate) rules: bool,
+    /// A stack file whose readiness rules are asked first
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stack: Option<PathBuf>,
+}
+
+const READY_HELP: &str = "\
+Exit codes:
+  0    everything is ready
+  1    something has failed
+  2    bad input
+  4    nothing has failed, but something is not ready: in progress, being deleted, not found or unknown
+
+For example:
+  kubectl get deploy,pvc,certificates -o json | pilothouse ready -f - --rules";
 
 /// How to draw a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

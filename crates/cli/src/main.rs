@@ -7,6 +7,7 @@ mod exit;
 mod hints;
 mod holder;
 mod interrupt;
+mod objects;
 mod printer;
 mod report;
 mod select;
@@ -85,6 +86,7 @@ async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Res
         Command::History(args) => commands::history::history(settings, args).await,
         Command::Lint(args) => commands::lint::lint(settings, args, cancel).await,
         Command::Render(args) => commands::render::render(settings, args, cancel).await,
+        Command::Ready(args) => commands::ready::ready(settings, &args),
         Command::Rehearse(args) => commands::rehearse::rehearse(settings, args, stages).await,
         Command::Plane(args) => commands::plane::plane(settings, args, cancel).await,
         Command::Schema { of } => {

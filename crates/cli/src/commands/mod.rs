@@ -8,6 +8,7 @@ pub(crate) mod graph;
 pub(crate) mod history;
 pub(crate) mod lint;
 pub(crate) mod plane;
+pub(crate) mod ready;
 pub(crate) mod rehearse;
 pub(crate) mod render;
 pub(crate) mod resume;
