@@ -1,84 +1,23 @@
-//! Conditions in the stack file: expressions in CEL, the Common Expression Language (<https://cel.dev>).
-//!
-//! What is evaluated is bounded before it is evaluated. Values are never part of an error, since the environment holds
-//! secrets.
+//! Conditions in the stack file.
 
-use cel::{Context, ExecutionError, Value};
 use pilothouse_core::ChartInfo;
-use pilothouse_health::{ExpressionError, parse_expression};
-use std::collections::{BTreeMap, HashMap};
+use pilothouse_expression::{Expression, ExpressionError};
+use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Tells whether the condition `source` holds for a release. It sees `env`, and `release` with `name`, `namespace` and
 /// `labels`.
 pub(crate) fn holds(source: &str, env: &BTreeMap<String, String>, info: &ChartInfo) -> Result<bool, ExpressionError> {
-    let expression = parse_expression(source, 1)?;
-    let mut context = Context::default();
-    context.add_variable_from_value("env", texts(env));
-    let release: HashMap<String, Value> = [
-        ("name", Value::from(info.name.as_str())),
-        ("namespace", Value::from(info.namespace.as_str())),
-        ("labels", Value::from(texts(&info.labels))),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .into();
-    context.add_variable_from_value("release", release);
-    match context.resolve(&expression) {
-        Ok(Value::Bool(holds)) => Ok(holds),
-        Ok(other) => Err(ExpressionError::new(format!("it gives a {}, not true or false", other.type_of()))
-            .help("compare it with something, for example `env.REGION == 'eu'`")),
-        Err(error) => Err(explained(&error, source)),
-    }
-}
-
-fn texts(map: &BTreeMap<String, String>) -> HashMap<String, String> {
-    map.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
-/// What went wrong in an evaluation, without the values that took part in it.
-fn explained(error: &ExecutionError, source: &str) -> ExpressionError {
-    match error {
-        // A key may have been computed from a value.
-        ExecutionError::NoSuchKey(key) if source.contains(key.as_str()) => {
-            ExpressionError::new(format!("there is no `{key}`"))
-                .help(format!("ask for it first, for example `has(env.{key}) && env.{key} == 'a'`"))
-        }
-        ExecutionError::NoSuchKey(_) => ExpressionError::new("there is nothing of the name it asks for"),
-        ExecutionError::UndeclaredReference(name) => {
-            ExpressionError::new(format!("there is no variable or function `{name}`"))
-                .help("it knows `env` and `release`; text stands in quotes")
-        }
-        ExecutionError::NoSuchOverload(overload) => no_such(overload.function(), overload.argument_types()),
-        ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
-            no_such(operator, &[left.type_of().to_string(), right.type_of().to_string()])
-        }
-        ExecutionError::FunctionError { function, .. } => {
-            ExpressionError::new(format!("`{function}` cannot work with what it is given"))
-        }
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
-            ExpressionError::new("it divides by zero")
-        }
-        _ => ExpressionError::new("it cannot be evaluated"),
-    }
-}
-
-/// `function` is a name, or an operator with `_` for each operand.
-fn no_such(function: &str, types: &[String]) -> ExpressionError {
-    let shown = if function.starts_with('_') || function.ends_with('_') {
-        function.replace('_', "")
-    } else {
-        function.to_owned()
-    };
-    match types.first() {
-        Some(of) if shown == "." => ExpressionError::new(format!("a {of} has no fields")),
-        _ => ExpressionError::new(format!("`{shown}` cannot be used with {}", types.join(" and "))),
-    }
+    let expression = Expression::parse(source, &["env", "release"])?;
+    let release = json!({"name": info.name, "namespace": info.namespace.as_str(), "labels": info.labels});
+    expression.holds(&[&json!(env), &release])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use pilothouse_core::Namespace;
-    use pilothouse_health::MAX_EXPRESSION_BYTES;
+    use pilothouse_expression::MAX_BYTES;
     use proptest::prelude::*;
     use rstest::rstest;
 
@@ -150,7 +89,7 @@ mod tests {
 
     /// What would take too much time or too much of the stack is refused, however it is written.
     #[rstest]
-    #[case::long(format!("true || '{}' == ''", "a".repeat(MAX_EXPRESSION_BYTES)), "it is 4112 bytes long, and 4096 is the most")]
+    #[case::long(format!("true || '{}' == ''", "a".repeat(MAX_BYTES)), "it is 4112 bytes long, and 4096 is the most")]
     #[case::calls(format!("{}env{} == 1", "size(".repeat(300), ")".repeat(300)), "it is nested more than 32 levels deep")]
     #[case::open(format!("{}true", "[".repeat(2000)), "it is nested more than 32 levels deep")]
     #[case::sums(format!("{} > 1", vec!["1"; 400].join("+")), "it is nested more than 32 levels deep")]

@@ -6,6 +6,7 @@ mod cause;
 mod cause_group;
 mod chain;
 mod chart_info;
+mod check;
 mod cluster_object;
 mod constraint;
 mod event;
@@ -37,6 +38,11 @@ pub use cause_group::{CauseGroup, group};
 pub use chain::error_chain;
 pub use chart_info::{
     ChartInfo, ChartRef, ChartSource, CrdPolicy, FailFast, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
+};
+pub use check::{
+    AssertCheck, AssertOf, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Endpoint,
+    Evidence, ExecCheck, Header, HeaderValue, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, PortRef,
+    PrometheusCheck, Quantity, StatusPattern, TcpCheck, TlsTrust, every_value,
 };
 pub use cluster_object::{
     CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, keeps_on_uninstall, names_other_release, object_ref,

@@ -5,12 +5,12 @@
 //! codes of it.
 
 pub mod diagnosis;
-mod expression;
 mod readiness;
+mod stories;
 
 pub use diagnosis::{
     Evidence, HelmEvidence, LockSeen, LogTail, Referred, Rule, Want, Whereabouts, causes, helm_causes, helm_wanted,
     rules, wanted,
 };
-pub use expression::{ExpressionError, MAX_EXPRESSION_BYTES, parse_expression};
 pub use readiness::{ContainerTrouble, RuleError, Rules, Verdict, check_rule, container_troubles, is_certain};
+pub use stories::{Story, explain};

@@ -4,6 +4,7 @@
 mod bad_input;
 mod causes;
 mod examples;
+mod explain;
 mod history;
 mod interrupted;
 mod no_cluster;

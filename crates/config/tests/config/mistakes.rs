@@ -55,6 +55,9 @@ fn of_a_file(#[case] text: &str) {
 #[case::atomic("atomic: true")]
 #[case::timeout("timeout: 600")]
 #[case::set("set: { a: 1 }")]
+#[case::checks(
+    "validate:\n  - http: { service: web, scheme: https, path: healthz, expect: { status: 20x, json: bdy.ok } }\n  - http: { url: \"https://a:hunter22@b\", port: 1 }\n  - assert: { object: pod/a, for: any, that: object.x = 1 }\n  - tcp: { host: a, port: http, stable_for_in_seconds: 60 }\n  - prometheus: { service: p, port: 1, query: up, expect: \"> \" }\n  - http: { service: w, port: 1, headers: [{ name: A, value: hunter22, sensitive: true, prefix: b }, { name: \"a b\", from_env: NOPE }] }\npre_exec:\n  - tcp: { service: a, port: 1, baseline: true }\ncheck_prerequisites:\n  - job: { file: a }"
+)]
 #[case::near_key("value_files: [a.yaml]\ncreate-namespace: true\nyaml_file_content: []")]
 #[case::far_key("something: else")]
 #[case::duplicate_key("crds: skip\nwait: true\ncrds: create")]

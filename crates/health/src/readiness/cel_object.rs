@@ -1,11 +1,11 @@
 //! What an expression of a rule sees of an object: only what it asks for is made ready for it.
 
 use super::fields::member;
-use crate::expression::ExpressionError;
 use cel::common::ast::{EntryExpr, Expr};
 use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt};
 use cel::common::value::Val;
 use cel::{Context, Env, IdedExpr};
+use pilothouse_expression::ExpressionError;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};

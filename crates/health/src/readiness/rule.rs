@@ -1,9 +1,9 @@
 //! A rule for one kind, ready to be asked.
 
 use super::cel_object::Asked;
-use crate::expression::{ExpressionError, parse_expression};
 use cel::{IdedExpr, Value as CelValue};
 use pilothouse_core::{Otherwise, Readiness, ReadinessRule};
+use pilothouse_expression::{ExpressionError, parse};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -43,7 +43,7 @@ struct Program {
 
 impl Program {
     fn new(source: &str) -> Result<Self, ExpressionError> {
-        let expression = parse_expression(source, MAX_LOOPS)?;
+        let expression = parse(source, MAX_LOOPS)?;
         let asked = Asked::of(&expression)?;
         Ok(Self { expression, asked })
     }

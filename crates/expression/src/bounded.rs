@@ -1,13 +1,12 @@
-//! Expressions in CEL, the Common Expression Language (<https://cel.dev>), that are bounded before they are evaluated:
-//! their length, how deep they are nested, and how many loops are in each other.
+//! What is parsed is bounded: its length, how deep it is nested, and how many loops are in each other.
 
-use cel::common::ast::{EntryExpr, Expr};
+use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr};
 use cel::parser::PrattParser;
 use cel::{IdedExpr, ParseErrors};
 use thiserror::Error;
 
 /// The most bytes of an expression.
-pub const MAX_EXPRESSION_BYTES: usize = 4096;
+pub const MAX_BYTES: usize = 4096;
 /// How deep an expression may be nested: each level takes room on the stack.
 const MAX_DEPTH: u16 = 32;
 
@@ -17,7 +16,7 @@ const MAX_DEPTH: u16 = 32;
 pub struct ExpressionError {
     /// In a sentence about the expression: `it …`, `there …`.
     pub message: String,
-    /// What to do about it.
+    /// What may help.
     pub help: Option<String>,
 }
 
@@ -39,9 +38,9 @@ impl ExpressionError {
 ///
 /// # Errors
 /// When it is not CEL, or beyond the bounds.
-pub fn parse_expression(source: &str, loops: usize) -> Result<IdedExpr, ExpressionError> {
-    if source.len() > MAX_EXPRESSION_BYTES {
-        let message = format!("it is {} bytes long, and {MAX_EXPRESSION_BYTES} is the most", source.len());
+pub fn parse(source: &str, loops: usize) -> Result<IdedExpr, ExpressionError> {
+    if source.len() > MAX_BYTES {
+        let message = format!("it is {} bytes long, and {MAX_BYTES} is the most", source.len());
         return Err(ExpressionError::new(message));
     }
     let parser = PrattParser::new().max_recursion_depth(MAX_DEPTH);
@@ -92,20 +91,13 @@ impl Shape {
                 loops: most.loops.max(shape.loops),
             })
         };
-        let entries = |entries: &[cel::common::ast::IdedEntryExpr]| {
-            let parts = entries.iter().flat_map(|entry| match &entry.expr {
-                EntryExpr::StructField(field) => vec![&field.value],
-                EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
-            });
-            inner(&mut parts.collect::<Vec<_>>().into_iter())
-        };
         let mut shape = match &expression.expr {
             Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Self::default(),
             Expr::Call(call) => inner(&mut call.target.as_deref().into_iter().chain(&call.args)),
             Expr::Select(select) => Self::of(&select.operand),
             Expr::List(list) => inner(&mut list.elements.iter()),
-            Expr::Map(map) => entries(&map.entries),
-            Expr::Struct(made) => entries(&made.entries),
+            Expr::Map(map) => inner(&mut entry_parts(&map.entries).into_iter()),
+            Expr::Struct(made) => inner(&mut entry_parts(&made.entries).into_iter()),
             Expr::Comprehension(each) => {
                 let range = Self::of(&each.iter_range);
                 let mut body =
@@ -117,4 +109,16 @@ impl Shape {
         shape.depth += 1;
         shape
     }
+}
+
+/// The expressions inside the entries of a map.
+pub(crate) fn entry_parts(entries: &[IdedEntryExpr]) -> Vec<&IdedExpr> {
+    let mut all = Vec::new();
+    for entry in entries {
+        match &entry.expr {
+            EntryExpr::StructField(field) => all.push(&field.value),
+            EntryExpr::MapEntry(entry) => all.extend([&entry.key, &entry.value]),
+        }
+    }
+    all
 }
