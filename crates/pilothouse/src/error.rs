@@ -143,6 +143,15 @@ impl PhaseError {
         }
     }
 
+    /// What helm said, if helm failed.
+    pub(crate) fn helm_text(&self) -> Option<String> {
+        match self {
+            Self::Helm(error) if !error.is_interrupted() => Some(error_chain(error).join(": ")),
+            Self::Step { source, .. } => source.helm_text(),
+            _ => None,
+        }
+    }
+
     /// The objects that are not ready, if that is what failed.
     pub fn not_ready(&self) -> Option<&NotReady> {
         match self {
