@@ -3,7 +3,7 @@
 use crate::{apply, deployment, job, namespace};
 use jiff::Timestamp;
 use pilothouse_core::{Cause, ObjectRef};
-use pilothouse_health::causes;
+use pilothouse_health::{Rules, causes};
 use pilothouse_kube::{Cluster, ClusterClient, Gathering, Subject, statuses};
 use serde_json::json;
 use std::time::Duration;
@@ -14,7 +14,7 @@ async fn cause(cluster: &Cluster, object: ObjectRef, code: &str, parts: &[&str])
     let deadline = Instant::now() + Duration::from_secs(30);
     let gathering = Gathering::default();
     loop {
-        let unready = statuses(cluster, std::slice::from_ref(&object)).await;
+        let unready = statuses(cluster, &Rules::default(), std::slice::from_ref(&object)).await;
         let evidence = gathering.evidence(cluster, Subject::of_release(&unready), deadline).await.remove(0);
         assert_eq!(evidence.unreadable, [""; 0]);
         let found = causes(&evidence, Timestamp::now());

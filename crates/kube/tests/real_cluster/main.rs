@@ -40,6 +40,7 @@ async fn on_a_real_control_plane() {
         waiting::for_an_end(cluster),
         tracking::of_old_pods_beside_crashing_ones(cluster),
         tracking::where_no_pod_need_be_ready(cluster),
+        tracking::of_a_custom_resource_nobody_has_judged(cluster),
         tracking::of_a_family(cluster),
         evidence::of_a_broken_deployment(cluster),
         evidence::of_a_crash_loop(cluster),

@@ -1,12 +1,12 @@
 //! Following objects by watches, and never calling ready what is not.
 
-use crate::{apply, deployment, namespace, tracker};
+use crate::{apply, definition, deployment, namespace, tracker};
 use jiff::Timestamp;
-use pilothouse_core::ObjectRef;
-use pilothouse_kube::{Cluster, Ended, NotReady, Progress, wait_ready};
+use pilothouse_core::{ObjectRef, Readiness};
+use pilothouse_kube::{Cluster, ClusterClient, Ended, NotReady, Precondition, Progress, crd_ref, wait_ready};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Waits for one object. Fails when it is said to be ready only for a moment.
@@ -48,6 +48,29 @@ pub(crate) async fn where_no_pod_need_be_ready(cluster: &Cluster) {
     assert_eq!(cluster_object(cluster, &web).await["status"]["readyReplicas"], 1);
 }
 
+pub(crate) async fn of_a_custom_resource_nobody_has_judged(cluster: &Cluster) {
+    let ns = "tracking-custom";
+    namespace(cluster, ns).await;
+    let group = "tracking.example.com";
+    apply(cluster, ns, definition(group, "widgets", "Widget")).await;
+    wait(cluster, &crd_ref("widgets.tracking.example.com"), 30).await.unwrap();
+    let widget = json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "a"}});
+    let served = Instant::now() + Duration::from_secs(30);
+    // A definition is established a moment before its objects can be written.
+    while cluster.resolve(&ObjectRef::parse("Widget/a").unwrap(), ns).await.is_err() {
+        assert!(Instant::now() < served);
+    }
+    let widget = apply(cluster, ns, widget).await;
+    let ended = wait(cluster, &widget, 3).await.unwrap_err();
+    assert_eq!((ended.ended, ended.objects[0].1.readiness), (Ended::Deadline, Readiness::InProgress));
+    let judged = json!({"status": {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}});
+    let judge = async {
+        sleep(Duration::from_millis(500)).await;
+        cluster.merge_patch(&widget, &judged, &Precondition::default()).await.unwrap();
+    };
+    tokio::join!(wait(cluster, &widget, 30), judge).0.unwrap();
+}
+
 pub(crate) async fn of_a_family(cluster: &Cluster) {
     let ns = "tracking-family";
     namespace(cluster, ns).await;
@@ -86,6 +109,5 @@ pub(crate) async fn of_a_family(cluster: &Cluster) {
 }
 
 async fn cluster_object(cluster: &Cluster, object: &ObjectRef) -> Value {
-    use pilothouse_kube::ClusterClient;
     cluster.get(object).await.unwrap().unwrap()
 }
