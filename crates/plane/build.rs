@@ -33,7 +33,16 @@ fn compile(rustc: &str, target: &str, source: &Path, program: &Path) -> Result<(
         return Err("containers run on Linux only".to_owned());
     }
     let mut command = Command::new(rustc);
-    command.args(["--edition", "2024", "--crate-name", "pilothouse_workload", "--crate-type", "bin", "--target", target]);
+    command.args([
+        "--edition",
+        "2024",
+        "--crate-name",
+        "pilothouse_workload",
+        "--crate-type",
+        "bin",
+        "--target",
+        target,
+    ]);
     for option in
         ["opt-level=s", "target-feature=+crt-static", "panic=abort", "strip=symbols", "lto=fat", "codegen-units=1"]
     {

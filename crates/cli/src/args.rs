@@ -1,6 +1,8 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// A lifecycle around every Helm release.
@@ -90,8 +92,8 @@ pub(crate) enum Command {
     Status(OnCluster),
     /// Say what is wrong with releases and why, at any time and without a run; changes nothing
     Diagnose(Diagnose),
-    /// Run only the validate phase of every release
-    Validate(OnCluster),
+    /// Run only the validate phase of every release: exit code 0 when all are valid, 1 when one is not, 2 for bad input
+    Validate(Validate),
     /// Show what waits for what in a stack, without a cluster
     Graph(Graph),
     /// Continue a run that was killed or interrupted, or whose releases failed
@@ -113,11 +115,37 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = SchemaOf::Stack)]
         of: SchemaOf,
     },
+    /// Tell what a code means, how it shows and what to do about it
+    Explain(Explain),
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// Which code.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The code, in any case of letters; without it all codes are listed
+    #[arg(value_parser = CodeWord, hide_possible_values = true)]
+    pub(crate) code: Option<String>,
+}
+
+/// Takes any word, so that an unknown one is answered like every other wrong input, and offers the codes for completion.
+#[derive(Debug, Clone, Copy)]
+struct CodeWord;
+
+impl TypedValueParser for CodeWord {
+    type Value = String;
+
+    fn parse_ref(&self, command: &clap::Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(pilothouse_core::code::ALL.iter().map(|(code, _)| PossibleValue::new(*code))))
+    }
 }
 
 /// Which stack.
@@ -183,6 +211,15 @@ pub(crate) struct Diagnose {
     pub(crate) select: Select,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    pub(crate) on: OnCluster,
+    /// Also write what each check has told into this file, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -364,6 +401,18 @@ pub(crate) struct PlaneInstall {
     /// Do not build programs, download them
     #[arg(long)]
     pub(crate) no_build: bool,
+    /// Get what this kind of node needs; a real one needs the kubelet too
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = NodeKind::Simulated)]
+    pub(crate) node: NodeKind,
+}
+
+/// The kinds of nodes a control plane can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum NodeKind {
+    /// Pods become ready without containers
+    Simulated,
+    /// This machine, with a kubelet and containers; needs root, containerd and runc
+    Real,
 }
 
 #[derive(Debug, Args)]
@@ -380,7 +429,20 @@ pub(crate) struct PlaneUp {
     /// Write the API server's audit log into the plane's folder
     #[arg(long)]
     pub(crate) audit: bool,
-    /// How many simulated nodes it has
+    /// Which kinds of nodes it has; repeat it for both
+    #[arg(long, value_name = "KIND", value_enum, default_values_t = [NodeKind::Simulated])]
+    pub(crate) node: Vec<NodeKind>,
+    /// How many simulated nodes it has, if it has any
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub(crate) nodes: u16,
+    /// An archive of images (of docker save, or OCI) for the real node; can be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Vec<PathBuf>,
+}
+
+impl PlaneUp {
+    /// Whether it is to have a real node.
+    pub(crate) fn is_real(&self) -> bool {
+        self.node.contains(&NodeKind::Real)
+    }
 }

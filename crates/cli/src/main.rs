@@ -95,6 +95,7 @@ async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Res
             printer::json(Output::Json, &schema);
             Ok(Exit::Done)
         }
+        Command::Explain(args) => commands::explain::explain(settings, &args),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "pilothouse", &mut std::io::stdout());

@@ -1,5 +1,7 @@
 //! Every key of the stack file, in one place: the reader refuses others, the schema and the reference are made from it.
 
+use crate::check_keys::{ASSERT, EXEC, EXEC_EXPECT, HEADER, HELM_TEST, HTTP, HTTP_EXPECT, JOB, PROMETHEUS, TCP};
+
 /// A mapping of the file.
 pub(crate) struct Table {
     /// Its name in messages, in the schema (`$defs`) and in the reference.
@@ -74,8 +76,16 @@ pub(crate) enum Kind {
     Mapping(&'static Table),
     /// A list of mappings.
     List(&'static Table),
-    /// A list of steps that only look (`wait`, `command`).
+    /// An object as `kind/name`.
+    Object,
+    /// A CEL expression.
+    Expression,
+    /// An HTTP status, `2xx`, or a list of them.
+    Statuses,
+    /// A list of steps that only look.
     ReadOnlySteps,
+    /// Those of them that may be run before anything is changed.
+    PrerequisiteSteps,
     /// A list of steps.
     Steps,
 }
@@ -83,7 +93,7 @@ pub(crate) enum Kind {
 /// The most seconds a timeout may have: a week. More is a mistake, and could not be added to a clock safely.
 pub(crate) const MAX_SECONDS: u64 = 7 * 24 * 60 * 60;
 
-const fn key(
+pub(crate) const fn key(
     name: &'static str,
     kind: Kind,
     need: Need,
@@ -136,6 +146,87 @@ pub(crate) static FILE: Table = Table {
             "pilothouse",
             "",
             "The namespace of the stack's own lock and journal.",
+        ),
+        key(
+            "readiness",
+            K::List(&READINESS),
+            Default("none"),
+            "[{ kind: Backup.example.com, current: status.phase == 'Kept' }]",
+            "",
+            "When objects of a kind are ready, where the rules of the program do not tell it rightly. These rules win over all others; of several for a kind, the last counts.",
+        ),
+    ],
+};
+
+/// One of `readiness`.
+pub(crate) static READINESS: Table = Table {
+    name: "readiness",
+    doc: "When objects of one kind are ready: conditions in CEL, asked in the order failed, suspended, in_progress, current, unknown; the first that holds decides. They see `object`, `metadata`, `spec`, `status`, and `conditions` by their types; one that asks for a field that is not there does not hold.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "kind",
+            K::Text,
+            Required,
+            "Certificate.cert-manager.io",
+            "current: 'true'",
+            "The kind and its group, in any version. `*` stands for any kind, `*.` at the beginning of the group for anything before the rest.",
+        ),
+        key(
+            "failed",
+            K::Words,
+            Default("none"),
+            "conditions.Ready.reason == 'Refused'",
+            "kind: Backup.example.com",
+            "When an object has failed.",
+        ),
+        key(
+            "suspended",
+            K::Words,
+            Default("none"),
+            "spec.halted",
+            "kind: Backup.example.com",
+            "When an object waits because it was told to.",
+        ),
+        key(
+            "in_progress",
+            K::Words,
+            Default("none"),
+            "status.copied < spec.copies",
+            "kind: Backup.example.com",
+            "When an object is on its way.",
+        ),
+        key(
+            "current",
+            K::Words,
+            Default("none"),
+            "conditions.Ready.status == 'True'",
+            "kind: Backup.example.com",
+            "When an object is ready.",
+        ),
+        key(
+            "unknown",
+            K::Words,
+            Default("none"),
+            "status.phase == ''",
+            "kind: Backup.example.com",
+            "When nothing can be said about an object.",
+        ),
+        key(
+            "otherwise",
+            K::Choice(&["in_progress", "general"]),
+            Default("in_progress with `current`, else general"),
+            "general",
+            "kind: Backup.example.com, current: 'true'",
+            "What holds when no condition does: the object is on its way, or the rules of the program decide.",
+        ),
+        key(
+            "message",
+            K::Words,
+            Default("the object's own words"),
+            "status.message",
+            "kind: Backup.example.com, current: 'true'",
+            "Gives the line for people.",
         ),
     ],
 };
@@ -341,11 +432,11 @@ pub(crate) static RELEASE: Table = Table {
         ),
         key(
             "check_prerequisites",
-            K::ReadOnlySteps,
+            K::PrerequisiteSteps,
             Default("none"),
             "[{ wait: { objects: [crd/certificates.cert-manager.io], for: exists } }]",
             "",
-            "Steps that check, before anything is changed, whether the release can be acted on. Only `wait` and `command`.",
+            "Steps that check, before anything is changed, whether the release can be acted on. Only `wait`, `command`, `http`, `tcp`, `assert` and `prometheus`.",
         ),
         key(
             "pre_exec",
@@ -375,9 +466,9 @@ pub(crate) static RELEASE: Table = Table {
             "validate",
             K::ReadOnlySteps,
             Default("none"),
-            "[{ command: { run: [./smoke-test.sh] } }]",
+            "[{ http: { service: web, port: 80, path: /healthz } }]",
             "",
-            "Steps that check whether it really works, after every object is ready. Only `wait` and `command`.",
+            "Steps that check whether it really works, after every object is ready. Only `wait`, `command` and the checks (`http`, `tcp`, `exec`, `assert`, `job`, `helm_test`, `prometheus`).",
         ),
     ],
 };
@@ -568,7 +659,21 @@ pub(crate) static SET_VALUE: Table = Table {
 pub(crate) static STEP: Table = Table {
     name: "step",
     doc: "One step of a phase.",
-    exactly_one: &["adopt", "apply", "delete", "wait", "command", "restart"],
+    exactly_one: &[
+        "adopt",
+        "apply",
+        "delete",
+        "wait",
+        "command",
+        "restart",
+        "http",
+        "tcp",
+        "exec",
+        "assert",
+        "job",
+        "helm_test",
+        "prometheus",
+    ],
     keys: &[
         key(
             "name",
@@ -641,6 +746,27 @@ pub(crate) static STEP: Table = Table {
             "{ objects: [deployment/web] }",
             "",
             "Restart workloads, as `kubectl rollout restart` does. Not in `check_prerequisites` and `validate`.",
+        ),
+        key("http", K::Mapping(&HTTP), Default("none"), "{ service: web, port: 80, path: /healthz }", "", HTTP.doc),
+        key("tcp", K::Mapping(&TCP), Default("none"), "{ service: db, port: 5432 }", "", TCP.doc),
+        key("exec", K::Mapping(&EXEC), Default("none"), "{ in: deployment/web, command: [\"true\"] }", "", EXEC.doc),
+        key(
+            "assert",
+            K::Mapping(&ASSERT),
+            Default("none"),
+            "{ object: deployment/web, that: \"object.status.readyReplicas >= 2\" }",
+            "",
+            ASSERT.doc,
+        ),
+        key("job", K::Mapping(&JOB), Default("none"), "{ file: checks/smoke.yaml }", "", JOB.doc),
+        key("helm_test", K::Mapping(&HELM_TEST), Default("none"), "{ timeout_in_seconds: 60 }", "", HELM_TEST.doc),
+        key(
+            "prometheus",
+            K::Mapping(&PROMETHEUS),
+            Default("none"),
+            "{ service: monitoring/prometheus, port: 9090, query: up, expect: \"> 0\" }",
+            "",
+            PROMETHEUS.doc,
         ),
     ],
 };
@@ -806,6 +932,7 @@ pub(crate) static RESTART: Table = Table {
 pub(crate) static TABLES: &[&Table] = &[
     &FILE,
     &DEFAULTS,
+    &READINESS,
     &RELEASE,
     &NEED,
     &RETRY,
@@ -820,6 +947,16 @@ pub(crate) static TABLES: &[&Table] = &[
     &WAIT_STEP,
     &COMMAND,
     &RESTART,
+    &HTTP,
+    &HTTP_EXPECT,
+    &HEADER,
+    &TCP,
+    &EXEC,
+    &EXEC_EXPECT,
+    &ASSERT,
+    &JOB,
+    &HELM_TEST,
+    &PROMETHEUS,
 ];
 
 impl Table {

@@ -42,7 +42,11 @@ pub fn group(causes: Vec<(ReleaseKey, Cause)>) -> Vec<CauseGroup> {
 }
 
 impl CauseGroup {
-    fn add(&mut self, release: ReleaseKey, cause: Cause) {
+    fn add(&mut self, release: ReleaseKey, mut cause: Cause) {
+        // Who has looked at the object knows more than helm's words do.
+        if self.cause.status.is_none() && cause.status.is_some() {
+            std::mem::swap(&mut self.cause, &mut cause);
+        }
         if !self.releases.contains(&release) {
             self.releases.push(release);
         }
@@ -165,6 +169,15 @@ mod tests {
             "another object explains nothing"
         );
         assert_eq!(group(vec![(ReleaseKey::new("web", "shop"), stuck)]).len(), 1, "alone it is told");
+    }
+
+    #[test]
+    fn who_has_looked_at_the_object_tells_it() {
+        let seen = cause(code::HOOK_FAILED, CauseClass::Chart, Some("Job/a/migrate"), "Job a/migrate");
+        let of_helm = Cause { status: None, why: "helm says so".to_owned(), ..seen.clone() };
+        let release = ReleaseKey::new("a", "b");
+        let groups = group(vec![(release.clone(), of_helm), (release, seen.clone())]);
+        assert_eq!((groups.len(), &groups[0].cause.why), (1, &seen.why));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::cause::Cause;
 use crate::chart_info::HelmAction;
+use crate::check::CheckReport;
 use crate::holder::Holder;
 use crate::ids::{Phase, ReleaseKey, RunId};
 use crate::outcome::{ReleaseOutcome, RunVerdict, StopReason};
@@ -187,6 +188,18 @@ pub enum EventKind {
         output: Option<BTreeMap<String, Value>>,
         /// Wall-clock milliseconds.
         elapsed_ms: u64,
+    },
+    /// A check of a step has come to its end.
+    Checked {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// What it has told.
+        report: CheckReport,
+        /// Set when it was made before the change, to be compared with: SHA-256 of what the step was given, in hex.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        baseline_of: Option<String>,
     },
     /// A step is not run, since an earlier run has done it with the same input.
     StepSkipped {

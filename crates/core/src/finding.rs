@@ -125,24 +125,3 @@ pub mod code {
         WEBHOOK_UNREACHABLE: "An admission webhook does not answer.",
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::code;
-
-    /// `docs/codes.md` is made of the codes. `PILOTHOUSE_BLESS=1` writes it anew.
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs this test")]
-    fn the_document_of_codes_is_up_to_date() {
-        let rows: String = code::ALL.iter().map(|(code, meaning)| format!("| `{code}` | {meaning} |\n")).collect();
-        let expected = format!(
-            "# Codes\n\nWhy a release was refused before anything was changed. The codes are stable; JSON output has them as `code`.\n\n\
-             | code | meaning |\n|---|---|\n{rows}"
-        );
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/codes.md");
-        if std::env::var_os("PILOTHOUSE_BLESS").is_some() {
-            std::fs::write(path, &expected).unwrap();
-        }
-        assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
-    }
-}

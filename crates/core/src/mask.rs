@@ -57,7 +57,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     .ok(),
     data_source: Regex::new(r"([\w.-]+):[^\s:@/]+@(tcp|unix)\(").ok(),
     assignment: Regex::new(
-        r#"(?i)\b([\w.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)(?:[_-][\w-]+)?)(["']?\s*(?:=|:)\s*)("[^"]*"|'[^']*'|[^\s,;&"')}\]]+)"#,
+        r#"(?i)(/?)\b([\w.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)(?:[_-][\w-]+)?)(["']?\s*(?:=|:)\s*)("[^"]*"|'[^']*'|[^\s,;&"')}\]]+)"#,
     )
     .ok(),
 }
@@ -85,13 +85,25 @@ pub fn mask(text: &str) -> String {
     }
 }
 
-/// Masks the value of an assignment, unless it is a word of a sentence.
+/// Masks the value of an assignment, unless it is a word of a sentence, or the whole is the name of something: `token-issuer-x7: started`,
+/// `registry/secret:1.2`.
 fn assigned(found: &Captures<'_>) -> String {
     let part = |n: usize| found.get(n).map_or("", |part| part.as_str());
-    let (name, sign, value) = (part(1), part(2), part(3));
-    let is_sentence =
-        sign.contains(':') && WORDS_ABOUT.contains(&value.trim_end_matches('.').to_ascii_lowercase().as_str());
-    if is_sentence { format!("{name}{sign}{value}") } else { format!("{name}{sign}{STARS}") }
+    let (slash, name, sign, value) = (part(1), part(2), part(3), part(4));
+    let is_kept = sign.contains(':')
+        && !value.starts_with(['"', '\''])
+        && (!slash.is_empty() || is_hyphened_on(name) || is_word_about(value));
+    if is_kept { format!("{slash}{name}{sign}{value}") } else { format!("{slash}{name}{sign}{STARS}") }
+}
+
+/// Whether what makes a name one of a secret is followed by something else: `secret-sync-7d9f`.
+fn is_hyphened_on(name: &str) -> bool {
+    const ENDS: [&str; 6] = ["password", "passwd", "passphrase", "secret", "token", "key"];
+    name.rsplit_once('-').is_some_and(|(_, last)| !ENDS.iter().any(|end| last.to_ascii_lowercase().contains(end)))
+}
+
+fn is_word_about(value: &str) -> bool {
+    WORDS_ABOUT.contains(&value.trim_end_matches('.').to_ascii_lowercase().as_str())
 }
 
 #[cfg(test)]
@@ -131,6 +143,9 @@ mod tests {
     )]
     #[case("- password: Invalid type. Expected: string", "- password: Invalid type. Expected: string")]
     #[case("invalid token: expired", "invalid token: expired")]
+    #[case("pod secret-sync-7d9f: started", "pod secret-sync-7d9f: started")]
+    #[case("image registry.example/vault-secret:1.2 is there", "image registry.example/vault-secret:1.2 is there")]
+    #[case("x-vault-token: s.abc", "x-vault-token: ***")]
     fn masked(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(mask(text), expected);
         assert_eq!(mask(expected), expected, "masking twice is masking once");

@@ -1,10 +1,12 @@
 //! The real cluster, over HTTP.
 
 use crate::client::{
-    ApplyOptions, Change, ClusterClient, Detail, ListQuery, LogQuery, Precondition, Propagation, ServerVersion,
+    ApplyOptions, Change, ClusterClient, Detail, ExecOutput, ExecQuery, ListQuery, LogQuery, PodConnection, PodPort,
+    Precondition, Propagation, ServerVersion,
 };
 use crate::discovery::{Discovery, Resource};
 use crate::error::ClusterError;
+use crate::streams;
 use crate::transport::{Answer, Call, Retry, Transport, encode};
 use crate::watch;
 use async_trait::async_trait;
@@ -497,6 +499,14 @@ impl ClusterClient for Cluster {
             }
             Err(error) => Err(error),
         }
+    }
+
+    async fn connect_pod(&self, port: &PodPort) -> Result<PodConnection, ClusterError> {
+        streams::connect(self.transport.client(), port, self.transport.timeout()).await
+    }
+
+    async fn exec(&self, query: &ExecQuery) -> Result<ExecOutput, ClusterError> {
+        streams::exec(self.transport.client(), query, self.transport.timeout()).await
     }
 }
 

@@ -46,6 +46,7 @@ mod read;
 mod ready;
 mod records;
 mod restart;
+mod streams;
 mod track;
 mod transport;
 mod wait;
@@ -53,8 +54,8 @@ mod watch;
 mod workload;
 
 pub use client::{
-    ApplyOptions, Change, ClusterClient, Detail, HelmDriver, ListQuery, LogQuery, Precondition, Propagation,
-    ServerVersion,
+    ApplyOptions, ByteStream, Change, ClusterClient, Detail, ExecOutput, ExecQuery, HelmDriver, ListQuery, LogQuery,
+    PodConnection, PodPort, Precondition, Propagation, ServerVersion,
 };
 pub use cluster::Cluster;
 pub use connect::{ConnectError, ConnectOptions, Credentials};

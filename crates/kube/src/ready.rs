@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_secs(1);
 
 /// Waits until all objects are ready, all of them in one look. What is ready at the first look costs nothing more; the others are
-/// followed by watches, see [`Tracker::follow`]. Where these do not work (they may be forbidden, or the kind is not served
+/// followed by watches of their kinds and namespaces. Where these do not work (they may be forbidden, or the kind is not served
 /// yet), objects are read again and again: at first every 50 ms, later every second. Failed reads are borne until the
 /// deadline where they may pass. Each change is told to `on_change`.
 ///
@@ -182,7 +182,7 @@ impl<'a> Wait<'a> {
         if self.followed.len() > before {
             let objects = self.followed.iter().map(|&index| self.objects[index].clone()).collect();
             // The new one takes part in the watches before the old one leaves them.
-            self.following = Some(self.tracker.follow(objects));
+            self.following = Some(self.tracker.follow_alone(objects));
         }
     }
 

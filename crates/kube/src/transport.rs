@@ -113,6 +113,16 @@ impl Transport {
         Self { client: self.client.clone(), timeout }
     }
 
+    /// What requests are sent by, for connections that are not one request and one answer.
+    pub(crate) fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
+    /// The deadline of a request.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Sends a request, again where that is allowed and may help, until the deadline. The failure told is the last one
     /// the server or the connection gave.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, ClusterError> {
@@ -286,6 +296,10 @@ fn unsendable(call: &Call<'_>, source: &http::Error) -> ClusterError {
 }
 
 /// Tells what kind of failure a connection's is.
+pub(crate) fn connection_failed_by(error: kube::Error) -> ClusterError {
+    connection_failed(error).error
+}
+
 fn connection_failed(error: kube::Error) -> Attempt {
     let refused = chain(&error).any(|cause| {
         let io = cause.downcast_ref::<std::io::Error>();
@@ -300,7 +314,7 @@ fn connection_failed(error: kube::Error) -> Attempt {
     Attempt { error, unprocessed: refused, retry_after: None }
 }
 
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&cause| cause.source())
 }
 

@@ -9,8 +9,8 @@ use futures::stream::BoxStream;
 use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_health::Rules;
 use pilothouse_kube::{
-    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, ListQuery, LogQuery, NotReady,
-    Precondition, Progress, Propagation, ServerVersion, Tracker, adopt, adoption_conflicts, causes,
+    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, Gathering, ListQuery, LogQuery,
+    NotReady, Precondition, Progress, Propagation, ServerVersion, Tracker, adopt, adoption_conflicts,
     ownership_conflicts, restart, statuses, wait_deleted, wait_ready,
 };
 use serde_json::{Value, json};
@@ -247,7 +247,8 @@ fn futures_can_move_between_threads() {
     send(&adopt(script, &[], &release));
     send(&adoption_conflicts(script, &[], &release));
     send(&ownership_conflicts(script, &[], &release));
-    send(&causes(script, &[]));
+    let gathering = Gathering::default();
+    send(&gathering.evidence(script, Vec::new(), Instant::now()));
     send(&restart(script, &[], "a", jiff::Timestamp::UNIX_EPOCH));
     let tracker = Tracker::new(Arc::new(Script::default()), Rules::default());
     send(&async { wait_ready(&tracker, &[], Instant::now(), &token, |_| {}).await });

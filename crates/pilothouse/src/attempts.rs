@@ -12,7 +12,8 @@ pub(crate) struct Attempts {
     baseline: Option<(u32, Decision)>,
     /// What helm has deployed.
     deployed: Option<Deployed>,
-    exec_ended_well: bool,
+    /// What `exec` did when it came to its end.
+    executed: Option<String>,
     /// Steps that ended well, each with what it was given.
     steps: Vec<(Phase, usize, String)>,
     /// What was begun that cannot be taken back.
@@ -64,7 +65,7 @@ impl Attempts {
         self.steps.retain(|(known, ..)| *known <= phase);
         if phase <= Phase::Exec {
             self.deployed = None;
-            self.exec_ended_well = false;
+            self.executed = None;
         }
     }
 
@@ -90,19 +91,19 @@ impl Attempts {
     }
 
     /// `exec` came to its end.
-    pub(crate) fn note_exec(&mut self) {
-        self.exec_ended_well = true;
+    pub(crate) fn note_exec(&mut self, summary: &str) {
+        self.executed = Some(summary.to_owned());
     }
 
     /// The revision that an earlier attempt has deployed with the same input, if Helm's newest record proves that it still
-    /// stands; and whether `exec` came to its end then.
-    pub(crate) fn has_deployed(&self, digest: &str, newest: Option<&RevisionMeta>) -> Option<(u32, bool)> {
+    /// stands; and what `exec` did, if it came to its end then.
+    pub(crate) fn has_deployed(&self, digest: &str, newest: Option<&RevisionMeta>) -> Option<(u32, Option<String>)> {
         let (deployed, newest) = (self.deployed.as_ref()?, newest?);
         let same = deployed.digest == digest
             && deployed.revision == newest.revision
             && deployed.run == newest.run
             && newest.status == RevisionStatus::Deployed;
-        (self.retry.is_some() && same).then_some((newest.revision, self.exec_ended_well))
+        (self.retry.is_some() && same).then(|| (newest.revision, self.executed.clone()))
     }
 }
 
@@ -114,7 +115,7 @@ mod tests {
     fn tried() -> Attempts {
         let mut attempts = Attempts::default();
         attempts.note_deployed("d", 2, None);
-        attempts.note_exec();
+        attempts.note_exec("upgraded");
         attempts.note_step(Phase::PostExec, 0, "s", true);
         attempts.note_step(Phase::Validate, 0, "s", true);
         attempts.note_step(Phase::Validate, 1, "s", false);
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::proven("d", newest(3, RevisionStatus::Deployed, None), Some((3, true)))]
+    #[case::proven("d", newest(3, RevisionStatus::Deployed, None), Some((3, Some("upgraded"))))]
     #[case::other_input("e", newest(3, RevisionStatus::Deployed, None), None)]
     #[case::somebody_went_on("d", newest(4, RevisionStatus::Deployed, None), None)]
     #[case::it_failed("d", newest(3, RevisionStatus::Failed, None), None)]
@@ -175,8 +176,9 @@ mod tests {
     fn what_helm_has_deployed(
         #[case] digest: &str,
         #[case] newest: RevisionMeta,
-        #[case] expected: Option<(u32, bool)>,
+        #[case] expected: Option<(u32, Option<&str>)>,
     ) {
+        let expected = expected.map(|(revision, done)| (revision, done.map(str::to_owned)));
         assert_eq!(again().has_deployed(digest, Some(&newest)), expected);
         assert_eq!(tried().has_deployed(digest, Some(&newest)), None);
         assert_eq!(again().has_deployed(digest, None), None);

@@ -10,12 +10,13 @@ use crate::observe::{self, Observed};
 use crate::prepare::{self, Prepared};
 use crate::session::{Session, Target};
 use pilothouse_core::{
-    ChartInfo, Decision, EventKind, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey, RevisionMeta,
-    RunId, error_chain, lenient_version,
+    ChartInfo, CheckVerdict, Decision, EventKind, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey,
+    RevisionMeta, RunId, error_chain, lenient_version,
 };
 use pilothouse_helm::HelmClient;
 use pilothouse_kube::{ClusterClient, Tracker};
 use semver::Version;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +41,8 @@ pub struct Context {
     ledger: Mutex<Ledger>,
     known: Mutex<Known>,
     attempts: Mutex<Attempts>,
+    baselines: Mutex<BTreeMap<String, CheckVerdict>>,
+    thorough: bool,
 }
 
 /// What was prepared, and for which target and payload values.
@@ -64,6 +67,8 @@ impl Context {
             ledger: Mutex::default(),
             known: Mutex::default(),
             attempts: Mutex::default(),
+            baselines: Mutex::default(),
+            thorough: false,
         }
     }
 
@@ -73,6 +78,27 @@ impl Context {
         self.before = Some(before);
         self.attempts = Mutex::new(Attempts::continued(ledger.attempt(), ledger.no_return().map(str::to_owned)));
         self.ledger = Mutex::new(ledger);
+    }
+
+    /// Lets every check be made, also after one that has failed.
+    pub(crate) fn be_thorough(&mut self) {
+        self.thorough = true;
+    }
+
+    /// Whether every check is to be made, also after one that has failed.
+    pub(crate) fn is_thorough(&self) -> bool {
+        self.thorough
+    }
+
+    /// Keeps what a check has told before the change, by the digest of what its step is given.
+    pub(crate) fn keep_baseline(&self, digest: String, verdict: CheckVerdict) {
+        self.baselines.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, verdict);
+    }
+
+    /// What a check has told before the change, in this run or in the one it continues.
+    pub(crate) fn baseline_of(&self, digest: &str) -> Option<CheckVerdict> {
+        let known = self.baselines.lock().unwrap_or_else(PoisonError::into_inner).get(digest).copied();
+        known.or_else(|| self.ledger().baseline(digest))
     }
 
     /// The cluster.

@@ -82,13 +82,26 @@ pub async fn run_steps<C: HelmChart + ?Sized>(
     ctx: &Context,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
+    let mut failed = Vec::new();
     for (index, step) in steps_of(chart, phase).iter().enumerate() {
         if ctx.cancel().is_cancelled() && phase != Phase::OnDeployFailure {
             return Err(PhaseError::Interrupted);
         }
-        run_step(ctx, phase, index, step.as_ref(), payload).await?;
+        match run_step(ctx, phase, index, step.as_ref(), payload).await {
+            Ok(()) => {}
+            // They only look, and one more that fails is worth knowing.
+            Err(error @ PhaseError::Step { .. }) if ctx.is_thorough() && !error.is_interrupted() => failed.push(error),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
+    match failed.pop() {
+        None => Ok(()),
+        Some(only) if failed.is_empty() => Err(only),
+        Some(last) => {
+            failed.push(last);
+            Err(PhaseError::Steps(failed))
+        }
+    }
 }
 
 /// Runs one step with its events, unless an earlier run has done it.
@@ -258,8 +271,9 @@ struct DoneBefore {
 /// What an earlier run or attempt has deployed, if helm's records prove that it did so to the end with the same input.
 async fn done_before(ctx: &Context, digest: &str) -> Option<DoneBefore> {
     let observed = ctx.observed().await;
-    if let Some((revision, to_the_end)) = ctx.attempts().has_deployed(digest, observed.newest()) {
-        let summary = format!("an earlier attempt had deployed revision {revision}");
+    if let Some((revision, executed)) = ctx.attempts().has_deployed(digest, observed.newest()) {
+        let to_the_end = executed.is_some();
+        let summary = executed.unwrap_or_else(|| format!("an earlier attempt had deployed revision {revision}"));
         return Some(DoneBefore { summary, to_the_end });
     }
     let helm = ctx.earlier_helm()?;

@@ -8,6 +8,7 @@ use crate::session::Session;
 use crate::stored;
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
+use jiff::Timestamp;
 use pilothouse_core::{
     Cause, ChartInfo, ObjectRef, ObjectStatus, Readiness, ReleaseKey, RevisionMeta, RevisionStatus, code,
 };
@@ -22,6 +23,11 @@ use tokio::time::Instant;
 const SIDE_BY_SIDE: usize = 8;
 /// How long gathering may take for one release.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What an operation may take beyond its time.
+const MARGIN: Duration = Duration::from_secs(60);
+/// What helm says to whoever finds a release pending.
+const LOCKED: &str = "another operation (install/upgrade/rollback) is in progress";
 
 /// How healthy a release is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -112,7 +118,7 @@ async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError
     }
     let objects = stored::objects_of(ctx, &record).await?;
     diagnosis.objects = objects.len();
-    let mut unready: Unready = pilothouse_kube::statuses(ctx.cluster(), &objects).await;
+    let mut unready: Unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
     unready.retain(|(_, status)| !status.is_ready());
     diagnosis.ready = diagnosis.objects - unready.len();
     if !deployed {
@@ -122,6 +128,13 @@ async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError
     }
     let found = diagnosing::causes_of(ctx, Subject::of_release(&unready), Instant::now() + DEADLINE).await;
     diagnosis.causes = found.into_iter().flat_map(|(_, causes)| causes).collect();
+    let stale = diagnosis.revision.as_ref().is_some_and(|newest| is_stale(newest, ctx.timeout(), Timestamp::now()));
+    if !deployed {
+        // Helm's own words for a release that stays pending.
+        let text = if stale { LOCKED.to_owned() } else { record.info.description.clone() };
+        let said = evidence::of_helm(ctx, text, Instant::now() + DEADLINE).await;
+        diagnosis.causes.extend(said.into_iter().filter(|cause| cause.code != code::UNKNOWN));
+    }
     diagnosis.causes.sort_by_key(evidence::weight);
     diagnosis.state = health(diagnosis.revision.as_ref(), &unready, &diagnosis.causes);
     for (_, status) in &mut unready {
@@ -129,6 +142,12 @@ async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError
     }
     diagnosis.not_ready = unready;
     Ok(())
+}
+
+/// Whether a revision has been pending for longer than any operation takes.
+fn is_stale(newest: &RevisionMeta, timeout: Duration, now: Timestamp) -> bool {
+    let age = newest.written_at.and_then(|written| Duration::try_from(now.duration_since(written)).ok());
+    newest.status.is_pending() && age.is_some_and(|age| age > timeout + MARGIN)
 }
 
 /// Decides by the newest revision, the objects that are not ready, and what is known of why.
@@ -213,6 +232,16 @@ mod tests {
             ..Cause::unknown(web.clone(), status_of(Readiness::InProgress))
         });
         assert_eq!(health(Some(&meta(status)), &unready, cause.as_slice()), expected);
+    }
+
+    #[rstest]
+    #[case(RevisionStatus::PendingUpgrade, 100, false)]
+    #[case(RevisionStatus::PendingUpgrade, 161, true)]
+    #[case(RevisionStatus::Failed, 161, false)]
+    fn a_pending_revision_grows_stale(#[case] status: RevisionStatus, #[case] age: i64, #[case] expected: bool) {
+        let written_at = Some(Timestamp::UNIX_EPOCH);
+        let now = Timestamp::from_second(age).unwrap();
+        assert_eq!(is_stale(&RevisionMeta { written_at, ..meta(status) }, Duration::from_secs(100), now), expected);
     }
 
     #[test]

@@ -34,13 +34,15 @@ pub(crate) async fn wait_ready(ctx: &Context, objects: &[ObjectRef], deadline: I
         // The receiver lives as long as this.
         tell.send_replace(progress.pending.clone());
     });
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        ended = waiting => Ok(ended?),
-        unready = until_hopeless(ctx, pending.clone()) => {
-            Err(PhaseError::NotReady(NotReady { objects: unready, ended: Ended::Failed }))
-        }
+        ended = waiting => ended,
+        unready = until_hopeless(ctx, pending.clone()) => Err(NotReady { objects: unready, ended: Ended::Failed }),
+    };
+    for warning in ctx.tracker().warnings() {
+        ctx.warn(warning);
     }
+    Ok(ended?)
 }
 
 /// Looks at what is pending again and again: when something has changed, and in any case every second. Ends, with what is
@@ -78,7 +80,8 @@ async fn until_hopeless(ctx: &Context, mut pending: watch::Receiver<Unready>) ->
 
 /// Follows what is pending, once there is anything; all of what is pending later was pending then, or comes back to it.
 fn follow(ctx: &Context, following: &mut Option<Following>, unready: &Unready) {
-    let is_followed = |object: &ObjectRef| following.as_ref().is_some_and(|following| following.objects().contains(object));
+    let is_followed =
+        |object: &ObjectRef| following.as_ref().is_some_and(|following| following.objects().contains(object));
     if !unready.iter().all(|(object, _)| is_followed(object)) {
         *following = Some(ctx.tracker().follow_at_once(unready.iter().map(|(object, _)| object.clone()).collect()));
     }

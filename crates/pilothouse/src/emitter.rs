@@ -2,7 +2,7 @@
 
 use crate::error::PhaseError;
 use pilothouse_core::{
-    Cause, EventKind, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome, StopReason,
+    Cause, EventKind, Evidence, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome, StopReason,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -78,6 +78,14 @@ impl Emitter {
             | EventKind::HelmFinished { error, .. }
             | EventKind::HealFinished { error, .. } => error.iter_mut().for_each(|text| self.redact(text)),
             EventKind::CauseFound { cause, .. } => self.redact_cause(cause),
+            EventKind::Checked { report, .. } => {
+                let Evidence { asked, got } = &mut report.evidence;
+                [&mut report.check, &mut report.why]
+                    .into_iter()
+                    .chain(asked)
+                    .chain(got)
+                    .for_each(|text| self.redact(text));
+            }
             EventKind::ReleaseFinished { outcome, .. } => self.redact_outcome(outcome),
         }
     }

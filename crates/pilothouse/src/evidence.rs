@@ -5,6 +5,7 @@ use crate::diagnosing::{self, Unready};
 use crate::error::PhaseError;
 use crate::stored;
 use pilothouse_core::{Cause, CauseClass, Certainty, Phase, Readiness, code};
+use pilothouse_health::{HelmEvidence, LockSeen, helm_causes};
 use pilothouse_kube::Subject;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -26,6 +27,9 @@ pub(crate) async fn collect(ctx: &Context, error: &PhaseError) -> Vec<Cause> {
         let found = diagnosing::causes_of(ctx, Subject::of_release(&unready), deadline).await;
         let (objects, causes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let mut causes: Vec<Cause> = causes.into_iter().flatten().collect();
+        if let Some(text) = error.helm_text() {
+            causes.extend(of_helm(ctx, text, deadline).await);
+        }
         // What helm has deleted meanwhile, as it was when it was last seen.
         causes.extend(ctx.known().of_others(&objects));
         causes
@@ -36,6 +40,27 @@ pub(crate) async fn collect(ctx: &Context, error: &PhaseError) -> Vec<Cause> {
     };
     causes.sort_by_key(weight);
     causes
+}
+
+/// What helm's own words tell.
+pub(crate) async fn of_helm(ctx: &Context, text: String, deadline: Instant) -> Vec<Cause> {
+    let mut evidence = HelmEvidence::new(ctx.release(), ctx.redactor().redact(&text));
+    // Who is at work on the release is told by the newest record.
+    evidence.lock = lock(ctx).await;
+    let evidence = ctx.session().gathering.helm(ctx.cluster(), evidence, deadline).await;
+    helm_causes(&evidence, jiff::Timestamp::now())
+}
+
+/// The newest record, if it is pending.
+async fn lock(ctx: &Context) -> Option<LockSeen> {
+    let newest = stored::revisions(ctx).await.ok()?.into_iter().max_by_key(|meta| meta.revision)?;
+    newest.status.is_pending().then(|| LockSeen {
+        revision: newest.revision,
+        status: newest.status.to_string(),
+        since: newest.written_at,
+        holder: newest.run.map(|run| format!("run {}", run.short())),
+        gone: None,
+    })
 }
 
 /// Decisive causes first: what is certain, what is known, what only follows, what is not understood.
@@ -52,7 +77,7 @@ async fn unready(ctx: &Context) -> Unready {
             return Vec::new();
         }
     };
-    let mut unready = pilothouse_kube::statuses(ctx.cluster(), &objects).await;
+    let mut unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
     // What is not there tells nothing: helm may not have come that far.
     unready.retain(|(_, status)| !status.is_ready() && status.readiness != Readiness::NotFound);
     unready

@@ -71,11 +71,14 @@ pub use status::{ReleaseStatus, status};
 pub use steps::{Step, StepDescription, built_in};
 
 pub use pilothouse_core::{
-    AdoptStep, ApplyStep, ChartInfo, ChartRef, ChartSource, Class, CommandStep, CrdPolicy, Decision, DeleteStep, Event,
-    EventKind, Failure, FailurePolicy, Finding, HelmAction, Holder, Namespace, Need, ObjectRef, ObjectStatus, On,
-    OnFailure, Payload, PayloadKey, Phase, Redactor, ReleaseKey, ReleaseOutcome, ReleaseSpec, Remedy, RestartStep,
-    RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StepKind, StepSpec, StopReason, Until,
-    ValueSource, WaitFor, WaitStep, YamlFile,
+    AdoptStep, ApplyStep, AssertCheck, AssertOf, ChartInfo, ChartRef, ChartSource, CheckComparison, CheckKind,
+    CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, CommandStep, CrdPolicy, Decision, DeleteStep, Endpoint,
+    Event, EventKind, ExecCheck, Failure, FailurePolicy, Finding, Header, HeaderValue, HelmAction, HelmTestCheck,
+    Holder, HttpCheck, HttpExpect, JobCheck, JobSource, Namespace, Need, ObjectRef, ObjectStatus, On, OnFailure,
+    Payload, PayloadKey, Phase, PortRef, PrometheusCheck, Quantity, Redactor, ReleaseKey, ReleaseOutcome, ReleaseSpec,
+    Remedy, RestartStep, RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StatusPattern, StepKind,
+    StepSpec, StopReason, TcpCheck, TlsTrust, Until, ValueSource, WaitFor, WaitStep, YamlFile,
 };
+pub use pilothouse_health::Rules;
 pub use pilothouse_helm::{Helm, HelmClient, HelmConfig};
 pub use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, HelmDriver};

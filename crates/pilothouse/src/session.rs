@@ -32,6 +32,8 @@ pub struct SessionConfig {
     pub command_env: BTreeMap<OsString, OsString>,
     /// Time between SIGTERM and SIGKILL for a user's programs that are stopped.
     pub grace: Duration,
+    /// How objects are judged.
+    pub rules: Rules,
 }
 
 /// The clients and settings of a run.
@@ -51,6 +53,7 @@ pub struct Session {
     pub(crate) grace: Duration,
     /// What is read of why objects are not ready, for all releases.
     pub(crate) gathering: Gathering,
+    pub(crate) rules: Rules,
     kube_version: OnceCell<String>,
     target: Mutex<Arc<Target>>,
 }
@@ -67,10 +70,20 @@ pub struct Target {
 impl Session {
     /// A session over these clients.
     pub fn new(config: SessionConfig) -> Arc<Self> {
-        let SessionConfig { cluster, helm, driver, cancel, terminate, redactor, chart_cache, command_env, grace } =
-            config;
+        let SessionConfig {
+            cluster,
+            helm,
+            driver,
+            cancel,
+            terminate,
+            redactor,
+            chart_cache,
+            command_env,
+            grace,
+            rules,
+        } = config;
         let kube_version = OnceCell::new();
-        let tracker = Tracker::new(Arc::clone(&cluster), Rules::default());
+        let tracker = Tracker::new(Arc::clone(&cluster), rules.clone());
         Arc::new(Self {
             cluster,
             tracker,
@@ -84,6 +97,7 @@ impl Session {
             command_env,
             grace,
             gathering: Gathering::default(),
+            rules,
             kube_version,
             target: Mutex::default(),
         })

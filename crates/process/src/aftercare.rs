@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a dropped aftercare is waited for.
-const DROPPED: Duration = Duration::from_secs(10);
+const DROPPED: Duration = Duration::from_secs(30);
 
 /// How often is looked whether it is done.
 const POLL: Duration = Duration::from_millis(5);

@@ -6,13 +6,15 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use pilothouse_core::{ObjectRef, object_ref};
 use pilothouse_kube::{
-    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, ListQuery, LogQuery, Precondition,
-    Propagation, Resource, ServerVersion,
+    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, ExecOutput, ExecQuery, ListQuery, LogQuery,
+    PodConnection, PodPort, Precondition, Propagation, Resource, ServerVersion,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::TcpStream;
 
 /// A cluster in memory that serves a handful of kinds. Objects are what was put in; nothing happens to them by itself,
 /// but that every object has a `metadata.uid` and every write changes its `metadata.resourceVersion`. Every call can be
@@ -24,6 +26,7 @@ pub struct FakeCluster {
     disturbances: Mutex<BTreeMap<usize, Disturbance>>,
     before: Mutex<Vec<(String, Interference)>>,
     logs: Mutex<BTreeMap<(String, bool), String>>,
+    pods: Mutex<Pods>,
     /// The calls, and which of them fails.
     pub failures: Arc<Failures>,
 }
@@ -37,6 +40,15 @@ pub enum Disturbance {
     /// Something else happens in the cluster just before it is done.
     Before(Box<dyn FnOnce(&FakeCluster) + Send>),
 }
+
+/// What pods answer, beside their objects.
+#[derive(Default)]
+struct Pods {
+    ports: BTreeMap<(String, u16), SocketAddr>,
+    programs: BTreeMap<Vec<String>, ExecOutput>,
+}
+
+type Key = (String, Option<String>, String);
 
 /// What somebody else does at a bad moment.
 type Interference = Box<dyn FnOnce(&FakeCluster) + Send>;
@@ -92,6 +104,20 @@ impl FakeCluster {
     pub fn put_log(&self, pod: &str, container: &str, previous: bool, text: impl Into<String>) {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         logs.insert((format!("{pod} {container}"), previous), text.into());
+    }
+
+    /// Lets a port of a pod lead to an address of this machine.
+    pub fn listen(&self, pod: impl Into<String>, port: u16, address: SocketAddr) {
+        self.pods().ports.insert((pod.into(), port), address);
+    }
+
+    /// What a program answers, in every container.
+    pub fn program(&self, command: &[&str], output: ExecOutput) {
+        self.pods().programs.insert(command.iter().map(|&part| part.to_owned()).collect(), output);
+    }
+
+    fn pods(&self) -> MutexGuard<'_, Pods> {
+        self.pods.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn interfere(&self, call: &str) {
@@ -201,6 +227,8 @@ impl ClusterClient for FakeCluster {
         Ok(Arc::new(Discovery::new(vec![
             resource("", "ConfigMap", "configmaps", "cm", true),
             resource("", "Secret", "secrets", "", true),
+            resource("", "Service", "services", "svc", true),
+            resource("", "Pod", "pods", "po", true),
             resource("", "Namespace", "namespaces", "ns", false),
             resource("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
             resource("batch", "Job", "jobs", "", true),
@@ -302,5 +330,40 @@ impl ClusterClient for FakeCluster {
         self.call(format!("log {}/{}", log.namespace, log.pod)).await?;
         let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(logs.get(&(format!("{} {}", log.pod, log.container), log.previous)).cloned().unwrap_or_default())
+    }
+
+    async fn connect_pod(&self, port: &PodPort) -> Result<PodConnection, ClusterError> {
+        self.call(format!("connect {}/{}:{}", port.namespace, port.pod, port.port)).await?;
+        let address = self.pods().ports.get(&(port.pod.clone(), port.port)).copied();
+        let connected = match address {
+            Some(address) => TcpStream::connect(address).await.map_err(|error| error.to_string()),
+            None => Err("nothing listens there".to_owned()),
+        };
+        Ok(match connected {
+            Ok(stream) => PodConnection {
+                stream: Box::pin(stream),
+                refused: Box::pin(std::future::pending()),
+                guard: Box::new(()),
+            },
+            Err(why) => {
+                let (stream, _) = tokio::io::duplex(1);
+                PodConnection {
+                    stream: Box::pin(stream),
+                    refused: Box::pin(std::future::ready(why)),
+                    guard: Box::new(()),
+                }
+            }
+        })
+    }
+
+    async fn exec(&self, query: &ExecQuery) -> Result<ExecOutput, ClusterError> {
+        self.call(format!("exec {}/{} {}", query.namespace, query.pod, query.command.join(" "))).await?;
+        let output = self.pods().programs.get(&query.command).cloned();
+        let missing = || ClusterError::Api {
+            status: 0,
+            what: format!("exec in {}", query.pod),
+            message: "no such program".to_owned(),
+        };
+        output.ok_or_else(missing)
     }
 }

@@ -159,7 +159,8 @@ mod tests {
             log: vec!["a".into(), "b".into()],
             ..Options::default()
         };
-        let line = "w --port=80 --ready-after never --start-after 0.5 --allocate 64 --exit 3 --exit-after=2 --log a --log b";
+        let line =
+            "w --port=80 --ready-after never --start-after 0.5 --allocate 64 --exit 3 --exit-after=2 --log a --log b";
         assert_eq!(read(line), Ok(Command::Serve(expected)));
     }
 
@@ -168,10 +169,7 @@ mod tests {
         let expected = Options { port: 9898, ..Options::default() };
         let line = "./podinfo --port=9898 --cert-path=/data/cert --port-metrics=9797 --level=info --random-delay=false";
         assert_eq!(read(line), Ok(Command::Serve(expected)));
-        assert_eq!(
-            read("podcli check http localhost:9898/healthz"),
-            Ok(Command::Get("localhost:9898/healthz".into()))
-        );
+        assert_eq!(read("podcli check http localhost:9898/healthz"), Ok(Command::Get("localhost:9898/healthz".into())));
     }
 
     #[test]

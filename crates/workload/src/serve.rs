@@ -126,10 +126,11 @@ impl State {
                 text(200, word)
             }
             ["echo", ..] => (200, [request.head.as_bytes(), b"\r\n\r\n", &request.body].concat()),
-            ["status", code] => code.parse().ok().filter(|code| (200..600).contains(code)).map_or_else(
-                || text(400, "not a status"),
-                |code| text(code, &format!("status {code}")),
-            ),
+            ["status", code] => code
+                .parse()
+                .ok()
+                .filter(|code| (200..600).contains(code))
+                .map_or_else(|| text(400, "not a status"), |code| text(code, &format!("status {code}"))),
             ["exit", code] => code.parse().map_or_else(
                 |_| text(400, "not an exit code"),
                 |code| {
@@ -187,7 +188,8 @@ mod tests {
     }
 
     fn ask(state: &State, path: &str) -> (u16, String) {
-        let request = Request { method: "GET".into(), path: path.into(), head: format!("GET {path}"), body: b"x".into() };
+        let request =
+            Request { method: "GET".into(), path: path.into(), head: format!("GET {path}"), body: b"x".into() };
         let (status, body) = state.answer(&request);
         (status, String::from_utf8(body).unwrap())
     }

@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod destroy;
 pub(crate) mod diagnose;
+pub(crate) mod explain;
 pub(crate) mod graph;
 pub(crate) mod history;
 pub(crate) mod lint;

@@ -6,7 +6,7 @@ use crate::report::text::{duration, next_attempt};
 use anstyle::Style;
 use pilothouse_core::{
     Certainty, Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress,
-    ReleaseWay, StopReason,
+    ReleaseWay, RunKind, StopReason,
 };
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
@@ -18,6 +18,8 @@ pub(crate) struct Lines {
     above_view: bool,
     /// Releases and what is to be done with them.
     actions: BTreeMap<ReleaseKey, HelmAction>,
+    /// Whether the run only validates.
+    validates: bool,
     /// The width of the column of names.
     names: usize,
     /// Notes and steps of the running phase of each release, shown below the phase's own line when it ends.
@@ -68,6 +70,7 @@ impl Lines {
             form: Form::Single,
             above_view,
             actions: BTreeMap::new(),
+            validates: false,
             names: 0,
             inside: BTreeMap::new(),
             healing: BTreeMap::new(),
@@ -90,12 +93,14 @@ impl Lines {
 
     fn added(&mut self, event: &Event) -> Vec<String> {
         match &event.kind {
-            EventKind::RunStarted { releases, .. } => {
+            EventKind::RunStarted { releases, kind, .. } => {
+                self.validates = *kind == RunKind::Validate;
                 self.begin(releases);
                 Vec::new()
             }
             EventKind::RunFinished { .. }
             | EventKind::StepFinished { .. }
+            | EventKind::Checked { .. }
             | EventKind::HelmStarted { .. }
             | EventKind::HelmFinished { .. } => Vec::new(),
             EventKind::LockWaiting { holder, timeout_ms } => {
@@ -179,12 +184,17 @@ impl Lines {
     fn release_begins(&mut self, release: &ReleaseKey, action: HelmAction) -> Vec<String> {
         self.begun = true;
         match self.form {
-            Form::Single => vec![String::new(), format!("{} {action}", paint(STRONG, release))],
+            Form::Single => vec![String::new(), format!("{} {}", paint(STRONG, release), self.does(action))],
             // That it is skipped is told at once.
             Form::Several if action == HelmAction::Skip => Vec::new(),
-            Form::Several => vec![self.row(release, &action.to_string(), BEGINS, None, "")],
+            Form::Several => vec![self.row(release, &self.does(action), BEGINS, None, "")],
             Form::Ends => Vec::new(),
         }
+    }
+
+    /// What is done with a release.
+    fn does(&self, action: HelmAction) -> String {
+        if self.validates { RunKind::Validate.to_string() } else { action.to_string() }
     }
 
     fn release_ends(&mut self, release: &ReleaseKey, outcome: &ReleaseOutcome, elapsed_ms: u64) -> Vec<String> {
@@ -202,7 +212,7 @@ impl Lines {
             // So it does when the run ends before anything was begun.
             _ if !self.begun => Vec::new(),
             (Form::Several, _) => {
-                let action = self.actions.get(release).map(ToString::to_string).unwrap_or_default();
+                let action = self.actions.get(release).map(|action| self.does(*action)).unwrap_or_default();
                 vec![self.row(release, &action, word, elapsed, text)]
             }
             (Form::Ends, _) => vec![self.row(release, "", word, elapsed, text)],

@@ -7,6 +7,7 @@ mod event_lines;
 pub(crate) mod graph;
 mod heartbeat;
 mod history;
+mod junit;
 mod lines;
 mod live;
 mod outcome;
@@ -20,6 +21,7 @@ mod view;
 
 pub(crate) use event_lines::{ErrorLine, ErrorTag, event_schema};
 pub(crate) use history::{run, runs};
+pub(crate) use junit::junit;
 pub(crate) use outcome::{Afterwards, CONTINUES};
 pub(crate) use provision::{ProvisionProgress, table};
 pub(crate) use run_report::RunReport;

@@ -245,6 +245,10 @@ mod tests {
                 release.clone_from(to);
                 text.clone_into(description);
             }
+            EventKind::Checked { release, report, .. } => {
+                release.clone_from(to);
+                text.clone_into(&mut report.check);
+            }
             EventKind::Said { release, text: said, .. } => {
                 release.clone_from(to);
                 text.clone_into(said);

@@ -214,7 +214,8 @@ impl View {
             }
             EventKind::Said { note: Note::Info | Note::Warning, .. }
             | EventKind::PointOfNoReturn { .. }
-            | EventKind::StepSkipped { .. } => {}
+            | EventKind::StepSkipped { .. }
+            | EventKind::Checked { .. } => {}
         }
     }
 

@@ -114,10 +114,9 @@ pub(crate) fn kubeconfig(config: &kube::Config, admin: &Path, folder: &Path, nam
     let (server, user) = match (&case.user, case.unreachable) {
         (None, false) => return admin.to_owned(),
         (_, true) => ("https://127.0.0.1:1".to_owned(), json!({ "token": "none" })),
-        (Some(rules), false) => (
-            config.cluster_url.to_string(),
-            json!({ "token": in_runtime(user(config, namespace, rules)) }),
-        ),
+        (Some(rules), false) => {
+            (config.cluster_url.to_string(), json!({ "token": in_runtime(user(config, namespace, rules)) }))
+        }
     };
     let authority = config.root_cert.iter().flatten().map(|der| pem("CERTIFICATE", der)).collect::<String>();
     let authority = base64::engine::general_purpose::STANDARD.encode(authority);

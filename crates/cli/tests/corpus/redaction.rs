@@ -117,8 +117,7 @@ fn stack(name: &str, chart: &Value, more: &[(&str, Value)]) -> Value {
 }
 
 /// The forms and levels in which everything is asked for.
-const FORMS: [&[&str]; 5] =
-    [&[], &["-v"], &["-vv"], &["-vv", "--output", "json"], &["-vv", "--output", "jsonl"]];
+const FORMS: [&[&str]; 5] = [&[], &["-v"], &["-vv"], &["-vv", "--output", "json"], &["-vv", "--output", "jsonl"]];
 
 #[test]
 fn no_secret_is_written_anywhere() {
@@ -139,11 +138,14 @@ fn no_secret_is_written_anywhere() {
     let mut last = String::new();
     for form in FORMS {
         last = crashing.run(&mut written, plane.kubeconfig(), &[form, &["apply", "--yes"]].concat());
-        for command in [&["lint"][..], &["render", "leaky"], &["graph"], &["status"], &["history"], &["diagnose"], &["validate"]] {
+        for command in
+            [&["lint"][..], &["render", "leaky"], &["graph"], &["status"], &["history"], &["diagnose"], &["validate"]]
+        {
             crashing.run(&mut written, plane.kubeconfig(), &[form, command].concat());
         }
     }
-    let run = last.lines().find_map(|line| serde_json::from_str::<Value>(line).ok()?["run"].as_str().map(str::to_owned));
+    let run =
+        last.lines().find_map(|line| serde_json::from_str::<Value>(line).ok()?["run"].as_str().map(str::to_owned));
     crashing.run(&mut written, plane.kubeconfig(), &["history", &run.unwrap(), "-vv"]);
 
     // A template, and the API server, that say the password in their refusals; a repository and a kubeconfig with secrets.
@@ -222,7 +224,9 @@ fn of_cluster(config: &kube::Config, written: &mut Written) {
     let objects = crate::world::in_runtime(async {
         let cluster = Cluster::from_client(kube::Client::try_from(config.clone()).unwrap());
         let mut objects = Vec::new();
-        for (api_version, kind) in [("v1", "Secret"), ("v1", "ConfigMap"), ("v1", "Event"), ("coordination.k8s.io/v1", "Lease")] {
+        for (api_version, kind) in
+            [("v1", "Secret"), ("v1", "ConfigMap"), ("v1", "Event"), ("coordination.k8s.io/v1", "Lease")]
+        {
             let query = ListQuery {
                 api_version: api_version.to_owned(),
                 kind: kind.to_owned(),

@@ -64,9 +64,7 @@ fn serve(tls: Option<TlsAcceptor>, answer: Answer) -> String {
                     let _ = match tls {
                         None => http1::Builder::new().serve_connection(TokioIo::new(stream), service).await,
                         Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => {
-                                http1::Builder::new().serve_connection(TokioIo::new(stream), service).await
-                            }
+                            Ok(stream) => http1::Builder::new().serve_connection(TokioIo::new(stream), service).await,
                             Err(_) => Ok(()),
                         },
                     };
@@ -108,8 +106,7 @@ fn registry(request: &Request<Incoming>, _: &[u8]) -> Response<Body> {
     let path = request.uri().path();
     let error = |code: &str, message: &str| json!({ "errors": [{ "code": code, "message": message }] });
     if path.starts_with("/v2/private/") {
-        let mut answer =
-            json_answer(StatusCode::UNAUTHORIZED, &error("UNAUTHORIZED", "authentication required"));
+        let mut answer = json_answer(StatusCode::UNAUTHORIZED, &error("UNAUTHORIZED", "authentication required"));
         answer.headers_mut().insert("WWW-Authenticate", "Basic realm=\"private\"".parse().unwrap());
         answer
     } else if path == "/v2/" {

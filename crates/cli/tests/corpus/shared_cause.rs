@@ -72,7 +72,8 @@ fn assert_told_once(plane: &Plane, image: &str, namespaces: &[&str], stack: &str
     let (code, stdout, stderr) = run(&["apply", "--yes", "--output", "json"]);
     assert_eq!(code, Some(1), "{stdout}{stderr}");
     let told: Value = serde_json::from_str(&stdout).unwrap();
-    let mut causes: Vec<(String, String, BTreeSet<String>)> = told["causes"].as_array().unwrap().iter().map(cause).collect();
+    let mut causes: Vec<(String, String, BTreeSet<String>)> =
+        told["causes"].as_array().unwrap().iter().map(cause).collect();
     causes.sort();
     let expected: Vec<(String, String, BTreeSet<String>)> = namespaces
         .iter()

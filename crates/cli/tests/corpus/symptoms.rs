@@ -57,7 +57,11 @@ impl Symptoms {
         let namespace = match object["metadata"]["namespace"].as_str() {
             Some(namespace) => namespace.to_owned(),
             // Definitions of the cases have a group of their own: NAMES.NAMESPACE.example.com.
-            None => object["spec"]["group"].as_str().and_then(|group| group.split('.').next()).unwrap_or_default().to_owned(),
+            None => object["spec"]["group"]
+                .as_str()
+                .and_then(|group| group.split('.').next())
+                .unwrap_or_default()
+                .to_owned(),
         };
         let mut seen = self.0.lock().unwrap();
         for symptom in symptoms(path, object) {

@@ -34,7 +34,9 @@ pub(crate) fn judge(title: &str, all: &[Ran], right_of_hundred: usize, soon: i64
     writeln!(text, "right: {right} of {}", rows.len()).unwrap();
     let mislead: Vec<String> = rows
         .iter()
-        .filter_map(|ran| ran.wrong_and_certain().map(|told| format!("{}: {} {}", ran.variant.name, told.code, told.object)))
+        .filter_map(|ran| {
+            ran.wrong_and_certain().map(|told| format!("{}: {} {}", ran.variant.name, told.code, told.object))
+        })
         .collect();
     writeln!(text, "wrong and certain: {mislead:?}").unwrap();
     writeln!(text, "from symptom to cause: median {median:?} ms of {}", delays.len()).unwrap();

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod examples;
+mod explain;
 mod history;
 mod interrupted;
 mod no_cluster;

@@ -100,7 +100,7 @@ impl<'a> Container<'a> {
             more => Some(format!("{more} restarts")),
         };
         let parts: Vec<String> = [waiting.or_else(running), ended, restarts].into_iter().flatten().collect();
-        format!("pod {}: {}: {}", name(self.pod), self.label(), parts.join("; "))
+        format!("pod {}, {}: {}", name(self.pod), self.label(), parts.join("; "))
     }
 }
 

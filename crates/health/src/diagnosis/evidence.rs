@@ -31,6 +31,8 @@ pub struct Evidence {
     /// The wants that were read, in whatever way that ended: they are not wanted again. A kind that is not served was read and has
     /// no objects.
     pub read: Vec<Want>,
+    /// Those of them that could not be answered: nothing is concluded from what they lack.
+    pub unanswered: Vec<Want>,
     /// What could not be read, each in one line.
     pub unreadable: Vec<String>,
 }
@@ -49,6 +51,7 @@ impl Evidence {
             around: Vec::new(),
             beside: None,
             read: Vec::new(),
+            unanswered: Vec::new(),
             unreadable: Vec::new(),
         }
     }
@@ -132,6 +135,8 @@ pub struct HelmEvidence {
     pub around: Vec<Arc<Value>>,
     /// The wants that were read, in whatever way that ended.
     pub read: Vec<Want>,
+    /// Those of them that could not be answered: nothing is concluded from what they lack.
+    pub unanswered: Vec<Want>,
     /// Helm's newest record, when it says that an operation is in progress.
     pub lock: Option<LockSeen>,
 }
@@ -139,7 +144,7 @@ pub struct HelmEvidence {
 impl HelmEvidence {
     /// Of a text about which nothing else is known.
     pub fn new(release: ReleaseKey, text: impl Into<String>) -> Self {
-        Self { release, text: text.into(), around: Vec::new(), read: Vec::new(), lock: None }
+        Self { release, text: text.into(), around: Vec::new(), read: Vec::new(), unanswered: Vec::new(), lock: None }
     }
 }
 

@@ -17,7 +17,7 @@ const TEXT_LINES: usize = 12;
 
 /// What should be read besides, so that helm's words are understood. Asked again until it wants nothing more.
 pub fn helm_wanted(evidence: &HelmEvidence) -> Vec<Want> {
-    let around = Around { objects: &evidence.around, read: &evidence.read };
+    let around = Around { objects: &evidence.around, read: &evidence.read, unanswered: &evidence.unanswered };
     let mut wants = webhooks::wanted(&evidence.text, around);
     if let Some(name) = terminating_namespace(evidence) {
         wants.push(namespace::wanted(&name));
@@ -360,7 +360,8 @@ impl Part<'_> {
 
     /// What the API server or its admission refuses.
     fn refusal(&self) -> Option<Draft> {
-        let around = Around { objects: &self.evidence.around, read: &self.evidence.read };
+        let around =
+            Around { objects: &self.evidence.around, read: &self.evidence.read, unanswered: &self.evidence.unanswered };
         let tries = Tries { count: 1, seconds: 0, over: true };
         let namespace = self.object.and_then(|object| object.namespace.as_deref()).unwrap_or(&self.release().namespace);
         let draft = admission::refusal(self.text, namespace, tries, around)?;

@@ -125,8 +125,9 @@ fn refused(text: &str, release: &ReleaseKey) -> Option<ObjectRef> {
     let end = SIGNS.iter().filter_map(|sign| text.find(sign)).min()?;
     let (before, name) = text[..end].rsplit_once(" \"").or_else(|| text[..end].rsplit_once('"'))?;
     let word = before.rsplit(char::is_whitespace).next()?;
-    let is_word = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
-    is_word.then(|| of_word(word, None, name, release))
+    let is_word = word.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-');
+    let is_kind = word.contains('.') || KINDS.iter().any(|(plural, kind, _, _)| word == *plural || word == *kind);
+    (is_word && is_kind).then(|| of_word(word, None, name, release))
 }
 
 /// Whether objects of a kind are never read, since their content may be secret.

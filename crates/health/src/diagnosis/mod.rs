@@ -24,6 +24,9 @@ mod storage;
 mod webhooks;
 mod workload;
 
+#[cfg(test)]
+mod tests;
+
 pub use evidence::{Evidence, HelmEvidence, LockSeen, LogTail, Referred, Want, Whereabouts};
 pub use helm::{helm_causes, helm_wanted};
 pub use line::{Rule, rules};

@@ -93,7 +93,7 @@ impl Seen<'_> {
         let kind = text(self.event, "/involvedObject/kind").to_lowercase();
         let times = if self.count() > 1 { format!(" ({} times)", self.count()) } else { String::new() };
         format!(
-            "event on {kind} {}: {}: {}{times}",
+            "event on {kind} {}, {}: {}{times}",
             text(self.event, "/involvedObject/name"),
             self.reason,
             self.message
@@ -151,9 +151,9 @@ pub(super) fn whereabouts<'a>(
     referred.map(|referred| &referred.whereabouts)
 }
 
-/// Whether something was read, in whatever way that ended.
+/// Whether something was read, so that what it lacks is not there.
 pub(super) fn was_read(evidence: &Evidence, want: &Want) -> bool {
-    evidence.read.contains(want)
+    evidence.read.contains(want) && !evidence.unanswered.contains(want)
 }
 
 /// The first other object of the release that is on its way, so that something may yet come of it.

@@ -79,7 +79,7 @@ pub(super) fn missing(
         let meant = nearest(keys.iter().map(String::as_str), key)
             .map(|near| format!("; did you mean {near}?"))
             .unwrap_or_default();
-        let draft = Draft::new(line, format!("{root} key {key}"), format!("{root} has no key {key}: {has}{meant}"));
+        let draft = Draft::new(line, format!("{root} key {key}"), format!("{root} has no key {key}, {has}{meant}"));
         return Some(draft.next(format!("correct the key in the values, or add {key} to {root}")));
     }
     if let (Some(key), None | Some(Whereabouts::Unreadable)) = (key, there) {

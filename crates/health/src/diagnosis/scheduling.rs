@@ -32,17 +32,19 @@ pub(super) enum Refusal {
 /// Reads `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {a: b}. preemption: ...`: how many nodes
 /// there are, and for each reason how many refuse for it.
 pub(super) fn refusals(message: &str) -> (Option<u64>, Vec<(u64, Refusal)>) {
+    // What follows is about preemption, in the same words.
+    let ends = ["preemption:", "no new claims to deallocate"];
+    let end = ends.iter().filter_map(|end| message.find(end)).min().unwrap_or(message.len());
+    let message = message[..end].trim_end_matches([' ', '.', ',']);
     let total = message.split_once(" nodes are available").and_then(|(before, _)| before.rsplit_once('/'));
     let total = total.and_then(|(_, total)| total.parse().ok());
     let Some((_, reasons)) = message.split_once("nodes are available: ") else { return (total, Vec::new()) };
-    let ends = [". preemption:", " preemption:", ". no new claims", ", no new claims", " no new claims"];
-    let end = ends.iter().filter_map(|end| reasons.find(end)).min().unwrap_or(reasons.len());
     let read = |part: &str| {
         let part = part.trim().trim_end_matches('.');
         let (count, reason) = part.split_once(' ')?;
         Some((count.parse().ok()?, refusal(reason)))
     };
-    (total, reasons[..end].split(", ").filter_map(read).collect())
+    (total, reasons.split(", ").filter_map(read).collect())
 }
 
 fn refusal(reason: &str) -> Refusal {
@@ -80,7 +82,7 @@ fn refusal(reason: &str) -> Refusal {
 pub(super) fn causes(evidence: &Evidence, pod: &Value, scheduled: &Value, now: Timestamp) -> Vec<Draft> {
     let message = text(scheduled, "/message");
     let since = time(scheduled, "/lastTransitionTime").or_else(|| time(pod, "/metadata/creationTimestamp"));
-    let says = format!("pod {}: {}: {}", name(pod), text(scheduled, "/reason"), one_line(message));
+    let says = format!("pod {}, {}: {}", name(pod), text(scheduled, "/reason"), one_line(message));
     if message.contains("persistentvolumeclaim") && message.contains("not found") {
         let claim = quoted(message, "persistentvolumeclaim ").unwrap_or_default();
         return vec![storage::claim_missing(evidence, namespace(pod), claim, since, now).seen(says)];

@@ -8,11 +8,19 @@ use super::read::{around, between, list, name, namespace, object, quoted, text};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// What was read around and which wants were.
+/// What was read around, which wants were read, and which of them could not be answered.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Around<'a> {
     pub objects: &'a [Arc<Value>],
     pub read: &'a [Want],
+    pub unanswered: &'a [Want],
+}
+
+impl Around<'_> {
+    /// Whether something was read, so that what it lacks is not there.
+    fn has(&self, want: &Want) -> bool {
+        self.read.contains(want) && !self.unanswered.contains(want)
+    }
 }
 
 /// Why a webhook or policy refused, or could not be asked.
@@ -79,11 +87,11 @@ enum Endpoints {
 
 fn endpoints(around_it: Around<'_>, in_namespace: &str, service: &str) -> Endpoints {
     let here = |object: &&Value| namespace(object) == in_namespace;
-    let service_read = around_it.read.contains(&wanted_service(in_namespace, service));
+    let service_read = around_it.has(&wanted_service(in_namespace, service));
     if service_read && !around(around_it.objects, "Service").filter(here).any(|object| name(object) == service) {
         return Endpoints::NoService;
     }
-    if !around_it.read.contains(&wanted_endpoints(in_namespace, service)) {
+    if !around_it.has(&wanted_endpoints(in_namespace, service)) {
         return Endpoints::NotRead;
     }
     let of_service = |slice: &&Value| {

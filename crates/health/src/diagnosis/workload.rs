@@ -20,7 +20,7 @@ struct Failure {
 
 /// Why the controllers of the object cannot make its pods.
 pub(super) fn refused(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
-    let around = Around { objects: &evidence.around, read: &evidence.read };
+    let around = Around { objects: &evidence.around, read: &evidence.read, unanswered: &evidence.unanswered };
     let of = |failure: Failure| {
         let draft = admission::refusal(&failure.message, in_namespace(evidence), failure.tries, around);
         let draft = draft.unwrap_or_else(|| {
@@ -126,7 +126,7 @@ pub(super) fn stuck(evidence: &Evidence) -> Option<Draft> {
 
 /// What tells more about webhooks that refuse pods.
 pub(super) fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
-    let around = Around { objects: &evidence.around, read: &evidence.read };
+    let around = Around { objects: &evidence.around, read: &evidence.read, unanswered: &evidence.unanswered };
     let failures: Vec<Failure> = failures(evidence, now);
     let mut wants: Vec<Want> = failures.iter().flat_map(|failure| webhooks::wanted(&failure.message, around)).collect();
     if failures.iter().any(|failure: &Failure| failure.message.contains("is being terminated"))

@@ -9,7 +9,7 @@ use crate::read::in_one_line;
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt, join_all};
 use pilothouse_core::{ObjectRef, ObjectStatus};
-use pilothouse_health::{Evidence, Referred, Want, Whereabouts, wanted};
+use pilothouse_health::{Evidence, HelmEvidence, Referred, Want, Whereabouts, helm_wanted, wanted};
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
@@ -86,6 +86,37 @@ impl Gathering {
             each.push(One { answers: &self.answers, client, deadline }.fill(subject).boxed());
         }
         futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await
+    }
+}
+
+impl Gathering {
+    /// Reads what is wanted to understand why helm failed. Never fails: what cannot be read, or not until the deadline, is
+    /// missing.
+    pub async fn helm(
+        &self,
+        client: &dyn ClusterClient,
+        mut evidence: HelmEvidence,
+        deadline: Instant,
+    ) -> HelmEvidence {
+        let one = One { answers: &self.answers, client, deadline };
+        for _ in 0..ROUNDS {
+            let mut wishes = helm_wanted(&evidence);
+            wishes.retain(|want| !evidence.read.contains(want));
+            wishes.truncate(WISHES.saturating_sub(evidence.read.len()));
+            if wishes.is_empty() {
+                break;
+            }
+            let answers = join_all(wishes.iter().map(|want| one.ask(want))).await;
+            for (want, answer) in wishes.into_iter().zip(answers) {
+                match answer {
+                    Ok(Answer::Object(found)) => evidence.around.extend(found),
+                    Ok(Answer::List(list)) => evidence.around.extend(list.iter().cloned()),
+                    Ok(Answer::Keys(_) | Answer::Log(_)) | Err(_) => {}
+                }
+                evidence.read.push(want);
+            }
+        }
+        evidence
     }
 }
 

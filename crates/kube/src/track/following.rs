@@ -91,7 +91,7 @@ impl Drop for Following {
 }
 
 impl Following {
-    pub(super) fn new(shared: &Arc<Shared>, objects: Vec<ObjectRef>, family_after: Duration) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, objects: Vec<ObjectRef>, family_after: Option<Duration>) -> Self {
         let (to, changes) = watch::channel(0);
         let id = shared.cache().follow(to);
         let workloads = objects.iter().filter(|object| is_workload(object));
@@ -115,8 +115,8 @@ impl Following {
         }
         watching::feed(shared);
         let held = Arc::new(held);
-        let family = (!held.namespaces.is_empty()).then(|| {
-            let work = attach_family(Arc::downgrade(&held), changes.clone(), family_after);
+        let family = family_after.filter(|_| !held.namespaces.is_empty()).map(|after| {
+            let work = attach_family(Arc::downgrade(&held), changes.clone(), after);
             tokio::spawn(work).abort_handle()
         });
         Self { held, changes, family }

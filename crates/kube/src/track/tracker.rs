@@ -83,7 +83,7 @@ impl Tracker {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn follow(&self, objects: Vec<ObjectRef>) -> Following {
-        Following::new(&self.shared, objects, FAMILY_AFTER)
+        Following::new(&self.shared, objects, Some(FAMILY_AFTER))
     }
 
     /// As [`Tracker::follow`], but what belongs to workloads is watched from the beginning.
@@ -91,7 +91,12 @@ impl Tracker {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn follow_at_once(&self, objects: Vec<ObjectRef>) -> Following {
-        Following::new(&self.shared, objects, Duration::ZERO)
+        Following::new(&self.shared, objects, Some(Duration::ZERO))
+    }
+
+    /// As [`Tracker::follow`], but nothing of what belongs to the objects is watched for their sake.
+    pub(crate) fn follow_alone(&self, objects: Vec<ObjectRef>) -> Following {
+        Following::new(&self.shared, objects, None)
     }
 
     /// Kinds that cannot be watched, each in one line, that were not given before.

@@ -16,6 +16,7 @@ pub(crate) fn is_kept(kind: &EventKind) -> bool {
         | EventKind::StepStarted { .. }
         | EventKind::StepFinished { .. }
         | EventKind::StepSkipped { .. }
+        | EventKind::Checked { .. }
         | EventKind::HelmStarted { .. }
         | EventKind::HelmFinished { .. }
         | EventKind::HealStarted { .. }
@@ -57,6 +58,7 @@ pub(crate) fn side(kind: &EventKind) -> Option<Side> {
         | EventKind::StepSkipped { .. }
         | EventKind::PointOfNoReturn { .. }
         | EventKind::Retrying { .. }
+        | EventKind::Checked { .. }
         | EventKind::Said { .. }
         | EventKind::CauseFound { .. }
         | EventKind::PhaseFinished { .. }

@@ -43,14 +43,8 @@ impl Tool {
         [Self::KubeApiserver, Self::KubeControllerManager, Self::KubeScheduler, Self::Kine, Self::Kwok];
 
     /// What a plane with a real node runs, beside what the distribution has.
-    pub const PLANE_WITH_REAL_NODE: [Self; 6] = [
-        Self::KubeApiserver,
-        Self::KubeControllerManager,
-        Self::KubeScheduler,
-        Self::Kine,
-        Self::Kwok,
-        Self::Kubelet,
-    ];
+    pub const PLANE_WITH_REAL_NODE: [Self; 6] =
+        [Self::KubeApiserver, Self::KubeControllerManager, Self::KubeScheduler, Self::Kine, Self::Kwok, Self::Kubelet];
 
     /// What a plane runs, with a real node or without.
     pub fn of_plane(real_node: bool) -> &'static [Self] {

@@ -60,12 +60,10 @@ impl ToolVersion {
             | Tool::KubeScheduler
             | Tool::Kine
             | Tool::Kwok
-            | Tool::Kubelet => {
-                match Self::parse(tool.version()) {
-                    Some(wanted) if wanted.numbers[..2] == self.numbers[..2] => Ok(()),
-                    _ => Err(format!("it is {self}, and {} or another patch of it is needed", tool.version())),
-                }
-            }
+            | Tool::Kubelet => match Self::parse(tool.version()) {
+                Some(wanted) if wanted.numbers[..2] == self.numbers[..2] => Ok(()),
+                _ => Err(format!("it is {self}, and {} or another patch of it is needed", tool.version())),
+            },
         }
     }
 }
@@ -94,9 +92,7 @@ pub(crate) async fn probe(
         | Tool::KubeScheduler
         | Tool::Kine
         | Tool::Kwok
-        | Tool::Kubelet => {
-            &["--version"]
-        }
+        | Tool::Kubelet => &["--version"],
     };
     let mut attempts = 0;
     let done = loop {

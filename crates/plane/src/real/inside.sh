@@ -19,6 +19,11 @@ if ! [ -e "$resolv" ]; then
     cp node/resolv.conf "$resolv"
 fi
 
+mkdir /run/programs
+for program in ctr kubelet; do
+    ln -s /proc/self/fd/9 "/run/programs/$program"
+done
+
 keep() {
     mkdir -p "node/$1" "$2"
     mount --bind "node/$1" "$2"

@@ -28,8 +28,8 @@ const NODE: &str = "node";
 /// The log of the clearing away. Whoever clears away holds its lock.
 const LEAVE_LOG: &str = "leave.log";
 
-/// How long another's clearing away is waited for: a little longer than it tries.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long another clearing away is waited for: much longer than it tries.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long the import of an image may take.
 const IMPORT: Limits = Limits { timeout: Duration::from_secs(300), grace: Duration::from_secs(1) };
@@ -67,6 +67,8 @@ impl Machine {
 
     /// Writes all settings, and starts what clears away after the end. To be kept as long as the node runs.
     pub(crate) async fn prepare(&self, port: u16) -> Result<Aftercare, PlaneError> {
+        // What an earlier one in this folder may have left, whose clearing away was killed too: the names are the same.
+        clear(&self.folder).await?;
         let folder = self.folder.join(NODE);
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -82,7 +84,6 @@ impl Machine {
         write(&folder.join("kubelet.json"), &kubelet.to_string())?;
         let images = self.images();
         image::write(&images).map_err(failed(&images))?;
-        // Only when the last one's end is cleared away: the names are the same.
         let log = locked(&self.folder).await?;
         Aftercare::start(LEAVE, self.leave_arguments(), &environment(), &log).map_err(failed(&folder))
     }

@@ -118,7 +118,15 @@ mod tests {
 
     fn good() -> Facts<'static> {
         let groups = true;
-        Facts { linux: true, root: true, capabilities: u64::MAX, program: &|_| true, plugin: &|_| true, groups, workload: true }
+        Facts {
+            linux: true,
+            root: true,
+            capabilities: u64::MAX,
+            program: &|_| true,
+            plugin: &|_| true,
+            groups,
+            workload: true,
+        }
     }
 
     #[test]
