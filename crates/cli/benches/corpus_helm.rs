@@ -125,7 +125,9 @@ fn helm(variant: &Variant, ready: &Ready) -> Command {
 
 fn print(results: &Results) {
     let names: std::collections::BTreeSet<&str> = results.keys().map(|(name, _)| name.as_str()).collect();
-    println!("seconds to the end, and whether the output names the cause (`done`: ended well, as if nothing were wrong)\n");
+    println!(
+        "seconds to the end, and whether the output names the cause (`done`: ended well, as if nothing were wrong)\n"
+    );
     println!("{:<42} {:>16} {:>16} {:>16}", "", "helm 3", "helm 4", "pilothouse");
     for name in &names {
         let cell = |who| results.get(&((*name).to_owned(), who)).map_or("-".to_owned(), cell);
