@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed set-up should end the test")]
 
 mod bad_input;
+mod causes;
 mod examples;
 mod explain;
 mod history;

@@ -111,7 +111,9 @@ impl Gathering {
                 match answer {
                     Ok(Answer::Object(found)) => evidence.around.extend(found),
                     Ok(Answer::List(list)) => evidence.around.extend(list.iter().cloned()),
-                    Ok(Answer::Keys(_) | Answer::Log(_)) | Err(_) => {}
+                    Ok(Answer::Keys(_) | Answer::Log(_)) => {}
+                    Err(why) if why.is_no_kind(&want) => {}
+                    Err(_) => evidence.unanswered.push(want.clone()),
                 }
                 evidence.read.push(want);
             }
@@ -131,6 +133,14 @@ struct One<'a> {
 enum NoAnswer {
     Late,
     Failed(Arc<ClusterError>),
+}
+
+impl NoAnswer {
+    /// Whether objects of a kind were wanted that the cluster does not serve: then there are none.
+    fn is_no_kind(&self, want: &Want) -> bool {
+        let not_served = matches!(self, Self::Failed(error) if matches!(**error, ClusterError::NotServed { .. }));
+        not_served && matches!(want, Want::All { .. })
+    }
 }
 
 impl One<'_> {
@@ -218,12 +228,13 @@ fn take(evidence: &mut Evidence, want: Want, answer: Result<Answer, NoAnswer>) {
         (_, Ok(Answer::List(list))) => evidence.around.extend(list.iter().cloned()),
         (_, Ok(Answer::Keys(_))) => {}
         // A kind that is not served has no objects.
-        (Want::All { .. }, Err(NoAnswer::Failed(error))) if matches!(*error, ClusterError::NotServed { .. }) => {}
+        (_, Err(why)) if why.is_no_kind(&want) => {}
         (_, Err(why)) => {
             if let Want::Keys(object) = &want {
                 evidence.referred.push(Referred { object: object.clone(), whereabouts: Whereabouts::Unreadable });
             }
             evidence.unreadable.push(unreadable(&want, &why));
+            evidence.unanswered.push(want.clone());
         }
     }
     evidence.read.push(want);
