@@ -118,7 +118,7 @@ async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError
     }
     let objects = stored::objects_of(ctx, &record).await?;
     diagnosis.objects = objects.len();
-    let mut unready: Unready = pilothouse_kube::statuses(ctx.cluster(), &objects).await;
+    let mut unready: Unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
     unready.retain(|(_, status)| !status.is_ready());
     diagnosis.ready = diagnosis.objects - unready.len();
     if !deployed {

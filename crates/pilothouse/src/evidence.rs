@@ -77,7 +77,7 @@ async fn unready(ctx: &Context) -> Unready {
             return Vec::new();
         }
     };
-    let mut unready = pilothouse_kube::statuses(ctx.cluster(), &objects).await;
+    let mut unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
     // What is not there tells nothing: helm may not have come that far.
     unready.retain(|(_, status)| !status.is_ready() && status.readiness != Readiness::NotFound);
     unready

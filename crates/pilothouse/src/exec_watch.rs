@@ -160,7 +160,7 @@ async fn waited_for(ctx: &Context, hooks: &[Value], begun: Timestamp) -> Result<
 /// Those of the release's objects that exist and are not ready.
 async fn unready_of(ctx: &Context, objects: &[ObjectRef]) -> Result<Unready, PhaseError> {
     let objects = stored::complete(ctx, objects.to_vec(), NotServed::Skip).await?;
-    let mut unready = pilothouse_kube::statuses(ctx.cluster(), &objects).await;
+    let mut unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
     unready.retain(|(_, status)| {
         !status.is_ready() && !matches!(status.readiness, Readiness::NotFound | Readiness::Unknown)
     });

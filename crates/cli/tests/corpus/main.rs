@@ -8,21 +8,18 @@ mod prepare;
 mod redaction;
 mod run;
 mod servers;
+mod several;
 mod shared_cause;
 mod symptoms;
 mod table;
 mod told;
 mod world;
 
-use case::{Case, Place};
-use pilothouse_plane::Plane;
-use run::{Ran, Variant};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
+use case::Place;
+use pilothouse_plane::{Fault, Plane};
+use run::Runner;
+use several::{run_all, variants};
 use symptoms::Symptoms;
-
-/// How many cases are run side by side.
-const SIDE_BY_SIDE: usize = 6;
 
 /// Of a hundred cases so many must be told with the right code and object.
 const RIGHT: usize = 95;
@@ -44,25 +41,10 @@ fn causes_are_told_on_a_real_node() {
 /// Runs all cases of a place.
 fn on(place: Place, title: &str, plane: &Plane) {
     let symptoms = Symptoms::watch(plane.client_config());
-    let (ran, broken) = run_all(&variants(place), |variant| run::run(variant, plane, &world::SERVERS, &symptoms));
+    let variants = variants(place, Runner::Pilothouse, chosen().as_deref());
+    let (ran, broken) = run_all(&variants, |variant| run::run(variant, plane, &world::SERVERS, &symptoms));
     table::judge(title, &ran, RIGHT, SOON);
     assert!(broken.is_empty(), "cannot be run, see above: {broken:?}");
-}
-
-/// Which cases are run in this place: the helm that most have first.
-fn variants(place: Place) -> Vec<Variant> {
-    let only = chosen();
-    let mut variants = Vec::new();
-    for helm in [4, 3] {
-        for case in Case::all() {
-            let here = case.plane == place || (place == Place::Simulated && case.fault.is_some());
-            let meant = only.as_ref().is_none_or(|only| only.iter().any(|name| *name == case.name));
-            if here && meant && case.helm.contains(&helm) {
-                variants.push(Variant { name: case.name, place, helm });
-            }
-        }
-    }
-    variants
 }
 
 /// `PILOTHOUSE_CORPUS=name,name` runs only these.
@@ -71,33 +53,7 @@ fn chosen() -> Option<Vec<String>> {
     std::env::var("PILOTHOUSE_CORPUS").ok().map(|names| names.split(',').map(str::to_owned).collect())
 }
 
-/// Some at a time, in their order. One that cannot be run does not keep the others from being told.
-fn run_all(variants: &[Variant], run: impl Fn(&Variant) -> Option<Ran> + Sync) -> (Vec<Ran>, Vec<Variant>) {
-    let (next, done, broken) = (Mutex::new(variants.iter()), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-    std::thread::scope(|threads| {
-        for _ in 0..SIDE_BY_SIDE {
-            threads.spawn(|| {
-                loop {
-                    let Some(variant) = next.lock().unwrap().next() else { break };
-                    match catch_unwind(AssertUnwindSafe(|| run(variant))) {
-                        Ok(ran) => done.lock().unwrap().extend(ran),
-                        Err(_) => broken.lock().unwrap().push(variant.clone()),
-                    }
-                }
-            });
-        }
-    });
-    let (done, broken) = (done.into_inner().unwrap(), broken.into_inner().unwrap());
-    (done, broken)
-}
-
-/// Runs something on a runtime of its own.
-fn in_runtime<T: Send>(work: impl Future<Output = T> + Send) -> T {
-    std::thread::scope(|threads| {
-        let work = threads.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(work)
-        });
-        work.join().unwrap()
-    })
+/// What breaks on the simulated nodes: the cases as the program runs them, and the other tests of this binary.
+fn faults() -> Vec<Fault> {
+    [world::faults(Runner::Pilothouse), shared_cause::faults(), redaction::faults()].concat()
 }

@@ -1,7 +1,7 @@
 //! Making a cluster and a folder what a case needs.
 
 use crate::case::{Case, Record};
-use crate::in_runtime;
+use crate::world::in_runtime;
 use base64::Engine as _;
 use pilothouse_core::{ObjectRef, object_ref};
 use pilothouse_kube::{ApplyOptions, Cluster, ClusterClient, Precondition, Propagation};

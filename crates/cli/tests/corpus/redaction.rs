@@ -81,7 +81,7 @@ struct World(tempfile::TempDir);
 impl World {
     fn new(stack: &Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("pilothouse.yaml"), stack.to_string()).unwrap();
+        std::fs::write(folder.path().join("pilothouse.yaml"), format!("{stack:#}")).unwrap();
         Self(folder)
     }
 
@@ -221,7 +221,7 @@ fn files(folder: &Path, written: &mut Written) {
 
 /// All that the program keeps in the cluster: whatever is in its own namespace.
 fn of_cluster(config: &kube::Config, written: &mut Written) {
-    let objects = crate::in_runtime(async {
+    let objects = crate::world::in_runtime(async {
         let cluster = Cluster::from_client(kube::Client::try_from(config.clone()).unwrap());
         let mut objects = Vec::new();
         for (api_version, kind) in

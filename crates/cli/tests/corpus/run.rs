@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use pilothouse_plane::Plane;
 use pilothouse_plane::provision::Tool;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,15 @@ pub(crate) struct Variant {
     pub(crate) name: String,
     pub(crate) place: Place,
     pub(crate) helm: u8,
+    pub(crate) by: Runner,
+}
+
+/// What runs a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runner {
+    Pilothouse,
+    /// `helm upgrade --install --wait`
+    Helm,
 }
 
 impl Variant {
@@ -34,7 +43,11 @@ impl Variant {
             Place::Simulated => "",
             Place::Real => "-real",
         };
-        format!("{}-{}{place}", self.name, self.helm)
+        let by = match self.by {
+            Runner::Pilothouse => "",
+            Runner::Helm => "-alone",
+        };
+        format!("{}-{}{place}{by}", self.name, self.helm)
     }
 
     pub(crate) fn case(&self, servers: &Servers) -> Case {
@@ -63,8 +76,17 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
-/// Runs a case to its end; `None` when its chart is not at hand.
-pub(crate) fn run(variant: &Variant, plane: &Plane, servers: &Servers, symptoms: &Symptoms) -> Option<Ran> {
+/// A case with everything in place, ready to be run.
+pub(crate) struct Ready {
+    pub(crate) case: Case,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) chart: PathBuf,
+    pub(crate) helm: PathBuf,
+    pub(crate) kubeconfig: PathBuf,
+}
+
+/// Puts everything in place for a case; `None` when its chart is not at hand.
+pub(crate) fn prepare(variant: &Variant, plane: &Plane, servers: &Servers) -> Option<Ready> {
     let case = variant.case(servers);
     let namespace = variant.namespace();
     let folder = tempfile::tempdir().unwrap();
@@ -78,12 +100,18 @@ pub(crate) fn run(variant: &Variant, plane: &Plane, servers: &Servers, symptoms:
     }
     prepare::stack_file(&case, &chart, &namespace, folder.path(), SECONDS);
     let kubeconfig = prepare::kubeconfig(&config, plane.kubeconfig(), folder.path(), &namespace, &case);
+    Some(Ready { case, folder, chart, helm, kubeconfig })
+}
+
+/// Runs a case by the program to its end; `None` when its chart is not at hand.
+pub(crate) fn run(variant: &Variant, plane: &Plane, servers: &Servers, symptoms: &Symptoms) -> Option<Ran> {
+    let Ready { case, folder, helm, kubeconfig, .. } = prepare(variant, plane, servers)?;
     let mut command = world::program(folder.path(), &helm, &kubeconfig);
     command.args(["apply", "--yes", "--output", "jsonl"]).args(&case.args);
     let begun = Instant::now();
     let (code, stdout, stderr) = finish(command, folder.path());
     let took = begun.elapsed();
-    let in_cluster = symptoms.first(&namespace, symptoms::of(&case.code));
+    let in_cluster = symptoms.first(&variant.namespace(), symptoms::of(&case.code));
     let visible = [in_cluster, told::helm_failed_at(&stdout)].into_iter().flatten().min();
     let told = told::told(&stdout);
     Some(Ran { variant: variant.clone(), case, told, code, took, visible, stdout, stderr })

@@ -50,7 +50,7 @@ fn serve(tls: Option<TlsAcceptor>, answer: Answer) -> String {
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
-        crate::in_runtime(async move {
+        crate::world::in_runtime(async move {
             let listener = TcpListener::from_std(listener).unwrap();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();

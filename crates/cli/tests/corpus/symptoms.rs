@@ -29,7 +29,7 @@ impl Symptoms {
         let symptoms = Self::default();
         let seen = symptoms.clone();
         std::thread::spawn(move || {
-            crate::in_runtime(async move {
+            crate::world::in_runtime(async move {
                 let client = kube::Client::try_from(config).unwrap();
                 loop {
                     for path in LISTS {

@@ -1,7 +1,7 @@
 //! Programs and planes of this test binary.
 
 use crate::case::{Case, Place};
-use crate::run::Variant;
+use crate::run::{Runner, Variant};
 use crate::servers::Servers;
 use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{Fault, Plane, PlaneConfig, RealNode, SimulatedNode, Taint, TaintEffect, real_node_missing};
@@ -26,7 +26,7 @@ pub(crate) fn simulated() -> &'static Plane {
         });
         PlaneConfig {
             nodes: vec![SimulatedNode::new("node-1").into(), SimulatedNode::new("node-2").into(), graphics.into()],
-            faults: faults(),
+            faults: crate::faults(),
             webhooks: true,
             ..PlaneConfig::default()
         }
@@ -44,11 +44,12 @@ pub(crate) fn real(test: &str) -> Option<&'static Plane> {
     Some(REAL.get(|| PlaneConfig { nodes: node(), ..PlaneConfig::default() }))
 }
 
-fn faults() -> Vec<Fault> {
-    let mut faults = [crate::shared_cause::faults(), crate::redaction::faults()].concat();
+/// What breaks in the namespaces of the cases, when these run them.
+pub(crate) fn faults(by: Runner) -> Vec<Fault> {
+    let mut faults = Vec::new();
     for name in Case::names() {
         for helm in [3, 4] {
-            let variant = Variant { name: name.clone(), place: Place::Simulated, helm };
+            let variant = Variant { name: name.clone(), place: Place::Simulated, helm, by };
             if let Some(fault) = variant.case(&SERVERS).fault {
                 faults.push(Fault::by_namespace(variant.namespace(), fault));
             }
@@ -59,7 +60,7 @@ fn faults() -> Vec<Fault> {
 
 /// A real helm, obtained if it is not there.
 pub(crate) fn helm(tool: Tool) -> PathBuf {
-    crate::in_runtime(pilothouse_testkit::helm(tool))
+    in_runtime(pilothouse_testkit::helm(tool))
 }
 
 /// The program in this folder, with nothing of the tester's own settings.
@@ -71,4 +72,15 @@ pub(crate) fn program(folder: &Path, helm: &Path, kubeconfig: &Path) -> Command 
     }
     command.env("KUBECONFIG", kubeconfig).env("PILOTHOUSE_HELM", helm).env("XDG_STATE_HOME", folder.join("state"));
     command
+}
+
+/// Runs something on a runtime of its own.
+pub(crate) fn in_runtime<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|threads| {
+        let work = threads.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(work)
+        });
+        work.join().unwrap()
+    })
 }
