@@ -142,7 +142,12 @@ fn must_fail() -> CheckTerms {
 }
 
 fn spec(terms: CheckTerms, kind: CheckKind) -> StepSpec {
-    StepSpec { name: None, on: On::Always, point_of_no_return: false, kind: StepKind::Check(Box::new(CheckStep { terms, kind })) }
+    StepSpec {
+        name: None,
+        on: On::Always,
+        point_of_no_return: false,
+        kind: StepKind::Check(Box::new(CheckStep { terms, kind })),
+    }
 }
 
 fn info() -> ChartInfo {

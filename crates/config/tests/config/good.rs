@@ -3,9 +3,9 @@
 use crate::support::{read, release, show};
 use pilothouse_config::{Problem, SourceMap, load};
 use pilothouse_core::{
-    ChartSource, CheckKind, CheckStep, CheckTerms, Endpoint, Header, HeaderValue, HelmAction, HttpCheck,
-    HttpExpect, Need, On, OnFailure, Phase, PortRef, PrometheusCheck, ReleaseKey, Remedy, Sensitive, SetValue,
-    StatusPattern, StepKind, StepSpec, TlsTrust, ValueSource, YamlFile,
+    ChartSource, CheckKind, CheckStep, CheckTerms, Endpoint, Header, HeaderValue, HelmAction, HttpCheck, HttpExpect,
+    Need, On, OnFailure, Phase, PortRef, PrometheusCheck, ReleaseKey, Remedy, Sensitive, SetValue, StatusPattern,
+    StepKind, StepSpec, TlsTrust, ValueSource, YamlFile,
 };
 use rstest::rstest;
 use serde_json::json;
