@@ -9,7 +9,6 @@ use crate::prepare::Prepared;
 use crate::stored::{self, NotServed};
 use jiff::Timestamp;
 use pilothouse_core::{Certainty, ObjectRef, Readiness, object_ref};
-use pilothouse_health::Rules;
 use pilothouse_helm::{HelmError, Origin, RenderedDoc};
 use serde_json::Value;
 use std::time::Duration;
@@ -147,7 +146,7 @@ async fn waited_for(ctx: &Context, hooks: &[Value], begun: Timestamp) -> Result<
             continue;
         }
         found.any = true;
-        let status = Rules::default().judge(&live, Timestamp::now()).status;
+        let status = ctx.tracker().rules().judge(&live, Timestamp::now()).status;
         if status.is_ready() {
             found.ready.push(object);
         } else {

@@ -15,7 +15,7 @@ use pilothouse_core::{
     lenient_version, object_ref,
 };
 use pilothouse_helm::UninstallRequest;
-use pilothouse_kube::{ApplyOptions, ClusterError, NotReady, Precondition, Progress, Propagation, crd_ref};
+use pilothouse_kube::{ApplyOptions, ClusterError, Precondition, Progress, Propagation, crd_ref};
 use semver::Version;
 use serde_json::Value;
 use std::time::Duration;

@@ -53,7 +53,6 @@ pub struct Session {
     pub(crate) grace: Duration,
     /// What is read of why objects are not ready, for all releases.
     pub(crate) gathering: Gathering,
-    pub(crate) rules: Rules,
     kube_version: OnceCell<String>,
     target: Mutex<Arc<Target>>,
 }
@@ -83,7 +82,7 @@ impl Session {
             rules,
         } = config;
         let kube_version = OnceCell::new();
-        let tracker = Tracker::new(Arc::clone(&cluster), rules.clone());
+        let tracker = Tracker::new(Arc::clone(&cluster), rules);
         Arc::new(Self {
             cluster,
             tracker,
@@ -97,7 +96,6 @@ impl Session {
             command_env,
             grace,
             gathering: Gathering::default(),
-            rules,
             kube_version,
             target: Mutex::default(),
         })

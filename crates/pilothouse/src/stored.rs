@@ -5,7 +5,6 @@ use crate::error::PhaseError;
 use crate::observe::newest_good;
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{ObjectRef, ObjectStatus, RevisionMeta, object_ref};
-use pilothouse_health::Rules;
 use pilothouse_helm::{ReleaseRecord, decode_release, parse_documents};
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -89,7 +88,7 @@ pub(crate) async fn unready_hooks(
         if created.zip(begun).is_some_and(|(created, begun)| created + SignedDuration::from_mins(1) < begun) {
             continue;
         }
-        let status = Rules::default().judge(&live, Timestamp::now()).status;
+        let status = ctx.tracker().rules().judge(&live, Timestamp::now()).status;
         if !status.is_ready() {
             unready.push((object, status));
         }

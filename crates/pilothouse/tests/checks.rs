@@ -4,10 +4,10 @@
 use async_trait::async_trait;
 use pilothouse::{
     AssertCheck, AssertOf, ChartInfo, ChartRef, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms,
-    CheckVerdict, Context, DeclaredChart, Endpoint, EventKind, ExecCheck, FailurePolicy, Header, HeaderValue,
-    HelmChart, HelmDriver, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, ObjectRef, Payload, Phase,
-    PhaseError, PortRef, PrometheusCheck, Redactor, ReleaseOutcome, RunConfig, RunId, RunOutcome, Session,
-    SessionConfig, SetPolicy, Step, StepDescription, StepKind, StepSpec, TcpCheck, built_in,
+    CheckVerdict, Context, DeclaredChart, Endpoint, EventKind, ExecCheck, Header, HeaderValue, HelmChart, HelmDriver,
+    HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, ObjectRef, OnFailure, Payload, Phase, PhaseError,
+    PortRef, PrometheusCheck, Redactor, ReleaseOutcome, Rules, RunConfig, RunId, RunOutcome, Session, SessionConfig,
+    SetPolicy, Step, StepDescription, StepKind, StepSpec, TcpCheck, built_in,
 };
 use pilothouse_core::{Event, On, Sensitive};
 use pilothouse_kube::{ClusterClient, ExecOutput};
@@ -110,6 +110,7 @@ async fn world() -> World {
         chart_cache: std::env::temp_dir(),
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(1),
+        rules: Rules::default(),
     });
     World { cluster, session, cancel, server }
 }
@@ -154,7 +155,7 @@ fn info() -> ChartInfo {
     ChartInfo {
         name: "web".to_owned(),
         chart: ChartRef::path(fixture_chart("data")),
-        on_failure: FailurePolicy::Leave,
+        on_failure: OnFailure::default(),
         timeout_in_seconds: 5,
         ..ChartInfo::default()
     }

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use pilothouse::{
     ChartInfo, ChartRef, Context, EventKind, Failure, HelmChart, HelmDriver, Payload, Phase, PhaseError, Redactor,
-    ReleaseOutcome, RunConfig, RunId, Session, SessionConfig, Step, StepDescription,
+    ReleaseOutcome, Rules, RunConfig, RunId, Session, SessionConfig, Step, StepDescription,
 };
 use pilothouse_core::{Certainty, FailFast, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart};
@@ -38,6 +38,7 @@ fn world(manifest: &str) -> World {
         chart_cache: std::env::temp_dir(),
         command_env: std::collections::BTreeMap::new(),
         grace: Duration::from_secs(1),
+        rules: Rules::default(),
     });
     World { cluster, helm, session }
 }

@@ -48,8 +48,6 @@ struct Pods {
     programs: BTreeMap<Vec<String>, ExecOutput>,
 }
 
-type Key = (String, Option<String>, String);
-
 /// What somebody else does at a bad moment.
 type Interference = Box<dyn FnOnce(&FakeCluster) + Send>;
 

@@ -75,6 +75,7 @@ fn of_nobody(releases: Vec<ReleaseSpec>) -> Stack {
         folder: PathBuf::new(),
         failure_policy: SetPolicy::default(),
         state_namespace: String::new(),
+        readiness: Vec::new(),
         releases,
     }
 }

@@ -170,6 +170,7 @@ mod tests {
             step: None,
             error: vec!["1 object is not as it should be and will not get there".to_owned()],
             causes,
+            attempts: Vec::new(),
             on_deploy_failure_error: None,
             next: NextStep::Left { why: "on_failure is leave".to_owned() },
         })
