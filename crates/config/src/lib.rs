@@ -44,6 +44,7 @@ mod reference;
 mod scalar;
 mod schema;
 mod source_map;
+mod step_keys;
 mod suggest;
 mod tree;
 

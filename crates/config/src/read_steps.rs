@@ -2,10 +2,11 @@
 
 use crate::documents::read_manifests;
 use crate::fields::{Fields, Sink};
-use crate::keys::{ADOPT, APPLY, COMMAND, DELETE, RESTART, STEP, Table, WAIT_STEP};
+use crate::keys::Table;
 use crate::load::Context;
 use crate::problem::Problem;
 use crate::read_checks::read_check;
+use crate::step_keys::{ADOPT, APPLY, COMMAND, DELETE, RESTART, STEP, WAIT_STEP};
 use crate::tree::Node;
 use pilothouse_core::{
     AdoptStep, ApplyStep, CommandStep, DeleteStep, ObjectRef, On, Phase, RestartStep, StepKind, StepSpec, WaitFor,

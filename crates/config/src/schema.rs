@@ -1,7 +1,8 @@
 //! The JSON schema of the stack file, made from the list of its keys.
 
-use crate::keys::{CHART, FILE, Kind, MAX_SECONDS, Need, RELEASE, SET_VALUE, STEP, TABLES, Table};
+use crate::keys::{CHART, FILE, Kind, MAX_SECONDS, Need, RELEASE, SET_VALUE, TABLES, Table};
 use crate::read_steps::{CHANGES, ONLY_VALIDATE};
+use crate::step_keys::STEP;
 use pilothouse_core::FailurePolicy;
 use serde_json::{Map, Value, json};
 

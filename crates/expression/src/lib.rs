@@ -130,7 +130,9 @@ fn collect_paths(expression: &IdedExpr, names: &[String], found: &mut Vec<Vec<St
             vec![&each.iter_range, &each.accu_init, &each.loop_cond, &each.loop_step, &each.result]
         }
     };
-    parts.into_iter().for_each(|part| collect_paths(part, names, found));
+    for part in parts {
+        collect_paths(part, names, found);
+    }
 }
 
 /// Fields of fields of a variable.

@@ -50,12 +50,11 @@ fn time(objects: &[&Value], rules: &Rules, now: Timestamp) -> Duration {
 /// The reference cases again and again; where they are not there, a few kinds of our own.
 fn objects() -> Vec<&'static Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/readiness-cases/cases.jsonl");
-    let different: Vec<Value> = match std::fs::read_to_string(&path) {
-        Ok(cases) => cases.lines().map(|case| serde_json::from_str::<Value>(case).unwrap()["object"].take()).collect(),
-        Err(_) => {
-            println!("{} is not there: with kinds of our own", path.display());
-            own()
-        }
+    let different: Vec<Value> = if let Ok(cases) = std::fs::read_to_string(&path) {
+        cases.lines().map(|case| serde_json::from_str::<Value>(case).unwrap()["object"].take()).collect()
+    } else {
+        println!("{} is not there: with kinds of our own", path.display());
+        own()
     };
     let different: &'static [Value] = different.leak();
     different.iter().cycle().take(OBJECTS).collect()

@@ -25,7 +25,7 @@ fn certainty(certainty: Certainty) -> &'static str {
 }
 
 fn row((name, meaning): &(&str, &str)) -> String {
-    let story = explain(name).unwrap();
+    let story = explain(name).expect("a story for every code");
     let rules: Vec<_> = story.rules().collect();
     let mut words: Vec<&str> = rules.iter().map(|rule| certainty(rule.certainty)).collect();
     words.sort_unstable();

@@ -14,7 +14,7 @@ fn uid(cluster: &FakeCluster, kind: &str, name: &str) -> Value {
     cluster.object(kind, Some("web"), name).unwrap()["metadata"]["uid"].clone()
 }
 
-fn put(cluster: &FakeCluster, api_version: &str, kind: &str, name: &str, owner: Option<Value>, rest: Value) {
+fn put(cluster: &FakeCluster, api_version: &str, kind: &str, name: &str, owner: Option<Value>, rest: &Value) {
     let mut object = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "web"}});
     if let Some(uid) = owner {
         object["metadata"]["ownerReferences"] = json!([{"uid": uid, "controller": true}]);
@@ -29,24 +29,23 @@ fn put(cluster: &FakeCluster, api_version: &str, kind: &str, name: &str, owner: 
 fn cluster() -> FakeCluster {
     let cluster = FakeCluster::default();
     for name in ["a", "b", "c"] {
-        put(&cluster, "apps/v1", "Deployment", name, None, json!({}));
+        put(&cluster, "apps/v1", "Deployment", name, None, &json!({}));
         put(
             &cluster,
             "apps/v1",
             "ReplicaSet",
             &format!("{name}-1"),
             Some(uid(&cluster, "Deployment", name)),
-            json!({}),
+            &json!({}),
         );
-        let (state, last) = match name {
-            "c" => (
+        let (state, last) = if name == "c" {
+            (
                 json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}),
                 json!({"terminated": {"reason": "Error", "exitCode": 3}}),
-            ),
-            _ => {
-                let message = "couldn't find key password in Secret web/creds";
-                (json!({"waiting": {"reason": "CreateContainerConfigError", "message": message}}), json!({}))
-            }
+            )
+        } else {
+            let message = "couldn't find key password in Secret web/creds";
+            (json!({"waiting": {"reason": "CreateContainerConfigError", "message": message}}), json!({}))
         };
         let from = json!({"secretKeyRef": {"name": "creds", "key": "password"}});
         let pod = json!({
@@ -61,10 +60,10 @@ fn cluster() -> FakeCluster {
             "Pod",
             &format!("{name}-1-x"),
             Some(uid(&cluster, "ReplicaSet", &format!("{name}-1"))),
-            pod,
+            &pod,
         );
     }
-    put(&cluster, "v1", "Secret", "creds", None, json!({"data": {"user": "aHVudGVyMjI="}}));
+    put(&cluster, "v1", "Secret", "creds", None, &json!({"data": {"user": "aHVudGVyMjI="}}));
     cluster.put_log("c-1-x", "main", true, "starting\n\nno database\n");
     cluster
 }

@@ -102,7 +102,7 @@ async fn has_failed(pending: &mut watch::Receiver<Unready>) {
         }
     }
     // Nobody waits any more; whoever asks is about to be dropped.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Whether there is still hope.

@@ -287,12 +287,12 @@ impl Cache {
         }
     }
 
-    pub(super) fn add_root(&mut self, follower: FollowerId, key: Key) {
-        if self.lacks_body(&key) {
+    pub(super) fn add_root(&mut self, follower: FollowerId, key: &Key) {
+        if self.lacks_body(key) {
             self.hungry.insert(key.clone());
         }
         self.roots.entry(key.clone()).or_default().push(follower);
-        self.want_below(&key);
+        self.want_below(key);
     }
 
     pub(super) fn unfollow(&mut self, id: FollowerId) {
@@ -380,10 +380,10 @@ impl Cache {
         let entry = self.watched.get_mut(&key.watch)?.entries.remove(&key.name)?;
         let namespace = self.namespace(key);
         for owner in &entry.owners {
-            remove_from(&mut self.owned, owner.clone(), key);
+            remove_from(&mut self.owned, owner, key);
         }
         for claim in &entry.claims {
-            remove_from(&mut self.claimants, (namespace.clone(), claim.clone()), key);
+            remove_from(&mut self.claimants, &(namespace.clone(), claim.clone()), key);
         }
         if self.by_uid.get(&entry.uid) == Some(key) {
             self.by_uid.remove(&entry.uid);
@@ -502,11 +502,11 @@ fn name_in(scope: &Scope, object: &Value) -> Option<Arc<str>> {
     text(object, "/metadata/name").filter(|_| meant).map(Arc::from)
 }
 
-fn remove_from<K: std::hash::Hash + Eq>(index: &mut HashMap<K, BTreeSet<Key>>, at: K, key: &Key) {
-    if let Some(keys) = index.get_mut(&at) {
+fn remove_from<K: std::hash::Hash + Eq>(index: &mut HashMap<K, BTreeSet<Key>>, at: &K, key: &Key) {
+    if let Some(keys) = index.get_mut(at) {
         keys.remove(key);
         if keys.is_empty() {
-            index.remove(&at);
+            index.remove(at);
         }
     }
 }

@@ -61,7 +61,9 @@ impl Events {
         self.strays = strays;
         let settled: VecDeque<(String, Arc<Value>)> = settled;
         if wanted {
-            settled.into_iter().for_each(|(_, event)| self.keep(event));
+            for (_, event) in settled {
+                self.keep(event);
+            }
         }
     }
 

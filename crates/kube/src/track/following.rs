@@ -109,7 +109,7 @@ impl Following {
             let key =
                 Scope::of(object).map(|scope| Key { watch: held.hold(&scope).0, name: object.name.as_str().into() });
             if let Some(key) = &key {
-                shared.cache().add_root(id, key.clone());
+                shared.cache().add_root(id, key);
             }
             held.keys.push(key);
         }

@@ -50,7 +50,7 @@ impl World {
         let (to, changes) = watch::channel(0);
         let follower = cache.follow(to);
         cache.hold(follower, deployments);
-        cache.add_root(follower, Key { watch: deployments, name: "web".into() });
+        cache.add_root(follower, &Key { watch: deployments, name: "web".into() });
         Self { cache, deployments, sets, pods, claims, events, follower, changes }
     }
 
@@ -144,7 +144,7 @@ fn a_later_follower_gets_what_was_not_kept() {
     let key = Key { watch: world.deployments, name: "later".into() };
     world.cache.up_to_date(world.deployments);
     let follower = world.cache.follow(watch::channel(0).0);
-    world.cache.add_root(follower, key.clone());
+    world.cache.add_root(follower, &key);
     assert!(!world.cache.look(&key).known, "it exists, but nobody knows how it stands");
     assert_eq!(world.hungry(), ["later", "later-pod"]);
     world.cache.fill(&key, object("Deployment", "later", "later", None));
@@ -218,7 +218,7 @@ fn without_a_namespace_the_default_one_is_meant(#[case] namespace: Option<&str>,
     let watch = cache.begin_watch(scope);
     let follower = cache.follow(tokio::sync::watch::channel(0).0);
     let key = Key { watch, name: "a".into() };
-    cache.add_root(follower, key.clone());
+    cache.add_root(follower, &key);
     cache.there(watch, json!({"metadata": {"name": "a", "namespace": namespace}}));
     assert_eq!(cache.look(&key).live.is_some(), meant);
 }

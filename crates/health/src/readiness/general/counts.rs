@@ -49,7 +49,7 @@ fn of_replicas(status: &Map<String, Value>, spec_replicas: Option<i64>) -> Optio
             return Some(moving(format!("{field}: {count} of {wanted}")));
         }
         if let Some((old, updated)) = exist.zip(number(&format!("updated{part}"))).filter(|(all, new)| all > new) {
-            whole.insert_str(0, " ");
+            whole.insert(0, ' ');
             return Some(moving(format!("{updated} of {old}{whole} updated")));
         }
         Some(Opinion::new(Sense::Good, super::COUNTS, format!("{field}: {count} of {wanted}")))

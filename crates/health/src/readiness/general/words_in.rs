@@ -67,8 +67,8 @@ fn sense_for(object: &Value, word: &str) -> Option<Sense> {
 
 /// A word in one of the main fields that nobody here knows.
 pub(super) fn of_unknown_word(status: &Map<String, Value>) -> Option<Opinion> {
-    let words = FIELDS.iter().filter_map(|field| Some((field, status.get(*field)?.as_str()?)));
-    let (field, word) = words.filter(|(_, word)| !word.is_empty()).next()?;
+    let mut words = FIELDS.iter().filter_map(|field| Some((field, status.get(*field)?.as_str()?)));
+    let (field, word) = words.find(|(_, word)| !word.is_empty())?;
     Some(Opinion::new(Sense::Unknown, super::WORDS, format!("{field} is {word}, a word that no rule knows")))
 }
 
