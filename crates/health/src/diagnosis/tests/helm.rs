@@ -296,7 +296,7 @@ fn the_object_in_the_way_is_looked_at() {
     let text = "Error: UPGRADE FAILED: pre-upgrade hooks failed: warning: Hook pre-upgrade web/templates/job.yaml failed: jobs.batch \"migrate\" already exists";
     let mut evidence = of(text);
     let want = Want::Object(object("batch/v1", "Job/shop/migrate"));
-    assert_eq!(helm_wanted(&evidence), [want.clone()]);
+    assert_eq!(helm_wanted(&evidence), std::slice::from_ref(&want));
     evidence.read.push(want);
     let metadata = json!({"name": "migrate", "namespace": "shop", "creationTimestamp": ago(10_800)});
     evidence.around.push(Arc::new(json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata})));
