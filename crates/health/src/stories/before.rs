@@ -43,6 +43,15 @@ pub(super) const STORIES: &[Story] = &[
         todo: &["correct the name in the stack file"],
     },
     Story {
+        code: "ROLLBACK_IMPOSSIBLE",
+        shows: "The release is to be rolled back if it fails, and before anything is changed it is found that this could not be done. The reason is told.",
+        usually: "The revision that worked is no longer kept (max_history), its record is damaged, or the cluster has lost an API that it uses.",
+        todo: &[
+            "helm history NAME -n NAMESPACE",
+            "mend what the reason names, or say on_failure: { upgrade: leave } for this release in the stack file",
+        ],
+    },
+    Story {
         code: "STEP_UNCERTAIN",
         shows: "An earlier run has begun a step that must not be repeated, and was killed before it knew how the step ended.",
         usually: "A run that was killed while a command ran.",
