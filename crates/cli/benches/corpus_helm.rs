@@ -44,13 +44,13 @@ enum Who {
 
 /// How it went.
 #[derive(Debug, Clone, Copy)]
-struct Result {
+struct Outcome {
     took: Duration,
     ended_well: bool,
     named: bool,
 }
 
-type Results = BTreeMap<(String, Who), Result>;
+type Results = BTreeMap<(String, Who), Outcome>;
 
 fn faults() -> Vec<Fault> {
     [world::faults(Runner::Pilothouse), world::faults(Runner::Helm)].concat()
@@ -91,7 +91,7 @@ fn with_helm_4(name: &str) -> bool {
     Case::all().iter().any(|case| case.name == name && case.helm.contains(&4))
 }
 
-fn measure(variant: &Variant, ready: &Ready) -> Result {
+fn measure(variant: &Variant, ready: &Ready) -> Outcome {
     let command = match variant.by {
         Runner::Pilothouse => {
             let mut command = world::program(ready.folder.path(), &ready.helm, &ready.kubeconfig);
@@ -102,7 +102,7 @@ fn measure(variant: &Variant, ready: &Ready) -> Result {
     };
     let begun = Instant::now();
     let (code, stdout, stderr) = finish(command, ready.folder.path());
-    Result {
+    Outcome {
         took: begun.elapsed(),
         ended_well: code == Some(0),
         named: ready.case.is_named_in(&format!("{stdout}\n{stderr}")),
@@ -134,7 +134,7 @@ fn print(results: &Results) {
         println!("{name:<42} {:>16} {:>16} {:>16}", cell(Who::Helm3), cell(Who::Helm4), cell(Who::Pilothouse));
     }
     for (who, title) in [(Who::Helm3, "helm 3"), (Who::Helm4, "helm 4"), (Who::Pilothouse, "pilothouse")] {
-        let of: Vec<&Result> = results.iter().filter(|((_, of), _)| *of == who).map(|(_, result)| result).collect();
+        let of: Vec<&Outcome> = results.iter().filter(|((_, of), _)| *of == who).map(|(_, result)| result).collect();
         let mut seconds: Vec<f64> = of.iter().map(|result| result.took.as_secs_f64()).collect();
         seconds.sort_by(f64::total_cmp);
         let (named, well) = (of.iter().filter(|r| r.named).count(), of.iter().filter(|r| r.ended_well).count());
@@ -143,7 +143,7 @@ fn print(results: &Results) {
     }
 }
 
-fn cell(result: &Result) -> String {
+fn cell(result: &Outcome) -> String {
     let named = match (result.ended_well, result.named) {
         (true, _) => "done",
         (false, true) => "named",

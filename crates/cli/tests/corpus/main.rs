@@ -6,6 +6,7 @@ mod case;
 mod document;
 mod prepare;
 mod redaction;
+#[expect(dead_code, reason = "the bench uses the rest")]
 mod run;
 mod servers;
 mod several;
