@@ -3,6 +3,7 @@
 //!
 //! `cargo bench -p pilothouse-cli --bench corpus_helm`, or `... -- NAME...` for some of them. The program may take 25 s for
 //! each phase where nothing ends it early; helm 60 s.
+#![allow(clippy::similar_names, reason = "a plane and a place are called what they are")]
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,

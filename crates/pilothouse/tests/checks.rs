@@ -50,11 +50,11 @@ async fn server() -> Server {
                 }
                 let head = String::from_utf8(head).unwrap();
                 answers.requests.lock().unwrap().push(head.clone());
-                let body = match head.lines().next().unwrap().contains("query") {
-                    true => json!({"status": "success", "data": {"resultType": "vector",
-                        "result": [{"metric": {"job": "web"}, "value": [1, "1"]}]}})
-                    .to_string(),
-                    false => head,
+                let body = if head.lines().next().unwrap().contains("query") {
+                    let result = json!([{"metric": {"job": "web"}, "value": [1, "1"]}]);
+                    json!({"status": "success", "data": {"resultType": "vector", "result": result}}).to_string()
+                } else {
+                    head
                 };
                 let status = answers.status.load(Ordering::SeqCst);
                 let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len());

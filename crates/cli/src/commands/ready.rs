@@ -33,7 +33,9 @@ pub(crate) fn ready(settings: &Settings, args: &args::Ready) -> Result<Exit, Com
             printer::json(Output::Json, &json!({"objects": all}));
         }
         Output::Jsonl => {
-            objects.iter().zip(&verdicts).for_each(|(object, verdict)| printer::json_line(&as_json(object, verdict)))
+            for (object, verdict) in objects.iter().zip(&verdicts) {
+                printer::json_line(&as_json(object, verdict));
+            }
         }
     }
     Ok(exit(&verdicts))

@@ -146,7 +146,7 @@ fn labelled(label: &str, text: &str, width: Option<usize>) -> Vec<String> {
                 .break_words(false)
                 .word_separator(textwrap::WordSeparator::AsciiSpace)
                 .word_splitter(textwrap::WordSplitter::NoHyphenation);
-            textwrap::wrap(&text, options).into_iter().map(|part| part.into_owned()).collect()
+            textwrap::wrap(&text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
         }
         None => vec![text],
     };

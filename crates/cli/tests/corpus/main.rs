@@ -1,5 +1,6 @@
 //! Releases that cannot work, each broken in one way, run by the program on real control planes: the right cause of the right
 //! object, soon, and no wrong one for certain.
+#![allow(clippy::similar_names, reason = "a plane and a place are called what they are")]
 #![expect(clippy::unwrap_used, reason = "a failed set-up should end the test")]
 
 mod case;

@@ -151,6 +151,7 @@ fn no_secret_is_written_anywhere() {
     // A template, and the API server, that say the password in their refusals; a repository and a kubeconfig with secrets.
     let refusing = World::new(&stack("refusing", &leaky, &[("refuses", json!(true))]));
     let labelled = World::new(&stack("labelled", &leaky, &[("label", json!(true))]));
+    let url = format!("http://deployer:{URL}@127.0.0.1:1/charts");
     let remote = World::new(&stack("remote", &json!({ "repo": url, "name": "web", "version": "1.0.0" }), &[]));
     let stranger = crashing.0.path().join("stranger");
     std::fs::write(&stranger, kubeconfig_of_a_stranger(&config.cluster_url.to_string())).unwrap();

@@ -28,7 +28,7 @@ pub(super) async fn wrap(
     match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
         Ok(stream) => Ok(Box::pin(stream)),
         // The other side was there, and was not whom we trust: that is our set-up, or theirs.
-        Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Error>()) => {
+        Err(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>) => {
             Err(Look::unknown(format!("no TLS with {host}: {error}")))
         }
         Err(error) => Err(Look::not_held(format!("no TLS with {host}: {error}"))),
