@@ -100,7 +100,8 @@ fn object(table: &Table) -> Value {
 fn step_without(left_out: &[&str], doc: &str) -> Value {
     let mut step = object(&STEP);
     if let Some(properties) = step.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.retain(|key, _| !left_out.contains(&key.as_str()));
+        // What only looks has a way back.
+        properties.retain(|key, _| !left_out.contains(&key.as_str()) && key != "point_of_no_return");
     }
     if let Value::Object(step) = &mut step {
         let kept = STEP.exactly_one.iter().filter(|key| !left_out.contains(key));
