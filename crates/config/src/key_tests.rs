@@ -36,11 +36,17 @@ fn sample(table: &Table, key: &Key, value: &str) -> String {
                 "version: 1\nname: x\ndefaults: {{ {inner} }}\nreleases: [{{ name: a, chart: {{ path: c }} }}]\n"
             );
         }
+        "readiness" => {
+            return format!(
+                "version: 1\nname: x\nreadiness: [{{ {inner} }}]\nreleases: [{{ name: a, chart: {{ path: c }} }}]\n"
+            );
+        }
         "release" => {
             let rest = other_than(key, &[("name", "a"), ("chart", "{ path: c }")], ", ");
             format!("{rest}{inner}")
         }
         "chart" => format!("name: a, chart: {{ {inner} }}"),
+        "retry" | "on failure" => format!("name: a, chart: {{ path: c }}, on_failure: {{ {inner} }}"),
         "need" => format!("name: a, chart: {{ path: c }}, needs: [{{ {inner} }}]"),
         "yaml file" => format!("name: a, chart: {{ path: c }}, yaml_files_content: [{{ {inner} }}]"),
         "value" => format!("name: a, chart: {{ path: c }}, values: [{{ {inner} }}]"),
@@ -166,6 +172,14 @@ fn charts_that_schema_and_reader_refuse(#[case] chart: &str) {
 #[case("pre_exec: [{ wait: { objects: [job] } }]")]
 #[case("pre_exec: [{ command: { run: [] } }]")]
 #[case("pre_exec: [{ command: { run: ls } }]")]
+#[case("on_failure: { retry: 0 }")]
+#[case("on_failure: { retry: 11 }")]
+#[case("on_failure: { then: rollback }")]
+#[case("on_failure: { retry: 1, install: leave }")]
+#[case("on_failure: { install: rollback }")]
+#[case("on_failure: { upgrade: uninstall }")]
+#[case("on_failure: [leave]")]
+#[case("validate: [{ command: { run: [ls] }, point_of_no_return: true }]")]
 #[case("timeout_in_seconds: 0")]
 #[case("timeout_in_seconds: 604801")]
 #[case("timeout_in_seconds: 1.5")]

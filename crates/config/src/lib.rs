@@ -34,6 +34,8 @@ mod load;
 mod needs;
 mod problem;
 mod read_checks;
+mod read_on_failure;
+mod read_readiness;
 mod read_release;
 mod read_stack;
 mod read_steps;
@@ -42,6 +44,7 @@ mod reference;
 mod scalar;
 mod schema;
 mod source_map;
+mod step_keys;
 mod suggest;
 mod tree;
 

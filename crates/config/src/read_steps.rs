@@ -2,10 +2,11 @@
 
 use crate::documents::read_manifests;
 use crate::fields::{Fields, Sink};
-use crate::keys::{ADOPT, APPLY, COMMAND, DELETE, RESTART, STEP, Table, WAIT_STEP};
+use crate::keys::Table;
 use crate::load::Context;
 use crate::problem::Problem;
 use crate::read_checks::read_check;
+use crate::step_keys::{ADOPT, APPLY, COMMAND, DELETE, RESTART, STEP, WAIT_STEP};
 use crate::tree::Node;
 use pilothouse_core::{
     AdoptStep, ApplyStep, CommandStep, DeleteStep, ObjectRef, On, Phase, RestartStep, StepKind, StepSpec, WaitFor,
@@ -29,6 +30,7 @@ pub(crate) fn read_steps(release: &Fields<'_>, phase: Phase, context: &Context<'
         let name = step.text("name", out).map(str::to_owned);
         let actions = [("deploy", On::Deploy), ("destroy", On::Destroy), ("always", On::Always)];
         let on = step.choice("on", &actions, out).unwrap_or_default();
+        let point_of_no_return = read_no_return(&step, phase, out);
         report_not_allowed(&step, phase, out);
         // When several are given, that is reported already; each is read for what is wrong in it.
         let kinds = [
@@ -41,10 +43,24 @@ pub(crate) fn read_steps(release: &Fields<'_>, phase: Phase, context: &Context<'
         ];
         let check = read_check(&step, phase, context, out).map(|check| StepKind::Check(Box::new(check)));
         if let Some(kind) = kinds.into_iter().flatten().next().or(check) {
-            steps.push(StepSpec { name, on, kind });
+            steps.push(StepSpec { name, on, point_of_no_return, kind });
         }
     }
     steps
+}
+
+/// Only what changes something on the way can be a point of no return.
+fn read_no_return(step: &Fields<'_>, phase: Phase, out: &mut Sink) -> bool {
+    const KEY: &str = "point_of_no_return";
+    let given = step.flag(KEY, out).unwrap_or(false);
+    if let (false, Some(span)) = (matches!(phase, Phase::PreExec | Phase::PostExec), step.key_span(KEY)) {
+        out.push(
+            Problem::error("STEP_NOT_ALLOWED", span, format!("`{KEY}` is not allowed in `{phase}`"))
+                .label("not for this phase")
+                .help("only a step of `pre_exec` or `post_exec` can be one"),
+        );
+    }
+    given
 }
 
 /// What changes the cluster.

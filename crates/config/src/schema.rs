@@ -1,7 +1,9 @@
 //! The JSON schema of the stack file, made from the list of its keys.
 
-use crate::keys::{CHART, FILE, Kind, MAX_SECONDS, Need, RELEASE, SET_VALUE, STEP, TABLES, Table};
+use crate::keys::{CHART, FILE, Kind, MAX_SECONDS, Need, RELEASE, SET_VALUE, TABLES, Table};
 use crate::read_steps::{CHANGES, ONLY_VALIDATE};
+use crate::step_keys::STEP;
+use pilothouse_core::FailurePolicy;
 use serde_json::{Map, Value, json};
 
 /// Where the schema is published: this repository.
@@ -98,7 +100,8 @@ fn object(table: &Table) -> Value {
 fn step_without(left_out: &[&str], doc: &str) -> Value {
     let mut step = object(&STEP);
     if let Some(properties) = step.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.retain(|key, _| !left_out.contains(&key.as_str()));
+        // What only looks has a way back.
+        properties.retain(|key, _| !left_out.contains(&key.as_str()) && key != "point_of_no_return");
     }
     if let Value::Object(step) = &mut step {
         let kept = STEP.exactly_one.iter().filter(|key| !left_out.contains(key));
@@ -122,6 +125,12 @@ fn kind(kind: &Kind) -> Value {
         Kind::Seconds => json!({ "type": "integer", "minimum": 1, "maximum": MAX_SECONDS }),
         Kind::Count => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
         Kind::Choice(words) => json!({ "enum": words }),
+        Kind::ChoiceOr(words, tables) => {
+            let mut forms = vec![json!({ "enum": words })];
+            forms.extend(tables.iter().map(|table| reference(&definition_name(table))));
+            json!({ "anyOf": forms })
+        }
+        Kind::Retries => json!({ "type": "integer", "minimum": 1, "maximum": FailurePolicy::MAX_RETRIES }),
         Kind::Texts => json!({ "type": "array", "items": words() }),
         Kind::TextsOr(table) => {
             json!({ "type": "array", "items": { "anyOf": [words(), reference(&definition_name(table))] } })

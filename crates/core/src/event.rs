@@ -1,5 +1,6 @@
 //! What happens in a run. Every output is a projection of these.
 
+use crate::cause::Cause;
 use crate::chart_info::HelmAction;
 use crate::check::CheckReport;
 use crate::holder::Holder;
@@ -255,6 +256,28 @@ pub enum EventKind {
         /// Why it failed, if it did.
         error: Option<String>,
     },
+    /// What was done cannot be taken back from here on: what fails is left as it is.
+    PointOfNoReturn {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// What is about to be done.
+        what: String,
+    },
+    /// The deploy failed, and is tried again after a wait.
+    Retrying {
+        /// The release.
+        release: ReleaseKey,
+        /// The attempt that follows: 2 for the first retry.
+        attempt: u32,
+        /// How many attempts there are at most.
+        of: u32,
+        /// Wall-clock milliseconds of the wait.
+        wait_ms: u64,
+        /// The phase it goes on with.
+        phase: Phase,
+    },
     /// A line from inside a phase.
     Said {
         /// The release.
@@ -265,6 +288,16 @@ pub enum EventKind {
         note: Note,
         /// The line, redacted.
         text: String,
+    },
+    /// It became known why something does not work, while it is waited for. Each cause is told once per release, and once
+    /// more when it became certain.
+    CauseFound {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// Why, redacted.
+        cause: Cause,
     },
     /// A phase ended.
     PhaseFinished {

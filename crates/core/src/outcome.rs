@@ -55,6 +55,9 @@ pub struct Failure {
     pub error: Vec<String>,
     /// What was seen in the cluster before anything was cleaned up.
     pub causes: Vec<Cause>,
+    /// What became of the attempts before this one, and why there was no other, a line each; empty without retries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<String>,
     /// What failed in `on_deploy_failure` itself. It never takes the place of `error`.
     pub on_deploy_failure_error: Option<String>,
     /// What the failure policy did.

@@ -14,6 +14,9 @@ pub struct StepSpec {
     pub name: Option<String>,
     /// For which action of the release it runs.
     pub on: On,
+    /// Whether nothing can be taken back once it has begun: what fails after it is left as it is. Only in `pre_exec` and
+    /// `post_exec`.
+    pub point_of_no_return: bool,
     /// What it does.
     pub kind: StepKind,
 }

@@ -3,35 +3,14 @@
 //! What is evaluated is bounded before it is evaluated: its length, how deep it is nested, and that no loop is in a
 //! loop. Values are never part of an error, since they may be secrets.
 
-use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr};
-use cel::parser::PrattParser;
-use cel::{Context, ExecutionError, IdedExpr, ParseErrors, Value};
+mod bounded;
+
+pub use bounded::{ExpressionError, MAX_BYTES, parse};
+
+use bounded::entry_parts;
+use cel::common::ast::Expr;
+use cel::{Context, ExecutionError, IdedExpr, Value};
 use std::collections::HashMap;
-
-/// The most bytes of an expression.
-pub const MAX_BYTES: usize = 4096;
-/// How deep an expression may be nested: each level takes room on the stack.
-const MAX_DEPTH: u16 = 32;
-
-/// What is wrong with an expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpressionError {
-    /// In a sentence about the expression: `it …`, `there …`.
-    pub message: String,
-    /// What may help.
-    pub help: Option<String>,
-}
-
-impl ExpressionError {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
-    }
-
-    fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-}
 
 /// An expression that was read, is bounded, and names no variable it does not see.
 #[derive(Debug, Clone)]
@@ -47,7 +26,7 @@ impl Expression {
     /// # Errors
     /// What is wrong with it, with the place of a syntax error.
     pub fn parse(source: &str, names: &[&str]) -> Result<Self, ExpressionError> {
-        let parsed = parse(source)?;
+        let parsed = parse(source, 1)?;
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         match free_variable(&parsed, &mut names.clone()) {
             Some(unknown) => Err(undeclared(&unknown, &names)),
@@ -151,7 +130,9 @@ fn collect_paths(expression: &IdedExpr, names: &[String], found: &mut Vec<Vec<St
             vec![&each.iter_range, &each.accu_init, &each.loop_cond, &each.loop_step, &each.result]
         }
     };
-    parts.into_iter().for_each(|part| collect_paths(part, names, found));
+    for part in parts {
+        collect_paths(part, names, found);
+    }
 }
 
 /// Fields of fields of a variable.
@@ -167,54 +148,10 @@ fn path(expression: &IdedExpr, names: &[String]) -> Option<Vec<String>> {
     }
 }
 
-fn entry_parts(entries: &[IdedEntryExpr]) -> Vec<&IdedExpr> {
-    let mut all = Vec::new();
-    for entry in entries {
-        match &entry.expr {
-            EntryExpr::StructField(field) => all.push(&field.value),
-            EntryExpr::MapEntry(entry) => all.extend([&entry.key, &entry.value]),
-        }
-    }
-    all
-}
-
 fn undeclared(name: &str, names: &[String]) -> ExpressionError {
     let known: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     ExpressionError::new(format!("there is no variable or function `{name}`"))
         .help(format!("it knows {}; text stands in quotes", known.join(" and ")))
-}
-
-fn parse(source: &str) -> Result<IdedExpr, ExpressionError> {
-    if source.len() > MAX_BYTES {
-        let message = format!("it is {} bytes long, and {MAX_BYTES} is the most", source.len());
-        return Err(ExpressionError::new(message));
-    }
-    let parser = PrattParser::new().max_recursion_depth(MAX_DEPTH);
-    let expression = parser.parse(source).map_err(|errors| syntax(&errors, source))?;
-    let shape = Shape::of(&expression);
-    if shape.depth > usize::from(MAX_DEPTH) {
-        return Err(too_deep());
-    }
-    if shape.loops > 1 {
-        return Err(ExpressionError::new("it has a loop in a loop, which could take for ever"));
-    }
-    Ok(expression)
-}
-
-fn too_deep() -> ExpressionError {
-    ExpressionError::new(format!("it is nested more than {MAX_DEPTH} levels deep"))
-}
-
-/// The first syntax error, in the words of the parser, which quotes nothing but the expression.
-fn syntax(errors: &ParseErrors, source: &str) -> ExpressionError {
-    if errors.errors.iter().any(|error| error.msg.contains("recursion limit")) {
-        return too_deep();
-    }
-    let Some(first) = errors.errors.first() else { return ExpressionError::new("it is not CEL") };
-    let (line, column) = first.pos;
-    let place =
-        if source.contains('\n') { format!("line {line}, character {column}") } else { format!("character {column}") };
-    ExpressionError::new(format!("it is not CEL: {place}: {}", first.msg.trim_start_matches("Syntax error: ")))
 }
 
 /// What went wrong in an evaluation, without the values that took part in it.
@@ -255,41 +192,6 @@ fn no_such(function: &str, types: &[String]) -> ExpressionError {
     match types.first() {
         Some(of) if shown == "." => ExpressionError::new(format!("a {of} has no fields")),
         _ => ExpressionError::new(format!("`{shown}` cannot be used with {}", types.join(" and "))),
-    }
-}
-
-/// How deep an expression is nested, and how many loops (`all`, `exists`, `map`, `filter`) are in each other.
-#[derive(Debug, Clone, Copy, Default)]
-struct Shape {
-    depth: usize,
-    loops: usize,
-}
-
-impl Shape {
-    fn of(expression: &IdedExpr) -> Self {
-        let inner = |parts: &mut dyn Iterator<Item = &IdedExpr>| {
-            parts.map(Self::of).fold(Self::default(), |most, shape| Self {
-                depth: most.depth.max(shape.depth),
-                loops: most.loops.max(shape.loops),
-            })
-        };
-        let mut shape = match &expression.expr {
-            Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Self::default(),
-            Expr::Call(call) => inner(&mut call.target.as_deref().into_iter().chain(&call.args)),
-            Expr::Select(select) => Self::of(&select.operand),
-            Expr::List(list) => inner(&mut list.elements.iter()),
-            Expr::Map(map) => inner(&mut entry_parts(&map.entries).into_iter()),
-            Expr::Struct(made) => inner(&mut entry_parts(&made.entries).into_iter()),
-            Expr::Comprehension(each) => {
-                let range = Self::of(&each.iter_range);
-                let mut body =
-                    inner(&mut [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result].into_iter());
-                body.loops += 1;
-                Self { depth: range.depth.max(body.depth), loops: range.loops.max(body.loops) }
-            }
-        };
-        shape.depth += 1;
-        shape
     }
 }
 

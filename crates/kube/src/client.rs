@@ -5,6 +5,7 @@ use crate::error::ClusterError;
 use crate::{records, workload};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use pilothouse_core::{ObjectRef, RevisionMeta};
 use serde_json::Value;
 use std::any::Any;
@@ -50,6 +51,12 @@ pub trait ClusterClient: Send + Sync {
     /// # Errors
     /// As for [`ClusterClient::get`].
     async fn list_metadata(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError>;
+
+    /// Tells everything a query matches and then, as it happens, what becomes of it. What it takes to go on telling is done
+    /// inside: a connection that ends is made anew from where it ended, a history that is too short is listed again, a failure
+    /// that may pass is told and followed by another attempt, later and later. After any other failure the stream ends;
+    /// otherwise never. Nothing is asked of the cluster before the stream is polled; dropping it ends the watch.
+    fn watch(&self, query: &ListQuery, detail: Detail) -> BoxStream<'static, Result<Change, ClusterError>>;
 
     /// Server-side apply; gives the object as it is afterwards.
     ///
@@ -246,6 +253,29 @@ impl ListQuery {
         self.label_selector = Some(selector.into());
         self
     }
+}
+
+/// How much of each object is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// All of it.
+    Whole,
+    /// `apiVersion`, `kind` and `metadata`.
+    Metadata,
+}
+
+/// What a watch tells. Objects have `apiVersion` and `kind`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// All that there is follows, up to [`Change::UpToDate`]; what is not told until then does not exist. Comes first,
+    /// and again when changes may have been missed.
+    Listing,
+    /// An object as it is now.
+    There(Value),
+    /// The last state of an object that does not exist any more.
+    Gone(Value),
+    /// The list is complete, or the watch works again after a failure.
+    UpToDate,
 }
 
 /// How to apply.

@@ -66,15 +66,18 @@ impl Emitter {
             | EventKind::ReleaseStarted { .. }
             | EventKind::PhaseStarted { .. }
             | EventKind::HelmStarted { .. }
+            | EventKind::Retrying { .. }
             | EventKind::RunFinished { .. } => {}
             EventKind::StepStarted { description: text, .. }
             | EventKind::StepSkipped { description: text, .. }
+            | EventKind::PointOfNoReturn { what: text, .. }
             | EventKind::Said { text, .. }
             | EventKind::PhaseFinished { summary: text, .. } => self.redact(text),
             EventKind::HealStarted { what, why, .. } => [what, why].into_iter().for_each(|text| self.redact(text)),
             EventKind::StepFinished { error, .. }
             | EventKind::HelmFinished { error, .. }
             | EventKind::HealFinished { error, .. } => error.iter_mut().for_each(|text| self.redact(text)),
+            EventKind::CauseFound { cause, .. } => self.redact_cause(cause),
             EventKind::Checked { report, .. } => {
                 let Evidence { asked, got } = &mut report.evidence;
                 [&mut report.check, &mut report.why]
@@ -109,8 +112,8 @@ impl Emitter {
     }
 
     fn redact_failure(&self, failure: &mut Failure) {
-        let Failure { phase: _, step, error, causes, on_deploy_failure_error, next } = failure;
-        step.iter_mut().chain(error).chain(on_deploy_failure_error).for_each(|text| self.redact(text));
+        let Failure { phase: _, step, error, causes, attempts, on_deploy_failure_error, next } = failure;
+        step.iter_mut().chain(error).chain(attempts).chain(on_deploy_failure_error).for_each(|text| self.redact(text));
         for cause in causes {
             self.redact_cause(cause);
         }
@@ -120,7 +123,8 @@ impl Emitter {
         }
     }
 
-    fn redact_cause(&self, cause: &mut Cause) {
+    /// Redacts every text of a cause.
+    pub(crate) fn redact_cause(&self, cause: &mut Cause) {
         let Cause { code: _, class: _, certainty: _, object: _, status, why, root, evidence, next } = cause;
         let message = status.as_mut().map(|status| &mut status.message);
         message.into_iter().chain([why, root]).chain(evidence).chain(next).for_each(|text| self.redact(text));
@@ -148,6 +152,7 @@ mod tests {
             step: Some(secret()),
             error: vec![secret()],
             causes: Vec::new(),
+            attempts: vec![secret()],
             on_deploy_failure_error: Some(secret()),
             next: NextStep::Left { why: secret() },
         };

@@ -88,6 +88,14 @@ pub enum PhaseError {
         /// What is wrong with it.
         message: String,
     },
+    /// What was under way was stopped, since it will certainly not succeed.
+    #[error("{what} was stopped, since this will not pass by itself: {why}")]
+    Hopeless {
+        /// What was stopped: "helm upgrade".
+        what: String,
+        /// The decisive cause, in one line.
+        why: String,
+    },
     /// Another operation is at work on the release.
     #[error("{0}")]
     Locked(String),
@@ -138,6 +146,15 @@ impl PhaseError {
     pub fn step(&self) -> Option<&str> {
         match self {
             Self::Step { step, .. } => Some(step),
+            _ => None,
+        }
+    }
+
+    /// What helm said, if helm failed.
+    pub(crate) fn helm_text(&self) -> Option<String> {
+        match self {
+            Self::Helm(error) if !error.is_interrupted() => Some(error_chain(error).join(": ")),
+            Self::Step { source, .. } => source.helm_text(),
             _ => None,
         }
     }

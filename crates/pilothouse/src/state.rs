@@ -311,6 +311,8 @@ mod tests {
                 run: RunId(uuid::Uuid::from_u128(1)),
                 started_at: None,
                 phases: Vec::new(),
+                no_return: None,
+                attempt: 0,
                 baselines: BTreeMap::new(),
                 ending: None,
             }],

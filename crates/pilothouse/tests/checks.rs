@@ -4,10 +4,10 @@
 use async_trait::async_trait;
 use pilothouse::{
     AssertCheck, AssertOf, ChartInfo, ChartRef, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms,
-    CheckVerdict, Context, DeclaredChart, Endpoint, EventKind, ExecCheck, FailurePolicy, Header, HeaderValue,
-    HelmChart, HelmDriver, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, ObjectRef, Payload, Phase,
-    PhaseError, PortRef, PrometheusCheck, Redactor, ReleaseOutcome, RunConfig, RunId, RunOutcome, Session,
-    SessionConfig, SetPolicy, Step, StepDescription, StepKind, StepSpec, TcpCheck, built_in,
+    CheckVerdict, Context, DeclaredChart, Endpoint, EventKind, ExecCheck, Header, HeaderValue, HelmChart, HelmDriver,
+    HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, ObjectRef, OnFailure, Payload, Phase, PhaseError,
+    PortRef, PrometheusCheck, Redactor, ReleaseOutcome, Rules, RunConfig, RunId, RunOutcome, Session, SessionConfig,
+    SetPolicy, Step, StepDescription, StepKind, StepSpec, TcpCheck, built_in,
 };
 use pilothouse_core::{Event, On, Sensitive};
 use pilothouse_kube::{ClusterClient, ExecOutput};
@@ -50,11 +50,11 @@ async fn server() -> Server {
                 }
                 let head = String::from_utf8(head).unwrap();
                 answers.requests.lock().unwrap().push(head.clone());
-                let body = match head.lines().next().unwrap().contains("query") {
-                    true => json!({"status": "success", "data": {"resultType": "vector",
-                        "result": [{"metric": {"job": "web"}, "value": [1, "1"]}]}})
-                    .to_string(),
-                    false => head,
+                let body = if head.lines().next().unwrap().contains("query") {
+                    let result = json!([{"metric": {"job": "web"}, "value": [1, "1"]}]);
+                    json!({"status": "success", "data": {"resultType": "vector", "result": result}}).to_string()
+                } else {
+                    head
                 };
                 let status = answers.status.load(Ordering::SeqCst);
                 let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{body}", body.len());
@@ -110,6 +110,7 @@ async fn world() -> World {
         chart_cache: std::env::temp_dir(),
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(1),
+        rules: Rules::default(),
     });
     World { cluster, session, cancel, server }
 }
@@ -142,14 +143,19 @@ fn must_fail() -> CheckTerms {
 }
 
 fn spec(terms: CheckTerms, kind: CheckKind) -> StepSpec {
-    StepSpec { name: None, on: On::Always, kind: StepKind::Check(Box::new(CheckStep { terms, kind })) }
+    StepSpec {
+        name: None,
+        on: On::Always,
+        point_of_no_return: false,
+        kind: StepKind::Check(Box::new(CheckStep { terms, kind })),
+    }
 }
 
 fn info() -> ChartInfo {
     ChartInfo {
         name: "web".to_owned(),
         chart: ChartRef::path(fixture_chart("data")),
-        on_failure: FailurePolicy::Leave,
+        on_failure: OnFailure::default(),
         timeout_in_seconds: 5,
         ..ChartInfo::default()
     }
@@ -394,7 +400,7 @@ fn end_job(cluster: &FakeCluster, condition: &str) {
         cluster.put(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "smoke-pod", "namespace": "default", "labels": {"job": "smoke"},
             "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid, "controller": true}]},
             "spec": {"containers": [{"name": "smoke"}]}}));
-        cluster.log("smoke-pod", "one\ntwo\n");
+        cluster.put_log("smoke-pod", "smoke", false, "one\ntwo\n");
     });
 }
 

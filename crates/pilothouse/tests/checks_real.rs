@@ -8,7 +8,7 @@
 
 use pilothouse::{
     ChartInfo, ChartRef, CheckReport, CheckVerdict, Cluster, ClusterClient, DeclaredChart, EventKind, Helm, HelmChart,
-    HelmConfig, HelmDriver, Namespace, Redactor, ReleaseOutcome, RunConfig, RunId, Session, SessionConfig,
+    HelmConfig, HelmDriver, Namespace, Redactor, ReleaseOutcome, Rules, RunConfig, RunId, Session, SessionConfig,
 };
 use pilothouse_core::{
     CheckKind, CheckStep, CheckTerms, Endpoint, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, On, Phase,
@@ -74,6 +74,7 @@ async fn world() -> World {
         chart_cache: folder.path().join("charts"),
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(5),
+        rules: Rules::default(),
     });
     World { cluster, session, _folder: folder }
 }
@@ -103,6 +104,7 @@ impl World {
         let step = |(terms, kind)| StepSpec {
             name: None,
             on: On::Deploy,
+            point_of_no_return: false,
             kind: StepKind::Check(Box::new(CheckStep { terms, kind })),
         };
         let steps = [(Phase::Validate, checks.into_iter().map(step).collect())].into();

@@ -1,11 +1,12 @@
 //! One line per change: what a run prints as it goes, in a pipe by itself and on a terminal above the live view.
 
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
-use crate::report::text::duration;
+use crate::report::causes::one_line;
+use crate::report::text::{duration, next_attempt};
 use anstyle::Style;
 use pilothouse_core::{
-    Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress, ReleaseWay,
-    RunKind, StopReason,
+    Certainty, Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress,
+    ReleaseWay, RunKind, StopReason,
 };
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
@@ -135,9 +136,20 @@ impl Lines {
             }
             EventKind::StepStarted { release, description, .. } => self.keep(release, &format!("- {description}")),
             EventKind::StepSkipped { release, description, .. } => {
-                self.keep(release, &format!("- {description} (done by an earlier run, not repeated)"))
+                self.keep(release, &format!("- {description} (done before, not repeated)"))
+            }
+            EventKind::PointOfNoReturn { release, what, .. } => {
+                self.keep(release, &format!("- {what}: from here on nothing is taken back"))
+            }
+            EventKind::Retrying { release, attempt, of, wait_ms, .. } => {
+                vec![self.row(release, "retry", (WARN, "waits"), None, &next_attempt(*attempt, *of, *wait_ms))]
             }
             EventKind::Said { release, note, text, .. } => self.said(release, *note, text),
+            EventKind::CauseFound { release, phase, cause } => {
+                let style = if cause.certainty == Certainty::Certain { BAD } else { WARN };
+                let what = if self.form == Form::Ends { "" } else { phase.name() };
+                vec![self.row(release, what, (style, "cause"), None, &one_line(cause))]
+            }
             EventKind::HealStarted { release, what, why } => {
                 self.healing.insert(release.clone(), what.clone());
                 match self.form {

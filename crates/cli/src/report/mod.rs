@@ -1,5 +1,7 @@
 //! What people see of a run: projections of its events.
 
+pub(crate) mod causes;
+pub(crate) mod diagnosis;
 mod echo;
 mod event_lines;
 pub(crate) mod graph;
@@ -26,7 +28,7 @@ pub(crate) use run_report::RunReport;
 pub(crate) use text::duration;
 
 /// The columns and lines of the terminal, or 80 and 24 where there is none.
-fn console_size() -> (usize, usize) {
+pub(crate) fn console_size() -> (usize, usize) {
     let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
     // A terminal that does not know its size says zero.
     let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);

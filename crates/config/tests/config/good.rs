@@ -3,9 +3,9 @@
 use crate::support::{read, release, show};
 use pilothouse_config::{Problem, SourceMap, load};
 use pilothouse_core::{
-    ChartSource, CheckKind, CheckStep, CheckTerms, Endpoint, FailurePolicy, Header, HeaderValue, HelmAction, HttpCheck,
-    HttpExpect, Need, On, Phase, PortRef, PrometheusCheck, ReleaseKey, Sensitive, SetValue, StatusPattern, StepKind,
-    StepSpec, TlsTrust, ValueSource, YamlFile,
+    ChartSource, CheckKind, CheckStep, CheckTerms, Endpoint, Header, HeaderValue, HelmAction, HttpCheck, HttpExpect,
+    Need, On, OnFailure, Phase, PortRef, PrometheusCheck, ReleaseKey, Remedy, Sensitive, SetValue, StatusPattern,
+    StepKind, StepSpec, TlsTrust, ValueSource, YamlFile,
 };
 use rstest::rstest;
 use serde_json::json;
@@ -57,6 +57,7 @@ fn checks() {
     let expected = [(Some("login"), http), (None, prometheus)].map(|(name, check)| StepSpec {
         name: name.map(str::to_owned),
         on: On::Deploy,
+        point_of_no_return: false,
         kind: StepKind::Check(Box::new(check)),
     });
     assert_eq!(*steps, expected);
@@ -150,6 +151,21 @@ fn documents_arrive_as_text() {
     );
 }
 
+#[rstest]
+#[case("uninstall", "uninstall", "uninstall")]
+#[case("{ retry: 2 }", "retry 2 times, then leave", "retry 2 times, then leave")]
+#[case("{ retry: 1, then: rollback }", "retry once, then rollback", "retry once, then rollback")]
+#[case("{ install: uninstall }", "uninstall", "rollback")]
+#[case("{ upgrade: leave }", "rollback", "leave")]
+#[case("{ install: { retry: 3, then: uninstall }, upgrade: leave }", "retry 3 times, then uninstall", "leave")]
+fn forms_of_on_failure(#[case] form: &str, #[case] install: &str, #[case] upgrade: &str) {
+    let text = format!(
+        "version: 1\nname: demo\ndefaults: {{ on_failure: rollback }}\nreleases:\n  - {{ name: web, chart: {{ path: c }}, on_failure: {form} }}\n"
+    );
+    let policy = read(&text).unwrap().stack.releases[0].info.on_failure;
+    assert_eq!((policy.install.to_string(), policy.upgrade.to_string()), (install.to_owned(), upgrade.to_owned()));
+}
+
 #[test]
 fn aliases_and_merge_keys_work() {
     let text = "version: 1
@@ -168,7 +184,7 @@ releases:
     labels: *labels
 ";
     let stack = read(text).unwrap().stack;
-    let seen: Vec<(&str, String, FailurePolicy, &str)> = stack
+    let seen: Vec<(&str, String, OnFailure, &str)> = stack
         .releases
         .iter()
         .map(|release| &release.info)
@@ -177,9 +193,9 @@ releases:
     assert_eq!(
         seen,
         [
-            ("web", "stack/charts/web".to_owned(), FailurePolicy::Rollback, "a"),
-            ("api", "stack/charts/web".to_owned(), FailurePolicy::Leave, "a"),
-            ("db", "stack/charts/db".to_owned(), FailurePolicy::Leave, "a"),
+            ("web", "stack/charts/web".to_owned(), Remedy::Rollback.into(), "a"),
+            ("api", "stack/charts/web".to_owned(), OnFailure::default(), "a"),
+            ("db", "stack/charts/db".to_owned(), OnFailure::default(), "a"),
         ]
     );
 }

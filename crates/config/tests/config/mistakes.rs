@@ -41,6 +41,9 @@ use rstest::rstest;
 #[case::bad_defaults(
     "version: 1\nname: demo\ndefaults: { timeout: 10m, chart: { path: a } }\nreleases: [{ name: a, chart: { path: a } }]\n"
 )]
+#[case::readiness(
+    "version: 1\nname: demo\nreadiness:\n  - kind: A.example.com\n    current: status.phase = 'Ready'\n    failed: stats.phase == 'Bad'\n    in_progress: status.phase.lower() == 'a'\n    otherwise: failed\n  - kind: B.example.com\n    ready: status.ok\nreleases: [{ name: a, chart: { path: a } }]\n"
+)]
 #[case::alias_in_itself("version: 1\nname: demo\nreleases: &r\n  - *r\n")]
 #[case::tag("version: 1\nname: !secret demo\nreleases: [{ name: a, chart: { path: a } }]\n")]
 fn of_a_file(#[case] text: &str) {
@@ -67,6 +70,10 @@ fn of_a_file(#[case] text: &str) {
 #[case::endless_timeout("timeout_in_seconds: 99999999999")]
 #[case::negative_history("max_history: -1")]
 #[case::choices("on_failure: rolback\ncrds: always\naction: delete")]
+#[case::failure_policy(
+    "on_failure:\n  install: rollback\n  upgrade: { retry: 11, then: uninstall, backoff_in_seconds: 10s }\npost_exec:\n  - { command: { run: [ls] }, point_of_no_return: yes }\nvalidate:\n  - { command: { run: [ls] }, point_of_no_return: true }"
+)]
+#[case::failure_policy_of_two_forms("on_failure: { retry: 2, install: uninstall }")]
 #[case::namespace("namespace: Kube_System")]
 #[case::self_need("needs: [web]")]
 #[case::needs(

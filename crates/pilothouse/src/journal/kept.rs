@@ -21,6 +21,9 @@ pub(crate) fn is_kept(kind: &EventKind) -> bool {
         | EventKind::HelmFinished { .. }
         | EventKind::HealStarted { .. }
         | EventKind::HealFinished { .. }
+        | EventKind::CauseFound { .. }
+        | EventKind::PointOfNoReturn { .. }
+        | EventKind::Retrying { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
         | EventKind::RunFinished { .. } => true,
@@ -53,8 +56,11 @@ pub(crate) fn side(kind: &EventKind) -> Option<Side> {
         | EventKind::ReleaseStarted { .. }
         | EventKind::PhaseStarted { .. }
         | EventKind::StepSkipped { .. }
+        | EventKind::PointOfNoReturn { .. }
+        | EventKind::Retrying { .. }
         | EventKind::Checked { .. }
         | EventKind::Said { .. }
+        | EventKind::CauseFound { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
         | EventKind::RunFinished { .. } => None,

@@ -69,6 +69,8 @@ pub struct StepDescription {
     pub repeatable: bool,
     /// For which action of the release it runs.
     pub on: On,
+    /// Whether nothing can be taken back once it has begun: what fails after it is left as it is.
+    pub point_of_no_return: bool,
 }
 
 impl StepDescription {
@@ -109,7 +111,11 @@ struct BuiltIn {
 #[async_trait]
 impl Step for BuiltIn {
     fn describe(&self) -> StepDescription {
-        let mut description = StepDescription { on: self.spec.on, ..self.inner.describe() };
+        let mut description = StepDescription {
+            on: self.spec.on,
+            point_of_no_return: self.spec.point_of_no_return,
+            ..self.inner.describe()
+        };
         if let Some(name) = &self.spec.name {
             description.text.clone_from(name);
         }

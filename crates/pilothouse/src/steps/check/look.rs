@@ -50,7 +50,7 @@ impl Look {
 
     /// Whatever it has told, nothing is known of what was to be looked at.
     #[must_use]
-    pub(super) fn as_unknown(self) -> Self {
+    pub(super) fn into_unknown(self) -> Self {
         Self { verdict: CheckVerdict::Unknown, ..self }
     }
 

@@ -86,9 +86,10 @@ impl Check {
             let look = attempt(ctx, &self.step.kind, attempts, whole.saturating_sub(started)).await?;
             attempts += 1;
             let verdict = wanted(&look, terms.must_fail);
-            let next = match repeats(&self.step.kind) {
-                true => pacing.next(begun.elapsed(), verdict == CheckVerdict::Held),
-                false => Next::Over,
+            let next = if repeats(&self.step.kind) {
+                pacing.next(begun.elapsed(), verdict == CheckVerdict::Held)
+            } else {
+                Next::Over
             };
             let unstable = verdict == CheckVerdict::Held && next == Next::Over && repeats(&self.step.kind);
             if next == Next::Again {

@@ -24,7 +24,7 @@ pub(super) async fn look(ctx: &Context, check: &PrometheusCheck, attempt: u32) -
     let answer = match http::ask(ctx, &asking, attempt).await {
         Ok(answer) => answer,
         // Whether the query holds is not known when nobody answers it.
-        Err(look) => return look.as_unknown().asked(asked),
+        Err(look) => return look.into_unknown().asked(asked),
     };
     let secrets = answer.secrets.clone();
     let look = match results(answer.status, &answer.body) {

@@ -28,7 +28,7 @@ pub(super) async fn wrap(
     match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
         Ok(stream) => Ok(Box::pin(stream)),
         // The other side was there, and was not whom we trust: that is our set-up, or theirs.
-        Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Error>()) => {
+        Err(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>) => {
             Err(Look::unknown(format!("no TLS with {host}: {error}")))
         }
         Err(error) => Err(Look::not_held(format!("no TLS with {host}: {error}"))),
@@ -45,22 +45,19 @@ async fn config(trust: &TlsTrust) -> Result<ClientConfig, String> {
         return Ok(builder.dangerous().with_custom_certificate_verifier(any).with_no_client_auth());
     }
     let mut roots = RootCertStore::empty();
-    match &trust.ca_file {
-        Some(file) => {
-            let unreadable = |why: String| format!("cannot read certificates from {}: {why}", file.display());
-            let pem = tokio::fs::read(file).await.map_err(|error| unreadable(error.to_string()))?;
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
-                let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
-                roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
-            }
-            if roots.is_empty() {
-                return Err(unreadable("there are none".to_owned()));
-            }
+    if let Some(file) = &trust.ca_file {
+        let unreadable = |why: String| format!("cannot read certificates from {}: {why}", file.display());
+        let pem = tokio::fs::read(file).await.map_err(|error| unreadable(error.to_string()))?;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
+            roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
         }
-        None => {
-            let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
-            roots.add_parsable_certificates(found.map_err(|error| error.to_string())?.certs);
+        if roots.is_empty() {
+            return Err(unreadable("there are none".to_owned()));
         }
+    } else {
+        let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
+        roots.add_parsable_certificates(found.map_err(|error| error.to_string())?.certs);
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
