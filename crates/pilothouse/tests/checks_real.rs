@@ -11,13 +11,13 @@ use pilothouse::{
     HelmConfig, HelmDriver, Namespace, Redactor, ReleaseOutcome, Rules, RunConfig, RunId, Session, SessionConfig,
 };
 use pilothouse_core::{
-    CheckKind, CheckStep, CheckTerms, Endpoint, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, On, Phase,
-    PortRef, PrometheusCheck, StepKind, StepSpec, TcpCheck,
+    CheckKind, CheckStep, CheckTerms, Endpoint, ExecCheck, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource,
+    ObjectRef, On, Phase, PortRef, PrometheusCheck, StepKind, StepSpec, TcpCheck,
 };
 use pilothouse_kube::{ApplyOptions, ListQuery};
 use pilothouse_plane::provision::Tool;
-use pilothouse_plane::{PlaneConfig, PodPort, PodSelector};
-use pilothouse_testkit::{SharedPlane, community_chart, fixture_chart};
+use pilothouse_plane::{Plane, PlaneConfig, PodPort, PodSelector, RealNode, WORKLOAD_IMAGE, real_node_missing};
+use pilothouse_testkit::{SharedPlane, community_chart, fixture_chart, not_run};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -27,6 +27,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 static PLANE: SharedPlane = SharedPlane::new();
+/// A plane whose node is a real one.
+static NODE: SharedPlane = SharedPlane::new();
 
 /// A server that answers everything as Prometheus would.
 fn server() -> u16 {
@@ -55,10 +57,14 @@ struct World {
 }
 
 async fn world() -> World {
-    let plane = PLANE.get(|| PlaneConfig {
+    world_of(PLANE.get(|| PlaneConfig {
         ports: vec![PodPort { pods: PodSelector::namespace("checks"), pod_port: 8080, local_port: server() }],
         ..PlaneConfig::default()
-    });
+    }))
+    .await
+}
+
+async fn world_of(plane: &Plane) -> World {
     let folder = tempfile::tempdir().unwrap();
     // A client of this test's own runtime: the plane's lives on another one.
     let cluster = Arc::new(Cluster::from_client(kube::Client::try_from(plane.client_config()).unwrap()));
@@ -192,4 +198,61 @@ async fn the_tests_of_podinfo_pass() {
     let (outcome, reports) = world.run("podinfo", "tested", &chart, vec![(terms, check)]).await;
     assert!(matches!(outcome, ReleaseOutcome::Done { .. }), "{outcome:#?}");
     assert_eq!(reports[0].why, "the tests passed");
+}
+
+/// A kubelet forwards ports, refuses closed ones and runs programs in its own way.
+#[tokio::test]
+async fn a_real_node_forwards_ports_and_runs_programs() {
+    let missing = real_node_missing();
+    if !missing.is_empty() {
+        not_run("a_real_node_forwards_ports_and_runs_programs", &missing.join(", "));
+        return;
+    }
+    let plane = NODE.get(|| PlaneConfig { nodes: vec![RealNode::new("real-1").into()], ..PlaneConfig::default() });
+    let world = world_of(plane).await;
+    world.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "checks"}})).await;
+    world
+        .apply(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "checks"},
+            "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}, {"name": "closed", "port": 81}]}}))
+        .await;
+    world
+        .apply(
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "checks"},
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": WORKLOAD_IMAGE,
+                    "readinessProbe": {"periodSeconds": 1, "httpGet": {"path": "/readyz", "port": 8080}}}]}}}}),
+        )
+        .await;
+    let service = |port: &str| Endpoint::Service { service: "web".to_owned(), port: PortRef::parse(port) };
+    let http = HttpCheck {
+        endpoint: service("http"),
+        tls: None,
+        path: "/healthz".to_owned(),
+        method: "GET".to_owned(),
+        headers: Vec::new(),
+        body: None,
+        expect: HttpExpect::default(),
+    };
+    let exec = |command: &[&str], exit_code, stdout: Option<&str>| {
+        CheckKind::Exec(ExecCheck {
+            target: ObjectRef::parse("deployment/web").unwrap(),
+            container: None,
+            command: command.iter().map(|&part| part.to_owned()).collect(),
+            exit_code,
+            stdout_contains: stdout.map(str::to_owned),
+        })
+    };
+    let refused = CheckTerms { must_fail: true, ..terms() };
+    let checks = vec![
+        (terms(), CheckKind::Http(http)),
+        (terms(), CheckKind::Tcp(TcpCheck { endpoint: service("http") })),
+        (refused, CheckKind::Tcp(TcpCheck { endpoint: service("closed") })),
+        (terms(), exec(&["/workload", "print", "hello"], 0, Some("hello"))),
+        (terms(), exec(&["/workload", "fail", "3", "why"], 3, None)),
+    ];
+    let (outcome, reports) = world.run("checked", "checks", &fixture_chart("data"), checks).await;
+    assert!(matches!(outcome, ReleaseOutcome::Done { .. }), "{outcome:#?}");
+    assert_eq!(reports[3].evidence.got, ["exit code 0", "standard output: hello"]);
+    assert_eq!(reports[4].evidence.got, ["exit code 3", "standard error: why"]);
 }

@@ -133,7 +133,7 @@ async fn watched(ctx: &Context, object: &ObjectRef, within: Duration) -> Result<
             return Ok(look.got(logs::of(ctx, object).await));
         }
         if Instant::now() >= deadline {
-            let look = Look::unknown(format!("the Job did not end within {} s", within.as_secs()));
+            let look = Look::unknown(format!("the Job did not end within {:.0} s", within.as_secs_f64()));
             return Ok(look.got(logs::of(ctx, object).await));
         }
         tokio::select! {
