@@ -1,18 +1,15 @@
 //! A real node: what its kubelet reports, with real containers. Needs root, containerd and runc; where they are missing
 //! each test prints one line.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 mod common;
 
-use common::{Shared, client, create, create_pod, eventually, get, namespace, picture};
+use common::{Shared, client, create, create_pod, eventually, get, has_real_node, namespace, picture};
 use insta::assert_snapshot;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{AttachParams, DeleteParams, LogParams};
 use kube::{Api, Client};
-use pilothouse_plane::{Plane, PlaneConfig, RealNode, SimulatedNode, WORKLOAD_IMAGE, real_node_missing};
+use pilothouse_plane::{Plane, PlaneConfig, RealNode, SimulatedNode, WORKLOAD_IMAGE};
 use serde_json::{Value, json};
-use std::io::Write;
 use std::path::Path;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -23,10 +20,7 @@ const OTHER: &str = "example.org/other:7";
 
 /// The plane, or one line on the real standard error about what is not run.
 fn plane(test: &str) -> Option<&'static Plane> {
-    let missing = real_node_missing();
-    if !missing.is_empty() {
-        // Not with `eprintln!`: that is captured, and nobody would see it.
-        let _ = writeln!(std::io::stderr(), "not run: {test} (it needs {})", missing.join(", "));
+    if !has_real_node(test) {
         return None;
     }
     Some(PLANE.plane(|| {

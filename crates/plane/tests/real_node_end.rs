@@ -1,31 +1,19 @@
 //! Nothing of a real node is left on the machine, whatever its end was: no process, mount, interface or control group.
 #![allow(clippy::unwrap_used, reason = "a test may end in a panic")]
-#![allow(clippy::print_stdout, reason = "how long a start takes is for whoever runs the tests")]
 
 mod common;
 
-use common::{PATIENCE, alive, create_pod, eventually, picture};
+use common::{PATIENCE, alive, create_pod, eventually, has_real_node, picture};
 use kube::Client;
 use pilothouse_plane::{
     Binaries, Component, Failure, Plane, PlaneConfig, PlaneError, PlaneStatus, RealNode, Tools, WORKLOAD_IMAGE, down,
-    for_current_user, provision, real_node_missing, status, supervise,
+    for_current_user, provision, status, supervise,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tokio_util::sync::CancellationToken;
-
-/// Whether a real node can run; if not, one line on the real standard error says so.
-fn can_run(test: &str) -> bool {
-    let missing = real_node_missing();
-    if !missing.is_empty() {
-        // Not with `eprintln!`: that is captured, and nobody would see it.
-        let _ = writeln!(std::io::stderr(), "not run: {test} (it needs {})", missing.join(", "));
-    }
-    missing.is_empty()
-}
 
 fn config(name: &str) -> PlaneConfig {
     let nodes = vec![RealNode::new("real-1").into()];
@@ -132,7 +120,7 @@ async fn binaries() -> Binaries {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_planes_at_once_one_stopped_and_one_dropped() {
-    if !can_run("two_planes_at_once_one_stopped_and_one_dropped") {
+    if !has_real_node("two_planes_at_once_one_stopped_and_one_dropped") {
         return;
     }
     let (first, second) = tokio::try_join!(Plane::start(config("a")), Plane::start(config("b"))).unwrap();
@@ -155,7 +143,7 @@ async fn two_planes_at_once_one_stopped_and_one_dropped() {
 
 #[tokio::test]
 async fn a_start_that_fails() {
-    if !can_run("a_start_that_fails") {
+    if !has_real_node("a_start_that_fails") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -188,7 +176,7 @@ async fn a_start_that_fails() {
 
 #[tokio::test]
 async fn containerd_that_ends() {
-    if !can_run("containerd_that_ends") {
+    if !has_real_node("containerd_that_ends") {
         return;
     }
     let plane = Plane::start(config("ends")).await.unwrap();
@@ -244,7 +232,6 @@ async fn up(base: &Path, name: &str) -> (Supervisor, Marks) {
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     };
-    println!("up after {:?}", begun.elapsed());
     let last: Vec<Component> = record.components.iter().map(|process| process.component).collect();
     assert!(last.contains(&Component::Containerd) && last.contains(&Component::Kubelet), "{last:?}");
     let kubeconfig = kube::config::Kubeconfig::read_from(&record.kubeconfig).unwrap();
@@ -257,7 +244,7 @@ async fn up(base: &Path, name: &str) -> (Supervisor, Marks) {
 
 #[tokio::test]
 async fn down_and_sigkill_of_the_process_that_holds_the_plane() {
-    if !can_run("down_and_sigkill_of_the_process_that_holds_the_plane") {
+    if !has_real_node("down_and_sigkill_of_the_process_that_holds_the_plane") {
         return;
     }
     let base = tempfile::tempdir().unwrap();
