@@ -22,6 +22,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+/// How long a watch may take until it has told of an object; from then on the object is read again and again, too.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How often an object is judged again of which nothing new is heard: some judgements depend on its age.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -98,6 +100,8 @@ struct Wait<'a> {
     statuses: Vec<ObjectStatus>,
     done: Vec<bool>,
     following: Option<Following>,
+    /// Since when all of these are followed.
+    since: Instant,
     /// Which objects are followed, in the order of the `following`.
     followed: BTreeSet<usize>,
     /// The version of each object that was last heard of.
@@ -130,6 +134,7 @@ impl<'a> Wait<'a> {
             statuses: objects.iter().map(|_| unread()).collect(),
             done: vec![false; objects.len()],
             following: None,
+            since: Instant::now(),
             followed: BTreeSet::new(),
             heard: vec![None; objects.len()],
             tick: Instant::now() + TICK,
@@ -183,6 +188,7 @@ impl<'a> Wait<'a> {
             let objects = self.followed.iter().map(|&index| self.objects[index].clone()).collect();
             // The new one takes part in the watches before the old one leaves them.
             self.following = Some(self.tracker.follow_alone(objects));
+            self.since = Instant::now();
         }
     }
 
@@ -204,7 +210,7 @@ impl<'a> Wait<'a> {
         let (mut changed, mut hopeless, mut unwatched) = (false, Vec::new(), Vec::new());
         let followed: Vec<usize> = self.followed.iter().copied().collect();
         for (index, snapshot) in followed.into_iter().zip(snapshots.into_iter().flatten()) {
-            if snapshot.unwatched.is_some() {
+            if snapshot.unwatched.is_some() || (!snapshot.known && now > self.since + PATIENCE) {
                 if !self.done[index] {
                     unwatched.push(index);
                 }

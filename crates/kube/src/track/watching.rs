@@ -14,8 +14,6 @@ use tokio::time::sleep;
 /// Between two attempts to watch a kind that is not served; doubled up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// Attempts to read an object that cannot be read.
-const READS: usize = 5;
 
 /// Runs until it is aborted, or until what it watches may certainly not be watched.
 pub(super) async fn run(shared: Arc<Shared>, id: WatchId, scope: Scope) {
@@ -76,7 +74,7 @@ pub(super) fn feed(shared: &Arc<Shared>) {
 
 async fn read(shared: Arc<Shared>, mut hungry: Vec<Key>) {
     let mut pause = FIRST_PAUSE;
-    for _ in 0..READS {
+    loop {
         let objects: Vec<_> = {
             let cache = shared.cache();
             hungry.retain(|key| cache.lacks(key));
