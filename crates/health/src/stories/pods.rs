@@ -179,7 +179,7 @@ pub(super) const STORIES: &[Story] = &[
     Story {
         code: "ROLLOUT_STUCK",
         shows: "The Deployment says ProgressDeadlineExceeded. It follows from something else, which is told in its place where it is found.",
-        usually: "New pods that do not become ready, for any of the reasons above.",
+        usually: "New pods that do not become ready, for any of the reasons that pods have.",
         todo: &[
             "kubectl rollout status deployment NAME",
             "kubectl describe deployment NAME, its newest ReplicaSet and its pods",
