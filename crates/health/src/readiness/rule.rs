@@ -205,9 +205,9 @@ impl RuleSet {
 
     /// The rule for a kind and its name as written: the last one given for the kind itself, else for its group.
     pub(super) fn rule(&self, kind: &str, group: &str) -> Option<(&Rule, &str)> {
-        let of_kind = self.by_kind.get(kind).into_iter().flatten();
+        let mut of_kind = self.by_kind.get(kind).into_iter().flatten();
         let fits = |entry: &&Entry| entry.pattern.is_for(kind, group);
-        let entry = of_kind.filter(fits).last().or_else(|| self.by_group.iter().filter(fits).last())?;
+        let entry = of_kind.rfind(fits).or_else(|| self.by_group.iter().rfind(fits))?;
         // Rules that cannot be parsed were refused where they came in.
         let rule = entry.rule.get_or_init(|| Rule::new(entry.number, &entry.source).ok()).as_ref()?;
         Some((rule, &entry.source.kind))
