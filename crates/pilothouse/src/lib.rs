@@ -49,6 +49,7 @@ mod stored;
 #[cfg(test)]
 mod test_world;
 mod transition;
+mod undoing;
 mod words;
 
 pub use chart::HelmChart;
@@ -68,9 +69,9 @@ pub use steps::{Step, StepDescription, built_in};
 pub use pilothouse_core::{
     AdoptStep, ApplyStep, ChartInfo, ChartRef, ChartSource, Class, CommandStep, CrdPolicy, Decision, DeleteStep, Event,
     EventKind, Failure, FailurePolicy, Finding, HelmAction, Holder, Namespace, Need, ObjectRef, ObjectStatus, On,
-    OnFailure, Payload, PayloadKey, Phase, Redactor, ReleaseKey, ReleaseOutcome, ReleaseSpec, Remedy, RestartStep,
-    RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StepKind, StepSpec, StopReason, Until,
-    ValueSource, WaitFor, WaitStep, YamlFile,
+    OnFailure, OnReleaseFailure, Payload, PayloadKey, Phase, Redactor, ReleaseKey, ReleaseOutcome, ReleaseSpec, Remedy,
+    RestartStep, RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StepKind, StepSpec, StopReason,
+    Until, ValueSource, WaitFor, WaitStep, YamlFile,
 };
 pub use pilothouse_helm::{Helm, HelmClient, HelmConfig};
 pub use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, HelmDriver};

@@ -1,6 +1,7 @@
 //! One line per change: what a run prints as it goes, in a pipe by itself and on a terminal above the live view.
 
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::report::outcome::what_was_done;
 use crate::report::text::{duration, next_attempt};
 use anstyle::Style;
 use pilothouse_core::{
@@ -279,6 +280,7 @@ fn word(outcome: &ReleaseOutcome) -> Word {
     match outcome {
         ReleaseOutcome::Done { .. } => OK,
         ReleaseOutcome::Failed(_) => FAILED,
+        ReleaseOutcome::Undone { .. } => (BAD, "undone"),
         ReleaseOutcome::Skipped { .. } => (FAINT, "skipped"),
         ReleaseOutcome::Refused { .. } => (BAD, "refused"),
         ReleaseOutcome::Interrupted { .. } => (WARN, "interrupted"),
@@ -293,6 +295,7 @@ fn ending(outcome: &ReleaseOutcome) -> String {
         | ReleaseOutcome::Skipped { reason: text }
         | ReleaseOutcome::NotStarted { reason: text, .. } => text.clone(),
         ReleaseOutcome::Interrupted { phase } => format!("in {phase}"),
+        ReleaseOutcome::Undone { because_of, next } => format!("since {because_of} failed: {}", what_was_done(next)),
         ReleaseOutcome::Failed(failure) => {
             format!("in {}: {}", failure.phase, failure.error.first().map(String::as_str).unwrap_or_default())
         }

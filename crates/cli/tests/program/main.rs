@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod examples;
+mod failure_policy;
 mod history;
 mod interrupted;
 mod no_cluster;
