@@ -97,6 +97,7 @@ mod tests {
             failure_policy: SetPolicy::default(),
             on_release_failure: OnReleaseFailure::default(),
             state_namespace: "default".to_owned(),
+            readiness: Vec::new(),
             releases,
         }
     }

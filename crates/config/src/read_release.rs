@@ -14,8 +14,8 @@ use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
 use pilothouse_core::{
-    ChartInfo, ChartRef, CrdPolicy, HelmAction, InvalidName, Namespace, Need, Phase, ReleaseSpec, VersionConstraint,
-    check_namespace, check_release_name, code,
+    ChartInfo, ChartRef, CrdPolicy, FailFast, HelmAction, InvalidName, Namespace, Need, Phase, ReleaseSpec,
+    VersionConstraint, check_namespace, check_release_name, code,
 };
 use semver::Version;
 use std::collections::BTreeMap;
@@ -99,6 +99,8 @@ pub(crate) fn read_common(fields: &Fields<'_>, info: &mut ChartInfo, out: &mut S
     let crds = [("skip", CrdPolicy::Skip), ("create", CrdPolicy::Create), ("upgrade", CrdPolicy::Upgrade)];
     info.crds = fields.choice("crds", &crds, out).unwrap_or(info.crds);
     read_on_failure(fields, &mut info.on_failure, out);
+    let fail_fast = [("certain", FailFast::Certain), ("never", FailFast::Never)];
+    info.fail_fast = fields.choice("fail_fast", &fail_fast, out).unwrap_or(info.fail_fast);
     info.create_namespace = fields.flag("create_namespace", out).unwrap_or(info.create_namespace);
     info.timeout_in_seconds = fields.seconds("timeout_in_seconds", out).unwrap_or(info.timeout_in_seconds);
     info.wait = fields.flag("wait", out).unwrap_or(info.wait);

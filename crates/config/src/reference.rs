@@ -115,7 +115,10 @@ fn kind(kind: &Kind) -> String {
         Kind::Documents => "list of mappings, or of text that holds YAML".to_owned(),
         Kind::Mapping(table) => format!("mapping: {}", link(table)),
         Kind::List(table) => format!("list: {}", link(table)),
-        Kind::ReadOnlySteps | Kind::Steps => "list: [steps](#steps)".to_owned(),
+        Kind::Object => "object".to_owned(),
+        Kind::Expression => "expression".to_owned(),
+        Kind::Statuses => "status, or list of them".to_owned(),
+        Kind::PrerequisiteSteps | Kind::ReadOnlySteps | Kind::Steps => "list: [steps](#steps)".to_owned(),
     }
 }
 

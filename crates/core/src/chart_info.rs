@@ -47,6 +47,8 @@ pub struct ChartInfo {
     pub last_breaking_version_requiring_restart: Option<Version>,
     /// What to do after a failed deploy, once the evidence is collected and the user's steps have run.
     pub on_failure: OnFailure,
+    /// Whether a cause that will certainly not pass by itself ends `exec` and waits early.
+    pub fail_fast: FailFast,
     /// Wall-clock seconds each of `exec` and `validate` may take.
     pub timeout_in_seconds: u64,
     /// Whether `validate` waits for the release's objects to become ready.
@@ -91,6 +93,7 @@ impl Default for ChartInfo {
             yaml_files_content: Vec::new(),
             last_breaking_version_requiring_restart: None,
             on_failure: OnFailure::default(),
+            fail_fast: FailFast::Certain,
             timeout_in_seconds: 600,
             wait: true,
             force_upgrade: false,
@@ -128,6 +131,17 @@ impl fmt::Display for HelmAction {
             Self::Skip => "skip",
         })
     }
+}
+
+/// When `exec` and waits end before their time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailFast {
+    /// As soon as a cause is known that will certainly not pass by itself.
+    #[default]
+    Certain,
+    /// Never: causes are told, and the time is waited for all the same.
+    Never,
 }
 
 /// What to do with the definitions in a chart's `crds/` folders. Helm itself never upgrades them

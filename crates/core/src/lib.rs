@@ -3,8 +3,10 @@
 //! Nothing here reads a clock, a file, the environment or the network; everything can be tested as a table.
 
 mod cause;
+mod cause_group;
 mod chain;
 mod chart_info;
+mod check;
 mod cluster_object;
 mod constraint;
 mod event;
@@ -15,6 +17,7 @@ mod graph_problem;
 mod hex;
 mod holder;
 mod ids;
+mod mask;
 mod nearest;
 mod need;
 mod outcome;
@@ -32,9 +35,15 @@ mod undo;
 mod version_text;
 
 pub use cause::{Cause, CauseClass, Certainty};
+pub use cause_group::{CauseGroup, group};
 pub use chain::error_chain;
 pub use chart_info::{
-    ChartInfo, ChartRef, ChartSource, CrdPolicy, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
+    ChartInfo, ChartRef, ChartSource, CrdPolicy, FailFast, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
+};
+pub use check::{
+    AssertCheck, AssertOf, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Endpoint,
+    Evidence, ExecCheck, Header, HeaderValue, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, PortRef,
+    PrometheusCheck, Quantity, StatusPattern, TcpCheck, TlsTrust, every_value,
 };
 pub use cluster_object::{
     CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, keeps_on_uninstall, names_other_release, object_ref,
@@ -49,6 +58,7 @@ pub use graph_problem::{GraphProblem, NeedPlace};
 pub use hex::hex;
 pub use holder::Holder;
 pub use ids::{InvalidName, ObjectRef, Phase, ReleaseKey, RunId, check_namespace, check_release_name};
+pub use mask::mask;
 pub use nearest::nearest;
 pub use need::{Need, Until};
 pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
@@ -56,7 +66,7 @@ pub use payload::{Payload, PayloadError, PayloadKey};
 pub use progress::{
     Ended, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunProgress, StepProgress,
 };
-pub use readiness::{ObjectStatus, Readiness};
+pub use readiness::{ObjectStatus, Otherwise, Readiness, ReadinessRule};
 pub use release::{RUN_LABEL, RevisionMeta, RevisionStatus};
 pub use schedule::{Order, Schedule, Wait};
 pub use select::{LabelTerm, ReleasePattern, Selection, SelectionError};

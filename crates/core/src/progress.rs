@@ -1,6 +1,7 @@
 //! How far a run has come: what its events add up to, and what the next run continues from.
 
 use crate::chart_info::HelmAction;
+use crate::check::CheckVerdict;
 use crate::event::{Event, EventKind, HelmCommand, RunKind};
 use crate::holder::Holder;
 use crate::ids::{Phase, ReleaseKey, RunId};
@@ -63,6 +64,9 @@ pub struct ReleaseProgress {
     /// The attempt that is being made, or is about to be, when the deploy has failed before; 0 when it has not.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub attempt: u32,
+    /// What checks have told before the change, by the digest of what their steps were given.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub baselines: BTreeMap<String, CheckVerdict>,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<ReleaseEnding>,
@@ -199,6 +203,7 @@ impl RunProgress {
             phases: Vec::new(),
             no_return: None,
             attempt: 0,
+            baselines: BTreeMap::new(),
             ending: None,
         });
         Some(Self {
@@ -230,6 +235,7 @@ impl RunProgress {
             | EventKind::LockTaken { .. }
             | EventKind::HealStarted { .. }
             | EventKind::HealFinished { .. }
+            | EventKind::CauseFound { .. }
             | EventKind::Said { .. } => {}
             EventKind::RunResumed { from, releases } => self.inherit(*from, releases),
             EventKind::RunStopping { reason } => self.stopped = Some(reason.clone()),
@@ -275,6 +281,11 @@ impl RunProgress {
                     step.ended = Some(ended);
                     step.output_kept = output.is_some();
                     step.output = output.clone().unwrap_or_default();
+                }
+            }
+            EventKind::Checked { release, report, baseline_of, .. } => {
+                if let (Some(release), Some(digest)) = (self.release_mut(release), baseline_of) {
+                    release.baselines.insert(digest.clone(), report.verdict);
                 }
             }
             EventKind::StepSkipped { release, phase, index, .. } => {

@@ -1,6 +1,7 @@
 //! What the stack file can ask for inside a phase.
 
 use crate::chart_info::HelmAction;
+use crate::check::CheckStep;
 use crate::ids::ObjectRef;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,6 +58,8 @@ pub enum StepKind {
     Command(CommandStep),
     /// Restart workloads, as `kubectl rollout restart` does.
     Restart(RestartStep),
+    /// Look whether something is as wanted.
+    Check(Box<CheckStep>),
 }
 
 /// Give existing objects to the release.

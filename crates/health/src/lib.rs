@@ -6,6 +6,11 @@
 
 pub mod diagnosis;
 mod readiness;
+mod stories;
 
-pub use diagnosis::{Evidence, LogTail, Referred, Want, Whereabouts, causes, wanted};
-pub use readiness::{ContainerTrouble, Rules, Verdict, container_troubles, is_certain};
+pub use diagnosis::{
+    Evidence, HelmEvidence, LockSeen, LogTail, Referred, Rule, Want, Whereabouts, causes, helm_causes, helm_wanted,
+    rules, wanted,
+};
+pub use readiness::{ContainerTrouble, RuleError, Rules, Verdict, check_rule, container_troubles, is_certain};
+pub use stories::{Story, explain};

@@ -4,17 +4,19 @@ use crate::attempts::Attempts;
 use crate::emitter::{Emitter, Message};
 use crate::error::PhaseError;
 use crate::heal::Before;
+use crate::known::Known;
 use crate::ledger::{Ledger, StepVerdict};
 use crate::observe::{self, Observed};
 use crate::prepare::{self, Prepared};
 use crate::session::{Session, Target};
 use pilothouse_core::{
-    ChartInfo, Decision, EventKind, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey, RevisionMeta,
-    RunId, error_chain, lenient_version,
+    ChartInfo, CheckVerdict, Decision, EventKind, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey,
+    RevisionMeta, RunId, error_chain, lenient_version,
 };
 use pilothouse_helm::HelmClient;
-use pilothouse_kube::ClusterClient;
+use pilothouse_kube::{ClusterClient, Tracker};
 use semver::Version;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +39,10 @@ pub struct Context {
     before: Option<Before>,
     continued_from: Mutex<Option<u32>>,
     ledger: Mutex<Ledger>,
+    known: Mutex<Known>,
     attempts: Mutex<Attempts>,
+    baselines: Mutex<BTreeMap<String, CheckVerdict>>,
+    thorough: bool,
 }
 
 /// What was prepared, and for which target and payload values.
@@ -60,7 +65,10 @@ impl Context {
             before: None,
             continued_from: Mutex::default(),
             ledger: Mutex::default(),
+            known: Mutex::default(),
             attempts: Mutex::default(),
+            baselines: Mutex::default(),
+            thorough: false,
         }
     }
 
@@ -72,9 +80,35 @@ impl Context {
         self.ledger = Mutex::new(ledger);
     }
 
+    /// Lets every check be made, also after one that has failed.
+    pub(crate) fn be_thorough(&mut self) {
+        self.thorough = true;
+    }
+
+    /// Whether every check is to be made, also after one that has failed.
+    pub(crate) fn is_thorough(&self) -> bool {
+        self.thorough
+    }
+
+    /// Keeps what a check has told before the change, by the digest of what its step is given.
+    pub(crate) fn keep_baseline(&self, digest: String, verdict: CheckVerdict) {
+        self.baselines.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, verdict);
+    }
+
+    /// What a check has told before the change, in this run or in the one it continues.
+    pub(crate) fn baseline_of(&self, digest: &str) -> Option<CheckVerdict> {
+        let known = self.baselines.lock().unwrap_or_else(PoisonError::into_inner).get(digest).copied();
+        known.or_else(|| self.ledger().baseline(digest))
+    }
+
     /// The cluster.
     pub fn cluster(&self) -> &dyn ClusterClient {
         self.session.cluster.as_ref()
+    }
+
+    /// Follows objects by watches that all releases of the run share.
+    pub fn tracker(&self) -> &Tracker {
+        &self.session.tracker
     }
 
     /// Helm.
@@ -246,6 +280,12 @@ impl Context {
 
     pub(crate) fn enter(&self, phase: Phase) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+        self.known().enter_phase();
+    }
+
+    /// What is known of why things do not work. Not to be held across an await.
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that objects were given to the release in this run.

@@ -5,8 +5,10 @@ use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::continuing;
 use crate::crds;
+use crate::diagnosing;
 use crate::digest;
 use crate::error::PhaseError;
+use crate::exec_watch::while_helm_runs;
 use crate::helpers;
 use crate::ledger::{StepVerdict, upgrade_is_done};
 use crate::leftovers;
@@ -16,13 +18,12 @@ use crate::prepare;
 use crate::rollback_target;
 use crate::steps::{Step, StepDescription, steps_of};
 use crate::stored::{self, NotServed};
-use crate::words;
 use pilothouse_core::{
     Class, Decision, EventKind, Finding, HelmAction, HelmCommand, ObjectRef, Payload, Phase, RUN_LABEL, RevisionStatus,
     code, object_ref,
 };
 use pilothouse_helm::{Origin, UpgradeRequest, Values};
-use pilothouse_kube::{ownership_conflicts, wait_ready};
+use pilothouse_kube::ownership_conflicts;
 use tokio::time::Instant;
 
 /// Everything that can be known before anything is changed: files, chart, version, values and rendering; the state of
@@ -81,13 +82,26 @@ pub async fn run_steps<C: HelmChart + ?Sized>(
     ctx: &Context,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
+    let mut failed = Vec::new();
     for (index, step) in steps_of(chart, phase).iter().enumerate() {
         if ctx.cancel().is_cancelled() && phase != Phase::OnDeployFailure {
             return Err(PhaseError::Interrupted);
         }
-        run_step(ctx, phase, index, step.as_ref(), payload).await?;
+        match run_step(ctx, phase, index, step.as_ref(), payload).await {
+            Ok(()) => {}
+            // They only look, and one more that fails is worth knowing.
+            Err(error @ PhaseError::Step { .. }) if ctx.is_thorough() && !error.is_interrupted() => failed.push(error),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
+    match failed.pop() {
+        None => Ok(()),
+        Some(only) if failed.is_empty() => Err(only),
+        Some(last) => {
+            failed.push(last);
+            Err(PhaseError::Steps(failed))
+        }
+    }
 }
 
 /// Runs one step with its events, unless an earlier run has done it.
@@ -227,9 +241,10 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
     leftovers::clear_earlier(ctx).await?;
     ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
     // All of it is one intent: the definitions before and the restart after are of no use without helm's run.
+    let stop = ctx.terminate().child_token();
     let run = async {
         let brought = crds::bring(ctx, &prepared).await?;
-        ctx.helm().upgrade_install(&request, ctx.terminate()).await?;
+        while_helm_runs(ctx, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
         ctx.attempts().note_deployed(&digest, observed.newest_revision(), ctx.run());
         if prepared.brings_kinds() {
             // Later releases are rendered for what the cluster serves now.
@@ -296,8 +311,7 @@ pub async fn validate<C: HelmChart + ?Sized>(
         }
         let objects = if ctx.info().wait { stored::objects_of(ctx, &record).await? } else { Vec::new() };
         let deadline = Instant::now() + ctx.remaining();
-        wait_ready(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| ctx.doing(words::progress(progress)))
-            .await?;
+        diagnosing::wait_ready(ctx, &objects, deadline).await?;
     }
     run_steps(chart, Phase::Validate, ctx, payload).await
 }

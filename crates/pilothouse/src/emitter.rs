@@ -2,7 +2,7 @@
 
 use crate::error::PhaseError;
 use pilothouse_core::{
-    Cause, EventKind, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome, StopReason,
+    Cause, EventKind, Evidence, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome, StopReason,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -77,6 +77,15 @@ impl Emitter {
             EventKind::StepFinished { error, .. }
             | EventKind::HelmFinished { error, .. }
             | EventKind::HealFinished { error, .. } => error.iter_mut().for_each(|text| self.redact(text)),
+            EventKind::CauseFound { cause, .. } => self.redact_cause(cause),
+            EventKind::Checked { report, .. } => {
+                let Evidence { asked, got } = &mut report.evidence;
+                [&mut report.check, &mut report.why]
+                    .into_iter()
+                    .chain(asked)
+                    .chain(got)
+                    .for_each(|text| self.redact(text));
+            }
             EventKind::ReleaseFinished { outcome, .. } => self.redact_outcome(outcome),
         }
     }
@@ -119,7 +128,8 @@ impl Emitter {
         }
     }
 
-    fn redact_cause(&self, cause: &mut Cause) {
+    /// Redacts every text of a cause.
+    pub(crate) fn redact_cause(&self, cause: &mut Cause) {
         let Cause { code: _, class: _, certainty: _, object: _, status, why, root, evidence, next } = cause;
         let message = status.as_mut().map(|status| &mut status.message);
         message.into_iter().chain([why, root]).chain(evidence).chain(next).for_each(|text| self.redact(text));

@@ -5,7 +5,8 @@
 
 use jiff::Timestamp;
 use pilothouse_core::{
-    HelmCommand, HelmProgress, Phase, PhaseProgress, ReleaseProgress, ReleaseWay, RevisionMeta, RevisionStatus, RunId,
+    CheckVerdict, HelmCommand, HelmProgress, Phase, PhaseProgress, ReleaseProgress, ReleaseWay, RevisionMeta,
+    RevisionStatus, RunId,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -120,6 +121,12 @@ impl Ledger {
         }
     }
 
+    /// What a check has told before the earlier run began to change something.
+    pub(crate) fn baseline(&self, digest: &str) -> Option<CheckVerdict> {
+        let earlier = self.earlier.as_ref().filter(|_| self.has_changes())?;
+        earlier.baselines.get(digest).copied()
+    }
+
     /// Whether the earlier run has begun to change something, and that counts.
     pub(crate) fn has_changes(&self) -> bool {
         let phases = self.earlier.iter().flat_map(|earlier| &earlier.phases);
@@ -188,6 +195,7 @@ mod tests {
             phases: vec![PhaseProgress { phase, started_at: at, steps: vec![step], helm: Vec::new(), ended: None }],
             no_return: None,
             attempt: 0,
+            baselines: BTreeMap::new(),
             ending: None,
         }
     }

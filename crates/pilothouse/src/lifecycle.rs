@@ -5,10 +5,12 @@ use crate::context::Context;
 use crate::error::PhaseError;
 use crate::evidence;
 use crate::remediation::{self, Following};
+use crate::steps::steps_of;
 use crate::transition::{Ended, Transition, next};
 use crate::words;
 use pilothouse_core::{
-    Class, Decision, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase, ReleaseOutcome, code,
+    CheckVerdict, Class, Decision, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase, ReleaseOutcome,
+    code,
 };
 use std::time::{Duration, Instant};
 
@@ -170,7 +172,11 @@ async fn one_phase<C: HelmChart + ?Sized>(
     let result = match phase {
         Phase::CheckPrerequisites => {
             let findings = chart.check_prerequisites(ctx, payload).await;
-            return check_ended(chart, ctx, findings, so_far).await;
+            let ended = check_ended(chart, ctx, findings, so_far).await;
+            return match (&ended.0, baselines(chart, ctx, &ended.0).await) {
+                (Ended::Well, Err(_)) => (Ended::Interrupted, "interrupted".to_owned()),
+                _ => ended,
+            };
         }
         Phase::PreExec => chart.pre_exec(ctx, payload).await,
         Phase::Exec => chart.exec(ctx, payload).await.map(|summary| {
@@ -228,6 +234,32 @@ pub(crate) async fn validate_only<C: HelmChart + ?Sized>(chart: &C, ctx: &Contex
     ctx.emitter().redact_outcome(&mut outcome);
     finished(ctx, &outcome, begun);
     outcome
+}
+
+/// Makes the checks that are judged by comparison, before anything is changed. Where nothing is installed yet, there is
+/// nothing to compare with; what was known before an earlier run began its change is not looked at again.
+async fn baselines<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, ended: &Ended) -> Result<(), PhaseError> {
+    if *ended != Ended::Well || chart.chart_info().action != HelmAction::Deploy || ctx.is_continued() {
+        return Ok(());
+    }
+    if matches!(ctx.decision().await, Decision::Install | Decision::FinishUninstallThenInstall) {
+        return Ok(());
+    }
+    for step in steps_of(chart, Phase::Validate) {
+        let digest = step.digest().await;
+        if ctx.baseline_of(&digest).is_some() {
+            continue;
+        }
+        if let Some(report) = step.baseline(ctx).await? {
+            ctx.keep_baseline(digest.clone(), report.verdict);
+            if report.verdict != CheckVerdict::Held {
+                ctx.warn(format!("{}: it does not hold before the change: {}", report.check, report.why));
+            }
+            let (release, phase) = (ctx.release(), ctx.phase());
+            ctx.emitter().emit(EventKind::Checked { release, phase, report, baseline_of: Some(digest) });
+        }
+    }
+    Ok(())
 }
 
 /// Turns what `check_prerequisites` found into an ending.

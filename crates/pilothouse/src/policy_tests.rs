@@ -118,7 +118,7 @@ fn held_back(
     #[case] expected: &str,
 ) {
     let on_failure = policy.into();
-    let seen = Situation { stopped, no_return, ..situation(&on_failure, Phase::Exec, &UPGRADE) };
+    let seen = Situation { no_return, stopped, ..situation(&on_failure, Phase::Exec, &UPGRADE) };
     assert_eq!(decide(&seen), Decided { action: left(expected), not_retried: None });
 }
 
@@ -135,7 +135,7 @@ fn what_is_certainly_wrong_is_not_tried_again(
 ) {
     let on_failure = policy.into();
     let certain = Some("IMAGE_NOT_FOUND (web:2)");
-    let seen = Situation { certain, attempt, ..situation(&on_failure, Phase::Validate, &UPGRADE) };
+    let seen = Situation { attempt, certain, ..situation(&on_failure, Phase::Validate, &UPGRADE) };
     let said = "not tried again: IMAGE_NOT_FOUND (web:2) does not change by waiting".to_owned();
     assert_eq!(decide(&seen), Decided { action, not_retried: is_said.then_some(said) });
 }

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use pilothouse::{
     ChartInfo, ChartRef, Context, EventKind, FailurePolicy, Finding, HelmAction, HelmChart, HelmDriver, Namespace,
-    OnFailure, OnReleaseFailure, Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, Remedy, RunConfig,
-    RunId, RunOutcome, RunVerdict, Session, SessionConfig, SetPolicy, Step, StepDescription, defaults,
+    OnFailure, OnReleaseFailure, Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, Remedy, Rules,
+    RunConfig, RunId, RunOutcome, RunVerdict, Session, SessionConfig, SetPolicy, Step, StepDescription, defaults,
 };
 use pilothouse_core::{Class, NextStep, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};
@@ -46,6 +46,7 @@ fn session(cluster: &Arc<FakeCluster>, helm: &Arc<FakeHelm>, cancel: &Cancellati
         chart_cache: std::env::temp_dir(),
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(1),
+        rules: Rules::default(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Past runs: the list of them, and one in detail.
 
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::report::causes::{self, one_line};
 use crate::report::outcome::{details, indented};
 use crate::report::text::{duration, next_attempt};
 use anstyle::Style;
@@ -127,6 +128,7 @@ fn note(event: &Event) -> Vec<String> {
     match &event.kind {
         EventKind::Said { note: Note::Warning, text, .. } => line(format!("{} {text}", paint(WARN, "warning:"))),
         EventKind::Said { note: Note::Info, text, .. } => line(text.clone()),
+        EventKind::CauseFound { cause, .. } => line(format!("{} {}", paint(BAD, "cause:"), one_line(cause))),
         EventKind::StepFinished { index, error: Some(error), .. } => {
             line(format!("{} {error}", paint(BAD, format!("step {} failed:", index + 1))))
         }
@@ -139,7 +141,7 @@ fn note(event: &Event) -> Vec<String> {
         EventKind::Retrying { attempt, of, wait_ms, .. } => line(next_attempt(*attempt, *of, *wait_ms)),
         EventKind::ReleaseFinished { release, outcome, .. } => match outcome {
             ReleaseOutcome::Failed(_) | ReleaseOutcome::Undone { .. } | ReleaseOutcome::Refused { .. } => {
-                details(release, outcome)
+                with_causes(release, outcome)
                     .into_iter()
                     .filter(|line| !line.is_empty())
                     .map(|line| format!("  {line}"))
@@ -154,6 +156,20 @@ fn note(event: &Event) -> Vec<String> {
     }
 }
 
+/// How a release ended, with the causes of a failure.
+fn with_causes(release: &ReleaseKey, outcome: &ReleaseOutcome) -> Vec<String> {
+    let causes = match outcome {
+        ReleaseOutcome::Failed(failure) => {
+            failure.causes.iter().map(|cause| (release.clone(), cause.clone())).collect()
+        }
+        _ => Vec::new(),
+    };
+    let told = causes::told(causes);
+    let mut lines = details(release, outcome, &told);
+    lines.extend(causes::paragraphs(&told, None, false));
+    lines
+}
+
 fn is_about(event: &Event, key: &ReleaseKey) -> bool {
     match &event.kind {
         EventKind::Said { release, .. }
@@ -161,6 +177,7 @@ fn is_about(event: &Event, key: &ReleaseKey) -> bool {
         | EventKind::HelmFinished { release, .. }
         | EventKind::HealStarted { release, .. }
         | EventKind::HealFinished { release, .. }
+        | EventKind::CauseFound { release, .. }
         | EventKind::PointOfNoReturn { release, .. }
         | EventKind::Retrying { release, .. }
         | EventKind::ReleaseFinished { release, .. } => release == key,

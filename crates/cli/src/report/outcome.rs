@@ -2,6 +2,7 @@
 
 use crate::hints::hint;
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::report::causes::{self, ToldCause, codes};
 use crate::report::text::duration;
 use crate::report::view::Continued;
 use pilothouse_core::{Failure, Finding, NextStep, ReleaseKey, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
@@ -23,17 +24,20 @@ pub(crate) const CONTINUES: &str = "`pilothouse resume` or the same command agai
 /// How many names are listed before the rest is counted.
 const NAMED: usize = 20;
 
-/// The lines at the end of a run.
+/// The lines at the end of a run. With a width, what is told of causes is broken to fit.
 pub(crate) fn summary(
     outcome: &RunOutcome,
     elapsed_ms: u64,
     continued: Option<&Continued>,
     afterwards: Afterwards,
+    width: Option<usize>,
 ) -> Vec<String> {
     let mut lines = vec![String::new()];
+    let causes = causes::of_run(outcome);
     for (release, outcome) in &outcome.releases {
-        lines.extend(details(release, outcome));
+        lines.extend(details(release, outcome, &causes));
     }
+    lines.extend(causes::paragraphs(&causes, width, outcome.releases.len() > 1));
     lines.extend(left_alone(outcome));
     lines.extend(stopped(outcome, afterwards));
     lines.extend(continued.map(taken_over));
@@ -150,11 +154,12 @@ fn counts(outcome: &RunOutcome, elapsed_ms: u64) -> String {
     format!("{} in {}", paint(style, counts.join(", ")), duration(elapsed_ms))
 }
 
-pub(super) fn details(release: &ReleaseKey, outcome: &ReleaseOutcome) -> Vec<String> {
+/// What became of one release, where that is not all well. Causes are told by themselves: here are only their codes.
+pub(super) fn details(release: &ReleaseKey, outcome: &ReleaseOutcome, causes: &[ToldCause]) -> Vec<String> {
     match outcome {
         ReleaseOutcome::Done { .. } | ReleaseOutcome::Skipped { .. } | ReleaseOutcome::NotStarted { .. } => Vec::new(),
         ReleaseOutcome::Refused { findings } => refused(release, findings),
-        ReleaseOutcome::Failed(failure) => failed(release, failure),
+        ReleaseOutcome::Failed(failure) => failed(release, failure, &codes(causes, release)),
         ReleaseOutcome::Undone { because_of, next } => vec![
             format!("{} {}, since {because_of} failed", paint(STRONG, release), paint(BAD, "undone")),
             format!("  {}", what_was_done(next)),
@@ -182,19 +187,14 @@ fn refused(release: &ReleaseKey, findings: &[Finding]) -> Vec<String> {
     lines
 }
 
-fn failed(release: &ReleaseKey, failure: &Failure) -> Vec<String> {
+fn failed(release: &ReleaseKey, failure: &Failure, codes: &[&str]) -> Vec<String> {
     let mut lines = vec![format!("{} {} in {}", paint(STRONG, release), paint(BAD, "failed"), failure.phase)];
     for (i, line) in failure.error.iter().enumerate() {
         let first = if i == 0 { "  " } else { "  caused by: " };
         lines.extend(indented(first, line, "      "));
     }
-    for cause in &failure.causes {
-        let reason = cause.status.as_ref().and_then(|status| status.reason.as_ref());
-        let reason = reason.map(|reason| format!("{reason}: ")).unwrap_or_default();
-        let object = cause.object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
-        let text = format!("{object}{reason}{}", cause.why);
-        lines.extend(indented(&format!("  {} ", paint(BAD, "-")), &text, "      "));
-        lines.extend(cause.evidence.iter().flat_map(|line| indented("      ", line, "      ")));
+    if !codes.is_empty() {
+        lines.push(format!("  because of {}", codes.join(", ")));
     }
     lines.extend(failure.attempts.iter().flat_map(|line| indented("  ", line, "      ")));
     if let Some(error) = &failure.on_deploy_failure_error {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     fn whole(outcome: &RunOutcome, continued: Option<&Continued>, afterwards: Afterwards) -> String {
-        anstream::adapter::strip_str(&summary(outcome, 61_500, continued, afterwards).join("\n")).to_string()
+        anstream::adapter::strip_str(&summary(outcome, 61_500, continued, afterwards, None).join("\n")).to_string()
     }
 
     #[test]

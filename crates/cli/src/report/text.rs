@@ -49,7 +49,8 @@ pub(crate) fn fit_end(text: &str, width: usize) -> String {
     if width > 0 { format!("…{}", tail.unwrap_or_default()) } else { String::new() }
 }
 
-fn one_line(text: &str) -> String {
+/// The text without line breaks, other control characters and colour.
+pub(crate) fn one_line(text: &str) -> String {
     let plain = anstream::adapter::strip_str(text).to_string();
     plain.replace(|c: char| c.is_control(), " ")
 }

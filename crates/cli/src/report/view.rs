@@ -1,5 +1,6 @@
 //! What a run looks like right now: a fold of its events. Time is passed in.
 
+use crate::report::causes::one_line;
 use crate::report::text::{duration, next_attempt};
 use jiff::Timestamp;
 use pilothouse_core::{
@@ -54,6 +55,8 @@ struct Now {
     step: Option<String>,
     helm: Option<(HelmCommand, Timestamp)>,
     healing: Option<String>,
+    /// Why what is waited for does not work, as far as that is known.
+    cause: Option<String>,
     doing: String,
 }
 
@@ -206,9 +209,13 @@ impl View {
             EventKind::Said { release, note: Note::Doing, text, .. } => {
                 self.change(release, |row| row.now.doing.clone_from(text));
             }
+            EventKind::CauseFound { release, cause, .. } => {
+                self.change(release, |row| row.now.cause = Some(one_line(cause)));
+            }
             EventKind::Said { note: Note::Info | Note::Warning, .. }
             | EventKind::PointOfNoReturn { .. }
-            | EventKind::StepSkipped { .. } => {}
+            | EventKind::StepSkipped { .. }
+            | EventKind::Checked { .. } => {}
         }
     }
 
@@ -386,7 +393,9 @@ impl Now {
         parts.extend(
             self.helm.map(|(command, since)| format!("helm {command}, {}", duration(millis_between(since, now)))),
         );
-        if !self.doing.is_empty() {
+        if let Some(cause) = &self.cause {
+            parts.push(cause.clone());
+        } else if !self.doing.is_empty() {
             parts.push(self.doing.clone());
         }
         let phase = self.phase.map_or("between phases", Phase::name);

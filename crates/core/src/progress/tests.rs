@@ -194,6 +194,7 @@ fn a_whole_release() {
             ],
             no_return: None,
             attempt: 0,
+            baselines: BTreeMap::new(),
             ending: Some(ReleaseEnding {
                 way: ReleaseWay::Done,
                 summary: "upgraded podinfo 6.9.0".to_owned(),

@@ -1,6 +1,7 @@
 //! What is gathered about one object that is not ready. Never the content of a Secret.
 
-use pilothouse_core::{ObjectRef, ObjectStatus};
+use jiff::Timestamp;
+use pilothouse_core::{ObjectRef, ObjectStatus, ReleaseKey};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -24,8 +25,14 @@ pub struct Evidence {
     /// What lies around it and was read: nodes, quotas, limit ranges, storage classes, the namespace, webhook configurations,
     /// endpoint slices. Each with `apiVersion` and `kind`; without the data of Secrets and ConfigMaps.
     pub around: Vec<Arc<Value>>,
-    /// The wants that were read, in whatever way that ended: they are not wanted again.
+    /// The other objects of the release that are not ready; `None` when nobody has looked. What depends on one that is still
+    /// starting is given its time.
+    pub beside: Option<Vec<(ObjectRef, ObjectStatus)>>,
+    /// The wants that were read, in whatever way that ended: they are not wanted again. A kind that is not served was read and has
+    /// no objects.
     pub read: Vec<Want>,
+    /// Those of them that could not be answered: nothing is concluded from what they lack.
+    pub unanswered: Vec<Want>,
     /// What could not be read, each in one line.
     pub unreadable: Vec<String>,
 }
@@ -42,7 +49,9 @@ impl Evidence {
             logs: Vec::new(),
             referred: Vec::new(),
             around: Vec::new(),
+            beside: None,
             read: Vec::new(),
+            unanswered: Vec::new(),
             unreadable: Vec::new(),
         }
     }
@@ -113,4 +122,43 @@ pub enum Want {
         /// A label selector.
         labels: Option<String>,
     },
+}
+
+/// Everything known when helm has failed.
+#[derive(Debug, Clone)]
+pub struct HelmEvidence {
+    /// The release.
+    pub release: ReleaseKey,
+    /// What helm printed on standard error, without known secrets.
+    pub text: String,
+    /// What lies around and was read, as in [`Evidence::around`].
+    pub around: Vec<Arc<Value>>,
+    /// The wants that were read, in whatever way that ended.
+    pub read: Vec<Want>,
+    /// Those of them that could not be answered: nothing is concluded from what they lack.
+    pub unanswered: Vec<Want>,
+    /// Helm's newest record, when it says that an operation is in progress.
+    pub lock: Option<LockSeen>,
+}
+
+impl HelmEvidence {
+    /// Of a text about which nothing else is known.
+    pub fn new(release: ReleaseKey, text: impl Into<String>) -> Self {
+        Self { release, text: text.into(), around: Vec::new(), read: Vec::new(), unanswered: Vec::new(), lock: None }
+    }
+}
+
+/// A record of Helm's that says that an operation is in progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockSeen {
+    /// Its revision.
+    pub revision: u32,
+    /// `pending-upgrade`
+    pub status: String,
+    /// When it was written.
+    pub since: Option<Timestamp>,
+    /// Who is at work, in words, where that is known.
+    pub holder: Option<String>,
+    /// Why nobody is at work on it any more, where that is proven.
+    pub gone: Option<String>,
 }

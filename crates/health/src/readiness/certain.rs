@@ -25,7 +25,7 @@ pub fn is_certain(object: &Value, status: &ObjectStatus) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::readiness::status::status;
+    use crate::Rules;
     use rstest::rstest;
     use serde_json::json;
 
@@ -37,6 +37,6 @@ mod tests {
     #[case(json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "status": {"conditions": [{"type": "NamesAccepted", "status": "False"}]}}), true)]
     #[case(json!({"apiVersion": "example.com/v1", "kind": "Job", "status": {"conditions": [{"type": "Failed", "status": "True"}]}}), false)]
     fn certainty(#[case] object: Value, #[case] expected: bool) {
-        assert_eq!(is_certain(&object, &status(&object)), expected);
+        assert_eq!(is_certain(&object, &Rules::default().judge(&object, jiff::Timestamp::UNIX_EPOCH).status), expected);
     }
 }

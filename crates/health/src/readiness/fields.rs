@@ -36,6 +36,12 @@ pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// The API group (empty for the core one) and the kind.
+pub(super) fn group_and_kind(object: &Value) -> (&str, &str) {
+    let group = member(object, "apiVersion").split_once('/').map_or("", |(group, _)| group);
+    (group, member(object, "kind"))
+}
+
 pub(super) fn flag(object: &Value, pointer: &str) -> bool {
     object.pointer(pointer).and_then(Value::as_bool) == Some(true)
 }
@@ -55,27 +61,38 @@ pub(super) fn array<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
     object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// The conditions in the list at `pointer`.
-pub(super) fn conditions<'a>(object: &'a Value, pointer: &str) -> Vec<Condition<'a>> {
+/// The conditions in a list.
+pub(super) fn conditions_of(list: &Value) -> Vec<Condition<'_>> {
+    list.as_array().into_iter().flatten().map(condition_of).collect()
+}
+
+fn condition_of(condition: &Value) -> Condition<'_> {
     // Some controllers write booleans.
-    let status = |condition: &'a Value| match condition.get("status") {
+    let status = match condition.get("status").or_else(|| condition.get("phase")) {
         Some(Value::Bool(true)) => "True",
         Some(Value::Bool(false)) => "False",
-        _ => text(condition, "/status"),
+        Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => "True",
+        Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => "False",
+        _ => "Unknown",
     };
-    let read = |condition: &'a Value| Condition {
-        kind: text(condition, "/type"),
-        status: status(condition),
-        reason: text(condition, "/reason"),
-        message: text(condition, "/message"),
-        generation: number(condition, "/observedGeneration"),
-    };
-    array(object, pointer).iter().map(read).collect()
+    Condition {
+        kind: member(condition, "type"),
+        status,
+        reason: member(condition, "reason"),
+        message: member(condition, "message"),
+        generation: condition.get("observedGeneration").and_then(Value::as_i64),
+    }
+}
+
+/// Text in a field of this object, or nothing.
+pub(super) fn member<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// One condition of the object's status.
 pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<Condition<'a>> {
-    conditions(object, "/status/conditions").into_iter().find(|condition| condition.kind == kind)
+    let all = object.pointer("/status/conditions").map(conditions_of).unwrap_or_default();
+    all.into_iter().find(|condition| condition.kind == kind)
 }
 
 /// Whether the controller has not yet seen the present spec. A controller that always writes `observedGeneration` has

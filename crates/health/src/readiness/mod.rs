@@ -6,12 +6,15 @@
 //! when they exist, since most clusters never fill their status.
 
 mod batch;
+mod cel_object;
 mod certain;
 mod fields;
-mod generic;
+mod gateway;
+mod general;
 mod network;
 mod pod;
 mod policy;
+mod rule;
 mod rules;
 mod status;
 mod storage;
@@ -20,4 +23,5 @@ mod workload;
 
 pub use certain::is_certain;
 pub use pod::{ContainerTrouble, container_troubles};
+pub use rule::{RuleError, check_rule};
 pub use rules::{Rules, Verdict};

@@ -1,6 +1,6 @@
 //! Definitions, aggregated APIs, namespaces, disruption budgets, autoscalers.
 
-use super::fields::{Condition, condition, is_unseen, text};
+use super::fields::{Condition, condition, conditions_of, is_unseen, text};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 
@@ -41,7 +41,11 @@ pub(super) fn disruption_budget(object: &Value) -> ObjectStatus {
     if is_unseen(object, true) {
         return ObjectStatus::new(Readiness::InProgress, "its controller has not seen this version yet");
     }
-    match condition(object, "DisruptionAllowed").filter(|condition| condition.reason == "SyncFailed") {
+    if object.get("status").and_then(Value::as_object).is_none_or(serde_json::Map::is_empty) {
+        return ObjectStatus::new(Readiness::InProgress, "its controller has not written a status yet");
+    }
+    let all = object.pointer("/status/conditions").map(conditions_of).unwrap_or_default();
+    match all.into_iter().find(|condition| condition.reason == "SyncFailed") {
         Some(failed) => told(Readiness::Failed, &failed),
         None => ObjectStatus::new(Readiness::Current, "it is in force"),
     }

@@ -16,10 +16,12 @@ pub(crate) fn is_kept(kind: &EventKind) -> bool {
         | EventKind::StepStarted { .. }
         | EventKind::StepFinished { .. }
         | EventKind::StepSkipped { .. }
+        | EventKind::Checked { .. }
         | EventKind::HelmStarted { .. }
         | EventKind::HelmFinished { .. }
         | EventKind::HealStarted { .. }
         | EventKind::HealFinished { .. }
+        | EventKind::CauseFound { .. }
         | EventKind::PointOfNoReturn { .. }
         | EventKind::Retrying { .. }
         | EventKind::PhaseFinished { .. }
@@ -56,7 +58,9 @@ pub(crate) fn side(kind: &EventKind) -> Option<Side> {
         | EventKind::StepSkipped { .. }
         | EventKind::PointOfNoReturn { .. }
         | EventKind::Retrying { .. }
+        | EventKind::Checked { .. }
         | EventKind::Said { .. }
+        | EventKind::CauseFound { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
         | EventKind::RunFinished { .. } => None,

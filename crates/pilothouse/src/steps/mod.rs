@@ -2,6 +2,7 @@
 
 mod adopt;
 mod apply;
+mod check;
 mod command;
 mod delete;
 mod restart;
@@ -12,7 +13,7 @@ use crate::context::Context;
 use crate::digest;
 use crate::error::PhaseError;
 use async_trait::async_trait;
-use pilothouse_core::{Finding, ObjectRef, On, Payload, Phase, StepKind, StepSpec};
+use pilothouse_core::{CheckReport, Finding, ObjectRef, On, Payload, Phase, StepKind, StepSpec};
 use std::sync::Arc;
 
 /// One step of a phase. It describes itself before it runs, so that it can be checked, shown and resumed.
@@ -36,6 +37,16 @@ pub trait Step: Send + Sync {
     async fn check(&self, ctx: &Context) -> Vec<Finding> {
         let _ = ctx;
         Vec::new()
+    }
+
+    /// Read-only, before anything is changed: what a check that is judged by comparison tells then. By default there is no
+    /// such comparison.
+    ///
+    /// # Errors
+    /// When the run is stopped; what is looked at may be as it likes.
+    async fn baseline(&self, ctx: &Context) -> Result<Option<CheckReport>, PhaseError> {
+        let _ = ctx;
+        Ok(None)
     }
 
     /// Does it.
@@ -78,6 +89,7 @@ pub fn built_in(spec: &StepSpec) -> Arc<dyn Step> {
         StepKind::Wait(step) => Arc::new(wait::Wait(step.clone())),
         StepKind::Command(step) => Arc::new(command::Command(step.clone())),
         StepKind::Restart(step) => Arc::new(restart::Restart(step.clone())),
+        StepKind::Check(step) => Arc::new(check::Check { step: (**step).clone(), name: spec.name.clone() }),
     };
     Arc::new(BuiltIn { spec: spec.clone(), inner })
 }
@@ -122,12 +134,17 @@ impl Step for BuiltIn {
             | StepKind::Wait(_)
             | StepKind::Command(_)
             | StepKind::Restart(_) => &[],
+            StepKind::Check(_) => return self.inner.digest().await,
         };
         digest::with_files(&format!("{:?}", self.spec.kind), files).await
     }
 
     async fn check(&self, ctx: &Context) -> Vec<Finding> {
         self.inner.check(ctx).await
+    }
+
+    async fn baseline(&self, ctx: &Context) -> Result<Option<CheckReport>, PhaseError> {
+        self.inner.baseline(ctx).await
     }
 
     async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
