@@ -27,14 +27,21 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
     use super::*;
+    use std::io::Read;
     use std::process::{Command, Stdio};
 
     #[test]
     fn a_process_is_found_until_it_has_ended() {
         let mark = format!("a mark of {}", std::process::id());
-        // `read` is the shell's own: a program it started would have these arguments too until it is executed.
-        let mut child =
-            Command::new("/bin/sh").args(["-c", "read line", "name", &mark]).stdin(Stdio::piped()).spawn().unwrap();
+        // Both words are the shell's own: a program it started would have these arguments too until it is executed.
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", "echo; read line", "name", &mark])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // For a moment of its execution a program has no arguments yet; one that speaks has them.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         assert_eq!(with_arguments(&[&mark]).unwrap(), [child.id()]);
         assert_eq!(with_arguments(&["name", &mark, "-c"]).unwrap(), [child.id()]);
         assert_eq!(with_arguments(&[&mark, "another"]).unwrap(), Vec::<u32>::new());
