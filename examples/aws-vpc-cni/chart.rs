@@ -49,7 +49,12 @@ impl HelmChart for AwsVpcCni {
             return Vec::new();
         }
         let objects = ["daemonset", "serviceaccount", "clusterrole", "clusterrolebinding"].map(aws_node).to_vec();
-        vec![built_in(&StepSpec { name: None, on: On::Deploy, kind: StepKind::Adopt(AdoptStep { objects }) })]
+        vec![built_in(&StepSpec {
+            name: None,
+            on: On::Deploy,
+            point_of_no_return: false,
+            kind: StepKind::Adopt(AdoptStep { objects }),
+        })]
     }
 
     /// Looks at the live selector, which the chart must keep, before the objects are adopted.

@@ -1,6 +1,8 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// A lifecycle around every Helm release.
@@ -22,6 +24,7 @@ Exit codes:
   1    a release failed
   2    bad input: the file, a chart, values, helm, the connection
   3    refused, because something could be lost or taken over
+  4    nothing has failed, but something is still on its way (ready, diagnose)
   130  interrupted
 After 2 and 3 nothing was changed by the release in question; input that can be checked ahead of the
 run is checked for all releases before the first one begins.";
@@ -87,8 +90,10 @@ pub(crate) enum Command {
     Destroy(Destroy),
     /// Show the releases of a stack as they stand in the cluster
     Status(OnCluster),
-    /// Run only the validate phase of every release
-    Validate(OnCluster),
+    /// Say what is wrong with releases and why, at any time and without a run; changes nothing
+    Diagnose(Diagnose),
+    /// Run only the validate phase of every release: exit code 0 when all are valid, 1 when one is not, 2 for bad input
+    Validate(Validate),
     /// Show what waits for what in a stack, without a cluster
     Graph(Graph),
     /// Continue a run that was killed or interrupted, or whose releases failed
@@ -99,6 +104,8 @@ pub(crate) enum Command {
     Lint(StackFile),
     /// Print what helm renders for a stack, without a cluster
     Render(Render),
+    /// Judge objects from files: is each what its spec asks for? Without a cluster
+    Ready(Ready),
     /// Apply and validate a stack on a throwaway control plane
     Rehearse(Rehearse),
     /// The throwaway control plane by itself
@@ -110,11 +117,37 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = SchemaOf::Stack)]
         of: SchemaOf,
     },
+    /// Tell what a code means, how it shows and what to do about it
+    Explain(Explain),
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// Which code.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The code, in any case of letters; without it all codes are listed
+    #[arg(value_parser = CodeWord, hide_possible_values = true)]
+    pub(crate) code: Option<String>,
+}
+
+/// Takes any word, so that an unknown one is answered like every other wrong input, and offers the codes for completion.
+#[derive(Debug, Clone, Copy)]
+struct CodeWord;
+
+impl TypedValueParser for CodeWord {
+    type Value = String;
+
+    fn parse_ref(&self, command: &clap::Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(pilothouse_core::code::ALL.iter().map(|(code, _)| PossibleValue::new(*code))))
+    }
 }
 
 /// Which stack.
@@ -163,6 +196,32 @@ pub(crate) struct OnCluster {
     pub(crate) select: Select,
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diagnose {
+    /// Releases, by name or namespace/name, with * and ? [default: all of the stack, or of the namespace]
+    #[arg(value_name = "RELEASE")]
+    pub(crate) releases: Vec<String>,
+    /// The stack file, or a folder that has a pilothouse.yaml
+    #[arg(long, default_value = ".", value_name = "FILE", conflicts_with = "namespace")]
+    pub(crate) stack: PathBuf,
+    /// Look at the releases of this namespace, whoever deployed them, without a stack file
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    #[command(flatten)]
+    pub(crate) select: Select,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    #[command(flatten)]
+    pub(crate) on: OnCluster,
+    /// Also write what each check has told into this file, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -266,6 +325,30 @@ pub(crate) struct Graph {
     pub(crate) select: Select,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = READY_HELP)]
+pub(crate) struct Ready {
+    /// A file with objects, or - for standard input: YAML, JSON, JSON lines, lists of kubectl; can be repeated
+    #[arg(short, long, required = true, value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
+    /// Also print which rule decided
+    #[arg(long)]
+    pub(crate) rules: bool,
+    /// A stack file whose readiness rules are asked first
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stack: Option<PathBuf>,
+}
+
+const READY_HELP: &str = "\
+Exit codes:
+  0    everything is ready
+  1    something has failed
+  2    bad input
+  4    nothing has failed, but something is not ready: in progress, being deleted, not found or unknown
+
+For example:
+  kubectl get deploy,pvc,certificates -o json | pilothouse ready -f - --rules";
+
 /// How to draw a graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum GraphFormat {
@@ -344,6 +427,18 @@ pub(crate) struct PlaneInstall {
     /// Do not build programs, download them
     #[arg(long)]
     pub(crate) no_build: bool,
+    /// Get what this kind of node needs; a real one needs the kubelet too
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = NodeKind::Simulated)]
+    pub(crate) node: NodeKind,
+}
+
+/// The kinds of nodes a control plane can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum NodeKind {
+    /// Pods become ready without containers
+    Simulated,
+    /// This machine, with a kubelet and containers; needs root, containerd and runc
+    Real,
 }
 
 #[derive(Debug, Args)]
@@ -360,7 +455,20 @@ pub(crate) struct PlaneUp {
     /// Write the API server's audit log into the plane's folder
     #[arg(long)]
     pub(crate) audit: bool,
-    /// How many simulated nodes it has
+    /// Which kinds of nodes it has; repeat it for both
+    #[arg(long, value_name = "KIND", value_enum, default_values_t = [NodeKind::Simulated])]
+    pub(crate) node: Vec<NodeKind>,
+    /// How many simulated nodes it has, if it has any
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub(crate) nodes: u16,
+    /// An archive of images (of docker save, or OCI) for the real node; can be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Vec<PathBuf>,
+}
+
+impl PlaneUp {
+    /// Whether it is to have a real node.
+    pub(crate) fn is_real(&self) -> bool {
+        self.node.contains(&NodeKind::Real)
+    }
 }

@@ -4,6 +4,7 @@ use crate::args::Connection;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::Stages;
 use crate::settings::Settings;
+use crate::stack;
 use pilothouse::{Session, SessionConfig};
 use pilothouse_core::{Redactor, Stack, ValueSource};
 use pilothouse_helm::{Driver, Helm, HelmConfig};
@@ -66,6 +67,7 @@ pub(crate) async fn session(
         Credentials::InCluster => (None, None),
     };
     let redactor = redactor(stack);
+    let rules = stack::rules(stack)?;
     let driver = settings.driver()?;
     let mut helm = helm_config(settings, place.helm, &redactor);
     helm.kubeconfig.clone_from(&kubeconfig);
@@ -87,6 +89,7 @@ pub(crate) async fn session(
         chart_cache: settings.cache.join("charts"),
         command_env: command_env(settings, kubeconfig.as_deref()),
         grace: GRACE,
+        rules,
     });
     session.target().await.map_err(|error| {
         CommandError::from_error(Exit::BadInput, &error).hint("check the kubeconfig, its context and the network")

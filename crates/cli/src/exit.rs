@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Failed,
     BadInput,
     Refused,
+    /// Something is on its way, and nothing has failed.
+    InProgress,
     Interrupted,
 }
 
@@ -23,6 +25,7 @@ impl Exit {
             Self::Failed => 1,
             Self::BadInput => 2,
             Self::Refused => 3,
+            Self::InProgress => 4,
             Self::Interrupted => 130,
         }
     }

@@ -7,6 +7,7 @@ mod exit;
 mod hints;
 mod holder;
 mod interrupt;
+mod objects;
 mod printer;
 mod report;
 mod select;
@@ -78,12 +79,14 @@ async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Res
         Command::Apply(args) => commands::apply::apply(settings, args, stages).await,
         Command::Destroy(args) => commands::destroy::destroy(settings, args, stages).await,
         Command::Status(args) => commands::status::status(settings, args, stages).await,
+        Command::Diagnose(args) => commands::diagnose::diagnose(settings, args, stages).await,
         Command::Validate(args) => commands::validate::validate(settings, args, stages).await,
         Command::Graph(args) => commands::graph::graph(settings, &args),
         Command::Resume(args) => commands::resume::resume(settings, args, stages).await,
         Command::History(args) => commands::history::history(settings, args).await,
         Command::Lint(args) => commands::lint::lint(settings, args, cancel).await,
         Command::Render(args) => commands::render::render(settings, args, cancel).await,
+        Command::Ready(args) => commands::ready::ready(settings, &args),
         Command::Rehearse(args) => commands::rehearse::rehearse(settings, args, stages).await,
         Command::Plane(args) => commands::plane::plane(settings, args, cancel).await,
         Command::Schema { of } => {
@@ -94,6 +97,7 @@ async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Res
             printer::json(Output::Json, &schema);
             Ok(Exit::Done)
         }
+        Command::Explain(args) => commands::explain::explain(settings, &args),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "pilothouse", &mut std::io::stdout());

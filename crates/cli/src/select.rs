@@ -96,6 +96,7 @@ mod tests {
             folder: PathBuf::new(),
             failure_policy: SetPolicy::default(),
             state_namespace: "default".to_owned(),
+            readiness: Vec::new(),
             releases,
         }
     }

@@ -61,6 +61,11 @@ impl Settings {
         }
     }
 
+    /// The columns of the terminal that results go to, if they go to one.
+    pub(crate) fn width(&self) -> Option<usize> {
+        (self.human() && std::io::stdout().is_terminal()).then(|| crate::report::console_size().0)
+    }
+
     /// Whether results are for people.
     pub(crate) fn human(&self) -> bool {
         self.output == Output::Human

@@ -1,8 +1,9 @@
 //! Reading the stack file.
 
-use crate::exit::CommandError;
+use crate::exit::{CommandError, Exit};
 use crate::printer;
 use crate::settings::Settings;
+use pilothouse::Rules;
 use pilothouse_core::{ObjectRef, Stack};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,11 @@ pub(crate) fn load(path: &Path, settings: &Settings) -> Result<Stack, CommandErr
             loaded.stack
         })
         .map_err(CommandError::problems)
+}
+
+/// The rules by which the objects of a stack are judged.
+pub(crate) fn rules(stack: &Stack) -> Result<Rules, CommandError> {
+    Rules::with(&stack.readiness).map_err(|error| CommandError::from_error(Exit::BadInput, &error))
 }
 
 /// Adds consent given on the command line to every release. It must name the namespace of an object where the releases
@@ -73,6 +79,7 @@ mod tests {
             folder: PathBuf::new(),
             failure_policy: SetPolicy::default(),
             state_namespace: "default".to_owned(),
+            readiness: Vec::new(),
             releases: namespaces.iter().map(release).collect(),
         }
     }

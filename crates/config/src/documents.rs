@@ -75,6 +75,25 @@ pub(crate) fn read_manifests(apply: &Fields<'_>, out: &mut Sink) -> Vec<String> 
     manifests
 }
 
+/// One mapping, or text that holds one in YAML.
+pub(crate) fn read_document(fields: &Fields<'_>, key: &str, out: &mut Sink) -> Option<String> {
+    let node = fields.node(key)?;
+    match &node.content {
+        Content::Mapping(_) => {
+            warn_of_other_readings(node, out);
+            Some(as_text(node))
+        }
+        Content::Scalar(scalar) if *scalar.meaning() == Meaning::Text => {
+            check_values_text(scalar.text(), node.span, out);
+            Some(scalar.text().to_owned())
+        }
+        Content::Scalar(_) | Content::List(_) => {
+            fields.wrong_type(key, "a mapping, or text that holds one in YAML", None, out);
+            None
+        }
+    }
+}
+
 /// What every object needs to be applied. A `List` has items instead of a name.
 fn check_manifest(manifest: &Node, place: Span, out: &mut Sink) {
     let given = |node: Option<&Node>| {

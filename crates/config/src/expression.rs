@@ -1,183 +1,23 @@
-//! Conditions in the stack file: expressions in CEL, the Common Expression Language (<https://cel.dev>).
-//!
-//! What is evaluated is bounded before it is evaluated: its length, how deep it is nested, and that no loop is in a
-//! loop. Values are never part of an error, since the environment holds secrets.
+//! Conditions in the stack file.
 
-use cel::common::ast::{EntryExpr, Expr};
-use cel::parser::PrattParser;
-use cel::{Context, ExecutionError, IdedExpr, ParseErrors, Value};
 use pilothouse_core::ChartInfo;
-use std::collections::{BTreeMap, HashMap};
-
-/// The most bytes of an expression.
-pub(crate) const MAX_BYTES: usize = 4096;
-/// How deep an expression may be nested: each level takes room on the stack.
-const MAX_DEPTH: u16 = 32;
-
-/// What is wrong with an expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ExpressionError {
-    /// In a sentence about the expression: `it …`, `there …`.
-    pub(crate) message: String,
-    pub(crate) help: Option<String>,
-}
-
-impl ExpressionError {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
-    }
-
-    fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-}
+use pilothouse_expression::{Expression, ExpressionError};
+use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Tells whether the condition `source` holds for a release. It sees `env`, and `release` with `name`, `namespace` and
 /// `labels`.
 pub(crate) fn holds(source: &str, env: &BTreeMap<String, String>, info: &ChartInfo) -> Result<bool, ExpressionError> {
-    let expression = parse(source)?;
-    let mut context = Context::default();
-    context.add_variable_from_value("env", texts(env));
-    let release: HashMap<String, Value> = [
-        ("name", Value::from(info.name.as_str())),
-        ("namespace", Value::from(info.namespace.as_str())),
-        ("labels", Value::from(texts(&info.labels))),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .into();
-    context.add_variable_from_value("release", release);
-    match context.resolve(&expression) {
-        Ok(Value::Bool(holds)) => Ok(holds),
-        Ok(other) => Err(ExpressionError::new(format!("it gives a {}, not true or false", other.type_of()))
-            .help("compare it with something, for example `env.REGION == 'eu'`")),
-        Err(error) => Err(explained(&error, source)),
-    }
-}
-
-fn texts(map: &BTreeMap<String, String>) -> HashMap<String, String> {
-    map.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
-fn parse(source: &str) -> Result<IdedExpr, ExpressionError> {
-    if source.len() > MAX_BYTES {
-        let message = format!("it is {} bytes long, and {MAX_BYTES} is the most", source.len());
-        return Err(ExpressionError::new(message));
-    }
-    let parser = PrattParser::new().max_recursion_depth(MAX_DEPTH);
-    let expression = parser.parse(source).map_err(|errors| syntax(&errors, source))?;
-    let shape = Shape::of(&expression);
-    if shape.depth > usize::from(MAX_DEPTH) {
-        return Err(too_deep());
-    }
-    if shape.loops > 1 {
-        return Err(ExpressionError::new("it has a loop in a loop, which could take for ever"));
-    }
-    Ok(expression)
-}
-
-fn too_deep() -> ExpressionError {
-    ExpressionError::new(format!("it is nested more than {MAX_DEPTH} levels deep"))
-}
-
-/// The first syntax error, in the words of the parser, which quotes nothing but the expression.
-fn syntax(errors: &ParseErrors, source: &str) -> ExpressionError {
-    if errors.errors.iter().any(|error| error.msg.contains("recursion limit")) {
-        return too_deep();
-    }
-    let Some(first) = errors.errors.first() else { return ExpressionError::new("it is not CEL") };
-    let (line, column) = first.pos;
-    let place =
-        if source.contains('\n') { format!("line {line}, character {column}") } else { format!("character {column}") };
-    ExpressionError::new(format!("it is not CEL: {place}: {}", first.msg.trim_start_matches("Syntax error: ")))
-}
-
-/// What went wrong in an evaluation, without the values that took part in it.
-fn explained(error: &ExecutionError, source: &str) -> ExpressionError {
-    match error {
-        // A key may have been computed from a value.
-        ExecutionError::NoSuchKey(key) if source.contains(key.as_str()) => {
-            ExpressionError::new(format!("there is no `{key}`"))
-                .help(format!("ask for it first, for example `has(env.{key}) && env.{key} == 'a'`"))
-        }
-        ExecutionError::NoSuchKey(_) => ExpressionError::new("there is nothing of the name it asks for"),
-        ExecutionError::UndeclaredReference(name) => {
-            ExpressionError::new(format!("there is no variable or function `{name}`"))
-                .help("it knows `env` and `release`; text stands in quotes")
-        }
-        ExecutionError::NoSuchOverload(overload) => no_such(overload.function(), overload.argument_types()),
-        ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
-            no_such(operator, &[left.type_of().to_string(), right.type_of().to_string()])
-        }
-        ExecutionError::FunctionError { function, .. } => {
-            ExpressionError::new(format!("`{function}` cannot work with what it is given"))
-        }
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
-            ExpressionError::new("it divides by zero")
-        }
-        _ => ExpressionError::new("it cannot be evaluated"),
-    }
-}
-
-/// `function` is a name, or an operator with `_` for each operand.
-fn no_such(function: &str, types: &[String]) -> ExpressionError {
-    let shown = if function.starts_with('_') || function.ends_with('_') {
-        function.replace('_', "")
-    } else {
-        function.to_owned()
-    };
-    match types.first() {
-        Some(of) if shown == "." => ExpressionError::new(format!("a {of} has no fields")),
-        _ => ExpressionError::new(format!("`{shown}` cannot be used with {}", types.join(" and "))),
-    }
-}
-
-/// How deep an expression is nested, and how many loops (`all`, `exists`, `map`, `filter`) are in each other.
-#[derive(Debug, Clone, Copy, Default)]
-struct Shape {
-    depth: usize,
-    loops: usize,
-}
-
-impl Shape {
-    fn of(expression: &IdedExpr) -> Self {
-        let inner = |parts: &mut dyn Iterator<Item = &IdedExpr>| {
-            parts.map(Self::of).fold(Self::default(), |most, shape| Self {
-                depth: most.depth.max(shape.depth),
-                loops: most.loops.max(shape.loops),
-            })
-        };
-        let entries = |entries: &[cel::common::ast::IdedEntryExpr]| {
-            let parts = entries.iter().flat_map(|entry| match &entry.expr {
-                EntryExpr::StructField(field) => vec![&field.value],
-                EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
-            });
-            inner(&mut parts.collect::<Vec<_>>().into_iter())
-        };
-        let mut shape = match &expression.expr {
-            Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Self::default(),
-            Expr::Call(call) => inner(&mut call.target.as_deref().into_iter().chain(&call.args)),
-            Expr::Select(select) => Self::of(&select.operand),
-            Expr::List(list) => inner(&mut list.elements.iter()),
-            Expr::Map(map) => entries(&map.entries),
-            Expr::Struct(made) => entries(&made.entries),
-            Expr::Comprehension(each) => {
-                let range = Self::of(&each.iter_range);
-                let mut body =
-                    inner(&mut [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result].into_iter());
-                body.loops += 1;
-                Self { depth: range.depth.max(body.depth), loops: range.loops.max(body.loops) }
-            }
-        };
-        shape.depth += 1;
-        shape
-    }
+    let expression = Expression::parse(source, &["env", "release"])?;
+    let release = json!({"name": info.name, "namespace": info.namespace.as_str(), "labels": info.labels});
+    expression.holds(&[&json!(env), &release])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use pilothouse_core::Namespace;
+    use pilothouse_expression::MAX_BYTES;
     use proptest::prelude::*;
     use rstest::rstest;
 

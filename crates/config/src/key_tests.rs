@@ -36,15 +36,36 @@ fn sample(table: &Table, key: &Key, value: &str) -> String {
                 "version: 1\nname: x\ndefaults: {{ {inner} }}\nreleases: [{{ name: a, chart: {{ path: c }} }}]\n"
             );
         }
+        "readiness" => {
+            return format!(
+                "version: 1\nname: x\nreadiness: [{{ {inner} }}]\nreleases: [{{ name: a, chart: {{ path: c }} }}]\n"
+            );
+        }
         "release" => {
             let rest = other_than(key, &[("name", "a"), ("chart", "{ path: c }")], ", ");
             format!("{rest}{inner}")
         }
         "chart" => format!("name: a, chart: {{ {inner} }}"),
+        "retry" | "on failure" => format!("name: a, chart: {{ path: c }}, on_failure: {{ {inner} }}"),
         "need" => format!("name: a, chart: {{ path: c }}, needs: [{{ {inner} }}]"),
         "yaml file" => format!("name: a, chart: {{ path: c }}, yaml_files_content: [{{ {inner} }}]"),
         "value" => format!("name: a, chart: {{ path: c }}, values: [{{ {inner} }}]"),
         "step" => format!("name: a, chart: {{ path: c }}, post_exec: [{{ {inner} }}]"),
+        "http expect" => {
+            format!("name: a, chart: {{ path: c }}, validate: [{{ http: {{ url: http://a, expect: {{ {inner} }} }} }}]")
+        }
+        "header" => {
+            format!(
+                "name: a, chart: {{ path: c }}, validate: [{{ http: {{ url: http://a, headers: [{{ {inner} }}] }} }}]"
+            )
+        }
+        "exec expect" => {
+            let exec = format!("in: deploy/a, command: [a], expect: {{ {inner} }}");
+            format!("name: a, chart: {{ path: c }}, validate: [{{ exec: {{ {exec} }} }}]")
+        }
+        "http" | "tcp" | "exec" | "assert" | "job" | "helm_test" | "prometheus" => {
+            format!("name: a, chart: {{ path: c }}, validate: [{{ {}: {{ {inner} }} }}]", table.name)
+        }
         verb => step(verb),
     };
     format!("version: 1\nname: x\nreleases:\n  - {{ name: first, chart: {{ path: c }} }}\n  - {{ {release} }}\n")
@@ -64,7 +85,7 @@ fn as_json(text: &str) -> Value {
 
 /// What the examples ask for.
 fn environment() -> BTreeMap<String, String> {
-    ["DB_PASSWORD", "REGION", "B"].map(|name| (name.to_owned(), "x".to_owned())).into()
+    ["DB_PASSWORD", "REGION", "B", "TOKEN"].map(|name| (name.to_owned(), "x".to_owned())).into()
 }
 
 fn codes(text: &str) -> Vec<(&'static str, usize)> {
@@ -137,6 +158,10 @@ fn charts_that_schema_and_reader_refuse(#[case] chart: &str) {
 #[case("values: [{ key: a, value: 1, from_env: B }]")]
 #[case("values: [{ key: a, from_payload: b, type: json }]")]
 #[case("validate: [{ delete: { objects: [job/a] } }]")]
+#[case("check_prerequisites: [{ job: { file: a } }]")]
+#[case("validate: [{ http: { url: http://a, pod: b } }]")]
+#[case("validate: [{ http: { url: http://a, expect: { status: 99 } } }]")]
+#[case("validate: [{ assert: { that: a } }]")]
 #[case("check_prerequisites: [{ adopt: { objects: [job/a] } }]")]
 #[case("pre_exec: [{}]")]
 #[case("pre_exec: [{ wait: { objects: [job/a] }, restart: { objects: [deploy/a] } }]")]
@@ -147,6 +172,14 @@ fn charts_that_schema_and_reader_refuse(#[case] chart: &str) {
 #[case("pre_exec: [{ wait: { objects: [job] } }]")]
 #[case("pre_exec: [{ command: { run: [] } }]")]
 #[case("pre_exec: [{ command: { run: ls } }]")]
+#[case("on_failure: { retry: 0 }")]
+#[case("on_failure: { retry: 11 }")]
+#[case("on_failure: { then: rollback }")]
+#[case("on_failure: { retry: 1, install: leave }")]
+#[case("on_failure: { install: rollback }")]
+#[case("on_failure: { upgrade: uninstall }")]
+#[case("on_failure: [leave]")]
+#[case("validate: [{ command: { run: [ls] }, point_of_no_return: true }]")]
 #[case("timeout_in_seconds: 0")]
 #[case("timeout_in_seconds: 604801")]
 #[case("timeout_in_seconds: 1.5")]

@@ -1,5 +1,8 @@
 //! Every key of the stack file, in one place: the reader refuses others, the schema and the reference are made from it.
 
+use crate::check_keys::{ASSERT, EXEC, EXEC_EXPECT, HEADER, HELM_TEST, HTTP, HTTP_EXPECT, JOB, PROMETHEUS, TCP};
+use crate::step_keys::{ADOPT, APPLY, COMMAND, DELETE, RESTART, STEP, WAIT_STEP};
+
 /// A mapping of the file.
 pub(crate) struct Table {
     /// Its name in messages, in the schema (`$defs`) and in the reference.
@@ -50,6 +53,10 @@ pub(crate) enum Kind {
     Count,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of these words, or a mapping of one of these tables: the first one when that has a key of it.
+    ChoiceOr(&'static [&'static str], &'static [&'static Table]),
+    /// A whole number from 1 to 10.
+    Retries,
     /// A list of texts.
     Texts,
     /// A list of texts, or of mappings that say more.
@@ -70,8 +77,16 @@ pub(crate) enum Kind {
     Mapping(&'static Table),
     /// A list of mappings.
     List(&'static Table),
-    /// A list of steps that only look (`wait`, `command`).
+    /// An object as `kind/name`.
+    Object,
+    /// A CEL expression.
+    Expression,
+    /// An HTTP status, `2xx`, or a list of them.
+    Statuses,
+    /// A list of steps that only look.
     ReadOnlySteps,
+    /// Those of them that may be run before anything is changed.
+    PrerequisiteSteps,
     /// A list of steps.
     Steps,
 }
@@ -79,7 +94,7 @@ pub(crate) enum Kind {
 /// The most seconds a timeout may have: a week. More is a mistake, and could not be added to a clock safely.
 pub(crate) const MAX_SECONDS: u64 = 7 * 24 * 60 * 60;
 
-const fn key(
+pub(crate) const fn key(
     name: &'static str,
     kind: Kind,
     need: Need,
@@ -133,10 +148,92 @@ pub(crate) static FILE: Table = Table {
             "",
             "The namespace of the stack's own lock and journal.",
         ),
+        key(
+            "readiness",
+            K::List(&READINESS),
+            Default("none"),
+            "[{ kind: Backup.example.com, current: status.phase == 'Kept' }]",
+            "",
+            "When objects of a kind are ready, where the rules of the program do not tell it rightly. These rules win over all others; of several for a kind, the last counts.",
+        ),
+    ],
+};
+
+/// One of `readiness`.
+pub(crate) static READINESS: Table = Table {
+    name: "readiness",
+    doc: "When objects of one kind are ready: conditions in CEL, asked in the order failed, suspended, in_progress, current, unknown; the first that holds decides. They see `object`, `metadata`, `spec`, `status`, and `conditions` by their types; one that asks for a field that is not there does not hold.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "kind",
+            K::Text,
+            Required,
+            "Certificate.cert-manager.io",
+            "current: 'true'",
+            "The kind and its group, in any version. `*` stands for any kind, `*.` at the beginning of the group for anything before the rest.",
+        ),
+        key(
+            "failed",
+            K::Words,
+            Default("none"),
+            "conditions.Ready.reason == 'Refused'",
+            "kind: Backup.example.com",
+            "When an object has failed.",
+        ),
+        key(
+            "suspended",
+            K::Words,
+            Default("none"),
+            "spec.halted",
+            "kind: Backup.example.com",
+            "When an object waits because it was told to.",
+        ),
+        key(
+            "in_progress",
+            K::Words,
+            Default("none"),
+            "status.copied < spec.copies",
+            "kind: Backup.example.com",
+            "When an object is on its way.",
+        ),
+        key(
+            "current",
+            K::Words,
+            Default("none"),
+            "conditions.Ready.status == 'True'",
+            "kind: Backup.example.com",
+            "When an object is ready.",
+        ),
+        key(
+            "unknown",
+            K::Words,
+            Default("none"),
+            "status.phase == ''",
+            "kind: Backup.example.com",
+            "When nothing can be said about an object.",
+        ),
+        key(
+            "otherwise",
+            K::Choice(&["in_progress", "general"]),
+            Default("in_progress with `current`, else general"),
+            "general",
+            "kind: Backup.example.com, current: 'true'",
+            "What holds when no condition does: the object is on its way, or the rules of the program decide.",
+        ),
+        key(
+            "message",
+            K::Words,
+            Default("the object's own words"),
+            "status.message",
+            "kind: Backup.example.com, current: 'true'",
+            "Gives the line for people.",
+        ),
     ],
 };
 
 const FAILURE: &[&str] = &["leave", "rollback", "uninstall"];
+const FAST: &[&str] = &["certain", "never"];
 const CRDS: &[&str] = &["skip", "create", "upgrade"];
 
 const NAMESPACE: Key =
@@ -145,11 +242,19 @@ const CREATE_NAMESPACE: Key =
     key("create_namespace", K::Flag, Default("true"), "false", "", "Whether a missing namespace is created.");
 const ON_FAILURE: Key = key(
     "on_failure",
-    K::Choice(FAILURE),
+    K::ChoiceOr(FAILURE, &POLICY_FORMS),
     Default("leave"),
     "rollback",
     "",
-    "What to do after a failed deploy, once the evidence is collected: `leave` everything to be looked at, `rollback` to the revision that was deployed before (a failed first install is left), `uninstall` what a failed first install left (a failed upgrade is left).",
+    "What to do after a failed deploy, once the evidence is collected and the steps of `on_deploy_failure` have run: `leave` everything to be looked at, `rollback` to the revision that was deployed before (a failed first install is left), `uninstall` what a failed first install left (a failed upgrade is left); or retries, or something else for a first install than for an upgrade. [Failure policy](failure-policy.md) has the table.",
+);
+const FAIL_FAST: Key = key(
+    "fail_fast",
+    K::Choice(FAST),
+    Default("certain"),
+    "never",
+    "",
+    "When `exec` and waits end before their time is up: with `certain` as soon as a cause is known that will certainly not pass by itself, with `never` causes are only told.",
 );
 const TIMEOUT: Key = key(
     "timeout_in_seconds",
@@ -215,6 +320,7 @@ pub(crate) static DEFAULTS: Table = Table {
         CREATE_NAMESPACE,
         CRD_POLICY,
         ON_FAILURE,
+        FAIL_FAST,
         TIMEOUT,
         WAIT,
         FORCE,
@@ -300,6 +406,7 @@ pub(crate) static RELEASE: Table = Table {
             "A deployed chart version below this one, moving to or past it, is uninstalled before it is installed again; only if no data is attached, or consent was given.",
         ),
         ON_FAILURE,
+        FAIL_FAST,
         TIMEOUT,
         WAIT,
         FORCE,
@@ -326,11 +433,11 @@ pub(crate) static RELEASE: Table = Table {
         ),
         key(
             "check_prerequisites",
-            K::ReadOnlySteps,
+            K::PrerequisiteSteps,
             Default("none"),
             "[{ wait: { objects: [crd/certificates.cert-manager.io], for: exists } }]",
             "",
-            "Steps that check, before anything is changed, whether the release can be acted on. Only `wait` and `command`.",
+            "Steps that check, before anything is changed, whether the release can be acted on. Only `wait`, `command`, `http`, `tcp`, `assert` and `prometheus`.",
         ),
         key(
             "pre_exec",
@@ -360,9 +467,63 @@ pub(crate) static RELEASE: Table = Table {
             "validate",
             K::ReadOnlySteps,
             Default("none"),
-            "[{ command: { run: [./smoke-test.sh] } }]",
+            "[{ http: { service: web, port: 80, path: /healthz } }]",
             "",
-            "Steps that check whether it really works, after every object is ready. Only `wait` and `command`.",
+            "Steps that check whether it really works, after every object is ready. Only `wait`, `command` and the checks (`http`, `tcp`, `exec`, `assert`, `job`, `helm_test`, `prometheus`).",
+        ),
+    ],
+};
+
+static POLICY_FORMS: [&Table; 2] = [&RETRY, &ON_FAILURE_EACH];
+static RETRY_FORM: [&Table; 1] = [&RETRY];
+
+/// `on_failure` with retries.
+pub(crate) static RETRY: Table = Table {
+    name: "retry",
+    doc: "`on_failure` with retries. What is tried again is the deploy: `exec`, as far as helm had not deployed, and what follows; steps that are done are not repeated. A failure of which it is certain that waiting does not help is not tried again.",
+    exactly_one: &[],
+    keys: &[
+        key("retry", K::Retries, Required, "2", "then: rollback", "How often the deploy is tried again."),
+        key(
+            "backoff_in_seconds",
+            K::Seconds,
+            Default("10"),
+            "30",
+            "retry: 2",
+            "Wall-clock seconds before the first retry. They double for each further one, up to 300.",
+        ),
+        key(
+            "then",
+            K::Choice(FAILURE),
+            Default("leave"),
+            "rollback",
+            "retry: 2",
+            "What to do when the last retry has failed too.",
+        ),
+    ],
+};
+
+/// `on_failure` for each case.
+pub(crate) static ON_FAILURE_EACH: Table = Table {
+    name: "on failure",
+    doc: "`on_failure` for a first install and for an upgrade. What is not given comes from `defaults`.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "install",
+            K::ChoiceOr(&["leave", "uninstall"], &RETRY_FORM),
+            Default("leave"),
+            "uninstall",
+            "",
+            "When the release was not deployed before.",
+        ),
+        key(
+            "upgrade",
+            K::ChoiceOr(&["leave", "rollback"], &RETRY_FORM),
+            Default("leave"),
+            "{ retry: 2, then: rollback }",
+            "",
+            "When it was.",
         ),
     ],
 };
@@ -495,240 +656,35 @@ pub(crate) static SET_VALUE: Table = Table {
     ],
 };
 
-/// A step of any phase.
-pub(crate) static STEP: Table = Table {
-    name: "step",
-    doc: "One step of a phase.",
-    exactly_one: &["adopt", "apply", "delete", "wait", "command", "restart"],
-    keys: &[
-        key(
-            "name",
-            K::Text,
-            Default("made from what the step does"),
-            "take over aws-node",
-            "wait: { objects: [deployment/web] }",
-            "A name for people.",
-        ),
-        key(
-            "on",
-            K::Choice(&["deploy", "destroy", "always"]),
-            Default("deploy"),
-            "destroy",
-            "wait: { objects: [deployment/web], for: deleted }",
-            "For which action of the release the step runs.",
-        ),
-        key(
-            "adopt",
-            K::Mapping(&ADOPT),
-            Default("none"),
-            "{ objects: [daemonset/aws-node] }",
-            "",
-            "Give existing objects to the release. Not in `check_prerequisites` and `validate`.",
-        ),
-        key(
-            "apply",
-            K::Mapping(&APPLY),
-            Default("none"),
-            "{ files: [extra.yaml] }",
-            "",
-            "Apply manifests (server-side apply). Not in `check_prerequisites` and `validate`.",
-        ),
-        key(
-            "delete",
-            K::Mapping(&DELETE),
-            Default("none"),
-            "{ objects: [job/migrate] }",
-            "",
-            "Delete objects. Not in `check_prerequisites` and `validate`.",
-        ),
-        key(
-            "wait",
-            K::Mapping(&WAIT_STEP),
-            Default("none"),
-            "{ objects: [deployment/web] }",
-            "",
-            "Wait until objects are in a state.",
-        ),
-        key(
-            "command",
-            K::Mapping(&COMMAND),
-            Default("none"),
-            "{ run: [./smoke-test.sh] }",
-            "",
-            "Run a program. It gets KUBECONFIG, PILOTHOUSE_RELEASE, PILOTHOUSE_NAMESPACE, PILOTHOUSE_PHASE and PILOTHOUSE_ACTION.",
-        ),
-        key(
-            "restart",
-            K::Mapping(&RESTART),
-            Default("none"),
-            "{ objects: [deployment/web] }",
-            "",
-            "Restart workloads, as `kubectl rollout restart` does. Not in `check_prerequisites` and `validate`.",
-        ),
-    ],
-};
-
-/// `adopt`.
-pub(crate) static ADOPT: Table = Table {
-    name: "adopt",
-    doc: "Give existing objects to the release, by Helm's ownership label and annotations.",
-    exactly_one: &[],
-    keys: &[key(
-        "objects",
-        K::Objects,
-        Required,
-        "[daemonset/aws-node, clusterrole/aws-node]",
-        "",
-        "Exactly these, as `kind/name` or `kind/namespace/name`. One that does not exist is no error: Helm will create it.",
-    )],
-};
-
-/// `apply`.
-pub(crate) static APPLY: Table = Table {
-    name: "apply",
-    doc: "Apply manifests.",
-    exactly_one: &[],
-    keys: &[
-        key(
-            "files",
-            K::Texts,
-            Default("none"),
-            "[extra.yaml]",
-            "",
-            "Files with YAML documents. A relative path starts at the folder of the stack file.",
-        ),
-        key(
-            "manifests",
-            K::Documents,
-            Default("none"),
-            "[{ apiVersion: v1, kind: ConfigMap, metadata: { name: a } }]",
-            "",
-            "Manifests given directly: mappings, or text that holds YAML documents.",
-        ),
-    ],
-};
-
-/// `delete`.
-pub(crate) static DELETE: Table = Table {
-    name: "delete",
-    doc: "Delete objects. What holds data needs `consent`.",
-    exactly_one: &[],
-    keys: &[
-        key(
-            "objects",
-            K::Objects,
-            Default("none"),
-            "[job/migrate]",
-            "",
-            "Exactly these; one that does not exist is no error.",
-        ),
-        key(
-            "chart_crds",
-            K::Flag,
-            Default("false"),
-            "true",
-            "",
-            "Also the definitions in the chart's `crds/` folders.",
-        ),
-        key(
-            "timeout_in_seconds",
-            K::Seconds,
-            Default("120"),
-            "60",
-            "objects: [job/migrate]",
-            "Wall-clock seconds until they must be gone.",
-        ),
-    ],
-};
-
-/// `wait`.
-pub(crate) static WAIT_STEP: Table = Table {
-    name: "wait",
-    doc: "Wait until objects are in a state.",
-    exactly_one: &[],
-    keys: &[
-        key("objects", K::Objects, Required, "[deployment/web]", "", "These."),
-        key(
-            "for",
-            K::Choice(&["ready", "exists", "deleted"]),
-            Default("ready"),
-            "exists",
-            "objects: [deployment/web]",
-            "What to wait for.",
-        ),
-        key(
-            "timeout_in_seconds",
-            K::Seconds,
-            Default("300"),
-            "60",
-            "objects: [deployment/web]",
-            "Wall-clock seconds until the step fails.",
-        ),
-    ],
-};
-
-/// `command`.
-pub(crate) static COMMAND: Table = Table {
-    name: "command",
-    doc: "Run a program.",
-    exactly_one: &[],
-    keys: &[
-        key(
-            "run",
-            K::Arguments,
-            Required,
-            "[sh, -c, \"echo hello\"]",
-            "",
-            "The program and its arguments; no shell is involved unless it is named here.",
-        ),
-        key("env", K::TextMap, Default("none"), "{ COLOUR: blue }", "run: [./a.sh]", "More environment variables."),
-        key(
-            "cwd",
-            K::Text,
-            Default("the folder of the stack file"),
-            "scripts",
-            "run: [./a.sh]",
-            "The folder it starts in. A relative path starts at the folder of the stack file.",
-        ),
-        key(
-            "output_to",
-            K::Text,
-            Default("none"),
-            "selector",
-            "run: [./a.sh]",
-            "Puts its standard output, without white space around it, into the payload under this key.",
-        ),
-        key(
-            "repeatable",
-            K::Flag,
-            Default("false"),
-            "true",
-            "run: [./a.sh]",
-            "Whether it may be run again when it is not known whether it has run.",
-        ),
-        key(
-            "timeout_in_seconds",
-            K::Seconds,
-            Default("300"),
-            "60",
-            "run: [./a.sh]",
-            "Wall-clock seconds until it is stopped.",
-        ),
-    ],
-};
-
-/// `restart`.
-pub(crate) static RESTART: Table = Table {
-    name: "restart",
-    doc: "Restart workloads.",
-    exactly_one: &[],
-    keys: &[key("objects", K::Objects, Required, "[deployment/web]", "", "Deployments, StatefulSets or DaemonSets.")],
-};
-
 /// Every table, in the order of the reference.
 pub(crate) static TABLES: &[&Table] = &[
-    &FILE, &DEFAULTS, &RELEASE, &NEED, &CHART, &YAML_FILE, &SET_VALUE, &STEP, &ADOPT, &APPLY, &DELETE, &WAIT_STEP,
-    &COMMAND, &RESTART,
+    &FILE,
+    &DEFAULTS,
+    &READINESS,
+    &RELEASE,
+    &NEED,
+    &RETRY,
+    &ON_FAILURE_EACH,
+    &CHART,
+    &YAML_FILE,
+    &SET_VALUE,
+    &STEP,
+    &ADOPT,
+    &APPLY,
+    &DELETE,
+    &WAIT_STEP,
+    &COMMAND,
+    &RESTART,
+    &HTTP,
+    &HTTP_EXPECT,
+    &HEADER,
+    &TCP,
+    &EXEC,
+    &EXEC_EXPECT,
+    &ASSERT,
+    &JOB,
+    &HELM_TEST,
+    &PROMETHEUS,
 ];
 
 impl Table {

@@ -23,6 +23,7 @@
 //! assert_eq!(problem.help.as_deref(), Some("use `on_failure: rollback`"));
 //! ```
 
+mod check_keys;
 mod documents;
 mod expression;
 mod fields;
@@ -32,6 +33,9 @@ mod keys;
 mod load;
 mod needs;
 mod problem;
+mod read_checks;
+mod read_on_failure;
+mod read_readiness;
 mod read_release;
 mod read_stack;
 mod read_steps;
@@ -40,6 +44,7 @@ mod reference;
 mod scalar;
 mod schema;
 mod source_map;
+mod step_keys;
 mod suggest;
 mod tree;
 

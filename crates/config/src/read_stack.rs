@@ -5,6 +5,7 @@ use crate::keys::{DEFAULTS, FILE};
 use crate::load::Context;
 use crate::needs::check_needs;
 use crate::problem::Problem;
+use crate::read_readiness::read_rule;
 use crate::read_release::{ReadRelease, read_common, read_release, report_name};
 use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
@@ -51,6 +52,8 @@ pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> 
         .collect();
     file.report_empty_list("releases", out);
     check_needs(&releases, out);
+    let rules = file.items("readiness", out).iter().enumerate();
+    let readiness = rules.filter_map(|(index, node)| read_rule(node, index + 1, out)).collect();
 
     let places = releases.iter().map(|release| (release.spec.info.key(), release.places.clone())).collect();
     let stack = Stack {
@@ -58,6 +61,7 @@ pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> 
         folder: context.folder.to_owned(),
         failure_policy,
         state_namespace: state_namespace.to_owned(),
+        readiness,
         releases: releases.into_iter().map(|release| release.spec).collect(),
     };
     Some((stack, places))

@@ -2,9 +2,11 @@
 
 use crate::documents::read_manifests;
 use crate::fields::{Fields, Sink};
-use crate::keys::{ADOPT, APPLY, COMMAND, DELETE, RESTART, STEP, Table, WAIT_STEP};
+use crate::keys::Table;
 use crate::load::Context;
 use crate::problem::Problem;
+use crate::read_checks::read_check;
+use crate::step_keys::{ADOPT, APPLY, COMMAND, DELETE, RESTART, STEP, WAIT_STEP};
 use crate::tree::Node;
 use pilothouse_core::{
     AdoptStep, ApplyStep, CommandStep, DeleteStep, ObjectRef, On, Phase, RestartStep, StepKind, StepSpec, WaitFor,
@@ -28,9 +30,8 @@ pub(crate) fn read_steps(release: &Fields<'_>, phase: Phase, context: &Context<'
         let name = step.text("name", out).map(str::to_owned);
         let actions = [("deploy", On::Deploy), ("destroy", On::Destroy), ("always", On::Always)];
         let on = step.choice("on", &actions, out).unwrap_or_default();
-        if !phase.may_change_cluster() {
-            report_changes(&step, phase, out);
-        }
+        let point_of_no_return = read_no_return(&step, phase, out);
+        report_not_allowed(&step, phase, out);
         // When several are given, that is reported already; each is read for what is wrong in it.
         let kinds = [
             read_adopt(&step, out).map(StepKind::Adopt),
@@ -40,22 +41,56 @@ pub(crate) fn read_steps(release: &Fields<'_>, phase: Phase, context: &Context<'
             read_command(&step, context, out).map(StepKind::Command),
             read_restart(&step, out).map(StepKind::Restart),
         ];
-        if let Some(kind) = kinds.into_iter().flatten().next() {
-            steps.push(StepSpec { name, on, kind });
+        let check = read_check(&step, phase, context, out).map(|check| StepKind::Check(Box::new(check)));
+        if let Some(kind) = kinds.into_iter().flatten().next().or(check) {
+            steps.push(StepSpec { name, on, point_of_no_return, kind });
         }
     }
     steps
 }
 
+/// Only what changes something on the way can be a point of no return.
+fn read_no_return(step: &Fields<'_>, phase: Phase, out: &mut Sink) -> bool {
+    const KEY: &str = "point_of_no_return";
+    let given = step.flag(KEY, out).unwrap_or(false);
+    if let (false, Some(span)) = (matches!(phase, Phase::PreExec | Phase::PostExec), step.key_span(KEY)) {
+        out.push(
+            Problem::error("STEP_NOT_ALLOWED", span, format!("`{KEY}` is not allowed in `{phase}`"))
+                .label("not for this phase")
+                .help("only a step of `pre_exec` or `post_exec` can be one"),
+        );
+    }
+    given
+}
+
+/// What changes the cluster.
+pub(crate) const CHANGES: [&str; 4] = ["adopt", "apply", "delete", "restart"];
+/// What only looks at the release, but runs something for that: not before it is deployed.
+pub(crate) const ONLY_VALIDATE: [&str; 3] = ["exec", "job", "helm_test"];
+
 /// `check_prerequisites` and `validate` must not change the cluster.
-fn report_changes(step: &Fields<'_>, phase: Phase, out: &mut Sink) {
-    for key in ["adopt", "apply", "delete", "restart"] {
+fn report_not_allowed(step: &Fields<'_>, phase: Phase, out: &mut Sink) {
+    if phase.may_change_cluster() {
+        return;
+    }
+    for key in ONLY_VALIDATE.into_iter().filter(|_| phase == Phase::CheckPrerequisites) {
+        if let Some(span) = step.key_span(key) {
+            out.push(
+                Problem::error("STEP_NOT_ALLOWED", span, format!("`{key}` is not allowed in `{phase}`"))
+                    .label("runs something in the cluster")
+                    .help("put this step into `validate`"),
+            );
+        }
+    }
+    for key in CHANGES {
         if let Some(span) = step.key_span(key) {
             let other = if phase == Phase::Validate { Phase::PostExec } else { Phase::PreExec };
             out.push(
                 Problem::error("STEP_NOT_ALLOWED", span, format!("`{key}` is not allowed in `{phase}`"))
                     .label("changes the cluster")
-                    .help(format!("`{phase}` only looks: it takes `wait` and `command`; put this step into `{other}`")),
+                    .help(format!(
+                        "`{phase}` only looks: it takes `wait`, `command` and checks; put this step into `{other}`"
+                    )),
             );
         }
     }
@@ -119,7 +154,7 @@ fn read_wait(step: &Fields<'_>, out: &mut Sink) -> Option<WaitStep> {
 
 fn read_command(step: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Option<CommandStep> {
     let fields = open(step, &COMMAND, out)?;
-    let argv = read_run(&fields, out);
+    let argv = arguments(&fields, "run", out);
     let cwd = fields.text("cwd", out).map_or_else(|| context.folder.to_owned(), |folder| context.folder.join(folder));
     let env = fields.text_map("env", out);
     for name in env.keys().filter(|name| name.is_empty() || name.contains(['=', '\0'])) {
@@ -141,24 +176,25 @@ fn read_command(step: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Opt
     })
 }
 
-fn read_run(command: &Fields<'_>, out: &mut Sink) -> Vec<String> {
-    if let Some(scalar) = command.node("run").and_then(Node::scalar).filter(|scalar| !scalar.is_null()) {
+/// A program and its arguments.
+pub(crate) fn arguments(command: &Fields<'_>, key: &str, out: &mut Sink) -> Vec<String> {
+    if let Some(scalar) = command.node(key).and_then(Node::scalar).filter(|scalar| !scalar.is_null()) {
         let quoted = serde_json::Value::from(scalar.text().trim());
         let help = format!(
-            "no shell is involved unless it is named: write `run: [sh, -c, {quoted}]`, or each argument as an item"
+            "no shell is involved unless it is named: write `{key}: [sh, -c, {quoted}]`, or each argument as an item"
         );
-        command.wrong_type("run", "a list of the program and its arguments", Some(help), out);
+        command.wrong_type(key, "a list of the program and its arguments", Some(help), out);
         return Vec::new();
     }
     // Arguments may be empty, so they are not read as `texts`.
     let mut argv = Vec::new();
-    for item in command.items("run", out) {
+    for item in command.items(key, out) {
         match item.scalar() {
             Some(scalar) if !scalar.is_null() => argv.push(scalar.text().to_owned()),
-            _ => crate::fields::wrong_type(item, "an item of `run`", "text", None, out),
+            _ => crate::fields::wrong_type(item, &format!("an item of `{key}`"), "text", None, out),
         }
     }
-    command.report_empty_list("run", out);
+    command.report_empty_list(key, out);
     argv
 }
 

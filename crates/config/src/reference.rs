@@ -1,6 +1,7 @@
 //! The reference of the stack file for people, made from the list of its keys.
 
 use crate::keys::{Key, Kind, MAX_SECONDS, Need, TABLES, Table};
+use pilothouse_core::FailurePolicy;
 
 const INTRODUCTION: &str = "\
 # The stack file
@@ -81,6 +82,8 @@ fn title(table: &Table) -> String {
         "file" => "The file".to_owned(),
         "release" => "`releases`: a release".to_owned(),
         "need" => "`needs`: an item".to_owned(),
+        "retry" => "`on_failure`: retries".to_owned(),
+        "on failure" => "`on_failure`: each case".to_owned(),
         "yaml file" => "`yaml_files_content`: an item".to_owned(),
         "value" => "`values`: an item".to_owned(),
         "step" => "Steps".to_owned(),
@@ -97,7 +100,12 @@ fn kind(kind: &Kind) -> String {
         Kind::Condition => "`true`, `false` or an expression".to_owned(),
         Kind::Seconds => format!("seconds, 1 to {MAX_SECONDS}"),
         Kind::Count => "whole number".to_owned(),
-        Kind::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        Kind::Choice(words) => words_of(words),
+        Kind::ChoiceOr(words, tables) => {
+            let links: Vec<String> = tables.iter().map(|table| link(table)).collect();
+            format!("{}, or a mapping: {}", words_of(words), links.join(" or "))
+        }
+        Kind::Retries => format!("whole number, 1 to {}", FailurePolicy::MAX_RETRIES),
         Kind::Texts | Kind::Arguments => "list of text".to_owned(),
         Kind::TextsOr(table) => format!("list of text or of mappings: {}", link(table)),
         Kind::Objects => "list of objects".to_owned(),
@@ -107,8 +115,15 @@ fn kind(kind: &Kind) -> String {
         Kind::Documents => "list of mappings, or of text that holds YAML".to_owned(),
         Kind::Mapping(table) => format!("mapping: {}", link(table)),
         Kind::List(table) => format!("list: {}", link(table)),
-        Kind::ReadOnlySteps | Kind::Steps => "list: [steps](#steps)".to_owned(),
+        Kind::Object => "object".to_owned(),
+        Kind::Expression => "expression".to_owned(),
+        Kind::Statuses => "status, or list of them".to_owned(),
+        Kind::PrerequisiteSteps | Kind::ReadOnlySteps | Kind::Steps => "list: [steps](#steps)".to_owned(),
     }
+}
+
+fn words_of(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// A link by the rule GitHub makes anchors from titles.

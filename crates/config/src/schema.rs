@@ -1,6 +1,9 @@
 //! The JSON schema of the stack file, made from the list of its keys.
 
-use crate::keys::{CHART, FILE, Kind, MAX_SECONDS, Need, RELEASE, SET_VALUE, STEP, TABLES, Table};
+use crate::keys::{CHART, FILE, Kind, MAX_SECONDS, Need, RELEASE, SET_VALUE, TABLES, Table};
+use crate::read_steps::{CHANGES, ONLY_VALIDATE};
+use crate::step_keys::STEP;
+use pilothouse_core::FailurePolicy;
 use serde_json::{Map, Value, json};
 
 /// Where the schema is published: this repository.
@@ -14,7 +17,10 @@ pub fn schema() -> Value {
     for table in TABLES.iter().filter(|table| table.name != FILE.name) {
         definitions.insert(definition_name(table), object(table));
     }
-    definitions.insert("read_only_step".to_owned(), read_only_step());
+    definitions.insert("read_only_step".to_owned(), step_without(&CHANGES, "A step that only looks."));
+    let neither: Vec<&str> = CHANGES.into_iter().chain(ONLY_VALIDATE).collect();
+    let before = "A step that may be run before anything is changed.";
+    definitions.insert("prerequisite_step".to_owned(), step_without(&neither, before));
     definitions.insert(
         "object_reference".to_owned(),
         json!({
@@ -90,15 +96,18 @@ fn object(table: &Table) -> Value {
     schema
 }
 
-/// A step that only looks.
-fn read_only_step() -> Value {
+/// A step that is none of these.
+fn step_without(left_out: &[&str], doc: &str) -> Value {
     let mut step = object(&STEP);
     if let Some(properties) = step.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.retain(|key, _| !["adopt", "apply", "delete", "restart"].contains(&key.as_str()));
+        // What only looks has a way back.
+        properties.retain(|key, _| !left_out.contains(&key.as_str()) && key != "point_of_no_return");
     }
     if let Value::Object(step) = &mut step {
-        step.insert("description".to_owned(), json!("A step that only looks."));
-        step.insert("oneOf".to_owned(), json!([{ "required": ["wait"] }, { "required": ["command"] }]));
+        let kept = STEP.exactly_one.iter().filter(|key| !left_out.contains(key));
+        let choices: Vec<Value> = kept.map(|key| json!({ "required": [key] })).collect();
+        step.insert("description".to_owned(), json!(doc));
+        step.insert("oneOf".to_owned(), json!(choices));
     }
     step
 }
@@ -116,6 +125,12 @@ fn kind(kind: &Kind) -> Value {
         Kind::Seconds => json!({ "type": "integer", "minimum": 1, "maximum": MAX_SECONDS }),
         Kind::Count => json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX }),
         Kind::Choice(words) => json!({ "enum": words }),
+        Kind::ChoiceOr(words, tables) => {
+            let mut forms = vec![json!({ "enum": words })];
+            forms.extend(tables.iter().map(|table| reference(&definition_name(table))));
+            json!({ "anyOf": forms })
+        }
+        Kind::Retries => json!({ "type": "integer", "minimum": 1, "maximum": FailurePolicy::MAX_RETRIES }),
         Kind::Texts => json!({ "type": "array", "items": words() }),
         Kind::TextsOr(table) => {
             json!({ "type": "array", "items": { "anyOf": [words(), reference(&definition_name(table))] } })
@@ -136,6 +151,13 @@ fn kind(kind: &Kind) -> Value {
             }
             list
         }
+        Kind::Object => reference("object_reference"),
+        Kind::Expression => text(),
+        Kind::Statuses => {
+            let one = json!({ "type": ["integer", "string"], "minimum": 100, "maximum": 599, "pattern": "^([1-5]xx|[1-5][0-9]{2})$" });
+            json!({ "anyOf": [one, { "type": "array", "minItems": 1, "items": one }] })
+        }
+        Kind::PrerequisiteSteps => json!({ "type": "array", "items": reference("prerequisite_step") }),
         Kind::ReadOnlySteps => json!({ "type": "array", "items": reference("read_only_step") }),
         Kind::Steps => json!({ "type": "array", "items": reference(STEP.name) }),
     }

@@ -1,5 +1,6 @@
 //! What a release is to be: a struct close to Terraform's `helm_release`.
 
+use crate::failure_policy::OnFailure;
 use crate::ids::{ObjectRef, ReleaseKey};
 use crate::need::Need;
 use crate::sensitive::Sensitive;
@@ -45,7 +46,9 @@ pub struct ChartInfo {
     /// only if no data is attached to it or consent was given.
     pub last_breaking_version_requiring_restart: Option<Version>,
     /// What to do after a failed deploy, once the evidence is collected and the user's steps have run.
-    pub on_failure: FailurePolicy,
+    pub on_failure: OnFailure,
+    /// Whether a cause that will certainly not pass by itself ends `exec` and waits early.
+    pub fail_fast: FailFast,
     /// Wall-clock seconds each of `exec` and `validate` may take.
     pub timeout_in_seconds: u64,
     /// Whether `validate` waits for the release's objects to become ready.
@@ -89,7 +92,8 @@ impl Default for ChartInfo {
             values_files: Vec::new(),
             yaml_files_content: Vec::new(),
             last_breaking_version_requiring_restart: None,
-            on_failure: FailurePolicy::Leave,
+            on_failure: OnFailure::default(),
+            fail_fast: FailFast::Certain,
             timeout_in_seconds: 600,
             wait: true,
             force_upgrade: false,
@@ -129,17 +133,15 @@ impl fmt::Display for HelmAction {
     }
 }
 
-/// What to do after a failed deploy. Helm's own `--atomic` is never used: it destroys the evidence.
+/// When `exec` and waits end before their time is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FailurePolicy {
-    /// Leave everything as it is, to be looked at.
+pub enum FailFast {
+    /// As soon as a cause is known that will certainly not pass by itself.
     #[default]
-    Leave,
-    /// Go back to the revision that was deployed before. After a failed first install there is none: it is left.
-    Rollback,
-    /// Uninstall what a failed first install left. A failed upgrade is left.
-    Uninstall,
+    Certain,
+    /// Never: causes are told, and the time is waited for all the same.
+    Never,
 }
 
 /// What to do with the definitions in a chart's `crds/` folders. Helm itself never upgrades them

@@ -1,6 +1,8 @@
 //! What happens in a run. Every output is a projection of these.
 
+use crate::cause::Cause;
 use crate::chart_info::HelmAction;
+use crate::check::CheckReport;
 use crate::holder::Holder;
 use crate::ids::{Phase, ReleaseKey, RunId};
 use crate::outcome::{ReleaseOutcome, RunVerdict, StopReason};
@@ -187,6 +189,18 @@ pub enum EventKind {
         /// Wall-clock milliseconds.
         elapsed_ms: u64,
     },
+    /// A check of a step has come to its end.
+    Checked {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// What it has told.
+        report: CheckReport,
+        /// Set when it was made before the change, to be compared with: SHA-256 of what the step was given, in hex.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        baseline_of: Option<String>,
+    },
     /// A step is not run, since an earlier run has done it with the same input.
     StepSkipped {
         /// The release.
@@ -242,6 +256,28 @@ pub enum EventKind {
         /// Why it failed, if it did.
         error: Option<String>,
     },
+    /// What was done cannot be taken back from here on: what fails is left as it is.
+    PointOfNoReturn {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// What is about to be done.
+        what: String,
+    },
+    /// The deploy failed, and is tried again after a wait.
+    Retrying {
+        /// The release.
+        release: ReleaseKey,
+        /// The attempt that follows: 2 for the first retry.
+        attempt: u32,
+        /// How many attempts there are at most.
+        of: u32,
+        /// Wall-clock milliseconds of the wait.
+        wait_ms: u64,
+        /// The phase it goes on with.
+        phase: Phase,
+    },
     /// A line from inside a phase.
     Said {
         /// The release.
@@ -252,6 +288,16 @@ pub enum EventKind {
         note: Note,
         /// The line, redacted.
         text: String,
+    },
+    /// It became known why something does not work, while it is waited for. Each cause is told once per release, and once
+    /// more when it became certain.
+    CauseFound {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// Why, redacted.
+        cause: Cause,
     },
     /// A phase ended.
     PhaseFinished {

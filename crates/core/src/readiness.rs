@@ -64,3 +64,44 @@ impl ObjectStatus {
         self.readiness == Readiness::Current
     }
 }
+
+/// How objects of one kind are judged: conditions in CEL, asked in the order of the fields. Each is text; what they see is
+/// described in `docs/readiness.md`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadinessRule {
+    /// `Certificate.cert-manager.io`: the kind and its group, in any version. `*` stands for any kind, and `*.` at the
+    /// beginning of the group for anything before the rest.
+    pub kind: String,
+    /// When it holds, the object is failed.
+    #[serde(default)]
+    pub failed: Option<String>,
+    /// When it holds, the object waits because it was told to.
+    #[serde(default)]
+    pub suspended: Option<String>,
+    /// When it holds, the object is on its way.
+    #[serde(default)]
+    pub in_progress: Option<String>,
+    /// When it holds, the object is ready.
+    #[serde(default)]
+    pub current: Option<String>,
+    /// When it holds, nothing can be said about the object.
+    #[serde(default)]
+    pub unknown: Option<String>,
+    /// What holds when no condition does; when not given: on its way for a rule with `current`, else the general rules.
+    #[serde(default)]
+    pub otherwise: Option<Otherwise>,
+    /// Gives the text for people.
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+/// What becomes of an object when no condition of a [`ReadinessRule`] holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Otherwise {
+    /// It is on its way.
+    InProgress,
+    /// The rules that would decide without this one decide.
+    General,
+}

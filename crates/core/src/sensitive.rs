@@ -76,7 +76,7 @@ impl fmt::Debug for Redactor {
 }
 
 /// Replaces `user:password@` after `://`.
-fn redact_urls(text: &str) -> String {
+pub(crate) fn redact_urls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {

@@ -2,6 +2,7 @@
 
 use crate::chart_info::ChartInfo;
 use crate::ids::Phase;
+use crate::readiness::ReadinessRule;
 use crate::step::StepSpec;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ pub struct Stack {
     pub failure_policy: SetPolicy,
     /// The namespace of the stack's own lock and journal.
     pub state_namespace: String,
+    /// How objects of single kinds are judged.
+    pub readiness: Vec<ReadinessRule>,
     /// The releases in the order of the file. No two have the same key.
     pub releases: Vec<ReleaseSpec>,
 }

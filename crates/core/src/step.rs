@@ -1,6 +1,7 @@
 //! What the stack file can ask for inside a phase.
 
 use crate::chart_info::HelmAction;
+use crate::check::CheckStep;
 use crate::ids::ObjectRef;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +14,9 @@ pub struct StepSpec {
     pub name: Option<String>,
     /// For which action of the release it runs.
     pub on: On,
+    /// Whether nothing can be taken back once it has begun: what fails after it is left as it is. Only in `pre_exec` and
+    /// `post_exec`.
+    pub point_of_no_return: bool,
     /// What it does.
     pub kind: StepKind,
 }
@@ -54,6 +58,8 @@ pub enum StepKind {
     Command(CommandStep),
     /// Restart workloads, as `kubectl rollout restart` does.
     Restart(RestartStep),
+    /// Look whether something is as wanted.
+    Check(Box<CheckStep>),
 }
 
 /// Give existing objects to the release.

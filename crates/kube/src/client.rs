@@ -4,9 +4,15 @@ use crate::discovery::Discovery;
 use crate::error::ClusterError;
 use crate::{records, workload};
 use async_trait::async_trait;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use pilothouse_core::{ObjectRef, RevisionMeta};
 use serde_json::Value;
+use std::any::Any;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A Kubernetes cluster. [`Cluster`](crate::Cluster) is the real one; tests bring their own.
 ///
@@ -45,6 +51,12 @@ pub trait ClusterClient: Send + Sync {
     /// # Errors
     /// As for [`ClusterClient::get`].
     async fn list_metadata(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError>;
+
+    /// Tells everything a query matches and then, as it happens, what becomes of it. What it takes to go on telling is done
+    /// inside: a connection that ends is made anew from where it ended, a history that is too short is listed again, a failure
+    /// that may pass is told and followed by another attempt, later and later. After any other failure the stream ends;
+    /// otherwise never. Nothing is asked of the cluster before the stream is polled; dropping it ends the watch.
+    fn watch(&self, query: &ListQuery, detail: Detail) -> BoxStream<'static, Result<Change, ClusterError>>;
 
     /// Server-side apply; gives the object as it is afterwards.
     ///
@@ -95,6 +107,24 @@ pub trait ClusterClient: Send + Sync {
     /// # Errors
     /// As for any request. A node that cannot be reached is [`ClusterError::Api`].
     async fn pod_log_tail(&self, log: &LogQuery) -> Result<String, ClusterError>;
+
+    /// Opens a connection to a port of a pod, through the API server. That it is open does not mean that something
+    /// listens there: see [`PodConnection`].
+    ///
+    /// # Errors
+    /// As for any request; always, for a client that has no such connections.
+    async fn connect_pod(&self, port: &PodPort) -> Result<PodConnection, ClusterError> {
+        Err(no_connections(format!("port {} of Pod {}/{}", port.port, port.namespace, port.pod)))
+    }
+
+    /// Runs a program in a container to its end, without input.
+    ///
+    /// # Errors
+    /// When it could not be run, or did not end in time; not when it ends badly. Always, for a client that has no such
+    /// connections.
+    async fn exec(&self, query: &ExecQuery) -> Result<ExecOutput, ClusterError> {
+        Err(no_connections(format!("exec in Pod {}/{}", query.namespace, query.pod)))
+    }
 
     /// What the cluster serves, in the form of Helm's `--api-versions`: `v1`, `apps/v1`, `apps/v1/Deployment`.
     ///
@@ -176,6 +206,10 @@ pub trait ClusterClient: Send + Sync {
     }
 }
 
+fn no_connections(what: String) -> ClusterError {
+    ClusterError::Api { status: 501, what, message: "this client has no connections into pods".to_owned() }
+}
+
 /// The version of an API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerVersion {
@@ -219,6 +253,29 @@ impl ListQuery {
         self.label_selector = Some(selector.into());
         self
     }
+}
+
+/// How much of each object is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// All of it.
+    Whole,
+    /// `apiVersion`, `kind` and `metadata`.
+    Metadata,
+}
+
+/// What a watch tells. Objects have `apiVersion` and `kind`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// All that there is follows, up to [`Change::UpToDate`]; what is not told until then does not exist. Comes first,
+    /// and again when changes may have been missed.
+    Listing,
+    /// An object as it is now.
+    There(Value),
+    /// The last state of an object that does not exist any more.
+    Gone(Value),
+    /// The list is complete, or the watch works again after a failure.
+    UpToDate,
 }
 
 /// How to apply.
@@ -271,6 +328,58 @@ pub enum HelmDriver {
     Secret,
     /// In ConfigMaps.
     ConfigMap,
+}
+
+/// A port of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodPort {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Bytes both ways.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> ByteStream for T {}
+
+/// A connection to a port of a pod. Dropped, it is closed.
+pub struct PodConnection {
+    /// What goes there and comes back.
+    pub stream: Pin<Box<dyn ByteStream>>,
+    /// Resolves when the node could not connect to the port, with what it says; otherwise never.
+    pub refused: BoxFuture<'static, String>,
+    /// Whatever must live as long as the connection.
+    pub guard: Box<dyn Any + Send>,
+}
+
+/// A program to run in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecQuery {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Wall-clock time it may take.
+    pub timeout: Duration,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecOutput {
+    /// Its exit code.
+    pub exit_code: i32,
+    /// The first 64 kB of its standard output.
+    pub stdout: String,
+    /// The first 64 kB of its standard error.
+    pub stderr: String,
 }
 
 /// Which log to read.

@@ -1,11 +1,19 @@
 //! The real cluster, over HTTP.
 
-use crate::client::{ApplyOptions, ClusterClient, ListQuery, LogQuery, Precondition, Propagation, ServerVersion};
+use crate::client::{
+    ApplyOptions, Change, ClusterClient, Detail, ExecOutput, ExecQuery, ListQuery, LogQuery, PodConnection, PodPort,
+    Precondition, Propagation, ServerVersion,
+};
 use crate::discovery::{Discovery, Resource};
 use crate::error::ClusterError;
+use crate::streams;
 use crate::transport::{Answer, Call, Retry, Transport, encode};
+use crate::watch;
 use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use http::Method;
+use kube::core::WatchEvent;
 use pilothouse_core::{ObjectRef, object_ref};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -21,6 +29,7 @@ const PAGE: u32 = 500;
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
 const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+const METADATA_OF_ONE: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
     application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
 
@@ -101,64 +110,151 @@ impl Cluster {
         Ok(Discovery::from_aggregated(&[core, groups]))
     }
 
-    async fn list_as(&self, query: &ListQuery, accept: &'static str) -> Result<Vec<Value>, ClusterError> {
+    async fn list_as(&self, query: &ListQuery, detail: Detail) -> Result<Vec<Value>, ClusterError> {
+        let mut page = Page::first(PAGE);
+        let mut items = Vec::new();
+        loop {
+            match self.list_page(query, detail, &page).await {
+                Ok(found) => {
+                    items.extend(found.items);
+                    match found.token {
+                        Some(token) => page.token = Some(token),
+                        None => return Ok(items),
+                    }
+                }
+                // The rest of the list is too old to be told (410): once more, all of it at once.
+                Err(ClusterError::Api { status: 410, .. }) if page.token.is_some() => {
+                    items.clear();
+                    page = Page::whole();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads one page of a list.
+    pub(crate) async fn list_page(
+        &self,
+        query: &ListQuery,
+        detail: Detail,
+        page: &Page,
+    ) -> Result<Listed, ClusterError> {
+        let resource = self.listed_resource(query).await?;
+        let uri = format!("{}{}", collection(&resource, query.namespace.as_deref()), page.parameters(query));
+        let accept = match detail {
+            Detail::Whole => "application/json",
+            Detail::Metadata => METADATA_ONLY,
+        };
+        let call = Call { accept, ..Call::get(uri, "list", described(query, &resource)) };
+        let mut list = match self.transport.json(&call).await {
+            Ok(list) => list.unwrap_or_default(),
+            Err(error) => return Err(self.not_served_any_more(error, query).await),
+        };
+        let text = |pointer| list.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (token, version) = (text("/metadata/continue"), text("/metadata/resourceVersion"));
+        let items = match list.get_mut("items").map(Value::take) {
+            Some(Value::Array(found)) => found.into_iter().map(|item| named(item, &resource)).collect(),
+            _ => Vec::new(),
+        };
+        Ok(Listed { items, token: Some(token).filter(|token| !token.is_empty()), version })
+    }
+
+    /// Opens a connection that tells what has changed since a version of a list, for at most `seconds`.
+    pub(crate) async fn watch_since(
+        &self,
+        query: &ListQuery,
+        detail: Detail,
+        version: &str,
+        seconds: u64,
+    ) -> Result<BoxStream<'static, Result<WatchEvent<Value>, ClusterError>>, ClusterError> {
+        let resource = self.listed_resource(query).await?;
+        let mut uri = format!(
+            "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={seconds}",
+            collection(&resource, query.namespace.as_deref())
+        );
+        for (key, value) in [("resourceVersion", Some(version)), ("labelSelector", query.label_selector.as_deref())] {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                uri.extend(["&", key, "=", &encode(value)]);
+            }
+        }
+        let accept = match detail {
+            Detail::Whole => "application/json",
+            Detail::Metadata => METADATA_OF_ONE,
+        };
+        let call = Call { accept, ..Call::get(uri, "watch", described(query, &resource)) };
+        let events = match self.transport.watch(&call).await {
+            Ok(events) => events,
+            Err(error) => return Err(self.not_served_any_more(error, query).await),
+        };
+        let with_kind = move |event: Result<WatchEvent<Value>, ClusterError>| {
+            Ok(match event? {
+                WatchEvent::Added(object) => WatchEvent::Added(named(object, &resource)),
+                WatchEvent::Modified(object) => WatchEvent::Modified(named(object, &resource)),
+                WatchEvent::Deleted(object) => WatchEvent::Deleted(named(object, &resource)),
+                other @ (WatchEvent::Bookmark(_) | WatchEvent::Error(_)) => other,
+            })
+        };
+        Ok(events.map(with_kind).boxed())
+    }
+
+    async fn listed_resource(&self, query: &ListQuery) -> Result<Resource, ClusterError> {
         let kind = ObjectRef {
             api_version: Some(query.api_version.clone()),
             kind: query.kind.clone(),
             namespace: query.namespace.clone(),
             name: String::new(),
         };
-        let resource = self.resource(&kind).await?;
-        let path = collection(&resource, query.namespace.as_deref());
-        let what = match &query.namespace {
-            Some(namespace) => format!("{} in namespace {namespace}", resource.plural),
-            None => resource.plural.clone(),
-        };
-        let mut page = Page { limit: Some(PAGE), token: None };
-        let mut items = Vec::new();
-        loop {
-            let uri = format!("{path}{}", page.parameters(query.label_selector.as_deref()));
-            let call = Call { accept, ..Call::get(uri, "list", what.clone()) };
-            let mut list = match self.transport.json(&call).await {
-                Ok(list) => list.unwrap_or_default(),
-                // The rest of the list is too old to be told (410): once more, all of it at once.
-                Err(ClusterError::Api { status: 410, .. }) if page.token.is_some() => {
-                    items.clear();
-                    page = Page { limit: None, token: None };
-                    continue;
-                }
-                // The API can be gone since it was discovered.
-                Err(ClusterError::Api { status: 404, .. }) => {
-                    self.forget_discovery().await;
-                    return Err(ClusterError::NotServed {
-                        kind: resource.kind,
-                        group: Some(query.api_version.clone()),
-                    });
-                }
-                Err(error) => return Err(error),
-            };
-            let token = list.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default().to_owned();
-            if let Some(Value::Array(found)) = list.get_mut("items").map(Value::take) {
-                items.extend(found.into_iter().map(|item| named(item, &resource)));
-            }
-            if token.is_empty() {
-                return Ok(items);
-            }
-            page.token = Some(token);
+        self.resource(&kind).await
+    }
+
+    /// The API can be gone since it was discovered: then its path does not exist.
+    async fn not_served_any_more(&self, error: ClusterError, query: &ListQuery) -> ClusterError {
+        if !matches!(error, ClusterError::Api { status: 404, .. }) {
+            return error;
         }
+        self.forget_discovery().await;
+        ClusterError::NotServed { kind: query.kind.clone(), group: Some(query.api_version.clone()) }
+    }
+}
+
+/// One page of a list.
+pub(crate) struct Listed {
+    /// With `apiVersion` and `kind`.
+    pub items: Vec<Value>,
+    /// Where the next page begins; `None` after the last.
+    pub token: Option<String>,
+    /// The version of the whole list, from which it can be watched.
+    pub version: String,
+}
+
+/// What a request for a list is about.
+fn described(query: &ListQuery, resource: &Resource) -> String {
+    match &query.namespace {
+        Some(namespace) => format!("{} in namespace {namespace}", resource.plural),
+        None => resource.plural.clone(),
     }
 }
 
 /// Where a list stands.
-struct Page {
+pub(crate) struct Page {
     limit: Option<u32>,
-    token: Option<String>,
+    pub token: Option<String>,
 }
 
 impl Page {
+    /// The first of pages of this many objects.
+    pub(crate) fn first(limit: u32) -> Self {
+        Self { limit: Some(limit), token: None }
+    }
+
+    /// All in one page.
+    pub(crate) fn whole() -> Self {
+        Self { limit: None, token: None }
+    }
+
     /// The query of the URI, with its question mark.
-    fn parameters(&self, label_selector: Option<&str>) -> String {
-        let selector = label_selector.map(|selector| format!("labelSelector={}", encode(selector)));
+    fn parameters(&self, query: &ListQuery) -> String {
+        let selector = query.label_selector.as_deref().map(|selector| format!("labelSelector={}", encode(selector)));
         let limit = self.limit.map(|limit| format!("limit={limit}"));
         let token = self.token.as_ref().map(|token| format!("continue={}", encode(token)));
         let all: Vec<String> = [selector, limit, token].into_iter().flatten().collect();
@@ -231,11 +327,15 @@ impl ClusterClient for Cluster {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError> {
-        self.list_as(query, "application/json").await
+        self.list_as(query, Detail::Whole).await
     }
 
     async fn list_metadata(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError> {
-        self.list_as(query, METADATA_ONLY).await
+        self.list_as(query, Detail::Metadata).await
+    }
+
+    fn watch(&self, query: &ListQuery, detail: Detail) -> BoxStream<'static, Result<Change, ClusterError>> {
+        watch::changes(self.clone(), query.clone(), detail)
     }
 
     async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Value, ClusterError> {
@@ -399,6 +499,14 @@ impl ClusterClient for Cluster {
             }
             Err(error) => Err(error),
         }
+    }
+
+    async fn connect_pod(&self, port: &PodPort) -> Result<PodConnection, ClusterError> {
+        streams::connect(self.transport.client(), port, self.transport.timeout()).await
+    }
+
+    async fn exec(&self, query: &ExecQuery) -> Result<ExecOutput, ClusterError> {
+        streams::exec(self.transport.client(), query, self.transport.timeout()).await
     }
 }
 

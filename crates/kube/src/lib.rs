@@ -1,24 +1,30 @@
 //! The cluster side of Pilothouse: discovery, apply, delete, readiness, evidence.
 //!
 //! [`ClusterClient`] is the port through which everything else sees a cluster; [`Cluster`] is the real one. What is
-//! built on it takes `&dyn ClusterClient` and works on any: waiting ([`wait_ready`]), evidence ([`causes`]), ownership
-//! ([`adopt`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions in use ([`live_custom_resources`]), the lock of a stack ([`LeaseLock`]). Whether an object is ready is told by a pure
-//! function, [`status`].
+//! built on it works on any: following objects by watches ([`Tracker`]), waiting ([`wait_ready`], [`wait_deleted`]),
+//! evidence ([`Gathering`]), ownership
+//! ([`adopt`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions in use ([`live_custom_resources`]), the lock of a stack ([`LeaseLock`]). Whether an object is ready is told by the
+//! pure functions of `pilothouse-health`.
 //!
 //! ```no_run
 //! use pilothouse_core::ObjectRef;
-//! use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, causes, wait_ready};
+//! use pilothouse_health::Rules;
+//! use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, Gathering, Subject, Tracker, wait_ready};
+//! use std::sync::Arc;
 //! use std::time::Duration;
 //! use tokio::time::Instant;
 //! use tokio_util::sync::CancellationToken;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let cluster = Cluster::connect(ConnectOptions::kubeconfig("plane/kubeconfig")).await?;
+//! let cluster = Arc::new(Cluster::connect(ConnectOptions::kubeconfig("plane/kubeconfig")).await?);
+//! let tracker = Tracker::new(cluster.clone(), Rules::default());
 //! let web = cluster.resolve(&ObjectRef::parse("deploy/web")?, "shop").await?;
 //! let deadline = Instant::now() + Duration::from_secs(60);
-//! if let Err(ended) = wait_ready(&cluster, &[web], deadline, &CancellationToken::new(), |_| {}).await {
-//!     for cause in causes(&cluster, &ended.objects).await {
-//!         println!("{}: {}\n{}", cause.object, cause.status.message, cause.evidence.join("\n"));
+//! if let Err(ended) = wait_ready(&tracker, &[web], deadline, &CancellationToken::new(), |_| {}).await {
+//!     let subjects = ended.objects.into_iter().map(|(object, status)| Subject::new(object, status));
+//!     let evidence = Gathering::default().evidence(cluster.as_ref(), subjects.collect(), Instant::now() + Duration::from_secs(10));
+//!     for evidence in evidence.await {
+//!         println!("{}: {} events", evidence.object, evidence.events.len());
 //!     }
 //! }
 //! # Ok(())
@@ -33,31 +39,36 @@ mod connect;
 mod crds;
 mod discovery;
 mod error;
-mod evidence;
+mod gather;
 mod lease;
 mod ownership;
 mod read;
-mod readiness;
+mod ready;
 mod records;
 mod restart;
+mod streams;
+mod track;
 mod transport;
 mod wait;
+mod watch;
 mod workload;
 
 pub use client::{
-    ApplyOptions, ClusterClient, HelmDriver, ListQuery, LogQuery, Precondition, Propagation, ServerVersion,
+    ApplyOptions, ByteStream, Change, ClusterClient, Detail, ExecOutput, ExecQuery, HelmDriver, ListQuery, LogQuery,
+    PodConnection, PodPort, Precondition, Propagation, ServerVersion,
 };
 pub use cluster::Cluster;
 pub use connect::{ConnectError, ConnectOptions, Credentials};
 pub use crds::{crd_ref, live_custom_resources};
 pub use discovery::{Discovery, Resource};
 pub use error::ClusterError;
-pub use evidence::causes;
+pub use gather::{Gathering, Known, Subject};
 pub use lease::{LeaseConfig, LeaseLock, LockError};
 pub use ownership::{
     AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, adoption_conflicts, ownership_conflicts,
 };
-pub use readiness::status;
+pub use ready::wait_ready;
 pub use records::{record_patch, record_payload, record_ref};
 pub use restart::restart;
-pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists, wait_ready};
+pub use track::{Family, Following, Snapshot, Tracker};
+pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists};

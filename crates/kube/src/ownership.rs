@@ -1,8 +1,8 @@
 //! Which release owns objects in Helm's eyes, and giving them to another.
 
-use crate::client::{ClusterClient, HelmDriver, Precondition};
+use crate::client::{ClusterClient, Detail, HelmDriver, Precondition};
 use crate::error::ClusterError;
-use crate::read::{SIDE_BY_SIDE, Want, read_all};
+use crate::read::{SIDE_BY_SIDE, read_all};
 use crate::workload::controller_reference;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
@@ -93,7 +93,7 @@ pub async fn ownership_conflicts(
     release: &ReleaseKey,
 ) -> Result<Vec<Conflict>, ObjectError> {
     let mut conflicts = Vec::new();
-    for (object, seen) in objects.iter().zip(read_all(client, objects, Want::Metadata).await) {
+    for (object, seen) in objects.iter().zip(read_all(client, objects, Detail::Metadata).await) {
         let live = match seen {
             Ok(live) => live,
             Err(error) if matches!(*error, ClusterError::NotServed { .. }) => None,

@@ -1,6 +1,6 @@
 //! Reading many objects side by side, with few requests.
 
-use crate::client::{ClusterClient, ListQuery};
+use crate::client::{ClusterClient, Detail, ListQuery};
 use crate::error::ClusterError;
 use futures::StreamExt;
 use pilothouse_core::ObjectRef;
@@ -16,22 +16,20 @@ const WORTH_A_LIST: usize = 6;
 /// What was read of one object. An error of a list is shared by all that were to be found in it.
 pub(crate) type Seen = Result<Option<Value>, Arc<ClusterError>>;
 
-/// How much of each object is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Want {
-    /// All of it.
-    Whole,
-    /// Where it is listed anyway, its metadata is enough.
-    Metadata,
-}
-
 enum Job {
     One(usize),
     Many(ListQuery, Vec<usize>),
 }
 
-/// Reads the objects; the answer is in their order.
-pub(crate) async fn read_all(client: &dyn ClusterClient, objects: &[ObjectRef], want: Want) -> Vec<Seen> {
+/// How much of the objects of a kind is to be listed or watched. These two have no status, but may hold megabytes of Helm's
+/// records.
+pub(crate) fn detail_of(kind: &str) -> Detail {
+    if matches!(kind, "Secret" | "ConfigMap") { Detail::Metadata } else { Detail::Whole }
+}
+
+/// Reads the objects; the answer is in their order. With [`Detail::Metadata`], no more than that is asked for where they are
+/// listed.
+pub(crate) async fn read_all(client: &dyn ClusterClient, objects: &[ObjectRef], want: Detail) -> Vec<Seen> {
     let mut seen: Vec<Option<Seen>> = objects.iter().map(|_| None).collect();
     let jobs = jobs(objects).into_iter().map(|job| run(client, objects, job, want));
     let mut running = futures::stream::iter(jobs).buffer_unordered(SIDE_BY_SIDE);
@@ -68,12 +66,11 @@ fn jobs(objects: &[ObjectRef]) -> Vec<Job> {
     jobs
 }
 
-async fn run(client: &dyn ClusterClient, objects: &[ObjectRef], job: Job, want: Want) -> Vec<(usize, Seen)> {
+async fn run(client: &dyn ClusterClient, objects: &[ObjectRef], job: Job, want: Detail) -> Vec<(usize, Seen)> {
     match job {
         Job::One(index) => vec![(index, client.get(&objects[index]).await.map_err(Arc::new))],
         Job::Many(query, members) => {
-            // These two have no status, but may hold megabytes of Helm's records.
-            let bare = want == Want::Metadata || matches!(query.kind.as_str(), "Secret" | "ConfigMap");
+            let bare = want == Detail::Metadata || detail_of(&query.kind) == Detail::Metadata;
             let listed = if bare { client.list_metadata(&query).await } else { client.list(&query).await };
             match listed {
                 Ok(items) => {

@@ -1,13 +1,17 @@
 //! One HTTP request to the API: with a deadline, retried while that can help, its failure told by kind.
 //!
 //! `kube`'s own request methods are not used: they log answers they cannot parse (a Secret, perhaps), hide
-//! `Retry-After`, and know no deadline.
+//! `Retry-After`, and know no deadline. Only the one for watches is, which has the first of these faults not; the others are
+//! no matter there.
 
 use crate::error::ClusterError;
 use backon::{BackoffBuilder, ExponentialBuilder};
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, StatusCode};
 use kube::client::Body;
+use kube::core::WatchEvent;
 use pilothouse_core::ObjectRef;
 use serde_json::Value;
 use std::error::Error;
@@ -109,6 +113,16 @@ impl Transport {
         Self { client: self.client.clone(), timeout }
     }
 
+    /// What requests are sent by, for connections that are not one request and one answer.
+    pub(crate) fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
+    /// The deadline of a request.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Sends a request, again where that is allowed and may help, until the deadline. The failure told is the last one
     /// the server or the connection gave.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, ClusterError> {
@@ -167,6 +181,22 @@ impl Transport {
         }
     }
 
+    /// Opens a connection over which the server tells changes. Its beginning has the deadline of a request; what follows has none.
+    pub(crate) async fn watch(
+        &self,
+        call: &Call<'_>,
+    ) -> Result<BoxStream<'static, Result<WatchEvent<Value>, ClusterError>>, ClusterError> {
+        let request = Request::builder().method(&call.method).uri(&call.uri).header(ACCEPT, call.accept);
+        let request = request.body(Vec::new()).map_err(|source| unsendable(call, &source))?;
+        let begun = tokio::time::timeout(self.timeout, self.client.request_events::<Value>(request)).await;
+        let Ok(begun) = begun else {
+            return Err(ClusterError::Timeout { what: call.described(), after: self.timeout });
+        };
+        let (verb, what) = (call.verb, call.what.clone());
+        let events = begun.map_err(|error| watch_failed(error, verb, &what))?;
+        Ok(events.map(move |event| event.map_err(|error| watch_failed(error, verb, &what))).boxed())
+    }
+
     async fn attempt(&self, call: &Call<'_>) -> Result<Answer, Attempt> {
         let mut request = Request::builder().method(&call.method).uri(&call.uri).header(ACCEPT, call.accept);
         let body = match &call.body {
@@ -177,7 +207,7 @@ impl Transport {
             None => Body::empty(),
         };
         let request = request.body(body).map_err(|source| Attempt {
-            error: ClusterError::Api { status: 0, what: call.described(), message: source.to_string() },
+            error: unsendable(call, &source),
             unprocessed: true,
             retry_after: None,
         })?;
@@ -234,18 +264,42 @@ fn refused(call: &Call<'_>, code: StatusCode, headers: &HeaderMap, status: ApiSt
     let ApiStatus { message, retry_after, .. } = status;
     let object = call.object.cloned();
     let error = match (code.as_u16(), object) {
-        (401, _) => ClusterError::Unauthorized { message },
-        (403, _) => ClusterError::Forbidden { verb: call.verb.to_owned(), what: call.what.clone(), message },
         (409, Some(object)) => ClusterError::Conflict { object, message },
         (400 | 413 | 415 | 422, Some(object)) => ClusterError::Invalid { object, message },
-        (status, _) => ClusterError::Api { status, what: call.described(), message },
+        (status, _) => denied(status, call.verb, &call.what, message),
     };
     let header = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let wait = header.or(retry_after).map(Duration::from_secs);
     Attempt { error, unprocessed: code == StatusCode::TOO_MANY_REQUESTS, retry_after: wait }
 }
 
+/// Tells what kind of failure a status is that says nothing of one object.
+pub(crate) fn denied(status: u16, verb: &str, what: &str, message: String) -> ClusterError {
+    match status {
+        401 => ClusterError::Unauthorized { message },
+        403 => ClusterError::Forbidden { verb: verb.to_owned(), what: what.to_owned(), message },
+        status => ClusterError::Api { status, what: format!("{verb} {what}"), message },
+    }
+}
+
+/// Tells what kind of failure ended a watch.
+fn watch_failed(error: kube::Error, verb: &str, what: &str) -> ClusterError {
+    match error {
+        kube::Error::Api(status) => denied(status.code, verb, what, status.message),
+        kube::Error::SerdeError(source) => ClusterError::Malformed { what: format!("{verb} {what}"), source },
+        other => connection_failed(other).error,
+    }
+}
+
+fn unsendable(call: &Call<'_>, source: &http::Error) -> ClusterError {
+    ClusterError::Api { status: 0, what: call.described(), message: source.to_string() }
+}
+
 /// Tells what kind of failure a connection's is.
+pub(crate) fn connection_failed_by(error: kube::Error) -> ClusterError {
+    connection_failed(error).error
+}
+
 fn connection_failed(error: kube::Error) -> Attempt {
     let refused = chain(&error).any(|cause| {
         let io = cause.downcast_ref::<std::io::Error>();
@@ -260,7 +314,7 @@ fn connection_failed(error: kube::Error) -> Attempt {
     Attempt { error, unprocessed: refused, retry_after: None }
 }
 
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&cause| cause.source())
 }
 

@@ -1,17 +1,37 @@
-//! Waiting until objects are ready, or gone.
+//! Waiting until objects are gone, or exist, by reading them again and again: such waits are short. For readiness see `ready`.
 
-use crate::client::ClusterClient;
+use crate::client::{ClusterClient, Detail};
 use crate::error::ClusterError;
-use crate::read::{Seen, Want, in_one_line, read_all};
-use crate::readiness::{is_certain, status};
+use crate::read::{Seen, in_one_line, read_all};
+use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
+use pilothouse_health::{Rules, is_certain};
+use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+/// Between two reads of the same object.
 const FIRST_INTERVAL: Duration = Duration::from_millis(50);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The times between reads: at first 50 ms, later a second.
+pub(crate) struct Intervals(Duration);
+
+impl Default for Intervals {
+    fn default() -> Self {
+        Self(FIRST_INTERVAL)
+    }
+}
+
+impl Intervals {
+    pub(crate) fn next(&mut self) -> Duration {
+        let now = self.0;
+        self.0 = (now * 3 / 2).min(LONGEST_INTERVAL);
+        now
+    }
+}
 
 /// How far a wait is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,30 +87,12 @@ impl fmt::Display for NotReady {
 impl std::error::Error for NotReady {}
 
 /// What a look at one object tells a wait.
-struct Look {
-    status: ObjectStatus,
+pub(crate) struct Look {
+    pub status: ObjectStatus,
     /// It is where it should be.
-    done: bool,
+    pub done: bool,
     /// It will certainly not get there.
-    hopeless: bool,
-}
-
-/// Waits until all objects are ready. Those that are not are looked at again, at first every 50 ms, later every second;
-/// when all have been ready once, all are looked at together, so that one that fell back is noticed. Failed reads
-/// are borne until the deadline where they may pass. Each change is told to `on_change`.
-///
-/// The wait ends early only when an object has certainly failed: see [`Ended::Failed`].
-///
-/// # Errors
-/// What is not ready, and why the wait ended.
-pub async fn wait_ready(
-    client: &dyn ClusterClient,
-    objects: &[ObjectRef],
-    deadline: Instant,
-    cancel: &CancellationToken,
-    on_change: impl FnMut(&Progress) + Send,
-) -> Result<(), NotReady> {
-    wait(client, objects, deadline, cancel, look_for_ready, Want::Whole, on_change).await
+    pub hopeless: bool,
 }
 
 /// Waits until none of the objects exists. A kind that is no longer served has no objects left.
@@ -104,7 +106,7 @@ pub async fn wait_deleted(
     cancel: &CancellationToken,
     on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
-    wait(client, objects, deadline, cancel, look_for_gone, Want::Metadata, on_change).await
+    wait(client, objects, deadline, cancel, look_for_gone, Detail::Metadata, on_change).await
 }
 
 /// Waits until all of the objects exist, in whatever state.
@@ -118,7 +120,7 @@ pub async fn wait_exists(
     cancel: &CancellationToken,
     on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
-    wait(client, objects, deadline, cancel, look_for_any, Want::Metadata, on_change).await
+    wait(client, objects, deadline, cancel, look_for_any, Detail::Metadata, on_change).await
 }
 
 async fn wait(
@@ -127,13 +129,13 @@ async fn wait(
     deadline: Instant,
     cancel: &CancellationToken,
     look: fn(&Seen) -> Look,
-    want: Want,
+    want: Detail,
     mut on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
     let unread = || ObjectStatus::new(Readiness::Unknown, "it has not been read yet");
     let mut statuses: Vec<ObjectStatus> = objects.iter().map(|_| unread()).collect();
     let mut pending: Vec<usize> = (0..objects.len()).collect();
-    let mut interval = FIRST_INTERVAL;
+    let mut intervals = Intervals::default();
     let ended = |ended, pending: &[usize], statuses: &[ObjectStatus]| {
         let objects = pending.iter().map(|&index| (objects[index].clone(), statuses[index].clone())).collect();
         NotReady { objects, ended }
@@ -172,8 +174,7 @@ async fn wait(
             pending = (0..objects.len()).collect();
             continue;
         }
-        let next = Instant::now() + interval;
-        interval = (interval * 3 / 2).min(LONGEST_INTERVAL);
+        let next = Instant::now() + intervals.next();
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(ended(Ended::Cancelled, &pending, &statuses)),
@@ -186,18 +187,29 @@ async fn wait(
 }
 
 /// How each of the objects stands right now, in their order. One that cannot be read is `Unknown`, with the reason.
-pub async fn statuses(client: &dyn ClusterClient, objects: &[ObjectRef]) -> Vec<(ObjectRef, ObjectStatus)> {
-    let seen = read_all(client, objects, Want::Whole).await;
-    objects.iter().cloned().zip(seen.iter().map(|seen| look_for_ready(seen).status)).collect()
+pub async fn statuses(
+    client: &dyn ClusterClient,
+    rules: &Rules,
+    objects: &[ObjectRef],
+) -> Vec<(ObjectRef, ObjectStatus)> {
+    let seen = read_all(client, objects, Detail::Whole).await;
+    objects.iter().cloned().zip(seen.iter().map(|seen| look_for_ready(rules, seen).status)).collect()
 }
 
-fn look_for_ready(seen: &Seen) -> Look {
-    match seen {
-        Ok(Some(object)) => {
-            let status = status(object);
+/// What an object that was read tells, or that it is not there (`None`).
+pub(crate) fn readiness(rules: &Rules, object: Option<&Value>) -> Look {
+    match object {
+        Some(object) => {
+            let status = rules.judge(object, Timestamp::now()).status;
             Look { done: status.is_ready(), hopeless: is_certain(object, &status), status }
         }
-        Ok(None) => pending(Readiness::NotFound, "it does not exist"),
+        None => pending(Readiness::NotFound, "it does not exist"),
+    }
+}
+
+pub(crate) fn look_for_ready(rules: &Rules, seen: &Seen) -> Look {
+    match seen {
+        Ok(object) => readiness(rules, object.as_ref()),
         // Its definition may be on its way.
         Err(error) if matches!(**error, ClusterError::NotServed { .. }) => {
             pending(Readiness::NotFound, error.to_string())
@@ -210,7 +222,7 @@ fn look_for_gone(seen: &Seen) -> Look {
     let gone = || Look { status: ObjectStatus::new(Readiness::NotFound, "it is gone"), done: true, hopeless: false };
     match seen {
         Ok(None) => gone(),
-        Ok(Some(object)) => match status(object) {
+        Ok(Some(object)) => match Rules::default().judge(object, Timestamp::now()).status {
             held if held.readiness == Readiness::Terminating => Look { status: held, done: false, hopeless: false },
             held => pending(held.readiness, "it still exists"),
         },
@@ -222,7 +234,7 @@ fn look_for_gone(seen: &Seen) -> Look {
 fn look_for_any(seen: &Seen) -> Look {
     match seen {
         Ok(Some(_)) => Look { status: ObjectStatus::new(Readiness::Current, "it exists"), done: true, hopeless: false },
-        _ => look_for_ready(seen),
+        _ => look_for_ready(&Rules::default(), seen),
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) async fn pods_of<C: ClusterClient + ?Sized>(
     Ok(pods.into_iter().filter(|pod| controller(pod) == Some(owner.as_str())).collect())
 }
 
-fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
     object.pointer(pointer).and_then(Value::as_str)
 }
 

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use futures::StreamExt;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{Request, Response};
 use kube::client::Body;
 use pilothouse_core::ObjectRef;
 use pilothouse_kube::{
-    ApplyOptions, Cluster, ClusterClient, ClusterError, HelmDriver, ListQuery, LogQuery, Precondition, Propagation,
+    ApplyOptions, Change, Cluster, ClusterClient, ClusterError, Detail, HelmDriver, ListQuery, LogQuery, Precondition,
+    Propagation,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -342,4 +344,139 @@ async fn what_cannot_be_named_is_not_sent() {
     }
     assert!(cluster.get(&object("v1", "Pod", "..")).await.is_err());
     assert!(told.lock().unwrap().is_empty());
+}
+
+/// What a watch of pods tells, a line each, until it ends or has told so many lines.
+async fn watched(cluster: &Cluster, detail: Detail, lines: usize) -> Vec<String> {
+    let query = ListQuery::new("v1", if detail == Detail::Whole { "Pod" } else { "Secret" }).within("web");
+    let name = |object: &Value| {
+        format!("{} {}", object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap())
+    };
+    let line = |told| match told {
+        Ok(Change::Listing) => "listing".to_owned(),
+        Ok(Change::There(object)) => format!("there: {}", name(&object)),
+        Ok(Change::Gone(object)) => format!("gone: {}", name(&object)),
+        Ok(Change::UpToDate) => "up to date".to_owned(),
+        Err(error) => format!("error: {error}"),
+    };
+    cluster.watch(&query, detail).map(line).take(lines).collect().await
+}
+
+fn pod_at(name: &str, version: u32) -> Value {
+    json!({"metadata": {"name": name, "resourceVersion": version.to_string()}})
+}
+
+fn list_at(version: u32, names: &[&str], token: &str) -> Reply {
+    let items: Vec<Value> = names.iter().map(|name| pod_at(name, 1)).collect();
+    ok(&json!({"metadata": {"resourceVersion": version.to_string(), "continue": token}, "items": items}))
+}
+
+/// A connection that tells these events and ends.
+fn events(events: &[(&str, Value)]) -> Reply {
+    let lines = events.iter().map(|(kind, object)| json!({"type": kind, "object": object}).to_string() + "\n");
+    plain(200, &lines.collect::<String>())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_goes_on_where_a_connection_ended() {
+    let bookmark = json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"resourceVersion": "30"}});
+    let (cluster, told) = scripted(vec![
+        list_at(10, &["a"], "more"),
+        list_at(10, &["b"], ""),
+        events(&[("ADDED", pod_at("c", 11)), ("DELETED", pod_at("a", 12))]),
+        events(&[("MODIFIED", pod_at("b", 13)), ("BOOKMARK", bookmark)]),
+        events(&[("ADDED", pod_at("d", 31))]),
+    ]);
+    let lines = watched(&cluster, Detail::Whole, 8).await;
+    let expected = [
+        "listing",
+        "there: Pod a",
+        "there: Pod b",
+        "up to date",
+        "there: Pod c",
+        "gone: Pod a",
+        "there: Pod b",
+        "there: Pod d",
+    ];
+    assert_eq!(lines, expected);
+    insta::assert_snapshot!(asked(&told), @r"
+    GET /api/v1/namespaces/web/pods?limit=100
+    GET /api/v1/namespaces/web/pods?limit=100&continue=more
+    GET /api/v1/namespaces/web/pods?watch=true&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion=10
+    GET /api/v1/namespaces/web/pods?watch=true&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion=12
+    GET /api/v1/namespaces/web/pods?watch=true&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion=30
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_lists_again_when_changes_are_forgotten() {
+    let gone = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"});
+    let (cluster, told) = scripted(vec![
+        list_at(10, &["a"], ""),
+        events(&[("ERROR", gone)]),
+        list_at(20, &["b"], ""),
+        refusal(410, "Expired", ""),
+        list_at(30, &[], ""),
+    ]);
+    let lines = watched(&cluster, Detail::Whole, 8).await;
+    let expected =
+        ["listing", "there: Pod a", "up to date", "listing", "there: Pod b", "up to date", "listing", "up to date"];
+    assert_eq!(lines, expected);
+    assert_eq!(told.lock().unwrap().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_bears_what_may_pass_and_ends_with_what_will_not() {
+    let failure =
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "message": "etcd is away"});
+    let (cluster, told) = scripted(vec![
+        list_at(10, &[], ""),
+        events(&[("ADDED", pod_at("a", 11)), ("ERROR", failure)]),
+        refusal(503, "ServiceUnavailable", ""),
+        events(&[("ADDED", pod_at("b", 12))]),
+        refusal(403, "Forbidden", ""),
+    ]);
+    let lines = watched(&cluster, Detail::Whole, usize::MAX).await;
+    let expected = [
+        "listing",
+        "up to date",
+        "there: Pod a",
+        "error: the Kubernetes API answered 500 to watch Pod: etcd is away",
+        "error: the Kubernetes API answered 503 to watch pods in namespace web: ServiceUnavailable it is",
+        "up to date",
+        "there: Pod b",
+        "error: not allowed to watch pods in namespace web: Forbidden it is",
+    ];
+    assert_eq!(lines, expected);
+    assert!(asked(&told).ends_with("resourceVersion=12"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_is_not_answered_is_begun_again() {
+    // The second and third request are never answered.
+    let (cluster, told) = scripted(vec![list_at(10, &[], "")]);
+    let lines = watched(&cluster, Detail::Whole, 4).await;
+    let timeout = "error: the Kubernetes API did not answer within 5 s (watch pods in namespace web)";
+    assert_eq!(lines, ["listing", "up to date", timeout, timeout]);
+    assert_eq!(told.lock().unwrap().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_of_metadata_asks_for_no_more() {
+    let (cluster, told) = scripted(vec![list_at(10, &["a"], ""), events(&[("ADDED", pod_at("b", 11))])]);
+    let lines = watched(&cluster, Detail::Metadata, 4).await;
+    assert_eq!(lines, ["listing", "there: Secret a", "up to date", "there: Secret b"]);
+    insta::assert_snapshot!(asked(&told), @r"
+    GET /api/v1/namespaces/web/secrets?limit=100
+      accept application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1
+    GET /api/v1/namespaces/web/secrets?watch=true&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion=10
+      accept application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_of_what_is_not_served_ends() {
+    let (cluster, _) = scripted(vec![list_at(10, &[], ""), plain(404, "404 page not found\n")]);
+    let lines = watched(&cluster, Detail::Whole, usize::MAX).await;
+    assert_eq!(lines, ["listing", "up to date", "error: the cluster serves no kind `Pod` in `v1`"]);
 }

@@ -1,13 +1,17 @@
-//! When a wait ends, on a cluster that is a script and a clock that is paused.
+//! When a wait ends, on a cluster that is a script and a clock that is paused. Nothing may be watched there: objects are read
+//! again and again. For watches see `tracking`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use pilothouse_core::{ObjectRef, Readiness};
+use pilothouse_health::Rules;
 use pilothouse_kube::{
-    ApplyOptions, ClusterClient, ClusterError, Discovery, Ended, ListQuery, LogQuery, NotReady, Precondition, Progress,
-    Propagation, ServerVersion, adopt, adoption_conflicts, causes, ownership_conflicts, restart, statuses,
-    wait_deleted, wait_ready,
+    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, Gathering, ListQuery, LogQuery,
+    NotReady, Precondition, Progress, Propagation, ServerVersion, Tracker, adopt, adoption_conflicts,
+    ownership_conflicts, restart, statuses, wait_deleted, wait_ready,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -35,9 +39,9 @@ struct Script {
 }
 
 impl Script {
-    fn new(states: &[(&str, &[State])]) -> Self {
+    fn new(states: &[(&str, &[State])]) -> Arc<Self> {
         let states = states.iter().map(|(name, states)| ((*name).to_owned(), states.to_vec())).collect();
-        Self { states: Mutex::new(states), ..Self::default() }
+        Arc::new(Self { states: Mutex::new(states), ..Self::default() })
     }
 
     fn next(&self, name: &str) -> State {
@@ -99,6 +103,12 @@ impl ClusterClient for Script {
         unreachable!("a wait for readiness needs the status")
     }
 
+    fn watch(&self, query: &ListQuery, _: Detail) -> BoxStream<'static, Result<Change, ClusterError>> {
+        let what = query.kind.clone();
+        let no = ClusterError::Forbidden { verb: "watch".to_owned(), what, message: "no".to_owned() };
+        futures::stream::iter([Err(no)]).boxed()
+    }
+
     async fn apply(&self, _: &Value, _: &ApplyOptions) -> Result<Value, ClusterError> {
         unreachable!("a wait changes nothing")
     }
@@ -133,12 +143,13 @@ fn object(name: &str) -> ObjectRef {
     }
 }
 
-async fn wait(script: &Script, names: &[&str]) -> (Result<(), NotReady>, Vec<usize>) {
+async fn wait(script: &Arc<Script>, names: &[&str]) -> (Result<(), NotReady>, Vec<usize>) {
     let objects: Vec<ObjectRef> = names.iter().map(|name| object(name)).collect();
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut done = Vec::new();
     let tell = |progress: &Progress| done.push(progress.done());
-    let ended = wait_ready(script, &objects, deadline, &CancellationToken::new(), tell).await;
+    let tracker = Tracker::new(script.clone(), Rules::default());
+    let ended = wait_ready(&tracker, &objects, deadline, &CancellationToken::new(), tell).await;
     (ended, done)
 }
 
@@ -147,7 +158,7 @@ async fn only_what_is_not_ready_is_read_again_and_all_once_more_at_the_end() {
     let script = Script::new(&[("a", &[State::Ready]), ("b", &[State::Starting, State::Missing, State::Ready])]);
     let (ended, done) = wait(&script, &["a", "b"]).await;
     ended.unwrap();
-    assert_eq!(done, [1, 1, 2, 2]);
+    assert_eq!(done, [1, 1, 2]);
     let mut reads = script.reads.lock().unwrap().clone();
     reads[0..2].sort();
     reads[4..6].sort();
@@ -215,13 +226,13 @@ async fn gone_is_what_cannot_exist() {
     let script = Script::new(&[("a", &[State::Ready, State::Missing]), ("b", &[State::Busy, State::Unserved])]);
     let deadline = Instant::now() + Duration::from_secs(20);
     let objects = [object("a"), object("b")];
-    wait_deleted(&script, &objects, deadline, &CancellationToken::new(), |_| {}).await.unwrap();
+    wait_deleted(script.as_ref(), &objects, deadline, &CancellationToken::new(), |_| {}).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn how_objects_stand_right_now() {
     let script = Script::new(&[("a", &[State::Busy]), ("b", &[State::Missing]), ("c", &[State::Ready])]);
-    let told = statuses(&script, &[object("a"), object("b"), object("c")]).await;
+    let told = statuses(script.as_ref(), &Rules::default(), &[object("a"), object("b"), object("c")]).await;
     let told: Vec<(&str, Readiness)> = told.iter().map(|(of, status)| (of.name.as_str(), status.readiness)).collect();
     assert_eq!(told, [("a", Readiness::Unknown), ("b", Readiness::NotFound), ("c", Readiness::Current)]);
 }
@@ -236,8 +247,11 @@ fn futures_can_move_between_threads() {
     send(&adopt(script, &[], &release));
     send(&adoption_conflicts(script, &[], &release));
     send(&ownership_conflicts(script, &[], &release));
-    send(&causes(script, &[]));
+    let gathering = Gathering::default();
+    send(&gathering.evidence(script, Vec::new(), Instant::now()));
     send(&restart(script, &[], "a", jiff::Timestamp::UNIX_EPOCH));
-    send(&async { wait_ready(script, &[], Instant::now(), &token, |_| {}).await });
+    let tracker = Tracker::new(Arc::new(Script::default()), Rules::default());
+    send(&async { wait_ready(&tracker, &[], Instant::now(), &token, |_| {}).await });
+    send(&async { tracker.follow(Vec::new()).changed().await });
     send(&pilothouse_kube::Cluster::connect(pilothouse_kube::ConnectOptions::in_cluster()));
 }

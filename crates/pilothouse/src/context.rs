@@ -1,18 +1,22 @@
 //! What a phase is handed.
 
+use crate::attempts::Attempts;
 use crate::emitter::{Emitter, Message};
+use crate::error::PhaseError;
 use crate::heal::Before;
+use crate::known::Known;
 use crate::ledger::{Ledger, StepVerdict};
 use crate::observe::{self, Observed};
 use crate::prepare::{self, Prepared};
 use crate::session::{Session, Target};
 use pilothouse_core::{
-    ChartInfo, Decision, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey, RunId, error_chain,
-    lenient_version,
+    ChartInfo, CheckVerdict, Decision, EventKind, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey,
+    RevisionMeta, RunId, error_chain, lenient_version,
 };
 use pilothouse_helm::HelmClient;
-use pilothouse_kube::ClusterClient;
+use pilothouse_kube::{ClusterClient, Tracker};
 use semver::Version;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +39,10 @@ pub struct Context {
     before: Option<Before>,
     continued_from: Mutex<Option<u32>>,
     ledger: Mutex<Ledger>,
+    known: Mutex<Known>,
+    attempts: Mutex<Attempts>,
+    baselines: Mutex<BTreeMap<String, CheckVerdict>>,
+    thorough: bool,
 }
 
 /// What was prepared, and for which target and payload values.
@@ -57,6 +65,10 @@ impl Context {
             before: None,
             continued_from: Mutex::default(),
             ledger: Mutex::default(),
+            known: Mutex::default(),
+            attempts: Mutex::default(),
+            baselines: Mutex::default(),
+            thorough: false,
         }
     }
 
@@ -64,12 +76,39 @@ impl Context {
     pub(crate) fn join(&mut self, run: RunId, ledger: Ledger, before: Before) {
         self.run = Some(run);
         self.before = Some(before);
+        self.attempts = Mutex::new(Attempts::continued(ledger.attempt(), ledger.no_return().map(str::to_owned)));
         self.ledger = Mutex::new(ledger);
+    }
+
+    /// Lets every check be made, also after one that has failed.
+    pub(crate) fn be_thorough(&mut self) {
+        self.thorough = true;
+    }
+
+    /// Whether every check is to be made, also after one that has failed.
+    pub(crate) fn is_thorough(&self) -> bool {
+        self.thorough
+    }
+
+    /// Keeps what a check has told before the change, by the digest of what its step is given.
+    pub(crate) fn keep_baseline(&self, digest: String, verdict: CheckVerdict) {
+        self.baselines.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, verdict);
+    }
+
+    /// What a check has told before the change, in this run or in the one it continues.
+    pub(crate) fn baseline_of(&self, digest: &str) -> Option<CheckVerdict> {
+        let known = self.baselines.lock().unwrap_or_else(PoisonError::into_inner).get(digest).copied();
+        known.or_else(|| self.ledger().baseline(digest))
     }
 
     /// The cluster.
     pub fn cluster(&self) -> &dyn ClusterClient {
         self.session.cluster.as_ref()
+    }
+
+    /// Follows objects by watches that all releases of the run share.
+    pub fn tracker(&self) -> &Tracker {
+        &self.session.tracker
     }
 
     /// Helm.
@@ -106,6 +145,9 @@ impl Context {
     /// The newest revision there was before anything was deployed on the way that this run is on, and what was decided
     /// then.
     pub(crate) async fn baseline(&self) -> (u32, Decision) {
+        if let Some(kept) = self.attempts().baseline() {
+            return kept.clone();
+        }
         let observed = self.observed().await;
         let continued_from = *self.continued_from.lock().unwrap_or_else(PoisonError::into_inner);
         match continued_from {
@@ -132,11 +174,42 @@ impl Context {
     /// Something that may change the cluster is done, or done again.
     pub(crate) fn done_again(&self, phase: Phase) {
         self.ledger().done_again(phase);
+        self.attempts().done_again(phase);
+    }
+
+    /// What this run has done of a deploy that may be tried again.
+    pub(crate) fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next attempt of the deploy begins: it looks at the cluster anew.
+    pub(crate) async fn begin_attempt(&self, attempt: u32) {
+        let baseline = self.baseline().await;
+        self.attempts().begin(attempt, baseline);
+        self.forget_observation().await;
+    }
+
+    /// Says that `what` is about to be done and cannot be taken back: if the release fails after it, the failure policy does
+    /// not act. Written down before this returns, so that a run that continues this one knows.
+    ///
+    /// # Errors
+    /// [`PhaseError::Stopped`]: it must not be begun any more.
+    pub async fn point_of_no_return(&self, what: impl AsRef<str>) -> Result<(), PhaseError> {
+        let what = self.redactor.redact(what.as_ref());
+        let intent = EventKind::PointOfNoReturn { release: self.release(), phase: self.phase(), what: what.clone() };
+        self.emitter.ask(intent).await?;
+        self.attempts().pass_no_return(&what);
+        Ok(())
     }
 
     /// What helm was last asked to do in `exec` by an earlier run, as long as it counts.
     pub(crate) fn earlier_helm(&self) -> Option<HelmProgress> {
         self.ledger().helm().cloned()
+    }
+
+    /// As of when the deploy that an earlier run has begun was begun, if the newest revision is what became of it.
+    pub(crate) fn earlier_base(&self, newest: Option<&RevisionMeta>) -> Option<u32> {
+        self.ledger().base(newest?)
     }
 
     /// Whether an earlier run has ended `exec` well, as long as that counts.
@@ -207,6 +280,12 @@ impl Context {
 
     pub(crate) fn enter(&self, phase: Phase) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+        self.known().enter_phase();
+    }
+
+    /// What is known of why things do not work. Not to be held across an await.
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that objects were given to the release in this run.

@@ -91,7 +91,7 @@ pub(crate) async fn bring(ctx: &Context, prepared: &Prepared) -> Result<usize, P
     }
     if !brought.is_empty() {
         ctx.doing(format!("waiting until {} CRDs are established", brought.len()));
-        wait_ready(ctx.cluster(), &brought, Instant::now() + ESTABLISHED, ctx.cancel(), |_| {}).await?;
+        wait_ready(ctx.tracker(), &brought, Instant::now() + ESTABLISHED, ctx.cancel(), |_| {}).await?;
         ctx.cluster().discovery(true).await?;
     }
     Ok(brought.len())

@@ -5,23 +5,25 @@ use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::continuing;
 use crate::crds;
+use crate::diagnosing;
 use crate::digest;
 use crate::error::PhaseError;
+use crate::exec_watch::while_helm_runs;
 use crate::helpers;
 use crate::ledger::{StepVerdict, upgrade_is_done};
 use crate::leftovers;
 use crate::lifecycle::millis;
 use crate::observe::NamespaceState;
 use crate::prepare;
+use crate::rollback_target;
 use crate::steps::{Step, StepDescription, steps_of};
 use crate::stored::{self, NotServed};
-use crate::words;
 use pilothouse_core::{
     Class, Decision, EventKind, Finding, HelmAction, HelmCommand, ObjectRef, Payload, Phase, RUN_LABEL, RevisionStatus,
     code, object_ref,
 };
 use pilothouse_helm::{Origin, UpgradeRequest, Values};
-use pilothouse_kube::{ownership_conflicts, wait_ready};
+use pilothouse_kube::ownership_conflicts;
 use tokio::time::Instant;
 
 /// Everything that can be known before anything is changed: files, chart, version, values and rendering; the state of
@@ -51,6 +53,7 @@ pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context
     ) {
         findings.extend(helpers::uninstall_findings(ctx).await);
     }
+    findings.extend(rollback_target::findings(ctx).await);
     for phase in Phase::ALL {
         for step in steps_of(chart, phase) {
             findings.extend(step.check(ctx).await);
@@ -79,13 +82,26 @@ pub async fn run_steps<C: HelmChart + ?Sized>(
     ctx: &Context,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
+    let mut failed = Vec::new();
     for (index, step) in steps_of(chart, phase).iter().enumerate() {
         if ctx.cancel().is_cancelled() && phase != Phase::OnDeployFailure {
             return Err(PhaseError::Interrupted);
         }
-        run_step(ctx, phase, index, step.as_ref(), payload).await?;
+        match run_step(ctx, phase, index, step.as_ref(), payload).await {
+            Ok(()) => {}
+            // They only look, and one more that fails is worth knowing.
+            Err(error @ PhaseError::Step { .. }) if ctx.is_thorough() && !error.is_interrupted() => failed.push(error),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
+    match failed.pop() {
+        None => Ok(()),
+        Some(only) if failed.is_empty() => Err(only),
+        Some(last) => {
+            failed.push(last);
+            Err(PhaseError::Steps(failed))
+        }
+    }
 }
 
 /// Runs one step with its events, unless an earlier run has done it.
@@ -96,8 +112,12 @@ async fn run_step(
     step: &dyn Step,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
-    let StepDescription { text: description, repeatable, adopts, .. } = step.describe();
+    let StepDescription { text: description, repeatable, adopts, point_of_no_return, .. } = step.describe();
     let (release, digest) = (ctx.release(), step.digest().await);
+    if ctx.attempts().has_done(phase, index, &digest) {
+        ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
+        return Ok(());
+    }
     match ctx.step_verdict(phase, index, &digest, repeatable) {
         StepVerdict::Run => ctx.done_again(phase),
         StepVerdict::Done { output } => {
@@ -114,13 +134,16 @@ async fn run_step(
             return Err(PhaseError::Uncertain(continuing::uncertain(ctx, phase, index, &description, (run, since))));
         }
     }
+    if point_of_no_return {
+        ctx.point_of_no_return(&description).await?;
+    }
     let started = EventKind::StepStarted {
         release: release.clone(),
         phase,
         index,
         description: description.clone(),
         repeatable,
-        digest,
+        digest: digest.clone(),
     };
     ctx.emitter().ask(started).await?;
     let begun = std::time::Instant::now();
@@ -138,6 +161,9 @@ async fn run_step(
     };
     if known {
         ctx.emitter().emit(finished);
+    }
+    if result.is_ok() {
+        ctx.attempts().note_step(phase, index, &digest, repeatable);
     }
     result.map_err(|source| match source {
         // That is the run's end, not the step's.
@@ -194,10 +220,14 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         if prepared.brings_kinds() {
             ctx.cluster().discovery(true).await?;
         }
-        if !ctx.earlier_exec_ended_well() {
+        if !done.to_the_end {
             restart_if_asked(ctx, verb).await?;
         }
-        return Ok(done);
+        return Ok(done.summary);
+    }
+    let observed = ctx.observed().await;
+    if let Some(base) = ctx.earlier_base(observed.newest()) {
+        ctx.continue_from(base);
     }
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
@@ -211,9 +241,11 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
     leftovers::clear_earlier(ctx).await?;
     ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
     // All of it is one intent: the definitions before and the restart after are of no use without helm's run.
+    let stop = ctx.terminate().child_token();
     let run = async {
         let brought = crds::bring(ctx, &prepared).await?;
-        ctx.helm().upgrade_install(&request, ctx.terminate()).await?;
+        while_helm_runs(ctx, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
+        ctx.attempts().note_deployed(&digest, observed.newest_revision(), ctx.run());
         if prepared.brings_kinds() {
             // Later releases are rendered for what the cluster serves now.
             ctx.cluster().discovery(true).await?;
@@ -221,7 +253,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         restart_if_asked(ctx, verb).await?;
         Ok::<usize, PhaseError>(brought)
     };
-    let brought = changes::run_helm(ctx, HelmCommand::Upgrade, digest, request.timeout, run).await?;
+    let brought = changes::run_helm(ctx, HelmCommand::Upgrade, digest.clone(), request.timeout, run).await?;
     let crds = match brought {
         0 => String::new(),
         1 => ", 1 CRD applied".to_owned(),
@@ -230,14 +262,25 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
     Ok(format!("{verb} {} {}{crds}", chart.metadata.name, chart.metadata.version))
 }
 
-/// What an earlier run has deployed, if helm's records prove that it did so to the end with the same input.
-async fn done_before(ctx: &Context, digest: &str) -> Option<String> {
-    let helm = ctx.earlier_helm()?;
+/// What was deployed before, and whether all of `exec` was done then.
+struct DoneBefore {
+    summary: String,
+    to_the_end: bool,
+}
+
+/// What an earlier run or attempt has deployed, if helm's records prove that it did so to the end with the same input.
+async fn done_before(ctx: &Context, digest: &str) -> Option<DoneBefore> {
     let observed = ctx.observed().await;
-    let newest = observed.revisions.iter().flatten().max_by_key(|meta| meta.revision);
-    let revision = upgrade_is_done(&helm, digest, newest)?;
-    ctx.continue_from(helm.revision_before);
-    Some(format!("run {} had deployed revision {revision}", helm.run.short()))
+    if let Some((revision, executed)) = ctx.attempts().has_deployed(digest, observed.newest()) {
+        let to_the_end = executed.is_some();
+        let summary = executed.unwrap_or_else(|| format!("an earlier attempt had deployed revision {revision}"));
+        return Some(DoneBefore { summary, to_the_end });
+    }
+    let helm = ctx.earlier_helm()?;
+    let revision = upgrade_is_done(&helm, digest, observed.newest())?;
+    ctx.continue_from(ctx.earlier_base(observed.newest()).unwrap_or(helm.revision_before));
+    let summary = format!("run {} had deployed revision {revision}", helm.run.short());
+    Some(DoneBefore { summary, to_the_end: ctx.earlier_exec_ended_well() })
 }
 
 /// Restarts the workloads after an upgrade, where the user wants it.
@@ -268,8 +311,7 @@ pub async fn validate<C: HelmChart + ?Sized>(
         }
         let objects = if ctx.info().wait { stored::objects_of(ctx, &record).await? } else { Vec::new() };
         let deadline = Instant::now() + ctx.remaining();
-        wait_ready(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| ctx.doing(words::progress(progress)))
-            .await?;
+        diagnosing::wait_ready(ctx, &objects, deadline).await?;
     }
     run_steps(chart, Phase::Validate, ctx, payload).await
 }

@@ -1,7 +1,9 @@
 //! Where a release's events go.
 
 use crate::error::PhaseError;
-use pilothouse_core::{EventKind, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome, StopReason};
+use pilothouse_core::{
+    Cause, EventKind, Evidence, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome, StopReason,
+};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
@@ -64,15 +66,26 @@ impl Emitter {
             | EventKind::ReleaseStarted { .. }
             | EventKind::PhaseStarted { .. }
             | EventKind::HelmStarted { .. }
+            | EventKind::Retrying { .. }
             | EventKind::RunFinished { .. } => {}
             EventKind::StepStarted { description: text, .. }
             | EventKind::StepSkipped { description: text, .. }
+            | EventKind::PointOfNoReturn { what: text, .. }
             | EventKind::Said { text, .. }
             | EventKind::PhaseFinished { summary: text, .. } => self.redact(text),
             EventKind::HealStarted { what, why, .. } => [what, why].into_iter().for_each(|text| self.redact(text)),
             EventKind::StepFinished { error, .. }
             | EventKind::HelmFinished { error, .. }
             | EventKind::HealFinished { error, .. } => error.iter_mut().for_each(|text| self.redact(text)),
+            EventKind::CauseFound { cause, .. } => self.redact_cause(cause),
+            EventKind::Checked { report, .. } => {
+                let Evidence { asked, got } = &mut report.evidence;
+                [&mut report.check, &mut report.why]
+                    .into_iter()
+                    .chain(asked)
+                    .chain(got)
+                    .for_each(|text| self.redact(text));
+            }
             EventKind::ReleaseFinished { outcome, .. } => self.redact_outcome(outcome),
         }
     }
@@ -99,16 +112,22 @@ impl Emitter {
     }
 
     fn redact_failure(&self, failure: &mut Failure) {
-        let Failure { phase: _, step, error, causes, on_deploy_failure_error, next } = failure;
-        step.iter_mut().chain(error).chain(on_deploy_failure_error).for_each(|text| self.redact(text));
+        let Failure { phase: _, step, error, causes, attempts, on_deploy_failure_error, next } = failure;
+        step.iter_mut().chain(error).chain(attempts).chain(on_deploy_failure_error).for_each(|text| self.redact(text));
         for cause in causes {
-            self.redact(&mut cause.status.message);
-            cause.evidence.iter_mut().for_each(|text| self.redact(text));
+            self.redact_cause(cause);
         }
         match next {
             NextStep::Left { why: text } | NextStep::RemediationFailed { error: text, .. } => self.redact(text),
             NextStep::RolledBack { .. } | NextStep::Uninstalled => {}
         }
+    }
+
+    /// Redacts every text of a cause.
+    pub(crate) fn redact_cause(&self, cause: &mut Cause) {
+        let Cause { code: _, class: _, certainty: _, object: _, status, why, root, evidence, next } = cause;
+        let message = status.as_mut().map(|status| &mut status.message);
+        message.into_iter().chain([why, root]).chain(evidence).chain(next).for_each(|text| self.redact(text));
     }
 
     fn redact(&self, text: &mut String) {
@@ -133,6 +152,7 @@ mod tests {
             step: Some(secret()),
             error: vec![secret()],
             causes: Vec::new(),
+            attempts: vec![secret()],
             on_deploy_failure_error: Some(secret()),
             next: NextStep::Left { why: secret() },
         };

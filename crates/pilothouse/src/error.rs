@@ -1,7 +1,7 @@
 //! Why a phase failed.
 
 use crate::words;
-use pilothouse_core::{Finding, PayloadError, StopReason, error_chain};
+use pilothouse_core::{CheckReport, Finding, PayloadError, StopReason, error_chain};
 use pilothouse_helm::{ChartError, DecodeError, HelmError, ValuesError};
 use pilothouse_kube::{AdoptError, ClusterError, Ended, NotReady, ObjectError};
 use pilothouse_process::SpawnError;
@@ -63,6 +63,12 @@ pub enum PhaseError {
         /// The end of its output, redacted.
         output: String,
     },
+    /// What was checked is not as wanted.
+    #[error("{}", words::check(.0))]
+    Check(Box<CheckReport>),
+    /// Several steps failed, of which each was run.
+    #[error("{} steps failed:{}", .0.len(), each(.0))]
+    Steps(Vec<PhaseError>),
     /// A file could not be read or written.
     #[error("{what} {path}")]
     File {
@@ -81,6 +87,14 @@ pub enum PhaseError {
         name: String,
         /// What is wrong with it.
         message: String,
+    },
+    /// What was under way was stopped, since it will certainly not succeed.
+    #[error("{what} was stopped, since this will not pass by itself: {why}")]
+    Hopeless {
+        /// What was stopped: "helm upgrade".
+        what: String,
+        /// The decisive cause, in one line.
+        why: String,
     },
     /// Another operation is at work on the release.
     #[error("{0}")]
@@ -122,6 +136,7 @@ impl PhaseError {
         match self {
             Self::Interrupted | Self::Stopped(_) => true,
             Self::Step { source, .. } => source.is_interrupted(),
+            Self::Steps(errors) => errors.iter().any(Self::is_interrupted),
             Self::Helm(error) => error.is_interrupted(),
             _ => false,
         }
@@ -131,6 +146,15 @@ impl PhaseError {
     pub fn step(&self) -> Option<&str> {
         match self {
             Self::Step { step, .. } => Some(step),
+            _ => None,
+        }
+    }
+
+    /// What helm said, if helm failed.
+    pub(crate) fn helm_text(&self) -> Option<String> {
+        match self {
+            Self::Helm(error) if !error.is_interrupted() => Some(error_chain(error).join(": ")),
+            Self::Step { source, .. } => source.helm_text(),
             _ => None,
         }
     }
@@ -148,6 +172,11 @@ impl PhaseError {
     pub fn chain(&self) -> Vec<String> {
         error_chain(self)
     }
+}
+
+/// A line for each, with its causes.
+fn each(errors: &[PhaseError]) -> String {
+    errors.iter().map(|error| format!("\n{}", error.chain().join(": "))).collect()
 }
 
 fn list(findings: &[Finding]) -> String {

@@ -1,41 +1,75 @@
-//! What the cluster shows of a failure, gathered before anything is cleaned up.
+//! Why a phase failed, gathered before anything is cleaned up.
 
 use crate::context::Context;
+use crate::diagnosing::{self, Unready};
 use crate::error::PhaseError;
 use crate::stored;
-use pilothouse_core::{Cause, ObjectRef, ObjectStatus, Phase};
-use pilothouse_kube::{causes, status};
+use pilothouse_core::{Cause, CauseClass, Certainty, Phase, Readiness, code};
+use pilothouse_health::{HelmEvidence, LockSeen, helm_causes};
+use pilothouse_kube::Subject;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long gathering may take: it must never be what a run hangs on.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How much of that may be for reading one by one.
+const READS: Duration = Duration::from_secs(15);
 
-/// The objects behind an error, with what tells why. Whatever cannot be gathered is left out and said.
+/// The causes of an error, the decisive one first. Whatever cannot be gathered is left out and said.
 pub(crate) async fn collect(ctx: &Context, error: &PhaseError) -> Vec<Cause> {
+    let deadline = Instant::now() + READS;
     let gather = async {
-        let objects = match error.not_ready() {
+        let unready = match error.not_ready() {
             Some(not_ready) => not_ready.objects.clone(),
             None if ctx.phase() == Phase::Exec => unready(ctx).await,
             None => Vec::new(),
         };
-        let mut found = causes(ctx.cluster(), &objects).await;
-        for cause in &mut found {
-            for line in &mut cause.evidence {
-                *line = ctx.redactor().redact(line);
-            }
-            cause.status.message = ctx.redactor().redact(&cause.status.message);
+        let found = diagnosing::causes_of(ctx, Subject::of_release(&unready), deadline).await;
+        let (objects, causes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let mut causes: Vec<Cause> = causes.into_iter().flatten().collect();
+        if let Some(text) = error.helm_text() {
+            causes.extend(of_helm(ctx, text, deadline).await);
         }
-        found
+        // What helm has deleted meanwhile, as it was when it was last seen.
+        causes.extend(ctx.known().of_others(&objects));
+        causes
     };
-    if let Ok(found) = tokio::time::timeout(DEADLINE, gather).await {
-        return found;
-    }
-    ctx.warn(format!("gathering evidence took more than {} s and was given up", DEADLINE.as_secs()));
-    Vec::new()
+    let Ok(mut causes) = tokio::time::timeout(DEADLINE, gather).await else {
+        ctx.warn(format!("gathering evidence took more than {} s and was given up", DEADLINE.as_secs()));
+        return ctx.known().of_others(&[]);
+    };
+    causes.sort_by_key(weight);
+    causes
+}
+
+/// What helm's own words tell.
+pub(crate) async fn of_helm(ctx: &Context, text: String, deadline: Instant) -> Vec<Cause> {
+    let mut evidence = HelmEvidence::new(ctx.release(), ctx.redactor().redact(&text));
+    // Who is at work on the release is told by the newest record.
+    evidence.lock = lock(ctx).await;
+    let evidence = ctx.session().gathering.helm(ctx.cluster(), evidence, deadline).await;
+    helm_causes(&evidence, jiff::Timestamp::now())
+}
+
+/// The newest record, if it is pending.
+async fn lock(ctx: &Context) -> Option<LockSeen> {
+    let newest = stored::revisions(ctx).await.ok()?.into_iter().max_by_key(|meta| meta.revision)?;
+    newest.status.is_pending().then(|| LockSeen {
+        revision: newest.revision,
+        status: newest.status.to_string(),
+        since: newest.written_at,
+        holder: newest.run.map(|run| format!("run {}", run.short())),
+        gone: None,
+    })
+}
+
+/// Decisive causes first: what is certain, what is known, what only follows, what is not understood.
+pub(crate) fn weight(cause: &Cause) -> (bool, bool, Certainty) {
+    (cause.code == code::UNKNOWN, cause.class == CauseClass::Derived, cause.certainty)
 }
 
 /// The objects and hooks of the newest revision that are not ready, when helm itself failed.
-async fn unready(ctx: &Context) -> Vec<(ObjectRef, ObjectStatus)> {
+async fn unready(ctx: &Context) -> Unready {
     let objects = match stored::objects_and_hooks(ctx).await {
         Ok(objects) => objects,
         Err(error) => {
@@ -43,15 +77,8 @@ async fn unready(ctx: &Context) -> Vec<(ObjectRef, ObjectStatus)> {
             return Vec::new();
         }
     };
-    let mut unready = Vec::new();
-    for object in objects {
-        // What is not there tells nothing: helm may not have come that far.
-        if let Ok(Some(live)) = ctx.cluster().get(&object).await {
-            let status = status(&live);
-            if !status.is_ready() {
-                unready.push((object, status));
-            }
-        }
-    }
+    let mut unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
+    // What is not there tells nothing: helm may not have come that far.
+    unready.retain(|(_, status)| !status.is_ready() && status.readiness != Readiness::NotFound);
     unready
 }

@@ -290,6 +290,25 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
     Ok(Vec::new())
 }
 
+/// Marks the revision failed that the helm of this run, which was stopped and has ended, has left pending.
+///
+/// Writes as [`heal`] does, and nothing when helm has marked its revision itself. Can be repeated.
+///
+/// # Errors
+/// When the records cannot be read or written, or the intent is refused. Nothing is marked then.
+pub(crate) async fn mark_stopped(ctx: &Context, revision_before: u32) -> Result<(), PhaseError> {
+    let newest = stored::revisions(ctx).await?.into_iter().max_by_key(|meta| meta.revision);
+    let own = newest.filter(|meta| {
+        meta.status.is_pending() && Some(meta.revision) == revision_before.checked_add(1) && meta.run == ctx.run()
+    });
+    match own {
+        Some(own) => {
+            unlock(ctx, &own, "the helm that wrote it was stopped", &mut ctx.emitter().clone()).await.map(drop)
+        }
+        None => Ok(()),
+    }
+}
+
 /// Marks a revision failed; `None` when somebody has written or deleted its record since it was looked at.
 async fn unlock(
     ctx: &Context,

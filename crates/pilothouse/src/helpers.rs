@@ -3,6 +3,7 @@
 use crate::changes;
 use crate::context::Context;
 use crate::crds;
+use crate::diagnosing;
 use crate::error::PhaseError;
 use crate::leftovers;
 use crate::safety;
@@ -224,7 +225,7 @@ pub async fn wait(
     let deadline = Instant::now() + timeout;
     let doing = |progress: &Progress| ctx.doing(words::progress(progress));
     match wait_for {
-        WaitFor::Ready => pilothouse_kube::wait_ready(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?,
+        WaitFor::Ready => diagnosing::wait_ready(ctx, &objects, deadline).await?,
         WaitFor::Exists => pilothouse_kube::wait_exists(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?,
         WaitFor::Deleted => {
             pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?;

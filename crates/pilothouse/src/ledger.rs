@@ -5,7 +5,8 @@
 
 use jiff::Timestamp;
 use pilothouse_core::{
-    HelmCommand, HelmProgress, Phase, PhaseProgress, ReleaseProgress, ReleaseWay, RevisionMeta, RevisionStatus, RunId,
+    CheckVerdict, HelmCommand, HelmProgress, Phase, PhaseProgress, ReleaseProgress, ReleaseWay, RevisionMeta,
+    RevisionStatus, RunId,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ pub(crate) struct Ledger {
     answers: Vec<StepAnswer>,
     /// Something on the way was done again.
     broken: bool,
+    /// What was begun that cannot be taken back, whatever else counts.
+    no_return: Option<String>,
 }
 
 /// What the user says of a step whose end is not known.
@@ -65,7 +68,28 @@ impl Ledger {
             progress.ending.as_ref().is_some_and(|ending| ending.way == ReleaseWay::Undone)
                 || progress.phase(Phase::OnDeployFailure).is_some_and(cleaned_up)
         };
-        Self { earlier: earlier.filter(|progress| !undone(progress)), answers, broken: false }
+        let no_return = earlier.as_ref().and_then(|progress| progress.no_return.clone());
+        Self { earlier: earlier.filter(|progress| !undone(progress)), answers, broken: false, no_return }
+    }
+
+    /// What the earlier run has begun that cannot be taken back.
+    pub(crate) fn no_return(&self) -> Option<&str> {
+        self.no_return.as_deref()
+    }
+
+    /// The attempt of the deploy that the earlier run was at; 0 when its first one had not failed.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.earlier.as_ref().map(|earlier| earlier.attempt).unwrap_or_default()
+    }
+
+    /// The newest revision there was before the earlier run's first attempt to deploy, if its last attempt has written the
+    /// one that is the newest now.
+    pub(crate) fn base(&self, newest: &RevisionMeta) -> Option<u32> {
+        let helm = &self.earlier.as_ref()?.phase(Phase::Exec)?.helm;
+        let upgrades = || helm.iter().rev().take_while(|helm| helm.command == HelmCommand::Upgrade);
+        let last = upgrades().next()?;
+        let wrote = newest.revision == last.revision_before.checked_add(1)? && newest.run == Some(last.run);
+        wrote.then(|| upgrades().last().map(|first| first.revision_before)).flatten()
     }
 
     /// Whether a step has to be run.
@@ -95,6 +119,12 @@ impl Ledger {
             (_, Some(StepAnswer { done: false, .. })) => StepVerdict::Run,
             (_, None) => StepVerdict::Uncertain { run: step.run, since: step.started_at },
         }
+    }
+
+    /// What a check has told before the earlier run began to change something.
+    pub(crate) fn baseline(&self, digest: &str) -> Option<CheckVerdict> {
+        let earlier = self.earlier.as_ref().filter(|_| self.has_changes())?;
+        earlier.baselines.get(digest).copied()
     }
 
     /// Whether the earlier run has begun to change something, and that counts.
@@ -163,6 +193,9 @@ mod tests {
             run: run(1),
             started_at: Some(at),
             phases: vec![PhaseProgress { phase, started_at: at, steps: vec![step], helm: Vec::new(), ended: None }],
+            no_return: None,
+            attempt: 0,
+            baselines: BTreeMap::new(),
             ending: None,
         }
     }
@@ -234,6 +267,48 @@ mod tests {
         let mut cleaned_up = progress(Phase::PreExec, false, OK, true);
         cleaned_up.phases.extend(progress(Phase::OnDeployFailure, true, None, true).phases);
         assert_eq!(Ledger::new(Some(cleaned_up), Vec::new()).step(Phase::PreExec, 0, "d", false), StepVerdict::Run);
+    }
+
+    /// Two attempts of run 1 to deploy over revision 2, the second of which wrote revision 4.
+    #[rstest]
+    #[case::its_last(4, 1, Some(2))]
+    #[case::its_first(3, 1, None)]
+    #[case::somebody_went_on(5, 1, None)]
+    #[case::somebody_else_wrote_it(4, 2, None)]
+    fn what_was_there_before_the_first_attempt(#[case] revision: u32, #[case] by: u128, #[case] expected: Option<u32>) {
+        let helm = |command, revision_before| HelmProgress {
+            run: run(1),
+            holder: None,
+            command,
+            revision_before,
+            digest: String::new(),
+            started_at: Timestamp::UNIX_EPOCH,
+            timeout_ms: 0,
+            ended: BAD,
+        };
+        let mut earlier = progress(Phase::Exec, true, OK, true);
+        earlier.phases[0].helm = vec![helm(HelmCommand::Upgrade, 2), helm(HelmCommand::Upgrade, 3)];
+        earlier.attempt = 2;
+        earlier.no_return = Some("migrate".to_owned());
+        let newest = RevisionMeta {
+            namespace: String::new(),
+            name: String::new(),
+            revision,
+            status: RevisionStatus::Failed,
+            written_at: None,
+            created_at: None,
+            run: Some(run(by)),
+            resource_version: None,
+        };
+        let ledger = Ledger::new(Some(earlier.clone()), Vec::new());
+        assert_eq!((ledger.base(&newest), ledger.attempt(), ledger.no_return()), (expected, 2, Some("migrate")));
+        // After an uninstall, what was there before it does not matter.
+        earlier.phases[0].helm.insert(1, helm(HelmCommand::Uninstall, 3));
+        assert_eq!(Ledger::new(Some(earlier.clone()), Vec::new()).base(&newest), expected.map(|_| 3));
+        // What was cleaned up begins anew, and still cannot be taken back.
+        earlier.phases.extend(progress(Phase::OnDeployFailure, true, None, true).phases);
+        let ledger = Ledger::new(Some(earlier), Vec::new());
+        assert_eq!((ledger.base(&newest), ledger.attempt(), ledger.no_return()), (None, 0, Some("migrate")));
     }
 
     #[rstest]

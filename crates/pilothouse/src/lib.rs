@@ -6,6 +6,7 @@
 //!
 //! The library never prints, reads the environment, or installs signal handlers: what it needs is in [`SessionConfig`].
 
+mod attempts;
 mod changes;
 mod chart;
 mod checks;
@@ -14,17 +15,21 @@ mod continuing;
 mod crds;
 mod declared;
 pub mod defaults;
+mod diagnose;
+mod diagnosing;
 mod digest;
 mod dispatch;
 mod emitter;
 mod error;
 mod evidence;
+mod exec_watch;
 mod heal;
 pub mod helpers;
 mod history;
 #[cfg(test)]
 mod interrupted_tests;
 mod journal;
+mod known;
 mod ledger;
 mod leftovers;
 mod lifecycle;
@@ -32,10 +37,12 @@ mod listening;
 mod observe;
 mod offline;
 mod owner;
+mod policy;
 mod prepare;
 mod recorder;
 mod remediation;
 mod rendering;
+mod rollback_target;
 mod run;
 mod safety;
 mod session;
@@ -51,6 +58,7 @@ mod words;
 pub use chart::HelmChart;
 pub use context::Context;
 pub use declared::DeclaredChart;
+pub use diagnose::{Diagnosis, Health, diagnose};
 pub use error::PhaseError;
 pub use history::{History, HistoryOf, RunDetails, history, run_details};
 pub use journal::{JournalError, RunSummary};
@@ -63,11 +71,14 @@ pub use status::{ReleaseStatus, status};
 pub use steps::{Step, StepDescription, built_in};
 
 pub use pilothouse_core::{
-    AdoptStep, ApplyStep, ChartInfo, ChartRef, ChartSource, Class, CommandStep, CrdPolicy, Decision, DeleteStep, Event,
-    EventKind, Failure, FailurePolicy, Finding, HelmAction, Holder, Namespace, Need, ObjectRef, ObjectStatus, On,
-    Payload, PayloadKey, Phase, Redactor, ReleaseKey, ReleaseOutcome, ReleaseSpec, RestartStep, RunId, RunKind,
-    RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StepKind, StepSpec, StopReason, Until, ValueSource, WaitFor,
-    WaitStep, YamlFile,
+    AdoptStep, ApplyStep, AssertCheck, AssertOf, ChartInfo, ChartRef, ChartSource, CheckComparison, CheckKind,
+    CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, CommandStep, CrdPolicy, Decision, DeleteStep, Endpoint,
+    Event, EventKind, ExecCheck, Failure, FailurePolicy, Finding, Header, HeaderValue, HelmAction, HelmTestCheck,
+    Holder, HttpCheck, HttpExpect, JobCheck, JobSource, Namespace, Need, ObjectRef, ObjectStatus, On, OnFailure,
+    Payload, PayloadKey, Phase, PortRef, PrometheusCheck, Quantity, Redactor, ReleaseKey, ReleaseOutcome, ReleaseSpec,
+    Remedy, RestartStep, RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StatusPattern, StepKind,
+    StepSpec, StopReason, TcpCheck, TlsTrust, Until, ValueSource, WaitFor, WaitStep, YamlFile,
 };
+pub use pilothouse_health::Rules;
 pub use pilothouse_helm::{Helm, HelmClient, HelmConfig};
 pub use pilothouse_kube::{Cluster, ClusterClient, ConnectOptions, HelmDriver};

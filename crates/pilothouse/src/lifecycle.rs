@@ -4,11 +4,13 @@ use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::evidence;
-use crate::remediation;
+use crate::remediation::{self, Following};
+use crate::steps::steps_of;
 use crate::transition::{Ended, Transition, next};
 use crate::words;
 use pilothouse_core::{
-    Class, Decision, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase, ReleaseOutcome, code,
+    CheckVerdict, Class, Decision, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase, ReleaseOutcome,
+    code,
 };
 use std::time::{Duration, Instant};
 
@@ -59,6 +61,18 @@ struct SoFar {
     summary: String,
     findings: Vec<Finding>,
     failure: Option<Failure>,
+    /// The attempt of the deploy that follows, if one does.
+    retry: Option<Retry>,
+    /// What became of the attempts so far, a line each.
+    attempts: Vec<String>,
+}
+
+/// Another attempt of the deploy.
+#[derive(Clone, Copy)]
+struct Retry {
+    attempt: u32,
+    of: u32,
+    wait: Duration,
 }
 
 async fn phases<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &mut Payload) -> ReleaseOutcome {
@@ -67,8 +81,15 @@ async fn phases<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &mut P
     loop {
         let ended = reported_phase(chart, ctx, payload, phase, &mut so_far).await;
         match next(phase, ended) {
-            Transition::To(following) => phase = following,
-            Transition::Done => return ReleaseOutcome::Done { summary: so_far.summary },
+            Transition::To(following) => {
+                if let Some(retry) = so_far.retry.take()
+                    && let Some(outcome) = next_attempt(ctx, retry, &mut so_far).await
+                {
+                    return outcome;
+                }
+                phase = following;
+            }
+            Transition::Done => return ReleaseOutcome::Done { summary: done_summary(ctx, so_far) },
             Transition::Refused => return ReleaseOutcome::Refused { findings: so_far.findings },
             Transition::Interrupted => return ReleaseOutcome::Interrupted { phase },
             Transition::Failed => {
@@ -76,6 +97,43 @@ async fn phases<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &mut P
             }
         }
     }
+}
+
+/// What was done, and at which attempt.
+fn done_summary(ctx: &Context, so_far: SoFar) -> String {
+    match ctx.attempts().current() {
+        1 => so_far.summary,
+        attempt => format!("{}, at attempt {attempt}", so_far.summary),
+    }
+}
+
+/// Waits for the next attempt of the deploy. Gives how the release ends when there is none after all.
+///
+/// Changes nothing. Cancelled at once, without losing the failure that asked for another attempt.
+async fn next_attempt(ctx: &Context, retry: Retry, so_far: &mut SoFar) -> Option<ReleaseOutcome> {
+    let mut failure = so_far.failure.take()?;
+    let Retry { attempt, of, wait } = retry;
+    let error = failure.error.first().map(String::as_str).unwrap_or_default();
+    let mut line = format!("attempt {} of {of} failed in {}: {error}", attempt - 1, failure.phase);
+    if let Some(error) = &failure.on_deploy_failure_error {
+        line = format!("{line}; on_deploy_failure failed too: {error}");
+    }
+    let phase = Phase::Exec;
+    ctx.emitter().emit(EventKind::Retrying { release: ctx.release(), attempt, of, wait_ms: millis(wait), phase });
+    let why = tokio::select! {
+        biased;
+        () = ctx.lost().cancelled() => Some("the lock of the stack is lost, another run may be at work".to_owned()),
+        () = ctx.cancel().cancelled() => Some(format!("the run was interrupted before attempt {attempt} of {of}")),
+        () = tokio::time::sleep(wait) => remediation::taken_meanwhile(ctx, failure.phase).await,
+    };
+    if let Some(why) = why {
+        failure.attempts = std::mem::take(&mut so_far.attempts);
+        failure.next = NextStep::Left { why };
+        return Some(ReleaseOutcome::Failed(failure));
+    }
+    so_far.attempts.push(line);
+    ctx.begin_attempt(attempt).await;
+    None
 }
 
 /// Runs one phase with its events.
@@ -114,15 +172,21 @@ async fn one_phase<C: HelmChart + ?Sized>(
     let result = match phase {
         Phase::CheckPrerequisites => {
             let findings = chart.check_prerequisites(ctx, payload).await;
-            return check_ended(chart, ctx, findings, so_far).await;
+            let ended = check_ended(chart, ctx, findings, so_far).await;
+            return match (&ended.0, baselines(chart, ctx, &ended.0).await) {
+                (Ended::Well, Err(_)) => (Ended::Interrupted, "interrupted".to_owned()),
+                _ => ended,
+            };
         }
         Phase::PreExec => chart.pre_exec(ctx, payload).await,
-        Phase::Exec => chart.exec(ctx, payload).await.map(|summary| so_far.summary = summary),
+        Phase::Exec => chart.exec(ctx, payload).await.map(|summary| {
+            ctx.attempts().note_exec(&summary);
+            so_far.summary = summary;
+        }),
         Phase::PostExec => chart.post_exec(ctx, payload).await,
         Phase::Validate => chart.validate(ctx, payload).await,
         Phase::OnDeployFailure => {
-            let line = clean_up(chart, ctx, payload, so_far).await;
-            return (Ended::Badly, line);
+            return clean_up(chart, ctx, payload, so_far).await;
         }
     };
     match result {
@@ -172,6 +236,32 @@ pub(crate) async fn validate_only<C: HelmChart + ?Sized>(chart: &C, ctx: &Contex
     outcome
 }
 
+/// Makes the checks that are judged by comparison, before anything is changed. Where nothing is installed yet, there is
+/// nothing to compare with; what was known before an earlier run began its change is not looked at again.
+async fn baselines<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, ended: &Ended) -> Result<(), PhaseError> {
+    if *ended != Ended::Well || chart.chart_info().action != HelmAction::Deploy || ctx.is_continued() {
+        return Ok(());
+    }
+    if matches!(ctx.decision().await, Decision::Install | Decision::FinishUninstallThenInstall) {
+        return Ok(());
+    }
+    for step in steps_of(chart, Phase::Validate) {
+        let digest = step.digest().await;
+        if ctx.baseline_of(&digest).is_some() {
+            continue;
+        }
+        if let Some(report) = step.baseline(ctx).await? {
+            ctx.keep_baseline(digest.clone(), report.verdict);
+            if report.verdict != CheckVerdict::Held {
+                ctx.warn(format!("{}: it does not hold before the change: {}", report.check, report.why));
+            }
+            let (release, phase) = (ctx.release(), ctx.phase());
+            ctx.emitter().emit(EventKind::Checked { release, phase, report, baseline_of: Some(digest) });
+        }
+    }
+    Ok(())
+}
+
 /// Turns what `check_prerequisites` found into an ending.
 async fn check_ended<C: HelmChart + ?Sized>(
     chart: &C,
@@ -212,6 +302,7 @@ async fn describe(ctx: &Context, phase: Phase, error: &PhaseError) -> Failure {
         step: error.step().map(str::to_owned),
         error: error.chain().iter().map(|line| ctx.redactor().redact(line)).collect(),
         causes: evidence::collect(ctx, error).await,
+        attempts: Vec::new(),
         on_deploy_failure_error: None,
         next: NextStep::Left { why: "nothing was asked for".to_owned() },
     }
@@ -223,13 +314,22 @@ async fn clean_up<C: HelmChart + ?Sized>(
     ctx: &Context,
     payload: &mut Payload,
     so_far: &mut SoFar,
-) -> String {
-    let Some(failure) = so_far.failure.as_mut() else { return String::new() };
+) -> (Ended, String) {
+    let Some(failure) = so_far.failure.as_mut() else { return (Ended::Badly, String::new()) };
     if let Err(error) = chart.on_deploy_failure(ctx, payload, failure).await {
         failure.on_deploy_failure_error = Some(ctx.redactor().redact(&error.chain().join(": ")));
     }
-    failure.next = remediation::carry_out(chart.chart_info(), ctx, failure.phase).await;
-    words::next_step(&failure.next)
+    failure.attempts.clone_from(&so_far.attempts);
+    match remediation::after(chart.chart_info(), ctx, failure).await {
+        Following::Over(next) => {
+            failure.next = next;
+            (Ended::Badly, words::next_step(&failure.next))
+        }
+        Following::Retry { attempt, of, wait } => {
+            so_far.retry = Some(Retry { attempt, of, wait });
+            (Ended::Again, String::new())
+        }
+    }
 }
 
 pub(crate) fn millis(duration: Duration) -> u64 {

@@ -61,9 +61,14 @@ pub(crate) async fn observe(ctx: &Context) -> Observed {
 }
 
 impl Observed {
+    /// The metadata of the newest revision there was, if it could be told.
+    pub(crate) fn newest(&self) -> Option<&RevisionMeta> {
+        self.revisions.iter().flatten().max_by_key(|meta| meta.revision)
+    }
+
     /// The newest revision there was; 0 when there was none or it could not be told.
     pub(crate) fn newest_revision(&self) -> u32 {
-        self.revisions.iter().flatten().map(|meta| meta.revision).max().unwrap_or_default()
+        self.newest().map(|meta| meta.revision).unwrap_or_default()
     }
 
     /// What was seen, without revisions newer than this one.

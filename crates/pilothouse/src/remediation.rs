@@ -1,56 +1,13 @@
-//! The failure policy: what is done after a failed deploy, once the evidence is safe.
+//! The failure policy at work: what is done after a failed deploy, once the evidence is safe.
 
 use crate::changes;
 use crate::context::Context;
 use crate::helpers;
+use crate::policy::{self, Action, Situation, Stopped};
 use crate::stored;
-use pilothouse_core::{
-    ChartInfo, Decision, FailurePolicy, HelmAction, HelmCommand, NextStep, Phase, RevisionMeta, RevisionStatus,
-};
+use pilothouse_core::{ChartInfo, Failure, HelmCommand, NextStep, Phase, RevisionMeta, RevisionStatus};
 use pilothouse_helm::{RollbackRequest, UninstallRequest};
-
-/// What the policy asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Remedy {
-    Leave(&'static str),
-    Rollback(u32),
-    Uninstall,
-}
-
-/// Decides by the policy, what was being done, and how far it came.
-fn remedy(policy: FailurePolicy, action: HelmAction, failed_in: Phase, decision: &Decision) -> Remedy {
-    if action != HelmAction::Deploy {
-        return Remedy::Leave("a destroy that failed is left as it is");
-    }
-    match failed_in {
-        Phase::CheckPrerequisites | Phase::PreExec => return Remedy::Leave("helm had not run"),
-        Phase::Exec | Phase::OnDeployFailure | Phase::PostExec | Phase::Validate => {}
-    }
-    match policy {
-        FailurePolicy::Leave => Remedy::Leave("on_failure is leave"),
-        FailurePolicy::Rollback => match decision {
-            Decision::Upgrade { last_good: Some(revision) } => Remedy::Rollback(*revision),
-            Decision::Upgrade { last_good: None }
-            | Decision::Nothing { .. }
-            | Decision::Stop { .. }
-            | Decision::Unlock { .. }
-            | Decision::Install
-            | Decision::FinishUninstallThenInstall
-            | Decision::Reinstall { .. }
-            | Decision::Uninstall => Remedy::Leave("there is no revision to roll back to"),
-        },
-        FailurePolicy::Uninstall => match decision {
-            Decision::Install => Remedy::Uninstall,
-            Decision::Upgrade { .. }
-            | Decision::Nothing { .. }
-            | Decision::Stop { .. }
-            | Decision::Unlock { .. }
-            | Decision::FinishUninstallThenInstall
-            | Decision::Reinstall { .. }
-            | Decision::Uninstall => Remedy::Leave("only a first install that failed is uninstalled"),
-        },
-    }
-}
+use std::time::Duration;
 
 /// Why the release must not be touched although the policy asks for it, by what Helm's records say now. They must show
 /// a revision that this run has written: a new one, failed when helm failed, deployed when helm had done its part. What
@@ -70,33 +27,100 @@ fn untouchable(before: u32, failed_in: Phase, newest: Option<&RevisionMeta>) -> 
     }
 }
 
-/// Carries the policy out, at most once per release and run. Never fails: what goes wrong is part of the answer.
-///
-/// Deletes or writes nothing when the run was interrupted, when helm wrote no revision in this run, and, for an
-/// uninstall, when objects were adopted in this run or data hangs on the release without consent.
-pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase) -> NextStep {
-    let left = |why: String| NextStep::Left { why };
+/// What follows a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Following {
+    /// It is over: this was done.
+    Over(NextStep),
+    /// The deploy is to be tried again.
+    Retry {
+        /// The attempt that follows.
+        attempt: u32,
+        /// How many there are at most.
+        of: u32,
+        /// How long is waited before it.
+        wait: Duration,
+    },
+}
+
+/// Decides by the release's policy what follows a failure, and carries it out unless it is a retry. Notes in the failure why
+/// there is none. Never fails: what goes wrong is part of the answer.
+pub(crate) async fn after(info: &ChartInfo, ctx: &Context, failure: &mut Failure) -> Following {
     let (before, decision) = ctx.baseline().await;
-    let wanted = match remedy(info.on_failure, info.action, failed_in, &decision) {
-        Remedy::Leave(why) => return left(why.to_owned()),
-        wanted @ (Remedy::Rollback(_) | Remedy::Uninstall) => wanted,
+    let certain = policy::certain(&failure.causes);
+    let (attempt, no_return) = {
+        let attempts = ctx.attempts();
+        (attempts.current(), attempts.no_return().map(str::to_owned))
     };
-    if ctx.cancel().is_cancelled() {
-        return left("the run was interrupted".to_owned());
+    let decided = policy::decide(&Situation {
+        on_failure: &info.on_failure,
+        action: info.action,
+        failed_in: failure.phase,
+        decision: &decision,
+        attempt,
+        certain: certain.as_deref(),
+        no_return: no_return.as_deref(),
+        stopped: stopped(ctx),
+    });
+    failure.attempts.extend(decided.not_retried);
+    let undo = match decided.action {
+        Action::Leave(why) => return Following::Over(NextStep::Left { why }),
+        Action::Retry { attempt, of, wait } => return Following::Retry { attempt, of, wait },
+        Action::Rollback(revision) => Undo::Rollback(revision),
+        Action::Uninstall => Undo::Uninstall,
+    };
+    Following::Over(carry_out(info, ctx, undo, (before, failure.phase)).await)
+}
+
+fn stopped(ctx: &Context) -> Option<Stopped> {
+    if ctx.lost().is_cancelled() {
+        Some(Stopped::LockLost)
+    } else {
+        ctx.cancel().is_cancelled().then_some(Stopped::Interrupted)
     }
+}
+
+/// Why the deploy must not be tried again, by what Helm's records say now: another run is or was at work. When they cannot
+/// be read, the attempt finds that out.
+pub(crate) async fn taken_meanwhile(ctx: &Context, failed_in: Phase) -> Option<String> {
+    let (before, _) = ctx.baseline().await;
+    let newest = stored::revisions(ctx).await.ok()?.into_iter().max_by_key(|meta| meta.revision)?;
+    // A try that came to nothing may have left nothing.
+    if newest.revision <= before { None } else { untouchable(before, failed_in, Some(&newest)) }
+}
+
+/// How a deploy is undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undo {
+    /// By going back to this revision.
+    Rollback(u32),
+    /// By an uninstall.
+    Uninstall,
+}
+
+/// Undoes a deploy that began when the newest revision was `before` and has come to the given phase.
+///
+/// Deletes or writes nothing when helm wrote no revision in this run, and, for an uninstall, when objects were adopted in
+/// this run or data hangs on the release without consent.
+pub(crate) async fn carry_out(
+    info: &ChartInfo,
+    ctx: &Context,
+    undo: Undo,
+    (before, reached): (u32, Phase),
+) -> NextStep {
+    let left = |why: String| NextStep::Left { why };
     let newest = match stored::revisions(ctx).await {
         Ok(revisions) => revisions.into_iter().max_by_key(|meta| meta.revision),
         Err(error) => return left(format!("helm's records cannot be read: {}", ctx.error_text(&error))),
     };
-    if let Some(why) = untouchable(before, failed_in, newest.as_ref()) {
+    if let Some(why) = untouchable(before, reached, newest.as_ref()) {
         return left(why);
     }
     let newest = newest.map(|newest| newest.revision).unwrap_or_default();
     // helm does not handle signals in a rollback, which would stay pending: only without the lock it must not go on.
     let undisturbed = ctx.lost();
-    let (tried, result) = match wanted {
-        Remedy::Leave(why) => return left(why.to_owned()),
-        Remedy::Rollback(revision) => {
+    let (tried, result) = match undo {
+        Undo::Rollback(revision) => {
             ctx.doing(format!("rolling back to revision {revision}"));
             let request = RollbackRequest {
                 force: info.force_upgrade,
@@ -111,7 +135,7 @@ pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase)
                 done.map(|_| NextStep::RolledBack { to_revision: revision }),
             )
         }
-        Remedy::Uninstall => {
+        Undo::Uninstall => {
             if ctx.has_adopted() {
                 return left("objects that were adopted would be deleted".to_owned());
             }
@@ -134,48 +158,6 @@ pub(crate) async fn carry_out(info: &ChartInfo, ctx: &Context, failed_in: Phase)
 mod tests {
     use super::*;
     use rstest::rstest;
-
-    const UPGRADE: Decision = Decision::Upgrade { last_good: Some(3) };
-
-    #[rstest]
-    #[case(FailurePolicy::Leave, Phase::Exec, UPGRADE, Remedy::Leave("on_failure is leave"))]
-    #[case(FailurePolicy::Rollback, Phase::Exec, UPGRADE, Remedy::Rollback(3))]
-    #[case(FailurePolicy::Rollback, Phase::Validate, UPGRADE, Remedy::Rollback(3))]
-    #[case(FailurePolicy::Rollback, Phase::PreExec, UPGRADE, Remedy::Leave("helm had not run"))]
-    #[case(
-        FailurePolicy::Rollback,
-        Phase::Exec,
-        Decision::Install,
-        Remedy::Leave("there is no revision to roll back to")
-    )]
-    #[case(FailurePolicy::Uninstall, Phase::Exec, Decision::Install, Remedy::Uninstall)]
-    #[case(
-        FailurePolicy::Uninstall,
-        Phase::Exec,
-        UPGRADE,
-        Remedy::Leave("only a first install that failed is uninstalled")
-    )]
-    #[case(FailurePolicy::Uninstall, Phase::Exec, Decision::Upgrade { last_good: None }, Remedy::Leave("only a first install that failed is uninstalled"))]
-    #[case(
-        FailurePolicy::Uninstall,
-        Phase::Exec,
-        Decision::FinishUninstallThenInstall,
-        Remedy::Leave("only a first install that failed is uninstalled")
-    )]
-    fn policies(
-        #[case] policy: FailurePolicy,
-        #[case] failed_in: Phase,
-        #[case] decision: Decision,
-        #[case] expected: Remedy,
-    ) {
-        assert_eq!(remedy(policy, HelmAction::Deploy, failed_in, &decision), expected);
-    }
-
-    #[test]
-    fn a_failed_destroy_is_left() {
-        let remedy = remedy(FailurePolicy::Rollback, HelmAction::Destroy, Phase::Exec, &Decision::Uninstall);
-        assert_eq!(remedy, Remedy::Leave("a destroy that failed is left as it is"));
-    }
 
     #[rstest]
     #[case(3, Phase::Exec, None, true)]

@@ -74,7 +74,8 @@ pub async fn validate(
     let (to, mut messages) = unbounded_channel();
     let mut owner = Owner::new(on_event);
     owner.happened(started(config, RunKind::Validate, charts, &vec![Vec::new(); charts.len()]));
-    let contexts = contexts(charts, session, &to);
+    let mut contexts = contexts(charts, session, &to);
+    contexts.iter_mut().for_each(Context::be_thorough);
     let work = charts
         .iter()
         .zip(&contexts)

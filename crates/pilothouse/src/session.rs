@@ -1,8 +1,9 @@
 //! What the releases of a run share.
 
-use pilothouse_core::Redactor;
+use pilothouse_core::{Redactor, RevisionMeta};
+use pilothouse_health::Rules;
 use pilothouse_helm::HelmClient;
-use pilothouse_kube::{ClusterClient, ClusterError, HelmDriver};
+use pilothouse_kube::{ClusterClient, ClusterError, Gathering, HelmDriver, Tracker};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -31,11 +32,15 @@ pub struct SessionConfig {
     pub command_env: BTreeMap<OsString, OsString>,
     /// Time between SIGTERM and SIGKILL for a user's programs that are stopped.
     pub grace: Duration,
+    /// How objects are judged.
+    pub rules: Rules,
 }
 
 /// The clients and settings of a run.
 pub struct Session {
     pub(crate) cluster: Arc<dyn ClusterClient>,
+    /// The watches that all releases of the run share.
+    pub(crate) tracker: Tracker,
     pub(crate) helm: Arc<dyn HelmClient>,
     pub(crate) driver: HelmDriver,
     pub(crate) cancel: CancellationToken,
@@ -46,6 +51,8 @@ pub struct Session {
     pub(crate) chart_cache: PathBuf,
     pub(crate) command_env: BTreeMap<OsString, OsString>,
     pub(crate) grace: Duration,
+    /// What is read of why objects are not ready, for all releases.
+    pub(crate) gathering: Gathering,
     kube_version: OnceCell<String>,
     target: Mutex<Arc<Target>>,
 }
@@ -62,11 +69,23 @@ pub struct Target {
 impl Session {
     /// A session over these clients.
     pub fn new(config: SessionConfig) -> Arc<Self> {
-        let SessionConfig { cluster, helm, driver, cancel, terminate, redactor, chart_cache, command_env, grace } =
-            config;
+        let SessionConfig {
+            cluster,
+            helm,
+            driver,
+            cancel,
+            terminate,
+            redactor,
+            chart_cache,
+            command_env,
+            grace,
+            rules,
+        } = config;
         let kube_version = OnceCell::new();
+        let tracker = Tracker::new(Arc::clone(&cluster), rules);
         Arc::new(Self {
             cluster,
+            tracker,
             helm,
             driver,
             cancel,
@@ -76,6 +95,7 @@ impl Session {
             chart_cache,
             command_env,
             grace,
+            gathering: Gathering::default(),
             kube_version,
             target: Mutex::default(),
         })
@@ -84,6 +104,14 @@ impl Session {
     /// Fires when nothing new is to be begun.
     pub fn cancel(&self) -> &CancellationToken {
         &self.cancel
+    }
+
+    /// Helm's records of the releases of a namespace, whoever deployed them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn revisions_of(&self, namespace: &str) -> Result<Vec<RevisionMeta>, ClusterError> {
+        self.cluster.release_revisions(self.driver, Some(namespace), None).await
     }
 
     /// What it stands on, in one line: `Kubernetes v1.36.2, helm 4.2.4`. The cluster is named once it was asked.

@@ -291,6 +291,7 @@ mod tests {
     use jiff::Timestamp;
     use pilothouse_core::{HelmAction, HelmCommand, Phase};
     use rstest::rstest;
+    use std::collections::BTreeMap;
 
     fn last(verdict: Option<RunVerdict>) -> RunProgress {
         RunProgress {
@@ -310,6 +311,9 @@ mod tests {
                 run: RunId(uuid::Uuid::from_u128(1)),
                 started_at: None,
                 phases: Vec::new(),
+                no_return: None,
+                attempt: 0,
+                baselines: BTreeMap::new(),
                 ending: None,
             }],
         }

@@ -63,7 +63,7 @@ async fn fill(ctx: &Context, status: &mut ReleaseStatus) -> Result<(), crate::Ph
     status.chart = Some(format!("{} {}", record.chart.name, record.chart.version));
     let objects = stored::objects_of(ctx, &record).await?;
     status.objects = objects.len();
-    let statuses = pilothouse_kube::statuses(ctx.cluster(), &objects).await;
+    let statuses = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
     status.not_ready = statuses.into_iter().filter(|(_, status)| !status.is_ready()).collect();
     status.ready = status.objects - status.not_ready.len();
     Ok(())

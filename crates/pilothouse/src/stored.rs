@@ -3,7 +3,8 @@
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe::newest_good;
-use pilothouse_core::{ObjectRef, RevisionMeta, object_ref};
+use jiff::{SignedDuration, Timestamp};
+use pilothouse_core::{ObjectRef, ObjectStatus, RevisionMeta, object_ref};
 use pilothouse_helm::{ReleaseRecord, decode_release, parse_documents};
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -66,6 +67,33 @@ pub(crate) async fn objects_and_hooks(ctx: &Context) -> Result<Vec<ObjectRef>, P
         objects.extend(parse_documents(&hook.manifest).unwrap_or_default());
     }
     complete(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep).await
+}
+
+/// The objects of a revision's hooks that exist, are its own by their age, and are not ready.
+pub(crate) async fn unready_hooks(
+    ctx: &Context,
+    record: &ReleaseRecord,
+) -> Result<Vec<(ObjectRef, ObjectStatus)>, PhaseError> {
+    let begun = record.info.last_deployed;
+    let own = record.hooks.iter().filter(|hook| hook.events.iter().any(|event| event != "test"));
+    // What cannot be read of a hook is no reason to say nothing of the others.
+    let objects: Vec<Value> = own.flat_map(|hook| parse_documents(&hook.manifest).unwrap_or_default()).collect();
+    let objects = complete(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Skip).await?;
+    let mut unready = Vec::new();
+    for object in objects {
+        let Some(live) = ctx.cluster().get(&object).await? else { continue };
+        let created = live.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
+        let created: Option<Timestamp> = created.and_then(|at| at.parse().ok());
+        // helm's clock is not the server's: a minute makes no difference to an earlier revision.
+        if created.zip(begun).is_some_and(|(created, begun)| created + SignedDuration::from_mins(1) < begun) {
+            continue;
+        }
+        let status = ctx.tracker().rules().judge(&live, Timestamp::now()).status;
+        if !status.is_ready() {
+            unready.push((object, status));
+        }
+    }
+    Ok(unready)
 }
 
 /// What becomes of a reference whose kind the cluster does not know.

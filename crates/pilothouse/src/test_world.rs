@@ -5,6 +5,7 @@ use crate::error::PhaseError;
 use crate::heal::Intents;
 use crate::{ChartInfo, Context, HelmDriver, Redactor, Session, SessionConfig};
 use pilothouse_core::{EventKind, HelmCommand, HelmProgress, ReleaseKey, RunId};
+use pilothouse_health::Rules;
 use pilothouse_helm::HelmClient;
 use pilothouse_kube::ClusterClient;
 use pilothouse_testkit::{FakeCluster, FakeHelm};
@@ -46,6 +47,7 @@ pub(crate) fn over(
         chart_cache: "/nonexistent".into(),
         command_env: BTreeMap::new(),
         grace: Duration::from_secs(1),
+        rules: Rules::default(),
     });
     let mut info = ChartInfo { name: "demo".to_owned(), timeout_in_seconds: 300, ..ChartInfo::default() };
     change(&mut info);

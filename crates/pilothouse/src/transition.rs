@@ -13,6 +13,8 @@ pub(crate) enum Ended {
     Interrupted,
     /// It did what it is for, and there is nothing to do after it.
     Complete,
+    /// It is over, and the deploy is tried again.
+    Again,
     /// It came to something of which only the user can tell whether an earlier run has done it.
     Uncertain,
 }
@@ -35,17 +37,18 @@ pub(crate) enum Transition {
 /// What follows `phase`, which `ended` so.
 pub(crate) fn next(phase: Phase, ended: Ended) -> Transition {
     match (phase, ended) {
+        (Phase::OnDeployFailure, Ended::Again) => Transition::To(Phase::Exec),
         // Cleaning up after a failure ends in a failure, however the cleaning went.
         (Phase::OnDeployFailure, _) => Transition::Failed,
         (_, Ended::Interrupted) => Transition::Interrupted,
         (_, Ended::Uncertain) => Transition::Refused,
         (_, Ended::Complete) | (Phase::Validate, Ended::Well) => Transition::Done,
-        (Phase::CheckPrerequisites, Ended::Badly) => Transition::Refused,
+        (Phase::CheckPrerequisites, Ended::Badly | Ended::Again) => Transition::Refused,
         (Phase::CheckPrerequisites, Ended::Well) => Transition::To(Phase::PreExec),
         (Phase::PreExec, Ended::Well) => Transition::To(Phase::Exec),
         (Phase::Exec, Ended::Well) => Transition::To(Phase::PostExec),
         (Phase::PostExec, Ended::Well) => Transition::To(Phase::Validate),
-        (Phase::PreExec | Phase::Exec | Phase::PostExec | Phase::Validate, Ended::Badly) => {
+        (Phase::PreExec | Phase::Exec | Phase::PostExec | Phase::Validate, Ended::Badly | Ended::Again) => {
             Transition::To(Phase::OnDeployFailure)
         }
     }
@@ -55,31 +58,34 @@ pub(crate) fn next(phase: Phase, ended: Ended) -> Transition {
 mod tests {
     use super::*;
 
+    const ENDED: [Ended; 6] =
+        [Ended::Well, Ended::Badly, Ended::Interrupted, Ended::Complete, Ended::Again, Ended::Uncertain];
+
     /// Every phase with every ending, written down as one table.
     #[test]
     fn all_transitions() {
         let row = |phase: Phase| {
-            let cells = [Ended::Well, Ended::Badly, Ended::Interrupted, Ended::Complete, Ended::Uncertain]
-                .map(|ended| format!("{ended:?} -> {:?}", next(phase, ended)));
+            let cells = ENDED.map(|ended| format!("{ended:?} -> {:?}", next(phase, ended)));
             format!("{phase}: {}", cells.join(", "))
         };
         insta::assert_snapshot!(Phase::ALL.map(row).join("\n"), @r"
-        check_prerequisites: Well -> To(PreExec), Badly -> Refused, Interrupted -> Interrupted, Complete -> Done, Uncertain -> Refused
-        pre_exec: Well -> To(Exec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Uncertain -> Refused
-        exec: Well -> To(PostExec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Uncertain -> Refused
-        on_deploy_failure: Well -> Failed, Badly -> Failed, Interrupted -> Failed, Complete -> Failed, Uncertain -> Failed
-        post_exec: Well -> To(Validate), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Uncertain -> Refused
-        validate: Well -> Done, Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Uncertain -> Refused
+        check_prerequisites: Well -> To(PreExec), Badly -> Refused, Interrupted -> Interrupted, Complete -> Done, Again -> Refused, Uncertain -> Refused
+        pre_exec: Well -> To(Exec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Again -> To(OnDeployFailure), Uncertain -> Refused
+        exec: Well -> To(PostExec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Again -> To(OnDeployFailure), Uncertain -> Refused
+        on_deploy_failure: Well -> Failed, Badly -> Failed, Interrupted -> Failed, Complete -> Failed, Again -> To(Exec), Uncertain -> Failed
+        post_exec: Well -> To(Validate), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Again -> To(OnDeployFailure), Uncertain -> Refused
+        validate: Well -> Done, Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Again -> To(OnDeployFailure), Uncertain -> Refused
         ");
     }
 
-    /// From the first phase, whatever happens, an end is reached and no phase is entered twice.
+    /// From the first phase, whatever happens but another attempt (which the policy counts), an end is reached and no phase
+    /// is entered twice.
     #[test]
     fn every_path_ends() {
         fn walk(phase: Phase, seen: &mut Vec<Phase>) {
             assert!(!seen.contains(&phase), "{phase} again after {seen:?}");
             seen.push(phase);
-            for ended in [Ended::Well, Ended::Badly, Ended::Interrupted, Ended::Complete, Ended::Uncertain] {
+            for ended in ENDED.into_iter().filter(|ended| *ended != Ended::Again) {
                 if let Transition::To(phase) = next(phase, ended) {
                     walk(phase, &mut seen.clone());
                 }

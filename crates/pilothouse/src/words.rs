@@ -1,6 +1,6 @@
 //! One line for people about what was decided or done.
 
-use pilothouse_core::{Decision, NextStep};
+use pilothouse_core::{CheckComparison, CheckReport, Decision, Evidence, NextStep};
 use pilothouse_kube::{Ended, NotReady, Progress};
 
 /// What is going to be done, as a verb phrase.
@@ -27,6 +27,21 @@ pub(crate) fn next_step(next: &NextStep) -> String {
         NextStep::Uninstalled => "uninstalled".to_owned(),
         NextStep::RemediationFailed { tried, error } => format!("{tried} failed too: {error}"),
     }
+}
+
+/// Why a check does not let the release pass, with what was asked and what came back.
+pub(crate) fn check(report: &CheckReport) -> String {
+    let CheckReport { why, comparison, evidence: Evidence { asked, got }, attempts, elapsed_ms, .. } = report;
+    let broken = match comparison {
+        Some(CheckComparison::Broken) => "the change broke it, before it held: ",
+        Some(CheckComparison::StillHolds | CheckComparison::Fixed | CheckComparison::WasBroken) | None => "",
+    };
+    let tried = match attempts {
+        0 | 1 => String::new(),
+        n => format!(" ({n} attempts in {} s)", elapsed_ms / 1000),
+    };
+    let lines = |name: &str, lines: &[String]| lines.iter().map(|line| format!("\n{name}: {line}")).collect::<String>();
+    format!("{broken}{why}{tried}{}{}", lines("asked", asked), lines("got", got))
 }
 
 /// How far a wait is, and what it waits for first.

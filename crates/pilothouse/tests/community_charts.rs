@@ -16,7 +16,8 @@ mod prometheus_operator;
 use aws_vpc_cni::AwsVpcCni;
 use pilothouse::{
     ChartInfo, ChartRef, Cluster, ClusterClient, CrdPolicy, Helm, HelmAction, HelmChart, HelmClient, HelmConfig,
-    HelmDriver, Namespace, ObjectRef, Redactor, ReleaseOutcome, RunConfig, RunId, Session, SessionConfig, SetValue,
+    HelmDriver, Namespace, ObjectRef, Redactor, ReleaseOutcome, Rules, RunConfig, RunId, Session, SessionConfig,
+    SetValue,
 };
 use pilothouse_helm::TestRequest;
 use pilothouse_kube::{ApplyOptions, ListQuery};
@@ -65,6 +66,7 @@ async fn world(tool: Tool) -> World {
         chart_cache: folder.path().join("charts"),
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(5),
+        rules: Rules::default(),
     });
     World { cluster, helm, session, _folder: folder }
 }

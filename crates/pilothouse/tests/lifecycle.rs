@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use pilothouse::{
     ChartInfo, ChartRef, Context, EventKind, FailurePolicy, Finding, HelmAction, HelmChart, HelmDriver, Namespace,
-    Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, RunConfig, RunId, RunOutcome, RunVerdict,
-    Session, SessionConfig, SetPolicy, Step, StepDescription, defaults,
+    OnFailure, Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, Remedy, Rules, RunConfig, RunId,
+    RunOutcome, RunVerdict, Session, SessionConfig, SetPolicy, Step, StepDescription, defaults,
 };
 use pilothouse_core::{Class, NextStep, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};
@@ -46,6 +46,7 @@ fn session(cluster: &Arc<FakeCluster>, helm: &Arc<FakeHelm>, cancel: &Cancellati
         chart_cache: std::env::temp_dir(),
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(1),
+        rules: Rules::default(),
     })
 }
 
@@ -53,18 +54,27 @@ fn session(cluster: &Arc<FakeCluster>, helm: &Arc<FakeHelm>, cancel: &Cancellati
 struct Noted {
     name: &'static str,
     fails: bool,
+    /// It fails so often, and works then.
+    times: usize,
+    no_return: bool,
     log: Log,
 }
 
 #[async_trait]
 impl Step for Noted {
     fn describe(&self) -> StepDescription {
-        StepDescription::new(self.name)
+        StepDescription { point_of_no_return: self.no_return, ..StepDescription::new(self.name) }
     }
 
     async fn run(&self, _: &Context, _: &mut Payload) -> Result<(), PhaseError> {
-        self.log.lock().unwrap().push(self.name.to_owned());
-        if self.fails { Err(PhaseError::custom(format!("{} is broken", self.name))) } else { Ok(()) }
+        let mut log = self.log.lock().unwrap();
+        log.push(self.name.to_owned());
+        let times = log.iter().filter(|name| *name == self.name).count();
+        if self.fails && times <= self.times {
+            Err(PhaseError::custom(format!("{} is broken", self.name)))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -72,6 +82,8 @@ impl Step for Noted {
 struct Chart {
     info: ChartInfo,
     fails_in: Vec<Phase>,
+    times: usize,
+    no_return: Option<Phase>,
     log: Log,
 }
 
@@ -79,7 +91,13 @@ impl Chart {
     fn new(world: &World, fails_in: &[Phase]) -> Self {
         let chart = ChartRef::path(fixture_chart("data"));
         let info = ChartInfo { name: "demo".to_owned(), chart, timeout_in_seconds: 2, ..ChartInfo::default() };
-        Self { info, fails_in: fails_in.to_vec(), log: world.log.clone() }
+        Self { info, fails_in: fails_in.to_vec(), times: usize::MAX, no_return: None, log: world.log.clone() }
+    }
+
+    /// Its steps fail so often, and work then.
+    fn times(mut self, times: usize) -> Self {
+        self.times = times;
+        self
     }
 
     fn with(mut self, change: impl FnOnce(&mut ChartInfo)) -> Self {
@@ -94,16 +112,28 @@ impl HelmChart for Chart {
     }
 
     fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
-        vec![Arc::new(Noted { name: phase.name(), fails: self.fails_in.contains(&phase), log: self.log.clone() })]
+        vec![Arc::new(Noted {
+            name: phase.name(),
+            fails: self.fails_in.contains(&phase),
+            times: self.times,
+            no_return: self.no_return == Some(phase),
+            log: self.log.clone(),
+        })]
     }
 }
 
 async fn run(world: &World, charts: Vec<Chart>) -> (RunOutcome, Vec<EventKind>) {
+    run_seen(world, charts, |_| {}).await
+}
+
+/// The same, where something happens at some event.
+async fn run_seen(world: &World, charts: Vec<Chart>, mut at: impl FnMut(&EventKind)) -> (RunOutcome, Vec<EventKind>) {
     let charts: Vec<Box<dyn HelmChart>> = charts.into_iter().map(|chart| Box::new(chart) as _).collect();
     let mut events = Vec::new();
     let id = RunId(uuid::Uuid::nil());
     let outcome = pilothouse::run(&RunConfig::new("test", id), &charts, &world.session, |event| {
         assert_eq!(event.seq, events.len() as u64 + 1);
+        at(&event.kind);
         events.push(event.kind.clone());
     })
     .await
@@ -193,7 +223,7 @@ async fn the_policy_leaves_what_somebody_else_is_at_work_on() {
     // Of the second run, the first call renders and the second one upgrades.
     world.helm.failures.fail_at(calls + 2);
     world.helm.failed_as(RevisionStatus::PendingUpgrade);
-    let outcome = run_one(&world, Chart::new(&world, &[]).with(|info| info.on_failure = FailurePolicy::Rollback)).await;
+    let outcome = run_one(&world, Chart::new(&world, &[]).with(|info| info.on_failure = Remedy::Rollback.into())).await;
     let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
     let why = "revision 2 is pending-upgrade, it may be another run's".to_owned();
     assert_eq!(failure.next, NextStep::Left { why });
@@ -207,7 +237,7 @@ async fn the_policy_never_deletes_data_without_consent() {
     let helm = Arc::new(FakeHelm::new(world.cluster.clone(), claim, "1.0.0"));
     let session = session(&world.cluster, &helm, &world.cancel);
     let chart = Chart::new(&world, &[Phase::PostExec]).with(|info| {
-        info.on_failure = FailurePolicy::Uninstall;
+        info.on_failure = Remedy::Uninstall.into();
         info.wait = false;
     });
     let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(chart)];
@@ -246,7 +276,7 @@ async fn a_failing_clean_up_never_takes_the_place_of_the_cause() {
 async fn a_failed_upgrade_is_rolled_back_to_what_was_deployed() {
     let world = world();
     run_one(&world, Chart::new(&world, &[])).await;
-    let upgrade = Chart::new(&world, &[Phase::Validate]).with(|info| info.on_failure = FailurePolicy::Rollback);
+    let upgrade = Chart::new(&world, &[Phase::Validate]).with(|info| info.on_failure = Remedy::Rollback.into());
     let outcome = run_one(&world, upgrade).await;
     let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure.next, NextStep::RolledBack { to_revision: 1 });
@@ -258,7 +288,7 @@ async fn a_failed_first_install_is_uninstalled_when_the_policy_says_so() {
     let world = world();
     // The first call of helm renders, the second one installs.
     world.helm.failures.fail_at(2);
-    let chart = Chart::new(&world, &[]).with(|info| info.on_failure = FailurePolicy::Uninstall);
+    let chart = Chart::new(&world, &[]).with(|info| info.on_failure = Remedy::Uninstall.into());
     let outcome = run_one(&world, chart).await;
     let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
     assert_eq!((failure.phase, &failure.next), (Phase::Exec, &NextStep::Uninstalled));
@@ -271,12 +301,133 @@ async fn a_remediation_that_fails_is_told_beside_the_cause() {
     let world = world();
     world.helm.failures.fail_at(2);
     world.helm.failures.fail_at(3);
-    let chart = Chart::new(&world, &[]).with(|info| info.on_failure = FailurePolicy::Uninstall);
+    let chart = Chart::new(&world, &[]).with(|info| info.on_failure = Remedy::Uninstall.into());
     let outcome = run_one(&world, chart).await;
     let ReleaseOutcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure.error, ["helm fake printed something unexpected: upgrade was made to fail"]);
     let error = "helm fake printed something unexpected: uninstall was made to fail".to_owned();
     assert_eq!(failure.next, NextStep::RemediationFailed { tried: "the uninstall".to_owned(), error });
+}
+
+/// A policy that tries again so often, after a second.
+fn retry(retries: u32, then: Remedy) -> OnFailure {
+    FailurePolicy { retries, backoff_in_seconds: 1, then }.into()
+}
+
+fn retries(events: &[EventKind]) -> Vec<(u32, u32, u64)> {
+    let retry = |event: &EventKind| match event {
+        EventKind::Retrying { attempt, of, wait_ms, .. } => Some((*attempt, *of, *wait_ms)),
+        _ => None,
+    };
+    events.iter().filter_map(retry).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_fails_once_is_asked_again_and_nothing_else_is_repeated() {
+    let world = world();
+    let chart = Chart::new(&world, &[Phase::Validate]).times(1).with(|info| info.on_failure = retry(2, Remedy::Leave));
+    let (outcome, events) = run(&world, vec![chart]).await;
+    let summary = "installed data 1.0.0, at attempt 2".to_owned();
+    assert_eq!(outcome.releases[0].1, ReleaseOutcome::Done { summary });
+    let steps = ["check_prerequisites", "pre_exec", "post_exec", "validate", "on_deploy_failure", "validate"];
+    assert_eq!(noted(&world), steps);
+    assert_eq!((revisions(&world), retries(&events)), (vec!["deployed".to_owned()], vec![(2, 3, 1000)]));
+    let skipped = events.iter().filter(|event| matches!(event, EventKind::StepSkipped { phase: Phase::PostExec, .. }));
+    assert_eq!(skipped.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_helm_is_run_again_and_pre_exec_is_not() {
+    let world = world();
+    // The first call of helm renders, the second one installs.
+    world.helm.failures.fail_at(2);
+    let chart = Chart::new(&world, &[]).with(|info| info.on_failure = retry(1, Remedy::Uninstall));
+    let (outcome, events) = run(&world, vec![chart]).await;
+    assert!(matches!(outcome.releases[0].1, ReleaseOutcome::Done { .. }), "{outcome:?}");
+    assert_eq!(noted(&world), ["check_prerequisites", "pre_exec", "on_deploy_failure", "post_exec", "validate"]);
+    assert_eq!(revisions(&world), ["failed", "deployed"]);
+    assert_eq!(retries(&events), [(2, 2, 1000)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_install_that_fails_at_every_attempt_is_uninstalled() {
+    let world = world();
+    let chart = Chart::new(&world, &[Phase::PostExec]).with(|info| info.on_failure = retry(2, Remedy::Uninstall));
+    let (outcome, events) = run(&world, vec![chart]).await;
+    let ReleaseOutcome::Failed(failure) = &outcome.releases[0].1 else { panic!("{outcome:?}") };
+    assert_eq!((failure.phase, &failure.next), (Phase::PostExec, &NextStep::Uninstalled));
+    let failed = |attempt| format!("attempt {attempt} of 3 failed in post_exec: step failed: post_exec");
+    assert_eq!(failure.attempts, [failed(1), failed(2)]);
+    assert_eq!((revisions(&world), retries(&events)), (vec![], vec![(2, 3, 1000), (3, 3, 2000)]));
+    let uninstalls = world.helm.failures.calls().iter().filter(|call| call.starts_with("uninstall")).count();
+    assert_eq!(uninstalls, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_that_fails_at_every_attempt_goes_back_to_what_was_there_before_the_first() {
+    let world = world();
+    run_one(&world, Chart::new(&world, &[])).await;
+    let calls = world.helm.failures.calls().len();
+    world.helm.failures.fail_at(calls + 2);
+    world.helm.failures.fail_at(calls + 3);
+    let chart = Chart::new(&world, &[]).with(|info| info.on_failure = retry(1, Remedy::Rollback));
+    let ReleaseOutcome::Failed(failure) = run_one(&world, chart).await else { panic!("it should fail") };
+    assert_eq!((failure.phase, &failure.next), (Phase::Exec, &NextStep::RolledBack { to_revision: 1 }));
+    assert_eq!(failure.attempts.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_stops_the_run_is_not_kept_waiting_for_another_attempt() {
+    let world = world();
+    let chart = Chart::new(&world, &[Phase::Validate]).with(|info| {
+        info.on_failure = FailurePolicy { retries: 2, backoff_in_seconds: 3600, then: Remedy::Uninstall }.into();
+    });
+    let cancel = world.cancel.clone();
+    let begun = tokio::time::Instant::now();
+    let (outcome, _) = run_seen(&world, vec![chart], |event| {
+        if matches!(event, EventKind::Retrying { .. }) {
+            cancel.cancel();
+        }
+    })
+    .await;
+    let ReleaseOutcome::Failed(failure) = &outcome.releases[0].1 else { panic!("{outcome:?}") };
+    let why = "the run was interrupted before attempt 2 of 3".to_owned();
+    assert_eq!(failure.next, NextStep::Left { why });
+    assert_eq!(failure.error, ["step failed: validate", "validate is broken"]);
+    assert_eq!((outcome.verdict(), revisions(&world)), (RunVerdict::Interrupted, vec!["deployed".to_owned()]));
+    assert!(begun.elapsed() < Duration::from_secs(60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_has_done_meanwhile_is_not_deployed_over() {
+    let world = world();
+    let chart = Chart::new(&world, &[Phase::PostExec]).with(|info| info.on_failure = retry(2, Remedy::Uninstall));
+    let release = ReleaseKey::new("default", "demo");
+    let (outcome, _) = run_seen(&world, vec![chart], |event| {
+        if matches!(event, EventKind::Retrying { .. }) {
+            world.cluster.put(release_secret(&release, 2, RevisionStatus::PendingUpgrade, "1.0.0", ""));
+        }
+    })
+    .await;
+    let ReleaseOutcome::Failed(failure) = &outcome.releases[0].1 else { panic!("{outcome:?}") };
+    let why = "revision 2 is pending-upgrade, it may be another run's".to_owned();
+    assert_eq!(failure.next, NextStep::Left { why });
+}
+
+#[tokio::test]
+async fn after_a_point_of_no_return_nothing_is_taken_back() {
+    let world = world();
+    run_one(&world, Chart::new(&world, &[])).await;
+    let mut chart = Chart::new(&world, &[Phase::PostExec]).with(|info| info.on_failure = retry(2, Remedy::Rollback));
+    chart.no_return = Some(Phase::PreExec);
+    let (outcome, events) = run(&world, vec![chart]).await;
+    let ReleaseOutcome::Failed(failure) = &outcome.releases[0].1 else { panic!("{outcome:?}") };
+    let why = "`pre_exec` was the point of no return".to_owned();
+    assert_eq!(failure.next, NextStep::Left { why });
+    let place = |wanted: &dyn Fn(&EventKind) -> bool| events.iter().position(wanted).unwrap();
+    let passed = place(&|event| matches!(event, EventKind::PointOfNoReturn { phase: Phase::PreExec, .. }));
+    let begun = place(&|event| matches!(event, EventKind::StepStarted { phase: Phase::PreExec, .. }));
+    assert_eq!(passed + 1, begun, "it is written down before it begins");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose,
 };
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 /// Where the certificates and keys lie, and what a client needs of them.
@@ -40,10 +41,11 @@ pub enum CertificateError {
 
 impl Certificates {
     /// Makes a certificate authority, a serving and an administrator's certificate, and the key pair that signs
-    /// service account tokens (all P-256), and writes them into `folder` with mode 0600.
-    pub(crate) fn write(folder: &Path) -> Result<Self, CertificateError> {
+    /// service account tokens (all P-256), and writes them into `folder` with mode 0600. A kubelet serves at the address of
+    /// its `node`.
+    pub(crate) fn write(folder: &Path, node: Option<Ipv4Addr>) -> Result<Self, CertificateError> {
         let authority = authority()?;
-        let (serving, serving_key) = serving(&authority)?;
+        let (serving, serving_key) = serving(&authority, node)?;
         let (client, client_key) = administrator(&authority)?;
         let accounts = KeyPair::generate()?;
         let write = |name: &str, pem: &str| {
@@ -74,11 +76,13 @@ fn authority() -> Result<CertifiedIssuer<'static, KeyPair>, rcgen::Error> {
     CertifiedIssuer::self_signed(params, KeyPair::generate()?)
 }
 
-fn serving(authority: &CertifiedIssuer<'static, KeyPair>) -> Result<(String, String), rcgen::Error> {
-    let mut params = CertificateParams::new(
-        ["127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "10.96.0.1"]
-            .map(str::to_owned),
-    )?;
+fn serving(
+    authority: &CertifiedIssuer<'static, KeyPair>,
+    node: Option<Ipv4Addr>,
+) -> Result<(String, String), rcgen::Error> {
+    let names = ["127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "10.96.0.1"];
+    let names = names.into_iter().map(str::to_owned).chain(node.map(|address| address.to_string()));
+    let mut params = CertificateParams::new(names.collect::<Vec<_>>())?;
     name(&mut params, "pilothouse-plane");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

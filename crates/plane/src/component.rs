@@ -1,13 +1,15 @@
-//! The five programs of a plane and the arguments they are started with.
+//! The programs of a plane and the arguments they are started with.
 
 use crate::certificates::Certificates;
+use crate::node::SIMULATED;
 use crate::ports::Ports;
+use crate::real::Machine;
 use pilothouse_process::Spawn;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// One of the programs that make up a plane, in the order in which they are started.
+/// One of the programs that make up a plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Component {
@@ -19,14 +21,21 @@ pub enum Component {
     KubeControllerManager,
     /// The scheduler.
     KubeScheduler,
-    /// kwok, which plays the kubelet's part.
+    /// kwok, which plays the kubelet's part on simulated nodes.
     Kwok,
+    /// containerd, which runs the containers of a real node.
+    Containerd,
+    /// The kubelet of a real node.
+    Kubelet,
 }
 
 impl Component {
-    /// All of them, in the order in which they are started.
-    pub const ALL: [Self; 5] =
+    /// Those of every plane, in the order in which they are started.
+    pub const CONTROL_PLANE: [Self; 5] =
         [Self::Kine, Self::KubeApiserver, Self::KubeControllerManager, Self::KubeScheduler, Self::Kwok];
+
+    /// Those a plane with a real node has beside them, in the order in which they are started.
+    pub const REAL_NODE: [Self; 2] = [Self::Containerd, Self::Kubelet];
 
     /// The name of its program.
     pub fn name(self) -> &'static str {
@@ -36,6 +45,8 @@ impl Component {
             Self::KubeControllerManager => "kube-controller-manager",
             Self::KubeScheduler => "kube-scheduler",
             Self::Kwok => "kwok",
+            Self::Containerd => "containerd",
+            Self::Kubelet => "kubelet",
         }
     }
 }
@@ -59,19 +70,8 @@ pub struct Binaries {
     pub kine: PathBuf,
     /// `kwok`.
     pub kwok: PathBuf,
-}
-
-impl Binaries {
-    /// The program of a component.
-    pub fn of(&self, component: Component) -> &Path {
-        match component {
-            Component::Kine => &self.kine,
-            Component::KubeApiserver => &self.kube_apiserver,
-            Component::KubeControllerManager => &self.kube_controller_manager,
-            Component::KubeScheduler => &self.kube_scheduler,
-            Component::Kwok => &self.kwok,
-        }
-    }
+    /// `kubelet`, where a plane is to have a real node. Its other programs are the distribution's.
+    pub kubelet: Option<PathBuf>,
 }
 
 /// The addresses of Services.
@@ -90,6 +90,7 @@ pub(crate) struct Layout {
     pub(crate) kubeconfig: PathBuf,
     pub(crate) audit: bool,
     pub(crate) webhooks: bool,
+    pub(crate) machine: Option<Machine>,
 }
 
 impl Layout {
@@ -113,29 +114,22 @@ impl Layout {
         self.folder.join("kwok.yaml")
     }
 
-    /// The program of `component` with its arguments. `generation` counts the restarts of kwok; with `pod_logs` it
-    /// watches `Logs` objects.
-    pub(crate) fn spawn(&self, component: Component, generation: u8, pod_logs: bool) -> Spawn {
-        let args = match component {
-            Component::Kine => Self::kine(),
-            Component::KubeApiserver => self.apiserver(),
-            Component::KubeControllerManager => self.controllers(),
-            Component::KubeScheduler => self.scheduler(),
-            Component::Kwok => self.kwok(generation, pod_logs),
-        };
-        // kwok reads ~/.kwok and kine writes into its current folder: both are the plane's own.
-        Spawn::new(self.binaries.of(component)).args(args).env("HOME", &self.folder).cwd(&self.folder)
+    /// kwok reads ~/.kwok and kine writes into its current folder: both are the plane's own.
+    fn program(&self, program: &Path, args: Args) -> Spawn {
+        Spawn::new(program).args(args.0).env("HOME", &self.folder).cwd(&self.folder)
     }
 
-    fn kine() -> Vec<OsString> {
-        Args::default()
+    /// The store.
+    pub(crate) fn kine(&self) -> Spawn {
+        let args = Args::default()
             .flag("--endpoint", "memory://")
             .flag("--listen-address", STORE)
-            .flag("--metrics-bind-address", "0")
-            .0
+            .flag("--metrics-bind-address", "0");
+        self.program(&self.binaries.kine, args)
     }
 
-    fn apiserver(&self) -> Vec<OsString> {
+    /// The API server.
+    pub(crate) fn apiserver(&self) -> Spawn {
         let pki = &self.certificates;
         let mut args = Args::default()
             .flag("--etcd-servers", STORE)
@@ -175,20 +169,23 @@ impl Layout {
                 .flag("--audit-log-path", self.audit_log())
                 .flag("--audit-log-mode", "blocking");
         }
-        args.0
+        self.program(&self.binaries.kube_apiserver, args)
     }
 
-    fn controllers(&self) -> Vec<OsString> {
-        self.client("--secure-port", self.ports.controllers)
+    /// The controllers.
+    pub(crate) fn controllers(&self) -> Spawn {
+        let args = self
+            .client("--secure-port", self.ports.controllers)
             .flag("--root-ca-file", &self.certificates.authority)
             .flag("--service-account-private-key-file", &self.certificates.accounts_key)
             .flag("--service-cluster-ip-range", SERVICE_RANGE)
-            .flag("--pvclaimbinder-sync-period", "1s")
-            .0
+            .flag("--pvclaimbinder-sync-period", "1s");
+        self.program(&self.binaries.kube_controller_manager, args)
     }
 
-    fn scheduler(&self) -> Vec<OsString> {
-        self.client("--secure-port", self.ports.scheduler).0
+    /// The scheduler.
+    pub(crate) fn scheduler(&self) -> Spawn {
+        self.program(&self.binaries.kube_scheduler, self.client("--secure-port", self.ports.scheduler))
     }
 
     /// What controllers and scheduler have in common.
@@ -206,12 +203,12 @@ impl Layout {
             .flag("--profiling", "false")
     }
 
-    fn kwok(&self, generation: u8, pod_logs: bool) -> Vec<OsString> {
+    /// kwok; `generation` counts its restarts, with `pod_logs` it watches `Logs` objects.
+    pub(crate) fn kwok(&self, generation: u8, pod_logs: bool) -> Spawn {
         // kwok forgets which pod addresses it gave away: after a restart it gets another range.
         let range = format!("10.{}.0.0/16", 244_u8.saturating_sub(generation).max(128));
         let mut args = Args::default()
             .flag("--kubeconfig", &self.kubeconfig)
-            .flag("--manage-all-nodes", "true")
             .flag("--node-lease-duration-seconds", "0")
             .flag("--cidr", range)
             .flag("--node-ip", "127.0.0.1")
@@ -220,10 +217,15 @@ impl Layout {
             .flag("--node-port", self.ports.node.to_string())
             .flag("--tls-cert-file", &self.certificates.serving)
             .flag("--tls-private-key-file", &self.certificates.serving_key);
+        // A real node is its kubelet's.
+        args = match self.machine {
+            Some(_) => args.flag("--manage-nodes-with-annotation-selector", format!("{}={}", SIMULATED.0, SIMULATED.1)),
+            None => args.flag("--manage-all-nodes", "true"),
+        };
         if pod_logs {
             args = args.flag("--enable-crds", "Logs");
         }
-        args.0
+        self.program(&self.binaries.kwok, args)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::certificates::CertificateError;
 use crate::component::Component;
 use crate::provision::{ProvisionError, Tool};
+use crate::real::RealNodeMissing;
 use crate::stages::StageError;
 use pilothouse_process::SpawnError;
 use std::path::PathBuf;
@@ -55,6 +56,20 @@ pub enum PlaneError {
         /// Why.
         #[source]
         source: SpawnError,
+    },
+    /// A real node cannot run on this machine.
+    #[error(transparent)]
+    RealNode(#[from] RealNodeMissing),
+    /// More than one real node.
+    #[error("a plane can have one real node, and {0} were asked for")]
+    RealNodes(usize),
+    /// An image cannot be given to the real node.
+    #[error("cannot import the image {}: {why}", path.display())]
+    Image {
+        /// The archive.
+        path: PathBuf,
+        /// What was said about it.
+        why: String,
     },
     /// A component is broken.
     #[error(transparent)]

@@ -2,14 +2,18 @@
 
 use crate::component::{Component, Layout};
 use crate::error::PlaneError;
-use crate::kubeconfig::client_config;
+use crate::kubeconfig::{client_config, local};
 use kube::Client;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// What there is to say about a component that the plane does not have.
+const NO_REAL_NODE: &str = "the plane has no real node";
 
 /// Clients for the health checks of all components.
 #[derive(Clone)]
@@ -19,22 +23,32 @@ pub(crate) struct Probes {
     controllers: Client,
     scheduler: Client,
     node: Client,
+    kubelet: Option<Client>,
+    containerd: Option<PathBuf>,
 }
 
 impl Probes {
-    pub(crate) async fn new(layout: &Layout) -> Result<Self, PlaneError> {
-        let client = async |port: u16| {
+    /// Clients for all components; `containerd` is the socket of a real node's.
+    pub(crate) async fn new(layout: &Layout, containerd: Option<PathBuf>) -> Result<Self, PlaneError> {
+        let client = async |server: SocketAddr| {
             let error = |error: &dyn std::fmt::Display| PlaneError::Client(error.to_string());
-            let mut config = client_config("probe", port, &layout.certificates).await.map_err(|e| error(&e))?;
+            let mut config = client_config("probe", server, &layout.certificates).await.map_err(|e| error(&e))?;
             config.default_retry = false;
             Client::try_from(config).map_err(|e| error(&e))
         };
+        let ports = layout.ports;
+        let kubelet = match &layout.machine {
+            Some(machine) => Some(client((machine.address(), ports.kubelet).into()).await?),
+            None => None,
+        };
         Ok(Self {
             store: layout.store_socket(),
-            api: client(layout.ports.api).await?,
-            controllers: client(layout.ports.controllers).await?,
-            scheduler: client(layout.ports.scheduler).await?,
-            node: client(layout.ports.node).await?,
+            api: client(local(ports.api)).await?,
+            controllers: client(local(ports.controllers)).await?,
+            scheduler: client(local(ports.scheduler)).await?,
+            node: client(local(ports.node)).await?,
+            kubelet,
+            containerd,
         })
     }
 
@@ -51,6 +65,17 @@ impl Probes {
                 Component::KubeControllerManager => get(&self.controllers, "/healthz").await,
                 Component::KubeScheduler => get(&self.scheduler, "/healthz").await,
                 Component::Kwok => get(&self.node, "/healthz").await,
+                Component::Kubelet => match &self.kubelet {
+                    Some(kubelet) => get(kubelet, "/healthz").await,
+                    None => Err(NO_REAL_NODE.to_owned()),
+                },
+                Component::Containerd => match &self.containerd {
+                    Some(socket) => {
+                        let connected = tokio::net::UnixStream::connect(socket).await;
+                        connected.map(|_| ()).map_err(|error| format!("{}: {error}", socket.display()))
+                    }
+                    None => Err(NO_REAL_NODE.to_owned()),
+                },
             }
         };
         timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWER.as_secs())))

@@ -1,5 +1,6 @@
 //! A throwaway real Kubernetes control plane as plain processes: kube-apiserver, controllers and scheduler over an
-//! in-memory store, with [kwok](https://kwok.sigs.k8s.io) in the kubelet's place. No containers, no root, no network.
+//! in-memory store, with [kwok](https://kwok.sigs.k8s.io) in the kubelet's place. No containers, no root, no network
+//! (unless asked for: a [real node](RealNode)).
 //! Deployments become available, Jobs complete, claims are bound, helm runs its hooks; nothing of it is pretended
 //! except that no container ever runs.
 //!
@@ -44,8 +45,14 @@
 //! [`supervise`] owns a plane for as long as its process lives; [`list`], [`status`] and [`down`] find and end it from
 //! other processes.
 //!
+//! # A real node
+//! [`RealNode`] among [`PlaneConfig::nodes`] makes this machine a node: a kubelet, containerd and runc, with
+//! [`WORKLOAD_IMAGE`], images from files and from registries. It needs root and a few programs of the distribution
+//! ([`real_node_missing`]). Nothing of it is left on the machine, whatever its end was. Pods choose between the kinds of nodes by
+//! the label `pilothouse.dev/node`. Services' addresses and DNS do not work inside its pods, since there is no kube-proxy.
+//!
 //! # What it cannot show
-//! No container runs: images are not pulled, probes not made, nothing answers on a Service. Admission webhooks and
+//! On simulated nodes no container runs: images are not pulled, probes not made, nothing answers on a Service. Admission webhooks and
 //! aggregated APIs of charts have no backend, so the webhook admission plugins are off ([`PlaneConfig::webhooks`]).
 
 mod audit;
@@ -62,6 +69,7 @@ mod node;
 mod plane;
 mod ports;
 pub mod provision;
+mod real;
 mod registry;
 mod seed;
 mod simulation;
@@ -74,8 +82,9 @@ pub use certificates::CertificateError;
 pub use component::{Binaries, Component};
 pub use config::{PlaneConfig, Tools};
 pub use error::{Failure, PlaneError};
-pub use node::{Node, SimulatedNode, Taint, TaintEffect};
+pub use node::{Node, RealNode, SimulatedNode, Taint, TaintEffect};
 pub use plane::{Health, Plane};
+pub use real::{RealNodeMissing, WORKLOAD_IMAGE, real_node_missing};
 pub use registry::{ComponentProcess, PlaneRecord, PlaneStatus, ProcessIdentity, RegistryError, down, list, status};
 pub use stages::{Fault, FaultKind, FaultMatch, Pattern, PodLogs, PodPort, PodSelector, StageError, StageSet};
 pub use supervise::{SuperviseError, supervise};

@@ -2,17 +2,42 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// A node pods can be scheduled to.
-///
-/// A second kind is meant to come: `Real`, a kubelet with real containers beside the simulated ones. Its place is
-/// another variant here, started where [`crate::Plane::start`] starts kwok, and excluded from what kwok manages.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Node {
     /// A node without machine: kwok says what a kubelet would say, no container ever runs.
     Simulated(SimulatedNode),
+    /// This machine: a kubelet with real containers. A plane can have one. Needs root and a few programs
+    /// ([`crate::real_node_missing`]).
+    Real(RealNode),
 }
+
+/// The label that tells the kinds of nodes apart, for pods that are to run on one of them: `real` or `simulated`.
+const KIND: &str = "pilothouse.dev/node";
+
+/// What a real node is to be. Its size is the machine's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RealNode {
+    /// Its name, also its `kubernetes.io/hostname`.
+    pub name: String,
+    /// How many pods fit.
+    pub pods: u32,
+    /// More labels. A kubelet refuses some with `kubernetes.io` in them.
+    pub labels: BTreeMap<String, String>,
+    /// What keeps pods away.
+    pub taints: Vec<Taint>,
+    /// Its `topology.kubernetes.io/zone`.
+    pub zone: Option<String>,
+    /// Archives of images it has from the start beside [`crate::WORKLOAD_IMAGE`], as `docker save` or an OCI tool makes them.
+    /// Other images are pulled.
+    pub images: Vec<PathBuf>,
+}
+
+/// The annotation of nodes kwok plays the kubelet of.
+pub(crate) const SIMULATED: (&str, &str) = ("kwok.x-k8s.io/node", "fake");
 
 /// What a simulated node claims to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,24 +105,59 @@ impl SimulatedNode {
         for (key, value) in fixed {
             labels.entry(key.to_owned()).or_insert_with(|| value.to_owned());
         }
+        labels.entry(KIND.to_owned()).or_insert_with(|| "simulated".to_owned());
         if let Some(zone) = &self.zone {
             labels.insert("topology.kubernetes.io/zone".to_owned(), zone.clone());
         }
         let sizes = json!({
             "cpu": self.cpu, "memory": self.memory, "pods": self.pods.to_string(), "ephemeral-storage": "100Gi",
         });
-        let taints: Vec<Value> = self
-            .taints
-            .iter()
-            .map(|taint| json!({ "key": taint.key, "value": taint.value, "effect": format!("{:?}", taint.effect) }))
-            .collect();
+        let taints: Vec<Value> = self.taints.iter().map(Taint::object).collect();
+        let (key, value) = SIMULATED;
         json!({
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": { "name": self.name, "labels": labels },
+            "metadata": { "name": self.name, "labels": labels, "annotations": { key: value } },
             "spec": { "taints": taints },
             "status": { "capacity": sizes, "allocatable": sizes, "nodeInfo": { "kubeletVersion": kubelet_version } },
         })
+    }
+}
+
+impl RealNode {
+    /// A node with room for 110 pods and no images but the workload's.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            pods: 110,
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
+            zone: None,
+            images: Vec::new(),
+        }
+    }
+
+    /// All labels the kubelet is to register it with.
+    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        labels.entry(KIND.to_owned()).or_insert_with(|| "real".to_owned());
+        if let Some(zone) = &self.zone {
+            labels.insert("topology.kubernetes.io/zone".to_owned(), zone.clone());
+        }
+        labels
+    }
+}
+
+impl Taint {
+    /// As it stands in an object.
+    pub(crate) fn object(&self) -> Value {
+        json!({ "key": self.key, "value": self.value, "effect": format!("{:?}", self.effect) })
+    }
+}
+
+impl From<RealNode> for Node {
+    fn from(node: RealNode) -> Self {
+        Self::Real(node)
     }
 }
 

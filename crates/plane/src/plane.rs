@@ -6,15 +6,18 @@ use crate::config::PlaneConfig;
 use crate::error::{Failure, PlaneError};
 use crate::files::{log_file, private_folder, tail, write_private};
 use crate::health::Probes;
-use crate::kubeconfig;
+use crate::kubeconfig::{self, local};
 use crate::monitor::{LOG_LINES, Monitor};
+use crate::node::{Node, RealNode};
 use crate::ports::Ports;
+use crate::provision::Tool;
+use crate::real::{self, Machine, RealNodeMissing, real_node_missing};
 use crate::seed;
 use crate::simulation;
 use crate::stages::Fault;
 use crate::user;
 use kube::Client;
-use pilothouse_process::{Signal, Sink};
+use pilothouse_process::{Aftercare, Signal, Sink, Spawn};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,9 +40,12 @@ pub struct Plane {
     config: PlaneConfig,
     simulation: Mutex<Simulation>,
     api_ready_after: Duration,
+    usable_after: Duration,
     client_config: kube::Config,
     client: Client,
     probes: Probes,
+    // When everything has been killed, and before the folder is removed.
+    aftercare: Option<Aftercare>,
     // Last: the folder is removed when nobody uses it any more.
     temporary: Option<TempDir>,
     lock: Option<File>,
@@ -78,14 +84,15 @@ impl Plane {
     /// When a program is missing or ends, or something is not ready within [`PlaneConfig::deadline`]: with the name
     /// of the component and the end of its log. Nothing is left running then.
     pub async fn start(config: PlaneConfig) -> Result<Self, PlaneError> {
-        let binaries = user::resolve(&config.tools).await?;
+        let real = real_node(&config)?;
+        let binaries = user::resolve(&config.tools, real.is_some()).await?;
         let deadline = Instant::now() + config.deadline;
-        let (folder, mut temporary) = folder(&config)?;
+        let (folder, mut temporary) = folder(&config).await?;
         let lock = lock(&folder)?;
         let mut tries = 0;
         loop {
             tries += 1;
-            match Self::attempt(&config, &binaries, &folder, deadline).await {
+            match Self::attempt(&config, real.as_ref(), &binaries, &folder, deadline).await {
                 Ok(mut plane) => {
                     plane.temporary = temporary.take();
                     plane.lock = Some(lock);
@@ -101,45 +108,70 @@ impl Plane {
 
     async fn attempt(
         config: &PlaneConfig,
+        real: Option<&RealNode>,
         binaries: &Binaries,
         folder: &Path,
         deadline: Instant,
     ) -> Result<Self, PlaneError> {
+        let machine = match real {
+            Some(node) => {
+                let kubelet = binaries.kubelet.clone().ok_or(PlaneError::NotObtained(Tool::Kubelet))?;
+                Some(Machine::plan(node, kubelet, folder)?)
+            }
+            None => None,
+        };
         let layout = Layout {
             binaries: binaries.clone(),
             folder: folder.to_owned(),
-            certificates: Certificates::write(folder)?,
+            certificates: Certificates::write(folder, machine.as_ref().map(Machine::address))?,
             ports: Ports::pick().map_err(PlaneError::Ports)?,
             kubeconfig: folder.join("kubeconfig"),
             audit: config.audit,
             webhooks: config.webhooks,
+            machine,
         };
         write_files(config, &layout)?;
         remove_socket(&layout.store_socket())?;
         let begun = Instant::now();
+        // Before the monitor, so that it clears away after the monitor has killed everything.
+        let aftercare = match &layout.machine {
+            Some(machine) => Some(machine.prepare(layout.ports.kubelet).await?),
+            None => None,
+        };
         let monitor = Monitor::start();
         let pod_logs = simulation::needs_pod_logs(&config.faults);
-        let start = Start { layout: &layout, monitor: &monitor, deadline, allowed: config.deadline, pod_logs };
-        start.launch(Component::Kine).await?;
-        start.launch(Component::KubeApiserver).await?;
-        let probes = Probes::new(&layout).await?;
+        let start = Start { layout: &layout, monitor: &monitor, deadline, allowed: config.deadline };
+        start.launch(Component::Kine, layout.kine()).await?;
+        let mut entered = None;
+        if let Some(machine) = &layout.machine {
+            entered = Some(start.launch(Component::Containerd, machine.containerd()).await?);
+        }
+        start.launch(Component::KubeApiserver, layout.apiserver()).await?;
+        let probes = Probes::new(&layout, entered.map(Machine::socket)).await?;
         start.ready(Component::KubeApiserver, || probes.ask(Component::KubeApiserver)).await?;
         let api_ready_after = begun.elapsed();
-        start.launch(Component::KubeControllerManager).await?;
-        start.launch(Component::KubeScheduler).await?;
+        start.launch(Component::KubeControllerManager, layout.controllers()).await?;
+        start.launch(Component::KubeScheduler, layout.scheduler()).await?;
+        if let (Some(machine), Some(entered)) = (&layout.machine, entered) {
+            start.ready(Component::Containerd, || probes.ask(Component::Containerd)).await?;
+            start.launch(Component::Kubelet, machine.kubelet(entered)).await?;
+            machine.import(entered).await?;
+        }
         if pod_logs {
             let served = || seed::is_serving_pod_logs(probes.api());
             seed::pod_logs(probes.api()).await?;
             start.ready(Component::KubeApiserver, served).await?;
         }
-        start.launch(Component::Kwok).await?;
+        start.launch(Component::Kwok, layout.kwok(0, pod_logs)).await?;
         seed::seed(probes.api(), &config.nodes).await?;
         for component in [Component::KubeScheduler, Component::KubeControllerManager, Component::Kwok] {
             start.ready(component, || probes.ask(component)).await?;
         }
         let nodes = config.nodes.len();
-        start.ready(Component::Kwok, || seed::is_usable(probes.api(), nodes)).await?;
-        let client_config = kubeconfig::client_config(&config.name, layout.ports.api, &layout.certificates)
+        let last = if real.is_some() { Component::Kubelet } else { Component::Kwok };
+        start.ready(last, || seed::is_usable(probes.api(), nodes)).await?;
+        let usable_after = begun.elapsed();
+        let client_config = kubeconfig::client_config(&config.name, local(layout.ports.api), &layout.certificates)
             .await
             .map_err(|error| PlaneError::Client(error.to_string()))?;
         let client = Client::try_from(client_config.clone()).map_err(|error| PlaneError::Client(error.to_string()))?;
@@ -151,9 +183,11 @@ impl Plane {
             config,
             simulation,
             api_ready_after,
+            usable_after,
             client_config,
             client,
             probes,
+            aftercare,
             temporary: None,
             lock: None,
         })
@@ -183,6 +217,11 @@ impl Plane {
     /// How long it took from the start of the first process until the API was ready.
     pub fn api_ready_after(&self) -> Duration {
         self.api_ready_after
+    }
+
+    /// How long it took from the start of the first process until all nodes were ready for pods.
+    pub fn usable_after(&self) -> Duration {
+        self.usable_after
     }
 
     /// The state folder.
@@ -243,7 +282,8 @@ impl Plane {
     /// Asks every component how it is.
     pub async fn health(&self) -> Vec<Health> {
         let pids = self.pids();
-        let ask = Component::ALL.map(|component| {
+        let real: &[Component] = if self.layout.machine.is_some() { &Component::REAL_NODE } else { &[] };
+        let ask = Component::CONTROL_PLANE.iter().chain(real).map(|&component| {
             let pid = pids.iter().find(|(running, _)| *running == component).map(|(_, pid)| *pid);
             async move { Health { component, pid, problem: self.probes.ask(component).await.err() } }
         });
@@ -280,7 +320,7 @@ impl Plane {
         let pod_logs = simulation.pod_logs || simulation::needs_pod_logs(&faults);
         let allowed = self.config.deadline;
         let deadline = Instant::now() + allowed;
-        let start = Start { layout: &self.layout, monitor: &self.monitor, deadline, allowed, pod_logs };
+        let start = Start { layout: &self.layout, monitor: &self.monitor, deadline, allowed };
         if pod_logs && !simulation.pod_logs {
             seed::pod_logs(&self.client).await?;
             start.ready(Component::KubeApiserver, || seed::is_serving_pod_logs(&self.client)).await?;
@@ -292,13 +332,19 @@ impl Plane {
         }
         simulation.restarts = simulation.restarts.saturating_add(1);
         simulation.faults = faults;
-        launch(&self.layout, &self.monitor, Component::Kwok, simulation.restarts, pod_logs).await?;
+        start.launch(Component::Kwok, self.layout.kwok(simulation.restarts, pod_logs)).await?;
         start.ready(Component::Kwok, || self.probes.ask(Component::Kwok)).await
     }
 
-    /// Ends all processes and waits until they are gone. A temporary state folder is removed.
+    /// Ends all processes and waits until they are gone. What a real node has made on the machine is taken away, and a
+    /// temporary state folder is removed.
     pub async fn stop(mut self) {
         self.monitor.kill_all().await;
+        if let Some(aftercare) = self.aftercare.take()
+            && let Err(error) = aftercare.run().await
+        {
+            tracing::warn!(%error, "what a real node has made on this machine may still be there");
+        }
         // Dropping it would do the same, but in silence when it fails.
         if let Some(Err(error)) = self.temporary.take().map(TempDir::close) {
             tracing::warn!(%error, "the temporary folder of a plane is still there");
@@ -319,12 +365,23 @@ struct Start<'a> {
     monitor: &'a Monitor,
     deadline: Instant,
     allowed: Duration,
-    pod_logs: bool,
 }
 
 impl Start<'_> {
-    async fn launch(&self, component: Component) -> Result<(), PlaneError> {
-        launch(self.layout, self.monitor, component, 0, self.pod_logs).await
+    /// Starts one component; what it writes goes to the end of its log. Gives its process id.
+    async fn launch(&self, component: Component, spawn: Spawn) -> Result<u32, PlaneError> {
+        let path = self.layout.log(component);
+        let open = || {
+            let file = log_file(&path)?;
+            let length = file.metadata()?.len();
+            Ok::<_, std::io::Error>((file.try_clone()?, file, length))
+        };
+        let (out, err, length) = open().map_err(|source| PlaneError::Folder { path: path.clone(), source })?;
+        let spawn = spawn.stdout(Sink::File(out)).stderr(Sink::File(err));
+        let child = spawn.start().await.map_err(|source| PlaneError::Spawn { component, source })?;
+        let pid = child.id();
+        self.monitor.add(component, child, path, length);
+        Ok(pid)
     }
 
     /// Asks until the answer is good, something breaks, or the deadline is over.
@@ -349,25 +406,24 @@ impl Start<'_> {
     }
 }
 
-/// Starts one component; what it writes goes to the end of its log.
-async fn launch(
-    layout: &Layout,
-    monitor: &Monitor,
-    component: Component,
-    generation: u8,
-    pod_logs: bool,
-) -> Result<(), PlaneError> {
-    let path = layout.log(component);
-    let open = || {
-        let file = log_file(&path)?;
-        let length = file.metadata()?.len();
-        Ok::<_, std::io::Error>((file.try_clone()?, file, length))
-    };
-    let (out, err, length) = open().map_err(|source| PlaneError::Folder { path: path.clone(), source })?;
-    let spawn = layout.spawn(component, generation, pod_logs).stdout(Sink::File(out)).stderr(Sink::File(err));
-    let child = spawn.start().await.map_err(|source| PlaneError::Spawn { component, source })?;
-    monitor.add(component, child, path, length);
-    Ok(())
+/// The real node, if there is to be one and this machine can have one.
+fn real_node(config: &PlaneConfig) -> Result<Option<RealNode>, PlaneError> {
+    let real: Vec<&RealNode> = config
+        .nodes
+        .iter()
+        .filter_map(|node| match node {
+            Node::Simulated(_) => None,
+            Node::Real(node) => Some(node),
+        })
+        .collect();
+    match real[..] {
+        [] => Ok(None),
+        [node] => {
+            let missing = real_node_missing();
+            if missing.is_empty() { Ok(Some(node.clone())) } else { Err(RealNodeMissing(missing).into()) }
+        }
+        _ => Err(PlaneError::RealNodes(real.len())),
+    }
 }
 
 /// What the names of temporary folders begin with.
@@ -376,11 +432,11 @@ const PREFIX: &str = "pilothouse-plane-";
 /// Age up to which a temporary folder may be one whose plane is just starting.
 const NEW: Duration = Duration::from_secs(120);
 
-fn folder(config: &PlaneConfig) -> Result<(PathBuf, Option<TempDir>), PlaneError> {
+async fn folder(config: &PlaneConfig) -> Result<(PathBuf, Option<TempDir>), PlaneError> {
     let (path, temporary) = if let Some(path) = &config.folder {
         (path.clone(), None)
     } else {
-        sweep(&std::env::temp_dir());
+        sweep(&std::env::temp_dir()).await;
         let made = tempfile::Builder::new().prefix(PREFIX).tempdir();
         let temporary = made.map_err(|source| PlaneError::Folder { path: std::env::temp_dir(), source })?;
         (temporary.path().to_owned(), Some(temporary))
@@ -394,7 +450,7 @@ fn folder(config: &PlaneConfig) -> Result<(PathBuf, Option<TempDir>), PlaneError
 
 /// Removes temporary folders of planes whose process was killed: nobody holds their lock any more. Only those that are not
 /// new, since a plane makes its folder before it locks it.
-fn sweep(base: &Path) {
+async fn sweep(base: &Path) {
     for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
         let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
@@ -403,7 +459,7 @@ fn sweep(base: &Path) {
         }
         // Opening does not create: a folder without a lock is not one of a plane that ran.
         let lock = std::fs::OpenOptions::new().write(true).open(entry.path().join("lock"));
-        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) && real::clear(&entry.path()).await.is_ok() {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
@@ -431,7 +487,7 @@ fn remove_socket(path: &Path) -> Result<(), PlaneError> {
 }
 
 fn write_files(config: &PlaneConfig, layout: &Layout) -> Result<(), PlaneError> {
-    let kubeconfig = kubeconfig::render(&config.name, layout.ports.api, &layout.certificates);
+    let kubeconfig = kubeconfig::render(&config.name, local(layout.ports.api), &layout.certificates);
     write(&layout.kubeconfig, &format!("{kubeconfig:#}\n"))?;
     simulation::write(config, &config.faults, layout)?;
     if layout.audit {
@@ -448,8 +504,8 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), PlaneError> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_folders_nobody_holds_are_swept() {
+    #[tokio::test]
+    async fn only_folders_nobody_holds_are_swept() {
         let base = tempfile::tempdir().unwrap();
         let long_ago = std::time::SystemTime::now() - 2 * NEW;
         let made = |name: &str, old: bool| {
@@ -466,7 +522,7 @@ mod tests {
         let holder = lock(&held).unwrap();
         // Writing into a folder makes it new.
         File::open(&held).unwrap().set_modified(long_ago).unwrap();
-        sweep(base.path());
+        sweep(base.path()).await;
         assert!(!dead.exists() && held.exists() && fresh.exists() && other.exists());
         drop(holder);
     }

@@ -6,6 +6,7 @@
 //! counts as running only if both agree.
 
 use crate::component::Component;
+use crate::error::PlaneError;
 use crate::files::{private_folder, write_private};
 use jiff::Timestamp;
 use pilothouse_process::Signal;
@@ -18,6 +19,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 const RECORD: &str = "plane.json";
+
+/// The state folder of the plane itself.
+pub(crate) const STATE: &str = "state";
 
 /// Why a plane broke, in words.
 const FAILURE: &str = "failure.txt";
@@ -124,6 +128,15 @@ pub enum RegistryError {
         /// What is wrong.
         problem: String,
     },
+    /// What a real node has left on the machine cannot be taken away.
+    #[error("cannot clear away what the real node of {} has left", folder.display())]
+    Clear {
+        /// The state folder of its plane.
+        folder: PathBuf,
+        /// Why not.
+        #[source]
+        source: Box<PlaneError>,
+    },
     /// The supervisor does not end.
     #[error("plane {name} is not down after {} s", waited.as_secs())]
     StillUp {
@@ -211,9 +224,18 @@ pub async fn down(base: &Path, name: &str, deadline: Duration) -> Result<(), Reg
     }
     // Nobody may start one of this name while its folder is removed.
     let lock = Lock::take(&folder, name).await?;
+    let state = folder.join(STATE);
+    clear(&state).await?;
+    remove(&state)?;
     remove(&folder)?;
     drop(lock);
     Ok(())
+}
+
+/// Clears away what a real node has left on the machine whose supervisor was killed.
+pub(crate) async fn clear(state: &Path) -> Result<(), RegistryError> {
+    let error = |error: PlaneError| RegistryError::Clear { folder: state.to_owned(), source: Box::new(error) };
+    crate::real::clear(state).await.map_err(error)
 }
 
 /// The folder of a plane, if its name is one.

@@ -11,10 +11,13 @@ pub(crate) async fn seed(client: &Client, nodes: &[Node]) -> Result<(), PlaneErr
         what: "read the API server's version".to_owned(),
         source: Box::new(source),
     })?;
-    let nodes = nodes.iter().map(|node| match node {
-        Node::Simulated(node) => {
-            create(client, "/api/v1/nodes", format!("create node {}", node.name), node.object(&version.git_version))
-        }
+    // A real node is registered by its kubelet.
+    let nodes = nodes.iter().filter_map(|node| match node {
+        Node::Simulated(node) => Some(node),
+        Node::Real(_) => None,
+    });
+    let nodes = nodes.map(|node| {
+        create(client, "/api/v1/nodes", format!("create node {}", node.name), node.object(&version.git_version))
     });
     let class = create(
         client,

@@ -5,8 +5,8 @@ use crate::config::PlaneConfig;
 use crate::error::{Failure, PlaneError};
 use crate::plane::Plane;
 use crate::registry::{
-    ComponentProcess, Lock, PlaneRecord, ProcessIdentity, RegistryError, folder, forget, remove, write_failure,
-    write_record,
+    ComponentProcess, Lock, PlaneRecord, ProcessIdentity, RegistryError, STATE, clear, folder, forget, remove,
+    write_failure, write_record,
 };
 use jiff::Timestamp;
 use std::path::Path;
@@ -44,11 +44,16 @@ pub async fn supervise(
     let lock = Lock::take(&folder, &config.name).await?;
     // What a supervisor left that was killed, or whose plane broke.
     forget(&folder)?;
-    let state = folder.join("state");
+    let state = folder.join(STATE);
+    clear(&state).await?;
     remove(&state)?;
-    let outcome = own(PlaneConfig { folder: Some(state), ..config }, &folder, ready, cancel).await;
+    let outcome = own(PlaneConfig { folder: Some(state.clone()), ..config }, &folder, ready, cancel).await;
     match &outcome {
-        Ok(()) => remove(&folder)?,
+        Ok(()) => {
+            // First what takes long: as soon as the lock's file is gone, others make a new one.
+            remove(&state)?;
+            remove(&folder)?;
+        }
         Err(error) => {
             forget(&folder)?;
             write_failure(&folder, &explain(error))?;

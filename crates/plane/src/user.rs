@@ -40,21 +40,21 @@ pub fn for_current_user() -> ProvisionConfig {
 }
 
 /// The programs of a plane, obtained first where they are missing.
-pub(crate) async fn resolve(tools: &Tools) -> Result<Binaries, PlaneError> {
+pub(crate) async fn resolve(tools: &Tools, real_node: bool) -> Result<Binaries, PlaneError> {
     match tools {
         Tools::Binaries(binaries) => Ok(binaries.clone()),
-        Tools::ForCurrentUser => obtain(for_current_user()).await,
-        Tools::Provision(config) => obtain(config.clone()).await,
+        Tools::ForCurrentUser => obtain(for_current_user(), real_node).await,
+        Tools::Provision(config) => obtain(config.clone(), real_node).await,
     }
 }
 
-async fn obtain(config: ProvisionConfig) -> Result<Binaries, PlaneError> {
+async fn obtain(config: ProvisionConfig, real_node: bool) -> Result<Binaries, PlaneError> {
     let told = |event| match event {
         ProvisionEvent::Downloading { .. } | ProvisionEvent::Building { .. } => tracing::trace!(?event),
         _ => tracing::debug!(?event),
     };
     // Whoever drops the start of a plane drops this too: what is obtained so far stays and is taken up again.
-    let obtained = Provisioner::new(config).obtain(&Tool::PLANE, told, &CancellationToken::new()).await?;
+    let obtained = Provisioner::new(config).obtain(Tool::of_plane(real_node), told, &CancellationToken::new()).await?;
     Binaries::try_from(&obtained)
 }
 
@@ -69,6 +69,7 @@ impl TryFrom<&Obtained> for Binaries {
             kube_scheduler: path(Tool::KubeScheduler)?,
             kine: path(Tool::Kine)?,
             kwok: path(Tool::Kwok)?,
+            kubelet: path(Tool::Kubelet).ok(),
         })
     }
 }

@@ -53,7 +53,7 @@ async fn up_status_list_down() {
     assert_eq!(list(&base).unwrap(), []);
     let (mut supervisor, record) = up(&base, "blue").await;
     assert_eq!((record.name.as_str(), record.supervisor.pid), ("blue", supervisor.id()));
-    assert_eq!(record.components.iter().map(|process| process.component).collect::<Vec<_>>(), Component::ALL);
+    assert_eq!(record.components.iter().map(|process| process.component).collect::<Vec<_>>(), Component::CONTROL_PLANE);
     assert_eq!(list(&base).unwrap(), [("blue".to_owned(), PlaneStatus::Up(record.clone()))]);
 
     let kubeconfig = kube::config::Kubeconfig::read_from(&record.kubeconfig).unwrap();

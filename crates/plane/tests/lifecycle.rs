@@ -30,7 +30,7 @@ fn gone_within(pids: &[u32], time: Duration) -> bool {
 
 fn pids(plane: &Plane) -> Vec<u32> {
     let pids: Vec<u32> = plane.pids().into_iter().map(|(_, pid)| pid).collect();
-    assert_eq!(pids.len(), Component::ALL.len());
+    assert_eq!(pids.len(), Component::CONTROL_PLANE.len());
     pids
 }
 

@@ -7,6 +7,8 @@
 //! * dies with its parent, also when the parent is killed with SIGKILL (`PR_SET_PDEATHSIG`, Linux);
 //! * is always reaped, and what is left of its group when it ends is killed.
 //!
+//! [`Aftercare`] clears away what no kernel takes back, also after a SIGKILL of this process.
+//!
 //! [`ProcessIdentity`] tells a process from every other, so that it can be proven gone.
 //!
 //! ```
@@ -24,6 +26,7 @@
 //! # }
 //! ```
 
+mod aftercare;
 mod child;
 mod guard;
 mod identity;
@@ -32,6 +35,7 @@ mod run;
 mod spawn;
 mod with_arguments;
 
+pub use aftercare::Aftercare;
 pub use child::Child;
 pub use identity::{InvalidIdentity, ProcessIdentity};
 pub use kill_self::kill_self;

@@ -32,6 +32,7 @@ pub struct Spawn {
     env: BTreeMap<OsString, OsString>,
     cwd: Option<PathBuf>,
     stdin: Option<Vec<u8>>,
+    stdin_file: Option<File>,
     stdout: Sink,
     stderr: Sink,
     parent_death: Signal,
@@ -65,6 +66,7 @@ impl Spawn {
             env: BTreeMap::new(),
             cwd: None,
             stdin: None,
+            stdin_file: None,
             stdout: Sink::Pipe,
             stderr: Sink::Pipe,
             parent_death: Signal::KILL,
@@ -111,6 +113,13 @@ impl Spawn {
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// A file for the child's standard input, instead of bytes.
+    #[must_use]
+    pub fn stdin_file(mut self, file: File) -> Self {
+        self.stdin_file = Some(file);
         self
     }
 
@@ -201,7 +210,11 @@ impl Spawn {
         if let Some(cwd) = self.cwd {
             command.current_dir(cwd);
         }
-        command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdin(match self.stdin_file {
+            Some(file) => file.into(),
+            None if self.stdin.is_some() => Stdio::piped(),
+            None => Stdio::null(),
+        });
         command.stdout(self.stdout.into_stdio()).stderr(self.stderr.into_stdio());
         let (parent, signal) = (rustix::process::getpid(), self.parent_death);
         // SAFETY: between fork and exec only two async-signal-safe system calls are made; nothing is allocated.

@@ -1,28 +1,34 @@
 //! A cluster in memory.
 
 use crate::fail::Failures;
+use crate::store::{self, Store, key};
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use pilothouse_core::{ObjectRef, object_ref};
 use pilothouse_kube::{
-    ApplyOptions, ClusterClient, ClusterError, Discovery, ListQuery, LogQuery, Precondition, Propagation, Resource,
-    ServerVersion,
+    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, ExecOutput, ExecQuery, ListQuery, LogQuery,
+    PodConnection, PodPort, Precondition, Propagation, Resource, ServerVersion,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::TcpStream;
 
 /// A cluster in memory that serves a handful of kinds. Objects are what was put in; nothing happens to them by itself,
 /// but that every object has a `metadata.uid` and every write changes its `metadata.resourceVersion`. Every call can be
-/// made to fail or disturbed.
+/// made to fail or disturbed. Watches are told every write.
 #[derive(Default)]
 pub struct FakeCluster {
-    objects: Mutex<BTreeMap<Key, Value>>,
+    store: Arc<Mutex<Store>>,
     writes: AtomicU64,
     disturbances: Mutex<BTreeMap<usize, Disturbance>>,
     before: Mutex<Vec<(String, Interference)>>,
+    logs: Mutex<BTreeMap<(String, bool), String>>,
+    pods: Mutex<Pods>,
     /// The calls, and which of them fails.
-    pub failures: Failures,
+    pub failures: Arc<Failures>,
 }
 
 /// What happens to a call other than that it fails.
@@ -35,7 +41,12 @@ pub enum Disturbance {
     Before(Box<dyn FnOnce(&FakeCluster) + Send>),
 }
 
-type Key = (String, Option<String>, String);
+/// What pods answer, beside their objects.
+#[derive(Default)]
+struct Pods {
+    ports: BTreeMap<(String, u16), SocketAddr>,
+    programs: BTreeMap<Vec<String>, ExecOutput>,
+}
 
 /// What somebody else does at a bad moment.
 type Interference = Box<dyn FnOnce(&FakeCluster) + Send>;
@@ -47,9 +58,34 @@ impl FakeCluster {
     /// When the object has no kind or name.
     pub fn put(&self, object: Value) {
         let key = key(&object_ref(&object).unwrap_or_else(|| panic!("an object without kind or name: {object}")));
-        let mut objects = self.lock();
-        let uid = objects.get(&key).map(|before| before["metadata"]["uid"].clone());
-        objects.insert(key, self.written(object, uid));
+        let mut store = self.lock();
+        let uid = store.objects.get(&key).map(|before| before["metadata"]["uid"].clone());
+        store.put(key, self.written(object, uid));
+    }
+
+    /// Interrupts all open watches of a kind with an error; until [`FakeCluster::mend_watches`] they are told nothing.
+    pub fn break_watches(&self, kind: &str, error: impl Fn() -> ClusterError) {
+        self.lock().break_watches(kind, error);
+    }
+
+    /// Lets the interrupted watches of a kind go on, with a new list.
+    pub fn mend_watches(&self, kind: &str) {
+        self.lock().mend_watches(kind);
+    }
+
+    /// Lets the interrupted watches of a kind go on as if nothing had happened since: what was written meanwhile is never told.
+    pub fn mend_watches_without_news(&self, kind: &str) {
+        self.lock().mend_watches_without_news(kind);
+    }
+
+    /// Ends every watch of a kind that begins from now on with an error; `None` allows them again.
+    pub fn refuse_watches(&self, kind: &str, error: Option<fn() -> ClusterError>) {
+        self.lock().refuse_watches(kind, error);
+    }
+
+    /// How many watches of a kind are open.
+    pub fn open_watches(&self, kind: &str) -> usize {
+        self.lock().open_watches(kind)
     }
 
     /// Disturbs the call number `nth`, counted as by [`Failures::fail_at`].
@@ -60,6 +96,26 @@ impl FakeCluster {
     /// Lets somebody else do something right before the next call that begins so (`patch Secret`).
     pub fn before(&self, call: impl Into<String>, interference: impl FnOnce(&Self) + Send + 'static) {
         self.before.lock().unwrap_or_else(PoisonError::into_inner).push((call.into(), Box::new(interference)));
+    }
+
+    /// Gives a container a log; with `previous` that of its run before the present one.
+    pub fn put_log(&self, pod: &str, container: &str, previous: bool, text: impl Into<String>) {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.insert((format!("{pod} {container}"), previous), text.into());
+    }
+
+    /// Lets a port of a pod lead to an address of this machine.
+    pub fn listen(&self, pod: impl Into<String>, port: u16, address: SocketAddr) {
+        self.pods().ports.insert((pod.into(), port), address);
+    }
+
+    /// What a program answers, in every container.
+    pub fn program(&self, command: &[&str], output: ExecOutput) {
+        self.pods().programs.insert(command.iter().map(|&part| part.to_owned()).collect(), output);
+    }
+
+    fn pods(&self) -> MutexGuard<'_, Pods> {
+        self.pods.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn interfere(&self, call: &str) {
@@ -74,7 +130,7 @@ impl FakeCluster {
 
     /// An object as it is now.
     pub fn object(&self, kind: &str, namespace: Option<&str>, name: &str) -> Option<Value> {
-        self.lock().get(&(kind.to_owned(), namespace.map(str::to_owned), name.to_owned())).cloned()
+        self.lock().objects.get(&(kind.to_owned(), namespace.map(str::to_owned), name.to_owned())).cloned()
     }
 
     /// Takes an object out.
@@ -82,8 +138,8 @@ impl FakeCluster {
         self.lock().remove(&(kind.to_owned(), namespace.map(str::to_owned), name.to_owned()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Value>> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a call. Gives the failure to be told after it was done, if any.
@@ -128,17 +184,6 @@ fn check(object: &ObjectRef, live: &Value, precondition: &Precondition) -> Resul
     Ok(())
 }
 
-fn key(object: &ObjectRef) -> Key {
-    (object.kind.clone(), object.namespace.clone(), object.name.clone())
-}
-
-fn matches(object: &Value, selector: &str) -> bool {
-    selector.split(',').all(|term| match term.split_once('=') {
-        Some((key, value)) => object["metadata"]["labels"][key] == value,
-        None => true,
-    })
-}
-
 /// RFC 7396.
 fn merge(target: &mut Value, patch: &Value) {
     let (Value::Object(target), Value::Object(patch)) = (&mut *target, patch) else {
@@ -180,6 +225,8 @@ impl ClusterClient for FakeCluster {
         Ok(Arc::new(Discovery::new(vec![
             resource("", "ConfigMap", "configmaps", "cm", true),
             resource("", "Secret", "secrets", "", true),
+            resource("", "Service", "services", "svc", true),
+            resource("", "Pod", "pods", "po", true),
             resource("", "Namespace", "namespaces", "ns", false),
             resource("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
             resource("batch", "Job", "jobs", "", true),
@@ -192,46 +239,44 @@ impl ClusterClient for FakeCluster {
 
     async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
         self.call(format!("get {object}")).await?;
-        Ok(self.lock().get(&key(object)).cloned())
+        Ok(self.lock().objects.get(&key(object)).cloned())
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError> {
         self.call(format!("list {}", query.kind)).await?;
-        let objects = self.lock();
-        let fits = |(key, object): &(&Key, &Value)| {
-            key.0 == query.kind
-                && (query.namespace.is_none() || key.1 == query.namespace)
-                && query.label_selector.as_ref().is_none_or(|selector| matches(object, selector))
-        };
-        Ok(objects.iter().filter(fits).map(|(_, object)| object.clone()).collect())
+        Ok(self.lock().matching(query))
     }
 
     async fn list_metadata(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError> {
-        let only = |object: Value| json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": object["metadata"]});
-        Ok(self.list(query).await?.into_iter().map(only).collect())
+        Ok(self.list(query).await?.into_iter().map(|object| store::of_detail(object, Detail::Metadata)).collect())
+    }
+
+    fn watch(&self, query: &ListQuery, detail: Detail) -> BoxStream<'static, Result<Change, ClusterError>> {
+        store::watch(Arc::clone(&self.store), Arc::clone(&self.failures), query.clone(), detail)
     }
 
     async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Value, ClusterError> {
         let mut named = object_ref(object).ok_or(ClusterError::Unnamed { lacks: "metadata.name" })?;
         let lost = self.call(format!("apply {named}")).await?;
         named.namespace = named.namespace.or_else(|| options.default_namespace.clone());
-        let mut objects = self.lock();
-        let live = objects.entry(key(&named)).or_insert_with(|| json!({}));
+        let mut store = self.lock();
+        let mut live = store.objects.get(&key(&named)).cloned().unwrap_or_else(|| json!({}));
         let uid = live.pointer("/metadata/uid").cloned();
-        merge(live, object);
-        *live = self.written(live.take(), uid);
-        lost.map_or_else(|| Ok(live.clone()), Err)
+        merge(&mut live, object);
+        let live = self.written(live, uid);
+        store.put(key(&named), live.clone());
+        lost.map_or(Ok(live), Err)
     }
 
     async fn create(&self, object: &Value) -> Result<Value, ClusterError> {
         let named = object_ref(object).ok_or(ClusterError::Unnamed { lacks: "metadata.name" })?;
         let lost = self.call(format!("create {named}")).await?;
-        let mut objects = self.lock();
-        if objects.contains_key(&key(&named)) {
+        let mut store = self.lock();
+        if store.objects.contains_key(&key(&named)) {
             return Err(ClusterError::Conflict { object: named, message: "already exists".to_owned() });
         }
         let created = self.written(object.clone(), None);
-        objects.insert(key(&named), created.clone());
+        store.put(key(&named), created.clone());
         lost.map_or(Ok(created), Err)
     }
 
@@ -242,13 +287,15 @@ impl ClusterClient for FakeCluster {
         precondition: &Precondition,
     ) -> Result<Value, ClusterError> {
         let lost = self.call(format!("patch {object}")).await?;
-        let mut objects = self.lock();
-        let live = objects.get_mut(&key(object)).ok_or_else(|| ClusterError::NotFound { object: object.clone() })?;
-        check(object, live, precondition)?;
+        let mut store = self.lock();
+        let live = store.objects.get(&key(object)).cloned();
+        let mut live = live.ok_or_else(|| ClusterError::NotFound { object: object.clone() })?;
+        check(object, &live, precondition)?;
         let uid = live.pointer("/metadata/uid").cloned();
-        merge(live, patch);
-        *live = self.written(live.take(), uid);
-        lost.map_or_else(|| Ok(live.clone()), Err)
+        merge(&mut live, patch);
+        let live = self.written(live, uid);
+        store.put(key(object), live.clone());
+        lost.map_or(Ok(live), Err)
     }
 
     async fn delete(
@@ -258,10 +305,10 @@ impl ClusterClient for FakeCluster {
         _propagation: Propagation,
     ) -> Result<bool, ClusterError> {
         let lost = self.call(format!("delete {object}")).await?;
-        let mut objects = self.lock();
-        let Some(live) = objects.get(&key(object)) else { return Ok(false) };
+        let mut store = self.lock();
+        let Some(live) = store.objects.get(&key(object)) else { return Ok(false) };
         check(object, live, precondition)?;
-        objects.remove(&key(object));
+        store.remove(&key(object));
         lost.map_or(Ok(true), Err)
     }
 
@@ -269,16 +316,52 @@ impl ClusterClient for FakeCluster {
         let lost = self.call(format!("create Namespace {name}")).await?;
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         let key = ("Namespace".to_owned(), None, name.to_owned());
-        let mut objects = self.lock();
-        if objects.contains_key(&key) {
+        let mut store = self.lock();
+        if store.objects.contains_key(&key) {
             return Ok(false);
         }
-        objects.insert(key, self.written(namespace, None));
+        store.put(key, self.written(namespace, None));
         lost.map_or(Ok(true), Err)
     }
 
     async fn pod_log_tail(&self, log: &LogQuery) -> Result<String, ClusterError> {
         self.call(format!("log {}/{}", log.namespace, log.pod)).await?;
-        Ok(String::new())
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(logs.get(&(format!("{} {}", log.pod, log.container), log.previous)).cloned().unwrap_or_default())
+    }
+
+    async fn connect_pod(&self, port: &PodPort) -> Result<PodConnection, ClusterError> {
+        self.call(format!("connect {}/{}:{}", port.namespace, port.pod, port.port)).await?;
+        let address = self.pods().ports.get(&(port.pod.clone(), port.port)).copied();
+        let connected = match address {
+            Some(address) => TcpStream::connect(address).await.map_err(|error| error.to_string()),
+            None => Err("nothing listens there".to_owned()),
+        };
+        Ok(match connected {
+            Ok(stream) => PodConnection {
+                stream: Box::pin(stream),
+                refused: Box::pin(std::future::pending()),
+                guard: Box::new(()),
+            },
+            Err(why) => {
+                let (stream, _) = tokio::io::duplex(1);
+                PodConnection {
+                    stream: Box::pin(stream),
+                    refused: Box::pin(std::future::ready(why)),
+                    guard: Box::new(()),
+                }
+            }
+        })
+    }
+
+    async fn exec(&self, query: &ExecQuery) -> Result<ExecOutput, ClusterError> {
+        self.call(format!("exec {}/{} {}", query.namespace, query.pod, query.command.join(" "))).await?;
+        let output = self.pods().programs.get(&query.command).cloned();
+        let missing = || ClusterError::Api {
+            status: 0,
+            what: format!("exec in {}", query.pod),
+            message: "no such program".to_owned(),
+        };
+        output.ok_or_else(missing)
     }
 }

@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use pilothouse_core::object_ref;
 use pilothouse_core::{ReleaseKey, RevisionStatus};
 use pilothouse_helm::{
-    GetRequest, HelmClient, HelmError, HelmVersion, HistoryEntry, Metadata, PullRequest, RollbackRequest,
+    GetRequest, HelmClient, HelmError, HelmText, HelmVersion, HistoryEntry, Metadata, PullRequest, RollbackRequest,
     TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest, parse_documents,
 };
 use serde_json::{Value, json};
@@ -28,8 +28,15 @@ pub struct FakeHelm {
     manifest: String,
     chart_version: String,
     failed_as: Mutex<RevisionStatus>,
+    hangs: Mutex<Option<Hang>>,
     /// The calls, and which of them fails.
     pub failures: Failures,
+}
+
+/// What an upgrade does that does not end by itself.
+struct Hang {
+    objects: Vec<Value>,
+    leaves: RevisionStatus,
 }
 
 impl FakeHelm {
@@ -41,12 +48,32 @@ impl FakeHelm {
         let version = HelmVersion::parse("v4.2.4").unwrap_or_else(|error| panic!("{error}"));
         let (manifest, chart_version) = (manifest.into(), chart_version.into());
         let failed_as = Mutex::new(RevisionStatus::Failed);
-        Self { cluster, version, manifest, chart_version, failed_as, failures: Failures::default() }
+        let (hangs, failures) = (Mutex::default(), Failures::default());
+        Self { cluster, version, manifest, chart_version, failed_as, hangs, failures }
     }
 
     /// The status a failing upgrade leaves, `failed` unless said otherwise.
     pub fn failed_as(&self, status: RevisionStatus) {
         *self.failed_as.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// Lets the next upgrade make a pending revision and these objects, and then wait until it is told to end: so a hook is
+    /// waited for. The revision is left with this status.
+    pub fn hang(&self, objects: Vec<Value>, leaves: RevisionStatus) {
+        *self.hangs.lock().unwrap_or_else(PoisonError::into_inner) = Some(Hang { objects, leaves });
+    }
+
+    async fn hanging(&self, request: &UpgradeRequest, hang: Hang, cancel: &CancellationToken) -> HelmError {
+        let revision = self.record(&request.release, RevisionStatus::PendingUpgrade, &request.labels);
+        for object in hang.objects {
+            self.cluster.put(object);
+        }
+        cancel.cancelled().await;
+        if hang.leaves != RevisionStatus::PendingUpgrade {
+            self.cluster.remove("Secret", Some(&request.release.namespace), &secret_name(&request.release, revision));
+            self.record(&request.release, hang.leaves, &request.labels);
+        }
+        HelmError::Interrupted { command: "upgrade", text: HelmText::default() }
     }
 
     fn call(&self, what: &str, release: &ReleaseKey) -> Result<(), HelmError> {
@@ -60,12 +87,13 @@ impl FakeHelm {
         parse_documents(&self.manifest).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn record(&self, release: &ReleaseKey, status: RevisionStatus, labels: &BTreeMap<String, String>) {
+    fn record(&self, release: &ReleaseKey, status: RevisionStatus, labels: &BTreeMap<String, String>) -> u32 {
         let mut revision = 1;
         while self.cluster.object("Secret", Some(&release.namespace), &secret_name(release, revision)).is_some() {
             revision += 1;
         }
         let mut secret = release_secret(release, revision, status, &self.chart_version, &self.manifest);
+        secret["metadata"]["creationTimestamp"] = json!("2026-11-21T08:00:00Z");
         for (key, value) in labels {
             secret["metadata"]["labels"][key] = json!(value);
         }
@@ -73,6 +101,7 @@ impl FakeHelm {
         if status == RevisionStatus::Deployed {
             self.supersede(release, revision);
         }
+        revision
     }
 
     fn supersede(&self, release: &ReleaseKey, newest: u32) {
@@ -144,7 +173,11 @@ impl HelmClient for FakeHelm {
         &self.version
     }
 
-    async fn upgrade_install(&self, request: &UpgradeRequest, _: &CancellationToken) -> Result<String, HelmError> {
+    async fn upgrade_install(&self, request: &UpgradeRequest, cancel: &CancellationToken) -> Result<String, HelmError> {
+        let hang = self.hangs.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(hang) = hang {
+            return Err(self.hanging(request, hang, cancel).await);
+        }
         if let Err(error) = self.call("upgrade", &request.release) {
             let status = *self.failed_as.lock().unwrap_or_else(PoisonError::into_inner);
             self.record(&request.release, status, &request.labels);

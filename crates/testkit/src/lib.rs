@@ -5,6 +5,7 @@ mod charts;
 mod cluster;
 mod fail;
 mod helm;
+mod store;
 mod tools;
 
 pub use charts::{community_chart, fixture_chart, not_run, repository};

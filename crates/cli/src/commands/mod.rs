@@ -2,10 +2,13 @@
 
 pub(crate) mod apply;
 pub(crate) mod destroy;
+pub(crate) mod diagnose;
+pub(crate) mod explain;
 pub(crate) mod graph;
 pub(crate) mod history;
 pub(crate) mod lint;
 pub(crate) mod plane;
+pub(crate) mod ready;
 pub(crate) mod rehearse;
 pub(crate) mod render;
 pub(crate) mod resume;

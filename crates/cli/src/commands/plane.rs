@@ -1,14 +1,18 @@
 //! `pilothouse plane`
 
-use crate::args;
+use crate::args::{self, NodeKind};
 use crate::exit::{CommandError, Exit};
 use crate::printer::{self, BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::{ProvisionProgress, duration, table};
 use crate::settings::Settings;
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use pilothouse_plane::provision::{Obtained, ProvisionConfig, ProvisionError, Provisioner, Tool};
-use pilothouse_plane::{Binaries, PlaneConfig, PlaneRecord, PlaneStatus, RegistryError, SimulatedNode, Tools};
+use pilothouse_plane::{
+    Binaries, PlaneConfig, PlaneRecord, PlaneStatus, RealNode, RealNodeMissing, RegistryError, SimulatedNode, Tools,
+    WORKLOAD_IMAGE, real_node_missing,
+};
 use serde_json::{Value, json};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -30,12 +34,16 @@ pub(crate) async fn plane(
     match command {
         args::Plane::Install(args) => install(settings, &args, cancel).await,
         args::Plane::Up(args) => {
-            obtain(settings, &Tool::PLANE, settings.provision(), cancel).await?;
-            let record = up(settings, &args.name.name, args.nodes, args.audit).await?;
+            check(&args)?;
+            obtain(settings, Tool::of_plane(args.is_real()), settings.provision(), cancel).await?;
+            let record = up(settings, &args).await?;
             if settings.human() {
                 printer::out(format!("{} is up: {}", paint(STRONG, &record.name), record.url));
                 printer::out(format!("  export KUBECONFIG={}", record.kubeconfig.display()));
                 printer::out(format!("  pilothouse plane down {}", record.name));
+                if args.is_real() {
+                    printer::out(format!("  the real node has the image {WORKLOAD_IMAGE}"));
+                }
             } else {
                 printer::json(settings.output, &json!(record));
             }
@@ -78,6 +86,22 @@ pub(crate) async fn obtain(
     })
 }
 
+/// Whether the nodes that are asked for can be had.
+fn check(args: &args::PlaneUp) -> Result<(), CommandError> {
+    if !args.is_real() {
+        let no_images = CommandError::input("--image gives images to a real node; add --node real");
+        return if args.image.is_empty() { Ok(()) } else { Err(no_images) };
+    }
+    let missing = real_node_missing();
+    if !missing.is_empty() {
+        return Err(CommandError::from_error(Exit::Failed, &RealNodeMissing(missing)));
+    }
+    match args.image.iter().find(|file| !file.is_file()) {
+        Some(file) => Err(CommandError::input(format!("there is no file {}", file.display()))),
+        None => Ok(()),
+    }
+}
+
 /// A plane of simulated nodes from these programs.
 pub(crate) fn config(obtained: &Obtained, nodes: u16, audit: bool) -> Result<PlaneConfig, CommandError> {
     let binaries = Binaries::try_from(obtained).map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
@@ -100,7 +124,8 @@ async fn install(
     let mut config = settings.provision();
     config.allow_download = !args.no_download;
     config.allow_build = !args.no_build;
-    let obtained = obtain(settings, &Tool::ALL, config, cancel).await?;
+    let wanted = [Tool::of_plane(args.node == NodeKind::Real), &Tool::HELM].concat();
+    let obtained = obtain(settings, &wanted, config, cancel).await?;
     if settings.human() {
         table(&obtained).iter().for_each(printer::out);
     } else {
@@ -123,7 +148,8 @@ async fn install(
 }
 
 /// Starts a plane in the background: this program once more, which holds the plane until it is told to stop.
-pub(crate) async fn up(settings: &Settings, name: &str, nodes: u16, audit: bool) -> Result<PlaneRecord, CommandError> {
+pub(crate) async fn up(settings: &Settings, args: &args::PlaneUp) -> Result<PlaneRecord, CommandError> {
+    let name = args.name.name.as_str();
     let base = base(settings);
     match pilothouse_plane::status(&base, name) {
         Ok(PlaneStatus::Up(_) | PlaneStatus::Changing) => {
@@ -142,9 +168,16 @@ pub(crate) async fn up(settings: &Settings, name: &str, nodes: u16, audit: bool)
     let log = base.join(format!("{name}.log"));
     let log_file = std::fs::File::create(&log).map_err(|error| failed("cannot write the plane's log", error))?;
     let mut command = std::process::Command::new(program);
-    command.args(["plane", "supervise", name, "--nodes", &nodes.to_string()]);
+    command.args(["plane", "supervise", name, "--nodes", &args.nodes.to_string()]);
+    for kind in &args.node {
+        let kind = kind.to_possible_value().map(|value| value.get_name().to_owned());
+        command.args(kind.map(|kind| format!("--node={kind}")));
+    }
+    for file in &args.image {
+        command.arg("--image").arg(file);
+    }
     command.arg("--cache").arg(&settings.cache);
-    if audit {
+    if args.audit {
         command.arg("--audit");
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log_file).process_group(0);
@@ -181,8 +214,14 @@ async fn supervise(
     args: &args::PlaneUp,
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
-    let obtained = obtain(settings, &Tool::PLANE, settings.provision(), cancel).await?;
+    let obtained = obtain(settings, Tool::of_plane(args.is_real()), settings.provision(), cancel).await?;
     let mut config = config(&obtained, args.nodes, args.audit)?;
+    if !args.node.contains(&NodeKind::Simulated) {
+        config.nodes.clear();
+    }
+    if args.is_real() {
+        config.nodes.push(RealNode { images: args.image.clone(), ..RealNode::new("real-1") }.into());
+    }
     config.name.clone_from(&args.name.name);
     pilothouse_plane::supervise(config, &base(settings), |_| {}, cancel)
         .await
@@ -251,7 +290,10 @@ fn registry(error: RegistryError) -> CommandError {
         RegistryError::NameTaken { .. } | RegistryError::Unknown { .. } | RegistryError::BadName { .. } => {
             Exit::BadInput
         }
-        RegistryError::Io { .. } | RegistryError::Record { .. } | RegistryError::StillUp { .. } => Exit::Failed,
+        RegistryError::Io { .. }
+        | RegistryError::Record { .. }
+        | RegistryError::Clear { .. }
+        | RegistryError::StillUp { .. } => Exit::Failed,
     };
     CommandError::from_error(exit, &error)
 }

@@ -1,6 +1,6 @@
 //! `pilothouse rehearse`
 
-use crate::args::{self, RunFlags};
+use crate::args::{self, NodeKind, PlaneName, PlaneUp, RunFlags};
 use crate::commands::plane::{self, config};
 use crate::commands::run::{self, Run};
 use crate::connect::{self, Place};
@@ -97,7 +97,14 @@ async fn keep(
     stages: &Stages,
 ) -> Result<Exit, CommandError> {
     let name = format!("rehearsal-{}", stack.name);
-    let up = plane::up(settings, &name, 2, false).await?;
+    let wanted = PlaneUp {
+        name: PlaneName { name: name.clone() },
+        audit: false,
+        node: vec![NodeKind::Simulated],
+        nodes: 2,
+        image: Vec::new(),
+    };
+    let up = plane::up(settings, &wanted).await?;
     let place = Place { connection: ConnectOptions::kubeconfig(&up.kubeconfig), helm };
     let exit = rehearsed(settings, stack, flags, place, stages).await?;
     if settings.human() {

@@ -8,7 +8,7 @@ use crate::printer;
 use crate::report::{Afterwards, RunReport};
 use crate::settings::Settings;
 use pilothouse::{Answer, DeclaredChart, HelmChart, Resume, RunConfig, RunError, Session, StateConfig, StepAnswer};
-use pilothouse_core::{HelmAction, Phase, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
+use pilothouse_core::{Event, HelmAction, Phase, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -156,13 +156,17 @@ fn not_begun(error: &RunError) -> CommandError {
 }
 
 /// Runs only the validate phase of every release, and reports in the same way.
-pub(crate) async fn validate(settings: &Settings, run: Run<'_>) -> RunOutcome {
+pub(crate) async fn validate(settings: &Settings, run: Run<'_>, mut on_event: impl FnMut(&Event)) -> RunOutcome {
     let report = begin(settings, &run);
     let config = RunConfig {
         concurrency: run.flags.concurrency.map_or_else(default_concurrency, usize::from),
         ..RunConfig::new(&run.stack.name, RunId(Uuid::now_v7()))
     };
-    let outcome = pilothouse::validate(&config, &run.charts, run.session, |event| report.see(event)).await;
+    let outcome = pilothouse::validate(&config, &run.charts, run.session, |event| {
+        report.see(event);
+        on_event(event);
+    })
+    .await;
     report.finish(&outcome, run.afterwards);
     outcome
 }

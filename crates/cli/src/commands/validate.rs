@@ -5,19 +5,17 @@ use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::Stages;
-use crate::report::Afterwards;
+use crate::report::{self, Afterwards};
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::Resume;
-use pilothouse_core::RunKind;
+use pilothouse_core::{Event, RunKind};
+use std::path::Path;
 
 /// Runs only the validate phase of every release. Changes nothing.
-pub(crate) async fn validate(
-    settings: &Settings,
-    args: args::OnCluster,
-    stages: &Stages,
-) -> Result<Exit, CommandError> {
+pub(crate) async fn validate(settings: &Settings, args: args::Validate, stages: &Stages) -> Result<Exit, CommandError> {
+    let args::Validate { on: args, junit } = args;
     let mut stack = stack::load(&args.stack.stack, settings)?;
     select::select(&mut stack, &args.select)?;
     let place = connect::users(settings, &args.connection).await?;
@@ -32,6 +30,21 @@ pub(crate) async fn validate(
         journals: settings.runs(),
         afterwards: Afterwards::Repeat,
     };
-    let outcome = run::validate(settings, run).await;
+    let mut events = Vec::new();
+    let outcome = run::validate(settings, run, |event| {
+        if junit.is_some() {
+            events.push(event.clone());
+        }
+    })
+    .await;
+    if let Some(file) = junit {
+        write(&file, &events)?;
+    }
     Ok(outcome.verdict().into())
+}
+
+fn write(file: &Path, events: &[Event]) -> Result<(), CommandError> {
+    let failed = |why: String| CommandError::new(Exit::Failed, format!("cannot write {}: {why}", file.display()));
+    let document = report::junit(events).map_err(|error| failed(error.to_string()))?;
+    std::fs::write(file, document).map_err(|error| failed(error.to_string()))
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 #[schemars(untagged, rename = "Line")]
 #[expect(dead_code, reason = "events and errors are printed as they are; this is their schema")]
 enum Line {
-    Event(Event),
+    Event(Box<Event>),
     Error(ErrorLine),
 }
 

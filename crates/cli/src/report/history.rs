@@ -1,8 +1,9 @@
 //! Past runs: the list of them, and one in detail.
 
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::report::causes::{self, one_line};
 use crate::report::outcome::{details, indented};
-use crate::report::text::duration;
+use crate::report::text::{duration, next_attempt};
 use anstyle::Style;
 use jiff::Timestamp;
 use pilothouse::{RunDetails, RunSummary};
@@ -127,6 +128,7 @@ fn note(event: &Event) -> Vec<String> {
     match &event.kind {
         EventKind::Said { note: Note::Warning, text, .. } => line(format!("{} {text}", paint(WARN, "warning:"))),
         EventKind::Said { note: Note::Info, text, .. } => line(text.clone()),
+        EventKind::CauseFound { cause, .. } => line(format!("{} {}", paint(BAD, "cause:"), one_line(cause))),
         EventKind::StepFinished { index, error: Some(error), .. } => {
             line(format!("{} {error}", paint(BAD, format!("step {} failed:", index + 1))))
         }
@@ -135,8 +137,10 @@ fn note(event: &Event) -> Vec<String> {
         }
         EventKind::HealStarted { what, why, .. } => line(format!("{what}: {why}")),
         EventKind::HealFinished { error: Some(error), .. } => line(format!("{} {error}", paint(BAD, "that failed:"))),
+        EventKind::PointOfNoReturn { what, .. } => line(format!("point of no return: {what}")),
+        EventKind::Retrying { attempt, of, wait_ms, .. } => line(next_attempt(*attempt, *of, *wait_ms)),
         EventKind::ReleaseFinished { release, outcome, .. } => match outcome {
-            ReleaseOutcome::Failed(_) | ReleaseOutcome::Refused { .. } => details(release, outcome)
+            ReleaseOutcome::Failed(_) | ReleaseOutcome::Refused { .. } => with_causes(release, outcome)
                 .into_iter()
                 .filter(|line| !line.is_empty())
                 .map(|line| format!("  {line}"))
@@ -150,6 +154,20 @@ fn note(event: &Event) -> Vec<String> {
     }
 }
 
+/// How a release ended, with the causes of a failure.
+fn with_causes(release: &ReleaseKey, outcome: &ReleaseOutcome) -> Vec<String> {
+    let causes = match outcome {
+        ReleaseOutcome::Failed(failure) => {
+            failure.causes.iter().map(|cause| (release.clone(), cause.clone())).collect()
+        }
+        _ => Vec::new(),
+    };
+    let told = causes::told(causes);
+    let mut lines = details(release, outcome, &told);
+    lines.extend(causes::paragraphs(&told, None, false));
+    lines
+}
+
 fn is_about(event: &Event, key: &ReleaseKey) -> bool {
     match &event.kind {
         EventKind::Said { release, .. }
@@ -157,6 +175,9 @@ fn is_about(event: &Event, key: &ReleaseKey) -> bool {
         | EventKind::HelmFinished { release, .. }
         | EventKind::HealStarted { release, .. }
         | EventKind::HealFinished { release, .. }
+        | EventKind::CauseFound { release, .. }
+        | EventKind::PointOfNoReturn { release, .. }
+        | EventKind::Retrying { release, .. }
         | EventKind::ReleaseFinished { release, .. } => release == key,
         _ => false,
     }
@@ -372,6 +393,7 @@ mod tests {
             step: Some("command: migrate --part 1".to_owned()),
             error: vec!["step failed: command: migrate --part 1".to_owned(), "exit code 1".to_owned()],
             causes: vec![],
+            attempts: vec![],
             on_deploy_failure_error: None,
             next: NextStep::Left { why: "helm has not run".to_owned() },
         };

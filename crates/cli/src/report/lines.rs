@@ -1,11 +1,12 @@
 //! One line per change: what a run prints as it goes, in a pipe by itself and on a terminal above the live view.
 
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
-use crate::report::text::duration;
+use crate::report::causes::one_line;
+use crate::report::text::{duration, next_attempt};
 use anstyle::Style;
 use pilothouse_core::{
-    Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress, ReleaseWay,
-    StopReason,
+    Certainty, Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress,
+    ReleaseWay, RunKind, StopReason,
 };
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;
@@ -17,6 +18,8 @@ pub(crate) struct Lines {
     above_view: bool,
     /// Releases and what is to be done with them.
     actions: BTreeMap<ReleaseKey, HelmAction>,
+    /// Whether the run only validates.
+    validates: bool,
     /// The width of the column of names.
     names: usize,
     /// Notes and steps of the running phase of each release, shown below the phase's own line when it ends.
@@ -67,6 +70,7 @@ impl Lines {
             form: Form::Single,
             above_view,
             actions: BTreeMap::new(),
+            validates: false,
             names: 0,
             inside: BTreeMap::new(),
             healing: BTreeMap::new(),
@@ -89,12 +93,14 @@ impl Lines {
 
     fn added(&mut self, event: &Event) -> Vec<String> {
         match &event.kind {
-            EventKind::RunStarted { releases, .. } => {
+            EventKind::RunStarted { releases, kind, .. } => {
+                self.validates = *kind == RunKind::Validate;
                 self.begin(releases);
                 Vec::new()
             }
             EventKind::RunFinished { .. }
             | EventKind::StepFinished { .. }
+            | EventKind::Checked { .. }
             | EventKind::HelmStarted { .. }
             | EventKind::HelmFinished { .. } => Vec::new(),
             EventKind::LockWaiting { holder, timeout_ms } => {
@@ -130,9 +136,20 @@ impl Lines {
             }
             EventKind::StepStarted { release, description, .. } => self.keep(release, &format!("- {description}")),
             EventKind::StepSkipped { release, description, .. } => {
-                self.keep(release, &format!("- {description} (done by an earlier run, not repeated)"))
+                self.keep(release, &format!("- {description} (done before, not repeated)"))
+            }
+            EventKind::PointOfNoReturn { release, what, .. } => {
+                self.keep(release, &format!("- {what}: from here on nothing is taken back"))
+            }
+            EventKind::Retrying { release, attempt, of, wait_ms, .. } => {
+                vec![self.row(release, "retry", (WARN, "waits"), None, &next_attempt(*attempt, *of, *wait_ms))]
             }
             EventKind::Said { release, note, text, .. } => self.said(release, *note, text),
+            EventKind::CauseFound { release, phase, cause } => {
+                let style = if cause.certainty == Certainty::Certain { BAD } else { WARN };
+                let what = if self.form == Form::Ends { "" } else { phase.name() };
+                vec![self.row(release, what, (style, "cause"), None, &one_line(cause))]
+            }
             EventKind::HealStarted { release, what, why } => {
                 self.healing.insert(release.clone(), what.clone());
                 match self.form {
@@ -167,12 +184,17 @@ impl Lines {
     fn release_begins(&mut self, release: &ReleaseKey, action: HelmAction) -> Vec<String> {
         self.begun = true;
         match self.form {
-            Form::Single => vec![String::new(), format!("{} {action}", paint(STRONG, release))],
+            Form::Single => vec![String::new(), format!("{} {}", paint(STRONG, release), self.does(action))],
             // That it is skipped is told at once.
             Form::Several if action == HelmAction::Skip => Vec::new(),
-            Form::Several => vec![self.row(release, &action.to_string(), BEGINS, None, "")],
+            Form::Several => vec![self.row(release, &self.does(action), BEGINS, None, "")],
             Form::Ends => Vec::new(),
         }
+    }
+
+    /// What is done with a release.
+    fn does(&self, action: HelmAction) -> String {
+        if self.validates { RunKind::Validate.to_string() } else { action.to_string() }
     }
 
     fn release_ends(&mut self, release: &ReleaseKey, outcome: &ReleaseOutcome, elapsed_ms: u64) -> Vec<String> {
@@ -190,7 +212,7 @@ impl Lines {
             // So it does when the run ends before anything was begun.
             _ if !self.begun => Vec::new(),
             (Form::Several, _) => {
-                let action = self.actions.get(release).map(ToString::to_string).unwrap_or_default();
+                let action = self.actions.get(release).map(|action| self.does(*action)).unwrap_or_default();
                 vec![self.row(release, &action, word, elapsed, text)]
             }
             (Form::Ends, _) => vec![self.row(release, "", word, elapsed, text)],

@@ -1,10 +1,13 @@
 //! What people see of a run: projections of its events.
 
+pub(crate) mod causes;
+pub(crate) mod diagnosis;
 mod echo;
 mod event_lines;
 pub(crate) mod graph;
 mod heartbeat;
 mod history;
+mod junit;
 mod lines;
 mod live;
 mod outcome;
@@ -18,13 +21,14 @@ mod view;
 
 pub(crate) use event_lines::{ErrorLine, ErrorTag, event_schema};
 pub(crate) use history::{run, runs};
+pub(crate) use junit::junit;
 pub(crate) use outcome::{Afterwards, CONTINUES};
 pub(crate) use provision::{ProvisionProgress, table};
 pub(crate) use run_report::RunReport;
 pub(crate) use text::duration;
 
 /// The columns and lines of the terminal, or 80 and 24 where there is none.
-fn console_size() -> (usize, usize) {
+pub(crate) fn console_size() -> (usize, usize) {
     let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
     // A terminal that does not know its size says zero.
     let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);

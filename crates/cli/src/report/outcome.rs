@@ -2,6 +2,7 @@
 
 use crate::hints::hint;
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::report::causes::{self, ToldCause, codes};
 use crate::report::text::duration;
 use crate::report::view::Continued;
 use pilothouse_core::{Failure, Finding, NextStep, ReleaseKey, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
@@ -23,17 +24,20 @@ pub(crate) const CONTINUES: &str = "`pilothouse resume` or the same command agai
 /// How many names are listed before the rest is counted.
 const NAMED: usize = 20;
 
-/// The lines at the end of a run.
+/// The lines at the end of a run. With a width, what is told of causes is broken to fit.
 pub(crate) fn summary(
     outcome: &RunOutcome,
     elapsed_ms: u64,
     continued: Option<&Continued>,
     afterwards: Afterwards,
+    width: Option<usize>,
 ) -> Vec<String> {
     let mut lines = vec![String::new()];
+    let causes = causes::of_run(outcome);
     for (release, outcome) in &outcome.releases {
-        lines.extend(details(release, outcome));
+        lines.extend(details(release, outcome, &causes));
     }
+    lines.extend(causes::paragraphs(&causes, width, outcome.releases.len() > 1));
     lines.extend(left_alone(outcome));
     lines.extend(stopped(outcome, afterwards));
     lines.extend(continued.map(taken_over));
@@ -149,11 +153,12 @@ fn counts(outcome: &RunOutcome, elapsed_ms: u64) -> String {
     format!("{} in {}", paint(style, counts.join(", ")), duration(elapsed_ms))
 }
 
-pub(super) fn details(release: &ReleaseKey, outcome: &ReleaseOutcome) -> Vec<String> {
+/// What became of one release, where that is not all well. Causes are told by themselves: here are only their codes.
+pub(super) fn details(release: &ReleaseKey, outcome: &ReleaseOutcome, causes: &[ToldCause]) -> Vec<String> {
     match outcome {
         ReleaseOutcome::Done { .. } | ReleaseOutcome::Skipped { .. } | ReleaseOutcome::NotStarted { .. } => Vec::new(),
         ReleaseOutcome::Refused { findings } => refused(release, findings),
-        ReleaseOutcome::Failed(failure) => failed(release, failure),
+        ReleaseOutcome::Failed(failure) => failed(release, failure, &codes(causes, release)),
         ReleaseOutcome::Interrupted { phase } => {
             vec![format!("{} {} in {phase}", paint(STRONG, release), paint(WARN, "interrupted")), String::new()]
         }
@@ -176,18 +181,16 @@ fn refused(release: &ReleaseKey, findings: &[Finding]) -> Vec<String> {
     lines
 }
 
-fn failed(release: &ReleaseKey, failure: &Failure) -> Vec<String> {
+fn failed(release: &ReleaseKey, failure: &Failure, codes: &[&str]) -> Vec<String> {
     let mut lines = vec![format!("{} {} in {}", paint(STRONG, release), paint(BAD, "failed"), failure.phase)];
     for (i, line) in failure.error.iter().enumerate() {
         let first = if i == 0 { "  " } else { "  caused by: " };
         lines.extend(indented(first, line, "      "));
     }
-    for cause in &failure.causes {
-        let reason = cause.status.reason.as_ref().map(|reason| format!(" {reason}:")).unwrap_or_default();
-        let text = format!("{}:{reason} {}", cause.object, cause.status.message);
-        lines.extend(indented(&format!("  {} ", paint(BAD, "-")), &text, "      "));
-        lines.extend(cause.evidence.iter().flat_map(|line| indented("      ", line, "      ")));
+    if !codes.is_empty() {
+        lines.push(format!("  because of {}", codes.join(", ")));
     }
+    lines.extend(failure.attempts.iter().flat_map(|line| indented("  ", line, "      ")));
     if let Some(error) = &failure.on_deploy_failure_error {
         lines.extend(indented(&format!("  {} on_deploy_failure failed too: ", paint(WARN, "-")), error, "      "));
     }
@@ -221,7 +224,7 @@ mod tests {
     }
 
     fn whole(outcome: &RunOutcome, continued: Option<&Continued>, afterwards: Afterwards) -> String {
-        anstream::adapter::strip_str(&summary(outcome, 61_500, continued, afterwards).join("\n")).to_string()
+        anstream::adapter::strip_str(&summary(outcome, 61_500, continued, afterwards, None).join("\n")).to_string()
     }
 
     #[test]
@@ -232,10 +235,13 @@ mod tests {
             step: None,
             error: vec!["1 of 3 objects is not ready after 20 s".to_owned(), "first line\nsecond line".to_owned()],
             causes: vec![Cause {
-                object,
-                status: ObjectStatus::new(Readiness::InProgress, "0 of 1 available").because("ImagePullBackOff"),
                 evidence: vec!["Pod web/podinfo-1: container podinfo waits: ImagePullBackOff".to_owned()],
+                ..Cause::unknown(
+                    object,
+                    ObjectStatus::new(Readiness::InProgress, "0 of 1 available").because("ImagePullBackOff"),
+                )
             }],
+            attempts: vec!["attempt 1 of 2 failed in exec: helm was killed".to_owned()],
             on_deploy_failure_error: Some("step failed: notify: exit code 1".to_owned()),
             next: NextStep::RolledBack { to_revision: 3 },
         };
@@ -268,6 +274,7 @@ mod tests {
             step: None,
             error: vec!["helm failed".to_owned()],
             causes: Vec::new(),
+            attempts: Vec::new(),
             on_deploy_failure_error: None,
             next: NextStep::Left { why: "nothing was asked for".to_owned() },
         })

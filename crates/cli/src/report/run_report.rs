@@ -3,6 +3,7 @@
 use crate::args::Output;
 use crate::exit::Exit;
 use crate::printer::{self, FAINT, STRONG, paint};
+use crate::report::causes;
 use crate::report::heartbeat::{QUIET, heartbeat};
 use crate::report::lines::Lines;
 use crate::report::live::Live;
@@ -28,6 +29,8 @@ pub(crate) struct RunReport {
 
 struct Shared {
     output: Output,
+    /// The columns that results are broken to, if they go to a terminal.
+    width: Option<usize>,
     view: Arc<Mutex<View>>,
     live: Live,
     printed: Mutex<Printed>,
@@ -48,6 +51,7 @@ impl RunReport {
         let view = Arc::new(Mutex::new(View::default()));
         let shared = Arc::new(Shared {
             output: settings.output,
+            width: settings.width(),
             live: Live::new(settings.live, view.clone()),
             view,
             printed: Mutex::new(Printed {
@@ -105,7 +109,8 @@ impl RunReport {
         match self.shared.output {
             Output::Human => {
                 let continued = self.shared.view().continued().cloned();
-                summary(outcome, printed.elapsed_ms, continued.as_ref(), afterwards).iter().for_each(printer::out);
+                let lines = summary(outcome, printed.elapsed_ms, continued.as_ref(), afterwards, self.shared.width);
+                lines.iter().for_each(printer::out);
             }
             Output::Json => {
                 let releases: Vec<_> = outcome
@@ -119,6 +124,7 @@ impl RunReport {
                     "exit_code": Exit::from(verdict).number(),
                     "elapsed_ms": printed.elapsed_ms,
                     "releases": releases,
+                    "causes": causes::of_run(outcome),
                     "events": printed.events,
                 });
                 printer::json(Output::Json, &document);

@@ -2,9 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{
-    Cause, Class, Ended, Event, EventKind, Failure, Finding, HelmAction, HelmCommand, HelmProgress, Holder, NextStep,
-    Note, ObjectRef, ObjectStatus, Phase, PhaseProgress, PlannedRelease, Readiness, ReleaseEnding, ReleaseKey,
-    ReleaseOutcome, ReleaseProgress, ReleaseWay, RunId, RunKind, RunVerdict, StepProgress, StopReason, code,
+    Cause, CauseClass, Certainty, CheckComparison, CheckReport, CheckVerdict, Class, Ended, Event, EventKind, Evidence,
+    Failure, Finding, HelmAction, HelmCommand, HelmProgress, Holder, NextStep, Note, ObjectRef, ObjectStatus, Phase,
+    PhaseProgress, PlannedRelease, Readiness, ReleaseEnding, ReleaseKey, ReleaseOutcome, ReleaseProgress, ReleaseWay,
+    RunId, RunKind, RunVerdict, StepProgress, StopReason, code,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -109,10 +110,13 @@ pub(crate) fn failed(phase: Phase, error: &str) -> ReleaseOutcome {
         step: Some("a step".to_owned()),
         error: vec![error.to_owned(), "its cause".to_owned()],
         causes: vec![Cause {
-            object: ObjectRef::parse("Deployment/web/podinfo").unwrap(),
-            status: ObjectStatus::new(Readiness::InProgress, "0 of 1 available").because("ImagePullBackOff"),
             evidence: vec!["Pod web/podinfo-1 waits".to_owned()],
+            ..Cause::unknown(
+                ObjectRef::parse("Deployment/web/podinfo").unwrap(),
+                ObjectStatus::new(Readiness::InProgress, "0 of 1 available").because("ImagePullBackOff"),
+            )
         }],
+        attempts: vec!["attempt 1 of 2 failed in exec: helm failed".to_owned()],
         on_deploy_failure_error: None,
         next: NextStep::RolledBack { to_revision: 3 },
     })
@@ -160,6 +164,9 @@ pub(crate) fn earlier(name: &str, phases: &[Phase], way: Option<ReleaseWay>) -> 
                 ended,
             })
             .collect(),
+        no_return: None,
+        attempt: 0,
+        baselines: BTreeMap::new(),
         ending: way.map(|way| ReleaseEnding { way, summary: "installed".to_owned(), at, elapsed_ms: 1 }),
     }
 }
@@ -293,7 +300,25 @@ fn kind_after(kind: Option<&EventKind>) -> Option<EventKind> {
             output: Some(BTreeMap::from([("port".to_owned(), json!({"of": [8080, "http", null]}))])),
             elapsed_ms: 12,
         },
-        Some(EventKind::StepFinished { .. }) => step_skipped(name, Phase::PreExec, "a step"),
+        Some(EventKind::StepFinished { .. }) => EventKind::Checked {
+            release: release(),
+            phase: Phase::Validate,
+            report: CheckReport {
+                check: "GET http service web port 80 /".to_owned(),
+                kind: "http".to_owned(),
+                verdict: CheckVerdict::NotHeld,
+                why: "the status is 503, not 2xx".to_owned(),
+                comparison: Some(CheckComparison::Broken),
+                evidence: Evidence {
+                    asked: vec!["GET http service web port 80 /".to_owned()],
+                    got: vec!["503 from pod web/web-0 port 8080".to_owned()],
+                },
+                attempts: 3,
+                elapsed_ms: 12,
+            },
+            baseline_of: Some("e3b0c442".to_owned()),
+        },
+        Some(EventKind::Checked { .. }) => step_skipped(name, Phase::PreExec, "a step"),
         Some(EventKind::StepSkipped { .. }) => helm(name),
         Some(EventKind::HelmStarted { .. }) => EventKind::HelmFinished {
             release: release(),
@@ -308,14 +333,45 @@ fn kind_after(kind: Option<&EventKind>) -> Option<EventKind> {
             why: "process 4711 is gone".to_owned(),
         },
         Some(EventKind::HealStarted { .. }) => EventKind::HealFinished { release: release(), error: None },
-        Some(EventKind::HealFinished { .. }) => said(name, Phase::Exec, Note::Warning, "something is odd"),
-        Some(EventKind::Said { .. }) => ends(name, Phase::Exec, true, "installed", 12),
+        Some(EventKind::HealFinished { .. }) => EventKind::PointOfNoReturn {
+            release: release(),
+            phase: Phase::PreExec,
+            what: "migrate the database".to_owned(),
+        },
+        Some(EventKind::PointOfNoReturn { .. }) => {
+            EventKind::Retrying { release: release(), attempt: 2, of: 3, wait_ms: 10_000, phase: Phase::Exec }
+        }
+        Some(EventKind::Retrying { .. }) => said(name, Phase::Exec, Note::Warning, "something is odd"),
+        Some(EventKind::Said { .. }) => {
+            EventKind::CauseFound { release: release(), phase: Phase::Validate, cause: cause() }
+        }
+        Some(EventKind::CauseFound { .. }) => ends(name, Phase::Exec, true, "installed", 12),
         Some(EventKind::PhaseFinished { .. }) => finished(name, done("installed"), 12),
         Some(EventKind::ReleaseFinished { .. }) => {
             EventKind::RunFinished { verdict: RunVerdict::Refused, elapsed_ms: 12 }
         }
         Some(EventKind::RunFinished { .. }) => return None,
     })
+}
+
+/// A cause with everything a cause can have.
+pub(crate) fn cause() -> Cause {
+    Cause {
+        code: "IMAGE_NOT_FOUND".to_owned(),
+        class: CauseClass::Config,
+        certainty: Certainty::Certain,
+        why: "the registry has no image registry.example.com/operator:1".to_owned(),
+        root: "image registry.example.com/operator:1".to_owned(),
+        evidence: vec![
+            "pod podinfo-1: container podinfo: ImagePullBackOff".to_owned(),
+            "event on Pod: Failed: not found (3 times)".to_owned(),
+        ],
+        next: vec!["correct the image's name or tag in the values".to_owned()],
+        ..Cause::unknown(
+            ObjectRef::parse("Deployment/web/podinfo").unwrap(),
+            ObjectStatus::new(Readiness::InProgress, "0 of 1 pods are ready"),
+        )
+    }
 }
 
 /// As [`kind_after`], of the ways a release ends.

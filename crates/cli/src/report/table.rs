@@ -245,9 +245,17 @@ mod tests {
                 release.clone_from(to);
                 text.clone_into(description);
             }
+            EventKind::Checked { release, report, .. } => {
+                release.clone_from(to);
+                text.clone_into(&mut report.check);
+            }
             EventKind::Said { release, text: said, .. } => {
                 release.clone_from(to);
                 text.clone_into(said);
+            }
+            EventKind::CauseFound { release, cause, .. } => {
+                release.clone_from(to);
+                text.clone_into(&mut cause.why);
             }
             EventKind::HealStarted { release, what, .. } => {
                 release.clone_from(to);
@@ -259,6 +267,8 @@ mod tests {
             | EventKind::HelmStarted { release, .. }
             | EventKind::HelmFinished { release, .. }
             | EventKind::HealFinished { release, .. }
+            | EventKind::PointOfNoReturn { release, .. }
+            | EventKind::Retrying { release, .. }
             | EventKind::PhaseFinished { release, .. }
             | EventKind::ReleaseFinished { release, .. } => release.clone_from(to),
             EventKind::RunResumed { releases, .. } => {

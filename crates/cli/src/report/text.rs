@@ -12,6 +12,11 @@ pub(crate) fn duration(millis: u64) -> String {
     }
 }
 
+/// That the deploy is tried again: `attempt 2 of 3 in 10 s`.
+pub(crate) fn next_attempt(attempt: u32, of: u32, wait_ms: u64) -> String {
+    format!("attempt {attempt} of {of} in {}", duration(wait_ms))
+}
+
 /// The text in one line, cut to `width` columns, with an ellipsis where something was cut. Line breaks and other control
 /// characters become spaces; colour is taken away.
 pub(crate) fn fit(text: &str, width: usize) -> String {
@@ -44,7 +49,8 @@ pub(crate) fn fit_end(text: &str, width: usize) -> String {
     if width > 0 { format!("…{}", tail.unwrap_or_default()) } else { String::new() }
 }
 
-fn one_line(text: &str) -> String {
+/// The text without line breaks, other control characters and colour.
+pub(crate) fn one_line(text: &str) -> String {
     let plain = anstream::adapter::strip_str(text).to_string();
     plain.replace(|c: char| c.is_control(), " ")
 }

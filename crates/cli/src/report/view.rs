@@ -1,6 +1,7 @@
 //! What a run looks like right now: a fold of its events. Time is passed in.
 
-use crate::report::text::duration;
+use crate::report::causes::one_line;
+use crate::report::text::{duration, next_attempt};
 use jiff::Timestamp;
 use pilothouse_core::{
     Event, EventKind, HelmCommand, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress,
@@ -54,6 +55,8 @@ struct Now {
     step: Option<String>,
     helm: Option<(HelmCommand, Timestamp)>,
     healing: Option<String>,
+    /// Why what is waited for does not work, as far as that is known.
+    cause: Option<String>,
     doing: String,
 }
 
@@ -199,10 +202,20 @@ impl View {
                 self.change(release, |row| row.now.healing = Some(what.clone()));
             }
             EventKind::HealFinished { release, .. } => self.change(release, |row| row.now.healing = None),
+            EventKind::Retrying { release, attempt, of, wait_ms, phase } => self.change(release, |row| {
+                row.again(*phase);
+                row.now.doing = next_attempt(*attempt, *of, *wait_ms);
+            }),
             EventKind::Said { release, note: Note::Doing, text, .. } => {
                 self.change(release, |row| row.now.doing.clone_from(text));
             }
-            EventKind::Said { note: Note::Info | Note::Warning, .. } | EventKind::StepSkipped { .. } => {}
+            EventKind::CauseFound { release, cause, .. } => {
+                self.change(release, |row| row.now.cause = Some(one_line(cause)));
+            }
+            EventKind::Said { note: Note::Info | Note::Warning, .. }
+            | EventKind::PointOfNoReturn { .. }
+            | EventKind::StepSkipped { .. }
+            | EventKind::Checked { .. } => {}
         }
     }
 
@@ -355,6 +368,12 @@ impl Row {
         self.now = Now::default();
     }
 
+    /// What was done from this phase on is done again.
+    fn again(&mut self, phase: Phase) {
+        self.marks.iter_mut().skip(place(phase)).for_each(|mark| *mark = Mark::ToCome);
+        self.now = Now::default();
+    }
+
     /// Something is done in this phase, so what an earlier run has done after it does not count.
     fn acts(&mut self, phase: Phase) {
         self.now.has_acted = true;
@@ -374,7 +393,9 @@ impl Now {
         parts.extend(
             self.helm.map(|(command, since)| format!("helm {command}, {}", duration(millis_between(since, now)))),
         );
-        if !self.doing.is_empty() {
+        if let Some(cause) = &self.cause {
+            parts.push(cause.clone());
+        } else if !self.doing.is_empty() {
             parts.push(self.doing.clone());
         }
         let phase = self.phase.map_or("between phases", Phase::name);

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a failed set-up should end the test")]
 
 mod bad_input;
+mod causes;
 mod examples;
+mod explain;
 mod history;
 mod interrupted;
 mod no_cluster;

@@ -130,3 +130,44 @@ fn an_error_is_a_line_among_events() {
     let world = World::new();
     insta::assert_snapshot!(world.transcript(&mut world.program(&["lint", "--output", "jsonl"])));
 }
+
+const OBJECTS: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web, namespace: shop, generation: 1 }
+spec: { replicas: 2, strategy: { rollingUpdate: { maxUnavailable: 2 } } }
+status: { observedGeneration: 1, replicas: 2, updatedReplicas: 2 }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: settings, namespace: shop }
+---
+apiVersion: example.com/v1
+kind: Backup
+metadata: { name: nightly, namespace: shop, creationTimestamp: \"2026-01-01T00:00:00Z\" }
+status: { phase: Kept }
+";
+
+#[test]
+fn ready_tells_each_object() {
+    let world = World::new();
+    world.write("objects.yaml", OBJECTS);
+    insta::assert_snapshot!(world.transcript(&mut world.program(&["ready", "-f", "objects.yaml", "--rules"])));
+}
+
+#[test]
+fn ready_by_the_rules_of_a_stack_as_json() {
+    let world = World::with_stack(&format!(
+        "{STACK}readiness:\n  - {{ kind: Backup.example.com, failed: status.phase == 'Kept', message: \"'kept too long'\" }}\n"
+    ));
+    world.write("objects.yaml", OBJECTS);
+    let args = ["ready", "-f", "objects.yaml", "--stack", ".", "--output", "json"];
+    insta::assert_snapshot!(world.transcript(&mut world.program(&args)));
+}
+
+#[test]
+fn ready_with_what_cannot_be_read() {
+    let world = World::new();
+    world.write("objects.json", "{\"apiVersion\": \"v1\",\n \"kind\": }");
+    insta::assert_snapshot!(world.transcript(&mut world.program(&["ready", "-f", "objects.json"])));
+}

@@ -39,6 +39,33 @@ fn up_list_status_down() {
 }
 
 #[test]
+fn a_real_node_up_and_down() {
+    let world = World::new();
+    let missing = pilothouse_plane::real_node_missing();
+    if !missing.is_empty() {
+        pilothouse_testkit::not_run("a_real_node_up_and_down", &format!("it needs {}", missing.join(", ")));
+        return;
+    }
+    let (exit, up) = json(&mut world.program(&["plane", "up", "real", "--node", "real", "--output", "json"]));
+    assert_eq!(exit, Some(0));
+    let components: Vec<&str> =
+        up["components"].as_array().unwrap().iter().map(|c| c["component"].as_str().unwrap()).collect();
+    assert!(components.contains(&"containerd") && components.contains(&"kubelet"), "{components:?}");
+    let (exit, status) = json(&mut world.program(&["plane", "status", "real", "--output", "json"]));
+    assert_eq!((exit, &status["plane"]["components"]), (Some(0), &up["components"]));
+    let (exit, _) = json(&mut world.program(&["plane", "down", "real", "--output", "json"]));
+    assert_eq!(exit, Some(0));
+    let pids = up["components"].as_array().unwrap().iter().map(|c| c["pid"].as_u64().unwrap());
+    assert_eq!(pids.filter(|pid| alive(*pid)).count(), 0);
+}
+
+#[test]
+fn images_are_for_a_real_node() {
+    let world = World::new();
+    insta::assert_snapshot!(world.transcript(&mut world.program(&["plane", "up", "--image", "web.tar"])), @"");
+}
+
+#[test]
 fn a_plane_that_is_not_there() {
     let world = World::new();
     insta::assert_snapshot!(world.transcript(&mut world.program(&["plane", "status", "none"])));

@@ -20,6 +20,7 @@ pub(crate) fn faults() -> Vec<Fault> {
         ("no-key", FaultKind::ConfigError { message: "couldn't find key password in Secret no-key/creds".to_owned() }),
         ("no-memory", FaultKind::OomKilled),
         ("never-ready", FaultKind::NeverReady),
+        ("failing-hook", FaultKind::FailingJob { exit_code: 4, log: vec!["relation users does not exist".to_owned()] }),
     ];
     kinds.into_iter().map(|(namespace, kind)| Fault::by_namespace(namespace, kind)).collect()
 }

@@ -3,7 +3,9 @@
 use crate::support::{read, release, show};
 use pilothouse_config::{Problem, SourceMap, load};
 use pilothouse_core::{
-    ChartSource, FailurePolicy, HelmAction, Need, Phase, ReleaseKey, SetValue, StepKind, ValueSource, YamlFile,
+    ChartSource, CheckKind, CheckStep, CheckTerms, Endpoint, Header, HeaderValue, HelmAction, HttpCheck, HttpExpect,
+    Need, On, OnFailure, Phase, PortRef, PrometheusCheck, ReleaseKey, Remedy, Sensitive, SetValue, StatusPattern,
+    StepKind, StepSpec, TlsTrust, ValueSource, YamlFile,
 };
 use rstest::rstest;
 use serde_json::json;
@@ -14,6 +16,52 @@ use std::path::Path;
 pub(crate) const FULL: &str = include_str!("../samples/full.yaml");
 /// The shortest file that loads.
 pub(crate) const SMALL: &str = "version: 1\nname: demo\nreleases:\n  - name: web\n    chart: { path: charts/web }\n";
+
+#[test]
+fn checks() {
+    let text = release(
+        "validate:\n  - name: login\n    http: { service: a/web, port: http, headers: [{ name: A, from_env: TOKEN, prefix: \"Bearer \" }], expect: { status: [204, 3xx] }, must_fail: true }\n  - prometheus: { url: \"https://prom.example.com/x/\", query: up, expect: \"> 0\", stable_for_in_seconds: 5, baseline: true }",
+    );
+    let env = [("TOKEN".to_owned(), "hunter22".to_owned())].into();
+    let stack = load(&text, "pilothouse.yaml", Path::new("/stack"), &env).unwrap().stack;
+    let steps = &stack.releases[0].steps[&Phase::Validate];
+    let http = CheckStep {
+        terms: CheckTerms { must_fail: true, ..CheckTerms::default() },
+        kind: CheckKind::Http(HttpCheck {
+            endpoint: Endpoint::Service { service: "a/web".to_owned(), port: PortRef::Name("http".to_owned()) },
+            tls: None,
+            path: "/".to_owned(),
+            method: "GET".to_owned(),
+            headers: vec![Header {
+                name: "A".to_owned(),
+                value: HeaderValue::Sensitive(Sensitive::new("Bearer hunter22".to_owned())),
+            }],
+            body: None,
+            expect: HttpExpect {
+                status: vec![StatusPattern::Exactly(204), StatusPattern::Class(3)],
+                ..HttpExpect::default()
+            },
+        }),
+    };
+    let prometheus = CheckStep {
+        terms: CheckTerms { stable_for_in_seconds: 5, baseline: true, ..CheckTerms::default() },
+        kind: CheckKind::Prometheus(PrometheusCheck {
+            endpoint: Endpoint::Address { host: "prom.example.com".to_owned(), port: 443 },
+            tls: Some(TlsTrust::default()),
+            path_prefix: "/x".to_owned(),
+            headers: Vec::new(),
+            query: "up".to_owned(),
+            expect: "> 0".to_owned(),
+        }),
+    };
+    let expected = [(Some("login"), http), (None, prometheus)].map(|(name, check)| StepSpec {
+        name: name.map(str::to_owned),
+        on: On::Deploy,
+        point_of_no_return: false,
+        kind: StepKind::Check(Box::new(check)),
+    });
+    assert_eq!(*steps, expected);
+}
 
 #[test]
 fn every_key_arrives() {
@@ -103,6 +151,21 @@ fn documents_arrive_as_text() {
     );
 }
 
+#[rstest]
+#[case("uninstall", "uninstall", "uninstall")]
+#[case("{ retry: 2 }", "retry 2 times, then leave", "retry 2 times, then leave")]
+#[case("{ retry: 1, then: rollback }", "retry once, then rollback", "retry once, then rollback")]
+#[case("{ install: uninstall }", "uninstall", "rollback")]
+#[case("{ upgrade: leave }", "rollback", "leave")]
+#[case("{ install: { retry: 3, then: uninstall }, upgrade: leave }", "retry 3 times, then uninstall", "leave")]
+fn forms_of_on_failure(#[case] form: &str, #[case] install: &str, #[case] upgrade: &str) {
+    let text = format!(
+        "version: 1\nname: demo\ndefaults: {{ on_failure: rollback }}\nreleases:\n  - {{ name: web, chart: {{ path: c }}, on_failure: {form} }}\n"
+    );
+    let policy = read(&text).unwrap().stack.releases[0].info.on_failure;
+    assert_eq!((policy.install.to_string(), policy.upgrade.to_string()), (install.to_owned(), upgrade.to_owned()));
+}
+
 #[test]
 fn aliases_and_merge_keys_work() {
     let text = "version: 1
@@ -121,7 +184,7 @@ releases:
     labels: *labels
 ";
     let stack = read(text).unwrap().stack;
-    let seen: Vec<(&str, String, FailurePolicy, &str)> = stack
+    let seen: Vec<(&str, String, OnFailure, &str)> = stack
         .releases
         .iter()
         .map(|release| &release.info)
@@ -130,9 +193,9 @@ releases:
     assert_eq!(
         seen,
         [
-            ("web", "stack/charts/web".to_owned(), FailurePolicy::Rollback, "a"),
-            ("api", "stack/charts/web".to_owned(), FailurePolicy::Leave, "a"),
-            ("db", "stack/charts/db".to_owned(), FailurePolicy::Leave, "a"),
+            ("web", "stack/charts/web".to_owned(), Remedy::Rollback.into(), "a"),
+            ("api", "stack/charts/web".to_owned(), OnFailure::default(), "a"),
+            ("db", "stack/charts/db".to_owned(), OnFailure::default(), "a"),
         ]
     );
 }

@@ -41,6 +41,9 @@ use rstest::rstest;
 #[case::bad_defaults(
     "version: 1\nname: demo\ndefaults: { timeout: 10m, chart: { path: a } }\nreleases: [{ name: a, chart: { path: a } }]\n"
 )]
+#[case::readiness(
+    "version: 1\nname: demo\nreadiness:\n  - kind: A.example.com\n    current: status.phase = 'Ready'\n    failed: stats.phase == 'Bad'\n    in_progress: status.phase.lower() == 'a'\n    otherwise: failed\n  - kind: B.example.com\n    ready: status.ok\nreleases: [{ name: a, chart: { path: a } }]\n"
+)]
 #[case::alias_in_itself("version: 1\nname: demo\nreleases: &r\n  - *r\n")]
 #[case::tag("version: 1\nname: !secret demo\nreleases: [{ name: a, chart: { path: a } }]\n")]
 fn of_a_file(#[case] text: &str) {
@@ -52,6 +55,9 @@ fn of_a_file(#[case] text: &str) {
 #[case::atomic("atomic: true")]
 #[case::timeout("timeout: 600")]
 #[case::set("set: { a: 1 }")]
+#[case::checks(
+    "validate:\n  - http: { service: web, scheme: https, path: healthz, expect: { status: 20x, json: bdy.ok } }\n  - http: { url: \"https://a:hunter22@b\", port: 1 }\n  - assert: { object: pod/a, for: any, that: object.x = 1 }\n  - tcp: { host: a, port: http, stable_for_in_seconds: 60 }\n  - prometheus: { service: p, port: 1, query: up, expect: \"> \" }\n  - http: { service: w, port: 1, headers: [{ name: A, value: hunter22, sensitive: true, prefix: b }, { name: \"a b\", from_env: NOPE }] }\npre_exec:\n  - tcp: { service: a, port: 1, baseline: true }\ncheck_prerequisites:\n  - job: { file: a }"
+)]
 #[case::near_key("value_files: [a.yaml]\ncreate-namespace: true\nyaml_file_content: []")]
 #[case::far_key("something: else")]
 #[case::duplicate_key("crds: skip\nwait: true\ncrds: create")]
@@ -64,6 +70,10 @@ fn of_a_file(#[case] text: &str) {
 #[case::endless_timeout("timeout_in_seconds: 99999999999")]
 #[case::negative_history("max_history: -1")]
 #[case::choices("on_failure: rolback\ncrds: always\naction: delete")]
+#[case::failure_policy(
+    "on_failure:\n  install: rollback\n  upgrade: { retry: 11, then: uninstall, backoff_in_seconds: 10s }\npost_exec:\n  - { command: { run: [ls] }, point_of_no_return: yes }\nvalidate:\n  - { command: { run: [ls] }, point_of_no_return: true }"
+)]
+#[case::failure_policy_of_two_forms("on_failure: { retry: 2, install: uninstall }")]
 #[case::namespace("namespace: Kube_System")]
 #[case::self_need("needs: [web]")]
 #[case::needs(

@@ -192,6 +192,9 @@ fn a_whole_release() {
                 PhaseProgress { helm: vec![helm], ..phase(Phase::Exec, 12) },
                 phase(Phase::Validate, 16),
             ],
+            no_return: None,
+            attempt: 0,
+            baselines: BTreeMap::new(),
             ending: Some(ReleaseEnding {
                 way: ReleaseWay::Done,
                 summary: "upgraded podinfo 6.9.0".to_owned(),
@@ -250,6 +253,7 @@ fn killed() -> RunProgress {
         step: None,
         error: vec!["helm failed".to_owned()],
         causes: Vec::new(),
+        attempts: Vec::new(),
         on_deploy_failure_error: None,
         next: NextStep::Uninstalled,
     };
@@ -560,9 +564,39 @@ fn failed(next: NextStep) -> ReleaseOutcome {
         step: None,
         error: vec!["helm failed".to_owned(), "exit code 1".to_owned()],
         causes: Vec::new(),
+        attempts: Vec::new(),
         on_deploy_failure_error: None,
         next,
     })
+}
+
+fn retrying(attempt: u32) -> EventKind {
+    EventKind::Retrying { release: key("a"), attempt, of: 5, wait_ms: 10_000, phase: Phase::Exec }
+}
+
+fn no_return() -> EventKind {
+    EventKind::PointOfNoReturn { release: key("a"), phase: Phase::PreExec, what: "migrate".to_owned() }
+}
+
+/// Whoever continues a run that was killed before its second attempt, or in it, makes that one, with what was done before
+/// the failure; who continues a failed one counts anew. What cannot be taken back is known until the release is done.
+#[test]
+fn attempts_and_points_of_no_return_are_kept() {
+    let mut kinds = vec![run_of(1, &[("a", HelmAction::Deploy)]), started("a"), phase(Phase::PreExec)];
+    kinds.extend([no_return(), step(Phase::PreExec, 0), step_ended(Phase::PreExec, 0, None)]);
+    kinds.extend([phase(Phase::OnDeployFailure), step(Phase::OnDeployFailure, 0)]);
+    let state = |kinds: &[EventKind]| {
+        let progress = fold(&numbered(kinds.to_vec())).releases.remove(0);
+        let phases: Vec<Phase> = progress.phases.iter().map(|phase| phase.phase).collect();
+        (progress.attempt, progress.no_return, phases)
+    };
+    let what = || Some("migrate".to_owned());
+    assert_eq!(state(&kinds), (0, what(), vec![Phase::PreExec, Phase::OnDeployFailure]));
+    kinds.push(retrying(2));
+    assert_eq!(state(&kinds), (2, what(), vec![Phase::PreExec]));
+    let left = failed(NextStep::Left { why: String::new() });
+    assert_eq!(state(&[kinds.clone(), vec![ended("a", left)]].concat()), (0, what(), vec![Phase::PreExec]));
+    assert_eq!(state(&[kinds, vec![ended("a", done())]].concat()), (0, None, vec![Phase::PreExec]));
 }
 
 /// Anything that can happen to a release, in any order.
@@ -596,6 +630,8 @@ fn happenings() -> impl Strategy<Value = EventKind> {
             error.as_deref()
         )),
         outcomes.prop_map(|outcome| ended("a", outcome)),
+        (2..5_u32).prop_map(retrying),
+        Just(no_return()),
         Just(EventKind::RunResumed { from: run_id(1), releases: earlier }),
         Just(EventKind::RunStopping { reason: StopReason::User }),
         Just(EventKind::RunFinished { verdict: RunVerdict::Interrupted, elapsed_ms: 3 }),

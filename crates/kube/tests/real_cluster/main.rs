@@ -7,12 +7,15 @@ mod lease;
 mod objects;
 mod ownership;
 mod records;
+mod tracking;
 mod waiting;
 
 use pilothouse_core::ObjectRef;
-use pilothouse_kube::{ApplyOptions, Cluster, ClusterClient, ConnectOptions};
+use pilothouse_health::Rules;
+use pilothouse_kube::{ApplyOptions, Cluster, ClusterClient, ConnectOptions, Tracker};
 use pilothouse_plane::{Fault, FaultKind, Plane, PlaneConfig};
 use serde_json::Value;
+use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_real_control_plane() {
@@ -35,6 +38,10 @@ async fn on_a_real_control_plane() {
         lease::of_one_and_the_next(cluster),
         waiting::for_a_workload(cluster),
         waiting::for_an_end(cluster),
+        tracking::of_old_pods_beside_crashing_ones(cluster),
+        tracking::where_no_pod_need_be_ready(cluster),
+        tracking::of_a_custom_resource_nobody_has_judged(cluster),
+        tracking::of_a_family(cluster),
         evidence::of_a_broken_deployment(cluster),
         evidence::of_a_crash_loop(cluster),
         evidence::of_a_failed_job(cluster),
@@ -44,6 +51,11 @@ async fn on_a_real_control_plane() {
         ownership::definitions_in_use(cluster),
     );
     plane.stop().await;
+}
+
+/// A tracker of its own for a scenario.
+fn tracker(cluster: &Cluster) -> Tracker {
+    Tracker::new(Arc::new(cluster.clone()), Rules::default())
 }
 
 /// Makes a namespace for a scenario.

@@ -1,6 +1,6 @@
 //! Discovery, reading and writing.
 
-use crate::{apply, definition, deployment, namespace};
+use crate::{apply, definition, deployment, namespace, tracker};
 use pilothouse_core::{ObjectRef, restart_patch};
 use pilothouse_kube::{
     ApplyOptions, Cluster, ClusterClient, ClusterError, ListQuery, Precondition, Propagation, crd_ref, wait_ready,
@@ -124,7 +124,7 @@ pub(crate) async fn a_new_definition_is_found(cluster: &Cluster) {
     apply(cluster, ns, definition("discovering.example.com", "widgets", "Widget")).await;
     let deadline = Instant::now() + Duration::from_secs(10);
     let crd = [crd_ref("widgets.discovering.example.com")];
-    wait_ready(cluster, &crd, deadline, &CancellationToken::new(), |_| {}).await.unwrap();
+    wait_ready(&tracker(cluster), &crd, deadline, &CancellationToken::new(), |_| {}).await.unwrap();
     // Established comes a moment before discovery.
     let resolved = loop {
         match cluster.resolve(&widget, ns).await {

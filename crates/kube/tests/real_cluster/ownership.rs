@@ -1,6 +1,6 @@
 //! Whose objects are.
 
-use crate::{apply, definition, deployment, namespace};
+use crate::{apply, definition, deployment, namespace, tracker};
 use pilothouse_core::{HelmOwner, ObjectRef, ReleaseKey, adoption_patch, crd_facts, helm_owner};
 use pilothouse_kube::{
     AdoptError, Adoption, Cluster, ClusterClient, Conflict, Holder, Precondition, adopt, adoption_conflicts, crd_ref,
@@ -88,7 +88,7 @@ pub(crate) async fn of_objects(cluster: &Cluster) {
     assert_eq!(again, Adoption { adopted: Vec::new(), already: vec![free, mine, orphan], absent: vec![absent] });
 
     let web = apply(cluster, ns, deployment("web", "good/image")).await;
-    wait_ready(cluster, std::slice::from_ref(&web), soon(), &CancellationToken::new(), |_| {}).await.unwrap();
+    wait_ready(&tracker(cluster), std::slice::from_ref(&web), soon(), &CancellationToken::new(), |_| {}).await.unwrap();
     let pod = pilothouse_core::object_ref(&cluster.pods_of(&web).await.unwrap()[0]).unwrap();
     let foretold = adoption_conflicts(cluster, std::slice::from_ref(&pod), &release).await.unwrap();
     let refused = adopt(cluster, &[pod], &release).await.unwrap_err();
@@ -102,7 +102,7 @@ pub(crate) async fn restarting(cluster: &Cluster) {
     namespace(cluster, ns).await;
     let web = apply(cluster, ns, deployment("web", "good/image")).await;
     let token = CancellationToken::new();
-    wait_ready(cluster, std::slice::from_ref(&web), soon(), &token, |_| {}).await.unwrap();
+    wait_ready(&tracker(cluster), std::slice::from_ref(&web), soon(), &token, |_| {}).await.unwrap();
     let pods = async || {
         let pods = cluster.pods_of(&web).await.unwrap();
         pods.iter().map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -111,7 +111,7 @@ pub(crate) async fn restarting(cluster: &Cluster) {
     let at = "2026-11-21T08:00:00Z".parse().unwrap();
     let restarted = restart(cluster, &[ObjectRef::parse("deploy/web").unwrap()], ns, at).await.unwrap();
     assert_eq!(restarted, std::slice::from_ref(&web));
-    wait_ready(cluster, std::slice::from_ref(&web), soon(), &token, |_| {}).await.unwrap();
+    wait_ready(&tracker(cluster), std::slice::from_ref(&web), soon(), &token, |_| {}).await.unwrap();
     let after = pods().await;
     assert_eq!((before.len(), after.len()), (1, 1));
     assert_ne!(before, after);
@@ -129,7 +129,7 @@ pub(crate) async fn definitions_in_use(cluster: &Cluster) {
     }
     let crds = [crd_ref("gadgets.defining.example.com"), crd_ref("gizmos.defining.example.com")];
     let token = CancellationToken::new();
-    wait_ready(cluster, &crds, soon(), &token, |_| {}).await.unwrap();
+    wait_ready(&tracker(cluster), &crds, soon(), &token, |_| {}).await.unwrap();
     let mut gadget =
         json!({"apiVersion": format!("{group}/v1"), "kind": "Gadget", "metadata": {"name": "a", "namespace": ns}});
     let owner = ReleaseKey::new(ns, "mine");

@@ -1,6 +1,6 @@
 //! Waiting for objects.
 
-use crate::{apply, deployment, job, namespace};
+use crate::{apply, deployment, job, namespace, tracker};
 use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_kube::{
     Cluster, ClusterClient, Ended, Precondition, Progress, Propagation, wait_deleted, wait_exists, wait_ready,
@@ -25,14 +25,14 @@ pub(crate) async fn for_a_workload(cluster: &Cluster) {
     objects.push(apply(cluster, ns, job("task", "good/image")).await);
     let mut seen: Vec<Progress> = Vec::new();
     let token = CancellationToken::new();
-    wait_ready(cluster, &objects, soon(), &token, |progress| seen.push(progress.clone())).await.unwrap();
+    wait_ready(&tracker(cluster), &objects, soon(), &token, |progress| seen.push(progress.clone())).await.unwrap();
     let last = seen.last().unwrap();
     assert_eq!((last.done(), last.total, last.pending.len()), (9, 9, 0));
     assert!(seen[0].done() < 9, "{seen:?}");
 
     let missing = ObjectRef { name: "missing".to_owned(), ..objects[0].clone() };
     let ended = wait_ready(
-        cluster,
+        &tracker(cluster),
         &[objects[0].clone(), missing.clone()],
         Instant::now() + Duration::from_millis(200),
         &token,
@@ -65,7 +65,7 @@ pub(crate) async fn for_a_workload(cluster: &Cluster) {
     cluster.merge_patch(&held, &freed, &Precondition::default()).await.unwrap();
 
     token.cancel();
-    let ended = wait_ready(cluster, &objects, soon(), &token, |_| {}).await.unwrap_err();
+    let ended = wait_ready(&tracker(cluster), &objects, soon(), &token, |_| {}).await.unwrap_err();
     assert_eq!((ended.ended, ended.objects.len()), (Ended::Cancelled, 9));
 }
 
@@ -74,9 +74,10 @@ pub(crate) async fn for_an_end(cluster: &Cluster) {
     namespace(cluster, ns).await;
     let failing = apply(cluster, ns, job("migrate", "broken/job")).await;
     let started = Instant::now();
-    let ended = wait_ready(cluster, std::slice::from_ref(&failing), soon(), &CancellationToken::new(), |_| {})
-        .await
-        .unwrap_err();
+    let ended =
+        wait_ready(&tracker(cluster), std::slice::from_ref(&failing), soon(), &CancellationToken::new(), |_| {})
+            .await
+            .unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(25), "a failed Job ends the wait");
     assert_eq!(ended.ended, Ended::Failed);
     let (object, status) = &ended.objects[0];

@@ -16,10 +16,14 @@ pub(crate) fn is_kept(kind: &EventKind) -> bool {
         | EventKind::StepStarted { .. }
         | EventKind::StepFinished { .. }
         | EventKind::StepSkipped { .. }
+        | EventKind::Checked { .. }
         | EventKind::HelmStarted { .. }
         | EventKind::HelmFinished { .. }
         | EventKind::HealStarted { .. }
         | EventKind::HealFinished { .. }
+        | EventKind::CauseFound { .. }
+        | EventKind::PointOfNoReturn { .. }
+        | EventKind::Retrying { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
         | EventKind::RunFinished { .. } => true,
@@ -52,7 +56,11 @@ pub(crate) fn side(kind: &EventKind) -> Option<Side> {
         | EventKind::ReleaseStarted { .. }
         | EventKind::PhaseStarted { .. }
         | EventKind::StepSkipped { .. }
+        | EventKind::PointOfNoReturn { .. }
+        | EventKind::Retrying { .. }
+        | EventKind::Checked { .. }
         | EventKind::Said { .. }
+        | EventKind::CauseFound { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
         | EventKind::RunFinished { .. } => None,

@@ -121,6 +121,7 @@ pub(crate) fn failed() -> ReleaseOutcome {
         step: None,
         error: vec!["helm failed".to_owned()],
         causes: Vec::new(),
+        attempts: Vec::new(),
         on_deploy_failure_error: None,
         next: NextStep::RolledBack { to_revision: 2 },
     })

@@ -4,7 +4,7 @@ use super::{Step, StepDescription};
 use crate::context::Context;
 use crate::error::PhaseError;
 use async_trait::async_trait;
-use pilothouse_core::{CommandStep, Payload};
+use pilothouse_core::{CommandStep, Payload, mask};
 use pilothouse_process::{Ended, Finished, Limits, Spawn, run};
 use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
@@ -81,7 +81,8 @@ fn tail(done: &Finished) -> String {
     lines.join("\n")
 }
 
+/// The last lines, without what looks like a secret: nobody knows what else a program prints of its environment.
 fn last_lines(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.trim_end().lines().collect();
-    lines[lines.len().saturating_sub(OUTPUT_LINES)..].iter().map(|&line| line.to_owned()).collect()
+    lines[lines.len().saturating_sub(OUTPUT_LINES)..].iter().map(|line| mask(line)).collect()
 }

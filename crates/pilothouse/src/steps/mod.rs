@@ -2,6 +2,7 @@
 
 mod adopt;
 mod apply;
+mod check;
 mod command;
 mod delete;
 mod restart;
@@ -12,7 +13,7 @@ use crate::context::Context;
 use crate::digest;
 use crate::error::PhaseError;
 use async_trait::async_trait;
-use pilothouse_core::{Finding, ObjectRef, On, Payload, Phase, StepKind, StepSpec};
+use pilothouse_core::{CheckReport, Finding, ObjectRef, On, Payload, Phase, StepKind, StepSpec};
 use std::sync::Arc;
 
 /// One step of a phase. It describes itself before it runs, so that it can be checked, shown and resumed.
@@ -38,6 +39,16 @@ pub trait Step: Send + Sync {
         Vec::new()
     }
 
+    /// Read-only, before anything is changed: what a check that is judged by comparison tells then. By default there is no
+    /// such comparison.
+    ///
+    /// # Errors
+    /// When the run is stopped; what is looked at may be as it likes.
+    async fn baseline(&self, ctx: &Context) -> Result<Option<CheckReport>, PhaseError> {
+        let _ = ctx;
+        Ok(None)
+    }
+
     /// Does it.
     ///
     /// # Errors
@@ -58,6 +69,8 @@ pub struct StepDescription {
     pub repeatable: bool,
     /// For which action of the release it runs.
     pub on: On,
+    /// Whether nothing can be taken back once it has begun: what fails after it is left as it is.
+    pub point_of_no_return: bool,
 }
 
 impl StepDescription {
@@ -76,6 +89,7 @@ pub fn built_in(spec: &StepSpec) -> Arc<dyn Step> {
         StepKind::Wait(step) => Arc::new(wait::Wait(step.clone())),
         StepKind::Command(step) => Arc::new(command::Command(step.clone())),
         StepKind::Restart(step) => Arc::new(restart::Restart(step.clone())),
+        StepKind::Check(step) => Arc::new(check::Check { step: (**step).clone(), name: spec.name.clone() }),
     };
     Arc::new(BuiltIn { spec: spec.clone(), inner })
 }
@@ -97,7 +111,11 @@ struct BuiltIn {
 #[async_trait]
 impl Step for BuiltIn {
     fn describe(&self) -> StepDescription {
-        let mut description = StepDescription { on: self.spec.on, ..self.inner.describe() };
+        let mut description = StepDescription {
+            on: self.spec.on,
+            point_of_no_return: self.spec.point_of_no_return,
+            ..self.inner.describe()
+        };
         if let Some(name) = &self.spec.name {
             description.text.clone_from(name);
         }
@@ -116,12 +134,17 @@ impl Step for BuiltIn {
             | StepKind::Wait(_)
             | StepKind::Command(_)
             | StepKind::Restart(_) => &[],
+            StepKind::Check(_) => return self.inner.digest().await,
         };
         digest::with_files(&format!("{:?}", self.spec.kind), files).await
     }
 
     async fn check(&self, ctx: &Context) -> Vec<Finding> {
         self.inner.check(ctx).await
+    }
+
+    async fn baseline(&self, ctx: &Context) -> Result<Option<CheckReport>, PhaseError> {
+        self.inner.baseline(ctx).await
     }
 
     async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {

@@ -74,7 +74,7 @@ impl Tool {
     /// The version that is obtained, as the project tags it (`v1.36.2`).
     pub fn version(self) -> &'static str {
         match self {
-            Self::KubeApiserver | Self::KubeControllerManager | Self::KubeScheduler => KUBERNETES,
+            Self::KubeApiserver | Self::KubeControllerManager | Self::KubeScheduler | Self::Kubelet => KUBERNETES,
             Self::Kine => "v0.16.4",
             Self::Kwok => "v0.8.0",
             Self::Helm3 => "v3.21.4",
@@ -91,7 +91,7 @@ impl Tool {
         }
         let (name, version) = (self.name(), self.version());
         let (url, checksum, member) = match self {
-            Self::KubeApiserver | Self::KubeControllerManager | Self::KubeScheduler => {
+            Self::KubeApiserver | Self::KubeControllerManager | Self::KubeScheduler | Self::Kubelet => {
                 let url = format!("https://dl.k8s.io/release/{version}/bin/{os}/{arch}/{name}");
                 (url.clone(), Some(format!("{url}.sha256")), None)
             }
@@ -143,6 +143,7 @@ impl Tool {
             Self::KubeApiserver => kubernetes("k8s.io/kubernetes/cmd/kube-apiserver", 2029),
             Self::KubeControllerManager => kubernetes("k8s.io/kubernetes/cmd/kube-controller-manager", 2409),
             Self::KubeScheduler => kubernetes("k8s.io/kubernetes/cmd/kube-scheduler", 1417),
+            Self::Kubelet => kubernetes("k8s.io/kubernetes/cmd/kubelet", 1781),
             Self::Kine => Recipe {
                 go_mod: include_str!("../../go/kine/go.mod"),
                 go_sum: include_str!("../../go/kine/go.sum"),
@@ -181,7 +182,7 @@ impl Tool {
         let version = self.version();
         let (major, minor) = kubernetes_minor();
         let stamps: Vec<(&str, &str, &str)> = match self {
-            Self::KubeApiserver | Self::KubeControllerManager | Self::KubeScheduler => {
+            Self::KubeApiserver | Self::KubeControllerManager | Self::KubeScheduler | Self::Kubelet => {
                 let packages = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"];
                 let values = [
                     ("gitVersion", version),

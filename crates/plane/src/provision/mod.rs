@@ -1,4 +1,5 @@
-//! Obtaining the programs: kube-apiserver, kube-controller-manager, kube-scheduler, kine, kwok, and helm 3 and 4.
+//! Obtaining the programs: kube-apiserver, kube-controller-manager, kube-scheduler, kine, kwok, the kubelet of a
+//! real node, and helm 3 and 4.
 //!
 //! [`Provisioner::obtain`] looks, per tool and in this order, at
 //!

@@ -17,6 +17,8 @@ pub enum Tool {
     Kine,
     /// Plays the kubelet's part.
     Kwok,
+    /// The kubelet of a real node.
+    Kubelet,
     /// Helm, version 3.
     Helm3,
     /// Helm, version 4.
@@ -25,19 +27,29 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::KubeApiserver,
         Self::KubeControllerManager,
         Self::KubeScheduler,
         Self::Kine,
         Self::Kwok,
+        Self::Kubelet,
         Self::Helm3,
         Self::Helm4,
     ];
 
-    /// What a plane runs.
+    /// What a plane of simulated nodes runs.
     pub const PLANE: [Self; 5] =
         [Self::KubeApiserver, Self::KubeControllerManager, Self::KubeScheduler, Self::Kine, Self::Kwok];
+
+    /// What a plane with a real node runs, beside what the distribution has.
+    pub const PLANE_WITH_REAL_NODE: [Self; 6] =
+        [Self::KubeApiserver, Self::KubeControllerManager, Self::KubeScheduler, Self::Kine, Self::Kwok, Self::Kubelet];
+
+    /// What a plane runs, with a real node or without.
+    pub fn of_plane(real_node: bool) -> &'static [Self] {
+        if real_node { &Self::PLANE_WITH_REAL_NODE } else { &Self::PLANE }
+    }
 
     /// Both versions of helm.
     pub const HELM: [Self; 2] = [Self::Helm3, Self::Helm4];
@@ -50,6 +62,7 @@ impl Tool {
             Self::KubeScheduler => "kube-scheduler",
             Self::Kine => "kine",
             Self::Kwok => "kwok",
+            Self::Kubelet => "kubelet",
             Self::Helm3 => "helm3",
             Self::Helm4 => "helm4",
         }
@@ -59,9 +72,12 @@ impl Tool {
     pub fn file_name(self) -> &'static str {
         match self {
             Self::Helm3 | Self::Helm4 => "helm",
-            Self::KubeApiserver | Self::KubeControllerManager | Self::KubeScheduler | Self::Kine | Self::Kwok => {
-                self.name()
-            }
+            Self::KubeApiserver
+            | Self::KubeControllerManager
+            | Self::KubeScheduler
+            | Self::Kine
+            | Self::Kwok
+            | Self::Kubelet => self.name(),
         }
     }
 }

@@ -55,12 +55,15 @@ impl ToolVersion {
             Tool::Helm4 if major != 4 => Err(format!("it is {self}, not helm 4")),
             Tool::Helm4 if (minor, patch) == (2, 1) => Err(format!("{self} hangs when it deletes hooks")),
             Tool::Helm3 | Tool::Helm4 => Ok(()),
-            Tool::KubeApiserver | Tool::KubeControllerManager | Tool::KubeScheduler | Tool::Kine | Tool::Kwok => {
-                match Self::parse(tool.version()) {
-                    Some(wanted) if wanted.numbers[..2] == self.numbers[..2] => Ok(()),
-                    _ => Err(format!("it is {self}, and {} or another patch of it is needed", tool.version())),
-                }
-            }
+            Tool::KubeApiserver
+            | Tool::KubeControllerManager
+            | Tool::KubeScheduler
+            | Tool::Kine
+            | Tool::Kwok
+            | Tool::Kubelet => match Self::parse(tool.version()) {
+                Some(wanted) if wanted.numbers[..2] == self.numbers[..2] => Ok(()),
+                _ => Err(format!("it is {self}, and {} or another patch of it is needed", tool.version())),
+            },
         }
     }
 }
@@ -84,9 +87,12 @@ pub(crate) async fn probe(
 ) -> Result<ToolVersion, String> {
     let args: &[&str] = match tool {
         Tool::Helm3 | Tool::Helm4 => &["version", "--template={{.Version}}"],
-        Tool::KubeApiserver | Tool::KubeControllerManager | Tool::KubeScheduler | Tool::Kine | Tool::Kwok => {
-            &["--version"]
-        }
+        Tool::KubeApiserver
+        | Tool::KubeControllerManager
+        | Tool::KubeScheduler
+        | Tool::Kine
+        | Tool::Kwok
+        | Tool::Kubelet => &["--version"],
     };
     let mut attempts = 0;
     let done = loop {

@@ -7,6 +7,7 @@ use kube::api::{DynamicObject, ListParams, PostParams};
 use kube::{Api, Client};
 use pilothouse_plane::{Plane, PlaneConfig};
 use serde_json::{Value, json};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -36,6 +37,16 @@ impl Shared {
         };
         &self.0.get_or_init(start).0
     }
+}
+
+/// Whether a real node can run here; if not, one line says that a test is not run.
+pub(crate) fn has_real_node(test: &str) -> bool {
+    let missing = pilothouse_plane::real_node_missing();
+    if !missing.is_empty() {
+        // Not with `eprintln!`: that is captured, and nobody would see it.
+        let _ = writeln!(std::io::stderr(), "not run: {test} (it needs {})", missing.join(", "));
+    }
+    missing.is_empty()
 }
 
 /// A state folder for this process. Statics are never dropped, so folders of processes that are gone are removed by

@@ -1,0 +1,164 @@
+//! A broken release as it is written down.
+
+use pilothouse_plane::FaultKind;
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// One release that cannot work, and what must be told of it. Keys that a case does not need are left out.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    /// The name of its file.
+    #[serde(skip)]
+    pub(crate) name: String,
+    /// The code that must be told.
+    pub(crate) code: String,
+    /// The object that must be named, as `Kind/name`; none where helm or the chart fails as a whole.
+    pub(crate) object: Option<String>,
+    /// Objects of which the same may be told instead.
+    #[serde(default)]
+    pub(crate) also: Vec<String>,
+    /// What is broken, in one sentence.
+    pub(crate) breaks: String,
+    /// Whether it can pass by itself.
+    pub(crate) certainty: String,
+    /// Where it can be seen.
+    #[serde(default)]
+    pub(crate) plane: Place,
+    /// What a simulated node does in the real one's place.
+    pub(crate) fault: Option<FaultKind>,
+    /// One of `charts/`, or a packaged chart of the community.
+    #[serde(default = "web")]
+    pub(crate) chart: String,
+    #[serde(default)]
+    pub(crate) values: Value,
+    /// An install that works, before the upgrade that does not.
+    pub(crate) first: Option<First>,
+    /// What is there before, in this order.
+    #[serde(default)]
+    pub(crate) before: Vec<Value>,
+    /// What is being deleted when the release comes, as `Kind/name`.
+    #[serde(default)]
+    pub(crate) delete: Vec<String>,
+    /// The majors of helm with which it can happen.
+    #[serde(default = "both")]
+    pub(crate) helm: Vec<u8>,
+    /// The stack file's `crds`.
+    pub(crate) crds: Option<String>,
+    /// A record of Helm's that is there before.
+    pub(crate) record: Option<Record>,
+    /// The rights of the user in the namespace; an administrator otherwise.
+    pub(crate) user: Option<Vec<Value>>,
+    /// More arguments of the program.
+    #[serde(default)]
+    pub(crate) args: Vec<String>,
+    /// The address of the API server leads nowhere.
+    #[serde(default)]
+    pub(crate) unreachable: bool,
+    /// Random bytes in a file of the chart.
+    pub(crate) ballast_kib: Option<usize>,
+    /// What a text must contain, in any case of letters, to have named the cause. Fixed before anything was run.
+    pub(crate) words: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Place {
+    /// On any control plane.
+    #[default]
+    Simulated,
+    /// Only a kubelet reports it.
+    Real,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct First {
+    pub(crate) values: Value,
+    /// What somebody else applies afterwards, by force.
+    #[serde(default)]
+    pub(crate) after: Vec<Value>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Record {
+    pub(crate) status: String,
+    #[serde(default)]
+    pub(crate) minutes_ago: i64,
+}
+
+/// What the words in capital letters of a case stand for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places {
+    pub(crate) namespace: String,
+    /// An image registry, `host:port`.
+    pub(crate) registry: String,
+    /// A server that refuses every admission, `host:port`, and the authority that vouches for it (PEM in base64).
+    pub(crate) webhook: String,
+    pub(crate) webhook_authority: String,
+}
+
+fn web() -> String {
+    "web".to_owned()
+}
+
+fn both() -> Vec<u8> {
+    vec![4, 3]
+}
+
+/// A file or folder of the corpus.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name)
+}
+
+impl Case {
+    /// The names of all cases, sorted.
+    pub(crate) fn names() -> Vec<String> {
+        let files = std::fs::read_dir(folder("cases")).unwrap();
+        let name = |file: std::fs::DirEntry| file.path().file_stem().unwrap().to_str().unwrap().to_owned();
+        let mut names: Vec<String> = files.map(|file| name(file.unwrap())).collect();
+        names.sort();
+        names
+    }
+
+    /// A case with its words in capital letters replaced.
+    pub(crate) fn read(name: &str, places: &Places) -> Self {
+        let text = std::fs::read_to_string(folder("cases").join(format!("{name}.yaml"))).unwrap();
+        let text = text
+            .replace("THE_NAMESPACE", &places.namespace)
+            .replace("GATE_AUTHORITY", &places.webhook_authority)
+            .replace("GATE_ADDRESS", &places.webhook)
+            .replace("REGISTRY", &places.registry);
+        let case: Self = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}.yaml: {error}"));
+        Self { name: name.to_owned(), ..case }
+    }
+
+    /// Every case as it is written.
+    pub(crate) fn all() -> Vec<Self> {
+        let places = Places {
+            namespace: "THE_NAMESPACE".to_owned(),
+            registry: "REGISTRY".to_owned(),
+            webhook: "GATE_ADDRESS".to_owned(),
+            webhook_authority: "GATE_AUTHORITY".to_owned(),
+        };
+        Self::names().iter().map(|name| Self::read(name, &places)).collect()
+    }
+
+    /// Where its chart lies; `None`, with a line that says so, when it is one of the community's and not at hand.
+    pub(crate) fn chart(&self) -> Option<PathBuf> {
+        let own = folder("charts").join(&self.chart);
+        // A version is in the name of every package.
+        if own.is_dir() || !self.chart.contains('.') {
+            return Some(own);
+        }
+        pilothouse_testkit::community_chart(&self.chart, &format!("corpus: {}", self.name))
+    }
+
+    /// Whether a text names the cause.
+    pub(crate) fn is_named_in(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.words.iter().all(|word| text.contains(&word.to_lowercase()))
+    }
+}

@@ -1,0 +1,61 @@
+//! Releases that cannot work, each broken in one way, run by the program on real control planes: the right cause of the right
+//! object, soon, and no wrong one for certain.
+#![allow(clippy::similar_names, reason = "a plane and a place are called what they are")]
+#![expect(clippy::unwrap_used, reason = "a failed set-up should end the test")]
+
+mod case;
+mod document;
+mod prepare;
+mod redaction;
+#[expect(dead_code, reason = "the bench uses the rest")]
+mod run;
+mod servers;
+mod several;
+mod shared_cause;
+mod symptoms;
+mod table;
+mod told;
+mod world;
+
+use case::Place;
+use pilothouse_plane::{Fault, Plane};
+use run::Runner;
+use several::{run_all, variants};
+use symptoms::Symptoms;
+
+/// Of a hundred cases so many must be told with the right code and object.
+const RIGHT: usize = 95;
+
+/// The median time from a symptom to the telling of its cause, in milliseconds, must be below this.
+const SOON: i64 = 2000;
+
+#[test]
+fn causes_are_told_on_simulated_nodes() {
+    on(Place::Simulated, "simulated nodes", world::simulated());
+}
+
+#[test]
+fn causes_are_told_on_a_real_node() {
+    let Some(plane) = world::real("causes_are_told_on_a_real_node") else { return };
+    on(Place::Real, "a real node", plane);
+}
+
+/// Runs all cases of a place.
+fn on(place: Place, title: &str, plane: &Plane) {
+    let symptoms = Symptoms::watch(plane.client_config());
+    let variants = variants(place, Runner::Pilothouse, chosen().as_deref());
+    let (ran, broken) = run_all(&variants, |variant| run::run(variant, plane, &world::SERVERS, &symptoms));
+    table::judge(title, &ran, RIGHT, SOON);
+    assert!(broken.is_empty(), "cannot be run, see above: {broken:?}");
+}
+
+/// `PILOTHOUSE_CORPUS=name,name` runs only these.
+#[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs this test")]
+fn chosen() -> Option<Vec<String>> {
+    std::env::var("PILOTHOUSE_CORPUS").ok().map(|names| names.split(',').map(str::to_owned).collect())
+}
+
+/// What breaks on the simulated nodes: the cases as the program runs them, and the other tests of this binary.
+fn faults() -> Vec<Fault> {
+    [world::faults(Runner::Pilothouse), shared_cause::faults(), redaction::faults()].concat()
+}

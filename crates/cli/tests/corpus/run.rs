@@ -1,0 +1,185 @@
+//! Running one case.
+
+use crate::case::{Case, Place, Places};
+use crate::servers::Servers;
+use crate::symptoms::{self, Symptoms};
+use crate::told::{self, Told};
+use crate::{prepare, world};
+use jiff::Timestamp;
+use pilothouse_plane::Plane;
+use pilothouse_plane::provision::Tool;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a release of the corpus may take, in seconds.
+const SECONDS: u32 = 25;
+
+/// What a run may take at most, before it is killed.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A case, where it is run and with which helm.
+#[derive(Debug, Clone)]
+pub(crate) struct Variant {
+    pub(crate) name: String,
+    pub(crate) place: Place,
+    pub(crate) helm: u8,
+    pub(crate) by: Runner,
+}
+
+/// What runs a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runner {
+    Pilothouse,
+    /// `helm upgrade --install --wait`
+    Helm,
+}
+
+impl Variant {
+    /// The namespace; faults find their pods by it.
+    pub(crate) fn namespace(&self) -> String {
+        let place = match self.place {
+            Place::Simulated => "",
+            Place::Real => "-real",
+        };
+        let by = match self.by {
+            Runner::Pilothouse => "",
+            Runner::Helm => "-alone",
+        };
+        format!("{}-{}{place}{by}", self.name, self.helm)
+    }
+
+    pub(crate) fn case(&self, servers: &Servers) -> Case {
+        let places = Places {
+            namespace: self.namespace(),
+            registry: servers.registry.clone(),
+            webhook: servers.webhook.clone(),
+            webhook_authority: servers.webhook_authority.clone(),
+        };
+        Case::read(&self.name, &places)
+    }
+}
+
+/// What a run of the program has told, and when.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) variant: Variant,
+    pub(crate) case: Case,
+    pub(crate) told: Vec<Told>,
+    /// Exit code of the program.
+    pub(crate) code: Option<i32>,
+    pub(crate) took: Duration,
+    /// When it could be seen first that something is wrong, in the cluster or by helm's end.
+    pub(crate) visible: Option<Timestamp>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A case with everything in place, ready to be run.
+pub(crate) struct Ready {
+    pub(crate) case: Case,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) chart: PathBuf,
+    pub(crate) helm: PathBuf,
+    pub(crate) kubeconfig: PathBuf,
+}
+
+/// Puts everything in place for a case; `None` when its chart is not at hand.
+pub(crate) fn prepare(variant: &Variant, plane: &Plane, servers: &Servers) -> Option<Ready> {
+    let case = variant.case(servers);
+    let namespace = variant.namespace();
+    let folder = tempfile::tempdir().unwrap();
+    let chart = prepare::chart(&case, folder.path())?;
+    let config = plane.client_config();
+    prepare::cluster(&config, &namespace, &case);
+    let helm = world::helm(if variant.helm == 3 { Tool::Helm3 } else { Tool::Helm4 });
+    first(&case, &helm, plane.kubeconfig(), &namespace, &chart, folder.path());
+    if let Some(first) = &case.first {
+        prepare::namespace(&config, &namespace, &first.after);
+    }
+    prepare::stack_file(&case, &chart, &namespace, folder.path(), SECONDS);
+    let kubeconfig = prepare::kubeconfig(&config, plane.kubeconfig(), folder.path(), &namespace, &case);
+    Some(Ready { case, folder, chart, helm, kubeconfig })
+}
+
+/// Runs a case by the program to its end; `None` when its chart is not at hand.
+pub(crate) fn run(variant: &Variant, plane: &Plane, servers: &Servers, symptoms: &Symptoms) -> Option<Ran> {
+    let Ready { case, folder, helm, kubeconfig, .. } = prepare(variant, plane, servers)?;
+    let mut command = world::program(folder.path(), &helm, &kubeconfig);
+    command.args(["apply", "--yes", "--output", "jsonl"]).args(&case.args);
+    let begun = Instant::now();
+    let (code, stdout, stderr) = finish(command, folder.path());
+    let took = begun.elapsed();
+    let in_cluster = symptoms.first(&variant.namespace(), symptoms::of(&case.code));
+    let visible = [in_cluster, told::helm_failed_at(&stdout)].into_iter().flatten().min();
+    let told = told::told(&stdout);
+    Some(Ran { variant: variant.clone(), case, told, code, took, visible, stdout, stderr })
+}
+
+/// The install that works, by helm alone.
+fn first(case: &Case, helm: &Path, kubeconfig: &Path, namespace: &str, chart: &Path, folder: &Path) {
+    let Some(first) = &case.first else { return };
+    let values = folder.join("first.yaml");
+    std::fs::write(&values, first.values.to_string()).unwrap();
+    let done = Command::new(helm)
+        .args(["upgrade", "--install", "web", "--namespace", namespace, "--wait", "--timeout", "180s", "--values"])
+        .arg(&values)
+        .arg(chart)
+        .env("KUBECONFIG", kubeconfig)
+        .env("HELM_CACHE_HOME", folder)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}: {}", case.name, String::from_utf8_lossy(&done.stderr));
+}
+
+/// Exit code and output of a program that may not take for ever.
+pub(crate) fn finish(mut command: Command, folder: &Path) -> (Option<i32>, String, String) {
+    let (stdout, stderr) = (folder.join("stdout"), folder.join("stderr"));
+    command.stdin(Stdio::null()).stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
+    let mut child = command.spawn().unwrap();
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if begun.elapsed() > DEADLINE {
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let read = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+    (status.code(), read(&stdout), read(&stderr))
+}
+
+impl Ran {
+    /// The cause the release ended with, or the first finding.
+    pub(crate) fn decisive(&self) -> Option<&Told> {
+        self.told.iter().find(|told| told.last)
+    }
+
+    /// Whether code and object are right.
+    pub(crate) fn is_right(&self) -> bool {
+        self.decisive().is_some_and(|told| told.code == self.case.code && self.is_about(told))
+    }
+
+    fn is_about(&self, told: &Told) -> bool {
+        let Some(object) = &self.case.object else { return true };
+        std::iter::once(object).chain(&self.case.also).any(|object| {
+            let (kind, name) = object.split_once('/').unwrap();
+            // A finding says it in its own words.
+            told.object == *object || (told.object.starts_with(kind) && told.object.contains(name))
+        })
+    }
+
+    /// What was told as certain and is not the cause.
+    pub(crate) fn wrong_and_certain(&self) -> Option<&Told> {
+        self.told.iter().find(|told| told.certain && told.code != self.case.code)
+    }
+
+    /// The time from the symptom to the telling, in milliseconds; `None` when either is missing.
+    pub(crate) fn delay(&self) -> Option<i64> {
+        let told = self.told.iter().find(|told| told.code == self.case.code)?;
+        Some(told.at.duration_since(self.visible?).as_millis().try_into().unwrap_or(i64::MAX).max(0))
+    }
+}

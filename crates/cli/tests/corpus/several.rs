@@ -1,0 +1,47 @@
+//! Which cases are run, and many of them side by side.
+
+use crate::case::{Case, Place};
+use crate::run::{Runner, Variant};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+/// How many cases are run side by side.
+const SIDE_BY_SIDE: usize = 6;
+
+/// Which cases are run in this place, one helm after the other; of all or of these.
+pub(crate) fn variants(place: Place, by: Runner, only: Option<&[String]>) -> Vec<Variant> {
+    let mut variants = Vec::new();
+    for helm in [4, 3] {
+        for case in Case::all() {
+            let here = case.plane == place || (place == Place::Simulated && case.fault.is_some());
+            let meant = only.is_none_or(|only| only.contains(&case.name));
+            if here && meant && case.helm.contains(&helm) {
+                variants.push(Variant { name: case.name, place, helm, by });
+            }
+        }
+    }
+    variants
+}
+
+/// Some at a time, in their order. One that cannot be run does not keep the others from being told.
+pub(crate) fn run_all<T: Send>(
+    variants: &[Variant],
+    run: impl Fn(&Variant) -> Option<T> + Sync,
+) -> (Vec<T>, Vec<Variant>) {
+    let (next, done, broken) = (Mutex::new(variants.iter()), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    std::thread::scope(|threads| {
+        for _ in 0..SIDE_BY_SIDE {
+            threads.spawn(|| {
+                loop {
+                    let Some(variant) = next.lock().unwrap().next() else { break };
+                    match catch_unwind(AssertUnwindSafe(|| run(variant))) {
+                        Ok(ran) => done.lock().unwrap().extend(ran),
+                        Err(_) => broken.lock().unwrap().push(variant.clone()),
+                    }
+                }
+            });
+        }
+    });
+    let (done, broken) = (done.into_inner().unwrap(), broken.into_inner().unwrap());
+    (done, broken)
+}

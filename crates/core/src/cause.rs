@@ -1,0 +1,84 @@
+//! Why something does not work.
+
+use crate::finding::code;
+use crate::ids::ObjectRef;
+use crate::readiness::ObjectStatus;
+use serde::{Deserialize, Serialize};
+
+/// Whether waiting is of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// It is known, and nothing will change without somebody doing something.
+    Certain,
+    /// It is known, and may pass by itself: an image being pulled again, a node being added.
+    Passing,
+    /// It is not known for sure.
+    Unclear,
+}
+
+/// Who can do something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CauseClass {
+    /// Whoever wrote the values or what they refer to.
+    Config,
+    /// Whoever makes the chart.
+    Chart,
+    /// Whoever makes the program in the container.
+    App,
+    /// Whoever runs the cluster.
+    Cluster,
+    /// Something else has to come first.
+    Order,
+    /// An earlier operation has left something.
+    State,
+    /// It follows from another cause.
+    Derived,
+    /// Nobody knows yet.
+    Unknown,
+}
+
+/// Why something does not work, with what tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Cause {
+    /// A stable code, one of [`code`](crate::code).
+    pub code: String,
+    /// Who can do something about it.
+    pub class: CauseClass,
+    /// Whether waiting is of use.
+    pub certainty: Certainty,
+    /// The object that does not work; `None` when helm failed without naming one.
+    pub object: Option<ObjectRef>,
+    /// How that object stands.
+    pub status: Option<ObjectStatus>,
+    /// The decisive fact, in one line.
+    pub why: String,
+    /// What is to blame, the same text for all that suffer from it: `Secret web/registry`. Causes with the same code and
+    /// root are one.
+    pub root: String,
+    /// Lines of evidence: container states, events, the end of a log. Never the content of a Secret.
+    pub evidence: Vec<String>,
+    /// What to do next, each a command or an edit in one line.
+    pub next: Vec<String>,
+}
+
+impl Cause {
+    /// What is known of an object before it is understood: how it stands.
+    pub fn unknown(object: ObjectRef, status: ObjectStatus) -> Self {
+        Self {
+            code: code::UNKNOWN.to_owned(),
+            class: CauseClass::Unknown,
+            certainty: Certainty::Unclear,
+            why: status.message.clone(),
+            root: object.to_string(),
+            object: Some(object),
+            status: Some(status),
+            evidence: Vec::new(),
+            next: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Containers that run and end, or run and do not answer.
+
+use super::draft::Draft;
+use super::evidence::{Evidence, LogTail, Want};
+use super::line::{Line, RESTARTS, RESTARTS_AT_MOST};
+use super::read::{Seen, between, events_about, list, name, namespace, number, one_line, still_starting, text, time};
+use serde_json::Value;
+
+/// Lines of a log that a cause shows.
+const LOG_LINES: usize = 10;
+
+/// One container of a pod, with its status.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Container<'a> {
+    pub pod: &'a Value,
+    pub status: &'a Value,
+    /// Whether the others wait until it has ended. A sidecar among the init containers is not one.
+    pub init: bool,
+}
+
+impl<'a> Container<'a> {
+    /// All containers of the pod that have a status, init containers first.
+    pub(super) fn all(pod: &'a Value) -> Vec<Self> {
+        let is_sidecar = |status: &Value| {
+            list(pod, "/spec/initContainers")
+                .iter()
+                .any(|spec| spec.get("name") == status.get("name") && text(spec, "/restartPolicy") == "Always")
+        };
+        let init = list(pod, "/status/initContainerStatuses").iter().map(|status| (status, !is_sidecar(status)));
+        let main = list(pod, "/status/containerStatuses").iter().map(|status| (status, false));
+        init.chain(main).map(|(status, init)| Self { pod, status, init }).collect()
+    }
+
+    pub(super) fn name(&self) -> &'a str {
+        text(self.status, "/name")
+    }
+
+    /// `container web` or `init container wait`.
+    pub(super) fn label(&self) -> String {
+        format!("{} {}", if self.init { "init container" } else { "container" }, self.name())
+    }
+
+    /// Reason and message, when it waits.
+    pub(super) fn waiting(&self) -> Option<(&'a str, &'a str)> {
+        let waiting = self.status.pointer("/state/waiting")?;
+        Some((text(waiting, "/reason"), text(waiting, "/message")))
+    }
+
+    /// How it ended: its present run, or the one before.
+    pub(super) fn ended(&self) -> Option<&'a Value> {
+        self.status.pointer("/state/terminated").or_else(|| self.status.pointer("/lastState/terminated"))
+    }
+
+    pub(super) fn restarts(&self) -> i64 {
+        number(self.status, "/restartCount")
+    }
+
+    /// The image as the spec names it.
+    pub(super) fn image(&self) -> &'a str {
+        let specs = ["/spec/initContainers", "/spec/containers"].into_iter().flat_map(|at| list(self.pod, at));
+        let mut specs = specs.filter(|spec| spec.get("name") == self.status.get("name"));
+        specs.next().map_or_else(|| text(self.status, "/image"), |spec| text(spec, "/image"))
+    }
+
+    /// The part of its spec with this name, or null.
+    pub(super) fn spec(&self) -> Option<&'a Value> {
+        let specs = ["/spec/initContainers", "/spec/containers"].into_iter().flat_map(|at| list(self.pod, at));
+        specs.into_iter().find(|spec| spec.get("name") == self.status.get("name"))
+    }
+
+    /// The events that name it, and those of its pod that name no container.
+    pub(super) fn events(&self, evidence: &'a Evidence) -> Vec<Seen<'a>> {
+        let mut events = events_about(evidence, self.pod);
+        events.retain(|seen| {
+            let path = text(seen.event, "/involvedObject/fieldPath");
+            between(path, "{", "}").is_none_or(|container| container == self.name())
+        });
+        events
+    }
+
+    /// One line about its state.
+    pub(super) fn says(&self) -> String {
+        let waiting = self.waiting().map(|(reason, message)| match message {
+            "" => reason.to_owned(),
+            // What the kubelet says of its waiting is nothing but waiting.
+            _ if reason == "CrashLoopBackOff" => reason.to_owned(),
+            message => format!("{reason}: {}", one_line(message)),
+        });
+        let running = || self.status.pointer("/state/running").map(|_| "running".to_owned());
+        let ended = self.ended().map(|ended| {
+            let code = number(ended, "/exitCode");
+            match text(ended, "/reason") {
+                "" | "Error" | "Completed" => format!("ended with exit code {code}"),
+                reason => format!("ended with exit code {code} ({reason})"),
+            }
+        });
+        let restarts = match self.restarts() {
+            0 => None,
+            1 => Some("1 restart".to_owned()),
+            more => Some(format!("{more} restarts")),
+        };
+        let parts: Vec<String> = [waiting.or_else(running), ended, restarts].into_iter().flatten().collect();
+        format!("pod {}, {}: {}", name(self.pod), self.label(), parts.join("; "))
+    }
+}
+
+/// A container that has ended, or ends again and again.
+pub(super) fn ended(evidence: &Evidence, container: Container<'_>) -> Option<Draft> {
+    let ended = container.ended()?;
+    let (code, reason) = (number(ended, "/exitCode"), text(ended, "/reason"));
+    let root = format!("{} {}", evidence.object, container.label());
+    let logs = log_lines(evidence, container);
+    let draft = if reason == "OOMKilled" {
+        out_of_memory(container, &root)
+    } else if let Some(why) = cannot_start(container, ended, &logs) {
+        Draft::new(Line::CannotStart, &root, why)
+            .next("correct command, args or image in the values; try it with `docker run --rm --entrypoint sh IMAGE`")
+    } else if code != 0
+        && let Some(killed) = killed_by_probe(evidence, container)
+    {
+        killed
+    } else if container.init {
+        let line = if never_restarted(container.pod) {
+            Line::InitFailing
+        } else {
+            tried_enough(evidence, container.restarts(), Line::InitFailing, Line::InitFailingFew)
+        };
+        Draft::new(line, &root, format!("{} {}", container.label(), ends_with(code, &logs)))
+    } else {
+        let line = if text(container.pod, "/status/phase") == "Failed" && never_restarted(container.pod) {
+            Line::EndedForGood
+        } else {
+            tried_enough(evidence, container.restarts(), Line::Crashing, Line::CrashingFew)
+        };
+        Draft::new(line, &root, format!("{} {}", container.label(), ends_with(code, &logs)))
+    };
+    let (pod, namespace) = (name(container.pod), namespace(container.pod));
+    let previous = if container.restarts() > 0 { " --previous" } else { "" };
+    Some(
+        draft
+            .seen(container.says())
+            .seen(last_words(ended))
+            .all_seen(logs.iter().map(|line| format!("log of {}: {line}", container.name())))
+            .next(format!("kubectl logs -n {namespace} {pod} -c {}{previous}", container.name())),
+    )
+}
+
+/// What the container wrote into its termination message, or the runtime about it.
+fn last_words(ended: &Value) -> String {
+    match text(ended, "/message") {
+        "" => String::new(),
+        message => format!("its last message: {}", one_line(message)),
+    }
+}
+
+/// `ends with exit code 3: "no database"`, with the last line of the log.
+fn ends_with(code: i64, logs: &[String]) -> String {
+    let last = logs.last().map(|line| format!(": {line}")).unwrap_or_default();
+    match code {
+        0 => format!("ends by itself, with exit code 0{last}"),
+        137 => format!("was killed (exit code 137){last}"),
+        code => format!("ends with exit code {code}{last}"),
+    }
+}
+
+fn out_of_memory(container: Container<'_>, root: &str) -> Draft {
+    let limit = container.spec().map_or("", |spec| text(spec, "/resources/limits/memory"));
+    let line = if container.restarts() >= RESTARTS { Line::Oom } else { Line::OomFew };
+    let why = if limit.is_empty() {
+        format!("{} used up the memory of its node or pod and was killed", container.label())
+    } else {
+        format!("{} used more than its memory limit of {limit} and was killed", container.label())
+    };
+    Draft::new(line, root, why).next(format!("raise resources.limits.memory of {} in the values", container.label()))
+}
+
+/// Why a program cannot even be started.
+fn cannot_start(container: Container<'_>, ended: &Value, logs: &[String]) -> Option<String> {
+    if logs.iter().any(|line| line.contains("exec format error")) {
+        return Some(format!("{}: the program is made for another processor: exec format error", container.label()));
+    }
+    let refused = matches!(text(ended, "/reason"), "StartError" | "ContainerCannotRun");
+    let message = text(ended, "/message");
+    (refused || is_start_error(message)).then(|| start_error(container, message))
+}
+
+/// Whether the container runtime says that there is nothing it could run.
+pub(super) fn is_start_error(message: &str) -> bool {
+    ["executable file not found", "exec format error"].iter().any(|sign| message.contains(sign))
+        || message.contains("exec: \"")
+            && ["no such file or directory", "permission denied"].iter().any(|sign| message.contains(sign))
+}
+
+/// The decisive end of what the container runtime says.
+pub(super) fn start_error(container: Container<'_>, message: &str) -> String {
+    let message = one_line(message);
+    let end = message.find("exec: ").map_or(message.as_str(), |at| &message[at..]);
+    format!("{} cannot be started: {}", container.label(), end.trim_end_matches(": unknown"))
+}
+
+fn never_restarted(pod: &Value) -> bool {
+    text(pod, "/spec/restartPolicy") == "Never"
+}
+
+fn tried_enough(evidence: &Evidence, restarts: i64, certain: Line, passing: Line) -> Line {
+    let others_wait = evidence.beside.is_none() || still_starting(evidence).is_some();
+    let enough = if others_wait { RESTARTS_AT_MOST } else { RESTARTS };
+    if restarts >= enough { certain } else { passing }
+}
+
+/// A container that the kubelet killed because of a probe, and not by its own program.
+fn killed_by_probe(evidence: &Evidence, container: Container<'_>) -> Option<Draft> {
+    let events = container.events(evidence);
+    let killed = |seen: &&Seen<'_>| {
+        seen.reason == "Killing"
+            && ["failed liveness probe", "failed startup probe"].iter().any(|sign| seen.message.contains(sign))
+    };
+    let killing = events.iter().rfind(killed)?;
+    let startup = killing.message.contains("startup");
+    let unhealthy = |seen: &&Seen<'_>| {
+        seen.reason == "Unhealthy" && seen.message.starts_with(if startup { "Startup" } else { "Liveness" })
+    };
+    let answer = events.iter().rfind(unhealthy);
+    let line = if container.restarts() >= RESTARTS { Line::ProbeKills } else { Line::ProbeFailing };
+    let why = answer.map_or_else(|| one_line(killing.message), |seen| one_line(seen.message));
+    let root = format!("{} {}", evidence.object, container.label());
+    let draft = Draft::new(line, root, format!("{}: {why}; the kubelet kills it for that", container.label()));
+    Some(draft.all_seen(answer.map(Seen::says)).seen(killing.says()).next(probe_hint(container)))
+}
+
+/// A container that runs and is not ready: what its probes say.
+pub(super) fn unready(evidence: &Evidence, container: Container<'_>) -> Option<Draft> {
+    let started = time(container.status, "/state/running/startedAt");
+    let events = container.events(evidence);
+    let newest = |seen: &&Seen<'_>| {
+        seen.reason == "Unhealthy" && started.is_none_or(|started| seen.last().is_none_or(|last| last >= started))
+    };
+    let probe = events.iter().rfind(newest);
+    let Some(seen) = probe else {
+        // What ended its last run counts while it is not ready again.
+        return (container.restarts() > 0).then(|| ended(evidence, container)).flatten();
+    };
+    let by_probe = events.iter().any(|seen| seen.reason == "Killing" && seen.message.contains("probe"));
+    let line = if by_probe && container.restarts() >= RESTARTS { Line::ProbeKills } else { Line::ProbeFailing };
+    let root = format!("{} {}", evidence.object, container.label());
+    let draft = Draft::new(line, root, format!("{}: {}", container.label(), one_line(seen.message)))
+        .seen(container.says())
+        .seen(seen.says())
+        .all_seen(log_lines(evidence, container).iter().map(|line| format!("log of {}: {line}", container.name())))
+        .next(probe_hint(container))
+        .next(format!("kubectl logs -n {} {} -c {}", namespace(container.pod), name(container.pod), container.name()));
+    Some(draft)
+}
+
+/// What a person would compare: the probe and the ports.
+fn probe_hint(container: Container<'_>) -> String {
+    let ports = container.spec().map_or(&[][..], |spec| list(spec, "/ports"));
+    let ports: Vec<String> = ports.iter().map(|port| number(port, "/containerPort").to_string()).collect();
+    match ports.len() {
+        0 => "compare path, port and delay of the probe with what the program does".to_owned(),
+        _ => format!(
+            "compare path, port and delay of the probe with what the program does; the container names port {}",
+            ports.join(", ")
+        ),
+    }
+}
+
+/// The end of the container's log, of the run that ended if it was read.
+fn log_lines(evidence: &Evidence, container: Container<'_>) -> Vec<String> {
+    let of =
+        |log: &&LogTail| log.pod == name(container.pod) && log.container == container.name() && !log.lines.is_empty();
+    let previous = evidence.logs.iter().filter(of).find(|log| log.previous);
+    let Some(log) = previous.or_else(|| evidence.logs.iter().find(of)) else { return Vec::new() };
+    let skipped = log.lines.len().saturating_sub(LOG_LINES);
+    log.lines.iter().skip(skipped).map(|line| one_line(line)).collect()
+}
+
+/// The log that tells why the container ended or does not answer.
+pub(super) fn wanted_log(container: Container<'_>) -> Option<Want> {
+    let waits_for_restart = container.waiting().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
+    let ended = container.status.pointer("/state/terminated").is_some_and(|ended| number(ended, "/exitCode") != 0);
+    let runs = container.status.pointer("/state/running").is_some();
+    let unready = runs && container.status.get("ready") != Some(&Value::Bool(true)) && !container.init;
+    (waits_for_restart || ended || unready || (runs && container.restarts() > 0)).then(|| Want::Log {
+        namespace: namespace(container.pod).to_owned(),
+        pod: name(container.pod).to_owned(),
+        container: container.name().to_owned(),
+        // A container that has just ended has no run before that is of interest: its log is that of the ended run.
+        previous: container.restarts() > 0 && !ended,
+    })
+}

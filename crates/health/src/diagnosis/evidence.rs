@@ -1,0 +1,164 @@
+//! What is gathered about one object that is not ready. Never the content of a Secret.
+
+use jiff::Timestamp;
+use pilothouse_core::{ObjectRef, ObjectStatus, ReleaseKey};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Everything known about one object that is not ready.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// The object, complete: with its API version, and its namespace if it has one.
+    pub object: ObjectRef,
+    /// How it stands.
+    pub status: ObjectStatus,
+    /// As it is on the cluster; `None` when it does not exist.
+    pub live: Option<Arc<Value>>,
+    /// What it owns, directly or through others: ReplicaSets, Jobs, Pods, PersistentVolumeClaims.
+    pub owned: Vec<Arc<Value>>,
+    /// The events about it and about what it owns, oldest first.
+    pub events: Vec<Arc<Value>>,
+    /// The ends of the logs that were read.
+    pub logs: Vec<LogTail>,
+    /// What its pods refer to and was looked for.
+    pub referred: Vec<Referred>,
+    /// What lies around it and was read: nodes, quotas, limit ranges, storage classes, the namespace, webhook configurations,
+    /// endpoint slices. Each with `apiVersion` and `kind`; without the data of Secrets and ConfigMaps.
+    pub around: Vec<Arc<Value>>,
+    /// The other objects of the release that are not ready; `None` when nobody has looked. What depends on one that is still
+    /// starting is given its time.
+    pub beside: Option<Vec<(ObjectRef, ObjectStatus)>>,
+    /// The wants that were read, in whatever way that ended: they are not wanted again. A kind that is not served was read and has
+    /// no objects.
+    pub read: Vec<Want>,
+    /// Those of them that could not be answered: nothing is concluded from what they lack.
+    pub unanswered: Vec<Want>,
+    /// What could not be read, each in one line.
+    pub unreadable: Vec<String>,
+}
+
+impl Evidence {
+    /// Of an object about which nothing but its status is known.
+    pub fn new(object: ObjectRef, status: ObjectStatus) -> Self {
+        Self {
+            object,
+            status,
+            live: None,
+            owned: Vec::new(),
+            events: Vec::new(),
+            logs: Vec::new(),
+            referred: Vec::new(),
+            around: Vec::new(),
+            beside: None,
+            read: Vec::new(),
+            unanswered: Vec::new(),
+            unreadable: Vec::new(),
+        }
+    }
+}
+
+/// The end of a container's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogTail {
+    /// The pod.
+    pub pod: String,
+    /// The container, also an init container.
+    pub container: String,
+    /// Of the run before the present one.
+    pub previous: bool,
+    /// The lines, oldest first, without empty ones.
+    pub lines: Vec<String>,
+}
+
+/// Something a pod refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referred {
+    /// The Secret, ConfigMap, ServiceAccount, PersistentVolumeClaim.
+    pub object: ObjectRef,
+    /// What was found.
+    pub whereabouts: Whereabouts,
+}
+
+/// Where something is that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// It is there, with these keys in its data; never their values.
+    There {
+        /// Sorted.
+        keys: Vec<String>,
+    },
+    /// The cluster says that it does not exist.
+    Missing,
+    /// It cannot be told.
+    Unreadable,
+}
+
+/// Something that would help to understand what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Want {
+    /// The end of a container's log.
+    Log {
+        /// The pod's namespace.
+        namespace: String,
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// Of the run before the present one; where there is none, of the present one.
+        previous: bool,
+    },
+    /// Whether this exists, and the names of the keys of its data.
+    Keys(ObjectRef),
+    /// One object as it is, into [`Evidence::around`]. Never a Secret or ConfigMap.
+    Object(ObjectRef),
+    /// All objects of a kind, into [`Evidence::around`]. Never Secrets or ConfigMaps.
+    All {
+        /// `v1`, `storage.k8s.io/v1`
+        api_version: String,
+        /// `Node`
+        kind: String,
+        /// One namespace; `None` for all, and for cluster-scoped kinds.
+        namespace: Option<String>,
+        /// A label selector.
+        labels: Option<String>,
+    },
+}
+
+/// Everything known when helm has failed.
+#[derive(Debug, Clone)]
+pub struct HelmEvidence {
+    /// The release.
+    pub release: ReleaseKey,
+    /// What helm printed on standard error, without known secrets.
+    pub text: String,
+    /// What lies around and was read, as in [`Evidence::around`].
+    pub around: Vec<Arc<Value>>,
+    /// The wants that were read, in whatever way that ended.
+    pub read: Vec<Want>,
+    /// Those of them that could not be answered: nothing is concluded from what they lack.
+    pub unanswered: Vec<Want>,
+    /// Helm's newest record, when it says that an operation is in progress.
+    pub lock: Option<LockSeen>,
+}
+
+impl HelmEvidence {
+    /// Of a text about which nothing else is known.
+    pub fn new(release: ReleaseKey, text: impl Into<String>) -> Self {
+        Self { release, text: text.into(), around: Vec::new(), read: Vec::new(), unanswered: Vec::new(), lock: None }
+    }
+}
+
+/// A record of Helm's that says that an operation is in progress.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockSeen {
+    /// Its revision.
+    pub revision: u32,
+    /// `pending-upgrade`
+    pub status: String,
+    /// When it was written.
+    pub since: Option<Timestamp>,
+    /// Who is at work, in words, where that is known.
+    pub holder: Option<String>,
+    /// Why nobody is at work on it any more, where that is proven.
+    pub gone: Option<String>,
+}

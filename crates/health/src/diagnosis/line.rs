@@ -1,0 +1,222 @@
+//! The line between what is certain and what may pass by itself, as one table: every cause takes its certainty from here.
+
+use pilothouse_core::{CauseClass, Certainty, code};
+
+/// When a cause is certain, and when it is given its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// The code of the cause.
+    pub code: &'static str,
+    /// Who can do something about it; the same for all rules of a code.
+    pub class: CauseClass,
+    /// Whether waiting is of use.
+    pub certainty: Certainty,
+    /// The condition, in words that go on after `when`.
+    pub when: &'static str,
+    /// Why the line is drawn there.
+    pub because: &'static str,
+}
+
+/// Seconds in which a controller or another release may still make something that is missing.
+pub(super) const GRACE: i64 = 30;
+/// Seconds after which a registry that still says no means it, where its answers are not counted.
+pub(super) const PULL_GRACE: i64 = 20;
+/// Restarts after which a program that ends is not waiting for anything else of its release, when nothing else of it is starting.
+pub(super) const RESTARTS: i64 = 3;
+/// Restarts after which it does not matter what else is starting: the node has waited five minutes by then.
+pub(super) const RESTARTS_AT_MOST: i64 = 5;
+/// Seconds after which a load balancer that nobody has begun to make is made by nobody.
+pub(super) const LOAD_BALANCER_GRACE: i64 = 120;
+
+macro_rules! lines {
+    ($($line:ident: $code:ident, $class:ident, $certainty:ident, $when:literal, $because:literal;)*) => {
+        /// One line of the table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Line { $($line),* }
+
+        static RULES: &[Rule] = &[$(Rule {
+            code: code::$code, class: CauseClass::$class, certainty: Certainty::$certainty, when: $when, because: $because,
+        }),*];
+    };
+}
+
+lines! {
+    ImageAbsentOnce: IMAGE_NOT_FOUND, Config, Passing, "the registry has said once that it has no such image",
+        "it may be pushed or mirrored right now, and the node asks again within seconds";
+    ImageAbsent: IMAGE_NOT_FOUND, Config, Certain, "the registry has said so twice, or for 20 s",
+        "nobody pushes an image because a pod waits for it";
+    ImageHidden: IMAGE_NOT_FOUND, Config, Passing, "a pull Secret that the pod names does not exist either",
+        "some registries hide what the asker may not see";
+    ImageOnNoNode: IMAGE_NOT_FOUND, Config, Certain, "the pull policy is `Never` and the node does not have the image",
+        "the node is told not to ask";
+    PullDeniedOnce: IMAGE_PULL_DENIED, Config, Passing, "the registry has refused once",
+        "tokens of registries expire and are renewed";
+    PullDenied: IMAGE_PULL_DENIED, Config, Certain, "the registry has refused twice, or for 20 s",
+        "the same credentials get the same answer";
+    PullSecretMissingYet: IMAGE_PULL_DENIED, Config, Passing, "a pull Secret has been missing for less than 30 s, or something is at work that may make it",
+        "a controller may copy it into the namespace";
+    PullSecretMissing: IMAGE_PULL_DENIED, Config, Certain, "a pull Secret that the pod names has been missing for 30 s and nothing is seen that would make it",
+        "without it the registry goes on refusing";
+    ImageNameInvalid: IMAGE_NAME_INVALID, Config, Certain, "at once", "no registry is asked for it";
+    RegistryUnreachable: REGISTRY_UNREACHABLE, Cluster, Passing, "always", "networks and registries recover, and limits of pulls run out";
+    PullFailing: IMAGE_PULL_FAILED, Cluster, Passing, "always", "the node tries again, and why it fails is not known";
+
+    SecretMissingYet: SECRET_MISSING, Config, Passing, "it has been missing for less than 30 s, or something else of the release is still starting",
+        "a Job, an operator or another release may make it";
+    SecretAwaited: SECRET_MISSING, Config, Passing, "an object is there that is to make it: ExternalSecret, Certificate, SealedSecret, VaultStaticSecret",
+        "its controller makes the Secret when it can";
+    SecretMissing: SECRET_MISSING, Config, Certain, "it has been missing for 30 s and nothing is seen that would make it",
+        "Kubernetes does not make Secrets by itself";
+    SecretKeyMissingYet: SECRET_KEY_MISSING, Config, Passing, "the key has been missing for less than 30 s, or something else of the release is still starting",
+        "controllers fill Secrets step by step";
+    SecretKeyMissing: SECRET_KEY_MISSING, Config, Certain, "the key has been missing for 30 s",
+        "whoever made the Secret did not mean to put the key there";
+    ConfigMapMissingYet: CONFIGMAP_MISSING, Config, Passing, "it has been missing for less than 30 s, or something else of the release is still starting",
+        "a Job, an operator or another release may make it";
+    ConfigMapMissing: CONFIGMAP_MISSING, Config, Certain, "it has been missing for 30 s", "nothing is seen that would make it";
+    ConfigMapKeyMissingYet: CONFIGMAP_KEY_MISSING, Config, Passing, "the key has been missing for less than 30 s, or something else of the release is still starting",
+        "controllers fill ConfigMaps step by step";
+    ConfigMapKeyMissing: CONFIGMAP_KEY_MISSING, Config, Certain, "the key has been missing for 30 s",
+        "whoever made the ConfigMap did not mean to put the key there";
+    ServiceAccountMissingYet: SERVICE_ACCOUNT_MISSING, Config, Passing, "it has been missing for less than 30 s",
+        "another release may be about to make it, and the controller tries again";
+    ServiceAccountMissing: SERVICE_ACCOUNT_MISSING, Config, Certain, "it has been missing for 30 s", "nothing makes ServiceAccounts by itself";
+    ClassMissingYet: CLASS_MISSING, Config, Passing, "it has been missing for less than 30 s", "another release may be about to make it";
+    ClassMissing: CLASS_MISSING, Config, Certain, "it has been missing for 30 s", "classes are made by people";
+    ContainerRefused: CONTAINER_CONFIG_INVALID, Config, Certain, "the container must not run as root and its image does, or nothing says what to run",
+        "neither the spec nor the image changes by itself";
+    ContainerNotMade: CONTAINER_CONFIG_INVALID, Config, Passing, "the node says another reason", "many such reasons are the node's own and pass";
+    ClaimMissingYet: VOLUME_MOUNT_FAILED, Config, Passing, "a PersistentVolumeClaim has been missing for less than 30 s, or something else of the release is still starting",
+        "another release may be about to make it";
+    ClaimMissing: VOLUME_MOUNT_FAILED, Config, Certain, "a PersistentVolumeClaim has been missing for 30 s", "claims of Deployments are made by whoever deploys them";
+    MountHopeless: VOLUME_MOUNT_FAILED, Config, Certain, "the node has had no such file or folder for 30 s", "a node does not get files by itself";
+    MountFailing: VOLUME_MOUNT_FAILED, Config, Passing, "attaching or mounting fails for another reason",
+        "drivers start, and volumes are detached from other nodes, with time";
+
+    CrashingFew: CRASH_LOOP, App, Passing, "the program was started again less than three times, or less than five times while something else of the release is starting",
+        "programs end when what they need is not there yet, a database for one";
+    Crashing: CRASH_LOOP, App, Certain, "it was started again three times and nothing else of the release is starting, or five times",
+        "what it needs had its time: the node waits longer before each start";
+    CannotStart: CRASH_LOOP, App, Certain, "the program cannot be started: it is not in the image, not executable, or made for another processor",
+        "an image does not change";
+    EndedForGood: CRASH_LOOP, App, Certain, "its pod has failed and nothing starts it again", "the pod's restart policy says so";
+    OomFew: OOM_KILLED, Config, Passing, "it happened less than three times", "a load at the start may be a single one";
+    Oom: OOM_KILLED, Config, Certain, "the container was started again three times or more", "the same program needs the same memory";
+    ProbeFailing: PROBE_FAILING, App, Passing, "the container was restarted less than three times because of it", "programs take their time to start";
+    ProbeKills: PROBE_FAILING, App, Certain, "the liveness or startup probe had the container killed three times",
+        "the probe gives the program less time than it needs, or asks the wrong thing";
+    InitFailingFew: INIT_FAILED, App, Passing, "it was started again less than three times, or less than five times while something else of the release is starting",
+        "init containers often wait for something else that way";
+    InitFailing: INIT_FAILED, App, Certain, "it was started again three times and nothing else of the release is starting, five times, or is never started again",
+        "what it waits for had its time";
+    Evicted: POD_EVICTED, Cluster, Passing, "always", "the controller makes another pod";
+    SandboxFailing: SANDBOX_FAILED, Cluster, Passing, "always", "the network of a new node takes its time, and the node tries again";
+
+    ResourcesShort: UNSCHEDULABLE_RESOURCES, Cluster, Passing, "a node could hold the pod if others left, for the first 30 s, or while an autoscaler may add nodes",
+        "pods end, and nodes are added";
+    ResourcesNever: UNSCHEDULABLE_RESOURCES, Cluster, Certain, "the pod asks for more than any node has, for 30 s, and no autoscaler is seen",
+        "no pod that leaves makes enough room";
+    SelectorUnmatchedYet: UNSCHEDULABLE_SELECTOR, Cluster, Passing, "for the first 30 s, while an autoscaler may add nodes, or when the nodes could not be read",
+        "a node with these labels may join";
+    SelectorUnmatched: UNSCHEDULABLE_SELECTOR, Cluster, Certain, "no node has had the labels for 30 s, and no autoscaler is seen", "labels of nodes are set by people";
+    TaintedYet: UNSCHEDULABLE_TAINT, Cluster, Passing, "the taint is one of Kubernetes' own (not ready, pressure), for the first 30 s, or while an autoscaler may add nodes",
+        "such taints go when the node recovers";
+    Tainted: UNSCHEDULABLE_TAINT, Cluster, Certain, "every node has had a taint set by people for 30 s, and no autoscaler is seen", "whoever set the taint wants it there";
+    AffinityUnmatched: UNSCHEDULABLE_AFFINITY, Cluster, Certain, "every node has lacked the labels of a required node affinity for 30 s, and no autoscaler is seen",
+        "labels of nodes are set by people";
+    AffinityUnmet: UNSCHEDULABLE_AFFINITY, Cluster, Passing, "it depends on other pods, for the first 30 s, or while an autoscaler may add nodes", "pods come and go, and with them what affinity and spread rules see";
+
+    ClaimWaiting: PVC_UNBOUND, Cluster, Passing, "a provisioner is at work or fails, the claim waits for its pod, or for the first 30 s", "provisioners try again";
+    ClaimHopeless: PVC_UNBOUND, Cluster, Certain, "for 30 s its StorageClass does not exist, or it has none and no volume fits",
+        "nothing will make a volume for it";
+
+    QuotaUsedUp: QUOTA_EXCEEDED, Cluster, Passing, "what is asked for would fit if others left", "pods that end give their share back";
+    QuotaTooSmall: QUOTA_EXCEEDED, Cluster, Certain, "one pod alone asks for more than the whole quota, or does not say what it asks for",
+        "nobody who leaves makes enough room";
+    LimitRange: LIMIT_RANGE, Cluster, Certain, "at once", "the same pod gets the same answer";
+    PodSecurity: POD_SECURITY, Cluster, Certain, "at once", "the same pod gets the same answer";
+    WebhookUnreachable: WEBHOOK_UNREACHABLE, Cluster, Passing, "its Service exists, or for the first 30 s",
+        "its pods may be starting, and its certificate be on the way";
+    WebhookNobody: WEBHOOK_UNREACHABLE, Cluster, Certain, "its Service has not existed for 30 s", "a webhook without its program was left behind";
+    WebhookDeniedOnce: WEBHOOK_DENIED, Cluster, Passing, "it has refused once", "some webhooks refuse while they start";
+    WebhookDenied: WEBHOOK_DENIED, Cluster, Certain, "it has refused twice, or helm has ended with its answer", "the same object gets the same answer";
+    PolicyDeniedOnce: POLICY_DENIED, Cluster, Passing, "it has refused once", "some policy engines refuse while they start";
+    PolicyDenied: POLICY_DENIED, Cluster, Certain, "it has refused twice, or helm has ended with its answer", "the same object gets the same answer";
+    RbacForbidden: RBAC_FORBIDDEN, Cluster, Certain, "at once", "permissions are given by people";
+    ObjectInvalid: OBJECT_INVALID, Chart, Certain, "at once", "the same object gets the same answer";
+    NamespaceTerminating: NAMESPACE_TERMINATING, Cluster, Certain, "at once", "whatever is in the namespace goes with it";
+    NamespaceMissing: NAMESPACE_MISSING, Config, Certain, "at once", "nobody but whoever deploys makes it";
+
+    CrdPending: CRD_NOT_ESTABLISHED, Cluster, Passing, "the API server has not said why", "it takes a second or two";
+    CrdRefused: CRD_NOT_ESTABLISHED, Cluster, Certain, "the API server says what is wrong with the definition", "the definition does not change by itself";
+    CrdTerminating: CRD_NOT_ESTABLISHED, Cluster, Certain, "the definition is being deleted", "nothing can be made of it any more";
+    CrdNamesConflict: CRD_NAMES_CONFLICT, Cluster, Certain, "at once", "two definitions cannot share a name";
+    ApiNotServed: API_NOT_SERVED, Order, Certain, "at once", "helm has ended with it";
+    LoadBalancerPending: LOAD_BALANCER_PENDING, Cluster, Passing, "something has begun to make it, or for two minutes", "load balancers of clouds take minutes";
+    LoadBalancerNobody: LOAD_BALANCER_PENDING, Cluster, Certain, "for two minutes there is no event, no condition and no finalizer of a controller on the Service",
+        "controllers for load balancers leave such signs within seconds";
+
+    HookFailing: HOOK_FAILED, Chart, Passing, "a pod of the hook failed, and the Job tries again", "its backoff limit gives it more tries";
+    HookFailed: HOOK_FAILED, Chart, Certain, "the hook's Job or pod has failed, or helm says so", "helm does not run it again";
+    HookLeftover: HOOK_LEFTOVER, State, Certain, "at once", "helm does not delete it";
+    JobFailing: JOB_FAILED, App, Passing, "a pod of the Job failed, and the Job tries again", "its backoff limit gives it more tries";
+    JobFailed: JOB_FAILED, App, Certain, "the Job says that it has failed", "nothing runs it again";
+    RolloutStuck: ROLLOUT_STUCK, Derived, Certain, "the Deployment's progress deadline has passed", "its author gave it this time";
+    ObjectMissing: OBJECT_MISSING, State, Passing, "always", "whoever deleted it may bring it back";
+    ObjectTerminating: OBJECT_TERMINATING, State, Passing, "always", "it goes when its finalizers have gone";
+
+    ImmutableField: IMMUTABLE_FIELD, Chart, Certain, "at once", "the same change gets the same answer";
+    OwnershipConflict: OWNERSHIP_CONFLICT, Config, Certain, "at once", "owners do not change by themselves";
+    FieldConflict: FIELD_CONFLICT, Config, Certain, "at once", "managers keep their fields";
+    ReleaseLocked: RELEASE_LOCKED, State, Passing, "nobody knows that the operation is dead", "it may end well";
+    ReleaseStaleLock: RELEASE_STALE_LOCK, State, Certain, "it is proven that nobody is at work on it", "nobody will end it";
+    ValuesInvalid: VALUES_INVALID, Config, Certain, "at once", "the same values get the same answer";
+    TemplateFailed: CHART_TEMPLATE_FAILED, Chart, Certain, "at once", "the same templates and values give the same answer";
+    ChartNotFound: CHART_NOT_FOUND, Config, Certain, "at once", "helm has ended with it";
+    ChartDependencyMissing: CHART_DEPENDENCY_MISSING, Config, Certain, "at once", "the chart does not change by itself";
+    KubeVersionUnsupported: KUBE_VERSION_UNSUPPORTED, Config, Certain, "at once", "neither chart nor cluster changes by itself";
+    ReleaseTooLarge: RELEASE_TOO_LARGE, Chart, Certain, "at once", "the limit is Kubernetes' own";
+    ApiUnreachable: API_UNREACHABLE, Cluster, Passing, "always", "connections come back";
+    Unknown: UNKNOWN, Unknown, Unclear, "always", "what is not understood is not judged";
+}
+
+impl Line {
+    pub(super) fn rule(self) -> &'static Rule {
+        &RULES[self as usize]
+    }
+}
+
+/// The whole table, grouped by family.
+pub fn rules() -> &'static [Rule] {
+    RULES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    #[test]
+    fn a_code_has_one_class() {
+        let mut classes = HashMap::new();
+        for rule in rules() {
+            assert_eq!(*classes.entry(rule.code).or_insert(rule.class), rule.class, "{}", rule.code);
+        }
+    }
+
+    #[test]
+    fn each_condition_of_a_code_is_told_once() {
+        let mut seen: Vec<(&str, Certainty, &str)> = Vec::new();
+        for rule in rules() {
+            let condition = (rule.code, rule.certainty, rule.when);
+            assert!(!seen.contains(&condition), "{condition:?}");
+            seen.push(condition);
+        }
+    }
+
+    /// The words of the table name these numbers.
+    #[test]
+    fn the_numbers_of_the_table() {
+        assert_eq!((GRACE, PULL_GRACE, RESTARTS, RESTARTS_AT_MOST, LOAD_BALANCER_GRACE), (30, 20, 3, 5, 120));
+    }
+}

@@ -1,0 +1,121 @@
+//! From evidence to causes.
+//!
+//! Each family of causes has its file: it reads what Kubernetes says, finds the decisive fact, and names what is to blame. Whether a
+//! cause is certain is decided by the table in `line.rs`.
+
+mod admission;
+mod containers;
+mod definitions;
+mod draft;
+mod evidence;
+mod helm;
+mod helm_objects;
+mod images;
+mod jobs;
+mod line;
+mod namespace;
+mod network;
+mod pods;
+mod quantity;
+mod read;
+mod references;
+mod scheduling;
+mod storage;
+mod webhooks;
+mod workload;
+
+#[cfg(test)]
+mod tests;
+
+pub use evidence::{Evidence, HelmEvidence, LockSeen, LogTail, Referred, Want, Whereabouts};
+pub use helm::{helm_causes, helm_wanted};
+pub use line::{Rule, rules};
+
+use draft::{Draft, merged};
+use jiff::Timestamp;
+use line::Line;
+use pilothouse_core::{Cause, CauseClass, Certainty};
+use read::{Seen, text};
+
+/// What should be read besides what the evidence has already, so that its cause becomes certain. Asked again after each
+/// round of reading, until it wants nothing more.
+pub fn wanted(evidence: &Evidence) -> Vec<Want> {
+    // Which messages there are does not depend on the time.
+    let mut wants = pods::wanted(evidence);
+    wants.extend(storage::wanted(evidence));
+    wants.extend(workload::wanted(evidence, Timestamp::UNIX_EPOCH));
+    let mut new: Vec<Want> = Vec::new();
+    for want in wants {
+        if !evidence.read.contains(&want) && !new.contains(&want) {
+            new.push(want);
+        }
+    }
+    new
+}
+
+/// Why the object is not ready, the decisive cause first. Never empty for an object that is not ready: what is not
+/// understood has the code `UNKNOWN`.
+pub fn causes(evidence: &Evidence, now: Timestamp) -> Vec<Cause> {
+    let told = drafts(evidence, now).into_iter().map(|draft| {
+        let draft = draft.all_seen(evidence.unreadable.iter().map(|line| format!("not read: {line}")));
+        draft.cause(Some(evidence.object.clone()), Some(evidence.status.clone()))
+    });
+    told.collect()
+}
+
+/// The causes before they are masked.
+fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
+    if evidence.status.is_ready() {
+        return Vec::new();
+    }
+    if let Some(terminating) = namespace::causes(evidence) {
+        return vec![terminating];
+    }
+    if let Some(going) = namespace::going(evidence) {
+        return vec![going];
+    }
+    let of_pods = pods::suspects(evidence).into_iter().flat_map(|pod| pods::causes(evidence, pod, now));
+    let mut drafts = jobs::of_object(evidence, of_pods.collect());
+    drafts.extend(workload::refused(evidence, now));
+    if drafts.is_empty() {
+        drafts.extend(storage::unbound(evidence, now));
+    }
+    drafts.extend(definitions::causes(evidence));
+    drafts.extend(network::causes(evidence, now));
+    let stuck = workload::stuck(evidence);
+    let mut drafts = merged(drafts);
+    // What is understood makes what is not superfluous.
+    if drafts.iter().any(|draft| draft.line != Line::Unknown) {
+        drafts.retain(|draft| draft.line != Line::Unknown);
+    }
+    drafts.sort_by_key(|draft| rank(draft.line));
+    match stuck {
+        Some(stuck) if drafts.is_empty() => drafts.push(stuck),
+        Some(stuck) => drafts.iter_mut().for_each(|draft| draft.see(stuck.why.clone())),
+        None => {}
+    }
+    if drafts.is_empty() {
+        drafts.push(unknown(evidence));
+    }
+    drafts
+}
+
+/// What is certain comes first, then what is known; each in the order it was found.
+fn rank(line: Line) -> (Certainty, bool) {
+    let rule = line.rule();
+    (rule.certainty, rule.class == CauseClass::Unknown)
+}
+
+/// Everything that was seen, for what is not understood.
+fn unknown(evidence: &Evidence) -> Draft {
+    let warnings = read::events(evidence).filter(|seen| text(seen.event, "/type") == "Warning");
+    let mut warnings: Vec<String> = warnings.map(|seen: Seen<'_>| seen.says()).collect();
+    let newest = warnings.split_off(warnings.len().saturating_sub(8));
+    let describe = match &evidence.object.namespace {
+        Some(namespace) => {
+            format!("kubectl describe {} -n {namespace} {}", evidence.object.kind.to_lowercase(), evidence.object.name)
+        }
+        None => format!("kubectl describe {} {}", evidence.object.kind.to_lowercase(), evidence.object.name),
+    };
+    Draft::new(Line::Unknown, evidence.object.to_string(), &evidence.status.message).all_seen(newest).next(describe)
+}

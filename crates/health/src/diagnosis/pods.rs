@@ -1,0 +1,194 @@
+//! From a pod that is not ready to its causes.
+
+use super::containers::{self, Container};
+use super::draft::Draft;
+use super::evidence::{Evidence, Want};
+use super::line::Line;
+use super::read::{Seen, condition, events_about, family, list, name, namespace, one_line, text, time};
+use super::references::{self, Absent};
+use super::{images, scheduling, storage};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// Pods whose logs and references are looked at, of one object: they all suffer from the same.
+const MOST_PODS: usize = 3;
+
+/// The pods that are not as they should be; of a Deployment those of its newest ReplicaSet that has any.
+pub(super) fn suspects(evidence: &Evidence) -> Vec<&Value> {
+    let newest = newest_set(evidence);
+    let pods = family(evidence).map(AsRef::as_ref).filter(|object| text(object, "/kind") == "Pod");
+    pods.filter(|pod| is_suspect(pod) && newest.is_none_or(|uid| is_owned_by(pod, uid))).collect()
+}
+
+fn is_suspect(pod: &Value) -> bool {
+    let ready = condition(pod, "Ready").is_some_and(|ready| text(ready, "/status") == "True");
+    let deleted = !text(pod, "/metadata/deletionTimestamp").is_empty();
+    !ready && !deleted && text(pod, "/status/phase") != "Succeeded"
+}
+
+/// The uid of the newest of a Deployment's ReplicaSets, if there are several.
+fn newest_set(evidence: &Evidence) -> Option<&str> {
+    let revision = |set: &Value| {
+        let revision =
+            set.pointer("/metadata/annotations").and_then(|all| all.get("deployment.kubernetes.io/revision"));
+        revision.and_then(Value::as_str).and_then(|revision| revision.parse::<u64>().ok())
+    };
+    let sets = evidence.owned.iter().filter(|object| text(object, "/kind") == "ReplicaSet");
+    let newest = sets.filter_map(|set| Some((revision(set)?, set))).max_by_key(|(revision, _)| *revision)?.1;
+    Some(text(newest, "/metadata/uid")).filter(|uid| !uid.is_empty())
+}
+
+fn is_owned_by(pod: &Value, uid: &str) -> bool {
+    list(pod, "/metadata/ownerReferences").iter().any(|owner| text(owner, "/uid") == uid)
+}
+
+/// Why one pod is not ready.
+pub(super) fn causes(evidence: &Evidence, pod: &Value, now: Timestamp) -> Vec<Draft> {
+    if let Some(scheduled) = condition(pod, "PodScheduled").filter(|scheduled| text(scheduled, "/status") == "False") {
+        return scheduling::causes(evidence, pod, scheduled, now);
+    }
+    let events = events_about(evidence, pod);
+    if matches!(text(pod, "/status/reason"), "Evicted" | "Preempting" | "NodeShutdown" | "Terminated") {
+        let why = format!("pod {}: {}", text(pod, "/status/reason"), one_line(text(pod, "/status/message")));
+        let root = format!("node {}", text(pod, "/spec/nodeName"));
+        return vec![
+            Draft::new(Line::Evicted, root, why)
+                .next("kubectl get nodes, and look at the pressure conditions of the node"),
+        ];
+    }
+    let mut drafts: Vec<Draft> = Container::all(pod)
+        .into_iter()
+        .filter_map(|container| of_container(evidence, container, &events, now))
+        .collect();
+    // Before its containers are made, only events tell what a pod waits for.
+    if drafts.is_empty() && is_being_made(pod) {
+        drafts.extend(storage::mounting(evidence, pod, &events, now));
+        if drafts.is_empty() {
+            drafts.extend(sandbox(pod, &events));
+        }
+    }
+    drafts
+}
+
+fn of_container(evidence: &Evidence, container: Container<'_>, events: &[Seen<'_>], now: Timestamp) -> Option<Draft> {
+    match container.waiting() {
+        Some((reason, _)) if images::is_pull(reason) => images::pull(evidence, container, now),
+        Some(("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError", message)) => {
+            Some(not_made(evidence, container, message, events, now))
+        }
+        Some(("" | "ContainerCreating" | "PodInitializing", _)) => None,
+        Some(_) => containers::ended(evidence, container),
+        None => {
+            let ended = container.status.pointer("/state/terminated");
+            let failed = ended.is_some_and(|ended| ended.get("exitCode") != Some(&Value::from(0)));
+            // A program that ends by itself, where it is to run on, is started again at once.
+            let is_over = ended.is_some() && !container.init && text(container.pod, "/spec/restartPolicy") == "Always";
+            let is_ready = container.status.get("ready") == Some(&Value::Bool(true));
+            if failed || is_over {
+                containers::ended(evidence, container)
+            } else if ended.is_some() || is_ready {
+                None
+            } else if container.init {
+                (container.restarts() > 0).then(|| containers::ended(evidence, container)).flatten()
+            } else {
+                containers::unready(evidence, container)
+            }
+        }
+    }
+}
+
+/// A container that the kubelet cannot make of what its spec says.
+fn not_made(
+    evidence: &Evidence,
+    container: Container<'_>,
+    message: &str,
+    events: &[Seen<'_>],
+    now: Timestamp,
+) -> Draft {
+    let root = format!("{} {}", evidence.object, container.label());
+    if let Some(absent) = references::absent(message, |_| None) {
+        let since = references::first_said(events, message).or_else(|| waiting_since(container.pod));
+        let draft = references::missing(evidence, namespace(container.pod), &absent, since, now);
+        if let Some(draft) = draft {
+            return draft.seen(container.says());
+        }
+        // What was missing has come, and the kubelet has not looked yet.
+        let why = format!("{} {} is there now; the node has not tried again yet", absent.kind, absent.name);
+        return Draft::new(Line::ContainerNotMade, root, why).seen(container.says());
+    }
+    if containers::is_start_error(message) {
+        return Draft::new(Line::CannotStart, root, containers::start_error(container, message))
+            .seen(container.says())
+            .next("correct command, args or image in the values");
+    }
+    let refused =
+        ["runAsNonRoot", "non-numeric user", "no command specified"].iter().any(|sign| message.contains(sign));
+    let line = if refused { Line::ContainerRefused } else { Line::ContainerNotMade };
+    let draft = Draft::new(line, root, format!("{}: {}", container.label(), one_line(message))).seen(container.says());
+    if message.contains("runAsNonRoot") || message.contains("non-numeric user") {
+        draft.next("set securityContext.runAsUser to a number other than 0, or use an image that names such a user")
+    } else {
+        draft.next(format!("kubectl describe pod -n {} {}", namespace(container.pod), name(container.pod)))
+    }
+}
+
+/// When the pod came to its node.
+pub(super) fn waiting_since(pod: &Value) -> Option<Timestamp> {
+    let scheduled = condition(pod, "PodScheduled").and_then(|scheduled| time(scheduled, "/lastTransitionTime"));
+    scheduled.or_else(|| time(pod, "/status/startTime")).or_else(|| time(pod, "/metadata/creationTimestamp"))
+}
+
+/// Whether none of its containers has got anywhere yet.
+fn is_being_made(pod: &Value) -> bool {
+    let waits = |container: &Container<'_>| {
+        matches!(container.waiting(), Some(("ContainerCreating" | "PodInitializing" | "", _)))
+    };
+    text(pod, "/status/phase") == "Pending" && Container::all(pod).iter().all(waits)
+}
+
+fn sandbox(pod: &Value, events: &[Seen<'_>]) -> Option<Draft> {
+    let seen = events
+        .iter()
+        .rev()
+        .find(|seen| matches!(seen.reason, "FailedCreatePodSandBox" | "NetworkNotReady" | "FailedPodSandBoxStatus"))?;
+    let node = text(pod, "/spec/nodeName");
+    if let Some(class) = seen.message.split_once("RuntimeHandler").map(|_| one_line(seen.message)) {
+        return Some(Draft::new(Line::SandboxFailing, format!("node {node}"), class).seen(seen.says()));
+    }
+    let message = one_line(seen.message);
+    let why = message.rsplit_once("desc = ").map_or(message.as_str(), |(_, end)| end);
+    Some(
+        Draft::new(Line::SandboxFailing, format!("node {node}"), format!("node {node} cannot set up the pod: {why}"))
+            .seen(seen.says())
+            .next(format!("kubectl describe node {node}, and look at the pods of the network plugin in kube-system")),
+    )
+}
+
+/// What would tell more about the pods.
+pub(super) fn wanted(evidence: &Evidence) -> Vec<Want> {
+    let mut wants = Vec::new();
+    for pod in suspects(evidence).into_iter().take(MOST_PODS) {
+        let scheduled = condition(pod, "PodScheduled").is_none_or(|scheduled| text(scheduled, "/status") != "False");
+        if !scheduled {
+            wants.extend(scheduling::wanted(pod));
+            continue;
+        }
+        let events = events_about(evidence, pod);
+        for container in Container::all(pod) {
+            wants.extend(containers::wanted_log(container));
+            match container.waiting() {
+                Some((reason, _)) if images::is_pull(reason) => wants.extend(images::wanted(pod)),
+                Some(("CreateContainerConfigError", message)) => {
+                    let absent = references::absent(message, |_| None);
+                    wants.extend(absent.iter().flat_map(|absent| references::wanted(evidence, namespace(pod), absent)));
+                }
+                _ => {}
+            }
+        }
+        if is_being_made(pod) {
+            let absent: Vec<Absent> = storage::absent(pod, &events);
+            wants.extend(absent.iter().flat_map(|absent| references::wanted(evidence, namespace(pod), absent)));
+        }
+    }
+    wants
+}

@@ -1,0 +1,166 @@
+//! Secrets, ConfigMaps and their keys that pods want and that are not there.
+
+use super::draft::Draft;
+use super::evidence::{Evidence, Want, Whereabouts};
+use super::line::{GRACE, Line};
+use super::read::{Seen, around, name, object, one_line, quoted, seconds_since, text, whereabouts};
+use jiff::Timestamp;
+use pilothouse_core::{ObjectRef, Readiness, nearest};
+use serde_json::Value;
+
+/// What a message of the kubelet says is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Absent {
+    /// `Secret` or `ConfigMap`.
+    pub kind: &'static str,
+    pub name: String,
+    /// `None` when the object itself is missing.
+    pub key: Option<String>,
+}
+
+/// Kinds of objects that make a Secret, with where they say its name; the object's own name where they do not.
+const MAKERS: [(&str, &str, &str); 5] = [
+    ("external-secrets.io/v1", "ExternalSecret", "/spec/target/name"),
+    ("external-secrets.io/v1beta1", "ExternalSecret", "/spec/target/name"),
+    ("cert-manager.io/v1", "Certificate", "/spec/secretName"),
+    ("bitnami.com/v1alpha1", "SealedSecret", "/spec/template/metadata/name"),
+    ("secrets.hashicorp.com/v1beta1", "VaultStaticSecret", "/spec/destination/name"),
+];
+
+/// Reads the kubelet's words for something missing: `secret "db" not found`, `couldn't find key a in Secret web/db`. `volume` gives
+/// what a volume of the pod refers to, for messages that do not name it.
+pub(super) fn absent(message: &str, volume: impl Fn(&str) -> Option<String>) -> Option<Absent> {
+    for (word, kind) in [("secret", "Secret"), ("configmap", "ConfigMap")] {
+        if let Some(name) = quoted(message, &format!("{word} ")).filter(|_| message.contains("not found")) {
+            return Some(Absent { kind, name: name.to_owned(), key: None });
+        }
+    }
+    if let Some((_, rest)) = message.split_once("couldn't find key ") {
+        for kind in ["Secret", "ConfigMap"] {
+            if let Some((key, object)) = rest.split_once(&format!(" in {kind} ")) {
+                let object = object.split_whitespace().next()?.trim_end_matches(',');
+                let name = object.rsplit('/').next()?;
+                return Some(Absent { kind, name: name.to_owned(), key: Some(key.to_owned()) });
+            }
+        }
+    }
+    for (sign, kind) in [("non-existent secret key: ", "Secret"), ("non-existent config key: ", "ConfigMap")] {
+        if let Some((_, key)) = message.split_once(sign) {
+            let key = key.split_whitespace().next()?.to_owned();
+            let name = volume(kind)?;
+            return Some(Absent { kind, name, key: Some(key) });
+        }
+    }
+    None
+}
+
+/// What is missing, as a cause; `seen` is the event that says so, `since` when it began to be wanted.
+pub(super) fn missing(
+    evidence: &Evidence,
+    namespace: &str,
+    absent: &Absent,
+    since: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Draft> {
+    let Absent { kind, name, key } = absent;
+    let root = format!("{kind} {namespace}/{name}");
+    let there = whereabouts(evidence, kind, namespace, name);
+    let waited = seconds_since(since, now) >= GRACE;
+    if let Some(Whereabouts::There { keys }) = there {
+        // It has come in the meantime: the kubelet sees it with its next look.
+        let key = key.as_ref().filter(|key| !keys.contains(key))?;
+        let line = match (*kind, waited && maker(evidence, kind, name).is_none()) {
+            ("Secret", true) => Line::SecretKeyMissing,
+            ("Secret", false) => Line::SecretKeyMissingYet,
+            (_, true) => Line::ConfigMapKeyMissing,
+            (_, false) => Line::ConfigMapKeyMissingYet,
+        };
+        let has = if keys.is_empty() { "it has none".to_owned() } else { format!("it has {}", keys.join(", ")) };
+        let meant = nearest(keys.iter().map(String::as_str), key)
+            .map(|near| format!("; did you mean {near}?"))
+            .unwrap_or_default();
+        let draft = Draft::new(line, format!("{root} key {key}"), format!("{root} has no key {key}, {has}{meant}"));
+        return Some(draft.next(format!("correct the key in the values, or add {key} to {root}")));
+    }
+    if let (Some(key), None | Some(Whereabouts::Unreadable)) = (key, there) {
+        let line = if *kind == "Secret" { Line::SecretKeyMissingYet } else { Line::ConfigMapKeyMissingYet };
+        let draft = Draft::new(line, format!("{root} key {key}"), format!("{root} has no key {key}"));
+        return Some(draft.next(format!("kubectl describe {} -n {namespace} {name}", kind.to_lowercase())));
+    }
+    let maker = maker(evidence, kind, name);
+    let line = match (*kind, &maker) {
+        ("Secret", Some(Maker::For(_))) => Line::SecretAwaited,
+        ("Secret", None) if waited => Line::SecretMissing,
+        ("Secret", _) => Line::SecretMissingYet,
+        (_, None) if waited => Line::ConfigMapMissing,
+        _ => Line::ConfigMapMissingYet,
+    };
+    let why = match &maker {
+        Some(Maker::For(object)) => format!("{root} does not exist yet; {object} is to make it"),
+        Some(Maker::Perhaps(_)) | None => format!("{root} does not exist"),
+    };
+    let draft = Draft::new(line, root, why);
+    Some(match maker {
+        Some(Maker::For(object)) => {
+            draft.next(format!("kubectl describe {} -n {namespace} {}", object.kind.to_lowercase(), object.name))
+        }
+        Some(Maker::Perhaps(object)) => draft.seen(format!("{object} is still starting and may make it")),
+        None if *kind == "Secret" => {
+            draft.next(format!("create it in namespace {namespace}, or correct its name in the values"))
+        }
+        None => draft.next(format!("kubectl get configmaps -n {namespace}, and correct its name in the values")),
+    })
+}
+
+/// What may make something that is missing.
+#[derive(Debug)]
+pub(super) enum Maker {
+    /// An object that says so.
+    For(ObjectRef),
+    /// A Job or custom resource of the release that is still starting.
+    Perhaps(ObjectRef),
+}
+
+/// What may make a missing object.
+pub(super) fn maker(evidence: &Evidence, kind: &str, name_wanted: &str) -> Option<Maker> {
+    if kind == "Secret" {
+        for (_, kind, at) in MAKERS {
+            let makes = |object: &&Value| {
+                let target = text(object, at);
+                (if target.is_empty() { name(object) } else { target }) == name_wanted
+            };
+            if let Some(maker) = around(&evidence.around, kind).find(makes).and_then(pilothouse_core::object_ref) {
+                return Some(Maker::For(maker));
+            }
+        }
+    }
+    let beside = evidence.beside.as_deref().unwrap_or_default();
+    let starting = beside.iter().find(|(object, status)| {
+        let group = object.group().unwrap_or_default();
+        let own_kind = group.contains('.') && !group.ends_with(".k8s.io");
+        status.readiness == Readiness::InProgress && (object.kind == "Job" || own_kind)
+    });
+    starting.map(|(object, _)| Maker::Perhaps(object.clone()))
+}
+
+/// What tells whether it is there, which keys it has, and who may make it.
+pub(super) fn wanted(evidence: &Evidence, namespace: &str, absent: &Absent) -> Vec<Want> {
+    let mut wants = vec![Want::Keys(object("v1", absent.kind, namespace, &absent.name))];
+    if absent.kind == "Secret"
+        && whereabouts(evidence, "Secret", namespace, &absent.name) == Some(&Whereabouts::Missing)
+    {
+        wants.extend(MAKERS.iter().map(|(api_version, kind, _)| Want::All {
+            api_version: (*api_version).to_owned(),
+            kind: (*kind).to_owned(),
+            namespace: Some(namespace.to_owned()),
+            labels: None,
+        }));
+    }
+    wants
+}
+
+/// When the kubelet first said this, by its events.
+pub(super) fn first_said(events: &[Seen<'_>], message: &str) -> Option<Timestamp> {
+    let message = one_line(message);
+    events.iter().filter(|seen| one_line(seen.message).contains(&message)).filter_map(Seen::first).min()
+}

@@ -1,0 +1,432 @@
+//! Pods that no node takes.
+
+use super::draft::Draft;
+use super::evidence::{Evidence, Want, Whereabouts};
+use super::line::{GRACE, Line};
+use super::quantity;
+use super::read::{
+    Seen, around, events_about, list, name, namespace, object, one_line, quoted, seconds_since, text, time, was_read,
+    whereabouts,
+};
+use super::storage;
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// Why nodes do not take a pod, as the scheduler counts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// `Insufficient cpu`, `Too many pods`.
+    Resource(String),
+    /// `didn't match Pod's node affinity/selector`
+    Selector,
+    /// A taint, with its key when the scheduler names it.
+    Taint(Option<String>),
+    /// Affinity to other pods, or spread.
+    Pods(String),
+    /// A volume is bound elsewhere, or none can be had.
+    Volume(String),
+    /// Anything else, in the scheduler's words.
+    Other(String),
+}
+
+/// Reads `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {a: b}. preemption: ...`: how many nodes
+/// there are, and for each reason how many refuse for it.
+pub(super) fn refusals(message: &str) -> (Option<u64>, Vec<(u64, Refusal)>) {
+    // What follows is about preemption, in the same words.
+    let ends = ["preemption:", "no new claims to deallocate"];
+    let end = ends.iter().filter_map(|end| message.find(end)).min().unwrap_or(message.len());
+    let message = message[..end].trim_end_matches([' ', '.', ',']);
+    let total = message.split_once(" nodes are available").and_then(|(before, _)| before.rsplit_once('/'));
+    let total = total.and_then(|(_, total)| total.parse().ok());
+    let Some((_, reasons)) = message.split_once("nodes are available: ") else { return (total, Vec::new()) };
+    let read = |part: &str| {
+        let part = part.trim().trim_end_matches('.');
+        let (count, reason) = part.split_once(' ')?;
+        Some((count.parse().ok()?, refusal(reason)))
+    };
+    (total, reasons.split(", ").filter_map(read).collect())
+}
+
+fn refusal(reason: &str) -> Refusal {
+    let reason = reason.trim_start_matches("node(s) ");
+    if let Some(resource) = reason.strip_prefix("Insufficient ") {
+        return Refusal::Resource(resource.to_owned());
+    }
+    if reason == "Too many pods" {
+        return Refusal::Resource("pods".to_owned());
+    }
+    if reason.contains("free ports") {
+        return Refusal::Resource("host port".to_owned());
+    }
+    if reason.contains("node affinity/selector") || reason.contains("didn't match node selector") {
+        return Refusal::Selector;
+    }
+    if reason.contains("taint") {
+        let inside = super::read::between(reason, "{", "}").map(str::trim);
+        let key = inside.map(|inside| inside.split(':').next().unwrap_or(inside).trim().to_owned());
+        return Refusal::Taint(key.filter(|key| !key.is_empty()));
+    }
+    if reason == "were unschedulable" {
+        return Refusal::Taint(Some("node.kubernetes.io/unschedulable".to_owned()));
+    }
+    if reason.contains("volume") {
+        return Refusal::Volume(reason.to_owned());
+    }
+    if reason.contains("affinity") || reason.contains("topology spread") || reason.contains("anti-affinity") {
+        return Refusal::Pods(reason.to_owned());
+    }
+    Refusal::Other(reason.to_owned())
+}
+
+/// Why a pod with this `PodScheduled` condition is not scheduled.
+pub(super) fn causes(evidence: &Evidence, pod: &Value, scheduled: &Value, now: Timestamp) -> Vec<Draft> {
+    let message = text(scheduled, "/message");
+    let since = time(scheduled, "/lastTransitionTime").or_else(|| time(pod, "/metadata/creationTimestamp"));
+    let says = format!("pod {}, {}: {}", name(pod), text(scheduled, "/reason"), one_line(message));
+    if message.contains("persistentvolumeclaim") && message.contains("not found") {
+        let claim = quoted(message, "persistentvolumeclaim ").unwrap_or_default();
+        return vec![storage::claim_missing(evidence, namespace(pod), claim, since, now).seen(says)];
+    }
+    if message.contains("unbound immediate PersistentVolumeClaims")
+        || message.contains("available persistent volumes to bind")
+    {
+        let mut drafts = storage::unbound(evidence, now);
+        if drafts.is_empty() {
+            let claims = storage::claims_of(pod);
+            let root = format!("PersistentVolumeClaim {}/{}", namespace(pod), claims.first().unwrap_or(&"?"));
+            drafts.push(Draft::new(Line::ClaimWaiting, &root, format!("{root} is not bound to a volume")));
+        }
+        return drafts.into_iter().map(|draft| draft.seen(says.clone())).collect();
+    }
+    let (total, refusals) = refusals(message);
+    let context = Context { evidence, pod, waited: seconds_since(since, now) >= GRACE, total };
+    let draft = if refusals.is_empty() {
+        if message.contains("no nodes available") || total == Some(0) {
+            Draft::new(Line::ResourcesShort, "nodes", "the cluster has no nodes that take pods")
+                .next("kubectl get nodes")
+        } else {
+            let why =
+                if message.is_empty() { "the scheduler has not taken it yet".to_owned() } else { one_line(message) };
+            Draft::new(Line::Unknown, evidence.object.to_string(), format!("pod {}: {why}", name(pod)))
+        }
+    } else {
+        context.decide(&refusals)
+    };
+    let scaling = context.scaling().map(|seen| seen.says());
+    vec![draft.seen(says).all_seen(scaling)]
+}
+
+/// What a decision needs to know.
+struct Context<'a> {
+    evidence: &'a Evidence,
+    pod: &'a Value,
+    /// Whether it has been so for a while.
+    waited: bool,
+    /// The nodes the scheduler has looked at.
+    total: Option<u64>,
+}
+
+impl<'a> Context<'a> {
+    /// The reason that counts is that of the nodes which come nearest to taking the pod. The scheduler asks in the order taints,
+    /// selector, resources, volumes, other pods, and tells of each node where it stopped.
+    fn decide(&self, refusals: &[(u64, Refusal)]) -> Draft {
+        if self.fitting_nodes().is_some_and(|fitting| fitting.is_empty())
+            && refusals.iter().any(|(_, r)| *r == Refusal::Selector)
+        {
+            return self.selector(false);
+        }
+        let all_fitting_tainted = refusals.iter().all(|(_, r)| matches!(r, Refusal::Taint(_) | Refusal::Selector))
+            && refusals.iter().any(|(_, r)| matches!(r, Refusal::Taint(_)))
+            && self.fitting_nodes().is_some_and(|fitting| !fitting.is_empty());
+        let nearness = |refusal: &Refusal| match refusal {
+            Refusal::Pods(_) => 5,
+            Refusal::Volume(_) => 4,
+            Refusal::Resource(_) => 3,
+            Refusal::Taint(_) if all_fitting_tainted => 2,
+            Refusal::Selector => 1,
+            Refusal::Taint(_) | Refusal::Other(_) => 0,
+        };
+        let Some((_, nearest)) = refusals.iter().max_by_key(|(_, refusal)| nearness(refusal)) else {
+            return self.selector(false);
+        };
+        match nearest {
+            Refusal::Resource(_) => {
+                let lacking = refusals.iter().filter_map(|(_, refusal)| match refusal {
+                    Refusal::Resource(resource) => Some(resource.as_str()),
+                    _ => None,
+                });
+                self.resources(&lacking.collect::<Vec<_>>())
+            }
+            Refusal::Selector => self.selector(refusals.len() == 1),
+            Refusal::Taint(_) => {
+                let keys = refusals.iter().filter_map(|(_, refusal)| match refusal {
+                    Refusal::Taint(key) => key.as_deref(),
+                    _ => None,
+                });
+                self.taint(keys.collect())
+            }
+            Refusal::Pods(reason) => {
+                let (root, why) = (format!("{} affinity", self.evidence.object), self.nodes_say(reason));
+                Draft::new(Line::AffinityUnmet, root, why)
+                    .next("relax affinity or topologySpreadConstraints in the values, lower the replicas, or add nodes")
+            }
+            Refusal::Volume(reason) => {
+                let root = format!("{} volumes", self.evidence.object);
+                Draft::new(Line::AffinityUnmet, root, self.nodes_say(reason))
+                    .next("kubectl get pv: the nodes that can reach the volume have no room, or are in another zone")
+            }
+            Refusal::Other(reason) => {
+                Draft::new(Line::Unknown, self.evidence.object.to_string(), self.nodes_say(reason))
+            }
+        }
+    }
+
+    fn nodes_say(&self, reason: &str) -> String {
+        match self.total {
+            Some(total) => format!("none of {total} nodes takes the pod: {reason}"),
+            None => format!("no node takes the pod: {reason}"),
+        }
+    }
+
+    fn nodes(&self) -> Vec<&'a Value> {
+        around(&self.evidence.around, "Node").collect()
+    }
+
+    /// The nodes with the labels the pod asks for; `None` when the nodes are not known, or what it asks for is more than labels.
+    fn fitting_nodes(&self) -> Option<Vec<&'a Value>> {
+        let nodes = self.nodes();
+        let selector = self.pod.pointer("/spec/nodeSelector").and_then(Value::as_object);
+        let affinity = list(
+            self.pod,
+            "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms",
+        );
+        if nodes.is_empty() || !affinity.is_empty() {
+            return None;
+        }
+        let has = |node: &&Value| {
+            let labels = node.pointer("/metadata/labels");
+            selector.into_iter().flatten().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+        };
+        Some(nodes.into_iter().filter(has).collect())
+    }
+
+    /// The sign that nodes are being added, or may be.
+    fn scaling(&self) -> Option<Seen<'a>> {
+        let events = events_about(self.evidence, self.pod);
+        events
+            .into_iter()
+            .rev()
+            .find(|seen| matches!(seen.reason, "TriggeredScaleUp" | "Nominated" | "NotTriggerScaleUp"))
+    }
+
+    /// Whether an autoscaler may add nodes: it says so, or one is there and does not say that it will not.
+    fn may_scale(&self) -> bool {
+        if let Some(seen) = self.scaling() {
+            return seen.reason != "NotTriggerScaleUp";
+        }
+        let karpenter = around(&self.evidence.around, "NodePool").next().is_some();
+        let cluster_autoscaler = matches!(
+            whereabouts(self.evidence, "ConfigMap", "kube-system", "cluster-autoscaler-status"),
+            Some(Whereabouts::There { .. })
+        );
+        karpenter || cluster_autoscaler
+    }
+
+    /// Whether it is known that nobody adds nodes.
+    fn is_fixed(&self) -> bool {
+        self.waited && !self.may_scale() && autoscalers().iter().all(|want| was_read(self.evidence, want))
+    }
+
+    /// No node has the labels the pod asks for. `by_all`: every node the scheduler has looked at refuses for that.
+    fn selector(&self, by_all: bool) -> Draft {
+        let selector = self.pod.pointer("/spec/nodeSelector").and_then(Value::as_object);
+        let labels: Vec<String> = selector
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+            .collect();
+        if labels.is_empty() {
+            let why = self.nodes_say("none meets its required node affinity");
+            let line = if by_all && self.is_fixed() { Line::AffinityUnmatched } else { Line::AffinityUnmet };
+            return Draft::new(line, format!("{} node affinity", self.evidence.object), why)
+                .next("kubectl get nodes --show-labels, and correct affinity.nodeAffinity in the values");
+        }
+        let labels = labels.join(", ");
+        let certain = self.is_fixed() && self.fitting_nodes().is_some_and(|fitting| fitting.is_empty());
+        let line = if certain { Line::SelectorUnmatched } else { Line::SelectorUnmatchedYet };
+        let why = match self.total {
+            Some(total) => format!("none of {total} nodes has the labels {labels}"),
+            None => format!("no node has the labels {labels}"),
+        };
+        let keys: Vec<&str> = selector.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+        let draft = Draft::new(line, format!("nodes with {labels}"), why)
+            .next(format!("kubectl get nodes -L {}, and correct nodeSelector in the values", keys.join(",")));
+        let seen = keys.iter().filter_map(|key| self.values_of(key));
+        draft.all_seen(seen)
+    }
+
+    /// The values the nodes have of a label.
+    fn values_of(&self, key: &str) -> Option<String> {
+        let nodes = self.nodes();
+        let values = nodes.iter().filter_map(|node| node.pointer("/metadata/labels")?.get(key)?.as_str());
+        let mut values: Vec<&str> = values.collect();
+        values.sort_unstable();
+        values.dedup();
+        match (nodes.is_empty(), values.is_empty()) {
+            (true, _) => None,
+            (false, true) => Some(format!("no node has the label {key}")),
+            (false, false) => Some(format!("the nodes have {key}={}", values.join(", "))),
+        }
+    }
+
+    fn taint(&self, named: Vec<&str>) -> Draft {
+        let nodes = self.nodes();
+        let of_nodes = nodes.iter().flat_map(|node| list(node, "/spec/taints")).filter(|taint| {
+            matches!(text(taint, "/effect"), "NoSchedule" | "NoExecute") && !tolerates(self.pod, taint)
+        });
+        let mut taints: Vec<String> = of_nodes
+            .map(|taint| match text(taint, "/value") {
+                "" => format!("{}:{}", text(taint, "/key"), text(taint, "/effect")),
+                value => format!("{}={value}:{}", text(taint, "/key"), text(taint, "/effect")),
+            })
+            .collect();
+        if taints.is_empty() {
+            taints = named.into_iter().map(str::to_owned).collect();
+        }
+        taints.sort_unstable();
+        taints.dedup();
+        let passes = taints.is_empty()
+            || taints
+                .iter()
+                .any(|taint| taint.starts_with("node.kubernetes.io/") || taint.starts_with("node.cloudprovider"));
+        let line = if self.is_fixed() && !passes && !nodes.is_empty() { Line::Tainted } else { Line::TaintedYet };
+        let taints = if taints.is_empty() { "a taint".to_owned() } else { taints.join(", ") };
+        let why = self.nodes_say(&format!("it does not tolerate {taints}"));
+        Draft::new(line, format!("taint {taints}"), why)
+            .next("add a toleration in the values, or remove the taint: kubectl taint nodes NODE KEY-")
+    }
+
+    fn resources(&self, lacking: &[&str]) -> Draft {
+        let nodes = self.fitting_nodes().unwrap_or_else(|| self.nodes());
+        let pods: Vec<&Value> = around(&self.evidence.around, "Pod").collect();
+        let mut never = false;
+        let says: Vec<String> = lacking
+            .iter()
+            .map(|resource| {
+                let wanted = requested(self.pod, resource);
+                let largest = nodes
+                    .iter()
+                    .filter_map(|node| Some((quantity::parse(allocatable(node, resource)?)?, *node)))
+                    .max_by(|(a, _), (b, _)| a.total_cmp(b));
+                let shown = |amount: f64| quantity::show(amount, resource);
+                let Some((most, node)) = largest else {
+                    if !nodes.is_empty() {
+                        never = true;
+                        return format!("it asks for {} {resource}, and no node has any", shown(wanted));
+                    }
+                    return format!("it asks for {} {resource}, and no node has that free", shown(wanted));
+                };
+                if wanted > most {
+                    never = true;
+                    return format!(
+                        "it asks for {} {resource}, and the largest node ({}) has {}: {} short",
+                        shown(wanted),
+                        name(node),
+                        shown(most),
+                        shown(wanted - most)
+                    );
+                }
+                if pods.is_empty() {
+                    return format!(
+                        "it asks for {} {resource}; the largest node has {}, but not free",
+                        shown(wanted),
+                        shown(most)
+                    );
+                }
+                let free = nodes
+                    .iter()
+                    .filter_map(|node| free(node, &pods, resource))
+                    .max_by(f64::total_cmp)
+                    .unwrap_or_default();
+                let short = shown((wanted - free).max(0.0));
+                format!(
+                    "it asks for {} {resource}, and no node has more than {} free: {short} short",
+                    shown(wanted),
+                    shown(free.max(0.0))
+                )
+            })
+            .collect();
+        let line = if never && self.is_fixed() { Line::ResourcesNever } else { Line::ResourcesShort };
+        let mut lacking = lacking.to_vec();
+        lacking.sort_unstable();
+        Draft::new(line, format!("nodes with enough {}", lacking.join(" and ")), self.nodes_say(&says.join("; ")))
+            .next("lower resources.requests in the values, or add nodes that are large enough")
+            .next("kubectl describe nodes | grep -A8 'Allocated resources'")
+    }
+}
+
+fn allocatable<'a>(node: &'a Value, resource: &str) -> Option<&'a str> {
+    node.pointer("/status/allocatable")?.get(resource)?.as_str()
+}
+
+/// What the pods on a node leave free of it.
+fn free(node: &Value, pods: &[&Value], resource: &str) -> Option<f64> {
+    let all = quantity::parse(allocatable(node, resource)?)?;
+    let on_it = pods.iter().filter(|pod| {
+        text(pod, "/spec/nodeName") == name(node) && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
+    });
+    Some(all - on_it.map(|pod| requested(pod, resource)).sum::<f64>())
+}
+
+/// What a pod asks for: its containers together, or its largest init container, with its overhead.
+fn requested(pod: &Value, resource: &str) -> f64 {
+    if resource == "pods" {
+        return 1.0;
+    }
+    let amount = |at: &Value, part: &str| {
+        at.pointer(part).and_then(|all| all.get(resource)).and_then(Value::as_str).and_then(quantity::parse)
+    };
+    // A limit without a request is the request.
+    let of = |container: &Value| {
+        amount(container, "/resources/requests").or_else(|| amount(container, "/resources/limits")).unwrap_or_default()
+    };
+    let is_sidecar = |container: &&Value| text(container, "/restartPolicy") == "Always";
+    let init = list(pod, "/spec/initContainers");
+    let together: f64 = list(pod, "/spec/containers").iter().chain(init.iter().filter(is_sidecar)).map(of).sum();
+    let largest = init.iter().filter(|one| !is_sidecar(one)).map(of).fold(0.0, f64::max);
+    together.max(largest) + amount(pod, "/spec/overhead").unwrap_or_default()
+}
+
+fn tolerates(pod: &Value, taint: &Value) -> bool {
+    list(pod, "/spec/tolerations").iter().any(|toleration| {
+        let (key, effect) = (text(toleration, "/key"), text(toleration, "/effect"));
+        let exists = text(toleration, "/operator") == "Exists";
+        (effect.is_empty() || effect == text(taint, "/effect"))
+            && ((key.is_empty() && exists) || key == text(taint, "/key"))
+            && (exists || text(toleration, "/value") == text(taint, "/value"))
+    })
+}
+
+/// What tells whether an autoscaler is there.
+fn autoscalers() -> [Want; 2] {
+    [
+        Want::All {
+            api_version: "karpenter.sh/v1".to_owned(),
+            kind: "NodePool".to_owned(),
+            namespace: None,
+            labels: None,
+        },
+        Want::Keys(object("v1", "ConfigMap", "kube-system", "cluster-autoscaler-status")),
+    ]
+}
+
+/// The nodes, whether somebody adds any, and the claims the pod waits for.
+pub(super) fn wanted(pod: &Value) -> Vec<Want> {
+    let Some(scheduled) = super::read::condition(pod, "PodScheduled") else { return Vec::new() };
+    let message = text(scheduled, "/message");
+    if message.to_lowercase().contains("persistentvolumeclaim") || message.contains("persistent volumes to bind") {
+        return storage::wanted_of_pod(pod);
+    }
+    let nodes = Want::All { api_version: "v1".to_owned(), kind: "Node".to_owned(), namespace: None, labels: None };
+    std::iter::once(nodes).chain(autoscalers()).collect()
+}

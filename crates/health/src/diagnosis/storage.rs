@@ -1,0 +1,206 @@
+//! Volumes that cannot be mounted, and claims that get none.
+
+use super::draft::Draft;
+use super::evidence::{Evidence, Want};
+use super::line::{GRACE, Line};
+use super::pods::waiting_since;
+use super::read::{
+    Seen, around, events, events_about, family, list, name, namespace, object, one_line, quoted, seconds_since, text,
+    time, was_read,
+};
+use super::references::{self, Absent, maker};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// The annotation that makes a StorageClass the default.
+const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
+
+/// Why the volumes of a pod cannot be mounted, by its events.
+pub(super) fn mounting(evidence: &Evidence, pod: &Value, events: &[Seen<'_>], now: Timestamp) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    let failing = |seen: &&Seen<'_>| matches!(seen.reason, "FailedMount" | "FailedAttachVolume" | "FailedMapVolume");
+    for seen in events.iter().filter(failing) {
+        // `Unable to attach or mount volumes: ... timed out` only repeats what another event says.
+        let Some(volume) = quoted(seen.message, "volume ") else { continue };
+        let since = seen.first().or_else(|| waiting_since(pod));
+        if let Some(absent) = references::absent(seen.message, |kind| referred_by(pod, volume, kind)) {
+            let missing = references::missing(evidence, namespace(pod), &absent, since, now);
+            drafts.extend(missing.map(|draft| draft.seen(seen.says())));
+            continue;
+        }
+        let message = one_line(seen.message);
+        let why = message.rsplit_once("desc = ").map_or(message.as_str(), |(_, end)| end);
+        let root = format!("{} volume {volume}", evidence.object);
+        let hopeless = message.contains("hostPath type check failed") && seconds_since(since, now) >= GRACE;
+        let line = if hopeless { Line::MountHopeless } else { Line::MountFailing };
+        drafts.push(Draft::new(line, root, format!("volume {volume}: {why}")).seen(seen.says()).next(format!(
+            "kubectl describe pod -n {} {}",
+            namespace(pod),
+            name(pod)
+        )));
+    }
+    drafts
+}
+
+/// What the events say is missing of what the pod's volumes refer to.
+pub(super) fn absent(pod: &Value, events: &[Seen<'_>]) -> Vec<Absent> {
+    let mounts = events.iter().filter(|seen| seen.reason == "FailedMount");
+    let read = |seen: &Seen<'_>| {
+        let volume = quoted(seen.message, "volume ").unwrap_or_default();
+        references::absent(seen.message, |kind| referred_by(pod, volume, kind))
+    };
+    mounts.filter_map(read).collect()
+}
+
+/// The Secret or ConfigMap a volume refers to; of a projected volume the first one.
+fn referred_by(pod: &Value, volume: &str, kind: &str) -> Option<String> {
+    let volume = list(pod, "/spec/volumes").iter().find(|one| text(one, "/name") == volume)?;
+    let (own, projected) = match kind {
+        "Secret" => (text(volume, "/secret/secretName"), "/secret/name"),
+        _ => (text(volume, "/configMap/name"), "/configMap/name"),
+    };
+    let in_projection = || {
+        list(volume, "/projected/sources").iter().map(|source| text(source, projected)).find(|name| !name.is_empty())
+    };
+    Some(own).filter(|name| !name.is_empty()).or_else(in_projection).map(str::to_owned)
+}
+
+/// The names of the claims a pod mounts.
+pub(super) fn claims_of(pod: &Value) -> Vec<&str> {
+    let volumes = list(pod, "/spec/volumes").iter();
+    volumes.map(|volume| text(volume, "/persistentVolumeClaim/claimName")).filter(|name| !name.is_empty()).collect()
+}
+
+/// A claim that a pod mounts and that does not exist.
+pub(super) fn claim_missing(
+    evidence: &Evidence,
+    namespace: &str,
+    claim: &str,
+    since: Option<Timestamp>,
+    now: Timestamp,
+) -> Draft {
+    let certain = seconds_since(since, now) >= GRACE && maker(evidence, "PersistentVolumeClaim", claim).is_none();
+    let line = if certain { Line::ClaimMissing } else { Line::ClaimMissingYet };
+    let root = format!("PersistentVolumeClaim {namespace}/{claim}");
+    Draft::new(line, &root, format!("{root} does not exist, and a volume of the pod is to be it"))
+        .next(format!("kubectl get pvc -n {namespace}, and correct the name of the claim in the values"))
+}
+
+/// Claims among the object and what it owns and mounts that have no volume.
+pub(super) fn unbound(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
+    let own = family(evidence).map(AsRef::as_ref).filter(|object| text(object, "/kind") == "PersistentVolumeClaim");
+    let mounted = around(&evidence.around, "PersistentVolumeClaim");
+    let mut claims: Vec<&Value> = own.chain(mounted).collect();
+    claims.dedup_by_key(|claim| (namespace(claim), name(claim)));
+    claims
+        .into_iter()
+        .filter(|claim| text(claim, "/status/phase") != "Bound")
+        .map(|claim| of_claim(evidence, claim, now))
+        .collect()
+}
+
+fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
+    let root = format!("PersistentVolumeClaim {}/{}", namespace(claim), name(claim));
+    let mut events = events_about(evidence, claim);
+    if events.is_empty() {
+        events = self::events(evidence)
+            .filter(|seen| {
+                text(seen.event, "/involvedObject/kind") == "PersistentVolumeClaim"
+                    && text(seen.event, "/involvedObject/name") == name(claim)
+            })
+            .collect();
+    }
+    let last = events.iter().next_back();
+    let says = last.map(|seen| one_line(seen.message)).unwrap_or_default();
+    let describe = format!("kubectl describe pvc -n {} {}", namespace(claim), name(claim));
+    let evidence_of =
+        |draft: Draft| draft.all_seen(events.iter().rev().take(3).rev().map(Seen::says)).next(describe.clone());
+    if text(claim, "/status/phase") == "Lost" {
+        return evidence_of(Draft::new(Line::ClaimHopeless, &root, format!("{root} has lost its volume")));
+    }
+    let waited = seconds_since(time(claim, "/metadata/creationTimestamp"), now) >= GRACE;
+    let hopeless = if waited { Line::ClaimHopeless } else { Line::ClaimWaiting };
+    let class = text(claim, "/spec/storageClassName");
+    let classes: Vec<&Value> = around(&evidence.around, "StorageClass").collect();
+    let classes_known = was_read(evidence, &all_classes());
+    let names: Vec<&str> = classes.iter().map(|class| name(class)).collect();
+    let said_missing = says.contains("storageclass.storage.k8s.io") && says.contains("not found");
+    if said_missing || (classes_known && !class.is_empty() && !names.contains(&class) && last.is_none()) {
+        let there = match names.len() {
+            0 if classes_known => "; the cluster has none".to_owned(),
+            0 => String::new(),
+            _ => format!("; there are {}", names.join(", ")),
+        };
+        let draft = Draft::new(
+            hopeless,
+            format!("StorageClass {class}"),
+            format!("{root} wants StorageClass {class}, which does not exist{there}"),
+        );
+        return evidence_of(draft).next("correct the storage class in the values, or make it");
+    }
+    let no_class = says.contains("no storage class is set");
+    let is_default = |class: &&&Value| {
+        class.pointer("/metadata/annotations").is_some_and(|all| text_of(all, DEFAULT_CLASS) == "true")
+    };
+    if no_class
+        || (classes_known
+            && class.is_empty()
+            && claim.pointer("/spec/storageClassName").is_none()
+            && !classes.iter().any(|class| is_default(&class)))
+    {
+        // A default class that is there now is given to the claim by the controller.
+        let line = if classes.iter().any(|class| is_default(&class)) { Line::ClaimWaiting } else { hopeless };
+        let there = if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) };
+        let why = format!("{root} names no StorageClass, the cluster has no default one{there}, and no volume fits");
+        return evidence_of(Draft::new(line, "no default StorageClass", why))
+            .next("name a storage class in the values, or mark one as the default");
+    }
+    let reason = last.map_or("", |seen| seen.reason);
+    let why = match reason {
+        "WaitForFirstConsumer" => format!("{root} waits for a pod that mounts it to be scheduled"),
+        "ProvisioningFailed" => {
+            let why = says.rsplit_once("desc = ").map_or(says.as_str(), |(_, end)| end);
+            format!("{root} gets no volume: {why}")
+        }
+        "ExternalProvisioning" => format!("{root} waits for its provisioner: {says}"),
+        _ if says.is_empty() => format!("{root} is not bound to a volume"),
+        _ => format!("{root} is not bound to a volume: {says}"),
+    };
+    let root_of = if class.is_empty() || reason == "WaitForFirstConsumer" {
+        root
+    } else {
+        format!("{root} of StorageClass {class}")
+    };
+    evidence_of(Draft::new(Line::ClaimWaiting, root_of, why))
+}
+
+fn text_of<'a>(map: &'a Value, key: &str) -> &'a str {
+    map.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn all_classes() -> Want {
+    Want::All {
+        api_version: "storage.k8s.io/v1".to_owned(),
+        kind: "StorageClass".to_owned(),
+        namespace: None,
+        labels: None,
+    }
+}
+
+/// What tells more about claims without a volume: theirs, and those of a pod that cannot be scheduled.
+pub(super) fn wanted(evidence: &Evidence) -> Vec<Want> {
+    let has_unbound = family(evidence)
+        .any(|object| text(object, "/kind") == "PersistentVolumeClaim" && text(object, "/status/phase") != "Bound");
+    if has_unbound { vec![all_classes()] } else { Vec::new() }
+}
+
+/// The claims of a pod, and the StorageClasses.
+pub(super) fn wanted_of_pod(pod: &Value) -> Vec<Want> {
+    let claims = claims_of(pod).into_iter();
+    let mut wants: Vec<Want> =
+        claims.map(|claim| Want::Object(object("v1", "PersistentVolumeClaim", namespace(pod), claim))).collect();
+    if !wants.is_empty() {
+        wants.push(all_classes());
+    }
+    wants
+}

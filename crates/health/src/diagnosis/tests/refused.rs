@@ -1,0 +1,130 @@
+//! What the API server refuses to controllers, in the words of Kubernetes 1.36.
+
+use super::{Of, ago};
+use crate::diagnosis::line::Line;
+use rstest::rstest;
+use serde_json::json;
+
+fn set() -> Of {
+    Of::web().owns(json!({
+        "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web-6d4", "namespace": "web"},
+    }))
+}
+
+#[rstest]
+#[case::quota_used_up(
+    "pods \"web-6d4-x\" is forbidden: exceeded quota: compute, requested: limits.cpu=1,pods=1, used: limits.cpu=2,pods=2, limited: limits.cpu=2,pods=2",
+    Line::QuotaUsedUp,
+    "ResourceQuota web/compute does not allow it: limits.cpu: 1 asked for, 2 of 2 used; pods: 1 asked for, 2 of 2 used"
+)]
+#[case::quota_too_small(
+    "pods \"web-6d4-x\" is forbidden: exceeded quota: compute, requested: limits.cpu=2, used: limits.cpu=0, limited: limits.cpu=1500m",
+    Line::QuotaTooSmall,
+    "ResourceQuota web/compute does not allow it: limits.cpu: 2 asked for, 0 of 1500m used"
+)]
+#[case::quota_without_requests(
+    "pods \"web-6d4-x\" is forbidden: failed quota: compute: must specify limits.cpu for: web; requests.cpu for: web",
+    Line::QuotaTooSmall,
+    "ResourceQuota web/compute counts what the containers do not say: must specify limits.cpu for: web; requests.cpu for: web"
+)]
+#[case::limit_range(
+    "pods \"web-6d4-x\" is forbidden: [maximum cpu usage per Container is 500m, but limit is 2, minimum memory usage per Container is 64Mi, but request is 8Mi]",
+    Line::LimitRange,
+    "a LimitRange of namespace web does not allow it: maximum cpu usage per Container is 500m, but limit is 2, minimum memory usage per Container is 64Mi, but request is 8Mi"
+)]
+#[case::pod_security(
+    "pods \"web-6d4-x\" is forbidden: violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false (container \"web\" must set securityContext.allowPrivilegeEscalation=false)",
+    Line::PodSecurity,
+    "namespace web enforces the level restricted of Pod Security: allowPrivilegeEscalation != false (container \"web\" must set securityContext.allowPrivilegeEscalation=false)"
+)]
+#[case::service_account(
+    "pods \"web-6d4-\" is forbidden: error looking up service account web/app: serviceaccount \"app\" not found",
+    Line::ServiceAccountMissing,
+    "ServiceAccount web/app does not exist"
+)]
+#[case::priority_class(
+    "pods \"web-6d4-\" is forbidden: no PriorityClass with name high was found",
+    Line::ClassMissing,
+    "PriorityClass high does not exist"
+)]
+#[case::runtime_class(
+    "pods \"web-6d4-x\" is forbidden: pod rejected: RuntimeClass \"kata\" not found",
+    Line::ClassMissing,
+    "RuntimeClass kata does not exist"
+)]
+#[case::policy(
+    "pods \"web-6d4-x\" is forbidden: ValidatingAdmissionPolicy 'no-latest' with binding 'no-latest' denied request: images need a tag",
+    Line::PolicyDenied,
+    "ValidatingAdmissionPolicy no-latest refuses it: images need a tag"
+)]
+#[case::namespace(
+    "pods \"web-6d4-x\" is forbidden: unable to create new content in namespace web because it is being terminated",
+    Line::NamespaceTerminating,
+    "Namespace web is being deleted, and takes nothing new"
+)]
+#[case::permission(
+    "pods is forbidden: User \"system:serviceaccount:a:b\" cannot create resource \"pods\" in API group \"\" in the namespace \"web\"",
+    Line::RbacForbidden,
+    "system:serviceaccount:a:b may not create pods in namespace web"
+)]
+#[case::invalid(
+    "Pod \"web-6d4-x\" is invalid: spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1",
+    Line::ObjectInvalid,
+    "Error creating: Pod \"web-6d4-x\" is invalid: spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1"
+)]
+fn pods_that_cannot_be_made(#[case] message: &str, #[case] line: Line, #[case] why: &str) {
+    let of = set().events("ReplicaSet/web-6d4", "FailedCreate", &format!("Error creating: {message}"), 4, 40);
+    of.tells(line, why);
+}
+
+#[rstest]
+#[case("serviceaccount \"app\" not found", Line::ServiceAccountMissingYet)]
+#[case("no PriorityClass with name high was found", Line::ClassMissingYet)]
+#[case("admission webhook \"a.example\" denied the request: no", Line::WebhookDeniedOnce)]
+#[case("ValidatingAdmissionPolicy 'p' with binding 'p' denied request: no", Line::PolicyDeniedOnce)]
+fn what_may_pass_at_first(#[case] message: &str, #[case] line: Line) {
+    assert_eq!(set().event("ReplicaSet/web-6d4", "FailedCreate", message).told()[0].0, line);
+}
+
+/// The names of pods that could not be made differ, so that each is an event of its own.
+#[test]
+fn refusals_of_several_pods_count_together() {
+    let refused = |pod: &str| {
+        format!("Error creating: pods \"{pod}\" is forbidden: admission webhook \"a.example\" denied the request: no")
+    };
+    let of = set().event("ReplicaSet/web-6d4", "FailedCreate", &refused("web-6d4-a")).event(
+        "ReplicaSet/web-6d4",
+        "FailedCreate",
+        &refused("web-6d4-b"),
+    );
+    of.tells(Line::WebhookDenied, "the admission webhook a.example refuses it: no");
+}
+
+#[test]
+fn what_was_made_since_is_not_refused_any_more() {
+    let of = set().event("ReplicaSet/web-6d4", "FailedCreate", "serviceaccount \"app\" not found").event(
+        "ReplicaSet/web-6d4",
+        "SuccessfulCreate",
+        "Created pod: web-6d4-x",
+    );
+    assert_eq!(of.told()[0].0, Line::Unknown);
+}
+
+#[test]
+fn the_condition_of_a_deployment_tells_it_too() {
+    let message =
+        "pods \"web-6d4-x\" is forbidden: exceeded quota: pods, requested: pods=1, used: pods=2, limited: pods=2";
+    let of = Of::object(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "web"},
+        "status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message, "lastTransitionTime": ago(9)}]},
+    }));
+    of.tells(Line::QuotaUsedUp, "ResourceQuota web/pods does not allow it: pods: 1 asked for, 2 of 2 used");
+    assert_eq!(of.roots(), ["ResourceQuota web/pods"]);
+}
+
+#[test]
+fn events_of_a_replica_set_that_was_not_read() {
+    let of = Of::web().event("ReplicaSet/web-6d4", "FailedCreate", "serviceaccount \"app\" not found");
+    of.tells(Line::ServiceAccountMissingYet, "ServiceAccount web/app does not exist");
+    assert_eq!(Of::web().event("ReplicaSet/other-1", "FailedCreate", "x").told()[0].0, Line::Unknown);
+}

@@ -1,0 +1,139 @@
+//! Claims without volumes, and volumes that cannot be mounted.
+
+use super::{Of, ago, all, object};
+use crate::diagnosis::Want;
+use crate::diagnosis::line::Line;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+fn claim(spec: &Value, seconds: i64) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": "web", "creationTimestamp": ago(seconds)},
+        "spec": spec, "status": {"phase": "Pending"},
+    })
+}
+
+fn class(name: &str, is_default: bool) -> Value {
+    json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+        "metadata": {"name": name, "annotations": {"storageclass.kubernetes.io/is-default-class": is_default.to_string()}},
+    })
+}
+
+fn classes() -> Want {
+    all("storage.k8s.io/v1", "StorageClass", None)
+}
+
+const NO_CLASS: &str = "no persistent volumes available for this claim and no storage class is set";
+
+#[rstest]
+#[case::class_missing(json!({"storageClassName": "fast"}), 40, "ProvisioningFailed", "storageclass.storage.k8s.io \"fast\" not found",
+    Line::ClaimHopeless, "PersistentVolumeClaim web/data wants StorageClass fast, which does not exist; there are standard", "StorageClass fast")]
+#[case::class_missing_at_first(json!({"storageClassName": "fast"}), 4, "ProvisioningFailed", "storageclass.storage.k8s.io \"fast\" not found",
+    Line::ClaimWaiting, "PersistentVolumeClaim web/data wants StorageClass fast, which does not exist; there are standard", "StorageClass fast")]
+#[case::no_class(json!({}), 40, "FailedBinding", NO_CLASS,
+    Line::ClaimHopeless, "PersistentVolumeClaim web/data names no StorageClass, the cluster has no default one; there are standard, and no volume fits", "no default StorageClass")]
+#[case::consumer(json!({"storageClassName": "standard"}), 40, "WaitForFirstConsumer", "waiting for first consumer to be created before binding",
+    Line::ClaimWaiting, "PersistentVolumeClaim web/data waits for a pod that mounts it to be scheduled", "PersistentVolumeClaim web/data")]
+#[case::provisioner(json!({"storageClassName": "standard"}), 400, "ExternalProvisioning", "Waiting for a volume to be created either by the external provisioner 'x' or manually by the system administrator.",
+    Line::ClaimWaiting, "PersistentVolumeClaim web/data waits for its provisioner: Waiting for a volume to be created either by the external provisioner 'x' or manually by the system administrator.", "PersistentVolumeClaim web/data of StorageClass standard")]
+#[case::capacity(json!({"storageClassName": "standard"}), 400, "ProvisioningFailed", "failed to provision volume with StorageClass \"standard\": rpc error: code = ResourceExhausted desc = not enough space",
+    Line::ClaimWaiting, "PersistentVolumeClaim web/data gets no volume: not enough space", "PersistentVolumeClaim web/data of StorageClass standard")]
+fn claims(
+    #[case] spec: Value,
+    #[case] seconds: i64,
+    #[case] reason: &str,
+    #[case] message: &str,
+    #[case] line: Line,
+    #[case] why: &str,
+    #[case] root: &str,
+) {
+    let of = Of::object(claim(&spec, seconds))
+        .event("PersistentVolumeClaim/data", reason, message)
+        .around(class("standard", false))
+        .read(classes());
+    of.tells(line, why);
+    assert_eq!(of.roots(), [root]);
+}
+
+#[test]
+fn a_claim_without_events() {
+    let bare = || Of::object(claim(&json!({"storageClassName": "fast"}), 40));
+    bare().wants(&[classes()]);
+    bare().tells(Line::ClaimWaiting, "PersistentVolumeClaim web/data is not bound to a volume");
+    let why = "PersistentVolumeClaim web/data wants StorageClass fast, which does not exist; the cluster has none";
+    bare().read(classes()).tells(Line::ClaimHopeless, why);
+    let mut unanswered = bare().read(classes());
+    unanswered.0.unanswered.push(classes());
+    unanswered.tells(Line::ClaimWaiting, "PersistentVolumeClaim web/data is not bound to a volume");
+}
+
+#[test]
+fn a_default_class_that_has_come_is_given_to_the_claim() {
+    let of = Of::object(claim(&json!({}), 40))
+        .event("PersistentVolumeClaim/data", "FailedBinding", NO_CLASS)
+        .around(class("standard", true))
+        .read(classes());
+    assert_eq!(of.told()[0].0, Line::ClaimWaiting);
+}
+
+fn unscheduled(message: &str, seconds: i64) -> Of {
+    Of::web().pod_since(
+        seconds,
+        &json!({"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]}),
+        &json!({"phase": "Pending", "conditions": [{
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastTransitionTime": ago(seconds),
+        }]}),
+    )
+}
+
+const UNBOUND: &str = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found";
+
+#[test]
+fn a_pod_that_waits_for_its_claim() {
+    let of = unscheduled(UNBOUND, 40);
+    of.wants(&[Want::Object(object("v1", "PersistentVolumeClaim/web/data")), classes()]);
+    of.tells(Line::ClaimWaiting, "PersistentVolumeClaim web/data is not bound to a volume");
+    let of = of.around(claim(&json!({"storageClassName": "fast"}), 40)).read(classes());
+    of.tells(
+        Line::ClaimHopeless,
+        "PersistentVolumeClaim web/data wants StorageClass fast, which does not exist; the cluster has none",
+    );
+    assert_eq!(of.roots(), ["StorageClass fast"]);
+}
+
+#[rstest]
+#[case(3, Line::ClaimMissingYet)]
+#[case(31, Line::ClaimMissing)]
+fn a_claim_that_is_missing(#[case] seconds: i64, #[case] line: Line) {
+    let of = unscheduled("0/2 nodes are available: persistentvolumeclaim \"data\" not found. not found", seconds);
+    of.tells(line, "PersistentVolumeClaim web/data does not exist, and a volume of the pod is to be it");
+}
+
+#[rstest]
+#[case::no_folder(
+    "MountVolume.SetUp failed for volume \"data\" : hostPath type check failed: /srv/x is not a directory",
+    31,
+    Line::MountHopeless,
+    "volume data: MountVolume.SetUp failed for volume \"data\" : hostPath type check failed: /srv/x is not a directory"
+)]
+#[case::attached_elsewhere(
+    "Multi-Attach error for volume \"pvc-1\" Volume is already exclusively attached to one node and can't be attached to another",
+    300,
+    Line::MountFailing,
+    "volume pvc-1: Multi-Attach error for volume \"pvc-1\" Volume is already exclusively attached to one node and can't be attached to another"
+)]
+#[case::driver(
+    "MountVolume.MountDevice failed for volume \"data\" : kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: driver name x not found in the list of registered CSI drivers",
+    300,
+    Line::MountFailing,
+    "volume data: MountVolume.MountDevice failed for volume \"data\" : kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: driver name x not found in the list of registered CSI drivers"
+)]
+fn mounts_that_fail(#[case] message: &str, #[case] seconds: i64, #[case] line: Line, #[case] why: &str) {
+    let waiting = json!({"state": {"waiting": {"reason": "ContainerCreating"}}});
+    Of::web()
+        .container_since(seconds, &waiting)
+        .events("Pod/web-1", "FailedMount", message, 3, seconds)
+        .tells(line, why);
+}

@@ -1,0 +1,111 @@
+//! Webhooks that refuse or cannot be asked, and policy engines behind them.
+
+use super::{Of, Want, all, object};
+use crate::diagnosis::line::Line;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+const UNREACHABLE: &str = "Error creating: Internal error occurred: failed calling webhook \"pods.example.com\": failed to call webhook: Post \"https://guard.policies.svc:443/validate?timeout=10s\": no endpoints available for service \"guard\"";
+
+fn refused(message: &str, times: i64) -> Of {
+    Of::object(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web", "namespace": "web"}}))
+        .events("ReplicaSet/web", "FailedCreate", message, times, 40)
+}
+
+fn endpoints() -> Want {
+    Want::All {
+        api_version: "discovery.k8s.io/v1".to_owned(),
+        kind: "EndpointSlice".to_owned(),
+        namespace: Some("policies".to_owned()),
+        labels: Some("kubernetes.io/service-name=guard".to_owned()),
+    }
+}
+
+fn service() -> Want {
+    Want::Object(object("v1", "Service/policies/guard"))
+}
+
+#[test]
+fn what_is_read_of_a_webhook() {
+    let configurations = ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"]
+        .map(|kind| all("admissionregistration.k8s.io/v1", kind, None));
+    let [validating, mutating] = configurations;
+    refused(UNREACHABLE, 1).wants(&[validating, mutating, service(), endpoints()]);
+}
+
+fn slice(ready: &[bool]) -> Value {
+    let endpoints: Vec<Value> = ready.iter().map(|ready| json!({"conditions": {"ready": ready}})).collect();
+    json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {"name": "guard-1", "namespace": "policies", "labels": {"kubernetes.io/service-name": "guard"}}, "endpoints": endpoints,
+    })
+}
+
+fn guard() -> Value {
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "guard", "namespace": "policies"}})
+}
+
+const CANNOT: &str =
+    "the admission webhook pods.example.com cannot be asked: no endpoints available for service \"guard\"";
+
+#[test]
+fn a_webhook_that_cannot_be_asked() {
+    let of = || refused(UNREACHABLE, 3);
+    of().tells(Line::WebhookUnreachable, &format!("{CANNOT}; its Service is policies/guard"));
+    of().read(service()).tells(Line::WebhookNobody, &format!("{CANNOT}; its Service policies/guard does not exist"));
+    let with = |slice: Value| of().read(service()).around(guard()).read(endpoints()).around(slice);
+    with(slice(&[false])).tells(
+        Line::WebhookUnreachable,
+        &format!("{CANNOT}; its Service policies/guard has no endpoints that are ready"),
+    );
+    with(slice(&[true, false]))
+        .tells(Line::WebhookUnreachable, &format!("{CANNOT}; its Service policies/guard has 1 endpoint that is ready"));
+    with(slice(&[true, true])).tells(
+        Line::WebhookUnreachable,
+        &format!("{CANNOT}; its Service policies/guard has 2 endpoints that are ready"),
+    );
+    assert_eq!(of().roots(), ["webhook pods.example.com"]);
+}
+
+#[test]
+fn a_service_that_could_not_be_read_is_not_missing() {
+    let mut of = refused(UNREACHABLE, 3).read(service());
+    of.0.unanswered.push(service());
+    of.tells(Line::WebhookUnreachable, &format!("{CANNOT}; its Service is policies/guard"));
+}
+
+#[rstest]
+#[case::webhook(
+    "admission webhook \"guard.example.com\" denied the request: colour must be blue",
+    Line::WebhookDenied,
+    "the admission webhook guard.example.com refuses it: colour must be blue",
+    "webhook guard.example.com"
+)]
+#[case::gatekeeper(
+    "admission webhook \"validation.gatekeeper.sh\" denied the request: [must-have-owner] you must provide labels: {\"owner\"}",
+    Line::PolicyDenied,
+    "the policy must-have-owner refuses it: [must-have-owner] you must provide labels: {\"owner\"}",
+    "policy must-have-owner"
+)]
+#[case::kyverno(
+    "admission webhook \"validate.kyverno.svc-fail\" denied the request: \n\nresource Pod/web/web-1 was blocked due to the following policies \n\nrequire-labels:\n  check: 'validation error: label app is required'",
+    Line::PolicyDenied,
+    "the policy require-labels refuses it: resource Pod/web/web-1 was blocked due to the following policies require-labels: check: 'validation error: label app is required'",
+    "policy require-labels"
+)]
+fn refusals(#[case] message: &str, #[case] line: Line, #[case] why: &str, #[case] root: &str) {
+    let of = refused(message, 2);
+    of.tells(line, why);
+    assert_eq!(of.roots(), [root]);
+}
+
+#[test]
+fn the_configuration_is_named() {
+    let configuration = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "guards"},
+        "webhooks": [{"name": "pods.example.com", "clientConfig": {"service": {"namespace": "policies", "name": "guard"}}}],
+    });
+    let of = refused(UNREACHABLE, 3).around(configuration);
+    let cause = crate::causes(&of.0, super::now()).remove(0);
+    assert_eq!(cause.evidence[0], "ValidatingWebhookConfiguration guards has the webhook pods.example.com");
+}

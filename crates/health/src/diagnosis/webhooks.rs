@@ -1,0 +1,215 @@
+//! Admission webhooks and policies.
+
+use super::admission::Tries;
+use super::draft::Draft;
+use super::evidence::Want;
+use super::line::Line;
+use super::read::{around, between, list, name, namespace, object, quoted, text};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What was read around, which wants were read, and which of them could not be answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub objects: &'a [Arc<Value>],
+    pub read: &'a [Want],
+    pub unanswered: &'a [Want],
+}
+
+impl Around<'_> {
+    /// Whether something was read, so that what it lacks is not there.
+    fn has(&self, want: &Want) -> bool {
+        self.read.contains(want) && !self.unanswered.contains(want)
+    }
+}
+
+/// Why a webhook or policy refused, or could not be asked.
+pub(super) fn refusal(said: &str, tries: Tries, around: Around<'_>) -> Option<Draft> {
+    let enough = tries.enough();
+    unreachable(said, tries, around).or_else(|| builtin_policy(said, enough)).or_else(|| denied(said, enough, around))
+}
+
+/// `failed calling webhook "x": failed to call webhook: Post "https://svc.ns.svc:443/path?timeout=10s": no endpoints available for
+/// service "svc"`
+fn unreachable(said: &str, tries: Tries, around: Around<'_>) -> Option<Draft> {
+    let webhook = quoted(said, "failed calling webhook ")?;
+    let call = said.split_once("failed to call webhook: ").map_or(said, |(_, call)| call);
+    let url = between(call, "\"", "\"");
+    let says = url.and_then(|url| call.split_once(&format!("\"{url}\": "))).map_or(call, |(_, rest)| rest);
+    let service =
+        url.and_then(service_of_url).or_else(|| configured(around, webhook).and_then(|(_, hook)| service_of(hook)));
+    let mut draft = Draft::new(Line::WebhookUnreachable, format!("webhook {webhook}"), String::new());
+    let configuration = configured(around, webhook).map(|(configuration, _)| configuration);
+    if let Some(configuration) = configuration {
+        draft =
+            draft.seen(format!("{} {} has the webhook {webhook}", text(configuration, "/kind"), name(configuration)));
+    }
+    let about = match &service {
+        Some((in_namespace, service)) => {
+            draft = draft
+                .next(format!("kubectl get endpointslices -n {in_namespace} -l kubernetes.io/service-name={service}"))
+                .next(format!("kubectl get pods -n {in_namespace}"));
+            match endpoints(around, in_namespace, service) {
+                Endpoints::NoService => {
+                    if tries.long_enough() {
+                        draft.line = Line::WebhookNobody;
+                    }
+                    format!("; its Service {in_namespace}/{service} does not exist")
+                }
+                Endpoints::Ready(0) => {
+                    format!("; its Service {in_namespace}/{service} has no endpoints that are ready")
+                }
+                Endpoints::Ready(1) => format!("; its Service {in_namespace}/{service} has 1 endpoint that is ready"),
+                Endpoints::Ready(more) => {
+                    format!("; its Service {in_namespace}/{service} has {more} endpoints that are ready")
+                }
+                Endpoints::NotRead => format!("; its Service is {in_namespace}/{service}"),
+            }
+        }
+        None => String::new(),
+    };
+    if let Some(configuration) = configuration {
+        draft = draft.next(format!(
+            "if what it belongs to is gone: kubectl delete {} {}",
+            text(configuration, "/kind").to_lowercase(),
+            name(configuration)
+        ));
+    }
+    draft.why = format!("the admission webhook {webhook} cannot be asked: {says}{about}");
+    Some(draft)
+}
+
+enum Endpoints {
+    NotRead,
+    NoService,
+    Ready(usize),
+}
+
+fn endpoints(around_it: Around<'_>, in_namespace: &str, service: &str) -> Endpoints {
+    let here = |object: &&Value| namespace(object) == in_namespace;
+    let service_read = around_it.has(&wanted_service(in_namespace, service));
+    if service_read && !around(around_it.objects, "Service").filter(here).any(|object| name(object) == service) {
+        return Endpoints::NoService;
+    }
+    if !around_it.has(&wanted_endpoints(in_namespace, service)) {
+        return Endpoints::NotRead;
+    }
+    let of_service = |slice: &&Value| {
+        let label = slice.pointer("/metadata/labels").and_then(|labels| labels.get("kubernetes.io/service-name"));
+        label.and_then(Value::as_str) == Some(service)
+    };
+    let slices = around(around_it.objects, "EndpointSlice").filter(here).filter(of_service);
+    let ready = slices
+        .flat_map(|slice| list(slice, "/endpoints"))
+        .filter(|endpoint| endpoint.pointer("/conditions/ready") != Some(&Value::Bool(false)));
+    Endpoints::Ready(ready.count())
+}
+
+/// Namespace and name in `https://svc.ns.svc:443/path`.
+fn service_of_url(url: &str) -> Option<(String, String)> {
+    let host = url.split_once("://")?.1.split(['/', ':', '?']).next()?;
+    let mut parts = host.split('.');
+    let (service, namespace, svc) = (parts.next()?, parts.next()?, parts.next()?);
+    (svc == "svc").then(|| (namespace.to_owned(), service.to_owned()))
+}
+
+fn service_of(webhook: &Value) -> Option<(String, String)> {
+    let service = webhook.pointer("/clientConfig/service")?;
+    Some((text(service, "/namespace").to_owned(), text(service, "/name").to_owned()))
+}
+
+/// The configuration that has the webhook, and its entry there.
+fn configured<'a>(around_it: Around<'a>, webhook: &str) -> Option<(&'a Value, &'a Value)> {
+    let configurations = around(around_it.objects, "ValidatingWebhookConfiguration")
+        .chain(around(around_it.objects, "MutatingWebhookConfiguration"));
+    configurations
+        .flat_map(|configuration| list(configuration, "/webhooks").iter().map(move |entry| (configuration, entry)))
+        .find(|(_, entry)| text(entry, "/name") == webhook)
+}
+
+/// `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: ...`
+fn builtin_policy(said: &str, enough: bool) -> Option<Draft> {
+    let policy = between(said, "AdmissionPolicy '", "'")?;
+    let (_, reason) = said.split_once("denied request: ")?;
+    let line = if enough { Line::PolicyDenied } else { Line::PolicyDeniedOnce };
+    let root = format!("policy {policy}");
+    Some(
+        Draft::new(line, &root, format!("ValidatingAdmissionPolicy {policy} refuses it: {reason}"))
+            .next("change the values so that the policy is met, or have an exception made")
+            .next(format!("kubectl get validatingadmissionpolicy {policy} -o yaml")),
+    )
+}
+
+/// `admission webhook "x" denied the request: reason`
+fn denied(said: &str, enough: bool, around: Around<'_>) -> Option<Draft> {
+    let webhook = quoted(said, "admission webhook ").filter(|_| said.contains("denied the request"))?;
+    let reason = said.split_once("denied the request: ").map_or("it gives no reason", |(_, reason)| reason);
+    if let Some(policy) = policy(webhook, reason) {
+        let line = if enough { Line::PolicyDenied } else { Line::PolicyDeniedOnce };
+        return Some(
+            Draft::new(line, format!("policy {policy}"), format!("the policy {policy} refuses it: {reason}"))
+                .next("change the values so that the policy is met, or have an exception made"),
+        );
+    }
+    let line = if enough { Line::WebhookDenied } else { Line::WebhookDeniedOnce };
+    let draft =
+        Draft::new(line, format!("webhook {webhook}"), format!("the admission webhook {webhook} refuses it: {reason}"));
+    let configuration = configured(around, webhook).map(|(configuration, _)| configuration);
+    let draft = draft.next("change the values so that it is accepted");
+    Some(match configuration {
+        Some(configuration) => {
+            let kind = text(configuration, "/kind");
+            draft.seen(format!("{kind} {} has the webhook {webhook}", name(configuration)))
+        }
+        None => draft,
+    })
+}
+
+/// The policy that refused, where the webhook is that of a policy engine.
+fn policy(webhook: &str, reason: &str) -> Option<String> {
+    if webhook.ends_with("gatekeeper.sh") {
+        return Some(between(reason, "[", "]").unwrap_or("of Gatekeeper").to_owned());
+    }
+    if webhook.contains("kyverno") {
+        let (_, rest) = reason.split_once("following policies").unwrap_or(("", reason));
+        let name = rest.split_whitespace().find(|word| word.ends_with(':')).map(|word| word.trim_end_matches(':'));
+        return Some(name.unwrap_or("of Kyverno").to_owned());
+    }
+    None
+}
+
+fn wanted_service(namespace: &str, service: &str) -> Want {
+    Want::Object(object("v1", "Service", namespace, service))
+}
+
+fn wanted_endpoints(namespace: &str, service: &str) -> Want {
+    Want::All {
+        api_version: "discovery.k8s.io/v1".to_owned(),
+        kind: "EndpointSlice".to_owned(),
+        namespace: Some(namespace.to_owned()),
+        labels: Some(format!("kubernetes.io/service-name={service}")),
+    }
+}
+
+/// What tells more about a webhook named in a message: its configuration, its Service and whether that has endpoints.
+pub(super) fn wanted(message: &str, around: Around<'_>) -> Vec<Want> {
+    let failed = quoted(message, "failed calling webhook ");
+    let Some(webhook) = failed.or_else(|| quoted(message, "admission webhook ")) else { return Vec::new() };
+    let configurations = ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"].map(|kind| Want::All {
+        api_version: "admissionregistration.k8s.io/v1".to_owned(),
+        kind: kind.to_owned(),
+        namespace: None,
+        labels: None,
+    });
+    let mut wants = configurations.to_vec();
+    let by_url = message
+        .split_once("failed to call webhook: ")
+        .and_then(|(_, call)| between(call, "\"", "\""))
+        .and_then(service_of_url);
+    let service = by_url.or_else(|| configured(around, webhook).and_then(|(_, entry)| service_of(entry)));
+    if let Some((namespace, service)) = service.filter(|_| failed.is_some()) {
+        wants.push(wanted_service(&namespace, &service));
+        wants.push(wanted_endpoints(&namespace, &service));
+    }
+    wants
+}

@@ -1,0 +1,143 @@
+//! Workloads whose controller cannot make pods, or whose rollout has stopped.
+
+use super::admission::{self, Tries};
+use super::draft::Draft;
+use super::evidence::{Evidence, Want};
+use super::line::Line;
+use super::read::{
+    Seen, condition, events, events_about, family, name, namespace, one_line, quoted, seconds_since, text, time,
+};
+use super::webhooks::{self, Around};
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// A message of a controller that cannot make something, with how often and since when.
+struct Failure {
+    message: String,
+    tries: Tries,
+    line: String,
+}
+
+/// Why the controllers of the object cannot make its pods.
+pub(super) fn refused(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
+    let around = Around { objects: &evidence.around, read: &evidence.read, unanswered: &evidence.unanswered };
+    let of = |failure: Failure| {
+        let draft = admission::refusal(&failure.message, in_namespace(evidence), failure.tries, around);
+        let draft = draft.unwrap_or_else(|| {
+            let message = one_line(&failure.message);
+            let line = if message.contains(" is invalid: ") { Line::ObjectInvalid } else { Line::Unknown };
+            Draft::new(line, evidence.object.to_string(), message)
+        });
+        draft.seen(failure.line)
+    };
+    failures(evidence, now).into_iter().map(of).collect()
+}
+
+fn in_namespace(evidence: &Evidence) -> &str {
+    evidence.object.namespace.as_deref().unwrap_or_default()
+}
+
+/// What controllers say they cannot make, newest last: their events, and the condition a Deployment or ReplicaSet has of it.
+fn failures(evidence: &Evidence, now: Timestamp) -> Vec<Failure> {
+    let is_refusal = |seen: &Seen<'_>| matches!(seen.reason, "FailedCreate" | "FailedUpdate");
+    // What could be made since is no failure any more.
+    let made = |seen: &Seen<'_>| seen.reason == "SuccessfulCreate";
+    let mut failures: Vec<Failure> = Vec::new();
+    for object in family(evidence).filter(|object| text(object, "/kind") != "Pod") {
+        let events = events_about(evidence, object);
+        let last_made = events.iter().filter(|seen| made(seen)).filter_map(Seen::last).max();
+        for seen in events.iter().filter(|seen| is_refusal(seen)) {
+            if last_made.is_some_and(|made| seen.last().is_some_and(|last| last <= made)) {
+                continue;
+            }
+            add(&mut failures, seen, now);
+        }
+        let condition = condition(object, "ReplicaFailure").filter(|condition| text(condition, "/status") == "True");
+        if let Some(condition) = condition.filter(|_| failures.is_empty()) {
+            failures.push(Failure {
+                message: text(condition, "/message").to_owned(),
+                tries: Tries {
+                    count: 1,
+                    seconds: seconds_since(time(condition, "/lastTransitionTime"), now),
+                    over: false,
+                },
+                line: format!(
+                    "{} {}: ReplicaFailure: {}",
+                    text(object, "/kind"),
+                    name(object),
+                    one_line(text(condition, "/message"))
+                ),
+            });
+        }
+    }
+    // Events about ReplicaSets that were not read with the rest.
+    if failures.is_empty() {
+        let own_prefix = format!("{}-", evidence.object.name);
+        let of_set = |seen: &Seen<'_>| {
+            text(seen.event, "/involvedObject/kind") == "ReplicaSet"
+                && text(seen.event, "/involvedObject/name").starts_with(&own_prefix)
+        };
+        let known = |seen: &Seen<'_>| {
+            evidence.owned.iter().any(|owned| name(owned) == text(seen.event, "/involvedObject/name"))
+        };
+        for seen in events(evidence).filter(|seen| is_refusal(seen) && of_set(seen) && !known(seen)) {
+            add(&mut failures, &seen, now);
+        }
+    }
+    failures
+}
+
+/// Adds an event; one that says the same as another counts for it.
+fn add(failures: &mut Vec<Failure>, seen: &Seen<'_>, now: Timestamp) {
+    let (count, seconds) = (seen.count(), seconds_since(seen.first(), now));
+    // The names of pods that could not be made differ each time.
+    let stripped = |message: &str| match quoted(message, "pods ") {
+        Some(pod) => message.replace(pod, ""),
+        None => message.to_owned(),
+    };
+    match failures.iter_mut().find(|failure| stripped(&failure.message) == stripped(seen.message)) {
+        Some(known) => {
+            known.tries.count += count;
+            known.tries.seconds = known.tries.seconds.max(seconds);
+            seen.message.clone_into(&mut known.message);
+        }
+        None => failures.push(Failure {
+            message: seen.message.to_owned(),
+            tries: Tries { count, seconds, over: false },
+            line: seen.says(),
+        }),
+    }
+}
+
+/// A Deployment past its progress deadline.
+pub(super) fn stuck(evidence: &Evidence) -> Option<Draft> {
+    let live = evidence.live.as_deref().filter(|live| text(live, "/kind") == "Deployment")?;
+    let progressing = condition(live, "Progressing")?;
+    let past = text(progressing, "/status") == "False" && text(progressing, "/reason") == "ProgressDeadlineExceeded";
+    past.then(|| {
+        let why = format!("its rollout makes no progress: {}", one_line(text(progressing, "/message")));
+        Draft::new(Line::RolloutStuck, evidence.object.to_string(), why).next(format!(
+            "kubectl describe deployment -n {} {}",
+            namespace(live),
+            name(live)
+        ))
+    })
+}
+
+/// What tells more about webhooks that refuse pods.
+pub(super) fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
+    let around = Around { objects: &evidence.around, read: &evidence.read, unanswered: &evidence.unanswered };
+    let failures: Vec<Failure> = failures(evidence, now);
+    let mut wants: Vec<Want> = failures.iter().flat_map(|failure| webhooks::wanted(&failure.message, around)).collect();
+    if failures.iter().any(|failure: &Failure| failure.message.contains("is being terminated"))
+        && let Some(namespace) = evidence.object.namespace.as_deref()
+    {
+        wants.push(super::namespace::wanted(namespace));
+    }
+    wants
+}
+
+/// Whether an object has been there only for a moment: nothing is to be concluded from what it lacks.
+pub(super) fn age(object: &Value, now: Timestamp) -> i64 {
+    seconds_since(time(object, "/metadata/creationTimestamp"), now)
+}

@@ -1,0 +1,16 @@
+//! Is an object what its spec asks for, and if not, why: pure functions, without cluster and clock.
+//!
+//! [`Rules::judge`] tells how one object stands and which rule says so. What is gathered about an object that is not ready
+//! is its [`Evidence`]; [`wanted`] tells what more would help to understand it, and [`causes`] makes causes with stable
+//! codes of it.
+
+pub mod diagnosis;
+mod readiness;
+mod stories;
+
+pub use diagnosis::{
+    Evidence, HelmEvidence, LockSeen, LogTail, Referred, Rule, Want, Whereabouts, causes, helm_causes, helm_wanted,
+    rules, wanted,
+};
+pub use readiness::{ContainerTrouble, RuleError, Rules, Verdict, check_rule, container_troubles, is_certain};
+pub use stories::{Story, explain};

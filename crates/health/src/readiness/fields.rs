@@ -1,0 +1,106 @@
+//! Reading fields that every family needs.
+
+use serde_json::Value;
+
+/// One entry of `status.conditions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Condition<'a> {
+    pub kind: &'a str,
+    /// `True`, `False` or `Unknown`.
+    pub status: &'a str,
+    pub reason: &'a str,
+    pub message: &'a str,
+    /// The generation it was written for.
+    pub generation: Option<i64>,
+}
+
+impl Condition<'_> {
+    pub(super) fn is_true(&self) -> bool {
+        self.status == "True"
+    }
+
+    pub(super) fn is_false(&self) -> bool {
+        self.status == "False"
+    }
+
+    /// Its message, or its reason, or what it says at all.
+    pub(super) fn says(&self) -> String {
+        [self.message, self.reason]
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .map_or_else(|| format!("{} is {}", self.kind, self.status), str::to_owned)
+    }
+}
+
+pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The API group (empty for the core one) and the kind.
+pub(super) fn group_and_kind(object: &Value) -> (&str, &str) {
+    let group = member(object, "apiVersion").split_once('/').map_or("", |(group, _)| group);
+    (group, member(object, "kind"))
+}
+
+pub(super) fn flag(object: &Value, pointer: &str) -> bool {
+    object.pointer(pointer).and_then(Value::as_bool) == Some(true)
+}
+
+/// A whole number, also one written as text.
+pub(super) fn number(object: &Value, pointer: &str) -> Option<i64> {
+    let value = object.pointer(pointer)?;
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// A count that Kubernetes leaves out when it is 0.
+pub(super) fn count(object: &Value, pointer: &str) -> i64 {
+    number(object, pointer).unwrap_or_default()
+}
+
+pub(super) fn array<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
+    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The conditions in a list.
+pub(super) fn conditions_of(list: &Value) -> Vec<Condition<'_>> {
+    list.as_array().into_iter().flatten().map(condition_of).collect()
+}
+
+fn condition_of(condition: &Value) -> Condition<'_> {
+    // Some controllers write booleans.
+    let status = match condition.get("status").or_else(|| condition.get("phase")) {
+        Some(Value::Bool(true)) => "True",
+        Some(Value::Bool(false)) => "False",
+        Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => "True",
+        Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => "False",
+        _ => "Unknown",
+    };
+    Condition {
+        kind: member(condition, "type"),
+        status,
+        reason: member(condition, "reason"),
+        message: member(condition, "message"),
+        generation: condition.get("observedGeneration").and_then(Value::as_i64),
+    }
+}
+
+/// Text in a field of this object, or nothing.
+pub(super) fn member<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// One condition of the object's status.
+pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<Condition<'a>> {
+    let all = object.pointer("/status/conditions").map(conditions_of).unwrap_or_default();
+    all.into_iter().find(|condition| condition.kind == kind)
+}
+
+/// Whether the controller has not yet seen the present spec. A controller that always writes `observedGeneration` has
+/// seen nothing while it is missing.
+pub(super) fn is_unseen(object: &Value, always_written: bool) -> bool {
+    let Some(generation) = number(object, "/metadata/generation") else { return false };
+    match number(object, "/status/observedGeneration") {
+        Some(observed) => observed < generation,
+        None => always_written,
+    }
+}

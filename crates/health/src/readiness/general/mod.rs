@@ -1,0 +1,212 @@
+//! Any kind: what its generation, conditions, phases, counts and flags say by the conventions of the Kubernetes API.
+
+mod conditions;
+mod counts;
+mod opinion;
+#[cfg(test)]
+mod tests;
+mod words_in;
+
+use super::fields::{self, flag, number};
+use super::words::Sense;
+use conditions::of_conditions;
+use opinion::Opinion;
+use pilothouse_core::{ObjectStatus, Readiness};
+use serde_json::{Map, Value};
+
+pub(super) const GENERATION: &str = "general: the generation its controller has seen";
+pub(super) const SUSPENDED: &str = "general: suspended by its spec or an annotation";
+pub(super) const CONDITIONS: &str = "general: conditions";
+pub(super) const WORDS: &str = "general: phases and states";
+pub(super) const COUNTS: &str = "general: counts";
+pub(super) const FAILURE_TEXT: &str = "general: text in a field for failures";
+pub(super) const FLAGS: &str = "general: flags";
+pub(super) const PARTS: &str = "general: what the parts of its status say";
+pub(super) const NO_STATUS: &str = "general: kinds of Kubernetes without a status";
+pub(super) const YOUNG: &str = "general: too young for an empty status to count";
+pub(super) const EXISTS: &str = "general: nothing in its status says otherwise";
+
+/// The fields in which controllers say which generation of the spec their status is about.
+const GENERATIONS: [&str; 6] = [
+    "observedGeneration",
+    "lastObservedGeneration",
+    "lastEvaluatedGeneration",
+    "lastProcessedGeneration",
+    "lastReconciledGeneration",
+    "reconciledGeneration",
+];
+
+/// What a general rule says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct General {
+    pub(super) status: ObjectStatus,
+    /// Which one it is.
+    pub(super) rule: &'static str,
+}
+
+/// What holds for an object whatever its conditions, words and counts say.
+pub(super) fn before_all(object: &Value) -> Option<General> {
+    let status = object.get("status").and_then(Value::as_object);
+    let generation = number(object, "/metadata/generation");
+    if let Some(status) = status.zip(generation).and_then(|(status, generation)| behind(status, generation)) {
+        return Some(General { status, rule: GENERATION });
+    }
+    is_suspended(object).then(|| {
+        let status = ObjectStatus::new(Readiness::Current, "it is suspended, as its spec asks").because("Suspended");
+        General { status, rule: SUSPENDED }
+    })
+}
+
+/// What the general rules say. `young` is whether the object is too new for an empty status to mean that there is
+/// nothing to say.
+pub(super) fn any(object: &Value, young: bool) -> General {
+    let told = |readiness, message: &str, rule| General { status: ObjectStatus::new(readiness, message), rule };
+    let empty = Map::new();
+    let status = object.get("status").and_then(Value::as_object).unwrap_or(&empty);
+    if let Some(worst) = worst_opinion(object, status, number(object, "/metadata/generation")) {
+        let rule = worst.rule;
+        return General { status: worst.into_status(), rule };
+    }
+    if status.get("conditions").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+        return told(Readiness::InProgress, "its controller has not judged it yet", CONDITIONS);
+    }
+    if never_has_status(object) {
+        return told(Readiness::Current, "it exists", NO_STATUS);
+    }
+    match (young, status.is_empty()) {
+        (true, true) => told(Readiness::InProgress, "its controller has not written a status yet", YOUNG),
+        (true, false) => told(Readiness::InProgress, "its controller has not said yet how it stands", YOUNG),
+        (false, _) => told(Readiness::Current, "it exists", EXISTS),
+    }
+}
+
+/// Whether the status is about an earlier version of the spec.
+fn behind(status: &Map<String, Value>, generation: i64) -> Option<ObjectStatus> {
+    let is_behind = GENERATIONS.iter().filter_map(|field| status.get(*field)).any(|seen| {
+        let seen = seen.as_i64().or_else(|| seen.as_str()?.parse().ok());
+        // Some controllers write -1 for an object they could not handle at all, and then say why.
+        seen.is_some_and(|seen| (0..generation).contains(&seen))
+    });
+    // Conditions may each say which generation they are about; with all of an earlier one, nobody has seen this one.
+    let conditions = status.get("conditions").and_then(Value::as_array).into_iter().flatten();
+    let newest = conditions.filter_map(|condition| condition.get("observedGeneration")?.as_i64()).max();
+    let is_behind = is_behind || newest.is_some_and(|newest| newest < generation);
+    is_behind.then(|| ObjectStatus::new(Readiness::InProgress, "its controller has not seen this version yet"))
+}
+
+/// Whether its owner has told its controller to leave it alone.
+fn is_suspended(object: &Value) -> bool {
+    let by_spec = [
+        "/spec/paused",
+        "/spec/pause",
+        "/spec/suspend",
+        "/spec/suspended",
+        "/spec/strategy/paused",
+        "/spec/updateStrategy/paused",
+        "/spec/updateStrategy/rollingUpdate/paused",
+    ];
+    if by_spec.into_iter().any(|field| flag(object, field)) {
+        return true;
+    }
+    let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
+    annotations.into_iter().flatten().any(|(key, value)| {
+        let name = key.rsplit_once('/').map_or("", |(_, name)| name);
+        let value = value.as_str().unwrap_or_default();
+        match name {
+            "paused" | "pause" | "pause-reconciliation" | "suspend" | "suspended" | "hibernation" => {
+                matches!(value, "true" | "on" | "yes")
+            }
+            "reconcile" | "reconciliation" | "reconciliationLoop" => value == "disabled",
+            _ => false,
+        }
+    })
+}
+
+fn worst_opinion(object: &Value, status: &Map<String, Value>, generation: Option<i64>) -> Option<Opinion> {
+    let mut opinions: Vec<Opinion> = Vec::new();
+    let listed = status.get("conditions").map(fields::conditions_of).unwrap_or_default();
+    opinions.extend(of_conditions(listed, generation));
+    opinions.extend(words_in::of_words(object, status));
+    opinions.extend(counts::of_counts(object, status));
+    opinions.extend(words_in::of_failure_text(status));
+    opinions.extend(words_in::of_flags(status));
+    opinions.extend(words_in::of_inner_health(object, status));
+    if opinions.is_empty() {
+        opinions.extend(words_in::of_named_words(object, status));
+    }
+    // Parts in trouble count even where the whole says nothing of it; otherwise the whole speaks for them.
+    let parts = of_parts(object, status, generation);
+    if opinions.iter().all(|one| one.rule == COUNTS && one.sense == Sense::Good) {
+        opinions.extend(
+            words_in::of_named_words(object, status).is_none().then(|| words_in::of_unknown_word(status)).flatten(),
+        );
+    }
+    if opinions.is_empty() {
+        opinions.extend(parts);
+    } else {
+        opinions.extend(
+            parts.filter(|part| part.sense == Sense::Bad && opinions.iter().any(|one| one.sense != Sense::Good)),
+        );
+    }
+    // The first of equals.
+    opinions.into_iter().reduce(|worst, other| if other.sense > worst.sense { other } else { worst })
+}
+
+/// What the parts of a status say that have conditions, a state or counts of their own (`parents` of a Gateway API
+/// route, `statuses` by namespace, `racks`).
+fn of_parts(object: &Value, status: &Map<String, Value>, generation: Option<i64>) -> Option<Opinion> {
+    let of_part = |part: &Value| -> Option<Opinion> {
+        let part = part.as_object()?;
+        let conditions = part.get("conditions").map(fields::conditions_of).unwrap_or_default();
+        let said = of_conditions(conditions, generation);
+        let said = said.or_else(|| words_in::of_words(object, part)).or_else(|| counts::of_part(part))?;
+        Some(Opinion { rule: PARTS, ..said })
+    };
+    let said = status.iter().filter(|(field, _)| !is_history(field)).flat_map(|(_, value)| {
+        let inner: Vec<Option<Opinion>> = match value {
+            Value::Array(items) => items.iter().map(of_part).collect(),
+            Value::Object(inner) => {
+                let entries = inner.iter().filter(|(field, _)| !is_history(field));
+                std::iter::once(of_part(value)).chain(entries.map(|(_, entry)| of_part(entry))).collect()
+            }
+            _ => Vec::new(),
+        };
+        inner.into_iter().flatten()
+    });
+    said.reduce(|worst, other| if other.sense > worst.sense { other } else { worst })
+}
+
+/// Whether a field of a status tells what was, not what is.
+fn is_history(field: &str) -> bool {
+    field == "conditions" || field.starts_with("last") || field.starts_with("previous") || field.ends_with("istory")
+}
+
+/// Whether the kind belongs to Kubernetes itself and never gets a status that tells whether it is ready (ConfigMap,
+/// RBAC, webhook configurations).
+fn never_has_status(object: &Value) -> bool {
+    let (group, _) = fields::group_and_kind(object);
+    matches!(
+        group,
+        "" | "admissionregistration.k8s.io"
+            | "apps"
+            | "authentication.k8s.io"
+            | "authorization.k8s.io"
+            | "autoscaling"
+            | "batch"
+            | "certificates.k8s.io"
+            | "coordination.k8s.io"
+            | "discovery.k8s.io"
+            | "events.k8s.io"
+            | "extensions"
+            | "flowcontrol.apiserver.k8s.io"
+            | "internal.apiserver.k8s.io"
+            | "networking.k8s.io"
+            | "node.k8s.io"
+            | "policy"
+            | "rbac.authorization.k8s.io"
+            | "resource.k8s.io"
+            | "scheduling.k8s.io"
+            | "storage.k8s.io"
+            | "storagemigration.k8s.io"
+    )
+}

@@ -1,0 +1,133 @@
+//! The general rules as tables.
+
+use super::*;
+use Readiness::{Current, Failed, InProgress, NotFound, Unknown};
+use rstest::rstest;
+use serde_json::json;
+
+fn custom(status: &Value) -> Value {
+    json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": status})
+}
+
+/// What is said in the order in which it is asked.
+fn told(object: &Value, young: bool) -> General {
+    before_all(object).unwrap_or_else(|| any(object, young))
+}
+
+fn ready(status: &str, reason: &str, message: &str) -> Value {
+    json!({"conditions": [{"type": "Ready", "status": status, "reason": reason, "message": message}]})
+}
+
+#[rstest]
+// An object without a status.
+#[case(json!(null), (Current, None, "it exists"))]
+#[case(json!({}), (Current, None, "it exists"))]
+#[case(json!({"conditions": []}), (InProgress, None, "its controller has not judged it yet"))]
+// The conventions of conditions.
+#[case(json!({"observedGeneration": 1}), (InProgress, None, "its controller has not seen this version yet"))]
+#[case(json!({"observedGeneration": "abc"}), (Current, None, "it exists"))]
+#[case(ready("True", "Issued", "up to date"), (Current, Some("Issued"), "Ready is True"))]
+#[case(ready("Unknown", "", ""), (InProgress, None, "Ready is Unknown"))]
+#[case(ready("False", "Issuing", "issuing a certificate"), (InProgress, Some("Issuing"), "issuing a certificate"))]
+#[case(ready("False", "InvalidSpec", "no issuer"), (Failed, Some("InvalidSpec"), "no issuer"))]
+#[case(ready("False", "", "secret does not exist"), (Failed, None, "secret does not exist"))]
+#[case(json!({"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 1}]}),
+    (InProgress, None, "its controller has not seen this version yet"))]
+#[case(json!({"conditions": [{"type": "Ready", "status": "True", "observedGeneration": 1}, {"type": "Paused", "status": "False", "observedGeneration": 2}]}),
+    (InProgress, None, "Ready is about an earlier version of its spec"))]
+#[case(json!({"conditions": [{"type": "Ready", "status": "True"}, {"type": "NodesUpgrading", "status": "True"}]}),
+    (InProgress, None, "NodesUpgrading is True"))]
+#[case(json!({"conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}, {"type": "Available", "status": "True"}]}),
+    (Current, None, "Available is True"))]
+#[case(json!({"conditions": [{"type": "SpecError", "status": "False"}]}), (Current, None, "SpecError is False"))]
+#[case(json!({"conditions": [{"type": "example.com/app-ready", "status": "False", "reason": "CreateFailed"}]}), (Failed, Some("CreateFailed"), "CreateFailed"))]
+#[case(json!({"phase": "Frobbed"}), (Current, Some("Frobbed"), "phase is Frobbed"))]
+#[case(json!({"phase": "Purple"}), (Unknown, None, "phase is Purple, a word that no rule knows"))]
+#[case(json!({"tasksReady": "1/3"}), (InProgress, None, "tasksReady: 1 of 3"))]
+#[case(json!({"racks": {"a": {"members": 3, "readyMembers": 1}}}), (InProgress, None, "readyMembers: 1 of 3"))]
+#[case(json!({"state": "Created", "ceph": {"health": "HEALTH_WARN"}}), (Failed, Some("HEALTH_WARN"), "health is HEALTH_WARN"))]
+#[case(json!({"conditions": [{"type": "Ready", "status": true}]}), (Current, None, "Ready is True"))]
+#[case(json!({"conditions": [{"type": "Ready", "status": "True"}, {"type": "Stalled", "status": "True", "reason": "Stuck"}]}),
+    (Failed, Some("Stuck"), "Stuck"))]
+#[case(json!({"conditions": [{"type": "Reconciling", "status": "True", "message": "at work"}]}), (InProgress, None, "at work"))]
+#[case(json!({"conditions": [{"type": "Paused", "status": "True"}]}), (InProgress, Some("Suspended"), "Paused is True"))]
+#[case(json!({"conditions": [{"type": "NetworkReady", "status": "False"}]}), (InProgress, None, "NetworkReady is False"))]
+#[case(json!({"conditions": [{"type": "MemoryPressure", "status": "False"}]}), (Current, None, "it exists"))]
+// Words, counts and flags.
+#[case(json!({"phase": "Failed", "message": "no disk"}), (Failed, Some("Failed"), "phase is Failed: no disk"))]
+#[case(json!({"phase": "Ready", "health": "yellow"}), (InProgress, Some("yellow"), "health is yellow"))]
+#[case(json!({"state": "Unknown"}), (Unknown, Some("Unknown"), "state is Unknown"))]
+#[case(json!({"state": "NotFound"}), (NotFound, Some("NotFound"), "state is NotFound"))]
+#[case(json!({"certificateStatus": "Provisioning"}), (InProgress, Some("Provisioning"), "certificateStatus is Provisioning"))]
+#[case(json!({"failureMessage": "quota"}), (Failed, Some("Error"), "quota"))]
+#[case(json!({"ready": false}), (InProgress, None, "ready is false"))]
+#[case(json!({"readyReplicas": 1}), (InProgress, None, "readyReplicas: 1 of 2"))]
+#[case(json!({"replicas": 3, "updatedReplicas": 2, "readyReplicas": 3}), (InProgress, None, "2 of 3 replicas updated"))]
+// Parts.
+#[case(json!({"parents": [{"conditions": [{"type": "Accepted", "status": "True"}]}, {"conditions": [{"type": "Accepted", "status": "False", "message": "not yet"}]}]}),
+    (InProgress, None, "not yet"))]
+#[case(json!({"statuses": {"a/b": {"state": "Rejected"}}}), (Failed, Some("Rejected"), "state is Rejected"))]
+fn conventions(#[case] status: Value, #[case] expected: (Readiness, Option<&'static str>, &'static str)) {
+    let told = told(&custom(&status), false).status;
+    assert_eq!((told.readiness, told.reason.as_deref(), told.message.as_str()), expected);
+}
+
+/// An object is not done because nobody has looked at it yet.
+#[rstest]
+#[case(json!(null), true, (InProgress, YOUNG, "its controller has not written a status yet"))]
+#[case(json!({"address": "a"}), true, (InProgress, YOUNG, "its controller has not said yet how it stands"))]
+#[case(json!({"conditions": [{"type": "Foo", "status": "True"}]}), true, (InProgress, YOUNG, "its controller has not said yet how it stands"))]
+#[case(json!(null), false, (Current, EXISTS, "it exists"))]
+#[case(json!({"phase": "Ready"}), true, (Current, WORDS, "phase is Ready"))]
+fn the_age_counts_only_where_nothing_is_said(
+    #[case] status: Value,
+    #[case] young: bool,
+    #[case] expected: (Readiness, &'static str, &'static str),
+) {
+    let told = told(&custom(&status), young);
+    assert_eq!((told.status.readiness, told.rule, told.status.message.as_str()), expected);
+}
+
+#[rstest]
+#[case("v1", "ConfigMap")]
+#[case("v1", "ServiceAccount")]
+#[case("rbac.authorization.k8s.io/v1", "ClusterRole")]
+#[case("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration")]
+#[case("networking.k8s.io/v1", "NetworkPolicy")]
+#[case("scheduling.k8s.io/v1", "PriorityClass")]
+#[case("storage.k8s.io/v1", "StorageClass")]
+fn kinds_of_kubernetes_without_a_status_are_ready_at_once(#[case] version: &str, #[case] kind: &str) {
+    let told = told(&json!({"apiVersion": version, "kind": kind}), true);
+    assert_eq!((told.status.readiness, told.rule), (Current, NO_STATUS));
+}
+
+#[rstest]
+#[case(json!({"spec": {"suspend": true}, "status": {"phase": "Failed"}}))]
+#[case(json!({"spec": {"updateStrategy": {"rollingUpdate": {"paused": true}}}}))]
+#[case(json!({"metadata": {"annotations": {"crossplane.io/paused": "true"}}}))]
+#[case(json!({"metadata": {"annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}}}))]
+fn what_is_suspended_by_its_owner_is_as_asked_for(#[case] object: Value) {
+    let told = told(&object, true);
+    assert_eq!(
+        (told.status.readiness, told.status.reason.as_deref(), told.rule),
+        (Current, Some("Suspended"), SUSPENDED)
+    );
+}
+
+#[rstest]
+#[case(json!({"metadata": {"annotations": {"paused": "true"}}}))]
+#[case(json!({"metadata": {"annotations": {"example.com/paused": "false"}}}))]
+#[case(json!({"spec": {"suspend": "true"}}))]
+fn what_is_not_suspended(#[case] object: Value) {
+    assert_eq!(before_all(&object), None);
+}
+
+/// What is running is done, unless it is something that is done once.
+#[rstest]
+#[case("Database", Current)]
+#[case("Backup", InProgress)]
+#[case("Workflow", InProgress)]
+fn running(#[case] kind: &str, #[case] expected: Readiness) {
+    let object = json!({"apiVersion": "example.com/v1", "kind": kind, "status": {"phase": "Running"}});
+    assert_eq!(told(&object, false).status.readiness, expected);
+}

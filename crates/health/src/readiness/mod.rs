@@ -1,0 +1,27 @@
+//! Is an object what its spec asks for? Pure functions over its JSON, one file per family of kinds.
+//!
+//! The rules follow kstatus (`sigs.k8s.io/cli-utils/pkg/kstatus`) and `kubectl rollout status`, with these differences:
+//! a workload is ready only when every replica it asks for is updated and available, whatever `maxUnavailable` allows;
+//! the reason a container cannot start is told in the pod's status; an Ingress and a HorizontalPodAutoscaler are ready
+//! when they exist, since most clusters never fill their status.
+
+mod batch;
+mod cel_object;
+mod certain;
+mod fields;
+mod gateway;
+mod general;
+mod network;
+mod pod;
+mod policy;
+mod rule;
+mod rules;
+mod status;
+mod storage;
+mod words;
+mod workload;
+
+pub use certain::is_certain;
+pub use pod::{ContainerTrouble, container_troubles};
+pub use rule::{RuleError, check_rule};
+pub use rules::{Rules, Verdict};

@@ -1,0 +1,72 @@
+//! Codes that are found before anything is changed only.
+
+use super::Story;
+
+pub(super) const STORIES: &[Story] = &[
+    Story {
+        code: "CHART_INVALID",
+        shows: "The chart is there, but its archive is damaged, it has no usable Chart.yaml, or it is of another version than wanted.",
+        usually: "A download that was cut off, a folder that is not a chart, or a version that was not raised.",
+        todo: &["helm lint CHART", "correct chart in the stack file"],
+    },
+    Story {
+        code: "CHECK_FAILED",
+        shows: "A step of check_prerequisites failed. Its output is told.",
+        usually: "What the step checks is not as it must be.",
+        todo: &["do what the step asks for, then run again"],
+    },
+    Story {
+        code: "DATA_ATTACHED",
+        shows: "An object with data would be deleted (a PersistentVolumeClaim, a PersistentVolume, a Namespace), and no consent names it.",
+        usually: "A release that is destroyed, or a chart that does not have the object any more.",
+        todo: &[
+            "give the consent that the message names, if the data may go",
+            "or keep it: annotate the object with helm.sh/resource-policy: keep",
+        ],
+    },
+    Story {
+        code: "FILE_NOT_READABLE",
+        shows: "A values file or manifest is missing or cannot be read. Paths count from the folder of the stack file.",
+        usually: "A wrong path, or a file that is not in the repository.",
+        todo: &["correct the path in the stack file"],
+    },
+    Story {
+        code: "GRAPH_INVALID",
+        shows: "A release is given twice, needs itself or one that is not there, or needs form a cycle. The cycle is told.",
+        usually: "A misspelt name in needs, or two releases that need each other.",
+        todo: &["pilothouse graph", "correct needs in the stack file"],
+    },
+    Story {
+        code: "RELEASE_NAME_INVALID",
+        shows: "Helm or Kubernetes would refuse the name of the release or of its namespace.",
+        usually: "Capital letters, underscores, or more than 53 characters.",
+        todo: &["correct the name in the stack file"],
+    },
+    Story {
+        code: "ROLLBACK_IMPOSSIBLE",
+        shows: "The release is to be rolled back if it fails, and before anything is changed it is found that this could not be done. The reason is told.",
+        usually: "The revision that worked is no longer kept (max_history), its record is damaged, or the cluster has lost an API that it uses.",
+        todo: &[
+            "helm history NAME -n NAMESPACE",
+            "mend what the reason names, or say on_failure: { upgrade: leave } for this release in the stack file",
+        ],
+    },
+    Story {
+        code: "STEP_UNCERTAIN",
+        shows: "An earlier run has begun a step that must not be repeated, and was killed before it knew how the step ended.",
+        usually: "A run that was killed while a command ran.",
+        todo: &["look whether the step has done its work", "tell pilothouse resume how it ended"],
+    },
+    Story {
+        code: "UNREADABLE",
+        shows: "Something that has to be known cannot be read, so that nothing is decided. An error of reading is never taken for absence.",
+        usually: "A missing permission, or an API that does not answer.",
+        todo: &["kubectl auth can-i get KIND -n NAMESPACE", "run again when the API answers"],
+    },
+    Story {
+        code: "VERSION_INVALID",
+        shows: "The wanted version of a chart is neither a version nor a constraint.",
+        usually: "A typing error, or a word such as `latest`.",
+        todo: &["write a version or a constraint: 1.2.3, ~1.2, >=1.2 <2"],
+    },
+];

@@ -1,0 +1,56 @@
+//! Answers shared by all who ask the same within a short time.
+
+use super::read_want::{Answer, read};
+use crate::client::ClusterClient;
+use crate::error::ClusterError;
+use pilothouse_health::Want;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::Instant;
+
+/// Requests at a time.
+const SIDE_BY_SIDE: usize = 8;
+/// How long an answer holds. Shorter than the second between two looks of one wait.
+const FRESH: Duration = Duration::from_millis(700);
+
+/// What was read, or why it could not be.
+pub(super) type Shared = Result<Answer, Arc<ClusterError>>;
+
+/// Answers, and whose are just being got.
+pub(super) struct Answers {
+    known: Mutex<HashMap<Want, Kept>>,
+    requests: Semaphore,
+}
+
+struct Kept {
+    asked_at: Instant,
+    answer: Arc<OnceCell<Shared>>,
+}
+
+impl Answers {
+    pub(super) fn new() -> Self {
+        Self { known: Mutex::default(), requests: Semaphore::new(SIDE_BY_SIDE) }
+    }
+
+    /// What somebody has just read, or is reading; else it is read.
+    pub(super) async fn to(&self, want: &Want, client: &dyn ClusterClient) -> Shared {
+        let answer = self.kept(want);
+        // Whoever comes first asks; when that one is dropped, the next one asks anew.
+        let asked = answer.get_or_init(|| async {
+            // The semaphore is never closed.
+            let _permit = self.requests.acquire().await;
+            read(client, want).await.map_err(Arc::new)
+        });
+        asked.await.clone()
+    }
+
+    fn kept(&self, want: &Want) -> Arc<OnceCell<Shared>> {
+        let now = Instant::now();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, kept| now.duration_since(kept.asked_at) < FRESH);
+        let kept = known.entry(want.clone());
+        kept.or_insert_with(|| Kept { asked_at: now, answer: Arc::default() }).answer.clone()
+    }
+}

@@ -1,0 +1,202 @@
+//! What this run has done of a deploy that is tried again. A retry goes on as a continued run would: what is done and was
+//! given the same still counts, from the first thing that is done again on nothing does.
+
+use pilothouse_core::{Decision, Phase, RevisionMeta, RevisionStatus, RunId};
+
+/// The attempts of one release.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Attempts {
+    /// The attempt that is being made, when it is not the first.
+    retry: Option<u32>,
+    /// The newest revision there was before the first attempt, and what was decided then.
+    baseline: Option<(u32, Decision)>,
+    /// What helm has deployed.
+    deployed: Option<Deployed>,
+    /// What `exec` did when it came to its end.
+    executed: Option<String>,
+    /// Steps that ended well, each with what it was given.
+    steps: Vec<(Phase, usize, String)>,
+    /// What was begun that cannot be taken back.
+    no_return: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Deployed {
+    digest: String,
+    revision: u32,
+    run: Option<RunId>,
+}
+
+impl Attempts {
+    /// Goes on where an earlier run was, if that one tried more than once or passed a point of no return.
+    pub(crate) fn continued(attempt: u32, no_return: Option<String>) -> Self {
+        Self { retry: Some(attempt).filter(|attempt| *attempt > 1), no_return, ..Self::default() }
+    }
+
+    /// Which attempt is being made, from 1.
+    pub(crate) fn current(&self) -> u32 {
+        self.retry.unwrap_or(1)
+    }
+
+    /// The next attempt begins.
+    pub(crate) fn begin(&mut self, attempt: u32, baseline: (u32, Decision)) {
+        self.retry = Some(attempt);
+        self.baseline.get_or_insert(baseline);
+    }
+
+    pub(crate) fn baseline(&self) -> Option<&(u32, Decision)> {
+        self.baseline.as_ref()
+    }
+
+    /// Nothing can be taken back from here on.
+    pub(crate) fn pass_no_return(&mut self, what: &str) {
+        self.no_return = Some(what.to_owned());
+    }
+
+    pub(crate) fn no_return(&self) -> Option<&str> {
+        self.no_return.as_deref()
+    }
+
+    /// Something that may change the cluster is done again: what came after it counts no more.
+    pub(crate) fn done_again(&mut self, phase: Phase) {
+        if !phase.may_change_cluster() || phase == Phase::OnDeployFailure {
+            return;
+        }
+        self.steps.retain(|(known, ..)| *known <= phase);
+        if phase <= Phase::Exec {
+            self.deployed = None;
+            self.executed = None;
+        }
+    }
+
+    /// A step ended well.
+    pub(crate) fn note_step(&mut self, phase: Phase, index: usize, digest: &str, repeatable: bool) {
+        // What only looks is asked again, as in a continued run.
+        let counts = phase != Phase::OnDeployFailure && (phase.may_change_cluster() || !repeatable);
+        if counts {
+            self.steps.push((phase, index, digest.to_owned()));
+        }
+    }
+
+    /// Whether an earlier attempt has done a step with the same input.
+    pub(crate) fn has_done(&self, phase: Phase, index: usize, digest: &str) -> bool {
+        let same =
+            |(known, at, given): &(Phase, usize, String)| (*known, *at, given.as_str()) == (phase, index, digest);
+        self.retry.is_some() && self.steps.iter().any(same)
+    }
+
+    /// Helm has deployed the revision after `before`.
+    pub(crate) fn note_deployed(&mut self, digest: &str, before: u32, run: Option<RunId>) {
+        self.deployed = Some(Deployed { digest: digest.to_owned(), revision: before.saturating_add(1), run });
+    }
+
+    /// `exec` came to its end.
+    pub(crate) fn note_exec(&mut self, summary: &str) {
+        self.executed = Some(summary.to_owned());
+    }
+
+    /// The revision that an earlier attempt has deployed with the same input, if Helm's newest record proves that it still
+    /// stands; and what `exec` did, if it came to its end then.
+    pub(crate) fn has_deployed(&self, digest: &str, newest: Option<&RevisionMeta>) -> Option<(u32, Option<String>)> {
+        let (deployed, newest) = (self.deployed.as_ref()?, newest?);
+        let same = deployed.digest == digest
+            && deployed.revision == newest.revision
+            && deployed.run == newest.run
+            && newest.status == RevisionStatus::Deployed;
+        (self.retry.is_some() && same).then(|| (newest.revision, self.executed.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn tried() -> Attempts {
+        let mut attempts = Attempts::default();
+        attempts.note_deployed("d", 2, None);
+        attempts.note_exec("upgraded");
+        attempts.note_step(Phase::PostExec, 0, "s", true);
+        attempts.note_step(Phase::Validate, 0, "s", true);
+        attempts.note_step(Phase::Validate, 1, "s", false);
+        attempts.note_step(Phase::OnDeployFailure, 0, "s", false);
+        attempts
+    }
+
+    fn again() -> Attempts {
+        let mut attempts = tried();
+        attempts.begin(2, (2, Decision::Install));
+        attempts
+    }
+
+    fn newest(revision: u32, status: RevisionStatus, run: Option<RunId>) -> RevisionMeta {
+        RevisionMeta {
+            namespace: String::new(),
+            name: String::new(),
+            revision,
+            status,
+            written_at: None,
+            created_at: None,
+            run,
+            resource_version: None,
+        }
+    }
+
+    #[test]
+    fn a_retry_does_not_repeat_what_is_done() {
+        let steps = [
+            (Phase::PostExec, 0),
+            (Phase::PostExec, 1),
+            (Phase::Validate, 0),
+            (Phase::Validate, 1),
+            (Phase::OnDeployFailure, 0),
+        ];
+        let done =
+            |attempts: &Attempts, given: &str| steps.map(|(phase, index)| attempts.has_done(phase, index, given));
+        assert_eq!(done(&again(), "s"), [true, false, false, true, false]);
+        assert_eq!(done(&again(), "other"), [false; 5]);
+        assert_eq!(done(&tried(), "s"), [false; 5], "the first attempt asks nobody");
+        let mut from_exec = again();
+        from_exec.done_again(Phase::Exec);
+        assert_eq!(done(&from_exec, "s"), [false; 5]);
+        let mut from_post_exec = again();
+        from_post_exec.done_again(Phase::PostExec);
+        assert_eq!(done(&from_post_exec, "s"), [true, false, false, false, false]);
+        let mut cleaned_up = again();
+        cleaned_up.done_again(Phase::OnDeployFailure);
+        assert_eq!(cleaned_up, again());
+    }
+
+    #[rstest]
+    #[case::proven("d", newest(3, RevisionStatus::Deployed, None), Some((3, Some("upgraded"))))]
+    #[case::other_input("e", newest(3, RevisionStatus::Deployed, None), None)]
+    #[case::somebody_went_on("d", newest(4, RevisionStatus::Deployed, None), None)]
+    #[case::it_failed("d", newest(3, RevisionStatus::Failed, None), None)]
+    #[case::somebody_else_wrote_it("d", newest(3, RevisionStatus::Deployed, Some(RunId(uuid::Uuid::nil()))), None)]
+    fn what_helm_has_deployed(
+        #[case] digest: &str,
+        #[case] newest: RevisionMeta,
+        #[case] expected: Option<(u32, Option<&str>)>,
+    ) {
+        let expected = expected.map(|(revision, done)| (revision, done.map(str::to_owned)));
+        assert_eq!(again().has_deployed(digest, Some(&newest)), expected);
+        assert_eq!(tried().has_deployed(digest, Some(&newest)), None);
+        assert_eq!(again().has_deployed(digest, None), None);
+    }
+
+    #[test]
+    fn the_baseline_is_that_of_the_first_attempt() {
+        let mut attempts = again();
+        attempts.begin(3, (4, Decision::Uninstall));
+        assert_eq!((attempts.current(), attempts.baseline()), (3, Some(&(2, Decision::Install))));
+    }
+
+    #[rstest]
+    #[case(0, 1)]
+    #[case(1, 1)]
+    #[case(3, 3)]
+    fn a_continued_run_makes_the_attempt_that_was_begun(#[case] kept: u32, #[case] current: u32) {
+        let attempts = Attempts::continued(kept, Some("migrate".to_owned()));
+        assert_eq!((attempts.current(), attempts.no_return()), (current, Some("migrate")));
+    }
+}

@@ -1,0 +1,93 @@
+//! What is known of why a release does not work: what was told already, and what was seen while it could still be seen.
+
+use pilothouse_core::{Cause, Certainty, ObjectRef, code};
+use std::collections::HashSet;
+
+/// What is known of a release's trouble.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Code and root of each cause that was told, and whether as certain.
+    told: HashSet<(String, String, bool)>,
+    /// What each object's causes were when it was last looked at in the running phase. A hook's object may be gone since.
+    seen: Vec<(ObjectRef, Vec<Cause>)>,
+}
+
+impl Known {
+    /// A phase begins: what was told stays told.
+    pub(crate) fn enter_phase(&mut self) {
+        self.seen.clear();
+    }
+
+    /// Keeps the causes of an object in place of what was known of it.
+    pub(crate) fn see(&mut self, object: &ObjectRef, causes: &[Cause]) {
+        match self.seen.iter_mut().find(|(known, _)| known.same_object(object)) {
+            Some((_, known)) => *known = causes.to_vec(),
+            None => self.seen.push((object.clone(), causes.to_vec())),
+        }
+    }
+
+    /// Forgets what was seen of all other objects: they have come to be as they should.
+    pub(crate) fn keep_only(&mut self, wanted: impl Fn(&ObjectRef) -> bool) {
+        self.seen.retain(|(known, _)| wanted(known));
+    }
+
+    /// What was seen of objects other than these.
+    pub(crate) fn of_others(&self, objects: &[ObjectRef]) -> Vec<Cause> {
+        let other = |object: &ObjectRef| !objects.iter().any(|known| known.same_object(object));
+        self.seen.iter().filter(|(object, _)| other(object)).flat_map(|(_, causes)| causes.clone()).collect()
+    }
+
+    /// Whether a cause is to be told now: it was not yet, or not as certain. What is not understood is told at the end only.
+    pub(crate) fn is_news(&mut self, cause: &Cause) -> bool {
+        if cause.code == code::UNKNOWN {
+            return false;
+        }
+        let certain = cause.certainty == Certainty::Certain;
+        let told = |certain| (cause.code.clone(), cause.root.clone(), certain);
+        !self.told.contains(&told(true)) && self.told.insert(told(certain))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::{ObjectStatus, Readiness};
+
+    fn cause(code: &str, root: &str, certainty: Certainty) -> Cause {
+        let status = ObjectStatus::new(Readiness::InProgress, "0 of 1");
+        let object = ObjectRef::parse("Deployment/web/a").unwrap();
+        Cause { code: code.to_owned(), root: root.to_owned(), certainty, ..Cause::unknown(object, status) }
+    }
+
+    #[test]
+    fn a_cause_is_told_once_and_once_more_when_it_is_certain() {
+        let mut known = Known::default();
+        let told = [
+            cause("A", "x", Certainty::Passing),
+            cause("A", "x", Certainty::Passing),
+            cause("A", "y", Certainty::Passing),
+            cause("A", "x", Certainty::Certain),
+            cause("A", "x", Certainty::Certain),
+            cause("A", "x", Certainty::Passing),
+            cause(code::UNKNOWN, "x", Certainty::Unclear),
+        ]
+        .map(|cause| known.is_news(&cause));
+        assert_eq!(told, [true, false, true, true, false, false, false]);
+    }
+
+    #[test]
+    fn what_was_seen_of_an_object_that_is_gone_is_still_known() {
+        let object = |name: &str| ObjectRef::parse(name).unwrap();
+        let (job, web) = (object("Job/web/hook"), object("Deployment/web/a"));
+        let mut known = Known::default();
+        known.see(&job, &[cause("A", "x", Certainty::Passing)]);
+        known.see(&job, &[cause("B", "x", Certainty::Passing)]);
+        known.see(&web, &[cause("C", "x", Certainty::Passing)]);
+        let codes = |causes: Vec<Cause>| causes.into_iter().map(|cause| cause.code).collect::<Vec<_>>();
+        assert_eq!(codes(known.of_others(std::slice::from_ref(&web))), ["B"]);
+        known.keep_only(|object| !object.same_object(&job));
+        assert_eq!(codes(known.of_others(&[])), ["C"]);
+        known.enter_phase();
+        assert_eq!(codes(known.of_others(&[])), [""; 0]);
+    }
+}

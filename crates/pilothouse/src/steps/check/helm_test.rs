@@ -1,0 +1,56 @@
+//! `helm_test`: the chart's own tests.
+
+use super::logs;
+use super::look::Look;
+use crate::context::Context;
+use crate::error::PhaseError;
+use crate::stored;
+use pilothouse_core::{HelmTestCheck, ObjectRef, object_ref};
+use pilothouse_helm::{TestRequest, parse_documents};
+use std::time::Duration;
+
+pub(super) async fn look(ctx: &Context, check: &HelmTestCheck, within: Duration) -> Result<Look, PhaseError> {
+    let filters = check.tests.iter().map(|test| match test.strip_prefix('!') {
+        Some(left_out) => format!("!name={left_out}"),
+        None => format!("name={test}"),
+    });
+    // With its own `--logs` helm fails when it cannot read one, though the tests have passed.
+    let request = TestRequest { filters: filters.collect(), logs: false, ..TestRequest::new(ctx.release(), within) };
+    let asked = vec![format!("helm test {}", ctx.release().name)];
+    match ctx.helm().test(&request, ctx.terminate()).await {
+        Ok(_) => Ok(Look::held("the tests passed").asked(asked).got(test_logs(ctx).await)),
+        Err(error) if error.is_interrupted() => Err(PhaseError::Interrupted),
+        Err(error) => {
+            let mut got = vec![ctx.error_text(&error)];
+            got.extend(test_logs(ctx).await);
+            Ok(Look::not_held("helm test failed").asked(asked).got(got))
+        }
+    }
+}
+
+/// The logs of the tests that are still there: a chart may have them deleted.
+async fn test_logs(ctx: &Context) -> Vec<String> {
+    match tests(ctx).await {
+        Ok(tests) => {
+            let mut lines = Vec::new();
+            for test in &tests {
+                lines.extend(logs::of(ctx, test).await);
+            }
+            lines
+        }
+        Err(error) => vec![format!("the tests' logs could not be read: {}", ctx.error_text(&error))],
+    }
+}
+
+/// The tests of the chart, as Helm's record names them.
+async fn tests(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
+    let Some(record) = stored::newest_record(ctx).await? else { return Ok(Vec::new()) };
+    let hooks = record.hooks.iter().filter(|hook| hook.events.iter().any(|event| event.starts_with("test")));
+    let mut tests = Vec::new();
+    for hook in hooks {
+        for object in parse_documents(&hook.manifest).unwrap_or_default().iter().filter_map(object_ref) {
+            tests.push(ctx.cluster().resolve(&object, &ctx.release().namespace).await?);
+        }
+    }
+    Ok(tests)
+}

@@ -1,0 +1,229 @@
+//! Checks: steps that look whether something is as wanted, again and again until it is or their time is up, and keep what
+//! they asked and what came back.
+
+mod assert;
+mod exec;
+mod helm_test;
+mod http;
+mod job;
+mod judge;
+mod logs;
+mod look;
+mod prometheus;
+mod reach;
+mod tcp;
+mod tls;
+
+use super::{Step, StepDescription};
+use crate::context::Context;
+use crate::error::PhaseError;
+use crate::lifecycle::millis;
+use async_trait::async_trait;
+use judge::{Next, Pacing, wanted};
+use look::Look;
+use pilothouse_core::{
+    CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, EventKind, Finding, JobSource,
+    Payload, Phase, code,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+
+/// The most seconds one attempt may take, of those that can be made again.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// The most seconds a check that does not hold is looked at before the change.
+const BASELINE_PATIENCE: u64 = 10;
+
+/// Writes nothing, but for a Job, which is deleted again, and `helm test`, which makes what the chart's tests are. Repeatable;
+/// ends at its own deadline, or when the run is cancelled.
+pub(super) struct Check {
+    pub(super) step: CheckStep,
+    /// What the step is called.
+    pub(super) name: Option<String>,
+}
+
+impl Check {
+    fn text(&self) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let what = what(&self.step.kind);
+            if self.step.terms.must_fail { format!("{what}, which must fail") } else { what }
+        })
+    }
+
+    /// Files it reads, for the digest.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        match &self.step.kind {
+            CheckKind::Job(job) => match &job.source {
+                JobSource::File(file) => vec![file.clone()],
+                JobSource::Manifest(_) | JobSource::Template(_) => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    /// Looks before the change, if it is to be judged by comparison. It is only looked at, for a short time, and whatever
+    /// comes back is no failure.
+    pub(super) async fn baseline(&self, ctx: &Context) -> Result<Option<CheckReport>, PhaseError> {
+        if !self.step.terms.baseline {
+            return Ok(None);
+        }
+        let terms = &self.step.terms;
+        let terms = CheckTerms {
+            timeout_in_seconds: terms.timeout_in_seconds.min(BASELINE_PATIENCE),
+            stable_for_in_seconds: 0,
+            ..terms.clone()
+        };
+        Ok(Some(self.made(ctx, &terms).await?))
+    }
+
+    async fn made(&self, ctx: &Context, terms: &CheckTerms) -> Result<CheckReport, PhaseError> {
+        let begun = Instant::now();
+        let whole = Duration::from_secs(terms.timeout_in_seconds);
+        let mut pacing = Pacing::new(terms);
+        let mut attempts = 0;
+        loop {
+            let started = begun.elapsed();
+            let look = attempt(ctx, &self.step.kind, attempts, whole.saturating_sub(started)).await?;
+            attempts += 1;
+            let verdict = wanted(&look, terms.must_fail);
+            let next = if repeats(&self.step.kind) {
+                pacing.next(begun.elapsed(), verdict == CheckVerdict::Held)
+            } else {
+                Next::Over
+            };
+            let unstable = verdict == CheckVerdict::Held && next == Next::Over && repeats(&self.step.kind);
+            if next == Next::Again {
+                ctx.doing(format!("{}: {}", self.text(), look.why(ctx)));
+                tokio::select! {
+                    () = sleep(Duration::from_secs(terms.interval_in_seconds)) => continue,
+                    () = ctx.cancel().cancelled() => return Err(PhaseError::Interrupted),
+                }
+            }
+            let why = match (unstable, verdict, terms.must_fail) {
+                (true, ..) => format!("it did not hold for {} s without a break", terms.stable_for_in_seconds),
+                (false, CheckVerdict::NotHeld, true) => format!("it must fail, and does not: {}", look.why(ctx)),
+                (false, ..) => look.why(ctx),
+            };
+            return Ok(CheckReport {
+                check: self.text(),
+                kind: self.step.kind.name().to_owned(),
+                verdict: if unstable { CheckVerdict::NotHeld } else { verdict },
+                why,
+                comparison: None,
+                evidence: look.evidence(ctx),
+                attempts,
+                elapsed_ms: millis(begun.elapsed()),
+            });
+        }
+    }
+
+    /// Makes the check, and compares it with how it was before the change.
+    pub(super) async fn judged(&self, ctx: &Context, before: Option<CheckVerdict>) -> Result<(), PhaseError> {
+        let mut report = self.made(ctx, &self.step.terms).await?;
+        if self.step.terms.baseline {
+            report.comparison = CheckComparison::of(before, report.verdict);
+        }
+        ctx.emitter().emit(EventKind::Checked {
+            release: ctx.release(),
+            phase: ctx.phase(),
+            report: report.clone(),
+            baseline_of: None,
+        });
+        match report.comparison {
+            Some(CheckComparison::WasBroken) => {
+                ctx.warn(format!("{}: it did not hold before the change either: {}", report.check, report.why));
+            }
+            Some(CheckComparison::Fixed) => ctx.say(format!("{}: it did not hold before the change", report.check)),
+            Some(CheckComparison::StillHolds | CheckComparison::Broken) | None => {}
+        }
+        if report.passes() { Ok(()) } else { Err(PhaseError::Check(Box::new(report))) }
+    }
+}
+
+/// Whether an attempt can be made again: the others take all the time there is, once.
+fn repeats(kind: &CheckKind) -> bool {
+    !matches!(kind, CheckKind::Job(_) | CheckKind::HelmTest(_))
+}
+
+async fn attempt(ctx: &Context, kind: &CheckKind, number: u32, left: Duration) -> Result<Look, PhaseError> {
+    let limit = left.clamp(Duration::from_secs(1), ATTEMPT);
+    let within = format!("within {} s", limit.as_secs());
+    let looking = async {
+        match kind {
+            CheckKind::Http(check) => timeout(limit, http::look(ctx, check, number))
+                .await
+                .unwrap_or_else(|_| Look::not_held(format!("no answer {within}")).asked(http::asked(check))),
+            CheckKind::Tcp(check) => timeout(limit, tcp::look(ctx, check, number)).await.unwrap_or_else(|_| {
+                Look::not_held(format!("no connection {within}")).asked(vec![check.endpoint.to_string()])
+            }),
+            CheckKind::Assert(check) => timeout(limit, assert::look(ctx, check))
+                .await
+                .unwrap_or_else(|_| Look::unknown(format!("no answer {within}")).asked(vec![check.that.clone()])),
+            CheckKind::Prometheus(check) => timeout(limit, prometheus::look(ctx, check, number))
+                .await
+                .unwrap_or_else(|_| Look::unknown(format!("no answer {within}")).asked(vec![check.query.clone()])),
+            // A program may take all the time there is.
+            CheckKind::Exec(check) => exec::look(ctx, check, number, left.max(limit)).await,
+            CheckKind::Job(_) | CheckKind::HelmTest(_) => Look::unknown("nothing was looked at"),
+        }
+    };
+    match kind {
+        // These put in order what they have made before they end.
+        CheckKind::Job(check) => job::look(ctx, check, left).await,
+        CheckKind::HelmTest(check) => helm_test::look(ctx, check, left).await,
+        _ => tokio::select! {
+            look = looking => Ok(look),
+            () = ctx.cancel().cancelled() => Err(PhaseError::Interrupted),
+        },
+    }
+}
+
+/// What is looked at, in few words.
+fn what(kind: &CheckKind) -> String {
+    match kind {
+        CheckKind::Http(check) => http::asked(check).concat(),
+        CheckKind::Tcp(check) => format!("tcp {}", check.endpoint),
+        CheckKind::Exec(check) => format!("exec in {}: {}", check.target, check.command.join(" ")),
+        CheckKind::Assert(check) => format!("assert {}: {}", assert::of(&check.of), check.that),
+        CheckKind::Job(check) => match &check.source {
+            JobSource::File(file) => format!("job {}", file.display()),
+            JobSource::Manifest(_) | JobSource::Template(_) => "job".to_owned(),
+        },
+        CheckKind::HelmTest(check) if check.tests.is_empty() => "helm test".to_owned(),
+        CheckKind::HelmTest(check) => format!("helm test {}", check.tests.join(" ")),
+        CheckKind::Prometheus(check) => format!("prometheus {} {}", check.query, check.expect),
+    }
+}
+
+#[async_trait]
+impl Step for Check {
+    fn describe(&self) -> StepDescription {
+        StepDescription::new(self.text())
+    }
+
+    async fn check_input(&self) -> Vec<Finding> {
+        match &self.step.kind {
+            CheckKind::Job(job) => match job::read(job).await {
+                Ok(_) => Vec::new(),
+                Err(why) => vec![Finding::new(Class::BadInput, code::FILE_NOT_READABLE, self.text(), why)],
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    async fn baseline(&self, ctx: &Context) -> Result<Option<CheckReport>, PhaseError> {
+        Self::baseline(self, ctx).await
+    }
+
+    async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
+        let before = match ctx.phase() {
+            Phase::Validate => ctx.baseline_of(&self.digest().await),
+            _ => None,
+        };
+        self.judged(ctx, before).await
+    }
+
+    async fn digest(&self) -> String {
+        crate::digest::with_files(&format!("{:?}", self.step), &self.files()).await
+    }
+}
