@@ -70,7 +70,7 @@ fn explained(error: &SelectionError, infos: &[&ChartInfo]) -> CommandError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::{Namespace, ReleaseSpec, SetPolicy, Until};
+    use pilothouse_core::{Namespace, OnReleaseFailure, ReleaseSpec, SetPolicy, Until};
     use rstest::rstest;
     use std::collections::BTreeMap;
     use std::path::PathBuf;
@@ -95,6 +95,7 @@ mod tests {
             name: "s".to_owned(),
             folder: PathBuf::new(),
             failure_policy: SetPolicy::default(),
+            on_release_failure: OnReleaseFailure::default(),
             state_namespace: "default".to_owned(),
             readiness: Vec::new(),
             releases,

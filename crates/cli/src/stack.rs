@@ -65,7 +65,7 @@ fn lives_in_no_namespace(kind: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::{ChartInfo, Namespace, ReleaseSpec, SetPolicy};
+    use pilothouse_core::{ChartInfo, Namespace, OnReleaseFailure, ReleaseSpec, SetPolicy};
     use rstest::rstest;
     use std::collections::BTreeMap;
 
@@ -78,6 +78,7 @@ mod tests {
             name: "s".to_owned(),
             folder: PathBuf::new(),
             failure_policy: SetPolicy::default(),
+            on_release_failure: OnReleaseFailure::default(),
             state_namespace: "default".to_owned(),
             readiness: Vec::new(),
             releases: namespaces.iter().map(release).collect(),

@@ -141,6 +141,14 @@ pub(crate) static FILE: Table = Table {
             "What becomes of the other releases when one does not end well: with `keep_going` only those that need it are not begun, with `fail_fast` no other is begun.",
         ),
         key(
+            "on_release_failure",
+            K::Choice(&["leave", "rollback_needs"]),
+            Default("leave"),
+            "rollback_needs",
+            "",
+            "What becomes of the releases that a failed one needs, once that one was rolled back or uninstalled by its own `on_failure`: `leave` them, or `rollback_needs`, which at the end of the run takes back those that this run has deployed and that nothing else needs, the last one first, each as its own `on_failure` allows.",
+        ),
+        key(
             "state_namespace",
             K::Text,
             Default("default"),

@@ -10,7 +10,7 @@ use crate::read_release::{ReadRelease, read_common, read_release, report_name};
 use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
-use pilothouse_core::{ChartInfo, ReleaseKey, SetPolicy, Stack, check_namespace};
+use pilothouse_core::{ChartInfo, OnReleaseFailure, ReleaseKey, SetPolicy, Stack, check_namespace};
 use std::collections::BTreeMap;
 
 /// The only version of the format.
@@ -33,6 +33,8 @@ pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> 
     check_stack_name(&file, name, out);
     let policies = [("keep_going", SetPolicy::KeepGoing), ("fail_fast", SetPolicy::FailFast)];
     let failure_policy = file.choice("failure_policy", &policies, out).unwrap_or_default();
+    let undoing = [("leave", OnReleaseFailure::Leave), ("rollback_needs", OnReleaseFailure::RollbackNeeds)];
+    let on_release_failure = file.choice("on_release_failure", &undoing, out).unwrap_or_default();
     let state_namespace = file.text("state_namespace", out).unwrap_or(STATE_NAMESPACE);
     if let Some(node) = file.node("state_namespace") {
         report_name(check_namespace(state_namespace), node.span, out);
@@ -60,6 +62,7 @@ pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> 
         name: name.to_owned(),
         folder: context.folder.to_owned(),
         failure_policy,
+        on_release_failure,
         state_namespace: state_namespace.to_owned(),
         readiness,
         releases: releases.into_iter().map(|release| release.spec).collect(),

@@ -31,6 +31,7 @@ mod sensitive;
 mod stack;
 mod state;
 mod step;
+mod undo;
 mod version_text;
 
 pub use cause::{Cause, CauseClass, Certainty};
@@ -70,6 +71,7 @@ pub use release::{RUN_LABEL, RevisionMeta, RevisionStatus};
 pub use schedule::{Order, Schedule, Wait};
 pub use select::{LabelTerm, ReleasePattern, Selection, SelectionError};
 pub use sensitive::{Redactor, Sensitive};
-pub use stack::{ReleaseSpec, SetPolicy, Stack};
+pub use stack::{OnReleaseFailure, ReleaseSpec, SetPolicy, Stack};
 pub use state::{Decision, Observation, PendingSeen, ReleaseState, decide, determine};
 pub use step::{AdoptStep, ApplyStep, CommandStep, DeleteStep, On, RestartStep, StepKind, StepSpec, WaitFor, WaitStep};
+pub use undo::{Fate, undo_order};

@@ -28,6 +28,13 @@ pub enum ReleaseOutcome {
     },
     /// A phase failed.
     Failed(Failure),
+    /// It was done, and taken back since a release that needs it failed.
+    Undone {
+        /// The release that failed.
+        because_of: ReleaseKey,
+        /// What was done.
+        next: NextStep,
+    },
     /// The user stopped it.
     Interrupted {
         /// In this phase.
@@ -182,7 +189,7 @@ impl ReleaseOutcome {
     pub fn verdict(&self) -> RunVerdict {
         match self {
             Self::Done { .. } | Self::Skipped { .. } | Self::NotStarted { .. } => RunVerdict::Done,
-            Self::Failed(_) => RunVerdict::Failed,
+            Self::Failed(_) | Self::Undone { .. } => RunVerdict::Failed,
             Self::Interrupted { .. } => RunVerdict::Interrupted,
             Self::Refused { findings } => match findings.iter().map(|finding| finding.class).max() {
                 Some(Class::Blocked) => RunVerdict::Failed,

@@ -497,6 +497,7 @@ fn way(outcome: &ReleaseOutcome) -> (ReleaseWay, String) {
         ReleaseOutcome::Done { summary } => (ReleaseWay::Done, summary.clone()),
         ReleaseOutcome::Skipped { reason } => (ReleaseWay::Skipped, reason.clone()),
         ReleaseOutcome::NotStarted { reason, .. } => (ReleaseWay::NotStarted, reason.clone()),
+        ReleaseOutcome::Undone { because_of, .. } => (ReleaseWay::Undone, format!("since {because_of} failed")),
         ReleaseOutcome::Interrupted { phase } => (ReleaseWay::Interrupted, format!("in {phase}")),
         ReleaseOutcome::Refused { findings } => {
             (ReleaseWay::Refused, findings.first().map(ToString::to_string).unwrap_or_default())

@@ -16,6 +16,8 @@ pub struct Stack {
     pub folder: PathBuf,
     /// What becomes of the others when a release does not end well.
     pub failure_policy: SetPolicy,
+    /// What becomes of what a failed release needs.
+    pub on_release_failure: OnReleaseFailure,
     /// The namespace of the stack's own lock and journal.
     pub state_namespace: String,
     /// How objects of single kinds are judged.
@@ -32,6 +34,17 @@ pub enum SetPolicy {
     KeepGoing,
     /// No other is begun; those that run go on.
     FailFast,
+}
+
+/// What becomes of the releases that a failed one needs, once that one was rolled back or uninstalled by its own policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnReleaseFailure {
+    /// They stay as they are.
+    #[default]
+    Leave,
+    /// Those that this run has changed, and that nothing else needs, are taken back too, the last one first, each as its own
+    /// `on_failure` allows.
+    RollbackNeeds,
 }
 
 /// One release of a stack file.

@@ -90,6 +90,11 @@ impl Attempts {
         self.deployed = Some(Deployed { digest: digest.to_owned(), revision: before.saturating_add(1), run });
     }
 
+    /// Whether helm has deployed it in this run.
+    pub(crate) fn is_deployed(&self) -> bool {
+        self.deployed.is_some()
+    }
+
     /// `exec` came to its end.
     pub(crate) fn note_exec(&mut self, summary: &str) {
         self.executed = Some(summary.to_owned());

@@ -5,12 +5,13 @@ use crate::context::Context;
 use crate::emitter::Message;
 use crate::owner::Owner;
 use crate::session::Session;
+use crate::undoing;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use pilothouse_core::{
-    Event, EventKind, Order, Payload, Phase, ReleaseKey, ReleaseOutcome, RunOutcome, Schedule, SetPolicy, StopReason,
-    Wait,
+    Event, EventKind, Fate, OnReleaseFailure, Order, Payload, Phase, ReleaseKey, ReleaseOutcome, RunOutcome, Schedule,
+    SetPolicy, StopReason, Wait, undo_order,
 };
 use pilothouse_kube::LeaseLock;
 use std::time::Duration;
@@ -26,12 +27,23 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) waits: Vec<Vec<Wait>>,
     pub(crate) concurrency: usize,
     pub(crate) policy: SetPolicy,
+    pub(crate) on_release_failure: OnReleaseFailure,
+    /// What each release needs, whatever is to be done with it.
+    pub(crate) needs: Vec<Vec<usize>>,
     pub(crate) session: &'a Session,
     /// The stack's lock, if there is one.
     pub(crate) lock: Option<&'a LeaseLock>,
 }
 
-type Worker<'a> = BoxFuture<'a, (usize, ReleaseOutcome)>;
+type Worker<'a> = BoxFuture<'a, Ended>;
+
+/// What a worker has to say at its end.
+enum Ended {
+    /// A release has come to its end.
+    Release(usize, ReleaseOutcome),
+    /// A release that had ended well was taken back; `None` when it stays after all.
+    TakenBack(usize, Option<ReleaseOutcome>),
+}
 
 /// Carries the releases through their lifecycles. Gives how each ended, in the order of the stack.
 pub(crate) async fn dispatch<F: FnMut(&Event)>(
@@ -42,6 +54,8 @@ pub(crate) async fn dispatch<F: FnMut(&Event)>(
     let mut schedule = Schedule::new(std::mem::take(&mut work.waits), work.concurrency);
     let mut outcomes: Vec<Option<ReleaseOutcome>> = vec![None; work.charts.len()];
     let mut workers: FuturesUnordered<Worker<'_>> = FuturesUnordered::new();
+    // What was not taken back though it might have been.
+    let mut stays = vec![false; work.charts.len()];
     let mut lazily = tokio::time::interval(LAZILY);
     lazily.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -56,8 +70,11 @@ pub(crate) async fn dispatch<F: FnMut(&Event)>(
                 Order::Cancelled(node) => outcomes[node] = Some(work.cancelled(node, owner)),
             }
         }
-        if schedule.is_done() {
-            break;
+        if schedule.is_done() && workers.is_empty() {
+            match work.next_to_take_back(owner.stopped(), &outcomes, &stays).await {
+                Some((node, because_of)) => workers.push(work.take_back(node, because_of)),
+                None => break,
+            }
         }
         let user_stops = !matches!(
             owner.stopped(),
@@ -75,11 +92,19 @@ pub(crate) async fn dispatch<F: FnMut(&Event)>(
             },
             () = work.session.cancel.cancelled(), if user_stops => owner.stop(StopReason::User),
             _ = lazily.tick() => owner.publish_lazily(),
-            Some((node, outcome)) = workers.next() => {
+            Some(ended) = workers.next() => {
                 // What it said last comes before anything that follows from its end.
                 while let Ok(message) = messages.try_recv() {
                     work.take(message, owner, &mut schedule);
                 }
+                let (node, outcome) = match ended {
+                    Ended::Release(node, outcome) => (node, outcome),
+                    Ended::TakenBack(node, outcome) => {
+                        stays[node] = true;
+                        outcomes[node] = outcome.or(outcomes[node].take());
+                        continue;
+                    }
+                };
                 let well = ended_well(&outcome);
                 if !well && work.policy == SetPolicy::FailFast {
                     owner.stop(StopReason::FailFast { release: work.key(node) });
@@ -107,8 +132,41 @@ impl<'a> Dispatch<'a> {
         Box::pin(async move {
             let outcome = chart.run(ctx, &mut Payload::default()).await;
             ctx.pack().await;
-            (node, outcome)
+            Ended::Release(node, outcome)
         })
+    }
+
+    fn take_back(&self, node: usize, because_of: ReleaseKey) -> Worker<'a> {
+        let (chart, ctx) = (&self.charts[node], &self.contexts[node]);
+        Box::pin(async move { Ended::TakenBack(node, undoing::take_back(chart.chart_info(), ctx, because_of).await) })
+    }
+
+    /// The release to be taken back next, and the failed one for which that is done. Nothing once the run has to stop.
+    async fn next_to_take_back(
+        &self,
+        stopped: Option<&StopReason>,
+        outcomes: &[Option<ReleaseOutcome>],
+        stays: &[bool],
+    ) -> Option<(usize, ReleaseKey)> {
+        let goes_on = matches!(stopped, None | Some(StopReason::FailFast { .. }));
+        if self.on_release_failure == OnReleaseFailure::Leave || !goes_on {
+            return None;
+        }
+        let mut fates = Vec::with_capacity(outcomes.len());
+        for (node, outcome) in outcomes.iter().enumerate() {
+            let fate = match outcome {
+                Some(outcome) => undoing::fate(self.charts[node].chart_info(), &self.contexts[node], outcome).await,
+                None => Fate::Stays,
+            };
+            fates.push(if fate == Fate::Undoable && stays[node] { Fate::Stays } else { fate });
+        }
+        let &(node, cause) = undo_order(&self.needs, &fates).first()?;
+        // The first cause is told, not the chain that leads to it.
+        let because_of = match &outcomes[cause] {
+            Some(ReleaseOutcome::Undone { because_of, .. }) => because_of.clone(),
+            _ => self.key(cause),
+        };
+        Some((node, because_of))
     }
 
     fn take<F: FnMut(&Event)>(&self, message: Message, owner: &mut Owner<F>, schedule: &mut Schedule) {
@@ -187,6 +245,7 @@ fn ended_well(outcome: &ReleaseOutcome) -> bool {
         ReleaseOutcome::Done { .. } | ReleaseOutcome::Skipped { .. } => true,
         ReleaseOutcome::Refused { .. }
         | ReleaseOutcome::Failed(_)
+        | ReleaseOutcome::Undone { .. }
         | ReleaseOutcome::Interrupted { .. }
         | ReleaseOutcome::NotStarted { .. } => false,
     }
@@ -198,6 +257,7 @@ fn how(outcome: &ReleaseOutcome) -> &'static str {
         ReleaseOutcome::Skipped { .. } => "was skipped",
         ReleaseOutcome::Refused { .. } => "was refused",
         ReleaseOutcome::Failed(_) => "failed",
+        ReleaseOutcome::Undone { .. } => "was taken back",
         ReleaseOutcome::Interrupted { .. } => "was interrupted",
         ReleaseOutcome::NotStarted { .. } => "was not started",
     }

@@ -107,6 +107,7 @@ impl Emitter {
                 }
             }
             ReleaseOutcome::Failed(failure) => self.redact_failure(failure),
+            ReleaseOutcome::Undone { next, .. } => self.redact_next(next),
             ReleaseOutcome::Interrupted { .. } => {}
         }
     }
@@ -117,6 +118,10 @@ impl Emitter {
         for cause in causes {
             self.redact_cause(cause);
         }
+        self.redact_next(next);
+    }
+
+    fn redact_next(&self, next: &mut NextStep) {
         match next {
             NextStep::Left { why: text } | NextStep::RemediationFailed { error: text, .. } => self.redact(text),
             NextStep::RolledBack { .. } | NextStep::Uninstalled => {}

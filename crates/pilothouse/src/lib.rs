@@ -53,6 +53,7 @@ mod stored;
 #[cfg(test)]
 mod test_world;
 mod transition;
+mod undoing;
 mod words;
 
 pub use chart::HelmChart;
@@ -75,9 +76,10 @@ pub use pilothouse_core::{
     CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, CommandStep, CrdPolicy, Decision, DeleteStep, Endpoint,
     Event, EventKind, ExecCheck, Failure, FailurePolicy, Finding, Header, HeaderValue, HelmAction, HelmTestCheck,
     Holder, HttpCheck, HttpExpect, JobCheck, JobSource, Namespace, Need, ObjectRef, ObjectStatus, On, OnFailure,
-    Payload, PayloadKey, Phase, PortRef, PrometheusCheck, Quantity, Redactor, ReleaseKey, ReleaseOutcome, ReleaseSpec,
-    Remedy, RestartStep, RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StatusPattern, StepKind,
-    StepSpec, StopReason, TcpCheck, TlsTrust, Until, ValueSource, WaitFor, WaitStep, YamlFile,
+    OnReleaseFailure, Payload, PayloadKey, Phase, PortRef, PrometheusCheck, Quantity, Redactor, ReleaseKey,
+    ReleaseOutcome, ReleaseSpec, Remedy, RestartStep, RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue,
+    Stack, StatusPattern, StepKind, StepSpec, StopReason, TcpCheck, TlsTrust, Until, ValueSource, WaitFor, WaitStep,
+    YamlFile,
 };
 pub use pilothouse_health::Rules;
 pub use pilothouse_helm::{Helm, HelmClient, HelmConfig};

@@ -111,6 +111,11 @@ pub(crate) fn decide(seen: &Situation<'_>) -> Decided {
     }
 }
 
+/// What takes back a deploy that has ended well, if its own policy would take back one that has failed.
+pub(crate) fn taken_back(on_failure: &OnFailure, decision: &Decision) -> Action {
+    remedy(policy_for(on_failure, decision).then, decision)
+}
+
 fn remedy(then: Remedy, decision: &Decision) -> Action {
     match (then, decision) {
         (Remedy::Leave, _) => Action::Leave("on_failure is leave".to_owned()),

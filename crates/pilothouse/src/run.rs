@@ -13,8 +13,8 @@ use crate::session::Session;
 use crate::state::{self, Opened, RunError, StateConfig};
 use futures::StreamExt;
 use pilothouse_core::{
-    Class, Event, EventKind, Finding, GraphNode, GraphProblem, Phase, PlannedRelease, ReleaseGraph, ReleaseKey,
-    ReleaseOutcome, RunId, RunKind, RunOutcome, SetPolicy, StopReason, Wait, code,
+    Class, Event, EventKind, Finding, GraphNode, GraphProblem, OnReleaseFailure, Phase, PlannedRelease, ReleaseGraph,
+    ReleaseKey, ReleaseOutcome, RunId, RunKind, RunOutcome, SetPolicy, StopReason, Wait, code,
 };
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,6 +33,8 @@ pub struct RunConfig {
     pub concurrency: usize,
     /// What becomes of the others when a release does not end well.
     pub failure_policy: SetPolicy,
+    /// What becomes of what a failed release needs.
+    pub on_release_failure: OnReleaseFailure,
     /// Where the journal and the lock are kept. Without it nothing is written down: a run that is killed cannot be
     /// continued, and nothing keeps a second one away.
     pub state: Option<StateConfig>,
@@ -47,6 +49,7 @@ impl RunConfig {
             kind: RunKind::Apply,
             concurrency: 1,
             failure_policy: SetPolicy::default(),
+            on_release_failure: OnReleaseFailure::default(),
             state: None,
         }
     }
@@ -142,6 +145,8 @@ pub async fn run(
         waits,
         concurrency: config.concurrency,
         policy: config.failure_policy,
+        on_release_failure: config.on_release_failure,
+        needs: (0..graph.len()).map(|node| graph.needs(node).iter().map(|need| need.on).collect()).collect(),
         session,
         lock: opened.as_ref().map(Opened::lock),
     };

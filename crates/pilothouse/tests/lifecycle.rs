@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use pilothouse::{
     ChartInfo, ChartRef, Context, EventKind, FailurePolicy, Finding, HelmAction, HelmChart, HelmDriver, Namespace,
-    OnFailure, Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, Remedy, Rules, RunConfig, RunId,
-    RunOutcome, RunVerdict, Session, SessionConfig, SetPolicy, Step, StepDescription, defaults,
+    OnFailure, OnReleaseFailure, Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, Remedy, Rules,
+    RunConfig, RunId, RunOutcome, RunVerdict, Session, SessionConfig, SetPolicy, Step, StepDescription, defaults,
 };
 use pilothouse_core::{Class, NextStep, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};
@@ -497,6 +497,60 @@ async fn only_what_needs_a_failed_release_is_not_begun_and_names_the_first_cause
     let because = not_started("it needs default/broken, which failed", Some("broken"));
     assert_eq!((&outcome.releases[0].1, &outcome.releases[1].1), (&because, &because));
     assert!(matches!(outcome.releases[3].1, ReleaseOutcome::Done { .. }));
+}
+
+/// `base` <- `middle` <- `top`, which fails, and `other`, which needs `base` too if it is told so; each in its own namespace.
+async fn branch(
+    on_release_failure: OnReleaseFailure,
+    other_needs: &[&str],
+    no_return: Option<Phase>,
+) -> (Vec<ReleaseOutcome>, Vec<String>) {
+    let world = world();
+    let mut charts = vec![
+        named(&world, "base", &[], &[]),
+        named(&world, "middle", &["base"], &[]),
+        named(&world, "top", &["middle"], &[Phase::PostExec]),
+        named(&world, "other", other_needs, &[]),
+    ];
+    for chart in &mut charts {
+        chart.info.namespace = Namespace::Custom(chart.info.name.clone());
+        chart.info.on_failure = Remedy::Uninstall.into();
+    }
+    charts[1].no_return = no_return;
+    let charts: Vec<Box<dyn HelmChart>> = charts.into_iter().map(|chart| Box::new(chart) as _).collect();
+    let config = RunConfig { on_release_failure, ..RunConfig::new("test", RunId(uuid::Uuid::nil())) };
+    let outcome = pilothouse::run(&config, &charts, &world.session, |_| {}).await.unwrap();
+    assert_eq!(outcome.verdict(), RunVerdict::Failed);
+    let uninstalls = world.helm.failures.calls().into_iter().filter(|call| call.starts_with("uninstall")).collect();
+    (outcome.releases.into_iter().map(|(_, outcome)| outcome).collect(), uninstalls)
+}
+
+#[tokio::test]
+async fn what_a_failed_release_needs_is_taken_back_after_it_the_last_one_first() {
+    let (outcomes, uninstalls) = branch(OnReleaseFailure::RollbackNeeds, &[], None).await;
+    let undone = || ReleaseOutcome::Undone { because_of: ReleaseKey::new("top", "top"), next: NextStep::Uninstalled };
+    assert_eq!(outcomes[..2], [undone(), undone()]);
+    assert!(matches!(outcomes[2], ReleaseOutcome::Failed(_)) && matches!(outcomes[3], ReleaseOutcome::Done { .. }));
+    assert_eq!(uninstalls, ["uninstall top/top", "uninstall middle/middle", "uninstall base/base"]);
+}
+
+#[tokio::test]
+async fn what_something_else_needs_stays() {
+    let (outcomes, uninstalls) = branch(OnReleaseFailure::RollbackNeeds, &["base"], None).await;
+    assert!(matches!(outcomes[0], ReleaseOutcome::Done { .. }), "{outcomes:?}");
+    assert_eq!(uninstalls, ["uninstall top/top", "uninstall middle/middle"]);
+}
+
+#[tokio::test]
+async fn what_is_past_a_point_of_no_return_stays_with_all_it_needs() {
+    let (_, uninstalls) = branch(OnReleaseFailure::RollbackNeeds, &[], Some(Phase::PreExec)).await;
+    assert_eq!(uninstalls, ["uninstall top/top"]);
+}
+
+#[tokio::test]
+async fn nothing_else_is_taken_back_unless_that_is_asked_for() {
+    let (_, uninstalls) = branch(OnReleaseFailure::Leave, &[], None).await;
+    assert_eq!(uninstalls, ["uninstall top/top"]);
 }
 
 #[tokio::test]

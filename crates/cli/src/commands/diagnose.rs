@@ -10,7 +10,7 @@ use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::{Health, Session};
-use pilothouse_core::{ChartInfo, HelmAction, Namespace, ReleaseSpec, SetPolicy, Stack};
+use pilothouse_core::{ChartInfo, HelmAction, Namespace, OnReleaseFailure, ReleaseSpec, SetPolicy, Stack};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -74,6 +74,7 @@ fn of_nobody(releases: Vec<ReleaseSpec>) -> Stack {
         name: String::new(),
         folder: PathBuf::new(),
         failure_policy: SetPolicy::default(),
+        on_release_failure: OnReleaseFailure::default(),
         state_namespace: String::new(),
         readiness: Vec::new(),
         releases,

@@ -65,6 +65,7 @@ impl Run<'_> {
             kind: self.kind,
             concurrency: self.flags.concurrency.map_or_else(default_concurrency, usize::from),
             failure_policy: policy,
+            on_release_failure: self.stack.on_release_failure,
             state: Some(StateConfig {
                 namespace: self.stack.state_namespace.clone(),
                 folder: self.journals.clone(),

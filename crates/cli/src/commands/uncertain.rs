@@ -35,6 +35,7 @@ fn open(outcome: &RunOutcome) -> Vec<&Finding> {
         ReleaseOutcome::Done { .. }
         | ReleaseOutcome::Skipped { .. }
         | ReleaseOutcome::Failed(_)
+        | ReleaseOutcome::Undone { .. }
         | ReleaseOutcome::Interrupted { .. }
         | ReleaseOutcome::NotStarted { .. } => &[],
     });

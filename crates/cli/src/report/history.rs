@@ -140,11 +140,13 @@ fn note(event: &Event) -> Vec<String> {
         EventKind::PointOfNoReturn { what, .. } => line(format!("point of no return: {what}")),
         EventKind::Retrying { attempt, of, wait_ms, .. } => line(next_attempt(*attempt, *of, *wait_ms)),
         EventKind::ReleaseFinished { release, outcome, .. } => match outcome {
-            ReleaseOutcome::Failed(_) | ReleaseOutcome::Refused { .. } => with_causes(release, outcome)
-                .into_iter()
-                .filter(|line| !line.is_empty())
-                .map(|line| format!("  {line}"))
-                .collect(),
+            ReleaseOutcome::Failed(_) | ReleaseOutcome::Undone { .. } | ReleaseOutcome::Refused { .. } => {
+                with_causes(release, outcome)
+                    .into_iter()
+                    .filter(|line| !line.is_empty())
+                    .map(|line| format!("  {line}"))
+                    .collect()
+            }
             ReleaseOutcome::Done { .. }
             | ReleaseOutcome::Skipped { .. }
             | ReleaseOutcome::Interrupted { .. }

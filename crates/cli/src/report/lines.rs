@@ -2,6 +2,7 @@
 
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::causes::one_line;
+use crate::report::outcome::what_was_done;
 use crate::report::text::{duration, next_attempt};
 use anstyle::Style;
 use pilothouse_core::{
@@ -295,6 +296,7 @@ fn word(outcome: &ReleaseOutcome) -> Word {
     match outcome {
         ReleaseOutcome::Done { .. } => OK,
         ReleaseOutcome::Failed(_) => FAILED,
+        ReleaseOutcome::Undone { .. } => (BAD, "undone"),
         ReleaseOutcome::Skipped { .. } => (FAINT, "skipped"),
         ReleaseOutcome::Refused { .. } => (BAD, "refused"),
         ReleaseOutcome::Interrupted { .. } => (WARN, "interrupted"),
@@ -309,6 +311,7 @@ fn ending(outcome: &ReleaseOutcome) -> String {
         | ReleaseOutcome::Skipped { reason: text }
         | ReleaseOutcome::NotStarted { reason: text, .. } => text.clone(),
         ReleaseOutcome::Interrupted { phase } => format!("in {phase}"),
+        ReleaseOutcome::Undone { because_of, next } => format!("since {because_of} failed: {}", what_was_done(next)),
         ReleaseOutcome::Failed(failure) => {
             format!("in {}: {}", failure.phase, failure.error.first().map(String::as_str).unwrap_or_default())
         }

@@ -140,6 +140,7 @@ fn counts(outcome: &RunOutcome, elapsed_ms: u64) -> String {
             ReleaseOutcome::Skipped { .. } => "skipped",
             ReleaseOutcome::Refused { .. } => "refused",
             ReleaseOutcome::Failed(_) => "failed",
+            ReleaseOutcome::Undone { .. } => "undone",
             ReleaseOutcome::Interrupted { .. } => "interrupted",
             ReleaseOutcome::NotStarted { .. } => "not started",
         };
@@ -159,6 +160,11 @@ pub(super) fn details(release: &ReleaseKey, outcome: &ReleaseOutcome, causes: &[
         ReleaseOutcome::Done { .. } | ReleaseOutcome::Skipped { .. } | ReleaseOutcome::NotStarted { .. } => Vec::new(),
         ReleaseOutcome::Refused { findings } => refused(release, findings),
         ReleaseOutcome::Failed(failure) => failed(release, failure, &codes(causes, release)),
+        ReleaseOutcome::Undone { because_of, next } => vec![
+            format!("{} {}, since {because_of} failed", paint(STRONG, release), paint(BAD, "undone")),
+            format!("  {}", what_was_done(next)),
+            String::new(),
+        ],
         ReleaseOutcome::Interrupted { phase } => {
             vec![format!("{} {} in {phase}", paint(STRONG, release), paint(WARN, "interrupted")), String::new()]
         }
@@ -194,16 +200,19 @@ fn failed(release: &ReleaseKey, failure: &Failure, codes: &[&str]) -> Vec<String
     if let Some(error) = &failure.on_deploy_failure_error {
         lines.extend(indented(&format!("  {} on_deploy_failure failed too: ", paint(WARN, "-")), error, "      "));
     }
-    lines.push(match &failure.next {
-        NextStep::Left { why } => format!("  left as it is: {why}"),
-        NextStep::RolledBack { to_revision } => format!("  rolled back to revision {to_revision}"),
-        NextStep::Uninstalled => "  uninstalled".to_owned(),
-        NextStep::RemediationFailed { tried, error } => {
-            format!("  {} {tried} failed too: {error}", paint(BAD, "-"))
-        }
-    });
+    lines.push(format!("  {}", what_was_done(&failure.next)));
     lines.push(String::new());
     lines
+}
+
+/// What the failure policy did.
+pub(super) fn what_was_done(next: &NextStep) -> String {
+    match next {
+        NextStep::Left { why } => format!("left as it is: {why}"),
+        NextStep::RolledBack { to_revision } => format!("rolled back to revision {to_revision}"),
+        NextStep::Uninstalled => "uninstalled".to_owned(),
+        NextStep::RemediationFailed { tried, error } => format!("{} {tried} failed too: {error}", paint(BAD, "-")),
+    }
 }
 
 /// Text of several lines, the first behind `first`, the others behind `rest`.

@@ -383,7 +383,11 @@ fn outcome_after(outcome: Option<&ReleaseOutcome>) -> Option<ReleaseOutcome> {
             findings: vec![Finding::new(Class::Unsafe, code::CRD_IN_USE, "crd/x", "it is in use")],
         },
         Some(ReleaseOutcome::Refused { .. }) => failed(Phase::Validate, "1 of 3 objects is not ready"),
-        Some(ReleaseOutcome::Failed(_)) => ReleaseOutcome::Interrupted { phase: Phase::PostExec },
+        Some(ReleaseOutcome::Failed(_)) => ReleaseOutcome::Undone {
+            because_of: key("web/shop"),
+            next: NextStep::RemediationFailed { tried: "the uninstall".to_owned(), error: "it is locked".to_owned() },
+        },
+        Some(ReleaseOutcome::Undone { .. }) => ReleaseOutcome::Interrupted { phase: Phase::PostExec },
         Some(ReleaseOutcome::Interrupted { .. }) => blocked("web/db"),
         Some(ReleaseOutcome::NotStarted { .. }) => return None,
     })

@@ -109,7 +109,7 @@ impl From<&ReleaseOutcome> for Standing {
             ReleaseOutcome::Done { .. } => Self::Done,
             ReleaseOutcome::Skipped { .. } => Self::Skipped,
             ReleaseOutcome::Refused { .. } => Self::Refused,
-            ReleaseOutcome::Failed(_) => Self::Failed,
+            ReleaseOutcome::Failed(_) | ReleaseOutcome::Undone { .. } => Self::Failed,
             ReleaseOutcome::Interrupted { .. } => Self::Interrupted,
             ReleaseOutcome::NotStarted { blocked_by: Some(_), .. } => Self::Blocked,
             ReleaseOutcome::NotStarted { blocked_by: None, .. } => Self::NotStarted,

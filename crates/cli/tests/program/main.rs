@@ -5,6 +5,7 @@ mod bad_input;
 mod causes;
 mod examples;
 mod explain;
+mod failure_policy;
 mod history;
 mod interrupted;
 mod no_cluster;

@@ -1,0 +1,51 @@
+//! What the failure policy does, with real helm on a real control plane.
+
+use crate::support::{World, helm, settings};
+use pilothouse_plane::provision::Tool;
+use rstest::rstest;
+
+/// A stack of one release in a namespace of its own, with this policy and this validate step.
+fn stack(name: &str, on_failure: &str, validate: &str) -> String {
+    format!(
+        "version: 1\nname: {name}\nreleases:\n  - name: web\n    namespace: {name}\n    chart: {{ path: CHARTS/config }}\n    \
+         on_failure: {on_failure}\n    validate: [{{ name: smoke test, command: {{ run: {validate} }} }}]\n"
+    )
+}
+
+const FAILS: &str = "[\"false\"]";
+const WORKS: &str = "[\"true\"]";
+const FAILS_ONCE: &str = "[sh, -c, 'test -e tried || { touch tried; exit 1; }']";
+
+/// Applies it; the transcript is the same with both helms.
+fn apply(world: &World, tool: Tool) -> String {
+    let transcript = world.transcript(world.on_plane(&["apply", "--yes"]).env("PILOTHOUSE_HELM", helm(tool)));
+    transcript.replace(tool.name(), "TOOL")
+}
+
+#[rstest]
+fn an_upgrade_that_is_not_valid_is_rolled_back(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+    let name = format!("rolled-back-{}", tool.name());
+    let world = World::with_stack(&stack(&name, "rollback", WORKS));
+    assert!(apply(&world, tool).starts_with("exit code: 0\n"));
+    world.write("pilothouse.yaml", &stack(&name, "rollback", FAILS));
+    settings().bind(|| insta::assert_snapshot!("rolled_back", apply(&world, tool)));
+}
+
+#[rstest]
+fn a_first_install_that_is_not_valid_is_uninstalled(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+    let policy = "{ install: { retry: 1, backoff_in_seconds: 1, then: uninstall }, upgrade: rollback }";
+    let world = World::with_stack(&stack(&format!("uninstalled-{}", tool.name()), policy, FAILS));
+    settings().bind(|| insta::assert_snapshot!("uninstalled", apply(&world, tool)));
+    // Nothing is left: the next one is a first install again.
+    let name = format!("uninstalled-{}", tool.name());
+    world.write("pilothouse.yaml", &stack(&name, policy, WORKS));
+    let again = apply(&world, tool);
+    assert!(again.starts_with("exit code: 0\n") && again.contains("installed config"), "{again}");
+}
+
+#[rstest]
+fn what_works_at_the_second_attempt_is_done(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+    let policy = "{ retry: 2, backoff_in_seconds: 1, then: uninstall }";
+    let world = World::with_stack(&stack(&format!("second-{}", tool.name()), policy, FAILS_ONCE));
+    settings().bind(|| insta::assert_snapshot!("second_attempt", apply(&world, tool)));
+}
