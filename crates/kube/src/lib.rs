@@ -47,6 +47,7 @@ mod ready;
 mod records;
 mod restart;
 mod streams;
+mod together;
 mod track;
 mod transport;
 mod wait;

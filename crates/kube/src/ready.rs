@@ -12,9 +12,10 @@
 //! What an old cache can do is delay: the object is looked at again when its watch has something new, or after a second.
 
 use crate::client::Detail;
-use crate::read::{Seen, read_all};
+use crate::read::read_all;
+use crate::together::{self, is_unbound_claim};
 use crate::track::{Following, Tracker};
-use crate::wait::{Ended, Intervals, Look, NotReady, Progress, look_for_ready, readiness};
+use crate::wait::{Ended, Intervals, Look, NotReady, Progress, readiness};
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
 use std::collections::BTreeSet;
@@ -48,14 +49,14 @@ pub async fn wait_ready(
     let mut due: Vec<usize> = (0..objects.len()).collect();
     loop {
         let asked: Vec<ObjectRef> = due.iter().map(|&index| objects[index].clone()).collect();
-        let seen = tokio::select! {
+        let looks = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(wait.ended(Ended::Cancelled)),
-            seen = timeout_at(deadline, read_all(tracker.client(), &asked, Detail::Whole)) => seen,
+            looks = timeout_at(deadline, look(tracker, &asked)) => looks,
         };
-        let Ok(seen) = seen else { return Err(wait.ended(Ended::Deadline)) };
+        let Ok(looks) = looks else { return Err(wait.ended(Ended::Deadline)) };
         let complete = due.len() == objects.len();
-        let read = wait.read(&due, &seen);
+        let read = wait.read(&due, looks);
         if read.changed {
             on_change(&wait.progress());
         }
@@ -91,6 +92,12 @@ pub async fn wait_ready(
             }
         };
     }
+}
+
+/// Reads objects and tells how they stand.
+async fn look(tracker: &Tracker, objects: &[ObjectRef]) -> Vec<Look> {
+    let seen = read_all(tracker.client(), objects, Detail::Whole).await;
+    together::looks(tracker.client(), tracker.rules(), objects, &seen).await
 }
 
 /// Where a wait stands.
@@ -170,10 +177,9 @@ impl<'a> Wait<'a> {
         changed
     }
 
-    fn read(&mut self, due: &[usize], seen: &[Seen]) -> Read {
+    fn read(&mut self, due: &[usize], looks: Vec<Look>) -> Read {
         let mut read = Read { changed: false, hopeless: false };
-        for (&index, seen) in due.iter().zip(seen) {
-            let look = look_for_ready(self.tracker.rules(), seen);
+        for (&index, look) in due.iter().zip(looks) {
             read.hopeless |= look.hopeless;
             read.changed |= self.note(index, look);
         }
@@ -207,7 +213,7 @@ impl<'a> Wait<'a> {
             self.tick = now + TICK;
         }
         let snapshots = self.following.as_ref().map(|following| following.snapshots(Timestamp::now()));
-        let (mut changed, mut hopeless, mut unwatched) = (false, Vec::new(), Vec::new());
+        let (mut changed, mut hopeless, mut unwatched, mut claims) = (false, Vec::new(), Vec::new(), Vec::new());
         let followed: Vec<usize> = self.followed.iter().copied().collect();
         for (index, snapshot) in followed.into_iter().zip(snapshots.into_iter().flatten()) {
             if snapshot.unwatched.is_some() || (!snapshot.known && now > self.since + PATIENCE) {
@@ -220,18 +226,22 @@ impl<'a> Wait<'a> {
                 if look.hopeless {
                     hopeless.push(index);
                 }
-                changed |= self.note(index, look);
+                // A watch does not tell whether a pod uses a claim: that is read.
+                if is_unbound_claim(&self.objects[index], &look) {
+                    claims.push(index);
+                } else {
+                    changed |= self.note(index, look);
+                }
             }
         }
         let not_watched = !unwatched.is_empty();
+        claims.retain(|&index| !self.done[index]);
         let due = if !hopeless.is_empty() {
             hopeless
         } else if self.is_done() {
             self.all()
-        } else if poll {
-            unwatched
         } else {
-            Vec::new()
+            claims.into_iter().chain(unwatched.into_iter().filter(|_| poll)).collect()
         };
         Heard { changed, due, unwatched: not_watched }
     }

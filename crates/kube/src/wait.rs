@@ -3,6 +3,7 @@
 use crate::client::{ClusterClient, Detail};
 use crate::error::ClusterError;
 use crate::read::{Seen, in_one_line, read_all};
+use crate::together;
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
 use pilothouse_health::{Rules, is_certain};
@@ -193,7 +194,8 @@ pub async fn statuses(
     objects: &[ObjectRef],
 ) -> Vec<(ObjectRef, ObjectStatus)> {
     let seen = read_all(client, objects, Detail::Whole).await;
-    objects.iter().cloned().zip(seen.iter().map(|seen| look_for_ready(rules, seen).status)).collect()
+    let looks = together::looks(client, rules, objects, &seen).await;
+    objects.iter().cloned().zip(looks.into_iter().map(|look| look.status)).collect()
 }
 
 /// What an object that was read tells, or that it is not there (`None`).

@@ -303,8 +303,10 @@ async fn a_kind_that_is_not_served_yet_is_tried_again() {
         world.cluster.refuse_watches("Widget", None);
         sleep(Duration::from_secs(10)).await;
         assert_eq!(world.cluster.open_watches("Widget"), 1);
-        let widget =
-            json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a", "namespace": "web"}});
+        let widget = json!({
+            "apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a", "namespace": "web"},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        });
         world.cluster.put(widget);
     };
     tokio::join!(world.wait_for(&objects), happens).0.unwrap();
@@ -392,6 +394,65 @@ async fn a_later_follower_gets_its_family_too() {
     .await
     .unwrap();
     assert_eq!(world.calls("watch"), 6);
+}
+
+fn storage_class(binding: &str) -> Value {
+    json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "local"},
+        "volumeBindingMode": binding,
+    })
+}
+
+fn claim(phase: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "web"},
+        "spec": {"storageClassName": "local"}, "status": {"phase": phase},
+    })
+}
+
+/// A pod that uses the claim.
+fn user(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "user", "namespace": namespace},
+        "spec": {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]},
+    })
+}
+
+/// Such a claim is bound when a pod uses it. Whoever waits for it longer than that waits for ever.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_waits_for_a_pod_is_ready_without_one() {
+    let world = World::new();
+    let objects = [named("v1", "PersistentVolumeClaim", "data")];
+    world.cluster.put(claim("Pending"));
+    world.cluster.put(storage_class("Immediate"));
+    world.cluster.put(user("elsewhere"));
+    let mut waiting = Box::pin(world.wait_for(&objects));
+    assert!(timeout(Duration::from_secs(5), &mut waiting).await.is_err(), "its class binds it at once");
+    world.cluster.put(storage_class("WaitForFirstConsumer"));
+    timeout(Duration::from_secs(3), waiting).await.unwrap().unwrap();
+
+    world.cluster.put(user("web"));
+    let bound = |cluster: &FakeCluster| cluster.put(claim("Bound"));
+    let begun = Instant::now();
+    world.meanwhile(world.wait_for(&objects), 10_000, bound).await.unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 10, "a pod uses it");
+}
+
+/// With the objects of its release: the pod that uses the claim comes later than both.
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_pod_comes_later_is_waited_for() {
+    let world = World::new();
+    let objects = [deployment_named("a"), named("v1", "PersistentVolumeClaim", "data")];
+    world.cluster.put(starting("a"));
+    world.cluster.put(claim("Pending"));
+    world.cluster.put(storage_class("WaitForFirstConsumer"));
+    let mut waiting = Box::pin(world.wait_for(&objects));
+    assert!(timeout(Duration::from_secs(5), &mut waiting).await.is_err());
+    world.cluster.put(user("web"));
+    world.cluster.put(ready("a"));
+    assert!(timeout(Duration::from_secs(5), &mut waiting).await.is_err(), "it is not bound");
+    world.cluster.put(claim("Bound"));
+    timeout(Duration::from_secs(3), waiting).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,8 +7,10 @@ use serde::Serialize;
 
 /// Lines of evidence shown of one cause; JSON has all.
 const EVIDENCE: usize = 8;
-/// Objects and releases named before the rest is counted.
-const NAMED: usize = 6;
+/// Objects named before the rest is counted.
+const OBJECTS: usize = 6;
+/// Releases named before the rest is counted: people go through them one by one.
+const RELEASES: usize = 24;
 /// The column of labels.
 const LABEL: usize = 10;
 /// No narrower than this is wrapped.
@@ -108,10 +110,10 @@ fn paragraph(told: &ToldCause, width: Option<usize>, with_releases: bool) -> Vec
     }
     field("evidence", &evidence);
     if with_releases {
-        field("releases", &[listed(releases)]);
+        field("releases", &[listed(releases, RELEASES)]);
     }
     if !told.waiting.is_empty() {
-        field("waiting", &[listed(&told.waiting)]);
+        field("waiting", &[listed(&told.waiting, RELEASES)]);
     }
     field("next", &cause.next);
     lines
@@ -124,14 +126,14 @@ fn what(cause: &Cause, objects: &[ObjectRef]) -> Vec<String> {
         None => object.to_string(),
     });
     let others: Vec<&ObjectRef> = objects.iter().filter(|object| Some(*object) != cause.object.as_ref()).collect();
-    let others = (!others.is_empty()).then(|| format!("and {}", listed(&others)));
+    let others = (!others.is_empty()).then(|| format!("and {}", listed(&others, OBJECTS)));
     first.into_iter().chain(others).collect()
 }
 
-fn listed<T: ToString>(all: &[T]) -> String {
-    let mut names: Vec<String> = all.iter().take(NAMED).map(ToString::to_string).collect();
-    if all.len() > NAMED {
-        names.push(format!("{} more", all.len() - NAMED));
+fn listed<T: ToString>(all: &[T], at_most: usize) -> String {
+    let mut names: Vec<String> = all.iter().take(at_most).map(ToString::to_string).collect();
+    if all.len() > at_most {
+        names.push(format!("{} more", all.len() - at_most));
     }
     names.join(", ")
 }
