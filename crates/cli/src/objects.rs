@@ -97,7 +97,7 @@ mod tests {
         r#"[{"apiVersion": "v1", "kind": "A"}, 7]"#,
         "object 2 is none of Kubernetes: it needs an `apiVersion` and a `kind`"
     )]
-    #[case("{\"apiVersion\": \"v1\",\n \"kind\": }", "expected value at line 2 column 10")]
+    #[case("{\"apiVersion\": \"v1\",\n \"kind\": ]}", "expected value at line 2 column 10")]
     fn mistakes(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(kinds(text).unwrap_err(), expected);
     }

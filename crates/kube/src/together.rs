@@ -18,7 +18,8 @@ pub(crate) async fn looks(
     seen: &[Seen],
 ) -> Vec<Look> {
     let mut looks: Vec<Look> = seen.iter().map(|seen| look_for_ready(rules, seen)).collect();
-    let unbound: Vec<usize> = (0..looks.len()).filter(|&index| is_unbound_claim(&objects[index], &looks[index])).collect();
+    let unbound: Vec<usize> =
+        (0..looks.len()).filter(|&index| is_unbound_claim(&objects[index], &looks[index])).collect();
     if unbound.is_empty() {
         return looks;
     }

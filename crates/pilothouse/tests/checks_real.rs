@@ -139,7 +139,7 @@ async fn services_are_reached_and_jobs_are_run_and_nothing_is_left() {
     world.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "checks"}})).await;
     world
         .apply(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "checks"},
-            "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}, {"name": "other", "port": 9999}]}}))
+            "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": "http"}, {"name": "other", "port": 9999}]}}))
         .await;
     world
         .apply(

@@ -211,7 +211,9 @@ pub(super) fn what_was_done(next: &NextStep) -> String {
         NextStep::Left { why } => format!("left as it is: {why}"),
         NextStep::RolledBack { to_revision } => format!("rolled back to revision {to_revision}"),
         NextStep::Uninstalled => "uninstalled".to_owned(),
-        NextStep::RemediationFailed { tried, error } => format!("{} {tried} failed too: {error}", paint(BAD, "-")),
+        NextStep::RemediationFailed { tried, error } => {
+            format!("{} {error}", paint(BAD, format!("{tried} failed too:")))
+        }
     }
 }
 

@@ -30,7 +30,7 @@ fn a_code_that_is_none() {
 fn every_code_is_listed_and_completed() {
     let world = World::new();
     let listed = world.transcript(&mut world.program(&["explain"]));
-    let completed = world.transcript(&mut world.program(&["completions", "fish"]));
+    let completed = world.transcript(&mut world.program(&["completions", "zsh"]));
     for (code, meaning) in pilothouse_core::code::ALL {
         assert!(listed.lines().any(|line| line.starts_with(code) && line.ends_with(meaning)), "{code}");
         assert!(completed.contains(code), "{code}");

@@ -62,7 +62,11 @@ fn a_real_node_up_and_down() {
 #[test]
 fn images_are_for_a_real_node() {
     let world = World::new();
-    insta::assert_snapshot!(world.transcript(&mut world.program(&["plane", "up", "--image", "web.tar"])), @"");
+    insta::assert_snapshot!(world.transcript(&mut world.program(&["plane", "up", "--image", "web.tar"])), @r"
+    exit code: 2
+    ----- stderr -----
+    error: --image gives images to a real node; add --node real
+    ");
 }
 
 #[test]

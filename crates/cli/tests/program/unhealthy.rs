@@ -10,6 +10,7 @@ use rstest::rstest;
 pub(crate) fn faults() -> Vec<Fault> {
     let kinds = [
         ("no-image", FaultKind::ImagePullError { message: "registry.example.com/operator:1: not found".to_owned() }),
+        ("early-end", FaultKind::ImagePullError { message: "registry.example.com/operator:1: not found".to_owned() }),
         (
             "crash",
             FaultKind::CrashLoop {

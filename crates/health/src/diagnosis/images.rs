@@ -164,7 +164,7 @@ fn answered(evidence: &Evidence, container: Container<'_>, said: &str, again: bo
                 Draft::new(line, format!("pull Secret {secret} for {registry}"), why)
                     .seen(format!("Secret {pod_namespace}/{secret} does not exist"))
                     .next(format!(
-                        "kubectl create secret docker-registry {secret} -n {pod_namespace} --docker-server={registry} --docker-username=USER --docker-password-stdin"
+                        "kubectl create secret docker-registry {secret} -n {pod_namespace} --from-file=.dockerconfigjson=FILE, with credentials for {registry} in FILE"
                     ))
             } else {
                 let secrets = pull_secrets(container.pod);
@@ -223,7 +223,11 @@ fn answered(evidence: &Evidence, container: Container<'_>, said: &str, again: bo
 /// The end of what runtime and registry say, which is what decides.
 fn decisive(said: &str) -> String {
     let said = one_line(said);
-    let said = said.rsplit_once("failed to resolve reference ").map_or(said.as_str(), |(_, end)| end);
+    let said = said
+        .strip_prefix("Failed to pull image ")
+        .and_then(|rest| rest.split_once(": "))
+        .map_or(said.as_str(), |(_, end)| end);
+    let said = said.rsplit_once("failed to resolve reference ").map_or(said, |(_, end)| end);
     let said = said.rsplit_once("desc = ").map_or(said, |(_, end)| end);
     // `"registry/image:tag": registry/image:tag: not found`
     let said = match said.strip_prefix('"').and_then(|rest| rest.split_once("\": ")) {

@@ -19,7 +19,7 @@ pub(super) const STORIES: &[Story] = &[
         usually: "The pull Secret was not made in this namespace, is not named by the pod or its ServiceAccount, or holds a token that has expired. Docker Hub gives the same answer for repositories that do not exist.",
         todo: &[
             "kubectl get pod POD -o jsonpath='{.spec.imagePullSecrets}'",
-            "kubectl create secret docker-registry NAME -n NAMESPACE --docker-server=REGISTRY --docker-username=USER --docker-password-stdin",
+            "kubectl create secret docker-registry NAME -n NAMESPACE --from-file=.dockerconfigjson=FILE",
             "name it in imagePullSecrets of the values, or in the ServiceAccount",
         ],
     },

@@ -118,16 +118,16 @@ pub(crate) async fn writing_and_reading(cluster: &Cluster) {
 pub(crate) async fn a_new_definition_is_found(cluster: &Cluster) {
     let ns = "discovering";
     namespace(cluster, ns).await;
-    let widget = ObjectRef::parse("widget/a").unwrap();
-    assert!(matches!(cluster.resolve(&widget, ns).await, Err(ClusterError::NotServed { .. })));
+    let gimmick = ObjectRef::parse("gimmick/a").unwrap();
+    assert!(matches!(cluster.resolve(&gimmick, ns).await, Err(ClusterError::NotServed { .. })));
 
-    apply(cluster, ns, definition("discovering.example.com", "widgets", "Widget")).await;
+    apply(cluster, ns, definition("discovering.example.com", "gimmicks", "Gimmick")).await;
     let deadline = Instant::now() + Duration::from_secs(10);
-    let crd = [crd_ref("widgets.discovering.example.com")];
+    let crd = [crd_ref("gimmicks.discovering.example.com")];
     wait_ready(&tracker(cluster), &crd, deadline, &CancellationToken::new(), |_| {}).await.unwrap();
     // Established comes a moment before discovery.
     let resolved = loop {
-        match cluster.resolve(&widget, ns).await {
+        match cluster.resolve(&gimmick, ns).await {
             Ok(resolved) => break resolved,
             Err(error) => assert!(Instant::now() < deadline, "{error}"),
         }
@@ -137,7 +137,7 @@ pub(crate) async fn a_new_definition_is_found(cluster: &Cluster) {
     let made = apply(
         cluster,
         ns,
-        json!({"apiVersion": "discovering.example.com/v1", "kind": "Widget", "metadata": {"name": "a"}}),
+        json!({"apiVersion": "discovering.example.com/v1", "kind": "Gimmick", "metadata": {"name": "a"}}),
     )
     .await;
     assert_eq!(made, resolved);
