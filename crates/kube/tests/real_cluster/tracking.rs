@@ -63,7 +63,8 @@ pub(crate) async fn of_a_custom_resource_nobody_has_judged(cluster: &Cluster) {
     let widget = apply(cluster, ns, widget).await;
     let ended = wait(cluster, &widget, 3).await.unwrap_err();
     assert_eq!((ended.ended, ended.objects[0].1.readiness), (Ended::Deadline, Readiness::InProgress));
-    let judged = json!({"status": {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}});
+    // Where status is no subresource, writing it makes a new generation.
+    let judged = json!({"status": {"observedGeneration": 2, "conditions": [{"type": "Ready", "status": "True"}]}});
     let judge = async {
         sleep(Duration::from_millis(500)).await;
         cluster.merge_patch(&widget, &judged, &Precondition::default()).await.unwrap();
