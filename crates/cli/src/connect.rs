@@ -91,9 +91,7 @@ pub(crate) async fn session(
         grace: GRACE,
         rules,
     });
-    session.target().await.map_err(|error| {
-        CommandError::from_error(Exit::BadInput, &error).hint("check the kubeconfig, its context and the network")
-    })?;
+    session.target().await.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
     Ok(session)
 }
 

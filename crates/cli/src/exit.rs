@@ -1,7 +1,9 @@
 //! Exit codes and errors of the program.
 
+use crate::hints;
 use crate::report::{ErrorLine, ErrorTag};
-use pilothouse_core::{RunVerdict, error_chain};
+use pilothouse_core::{RunVerdict, code, error_chain};
+use pilothouse_kube::ClusterError;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::process::ExitCode;
@@ -55,6 +57,8 @@ pub(crate) struct CommandError {
     pub(crate) exit: Exit,
     /// What went wrong, outermost first.
     pub(crate) lines: Vec<String>,
+    /// The stable code, where it has one.
+    pub(crate) code: Option<&'static str>,
     /// What to do about it.
     pub(crate) hint: Option<String>,
     /// Problems of the stack file, which have a picture of their own.
@@ -63,7 +67,7 @@ pub(crate) struct CommandError {
 
 impl CommandError {
     pub(crate) fn new(exit: Exit, line: impl Into<String>) -> Self {
-        Self { exit, lines: vec![line.into()], hint: None, problems: None }
+        Self { exit, lines: vec![line.into()], code: None, hint: None, problems: None }
     }
 
     /// What was given is wrong.
@@ -73,18 +77,20 @@ impl CommandError {
 
     /// An error with all that caused it.
     pub(crate) fn from_error(exit: Exit, error: &(dyn Error + 'static)) -> Self {
-        let lines = error_chain(error);
-        Self { exit, lines, hint: None, problems: None }
+        let code = code_of(error);
+        let hint = code.and_then(hints::of_code);
+        Self { exit, lines: error_chain(error), code, hint, problems: None }
     }
 
     pub(crate) fn problems(problems: pilothouse_config::Problems) -> Self {
-        Self { exit: Exit::BadInput, lines: Vec::new(), hint: None, problems: Some(Box::new(problems)) }
+        Self { exit: Exit::BadInput, lines: Vec::new(), code: None, hint: None, problems: Some(Box::new(problems)) }
     }
 
     /// The error as the one document of a machine-readable output.
     pub(crate) fn as_json(&self) -> Value {
         json!({
             "exit_code": self.exit.number(),
+            "code": self.code,
             "error": self.lines,
             "hint": self.hint,
             "problems": self.problems.as_ref().map(|problems| json!(problems)),
@@ -96,6 +102,7 @@ impl CommandError {
         ErrorLine {
             event: ErrorTag::Error,
             exit_code: self.exit.number(),
+            code: self.code,
             error: self.lines.clone(),
             hint: self.hint.clone(),
             problems: self.problems.as_ref().map(|problems| json!(problems)),
@@ -107,4 +114,19 @@ impl CommandError {
         self.hint = Some(hint.into());
         self
     }
+}
+
+/// The code of an error that has one: a cluster that does not answer.
+fn code_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let boxed = error.downcast_ref::<Box<ClusterError>>().map(AsRef::as_ref);
+        match error.downcast_ref::<ClusterError>().or(boxed) {
+            Some(
+                ClusterError::Unreachable { .. } | ClusterError::Timeout { .. } | ClusterError::Unauthorized { .. },
+            ) => return Some(code::API_UNREACHABLE),
+            _ => next = error.source(),
+        }
+    }
+    None
 }

@@ -16,6 +16,11 @@ fn unlock(namespace: &str, name: &str, message: &str) -> String {
     format!("wait if another run is at work; if it was killed: helm {verb} {name} --namespace {namespace}")
 }
 
+/// What helps with an error of the program that has a code.
+pub(crate) fn of_code(code: &str) -> Option<String> {
+    general(code).map(|hint| format!("{hint}; `pilothouse explain {code}` tells more"))
+}
+
 fn general(code: &str) -> Option<&'static str> {
     Some(match code {
         code::API_UNREACHABLE => "check the kubeconfig, its context and the network to the API server",

@@ -12,5 +12,7 @@ pub use diagnosis::{
     Evidence, HelmEvidence, LockSeen, LogTail, Referred, Rule, Want, Whereabouts, causes, helm_causes, helm_wanted,
     rules, wanted,
 };
-pub use readiness::{ContainerTrouble, RuleError, Rules, Verdict, check_rule, container_troubles, is_certain};
+pub use readiness::{
+    ContainerTrouble, RuleError, Rules, Verdict, check_rule, container_troubles, is_certain, unproven, unsettled,
+};
 pub use stories::{Story, explain};

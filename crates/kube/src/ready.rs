@@ -106,6 +106,8 @@ struct Wait<'a> {
     objects: &'a [ObjectRef],
     statuses: Vec<ObjectStatus>,
     done: Vec<bool>,
+    /// For which others had a part in it when they were last read.
+    depends: Vec<bool>,
     following: Option<Following>,
     /// Since when all of these are followed.
     since: Instant,
@@ -140,6 +142,7 @@ impl<'a> Wait<'a> {
             objects,
             statuses: objects.iter().map(|_| unread()).collect(),
             done: vec![false; objects.len()],
+            depends: vec![false; objects.len()],
             following: None,
             since: Instant::now(),
             followed: BTreeSet::new(),
@@ -181,6 +184,7 @@ impl<'a> Wait<'a> {
         let mut read = Read { changed: false, hopeless: false };
         for (&index, look) in due.iter().zip(looks) {
             read.hopeless |= look.hopeless;
+            self.depends[index] = look.depends;
             read.changed |= self.note(index, look);
         }
         read
@@ -213,7 +217,7 @@ impl<'a> Wait<'a> {
             self.tick = now + TICK;
         }
         let snapshots = self.following.as_ref().map(|following| following.snapshots(Timestamp::now()));
-        let (mut changed, mut hopeless, mut unwatched, mut claims) = (false, Vec::new(), Vec::new(), Vec::new());
+        let (mut changed, mut hopeless, mut unwatched, mut again) = (false, Vec::new(), Vec::new(), Vec::new());
         let followed: Vec<usize> = self.followed.iter().copied().collect();
         for (index, snapshot) in followed.into_iter().zip(snapshots.into_iter().flatten()) {
             if snapshot.unwatched.is_some() || (!snapshot.known && now > self.since + PATIENCE) {
@@ -226,22 +230,22 @@ impl<'a> Wait<'a> {
                 if look.hopeless {
                     hopeless.push(index);
                 }
-                // A watch does not tell whether a pod uses a claim: that is read.
-                if is_unbound_claim(&self.objects[index], &look) {
-                    claims.push(index);
+                // A watch of the object alone does not tell all of it: that is read.
+                if self.depends[index] && (look.done || is_unbound_claim(&self.objects[index], &look)) {
+                    again.push(index);
                 } else {
                     changed |= self.note(index, look);
                 }
             }
         }
         let not_watched = !unwatched.is_empty();
-        claims.retain(|&index| !self.done[index]);
+        again.retain(|&index| !self.done[index]);
         let due = if !hopeless.is_empty() {
             hopeless
         } else if self.is_done() {
             self.all()
         } else {
-            claims.into_iter().chain(unwatched.into_iter().filter(|_| poll)).collect()
+            again.into_iter().chain(unwatched.into_iter().filter(|_| poll)).collect()
         };
         Heard { changed, due, unwatched: not_watched }
     }

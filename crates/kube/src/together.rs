@@ -1,16 +1,17 @@
-//! How objects stand that were read together: whether a claim has to be bound depends on pods and storage classes, too.
+//! How objects stand that were read together: some depend on others that are not among them. Whether a claim has to be bound
+//! depends on pods and storage classes; whether a workload has settled, on its pods.
 
 use crate::client::{ClusterClient, ListQuery};
-use crate::read::Seen;
+use crate::read::{SIDE_BY_SIDE, Seen};
 use crate::wait::{Look, look_for_ready};
+use futures::StreamExt;
 use jiff::Timestamp;
-use pilothouse_core::{ObjectRef, Readiness};
-use pilothouse_health::Rules;
+use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
+use pilothouse_health::{Rules, unproven, unsettled};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// How the objects stand, in their order. A claim that its storage class binds only when a pod uses it is ready when no pod
-/// does; to know that, the storage classes and the pods of its namespace are listed. What cannot be listed excuses nothing.
+/// How the objects stand, in their order. What they depend on is listed; what cannot be listed changes nothing.
 pub(crate) async fn looks(
     client: &dyn ClusterClient,
     rules: &Rules,
@@ -18,26 +19,71 @@ pub(crate) async fn looks(
     seen: &[Seen],
 ) -> Vec<Look> {
     let mut looks: Vec<Look> = seen.iter().map(|seen| look_for_ready(rules, seen)).collect();
-    let unbound: Vec<usize> =
-        (0..looks.len()).filter(|&index| is_unbound_claim(&objects[index], &looks[index])).collect();
-    if unbound.is_empty() {
-        return looks;
+    let found = |index: usize| seen[index].as_ref().ok()?.as_ref().map(|live| (index, live));
+    let claims = (0..looks.len()).filter(|&index| is_unbound_claim(&objects[index], &looks[index]));
+    let claims: Vec<(usize, &Value)> = claims.filter_map(found).collect();
+    excuse_claims(client, rules, &claims, &mut looks).await;
+    let ready = (0..looks.len()).filter(|&index| looks[index].done).filter_map(found);
+    let now = Timestamp::now();
+    let workloads: Vec<(usize, &Value, String)> =
+        ready.filter_map(|(index, live)| Some((index, live, unproven(live, now)?))).collect();
+    doubt_workloads(client, objects, workloads, &mut looks).await;
+    looks
+}
+
+/// A claim that its storage class binds only when a pod uses it is ready when no pod does.
+async fn excuse_claims(client: &dyn ClusterClient, rules: &Rules, claims: &[(usize, &Value)], looks: &mut [Look]) {
+    if claims.is_empty() {
+        return;
     }
-    let Ok(mut others) = client.list(&ListQuery::new("storage.k8s.io/v1", "StorageClass")).await else { return looks };
-    let namespaces: BTreeSet<&str> = unbound.iter().filter_map(|&index| objects[index].namespace.as_deref()).collect();
+    for (index, _) in claims {
+        looks[*index].depends = true;
+    }
+    let Ok(mut others) = client.list(&ListQuery::new("storage.k8s.io/v1", "StorageClass")).await else { return };
+    let namespace = |claim: &Value| claim.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned);
+    let namespaces: BTreeSet<String> = claims.iter().filter_map(|(_, claim)| namespace(claim)).collect();
     for namespace in namespaces {
-        let Ok(pods) = client.list(&ListQuery::new("v1", "Pod").within(namespace)).await else { return looks };
+        let Ok(pods) = client.list(&ListQuery::new("v1", "Pod").within(namespace)).await else { return };
         others.extend(pods);
     }
-    let claims: Vec<(usize, &Value)> =
-        unbound.into_iter().filter_map(|index| Some((index, seen[index].as_ref().ok()?.as_ref()?))).collect();
     let all: Vec<&Value> = claims.iter().map(|(_, claim)| *claim).chain(&others).collect();
     let verdicts = rules.judge_together(&all, Timestamp::now());
-    for ((index, _), verdict) in claims.into_iter().zip(verdicts) {
-        let done = verdict.status.is_ready();
-        looks[index] = Look { done, status: verdict.status, ..looks[index] };
+    for ((index, _), verdict) in claims.iter().zip(verdicts) {
+        looks[*index].done = verdict.status.is_ready();
+        looks[*index].status = verdict.status;
     }
-    looks
+}
+
+/// A workload whose pods have only just started, with no probe to vouch for them, is not ready yet.
+async fn doubt_workloads(
+    client: &dyn ClusterClient,
+    objects: &[ObjectRef],
+    workloads: Vec<(usize, &Value, String)>,
+    looks: &mut [Look],
+) {
+    let mut asked = Vec::with_capacity(workloads.len());
+    for (index, live, selector) in workloads {
+        let query = ListQuery::new("v1", "Pod").within(objects[index].namespace.clone().unwrap_or_default());
+        asked.push(settling(client, index, live, query.labelled(selector)));
+    }
+    let mut answers = futures::stream::iter(asked).buffer_unordered(SIDE_BY_SIDE);
+    while let Some((index, status)) = answers.next().await {
+        looks[index].depends = true;
+        if let Some(status) = status {
+            looks[index].done = false;
+            looks[index].status = status;
+        }
+    }
+}
+
+async fn settling(
+    client: &dyn ClusterClient,
+    index: usize,
+    workload: &Value,
+    pods: ListQuery,
+) -> (usize, Option<ObjectStatus>) {
+    let pods = client.list(&pods).await.unwrap_or_default();
+    (index, unsettled(workload, &pods, Timestamp::now()))
 }
 
 /// Whether it is a claim that is on its way to be bound, as far as it tells itself.

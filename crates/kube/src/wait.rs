@@ -94,6 +94,8 @@ pub(crate) struct Look {
     pub done: bool,
     /// It will certainly not get there.
     pub hopeless: bool,
+    /// What others show has a part in it.
+    pub depends: bool,
 }
 
 /// Waits until none of the objects exists. A kind that is no longer served has no objects left.
@@ -203,7 +205,7 @@ pub(crate) fn readiness(rules: &Rules, object: Option<&Value>) -> Look {
     match object {
         Some(object) => {
             let status = rules.judge(object, Timestamp::now()).status;
-            Look { done: status.is_ready(), hopeless: is_certain(object, &status), status }
+            Look { done: status.is_ready(), hopeless: is_certain(object, &status), depends: false, status }
         }
         None => pending(Readiness::NotFound, "it does not exist"),
     }
@@ -221,11 +223,18 @@ pub(crate) fn look_for_ready(rules: &Rules, seen: &Seen) -> Look {
 }
 
 fn look_for_gone(seen: &Seen) -> Look {
-    let gone = || Look { status: ObjectStatus::new(Readiness::NotFound, "it is gone"), done: true, hopeless: false };
+    let gone = || Look {
+        status: ObjectStatus::new(Readiness::NotFound, "it is gone"),
+        done: true,
+        hopeless: false,
+        depends: false,
+    };
     match seen {
         Ok(None) => gone(),
         Ok(Some(object)) => match Rules::default().judge(object, Timestamp::now()).status {
-            held if held.readiness == Readiness::Terminating => Look { status: held, done: false, hopeless: false },
+            held if held.readiness == Readiness::Terminating => {
+                Look { status: held, done: false, hopeless: false, depends: false }
+            }
             held => pending(held.readiness, "it still exists"),
         },
         Err(error) if matches!(**error, ClusterError::NotServed { .. }) => gone(),
@@ -235,16 +244,21 @@ fn look_for_gone(seen: &Seen) -> Look {
 
 fn look_for_any(seen: &Seen) -> Look {
     match seen {
-        Ok(Some(_)) => Look { status: ObjectStatus::new(Readiness::Current, "it exists"), done: true, hopeless: false },
+        Ok(Some(_)) => Look {
+            status: ObjectStatus::new(Readiness::Current, "it exists"),
+            done: true,
+            hopeless: false,
+            depends: false,
+        },
         _ => look_for_ready(&Rules::default(), seen),
     }
 }
 
 fn pending(readiness: Readiness, message: impl Into<String>) -> Look {
-    Look { status: ObjectStatus::new(readiness, message), done: false, hopeless: false }
+    Look { status: ObjectStatus::new(readiness, message), done: false, hopeless: false, depends: false }
 }
 
 fn unreadable(error: &ClusterError) -> Look {
     let status = ObjectStatus::new(Readiness::Unknown, format!("it cannot be read: {}", in_one_line(error)));
-    Look { status: status.because("Unreadable"), done: false, hopeless: !error.is_transient() }
+    Look { status: status.because("Unreadable"), done: false, hopeless: !error.is_transient(), depends: false }
 }

@@ -132,7 +132,7 @@ async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError
     if !deployed {
         // Helm's own words for a release that stays pending.
         let text = if stale { LOCKED.to_owned() } else { record.info.description.clone() };
-        let said = evidence::of_helm(ctx, text, Instant::now() + DEADLINE).await;
+        let said = evidence::of_helm(ctx, text, objects, Instant::now() + DEADLINE).await;
         diagnosis.causes.extend(said.into_iter().filter(|cause| cause.code != code::UNKNOWN));
     }
     diagnosis.causes.sort_by_key(evidence::weight);

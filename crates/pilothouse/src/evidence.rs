@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::diagnosing::{self, Unready};
 use crate::error::PhaseError;
 use crate::stored;
-use pilothouse_core::{Cause, CauseClass, Certainty, Phase, Readiness, code};
+use pilothouse_core::{Cause, CauseClass, Certainty, ObjectRef, Phase, Readiness, code};
 use pilothouse_health::{HelmEvidence, LockSeen, helm_causes};
 use pilothouse_kube::Subject;
 use std::time::Duration;
@@ -19,19 +19,27 @@ const READS: Duration = Duration::from_secs(15);
 pub(crate) async fn collect(ctx: &Context, error: &PhaseError) -> Vec<Cause> {
     let deadline = Instant::now() + READS;
     let gather = async {
+        let objects = match (error.not_ready(), ctx.phase()) {
+            (None, Phase::Exec) => of_newest(ctx).await,
+            _ => Vec::new(),
+        };
         let unready = match error.not_ready() {
             Some(not_ready) => not_ready.objects.clone(),
-            None if ctx.phase() == Phase::Exec => unready(ctx).await,
-            None => Vec::new(),
+            None => unready(ctx, &objects).await,
         };
         let found = diagnosing::causes_of(ctx, Subject::of_release(&unready), deadline).await;
-        let (objects, causes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let (told, causes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let mut causes: Vec<Cause> = causes.into_iter().flatten().collect();
         if let Some(text) = error.helm_text() {
-            causes.extend(of_helm(ctx, text, deadline).await);
+            let said = of_helm(ctx, text, objects, deadline).await;
+            // Where helm stopped at one object, the others are merely not ready yet.
+            if said.iter().any(|cause| cause.code != code::UNKNOWN) {
+                causes.retain(|cause| cause.code != code::UNKNOWN);
+            }
+            causes.extend(said);
         }
         // What helm has deleted meanwhile, as it was when it was last seen.
-        causes.extend(ctx.known().of_others(&objects));
+        causes.extend(ctx.known().of_others(&told));
         causes
     };
     let Ok(mut causes) = tokio::time::timeout(DEADLINE, gather).await else {
@@ -42,9 +50,10 @@ pub(crate) async fn collect(ctx: &Context, error: &PhaseError) -> Vec<Cause> {
     causes
 }
 
-/// What helm's own words tell.
-pub(crate) async fn of_helm(ctx: &Context, text: String, deadline: Instant) -> Vec<Cause> {
+/// What helm's own words tell, of these objects that it was to create or change.
+pub(crate) async fn of_helm(ctx: &Context, text: String, objects: Vec<ObjectRef>, deadline: Instant) -> Vec<Cause> {
     let mut evidence = HelmEvidence::new(ctx.release(), ctx.redactor().redact(&text));
+    evidence.objects = objects;
     // Who is at work on the release is told by the newest record.
     evidence.lock = lock(ctx).await;
     let evidence = ctx.session().gathering.helm(ctx.cluster(), evidence, deadline).await;
@@ -68,16 +77,20 @@ pub(crate) fn weight(cause: &Cause) -> (bool, bool, Certainty) {
     (cause.code == code::UNKNOWN, cause.class == CauseClass::Derived, cause.certainty)
 }
 
-/// The objects and hooks of the newest revision that are not ready, when helm itself failed.
-async fn unready(ctx: &Context) -> Unready {
-    let objects = match stored::objects_and_hooks(ctx).await {
+/// The objects and hooks of the newest revision.
+async fn of_newest(ctx: &Context) -> Vec<ObjectRef> {
+    match stored::objects_and_hooks(ctx).await {
         Ok(objects) => objects,
         Err(error) => {
             ctx.warn(format!("the objects of the release cannot be told: {}", error.chain().join(": ")));
-            return Vec::new();
+            Vec::new()
         }
-    };
-    let mut unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
+    }
+}
+
+/// Those of the objects that are not ready.
+async fn unready(ctx: &Context, objects: &[ObjectRef]) -> Unready {
+    let mut unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), objects).await;
     // What is not there tells nothing: helm may not have come that far.
     unready.retain(|(_, status)| !status.is_ready() && status.readiness != Readiness::NotFound);
     unready

@@ -21,6 +21,8 @@ pub(crate) struct ErrorLine {
     pub(crate) event: ErrorTag,
     /// How the program ends.
     pub(crate) exit_code: u8,
+    /// The stable code, where it has one.
+    pub(crate) code: Option<&'static str>,
     /// What went wrong, outermost first.
     pub(crate) error: Vec<String>,
     /// What to do about it.
@@ -110,7 +112,7 @@ mod tests {
         let line = serde_json::to_value(error.as_line()).unwrap();
         assert_eq!(
             line,
-            json!({"event": "error", "exit_code": 2, "error": ["there is no kubeconfig"], "hint": "name one", "problems": null})
+            json!({"event": "error", "exit_code": 2, "code": null, "error": ["there is no kubeconfig"], "hint": "name one", "problems": null})
         );
         assert!(schema().is_valid(&line));
         assert!(!schema().is_valid(&json!({"event": "error"})));

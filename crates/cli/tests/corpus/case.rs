@@ -21,8 +21,6 @@ pub(crate) struct Case {
     pub(crate) also: Vec<String>,
     /// What is broken, in one sentence.
     pub(crate) breaks: String,
-    /// Whether it can pass by itself.
-    pub(crate) certainty: String,
     /// Where it can be seen.
     #[serde(default)]
     pub(crate) plane: Place,

@@ -38,6 +38,16 @@ fn of_event(event: &Value) -> Vec<Told> {
     if event["event"] == "cause_found" {
         return vec![cause(&event["cause"], false)];
     }
+    if event["event"] == "error" {
+        let error = event["code"].as_str().map(|code| Told {
+            at,
+            code: code.to_owned(),
+            object: String::new(),
+            certain: false,
+            last: true,
+        });
+        return error.into_iter().collect();
+    }
     if event["event"] != "release_finished" {
         return Vec::new();
     }

@@ -131,6 +131,8 @@ pub struct HelmEvidence {
     pub release: ReleaseKey,
     /// What helm printed on standard error, without known secrets.
     pub text: String,
+    /// What helm was to create or change, hooks included, as far as that is known.
+    pub objects: Vec<ObjectRef>,
     /// What lies around and was read, as in [`Evidence::around`].
     pub around: Vec<Arc<Value>>,
     /// The wants that were read, in whatever way that ended.
@@ -144,7 +146,15 @@ pub struct HelmEvidence {
 impl HelmEvidence {
     /// Of a text about which nothing else is known.
     pub fn new(release: ReleaseKey, text: impl Into<String>) -> Self {
-        Self { release, text: text.into(), around: Vec::new(), read: Vec::new(), unanswered: Vec::new(), lock: None }
+        Self {
+            release,
+            text: text.into(),
+            objects: Vec::new(),
+            around: Vec::new(),
+            read: Vec::new(),
+            unanswered: Vec::new(),
+            lock: None,
+        }
     }
 }
 

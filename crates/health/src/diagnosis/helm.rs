@@ -3,7 +3,7 @@
 use super::admission::{self, Tries};
 use super::draft::{Draft, merged};
 use super::evidence::{HelmEvidence, Want};
-use super::helm_objects::{may_be_read, named};
+use super::helm_objects::{self, may_be_read};
 use super::line::Line;
 use super::namespace;
 use super::read::{between, one_line, quoted, seconds_since, time};
@@ -17,14 +17,14 @@ const TEXT_LINES: usize = 12;
 
 /// What should be read besides, so that helm's words are understood. Asked again until it wants nothing more.
 pub fn helm_wanted(evidence: &HelmEvidence) -> Vec<Want> {
-    let around = Around { objects: &evidence.around, read: &evidence.read, unanswered: &evidence.unanswered };
+    let around = around(evidence);
     let mut wants = webhooks::wanted(&evidence.text, around);
     if let Some(name) = terminating_namespace(evidence) {
         wants.push(namespace::wanted(&name));
     }
     for part in parts(&evidence.text) {
         let exists = part.contains("already exists") || part.contains("cannot be imported");
-        let object = named(part, &evidence.release).filter(|object| exists && may_be_read(object));
+        let object = about(part, evidence).filter(|object| exists && may_be_read(object));
         wants.extend(object.map(Want::Object));
     }
     let mut new: Vec<Want> = Vec::new();
@@ -40,7 +40,7 @@ pub fn helm_wanted(evidence: &HelmEvidence) -> Vec<Want> {
 pub fn helm_causes(evidence: &HelmEvidence, now: Timestamp) -> Vec<Cause> {
     let mut told: Vec<(Option<ObjectRef>, Draft)> = Vec::new();
     for part in parts(&evidence.text) {
-        let object = named(part, &evidence.release);
+        let object = about(part, evidence);
         let read = Part {
             text: part,
             said: one_line(part),
@@ -68,6 +68,16 @@ pub fn helm_causes(evidence: &HelmEvidence, now: Timestamp) -> Vec<Cause> {
         }
     }
     causes
+}
+
+fn around(evidence: &HelmEvidence) -> Around<'_> {
+    Around { objects: &evidence.around, read: &evidence.read, unanswered: &evidence.unanswered }
+}
+
+/// The object a part of helm's text is about.
+fn about(part: &str, evidence: &HelmEvidence) -> Option<ObjectRef> {
+    let gated = webhooks::gated(part, around(evidence));
+    helm_objects::about(part, &evidence.release, &evidence.objects, &gated)
 }
 
 /// Helm's text in the parts it is joined of; at least one.
@@ -360,8 +370,7 @@ impl Part<'_> {
 
     /// What the API server or its admission refuses.
     fn refusal(&self) -> Option<Draft> {
-        let around =
-            Around { objects: &self.evidence.around, read: &self.evidence.read, unanswered: &self.evidence.unanswered };
+        let around = around(self.evidence);
         let tries = Tries { count: 1, seconds: 0, over: true };
         let namespace = self.object.and_then(|object| object.namespace.as_deref()).unwrap_or(&self.release().namespace);
         let draft = admission::refusal(self.text, namespace, tries, around)?;

@@ -57,8 +57,48 @@ fn of_word(word: &str, namespace: Option<&str>, name: &str, release: &ReleaseKey
     }
 }
 
-/// The object a part of helm's text is about, if it names one.
-pub(super) fn named(text: &str, release: &ReleaseKey) -> Option<ObjectRef> {
+/// The object a part of helm's text is about: the one it names, or the only one of the release of the resource it names.
+/// `gated` are the resources, each as `plural.group`, that a webhook in the text is asked about.
+pub(super) fn about(text: &str, release: &ReleaseKey, objects: &[ObjectRef], gated: &[String]) -> Option<ObjectRef> {
+    if let Some(named) = named(text, release) {
+        // Kinds that are not known here have been named by their resource.
+        let known = objects.iter().find(|object| object.name == named.name && resource(object) == named.kind);
+        return Some(known.cloned().unwrap_or(named));
+    }
+    let mut of_resource = objects.iter().filter(|object| {
+        let resource = resource(object);
+        forbidden_resource(text).is_some_and(|forbidden| forbidden == resource) || gated.contains(&resource)
+    });
+    of_resource.next().filter(|_| of_resource.next().is_none()).cloned()
+}
+
+/// Helm 3 passes on what the API server says of a new object: `User "u" cannot create resource "services" in API group "" in ...`
+fn forbidden_resource(text: &str) -> Option<String> {
+    let plural = quoted(text, " resource ").filter(|_| text.contains(" is forbidden: User "))?;
+    Some(with_group(plural, quoted(text, "in API group ").unwrap_or_default()))
+}
+
+pub(super) fn with_group(plural: &str, group: &str) -> String {
+    if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") }
+}
+
+/// `plural.group` of an object, the plural as Kubernetes itself guesses it from the kind (`UnsafeGuessKindToResource` in
+/// apimachinery's `meta`). A wrong guess finds no object.
+fn resource(object: &ObjectRef) -> String {
+    let kind = object.kind.to_lowercase();
+    let plural = match kind.strip_suffix('y') {
+        _ if kind.ends_with("endpoints") => kind.clone(),
+        Some(stem) => format!("{stem}ies"),
+        None if kind.ends_with('s') => format!("{kind}es"),
+        None => format!("{kind}s"),
+    };
+    let group =
+        object.api_version.as_deref().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+    with_group(&plural, group)
+}
+
+/// The object a part of helm's text names.
+fn named(text: &str, release: &ReleaseKey) -> Option<ObjectRef> {
     applied(text)
         .or_else(|| patched(text, release))
         .or_else(|| imported(text, release))

@@ -3,6 +3,7 @@
 use super::admission::Tries;
 use super::draft::Draft;
 use super::evidence::Want;
+use super::helm_objects::with_group;
 use super::line::Line;
 use super::read::{around, between, list, name, namespace, object, quoted, text};
 use serde_json::Value;
@@ -125,6 +126,20 @@ fn configured<'a>(around_it: Around<'a>, webhook: &str) -> Option<(&'a Value, &'
     configurations
         .flat_map(|configuration| list(configuration, "/webhooks").iter().map(move |entry| (configuration, entry)))
         .find(|(_, entry)| text(entry, "/name") == webhook)
+}
+
+/// The resources, each as `plural.group`, about which the webhook is asked that a text names.
+pub(super) fn gated(said: &str, around: Around<'_>) -> Vec<String> {
+    let webhook = quoted(said, "failed calling webhook ").or_else(|| quoted(said, "admission webhook "));
+    let Some((_, entry)) = webhook.and_then(|webhook| configured(around, webhook)) else { return Vec::new() };
+    let texts = |rule: &Value, key: &str| -> Vec<String> {
+        list(rule, key).iter().filter_map(|one| one.as_str().map(str::to_owned)).collect()
+    };
+    let of_rule = |rule: &Value| {
+        let (groups, resources) = (texts(rule, "/apiGroups"), texts(rule, "/resources"));
+        resources.iter().flat_map(|plural| groups.iter().map(|group| with_group(plural, group))).collect::<Vec<_>>()
+    };
+    list(entry, "/rules").iter().flat_map(of_rule).collect()
 }
 
 /// `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: ...`

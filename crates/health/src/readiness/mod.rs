@@ -2,6 +2,7 @@
 //!
 //! The rules follow kstatus (`sigs.k8s.io/cli-utils/pkg/kstatus`) and `kubectl rollout status`, with these differences:
 //! a workload is ready only when every replica it asks for is updated and available, whatever `maxUnavailable` allows;
+//! one whose containers have no readiness probe is ready when they have run for some seconds ([`unsettled`]);
 //! the reason a container cannot start is told in the pod's status; an Ingress and a HorizontalPodAutoscaler are ready
 //! when they exist, since most clusters never fill their status.
 
@@ -16,6 +17,7 @@ mod pod;
 mod policy;
 mod rule;
 mod rules;
+mod settled;
 mod status;
 mod storage;
 mod words;
@@ -25,3 +27,4 @@ pub use certain::is_certain;
 pub use pod::{ContainerTrouble, container_troubles};
 pub use rule::{RuleError, check_rule};
 pub use rules::{Rules, Verdict};
+pub use settled::{unproven, unsettled};

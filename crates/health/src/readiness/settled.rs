@@ -1,0 +1,148 @@
+//! Workloads that are ready by their own status, but whose pods have only just started and have no readiness probe: without
+//! one, Kubernetes calls a container ready as soon as its program runs, also one that ends a moment later.
+
+use super::fields::{array, group_and_kind, text};
+use jiff::{SignedDuration, Timestamp};
+use pilothouse_core::{ObjectStatus, Readiness};
+use serde_json::Value;
+
+/// How long a container without a readiness probe must have run.
+const FIRST: SignedDuration = SignedDuration::from_secs(3);
+/// The same for one that has ended before.
+const AGAIN: SignedDuration = SignedDuration::from_secs(10);
+
+/// The label selector of the pods that tell whether a workload has settled; `None` where its own status is enough: every
+/// container has a readiness probe, `minReadySeconds` asks for as long, it runs nothing, or its last change is long ago.
+pub fn unproven(workload: &Value, now: Timestamp) -> Option<String> {
+    if !matches!(group_and_kind(workload), ("apps", "Deployment" | "StatefulSet" | "DaemonSet")) {
+        return None;
+    }
+    let number = |pointer: &str| workload.pointer(pointer).and_then(Value::as_i64);
+    let patient = number("/spec/minReadySeconds").is_some_and(|seconds| seconds >= FIRST.as_secs());
+    let idle = number("/spec/replicas") == Some(0);
+    let probed = unprobed(array(workload, "/spec/template/spec/containers")).is_empty();
+    if patient || idle || probed || is_long_done(workload, now) {
+        return None;
+    }
+    let labels = workload.pointer("/spec/selector/matchLabels").and_then(Value::as_object)?;
+    let labels: Vec<String> =
+        labels.iter().filter_map(|(label, value)| Some(format!("{label}={}", value.as_str()?))).collect();
+    (!labels.is_empty()).then(|| labels.join(","))
+}
+
+/// Why a workload cannot be called ready yet, by the pods of its selector.
+pub fn unsettled(workload: &Value, pods: &[Value], now: Timestamp) -> Option<ObjectStatus> {
+    let names = unprobed(array(workload, "/spec/template/spec/containers"));
+    let living = pods.iter().filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none());
+    let mut containers = living.flat_map(|pod| array(pod, "/status/containerStatuses"));
+    let young = containers.any(|container| names.contains(&text(container, "/name")) && is_young(container, now));
+    young.then(|| {
+        let message = "its containers have only just started, and no readiness probe vouches for them";
+        ObjectStatus::new(Readiness::InProgress, message).because("JustStarted")
+    })
+}
+
+fn unprobed(containers: &[Value]) -> Vec<&str> {
+    let without = containers.iter().filter(|container| container.get("readinessProbe").is_none());
+    without.map(|container| text(container, "/name")).collect()
+}
+
+fn is_young(container: &Value, now: Timestamp) -> bool {
+    let Ok(started) = text(container, "/state/running/startedAt").parse::<Timestamp>() else { return false };
+    let ended_before = container.pointer("/lastState/terminated").is_some();
+    is_within(started, if ended_before { AGAIN } else { FIRST }, now)
+}
+
+/// Whether nothing has changed since longer than any container is watched. Only Deployments tell.
+fn is_long_done(workload: &Value, now: Timestamp) -> bool {
+    let times = array(workload, "/status/conditions")
+        .iter()
+        .flat_map(|condition| ["/lastUpdateTime", "/lastTransitionTime"].map(|key| text(condition, key)));
+    let newest = times.filter_map(|time| time.parse::<Timestamp>().ok()).max();
+    newest.is_some_and(|newest| !is_within(newest, AGAIN, now))
+}
+
+/// Times have whole seconds. One that is farther in the future than that is of a clock that goes wrong: nothing is concluded.
+fn is_within(time: Timestamp, span: SignedDuration, now: Timestamp) -> bool {
+    let age = now.duration_since(time);
+    age < span && age > SignedDuration::from_secs(-2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    const NOW: &str = "2026-11-21T12:00:00Z";
+
+    fn now() -> Timestamp {
+        NOW.parse().unwrap()
+    }
+
+    fn ago(seconds: i64) -> String {
+        now().checked_sub(SignedDuration::from_secs(seconds)).unwrap().to_string()
+    }
+
+    fn deployment(changed: i64) -> Value {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "spec": {
+                "replicas": 1, "selector": {"matchLabels": {"app": "web", "tier": "front"}},
+                "template": {"spec": {"containers": [{"name": "web"}, {"name": "side", "readinessProbe": {}}]}},
+            },
+            "status": {"conditions": [{"type": "Available", "lastUpdateTime": ago(changed), "lastTransitionTime": ago(500)}]},
+        })
+    }
+
+    fn pod(container: &str, started: i64) -> Value {
+        json!({"status": {"containerStatuses": [{"name": container, "state": {"running": {"startedAt": ago(started)}}}]}})
+    }
+
+    #[rstest]
+    #[case::as_it_is("", json!(null), true)]
+    #[case::other_kinds("/kind", json!("ReplicaSet"), false)]
+    #[case::of_another_group("/apiVersion", json!("example.com/v1"), false)]
+    #[case::runs_nothing("/spec/replicas", json!(0), false)]
+    #[case::probes_vouch("/spec/template/spec/containers", json!([{"name": "a", "readinessProbe": {}}]), false)]
+    #[case::no_labels("/spec/selector/matchLabels", json!({}), false)]
+    #[case::long_ago("/status/conditions", json!([{"lastUpdateTime": ago(11)}]), false)]
+    #[case::no_times("/status/conditions", json!([{"type": "Available"}]), true)]
+    fn what_needs_a_look_at_its_pods(#[case] pointer: &str, #[case] value: Value, #[case] expected: bool) {
+        let mut workload = deployment(1);
+        if !pointer.is_empty() {
+            *workload.pointer_mut(pointer).unwrap() = value;
+        }
+        assert_eq!(unproven(&workload, now()), expected.then(|| "app=web,tier=front".to_owned()));
+    }
+
+    #[rstest]
+    #[case(json!({"minReadySeconds": 2}), true)]
+    #[case(json!({"minReadySeconds": 3}), false)]
+    fn patience_of_its_own(#[case] spec: Value, #[case] expected: bool) {
+        let mut workload = deployment(1);
+        workload["spec"]["minReadySeconds"] = spec["minReadySeconds"].clone();
+        assert_eq!(unproven(&workload, now()).is_some(), expected);
+    }
+
+    #[rstest]
+    #[case::just_started(pod("web", 2), true)]
+    #[case::started(pod("web", 3), false)]
+    #[case::one_with_a_probe(pod("side", 0), false)]
+    #[case::one_from_elsewhere(pod("injected", 0), false)]
+    #[case::a_clock_that_goes_wrong(pod("web", -100), false)]
+    #[case::clocks_that_differ_a_little(pod("web", -1), true)]
+    fn pods(#[case] pod: Value, #[case] expected: bool) {
+        assert_eq!(unsettled(&deployment(0), &[pod], now()).is_some(), expected);
+    }
+
+    #[test]
+    fn one_that_has_ended_before_is_watched_for_longer() {
+        let mut again = pod("web", 9);
+        again["status"]["containerStatuses"][0]["lastState"] = json!({"terminated": {"exitCode": 1}});
+        let status = unsettled(&deployment(0), std::slice::from_ref(&again), now()).unwrap();
+        assert_eq!((status.readiness, status.reason.as_deref()), (Readiness::InProgress, Some("JustStarted")));
+        again["metadata"] = json!({"deletionTimestamp": NOW});
+        assert_eq!(unsettled(&deployment(0), &[again], now()), None, "it goes away");
+    }
+}
