@@ -21,6 +21,7 @@ use case::Place;
 use pilothouse_plane::{Fault, Plane};
 use run::Runner;
 use several::{run_all, variants};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use symptoms::Symptoms;
 
 /// Of a hundred cases so many must be told with the right code and object.
@@ -29,13 +30,23 @@ const RIGHT: usize = 95;
 /// The median time from a symptom to the telling of its cause, in milliseconds, must be below this.
 const SOON: i64 = 2000;
 
+/// Held by what measures time or asks much of the machine.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// While it is held, no other test that takes it is at work.
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn causes_are_told_on_simulated_nodes() {
+    let _alone = alone();
     on(Place::Simulated, "simulated nodes", world::simulated());
 }
 
 #[test]
 fn causes_are_told_on_a_real_node() {
+    let _alone = alone();
     let Some(plane) = world::real("causes_are_told_on_a_real_node") else { return };
     on(Place::Real, "a real node", plane);
 }

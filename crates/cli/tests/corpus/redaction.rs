@@ -121,6 +121,7 @@ const FORMS: [&[&str]; 5] = [&[], &["-v"], &["-vv"], &["-vv", "--output", "json"
 
 #[test]
 fn no_secret_is_written_anywhere() {
+    let _alone = crate::alone();
     let plane = world::simulated();
     let config = plane.client_config();
     let mut written = Written::default();

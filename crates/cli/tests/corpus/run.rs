@@ -13,8 +13,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What a release of the corpus may take, in seconds.
-const SECONDS: u32 = 25;
+/// What a release of the corpus may take, in seconds: a kubelet with dozens of broken pods takes its time.
+fn seconds(place: Place) -> u32 {
+    match place {
+        Place::Simulated => 15,
+        Place::Real => 30,
+    }
+}
 
 /// What a run may take at most, before it is killed.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -98,7 +103,7 @@ pub(crate) fn prepare(variant: &Variant, plane: &Plane, servers: &Servers) -> Op
     if let Some(first) = &case.first {
         prepare::namespace(&config, &namespace, &first.after);
     }
-    prepare::stack_file(&case, &chart, &namespace, folder.path(), SECONDS);
+    prepare::stack_file(&case, &chart, &namespace, folder.path(), seconds(variant.place));
     let kubeconfig = prepare::kubeconfig(&config, plane.kubeconfig(), folder.path(), &namespace, &case);
     Some(Ready { case, folder, chart, helm, kubeconfig })
 }

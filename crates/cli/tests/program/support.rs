@@ -16,12 +16,18 @@ pub(crate) fn plane() -> &'static Plane {
 
 /// A real helm, obtained if it is not there.
 pub(crate) fn helm(tool: Tool) -> PathBuf {
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(pilothouse_testkit::helm(tool))
+    in_runtime(pilothouse_testkit::helm(tool))
+}
+
+/// Runs something on a runtime of its own.
+pub(crate) fn in_runtime<T: Send>(work: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|threads| {
+        let work = threads.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(work)
+        });
+        work.join().unwrap()
     })
-    .join()
-    .unwrap()
 }
 
 /// A folder with a stack file and what belongs to it.
@@ -148,16 +154,11 @@ pub(crate) fn kubectl_get(
         name: name.to_owned(),
     };
     let client = plane.client_config();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            use pilothouse_kube::ClusterClient;
-            let client = kube::Client::try_from(client).unwrap();
-            pilothouse_kube::Cluster::from_client(client).get(&object).await.unwrap()
-        })
+    in_runtime(async {
+        use pilothouse_kube::ClusterClient;
+        let client = kube::Client::try_from(client).unwrap();
+        pilothouse_kube::Cluster::from_client(client).get(&object).await.unwrap()
     })
-    .join()
-    .unwrap()
 }
 
 /// A community chart's path as text for a stack file.

@@ -33,11 +33,13 @@ pub fn unproven(workload: &Value, now: Timestamp) -> Option<String> {
 /// Why a workload cannot be called ready yet, by the pods of its selector.
 pub fn unsettled(workload: &Value, pods: &[Value], now: Timestamp) -> Option<ObjectStatus> {
     let names = unprobed(array(workload, "/spec/template/spec/containers"));
-    let living = pods.iter().filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none());
+    // Evicted pods stay behind as failed ones.
+    let ended = |pod: &Value| matches!(text(pod, "/status/phase"), "Failed" | "Succeeded");
+    let living = pods.iter().filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none() && !ended(pod));
     let mut containers = living.flat_map(|pod| array(pod, "/status/containerStatuses"));
     let young = containers.any(|container| names.contains(&text(container, "/name")) && is_young(container, now));
     young.then(|| {
-        let message = "its containers have only just started, and no readiness probe vouches for them";
+        let message = "its containers have only just started or ended, and no readiness probe vouches for them";
         ObjectStatus::new(Readiness::InProgress, message).because("JustStarted")
     })
 }
@@ -47,8 +49,9 @@ fn unprobed(containers: &[Value]) -> Vec<&str> {
     without.map(|container| text(container, "/name")).collect()
 }
 
+/// Whether a container has not run for long enough, or does not run: the workload's status is a moment behind.
 fn is_young(container: &Value, now: Timestamp) -> bool {
-    let Ok(started) = text(container, "/state/running/startedAt").parse::<Timestamp>() else { return false };
+    let Ok(started) = text(container, "/state/running/startedAt").parse::<Timestamp>() else { return true };
     let ended_before = container.pointer("/lastState/terminated").is_some();
     is_within(started, if ended_before { AGAIN } else { FIRST }, now)
 }
@@ -133,6 +136,15 @@ mod tests {
     #[case::a_clock_that_goes_wrong(pod("web", -100), false)]
     #[case::clocks_that_differ_a_little(pod("web", -1), true)]
     fn pods(#[case] pod: Value, #[case] expected: bool) {
+        assert_eq!(unsettled(&deployment(0), &[pod], now()).is_some(), expected);
+    }
+
+    #[rstest]
+    #[case::it_has_ended(json!({"terminated": {"exitCode": 1}}), "Running", true)]
+    #[case::it_waits_to_be_started_again(json!({"waiting": {"reason": "CrashLoopBackOff"}}), "Running", true)]
+    #[case::one_that_was_evicted(json!({"terminated": {"exitCode": 137}}), "Failed", false)]
+    fn one_that_does_not_run(#[case] state: Value, #[case] phase: &str, #[case] expected: bool) {
+        let pod = json!({"status": {"phase": phase, "containerStatuses": [{"name": "web", "state": state}]}});
         assert_eq!(unsettled(&deployment(0), &[pod], now()).is_some(), expected);
     }
 

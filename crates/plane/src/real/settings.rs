@@ -99,7 +99,9 @@ pub(crate) fn kubelet(node: &RealNode, group: &str, subnet: Subnet, port: u16) -
         "serializeImagePulls": false,
         "kubeAPIQPS": 500,
         "kubeAPIBurst": 1000,
-        "eventRecordQPS": 0,
+        // 0 does not mean "as many as there are": the client takes it for its own default, 5 per second.
+        "eventRecordQPS": 500,
+        "eventBurst": 1000,
     })
 }
 
