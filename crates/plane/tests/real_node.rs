@@ -1,5 +1,6 @@
 //! A real node: what its kubelet reports, with real containers. Needs root, containerd and runc; where they are missing
 //! each test prints one line.
+#![allow(clippy::unwrap_used, reason = "a test may end in a panic")]
 
 mod common;
 

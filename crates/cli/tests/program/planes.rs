@@ -114,7 +114,9 @@ fn log_of_a_pod(kubeconfig: &Path, namespace: &str) -> String {
     let text = std::fs::read_to_string(kubeconfig).unwrap();
     in_runtime(async move {
         let kubeconfig = kube::config::Kubeconfig::from_yaml(&text).unwrap();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default())
+            .await
+            .unwrap();
         let pods: kube::Api<k8s_openapi::api::core::v1::Pod> =
             kube::Api::namespaced(kube::Client::try_from(config).unwrap(), namespace);
         let listed = pods.list(&kube::api::ListParams::default()).await.unwrap();
