@@ -1,8 +1,8 @@
 //! The releases of the corpus by helm alone (`helm upgrade --install --wait --timeout 60s`, both majors) and by this program:
 //! seconds to the end, and whether what was printed names the cause, by words that each case has fixed beforehand.
 //!
-//! `cargo bench -p pilothouse-cli --bench corpus_helm`, or `... -- NAME...` for some of them. The program may take 25 s for
-//! each phase where nothing ends it early; helm 60 s.
+//! `cargo bench -p pilothouse-cli --bench corpus_helm`, or `... -- NAME...` for some of them. Both may take 60 s; the program
+//! takes that for each phase, where nothing ends it early.
 #![allow(clippy::similar_names, reason = "a plane and a place are called what they are")]
 #![expect(
     clippy::unwrap_used,
@@ -34,6 +34,12 @@ use run::{Ready, Runner, Variant, finish};
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
+
+/// What helm and the program may take, in seconds.
+const SECONDS: u32 = 60;
+
+/// How many are run at a time: most of them only wait.
+const SIDE_BY_SIDE: usize = 10;
 
 /// Who runs a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,8 +80,8 @@ fn on(place: Place, plane: &Plane, only: Option<&[String]>, results: &mut Result
         let mut variants = several::variants(place, by, only);
         // helm 4 is what the program works with if both are there.
         variants.retain(|variant| by == Runner::Helm || variant.helm == 4 || !with_helm_4(&variant.name));
-        let (ran, broken) = several::run_all(&variants, |variant| {
-            let ready = run::prepare(variant, plane, &world::SERVERS)?;
+        let (ran, broken) = several::run_all(&variants, SIDE_BY_SIDE, |variant| {
+            let ready = run::prepare(variant, plane, &world::SERVERS, SECONDS)?;
             let who = match (by, variant.helm) {
                 (Runner::Pilothouse, _) => Who::Pilothouse,
                 (Runner::Helm, 3) => Who::Helm3,
@@ -115,7 +121,8 @@ fn helm(variant: &Variant, ready: &Ready) -> Command {
     std::fs::write(&values, if ready.case.values.is_null() { "{}".to_owned() } else { ready.case.values.to_string() })
         .unwrap();
     let mut command = Command::new(&ready.helm);
-    command.args(["upgrade", "--install", "web", "--namespace", &variant.namespace(), "--wait", "--timeout", "60s"]);
+    command.args(["upgrade", "--install", "web", "--namespace", &variant.namespace(), "--wait"]);
+    command.arg(format!("--timeout={SECONDS}s"));
     if ready.case.crds.as_deref() == Some("skip") {
         command.arg("--skip-crds");
     }

@@ -27,6 +27,9 @@ use symptoms::Symptoms;
 /// Of a hundred cases so many must be told with the right code and object.
 const RIGHT: usize = 95;
 
+/// How many cases are run side by side.
+const SIDE_BY_SIDE: usize = 6;
+
 /// The median time from a symptom to the telling of its cause, in milliseconds, must be below this.
 const SOON: i64 = 2000;
 
@@ -55,7 +58,8 @@ fn causes_are_told_on_a_real_node() {
 fn on(place: Place, title: &str, plane: &Plane) {
     let symptoms = Symptoms::watch(plane.client_config());
     let variants = variants(place, Runner::Pilothouse, chosen().as_deref());
-    let (ran, broken) = run_all(&variants, |variant| run::run(variant, plane, &world::SERVERS, &symptoms));
+    let (ran, broken) =
+        run_all(&variants, SIDE_BY_SIDE, |variant| run::run(variant, plane, &world::SERVERS, &symptoms));
     table::judge(title, &ran, RIGHT, SOON);
     assert!(broken.is_empty(), "cannot be run, see above: {broken:?}");
 }

@@ -22,7 +22,7 @@ fn seconds(place: Place) -> u32 {
 }
 
 /// What a run may take at most, before it is killed.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// A case, where it is run and with which helm.
 #[derive(Debug, Clone)]
@@ -90,8 +90,8 @@ pub(crate) struct Ready {
     pub(crate) kubeconfig: PathBuf,
 }
 
-/// Puts everything in place for a case; `None` when its chart is not at hand.
-pub(crate) fn prepare(variant: &Variant, plane: &Plane, servers: &Servers) -> Option<Ready> {
+/// Puts everything in place for a case that may take so many seconds; `None` when its chart is not at hand.
+pub(crate) fn prepare(variant: &Variant, plane: &Plane, servers: &Servers, seconds: u32) -> Option<Ready> {
     let case = variant.case(servers);
     let namespace = variant.namespace();
     let folder = tempfile::tempdir().unwrap();
@@ -103,14 +103,14 @@ pub(crate) fn prepare(variant: &Variant, plane: &Plane, servers: &Servers) -> Op
     if let Some(first) = &case.first {
         prepare::namespace(&config, &namespace, &first.after);
     }
-    prepare::stack_file(&case, &chart, &namespace, folder.path(), seconds(variant.place));
+    prepare::stack_file(&case, &chart, &namespace, folder.path(), seconds);
     let kubeconfig = prepare::kubeconfig(&config, plane.kubeconfig(), folder.path(), &namespace, &case);
     Some(Ready { case, folder, chart, helm, kubeconfig })
 }
 
 /// Runs a case by the program to its end; `None` when its chart is not at hand.
 pub(crate) fn run(variant: &Variant, plane: &Plane, servers: &Servers, symptoms: &Symptoms) -> Option<Ran> {
-    let Ready { case, folder, helm, kubeconfig, .. } = prepare(variant, plane, servers)?;
+    let Ready { case, folder, helm, kubeconfig, .. } = prepare(variant, plane, servers, seconds(variant.place))?;
     let mut command = world::program(folder.path(), &helm, &kubeconfig);
     command.args(["apply", "--yes", "--output", "jsonl"]).args(&case.args);
     let begun = Instant::now();

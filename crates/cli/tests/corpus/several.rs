@@ -5,9 +5,6 @@ use crate::run::{Runner, Variant};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
-/// How many cases are run side by side.
-const SIDE_BY_SIDE: usize = 6;
-
 /// Which cases are run in this place, one helm after the other; of all or of these.
 pub(crate) fn variants(place: Place, by: Runner, only: Option<&[String]>) -> Vec<Variant> {
     let mut variants = Vec::new();
@@ -23,14 +20,15 @@ pub(crate) fn variants(place: Place, by: Runner, only: Option<&[String]>) -> Vec
     variants
 }
 
-/// Some at a time, in their order. One that cannot be run does not keep the others from being told.
+/// So many at a time, in their order. One that cannot be run does not keep the others from being told.
 pub(crate) fn run_all<T: Send>(
     variants: &[Variant],
+    side_by_side: usize,
     run: impl Fn(&Variant) -> Option<T> + Sync,
 ) -> (Vec<T>, Vec<Variant>) {
     let (next, done, broken) = (Mutex::new(variants.iter()), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     std::thread::scope(|threads| {
-        for _ in 0..SIDE_BY_SIDE {
+        for _ in 0..side_by_side {
             threads.spawn(|| {
                 loop {
                     let Some(variant) = next.lock().unwrap().next() else { break };
