@@ -14,9 +14,8 @@
 use crate::client::Detail;
 use crate::read::read_all;
 use crate::together::{self, is_unbound_claim};
-use crate::track::{Following, Tracker};
+use crate::track::{self, Following, Tracker};
 use crate::wait::{Ended, Intervals, Look, NotReady, Progress, readiness};
-use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -216,17 +215,21 @@ impl<'a> Wait<'a> {
         if ticked {
             self.tick = now + TICK;
         }
-        let snapshots = self.following.as_ref().map(|following| following.snapshots(Timestamp::now()));
+        let told = self.following.as_ref().map(Following::heard);
         let (mut changed, mut hopeless, mut unwatched, mut again) = (false, Vec::new(), Vec::new(), Vec::new());
         let followed: Vec<usize> = self.followed.iter().copied().collect();
-        for (index, snapshot) in followed.into_iter().zip(snapshots.into_iter().flatten()) {
-            if snapshot.unwatched.is_some() || (!snapshot.known && now > self.since + PATIENCE) {
+        for (index, told) in followed.into_iter().zip(told.into_iter().flatten()) {
+            let works = |told: &track::Look| told.unwatched.is_none() && (told.known || now <= self.since + PATIENCE);
+            let Some(told) = told.filter(works) else {
                 if !self.done[index] {
                     unwatched.push(index);
                 }
-            } else if snapshot.known && (ticked || self.heard[index] != Some(snapshot.version)) {
-                self.heard[index] = Some(snapshot.version);
-                let look = readiness(self.tracker.rules(), snapshot.live.as_deref());
+                continue;
+            };
+            // What has not changed is judged again at each tick only.
+            if told.known && (ticked || self.heard[index] != Some(told.version)) {
+                self.heard[index] = Some(told.version);
+                let look = readiness(self.tracker.rules(), told.live.as_deref());
                 if look.hopeless {
                     hopeless.push(index);
                 }

@@ -2,7 +2,7 @@
 //! depends on pods and storage classes; whether a workload has settled, on its pods.
 
 use crate::client::{ClusterClient, ListQuery};
-use crate::read::{SIDE_BY_SIDE, Seen};
+use crate::read::{SIDE_BY_SIDE, Seen, in_one_line};
 use crate::wait::{Look, look_for_ready};
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use pilothouse_health::{Rules, unproven, unsettled};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// How the objects stand, in their order. What they depend on is listed; what cannot be listed changes nothing.
+/// How the objects stand, in their order. What they depend on is listed; what may not be listed changes nothing.
 pub(crate) async fn looks(
     client: &dyn ClusterClient,
     rules: &Rules,
@@ -82,8 +82,16 @@ async fn settling(
     workload: &Value,
     pods: ListQuery,
 ) -> (usize, Option<ObjectStatus>) {
-    let pods = client.list(&pods).await.unwrap_or_default();
-    (index, unsettled(workload, &pods, Timestamp::now()))
+    let status = match client.list(&pods).await {
+        Ok(pods) => unsettled(workload, &pods, Timestamp::now()),
+        Err(error) if error.is_transient() => {
+            let message = format!("its pods cannot be read: {}", in_one_line(&error));
+            Some(ObjectStatus::new(Readiness::Unknown, message).because("Unreadable"))
+        }
+        // Who may not read pods gets what Kubernetes says of the workload.
+        Err(_) => None,
+    };
+    (index, status)
 }
 
 /// Whether it is a claim that is on its way to be bound, as far as it tells itself.

@@ -340,10 +340,14 @@ impl Plane {
     /// temporary state folder is removed.
     pub async fn stop(mut self) {
         self.monitor.kill_all().await;
-        if let Some(aftercare) = self.aftercare.take()
-            && let Err(error) = aftercare.run().await
-        {
-            tracing::warn!(%error, "what a real node has made on this machine may still be there");
+        if let Some(aftercare) = self.aftercare.take() {
+            let failed = match aftercare.run().await {
+                Ok(status) => (!status.success()).then(|| format!("what clears it away ended with {status}")),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(error) = failed {
+                tracing::warn!(%error, "what a real node has made on this machine may still be there");
+            }
         }
         // Dropping it would do the same, but in silence when it fails.
         if let Some(Err(error)) = self.temporary.take().map(TempDir::close) {
@@ -452,7 +456,7 @@ async fn folder(config: &PlaneConfig) -> Result<(PathBuf, Option<TempDir>), Plan
 /// new, since a plane makes its folder before it locks it.
 async fn sweep(base: &Path) {
     for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
-        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) && is_own(&entry.path());
         let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
         if !ours || age.is_none_or(|age| age < NEW) {
             continue;
@@ -463,6 +467,15 @@ async fn sweep(base: &Path) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
+}
+
+/// Whether it is a folder, not a link to one, of this user, in which nobody else can put anything.
+fn is_own(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let meta = path.symlink_metadata();
+    meta.is_ok_and(|meta| {
+        meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0
+    })
 }
 
 /// The folder is one plane's as long as the file is open.

@@ -34,9 +34,10 @@ impl Aftercare {
         env: &BTreeMap<OsString, OsString>,
         log: &File,
     ) -> io::Result<Self> {
-        // `read` returns when the other end of the pipe closes, however this process ends.
+        // `read` returns when the other end of the pipe closes, however this process ends. The signals that end it may be sent to
+        // all processes of a service.
         let mut shell = Command::new("/bin/sh")
-            .args(["-c", &format!("read -r _ || :\n{script}"), "pilothouse-aftercare"])
+            .args(["-c", &format!("trap '' HUP INT TERM\nread -r _ || :\n{script}"), "pilothouse-aftercare"])
             .args(args)
             .env_clear()
             .envs(env)
@@ -102,6 +103,19 @@ mod tests {
         assert_eq!(aftercare.run().await.unwrap().code(), Some(3));
         assert_eq!(std::fs::read_to_string(done).unwrap(), "after\n");
         assert_eq!(std::fs::read_to_string(folder.path().join("log")).unwrap(), "said\n");
+    }
+
+    #[tokio::test]
+    async fn what_ends_a_whole_service_does_not_end_it() {
+        let (_folder, log, done) = setting();
+        let aftercare = Aftercare::start(SCRIPT, [&done], &env(), &log).unwrap();
+        let pid = aftercare.shell.as_ref().map(|(shell, _)| shell.id()).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+        // It has set its trap when it reads; before that it would die.
+        std::thread::sleep(Duration::from_millis(300));
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert_eq!(aftercare.run().await.unwrap().code(), Some(3));
+        assert!(done.exists());
     }
 
     #[test]

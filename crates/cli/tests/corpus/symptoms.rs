@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the cluster is looked at.
 const EVERY: Duration = Duration::from_millis(150);
@@ -21,7 +21,11 @@ const LISTS: [&str; 7] = [
 
 /// What was first seen when, by namespace. The looking ends with the process.
 #[derive(Clone, Default)]
-pub(crate) struct Symptoms(Arc<Mutex<HashMap<(String, String), Timestamp>>>);
+pub(crate) struct Symptoms {
+    seen: Arc<Mutex<HashMap<(String, String), Timestamp>>>,
+    /// The milliseconds of each round of looking.
+    rounds: Arc<Mutex<Vec<u128>>>,
+}
 
 impl Symptoms {
     /// Begins to look.
@@ -32,6 +36,7 @@ impl Symptoms {
             crate::world::in_runtime(async move {
                 let client = kube::Client::try_from(config).unwrap();
                 loop {
+                    let begun = Instant::now();
                     for path in LISTS {
                         let request = hyper::Request::get(path).body(Vec::new()).unwrap();
                         let Ok(list) = client.request::<Value>(request).await else { continue };
@@ -41,15 +46,23 @@ impl Symptoms {
                         }
                     }
                     tokio::time::sleep(EVERY).await;
+                    seen.rounds.lock().unwrap().push(begun.elapsed().as_millis());
                 }
             });
         });
         symptoms
     }
 
+    /// How late a symptom is seen, at most: the median and the longest round of looking, in milliseconds.
+    pub(crate) fn rounds(&self) -> (u128, u128) {
+        let mut rounds = self.rounds.lock().unwrap().clone();
+        rounds.sort_unstable();
+        (rounds.get(rounds.len() / 2).copied().unwrap_or_default(), rounds.last().copied().unwrap_or_default())
+    }
+
     /// The first of these symptoms.
     pub(crate) fn first(&self, namespace: &str, symptoms: &[&str]) -> Option<Timestamp> {
-        let seen = self.0.lock().unwrap();
+        let seen = self.seen.lock().unwrap();
         symptoms.iter().filter_map(|symptom| seen.get(&(namespace.to_owned(), (*symptom).to_owned())).copied()).min()
     }
 
@@ -63,7 +76,7 @@ impl Symptoms {
                 .unwrap_or_default()
                 .to_owned(),
         };
-        let mut seen = self.0.lock().unwrap();
+        let mut seen = self.seen.lock().unwrap();
         for symptom in symptoms(path, object) {
             seen.entry((namespace.clone(), symptom)).or_insert(now);
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 /// Prints a line for each run, and fails when they are not good enough.
-pub(crate) fn judge(title: &str, all: &[Ran], right_of_hundred: usize, soon: i64) {
+pub(crate) fn judge(title: &str, all: &[Ran], rounds: (u128, u128), right_of_hundred: usize, soon: i64) {
     let mut rows: Vec<&Ran> = all.iter().collect();
     rows.sort_by(|a, b| (&a.variant.name, a.variant.helm).cmp(&(&b.variant.name, b.variant.helm)));
     let mut text = format!("\ncorpus on {title}\n");
@@ -39,13 +39,19 @@ pub(crate) fn judge(title: &str, all: &[Ran], right_of_hundred: usize, soon: i64
         })
         .collect();
     writeln!(text, "wrong and certain: {mislead:?}").unwrap();
-    writeln!(text, "from symptom to cause: median {median:?} ms of {}", delays.len()).unwrap();
+    let median_text = median.map_or("none".to_owned(), |median| format!("{median} ms"));
+    writeln!(text, "from symptom to cause: median {median_text} of {}", delays.len()).unwrap();
+    let (usual, longest) = rounds;
+    writeln!(text, "(symptoms are looked for every {usual} ms, at most {longest} ms: so much later they may be seen)")
+        .unwrap();
     // Past the capture of passing tests: these figures are what the test is for.
     let _ = std::io::stderr().write_all(text.as_bytes());
     keep(&rows);
     assert!(right * 100 >= rows.len() * right_of_hundred, "{right} of {} are right\n{wrong}", rows.len());
     assert!(mislead.is_empty(), "wrong and certain: {mislead:#?}");
-    assert!(median.is_some_and(|median| median < soon), "median {median:?} ms");
+    // A few chosen cases may have none: where helm does not fail there is no moment to count from.
+    assert!(rows.len() < 20 || delays.len() * 2 > rows.len(), "{} of {} have a delay", delays.len(), rows.len());
+    assert!(median.is_none_or(|median| median < soon), "median {median:?} ms");
 }
 
 /// `PILOTHOUSE_CORPUS_FOLDER` keeps what the program said in each run, to be looked at.

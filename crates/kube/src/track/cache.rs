@@ -78,7 +78,7 @@ struct Follower {
 }
 
 /// What is known of an object that is followed.
-pub(super) struct Look {
+pub(crate) struct Look {
     pub live: Option<Arc<Value>>,
     pub version: u64,
     /// The watch has told whether it exists.
@@ -199,8 +199,8 @@ impl Cache {
             if newly {
                 self.want_below(&key);
             }
+            self.events.settle(&uid);
         }
-        self.events.settle(&uid, wanted);
         self.touch(&key);
     }
 
@@ -225,15 +225,13 @@ impl Cache {
 
     fn event(&mut self, event: Value) {
         let event = Arc::new(prune(event));
-        match self.by_uid.get(subject(&event)).cloned() {
-            Some(key) => {
-                let above = self.roots_above(&key);
-                if !above.is_empty() {
-                    self.events.keep(event);
-                    self.tell(&above);
-                }
-            }
-            None => self.events.keep_stray(event),
+        let known = self.by_uid.get(subject(&event)).cloned();
+        let above = known.map(|key| self.roots_above(&key)).unwrap_or_default();
+        if above.is_empty() {
+            self.events.keep_stray(event);
+        } else {
+            self.events.keep(event);
+            self.tell(&above);
         }
     }
 
@@ -448,6 +446,9 @@ impl Cache {
                 if !seen.contains(&below) {
                     if self.lacks_body(&below) {
                         self.hungry.insert(below.clone());
+                    }
+                    if let Some(uid) = self.entry(&below).map(|entry| entry.uid.clone()) {
+                        self.events.settle(&uid);
                     }
                     seen.push(below);
                 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 /// Events kept of one object, at most: the newest.
 const PER_OBJECT: usize = 20;
-/// Events about objects of which nothing is known yet: an event may come before the object it is about.
-const STRAYS: usize = 300;
+/// Events about objects that are not wanted yet, at most: an event may come before the object it is about, and that before
+/// its owner.
+const STRAYS: usize = 500;
 
 #[derive(Default)]
 pub(super) struct Events {
@@ -44,7 +45,7 @@ impl Events {
         }
     }
 
-    /// Keeps an event about something unknown for a while.
+    /// Keeps an event about something that nobody wants yet for a while.
     pub(super) fn keep_stray(&mut self, event: Arc<Value>) {
         if self.strays.len() >= STRAYS {
             self.strays.pop_front();
@@ -52,18 +53,16 @@ impl Events {
         self.strays.push_back((subject(&event).to_owned(), event));
     }
 
-    /// What the strays were about has become known: they are kept when it is wanted and dropped otherwise.
-    pub(super) fn settle(&mut self, uid: &str, wanted: bool) {
+    /// What strays are about has become wanted: they are kept.
+    pub(super) fn settle(&mut self, uid: &str) {
         if !self.strays.iter().any(|(about, _)| about == uid) {
             return;
         }
         let (settled, strays) = std::mem::take(&mut self.strays).into_iter().partition(|(about, _)| about == uid);
         self.strays = strays;
         let settled: VecDeque<(String, Arc<Value>)> = settled;
-        if wanted {
-            for (_, event) in settled {
-                self.keep(event);
-            }
+        for (_, event) in settled {
+            self.keep(event);
         }
     }
 
@@ -130,11 +129,10 @@ mod tests {
     #[test]
     fn an_event_may_come_before_what_it_is_about() {
         let mut events = Events::default();
-        for uid in ["mine", "theirs", "nobody's"] {
+        for uid in ["mine", "nobody's"] {
             events.keep_stray(event(uid, uid, 1));
         }
-        events.settle("mine", true);
-        events.settle("theirs", false);
+        events.settle("mine");
         assert_eq!((told(&events, "mine"), events.len()), (vec!["mine".to_owned()], 2));
         for index in 0..2 * STRAYS {
             events.keep_stray(event("nobody's", &index.to_string(), 1));

@@ -1,6 +1,6 @@
 //! What one follower sees.
 
-use super::cache::{FollowerId, Health, Key};
+use super::cache::{FollowerId, Health, Key, Look};
 use super::family::{self, Family};
 use super::scope::{FAMILY, Scope, is_workload};
 use super::tracker::{Shared, Watch};
@@ -39,8 +39,6 @@ pub struct Snapshot {
     pub known: bool,
     /// Why the watch does not work, in one line.
     pub unwatched: Option<String>,
-    /// Differs when the object has changed.
-    pub(crate) version: u64,
 }
 
 /// What is given back when nobody follows any more.
@@ -138,7 +136,13 @@ impl Following {
         (0..self.held.objects.len()).map(|index| self.snapshot_at(index, now)).collect()
     }
 
-    pub(crate) fn snapshot_at(&self, index: usize, now: Timestamp) -> Snapshot {
+    /// What the watches have told of each object, in their order and not judged; `None` where it cannot be watched at all.
+    pub(crate) fn heard(&self) -> Vec<Option<Look>> {
+        let cache = self.held.shared.cache();
+        self.held.keys.iter().map(|key| key.as_ref().map(|key| cache.look(key))).collect()
+    }
+
+    fn snapshot_at(&self, index: usize, now: Timestamp) -> Snapshot {
         let object = self.held.objects[index].clone();
         let look = self.held.keys[index].as_ref().map(|key| self.held.shared.cache().look(key));
         let Some(look) = look else {
@@ -149,7 +153,6 @@ impl Following {
                 status: ObjectStatus::new(Readiness::Unknown, why),
                 known: false,
                 unwatched: Some(why.to_owned()),
-                version: 0,
             };
         };
         let status = match (&look.live, &look.unwatched) {
@@ -158,14 +161,7 @@ impl Following {
             (None, Some(why)) => ObjectStatus::new(Readiness::Unknown, format!("it cannot be watched: {why}")),
             (None, None) => ObjectStatus::new(Readiness::Unknown, "it has not been read yet"),
         };
-        Snapshot {
-            object,
-            live: look.live,
-            status,
-            known: look.known,
-            unwatched: look.unwatched,
-            version: look.version,
-        }
+        Snapshot { object, live: look.live, status, known: look.known, unwatched: look.unwatched }
     }
 
     /// What belongs to an object; empty when it is not one of those that are followed.

@@ -15,6 +15,7 @@ mod scope;
 mod tracker;
 mod watching;
 
+pub(crate) use cache::Look;
 pub use family::Family;
 pub use following::{Following, Snapshot};
 pub use tracker::Tracker;

@@ -22,6 +22,8 @@ is_left() {
 
 # They are dead by now, unless this node's namespaces never came about.
 slay() {
+    # Without a folder, `find` would take the one this runs in.
+    [ -n "$groups" ] || return 0
     for group in $groups; do
         [ ! -e "$group/cgroup.kill" ] || echo 1 >"$group/cgroup.kill"
     done
@@ -45,8 +47,18 @@ while { is_left || has_pods; } && [ "$tries" -lt 100 ]; do
     sleep 0.05
     remove
 done
-! is_left || echo "some of these are left:$groups"
-[ ! -d "/sys/class/net/$name" ] || ip link delete "$name"
+left=0
+if is_left; then
+    echo "some of these are left:$groups"
+    left=1
+fi
+if [ -d "/sys/class/net/$name" ] && ! ip link delete "$name"; then
+    echo "the interface $name is left"
+    left=1
+fi
 
 # Containers, their images and volumes; the logs stay as long as the folder does.
-cd "$folder/node" 2>/dev/null && rm -rf containerd kubelet volumes images cni
+if cd "$folder/node" 2>/dev/null; then
+    rm -rf containerd kubelet volumes images cni || left=1
+fi
+exit "$left"

@@ -137,8 +137,10 @@ impl Machine {
 /// Clears away what the real node of the plane in `folder` has left on the machine, if it had one. To be called when
 /// the plane does not run any more.
 pub(crate) async fn clear(folder: &Path) -> Result<(), PlaneError> {
-    if !folder.join(NODE).is_dir() {
-        return Ok(());
+    // What follows runs as root: another user's link must not lead it elsewhere.
+    match folder.join(NODE).symlink_metadata() {
+        Ok(node) if node.is_dir() => {}
+        Ok(_) | Err(_) => return Ok(()),
     }
     let failed = |source| PlaneError::Folder { path: folder.join(NODE), source };
     // The names are made from the folder as the plane saw it.
@@ -146,14 +148,23 @@ pub(crate) async fn clear(folder: &Path) -> Result<(), PlaneError> {
     let log = locked(&folder).await?;
     let arguments = [OsString::from(network::name(&folder)), folder.clone().into_os_string()];
     let aftercare = Aftercare::start(LEAVE, arguments, &environment(), &log).map_err(failed)?;
-    aftercare.run().await.map_err(failed)?;
-    Ok(())
+    match aftercare.run().await.map_err(failed)? {
+        status if status.success() => Ok(()),
+        _ => Err(failed(std::io::Error::other(format!(
+            "not all could be cleared away: see {}",
+            log_of(&folder).display()
+        )))),
+    }
+}
+
+fn log_of(folder: &Path) -> PathBuf {
+    folder.join(NODE).join(LEAVE_LOG)
 }
 
 /// The locked log of the clearing away in a plane's folder. The shell that clears away inherits the lock, and holds it until
 /// it is done, whatever becomes of this process.
 async fn locked(folder: &Path) -> Result<File, PlaneError> {
-    let path = folder.join(NODE).join(LEAVE_LOG);
+    let path = log_of(folder);
     let failed = |source| PlaneError::Folder { path: path.clone(), source };
     let file = log_file(&path).map_err(failed)?;
     let begun = Instant::now();
