@@ -301,7 +301,7 @@ pub(crate) static EXEC_EXPECT: Table = Table {
     doc: "What must come back of a program: all of these.",
     exactly_one: &[],
     keys: &[
-        key("exit_code", K::Count, Default("0"), "1", "", "The exit code."),
+        key("exit_code", K::Count, Default("0"), "1", "", "The exit code, 0 to 255."),
         key("stdout_contains", K::Words, Default("none"), "PONG", "", "What the standard output has in it."),
     ],
 };

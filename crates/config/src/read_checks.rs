@@ -357,10 +357,24 @@ fn read_exec(fields: &Fields<'_>, out: &mut Sink) -> Option<ExecCheck> {
     if let Some(node) = fields.node("expect")
         && let Some(expect) = Fields::open(node, &EXEC_EXPECT, "`expect`".to_owned(), out)
     {
-        exit_code = expect.count("exit_code", out).and_then(|code| i32::try_from(code).ok()).unwrap_or(0);
+        exit_code = read_exit_code(&expect, out);
         stdout_contains = expect.words("stdout_contains", out).map(str::to_owned);
     }
     Some(ExecCheck { target: target?, container, command, exit_code, stdout_contains })
+}
+
+fn read_exit_code(expect: &Fields<'_>, out: &mut Sink) -> i32 {
+    let Some(code) = expect.count("exit_code", out) else { return 0 };
+    match u8::try_from(code) {
+        Ok(code) => code.into(),
+        Err(_) => {
+            if let Some(node) = expect.node("exit_code") {
+                let problem = Problem::error("OUT_OF_RANGE", node.span, "`exit_code` must be 0 to 255");
+                out.push(problem.label("no program ends with this"));
+            }
+            0
+        }
+    }
 }
 
 fn read_assert(fields: &Fields<'_>, out: &mut Sink) -> Option<AssertCheck> {

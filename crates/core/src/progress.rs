@@ -328,8 +328,7 @@ impl RunProgress {
             EventKind::Retrying { release, attempt, .. } => {
                 if let Some(release) = self.release_mut(release) {
                     release.attempt = *attempt;
-                    // The way goes on: that there was a failure does not make what is done before it count less.
-                    release.phases.retain(|progress| progress.phase != Phase::OnDeployFailure);
+                    release.go_on_after_failure();
                 }
             }
             EventKind::ReleaseFinished { release, outcome, elapsed_ms } => {
@@ -442,6 +441,19 @@ impl ReleaseProgress {
         changed && !ended
     }
 
+    /// The way goes on: that there was a failure does not make what was done before it count less. But what was cleaned up
+    /// after it may have been taken away.
+    fn go_on_after_failure(&mut self) {
+        let cleaned_up = self.phase(Phase::OnDeployFailure).is_some_and(|progress| !progress.steps.is_empty());
+        self.phases.retain(|progress| {
+            progress.phase != Phase::OnDeployFailure && !(cleaned_up && progress.phase > Phase::Exec)
+        });
+        let exec = self.phases.iter_mut().find(|progress| progress.phase == Phase::Exec);
+        if let Some(helm) = exec.filter(|_| cleaned_up).and_then(|exec| exec.helm.last_mut()) {
+            helm.ended = helm.ended.map(|ended| Ended { ok: false, ..ended });
+        }
+    }
+
     /// What was done after a step (or helm's run) counts no more once that is done again, and neither does an earlier
     /// failure. Phases that only read change nothing, and cleaning up after a failure is not part of the way.
     fn forget_after(&mut self, phase: Phase, index: Option<usize>) {
@@ -497,21 +509,23 @@ fn way(outcome: &ReleaseOutcome) -> (ReleaseWay, String) {
         ReleaseOutcome::Done { summary } => (ReleaseWay::Done, summary.clone()),
         ReleaseOutcome::Skipped { reason } => (ReleaseWay::Skipped, reason.clone()),
         ReleaseOutcome::NotStarted { reason, .. } => (ReleaseWay::NotStarted, reason.clone()),
-        ReleaseOutcome::Undone { because_of, .. } => (ReleaseWay::Undone, format!("since {because_of} failed")),
+        ReleaseOutcome::Undone { because_of, next } => (way_after(next), format!("since {because_of} failed")),
         ReleaseOutcome::Interrupted { phase } => (ReleaseWay::Interrupted, format!("in {phase}")),
         ReleaseOutcome::Refused { findings } => {
             (ReleaseWay::Refused, findings.first().map(ToString::to_string).unwrap_or_default())
         }
         ReleaseOutcome::Failed(failure) => {
-            let way = match failure.next {
-                NextStep::Left { .. } => ReleaseWay::Failed,
-                NextStep::RolledBack { .. } | NextStep::Uninstalled | NextStep::RemediationFailed { .. } => {
-                    ReleaseWay::Undone
-                }
-            };
             let error = failure.error.first().map(String::as_str).unwrap_or_default();
-            (way, format!("in {}: {error}", failure.phase))
+            (way_after(&failure.next), format!("in {}: {error}", failure.phase))
         }
+    }
+}
+
+/// After a remedy, also one that has failed half-way, nobody knows what of the earlier phases is left.
+fn way_after(next: &NextStep) -> ReleaseWay {
+    match next {
+        NextStep::Left { .. } => ReleaseWay::Failed,
+        NextStep::RolledBack { .. } | NextStep::Uninstalled | NextStep::RemediationFailed { .. } => ReleaseWay::Undone,
     }
 }
 

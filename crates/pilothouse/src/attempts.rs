@@ -10,6 +10,8 @@ pub(crate) struct Attempts {
     retry: Option<u32>,
     /// The newest revision there was before the first attempt, and what was decided then.
     baseline: Option<(u32, Decision)>,
+    /// The revisions that helm has written, or was to write, on this way, with the run that had it do so.
+    written: Vec<(u32, Option<RunId>)>,
     /// What helm has deployed.
     deployed: Option<Deployed>,
     /// What `exec` did when it came to its end.
@@ -18,6 +20,8 @@ pub(crate) struct Attempts {
     steps: Vec<(Phase, usize, String)>,
     /// What was begun that cannot be taken back.
     no_return: Option<String>,
+    /// Steps of `on_deploy_failure` were run: they may have taken away what was done.
+    cleaned_up: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +46,9 @@ impl Attempts {
     pub(crate) fn begin(&mut self, attempt: u32, baseline: (u32, Decision)) {
         self.retry = Some(attempt);
         self.baseline.get_or_insert(baseline);
+        if std::mem::take(&mut self.cleaned_up) {
+            self.done_again(Phase::Exec);
+        }
     }
 
     pub(crate) fn baseline(&self) -> Option<&(u32, Decision)> {
@@ -59,6 +66,7 @@ impl Attempts {
 
     /// Something that may change the cluster is done again: what came after it counts no more.
     pub(crate) fn done_again(&mut self, phase: Phase) {
+        self.cleaned_up |= phase == Phase::OnDeployFailure;
         if !phase.may_change_cluster() || phase == Phase::OnDeployFailure {
             return;
         }
@@ -88,6 +96,20 @@ impl Attempts {
     /// Helm has deployed the revision after `before`.
     pub(crate) fn note_deployed(&mut self, digest: &str, before: u32, run: Option<RunId>) {
         self.deployed = Some(Deployed { digest: digest.to_owned(), revision: before.saturating_add(1), run });
+    }
+
+    /// Helm has written this revision on the way that this run is on, or is to write it now.
+    pub(crate) fn note_written(&mut self, revision: u32, run: Option<RunId>) {
+        self.written.push((revision, run));
+    }
+
+    /// Whether a revision is one of this way. Its number alone could be another run's, and its label alone too: helm copies
+    /// the labels of the revision before.
+    pub(crate) fn has_written(&self, newest: &RevisionMeta) -> bool {
+        let same = |(revision, run): &(u32, Option<RunId>)| {
+            *revision == newest.revision && run.is_none_or(|run| newest.run == Some(run))
+        };
+        self.written.iter().any(same)
     }
 
     /// Whether helm has deployed it in this run.
@@ -167,9 +189,11 @@ mod tests {
         let mut from_post_exec = again();
         from_post_exec.done_again(Phase::PostExec);
         assert_eq!(done(&from_post_exec, "s"), [true, false, false, false, false]);
+        // Nobody knows what is left after a clean-up.
         let mut cleaned_up = again();
         cleaned_up.done_again(Phase::OnDeployFailure);
-        assert_eq!(cleaned_up, again());
+        cleaned_up.begin(3, (2, Decision::Install));
+        assert_eq!((done(&cleaned_up, "s"), cleaned_up.is_deployed()), ([false; 5], false));
     }
 
     #[rstest]

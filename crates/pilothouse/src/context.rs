@@ -151,7 +151,7 @@ impl Context {
         let observed = self.observed().await;
         let continued_from = *self.continued_from.lock().unwrap_or_else(PoisonError::into_inner);
         match continued_from {
-            Some(revision) => (revision, observed.as_of(revision).decide(&self.info)),
+            Some(revision) => (revision, observed.decide_as_of(revision, &self.info)),
             None => (observed.newest_revision(), observed.decide(&self.info)),
         }
     }
@@ -210,6 +210,11 @@ impl Context {
     /// As of when the deploy that an earlier run has begun was begun, if the newest revision is what became of it.
     pub(crate) fn earlier_base(&self, newest: Option<&RevisionMeta>) -> Option<u32> {
         self.ledger().base(newest?)
+    }
+
+    /// Whether an earlier run has brought the release to its good end.
+    pub(crate) fn has_ended_well_before(&self) -> bool {
+        self.ledger().has_ended_well()
     }
 
     /// Whether an earlier run has ended `exec` well, as long as that counts.

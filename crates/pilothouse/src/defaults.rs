@@ -226,8 +226,9 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         return Ok(done.summary);
     }
     let observed = ctx.observed().await;
-    if let Some(base) = ctx.earlier_base(observed.newest()) {
+    if let (Some(base), Some(newest)) = (ctx.earlier_base(observed.newest()), observed.newest()) {
         ctx.continue_from(base);
+        ctx.attempts().note_written(newest.revision, newest.run);
     }
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
@@ -240,6 +241,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
     };
     leftovers::clear_earlier(ctx).await?;
     ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
+    ctx.attempts().note_written(observed.newest_revision().saturating_add(1), ctx.run());
     // All of it is one intent: the definitions before and the restart after are of no use without helm's run.
     let stop = ctx.terminate().child_token();
     let run = async {
@@ -278,7 +280,12 @@ async fn done_before(ctx: &Context, digest: &str) -> Option<DoneBefore> {
     }
     let helm = ctx.earlier_helm()?;
     let revision = upgrade_is_done(&helm, digest, observed.newest())?;
-    ctx.continue_from(ctx.earlier_base(observed.newest()).unwrap_or(helm.revision_before));
+    if ctx.has_ended_well_before() {
+        ctx.continue_from(revision);
+    } else {
+        ctx.continue_from(ctx.earlier_base(observed.newest()).unwrap_or(helm.revision_before));
+        ctx.attempts().note_written(revision, Some(helm.run));
+    }
     let summary = format!("run {} had deployed revision {revision}", helm.run.short());
     Some(DoneBefore { summary, to_the_end: ctx.earlier_exec_ended_well() })
 }
@@ -311,7 +318,17 @@ pub async fn validate<C: HelmChart + ?Sized>(
         }
         let objects = if ctx.info().wait { stored::objects_of(ctx, &record).await? } else { Vec::new() };
         let deadline = Instant::now() + ctx.remaining();
-        diagnosing::wait_ready(ctx, &objects, deadline).await?;
+        if let Err(not_ready) = diagnosing::wait_ready(ctx, &objects, deadline).await {
+            if !ctx.is_thorough() || not_ready.is_interrupted() {
+                return Err(not_ready);
+            }
+            return Err(match run_steps(chart, Phase::Validate, ctx, payload).await {
+                Ok(()) => not_ready,
+                Err(error) if error.is_interrupted() => error,
+                Err(PhaseError::Steps(errors)) => PhaseError::Steps(std::iter::once(not_ready).chain(errors).collect()),
+                Err(error) => PhaseError::Steps(vec![not_ready, error]),
+            });
+        }
     }
     run_steps(chart, Phase::Validate, ctx, payload).await
 }

@@ -66,8 +66,8 @@ pub enum PhaseError {
     /// What was checked is not as wanted.
     #[error("{}", words::check(.0))]
     Check(Box<CheckReport>),
-    /// Several steps failed, of which each was run.
-    #[error("{} steps failed:{}", .0.len(), each(.0))]
+    /// Several things failed, of which each was looked at.
+    #[error("{} failed:{}", .0.len(), each(.0))]
     Steps(Vec<PhaseError>),
     /// A file could not be read or written.
     #[error("{what} {path}")]
@@ -155,6 +155,7 @@ impl PhaseError {
         match self {
             Self::Helm(error) if !error.is_interrupted() => Some(error_chain(error).join(": ")),
             Self::Step { source, .. } => source.helm_text(),
+            Self::Steps(errors) => errors.iter().find_map(Self::helm_text),
             _ => None,
         }
     }
@@ -164,6 +165,7 @@ impl PhaseError {
         match self {
             Self::NotReady(not_ready) => Some(not_ready),
             Self::Step { source, .. } => source.not_ready(),
+            Self::Steps(errors) => errors.iter().find_map(Self::not_ready),
             _ => None,
         }
     }

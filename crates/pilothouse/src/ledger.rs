@@ -82,9 +82,19 @@ impl Ledger {
         self.earlier.as_ref().map(|earlier| earlier.attempt).unwrap_or_default()
     }
 
+    /// Whether the earlier run has brought the release to its good end: what it has deployed is what a later deploy can go
+    /// back to, and is not this run's to take back.
+    pub(crate) fn has_ended_well(&self) -> bool {
+        let ending = self.earlier.as_ref().and_then(|earlier| earlier.ending.as_ref());
+        ending.is_some_and(|ending| ending.way == ReleaseWay::Done)
+    }
+
     /// The newest revision there was before the earlier run's first attempt to deploy, if its last attempt has written the
-    /// one that is the newest now.
+    /// one that is the newest now, and it did not come to its good end.
     pub(crate) fn base(&self, newest: &RevisionMeta) -> Option<u32> {
+        if self.has_ended_well() {
+            return None;
+        }
         let helm = &self.earlier.as_ref()?.phase(Phase::Exec)?.helm;
         let upgrades = || helm.iter().rev().take_while(|helm| helm.command == HelmCommand::Upgrade);
         let last = upgrades().next()?;
@@ -302,6 +312,11 @@ mod tests {
         };
         let ledger = Ledger::new(Some(earlier.clone()), Vec::new());
         assert_eq!((ledger.base(&newest), ledger.attempt(), ledger.no_return()), (expected, 2, Some("migrate")));
+        // What has ended well is not to be taken back by whoever looks at it again.
+        let well =
+            ReleaseEnding { way: ReleaseWay::Done, summary: String::new(), at: Timestamp::UNIX_EPOCH, elapsed_ms: 1 };
+        let done = Ledger::new(Some(ReleaseProgress { ending: Some(well), ..earlier.clone() }), Vec::new());
+        assert_eq!((done.base(&newest), done.has_ended_well()), (None, true));
         // After an uninstall, what was there before it does not matter.
         earlier.phases[0].helm.insert(1, helm(HelmCommand::Uninstall, 3));
         assert_eq!(Ledger::new(Some(earlier.clone()), Vec::new()).base(&newest), expected.map(|_| 3));

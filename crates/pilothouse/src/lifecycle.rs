@@ -316,7 +316,8 @@ async fn clean_up<C: HelmChart + ?Sized>(
     so_far: &mut SoFar,
 ) -> (Ended, String) {
     let Some(failure) = so_far.failure.as_mut() else { return (Ended::Badly, String::new()) };
-    if let Err(error) = chart.on_deploy_failure(ctx, payload, failure).await {
+    // What it puts into the payload is not for the phases of another attempt: a continued run would not have it either.
+    if let Err(error) = chart.on_deploy_failure(ctx, &mut payload.clone(), failure).await {
         failure.on_deploy_failure_error = Some(ctx.redactor().redact(&error.chain().join(": ")));
     }
     failure.attempts.clone_from(&so_far.attempts);

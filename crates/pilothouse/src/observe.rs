@@ -91,6 +91,14 @@ impl Observed {
         })
     }
 
+    /// What would have been decided when this revision was the newest. Where helm has pruned it meanwhile, nobody knows what it
+    /// was, but that it was no first install.
+    pub(crate) fn decide_as_of(&self, revision: u32, info: &ChartInfo) -> Decision {
+        let then = self.as_of(revision);
+        let pruned = revision > 0 && then.revisions.as_ref().is_ok_and(Vec::is_empty);
+        if pruned { Decision::Upgrade { last_good: None } } else { then.decide(info) }
+    }
+
     /// What `exec` is going to do.
     pub(crate) fn decide(&self, info: &ChartInfo) -> Decision {
         decide(&self.state(info), info.action, info.skip_if_already_installed)

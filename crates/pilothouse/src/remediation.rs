@@ -1,7 +1,9 @@
 //! The failure policy at work: what is done after a failed deploy, once the evidence is safe.
 
+use crate::attempts::Attempts;
 use crate::changes;
 use crate::context::Context;
+use crate::error::PhaseError;
 use crate::helpers;
 use crate::policy::{self, Action, Situation, Stopped};
 use crate::stored;
@@ -10,9 +12,9 @@ use pilothouse_helm::{RollbackRequest, UninstallRequest};
 use std::time::Duration;
 
 /// Why the release must not be touched although the policy asks for it, by what Helm's records say now. They must show
-/// a revision that this run has written: a new one, failed when helm failed, deployed when helm had done its part. What
-/// another run has deployed meanwhile looks different.
-fn untouchable(before: u32, failed_in: Phase, newest: Option<&RevisionMeta>) -> Option<String> {
+/// a revision that was written on this very way: failed when helm failed, deployed when helm had done its part. What
+/// somebody else has deployed meanwhile is theirs.
+fn untouchable(attempts: &Attempts, before: u32, failed_in: Phase, newest: Option<&RevisionMeta>) -> Option<String> {
     let expected = match failed_in {
         Phase::CheckPrerequisites | Phase::PreExec | Phase::Exec => RevisionStatus::Failed,
         Phase::OnDeployFailure | Phase::PostExec | Phase::Validate => RevisionStatus::Deployed,
@@ -22,6 +24,9 @@ fn untouchable(before: u32, failed_in: Phase, newest: Option<&RevisionMeta>) -> 
         Some(newest) if newest.revision <= before => Some("helm has written no revision".to_owned()),
         Some(newest) if newest.status != expected => {
             Some(format!("revision {} is {}, it may be another run's", newest.revision, newest.status))
+        }
+        Some(newest) if !attempts.has_written(newest) => {
+            Some(format!("revision {} is not the one that this run has written", newest.revision))
         }
         Some(_) => None,
     }
@@ -86,7 +91,7 @@ pub(crate) async fn taken_meanwhile(ctx: &Context, failed_in: Phase) -> Option<S
     let (before, _) = ctx.baseline().await;
     let newest = stored::revisions(ctx).await.ok()?.into_iter().max_by_key(|meta| meta.revision)?;
     // A try that came to nothing may have left nothing.
-    if newest.revision <= before { None } else { untouchable(before, failed_in, Some(&newest)) }
+    if newest.revision <= before { None } else { untouchable(&ctx.attempts(), before, failed_in, Some(&newest)) }
 }
 
 /// How a deploy is undone.
@@ -113,7 +118,8 @@ pub(crate) async fn carry_out(
         Ok(revisions) => revisions.into_iter().max_by_key(|meta| meta.revision),
         Err(error) => return left(format!("helm's records cannot be read: {}", ctx.error_text(&error))),
     };
-    if let Some(why) = untouchable(before, reached, newest.as_ref()) {
+    let untouchable = untouchable(&ctx.attempts(), before, reached, newest.as_ref());
+    if let Some(why) = untouchable {
         return left(why);
     }
     let newest = newest.map(|newest| newest.revision).unwrap_or_default();
@@ -151,12 +157,17 @@ pub(crate) async fn carry_out(
             ("the uninstall".to_owned(), done.map(|_| NextStep::Uninstalled))
         }
     };
-    result.unwrap_or_else(|error| NextStep::RemediationFailed { tried, error: ctx.error_text(&error) })
+    result.unwrap_or_else(|error| match error {
+        // It was never begun.
+        PhaseError::Stopped(_) => left(ctx.error_text(&error)),
+        error => NextStep::RemediationFailed { tried, error: ctx.error_text(&error) },
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pilothouse_core::RunId;
     use rstest::rstest;
 
     #[rstest]
@@ -186,6 +197,35 @@ mod tests {
             run: None,
             resource_version: None,
         });
-        assert_eq!(untouchable(before, failed_in, newest.as_ref()).is_some(), expected);
+        let mut attempts = Attempts::default();
+        attempts.note_written(before + 1, None);
+        assert_eq!(untouchable(&attempts, before, failed_in, newest.as_ref()).is_some(), expected);
+    }
+
+    /// Somebody has gone on from what this run has deployed, or another run has written what this one was to write.
+    #[rstest]
+    #[case::ours(4, Some(1), true)]
+    #[case::a_hotfix(5, Some(1), false)]
+    #[case::of_another_run(4, Some(2), false)]
+    #[case::without_a_run(4, None, false)]
+    fn what_somebody_else_has_deployed_is_theirs(
+        #[case] revision: u32,
+        #[case] run: Option<u128>,
+        #[case] expected: bool,
+    ) {
+        let id = |run| RunId(uuid::Uuid::from_u128(run));
+        let mut attempts = Attempts::default();
+        attempts.note_written(4, Some(id(1)));
+        let newest = RevisionMeta {
+            namespace: String::new(),
+            name: String::new(),
+            revision,
+            status: RevisionStatus::Deployed,
+            written_at: None,
+            created_at: None,
+            run: run.map(id),
+            resource_version: None,
+        };
+        assert_eq!(untouchable(&attempts, 3, Phase::Validate, Some(&newest)).is_none(), expected);
     }
 }

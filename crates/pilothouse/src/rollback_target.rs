@@ -16,7 +16,12 @@ use pilothouse_kube::ClusterError;
 /// Read-only.
 pub(crate) async fn findings(ctx: &Context) -> Vec<Finding> {
     let info = ctx.info();
-    let decision = ctx.decision().await;
+    let observed = ctx.observed().await;
+    // As `exec` will: what a run that is continued has deployed is not what is gone back to.
+    if let Some(base) = ctx.earlier_base(observed.newest()) {
+        ctx.continue_from(base);
+    }
+    let (_, decision) = ctx.baseline().await;
     let policy = policy::policy_for(&info.on_failure, &decision);
     if info.action != HelmAction::Deploy || policy.then != Remedy::Rollback {
         return Vec::new();
@@ -34,7 +39,6 @@ pub(crate) async fn findings(ctx: &Context) -> Vec<Finding> {
             return Vec::new();
         }
     };
-    let observed = ctx.observed().await;
     let revisions: Vec<&RevisionMeta> = observed.revisions.iter().flatten().collect();
     let impossible = |why: String| {
         let message = format!("an upgrade that fails could not be rolled back to revision {target}: {why}");

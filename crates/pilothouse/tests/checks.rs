@@ -507,5 +507,5 @@ async fn validate_alone_makes_every_check_and_compares_nothing() {
     let verdicts: Vec<_> = reports(&events).iter().map(|report| (report.verdict, report.comparison)).collect();
     assert_eq!(verdicts, [(CheckVerdict::NotHeld, None), (CheckVerdict::Held, None), (CheckVerdict::NotHeld, None)]);
     let ReleaseOutcome::Failed(failure) = &outcome.releases[0].1 else { panic!("{outcome:?}") };
-    assert!(failure.error[0].starts_with("2 steps failed:\n"), "{failure:?}");
+    assert!(failure.error[0].starts_with("2 failed:\n"), "{failure:?}");
 }

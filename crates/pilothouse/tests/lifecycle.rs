@@ -84,6 +84,8 @@ struct Chart {
     fails_in: Vec<Phase>,
     times: usize,
     no_return: Option<Phase>,
+    /// There is nothing to clean up after a failure.
+    leaves: bool,
     log: Log,
 }
 
@@ -91,7 +93,20 @@ impl Chart {
     fn new(world: &World, fails_in: &[Phase]) -> Self {
         let chart = ChartRef::path(fixture_chart("data"));
         let info = ChartInfo { name: "demo".to_owned(), chart, timeout_in_seconds: 2, ..ChartInfo::default() };
-        Self { info, fails_in: fails_in.to_vec(), times: usize::MAX, no_return: None, log: world.log.clone() }
+        Self {
+            info,
+            fails_in: fails_in.to_vec(),
+            times: usize::MAX,
+            no_return: None,
+            leaves: false,
+            log: world.log.clone(),
+        }
+    }
+
+    /// It has no step in `on_deploy_failure`.
+    fn that_leaves(mut self) -> Self {
+        self.leaves = true;
+        self
     }
 
     /// Its steps fail so often, and work then.
@@ -112,6 +127,9 @@ impl HelmChart for Chart {
     }
 
     fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
+        if self.leaves && phase == Phase::OnDeployFailure {
+            return Vec::new();
+        }
         vec![Arc::new(Noted {
             name: phase.name(),
             fails: self.fails_in.contains(&phase),
@@ -326,14 +344,26 @@ fn retries(events: &[EventKind]) -> Vec<(u32, u32, u64)> {
 async fn a_check_that_fails_once_is_asked_again_and_nothing_else_is_repeated() {
     let world = world();
     let chart = Chart::new(&world, &[Phase::Validate]).times(1).with(|info| info.on_failure = retry(2, Remedy::Leave));
-    let (outcome, events) = run(&world, vec![chart]).await;
+    let (outcome, events) = run(&world, vec![chart.that_leaves()]).await;
     let summary = "installed data 1.0.0, at attempt 2".to_owned();
     assert_eq!(outcome.releases[0].1, ReleaseOutcome::Done { summary });
-    let steps = ["check_prerequisites", "pre_exec", "post_exec", "validate", "on_deploy_failure", "validate"];
-    assert_eq!(noted(&world), steps);
+    assert_eq!(noted(&world), ["check_prerequisites", "pre_exec", "post_exec", "validate", "validate"]);
     assert_eq!((revisions(&world), retries(&events)), (vec!["deployed".to_owned()], vec![(2, 3, 1000)]));
     let skipped = events.iter().filter(|event| matches!(event, EventKind::StepSkipped { phase: Phase::PostExec, .. }));
     assert_eq!(skipped.count(), 1);
+}
+
+/// A clean-up may have taken away what was done.
+#[tokio::test(start_paused = true)]
+async fn after_a_clean_up_the_deploy_is_repeated() {
+    let world = world();
+    let chart = Chart::new(&world, &[Phase::Validate]).times(1).with(|info| info.on_failure = retry(2, Remedy::Leave));
+    let (outcome, _) = run(&world, vec![chart]).await;
+    let summary = "upgraded data 1.0.0, at attempt 2".to_owned();
+    assert_eq!(outcome.releases[0].1, ReleaseOutcome::Done { summary });
+    let first = ["check_prerequisites", "pre_exec", "post_exec", "validate", "on_deploy_failure"];
+    assert_eq!(noted(&world), [&first[..], &["post_exec", "validate"]].concat());
+    assert_eq!(revisions(&world).len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

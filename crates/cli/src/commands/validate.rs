@@ -30,6 +30,10 @@ pub(crate) async fn validate(settings: &Settings, args: args::Validate, stages: 
         journals: settings.runs(),
         afterwards: Afterwards::Repeat,
     };
+    // Whether it can be written is known before anything is looked at.
+    if let Some(file) = &junit {
+        write(file, &[])?;
+    }
     let mut events = Vec::new();
     let outcome = run::validate(settings, run, |event| {
         if junit.is_some() {

@@ -114,13 +114,23 @@ fn name(object: &Value) -> String {
     object_ref(object).map(|object| object.to_string()).unwrap_or_default()
 }
 
+/// What is shown of the metadata of a Secret: annotations may repeat all it holds.
+const OF_A_SECRET: [&str; 7] =
+    ["name", "namespace", "labels", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"];
+
 /// What the expression reads of an object. Nothing of what a Secret holds.
 fn shown(expression: &Expression, object: &Value) -> Vec<String> {
     let mut lines = vec![name(object)];
     let secret = object["kind"] == "Secret";
     for path in expression.paths() {
         let fields = path.get(1..).unwrap_or_default();
-        let holds_secrets = secret && fields.first().is_none_or(|field| field != "metadata" && field != "type");
+        let fields_text: Vec<&str> = fields.iter().map(AsRef::as_ref).collect();
+        let harmless = match fields_text.as_slice() {
+            ["type", ..] => true,
+            ["metadata", field, ..] => OF_A_SECRET.contains(field),
+            _ => false,
+        };
+        let holds_secrets = secret && !harmless;
         let value = fields.iter().try_fold(object, |value, field| value.get(field));
         let value = match value {
             Some(_) if holds_secrets => "***".to_owned(),

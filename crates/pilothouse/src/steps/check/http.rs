@@ -1,7 +1,7 @@
 //! `http`: a request and what must come back.
 
 use super::look::Look;
-use super::reach::{self, Opened};
+use super::reach::{self, Attempt, Opened};
 use super::tls;
 use crate::context::Context;
 use http_body_util::{BodyExt, Full};
@@ -40,7 +40,7 @@ pub(super) struct Answer {
     pub(super) secrets: Vec<String>,
 }
 
-pub(super) async fn look(ctx: &Context, check: &HttpCheck, attempt: u32) -> Look {
+pub(super) async fn look(ctx: &Context, check: &HttpCheck, attempt: &Attempt) -> Look {
     let asking = Asking {
         endpoint: &check.endpoint,
         tls: check.tls.as_ref(),
@@ -72,7 +72,7 @@ pub(super) fn asked(check: &HttpCheck) -> Vec<String> {
 ///
 /// # Errors
 /// Why there is no answer, as what the attempt has told.
-pub(super) async fn ask(ctx: &Context, asking: &Asking<'_>, attempt: u32) -> Result<Answer, Look> {
+pub(super) async fn ask(ctx: &Context, asking: &Asking<'_>, attempt: &Attempt) -> Result<Answer, Look> {
     let (headers, secrets) = values(asking.headers).await.map_err(Look::unknown)?;
     let answer = exchange(ctx, asking, attempt, &headers).await.map_err(|look| look.secrets(secrets.clone()))?;
     Ok(Answer { secrets, ..answer })
@@ -81,7 +81,7 @@ pub(super) async fn ask(ctx: &Context, asking: &Asking<'_>, attempt: u32) -> Res
 async fn exchange(
     ctx: &Context,
     asking: &Asking<'_>,
-    attempt: u32,
+    attempt: &Attempt,
     headers: &[(String, String)],
 ) -> Result<Answer, Look> {
     let Opened { mut stream, refused, guard, via } = reach::open(ctx, asking.endpoint, attempt).await?;

@@ -48,8 +48,8 @@ pub(super) async fn read(check: &JobCheck) -> Result<Value, String> {
     let document = documents.remove(0);
     if matches!(check.source, JobSource::Template(_)) {
         let mut template = document;
-        if template.pointer("/spec/containers").is_none() {
-            return Err(format!("{name} has no spec.containers"));
+        if !template.pointer("/spec/containers").is_some_and(Value::is_array) {
+            return Err(format!("{name} has no list spec.containers"));
         }
         if template["spec"]["restartPolicy"].is_null() {
             template["spec"]["restartPolicy"] = json!("Never");
@@ -58,6 +58,11 @@ pub(super) async fn read(check: &JobCheck) -> Result<Value, String> {
     }
     if document["kind"] != "Job" || document["apiVersion"] != "batch/v1" {
         return Err(format!("{name} is not a Job of batch/v1"));
+    }
+    for pointer in ["/metadata", "/metadata/labels", "/metadata/annotations", "/spec"] {
+        if document.pointer(pointer).is_some_and(|value| !value.is_object() && !value.is_null()) {
+            return Err(format!("{name}: {} is not a mapping", pointer[1..].replace('/', ".")));
+        }
     }
     Ok(document)
 }

@@ -1,7 +1,7 @@
 //! What one attempt of a check has told.
 
 use crate::context::Context;
-use pilothouse_core::{CheckVerdict, Evidence, Redactor};
+use pilothouse_core::{CheckVerdict, Evidence, Redactor, mask};
 use pilothouse_kube::ClusterError;
 
 /// The most lines of evidence, and characters of each.
@@ -93,9 +93,10 @@ impl Look {
     }
 }
 
-/// Redacted first: half a secret would not be found any more.
+/// Redacted and masked first: half a secret would not be found any more, and nobody knows what a program prints of its
+/// environment.
 fn bounded(redactor: &Redactor, texts: &[impl AsRef<str>]) -> Vec<String> {
-    let redacted: Vec<String> = texts.iter().map(|text| redactor.redact(text.as_ref())).collect();
+    let redacted: Vec<String> = texts.iter().map(|text| mask(&redactor.redact(text.as_ref()))).collect();
     let mut lines: Vec<String> =
         redacted.iter().flat_map(|text| text.lines()).take(LINES).map(|line| shortened(line, LINE)).collect();
     let all: usize = redacted.iter().map(|text| text.lines().count()).sum();
@@ -122,8 +123,8 @@ mod tests {
     fn evidence_is_redacted_before_it_is_cut() {
         let redactor = Redactor::new(["a-long-secret"]);
         let padded = format!("{}a-long-secret", "x".repeat(LINE - 5));
-        let shown = bounded(&redactor, &[padded.as_str(), "\u{1b}[31mred"]);
-        assert_eq!(shown, [format!("{}***", "x".repeat(LINE - 5)), "[31mred".to_owned()]);
+        let shown = bounded(&redactor, &[padded.as_str(), "\u{1b}[31mred", "DB_PASSWORD=hunter2"]);
+        assert_eq!(shown, [&format!("{}***", "x".repeat(LINE - 5)), "[31mred", "DB_PASSWORD=***"]);
         let many = "line\n".repeat(LINES + 3);
         let shown = bounded(&redactor, &[many]);
         assert_eq!((shown.len(), shown.last().unwrap().as_str()), (LINES + 1, "(and 3 more lines)"));

@@ -25,11 +25,12 @@ use pilothouse_core::{
     CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, EventKind, Finding, JobSource,
     Payload, Phase, code,
 };
+use reach::Attempt;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-/// The most seconds one attempt may take, of those that can be made again.
+/// What one attempt may take, of those that can be made again: a third of the check's time, but this at least.
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// The most seconds a check that does not hold is looked at before the change.
 const BASELINE_PATIENCE: u64 = 10;
@@ -83,7 +84,7 @@ impl Check {
         let mut attempts = 0;
         loop {
             let started = begun.elapsed();
-            let look = attempt(ctx, &self.step.kind, attempts, whole.saturating_sub(started)).await?;
+            let look = attempt(ctx, &self.step.kind, attempts, (whole, whole.saturating_sub(started))).await?;
             attempts += 1;
             let verdict = wanted(&look, terms.must_fail);
             let next = if repeats(&self.step.kind) {
@@ -145,21 +146,32 @@ fn repeats(kind: &CheckKind) -> bool {
     !matches!(kind, CheckKind::Job(_) | CheckKind::HelmTest(_))
 }
 
-async fn attempt(ctx: &Context, kind: &CheckKind, number: u32, left: Duration) -> Result<Look, PhaseError> {
-    let limit = left.clamp(Duration::from_secs(1), ATTEMPT);
+async fn attempt(
+    ctx: &Context,
+    kind: &CheckKind,
+    number: u32,
+    (whole, left): (Duration, Duration),
+) -> Result<Look, PhaseError> {
+    let limit = left.clamp(Duration::from_secs(1), ATTEMPT.max(whole / 3));
     let within = format!("within {} s", limit.as_secs());
+    let attempt = Attempt::new(number);
+    // As long as the cluster has led nowhere, nothing has been asked.
+    let silent = |what: &str| match attempt.has_reached() {
+        true => Look::not_held(format!("no {what} {within}")),
+        false => Look::unknown(format!("the cluster has not led there {within}")),
+    };
     let looking = async {
         match kind {
-            CheckKind::Http(check) => timeout(limit, http::look(ctx, check, number))
+            CheckKind::Http(check) => timeout(limit, http::look(ctx, check, &attempt))
                 .await
-                .unwrap_or_else(|_| Look::not_held(format!("no answer {within}")).asked(http::asked(check))),
-            CheckKind::Tcp(check) => timeout(limit, tcp::look(ctx, check, number)).await.unwrap_or_else(|_| {
-                Look::not_held(format!("no connection {within}")).asked(vec![check.endpoint.to_string()])
-            }),
+                .unwrap_or_else(|_| silent("answer").asked(http::asked(check))),
+            CheckKind::Tcp(check) => timeout(limit, tcp::look(ctx, check, &attempt))
+                .await
+                .unwrap_or_else(|_| silent("connection").asked(vec![check.endpoint.to_string()])),
             CheckKind::Assert(check) => timeout(limit, assert::look(ctx, check))
                 .await
                 .unwrap_or_else(|_| Look::unknown(format!("no answer {within}")).asked(vec![check.that.clone()])),
-            CheckKind::Prometheus(check) => timeout(limit, prometheus::look(ctx, check, number))
+            CheckKind::Prometheus(check) => timeout(limit, prometheus::look(ctx, check, &attempt))
                 .await
                 .unwrap_or_else(|_| Look::unknown(format!("no answer {within}")).asked(vec![check.query.clone()])),
             // A program may take all the time there is.

@@ -2,6 +2,7 @@
 
 use super::http::{self, Asking};
 use super::look::Look;
+use super::reach::Attempt;
 use crate::context::Context;
 use pilothouse_core::{PrometheusCheck, every_value};
 use pilothouse_expression::Expression;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 /// How many results are kept as evidence.
 const SHOWN: usize = 10;
 
-pub(super) async fn look(ctx: &Context, check: &PrometheusCheck, attempt: u32) -> Look {
+pub(super) async fn look(ctx: &Context, check: &PrometheusCheck, attempt: &Attempt) -> Look {
     let path = format!("{}/api/v1/query?query={}", check.path_prefix, encode(&check.query));
     let asking = Asking {
         endpoint: &check.endpoint,

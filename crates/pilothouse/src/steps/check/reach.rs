@@ -12,6 +12,7 @@ use pilothouse_kube::{ByteStream, ListQuery, PodConnection, PodPort};
 use serde_json::Value;
 use std::any::Any;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpStream;
 
 /// An open connection.
@@ -22,6 +23,29 @@ pub(super) struct Opened {
     pub(super) guard: Box<dyn Any + Send>,
     /// The pod, or the address.
     pub(super) via: String,
+}
+
+/// One try to reach something.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// Counted from 0.
+    number: u32,
+    /// What comes from here on is the endpoint's own doing, not the cluster's.
+    reached: AtomicBool,
+}
+
+impl Attempt {
+    pub(super) fn new(number: u32) -> Self {
+        Self { number, reached: AtomicBool::new(false) }
+    }
+
+    pub(super) fn has_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
+    }
+
+    fn reach(&self) {
+        self.reached.store(true, Ordering::Relaxed);
+    }
 }
 
 /// `name` or `namespace/name` as both.
@@ -36,9 +60,10 @@ pub(super) fn split(ctx: &Context, name: &str) -> (String, String) {
 ///
 /// # Errors
 /// Why there is none, as what the attempt has told.
-pub(super) async fn open(ctx: &Context, endpoint: &Endpoint, attempt: u32) -> Result<Opened, Look> {
+pub(super) async fn open(ctx: &Context, endpoint: &Endpoint, attempt: &Attempt) -> Result<Opened, Look> {
     let (namespace, pod, port) = match endpoint {
         Endpoint::Address { host, port } => {
+            attempt.reach();
             return match TcpStream::connect((host.as_str(), *port)).await {
                 Ok(stream) => Ok(Opened {
                     stream: Box::pin(stream),
@@ -52,7 +77,7 @@ pub(super) async fn open(ctx: &Context, endpoint: &Endpoint, attempt: u32) -> Re
         Endpoint::Service { service, port } => {
             let (namespace, name) = split(ctx, service);
             let object = get(ctx, "Service", &namespace, &name).await?;
-            let pod = ready_pod_of_service(ctx, &object, &namespace, &name, attempt).await?;
+            let pod = ready_pod_of_service(ctx, &object, &namespace, &name, attempt.number).await?;
             let number = target_port(&object, port, &pod).map_err(Look::unknown)?;
             (namespace, pod, number)
         }
@@ -68,6 +93,7 @@ pub(super) async fn open(ctx: &Context, endpoint: &Endpoint, attempt: u32) -> Re
     let port = PodPort { namespace, pod: name, port };
     let PodConnection { stream, refused, guard } =
         ctx.cluster().connect_pod(&port).await.map_err(|error| Look::cluster(ctx, &error))?;
+    attempt.reach();
     Ok(Opened { stream, refused, guard, via })
 }
 

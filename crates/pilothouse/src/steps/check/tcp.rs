@@ -1,7 +1,7 @@
 //! `tcp`: a connection that must be accepted.
 
 use super::look::Look;
-use super::reach::{self, Opened};
+use super::reach::{self, Attempt, Opened};
 use crate::context::Context;
 use pilothouse_core::{Endpoint, TcpCheck};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 /// shortest attempt.
 const SETTLES: Duration = Duration::from_millis(800);
 
-pub(super) async fn look(ctx: &Context, check: &TcpCheck, attempt: u32) -> Look {
+pub(super) async fn look(ctx: &Context, check: &TcpCheck, attempt: &Attempt) -> Look {
     let asked = vec![format!("connect to {}", check.endpoint)];
     let opened = match reach::open(ctx, &check.endpoint, attempt).await {
         Ok(opened) => opened,
