@@ -428,20 +428,22 @@ async fn whoever_stops_the_run_is_not_kept_waiting_for_another_attempt() {
     assert!(begun.elapsed() < Duration::from_secs(60));
 }
 
+#[rstest::rstest]
+#[case::at_work(RevisionStatus::PendingUpgrade, "revision 2 is pending-upgrade, it may be another run's")]
+#[case::a_hotfix(RevisionStatus::Deployed, "revision 2 is not the one that this run has written")]
 #[tokio::test(start_paused = true)]
-async fn what_somebody_else_has_done_meanwhile_is_not_deployed_over() {
+async fn what_somebody_else_has_done_meanwhile_is_not_deployed_over(#[case] theirs: RevisionStatus, #[case] why: &str) {
     let world = world();
     let chart = Chart::new(&world, &[Phase::PostExec]).with(|info| info.on_failure = retry(2, Remedy::Uninstall));
     let release = ReleaseKey::new("default", "demo");
     let (outcome, _) = run_seen(&world, vec![chart], |event| {
         if matches!(event, EventKind::Retrying { .. }) {
-            world.cluster.put(release_secret(&release, 2, RevisionStatus::PendingUpgrade, "1.0.0", ""));
+            world.cluster.put(release_secret(&release, 2, theirs, "1.0.0", ""));
         }
     })
     .await;
     let ReleaseOutcome::Failed(failure) = &outcome.releases[0].1 else { panic!("{outcome:?}") };
-    let why = "revision 2 is pending-upgrade, it may be another run's".to_owned();
-    assert_eq!(failure.next, NextStep::Left { why });
+    assert_eq!(failure.next, NextStep::Left { why: why.to_owned() });
 }
 
 #[tokio::test]
