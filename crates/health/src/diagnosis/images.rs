@@ -5,7 +5,7 @@ use super::draft::Draft;
 use super::evidence::{Evidence, Want, Whereabouts};
 use super::line::{GRACE, Line, PULL_GRACE};
 use super::read::{Seen, list, name, namespace, object, one_line, quoted, seconds_since, text, time, whereabouts};
-use super::references::maker;
+use super::references::{maker, makers, makers_are_known};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -155,7 +155,9 @@ fn answered(evidence: &Evidence, container: Container<'_>, said: &str, again: bo
         Answer::Denied => {
             if let Some(secret) = missing.first() {
                 let waited = seconds_since(waiting_since(container), now);
-                let certain = waited >= GRACE && maker(evidence, "Secret", secret).is_none();
+                let nobody =
+                    makers_are_known(evidence, "Secret", pod_namespace) && maker(evidence, "Secret", secret).is_none();
+                let certain = waited >= GRACE && nobody;
                 let line = if certain { Line::PullSecretMissing } else { Line::PullSecretMissingYet };
                 let why = format!(
                     "{registry} refuses {image}: {decisive}; the pull Secret {secret}, which the pod names, does not exist in namespace {pod_namespace}"
@@ -259,7 +261,12 @@ fn missing_pull_secrets<'a>(evidence: &'a Evidence, pod: &'a Value) -> Vec<&'a s
     pull_secrets(pod).into_iter().filter(missing).collect()
 }
 
-/// Whether the pull Secrets exist.
-pub(super) fn wanted(pod: &Value) -> Vec<Want> {
-    pull_secrets(pod).into_iter().map(|name| Want::Keys(object("v1", "Secret", namespace(pod), name))).collect()
+/// Whether the pull Secrets exist, and who may make those that do not.
+pub(super) fn wanted(evidence: &Evidence, pod: &Value) -> Vec<Want> {
+    let secrets = pull_secrets(pod).into_iter();
+    let mut wants: Vec<Want> = secrets.map(|name| Want::Keys(object("v1", "Secret", namespace(pod), name))).collect();
+    if !missing_pull_secrets(evidence, pod).is_empty() {
+        wants.extend(makers(namespace(pod)));
+    }
+    wants
 }

@@ -49,6 +49,9 @@ pub(super) fn of_object(evidence: &Evidence, drafts: Vec<Draft>) -> Vec<Draft> {
                 draft.line = line;
                 draft.why = format!("{what} fails: {}", draft.why);
                 draft.root = evidence.object.to_string();
+            } else if !is_over && draft.line == Line::InitFailing {
+                // Only the pod is never started again: the Job makes another one.
+                draft.line = Line::InitFailingFew;
             } else if is_over {
                 draft.line = for_good(draft.line);
                 if draft.line.rule().certainty == Certainty::Passing {

@@ -53,7 +53,7 @@ lines! {
         "tokens of registries expire and are renewed";
     PullDenied: IMAGE_PULL_DENIED, Config, Certain, "the registry has refused twice, or for 20 s",
         "the same credentials get the same answer";
-    PullSecretMissingYet: IMAGE_PULL_DENIED, Config, Passing, "a pull Secret has been missing for less than 30 s, or something is at work that may make it",
+    PullSecretMissingYet: IMAGE_PULL_DENIED, Config, Passing, "a pull Secret has been missing for less than 30 s, or something is at work that may make it, or nobody could look for that",
         "a controller may copy it into the namespace";
     PullSecretMissing: IMAGE_PULL_DENIED, Config, Certain, "a pull Secret that the pod names has been missing for 30 s and nothing is seen that would make it",
         "without it the registry goes on refusing";
@@ -61,17 +61,17 @@ lines! {
     RegistryUnreachable: REGISTRY_UNREACHABLE, Cluster, Passing, "always", "networks and registries recover, and limits of pulls run out";
     PullFailing: IMAGE_PULL_FAILED, Cluster, Passing, "always", "the node tries again, and why it fails is not known";
 
-    SecretMissingYet: SECRET_MISSING, Config, Passing, "it has been missing for less than 30 s, or something else of the release is still starting",
+    SecretMissingYet: SECRET_MISSING, Config, Passing, "it has been missing for less than 30 s, something else of the release is still starting, or whether it exists and who would make it could not be read",
         "a Job, an operator or another release may make it";
     SecretAwaited: SECRET_MISSING, Config, Passing, "an object is there that is to make it: ExternalSecret, Certificate, SealedSecret, VaultStaticSecret",
         "its controller makes the Secret when it can";
     SecretMissing: SECRET_MISSING, Config, Certain, "it has been missing for 30 s and nothing is seen that would make it",
         "Kubernetes does not make Secrets by itself";
-    SecretKeyMissingYet: SECRET_KEY_MISSING, Config, Passing, "the key has been missing for less than 30 s, or something else of the release is still starting",
+    SecretKeyMissingYet: SECRET_KEY_MISSING, Config, Passing, "the key has been missing for less than 30 s, something else of the release is still starting, or the Secret or who would fill it could not be read",
         "controllers fill Secrets step by step";
-    SecretKeyMissing: SECRET_KEY_MISSING, Config, Certain, "the key has been missing for 30 s",
+    SecretKeyMissing: SECRET_KEY_MISSING, Config, Certain, "the key has been missing for 30 s and nothing is seen that would fill it",
         "whoever made the Secret did not mean to put the key there";
-    ConfigMapMissingYet: CONFIGMAP_MISSING, Config, Passing, "it has been missing for less than 30 s, or something else of the release is still starting",
+    ConfigMapMissingYet: CONFIGMAP_MISSING, Config, Passing, "it has been missing for less than 30 s, something else of the release is still starting, or whether it exists could not be read",
         "a Job, an operator or another release may make it";
     ConfigMapMissing: CONFIGMAP_MISSING, Config, Certain, "it has been missing for 30 s", "nothing is seen that would make it";
     ConfigMapKeyMissingYet: CONFIGMAP_KEY_MISSING, Config, Passing, "the key has been missing for less than 30 s, or something else of the release is still starting",
@@ -93,21 +93,21 @@ lines! {
     MountFailing: VOLUME_MOUNT_FAILED, Config, Passing, "attaching or mounting fails for another reason",
         "drivers start, and volumes are detached from other nodes, with time";
 
-    CrashingFew: CRASH_LOOP, App, Passing, "the program was started again less than three times, or less than five times while something else of the release is starting",
+    CrashingFew: CRASH_LOOP, App, Passing, "the program was started again less than three times, or less than five times while something else of the release is starting, or it runs again",
         "programs end when what they need is not there yet, a database for one";
     Crashing: CRASH_LOOP, App, Certain, "it was started again three times and nothing else of the release is starting, or five times",
         "what it needs had its time: the node waits longer before each start";
     CannotStart: CRASH_LOOP, App, Certain, "the program cannot be started: it is not in the image, not executable, or made for another processor",
         "an image does not change";
     EndedForGood: CRASH_LOOP, App, Certain, "its pod has failed and nothing starts it again", "the pod's restart policy says so";
-    OomFew: OOM_KILLED, Config, Passing, "it happened less than three times", "a load at the start may be a single one";
+    OomFew: OOM_KILLED, Config, Passing, "it happened less than three times, or the container runs again", "a load at the start may be a single one";
     Oom: OOM_KILLED, Config, Certain, "the container was started again three times or more", "the same program needs the same memory";
-    ProbeFailing: PROBE_FAILING, App, Passing, "the container was restarted less than three times because of it", "programs take their time to start";
+    ProbeFailing: PROBE_FAILING, App, Passing, "the container was killed less than three times because of it, or runs", "programs take their time to start";
     ProbeKills: PROBE_FAILING, App, Certain, "the liveness or startup probe had the container killed three times",
         "the probe gives the program less time than it needs, or asks the wrong thing";
-    InitFailingFew: INIT_FAILED, App, Passing, "it was started again less than three times, or less than five times while something else of the release is starting",
+    InitFailingFew: INIT_FAILED, App, Passing, "it was started again less than three times, or less than five times while something else of the release is starting, or it runs again, or its Job makes another pod",
         "init containers often wait for something else that way";
-    InitFailing: INIT_FAILED, App, Certain, "it was started again three times and nothing else of the release is starting, five times, or is never started again",
+    InitFailing: INIT_FAILED, App, Certain, "it was started again three times and nothing else of the release is starting, five times, or is never started again, nor its pod made anew",
         "what it waits for had its time";
     Evicted: POD_EVICTED, Cluster, Passing, "always", "the controller makes another pod";
     SandboxFailing: SANDBOX_FAILED, Cluster, Passing, "always", "the network of a new node takes its time, and the node tries again";

@@ -177,7 +177,7 @@ pub(super) fn wanted(evidence: &Evidence) -> Vec<Want> {
         for container in Container::all(pod) {
             wants.extend(containers::wanted_log(container));
             match container.waiting() {
-                Some((reason, _)) if images::is_pull(reason) => wants.extend(images::wanted(pod)),
+                Some((reason, _)) if images::is_pull(reason) => wants.extend(images::wanted(evidence, pod)),
                 Some(("CreateContainerConfigError", message)) => {
                     let absent = references::absent(message, |_| None);
                     wants.extend(absent.iter().flat_map(|absent| references::wanted(evidence, namespace(pod), absent)));

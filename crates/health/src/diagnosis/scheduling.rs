@@ -17,6 +17,8 @@ use serde_json::Value;
 pub(super) enum Refusal {
     /// `Insufficient cpu`, `Too many pods`.
     Resource(String),
+    /// `didn't have free ports for the requested pod ports`: another pod has them on the node.
+    Ports,
     /// `didn't match Pod's node affinity/selector`
     Selector,
     /// A taint, with its key when the scheduler names it.
@@ -56,7 +58,7 @@ fn refusal(reason: &str) -> Refusal {
         return Refusal::Resource("pods".to_owned());
     }
     if reason.contains("free ports") {
-        return Refusal::Resource("host port".to_owned());
+        return Refusal::Ports;
     }
     if reason.contains("node affinity/selector") || reason.contains("didn't match node selector") {
         return Refusal::Selector;
@@ -142,6 +144,7 @@ impl<'a> Context<'a> {
             Refusal::Pods(_) => 5,
             Refusal::Volume(_) => 4,
             Refusal::Resource(_) => 3,
+            Refusal::Ports => 2,
             Refusal::Taint(_) if all_fitting_tainted => 2,
             Refusal::Selector => 1,
             Refusal::Taint(_) | Refusal::Other(_) => 0,
@@ -156,6 +159,11 @@ impl<'a> Context<'a> {
                     _ => None,
                 });
                 self.resources(&lacking.collect::<Vec<_>>())
+            }
+            Refusal::Ports => {
+                let why = self.nodes_say("another pod has a host port that it asks for");
+                Draft::new(Line::ResourcesShort, "nodes with the host port free", why)
+                    .next("leave hostPort and hostNetwork out in the values, lower the replicas, or add nodes")
             }
             Refusal::Selector => self.selector(refusals.len() == 1),
             Refusal::Taint(_) => {

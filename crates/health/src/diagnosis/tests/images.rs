@@ -1,6 +1,6 @@
 //! Images that cannot be pulled, in the words of containerd 2 and of registries.
 
-use super::{Of, Want, Whereabouts, object, there};
+use super::{Of, Want, Whereabouts, makers, object, there};
 use crate::diagnosis::line::Line;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -82,6 +82,7 @@ fn with_pull_secret(seconds: i64, message: &str) -> Of {
 #[case(31, Line::PullSecretMissing)]
 fn denied_and_the_pull_secret_is_missing(#[case] seconds: i64, #[case] line: Line) {
     let of = with_pull_secret(seconds, DENIED).referred("Secret/web/regcred", Whereabouts::Missing);
+    let of = of.nobody_makes_secrets();
     of.tells(
         line,
         &format!("{REFUSES}; the pull Secret regcred, which the pod names, does not exist in namespace web"),
@@ -103,7 +104,21 @@ fn not_found_may_be_hidden_while_the_pull_secret_is_missing() {
 
 #[test]
 fn the_pull_secrets_are_looked_for() {
-    with_pull_secret(5, DENIED).wants(&[Want::Keys(object("v1", "Secret/web/regcred"))]);
+    let keys = Want::Keys(object("v1", "Secret/web/regcred"));
+    with_pull_secret(5, DENIED).wants(std::slice::from_ref(&keys));
+    let there = with_pull_secret(5, DENIED).read(keys.clone()).referred("Secret/web/regcred", there(&["a"]));
+    there.wants(&[]);
+}
+
+#[test]
+fn who_may_make_a_missing_pull_secret_is_looked_for() {
+    let keys = Want::Keys(object("v1", "Secret/web/regcred"));
+    let of = with_pull_secret(60, DENIED).read(keys).referred("Secret/web/regcred", Whereabouts::Missing);
+    of.wants(&makers());
+    assert_eq!(of.told()[0].0, Line::PullSecretMissingYet);
+    let mut refused = of.nobody_makes_secrets();
+    refused.0.unanswered.extend(makers());
+    assert_eq!(refused.told()[0].0, Line::PullSecretMissingYet);
 }
 
 #[rstest]

@@ -105,6 +105,14 @@ fn a_read_that_failed_is_no_proof() {
 }
 
 #[test]
+fn a_host_port_that_is_taken() {
+    let message = "0/2 nodes are available: 2 node(s) didn't have free ports for the requested pod ports";
+    let spec = json!({"containers": [{"name": "web", "ports": [{"hostPort": 80}]}]});
+    let of = no_autoscaler(nodes(refused(600, &spec, message)));
+    of.tells(Line::ResourcesShort, "none of 2 nodes takes the pod: another pod has a host port that it asks for");
+}
+
+#[test]
 fn others_have_taken_the_room() {
     let of = || no_autoscaler(nodes(refused(60, &asks("6"), NO_CPU)));
     of().tells(
