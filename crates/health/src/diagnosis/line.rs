@@ -152,8 +152,8 @@ lines! {
     CrdTerminating: CRD_NOT_ESTABLISHED, Cluster, Certain, "the definition is being deleted", "nothing can be made of it any more";
     CrdNamesConflict: CRD_NAMES_CONFLICT, Cluster, Certain, "at once", "two definitions cannot share a name";
     ApiNotServed: API_NOT_SERVED, Order, Certain, "at once", "helm has ended with it";
-    LoadBalancerPending: LOAD_BALANCER_PENDING, Cluster, Passing, "something has begun to make it, or for two minutes", "load balancers of clouds take minutes";
-    LoadBalancerNobody: LOAD_BALANCER_PENDING, Cluster, Certain, "for two minutes there is no event, no condition and no finalizer of a controller on the Service",
+    LoadBalancerPending: LOAD_BALANCER_PENDING, Cluster, Passing, "something has begun to make it, for two minutes after the Service was changed, or when that moment is not known", "load balancers of clouds take minutes";
+    LoadBalancerNobody: LOAD_BALANCER_PENDING, Cluster, Certain, "for two minutes after the Service was changed there is no event, no condition and no finalizer of a controller on the Service",
         "controllers for load balancers leave such signs within seconds";
 
     HookFailing: HOOK_FAILED, Chart, Passing, "a pod of the hook failed, and the Job tries again", "its backoff limit gives it more tries";

@@ -137,7 +137,3 @@ pub(super) fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
     wants
 }
 
-/// Whether an object has been there only for a moment: nothing is to be concluded from what it lacks.
-pub(super) fn age(object: &Value, now: Timestamp) -> i64 {
-    seconds_since(time(object, "/metadata/creationTimestamp"), now)
-}

@@ -37,6 +37,36 @@ fn not_found(#[case] container: Value, #[case] times: i64, #[case] seconds: i64,
     assert_eq!(of.roots(), ["image registry.example/web:1"]);
 }
 
+/// Other failures before this answer do not make it one that was given twice.
+#[rstest]
+#[case::absent(ABSENT, Line::ImageAbsentOnce)]
+#[case::denied(DENIED, Line::PullDeniedOnce)]
+fn other_answers_do_not_count(#[case] message: &str, #[case] line: Line) {
+    let of = Of::web()
+        .container_since(300, &waiting("ImagePullBackOff", "Back-off pulling image \"registry.example/web:1\""))
+        .events("Pod/web-1", "Failed", &failed("dial tcp 192.0.2.1:443: i/o timeout"), 9, 300)
+        .events("Pod/web-1", "Failed", &failed(message), 1, 2);
+    assert_eq!(of.told()[0].0, line);
+}
+
+#[rstest]
+#[case::tag("registry.example/web:404", "connecting failed", Line::PullFailing)]
+#[case::digest("registry.example/web@sha256:4040404", "connecting failed", Line::PullFailing)]
+#[case::name("registry.example/unauthorized:1", "not found", Line::ImageAbsentOnce)]
+#[case::status_text(
+    "registry.example/web:1",
+    "unexpected status from HEAD request to https://registry.example/v2/web/manifests/1: 404 Not Found",
+    Line::ImageAbsentOnce
+)]
+#[case::status_code("registry.example/web:1", "unexpected status code 404", Line::ImageAbsentOnce)]
+fn numbers_and_words_in_names_are_no_answers(#[case] image: &str, #[case] end: &str, #[case] line: Line) {
+    let mut container = waiting("ErrImagePull", &format!("failed to pull and unpack image \"{image}\": {end}"));
+    container["name"] = json!("web");
+    let spec = json!({"containers": [{"name": "web", "image": image}]});
+    let of = Of::web().pod_since(3, &spec, &json!({"phase": "Pending", "containerStatuses": [container]}));
+    assert_eq!(of.told()[0].0, line);
+}
+
 #[test]
 fn the_message_of_a_back_off_tells_it_too() {
     let message = format!(
