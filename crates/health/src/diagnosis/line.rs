@@ -80,16 +80,16 @@ lines! {
         "whoever made the ConfigMap did not mean to put the key there";
     ServiceAccountMissingYet: SERVICE_ACCOUNT_MISSING, Config, Passing, "it has been missing for less than 30 s",
         "another release may be about to make it, and the controller tries again";
-    ServiceAccountMissing: SERVICE_ACCOUNT_MISSING, Config, Certain, "it has been missing for 30 s", "nothing makes ServiceAccounts by itself";
+    ServiceAccountMissing: SERVICE_ACCOUNT_MISSING, Config, Certain, "it has been missing for 30 s, or helm has ended with it", "nothing makes ServiceAccounts by itself";
     ClassMissingYet: CLASS_MISSING, Config, Passing, "it has been missing for less than 30 s", "another release may be about to make it";
-    ClassMissing: CLASS_MISSING, Config, Certain, "it has been missing for 30 s", "classes are made by people";
+    ClassMissing: CLASS_MISSING, Config, Certain, "it has been missing for 30 s, or helm has ended with it", "classes are made by people";
     ContainerRefused: CONTAINER_CONFIG_INVALID, Config, Certain, "the container must not run as root and its image does, or nothing says what to run",
         "neither the spec nor the image changes by itself";
     ContainerNotMade: CONTAINER_CONFIG_INVALID, Config, Passing, "the node says another reason", "many such reasons are the node's own and pass";
     ClaimMissingYet: VOLUME_MOUNT_FAILED, Config, Passing, "a PersistentVolumeClaim has been missing for less than 30 s, or something else of the release is still starting",
         "another release may be about to make it";
     ClaimMissing: VOLUME_MOUNT_FAILED, Config, Certain, "a PersistentVolumeClaim has been missing for 30 s", "claims of Deployments are made by whoever deploys them";
-    MountHopeless: VOLUME_MOUNT_FAILED, Config, Certain, "the node has had no such file or folder for 30 s", "a node does not get files by itself";
+    MountHopeless: VOLUME_MOUNT_FAILED, Config, Certain, "the node has had no such file or folder for 30 s, it is not a socket, and nothing else of the release is starting", "a node does not get files by itself";
     MountFailing: VOLUME_MOUNT_FAILED, Config, Passing, "attaching or mounting fails for another reason",
         "drivers start, and volumes are detached from other nodes, with time";
 
@@ -112,15 +112,15 @@ lines! {
     Evicted: POD_EVICTED, Cluster, Passing, "always", "the controller makes another pod";
     SandboxFailing: SANDBOX_FAILED, Cluster, Passing, "always", "the network of a new node takes its time, and the node tries again";
 
-    ResourcesShort: UNSCHEDULABLE_RESOURCES, Cluster, Passing, "a node could hold the pod if others left, for the first 30 s, or while an autoscaler may add nodes",
-        "pods end, and nodes are added";
+    ResourcesShort: UNSCHEDULABLE_RESOURCES, Cluster, Passing, "a node could hold the pod if others left, for the first 30 s, while an autoscaler may add nodes, or when no node has any of a device",
+        "pods end, nodes are added, and drivers of devices start";
     ResourcesNever: UNSCHEDULABLE_RESOURCES, Cluster, Certain, "the pod asks for more than any node has, for 30 s, and no autoscaler is seen",
         "no pod that leaves makes enough room";
     SelectorUnmatchedYet: UNSCHEDULABLE_SELECTOR, Cluster, Passing, "for the first 30 s, while an autoscaler may add nodes, or when the nodes could not be read",
         "a node with these labels may join";
     SelectorUnmatched: UNSCHEDULABLE_SELECTOR, Cluster, Certain, "no node has had the labels for 30 s, and no autoscaler is seen", "labels of nodes are set by people";
-    TaintedYet: UNSCHEDULABLE_TAINT, Cluster, Passing, "the taint is one of Kubernetes' own (not ready, pressure), for the first 30 s, or while an autoscaler may add nodes",
-        "such taints go when the node recovers";
+    TaintedYet: UNSCHEDULABLE_TAINT, Cluster, Passing, "the taint is one of Kubernetes' own (not ready, pressure) or of what starts on or removes a node, for the first 30 s, or while an autoscaler may add nodes",
+        "such taints go when the node recovers or is set up";
     Tainted: UNSCHEDULABLE_TAINT, Cluster, Certain, "every node has had a taint set by people for 30 s, and no autoscaler is seen", "whoever set the taint wants it there";
     AffinityUnmatched: UNSCHEDULABLE_AFFINITY, Cluster, Certain, "every node has lacked the labels of a required node affinity for 30 s, and no autoscaler is seen",
         "labels of nodes are set by people";
@@ -137,7 +137,7 @@ lines! {
     PodSecurity: POD_SECURITY, Cluster, Certain, "at once", "the same pod gets the same answer";
     WebhookUnreachable: WEBHOOK_UNREACHABLE, Cluster, Passing, "its Service exists, or for the first 30 s",
         "its pods may be starting, and its certificate be on the way";
-    WebhookNobody: WEBHOOK_UNREACHABLE, Cluster, Certain, "its Service has not existed for 30 s", "a webhook without its program was left behind";
+    WebhookNobody: WEBHOOK_UNREACHABLE, Cluster, Certain, "its Service has not existed for 30 s, or does not when helm has ended with it", "a webhook without its program was left behind";
     WebhookDeniedOnce: WEBHOOK_DENIED, Cluster, Passing, "it has refused once", "some webhooks refuse while they start";
     WebhookDenied: WEBHOOK_DENIED, Cluster, Certain, "it has refused twice, or helm has ended with its answer", "the same object gets the same answer";
     PolicyDeniedOnce: POLICY_DENIED, Cluster, Passing, "it has refused once", "some policy engines refuse while they start";
@@ -172,7 +172,8 @@ lines! {
     ReleaseStaleLock: RELEASE_STALE_LOCK, State, Certain, "it is proven that nobody is at work on it", "nobody will end it";
     ValuesInvalid: VALUES_INVALID, Config, Certain, "at once", "the same values get the same answer";
     TemplateFailed: CHART_TEMPLATE_FAILED, Chart, Certain, "at once", "the same templates and values give the same answer";
-    ChartNotFound: CHART_NOT_FOUND, Config, Certain, "at once", "helm has ended with it";
+    ChartNotFound: CHART_NOT_FOUND, Config, Certain, "it is not there, or not where it is looked for", "helm has ended with it";
+    ChartUnreachable: CHART_NOT_FOUND, Config, Passing, "the chart's repository or registry does not answer, or is overloaded", "networks and servers recover";
     ChartDependencyMissing: CHART_DEPENDENCY_MISSING, Config, Certain, "at once", "the chart does not change by itself";
     KubeVersionUnsupported: KUBE_VERSION_UNSUPPORTED, Config, Certain, "at once", "neither chart nor cluster changes by itself";
     ReleaseTooLarge: RELEASE_TOO_LARGE, Chart, Certain, "at once", "the limit is Kubernetes' own";

@@ -27,7 +27,7 @@ fn is_suspect(pod: &Value) -> bool {
 }
 
 /// The uid of the newest of a Deployment's ReplicaSets, if there are several.
-fn newest_set(evidence: &Evidence) -> Option<&str> {
+pub(super) fn newest_set(evidence: &Evidence) -> Option<&str> {
     let revision = |set: &Value| {
         let revision =
             set.pointer("/metadata/annotations").and_then(|all| all.get("deployment.kubernetes.io/revision"));

@@ -3,7 +3,10 @@
 use super::draft::Draft;
 use super::evidence::{Evidence, Want, Whereabouts};
 use super::line::{GRACE, Line};
-use super::read::{Seen, around, name, object, one_line, quoted, seconds_since, text, was_read, whereabouts};
+use super::read::{
+    Seen, around, kubectl_name, name, object, one_line, quoted, seconds_since, text, was_read, whereabouts,
+};
+use crate::groups::is_built_in;
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, Readiness, nearest};
 use serde_json::Value;
@@ -104,9 +107,7 @@ pub(super) fn missing(
     };
     let draft = Draft::new(line, root, why);
     Some(match maker {
-        Some(Maker::For(object)) => {
-            draft.next(format!("kubectl describe {} -n {namespace} {}", object.kind.to_lowercase(), object.name))
-        }
+        Some(Maker::For(object)) => draft.next(format!("kubectl describe {}", kubectl_name(&object))),
         Some(Maker::Perhaps(object)) => draft.seen(format!("{object} is still starting and may make it")),
         None if *kind == "Secret" => {
             draft.next(format!("create it in namespace {namespace}, or correct its name in the values"))
@@ -140,8 +141,7 @@ pub(super) fn maker(evidence: &Evidence, kind: &str, name_wanted: &str) -> Optio
     let beside = evidence.beside.as_deref().unwrap_or_default();
     let starting = beside.iter().find(|(object, status)| {
         let group = object.group().unwrap_or_default();
-        let own_kind = group.contains('.') && !group.ends_with(".k8s.io");
-        status.readiness == Readiness::InProgress && (object.kind == "Job" || own_kind)
+        status.readiness == Readiness::InProgress && (object.kind == "Job" || !is_built_in(group))
     });
     starting.map(|(object, _)| Maker::Perhaps(object.clone()))
 }

@@ -303,10 +303,7 @@ impl<'a> Context<'a> {
         }
         taints.sort_unstable();
         taints.dedup();
-        let passes = taints.is_empty()
-            || taints
-                .iter()
-                .any(|taint| taint.starts_with("node.kubernetes.io/") || taint.starts_with("node.cloudprovider"));
+        let passes = taints.is_empty() || taints.iter().any(|taint| goes_by_itself(taint));
         let line = if self.is_fixed() && !passes && !nodes.is_empty() { Line::Tainted } else { Line::TaintedYet };
         let taints = if taints.is_empty() { "a taint".to_owned() } else { taints.join(", ") };
         let why = self.nodes_say(&format!("it does not tolerate {taints}"));
@@ -327,9 +324,10 @@ impl<'a> Context<'a> {
                     .filter_map(|node| Some((quantity::parse(allocatable(node, resource)?)?, *node)))
                     .max_by(|(a, _), (b, _)| a.total_cmp(b));
                 let shown = |amount: f64| quantity::show(amount, resource);
-                let Some((most, node)) = largest else {
+                // Devices are there when their driver has started on the node.
+                let Some((most, node)) = largest.filter(|(most, _)| *most > 0.0 || !is_device(resource)) else {
                     if !nodes.is_empty() {
-                        never = true;
+                        never |= !is_device(resource);
                         return format!("it asks for {} {resource}, and no node has any", shown(wanted));
                     }
                     return format!("it asks for {} {resource}, and no node has that free", shown(wanted));
@@ -371,6 +369,23 @@ impl<'a> Context<'a> {
             .next("lower resources.requests in the values, or add nodes that are large enough")
             .next("kubectl describe nodes | grep -A8 'Allocated resources'")
     }
+}
+
+/// Whether a taint, `key=value:effect`, is one that goes without people: of Kubernetes, of what is still starting on a node, or
+/// of who adds and removes nodes.
+fn goes_by_itself(taint: &str) -> bool {
+    let key = taint.split(['=', ':']).next().unwrap_or(taint);
+    let of = ["node.kubernetes.io/", "node.cloudprovider", "karpenter.sh/", "node.cilium.io/", "ebs.csi.aws.com/"];
+    let ends = ["not-ready", "uninitialized"];
+    of.iter().any(|start| key.starts_with(start))
+        || ends.iter().any(|end| key.ends_with(end))
+        || key.ends_with("OfClusterAutoscaler")
+        || key.ends_with("ByClusterAutoscaler")
+}
+
+/// Whether a resource is a device that a driver tells of (`nvidia.com/gpu`), not one of Kubernetes.
+fn is_device(resource: &str) -> bool {
+    resource.contains('/')
 }
 
 fn allocatable<'a>(node: &'a Value, resource: &str) -> Option<&'a str> {

@@ -5,8 +5,8 @@ use super::evidence::{Evidence, Want};
 use super::line::{GRACE, Line};
 use super::pods::waiting_since;
 use super::read::{
-    Seen, around, events, events_about, family, list, name, namespace, object, one_line, quoted, seconds_since, text,
-    time, was_read,
+    Seen, around, events, events_about, family, list, name, namespace, object, one_line, quoted, seconds_since,
+    still_starting, text, time, was_read,
 };
 use super::references::{self, Absent, maker};
 use jiff::Timestamp;
@@ -31,7 +31,12 @@ pub(super) fn mounting(evidence: &Evidence, pod: &Value, events: &[Seen<'_>], no
         let message = one_line(seen.message);
         let why = message.rsplit_once("desc = ").map_or(message.as_str(), |(_, end)| end);
         let root = format!("{} volume {volume}", evidence.object);
-        let hopeless = message.contains("hostPath type check failed") && seconds_since(since, now) >= GRACE;
+        // Sockets and the like are made by programs that start, on the node or in this release.
+        let alone = evidence.beside.is_some() && still_starting(evidence).is_none();
+        let hopeless = message.contains("hostPath type check failed")
+            && !message.contains("socket")
+            && alone
+            && seconds_since(since, now) >= GRACE;
         let line = if hopeless { Line::MountHopeless } else { Line::MountFailing };
         drafts.push(Draft::new(line, root, format!("volume {volume}: {why}")).seen(seen.says()).next(format!(
             "kubectl describe pod -n {} {}",

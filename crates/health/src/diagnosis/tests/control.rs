@@ -63,7 +63,8 @@ fn an_api_that_does_not_answer_keeps_a_namespace() {
 #[test]
 fn the_namespace_is_read_when_it_refuses() {
     let message = "unable to create new content in namespace web because it is being terminated";
-    let of = Of::web().event("ReplicaSet/web-1", "FailedCreate", message);
+    let set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web-1", "namespace": "web"}});
+    let of = Of::web().owns(set).event("ReplicaSet/web-1", "FailedCreate", message);
     of.wants(&[Want::Object(super::object("v1", "Namespace/web"))]);
 }
 

@@ -39,7 +39,7 @@ fn canaries_do_not_get_out() {
             ),
             Of::web().container_since(9, &waiting).event("Pod/web-1", "FailedMount", &format!("volume \"a\": {form}")),
             Of::web().event(
-                "ReplicaSet/web-1",
+                "Deployment/web",
                 "FailedCreate",
                 &format!("admission webhook \"a\" denied the request: {form}"),
             ),

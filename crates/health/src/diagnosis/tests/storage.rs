@@ -118,6 +118,12 @@ fn a_claim_that_is_missing(#[case] seconds: i64, #[case] line: Line) {
     Line::MountHopeless,
     "volume data: MountVolume.SetUp failed for volume \"data\" : hostPath type check failed: /srv/x is not a directory"
 )]
+#[case::no_socket(
+    "MountVolume.SetUp failed for volume \"data\" : hostPath type check failed: /run/x.sock is not a socket file",
+    600,
+    Line::MountFailing,
+    "volume data: MountVolume.SetUp failed for volume \"data\" : hostPath type check failed: /run/x.sock is not a socket file"
+)]
 #[case::attached_elsewhere(
     "Multi-Attach error for volume \"pvc-1\" Volume is already exclusively attached to one node and can't be attached to another",
     300,
@@ -136,4 +142,14 @@ fn mounts_that_fail(#[case] message: &str, #[case] seconds: i64, #[case] line: L
         .container_since(seconds, &waiting)
         .events("Pod/web-1", "FailedMount", message, 3, seconds)
         .tells(line, why);
+}
+
+#[test]
+fn a_folder_that_something_else_may_make() {
+    let waiting = json!({"state": {"waiting": {"reason": "ContainerCreating"}}});
+    let message =
+        "MountVolume.SetUp failed for volume \"data\" : hostPath type check failed: /srv/x is not a directory";
+    let of = Of::web().container_since(60, &waiting).events("Pod/web-1", "FailedMount", message, 3, 60);
+    let of = of.beside("apps/v1", "DaemonSet/web/agent");
+    of.tells(Line::MountFailing, &format!("volume data: {message}"));
 }

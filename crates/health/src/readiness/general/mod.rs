@@ -184,29 +184,5 @@ fn is_history(field: &str) -> bool {
 /// Whether the kind belongs to Kubernetes itself and never gets a status that tells whether it is ready (ConfigMap,
 /// RBAC, webhook configurations).
 fn never_has_status(object: &Value) -> bool {
-    let (group, _) = fields::group_and_kind(object);
-    matches!(
-        group,
-        "" | "admissionregistration.k8s.io"
-            | "apps"
-            | "authentication.k8s.io"
-            | "authorization.k8s.io"
-            | "autoscaling"
-            | "batch"
-            | "certificates.k8s.io"
-            | "coordination.k8s.io"
-            | "discovery.k8s.io"
-            | "events.k8s.io"
-            | "extensions"
-            | "flowcontrol.apiserver.k8s.io"
-            | "internal.apiserver.k8s.io"
-            | "networking.k8s.io"
-            | "node.k8s.io"
-            | "policy"
-            | "rbac.authorization.k8s.io"
-            | "resource.k8s.io"
-            | "scheduling.k8s.io"
-            | "storage.k8s.io"
-            | "storagemigration.k8s.io"
-    )
+    crate::groups::is_built_in(fields::group_and_kind(object).0)
 }
