@@ -313,7 +313,6 @@ impl<'a> Context<'a> {
 
     fn resources(&self, lacking: &[&str]) -> Draft {
         let nodes = self.fitting_nodes().unwrap_or_else(|| self.nodes());
-        let pods: Vec<&Value> = around(&self.evidence.around, "Pod").collect();
         let mut never = false;
         let says: Vec<String> = lacking
             .iter()
@@ -342,24 +341,7 @@ impl<'a> Context<'a> {
                         shown(wanted - most)
                     );
                 }
-                if pods.is_empty() {
-                    return format!(
-                        "it asks for {} {resource}; the largest node has {}, but not free",
-                        shown(wanted),
-                        shown(most)
-                    );
-                }
-                let free = nodes
-                    .iter()
-                    .filter_map(|node| free(node, &pods, resource))
-                    .max_by(f64::total_cmp)
-                    .unwrap_or_default();
-                let short = shown((wanted - free).max(0.0));
-                format!(
-                    "it asks for {} {resource}, and no node has more than {} free: {short} short",
-                    shown(wanted),
-                    shown(free.max(0.0))
-                )
+                format!("it asks for {} {resource}; the largest node has {}, but not free", shown(wanted), shown(most))
             })
             .collect();
         let line = if never && self.is_fixed() { Line::ResourcesNever } else { Line::ResourcesShort };
@@ -390,15 +372,6 @@ fn is_device(resource: &str) -> bool {
 
 fn allocatable<'a>(node: &'a Value, resource: &str) -> Option<&'a str> {
     node.pointer("/status/allocatable")?.get(resource)?.as_str()
-}
-
-/// What the pods on a node leave free of it.
-fn free(node: &Value, pods: &[&Value], resource: &str) -> Option<f64> {
-    let all = quantity::parse(allocatable(node, resource)?)?;
-    let on_it = pods.iter().filter(|pod| {
-        text(pod, "/spec/nodeName") == name(node) && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
-    });
-    Some(all - on_it.map(|pod| requested(pod, resource)).sum::<f64>())
 }
 
 /// What a pod asks for: its containers together, or its largest init container, with its overhead.

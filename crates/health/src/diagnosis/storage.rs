@@ -150,14 +150,23 @@ fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
     if no_class
         || (classes_known
             && class.is_empty()
-            && claim.pointer("/spec/storageClassName").is_none()
+            && text_of_class(claim).is_none()
             && !classes.iter().any(|class| is_default(&class)))
     {
-        // A default class that is there now is given to the claim by the controller.
-        let line = if classes.iter().any(|class| is_default(&class)) { Line::ClaimWaiting } else { hopeless };
+        // A default class that is there now is given to the claim by the controller, unless it asks for none.
+        let has_default = classes.iter().any(|class| is_default(&class));
+        let asks_for_none = text_of_class(claim) == Some("");
+        let line = if has_default && !asks_for_none { Line::ClaimWaiting } else { hopeless };
+        let lacks = match (asks_for_none, has_default, classes_known) {
+            (true, _, _) => "asks for no StorageClass",
+            (false, true, _) => "names no StorageClass, the default one is not given to it yet",
+            (false, false, true) => "names no StorageClass, the cluster has no default one",
+            (false, false, false) => "names no StorageClass",
+        };
         let there = if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) };
-        let why = format!("{root} names no StorageClass, the cluster has no default one{there}, and no volume fits");
-        return evidence_of(Draft::new(line, "no default StorageClass", why))
+        let why = format!("{root} {lacks}{there}, and no volume fits");
+        let blamed = if asks_for_none { root } else { "no default StorageClass".to_owned() };
+        return evidence_of(Draft::new(line, blamed, why))
             .next("name a storage class in the values, or mark one as the default");
     }
     let reason = last.map_or("", |seen| seen.reason);
@@ -177,6 +186,11 @@ fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
         format!("{root} of StorageClass {class}")
     };
     evidence_of(Draft::new(Line::ClaimWaiting, root_of, why))
+}
+
+/// The class a claim names: `None` asks for the default one, an empty name for none.
+fn text_of_class(claim: &Value) -> Option<&str> {
+    claim.pointer("/spec/storageClassName").and_then(Value::as_str)
 }
 
 fn text_of<'a>(map: &'a Value, key: &str) -> &'a str {

@@ -158,3 +158,14 @@ fn what_is_not_understood_shows_all_there_is() {
     assert_eq!(cause.evidence, ["event on deployment web, Odd: something odd"]);
     assert_eq!(cause.next, ["kubectl describe deployment -n web web"]);
 }
+
+/// Another group may have a kind of the same name.
+#[rstest]
+#[case("serving.knative.dev/v1", "Service", "kubectl describe service.serving.knative.dev -n web web")]
+#[case("apps/v1", "StatefulSet", "kubectl describe statefulset -n web web")]
+#[case("rbac.authorization.k8s.io/v1", "Role", "kubectl describe role -n web web")]
+fn commands_name_the_group(#[case] api_version: &str, #[case] kind: &str, #[case] command: &str) {
+    let of =
+        Of::object(json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "web", "namespace": "web"}}));
+    assert_eq!(crate::diagnosis::drafts(&of.0, super::now())[0].next, [command]);
+}

@@ -34,6 +34,8 @@ const NO_CLASS: &str = "no persistent volumes available for this claim and no st
     Line::ClaimWaiting, "PersistentVolumeClaim web/data wants StorageClass fast, which does not exist; there are standard", "StorageClass fast")]
 #[case::no_class(json!({}), 40, "FailedBinding", NO_CLASS,
     Line::ClaimHopeless, "PersistentVolumeClaim web/data names no StorageClass, the cluster has no default one; there are standard, and no volume fits", "no default StorageClass")]
+#[case::asks_for_no_class(json!({"storageClassName": ""}), 40, "FailedBinding", NO_CLASS,
+    Line::ClaimHopeless, "PersistentVolumeClaim web/data asks for no StorageClass; there are standard, and no volume fits", "PersistentVolumeClaim web/data")]
 #[case::consumer(json!({"storageClassName": "standard"}), 40, "WaitForFirstConsumer", "waiting for first consumer to be created before binding",
     Line::ClaimWaiting, "PersistentVolumeClaim web/data waits for a pod that mounts it to be scheduled", "PersistentVolumeClaim web/data")]
 #[case::provisioner(json!({"storageClassName": "standard"}), 400, "ExternalProvisioning", "Waiting for a volume to be created either by the external provisioner 'x' or manually by the system administrator.",

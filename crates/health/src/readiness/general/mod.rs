@@ -128,7 +128,8 @@ fn worst_opinion(object: &Value, status: &Map<String, Value>, generation: Option
     opinions.extend(of_conditions(listed, generation));
     opinions.extend(words_in::of_words(object, status));
     opinions.extend(counts::of_counts(object, status));
-    opinions.extend(words_in::of_failure_text(status));
+    let listed = status.get("conditions").map(fields::conditions_of).unwrap_or_default();
+    opinions.extend(words_in::of_failure_text(status, conditions::is_well(listed, generation)));
     opinions.extend(words_in::of_flags(status));
     opinions.extend(words_in::of_inner_health(object, status));
     if opinions.is_empty() {
