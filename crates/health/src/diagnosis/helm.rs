@@ -14,9 +14,6 @@ use jiff::Timestamp;
 use pilothouse_core::{Cause, HelmOwner, ObjectRef, ReleaseKey, helm_owner};
 use serde_json::Value;
 
-/// Lines of helm's text that a cause shows.
-const TEXT_LINES: usize = 12;
-
 /// What should be read besides, so that helm's words are understood. Asked again until it wants nothing more.
 pub fn helm_wanted(evidence: &HelmEvidence) -> Vec<Want> {
     let around = around(evidence);
@@ -24,7 +21,7 @@ pub fn helm_wanted(evidence: &HelmEvidence) -> Vec<Want> {
     if let Some(name) = terminating_namespace(evidence) {
         wants.push(namespace::wanted(&name));
     }
-    for part in parts(&evidence.text) {
+    for part in helm_words::parts(&evidence.text) {
         let exists = part.contains("already exists") || part.contains("cannot be imported");
         let object = about(part, evidence).filter(|object| exists && may_be_read(object));
         wants.extend(object.map(Want::Object));
@@ -41,7 +38,7 @@ pub fn helm_wanted(evidence: &HelmEvidence) -> Vec<Want> {
 /// Why helm has failed, as far as its words tell; never empty. What is not understood has the code `UNKNOWN`.
 pub fn helm_causes(evidence: &HelmEvidence, now: Timestamp) -> Vec<Cause> {
     let mut told: Vec<(Option<ObjectRef>, Draft)> = Vec::new();
-    for part in parts(&evidence.text) {
+    for part in helm_words::parts(&evidence.text) {
         let object = about(part, evidence);
         let read = Part {
             text: part,
@@ -57,7 +54,7 @@ pub fn helm_causes(evidence: &HelmEvidence, now: Timestamp) -> Vec<Cause> {
     if told.iter().any(|(_, draft)| draft.line != Line::Unknown) {
         told.retain(|(_, draft)| draft.line != Line::Unknown);
     }
-    let lines: Vec<String> = shown_lines(&evidence.text);
+    let lines: Vec<String> = helm_words::shown_lines(&evidence.text);
     let mut causes: Vec<Cause> = Vec::new();
     for (object, draft) in told {
         let draft = merged(vec![draft]).remove(0).all_seen(lines.iter().map(|line| format!("helm: {line}")));
@@ -80,22 +77,6 @@ fn around(evidence: &HelmEvidence) -> Around<'_> {
 fn about(part: &str, evidence: &HelmEvidence) -> Option<ObjectRef> {
     let gated = webhooks::gated(part, around(evidence));
     helm_objects::about(part, &evidence.release, &evidence.objects, &gated)
-}
-
-/// Helm's text in the parts it is joined of; at least one.
-fn parts(text: &str) -> Vec<&str> {
-    let text = text.split_once("Error: ").map_or(text, |(_, error)| error);
-    let waited = text.matches(" not ready. status:").count() > 1;
-    let parts: Vec<&str> = if waited { text.lines().collect() } else { text.split(" && ").collect() };
-    let parts: Vec<&str> = parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() { vec![""] } else { parts }
-}
-
-/// The lines that say something; the last ones where there are many.
-fn shown_lines(text: &str) -> Vec<String> {
-    let lines: Vec<String> = text.lines().map(one_line).filter(|line| !line.is_empty()).collect();
-    let skipped = lines.len().saturating_sub(TEXT_LINES);
-    lines.into_iter().skip(skipped).collect()
 }
 
 fn terminating_namespace(evidence: &HelmEvidence) -> Option<String> {
@@ -472,21 +453,7 @@ impl Part<'_> {
 
     /// The event of a hook that failed.
     fn event(&self) -> Option<&'static str> {
-        const EVENTS: [&str; 8] = [
-            "pre-install",
-            "post-install",
-            "pre-upgrade",
-            "post-upgrade",
-            "pre-delete",
-            "post-delete",
-            "pre-rollback",
-            "post-rollback",
-        ];
-        EVENTS.into_iter().find(|event| {
-            self.has(&format!("failed {event}"))
-                || self.has(&format!("{event} hooks failed"))
-                || self.has(&format!("hook {event} "))
-        })
+        helm_words::hook_event(&self.lower)
     }
 
     fn hook(&self) -> Option<Draft> {

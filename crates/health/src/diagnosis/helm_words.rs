@@ -1,4 +1,9 @@
-//! What single words of helm's texts mean, in lower case where they are looked for.
+//! Helm's text in its parts, and what single words in it mean.
+
+use super::read::one_line;
+
+/// Lines of helm's text that a cause shows.
+const TEXT_LINES: usize = 12;
 
 /// Signs that something does not answer on the network.
 const NETWORK: [&str; 11] = [
@@ -37,11 +42,27 @@ const OF_CHART: [&str; 6] = [
     "failed to perform \"fetchreference\"",
 ];
 
+/// Helm's text in the parts it is joined of; at least one.
+pub(super) fn parts(text: &str) -> Vec<&str> {
+    let text = text.split_once("Error: ").map_or(text, |(_, error)| error);
+    let waited = text.matches(" not ready. status:").count() > 1;
+    let parts: Vec<&str> = if waited { text.lines().collect() } else { text.split(" && ").collect() };
+    let parts: Vec<&str> = parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { vec![""] } else { parts }
+}
+
+/// The lines that say something; the last ones where there are many.
+pub(super) fn shown_lines(text: &str) -> Vec<String> {
+    let lines: Vec<String> = text.lines().map(one_line).filter(|line| !line.is_empty()).collect();
+    let skipped = lines.len().saturating_sub(TEXT_LINES);
+    lines.into_iter().skip(skipped).collect()
+}
+
 fn has_any(text: &str, signs: &[&str]) -> bool {
     signs.iter().any(|sign| text.contains(sign))
 }
 
-/// Whether the API server was asked and did not answer.
+/// Whether the API server was asked and did not answer, by a text in lower case.
 pub(super) fn api_unreachable(text: &str) -> bool {
     let api = ["/api/", "/apis/", "/version", "/openapi/"];
     has_any(text, &["cluster unreachable", "cluster reachability check failed"])
@@ -50,9 +71,27 @@ pub(super) fn api_unreachable(text: &str) -> bool {
             && !has_any(text, &OF_CHART))
 }
 
-/// Whether a chart could not be had because its server did not answer.
+/// Whether a chart could not be had because its server did not answer, by a text in lower case.
 pub(super) fn chart_unreachable(text: &str) -> bool {
     has_any(text, &NETWORK) || has_any(text, &BUSY)
+}
+
+/// The event of a hook that failed, by a text in lower case.
+pub(super) fn hook_event(text: &str) -> Option<&'static str> {
+    const EVENTS: [&str; 8] = [
+        "pre-install",
+        "post-install",
+        "pre-upgrade",
+        "post-upgrade",
+        "pre-delete",
+        "post-delete",
+        "pre-rollback",
+        "post-rollback",
+    ];
+    EVENTS.into_iter().find(|event| {
+        let signs = [format!("failed {event}"), format!("{event} hooks failed"), format!("hook {event} ")];
+        signs.iter().any(|sign| text.contains(sign))
+    })
 }
 
 /// Who brings the definitions of a group of APIs.
