@@ -1,4 +1,5 @@
-//! What is parsed is bounded: its length, how deep it is nested, and how many loops are in each other.
+//! What is parsed is bounded: its length, how deep it is nested, how many loops are in each other or follow each other, and
+//! that no loop makes its values longer.
 
 use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr};
 use cel::parser::PrattParser;
@@ -34,7 +35,8 @@ impl ExpressionError {
     }
 }
 
-/// Parses an expression in which at most `loops` loops (`all`, `exists`, `map`, `filter`) stand in each other.
+/// Parses an expression in which at most `loops` loops (`all`, `exists`, `map`, `filter`) stand in each other, and one more
+/// goes over what others make.
 ///
 /// # Errors
 /// When it is not CEL, or beyond the bounds.
@@ -55,6 +57,15 @@ pub fn parse(source: &str, loops: usize) -> Result<IdedExpr, ExpressionError> {
         } else {
             format!("it has more than {loops} loops in each other, which could take for ever")
         };
+        return Err(ExpressionError::new(message));
+    }
+    if shape.chain > loops + 1 {
+        let message =
+            format!("it has more than {} loops over what the one before makes, which could take for ever", loops + 1);
+        return Err(ExpressionError::new(message));
+    }
+    if grows(&expression, &mut Vec::new(), false) {
+        let message = "it adds (`+`) in what a `map` makes, which could become too large";
         return Err(ExpressionError::new(message));
     }
     Ok(expression)
@@ -81,6 +92,8 @@ fn syntax(errors: &ParseErrors, source: &str) -> ExpressionError {
 struct Shape {
     depth: usize,
     loops: usize,
+    /// As `loops`, and a loop over what another one makes counts as if it stood in it.
+    chain: usize,
 }
 
 impl Shape {
@@ -89,6 +102,7 @@ impl Shape {
             parts.map(Self::of).fold(Self::default(), |most, shape| Self {
                 depth: most.depth.max(shape.depth),
                 loops: most.loops.max(shape.loops),
+                chain: most.chain.max(shape.chain),
             })
         };
         let mut shape = match &expression.expr {
@@ -103,11 +117,70 @@ impl Shape {
                 let mut body =
                     inner(&mut [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result].into_iter());
                 body.loops += 1;
-                Self { depth: range.depth.max(body.depth), loops: range.loops.max(body.loops) }
+                Self {
+                    depth: range.depth.max(body.depth),
+                    loops: range.loops.max(body.loops),
+                    chain: range.chain + body.chain + 1,
+                }
             }
         };
         shape.depth += 1;
         shape
+    }
+}
+
+/// What the parser makes of `+`, also of a loop that adds to its list.
+const PLUS: &str = "_+_";
+
+/// Whether a loop adds to its variable in what it makes: over what it made before, that doubles with each step. `variables` are
+/// those of the loops around that make lists, `made` whether it is within what such a loop makes.
+fn grows<'e>(expression: &'e IdedExpr, variables: &mut Vec<&'e str>, made: bool) -> bool {
+    match &expression.expr {
+        Expr::Call(call) if call.func_name == PLUS => {
+            let own = call.args.iter().any(is_result);
+            (!own && made && mentions(expression, variables))
+                || call.args.iter().any(|part| grows(part, variables, made || own))
+        }
+        Expr::Comprehension(each) => {
+            if grows(&each.iter_range, variables, made) {
+                return true;
+            }
+            let outer = variables.len();
+            variables.push(&each.iter_var);
+            variables.extend(each.iter_var2.as_deref());
+            let inside = [&each.accu_init, &each.loop_cond, &each.loop_step, &each.result];
+            let found = inside.into_iter().any(|part| grows(part, variables, made));
+            variables.truncate(outer);
+            found
+        }
+        _ => parts(expression).into_iter().any(|part| grows(part, variables, made)),
+    }
+}
+
+/// The list a loop makes, under a name that nobody can write.
+fn is_result(expression: &IdedExpr) -> bool {
+    matches!(&expression.expr, Expr::Ident(name) if name.starts_with('@'))
+}
+
+fn mentions(expression: &IdedExpr, variables: &[&str]) -> bool {
+    match &expression.expr {
+        Expr::Ident(name) => variables.contains(&name.as_str()),
+        _ => parts(expression).into_iter().any(|part| mentions(part, variables)),
+    }
+}
+
+/// The expressions an expression is made of.
+pub(crate) fn parts(expression: &IdedExpr) -> Vec<&IdedExpr> {
+    match &expression.expr {
+        Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) => Vec::new(),
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
+        Expr::Select(select) => vec![&*select.operand],
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Map(map) => entry_parts(&map.entries),
+        Expr::Struct(made) => entry_parts(&made.entries),
+        Expr::Comprehension(each) => {
+            vec![&each.iter_range, &each.accu_init, &each.loop_cond, &each.loop_step, &each.result]
+        }
     }
 }
 
@@ -121,4 +194,36 @@ pub(crate) fn entry_parts(entries: &[IdedEntryExpr]) -> Vec<&IdedExpr> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const ADDS: &str = "it adds (`+`) in what a `map` makes, which could become too large";
+    const CHAIN: &str = "it has more than 3 loops over what the one before makes, which could take for ever";
+
+    #[rstest]
+    #[case::doubles("size(['x'].map(a, a + a)[0]) > 0", Some(ADDS))]
+    #[case::of_a_part("x.map(a, {'b': a.c + 'd'})[0].b == ''", Some(ADDS))]
+    #[case::through_another_loop("x.map(a, [a].map(b, b)[0] + 'c')[0] == ''", Some(ADDS))]
+    #[case::of_the_outer_variable("x.map(a, [1].map(b, a + a)[0])[0] == ''", Some(ADDS))]
+    #[case::in_a_loop_over_what_it_makes("x.map(a, a + a).exists(b, b == '')", Some(ADDS))]
+    #[case::chained("x.map(a, [a, a]).map(a, [a, a]).map(a, [a, a]).map(a, [a, a]) == x", Some(CHAIN))]
+    #[case::chained_in_a_loop("x.all(a, a.map(b, b).map(b, b).map(b, b) == x)", Some(CHAIN))]
+    #[case::two_loops("x.map(a, a.b.map(c, c.d))[0] == y", None)]
+    #[case::a_loop_after_others("x.filter(a, a.b).map(a, a.c).all(a, a > 1)", None)]
+    #[case::not_of_a_variable("x.map(a, 1 + 2)[0] == 3", None)]
+    #[case::in_what_is_asked("x.filter(a, a.b + 1 > a.c).all(a, a.d + 1 > 2)", None)]
+    #[case::outside("size(x.map(a, a)) + size(y) > 1", None)]
+    fn what_could_become_too_much(#[case] source: &str, #[case] expected: Option<&str>) {
+        assert_eq!(parse(source, 2).err().map(|error| error.message).as_deref(), expected);
+    }
+
+    #[test]
+    fn what_doubles_with_each_step_is_refused() {
+        let source = format!("size(['x']{}[0]) > 0", ".map(a,a+a+a+a+a+a+a+a)".repeat(12));
+        assert!(parse(&source, 1).is_err());
+    }
 }

@@ -7,7 +7,7 @@ mod bounded;
 
 pub use bounded::{ExpressionError, MAX_BYTES, parse};
 
-use bounded::entry_parts;
+use bounded::{entry_parts, parts};
 use cel::common::ast::Expr;
 use cel::{Context, ExecutionError, IdedExpr, Value};
 use std::collections::HashMap;
@@ -119,18 +119,7 @@ fn collect_paths(expression: &IdedExpr, names: &[String], found: &mut Vec<Vec<St
         }
         return;
     }
-    let parts = match &expression.expr {
-        Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) => Vec::new(),
-        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).collect(),
-        Expr::Select(select) => vec![&*select.operand],
-        Expr::List(list) => list.elements.iter().collect(),
-        Expr::Map(map) => entry_parts(&map.entries),
-        Expr::Struct(made) => entry_parts(&made.entries),
-        Expr::Comprehension(each) => {
-            vec![&each.iter_range, &each.accu_init, &each.loop_cond, &each.loop_step, &each.result]
-        }
-    };
-    for part in parts {
+    for part in parts(expression) {
         collect_paths(part, names, found);
     }
 }

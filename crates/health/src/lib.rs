@@ -5,6 +5,7 @@
 //! codes of it.
 
 pub mod diagnosis;
+mod groups;
 mod readiness;
 mod stories;
 

@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Where we differ on purpose: kind, cases, and why ours is right.
-const DEVIATIONS: [(&str, &[&str], &str); 22] = [
+const DEVIATIONS: [(&str, &[&str], &str); 23] = [
     (
         "apps.openshift.io/DeploymentConfig",
         &["degraded"],
@@ -65,6 +65,11 @@ const DEVIATIONS: [(&str, &[&str], &str); 22] = [
         "kafka.strimzi.io/KafkaConnector",
         &["degraded", "healthy"],
         "It is being deleted; what its conditions said before does not count any more.",
+    ),
+    (
+        "kubevirt.io/VirtualMachine",
+        &["suspended_stopped"],
+        "It is switched off, as its spec asks (`running: false`): there is nothing to wait for.",
     ),
     (
         "microgateway.airlock.com/_",

@@ -134,6 +134,8 @@ pub(super) fn ended(evidence: &Evidence, container: Container<'_>) -> Option<Dra
         };
         Draft::new(line, &root, format!("{} {}", container.label(), ends_with(code, &logs)))
     };
+    let runs = container.status.pointer("/state/running").is_some();
+    let draft = if runs { Draft { line: while_it_runs(draft.line), ..draft } } else { draft };
     let (pod, namespace) = (name(container.pod), namespace(container.pod));
     let previous = if container.restarts() > 0 { " --previous" } else { "" };
     Some(
@@ -143,6 +145,17 @@ pub(super) fn ended(evidence: &Evidence, container: Container<'_>) -> Option<Dra
             .all_seen(logs.iter().map(|line| format!("log of {}: {line}", container.name())))
             .next(format!("kubectl logs -n {namespace} {pod} -c {}{previous}", container.name())),
     )
+}
+
+/// How its last run ended decides nothing while the next one goes on: this one may go well.
+fn while_it_runs(line: Line) -> Line {
+    match line {
+        Line::Oom => Line::OomFew,
+        Line::ProbeKills => Line::ProbeFailing,
+        Line::InitFailing => Line::InitFailingFew,
+        Line::Crashing | Line::CannotStart | Line::EndedForGood => Line::CrashingFew,
+        other => other,
+    }
 }
 
 /// What the container wrote into its termination message, or the runtime about it.
@@ -198,8 +211,9 @@ pub(super) fn start_error(container: Container<'_>, message: &str) -> String {
     format!("{} cannot be started: {}", container.label(), end.trim_end_matches(": unknown"))
 }
 
+/// Whether nothing starts it again. A pod with an owner is not the end: its owner may make another one.
 fn never_restarted(pod: &Value) -> bool {
-    text(pod, "/spec/restartPolicy") == "Never"
+    text(pod, "/spec/restartPolicy") == "Never" && list(pod, "/metadata/ownerReferences").is_empty()
 }
 
 fn tried_enough(evidence: &Evidence, restarts: i64, certain: Line, passing: Line) -> Line {
@@ -216,12 +230,14 @@ fn killed_by_probe(evidence: &Evidence, container: Container<'_>) -> Option<Draf
             && ["failed liveness probe", "failed startup probe"].iter().any(|sign| seen.message.contains(sign))
     };
     let killing = events.iter().rfind(killed)?;
+    // Restarts for other reasons do not count.
+    let kills: i64 = events.iter().filter(killed).map(Seen::count).sum();
     let startup = killing.message.contains("startup");
     let unhealthy = |seen: &&Seen<'_>| {
         seen.reason == "Unhealthy" && seen.message.starts_with(if startup { "Startup" } else { "Liveness" })
     };
     let answer = events.iter().rfind(unhealthy);
-    let line = if container.restarts() >= RESTARTS { Line::ProbeKills } else { Line::ProbeFailing };
+    let line = if kills >= RESTARTS { Line::ProbeKills } else { Line::ProbeFailing };
     let why = answer.map_or_else(|| one_line(killing.message), |seen| one_line(seen.message));
     let root = format!("{} {}", evidence.object, container.label());
     let draft = Draft::new(line, root, format!("{}: {why}; the kubelet kills it for that", container.label()));
@@ -240,10 +256,8 @@ pub(super) fn unready(evidence: &Evidence, container: Container<'_>) -> Option<D
         // What ended its last run counts while it is not ready again.
         return (container.restarts() > 0).then(|| ended(evidence, container)).flatten();
     };
-    let by_probe = events.iter().any(|seen| seen.reason == "Killing" && seen.message.contains("probe"));
-    let line = if by_probe && container.restarts() >= RESTARTS { Line::ProbeKills } else { Line::ProbeFailing };
     let root = format!("{} {}", evidence.object, container.label());
-    let draft = Draft::new(line, root, format!("{}: {}", container.label(), one_line(seen.message)))
+    let draft = Draft::new(Line::ProbeFailing, root, format!("{}: {}", container.label(), one_line(seen.message)))
         .seen(container.says())
         .seen(seen.says())
         .all_seen(log_lines(evidence, container).iter().map(|line| format!("log of {}: {line}", container.name())))

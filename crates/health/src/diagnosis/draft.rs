@@ -57,7 +57,8 @@ impl Draft {
     /// The cause of this object's not being ready.
     pub(super) fn cause(self, object: Option<ObjectRef>, status: Option<ObjectStatus>) -> Cause {
         let rule = self.line.rule();
-        let clean = |text: &str| mask(&shortened(&one_line(text)));
+        // Cut before it is masked, a secret across the limit would not be told any more.
+        let clean = |text: &str| shortened(&mask(&one_line(text)));
         let status = status.map(|mut status| {
             status.message = clean(&status.message);
             status

@@ -4,16 +4,15 @@ use super::admission::{self, Tries};
 use super::draft::{Draft, merged};
 use super::evidence::{HelmEvidence, Want};
 use super::helm_objects::{self, may_be_read};
+use super::helm_words;
 use super::line::Line;
 use super::namespace;
-use super::read::{between, one_line, quoted, seconds_since, time};
+use super::read::{between, kubectl_name, one_line, quoted, seconds_since, time};
 use super::webhooks::{self, Around};
+use crate::groups::is_built_in;
 use jiff::Timestamp;
 use pilothouse_core::{Cause, HelmOwner, ObjectRef, ReleaseKey, helm_owner};
 use serde_json::Value;
-
-/// Lines of helm's text that a cause shows.
-const TEXT_LINES: usize = 12;
 
 /// What should be read besides, so that helm's words are understood. Asked again until it wants nothing more.
 pub fn helm_wanted(evidence: &HelmEvidence) -> Vec<Want> {
@@ -22,7 +21,7 @@ pub fn helm_wanted(evidence: &HelmEvidence) -> Vec<Want> {
     if let Some(name) = terminating_namespace(evidence) {
         wants.push(namespace::wanted(&name));
     }
-    for part in parts(&evidence.text) {
+    for part in helm_words::parts(&evidence.text) {
         let exists = part.contains("already exists") || part.contains("cannot be imported");
         let object = about(part, evidence).filter(|object| exists && may_be_read(object));
         wants.extend(object.map(Want::Object));
@@ -39,7 +38,7 @@ pub fn helm_wanted(evidence: &HelmEvidence) -> Vec<Want> {
 /// Why helm has failed, as far as its words tell; never empty. What is not understood has the code `UNKNOWN`.
 pub fn helm_causes(evidence: &HelmEvidence, now: Timestamp) -> Vec<Cause> {
     let mut told: Vec<(Option<ObjectRef>, Draft)> = Vec::new();
-    for part in parts(&evidence.text) {
+    for part in helm_words::parts(&evidence.text) {
         let object = about(part, evidence);
         let read = Part {
             text: part,
@@ -55,7 +54,7 @@ pub fn helm_causes(evidence: &HelmEvidence, now: Timestamp) -> Vec<Cause> {
     if told.iter().any(|(_, draft)| draft.line != Line::Unknown) {
         told.retain(|(_, draft)| draft.line != Line::Unknown);
     }
-    let lines: Vec<String> = shown_lines(&evidence.text);
+    let lines: Vec<String> = helm_words::shown_lines(&evidence.text);
     let mut causes: Vec<Cause> = Vec::new();
     for (object, draft) in told {
         let draft = merged(vec![draft]).remove(0).all_seen(lines.iter().map(|line| format!("helm: {line}")));
@@ -78,22 +77,6 @@ fn around(evidence: &HelmEvidence) -> Around<'_> {
 fn about(part: &str, evidence: &HelmEvidence) -> Option<ObjectRef> {
     let gated = webhooks::gated(part, around(evidence));
     helm_objects::about(part, &evidence.release, &evidence.objects, &gated)
-}
-
-/// Helm's text in the parts it is joined of; at least one.
-fn parts(text: &str) -> Vec<&str> {
-    let text = text.split_once("Error: ").map_or(text, |(_, error)| error);
-    let waited = text.matches(" not ready. status:").count() > 1;
-    let parts: Vec<&str> = if waited { text.lines().collect() } else { text.split(" && ").collect() };
-    let parts: Vec<&str> = parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() { vec![""] } else { parts }
-}
-
-/// The lines that say something; the last ones where there are many.
-fn shown_lines(text: &str) -> Vec<String> {
-    let lines: Vec<String> = text.lines().map(one_line).filter(|line| !line.is_empty()).collect();
-    let skipped = lines.len().saturating_sub(TEXT_LINES);
-    lines.into_iter().skip(skipped).collect()
 }
 
 fn terminating_namespace(evidence: &HelmEvidence) -> Option<String> {
@@ -144,6 +127,7 @@ impl Part<'_> {
             .or_else(|| self.ownership())
             .or_else(|| self.connection())
             .or_else(|| self.chart())
+            .or_else(|| self.not_decoded())
             .or_else(|| self.template_or_values())
             .or_else(|| self.too_large())
             .or_else(|| self.refusal())
@@ -246,35 +230,14 @@ impl Part<'_> {
         format!(" (made {age} ago)")
     }
 
-    /// `job -n web migrate`
     fn kubectl_name(&self) -> String {
-        match self.object {
-            Some(ObjectRef { kind, namespace: Some(namespace), name, .. }) => {
-                format!("{} -n {namespace} {name}", kind.to_lowercase())
-            }
-            Some(ObjectRef { kind, name, .. }) => format!("{} {name}", kind.to_lowercase()),
-            None => "KIND NAME".to_owned(),
-        }
+        self.object.map_or_else(|| "KIND NAME".to_owned(), kubectl_name)
     }
 
     fn connection(&self) -> Option<Draft> {
         let of_webhook = self.has("failed calling webhook");
-        let api =
-            self.any(&["/api/", "/apis/", "/version", "/openapi/", "cluster unreachable", "reachability check failed"]);
-        let signs = [
-            "connection refused",
-            "no such host",
-            "i/o timeout",
-            "tls handshake",
-            "x509:",
-            "no route to host",
-            "eof",
-            "connection reset",
-        ];
         let credentials = self.any(&["asked for the client to provide credentials", "must be logged in to the server"]);
-        let unreachable =
-            self.any(&["cluster unreachable", "cluster reachability check failed"]) || (api && self.any(&signs));
-        if of_webhook || !(credentials || unreachable) {
+        if of_webhook || !(credentials || helm_words::api_unreachable(&self.lower)) {
             return None;
         }
         let why = if credentials { "the API server refuses the credentials" } else { "the API server does not answer" };
@@ -312,9 +275,25 @@ impl Part<'_> {
             "failed to perform \"fetchreference\"",
         ]);
         let not_found = self.has("not found") && (self.has("chart \"") || self.has("path \"") || self.has("repo "));
+        if missing && helm_words::chart_unreachable(&self.lower) {
+            let why = format!("the chart cannot be had: {}", self.said);
+            return Some(
+                Draft::new(Line::ChartUnreachable, root, why)
+                    .next("check that the chart's repository or registry can be reached from here"),
+            );
+        }
         (version || missing || not_found).then(|| {
             Draft::new(Line::ChartNotFound, root, format!("the chart is not there: {}", self.said))
                 .next("correct chart and version in the stack file; helm search repo CHART --versions")
+        })
+    }
+
+    /// An object whose fields are of other types than the API has them, which is not the fault of how values are written.
+    fn not_decoded(&self) -> Option<Draft> {
+        self.has("cannot be handled as a").then(|| {
+            let end = self.said.rsplit_once("* ").map_or(self.said.as_str(), |(_, end)| end);
+            self.draft(Line::ObjectInvalid, format!("{} is not accepted: {end}", self.root()))
+                .next("correct the values, or the chart's template")
         })
     }
 
@@ -417,10 +396,9 @@ impl Part<'_> {
         let version = quoted(&self.said, "in version ").unwrap_or_default();
         let group = version.split_once('/').map_or("", |(group, _)| group);
         let api = if kind.is_empty() { "a kind of the release".to_owned() } else { format!("{kind} of {version}") };
-        let built_in = group.is_empty() || !group.contains('.') || group.ends_with(".k8s.io");
         let mut draft =
             Draft::new(Line::ApiNotServed, format!("API {version}"), format!("the cluster does not serve {api}"));
-        if removed || (built_in && group != "gateway.networking.k8s.io" && group != "snapshot.storage.k8s.io") {
+        if removed || is_built_in(group) {
             draft.why += ": Kubernetes has removed it";
             if removed {
                 draft.why += ", and the release's record still has objects of it";
@@ -428,9 +406,7 @@ impl Part<'_> {
             }
             return Some(draft.next("take a version of the chart that supports this cluster"));
         }
-        if let Some((_, bringer)) =
-            BRINGERS.iter().find(|(known, _)| group == *known || group.ends_with(&format!(".{known}")))
-        {
+        if let Some(bringer) = helm_words::bringer(group) {
             return Some(draft.next(format!("install {bringer} first, and have this release need it")));
         }
         Some(draft.next(format!("install what brings the definitions of {group} first, and have this release need it")))
@@ -443,7 +419,7 @@ impl Part<'_> {
         if !self.has("conflict") || !self.any(&["apply failed with", "conflict occurred while applying"]) {
             return None;
         }
-        let (managers, fields) = conflicts(self.text);
+        let (managers, fields) = helm_words::conflicts(self.text);
         let managers = managers.join(", ");
         let why = format!("{} belongs to {managers} in the fields {}", self.root(), fields.join(", "));
         Some(
@@ -477,21 +453,7 @@ impl Part<'_> {
 
     /// The event of a hook that failed.
     fn event(&self) -> Option<&'static str> {
-        const EVENTS: [&str; 8] = [
-            "pre-install",
-            "post-install",
-            "pre-upgrade",
-            "post-upgrade",
-            "pre-delete",
-            "post-delete",
-            "pre-rollback",
-            "post-rollback",
-        ];
-        EVENTS.into_iter().find(|event| {
-            self.has(&format!("failed {event}"))
-                || self.has(&format!("{event} hooks failed"))
-                || self.has(&format!("hook {event} "))
-        })
+        helm_words::hook_event(&self.lower)
     }
 
     fn hook(&self) -> Option<Draft> {
@@ -528,42 +490,4 @@ impl Part<'_> {
         let ReleaseKey { namespace, name } = self.release();
         self.draft(Line::Unknown, why).next(format!("helm status -n {namespace} {name}"))
     }
-}
-
-/// Who brings the definitions of a group of APIs.
-const BRINGERS: [(&str, &str); 14] = [
-    ("monitoring.coreos.com", "the chart kube-prometheus-stack or prometheus-operator-crds"),
-    ("cert-manager.io", "the chart cert-manager, with its definitions"),
-    ("external-secrets.io", "the chart external-secrets"),
-    ("argoproj.io", "the chart argo-cd, argo-rollouts or argo-workflows"),
-    ("keda.sh", "the chart keda"),
-    ("istio.io", "the chart istio base"),
-    ("traefik.io", "the chart traefik or traefik-crds"),
-    ("gateway.networking.k8s.io", "the definitions of the Gateway API"),
-    ("snapshot.storage.k8s.io", "the definitions of the snapshot controller"),
-    ("kyverno.io", "the chart kyverno"),
-    ("gatekeeper.sh", "the chart gatekeeper"),
-    ("cilium.io", "the chart cilium"),
-    ("bitnami.com", "the chart sealed-secrets"),
-    ("postgresql.cnpg.io", "the chart cloudnative-pg"),
-];
-
-/// Managers and fields in `conflict with "kubectl" using apps/v1: .spec.replicas` and `conflicts with "a" using v1:\n- .x\n- .y`.
-fn conflicts(text: &str) -> (Vec<String>, Vec<String>) {
-    let (mut managers, mut fields) = (Vec::new(), Vec::new());
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once(" with \"") {
-        let Some((manager, after)) = after.split_once('"') else { break };
-        if !managers.iter().any(|known| known == manager) {
-            managers.push(manager.to_owned());
-        }
-        rest = after;
-    }
-    for word in text.split(|c: char| c.is_whitespace()).filter(|word| word.starts_with('.') && word.len() > 1) {
-        let field = word.trim_end_matches([',', ';', '"']).to_owned();
-        if !fields.contains(&field) {
-            fields.push(field);
-        }
-    }
-    (managers, fields)
 }

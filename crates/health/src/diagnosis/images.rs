@@ -5,7 +5,7 @@ use super::draft::Draft;
 use super::evidence::{Evidence, Want, Whereabouts};
 use super::line::{GRACE, Line, PULL_GRACE};
 use super::read::{Seen, list, name, namespace, object, one_line, quoted, seconds_since, text, time, whereabouts};
-use super::references::maker;
+use super::references::{maker, makers, makers_are_known};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -67,11 +67,15 @@ const SIGNS: [(Answer, &[&str]); 3] = [
             "registryunavailable",
         ],
     ),
-    (Answer::NotFound, &["not found", "manifest unknown", "name unknown", "no such image", "404"]),
+    (
+        Answer::NotFound,
+        &["not found", "manifest unknown", "name unknown", "no such image", "status code 404", "status: 404"],
+    ),
 ];
 
-fn answer(message: &str) -> Answer {
-    let message = message.to_lowercase();
+/// What a message says about an image. The words in the image's own name are no answer.
+fn answer(message: &str, image: &str) -> Answer {
+    let message = if image.is_empty() { message.to_lowercase() } else { message.replace(image, "").to_lowercase() };
     let fits = |signs: &[&str]| signs.iter().any(|sign| message.contains(sign));
     SIGNS.iter().find(|(_, signs)| fits(signs)).map_or(Answer::Other, |(answer, _)| *answer)
 }
@@ -119,10 +123,18 @@ pub(super) fn pull(evidence: &Evidence, container: Container<'_>, now: Timestamp
         _ => {
             // The events say it in full; while it waits for the next try, the message may be nothing but that.
             let said = failures.last().map_or(message, |seen| seen.message);
-            let said = if answer(said) == Answer::Other && answer(message) != Answer::Other { message } else { said };
-            // Every answer the events have counts as one; without events, how long it has been so.
-            let times: i64 = failures.iter().map(Seen::count).sum();
-            let waited = seconds_since(waiting_since(container), now);
+            let of = |text: &str| answer(text, image);
+            let said = if of(said) == Answer::Other && of(message) != Answer::Other { message } else { said };
+            // Every event with this answer counts as one, and the time since the first of them; without events, how long it
+            // has waited.
+            let alike: Vec<&Seen<'_>> = failures.iter().filter(|seen| of(seen.message) == of(said)).collect();
+            let times: i64 = alike.iter().map(|seen| seen.count()).sum();
+            let since = if failures.is_empty() {
+                waiting_since(container)
+            } else {
+                alike.iter().filter_map(|seen| seen.first()).min()
+            };
+            let waited = seconds_since(since, now);
             let again = times >= 2 || (reason == "ImagePullBackOff" && waited >= PULL_GRACE);
             answered(evidence, container, said, again, now)
         }
@@ -151,11 +163,13 @@ fn answered(evidence: &Evidence, container: Container<'_>, said: &str, again: bo
     let (registry, root) = (registry(image), format!("image {image}"));
     let missing = missing_pull_secrets(evidence, container.pod);
     let decisive = decisive(said);
-    match answer(said) {
+    match answer(said, image) {
         Answer::Denied => {
             if let Some(secret) = missing.first() {
                 let waited = seconds_since(waiting_since(container), now);
-                let certain = waited >= GRACE && maker(evidence, "Secret", secret).is_none();
+                let nobody =
+                    makers_are_known(evidence, "Secret", pod_namespace) && maker(evidence, "Secret", secret).is_none();
+                let certain = waited >= GRACE && nobody;
                 let line = if certain { Line::PullSecretMissing } else { Line::PullSecretMissingYet };
                 let why = format!(
                     "{registry} refuses {image}: {decisive}; the pull Secret {secret}, which the pod names, does not exist in namespace {pod_namespace}"
@@ -259,7 +273,12 @@ fn missing_pull_secrets<'a>(evidence: &'a Evidence, pod: &'a Value) -> Vec<&'a s
     pull_secrets(pod).into_iter().filter(missing).collect()
 }
 
-/// Whether the pull Secrets exist.
-pub(super) fn wanted(pod: &Value) -> Vec<Want> {
-    pull_secrets(pod).into_iter().map(|name| Want::Keys(object("v1", "Secret", namespace(pod), name))).collect()
+/// Whether the pull Secrets exist, and who may make those that do not.
+pub(super) fn wanted(evidence: &Evidence, pod: &Value) -> Vec<Want> {
+    let secrets = pull_secrets(pod).into_iter();
+    let mut wants: Vec<Want> = secrets.map(|name| Want::Keys(object("v1", "Secret", namespace(pod), name))).collect();
+    if !missing_pull_secrets(evidence, pod).is_empty() {
+        wants.extend(makers(namespace(pod)));
+    }
+    wants
 }

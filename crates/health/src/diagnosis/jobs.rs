@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::evidence::Evidence;
 use super::line::Line;
-use super::read::{condition, events, name, namespace, number, one_line, text};
+use super::read::{condition, events, kubectl_name, name, number, one_line, text};
 use pilothouse_core::{Certainty, code};
 use serde_json::Value;
 
@@ -49,6 +49,9 @@ pub(super) fn of_object(evidence: &Evidence, drafts: Vec<Draft>) -> Vec<Draft> {
                 draft.line = line;
                 draft.why = format!("{what} fails: {}", draft.why);
                 draft.root = evidence.object.to_string();
+            } else if !is_over && draft.line == Line::InitFailing {
+                // Only the pod is never started again: the Job makes another one.
+                draft.line = Line::InitFailingFew;
             } else if is_over {
                 draft.line = for_good(draft.line);
                 if draft.line.rule().certainty == Certainty::Passing {
@@ -71,12 +74,7 @@ pub(super) fn of_object(evidence: &Evidence, drafts: Vec<Draft>) -> Vec<Draft> {
         let draft = Draft::new(line, evidence.object.to_string(), why).all_seen(end);
         let warnings = events(evidence).filter(|seen| text(seen.event, "/type") == "Warning").map(|seen| seen.says());
         let draft = draft.all_seen(warnings).seen(format!("its pods are gone or say nothing; backoffLimit {backoff}"));
-        drafts.push(draft.next(format!(
-            "kubectl describe {} -n {} {}",
-            kind.to_lowercase(),
-            namespace(job),
-            name(job)
-        )));
+        drafts.push(draft.next(format!("kubectl describe {}", kubectl_name(&evidence.object))));
     }
     drafts
 }

@@ -53,7 +53,7 @@ lines! {
         "tokens of registries expire and are renewed";
     PullDenied: IMAGE_PULL_DENIED, Config, Certain, "the registry has refused twice, or for 20 s",
         "the same credentials get the same answer";
-    PullSecretMissingYet: IMAGE_PULL_DENIED, Config, Passing, "a pull Secret has been missing for less than 30 s, or something is at work that may make it",
+    PullSecretMissingYet: IMAGE_PULL_DENIED, Config, Passing, "a pull Secret has been missing for less than 30 s, or something is at work that may make it, or nobody could look for that",
         "a controller may copy it into the namespace";
     PullSecretMissing: IMAGE_PULL_DENIED, Config, Certain, "a pull Secret that the pod names has been missing for 30 s and nothing is seen that would make it",
         "without it the registry goes on refusing";
@@ -61,17 +61,17 @@ lines! {
     RegistryUnreachable: REGISTRY_UNREACHABLE, Cluster, Passing, "always", "networks and registries recover, and limits of pulls run out";
     PullFailing: IMAGE_PULL_FAILED, Cluster, Passing, "always", "the node tries again, and why it fails is not known";
 
-    SecretMissingYet: SECRET_MISSING, Config, Passing, "it has been missing for less than 30 s, or something else of the release is still starting",
+    SecretMissingYet: SECRET_MISSING, Config, Passing, "it has been missing for less than 30 s, something else of the release is still starting, or whether it exists and who would make it could not be read",
         "a Job, an operator or another release may make it";
     SecretAwaited: SECRET_MISSING, Config, Passing, "an object is there that is to make it: ExternalSecret, Certificate, SealedSecret, VaultStaticSecret",
         "its controller makes the Secret when it can";
     SecretMissing: SECRET_MISSING, Config, Certain, "it has been missing for 30 s and nothing is seen that would make it",
         "Kubernetes does not make Secrets by itself";
-    SecretKeyMissingYet: SECRET_KEY_MISSING, Config, Passing, "the key has been missing for less than 30 s, or something else of the release is still starting",
+    SecretKeyMissingYet: SECRET_KEY_MISSING, Config, Passing, "the key has been missing for less than 30 s, something else of the release is still starting, or the Secret or who would fill it could not be read",
         "controllers fill Secrets step by step";
-    SecretKeyMissing: SECRET_KEY_MISSING, Config, Certain, "the key has been missing for 30 s",
+    SecretKeyMissing: SECRET_KEY_MISSING, Config, Certain, "the key has been missing for 30 s and nothing is seen that would fill it",
         "whoever made the Secret did not mean to put the key there";
-    ConfigMapMissingYet: CONFIGMAP_MISSING, Config, Passing, "it has been missing for less than 30 s, or something else of the release is still starting",
+    ConfigMapMissingYet: CONFIGMAP_MISSING, Config, Passing, "it has been missing for less than 30 s, something else of the release is still starting, or whether it exists could not be read",
         "a Job, an operator or another release may make it";
     ConfigMapMissing: CONFIGMAP_MISSING, Config, Certain, "it has been missing for 30 s", "nothing is seen that would make it";
     ConfigMapKeyMissingYet: CONFIGMAP_KEY_MISSING, Config, Passing, "the key has been missing for less than 30 s, or something else of the release is still starting",
@@ -80,47 +80,47 @@ lines! {
         "whoever made the ConfigMap did not mean to put the key there";
     ServiceAccountMissingYet: SERVICE_ACCOUNT_MISSING, Config, Passing, "it has been missing for less than 30 s",
         "another release may be about to make it, and the controller tries again";
-    ServiceAccountMissing: SERVICE_ACCOUNT_MISSING, Config, Certain, "it has been missing for 30 s", "nothing makes ServiceAccounts by itself";
+    ServiceAccountMissing: SERVICE_ACCOUNT_MISSING, Config, Certain, "it has been missing for 30 s, or helm has ended with it", "nothing makes ServiceAccounts by itself";
     ClassMissingYet: CLASS_MISSING, Config, Passing, "it has been missing for less than 30 s", "another release may be about to make it";
-    ClassMissing: CLASS_MISSING, Config, Certain, "it has been missing for 30 s", "classes are made by people";
+    ClassMissing: CLASS_MISSING, Config, Certain, "it has been missing for 30 s, or helm has ended with it", "classes are made by people";
     ContainerRefused: CONTAINER_CONFIG_INVALID, Config, Certain, "the container must not run as root and its image does, or nothing says what to run",
         "neither the spec nor the image changes by itself";
     ContainerNotMade: CONTAINER_CONFIG_INVALID, Config, Passing, "the node says another reason", "many such reasons are the node's own and pass";
     ClaimMissingYet: VOLUME_MOUNT_FAILED, Config, Passing, "a PersistentVolumeClaim has been missing for less than 30 s, or something else of the release is still starting",
         "another release may be about to make it";
     ClaimMissing: VOLUME_MOUNT_FAILED, Config, Certain, "a PersistentVolumeClaim has been missing for 30 s", "claims of Deployments are made by whoever deploys them";
-    MountHopeless: VOLUME_MOUNT_FAILED, Config, Certain, "the node has had no such file or folder for 30 s", "a node does not get files by itself";
+    MountHopeless: VOLUME_MOUNT_FAILED, Config, Certain, "the node has had no such file or folder for 30 s, it is not a socket, and nothing else of the release is starting", "a node does not get files by itself";
     MountFailing: VOLUME_MOUNT_FAILED, Config, Passing, "attaching or mounting fails for another reason",
         "drivers start, and volumes are detached from other nodes, with time";
 
-    CrashingFew: CRASH_LOOP, App, Passing, "the program was started again less than three times, or less than five times while something else of the release is starting",
+    CrashingFew: CRASH_LOOP, App, Passing, "the program was started again less than three times, or less than five times while something else of the release is starting, or it runs again",
         "programs end when what they need is not there yet, a database for one";
     Crashing: CRASH_LOOP, App, Certain, "it was started again three times and nothing else of the release is starting, or five times",
         "what it needs had its time: the node waits longer before each start";
     CannotStart: CRASH_LOOP, App, Certain, "the program cannot be started: it is not in the image, not executable, or made for another processor",
         "an image does not change";
     EndedForGood: CRASH_LOOP, App, Certain, "its pod has failed and nothing starts it again", "the pod's restart policy says so";
-    OomFew: OOM_KILLED, Config, Passing, "it happened less than three times", "a load at the start may be a single one";
+    OomFew: OOM_KILLED, Config, Passing, "it happened less than three times, or the container runs again", "a load at the start may be a single one";
     Oom: OOM_KILLED, Config, Certain, "the container was started again three times or more", "the same program needs the same memory";
-    ProbeFailing: PROBE_FAILING, App, Passing, "the container was restarted less than three times because of it", "programs take their time to start";
+    ProbeFailing: PROBE_FAILING, App, Passing, "the container was killed less than three times because of it, or runs", "programs take their time to start";
     ProbeKills: PROBE_FAILING, App, Certain, "the liveness or startup probe had the container killed three times",
         "the probe gives the program less time than it needs, or asks the wrong thing";
-    InitFailingFew: INIT_FAILED, App, Passing, "it was started again less than three times, or less than five times while something else of the release is starting",
+    InitFailingFew: INIT_FAILED, App, Passing, "it was started again less than three times, or less than five times while something else of the release is starting, or it runs again, or its Job makes another pod",
         "init containers often wait for something else that way";
-    InitFailing: INIT_FAILED, App, Certain, "it was started again three times and nothing else of the release is starting, five times, or is never started again",
+    InitFailing: INIT_FAILED, App, Certain, "it was started again three times and nothing else of the release is starting, five times, or is never started again, nor its pod made anew",
         "what it waits for had its time";
     Evicted: POD_EVICTED, Cluster, Passing, "always", "the controller makes another pod";
     SandboxFailing: SANDBOX_FAILED, Cluster, Passing, "always", "the network of a new node takes its time, and the node tries again";
 
-    ResourcesShort: UNSCHEDULABLE_RESOURCES, Cluster, Passing, "a node could hold the pod if others left, for the first 30 s, or while an autoscaler may add nodes",
-        "pods end, and nodes are added";
+    ResourcesShort: UNSCHEDULABLE_RESOURCES, Cluster, Passing, "a node could hold the pod if others left, for the first 30 s, while an autoscaler may add nodes, or when no node has any of a device",
+        "pods end, nodes are added, and drivers of devices start";
     ResourcesNever: UNSCHEDULABLE_RESOURCES, Cluster, Certain, "the pod asks for more than any node has, for 30 s, and no autoscaler is seen",
         "no pod that leaves makes enough room";
     SelectorUnmatchedYet: UNSCHEDULABLE_SELECTOR, Cluster, Passing, "for the first 30 s, while an autoscaler may add nodes, or when the nodes could not be read",
         "a node with these labels may join";
     SelectorUnmatched: UNSCHEDULABLE_SELECTOR, Cluster, Certain, "no node has had the labels for 30 s, and no autoscaler is seen", "labels of nodes are set by people";
-    TaintedYet: UNSCHEDULABLE_TAINT, Cluster, Passing, "the taint is one of Kubernetes' own (not ready, pressure), for the first 30 s, or while an autoscaler may add nodes",
-        "such taints go when the node recovers";
+    TaintedYet: UNSCHEDULABLE_TAINT, Cluster, Passing, "the taint is one of Kubernetes' own (not ready, pressure) or of what starts on or removes a node, for the first 30 s, or while an autoscaler may add nodes",
+        "such taints go when the node recovers or is set up";
     Tainted: UNSCHEDULABLE_TAINT, Cluster, Certain, "every node has had a taint set by people for 30 s, and no autoscaler is seen", "whoever set the taint wants it there";
     AffinityUnmatched: UNSCHEDULABLE_AFFINITY, Cluster, Certain, "every node has lacked the labels of a required node affinity for 30 s, and no autoscaler is seen",
         "labels of nodes are set by people";
@@ -137,7 +137,7 @@ lines! {
     PodSecurity: POD_SECURITY, Cluster, Certain, "at once", "the same pod gets the same answer";
     WebhookUnreachable: WEBHOOK_UNREACHABLE, Cluster, Passing, "its Service exists, or for the first 30 s",
         "its pods may be starting, and its certificate be on the way";
-    WebhookNobody: WEBHOOK_UNREACHABLE, Cluster, Certain, "its Service has not existed for 30 s", "a webhook without its program was left behind";
+    WebhookNobody: WEBHOOK_UNREACHABLE, Cluster, Certain, "its Service has not existed for 30 s, or does not when helm has ended with it", "a webhook without its program was left behind";
     WebhookDeniedOnce: WEBHOOK_DENIED, Cluster, Passing, "it has refused once", "some webhooks refuse while they start";
     WebhookDenied: WEBHOOK_DENIED, Cluster, Certain, "it has refused twice, or helm has ended with its answer", "the same object gets the same answer";
     PolicyDeniedOnce: POLICY_DENIED, Cluster, Passing, "it has refused once", "some policy engines refuse while they start";
@@ -152,8 +152,8 @@ lines! {
     CrdTerminating: CRD_NOT_ESTABLISHED, Cluster, Certain, "the definition is being deleted", "nothing can be made of it any more";
     CrdNamesConflict: CRD_NAMES_CONFLICT, Cluster, Certain, "at once", "two definitions cannot share a name";
     ApiNotServed: API_NOT_SERVED, Order, Certain, "at once", "helm has ended with it";
-    LoadBalancerPending: LOAD_BALANCER_PENDING, Cluster, Passing, "something has begun to make it, or for two minutes", "load balancers of clouds take minutes";
-    LoadBalancerNobody: LOAD_BALANCER_PENDING, Cluster, Certain, "for two minutes there is no event, no condition and no finalizer of a controller on the Service",
+    LoadBalancerPending: LOAD_BALANCER_PENDING, Cluster, Passing, "something has begun to make it, for two minutes after the Service was changed, or when that moment is not known", "load balancers of clouds take minutes";
+    LoadBalancerNobody: LOAD_BALANCER_PENDING, Cluster, Certain, "for two minutes after the Service was changed there is no event, no condition and no finalizer of a controller on the Service",
         "controllers for load balancers leave such signs within seconds";
 
     HookFailing: HOOK_FAILED, Chart, Passing, "a pod of the hook failed, and the Job tries again", "its backoff limit gives it more tries";
@@ -172,7 +172,8 @@ lines! {
     ReleaseStaleLock: RELEASE_STALE_LOCK, State, Certain, "it is proven that nobody is at work on it", "nobody will end it";
     ValuesInvalid: VALUES_INVALID, Config, Certain, "at once", "the same values get the same answer";
     TemplateFailed: CHART_TEMPLATE_FAILED, Chart, Certain, "at once", "the same templates and values give the same answer";
-    ChartNotFound: CHART_NOT_FOUND, Config, Certain, "at once", "helm has ended with it";
+    ChartNotFound: CHART_NOT_FOUND, Config, Certain, "it is not there, or not where it is looked for", "helm has ended with it";
+    ChartUnreachable: CHART_NOT_FOUND, Config, Passing, "the chart's repository or registry does not answer, or is overloaded", "networks and servers recover";
     ChartDependencyMissing: CHART_DEPENDENCY_MISSING, Config, Certain, "at once", "the chart does not change by itself";
     KubeVersionUnsupported: KUBE_VERSION_UNSUPPORTED, Config, Certain, "at once", "neither chart nor cluster changes by itself";
     ReleaseTooLarge: RELEASE_TOO_LARGE, Chart, Certain, "at once", "the limit is Kubernetes' own";

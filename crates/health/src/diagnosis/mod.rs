@@ -10,6 +10,7 @@ mod draft;
 mod evidence;
 mod helm;
 mod helm_objects;
+mod helm_words;
 mod images;
 mod jobs;
 mod line;
@@ -111,11 +112,6 @@ fn unknown(evidence: &Evidence) -> Draft {
     let warnings = read::events(evidence).filter(|seen| text(seen.event, "/type") == "Warning");
     let mut warnings: Vec<String> = warnings.map(|seen: Seen<'_>| seen.says()).collect();
     let newest = warnings.split_off(warnings.len().saturating_sub(8));
-    let describe = match &evidence.object.namespace {
-        Some(namespace) => {
-            format!("kubectl describe {} -n {namespace} {}", evidence.object.kind.to_lowercase(), evidence.object.name)
-        }
-        None => format!("kubectl describe {} {}", evidence.object.kind.to_lowercase(), evidence.object.name),
-    };
+    let describe = format!("kubectl describe {}", read::kubectl_name(&evidence.object));
     Draft::new(Line::Unknown, evidence.object.to_string(), &evidence.status.message).all_seen(newest).next(describe)
 }

@@ -3,9 +3,9 @@
 use super::draft::Draft;
 use super::evidence::Evidence;
 use super::line::{LOAD_BALANCER_GRACE, Line};
-use super::read::{Seen, events_about, list, name, namespace, one_line, text};
-use super::workload::age;
+use super::read::{Seen, events_about, list, name, namespace, one_line, seconds_since, text, time};
 use jiff::Timestamp;
+use serde_json::Value;
 
 /// A Service of type LoadBalancer without an address.
 pub(super) fn causes(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
@@ -29,7 +29,7 @@ pub(super) fn causes(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
         Draft::new(Line::LoadBalancerPending, own, format!("its load balancer is not made: {}", one_line(seen.message)))
     } else if begun {
         Draft::new(Line::LoadBalancerPending, own, format!("its load balancer{of_class} has no address yet"))
-    } else if age(service, now) < LOAD_BALANCER_GRACE {
+    } else if seconds_since(last_changed(service), now) < LOAD_BALANCER_GRACE {
         Draft::new(
             Line::LoadBalancerPending,
             own,
@@ -41,4 +41,10 @@ pub(super) fn causes(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
             .next("set service.type to ClusterIP or NodePort in the values, or install such a controller (a cloud's, MetalLB)")
     };
     Some(draft.all_seen(events.iter().rev().take(3).rev().map(Seen::says)).next(describe))
+}
+
+/// When somebody last changed it, so that it has been of this type for as long. Its creation says nothing: one that is there
+/// already may have become a LoadBalancer a moment ago.
+fn last_changed(service: &Value) -> Option<Timestamp> {
+    list(service, "/metadata/managedFields").iter().filter_map(|entry| time(entry, "/time")).max()
 }

@@ -27,7 +27,7 @@ fn is_suspect(pod: &Value) -> bool {
 }
 
 /// The uid of the newest of a Deployment's ReplicaSets, if there are several.
-fn newest_set(evidence: &Evidence) -> Option<&str> {
+pub(super) fn newest_set(evidence: &Evidence) -> Option<&str> {
     let revision = |set: &Value| {
         let revision =
             set.pointer("/metadata/annotations").and_then(|all| all.get("deployment.kubernetes.io/revision"));
@@ -177,7 +177,7 @@ pub(super) fn wanted(evidence: &Evidence) -> Vec<Want> {
         for container in Container::all(pod) {
             wants.extend(containers::wanted_log(container));
             match container.waiting() {
-                Some((reason, _)) if images::is_pull(reason) => wants.extend(images::wanted(pod)),
+                Some((reason, _)) if images::is_pull(reason) => wants.extend(images::wanted(evidence, pod)),
                 Some(("CreateContainerConfigError", message)) => {
                     let absent = references::absent(message, |_| None);
                     wants.extend(absent.iter().flat_map(|absent| references::wanted(evidence, namespace(pod), absent)));

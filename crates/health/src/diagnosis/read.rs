@@ -1,6 +1,7 @@
 //! Reading what is in evidence: pods, containers, events, times.
 
 use super::evidence::{Evidence, Want, Whereabouts};
+use crate::groups::is_built_in;
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, Readiness};
 use serde_json::Value;
@@ -60,6 +61,20 @@ pub(super) fn object(api_version: &str, kind: &str, namespace: &str, name: &str)
         kind: kind.to_owned(),
         namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
         name: name.to_owned(),
+    }
+}
+
+/// How kubectl is told of an object: `job -n web migrate`. Other groups may have a kind of the same name, so that of a kind
+/// that is not Kubernetes' own the group is told too: `service.serving.knative.dev -n web hello`.
+pub(super) fn kubectl_name(object: &ObjectRef) -> String {
+    let kind = object.kind.to_lowercase();
+    let kind = match object.group().filter(|group| !is_built_in(group)) {
+        Some(group) => format!("{kind}.{group}"),
+        None => kind,
+    };
+    match &object.namespace {
+        Some(namespace) => format!("{kind} -n {namespace} {}", object.name),
+        None => format!("{kind} {}", object.name),
     }
 }
 

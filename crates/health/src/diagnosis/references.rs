@@ -3,7 +3,10 @@
 use super::draft::Draft;
 use super::evidence::{Evidence, Want, Whereabouts};
 use super::line::{GRACE, Line};
-use super::read::{Seen, around, name, object, one_line, quoted, seconds_since, text, whereabouts};
+use super::read::{
+    Seen, around, kubectl_name, name, object, one_line, quoted, seconds_since, text, was_read, whereabouts,
+};
+use crate::groups::is_built_in;
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, Readiness, nearest};
 use serde_json::Value;
@@ -65,7 +68,8 @@ pub(super) fn missing(
     let Absent { kind, name, key } = absent;
     let root = format!("{kind} {namespace}/{name}");
     let there = whereabouts(evidence, kind, namespace, name);
-    let waited = seconds_since(since, now) >= GRACE;
+    // Nothing is certain before it is known who would make it.
+    let waited = seconds_since(since, now) >= GRACE && makers_are_known(evidence, kind, namespace);
     if let Some(Whereabouts::There { keys }) = there {
         // It has come in the meantime: the kubelet sees it with its next look.
         let key = key.as_ref().filter(|key| !keys.contains(key))?;
@@ -88,6 +92,8 @@ pub(super) fn missing(
         return Some(draft.next(format!("kubectl describe {} -n {namespace} {name}", kind.to_lowercase())));
     }
     let maker = maker(evidence, kind, name);
+    // What the kubelet said may be old: only the cluster's own word that it is missing counts.
+    let waited = waited && there == Some(&Whereabouts::Missing);
     let line = match (*kind, &maker) {
         ("Secret", Some(Maker::For(_))) => Line::SecretAwaited,
         ("Secret", None) if waited => Line::SecretMissing,
@@ -101,9 +107,7 @@ pub(super) fn missing(
     };
     let draft = Draft::new(line, root, why);
     Some(match maker {
-        Some(Maker::For(object)) => {
-            draft.next(format!("kubectl describe {} -n {namespace} {}", object.kind.to_lowercase(), object.name))
-        }
+        Some(Maker::For(object)) => draft.next(format!("kubectl describe {}", kubectl_name(&object))),
         Some(Maker::Perhaps(object)) => draft.seen(format!("{object} is still starting and may make it")),
         None if *kind == "Secret" => {
             draft.next(format!("create it in namespace {namespace}, or correct its name in the values"))
@@ -137,26 +141,39 @@ pub(super) fn maker(evidence: &Evidence, kind: &str, name_wanted: &str) -> Optio
     let beside = evidence.beside.as_deref().unwrap_or_default();
     let starting = beside.iter().find(|(object, status)| {
         let group = object.group().unwrap_or_default();
-        let own_kind = group.contains('.') && !group.ends_with(".k8s.io");
-        status.readiness == Readiness::InProgress && (object.kind == "Job" || own_kind)
+        status.readiness == Readiness::InProgress && (object.kind == "Job" || !is_built_in(group))
     });
     starting.map(|(object, _)| Maker::Perhaps(object.clone()))
 }
 
-/// What tells whether it is there, which keys it has, and who may make it.
+/// What tells whether it is there, which keys it has, and who may make it or its key.
 pub(super) fn wanted(evidence: &Evidence, namespace: &str, absent: &Absent) -> Vec<Want> {
     let mut wants = vec![Want::Keys(object("v1", absent.kind, namespace, &absent.name))];
-    if absent.kind == "Secret"
-        && whereabouts(evidence, "Secret", namespace, &absent.name) == Some(&Whereabouts::Missing)
-    {
-        wants.extend(MAKERS.iter().map(|(api_version, kind, _)| Want::All {
-            api_version: (*api_version).to_owned(),
-            kind: (*kind).to_owned(),
-            namespace: Some(namespace.to_owned()),
-            labels: None,
-        }));
+    let lacks = match whereabouts(evidence, absent.kind, namespace, &absent.name) {
+        Some(Whereabouts::Missing) => true,
+        Some(Whereabouts::There { keys }) => absent.key.as_ref().is_some_and(|key| !keys.contains(key)),
+        Some(Whereabouts::Unreadable) | None => false,
+    };
+    if absent.kind == "Secret" && lacks {
+        wants.extend(makers(namespace));
     }
     wants
+}
+
+/// The objects of a namespace that make Secrets.
+pub(super) fn makers(namespace: &str) -> Vec<Want> {
+    let all = |(api_version, kind, _): &(&str, &str, &str)| Want::All {
+        api_version: (*api_version).to_owned(),
+        kind: (*kind).to_owned(),
+        namespace: Some(namespace.to_owned()),
+        labels: None,
+    };
+    MAKERS.iter().map(all).collect()
+}
+
+/// Whether it is known who would make a thing of this kind: a list that was refused is not an empty one.
+pub(super) fn makers_are_known(evidence: &Evidence, kind: &str, namespace: &str) -> bool {
+    kind != "Secret" || makers(namespace).iter().all(|want| was_read(evidence, want))
 }
 
 /// When the kubelet first said this, by its events.

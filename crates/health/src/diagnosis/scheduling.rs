@@ -17,6 +17,8 @@ use serde_json::Value;
 pub(super) enum Refusal {
     /// `Insufficient cpu`, `Too many pods`.
     Resource(String),
+    /// `didn't have free ports for the requested pod ports`: another pod has them on the node.
+    Ports,
     /// `didn't match Pod's node affinity/selector`
     Selector,
     /// A taint, with its key when the scheduler names it.
@@ -56,7 +58,7 @@ fn refusal(reason: &str) -> Refusal {
         return Refusal::Resource("pods".to_owned());
     }
     if reason.contains("free ports") {
-        return Refusal::Resource("host port".to_owned());
+        return Refusal::Ports;
     }
     if reason.contains("node affinity/selector") || reason.contains("didn't match node selector") {
         return Refusal::Selector;
@@ -142,6 +144,7 @@ impl<'a> Context<'a> {
             Refusal::Pods(_) => 5,
             Refusal::Volume(_) => 4,
             Refusal::Resource(_) => 3,
+            Refusal::Ports => 2,
             Refusal::Taint(_) if all_fitting_tainted => 2,
             Refusal::Selector => 1,
             Refusal::Taint(_) | Refusal::Other(_) => 0,
@@ -156,6 +159,11 @@ impl<'a> Context<'a> {
                     _ => None,
                 });
                 self.resources(&lacking.collect::<Vec<_>>())
+            }
+            Refusal::Ports => {
+                let why = self.nodes_say("another pod has a host port that it asks for");
+                Draft::new(Line::ResourcesShort, "nodes with the host port free", why)
+                    .next("leave hostPort and hostNetwork out in the values, lower the replicas, or add nodes")
             }
             Refusal::Selector => self.selector(refusals.len() == 1),
             Refusal::Taint(_) => {
@@ -295,10 +303,7 @@ impl<'a> Context<'a> {
         }
         taints.sort_unstable();
         taints.dedup();
-        let passes = taints.is_empty()
-            || taints
-                .iter()
-                .any(|taint| taint.starts_with("node.kubernetes.io/") || taint.starts_with("node.cloudprovider"));
+        let passes = taints.is_empty() || taints.iter().any(|taint| goes_by_itself(taint));
         let line = if self.is_fixed() && !passes && !nodes.is_empty() { Line::Tainted } else { Line::TaintedYet };
         let taints = if taints.is_empty() { "a taint".to_owned() } else { taints.join(", ") };
         let why = self.nodes_say(&format!("it does not tolerate {taints}"));
@@ -308,7 +313,6 @@ impl<'a> Context<'a> {
 
     fn resources(&self, lacking: &[&str]) -> Draft {
         let nodes = self.fitting_nodes().unwrap_or_else(|| self.nodes());
-        let pods: Vec<&Value> = around(&self.evidence.around, "Pod").collect();
         let mut never = false;
         let says: Vec<String> = lacking
             .iter()
@@ -319,9 +323,10 @@ impl<'a> Context<'a> {
                     .filter_map(|node| Some((quantity::parse(allocatable(node, resource)?)?, *node)))
                     .max_by(|(a, _), (b, _)| a.total_cmp(b));
                 let shown = |amount: f64| quantity::show(amount, resource);
-                let Some((most, node)) = largest else {
+                // Devices are there when their driver has started on the node.
+                let Some((most, node)) = largest.filter(|(most, _)| *most > 0.0 || !is_device(resource)) else {
                     if !nodes.is_empty() {
-                        never = true;
+                        never |= !is_device(resource);
                         return format!("it asks for {} {resource}, and no node has any", shown(wanted));
                     }
                     return format!("it asks for {} {resource}, and no node has that free", shown(wanted));
@@ -336,24 +341,7 @@ impl<'a> Context<'a> {
                         shown(wanted - most)
                     );
                 }
-                if pods.is_empty() {
-                    return format!(
-                        "it asks for {} {resource}; the largest node has {}, but not free",
-                        shown(wanted),
-                        shown(most)
-                    );
-                }
-                let free = nodes
-                    .iter()
-                    .filter_map(|node| free(node, &pods, resource))
-                    .max_by(f64::total_cmp)
-                    .unwrap_or_default();
-                let short = shown((wanted - free).max(0.0));
-                format!(
-                    "it asks for {} {resource}, and no node has more than {} free: {short} short",
-                    shown(wanted),
-                    shown(free.max(0.0))
-                )
+                format!("it asks for {} {resource}; the largest node has {}, but not free", shown(wanted), shown(most))
             })
             .collect();
         let line = if never && self.is_fixed() { Line::ResourcesNever } else { Line::ResourcesShort };
@@ -365,17 +353,25 @@ impl<'a> Context<'a> {
     }
 }
 
-fn allocatable<'a>(node: &'a Value, resource: &str) -> Option<&'a str> {
-    node.pointer("/status/allocatable")?.get(resource)?.as_str()
+/// Whether a taint, `key=value:effect`, is one that goes without people: of Kubernetes, of what is still starting on a node, or
+/// of who adds and removes nodes.
+fn goes_by_itself(taint: &str) -> bool {
+    let key = taint.split(['=', ':']).next().unwrap_or(taint);
+    let of = ["node.kubernetes.io/", "node.cloudprovider", "karpenter.sh/", "node.cilium.io/", "ebs.csi.aws.com/"];
+    let ends = ["not-ready", "uninitialized"];
+    of.iter().any(|start| key.starts_with(start))
+        || ends.iter().any(|end| key.ends_with(end))
+        || key.ends_with("OfClusterAutoscaler")
+        || key.ends_with("ByClusterAutoscaler")
 }
 
-/// What the pods on a node leave free of it.
-fn free(node: &Value, pods: &[&Value], resource: &str) -> Option<f64> {
-    let all = quantity::parse(allocatable(node, resource)?)?;
-    let on_it = pods.iter().filter(|pod| {
-        text(pod, "/spec/nodeName") == name(node) && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
-    });
-    Some(all - on_it.map(|pod| requested(pod, resource)).sum::<f64>())
+/// Whether a resource is a device that a driver tells of (`nvidia.com/gpu`), not one of Kubernetes.
+fn is_device(resource: &str) -> bool {
+    resource.contains('/')
+}
+
+fn allocatable<'a>(node: &'a Value, resource: &str) -> Option<&'a str> {
+    node.pointer("/status/allocatable")?.get(resource)?.as_str()
 }
 
 /// What a pod asks for: its containers together, or its largest init container, with its overhead.

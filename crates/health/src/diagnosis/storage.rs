@@ -5,8 +5,8 @@ use super::evidence::{Evidence, Want};
 use super::line::{GRACE, Line};
 use super::pods::waiting_since;
 use super::read::{
-    Seen, around, events, events_about, family, list, name, namespace, object, one_line, quoted, seconds_since, text,
-    time, was_read,
+    Seen, around, events, events_about, family, list, name, namespace, object, one_line, quoted, seconds_since,
+    still_starting, text, time, was_read,
 };
 use super::references::{self, Absent, maker};
 use jiff::Timestamp;
@@ -31,7 +31,12 @@ pub(super) fn mounting(evidence: &Evidence, pod: &Value, events: &[Seen<'_>], no
         let message = one_line(seen.message);
         let why = message.rsplit_once("desc = ").map_or(message.as_str(), |(_, end)| end);
         let root = format!("{} volume {volume}", evidence.object);
-        let hopeless = message.contains("hostPath type check failed") && seconds_since(since, now) >= GRACE;
+        // Sockets and the like are made by programs that start, on the node or in this release.
+        let alone = evidence.beside.is_some() && still_starting(evidence).is_none();
+        let hopeless = message.contains("hostPath type check failed")
+            && !message.contains("socket")
+            && alone
+            && seconds_since(since, now) >= GRACE;
         let line = if hopeless { Line::MountHopeless } else { Line::MountFailing };
         drafts.push(Draft::new(line, root, format!("volume {volume}: {why}")).seen(seen.says()).next(format!(
             "kubectl describe pod -n {} {}",
@@ -145,14 +150,23 @@ fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
     if no_class
         || (classes_known
             && class.is_empty()
-            && claim.pointer("/spec/storageClassName").is_none()
+            && text_of_class(claim).is_none()
             && !classes.iter().any(|class| is_default(&class)))
     {
-        // A default class that is there now is given to the claim by the controller.
-        let line = if classes.iter().any(|class| is_default(&class)) { Line::ClaimWaiting } else { hopeless };
+        // A default class that is there now is given to the claim by the controller, unless it asks for none.
+        let has_default = classes.iter().any(|class| is_default(&class));
+        let asks_for_none = text_of_class(claim) == Some("");
+        let line = if has_default && !asks_for_none { Line::ClaimWaiting } else { hopeless };
+        let lacks = match (asks_for_none, has_default, classes_known) {
+            (true, _, _) => "asks for no StorageClass",
+            (false, true, _) => "names no StorageClass, the default one is not given to it yet",
+            (false, false, true) => "names no StorageClass, the cluster has no default one",
+            (false, false, false) => "names no StorageClass",
+        };
         let there = if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) };
-        let why = format!("{root} names no StorageClass, the cluster has no default one{there}, and no volume fits");
-        return evidence_of(Draft::new(line, "no default StorageClass", why))
+        let why = format!("{root} {lacks}{there}, and no volume fits");
+        let blamed = if asks_for_none { root } else { "no default StorageClass".to_owned() };
+        return evidence_of(Draft::new(line, blamed, why))
             .next("name a storage class in the values, or mark one as the default");
     }
     let reason = last.map_or("", |seen| seen.reason);
@@ -172,6 +186,11 @@ fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
         format!("{root} of StorageClass {class}")
     };
     evidence_of(Draft::new(Line::ClaimWaiting, root_of, why))
+}
+
+/// The class a claim names: `None` asks for the default one, an empty name for none.
+fn text_of_class(claim: &Value) -> Option<&str> {
+    claim.pointer("/spec/storageClassName").and_then(Value::as_str)
 }
 
 fn text_of<'a>(map: &'a Value, key: &str) -> &'a str {

@@ -4,8 +4,9 @@ use super::admission::{self, Tries};
 use super::draft::Draft;
 use super::evidence::{Evidence, Want};
 use super::line::Line;
+use super::pods::newest_set;
 use super::read::{
-    Seen, condition, events, events_about, family, name, namespace, one_line, quoted, seconds_since, text, time,
+    Seen, condition, events_about, family, name, namespace, one_line, quoted, seconds_since, text, time,
 };
 use super::webhooks::{self, Around};
 use jiff::Timestamp;
@@ -42,8 +43,15 @@ fn failures(evidence: &Evidence, now: Timestamp) -> Vec<Failure> {
     let is_refusal = |seen: &Seen<'_>| matches!(seen.reason, "FailedCreate" | "FailedUpdate");
     // What could be made since is no failure any more.
     let made = |seen: &Seen<'_>| seen.reason == "SuccessfulCreate";
+    // An old ReplicaSet tells what was wrong with an earlier version.
+    let newest = newest_set(evidence);
+    let counts = |object: &Value| match text(object, "/kind") {
+        "Pod" => false,
+        "ReplicaSet" => newest.is_none_or(|uid| text(object, "/metadata/uid") == uid),
+        _ => true,
+    };
     let mut failures: Vec<Failure> = Vec::new();
-    for object in family(evidence).filter(|object| text(object, "/kind") != "Pod") {
+    for object in family(evidence).filter(|object| counts(object)) {
         let events = events_about(evidence, object);
         let last_made = events.iter().filter(|seen| made(seen)).filter_map(Seen::last).max();
         for seen in events.iter().filter(|seen| is_refusal(seen)) {
@@ -68,20 +76,6 @@ fn failures(evidence: &Evidence, now: Timestamp) -> Vec<Failure> {
                     one_line(text(condition, "/message"))
                 ),
             });
-        }
-    }
-    // Events about ReplicaSets that were not read with the rest.
-    if failures.is_empty() {
-        let own_prefix = format!("{}-", evidence.object.name);
-        let of_set = |seen: &Seen<'_>| {
-            text(seen.event, "/involvedObject/kind") == "ReplicaSet"
-                && text(seen.event, "/involvedObject/name").starts_with(&own_prefix)
-        };
-        let known = |seen: &Seen<'_>| {
-            evidence.owned.iter().any(|owned| name(owned) == text(seen.event, "/involvedObject/name"))
-        };
-        for seen in events(evidence).filter(|seen| is_refusal(seen) && of_set(seen) && !known(seen)) {
-            add(&mut failures, &seen, now);
         }
     }
     failures
@@ -135,9 +129,4 @@ pub(super) fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
         wants.push(super::namespace::wanted(namespace));
     }
     wants
-}
-
-/// Whether an object has been there only for a moment: nothing is to be concluded from what it lacks.
-pub(super) fn age(object: &Value, now: Timestamp) -> i64 {
-    seconds_since(time(object, "/metadata/creationTimestamp"), now)
 }

@@ -163,3 +163,19 @@ fn together() {
     assert_eq!(readiness(&[&claim]), [Readiness::InProgress]);
     assert_eq!(readiness(&[&claim, &class]), [Readiness::Current, Readiness::Current]);
 }
+
+/// A machine that is switched off is ready only where that is what was asked for.
+#[rstest]
+#[case(json!({"running": false}), "Stopped", Readiness::Current)]
+#[case(json!({"runStrategy": "Halted"}), "Stopped", Readiness::Current)]
+#[case(json!({"runStrategy": "Manual"}), "Stopped", Readiness::Current)]
+#[case(json!({"running": true}), "Stopped", Readiness::InProgress)]
+#[case(json!({"runStrategy": "Always"}), "Stopped", Readiness::InProgress)]
+#[case(json!({"running": false}), "Stopping", Readiness::InProgress)]
+#[case(json!({"running": true}), "Paused", Readiness::InProgress)]
+fn virtual_machines(#[case] spec: Value, #[case] word: &str, #[case] expected: Readiness) {
+    let object = json!({"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "spec": spec, "status": {
+        "printableStatus": word, "conditions": [{"type": "Ready", "status": "False", "reason": "VMINotExists", "message": "VMI does not exist"}],
+    }});
+    assert_eq!(told(&Rules::default(), &object).0, expected);
+}

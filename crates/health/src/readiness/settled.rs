@@ -35,13 +35,28 @@ pub fn unsettled(workload: &Value, pods: &[Value], now: Timestamp) -> Option<Obj
     let names = unprobed(array(workload, "/spec/template/spec/containers"));
     // Evicted pods stay behind as failed ones.
     let ended = |pod: &Value| matches!(text(pod, "/status/phase"), "Failed" | "Succeeded");
-    let living = pods.iter().filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none() && !ended(pod));
+    let own = pods.iter().filter(|pod| is_its_pod(workload, pod));
+    let living = own.filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none() && !ended(pod));
     let mut containers = living.flat_map(|pod| array(pod, "/status/containerStatuses"));
     let young = containers.any(|container| names.contains(&text(container, "/name")) && is_young(container, now));
     young.then(|| {
         let message = "its containers have only just started or ended, and no readiness probe vouches for them";
         ObjectStatus::new(Readiness::InProgress, message).because("JustStarted")
     })
+}
+
+/// Whether the workload has made the pod. Others may have the same labels, a Job's for one.
+fn is_its_pod(workload: &Value, pod: &Value) -> bool {
+    let mut owners = array(pod, "/metadata/ownerReferences").iter();
+    let Some(owner) = owners.find(|owner| owner.get("controller") == Some(&Value::Bool(true))) else { return false };
+    if group_and_kind(workload).1 == "Deployment" {
+        // Its pods belong to its ReplicaSets, whose names are made of its own and of what the pods are labelled with.
+        let hash = text(pod, "/metadata/labels/pod-template-hash");
+        let set = format!("{}-{hash}", text(workload, "/metadata/name"));
+        return !hash.is_empty() && text(owner, "/kind") == "ReplicaSet" && text(owner, "/name") == set;
+    }
+    let uid = text(workload, "/metadata/uid");
+    !uid.is_empty() && text(owner, "/uid") == uid
 }
 
 fn unprobed(containers: &[Value]) -> Vec<&str> {
@@ -89,7 +104,7 @@ mod tests {
 
     fn deployment(changed: i64) -> Value {
         json!({
-            "apiVersion": "apps/v1", "kind": "Deployment",
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "uid": "web-uid"},
             "spec": {
                 "replicas": 1, "selector": {"matchLabels": {"app": "web", "tier": "front"}},
                 "template": {"spec": {"containers": [{"name": "web"}, {"name": "side", "readinessProbe": {}}]}},
@@ -98,8 +113,13 @@ mod tests {
         })
     }
 
+    /// That of a pod which the Deployment has made.
+    fn owned() -> Value {
+        json!({"labels": {"pod-template-hash": "6d4"}, "ownerReferences": [{"kind": "ReplicaSet", "name": "web-6d4", "uid": "set-uid", "controller": true}]})
+    }
+
     fn pod(container: &str, started: i64) -> Value {
-        json!({"status": {"containerStatuses": [{"name": container, "state": {"running": {"startedAt": ago(started)}}}]}})
+        json!({"metadata": owned(), "status": {"containerStatuses": [{"name": container, "state": {"running": {"startedAt": ago(started)}}}]}})
     }
 
     #[rstest]
@@ -140,11 +160,25 @@ mod tests {
     }
 
     #[rstest]
+    #[case::its_own("Deployment", json!([{"kind": "ReplicaSet", "name": "web-6d4", "controller": true}]), true)]
+    #[case::of_a_set_of_another_name("Deployment", json!([{"kind": "ReplicaSet", "name": "web-other-6d4", "controller": true}]), false)]
+    #[case::of_a_job("Deployment", json!([{"kind": "Job", "name": "web-6d4", "uid": "web-uid", "controller": true}]), false)]
+    #[case::of_nobody("Deployment", json!([]), false)]
+    #[case::of_a_stateful_set("StatefulSet", json!([{"kind": "StatefulSet", "name": "web", "uid": "web-uid", "controller": true}]), true)]
+    #[case::of_an_earlier_stateful_set("StatefulSet", json!([{"kind": "StatefulSet", "name": "web", "uid": "old-uid", "controller": true}]), false)]
+    fn only_its_own_pods_count(#[case] kind: &str, #[case] owners: Value, #[case] expected: bool) {
+        let (mut workload, mut pod) = (deployment(0), pod("web", 0));
+        workload["kind"] = json!(kind);
+        pod["metadata"]["ownerReferences"] = owners;
+        assert_eq!(unsettled(&workload, &[pod], now()).is_some(), expected);
+    }
+
+    #[rstest]
     #[case::it_has_ended(json!({"terminated": {"exitCode": 1}}), "Running", true)]
     #[case::it_waits_to_be_started_again(json!({"waiting": {"reason": "CrashLoopBackOff"}}), "Running", true)]
     #[case::one_that_was_evicted(json!({"terminated": {"exitCode": 137}}), "Failed", false)]
     fn one_that_does_not_run(#[case] state: Value, #[case] phase: &str, #[case] expected: bool) {
-        let pod = json!({"status": {"phase": phase, "containerStatuses": [{"name": "web", "state": state}]}});
+        let pod = json!({"metadata": owned(), "status": {"phase": phase, "containerStatuses": [{"name": "web", "state": state}]}});
         assert_eq!(unsettled(&deployment(0), &[pod], now()).is_some(), expected);
     }
 
@@ -154,7 +188,7 @@ mod tests {
         again["status"]["containerStatuses"][0]["lastState"] = json!({"terminated": {"exitCode": 1}});
         let status = unsettled(&deployment(0), std::slice::from_ref(&again), now()).unwrap();
         assert_eq!((status.readiness, status.reason.as_deref()), (Readiness::InProgress, Some("JustStarted")));
-        again["metadata"] = json!({"deletionTimestamp": NOW});
+        again["metadata"]["deletionTimestamp"] = json!(NOW);
         assert_eq!(unsettled(&deployment(0), &[again], now()), None, "it goes away");
     }
 }

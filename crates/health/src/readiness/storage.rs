@@ -17,13 +17,14 @@ pub(super) fn unused_claim(claim: &Value, others: &[&Value]) -> Option<ObjectSta
     if group_and_kind(claim) != ("", "PersistentVolumeClaim") || text(claim, "/status/phase") != "Pending" {
         return None;
     }
-    let name = text(claim, "/spec/storageClassName");
+    // Without a name it gets the default class; with an empty one it is never to get any.
+    let name = claim.pointer("/spec/storageClassName").and_then(Value::as_str);
     let is_class = |object: &&&Value| {
         group_and_kind(object) == ("storage.k8s.io", "StorageClass")
-            && if name.is_empty() {
-                text(object, "/metadata/annotations/storageclass.kubernetes.io~1is-default-class") == "true"
-            } else {
-                text(object, "/metadata/name") == name
+            && match name {
+                None => text(object, "/metadata/annotations/storageclass.kubernetes.io~1is-default-class") == "true",
+                Some("") => false,
+                Some(name) => text(object, "/metadata/name") == name,
             }
     };
     let class = others.iter().find(is_class)?;
@@ -83,6 +84,19 @@ mod tests {
     fn phases(#[case] status: Value, #[case] as_claim: Readiness, #[case] as_volume: Readiness) {
         let object = json!({"status": status});
         assert_eq!((claim(&object).readiness, volume(&object).readiness), (as_claim, as_volume));
+    }
+
+    /// An empty name asks for no class at all, also not for the default one.
+    #[rstest]
+    #[case(json!({}), Some(Current))]
+    #[case(json!({"storageClassName": null}), Some(Current))]
+    #[case(json!({"storageClassName": ""}), None)]
+    fn claims_of_the_default_class(#[case] spec: Value, #[case] expected: Option<Readiness>) {
+        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "n"},
+            "spec": spec, "status": {"phase": "Pending"}});
+        let class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "volumeBindingMode": "WaitForFirstConsumer",
+            "metadata": {"name": "fast", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}});
+        assert_eq!(unused_claim(&claim, &[&class]).map(|status| status.readiness), expected);
     }
 
     /// A claim that waits for its first pod is as it should be only when no pod is to use it.

@@ -52,6 +52,8 @@ fn deployment_lacks(object: &Value, wanted: i64) -> Option<String> {
     let available = count(object, "/status/availableReplicas");
     if updated < wanted {
         Some(format!("{updated} of {wanted} replicas updated"))
+    } else if all > wanted && all <= updated {
+        Some(format!("{} replicas too many still run", all - wanted))
     } else if all > updated {
         Some(format!("{} old replicas still run", all - updated))
     } else if available < wanted {
@@ -147,6 +149,8 @@ mod tests {
     #[case(json!({}), json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}),
         (Current, None, "1 of 1 replicas available"))]
     #[case(json!({"replicas": 0}), json!({"observedGeneration": 2}), (Current, None, "0 of 0 replicas available"))]
+    #[case(json!({"replicas": 0}), json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}),
+        (InProgress, None, "3 replicas too many still run"))]
     #[case(json!({"replicas": 3}), json!({"observedGeneration": 2, "replicas": 4, "updatedReplicas": 2, "availableReplicas": 3}),
         (InProgress, None, "2 of 3 replicas updated"))]
     #[case(json!({"replicas": 3}), json!({"observedGeneration": 2, "replicas": 4, "updatedReplicas": 3, "availableReplicas": 3}),

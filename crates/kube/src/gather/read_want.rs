@@ -2,6 +2,7 @@
 
 use crate::client::{ClusterClient, ListQuery, LogQuery};
 use crate::error::ClusterError;
+use pilothouse_core::mask;
 use pilothouse_health::{LogTail, Want, Whereabouts};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -88,7 +89,8 @@ pub(super) async fn read(client: &dyn ClusterClient, want: &Want) -> Result<Answ
 
 fn lines_of(text: &str) -> Vec<String> {
     let lines = text.lines().map(str::trim_end).filter(|line| !line.trim().is_empty());
-    lines.map(|line| line.chars().take(LINE).collect()).collect()
+    // Masked first: a secret whose end is cut off is not told by its form.
+    lines.map(|line| mask(line).chars().take(LINE).collect()).collect()
 }
 
 /// The names of the keys of an object's data.
@@ -137,5 +139,11 @@ mod tests {
     fn lines_of_a_log_are_bounded() {
         assert_eq!(lines_of("a  \n\n  \n b\n"), ["a", " b"]);
         assert_eq!(lines_of(&"x".repeat(1000))[0].len(), LINE);
+    }
+
+    #[test]
+    fn a_secret_across_the_limit_is_masked() {
+        let line = format!("{} postgres://user:c4n4ry@db/", "x".repeat(LINE - 20));
+        assert!(!lines_of(&line)[0].contains("c4n"));
     }
 }

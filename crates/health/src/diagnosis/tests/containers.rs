@@ -91,6 +91,36 @@ fn running(restarts: i64) -> Value {
     json!({"restartCount": restarts, "ready": false, "state": {"running": {"startedAt": super::ago(30)}}})
 }
 
+/// How the last run ended decides nothing while the next one goes on.
+#[rstest]
+#[case::ended(exit(1), Line::CrashingFew, "container web ends with exit code 1")]
+#[case::out_of_memory(json!({"exitCode": 137, "reason": "OOMKilled"}), Line::OomFew, "container web used up the memory of its node or pod and was killed")]
+#[case::not_started(json!({"exitCode": 128, "reason": "StartError", "message": "exec: \"/app\": permission denied"}), Line::CrashingFew,
+    "container web cannot be started: exec: \"/app\": permission denied")]
+fn a_program_that_runs_again(#[case] last: Value, #[case] line: Line, #[case] why: &str) {
+    let mut container = running(9);
+    container["lastState"] = json!({"terminated": last});
+    Of::web().container_since(600, &container).tells(line, why);
+}
+
+#[test]
+fn a_program_that_a_probe_killed_and_that_runs_again() {
+    let of = Of::web()
+        .container_since(600, &running(9))
+        .events("Pod/web-1", "Killing", "Container web failed liveness probe, will be restarted", 9, 500)
+        .events("Pod/web-1", "Unhealthy", REFUSED, 9, 500);
+    of.tells(Line::ProbeFailing, &format!("container web: {REFUSED}"));
+}
+
+#[test]
+fn an_init_container_that_runs_again() {
+    let init =
+        json!({"name": "wait", "restartCount": 4, "state": {"running": {}}, "lastState": {"terminated": exit(1)}});
+    let spec = json!({"initContainers": [{"name": "wait"}]});
+    let status = json!({"phase": "Pending", "initContainerStatuses": [init]});
+    Of::web().pod_since(600, &spec, &status).tells(Line::InitFailingFew, "init container wait ends with exit code 1");
+}
+
 const REFUSED: &str =
     "Readiness probe failed: Get \"http://10.1.0.5:8080/readyz\": dial tcp 10.1.0.5:8080: connect: connection refused";
 
@@ -109,13 +139,14 @@ fn a_probe_that_failed_before_the_last_start_is_old_news() {
 }
 
 #[rstest]
-#[case(1, Line::ProbeFailing)]
-#[case(3, Line::ProbeKills)]
-fn a_liveness_probe_that_kills(#[case] restarts: i64, #[case] line: Line) {
+#[case::once(1, Line::ProbeFailing)]
+#[case::restarted_for_other_reasons_too(2, Line::ProbeFailing)]
+#[case::each_time(3, Line::ProbeKills)]
+fn a_liveness_probe_that_kills(#[case] kills: i64, #[case] line: Line) {
     let of = Of::web()
-        .container_since(90, &crashing(restarts, &exit(137)))
+        .container_since(90, &crashing(3, &exit(137)))
         .event("Pod/web-1", "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500")
-        .event("Pod/web-1", "Killing", "Container web failed liveness probe, will be restarted");
+        .events("Pod/web-1", "Killing", "Container web failed liveness probe, will be restarted", kills, 80);
     of.tells(
         line,
         "container web: Liveness probe failed: HTTP probe failed with statuscode: 500; the kubelet kills it for that",
@@ -152,6 +183,10 @@ fn a_pod_that_is_never_started_again() {
     let status = json!({"phase": "Failed", "containerStatuses": [{"name": "web", "restartCount": 0, "state": {"terminated": exit(4)}}]});
     let of = Of::web().pod_since(60, &json!({"restartPolicy": "Never"}), &status);
     of.tells(Line::EndedForGood, "container web ends with exit code 4");
+    let mut owned = of;
+    std::sync::Arc::make_mut(&mut owned.0.owned[0])["metadata"]["ownerReferences"] = json!([{"kind": "Workflow"}]);
+    // Its owner may make another one.
+    owned.tells(Line::CrashingFew, "container web ends with exit code 4");
 }
 
 #[test]

@@ -63,14 +63,18 @@ fn an_api_that_does_not_answer_keeps_a_namespace() {
 #[test]
 fn the_namespace_is_read_when_it_refuses() {
     let message = "unable to create new content in namespace web because it is being terminated";
-    let of = Of::web().event("ReplicaSet/web-1", "FailedCreate", message);
+    let set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web-1", "namespace": "web"}});
+    let of = Of::web().owns(set).event("ReplicaSet/web-1", "FailedCreate", message);
     of.wants(&[Want::Object(super::object("v1", "Namespace/web"))]);
 }
 
 fn service(seconds: i64, finalizers: &Value) -> Of {
     Of::object(json!({
         "apiVersion": "v1", "kind": "Service",
-        "metadata": {"name": "web", "namespace": "web", "creationTimestamp": ago(seconds), "finalizers": finalizers},
+        "metadata": {
+            "name": "web", "namespace": "web", "creationTimestamp": ago(9000), "finalizers": finalizers,
+            "managedFields": [{"time": ago(9000)}, {"time": ago(seconds)}],
+        },
         "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {}},
     }))
 }
@@ -82,6 +86,11 @@ fn load_balancers() {
     let nobody = service(120, &json!([]));
     nobody.tells(Line::LoadBalancerNobody, "nothing in this cluster gives addresses to Services of type LoadBalancer");
     assert_eq!(nobody.roots(), ["controller for load balancers"]);
+    // Since when it is to have one is not known: it may have been another Service for long.
+    let mut pruned = nobody;
+    let live = std::sync::Arc::make_mut(pruned.0.live.as_mut().unwrap());
+    live["metadata"].as_object_mut().unwrap().remove("managedFields");
+    pruned.tells(Line::LoadBalancerPending, "no load balancer has given it an address, and none has said that it will");
     service(600, &json!(["service.kubernetes.io/load-balancer-cleanup"]))
         .tells(Line::LoadBalancerPending, "its load balancer has no address yet");
     let ensuring = service(600, &json!([])).event("Service/web", "EnsuringLoadBalancer", "Ensuring load balancer");
@@ -148,4 +157,15 @@ fn what_is_not_understood_shows_all_there_is() {
     let cause = crate::causes(&of.0, super::now()).remove(0);
     assert_eq!(cause.evidence, ["event on deployment web, Odd: something odd"]);
     assert_eq!(cause.next, ["kubectl describe deployment -n web web"]);
+}
+
+/// Another group may have a kind of the same name.
+#[rstest]
+#[case("serving.knative.dev/v1", "Service", "kubectl describe service.serving.knative.dev -n web web")]
+#[case("apps/v1", "StatefulSet", "kubectl describe statefulset -n web web")]
+#[case("rbac.authorization.k8s.io/v1", "Role", "kubectl describe role -n web web")]
+fn commands_name_the_group(#[case] api_version: &str, #[case] kind: &str, #[case] command: &str) {
+    let of =
+        Of::object(json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "web", "namespace": "web"}}));
+    assert_eq!(crate::diagnosis::drafts(&of.0, super::now())[0].next, [command]);
 }

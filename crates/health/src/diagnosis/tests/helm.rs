@@ -78,6 +78,30 @@ fn told(evidence: &HelmEvidence) -> Vec<(String, Option<String>, String)> {
     None,
     "the chart is not there: path \"./web\" not found"
 )]
+#[case::template_of_a_folder_api(
+    "Error: parse error at (app/templates/api/deployment.yaml:12): unexpected EOF",
+    code::CHART_TEMPLATE_FAILED,
+    None,
+    "a template fails at app/templates/api/deployment.yaml:12: parse error at (app/templates/api/deployment.yaml:12): unexpected EOF"
+)]
+#[case::template_named_version(
+    "Error: parse error at (app/templates/version.yaml:3): unclosed action started at app/templates/version.yaml:2: EOF",
+    code::CHART_TEMPLATE_FAILED,
+    None,
+    "a template fails at app/templates/version.yaml:3: parse error at (app/templates/version.yaml:3): unclosed action started at app/templates/version.yaml:2: EOF"
+)]
+#[case::not_decoded(
+    "Error: INSTALLATION FAILED: 1 error occurred:\n\t* Deployment in version \"v1\" cannot be handled as a Deployment: json: cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string\n\n",
+    code::OBJECT_INVALID,
+    None,
+    "release shop/web is not accepted: Deployment in version \"v1\" cannot be handled as a Deployment: json: cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string"
+)]
+#[case::not_built_in(
+    "Error: unable to build kubernetes objects from release manifest: resource mapping not found for name: \"web\" namespace: \"\" from \"\": no matches for kind \"VerticalPodAutoscaler\" in version \"autoscaling.k8s.io/v1\"\nensure CRDs are installed first",
+    code::API_NOT_SERVED,
+    Some("VerticalPodAutoscaler shop/web"),
+    "the cluster does not serve VerticalPodAutoscaler of autoscaling.k8s.io/v1"
+)]
 #[case::schema(
     "Error: UPGRADE FAILED: values don't meet the specifications of the schema(s) in the following chart(s):\nweb:\n- at '/replicas': got string, want integer\n",
     code::VALUES_INVALID,
@@ -261,6 +285,39 @@ fn told(evidence: &HelmEvidence) -> Vec<(String, Option<String>, String)> {
 #[case::nothing("", code::UNKNOWN, None, "helm failed and said nothing")]
 fn texts(#[case] text: &str, #[case] code: &str, #[case] object: Option<&str>, #[case] why: &str) {
     assert_eq!(told(&of(text)), [(code.to_owned(), object.map(str::to_owned), why.to_owned())]);
+}
+
+/// Networks recover, whoever did not answer; what an answer says does not change.
+#[rstest]
+#[case(
+    "looks like \"https://charts.example\" is not a valid chart repository or cannot be reached: Get \"https://charts.example/index.yaml\": dial tcp: lookup charts.example: no such host",
+    Certainty::Passing
+)]
+#[case(
+    "looks like \"https://gitlab.example/api/v4/projects/1/packages/helm/stable\" is not a valid chart repository or cannot be reached: Get \"https://gitlab.example/api/v4/projects/1/packages/helm/stable/index.yaml\": dial tcp: lookup gitlab.example: no such host",
+    Certainty::Passing
+)]
+#[case("failed to download \"https://charts.example/web-1.tgz\": 503 Service Unavailable", Certainty::Passing)]
+#[case(
+    "looks like \"https://charts.example\" is not a valid chart repository or cannot be reached: failed to fetch https://charts.example/index.yaml : 404 Not Found",
+    Certainty::Certain
+)]
+#[case("path \"./web\" not found", Certainty::Certain)]
+fn charts(#[case] text: &str, #[case] certainty: Certainty) {
+    let causes = helm_causes(&of(&format!("Error: INSTALLATION FAILED: {text}")), now());
+    let told: Vec<_> = causes.iter().map(|cause| (cause.code.as_str(), cause.certainty)).collect();
+    assert_eq!(told, [(code::CHART_NOT_FOUND, certainty)]);
+}
+
+#[rstest]
+#[case("Error: failed to create resource: services \"web\" already exists", "kubectl get service -n shop web")]
+#[case(
+    "Error: unable to continue with install: Service \"web\" in namespace \"shop\" exists and cannot be imported into the current release: invalid ownership metadata",
+    "kubectl delete service -n shop web"
+)]
+fn commands(#[case] text: &str, #[case] command: &str) {
+    let next = helm_causes(&of(text), now()).remove(0).next;
+    assert!(next.iter().any(|line| line.contains(command)), "{next:?}");
 }
 
 #[test]

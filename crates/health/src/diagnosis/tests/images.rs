@@ -1,6 +1,6 @@
 //! Images that cannot be pulled, in the words of containerd 2 and of registries.
 
-use super::{Of, Want, Whereabouts, object, there};
+use super::{Of, Want, Whereabouts, makers, object, there};
 use crate::diagnosis::line::Line;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -35,6 +35,36 @@ fn not_found(#[case] container: Value, #[case] times: i64, #[case] seconds: i64,
         Of::web().container_since(seconds, &container).events("Pod/web-1", "Failed", &failed(ABSENT), times, seconds);
     of.tells(line, "registry.example/web:1 is not there: registry.example says: not found");
     assert_eq!(of.roots(), ["image registry.example/web:1"]);
+}
+
+/// Other failures before this answer do not make it one that was given twice.
+#[rstest]
+#[case::absent(ABSENT, Line::ImageAbsentOnce)]
+#[case::denied(DENIED, Line::PullDeniedOnce)]
+fn other_answers_do_not_count(#[case] message: &str, #[case] line: Line) {
+    let of = Of::web()
+        .container_since(300, &waiting("ImagePullBackOff", "Back-off pulling image \"registry.example/web:1\""))
+        .events("Pod/web-1", "Failed", &failed("dial tcp 192.0.2.1:443: i/o timeout"), 9, 300)
+        .events("Pod/web-1", "Failed", &failed(message), 1, 2);
+    assert_eq!(of.told()[0].0, line);
+}
+
+#[rstest]
+#[case::tag("registry.example/web:404", "connecting failed", Line::PullFailing)]
+#[case::digest("registry.example/web@sha256:4040404", "connecting failed", Line::PullFailing)]
+#[case::name("registry.example/unauthorized:1", "not found", Line::ImageAbsentOnce)]
+#[case::status_text(
+    "registry.example/web:1",
+    "unexpected status from HEAD request to https://registry.example/v2/web/manifests/1: 404 Not Found",
+    Line::ImageAbsentOnce
+)]
+#[case::status_code("registry.example/web:1", "unexpected status code 404", Line::ImageAbsentOnce)]
+fn numbers_and_words_in_names_are_no_answers(#[case] image: &str, #[case] end: &str, #[case] line: Line) {
+    let mut container = waiting("ErrImagePull", &format!("failed to pull and unpack image \"{image}\": {end}"));
+    container["name"] = json!("web");
+    let spec = json!({"containers": [{"name": "web", "image": image}]});
+    let of = Of::web().pod_since(3, &spec, &json!({"phase": "Pending", "containerStatuses": [container]}));
+    assert_eq!(of.told()[0].0, line);
 }
 
 #[test]
@@ -82,6 +112,7 @@ fn with_pull_secret(seconds: i64, message: &str) -> Of {
 #[case(31, Line::PullSecretMissing)]
 fn denied_and_the_pull_secret_is_missing(#[case] seconds: i64, #[case] line: Line) {
     let of = with_pull_secret(seconds, DENIED).referred("Secret/web/regcred", Whereabouts::Missing);
+    let of = of.nobody_makes_secrets();
     of.tells(
         line,
         &format!("{REFUSES}; the pull Secret regcred, which the pod names, does not exist in namespace web"),
@@ -103,7 +134,21 @@ fn not_found_may_be_hidden_while_the_pull_secret_is_missing() {
 
 #[test]
 fn the_pull_secrets_are_looked_for() {
-    with_pull_secret(5, DENIED).wants(&[Want::Keys(object("v1", "Secret/web/regcred"))]);
+    let keys = Want::Keys(object("v1", "Secret/web/regcred"));
+    with_pull_secret(5, DENIED).wants(std::slice::from_ref(&keys));
+    let there = with_pull_secret(5, DENIED).read(keys.clone()).referred("Secret/web/regcred", there(&["a"]));
+    there.wants(&[]);
+}
+
+#[test]
+fn who_may_make_a_missing_pull_secret_is_looked_for() {
+    let keys = Want::Keys(object("v1", "Secret/web/regcred"));
+    let of = with_pull_secret(60, DENIED).read(keys).referred("Secret/web/regcred", Whereabouts::Missing);
+    of.wants(&makers());
+    assert_eq!(of.told()[0].0, Line::PullSecretMissingYet);
+    let mut refused = of.nobody_makes_secrets();
+    refused.0.unanswered.extend(makers());
+    assert_eq!(refused.told()[0].0, Line::PullSecretMissingYet);
 }
 
 #[rstest]

@@ -43,6 +43,21 @@ fn a_pod_that_ended(
     assert_eq!(of.roots(), ["Job web/migrate"]);
 }
 
+/// The pod is never started again, but the Job makes another one.
+#[rstest]
+#[case::tries_left(None, Line::InitFailingFew)]
+#[case::failed(BACKOFF, Line::InitFailing)]
+fn an_init_container_of_a_job(#[case] condition: Option<(&str, &str)>, #[case] line: Line) {
+    let status = json!({
+        "phase": "Failed", "initContainerStatuses": [{"name": "wait", "restartCount": 0, "state": {"terminated": {"exitCode": 1, "reason": "Error"}}}],
+    });
+    let spec = json!({"restartPolicy": "Never", "initContainers": [{"name": "wait"}]});
+    let mut of = job(None, condition).pod_since(9, &spec, &status);
+    let live = std::sync::Arc::make_mut(of.0.live.as_mut().unwrap());
+    live["spec"]["backoffLimit"] = json!(6);
+    of.tells(line, "init container wait ends with exit code 1");
+}
+
 #[test]
 fn a_hook_whose_pods_are_gone() {
     job(Some("pre-install"), BACKOFF)

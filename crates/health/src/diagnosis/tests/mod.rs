@@ -137,6 +137,12 @@ impl Of {
         self
     }
 
+    /// Who makes Secrets in namespace `web` was looked for, and is not there.
+    fn nobody_makes_secrets(mut self) -> Self {
+        self.0.read.extend(makers());
+        self
+    }
+
     fn told(&self) -> Vec<(Line, String)> {
         drafts(&self.0, now()).into_iter().map(|draft| (draft.line, draft.why)).collect()
     }
@@ -168,6 +174,19 @@ fn all(api_version: &str, kind: &str, namespace: Option<&str>) -> Want {
         namespace: namespace.map(str::to_owned),
         labels: None,
     }
+}
+
+/// The lists of what makes Secrets in namespace `web`.
+fn makers() -> Vec<Want> {
+    [
+        ("external-secrets.io/v1", "ExternalSecret"),
+        ("external-secrets.io/v1beta1", "ExternalSecret"),
+        ("cert-manager.io/v1", "Certificate"),
+        ("bitnami.com/v1alpha1", "SealedSecret"),
+        ("secrets.hashicorp.com/v1beta1", "VaultStaticSecret"),
+    ]
+    .map(|(api_version, kind)| all(api_version, kind, Some("web")))
+    .to_vec()
 }
 
 fn object(api_version: &str, object: &str) -> ObjectRef {

@@ -4,6 +4,7 @@ use super::{Of, ago, now};
 use crate::diagnosis::{HelmEvidence, causes, helm_causes, rules};
 use pilothouse_core::{Certainty, ReleaseKey};
 use proptest::prelude::*;
+use rstest::rstest;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ fn canaries_do_not_get_out() {
             ),
             Of::web().container_since(9, &waiting).event("Pod/web-1", "FailedMount", &format!("volume \"a\": {form}")),
             Of::web().event(
-                "ReplicaSet/web-1",
+                "Deployment/web",
                 "FailedCreate",
                 &format!("admission webhook \"a\" denied the request: {form}"),
             ),
@@ -52,6 +53,20 @@ fn canaries_do_not_get_out() {
         }
         let told = format!("{:?}", helm_causes(&HelmEvidence::new(ReleaseKey::new("a", "b"), form), now()));
         assert!(!told.contains(CANARY), "{told}");
+    }
+}
+
+/// What is shortened is masked before: a secret whose end is cut off is not told by its form.
+#[rstest]
+#[case::a_url("https://user:")]
+#[case::quoted("password=\"")]
+#[case::assigned("password=")]
+fn a_canary_across_the_limit(#[case] before: &str) {
+    for length in 560..610 {
+        let text = format!("{} {before}{CANARY}@registry.example/\" b", "x".repeat(length));
+        let of = Of::web().event("Deployment/web", "Odd", &text);
+        let told = format!("{:?}", causes(&of.0, now()));
+        assert!(!told.contains("c4n4"), "{told}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Secrets, ConfigMaps and keys that are missing.
 
-use super::{Of, Want, Whereabouts, all, object, there};
+use super::{Of, Want, Whereabouts, makers, object, there};
 use crate::diagnosis::line::Line;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -14,8 +14,27 @@ fn waiting(message: &str) -> Value {
 #[case::for_a_while(30, Line::SecretMissing)]
 fn a_secret_that_is_missing(#[case] seconds: i64, #[case] line: Line) {
     let of = Of::web().container_since(seconds, &waiting("secret \"db\" not found"));
+    let of = of.referred("Secret/web/db", Whereabouts::Missing).nobody_makes_secrets();
     of.tells(line, "Secret web/db does not exist");
     assert_eq!(of.roots(), ["Secret web/db"]);
+}
+
+#[rstest]
+#[case::nobody_has_looked(None, makers(), vec![])]
+#[case::it_could_not_be_read(Some(Whereabouts::Unreadable), makers(), vec![])]
+#[case::who_makes_it_was_not_read(Some(Whereabouts::Missing), vec![], vec![])]
+#[case::who_makes_it_could_not_be_read(Some(Whereabouts::Missing), makers(), makers()[2..3].to_vec())]
+fn a_secret_of_which_too_little_is_known(
+    #[case] found: Option<Whereabouts>,
+    #[case] read: Vec<Want>,
+    #[case] unanswered: Vec<Want>,
+) {
+    let mut of = Of::web().container_since(600, &waiting("secret \"db\" not found"));
+    if let Some(found) = found {
+        of = of.referred("Secret/web/db", found);
+    }
+    (of.0.read, of.0.unanswered) = (read, unanswered);
+    of.tells(Line::SecretMissingYet, "Secret web/db does not exist");
 }
 
 #[test]
@@ -45,6 +64,7 @@ fn a_secret_that_a_controller_is_to_make(#[case] maker: Value, #[case] named: &s
 #[case::a_deployment_does_not("apps/v1", "Deployment/web/other", Line::SecretMissing)]
 fn what_else_is_starting(#[case] api_version: &str, #[case] beside: &str, #[case] line: Line) {
     let of = Of::web().container_since(600, &waiting("secret \"db\" not found")).beside(api_version, beside);
+    let of = of.referred("Secret/web/db", Whereabouts::Missing).nobody_makes_secrets();
     of.tells(line, "Secret web/db does not exist");
 }
 
@@ -54,9 +74,20 @@ fn what_else_is_starting(#[case] api_version: &str, #[case] beside: &str, #[case
 fn a_key_that_is_missing(#[case] seconds: i64, #[case] line: Line) {
     let of = Of::web()
         .container_since(seconds, &waiting("couldn't find key pasword in Secret web/db"))
-        .referred("Secret/web/db", there(&["password", "username"]));
+        .referred("Secret/web/db", there(&["password", "username"]))
+        .nobody_makes_secrets();
     of.tells(line, "Secret web/db has no key pasword, it has password, username; did you mean password?");
     assert_eq!(of.roots(), ["Secret web/db key pasword"]);
+}
+
+#[test]
+fn who_may_fill_a_key_is_looked_for() {
+    let of = Of::web()
+        .container_since(60, &waiting("couldn't find key a in Secret web/db"))
+        .read(Want::Keys(object("v1", "Secret/web/db")))
+        .referred("Secret/web/db", there(&["b"]));
+    of.wants(&makers());
+    of.tells(Line::SecretKeyMissingYet, "Secret web/db has no key a, it has b");
 }
 
 #[test]
@@ -126,7 +157,9 @@ fn mounting(seconds: i64) -> Of {
     "ConfigMap web/settings does not exist"
 )]
 fn volumes_of_what_is_missing(#[case] message: &str, #[case] line: Line, #[case] why: &str) {
-    mounting(60).events("Pod/web-1", "FailedMount", message, 7, 60).tells(line, why);
+    let of = mounting(60).events("Pod/web-1", "FailedMount", message, 7, 60).nobody_makes_secrets();
+    let of = of.referred("Secret/web/tls", Whereabouts::Missing);
+    of.referred("ConfigMap/web/settings", Whereabouts::Missing).tells(line, why);
 }
 
 #[test]
@@ -142,7 +175,8 @@ fn volumes_of_keys_that_are_missing() {
     let key = "MountVolume.SetUp failed for volume \"both\" : references non-existent secret key: ca.crt";
     let of = mounting(60)
         .events("Pod/web-1", "FailedMount", key, 7, 60)
-        .referred("Secret/web/projected", there(&["tls.crt"]));
+        .referred("Secret/web/projected", there(&["tls.crt"]))
+        .nobody_makes_secrets();
     of.tells(Line::SecretKeyMissing, "Secret web/projected has no key ca.crt, it has tls.crt");
 }
 
@@ -152,11 +186,5 @@ fn who_may_make_a_missing_secret_is_looked_for() {
     of.wants(&[Want::Keys(object("v1", "Secret/web/db"))]);
     let keys = Want::Keys(object("v1", "Secret/web/db"));
     let of = of.read(keys).referred("Secret/web/db", Whereabouts::Missing);
-    of.wants(&[
-        all("external-secrets.io/v1", "ExternalSecret", Some("web")),
-        all("external-secrets.io/v1beta1", "ExternalSecret", Some("web")),
-        all("cert-manager.io/v1", "Certificate", Some("web")),
-        all("bitnami.com/v1alpha1", "SealedSecret", Some("web")),
-        all("secrets.hashicorp.com/v1beta1", "VaultStaticSecret", Some("web")),
-    ]);
+    of.wants(&makers());
 }

@@ -105,16 +105,19 @@ fn a_read_that_failed_is_no_proof() {
 }
 
 #[test]
+fn a_host_port_that_is_taken() {
+    let message = "0/2 nodes are available: 2 node(s) didn't have free ports for the requested pod ports";
+    let spec = json!({"containers": [{"name": "web", "ports": [{"hostPort": 80}]}]});
+    let of = no_autoscaler(nodes(refused(600, &spec, message)));
+    of.tells(Line::ResourcesShort, "none of 2 nodes takes the pod: another pod has a host port that it asks for");
+}
+
+#[test]
 fn others_have_taken_the_room() {
-    let of = || no_autoscaler(nodes(refused(60, &asks("6"), NO_CPU)));
-    of().tells(
+    let of = no_autoscaler(nodes(refused(60, &asks("6"), NO_CPU)));
+    of.tells(
         Line::ResourcesShort,
         "none of 2 nodes takes the pod: it asks for 6 cpu; the largest node has 8, but not free",
-    );
-    let other = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": {"nodeName": "b", "containers": [{"resources": {"requests": {"cpu": "3500m"}}}]}});
-    of().around(other).tells(
-        Line::ResourcesShort,
-        "none of 2 nodes takes the pod: it asks for 6 cpu, and no node has more than 4.5 free: 1.5 short",
     );
 }
 
@@ -122,7 +125,15 @@ fn others_have_taken_the_room() {
 fn what_no_node_has_at_all() {
     let spec = json!({"containers": [{"resources": {"limits": {"nvidia.com/gpu": "1"}}}]});
     let of = no_autoscaler(nodes(refused(60, &spec, "0/2 nodes are available: 2 Insufficient nvidia.com/gpu")));
-    of.tells(Line::ResourcesNever, "none of 2 nodes takes the pod: it asks for 1 nvidia.com/gpu, and no node has any");
+    // Its driver may be starting.
+    of.tells(Line::ResourcesShort, "none of 2 nodes takes the pod: it asks for 1 nvidia.com/gpu, and no node has any");
+    let few = of.around(json!({
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": "c"}, "status": {"allocatable": {"nvidia.com/gpu": "0"}},
+    }));
+    few.tells(Line::ResourcesShort, "none of 2 nodes takes the pod: it asks for 1 nvidia.com/gpu, and no node has any");
+    let spec = json!({"containers": [{"resources": {"requests": {"hugepages-2Mi": "1"}}}]});
+    let of = no_autoscaler(nodes(refused(60, &spec, "0/2 nodes are available: 2 Insufficient hugepages-2Mi")));
+    of.tells(Line::ResourcesNever, "none of 2 nodes takes the pod: it asks for 1 hugepages-2Mi, and no node has any");
 }
 
 #[test]
@@ -150,6 +161,11 @@ fn a_required_node_affinity() {
 #[rstest]
 #[case::by_people("gpu", Line::Tainted)]
 #[case::by_kubernetes("node.kubernetes.io/not-ready", Line::TaintedYet)]
+#[case::by_the_network("node.cilium.io/agent-not-ready", Line::TaintedYet)]
+#[case::by_a_driver("ebs.csi.aws.com/agent-not-ready", Line::TaintedYet)]
+#[case::by_who_adds_nodes("karpenter.sh/unregistered", Line::TaintedYet)]
+#[case::by_who_removes_nodes("ToBeDeletedByClusterAutoscaler", Line::TaintedYet)]
+#[case::by_any_agent("example.com/storage-not-ready", Line::TaintedYet)]
 fn taints(#[case] key: &str, #[case] line: Line) {
     let of = refused(31, &json!({}), &format!("0/1 nodes are available: 1 node(s) had untolerated taint {{{key}: }}"))
         .around(node("a", &json!({}), "4", &json!([{"key": key, "effect": "NoSchedule"}])));

@@ -34,6 +34,8 @@ const NO_CLASS: &str = "no persistent volumes available for this claim and no st
     Line::ClaimWaiting, "PersistentVolumeClaim web/data wants StorageClass fast, which does not exist; there are standard", "StorageClass fast")]
 #[case::no_class(json!({}), 40, "FailedBinding", NO_CLASS,
     Line::ClaimHopeless, "PersistentVolumeClaim web/data names no StorageClass, the cluster has no default one; there are standard, and no volume fits", "no default StorageClass")]
+#[case::asks_for_no_class(json!({"storageClassName": ""}), 40, "FailedBinding", NO_CLASS,
+    Line::ClaimHopeless, "PersistentVolumeClaim web/data asks for no StorageClass; there are standard, and no volume fits", "PersistentVolumeClaim web/data")]
 #[case::consumer(json!({"storageClassName": "standard"}), 40, "WaitForFirstConsumer", "waiting for first consumer to be created before binding",
     Line::ClaimWaiting, "PersistentVolumeClaim web/data waits for a pod that mounts it to be scheduled", "PersistentVolumeClaim web/data")]
 #[case::provisioner(json!({"storageClassName": "standard"}), 400, "ExternalProvisioning", "Waiting for a volume to be created either by the external provisioner 'x' or manually by the system administrator.",
@@ -118,6 +120,12 @@ fn a_claim_that_is_missing(#[case] seconds: i64, #[case] line: Line) {
     Line::MountHopeless,
     "volume data: MountVolume.SetUp failed for volume \"data\" : hostPath type check failed: /srv/x is not a directory"
 )]
+#[case::no_socket(
+    "MountVolume.SetUp failed for volume \"data\" : hostPath type check failed: /run/x.sock is not a socket file",
+    600,
+    Line::MountFailing,
+    "volume data: MountVolume.SetUp failed for volume \"data\" : hostPath type check failed: /run/x.sock is not a socket file"
+)]
 #[case::attached_elsewhere(
     "Multi-Attach error for volume \"pvc-1\" Volume is already exclusively attached to one node and can't be attached to another",
     300,
@@ -136,4 +144,14 @@ fn mounts_that_fail(#[case] message: &str, #[case] seconds: i64, #[case] line: L
         .container_since(seconds, &waiting)
         .events("Pod/web-1", "FailedMount", message, 3, seconds)
         .tells(line, why);
+}
+
+#[test]
+fn a_folder_that_something_else_may_make() {
+    let waiting = json!({"state": {"waiting": {"reason": "ContainerCreating"}}});
+    let message =
+        "MountVolume.SetUp failed for volume \"data\" : hostPath type check failed: /srv/x is not a directory";
+    let of = Of::web().container_since(60, &waiting).events("Pod/web-1", "FailedMount", message, 3, 60);
+    let of = of.beside("apps/v1", "DaemonSet/web/agent");
+    of.tells(Line::MountFailing, &format!("volume data: {message}"));
 }

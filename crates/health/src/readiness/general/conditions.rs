@@ -75,7 +75,12 @@ pub(super) fn of_conditions(conditions: Vec<Condition<'_>>, generation: Option<i
     if conditions.is_empty() {
         return None;
     }
-    let all: Vec<Named<'_>> = conditions
+    let all = named(conditions, generation);
+    wrong(&all).or_else(|| paused(&all)).or_else(|| on_its_way(&all)).or_else(|| well(&all))
+}
+
+fn named(conditions: Vec<Condition<'_>>, generation: Option<i64>) -> Vec<Named<'_>> {
+    conditions
         .into_iter()
         .map(|condition| Named {
             // `platform.example.com/app-ready` and `ACK.Terminal` have their names behind a domain or a product.
@@ -83,8 +88,12 @@ pub(super) fn of_conditions(conditions: Vec<Condition<'_>>, generation: Option<i
             stale: condition.generation.zip(generation).is_some_and(|(written_for, now)| written_for < now),
             condition,
         })
-        .collect();
-    wrong(&all).or_else(|| paused(&all)).or_else(|| on_its_way(&all)).or_else(|| well(&all))
+        .collect()
+}
+
+/// Whether a condition that sums up holds for the present version of the spec.
+pub(super) fn is_well(conditions: Vec<Condition<'_>>, generation: Option<i64>) -> bool {
+    named(conditions, generation).iter().any(|one| one.is_summary() && one.condition.is_true() && !one.stale)
 }
 
 /// What is wrong in any case: a condition for trouble holds, or one that should hold does not and says why.

@@ -128,7 +128,8 @@ fn worst_opinion(object: &Value, status: &Map<String, Value>, generation: Option
     opinions.extend(of_conditions(listed, generation));
     opinions.extend(words_in::of_words(object, status));
     opinions.extend(counts::of_counts(object, status));
-    opinions.extend(words_in::of_failure_text(status));
+    let listed = status.get("conditions").map(fields::conditions_of).unwrap_or_default();
+    opinions.extend(words_in::of_failure_text(status, conditions::is_well(listed, generation)));
     opinions.extend(words_in::of_flags(status));
     opinions.extend(words_in::of_inner_health(object, status));
     if opinions.is_empty() {
@@ -184,29 +185,5 @@ fn is_history(field: &str) -> bool {
 /// Whether the kind belongs to Kubernetes itself and never gets a status that tells whether it is ready (ConfigMap,
 /// RBAC, webhook configurations).
 fn never_has_status(object: &Value) -> bool {
-    let (group, _) = fields::group_and_kind(object);
-    matches!(
-        group,
-        "" | "admissionregistration.k8s.io"
-            | "apps"
-            | "authentication.k8s.io"
-            | "authorization.k8s.io"
-            | "autoscaling"
-            | "batch"
-            | "certificates.k8s.io"
-            | "coordination.k8s.io"
-            | "discovery.k8s.io"
-            | "events.k8s.io"
-            | "extensions"
-            | "flowcontrol.apiserver.k8s.io"
-            | "internal.apiserver.k8s.io"
-            | "networking.k8s.io"
-            | "node.k8s.io"
-            | "policy"
-            | "rbac.authorization.k8s.io"
-            | "resource.k8s.io"
-            | "scheduling.k8s.io"
-            | "storage.k8s.io"
-            | "storagemigration.k8s.io"
-    )
+    crate::groups::is_built_in(fields::group_and_kind(object).0)
 }

@@ -60,6 +60,12 @@ fn ready(status: &str, reason: &str, message: &str) -> Value {
 #[case(json!({"state": "NotFound"}), (NotFound, Some("NotFound"), "state is NotFound"))]
 #[case(json!({"certificateStatus": "Provisioning"}), (InProgress, Some("Provisioning"), "certificateStatus is Provisioning"))]
 #[case(json!({"failureMessage": "quota"}), (Failed, Some("Error"), "quota"))]
+#[case(json!({"lastError": "no disk"}), (Failed, Some("Error"), "no disk"))]
+#[case(json!({"lastError": "no disk", "conditions": [{"type": "Ready", "status": "True"}]}), (Current, None, "Ready is True"))]
+#[case(json!({"lastError": "no disk", "conditions": [{"type": "Ready", "status": "False"}]}), (Failed, Some("Error"), "no disk"))]
+#[case(json!({"lastError": "no disk", "conditions": [{"type": "Ready", "status": "True", "observedGeneration": 1}, {"type": "Synced", "status": "True", "observedGeneration": 2}]}),
+    (Failed, Some("Error"), "no disk"))]
+#[case(json!({"failureMessage": "quota", "conditions": [{"type": "Ready", "status": "True"}]}), (Failed, Some("Error"), "quota"))]
 #[case(json!({"ready": false}), (InProgress, None, "ready is false"))]
 #[case(json!({"readyReplicas": 1}), (InProgress, None, "readyReplicas: 1 of 2"))]
 #[case(json!({"replicas": 3, "updatedReplicas": 2, "readyReplicas": 3}), (InProgress, None, "2 of 3 replicas updated"))]

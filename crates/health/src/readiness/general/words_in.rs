@@ -111,14 +111,16 @@ fn of_fields<'a>(
     Some(Opinion { reason, ..Opinion::new(sense, super::WORDS, message) })
 }
 
-/// What a status says in a field for errors (`failureMessage` is Cluster API's).
-pub(super) fn of_failure_text(status: &Map<String, Value>) -> Option<Opinion> {
+/// What a status says in a field for errors (`failureMessage` is Cluster API's). The last error is remembered by some
+/// controllers after all is well again.
+pub(super) fn of_failure_text(status: &Map<String, Value>, is_well: bool) -> Option<Opinion> {
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Object(error) => error.get("message").and_then(Value::as_str).map(str::to_owned),
         _ => None,
     };
-    let said = FAILURES.iter().filter_map(|field| text(status.get(*field)?)).find(|text| !text.is_empty())?;
+    let fields = FAILURES.iter().filter(|field| !(is_well && **field == "lastError"));
+    let said = fields.filter_map(|field| text(status.get(*field)?)).find(|text| !text.is_empty())?;
     Some(Opinion { reason: "Error".to_owned(), ..Opinion::new(Sense::Bad, super::FAILURE_TEXT, said) })
 }
 
