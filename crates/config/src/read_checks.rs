@@ -365,16 +365,14 @@ fn read_exec(fields: &Fields<'_>, out: &mut Sink) -> Option<ExecCheck> {
 
 fn read_exit_code(expect: &Fields<'_>, out: &mut Sink) -> i32 {
     let Some(code) = expect.count("exit_code", out) else { return 0 };
-    match u8::try_from(code) {
-        Ok(code) => code.into(),
-        Err(_) => {
-            if let Some(node) = expect.node("exit_code") {
-                let problem = Problem::error("OUT_OF_RANGE", node.span, "`exit_code` must be 0 to 255");
-                out.push(problem.label("no program ends with this"));
-            }
-            0
-        }
+    if let Ok(code) = u8::try_from(code) {
+        return code.into();
     }
+    if let Some(node) = expect.node("exit_code") {
+        let problem = Problem::error("OUT_OF_RANGE", node.span, "`exit_code` must be 0 to 255");
+        out.push(problem.label("no program ends with this"));
+    }
+    0
 }
 
 fn read_assert(fields: &Fields<'_>, out: &mut Sink) -> Option<AssertCheck> {

@@ -156,9 +156,12 @@ async fn attempt(
     let within = format!("within {} s", limit.as_secs());
     let attempt = Attempt::new(number);
     // As long as the cluster has led nowhere, nothing has been asked.
-    let silent = |what: &str| match attempt.has_reached() {
-        true => Look::not_held(format!("no {what} {within}")),
-        false => Look::unknown(format!("the cluster has not led there {within}")),
+    let silent = |what: &str| {
+        if attempt.has_reached() {
+            Look::not_held(format!("no {what} {within}"))
+        } else {
+            Look::unknown(format!("the cluster has not led there {within}"))
+        }
     };
     let looking = async {
         match kind {
