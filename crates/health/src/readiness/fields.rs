@@ -33,7 +33,18 @@ impl Condition<'_> {
 }
 
 pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    at(object, pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// As [`Value::pointer`], which copies every name; those in our pointers have nothing escaped, but some annotations.
+fn at<'a>(object: &'a Value, pointer: &str) -> Option<&'a Value> {
+    if pointer.contains('~') {
+        return object.pointer(pointer);
+    }
+    pointer.split('/').skip(1).try_fold(object, |value, name| match value {
+        Value::Array(items) => items.get(name.parse::<usize>().ok()?),
+        value => value.get(name),
+    })
 }
 
 /// The API group (empty for the core one) and the kind.
@@ -43,12 +54,12 @@ pub(super) fn group_and_kind(object: &Value) -> (&str, &str) {
 }
 
 pub(super) fn flag(object: &Value, pointer: &str) -> bool {
-    object.pointer(pointer).and_then(Value::as_bool) == Some(true)
+    at(object, pointer).and_then(Value::as_bool) == Some(true)
 }
 
 /// A whole number, also one written as text.
 pub(super) fn number(object: &Value, pointer: &str) -> Option<i64> {
-    let value = object.pointer(pointer)?;
+    let value = at(object, pointer)?;
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
@@ -58,7 +69,7 @@ pub(super) fn count(object: &Value, pointer: &str) -> i64 {
 }
 
 pub(super) fn array<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    at(object, pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// The conditions in a list.
@@ -91,7 +102,7 @@ pub(super) fn member<'a>(value: &'a Value, field: &str) -> &'a str {
 
 /// One condition of the object's status.
 pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<Condition<'a>> {
-    let all = object.pointer("/status/conditions").map(conditions_of).unwrap_or_default();
+    let all = at(object, "/status/conditions").map(conditions_of).unwrap_or_default();
     all.into_iter().find(|condition| condition.kind == kind)
 }
 

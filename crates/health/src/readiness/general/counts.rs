@@ -35,7 +35,8 @@ fn of_replicas(status: &Map<String, Value>, spec_replicas: Option<i64>) -> Optio
         return Some(Opinion::new(sense, super::COUNTS, format!("{field}: {count} of {wanted}")));
     }
     let moving = |message: String| Opinion::new(Sense::Moving, super::COUNTS, message);
-    PARTS.iter().find_map(|part| {
+    let mut counted = PARTS.iter().filter(|part| status.keys().any(|field| field.ends_with(**part)));
+    counted.find_map(|part| {
         let mut whole = part.to_lowercase();
         let exist = number(&whole);
         let of_status = WANTED.iter().find_map(|wanted| number(&format!("{wanted}{part}"))).or(exist);
