@@ -16,7 +16,9 @@ use crate::read::read_all;
 use crate::together::{self, is_unbound_claim};
 use crate::track::{self, Following, Tracker};
 use crate::wait::{Ended, Intervals, Look, NotReady, Progress, readiness};
+use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
+use pilothouse_health::unproven;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -234,7 +236,9 @@ impl<'a> Wait<'a> {
                     hopeless.push(index);
                 }
                 // A watch of the object alone does not tell all of it: that is read.
-                if self.depends[index] && (look.done || is_unbound_claim(&self.objects[index], &look)) {
+                let now = Timestamp::now();
+                let doubted = told.live.as_ref().is_some_and(|live| unproven(live, now).is_some());
+                if (self.depends[index] || doubted) && (look.done || is_unbound_claim(&self.objects[index], &look)) {
                     again.push(index);
                 } else {
                     changed |= self.note(index, look);

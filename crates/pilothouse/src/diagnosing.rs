@@ -42,6 +42,10 @@ pub(crate) async fn wait_ready(ctx: &Context, objects: &[ObjectRef], deadline: I
     for warning in ctx.tracker().warnings() {
         ctx.warn(warning);
     }
+    if ended.is_ok() {
+        // What was in the way is not what fails later.
+        ctx.known().keep_only(|_| false);
+    }
     Ok(ended?)
 }
 

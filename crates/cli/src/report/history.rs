@@ -210,7 +210,7 @@ fn word(way: ReleaseWay) -> (Style, &'static str) {
         ReleaseWay::Skipped => (FAINT, "skipped"),
         ReleaseWay::Refused => (BAD, "refused"),
         ReleaseWay::Failed => (BAD, "failed"),
-        ReleaseWay::Undone => (BAD, "failed and undone"),
+        ReleaseWay::Undone => (BAD, "undone"),
         ReleaseWay::Interrupted => (WARN, "interrupted"),
         ReleaseWay::NotStarted => (FAINT, "not started"),
     }

@@ -149,7 +149,8 @@ impl Lines {
             EventKind::CauseFound { release, phase, cause } => {
                 let style = if cause.certainty == Certainty::Certain { BAD } else { WARN };
                 let what = if self.form == Form::Ends { "" } else { phase.name() };
-                vec![self.row(release, what, (style, "cause"), None, &one_line(cause))]
+                let certain = if cause.certainty == Certainty::Certain { "; it will not pass by itself" } else { "" };
+                vec![self.row(release, what, (style, "cause"), None, &format!("{}{certain}", one_line(cause)))]
             }
             EventKind::HealStarted { release, what, why } => {
                 self.healing.insert(release.clone(), what.clone());
