@@ -73,8 +73,7 @@ pub(crate) fn finish(first: &Ran, mut again: impl FnMut() -> Command) {
     let says_why = |line: &str| line.contains(" failed in ") || line.starts_with("stopped: ");
     assert_eq!((first.code, first.stdout.lines().any(says_why)), (Some(1), true), "{first:?}");
     let last = ran(&mut again());
-    println!("{}{}\nafter\n{}{}", last.stdout, last.stderr, first.stdout, first.stderr);
-    assert_eq!(last.code, Some(0));
+    assert_eq!(last.code, Some(0), "{}{}\nafter\n{}{}", last.stdout, last.stderr, first.stdout, first.stderr);
 }
 
 /// Every release is deployed and none is pending; every step that must not be repeated was done exactly once.
