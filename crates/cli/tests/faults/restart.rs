@@ -1,6 +1,6 @@
 //! The API server is killed in the midst of a run and comes back.
 
-use crate::stack::{Ran, assert_all_done, finish, records, world};
+use crate::stack::{Ran, assert_all_done_at_last, finish, records, world};
 use pilothouse_plane::{Component, Plane, PlaneConfig};
 use pilothouse_process::{Child, Sink, Spawn};
 use rustix::process::{Pid, Signal, kill_process};
@@ -60,7 +60,7 @@ async fn the_api_server_is_killed_and_comes_back() {
     let server = restart_api_server(&plane).await;
     let first = tokio::task::spawn_blocking(|| first.wait_with_output().unwrap()).await.unwrap();
     finish(&Ran::from(first), || on_plane(&["resume", "--yes"]));
-    assert_all_done(&world, plane.client_config(), "restart");
+    assert_all_done_at_last(&world, plane.client_config(), "restart");
     drop(server);
     plane.stop().await;
 }

@@ -78,9 +78,22 @@ pub(crate) fn finish(first: &Ran, mut again: impl FnMut() -> Command) {
 
 /// Every release is deployed and none is pending; every step that must not be repeated was done exactly once.
 pub(crate) fn assert_all_done(world: &World, config: kube::Config, namespace: &str) {
+    assert_done(world, config, namespace, false);
+}
+
+/// The same, where the API server may have died between helm's work and its record. helm ends well then, with its revision
+/// pending ("This is a tricky case" in helm's install.go): it is deployed again, and what follows is done again.
+pub(crate) fn assert_all_done_at_last(world: &World, config: kube::Config, namespace: &str) {
+    assert_done(world, config, namespace, true);
+}
+
+fn assert_done(world: &World, config: kube::Config, namespace: &str, unrecorded: bool) {
     let mut steps: Vec<String> =
         std::fs::read_to_string(world.path("done")).unwrap().lines().map(str::to_owned).collect();
     steps.sort();
+    if unrecorded {
+        steps.dedup_by(|one, other| one == other && one.ends_with("post_exec"));
+    }
     let both = |release| [format!("r{release} post_exec"), format!("r{release} pre_exec")];
     assert_eq!(steps, (0..RELEASES).flat_map(both).collect::<Vec<_>>());
     let records = records(config, namespace);
