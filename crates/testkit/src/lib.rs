@@ -5,6 +5,7 @@ mod charts;
 mod cluster;
 mod fail;
 mod helm;
+mod runtime;
 mod store;
 mod tools;
 
@@ -12,4 +13,5 @@ pub use charts::{community_chart, fixture_chart, not_run, repository};
 pub use cluster::{Disturbance, FakeCluster};
 pub use fail::Failures;
 pub use helm::{FakeHelm, record_secret, release_secret};
+pub use runtime::in_runtime;
 pub use tools::{SharedPlane, helm, obtain};

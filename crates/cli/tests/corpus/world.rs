@@ -6,6 +6,7 @@ use crate::servers::Servers;
 use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{Fault, Plane, PlaneConfig, RealNode, SimulatedNode, Taint, TaintEffect, real_node_missing};
 use pilothouse_testkit::SharedPlane;
+pub(crate) use pilothouse_testkit::in_runtime;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -72,15 +73,4 @@ pub(crate) fn program(folder: &Path, helm: &Path, kubeconfig: &Path) -> Command 
     }
     command.env("KUBECONFIG", kubeconfig).env("PILOTHOUSE_HELM", helm).env("XDG_STATE_HOME", folder.join("state"));
     command
-}
-
-/// Runs something on a runtime of its own.
-pub(crate) fn in_runtime<T: Send>(work: impl Future<Output = T> + Send) -> T {
-    std::thread::scope(|threads| {
-        let work = threads.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(work)
-        });
-        work.join().unwrap()
-    })
 }

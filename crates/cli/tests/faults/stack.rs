@@ -3,6 +3,7 @@
 use crate::support::World;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams};
+pub(crate) use pilothouse_testkit::in_runtime;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::{Command, Output};
@@ -121,15 +122,4 @@ pub(crate) fn records(config: kube::Config, namespace: &str) -> Vec<(String, u32
         (labels["name"].clone(), labels["version"].parse().unwrap(), labels["status"].clone())
     };
     records.into_iter().map(of).collect()
-}
-
-/// Runs something on a runtime of its own.
-pub(crate) fn in_runtime<T: Send>(work: impl Future<Output = T> + Send) -> T {
-    std::thread::scope(|threads| {
-        let work = threads.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(work)
-        });
-        work.join().unwrap()
-    })
 }

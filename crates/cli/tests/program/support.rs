@@ -3,6 +3,7 @@
 use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{AuditLog, Plane};
 use pilothouse_testkit::SharedPlane;
+pub(crate) use pilothouse_testkit::in_runtime;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -17,17 +18,6 @@ pub(crate) fn plane() -> &'static Plane {
 /// A real helm, obtained if it is not there.
 pub(crate) fn helm(tool: Tool) -> PathBuf {
     in_runtime(pilothouse_testkit::helm(tool))
-}
-
-/// Runs something on a runtime of its own.
-pub(crate) fn in_runtime<T: Send>(work: impl Future<Output = T> + Send) -> T {
-    std::thread::scope(|threads| {
-        let work = threads.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(work)
-        });
-        work.join().unwrap()
-    })
 }
 
 /// A folder with a stack file and what belongs to it.
