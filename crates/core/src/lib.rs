@@ -9,6 +9,7 @@ mod chart_info;
 mod check;
 mod cluster_object;
 mod constraint;
+mod deploy_record;
 mod event;
 mod failure_policy;
 mod finding;
@@ -22,6 +23,7 @@ mod nearest;
 mod need;
 mod outcome;
 mod payload;
+mod plan;
 mod progress;
 mod readiness;
 mod release;
@@ -50,6 +52,7 @@ pub use cluster_object::{
     restart_patch,
 };
 pub use constraint::{ConstraintError, KubeVersionFrom, VersionConstraint, kube_version_fits, lenient_version};
+pub use deploy_record::{AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, InputPart};
 pub use event::{Event, EventKind, HelmCommand, Note, PlannedRelease, RunKind};
 pub use failure_policy::{FailurePolicy, OnFailure, Remedy};
 pub use finding::{Class, Finding, code};
@@ -63,6 +66,10 @@ pub use nearest::nearest;
 pub use need::{Need, Until};
 pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
 pub use payload::{Payload, PayloadError, PayloadKey};
+pub use plan::{
+    Effect, EffectKind, FieldChange, ObjectChange, PLAN_FORMAT, Plan, PlanCounts, PlannedAction, PlannedHook,
+    PlannedObject, PlannedStep, ReleasePlan, SeenObject,
+};
 pub use progress::{
     Ended, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunProgress, StepProgress,
 };

@@ -1,0 +1,119 @@
+//! What Pilothouse remembers of the last deploy of a release: enough to tell, without helm, that nothing is to be done.
+
+use crate::ids::{ObjectRef, Phase, ReleaseKey, RunId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The form of [`DeployRecord`]. A record of another form counts as none.
+pub const DEPLOY_RECORD_FORMAT: u32 = 1;
+
+/// What is remembered of the last deploy of a release, beside Helm's own record. It holds no value of anything: digests,
+/// names and versions only. It belongs to exactly one of Helm's revisions; once somebody else writes another, it counts no
+/// more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployRecord {
+    /// [`DEPLOY_RECORD_FORMAT`] when it was written.
+    pub format: u32,
+    /// The stack the release belonged to.
+    pub stack: String,
+    /// The release.
+    pub release: ReleaseKey,
+    /// The chart's name and version, for people.
+    pub chart: String,
+    /// Helm's revision it is about.
+    pub revision: u32,
+    /// `metadata.uid` of the object in which Helm keeps that revision: a release that was removed and installed again has
+    /// a revision of the same number.
+    pub revision_uid: String,
+    /// The run that wrote it.
+    pub run: Option<RunId>,
+    /// When it was written, by the clock of the machine that wrote it.
+    pub written_at: Timestamp,
+    /// What was deployed.
+    pub input: InputDigests,
+    /// The last phase that ended well at this revision: [`Phase::Exec`], [`Phase::PostExec`] or [`Phase::Validate`].
+    pub reached: Phase,
+    /// The objects of the release as they were after that phase; `None` when there are too many to be kept.
+    pub objects: Option<Vec<AppliedObject>>,
+}
+
+/// SHA-256 digests, in hex, of all that decides what a deploy makes of a release, part by part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputDigests {
+    /// The chart's content.
+    pub chart: String,
+    /// All values, from files and given directly.
+    pub values: String,
+    /// The options that change what is applied: `force_upgrade`, `crds` and the like.
+    pub options: String,
+    /// Helm's major version.
+    pub helm_major: u64,
+    /// The API versions and kinds the cluster serves, and its version; `None` for a chart that never asks for them.
+    pub capabilities: Option<String>,
+    /// The steps of all phases.
+    pub lifecycle: String,
+}
+
+/// A part of what decides a deploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum InputPart {
+    /// The chart's content.
+    Chart,
+    /// The values.
+    Values,
+    /// Options of the release.
+    Options,
+    /// Helm's major version.
+    HelmMajor,
+    /// What the cluster serves.
+    Capabilities,
+    /// The steps of its phases.
+    Lifecycle,
+}
+
+impl InputPart {
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chart => "chart",
+            Self::Values => "values",
+            Self::Options => "options",
+            Self::HelmMajor => "helm's major version",
+            Self::Capabilities => "what the cluster serves",
+            Self::Lifecycle => "steps",
+        }
+    }
+}
+
+impl InputDigests {
+    /// The parts in which two inputs differ, in the order of [`InputPart`].
+    pub fn differs(&self, other: &Self) -> Vec<InputPart> {
+        let parts = [
+            (InputPart::Chart, self.chart == other.chart),
+            (InputPart::Values, self.values == other.values),
+            (InputPart::Options, self.options == other.options),
+            (InputPart::HelmMajor, self.helm_major == other.helm_major),
+            (InputPart::Capabilities, self.capabilities == other.capabilities),
+            (InputPart::Lifecycle, self.lifecycle == other.lifecycle),
+        ];
+        parts.into_iter().filter(|(_, same)| !same).map(|(part, _)| part).collect()
+    }
+}
+
+/// An object of a release as it was after a deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedObject {
+    /// The object, complete.
+    pub object: ObjectRef,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.generation`, where the kind has one: the server counts it up with every change of what is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// `metadata.resourceVersion`; the server changes it with every write, that of a status too.
+    pub resource_version: String,
+    /// Digest of the labels and annotations.
+    pub labels: String,
+}
