@@ -264,6 +264,22 @@ const FAIL_FAST: Key = key(
     "",
     "When `exec` and waits end before their time is up: with `certain` as soon as a cause is known that will certainly not pass by itself, with `never` causes are only told.",
 );
+const DRIFT: Key = key(
+    "drift",
+    K::Choice(&["report", "correct", "ignore"]),
+    Default("report"),
+    "correct",
+    "",
+    "What to do about objects that others have changed since the deploy, in a run that finds nothing else to do: `report` who changed what, `correct` it by an upgrade, or `ignore` it.",
+);
+const TAKE_OVER: Key = key(
+    "take_over",
+    K::Flag,
+    Default("false"),
+    "true",
+    "",
+    "Whether to act on the release although another tool (Flux, Argo CD, Terraform) still manages it.",
+);
 const TIMEOUT: Key = key(
     "timeout_in_seconds",
     K::Seconds,
@@ -329,6 +345,8 @@ pub(crate) static DEFAULTS: Table = Table {
         CRD_POLICY,
         ON_FAILURE,
         FAIL_FAST,
+        DRIFT,
+        TAKE_OVER,
         TIMEOUT,
         WAIT,
         FORCE,
@@ -415,6 +433,8 @@ pub(crate) static RELEASE: Table = Table {
         ),
         ON_FAILURE,
         FAIL_FAST,
+        DRIFT,
+        TAKE_OVER,
         TIMEOUT,
         WAIT,
         FORCE,

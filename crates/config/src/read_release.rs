@@ -14,7 +14,7 @@ use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
 use pilothouse_core::{
-    ChartInfo, ChartRef, CrdPolicy, FailFast, HelmAction, InvalidName, Namespace, Need, Phase, ReleaseSpec,
+    ChartInfo, ChartRef, CrdPolicy, DriftPolicy, FailFast, HelmAction, InvalidName, Namespace, Need, Phase, ReleaseSpec,
     VersionConstraint, check_namespace, check_release_name, code,
 };
 use semver::Version;
@@ -101,6 +101,9 @@ pub(crate) fn read_common(fields: &Fields<'_>, info: &mut ChartInfo, out: &mut S
     read_on_failure(fields, &mut info.on_failure, out);
     let fail_fast = [("certain", FailFast::Certain), ("never", FailFast::Never)];
     info.fail_fast = fields.choice("fail_fast", &fail_fast, out).unwrap_or(info.fail_fast);
+    let drift = [("report", DriftPolicy::Report), ("correct", DriftPolicy::Correct), ("ignore", DriftPolicy::Ignore)];
+    info.drift = fields.choice("drift", &drift, out).unwrap_or(info.drift);
+    info.take_over = fields.flag("take_over", out).unwrap_or(info.take_over);
     info.create_namespace = fields.flag("create_namespace", out).unwrap_or(info.create_namespace);
     info.timeout_in_seconds = fields.seconds("timeout_in_seconds", out).unwrap_or(info.timeout_in_seconds);
     info.wait = fields.flag("wait", out).unwrap_or(info.wait);

@@ -31,6 +31,7 @@ pub(crate) fn read_steps(release: &Fields<'_>, phase: Phase, context: &Context<'
         let actions = [("deploy", On::Deploy), ("destroy", On::Destroy), ("always", On::Always)];
         let on = step.choice("on", &actions, out).unwrap_or_default();
         let point_of_no_return = read_no_return(&step, phase, out);
+        let every_run = step.flag("every_run", out).unwrap_or(false);
         report_not_allowed(&step, phase, out);
         // When several are given, that is reported already; each is read for what is wrong in it.
         let kinds = [
@@ -43,7 +44,7 @@ pub(crate) fn read_steps(release: &Fields<'_>, phase: Phase, context: &Context<'
         ];
         let check = read_check(&step, phase, context, out).map(|check| StepKind::Check(Box::new(check)));
         if let Some(kind) = kinds.into_iter().flatten().next().or(check) {
-            steps.push(StepSpec { name, on, point_of_no_return, kind });
+            steps.push(StepSpec { name, on, point_of_no_return, every_run, kind });
         }
     }
     steps

@@ -48,6 +48,14 @@ pub(crate) static STEP: Table = Table {
             "Whether nothing can be taken back once this step has begun, as after a migration that only goes forward: what fails from then on is left as it is, whatever `on_failure` says. Only in `pre_exec` and `post_exec`.",
         ),
         key(
+            "every_run",
+            K::Flag,
+            Default("false"),
+            "true",
+            "command: { run: [./sync-users.sh] }",
+            "Whether the step runs in every run, also in one that finds nothing else to do.",
+        ),
+        key(
             "adopt",
             K::Mapping(&ADOPT),
             Default("none"),

@@ -1,5 +1,6 @@
 //! What a release is to be: a struct close to Terraform's `helm_release`.
 
+use crate::drift::DriftPolicy;
 use crate::failure_policy::OnFailure;
 use crate::ids::{ObjectRef, ReleaseKey};
 use crate::need::Need;
@@ -69,6 +70,10 @@ pub struct ChartInfo {
     pub needs: Vec<Need>,
     /// Labels of the release, for selecting it.
     pub labels: BTreeMap<String, String>,
+    /// What to do about objects that others have changed since the deploy, when nothing else is to be done.
+    pub drift: DriftPolicy,
+    /// Whether to act on the release although another tool still manages it.
+    pub take_over: bool,
     /// Objects with data that may be deleted on the way.
     pub consent: Vec<ObjectRef>,
 }
@@ -104,6 +109,8 @@ impl Default for ChartInfo {
             crds: CrdPolicy::Create,
             needs: Vec::new(),
             labels: BTreeMap::new(),
+            drift: DriftPolicy::default(),
+            take_over: false,
             consent: Vec::new(),
         }
     }

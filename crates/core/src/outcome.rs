@@ -16,6 +16,11 @@ pub enum ReleaseOutcome {
         /// What `exec` did, in one line.
         summary: String,
     },
+    /// There was nothing to do: what is wanted is deployed, and works.
+    Unchanged {
+        /// How that is known.
+        why: String,
+    },
     /// It was left alone on purpose.
     Skipped {
         /// Why.
@@ -188,7 +193,9 @@ impl ReleaseOutcome {
     /// What this release alone makes of the run. A release that was not begun says nothing: what stopped it does.
     pub fn verdict(&self) -> RunVerdict {
         match self {
-            Self::Done { .. } | Self::Skipped { .. } | Self::NotStarted { .. } => RunVerdict::Done,
+            Self::Done { .. } | Self::Unchanged { .. } | Self::Skipped { .. } | Self::NotStarted { .. } => {
+                RunVerdict::Done
+            }
             Self::Failed(_) | Self::Undone { .. } => RunVerdict::Failed,
             Self::Interrupted { .. } => RunVerdict::Interrupted,
             Self::Refused { findings } => match findings.iter().map(|finding| finding.class).max() {

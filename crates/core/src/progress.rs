@@ -98,6 +98,8 @@ pub struct ReleaseEnding {
 pub enum ReleaseWay {
     /// Everything was done.
     Done,
+    /// There was nothing to do.
+    Unchanged,
     /// It was left alone on purpose.
     Skipped,
     /// There were reasons not to begin.
@@ -436,7 +438,13 @@ impl ReleaseProgress {
         let changed = self.phases.iter().any(|phase| phase.phase.may_change_cluster());
         let ended = match self.ending.as_ref().map(|ending| ending.way) {
             None | Some(ReleaseWay::Interrupted | ReleaseWay::Refused | ReleaseWay::NotStarted) => false,
-            Some(ReleaseWay::Done | ReleaseWay::Skipped | ReleaseWay::Failed | ReleaseWay::Undone) => true,
+            Some(
+                ReleaseWay::Done
+                | ReleaseWay::Unchanged
+                | ReleaseWay::Skipped
+                | ReleaseWay::Failed
+                | ReleaseWay::Undone,
+            ) => true,
         };
         changed && !ended
     }
@@ -507,6 +515,7 @@ impl PhaseProgress {
 fn way(outcome: &ReleaseOutcome) -> (ReleaseWay, String) {
     match outcome {
         ReleaseOutcome::Done { summary } => (ReleaseWay::Done, summary.clone()),
+        ReleaseOutcome::Unchanged { why } => (ReleaseWay::Unchanged, why.clone()),
         ReleaseOutcome::Skipped { reason } => (ReleaseWay::Skipped, reason.clone()),
         ReleaseOutcome::NotStarted { reason, .. } => (ReleaseWay::NotStarted, reason.clone()),
         ReleaseOutcome::Undone { because_of, next } => (way_after(next), format!("since {because_of} failed")),

@@ -17,6 +17,8 @@ pub struct StepSpec {
     /// Whether nothing can be taken back once it has begun: what fails after it is left as it is. Only in `pre_exec` and
     /// `post_exec`.
     pub point_of_no_return: bool,
+    /// Whether it runs in every run, also when nothing else is to be done.
+    pub every_run: bool,
     /// What it does.
     pub kind: StepKind,
 }

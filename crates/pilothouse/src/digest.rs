@@ -34,15 +34,26 @@ pub(crate) async fn of_deploy(ctx: &Context, chart: &ResolvedChart, payload: &Pa
     part(&mut hash, &ctx.helm().version().major.to_be_bytes());
     part(&mut hash, &[u8::from(info.force_upgrade), u8::from(info.recreate_pods)]);
     part(&mut hash, format!("{:?}", info.crds).as_bytes());
-    part(&mut hash, with_files("", &info.values_files).await.as_bytes());
-    for document in &info.yaml_files_content {
-        part(&mut hash, document.content.as_bytes());
-    }
-    values(&mut hash, info);
-    for value in prepare::payload_values(info, payload) {
-        part(&mut hash, value.to_string().as_bytes());
-    }
+    all_values(&mut hash, info, payload).await;
     hex(&hash.finalize())
+}
+
+/// The digest of all values a release is given, wherever they come from.
+pub(crate) async fn of_values(info: &ChartInfo, payload: &Payload) -> String {
+    let mut hash = Sha256::new();
+    all_values(&mut hash, info, payload).await;
+    hex(&hash.finalize())
+}
+
+async fn all_values(hash: &mut Sha256, info: &ChartInfo, payload: &Payload) {
+    part(hash, with_files("", &info.values_files).await.as_bytes());
+    for document in &info.yaml_files_content {
+        part(hash, document.content.as_bytes());
+    }
+    values(hash, info);
+    for value in prepare::payload_values(info, payload) {
+        part(hash, value.to_string().as_bytes());
+    }
 }
 
 fn values(hash: &mut Sha256, info: &ChartInfo) {
@@ -59,7 +70,7 @@ fn values(hash: &mut Sha256, info: &ChartInfo) {
 }
 
 /// Adds one part; its length keeps `a`, `bc` and `ab`, `c` apart.
-fn part(hash: &mut Sha256, bytes: &[u8]) {
+pub(crate) fn part(hash: &mut Sha256, bytes: &[u8]) {
     hash.update((bytes.len() as u64).to_be_bytes());
     hash.update(bytes);
 }

@@ -242,7 +242,7 @@ pub(crate) fn not_started<F: FnMut(&Event)>(
 
 fn ended_well(outcome: &ReleaseOutcome) -> bool {
     match outcome {
-        ReleaseOutcome::Done { .. } | ReleaseOutcome::Skipped { .. } => true,
+        ReleaseOutcome::Done { .. } | ReleaseOutcome::Unchanged { .. } | ReleaseOutcome::Skipped { .. } => true,
         ReleaseOutcome::Refused { .. }
         | ReleaseOutcome::Failed(_)
         | ReleaseOutcome::Undone { .. }
@@ -254,6 +254,7 @@ fn ended_well(outcome: &ReleaseOutcome) -> bool {
 fn how(outcome: &ReleaseOutcome) -> &'static str {
     match outcome {
         ReleaseOutcome::Done { .. } => "was done",
+        ReleaseOutcome::Unchanged { .. } => "was unchanged",
         ReleaseOutcome::Skipped { .. } => "was skipped",
         ReleaseOutcome::Refused { .. } => "was refused",
         ReleaseOutcome::Failed(_) => "failed",

@@ -98,6 +98,7 @@ impl Emitter {
     pub(crate) fn redact_outcome(&self, outcome: &mut ReleaseOutcome) {
         match outcome {
             ReleaseOutcome::Done { summary: text }
+            | ReleaseOutcome::Unchanged { why: text }
             | ReleaseOutcome::Skipped { reason: text }
             | ReleaseOutcome::NotStarted { reason: text, .. } => self.redact(text),
             ReleaseOutcome::Refused { findings } => {

@@ -150,7 +150,7 @@ async fn reported_phase<C: HelmChart + ?Sized>(
     ctx.emitter().emit(EventKind::PhaseFinished {
         release: ctx.release(),
         phase,
-        ok: matches!(ended, Ended::Well | Ended::Complete),
+        ok: matches!(ended, Ended::Well | Ended::On(_) | Ended::Complete),
         summary,
         elapsed_ms: millis(begun.elapsed()),
     });

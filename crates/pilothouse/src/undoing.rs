@@ -13,9 +13,10 @@ pub(crate) async fn fate(info: &ChartInfo, ctx: &Context, outcome: &ReleaseOutco
     match outcome {
         ReleaseOutcome::Undone { next, .. } => fate_after(next),
         ReleaseOutcome::Failed(failure) => fate_after(&failure.next),
-        ReleaseOutcome::NotStarted { .. } | ReleaseOutcome::Skipped { .. } | ReleaseOutcome::Refused { .. } => {
-            Fate::Untouched
-        }
+        ReleaseOutcome::NotStarted { .. }
+        | ReleaseOutcome::Unchanged { .. }
+        | ReleaseOutcome::Skipped { .. }
+        | ReleaseOutcome::Refused { .. } => Fate::Untouched,
         ReleaseOutcome::Interrupted { .. } => Fate::Stays,
         ReleaseOutcome::Done { .. } => match how(info, ctx).await {
             Some(_) => Fate::Undoable,

@@ -147,6 +147,7 @@ fn spec(terms: CheckTerms, kind: CheckKind) -> StepSpec {
         name: None,
         on: On::Always,
         point_of_no_return: false,
+        every_run: false,
         kind: StepKind::Check(Box::new(CheckStep { terms, kind })),
     }
 }

@@ -33,6 +33,7 @@ fn open(outcome: &RunOutcome) -> Vec<&Finding> {
     let findings = outcome.releases.iter().flat_map(|(_, outcome)| match outcome {
         ReleaseOutcome::Refused { findings } => findings.as_slice(),
         ReleaseOutcome::Done { .. }
+        | ReleaseOutcome::Unchanged { .. }
         | ReleaseOutcome::Skipped { .. }
         | ReleaseOutcome::Failed(_)
         | ReleaseOutcome::Undone { .. }

@@ -148,6 +148,7 @@ fn note(event: &Event) -> Vec<String> {
                     .collect()
             }
             ReleaseOutcome::Done { .. }
+            | ReleaseOutcome::Unchanged { .. }
             | ReleaseOutcome::Skipped { .. }
             | ReleaseOutcome::Interrupted { .. }
             | ReleaseOutcome::NotStarted { .. } => Vec::new(),
@@ -207,6 +208,7 @@ fn ended(verdict: Option<RunVerdict>) -> (Style, &'static str) {
 fn word(way: ReleaseWay) -> (Style, &'static str) {
     match way {
         ReleaseWay::Done => (GOOD, "done"),
+        ReleaseWay::Unchanged => (FAINT, "unchanged"),
         ReleaseWay::Skipped => (FAINT, "skipped"),
         ReleaseWay::Refused => (BAD, "refused"),
         ReleaseWay::Failed => (BAD, "failed"),

@@ -96,9 +96,12 @@ fn ready(outcome: Option<&ReleaseOutcome>, alone: bool) -> TestCase {
             status.set_message(lines.join("\n"));
             status
         }
-        Some(ReleaseOutcome::Done { .. } | ReleaseOutcome::Failed(_) | ReleaseOutcome::Undone { .. }) => {
-            TestCaseStatus::success()
-        }
+        Some(
+            ReleaseOutcome::Done { .. }
+            | ReleaseOutcome::Unchanged { .. }
+            | ReleaseOutcome::Failed(_)
+            | ReleaseOutcome::Undone { .. },
+        ) => TestCaseStatus::success(),
         Some(ReleaseOutcome::Interrupted { .. }) if !alone => TestCaseStatus::success(),
         Some(ReleaseOutcome::Skipped { reason } | ReleaseOutcome::NotStarted { reason, .. }) => {
             let mut status = TestCaseStatus::skipped();

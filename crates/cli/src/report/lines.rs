@@ -211,8 +211,9 @@ impl Lines {
             (Form::Single, ReleaseOutcome::Skipped { .. }) => vec![format!("  skipped: {text}")],
             // The summary tells these, with all there is to say.
             (Form::Single, _) => Vec::new(),
-            // So it does when the run ends before anything was begun.
+            // So it does when the run ends before anything was begun, and of all that has not changed at once.
             _ if !self.begun => Vec::new(),
+            (_, ReleaseOutcome::Unchanged { .. }) => Vec::new(),
             (Form::Several, _) => {
                 let action = self.actions.get(release).map(|action| self.does(*action)).unwrap_or_default();
                 vec![self.row(release, &action, word, elapsed, text)]
@@ -298,6 +299,7 @@ fn word(outcome: &ReleaseOutcome) -> Word {
         ReleaseOutcome::Done { .. } => OK,
         ReleaseOutcome::Failed(_) => FAILED,
         ReleaseOutcome::Undone { .. } => (BAD, "undone"),
+        ReleaseOutcome::Unchanged { .. } => (FAINT, "unchanged"),
         ReleaseOutcome::Skipped { .. } => (FAINT, "skipped"),
         ReleaseOutcome::Refused { .. } => (BAD, "refused"),
         ReleaseOutcome::Interrupted { .. } => (WARN, "interrupted"),
@@ -309,6 +311,7 @@ fn word(outcome: &ReleaseOutcome) -> Word {
 fn ending(outcome: &ReleaseOutcome) -> String {
     match outcome {
         ReleaseOutcome::Done { summary: text }
+        | ReleaseOutcome::Unchanged { why: text }
         | ReleaseOutcome::Skipped { reason: text }
         | ReleaseOutcome::NotStarted { reason: text, .. } => text.clone(),
         ReleaseOutcome::Interrupted { phase } => format!("in {phase}"),
@@ -326,7 +329,10 @@ fn ending(outcome: &ReleaseOutcome) -> String {
 
 fn were_done(releases: &[ReleaseProgress]) -> String {
     let was_done = |release: &&ReleaseProgress| {
-        release.ending.as_ref().is_some_and(|ending| matches!(ending.way, ReleaseWay::Done | ReleaseWay::Skipped))
+        release
+            .ending
+            .as_ref()
+            .is_some_and(|ending| matches!(ending.way, ReleaseWay::Done | ReleaseWay::Unchanged | ReleaseWay::Skipped))
     };
     let done = releases.iter().filter(was_done).count();
     match releases.len() {

@@ -55,6 +55,7 @@ fn left_alone(outcome: &RunOutcome) -> Vec<String> {
             }
             // The line of the one release has said it.
             ReleaseOutcome::Skipped { reason } if outcome.releases.len() > 1 => ("skipped", reason.clone(), reason),
+            ReleaseOutcome::Unchanged { why } => ("unchanged", why.clone(), why),
             _ => continue,
         };
         match groups.iter_mut().find(|(known, same, ..)| *known == what && *same == why) {
@@ -65,6 +66,10 @@ fn left_alone(outcome: &RunOutcome) -> Vec<String> {
     let paragraph = |(what, why, reason, releases): &(&str, String, &str, Vec<&ReleaseKey>)| {
         let line = match releases.as_slice() {
             [one] => format!("{} {what}: {reason}", paint(STRONG, one)),
+            // These are what most runs are about, and nobody looks for one of them.
+            all if *what == "unchanged" => {
+                format!("{} unchanged: {reason}", paint(STRONG, format!("{} releases", all.len())))
+            }
             all => format!("{} {what}, since {why}: {}", paint(STRONG, format!("{} releases", all.len())), listed(all)),
         };
         [line, String::new()]
@@ -137,6 +142,7 @@ fn counts(outcome: &RunOutcome, elapsed_ms: u64) -> String {
     for (_, outcome) in &outcome.releases {
         let word = match outcome {
             ReleaseOutcome::Done { .. } => "done",
+            ReleaseOutcome::Unchanged { .. } => "unchanged",
             ReleaseOutcome::Skipped { .. } => "skipped",
             ReleaseOutcome::Refused { .. } => "refused",
             ReleaseOutcome::Failed(_) => "failed",
@@ -157,7 +163,10 @@ fn counts(outcome: &RunOutcome, elapsed_ms: u64) -> String {
 /// What became of one release, where that is not all well. Causes are told by themselves: here are only their codes.
 pub(super) fn details(release: &ReleaseKey, outcome: &ReleaseOutcome, causes: &[ToldCause]) -> Vec<String> {
     match outcome {
-        ReleaseOutcome::Done { .. } | ReleaseOutcome::Skipped { .. } | ReleaseOutcome::NotStarted { .. } => Vec::new(),
+        ReleaseOutcome::Done { .. }
+        | ReleaseOutcome::Unchanged { .. }
+        | ReleaseOutcome::Skipped { .. }
+        | ReleaseOutcome::NotStarted { .. } => Vec::new(),
         ReleaseOutcome::Refused { findings } => refused(release, findings),
         ReleaseOutcome::Failed(failure) => failed(release, failure, &codes(causes, release)),
         ReleaseOutcome::Undone { because_of, next } => vec![

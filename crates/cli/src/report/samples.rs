@@ -378,7 +378,8 @@ pub(crate) fn cause() -> Cause {
 fn outcome_after(outcome: Option<&ReleaseOutcome>) -> Option<ReleaseOutcome> {
     Some(match outcome {
         None => done("installed"),
-        Some(ReleaseOutcome::Done { .. }) => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
+        Some(ReleaseOutcome::Done { .. }) => ReleaseOutcome::Unchanged { why: "it is as it was deployed".to_owned() },
+        Some(ReleaseOutcome::Unchanged { .. }) => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
         Some(ReleaseOutcome::Skipped { .. }) => ReleaseOutcome::Refused {
             findings: vec![Finding::new(Class::Unsafe, code::CRD_IN_USE, "crd/x", "it is in use")],
         },

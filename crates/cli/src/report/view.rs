@@ -68,6 +68,7 @@ pub(crate) enum Standing {
         since: Timestamp,
     },
     Done,
+    Unchanged,
     Skipped,
     Refused,
     Failed,
@@ -80,8 +81,18 @@ pub(crate) enum Standing {
 
 impl Standing {
     /// The words in the order in which they are counted.
-    const WORDS: [&str; 9] =
-        ["done", "running", "waiting", "blocked", "not started", "interrupted", "failed", "refused", "skipped"];
+    const WORDS: [&str; 10] = [
+        "done",
+        "unchanged",
+        "running",
+        "waiting",
+        "blocked",
+        "not started",
+        "interrupted",
+        "failed",
+        "refused",
+        "skipped",
+    ];
 
     /// The word for it.
     pub(crate) fn word(self) -> &'static str {
@@ -89,6 +100,7 @@ impl Standing {
             Self::Waiting => "waiting",
             Self::Running { .. } => "running",
             Self::Done => "done",
+            Self::Unchanged => "unchanged",
             Self::Skipped => "skipped",
             Self::Refused => "refused",
             Self::Failed => "failed",
@@ -99,7 +111,7 @@ impl Standing {
     }
 
     fn ended_well(self) -> bool {
-        matches!(self, Self::Done | Self::Skipped)
+        matches!(self, Self::Done | Self::Unchanged | Self::Skipped)
     }
 }
 
@@ -107,6 +119,7 @@ impl From<&ReleaseOutcome> for Standing {
     fn from(outcome: &ReleaseOutcome) -> Self {
         match outcome {
             ReleaseOutcome::Done { .. } => Self::Done,
+            ReleaseOutcome::Unchanged { .. } => Self::Unchanged,
             ReleaseOutcome::Skipped { .. } => Self::Skipped,
             ReleaseOutcome::Refused { .. } => Self::Refused,
             ReleaseOutcome::Failed(_) | ReleaseOutcome::Undone { .. } => Self::Failed,

@@ -58,6 +58,7 @@ fn checks() {
         name: name.map(str::to_owned),
         on: On::Deploy,
         point_of_no_return: false,
+        every_run: false,
         kind: StepKind::Check(Box::new(check)),
     });
     assert_eq!(*steps, expected);

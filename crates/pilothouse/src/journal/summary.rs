@@ -85,7 +85,7 @@ fn change(progress: &RunProgress, release: &ReleaseProgress) -> Option<String> {
             ReleaseWay::Failed => format!("{} failed {}", release.release, ending.summary),
             ReleaseWay::Undone => format!("{} undone, failed {}", release.release, ending.summary),
             ReleaseWay::Interrupted => format!("{} interrupted {}", release.release, ending.summary),
-            ReleaseWay::Skipped | ReleaseWay::Refused | ReleaseWay::NotStarted => {
+            ReleaseWay::Unchanged | ReleaseWay::Skipped | ReleaseWay::Refused | ReleaseWay::NotStarted => {
                 format!("{} helm {}, {}", release.release, last.command, ending.summary)
             }
         },

@@ -71,6 +71,8 @@ pub struct StepDescription {
     pub on: On,
     /// Whether nothing can be taken back once it has begun: what fails after it is left as it is.
     pub point_of_no_return: bool,
+    /// Whether it runs in every run, also when nothing else is to be done.
+    pub every_run: bool,
 }
 
 impl StepDescription {
@@ -114,6 +116,7 @@ impl Step for BuiltIn {
         let mut description = StepDescription {
             on: self.spec.on,
             point_of_no_return: self.spec.point_of_no_return,
+            every_run: self.spec.every_run,
             ..self.inner.describe()
         };
         if let Some(name) = &self.spec.name {

@@ -1,0 +1,269 @@
+//! What is remembered of each release's last deploy: one small Secret beside Helm's own.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use pilothouse_core::{DEPLOY_RECORD_FORMAT, DeployRecord, ObjectRef, ReleaseKey};
+use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError, ListQuery, Precondition, Propagation};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io::{Read, Write};
+
+/// The label all records have.
+const LABEL: &str = "pilothouse.dev/record=deploy";
+/// The one key of the Secret.
+const KEY: &str = "record";
+/// How many bytes a record may have. Kubernetes allows a Secret 1 MiB.
+const LIMIT: usize = 900_000;
+/// What a record may unpack to: more does not come from one that was written here.
+const UNPACKED: u64 = 64 * 1024 * 1024;
+
+/// What was found in place of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    Record(Box<DeployRecord>),
+    /// There is something that cannot be understood, with the reason.
+    Damaged(String),
+}
+
+/// The Secret of a release's record. Helm's names allow nothing that a Secret's would not.
+pub(crate) fn record_ref(release: &ReleaseKey) -> ObjectRef {
+    ObjectRef {
+        api_version: Some("v1".to_owned()),
+        kind: "Secret".to_owned(),
+        namespace: Some(release.namespace.clone()),
+        name: format!("pilothouse.release.{}", release.name),
+    }
+}
+
+/// All records of a namespace, or of all, by release.
+///
+/// # Errors
+/// When they cannot be listed; an error is never "none".
+pub(crate) async fn list(
+    cluster: &dyn ClusterClient,
+    namespace: Option<&str>,
+) -> Result<HashMap<ReleaseKey, Found>, ClusterError> {
+    let mut query = ListQuery::new("v1", "Secret").labelled(LABEL);
+    query.namespace = namespace.map(str::to_owned);
+    let secrets = cluster.list(&query).await?;
+    Ok(secrets.iter().filter_map(|secret| Some((release_of(secret)?, decode(secret)))).collect())
+}
+
+/// The record of one release.
+///
+/// # Errors
+/// When it cannot be read; an error is never "none".
+pub(crate) async fn read(cluster: &dyn ClusterClient, release: &ReleaseKey) -> Result<Option<Found>, ClusterError> {
+    Ok(cluster.get(&record_ref(release)).await?.map(|secret| decode(&secret)))
+}
+
+/// Writes the record of a release, in place of one that is there. Repeatable. Objects are left out when there are too many
+/// of them: then the next run compares in full.
+///
+/// # Errors
+/// As for any request.
+pub(crate) async fn store(cluster: &dyn ClusterClient, record: &DeployRecord) -> Result<(), ClusterError> {
+    let mut packed = encode(record);
+    if packed.len() > LIMIT {
+        packed = encode(&DeployRecord { objects: None, ..record.clone() });
+    }
+    let object = record_ref(&record.release);
+    let mut labels = json!({
+        "app.kubernetes.io/managed-by": "pilothouse",
+        "pilothouse.dev/record": "deploy",
+        "pilothouse.dev/release": record.release.name,
+    });
+    if is_label_value(&record.stack) {
+        labels["pilothouse.dev/stack"] = json!(record.stack);
+    }
+    let secret = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": object.name, "namespace": object.namespace, "labels": labels},
+        "type": "pilothouse.dev/deploy.v1",
+        "data": {KEY: packed},
+    });
+    let options = ApplyOptions {
+        field_manager: "pilothouse".to_owned(),
+        force: true,
+        dry_run: false,
+        default_namespace: Some(record.release.namespace.clone()),
+    };
+    cluster.apply(&secret, &options).await.map(drop)
+}
+
+/// Removes the record of a release. Repeatable.
+///
+/// # Errors
+/// As for any request.
+pub(crate) async fn forget(cluster: &dyn ClusterClient, release: &ReleaseKey) -> Result<(), ClusterError> {
+    cluster.delete(&record_ref(release), &Precondition::default(), Propagation::Background).await.map(drop)
+}
+
+fn release_of(secret: &Value) -> Option<ReleaseKey> {
+    let metadata = secret.get("metadata")?;
+    let name = metadata.get("name")?.as_str()?.strip_prefix("pilothouse.release.")?;
+    Some(ReleaseKey::new(metadata.get("namespace")?.as_str()?, name))
+}
+
+/// In base64, as a Secret wants it.
+fn encode(record: &DeployRecord) -> String {
+    // Neither a record nor memory can fail to be written.
+    let json = serde_json::to_vec(record).unwrap_or_default();
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    let packed = gzip.write_all(&json).and_then(|()| gzip.finish()).unwrap_or_default();
+    STANDARD.encode(packed)
+}
+
+fn decode(secret: &Value) -> Found {
+    let unpacked = || -> Result<Vec<u8>, String> {
+        let text = secret.pointer(&format!("/data/{KEY}")).and_then(Value::as_str);
+        let text = text.ok_or_else(|| format!("it has no key `{KEY}`"))?;
+        let packed = STANDARD.decode(text).map_err(|error| error.to_string())?;
+        let mut json = Vec::new();
+        GzDecoder::new(packed.as_slice()).take(UNPACKED).read_to_end(&mut json).map_err(|error| error.to_string())?;
+        Ok(json)
+    };
+    let read = |json: Vec<u8>| -> Result<DeployRecord, String> {
+        let value: Value = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
+        match value.get("format").and_then(Value::as_u64) {
+            Some(format) if format == u64::from(DEPLOY_RECORD_FORMAT) => {
+                serde_json::from_value(value).map_err(|error| error.to_string())
+            }
+            format => Err(format!(
+                "its format is {}, this program reads {DEPLOY_RECORD_FORMAT}",
+                format.map_or_else(|| "unknown".to_owned(), |format| format.to_string())
+            )),
+        }
+    };
+    match unpacked().and_then(read) {
+        Ok(record) if release_of(secret).is_some_and(|release| release == record.release) => {
+            Found::Record(Box::new(record))
+        }
+        Ok(record) => Found::Damaged(format!("it is about another release, {}", record.release)),
+        Err(why) => Found::Damaged(why),
+    }
+}
+
+/// What Kubernetes allows as the value of a label.
+fn is_label_value(text: &str) -> bool {
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let ends = |c: char| c.is_ascii_alphanumeric();
+    text.len() <= 63 && text.chars().all(inside) && text.starts_with(ends) && text.ends_with(ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::{AppliedObject, InputDigests, Phase, RunId};
+    use pilothouse_testkit::FakeCluster;
+    use rstest::rstest;
+    use uuid::Uuid;
+
+    fn record(objects: usize) -> DeployRecord {
+        let object = |index: usize| AppliedObject {
+            object: ObjectRef {
+                api_version: Some("v1".to_owned()),
+                kind: "ConfigMap".to_owned(),
+                namespace: Some("web".to_owned()),
+                name: format!("a{index}"),
+            },
+            uid: Uuid::from_u128(index as u128 * 7_919_777_331).to_string(),
+            generation: None,
+            resource_version: (index * 31).to_string(),
+            // Digests do not get smaller by packing.
+            labels: crate::digest::of(&index.to_string()),
+        };
+        DeployRecord {
+            format: DEPLOY_RECORD_FORMAT,
+            stack: "shop".to_owned(),
+            release: ReleaseKey::new("web", "front.end"),
+            chart: "front 1.0.0".to_owned(),
+            revision: 3,
+            revision_uid: "u".to_owned(),
+            run: Some(RunId(Uuid::from_u128(1))),
+            written_at: "2026-11-21T08:00:00Z".parse().unwrap(),
+            input: InputDigests {
+                chart: "c".to_owned(),
+                values: "v".to_owned(),
+                options: "o".to_owned(),
+                helm_major: 4,
+                capabilities: None,
+                lifecycle: "l".to_owned(),
+            },
+            reached: Phase::Validate,
+            objects: Some((0..objects).map(object).collect()),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_read_back_and_removed() {
+        let cluster = FakeCluster::default();
+        let record = record(3);
+        let release = record.release.clone();
+        assert_eq!(read(&cluster, &release).await.unwrap(), None);
+        store(&cluster, &record).await.unwrap();
+        let found = Found::Record(Box::new(record));
+        assert_eq!(read(&cluster, &release).await.unwrap(), Some(found.clone()));
+        assert_eq!(list(&cluster, None).await.unwrap(), HashMap::from([(release.clone(), found)]));
+        assert_eq!(list(&cluster, Some("other")).await.unwrap(), HashMap::new());
+        forget(&cluster, &release).await.unwrap();
+        forget(&cluster, &release).await.unwrap();
+        assert_eq!(read(&cluster, &release).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn too_many_objects_are_left_out() {
+        let cluster = FakeCluster::default();
+        let record = record(20_000);
+        store(&cluster, &record).await.unwrap();
+        let expected = DeployRecord { objects: None, ..record.clone() };
+        assert_eq!(read(&cluster, &record.release).await.unwrap(), Some(Found::Record(Box::new(expected))));
+    }
+
+    #[tokio::test]
+    async fn thousands_of_objects_fit() {
+        let cluster = FakeCluster::default();
+        let record = record(5_000);
+        store(&cluster, &record).await.unwrap();
+        assert_eq!(read(&cluster, &record.release).await.unwrap(), Some(Found::Record(Box::new(record))));
+    }
+
+    #[rstest]
+    #[case(json!({}), "it has no key `record`")]
+    #[case(json!({"record": "%"}), "Invalid symbol 37, offset 0.")]
+    #[case(json!({"record": "AAAA"}), "invalid gzip header")]
+    #[tokio::test]
+    async fn what_cannot_be_read_is_told(#[case] data: Value, #[case] why: &str) {
+        let cluster = FakeCluster::default();
+        let release = ReleaseKey::new("web", "a");
+        cluster.put(json!({"apiVersion": "v1", "kind": "Secret", "data": data,
+            "metadata": {"name": "pilothouse.release.a", "namespace": "web"}}));
+        assert_eq!(read(&cluster, &release).await.unwrap(), Some(Found::Damaged(why.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn another_format_or_release_is_no_record() {
+        let cluster = FakeCluster::default();
+        let (newer, other) = (DeployRecord { format: 2, ..record(0) }, record(0));
+        for (name, record) in [("newer", newer), ("other", other)] {
+            cluster.put(json!({"apiVersion": "v1", "kind": "Secret", "data": {KEY: encode(&record)},
+                "metadata": {"name": format!("pilothouse.release.{name}"), "namespace": "web"}}));
+        }
+        let mut why = Vec::new();
+        for name in ["newer", "other"] {
+            why.push(read(&cluster, &ReleaseKey::new("web", name)).await.unwrap());
+        }
+        let damaged = |why: &str| Some(Found::Damaged(why.to_owned()));
+        assert_eq!(
+            why,
+            [
+                damaged("its format is 2, this program reads 1"),
+                damaged("it is about another release, web/front.end"),
+            ]
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Whether the objects of a release are still as its last deploy left them, by their metadata alone. What looks different is
+//! only a suspicion: a real comparison has the last word.
+
+use crate::digest;
+use pilothouse_core::{AppliedObject, ObjectRef};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Annotations that controllers write on objects of others, again and again.
+const NOT_OURS: [&str; 2] = ["deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"];
+
+/// What is to be remembered of an object, from its metadata; `None` when that is incomplete.
+pub(crate) fn applied(object: &ObjectRef, live: &Value) -> Option<AppliedObject> {
+    let metadata = live.get("metadata")?;
+    Some(AppliedObject {
+        object: object.clone(),
+        uid: metadata.get("uid")?.as_str()?.to_owned(),
+        generation: metadata.get("generation").and_then(Value::as_i64),
+        resource_version: metadata.get("resourceVersion")?.as_str()?.to_owned(),
+        labels: labels_digest(metadata),
+    })
+}
+
+/// Why an object may not be as it was left, from its metadata now; `None` when it certainly is.
+///
+/// A generation is counted up by the server with every change of what is wanted of an object. Kinds without one only have a
+/// resourceVersion, which a status changes too.
+pub(crate) fn suspicion(known: &AppliedObject, now: Option<&Value>) -> Option<&'static str> {
+    let Some(metadata) = now.and_then(|live| live.get("metadata")) else { return Some("it is gone") };
+    let text = |key: &str| metadata.get(key).and_then(Value::as_str);
+    if text("uid") != Some(known.uid.as_str()) {
+        return Some("it was created anew");
+    }
+    if metadata.get("deletionTimestamp").is_some() {
+        return Some("it is being deleted");
+    }
+    let generation = metadata.get("generation").and_then(Value::as_i64);
+    if known.generation != generation {
+        return Some("its generation is another");
+    }
+    if generation.is_none() && text("resourceVersion") != Some(known.resource_version.as_str()) {
+        return Some("it was written");
+    }
+    (labels_digest(metadata) != known.labels).then_some("its labels or annotations are others")
+}
+
+/// A digest of the labels, annotations, owners and finalizers: changes of these do not count up a generation.
+fn labels_digest(metadata: &Value) -> String {
+    let mut text = String::new();
+    for key in ["labels", "annotations"] {
+        let entries = metadata.get(key).and_then(Value::as_object).into_iter().flatten();
+        let entries: BTreeMap<&String, &Value> = entries.filter(|(key, _)| !NOT_OURS.contains(&key.as_str())).collect();
+        text.push_str(&format!("{key} {entries:?}\n"));
+    }
+    for key in ["ownerReferences", "finalizers"] {
+        text.push_str(&format!("{key} {}\n", metadata.get(key).unwrap_or(&Value::Null)));
+    }
+    digest::of(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn live(generation: Option<i64>) -> Value {
+        let mut live = json!({"metadata": {
+            "name": "a", "uid": "u", "resourceVersion": "7", "labels": {"a": "b"},
+            "annotations": {"c": "d", "deployment.kubernetes.io/revision": "1"},
+        }});
+        if let Some(generation) = generation {
+            live["metadata"]["generation"] = json!(generation);
+        }
+        live
+    }
+
+    fn changed(generation: Option<i64>, pointer: &str, to: &Value) -> Value {
+        let mut live = live(generation);
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        live.pointer_mut(parent).unwrap()[key.replace("~1", "/")] = to.clone();
+        live
+    }
+
+    #[rstest]
+    #[case("/metadata/uid", json!("v"), Some("it was created anew"), Some("it was created anew"))]
+    #[case("/metadata/deletionTimestamp", json!("2026-11-21T08:00:00Z"), Some("it is being deleted"), Some("it is being deleted"))]
+    #[case("/metadata/generation", json!(2), Some("its generation is another"), Some("its generation is another"))]
+    // A status was written.
+    #[case("/metadata/resourceVersion", json!("8"), None, Some("it was written"))]
+    #[case("/metadata/labels/a", json!("c"), Some("its labels or annotations are others"), Some("its labels or annotations are others"))]
+    #[case("/metadata/labels/b", json!("c"), Some("its labels or annotations are others"), Some("its labels or annotations are others"))]
+    #[case("/metadata/annotations/c", json!("x"), Some("its labels or annotations are others"), Some("its labels or annotations are others"))]
+    #[case("/metadata/finalizers", json!(["x"]), Some("its labels or annotations are others"), Some("its labels or annotations are others"))]
+    #[case("/metadata/ownerReferences", json!([{"uid": "x"}]), Some("its labels or annotations are others"), Some("its labels or annotations are others"))]
+    #[case("/metadata/annotations/deployment.kubernetes.io~1revision", json!("2"), None, None)]
+    #[case("/metadata/managedFields", json!([]), None, None)]
+    fn what_is_noticed(
+        #[case] pointer: &str,
+        #[case] to: Value,
+        #[case] with_generation: Option<&str>,
+        #[case] without: Option<&str>,
+    ) {
+        let object = ObjectRef::parse("ConfigMap/web/a").unwrap();
+        for (generation, expected) in [(Some(1), with_generation), (None, without)] {
+            let known = applied(&object, &live(generation)).unwrap();
+            assert_eq!(suspicion(&known, Some(&live(generation))), None);
+            assert_eq!(suspicion(&known, Some(&changed(generation, pointer, &to))), expected, "{generation:?}");
+            assert_eq!(suspicion(&known, None), Some("it is gone"));
+        }
+    }
+
+    #[test]
+    fn what_lacks_its_identity_is_not_remembered() {
+        let object = ObjectRef::parse("ConfigMap/web/a").unwrap();
+        assert_eq!(applied(&object, &json!({"metadata": {"name": "a"}})), None);
+    }
+}
