@@ -10,11 +10,11 @@
 
 mod common;
 
-use common::chart;
+use common::{chart, count, done};
 use pilothouse_plane::provision::{Provisioner, Tool};
-use pilothouse_plane::{AuditLog, Node, Plane, PlaneConfig, SimulatedNode, for_current_user};
+use pilothouse_plane::{Node, Plane, PlaneConfig, SimulatedNode, for_current_user};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -176,19 +176,6 @@ fn ticks(process: &str, field: usize) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
     fields.skip(field).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
-}
-
-fn done(command: &mut Command) {
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}\n{}", String::from_utf8_lossy(&output.stdout));
-}
-
-/// Requests so far of everything that is not part of the control plane.
-fn count(audit: &Path) -> usize {
-    let control_plane = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "Go-http-client"];
-    let log = AuditLog::read(audit).unwrap();
-    log.events().iter().filter(|event| !control_plane.iter().any(|agent| event.user_agent.starts_with(agent))).count()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "these are small")]

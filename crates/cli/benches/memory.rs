@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::chart;
+use common::{chart, peak_of};
 use pilothouse_plane::provision::{Provisioner, Tool};
 use pilothouse_plane::{Node, Plane, PlaneConfig, SimulatedNode, for_current_user};
 use std::fmt::Write as _;
@@ -90,12 +90,4 @@ fn stack_of(releases: usize, chart: &Path) -> String {
         .unwrap();
     }
     text
-}
-
-/// The most memory a process has had so far, in units of 1000 bytes; `None` when it has just ended.
-fn peak_of(pid: u32) -> Option<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u32 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kibibytes * 128 / 125)
 }

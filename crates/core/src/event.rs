@@ -3,6 +3,7 @@
 use crate::cause::Cause;
 use crate::chart_info::HelmAction;
 use crate::check::CheckReport;
+use crate::drift::Drift;
 use crate::holder::Holder;
 use crate::ids::{Phase, ReleaseKey, RunId};
 use crate::outcome::{ReleaseOutcome, RunVerdict, StopReason};
@@ -298,6 +299,13 @@ pub enum EventKind {
         phase: Phase,
         /// Why, redacted.
         cause: Cause,
+    },
+    /// Objects are not as they were deployed, and nothing else is to be done.
+    DriftFound {
+        /// The release.
+        release: ReleaseKey,
+        /// Which objects, and what was changed, redacted.
+        drifts: Vec<Drift>,
     },
     /// A phase ended.
     PhaseFinished {

@@ -238,6 +238,7 @@ impl RunProgress {
             | EventKind::HealStarted { .. }
             | EventKind::HealFinished { .. }
             | EventKind::CauseFound { .. }
+            | EventKind::DriftFound { .. }
             | EventKind::Said { .. } => {}
             EventKind::RunResumed { from, releases } => self.inherit(*from, releases),
             EventKind::RunStopping { reason } => self.stopped = Some(reason.clone()),

@@ -172,6 +172,19 @@ pub trait ClusterClient: Send + Sync {
         records::revisions(self, driver, namespace, name).await
     }
 
+    /// As [`ClusterClient::release_revisions`] of all releases, without the revisions that were replaced by a newer one: the
+    /// newest of a release is never among those, and there are many of them.
+    ///
+    /// # Errors
+    /// As for any request; an error is never an empty list.
+    async fn current_revisions(
+        &self,
+        driver: HelmDriver,
+        namespace: Option<&str>,
+    ) -> Result<Vec<RevisionMeta>, ClusterError> {
+        records::current(self, driver, namespace).await
+    }
+
     /// What Helm stored of one revision: the bytes under `release`, without Kubernetes' own base64 but still with
     /// Helm's. `None` when there is no such record.
     ///

@@ -68,6 +68,7 @@ pub use lease::{LeaseConfig, LeaseLock, LockError};
 pub use ownership::{
     AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, adoption_conflicts, ownership_conflicts,
 };
+pub use read::{Seen, read_all};
 pub use ready::wait_ready;
 pub use records::{record_patch, record_payload, record_ref};
 pub use restart::restart;

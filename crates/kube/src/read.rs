@@ -14,7 +14,7 @@ pub(crate) const SIDE_BY_SIDE: usize = 8;
 const WORTH_A_LIST: usize = 6;
 
 /// What was read of one object. An error of a list is shared by all that were to be found in it.
-pub(crate) type Seen = Result<Option<Value>, Arc<ClusterError>>;
+pub type Seen = Result<Option<Value>, Arc<ClusterError>>;
 
 enum Job {
     One(usize),
@@ -27,9 +27,9 @@ pub(crate) fn detail_of(kind: &str) -> Detail {
     if matches!(kind, "Secret" | "ConfigMap") { Detail::Metadata } else { Detail::Whole }
 }
 
-/// Reads the objects; the answer is in their order. With [`Detail::Metadata`], no more than that is asked for where they are
-/// listed.
-pub(crate) async fn read_all(client: &dyn ClusterClient, objects: &[ObjectRef], want: Detail) -> Vec<Seen> {
+/// Reads the objects side by side; the answer is in their order. With [`Detail::Metadata`], no more than that is asked for where
+/// they are listed.
+pub async fn read_all(client: &dyn ClusterClient, objects: &[ObjectRef], want: Detail) -> Vec<Seen> {
     let mut seen: Vec<Option<Seen>> = objects.iter().map(|_| None).collect();
     let jobs = jobs(objects).into_iter().map(|job| run(client, objects, job, want));
     let mut running = futures::stream::iter(jobs).buffer_unordered(SIDE_BY_SIDE);

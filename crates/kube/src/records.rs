@@ -28,6 +28,24 @@ pub(crate) async fn revisions<C: ClusterClient + ?Sized>(
         Some(name) => format!("owner=helm,name={name}"),
         None => "owner=helm".to_owned(),
     };
+    selected(client, driver, namespace, selector).await
+}
+
+/// See [`ClusterClient::current_revisions`].
+pub(crate) async fn current<C: ClusterClient + ?Sized>(
+    client: &C,
+    driver: HelmDriver,
+    namespace: Option<&str>,
+) -> Result<Vec<RevisionMeta>, ClusterError> {
+    selected(client, driver, namespace, "owner=helm,status!=superseded".to_owned()).await
+}
+
+async fn selected<C: ClusterClient + ?Sized>(
+    client: &C,
+    driver: HelmDriver,
+    namespace: Option<&str>,
+    selector: String,
+) -> Result<Vec<RevisionMeta>, ClusterError> {
     let mut query = ListQuery::new("v1", driver.kind()).labelled(selector);
     query.namespace = namespace.map(str::to_owned);
     let mut found: Vec<RevisionMeta> = client.list_metadata(&query).await?.iter().filter_map(revision_meta).collect();

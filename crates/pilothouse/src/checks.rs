@@ -17,6 +17,7 @@ pub(crate) async fn wrong_input(
     let checks = charts.iter().zip(contexts).map(|(chart, ctx)| async move {
         match chart.chart_info().action {
             HelmAction::Skip => Checked::default(),
+            HelmAction::Deploy if ctx.settled().is_some() => Checked::default(),
             HelmAction::Deploy | HelmAction::Destroy => check(chart.as_ref(), ctx).await,
         }
     });

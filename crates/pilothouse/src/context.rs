@@ -9,6 +9,8 @@ use crate::ledger::{Ledger, StepVerdict};
 use crate::observe::{self, Observed};
 use crate::prepare::{self, Prepared};
 use crate::session::{Session, Target};
+use crate::input::StepsSeen;
+use crate::survey::Settled;
 use pilothouse_core::{
     ChartInfo, CheckVerdict, Decision, EventKind, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey,
     RevisionMeta, RunId, error_chain, lenient_version,
@@ -43,6 +45,12 @@ pub struct Context {
     attempts: Mutex<Attempts>,
     baselines: Mutex<BTreeMap<String, CheckVerdict>>,
     thorough: bool,
+    /// The stack, in whose name what is deployed is remembered.
+    stack: Option<String>,
+    /// What was found out about the chart's steps before the run.
+    steps: StepsSeen,
+    settled: Option<Settled>,
+    only_every_run: AtomicBool,
 }
 
 /// What was prepared, and for which target and payload values.
@@ -69,6 +77,10 @@ impl Context {
             attempts: Mutex::default(),
             baselines: Mutex::default(),
             thorough: false,
+            stack: None,
+            steps: StepsSeen::default(),
+            settled: None,
+            only_every_run: AtomicBool::new(false),
         }
     }
 
@@ -78,6 +90,46 @@ impl Context {
         self.before = Some(before);
         self.attempts = Mutex::new(Attempts::continued(ledger.attempt(), ledger.no_return().map(str::to_owned)));
         self.ledger = Mutex::new(ledger);
+    }
+
+    /// Lets what is deployed be remembered, in the name of this stack.
+    pub(crate) fn remember_for(&mut self, stack: &str) {
+        self.stack = Some(stack.to_owned());
+    }
+
+    /// The stack in whose name what is deployed is remembered, if it is.
+    pub(crate) fn stack(&self) -> Option<&str> {
+        self.stack.as_deref()
+    }
+
+    /// Notes what is known of the chart's steps.
+    pub(crate) fn see_steps(&mut self, steps: StepsSeen) {
+        self.steps = steps;
+    }
+
+    /// What is known of the chart's steps.
+    pub(crate) fn steps(&self) -> &StepsSeen {
+        &self.steps
+    }
+
+    /// Nothing is to be done with the release, as was proven before the run.
+    pub(crate) fn settle(&mut self, settled: Settled) {
+        self.settled = Some(settled);
+    }
+
+    /// What proves that nothing is to be done with the release, if that is so.
+    pub(crate) fn settled(&self) -> Option<&Settled> {
+        self.settled.as_ref()
+    }
+
+    /// From here on only the steps that are run in every run are run.
+    pub(crate) fn run_only_every_run(&self) {
+        self.only_every_run.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether only the steps that are run in every run are run.
+    pub(crate) fn runs_only_every_run(&self) -> bool {
+        self.only_every_run.load(Ordering::Relaxed)
     }
 
     /// Lets every check be made, also after one that has failed.
@@ -152,7 +204,7 @@ impl Context {
         let continued_from = *self.continued_from.lock().unwrap_or_else(PoisonError::into_inner);
         match continued_from {
             Some(revision) => (revision, observed.decide_as_of(revision, &self.info)),
-            None => (observed.newest_revision(), observed.decide(&self.info)),
+            None => (observed.newest_revision(), self.decision().await),
         }
     }
 
@@ -331,6 +383,34 @@ impl Context {
         prepared
     }
 
+    /// What was prepared last, without asking whether it is out of date.
+    pub(crate) async fn last_prepared(&self) -> Option<Arc<Prepared>> {
+        self.prepared.lock().await.as_ref().map(|(_, _, prepared)| prepared.clone())
+    }
+
+    /// The chart, if it can be had without helm and without changing anything.
+    pub(crate) async fn chart_without_helm(&self) -> Option<ResolvedChart> {
+        todo!()
+    }
+
+    /// What the chart's templates depend on, with these values.
+    pub(crate) async fn templates_of(&self, chart: &ResolvedChart) -> TemplateUse {
+        let mut texts = Vec::new();
+        for file in &self.info.values_files {
+            // One that cannot be read is told by whoever reads it for its values.
+            texts.push(tokio::fs::read_to_string(file).await.unwrap_or_default());
+        }
+        texts.extend(self.info.yaml_files_content.iter().map(|document| document.content.clone()));
+        texts.extend(self.info.values.iter().map(|value| match &value.value {
+            ValueSource::Auto(text) | ValueSource::String(text) => text.clone(),
+            ValueSource::Json(value) => value.to_string(),
+            ValueSource::Sensitive(secret) => secret.expose().clone(),
+            // A value that an earlier phase makes is not known, and then nothing is told from this.
+            ValueSource::Payload(_) => String::new(),
+        }));
+        chart.templates.with_values(texts.iter().map(String::as_str))
+    }
+
     /// Keeps what was prepared as small as it can be, until the release's turn has come, or after it.
     pub(crate) async fn pack(&self) {
         if let Some((_, _, prepared)) = self.prepared.lock().await.as_ref() {
@@ -354,9 +434,23 @@ impl Context {
         *self.observed.lock().await = None;
     }
 
-    /// What `exec` is going to do, decided once from what was observed.
+    /// What is going to be done, decided once from what was observed. On the way of a deploy that was begun, by an earlier run
+    /// or an earlier attempt, it goes on to its end.
     pub async fn decision(&self) -> Decision {
-        self.observed().await.decide(&self.info)
+        let observed = self.observed().await;
+        if self.is_continued() || self.attempts().current() > 1 {
+            return observed.decide_anew(&self.info);
+        }
+        self.with_its_steps(observed.decide(&self.info), &observed)
+    }
+
+    /// Steps that run before helm may be made for helm to run after them: then it does.
+    fn with_its_steps(&self, decision: Decision, observed: &Observed) -> Decision {
+        let changed = matches!(observed.state(&self.info), ReleaseState::LifecycleChanged { .. });
+        if changed && self.steps.before_exec && matches!(decision, Decision::Steps { .. }) {
+            return observed.decide_anew(&self.info);
+        }
+        decision
     }
 
     /// The chart version that is wanted; `None` when the release is not to be deployed.

@@ -25,6 +25,14 @@ pub(crate) fn of_chart(prepared: &Prepared) -> Vec<Value> {
     docs.iter().filter(|doc| matches!(doc.origin, Origin::Crd)).map(|doc| doc.object.clone()).collect()
 }
 
+/// The definitions of the chart that a deploy brings, or has brought.
+pub(crate) fn brought(ctx: &Context, prepared: &Prepared) -> Vec<ObjectRef> {
+    match ctx.info().crds {
+        CrdPolicy::Skip => Vec::new(),
+        CrdPolicy::Create | CrdPolicy::Upgrade => of_chart(prepared).iter().filter_map(object_ref).collect(),
+    }
+}
+
 /// Why the chart's definitions must not be brought to the cluster.
 pub(crate) async fn findings(ctx: &Context, prepared: &Prepared) -> Vec<Finding> {
     if ctx.info().crds != CrdPolicy::Upgrade {

@@ -112,8 +112,11 @@ async fn run_step(
     step: &dyn Step,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
-    let StepDescription { text: description, repeatable, adopts, point_of_no_return, .. } = step.describe();
+    let StepDescription { text: description, repeatable, adopts, point_of_no_return, every_run, .. } = step.describe();
     let (release, digest) = (ctx.release(), step.digest().await);
+    if ctx.runs_only_every_run() && !every_run {
+        return Ok(());
+    }
     if ctx.attempts().has_done(phase, index, &digest) {
         ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
         return Ok(());
@@ -186,7 +189,10 @@ pub async fn exec<C: HelmChart + ?Sized>(
     payload: &mut Payload,
 ) -> Result<String, PhaseError> {
     match ctx.decision().await {
-        Decision::Nothing { why } => Ok(why),
+        Decision::Nothing { why } | Decision::Validate { why } | Decision::Steps { why } => Ok(why),
+        Decision::Compare { .. } | Decision::Look => {
+            Err(PhaseError::State("what is deployed could not be compared with what is wanted".to_owned()))
+        }
         Decision::Stop { state } => {
             Err(PhaseError::State(format!("the release is in a state to be left alone: {state:?}")))
         }
@@ -247,6 +253,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
     let run = async {
         let brought = crds::bring(ctx, &prepared).await?;
         while_helm_runs(ctx, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
+        is_recorded(ctx, observed.newest_revision()).await?;
         ctx.attempts().note_deployed(&digest, observed.newest_revision(), ctx.run());
         if prepared.brings_kinds() {
             // Later releases are rendered for what the cluster serves now.
@@ -262,6 +269,21 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         n => format!(", {n} CRDs applied"),
     };
     Ok(format!("{verb} {} {}{crds}", chart.metadata.name, chart.metadata.version))
+}
+
+/// Helm may end well although it could not write that it did (`pkg/action/install.go` calls it a tricky case): then the
+/// revision stays pending, and what follows must not be built on it.
+async fn is_recorded(ctx: &Context, before: u32) -> Result<(), PhaseError> {
+    let revisions = stored::revisions(ctx).await?;
+    let why = match revisions.iter().max_by_key(|meta| meta.revision) {
+        None => "no revision is recorded".to_owned(),
+        Some(newest) if newest.revision <= before => format!("the newest revision is still {}", newest.revision),
+        Some(newest) if newest.status != RevisionStatus::Deployed => {
+            format!("revision {} is recorded as {}", newest.revision, newest.status)
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(PhaseError::State(format!("helm has ended well, but {why}: the next run looks what became of it")))
 }
 
 /// What was deployed before, and whether all of `exec` was done then.
@@ -310,7 +332,7 @@ pub async fn validate<C: HelmChart + ?Sized>(
     ctx: &Context,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
-    if ctx.info().action == HelmAction::Deploy {
+    if ctx.info().action == HelmAction::Deploy && !ctx.runs_only_every_run() {
         let record = stored::newest_record(ctx).await?;
         let record = record.ok_or_else(|| PhaseError::State("the release is not installed".to_owned()))?;
         if record.info.status != RevisionStatus::Deployed {

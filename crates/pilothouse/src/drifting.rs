@@ -6,10 +6,174 @@ use crate::crds;
 use crate::deploy_records;
 use crate::error::PhaseError;
 use crate::live;
+use crate::input;
+use crate::observe::Observed;
 use crate::stored::{self, NotServed};
 use jiff::Timestamp;
 use pilothouse_core::{
-    AppliedObject, CrdPolicy, DEPLOY_RECORD_FORMAT, DeployRecord, Drift, InputDigests, LiveSeen, ObjectRef, Phase,
-    RevisionMeta, object_ref,
+    AppliedObject, CrdPolicy, DEPLOY_RECORD_FORMAT, DeployRecord, Drift, LiveSeen, ObjectRef, Payload, Phase, RecordSeen,
+    RevisionMeta, RevisionStatus, object_ref,
 };
-use pilothouse_kube::{Detail, read_all};
+use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
+use serde_json::Value;
+
+/// How the live objects of a deployed release are. With a record of ours about it, only what looks different by its metadata
+/// is compared; without one everything is.
+pub(crate) async fn look(ctx: &Context, seen: &Observed) -> LiveSeen {
+    let Some(newest) = seen.newest() else { return LiveSeen::NotLooked };
+    let known = match &seen.record {
+        RecordSeen::Some(record) if record.revision == newest.revision && Some(&record.revision_uid) == newest.uid.as_ref() => {
+            record.objects.as_deref()
+        }
+        RecordSeen::Some(_) | RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
+    };
+    let Some(known) = known else { return seen_or_not(ctx, drifts(ctx, newest, |_| true).await) };
+    let objects: Vec<ObjectRef> = known.iter().map(|known| known.object.clone()).collect();
+    let mut suspects = Vec::new();
+    for (known, now) in known.iter().zip(read_all(ctx.cluster(), &objects, Detail::Metadata).await) {
+        match now {
+            Ok(now) if live::suspicion(known, now.as_ref()).is_none() => {}
+            Ok(_) => suspects.push(known),
+            Err(error) if matches!(*error, ClusterError::NotServed { .. }) => suspects.push(known),
+            Err(error) => return LiveSeen::Unreadable(ctx.error_text(&error)),
+        }
+    }
+    if suspects.is_empty() { LiveSeen::Same } else { look_closer(ctx, newest, &suspects).await }
+}
+
+/// Compares just these objects with what the revision's manifest wants of them.
+pub(crate) async fn look_closer(ctx: &Context, revision: &RevisionMeta, suspects: &[&AppliedObject]) -> LiveSeen {
+    let is_suspect = |object: &ObjectRef| suspects.iter().any(|suspect| suspect.object.same_object(object));
+    let drifts = drifts(ctx, revision, is_suspect).await;
+    // Definitions are in no manifest; of these it is enough that they are there.
+    match (seen_or_not(ctx, drifts), missing_definitions(ctx, suspects).await) {
+        (LiveSeen::Same, Ok(missing)) if !missing.is_empty() => LiveSeen::Drifted(missing),
+        (LiveSeen::Drifted(drifts), Ok(missing)) => LiveSeen::Drifted(drifts.into_iter().chain(missing).collect()),
+        (_, Err(error)) => LiveSeen::Unreadable(ctx.error_text(&error)),
+        (seen, Ok(_)) => seen,
+    }
+}
+
+fn seen_or_not(ctx: &Context, drifts: Result<Vec<pilothouse_core::Drift>, PhaseError>) -> LiveSeen {
+    match drifts {
+        Ok(drifts) if drifts.is_empty() => LiveSeen::Same,
+        Ok(drifts) => LiveSeen::Drifted(drifts),
+        Err(error) => LiveSeen::Unreadable(ctx.redactor().redact(&error.chain().join(": "))),
+    }
+}
+
+/// What others have changed in these objects of a revision's manifest.
+async fn drifts(
+    ctx: &Context,
+    revision: &RevisionMeta,
+    wanted: impl Fn(&ObjectRef) -> bool,
+) -> Result<Vec<Drift>, PhaseError> {
+    let record = stored::record(ctx, revision).await?;
+    let record = record.ok_or_else(|| PhaseError::State("helm's record vanished while it was read".to_owned()))?;
+    let objects = stored::manifest_objects(&record)?;
+    let references = stored::complete(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep).await?;
+    let named = objects.iter().filter(|object| object_ref(object).is_some());
+    let objects: Vec<Value> = named.zip(references).filter(|(_, at)| wanted(at)).map(|(object, _)| object.clone()).collect();
+    compare::drifts(ctx, &objects, record.apply_method.as_deref()).await
+}
+
+/// The definitions among these objects that are gone, or that should be the chart's and were changed.
+async fn missing_definitions(ctx: &Context, suspects: &[&AppliedObject]) -> Result<Vec<Drift>, ClusterError> {
+    let mut missing = Vec::new();
+    for known in suspects.iter().filter(|suspect| suspect.object.kind == "CustomResourceDefinition") {
+        let what = match ctx.cluster().get(&known.object).await? {
+            None => "it is gone",
+            Some(now) => match live::suspicion(known, Some(&now)) {
+                Some(what) if ctx.info().crds == CrdPolicy::Upgrade => what,
+                Some(_) | None => continue,
+            },
+        };
+        missing.push(Drift { object: known.object.clone(), what: what.to_owned() });
+    }
+    Ok(missing)
+}
+
+/// Remembers what was deployed, and how far its lifecycle has come. Writes: our record of the release. Repeatable. That it
+/// cannot be written is no failure: the next run compares in full then.
+pub(crate) async fn remember(ctx: &Context, payload: &Payload, reached: Phase) {
+    let Some(stack) = ctx.stack() else { return };
+    if let Err(error) = try_to_remember(ctx, stack, payload, reached).await {
+        let why = ctx.redactor().redact(&error.chain().join(": "));
+        ctx.warn(format!("what was deployed cannot be remembered, so the next run compares in full: {why}"));
+    }
+}
+
+async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached: Phase) -> Result<(), PhaseError> {
+    let revisions = stored::revisions(ctx).await?;
+    let newest = revisions.iter().max_by_key(|meta| meta.revision);
+    let Some(newest) = newest.filter(|meta| meta.status == RevisionStatus::Deployed) else { return Ok(()) };
+    let Some(prepared) = ctx.last_prepared().await else { return Ok(()) };
+    let (Some(uid), Some(chart)) = (&newest.uid, &prepared.chart) else { return Ok(()) };
+    let target = ctx.session().target().await?;
+    let uses = ctx.templates_of(chart).await;
+    let Some(input) = input::wanted(ctx, chart, &uses, payload, &target).await else { return Ok(()) };
+    let objects = match reached {
+        Phase::Validate => snapshot(ctx, newest, &crds::brought(ctx, &prepared)).await?,
+        Phase::CheckPrerequisites | Phase::PreExec | Phase::Exec | Phase::OnDeployFailure | Phase::PostExec => None,
+    };
+    let record = DeployRecord {
+        format: DEPLOY_RECORD_FORMAT,
+        stack: stack.to_owned(),
+        release: ctx.release(),
+        chart: format!("{} {}", chart.metadata.name, chart.metadata.version),
+        revision: newest.revision,
+        revision_uid: uid.clone(),
+        run: ctx.run(),
+        written_at: Timestamp::now(),
+        input,
+        reached,
+        objects,
+    };
+    Ok(deploy_records::store(ctx.cluster(), &record).await?)
+}
+
+/// Remembers anew how the objects are: they were written since, and are as they were deployed all the same.
+pub(crate) async fn refresh(ctx: &Context, record: &DeployRecord) {
+    let objects: Vec<ObjectRef> = record.objects.iter().flatten().map(|known| known.object.clone()).collect();
+    let objects = applied(ctx, &objects).await;
+    let Ok(objects @ Some(_)) = objects else { return };
+    let record = DeployRecord { objects, written_at: Timestamp::now(), ..record.clone() };
+    if let Err(error) = deploy_records::store(ctx.cluster(), &record).await {
+        // Then it is looked at closer the next time too.
+        tracing::debug!(error = %ctx.error_text(&error), "the record was not refreshed");
+    }
+}
+
+/// The objects of a revision and these definitions as they are now; `None` when one of them is not there.
+async fn snapshot(
+    ctx: &Context,
+    revision: &RevisionMeta,
+    definitions: &[ObjectRef],
+) -> Result<Option<Vec<AppliedObject>>, PhaseError> {
+    let Some(record) = stored::record(ctx, revision).await? else { return Ok(None) };
+    let mut objects = stored::objects_of(ctx, &record).await?;
+    objects.extend(definitions.iter().cloned());
+    Ok(applied(ctx, &objects).await?)
+}
+
+async fn applied(ctx: &Context, objects: &[ObjectRef]) -> Result<Option<Vec<AppliedObject>>, ObjectError> {
+    let mut all = Vec::with_capacity(objects.len());
+    for (object, seen) in objects.iter().zip(read_all(ctx.cluster(), objects, Detail::Metadata).await) {
+        match seen {
+            Ok(seen) => match seen.and_then(|live| live::applied(object, &live)) {
+                Some(applied) => all.push(applied),
+                None => return Ok(None),
+            },
+            Err(source) => return Err(ObjectError { object: object.clone(), doing: "read", source }),
+        }
+    }
+    Ok(Some(all))
+}
+
+/// Forgets what was deployed: it is gone. Repeatable.
+pub(crate) async fn forget(ctx: &Context) {
+    if let Err(error) = deploy_records::forget(ctx.cluster(), &ctx.release()).await {
+        // A record about a revision that is gone counts for nothing.
+        ctx.warn(format!("what was remembered of the release stays: {}", ctx.error_text(&error)));
+    }
+}

@@ -7,14 +7,44 @@ use crate::prepare;
 use crate::session::Target;
 use crate::steps::steps_of;
 use pilothouse_core::{InputDigests, Payload, Phase, hex};
-use pilothouse_helm::ResolvedChart;
+use pilothouse_helm::{ResolvedChart, TemplateUse};
 use sha2::{Digest, Sha256};
 
+/// What is known of a chart's steps before the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct StepsSeen {
+    /// The digest of all steps that run in a deploy, in their order.
+    pub(crate) digest: String,
+    /// Whether any of them runs in every run.
+    pub(crate) every_run: bool,
+    /// Whether there are any before `exec`.
+    pub(crate) before_exec: bool,
+}
+
+impl StepsSeen {
+    /// Asks a chart for its steps.
+    pub(crate) async fn of<C: HelmChart + ?Sized>(chart: &C) -> Self {
+        let mut seen = Self::default();
+        let mut hash = Sha256::new();
+        part(&mut hash, chart.lifecycle_version().as_bytes());
+        for phase in Phase::ALL {
+            part(&mut hash, phase.name().as_bytes());
+            for step in steps_of(chart, phase) {
+                seen.every_run |= step.describe().every_run;
+                seen.before_exec |= phase == Phase::PreExec;
+                part(&mut hash, step.digest().await.as_bytes());
+            }
+        }
+        seen.digest = hex(&hash.finalize());
+        seen
+    }
+}
+
 /// What is wanted now; `None` when a value comes from an earlier phase and is not known yet.
-pub(crate) async fn wanted<C: HelmChart + ?Sized>(
-    chart: &C,
+pub(crate) async fn wanted(
     ctx: &Context,
     resolved: &ResolvedChart,
+    uses: &TemplateUse,
     payload: &Payload,
     target: &Target,
 ) -> Option<InputDigests> {
@@ -30,8 +60,8 @@ pub(crate) async fn wanted<C: HelmChart + ?Sized>(
         values: digest::of_values(info, payload).await,
         options: hex(&options.finalize()),
         helm_major: ctx.helm().version().major,
-        capabilities: resolved.templates.capabilities.then(|| capabilities(target)),
-        lifecycle: lifecycle(chart).await,
+        capabilities: uses.capabilities.then(|| capabilities(target)),
+        lifecycle: ctx.steps().digest.clone(),
     })
 }
 
@@ -40,19 +70,6 @@ fn capabilities(target: &Target) -> String {
     part(&mut hash, target.kube_version.as_bytes());
     for version in &target.api_versions {
         part(&mut hash, version.as_bytes());
-    }
-    hex(&hash.finalize())
-}
-
-/// The steps of all phases that run in a deploy, in their order.
-async fn lifecycle<C: HelmChart + ?Sized>(chart: &C) -> String {
-    let mut hash = Sha256::new();
-    part(&mut hash, chart.lifecycle_version().as_bytes());
-    for phase in Phase::ALL {
-        part(&mut hash, phase.name().as_bytes());
-        for step in steps_of(chart, phase) {
-            part(&mut hash, step.digest().await.as_bytes());
-        }
     }
     hex(&hash.finalize())
 }

@@ -3,14 +3,16 @@
 use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::error::PhaseError;
+use crate::drifting;
 use crate::evidence;
 use crate::remediation::{self, Following};
 use crate::steps::steps_of;
+use crate::survey::Settled;
 use crate::transition::{Ended, Transition, next};
 use crate::words;
 use pilothouse_core::{
-    CheckVerdict, Class, Decision, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase, ReleaseOutcome,
-    code,
+    CheckVerdict, Class, Decision, Drift, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase,
+    ReleaseOutcome, ReleaseState, code,
 };
 use std::time::{Duration, Instant};
 
@@ -21,14 +23,29 @@ pub(crate) async fn run<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload
     ctx.emitter().emit(EventKind::ReleaseStarted { release: info.key(), action: info.action });
     let mut outcome = match info.action {
         HelmAction::Skip => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
-        HelmAction::Deploy | HelmAction::Destroy => match put_in_order(ctx).await {
-            Ok(()) => phases(chart, ctx, payload).await,
-            Err(outcome) => outcome,
+        HelmAction::Deploy | HelmAction::Destroy => match ctx.settled() {
+            Some(settled) => unchanged(ctx, settled),
+            None => match put_in_order(ctx).await {
+                Ok(()) => phases(chart, ctx, payload).await,
+                Err(outcome) => outcome,
+            },
         },
     };
     ctx.emitter().redact_outcome(&mut outcome);
     finished(ctx, &outcome, begun);
     outcome
+}
+
+/// The end of a release of which it was proven before the run that nothing is to be done.
+fn unchanged(ctx: &Context, settled: &Settled) -> ReleaseOutcome {
+    tell_drift(ctx, &settled.drifts);
+    ReleaseOutcome::Unchanged { why: settled.why.clone() }
+}
+
+fn tell_drift(ctx: &Context, drifts: &[Drift]) {
+    if !drifts.is_empty() {
+        ctx.emitter().emit(EventKind::DriftFound { release: ctx.release(), drifts: drifts.to_vec() });
+    }
 }
 
 /// Puts in order what an interrupted run has left, before anything is looked at.
@@ -59,6 +76,8 @@ fn finished(ctx: &Context, outcome: &ReleaseOutcome, begun: Instant) {
 #[derive(Default)]
 struct SoFar {
     summary: String,
+    /// Whether that is why nothing was to be done.
+    nothing_to_do: bool,
     findings: Vec<Finding>,
     failure: Option<Failure>,
     /// The attempt of the deploy that follows, if one does.
@@ -80,6 +99,9 @@ async fn phases<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &mut P
     let mut phase = Phase::CheckPrerequisites;
     loop {
         let ended = reported_phase(chart, ctx, payload, phase, &mut so_far).await;
+        if ended == Ended::Well {
+            remember(chart, ctx, payload, phase).await;
+        }
         match next(phase, ended) {
             Transition::To(following) => {
                 if let Some(retry) = so_far.retry.take()
@@ -89,6 +111,7 @@ async fn phases<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &mut P
                 }
                 phase = following;
             }
+            Transition::Done if so_far.nothing_to_do => return ReleaseOutcome::Unchanged { why: so_far.summary },
             Transition::Done => return ReleaseOutcome::Done { summary: done_summary(ctx, so_far) },
             Transition::Refused => return ReleaseOutcome::Refused { findings: so_far.findings },
             Transition::Interrupted => return ReleaseOutcome::Interrupted { phase },
@@ -96,6 +119,29 @@ async fn phases<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &mut P
                 return so_far.failure.map_or(ReleaseOutcome::Interrupted { phase }, ReleaseOutcome::Failed);
             }
         }
+    }
+}
+
+/// Writes down how far the release has come, for runs to come.
+async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload, phase: Phase) {
+    if ctx.runs_only_every_run() {
+        return;
+    }
+    match (chart.chart_info().action, phase) {
+        (HelmAction::Deploy, Phase::Exec | Phase::Validate) => drifting::remember(ctx, payload, phase).await,
+        (HelmAction::Deploy, Phase::PostExec) if !steps_of(chart, phase).is_empty() => {
+            drifting::remember(ctx, payload, phase).await;
+        }
+        (HelmAction::Destroy, Phase::Exec) => drifting::forget(ctx).await,
+        (
+            HelmAction::Deploy | HelmAction::Destroy | HelmAction::Skip,
+            Phase::CheckPrerequisites
+            | Phase::PreExec
+            | Phase::Exec
+            | Phase::OnDeployFailure
+            | Phase::PostExec
+            | Phase::Validate,
+        ) => {}
     }
 }
 
@@ -284,15 +330,37 @@ async fn check_ended<C: HelmChart + ?Sized>(
         so_far.summary = format!("dry run: would {}", words::decision(&ctx.decision().await));
         return (Ended::Complete, so_far.summary.clone());
     }
-    if chart.chart_info().action == HelmAction::Deploy
-        && !ctx.is_continued()
-        && let Decision::Nothing { why } = ctx.decision().await
-    {
-        // An earlier run that has begun goes on behind what it has done.
-        so_far.summary = why;
-        return (Ended::Complete, so_far.summary.clone());
+    // An earlier run that has begun goes on behind what it has done.
+    if chart.chart_info().action != HelmAction::Deploy || ctx.is_continued() {
+        return (Ended::Well, String::new());
     }
-    (Ended::Well, String::new())
+    let (ended, why) = match ctx.decision().await {
+        Decision::Nothing { why } => {
+            if let ReleaseState::Drifted { drifts, .. } = ctx.observed().await.state(chart.chart_info()) {
+                tell_drift(ctx, &drifts);
+            }
+            so_far.nothing_to_do = true;
+            if ctx.steps().every_run {
+                ctx.run_only_every_run();
+                (Ended::Well, why)
+            } else {
+                (Ended::Complete, why)
+            }
+        }
+        Decision::Validate { why } => (Ended::On(Phase::Validate), why),
+        Decision::Steps { why } => (Ended::On(Phase::PostExec), why),
+        Decision::Stop { .. }
+        | Decision::Unlock { .. }
+        | Decision::Compare { .. }
+        | Decision::Look
+        | Decision::Install
+        | Decision::FinishUninstallThenInstall
+        | Decision::Upgrade { .. }
+        | Decision::Reinstall { .. }
+        | Decision::Uninstall => return (Ended::Well, String::new()),
+    };
+    so_far.summary.clone_from(&why);
+    (ended, why)
 }
 
 /// Gathers the evidence of a failure, before anything is cleaned up or rolled back.

@@ -1,11 +1,16 @@
 //! What the cluster holds of a release before it is touched.
 
+use crate::comparing;
 use crate::context::Context;
+use crate::deploy_records::{self, Found};
+use crate::drifting;
+use crate::foreign;
+use crate::input;
 use crate::stored;
 use pilothouse_core::ObjectRef;
 use pilothouse_core::{
-    ChartInfo, Class, Decision, Finding, HelmAction, Observation, ReleaseState, RevisionMeta, RevisionStatus, code,
-    decide, determine, lenient_version,
+    ChartInfo, Class, Decision, Finding, Foreign, HelmAction, InputDigests, LiveSeen, Observation, Payload, RecordSeen,
+    ReleaseState, Rendered, RevisionMeta, RevisionStatus, Wish, code, decide, determine, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ClusterError;
@@ -23,6 +28,18 @@ pub(crate) struct Observed {
     pub(crate) namespace: NamespaceState,
     /// The chart version that is wanted.
     pub(crate) wanted_version: Option<Version>,
+    /// Another tool that still manages it.
+    pub(crate) foreign: Option<Foreign>,
+    /// What is remembered of its last deploy.
+    pub(crate) record: RecordSeen,
+    /// What is wanted, as digests.
+    pub(crate) inputs: Option<InputDigests>,
+    /// Why its templates have to be rendered to tell what is wanted, if so.
+    pub(crate) must_render: Option<String>,
+    /// What comparing the rendered result with what is deployed said.
+    pub(crate) rendered: Option<Rendered>,
+    /// The live objects, looked at only when it matters for the decision.
+    pub(crate) live: LiveSeen,
 }
 
 /// How the release's namespace stands.
@@ -34,33 +51,81 @@ pub(crate) enum NamespaceState {
     Unreadable(String),
 }
 
-/// Reads what matters for the decision about this release, side by side.
+/// Reads what matters for the decision about this release, side by side, and no more than that.
 pub(crate) async fn observe(ctx: &Context) -> Observed {
     let wanted_version = ctx.wanted_version().await;
     let release = ctx.release();
-    let (revisions, namespace) = tokio::join!(
+    let (revisions, namespace, record) = tokio::join!(
         ctx.cluster().release_revisions(ctx.session().driver, Some(&release.namespace), Some(&release.name)),
         namespace_state(ctx, &release.namespace),
+        record_of(ctx),
     );
-    let mut revisions = revisions.map_err(|error| ctx.error_text(&error));
-    let mut deployed = None;
-    if needs_record(ctx.info())
-        && let Some(last) = revisions.as_ref().ok().and_then(|revisions| newest_good(revisions))
-    {
-        match stored::record(ctx, last).await {
-            Ok(Some(record)) if lenient_version(record.chart_version()).is_none() => {
-                revisions =
-                    Err(format!("the deployed chart has the version `{}`, which is not one", record.chart_version()));
-            }
-            Ok(Some(record)) => deployed = Some(record),
-            Ok(None) => revisions = Err("helm's record vanished while it was read".to_owned()),
-            Err(error) => revisions = Err(ctx.error_text(&error)),
+    let mut seen = Observed {
+        revisions: revisions.map_err(|error| ctx.error_text(&error)),
+        deployed: None,
+        namespace,
+        wanted_version,
+        foreign: None,
+        record,
+        inputs: None,
+        must_render: None,
+        rendered: None,
+        live: LiveSeen::NotLooked,
+    };
+    if let Some(newest) = seen.newest() {
+        match foreign::still_managed_by(ctx, newest).await {
+            Ok(foreign) => seen.foreign = foreign,
+            Err(error) => seen.revisions = Err(ctx.error_text(&error)),
         }
     }
-    Observed { revisions, deployed, namespace, wanted_version }
+    if needs_record(ctx.info()) {
+        seen.read_deployed(ctx).await;
+        let version = seen.deployed.as_ref().map(ReleaseRecord::chart_version);
+        if let Some(version) = version.filter(|version| lenient_version(version).is_none()) {
+            seen.revisions = Err(format!("the deployed chart has the version `{version}`, which is not one"));
+        }
+    }
+    if ctx.info().action == HelmAction::Deploy {
+        seen.look_at_input(ctx).await;
+    }
+    seen
 }
 
 impl Observed {
+    /// What is wanted, and as much of what is there as the decision depends on.
+    async fn look_at_input(&mut self, ctx: &Context) {
+        let prepared = ctx.prepared(&Payload::default()).await;
+        let (Some(chart), Ok(target)) = (&prepared.chart, ctx.session().target().await) else { return };
+        let uses = ctx.templates_of(chart).await;
+        self.inputs = input::wanted(ctx, chart, &uses, &Payload::default(), &target).await;
+        self.must_render = uses.must_render();
+        if matches!(self.decide(ctx.info()), Decision::Compare { .. }) {
+            self.read_deployed(ctx).await;
+            if let Some(deployed) = &self.deployed {
+                match comparing::rendered(ctx, &prepared, &uses, deployed).await {
+                    Ok(rendered) => self.rendered = Some(rendered),
+                    Err(error) => self.revisions = Err(ctx.error_text(&error)),
+                }
+            }
+        }
+        if self.decide(ctx.info()) == Decision::Look {
+            self.live = drifting::look(ctx, self).await;
+        }
+    }
+
+    /// Reads the record of the newest revision that was deployed, unless that was done.
+    async fn read_deployed(&mut self, ctx: &Context) {
+        let Some(last) = self.revisions.as_ref().ok().and_then(|revisions| newest_good(revisions)) else { return };
+        if self.deployed.is_some() {
+            return;
+        }
+        match stored::record(ctx, last).await {
+            Ok(Some(record)) => self.deployed = Some(record),
+            Ok(None) => self.revisions = Err("helm's record vanished while it was read".to_owned()),
+            Err(error) => self.revisions = Err(ctx.error_text(&error)),
+        }
+    }
+
     /// The metadata of the newest revision there was, if it could be told.
     pub(crate) fn newest(&self) -> Option<&RevisionMeta> {
         self.revisions.iter().flatten().max_by_key(|meta| meta.revision)
@@ -82,12 +147,17 @@ impl Observed {
     /// The state of the release.
     pub(crate) fn state(&self, info: &ChartInfo) -> ReleaseState {
         determine(&Observation {
-            revisions: self.revisions.clone(),
+            foreign: self.foreign.clone(),
             deployed_version: self.deployed.as_ref().and_then(|record| lenient_version(record.chart_version())),
             wanted_version: self.wanted_version.clone(),
             breaking_version: info.last_breaking_version_requiring_restart.clone(),
-            // A pending revision is healed before the first phase, or left.
-            pending: None,
+            record: self.record.clone(),
+            inputs: self.inputs.clone(),
+            must_render: self.must_render.is_some(),
+            rendered: self.rendered,
+            live: self.live.clone(),
+            // A pending revision is healed before the first phase, or left; a failed one is upgraded in any case.
+            ..Observation::of(self.revisions.clone())
         })
     }
 
@@ -96,12 +166,46 @@ impl Observed {
     pub(crate) fn decide_as_of(&self, revision: u32, info: &ChartInfo) -> Decision {
         let then = self.as_of(revision);
         let pruned = revision > 0 && then.revisions.as_ref().is_ok_and(Vec::is_empty);
-        if pruned { Decision::Upgrade { last_good: None } } else { then.decide(info) }
+        if pruned { Decision::Upgrade { last_good: None } } else { then.decide_anew(info) }
     }
 
-    /// What `exec` is going to do.
+    /// What is to be done about the release as it stands.
     pub(crate) fn decide(&self, info: &ChartInfo) -> Decision {
-        decide(&self.state(info), info.action, info.skip_if_already_installed)
+        let wish = Wish {
+            action: info.action,
+            skip_if_already_installed: info.skip_if_already_installed,
+            drift: info.drift,
+            take_over: info.take_over,
+        };
+        decide(&self.state(info), &wish)
+    }
+
+    /// What is to be done where what is there is known not to count: on the way of a deploy that was begun, that goes on to its
+    /// end whatever it finds half done.
+    pub(crate) fn decide_anew(&self, info: &ChartInfo) -> Decision {
+        match self.decide(info) {
+            Decision::Compare { .. } | Decision::Look | Decision::Validate { .. } | Decision::Steps { .. } => {
+                Decision::Upgrade { last_good: self.last_good() }
+            }
+            Decision::Nothing { .. }
+                if info.action == HelmAction::Deploy && !info.skip_if_already_installed && self.last_good().is_some() =>
+            {
+                Decision::Upgrade { last_good: self.last_good() }
+            }
+            decision @ (Decision::Nothing { .. }
+            | Decision::Stop { .. }
+            | Decision::Unlock { .. }
+            | Decision::Install
+            | Decision::FinishUninstallThenInstall
+            | Decision::Upgrade { .. }
+            | Decision::Reinstall { .. }
+            | Decision::Uninstall) => decision,
+        }
+    }
+
+    fn last_good(&self) -> Option<u32> {
+        let good = |meta: &&RevisionMeta| matches!(meta.status, RevisionStatus::Deployed | RevisionStatus::Superseded);
+        self.revisions.iter().flatten().filter(good).map(|meta| meta.revision).max()
     }
 
     /// Why the release cannot be acted on as it stands.
@@ -109,20 +213,10 @@ impl Observed {
         let mut findings = Vec::new();
         let subject = info.key();
         let blocked = |code, message: String| Finding::new(Class::Blocked, code, &subject, message);
-        match self.state(info) {
-            ReleaseState::Unknown { why } => findings.push(blocked(code::UNREADABLE, why)),
-            ReleaseState::Locked { revision, status, since, why } => {
-                let since = since.map(|at| format!(" since {at:.0}")).unwrap_or_default();
-                findings.push(blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}{since}: {why}")));
-            }
-            ReleaseState::Stale { revision, status, why } => {
-                findings.push(blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}: {why}")));
-            }
-            ReleaseState::Absent
-            | ReleaseState::HalfRemoved
-            | ReleaseState::Failed { .. }
-            | ReleaseState::Breaking { .. }
-            | ReleaseState::Deployed { .. } => {}
+        if let Decision::Stop { state } = self.decide(info) {
+            findings.extend(why_stopped(info, &state));
+        } else if let ReleaseState::Stale { revision, status, why } = self.state(info) {
+            findings.push(blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}: {why}")));
         }
         let namespace = info.namespace.as_str();
         match &self.namespace {
@@ -140,6 +234,48 @@ impl Observed {
             NamespaceState::Unreadable(why) => findings.push(blocked(code::UNREADABLE, why.clone())),
         }
         findings
+    }
+}
+
+/// Why a release in this state cannot be acted on.
+fn why_stopped(info: &ChartInfo, state: &ReleaseState) -> Option<Finding> {
+    let subject = info.key();
+    let blocked = |code, message: String| Some(Finding::new(Class::Blocked, code, &subject, message));
+    match state {
+        ReleaseState::Unknown { why } | ReleaseState::LiveUnreadable { why, .. } => blocked(code::UNREADABLE, why.clone()),
+        ReleaseState::Foreign { foreign, .. } => {
+            let message = format!("{} still manages it: {}", foreign.tool, foreign.why);
+            Some(Finding::new(Class::Unsafe, code::RELEASE_FOREIGN, &subject, message))
+        }
+        ReleaseState::Locked { revision, status, since, why } => {
+            let since = since.map(|at| format!(" since {at:.0}")).unwrap_or_default();
+            blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}{since}: {why}"))
+        }
+        ReleaseState::Stale { .. }
+        | ReleaseState::Absent
+        | ReleaseState::HalfRemoved
+        | ReleaseState::Breaking { .. }
+        | ReleaseState::FailedClean { .. }
+        | ReleaseState::FailedDirty { .. }
+        | ReleaseState::Unmanaged { .. }
+        | ReleaseState::InputUnknown { .. }
+        | ReleaseState::OutOfSync { .. }
+        | ReleaseState::LifecycleChanged { .. }
+        | ReleaseState::Unfinished { .. }
+        | ReleaseState::LiveUnknown { .. }
+        | ReleaseState::Drifted { .. }
+        | ReleaseState::Unvalidated { .. }
+        | ReleaseState::InSync { .. } => None,
+    }
+}
+
+/// What is remembered of the release's last deploy.
+async fn record_of(ctx: &Context) -> RecordSeen {
+    match deploy_records::read(ctx.cluster(), &ctx.release()).await {
+        Ok(None) => RecordSeen::None,
+        Ok(Some(Found::Record(record))) => RecordSeen::Some(record),
+        Ok(Some(Found::Damaged(why))) => RecordSeen::Unreadable(why),
+        Err(error) => RecordSeen::Unreadable(ctx.error_text(&error)),
     }
 }
 

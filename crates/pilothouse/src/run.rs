@@ -10,7 +10,9 @@ use crate::lifecycle::{self, millis};
 use crate::listening::listening;
 use crate::owner::Owner;
 use crate::session::Session;
+use crate::input::StepsSeen;
 use crate::state::{self, Opened, RunError, StateConfig};
+use crate::survey::{self, Writing};
 use futures::StreamExt;
 use pilothouse_core::{
     Class, Event, EventKind, Finding, GraphNode, GraphProblem, OnReleaseFailure, Phase, PlannedRelease, ReleaseGraph,
@@ -119,15 +121,30 @@ pub async fn run(
     let waits = graph.waits();
     owner.happened(started(config, config.kind, charts, &waits));
     let mut contexts = contexts(charts, session, &to);
+    for (chart, ctx) in charts.iter().zip(&mut contexts) {
+        ctx.see_steps(StepsSeen::of(chart.as_ref()).await);
+        if !ctx.info().dry_run {
+            ctx.remember_for(&config.stack);
+        }
+    }
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| stands_on(&graph, node)).collect();
+    let wanted_anew = config.state.as_ref().is_some_and(StateConfig::wants_the_last);
+    if !wanted_anew {
+        let surveyed = survey::take(session, &contexts, &stands_on, Writing::Allowed);
+        let surveyed = listening(surveyed, &mut owner, &mut messages).await;
+        for (ctx, settled) in contexts.iter_mut().zip(surveyed) {
+            settled.into_iter().for_each(|settled| ctx.settle(settled));
+        }
+    }
     let checks = checks::wrong_input(charts, &contexts, &stands_on, config.concurrency);
     let findings = listening(checks, &mut owner, &mut messages).await;
     if let Some(outcome) = not_begun(&contexts, findings, &mut owner) {
         owner.happened(finished(&outcome, begun));
         return Ok(outcome);
     }
-    let dry = charts.iter().all(|chart| chart.chart_info().dry_run);
-    let opened = match config.state.as_ref().filter(|_| !dry) {
+    // What changes nothing needs no lock, and leaves no trace.
+    let idle = |ctx: &Context| ctx.info().dry_run || ctx.settled().is_some();
+    let opened = match config.state.as_ref().filter(|_| !contexts.iter().all(idle)) {
         Some(state) => Some(state::open(config, state, session, &mut owner, &to, &mut messages).await?),
         None => None,
     };

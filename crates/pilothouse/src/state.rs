@@ -42,6 +42,13 @@ pub struct StateConfig {
     pub kill_at: Option<u64>,
 }
 
+impl StateConfig {
+    /// Whether the last run is to be continued whatever became of it, or something is said of its steps.
+    pub(crate) fn wants_the_last(&self) -> bool {
+        self.resume != Resume::IfUnfinished || !self.answers.is_empty()
+    }
+}
+
 /// What becomes of an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Resume {

@@ -1,17 +1,15 @@
 //! One look at everything before a run, with few requests: which releases are proven to be as they should be. Whatever is
 //! not proven here takes the careful way, where it is looked at by itself.
 
-use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::deploy_records::{self, Found};
 use crate::drifting;
 use crate::input;
 use crate::live;
 use crate::session::{Session, Target};
-use crate::steps::steps_of;
 use futures::StreamExt;
 use pilothouse_core::{
-    AppliedObject, DeployRecord, Drift, DriftPolicy, HelmAction, LiveSeen, Observation, ObjectRef, Payload, Phase,
+    AppliedObject, DeployRecord, Drift, DriftPolicy, HelmAction, LiveSeen, Observation, ObjectRef, Payload,
     RecordSeen, ReleaseKey, ReleaseState, RevisionMeta, determine,
 };
 use pilothouse_kube::{ClusterError, HelmDriver, ListQuery};
@@ -44,13 +42,12 @@ pub(crate) enum Writing {
 /// not: a chart that asks what the cluster serves is judged only when none of these is going to change that.
 pub(crate) async fn take(
     session: &Session,
-    charts: &[Box<dyn HelmChart>],
     contexts: &[Context],
     stands_on: &[Vec<usize>],
     writing: Writing,
 ) -> Vec<Option<Settled>> {
-    let mut settled: Vec<Option<Settled>> = vec![None; charts.len()];
-    let eligible: Vec<usize> = (0..charts.len()).filter(|&node| is_eligible(charts[node].as_ref())).collect();
+    let mut settled: Vec<Option<Settled>> = vec![None; contexts.len()];
+    let eligible: Vec<usize> = (0..contexts.len()).filter(|&node| is_eligible(&contexts[node])).collect();
     if eligible.is_empty() {
         return settled;
     }
@@ -62,7 +59,7 @@ pub(crate) async fn take(
     let candidates = eligible.into_iter().map(|node| {
         let (release, target) = (contexts[node].release(), target.as_ref());
         let (revisions, found) = (revisions.get(&release), records.get(&release));
-        async move { candidate(node, charts[node].as_ref(), &contexts[node], revisions?, found?, target).await }
+        async move { candidate(node, &contexts[node], revisions?, found?, target).await }
     });
     let candidates: Vec<Candidate> =
         futures::stream::iter(candidates).buffered(SIDE_BY_SIDE).filter_map(std::future::ready).collect().await;
@@ -77,10 +74,9 @@ pub(crate) async fn take(
 }
 
 /// Whether it can be told of a release without helm that nothing is to be done with it.
-fn is_eligible(chart: &dyn HelmChart) -> bool {
-    let info = chart.chart_info();
-    let always = || Phase::ALL.iter().any(|&phase| steps_of(chart, phase).iter().any(|step| step.describe().always));
-    info.action == HelmAction::Deploy && !info.skip_if_already_installed && !always()
+fn is_eligible(ctx: &Context) -> bool {
+    let info = ctx.info();
+    info.action == HelmAction::Deploy && !info.skip_if_already_installed && !ctx.steps().every_run
 }
 
 /// A release whose input is what was deployed; only its objects are still to be looked at.
@@ -95,7 +91,6 @@ struct Candidate {
 
 async fn candidate(
     node: usize,
-    chart: &dyn HelmChart,
     ctx: &Context,
     revisions: &[RevisionMeta],
     found: &Found,
@@ -105,13 +100,13 @@ async fn candidate(
     record.objects.as_ref()?;
     let resolved = ctx.chart_without_helm().await?;
     let uses = ctx.templates_of(&resolved).await;
-    let inputs = input::wanted(chart, ctx, &resolved, &uses, &Payload::default(), target).await;
+    let inputs = input::wanted(ctx, &resolved, &uses, &Payload::default(), target).await;
     let observation = Observation {
         record: RecordSeen::Some(record.clone()),
         inputs,
         must_render: uses.must_render().is_some(),
         live: LiveSeen::Same,
-        ..Observation::of(revisions.to_vec())
+        ..Observation::of(Ok(revisions.to_vec()))
     };
     let in_sync = matches!(determine(&observation), ReleaseState::InSync { .. });
     let revision = revisions.iter().find(|meta| meta.revision == record.revision)?.clone();

@@ -119,9 +119,11 @@ fn fits(query: &ListQuery, key: &Key, object: &Value) -> bool {
 }
 
 fn matches(object: &Value, selector: &str) -> bool {
-    selector.split(',').all(|term| match term.split_once('=') {
-        Some((key, value)) => object["metadata"]["labels"][key] == value,
-        None => true,
+    let labels = &object["metadata"]["labels"];
+    selector.split(',').all(|term| match (term.split_once("!="), term.split_once('=')) {
+        (Some((key, value)), _) => labels[key] != value,
+        (None, Some((key, value))) => labels[key] == value,
+        (None, None) => true,
     })
 }
 

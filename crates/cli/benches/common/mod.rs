@@ -1,6 +1,32 @@
 //! What the benches share.
 
+#![allow(dead_code, reason = "no bench uses all of it")]
+
+use pilothouse_plane::AuditLog;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Runs a program to its end.
+pub(crate) fn done(command: &mut Command) {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}\n{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Requests so far of everything that is not part of the control plane.
+pub(crate) fn count(audit: &Path) -> usize {
+    let control_plane = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "Go-http-client"];
+    let log = AuditLog::read(audit).unwrap();
+    log.events().iter().filter(|event| !control_plane.iter().any(|agent| event.user_agent.starts_with(agent))).count()
+}
+
+/// The most memory a process has had so far, in units of 1000 bytes; `None` when it has just ended.
+pub(crate) fn peak_of(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u32 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kibibytes * 128 / 125)
+}
 
 /// podinfo where it is at hand, else the web chart of the quickstart.
 pub(crate) fn chart() -> (PathBuf, &'static str) {

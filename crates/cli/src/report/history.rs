@@ -128,6 +128,10 @@ fn note(event: &Event) -> Vec<String> {
     match &event.kind {
         EventKind::Said { note: Note::Warning, text, .. } => line(format!("{} {text}", paint(WARN, "warning:"))),
         EventKind::Said { note: Note::Info, text, .. } => line(text.clone()),
+        EventKind::DriftFound { drifts, .. } => drifts
+            .iter()
+            .flat_map(|drift| line(format!("{} {}: {}", paint(WARN, "drift:"), drift.object, drift.what)))
+            .collect(),
         EventKind::CauseFound { cause, .. } => line(format!("{} {}", paint(BAD, "cause:"), one_line(cause))),
         EventKind::StepFinished { index, error: Some(error), .. } => {
             line(format!("{} {error}", paint(BAD, format!("step {} failed:", index + 1))))
@@ -179,6 +183,7 @@ fn is_about(event: &Event, key: &ReleaseKey) -> bool {
         | EventKind::HealStarted { release, .. }
         | EventKind::HealFinished { release, .. }
         | EventKind::CauseFound { release, .. }
+        | EventKind::DriftFound { release, .. }
         | EventKind::PointOfNoReturn { release, .. }
         | EventKind::Retrying { release, .. }
         | EventKind::ReleaseFinished { release, .. } => release == key,

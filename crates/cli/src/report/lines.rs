@@ -6,7 +6,7 @@ use crate::report::outcome::what_was_done;
 use crate::report::text::{duration, next_attempt};
 use anstyle::Style;
 use pilothouse_core::{
-    Certainty, Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress,
+    Certainty, Drift, Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress,
     ReleaseWay, RunKind, StopReason,
 };
 use std::collections::BTreeMap;
@@ -151,6 +151,12 @@ impl Lines {
                 let what = if self.form == Form::Ends { "" } else { phase.name() };
                 let certain = if cause.certainty == Certainty::Certain { "; it will not pass by itself" } else { "" };
                 vec![self.row(release, what, (style, "cause"), None, &format!("{}{certain}", one_line(cause)))]
+            }
+            EventKind::DriftFound { release, drifts } => {
+                let row = |drift: &Drift| {
+                    self.row(release, "", (WARN, "drift"), None, &format!("{}: {}", drift.object, drift.what))
+                };
+                drifts.iter().map(row).collect()
             }
             EventKind::HealStarted { release, what, why } => {
                 self.healing.insert(release.clone(), what.clone());

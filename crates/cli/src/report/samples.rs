@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{
-    Cause, CauseClass, Certainty, CheckComparison, CheckReport, CheckVerdict, Class, Ended, Event, EventKind, Evidence,
+    Cause, CauseClass, Certainty, CheckComparison, CheckReport, CheckVerdict, Class, Drift, Ended, Event, EventKind, Evidence,
     Failure, Finding, HelmAction, HelmCommand, HelmProgress, Holder, NextStep, Note, ObjectRef, ObjectStatus, Phase,
     PhaseProgress, PlannedRelease, Readiness, ReleaseEnding, ReleaseKey, ReleaseOutcome, ReleaseProgress, ReleaseWay,
     RunId, RunKind, RunVerdict, StepProgress, StopReason, code,
@@ -345,7 +345,14 @@ fn kind_after(kind: Option<&EventKind>) -> Option<EventKind> {
         Some(EventKind::Said { .. }) => {
             EventKind::CauseFound { release: release(), phase: Phase::Validate, cause: cause() }
         }
-        Some(EventKind::CauseFound { .. }) => ends(name, Phase::Exec, true, "installed", 12),
+        Some(EventKind::CauseFound { .. }) => EventKind::DriftFound {
+            release: release(),
+            drifts: vec![Drift {
+                object: ObjectRef::parse("Deployment/web/podinfo").unwrap(),
+                what: "spec.replicas: 1 -> 3 (kubectl-edit)".to_owned(),
+            }],
+        },
+        Some(EventKind::DriftFound { .. }) => ends(name, Phase::Exec, true, "installed", 12),
         Some(EventKind::PhaseFinished { .. }) => finished(name, done("installed"), 12),
         Some(EventKind::ReleaseFinished { .. }) => {
             EventKind::RunFinished { verdict: RunVerdict::Refused, elapsed_ms: 12 }

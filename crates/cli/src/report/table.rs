@@ -257,6 +257,10 @@ mod tests {
                 release.clone_from(to);
                 text.clone_into(&mut cause.why);
             }
+            EventKind::DriftFound { release, drifts } => {
+                release.clone_from(to);
+                drifts.iter_mut().for_each(|drift| text.clone_into(&mut drift.what));
+            }
             EventKind::HealStarted { release, what, .. } => {
                 release.clone_from(to);
                 text.clone_into(what);

@@ -228,7 +228,8 @@ impl View {
             EventKind::Said { note: Note::Info | Note::Warning, .. }
             | EventKind::PointOfNoReturn { .. }
             | EventKind::StepSkipped { .. }
-            | EventKind::Checked { .. } => {}
+            | EventKind::Checked { .. }
+            | EventKind::DriftFound { .. } => {}
         }
     }
 

@@ -22,6 +22,7 @@ pub(crate) fn is_kept(kind: &EventKind) -> bool {
         | EventKind::HealStarted { .. }
         | EventKind::HealFinished { .. }
         | EventKind::CauseFound { .. }
+        | EventKind::DriftFound { .. }
         | EventKind::PointOfNoReturn { .. }
         | EventKind::Retrying { .. }
         | EventKind::PhaseFinished { .. }
@@ -61,6 +62,7 @@ pub(crate) fn side(kind: &EventKind) -> Option<Side> {
         | EventKind::Checked { .. }
         | EventKind::Said { .. }
         | EventKind::CauseFound { .. }
+        | EventKind::DriftFound { .. }
         | EventKind::PhaseFinished { .. }
         | EventKind::ReleaseFinished { .. }
         | EventKind::RunFinished { .. } => None,
