@@ -265,6 +265,8 @@ mod tests {
             created_at: None,
             run: None,
             resource_version: None,
+            uid: None,
+            manager: None,
         };
         // Reversed, since the order in which a cluster lists them means nothing.
         statuses.iter().enumerate().map(meta).rev().collect()
