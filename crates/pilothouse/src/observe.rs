@@ -4,8 +4,8 @@ use crate::context::Context;
 use crate::stored;
 use pilothouse_core::ObjectRef;
 use pilothouse_core::{
-    ChartInfo, Class, Decision, Finding, HelmAction, Observation, ReleaseState, RevisionMeta, RevisionStatus, code,
-    decide, determine, lenient_version,
+    ChartInfo, Class, Decision, Finding, HelmAction, Observation, ReleaseState, RevisionMeta, RevisionStatus, Wish,
+    code, decide, determine, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ClusterError;
@@ -82,12 +82,12 @@ impl Observed {
     /// The state of the release.
     pub(crate) fn state(&self, info: &ChartInfo) -> ReleaseState {
         determine(&Observation {
-            revisions: self.revisions.clone(),
             deployed_version: self.deployed.as_ref().and_then(|record| lenient_version(record.chart_version())),
             wanted_version: self.wanted_version.clone(),
             breaking_version: info.last_breaking_version_requiring_restart.clone(),
-            // A pending revision is healed before the first phase, or left.
-            pending: None,
+            // A pending revision is healed before the first phase, or left; and neither our record nor what is rendered or
+            // live is looked at yet.
+            ..Observation::of(self.revisions.clone())
         })
     }
 
@@ -101,7 +101,28 @@ impl Observed {
 
     /// What `exec` is going to do.
     pub(crate) fn decide(&self, info: &ChartInfo) -> Decision {
-        decide(&self.state(info), info.action, info.skip_if_already_installed)
+        let wish =
+            Wish { action: info.action, skip_if_already_installed: info.skip_if_already_installed, ..Wish::default() };
+        self.without_comparing(decide(&self.state(info), &wish))
+    }
+
+    /// Nothing is compared yet, so whatever is deployed is upgraded.
+    fn without_comparing(&self, decision: Decision) -> Decision {
+        match decision {
+            Decision::Compare { last_good } => Decision::Upgrade { last_good },
+            // Decided of deployed revisions only.
+            Decision::Look | Decision::Validate { .. } | Decision::Steps { .. } => {
+                Decision::Upgrade { last_good: Some(self.newest_revision()) }
+            }
+            Decision::Nothing { .. }
+            | Decision::Stop { .. }
+            | Decision::Unlock { .. }
+            | Decision::Install
+            | Decision::FinishUninstallThenInstall
+            | Decision::Upgrade { .. }
+            | Decision::Reinstall { .. }
+            | Decision::Uninstall => decision,
+        }
     }
 
     /// Why the release cannot be acted on as it stands.
@@ -110,7 +131,13 @@ impl Observed {
         let subject = info.key();
         let blocked = |code, message: String| Finding::new(Class::Blocked, code, &subject, message);
         match self.state(info) {
-            ReleaseState::Unknown { why } => findings.push(blocked(code::UNREADABLE, why)),
+            ReleaseState::Unknown { why } | ReleaseState::LiveUnreadable { why, .. } => {
+                findings.push(blocked(code::UNREADABLE, why));
+            }
+            ReleaseState::Foreign { foreign, .. } => {
+                findings
+                    .push(blocked(code::OWNERSHIP_CONFLICT, format!("{} manages it: {}", foreign.tool, foreign.why)));
+            }
             ReleaseState::Locked { revision, status, since, why } => {
                 let since = since.map(|at| format!(" since {at:.0}")).unwrap_or_default();
                 findings.push(blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}{since}: {why}")));
@@ -120,9 +147,18 @@ impl Observed {
             }
             ReleaseState::Absent
             | ReleaseState::HalfRemoved
-            | ReleaseState::Failed { .. }
+            | ReleaseState::FailedClean { .. }
+            | ReleaseState::FailedDirty { .. }
             | ReleaseState::Breaking { .. }
-            | ReleaseState::Deployed { .. } => {}
+            | ReleaseState::Unmanaged { .. }
+            | ReleaseState::InputUnknown { .. }
+            | ReleaseState::OutOfSync { .. }
+            | ReleaseState::LifecycleChanged { .. }
+            | ReleaseState::Unfinished { .. }
+            | ReleaseState::LiveUnknown { .. }
+            | ReleaseState::Drifted { .. }
+            | ReleaseState::Unvalidated { .. }
+            | ReleaseState::InSync { .. } => {}
         }
         let namespace = info.namespace.as_str();
         match &self.namespace {
