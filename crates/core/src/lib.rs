@@ -10,6 +10,7 @@ mod check;
 mod cluster_object;
 mod constraint;
 mod deploy_record;
+mod drift;
 mod event;
 mod failure_policy;
 mod finding;
@@ -53,6 +54,7 @@ pub use cluster_object::{
 };
 pub use constraint::{ConstraintError, KubeVersionFrom, VersionConstraint, kube_version_fits, lenient_version};
 pub use deploy_record::{AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, InputPart};
+pub use drift::{Drift, DriftPolicy};
 pub use event::{Event, EventKind, HelmCommand, Note, PlannedRelease, RunKind};
 pub use failure_policy::{FailurePolicy, OnFailure, Remedy};
 pub use finding::{Class, Finding, code};
@@ -79,6 +81,8 @@ pub use schedule::{Order, Schedule, Wait};
 pub use select::{LabelTerm, ReleasePattern, Selection, SelectionError};
 pub use sensitive::{Redactor, Sensitive};
 pub use stack::{OnReleaseFailure, ReleaseSpec, SetPolicy, Stack};
-pub use state::{Decision, Observation, PendingSeen, ReleaseState, decide, determine};
+pub use state::{
+    Decision, Foreign, LiveSeen, Observation, PendingSeen, RecordSeen, ReleaseState, Rendered, Wish, decide, determine,
+};
 pub use step::{AdoptStep, ApplyStep, CommandStep, DeleteStep, On, RestartStep, StepKind, StepSpec, WaitFor, WaitStep};
 pub use undo::{Fate, undo_order};

@@ -109,4 +109,10 @@ pub struct RevisionMeta {
     /// What the server changes with every write of the record (`metadata.resourceVersion`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_version: Option<String>,
+    /// Which very object holds the record (`metadata.uid`): after a removal, another one has the same revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// Who last wrote the record: the field manager with the newest time in `metadata.managedFields`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
 }

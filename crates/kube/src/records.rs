@@ -120,7 +120,17 @@ fn revision_meta(object: &Value) -> Option<RevisionMeta> {
         created_at,
         run: label(RUN_LABEL).and_then(|run| run.parse().ok()),
         resource_version: text("resourceVersion").map(str::to_owned),
+        uid: text("uid").map(str::to_owned),
+        manager: last_manager(metadata),
     })
+}
+
+/// The field manager of the entry with the newest time.
+fn last_manager(metadata: &Value) -> Option<String> {
+    let written = |entry: &'_ Value| entry.get("time")?.as_str()?.parse::<Timestamp>().ok();
+    let entries = metadata.get("managedFields")?.as_array()?;
+    let (_, last) = entries.iter().filter_map(|entry| Some((written(entry)?, entry))).max_by_key(|(at, _)| *at)?;
+    Some(last.get("manager")?.as_str()?.to_owned())
 }
 
 #[cfg(test)]
@@ -132,7 +142,7 @@ mod tests {
     fn record(name: &str, labels: &Value) -> Value {
         json!({"metadata": {
             "name": name, "namespace": "web", "creationTimestamp": "2026-11-21T08:00:00Z", "resourceVersion": "71",
-            "labels": labels,
+            "uid": "9c1d", "labels": labels,
         }})
     }
 
@@ -146,6 +156,8 @@ mod tests {
             created_at: Some("2026-11-21T08:00:00Z".parse().unwrap()),
             run: None,
             resource_version: Some("71".to_owned()),
+            uid: Some("9c1d".to_owned()),
+            manager: None,
         }
     }
 
@@ -167,6 +179,27 @@ mod tests {
     #[case("something-else", json!({"name": "podinfo", "version": "2", "status": "deployed"}), None)]
     fn labels_of_a_record(#[case] name: &str, #[case] labels: Value, #[case] expected: Option<RevisionMeta>) {
         assert_eq!(revision_meta(&record(name, &labels)), expected);
+    }
+
+    fn entry(manager: &str, time: &str) -> Value {
+        json!({"manager": manager, "operation": "Update", "time": time})
+    }
+
+    #[rstest]
+    #[case(json!([entry("helm", "2026-11-21T08:00:00Z"), entry("kubectl-edit", "2026-11-21T09:00:00Z")]), Some("kubectl-edit"))]
+    #[case(json!([entry("helm-controller", "2026-11-21T09:00:00Z"), entry("helm", "2026-11-21T08:00:00Z")]), Some("helm-controller"))]
+    // Times are compared, not texts.
+    #[case(json!([entry("early", "2026-11-21T09:30:00+02:00"), entry("late", "2026-11-21T08:00:00Z")]), Some("late"))]
+    #[case(json!([entry("helm", "2026-11-21T08:00:00Z"), {"manager": "timeless"}, entry("odd", "soon")]), Some("helm"))]
+    #[case(json!([{"manager": "timeless"}]), None)]
+    #[case(json!([]), None)]
+    fn who_last_wrote_a_record(#[case] fields: Value, #[case] expected: Option<&str>) {
+        let labels = json!({"name": "podinfo", "version": "2", "status": "deployed"});
+        let mut written = record("sh.helm.release.v1.podinfo.v2", &labels);
+        written["metadata"]["managedFields"] = fields;
+        let manager = expected.map(str::to_owned);
+        let expected = RevisionMeta { manager, ..meta(RevisionStatus::Deployed, "2026-11-21T08:00:00Z") };
+        assert_eq!(revision_meta(&written), Some(expected));
     }
 
     #[test]

@@ -166,6 +166,8 @@ mod tests {
             created_at: None,
             run,
             resource_version: None,
+            uid: None,
+            manager: None,
         }
     }
 

@@ -192,6 +192,8 @@ mod tests {
             created_at: None,
             run: None,
             resource_version: None,
+            uid: None,
+            manager: None,
         }
     }
 

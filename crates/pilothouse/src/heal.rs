@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pilothouse_core::{
     Decision, EventKind, HelmAction, HelmCommand, HelmProgress, Observation, PendingSeen, RUN_LABEL, ReleaseState,
-    RevisionMeta, RevisionStatus, RunId, decide, determine,
+    RevisionMeta, RevisionStatus, RunId, Wish, decide, determine,
 };
 use pilothouse_helm::{decode_release, mark_failed, running_upgrades};
 use pilothouse_kube::{ClusterError, LeaseLock, Precondition, record_patch, record_payload, record_ref};
@@ -246,12 +246,9 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
         let watched = Watched { since_begin: now.duration_since(begun), unchanged_for };
         let state = determine(&Observation {
             pending: Some(pending(known, ctx.timeout(), &newest, watched)),
-            revisions: Ok(vec![newest.clone()]),
-            deployed_version: None,
-            wanted_version: None,
-            breaking_version: None,
+            ..Observation::of(Ok(vec![newest.clone()]))
         });
-        let why = match decide(&state, ctx.info().action, false) {
+        let why = match decide(&state, &Wish { action: ctx.info().action, ..Wish::default() }) {
             Decision::Unlock { why, .. } => {
                 if let Some(healed) = unlock(ctx, &newest, &why, &mut intents).await? {
                     // Once per release and run: whatever is pending after this is another operation's.
@@ -264,6 +261,10 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
             // Of a pending revision none of these is decided.
             Decision::Stop { .. }
             | Decision::Nothing { .. }
+            | Decision::Compare { .. }
+            | Decision::Look
+            | Decision::Validate { .. }
+            | Decision::Steps { .. }
             | Decision::Install
             | Decision::FinishUninstallThenInstall
             | Decision::Upgrade { .. }

@@ -36,6 +36,8 @@ fn revision(number: u32, status: RevisionStatus, run: Option<RunId>) -> Revision
         created_at: at(0),
         run,
         resource_version: Some("1".to_owned()),
+        uid: None,
+        manager: None,
     }
 }
 

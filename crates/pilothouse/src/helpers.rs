@@ -59,9 +59,22 @@ pub async fn uninstall_if_breaking_change(ctx: &Context) -> Result<bool, PhaseEr
         }
         ReleaseState::Absent
         | ReleaseState::HalfRemoved
-        | ReleaseState::Failed { .. }
-        | ReleaseState::Deployed { .. } => Ok(false),
+        | ReleaseState::FailedClean { .. }
+        | ReleaseState::FailedDirty { .. }
+        | ReleaseState::Unmanaged { .. }
+        | ReleaseState::InputUnknown { .. }
+        | ReleaseState::OutOfSync { .. }
+        | ReleaseState::LifecycleChanged { .. }
+        | ReleaseState::Unfinished { .. }
+        | ReleaseState::LiveUnknown { .. }
+        | ReleaseState::LiveUnreadable { .. }
+        | ReleaseState::Drifted { .. }
+        | ReleaseState::Unvalidated { .. }
+        | ReleaseState::InSync { .. } => Ok(false),
         ReleaseState::Unknown { why } => Err(PhaseError::State(why)),
+        ReleaseState::Foreign { foreign, .. } => {
+            Err(PhaseError::State(format!("{} manages the release: {}", foreign.tool, foreign.why)))
+        }
         ReleaseState::Locked { revision, status, why, .. } | ReleaseState::Stale { revision, status, why } => {
             Err(PhaseError::State(format!("revision {revision} is {status}: {why}")))
         }

@@ -309,6 +309,8 @@ mod tests {
             created_at: None,
             run: Some(run(by)),
             resource_version: None,
+            uid: None,
+            manager: None,
         };
         let ledger = Ledger::new(Some(earlier.clone()), Vec::new());
         assert_eq!((ledger.base(&newest), ledger.attempt(), ledger.no_return()), (expected, 2, Some("migrate")));
@@ -362,6 +364,8 @@ mod tests {
             created_at: None,
             run: Some(run(written_by)),
             resource_version: None,
+            uid: None,
+            manager: None,
         };
         assert_eq!(upgrade_is_done(&earlier, digest, Some(&newest)), expected);
         assert_eq!(upgrade_is_done(&earlier, digest, None), None);

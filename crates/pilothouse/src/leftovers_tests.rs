@@ -30,6 +30,8 @@ fn revision(number: u32, status: RevisionStatus, run: Option<RunId>) -> Revision
         created_at: Some(CREATED.parse().unwrap()),
         run,
         resource_version: None,
+        uid: None,
+        manager: None,
     }
 }
 

@@ -64,11 +64,16 @@ pub(crate) fn policy_for<'a>(on_failure: &'a OnFailure, decision: &Decision) -> 
         Decision::Install
         | Decision::FinishUninstallThenInstall
         | Decision::Reinstall { .. }
+        | Decision::Compare { last_good: None }
         | Decision::Upgrade { last_good: None } => &on_failure.install,
         Decision::Upgrade { last_good: Some(_) }
         | Decision::Nothing { .. }
         | Decision::Stop { .. }
         | Decision::Unlock { .. }
+        | Decision::Look
+        | Decision::Validate { .. }
+        | Decision::Steps { .. }
+        | Decision::Compare { last_good: Some(_) }
         | Decision::Uninstall => &on_failure.upgrade,
     }
 }

@@ -196,6 +196,8 @@ mod tests {
             created_at: None,
             run: None,
             resource_version: None,
+            uid: None,
+            manager: None,
         });
         let mut attempts = Attempts::default();
         attempts.note_written(before + 1, None);
@@ -225,6 +227,8 @@ mod tests {
             created_at: None,
             run: run.map(id),
             resource_version: None,
+            uid: None,
+            manager: None,
         };
         assert_eq!(untouchable(&attempts, 3, Phase::Validate, Some(&newest)).is_none(), expected);
     }

@@ -27,17 +27,22 @@ pub(crate) async fn findings(ctx: &Context) -> Vec<Finding> {
         return Vec::new();
     }
     let target = match decision {
-        Decision::Upgrade { last_good: Some(revision) } => revision,
+        Decision::Upgrade { last_good: Some(revision) } | Decision::Compare { last_good: Some(revision) } => revision,
         Decision::Install
         | Decision::FinishUninstallThenInstall
         | Decision::Reinstall { .. }
+        | Decision::Compare { last_good: None }
         | Decision::Upgrade { last_good: None } => {
             ctx.say("there is no revision to roll back to: if this fails, it is left as it is");
             return Vec::new();
         }
-        Decision::Nothing { .. } | Decision::Stop { .. } | Decision::Unlock { .. } | Decision::Uninstall => {
-            return Vec::new();
-        }
+        Decision::Nothing { .. }
+        | Decision::Stop { .. }
+        | Decision::Unlock { .. }
+        | Decision::Look
+        | Decision::Validate { .. }
+        | Decision::Steps { .. }
+        | Decision::Uninstall => return Vec::new(),
     };
     let revisions: Vec<&RevisionMeta> = observed.revisions.iter().flatten().collect();
     let impossible = |why: String| {

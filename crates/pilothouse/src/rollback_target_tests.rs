@@ -19,6 +19,8 @@ fn meta(revision: u32, status: RevisionStatus) -> RevisionMeta {
         created_at: None,
         run: None,
         resource_version: None,
+        uid: None,
+        manager: None,
     }
 }
 

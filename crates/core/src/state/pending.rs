@@ -1,0 +1,46 @@
+//! What is known of a pending revision, and whether that proves that nobody is at work on it.
+
+/// What is known of a pending revision, beside what its record's metadata tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingSeen {
+    /// The revision.
+    pub revision: u32,
+    /// Why whoever wrote it is certainly not at work any more, where that is proven.
+    pub writer_gone: Option<String>,
+    /// Whether this run holds the stack's lock.
+    pub lock_held: bool,
+    /// Milliseconds the record is old at least, by the server's clock or by having been watched for so long.
+    pub age_ms: Option<u64>,
+    /// Milliseconds its operation can take.
+    pub deadline_ms: u64,
+    /// Whether two reads found the record the same.
+    pub unchanged: bool,
+}
+
+impl PendingSeen {
+    /// Why nobody is at work on the revision any more, or else why that is not proven.
+    pub(super) fn proof(&self) -> Result<String, String> {
+        let proof = match (&self.writer_gone, self.lock_held, self.age_ms) {
+            (Some(why), _, _) => Ok(why.clone()),
+            (None, false, _) => {
+                Err("another operation may be in progress, and this run does not hold the stack's lock".to_owned())
+            }
+            (None, true, None) => {
+                Err("another operation may be in progress, and how old its record is cannot be told".to_owned())
+            }
+            (None, true, Some(age)) if age <= self.deadline_ms => {
+                let left = (self.deadline_ms - age).div_ceil(1000);
+                Err(format!("another operation may be in progress, for {left} s more at most"))
+            }
+            (None, true, Some(age)) => Ok(format!(
+                "its record is {} s old and nobody writes it, and its operation can take {} s at most",
+                age / 1000,
+                self.deadline_ms / 1000,
+            )),
+        };
+        match proof {
+            Ok(_) if !self.unchanged => Err("its record is going to be looked at once more".to_owned()),
+            proof => proof,
+        }
+    }
+}

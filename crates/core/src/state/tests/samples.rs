@@ -1,0 +1,158 @@
+//! Observations of a release, and parts of them.
+
+use crate::deploy_record::{DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, InputPart};
+use crate::drift::Drift;
+use crate::ids::{ObjectRef, Phase, ReleaseKey};
+use crate::release::{RevisionMeta, RevisionStatus};
+use crate::state::{Foreign, LiveSeen, Observation, PendingSeen, RecordSeen, ReleaseState};
+use RevisionStatus as S;
+use jiff::Timestamp;
+use semver::Version;
+
+pub(super) const UNASKED: &str = "another operation is in progress, or was killed";
+pub(super) const OVER: &str = "its record is 90 s old and nobody writes it, and its operation can take 60 s at most";
+pub(super) const GONE: &str = "process 7 is gone";
+pub(super) const AGAIN: &str = "its record is going to be looked at once more";
+pub(super) const NO_LOCK: &str = "another operation may be in progress, and this run does not hold the stack's lock";
+
+/// Revisions from 1 on with these statuses, and with the uids `uid-1`, `uid-2` and so on.
+pub(super) fn revisions(statuses: &[RevisionStatus]) -> Vec<RevisionMeta> {
+    let meta = |(i, status): (usize, &RevisionStatus)| RevisionMeta {
+        namespace: "ns".to_owned(),
+        name: "a".to_owned(),
+        revision: u32::try_from(i).unwrap() + 1,
+        status: *status,
+        written_at: None,
+        created_at: None,
+        run: None,
+        resource_version: None,
+        uid: Some(format!("uid-{}", i + 1)),
+        manager: None,
+    };
+    // Reversed, since the order in which a cluster lists them means nothing.
+    statuses.iter().enumerate().map(meta).rev().collect()
+}
+
+/// Helm's records only; nothing else was looked at.
+pub(super) fn seen(statuses: &[RevisionStatus]) -> Observation {
+    Observation::of(Ok(revisions(statuses)))
+}
+
+/// Revision 2 is deployed; everything was looked at, and all is well.
+pub(super) fn in_sync() -> Observation {
+    Observation {
+        record: ours(Phase::Validate),
+        inputs: Some(inputs()),
+        live: LiveSeen::Same,
+        ..seen(&[S::Superseded, S::Deployed])
+    }
+}
+
+/// Revision 2 is `status`, with everything else as in [`in_sync`].
+pub(super) fn newest(status: RevisionStatus) -> Observation {
+    Observation { revisions: Ok(revisions(&[S::Deployed, status])), ..in_sync() }
+}
+
+pub(super) fn inputs() -> InputDigests {
+    InputDigests {
+        chart: "c1".to_owned(),
+        values: "v1".to_owned(),
+        options: "o1".to_owned(),
+        helm_major: 4,
+        capabilities: Some("k1".to_owned()),
+        lifecycle: "l1".to_owned(),
+    }
+}
+
+/// What is wanted when these parts are not as they were deployed.
+pub(super) fn wanting(parts: &[InputPart]) -> InputDigests {
+    let mut wanted = inputs();
+    for part in parts {
+        match part {
+            InputPart::Chart => "c2".clone_into(&mut wanted.chart),
+            InputPart::Values => "v2".clone_into(&mut wanted.values),
+            InputPart::Options => "o2".clone_into(&mut wanted.options),
+            InputPart::HelmMajor => wanted.helm_major = 5,
+            InputPart::Capabilities => wanted.capabilities = None,
+            InputPart::Lifecycle => "l2".clone_into(&mut wanted.lifecycle),
+        }
+    }
+    wanted
+}
+
+/// Our record of revision 2.
+pub(super) fn record(reached: Phase) -> DeployRecord {
+    DeployRecord {
+        format: DEPLOY_RECORD_FORMAT,
+        stack: "shop".to_owned(),
+        release: ReleaseKey::new("ns", "a"),
+        chart: "a-1.0.0".to_owned(),
+        revision: 2,
+        revision_uid: "uid-2".to_owned(),
+        run: None,
+        written_at: Timestamp::UNIX_EPOCH,
+        input: inputs(),
+        reached,
+        objects: None,
+    }
+}
+
+pub(super) fn ours(reached: Phase) -> RecordSeen {
+    RecordSeen::Some(Box::new(record(reached)))
+}
+
+pub(super) fn drifts() -> Vec<Drift> {
+    let object = ObjectRef {
+        api_version: Some("apps/v1".to_owned()),
+        kind: "Deployment".to_owned(),
+        namespace: Some("ns".to_owned()),
+        name: "a".to_owned(),
+    };
+    vec![Drift { object, what: "spec.replicas by kubectl-scale".to_owned() }]
+}
+
+pub(super) fn drifted() -> LiveSeen {
+    LiveSeen::Drifted(drifts())
+}
+
+pub(super) fn flux() -> Foreign {
+    Foreign { tool: "Flux".to_owned(), why: "HelmRelease ns/a manages it".to_owned() }
+}
+
+/// A record of revision 2, 90 s old, of an operation that can take 60 s, that was found the same by two reads.
+pub(super) fn over() -> PendingSeen {
+    PendingSeen {
+        revision: 2,
+        writer_gone: None,
+        lock_held: true,
+        age_ms: Some(90_000),
+        deadline_ms: 60_000,
+        unchanged: true,
+    }
+}
+
+pub(super) fn gone() -> PendingSeen {
+    PendingSeen { writer_gone: Some(GONE.to_owned()), ..over() }
+}
+
+pub(super) fn locked(revision: u32, status: RevisionStatus, why: &str) -> ReleaseState {
+    ReleaseState::Locked { revision, status, since: None, why: why.to_owned() }
+}
+
+pub(super) fn stale(status: RevisionStatus, why: &str) -> ReleaseState {
+    ReleaseState::Stale { revision: 2, status, why: why.to_owned() }
+}
+
+/// 1.0.0 is deployed, and 2.0.0 breaks.
+pub(super) fn breaking(seen: Observation) -> Observation {
+    Observation {
+        deployed_version: Some(Version::new(1, 0, 0)),
+        wanted_version: Some(Version::new(2, 0, 0)),
+        breaking_version: Some(Version::new(2, 0, 0)),
+        ..seen
+    }
+}
+
+pub(super) fn is_breaking() -> ReleaseState {
+    ReleaseState::Breaking { deployed: Version::new(1, 0, 0), breaking: Version::new(2, 0, 0) }
+}
