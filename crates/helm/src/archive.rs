@@ -1,5 +1,6 @@
 //! Chart archives (`.tgz`).
 
+use crate::chart_scan::ChartScan;
 use crate::contents::{Contents, Described, MAX_CHART, MAX_FILE};
 use crate::metadata::ChartMetadata;
 use flate2::read::GzDecoder;
@@ -17,14 +18,27 @@ const LONGEST_REASON: usize = 120;
 /// # Errors
 /// What is wrong, in words.
 pub(crate) fn describe(bytes: &[u8]) -> Result<Described, String> {
-    describe_nested(bytes, 0)
+    let mut scan = ChartScan::default();
+    let described = describe_nested(bytes, 0, |path, bytes| scan.add(path, bytes))?;
+    Ok(Described { templates: scan.finish(), ..described })
 }
 
-fn describe_nested(bytes: &[u8], depth: usize) -> Result<Described, String> {
+/// What an archive in a chart's `charts/` folder says about itself.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(crate) fn metadata(bytes: &[u8]) -> Result<ChartMetadata, String> {
+    nested(bytes, 0)
+}
+
+/// Hands each file of an archive on, with its path below the chart.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(crate) fn each_file(bytes: &[u8], mut file: impl FnMut(&str, Vec<u8>)) -> Result<(), String> {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Err("it is not a gzipped archive".to_owned());
     }
-    let mut contents = Contents::default();
     let mut total = 0;
     let mut archive = Archive::new(GzDecoder::new(bytes));
     for entry in archive.entries().map_err(|error| damaged(&error))? {
@@ -45,13 +59,21 @@ fn describe_nested(bytes: &[u8], depth: usize) -> Result<Described, String> {
         if total > MAX_CHART {
             return Err(format!("it unpacks to more than {} MiB", MAX_CHART / 1024 / 1024));
         }
-        if Contents::wants(&inner) {
-            contents.insert(&inner, bytes);
-        }
+        file(&inner, bytes);
     }
     // What follows the last entry: padding, and gzip's checksum.
     let rest = io::copy(&mut archive.into_inner().take(MAX_CHART), &mut io::sink());
-    rest.map_err(|error| damaged(&error))?;
+    rest.map(|_| ()).map_err(|error| damaged(&error))
+}
+
+fn describe_nested(bytes: &[u8], depth: usize, mut look: impl FnMut(&str, &[u8])) -> Result<Described, String> {
+    let mut contents = Contents::default();
+    each_file(bytes, |path, bytes| {
+        look(path, &bytes);
+        if Contents::wants(path) {
+            contents.insert(path, bytes);
+        }
+    })?;
     contents.describe(|bytes| nested(bytes, depth))
 }
 
@@ -60,7 +82,7 @@ fn nested(bytes: &[u8], depth: usize) -> Result<ChartMetadata, String> {
         // Only the charts directly below are asked for, and these have their own archives.
         return Ok(ChartMetadata::default());
     }
-    describe_nested(bytes, depth + 1).map(|described| described.metadata)
+    describe_nested(bytes, depth + 1, |_, _| ()).map(|described| described.metadata)
 }
 
 fn damaged(error: &io::Error) -> String {

@@ -1,6 +1,7 @@
 //! What is in a chart, as far as it matters before helm sees it.
 
 use crate::metadata::{ChartMetadata, Dependency};
+use crate::template_use::TemplateUse;
 use crate::yaml;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,8 @@ pub(crate) struct Contents {
 pub(crate) struct Described {
     pub(crate) metadata: ChartMetadata,
     pub(crate) bundled: BTreeSet<String>,
+    /// What its templates depend on; nothing as long as nobody has looked.
+    pub(crate) templates: TemplateUse,
 }
 
 #[derive(Default, Deserialize)]
@@ -74,7 +77,7 @@ impl Contents {
             };
             bundled.insert(subchart.name);
         }
-        Ok(Described { metadata, bundled })
+        Ok(Described { metadata, bundled, templates: TemplateUse::default() })
     }
 }
 
@@ -86,7 +89,7 @@ impl Described {
     }
 }
 
-fn is_archive(file: &str) -> bool {
+pub(crate) fn is_archive(file: &str) -> bool {
     std::path::Path::new(file).extension().is_some_and(|extension| extension == "tgz")
 }
 

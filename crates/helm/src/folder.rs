@@ -1,6 +1,7 @@
 //! Chart folders.
 
 use crate::archive;
+use crate::chart_scan::ChartScan;
 use crate::contents::{Contents, Described, MAX_CHART, MAX_FILE};
 use pilothouse_core::hex;
 use sha2::{Digest, Sha256};
@@ -24,7 +25,8 @@ pub(crate) fn describe(root: &Path) -> Result<(Described, String), FolderError> 
     let mut files = Vec::new();
     walk(root, "", 0, &mut files)?;
     files.sort();
-    let (mut contents, mut digest, mut total) = (Contents::default(), Sha256::new(), 0);
+    let (mut contents, mut scan) = (Contents::default(), ChartScan::default());
+    let (mut digest, mut total) = (Sha256::new(), 0);
     for inner in files {
         let path = root.join(&inner);
         let bytes = fs::read(&path).map_err(|source| FolderError::Io { path, source })?;
@@ -36,6 +38,7 @@ pub(crate) fn describe(root: &Path) -> Result<(Described, String), FolderError> 
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
+        scan.add(&inner, &bytes);
         if Contents::wants(&inner) {
             if bytes.len() as u64 > MAX_FILE {
                 return Err(FolderError::Chart(format!("{inner} is larger than {} MiB", MAX_FILE / 1024 / 1024)));
@@ -43,9 +46,8 @@ pub(crate) fn describe(root: &Path) -> Result<(Described, String), FolderError> 
             contents.insert(&inner, bytes);
         }
     }
-    let nested = |bytes: &[u8]| archive::describe(bytes).map(|described| described.metadata);
-    let described = contents.describe(nested).map_err(FolderError::Chart)?;
-    Ok((described, hex(&digest.finalize())))
+    let described = contents.describe(archive::metadata).map_err(FolderError::Chart)?;
+    Ok((Described { templates: scan.finish(), ..described }, hex(&digest.finalize())))
 }
 
 fn walk(root: &Path, inner: &str, depth: usize, files: &mut Vec<String>) -> Result<(), FolderError> {

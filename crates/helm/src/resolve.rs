@@ -9,6 +9,7 @@ use crate::error::HelmError;
 use crate::folder::{self, FolderError};
 use crate::metadata::ChartMetadata;
 use crate::request::PullRequest;
+use crate::template_use::TemplateUse;
 use pilothouse_core::{ChartRef, ChartSource, ConstraintError, VersionConstraint, hex, lenient_version};
 use sha2::{Digest, Sha256};
 use std::io;
@@ -30,6 +31,8 @@ pub struct ResolvedChart {
     pub metadata: ChartMetadata,
     /// SHA-256, in hex: of the archive, or of a folder's content.
     pub digest: String,
+    /// What its templates, and those of its subcharts, depend on besides its content and the values.
+    pub templates: TemplateUse,
     missing: Vec<String>,
 }
 
@@ -172,7 +175,8 @@ fn local(path: &Path) -> Result<ResolvedChart, ChartError> {
 
 fn resolved(path: &Path, kind: ResolvedKind, described: Described, digest: String) -> ResolvedChart {
     let missing = described.missing();
-    ResolvedChart { path: path.to_owned(), kind, metadata: described.metadata, digest, missing }
+    let Described { metadata, templates, .. } = described;
+    ResolvedChart { path: path.to_owned(), kind, metadata, digest, templates, missing }
 }
 
 async fn fetch(
