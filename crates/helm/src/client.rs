@@ -32,7 +32,8 @@ pub trait HelmClient: Send + Sync {
     /// `pending-rollback`.
     async fn rollback(&self, request: &RollbackRequest, cancel: &CancellationToken) -> Result<String, HelmError>;
 
-    /// Renders: manifests, then hooks; definitions of `crds/` folders first. Reads nothing but files.
+    /// Renders: manifests, then hooks; definitions of `crds/` folders first. Reads nothing but files, and the cluster
+    /// if the request says so.
     async fn template(&self, request: &TemplateRequest, cancel: &CancellationToken) -> Result<String, HelmError>;
 
     /// Runs the chart's tests. Returns what helm printed, logs included. Writes the results into the release's record.

@@ -5,6 +5,7 @@ use crate::answer::{HistoryEntry, Metadata};
 use crate::argv::{self, Argv};
 use crate::client::HelmClient;
 use crate::error::{HelmError, redacted};
+use crate::known_version::KnownVersion;
 use crate::request::{
     GetRequest, PullRequest, RollbackRequest, TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest,
 };
@@ -89,7 +90,8 @@ struct Run<'a> {
 }
 
 impl Helm {
-    /// Asks the program once which helm it is. Creates the folder for its files.
+    /// Asks the program which helm it is, once and for all: the answer is kept in the folder for its files, which is
+    /// created. A script is asked each time.
     ///
     /// # Errors
     /// When it is missing, cannot be started, is not helm, or is a version that cannot be used.
@@ -101,10 +103,14 @@ impl Helm {
         private_folder(&home).map_err(|source| HelmError::File { path: home.clone(), source })?;
         let access = KubeAccess { kubeconfig, context };
         let isolation = Isolation { base_env, access, driver, registry_config, repository_config };
-        let spawn = Spawn::new(&program).args(["version", "--template={{.Version}}"]).envs(isolation.env(&home));
-        let limits = Limits { timeout: VERSION_LIMIT, grace: Duration::ZERO };
-        let done = run(spawn, limits, &CancellationToken::new()).await.map_err(HelmError::from_spawn)?;
-        let version = version_of(&program, &done)?;
+        let known = KnownVersion::of(&home, &program);
+        let version = match known.as_ref().and_then(KnownVersion::recall) {
+            Some(version) => version,
+            None => asked(&program, isolation.env(&home)).await?,
+        };
+        if let Some(known) = known.filter(|known| known.recall().is_none()) {
+            known.remember(&version);
+        }
         tracing::debug!(program = %program.display(), %version, "found helm");
         Ok(Self { program, home, isolation, redactor: config.redactor, grace: config.grace, version })
     }
@@ -219,6 +225,14 @@ impl HelmClient for Helm {
     async fn history(&self, request: &GetRequest, cancel: &CancellationToken) -> Result<Vec<HistoryEntry>, HelmError> {
         self.json("history", argv::history(request), request.timeout, cancel).await
     }
+}
+
+/// Starts the program to ask for its version.
+async fn asked(program: &Path, env: BTreeMap<OsString, OsString>) -> Result<HelmVersion, HelmError> {
+    let spawn = Spawn::new(program).args(["version", "--template={{.Version}}"]).envs(env);
+    let limits = Limits { timeout: VERSION_LIMIT, grace: Duration::ZERO };
+    let done = run(spawn, limits, &CancellationToken::new()).await.map_err(HelmError::from_spawn)?;
+    version_of(program, &done)
 }
 
 /// Reads what `helm version` answered.

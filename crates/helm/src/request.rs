@@ -97,7 +97,7 @@ impl RollbackRequest {
     }
 }
 
-/// `helm template --include-crds`: renders without talking to a cluster (`lookup` finds nothing).
+/// `helm template --include-crds`: renders without talking to a cluster, unless it is to look something up there.
 #[derive(Debug, Clone)]
 pub struct TemplateRequest {
     /// The release.
@@ -113,12 +113,15 @@ pub struct TemplateRequest {
     pub api_versions: Vec<String>,
     /// Whether to render as an upgrade (`.Release.IsUpgrade`) or as an install.
     pub is_upgrade: bool,
+    /// Whether `lookup` finds what is in the cluster, instead of nothing. Helm 4 then takes the cluster's version and what
+    /// it serves from the cluster alone, and fails when a kind of the release is not served.
+    pub lookup: bool,
     /// Wall-clock time until helm is stopped.
     pub timeout: Duration,
 }
 
 impl TemplateRequest {
-    /// Renders as an install, for helm's own default Kubernetes version.
+    /// Renders as an install, for helm's own default Kubernetes version, without a cluster.
     pub fn new(release: ReleaseKey, chart: impl Into<PathBuf>, values: Values, timeout: Duration) -> Self {
         Self {
             release,
@@ -127,6 +130,7 @@ impl TemplateRequest {
             kube_version: None,
             api_versions: Vec::new(),
             is_upgrade: false,
+            lookup: false,
             timeout,
         }
     }

@@ -8,12 +8,15 @@ use crate::contents::{Described, MAX_CHART};
 use crate::error::HelmError;
 use crate::folder::{self, FolderError};
 use crate::metadata::ChartMetadata;
+use crate::pin::Pin;
 use crate::request::PullRequest;
+use crate::shelf::ChartShelf;
 use crate::template_use::TemplateUse;
 use pilothouse_core::{ChartRef, ChartSource, ConstraintError, VersionConstraint, hex, lenient_version};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -109,6 +112,15 @@ pub enum ChartError {
     },
 }
 
+/// When a chart that does not lie on this machine is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetch {
+    /// Each time, since what a version or constraint stands for may change: tags are moved, versions are published again.
+    Always,
+    /// Not when its version is exact and it was fetched before. Neither helm nor a network is needed then.
+    UnlessPinned,
+}
+
 /// Finds a chart, fetching it into `cache` when it does not lie on this machine.
 ///
 /// Fetched archives are kept as `CACHE/SHA256/FILE`, so that runs side by side never write to the same file; they are
@@ -122,30 +134,66 @@ pub async fn resolve_chart(
     cache: &Path,
     cancel: &CancellationToken,
 ) -> Result<ResolvedChart, ChartError> {
+    let resolved = resolve_chart_shared(chart, helm, cache, &ChartShelf::default(), Fetch::Always, cancel).await?;
+    Ok(Arc::unwrap_or_clone(resolved))
+}
+
+/// As [`resolve_chart`], for the releases of a run that share a shelf: what lies on this machine is read once.
+///
+/// # Errors
+/// As [`resolve_chart`].
+pub async fn resolve_chart_shared(
+    chart: &ChartRef,
+    helm: &dyn HelmClient,
+    cache: &Path,
+    shelf: &ChartShelf,
+    fetch: Fetch,
+    cancel: &CancellationToken,
+) -> Result<Arc<ResolvedChart>, ChartError> {
     let constraint = chart.version.as_deref().map(VersionConstraint::parse).transpose()?;
-    let ChartSource::Path(path) = &chart.source else { return fetch(chart, helm, cache, cancel).await };
-    let resolved = blocking(path.clone(), local).await?;
+    let ChartSource::Path(path) = &chart.source else {
+        return match fetch {
+            Fetch::Always => fetched(chart, helm, cache, cancel).await.map(Arc::new),
+            Fetch::UnlessPinned => match pinned(chart, cache, shelf).await {
+                Some(found) => Ok(Arc::new(found)),
+                None => fetched(chart, helm, cache, cancel).await.map(Arc::new),
+            },
+        };
+    };
+    let resolved = shelf.chart(path, blocking_local).await?;
     let fits = |constraint: &VersionConstraint| {
         lenient_version(&resolved.metadata.version).is_some_and(|version| constraint.matches(&version))
     };
     match constraint {
         Some(constraint) if !fits(&constraint) => Err(ChartError::Version {
             path: path.clone(),
-            found: resolved.metadata.version,
+            found: resolved.metadata.version.clone(),
             wanted: constraint.to_string(),
         }),
         Some(_) | None => Ok(resolved),
     }
 }
 
+/// A chart of an exact version that was fetched before, if the archive is still what it was then.
+async fn pinned(chart: &ChartRef, cache: &Path, shelf: &ChartShelf) -> Option<ResolvedChart> {
+    let pin = Pin::read(cache, chart)?;
+    match shelf.chart(&pin.archive(cache), blocking_local).await {
+        Ok(found) if found.digest == pin.digest => {
+            Some(ResolvedChart { kind: ResolvedKind::Fetched, ..found.as_ref().clone() })
+        }
+        Ok(_) => None,
+        Err(error) => {
+            tracing::debug!(%error, "the archive that was fetched before cannot be used");
+            None
+        }
+    }
+}
+
 /// Reading and hashing a chart takes a moment, in which nothing else should have to wait.
-async fn blocking(
-    path: PathBuf,
-    read: fn(&Path) -> Result<ResolvedChart, ChartError>,
-) -> Result<ResolvedChart, ChartError> {
+async fn blocking_local(path: PathBuf) -> Result<ResolvedChart, ChartError> {
     let task = tokio::task::spawn_blocking({
         let path = path.clone();
-        move || read(&path)
+        move || local(&path)
     });
     task.await.unwrap_or_else(|error| Err(ChartError::Io { what: "read", path, source: io::Error::other(error) }))
 }
@@ -179,7 +227,7 @@ fn resolved(path: &Path, kind: ResolvedKind, described: Described, digest: Strin
     ResolvedChart { path: path.to_owned(), kind, metadata, digest, templates, missing }
 }
 
-async fn fetch(
+async fn fetched(
     chart: &ChartRef,
     helm: &dyn HelmClient,
     cache: &Path,
@@ -198,7 +246,7 @@ async fn fetch(
         }
         _ => ChartError::Fetch { chart: chart.to_string(), source },
     })?;
-    let found = blocking(archive.clone(), local).await.map_err(|error| match error {
+    let found = blocking_local(archive.clone()).await.map_err(|error| match error {
         ChartError::Damaged { why, .. } => ChartError::Damaged { place: chart.to_string(), why },
         other => other,
     })?;
@@ -206,5 +254,12 @@ async fn fetch(
     private_folder(&kept).map_err(write_error(&kept))?;
     let path = kept.join(archive.file_name().unwrap_or_default());
     std::fs::rename(&archive, &path).map_err(write_error(&path))?;
+    if let Some(file) = path.file_name().and_then(|name| name.to_str()) {
+        let pin = Pin { digest: found.digest.clone(), file: file.to_owned() };
+        if let Err(error) = pin.write(cache, chart) {
+            // It only spares fetching it again.
+            tracing::debug!(%error, "where the chart lies is not kept");
+        }
+    }
     Ok(ResolvedChart { path, kind: ResolvedKind::Fetched, ..found })
 }

@@ -4,13 +4,16 @@ use crate::support::{chart, helm, never};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pilothouse_core::ChartRef;
-use pilothouse_helm::{ChartError, ChartKind, ResolvedChart, ResolvedKind, resolve_chart};
+use pilothouse_helm::{
+    ChartError, ChartKind, ChartShelf, Fetch, ResolvedChart, ResolvedKind, resolve_chart, resolve_chart_shared,
+};
 use rstest::rstest;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -285,8 +288,11 @@ async fn from_repository(
     assert_eq!(hex(&fs::read(&resolved.path).unwrap()), resolved.digest);
     let inside = resolved.path.strip_prefix(cache.path()).unwrap().to_owned();
     assert_eq!(inside.parent(), Some(Path::new(&resolved.digest)));
-    let left = fs::read_dir(cache.path()).unwrap().count();
-    assert_eq!(left, 1, "only the chart is left in the cache");
+    let mut left: Vec<String> =
+        fs::read_dir(cache.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    left.retain(|name| *name != resolved.digest);
+    let pins: &[&str] = if version == Some("1.2.0") { &["pins"] } else { &[] };
+    assert_eq!(left, pins, "only the chart, and where an exact version lies, is left in the cache");
     Ok((inside.file_name().unwrap().into(), resolved.metadata.version, resolved.digest))
 }
 
@@ -328,4 +334,77 @@ async fn many_at_once_do_not_harm_each_other() {
         futures::future::join_all(all).await.into_iter().map(|chart| chart.unwrap().digest).collect();
     digests.dedup();
     assert_eq!(digests, [hex(&simple("web", "1.2.0"))]);
+}
+
+/// Resolves an exact version without a network, and tells how the second resolving ended.
+async fn resolved_again(fetch: Fetch, between: impl FnOnce(&Path)) -> Result<ResolvedKind, ChartError> {
+    let server = repository().await;
+    let tried = helm(4, None).await;
+    let cache = tempfile::tempdir().unwrap();
+    let (reference, cancel) = (ChartRef::repo(&server.url, "web").version("1.2.0"), never());
+    let first = resolve_chart(&reference, &tried.helm, cache.path(), &cancel).await.unwrap();
+    between(&first.path);
+    drop(server);
+    let shelf = ChartShelf::default();
+    let second = resolve_chart_shared(&reference, &tried.helm, cache.path(), &shelf, fetch, &cancel).await?;
+    assert_eq!(*second, first);
+    Ok(second.kind)
+}
+
+#[tokio::test]
+async fn an_exact_version_that_was_fetched_before_needs_no_network() {
+    assert_eq!(resolved_again(Fetch::UnlessPinned, |_| ()).await.unwrap(), ResolvedKind::Fetched);
+    resolved_again(Fetch::Always, |_| ()).await.unwrap_err();
+    // An archive that is another, or gone, is fetched again.
+    resolved_again(Fetch::UnlessPinned, |path| fs::write(path, simple("web", "1.2.1")).unwrap()).await.unwrap_err();
+    resolved_again(Fetch::UnlessPinned, |path| fs::write(path, "nonsense").unwrap()).await.unwrap_err();
+    resolved_again(Fetch::UnlessPinned, |path| fs::remove_file(path).unwrap()).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn charts_that_are_shared_are_read_once() {
+    let tried = helm(4, None).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (archive, chart) = (folder.path().join("web.tgz"), folder.path().join("chart"));
+    fs::write(&archive, simple("web", "1.0.0")).unwrap();
+    fs::create_dir(&chart).unwrap();
+    fs::write(chart.join("Chart.yaml"), chart_yaml("web", "1.0.0")).unwrap();
+    let shelf = ChartShelf::default();
+    let cancel = never();
+    let read = async |path: &Path| {
+        let reference = ChartRef::path(path);
+        resolve_chart_shared(&reference, &tried.helm, folder.path(), &shelf, Fetch::Always, &cancel).await
+    };
+    let (both, again) = (futures::future::join(read(&archive), read(&archive)).await, read(&chart).await.unwrap());
+    assert!(Arc::ptr_eq(&both.0.unwrap(), &both.1.unwrap()));
+
+    // An archive is another when it was written again; a folder is read once in a run.
+    fs::write(&archive, simple("web", "2.0.0")).unwrap();
+    fs::write(chart.join("Chart.yaml"), chart_yaml("web", "2.0.0")).unwrap();
+    assert_eq!(read(&archive).await.unwrap().metadata.version, "2.0.0");
+    assert!(Arc::ptr_eq(&read(&chart).await.unwrap(), &again));
+
+    // What could not be read is looked at again.
+    fs::remove_file(&archive).unwrap();
+    read(&archive).await.unwrap_err();
+    fs::write(&archive, simple("web", "3.0.0")).unwrap();
+    assert_eq!(read(&archive).await.unwrap().metadata.version, "3.0.0");
+}
+
+#[rstest]
+#[case("podinfo-6.14.1", "randAlphaNum")]
+#[case("ingress-nginx-4.15.1", ".Capabilities tpl")]
+#[case("cert-manager-v1.20.0", "tpl")]
+#[case("kube-prometheus-stack-88.5.3", ".Capabilities .Files .Release.IsInstall lookup randAlphaNum tpl")]
+#[case("prometheus-operator-crds-31.0.1", "")]
+#[tokio::test]
+async fn what_charts_of_the_community_use(#[case] package: &str, #[case] expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/charts").join(format!("{package}.tgz"));
+    if !path.is_file() {
+        let _ = writeln!(std::io::stderr(), "not run: what_charts_of_the_community_use ({package}.tgz is not at hand)");
+        return;
+    }
+    let (found, _) = resolve(&ChartRef::path(&path)).await.unwrap();
+    assert!(!found.templates.unreadable);
+    assert_eq!(found.templates.found.into_iter().collect::<Vec<_>>().join(" "), expected);
 }

@@ -4,8 +4,9 @@ use crate::support::{LIMIT, Tried, chart, helm, key, never, plane, program, valu
 use kube::Client;
 use pilothouse_core::{ReleaseKey, RevisionStatus, SetValue};
 use pilothouse_helm::{
-    GetRequest, Helm, HelmClient, HelmConfig, HelmError, Kind, ReleaseRecord, RollbackRequest, TestRequest,
-    UninstallRequest, UpgradeRequest, Values, decode_release, parse_documents,
+    GetRequest, Helm, HelmClient, HelmConfig, HelmError, Kind, ReleaseRecord, RollbackRequest, TemplateRequest,
+    TestRequest, UninstallRequest, UpgradeRequest, Values, decode_release, parse_documents, same_result,
+    split_manifests,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -302,4 +303,77 @@ async fn clusters_that_are_not_there_or_do_not_let_us_in(#[values(3, 4)] major: 
     let error = with_kubeconfig(major, &config.to_string()).await;
     assert_eq!(error.kind(), Some(&Kind::Forbidden), "{error}");
     assert!(Path::new(plane().kubeconfig()).exists());
+}
+
+/// What `TemplateRequest::lookup` says of both helms.
+#[rstest]
+#[tokio::test]
+async fn a_rendering_that_looks_something_up(#[values(3, 4)] major: u64) {
+    let setting = Setting::new(major, "lookup").await;
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("templates")).unwrap();
+    fs::write(folder.path().join("Chart.yaml"), "apiVersion: v2\nname: look\nversion: 1.0.0\n").unwrap();
+    let template = r#"
+kind: ConfigMap
+apiVersion: v1
+metadata: {name: look}
+data:
+  found: {{ dig "metadata" "name" "" (lookup "v1" "Namespace" "" "default") | quote }}
+  kube: {{ .Capabilities.KubeVersion.Version | quote }}
+  widgets: {{ .Capabilities.APIVersions.Has "example.com/v1/Widget" | quote }}
+{{- if .Values.widget }}
+---
+apiVersion: example.com/v1
+kind: Widget
+metadata: {name: w}
+{{- end }}
+"#;
+    fs::write(folder.path().join("templates/a.yaml"), template).unwrap();
+    let rendered = async |lookup: bool, settings: Vec<SetValue>| {
+        let request = TemplateRequest {
+            kube_version: Some("v1.33.4".to_owned()),
+            api_versions: vec!["example.com/v1/Widget".to_owned()],
+            is_upgrade: true,
+            lookup,
+            ..TemplateRequest::new(setting.key("look"), folder.path(), values(settings), LIMIT)
+        };
+        let text = setting.tried.helm.template(&request, &never()).await?;
+        Ok::<_, HelmError>(split_manifests(&text).unwrap().remove(0).object["data"].clone())
+    };
+    let offline = json!({"found": "", "kube": "v1.33.4", "widgets": "true"});
+    assert_eq!(rendered(false, vec![]).await.unwrap(), offline);
+    let found = rendered(true, vec![]).await.unwrap();
+    let widget = rendered(true, vec![SetValue::auto("widget", "true")]).await;
+    if major == 3 {
+        let expected = json!({"found": "default", "kube": "v1.33.4", "widgets": "true"});
+        assert_eq!((found, widget.unwrap()), (expected.clone(), expected));
+    } else {
+        let version = setting.get("/version").await.unwrap()["gitVersion"].clone();
+        assert_eq!(found, json!({"found": "default", "kube": version, "widgets": "false"}));
+        assert_eq!(widget.unwrap_err().kind(), Some(&Kind::NoMatchesForKind));
+    }
+}
+
+/// Helm's record of what it deployed is what it renders.
+#[rstest]
+#[tokio::test]
+async fn a_rendering_is_what_was_recorded(#[values(3, 4)] major: u64) {
+    let setting = Setting::new(major, "same").await;
+    setting.deploy("web", "web", vec![]).await.unwrap();
+    setting.deploy("web", "web", vec![]).await.unwrap();
+    let record = setting.record("web", 2).await;
+    let version = setting.get("/version").await.unwrap()["gitVersion"].as_str().unwrap().to_owned();
+    let result = async |is_upgrade: bool| {
+        let request = TemplateRequest {
+            kube_version: Some(version.clone()),
+            is_upgrade,
+            ..TemplateRequest::new(setting.key("web"), chart("web"), Values::default(), LIMIT)
+        };
+        let text = setting.tried.helm.template(&request, &never()).await.unwrap();
+        same_result(&split_manifests(&text).unwrap(), &record).unwrap()
+    };
+    let same = result(true).await;
+    assert!(same.is_same(), "{same:?}");
+    let changed: Vec<String> = result(false).await.changed.into_iter().map(|object| object.name).collect();
+    assert_eq!(changed, ["web-config"]);
 }

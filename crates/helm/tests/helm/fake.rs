@@ -143,6 +143,17 @@ async fn what_is_not_a_helm_is_told_apart() {
     assert!(chain(&error).ends_with("cannot be started: Permission denied (os error 13)"), "{}", chain(&error));
 }
 
+/// A version manager's script stays the same when another version is chosen.
+#[tokio::test]
+async fn a_script_is_asked_for_its_version_each_time() {
+    let fake = Fake::script("#!/bin/sh\necho start >> \"${0%/*}/starts\"\ncat \"${0%/*}/chosen\"\n");
+    for version in ["3.21.4", "4.2.4"] {
+        fs::write(fake.folder.path().join("chosen"), version).unwrap();
+        assert_eq!(fake.helm().await.version().to_string(), version);
+    }
+    assert_eq!(fake.read("starts"), "start\nstart\n");
+}
+
 /// One request of each kind, with everything set that can be.
 async fn ask_everything(fake: &Fake) -> String {
     let helm = fake.helm().await;
@@ -191,6 +202,7 @@ async fn ask_everything(fake: &Fake) -> String {
         kube_version: Some("v1.36.2".to_owned()),
         api_versions: vec!["apps/v1".to_owned(), "apps/v1/Deployment".to_owned()],
         is_upgrade: true,
+        lookup: true,
         ..plain
     };
     helm.template(&template, &cancel).await.unwrap();
@@ -235,7 +247,7 @@ async fn command_lines_of_helm_3() {
     rollback podinfo 7 --namespace=web --history-max=10 --timeout=120s
     rollback podinfo 7 --namespace=web --no-hooks --history-max=0 --force --timeout=120s
     template podinfo /charts/podinfo-6.9.0.tgz --namespace=web --include-crds
-    template podinfo /charts/podinfo-6.9.0.tgz --namespace=web --include-crds --is-upgrade --values=/a.yaml --kube-version=v1.36.2 --api-versions=apps/v1 --api-versions=apps/v1/Deployment
+    template podinfo /charts/podinfo-6.9.0.tgz --namespace=web --include-crds --is-upgrade --dry-run=server --values=/a.yaml --kube-version=v1.36.2 --api-versions=apps/v1 --api-versions=apps/v1/Deployment
     test podinfo --namespace=web --logs --filter=name=a --filter=!name=b --timeout=120s
     pull podinfo --repo=https://charts.example.com --destination=FOLDER --version=~6.9
     pull oci://r/podinfo --destination=FOLDER
@@ -257,7 +269,7 @@ async fn command_lines_of_helm_4() {
     rollback podinfo 7 --namespace=web --history-max=10 --timeout=120s
     rollback podinfo 7 --namespace=web --no-hooks --history-max=0 --force-replace --server-side=false --timeout=120s
     template podinfo /charts/podinfo-6.9.0.tgz --namespace=web --include-crds
-    template podinfo /charts/podinfo-6.9.0.tgz --namespace=web --include-crds --is-upgrade --values=/a.yaml --kube-version=v1.36.2 --api-versions=apps/v1 --api-versions=apps/v1/Deployment
+    template podinfo /charts/podinfo-6.9.0.tgz --namespace=web --include-crds --is-upgrade --dry-run=server --values=/a.yaml --kube-version=v1.36.2 --api-versions=apps/v1 --api-versions=apps/v1/Deployment
     test podinfo --namespace=web --logs --filter=name=a --filter=!name=b --timeout=120s
     pull podinfo --repo=https://charts.example.com --destination=FOLDER --version=~6.9
     pull oci://r/podinfo --destination=FOLDER

@@ -104,5 +104,26 @@ async fn nothing_is_written_outside_our_folder(#[values(3, 4)] major: u64) {
     let helm = pilothouse_helm::Helm::discover(config).await.unwrap();
     helm.template(&request("web", Values::default()), &never()).await.unwrap();
     assert_eq!(std::fs::read_dir(users.path()).unwrap().count(), 0);
-    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+    let left: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["versions.json"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_helm_whose_version_is_known_is_not_started(#[values(3, 4)] major: u64) {
+    let home = tempfile::tempdir().unwrap();
+    let discover = async || {
+        let config = HelmConfig::new(crate::support::program(major).await, home.path());
+        pilothouse_helm::Helm::discover(config).await.unwrap().version().to_string()
+    };
+    let asked = discover().await;
+    let file = home.path().join("versions.json");
+    // What only the file can tell: the program would say something else.
+    let text = std::fs::read_to_string(&file).unwrap().replace(&format!("{asked:?}"), "\"4.99.0\"");
+    std::fs::write(&file, text).unwrap();
+    assert_eq!(discover().await, "4.99.0");
+    std::fs::write(&file, "nonsense").unwrap();
+    assert_eq!(discover().await, asked);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
 }
