@@ -2,6 +2,7 @@
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -68,6 +69,8 @@ pub(crate) enum SchemaOf {
     Stack,
     /// A line of `--output jsonl`.
     Events,
+    /// What `plan --output json` prints.
+    Plan,
 }
 
 /// When to use colour.
@@ -159,7 +162,7 @@ pub(crate) struct StackFile {
 }
 
 /// Which releases of the stack.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct Select {
     /// Only releases with these labels: key=value, key!=value, key, !key; separated by commas or repeated, all must fit
@@ -224,7 +227,55 @@ pub(crate) struct Validate {
     pub(crate) junit: Option<PathBuf>,
 }
 
+/// What to plan, and how to show it.
 #[derive(Debug, Args)]
+#[command(after_help = PLAN_HELP)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) on: OnCluster,
+    /// Also save the plan into this file; `apply FILE` carries out exactly that, or refuses
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// What to print it as. Not with --output json
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub(crate) format: PlanFormat,
+    /// Show every field, every line and every name, however many there are
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// End with 2 when there are changes; bad input ends with 1 then
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// What to print a plan as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// For people.
+    Text,
+    /// A comment for a pull request, never longer than GitHub takes.
+    Markdown,
+}
+
+const PLAN_HELP: &str = "\
+Exit codes:
+  0    the plan is made: nothing is refused
+  1    something failed; with --detailed-exitcode also bad input
+  2    bad input; with --detailed-exitcode only: the plan is made and has changes
+  3    carrying it out would be refused, because something could be lost or taken over
+
+For example:
+  pilothouse plan                                 what would apply do?
+  pilothouse plan --only web/podinfo --full       all of one release
+  pilothouse plan --out shop.plan                 save it, have it approved, then:
+  pilothouse apply shop.plan
+  pilothouse plan --format markdown > comment.md  for a pull request
+  pilothouse plan --detailed-exitcode             for a script: is there anything to do?
+  pilothouse plan --consent pvc/data/db-0         with consent to lose this one claim";
+
+#[derive(Debug, Args)]
+#[command(after_help = APPLY_HELP, mut_arg("stack", |arg| arg.help(APPLY_FILE)))]
 pub(crate) struct Apply {
     #[command(flatten)]
     pub(crate) on: OnCluster,
@@ -239,6 +290,16 @@ pub(crate) struct Apply {
     #[command(flatten)]
     pub(crate) consent: Consent,
 }
+
+const APPLY_FILE: &str = "\
+The stack file, a folder that has a pilothouse.yaml, or a plan that was saved with `plan --out`";
+
+const APPLY_HELP: &str = "\
+For example:
+  pilothouse apply                                 the stack of this folder, after a question
+  pilothouse apply --only web/podinfo --yes        one release, without a question
+  pilothouse apply shop.plan                       exactly what was planned and saved, or nothing
+  pilothouse apply --consent pvc/data/db-0         with consent to lose this one claim";
 
 #[derive(Debug, Args)]
 pub(crate) struct Destroy {
@@ -309,7 +370,8 @@ fn lock_timeout(text: &str) -> Result<jiff::SignedDuration, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Consent {
-    /// An object with data that may be deleted, as kind/name or kind/namespace/name; can be repeated
+    /// An object with data that may be deleted, as kind/name or kind/namespace/name; can be repeated, and holds for all
+    /// selected releases
     #[arg(long, value_name = "OBJECT")]
     pub(crate) consent: Vec<String>,
 }
@@ -470,5 +532,58 @@ impl PlaneUp {
     /// Whether it is to have a real node.
     pub(crate) fn is_real(&self) -> bool {
         self.node.contains(&NodeKind::Real)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, FromArgMatches};
+    use rstest::rstest;
+
+    /// The program with the command that makes a plan.
+    fn program() -> clap::Command {
+        Cli::command().subcommand(Plan::augment_args(clap::Command::new("plan")))
+    }
+
+    fn plan(args: &[&str]) -> Result<Plan, clap::Error> {
+        let matches = program().try_get_matches_from(["pilothouse", "plan"].iter().chain(args))?;
+        matches.subcommand().map_or_else(|| unreachable!(), |(_, matches)| Plan::from_arg_matches(matches))
+    }
+
+    #[test]
+    fn the_arguments_fit_together() {
+        program().debug_assert();
+    }
+
+    #[test]
+    fn a_plan_with_all_its_flags() {
+        let args = "shop --out a.plan --format markdown --full --detailed-exitcode --only web/a --with-needs \
+                    --consent pvc/a --consent crd/b";
+        let plan = plan(&args.split_whitespace().collect::<Vec<_>>()).unwrap();
+        let select = Select { only: vec!["web/a".to_owned()], with_needs: true, ..Select::default() };
+        assert_eq!(
+            (plan.on.stack.stack, plan.out, plan.format, plan.full, plan.detailed_exitcode),
+            (PathBuf::from("shop"), Some(PathBuf::from("a.plan")), PlanFormat::Markdown, true, true)
+        );
+        assert_eq!((plan.on.select, plan.consent.consent), (select, vec!["pvc/a".to_owned(), "crd/b".to_owned()]));
+    }
+
+    #[rstest]
+    #[case(&[], true)]
+    #[case(&["--output", "json"], true)]
+    #[case(&["--format", "yaml"], false)]
+    #[case(&["--consent"], false)]
+    fn plans(#[case] args: &[&str], #[case] good: bool) {
+        assert_eq!(plan(args).is_ok(), good);
+    }
+
+    #[test]
+    fn the_file_of_apply_may_be_a_plan() {
+        let help = Cli::command().find_subcommand("apply").and_then(|apply| {
+            let file = apply.get_arguments().find(|arg| arg.get_id() == "stack")?;
+            file.get_help().map(ToString::to_string)
+        });
+        assert_eq!(help.as_deref(), Some(APPLY_FILE));
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::hints;
 use crate::report::{ErrorLine, ErrorTag};
-use pilothouse_core::{RunVerdict, code, error_chain};
+use pilothouse_core::{Plan, ReleaseOutcome, RunOutcome, RunVerdict, code, error_chain};
 use pilothouse_kube::ClusterError;
 use serde_json::{Value, json};
 use std::error::Error;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// How the program ends. The numbers are documented in the help and the guide.
@@ -17,8 +18,14 @@ pub(crate) enum Exit {
     Refused,
     /// Something is on its way, and nothing has failed.
     InProgress,
+    /// Nothing is wrong, and a plan has changes: only for `--detailed-exitcode`, with which nothing else ends with this
+    /// number.
+    Changes,
     Interrupted,
 }
+
+/// The flag with which 2 means changes, as it does for terraform.
+const DETAILED: &str = "--detailed-exitcode";
 
 impl Exit {
     pub(crate) fn number(self) -> u8 {
@@ -28,7 +35,39 @@ impl Exit {
             Self::BadInput => 2,
             Self::Refused => 3,
             Self::InProgress => 4,
+            Self::Changes => 2,
             Self::Interrupted => 130,
+        }
+    }
+
+    /// How a plan ends: as carrying it out would, where it is refused; else by whether it has changes, if that was asked.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the command that makes a plan ends so"))]
+    pub(crate) fn of_plan(plan: &Plan, detailed: bool) -> Self {
+        let refused = plan.releases.iter().filter(|release| !release.findings.is_empty());
+        let releases = refused
+            .map(|release| (release.release.clone(), ReleaseOutcome::Refused { findings: release.findings.clone() }));
+        match Self::from(RunOutcome { releases: releases.collect(), stopped: None }.verdict()) {
+            Self::Done if detailed && plan.has_changes() => Self::Changes,
+            exit if detailed => exit.beside_changes(),
+            exit => exit,
+        }
+    }
+
+    /// The same end where 2 means changes: bad input is a failure then.
+    pub(crate) fn beside_changes(self) -> Self {
+        match self {
+            Self::BadInput => Self::Failed,
+            Self::Done | Self::Failed | Self::Refused | Self::InProgress | Self::Changes | Self::Interrupted => self,
+        }
+    }
+
+    /// How the program ends when it does not understand its arguments, or was asked for help.
+    pub(crate) fn of_usage(error: &clap::Error, mut args: impl Iterator<Item = OsString>) -> Self {
+        match error.use_stderr() {
+            false => Self::Done,
+            // A mistyped flag must not look like a plan with changes.
+            true if args.any(|arg| arg == DETAILED) => Self::BadInput.beside_changes(),
+            true => Self::BadInput,
         }
     }
 }
@@ -129,4 +168,41 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Cli;
+    use crate::report::plan_samples::{plan, release, unchanged};
+    use clap::Parser;
+    use pilothouse_core::{Class, Finding, PlannedAction, ReleasePlan};
+    use rstest::rstest;
+
+    fn refused(class: Class) -> Plan {
+        let findings = vec![Finding::new(class, "X", "a", "b")];
+        let refused = ReleasePlan { findings, ..release("web/a", PlannedAction::Refuse) };
+        plan(vec![release("web/b", PlannedAction::Upgrade), refused])
+    }
+
+    /// The numbers without and with `--detailed-exitcode`.
+    #[rstest]
+    #[case(unchanged(2), [0, 0])]
+    #[case(plan(vec![release("web/a", PlannedAction::Validate)]), [0, 0])]
+    #[case(plan(vec![release("web/a", PlannedAction::Steps)]), [0, 2])]
+    #[case(refused(Class::BadInput), [2, 1])]
+    #[case(refused(Class::Blocked), [1, 1])]
+    #[case(refused(Class::Unsafe), [3, 3])]
+    fn plans(#[case] plan: Plan, #[case] expected: [u8; 2]) {
+        assert_eq!([false, true].map(|detailed| Exit::of_plan(&plan, detailed).number()), expected);
+    }
+
+    #[rstest]
+    #[case(&["pilothouse", "--help"], 0)]
+    #[case(&["pilothouse", "apply", "--no-such-flag"], 2)]
+    #[case(&["pilothouse", "plan", "--detailed-exitcode", "--no-such-flag"], 1)]
+    fn usage(#[case] args: &[&str], #[case] expected: u8) {
+        let error = Cli::try_parse_from(args).unwrap_err();
+        assert_eq!(Exit::of_usage(&error, args.iter().map(OsString::from)).number(), expected);
+    }
 }

@@ -10,6 +10,8 @@ mod interrupt;
 mod objects;
 mod printer;
 mod report;
+#[cfg_attr(not(test), expect(dead_code, reason = "the command that makes a plan saves it"))]
+mod saved_plan;
 mod select;
 mod settings;
 mod stack;
@@ -24,7 +26,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Whoever reads may have gone away; that is no reason to fail.
+            let _ = error.print();
+            return Exit::of_usage(&error, std::env::args_os()).into();
+        }
+    };
     let settings = Settings::resolve(&cli.global);
     log_to_stderr(cli.global.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -93,6 +102,7 @@ async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Res
             let schema = match of {
                 SchemaOf::Stack => pilothouse_config::schema(),
                 SchemaOf::Events => report::event_schema(),
+                SchemaOf::Plan => report::plan_schema(),
             };
             printer::json(Output::Json, &schema);
             Ok(Exit::Done)

@@ -64,7 +64,7 @@ fn weight(exit: Exit) -> u8 {
     match exit {
         Exit::Done => 0,
         Exit::InProgress => 1,
-        Exit::Failed | Exit::BadInput | Exit::Refused | Exit::Interrupted => 2,
+        Exit::Failed | Exit::BadInput | Exit::Refused | Exit::Changes | Exit::Interrupted => 2,
     }
 }
 

@@ -10,7 +10,17 @@ mod history;
 mod junit;
 mod lines;
 mod live;
+mod markdown_text;
 mod outcome;
+#[cfg_attr(not(test), expect(dead_code, reason = "the command that makes a plan shows it"))]
+pub(crate) mod plan;
+mod plan_fields;
+#[cfg_attr(not(test), expect(dead_code, reason = "the command that makes a plan shows it"))]
+pub(crate) mod plan_markdown;
+#[cfg(test)]
+pub(crate) mod plan_samples;
+mod plan_schema;
+mod plan_words;
 mod provision;
 mod run_report;
 #[cfg(test)]
@@ -23,6 +33,7 @@ pub(crate) use event_lines::{ErrorLine, ErrorTag, event_schema};
 pub(crate) use history::{run, runs};
 pub(crate) use junit::junit;
 pub(crate) use outcome::{Afterwards, CONTINUES};
+pub(crate) use plan_schema::plan_schema;
 pub(crate) use provision::{ProvisionProgress, table};
 pub(crate) use run_report::RunReport;
 pub(crate) use text::duration;

@@ -1,0 +1,265 @@
+//! A plan for people: a paragraph per release that changes, one line for all that stay, counts at the end.
+
+use crate::hints::hint;
+use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::report::plan_fields::{self, ShownField, Sign, What};
+use crate::report::plan_words::{self as words, Mark};
+use crate::report::text::one_line;
+use pilothouse_core::{Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleaseKey, ReleasePlan};
+use std::collections::BTreeSet;
+use unicode_width::UnicodeWidthStr;
+
+/// How many unchanged releases are named before the rest is counted.
+const NAMED: usize = 20;
+/// No narrower than this is wrapped.
+const NARROWEST: usize = 24;
+/// The column of effects, with a gap behind the longest word.
+const EFFECT: usize = 13;
+/// Where the parts of a release begin.
+const PART: &str = "    ";
+
+/// The plan as text. With a width, lines are broken to fit; `full` leaves nothing out.
+pub(crate) fn text(plan: &Plan, width: Option<usize>, full: bool) -> String {
+    let page = Page { width, full };
+    let (quiet, told): (Vec<&ReleasePlan>, Vec<_>) = plan.releases.iter().partition(|release| words::is_quiet(release));
+    let made = plan.made_at.strftime("%Y-%m-%d %H:%M:%SZ");
+    let head = format!("Plan of {}, made {made} with {}", one_line(&plan.stack), one_line(&plan.made_with));
+    let mut lines = page.wrapped("", &head, "  ");
+    lines.extend(page.legend(&told));
+    lines.push(String::new());
+    for release in told {
+        lines.extend(page.release(release));
+        lines.push(String::new());
+    }
+    if !quiet.is_empty() {
+        let names: Vec<&ReleaseKey> = quiet.iter().map(|release| &release.release).collect();
+        lines.extend(page.quiet(&names));
+        lines.push(String::new());
+    }
+    lines.push(paint(STRONG, words::totals(plan)));
+    lines.join("\n") + "\n"
+}
+
+/// How the text is laid out.
+struct Page {
+    width: Option<usize>,
+    full: bool,
+}
+
+impl Page {
+    /// What the signs mean that are used.
+    fn legend(&self, releases: &[&ReleasePlan]) -> Vec<String> {
+        let objects = releases.iter().flat_map(|release| words::by_severity(release));
+        let mut marks: BTreeSet<Mark> = objects.map(|object| Mark::of_object(&object.change)).collect();
+        marks.extend(releases.iter().map(|release| Mark::of_release(release.does)));
+        if marks.is_empty() {
+            return Vec::new();
+        }
+        let meanings: Vec<String> = marks.iter().map(|mark| format!("{} {}", mark.sign(), mark.meaning())).collect();
+        let lines = self.wrapped("", &meanings.join(", "), "");
+        lines.into_iter().map(|line| paint(FAINT, line)).collect()
+    }
+
+    fn quiet(&self, releases: &[&ReleaseKey]) -> Vec<String> {
+        let at_most = if self.full { releases.len() } else { NAMED };
+        let mut names: Vec<String> =
+            releases.iter().take(at_most).map(|release| one_line(&release.to_string())).collect();
+        if releases.len() > at_most {
+            names.push(format!("and {} more (--full)", releases.len() - at_most));
+        }
+        self.wrapped(&sign(Mark::Same), &format!("unchanged: {}", names.join(", ")), PART)
+    }
+
+    fn release(&self, release: &ReleasePlan) -> Vec<String> {
+        let mark = Mark::of_release(release.does);
+        let mut head = format!(
+            "{}  {}",
+            paint(STRONG, one_line(&release.release.to_string())),
+            paint(mark.style(), words::does(release.does))
+        );
+        if let Some(chart) = words::chart(release) {
+            head.push_str("  ");
+            head.push_str(&one_line(&chart));
+        }
+        if release.revision > 0 {
+            head.push_str(&paint(FAINT, format!("  revision {}", release.revision)));
+        }
+        let mut lines = self.wrapped(&sign(mark), &head, "      ");
+        lines.extend(self.wrapped(PART, &format!("why: {}", one_line(&release.why)), "      "));
+        for object in words::by_severity(release) {
+            lines.extend(self.object(object));
+        }
+        if release.unchanged > 0 && release.does != PlannedAction::Nothing {
+            let objects = if release.unchanged == 1 { "object" } else { "objects" };
+            let line = format!("{PART}{}{} {objects} unchanged", sign(Mark::Same), release.unchanged);
+            lines.push(paint(FAINT, line));
+        }
+        lines.extend(self.list("hooks", release.hooks.iter().map(|hook| format!("{} {}", hook.event, hook.object))));
+        lines.extend(self.list("steps", release.steps.iter().map(|step| format!("{}: {}", step.phase, step.text))));
+        if release.has_changes() {
+            lines.extend(self.wrapped(PART, &format!("if it fails: {}", one_line(&release.on_failure)), "      "));
+        }
+        if !release.effects.is_empty() {
+            lines.push(format!("{PART}effects:"));
+        }
+        for effect in words::worst_first(&release.effects) {
+            let (style, word) = words::effect(effect.kind);
+            let text = format!("{}: {}", one_line(&effect.object.to_string()), one_line(&effect.what));
+            lines.extend(self.wrapped(
+                &format!("      {}{}", paint(style, word), " ".repeat(EFFECT - word.len())),
+                &text,
+                "        ",
+            ));
+        }
+        if !release.findings.is_empty() {
+            lines.push(format!("{PART}{}", paint(BAD, "refused, because:")));
+        }
+        lines.extend(release.findings.iter().flat_map(|finding| self.finding(finding)));
+        lines.extend(self.list("not checked", release.not_checked.iter().cloned()));
+        lines
+    }
+
+    fn list(&self, label: &str, items: impl Iterator<Item = String>) -> Vec<String> {
+        let mut lines: Vec<String> =
+            items.flat_map(|item| self.wrapped("      - ", &one_line(&item), "        ")).collect();
+        if !lines.is_empty() {
+            lines.insert(0, format!("{PART}{label}:"));
+        }
+        lines
+    }
+
+    fn finding(&self, finding: &Finding) -> Vec<String> {
+        let text = format!("{} {}", finding.code, one_line(&finding.to_string()));
+        let mut lines = self.wrapped("      - ", &text, "        ");
+        match (words::consent(finding), hint(finding)) {
+            // Not broken: it is there to be copied.
+            (Some(consent), _) => lines.push(format!("        to consent: {consent}")),
+            (None, Some(hint)) => lines.extend(self.wrapped("        ", &format!("hint: {hint}"), "          ")),
+            (None, None) => {}
+        }
+        lines
+    }
+
+    fn object(&self, object: &PlannedObject) -> Vec<String> {
+        let mark = Mark::of_object(&object.change);
+        let mut head = vec![one_line(&object.object.to_string())];
+        head.extend(words::unhealthy(object).map(|health| paint(WARN, format!("now {}", one_line(health)))));
+        if let Some(remark) = words::remark(&object.change) {
+            // The sign alone does not tell these.
+            let word = match &object.change {
+                ObjectChange::Keep | ObjectChange::Adopt => format!("({}) ", words::happens(&object.change)),
+                ObjectChange::Create
+                | ObjectChange::Update
+                | ObjectChange::Replace { .. }
+                | ObjectChange::Delete
+                | ObjectChange::After { .. }
+                | ObjectChange::Refused { .. }
+                | ObjectChange::Same => String::new(),
+            };
+            head.push(format!("{word}{}", one_line(&remark)));
+        }
+        let mut lines = self.wrapped(&format!("{PART}{}", sign(mark)), &head.join("  "), "          ");
+        let shown = plan_fields::shown(&object.fields, self.full);
+        lines.extend(shown.fields.iter().flat_map(|field| self.field(field)));
+        if shown.left_out > 0 {
+            lines.push(paint(FAINT, format!("          ... and {} more (--full)", shown.left_out)));
+        }
+        lines
+    }
+
+    fn field(&self, field: &ShownField) -> Vec<String> {
+        const INDENT: &str = "          ";
+        let path = &field.path;
+        let by = field.written_by.as_ref().map(|by| paint(FAINT, format!("  (written by {by})"))).unwrap_or_default();
+        match &field.what {
+            What::Value { old, new } => {
+                let none = || "(none)".to_owned();
+                let (old, new) = (old.clone().unwrap_or_else(none), new.clone().unwrap_or_else(none));
+                let line = format!("{INDENT}{path}: {old} -> {new}{by}");
+                let plain = anstream::adapter::strip_str(&line).to_string();
+                if self.width.is_none_or(|width| plain.width() <= width) {
+                    return vec![line];
+                }
+                // Below each other, values can be compared by eye.
+                let mut lines = self.wrapped(INDENT, &format!("{path}:{by}"), INDENT);
+                lines.extend([diff_line(Sign::Goes, &old), diff_line(Sign::Comes, &new)]);
+                lines
+            }
+            What::Diff { lines, left_out } => {
+                let mut shown = self.wrapped(INDENT, &format!("{path}:{by}"), INDENT);
+                shown.extend(lines.iter().map(|(sign, text)| diff_line(*sign, text)));
+                if *left_out > 0 {
+                    shown.push(paint(FAINT, format!("{INDENT}  ... and {left_out} more lines (--full)")));
+                }
+                shown
+            }
+        }
+    }
+
+    /// Text broken where the screen ends. A word is never broken: it may be copied.
+    fn wrapped(&self, first: &str, text: &str, rest: &str) -> Vec<String> {
+        let Some(width) = self.width else { return vec![format!("{first}{text}")] };
+        let options = textwrap::Options::new(width.max(NARROWEST + rest.len()))
+            .initial_indent(first)
+            .subsequent_indent(rest)
+            .break_words(false)
+            .word_separator(textwrap::WordSeparator::AsciiSpace)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        textwrap::wrap(text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
+    }
+}
+
+/// A line of a diff. It is not broken: where it ends is part of what it tells.
+fn diff_line(sign: Sign, text: &str) -> String {
+    let line = match sign {
+        Sign::Stays => format!("  {text}"),
+        Sign::Gap => text.to_owned(),
+        Sign::Goes => paint(BAD, format!("- {text}")),
+        Sign::Comes => paint(GOOD, format!("+ {text}")),
+    };
+    format!("            {line}")
+}
+
+/// A sign, as wide as the widest.
+fn sign(mark: Mark) -> String {
+    let sign = mark.sign();
+    format!("{}{}", paint(mark.style(), sign), " ".repeat(PART.len() - sign.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::plan_samples::{every_way, unchanged};
+
+    fn shown(plan: &Plan, width: Option<usize>, full: bool) -> String {
+        anstream::adapter::strip_str(&text(plan, width, full)).to_string()
+    }
+
+    #[test]
+    fn every_way_a_plan_can_go() {
+        insta::assert_snapshot!("plan_wide", shown(&every_way(), None, false));
+        insta::assert_snapshot!("plan_60", shown(&every_way(), Some(60), false));
+    }
+
+    #[test]
+    fn releases_that_stay_are_one_line() {
+        insta::assert_snapshot!(shown(&unchanged(50), None, false));
+        let full = shown(&unchanged(50), None, true);
+        assert_eq!(full.matches("web/app-").count(), 50);
+    }
+
+    #[test]
+    fn nothing_of_the_cluster_reaches_the_terminal_as_a_command() {
+        let mut plan = every_way();
+        for release in &mut plan.releases {
+            release.why.push_str("\u{1b}]0;title\u{7}\r\n");
+            release.on_failure.push('\u{9b}');
+            for object in &mut release.objects {
+                object.object.name.push_str("\u{1b}[2J");
+                object.health = Some("Failed\n+ \u{1b}[1A".to_owned());
+            }
+        }
+        let text = shown(&plan, None, true);
+        assert_eq!(text.chars().filter(|c| c.is_control() && *c != '\n').collect::<String>(), "");
+    }
+}
