@@ -18,9 +18,11 @@ mod graph_problem;
 mod hex;
 mod holder;
 mod ids;
+mod immutable;
 mod mask;
 mod nearest;
 mod need;
+mod object_diff;
 mod outcome;
 mod payload;
 mod plan;
@@ -61,9 +63,14 @@ pub use graph_problem::{GraphProblem, NeedPlace};
 pub use hex::hex;
 pub use holder::Holder;
 pub use ids::{InvalidName, ObjectRef, Phase, ReleaseKey, RunId, check_namespace, check_release_name};
+pub use immutable::{forced_replacement, words_of_refusal};
 pub use mask::mask;
 pub use nearest::nearest;
 pub use need::{Need, Until};
+pub use object_diff::{
+    FieldPath, PathSegment, Secrecy, declared, declared_changes, drifted_fields, field_changes, is_client_side_applied,
+    own_content, own_labels, removed_paths, written_by,
+};
 pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
 pub use payload::{Payload, PayloadError, PayloadKey};
 pub use plan::{
