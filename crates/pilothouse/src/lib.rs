@@ -10,6 +10,7 @@ mod attempts;
 mod changes;
 mod chart;
 mod checks;
+mod compare;
 mod context;
 mod continuing;
 mod crds;
@@ -57,6 +58,7 @@ mod undoing;
 mod words;
 
 pub use chart::HelmChart;
+pub use compare::{Compared, Comparison, Drift, Drifted, Outcome, compare, drifts};
 pub use context::Context;
 pub use declared::DeclaredChart;
 pub use diagnose::{Diagnosis, Health, diagnose};
