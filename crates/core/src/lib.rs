@@ -11,6 +11,7 @@ mod cluster_object;
 mod constraint;
 mod deploy_record;
 mod drift;
+mod effects;
 mod event;
 mod failure_policy;
 mod finding;
@@ -19,12 +20,15 @@ mod graph_problem;
 mod hex;
 mod holder;
 mod ids;
+mod immutable;
 mod mask;
 mod nearest;
 mod need;
+mod object_diff;
 mod outcome;
 mod payload;
 mod plan;
+mod pod_references;
 mod progress;
 mod readiness;
 mod release;
@@ -55,6 +59,7 @@ pub use cluster_object::{
 pub use constraint::{ConstraintError, KubeVersionFrom, VersionConstraint, kube_version_fits, lenient_version};
 pub use deploy_record::{AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, InputPart};
 pub use drift::{Drift, DriftPolicy};
+pub use effects::{Around, ChangedObject, Workload, effects, replaces_pods};
 pub use event::{Event, EventKind, HelmCommand, Note, PlannedRelease, RunKind};
 pub use failure_policy::{FailurePolicy, OnFailure, Remedy};
 pub use finding::{Class, Finding, code};
@@ -63,9 +68,14 @@ pub use graph_problem::{GraphProblem, NeedPlace};
 pub use hex::hex;
 pub use holder::Holder;
 pub use ids::{InvalidName, ObjectRef, Phase, ReleaseKey, RunId, check_namespace, check_release_name};
+pub use immutable::{forced_replacement, words_of_refusal};
 pub use mask::mask;
 pub use nearest::nearest;
 pub use need::{Need, Until};
+pub use object_diff::{
+    FieldPath, PathSegment, Secrecy, declared, declared_changes, drifted_fields, field_changes, is_client_side_applied,
+    own_content, own_labels, removed_paths, written_by,
+};
 pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
 pub use payload::{Payload, PayloadError, PayloadKey};
 pub use plan::{

@@ -119,6 +119,8 @@ pub enum Fetch {
     Always,
     /// Not when its version is exact and it was fetched before. Neither helm nor a network is needed then.
     UnlessPinned,
+    /// Never: without helm and a network.
+    Never,
 }
 
 /// Finds a chart, fetching it into `cache` when it does not lie on this machine.
@@ -158,6 +160,10 @@ pub async fn resolve_chart_shared(
                 Some(found) => Ok(Arc::new(found)),
                 None => fetched(chart, helm, cache, cancel).await.map(Arc::new),
             },
+            Fetch::Never => {
+                let found = pinned(chart, cache, shelf).await.map(Arc::new);
+                found.ok_or_else(|| ChartError::NotFound { place: chart.to_string(), source: None })
+            }
         };
     };
     let resolved = shelf.chart(path, blocking_local).await?;

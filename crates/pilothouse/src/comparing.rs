@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::PhaseError;
 use crate::prepare::{self, Prepared};
 use pilothouse_core::Rendered;
-use pilothouse_helm::{ReleaseRecord, TemplateUse, same_result, same_result_but, volatile_fields};
+use pilothouse_helm::{ReleaseRecord, TemplateUse, same_result, same_result_except, volatile_fields};
 
 /// Compares what the chart renders with the objects and hooks of a deployed revision. A chart that asks whether it is
 /// installed or upgraded, or reads the cluster, is rendered once more as the upgrade it would be; one that makes up values is
@@ -23,13 +23,15 @@ pub(crate) async fn rendered(
     let first = if plain {
         prepared.rendering.docs()
     } else {
-        prepare::render_upgrade(ctx, chart).await?.docs()
+        prepare::render_upgrade(ctx, chart, uses).await?.docs()
     };
     let result = if uses.random || uses.clock || uses.unreadable {
-        let second = prepare::render_upgrade(ctx, chart).await?.docs();
-        same_result_but(&first, deployed, &volatile_fields(&first, &second))?
+        let second = prepare::render_upgrade(ctx, chart, uses).await?.docs();
+        same_result_except(&first, deployed, &volatile_fields(&first, &second))
     } else {
-        same_result(&first, deployed)?
+        same_result(&first, deployed)
     };
+    let name = || format!("the stored manifest of {} revision {}", deployed.name, deployed.version);
+    let result = result.map_err(|error| PhaseError::Yaml { name: name(), message: error.to_string() })?;
     Ok(if result.is_same() { Rendered::Same } else { Rendered::Differs })
 }

@@ -15,7 +15,7 @@ use pilothouse_core::{
     ChartInfo, CheckVerdict, Decision, EventKind, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey,
     RevisionMeta, RunId, error_chain, lenient_version,
 };
-use pilothouse_helm::HelmClient;
+use pilothouse_helm::{Fetch, HelmClient, ResolvedChart, TemplateUse, resolve_chart_shared};
 use pilothouse_kube::{ClusterClient, Tracker};
 use semver::Version;
 use std::collections::BTreeMap;
@@ -374,6 +374,7 @@ impl Context {
         let place = prepare::Place {
             helm: self.helm(),
             chart_cache: &self.session.chart_cache,
+            shelf: &self.session.shelf,
             redactor: &self.redactor,
             cancel: self.cancel(),
         };
@@ -389,8 +390,10 @@ impl Context {
     }
 
     /// The chart, if it can be had without helm and without changing anything.
-    pub(crate) async fn chart_without_helm(&self) -> Option<ResolvedChart> {
-        todo!()
+    pub(crate) async fn chart_without_helm(&self) -> Option<Arc<ResolvedChart>> {
+        let Session { chart_cache, shelf, .. } = self.session.as_ref();
+        let chart = &self.info.chart;
+        resolve_chart_shared(chart, self.helm(), chart_cache, shelf, Fetch::Never, self.cancel()).await.ok()
     }
 
     /// What the chart's templates depend on, with these values.

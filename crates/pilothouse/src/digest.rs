@@ -2,8 +2,9 @@
 
 use crate::context::Context;
 use crate::prepare;
-use pilothouse_core::{ChartInfo, Payload, ValueSource, hex};
+use pilothouse_core::{ChartInfo, Payload, ValueSource, hex, own_content, own_labels};
 use pilothouse_helm::ResolvedChart;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
@@ -23,6 +24,17 @@ pub(crate) async fn with_files(text: &str, files: &[PathBuf]) -> String {
         }
     }
     hex(&hash.finalize())
+}
+
+/// The digest of what an object holds, without its status and what the server keeps for itself.
+pub(crate) fn content_digest(object: &Value) -> String {
+    of(&own_content(object).to_string())
+}
+
+/// The digest of the labels and annotations of an object's metadata, without those that tools write at every change.
+#[cfg_attr(not(test), expect(dead_code, reason = "what is remembered of a deploy is going to hold it"))]
+pub(crate) fn labels_digest(metadata: &Value) -> String {
+    of(&own_labels(metadata).to_string())
 }
 
 /// The digest of all that decides what helm deploys: the chart's content, every value, the options that change what is
@@ -73,4 +85,22 @@ fn values(hash: &mut Sha256, info: &ChartInfo) {
 pub(crate) fn part(hash: &mut Sha256, bytes: &[u8]) {
     hash.update((bytes.len() as u64).to_be_bytes());
     hash.update(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_what_counts_changes_a_digest() {
+        let digests = |object: Value| (content_digest(&object), labels_digest(&object["metadata"]));
+        let one = json!({"metadata": {"name": "a", "labels": {"x": "1", "y": "2"}, "uid": "1"}, "spec": {"a": 1}, "status": {}});
+        let same = json!({"spec": {"a": 1}, "metadata": {"resourceVersion": "7", "labels": {"y": "2", "x": "1"}, "name": "a"}});
+        let other = json!({"metadata": {"name": "a", "labels": {"x": "1", "y": "3"}}, "spec": {"a": 1}});
+        assert_eq!(digests(one.clone()), digests(same));
+        let ((content, labels), (other_content, other_labels)) = (digests(one), digests(other));
+        assert!(content != other_content && labels != other_labels);
+        assert_eq!((content.len(), labels.len()), (64, 64));
+    }
 }

@@ -1,6 +1,6 @@
 //! A closer look at objects that may not be as they were deployed, and remembering how they are.
 
-use crate::compare;
+use crate::compare::{self, Comparison, Drifted};
 use crate::context::Context;
 use crate::crds;
 use crate::deploy_records;
@@ -9,6 +9,7 @@ use crate::live;
 use crate::input;
 use crate::observe::Observed;
 use crate::stored::{self, NotServed};
+use crate::words;
 use jiff::Timestamp;
 use pilothouse_core::{
     AppliedObject, CrdPolicy, DEPLOY_RECORD_FORMAT, DeployRecord, Drift, LiveSeen, ObjectRef, Payload, Phase, RecordSeen,
@@ -74,7 +75,25 @@ async fn drifts(
     let references = stored::complete(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep).await?;
     let named = objects.iter().filter(|object| object_ref(object).is_some());
     let objects: Vec<Value> = named.zip(references).filter(|(_, at)| wanted(at)).map(|(object, _)| object.clone()).collect();
-    compare::drifts(ctx, &objects, record.apply_method.as_deref()).await
+    let comparison = Comparison {
+        release: &ctx.release(),
+        wanted: &objects,
+        stored: &[],
+        server_side: record.apply_method.as_deref() == Some("ssa"),
+        redactor: ctx.redactor(),
+        rules: ctx.tracker().rules(),
+        now: Timestamp::now(),
+    };
+    let mut found = Vec::new();
+    for drift in compare::drifts(ctx.cluster(), &comparison).await {
+        let what = match &drift.what {
+            Drifted::Missing => "it is gone".to_owned(),
+            Drifted::Fields(fields) => words::fields(fields),
+            Drifted::Unknown { why } => return Err(PhaseError::State(format!("{}: {why}", drift.object))),
+        };
+        found.push(Drift { object: drift.object, what });
+    }
+    Ok(found)
 }
 
 /// The definitions among these objects that are gone, or that should be the chart's and were changed.

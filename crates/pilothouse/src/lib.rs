@@ -11,6 +11,7 @@ mod changes;
 mod chart;
 mod checks;
 mod comparing;
+mod compare;
 mod context;
 mod continuing;
 mod crds;
@@ -65,6 +66,7 @@ mod undoing;
 mod words;
 
 pub use chart::HelmChart;
+pub use compare::{Compared, Comparison, Drift, Drifted, Outcome, compare, drifts};
 pub use context::Context;
 pub use declared::DeclaredChart;
 pub use diagnose::{Diagnosis, Health, diagnose};

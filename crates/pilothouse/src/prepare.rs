@@ -11,11 +11,14 @@ use pilothouse_core::{
     ChartInfo, ChartSource, Class, Finding, HelmAction, KubeVersionFrom, Payload, Phase, Redactor, SetValue,
     ValueSource, VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits,
 };
-use pilothouse_helm::{ChartError, HelmClient, ResolvedChart, TemplateRequest, Values, resolve_chart};
+use pilothouse_helm::{
+    ChartError, ChartShelf, Fetch, HelmClient, ResolvedChart, TemplateRequest, TemplateUse, Values, resolve_chart_shared,
+};
 use serde_json::Value;
 use std::error::Error;
 use std::fmt::Display;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
     /// The chart; `None` when it cannot be resolved, which is among the findings.
-    pub(crate) chart: Option<ResolvedChart>,
+    pub(crate) chart: Option<Arc<ResolvedChart>>,
     /// Everything it renders, hooks and definitions included; empty when it cannot be rendered.
     pub(crate) rendering: Rendering,
     /// What is wrong.
@@ -33,7 +36,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// The chart, or why there is none.
     pub(crate) fn chart(&self) -> Result<&ResolvedChart, PhaseError> {
-        self.chart.as_ref().ok_or_else(|| PhaseError::Refused(self.findings.clone()))
+        self.chart.as_deref().ok_or_else(|| PhaseError::Refused(self.findings.clone()))
     }
 
     /// Whether it defines new kinds, in `crds/` folders or in templates.
@@ -50,6 +53,7 @@ impl Prepared {
 pub(crate) struct Place<'a> {
     pub(crate) helm: &'a dyn HelmClient,
     pub(crate) chart_cache: &'a Path,
+    pub(crate) shelf: &'a ChartShelf,
     pub(crate) redactor: &'a Redactor,
     pub(crate) cancel: &'a CancellationToken,
 }
@@ -130,7 +134,8 @@ pub(crate) async fn prepare(
         prepared.wrong(code::VERSION_INVALID, &info.chart, error);
         return prepared;
     }
-    match resolve_chart(&info.chart, place.helm, place.chart_cache, place.cancel).await {
+    let Place { helm, chart_cache, shelf, cancel, .. } = *place;
+    match resolve_chart_shared(&info.chart, helm, chart_cache, shelf, Fetch::Always, cancel).await {
         Ok(chart) => prepared.chart = Some(chart),
         Err(error) => {
             let code = match &error {
@@ -191,6 +196,29 @@ async fn render(
             prepared.wrong(code, &subject, place.text(&error));
         }
     }
+}
+
+/// Renders a chart as an upgrade of what is deployed, with what the cluster holds where it looks for that.
+///
+/// # Errors
+/// When helm cannot render it.
+pub(crate) async fn render_upgrade(
+    ctx: &Context,
+    chart: &ResolvedChart,
+    uses: &TemplateUse,
+) -> Result<Rendering, PhaseError> {
+    let info = ctx.info();
+    let target = ctx.session().target().await?;
+    let request = TemplateRequest {
+        kube_version: Some(target.kube_version.clone()),
+        api_versions: target.api_versions.clone(),
+        is_upgrade: true,
+        lookup: uses.lookup,
+        ..TemplateRequest::new(info.key(), chart.path.clone(), Values::of(info, &Payload::default())?, ctx.timeout())
+    };
+    let text = ctx.helm().template(&request, ctx.cancel()).await?;
+    let name = || format!("what {} renders", chart.metadata.name);
+    Rendering::new(&text).map_err(|error| PhaseError::Yaml { name: name(), message: error.to_string() })
 }
 
 fn values_are_missing(info: &ChartInfo, payload: &Payload) -> bool {

@@ -2,7 +2,7 @@
 
 use pilothouse_core::{Redactor, RevisionMeta};
 use pilothouse_health::Rules;
-use pilothouse_helm::HelmClient;
+use pilothouse_helm::{ChartShelf, HelmClient};
 use pilothouse_kube::{ClusterClient, ClusterError, Gathering, HelmDriver, Tracker};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -49,6 +49,8 @@ pub struct Session {
     pub(crate) lost: CancellationToken,
     pub(crate) redactor: Redactor,
     pub(crate) chart_cache: PathBuf,
+    /// Charts that were read in this run.
+    pub(crate) shelf: ChartShelf,
     pub(crate) command_env: BTreeMap<OsString, OsString>,
     pub(crate) grace: Duration,
     /// What is read of why objects are not ready, for all releases.
@@ -93,6 +95,7 @@ impl Session {
             lost: CancellationToken::new(),
             redactor,
             chart_cache,
+            shelf: ChartShelf::default(),
             command_env,
             grace,
             gathering: Gathering::default(),

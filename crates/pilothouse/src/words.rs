@@ -1,7 +1,8 @@
 //! One line for people about what was decided or done.
 
-use pilothouse_core::{CheckComparison, CheckReport, Decision, Evidence, NextStep};
+use pilothouse_core::{CheckComparison, CheckReport, Decision, Evidence, FieldChange, NextStep};
 use pilothouse_kube::{Ended, NotReady, Progress};
+use serde_json::Value;
 
 /// What is going to be done, as a verb phrase.
 pub(crate) fn decision(decision: &Decision) -> String {
@@ -21,6 +22,25 @@ pub(crate) fn decision(decision: &Decision) -> String {
         }
         Decision::Uninstall => "uninstall".to_owned(),
     }
+}
+
+/// What others have changed, the first few fields by name.
+pub(crate) fn fields(fields: &[FieldChange]) -> String {
+    const NAMED: usize = 3;
+    let shown = |value: &Option<Value>| match value {
+        None => "nothing".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let field = |change: &FieldChange| {
+        let by = change.written_by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
+        format!("{}: {} -> {}{by}", change.path, shown(&change.old), shown(&change.new))
+    };
+    let mut told: Vec<String> = fields.iter().take(NAMED).map(field).collect();
+    if fields.len() > NAMED {
+        told.push(format!("{} more fields", fields.len() - NAMED));
+    }
+    told.join("; ")
 }
 
 /// What was done after a failure.

@@ -27,6 +27,7 @@ pub struct FakeCluster {
     before: Mutex<Vec<(String, Interference)>>,
     logs: Mutex<BTreeMap<(String, bool), String>>,
     pods: Mutex<Pods>,
+    refusals: Mutex<Vec<(String, Refusal)>>,
     /// The calls, and which of them fails.
     pub failures: Arc<Failures>,
 }
@@ -47,6 +48,9 @@ struct Pods {
     ports: BTreeMap<(String, u16), SocketAddr>,
     programs: BTreeMap<Vec<String>, ExecOutput>,
 }
+
+/// What the server says to a call it does not do.
+type Refusal = Box<dyn Fn() -> ClusterError + Send>;
 
 /// What somebody else does at a bad moment.
 type Interference = Box<dyn FnOnce(&FakeCluster) + Send>;
@@ -98,6 +102,11 @@ impl FakeCluster {
         self.before.lock().unwrap_or_else(PoisonError::into_inner).push((call.into(), Box::new(interference)));
     }
 
+    /// Answers every call that begins so (`apply Secret`) with an error.
+    pub fn refuse(&self, call: impl Into<String>, error: impl Fn() -> ClusterError + Send + 'static) {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).push((call.into(), Box::new(error)));
+    }
+
     /// Gives a container a log; with `previous` that of its run before the present one.
     pub fn put_log(&self, pod: &str, container: &str, previous: bool, text: impl Into<String>) {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -142,12 +151,20 @@ impl FakeCluster {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn refusal(&self, call: &str) -> Option<ClusterError> {
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.iter().find(|(prefix, _)| call.starts_with(prefix.as_str())).map(|(_, refusal)| refusal())
+    }
+
     /// Notes a call. Gives the failure to be told after it was done, if any.
     async fn call(&self, what: String) -> Result<Option<ClusterError>, ClusterError> {
         self.interfere(&what);
         let failed = |message: &str| ClusterError::Api { status: 500, what: what.clone(), message: message.to_owned() };
         if self.failures.hit(what.clone()) {
             return Err(failed("made to fail"));
+        }
+        if let Some(error) = self.refusal(&what) {
+            return Err(error);
         }
         let nth = self.failures.calls().len();
         let disturbance = self.disturbances.lock().unwrap_or_else(PoisonError::into_inner).remove(&nth);
@@ -263,6 +280,9 @@ impl ClusterClient for FakeCluster {
         let mut live = store.objects.get(&key(&named)).cloned().unwrap_or_else(|| json!({}));
         let uid = live.pointer("/metadata/uid").cloned();
         merge(&mut live, object);
+        if options.dry_run {
+            return lost.map_or(Ok(live), Err);
+        }
         let live = self.written(live, uid);
         store.put(key(&named), live.clone());
         lost.map_or(Ok(live), Err)

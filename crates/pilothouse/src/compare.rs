@@ -1,0 +1,271 @@
+//! The objects of a release as they are and as a deploy would leave them, by asking the server without changing anything.
+
+mod drift;
+mod refusal;
+mod subject;
+#[cfg(test)]
+mod tests;
+
+pub use drift::{Drift, Drifted, drifts};
+
+use crate::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::StreamExt;
+use futures::future::{BoxFuture, FutureExt};
+use jiff::Timestamp;
+use pilothouse_core::{
+    FieldChange, HelmOwner, ObjectChange, ObjectRef, Readiness, Redactor, ReleaseKey, Secrecy, SeenObject, Sensitive,
+    adoption_patch, declared, field_changes, helm_owner, is_client_side_applied, keeps_on_uninstall, removed_paths,
+};
+use pilothouse_health::Rules;
+use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError};
+use refusal::Answer;
+use serde_json::Value;
+use subject::Subject;
+
+/// Objects at a time; each takes two requests.
+const SIDE_BY_SIDE: usize = 8;
+/// Helm's own field manager: only as helm is the answer what helm would get.
+const FIELD_MANAGER: &str = "helm";
+
+/// What is to be compared.
+#[derive(Clone, Copy)]
+pub struct Comparison<'a> {
+    /// The release; objects that name no namespace are in its own.
+    pub release: &'a ReleaseKey,
+    /// The objects as rendered, without the keys by which helm owns them.
+    pub wanted: &'a [Value],
+    /// The objects of the deployed revision's manifest; none before the first install.
+    pub stored: &'a [Value],
+    /// Whether helm applies on the server's side. Otherwise it deletes what its manifest does not set any more.
+    pub server_side: bool,
+    /// What is known to be secret.
+    pub redactor: &'a Redactor,
+    /// By which the objects' health is judged.
+    pub rules: &'a Rules,
+    /// By which an object's age is counted.
+    pub now: Timestamp,
+}
+
+/// What is known of an object after looking at it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compared {
+    /// The object, complete where the cluster knows the kind.
+    pub object: ObjectRef,
+    /// What is going to happen to it, or why that cannot be told.
+    pub outcome: Outcome,
+    /// What changes in it; empty for what is created or deleted as a whole.
+    pub fields: Vec<FieldChange>,
+    /// How it is now: `Current`, `InProgress: 1 of 3 ready`.
+    pub health: Option<String>,
+    /// Which very object was looked at.
+    pub seen: Option<SeenObject>,
+    /// Who owns it in Helm's eyes; `None` when it is not there.
+    pub owner: Option<HelmOwner>,
+    /// Why the server was not asked what becomes of it: what is told is what the manifest declares.
+    pub not_checked: Option<String>,
+    /// It as it is.
+    pub live: Option<Sensitive<Value>>,
+    /// It as it is going to be.
+    pub then: Option<Sensitive<Value>>,
+}
+
+/// What is going to happen to an object, or why that cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// This happens.
+    Change(ObjectChange),
+    /// Its namespace does not exist.
+    NoNamespace {
+        /// The namespace.
+        namespace: String,
+    },
+    /// The cluster does not know its kind.
+    NotServed {
+        /// What is missing.
+        why: String,
+    },
+    /// It could not be looked at; nothing is known of it, not even whether it is there.
+    Unreadable {
+        /// What went wrong.
+        why: String,
+    },
+}
+
+/// Tells what a deploy would do to the objects of a release: first the wanted ones in their order, then those it deletes or
+/// leaves behind. Changes nothing (`dryRun=All`); can be repeated, and dropped at any time.
+pub async fn compare(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<Compared> {
+    let namespace = &what.release.namespace;
+    let wanted = subject::complete(cluster, what.wanted, namespace, what.redactor).await;
+    let stored = subject::complete(cluster, what.stored, namespace, what.redactor).await;
+    let deployed = |object: &ObjectRef| stored.iter().find(|stored| stored.object.same_object(object));
+    let mut looks: Vec<BoxFuture<'_, Option<Compared>>> = Vec::new();
+    for subject in &wanted {
+        let stored = deployed(&subject.object).map(|stored| stored.manifest);
+        looks.push(what.wanted(cluster, subject, stored).map(Some).boxed());
+    }
+    for subject in stored.iter().filter(|stored| !wanted.iter().any(|one| one.object.same_object(&stored.object))) {
+        looks.push(what.unwanted(cluster, subject).boxed());
+    }
+    futures::stream::iter(looks).buffered(SIDE_BY_SIDE).filter_map(std::future::ready).collect().await
+}
+
+impl Comparison<'_> {
+    async fn wanted(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>, stored: Option<&Value>) -> Compared {
+        let live = match self.read(cluster, subject).await {
+            Ok(live) => live,
+            Err(outcome) => return Compared::unknown(&subject.object, outcome),
+        };
+        let manifest = owned_by(subject.manifest, self.release);
+        let options = ApplyOptions {
+            field_manager: FIELD_MANAGER.to_owned(),
+            force: true,
+            dry_run: true,
+            default_namespace: Some(self.release.namespace.clone()),
+        };
+        let answer = cluster.apply(&manifest, &options).await;
+        let answer = answer.map_or_else(|error| refusal::read(&error, self.server_side, self.redactor), Answer::Then);
+        let Some(live) = live else { return created(subject, answer) };
+
+        let manifest = with_data(manifest);
+        let declared = || declared(&live, &manifest);
+        let (mut then, mut change, mut not_checked) = (declared(), None, None);
+        match answer {
+            Answer::Then(answer) => then = answer,
+            Answer::NotAsked { why } => not_checked = Some(why),
+            Answer::Refused { why } => {
+                change = Some(match refusal::replaced(&subject.object.kind, &why, &live, &then) {
+                    Some(because) => ObjectChange::Replace { because },
+                    None => ObjectChange::Refused { why },
+                });
+            }
+            Answer::Unknown(outcome) => return Compared { outcome, ..self.seen(&subject.object, live) },
+        }
+        if let Some(stored) = stored
+            && (!self.server_side || is_client_side_applied(&live))
+        {
+            // The fields are helm's by an update, so an apply leaves them; helm's own patch takes them out.
+            for path in removed_paths(&with_data(stored.clone()), &manifest) {
+                path.remove(&mut then);
+            }
+        }
+        let secrecy = Secrecy { kind: &subject.object.kind, redactor: self.redactor };
+        let fields = field_changes(&live, &then, secrecy);
+        let belongs_to_nobody = stored.is_none() && matches!(helm_owner(&live), HelmOwner::Nobody { .. });
+        let change = change.unwrap_or(match (belongs_to_nobody, fields.is_empty()) {
+            (true, _) => ObjectChange::Adopt,
+            (false, true) => ObjectChange::Same,
+            (false, false) => ObjectChange::Update,
+        });
+        Compared {
+            outcome: Outcome::Change(change),
+            fields,
+            not_checked,
+            then: Some(Sensitive::new(then)),
+            ..self.seen(&subject.object, live)
+        }
+    }
+
+    /// What becomes of an object that is not wanted any more; `None` when it is not there.
+    async fn unwanted(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>) -> Option<Compared> {
+        match self.read(cluster, subject).await {
+            Ok(None) => None,
+            Ok(Some(live)) => {
+                let change = if keeps_on_uninstall(&live) { ObjectChange::Keep } else { ObjectChange::Delete };
+                Some(Compared { outcome: Outcome::Change(change), ..self.seen(&subject.object, live) })
+            }
+            Err(outcome) => Some(Compared::unknown(&subject.object, outcome)),
+        }
+    }
+
+    async fn read(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>) -> Result<Option<Value>, Outcome> {
+        if let Some(outcome) = &subject.unknown {
+            return Err(outcome.clone());
+        }
+        cluster.get(&subject.object).await.map_err(|error| refusal::unreadable(&error, self.redactor))
+    }
+
+    /// A live object, of which nothing is said yet.
+    fn seen(&self, object: &ObjectRef, live: Value) -> Compared {
+        let text = |pointer| live.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let status = self.rules.judge(&live, self.now).status;
+        let health = match status.readiness {
+            Readiness::Current => "Current".to_owned(),
+            other => self.redactor.redact(&format!("{other:?}: {}", status.message)),
+        };
+        let seen = SeenObject {
+            uid: text("/metadata/uid"),
+            resource_version: text("/metadata/resourceVersion"),
+            digest: digest::content_digest(&live),
+        };
+        Compared {
+            health: Some(health),
+            seen: Some(seen),
+            owner: Some(helm_owner(&live)),
+            live: Some(Sensitive::new(live)),
+            ..Compared::unknown(object, Outcome::Change(ObjectChange::Same))
+        }
+    }
+}
+
+impl Compared {
+    fn unknown(object: &ObjectRef, outcome: Outcome) -> Self {
+        Self {
+            object: object.clone(),
+            outcome,
+            fields: Vec::new(),
+            health: None,
+            seen: None,
+            owner: None,
+            not_checked: None,
+            live: None,
+            then: None,
+        }
+    }
+}
+
+/// What becomes of an object that is not there.
+fn created(subject: &Subject<'_>, answer: Answer) -> Compared {
+    let create = Compared::unknown(&subject.object, Outcome::Change(ObjectChange::Create));
+    match answer {
+        Answer::Then(then) => Compared { then: Some(Sensitive::new(then)), ..create },
+        Answer::NotAsked { why } => {
+            Compared { not_checked: Some(why), then: Some(Sensitive::new(subject.manifest.clone())), ..create }
+        }
+        Answer::Refused { why } => Compared { outcome: Outcome::Change(ObjectChange::Refused { why }), ..create },
+        Answer::Unknown(outcome) => Compared { outcome, ..create },
+    }
+}
+
+/// A manifest with the keys by which helm owns the object, as helm adds them.
+fn owned_by(manifest: &Value, release: &ReleaseKey) -> Value {
+    let mut owned = manifest.clone();
+    let keys = adoption_patch(release);
+    for map in ["labels", "annotations"] {
+        let added = keys["metadata"][map].as_object().into_iter().flatten();
+        for (key, value) in added {
+            if owned["metadata"][map].is_null() {
+                owned["metadata"][map] = Value::Object(serde_json::Map::new());
+            }
+            owned["metadata"][map][key] = value.clone();
+        }
+    }
+    owned
+}
+
+/// A manifest whose `stringData` is in `data`, where the server puts it.
+fn with_data(mut manifest: Value) -> Value {
+    if manifest.get("kind").and_then(Value::as_str) != Some("Secret") {
+        return manifest;
+    }
+    let Some(map) = manifest.as_object_mut() else { return manifest };
+    let Some(Value::Object(texts)) = map.remove("stringData") else { return manifest };
+    let data = map.entry("data").or_insert_with(|| Value::Object(serde_json::Map::new()));
+    if let Some(data) = data.as_object_mut() {
+        for (key, text) in texts {
+            data.insert(key, Value::String(STANDARD.encode(text.as_str().unwrap_or_default())));
+        }
+    }
+    manifest
+}

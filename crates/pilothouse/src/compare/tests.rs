@@ -1,0 +1,259 @@
+use super::*;
+use pilothouse_testkit::FakeCluster;
+use rstest::rstest;
+use serde_json::json;
+
+struct World {
+    cluster: FakeCluster,
+    release: ReleaseKey,
+    redactor: Redactor,
+    rules: Rules,
+}
+
+fn world() -> World {
+    World {
+        cluster: FakeCluster::default(),
+        release: ReleaseKey::new("web", "shop"),
+        redactor: Redactor::new(["hunter22"]),
+        rules: Rules::default(),
+    }
+}
+
+impl World {
+    fn comparison<'a>(&'a self, wanted: &'a [Value], stored: &'a [Value], server_side: bool) -> Comparison<'a> {
+        Comparison {
+            release: &self.release,
+            wanted,
+            stored,
+            server_side,
+            redactor: &self.redactor,
+            rules: &self.rules,
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// Puts the objects in as helm leaves them.
+    fn deploy(&self, objects: &[Value]) {
+        for object in objects {
+            let mut object = owned_by(object, &self.release);
+            if object["kind"] != "Namespace" {
+                object["metadata"]["namespace"] = json!("web");
+            }
+            self.cluster.put(object);
+        }
+    }
+
+    async fn compare(&self, wanted: &[Value], stored: &[Value], server_side: bool) -> Vec<Compared> {
+        compare(&self.cluster, &self.comparison(wanted, stored, server_side)).await
+    }
+
+    async fn outcomes(&self, wanted: &[Value], stored: &[Value]) -> Vec<(String, Outcome)> {
+        let compared = self.compare(wanted, stored, true).await;
+        compared.into_iter().map(|one| (one.object.to_string(), one.outcome)).collect()
+    }
+}
+
+fn config(name: &str, data: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+}
+
+fn change(path: &str, old: Value, new: Value) -> FieldChange {
+    let some = |value: Value| (!value.is_null()).then_some(value);
+    FieldChange { path: path.to_owned(), old: some(old), new: some(new), written_by: None }
+}
+
+fn is(name: &str, change: ObjectChange) -> (String, Outcome) {
+    (format!("ConfigMap web/{name}"), Outcome::Change(change))
+}
+
+#[tokio::test]
+async fn every_kind_of_change() {
+    let world = world();
+    let a = json!({"k": "1"});
+    let mut kept = config("kept", &a);
+    kept["metadata"]["annotations"] = json!({"helm.sh/resource-policy": "keep"});
+    let stored = [config("same", &a), config("changed", &a), config("deleted", &a), kept, config("recreated", &a)];
+    world.deploy(&stored[..4]);
+    let mut nobodys = config("adopted", &a);
+    nobodys["metadata"]["namespace"] = json!("web");
+    world.cluster.put(nobodys);
+    let widget = json!({"apiVersion": "acme.example/v1", "kind": "Gimmick", "metadata": {"name": "x"}});
+    let wanted = [
+        config("new", &a),
+        config("changed", &json!({"k": "2"})),
+        config("same", &a),
+        config("adopted", &a),
+        config("recreated", &a),
+        widget,
+    ];
+    let calls = |world: &World| world.cluster.failures.calls().iter().filter(|call| *call == "discovery").count();
+    assert_eq!(
+        world.outcomes(&wanted, &[stored.as_slice(), &[config("gone", &a)]].concat()).await,
+        [
+            is("new", ObjectChange::Create),
+            is("changed", ObjectChange::Update),
+            is("same", ObjectChange::Same),
+            is("adopted", ObjectChange::Adopt),
+            is("recreated", ObjectChange::Create),
+            (
+                "Gimmick x".to_owned(),
+                Outcome::NotServed { why: "the cluster serves no kind `Gimmick` in `acme.example/v1`".to_owned() }
+            ),
+            is("deleted", ObjectChange::Delete),
+            is("kept", ObjectChange::Keep),
+        ]
+    );
+    assert_eq!(calls(&world), 3, "once for each manifest, and once more for what is not known");
+    assert_eq!(world.cluster.object("ConfigMap", Some("web"), "new"), None, "nothing was changed");
+    assert_eq!(world.cluster.object("ConfigMap", Some("web"), "changed").unwrap()["data"]["k"], "1");
+}
+
+#[tokio::test]
+async fn an_update_tells_its_fields_and_which_object_was_seen() {
+    let world = world();
+    let stored = [config("a", &json!({"k": "1"}))];
+    world.deploy(&stored);
+    let live = world.cluster.object("ConfigMap", Some("web"), "a").unwrap();
+    let compared = world.compare(&[config("a", &json!({"k": "2", "p": "hunter22"}))], &stored, true).await;
+    let one = &compared[0];
+    assert_eq!(one.fields, [change("data.k", json!("1"), json!("2")), change("data.p", Value::Null, json!("***"))]);
+    let seen = SeenObject {
+        uid: live["metadata"]["uid"].as_str().unwrap().to_owned(),
+        resource_version: live["metadata"]["resourceVersion"].as_str().unwrap().to_owned(),
+        digest: digest::content_digest(&live),
+    };
+    assert_eq!(one.seen, Some(seen));
+    assert_eq!(one.health.as_deref(), Some("Current"));
+    assert_eq!(one.owner, Some(HelmOwner::Release(world.release.clone())));
+}
+
+#[rstest]
+#[case::by_the_client(false, false, &["data.b"])]
+#[case::by_the_server(true, false, &[])]
+#[case::by_the_client_before(true, true, &["data.b"])]
+#[tokio::test]
+async fn what_the_manifest_does_not_set_any_more(
+    #[case] server_side: bool,
+    #[case] updated_by_helm: bool,
+    #[case] expected: &[&str],
+) {
+    let world = world();
+    let mut live = owned_by(&config("a", &json!({"a": "1", "b": "2", "others": "3"})), &world.release);
+    live["metadata"]["namespace"] = json!("web");
+    if updated_by_helm {
+        live["metadata"]["managedFields"] = json!([{"manager": "helm", "operation": "Update", "fieldsV1": {}}]);
+    }
+    world.cluster.put(live);
+    let stored = [config("a", &json!({"a": "1", "b": "2"}))];
+    let compared = world.compare(&[config("a", &json!({"a": "1"}))], &stored, server_side).await;
+    let paths: Vec<&str> = compared[0].fields.iter().map(|field| field.path.as_str()).collect();
+    assert_eq!(paths, expected);
+}
+
+#[tokio::test]
+async fn secrets_of_a_client_side_release() {
+    let world = world();
+    let secret =
+        |texts: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": texts});
+    let stored = [secret(json!({"a": "xyz", "b": "two"}))];
+    world.deploy(&[with_data(stored[0].clone())]);
+    let wanted = [secret(json!({"a": "qqqqq"}))];
+    world.cluster.refuse("apply Secret", || forbidden(r#"User "ci" cannot patch resource "secrets""#));
+    let compared = world.compare(&wanted, &stored, false).await;
+    assert_eq!(
+        compared[0].fields,
+        [
+            change("data.a", json!("(sensitive, 3 bytes)"), json!("(sensitive, 5 bytes, changed)")),
+            change("data.b", json!("(sensitive, 3 bytes)"), Value::Null)
+        ]
+    );
+    let debug = format!("{compared:?}");
+    assert!(
+        ["xyz", "two", "qqqqq", &STANDARD.encode("xyz"), &STANDARD.encode("qqqqq")]
+            .iter()
+            .all(|secret| !debug.contains(*secret)),
+        "{debug}"
+    );
+}
+
+fn forbidden(message: &str) -> ClusterError {
+    ClusterError::Forbidden { verb: "patch".to_owned(), what: "it".to_owned(), message: message.to_owned() }
+}
+
+fn invalid(message: &str) -> ClusterError {
+    ClusterError::Invalid { object: ObjectRef::parse("configmap/a").unwrap(), message: message.to_owned() }
+}
+
+fn api(message: &str) -> ClusterError {
+    ClusterError::Api { status: 500, what: "patch it".to_owned(), message: message.to_owned() }
+}
+
+fn refused(why: &str) -> Outcome {
+    Outcome::Change(ObjectChange::Refused { why: why.to_owned() })
+}
+
+fn replace(because: &str) -> Outcome {
+    Outcome::Change(ObjectChange::Replace { because: because.to_owned() })
+}
+
+#[rstest]
+#[case::rbac(|| forbidden("configmaps \"a\" is forbidden: User \"ci\" cannot patch resource \"configmaps\" in API group \"\""), Outcome::Change(ObjectChange::Update), Some("not checked by the server: forbidden"))]
+#[case::no_dry_run(|| invalid("admission webhook \"w\" does not support dry run"), Outcome::Change(ObjectChange::Update), Some("not checked by the server: a webhook does not support dry runs"))]
+#[case::admission(|| forbidden("admission webhook \"w\" denied the request: hunter22"), refused("admission webhook \"w\" denied the request: ***"), None)]
+#[case::duplicate(|| api("duplicate entries for key [name=\"A\"]"), Outcome::Unreadable { why: "the Kubernetes API answered 500 to patch it: duplicate entries for key [name=\"A\"]".to_owned() }, None)]
+#[case::invalid(|| invalid("ConfigMap \"a\" is invalid: data: Invalid value: 1"), refused("ConfigMap \"a\" is invalid: data: Invalid value: 1"), None)]
+#[case::immutable(|| invalid("ConfigMap \"a\" is invalid: data: Forbidden: field is immutable when `immutable` is set"), replace("data: field is immutable"), None)]
+#[case::no_namespace(|| ClusterError::NotFound { object: ObjectRef { api_version: None, kind: "Namespace".to_owned(), namespace: None, name: "web".to_owned() } }, Outcome::NoNamespace { namespace: "web".to_owned() }, None)]
+#[case::server(|| api("no"), Outcome::Unreadable { why: "the Kubernetes API answered 500 to patch it: no".to_owned() }, None)]
+#[tokio::test]
+async fn answers_of_the_server(
+    #[case] error: fn() -> ClusterError,
+    #[case] outcome: Outcome,
+    #[case] not_checked: Option<&str>,
+) {
+    let world = world();
+    let stored = [config("a", &json!({"k": "1"}))];
+    world.deploy(&stored);
+    world.cluster.refuse("apply ConfigMap", error);
+    let compared = world.compare(&[config("a", &json!({"k": "2"}))], &stored, true).await;
+    assert_eq!((&compared[0].outcome, compared[0].not_checked.as_deref()), (&outcome, not_checked));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_absent() {
+    let world = world();
+    let stored = [config("a", &json!({})), config("b", &json!({}))];
+    world.cluster.refuse("get ConfigMap", || api("broken"));
+    let why = "the Kubernetes API answered 500 to patch it: broken".to_owned();
+    let unreadable = |name: &str| (format!("ConfigMap web/{name}"), Outcome::Unreadable { why: why.clone() });
+    assert_eq!(world.outcomes(&stored[..1], &stored).await, [unreadable("a"), unreadable("b")]);
+    world.cluster.refuse("discovery", || api("broken"));
+    let nowhere = ("ConfigMap a".to_owned(), Outcome::Unreadable { why: why.clone() });
+    assert_eq!(world.outcomes(&stored[..1], &[]).await, [nowhere]);
+}
+
+#[tokio::test]
+async fn drift_tells_what_was_deployed_and_what_is_there() {
+    let world = world();
+    let deployed = [config("a", &json!({"k": "1"})), config("b", &json!({})), config("c", &json!({}))];
+    world.deploy(&deployed[..2]);
+    let mut live = world.cluster.object("ConfigMap", Some("web"), "a").unwrap();
+    live["data"] = json!({"k": "2", "added": "by somebody"});
+    live["metadata"]["managedFields"] = json!([{"manager": "kubectl-edit", "operation": "Update",
+        "time": "2026-11-21T10:00:00Z", "fieldsV1": {"f:data": {"f:k": {}}}}]);
+    world.cluster.put(live);
+    let found = drifts(&world.cluster, &world.comparison(&deployed, &[], true)).await;
+    let manager = Some("kubectl-edit, 2026-11-21T10:00:00Z".to_owned());
+    let field = FieldChange { written_by: manager, ..change("data.k", json!("1"), json!("2")) };
+    let drift = |name: &str, what| Drift {
+        object: ObjectRef {
+            api_version: Some("v1".to_owned()),
+            kind: "ConfigMap".to_owned(),
+            namespace: Some("web".to_owned()),
+            name: name.to_owned(),
+        },
+        what,
+        not_checked: None,
+    };
+    assert_eq!(found, [drift("a", Drifted::Fields(vec![field])), drift("c", Drifted::Missing)]);
+}
