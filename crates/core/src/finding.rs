@@ -101,6 +101,7 @@ pub mod code {
         QUOTA_EXCEEDED: "A ResourceQuota of the namespace does not allow what is asked for.",
         RBAC_FORBIDDEN: "The credentials lack a permission.",
         REGISTRY_UNREACHABLE: "The registry of an image does not answer.",
+        RELEASE_FOREIGN: "Another tool still manages the release.",
         RELEASE_LOCKED: "Helm's newest record is `pending-*`: another operation is in progress, or was killed.",
         RELEASE_NAME_INVALID: "Helm or Kubernetes would refuse the name of the release or of its namespace.",
         RELEASE_STALE_LOCK: "Helm's newest record says that an operation is in progress, and nobody is at work on it any more.",

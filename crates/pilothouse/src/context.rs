@@ -13,7 +13,7 @@ use crate::input::StepsSeen;
 use crate::survey::Settled;
 use pilothouse_core::{
     ChartInfo, CheckVerdict, Decision, EventKind, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey,
-    RevisionMeta, RunId, error_chain, lenient_version,
+    ReleaseState, RevisionMeta, RunId, ValueSource, error_chain, lenient_version,
 };
 use pilothouse_helm::{Fetch, HelmClient, ResolvedChart, TemplateUse, resolve_chart_shared};
 use pilothouse_kube::{ClusterClient, Tracker};

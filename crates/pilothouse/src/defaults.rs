@@ -18,7 +18,6 @@ use crate::prepare;
 use crate::rollback_target;
 use crate::steps::{Step, StepDescription, steps_of};
 use crate::stored::{self, NotServed};
-use crate::words;
 use pilothouse_core::{
     Class, Decision, EventKind, Finding, HelmAction, HelmCommand, ObjectRef, Payload, Phase, RUN_LABEL, RevisionStatus,
     code, object_ref,
@@ -199,9 +198,6 @@ pub async fn exec<C: HelmChart + ?Sized>(
         }
         Decision::Unlock { revision, .. } => {
             Err(PhaseError::State(format!("revision {revision} is pending and was not marked failed")))
-        }
-        decision @ (Decision::Compare { .. } | Decision::Look) => {
-            Err(PhaseError::State(format!("nothing is decided yet, but to {}", words::decision(&decision))))
         }
         Decision::Install => deploy(ctx, payload, "installed", true).await,
         Decision::Upgrade { last_good } => deploy(ctx, payload, "upgraded", last_good.is_none()).await,

@@ -3,7 +3,7 @@
 use crate::chart::HelmChart;
 use crate::prepare::{self, Prepared};
 use pilothouse_core::{ChartInfo, Class, Finding, HelmAction, Payload, Redactor, code};
-use pilothouse_helm::HelmClient;
+use pilothouse_helm::{ChartShelf, HelmClient};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl Offline {
     async fn prepare(&self, info: &ChartInfo, cancel: &CancellationToken) -> Prepared {
         let redactor = prepare::redactor_of(&Redactor::default(), info);
         let place =
-            prepare::Place { helm: self.helm.as_ref(), chart_cache: &self.chart_cache, redactor: &redactor, cancel };
+            prepare::Place { helm: self.helm.as_ref(), chart_cache: &self.chart_cache, shelf: &ChartShelf::default(), redactor: &redactor, cancel };
         prepare::prepare(&place, info, &Payload::default(), None).await
     }
 }

@@ -12,7 +12,7 @@ use pilothouse_core::{
     AppliedObject, DeployRecord, Drift, DriftPolicy, HelmAction, LiveSeen, Observation, ObjectRef, Payload,
     RecordSeen, ReleaseKey, ReleaseState, RevisionMeta, determine,
 };
-use pilothouse_kube::{ClusterError, HelmDriver, ListQuery};
+use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
@@ -131,7 +131,8 @@ async fn metadata(session: &Session, candidates: &[Candidate]) -> There {
         if kind != "CustomResourceDefinition" {
             query = query.labelled(OF_HELM);
         }
-        let listed = within(&namespaces.into_iter().flatten().collect(), async |namespace: Option<&str>| {
+        let namespaces = namespaces.into_iter().flatten().collect();
+        let listed = within(&namespaces, async |namespace: Option<&str>| {
             let query = ListQuery { namespace: namespace.map(str::to_owned), ..query.clone() };
             session.cluster.list_metadata(&query).await
         });
