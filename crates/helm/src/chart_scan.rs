@@ -155,7 +155,9 @@ mod tests {
     #[case::quoted_and_rendered(&[("templates/a.yaml", "{{ tpl `{{ now }}` . }}")], &["now", "tpl"])]
     fn what_a_chart_uses(#[case] files: &[(&str, &str)], #[case] expected: &[&str]) {
         let mut scan = ChartScan::default();
-        files.iter().for_each(|(path, text)| scan.add(path, text.as_bytes()));
+        for (path, text) in files {
+            scan.add(path, text.as_bytes());
+        }
         assert_eq!(scan.finish().found.into_iter().collect::<Vec<_>>(), expected);
     }
 
