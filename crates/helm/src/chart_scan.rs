@@ -67,6 +67,7 @@ impl ChartScan {
 
     fn template(&mut self, text: &str) {
         let Uses { own, quoted } = Uses::of_text(text);
+        let own = if holds_only_tests(text) { own.of_tests() } else { own };
         self.templates.own.merge(&own);
         self.templates.quoted.merge(&quoted);
     }
@@ -95,6 +96,18 @@ fn rendered(text: &str) -> TemplateUse {
 /// Whether other templates can use something of this one.
 fn defines(text: &str) -> bool {
     text.contains("define") || text.contains("block")
+}
+
+/// Whether all objects of a template are hooks that `helm test` alone runs: a deploy makes none of them.
+fn holds_only_tests(text: &str) -> bool {
+    let is_test = |line: &str| {
+        let Some((key, events)) = line.split_once(':') else { return false };
+        let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'');
+        let event = |event: &str| matches!(event.trim_matches(quotes), "test" | "test-success" | "test-failure");
+        key.trim_matches(quotes) == "helm.sh/hook" && events.split(',').all(event)
+    };
+    let mut objects = text.split("\n---").filter(|part| part.contains("kind:")).peekable();
+    objects.peek().is_some() && !defines(text) && objects.all(|object| object.lines().any(is_test))
 }
 
 /// As helm's loader has it (`pkg/chart/v2/loader/load.go`).
@@ -151,6 +164,10 @@ mod tests {
         &[("a.txt", "{{ now }}"), ("templates/a.yaml", "{{ tpl .Values.a . }}"), ("values.yaml", "a: '{{ .Files.Get \"a.txt\" }}'")],
         &[".Files", "now", "tpl"]
     )]
+    #[case::tests(&[("templates/t.yaml", "kind: Pod\nname: {{ now }}\n  \"helm.sh/hook\": test-success\n---\nkind: Pod\n  helm.sh/hook: test\n")], &[])]
+    #[case::more_than_tests(&[("templates/t.yaml", "kind: Pod\nname: {{ now }}\n  helm.sh/hook: test\n---\nkind: Pod\n")], &["now"])]
+    #[case::tests_and_hooks(&[("templates/t.yaml", "kind: Pod\nname: {{ now }}\n  helm.sh/hook: test,post-install\n")], &["now"])]
+    #[case::tests_that_look(&[("templates/t.yaml", "kind: Pod\nname: {{ lookup }}\n  helm.sh/hook: test\n")], &["lookup"])]
     #[case::quoted(&[("templates/a.yaml", "{{ print `{{ now }}` }}")], &[])]
     #[case::quoted_and_rendered(&[("templates/a.yaml", "{{ tpl `{{ now }}` . }}")], &["now", "tpl"])]
     fn what_a_chart_uses(#[case] files: &[(&str, &str)], #[case] expected: &[&str]) {

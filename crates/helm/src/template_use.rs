@@ -194,6 +194,16 @@ impl TemplateUse {
         (!parts.is_empty()).then(|| format!("its templates {}", parts.join(" and ")))
     }
 
+    /// The same of a template that makes nothing but tests: that these are others each time changes no deploy.
+    pub(crate) fn of_tests(self) -> Self {
+        let matters = |name: &&'static str| {
+            let known = FUNCTIONS.iter().find(|(function, _)| function == name);
+            !known.is_some_and(|(_, use_of)| matches!(use_of, Use::Random | Use::Clock))
+        };
+        let found = self.found.iter().copied().filter(matters).collect();
+        Self { random: self.unreadable, clock: self.unreadable, found, ..self }
+    }
+
     /// Adds what another text uses.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.lookup |= other.lookup;

@@ -21,8 +21,9 @@
 //! let web = cluster.resolve(&ObjectRef::parse("deploy/web")?, "shop").await?;
 //! let deadline = Instant::now() + Duration::from_secs(60);
 //! if let Err(ended) = wait_ready(&tracker, &[web], deadline, &CancellationToken::new(), |_| {}).await {
-//!     let subjects = ended.objects.into_iter().map(|(object, status)| Subject::new(object, status));
-//!     let evidence = Gathering::default().evidence(cluster.as_ref(), subjects.collect(), Instant::now() + Duration::from_secs(10));
+//!     let subjects = Subject::of_release(&ended.objects);
+//!     let until = Instant::now() + Duration::from_secs(10);
+//!     let evidence = Gathering::default().evidence(cluster.as_ref(), subjects, until);
 //!     for evidence in evidence.await {
 //!         println!("{}: {} events", evidence.object, evidence.events.len());
 //!     }

@@ -34,7 +34,8 @@ pub(crate) async fn for_a_workload(cluster: &Cluster) {
     let ended = wait_ready(
         &tracker(cluster),
         &[objects[0].clone(), missing.clone()],
-        Instant::now() + Duration::from_millis(200),
+        // Long enough for what is there to be read on a busy machine.
+        Instant::now() + Duration::from_secs(3),
         &token,
         |_| {},
     )
