@@ -137,8 +137,8 @@ fn users<'a>(change: &'a ChangedObject<'_>, around: &'a Around<'_>) -> impl Iter
     let object = change.object;
     around.workloads.iter().filter_map(move |workload| {
         let user = object_ref(workload.object)?;
-        let uses = refers_to(pod_spec(workload.object)?, &object.kind, &object.name);
-        (uses && user.namespace == object.namespace).then_some((user, workload.rolls))
+        let is_used = refers_to(pod_spec(workload.object)?, &object.kind, &object.name);
+        (is_used && user.namespace == object.namespace).then_some((user, workload.rolls))
     })
 }
 

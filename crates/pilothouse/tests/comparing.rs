@@ -229,3 +229,16 @@ async fn with_the_rights_to_read_only_the_manifest_is_compared() {
         )
     );
 }
+
+#[tokio::test]
+async fn a_doubled_variable_keeps_only_the_server_side_from_applying() {
+    let world = World::new("doubled").await;
+    let stored = [web("web:1", &json!([{"name": "A", "value": "1"}]))];
+    world.deploy(&stored[0], false).await;
+    let wanted = [web("web:2", &json!([{"name": "A", "value": "1"}, {"name": "A", "value": "1"}]))];
+    let compared = world.compare(&wanted, &stored, false).await;
+    assert_eq!(
+        (&compared[0].outcome, compared[0].not_checked.as_deref()),
+        (&Outcome::Change(ObjectChange::Update), Some("not checked by the server: a list has two items with one key"))
+    );
+}

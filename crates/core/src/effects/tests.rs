@@ -13,7 +13,9 @@ fn of(change: &ObjectChange, live: &Value, then: Option<&Value>, around: &Around
 }
 
 fn object(kind: &str, spec: Value) -> Value {
-    json!({"kind": kind, "metadata": {"name": "x", "namespace": "web"}, "spec": spec})
+    let mut object = json!({"kind": kind, "metadata": {"name": "x", "namespace": "web"}});
+    object["spec"] = spec;
+    object
 }
 
 fn workload(kind: &str, replicas: u64, image: &str, rest: &Value) -> Value {
