@@ -14,8 +14,8 @@ use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
 use pilothouse_core::{
-    ChartInfo, ChartRef, CrdPolicy, DriftPolicy, FailFast, HelmAction, InvalidName, Namespace, Need, Phase, ReleaseSpec,
-    VersionConstraint, check_namespace, check_release_name, code,
+    ChartInfo, ChartRef, CrdPolicy, DriftPolicy, FailFast, HelmAction, InvalidName, Namespace, Need, Phase,
+    ReleaseSpec, VersionConstraint, check_namespace, check_release_name, code,
 };
 use semver::Version;
 use std::collections::BTreeMap;

@@ -173,12 +173,9 @@ impl TemplateUse {
         let counts = |use_of: Use| match use_of {
             Use::Lookup | Use::Random | Use::Clock => true,
             // That an upgrade would be another revision, and no install, is no reason to make one.
-            Use::Capabilities
-            | Use::Revision
-            | Use::InstallOrUpgrade
-            | Use::ClusterDns
-            | Use::Tpl
-            | Use::Files => false,
+            Use::Capabilities | Use::Revision | Use::InstallOrUpgrade | Use::ClusterDns | Use::Tpl | Use::Files => {
+                false
+            }
         };
         let named = |name: &&&str| match FUNCTIONS.iter().find(|(function, _)| *function == **name) {
             Some((_, use_of)) => counts(*use_of),

@@ -20,11 +20,7 @@ pub(crate) async fn rendered(
 ) -> Result<Rendered, PhaseError> {
     let chart = prepared.chart()?;
     let plain = !(uses.lookup || uses.install_or_upgrade || uses.unreadable);
-    let first = if plain {
-        prepared.rendering.docs()
-    } else {
-        prepare::render_upgrade(ctx, chart, uses).await?.docs()
-    };
+    let first = if plain { prepared.rendering.docs() } else { prepare::render_upgrade(ctx, chart, uses).await?.docs() };
     let result = if uses.random || uses.clock || uses.unreadable {
         let second = prepare::render_upgrade(ctx, chart, uses).await?.docs();
         same_result_except(&first, deployed, &volatile_fields(&first, &second))

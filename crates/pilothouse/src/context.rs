@@ -4,12 +4,12 @@ use crate::attempts::Attempts;
 use crate::emitter::{Emitter, Message};
 use crate::error::PhaseError;
 use crate::heal::Before;
+use crate::input::StepsSeen;
 use crate::known::Known;
 use crate::ledger::{Ledger, StepVerdict};
 use crate::observe::{self, Observed};
 use crate::prepare::{self, Prepared};
 use crate::session::{Session, Target};
-use crate::input::StepsSeen;
 use crate::survey::Settled;
 use pilothouse_core::{
     ChartInfo, CheckVerdict, Decision, EventKind, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey,

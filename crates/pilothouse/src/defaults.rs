@@ -19,8 +19,8 @@ use crate::rollback_target;
 use crate::steps::{Step, StepDescription, steps_of};
 use crate::stored::{self, NotServed};
 use pilothouse_core::{
-    Class, Decision, EventKind, Finding, HelmAction, HelmCommand, ObjectRef, Payload, Phase, RUN_LABEL, RevisionStatus,
-    code, object_ref,
+    Class, Decision, DriftPolicy, EventKind, Finding, HelmAction, HelmCommand, ObjectRef, Payload, Phase, RUN_LABEL,
+    RevisionStatus, code, object_ref,
 };
 use pilothouse_helm::{Origin, UpgradeRequest, Values};
 use pilothouse_kube::ownership_conflicts;
@@ -241,7 +241,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         create_namespace: ctx.info().create_namespace,
         max_history: ctx.info().max_history,
         force: ctx.info().force_upgrade,
-        force_conflicts: first && ctx.has_adopted(),
+        force_conflicts: (first && ctx.has_adopted()) || corrects_drift(ctx).await?,
         labels: ctx.run().map(|run| (RUN_LABEL.to_owned(), run.to_string())).into_iter().collect(),
         ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.remaining())
     };
@@ -269,6 +269,16 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         n => format!(", {n} CRDs applied"),
     };
     Ok(format!("{verb} {} {}{crds}", chart.metadata.name, chart.metadata.version))
+}
+
+/// Whether fields that others have written are to be taken back. Helm 4 can do so only over a revision that was applied
+/// server-side; helm 3 does it in any case.
+async fn corrects_drift(ctx: &Context) -> Result<bool, PhaseError> {
+    if ctx.info().drift != DriftPolicy::Correct || ctx.helm().version().major < 4 {
+        return Ok(false);
+    }
+    let deployed = stored::newest_good_record(ctx).await?;
+    Ok(deployed.is_some_and(|record| record.apply_method.as_deref() == Some("ssa")))
 }
 
 /// Helm may end well although it could not write that it did (`pkg/action/install.go` calls it a tricky case): then the

@@ -260,10 +260,7 @@ mod tests {
         let damaged = |why: &str| Some(Found::Damaged(why.to_owned()));
         assert_eq!(
             why,
-            [
-                damaged("its format is 2, this program reads 1"),
-                damaged("it is about another release, web/front.end"),
-            ]
+            [damaged("its format is 2, this program reads 1"), damaged("it is about another release, web/front.end"),]
         );
     }
 }

@@ -32,7 +32,6 @@ pub(crate) fn content_digest(object: &Value) -> String {
 }
 
 /// The digest of the labels and annotations of an object's metadata, without those that tools write at every change.
-#[cfg_attr(not(test), expect(dead_code, reason = "what is remembered of a deploy is going to hold it"))]
 pub(crate) fn labels_digest(metadata: &Value) -> String {
     of(&own_labels(metadata).to_string())
 }

@@ -5,15 +5,15 @@ use crate::context::Context;
 use crate::crds;
 use crate::deploy_records;
 use crate::error::PhaseError;
-use crate::live;
 use crate::input;
+use crate::live;
 use crate::observe::Observed;
 use crate::stored::{self, NotServed};
 use crate::words;
 use jiff::Timestamp;
 use pilothouse_core::{
-    AppliedObject, CrdPolicy, DEPLOY_RECORD_FORMAT, DeployRecord, Drift, LiveSeen, ObjectRef, Payload, Phase, RecordSeen,
-    RevisionMeta, RevisionStatus, object_ref,
+    AppliedObject, CrdPolicy, DEPLOY_RECORD_FORMAT, DeployRecord, Drift, LiveSeen, ObjectRef, Payload, Phase,
+    RecordSeen, RevisionMeta, RevisionStatus, object_ref,
 };
 use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
 use serde_json::Value;
@@ -23,7 +23,9 @@ use serde_json::Value;
 pub(crate) async fn look(ctx: &Context, seen: &Observed) -> LiveSeen {
     let Some(newest) = seen.newest() else { return LiveSeen::NotLooked };
     let known = match &seen.record {
-        RecordSeen::Some(record) if record.revision == newest.revision && Some(&record.revision_uid) == newest.uid.as_ref() => {
+        RecordSeen::Some(record)
+            if record.revision == newest.revision && Some(&record.revision_uid) == newest.uid.as_ref() =>
+        {
             record.objects.as_deref()
         }
         RecordSeen::Some(_) | RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
@@ -74,7 +76,8 @@ async fn drifts(
     let objects = stored::manifest_objects(&record)?;
     let references = stored::complete(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep).await?;
     let named = objects.iter().filter(|object| object_ref(object).is_some());
-    let objects: Vec<Value> = named.zip(references).filter(|(_, at)| wanted(at)).map(|(object, _)| object.clone()).collect();
+    let objects: Vec<Value> =
+        named.zip(references).filter(|(_, at)| wanted(at)).map(|(object, _)| object.clone()).collect();
     let comparison = Comparison {
         release: &ctx.release(),
         wanted: &objects,

@@ -20,10 +20,8 @@ pub(crate) async fn still_managed_by(ctx: &Context, newest: &RevisionMeta) -> Re
             why: format!("HelmRelease {name} is about this release, and revision {revision} was written by Flux"),
         })),
         // The state of these is not in the cluster: nobody can tell here that they have let go.
-        other => Ok(by_its_provider(other).map(|tool| Foreign {
-            tool: tool.to_owned(),
-            why: format!("revision {revision} was written by {other}"),
-        })),
+        other => Ok(by_its_provider(other)
+            .map(|tool| Foreign { tool: tool.to_owned(), why: format!("revision {revision} was written by {other}") })),
     }
 }
 
@@ -58,7 +56,9 @@ fn is_about(helm_release: &Value, release: &ReleaseKey) -> bool {
     if helm_release.pointer("/spec/suspend").and_then(Value::as_bool) == Some(true) {
         return false;
     }
-    let or = |first: &'static str, second: String| Some(text(helm_release, first)).filter(|t| !t.is_empty()).map_or(second, str::to_owned);
+    let or = |first: &'static str, second: String| {
+        Some(text(helm_release, first)).filter(|t| !t.is_empty()).map_or(second, str::to_owned)
+    };
     let own = text(helm_release, "/metadata/name");
     let target = text(helm_release, "/spec/targetNamespace");
     let default = if target.is_empty() { own.to_owned() } else { format!("{target}-{own}") };

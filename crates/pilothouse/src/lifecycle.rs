@@ -2,8 +2,8 @@
 
 use crate::chart::HelmChart;
 use crate::context::Context;
-use crate::error::PhaseError;
 use crate::drifting;
+use crate::error::PhaseError;
 use crate::evidence;
 use crate::remediation::{self, Following};
 use crate::steps::steps_of;

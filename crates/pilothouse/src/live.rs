@@ -4,10 +4,6 @@
 use crate::digest;
 use pilothouse_core::{AppliedObject, ObjectRef};
 use serde_json::Value;
-use std::collections::BTreeMap;
-
-/// Annotations that controllers write on objects of others, again and again.
-const NOT_OURS: [&str; 2] = ["deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"];
 
 /// What is to be remembered of an object, from its metadata; `None` when that is incomplete.
 pub(crate) fn applied(object: &ObjectRef, live: &Value) -> Option<AppliedObject> {
@@ -46,16 +42,8 @@ pub(crate) fn suspicion(known: &AppliedObject, now: Option<&Value>) -> Option<&'
 
 /// A digest of the labels, annotations, owners and finalizers: changes of these do not count up a generation.
 fn labels_digest(metadata: &Value) -> String {
-    let mut text = String::new();
-    for key in ["labels", "annotations"] {
-        let entries = metadata.get(key).and_then(Value::as_object).into_iter().flatten();
-        let entries: BTreeMap<&String, &Value> = entries.filter(|(key, _)| !NOT_OURS.contains(&key.as_str())).collect();
-        text.push_str(&format!("{key} {entries:?}\n"));
-    }
-    for key in ["ownerReferences", "finalizers"] {
-        text.push_str(&format!("{key} {}\n", metadata.get(key).unwrap_or(&Value::Null)));
-    }
-    digest::of(&text)
+    let of = |key: &str| metadata.get(key).unwrap_or(&Value::Null);
+    digest::of(&format!("{} {} {}", digest::labels_digest(metadata), of("ownerReferences"), of("finalizers")))
 }
 
 #[cfg(test)]

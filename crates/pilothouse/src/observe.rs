@@ -188,7 +188,9 @@ impl Observed {
                 Decision::Upgrade { last_good: self.last_good() }
             }
             Decision::Nothing { .. }
-                if info.action == HelmAction::Deploy && !info.skip_if_already_installed && self.last_good().is_some() =>
+                if info.action == HelmAction::Deploy
+                    && !info.skip_if_already_installed
+                    && self.last_good().is_some() =>
             {
                 Decision::Upgrade { last_good: self.last_good() }
             }
@@ -242,7 +244,9 @@ fn why_stopped(info: &ChartInfo, state: &ReleaseState) -> Option<Finding> {
     let subject = info.key();
     let blocked = |code, message: String| Some(Finding::new(Class::Blocked, code, &subject, message));
     match state {
-        ReleaseState::Unknown { why } | ReleaseState::LiveUnreadable { why, .. } => blocked(code::UNREADABLE, why.clone()),
+        ReleaseState::Unknown { why } | ReleaseState::LiveUnreadable { why, .. } => {
+            blocked(code::UNREADABLE, why.clone())
+        }
         ReleaseState::Foreign { foreign, .. } => {
             let message = format!("{} still manages it: {}", foreign.tool, foreign.why);
             Some(Finding::new(Class::Unsafe, code::RELEASE_FOREIGN, &subject, message))

@@ -65,8 +65,13 @@ impl Offline {
 
     async fn prepare(&self, info: &ChartInfo, cancel: &CancellationToken) -> Prepared {
         let redactor = prepare::redactor_of(&Redactor::default(), info);
-        let place =
-            prepare::Place { helm: self.helm.as_ref(), chart_cache: &self.chart_cache, shelf: &ChartShelf::default(), redactor: &redactor, cancel };
+        let place = prepare::Place {
+            helm: self.helm.as_ref(),
+            chart_cache: &self.chart_cache,
+            shelf: &ChartShelf::default(),
+            redactor: &redactor,
+            cancel,
+        };
         prepare::prepare(&place, info, &Payload::default(), None).await
     }
 }

@@ -12,7 +12,8 @@ use pilothouse_core::{
     ValueSource, VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits,
 };
 use pilothouse_helm::{
-    ChartError, ChartShelf, Fetch, HelmClient, ResolvedChart, TemplateRequest, TemplateUse, Values, resolve_chart_shared,
+    ChartError, ChartShelf, Fetch, HelmClient, ResolvedChart, TemplateRequest, TemplateUse, Values,
+    resolve_chart_shared,
 };
 use serde_json::Value;
 use std::error::Error;

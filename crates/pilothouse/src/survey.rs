@@ -9,8 +9,8 @@ use crate::live;
 use crate::session::{Session, Target};
 use futures::StreamExt;
 use pilothouse_core::{
-    AppliedObject, DeployRecord, Drift, DriftPolicy, HelmAction, LiveSeen, Observation, ObjectRef, Payload,
-    RecordSeen, ReleaseKey, ReleaseState, RevisionMeta, determine,
+    AppliedObject, DeployRecord, Drift, DriftPolicy, HelmAction, LiveSeen, ObjectRef, Observation, Payload, RecordSeen,
+    ReleaseKey, ReleaseState, RevisionMeta, determine,
 };
 use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
@@ -202,10 +202,7 @@ async fn revisions(
     Ok(by_release)
 }
 
-async fn records(
-    session: &Session,
-    namespaces: &BTreeSet<String>,
-) -> Result<HashMap<ReleaseKey, Found>, ClusterError> {
+async fn records(session: &Session, namespaces: &BTreeSet<String>) -> Result<HashMap<ReleaseKey, Found>, ClusterError> {
     let listed = within(namespaces, async |namespace: Option<&str>| {
         Ok(deploy_records::list(session.cluster.as_ref(), namespace).await?.into_iter().collect())
     });

@@ -111,7 +111,7 @@ impl World {
             name: None,
             on: On::Deploy,
             point_of_no_return: false,
-        every_run: false,
+            every_run: false,
             kind: StepKind::Check(Box::new(CheckStep { terms, kind })),
         };
         let steps = [(Phase::Validate, checks.into_iter().map(step).collect())].into();

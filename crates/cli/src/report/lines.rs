@@ -6,8 +6,8 @@ use crate::report::outcome::what_was_done;
 use crate::report::text::{duration, next_attempt};
 use anstyle::Style;
 use pilothouse_core::{
-    Certainty, Drift, Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress,
-    ReleaseWay, RunKind, StopReason,
+    Certainty, Drift, Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome,
+    ReleaseProgress, ReleaseWay, RunKind, StopReason,
 };
 use std::collections::BTreeMap;
 use unicode_width::UnicodeWidthStr;

@@ -2,10 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{
-    Cause, CauseClass, Certainty, CheckComparison, CheckReport, CheckVerdict, Class, Drift, Ended, Event, EventKind, Evidence,
-    Failure, Finding, HelmAction, HelmCommand, HelmProgress, Holder, NextStep, Note, ObjectRef, ObjectStatus, Phase,
-    PhaseProgress, PlannedRelease, Readiness, ReleaseEnding, ReleaseKey, ReleaseOutcome, ReleaseProgress, ReleaseWay,
-    RunId, RunKind, RunVerdict, StepProgress, StopReason, code,
+    Cause, CauseClass, Certainty, CheckComparison, CheckReport, CheckVerdict, Class, Drift, Ended, Event, EventKind,
+    Evidence, Failure, Finding, HelmAction, HelmCommand, HelmProgress, Holder, NextStep, Note, ObjectRef, ObjectStatus,
+    Phase, PhaseProgress, PlannedRelease, Readiness, ReleaseEnding, ReleaseKey, ReleaseOutcome, ReleaseProgress,
+    ReleaseWay, RunId, RunKind, RunVerdict, StepProgress, StopReason, code,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
