@@ -89,6 +89,8 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Carry every release of a stack through its lifecycle
     Apply(Apply),
+    /// Tell what apply would do, object by object, and what that does to what is running
+    Plan(Plan),
     /// Destroy every release of a stack, each before those it needs
     Destroy(Destroy),
     /// Show the releases of a stack as they stand in the cluster

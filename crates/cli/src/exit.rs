@@ -41,7 +41,6 @@ impl Exit {
     }
 
     /// How a plan ends: as carrying it out would, where it is refused; else by whether it has changes, if that was asked.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the command that makes a plan ends so"))]
     pub(crate) fn of_plan(plan: &Plan, detailed: bool) -> Self {
         let refused = plan.releases.iter().filter(|release| !release.findings.is_empty());
         let releases = refused

@@ -10,7 +10,6 @@ mod interrupt;
 mod objects;
 mod printer;
 mod report;
-#[cfg_attr(not(test), expect(dead_code, reason = "the command that makes a plan saves it"))]
 mod saved_plan;
 mod select;
 mod settings;
@@ -86,6 +85,7 @@ async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Res
     let cancel = &stages.drain;
     match command {
         Command::Apply(args) => commands::apply::apply(settings, args, stages).await,
+        Command::Plan(args) => commands::plan::plan(settings, args, stages).await,
         Command::Destroy(args) => commands::destroy::destroy(settings, args, stages).await,
         Command::Status(args) => commands::status::status(settings, args, stages).await,
         Command::Diagnose(args) => commands::diagnose::diagnose(settings, args, stages).await,

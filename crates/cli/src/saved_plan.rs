@@ -45,10 +45,8 @@ pub(crate) struct PlannedWith {
 pub(crate) struct PlannedCluster {
     /// How it is called, for people.
     pub(crate) name: String,
-    /// The context of the kubeconfig, where one was asked for.
-    pub(crate) context: Option<String>,
-    /// The URL of its API server, where it is known.
-    pub(crate) server: Option<String>,
+    /// What tells it from every other: the UID of its namespace `kube-system`, where that may be read.
+    pub(crate) id: Option<String>,
 }
 
 /// Whether this is a saved plan and no stack file; a damaged one counts too, as long as its beginning is there.
@@ -112,6 +110,13 @@ fn check_target(path: &Path) -> Result<(), CommandError> {
     }
 }
 
+/// The plan in a file, if it is one.
+pub(crate) fn find(path: &Path) -> Result<Option<SavedPlan>, CommandError> {
+    // What cannot be read is told by whoever reads it as a stack file.
+    let is_plan = path.is_file() && fs::read(path).is_ok_and(|bytes| is_saved_plan(&bytes));
+    is_plan.then(|| read(path)).transpose()
+}
+
 /// Reads a saved plan.
 pub(crate) fn read(path: &Path) -> Result<SavedPlan, CommandError> {
     let bytes = fs::read(path)
@@ -161,8 +166,7 @@ mod tests {
                 consent: vec!["pvc/data/db-0".to_owned()],
                 cluster: PlannedCluster {
                     name: "context prod of /home/ada/.kube/config".to_owned(),
-                    context: Some("prod".to_owned()),
-                    server: Some("https://10.0.0.1:6443".to_owned()),
+                    id: Some("5c1b7a0e".to_owned()),
                 },
             },
         }

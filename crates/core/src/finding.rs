@@ -93,6 +93,7 @@ pub mod code {
         OBJECT_TERMINATING: "An object of the release is being deleted.",
         OOM_KILLED: "A container used more memory than its limit and was killed.",
         OWNERSHIP_CONFLICT: "An object of the chart exists and belongs to someone else: another release, another tool, nobody.",
+        PLAN_OUTDATED: "A saved plan does not hold any more: what it was made from or an object that it touches has changed.",
         POD_EVICTED: "A pod was removed from its node: pressure on the node, or a pod of higher priority.",
         POD_SECURITY: "Pod Security Admission refuses the pods of a workload.",
         POLICY_DENIED: "A policy of the cluster refuses an object.",

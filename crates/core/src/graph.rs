@@ -129,6 +129,13 @@ impl ReleaseGraph {
         order
     }
 
+    /// The releases that one needs, directly or through others.
+    pub fn stands_on(&self, node: usize) -> Vec<usize> {
+        let only: Vec<bool> = (0..self.len()).map(|other| other == node).collect();
+        let reached = self.with_needs(&only);
+        (0..self.len()).filter(|&other| other != node && reached[other]).collect()
+    }
+
     /// These releases and all they need, directly or through others. `of` has one entry per release.
     #[must_use]
     pub fn with_needs(&self, of: &[bool]) -> Vec<bool> {

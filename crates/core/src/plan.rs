@@ -2,6 +2,7 @@
 
 use crate::chart_info::HelmAction;
 use crate::deploy_record::InputPart;
+use crate::drift::Drift;
 use crate::finding::Finding;
 use crate::ids::{ObjectRef, Phase, ReleaseKey};
 use jiff::Timestamp;
@@ -42,6 +43,9 @@ pub struct ReleasePlan {
     /// The parts of the input that differ from what was last deployed, where that is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<InputPart>,
+    /// What others have changed in its objects since the deploy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drifts: Vec<Drift>,
     /// The chart's name and version as deployed; `None` when nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chart_now: Option<String>,

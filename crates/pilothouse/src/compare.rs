@@ -40,6 +40,8 @@ pub struct Comparison<'a> {
     pub stored: &'a [Value],
     /// Whether helm applies on the server's side. Otherwise it deletes what its manifest does not set any more.
     pub server_side: bool,
+    /// Whether it takes over fields that others own. On the client's side it does in any case.
+    pub force: bool,
     /// What is known to be secret.
     pub redactor: &'a Redactor,
     /// By which the objects' health is judged.
@@ -118,19 +120,26 @@ impl Comparison<'_> {
             Err(outcome) => return Compared::unknown(&subject.object, outcome),
         };
         let manifest = owned_by(subject.manifest, self.release);
-        let options = ApplyOptions {
+        let options = |force: bool| ApplyOptions {
             field_manager: FIELD_MANAGER.to_owned(),
-            force: true,
+            force,
             dry_run: true,
             default_namespace: Some(self.release.namespace.clone()),
         };
-        let answer = cluster.apply(&manifest, &options).await;
+        let mut answer = cluster.apply(&manifest, &options(self.force || !self.server_side)).await;
+        let mut conflict = None;
+        if let Err(ClusterError::Conflict { message, .. }) = &answer {
+            conflict = refusal::conflict(message, self.redactor);
+            // What it would be all the same.
+            answer = cluster.apply(&manifest, &options(true)).await;
+        }
         let answer = answer.map_or_else(|error| refusal::read(&error, self.server_side, self.redactor), Answer::Then);
         let Some(live) = live else { return created(subject, answer) };
 
         let manifest = with_data(manifest);
         let declared = || declared(&live, &manifest);
-        let (mut then, mut change, mut not_checked) = (declared(), None, None);
+        let (mut then, mut not_checked) = (declared(), None);
+        let mut change = conflict.map(|why| ObjectChange::Refused { why });
         match answer {
             Answer::Then(answer) => then = answer,
             Answer::NotAsked { why } => not_checked = Some(why),

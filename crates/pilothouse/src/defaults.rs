@@ -30,6 +30,21 @@ use tokio::time::Instant;
 /// the release and of its namespace; who owns every object; data that would be lost; and what each step says.
 pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Vec<Finding> {
     ctx.doing("checking chart, values and cluster");
+    let mut findings = findings(chart, ctx, payload).await;
+    let mut scratch = payload.clone();
+    if findings.is_empty()
+        && let Err(error) = run_steps(chart, Phase::CheckPrerequisites, ctx, &mut scratch).await
+        && !error.is_interrupted()
+    {
+        let subject = error.step().unwrap_or("check").to_owned();
+        let message = ctx.redactor().redact(&error.chain()[1..].join(": "));
+        findings.push(Finding::new(Class::Blocked, code::CHECK_FAILED, subject, message));
+    }
+    findings
+}
+
+/// As [`check_prerequisites`], without running the user's steps of that phase: nothing but reading.
+pub(crate) async fn findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Vec<Finding> {
     let mut findings = prepare::input_findings(chart, ctx).await;
     if !findings.is_empty() {
         return findings;
@@ -60,15 +75,6 @@ pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context
         }
     }
     findings.extend(continuing::findings(chart, ctx, payload).await);
-    let mut scratch = payload.clone();
-    if findings.is_empty()
-        && let Err(error) = run_steps(chart, Phase::CheckPrerequisites, ctx, &mut scratch).await
-        && !error.is_interrupted()
-    {
-        let subject = error.step().unwrap_or("check").to_owned();
-        let message = ctx.redactor().redact(&error.chain()[1..].join(": "));
-        findings.push(Finding::new(Class::Blocked, code::CHECK_FAILED, subject, message));
-    }
     findings
 }
 

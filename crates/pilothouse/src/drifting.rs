@@ -83,6 +83,7 @@ async fn drifts(
         wanted: &objects,
         stored: &[],
         server_side: record.apply_method.as_deref() == Some("ssa"),
+        force: true,
         redactor: ctx.redactor(),
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),

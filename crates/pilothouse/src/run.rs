@@ -10,13 +10,14 @@ use crate::ledger::{Ledger, StepAnswer};
 use crate::lifecycle::{self, millis};
 use crate::listening::listening;
 use crate::owner::Owner;
+use crate::planning;
 use crate::session::Session;
 use crate::state::{self, Opened, RunError, StateConfig};
 use crate::survey::{self, Writing};
 use futures::StreamExt;
 use pilothouse_core::{
-    Class, Event, EventKind, Finding, GraphNode, GraphProblem, OnReleaseFailure, Phase, PlannedRelease, ReleaseGraph,
-    ReleaseKey, ReleaseOutcome, RunId, RunKind, RunOutcome, SetPolicy, StopReason, Wait, code,
+    Class, Event, EventKind, Finding, GraphNode, GraphProblem, OnReleaseFailure, Phase, Plan, PlannedRelease,
+    ReleaseGraph, ReleaseKey, ReleaseOutcome, RunId, RunKind, RunOutcome, SetPolicy, StopReason, Wait, code,
 };
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,6 +38,8 @@ pub struct RunConfig {
     pub failure_policy: SetPolicy,
     /// What becomes of what a failed release needs.
     pub on_release_failure: OnReleaseFailure,
+    /// The plan to be carried out, and nothing else: what has moved since it was made is refused.
+    pub plan: Option<Arc<Plan>>,
     /// Where the journal and the lock are kept. Without it nothing is written down: a run that is killed cannot be
     /// continued, and nothing keeps a second one away.
     pub state: Option<StateConfig>,
@@ -52,6 +55,7 @@ impl RunConfig {
             concurrency: 1,
             failure_policy: SetPolicy::default(),
             on_release_failure: OnReleaseFailure::default(),
+            plan: None,
             state: None,
         }
     }
@@ -127,7 +131,7 @@ pub async fn run(
             ctx.remember_for(&config.stack);
         }
     }
-    let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| stands_on(&graph, node)).collect();
+    let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
     let wanted_anew = config.state.as_ref().is_some_and(StateConfig::wants_the_last);
     if !wanted_anew {
         let surveyed = survey::take(session, &contexts, &stands_on, Writing::Allowed);
@@ -137,7 +141,12 @@ pub async fn run(
         }
     }
     let checks = checks::wrong_input(charts, &contexts, &stands_on, config.concurrency);
-    let findings = listening(checks, &mut owner, &mut messages).await;
+    let mut findings = listening(checks, &mut owner, &mut messages).await;
+    if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
+        let outdated = contexts.iter().map(|ctx| planning::outdated(ctx, plan));
+        let outdated = futures::stream::iter(outdated).buffered(config.concurrency.max(1)).collect();
+        findings = listening(outdated, &mut owner, &mut messages).await;
+    }
     if let Some(outcome) = not_begun(&contexts, findings, &mut owner) {
         owner.happened(finished(&outcome, begun));
         return Ok(outcome);
@@ -181,13 +190,6 @@ fn contexts(charts: &[Box<dyn HelmChart>], session: &Arc<Session>, to: &Unbounde
 
 fn finished(outcome: &RunOutcome, begun: Instant) -> EventKind {
     EventKind::RunFinished { verdict: outcome.verdict(), elapsed_ms: millis(begun.elapsed()) }
-}
-
-/// The releases that one needs, directly or through others.
-fn stands_on(graph: &ReleaseGraph, node: usize) -> Vec<usize> {
-    let only: Vec<bool> = (0..graph.len()).map(|other| other == node).collect();
-    let reached = graph.with_needs(&only);
-    (0..graph.len()).filter(|&other| other != node && reached[other]).collect()
 }
 
 /// What the user says of steps of this release.

@@ -1,5 +1,6 @@
 //! What the releases of a run share.
 
+use crate::journal::{self, JournalError};
 use pilothouse_core::{Redactor, RevisionMeta};
 use pilothouse_health::Rules;
 use pilothouse_helm::{ChartShelf, HelmClient};
@@ -115,6 +116,14 @@ impl Session {
     /// When they cannot be read.
     pub async fn revisions_of(&self, namespace: &str) -> Result<Vec<RevisionMeta>, ClusterError> {
         self.cluster.release_revisions(self.driver, Some(namespace), None).await
+    }
+
+    /// What tells the cluster from every other: the UID of its namespace `kube-system`; `None` when that may not be read.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub async fn cluster_id(&self) -> Result<Option<String>, JournalError> {
+        journal::cluster_id(self.cluster.as_ref()).await
     }
 
     /// What it stands on, in one line: `Kubernetes v1.36.2, helm 4.2.4`. The cluster is named once it was asked.

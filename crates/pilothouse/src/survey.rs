@@ -29,6 +29,8 @@ pub(crate) struct Settled {
     pub(crate) why: String,
     /// What of it was changed by others, which is only told.
     pub(crate) drifts: Vec<Drift>,
+    /// How many objects it has.
+    pub(crate) objects: usize,
 }
 
 /// Whether a survey may write down what it has found out: records whose objects were written without being changed.
@@ -154,7 +156,7 @@ async fn judge(candidate: &Candidate, ctx: &Context, there: &There, writing: Wri
     let suspects: Vec<&AppliedObject> =
         objects.iter().filter(|known| live::suspicion(known, find(there, &known.object)).is_some()).collect();
     if suspects.is_empty() {
-        return Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new() });
+        return Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new(), objects: objects.len() });
     }
     let seen = drifting::look_closer(ctx, &candidate.revision, &suspects).await;
     let state = determine(&Observation { live: seen, ..candidate.observation.clone() });
@@ -163,13 +165,15 @@ async fn judge(candidate: &Candidate, ctx: &Context, there: &There, writing: Wri
             if writing == Writing::Allowed {
                 drifting::refresh(ctx, &candidate.record).await;
             }
-            Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new() })
+            Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new(), objects: objects.len() })
         }
-        ReleaseState::Drifted { drifts, .. } if ctx.info().drift == DriftPolicy::Report => {
-            Some(Settled { why: "it is as it was deployed but for what others have changed".to_owned(), drifts })
-        }
+        ReleaseState::Drifted { drifts, .. } if ctx.info().drift == DriftPolicy::Report => Some(Settled {
+            why: "it is as it was deployed but for what others have changed".to_owned(),
+            drifts,
+            objects: objects.len(),
+        }),
         ReleaseState::Drifted { .. } if ctx.info().drift == DriftPolicy::Ignore => {
-            Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new() })
+            Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new(), objects: objects.len() })
         }
         _ => None,
     }

@@ -78,6 +78,7 @@ impl World {
             wanted,
             stored,
             server_side,
+            force: true,
             redactor: &self.redactor,
             rules: &self.rules,
             now: Timestamp::now(),

@@ -6,24 +6,38 @@ use crate::connect;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::Stages;
 use crate::report::Afterwards;
+use crate::saved_plan::{self, SavedPlan};
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
-use pilothouse::Resume;
-use pilothouse_core::RunKind;
+use pilothouse::{Resume, Session};
+use pilothouse_core::{RunKind, Stack};
+use std::path::Path;
+use std::sync::Arc;
 
 /// Carries every release of the stack through its lifecycle.
 pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stages) -> Result<Exit, CommandError> {
-    let mut stack = stack::load(&args.on.stack.stack, settings)?;
-    select::select(&mut stack, &args.on.select)?;
-    stack::add_consent(&mut stack, &args.consent.consent)?;
+    let saved = saved_plan::find(&args.on.stack.stack)?;
+    let mut stack = match &saved {
+        None => stack_of(&args.on.stack.stack, &args.on.select, &args.consent.consent, settings)?,
+        Some(saved) => planned_stack(saved, &args, settings)?,
+    };
     for release in &mut stack.releases {
         release.info.dry_run |= args.dry_run;
     }
     let place = connect::users(settings, &args.on.connection).await?;
     let charts = run::charts(&stack, RunKind::Apply);
-    run::confirm(settings, args.yes || args.dry_run, &charts, &connect::named(&place), &stages.drain).await?;
+    // Whoever saved the plan has seen it.
+    let agreed = args.yes || args.dry_run || saved.is_some();
+    run::confirm(settings, agreed, &charts, &connect::named(&place), &stages.drain).await?;
     let session = connect::session(settings, place, &stack, stages).await?;
+    let plan = match saved {
+        None => None,
+        Some(saved) => {
+            on_its_cluster(&saved, &session).await?;
+            Some(Arc::new(saved.plan))
+        }
+    };
     let run = Run {
         stack: &stack,
         charts,
@@ -32,8 +46,46 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
         flags: &args.run,
         resume: Resume::IfUnfinished,
         journals: settings.runs(),
+        plan,
         afterwards: if args.dry_run { Afterwards::Repeat } else { Afterwards::Resume },
     };
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())
+}
+
+fn stack_of(
+    file: &Path,
+    selected: &args::Select,
+    consent: &[String],
+    settings: &Settings,
+) -> Result<Stack, CommandError> {
+    let mut stack = stack::load(file, settings)?;
+    select::select(&mut stack, selected)?;
+    stack::add_consent(&mut stack, consent)?;
+    Ok(stack)
+}
+
+/// The releases that were planned, as the stack file has them now. Whether that is still what was planned is found out with
+/// everything else that may have moved.
+fn planned_stack(saved: &SavedPlan, args: &args::Apply, settings: &Settings) -> Result<Stack, CommandError> {
+    if args.on.select != args::Select::default() || !args.consent.consent.is_empty() {
+        return Err(CommandError::input(
+            "a saved plan says itself which releases it is about and what was consented to",
+        )
+        .hint("make another plan with these flags: pilothouse plan --out FILE"));
+    }
+    stack_of(&saved.saved.stack_file, &saved.saved.select, &saved.saved.consent, settings)
+}
+
+/// A plan for one cluster is none for another.
+async fn on_its_cluster(saved: &SavedPlan, session: &Session) -> Result<(), CommandError> {
+    let here = session.cluster_id().await.map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
+    match (&saved.saved.cluster.id, here) {
+        (Some(planned), Some(here)) if *planned != here => Err(CommandError::new(
+            Exit::Refused,
+            format!("the plan was made for another cluster, {}", saved.saved.cluster.name),
+        )
+        .hint("name its kubeconfig and context, or make a plan for this cluster")),
+        _ => Ok(()),
+    }
 }

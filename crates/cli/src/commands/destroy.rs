@@ -29,6 +29,7 @@ pub(crate) async fn destroy(settings: &Settings, args: args::Destroy, stages: &S
         flags: &args.run,
         resume: Resume::IfUnfinished,
         journals: settings.runs(),
+        plan: None,
         afterwards: Afterwards::Resume,
     };
     let outcome = run::run(settings, run).await?;

@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod graph;
 pub(crate) mod history;
 pub(crate) mod lint;
+pub(crate) mod plan;
 pub(crate) mod plane;
 pub(crate) mod ready;
 pub(crate) mod rehearse;

@@ -79,6 +79,7 @@ async fn rehearsed(
         flags,
         resume: Resume::IfUnfinished,
         journals: journals.path().to_owned(),
+        plan: None,
         afterwards: Afterwards::Nothing,
     };
     let outcome = run::run(settings, run).await?;

@@ -35,6 +35,7 @@ pub(crate) async fn resume(settings: &Settings, args: args::Resume, stages: &Sta
         flags: &args.flags,
         resume: if args.run.is_some() { Resume::Run(last.run) } else { Resume::Last },
         journals: settings.runs(),
+        plan: None,
         afterwards: Afterwards::Resume,
     };
     let outcome = run::run(settings, run).await?;

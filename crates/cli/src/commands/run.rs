@@ -8,7 +8,7 @@ use crate::printer;
 use crate::report::{Afterwards, RunReport};
 use crate::settings::Settings;
 use pilothouse::{Answer, DeclaredChart, HelmChart, Resume, RunConfig, RunError, Session, StateConfig, StepAnswer};
-use pilothouse_core::{Event, HelmAction, Phase, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
+use pilothouse_core::{Event, HelmAction, Phase, Plan, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ pub(crate) struct Run<'a> {
     pub(crate) resume: Resume,
     /// The folder for the journals of all stacks and clusters.
     pub(crate) journals: PathBuf,
+    /// The plan to be carried out, and nothing else.
+    pub(crate) plan: Option<Arc<Plan>>,
     /// How the user may go on when it is stopped before its end.
     pub(crate) afterwards: Afterwards,
 }
@@ -65,6 +67,7 @@ impl Run<'_> {
             kind: self.kind,
             concurrency: self.flags.concurrency.map_or_else(default_concurrency, usize::from),
             failure_policy: policy,
+            plan: self.plan.clone(),
             on_release_failure: self.stack.on_release_failure,
             state: Some(StateConfig {
                 namespace: self.stack.state_namespace.clone(),
@@ -82,7 +85,7 @@ impl Run<'_> {
 
 /// Four times as many releases as there are cores: a release also waits, for its objects and its journal, and helm for the
 /// API server. With fewer the cores are not always busy; with more nothing is won, and helm's memory would matter.
-fn default_concurrency() -> usize {
+pub(crate) fn default_concurrency() -> usize {
     std::thread::available_parallelism().map_or(4, |cores| (4 * cores.get()).clamp(4, 16))
 }
 

@@ -28,6 +28,7 @@ pub(crate) async fn validate(settings: &Settings, args: args::Validate, stages: 
         flags: &args::RunFlags::default(),
         resume: Resume::IfUnfinished,
         journals: settings.runs(),
+        plan: None,
         afterwards: Afterwards::Repeat,
     };
     // Whether it can be written is known before anything is looked at.

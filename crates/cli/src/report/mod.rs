@@ -12,11 +12,9 @@ mod lines;
 mod live;
 mod markdown_text;
 mod outcome;
-#[cfg_attr(not(test), expect(dead_code, reason = "the command that makes a plan shows it"))]
-pub(crate) mod plan;
+mod plan;
 mod plan_fields;
-#[cfg_attr(not(test), expect(dead_code, reason = "the command that makes a plan shows it"))]
-pub(crate) mod plan_markdown;
+mod plan_markdown;
 #[cfg(test)]
 pub(crate) mod plan_samples;
 mod plan_schema;
@@ -33,6 +31,8 @@ pub(crate) use event_lines::{ErrorLine, ErrorTag, event_schema};
 pub(crate) use history::{run, runs};
 pub(crate) use junit::junit;
 pub(crate) use outcome::{Afterwards, CONTINUES};
+pub(crate) use plan::text as plan_text;
+pub(crate) use plan_markdown::markdown as plan_markdown;
 pub(crate) use plan_schema::plan_schema;
 pub(crate) use provision::{ProvisionProgress, table};
 pub(crate) use run_report::RunReport;

@@ -5,7 +5,7 @@ use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::plan_fields::{self, ShownField, Sign, What};
 use crate::report::plan_words::{self as words, Mark};
 use crate::report::text::one_line;
-use pilothouse_core::{Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleaseKey, ReleasePlan};
+use pilothouse_core::{Drift, Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleaseKey, ReleasePlan};
 use std::collections::BTreeSet;
 use unicode_width::UnicodeWidthStr;
 
@@ -94,6 +94,8 @@ impl Page {
             let line = format!("{PART}{}{} {objects} unchanged", sign(Mark::Same), release.unchanged);
             lines.push(paint(FAINT, line));
         }
+        let drift = |drift: &Drift| format!("{}: {}", drift.object, drift.what);
+        lines.extend(self.list("changed by others", release.drifts.iter().map(drift)));
         lines.extend(self.list("hooks", release.hooks.iter().map(|hook| format!("{} {}", hook.event, hook.object))));
         lines.extend(self.list("steps", release.steps.iter().map(|step| format!("{}: {}", step.phase, step.text))));
         if release.has_changes() {

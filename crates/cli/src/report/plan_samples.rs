@@ -27,6 +27,7 @@ pub(crate) fn release(name: &str, does: PlannedAction) -> ReleasePlan {
         does,
         why: "nothing differs".to_owned(),
         differs: Vec::new(),
+        drifts: Vec::new(),
         chart_now: None,
         chart_then: None,
         revision: 0,

@@ -177,6 +177,7 @@ pub(super) fn is_quiet(release: &ReleasePlan) -> bool {
         && release.objects.is_empty()
         && release.effects.is_empty()
         && release.findings.is_empty()
+        && release.drifts.is_empty()
         && release.not_checked.is_empty()
 }
 

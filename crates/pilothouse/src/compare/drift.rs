@@ -32,7 +32,7 @@ pub enum Drifted {
 /// Tells which objects of `wanted`, here those of the deployed revision's manifest, are not as helm has deployed them: what
 /// applying them once more would change. `stored` counts for nothing. Changes nothing.
 pub async fn drifts(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<Drift> {
-    let deployed = Comparison { stored: what.wanted, ..*what };
+    let deployed = Comparison { stored: what.wanted, force: true, ..*what };
     compare(cluster, &deployed).await.into_iter().filter_map(|compared| drift(compared, what)).collect()
 }
 

@@ -51,6 +51,14 @@ pub(super) fn read(error: &ClusterError, server_side: bool, redactor: &Redactor)
     }
 }
 
+/// The part of a conflict that would stop helm: fields of others. Those that helm itself owns by an update, from a time when it
+/// applied on the client's side, it moves to itself first.
+pub(super) fn conflict(message: &str, redactor: &Redactor) -> Option<String> {
+    let managers = message.split("with \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let others = managers.filter(|manager| *manager != super::FIELD_MANAGER).count();
+    (others > 0).then(|| shown(message, redactor))
+}
+
 /// Why an object could not be looked at.
 pub(super) fn unreadable(error: &ClusterError, redactor: &Redactor) -> Outcome {
     let why = shown(&error_chain(error).join(": "), redactor);

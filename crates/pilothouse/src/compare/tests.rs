@@ -26,6 +26,7 @@ impl World {
             wanted,
             stored,
             server_side,
+            force: true,
             redactor: &self.redactor,
             rules: &self.rules,
             now: Timestamp::UNIX_EPOCH,

@@ -1,0 +1,182 @@
+//! The objects of a release in a plan.
+
+use super::Brings;
+use crate::compare::{Compared, Comparison, Outcome, compare};
+use crate::context::Context;
+use crate::crds::{self, FIELD_MANAGER};
+use crate::error::PhaseError;
+use crate::helpers;
+use crate::observe::NamespaceState;
+use crate::prepare::Prepared;
+use crate::stored;
+use jiff::Timestamp;
+use pilothouse_core::{
+    CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, PlannedObject, Secrecy, SeenObject, field_changes, object_ref,
+};
+use pilothouse_helm::Origin;
+use pilothouse_kube::{ApplyOptions, ClusterError};
+use serde_json::Value;
+
+/// The objects of a release as they are going to be, and what could not be told of them.
+#[derive(Debug, Default)]
+pub(crate) struct Objects {
+    pub(crate) planned: Vec<PlannedObject>,
+    /// What was found of each that was compared, for its effects.
+    pub(crate) compared: Vec<Compared>,
+    pub(crate) not_checked: Vec<String>,
+}
+
+/// What a deploy is going to do to the objects of a release.
+///
+/// # Errors
+/// When what is deployed cannot be read.
+pub(crate) async fn deployed(
+    ctx: &Context,
+    prepared: &Prepared,
+    earlier: &[&Brings],
+    all: &[Brings],
+) -> Result<Objects, PhaseError> {
+    let record = stored::newest_good_record(ctx).await?;
+    let stored = record.as_ref().map(stored::manifest_objects).transpose()?.unwrap_or_default();
+    let docs = prepared.rendering.docs();
+    let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
+    let wanted: Vec<Value> = own.map(|doc| doc.object.clone()).collect();
+    let applied = record.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));
+    let comparison = Comparison {
+        release: &ctx.release(),
+        wanted: &wanted,
+        stored: &stored,
+        server_side: ctx.helm().version().major >= 4 && applied.unwrap_or(true),
+        force: ctx.info().drift == DriftPolicy::Correct || applied.is_none(),
+        redactor: ctx.redactor(),
+        rules: ctx.tracker().rules(),
+        now: Timestamp::now(),
+    };
+    let mut objects = definitions(ctx, prepared).await?;
+    for compared in compare(ctx.cluster(), &comparison).await {
+        if let Some(why) = &compared.not_checked {
+            objects.not_checked.push(format!("{}: the server was not asked: {why}", compared.object));
+        }
+        match planned(ctx, &compared, earlier, all).await {
+            Ok(planned) => objects.planned.push(planned),
+            Err(why) => objects.not_checked.push(format!("{}: {why}", compared.object)),
+        }
+        objects.compared.push(compared);
+    }
+    Ok(objects)
+}
+
+/// What becomes of one object, or why that cannot be told.
+async fn planned(
+    ctx: &Context,
+    compared: &Compared,
+    earlier: &[&Brings],
+    all: &[Brings],
+) -> Result<PlannedObject, String> {
+    let change = match &compared.outcome {
+        Outcome::Change(change) => change.clone(),
+        Outcome::NotServed { why } => match who_brings(&compared.object, earlier) {
+            Some(release) => ObjectChange::After { release, needs: format!("kind {}", compared.object.kind) },
+            None => ObjectChange::Refused { why: why.clone() },
+        },
+        Outcome::NoNamespace { namespace } => namespace_to_come(ctx, namespace, all).await,
+        Outcome::Unreadable { why } => return Err(why.clone()),
+    };
+    Ok(PlannedObject {
+        object: compared.object.clone(),
+        change,
+        fields: compared.fields.clone(),
+        health: compared.health.clone(),
+        seen: compared.seen.clone(),
+    })
+}
+
+fn who_brings(object: &ObjectRef, earlier: &[&Brings]) -> Option<pilothouse_core::ReleaseKey> {
+    let group = object.group().unwrap_or_default();
+    let brings = |brings: &&&Brings| brings.kinds.iter().any(|(of, kind)| of == group && *kind == object.kind);
+    earlier.iter().find(brings).and_then(|brings| brings.release.clone())
+}
+
+/// Helm makes the release's own namespace; another one has to be there, or to come with another release.
+async fn namespace_to_come(ctx: &Context, namespace: &str, all: &[Brings]) -> ObjectChange {
+    let own = ctx.release().namespace == namespace;
+    if own && ctx.info().create_namespace && matches!(ctx.observed().await.namespace, NamespaceState::Absent) {
+        return ObjectChange::Create;
+    }
+    let release = ctx.release();
+    let others = all.iter().filter(|brings| brings.release.as_ref() != Some(&release));
+    let mut bringing = others.filter(|brings| brings.namespaces.iter().any(|known| known == namespace));
+    match bringing.next().and_then(|brings| brings.release.clone()) {
+        Some(release) => ObjectChange::After { release, needs: format!("namespace {namespace}") },
+        None => ObjectChange::Refused { why: format!("namespace {namespace} does not exist") },
+    }
+}
+
+/// The definitions in the chart's `crds/` folders, by the release's policy for them.
+async fn definitions(ctx: &Context, prepared: &Prepared) -> Result<Objects, PhaseError> {
+    let mut objects = Objects::default();
+    if ctx.info().crds == CrdPolicy::Skip {
+        return Ok(objects);
+    }
+    for crd in crds::of_chart(prepared) {
+        let Some(object) = object_ref(&crd) else { continue };
+        let live = ctx.cluster().get(&object).await?;
+        let (change, fields) = match &live {
+            None => (ObjectChange::Create, Vec::new()),
+            Some(_) if ctx.info().crds == CrdPolicy::Create => (ObjectChange::Same, Vec::new()),
+            Some(live) => {
+                let options = ApplyOptions {
+                    field_manager: FIELD_MANAGER.to_owned(),
+                    force: true,
+                    dry_run: true,
+                    default_namespace: None,
+                };
+                match ctx.cluster().apply(&crd, &options).await {
+                    Ok(then) => {
+                        let secrecy = Secrecy { kind: &object.kind, redactor: ctx.redactor() };
+                        let fields = field_changes(live, &then, secrecy);
+                        (if fields.is_empty() { ObjectChange::Same } else { ObjectChange::Update }, fields)
+                    }
+                    Err(ClusterError::Forbidden { .. }) => {
+                        objects.not_checked.push(format!("{object}: the server was not asked: it may not be changed"));
+                        continue;
+                    }
+                    Err(error) => (ObjectChange::Refused { why: ctx.error_text(&error) }, Vec::new()),
+                }
+            }
+        };
+        let seen = live.as_ref().and_then(seen);
+        objects.planned.push(PlannedObject { object, change, fields, health: None, seen });
+    }
+    Ok(objects)
+}
+
+/// Which object this is, and in which state.
+pub(crate) fn seen(live: &Value) -> Option<SeenObject> {
+    let text = |pointer| live.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    Some(SeenObject {
+        uid: text("/metadata/uid")?,
+        resource_version: text("/metadata/resourceVersion")?,
+        digest: crate::digest::content_digest(live),
+    })
+}
+
+/// What an uninstall deletes.
+///
+/// # Errors
+/// When that cannot be read.
+pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
+    let mut objects = Objects::default();
+    for object in helpers::deleted_by_uninstall(ctx).await? {
+        let Some(live) = ctx.cluster().get(&object).await? else { continue };
+        let status = ctx.tracker().rules().judge(&live, Timestamp::now()).status;
+        objects.planned.push(PlannedObject {
+            object,
+            change: ObjectChange::Delete,
+            fields: Vec::new(),
+            health: (!status.is_ready()).then(|| format!("{:?}: {}", status.readiness, status.message)),
+            seen: seen(&live),
+        });
+    }
+    Ok(objects)
+}

@@ -1,0 +1,117 @@
+//! Whether a plan still holds when it is carried out.
+
+use super::objects::seen;
+use super::release::planned_action;
+use crate::context::Context;
+use crate::digest;
+use crate::input;
+use pilothouse_core::{Class, Finding, ObjectChange, Payload, Plan, PlannedAction, PlannedObject, ReleasePlan, code};
+use pilothouse_kube::ClusterError;
+use serde_json::Value;
+
+/// Why the plan does not hold for this release any more: what was given is another thing, something else would be done, or an
+/// object that it touches is not as it was. What it does not touch may have changed as it likes.
+pub(crate) async fn outdated(ctx: &Context, plan: &Plan) -> Vec<Finding> {
+    let release = ctx.release();
+    let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);
+    let Some(planned) = plan.releases.iter().find(|planned| planned.release == release) else {
+        return vec![finding(release.to_string(), "the plan does not know it".to_owned())];
+    };
+    let now = match ctx.settled() {
+        Some(_) => PlannedAction::Nothing,
+        None => planned_action(&ctx.decision().await),
+    };
+    if now != planned.does {
+        let message = format!("the plan says {}, and now it would be {}", name(planned.does), name(now));
+        return vec![finding(release.to_string(), message)];
+    }
+    let mut findings = Vec::new();
+    if let Some(input) = &planned.input
+        && input_now(ctx).await.as_ref() != Some(input)
+    {
+        let message = "chart, values, steps or what the cluster serves are not those of the plan";
+        findings.push(finding(release.to_string(), message.to_owned()));
+    }
+    for object in touched(planned) {
+        match moved(ctx, object, plan).await {
+            Ok(None) => {}
+            Ok(Some(how)) => findings.push(finding(object.object.to_string(), how)),
+            Err(error) => {
+                let message = ctx.error_text(&error);
+                findings.push(Finding::new(Class::Blocked, code::UNREADABLE, &object.object, message));
+            }
+        }
+    }
+    findings
+}
+
+fn name(does: PlannedAction) -> &'static str {
+    match does {
+        PlannedAction::Nothing => "nothing is done",
+        PlannedAction::Validate => "it is validated only",
+        PlannedAction::Steps => "its steps are run",
+        PlannedAction::Install => "it is installed",
+        PlannedAction::Upgrade => "it is upgraded",
+        PlannedAction::Reinstall => "it is uninstalled and installed",
+        PlannedAction::Uninstall => "it is uninstalled",
+        PlannedAction::Refuse => "it is refused",
+    }
+}
+
+async fn input_now(ctx: &Context) -> Option<String> {
+    let prepared = ctx.prepared(&Payload::default()).await;
+    let chart = prepared.chart.as_ref()?;
+    let target = ctx.session().target().await.ok()?;
+    let uses = ctx.templates_of(chart).await;
+    let inputs = input::wanted(ctx, chart, &uses, &Payload::default(), &target).await?;
+    Some(digest::of(&serde_json::to_string(&inputs).ok()?))
+}
+
+/// The objects that carrying it out changes.
+fn touched(planned: &ReleasePlan) -> impl Iterator<Item = &PlannedObject> {
+    planned.objects.iter().filter(|object| match object.change {
+        ObjectChange::Create
+        | ObjectChange::Update
+        | ObjectChange::Replace { .. }
+        | ObjectChange::Delete
+        | ObjectChange::Adopt => true,
+        ObjectChange::Keep | ObjectChange::After { .. } | ObjectChange::Refused { .. } | ObjectChange::Same => false,
+    })
+}
+
+/// How an object is another one, or in another state, than the plan has seen.
+async fn moved(ctx: &Context, object: &PlannedObject, plan: &Plan) -> Result<Option<String>, ClusterError> {
+    let live = match ctx.cluster().get(&object.object).await {
+        Err(ClusterError::NotServed { .. }) => None,
+        live => live?,
+    };
+    let how = match (&object.seen, live) {
+        (None, None) => None,
+        (None, Some(live)) => Some(format!("it did not exist when the plan was made, and does now{}", by(&live, plan))),
+        (Some(_), None) => Some("it is gone since the plan was made".to_owned()),
+        (Some(before), Some(live)) => match seen(&live) {
+            Some(now) if now.uid != before.uid => {
+                Some(format!("it was created anew since the plan{}", by(&live, plan)))
+            }
+            // A status, or what the server keeps for itself.
+            Some(now) if now.resource_version == before.resource_version || now.digest == before.digest => None,
+            Some(_) | None => Some(format!("it was changed since the plan{}", by(&live, plan))),
+        },
+    };
+    Ok(how)
+}
+
+/// Who has written it since the plan was made, as far as its managed fields tell.
+fn by(live: &Value, plan: &Plan) -> String {
+    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+    let since = entries.filter_map(|entry| {
+        let at: jiff::Timestamp = entry.get("time")?.as_str()?.parse().ok()?;
+        let own = entry.get("subresource").is_none();
+        // Times are in whole seconds.
+        let later = at.as_second() >= plan.made_at.as_second();
+        (own && later)
+            .then(|| format!("{} at {at}", entry.get("manager").and_then(Value::as_str).unwrap_or("somebody")))
+    });
+    let since: Vec<String> = since.collect();
+    if since.is_empty() { String::new() } else { format!(", by {}", since.join(" and ")) }
+}
