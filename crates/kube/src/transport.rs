@@ -266,6 +266,10 @@ fn refused(call: &Call<'_>, code: StatusCode, headers: &HeaderMap, status: ApiSt
     let error = match (code.as_u16(), object) {
         (409, Some(object)) => ClusterError::Conflict { object, message },
         (400 | 413 | 415 | 422, Some(object)) => ClusterError::Invalid { object, message },
+        // The server takes an object that does not fit its schema for a failure of its own.
+        (500, Some(object)) if message.starts_with("failed to create typed patch object") => {
+            ClusterError::Invalid { object, message }
+        }
         (status, _) => denied(status, call.verb, &call.what, message),
     };
     let header = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());

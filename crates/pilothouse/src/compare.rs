@@ -42,6 +42,9 @@ pub struct Comparison<'a> {
     pub server_side: bool,
     /// Whether it takes over fields that others own. On the client's side it does in any case.
     pub force: bool,
+    /// Group and kind of what is going to be defined anew before it is applied: the server would judge it by the definition of
+    /// today, and is not asked.
+    pub changing: &'a [(String, String)],
     /// What is known to be secret.
     pub redactor: &'a Redactor,
     /// By which the objects' health is judged.
@@ -126,6 +129,13 @@ impl Comparison<'_> {
             dry_run: true,
             default_namespace: Some(self.release.namespace.clone()),
         };
+        let is_changing = |(group, kind): &(String, String)| {
+            subject.object.group() == Some(group.as_str()) && subject.object.kind == *kind
+        };
+        if self.changing.iter().any(is_changing) {
+            let why = "its definition changes first".to_owned();
+            return self.compared(subject, stored, live, &manifest, Answer::NotAsked { why }, None);
+        }
         let mut answer = cluster.apply(&manifest, &options(self.force || !self.server_side)).await;
         let mut conflict = None;
         if let Err(ClusterError::Conflict { message, .. }) = &answer {
@@ -134,9 +144,21 @@ impl Comparison<'_> {
             answer = cluster.apply(&manifest, &options(true)).await;
         }
         let answer = answer.map_or_else(|error| refusal::read(&error, self.server_side, self.redactor), Answer::Then);
-        let Some(live) = live else { return created(subject, answer) };
+        self.compared(subject, stored, live, &manifest, answer, conflict)
+    }
 
-        let manifest = with_data(manifest);
+    /// What becomes of an object, by the server's answer; `conflict` is why it would be refused all the same.
+    fn compared(
+        &self,
+        subject: &Subject<'_>,
+        stored: Option<&Value>,
+        live: Option<Value>,
+        manifest: &Value,
+        answer: Answer,
+        conflict: Option<String>,
+    ) -> Compared {
+        let Some(live) = live else { return created(subject, answer) };
+        let manifest = with_data(manifest.clone());
         let declared = || declared(&live, &manifest);
         let (mut then, mut not_checked) = (declared(), None);
         let mut change = conflict.map(|why| ObjectChange::Refused { why });

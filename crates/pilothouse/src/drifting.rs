@@ -84,6 +84,7 @@ async fn drifts(
         stored: &[],
         server_side: record.apply_method.as_deref() == Some("ssa"),
         force: true,
+        changing: &[],
         redactor: ctx.redactor(),
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),

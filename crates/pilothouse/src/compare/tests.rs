@@ -27,6 +27,7 @@ impl World {
             stored,
             server_side,
             force: true,
+            changing: &[],
             redactor: &self.redactor,
             rules: &self.rules,
             now: Timestamp::UNIX_EPOCH,

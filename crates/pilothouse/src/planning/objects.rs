@@ -11,7 +11,8 @@ use crate::prepare::Prepared;
 use crate::stored;
 use jiff::Timestamp;
 use pilothouse_core::{
-    CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, PlannedObject, Secrecy, SeenObject, field_changes, object_ref,
+    CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, PlannedObject, Secrecy, SeenObject, crd_facts, field_changes,
+    object_ref,
 };
 use pilothouse_helm::Origin;
 use pilothouse_kube::{ApplyOptions, ClusterError};
@@ -42,20 +43,29 @@ pub(crate) async fn deployed(
     let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
     let wanted: Vec<Value> = own.map(|doc| doc.object.clone()).collect();
     let applied = record.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));
+    let (mut objects, changing) = definitions(ctx, prepared).await?;
     let comparison = Comparison {
         release: &ctx.release(),
         wanted: &wanted,
         stored: &stored,
         server_side: ctx.helm().version().major >= 4 && applied.unwrap_or(true),
         force: ctx.info().drift == DriftPolicy::Correct || applied.is_none(),
+        changing: &changing,
         redactor: ctx.redactor(),
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),
     };
-    let mut objects = definitions(ctx, prepared).await?;
+    let own: Vec<(String, String)> =
+        docs.iter().filter_map(|doc| crd_facts(&doc.object)).map(|facts| (facts.group, facts.kind)).collect();
+    let mut own_kinds = 0;
     for compared in compare(ctx.cluster(), &comparison).await {
         if let Some(why) = &compared.not_checked {
             objects.not_checked.push(format!("{}: the server was not asked: {why}", compared.object));
+        }
+        if matches!(compared.outcome, Outcome::NotServed { .. }) && is_of(&own, &compared.object) {
+            own_kinds += 1;
+            objects.planned.push(created(&compared.object));
+            continue;
         }
         match planned(ctx, &compared, earlier, all).await {
             Ok(planned) => objects.planned.push(planned),
@@ -63,7 +73,21 @@ pub(crate) async fn deployed(
         }
         objects.compared.push(compared);
     }
+    if own_kinds > 0 {
+        let line = format!("{own_kinds} objects whose kinds come with this very release: nobody can be asked yet");
+        objects.not_checked.push(line);
+    }
     Ok(objects)
+}
+
+fn is_of(kinds: &[(String, String)], object: &ObjectRef) -> bool {
+    let group = object.group().unwrap_or_default();
+    kinds.iter().any(|(of, kind)| of == group && *kind == object.kind)
+}
+
+fn created(object: &ObjectRef) -> PlannedObject {
+    let (object, change) = (object.clone(), ObjectChange::Create);
+    PlannedObject { object, change, fields: Vec::new(), health: None, seen: None }
 }
 
 /// What becomes of one object, or why that cannot be told.
@@ -92,9 +116,7 @@ async fn planned(
 }
 
 fn who_brings(object: &ObjectRef, earlier: &[&Brings]) -> Option<pilothouse_core::ReleaseKey> {
-    let group = object.group().unwrap_or_default();
-    let brings = |brings: &&&Brings| brings.kinds.iter().any(|(of, kind)| of == group && *kind == object.kind);
-    earlier.iter().find(brings).and_then(|brings| brings.release.clone())
+    earlier.iter().find(|brings| is_of(&brings.kinds, object)).and_then(|brings| brings.release.clone())
 }
 
 /// Helm makes the release's own namespace; another one has to be there, or to come with another release.
@@ -113,10 +135,11 @@ async fn namespace_to_come(ctx: &Context, namespace: &str, all: &[Brings]) -> Ob
 }
 
 /// The definitions in the chart's `crds/` folders, by the release's policy for them.
-async fn definitions(ctx: &Context, prepared: &Prepared) -> Result<Objects, PhaseError> {
-    let mut objects = Objects::default();
+/// Also gives the group and kind of those that change.
+async fn definitions(ctx: &Context, prepared: &Prepared) -> Result<(Objects, Vec<(String, String)>), PhaseError> {
+    let (mut objects, mut changing) = (Objects::default(), Vec::new());
     if ctx.info().crds == CrdPolicy::Skip {
-        return Ok(objects);
+        return Ok((objects, changing));
     }
     for crd in crds::of_chart(prepared) {
         let Some(object) = object_ref(&crd) else { continue };
@@ -145,10 +168,13 @@ async fn definitions(ctx: &Context, prepared: &Prepared) -> Result<Objects, Phas
                 }
             }
         };
+        if change == ObjectChange::Update {
+            changing.extend(crd_facts(&crd).map(|facts| (facts.group, facts.kind)));
+        }
         let seen = live.as_ref().and_then(seen);
         objects.planned.push(PlannedObject { object, change, fields, health: None, seen });
     }
-    Ok(objects)
+    Ok((objects, changing))
 }
 
 /// Which object this is, and in which state.
