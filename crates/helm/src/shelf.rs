@@ -47,6 +47,11 @@ impl ChartShelf {
         Ok(chart)
     }
 
+    /// Forgets every chart: another run begins, and means what lies there then.
+    pub fn clear(&self) {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn slot(&self, path: &Path) -> Slot {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         places.entry(path.to_owned()).or_default().clone()

@@ -39,6 +39,7 @@ pub async fn plan(
     session: &Arc<Session>,
     concurrency: usize,
 ) -> Result<Plan, Vec<GraphProblem>> {
+    session.shelf.clear();
     let graph = ReleaseGraph::new(charts.iter().map(|chart| GraphNode::from(chart.chart_info())))?;
     // What the releases say on the way is for those who watch a run.
     let (to, _nobody) = unbounded_channel();

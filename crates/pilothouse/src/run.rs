@@ -16,8 +16,9 @@ use crate::state::{self, Opened, RunError, StateConfig};
 use crate::survey::{self, Writing};
 use futures::StreamExt;
 use pilothouse_core::{
-    Class, Event, EventKind, Finding, GraphNode, GraphProblem, OnReleaseFailure, Phase, Plan, PlannedRelease,
-    ReleaseGraph, ReleaseKey, ReleaseOutcome, RunId, RunKind, RunOutcome, SetPolicy, StopReason, Wait, code,
+    Class, Event, EventKind, Finding, GraphNode, GraphProblem, HelmAction, OnReleaseFailure, Phase, Plan,
+    PlannedRelease, ReleaseGraph, ReleaseKey, ReleaseOutcome, RunId, RunKind, RunOutcome, SetPolicy, StopReason, Wait,
+    code,
 };
 use std::sync::Arc;
 use std::time::Instant;
@@ -118,6 +119,7 @@ pub async fn run(
     let begun = Instant::now();
     let (to, mut messages) = unbounded_channel();
     let mut owner = Owner::new(on_event);
+    session.shelf.clear();
     let graph = match ReleaseGraph::new(charts.iter().map(|chart| GraphNode::from(chart.chart_info()))) {
         Ok(graph) => graph,
         Err(problems) => return Ok(wrong_graph(&problems, charts)),
@@ -152,7 +154,7 @@ pub async fn run(
         return Ok(outcome);
     }
     // What changes nothing needs no lock, and leaves no trace.
-    let idle = |ctx: &Context| ctx.info().dry_run || ctx.settled().is_some();
+    let idle = |ctx: &Context| ctx.info().dry_run || ctx.info().action == HelmAction::Skip || ctx.settled().is_some();
     let opened = match config.state.as_ref().filter(|_| !contexts.iter().all(idle)) {
         Some(state) => Some(state::open(config, state, session, &mut owner, &to, &mut messages).await?),
         None => None,
