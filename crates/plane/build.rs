@@ -5,11 +5,12 @@ use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workload/src");
-    println!("cargo:rerun-if-changed={}", source.display());
-    println!("cargo:rerun-if-changed=build.rs");
     #[expect(clippy::disallowed_methods, reason = "cargo tells a build script everything through its environment")]
     let var = |name: &str| std::env::var(name).unwrap_or_default();
+    // Where it is built now, which may be elsewhere than where this script was.
+    let source = Path::new(&var("CARGO_MANIFEST_DIR")).join("../workload/src");
+    println!("cargo:rerun-if-changed={}", source.display());
+    println!("cargo:rerun-if-changed=build.rs");
     let (rustc, target) = (var("RUSTC"), var("TARGET"));
     let program = Path::new(&var("OUT_DIR")).join("workload");
     // The machine's own target needs a static C library beside the shared one, musl brings its own.

@@ -53,7 +53,7 @@ impl HelmChart for AwsVpcCni {
             name: None,
             on: On::Deploy,
             point_of_no_return: false,
-            kind: StepKind::Adopt(AdoptStep { objects }),
+            kind: StepKind::Adopt(AdoptStep { objects, unowned: false }),
         })]
     }
 

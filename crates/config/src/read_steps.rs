@@ -108,7 +108,9 @@ fn objects(fields: &Fields<'_>, out: &mut Sink) -> Vec<ObjectRef> {
 
 fn read_adopt(step: &Fields<'_>, out: &mut Sink) -> Option<AdoptStep> {
     let fields = open(step, &ADOPT, out)?;
-    Some(AdoptStep { objects: objects(&fields, out) })
+    let unowned = fields.flag("unowned", out).unwrap_or(false);
+    let objects = if fields.node("objects").is_some() { objects(&fields, out) } else { Vec::new() };
+    Some(AdoptStep { objects, unowned })
 }
 
 fn read_apply(step: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Option<ApplyStep> {

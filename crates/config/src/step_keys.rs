@@ -131,15 +131,25 @@ pub(crate) static STEP: Table = Table {
 pub(crate) static ADOPT: Table = Table {
     name: "adopt",
     doc: "Give existing objects to the release, by Helm's ownership label and annotations.",
-    exactly_one: &[],
-    keys: &[key(
-        "objects",
-        K::Objects,
-        Required,
-        "[daemonset/aws-node, clusterrole/aws-node]",
-        "",
-        "Exactly these, as `kind/name` or `kind/namespace/name`. One that does not exist is no error: Helm will create it.",
-    )],
+    exactly_one: &["objects", "unowned"],
+    keys: &[
+        key(
+            "objects",
+            K::Objects,
+            Default("none"),
+            "[daemonset/aws-node, clusterrole/aws-node]",
+            "",
+            "Exactly these, as `kind/name` or `kind/namespace/name`. One that does not exist is no error: Helm will create it.",
+        ),
+        key(
+            "unowned",
+            K::Flag,
+            Default("false"),
+            "true",
+            "",
+            "Every object of the chart that exists and belongs to nobody: no release, no other tool, no controller. `plan` names them.",
+        ),
+    ],
 };
 
 /// `apply`.

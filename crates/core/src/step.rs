@@ -69,6 +69,8 @@ pub enum StepKind {
 pub struct AdoptStep {
     /// Exactly these. One that does not exist is no error: helm will create it.
     pub objects: Vec<ObjectRef>,
+    /// Also every object of the chart that exists and belongs to nobody: no release, no other tool, no controller.
+    pub unowned: bool,
 }
 
 /// Apply manifests.

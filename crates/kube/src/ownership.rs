@@ -51,6 +51,16 @@ pub enum Holder {
     },
 }
 
+impl Holder {
+    /// Whether no release, no controller and no other tool has it.
+    pub fn is_nobody(&self) -> bool {
+        match self {
+            Self::Release(_) | Self::Controller { .. } => false,
+            Self::Nobody { managed_by, .. } => managed_by.as_deref().is_none_or(|tool| tool == "Helm"),
+        }
+    }
+}
+
 /// An object that exists and is not the release's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
@@ -116,6 +126,8 @@ pub async fn ownership_conflicts(
 pub struct Adoption {
     /// Given to the release now.
     pub adopted: Vec<ObjectRef>,
+    /// The JSON merge patch for each of these that would undo it, in the same order.
+    pub undo: Vec<Value>,
     /// The release's already.
     pub already: Vec<ObjectRef>,
     /// Not there; Helm will create them.
@@ -140,7 +152,8 @@ pub enum AdoptError {
 enum Verdict {
     Absent,
     Already,
-    Adopt(Precondition),
+    /// With the patch that would undo it.
+    Adopt(Precondition, Value),
     Refuse(Holder),
 }
 
@@ -162,16 +175,17 @@ pub async fn adopt(
         match judged? {
             (object, Verdict::Absent) => report.absent.push(object),
             (object, Verdict::Already) => report.already.push(object),
-            (object, Verdict::Adopt(precondition)) => wanted.push((object, precondition)),
+            (object, Verdict::Adopt(precondition, undo)) => wanted.push((object, precondition, undo)),
             (object, Verdict::Refuse(holder)) => conflicts.push(Conflict { object, holder }),
         }
     }
     if !conflicts.is_empty() {
         return Err(AdoptError::Refused { conflicts });
     }
-    for (object, precondition) in wanted {
+    for (object, precondition, undo) in wanted {
         adopt_one(client, &object, precondition, release).await?;
         report.adopted.push(object);
+        report.undo.push(undo);
     }
     Ok(report)
 }
@@ -191,7 +205,7 @@ pub async fn adoption_conflicts(
     for judged in judge_all(client, objects, release).await {
         match judged {
             Ok((object, Verdict::Refuse(holder))) => conflicts.push(Conflict { object, holder }),
-            Ok((_, Verdict::Absent | Verdict::Already | Verdict::Adopt(_))) => {}
+            Ok((_, Verdict::Absent | Verdict::Already | Verdict::Adopt(..))) => {}
             Err(error) if matches!(*error.source, ClusterError::NotServed { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -229,7 +243,7 @@ async fn adopt_one(
             Err(error) => return Err(ObjectError::new(object, "adopted", error).into()),
         }
         precondition = match judge(client, object, release).await? {
-            Verdict::Adopt(precondition) => precondition,
+            Verdict::Adopt(precondition, _) => precondition,
             Verdict::Absent | Verdict::Already => return Ok(()),
             Verdict::Refuse(holder) => {
                 return Err(AdoptError::Refused { conflicts: vec![Conflict { object: object.clone(), holder }] });
@@ -271,7 +285,19 @@ async fn judge(client: &dyn ClusterClient, object: &ObjectRef, release: &Release
     {
         return Ok(Verdict::Refuse(Holder::Release(other)));
     }
-    Ok(Verdict::Adopt(Precondition::unchanged(&live)))
+    Ok(Verdict::Adopt(Precondition::unchanged(&live), undo(&live, release)))
+}
+
+/// The patch that gives the ownership keys the values they have now, or takes them away where there are none.
+fn undo(live: &Value, release: &ReleaseKey) -> Value {
+    let mut undo = adoption_patch(release);
+    for map in ["labels", "annotations"] {
+        let keys = undo.pointer_mut(&format!("/metadata/{map}")).and_then(Value::as_object_mut);
+        for (key, value) in keys.into_iter().flatten() {
+            *value = live["metadata"][map].get(key).cloned().unwrap_or(Value::Null);
+        }
+    }
+    undo
 }
 
 /// Whether Helm has any record of a release, by whatever driver.

@@ -23,7 +23,7 @@ use pilothouse_core::{
     RevisionStatus, code, object_ref,
 };
 use pilothouse_helm::{Origin, UpgradeRequest, Values};
-use pilothouse_kube::ownership_conflicts;
+use pilothouse_kube::{Conflict, ownership_conflicts};
 use tokio::time::Instant;
 
 /// Everything that can be known before anything is changed: files, chart, version, values and rendering; the state of
@@ -372,7 +372,7 @@ pub async fn validate<C: HelmChart + ?Sized>(
 }
 
 /// The objects helm will create or change: all that is rendered but hooks and what is in `crds/` folders.
-fn rendered_objects(rendered: &[pilothouse_helm::RenderedDoc]) -> Vec<ObjectRef> {
+pub(crate) fn rendered_objects(rendered: &[pilothouse_helm::RenderedDoc]) -> Vec<ObjectRef> {
     let own = rendered.iter().filter(|doc| matches!(doc.origin, Origin::Template));
     own.filter_map(|doc| object_ref(&doc.object)).collect()
 }
@@ -403,8 +403,10 @@ async fn ownership<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, objects: &[O
         Ok(own) => own,
         Err(error) => return unreadable(&error),
     };
+    let mut adopts_unowned = false;
     for step in steps_of(chart, Phase::PreExec) {
         let description = step.describe();
+        adopts_unowned |= description.adopts_unowned;
         for objects in [description.adopts, description.deletes] {
             match helpers::resolve(ctx, &objects).await {
                 Ok(objects) => settled.extend(objects),
@@ -412,8 +414,9 @@ async fn ownership<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, objects: &[O
             }
         }
     }
-    let open =
-        conflicts.into_iter().filter(|conflict| !settled.iter().any(|object| object.same_object(&conflict.object)));
+    let is_adopted = |conflict: &Conflict| adopts_unowned && conflict.holder.is_nobody();
+    let is_settled = |conflict: &Conflict| settled.iter().any(|object| object.same_object(&conflict.object));
+    let open = conflicts.into_iter().filter(|conflict| !is_settled(conflict) && !is_adopted(conflict));
     open.map(|conflict| Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &conflict.object, conflict.holder))
         .collect()
 }

@@ -3,6 +3,7 @@
 use crate::changes;
 use crate::context::Context;
 use crate::crds;
+use crate::defaults;
 use crate::diagnosing;
 use crate::error::PhaseError;
 use crate::leftovers;
@@ -15,7 +16,9 @@ use pilothouse_core::{
     lenient_version, object_ref,
 };
 use pilothouse_helm::UninstallRequest;
-use pilothouse_kube::{ApplyOptions, ClusterError, Precondition, Progress, Propagation, crd_ref};
+use pilothouse_kube::{
+    Adoption, ApplyOptions, ClusterError, Precondition, Progress, Propagation, crd_ref, ownership_conflicts,
+};
 use semver::Version;
 use serde_json::Value;
 use std::time::Duration;
@@ -125,12 +128,25 @@ pub(crate) fn stop_when_told(ctx: &Context) -> Result<(), PhaseError> {
     if ctx.terminate().is_cancelled() { Err(PhaseError::Interrupted) } else { Ok(()) }
 }
 
+/// The objects the chart renders that exist and are nobody's: no release has them, and no other tool says that it manages
+/// them. What a controller has made is refused when it is to be adopted.
+///
+/// # Errors
+/// When one cannot be read.
+pub async fn unowned(ctx: &Context, payload: &Payload) -> Result<Vec<ObjectRef>, PhaseError> {
+    let prepared = ctx.prepared(payload).await;
+    let objects = defaults::rendered_objects(&prepared.rendering.docs());
+    let objects = stored::complete(ctx, objects, NotServed::Skip).await?;
+    let conflicts = ownership_conflicts(ctx.cluster(), &objects, &ctx.release()).await?;
+    Ok(conflicts.into_iter().filter(|conflict| conflict.holder.is_nobody()).map(|conflict| conflict.object).collect())
+}
+
 /// Gives existing objects to the release: exactly Helm's three ownership keys on exactly these objects. One that does
-/// not exist is left for helm to create.
+/// not exist is left for helm to create. Gives what was done with each, and how to undo it.
 ///
 /// # Errors
 /// When an object belongs to another release or to a controller, or cannot be read or changed.
-pub async fn adopt(ctx: &Context, objects: &[ObjectRef]) -> Result<(), PhaseError> {
+pub async fn adopt(ctx: &Context, objects: &[ObjectRef]) -> Result<Adoption, PhaseError> {
     let report = pilothouse_kube::adopt(ctx.cluster(), objects, &ctx.release()).await?;
     if !report.adopted.is_empty() || !report.already.is_empty() {
         ctx.note_adoption();
@@ -141,7 +157,7 @@ pub async fn adopt(ctx: &Context, objects: &[ObjectRef]) -> Result<(), PhaseErro
     for object in &report.absent {
         ctx.say(format!("{object} does not exist, helm will create it"));
     }
-    Ok(())
+    Ok(report)
 }
 
 /// Server-side apply as field manager `pilothouse`, forced, in order. Objects without a namespace go to the release's.

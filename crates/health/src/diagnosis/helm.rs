@@ -424,7 +424,7 @@ impl Part<'_> {
         let why = format!("{} belongs to {managers} in the fields {}", self.root(), fields.join(", "));
         Some(
             Draft::new(Line::FieldConflict, format!("fields of {} held by {managers}", self.root()), why)
-                .next("leave these fields out of the chart's values, or take them over: force_conflicts")
+                .next("leave these fields out of the chart's values, or take them back with `drift: correct`")
                 .next(format!("kubectl get {} -o yaml --show-managed-fields", self.kubectl_name())),
         )
     }

@@ -63,6 +63,8 @@ pub struct StepDescription {
     pub text: String,
     /// Objects it gives to the release: they are no ownership conflict.
     pub adopts: Vec<ObjectRef>,
+    /// Whether it gives every object of the chart to the release that exists and belongs to nobody.
+    pub adopts_unowned: bool,
     /// Objects it deletes: what is deleted before helm runs is no ownership conflict either.
     pub deletes: Vec<ObjectRef>,
     /// Whether it may be run again when it is not known whether it has run.
