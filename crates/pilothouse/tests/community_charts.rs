@@ -15,11 +15,12 @@ mod prometheus_operator;
 
 use aws_vpc_cni::AwsVpcCni;
 use pilothouse::{
-    ChartInfo, ChartRef, Cluster, ClusterClient, CrdPolicy, Helm, HelmAction, HelmChart, HelmClient, HelmConfig,
-    HelmDriver, Namespace, ObjectRef, Redactor, ReleaseOutcome, Rules, RunConfig, RunId, Session, SessionConfig,
-    SetValue,
+    AdoptStep, ChartInfo, ChartRef, Cluster, ClusterClient, CrdPolicy, Helm, HelmAction, HelmChart, HelmClient,
+    HelmConfig, HelmDriver, Namespace, ObjectRef, On, Payload, Phase, Redactor, ReleaseOutcome, Rules, RunConfig,
+    RunId, Session, SessionConfig, SetValue, Step, StepKind, StepSpec, built_in,
 };
-use pilothouse_helm::TestRequest;
+use pilothouse_core::RevisionStatus;
+use pilothouse_helm::{Origin, TemplateRequest, TestRequest, Values, split_manifests};
 use pilothouse_kube::{ApplyOptions, ListQuery};
 use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{Plane, PlaneConfig};
@@ -27,6 +28,7 @@ use pilothouse_testkit::{SharedPlane, community_chart};
 use prometheus_operator::{CRDS, PrometheusOperator};
 use rstest::rstest;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,9 +101,17 @@ impl World {
     }
 
     async fn apply(&self, object: Value) {
-        let options =
-            ApplyOptions { field_manager: "someone".to_owned(), force: true, dry_run: false, default_namespace: None };
         self.cluster.discovery(true).await.unwrap();
+        self.apply_in("default", object).await;
+    }
+
+    async fn apply_in(&self, namespace: &str, object: Value) {
+        let options = ApplyOptions {
+            field_manager: "someone".to_owned(),
+            force: true,
+            dry_run: false,
+            default_namespace: Some(namespace.to_owned()),
+        };
         self.cluster.apply(&object, &options).await.unwrap();
     }
 }
@@ -354,4 +364,90 @@ async fn podinfo_passes_its_tests(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool
     let tests = record.hooks.iter().filter(|hook| hook.events.iter().any(|event| event == "test"));
     let phases: Vec<&str> = tests.map(|hook| hook.last_run.phase.as_str()).collect();
     assert_eq!((revisions.len(), phases), (1, vec!["Succeeded"; 3]));
+}
+
+/// A chart all of whose objects are given to its release, whoever has made them by hand.
+struct Adopting(ChartInfo);
+
+impl HelmChart for Adopting {
+    fn chart_info(&self) -> &ChartInfo {
+        &self.0
+    }
+
+    fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
+        let adopt = StepSpec {
+            name: None,
+            on: On::Deploy,
+            point_of_no_return: false,
+            every_run: false,
+            kind: StepKind::Adopt(AdoptStep { objects: Vec::new(), unowned: true }),
+        };
+        if phase == Phase::PreExec { vec![built_in(&adopt)] } else { Vec::new() }
+    }
+}
+
+/// Installed with plain `kubectl apply` of what the chart renders, then made a release: no pod is replaced.
+#[rstest]
+#[tokio::test]
+async fn what_kubectl_has_applied_is_adopted_without_a_restart(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+    let test = "what_kubectl_has_applied_is_adopted_without_a_restart";
+    let Some(package) = community_chart("kube-prometheus-stack-88.5.3", test) else { return };
+    let _alone = CLUSTER_SCOPED.lock().await;
+    let world = world(tool).await;
+    let namespace = format!("by-hand-{}", tool.name());
+    world.cluster.create_namespace(&namespace).await.unwrap();
+    let info = ChartInfo { crds: CrdPolicy::Create, ..info("stack", &namespace, &package) };
+    let target = world.session.target().await.unwrap();
+    let values = Values::of(&info, &Payload::default()).unwrap();
+    let request = TemplateRequest {
+        kube_version: Some(target.kube_version.clone()),
+        api_versions: target.api_versions.clone(),
+        ..TemplateRequest::new(info.key(), package, values, Duration::from_secs(60))
+    };
+    let rendered = world.helm.template(&request, &CancellationToken::new()).await.unwrap();
+    let mut docs = split_manifests(&rendered).unwrap();
+    docs.retain(|doc| !matches!(doc.origin, Origin::Hook { .. }));
+    docs.sort_by_key(|doc| doc.origin != Origin::Crd);
+    for doc in docs {
+        if doc.origin != Origin::Crd {
+            established(&world).await;
+        }
+        world.apply_in(&namespace, doc.object).await;
+    }
+    let pods = async || {
+        let pods = world.cluster.list_metadata(&ListQuery::new("v1", "Pod").within(&namespace)).await.unwrap();
+        pods.iter().map(|pod| pod["metadata"]["uid"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    let mut before = pods().await;
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    // The operator, grafana, the metrics of the cluster and of its node.
+    while before.len() < 4 {
+        assert!(std::time::Instant::now() < deadline, "{before:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        before = pods().await;
+    }
+
+    let outcome = world.run(Adopting(info.clone())).await;
+    assert_eq!(done(&outcome), "installed kube-prometheus-stack 88.5.3");
+    assert_eq!(pods().await, before);
+    let revisions = world.cluster.release_revisions(HelmDriver::Secret, Some(&namespace), None).await.unwrap();
+    assert_eq!(
+        revisions.iter().map(|meta| (meta.revision, meta.status)).collect::<Vec<_>>(),
+        [(1, RevisionStatus::Deployed)]
+    );
+    assert_eq!(done(&world.run(Plain(ChartInfo { action: HelmAction::Destroy, ..info })).await), "uninstalled");
+}
+
+/// The definitions of the chart are served; that of the last is enough, they were applied in order.
+async fn established(world: &World) {
+    for crd in CRDS {
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        while !world.crd(crd).await.is_some_and(|crd| {
+            let conditions = crd["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            conditions.iter().any(|condition| condition["type"] == "Established" && condition["status"] == "True")
+        }) {
+            assert!(std::time::Instant::now() < deadline, "{crd} is not established");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
 }

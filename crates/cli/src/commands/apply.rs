@@ -1,16 +1,18 @@
 //! `pilothouse apply`
 
 use crate::args;
+use crate::commands::plan;
 use crate::commands::run::{self, Run};
 use crate::connect;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::Stages;
-use crate::report::Afterwards;
+use crate::printer;
+use crate::report::{self, Afterwards};
 use crate::saved_plan::{self, SavedPlan};
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
-use pilothouse::{Resume, Session};
+use pilothouse::{HelmChart, Resume, Session};
 use pilothouse_core::{RunKind, Stack};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,8 +31,14 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
     let charts = run::charts(&stack, RunKind::Apply);
     // Whoever saved the plan has seen it.
     let agreed = args.yes || args.dry_run || saved.is_some();
-    run::confirm(settings, agreed, &charts, &connect::named(&place), &stages.drain).await?;
+    if !agreed {
+        run::can_ask(settings)?;
+    }
+    let name = connect::named(&place);
     let session = connect::session(settings, place, &stack, stages).await?;
+    if !agreed {
+        show_and_ask(&stack, &charts, &session, &name, stages).await?;
+    }
     let plan = match saved {
         None => None,
         Some(saved) => {
@@ -51,6 +59,20 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
     };
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())
+}
+
+/// Shows the plan and asks whether to go on; where nothing is to be done there is nothing to ask.
+async fn show_and_ask(
+    stack: &Stack,
+    charts: &[Box<dyn HelmChart>],
+    session: &Arc<Session>,
+    cluster: &str,
+    stages: &Stages,
+) -> Result<(), CommandError> {
+    let plan = plan::planned(stack, charts, session, stages).await?;
+    printer::err(format!("On {cluster}:"));
+    printer::err(report::plan_text(&plan, Some(report::console_size().0), false));
+    if plan.has_changes() || plan.is_refused() { run::ask(&stages.drain).await } else { Ok(()) }
 }
 
 fn stack_of(

@@ -11,7 +11,9 @@ use crate::saved_plan::{self, PlannedCluster, PlannedWith, SavedPlan};
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
-use pilothouse_core::RunKind;
+use pilothouse::{HelmChart, Session};
+use pilothouse_core::{Plan, RunKind, Stack};
+use std::sync::Arc;
 
 /// Tells what an apply would do, from looking. Writes nothing but the file that is asked for.
 pub(crate) async fn plan(settings: &Settings, args: args::Plan, stages: &Stages) -> Result<Exit, CommandError> {
@@ -37,17 +39,7 @@ async fn make(settings: &Settings, args: args::Plan, stages: &Stages) -> Result<
     let name = connect::named(&place);
     let session = connect::session(settings, place, &stack, stages).await?;
     let charts = run::charts(&stack, RunKind::Apply);
-    let planned = pilothouse::plan(&stack.name, &charts, &session, run::default_concurrency());
-    let planned = tokio::select! {
-        planned = planned => planned,
-        // Nothing was begun that would have to be ended.
-        () = stages.drain.cancelled() => return Err(CommandError::new(Exit::Interrupted, "stopped: nothing was changed")),
-    };
-    // The graph was looked at before.
-    let plan = planned.map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        CommandError::input(lines.join("; "))
-    })?;
+    let plan = planned(&stack, &charts, &session, stages).await?;
     let exit = Exit::of_plan(&plan, args.detailed_exitcode);
     if let Some(file) = &args.out {
         let id = session.cluster_id().await;
@@ -79,4 +71,24 @@ async fn make(settings: &Settings, args: args::Plan, stages: &Stages) -> Result<
         printer::json(settings.output, &document);
     }
     Ok(exit)
+}
+
+/// Makes the plan. The graph of the stack was looked at before.
+pub(crate) async fn planned(
+    stack: &Stack,
+    charts: &[Box<dyn HelmChart>],
+    session: &Arc<Session>,
+    stages: &Stages,
+) -> Result<Plan, CommandError> {
+    let planned = tokio::select! {
+        planned = pilothouse::plan(&stack.name, charts, session, run::default_concurrency()) => planned,
+        // Nothing was begun that would have to be ended.
+        () = stages.drain.cancelled() => {
+            return Err(CommandError::new(Exit::Interrupted, "stopped: nothing was changed"));
+        }
+    };
+    planned.map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        CommandError::input(lines.join("; "))
+    })
 }

@@ -192,9 +192,7 @@ pub(crate) async fn confirm(
     if yes {
         return Ok(());
     }
-    if !settings.can_ask {
-        return Err(CommandError::input("there is no terminal to ask on").hint("give --yes to go on without asking"));
-    }
+    can_ask(settings)?;
     printer::err(format!("On {where_}:"));
     for chart in charts {
         let info = chart.chart_info();
@@ -202,6 +200,19 @@ pub(crate) async fn confirm(
             printer::err(format!("  {} {} ({})", info.action, info.key(), info.chart));
         }
     }
+    ask(cancel).await
+}
+
+/// Whether there is somebody to ask.
+pub(crate) fn can_ask(settings: &Settings) -> Result<(), CommandError> {
+    if settings.can_ask {
+        return Ok(());
+    }
+    Err(CommandError::input("there is no terminal to ask on").hint("give --yes to go on without asking"))
+}
+
+/// Asks whether to go on.
+pub(crate) async fn ask(cancel: &CancellationToken) -> Result<(), CommandError> {
     printer::ask("Go on? [y/N] ");
     match line_of_answer(cancel).await.as_deref() {
         Some("y" | "Y" | "yes") => Ok(()),
