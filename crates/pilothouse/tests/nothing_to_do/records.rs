@@ -76,11 +76,7 @@ async fn our_record_and_an_object() {
 #[case::a_status_nobody_knows(RevisionStatus::Unknown, MANIFEST,
     ended("refused: UNREADABLE revision 2 has a status this program does not know", &["template"], &[]))]
 #[tokio::test]
-async fn a_revision_of_somebody_else(
-    #[case] status: RevisionStatus,
-    #[case] manifest: &str,
-    #[case] expected: Seen,
-) {
+async fn a_revision_of_somebody_else(#[case] status: RevisionStatus, #[case] manifest: &str, #[case] expected: Seen) {
     let (world, wanted) = World::deployed(World::wanted).await;
     deploy(&world, 2, status, manifest);
     assert_eq!(world.run(&wanted).await, expected);

@@ -210,18 +210,16 @@ impl World {
             kill_at: None,
         };
         let config = RunConfig { state: Some(state), ..RunConfig::new("test", id) };
-        let chart = |wanted: &Wanted| Chart {
-            wanted: wanted.clone(),
-            log: self.steps.clone(),
-            cluster: self.cluster.clone(),
-        };
+        let chart =
+            |wanted: &Wanted| Chart { wanted: wanted.clone(), log: self.steps.clone(), cluster: self.cluster.clone() };
         let charts: Vec<Box<dyn HelmChart>> = wanted.iter().map(|wanted| Box::new(chart(wanted)) as _).collect();
         let helm_before = self.helm.failures.calls().len();
         self.steps.lock().unwrap().clear();
         let mut drifted = Vec::new();
         let outcome = pilothouse::run(&config, &charts, &session, |event| {
             if let EventKind::DriftFound { release, drifts } = &event.kind {
-                drifted.extend(drifts.iter().map(|drift| (release.clone(), format!("{}: {}", drift.object, drift.what))));
+                drifted
+                    .extend(drifts.iter().map(|drift| (release.clone(), format!("{}: {}", drift.object, drift.what))));
             }
         });
         let outcome = outcome.await.unwrap();
