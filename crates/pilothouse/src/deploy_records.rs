@@ -235,7 +235,7 @@ mod tests {
     #[rstest]
     #[case(json!({}), "it has no key `record`")]
     #[case(json!({"record": "%"}), "Invalid symbol 37, offset 0.")]
-    #[case(json!({"record": "AAAA"}), "invalid gzip header")]
+    #[case(json!({"record": "AAAAAAAAAAAAAAAA"}), "invalid gzip header")]
     #[tokio::test]
     async fn what_cannot_be_read_is_told(#[case] data: Value, #[case] why: &str) {
         let cluster = FakeCluster::default();

@@ -58,6 +58,8 @@ pub(crate) async fn of_values(info: &ChartInfo, payload: &Payload) -> String {
 
 async fn all_values(hash: &mut Sha256, info: &ChartInfo, payload: &Payload) {
     part(hash, with_files("", &info.values_files).await.as_bytes());
+    // How many there are keeps documents and values apart.
+    part(hash, &(info.yaml_files_content.len() as u64).to_be_bytes());
     for document in &info.yaml_files_content {
         part(hash, document.content.as_bytes());
     }

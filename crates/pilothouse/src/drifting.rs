@@ -93,6 +93,7 @@ async fn drifts(
     for drift in compare::drifts(ctx.cluster(), &comparison).await {
         let what = match &drift.what {
             Drifted::Missing => "it is gone".to_owned(),
+            Drifted::Terminating => "it is being deleted".to_owned(),
             Drifted::Fields(fields) => words::fields(fields),
             Drifted::Unknown { why } => return Err(PhaseError::State(format!("{}: {why}", drift.object))),
         };

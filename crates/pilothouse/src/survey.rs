@@ -14,7 +14,7 @@ use pilothouse_core::{
 };
 use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many requests or charts are under way at once.
 const SIDE_BY_SIDE: usize = 8;
@@ -122,7 +122,7 @@ type There = HashMap<(String, String), HashMap<(Option<String>, String), Value>>
 /// The metadata of all objects of the kinds in use. A kind that cannot be listed has none: its releases are looked at by
 /// themselves.
 async fn metadata(session: &Session, candidates: &[Candidate]) -> There {
-    let mut kinds: HashMap<(String, String), BTreeSet<Option<String>>> = HashMap::new();
+    let mut kinds: BTreeMap<(String, String), BTreeSet<Option<String>>> = BTreeMap::new();
     for object in candidates.iter().flat_map(|candidate| candidate.record.objects.iter().flatten()) {
         let kind = (object.object.api_version.clone().unwrap_or_default(), object.object.kind.clone());
         kinds.entry(kind).or_default().insert(object.object.namespace.clone());

@@ -17,12 +17,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpStream;
 
 /// A cluster in memory that serves a handful of kinds. Objects are what was put in; nothing happens to them by itself,
-/// but that every object has a `metadata.uid` and every write changes its `metadata.resourceVersion`. Every call can be
-/// made to fail or disturbed. Watches are told every write.
+/// but that every object has a `metadata.uid` and every write changes its `metadata.resourceVersion`, and that of a Widget
+/// `metadata.generation` too when it changes more than metadata and status. Every call can be made to fail or disturbed.
+/// Watches are told every write.
 #[derive(Default)]
 pub struct FakeCluster {
     store: Arc<Mutex<Store>>,
     writes: AtomicU64,
+    served: Mutex<Served>,
     disturbances: Mutex<BTreeMap<usize, Disturbance>>,
     before: Mutex<Vec<(String, Interference)>>,
     logs: Mutex<BTreeMap<(String, bool), String>>,
@@ -40,6 +42,13 @@ pub enum Disturbance {
     Hang,
     /// Something else happens in the cluster just before it is done.
     Before(Box<dyn FnOnce(&FakeCluster) + Send>),
+}
+
+/// What the cluster is, where that is not what it always is.
+#[derive(Default)]
+struct Served {
+    version: Option<String>,
+    more_kinds: Vec<Resource>,
 }
 
 /// What pods answer, beside their objects.
@@ -63,8 +72,19 @@ impl FakeCluster {
     pub fn put(&self, object: Value) {
         let key = key(&object_ref(&object).unwrap_or_else(|| panic!("an object without kind or name: {object}")));
         let mut store = self.lock();
-        let uid = store.objects.get(&key).map(|before| before["metadata"]["uid"].clone());
-        store.put(key, self.written(object, uid));
+        let object = self.written(object, store.objects.get(&key));
+        store.put(key, object);
+    }
+
+    /// From now on the server is of this version, instead of `v1.36.2`.
+    pub fn become_version(&self, version: impl Into<String>) {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner).version = Some(version.into());
+    }
+
+    /// From now on a kind of this API group is served too.
+    pub fn serve(&self, group: &str, kind: &str) {
+        let kind = resource(group, kind, &format!("{}s", kind.to_lowercase()), "", true);
+        self.served.lock().unwrap_or_else(PoisonError::into_inner).more_kinds.push(kind);
     }
 
     /// Interrupts all open watches of a kind with an error; until [`FakeCluster::mend_watches`] they are told nothing.
@@ -180,11 +200,31 @@ impl FakeCluster {
     }
 
     /// An object after a write: with its former `uid` or a new one, and with a new `resourceVersion`.
-    fn written(&self, mut object: Value, uid: Option<Value>) -> Value {
+    fn written(&self, mut object: Value, before: Option<&Value>) -> Value {
         let version = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        let uid = before.map(|before| before["metadata"]["uid"].clone());
         object["metadata"]["uid"] = uid.unwrap_or_else(|| json!(format!("uid-{version}")));
+        if object["kind"] == "Widget" {
+            object["metadata"]["generation"] = json!(generation(&object, before));
+        }
         object["metadata"]["resourceVersion"] = json!(version.to_string());
         object
+    }
+}
+
+/// As the server counts it: up with every change of what is wanted of an object.
+fn generation(object: &Value, before: Option<&Value>) -> i64 {
+    let wanted = |object: &Value| {
+        let mut wanted = object.clone();
+        wanted.as_object_mut().map(|parts| parts.retain(|part, _| part != "metadata" && part != "status"));
+        wanted
+    };
+    match before {
+        None => 1,
+        Some(before) => {
+            let changed = wanted(before) != wanted(object);
+            before["metadata"]["generation"].as_i64().unwrap_or_default() + i64::from(changed)
+        }
     }
 }
 
@@ -202,7 +242,7 @@ fn check(object: &ObjectRef, live: &Value, precondition: &Precondition) -> Resul
 }
 
 /// RFC 7396.
-fn merge(target: &mut Value, patch: &Value) {
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
     let (Value::Object(target), Value::Object(patch)) = (&mut *target, patch) else {
         *target = patch.clone();
         return;
@@ -234,12 +274,14 @@ fn resource(group: &str, kind: &str, plural: &str, short: &str, namespaced: bool
 impl ClusterClient for FakeCluster {
     async fn version(&self) -> Result<ServerVersion, ClusterError> {
         self.call("version".to_owned()).await?;
-        Ok(ServerVersion { git_version: "v1.36.2".to_owned(), major: "1".to_owned(), minor: "36".to_owned() })
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let git_version = served.version.clone().unwrap_or_else(|| "v1.36.2".to_owned());
+        Ok(ServerVersion { git_version, major: "1".to_owned(), minor: "36".to_owned() })
     }
 
     async fn discovery(&self, _fresh: bool) -> Result<Arc<Discovery>, ClusterError> {
         self.call("discovery".to_owned()).await?;
-        Ok(Arc::new(Discovery::new(vec![
+        let mut kinds = vec![
             resource("", "ConfigMap", "configmaps", "cm", true),
             resource("", "Secret", "secrets", "", true),
             resource("", "Service", "services", "svc", true),
@@ -251,7 +293,9 @@ impl ClusterClient for FakeCluster {
             resource("coordination.k8s.io", "Lease", "leases", "", true),
             resource("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", "crd", false),
             resource("example.com", "Widget", "widgets", "", true),
-        ])))
+        ];
+        kinds.extend(self.served.lock().unwrap_or_else(PoisonError::into_inner).more_kinds.iter().cloned());
+        Ok(Arc::new(Discovery::new(kinds)))
     }
 
     async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
@@ -277,13 +321,13 @@ impl ClusterClient for FakeCluster {
         let lost = self.call(format!("apply {named}")).await?;
         named.namespace = named.namespace.or_else(|| options.default_namespace.clone());
         let mut store = self.lock();
-        let mut live = store.objects.get(&key(&named)).cloned().unwrap_or_else(|| json!({}));
-        let uid = live.pointer("/metadata/uid").cloned();
+        let before = store.objects.get(&key(&named)).cloned();
+        let mut live = before.clone().unwrap_or_else(|| json!({}));
         merge(&mut live, object);
         if options.dry_run {
             return lost.map_or(Ok(live), Err);
         }
-        let live = self.written(live, uid);
+        let live = self.written(live, before.as_ref());
         store.put(key(&named), live.clone());
         lost.map_or(Ok(live), Err)
     }
@@ -308,12 +352,12 @@ impl ClusterClient for FakeCluster {
     ) -> Result<Value, ClusterError> {
         let lost = self.call(format!("patch {object}")).await?;
         let mut store = self.lock();
-        let live = store.objects.get(&key(object)).cloned();
-        let mut live = live.ok_or_else(|| ClusterError::NotFound { object: object.clone() })?;
-        check(object, &live, precondition)?;
-        let uid = live.pointer("/metadata/uid").cloned();
+        let before = store.objects.get(&key(object)).cloned();
+        let before = before.ok_or_else(|| ClusterError::NotFound { object: object.clone() })?;
+        check(object, &before, precondition)?;
+        let mut live = before.clone();
         merge(&mut live, patch);
-        let live = self.written(live, uid);
+        let live = self.written(live, Some(&before));
         store.put(key(object), live.clone());
         lost.map_or(Ok(live), Err)
     }

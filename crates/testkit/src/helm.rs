@@ -1,6 +1,6 @@
 //! A helm in memory.
 
-use crate::cluster::FakeCluster;
+use crate::cluster::{FakeCluster, merge};
 use crate::fail::Failures;
 use async_trait::async_trait;
 use base64::Engine;
@@ -25,8 +25,9 @@ use tokio_util::sync::CancellationToken;
 pub struct FakeHelm {
     cluster: Arc<FakeCluster>,
     version: HelmVersion,
-    manifest: String,
+    manifest: Mutex<String>,
     chart_version: String,
+    recorded_as: Mutex<RevisionStatus>,
     failed_as: Mutex<RevisionStatus>,
     hangs: Mutex<Option<Hang>>,
     /// The calls, and which of them fails.
@@ -46,10 +47,34 @@ impl FakeHelm {
     /// Never: the version is a constant.
     pub fn new(cluster: Arc<FakeCluster>, manifest: impl Into<String>, chart_version: impl Into<String>) -> Self {
         let version = HelmVersion::parse("v4.2.4").unwrap_or_else(|error| panic!("{error}"));
-        let (manifest, chart_version) = (manifest.into(), chart_version.into());
-        let failed_as = Mutex::new(RevisionStatus::Failed);
+        let (manifest, chart_version) = (Mutex::new(manifest.into()), chart_version.into());
+        let (recorded_as, failed_as) = (RevisionStatus::Deployed.into(), RevisionStatus::Failed.into());
         let (hangs, failures) = (Mutex::default(), Failures::default());
-        Self { cluster, version, manifest, chart_version, failed_as, hangs, failures }
+        Self { cluster, version, manifest, chart_version, recorded_as, failed_as, hangs, failures }
+    }
+
+    /// The same in another version (`v3.19.0`).
+    ///
+    /// # Panics
+    /// When that is none.
+    #[must_use]
+    pub fn of_version(self, version: &str) -> Self {
+        let version = HelmVersion::parse(version).unwrap_or_else(|error| panic!("{error}"));
+        Self { version, ..self }
+    }
+
+    /// From now on every chart renders this.
+    pub fn renders(&self, manifest: impl Into<String>) {
+        *self.manifest.lock().unwrap_or_else(PoisonError::into_inner) = manifest.into();
+    }
+
+    fn manifest(&self) -> String {
+        self.manifest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The status an upgrade that ends well leaves, `deployed` unless said otherwise: so helm ends that cannot write its record.
+    pub fn recorded_as(&self, status: RevisionStatus) {
+        *self.recorded_as.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }
 
     /// The status a failing upgrade leaves, `failed` unless said otherwise.
@@ -84,7 +109,7 @@ impl FakeHelm {
     }
 
     fn objects(&self) -> Vec<Value> {
-        parse_documents(&self.manifest).unwrap_or_else(|error| panic!("{error}"))
+        parse_documents(&self.manifest()).unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn record(&self, release: &ReleaseKey, status: RevisionStatus, labels: &BTreeMap<String, String>) -> u32 {
@@ -92,7 +117,7 @@ impl FakeHelm {
         while self.cluster.object("Secret", Some(&release.namespace), &secret_name(release, revision)).is_some() {
             revision += 1;
         }
-        let mut secret = release_secret(release, revision, status, &self.chart_version, &self.manifest);
+        let mut secret = release_secret(release, revision, status, &self.chart_version, &self.manifest());
         secret["metadata"]["creationTimestamp"] = json!("2026-11-21T08:00:00Z");
         for (key, value) in labels {
             secret["metadata"]["labels"][key] = json!(value);
@@ -188,11 +213,11 @@ impl HelmClient for FakeHelm {
                 object["metadata"]["namespace"] = json!(request.release.namespace);
             }
             let owner = pilothouse_core::adoption_patch(&request.release);
-            object["metadata"]["labels"] = owner["metadata"]["labels"].clone();
-            object["metadata"]["annotations"] = owner["metadata"]["annotations"].clone();
+            merge(&mut object, &owner);
             self.cluster.put(object);
         }
-        self.record(&request.release, RevisionStatus::Deployed, &request.labels);
+        let status = *self.recorded_as.lock().unwrap_or_else(PoisonError::into_inner);
+        self.record(&request.release, status, &request.labels);
         Ok(String::new())
     }
 
@@ -217,7 +242,7 @@ impl HelmClient for FakeHelm {
 
     async fn template(&self, request: &TemplateRequest, _: &CancellationToken) -> Result<String, HelmError> {
         self.call("template", &request.release)?;
-        Ok(self.manifest.clone())
+        Ok(self.manifest())
     }
 
     async fn test(&self, request: &TestRequest, _: &CancellationToken) -> Result<String, HelmError> {
@@ -237,7 +262,7 @@ impl HelmClient for FakeHelm {
 
     async fn get_manifest(&self, request: &GetRequest, _: &CancellationToken) -> Result<String, HelmError> {
         self.call("get manifest", &request.release)?;
-        Ok(self.manifest.clone())
+        Ok(self.manifest())
     }
 
     async fn get_metadata(&self, request: &GetRequest, _: &CancellationToken) -> Result<Metadata, HelmError> {

@@ -12,6 +12,7 @@ mod no_cluster;
 mod planes;
 mod quickstart;
 mod support;
+mod unchanged;
 mod unhealthy;
 
 use pilothouse_plane::PlaneConfig;

@@ -52,6 +52,15 @@ pub(super) const STORIES: &[Story] = &[
         ],
     },
     Story {
+        code: "RELEASE_FOREIGN",
+        shows: "Flux, Terraform or Pulumi has written the newest revision of the release, and nothing shows that it has let go: of Flux, a HelmRelease that is not suspended. Two tools that deploy one release undo each other's work.",
+        usually: "The release moves from one tool to another, or two stacks mean the same name and namespace.",
+        todo: &[
+            "let the other tool go first: flux suspend helmrelease NAME, terraform state rm ADDRESS",
+            "or act on it all the same: take_over: true",
+        ],
+    },
+    Story {
         code: "RELEASE_LOCKED",
         shows: "Helm's newest record is pending-install, pending-upgrade or pending-rollback: an operation is in progress, or was killed, and nothing proves which.",
         usually: "A colleague or a pipeline that deploys the same release right now.",

@@ -1,8 +1,9 @@
 //! What of a deployed release is not as it was deployed.
 
 use super::{Compared, Comparison, Outcome, compare};
-use pilothouse_core::{FieldChange, ObjectChange, ObjectRef, Secrecy, drifted_fields};
+use pilothouse_core::{FieldChange, ObjectChange, ObjectRef, Secrecy, Sensitive, drifted_fields};
 use pilothouse_kube::ClusterClient;
+use serde_json::Value;
 
 /// An object that is not as it was deployed, or of which that cannot be told.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +23,8 @@ pub enum Drifted {
     Fields(Vec<FieldChange>),
     /// It is not there.
     Missing,
+    /// It is being deleted, and is there only until what holds it has let go.
+    Terminating,
     /// It cannot be told.
     Unknown {
         /// Why not.
@@ -43,7 +46,9 @@ fn drift(compared: Compared, what: &Comparison<'_>) -> Option<Drift> {
         let secrecy = Secrecy { kind: &object.kind, redactor: what.redactor };
         Some(drifted_fields(then.expose(), live.expose(), secrecy)).filter(|fields| !fields.is_empty())
     };
+    let is_terminating = |live: &Sensitive<Value>| live.expose().pointer("/metadata/deletionTimestamp").is_some();
     let drifted = match outcome {
+        Outcome::Change(_) if live.as_ref().is_some_and(is_terminating) => Drifted::Terminating,
         Outcome::Change(ObjectChange::Create) => Drifted::Missing,
         Outcome::NoNamespace { .. } => Drifted::Missing,
         Outcome::Change(

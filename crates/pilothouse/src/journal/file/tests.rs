@@ -36,7 +36,7 @@ fn what_is_written_is_read() {
         journal,
         Journal {
             header: JournalHeader {
-                format: 2,
+                format: 3,
                 program: env!("CARGO_PKG_VERSION").to_owned(),
                 run: run_id(1),
                 stack: "shop".to_owned()
@@ -129,9 +129,9 @@ fn damage_elsewhere_is_an_error_with_its_line() {
 fn a_newer_format_is_told() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("new.jsonl");
-    fs::write(&path, "{\"format\":3,\"what\":\"else\"}\nnothing we know\nmore\n").unwrap();
+    fs::write(&path, "{\"format\":4,\"what\":\"else\"}\nnothing we know\nmore\n").unwrap();
     let error = read(&path).unwrap_err();
-    assert!(matches!(error, JournalError::Newer { found: 3, known: 2, .. }), "{error}");
+    assert!(matches!(error, JournalError::Newer { found: 4, known: 3, .. }), "{error}");
     assert_eq!(
         error.to_string(),
         format!(
