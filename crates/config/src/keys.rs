@@ -278,7 +278,7 @@ const TAKE_OVER: Key = key(
     Default("false"),
     "true",
     "",
-    "Whether to act on the release although another tool (Flux, Terraform, Pulumi) still manages it.",
+    "Whether to act on the release although another tool (Flux, Terraform, Pulumi) still manages it. [States](state.md#releases-of-other-tools) says how that is told.",
 );
 const TIMEOUT: Key = key(
     "timeout_in_seconds",

@@ -2,7 +2,8 @@
 //! `check_prerequisites`, `pre_exec`, `exec`, `on_deploy_failure`, `post_exec`, `validate`.
 //!
 //! A chart is a [`ChartInfo`] and an implementation of [`HelmChart`], whose every method but one has a useful default.
-//! [`run`] carries several through their lifecycles and tells everything as [`Event`]s.
+//! [`run`] carries several through their lifecycles and tells everything as [`Event`]s; [`plan`] tells before what it would
+//! do.
 //!
 //! The library never prints, reads the environment, or installs signal handlers: what it needs is in [`SessionConfig`].
 
@@ -85,13 +86,14 @@ pub use steps::{Step, StepDescription, built_in};
 
 pub use pilothouse_core::{
     AdoptStep, ApplyStep, AssertCheck, AssertOf, ChartInfo, ChartRef, ChartSource, CheckComparison, CheckKind,
-    CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, CommandStep, CrdPolicy, Decision, DeleteStep, Endpoint,
-    Event, EventKind, ExecCheck, Failure, FailurePolicy, Finding, Header, HeaderValue, HelmAction, HelmTestCheck,
-    Holder, HttpCheck, HttpExpect, JobCheck, JobSource, Namespace, Need, ObjectRef, ObjectStatus, On, OnFailure,
-    OnReleaseFailure, Payload, PayloadKey, Phase, PortRef, PrometheusCheck, Quantity, Redactor, ReleaseKey,
-    ReleaseOutcome, ReleaseSpec, Remedy, RestartStep, RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue,
-    Stack, StatusPattern, StepKind, StepSpec, StopReason, TcpCheck, TlsTrust, Until, ValueSource, WaitFor, WaitStep,
-    YamlFile,
+    CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, CommandStep, CrdPolicy, Decision, DeleteStep, DriftPolicy,
+    Effect, EffectKind, Endpoint, Event, EventKind, ExecCheck, Failure, FailurePolicy, FieldChange, Finding,
+    GraphProblem, Header, HeaderValue, HelmAction, HelmTestCheck, Holder, HttpCheck, HttpExpect, JobCheck, JobSource,
+    Namespace, Need, ObjectChange, ObjectRef, ObjectStatus, On, OnFailure, OnReleaseFailure, Payload, PayloadKey,
+    Phase, Plan, PlannedAction, PlannedHook, PlannedObject, PlannedStep, PortRef, PrometheusCheck, Quantity, Redactor,
+    ReleaseKey, ReleaseOutcome, ReleasePlan, ReleaseSpec, Remedy, RestartStep, RunId, RunKind, RunOutcome, RunVerdict,
+    SetPolicy, SetValue, Stack, StatusPattern, StepKind, StepSpec, StopReason, TcpCheck, TlsTrust, Until, ValueSource,
+    WaitFor, WaitStep, YamlFile,
 };
 pub use pilothouse_health::Rules;
 pub use pilothouse_helm::{Helm, HelmClient, HelmConfig};

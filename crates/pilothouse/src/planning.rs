@@ -31,6 +31,30 @@ pub(crate) struct Brings {
 /// Plans what [`run`](crate::run) would do with these releases. Changes nothing, not even the lock of the stack: that somebody
 /// is at work is seen in Helm's records only. At most `concurrency` releases are looked at at once; 0 counts as 1.
 ///
+/// A plan that is to be carried out, and nothing else, goes into [`RunConfig::plan`](crate::RunConfig::plan): what has moved
+/// since is refused then, before anything is changed.
+///
+/// ```no_run
+/// use pilothouse::{HelmChart, PlannedAction, Session, plan};
+/// use std::sync::Arc;
+///
+/// # async fn example(session: &Arc<Session>, charts: &[Box<dyn HelmChart>]) {
+/// match plan("shop", charts, session, 4).await {
+///     Ok(plan) => {
+///         for release in &plan.releases {
+///             let stays = release.does == PlannedAction::Nothing;
+///             println!("{}{}: {}", if stays { "= " } else { "~ " }, release.release, release.why);
+///             for effect in &release.effects {
+///                 println!("    {}: {}", effect.object, effect.what);
+///             }
+///         }
+///         println!("{} objects are to be deleted", plan.counts().delete);
+///     }
+///     Err(problems) => problems.iter().for_each(|problem| println!("{problem}")),
+/// }
+/// # }
+/// ```
+///
 /// # Errors
 /// What is wrong with the graph of releases. Everything else that cannot be told is part of the plan.
 pub async fn plan(

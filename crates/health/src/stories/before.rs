@@ -37,6 +37,21 @@ pub(super) const STORIES: &[Story] = &[
         todo: &["pilothouse graph", "correct needs in the stack file"],
     },
     Story {
+        code: "PLAN_OUTDATED",
+        shows: "A saved plan is carried out, and what it was made from or an object that it touches is not what it was then. What has moved is told, and by whom where the server knows; nothing is changed.",
+        usually: "Somebody has deployed, scaled or edited something since, or the stack file, the chart or the values have changed.",
+        todo: &["pilothouse plan --out FILE", "look at the new plan, then pilothouse apply FILE"],
+    },
+    Story {
+        code: "RELEASE_FOREIGN",
+        shows: "Another tool still manages the release: a HelmRelease that is not suspended is about it, or its newest revision was written by a tool whose state is not in the cluster.",
+        usually: "A release that moves from one tool to another, and the old one has not let go yet.",
+        todo: &[
+            "let the other tool go of it: suspend or delete the HelmRelease without uninstalling, or take the release out of the other tool's state",
+            "then, where that tool's state is not in the cluster: take_over: true for this release in the stack file",
+        ],
+    },
+    Story {
         code: "RELEASE_NAME_INVALID",
         shows: "Helm or Kubernetes would refuse the name of the release or of its namespace.",
         usually: "Capital letters, underscores, or more than 53 characters.",

@@ -19,7 +19,25 @@ const NO_EXHAUSTION: &str = "tries are counted within a run; the next run is som
 const UNPROVEN: &str = "a lock is broken only when its holder is provably gone";
 const PROVEN: &str = "a lock whose holder is provably gone has a name of its own";
 const HALF_REMOVED: &str = "helm cannot upgrade what is half removed: the uninstall is finished first";
+const CORRECTED_BY_HELM: &str = "helm stays the only one that writes what belongs to the release";
+const NEVER_TAKEN_FOR_SEEN: &str = "an input that differs is never taken for seen";
 const NO_OPTION: &str = "there is no such option, so there is no observation for it: it is as any other failure";
+
+/// The reasons that hold for more than one row.
+pub(super) const REASONS: [&str; 12] = [
+    KEPT_AS_TARGET,
+    COMPARED_FIRST,
+    VALIDATED,
+    TESTS_FAILED,
+    TOLD_APART,
+    SAME_RUN,
+    NO_EXHAUSTION,
+    UNPROVEN,
+    PROVEN,
+    HALF_REMOVED,
+    CORRECTED_BY_HELM,
+    NEVER_TAKEN_FOR_SEEN,
+];
 
 /// The state and the decision in Flux's way: the names alone.
 fn ours(seen: &Observation, drift: DriftPolicy) -> String {
@@ -182,8 +200,8 @@ fn its_table(#[case] seen: Observation, #[case] flux: &str, #[case] expected: &s
 /// Row 16 where drift is to be corrected: its CorrectClusterDrift applies the objects again.
 #[test]
 fn drift_is_corrected_by_an_upgrade() {
-    let why = "helm stays the only one that writes what belongs to the release";
-    compare(&live(drifted()), DriftPolicy::Correct, "Drifted/CorrectClusterDrift", "Drifted/Upgrade", Some(why));
+    let seen = live(drifted());
+    compare(&seen, DriftPolicy::Correct, "Drifted/CorrectClusterDrift", "Drifted/Upgrade", Some(CORRECTED_BY_HELM));
 }
 
 /// The 22 cases of its Test_DetermineReleaseState, with the action that its table has for the state.
@@ -222,13 +240,13 @@ fn drift_is_corrected_by_an_upgrade() {
     wanted(InputPart::Options),
     "InSync/Nothing",
     "OutOfSync/Compare",
-    Some("an input that differs is never taken for seen")
+    Some(NEVER_TAKEN_FOR_SEEN)
 )]
 #[case::t22_common_metadata_observed(
     wanted(InputPart::Options),
     "InSync/Nothing",
     "OutOfSync/Compare",
-    Some("an input that differs is never taken for seen")
+    Some(NEVER_TAKEN_FOR_SEEN)
 )]
 fn its_tests(#[case] seen: Observation, #[case] flux: &str, #[case] expected: &str, #[case] why: Option<&str>) {
     compare(&seen, DriftPolicy::Report, flux, expected, why);
@@ -241,7 +259,7 @@ fn its_tests(#[case] seen: Observation, #[case] flux: &str, #[case] expected: &s
     DriftPolicy::Correct,
     "Drifted/CorrectClusterDrift",
     "Drifted/Upgrade",
-    Some("helm stays the only one that writes what belongs to the release")
+    Some(CORRECTED_BY_HELM)
 )]
 #[case::enabled_none(in_sync(), DriftPolicy::Correct, "InSync/Nothing", "InSync/Nothing", None)]
 #[case::warn(live(drifted()), DriftPolicy::Report, "Drifted/Nothing", "Drifted/Nothing", None)]

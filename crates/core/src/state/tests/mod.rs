@@ -1,6 +1,7 @@
 //! Tables over observations and states.
 
 mod decisions;
+mod document;
 mod flux;
 mod order;
 mod properties;
