@@ -133,7 +133,7 @@ impl Comparison<'_> {
             subject.object.group() == Some(group.as_str()) && subject.object.kind == *kind
         };
         if self.changing.iter().any(is_changing) {
-            let why = "its definition changes first".to_owned();
+            let why = "not checked by the server: its definition changes first".to_owned();
             return self.compared(subject, stored, live, &manifest, Answer::NotAsked { why }, None);
         }
         let mut answer = cluster.apply(&manifest, &options(self.force || !self.server_side)).await;

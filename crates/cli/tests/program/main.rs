@@ -9,6 +9,7 @@ mod failure_policy;
 mod history;
 mod interrupted;
 mod no_cluster;
+mod plan;
 mod planes;
 mod quickstart;
 mod support;

@@ -5,14 +5,13 @@ use crate::compare::{Compared, Comparison, Outcome, compare};
 use crate::context::Context;
 use crate::crds::{self, FIELD_MANAGER};
 use crate::error::PhaseError;
-use crate::helpers;
 use crate::observe::NamespaceState;
 use crate::prepare::Prepared;
-use crate::stored;
+use crate::stored::{self, NotServed};
 use jiff::Timestamp;
 use pilothouse_core::{
     CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, PlannedObject, Secrecy, SeenObject, crd_facts, field_changes,
-    object_ref,
+    keeps_on_uninstall, object_ref,
 };
 use pilothouse_helm::Origin;
 use pilothouse_kube::{ApplyOptions, ClusterError};
@@ -60,7 +59,7 @@ pub(crate) async fn deployed(
     let mut own_kinds = 0;
     for compared in compare(ctx.cluster(), &comparison).await {
         if let Some(why) = &compared.not_checked {
-            objects.not_checked.push(format!("{}: the server was not asked: {why}", compared.object));
+            objects.not_checked.push(format!("{}: {why}", compared.object));
         }
         if matches!(compared.outcome, Outcome::NotServed { .. }) && is_of(&own, &compared.object) {
             own_kinds += 1;
@@ -161,7 +160,7 @@ async fn definitions(ctx: &Context, prepared: &Prepared) -> Result<(Objects, Vec
                         (if fields.is_empty() { ObjectChange::Same } else { ObjectChange::Update }, fields)
                     }
                     Err(ClusterError::Forbidden { .. }) => {
-                        objects.not_checked.push(format!("{object}: the server was not asked: it may not be changed"));
+                        objects.not_checked.push(format!("{object}: not checked by the server: forbidden"));
                         continue;
                     }
                     Err(error) => (ObjectChange::Refused { why: ctx.error_text(&error) }, Vec::new()),
@@ -187,22 +186,28 @@ pub(crate) fn seen(live: &Value) -> Option<SeenObject> {
     })
 }
 
-/// What an uninstall deletes.
+/// What an uninstall deletes and what it leaves, by the manifest: helm does not look at the live objects for that.
 ///
 /// # Errors
 /// When that cannot be read.
 pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
     let mut objects = Objects::default();
-    for object in helpers::deleted_by_uninstall(ctx).await? {
-        let Some(live) = ctx.cluster().get(&object).await? else { continue };
-        let status = ctx.tracker().rules().judge(&live, Timestamp::now()).status;
-        objects.planned.push(PlannedObject {
-            object,
-            change: ObjectChange::Delete,
-            fields: Vec::new(),
-            health: (!status.is_ready()).then(|| format!("{:?}: {}", status.readiness, status.message)),
-            seen: seen(&live),
-        });
+    let Some(record) = stored::newest_record(ctx).await? else { return Ok(objects) };
+    let (kept, deleted): (Vec<Value>, Vec<Value>) =
+        stored::manifest_objects(&record)?.into_iter().partition(keeps_on_uninstall);
+    for (manifests, change) in [(deleted, ObjectChange::Delete), (kept, ObjectChange::Keep)] {
+        let named = manifests.iter().filter_map(object_ref).collect();
+        for object in stored::complete(ctx, named, NotServed::Skip).await? {
+            let Some(live) = ctx.cluster().get(&object).await? else { continue };
+            let status = ctx.tracker().rules().judge(&live, Timestamp::now()).status;
+            objects.planned.push(PlannedObject {
+                object,
+                change: change.clone(),
+                fields: Vec::new(),
+                health: (!status.is_ready()).then(|| format!("{:?}: {}", status.readiness, status.message)),
+                seen: seen(&live),
+            });
+        }
     }
     Ok(objects)
 }

@@ -5,6 +5,7 @@ use super::release::planned_action;
 use crate::context::Context;
 use crate::digest;
 use crate::input;
+use jiff::Timestamp;
 use pilothouse_core::{Class, Finding, ObjectChange, Payload, Plan, PlannedAction, PlannedObject, ReleasePlan, code};
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -22,7 +23,12 @@ pub(crate) async fn outdated(ctx: &Context, plan: &Plan) -> Vec<Finding> {
         None => planned_action(&ctx.decision().await),
     };
     if now != planned.does {
-        let message = format!("the plan says {}, and now it would be {}", name(planned.does), name(now));
+        let message = format!("the plan says that {}, and now {}", name(planned.does), name(now));
+        return vec![finding(release.to_string(), message)];
+    }
+    if planned.has_changes()
+        && let Some(message) = other_revision(planned.revision, ctx.observed().await.newest_revision())
+    {
         return vec![finding(release.to_string(), message)];
     }
     let mut findings = Vec::new();
@@ -43,6 +49,11 @@ pub(crate) async fn outdated(ctx: &Context, plan: &Plan) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// How Helm's newest revision is not the one that the plan has seen: somebody was at work, even if no object tells.
+fn other_revision(planned: u32, now: u32) -> Option<String> {
+    (planned != now).then(|| format!("the plan was made at revision {planned}, and now there is revision {now}"))
 }
 
 fn name(does: PlannedAction) -> &'static str {
@@ -101,17 +112,48 @@ async fn moved(ctx: &Context, object: &PlannedObject, plan: &Plan) -> Result<Opt
     Ok(how)
 }
 
-/// Who has written it since the plan was made, as far as its managed fields tell.
+/// Who has written it since the plan was made, as far as its managed fields tell. Times are in whole seconds: who wrote in the
+/// very second of the plan may have done so before it, and is named only when nobody wrote later.
 fn by(live: &Value, plan: &Plan) -> String {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
-    let since = entries.filter_map(|entry| {
-        let at: jiff::Timestamp = entry.get("time")?.as_str()?.parse().ok()?;
-        let own = entry.get("subresource").is_none();
-        // Times are in whole seconds.
-        let later = at.as_second() >= plan.made_at.as_second();
-        (own && later)
-            .then(|| format!("{} at {at}", entry.get("manager").and_then(Value::as_str).unwrap_or("somebody")))
-    });
-    let since: Vec<String> = since.collect();
+    let writers: Vec<(Timestamp, &str)> = entries
+        .filter(|entry| entry.get("subresource").is_none())
+        .filter_map(|entry| {
+            let at: Timestamp = entry.get("time")?.as_str()?.parse().ok()?;
+            Some((at, entry.get("manager").and_then(Value::as_str).unwrap_or("somebody")))
+        })
+        .collect();
+    let made = plan.made_at.as_second();
+    let from = if writers.iter().any(|(at, _)| at.as_second() > made) { made + 1 } else { made };
+    let since = writers.iter().filter(|(at, _)| at.as_second() >= from);
+    let since: Vec<String> = since.map(|(at, manager)| format!("{manager} at {at}")).collect();
     if since.is_empty() { String::new() } else { format!(", by {}", since.join(" and ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::PLAN_FORMAT;
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case(&[("helm", 9)], "")]
+    #[case(&[("helm", 10)], ", by helm at 1970-01-01T00:00:10Z")]
+    #[case(&[("helm", 10), ("kubectl", 11)], ", by kubectl at 1970-01-01T00:00:11Z")]
+    #[case(&[("a", 12), ("b", 11)], ", by a at 1970-01-01T00:00:12Z and b at 1970-01-01T00:00:11Z")]
+    fn writers_since_the_plan(#[case] writers: &[(&str, i64)], #[case] expected: &str) {
+        let plan = Plan {
+            pilothouse_plan: PLAN_FORMAT,
+            stack: String::new(),
+            made_at: Timestamp::from_millisecond(10_500).unwrap(),
+            made_with: String::new(),
+            releases: Vec::new(),
+        };
+        let entry =
+            |(manager, at): &(&str, i64)| json!({"manager": manager, "time": Timestamp::from_second(*at).unwrap()});
+        let status = json!({"manager": "controller", "subresource": "status", "time": "1970-01-01T00:00:13Z"});
+        let entries: Vec<Value> = writers.iter().map(entry).chain([status]).collect();
+        assert_eq!(by(&json!({"metadata": {"managedFields": entries}}), &plan), expected);
+    }
 }
