@@ -6,6 +6,7 @@
 //!
 //! The library never prints, reads the environment, or installs signal handlers: what it needs is in [`SessionConfig`].
 
+mod ahead;
 mod attempts;
 mod changes;
 mod chart;
@@ -29,6 +30,7 @@ mod error;
 mod evidence;
 mod exec_watch;
 mod foreign;
+mod gate;
 mod heal;
 pub mod helpers;
 mod history;
@@ -46,6 +48,7 @@ mod observe;
 mod offline;
 mod owner;
 mod policy;
+mod preflight;
 mod prepare;
 mod recorder;
 mod remediation;
