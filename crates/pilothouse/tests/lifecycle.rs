@@ -648,11 +648,17 @@ async fn any_single_failing_call_is_noticed() {
         let call = world.cluster.failures.calls()[nth - 1].clone();
         if outcome.verdict() == RunVerdict::Done {
             // Only a wait may bear a failed read of an object, and discovery is asked again; records never.
-            let borne = call.starts_with("get ConfigMap") || call == "discovery";
+            let borne = call.starts_with("get ConfigMap") || call == "discovery" || looks_ahead(&call);
             assert!(borne, "call {nth}, {call}, was not noticed");
             assert_eq!(revisions(&world), ["deployed"], "call {nth}: {call}");
         }
     }
+}
+
+/// What only tells beforehand whether helm would fail: what cannot be asked is told as not checked.
+fn looks_ahead(call: &str) -> bool {
+    let looks = ["apply ConfigMap", "create SelfSubjectAccessReview", "list ResourceQuota"];
+    looks.iter().any(|look| call.starts_with(look)) || call.ends_with("WebhookConfiguration")
 }
 
 /// An override keeps what it does not touch: the default checks can still be called.
