@@ -30,6 +30,9 @@ fn general(code: &str) -> Option<&'static str> {
             "check path, repository, network, name and version; paths start at the stack file's folder"
         }
         code::CHART_TEMPLATE_FAILED => "`pilothouse render` shows the rendering without a cluster",
+        code::CRD_FIELDS_REMOVED => {
+            "leave the definitions alone: crds: create, or consent: --consent customresourcedefinition/NAME"
+        }
         code::CRD_IN_USE => {
             "delete the custom resources first, or consent: --consent customresourcedefinition/NAME, or `consent:` in the file"
         }
@@ -43,6 +46,9 @@ fn general(code: &str) -> Option<&'static str> {
         code::OWNERSHIP_CONFLICT => "an `adopt` step in pre_exec takes over what no other release or controller owns",
         code::RELEASE_FOREIGN => "let that tool go of it first, or say `take_over: true` for this release",
         code::ROLLBACK_IMPOSSIBLE => "mend that, or say `on_failure: { upgrade: leave }` for this release",
+        code::SECRET_REGENERATED => {
+            "set it by a value, or consent: --consent secret/NAMESPACE/NAME, or `consent:` in the file"
+        }
         code::STEP_UNCERTAIN => {
             "look whether it has done its work, then say so: --step-done STEP, or --step-again STEP to run it again"
         }

@@ -11,7 +11,7 @@ mod stories;
 
 pub use diagnosis::{
     Evidence, HelmEvidence, LockSeen, LogTail, Referred, Rule, Want, Whereabouts, causes, helm_causes, helm_wanted,
-    rules, wanted,
+    parse_quantity, rules, show_quantity, wanted,
 };
 pub use readiness::{
     ContainerTrouble, RuleError, Rules, Verdict, check_rule, container_troubles, is_certain, unproven, unsettled,

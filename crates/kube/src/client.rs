@@ -65,7 +65,8 @@ pub trait ClusterClient: Send + Sync {
     /// [`ClusterError::Invalid`] when the server refuses the object, otherwise as for any request.
     async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Value, ClusterError>;
 
-    /// Creates an object that does not exist yet, and gives it as it is afterwards.
+    /// Creates an object that does not exist yet, and gives it as it is afterwards. A review (`SelfSubjectAccessReview`), which
+    /// must not have a name, is answered.
     ///
     /// # Errors
     /// [`ClusterError::Conflict`] when it exists, [`ClusterError::NotFound`] when its namespace does not,

@@ -376,8 +376,16 @@ impl ClusterClient for Cluster {
         if object.get("apiVersion").and_then(Value::as_str).is_none() {
             return Err(ClusterError::Unnamed { lacks: "apiVersion" });
         }
-        let target = object_ref(object).ok_or(ClusterError::Unnamed { lacks: "kind or metadata.name" })?;
+        let target = match (object_ref(object), object.get("kind").and_then(Value::as_str)) {
+            (Some(target), _) => target,
+            (None, Some(kind)) => nameless(object, kind),
+            (None, None) => return Err(ClusterError::Unnamed { lacks: "kind" }),
+        };
         let resource = self.resource(&target).await?;
+        // A review is an answer, not an object: it must have no name.
+        if target.name.is_empty() && resource.verbs != ["create"] {
+            return Err(ClusterError::Unnamed { lacks: "metadata.name" });
+        }
         if resource.namespaced && target.namespace.is_none() {
             return Err(ClusterError::Unnamed { lacks: "metadata.namespace" });
         }
@@ -507,6 +515,17 @@ impl ClusterClient for Cluster {
 
     async fn exec(&self, query: &ExecQuery) -> Result<ExecOutput, ClusterError> {
         streams::exec(self.transport.client(), query, self.transport.timeout()).await
+    }
+}
+
+/// An object that is sent without a name.
+fn nameless(object: &Value, kind: &str) -> ObjectRef {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    ObjectRef {
+        api_version: text("/apiVersion"),
+        kind: kind.to_owned(),
+        namespace: text("/metadata/namespace"),
+        name: String::new(),
     }
 }
 

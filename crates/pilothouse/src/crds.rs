@@ -1,12 +1,13 @@
 //! The definitions in a chart's `crds/` folders. Helm never upgrades them, so it is told to leave them alone.
 
+mod breaks;
+
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::helpers;
 use crate::prepare::Prepared;
-use pilothouse_core::{
-    Class, CrdFacts, CrdPolicy, Finding, HelmOwner, ObjectRef, code, crd_facts, helm_owner, object_ref,
-};
+use crate::safety::Consent;
+use pilothouse_core::{Class, CrdPolicy, Finding, HelmOwner, ObjectRef, code, helm_owner, object_ref};
 use pilothouse_helm::Origin;
 use pilothouse_kube::{ApplyOptions, wait_ready};
 use serde_json::Value;
@@ -35,12 +36,20 @@ pub(crate) fn brought(ctx: &Context, prepared: &Prepared) -> Vec<ObjectRef> {
 
 /// Why the chart's definitions must not be brought to the cluster.
 pub(crate) async fn findings(ctx: &Context, prepared: &Prepared) -> Vec<Finding> {
-    if ctx.info().crds != CrdPolicy::Upgrade {
+    let definitions = of_chart(prepared);
+    if definitions.is_empty() || ctx.info().crds == CrdPolicy::Skip {
         return Vec::new();
     }
-    let mut findings = Vec::new();
-    for crd in &of_chart(prepared) {
-        let (Some(object), Some(wanted)) = (object_ref(crd), crd_facts(crd)) else { continue };
+    let mut findings = clashes(ctx, &definitions).await;
+    if ctx.info().crds != CrdPolicy::Upgrade {
+        return findings;
+    }
+    let consent = match Consent::of(ctx).await {
+        Ok(consent) => consent,
+        Err(finding) => return vec![finding],
+    };
+    for crd in &definitions {
+        let Some(object) = object_ref(crd) else { continue };
         match ctx.cluster().get(&object).await {
             Ok(None) => {}
             Ok(Some(live)) => {
@@ -50,7 +59,10 @@ pub(crate) async fn findings(ctx: &Context, prepared: &Prepared) -> Vec<Finding>
                     let message = format!("it belongs to release {other}, which brings it along itself");
                     findings.push(Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &object, message));
                 }
-                findings.extend(crd_facts(&live).and_then(|live| breaks(&object, &live, &wanted)));
+                let broken = breaks::breaks(&object, &live, crd).into_iter();
+                let open = broken.filter(|one| !(one.can_be_consented && consent.names(&object)));
+                findings.extend(open.map(|one| one.finding));
+                findings.extend(converter(ctx, prepared, &object, breaks::new_converter(&live, crd)).await);
             }
             Err(error) => {
                 findings.push(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(&error)));
@@ -60,18 +72,39 @@ pub(crate) async fn findings(ctx: &Context, prepared: &Prepared) -> Vec<Finding>
     findings
 }
 
-/// What would be lost if `wanted` took the place of `live`.
-fn breaks(object: &ObjectRef, live: &CrdFacts, wanted: &CrdFacts) -> Option<Finding> {
-    let gone: Vec<&str> =
-        live.stored_versions.iter().filter(|version| !wanted.versions.contains(version)).map(String::as_str).collect();
-    let message = if !gone.is_empty() {
-        format!("the chart's definition lacks version {}, in which objects may still be stored", gone.join(", "))
-    } else if live.namespaced != wanted.namespaced {
-        "the chart's definition has another scope than the one in the cluster".to_owned()
-    } else {
-        return None;
+/// The definitions whose names another kind has.
+async fn clashes(ctx: &Context, definitions: &[Value]) -> Vec<Finding> {
+    match ctx.cluster().discovery(false).await {
+        Ok(served) => {
+            let clash = |crd: &Value| Some((object_ref(crd)?, breaks::clash(crd, &served)?));
+            let found = definitions.iter().filter_map(clash);
+            found.map(|(object, why)| Finding::new(Class::Blocked, code::CRD_NAMES_CONFLICT, object, why)).collect()
+        }
+        Err(error) => {
+            vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))]
+        }
+    }
+}
+
+/// Why custom resources could not be converted any more: the new Service for it is not there, and the chart does not bring it.
+async fn converter(ctx: &Context, prepared: &Prepared, crd: &ObjectRef, service: Option<ObjectRef>) -> Option<Finding> {
+    let service = service?;
+    let namespace = ctx.release().namespace;
+    let is_it = |mut object: ObjectRef| {
+        object.namespace.get_or_insert_with(|| namespace.clone());
+        object.same_object(&service)
     };
-    Some(Finding::new(Class::Unsafe, code::CRD_IN_USE, object, message))
+    if prepared.rendering.docs().iter().filter_map(|doc| object_ref(&doc.object)).any(is_it) {
+        return None;
+    }
+    match ctx.cluster().get(&service).await {
+        Ok(Some(_)) => None,
+        Ok(None) => {
+            let message = format!("{service}, which is to convert its custom resources, does not exist");
+            Some(Finding::new(Class::Blocked, code::WEBHOOK_UNREACHABLE, crd, message))
+        }
+        Err(error) => Some(Finding::new(Class::Blocked, code::UNREADABLE, service, ctx.error_text(&error))),
+    }
 }
 
 /// Writes: definitions that are missing and, by policy, those that are there; as their own field manager. Returns when
@@ -103,32 +136,4 @@ pub(crate) async fn bring(ctx: &Context, prepared: &Prepared) -> Result<usize, P
         ctx.cluster().discovery(true).await?;
     }
     Ok(brought.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    fn facts(versions: &[&str], stored: &[&str], namespaced: bool) -> CrdFacts {
-        let owned = |list: &[&str]| list.iter().map(|&v| v.to_owned()).collect();
-        CrdFacts {
-            group: "example.com".to_owned(),
-            kind: "Widget".to_owned(),
-            plural: "widgets".to_owned(),
-            namespaced,
-            versions: owned(versions),
-            storage_version: None,
-            stored_versions: owned(stored),
-        }
-    }
-
-    #[rstest]
-    #[case(facts(&["v1"], &["v1"], true), facts(&["v1", "v2"], &[], true), None)]
-    #[case(facts(&["v1"], &["v1"], true), facts(&["v2"], &[], true), Some("the chart's definition lacks version v1, in which objects may still be stored"))]
-    #[case(facts(&["v1"], &["v1"], true), facts(&["v1"], &[], false), Some("the chart's definition has another scope than the one in the cluster"))]
-    fn what_breaks(#[case] live: CrdFacts, #[case] wanted: CrdFacts, #[case] expected: Option<&str>) {
-        let object = ObjectRef::parse("CustomResourceDefinition/widgets.example.com").unwrap();
-        assert_eq!(breaks(&object, &live, &wanted).map(|finding| finding.message).as_deref(), expected);
-    }
 }

@@ -1,5 +1,6 @@
 //! What the phases do unless a chart overrides them. An override can call these too.
 
+use crate::ahead;
 use crate::changes;
 use crate::chart::HelmChart;
 use crate::context::Context;
@@ -62,11 +63,10 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, pa
         }
         HelmAction::Destroy => {}
     }
-    if matches!(
-        observed.decide(ctx.info()),
-        Decision::Reinstall { .. } | Decision::Uninstall | Decision::FinishUninstallThenInstall
-    ) {
-        findings.extend(helpers::uninstall_findings(ctx).await);
+    // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
+    let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
+    if (!is_blocked || ctx.info().action == HelmAction::Destroy) && !is_deployed_before(ctx, payload).await {
+        findings.extend(ahead::findings(chart, ctx, payload, &ctx.decision().await).await);
     }
     findings.extend(rollback_target::findings(ctx).await);
     for phase in Phase::ALL {
@@ -328,6 +328,16 @@ async fn done_before(ctx: &Context, digest: &str) -> Option<DoneBefore> {
     Some(DoneBefore { summary, to_the_end: ctx.earlier_exec_ended_well() })
 }
 
+/// Whether helm has done before what `exec` would do, so that it is not run again.
+async fn is_deployed_before(ctx: &Context, payload: &Payload) -> bool {
+    if ctx.info().action != HelmAction::Deploy {
+        return false;
+    }
+    let prepared = ctx.prepared(payload).await;
+    let Some(chart) = &prepared.chart else { return false };
+    done_before(ctx, &digest::of_deploy(ctx, chart, payload).await).await.is_some()
+}
+
 /// Restarts the workloads after an upgrade, where the user wants it.
 async fn restart_if_asked(ctx: &Context, verb: &str) -> Result<(), PhaseError> {
     if !ctx.info().recreate_pods || verb != "upgraded" {
@@ -403,17 +413,11 @@ async fn ownership<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, objects: &[O
         Ok(own) => own,
         Err(error) => return unreadable(&error),
     };
-    let mut adopts_unowned = false;
-    for step in steps_of(chart, Phase::PreExec) {
-        let description = step.describe();
-        adopts_unowned |= description.adopts_unowned;
-        for objects in [description.adopts, description.deletes] {
-            match helpers::resolve(ctx, &objects).await {
-                Ok(objects) => settled.extend(objects),
-                Err(error) => return unreadable(&error),
-            }
-        }
+    match ahead::settled_by_steps(chart, ctx).await {
+        Ok(objects) => settled.extend(objects),
+        Err(error) => return unreadable(&error),
     }
+    let adopts_unowned = steps_of(chart, Phase::PreExec).iter().any(|step| step.describe().adopts_unowned);
     let is_adopted = |conflict: &Conflict| adopts_unowned && conflict.holder.is_nobody();
     let is_settled = |conflict: &Conflict| settled.iter().any(|object| object.same_object(&conflict.object));
     let open = conflicts.into_iter().filter(|conflict| !is_settled(conflict) && !is_adopted(conflict));

@@ -7,6 +7,7 @@
 //!
 //! The library never prints, reads the environment, or installs signal handlers: what it needs is in [`SessionConfig`].
 
+mod ahead;
 mod attempts;
 mod changes;
 mod chart;
@@ -30,6 +31,7 @@ mod error;
 mod evidence;
 mod exec_watch;
 mod foreign;
+mod gate;
 mod heal;
 pub mod helpers;
 mod history;
@@ -48,6 +50,7 @@ mod offline;
 mod owner;
 mod planning;
 mod policy;
+mod preflight;
 mod prepare;
 mod recorder;
 mod remediation;

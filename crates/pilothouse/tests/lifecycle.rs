@@ -663,7 +663,8 @@ async fn any_single_failing_call_is_noticed() {
             borne.push(call);
         }
     }
-    borne.retain(|call| call != "discovery");
+    // Nor what only tells beforehand whether helm would fail.
+    borne.retain(|call| call != "discovery" && !looks_ahead(call));
     let record = "Secret default/pilothouse.release.demo";
     let remembered = format!("apply {record}");
     let expected = [
@@ -684,6 +685,12 @@ async fn any_single_failing_call_is_noticed() {
         &remembered,
     ];
     assert_eq!(borne, expected);
+}
+
+/// What only tells beforehand whether helm would fail: what cannot be asked is told as not checked.
+fn looks_ahead(call: &str) -> bool {
+    let looks = ["apply ConfigMap", "create SelfSubjectAccessReview", "list ResourceQuota"];
+    looks.iter().any(|look| call.starts_with(look)) || call.ends_with("WebhookConfiguration")
 }
 
 /// An override keeps what it does not touch: the default checks can still be called.

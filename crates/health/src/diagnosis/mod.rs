@@ -31,6 +31,7 @@ mod tests;
 pub use evidence::{Evidence, HelmEvidence, LockSeen, LogTail, Referred, Want, Whereabouts};
 pub use helm::{helm_causes, helm_wanted};
 pub use line::{Rule, rules};
+pub use quantity::{parse as parse_quantity, show as show_quantity};
 
 use draft::{Draft, merged};
 use jiff::Timestamp;

@@ -23,7 +23,7 @@ const SUFFIXES: [(&str, f64); 16] = [
 ];
 
 /// The amount as a number; `None` for what is not one.
-pub(super) fn parse(text: &str) -> Option<f64> {
+pub fn parse(text: &str) -> Option<f64> {
     let text = text.trim();
     // `1e3` has no suffix, `1E` has.
     if let Ok(plain) = text.parse::<f64>() {
@@ -35,7 +35,7 @@ pub(super) fn parse(text: &str) -> Option<f64> {
 }
 
 /// The amount for people: bytes in the largest unit that leaves at least 1, cores with up to three places.
-pub(super) fn show(amount: f64, resource: &str) -> String {
+pub fn show(amount: f64, resource: &str) -> String {
     let is_bytes = resource.contains("memory") || resource.contains("storage");
     let units = [("Ti", SUFFIXES[3].1), ("Gi", SUFFIXES[2].1), ("Mi", SUFFIXES[1].1), ("Ki", SUFFIXES[0].1)];
     let (unit, amount) = match units.iter().find(|(_, factor)| is_bytes && amount >= *factor) {

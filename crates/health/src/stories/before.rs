@@ -16,12 +16,31 @@ pub(super) const STORIES: &[Story] = &[
         todo: &["do what the step asks for, then run again"],
     },
     Story {
+        code: "CRD_FIELDS_REMOVED",
+        shows: "The chart's CustomResourceDefinition lacks fields of a served version that the one in the cluster has. The API server drops what custom resources hold in them, with their next write.",
+        usually: "A chart that is older than the definitions in the cluster, which a newer chart or another release has brought.",
+        todo: &[
+            "take a chart version whose definitions are at least as new as those in the cluster",
+            "or leave the definitions alone: crds: create",
+            "give consent that names the CustomResourceDefinition, if what is in these fields may go",
+        ],
+    },
+    Story {
         code: "DATA_ATTACHED",
         shows: "An object with data would be deleted (a PersistentVolumeClaim, a PersistentVolume, a Namespace), and no consent names it.",
         usually: "A release that is destroyed, or a chart that does not have the object any more.",
         todo: &[
             "give the consent that the message names, if the data may go",
             "or keep it: annotate the object with helm.sh/resource-policy: keep",
+        ],
+    },
+    Story {
+        code: "DOWNGRADE_BREAKING",
+        shows: "The deployed chart is at or beyond last_breaking_version_requiring_restart, and the wanted one is before it.",
+        usually: "A version that was set back to get rid of a fault of the newer one.",
+        todo: &[
+            "keep the deployed version, or a newer one",
+            "or uninstall the release first (action: destroy), then install the older version",
         ],
     },
     Story {
@@ -83,5 +102,14 @@ pub(super) const STORIES: &[Story] = &[
         shows: "The wanted version of a chart is neither a version nor a constraint.",
         usually: "A typing error, or a word such as `latest`.",
         todo: &["write a version or a constraint: 1.2.3, ~1.2, >=1.2 <2"],
+    },
+    Story {
+        code: "SECRET_REGENERATED",
+        shows: "A Secret holds a value that the chart makes anew in every rendering, so that an upgrade replaces it. The key is told, never the value.",
+        usually: "A chart that makes a random password and does not look up the one that is there. Whoever has been given the old one, a database for instance, keeps it.",
+        todo: &[
+            "give the chart the password as a value, or the name of an existing Secret",
+            "give consent that names the Secret, if everything that uses it can take a new value",
+        ],
     },
 ];

@@ -75,8 +75,15 @@ pub(crate) async fn of_objects(cluster: &Cluster) {
 
     let wanted = [short("free"), short("mine"), short("orphan"), short("absent")];
     let report = adopt(cluster, &wanted, &release).await.unwrap();
+    let undo = |managed_by: &Value, name: &Value, namespace: &Value| {
+        json!({"metadata": {
+            "labels": {"app.kubernetes.io/managed-by": managed_by},
+            "annotations": {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace},
+        }})
+    };
     let expected = Adoption {
         adopted: vec![free.clone(), orphan.clone()],
+        undo: vec![undo(&Value::Null, &Value::Null, &Value::Null), undo(&json!("Helm"), &json!("gone"), &json!(ns))],
         already: vec![mine.clone()],
         absent: vec![absent.clone()],
     };
@@ -85,7 +92,8 @@ pub(crate) async fn of_objects(cluster: &Cluster) {
     assert!(helm_owner(&adopted).is(&release));
     assert_eq!((&adopted["data"], &adopted["metadata"]["uid"]), (&untouched["data"], &untouched["metadata"]["uid"]));
     let again = adopt(cluster, &wanted, &release).await.unwrap();
-    assert_eq!(again, Adoption { adopted: Vec::new(), already: vec![free, mine, orphan], absent: vec![absent] });
+    let already = vec![free, mine, orphan];
+    assert_eq!(again, Adoption { already, absent: vec![absent], ..Adoption::default() });
 
     let web = apply(cluster, ns, deployment("web", "good/image")).await;
     wait_ready(&tracker(cluster), std::slice::from_ref(&web), soon(), &CancellationToken::new(), |_| {}).await.unwrap();

@@ -1,7 +1,8 @@
 //! The objects of a release in a plan.
 
 use super::Brings;
-use crate::compare::{Compared, Comparison, Outcome, compare};
+use crate::ahead::{self, Look};
+use crate::compare::{Compared, Outcome};
 use crate::context::Context;
 use crate::crds::{self, FIELD_MANAGER};
 use crate::error::PhaseError;
@@ -10,10 +11,9 @@ use crate::prepare::Prepared;
 use crate::stored::{self, NotServed};
 use jiff::Timestamp;
 use pilothouse_core::{
-    CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, PlannedObject, Secrecy, SeenObject, crd_facts, field_changes,
+    CrdPolicy, ObjectChange, ObjectRef, Payload, PlannedObject, Secrecy, SeenObject, crd_facts, field_changes,
     keeps_on_uninstall, object_ref,
 };
-use pilothouse_helm::Origin;
 use pilothouse_kube::{ApplyOptions, ClusterError};
 use serde_json::Value;
 
@@ -33,31 +33,16 @@ pub(crate) struct Objects {
 pub(crate) async fn deployed(
     ctx: &Context,
     prepared: &Prepared,
+    is_upgrade: bool,
     earlier: &[&Brings],
     all: &[Brings],
 ) -> Result<Objects, PhaseError> {
-    let record = stored::newest_good_record(ctx).await?;
-    let stored = record.as_ref().map(stored::manifest_objects).transpose()?.unwrap_or_default();
-    let docs = prepared.rendering.docs();
-    let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
-    let wanted: Vec<Value> = own.map(|doc| doc.object.clone()).collect();
-    let applied = record.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));
     let (mut objects, changing) = definitions(ctx, prepared).await?;
-    let comparison = Comparison {
-        release: &ctx.release(),
-        wanted: &wanted,
-        stored: &stored,
-        server_side: ctx.helm().version().major >= 4 && applied.unwrap_or(true),
-        force: ctx.info().drift == DriftPolicy::Correct || applied.is_none(),
-        changing: &changing,
-        redactor: ctx.redactor(),
-        rules: ctx.tracker().rules(),
-        now: Timestamp::now(),
-    };
+    let Look { docs, compared, .. } = ahead::look(ctx, &Payload::default(), is_upgrade, &changing).await?;
     let own: Vec<(String, String)> =
         docs.iter().filter_map(|doc| crd_facts(&doc.object)).map(|facts| (facts.group, facts.kind)).collect();
     let mut own_kinds = 0;
-    for compared in compare(ctx.cluster(), &comparison).await {
+    for compared in compared {
         if let Some(why) = &compared.not_checked {
             objects.not_checked.push(format!("{}: {why}", compared.object));
         }

@@ -113,7 +113,7 @@ async fn fill(
             if plan.input.is_none() {
                 plan.not_checked.push("values that come from a step are known only in the run".to_owned());
             }
-            objects = objects::deployed(ctx, &prepared, earlier, all).await?;
+            objects = objects::deployed(ctx, &prepared, plan.does == PlannedAction::Upgrade, earlier, all).await?;
             let event = if plan.does == PlannedAction::Upgrade { "upgrade" } else { "install" };
             plan.hooks = hooks(&prepared.rendering.docs(), event);
         }

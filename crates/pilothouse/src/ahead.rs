@@ -1,0 +1,153 @@
+//! A look ahead: what a deploy is going to do to each object, and what speaks against it.
+
+use crate::chart::HelmChart;
+use crate::compare::{Compared, Comparison, compare};
+use crate::comparing;
+use crate::context::Context;
+use crate::crds;
+use crate::error::PhaseError;
+use crate::gate::gate;
+use crate::helpers;
+use crate::preflight::{Preflight, preflight};
+use crate::prepare::{self, Prepared};
+use crate::steps::steps_of;
+use crate::stored;
+use jiff::Timestamp;
+use pilothouse_core::{Class, CrdPolicy, Decision, DriftPolicy, Finding, ObjectRef, Payload, Phase, code, crd_facts};
+use pilothouse_helm::{Origin, RenderedDoc};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Why the release must not be deployed as it is going to be. Asks the server what becomes of each object, without changing
+/// anything.
+pub(crate) async fn findings<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    payload: &Payload,
+    decision: &Decision,
+) -> Vec<Finding> {
+    let is_upgrade = match decision {
+        Decision::Install => false,
+        Decision::Upgrade { .. } => true,
+        Decision::Reinstall { .. } | Decision::Uninstall | Decision::FinishUninstallThenInstall => {
+            return gate(ctx, &[], decision).await;
+        }
+        Decision::Nothing { .. }
+        | Decision::Stop { .. }
+        | Decision::Unlock { .. }
+        | Decision::Compare { .. }
+        | Decision::Look
+        | Decision::Validate { .. }
+        | Decision::Steps { .. } => return Vec::new(),
+    };
+    if prepare::payload_values(ctx.info(), payload).iter().any(Value::is_null) {
+        ctx.say("what becomes of its objects is not checked: some values come from later phases");
+        return Vec::new();
+    }
+    let looked = async {
+        let changing = changing(ctx, payload).await;
+        Ok::<_, PhaseError>((look(ctx, payload, is_upgrade, &changing).await?, settled_by_steps(chart, ctx).await?))
+    };
+    match looked.await {
+        Ok((Look { compared, wanted, .. }, settled)) => {
+            let around = preflight(ctx, &compared, &wanted).await;
+            let is_settled = |one: &Compared| settled.iter().any(|object| object.same_object(&one.object));
+            let open: Vec<Compared> = compared.into_iter().filter(|one| !is_settled(one)).collect();
+            let mut findings = gate(ctx, &open, decision).await;
+            findings.extend(told(ctx, around));
+            findings
+        }
+        Err(error) => {
+            vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))]
+        }
+    }
+}
+
+/// Says what is no finding.
+fn told(ctx: &Context, preflight: Preflight) -> Vec<Finding> {
+    for warning in preflight.warnings {
+        ctx.warn(warning);
+    }
+    for line in preflight.not_checked {
+        ctx.say(format!("not checked: {line}"));
+    }
+    preflight.findings
+}
+
+/// What is going to be applied, and what becomes of each object.
+pub(crate) struct Look {
+    /// Everything that is rendered.
+    pub(crate) docs: Arc<Vec<RenderedDoc>>,
+    /// The objects of the release in it.
+    pub(crate) wanted: Vec<Value>,
+    pub(crate) compared: Vec<Compared>,
+}
+
+/// Asks the server what becomes of each object of a release, without changing anything. `changing` are the kinds whose
+/// definitions are brought first, by group and kind.
+///
+/// # Errors
+/// When the chart cannot be rendered, or what is deployed cannot be read.
+pub(crate) async fn look(
+    ctx: &Context,
+    payload: &Payload,
+    is_upgrade: bool,
+    changing: &[(String, String)],
+) -> Result<Look, PhaseError> {
+    let prepared = ctx.prepared(payload).await;
+    let docs = docs(ctx, &prepared, is_upgrade).await?;
+    let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
+    let wanted: Vec<Value> = own.map(|doc| doc.object.clone()).collect();
+    let deployed = if is_upgrade { stored::newest_good_record(ctx).await? } else { None };
+    let stored = deployed.as_ref().map(stored::manifest_objects).transpose()?.unwrap_or_default();
+    let applied = deployed.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));
+    let comparison = Comparison {
+        release: &ctx.release(),
+        wanted: &wanted,
+        stored: &stored,
+        server_side: ctx.helm().version().major >= 4 && applied.unwrap_or(true),
+        force: ctx.info().drift == DriftPolicy::Correct || applied.is_none(),
+        changing,
+        redactor: ctx.redactor(),
+        rules: ctx.tracker().rules(),
+        now: Timestamp::now(),
+    };
+    let compared = compare(ctx.cluster(), &comparison).await;
+    Ok(Look { docs, wanted, compared })
+}
+
+/// The kinds of the definitions that a deploy brings to the chart's version before helm runs.
+async fn changing(ctx: &Context, payload: &Payload) -> Vec<(String, String)> {
+    if ctx.info().crds != CrdPolicy::Upgrade {
+        return Vec::new();
+    }
+    let prepared = ctx.prepared(payload).await;
+    crds::of_chart(&prepared).iter().filter_map(crd_facts).map(|facts| (facts.group, facts.kind)).collect()
+}
+
+/// What is going to be applied. Values from earlier phases are only in what was prepared with them.
+async fn docs(ctx: &Context, prepared: &Prepared, is_upgrade: bool) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
+    let has_payload = !prepare::payload_values(ctx.info(), &Payload::default()).is_empty();
+    match &prepared.chart {
+        Some(chart) if is_upgrade && !has_payload => {
+            let uses = ctx.templates_of(chart).await;
+            comparing::as_upgrade(ctx, prepared, &uses).await
+        }
+        Some(_) | None => Ok(prepared.rendering.docs()),
+    }
+}
+
+/// The objects that a step is going to adopt or delete before helm runs.
+pub(crate) async fn settled_by_steps<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+) -> Result<Vec<ObjectRef>, PhaseError> {
+    let mut settled = Vec::new();
+    for step in steps_of(chart, Phase::PreExec) {
+        let description = step.describe();
+        for objects in [description.adopts, description.deletes] {
+            settled.extend(helpers::resolve(ctx, &objects).await?);
+        }
+    }
+    Ok(settled)
+}

@@ -1,0 +1,247 @@
+use super::*;
+use crate::test_world::{World, fake};
+use crate::{HelmDriver, ObjectRef};
+use pilothouse_core::{HelmOwner, ObjectChange, ReleaseKey, Sensitive};
+use pilothouse_helm::Volatile;
+use pilothouse_kube::ClusterError;
+use pilothouse_testkit::FakeCluster;
+use rstest::rstest;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const UPGRADE: Decision = Decision::Upgrade { last_good: Some(1) };
+
+fn one(object: &str, change: ObjectChange) -> Compared {
+    let object = ObjectRef::parse(object).unwrap();
+    Compared {
+        object,
+        outcome: Outcome::Change(change),
+        fields: Vec::new(),
+        health: None,
+        seen: None,
+        owner: None,
+        not_checked: None,
+        live: None,
+        then: None,
+    }
+}
+
+fn with(one: Compared, live: Value, then: Value) -> Compared {
+    let some = |value: Value| (!value.is_null()).then(|| Sensitive::new(value));
+    Compared { live: some(live), then: some(then), ..one }
+}
+
+fn world(cluster: &Arc<FakeCluster>, consent: &[&str]) -> World {
+    let helm = Arc::new(pilothouse_testkit::FakeHelm::new(cluster.clone(), "", "1.0.0"));
+    crate::test_world::over(cluster.clone(), helm, HelmDriver::Secret, |info| {
+        info.consent = consent.iter().map(|object| ObjectRef::parse(object).unwrap()).collect();
+    })
+}
+
+async fn told(world: &World, compared: &[Compared]) -> Vec<(String, String, Class)> {
+    let findings = gate(&world.ctx, compared, &UPGRADE).await;
+    findings.into_iter().map(|finding| (finding.code.clone(), finding.to_string(), finding.class)).collect()
+}
+
+fn claim(volume: Option<&str>) -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "old", "namespace": "default"},
+        "spec": {"volumeName": volume}})
+}
+
+fn volume(policy: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv-1"},
+        "spec": {"persistentVolumeReclaimPolicy": policy}})
+}
+
+#[rstest]
+#[case(Some("Delete"), "deleting it deletes the data on it: volume pv-1 has the reclaim policy Delete")]
+#[case(
+    Some("Retain"),
+    "deleting it cuts its data off: volume pv-1 has the reclaim policy Retain, so the data stays, but nothing is bound to it any more"
+)]
+#[case(None, "deleting it may delete the data on it")]
+#[tokio::test]
+async fn a_claim_whose_name_changes(#[case] policy: Option<&str>, #[case] lost: &str) {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.put(claim(Some("pv-1")));
+    if let Some(policy) = policy {
+        cluster.put(volume(policy));
+    }
+    let compared = [
+        one("PersistentVolumeClaim/default/new", ObjectChange::Create),
+        one("PersistentVolumeClaim/default/old", ObjectChange::Delete),
+    ];
+    let message = format!(
+        "PersistentVolumeClaim default/old: {lost}; PersistentVolumeClaim default/new is created in its place, empty"
+    );
+    let expected = vec![("DATA_ATTACHED".to_owned(), message, Class::Unsafe)];
+    assert_eq!(told(&world(&cluster, &[]), &compared).await, expected);
+    // The reference is completed as people write it.
+    assert_eq!(told(&world(&cluster, &["pvc/old"]), &compared).await, []);
+    // Consent for another object is none.
+    assert_eq!(told(&world(&cluster, &["pvc/new"]), &compared).await, expected);
+}
+
+#[tokio::test]
+async fn what_may_hold_data_and_cannot_be_read_is_not_absent() {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.refuse("get PersistentVolumeClaim", || ClusterError::Forbidden {
+        verb: "get".to_owned(),
+        what: "it".to_owned(),
+        message: "no".to_owned(),
+    });
+    let mut unread = one("PersistentVolumeClaim/default/unread", ObjectChange::Same);
+    unread.outcome = Outcome::Unreadable { why: "broken".to_owned() };
+    let mut config = one("ConfigMap/default/unread", ObjectChange::Same);
+    config.outcome = unread.outcome.clone();
+    let compared = [unread, config, one("PersistentVolumeClaim/default/old", ObjectChange::Delete)];
+    let blocked = |message: &str| ("UNREADABLE".to_owned(), message.to_owned(), Class::Blocked);
+    assert_eq!(
+        told(&world(&cluster, &[]), &compared).await,
+        [
+            blocked("PersistentVolumeClaim default/unread: broken"),
+            blocked("PersistentVolumeClaim default/old: not allowed to get it: no"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_another_release_has_by_now_is_not_deleted() {
+    let cluster = Arc::new(FakeCluster::default());
+    let config = Compared {
+        owner: Some(HelmOwner::Release(ReleaseKey::new("default", "other"))),
+        ..one("ConfigMap/default/a", ObjectChange::Delete)
+    };
+    let own = Compared {
+        owner: Some(HelmOwner::Release(ReleaseKey::new("default", "demo"))),
+        ..one("ConfigMap/default/b", ObjectChange::Delete)
+    };
+    assert_eq!(
+        told(&world(&cluster, &[]), &[config, own]).await,
+        [(
+            "OWNERSHIP_CONFLICT".to_owned(),
+            "ConfigMap default/a: helm would delete it, and it belongs to release default/other by now: annotate it helm.sh/resource-policy: keep"
+                .to_owned(),
+            Class::Unsafe
+        )]
+    );
+}
+
+fn set(name: &str, label: &str, size: &str) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name, "namespace": "default"}, "spec": {
+        "volumeClaimTemplates": [{"metadata": {"name": "data", "labels": {"helm.sh/chart": label}},
+            "spec": {"resources": {"requests": {"storage": size}}}}]}})
+}
+
+#[rstest]
+#[case(
+    set("db", "1.1.0", "1Gi"),
+    "; only labels of its claims differ, into which the chart writes what changes with its version"
+)]
+#[case(set("db", "1.1.0", "2Gi"), "")]
+#[tokio::test]
+async fn claim_templates_that_change(#[case] then: Value, #[case] why: &str) {
+    let cluster = Arc::new(FakeCluster::default());
+    let because = "spec.volumeClaimTemplates cannot be changed".to_owned();
+    let replaced = one("StatefulSet/default/db", ObjectChange::Replace { because });
+    let compared = [with(replaced, set("db", "1.0.0", "1Gi"), then)];
+    let message = format!(
+        "StatefulSet default/db: spec.volumeClaimTemplates cannot be changed{why}, so helm would fail on it: to replace it, delete it with a `delete` step in pre_exec, and consent to it; all its pods stop then"
+    );
+    assert_eq!(told(&world(&cluster, &[]), &compared).await, [("IMMUTABLE_FIELD".to_owned(), message, Class::Unsafe)]);
+    assert_eq!(told(&world(&cluster, &["statefulset/db"]), &compared).await, []);
+}
+
+#[tokio::test]
+async fn a_stateful_set_under_another_name_begins_empty() {
+    let cluster = Arc::new(FakeCluster::default());
+    let compared = [
+        with(one("StatefulSet/default/new", ObjectChange::Create), Value::Null, set("new", "1", "1Gi")),
+        with(one("StatefulSet/default/db", ObjectChange::Delete), set("db", "1", "1Gi"), Value::Null),
+    ];
+    let message = "StatefulSet default/db: StatefulSet default/new takes its place with claims of its own, empty: the data stays in the old ones";
+    assert_eq!(
+        told(&world(&cluster, &[]), &compared).await,
+        [("DATA_ATTACHED".to_owned(), message.to_owned(), Class::Unsafe)]
+    );
+    // One that is only deleted leaves its claims.
+    assert_eq!(told(&world(&cluster, &[]), &compared[1..]).await, []);
+}
+
+#[rstest]
+#[case(
+    "Deployment.apps \"web\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+    "OBJECT_INVALID"
+)]
+#[case("admission webhook \"w.example.com\" denied the request: no", "WEBHOOK_DENIED")]
+#[case("something nobody has seen", "OBJECT_INVALID")]
+#[tokio::test]
+async fn what_the_server_refuses_has_the_code_of_its_cause(#[case] why: &str, #[case] code: &str) {
+    let cluster = Arc::new(FakeCluster::default());
+    let compared = [one("Deployment/default/web", ObjectChange::Refused { why: why.to_owned() })];
+    let expected = (code.to_owned(), format!("Deployment default/web: {why}"), Class::Blocked);
+    assert_eq!(told(&world(&cluster, &["deployment/web"]), &compared).await, [expected]);
+}
+
+#[rstest]
+#[case("runner", 0)]
+#[case("another", 1)]
+#[tokio::test]
+async fn what_a_refused_object_lacks_may_come_with_the_release(#[case] missing: &str, #[case] findings: usize) {
+    let cluster = Arc::new(FakeCluster::default());
+    let why = format!(
+        "pods \"web\" is forbidden: error looking up service account default/{missing}: serviceaccount \"{missing}\" not found"
+    );
+    let compared = [
+        one("ServiceAccount/default/runner", ObjectChange::Create),
+        one("Pod/default/web", ObjectChange::Refused { why }),
+    ];
+    assert_eq!(told(&world(&cluster, &[]), &compared).await.len(), findings);
+}
+
+#[rstest]
+#[case("2.1.0", "2.0.0", "1.9.0", true)]
+#[case("2.0.0", "2.0.0", "1.9.0", true)]
+#[case("2.1.0", "2.0.0", "2.0.0", false)]
+#[case("1.9.0", "2.0.0", "1.8.0", false)]
+#[case("1.9.0", "2.0.0", "2.1.0", false)]
+fn downgrades(#[case] deployed: &str, #[case] breaking: &str, #[case] wanted: &str, #[case] refused: bool) {
+    let version = |text: &str| Version::parse(text).unwrap();
+    assert_eq!(downgrade(&version(deployed), &version(breaking), &version(wanted)).is_some(), refused);
+}
+
+#[rstest]
+#[case(json!({"data": {"password": "b2xk"}}), "/data/password", Some("password"))]
+#[case(json!({"data": {"password": "b2xk"}}), "/stringData/password", Some("password"))]
+#[case(json!({"data": {"a/b": "b2xk"}}), "/data/a~1b", Some("a/b"))]
+#[case(json!({"data": {"other": "b2xk"}}), "/data/password", None)]
+#[case(json!({"data": {"password": "b2xk"}}), "/metadata/annotations/password", None)]
+#[case(json!({"data": {"ca.crt": "b2xk"}}), "/data/ca.crt", None)]
+#[case(json!({"type": "kubernetes.io/tls", "data": {"anything": "b2xk"}}), "/data/anything", None)]
+// `admin:$2a$10$abc`
+#[case(json!({"data": {"auth": "YWRtaW46JDJhJDEwJGFiYw=="}}), "/data/auth", None)]
+#[tokio::test]
+async fn values_that_are_made_anew(#[case] live: Value, #[case] field: &str, #[case] key: Option<&str>) {
+    let rendered = ObjectRef::parse("Secret/pass").unwrap();
+    let volatile = Volatile { fields: [(rendered, [field.to_owned()].into())].into(), ..Volatile::default() };
+    let secret = with(one("Secret/default/pass", ObjectChange::Update), live.clone(), live);
+    let cluster = Arc::new(FakeCluster::default());
+    let consent =
+        async |objects: &[&str]| Consent::of(&world(&cluster, objects).ctx).await.unwrap_or_else(|_| panic!("consent"));
+    let found = regenerated::regenerated(std::slice::from_ref(&secret), &volatile, &consent(&[]).await);
+    let expected = key.map(|key| {
+        let message = format!("the chart makes {key} anew in every rendering, so the upgrade would replace it, and whoever was given the old one keeps that: set it by a value, or name an existing Secret");
+        Finding::new(Class::Unsafe, code::SECRET_REGENERATED, &secret.object, message)
+    });
+    assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+    assert_eq!(regenerated::regenerated(&[secret], &volatile, &consent(&["secret/pass"]).await), []);
+}
+
+#[tokio::test]
+async fn nothing_is_asked_when_nothing_is_done() {
+    let cluster = Arc::new(FakeCluster::default());
+    let world = fake(&cluster, HelmDriver::Secret);
+    let compared = [one("PersistentVolumeClaim/default/old", ObjectChange::Delete)];
+    assert_eq!(gate(&world.ctx, &compared, &Decision::Nothing { why: String::new() }).await, []);
+    assert_eq!(cluster.failures.calls(), Vec::<String>::new());
+}

@@ -1,0 +1,165 @@
+//! Whether the ResourceQuotas of the namespaces have room for what is added.
+
+use super::{Preflight, verb};
+use crate::compare::Compared;
+use crate::context::Context;
+use pilothouse_core::{Class, Finding, ObjectRef, code, object_ref};
+use pilothouse_health::{parse_quantity, show_quantity};
+use pilothouse_kube::{Discovery, ListQuery};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The amounts that are added, by the names quotas have for them.
+type Amounts = BTreeMap<String, f64>;
+
+/// One list of quotas for each namespace in which something changes.
+pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Preflight {
+    let changed: Vec<&Compared> = compared.iter().filter(|one| verb(one).is_some()).collect();
+    let namespaces: BTreeSet<&String> = changed.iter().filter_map(|one| one.object.namespace.as_ref()).collect();
+    if namespaces.is_empty() {
+        return Preflight::default();
+    }
+    let served = match ctx.cluster().discovery(false).await {
+        Ok(served) => served,
+        Err(error) => return Preflight::not_checked("quotas", ctx.error_text(&error)),
+    };
+    let mut all = Preflight::default();
+    for namespace in namespaces {
+        let query = ListQuery::new("v1", "ResourceQuota").within(namespace);
+        all = all.and(match ctx.cluster().list(&query).await {
+            Ok(quotas) => {
+                let here: Vec<&Compared> =
+                    changed.iter().copied().filter(|one| one.object.namespace.as_ref() == Some(namespace)).collect();
+                judge(&quotas, &here, &served)
+            }
+            Err(error) => Preflight::not_checked(format!("quotas of namespace {namespace}"), ctx.error_text(&error)),
+        });
+    }
+    all
+}
+
+/// What does not fit into the quotas of a namespace.
+pub(super) fn judge(quotas: &[Value], changed: &[&Compared], served: &Discovery) -> Preflight {
+    let mut found = Preflight::default();
+    let added = added(changed, served);
+    for quota in quotas {
+        let Some(object) = object_ref(quota) else { continue };
+        // A quota that is changed itself has other limits afterwards.
+        if changed.iter().any(|one| one.object.same_object(&object)) {
+            continue;
+        }
+        if ["/spec/scopes", "/spec/scopeSelector"].iter().any(|scope| quota.pointer(scope).is_some()) {
+            found.not_checked.push(format!("{object}: it is for some pods only"));
+            continue;
+        }
+        found.findings.extend(exceeded(quota, &object, &added));
+    }
+    found
+}
+
+fn exceeded(quota: &Value, object: &ObjectRef, added: &Amounts) -> Vec<Finding> {
+    let amount = |value: &Value| value.as_str().and_then(parse_quantity);
+    let hard = quota.pointer("/status/hard").or_else(|| quota.pointer("/spec/hard")).and_then(Value::as_object);
+    let finding = |(resource, hard): (&String, &Value)| {
+        let more = added.get(alias(resource)).copied().filter(|more| *more > 0.0)?;
+        let (hard, used) = (amount(hard)?, quota.pointer("/status/used")?.get(resource).and_then(amount)?);
+        let shown = |amount| show_quantity(amount, resource);
+        // Sums of fractions are not exact.
+        (used + more > hard + 1e-6).then(|| {
+            let message = format!(
+                "{resource}: {} of {} are used, and the release needs {} more",
+                shown(used),
+                shown(hard),
+                shown(more)
+            );
+            Finding::new(Class::Blocked, code::QUOTA_EXCEEDED, object, message)
+        })
+    };
+    hard.into_iter().flatten().filter_map(finding).collect()
+}
+
+/// Quotas have two names for some.
+fn alias(resource: &str) -> &str {
+    match resource {
+        "cpu" => "requests.cpu",
+        "memory" => "requests.memory",
+        "count/pods" => "pods",
+        other => other.strip_prefix("count/").filter(|name| !name.contains('.')).unwrap_or(other),
+    }
+}
+
+/// What there is more than before. What DaemonSets and CronJobs come to is not known.
+pub(super) fn added(changed: &[&Compared], served: &Discovery) -> Amounts {
+    let mut amounts = Amounts::new();
+    for one in changed {
+        let count = match verb(one) {
+            Some("create") => 1.0,
+            Some("delete") => -1.0,
+            Some(_) | None => 0.0,
+        };
+        if let Ok(resource) = served.lookup(&one.object) {
+            let name = match resource.group.as_str() {
+                "" => resource.plural.clone(),
+                group => format!("count/{}.{group}", resource.plural),
+            };
+            // A pod is counted with those of the workloads.
+            if one.object.kind != "Pod" {
+                *amounts.entry(name).or_default() += count;
+            }
+        }
+        let then = one.then.as_ref().filter(|_| count >= 0.0);
+        for (object, sign) in [(then, 1.0), (one.live.as_ref(), -1.0)] {
+            for (resource, amount) in object.map(|object| needs(object.expose())).unwrap_or_default() {
+                *amounts.entry(resource).or_default() += sign * amount;
+            }
+        }
+    }
+    amounts
+}
+
+/// What the pods of a workload, or a claim, come to.
+fn needs(object: &Value) -> Amounts {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+    let number = |pointer: &str, otherwise: u32| {
+        let number = object.pointer(pointer).and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
+        f64::from(number.unwrap_or(otherwise))
+    };
+    let template = object.pointer("/spec/template/spec");
+    let (pods, spec) = match text("/kind").unwrap_or_default() {
+        "Deployment" | "StatefulSet" | "ReplicaSet" | "ReplicationController" => {
+            (number("/spec/replicas", 1), template)
+        }
+        "Job" => (number("/spec/parallelism", 1).min(number("/spec/completions", u32::MAX)), template),
+        "Pod" => (1.0, object.get("spec")),
+        "PersistentVolumeClaim" => {
+            let size =
+                object.pointer("/spec/resources/requests/storage").and_then(Value::as_str).and_then(parse_quantity);
+            return size.map(|size| ("requests.storage".to_owned(), size)).into_iter().collect();
+        }
+        _ => return Amounts::new(),
+    };
+    let Some(spec) = spec else { return Amounts::new() };
+    let mut amounts: Amounts = [("pods".to_owned(), pods)].into();
+    for list in ["requests", "limits"] {
+        for resource in ["cpu", "memory"] {
+            amounts.insert(format!("{list}.{resource}"), pods * of_pod(spec, list, resource));
+        }
+    }
+    amounts
+}
+
+/// What a pod asks for: its containers together, or its largest init container where that is more.
+fn of_pod(spec: &Value, list: &str, resource: &str) -> f64 {
+    let amount = |container: &Value| {
+        let at = |list: &str| container.get("resources")?.get(list)?.get(resource);
+        // A limit without a request is the request too.
+        let value = at(list).or_else(|| at("limits"));
+        let number = value.and_then(|value| value.as_str().map_or_else(|| value.as_f64(), parse_quantity));
+        number.unwrap_or_default()
+    };
+    let containers = |list: &str| spec.get(list).and_then(Value::as_array).into_iter().flatten();
+    let is_sidecar = |container: &&Value| container.get("restartPolicy").and_then(Value::as_str) == Some("Always");
+    let together: f64 =
+        containers("containers").chain(containers("initContainers").filter(is_sidecar)).map(amount).sum();
+    containers("initContainers").filter(|container| !is_sidecar(container)).map(amount).fold(together, f64::max)
+}
