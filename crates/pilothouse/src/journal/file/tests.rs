@@ -135,7 +135,7 @@ fn a_newer_format_is_told() {
     assert_eq!(
         error.to_string(),
         format!(
-            "the journal {} was written by a newer pilothouse (format 3; this one knows 2): use that one, or a newer one",
+            "the journal {} was written by a newer pilothouse (format 4; this one knows 3): use that one, or a newer one",
             path.display()
         )
     );
