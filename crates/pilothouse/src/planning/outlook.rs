@@ -80,8 +80,8 @@ async fn of_release(
         let changed = ChangedObject {
             object: &compared.object,
             change,
-            live: compared.live.as_ref().map(|live| live.expose()),
-            then: compared.then.as_ref().map(|then| then.expose()),
+            live: compared.live.as_ref().map(pilothouse_core::Sensitive::expose),
+            then: compared.then.as_ref().map(pilothouse_core::Sensitive::expose),
         };
         all.extend(effects(&changed, &around));
     }

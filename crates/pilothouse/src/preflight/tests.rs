@@ -254,9 +254,9 @@ async fn a_pull_secret_that_is_missing() {
     let missing = Preflight { warnings: vec![line.to_owned()], ..Preflight::default() };
     assert_eq!(look(&cluster, &changes, &[web(1, "1")]).await, missing);
     assert_eq!(look(&cluster, &changes, &[web(1, "1"), secret.clone()]).await, Preflight::default());
-    let mut live = secret;
-    live["metadata"]["namespace"] = json!("default");
-    cluster.put(live);
+    let mut there = secret;
+    there["metadata"]["namespace"] = json!("default");
+    cluster.put(there);
     assert_eq!(look(&cluster, &changes, &[web(1, "1")]).await, Preflight::default());
 }
 

@@ -4,7 +4,7 @@ use super::selector::matches;
 use super::{Preflight, verb};
 use crate::compare::Compared;
 use crate::context::Context;
-use pilothouse_core::{Class, Finding, ObjectRef, code, object_ref};
+use pilothouse_core::{Class, Finding, ObjectRef, Sensitive, code, object_ref};
 use pilothouse_kube::{ClusterError, Discovery, ListQuery};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -145,7 +145,7 @@ pub(super) fn is_asked(webhook: &Value, one: &Compared, served: &Discovery) -> b
             && resources.into_iter().any(|one| one == "*" || one == "*/*" || one == resource.plural)
     };
     let labels = |object: Option<&Value>| object.and_then(|object| object.pointer("/metadata/labels")).cloned();
-    let objects = [one.then.as_ref(), one.live.as_ref()].map(|object| labels(object.map(|object| object.expose())));
+    let objects = [one.then.as_ref(), one.live.as_ref()].map(|object| labels(object.map(Sensitive::expose)));
     let selector = webhook.get("objectSelector").unwrap_or(&Value::Null);
     items(webhook, "rules").any(rule)
         && objects.iter().any(|labels| matches(selector, labels.as_ref().unwrap_or(&Value::Null)))
