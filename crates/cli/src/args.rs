@@ -163,21 +163,23 @@ pub(crate) struct StackFile {
     pub(crate) stack: PathBuf,
 }
 
+/// Over the arguments by which releases are chosen, and only these: a heading of the whole struct would go on to what follows it.
+const SELECTION: &str = "Selection";
+
 /// Which releases of the stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args, Serialize, Deserialize)]
-#[command(next_help_heading = "Selection")]
 pub(crate) struct Select {
     /// Only releases with these labels: key=value, key!=value, key, !key; separated by commas or repeated, all must fit
-    #[arg(short = 'l', long, value_name = "LABELS")]
+    #[arg(short = 'l', long, value_name = "LABELS", help_heading = SELECTION)]
     pub(crate) selector: Vec<String>,
     /// Only these releases, by name or namespace/name, with * and ?; repeated, one must fit
-    #[arg(long, value_name = "RELEASE")]
+    #[arg(long, value_name = "RELEASE", help_heading = SELECTION)]
     pub(crate) only: Vec<String>,
     /// Also all that those need
-    #[arg(long)]
+    #[arg(long, help_heading = SELECTION)]
     pub(crate) with_needs: bool,
     /// Also all that need those
-    #[arg(long)]
+    #[arg(long, help_heading = SELECTION)]
     pub(crate) with_dependants: bool,
 }
 

@@ -45,6 +45,7 @@ fn general(code: &str) -> Option<&'static str> {
         code::NAMESPACE_TERMINATING => "see what holds it: kubectl get namespace NAME -o yaml (status.conditions)",
         code::OWNERSHIP_CONFLICT => "an `adopt` step in pre_exec takes over what no other release or controller owns",
         code::RELEASE_FOREIGN => "let that tool go of it first, or say `take_over: true` for this release",
+        code::PLAN_OUTDATED => "make another plan and look at it: pilothouse plan --out FILE",
         code::ROLLBACK_IMPOSSIBLE => "mend that, or say `on_failure: { upgrade: leave }` for this release",
         code::SECRET_REGENERATED => {
             "set it by a value, or consent: --consent secret/NAMESPACE/NAME, or `consent:` in the file"

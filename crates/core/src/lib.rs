@@ -74,7 +74,7 @@ pub use nearest::nearest;
 pub use need::{Need, Until};
 pub use object_diff::{
     FieldPath, PathSegment, Secrecy, declared, declared_changes, drifted_fields, field_changes, is_client_side_applied,
-    own_content, own_labels, removed_paths, written_by,
+    merge_patched, own_content, own_labels, removed_paths, written_by,
 };
 pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
 pub use payload::{Payload, PayloadError, PayloadKey};

@@ -3,6 +3,7 @@
 mod declared;
 mod lists;
 mod managers;
+mod merge_patch;
 mod path;
 mod removed;
 mod shown;
@@ -12,6 +13,7 @@ mod tests;
 pub use declared::declared;
 pub(crate) use declared::quantity;
 pub use managers::{is_client_side_applied, written_by};
+pub use merge_patch::merge_patched;
 pub use path::{FieldPath, PathSegment};
 pub use removed::removed_paths;
 pub use shown::Secrecy;

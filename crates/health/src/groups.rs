@@ -2,7 +2,7 @@
 //! `autoscaling.k8s.io` are brought by others.
 
 /// Whether the group is part of Kubernetes itself; names without a dot are.
-pub(crate) fn is_built_in(group: &str) -> bool {
+pub fn is_built_in(group: &str) -> bool {
     !group.contains('.')
         || matches!(
             group,

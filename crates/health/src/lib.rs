@@ -13,6 +13,7 @@ pub use diagnosis::{
     Evidence, HelmEvidence, LockSeen, LogTail, Referred, Rule, Want, Whereabouts, causes, helm_causes, helm_wanted,
     parse_quantity, rules, show_quantity, wanted,
 };
+pub use groups::is_built_in;
 pub use readiness::{
     ContainerTrouble, RuleError, Rules, Verdict, check_rule, container_troubles, is_certain, unproven, unsettled,
 };

@@ -16,9 +16,10 @@ use futures::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
 use pilothouse_core::{
     FieldChange, HelmOwner, ObjectChange, ObjectRef, Readiness, Redactor, ReleaseKey, Secrecy, SeenObject, Sensitive,
-    adoption_patch, declared, field_changes, helm_owner, is_client_side_applied, keeps_on_uninstall, removed_paths,
+    adoption_patch, declared, field_changes, helm_owner, is_client_side_applied, keeps_on_uninstall, merge_patched,
+    removed_paths,
 };
-use pilothouse_health::Rules;
+use pilothouse_health::{Rules, is_built_in};
 use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError};
 use refusal::Answer;
 use serde_json::Value;
@@ -98,9 +99,22 @@ pub enum Outcome {
     },
 }
 
+/// What is to be told of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// What helm makes of it.
+    WhatHelmDoes,
+    /// What is not as the manifest declares it, whether helm would see that or not.
+    WhatIsDeclared,
+}
+
 /// Tells what a deploy would do to the objects of a release: first the wanted ones in their order, then those it deletes or
 /// leaves behind. Changes nothing (`dryRun=All`); can be repeated, and dropped at any time.
 pub async fn compare(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<Compared> {
+    look(cluster, what, Asked::WhatHelmDoes).await
+}
+
+async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, asked: Asked) -> Vec<Compared> {
     let namespace = &what.release.namespace;
     let wanted = subject::complete(cluster, what.wanted, namespace, what.redactor).await;
     let stored = subject::complete(cluster, what.stored, namespace, what.redactor).await;
@@ -108,7 +122,11 @@ pub async fn compare(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<
     let mut looks: Vec<BoxFuture<'_, Option<Compared>>> = Vec::new();
     for subject in &wanted {
         let stored = deployed(&subject.object).map(|stored| stored.manifest);
-        looks.push(what.wanted(cluster, subject, stored).map(Some).boxed());
+        let look = what.wanted(cluster, subject, stored).map(move |compared| match asked {
+            Asked::WhatHelmDoes => what.by_merge_patch(subject, stored, compared),
+            Asked::WhatIsDeclared => compared,
+        });
+        looks.push(look.map(Some).boxed());
     }
     for subject in stored.iter().filter(|stored| !wanted.iter().any(|one| one.object.same_object(&stored.object))) {
         looks.push(what.unwanted(cluster, subject).boxed());
@@ -198,6 +216,30 @@ impl Comparison<'_> {
         }
     }
 
+    /// What helm makes of a custom resource without server-side apply: the difference between its two manifests, as a JSON merge
+    /// patch. What others have changed stays, and what is adopted stays as it is (helm/helm#11638). Of the server's answer only
+    /// its refusal counts; a default that it gives a field that is not set any more is not foreseen.
+    fn by_merge_patch(&self, subject: &Subject<'_>, stored: Option<&Value>, compared: Compared) -> Compared {
+        let patched = match (&compared.outcome, &compared.live) {
+            (Outcome::Change(ObjectChange::Update | ObjectChange::Same | ObjectChange::Adopt), Some(live))
+                if !self.server_side && is_custom(&subject.object) =>
+            {
+                let wanted = owned_by(subject.manifest, self.release);
+                let then = merge_patched(live.expose(), stored.unwrap_or(&wanted), &wanted);
+                let secrecy = Secrecy { kind: &subject.object.kind, redactor: self.redactor };
+                Some((field_changes(live.expose(), &then, secrecy), then))
+            }
+            (_, _) => None,
+        };
+        let Some((fields, then)) = patched else { return compared };
+        let change = match (compared.outcome == Outcome::Change(ObjectChange::Adopt), fields.is_empty()) {
+            (true, _) => ObjectChange::Adopt,
+            (false, true) => ObjectChange::Same,
+            (false, false) => ObjectChange::Update,
+        };
+        Compared { outcome: Outcome::Change(change), fields, then: Some(Sensitive::new(then)), ..compared }
+    }
+
     /// What becomes of an object that is not wanted any more; `None` when it is not there.
     async fn unwanted(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>) -> Option<Compared> {
         match self.read(cluster, subject).await {
@@ -267,6 +309,11 @@ fn created(subject: &Subject<'_>, answer: Answer) -> Compared {
         Answer::Refused { why } => Compared { outcome: Outcome::Change(ObjectChange::Refused { why }), ..create },
         Answer::Unknown(outcome) => Compared { outcome, ..create },
     }
+}
+
+/// Whether helm does not know the kind: those of Kubernetes but for `APIService`, and no others, are compiled into it.
+fn is_custom(object: &ObjectRef) -> bool {
+    object.group().is_some_and(|group| !is_built_in(group) || group == "apiregistration.k8s.io")
 }
 
 /// A manifest with the keys by which helm owns the object, as helm adds them.

@@ -1,6 +1,6 @@
 //! What of a deployed release is not as it was deployed.
 
-use super::{Compared, Comparison, Outcome, compare};
+use super::{Asked, Compared, Comparison, Outcome, look};
 use pilothouse_core::{FieldChange, ObjectChange, ObjectRef, Secrecy, Sensitive, drifted_fields};
 use pilothouse_kube::ClusterClient;
 use serde_json::Value;
@@ -36,7 +36,11 @@ pub enum Drifted {
 /// applying them once more would change. `stored` counts for nothing. Changes nothing.
 pub async fn drifts(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<Drift> {
     let deployed = Comparison { stored: what.wanted, force: true, ..*what };
-    compare(cluster, &deployed).await.into_iter().filter_map(|compared| drift(compared, what)).collect()
+    look(cluster, &deployed, Asked::WhatIsDeclared)
+        .await
+        .into_iter()
+        .filter_map(|compared| drift(compared, what))
+        .collect()
 }
 
 fn drift(compared: Compared, what: &Comparison<'_>) -> Option<Drift> {

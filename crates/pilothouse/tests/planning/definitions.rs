@@ -1,11 +1,12 @@
 //! Objects whose kind or namespace is still to come.
 
-use crate::support::{CLUSTER_SCOPED, World, changes, done};
+use crate::support::{CLUSTER_SCOPED, World, changes, done, fields};
 use pilothouse::{ChartInfo, HelmAction, Need, ObjectRef};
 use pilothouse_core::{ObjectChange, PlannedAction, ReleaseKey};
 use pilothouse_plane::provision::Tool;
 use pilothouse_testkit::fixture_chart;
 use rstest::rstest;
+use serde_json::json;
 
 /// A definition and a namespace.
 const BASE: &str = "\
@@ -105,4 +106,45 @@ async fn what_the_release_itself_brings(#[values(Tool::Helm3, Tool::Helm4)] tool
         )
     );
     assert_eq!(world.writes(), <[String; 0]>::default());
+}
+
+const GADGETS: &str = "\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: gadgets.patched.example.com }
+spec:
+  group: patched.example.com
+  scope: Namespaced
+  names: { kind: Gadget, plural: gadgets, singular: gadget }
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: { openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true } }
+";
+
+const GADGET: &str = "\
+apiVersion: patched.example.com/v1
+kind: Gadget
+metadata: { name: one }
+spec: { size: 1, colour: {{ .Values.colour }} }
+";
+
+/// Helm 3 sees only what is different between its two manifests.
+#[tokio::test]
+async fn helm_3_leaves_what_others_have_changed_in_custom_resources() {
+    let world = World::new("patched", Tool::Helm3).await;
+    let chart = world.chart("patched", &[("crds/gadgets.yaml", GADGETS), ("templates/gadget.yaml", GADGET)]);
+    let coloured = |colour: &str| world.info("patched", &chart, &[("colour", colour)]);
+    assert_eq!(world.done(coloured("red")).await, "installed patched 1.0.0, 1 CRD applied");
+    let size = json!({"apiVersion": "patched.example.com/v1", "kind": "Gadget", "metadata": {"name": "one"}, "spec": {"size": 5}});
+    world.apply_as("kubectl", &size).await;
+
+    let plan = world.plan_one(coloured("blue")).await;
+    let gadget = world.object("patched.example.com/v1", "Gadget", "one").to_string();
+    assert_eq!((changes(&plan), plan.unchanged), (vec![(gadget, ObjectChange::Update)], 1));
+    assert_eq!(fields(&plan.objects[0]), [("spec.colour", Some(&json!("red")), Some(&json!("blue")))]);
+    assert_eq!(world.done(coloured("blue")).await, "upgraded patched 1.0.0");
+    let live = world.get("patched.example.com/v1", "Gadget", "one").await.unwrap();
+    assert_eq!(live["spec"], json!({"size": 5, "colour": "blue"}));
 }
