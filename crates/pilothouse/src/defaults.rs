@@ -66,7 +66,13 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, pa
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
     if (!is_blocked || ctx.info().action == HelmAction::Destroy) && !is_deployed_before(ctx, payload).await {
-        findings.extend(ahead::findings(chart, ctx, payload, &ctx.decision().await).await);
+        let ahead = ahead::findings(chart, ctx, payload, &ctx.decision().await).await;
+        // Whose an object is has to be settled first.
+        let is_foreign = |subject: &str| {
+            findings.iter().any(|found| found.code == code::OWNERSHIP_CONFLICT && found.subject == subject)
+        };
+        let open: Vec<Finding> = ahead.into_iter().filter(|one| !is_foreign(&one.subject)).collect();
+        findings.extend(open);
     }
     findings.extend(rollback_target::findings(ctx).await);
     for phase in Phase::ALL {
