@@ -216,7 +216,9 @@ impl FakeCluster {
 fn generation(object: &Value, before: Option<&Value>) -> i64 {
     let wanted = |object: &Value| {
         let mut wanted = object.clone();
-        wanted.as_object_mut().map(|parts| parts.retain(|part, _| part != "metadata" && part != "status"));
+        if let Some(parts) = wanted.as_object_mut() {
+            parts.retain(|part, _| part != "metadata" && part != "status");
+        }
         wanted
     };
     match before {
