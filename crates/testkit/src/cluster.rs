@@ -30,6 +30,7 @@ pub struct FakeCluster {
     logs: Mutex<BTreeMap<(String, bool), String>>,
     pods: Mutex<Pods>,
     refusals: Mutex<Vec<(String, Refusal)>>,
+    denied: Mutex<Vec<String>>,
     /// The calls, and which of them fails.
     pub failures: Arc<Failures>,
 }
@@ -57,6 +58,9 @@ struct Pods {
     ports: BTreeMap<(String, u16), SocketAddr>,
     programs: BTreeMap<Vec<String>, ExecOutput>,
 }
+
+/// What asks for a permission.
+const REVIEW: &str = "SelfSubjectAccessReview";
 
 /// What the server says to a call it does not do.
 type Refusal = Box<dyn Fn() -> ClusterError + Send>;
@@ -125,6 +129,21 @@ impl FakeCluster {
     /// Answers every call that begins so (`apply Secret`) with an error.
     pub fn refuse(&self, call: impl Into<String>, error: impl Fn() -> ClusterError + Send + 'static) {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner).push((call.into(), Box::new(error)));
+    }
+
+    /// Lets access reviews say no to this (`create configmaps`).
+    pub fn deny(&self, what: impl Into<String>) {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner).push(what.into());
+    }
+
+    /// What a review is answered; `None` for any other object.
+    fn review(&self, object: &Value) -> Option<Value> {
+        let attributes = object.pointer("/spec/resourceAttributes").filter(|_| object["kind"] == REVIEW)?;
+        let asked = format!("{} {}", attributes["verb"].as_str()?, attributes["resource"].as_str()?);
+        let denied = self.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answer = object.clone();
+        answer["status"] = json!({"allowed": !denied.contains(&asked)});
+        Some(answer)
     }
 
     /// Gives a container a log; with `previous` that of its run before the present one.
@@ -290,8 +309,11 @@ impl ClusterClient for FakeCluster {
             resource("", "Pod", "pods", "po", true),
             resource("", "Namespace", "namespaces", "ns", false),
             resource("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", true),
+            resource("", "PersistentVolume", "persistentvolumes", "pv", false),
+            resource("", "ServiceAccount", "serviceaccounts", "sa", true),
             resource("batch", "Job", "jobs", "", true),
             resource("apps", "Deployment", "deployments", "deploy", true),
+            resource("apps", "StatefulSet", "statefulsets", "sts", true),
             resource("coordination.k8s.io", "Lease", "leases", "", true),
             resource("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", "crd", false),
             resource("example.com", "Widget", "widgets", "", true),
@@ -335,6 +357,10 @@ impl ClusterClient for FakeCluster {
     }
 
     async fn create(&self, object: &Value) -> Result<Value, ClusterError> {
+        if let Some(answer) = self.review(object) {
+            let lost = self.call(format!("create {REVIEW}")).await?;
+            return lost.map_or(Ok(answer), Err);
+        }
         let named = object_ref(object).ok_or(ClusterError::Unnamed { lacks: "metadata.name" })?;
         let lost = self.call(format!("create {named}")).await?;
         let mut store = self.lock();
