@@ -41,6 +41,8 @@ fn general(code: &str) -> Option<&'static str> {
         code::NAMESPACE_MISSING => "create it, or set create_namespace: true",
         code::NAMESPACE_TERMINATING => "see what holds it: kubectl get namespace NAME -o yaml (status.conditions)",
         code::OWNERSHIP_CONFLICT => "an `adopt` step in pre_exec takes over what no other release or controller owns",
+        code::PLAN_OUTDATED => "look at what has changed, and make the plan anew: pilothouse plan --out FILE",
+        code::RELEASE_FOREIGN => "let that tool go of it first, then say `take_over: true` for this release if need be",
         code::ROLLBACK_IMPOSSIBLE => "mend that, or say `on_failure: { upgrade: leave }` for this release",
         code::STEP_UNCERTAIN => {
             "look whether it has done its work, then say so: --step-done STEP, or --step-again STEP to run it again"
