@@ -23,8 +23,9 @@ Try it without a cluster of your own:
 Exit codes:
   0    done
   1    a release failed
-  2    bad input: the file, a chart, values, helm, the connection
-  3    refused, because something could be lost or taken over
+  2    bad input: the file, a chart, values, helm, the connection;
+       of plan --detailed-exitcode alone: there are changes
+  3    refused, because something could be lost or taken over, or a saved plan does not hold
   4    nothing has failed, but something is still on its way (ready, diagnose)
   130  interrupted
 After 2 and 3 nothing was changed by the release in question; input that can be checked ahead of the
@@ -545,19 +546,14 @@ mod tests {
     use clap::{CommandFactory, FromArgMatches};
     use rstest::rstest;
 
-    /// The program with the command that makes a plan.
-    fn program() -> clap::Command {
-        Cli::command().subcommand(Plan::augment_args(clap::Command::new("plan")))
-    }
-
     fn plan(args: &[&str]) -> Result<Plan, clap::Error> {
-        let matches = program().try_get_matches_from(["pilothouse", "plan"].iter().chain(args))?;
+        let matches = Cli::command().try_get_matches_from(["pilothouse", "plan"].iter().chain(args))?;
         matches.subcommand().map_or_else(|| unreachable!(), |(_, matches)| Plan::from_arg_matches(matches))
     }
 
     #[test]
     fn the_arguments_fit_together() {
-        program().debug_assert();
+        Cli::command().debug_assert();
     }
 
     #[test]

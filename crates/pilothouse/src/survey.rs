@@ -37,7 +37,6 @@ pub(crate) struct Settled {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Writing {
     Allowed,
-    #[expect(dead_code, reason = "for whoever takes the same look without a run")]
     Never,
 }
 

@@ -178,6 +178,7 @@ pub(super) fn is_quiet(release: &ReleasePlan) -> bool {
         && release.effects.is_empty()
         && release.findings.is_empty()
         && release.drifts.is_empty()
+        && release.steps.is_empty()
         && release.not_checked.is_empty()
 }
 
@@ -242,6 +243,7 @@ fn listed(counts: &[(usize, &str)]) -> String {
 mod tests {
     use super::*;
     use crate::report::plan_samples::{every_way, plan, release, unchanged};
+    use pilothouse_core::{Phase, PlannedStep};
     use rstest::rstest;
 
     #[rstest]
@@ -281,6 +283,15 @@ mod tests {
             ..release("web/podinfo", PlannedAction::Upgrade)
         };
         assert_eq!(chart(&release).as_deref(), expected);
+    }
+
+    /// Steps of every run are told, also of a release with which nothing else is done.
+    #[test]
+    fn a_release_with_steps_is_not_quiet() {
+        let quiet = release("web/a", PlannedAction::Nothing);
+        let step = PlannedStep { phase: Phase::PostExec, text: "sync users".to_owned() };
+        let with_step = ReleasePlan { steps: vec![step], ..quiet.clone() };
+        assert_eq!((is_quiet(&quiet), is_quiet(&with_step)), (true, false));
     }
 
     #[rstest]
