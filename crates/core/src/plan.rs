@@ -89,7 +89,7 @@ pub enum PlannedAction {
     Nothing,
     /// Only the validate phase, since nobody knows yet whether what is deployed is healthy.
     Validate,
-    /// The steps of all phases, without helm: only they have changed.
+    /// The steps after `exec`, without helm: only they have changed, or they did not end well.
     Steps,
     /// Install.
     Install,

@@ -12,6 +12,8 @@ pub struct TemplateUse {
     pub lookup: bool,
     /// They make something that is another each time: passwords, keys, names.
     pub random: bool,
+    /// Their tests make up something, and nothing else does.
+    pub random_tests: bool,
     /// They read the clock.
     pub clock: bool,
     /// They read the cluster's version, or what it serves.
@@ -138,6 +140,7 @@ impl TemplateUse {
         Self {
             lookup: true,
             random: true,
+            random_tests: true,
             clock: true,
             capabilities: true,
             revision: true,
@@ -198,13 +201,15 @@ impl TemplateUse {
             !known.is_some_and(|(_, use_of)| matches!(use_of, Use::Random | Use::Clock))
         };
         let found = self.found.iter().copied().filter(matters).collect();
-        Self { random: self.unreadable, clock: self.unreadable, found, ..self }
+        let random_tests = self.random || self.clock;
+        Self { random: self.unreadable, clock: self.unreadable, random_tests, found, ..self }
     }
 
     /// Adds what another text uses.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.lookup |= other.lookup;
         self.random |= other.random;
+        self.random_tests |= other.random_tests;
         self.clock |= other.clock;
         self.capabilities |= other.capabilities;
         self.revision |= other.revision;

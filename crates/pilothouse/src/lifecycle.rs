@@ -20,7 +20,9 @@ use std::time::{Duration, Instant};
 pub(crate) async fn run<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &mut Payload) -> ReleaseOutcome {
     let info = chart.chart_info();
     let begun = Instant::now();
-    ctx.emitter().emit(EventKind::ReleaseStarted { release: info.key(), action: info.action });
+    if ctx.settled().is_none() {
+        ctx.emitter().emit(EventKind::ReleaseStarted { release: info.key(), action: info.action });
+    }
     let mut outcome = match info.action {
         HelmAction::Skip => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
         HelmAction::Deploy | HelmAction::Destroy => match ctx.settled() {

@@ -9,8 +9,8 @@ use crate::input;
 use crate::stored;
 use pilothouse_core::ObjectRef;
 use pilothouse_core::{
-    ChartInfo, Class, Decision, Finding, Foreign, HelmAction, InputDigests, LiveSeen, Observation, Payload, RecordSeen,
-    ReleaseState, Rendered, RevisionMeta, RevisionStatus, Wish, code, decide, determine, lenient_version,
+    ChartInfo, Class, Decision, Finding, Foreign, HelmAction, InputDigests, InputPart, LiveSeen, Observation, Payload,
+    RecordSeen, ReleaseState, Rendered, RevisionMeta, RevisionStatus, Wish, code, decide, determine, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ClusterError;
@@ -102,7 +102,7 @@ impl Observed {
         if matches!(self.decide(ctx.info()), Decision::Compare { .. }) {
             self.read_deployed(ctx).await;
             if let Some(deployed) = &self.deployed {
-                match comparing::rendered(ctx, &prepared, &uses, deployed).await {
+                match comparing::rendered(ctx, &prepared, &uses, deployed, self.has_same_input()).await {
                     Ok(rendered) => self.rendered = Some(rendered),
                     Err(error) => self.revisions = Err(ctx.error_text(&error)),
                 }
@@ -111,6 +111,16 @@ impl Observed {
         if self.decide(ctx.info()) == Decision::Look {
             self.live = drifting::look(ctx, self).await;
         }
+    }
+
+    /// Whether what is wanted is proven to be what was given to the newest revision, but for its steps.
+    fn has_same_input(&self) -> bool {
+        let (RecordSeen::Some(record), Some(newest), Some(inputs)) = (&self.record, self.newest(), &self.inputs) else {
+            return false;
+        };
+        record.revision == newest.revision
+            && Some(&record.revision_uid) == newest.uid.as_ref()
+            && record.input.differs(inputs).iter().all(|part| *part == InputPart::Lifecycle)
     }
 
     /// Reads the record of the newest revision that was deployed, unless that was done.

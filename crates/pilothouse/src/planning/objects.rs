@@ -58,7 +58,9 @@ pub(crate) async fn deployed(
         objects.compared.push(compared);
     }
     if own_kinds > 0 {
-        let line = format!("{own_kinds} objects whose kinds come with this very release: nobody can be asked yet");
+        let counted =
+            if own_kinds == 1 { "1 object whose kind comes" } else { &format!("{own_kinds} objects whose kinds come") };
+        let line = format!("{counted} with this very release: nobody can be asked yet");
         objects.not_checked.push(line);
     }
     Ok(objects)

@@ -33,7 +33,7 @@ pub(crate) async fn draft<C: HelmChart + ?Sized>(
     let info = chart.chart_info();
     let mut plan = empty(info);
     if info.action == HelmAction::Skip {
-        plan.why = "action is skip".to_owned();
+        "action is skip".clone_into(&mut plan.why);
         return Draft { plan, compared: Vec::new() };
     }
     if let Some(settled) = ctx.settled() {
@@ -55,7 +55,7 @@ pub(crate) async fn draft<C: HelmChart + ?Sized>(
     let bad_input = plan.findings.iter().any(|finding| finding.class == Class::BadInput);
     if bad_input {
         plan.does = PlannedAction::Refuse;
-        plan.why = "what was given is wrong".to_owned();
+        "what was given is wrong".clone_into(&mut plan.why);
         return Draft { plan, compared: Vec::new() };
     }
     let observed = ctx.observed().await;
@@ -111,9 +111,13 @@ async fn fill(
                 digest::of(&serde_json::to_string(&inputs).unwrap_or_default())
             });
             if plan.input.is_none() {
-                plan.not_checked.push("values that come from a step are known only in the run".to_owned());
+                let line = "its objects: values that come from a step are known only in the run";
+                plan.not_checked.push(line.to_owned());
             }
-            objects = objects::deployed(ctx, &prepared, plan.does == PlannedAction::Upgrade, earlier, all).await?;
+            // What it renders without them says nothing.
+            if plan.input.is_some() {
+                objects = objects::deployed(ctx, &prepared, plan.does == PlannedAction::Upgrade, earlier, all).await?;
+            }
             let event = if plan.does == PlannedAction::Upgrade { "upgrade" } else { "install" };
             plan.hooks = hooks(&prepared.rendering.docs(), event);
         }

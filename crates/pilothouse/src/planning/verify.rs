@@ -117,7 +117,7 @@ async fn moved(ctx: &Context, object: &PlannedObject, plan: &Plan) -> Result<Opt
 fn by(live: &Value, plan: &Plan) -> String {
     let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
     let writers: Vec<(Timestamp, &str)> = entries
-        .filter(|entry| entry.get("subresource").is_none())
+        .filter(|entry| entry.get("subresource").and_then(Value::as_str) != Some("status"))
         .filter_map(|entry| {
             let at: Timestamp = entry.get("time")?.as_str()?.parse().ok()?;
             Some((at, entry.get("manager").and_then(Value::as_str).unwrap_or("somebody")))
