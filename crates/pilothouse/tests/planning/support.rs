@@ -10,6 +10,7 @@ use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{AuditLog, Node, Plane, PlaneConfig, SimulatedNode};
 use pilothouse_testkit::SharedPlane;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +56,7 @@ impl World {
             terminate: CancellationToken::new(),
             redactor: Redactor::default(),
             chart_cache: folder.path().join("charts"),
-            command_env: std::env::vars_os().collect(),
+            command_env: BTreeMap::new(),
             grace: Duration::from_secs(5),
             rules: Rules::default(),
         });
