@@ -79,7 +79,9 @@ impl Emitter {
             | EventKind::HealFinished { error, .. } => error.iter_mut().for_each(|text| self.redact(text)),
             EventKind::CauseFound { cause, .. } => self.redact_cause(cause),
             EventKind::DriftFound { drifts, .. } => {
-                drifts.iter_mut().for_each(|drift| self.redact(&mut drift.what));
+                for drift in drifts {
+                    self.redact(&mut drift.what);
+                }
             }
             EventKind::Checked { report, .. } => {
                 let Evidence { asked, got } = &mut report.evidence;

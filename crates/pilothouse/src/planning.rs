@@ -51,7 +51,9 @@ pub async fn plan(
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
     let settled = survey::take(session, &contexts, &stands_on, Writing::Never).await;
     for (ctx, settled) in contexts.iter_mut().zip(settled) {
-        settled.into_iter().for_each(|settled| ctx.settle(settled));
+        if let Some(settled) = settled {
+            ctx.settle(settled);
+        }
     }
     let width = concurrency.max(1);
     let brings = contexts.iter().map(brings);

@@ -137,7 +137,9 @@ pub async fn run(
         let surveyed = survey::take(session, &contexts, &stands_on, Writing::Allowed);
         let surveyed = listening(surveyed, &mut owner, &mut messages).await;
         for (ctx, settled) in contexts.iter_mut().zip(surveyed) {
-            settled.into_iter().for_each(|settled| ctx.settle(settled));
+            if let Some(settled) = settled {
+                ctx.settle(settled);
+            }
         }
     }
     let checks = checks::wrong_input(charts, &contexts, &stands_on, config.concurrency);

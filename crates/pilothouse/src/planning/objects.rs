@@ -13,7 +13,7 @@ use pilothouse_core::{
     CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, PlannedObject, Secrecy, SeenObject, crd_facts, field_changes,
     keeps_on_uninstall, object_ref,
 };
-use pilothouse_helm::Origin;
+use pilothouse_helm::{Origin, RenderedDoc};
 use pilothouse_kube::{ApplyOptions, ClusterError};
 use serde_json::Value;
 
@@ -26,19 +26,19 @@ pub(crate) struct Objects {
     pub(crate) not_checked: Vec<String>,
 }
 
-/// What a deploy is going to do to the objects of a release.
+/// What a deploy is going to do to the objects of a release, rendered as helm is going to.
 ///
 /// # Errors
 /// When what is deployed cannot be read.
 pub(crate) async fn deployed(
     ctx: &Context,
     prepared: &Prepared,
+    docs: &[RenderedDoc],
     earlier: &[&Brings],
     all: &[Brings],
 ) -> Result<Objects, PhaseError> {
     let record = stored::newest_good_record(ctx).await?;
     let stored = record.as_ref().map(stored::manifest_objects).transpose()?.unwrap_or_default();
-    let docs = prepared.rendering.docs();
     let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
     let wanted: Vec<Value> = own.map(|doc| doc.object.clone()).collect();
     let applied = record.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));

@@ -9,6 +9,7 @@ use crate::defaults;
 use crate::digest;
 use crate::input;
 use crate::policy::{self, Action};
+use crate::prepare;
 use crate::steps::steps_of;
 use crate::stored;
 use pilothouse_core::{
@@ -33,7 +34,7 @@ pub(crate) async fn draft<C: HelmChart + ?Sized>(
     let info = chart.chart_info();
     let mut plan = empty(info);
     if info.action == HelmAction::Skip {
-        plan.why = "action is skip".to_owned();
+        "action is skip".clone_into(&mut plan.why);
         return Draft { plan, compared: Vec::new() };
     }
     if let Some(settled) = ctx.settled() {
@@ -55,7 +56,7 @@ pub(crate) async fn draft<C: HelmChart + ?Sized>(
     let bad_input = plan.findings.iter().any(|finding| finding.class == Class::BadInput);
     if bad_input {
         plan.does = PlannedAction::Refuse;
-        plan.why = "what was given is wrong".to_owned();
+        "what was given is wrong".clone_into(&mut plan.why);
         return Draft { plan, compared: Vec::new() };
     }
     let observed = ctx.observed().await;
@@ -113,9 +114,16 @@ async fn fill(
             if plan.input.is_none() {
                 plan.not_checked.push("values that come from a step are known only in the run".to_owned());
             }
-            objects = objects::deployed(ctx, &prepared, earlier, all).await?;
+            // Only with the cluster at hand does a chart find what it has made up before, as a password that it keeps.
+            let asks = uses.lookup || uses.install_or_upgrade || uses.unreadable;
+            let docs = if plan.does == PlannedAction::Upgrade && asks {
+                prepare::render_upgrade(ctx, chart, &uses).await?.docs()
+            } else {
+                prepared.rendering.docs()
+            };
+            objects = objects::deployed(ctx, &prepared, &docs, earlier, all).await?;
             let event = if plan.does == PlannedAction::Upgrade { "upgrade" } else { "install" };
-            plan.hooks = hooks(&prepared.rendering.docs(), event);
+            plan.hooks = hooks(&docs, event);
         }
         PlannedAction::Uninstall => objects = objects::uninstalled(ctx).await?,
         PlannedAction::Nothing | PlannedAction::Validate | PlannedAction::Steps | PlannedAction::Refuse => {}
