@@ -259,7 +259,9 @@ mod tests {
             }
             EventKind::DriftFound { release, drifts } => {
                 release.clone_from(to);
-                drifts.iter_mut().for_each(|drift| text.clone_into(&mut drift.what));
+                for drift in drifts {
+                    text.clone_into(&mut drift.what);
+                }
             }
             EventKind::HealStarted { release, what, .. } => {
                 release.clone_from(to);
