@@ -53,6 +53,7 @@ impl HelmChart for AwsVpcCni {
             name: None,
             on: On::Deploy,
             point_of_no_return: false,
+            every_run: false,
             kind: StepKind::Adopt(AdoptStep { objects }),
         })]
     }
