@@ -177,12 +177,17 @@ impl Comparison<'_> {
     ) -> Compared {
         let Some(live) = live else { return created(subject, answer) };
         let manifest = with_data(manifest.clone());
-        let declared = || declared(&live, &manifest);
-        let (mut then, mut not_checked) = (declared(), None);
+        let (mut then, mut not_checked) = (declared(&live, &manifest), None);
         let mut change = conflict.map(|why| ObjectChange::Refused { why });
         match answer {
             Answer::Then(answer) => then = answer,
-            Answer::NotAsked { why } => not_checked = Some(why),
+            Answer::NotAsked { why } => {
+                not_checked = Some(why);
+                // Lists of custom resources are mostly replaced as a whole, and what is not set any more goes.
+                if let Some(stored) = stored.filter(|_| is_custom(&subject.object)) {
+                    then = declared(&merge_patched(&live, stored, &manifest), &manifest);
+                }
+            }
             Answer::Refused { why } => {
                 change = Some(match refusal::replaced(&subject.object.kind, &why, &live, &then) {
                     Some(because) => ObjectChange::Replace { because },

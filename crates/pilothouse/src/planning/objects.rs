@@ -26,7 +26,7 @@ pub(crate) struct Objects {
     pub(crate) not_checked: Vec<String>,
 }
 
-/// What a deploy is going to do to the objects of a release.
+/// What a deploy is going to do to the objects of a release, rendered as helm is going to.
 ///
 /// # Errors
 /// When what is deployed cannot be read.

@@ -5,7 +5,7 @@ use crate::compare::{Compared, Outcome};
 use crate::context::Context;
 use crate::session::Session;
 use pilothouse_core::{
-    Around, ChangedObject, ObjectChange, ObjectRef, Workload, crd_facts, effects, object_ref, replaces_pods,
+    Around, ChangedObject, ObjectChange, ObjectRef, Sensitive, Workload, crd_facts, effects, object_ref, replaces_pods,
 };
 use pilothouse_kube::{ClusterError, ListQuery, live_custom_resources};
 use serde_json::Value;
@@ -80,8 +80,8 @@ async fn of_release(
         let changed = ChangedObject {
             object: &compared.object,
             change,
-            live: compared.live.as_ref().map(pilothouse_core::Sensitive::expose),
-            then: compared.then.as_ref().map(pilothouse_core::Sensitive::expose),
+            live: compared.live.as_ref().map(Sensitive::expose),
+            then: compared.then.as_ref().map(Sensitive::expose),
         };
         all.extend(effects(&changed, &around));
     }

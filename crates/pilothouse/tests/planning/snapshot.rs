@@ -2,7 +2,7 @@
 
 use crate::support::World;
 use pilothouse::ClusterClient;
-use pilothouse_core::{ObjectChange, ReleasePlan};
+use pilothouse_core::{FieldChange, ObjectChange, ReleasePlan};
 use pilothouse_kube::ListQuery;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,4 +89,38 @@ impl Changes {
             other: BTreeSet::new(),
         }
     }
+}
+
+/// The fields of each object, as paths with what was there and what is there then.
+type Fields = BTreeMap<String, Vec<(String, Option<Value>, Option<Value>)>>;
+
+/// The fields that a plan changes in objects that stay. Secrets are left out: their values are masked.
+pub(crate) fn fields_told(plan: &ReleasePlan) -> Fields {
+    let updated = plan.objects.iter().filter(|planned| planned.change == ObjectChange::Update);
+    let named = updated.map(|planned| {
+        let name = format!("{}: {}", planned.object.group().unwrap_or_default(), planned.object);
+        (name, sorted(&planned.fields))
+    });
+    named.filter(|(name, _)| !name.starts_with(": Secret ")).collect()
+}
+
+/// The fields that have changed between two looks, without what controllers write.
+pub(crate) fn fields_between(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> Fields {
+    let redactor = pilothouse::Redactor::default();
+    let changed = before.iter().filter_map(|(name, was)| {
+        let is = after.get(name).filter(|is| *is != was)?;
+        let kind = was["kind"].as_str().unwrap();
+        let secrecy = pilothouse_core::Secrecy { kind, redactor: &redactor };
+        Some((name.clone(), sorted(&pilothouse_core::field_changes(was, is, secrecy))))
+    });
+    changed.filter(|(name, _)| !name.starts_with(": Secret ")).collect()
+}
+
+fn sorted(fields: &[FieldChange]) -> Vec<(String, Option<Value>, Option<Value>)> {
+    let mut fields: Vec<_> =
+        fields.iter().map(|field| (field.path.clone(), field.old.clone(), field.new.clone())).collect();
+    // The controller counts up what it has rolled out.
+    fields.retain(|(path, ..)| path != "metadata.annotations[\"deployment.kubernetes.io/revision\"]");
+    fields.sort_by(|(path, ..), (other, ..)| path.cmp(other));
+    fields
 }
