@@ -41,7 +41,7 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(
         | Decision::Steps { .. } => return Vec::new(),
     };
     if prepare::payload_values(ctx.info(), payload).iter().any(Value::is_null) {
-        ctx.say("what becomes of its objects is not checked: some values come from later phases");
+        ctx.say("what becomes of its objects is looked at once all its values are known");
         return Vec::new();
     }
     let looked = async {

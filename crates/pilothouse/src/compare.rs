@@ -7,6 +7,7 @@ mod subject;
 mod tests;
 
 pub use drift::{Drift, Drifted, drifts};
+pub(crate) use refusal::is_of_rbac;
 
 use crate::digest;
 use base64::Engine as _;
@@ -275,7 +276,7 @@ impl Comparison<'_> {
         let seen = SeenObject {
             uid: text("/metadata/uid"),
             resource_version: text("/metadata/resourceVersion"),
-            digest: digest::content_digest(&live),
+            digest: seen_digest(&object.kind, &live),
         };
         Compared {
             health: Some(health),
@@ -316,6 +317,11 @@ fn created(subject: &Subject<'_>, answer: Answer) -> Compared {
     }
 }
 
+/// The digest of what an object holds; none for a Secret: plans are saved and printed, and short values are found by trying.
+pub(crate) fn seen_digest(kind: &str, live: &Value) -> String {
+    if kind == "Secret" { String::new() } else { digest::content_digest(live) }
+}
+
 /// Whether helm does not know the kind: those of Kubernetes but for `APIService`, and no others, are compiled into it.
 fn is_custom(object: &ObjectRef) -> bool {
     object.group().is_some_and(|group| !is_built_in(group) || group == "apiregistration.k8s.io")
@@ -328,7 +334,8 @@ fn owned_by(manifest: &Value, release: &ReleaseKey) -> Value {
     for map in ["labels", "annotations"] {
         let added = keys["metadata"][map].as_object().into_iter().flatten();
         for (key, value) in added {
-            if owned["metadata"][map].is_null() {
+            // A chart may well render an empty list or text where nothing is set.
+            if !owned["metadata"][map].is_object() {
                 owned["metadata"][map] = Value::Object(serde_json::Map::new());
             }
             owned["metadata"][map][key] = value.clone();

@@ -1,6 +1,7 @@
 //! Whether what a chart renders now is what is deployed.
 
 use crate::context::Context;
+use crate::crds;
 use crate::error::PhaseError;
 use crate::prepare::{self, Prepared};
 use pilothouse_core::Rendered;
@@ -38,6 +39,8 @@ pub(crate) async fn volatile(ctx: &Context, prepared: &Prepared, uses: &Template
 /// Compares what the chart renders with the objects and hooks of a deployed revision. A chart that asks whether it is
 /// installed or upgraded, or reads the cluster, is rendered once more as the upgrade it would be.
 ///
+/// Definitions in `crds/` folders are in no revision: they count by what bringing them would change.
+///
 /// A chart that makes up values is rendered twice when it is known to be given the same as before (`same_input`): what
 /// differs between the two says nothing then. When it is given something else, that could hide in just these values, and they
 /// count as changed. Tests are no part of a deploy: what they make up says nothing in any case.
@@ -51,6 +54,9 @@ pub(crate) async fn rendered(
     deployed: &ReleaseRecord,
     same_input: bool,
 ) -> Result<Rendered, PhaseError> {
+    if crds::would_change(ctx, prepared).await? {
+        return Ok(Rendered::Differs);
+    }
     let first = as_upgrade(ctx, prepared, uses).await?;
     let [own, tests] = split(&first);
     let [own_before, tests_before] = split_record(deployed);

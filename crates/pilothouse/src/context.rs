@@ -117,6 +117,11 @@ impl Context {
         self.settled = Some(settled);
     }
 
+    /// What was proven before the run does not count any more.
+    pub(crate) fn unsettle(&mut self) {
+        self.settled = None;
+    }
+
     /// What proves that nothing is to be done with the release, if that is so.
     pub(crate) fn settled(&self) -> Option<&Settled> {
         self.settled.as_ref()

@@ -3,6 +3,7 @@
 mod breaks;
 
 use crate::context::Context;
+use crate::digest;
 use crate::error::PhaseError;
 use crate::helpers;
 use crate::prepare::Prepared;
@@ -105,6 +106,34 @@ async fn converter(ctx: &Context, prepared: &Prepared, crd: &ObjectRef, service:
         }
         Err(error) => Some(Finding::new(Class::Blocked, code::UNREADABLE, service, ctx.error_text(&error))),
     }
+}
+
+/// Whether bringing the chart's definitions would change the cluster: one is missing or, where they are brought to the chart's
+/// version, would be another then.
+///
+/// # Errors
+/// When that cannot be told.
+pub(crate) async fn would_change(ctx: &Context, prepared: &Prepared) -> Result<bool, PhaseError> {
+    if ctx.info().crds == CrdPolicy::Skip {
+        return Ok(false);
+    }
+    for crd in &of_chart(prepared) {
+        let Some(object) = object_ref(crd) else { continue };
+        let Some(live) = ctx.cluster().get(&object).await? else { return Ok(true) };
+        if ctx.info().crds == CrdPolicy::Upgrade {
+            let options = ApplyOptions {
+                field_manager: FIELD_MANAGER.to_owned(),
+                force: true,
+                dry_run: true,
+                default_namespace: None,
+            };
+            let then = ctx.cluster().apply(crd, &options).await?;
+            if digest::content_digest(&live) != digest::content_digest(&then) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Writes: definitions that are missing and, by policy, those that are there; as their own field manager. Returns when

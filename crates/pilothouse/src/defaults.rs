@@ -196,11 +196,13 @@ async fn run_step(
 /// # Errors
 /// What failed.
 pub async fn exec<C: HelmChart + ?Sized>(
-    _chart: &C,
+    chart: &C,
     ctx: &Context,
     payload: &mut Payload,
 ) -> Result<String, PhaseError> {
-    match ctx.decision().await {
+    let decision = ctx.decision().await;
+    look_with_payload(chart, ctx, payload, &decision).await?;
+    match decision {
         Decision::Nothing { why } | Decision::Validate { why } | Decision::Steps { why } => Ok(why),
         Decision::Compare { .. } | Decision::Look => {
             Err(PhaseError::State("what is deployed could not be compared with what is wanted".to_owned()))
@@ -226,6 +228,20 @@ pub async fn exec<C: HelmChart + ?Sized>(
             Ok("uninstalled".to_owned())
         }
     }
+}
+
+/// What could not be looked at ahead, since values come from earlier phases, is looked at now that they are known.
+async fn look_with_payload<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    payload: &Payload,
+    decision: &Decision,
+) -> Result<(), PhaseError> {
+    if prepare::payload_values(ctx.info(), payload).is_empty() || is_deployed_before(ctx, payload).await {
+        return Ok(());
+    }
+    let findings = ahead::findings(chart, ctx, payload, decision).await;
+    if findings.is_empty() { Ok(()) } else { Err(PhaseError::Refused(findings)) }
 }
 
 /// `first` says that no revision was ever deployed. The fields of objects that were adopted then still belong to whoever

@@ -95,6 +95,25 @@ pub(crate) async fn store(cluster: &dyn ClusterClient, record: &DeployRecord) ->
     cluster.apply(&secret, &options).await.map(drop)
 }
 
+/// Writes a record in place of one that was read before, if it is still there as it was.
+///
+/// # Errors
+/// As for any request; [`ClusterError::Conflict`] when somebody else writes it at the same moment.
+pub(crate) async fn replace(
+    cluster: &dyn ClusterClient,
+    before: &DeployRecord,
+    record: &DeployRecord,
+) -> Result<(), ClusterError> {
+    let object = record_ref(&record.release);
+    let Some(secret) = cluster.get(&object).await? else { return Ok(()) };
+    let packed = encode(record);
+    if decode(&secret) != Found::Record(Box::new(before.clone())) || packed.len() > LIMIT {
+        return Ok(());
+    }
+    let patch = json!({"data": {KEY: packed}});
+    cluster.merge_patch(&object, &patch, &Precondition::unchanged(&secret)).await.map(drop)
+}
+
 /// Removes the record of a release. Repeatable.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use crate::compare::{self, Comparison, Drifted};
 use crate::context::Context;
 use crate::crds;
-use crate::deploy_records;
+use crate::deploy_records::{self, Found};
 use crate::error::PhaseError;
 use crate::input;
 use crate::live;
@@ -12,8 +12,8 @@ use crate::stored::{self, NotServed};
 use crate::words;
 use jiff::Timestamp;
 use pilothouse_core::{
-    AppliedObject, CrdPolicy, DEPLOY_RECORD_FORMAT, DeployRecord, Drift, LiveSeen, ObjectRef, Payload, Phase,
-    RecordSeen, RevisionMeta, RevisionStatus, object_ref,
+    AppliedObject, CrdPolicy, DEPLOY_RECORD_FORMAT, DeployRecord, Drift, InputPart, LiveSeen, ObjectRef, Payload,
+    Phase, RecordSeen, RevisionMeta, RevisionStatus, object_ref,
 };
 use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
 use serde_json::Value;
@@ -132,14 +132,30 @@ async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached:
     let revisions = stored::revisions(ctx).await?;
     let newest = revisions.iter().max_by_key(|meta| meta.revision);
     let Some(newest) = newest.filter(|meta| meta.status == RevisionStatus::Deployed) else { return Ok(()) };
-    let Some(prepared) = ctx.last_prepared().await else { return Ok(()) };
+    let observed = ctx.observed().await;
+    // Somebody else may have deployed meanwhile, and what they have given helm is not known.
+    let is_ours = ctx.attempts().has_written(newest);
+    let is_as_seen = observed.newest().is_some_and(|seen| (seen.revision, &seen.uid) == (newest.revision, &newest.uid));
+    let Some(prepared) = ctx.last_prepared().await.filter(|_| is_ours || is_as_seen) else { return Ok(()) };
     let (Some(uid), Some(chart)) = (&newest.uid, &prepared.chart) else { return Ok(()) };
     let target = ctx.session().target().await?;
     let uses = ctx.templates_of(chart).await;
-    let Some(input) = input::wanted(ctx, chart, &uses, payload, &target).await else { return Ok(()) };
-    let objects = match reached {
-        Phase::Validate => snapshot(ctx, newest, &crds::brought(ctx, &prepared)).await?,
-        Phase::CheckPrerequisites | Phase::PreExec | Phase::Exec | Phase::OnDeployFailure | Phase::PostExec => None,
+    let Some(now) = input::wanted(ctx, chart, &uses, payload, &target).await else { return Ok(()) };
+    // Files may have changed since helm has read them; what the cluster serves counts as of before.
+    let input = observed.inputs.clone().unwrap_or_else(|| now.clone());
+    if input.differs(&now).iter().any(|part| *part != InputPart::Capabilities) {
+        return Ok(());
+    }
+    let before = match deploy_records::read(ctx.cluster(), &ctx.release()).await? {
+        Some(Found::Record(before)) if before.revision == newest.revision && before.revision_uid == *uid => {
+            before.objects
+        }
+        Some(Found::Record(_) | Found::Damaged(_)) | None => None,
+    };
+    let objects = match before {
+        // As they were right after helm: what was written since is looked at by the next run.
+        Some(objects) => Some(objects),
+        None => snapshot(ctx, newest, &crds::brought(ctx, &prepared)).await?,
     };
     let record = DeployRecord {
         format: DEPLOY_RECORD_FORMAT,
@@ -157,13 +173,14 @@ async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached:
     Ok(deploy_records::store(ctx.cluster(), &record).await?)
 }
 
-/// Remembers anew how the objects are: they were written since, and are as they were deployed all the same.
-pub(crate) async fn refresh(ctx: &Context, record: &DeployRecord) {
-    let objects: Vec<ObjectRef> = record.objects.iter().flatten().map(|known| known.object.clone()).collect();
-    let objects = applied(ctx, &objects).await;
-    let Ok(objects @ Some(_)) = objects else { return };
-    let record = DeployRecord { objects, written_at: Timestamp::now(), ..record.clone() };
-    if let Err(error) = deploy_records::store(ctx.cluster(), &record).await {
+/// Remembers anew how the objects were before they were compared: they were written since the deploy, and are as they were
+/// deployed all the same. Not over a record that somebody else has written meanwhile.
+pub(crate) async fn refresh(ctx: &Context, record: &DeployRecord, objects: Vec<AppliedObject>) {
+    if ctx.stack().is_none() {
+        return;
+    }
+    let fresh = DeployRecord { objects: Some(objects), written_at: Timestamp::now(), ..record.clone() };
+    if let Err(error) = deploy_records::replace(ctx.cluster(), record, &fresh).await {
         // Then it is looked at closer the next time too.
         tracing::debug!(error = %ctx.error_text(&error), "the record was not refreshed");
     }

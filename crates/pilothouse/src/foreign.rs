@@ -5,6 +5,9 @@ use pilothouse_core::{Foreign, ObjectRef, ReleaseKey, RevisionMeta};
 use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
 
+/// The name under which Flux's controller writes.
+const FLUX: &str = "helm-controller";
+
 /// The tool that still manages a release, by who wrote its newest revision. What only the helm binary has written (helm,
 /// helmfile) belongs to nobody.
 ///
@@ -15,7 +18,7 @@ pub(crate) async fn still_managed_by(ctx: &Context, newest: &RevisionMeta) -> Re
     let revision = newest.revision;
     match manager {
         // What the controller has written, and nobody tells it to manage any more, is free.
-        "helm-controller" => Ok(flux_release(ctx).await?.map(|name| Foreign {
+        FLUX => Ok(flux_release(ctx).await?.map(|name| Foreign {
             tool: "Flux".to_owned(),
             why: format!("HelmRelease {name} is about this release, and revision {revision} was written by Flux"),
         })),
@@ -23,6 +26,11 @@ pub(crate) async fn still_managed_by(ctx: &Context, newest: &RevisionMeta) -> Re
         other => Ok(by_its_provider(other)
             .map(|tool| Foreign { tool: tool.to_owned(), why: format!("revision {revision} was written by {other}") })),
     }
+}
+
+/// Whether this is the name under which another tool writes Helm's records.
+pub(crate) fn is_of_another_tool(manager: &str) -> bool {
+    manager == FLUX || by_its_provider(manager).is_some()
 }
 
 /// The tool whose plug-in writes under this name.

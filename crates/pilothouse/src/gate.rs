@@ -43,8 +43,8 @@ pub(crate) async fn gate(ctx: &Context, compared: &[Compared], decision: &Decisi
     findings.extend(unchangeable::findings(compared, &consent, &ctx.release()));
     if is_upgrade {
         findings.extend(downgrade_of(ctx).await);
-        findings.extend(regenerated::findings(ctx, compared, &consent).await);
     }
+    findings.extend(regenerated::findings(ctx, compared, &consent, is_upgrade).await);
     findings
 }
 

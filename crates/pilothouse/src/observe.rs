@@ -60,8 +60,14 @@ pub(crate) async fn observe(ctx: &Context) -> Observed {
         namespace_state(ctx, &release.namespace),
         record_of(ctx),
     );
+    // A record that is there and cannot be read may say that steps are still to be run.
+    let (record, unread) = match record {
+        Ok(record) => (record, None),
+        Err(why) => (RecordSeen::NotLooked, Some(why)),
+    };
+    let revisions = revisions.map_err(|error| ctx.error_text(&error));
     let mut seen = Observed {
-        revisions: revisions.map_err(|error| ctx.error_text(&error)),
+        revisions: unread.map_or(revisions, Err),
         deployed: None,
         namespace,
         wanted_version,
@@ -284,12 +290,14 @@ fn why_stopped(info: &ChartInfo, state: &ReleaseState) -> Option<Finding> {
 }
 
 /// What is remembered of the release's last deploy.
-async fn record_of(ctx: &Context) -> RecordSeen {
+async fn record_of(ctx: &Context) -> Result<RecordSeen, String> {
     match deploy_records::read(ctx.cluster(), &ctx.release()).await {
-        Ok(None) => RecordSeen::None,
-        Ok(Some(Found::Record(record))) => RecordSeen::Some(record),
-        Ok(Some(Found::Damaged(why))) => RecordSeen::Unreadable(why),
-        Err(error) => RecordSeen::Unreadable(ctx.error_text(&error)),
+        Ok(None) => Ok(RecordSeen::None),
+        Ok(Some(Found::Record(record))) => Ok(RecordSeen::Some(record)),
+        Ok(Some(Found::Damaged(why))) => Ok(RecordSeen::Unreadable(why)),
+        // Whoever may not read Secrets here has no record, and compares.
+        Err(error @ ClusterError::Forbidden { .. }) => Ok(RecordSeen::Unreadable(ctx.error_text(&error))),
+        Err(error) => Err(ctx.error_text(&error)),
     }
 }
 

@@ -88,6 +88,21 @@ pub(crate) fn decide(seen: &Situation<'_>) -> Decided {
         Phase::CheckPrerequisites | Phase::PreExec => return only(Action::Leave("helm had not run".to_owned())),
         Phase::Exec | Phase::OnDeployFailure | Phase::PostExec | Phase::Validate => {}
     }
+    match seen.decision {
+        // A check that fails over what was there already is no reason to deploy, nor to take something back.
+        Decision::Nothing { .. } | Decision::Validate { .. } | Decision::Steps { .. } => {
+            return only(Action::Leave("nothing was deployed".to_owned()));
+        }
+        Decision::Stop { .. }
+        | Decision::Unlock { .. }
+        | Decision::Compare { .. }
+        | Decision::Look
+        | Decision::Install
+        | Decision::FinishUninstallThenInstall
+        | Decision::Upgrade { .. }
+        | Decision::Reinstall { .. }
+        | Decision::Uninstall => {}
+    }
     let policy = policy_for(seen.on_failure, seen.decision);
     let is_left = seen.attempt < policy.tries();
     let in_the_end = remedy(policy.then, seen.decision);

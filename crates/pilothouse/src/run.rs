@@ -21,8 +21,11 @@ use pilothouse_core::{
     code,
 };
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// What taking a lock takes that nobody has, at most.
+const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// How a run is to go.
 #[derive(Debug, Clone)]
@@ -147,9 +150,7 @@ pub async fn run(
     let checks = checks::wrong_input(charts, &contexts, &stands_on, config.concurrency);
     let mut findings = listening(checks, &mut owner, &mut messages).await;
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
-        let outdated = contexts.iter().map(|ctx| planning::outdated(ctx, plan));
-        let outdated = futures::stream::iter(outdated).buffered(config.concurrency.max(1)).collect();
-        findings = listening(outdated, &mut owner, &mut messages).await;
+        findings = listening(outdated(config, plan, &contexts), &mut owner, &mut messages).await;
     }
     if let Some(outcome) = not_begun(&contexts, findings, &mut owner) {
         owner.happened(finished(&outcome, begun));
@@ -161,6 +162,7 @@ pub async fn run(
         Some(state) => Some(state::open(config, state, session, &mut owner, &to, &mut messages).await?),
         None => None,
     };
+    let mut moved = None;
     if let Some(opened) = &opened {
         let answers = config.state.as_ref().map(|state| state.answers.as_slice()).unwrap_or_default();
         for ctx in &mut contexts {
@@ -168,6 +170,24 @@ pub async fn run(
             let before = opened.before(&ctx.release());
             ctx.join(config.id, ledger, before);
         }
+        let lock = opened.lock();
+        if lock.waited() > AT_ONCE || lock.taken_over().is_some() {
+            // Another run was at work until now: what was seen before it ended proves nothing.
+            for ctx in &mut contexts {
+                ctx.unsettle();
+                ctx.forget_observation().await;
+            }
+        }
+        if let Some(plan) = &config.plan {
+            let findings = listening(outdated(config, plan, &contexts), &mut owner, &mut messages).await;
+            moved = not_begun(&contexts, findings, &mut owner);
+        }
+    }
+    if let Some(outcome) = moved {
+        owner.happened(finished(&outcome, begun));
+        drop(contexts);
+        state::close(opened, owner).await;
+        return Ok(outcome);
     }
     let work = Dispatch {
         charts,
@@ -185,6 +205,31 @@ pub async fn run(
     drop(contexts);
     state::close(opened, owner).await;
     Ok(outcome)
+}
+
+/// Why the plan does not hold any more, for each release. What the plan has and the run has not is told of the first.
+async fn outdated(config: &RunConfig, plan: &Plan, contexts: &[Context]) -> Vec<Vec<Finding>> {
+    for ctx in contexts {
+        ctx.forget_observation().await;
+    }
+    let findings = contexts.iter().map(|ctx| planning::outdated(ctx, plan));
+    let mut findings: Vec<Vec<Finding>> =
+        futures::stream::iter(findings).buffered(config.concurrency.max(1)).collect().await;
+    let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);
+    let mut missing = Vec::new();
+    if plan.stack != config.stack {
+        missing.push(finding(config.stack.clone(), format!("the plan is about the stack {}", plan.stack)));
+    }
+    for planned in &plan.releases {
+        if !contexts.iter().any(|ctx| ctx.release() == planned.release) {
+            let message = "the plan has it, and the stack has not any more".to_owned();
+            missing.push(finding(planned.release.to_string(), message));
+        }
+    }
+    if let Some(first) = findings.first_mut() {
+        first.extend(missing);
+    }
+    findings
 }
 
 /// A context for each release, which says what it has to say to the owner of the run.

@@ -4,6 +4,7 @@
 use crate::context::Context;
 use crate::deploy_records::{self, Found};
 use crate::drifting;
+use crate::foreign;
 use crate::input;
 use crate::live;
 use crate::session::{Session, Target};
@@ -112,8 +113,10 @@ async fn candidate(
     };
     let in_sync = matches!(determine(&observation), ReleaseState::InSync { .. });
     let revision = revisions.iter().find(|meta| meta.revision == record.revision)?.clone();
+    // Whether that tool has let go of it is looked at by itself.
+    let is_free = revision.manager.as_deref().is_none_or(|manager| !foreign::is_of_another_tool(manager));
     let asks_cluster = uses.capabilities;
-    in_sync.then(|| Candidate { node, record: (**record).clone(), revision, asks_cluster, observation })
+    (in_sync && is_free).then(|| Candidate { node, record: (**record).clone(), revision, asks_cluster, observation })
 }
 
 /// Objects by API version and kind, then by namespace and name.
@@ -163,7 +166,10 @@ async fn judge(candidate: &Candidate, ctx: &Context, there: &There, writing: Wri
     match state {
         ReleaseState::InSync { .. } => {
             if writing == Writing::Allowed {
-                drifting::refresh(ctx, &candidate.record).await;
+                let now = |known: &AppliedObject| live::applied(&known.object, find(there, &known.object)?);
+                if let Some(objects) = objects.iter().map(now).collect() {
+                    drifting::refresh(ctx, &candidate.record, objects).await;
+                }
             }
             Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new(), objects: objects.len() })
         }

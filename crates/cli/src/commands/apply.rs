@@ -13,7 +13,7 @@ use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::{HelmChart, Resume, Session};
-use pilothouse_core::{RunKind, Stack};
+use pilothouse_core::{Plan, RunKind, Stack};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,14 +36,12 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
     }
     let name = connect::named(&place);
     let session = connect::session(settings, place, &stack, stages).await?;
-    if !agreed {
-        show_and_ask(&stack, &charts, &session, &name, stages).await?;
-    }
+    let shown = if agreed { None } else { show_and_ask(&stack, &charts, &session, &name, stages).await? };
     let plan = match saved {
-        None => None,
+        None => shown,
         Some(saved) => {
             on_its_cluster(&saved, &session).await?;
-            Some(Arc::new(saved.plan))
+            Some(saved.plan)
         }
     };
     let run = Run {
@@ -54,25 +52,31 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
         flags: &args.run,
         resume: Resume::IfUnfinished,
         journals: settings.runs(),
-        plan,
+        plan: plan.map(Arc::new),
         afterwards: if args.dry_run { Afterwards::Repeat } else { Afterwards::Resume },
     };
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())
 }
 
-/// Shows the plan and asks whether to go on; where nothing is to be done there is nothing to ask.
+/// Shows the plan and asks whether to go on. Where nothing is to be done there is nothing to ask: then the run is held to that,
+/// by the plan that comes back.
 async fn show_and_ask(
     stack: &Stack,
     charts: &[Box<dyn HelmChart>],
     session: &Arc<Session>,
     cluster: &str,
     stages: &Stages,
-) -> Result<(), CommandError> {
+) -> Result<Option<Plan>, CommandError> {
     let plan = plan::planned(stack, charts, session, stages).await?;
     printer::err(format!("On {cluster}:"));
     printer::err(report::plan_text(&plan, Some(report::console_size().0), false));
-    if plan.has_changes() || plan.is_refused() { run::ask(&stages.drain).await } else { Ok(()) }
+    let runs_steps = plan.releases.iter().any(|release| !release.steps.is_empty());
+    if !(plan.has_changes() || plan.is_refused() || runs_steps) {
+        return Ok(Some(plan));
+    }
+    run::ask(&stages.drain).await?;
+    Ok(None)
 }
 
 fn stack_of(
@@ -108,6 +112,11 @@ async fn on_its_cluster(saved: &SavedPlan, session: &Session) -> Result<(), Comm
             format!("the plan was made for another cluster, {}", saved.saved.cluster.name),
         )
         .hint("name its kubeconfig and context, or make a plan for this cluster")),
-        _ => Ok(()),
+        (Some(_), None) => Err(CommandError::new(
+            Exit::Refused,
+            format!("whether this is the cluster of the plan, {}, cannot be told", saved.saved.cluster.name),
+        )
+        .hint("let the credentials read the namespace kube-system, whose UID tells clusters apart, or make a plan with them")),
+        (Some(_), Some(_)) | (None, _) => Ok(()),
     }
 }

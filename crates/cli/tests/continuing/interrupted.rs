@@ -63,7 +63,8 @@ fn an_interrupted_run_is_continued_by_the_next() {
 
     let next = run(&world, HELM, "state", &["apply", "--yes", "--output", "json"]).expect(0);
     assert_eq!(next.events("run_resumed")[0]["from"], history["runs"][0]["run"]);
-    assert_eq!(skipped(&next), ["a:pre_exec", "b:pre_exec"]);
+    // What is proven to be done with a needs no lock, and nothing of it is even looked at.
+    assert_eq!(skipped(&next), ["b:pre_exec"]);
     assert_eq!(log(&world), ["a", "b", "b-after", "c"]);
     assert_deployed_once("ctrl-c", &["a", "b", "c"]);
 }

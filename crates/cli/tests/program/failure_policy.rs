@@ -27,7 +27,8 @@ fn an_upgrade_that_is_not_valid_is_rolled_back(#[values(Tool::Helm3, Tool::Helm4
     let name = format!("rolled-back-{}", tool.name());
     let world = World::with_stack(&stack(&name, "rollback", WORKS));
     assert!(apply(&world, tool).starts_with("exit code: 0\n"));
-    world.write("pilothouse.yaml", &stack(&name, "rollback", FAILS));
+    let changed = format!("{}    values: [{{ key: text, value: changed }}]\n", stack(&name, "rollback", FAILS));
+    world.write("pilothouse.yaml", &changed);
     settings().bind(|| insta::assert_snapshot!("rolled_back", apply(&world, tool)));
 }
 

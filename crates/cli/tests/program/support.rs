@@ -105,6 +105,7 @@ pub(crate) fn settings() -> insta::Settings {
     settings.add_filter(r"\b(node-agent|podinfo-[0-9a-f]+)-[a-z0-9]{5}\b", "$1-POD");
     settings.add_filter(r"\d+ restarts?", "N restarts");
     settings.add_filter(r"(?m)^      event on .*\n", "");
+    settings.add_filter(r"\bpvc-[0-9a-f-]{36}\b", "pvc-UUID");
     settings.add_filter(r"helm \d+\.\d+\.\d+\b", "helm VERSION");
     settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
     settings

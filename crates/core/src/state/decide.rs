@@ -107,9 +107,9 @@ fn deploy(state: &ReleaseState, wish: &Wish) -> Decision {
         ReleaseState::InputUnknown { revision } => Decision::Upgrade { last_good: Some(*revision) },
         ReleaseState::OutOfSync { revision, rendered, .. } => compare_or_upgrade(Some(*revision), *rendered),
         ReleaseState::LifecycleChanged { .. } => Decision::Steps { why: "its steps have changed".to_owned() },
-        ReleaseState::Unfinished { revision, reached } => {
-            Decision::Steps { why: format!("of revision {revision}, nothing after {reached} has ended well") }
-        }
+        ReleaseState::Unfinished { revision, reached } => Decision::Steps {
+            why: format!("of revision {revision}, nothing after {reached} is known to have ended well"),
+        },
         ReleaseState::LiveUnknown { revision, validated } => match wish.drift {
             DriftPolicy::Report | DriftPolicy::Correct => Decision::Look,
             DriftPolicy::Ignore => without_drift(*revision, *validated),

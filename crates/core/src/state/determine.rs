@@ -129,7 +129,9 @@ fn unmanaged(seen: &Observation, newest: &RevisionMeta, last_good: Option<u32>, 
     let revision = newest.revision;
     match seen.rendered {
         Some(Rendered::Same) if newest.status == RevisionStatus::Deployed => {
-            deployed_as_wanted(revision, Reached::PostExec, &seen.live)
+            // A run of ours has written it, or the one before it, and its steps may not have ended well.
+            let reached = if newest.run.is_some() { Reached::Exec } else { Reached::PostExec };
+            deployed_as_wanted(revision, reached, &seen.live)
         }
         compared @ (Some(Rendered::Same | Rendered::Differs) | None) => {
             ReleaseState::Unmanaged { revision, why, last_good, compared }

@@ -86,7 +86,7 @@ pub(super) fn replaced(kind: &str, why: &str, live: &Value, then: &Value) -> Opt
 }
 
 /// Whether RBAC refuses it, which says nothing of the object; admission refuses with the same status.
-fn is_of_rbac(message: &str) -> bool {
+pub(crate) fn is_of_rbac(message: &str) -> bool {
     message.contains("User \"") && message.contains("\" cannot ")
 }
 

@@ -130,6 +130,30 @@ async fn an_update_tells_its_fields_and_which_object_was_seen() {
 }
 
 #[rstest]
+#[case(json!([]), json!(""))]
+#[case(json!(null), json!(null))]
+#[case(json!({}), json!([]))]
+fn what_is_rendered_for_no_labels(#[case] labels: Value, #[case] annotations: Value) {
+    let mut manifest = config("a", &json!({}));
+    manifest["metadata"]["labels"] = labels;
+    manifest["metadata"]["annotations"] = annotations;
+    let owned = owned_by(&manifest, &world().release);
+    assert_eq!(owned, owned_by(&config("a", &json!({})), &world().release));
+    assert_eq!(owned["metadata"]["labels"]["app.kubernetes.io/managed-by"], "Helm");
+}
+
+#[tokio::test]
+async fn nothing_tells_what_is_in_a_secret() {
+    let world = world();
+    let stored =
+        [json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "data": {"pin": "MTIzNA=="}})];
+    world.deploy(&stored);
+    let compared = world.compare(&stored, &stored, true).await;
+    let seen = compared[0].seen.as_ref().unwrap();
+    assert_eq!((seen.digest.as_str(), seen.uid.is_empty(), seen.resource_version.is_empty()), ("", false, false));
+}
+
+#[rstest]
 #[case::by_the_client(false, false, &["data.b"])]
 #[case::by_the_server(true, false, &[])]
 #[case::by_the_client_before(true, true, &["data.b"])]

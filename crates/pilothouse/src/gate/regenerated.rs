@@ -3,19 +3,29 @@
 use crate::compare::{Compared, Outcome};
 use crate::comparing;
 use crate::context::Context;
+use crate::error::PhaseError;
+use crate::prepare::{self, Prepared};
+use crate::rendering::Rendering;
 use crate::safety::Consent;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, Payload, code};
-use pilothouse_helm::Volatile;
+use pilothouse_helm::{ResolvedChart, TemplateRequest, TemplateUse, Values, Volatile, volatile_fields};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The Secrets whose values would be replaced by new ones. Renders a second time, but only charts that make something up and
-/// have a Secret that changes.
-pub(super) async fn findings(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
-    if !compared.iter().any(is_changed_secret) {
-        return Vec::new();
+/// have a Secret that changes. Before an install there may be one that an uninstall has left.
+pub(super) async fn findings(
+    ctx: &Context,
+    compared: &[Compared],
+    consent: &Consent,
+    is_upgrade: bool,
+) -> Vec<Finding> {
+    let mut findings = unreadable(compared, consent);
+    let changes = compared.iter().any(|one| is_changed_secret(one) && !consent.names(&one.object));
+    if findings.is_empty() && !changes {
+        return findings;
     }
     let prepared = ctx.prepared(&Payload::default()).await;
     let Some(chart) = &prepared.chart else { return Vec::new() };
@@ -23,14 +33,67 @@ pub(super) async fn findings(ctx: &Context, compared: &[Compared], consent: &Con
     if !(uses.random || uses.unreadable) {
         return Vec::new();
     }
-    match comparing::volatile(ctx, &prepared, &uses).await {
-        Ok(volatile) => regenerated(compared, &volatile, consent),
+    if !changes {
+        return findings;
+    }
+    if !prepare::payload_values(ctx.info(), &Payload::default()).is_empty() {
+        // Only the run knows them, and has rendered with them once.
+        ctx.warn("whether the chart makes Secrets anew is not known: some values come from steps");
+        return findings;
+    }
+    let volatile = if is_upgrade {
+        comparing::volatile(ctx, &prepared, &uses).await
+    } else {
+        of_installs(ctx, &prepared, &uses).await
+    };
+    match volatile {
+        Ok(volatile) => findings.extend(regenerated(compared, &volatile, consent)),
         Err(error) => {
             let why = ctx.redactor().redact(&error.chain().join(": "));
-            ctx.warn(format!("whether the chart makes Secrets anew is not known: {why}"));
-            Vec::new()
+            let message = format!("whether the chart makes Secrets anew is not known: {why}");
+            findings.push(Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), message));
         }
     }
+    findings
+}
+
+/// The Secrets of which nothing is known, not even whether they are there.
+pub(super) fn unreadable(compared: &[Compared], consent: &Consent) -> Vec<Finding> {
+    let finding = |one: &Compared| match &one.outcome {
+        Outcome::Unreadable { why } if one.object.kind == "Secret" && !consent.names(&one.object) => {
+            Some(Finding::new(Class::Blocked, code::UNREADABLE, &one.object, why))
+        }
+        Outcome::Unreadable { .. } | Outcome::Change(_) | Outcome::NoNamespace { .. } | Outcome::NotServed { .. } => {
+            None
+        }
+    };
+    compared.iter().filter_map(finding).collect()
+}
+
+/// What differs between two renderings of the chart as an install.
+async fn of_installs(ctx: &Context, prepared: &Prepared, uses: &TemplateUse) -> Result<Volatile, PhaseError> {
+    let chart = prepared.chart()?;
+    let again = render_install(ctx, chart, uses).await?;
+    let first = if uses.lookup || uses.unreadable {
+        render_install(ctx, chart, uses).await?.docs()
+    } else {
+        prepared.rendering.docs()
+    };
+    Ok(volatile_fields(&first, &again.docs()))
+}
+
+async fn render_install(ctx: &Context, chart: &ResolvedChart, uses: &TemplateUse) -> Result<Rendering, PhaseError> {
+    let info = ctx.info();
+    let target = ctx.session().target().await?;
+    let request = TemplateRequest {
+        kube_version: Some(target.kube_version.clone()),
+        api_versions: target.api_versions.clone(),
+        lookup: uses.lookup,
+        ..TemplateRequest::new(info.key(), chart.path.clone(), Values::of(info, &Payload::default())?, ctx.timeout())
+    };
+    let text = ctx.helm().template(&request, ctx.cancel()).await?;
+    let name = || format!("what {} renders", chart.metadata.name);
+    Rendering::new(&text).map_err(|error| PhaseError::Yaml { name: name(), message: error.to_string() })
 }
 
 fn is_changed_secret(one: &Compared) -> bool {
@@ -47,7 +110,7 @@ pub(super) fn regenerated(compared: &[Compared], volatile: &Volatile, consent: &
             return None;
         }
         let message = format!(
-            "the chart makes {} anew in every rendering, so the upgrade would replace it, and whoever was given the old one keeps that: set it by a value, or name an existing Secret",
+            "the chart makes {} anew in every rendering, so helm would replace it, and whoever was given the old one keeps that: set it by a value, or name an existing Secret",
             keys.join(", ")
         );
         Some(Finding::new(Class::Unsafe, code::SECRET_REGENERATED, &one.object, message))
@@ -66,24 +129,30 @@ fn fields_of<'a>(volatile: &'a Volatile, object: &ObjectRef) -> Option<&'a BTree
 }
 
 fn replaced_keys(live: &Value, fields: &BTreeSet<String>) -> Vec<String> {
-    if live.get("type").and_then(Value::as_str) == Some("kubernetes.io/tls") {
-        return Vec::new();
-    }
     let keys: BTreeSet<String> = fields
         .iter()
         .filter_map(|field| field.strip_prefix("/data/").or_else(|| field.strip_prefix("/stringData/")))
         .map(|key| key.replace("~1", "/").replace("~0", "~"))
         .collect();
     let is_there =
-        |key: &String| live.get("data").and_then(|data| data.get(key)).is_some_and(|old| !renews_itself(key, old));
+        |key: &String| live.get("data").and_then(|data| data.get(key)).is_some_and(|old| !renews_itself(old));
     keys.into_iter().filter(is_there).collect()
 }
 
-/// Certificates are made to be renewed, and a salted hash of one password is another each time.
-fn renews_itself(key: &str, old: &Value) -> bool {
-    let ends = [".crt", ".key", ".pem", "caCert", "ca-bundle"];
-    let text = old.as_str().and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
-    let is_hash =
-        ["$2a$", "$2b$", "$2y$"].iter().any(|sign| text.windows(sign.len()).any(|part| part == sign.as_bytes()));
-    ends.iter().any(|end| key.ends_with(end)) || is_hash
+/// Certificates are made to be renewed with their keys, and a salted hash of one password is another each time.
+fn renews_itself(old: &Value) -> bool {
+    let decoded = old.as_str().and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
+    let text = decoded.trim_ascii();
+    text.starts_with(b"-----BEGIN") || is_bcrypt(text)
+}
+
+/// Whether this is a hash and nothing else, as `$2a$10$` with 53 characters of salt and hash.
+fn is_bcrypt(text: &[u8]) -> bool {
+    let is_sign = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/');
+    match text {
+        [b'$', b'2', b'a' | b'b' | b'y', b'$', tens, ones, b'$', rest @ ..] => {
+            tens.is_ascii_digit() && ones.is_ascii_digit() && rest.len() == 53 && rest.iter().all(is_sign)
+        }
+        _ => false,
+    }
 }

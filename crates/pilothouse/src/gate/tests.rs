@@ -1,6 +1,8 @@
 use super::*;
 use crate::test_world::{World, fake};
 use crate::{HelmDriver, ObjectRef};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pilothouse_core::{HelmOwner, ObjectChange, ReleaseKey, Sensitive};
 use pilothouse_helm::Volatile;
 use pilothouse_kube::ClusterError;
@@ -41,6 +43,11 @@ fn world(cluster: &Arc<FakeCluster>, consent: &[&str]) -> World {
 async fn told(world: &World, compared: &[Compared]) -> Vec<(String, String, Class)> {
     let findings = gate(&world.ctx, compared, &UPGRADE).await;
     findings.into_iter().map(|finding| (finding.code.clone(), finding.to_string(), finding.class)).collect()
+}
+
+/// A value as a Secret holds it.
+fn text(value: &str) -> String {
+    STANDARD.encode(value)
 }
 
 fn claim(volume: Option<&str>) -> Value {
@@ -216,10 +223,12 @@ fn downgrades(#[case] deployed: &str, #[case] breaking: &str, #[case] wanted: &s
 #[case(json!({"data": {"a/b": "b2xk"}}), "/data/a~1b", Some("a/b"))]
 #[case(json!({"data": {"other": "b2xk"}}), "/data/password", None)]
 #[case(json!({"data": {"password": "b2xk"}}), "/metadata/annotations/password", None)]
-#[case(json!({"data": {"ca.crt": "b2xk"}}), "/data/ca.crt", None)]
-#[case(json!({"type": "kubernetes.io/tls", "data": {"anything": "b2xk"}}), "/data/anything", None)]
-// `admin:$2a$10$abc`
-#[case(json!({"data": {"auth": "YWRtaW46JDJhJDEwJGFiYw=="}}), "/data/auth", None)]
+#[case(json!({"data": {"ca.crt": "b2xk"}}), "/data/ca.crt", Some("ca.crt"))]
+#[case(json!({"data": {"api.key": "b2xk"}}), "/data/api.key", Some("api.key"))]
+#[case(json!({"data": {"ca.crt": text("-----BEGIN CERTIFICATE-----\nMII=\n")}}), "/data/ca.crt", None)]
+#[case(json!({"data": {"hash": text(&format!("$2a$10${}", "a".repeat(53)))}}), "/data/hash", None)]
+#[case(json!({"data": {"auth": text(&format!("admin:$2a$10${}", "a".repeat(53)))}}), "/data/auth", Some("auth"))]
+#[case(json!({"data": {"hash": text("$2a$10$abc")}}), "/data/hash", Some("hash"))]
 #[tokio::test]
 async fn values_that_are_made_anew(#[case] live: Value, #[case] field: &str, #[case] key: Option<&str>) {
     let rendered = ObjectRef::parse("Secret/pass").unwrap();
@@ -230,11 +239,23 @@ async fn values_that_are_made_anew(#[case] live: Value, #[case] field: &str, #[c
         async |objects: &[&str]| Consent::of(&world(&cluster, objects).ctx).await.unwrap_or_else(|_| panic!("consent"));
     let found = regenerated::regenerated(std::slice::from_ref(&secret), &volatile, &consent(&[]).await);
     let expected = key.map(|key| {
-        let message = format!("the chart makes {key} anew in every rendering, so the upgrade would replace it, and whoever was given the old one keeps that: set it by a value, or name an existing Secret");
+        let message = format!("the chart makes {key} anew in every rendering, so helm would replace it, and whoever was given the old one keeps that: set it by a value, or name an existing Secret");
         Finding::new(Class::Unsafe, code::SECRET_REGENERATED, &secret.object, message)
     });
     assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
     assert_eq!(regenerated::regenerated(&[secret], &volatile, &consent(&["secret/pass"]).await), []);
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_may_be_one_that_is_made_anew() {
+    let cluster = Arc::new(FakeCluster::default());
+    let mut secret = one("Secret/default/pass", ObjectChange::Same);
+    secret.outcome = Outcome::Unreadable { why: "broken".to_owned() };
+    let consent =
+        async |objects: &[&str]| Consent::of(&world(&cluster, objects).ctx).await.unwrap_or_else(|_| panic!("consent"));
+    let expected = Finding::new(Class::Blocked, code::UNREADABLE, &secret.object, "broken");
+    assert_eq!(regenerated::unreadable(std::slice::from_ref(&secret), &consent(&[]).await), [expected]);
+    assert_eq!(regenerated::unreadable(&[secret], &consent(&["secret/pass"]).await), []);
 }
 
 #[tokio::test]

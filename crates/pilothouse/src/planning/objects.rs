@@ -2,17 +2,18 @@
 
 use super::Brings;
 use crate::ahead::{self, Look};
-use crate::compare::{Compared, Outcome};
+use crate::compare::{Compared, Outcome, is_of_rbac, seen_digest};
 use crate::context::Context;
 use crate::crds::{self, FIELD_MANAGER};
+use crate::defaults;
 use crate::error::PhaseError;
 use crate::observe::NamespaceState;
 use crate::prepare::Prepared;
 use crate::stored::{self, NotServed};
 use jiff::Timestamp;
 use pilothouse_core::{
-    CrdPolicy, ObjectChange, ObjectRef, Payload, PlannedObject, Secrecy, SeenObject, crd_facts, field_changes,
-    keeps_on_uninstall, object_ref,
+    CrdPolicy, FieldChange, HelmOwner, ObjectChange, ObjectRef, Payload, PlannedObject, Secrecy, SeenObject, Sensitive,
+    crd_facts, field_changes, helm_owner, keeps_on_uninstall, object_ref,
 };
 use pilothouse_kube::{ApplyOptions, ClusterError};
 use serde_json::Value;
@@ -130,9 +131,9 @@ async fn definitions(ctx: &Context, prepared: &Prepared) -> Result<(Objects, Vec
     for crd in crds::of_chart(prepared) {
         let Some(object) = object_ref(&crd) else { continue };
         let live = ctx.cluster().get(&object).await?;
-        let (change, fields) = match &live {
-            None => (ObjectChange::Create, Vec::new()),
-            Some(_) if ctx.info().crds == CrdPolicy::Create => (ObjectChange::Same, Vec::new()),
+        let (change, fields, then) = match &live {
+            None => (ObjectChange::Create, Vec::new(), None),
+            Some(_) if ctx.info().crds == CrdPolicy::Create => (ObjectChange::Same, Vec::new(), None),
             Some(live) => {
                 let options = ApplyOptions {
                     field_manager: FIELD_MANAGER.to_owned(),
@@ -144,32 +145,77 @@ async fn definitions(ctx: &Context, prepared: &Prepared) -> Result<(Objects, Vec
                     Ok(then) => {
                         let secrecy = Secrecy { kind: &object.kind, redactor: ctx.redactor() };
                         let fields = field_changes(live, &then, secrecy);
-                        (if fields.is_empty() { ObjectChange::Same } else { ObjectChange::Update }, fields)
+                        let change = if fields.is_empty() { ObjectChange::Same } else { ObjectChange::Update };
+                        (change, fields, Some(then))
                     }
-                    Err(ClusterError::Forbidden { .. }) => {
-                        objects.not_checked.push(format!("{object}: not checked by the server: forbidden"));
-                        continue;
-                    }
-                    Err(error) => (ObjectChange::Refused { why: ctx.error_text(&error) }, Vec::new()),
+                    Err(error) => match not_asked(ctx, &error) {
+                        Some(why) => {
+                            objects.not_checked.push(format!("{object}: not checked by the server: {why}"));
+                            continue;
+                        }
+                        None => (ObjectChange::Refused { why: ctx.error_text(&error) }, Vec::new(), None),
+                    },
                 }
             }
         };
         if change == ObjectChange::Update {
             changing.extend(crd_facts(&crd).map(|facts| (facts.group, facts.kind)));
+            objects.compared.push(looked_at(&object, &change, &fields, live.clone(), then));
         }
-        let seen = live.as_ref().and_then(seen);
+        let seen = live.as_ref().and_then(|live| seen(&object.kind, live));
         objects.planned.push(PlannedObject { object, change, fields, health: None, seen });
     }
     Ok((objects, changing))
 }
 
+/// Why the server was not asked what becomes of a definition; `None` when it has refused it.
+fn not_asked(ctx: &Context, error: &ClusterError) -> Option<String> {
+    match error {
+        ClusterError::Forbidden { message, .. } if is_of_rbac(message) => Some("forbidden".to_owned()),
+        ClusterError::Invalid { message, .. } if message.contains("does not support dry run") => {
+            Some("a webhook does not support dry runs".to_owned())
+        }
+        ClusterError::Forbidden { .. } | ClusterError::Invalid { .. } | ClusterError::Conflict { .. } => None,
+        ClusterError::Unreachable { .. }
+        | ClusterError::Timeout { .. }
+        | ClusterError::Unauthorized { .. }
+        | ClusterError::NotServed { .. }
+        | ClusterError::Stale { .. }
+        | ClusterError::NotFound { .. }
+        | ClusterError::Unnamed { .. }
+        | ClusterError::Api { .. }
+        | ClusterError::Malformed { .. } => Some(ctx.error_text(error)),
+    }
+}
+
+/// What was found of an object, for its effects.
+fn looked_at(
+    object: &ObjectRef,
+    change: &ObjectChange,
+    fields: &[FieldChange],
+    live: Option<Value>,
+    then: Option<Value>,
+) -> Compared {
+    Compared {
+        object: object.clone(),
+        outcome: Outcome::Change(change.clone()),
+        fields: fields.to_vec(),
+        health: None,
+        seen: live.as_ref().and_then(|live| seen(&object.kind, live)),
+        owner: live.as_ref().map(helm_owner),
+        not_checked: None,
+        live: live.map(Sensitive::new),
+        then: then.map(Sensitive::new),
+    }
+}
+
 /// Which object this is, and in which state.
-pub(crate) fn seen(live: &Value) -> Option<SeenObject> {
+pub(crate) fn seen(kind: &str, live: &Value) -> Option<SeenObject> {
     let text = |pointer| live.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     Some(SeenObject {
         uid: text("/metadata/uid")?,
         resource_version: text("/metadata/resourceVersion")?,
-        digest: crate::digest::content_digest(live),
+        digest: seen_digest(kind, live),
     })
 }
 
@@ -186,15 +232,65 @@ pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
         let named = manifests.iter().filter_map(object_ref).collect();
         for object in stored::complete(ctx, named, NotServed::Skip).await? {
             let Some(live) = ctx.cluster().get(&object).await? else { continue };
-            let status = ctx.tracker().rules().judge(&live, Timestamp::now()).status;
-            objects.planned.push(PlannedObject {
-                object,
-                change: change.clone(),
-                fields: Vec::new(),
-                health: (!status.is_ready()).then(|| format!("{:?}: {}", status.readiness, status.message)),
-                seen: seen(&live),
-            });
+            objects.planned.push(found(ctx, &object, &change, &live));
+            objects.compared.push(looked_at(&object, &change, &[], Some(live), None));
         }
     }
+    Ok(objects)
+}
+
+/// An object that is there.
+fn found(ctx: &Context, object: &ObjectRef, change: &ObjectChange, live: &Value) -> PlannedObject {
+    let status = ctx.tracker().rules().judge(live, Timestamp::now()).status;
+    PlannedObject {
+        object: object.clone(),
+        change: change.clone(),
+        fields: Vec::new(),
+        health: (!status.is_ready()).then(|| format!("{:?}: {}", status.readiness, status.message)),
+        seen: seen(&object.kind, live),
+    }
+}
+
+/// What an uninstall deletes and what it leaves, and what the install after it creates. What is kept is told once.
+///
+/// # Errors
+/// When what is deployed cannot be read.
+pub(crate) async fn reinstalled(ctx: &Context, prepared: &Prepared) -> Result<Objects, PhaseError> {
+    let (mut objects, _) = definitions(ctx, prepared).await?;
+    let before = uninstalled(ctx).await?;
+    let mut after = Vec::new();
+    let rendered = defaults::rendered_objects(&prepared.rendering.docs());
+    for object in stored::complete(ctx, rendered, NotServed::Keep).await? {
+        let known = before.planned.iter().find(|planned| planned.object.same_object(&object));
+        match known.map(|planned| &planned.change) {
+            Some(ObjectChange::Keep) => continue,
+            Some(_) => {
+                after.push(created(&object));
+                continue;
+            }
+            None => {}
+        }
+        // The manifest that is uninstalled does not have it.
+        let live = match ctx.cluster().get(&object).await {
+            Ok(live) => live,
+            Err(ClusterError::NotServed { .. }) => None,
+            Err(error) => {
+                objects.not_checked.push(format!("{object}: {}", ctx.error_text(&error)));
+                continue;
+            }
+        };
+        let Some(live) = live else {
+            after.push(created(&object));
+            continue;
+        };
+        let change = match helm_owner(&live) {
+            HelmOwner::Nobody { .. } => ObjectChange::Adopt,
+            HelmOwner::Release(_) | HelmOwner::Partial { .. } => ObjectChange::Update,
+        };
+        after.push(found(ctx, &object, &change, &live));
+    }
+    objects.planned.extend(before.planned);
+    objects.planned.extend(after);
+    objects.compared.extend(before.compared);
     Ok(objects)
 }

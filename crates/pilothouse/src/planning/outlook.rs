@@ -29,10 +29,11 @@ pub(crate) async fn add_effects(session: &Session, contexts: &[Context], drafts:
         namespaces.insert(name.clone(), namespace);
         unreadable.insert(name, not_read);
     }
-    // Every workload as it is going to be: those of the plan take the place of the live ones.
+    // Every workload as it is going to be: those of the plan take the place of the live ones, and what it deletes is none.
     let planned: Vec<(&Value, bool)> =
         drafts.iter().flat_map(|draft| &draft.compared).filter_map(going_to_be).collect();
-    let known: Vec<ObjectRef> = planned.iter().filter_map(|(object, _)| object_ref(object)).collect();
+    let known: Vec<&ObjectRef> =
+        drafts.iter().flat_map(|draft| &draft.compared).map(|one| &one.object).filter(|one| is_workload(one)).collect();
     let others = namespaces.values().flat_map(|namespace| &namespace.workloads);
     let others = others.filter(|live| object_ref(live).is_some_and(|live| !known.iter().any(|o| o.same_object(&live))));
     let workloads: Vec<Workload<'_>> = planned
@@ -108,9 +109,13 @@ fn concerned(compared: &Compared) -> Option<String> {
     }
 }
 
+fn is_workload(object: &ObjectRef) -> bool {
+    matches!(object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
+}
+
 /// A workload as it is going to be, and whether its pods are replaced.
 fn going_to_be(compared: &Compared) -> Option<(&Value, bool)> {
-    if !matches!(compared.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet") {
+    if !is_workload(&compared.object) || compared.outcome == Outcome::Change(ObjectChange::Delete) {
         return None;
     }
     let (live, then) = (compared.live.as_ref(), compared.then.as_ref());

@@ -9,13 +9,15 @@ use crate::defaults;
 use crate::digest;
 use crate::input;
 use crate::policy::{self, Action};
+use crate::prepare;
 use crate::steps::steps_of;
 use crate::stored;
 use pilothouse_core::{
     ChartInfo, Class, Decision, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction, PlannedHook,
     PlannedStep, ReleasePlan, ReleaseState, code, object_ref,
 };
-use pilothouse_helm::{Origin, RenderedDoc};
+use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, parse_documents};
+use serde_json::Value;
 
 /// A release of a plan, and what is needed to tell its effects.
 pub(crate) struct Draft {
@@ -30,6 +32,21 @@ pub(crate) async fn draft<C: HelmChart + ?Sized>(
     earlier: &[&Brings],
     all: &[Brings],
 ) -> Draft {
+    let mut draft = drafted(chart, ctx, earlier, all).await;
+    redact(ctx, &mut draft.plan);
+    draft
+}
+
+/// A plan may be saved and shown anywhere.
+fn redact(ctx: &Context, plan: &mut ReleasePlan) {
+    let told = plan.findings.iter_mut().flat_map(|finding| [&mut finding.subject, &mut finding.message]);
+    let health = plan.objects.iter_mut().filter_map(|object| object.health.as_mut());
+    for text in told.chain(health).chain(&mut plan.not_checked).chain([&mut plan.why]) {
+        *text = ctx.redactor().redact(text);
+    }
+}
+
+async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, earlier: &[&Brings], all: &[Brings]) -> Draft {
     let info = chart.chart_info();
     let mut plan = empty(info);
     if info.action == HelmAction::Skip {
@@ -52,6 +69,11 @@ pub(crate) async fn draft<C: HelmChart + ?Sized>(
         let later = |finding: Finding| format!("{finding}; it is rendered again once {by} is done");
         plan.not_checked.extend(Vec::into_iter(open).map(later));
     }
+    // Who plans need not be who carries it out.
+    let (forbidden, findings) = plan.findings.into_iter().partition(|finding| finding.code == code::RBAC_FORBIDDEN);
+    plan.findings = findings;
+    let may_not = |finding: Finding| format!("{}: may not be changed: {}", finding.subject, finding.message);
+    plan.not_checked.extend(Vec::into_iter(forbidden).map(may_not));
     let bad_input = plan.findings.iter().any(|finding| finding.class == Class::BadInput);
     if bad_input {
         plan.does = PlannedAction::Refuse;
@@ -72,7 +94,7 @@ pub(crate) async fn draft<C: HelmChart + ?Sized>(
     plan.on_failure = on_failure(info, &decision);
     plan.steps = steps(chart, ctx, plan.does);
     let mut compared = Vec::new();
-    match fill(ctx, &mut plan, earlier, all).await {
+    match fill(ctx, &mut plan, &decision, earlier, all).await {
         Ok(found) => compared = found,
         Err(error) => {
             let message = ctx.redactor().redact(&error.chain().join(": "));
@@ -81,6 +103,7 @@ pub(crate) async fn draft<C: HelmChart + ?Sized>(
     }
     if !plan.findings.is_empty() {
         plan.does = PlannedAction::Refuse;
+        plan.input = None;
     }
     ctx.pack().await;
     Draft { plan, compared }
@@ -90,6 +113,7 @@ pub(crate) async fn draft<C: HelmChart + ?Sized>(
 async fn fill(
     ctx: &Context,
     plan: &mut ReleasePlan,
+    decision: &Decision,
     earlier: &[&Brings],
     all: &[Brings],
 ) -> Result<Vec<Compared>, crate::PhaseError> {
@@ -98,28 +122,33 @@ async fn fill(
         _ => stored::newest_good_record(ctx).await?,
     };
     plan.chart_now = record.as_ref().map(|record| format!("{} {}", record.chart.name, record.chart.version));
+    let uninstalls =
+        matches!(decision, Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall | Decision::Uninstall);
+    if uninstalls && let Some(record) = stored::newest_record(ctx).await? {
+        plan.hooks = stored_hooks(&record, "delete");
+    }
+    plan.input = input_of(ctx, plan.does).await;
     let mut objects = Objects::default();
     match plan.does {
         PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall => {
             let prepared = ctx.prepared(&Payload::default()).await;
             let chart = prepared.chart()?;
             plan.chart_then = Some(format!("{} {}", chart.metadata.name, chart.metadata.version));
-            let uses = ctx.templates_of(chart).await;
-            let target = ctx.session().target().await?;
-            plan.input = input::wanted(ctx, chart, &uses, &Payload::default(), &target).await.map(|inputs| {
-                // Digests and numbers cannot fail to be written.
-                digest::of(&serde_json::to_string(&inputs).unwrap_or_default())
-            });
-            if plan.input.is_none() {
+            let is_upgrade = plan.does == PlannedAction::Upgrade;
+            let is_known = !prepare::payload_values(ctx.info(), &Payload::default()).iter().any(Value::is_null);
+            // What it renders without them says nothing.
+            if !is_known {
                 let line = "its objects: values that come from a step are known only in the run";
                 plan.not_checked.push(line.to_owned());
             }
-            // What it renders without them says nothing.
-            if plan.input.is_some() {
-                objects = objects::deployed(ctx, &prepared, plan.does == PlannedAction::Upgrade, earlier, all).await?;
-            }
-            let event = if plan.does == PlannedAction::Upgrade { "upgrade" } else { "install" };
-            plan.hooks = hooks(&prepared.rendering.docs(), event);
+            objects = match (is_known, uninstalls) {
+                (true, true) => objects::reinstalled(ctx, &prepared).await?,
+                (true, false) => objects::deployed(ctx, &prepared, is_upgrade, earlier, all).await?,
+                (false, true) => objects::uninstalled(ctx).await?,
+                (false, false) => Objects::default(),
+            };
+            let event = if is_upgrade { "upgrade" } else { "install" };
+            plan.hooks.extend(hooks(&prepared.rendering.docs(), event));
         }
         PlannedAction::Uninstall => objects = objects::uninstalled(ctx).await?,
         PlannedAction::Nothing | PlannedAction::Validate | PlannedAction::Steps | PlannedAction::Refuse => {}
@@ -129,6 +158,37 @@ async fn fill(
     plan.unchanged = objects.planned.iter().filter(|object| same(object)).count();
     plan.objects = objects.planned.into_iter().filter(|object| !same(object)).collect();
     Ok(objects.compared)
+}
+
+/// The digest of all that was given for what is going to be done; `None` where nothing is done, and where a value comes from a
+/// step and is not known yet.
+pub(crate) async fn input_of(ctx: &Context, does: PlannedAction) -> Option<String> {
+    match does {
+        PlannedAction::Nothing | PlannedAction::Refuse => return None,
+        PlannedAction::Validate
+        | PlannedAction::Steps
+        | PlannedAction::Install
+        | PlannedAction::Upgrade
+        | PlannedAction::Reinstall
+        | PlannedAction::Uninstall => {}
+    }
+    let info = ctx.info();
+    let inputs = match info.action {
+        HelmAction::Deploy => {
+            let prepared = ctx.prepared(&Payload::default()).await;
+            let chart = prepared.chart.as_ref()?;
+            let uses = ctx.templates_of(chart).await;
+            let target = ctx.session().target().await.ok()?;
+            Some(input::wanted(ctx, chart, &uses, &Payload::default(), &target).await?)
+        }
+        // An uninstall needs no chart.
+        HelmAction::Destroy | HelmAction::Skip => None,
+    };
+    // Digests and numbers cannot fail to be written.
+    let inputs = serde_json::to_string(&inputs).unwrap_or_default();
+    let options =
+        format!("{:?} {:?} {:?} {:?}", info.on_failure, info.drift, info.timeout_in_seconds, info.create_namespace);
+    Some(digest::of(&[inputs.as_str(), &ctx.steps().digest, &options].join("\n")))
 }
 
 fn empty(info: &ChartInfo) -> ReleasePlan {
@@ -237,6 +297,28 @@ fn on_failure(info: &ChartInfo, decision: &Decision) -> String {
         Action::Retry { .. } => "it is tried again".to_owned(),
     };
     format!("{first}{then}")
+}
+
+/// The hooks of an event as helm has stored them: it does not look at the chart when it uninstalls.
+fn stored_hooks(record: &ReleaseRecord, event: &str) -> Vec<PlannedHook> {
+    let docs: Vec<RenderedDoc> = record
+        .hooks
+        .iter()
+        .flat_map(|hook| {
+            // What cannot be read of a hook is no reason to say nothing of the others.
+            let objects = parse_documents(&hook.manifest).unwrap_or_default();
+            objects.into_iter().map(move |object| RenderedDoc {
+                source: None,
+                origin: Origin::Hook {
+                    events: hook.events.clone(),
+                    weight: hook.weight,
+                    delete_policies: hook.delete_policies.clone(),
+                },
+                object,
+            })
+        })
+        .collect();
+    hooks(&docs, event)
 }
 
 /// The hooks of an event, before and after, in the order in which helm runs them.

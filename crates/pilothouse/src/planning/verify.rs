@@ -1,12 +1,10 @@
 //! Whether a plan still holds when it is carried out.
 
 use super::objects::seen;
-use super::release::planned_action;
+use super::release::{input_of, planned_action};
 use crate::context::Context;
-use crate::digest;
-use crate::input;
 use jiff::Timestamp;
-use pilothouse_core::{Class, Finding, ObjectChange, Payload, Plan, PlannedAction, PlannedObject, ReleasePlan, code};
+use pilothouse_core::{Class, Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleasePlan, code};
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
 
@@ -33,7 +31,7 @@ pub(crate) async fn outdated(ctx: &Context, plan: &Plan) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     if let Some(input) = &planned.input
-        && input_now(ctx).await.as_ref() != Some(input)
+        && input_of(ctx, planned.does).await.as_ref() != Some(input)
     {
         let message = "chart, values, steps or what the cluster serves are not those of the plan";
         findings.push(finding(release.to_string(), message.to_owned()));
@@ -69,25 +67,23 @@ fn name(does: PlannedAction) -> &'static str {
     }
 }
 
-async fn input_now(ctx: &Context) -> Option<String> {
-    let prepared = ctx.prepared(&Payload::default()).await;
-    let chart = prepared.chart.as_ref()?;
-    let target = ctx.session().target().await.ok()?;
-    let uses = ctx.templates_of(chart).await;
-    let inputs = input::wanted(ctx, chart, &uses, &Payload::default(), &target).await?;
-    Some(digest::of(&serde_json::to_string(&inputs).ok()?))
-}
-
-/// The objects that carrying it out changes.
+/// The objects that carrying it out changes or leaves behind.
 fn touched(planned: &ReleasePlan) -> impl Iterator<Item = &PlannedObject> {
     planned.objects.iter().filter(|object| match object.change {
         ObjectChange::Create
         | ObjectChange::Update
         | ObjectChange::Replace { .. }
         | ObjectChange::Delete
-        | ObjectChange::Adopt => true,
-        ObjectChange::Keep | ObjectChange::After { .. } | ObjectChange::Refused { .. } | ObjectChange::Same => false,
+        | ObjectChange::Keep
+        | ObjectChange::Adopt => !is_created_anew(planned, object),
+        ObjectChange::After { .. } | ObjectChange::Refused { .. } | ObjectChange::Same => false,
     })
+}
+
+/// Whether it is deleted first: what was seen of it stands there.
+fn is_created_anew(planned: &ReleasePlan, object: &PlannedObject) -> bool {
+    let is_deleted = |one: &PlannedObject| one.change == ObjectChange::Delete && one.object.same_object(&object.object);
+    object.change == ObjectChange::Create && planned.objects.iter().any(is_deleted)
 }
 
 /// How an object is another one, or in another state, than the plan has seen.
@@ -100,12 +96,13 @@ async fn moved(ctx: &Context, object: &PlannedObject, plan: &Plan) -> Result<Opt
         (None, None) => None,
         (None, Some(live)) => Some(format!("it did not exist when the plan was made, and does now{}", by(&live, plan))),
         (Some(_), None) => Some("it is gone since the plan was made".to_owned()),
-        (Some(before), Some(live)) => match seen(&live) {
+        (Some(before), Some(live)) => match seen(&object.object.kind, &live) {
             Some(now) if now.uid != before.uid => {
                 Some(format!("it was created anew since the plan{}", by(&live, plan)))
             }
-            // A status, or what the server keeps for itself.
-            Some(now) if now.resource_version == before.resource_version || now.digest == before.digest => None,
+            Some(now) if now.resource_version == before.resource_version => None,
+            // A status, or what the server keeps for itself. Of a Secret there is no digest.
+            Some(now) if !before.digest.is_empty() && now.digest == before.digest => None,
             Some(_) | None => Some(format!("it was changed since the plan{}", by(&live, plan))),
         },
     };

@@ -102,7 +102,7 @@ async fn what_the_release_itself_brings(#[values(Tool::Helm3, Tool::Helm4)] tool
                 (deployment, ObjectChange::Create),
                 ("Widget operator".to_owned(), ObjectChange::Create),
             ],
-            &["1 objects whose kinds come with this very release: nobody can be asked yet".to_owned()][..]
+            &["1 object whose kind comes with this very release: nobody can be asked yet".to_owned()][..]
         )
     );
     assert_eq!(world.writes(), <[String; 0]>::default());

@@ -79,7 +79,13 @@ async fn a_plan_needs_no_right_to_write(#[values(Tool::Helm3, Tool::Helm4)] tool
         )
     );
     assert_eq!(fields(&plan.objects[0]), [("data.text", Some(&json!("one")), Some(&json!("two")))]);
-    let not_checked =
+    let asked =
         ["changed", "same", "more"].map(|name| format!("{}: not checked by the server: forbidden", config(name)));
-    assert_eq!(plan.not_checked, not_checked);
+    // Rights are in the order of their verbs.
+    let rights = [("more", "create"), ("changed", "patch")].map(|(name, verb)| {
+        let namespace = &world.namespace;
+        let right = format!("the credentials do not allow it: {verb} configmaps in namespace {namespace}");
+        format!("{}: may not be changed: {right}", config(name))
+    });
+    assert_eq!(plan.not_checked, [&rights[..], &asked[..]].concat());
 }
