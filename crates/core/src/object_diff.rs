@@ -164,6 +164,10 @@ fn is_of_the_server(map: &FieldPath, key: &str) -> bool {
     match map.segments() {
         [] => key == "status",
         [PathSegment::Field(name)] => name == "metadata" && SERVER_METADATA.contains(&key),
+        // Its controller counts there.
+        [PathSegment::Field(name), PathSegment::Field(map)] => {
+            name == "metadata" && map == "annotations" && key == "deployment.kubernetes.io/revision"
+        }
         _ => false,
     }
 }

@@ -140,7 +140,7 @@ impl TemplateUse {
         Self {
             lookup: true,
             random: true,
-            random_tests: true,
+            random_tests: false,
             clock: true,
             capabilities: true,
             revision: true,

@@ -666,22 +666,28 @@ async fn any_single_failing_call_is_noticed() {
     // Nor what only tells beforehand whether helm would fail.
     borne.retain(|call| call != "discovery" && !looks_ahead(call));
     let record = "Secret default/pilothouse.release.demo";
-    let remembered = format!("apply {record}");
+    let (read, remembered) = (format!("get {record}"), format!("apply {record}"));
     let expected = [
         // Before the run.
         "version",
         "list Secret",
         "list Secret",
-        // On the way; records of Helm are listed before each record of ours is written.
-        &format!("get {record}"),
-        "list Secret",
-        &remembered,
-        "list Secret",
-        &remembered,
+        // What only tells beforehand whether helm would fail.
         "get ConfigMap default/settings",
+        // After exec: Helm's records and ours, then the objects as they are.
         "list Secret",
+        &read,
         "get Secret default/sh.helm.release.v1.demo.v1",
         "get ConfigMap default/settings",
+        &remembered,
+        // After post_exec.
+        "list Secret",
+        &read,
+        &remembered,
+        // The wait, and after validate.
+        "get ConfigMap default/settings",
+        "list Secret",
+        &read,
         &remembered,
     ];
     assert_eq!(borne, expected);

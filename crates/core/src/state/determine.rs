@@ -129,9 +129,13 @@ fn unmanaged(seen: &Observation, newest: &RevisionMeta, last_good: Option<u32>, 
     let revision = newest.revision;
     match seen.rendered {
         Some(Rendered::Same) if newest.status == RevisionStatus::Deployed => {
-            // A run of ours has written it, or the one before it, and its steps may not have ended well.
-            let reached = if newest.run.is_some() { Reached::Exec } else { Reached::PostExec };
-            deployed_as_wanted(revision, reached, &seen.live)
+            match deployed_as_wanted(revision, Reached::PostExec, &seen.live) {
+                // A run of ours has written it, or the one before it, and its steps may not have ended well.
+                ReleaseState::Unvalidated { revision } if newest.run.is_some() => {
+                    ReleaseState::Unfinished { revision, reached: Phase::Exec }
+                }
+                state => state,
+            }
         }
         compared @ (Some(Rendered::Same | Rendered::Differs) | None) => {
             ReleaseState::Unmanaged { revision, why, last_good, compared }

@@ -62,15 +62,6 @@ pub(super) const STORIES: &[Story] = &[
         todo: &["pilothouse plan --out FILE", "look at the new plan, then pilothouse apply FILE"],
     },
     Story {
-        code: "RELEASE_FOREIGN",
-        shows: "Another tool still manages the release: a HelmRelease that is not suspended is about it, or its newest revision was written by a tool whose state is not in the cluster.",
-        usually: "A release that moves from one tool to another, and the old one has not let go yet.",
-        todo: &[
-            "let the other tool go of it: suspend or delete the HelmRelease without uninstalling, or take the release out of the other tool's state",
-            "then, where that tool's state is not in the cluster: take_over: true for this release in the stack file",
-        ],
-    },
-    Story {
         code: "RELEASE_NAME_INVALID",
         shows: "Helm or Kubernetes would refuse the name of the release or of its namespace.",
         usually: "Capital letters, underscores, or more than 53 characters.",

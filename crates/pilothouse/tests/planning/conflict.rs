@@ -41,8 +41,10 @@ async fn what_helm_4_is_going_to_be_refused_is_told_before() {
     let by = plan.objects[0].fields[0].written_by.as_deref().unwrap();
     assert_eq!(by.split_once(", ").unwrap().0, "kubectl");
 
+    // A run is refused for the same reason, before helm has made a failed revision of it.
+    assert_eq!(plan.does, PlannedAction::Refuse);
     let outcome = world.run(vec![wanted()], None).await;
-    assert!(matches!(outcome[0], ReleaseOutcome::Failed(_)), "{outcome:?}");
+    assert_eq!(outcome, [ReleaseOutcome::Refused { findings: plan.findings }]);
     assert_eq!(world.get("apps/v1", "Deployment", "web").await.unwrap()["spec"]["replicas"], 3);
 }
 

@@ -28,12 +28,22 @@ pub(crate) async fn snapshot(world: &World) -> BTreeMap<String, Value> {
             continue;
         }
         let query = ListQuery::new(resource.api_version(), &resource.kind);
-        for object in world.cluster.list(&query).await.unwrap().into_iter().filter(|object| !is_record(object)) {
+        for object in world.cluster.list(&query).await.unwrap().into_iter() {
+            if is_record(&object) || is_of_another_test(&object) {
+                continue;
+            }
             let name = pilothouse_core::object_ref(&object).unwrap().to_string();
             objects.insert(format!("{}: {name}", resource.group), own(object));
         }
     }
     objects
+}
+
+/// Other tests are at work in namespaces of their own.
+fn is_of_another_test(object: &Value) -> bool {
+    let namespace = object["metadata"]["namespace"].as_str();
+    let is_shared = |name: &str| ["monitoring", "kube-system", "default"].contains(&name);
+    object["kind"] == "Namespace" || namespace.is_some_and(|name| !is_shared(name))
 }
 
 fn is_record(object: &Value) -> bool {

@@ -99,7 +99,7 @@ fn what_is_not_deployed(#[case] state: ReleaseState, #[case] to_deploy: Decision
 #[case(ReleaseState::LifecycleChanged { revision: 2 }, each(Decision::Steps { why: "its steps have changed".to_owned() }))]
 #[case(
     ReleaseState::Unfinished { revision: 2, reached: Phase::Exec },
-    each(Decision::Steps { why: "of revision 2, nothing after exec has ended well".to_owned() })
+    each(Decision::Steps { why: "of revision 2, nothing after exec is known to have ended well".to_owned() })
 )]
 #[case(ReleaseState::LiveUnknown { revision: 2, validated: true }, [Decision::Look, Decision::Look, nothing(WANTED)])]
 #[case(ReleaseState::LiveUnknown { revision: 2, validated: false }, [Decision::Look, Decision::Look, validate()])]
