@@ -28,7 +28,7 @@ pub(crate) async fn snapshot(world: &World) -> BTreeMap<String, Value> {
             continue;
         }
         let query = ListQuery::new(resource.api_version(), &resource.kind);
-        for object in world.cluster.list(&query).await.unwrap().into_iter() {
+        for object in world.cluster.list(&query).await.unwrap() {
             if is_record(&object) || is_of_another_test(&object) {
                 continue;
             }
