@@ -23,8 +23,8 @@
 //! if let Err(ended) = wait_ready(&tracker, &[web], deadline, &CancellationToken::new(), |_| {}).await {
 //!     let subjects = Subject::of_release(&ended.objects);
 //!     let until = Instant::now() + Duration::from_secs(10);
-//!     let evidence = Gathering::default().evidence(cluster.as_ref(), subjects, until);
-//!     for evidence in evidence.await {
+//!     let gathering = Gathering::default();
+//!     for evidence in gathering.evidence(cluster.as_ref(), subjects, until).await {
 //!         println!("{}: {} events", evidence.object, evidence.events.len());
 //!     }
 //! }
