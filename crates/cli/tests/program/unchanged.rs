@@ -130,7 +130,7 @@ fn somebody_upgrades_with_helm(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
     assert_eq!(story.revisions(), ["1 superseded", "2 superseded", "3 deployed"]);
 
     story.helm(&["upgrade", "web", "charts/config"]);
-    settings().bind(|| insta::assert_snapshot!("taken_over", story.apply().replace("revision 4", "revision N")));
+    settings().bind(|| insta::assert_snapshot!("taken_back", story.apply().replace("revision 4", "revision N")));
     settings().bind(|| insta::assert_snapshot!("unchanged", story.apply()));
     assert_eq!(story.revisions().last().unwrap(), "4 deployed");
 }
@@ -160,7 +160,7 @@ fn what_does_not_change_the_result_makes_no_revision(#[values(Tool::Helm3, Tool:
         let secrets: Api<Secret> = Api::namespaced(client(), &story.namespace);
         secrets.delete("pilothouse.release.web", &DeleteParams::default()).await.unwrap();
     });
-    settings().bind(|| insta::assert_snapshot!("taken_over", story.apply().replace("revision 1", "revision N")));
+    settings().bind(|| insta::assert_snapshot!("without_record", story.apply().replace("revision 1", "revision N")));
     settings().bind(|| insta::assert_snapshot!("unchanged", story.apply()));
     assert_eq!(story.revisions(), ["1 deployed"]);
 }

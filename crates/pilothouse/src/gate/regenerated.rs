@@ -89,6 +89,8 @@ async fn render_install(ctx: &Context, chart: &ResolvedChart, uses: &TemplateUse
         kube_version: Some(target.kube_version.clone()),
         api_versions: target.api_versions.clone(),
         lookup: uses.lookup,
+        // Helm 4 checks ownership when it renders an install with the cluster at hand, and fails on what is about to be adopted.
+        is_upgrade: uses.lookup,
         ..TemplateRequest::new(info.key(), chart.path.clone(), Values::of(info, &Payload::default())?, ctx.timeout())
     };
     let text = ctx.helm().template(&request, ctx.cancel()).await?;

@@ -8,8 +8,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What controllers make and take away by themselves.
-const MADE_BY_CONTROLLERS: [&str; 7] =
-    ["Event", "Lease", "Pod", "ReplicaSet", "Endpoints", "EndpointSlice", "ControllerRevision"];
+const MADE_BY_CONTROLLERS: [&str; 8] =
+    ["Event", "Lease", "Pod", "ReplicaSet", "Endpoints", "EndpointSlice", "IPAddress", "ControllerRevision"];
 
 /// What the server keeps for itself.
 const KEPT_BY_SERVER: [&str; 5] = ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"];
