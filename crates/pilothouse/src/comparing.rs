@@ -22,7 +22,7 @@ pub(crate) async fn as_upgrade(
     Ok(if plain {
         prepared.rendering.docs()
     } else {
-        prepare::render_upgrade(ctx, prepared.chart()?, uses).await?.docs()
+        prepare::render_again(ctx, prepared.chart()?, uses, true).await?.docs()
     })
 }
 
@@ -32,7 +32,7 @@ pub(crate) async fn as_upgrade(
 /// When it cannot be rendered.
 pub(crate) async fn volatile(ctx: &Context, prepared: &Prepared, uses: &TemplateUse) -> Result<Volatile, PhaseError> {
     let first = as_upgrade(ctx, prepared, uses).await?;
-    let second = prepare::render_upgrade(ctx, prepared.chart()?, uses).await?.docs();
+    let second = prepare::render_again(ctx, prepared.chart()?, uses, true).await?.docs();
     Ok(volatile_fields(&first, &second))
 }
 
@@ -72,7 +72,7 @@ pub(crate) async fn rendered(
     if !makes_up && !uses.random_tests {
         return Ok(Rendered::Differs);
     }
-    let second = prepare::render_upgrade(ctx, prepared.chart()?, uses).await?.docs();
+    let second = prepare::render_again(ctx, prepared.chart()?, uses, true).await?.docs();
     let [own_again, tests_again] = split(&second);
     let is_same = same(&own, &own_before, &volatile_fields(&own, &own_again))?
         && same(&tests, &tests_before, &volatile_fields(&tests, &tests_again))?;

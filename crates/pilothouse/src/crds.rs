@@ -18,6 +18,11 @@ use tokio::time::Instant;
 /// Who owns the fields of the definitions in the cluster.
 pub(crate) const FIELD_MANAGER: &str = "pilothouse";
 
+/// How a definition is applied, or with `dry_run` only asked about: we own what the chart says, whoever had it before.
+pub(crate) fn apply_options(dry_run: bool) -> ApplyOptions {
+    ApplyOptions { field_manager: FIELD_MANAGER.to_owned(), force: true, dry_run, default_namespace: None }
+}
+
 /// How long a definition may take to be established.
 const ESTABLISHED: Duration = Duration::from_secs(60);
 
@@ -121,13 +126,7 @@ pub(crate) async fn would_change(ctx: &Context, prepared: &Prepared) -> Result<b
         let Some(object) = object_ref(crd) else { continue };
         let Some(live) = ctx.cluster().get(&object).await? else { return Ok(true) };
         if ctx.info().crds == CrdPolicy::Upgrade {
-            let options = ApplyOptions {
-                field_manager: FIELD_MANAGER.to_owned(),
-                force: true,
-                dry_run: true,
-                default_namespace: None,
-            };
-            let then = ctx.cluster().apply(crd, &options).await?;
+            let then = ctx.cluster().apply(crd, &apply_options(true)).await?;
             if digest::content_digest(&live) != digest::content_digest(&then) {
                 return Ok(true);
             }
@@ -150,13 +149,7 @@ pub(crate) async fn bring(ctx: &Context, prepared: &Prepared) -> Result<usize, P
         }
         helpers::stop_when_told(ctx)?;
         ctx.doing(format!("applying {object}"));
-        let options = ApplyOptions {
-            field_manager: FIELD_MANAGER.to_owned(),
-            force: true,
-            dry_run: false,
-            default_namespace: None,
-        };
-        ctx.cluster().apply(crd, &options).await?;
+        ctx.cluster().apply(crd, &apply_options(false)).await?;
         brought.push(object);
     }
     if !brought.is_empty() {

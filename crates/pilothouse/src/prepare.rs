@@ -199,21 +199,23 @@ async fn render(
     }
 }
 
-/// Renders a chart as an upgrade of what is deployed, with what the cluster holds where it looks for that.
+/// Renders a chart once more, as an install or as an upgrade of what is deployed, with what the cluster holds where it
+/// looks for that.
 ///
 /// # Errors
 /// When helm cannot render it.
-pub(crate) async fn render_upgrade(
+pub(crate) async fn render_again(
     ctx: &Context,
     chart: &ResolvedChart,
     uses: &TemplateUse,
+    is_upgrade: bool,
 ) -> Result<Rendering, PhaseError> {
     let info = ctx.info();
     let target = ctx.session().target().await?;
     let request = TemplateRequest {
         kube_version: Some(target.kube_version.clone()),
         api_versions: target.api_versions.clone(),
-        is_upgrade: true,
+        is_upgrade,
         lookup: uses.lookup,
         ..TemplateRequest::new(info.key(), chart.path.clone(), Values::of(info, &Payload::default())?, ctx.timeout())
     };

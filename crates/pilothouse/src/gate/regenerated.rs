@@ -5,12 +5,11 @@ use crate::comparing;
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::prepare::{self, Prepared};
-use crate::rendering::Rendering;
 use crate::safety::Consent;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, Payload, code};
-use pilothouse_helm::{ResolvedChart, TemplateRequest, TemplateUse, Values, Volatile, volatile_fields};
+use pilothouse_helm::{TemplateUse, Volatile, volatile_fields};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -73,29 +72,11 @@ pub(super) fn unreadable(compared: &[Compared], consent: &Consent) -> Vec<Findin
 /// What differs between two renderings of the chart as an install.
 async fn of_installs(ctx: &Context, prepared: &Prepared, uses: &TemplateUse) -> Result<Volatile, PhaseError> {
     let chart = prepared.chart()?;
-    let again = render_install(ctx, chart, uses).await?;
-    let first = if uses.lookup || uses.unreadable {
-        render_install(ctx, chart, uses).await?.docs()
-    } else {
-        prepared.rendering.docs()
-    };
+    // Helm 4 checks ownership when it renders an install with the cluster at hand, and fails on what is about to be adopted.
+    let render = || prepare::render_again(ctx, chart, uses, uses.lookup);
+    let again = render().await?;
+    let first = if uses.lookup || uses.unreadable { render().await?.docs() } else { prepared.rendering.docs() };
     Ok(volatile_fields(&first, &again.docs()))
-}
-
-async fn render_install(ctx: &Context, chart: &ResolvedChart, uses: &TemplateUse) -> Result<Rendering, PhaseError> {
-    let info = ctx.info();
-    let target = ctx.session().target().await?;
-    let request = TemplateRequest {
-        kube_version: Some(target.kube_version.clone()),
-        api_versions: target.api_versions.clone(),
-        lookup: uses.lookup,
-        // Helm 4 checks ownership when it renders an install with the cluster at hand, and fails on what is about to be adopted.
-        is_upgrade: uses.lookup,
-        ..TemplateRequest::new(info.key(), chart.path.clone(), Values::of(info, &Payload::default())?, ctx.timeout())
-    };
-    let text = ctx.helm().template(&request, ctx.cancel()).await?;
-    let name = || format!("what {} renders", chart.metadata.name);
-    Rendering::new(&text).map_err(|error| PhaseError::Yaml { name: name(), message: error.to_string() })
 }
 
 fn is_changed_secret(one: &Compared) -> bool {

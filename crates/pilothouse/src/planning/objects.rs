@@ -4,7 +4,7 @@ use super::Brings;
 use crate::ahead::{self, Look};
 use crate::compare::{Compared, Outcome, is_of_rbac, seen_digest};
 use crate::context::Context;
-use crate::crds::{self, FIELD_MANAGER};
+use crate::crds::{self, apply_options};
 use crate::defaults;
 use crate::error::PhaseError;
 use crate::observe::NamespaceState;
@@ -15,7 +15,7 @@ use pilothouse_core::{
     CrdPolicy, FieldChange, HelmOwner, ObjectChange, ObjectRef, Payload, PlannedObject, Secrecy, SeenObject, Sensitive,
     crd_facts, field_changes, helm_owner, keeps_on_uninstall, object_ref,
 };
-use pilothouse_kube::{ApplyOptions, ClusterError};
+use pilothouse_kube::ClusterError;
 use serde_json::Value;
 
 /// The objects of a release as they are going to be, and what could not be told of them.
@@ -134,29 +134,21 @@ async fn definitions(ctx: &Context, prepared: &Prepared) -> Result<(Objects, Vec
         let (change, fields, then) = match &live {
             None => (ObjectChange::Create, Vec::new(), None),
             Some(_) if ctx.info().crds == CrdPolicy::Create => (ObjectChange::Same, Vec::new(), None),
-            Some(live) => {
-                let options = ApplyOptions {
-                    field_manager: FIELD_MANAGER.to_owned(),
-                    force: true,
-                    dry_run: true,
-                    default_namespace: None,
-                };
-                match ctx.cluster().apply(&crd, &options).await {
-                    Ok(then) => {
-                        let secrecy = Secrecy { kind: &object.kind, redactor: ctx.redactor() };
-                        let fields = field_changes(live, &then, secrecy);
-                        let change = if fields.is_empty() { ObjectChange::Same } else { ObjectChange::Update };
-                        (change, fields, Some(then))
-                    }
-                    Err(error) => match not_asked(ctx, &error) {
-                        Some(why) => {
-                            objects.not_checked.push(format!("{object}: not checked by the server: {why}"));
-                            continue;
-                        }
-                        None => (ObjectChange::Refused { why: ctx.error_text(&error) }, Vec::new(), None),
-                    },
+            Some(live) => match ctx.cluster().apply(&crd, &apply_options(true)).await {
+                Ok(then) => {
+                    let secrecy = Secrecy { kind: &object.kind, redactor: ctx.redactor() };
+                    let fields = field_changes(live, &then, secrecy);
+                    let change = if fields.is_empty() { ObjectChange::Same } else { ObjectChange::Update };
+                    (change, fields, Some(then))
                 }
-            }
+                Err(error) => match not_asked(ctx, &error) {
+                    Some(why) => {
+                        objects.not_checked.push(format!("{object}: not checked by the server: {why}"));
+                        continue;
+                    }
+                    None => (ObjectChange::Refused { why: ctx.error_text(&error) }, Vec::new(), None),
+                },
+            },
         };
         if change == ObjectChange::Update {
             changing.extend(crd_facts(&crd).map(|facts| (facts.group, facts.kind)));
