@@ -1,6 +1,7 @@
 //! Fields that cannot be changed once an object exists.
 
-use crate::object_diff::{declared, quantity};
+use crate::object_diff::declared;
+use crate::quantity::quantity;
 use serde_json::Value;
 
 /// The fields of a StatefulSet's spec that can be changed (`pkg/apis/apps/validation`, Kubernetes 1.36); all others cannot.

@@ -29,7 +29,9 @@ mod outcome;
 mod payload;
 mod plan;
 mod pod_references;
+mod pod_resources;
 mod progress;
+mod quantity;
 mod readiness;
 mod release;
 mod schedule;
@@ -82,9 +84,11 @@ pub use plan::{
     Effect, EffectKind, FieldChange, ObjectChange, PLAN_FORMAT, Plan, PlanCounts, PlannedAction, PlannedHook,
     PlannedObject, PlannedStep, ReleasePlan, SeenObject,
 };
+pub use pod_resources::pod_amount;
 pub use progress::{
     Ended, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunProgress, StepProgress,
 };
+pub use quantity::{parse_quantity, quantity, show_quantity};
 pub use readiness::{ObjectStatus, Otherwise, Readiness, ReadinessRule};
 pub use release::{RUN_LABEL, RevisionMeta, RevisionStatus};
 pub use schedule::{Order, Schedule, Wait};

@@ -11,7 +11,6 @@ mod shown;
 mod tests;
 
 pub use declared::declared;
-pub(crate) use declared::quantity;
 pub use managers::{is_client_side_applied, written_by};
 pub use merge_patch::merge_patched;
 pub use path::{FieldPath, PathSegment};

@@ -11,7 +11,7 @@ mod stories;
 
 pub use diagnosis::{
     Evidence, HelmEvidence, LockSeen, LogTail, Referred, Rule, Want, Whereabouts, causes, helm_causes, helm_wanted,
-    parse_quantity, rules, show_quantity, wanted,
+    rules, wanted,
 };
 pub use groups::is_built_in;
 pub use readiness::{

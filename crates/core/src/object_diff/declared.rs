@@ -1,6 +1,7 @@
 //! What an object would be if only what a manifest declares changed.
 
 use super::lists::{are_objects, key_fields, key_of};
+use crate::quantity::quantity;
 use serde_json::{Map, Value};
 
 /// A live object with everything a manifest declares, and all else as it is: what an apply comes to without defaults and
@@ -72,40 +73,6 @@ fn is_same_quantity(live: &Value, wanted: &Value) -> bool {
 
 fn is_close(a: f64, b: f64) -> bool {
     (a - b).abs() <= a.abs().max(b.abs()) * 1e-12
-}
-
-/// The value of a quantity (`500m`, `1Gi`, `2e3`).
-pub(crate) fn quantity(value: &Value) -> Option<f64> {
-    let text = match value {
-        Value::Number(number) => return number.as_f64(),
-        Value::String(text) => text,
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
-    };
-    if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
-        return None;
-    }
-    let suffixes: [(&str, f64); 15] = [
-        ("Ki", 1024.0),
-        ("Mi", 1_048_576.0),
-        ("Gi", 1_073_741_824.0),
-        ("Ti", 1_099_511_627_776.0),
-        ("Pi", 1_125_899_906_842_624.0),
-        ("Ei", 1_152_921_504_606_846_976.0),
-        ("n", 1e-9),
-        ("u", 1e-6),
-        ("m", 1e-3),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-        ("P", 1e15),
-        ("E", 1e18),
-    ];
-    let found = suffixes.iter().find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, factor)));
-    match found {
-        Some((number, factor)) => number.parse().ok().map(|number: f64| number * factor),
-        None => text.parse().ok(),
-    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use super::draft::Draft;
 use super::line::{GRACE, Line};
-use super::quantity;
 use super::read::{between, one_line, quoted};
 use super::webhooks::{self, Around};
+use pilothouse_core::parse_quantity;
 
 /// How often and how long it has been refused.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +85,7 @@ fn quota(said: &str, namespace: &str) -> Option<Draft> {
     let mut too_small = false;
     let says = requested.iter().map(|(resource, wanted)| {
         let (used, hard) = (of(&used, resource), of(&limited, resource));
-        if let (Some(wanted), Some(hard)) = (quantity::parse(wanted), quantity::parse(&hard)) {
+        if let (Some(wanted), Some(hard)) = (parse_quantity(wanted), parse_quantity(&hard)) {
             too_small |= wanted > hard;
         }
         format!("{resource}: {wanted} asked for, {used} of {hard} used")

@@ -17,7 +17,6 @@ mod line;
 mod namespace;
 mod network;
 mod pods;
-mod quantity;
 mod read;
 mod references;
 mod scheduling;
@@ -31,7 +30,6 @@ mod tests;
 pub use evidence::{Evidence, HelmEvidence, LockSeen, LogTail, Referred, Want, Whereabouts};
 pub use helm::{helm_causes, helm_wanted};
 pub use line::{Rule, rules};
-pub use quantity::{parse as parse_quantity, show as show_quantity};
 
 use draft::{Draft, merged};
 use jiff::Timestamp;

@@ -3,13 +3,13 @@
 use super::draft::Draft;
 use super::evidence::{Evidence, Want, Whereabouts};
 use super::line::{GRACE, Line};
-use super::quantity;
 use super::read::{
     Seen, around, events_about, list, name, namespace, object, one_line, quoted, seconds_since, text, time, was_read,
     whereabouts,
 };
 use super::storage;
 use jiff::Timestamp;
+use pilothouse_core::{parse_quantity, pod_amount, show_quantity};
 use serde_json::Value;
 
 /// Why nodes do not take a pod, as the scheduler counts it.
@@ -320,9 +320,9 @@ impl<'a> Context<'a> {
                 let wanted = requested(self.pod, resource);
                 let largest = nodes
                     .iter()
-                    .filter_map(|node| Some((quantity::parse(allocatable(node, resource)?)?, *node)))
+                    .filter_map(|node| Some((parse_quantity(allocatable(node, resource)?)?, *node)))
                     .max_by(|(a, _), (b, _)| a.total_cmp(b));
-                let shown = |amount: f64| quantity::show(amount, resource);
+                let shown = |amount: f64| show_quantity(amount, resource);
                 // Devices are there when their driver has started on the node.
                 let Some((most, node)) = largest.filter(|(most, _)| *most > 0.0 || !is_device(resource)) else {
                     if !nodes.is_empty() {
@@ -379,18 +379,7 @@ fn requested(pod: &Value, resource: &str) -> f64 {
     if resource == "pods" {
         return 1.0;
     }
-    let amount = |at: &Value, part: &str| {
-        at.pointer(part).and_then(|all| all.get(resource)).and_then(Value::as_str).and_then(quantity::parse)
-    };
-    // A limit without a request is the request.
-    let of = |container: &Value| {
-        amount(container, "/resources/requests").or_else(|| amount(container, "/resources/limits")).unwrap_or_default()
-    };
-    let is_sidecar = |container: &&Value| text(container, "/restartPolicy") == "Always";
-    let init = list(pod, "/spec/initContainers");
-    let together: f64 = list(pod, "/spec/containers").iter().chain(init.iter().filter(is_sidecar)).map(of).sum();
-    let largest = init.iter().filter(|one| !is_sidecar(one)).map(of).fold(0.0, f64::max);
-    together.max(largest) + amount(pod, "/spec/overhead").unwrap_or_default()
+    pod.get("spec").map(|spec| pod_amount(spec, "requests", resource)).unwrap_or_default()
 }
 
 fn tolerates(pod: &Value, taint: &Value) -> bool {

@@ -3,8 +3,7 @@
 use super::{Preflight, verb};
 use crate::compare::Compared;
 use crate::context::Context;
-use pilothouse_core::{Class, Finding, ObjectRef, code, object_ref};
-use pilothouse_health::{parse_quantity, show_quantity};
+use pilothouse_core::{Class, Finding, ObjectRef, code, object_ref, pod_amount, quantity, show_quantity};
 use pilothouse_kube::{Discovery, ListQuery};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,11 +57,10 @@ pub(super) fn judge(quotas: &[Value], changed: &[&Compared], served: &Discovery)
 }
 
 fn exceeded(quota: &Value, object: &ObjectRef, added: &Amounts) -> Vec<Finding> {
-    let amount = |value: &Value| value.as_str().and_then(parse_quantity);
     let hard = quota.pointer("/status/hard").or_else(|| quota.pointer("/spec/hard")).and_then(Value::as_object);
     let finding = |(resource, hard): (&String, &Value)| {
         let more = added.get(alias(resource)).copied().filter(|more| *more > 0.0)?;
-        let (hard, used) = (amount(hard)?, quota.pointer("/status/used")?.get(resource).and_then(amount)?);
+        let (hard, used) = (quantity(hard)?, quota.pointer("/status/used")?.get(resource).and_then(quantity)?);
         let shown = |amount| show_quantity(amount, resource);
         // Sums of fractions are not exact.
         (used + more > hard + 1e-6).then(|| {
@@ -132,8 +130,7 @@ fn needs(object: &Value) -> Amounts {
         "Job" => (number("/spec/parallelism", 1).min(number("/spec/completions", u32::MAX)), template),
         "Pod" => (1.0, object.get("spec")),
         "PersistentVolumeClaim" => {
-            let size =
-                object.pointer("/spec/resources/requests/storage").and_then(Value::as_str).and_then(parse_quantity);
+            let size = object.pointer("/spec/resources/requests/storage").and_then(quantity);
             return size.map(|size| ("requests.storage".to_owned(), size)).into_iter().collect();
         }
         _ => return Amounts::new(),
@@ -142,24 +139,8 @@ fn needs(object: &Value) -> Amounts {
     let mut amounts: Amounts = [("pods".to_owned(), pods)].into();
     for list in ["requests", "limits"] {
         for resource in ["cpu", "memory"] {
-            amounts.insert(format!("{list}.{resource}"), pods * of_pod(spec, list, resource));
+            amounts.insert(format!("{list}.{resource}"), pods * pod_amount(spec, list, resource));
         }
     }
     amounts
-}
-
-/// What a pod asks for: its containers together, or its largest init container where that is more.
-fn of_pod(spec: &Value, list: &str, resource: &str) -> f64 {
-    let amount = |container: &Value| {
-        let at = |list: &str| container.get("resources")?.get(list)?.get(resource);
-        // A limit without a request is the request too.
-        let value = at(list).or_else(|| at("limits"));
-        let number = value.and_then(|value| value.as_str().map_or_else(|| value.as_f64(), parse_quantity));
-        number.unwrap_or_default()
-    };
-    let containers = |list: &str| spec.get(list).and_then(Value::as_array).into_iter().flatten();
-    let is_sidecar = |container: &&Value| container.get("restartPolicy").and_then(Value::as_str) == Some("Always");
-    let together: f64 =
-        containers("containers").chain(containers("initContainers").filter(is_sidecar)).map(amount).sum();
-    containers("initContainers").filter(|container| !is_sidecar(container)).map(amount).fold(together, f64::max)
 }

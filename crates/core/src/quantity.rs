@@ -1,5 +1,6 @@
 //! Amounts as Kubernetes writes them: `500m`, `64Mi`, `2`.
 
+use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Suffixes with what they stand for; two letters before one.
@@ -22,8 +23,9 @@ const SUFFIXES: [(&str, f64); 16] = [
     ("", 1.0),
 ];
 
-/// The amount as a number; `None` for what is not one.
-pub fn parse(text: &str) -> Option<f64> {
+/// The amount in a text, in the unit without a suffix: cores, bytes; `None` for what is not one
+/// (`k8s.io/apimachinery/pkg/api/resource/quantity.go`).
+pub fn parse_quantity(text: &str) -> Option<f64> {
     let text = text.trim();
     // `1e3` has no suffix, `1E` has.
     if let Ok(plain) = text.parse::<f64>() {
@@ -34,8 +36,17 @@ pub fn parse(text: &str) -> Option<f64> {
     number.is_finite().then_some(number * factor)
 }
 
+/// The amount in a field that holds one, as text or as a plain number; `None` for what is not one.
+pub fn quantity(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => parse_quantity(text),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
 /// The amount for people: bytes in the largest unit that leaves at least 1, cores with up to three places.
-pub fn show(amount: f64, resource: &str) -> String {
+pub fn show_quantity(amount: f64, resource: &str) -> String {
     let is_bytes = resource.contains("memory") || resource.contains("storage");
     let units = [("Ti", SUFFIXES[3].1), ("Gi", SUFFIXES[2].1), ("Mi", SUFFIXES[1].1), ("Ki", SUFFIXES[0].1)];
     let (unit, amount) = match units.iter().find(|(_, factor)| is_bytes && amount >= *factor) {
@@ -65,8 +76,10 @@ mod tests {
     #[case("", None)]
     #[case("many", None)]
     #[case("m", None)]
+    #[case("inf", None)]
+    #[case("NaN", None)]
     fn amounts(#[case] text: &str, #[case] expected: Option<f64>) {
-        assert_eq!(parse(text), expected);
+        assert_eq!(parse_quantity(text), expected);
     }
 
     #[rstest]
@@ -76,13 +89,13 @@ mod tests {
     #[case(67_108_864.0, "ephemeral-storage", "64Mi")]
     #[case(100.0, "pods", "100")]
     fn shown(#[case] amount: f64, #[case] resource: &str, #[case] expected: &str) {
-        assert_eq!(show(amount, resource), expected);
+        assert_eq!(show_quantity(amount, resource), expected);
     }
 
     proptest! {
         #[test]
         fn bad_input_never_panics(text in ".{0,12}") {
-            let _ = parse(&text);
+            let _ = parse_quantity(&text);
         }
     }
 }
