@@ -28,8 +28,8 @@ Exit codes:
   3    refused, because something could be lost or taken over, or a saved plan does not hold
   4    nothing has failed, but something is still on its way (ready, diagnose)
   130  interrupted
-After 2 and 3 nothing was changed by the release in question; input that can be checked ahead of the
-run is checked for all releases before the first one begins.";
+After 2 and 3 nothing was changed by the release in question. All releases are looked at before the
+first one begins, but for what an earlier one may still put right.";
 
 /// What every command understands.
 #[derive(Debug, Args)]

@@ -6,9 +6,10 @@ use crate::comparing;
 use crate::context::Context;
 use crate::crds;
 use crate::error::PhaseError;
+use crate::foresight::Foresight;
 use crate::gate::gate;
 use crate::helpers;
-use crate::preflight::{Preflight, preflight};
+use crate::preflight::preflight;
 use crate::prepare::{self, Prepared};
 use crate::steps::steps_of;
 use crate::stored;
@@ -18,19 +19,19 @@ use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Why the release must not be deployed as it is going to be. Asks the server what becomes of each object, without changing
+/// What speaks against deploying the release as it is going to be. Asks the server what becomes of each object, without changing
 /// anything.
 pub(crate) async fn findings<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
     payload: &Payload,
     decision: &Decision,
-) -> Vec<Finding> {
+) -> Foresight {
     let is_upgrade = match decision {
         Decision::Install => false,
         Decision::Upgrade { .. } => true,
         Decision::Reinstall { .. } | Decision::Uninstall | Decision::FinishUninstallThenInstall => {
-            return gate(ctx, &[], decision).await;
+            return gate(ctx, &[], decision).await.into();
         }
         Decision::Nothing { .. }
         | Decision::Stop { .. }
@@ -38,11 +39,13 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(
         | Decision::Compare { .. }
         | Decision::Look
         | Decision::Validate { .. }
-        | Decision::Steps { .. } => return Vec::new(),
+        | Decision::Steps { .. } => return Foresight::default(),
     };
     if prepare::payload_values(ctx.info(), payload).iter().any(Value::is_null) {
-        ctx.say("what becomes of its objects is looked at once all its values are known");
-        return Vec::new();
+        return Foresight::not_checked(
+            "what becomes of its objects",
+            "values that come from a step are known only in the run",
+        );
     }
     let looked = async {
         let changing = changing(ctx, payload).await;
@@ -53,25 +56,12 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(
             let around = preflight(ctx, &compared, &wanted).await;
             let is_settled = |one: &Compared| settled.iter().any(|object| object.same_object(&one.object));
             let open: Vec<Compared> = compared.into_iter().filter(|one| !is_settled(one)).collect();
-            let mut findings = gate(ctx, &open, decision).await;
-            findings.extend(told(ctx, around));
-            findings
+            Foresight::from(gate(ctx, &open, decision).await).and(around)
         }
         Err(error) => {
-            vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))]
+            vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))].into()
         }
     }
-}
-
-/// Says what is no finding.
-fn told(ctx: &Context, preflight: Preflight) -> Vec<Finding> {
-    for warning in preflight.warnings {
-        ctx.warn(warning);
-    }
-    for line in preflight.not_checked {
-        ctx.say(format!("not checked: {line}"));
-    }
-    preflight.findings
 }
 
 /// What is going to be applied, and what becomes of each object.

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::defaults;
 use crate::error::PhaseError;
+use crate::foresight::Foresight;
 use crate::lifecycle;
 use crate::steps::Step;
 use async_trait::async_trait;
@@ -53,6 +54,13 @@ pub trait HelmChart: Send + Sync {
     /// Read-only: every reason why the release cannot be acted on, not just the first.
     async fn check_prerequisites(&self, ctx: &Context, payload: &Payload) -> Vec<Finding> {
         defaults::check_prerequisites(self, ctx, payload).await
+    }
+
+    /// What of that is known before a run changes anything at all, in whichever release: all of them are asked before the first is
+    /// begun, and so are they for a plan. Read-only. Whoever checks less in [`check_prerequisites`](Self::check_prerequisites), or
+    /// more, says so here too.
+    async fn look_ahead(&self, ctx: &Context, payload: &Payload) -> Foresight {
+        defaults::look_ahead(self, ctx, payload).await
     }
 
     /// Before Helm runs. By default: the steps.

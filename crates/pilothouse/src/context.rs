@@ -3,6 +3,7 @@
 use crate::attempts::Attempts;
 use crate::emitter::{Emitter, Message};
 use crate::error::PhaseError;
+use crate::foresight::{Foreseen, Foresight};
 use crate::heal::Before;
 use crate::input::StepsSeen;
 use crate::known::Known;
@@ -37,6 +38,7 @@ pub struct Context {
     adopted: AtomicBool,
     prepared: tokio::sync::Mutex<Option<KeptPreparation>>,
     observed: tokio::sync::Mutex<Option<Arc<Observed>>>,
+    foreseen: Mutex<Option<Foreseen>>,
     run: Option<RunId>,
     before: Option<Before>,
     continued_from: Mutex<Option<u32>>,
@@ -69,6 +71,7 @@ impl Context {
             adopted: AtomicBool::new(false),
             prepared: tokio::sync::Mutex::new(None),
             observed: tokio::sync::Mutex::new(None),
+            foreseen: Mutex::default(),
             run: None,
             before: None,
             continued_from: Mutex::default(),
@@ -440,6 +443,29 @@ impl Context {
     /// What was observed does not hold any more.
     pub(crate) async fn forget_observation(&self) {
         *self.observed.lock().await = None;
+    }
+
+    /// Keeps what was found before the first change of the run, for the release's turn.
+    pub(crate) async fn keep_foresight(&self, foresight: Foresight) {
+        let (decision, revision) = (self.decision().await, self.observed().await.newest_revision());
+        let foreseen = Foreseen { foresight, decision, revision, at: Instant::now() };
+        *self.foreseen.lock().unwrap_or_else(PoisonError::into_inner) = Some(foreseen);
+    }
+
+    /// The release's turn has come: what was found before counts no more if that is some time ago.
+    pub(crate) async fn begin_turn(&self) {
+        let is_old =
+            self.foreseen.lock().unwrap_or_else(PoisonError::into_inner).take_if(|seen| !seen.is_fresh()).is_some();
+        if is_old {
+            self.forget_observation().await;
+        }
+    }
+
+    /// What was found before the first change of the run, if the release is still as it was then. Given once.
+    pub(crate) async fn foreseen(&self) -> Option<Foresight> {
+        let seen = self.foreseen.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let same = seen.decision == self.decision().await && seen.revision == self.observed().await.newest_revision();
+        same.then_some(seen.foresight)
     }
 
     /// What is going to be done, decided once from what was observed. On the way of a deploy that was begun, by an earlier run

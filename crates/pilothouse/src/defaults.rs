@@ -10,6 +10,7 @@ use crate::diagnosing;
 use crate::digest;
 use crate::error::PhaseError;
 use crate::exec_watch::while_helm_runs;
+use crate::foresight::Foresight;
 use crate::helpers;
 use crate::ledger::{StepVerdict, upgrade_is_done};
 use crate::leftovers;
@@ -31,7 +32,11 @@ use tokio::time::Instant;
 /// the release and of its namespace; who owns every object; data that would be lost; and what each step says.
 pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Vec<Finding> {
     ctx.doing("checking chart, values and cluster");
-    let mut findings = findings(chart, ctx, payload).await;
+    let foresight = match ctx.foreseen().await {
+        Some(foresight) => foresight,
+        None => chart.look_ahead(ctx, payload).await,
+    };
+    let mut findings = foresight.told(ctx);
     let mut scratch = payload.clone();
     if findings.is_empty()
         && let Err(error) = run_steps(chart, Phase::CheckPrerequisites, ctx, &mut scratch).await
@@ -45,10 +50,10 @@ pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context
 }
 
 /// As [`check_prerequisites`], without running the user's steps of that phase: nothing but reading.
-pub(crate) async fn findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Vec<Finding> {
+pub async fn look_ahead<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Foresight {
     let mut findings = prepare::input_findings(chart, ctx).await;
     if !findings.is_empty() {
-        return findings;
+        return findings.into();
     }
     let observed = ctx.observed().await;
     findings.extend(observed.findings(ctx.info()));
@@ -63,16 +68,17 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, pa
         }
         HelmAction::Destroy => {}
     }
+    let mut foresight = Foresight::default();
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
     if (!is_blocked || ctx.info().action == HelmAction::Destroy) && !is_deployed_before(ctx, payload).await {
-        let ahead = ahead::findings(chart, ctx, payload, &ctx.decision().await).await;
+        let mut ahead = ahead::findings(chart, ctx, payload, &ctx.decision().await).await;
         // Whose an object is has to be settled first.
         let is_foreign = |subject: &str| {
             findings.iter().any(|found| found.code == code::OWNERSHIP_CONFLICT && found.subject == subject)
         };
-        let open: Vec<Finding> = ahead.into_iter().filter(|one| !is_foreign(&one.subject)).collect();
-        findings.extend(open);
+        ahead.findings.retain(|one| !is_foreign(&one.subject));
+        foresight = ahead;
     }
     findings.extend(rollback_target::findings(ctx).await);
     for phase in Phase::ALL {
@@ -81,7 +87,8 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, pa
         }
     }
     findings.extend(continuing::findings(chart, ctx, payload).await);
-    findings
+    foresight.findings.splice(0..0, findings);
+    foresight
 }
 
 /// Runs the steps of a phase in order, up to the first that fails.
@@ -240,7 +247,7 @@ async fn look_with_payload<C: HelmChart + ?Sized>(
     if prepare::payload_values(ctx.info(), payload).is_empty() || is_deployed_before(ctx, payload).await {
         return Ok(());
     }
-    let findings = ahead::findings(chart, ctx, payload, decision).await;
+    let findings = ahead::findings(chart, ctx, payload, decision).await.told(ctx);
     if findings.is_empty() { Ok(()) } else { Err(PhaseError::Refused(findings)) }
 }
 

@@ -24,6 +24,8 @@ mod tests;
 /// Between the first look at a record and the second.
 /// A helm whose parent has died is told so at once and marks its revision failed.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// What a look at Helm's records takes at most when there is nothing to wait for.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// How often is looked whether a helm has ended.
 const HELM_POLL: Duration = Duration::from_millis(200);
 /// Between later looks.
@@ -218,9 +220,12 @@ pub(crate) async fn heal(ctx: &Context, known: &Known<'_>, intents: impl Intents
     if ctx.info().action == HelmAction::Skip || ctx.info().dry_run {
         return Ok(Vec::new());
     }
+    let begun = Instant::now();
     let healed = watch(ctx, known, intents).await;
-    // Whatever became of it: time has passed.
-    ctx.forget_observation().await;
+    // Nothing that was seen before a record was waited for, or written, holds any more.
+    if begun.elapsed() > AT_ONCE || !healed.as_ref().is_ok_and(Vec::is_empty) {
+        ctx.forget_observation().await;
+    }
     healed
 }
 

@@ -28,7 +28,10 @@ pub(crate) async fn run<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload
         HelmAction::Deploy | HelmAction::Destroy => match ctx.settled() {
             Some(settled) => unchanged(ctx, settled),
             None => match put_in_order(ctx).await {
-                Ok(()) => phases(chart, ctx, payload).await,
+                Ok(()) => {
+                    ctx.begin_turn().await;
+                    phases(chart, ctx, payload).await
+                }
                 Err(outcome) => outcome,
             },
         },

@@ -105,7 +105,8 @@ pub async fn validate(
 ///
 /// Before the first is begun, the graph and the charts, files and values of all are checked: when one is wrong, nothing is
 /// changed at all (but for a template that fails where a needed release brings kinds: that is known when its turn has
-/// come). Then the stack's lock is taken and what an earlier run has left unfinished is continued. Everything that
+/// come). Then the stack's lock is taken, and what an earlier run has left unfinished is continued. Otherwise each release is
+/// asked [what it knows before](HelmChart::look_ahead), and when one is refused nothing is changed either. Everything that
 /// changes the cluster is written down before it begins and when it has ended.
 ///
 /// `on_event` sees every event in order, from the task that awaits this. When the returned future is dropped, everything
@@ -152,7 +153,7 @@ pub async fn run(
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
         findings = listening(outdated(config, plan, &contexts), &mut owner, &mut messages).await;
     }
-    if let Some(outcome) = not_begun(&contexts, findings, &mut owner) {
+    if let Some(outcome) = not_begun(&contexts, findings, "the input of another release is wrong", &mut owner) {
         owner.happened(finished(&outcome, begun));
         return Ok(outcome);
     }
@@ -162,7 +163,7 @@ pub async fn run(
         Some(state) => Some(state::open(config, state, session, &mut owner, &to, &mut messages).await?),
         None => None,
     };
-    let mut moved = None;
+    let mut refused = None;
     if let Some(opened) = &opened {
         let answers = config.state.as_ref().map(|state| state.answers.as_slice()).unwrap_or_default();
         for ctx in &mut contexts {
@@ -180,10 +181,16 @@ pub async fn run(
         }
         if let Some(plan) = &config.plan {
             let findings = listening(outdated(config, plan, &contexts), &mut owner, &mut messages).await;
-            moved = not_begun(&contexts, findings, &mut owner);
+            refused = not_begun(&contexts, findings, "the plan does not hold for another release", &mut owner);
         }
     }
-    if let Some(outcome) = moved {
+    // What was begun by an interrupted run is brought to its end, whatever is found of others.
+    if refused.is_none() && !contexts.iter().any(Context::is_continued) {
+        let foreseen = checks::foreseen(charts, &contexts, &waits, config.concurrency);
+        let findings = listening(foreseen, &mut owner, &mut messages).await;
+        refused = not_begun(&contexts, findings, "another release is refused", &mut owner);
+    }
+    if let Some(outcome) = refused {
         owner.happened(finished(&outcome, begun));
         drop(contexts);
         state::close(opened, owner).await;
@@ -263,10 +270,11 @@ fn started(config: &RunConfig, kind: RunKind, charts: &[Box<dyn HelmChart>], wai
     }
 }
 
-/// The outcome of a run that is not begun: something is wrong with the input of a release, or the user stopped it.
+/// The outcome of a run that is not begun: something speaks against a release, or the user stopped it.
 fn not_begun<F: FnMut(&Event)>(
     contexts: &[Context],
     findings: Vec<Vec<Finding>>,
+    why_not_the_others: &str,
     owner: &mut Owner<F>,
 ) -> Option<RunOutcome> {
     if contexts.iter().any(|ctx| ctx.cancel().is_cancelled()) {
@@ -280,8 +288,7 @@ fn not_begun<F: FnMut(&Event)>(
     let releases = contexts.iter().zip(findings).map(|(ctx, findings)| {
         let release = ctx.release();
         if findings.is_empty() {
-            let reason = "the input of another release is wrong".to_owned();
-            return (release.clone(), not_started(release, reason, None, owner));
+            return (release.clone(), not_started(release, why_not_the_others.to_owned(), None, owner));
         }
         let mut outcome = ReleaseOutcome::Refused { findings };
         ctx.emitter().redact_outcome(&mut outcome);

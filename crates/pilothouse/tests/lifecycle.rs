@@ -513,6 +513,42 @@ async fn wrong_input_in_the_last_release_leaves_the_first_untouched() {
     assert_eq!((noted(&world), revisions(&world)), (vec![], vec![]));
 }
 
+/// A ConfigMap that the release wants and nobody has given to it.
+fn in_the_way() -> serde_json::Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "default"}})
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_last_release_leaves_the_first_untouched() {
+    let world = world();
+    world.cluster.put(in_the_way());
+    let absent = |info: &mut ChartInfo| {
+        info.name = "first".to_owned();
+        info.action = HelmAction::Destroy;
+    };
+    let (outcome, _) = run(&world, vec![Chart::new(&world, &[]).with(absent), Chart::new(&world, &[])]).await;
+    assert_eq!(outcome.verdict(), RunVerdict::Refused);
+    assert_eq!(outcome.releases[0].1, not_started("another release is refused", None));
+    let ReleaseOutcome::Refused { findings } = &outcome.releases[1].1 else { panic!("{outcome:?}") };
+    assert_eq!(findings.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), ["OWNERSHIP_CONFLICT"]);
+    assert_eq!((noted(&world), revisions(&world)), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn what_an_earlier_release_puts_right_is_looked_at_in_turn() {
+    let world = world();
+    world.cluster.put(in_the_way());
+    let first = named(&world, "first", &["demo"], &[]).with(|info| info.action = HelmAction::Destroy);
+    let goes = |event: &EventKind| {
+        if matches!(event, EventKind::ReleaseFinished { release, .. } if release.name == "first") {
+            world.cluster.remove("ConfigMap", Some("default"), "settings");
+        }
+    };
+    let (outcome, _) = run_seen(&world, vec![first, named(&world, "demo", &[], &[])], goes).await;
+    assert_eq!(outcome.verdict(), RunVerdict::Done, "{outcome:?}");
+    assert_eq!(revisions(&world), ["deployed"]);
+}
+
 fn named(world: &World, name: &str, needs: &[&str], fails_in: &[Phase]) -> Chart {
     Chart::new(world, fails_in).with(|info| {
         name.clone_into(&mut info.name);

@@ -117,6 +117,7 @@ impl Page {
             lines.push(format!("{PART}{}", paint(BAD, "refused, because:")));
         }
         lines.extend(release.findings.iter().flat_map(|finding| self.finding(finding)));
+        lines.extend(self.list("warnings", release.warnings.iter().cloned()));
         lines.extend(self.list("not checked", release.not_checked.iter().cloned()));
         lines
     }

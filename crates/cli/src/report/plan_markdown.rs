@@ -22,7 +22,12 @@ pub(crate) fn markdown(plan: &Plan) -> String {
         let left_out = page.all_that_fit(told.iter().map(|release| row(release)));
         notes.extend(note(left_out, "row of the table", "rows of the table"));
     }
-    let sections = [("Refused", findings(&told)), ("Effects", effects(&told)), ("Not checked", not_checked(&told))];
+    let sections = [
+        ("Refused", findings(&told)),
+        ("Effects", effects(&told)),
+        ("Warnings", each(&told, |release| &release.warnings)),
+        ("Not checked", each(&told, |release| &release.not_checked)),
+    ];
     for (title, items) in sections {
         if items.is_empty() || !page.fits(&format!("\n#### {title}\n\n")) {
             notes.extend(note(items.len(), "line of a list", "lines of a list"));
@@ -142,10 +147,10 @@ fn effects(releases: &[&ReleasePlan]) -> Vec<String> {
     effects.into_iter().map(|(_, line)| line).collect()
 }
 
-fn not_checked(releases: &[&ReleasePlan]) -> Vec<String> {
+fn each(releases: &[&ReleasePlan], lines: impl Fn(&ReleasePlan) -> &Vec<String>) -> Vec<String> {
     let line =
         |release: &ReleasePlan, what: &str| format!("- {}: {}\n", code(&release.release.to_string()), prose(what));
-    releases.iter().flat_map(|release| release.not_checked.iter().map(|what| line(release, what))).collect()
+    releases.iter().flat_map(|release| lines(release).iter().map(|what| line(release, what))).collect()
 }
 
 fn details(release: &ReleasePlan) -> String {

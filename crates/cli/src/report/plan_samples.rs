@@ -38,6 +38,7 @@ pub(crate) fn release(name: &str, does: PlannedAction) -> ReleasePlan {
         on_failure: "nothing is taken back".to_owned(),
         effects: Vec::new(),
         findings: Vec::new(),
+        warnings: Vec::new(),
         not_checked: Vec::new(),
         input: None,
     }
@@ -151,6 +152,7 @@ fn install() -> ReleasePlan {
             object("Service/shop/front", ObjectChange::Create, Vec::new()),
         ],
         on_failure: "it is uninstalled: there is no revision to go back to".to_owned(),
+        warnings: vec!["Secret shop/pull, with which Deployment shop/web pulls its images, does not exist".to_owned()],
         not_checked: vec!["whether the images can be pulled".to_owned()],
         ..release("shop/front", PlannedAction::Install)
     }

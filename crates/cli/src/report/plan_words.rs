@@ -179,6 +179,7 @@ pub(super) fn is_quiet(release: &ReleasePlan) -> bool {
         && release.findings.is_empty()
         && release.drifts.is_empty()
         && release.steps.is_empty()
+        && release.warnings.is_empty()
         && release.not_checked.is_empty()
 }
 

@@ -30,6 +30,7 @@ mod tests;
 pub use evidence::{Evidence, HelmEvidence, LockSeen, LogTail, Referred, Want, Whereabouts};
 pub use helm::{helm_causes, helm_wanted};
 pub use line::{Rule, rules};
+pub use scheduling::tolerates_taints;
 
 use draft::{Draft, merged};
 use jiff::Timestamp;

@@ -290,7 +290,8 @@ impl<'a> Context<'a> {
     fn taint(&self, named: Vec<&str>) -> Draft {
         let nodes = self.nodes();
         let of_nodes = nodes.iter().flat_map(|node| list(node, "/spec/taints")).filter(|taint| {
-            matches!(text(taint, "/effect"), "NoSchedule" | "NoExecute") && !tolerates(self.pod, taint)
+            matches!(text(taint, "/effect"), "NoSchedule" | "NoExecute")
+                && !self.pod.get("spec").is_some_and(|spec| tolerates(spec, taint))
         });
         let mut taints: Vec<String> = of_nodes
             .map(|taint| match text(taint, "/value") {
@@ -382,8 +383,14 @@ fn requested(pod: &Value, resource: &str) -> f64 {
     pod.get("spec").map(|spec| pod_amount(spec, "requests", resource)).unwrap_or_default()
 }
 
-fn tolerates(pod: &Value, taint: &Value) -> bool {
-    list(pod, "/spec/tolerations").iter().any(|toleration| {
+/// Whether pods with this spec may be scheduled onto a node, as far as its taints go.
+pub fn tolerates_taints(spec: &Value, node: &Value) -> bool {
+    let keeps_away = |taint: &&Value| matches!(text(taint, "/effect"), "NoSchedule" | "NoExecute");
+    list(node, "/spec/taints").iter().filter(keeps_away).all(|taint| tolerates(spec, taint))
+}
+
+fn tolerates(spec: &Value, taint: &Value) -> bool {
+    list(spec, "/tolerations").iter().any(|toleration| {
         let (key, effect) = (text(toleration, "/key"), text(toleration, "/effect"));
         let exists = text(toleration, "/operator") == "Exists";
         (effect.is_empty() || effect == text(taint, "/effect"))

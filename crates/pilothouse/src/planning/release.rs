@@ -5,7 +5,6 @@ use super::objects::{self, Objects};
 use crate::chart::HelmChart;
 use crate::compare::Compared;
 use crate::context::Context;
-use crate::defaults;
 use crate::digest;
 use crate::input;
 use crate::policy::{self, Action};
@@ -41,7 +40,7 @@ pub(crate) async fn draft<C: HelmChart + ?Sized>(
 fn redact(ctx: &Context, plan: &mut ReleasePlan) {
     let told = plan.findings.iter_mut().flat_map(|finding| [&mut finding.subject, &mut finding.message]);
     let health = plan.objects.iter_mut().filter_map(|object| object.health.as_mut());
-    for text in told.chain(health).chain(&mut plan.not_checked).chain([&mut plan.why]) {
+    for text in told.chain(health).chain(&mut plan.not_checked).chain(&mut plan.warnings).chain([&mut plan.why]) {
         *text = ctx.redactor().redact(text);
     }
 }
@@ -59,7 +58,8 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, earlier: &[&Br
         plan.unchanged = settled.objects;
         return Draft { plan, compared: Vec::new() };
     }
-    plan.findings = defaults::findings(chart, ctx, &Payload::default()).await;
+    let foresight = chart.look_ahead(ctx, &Payload::default()).await;
+    (plan.findings, plan.warnings, plan.not_checked) = (foresight.findings, foresight.warnings, foresight.not_checked);
     if let Some(brings) = earlier.iter().find(|brings| !brings.kinds.is_empty()) {
         // The template may ask for just these kinds.
         let (open, findings) =
@@ -136,8 +136,8 @@ async fn fill(
             plan.chart_then = Some(format!("{} {}", chart.metadata.name, chart.metadata.version));
             let is_upgrade = plan.does == PlannedAction::Upgrade;
             let is_known = !prepare::payload_values(ctx.info(), &Payload::default()).iter().any(Value::is_null);
-            // What it renders without them says nothing.
-            if !is_known {
+            // What it renders without them says nothing. Of a plain deploy that is told by the look ahead.
+            if !is_known && uninstalls {
                 let line = "its objects: values that come from a step are known only in the run";
                 plan.not_checked.push(line.to_owned());
             }
@@ -209,6 +209,7 @@ fn empty(info: &ChartInfo) -> ReleasePlan {
         on_failure: String::new(),
         effects: Vec::new(),
         findings: Vec::new(),
+        warnings: Vec::new(),
         not_checked: Vec::new(),
         input: None,
     }

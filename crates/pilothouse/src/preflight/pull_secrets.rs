@@ -1,19 +1,20 @@
 //! Whether the Secrets are there with which images are to be pulled.
 
-use super::{Preflight, verb};
+use super::verb;
 use crate::compare::Compared;
 use crate::context::Context;
+use crate::foresight::Foresight;
 use pilothouse_core::{ObjectRef, object_ref};
 use pilothouse_kube::{Detail, read_all};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A warning for each that is missing: a node tries without it, and an image that is public comes all the same.
-pub(super) async fn check(ctx: &Context, compared: &[Compared], rendered: &[Value]) -> Preflight {
+pub(super) async fn check(ctx: &Context, compared: &[Compared], rendered: &[Value]) -> Foresight {
     let changed: Vec<&ObjectRef> = compared.iter().filter(|one| verb(one).is_some()).map(|one| &one.object).collect();
     let wanted = wanted(rendered, &ctx.release().namespace, &changed);
     let secrets: Vec<ObjectRef> = wanted.keys().cloned().collect();
-    let mut found = Preflight::default();
+    let mut found = Foresight::default();
     for (secret, seen) in secrets.iter().zip(read_all(ctx.cluster(), &secrets, Detail::Metadata).await) {
         let user = &wanted[secret];
         match seen {

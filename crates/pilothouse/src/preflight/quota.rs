@@ -1,8 +1,9 @@
 //! Whether the ResourceQuotas of the namespaces have room for what is added.
 
-use super::{Preflight, verb};
+use super::verb;
 use crate::compare::Compared;
 use crate::context::Context;
+use crate::foresight::Foresight;
 use pilothouse_core::{Class, Finding, ObjectRef, code, object_ref, pod_amount, quantity, show_quantity};
 use pilothouse_kube::{Discovery, ListQuery};
 use serde_json::Value;
@@ -12,17 +13,17 @@ use std::collections::{BTreeMap, BTreeSet};
 type Amounts = BTreeMap<String, f64>;
 
 /// One list of quotas for each namespace in which something changes.
-pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Preflight {
+pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Foresight {
     let changed: Vec<&Compared> = compared.iter().filter(|one| verb(one).is_some()).collect();
     let namespaces: BTreeSet<&String> = changed.iter().filter_map(|one| one.object.namespace.as_ref()).collect();
     if namespaces.is_empty() {
-        return Preflight::default();
+        return Foresight::default();
     }
     let served = match ctx.cluster().discovery(false).await {
         Ok(served) => served,
-        Err(error) => return Preflight::not_checked("quotas", ctx.error_text(&error)),
+        Err(error) => return Foresight::not_checked("quotas", ctx.error_text(&error)),
     };
-    let mut all = Preflight::default();
+    let mut all = Foresight::default();
     for namespace in namespaces {
         let query = ListQuery::new("v1", "ResourceQuota").within(namespace);
         all = all.and(match ctx.cluster().list(&query).await {
@@ -31,15 +32,15 @@ pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Preflight {
                     changed.iter().copied().filter(|one| one.object.namespace.as_ref() == Some(namespace)).collect();
                 judge(&quotas, &here, &served)
             }
-            Err(error) => Preflight::not_checked(format!("quotas of namespace {namespace}"), ctx.error_text(&error)),
+            Err(error) => Foresight::not_checked(format!("quotas of namespace {namespace}"), ctx.error_text(&error)),
         });
     }
     all
 }
 
 /// What does not fit into the quotas of a namespace.
-pub(super) fn judge(quotas: &[Value], changed: &[&Compared], served: &Discovery) -> Preflight {
-    let mut found = Preflight::default();
+pub(super) fn judge(quotas: &[Value], changed: &[&Compared], served: &Discovery) -> Foresight {
+    let mut found = Foresight::default();
     let added = added(changed, served);
     for quota in quotas {
         let Some(object) = object_ref(quota) else { continue };

@@ -1,8 +1,9 @@
 //! Whether the credentials allow what is going to be done.
 
-use super::{Preflight, verb};
+use super::verb;
 use crate::compare::Compared;
 use crate::context::Context;
+use crate::foresight::Foresight;
 use futures::StreamExt;
 use pilothouse_core::{Class, Finding, ObjectRef, code};
 use pilothouse_kube::{ClusterError, Discovery};
@@ -41,14 +42,14 @@ impl Right {
 }
 
 /// One review for each distinct right, and one for each object where that is denied: a role may name its objects.
-pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Preflight {
+pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Foresight {
     let served = match ctx.cluster().discovery(false).await {
         Ok(served) => served,
-        Err(error) => return Preflight::not_checked("permissions", ctx.error_text(&error)),
+        Err(error) => return Foresight::not_checked("permissions", ctx.error_text(&error)),
     };
     let needed = needed(compared, &served);
     let asked = futures::stream::iter(needed).map(|(right, objects)| ask(ctx, right, objects));
-    asked.buffered(SIDE_BY_SIDE).fold(Preflight::default(), async |all, one| all.and(one)).await
+    asked.buffered(SIDE_BY_SIDE).fold(Foresight::default(), async |all, one| all.and(one)).await
 }
 
 /// The rights a deploy needs, with the objects each is for.
@@ -67,12 +68,12 @@ pub(super) fn needed(compared: &[Compared], served: &Discovery) -> BTreeMap<Righ
     needed
 }
 
-async fn ask(ctx: &Context, right: Right, objects: Vec<ObjectRef>) -> Preflight {
+async fn ask(ctx: &Context, right: Right, objects: Vec<ObjectRef>) -> Foresight {
     let not_checked = |error: &ClusterError| {
-        Preflight::not_checked(format!("permission to {}", right.words()), ctx.error_text(error))
+        Foresight::not_checked(format!("permission to {}", right.words()), ctx.error_text(error))
     };
     match allowed(ctx, &right, None).await {
-        Ok(true) => return Preflight::default(),
+        Ok(true) => return Foresight::default(),
         Ok(false) => {}
         Err(error) => return not_checked(&error),
     }
@@ -88,14 +89,14 @@ async fn ask(ctx: &Context, right: Right, objects: Vec<ObjectRef>) -> Preflight 
         }
         denied.push(object);
     }
-    let Some(first) = denied.first() else { return Preflight::default() };
+    let Some(first) = denied.first() else { return Foresight::default() };
     let more = match denied.len() - 1 {
         0 => String::new(),
         more => format!(", nor that of {more} more of the kind"),
     };
     let message = format!("the credentials do not allow it: {}{more}", right.words());
     let finding = Finding::new(Class::Blocked, code::RBAC_FORBIDDEN, first, message);
-    Preflight { findings: vec![finding], ..Preflight::default() }
+    Foresight { findings: vec![finding], ..Foresight::default() }
 }
 
 async fn allowed(ctx: &Context, right: &Right, name: Option<&str>) -> Result<bool, ClusterError> {

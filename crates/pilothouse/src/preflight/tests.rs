@@ -1,7 +1,7 @@
 use super::*;
 use crate::HelmDriver;
 use crate::test_world::fake;
-use pilothouse_core::{Class, Sensitive, object_ref};
+use pilothouse_core::{Class, Finding, Sensitive, object_ref};
 use pilothouse_kube::ClusterError;
 use pilothouse_testkit::FakeCluster;
 use rstest::rstest;
@@ -42,7 +42,7 @@ fn blocked(code: &str, subject: &str, message: &str) -> Finding {
     Finding::new(Class::Blocked, code, subject, message)
 }
 
-async fn look(cluster: &Arc<FakeCluster>, changes: &[Compared], rendered: &[Value]) -> Preflight {
+async fn look(cluster: &Arc<FakeCluster>, changes: &[Compared], rendered: &[Value]) -> Foresight {
     preflight(&fake(cluster, HelmDriver::Secret).ctx, changes, rendered).await
 }
 
@@ -54,7 +54,7 @@ async fn a_cluster_without_obstacles_and_how_much_it_is_asked() {
         compared(&config("b"), ObjectChange::Create),
         compared(&config("c"), ObjectChange::Same),
     ];
-    assert_eq!(look(&cluster, &changes, &[config("a"), config("b"), config("c")]).await, Preflight::default());
+    assert_eq!(look(&cluster, &changes, &[config("a"), config("b"), config("c")]).await, Foresight::default());
     let mut calls = cluster.failures.calls();
     calls.retain(|call| call != "discovery" && call != "version");
     calls.sort();
@@ -72,7 +72,7 @@ async fn a_cluster_without_obstacles_and_how_much_it_is_asked() {
 #[tokio::test]
 async fn nothing_that_changes_asks_nothing() {
     let cluster = Arc::new(FakeCluster::default());
-    assert_eq!(look(&cluster, &[compared(&config("a"), ObjectChange::Same)], &[]).await, Preflight::default());
+    assert_eq!(look(&cluster, &[compared(&config("a"), ObjectChange::Same)], &[]).await, Foresight::default());
     let mut calls = cluster.failures.calls();
     calls.retain(|call| call != "discovery" && call != "version");
     assert_eq!(calls, Vec::<String>::new());
@@ -101,7 +101,7 @@ async fn what_the_credentials_may_not_do() {
             "the credentials do not allow it: delete deployments.apps in namespace default",
         ),
     ];
-    assert_eq!(look(&cluster, &changes, &[]).await, Preflight { findings: expected.into(), ..Preflight::default() });
+    assert_eq!(look(&cluster, &changes, &[]).await, Foresight { findings: expected.into(), ..Foresight::default() });
 }
 
 #[tokio::test]
@@ -114,12 +114,13 @@ async fn what_cannot_be_read_is_told_as_not_checked() {
     let lines = [
         "permission to create deployments.apps in namespace default: not allowed to list it: no",
         "quotas of namespace default: not allowed to list it: no",
+        "room on the nodes: not allowed to list it: no",
         "webhooks: not allowed to list it: no",
         "webhooks: not allowed to list it: no",
         "Secret default/pull: not allowed to list it: no",
     ];
     let not_checked = lines.iter().map(|&line| line.to_owned()).collect();
-    assert_eq!(found, Preflight { not_checked, ..Preflight::default() });
+    assert_eq!(found, Foresight { not_checked, ..Foresight::default() });
 }
 
 #[rstest]
@@ -140,7 +141,7 @@ async fn quotas_of_a_new_deployment(#[case] hard: Value, #[case] used: Value, #[
     let found = look(&cluster, &[compared(&web(3, "500m"), ObjectChange::Create)], &[]).await;
     let findings =
         expected.iter().map(|message| blocked("QUOTA_EXCEEDED", "ResourceQuota default/q", message)).collect();
-    assert_eq!(found, Preflight { findings, ..Preflight::default() });
+    assert_eq!(found, Foresight { findings, ..Foresight::default() });
 }
 
 #[tokio::test]
@@ -157,11 +158,55 @@ async fn only_what_is_added_counts_and_a_quota_for_some_pods_is_not_checked() {
     let scaled =
         |to: u32| Compared { live: Some(Sensitive::new(web(3, "1"))), ..compared(&web(to, "1"), ObjectChange::Update) };
     let not_checked = vec!["ResourceQuota default/some: it is for some pods only".to_owned()];
-    let expected = Preflight { not_checked, ..Preflight::default() };
+    let expected = Foresight { not_checked, ..Foresight::default() };
     assert_eq!(look(&cluster, &[scaled(4)], &[]).await, expected);
     let finding =
         blocked("QUOTA_EXCEEDED", "ResourceQuota default/q", "pods: 3 of 4 are used, and the release needs 2 more");
-    assert_eq!(look(&cluster, &[scaled(5)], &[]).await, Preflight { findings: vec![finding], ..expected });
+    assert_eq!(look(&cluster, &[scaled(5)], &[]).await, Foresight { findings: vec![finding], ..expected });
+}
+
+fn node(name: &str, cpu: &str, spec: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"name": name}}, "spec": spec,
+        "status": {"allocatable": {"cpu": cpu, "memory": "1Gi"}}})
+}
+
+fn running(node: &str, cpu: &str, phase: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("on-{node}"), "namespace": "other"},
+        "spec": {"nodeName": node, "containers": [{"resources": {"requests": {"cpu": cpu}}}]}, "status": {"phase": phase}})
+}
+
+/// Pods of `web` ask for 64Mi, and for as many cores as is said.
+#[rstest]
+#[case::room(&[node("a", "4", &json!({}))], &[], None)]
+#[case::no_nodes_yet(&[], &[], None)]
+#[case::too_large(&[node("a", "1", &json!({})), node("b", "500m", &json!({}))], &[], Some("a pod asks for 1.5 cpu, and the largest node has 1"))]
+#[case::closed(&[node("a", "4", &json!({"unschedulable": true}))], &[], Some("no node takes its pods, by labels, taints, or since it is closed"))]
+#[case::tainted(&[node("a", "4", &json!({"taints": [{"key": "gpu", "effect": "NoSchedule"}]}))], &[], Some("no node takes its pods, by labels, taints, or since it is closed"))]
+#[case::rather_not(&[node("a", "4", &json!({"taints": [{"key": "gpu", "effect": "PreferNoSchedule"}]}))], &[], None)]
+#[case::in_pieces(&[node("a", "2", &json!({})), node("b", "1", &json!({}))], &[], Some("1 of its 2 pods find no room on the nodes as they are now (each asks for 1.5 cpu and 64Mi memory)"))]
+#[case::taken(&[node("a", "4", &json!({}))], &[running("a", "2", "Running")], Some("1 of its 2 pods find no room on the nodes as they are now (each asks for 1.5 cpu and 64Mi memory)"))]
+#[case::given_back(&[node("a", "4", &json!({}))], &[running("a", "2", "Succeeded")], None)]
+#[tokio::test]
+async fn room_for_a_new_deployment(#[case] nodes: &[Value], #[case] pods: &[Value], #[case] expected: Option<&str>) {
+    let cluster = Arc::new(FakeCluster::default());
+    nodes.iter().chain(pods).cloned().for_each(|object| cluster.put(object));
+    let mut web = web(2, "1500m");
+    web["spec"]["template"]["spec"].as_object_mut().unwrap().remove("imagePullSecrets");
+    let warnings = expected.map(|why| format!("Deployment default/web: {why}")).into_iter().collect();
+    let found = look(&cluster, &[compared(&web, ObjectChange::Create)], &[]).await;
+    assert_eq!(found, Foresight { warnings, ..Foresight::default() });
+    // What is there already has its room.
+    let same = Compared { live: Some(Sensitive::new(web.clone())), ..compared(&web, ObjectChange::Update) };
+    assert_eq!(look(&cluster, &[same], &[]).await, Foresight::default());
+}
+
+#[tokio::test]
+async fn of_many_nodes_the_pods_are_not_read() {
+    let cluster = Arc::new(FakeCluster::default());
+    (0..101).for_each(|n| cluster.put(node(&format!("n{n}"), "4", &json!({}))));
+    let found = look(&cluster, &[compared(&web(1, "1"), ObjectChange::Create)], &[]).await;
+    assert_eq!(found.not_checked, ["what is free on the nodes: there are 101 of them, and their pods are not read"]);
+    assert!(!cluster.failures.calls().contains(&"list Pod".to_owned()));
 }
 
 fn hook(rules: &Value, more: &Value) -> Value {
@@ -197,18 +242,18 @@ async fn webhooks_that_cannot_answer(#[case] rules: Value, #[case] more: Value, 
         let message = format!(
             "webhook w.example.com must be asked about it, and its Service ops/guard {trouble} (ValidatingWebhookConfiguration guard)"
         );
-        Preflight {
+        Foresight {
             findings: vec![blocked("WEBHOOK_UNREACHABLE", "ConfigMap default/a", &message)],
-            ..Preflight::default()
+            ..Foresight::default()
         }
     };
-    let expected = |trouble| if found { finding(trouble) } else { Preflight::default() };
+    let expected = |trouble| if found { finding(trouble) } else { Foresight::default() };
     let changes = [compared(&config("a"), ObjectChange::Create)];
     assert_eq!(look(&cluster, &changes, &[]).await, expected("does not exist"));
 
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "guard", "namespace": "ops"}});
     // The release brings it itself.
-    assert_eq!(look(&cluster, &changes, std::slice::from_ref(&service)).await, Preflight::default());
+    assert_eq!(look(&cluster, &changes, std::slice::from_ref(&service)).await, Foresight::default());
     cluster.put(service);
     let slice = |ready: bool| {
         json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "guard-1",
@@ -218,7 +263,7 @@ async fn webhooks_that_cannot_answer(#[case] rules: Value, #[case] more: Value, 
     cluster.put(slice(false));
     assert_eq!(look(&cluster, &changes, &[]).await, expected("has no endpoints that are ready"));
     cluster.put(slice(true));
-    assert_eq!(look(&cluster, &changes, &[]).await, Preflight::default());
+    assert_eq!(look(&cluster, &changes, &[]).await, Foresight::default());
 }
 
 #[tokio::test]
@@ -228,7 +273,7 @@ async fn a_webhook_with_conditions_is_told_as_not_checked() {
     let line = "ValidatingWebhookConfiguration guard: webhook w.example.com has conditions, and its Service ops/guard does not exist";
     assert_eq!(
         look(&cluster, &[compared(&config("a"), ObjectChange::Create)], &[]).await,
-        Preflight { not_checked: vec![line.to_owned()], ..Preflight::default() }
+        Foresight { not_checked: vec![line.to_owned()], ..Foresight::default() }
     );
 }
 
@@ -251,13 +296,13 @@ async fn a_pull_secret_that_is_missing() {
     let changes = [compared(&web(1, "1"), ObjectChange::Update)];
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pull"}});
     let line = "Secret default/pull, with which Deployment default/web pulls its images, does not exist";
-    let missing = Preflight { warnings: vec![line.to_owned()], ..Preflight::default() };
+    let missing = Foresight { warnings: vec![line.to_owned()], ..Foresight::default() };
     assert_eq!(look(&cluster, &changes, &[web(1, "1")]).await, missing);
-    assert_eq!(look(&cluster, &changes, &[web(1, "1"), secret.clone()]).await, Preflight::default());
+    assert_eq!(look(&cluster, &changes, &[web(1, "1"), secret.clone()]).await, Foresight::default());
     let mut there = secret;
     there["metadata"]["namespace"] = json!("default");
     cluster.put(there);
-    assert_eq!(look(&cluster, &changes, &[web(1, "1")]).await, Preflight::default());
+    assert_eq!(look(&cluster, &changes, &[web(1, "1")]).await, Foresight::default());
 }
 
 #[rstest]

@@ -1,9 +1,10 @@
 //! Whether the admission webhooks that will be asked can answer.
 
 use super::selector::matches;
-use super::{Preflight, verb};
+use super::verb;
 use crate::compare::Compared;
 use crate::context::Context;
+use crate::foresight::Foresight;
 use pilothouse_core::{Class, Finding, ObjectRef, Sensitive, code, object_ref};
 use pilothouse_kube::{ClusterError, Discovery, ListQuery};
 use serde_json::Value;
@@ -23,18 +24,18 @@ struct Needed {
 }
 
 /// Two lists, and two reads for each Service of a webhook that must be asked.
-pub(super) async fn check(ctx: &Context, compared: &[Compared], rendered: &[Value]) -> Preflight {
+pub(super) async fn check(ctx: &Context, compared: &[Compared], rendered: &[Value]) -> Foresight {
     let changed: Vec<&Compared> = compared.iter().filter(|one| verb(one).is_some()).collect();
     if changed.is_empty() {
-        return Preflight::default();
+        return Foresight::default();
     }
     let (mutating, validating) =
         (list(ctx, "MutatingWebhookConfiguration"), list(ctx, "ValidatingWebhookConfiguration"));
     let (mutating, validating, served) = tokio::join!(mutating, validating, ctx.cluster().discovery(false));
-    let mut found = Preflight::default();
+    let mut found = Foresight::default();
     let served = match served {
         Ok(served) => served,
-        Err(error) => return Preflight::not_checked("webhooks", ctx.error_text(&error)),
+        Err(error) => return Foresight::not_checked("webhooks", ctx.error_text(&error)),
     };
     let mut needed: BTreeMap<(String, String), Needed> = BTreeMap::new();
     let mut labels = Namespaces::default();
