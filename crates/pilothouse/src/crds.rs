@@ -65,9 +65,7 @@ pub(crate) async fn findings(ctx: &Context, prepared: &Prepared) -> Vec<Finding>
                     let message = format!("it belongs to release {other}, which brings it along itself");
                     findings.push(Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &object, message));
                 }
-                let broken = breaks::breaks(&object, &live, crd).into_iter();
-                let open = broken.filter(|one| !(one.can_be_consented && consent.names(&object)));
-                findings.extend(open.map(|one| one.finding));
+                findings.extend(lost(&object, &live, crd, &consent));
                 findings.extend(converter(ctx, prepared, &object, breaks::new_converter(&live, crd)).await);
             }
             Err(error) => {
@@ -76,6 +74,12 @@ pub(crate) async fn findings(ctx: &Context, prepared: &Prepared) -> Vec<Finding>
         }
     }
     findings
+}
+
+/// What would be lost if `then` took the place of the definition in the cluster, and nobody has consented to.
+pub(crate) fn lost(object: &ObjectRef, live: &Value, then: &Value, consent: &Consent) -> Vec<Finding> {
+    let broken = breaks::breaks(object, live, then).into_iter();
+    broken.filter(|one| !(one.can_be_consented && consent.names(object))).map(|one| one.finding).collect()
 }
 
 /// The definitions whose names another kind has.

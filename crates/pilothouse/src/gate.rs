@@ -1,5 +1,6 @@
 //! What a deploy must not do unless the user consents: lose data, or go on to where helm certainly fails.
 
+mod definitions;
 mod deleted;
 mod regenerated;
 #[cfg(test)]
@@ -23,8 +24,14 @@ pub(crate) async fn gate(ctx: &Context, compared: &[Compared], decision: &Decisi
     let is_upgrade = match decision {
         Decision::Install => false,
         Decision::Upgrade { .. } => true,
-        Decision::Reinstall { .. } | Decision::Uninstall | Decision::FinishUninstallThenInstall => {
-            return helpers::uninstall_findings(ctx).await;
+        Decision::Uninstall => return helpers::uninstall_findings(ctx).await,
+        Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall => {
+            let mut findings = helpers::uninstall_findings(ctx).await;
+            match Consent::of(ctx).await {
+                Ok(consent) => findings.extend(regenerated::by_reinstall(ctx, &consent).await),
+                Err(finding) => findings.push(finding),
+            }
+            return findings;
         }
         Decision::Nothing { .. }
         | Decision::Stop { .. }
@@ -40,6 +47,7 @@ pub(crate) async fn gate(ctx: &Context, compared: &[Compared], decision: &Decisi
     };
     let mut findings = unreadable(compared);
     findings.extend(deleted::findings(ctx, compared, &consent).await);
+    findings.extend(definitions::findings(compared, &consent));
     findings.extend(unchangeable::findings(compared, &consent, &ctx.release()));
     if is_upgrade {
         findings.extend(downgrade_of(ctx).await);

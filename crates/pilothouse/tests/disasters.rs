@@ -13,6 +13,7 @@ use pilothouse_plane::PlaneConfig;
 use pilothouse_plane::provision::Tool;
 use pilothouse_testkit::SharedPlane;
 use rstest::rstest;
+use semver::Version;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -346,6 +347,53 @@ async fn a_random_password_that_an_upgrade_makes_anew(#[case] tool: Tool) {
     assert_eq!(world.get("secret/login").await.unwrap()["data"]["password"], before);
     world.done(upgrade().consenting("secret/login")).await;
     assert_ne!(world.get("secret/login").await.unwrap()["data"]["password"], before);
+}
+
+/// As many charts do: what is there is kept, and an uninstall takes it away.
+const KEPT_SECRET: &str = r#"{{- $old := lookup "v1" "Secret" .Release.Namespace "login" }}
+apiVersion: v1
+kind: Secret
+metadata: {name: login}
+data: {password: '{{ if $old }}{{ $old.data.password }}{{ else }}{{ randAlphaNum 12 | b64enc }}{{ end }}'}
+"#;
+
+#[rstest]
+#[case(Tool::Helm3)]
+#[case(Tool::Helm4)]
+#[tokio::test]
+async fn a_password_that_does_not_outlive_a_reinstall(#[case] tool: Tool) {
+    let world = world("reinstalled", tool).await;
+    let chart = |version: &str| {
+        world
+            .chart(version, &[("templates/secret.yaml", KEPT_SECRET)])
+            .with(|info| info.last_breaking_version_requiring_restart = Some(Version::new(2, 0, 0)))
+    };
+    world.done(chart("1.0.0")).await;
+    let before = world.get("secret/login").await.unwrap()["data"]["password"].clone();
+    world.done(chart("1.1.0")).await;
+    assert_eq!(world.get("secret/login").await.unwrap()["data"]["password"], before);
+    let (found, message) = world.refused(chart("2.0.0")).await;
+    assert_eq!(found, named("SECRET_REGENERATED", format!("Secret {}/login", world.namespace)));
+    assert!(message.starts_with("the uninstall deletes it, and the chart makes password anew"), "{message}");
+    world.done(chart("2.0.0").consenting("secret/login")).await;
+    assert_ne!(world.get("secret/login").await.unwrap()["data"]["password"], before);
+}
+
+#[rstest]
+#[case(Tool::Helm3)]
+#[case(Tool::Helm4)]
+#[tokio::test]
+async fn a_definition_among_the_templates_that_loses_fields(#[case] tool: Tool) {
+    let world = world("fields", tool).await;
+    let group = format!("{}.example.com", world.namespace);
+    let chart =
+        |version: &str, fields: &str| world.chart(version, &[("templates/crd.yaml", &definition(&group, fields))]);
+    world.done(chart("1.0.0", "a: {type: string}, b: {type: string}")).await;
+    let fewer = || chart("1.1.0", "a: {type: string}");
+    let (found, message) = world.refused(fewer()).await;
+    assert_eq!(found, named("CRD_FIELDS_REMOVED", format!("CustomResourceDefinition widgets.{group}")));
+    assert!(message.starts_with("the chart's definition lacks v1.spec.b,"), "{message}");
+    world.done(fewer().consenting(&format!("crd/widgets.{group}"))).await;
 }
 
 #[rstest]

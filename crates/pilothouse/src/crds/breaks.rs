@@ -106,8 +106,14 @@ pub(super) fn removed_fields(live: &Value, wanted: &Value) -> Vec<String> {
 }
 
 fn walk(is: &Value, then: &Value, path: &str, removed: &mut Vec<String>) {
-    if then.get("x-kubernetes-preserve-unknown-fields").and_then(Value::as_bool) == Some(true) {
+    let keeps_unknown = |schema: &Value| schema["x-kubernetes-preserve-unknown-fields"] == true;
+    if keeps_unknown(then) {
         return;
+    }
+    // Only a map takes keys of any name.
+    let is_map = |schema: &Value| schema.get("additionalProperties").is_some_and(|of| *of != false);
+    if keeps_unknown(is) || (is_map(is) && !is_map(then)) {
+        removed.push(format!("{path}.*"));
     }
     for (field, schema) in is.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let path = format!("{path}.{field}");
@@ -202,6 +208,9 @@ mod tests {
     #[case(json!({"properties": {"a": {"properties": {"b": {}}}}}), json!({}), &["v1.a"])]
     #[case(json!({"items": {"properties": {"b": {}}}}), json!({"items": {}}), &["v1[].b"])]
     #[case(json!({"additionalProperties": {"properties": {"b": {}}}}), json!({"additionalProperties": {}}), &["v1.*.b"])]
+    #[case::unknown_fields(json!({"properties": {"a": {"x-kubernetes-preserve-unknown-fields": true}}}), json!({"properties": {"a": {"properties": {"b": {}}}}}), &["v1.a.*"])]
+    #[case::a_map_that_is_none_any_more(json!({"properties": {"a": {"additionalProperties": {"type": "string"}}}}), json!({"properties": {"a": {"properties": {"b": {}}}}}), &["v1.a.*"])]
+    #[case::a_map_of_anything(json!({"properties": {"a": {"x-kubernetes-preserve-unknown-fields": true}}}), json!({"properties": {"a": {"x-kubernetes-preserve-unknown-fields": true, "type": "object"}}}), &[])]
     #[case(json!({"properties": {"a": {"properties": {"b": {}}}}}), json!({"properties": {"a": {"x-kubernetes-preserve-unknown-fields": true}}}), &[])]
     #[case(json!({"properties": {"a": {"properties": {"b": {}}}}}), json!({"properties": {"a": {"additionalProperties": {"type": "string"}}}}), &[])]
     fn fields(#[case] live: Value, #[case] wanted: Value, #[case] expected: &[&str]) {

@@ -4,6 +4,7 @@ use crate::compare::{Compared, Outcome};
 use crate::comparing;
 use crate::context::Context;
 use crate::error::PhaseError;
+use crate::helpers;
 use crate::prepare::{self, Prepared};
 use crate::safety::Consent;
 use base64::Engine as _;
@@ -12,6 +13,11 @@ use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, Payload, code};
 use pilothouse_helm::{TemplateUse, Volatile, volatile_fields};
 use serde_json::Value;
 use std::collections::BTreeSet;
+
+/// What to do instead.
+const REMEDY: &str = "set it by a value, or name an existing Secret";
+/// Where nobody can tell beforehand.
+const NOT_KNOWN: &str = "whether the chart makes Secrets anew is not known: some values come from steps";
 
 /// The Secrets whose values would be replaced by new ones. Renders a second time, but only charts that make something up and
 /// have a Secret that changes. Before an install there may be one that an uninstall has left.
@@ -37,7 +43,7 @@ pub(super) async fn findings(
     }
     if !prepare::payload_values(ctx.info(), &Payload::default()).is_empty() {
         // Only the run knows them, and has rendered with them once.
-        ctx.warn("whether the chart makes Secrets anew is not known: some values come from steps");
+        ctx.warn(NOT_KNOWN);
         return findings;
     }
     let volatile = if is_upgrade {
@@ -48,12 +54,62 @@ pub(super) async fn findings(
     match volatile {
         Ok(volatile) => findings.extend(regenerated(compared, &volatile, consent)),
         Err(error) => {
-            let why = ctx.redactor().redact(&error.chain().join(": "));
-            let message = format!("whether the chart makes Secrets anew is not known: {why}");
-            findings.push(Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), message));
+            findings.push(Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), not_known(ctx, &error)));
         }
     }
     findings
+}
+
+/// The Secrets that a reinstall deletes and the chart makes anew: what they were set up with, a database in a claim that stays,
+/// keeps the old value. Renders a second time, but only charts that make something up.
+pub(super) async fn by_reinstall(ctx: &Context, consent: &Consent) -> Vec<Finding> {
+    let blocked = |why: String| vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), why)];
+    // Why they cannot be told is among the losses of the uninstall.
+    let Ok(deleted) = helpers::deleted_by_uninstall(ctx).await else { return Vec::new() };
+    let secrets: Vec<ObjectRef> =
+        deleted.into_iter().filter(|object| object.kind == "Secret" && !consent.names(object)).collect();
+    let prepared = ctx.prepared(&Payload::default()).await;
+    let Some(chart) = prepared.chart.as_ref().filter(|_| !secrets.is_empty()) else { return Vec::new() };
+    let uses = ctx.templates_of(chart).await;
+    if !(uses.random || uses.unreadable) {
+        return Vec::new();
+    }
+    if !prepare::payload_values(ctx.info(), &Payload::default()).is_empty() {
+        ctx.warn(NOT_KNOWN);
+        return Vec::new();
+    }
+    // What the chart could look up is gone by then.
+    let without_cluster = TemplateUse { lookup: false, ..uses };
+    let again = match prepare::render_again(ctx, chart, &without_cluster, false).await {
+        Ok(again) => again.docs(),
+        Err(error) => return blocked(not_known(ctx, &error)),
+    };
+    let volatile = volatile_fields(&prepared.rendering.docs(), &again);
+    let mut findings = Vec::new();
+    for secret in &secrets {
+        let Some(fields) = fields_of(&volatile, secret) else { continue };
+        match ctx.cluster().get(secret).await {
+            Ok(None) => {}
+            Ok(Some(live)) => {
+                let keys = replaced_keys(&live, fields);
+                if !keys.is_empty() {
+                    let message = format!(
+                        "the uninstall deletes it, and the chart makes {} anew, while what was set up with the old one may stay: {REMEDY}",
+                        keys.join(", ")
+                    );
+                    findings.push(Finding::new(Class::Unsafe, code::SECRET_REGENERATED, secret, message));
+                }
+            }
+            Err(error) => {
+                findings.push(Finding::new(Class::Blocked, code::UNREADABLE, secret, ctx.error_text(&error)));
+            }
+        }
+    }
+    findings
+}
+
+fn not_known(ctx: &Context, error: &PhaseError) -> String {
+    ctx.redactor().redact(&format!("whether the chart makes Secrets anew is not known: {}", error.chain().join(": ")))
 }
 
 /// The Secrets of which nothing is known, not even whether they are there.
@@ -93,7 +149,7 @@ pub(super) fn regenerated(compared: &[Compared], volatile: &Volatile, consent: &
             return None;
         }
         let message = format!(
-            "the chart makes {} anew in every rendering, so helm would replace it, and whoever was given the old one keeps that: set it by a value, or name an existing Secret",
+            "the chart makes {} anew in every rendering, so helm would replace it, and whoever was given the old one keeps that: {REMEDY}",
             keys.join(", ")
         );
         Some(Finding::new(Class::Unsafe, code::SECRET_REGENERATED, &one.object, message))

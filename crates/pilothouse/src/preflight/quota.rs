@@ -9,6 +9,9 @@ use pilothouse_kube::{Discovery, ListQuery};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How many objects are named of those that ask for more.
+const NAMED: usize = 3;
+
 /// The amounts that are added, by the names quotas have for them.
 type Amounts = BTreeMap<String, f64>;
 
@@ -41,7 +44,7 @@ pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Foresight {
 /// What does not fit into the quotas of a namespace.
 pub(super) fn judge(quotas: &[Value], changed: &[&Compared], served: &Discovery) -> Foresight {
     let mut found = Foresight::default();
-    let added = added(changed, served);
+    let added: Vec<(&ObjectRef, Amounts)> = changed.iter().map(|one| (&one.object, added(one, served))).collect();
     for quota in quotas {
         let Some(object) = object_ref(quota) else { continue };
         // A quota that is changed itself has other limits afterwards.
@@ -57,24 +60,42 @@ pub(super) fn judge(quotas: &[Value], changed: &[&Compared], served: &Discovery)
     found
 }
 
-fn exceeded(quota: &Value, object: &ObjectRef, added: &Amounts) -> Vec<Finding> {
+fn exceeded(quota: &Value, object: &ObjectRef, added: &[(&ObjectRef, Amounts)]) -> Vec<Finding> {
     let hard = quota.pointer("/status/hard").or_else(|| quota.pointer("/spec/hard")).and_then(Value::as_object);
     let finding = |(resource, hard): (&String, &Value)| {
-        let more = added.get(alias(resource)).copied().filter(|more| *more > 0.0)?;
+        let of = |(by, amounts): &(&ObjectRef, Amounts)| Some((*amounts.get(alias(resource))?, by.to_string()));
+        let amounts: Vec<(f64, String)> = added.iter().filter_map(of).collect();
+        let more: f64 = amounts.iter().map(|(amount, _)| amount).sum();
+        if more <= 0.0 {
+            return None;
+        }
         let (hard, used) = (quantity(hard)?, quota.pointer("/status/used")?.get(resource).and_then(quantity)?);
         let shown = |amount| show_quantity(amount, resource);
         // Sums of fractions are not exact.
         (used + more > hard + 1e-6).then(|| {
             let message = format!(
-                "{resource}: {} of {} are used, and the release needs {} more",
+                "{resource}: {} of {} are used, and the release needs {} more, for {}",
                 shown(used),
                 shown(hard),
-                shown(more)
+                shown(more),
+                largest(amounts)
             );
             Finding::new(Class::Blocked, code::QUOTA_EXCEEDED, object, message)
         })
     };
     hard.into_iter().flatten().filter_map(finding).collect()
+}
+
+/// Who asks for most.
+fn largest(mut amounts: Vec<(f64, String)>) -> String {
+    amounts.retain(|(amount, _)| *amount > 0.0);
+    amounts.sort_by(|(a, of), (b, than)| b.total_cmp(a).then_with(|| of.cmp(than)));
+    let more = amounts.len().saturating_sub(NAMED);
+    let mut names: Vec<String> = amounts.into_iter().take(NAMED).map(|(_, name)| name).collect();
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    names.join(", ")
 }
 
 /// Quotas have two names for some.
@@ -87,30 +108,28 @@ fn alias(resource: &str) -> &str {
     }
 }
 
-/// What there is more than before. What DaemonSets and CronJobs come to is not known.
-pub(super) fn added(changed: &[&Compared], served: &Discovery) -> Amounts {
+/// What there is more than before of an object. What DaemonSets and CronJobs come to is not known.
+fn added(one: &Compared, served: &Discovery) -> Amounts {
     let mut amounts = Amounts::new();
-    for one in changed {
-        let count = match verb(one) {
-            Some("create") => 1.0,
-            Some("delete") => -1.0,
-            Some(_) | None => 0.0,
+    let count = match verb(one) {
+        Some("create") => 1.0,
+        Some("delete") => -1.0,
+        Some(_) | None => 0.0,
+    };
+    if let Ok(resource) = served.lookup(&one.object) {
+        let name = match resource.group.as_str() {
+            "" => resource.plural.clone(),
+            group => format!("count/{}.{group}", resource.plural),
         };
-        if let Ok(resource) = served.lookup(&one.object) {
-            let name = match resource.group.as_str() {
-                "" => resource.plural.clone(),
-                group => format!("count/{}.{group}", resource.plural),
-            };
-            // A pod is counted with those of the workloads.
-            if one.object.kind != "Pod" {
-                *amounts.entry(name).or_default() += count;
-            }
+        // A pod is counted with those of the workloads.
+        if one.object.kind != "Pod" {
+            amounts.insert(name, count);
         }
-        let then = one.then.as_ref().filter(|_| count >= 0.0);
-        for (object, sign) in [(then, 1.0), (one.live.as_ref(), -1.0)] {
-            for (resource, amount) in object.map(|object| needs(object.expose())).unwrap_or_default() {
-                *amounts.entry(resource).or_default() += sign * amount;
-            }
+    }
+    let then = one.then.as_ref().filter(|_| count >= 0.0);
+    for (object, sign) in [(then, 1.0), (one.live.as_ref(), -1.0)] {
+        for (resource, amount) in object.map(|object| needs(object.expose())).unwrap_or_default() {
+            *amounts.entry(resource).or_default() += sign * amount;
         }
     }
     amounts

@@ -124,14 +124,14 @@ async fn what_cannot_be_read_is_told_as_not_checked() {
 }
 
 #[rstest]
-#[case(json!({"pods": "5"}), json!({"pods": "3"}), &["pods: 3 of 5 are used, and the release needs 3 more"])]
+#[case(json!({"pods": "5"}), json!({"pods": "3"}), &["pods: 3 of 5 are used, and the release needs 3 more, for Deployment default/web"])]
 #[case(json!({"pods": "5"}), json!({"pods": "2"}), &[])]
-#[case(json!({"count/pods": "5"}), json!({"count/pods": "4"}), &["count/pods: 4 of 5 are used, and the release needs 3 more"])]
-#[case(json!({"requests.cpu": "2"}), json!({"requests.cpu": "1"}), &["requests.cpu: 1 of 2 are used, and the release needs 1.5 more"])]
+#[case(json!({"count/pods": "5"}), json!({"count/pods": "4"}), &["count/pods: 4 of 5 are used, and the release needs 3 more, for Deployment default/web"])]
+#[case(json!({"requests.cpu": "2"}), json!({"requests.cpu": "1"}), &["requests.cpu: 1 of 2 are used, and the release needs 1.5 more, for Deployment default/web"])]
 #[case(json!({"cpu": "2"}), json!({"cpu": "500m"}), &[])]
 // A limit without a request is the request too.
-#[case(json!({"requests.memory": "128Mi"}), json!({"requests.memory": "0"}), &["requests.memory: 0 of 128Mi are used, and the release needs 192Mi more"])]
-#[case(json!({"count/deployments.apps": "1"}), json!({"count/deployments.apps": "1"}), &["count/deployments.apps: 1 of 1 are used, and the release needs 1 more"])]
+#[case(json!({"requests.memory": "128Mi"}), json!({"requests.memory": "0"}), &["requests.memory: 0 of 128Mi are used, and the release needs 192Mi more, for Deployment default/web"])]
+#[case(json!({"count/deployments.apps": "1"}), json!({"count/deployments.apps": "1"}), &["count/deployments.apps: 1 of 1 are used, and the release needs 1 more, for Deployment default/web"])]
 #[case(json!({"services": "0"}), json!({"services": "0"}), &[])]
 #[tokio::test]
 async fn quotas_of_a_new_deployment(#[case] hard: Value, #[case] used: Value, #[case] expected: &[&str]) {
@@ -160,8 +160,11 @@ async fn only_what_is_added_counts_and_a_quota_for_some_pods_is_not_checked() {
     let not_checked = vec!["ResourceQuota default/some: it is for some pods only".to_owned()];
     let expected = Foresight { not_checked, ..Foresight::default() };
     assert_eq!(look(&cluster, &[scaled(4)], &[]).await, expected);
-    let finding =
-        blocked("QUOTA_EXCEEDED", "ResourceQuota default/q", "pods: 3 of 4 are used, and the release needs 2 more");
+    let finding = blocked(
+        "QUOTA_EXCEEDED",
+        "ResourceQuota default/q",
+        "pods: 3 of 4 are used, and the release needs 2 more, for Deployment default/web",
+    );
     assert_eq!(look(&cluster, &[scaled(5)], &[]).await, Foresight { findings: vec![finding], ..expected });
 }
 
