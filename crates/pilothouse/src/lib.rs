@@ -30,6 +30,7 @@ mod emitter;
 mod error;
 mod evidence;
 mod exec_watch;
+mod failed;
 mod foreign;
 mod foresight;
 mod gate;

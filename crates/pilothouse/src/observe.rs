@@ -4,6 +4,7 @@ use crate::comparing;
 use crate::context::Context;
 use crate::deploy_records::{self, Found};
 use crate::drifting;
+use crate::failed;
 use crate::foreign;
 use crate::input;
 use crate::stored;
@@ -40,6 +41,8 @@ pub(crate) struct Observed {
     pub(crate) rendered: Option<Rendered>,
     /// The live objects, looked at only when it matters for the decision.
     pub(crate) live: LiveSeen,
+    /// Whether a newest revision that failed has applied anything, where that is known.
+    pub(crate) failed_applied: Option<bool>,
 }
 
 /// How the release's namespace stands.
@@ -77,6 +80,7 @@ pub(crate) async fn observe(ctx: &Context) -> Observed {
         must_render: None,
         rendered: None,
         live: LiveSeen::NotLooked,
+        failed_applied: None,
     };
     if let Some(newest) = seen.newest() {
         match foreign::still_managed_by(ctx, newest).await {
@@ -93,6 +97,10 @@ pub(crate) async fn observe(ctx: &Context) -> Observed {
     }
     if ctx.info().action == HelmAction::Deploy {
         seen.look_at_input(ctx).await;
+        // What this very run has begun it goes on with, whatever it has left.
+        if ctx.attempts().current() == 1 && !ctx.is_continued() {
+            seen.failed_applied = failed::has_applied(ctx, &seen).await;
+        }
     }
     seen
 }
@@ -172,7 +180,8 @@ impl Observed {
             must_render: self.must_render.is_some(),
             rendered: self.rendered,
             live: self.live.clone(),
-            // A pending revision is healed before the first phase, or left; a failed one is upgraded in any case.
+            failed_applied: self.failed_applied,
+            // A pending revision is healed before the first phase, or left.
             ..Observation::of(self.revisions.clone())
         })
     }
