@@ -3,36 +3,49 @@
 use crate::context::Context;
 use crate::crds;
 use crate::error::PhaseError;
-use crate::prepare::{self, Prepared};
+use crate::prepare::Prepared;
 use pilothouse_core::Rendered;
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, TemplateUse, Volatile, same_result_except, volatile_fields};
 use std::sync::Arc;
 
 /// What the chart renders as an upgrade of what is deployed. Only a chart that asks for that, or reads the cluster, is rendered
-/// once more.
+/// once more, and once for all who look at the release as it stands.
 ///
 /// # Errors
 /// When it cannot be rendered.
 pub(crate) async fn as_upgrade(
     ctx: &Context,
-    prepared: &Prepared,
+    prepared: &Arc<Prepared>,
     uses: &TemplateUse,
 ) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    let plain = !(uses.lookup || uses.install_or_upgrade || uses.unreadable);
-    Ok(if plain {
-        prepared.rendering.docs()
-    } else {
-        prepare::render_again(ctx, prepared.chart()?, uses, true).await?.docs()
-    })
+    if is_plain(uses) { Ok(prepared.rendering.docs()) } else { ctx.rendered_as_upgrade(0, prepared, uses).await }
+}
+
+/// As [`as_upgrade`], a second time.
+async fn again(
+    ctx: &Context,
+    prepared: &Arc<Prepared>,
+    uses: &TemplateUse,
+) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
+    ctx.rendered_as_upgrade(usize::from(!is_plain(uses)), prepared, uses).await
+}
+
+/// Whether a chart renders to the same as an install and as an upgrade.
+fn is_plain(uses: &TemplateUse) -> bool {
+    !(uses.lookup || uses.install_or_upgrade || uses.unreadable)
 }
 
 /// What differs between two renderings of the chart as an upgrade.
 ///
 /// # Errors
 /// When it cannot be rendered.
-pub(crate) async fn volatile(ctx: &Context, prepared: &Prepared, uses: &TemplateUse) -> Result<Volatile, PhaseError> {
+pub(crate) async fn volatile(
+    ctx: &Context,
+    prepared: &Arc<Prepared>,
+    uses: &TemplateUse,
+) -> Result<Volatile, PhaseError> {
     let first = as_upgrade(ctx, prepared, uses).await?;
-    let second = prepare::render_again(ctx, prepared.chart()?, uses, true).await?.docs();
+    let second = again(ctx, prepared, uses).await?;
     Ok(volatile_fields(&first, &second))
 }
 
@@ -49,7 +62,7 @@ pub(crate) async fn volatile(ctx: &Context, prepared: &Prepared, uses: &Template
 /// When it cannot be rendered, or what is deployed cannot be read.
 pub(crate) async fn rendered(
     ctx: &Context,
-    prepared: &Prepared,
+    prepared: &Arc<Prepared>,
     uses: &TemplateUse,
     deployed: &ReleaseRecord,
     same_input: bool,
@@ -72,7 +85,7 @@ pub(crate) async fn rendered(
     if !makes_up && !uses.random_tests {
         return Ok(Rendered::Differs);
     }
-    let second = prepare::render_again(ctx, prepared.chart()?, uses, true).await?.docs();
+    let second = again(ctx, prepared, uses).await?;
     let [own_again, tests_again] = split(&second);
     let is_same = same(&own, &own_before, &volatile_fields(&own, &own_again))?
         && same(&tests, &tests_before, &volatile_fields(&tests, &tests_again))?;

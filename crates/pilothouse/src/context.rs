@@ -10,13 +10,14 @@ use crate::known::Known;
 use crate::ledger::{Ledger, StepVerdict};
 use crate::observe::{self, Observed};
 use crate::prepare::{self, Prepared};
+use crate::rendering::Rendering;
 use crate::session::{Session, Target};
 use crate::survey::Settled;
 use pilothouse_core::{
     ChartInfo, CheckVerdict, Decision, EventKind, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey,
     ReleaseState, RevisionMeta, RunId, ValueSource, error_chain, lenient_version,
 };
-use pilothouse_helm::{Fetch, HelmClient, ResolvedChart, TemplateUse, resolve_chart_shared};
+use pilothouse_helm::{Fetch, HelmClient, RenderedDoc, ResolvedChart, TemplateUse, resolve_chart_shared};
 use pilothouse_kube::{ClusterClient, Tracker};
 use semver::Version;
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ pub struct Context {
     prepared: tokio::sync::Mutex<Option<KeptPreparation>>,
     observed: tokio::sync::Mutex<Option<Arc<Observed>>>,
     foreseen: Mutex<Option<Foreseen>>,
+    as_upgrade: tokio::sync::Mutex<Vec<(Arc<Prepared>, Rendering)>>,
     run: Option<RunId>,
     before: Option<Before>,
     continued_from: Mutex<Option<u32>>,
@@ -72,6 +74,7 @@ impl Context {
             prepared: tokio::sync::Mutex::new(None),
             observed: tokio::sync::Mutex::new(None),
             foreseen: Mutex::default(),
+            as_upgrade: tokio::sync::Mutex::default(),
             run: None,
             before: None,
             continued_from: Mutex::default(),
@@ -427,6 +430,7 @@ impl Context {
         if let Some((_, _, prepared)) = self.prepared.lock().await.as_ref() {
             prepared.rendering.pack();
         }
+        self.as_upgrade.lock().await.iter().for_each(|(_, rendering)| rendering.pack());
     }
 
     /// What the cluster held when the release's turn came, or after it was last uninstalled here.
@@ -443,6 +447,27 @@ impl Context {
     /// What was observed does not hold any more.
     pub(crate) async fn forget_observation(&self) {
         *self.observed.lock().await = None;
+        self.as_upgrade.lock().await.clear();
+    }
+
+    /// What the chart renders as an upgrade with what the cluster holds, for the `nth` time from 0, kept as long as what was
+    /// observed.
+    ///
+    /// # Errors
+    /// When helm cannot render it.
+    pub(crate) async fn rendered_as_upgrade(
+        &self,
+        nth: usize,
+        prepared: &Arc<Prepared>,
+        uses: &TemplateUse,
+    ) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
+        let mut kept = self.as_upgrade.lock().await;
+        kept.retain(|(of, _)| Arc::ptr_eq(of, prepared));
+        while kept.len() <= nth {
+            let rendering = prepare::render_again(self, prepared.chart()?, uses, true).await?;
+            kept.push((prepared.clone(), rendering));
+        }
+        Ok(kept[nth].1.docs())
     }
 
     /// Keeps what was found before the first change of the run, for the release's turn.
