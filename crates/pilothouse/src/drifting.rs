@@ -1,5 +1,7 @@
 //! A closer look at objects that may not be as they were deployed, and remembering how they are.
 
+mod left;
+
 use crate::compare::{self, Comparison, Drifted};
 use crate::context::Context;
 use crate::crds;
@@ -152,10 +154,15 @@ async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached:
         }
         Some(Found::Record(_) | Found::Damaged(_)) | None => None,
     };
-    let objects = match before {
+    let objects = if let Some(objects) = before {
         // As they were right after helm: what was written since is looked at by the next run.
-        Some(objects) => Some(objects),
-        None => snapshot(ctx, newest, &crds::brought(ctx, &prepared)).await?,
+        Some(objects)
+    } else {
+        let before = match &observed.record {
+            RecordSeen::Some(record) => Some(record.as_ref()),
+            RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
+        };
+        snapshot(ctx, newest, &crds::brought(ctx, &prepared), before).await?
     };
     let record = DeployRecord {
         format: DEPLOY_RECORD_FORMAT,
@@ -186,16 +193,28 @@ pub(crate) async fn refresh(ctx: &Context, record: &DeployRecord, objects: Vec<A
     }
 }
 
-/// The objects of a revision and these definitions as they are now; `None` when one of them is not there.
+/// The objects of a revision and these definitions as they are now; `None` when one of them is not there, or is not as it is
+/// wanted: then the next run compares in full.
 async fn snapshot(
     ctx: &Context,
     revision: &RevisionMeta,
     definitions: &[ObjectRef],
+    before: Option<&DeployRecord>,
 ) -> Result<Option<Vec<AppliedObject>>, PhaseError> {
     let Some(record) = stored::record(ctx, revision).await? else { return Ok(None) };
     let mut objects = stored::objects_of(ctx, &record).await?;
     objects.extend(definitions.iter().cloned());
-    Ok(applied(ctx, &objects).await?)
+    let Some(now) = applied(ctx, &objects).await? else { return Ok(None) };
+    let left = left::left(ctx, revision, &record, before, &now).await?;
+    for drift in &left {
+        ctx.warn(format!(
+            "helm {} has not taken back what others have changed: {}: {}",
+            ctx.helm().version().major,
+            drift.object,
+            drift.what
+        ));
+    }
+    Ok(left.is_empty().then_some(now))
 }
 
 async fn applied(ctx: &Context, objects: &[ObjectRef]) -> Result<Option<Vec<AppliedObject>>, ObjectError> {
