@@ -44,7 +44,7 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(
     if prepare::payload_values(ctx.info(), payload).iter().any(Value::is_null) {
         return Foresight::not_checked(
             "what becomes of its objects",
-            "values that come from a step are known only in the run",
+            "that is looked at in the run, once the values that come from a step are known",
         );
     }
     let looked = async {
