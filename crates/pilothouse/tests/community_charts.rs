@@ -36,8 +36,11 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 static PLANE: SharedPlane = SharedPlane::new();
-/// Held by tests whose charts have objects outside of namespaces.
-static CLUSTER_SCOPED: Mutex<()> = Mutex::const_new(());
+/// Held by tests whose charts have objects outside of namespaces, for each such chart.
+static PROMETHEUS: Mutex<()> = Mutex::const_new(());
+static AWS: Mutex<()> = Mutex::const_new(());
+static CERT_MANAGER: Mutex<()> = Mutex::const_new(());
+static INGRESS: Mutex<()> = Mutex::const_new(());
 
 fn plane() -> &'static Plane {
     PLANE.get(PlaneConfig::default)
@@ -153,7 +156,7 @@ fn operator_version(crd: &Value) -> String {
 async fn kube_prometheus_stack(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
     let Some(old) = community_chart("kube-prometheus-stack-75.17.0", "kube_prometheus_stack") else { return };
     let Some(new) = community_chart("kube-prometheus-stack-88.5.3", "kube_prometheus_stack") else { return };
-    let _alone = CLUSTER_SCOPED.lock().await;
+    let _alone = PROMETHEUS.lock().await;
     let world = world(tool).await;
     let chart = |path: &Path, action| PrometheusOperator::new(ChartRef::path(path), action);
 
@@ -202,7 +205,7 @@ async fn kube_prometheus_stack_over_a_breaking_version() {
     let test = "kube_prometheus_stack_over_a_breaking_version";
     let Some(old) = community_chart("kube-prometheus-stack-75.17.0", test) else { return };
     let Some(new) = community_chart("kube-prometheus-stack-88.5.3", test) else { return };
-    let _alone = CLUSTER_SCOPED.lock().await;
+    let _alone = PROMETHEUS.lock().await;
     let world = world(Tool::Helm4).await;
     let chart = |path: &Path, action| {
         PrometheusOperator::new(ChartRef::path(path), action)
@@ -241,7 +244,7 @@ async fn aws_vpc_cni_is_adopted_and_keeps_its_daemon_set(#[values(Tool::Helm3, T
     let Some(package) = community_chart("aws-vpc-cni-1.22.4", "aws_vpc_cni_is_adopted_and_keeps_its_daemon_set") else {
         return;
     };
-    let _alone = CLUSTER_SCOPED.lock().await;
+    let _alone = AWS.lock().await;
     let world = world(tool).await;
     for object in before_helm("kube-system") {
         world.apply(object).await;
@@ -278,7 +281,7 @@ async fn aws_vpc_cni_is_adopted_and_keeps_its_daemon_set(#[values(Tool::Helm3, T
 async fn objects_that_nobody_adopts_are_told_all_together() {
     let test = "objects_that_nobody_adopts_are_told_all_together";
     let Some(package) = community_chart("aws-vpc-cni-1.22.4", test) else { return };
-    let _alone = CLUSTER_SCOPED.lock().await;
+    let _alone = AWS.lock().await;
     let world = world(Tool::Helm4).await;
     for object in before_helm("kube-system") {
         world.apply(object).await;
@@ -316,7 +319,7 @@ async fn objects_that_nobody_adopts_are_told_all_together() {
 async fn cert_manager_is_upgraded(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
     let Some(old) = community_chart("cert-manager-v1.18.2", "cert_manager_is_upgraded") else { return };
     let Some(new) = community_chart("cert-manager-v1.20.0", "cert_manager_is_upgraded") else { return };
-    let _alone = CLUSTER_SCOPED.lock().await;
+    let _alone = CERT_MANAGER.lock().await;
     let world = world(tool).await;
     let chart = |path: &Path, action| {
         Plain(ChartInfo {
@@ -337,7 +340,7 @@ async fn cert_manager_is_upgraded(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool
 #[tokio::test]
 async fn ingress_nginx_with_its_hooks(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
     let Some(package) = community_chart("ingress-nginx-4.15.1", "ingress_nginx_with_its_hooks") else { return };
-    let _alone = CLUSTER_SCOPED.lock().await;
+    let _alone = INGRESS.lock().await;
     let world = world(tool).await;
     let chart = |action| Plain(ChartInfo { action, ..info("ingress-nginx", "ingress-nginx", &package) });
     assert_eq!(done(&world.run(chart(HelmAction::Deploy)).await), "installed ingress-nginx 4.15.1");
@@ -392,7 +395,7 @@ impl HelmChart for Adopting {
 async fn what_kubectl_has_applied_is_adopted_without_a_restart(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
     let test = "what_kubectl_has_applied_is_adopted_without_a_restart";
     let Some(package) = community_chart("kube-prometheus-stack-88.5.3", test) else { return };
-    let _alone = CLUSTER_SCOPED.lock().await;
+    let _alone = PROMETHEUS.lock().await;
     let world = world(tool).await;
     let namespace = format!("by-hand-{}", tool.name());
     world.cluster.create_namespace(&namespace).await.unwrap();

@@ -1,5 +1,6 @@
 //! The API server's audit log: which requests were made, counted exactly.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -113,28 +114,57 @@ impl AuditLog {
     }
 }
 
+/// An entry as it is written (`audit.k8s.io/v1`), as far as it is told here. A log of a busy plane has tens of thousands of them.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    stage: String,
+    request_received_timestamp: jiff::Timestamp,
+    verb: String,
+    #[serde(default, rename = "requestURI")]
+    request_uri: String,
+    #[serde(default)]
+    user_agent: String,
+    #[serde(default)]
+    object_ref: ObjectReference,
+    #[serde(default)]
+    response_status: ResponseStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ObjectReference {
+    resource: String,
+    subresource: Option<String>,
+    namespace: Option<String>,
+    name: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ResponseStatus {
+    code: u16,
+}
+
 fn parse(line: &str) -> Result<AuditEvent, String> {
-    let entry: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let text = |pointer: &str| entry.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let stage = match entry["stage"].as_str() {
-        Some("RequestReceived") => AuditStage::RequestReceived,
-        Some("ResponseStarted") => AuditStage::ResponseStarted,
-        Some("ResponseComplete") => AuditStage::ResponseComplete,
-        Some("Panic") => AuditStage::Panic,
-        other => return Err(format!("its stage is {other:?}")),
+    let entry: Entry = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let stage = match entry.stage.as_str() {
+        "RequestReceived" => AuditStage::RequestReceived,
+        "ResponseStarted" => AuditStage::ResponseStarted,
+        "ResponseComplete" => AuditStage::ResponseComplete,
+        "Panic" => AuditStage::Panic,
+        other => return Err(format!("its stage is `{other}`")),
     };
-    let at = text("/requestReceivedTimestamp").ok_or("it has no time")?;
-    let code = entry.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or(0);
     Ok(AuditEvent {
-        at: at.parse().map_err(|error| format!("{error}"))?,
-        verb: text("/verb").ok_or("it has no verb")?,
-        uri: text("/requestURI").unwrap_or_default(),
-        resource: text("/objectRef/resource").unwrap_or_default(),
-        subresource: text("/objectRef/subresource"),
-        namespace: text("/objectRef/namespace"),
-        name: text("/objectRef/name"),
-        user_agent: text("/userAgent").unwrap_or_default(),
-        code: u16::try_from(code).map_err(|error| error.to_string())?,
+        at: entry.request_received_timestamp,
+        verb: entry.verb,
+        uri: entry.request_uri,
+        resource: entry.object_ref.resource,
+        subresource: entry.object_ref.subresource,
+        namespace: entry.object_ref.namespace,
+        name: entry.object_ref.name,
+        user_agent: entry.user_agent,
+        code: entry.response_status.code,
         stage,
     })
 }
@@ -160,13 +190,47 @@ mod tests {
     }
 
     #[test]
+    fn what_an_entry_tells() {
+        let bare =
+            r#"{"stage":"ResponseStarted","verb":"get","requestReceivedTimestamp":"2026-11-21T08:21:07.000000Z"}"#;
+        let at = "2026-11-21T08:21:07Z".parse().unwrap();
+        let text = |text: &str| Some(text.to_owned());
+        let full = AuditEvent {
+            at,
+            verb: "get".to_owned(),
+            uri: "/api/v1/namespaces/default/pods/web".to_owned(),
+            resource: "pods".to_owned(),
+            subresource: None,
+            namespace: text("default"),
+            name: text("web"),
+            user_agent: "helm/4.2".to_owned(),
+            code: 200,
+            stage: AuditStage::ResponseComplete,
+        };
+        let none = String::new;
+        let empty = AuditEvent {
+            uri: none(),
+            resource: none(),
+            namespace: None,
+            name: None,
+            user_agent: none(),
+            code: 0,
+            stage: AuditStage::ResponseStarted,
+            ..full.clone()
+        };
+        assert_eq!(read(&format!("{COMPLETE}\n{bare}\n")).unwrap().events(), [full, empty]);
+    }
+
+    #[test]
     fn a_line_that_is_being_written_is_left_out() {
         assert_eq!(read(&format!("{COMPLETE}\n{}", &COMPLETE[..50])).unwrap().events().len(), 1);
     }
 
     #[test]
     fn anything_else_is_an_error_with_its_line() {
-        let error = read(&format!("{COMPLETE}\n{{\"stage\":\"New\"}}\n")).unwrap_err();
-        assert!(matches!(error, AuditError::Line { line: 2, .. }), "{error}");
+        for other in ["{}".to_owned(), "no JSON".to_owned(), COMPLETE.replace("ResponseComplete", "New")] {
+            let error = read(&format!("{COMPLETE}\n{other}\n")).unwrap_err();
+            assert!(matches!(error, AuditError::Line { line: 2, .. }), "{error}");
+        }
     }
 }

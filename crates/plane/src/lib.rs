@@ -21,7 +21,7 @@
 //! ```
 //!
 //! The first start obtains the programs ([`provision`]), which takes minutes where they must be built; every later
-//! one takes about three seconds until pods run. A plane costs about 550 MB of memory. Its processes listen on
+//! one takes about three seconds until pods run. A plane costs about 630 MB of memory. Its processes listen on
 //! 127.0.0.1 only, the store on a socket in the state folder, and end with the process that started them, however that ends.
 //!
 //! # Faults

@@ -10,8 +10,12 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// The releases of a stack, with what each needs.
+type Releases = &'static [(&'static str, &'static str)];
+/// One that another needs, and one that stands alone: every kind of boundary, and effects side by side and after each other.
+const FEW: Releases = &[("base", ""), ("next", "base"), ("alone", "")];
 /// A diamond and one that stands alone.
-const RELEASES: [(&str, &str); 5] = [("base", ""), ("a", "base"), ("b", "base"), ("c", "a, b"), ("alone", "")];
+const MANY: Releases = &[("base", ""), ("a", "base"), ("b", "base"), ("c", "a, b"), ("alone", "")];
 const PHASES: [(&str, bool); 4] =
     [("check_prerequisites", true), ("pre_exec", false), ("post_exec", false), ("validate", true)];
 
@@ -25,13 +29,14 @@ struct Trial {
     world: World,
     name: String,
     tool: Tool,
+    releases: Releases,
 }
 
 impl Trial {
-    fn new(name: &str, tool: Tool) -> Self {
+    fn new(name: &str, tool: Tool, releases: Releases) -> Self {
         let mut stack = format!("version: 1\nname: {name}\ndefaults: {{ namespace: {name} }}\nreleases:\n");
-        for (release, needs) in RELEASES {
-            let hook = release == "alone";
+        for (release, needs) in releases {
+            let hook = *release == "alone";
             write!(
                 stack,
                 "  - name: {release}\n    needs: [{needs}]\n    chart: {{ path: CHARTS/config }}\n    \
@@ -47,7 +52,7 @@ impl Trial {
                 .unwrap();
             }
         }
-        Self { world: World::with_stack(&stack), name: name.to_owned(), tool }
+        Self { world: World::with_stack(&stack), name: name.to_owned(), tool, releases }
     }
 
     fn apply(&self, state: &str, more: &[String]) -> Ran {
@@ -90,13 +95,13 @@ impl Trial {
     /// The end of a run that nothing has disturbed.
     fn assert_end(&self, state: &str) {
         let name = &self.name;
-        assert_eq!(releases(name), undisturbed(), "{name}");
+        assert_eq!(releases(name), undisturbed(self.releases), "{name}");
         assert_eq!(lock_holder(name), None, "{name}");
         let journal = newest_journal(&self.world, state, name);
         let last = journal.last().unwrap();
         assert_eq!((&last["event"], &last["verdict"]), (&"run_finished".into(), &"done".into()), "{name}");
         let log = log(&self.world);
-        for (release, _) in RELEASES {
+        for (release, _) in self.releases {
             for (phase, repeatable) in PHASES {
                 let line = format!("{name}/{release}:{phase}:1");
                 let times = log.iter().filter(|logged| **logged == line).count();
@@ -107,12 +112,12 @@ impl Trial {
 }
 
 /// How the releases of every trial must stand.
-fn undisturbed() -> BTreeMap<String, Standing> {
+fn undisturbed(releases: Releases) -> BTreeMap<String, Standing> {
     let standing = |name: &str| Standing {
         status: "deployed".to_owned(),
         data: [("chart", "config-1.0.0"), ("text", name)].map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
     };
-    RELEASES.iter().map(|(name, _)| ((*name).to_owned(), standing(name))).collect()
+    releases.iter().map(|(name, _)| ((*name).to_owned(), standing(name))).collect()
 }
 
 /// Whether a line of the journal is an intent or an outcome.
@@ -121,8 +126,8 @@ fn is_boundary(event: &Value) -> bool {
 }
 
 /// A run that nothing disturbs; gives how many places there are at which it can be killed with a difference.
-fn boundaries(name: &str, tool: Tool) -> u64 {
-    let trial = Trial::new(name, tool);
+fn boundaries(name: &str, tool: Tool, releases: Releases) -> u64 {
+    let trial = Trial::new(name, tool, releases);
     trial.apply("state", &[]).expect(0);
     trial.assert_end("state");
     let lines = newest_journal(&trial.world, "state", name).iter().filter(|event| is_boundary(event)).count();
@@ -131,8 +136,8 @@ fn boundaries(name: &str, tool: Tool) -> u64 {
 }
 
 /// Tries every place whose number is a multiple of `step`, several side by side, and says how many there were.
-fn every_place(name: &str, tool: Tool, step: u64, try_place: impl Fn(&Trial, u64) + Sync) -> u64 {
-    let last = boundaries(name, tool);
+fn every_place(name: &str, tool: Tool, releases: Releases, step: u64, try_place: impl Fn(&Trial, u64) + Sync) -> u64 {
+    let last = boundaries(name, tool, releases);
     let next = AtomicU64::new(1);
     let tried = AtomicU64::new(0);
     let failed = Mutex::new(Vec::new());
@@ -144,7 +149,7 @@ fn every_place(name: &str, tool: Tool, step: u64, try_place: impl Fn(&Trial, u64
                     if at > last {
                         return;
                     }
-                    let trial = Trial::new(&format!("{name}-{at}"), tool);
+                    let trial = Trial::new(&format!("{name}-{at}"), tool, releases);
                     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| try_place(&trial, at)));
                     match outcome {
                         Ok(()) => drop(tried.fetch_add(1, Ordering::Relaxed)),
@@ -165,10 +170,23 @@ fn kill_at(trial: &Trial, state: &str, at: u64) {
     assert!(ran.was_killed(), "{}", ran.told());
 }
 
+/// The larger stack with each helm at every place is tried when `PILOTHOUSE_KILLED=all` asks for it.
+#[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs this test")]
+fn all_are_asked_for() -> bool {
+    std::env::var("PILOTHOUSE_KILLED").is_ok_and(|which| which == "all")
+}
+
 #[test]
 fn at_every_boundary() {
+    let (releases, step_with_3) = if all_are_asked_for() {
+        (MANY, 1)
+    } else {
+        let test = "at_every_boundary of a stack of five, with each helm";
+        pilothouse_testkit::not_run(test, "PILOTHOUSE_KILLED=all runs it; a stack of three is run");
+        (FEW, 5)
+    };
     let one_state = |_| "state".to_owned();
-    let with_4 = every_place("every", Tool::Helm4, 1, |trial, at| {
+    let with_4 = every_place("every", Tool::Helm4, releases, 1, |trial, at| {
         kill_at(trial, "state", at);
         // Every third time, what goes on is killed as well, somewhere; and the third run, too, every ninth.
         let kills = [1 + at % 16, 1 + at % 7];
@@ -181,18 +199,20 @@ fn at_every_boundary() {
         };
         trial.go_on(kills, one_state);
     });
-    let with_3 = every_place("every-helm-3", Tool::Helm3, 5, |trial, at| {
+    let with_3 = every_place("every-helm-3", Tool::Helm3, releases, step_with_3, |trial, at| {
         kill_at(trial, "state", at);
         trial.go_on(&[], one_state);
     });
     eprintln!("killed at {with_4} places with helm 4 and at {with_3} with helm 3");
-    assert!(with_4 > 50 && with_3 > 10, "{with_4} and {with_3} places");
+    // Before and after the beginning and the end of helm and four steps for each release.
+    let all = 2 * 2 * 5 * releases.len() as u64;
+    assert_eq!((with_4, with_3), (all, all / step_with_3));
 }
 
 /// Only the cluster knows what was done: every run has a state folder of its own.
 #[test]
 fn and_continued_on_another_machine() {
-    let tried = every_place("elsewhere", Tool::Helm4, 9, |trial, at| {
+    let tried = every_place("elsewhere", Tool::Helm4, MANY, 9, |trial, at| {
         kill_at(trial, "state-0", at);
         trial.go_on(&[], |nth| format!("state-{}", nth + 1));
     });
