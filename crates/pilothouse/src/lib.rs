@@ -7,6 +7,7 @@
 //!
 //! The library never prints, reads the environment, or installs signal handlers: what it needs is in [`SessionConfig`].
 
+mod adopting;
 mod ahead;
 mod attempts;
 mod changes;
