@@ -317,7 +317,7 @@ mod tests {
         every_way(),
         "Plan: 5 releases change (1 to install, 1 to upgrade, 1 to uninstall and install, 1 to uninstall, 1 with steps only), \
          1 refused, 1 to validate, 3 unchanged; \
-         objects: 2 to create, 2 to update, 1 to replace, 3 to delete, 1 to adopt, 1 known later, 1 refused."
+         objects: 2 to create, 2 to update, 1 to replace, 3 to delete, 1 to adopt, 1 known later, 4 refused."
     )]
     fn the_last_line(#[case] plan: Plan, #[case] expected: &str) {
         assert_eq!(totals(&plan), expected);

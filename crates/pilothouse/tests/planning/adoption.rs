@@ -95,8 +95,18 @@ async fn every_object_has_a_class_and_only_what_is_consented_to_is_adopted() {
     apply("argo", json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:/ConfigMap:shop/argo"}})).await;
     apply("bare", json!({})).await;
     apply("gone", of_release("gone")).await;
+    // One that is there: what belongs to nothing is deleted.
+    let labels = json!({"app": "r"});
+    let set = json!({
+        "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "r"},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": {
+            "metadata": {"labels": labels}, "spec": {"containers": [{"name": "r", "image": "registry.example.com/r:1"}]},
+        }},
+    });
+    world.apply_as("kubectl-create", &set).await;
+    let uid = world.get("apps/v1", "ReplicaSet", "r").await.unwrap()["metadata"]["uid"].clone();
     let controller =
-        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": "1", "controller": true});
+        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "r", "uid": uid, "controller": true});
     apply("pod", json!({"ownerReferences": [controller]})).await;
     apply("theirs", of_release("other")).await;
     let record = json!({
