@@ -1,5 +1,8 @@
 //! What a release's steps are going to adopt, by what the user has consented to.
 
+#[cfg(test)]
+mod tests;
+
 use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::error::PhaseError;
