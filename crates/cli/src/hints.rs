@@ -43,7 +43,9 @@ fn general(code: &str) -> Option<&'static str> {
         code::KUBE_VERSION_UNSUPPORTED => "choose a version of the chart that supports this cluster",
         code::NAMESPACE_MISSING => "create it, or set create_namespace: true",
         code::NAMESPACE_TERMINATING => "see what holds it: kubectl get namespace NAME -o yaml (status.conditions)",
-        code::OWNERSHIP_CONFLICT => "an `adopt` step in pre_exec takes over what no other release or controller owns",
+        code::OWNERSHIP_CONFLICT => {
+            "an `adopt` step in pre_exec takes over what nobody owns, and by name what another tool or a vanished release has; another release or a controller keeps what it has"
+        }
         code::RELEASE_FOREIGN => "let that tool go of it first, or say `take_over: true` for this release",
         code::PLAN_OUTDATED => "make another plan and look at it: pilothouse plan --out FILE",
         code::ROLLBACK_IMPOSSIBLE => "mend that, or say `on_failure: { upgrade: leave }` for this release",

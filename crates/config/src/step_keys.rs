@@ -139,7 +139,7 @@ pub(crate) static ADOPT: Table = Table {
             Default("none"),
             "[daemonset/aws-node, clusterrole/aws-node]",
             "",
-            "Exactly these, as `kind/name` or `kind/namespace/name`. One that does not exist is no error: Helm will create it.",
+            "Exactly these, as `kind/name` or `kind/namespace/name`, also where another tool has them, or a release has left them that is gone. One that does not exist is no error: Helm will create it.",
         ),
         key(
             "unowned",
@@ -147,7 +147,7 @@ pub(crate) static ADOPT: Table = Table {
             Default("false"),
             "true",
             "",
-            "Every object of the chart that exists and belongs to nobody: no release, no other tool, no controller. `plan` names them.",
+            "Every object of the chart that exists and belongs to nobody: no release, no other tool, no controller. `plan` names them. What another tool has, or a release has left that is gone, is adopted too where `consent` names it.",
         ),
     ],
 };

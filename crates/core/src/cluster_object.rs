@@ -4,7 +4,7 @@ use crate::ids::{ObjectRef, ReleaseKey};
 use serde_json::{Value, json};
 
 /// The label Helm requires on what it owns (`pkg/action/validate.go`).
-const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The annotation that names the owning release (`pkg/action/validate.go`).
 const RELEASE_NAME: &str = "meta.helm.sh/release-name";
 /// The annotation that names the owning release's namespace (`pkg/action/validate.go`).
@@ -40,7 +40,7 @@ fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
     object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-fn metadata<'a>(object: &'a Value, map: &str, key: &str) -> Option<&'a str> {
+pub(crate) fn metadata<'a>(object: &'a Value, map: &str, key: &str) -> Option<&'a str> {
     object.get("metadata")?.get(map)?.get(key)?.as_str()
 }
 

@@ -7,6 +7,7 @@ use crate::drift::Drift;
 use crate::holder::Holder;
 use crate::ids::{Phase, ReleaseKey, RunId};
 use crate::outcome::{ReleaseOutcome, RunVerdict, StopReason};
+use crate::ownership::AdoptionUndo;
 use crate::progress::ReleaseProgress;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -256,6 +257,15 @@ pub enum EventKind {
         release: ReleaseKey,
         /// Why it failed, if it did.
         error: Option<String>,
+    },
+    /// Objects are about to be given to the release.
+    AdoptionStarted {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// Which, and what takes it back, also when the run is killed half-way: of one that was not adopted, it changes nothing.
+        undo: Vec<AdoptionUndo>,
     },
     /// What was done cannot be taken back from here on: what fails is left as it is.
     PointOfNoReturn {

@@ -26,6 +26,7 @@ mod nearest;
 mod need;
 mod object_diff;
 mod outcome;
+mod ownership;
 mod payload;
 mod plan;
 mod pod_references;
@@ -79,6 +80,10 @@ pub use object_diff::{
     merge_patched, own_content, own_labels, removed_paths, written_by,
 };
 pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
+pub use ownership::{
+    AdoptionConsent, AdoptionUndo, AdoptionVerdict, NotAdopted, Ownership, OwnershipCounts, Records, named_release,
+    ownership, tool_of_manager,
+};
 pub use payload::{Payload, PayloadError, PayloadKey};
 pub use plan::{
     Effect, EffectKind, FieldChange, ObjectChange, PLAN_FORMAT, Plan, PlanCounts, PlannedAction, PlannedHook,

@@ -5,6 +5,7 @@ use crate::deploy_record::InputPart;
 use crate::drift::Drift;
 use crate::finding::Finding;
 use crate::ids::{ObjectRef, Phase, ReleaseKey};
+use crate::ownership::{NotAdopted, Ownership, OwnershipCounts};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,6 +59,9 @@ pub struct ReleasePlan {
     pub objects: Vec<PlannedObject>,
     /// How many objects stay as they are.
     pub unchanged: usize,
+    /// Whose the objects are that it wants, where it is going to be installed or a step adopts what exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<OwnershipCounts>,
     /// The hooks that are going to run, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<PlannedHook>,
@@ -115,6 +119,12 @@ pub struct PlannedObject {
     /// What is going to happen to it.
     #[serde(flatten)]
     pub change: ObjectChange,
+    /// Whose it is now, where the release wants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<Ownership>,
+    /// Why it is not given to the release, where that is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_adopted: Option<NotAdopted>,
     /// What changes in it, masked; empty for what is created or deleted as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChange>,
@@ -156,7 +166,7 @@ pub enum ObjectChange {
     Delete,
     /// It is not part of the release any more and stays (`helm.sh/resource-policy: keep`).
     Keep,
-    /// It exists, belongs to nobody, and becomes part of the release.
+    /// It exists, is not the release's, and becomes part of it.
     Adopt,
     /// What happens cannot be told yet.
     After {
@@ -256,7 +266,7 @@ pub struct PlanCounts {
     pub adopt: usize,
     /// Known only once another release is done.
     pub after: usize,
-    /// Refused by the server.
+    /// Refused by the server, or not to be adopted.
     pub refused: usize,
     /// The same, or kept.
     pub unchanged: usize,
@@ -279,7 +289,7 @@ impl Plan {
         for release in &self.releases {
             counts.unchanged += release.unchanged;
             for object in &release.objects {
-                *counts.of(&object.change) += 1;
+                *counts.of(object) += 1;
             }
         }
         counts
@@ -301,8 +311,11 @@ impl ReleasePlan {
 }
 
 impl PlanCounts {
-    fn of(&mut self, change: &ObjectChange) -> &mut usize {
-        match change {
+    fn of(&mut self, object: &PlannedObject) -> &mut usize {
+        if object.not_adopted.is_some() {
+            return &mut self.refused;
+        }
+        match &object.change {
             ObjectChange::Create => &mut self.create,
             ObjectChange::Update => &mut self.update,
             ObjectChange::Replace { .. } => &mut self.replace,

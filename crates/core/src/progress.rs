@@ -6,6 +6,7 @@ use crate::event::{Event, EventKind, HelmCommand, RunKind};
 use crate::holder::Holder;
 use crate::ids::{Phase, ReleaseKey, RunId};
 use crate::outcome::{NextStep, ReleaseOutcome, RunVerdict, StopReason};
+use crate::ownership::AdoptionUndo;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,6 +59,9 @@ pub struct ReleaseProgress {
     /// The phases that were begun, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseProgress>,
+    /// What was given to it, or was about to be, with what takes that back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<AdoptionUndo>,
     /// What was begun that cannot be taken back, if anything was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_return: Option<String>,
@@ -203,6 +207,7 @@ impl RunProgress {
             run: *run,
             started_at: None,
             phases: Vec::new(),
+            adopted: Vec::new(),
             no_return: None,
             attempt: 0,
             baselines: BTreeMap::new(),
@@ -321,6 +326,15 @@ impl RunProgress {
                 let helm = self.phase_mut(release, *phase).and_then(|phase| phase.helm.last_mut());
                 if let Some(helm) = helm.filter(|helm| helm.ended.is_none()) {
                     helm.ended = Some(Ended { ok: error.is_none(), elapsed_ms: *elapsed_ms });
+                }
+            }
+            EventKind::AdoptionStarted { release, undo, .. } => {
+                if let Some(release) = self.release_mut(release) {
+                    for undo in undo {
+                        undo.objects
+                            .iter()
+                            .for_each(|object| AdoptionUndo::add(&mut release.adopted, object, &undo.patch));
+                    }
                 }
             }
             EventKind::PointOfNoReturn { release, what, .. } => {

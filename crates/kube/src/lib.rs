@@ -3,7 +3,7 @@
 //! [`ClusterClient`] is the port through which everything else sees a cluster; [`Cluster`] is the real one. What is
 //! built on it works on any: following objects by watches ([`Tracker`]), waiting ([`wait_ready`], [`wait_deleted`]),
 //! evidence ([`Gathering`]), ownership
-//! ([`adopt`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions in use ([`live_custom_resources`]), the lock of a stack ([`LeaseLock`]). Whether an object is ready is told by the
+//! ([`PlannedAdoption`], [`adoption_conflicts`], [`ownership_conflicts`]), definitions in use ([`live_custom_resources`]), the lock of a stack ([`LeaseLock`]). Whether an object is ready is told by the
 //! pure functions of `pilothouse-health`.
 //!
 //! ```no_run
@@ -67,7 +67,7 @@ pub use error::ClusterError;
 pub use gather::{Gathering, Known, Subject};
 pub use lease::{LeaseConfig, LeaseLock, LockError};
 pub use ownership::{
-    AdoptError, Adoption, Conflict, Holder, ObjectError, adopt, adoption_conflicts, ownership_conflicts,
+    AdoptError, Adoption, Conflict, ObjectError, PlannedAdoption, adoption_conflicts, ownership_conflicts, ownerships,
 };
 pub use read::{Seen, read_all};
 pub use ready::wait_ready;

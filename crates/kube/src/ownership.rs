@@ -3,11 +3,14 @@
 use crate::client::{ClusterClient, Detail, HelmDriver, Precondition};
 use crate::error::ClusterError;
 use crate::read::{SIDE_BY_SIDE, read_all};
-use crate::workload::controller_reference;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
-use pilothouse_core::{HelmOwner, ObjectRef, ReleaseKey, adoption_patch, helm_owner};
+use pilothouse_core::{
+    AdoptionConsent, AdoptionUndo, AdoptionVerdict, ObjectRef, Ownership, Records, ReleaseKey, adoption_patch,
+    named_release, ownership,
+};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,66 +33,40 @@ impl ObjectError {
     }
 }
 
-/// Who has an object that a release wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holder {
-    /// Another release.
-    Release(ReleaseKey),
-    /// Another object controls it (`ownerReferences`), and would undo changes.
-    Controller {
-        /// The controller's kind.
-        kind: String,
-        /// Its name.
-        name: String,
-    },
-    /// No release; Helm refuses to take it over until it has the ownership keys.
-    Nobody {
-        /// What it lacks for Helm, when it has some of the keys.
-        lacks: Vec<String>,
-        /// What its `managed-by` label says, if anything.
-        managed_by: Option<String>,
-    },
-}
-
-impl Holder {
-    /// Whether no release, no controller and no other tool has it.
-    pub fn is_nobody(&self) -> bool {
-        match self {
-            Self::Release(_) | Self::Controller { .. } => false,
-            Self::Nobody { managed_by, .. } => managed_by.as_deref().is_none_or(|tool| tool == "Helm"),
-        }
-    }
-}
-
 /// An object that exists and is not the release's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
     /// The object.
     pub object: ObjectRef,
-    /// Who has it.
-    pub holder: Holder,
+    /// Whose it is.
+    pub ownership: Ownership,
 }
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.object, self.holder)
+        write!(f, "{} {}", self.object, self.ownership)
     }
 }
 
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Release(release) => write!(f, "belongs to release {release}"),
-            Self::Controller { kind, name } => write!(f, "is controlled by {kind} {name}"),
-            Self::Nobody { lacks, .. } if !lacks.is_empty() => {
-                write!(f, "exists and lacks {} for Helm to take it over", lacks.join(", "))
-            }
-            Self::Nobody { managed_by: Some(tool), .. } => {
-                write!(f, "exists, is managed by {tool}, and belongs to no release")
-            }
-            Self::Nobody { managed_by: None, .. } => f.write_str("exists and belongs to no release"),
+/// Tells whose objects are, in their order: each with how it was read, `None` where it is not there. Besides that, only Helm's
+/// records of the releases that they name are looked at.
+///
+/// # Errors
+/// When Helm's records cannot be read, and not since they may not be read.
+pub async fn ownerships(
+    client: &dyn ClusterClient,
+    seen: &[(ObjectRef, Option<Value>)],
+    release: &ReleaseKey,
+) -> Result<Vec<Ownership>, ObjectError> {
+    let mut records: BTreeMap<ReleaseKey, Records> = BTreeMap::new();
+    for (object, live) in seen {
+        let other = live.as_ref().and_then(named_release).filter(|other| other != release);
+        if let Some(other) = other.filter(|other| !records.contains_key(other)) {
+            let known = records_of(client, &other).await.map_err(|error| ObjectError::new(object, "read", error))?;
+            records.insert(other, known);
         }
     }
+    Ok(seen.iter().map(|(_, live)| ownership(live.as_ref(), release, &records)).collect())
 }
 
 /// Finds every object that exists and that Helm, acting for `release`, would refuse to take over
@@ -102,23 +79,41 @@ pub async fn ownership_conflicts(
     objects: &[ObjectRef],
     release: &ReleaseKey,
 ) -> Result<Vec<Conflict>, ObjectError> {
-    let mut conflicts = Vec::new();
-    for (object, seen) in objects.iter().zip(read_all(client, objects, Detail::Metadata).await) {
-        let live = match seen {
-            Ok(live) => live,
-            Err(error) if matches!(*error, ClusterError::NotServed { .. }) => None,
+    let mut seen = Vec::with_capacity(objects.len());
+    for (object, live) in objects.iter().zip(read_all(client, objects, Detail::Metadata).await) {
+        match live {
+            Ok(live) => seen.push((object.clone(), live)),
+            Err(error) if matches!(*error, ClusterError::NotServed { .. }) => {}
             Err(error) => return Err(ObjectError::new(object, "read", error)),
-        };
-        let holder = live.and_then(|live| match helm_owner(&live) {
-            owner if owner.is(release) => None,
-            HelmOwner::Release(other) => Some(Holder::Release(other)),
-            HelmOwner::Partial { names: Some(other), .. } if other != *release => Some(Holder::Release(other)),
-            HelmOwner::Partial { lacks, .. } => Some(Holder::Nobody { lacks, managed_by: None }),
-            HelmOwner::Nobody { managed_by } => Some(Holder::Nobody { lacks: Vec::new(), managed_by }),
-        });
-        conflicts.extend(holder.map(|holder| Conflict { object: object.clone(), holder }));
+        }
     }
-    Ok(conflicts)
+    let whose = ownerships(client, &seen, release).await?;
+    let all = seen.into_iter().zip(whose).map(|((object, _), ownership)| Conflict { object, ownership });
+    Ok(all.filter(|conflict| conflict.ownership.is_someone_elses()).collect())
+}
+
+/// Finds every object that would not be given to `release` even where it is named ([`PlannedAdoption::of`]), and changes
+/// nothing: what another release has whose records still exist, or what another object controls. References without a
+/// namespace mean the release's. Kinds that are not served have no objects.
+///
+/// # Errors
+/// The first object that cannot be read: unreadable is not absent.
+pub async fn adoption_conflicts(
+    client: &dyn ClusterClient,
+    objects: &[ObjectRef],
+    release: &ReleaseKey,
+) -> Result<Vec<Conflict>, ObjectError> {
+    let mut seen = Vec::with_capacity(objects.len());
+    for found in find_all(client, objects, release).await {
+        match found {
+            Ok(found) => seen.push(found),
+            Err(error) if matches!(*error.source, ClusterError::NotServed { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let whose = ownerships(client, &seen, release).await?;
+    let judged = seen.into_iter().zip(whose).map(|((object, _), ownership)| Conflict { object, ownership });
+    Ok(judged.filter(|one| matches!(verdict(&one.ownership), AdoptionVerdict::Refuse(_))).collect())
 }
 
 /// What an adoption did, each object in one of the lists.
@@ -126,8 +121,6 @@ pub async fn ownership_conflicts(
 pub struct Adoption {
     /// Given to the release now.
     pub adopted: Vec<ObjectRef>,
-    /// The JSON merge patch for each of these that would undo it, in the same order.
-    pub undo: Vec<Value>,
     /// The release's already.
     pub already: Vec<ObjectRef>,
     /// Not there; Helm will create them.
@@ -143,149 +136,137 @@ pub enum AdoptError {
         /// All of them.
         conflicts: Vec<Conflict>,
     },
+    /// Whose it is has changed since it was looked at; objects before it were adopted.
+    #[error("{object} was given to somebody else meanwhile: look at it, and adopt it again")]
+    Changed {
+        /// The object.
+        object: ObjectRef,
+    },
     /// A kind or object cannot be read, or the change is refused; objects before it may have been adopted.
     #[error(transparent)]
     Object(#[from] ObjectError),
 }
 
-/// What to do with one object.
-enum Verdict {
-    Absent,
-    Already,
-    /// With the patch that would undo it.
-    Adopt(Precondition, Value),
-    Refuse(Holder),
+/// Exactly these objects, looked at and ready to be given to a release; nothing was changed yet.
+#[derive(Debug)]
+pub struct PlannedAdoption {
+    release: ReleaseKey,
+    wanted: Vec<Wanted>,
+    done: Adoption,
 }
 
-/// Gives exactly these objects to a release: sets Helm's label and two annotations on each, if it is still as it was
-/// read, and nothing else. References without a namespace mean the release's. Everything is checked before anything is
-/// changed: what another release has whose records still exist, or what another object controls, is refused. Doing it
-/// again changes nothing.
-///
-/// # Errors
-/// [`AdoptError`].
-pub async fn adopt(
-    client: &dyn ClusterClient,
-    objects: &[ObjectRef],
-    release: &ReleaseKey,
-) -> Result<Adoption, AdoptError> {
-    let judged = judge_all(client, objects, release).await;
-    let (mut report, mut wanted, mut conflicts) = (Adoption::default(), Vec::new(), Vec::new());
-    for judged in judged {
-        match judged? {
-            (object, Verdict::Absent) => report.absent.push(object),
-            (object, Verdict::Already) => report.already.push(object),
-            (object, Verdict::Adopt(precondition, undo)) => wanted.push((object, precondition, undo)),
-            (object, Verdict::Refuse(holder)) => conflicts.push(Conflict { object, holder }),
+/// An object that is to be adopted.
+#[derive(Debug)]
+struct Wanted {
+    object: ObjectRef,
+    precondition: Precondition,
+    undo: Value,
+}
+
+impl PlannedAdoption {
+    /// Looks at exactly these objects, each of which the user has named or is nobody's. References without a namespace mean the
+    /// release's. Changes nothing.
+    ///
+    /// # Errors
+    /// [`AdoptError::Refused`] with all that another release has whose records still exist, or what another object controls.
+    pub async fn of(
+        client: &dyn ClusterClient,
+        objects: &[ObjectRef],
+        release: &ReleaseKey,
+    ) -> Result<Self, AdoptError> {
+        let mut seen = Vec::with_capacity(objects.len());
+        for found in find_all(client, objects, release).await {
+            seen.push(found?);
         }
-    }
-    if !conflicts.is_empty() {
-        return Err(AdoptError::Refused { conflicts });
-    }
-    for (object, precondition, undo) in wanted {
-        adopt_one(client, &object, precondition, release).await?;
-        report.adopted.push(object);
-        report.undo.push(undo);
-    }
-    Ok(report)
-}
-
-/// Finds every object that [`adopt`] would refuse to give to `release`, and changes nothing: what another release has
-/// whose records still exist, or what another object controls. References without a namespace mean the release's. Kinds
-/// that are not served have no objects.
-///
-/// # Errors
-/// The first object that cannot be read: unreadable is not absent.
-pub async fn adoption_conflicts(
-    client: &dyn ClusterClient,
-    objects: &[ObjectRef],
-    release: &ReleaseKey,
-) -> Result<Vec<Conflict>, ObjectError> {
-    let mut conflicts = Vec::new();
-    for judged in judge_all(client, objects, release).await {
-        match judged {
-            Ok((object, Verdict::Refuse(holder))) => conflicts.push(Conflict { object, holder }),
-            Ok((_, Verdict::Absent | Verdict::Already | Verdict::Adopt(..))) => {}
-            Err(error) if matches!(*error.source, ClusterError::NotServed { .. }) => {}
-            Err(error) => return Err(error),
+        let whose = ownerships(client, &seen, release).await?;
+        let mut planned = Self { release: release.clone(), wanted: Vec::new(), done: Adoption::default() };
+        let mut conflicts = Vec::new();
+        for ((object, live), ownership) in seen.into_iter().zip(whose) {
+            match (verdict(&ownership), live) {
+                (AdoptionVerdict::Refuse(_), _) => conflicts.push(Conflict { object, ownership }),
+                (AdoptionVerdict::NotNeeded | AdoptionVerdict::Adopt, None) => planned.done.absent.push(object),
+                (AdoptionVerdict::NotNeeded, Some(_)) => planned.done.already.push(object),
+                (AdoptionVerdict::Adopt, Some(live)) => {
+                    let (precondition, undo) = (Precondition::unchanged(&live), undo(&live, release));
+                    planned.wanted.push(Wanted { object, precondition, undo });
+                }
+            }
         }
+        if conflicts.is_empty() { Ok(planned) } else { Err(AdoptError::Refused { conflicts }) }
     }
-    Ok(conflicts)
+
+    /// What takes it back once it is carried out: to be written down before. Empty when there is nothing to adopt.
+    pub fn undo(&self) -> Vec<AdoptionUndo> {
+        let mut all = Vec::new();
+        for wanted in &self.wanted {
+            AdoptionUndo::add(&mut all, &wanted.object, &wanted.undo);
+        }
+        all
+    }
+
+    /// Sets Helm's label and two annotations on each, if whose it is has not changed, and nothing else. Doing it again changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`AdoptError`].
+    pub async fn carry_out(self, client: &dyn ClusterClient) -> Result<Adoption, AdoptError> {
+        let mut done = self.done;
+        for wanted in self.wanted {
+            adopt_one(client, &wanted, &self.release).await?;
+            done.adopted.push(wanted.object);
+        }
+        Ok(done)
+    }
 }
 
-/// Judges all objects side by side; the answer is in their order.
-async fn judge_all(
-    client: &dyn ClusterClient,
-    objects: &[ObjectRef],
-    release: &ReleaseKey,
-) -> Vec<Result<(ObjectRef, Verdict), ObjectError>> {
-    // A list instead of `map`: with a closure over references the compiler cannot tell that this may change threads.
-    let mut each: Vec<BoxFuture<'_, Result<(ObjectRef, Verdict), ObjectError>>> = Vec::new();
-    for object in objects {
-        each.push(find_and_judge(client, object, release).boxed());
-    }
-    futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await
+/// What is to be done with an object that is to be adopted.
+fn verdict(ownership: &Ownership) -> AdoptionVerdict {
+    ownership.adoption(AdoptionConsent::Named)
 }
 
-/// Patches one object; when someone has changed it meanwhile, judges it again.
-async fn adopt_one(
-    client: &dyn ClusterClient,
-    object: &ObjectRef,
-    mut precondition: Precondition,
-    release: &ReleaseKey,
-) -> Result<(), AdoptError> {
+/// Patches one object; when someone has changed it meanwhile, looks at it again: what takes it back was written down for whose it
+/// was.
+async fn adopt_one(client: &dyn ClusterClient, wanted: &Wanted, release: &ReleaseKey) -> Result<(), AdoptError> {
     const ATTEMPTS: u32 = 5;
-    let patch = adoption_patch(release);
+    let object = &wanted.object;
+    let (patch, mut precondition) = (adoption_patch(release), wanted.precondition.clone());
     for attempt in 1..=ATTEMPTS {
         match client.merge_patch(object, &patch, &precondition).await {
             Ok(_) => return Ok(()),
             Err(ClusterError::Conflict { .. }) if attempt < ATTEMPTS => {}
             Err(error) => return Err(ObjectError::new(object, "adopted", error).into()),
         }
-        precondition = match judge(client, object, release).await? {
-            Verdict::Adopt(precondition, _) => precondition,
-            Verdict::Absent | Verdict::Already => return Ok(()),
-            Verdict::Refuse(holder) => {
-                return Err(AdoptError::Refused { conflicts: vec![Conflict { object: object.clone(), holder }] });
+        let live = client.get(object).await.map_err(|error| ObjectError::new(object, "read", error))?;
+        let whose = ownerships(client, &[(object.clone(), live.clone())], release).await?;
+        precondition = match (whose.first().map(verdict), live) {
+            (Some(AdoptionVerdict::Adopt), Some(live)) if undo(&live, release) == wanted.undo => {
+                Precondition::unchanged(&live)
             }
+            (Some(AdoptionVerdict::NotNeeded), _) => return Ok(()),
+            (_, _) => return Err(AdoptError::Changed { object: object.clone() }),
         };
     }
     Ok(())
 }
 
-/// Completes a reference and judges what it names.
-async fn find_and_judge(
-    client: &dyn ClusterClient,
-    object: &ObjectRef,
-    release: &ReleaseKey,
-) -> Result<(ObjectRef, Verdict), ObjectError> {
-    let resolved = client.resolve(object, &release.namespace).await;
-    let object = resolved.map_err(|error| ObjectError::new(object, "read", error))?;
-    let verdict = judge(client, &object, release).await?;
-    Ok((object, verdict))
+/// An object, complete, and as it is.
+type Found = Result<(ObjectRef, Option<Value>), ObjectError>;
+
+/// Completes references and reads what they name, side by side; the answer is in their order.
+async fn find_all(client: &dyn ClusterClient, objects: &[ObjectRef], release: &ReleaseKey) -> Vec<Found> {
+    // A list instead of `map`: with a closure over references the compiler cannot tell that this may change threads.
+    let mut each: Vec<BoxFuture<'_, Found>> = Vec::new();
+    for object in objects {
+        each.push(find(client, object, release).boxed());
+    }
+    futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await
 }
 
-async fn judge(client: &dyn ClusterClient, object: &ObjectRef, release: &ReleaseKey) -> Result<Verdict, ObjectError> {
-    let unreadable = |error| ObjectError::new(object, "read", error);
-    let Some(live) = client.get(object).await.map_err(unreadable)? else { return Ok(Verdict::Absent) };
-    let owner = helm_owner(&live);
-    if owner.is(release) {
-        return Ok(Verdict::Already);
-    }
-    if let Some(controller) = controller_reference(&live) {
-        let field = |key: &str| controller.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        return Ok(Verdict::Refuse(Holder::Controller { kind: field("kind"), name: field("name") }));
-    }
-    let other = match owner {
-        HelmOwner::Release(other) | HelmOwner::Partial { names: Some(other), .. } => Some(other),
-        HelmOwner::Partial { names: None, .. } | HelmOwner::Nobody { .. } => None,
-    };
-    if let Some(other) = other.filter(|other| other != release)
-        && is_recorded(client, &other).await.map_err(unreadable)?
-    {
-        return Ok(Verdict::Refuse(Holder::Release(other)));
-    }
-    Ok(Verdict::Adopt(Precondition::unchanged(&live), undo(&live, release)))
+async fn find(client: &dyn ClusterClient, object: &ObjectRef, release: &ReleaseKey) -> Found {
+    let resolved = client.resolve(object, &release.namespace).await;
+    let object = resolved.map_err(|error| ObjectError::new(object, "read", error))?;
+    let live = client.get(&object).await.map_err(|error| ObjectError::new(&object, "read", error))?;
+    Ok((object, live))
 }
 
 /// The patch that gives the ownership keys the values they have now, or takes them away where there are none.
@@ -301,12 +282,14 @@ fn undo(live: &Value, release: &ReleaseKey) -> Value {
 }
 
 /// Whether Helm has any record of a release, by whatever driver.
-async fn is_recorded(client: &dyn ClusterClient, release: &ReleaseKey) -> Result<bool, ClusterError> {
+async fn records_of(client: &dyn ClusterClient, release: &ReleaseKey) -> Result<Records, ClusterError> {
     for driver in [HelmDriver::Secret, HelmDriver::ConfigMap] {
-        let revisions = client.release_revisions(driver, Some(&release.namespace), Some(&release.name)).await?;
-        if !revisions.is_empty() {
-            return Ok(true);
+        match client.release_revisions(driver, Some(&release.namespace), Some(&release.name)).await {
+            Ok(revisions) if revisions.is_empty() => {}
+            Ok(_) => return Ok(Records::Exist),
+            Err(ClusterError::Forbidden { .. }) => return Ok(Records::Unreadable),
+            Err(error) => return Err(error),
         }
     }
-    Ok(false)
+    Ok(Records::Gone)
 }

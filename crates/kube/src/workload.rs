@@ -68,7 +68,7 @@ pub(crate) fn uid(object: &Value) -> Option<&str> {
 }
 
 /// The owner reference of an object's controller.
-pub(crate) fn controller_reference(object: &Value) -> Option<&Value> {
+fn controller_reference(object: &Value) -> Option<&Value> {
     let owners = object.pointer("/metadata/ownerReferences")?.as_array()?;
     owners.iter().find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
 }

@@ -10,8 +10,8 @@ use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_health::Rules;
 use pilothouse_kube::{
     ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, Gathering, ListQuery, LogQuery,
-    NotReady, Precondition, Progress, Propagation, ServerVersion, Tracker, adopt, adoption_conflicts,
-    ownership_conflicts, restart, statuses, wait_deleted, wait_ready,
+    NotReady, PlannedAdoption, Precondition, Progress, Propagation, ServerVersion, Tracker, adoption_conflicts,
+    ownership_conflicts, ownerships, restart, statuses, wait_deleted, wait_ready,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -244,7 +244,8 @@ fn futures_can_move_between_threads() {
     let script: &dyn ClusterClient = &Script::default();
     let release = pilothouse_core::ReleaseKey::new("a", "b");
     let token = CancellationToken::new();
-    send(&adopt(script, &[], &release));
+    send(&PlannedAdoption::of(script, &[], &release));
+    send(&ownerships(script, &[], &release));
     send(&adoption_conflicts(script, &[], &release));
     send(&ownership_conflicts(script, &[], &release));
     let gathering = Gathering::default();

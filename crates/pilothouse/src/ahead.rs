@@ -1,5 +1,6 @@
 //! A look ahead: what a deploy is going to do to each object, and what speaks against it.
 
+use crate::adopting::Adopting;
 use crate::chart::HelmChart;
 use crate::compare::{Compared, Comparison, compare};
 use crate::comparing;
@@ -8,13 +9,11 @@ use crate::crds;
 use crate::error::PhaseError;
 use crate::foresight::Foresight;
 use crate::gate::gate;
-use crate::helpers;
 use crate::preflight::preflight;
 use crate::prepare::{self, Prepared};
-use crate::steps::steps_of;
 use crate::stored;
 use jiff::Timestamp;
-use pilothouse_core::{Class, CrdPolicy, Decision, DriftPolicy, Finding, ObjectRef, Payload, Phase, code, crd_facts};
+use pilothouse_core::{Class, CrdPolicy, Decision, DriftPolicy, Finding, Payload, code, crd_facts};
 use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::Value;
 use std::sync::Arc;
@@ -49,7 +48,10 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(
     }
     let looked = async {
         let changing = changing(ctx, payload).await;
-        Ok::<_, PhaseError>((look(ctx, payload, is_upgrade, &changing).await?, settled_by_steps(chart, ctx).await?))
+        Ok::<_, PhaseError>((
+            look(ctx, payload, is_upgrade, &changing).await?,
+            Adopting::of(chart, ctx).await?.settled(),
+        ))
     };
     match looked.await {
         Ok((Look { compared, wanted, .. }, settled)) => {
@@ -125,19 +127,4 @@ async fn docs(ctx: &Context, prepared: &Arc<Prepared>, is_upgrade: bool) -> Resu
         }
         Some(_) | None => Ok(prepared.rendering.docs()),
     }
-}
-
-/// The objects that a step is going to adopt or delete before helm runs.
-pub(crate) async fn settled_by_steps<C: HelmChart + ?Sized>(
-    chart: &C,
-    ctx: &Context,
-) -> Result<Vec<ObjectRef>, PhaseError> {
-    let mut settled = Vec::new();
-    for step in steps_of(chart, Phase::PreExec) {
-        let description = step.describe();
-        for objects in [description.adopts, description.deletes] {
-            settled.extend(helpers::resolve(ctx, &objects).await?);
-        }
-    }
-    Ok(settled)
 }

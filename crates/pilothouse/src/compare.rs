@@ -70,6 +70,8 @@ pub struct Compared {
     pub seen: Option<SeenObject>,
     /// Who owns it in Helm's eyes; `None` when it is not there.
     pub owner: Option<HelmOwner>,
+    /// Whether the deployed revision's manifest has it: then it is the release's, whatever its keys say.
+    pub is_deployed: bool,
     /// Why the server was not asked what becomes of it: what is told is what the manifest declares.
     pub not_checked: Option<String>,
     /// It as it is.
@@ -195,7 +197,10 @@ impl Comparison<'_> {
                     None => ObjectChange::Refused { why },
                 });
             }
-            Answer::Unknown(outcome) => return Compared { outcome, ..self.seen(&subject.object, live) },
+            Answer::Unknown(outcome) => {
+                let is_deployed = stored.is_some();
+                return Compared { outcome, is_deployed, ..self.seen(&subject.object, live) };
+            }
         }
         if let Some(stored) = stored
             && (!self.server_side || is_client_side_applied(&live))
@@ -207,8 +212,8 @@ impl Comparison<'_> {
         }
         let secrecy = Secrecy { kind: &subject.object.kind, redactor: self.redactor };
         let fields = field_changes(&live, &then, secrecy);
-        let belongs_to_nobody = stored.is_none() && matches!(helm_owner(&live), HelmOwner::Nobody { .. });
-        let change = change.unwrap_or(match (belongs_to_nobody, fields.is_empty()) {
+        let becomes_its_own = stored.is_none() && !helm_owner(&live).is(self.release);
+        let change = change.unwrap_or(match (becomes_its_own, fields.is_empty()) {
             (true, _) => ObjectChange::Adopt,
             (false, true) => ObjectChange::Same,
             (false, false) => ObjectChange::Update,
@@ -217,6 +222,7 @@ impl Comparison<'_> {
             outcome: Outcome::Change(change),
             fields,
             not_checked,
+            is_deployed: stored.is_some(),
             then: Some(Sensitive::new(then)),
             ..self.seen(&subject.object, live)
         }
@@ -252,7 +258,8 @@ impl Comparison<'_> {
             Ok(None) => None,
             Ok(Some(live)) => {
                 let change = if keeps_on_uninstall(&live) { ObjectChange::Keep } else { ObjectChange::Delete };
-                Some(Compared { outcome: Outcome::Change(change), ..self.seen(&subject.object, live) })
+                let outcome = Outcome::Change(change);
+                Some(Compared { outcome, is_deployed: true, ..self.seen(&subject.object, live) })
             }
             Err(outcome) => Some(Compared::unknown(&subject.object, outcome)),
         }
@@ -297,6 +304,7 @@ impl Compared {
             health: None,
             seen: None,
             owner: None,
+            is_deployed: false,
             not_checked: None,
             live: None,
             then: None,

@@ -1,5 +1,6 @@
 //! What the phases do unless a chart overrides them. An override can call these too.
 
+use crate::adopting::Adopting;
 use crate::ahead;
 use crate::changes;
 use crate::chart::HelmChart;
@@ -438,18 +439,21 @@ async fn ownership<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, objects: &[O
     if conflicts.is_empty() {
         return Vec::new();
     }
-    let mut settled = match stored::objects(ctx).await {
+    let own = match stored::objects(ctx).await {
         Ok(own) => own,
         Err(error) => return unreadable(&error),
     };
-    match ahead::settled_by_steps(chart, ctx).await {
-        Ok(objects) => settled.extend(objects),
+    let adopting = match Adopting::of(chart, ctx).await {
+        Ok(adopting) => adopting,
         Err(error) => return unreadable(&error),
-    }
-    let adopts_unowned = steps_of(chart, Phase::PreExec).iter().any(|step| step.describe().adopts_unowned);
-    let is_adopted = |conflict: &Conflict| adopts_unowned && conflict.holder.is_nobody();
-    let is_settled = |conflict: &Conflict| settled.iter().any(|object| object.same_object(&conflict.object));
-    let open = conflicts.into_iter().filter(|conflict| !is_settled(conflict) && !is_adopted(conflict));
-    open.map(|conflict| Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &conflict.object, conflict.holder))
+    };
+    let is_open = |conflict: &Conflict| {
+        let is_own = own.iter().any(|object| object.same_object(&conflict.object));
+        !is_own
+            && !adopting.names(&conflict.object)
+            && adopting.refusal(&conflict.object, &conflict.ownership).is_some()
+    };
+    let open = conflicts.into_iter().filter(is_open);
+    open.map(|conflict| Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &conflict.object, conflict.ownership))
         .collect()
 }

@@ -66,6 +66,8 @@ impl Emitter {
             | EventKind::ReleaseStarted { .. }
             | EventKind::PhaseStarted { .. }
             | EventKind::HelmStarted { .. }
+            // Names only, and what would not be as it was if it were masked.
+            | EventKind::AdoptionStarted { .. }
             | EventKind::Retrying { .. }
             | EventKind::RunFinished { .. } => {}
             EventKind::StepStarted { description: text, .. }

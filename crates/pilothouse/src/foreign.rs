@@ -1,7 +1,7 @@
 //! Other tools that manage releases of Helm, and whether one still does.
 
 use crate::context::Context;
-use pilothouse_core::{Foreign, ObjectRef, ReleaseKey, RevisionMeta};
+use pilothouse_core::{Foreign, ObjectRef, ReleaseKey, RevisionMeta, tool_of_manager};
 use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
 
@@ -23,20 +23,14 @@ pub(crate) async fn still_managed_by(ctx: &Context, newest: &RevisionMeta) -> Re
             why: format!("HelmRelease {name} is about this release, and revision {revision} was written by Flux"),
         })),
         // The state of these is not in the cluster: nobody can tell here that they have let go.
-        other => Ok(by_its_provider(other)
+        other => Ok(tool_of_manager(other)
             .map(|tool| Foreign { tool: tool.to_owned(), why: format!("revision {revision} was written by {other}") })),
     }
 }
 
 /// Whether this is the name under which another tool writes Helm's records.
 pub(crate) fn is_of_another_tool(manager: &str) -> bool {
-    manager == FLUX || by_its_provider(manager).is_some()
-}
-
-/// The tool whose plug-in writes under this name.
-fn by_its_provider(manager: &str) -> Option<&'static str> {
-    let known = [("terraform-provider-helm", "Terraform"), ("pulumi-resource-kubernetes", "Pulumi")];
-    known.into_iter().find(|(name, _)| manager.starts_with(name)).map(|(_, tool)| tool)
+    tool_of_manager(manager).is_some()
 }
 
 /// The HelmRelease that is about this release, if there is one that is not suspended.
@@ -84,15 +78,6 @@ mod tests {
     use super::*;
     use rstest::rstest;
     use serde_json::json;
-
-    #[rstest]
-    #[case("terraform-provider-helm_v3.0.2_x5", Some("Terraform"))]
-    #[case("pulumi-resource-kubernetes", Some("Pulumi"))]
-    #[case("helm", None)]
-    #[case("kubectl-edit", None)]
-    fn tools_by_their_names(#[case] manager: &str, #[case] expected: Option<&str>) {
-        assert_eq!(by_its_provider(manager), expected);
-    }
 
     #[rstest]
     #[case(json!({}), "flux/web", true)]

@@ -7,17 +7,18 @@ use crate::defaults;
 use crate::diagnosing;
 use crate::error::PhaseError;
 use crate::leftovers;
-use crate::safety;
+use crate::safety::{self, Consent};
 use crate::stored::{self, NotServed};
 use crate::words;
 use jiff::Timestamp;
 use pilothouse_core::{
-    Class, Finding, HelmCommand, ObjectRef, Payload, ReleaseState, RevisionStatus, WaitFor, code, keeps_on_uninstall,
-    lenient_version, object_ref,
+    AdoptionConsent, AdoptionVerdict, Class, EventKind, Finding, HelmCommand, ObjectRef, Payload, ReleaseState,
+    RevisionStatus, WaitFor, code, keeps_on_uninstall, lenient_version, object_ref,
 };
 use pilothouse_helm::UninstallRequest;
 use pilothouse_kube::{
-    Adoption, ApplyOptions, ClusterError, Precondition, Progress, Propagation, crd_ref, ownership_conflicts,
+    Adoption, ApplyOptions, ClusterError, Conflict, PlannedAdoption, Precondition, Progress, Propagation, crd_ref,
+    ownership_conflicts,
 };
 use semver::Version;
 use serde_json::Value;
@@ -128,8 +129,8 @@ pub(crate) fn stop_when_told(ctx: &Context) -> Result<(), PhaseError> {
     if ctx.terminate().is_cancelled() { Err(PhaseError::Interrupted) } else { Ok(()) }
 }
 
-/// The objects the chart renders that exist and are nobody's: no release has them, and no other tool says that it manages
-/// them. What a controller has made is refused when it is to be adopted.
+/// The objects the chart renders that exist and are nobody's: no release, no controller and no other tool has them. What
+/// another tool has, or a release has left that is gone, is one of them only where the release's consent names it.
 ///
 /// # Errors
 /// When one cannot be read.
@@ -138,16 +139,28 @@ pub async fn unowned(ctx: &Context, payload: &Payload) -> Result<Vec<ObjectRef>,
     let objects = defaults::rendered_objects(&prepared.rendering.docs());
     let objects = stored::complete(ctx, objects, NotServed::Skip).await?;
     let conflicts = ownership_conflicts(ctx.cluster(), &objects, &ctx.release()).await?;
-    Ok(conflicts.into_iter().filter(|conflict| conflict.holder.is_nobody()).map(|conflict| conflict.object).collect())
+    let consent = Consent::of(ctx).await.map_err(|finding| PhaseError::Refused(vec![finding]))?;
+    let is_adopted = |conflict: &Conflict| {
+        let named = consent.names(&conflict.object);
+        let consent = if named { AdoptionConsent::Named } else { AdoptionConsent::Unowned };
+        conflict.ownership.adoption(consent) == AdoptionVerdict::Adopt
+    };
+    Ok(conflicts.into_iter().filter(is_adopted).map(|conflict| conflict.object).collect())
 }
 
 /// Gives existing objects to the release: exactly Helm's three ownership keys on exactly these objects. One that does
-/// not exist is left for helm to create. Gives what was done with each, and how to undo it.
+/// not exist is left for helm to create. What takes it back is in the journal before the first is changed. Can be repeated.
 ///
 /// # Errors
 /// When an object belongs to another release or to a controller, or cannot be read or changed.
 pub async fn adopt(ctx: &Context, objects: &[ObjectRef]) -> Result<Adoption, PhaseError> {
-    let report = pilothouse_kube::adopt(ctx.cluster(), objects, &ctx.release()).await?;
+    let planned = PlannedAdoption::of(ctx.cluster(), objects, &ctx.release()).await?;
+    let undo = planned.undo();
+    if !undo.is_empty() {
+        let intent = EventKind::AdoptionStarted { release: ctx.release(), phase: ctx.phase(), undo };
+        ctx.emitter().ask(intent).await?;
+    }
+    let report = planned.carry_out(ctx.cluster()).await?;
     if !report.adopted.is_empty() || !report.already.is_empty() {
         ctx.note_adoption();
     }

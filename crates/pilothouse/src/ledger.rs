@@ -203,6 +203,7 @@ mod tests {
             run: run(1),
             started_at: Some(at),
             phases: vec![PhaseProgress { phase, started_at: at, steps: vec![step], helm: Vec::new(), ended: None }],
+            adopted: Vec::new(),
             no_return: None,
             attempt: 0,
             baselines: BTreeMap::new(),

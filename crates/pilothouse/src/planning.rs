@@ -3,6 +3,7 @@
 
 mod objects;
 mod outlook;
+mod ownership;
 mod release;
 mod verify;
 

@@ -318,6 +318,7 @@ mod tests {
                 run: RunId(uuid::Uuid::from_u128(1)),
                 started_at: None,
                 phases: Vec::new(),
+                adopted: Vec::new(),
                 no_return: None,
                 attempt: 0,
                 baselines: BTreeMap::new(),

@@ -4,6 +4,7 @@ use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::causes::{self, one_line};
 use crate::report::outcome::{details, indented};
 use crate::report::text::{duration, next_attempt};
+use crate::report::undo_commands::undo_commands;
 use anstyle::Style;
 use jiff::Timestamp;
 use pilothouse::{RunDetails, RunSummary};
@@ -95,6 +96,10 @@ fn of_release(run: &RunDetails, release: &ReleaseProgress) -> Vec<String> {
     }
     for event in run.events.iter().filter(|event| is_about(event, &release.release)) {
         lines.extend(note(event));
+    }
+    if !release.adopted.is_empty() {
+        lines.push("  objects were adopted, or were about to be; these commands take it back:".to_owned());
+        lines.extend(undo_commands(&release.adopted).into_iter().map(|command| format!("    {command}")));
     }
     lines
 }
@@ -243,6 +248,7 @@ fn first_line(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::samples::adoption_undo;
     use pilothouse_core::{
         Failure, HelmAction, HelmCommand, Holder, NextStep, Phase, PlannedRelease, RunId, RunKind, RunProgress,
         StopReason,
@@ -420,6 +426,29 @@ mod tests {
         let (progress, events) = fold(kinds, 0);
         let journal = Some(PathBuf::from("/state/runs/8f0c/shop/run.jsonl"));
         insta::assert_snapshot!(shown(&run(&RunDetails { progress, events, torn: true, journal })));
+    }
+
+    /// Killed while it adopted: what was about to be adopted is told with how to take it back.
+    #[test]
+    fn a_run_that_has_adopted() {
+        let release = ReleaseKey::new("web", "a");
+        let start = EventKind::ReleaseStarted { release: release.clone(), action: HelmAction::Deploy };
+        let mut kinds = vec![begin(1), start];
+        let [started, _] = a_step("a", 0, None);
+        let adopting = EventKind::AdoptionStarted { release, phase: Phase::PreExec, undo: vec![adoption_undo()] };
+        kinds.extend(phase("a", Phase::PreExec, None, [started, adopting]));
+        let (progress, events) = fold(kinds, 0);
+        let told = run(&RunDetails { progress, events, torn: false, journal: None });
+        let expected = [
+            "  objects were adopted, or were about to be; these commands take it back:",
+            "    kubectl patch --namespace web configmap/podinfo --type merge --patch \
+             '{\"metadata\":{\"annotations\":{\"meta.helm.sh/release-name\":null,\"meta.helm.sh/release-namespace\":null},\
+             \"labels\":{\"app.kubernetes.io/managed-by\":\"it'\\''s ours\"}}}'",
+        ];
+        let shown = shown(&told);
+        let lines: Vec<&str> =
+            shown.lines().filter(|line| line.contains("take it back") || line.contains("--namespace web")).collect();
+        assert_eq!(lines, expected);
     }
 
     /// From the cluster: no events, and texts that were left out for want of room.

@@ -139,6 +139,15 @@ impl Lines {
             EventKind::StepSkipped { release, description, .. } => {
                 self.keep(release, &format!("- {description} (done before, not repeated)"))
             }
+            EventKind::AdoptionStarted { release, undo, .. } => {
+                let count: usize = undo.iter().map(|undo| undo.objects.len()).sum();
+                let objects = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
+                self.said(
+                    release,
+                    Note::Info,
+                    &format!("adopting {objects}; `pilothouse history RUN` tells how to take that back"),
+                )
+            }
             EventKind::PointOfNoReturn { release, what, .. } => {
                 self.keep(release, &format!("- {what}: from here on nothing is taken back"))
             }

@@ -25,6 +25,7 @@ mod run_report;
 mod samples;
 mod table;
 mod text;
+mod undo_commands;
 mod view;
 
 pub(crate) use event_lines::{ErrorLine, ErrorTag, event_schema};

@@ -50,7 +50,7 @@ impl Page {
     /// What the signs mean that are used.
     fn legend(&self, releases: &[&ReleasePlan]) -> Vec<String> {
         let objects = releases.iter().flat_map(|release| words::by_severity(release));
-        let mut marks: BTreeSet<Mark> = objects.map(|object| Mark::of_object(&object.change)).collect();
+        let mut marks: BTreeSet<Mark> = objects.map(Mark::of_object).collect();
         marks.extend(releases.iter().map(|release| Mark::of_release(release.does)));
         if marks.is_empty() {
             return Vec::new();
@@ -88,6 +88,9 @@ impl Page {
         lines.extend(self.wrapped(PART, &format!("why: {}", one_line(&release.why)), "      "));
         for object in words::by_severity(release) {
             lines.extend(self.object(object));
+        }
+        if let Some(ownership) = words::ownership(release) {
+            lines.extend(self.wrapped(PART, &format!("whose objects: {ownership}"), "      "));
         }
         if release.unchanged > 0 && release.does != PlannedAction::Nothing {
             let objects = if release.unchanged == 1 { "object" } else { "objects" };
@@ -144,13 +147,13 @@ impl Page {
     }
 
     fn object(&self, object: &PlannedObject) -> Vec<String> {
-        let mark = Mark::of_object(&object.change);
+        let mark = Mark::of_object(object);
         let mut head = vec![one_line(&object.object.to_string())];
         head.extend(words::unhealthy(object).map(|health| paint(WARN, format!("now {}", one_line(health)))));
-        if let Some(remark) = words::remark(&object.change) {
+        if let Some(remark) = words::remark(object) {
             // The sign alone does not tell these.
             let word = match &object.change {
-                ObjectChange::Keep | ObjectChange::Adopt => format!("({}) ", words::happens(&object.change)),
+                ObjectChange::Keep | ObjectChange::Adopt => format!("({}) ", words::happens(object)),
                 ObjectChange::Create
                 | ObjectChange::Update
                 | ObjectChange::Replace { .. }

@@ -105,7 +105,7 @@ fn row(release: &ReleasePlan) -> String {
 fn tally(release: &ReleasePlan) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for object in words::by_severity(release) {
-        let word = words::happens(&object.change);
+        let word = words::happens(object);
         match counts.iter_mut().find(|(known, _)| *known == word) {
             Some((_, count)) => *count += 1,
             None => counts.push((word, 1)),
@@ -155,6 +155,7 @@ fn each(releases: &[&ReleasePlan], lines: impl Fn(&ReleasePlan) -> &Vec<String>)
 
 fn details(release: &ReleasePlan) -> String {
     let mut lines: Vec<String> = words::by_severity(release).into_iter().flat_map(object).collect();
+    lines.extend(words::ownership(release).map(|ownership| format!("  whose objects: {ownership}")));
     lines.extend(
         release
             .hooks
@@ -174,15 +175,15 @@ fn details(release: &ReleasePlan) -> String {
 
 /// An object as lines of a diff. GitHub colours a line by its first character: `+`, `-` and `!`.
 fn object(object: &PlannedObject) -> Vec<String> {
-    let sign = match Mark::of_object(&object.change) {
+    let sign = match Mark::of_object(object) {
         Mark::Add => '+',
         Mark::Remove => '-',
         Mark::Refused | Mark::Replace | Mark::Change => '!',
         Mark::Later | Mark::Same => ' ',
     };
-    let mut head = vec![format!("{sign} {} {}", words::happens(&object.change), object.object)];
+    let mut head = vec![format!("{sign} {} {}", words::happens(object), object.object)];
     head.extend(words::unhealthy(object).map(|health| format!("now {health}")));
-    head.extend(words::remark(&object.change));
+    head.extend(words::remark(object));
     let mut lines = vec![one_line(&head.join("  "))];
     let shown = plan_fields::shown(&object.fields, false);
     lines.extend(shown.fields.iter().flat_map(field));

@@ -3,8 +3,9 @@
 use crate::report::samples::key;
 use jiff::Timestamp;
 use pilothouse_core::{
-    Class, Effect, EffectKind, FieldChange, Finding, HelmAction, InputPart, ObjectChange, ObjectRef, PLAN_FORMAT,
-    Phase, Plan, PlannedAction, PlannedHook, PlannedObject, PlannedStep, ReleasePlan, SeenObject, code,
+    Class, Effect, EffectKind, FieldChange, Finding, HelmAction, InputPart, NotAdopted, ObjectChange, ObjectRef,
+    Ownership, OwnershipCounts, PLAN_FORMAT, Phase, Plan, PlannedAction, PlannedHook, PlannedObject, PlannedStep,
+    Records, ReleasePlan, SeenObject, code,
 };
 use serde_json::{Value, json};
 
@@ -33,6 +34,7 @@ pub(crate) fn release(name: &str, does: PlannedAction) -> ReleasePlan {
         revision: 0,
         objects: Vec::new(),
         unchanged: 0,
+        ownership: None,
         hooks: Vec::new(),
         steps: Vec::new(),
         on_failure: "nothing is taken back".to_owned(),
@@ -57,7 +59,15 @@ pub(crate) fn field(path: &str, old: Value, new: Value) -> FieldChange {
 
 /// `Kind/namespace/name` with what happens to it.
 pub(crate) fn object(name: &str, change: ObjectChange, fields: Vec<FieldChange>) -> PlannedObject {
-    PlannedObject { object: reference(name), change, fields, health: None, seen: None }
+    PlannedObject {
+        object: reference(name),
+        change,
+        ownership: None,
+        not_adopted: None,
+        fields,
+        health: None,
+        seen: None,
+    }
 }
 
 fn reference(name: &str) -> ObjectRef {
@@ -120,12 +130,19 @@ fn upgrade() -> ReleasePlan {
         objects: vec![
             object("ConfigMap/web/podinfo", ObjectChange::Update, vec![nginx]),
             web,
-            object("Service/web/podinfo", ObjectChange::Adopt, labels.collect()),
+            PlannedObject {
+                ownership: Some(Ownership::Unowned {
+                    lacks: Vec::new(),
+                    written_by: vec!["kubectl-client-side-apply".to_owned()],
+                }),
+                ..object("Service/web/podinfo", ObjectChange::Adopt, labels.collect())
+            },
             object("ConfigMap/web/old", ObjectChange::Delete, Vec::new()),
             object("PersistentVolumeClaim/web/cache", ObjectChange::Keep, Vec::new()),
             object("Service/web/the-same", ObjectChange::Same, Vec::new()),
         ],
         unchanged: 12,
+        ownership: Some(OwnershipCounts { free: 0, own: 16, unowned: 1, ..OwnershipCounts::default() }),
         hooks: vec![PlannedHook { event: "pre-upgrade".to_owned(), object: reference("Job/web/migrate") }],
         steps: vec![
             step(Phase::PreExec, "adopt Service web/podinfo"),
@@ -204,6 +221,11 @@ fn steps() -> ReleasePlan {
     }
 }
 
+fn not_adopted(name: &str, whose: Ownership, why: NotAdopted) -> PlannedObject {
+    let adopt = object(name, ObjectChange::Adopt, Vec::new());
+    PlannedObject { ownership: Some(whose), not_adopted: Some(why), ..adopt }
+}
+
 fn refused() -> ReleasePlan {
     let why = "admission webhook \"policy\" denied the request: <b>no</b> `latest` tags | @ops".to_owned();
     ReleasePlan {
@@ -211,7 +233,34 @@ fn refused() -> ReleasePlan {
         chart_now: Some("db 15.0.0".to_owned()),
         chart_then: Some("db 16.0.0".to_owned()),
         revision: 4,
-        objects: vec![object("StatefulSet/data/db", ObjectChange::Refused { why }, Vec::new())],
+        objects: vec![
+            object("StatefulSet/data/db", ObjectChange::Refused { why }, Vec::new()),
+            not_adopted(
+                "ConfigMap/data/db",
+                Ownership::Unowned { lacks: Vec::new(), written_by: Vec::new() },
+                NotAdopted::NoStep,
+            ),
+            not_adopted(
+                "Service/data/db",
+                Ownership::OtherTool {
+                    tool: "Argo CD".to_owned(),
+                    mark: "annotation argocd.argoproj.io/tracking-id".to_owned(),
+                },
+                NotAdopted::NotNamed,
+            ),
+            not_adopted(
+                "Secret/data/db",
+                Ownership::OtherRelease { release: key("data/old"), records: Records::Exist },
+                NotAdopted::Never,
+            ),
+        ],
+        ownership: Some(OwnershipCounts {
+            own: 3,
+            unowned: 1,
+            other_tool: 1,
+            other_release: 1,
+            ..OwnershipCounts::default()
+        }),
         findings: vec![
             Finding::new(
                 Class::Unsafe,

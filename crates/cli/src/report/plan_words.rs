@@ -3,7 +3,8 @@
 use crate::printer::{BAD, FAINT, GOOD, WARN};
 use anstyle::Style;
 use pilothouse_core::{
-    Class, Effect, EffectKind, Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleasePlan, code,
+    Class, Effect, EffectKind, Finding, NotAdopted, ObjectChange, Ownership, OwnershipCounts, Plan, PlannedAction,
+    PlannedObject, ReleasePlan, code,
 };
 
 /// What happens to a release or an object, as a sign before its name.
@@ -30,8 +31,11 @@ impl Mark {
         }
     }
 
-    pub(super) fn of_object(change: &ObjectChange) -> Self {
-        match change {
+    pub(super) fn of_object(object: &PlannedObject) -> Self {
+        if object.not_adopted.is_some() {
+            return Self::Refused;
+        }
+        match &object.change {
             ObjectChange::Create => Self::Add,
             ObjectChange::Update | ObjectChange::Adopt => Self::Change,
             ObjectChange::Replace { .. } => Self::Replace,
@@ -82,7 +86,7 @@ pub(super) fn by_severity(release: &ReleasePlan) -> Vec<&PlannedObject> {
     let mut objects: Vec<&PlannedObject> =
         release.objects.iter().filter(|object| object.change != ObjectChange::Same).collect();
     // Stable: what is equally bad stays in Helm's order.
-    objects.sort_by_key(|object| Mark::of_object(&object.change));
+    objects.sort_by_key(|object| Mark::of_object(object));
     objects
 }
 
@@ -101,8 +105,11 @@ pub(super) fn does(action: PlannedAction) -> &'static str {
 }
 
 /// What is going to happen to an object, in a word.
-pub(super) fn happens(change: &ObjectChange) -> &'static str {
-    match change {
+pub(super) fn happens(object: &PlannedObject) -> &'static str {
+    if object.not_adopted.is_some() {
+        return "refused";
+    }
+    match &object.change {
         ObjectChange::Create => "create",
         ObjectChange::Update => "update",
         ObjectChange::Replace { .. } => "replace",
@@ -116,15 +123,63 @@ pub(super) fn happens(change: &ObjectChange) -> &'static str {
 }
 
 /// What the sign before an object does not say.
-pub(super) fn remark(change: &ObjectChange) -> Option<String> {
-    match change {
+pub(super) fn remark(object: &PlannedObject) -> Option<String> {
+    if let (Some(whose), Some(why)) = (&object.ownership, object.not_adopted) {
+        return Some(format!("{}: {}", told(whose), remedy(why)));
+    }
+    match &object.change {
         ObjectChange::Create | ObjectChange::Update | ObjectChange::Delete | ObjectChange::Same => None,
         ObjectChange::Replace { because } => Some(format!("cannot be changed in place: {because}")),
         ObjectChange::Keep => Some("not part of the release any more".to_owned()),
-        ObjectChange::Adopt => Some("is there, belongs to nobody, becomes part of the release".to_owned()),
+        ObjectChange::Adopt => {
+            let whose = object.ownership.as_ref().map(|whose| format!(", {}", told(whose))).unwrap_or_default();
+            Some(format!("is there{whose}, becomes part of the release"))
+        }
         ObjectChange::After { release, needs } => Some(format!("known once {release} has brought {needs}")),
         ObjectChange::Refused { why } => Some(format!("the server refuses it: {why}")),
     }
+}
+
+/// Whose an object is, with who has written what is nobody's.
+fn told(whose: &Ownership) -> String {
+    match whose {
+        Ownership::Unowned { written_by, .. } if !written_by.is_empty() => {
+            format!("belongs to nobody (written by {})", written_by.join(", "))
+        }
+        Ownership::Unowned { .. } => "belongs to nobody".to_owned(),
+        Ownership::Free
+        | Ownership::Own
+        | Ownership::OtherRelease { .. }
+        | Ownership::OtherTool { .. }
+        | Ownership::ControllerOwned { .. } => whose.to_string(),
+    }
+}
+
+/// What to do about an object that is not adopted.
+fn remedy(why: NotAdopted) -> &'static str {
+    match why {
+        NotAdopted::NoStep => "an `adopt` step in pre_exec would take it over",
+        NotAdopted::NotNamed => {
+            "make it let go, then name the object in `objects` of an `adopt` step in pre_exec, or by --consent beside `unowned: true`"
+        }
+        NotAdopted::Never => {
+            "it is not taken away from that: rename it in one of the two, or leave it out of the chart"
+        }
+    }
+}
+
+/// Whose the objects are that a release wants, in one line; `None` where nothing is anybody else's.
+pub(super) fn ownership(release: &ReleasePlan) -> Option<String> {
+    let counts = release.ownership.filter(|counts| counts.someone_elses() > 0)?;
+    let OwnershipCounts { free, own, unowned, other_release, other_tool, controller_owned } = counts;
+    Some(listed(&[
+        (free, "free"),
+        (own, "its own"),
+        (unowned, "unowned"),
+        (other_release, "of another release"),
+        (other_tool, "of another tool"),
+        (controller_owned, "controller-owned"),
+    ]))
 }
 
 /// How an object is now, where that is worth telling.
@@ -263,7 +318,7 @@ mod tests {
         every_way(),
         "Plan: 5 releases change (1 to install, 1 to upgrade, 1 to uninstall and install, 1 to uninstall, 1 with steps only), \
          1 refused, 1 to validate, 3 unchanged; \
-         objects: 2 to create, 2 to update, 1 to replace, 3 to delete, 1 to adopt, 1 known later, 1 refused."
+         objects: 2 to create, 2 to update, 1 to replace, 3 to delete, 1 to adopt, 1 known later, 4 refused."
     )]
     fn the_last_line(#[case] plan: Plan, #[case] expected: &str) {
         assert_eq!(totals(&plan), expected);

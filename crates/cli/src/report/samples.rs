@@ -2,10 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{
-    Cause, CauseClass, Certainty, CheckComparison, CheckReport, CheckVerdict, Class, Drift, Ended, Event, EventKind,
-    Evidence, Failure, Finding, HelmAction, HelmCommand, HelmProgress, Holder, NextStep, Note, ObjectRef, ObjectStatus,
-    Phase, PhaseProgress, PlannedRelease, Readiness, ReleaseEnding, ReleaseKey, ReleaseOutcome, ReleaseProgress,
-    ReleaseWay, RunId, RunKind, RunVerdict, StepProgress, StopReason, code,
+    AdoptionUndo, Cause, CauseClass, Certainty, CheckComparison, CheckReport, CheckVerdict, Class, Drift, Ended, Event,
+    EventKind, Evidence, Failure, Finding, HelmAction, HelmCommand, HelmProgress, Holder, NextStep, Note, ObjectRef,
+    ObjectStatus, Phase, PhaseProgress, PlannedRelease, Readiness, ReleaseEnding, ReleaseKey, ReleaseOutcome,
+    ReleaseProgress, ReleaseWay, RunId, RunKind, RunVerdict, StepProgress, StopReason, code,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -164,6 +164,7 @@ pub(crate) fn earlier(name: &str, phases: &[Phase], way: Option<ReleaseWay>) -> 
                 ended,
             })
             .collect(),
+        adopted: Vec::new(),
         no_return: None,
         attempt: 0,
         baselines: BTreeMap::new(),
@@ -333,7 +334,10 @@ fn kind_after(kind: Option<&EventKind>) -> Option<EventKind> {
             why: "process 4711 is gone".to_owned(),
         },
         Some(EventKind::HealStarted { .. }) => EventKind::HealFinished { release: release(), error: None },
-        Some(EventKind::HealFinished { .. }) => EventKind::PointOfNoReturn {
+        Some(EventKind::HealFinished { .. }) => {
+            EventKind::AdoptionStarted { release: release(), phase: Phase::PreExec, undo: vec![adoption_undo()] }
+        }
+        Some(EventKind::AdoptionStarted { .. }) => EventKind::PointOfNoReturn {
             release: release(),
             phase: Phase::PreExec,
             what: "migrate the database".to_owned(),
@@ -359,6 +363,17 @@ fn kind_after(kind: Option<&EventKind>) -> Option<EventKind> {
         }
         Some(EventKind::RunFinished { .. }) => return None,
     })
+}
+
+/// What takes back that two objects were adopted.
+pub(crate) fn adoption_undo() -> AdoptionUndo {
+    AdoptionUndo {
+        patch: json!({"metadata": {
+            "annotations": {"meta.helm.sh/release-name": null, "meta.helm.sh/release-namespace": null},
+            "labels": {"app.kubernetes.io/managed-by": "it's ours"},
+        }}),
+        objects: ["ConfigMap/web/podinfo", "ClusterRole/podinfo"].map(|name| ObjectRef::parse(name).unwrap()).to_vec(),
+    }
 }
 
 /// A cause with everything a cause can have.

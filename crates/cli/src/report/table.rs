@@ -273,6 +273,7 @@ mod tests {
             | EventKind::HelmStarted { release, .. }
             | EventKind::HelmFinished { release, .. }
             | EventKind::HealFinished { release, .. }
+            | EventKind::AdoptionStarted { release, .. }
             | EventKind::PointOfNoReturn { release, .. }
             | EventKind::Retrying { release, .. }
             | EventKind::PhaseFinished { release, .. }

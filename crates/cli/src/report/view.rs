@@ -226,6 +226,7 @@ impl View {
                 self.change(release, |row| row.now.cause = Some(one_line(cause)));
             }
             EventKind::Said { note: Note::Info | Note::Warning, .. }
+            | EventKind::AdoptionStarted { .. }
             | EventKind::PointOfNoReturn { .. }
             | EventKind::StepSkipped { .. }
             | EventKind::Checked { .. }

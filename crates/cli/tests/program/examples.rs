@@ -39,6 +39,25 @@ fn the_network_plugin_is_adopted() {
         insta::assert_snapshot!("network_plugin", world.transcript(&mut world.on_plane(&["apply", "--yes"])));
     });
     assert_eq!(uid(), before);
+    // How to take it back is found on this machine and, where its journal is not, in the cluster.
+    let list = world.transcript(&mut world.on_plane(&["history"]));
+    let run = list.split_once("  run ").unwrap().1.split_whitespace().next().unwrap();
+    let commands = || {
+        let details = world.transcript(&mut world.on_plane(&["history", run]));
+        let commands = details.lines().filter(|line| line.contains("kubectl patch")).map(|line| line.trim().to_owned());
+        (details.contains("its journal is not on this machine"), commands.collect::<Vec<_>>())
+    };
+    let patch = r#"--type merge --patch '{"metadata":{"labels":{"app.kubernetes.io/managed-by":null},"annotations":{"meta.helm.sh/release-name":null,"meta.helm.sh/release-namespace":null}}}'"#;
+    let expected = [
+        format!("kubectl patch --namespace kube-system daemonset.apps/aws-node serviceaccount/aws-node {patch}"),
+        format!(
+            "kubectl patch clusterrole.rbac.authorization.k8s.io/aws-node \
+             clusterrolebinding.rbac.authorization.k8s.io/aws-node {patch}"
+        ),
+    ];
+    assert_eq!(commands(), (false, expected.to_vec()));
+    std::fs::remove_dir_all(world.path("state/pilothouse/runs")).unwrap();
+    assert_eq!(commands(), (true, expected.to_vec()));
 }
 
 /// The objects of the time before helm, put there by a release of something else.

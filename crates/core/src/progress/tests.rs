@@ -2,6 +2,7 @@ use super::*;
 use crate::chart_info::HelmAction;
 use crate::event::{Note, PlannedRelease};
 use crate::finding::{Class, Finding};
+use crate::ids::ObjectRef;
 use crate::outcome::Failure;
 use proptest::prelude::*;
 use rstest::rstest;
@@ -192,6 +193,7 @@ fn a_whole_release() {
                 PhaseProgress { helm: vec![helm], ..phase(Phase::Exec, 12) },
                 phase(Phase::Validate, 16),
             ],
+            adopted: Vec::new(),
             no_return: None,
             attempt: 0,
             baselines: BTreeMap::new(),
@@ -661,4 +663,27 @@ proptest! {
         let written = serde_json::to_string(&event).unwrap();
         prop_assert_eq!(serde_json::from_str::<Event>(&written).unwrap(), event);
     }
+}
+
+/// What takes an adoption back is known until the end and to whoever continues the run, also when helm has run since.
+#[test]
+fn undos_of_adoptions_are_kept() {
+    let object = |name: &str| ObjectRef::parse(&format!("ConfigMap/web/{name}")).unwrap();
+    let undo = |to: &str, names: &[&str]| AdoptionUndo {
+        patch: json!({"metadata": {"labels": to}}),
+        objects: names.iter().map(|name| object(name)).collect(),
+    };
+    let adopting = |undo| EventKind::AdoptionStarted { release: key("a"), phase: Phase::PreExec, undo: vec![undo] };
+    let mut kinds = vec![run_of(1, &[("a", HelmAction::Deploy)]), started("a"), phase(Phase::PreExec)];
+    kinds.extend([step(Phase::PreExec, 0), adopting(undo("none", &["x", "y"]))]);
+    let killed = fold(&numbered(kinds)).releases;
+    assert_eq!(killed[0].adopted, [undo("none", &["x", "y"])]);
+
+    let resumed = EventKind::RunResumed { from: run_id(1), releases: killed };
+    let mut kinds = vec![run_of(2, &[("a", HelmAction::Deploy)]), resumed, started("a"), phase(Phase::PreExec)];
+    // The first was adopted; the second was not, and was given to somebody in between.
+    kinds.extend([step(Phase::PreExec, 0), adopting(undo("other", &["y"])), step_ended(Phase::PreExec, 0, None)]);
+    kinds.push(ended("a", done()));
+    let all = fold(&numbered(kinds)).releases.remove(0).adopted;
+    assert_eq!(all, [undo("none", &["x"]), undo("other", &["y"])]);
 }

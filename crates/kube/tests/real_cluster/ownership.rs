@@ -1,9 +1,11 @@
 //! Whose objects are.
 
 use crate::{apply, definition, deployment, namespace, tracker};
-use pilothouse_core::{HelmOwner, ObjectRef, ReleaseKey, adoption_patch, crd_facts, helm_owner};
+use pilothouse_core::{
+    AdoptionUndo, HelmOwner, ObjectRef, Ownership, Records, ReleaseKey, adoption_patch, crd_facts, helm_owner,
+};
 use pilothouse_kube::{
-    AdoptError, Adoption, Cluster, ClusterClient, Conflict, Holder, Precondition, adopt, adoption_conflicts, crd_ref,
+    AdoptError, Adoption, Cluster, ClusterClient, Conflict, PlannedAdoption, Precondition, adoption_conflicts, crd_ref,
     live_custom_resources, ownership_conflicts, restart, wait_ready,
 };
 use serde_json::{Value, json};
@@ -49,12 +51,14 @@ pub(crate) async fn of_objects(cluster: &Cluster) {
     let unknown = ObjectRef { api_version: Some("acme.io/v1".to_owned()), kind: "Widget".to_owned(), ..free.clone() };
 
     let all = [free.clone(), mine.clone(), orphan.clone(), theirs.clone(), absent.clone(), unknown.clone()];
-    let conflict = |object: &ObjectRef, holder| Conflict { object: object.clone(), holder };
-    let nobody = Holder::Nobody { lacks: Vec::new(), managed_by: None };
+    let conflict = |object: &ObjectRef, ownership| Conflict { object: object.clone(), ownership };
+    let of = |release: &ReleaseKey, records| Ownership::OtherRelease { release: release.clone(), records };
+    // The server notes who has written what, also in lists of metadata.
+    let nobody = Ownership::Unowned { lacks: Vec::new(), written_by: vec!["test".to_owned()] };
     let expected = vec![
         conflict(&free, nobody),
-        conflict(&orphan, Holder::Release(ReleaseKey::new(ns, "gone"))),
-        conflict(&theirs, Holder::Release(other.clone())),
+        conflict(&orphan, of(&ReleaseKey::new(ns, "gone"), Records::Gone)),
+        conflict(&theirs, of(&other, Records::Exist)),
     ];
     assert_eq!(ownership_conflicts(cluster, &all, &release).await.unwrap(), expected);
 
@@ -62,47 +66,65 @@ pub(crate) async fn of_objects(cluster: &Cluster) {
     let mut all = ["free", "mine", "orphan", "theirs", "absent"].map(short).to_vec();
     all.push(unknown);
     // What nobody has, or a release without records, can be adopted.
-    let expected = [conflict(&theirs, Holder::Release(other))];
+    let expected = [conflict(&theirs, of(&other, Records::Exist))];
     assert_eq!(adoption_conflicts(cluster, &all, &release).await.unwrap(), expected);
-    let refused = adopt(cluster, &[short("free"), short("theirs")], &release).await.unwrap_err();
+    let refused = PlannedAdoption::of(cluster, &[short("free"), short("theirs")], &release).await.unwrap_err();
     assert_eq!(refused.to_string(), "refused: ConfigMap owning/theirs belongs to release owning/other");
     let untouched = cluster.get(&free).await.unwrap().unwrap();
-    assert_eq!(
-        helm_owner(&untouched),
-        HelmOwner::Nobody { managed_by: None },
-        "nothing is changed when one is refused"
-    );
-
     let wanted = [short("free"), short("mine"), short("orphan"), short("absent")];
-    let report = adopt(cluster, &wanted, &release).await.unwrap();
+    let planned = PlannedAdoption::of(cluster, &wanted, &release).await.unwrap();
     let undo = |managed_by: &Value, name: &Value, namespace: &Value| {
         json!({"metadata": {
             "labels": {"app.kubernetes.io/managed-by": managed_by},
             "annotations": {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace},
         }})
     };
+    let bare = AdoptionUndo { patch: undo(&Value::Null, &Value::Null, &Value::Null), objects: vec![free.clone()] };
+    let of_gone = undo(&json!("Helm"), &json!("gone"), &json!(ns));
+    let expected = vec![bare.clone(), AdoptionUndo { patch: of_gone, objects: vec![orphan.clone()] }];
+    assert_eq!(planned.undo(), expected);
+    assert_eq!(
+        helm_owner(&cluster.get(&free).await.unwrap().unwrap()),
+        HelmOwner::Nobody { managed_by: None },
+        "nothing is changed when one is refused, nor before what takes it back is known"
+    );
+    // Somebody writes it meanwhile, not its ownership.
+    cluster.merge_patch(&free, &json!({"data": {"k": "w"}}), &Precondition::default()).await.unwrap();
+    let report = planned.carry_out(cluster).await.unwrap();
     let expected = Adoption {
         adopted: vec![free.clone(), orphan.clone()],
-        undo: vec![undo(&Value::Null, &Value::Null, &Value::Null), undo(&json!("Helm"), &json!("gone"), &json!(ns))],
         already: vec![mine.clone()],
         absent: vec![absent.clone()],
     };
     assert_eq!(report, expected);
     let adopted = cluster.get(&free).await.unwrap().unwrap();
     assert!(helm_owner(&adopted).is(&release));
-    assert_eq!((&adopted["data"], &adopted["metadata"]["uid"]), (&untouched["data"], &untouched["metadata"]["uid"]));
-    let again = adopt(cluster, &wanted, &release).await.unwrap();
-    let already = vec![free, mine, orphan];
+    assert_eq!((&adopted["data"]["k"], &adopted["metadata"]["uid"]), (&json!("w"), &untouched["metadata"]["uid"]));
+    let planned = PlannedAdoption::of(cluster, &wanted, &release).await.unwrap();
+    assert_eq!(planned.undo(), []);
+    let already = vec![free.clone(), mine, orphan];
+    let again = planned.carry_out(cluster).await.unwrap();
     assert_eq!(again, Adoption { already, absent: vec![absent], ..Adoption::default() });
+
+    // Taken back, and given to somebody else between the look and the deed: what was written down would not take that back.
+    cluster.merge_patch(&free, &bare.patch, &Precondition::default()).await.unwrap();
+    assert_eq!(helm_owner(&cluster.get(&free).await.unwrap().unwrap()), HelmOwner::Nobody { managed_by: None });
+    let planned = PlannedAdoption::of(cluster, &[short("free")], &release).await.unwrap();
+    give(&free, &ReleaseKey::new(ns, "gone")).await;
+    let changed = planned.carry_out(cluster).await.unwrap_err();
+    assert!(matches!(&changed, AdoptError::Changed { object } if *object == free), "{changed}");
 
     let web = apply(cluster, ns, deployment("web", "good/image")).await;
     wait_ready(&tracker(cluster), std::slice::from_ref(&web), soon(), &CancellationToken::new(), |_| {}).await.unwrap();
     let pod = pilothouse_core::object_ref(&cluster.pods_of(&web).await.unwrap()[0]).unwrap();
     let foretold = adoption_conflicts(cluster, std::slice::from_ref(&pod), &release).await.unwrap();
-    let refused = adopt(cluster, &[pod], &release).await.unwrap_err();
+    let refused = PlannedAdoption::of(cluster, &[pod], &release).await.unwrap_err();
     let AdoptError::Refused { conflicts } = refused else { panic!("{refused}") };
     assert_eq!(foretold, conflicts);
-    assert!(matches!(&conflicts[0].holder, Holder::Controller { kind, .. } if kind == "ReplicaSet"), "{conflicts:?}");
+    assert!(
+        matches!(&conflicts[0].ownership, Ownership::ControllerOwned { kind, .. } if kind == "ReplicaSet"),
+        "{conflicts:?}"
+    );
 }
 
 pub(crate) async fn restarting(cluster: &Cluster) {

@@ -22,6 +22,7 @@ fn one(object: &str, change: ObjectChange) -> Compared {
         health: None,
         seen: None,
         owner: None,
+        is_deployed: false,
         not_checked: None,
         live: None,
         then: None,

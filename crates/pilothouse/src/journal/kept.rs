@@ -23,6 +23,7 @@ pub(crate) fn is_kept(kind: &EventKind) -> bool {
         | EventKind::HealFinished { .. }
         | EventKind::CauseFound { .. }
         | EventKind::DriftFound { .. }
+        | EventKind::AdoptionStarted { .. }
         | EventKind::PointOfNoReturn { .. }
         | EventKind::Retrying { .. }
         | EventKind::PhaseFinished { .. }
@@ -43,9 +44,11 @@ pub(crate) enum Side {
 /// Whether an event is the intent or the outcome of an effect.
 pub(crate) fn side(kind: &EventKind) -> Option<Side> {
     match kind {
-        EventKind::StepStarted { .. } | EventKind::HelmStarted { .. } | EventKind::HealStarted { .. } => {
-            Some(Side::Intent)
-        }
+        // How an adoption has ended is told by the step or phase that it is a part of.
+        EventKind::StepStarted { .. }
+        | EventKind::HelmStarted { .. }
+        | EventKind::HealStarted { .. }
+        | EventKind::AdoptionStarted { .. } => Some(Side::Intent),
         EventKind::StepFinished { .. } | EventKind::HelmFinished { .. } | EventKind::HealFinished { .. } => {
             Some(Side::Outcome)
         }

@@ -12,7 +12,7 @@ use crate::prepare::Prepared;
 use crate::stored::{self, NotServed};
 use jiff::Timestamp;
 use pilothouse_core::{
-    CrdPolicy, FieldChange, HelmOwner, ObjectChange, ObjectRef, Payload, PlannedObject, Secrecy, SeenObject, Sensitive,
+    CrdPolicy, FieldChange, ObjectChange, ObjectRef, Ownership, Payload, PlannedObject, Secrecy, SeenObject, Sensitive,
     crd_facts, field_changes, helm_owner, keeps_on_uninstall, object_ref,
 };
 use pilothouse_kube::ClusterError;
@@ -24,6 +24,10 @@ pub(crate) struct Objects {
     pub(crate) planned: Vec<PlannedObject>,
     /// What was found of each that was compared, for its effects.
     pub(crate) compared: Vec<Compared>,
+    /// What the release wants, each as it is: `None` where it is not there, or will not be any more by then.
+    pub(crate) wanted: Vec<(ObjectRef, Option<Value>)>,
+    /// How many of them the deployed revision's manifest has: they are the release's, whatever their keys say.
+    pub(crate) deployed: usize,
     pub(crate) not_checked: Vec<String>,
 }
 
@@ -49,12 +53,18 @@ pub(crate) async fn deployed(
         }
         if matches!(compared.outcome, Outcome::NotServed { .. }) && is_of(&own, &compared.object) {
             own_kinds += 1;
+            objects.wanted.push((compared.object.clone(), None));
             objects.planned.push(created(&compared.object));
             continue;
         }
         match planned(ctx, &compared, earlier, all).await {
             Ok(planned) => objects.planned.push(planned),
             Err(why) => objects.not_checked.push(format!("{}: {why}", compared.object)),
+        }
+        match wanted(&compared) {
+            Some(_) if compared.is_deployed => objects.deployed += 1,
+            Some(wanted) => objects.wanted.push(wanted),
+            None => {}
         }
         objects.compared.push(compared);
     }
@@ -67,14 +77,30 @@ pub(crate) async fn deployed(
     Ok(objects)
 }
 
+/// An object that the release wants, as it is; `None` for what it does not want any more, and what is not known to be there or not.
+fn wanted(compared: &Compared) -> Option<(ObjectRef, Option<Value>)> {
+    let live = compared.live.as_ref().map(|live| live.expose().clone());
+    match &compared.outcome {
+        Outcome::Change(ObjectChange::Delete | ObjectChange::Keep)
+        | Outcome::NotServed { .. }
+        | Outcome::Unreadable { .. } => None,
+        Outcome::Change(_) | Outcome::NoNamespace { .. } => Some((compared.object.clone(), live)),
+    }
+}
+
 fn is_of(kinds: &[(String, String)], object: &ObjectRef) -> bool {
     let group = object.group().unwrap_or_default();
     kinds.iter().any(|(of, kind)| of == group && *kind == object.kind)
 }
 
 fn created(object: &ObjectRef) -> PlannedObject {
-    let (object, change) = (object.clone(), ObjectChange::Create);
-    PlannedObject { object, change, fields: Vec::new(), health: None, seen: None }
+    with(object, ObjectChange::Create)
+}
+
+/// An object of which nothing else is told.
+fn with(object: &ObjectRef, change: ObjectChange) -> PlannedObject {
+    let object = object.clone();
+    PlannedObject { object, change, ownership: None, not_adopted: None, fields: Vec::new(), health: None, seen: None }
 }
 
 /// What becomes of one object, or why that cannot be told.
@@ -96,6 +122,8 @@ async fn planned(
     Ok(PlannedObject {
         object: compared.object.clone(),
         change,
+        ownership: (compared.is_deployed && wanted(compared).is_some()).then_some(Ownership::Own),
+        not_adopted: None,
         fields: compared.fields.clone(),
         health: compared.health.clone(),
         seen: compared.seen.clone(),
@@ -155,7 +183,7 @@ async fn definitions(ctx: &Context, prepared: &Prepared) -> Result<(Objects, Vec
             objects.compared.push(looked_at(&object, &change, &fields, live.clone(), then));
         }
         let seen = live.as_ref().and_then(|live| seen(&object.kind, live));
-        objects.planned.push(PlannedObject { object, change, fields, health: None, seen });
+        objects.planned.push(PlannedObject { fields, seen, ..with(&object, change) });
     }
     Ok((objects, changing))
 }
@@ -195,6 +223,7 @@ fn looked_at(
         health: None,
         seen: live.as_ref().and_then(|live| seen(&object.kind, live)),
         owner: live.as_ref().map(helm_owner),
+        is_deployed: false,
         not_checked: None,
         live: live.map(Sensitive::new),
         then: then.map(Sensitive::new),
@@ -235,11 +264,9 @@ pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
 fn found(ctx: &Context, object: &ObjectRef, change: &ObjectChange, live: &Value) -> PlannedObject {
     let status = ctx.tracker().rules().judge(live, Timestamp::now()).status;
     PlannedObject {
-        object: object.clone(),
-        change: change.clone(),
-        fields: Vec::new(),
         health: (!status.is_ready()).then(|| format!("{:?}: {}", status.readiness, status.message)),
         seen: seen(&object.kind, live),
+        ..with(object, change.clone())
     }
 }
 
@@ -257,6 +284,7 @@ pub(crate) async fn reinstalled(ctx: &Context, prepared: &Prepared) -> Result<Ob
         match known.map(|planned| &planned.change) {
             Some(ObjectChange::Keep) => continue,
             Some(_) => {
+                objects.wanted.push((object.clone(), None));
                 after.push(created(&object));
                 continue;
             }
@@ -272,13 +300,13 @@ pub(crate) async fn reinstalled(ctx: &Context, prepared: &Prepared) -> Result<Ob
             }
         };
         let Some(live) = live else {
+            objects.wanted.push((object.clone(), None));
             after.push(created(&object));
             continue;
         };
-        let change = match helm_owner(&live) {
-            HelmOwner::Nobody { .. } => ObjectChange::Adopt,
-            HelmOwner::Release(_) | HelmOwner::Partial { .. } => ObjectChange::Update,
-        };
+        let is_own = helm_owner(&live).is(&ctx.release());
+        let change = if is_own { ObjectChange::Update } else { ObjectChange::Adopt };
+        objects.wanted.push((object.clone(), Some(live.clone())));
         after.push(found(ctx, &object, &change, &live));
     }
     objects.planned.extend(before.planned);

@@ -2,6 +2,7 @@
 
 use super::Brings;
 use super::objects::{self, Objects};
+use super::ownership;
 use crate::chart::HelmChart;
 use crate::compare::Compared;
 use crate::context::Context;
@@ -94,7 +95,7 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, earlier: &[&Br
     plan.on_failure = on_failure(info, &decision);
     plan.steps = steps(chart, ctx, plan.does);
     let mut compared = Vec::new();
-    match fill(ctx, &mut plan, &decision, earlier, all).await {
+    match fill(chart, ctx, &mut plan, &decision, earlier, all).await {
         Ok(found) => compared = found,
         Err(error) => {
             let message = ctx.redactor().redact(&error.chain().join(": "));
@@ -110,7 +111,8 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, earlier: &[&Br
 }
 
 /// Adds charts, objects and hooks.
-async fn fill(
+async fn fill<C: HelmChart + ?Sized>(
+    chart: &C,
     ctx: &Context,
     plan: &mut ReleasePlan,
     decision: &Decision,
@@ -132,8 +134,8 @@ async fn fill(
     match plan.does {
         PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall => {
             let prepared = ctx.prepared(&Payload::default()).await;
-            let chart = prepared.chart()?;
-            plan.chart_then = Some(format!("{} {}", chart.metadata.name, chart.metadata.version));
+            let resolved = prepared.chart()?;
+            plan.chart_then = Some(format!("{} {}", resolved.metadata.name, resolved.metadata.version));
             let is_upgrade = plan.does == PlannedAction::Upgrade;
             let is_known = !prepare::payload_values(ctx.info(), &Payload::default()).iter().any(Value::is_null);
             // What it renders without them says nothing. Of a plain deploy that is told by the look ahead.
@@ -157,6 +159,7 @@ async fn fill(
     let same = |object: &pilothouse_core::PlannedObject| object.change == ObjectChange::Same;
     plan.unchanged = objects.planned.iter().filter(|object| same(object)).count();
     plan.objects = objects.planned.into_iter().filter(|object| !same(object)).collect();
+    ownership::tell(chart, ctx, plan, &objects.wanted, objects.deployed).await?;
     Ok(objects.compared)
 }
 
@@ -204,6 +207,7 @@ fn empty(info: &ChartInfo) -> ReleasePlan {
         revision: 0,
         objects: Vec::new(),
         unchanged: 0,
+        ownership: None,
         hooks: Vec::new(),
         steps: Vec::new(),
         on_failure: String::new(),

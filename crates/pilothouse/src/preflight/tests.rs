@@ -18,6 +18,7 @@ fn compared(object: &Value, change: ObjectChange) -> Compared {
         health: None,
         seen: None,
         owner: None,
+        is_deployed: false,
         not_checked: None,
         live: None,
         then: Some(Sensitive::new(object.clone())),

@@ -9,6 +9,7 @@
 )]
 mod prometheus_operator;
 
+mod adoption;
 mod conflict;
 mod definitions;
 mod fields;
