@@ -1,63 +1,62 @@
-//! When something could first be seen in the cluster, by whoever looked at it.
+//! When something could first be seen in the cluster, by whoever watched it.
 
+use futures::TryStreamExt;
 use jiff::Timestamp;
+use kube::Client;
+use kube::core::WatchEvent;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How often the cluster is looked at.
-const EVERY: Duration = Duration::from_millis(150);
+/// How soon a watch that has ended is begun again.
+const AGAIN: Duration = Duration::from_millis(150);
 
-const LISTS: [&str; 7] = [
-    "/api/v1/pods?resourceVersion=0",
-    "/api/v1/events?resourceVersion=0",
-    "/apis/apps/v1/deployments?resourceVersion=0",
-    "/apis/batch/v1/jobs?resourceVersion=0",
-    "/api/v1/services?resourceVersion=0",
-    "/api/v1/persistentvolumeclaims?resourceVersion=0",
-    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions?resourceVersion=0",
+const WATCHED: [&str; 7] = [
+    "/api/v1/pods",
+    "/api/v1/events",
+    "/apis/apps/v1/deployments",
+    "/apis/batch/v1/jobs",
+    "/api/v1/services",
+    "/api/v1/persistentvolumeclaims",
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
 ];
 
-/// What was first seen when, by namespace. The looking ends with the process.
+/// What was first seen when, by namespace. The watching ends with the process.
 #[derive(Clone, Default)]
 pub(crate) struct Symptoms {
     seen: Arc<Mutex<HashMap<(String, String), Timestamp>>>,
-    /// The milliseconds of each round of looking.
-    rounds: Arc<Mutex<Vec<u128>>>,
 }
 
 impl Symptoms {
-    /// Begins to look.
+    /// Begins to watch. Lists in turns would cost more than all the cases, with everything that these leave behind.
     pub(crate) fn watch(config: kube::Config) -> Self {
         let symptoms = Self::default();
         let seen = symptoms.clone();
         std::thread::spawn(move || {
             crate::world::in_runtime(async move {
-                let client = kube::Client::try_from(config).unwrap();
-                loop {
-                    let begun = Instant::now();
-                    for path in LISTS {
-                        let request = hyper::Request::get(path).body(Vec::new()).unwrap();
-                        let Ok(list) = client.request::<Value>(request).await else { continue };
-                        let now = Timestamp::now();
-                        for object in list["items"].as_array().into_iter().flatten() {
-                            seen.see(path, object, now);
-                        }
-                    }
-                    tokio::time::sleep(EVERY).await;
-                    seen.rounds.lock().unwrap().push(begun.elapsed().as_millis());
-                }
+                let client = Client::try_from(config).unwrap();
+                futures::future::join_all(WATCHED.map(|path| seen.watch_all(&client, path))).await;
             });
         });
         symptoms
     }
 
-    /// How late a symptom is seen, at most: the median and the longest round of looking, in milliseconds.
-    pub(crate) fn rounds(&self) -> (u128, u128) {
-        let mut rounds = self.rounds.lock().unwrap().clone();
-        rounds.sort_unstable();
-        (rounds.get(rounds.len() / 2).copied().unwrap_or_default(), rounds.last().copied().unwrap_or_default())
+    async fn watch_all(&self, client: &Client, path: &str) {
+        loop {
+            // What is there already comes first; what was seen before keeps its time.
+            let request = hyper::Request::get(format!("{path}?watch=1&resourceVersion=0")).body(Vec::new()).unwrap();
+            if let Ok(events) = client.request_events::<Value>(request).await {
+                let mut events = pin!(events);
+                while let Ok(Some(event)) = events.try_next().await {
+                    if let WatchEvent::Added(object) | WatchEvent::Modified(object) = event {
+                        self.see(path, &object, Timestamp::now());
+                    }
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 
     /// The first of these symptoms.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 /// Prints a line for each run, and fails when they are not good enough.
-pub(crate) fn judge(title: &str, all: &[Ran], rounds: (u128, u128), right_of_hundred: usize, soon: i64) {
+pub(crate) fn judge(title: &str, all: &[Ran], right_of_hundred: usize, soon: i64) {
     let mut rows: Vec<&Ran> = all.iter().collect();
     rows.sort_by(|a, b| (&a.variant.name, a.variant.helm).cmp(&(&b.variant.name, b.variant.helm)));
     let mut text = format!("\ncorpus on {title}\n");
@@ -41,9 +41,6 @@ pub(crate) fn judge(title: &str, all: &[Ran], rounds: (u128, u128), right_of_hun
     writeln!(text, "wrong and certain: {mislead:?}").unwrap();
     let median_text = median.map_or("none".to_owned(), |median| format!("{median} ms"));
     writeln!(text, "from symptom to cause: median {median_text} of {}", delays.len()).unwrap();
-    let (usual, longest) = rounds;
-    writeln!(text, "(symptoms are looked for every {usual} ms, at most {longest} ms: so much later they may be seen)")
-        .unwrap();
     // Past the capture of passing tests: these figures are what the test is for.
     let _ = std::io::stderr().write_all(text.as_bytes());
     keep(&rows);
