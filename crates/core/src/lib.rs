@@ -31,6 +31,7 @@ mod plan;
 mod pod_references;
 mod progress;
 mod readiness;
+mod rehearsal;
 mod release;
 mod schedule;
 mod select;
@@ -82,10 +83,12 @@ pub use plan::{
     Effect, EffectKind, FieldChange, ObjectChange, PLAN_FORMAT, Plan, PlanCounts, PlannedAction, PlannedHook,
     PlannedObject, PlannedStep, ReleasePlan, SeenObject,
 };
+pub use pod_references::named_by_pods;
 pub use progress::{
     Ended, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunProgress, StepProgress,
 };
 pub use readiness::{ObjectStatus, Otherwise, Readiness, ReadinessRule};
+pub use rehearsal::{Adopted, ObjectSeen, ObjectsSeen, Refusal, Rehearsal, Untold, refusals, what_became};
 pub use release::{RUN_LABEL, RevisionMeta, RevisionStatus};
 pub use schedule::{Order, Schedule, Wait};
 pub use select::{LabelTerm, ReleasePattern, Selection, SelectionError};

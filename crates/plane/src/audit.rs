@@ -44,6 +44,8 @@ pub struct AuditEvent {
     pub namespace: Option<String>,
     /// The name of the object.
     pub name: Option<String>,
+    /// Who asked.
+    pub user: String,
     /// What the client calls itself.
     pub user_agent: String,
     /// The status code of the answer, 0 where there is none yet.
@@ -133,6 +135,7 @@ fn parse(line: &str) -> Result<AuditEvent, String> {
         subresource: text("/objectRef/subresource"),
         namespace: text("/objectRef/namespace"),
         name: text("/objectRef/name"),
+        user: text("/user/username").unwrap_or_default(),
         user_agent: text("/userAgent").unwrap_or_default(),
         code: u16::try_from(code).map_err(|error| error.to_string())?,
         stage,
