@@ -463,7 +463,7 @@ pub(crate) struct Rehearse {
     pub(crate) select: Select,
     /// Rehearse on a copy of what matters of a cluster, and tell what the cluster would refuse, recreate, delete or adopt. The
     /// cluster is only read
-    #[arg(long, conflicts_with = "keep")]
+    #[arg(long)]
     pub(crate) from_cluster: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,

@@ -38,6 +38,10 @@ has left unfinished is not known.";
 
 /// Applies and validates a stack on a throwaway control plane, and takes everything down again.
 pub(crate) async fn rehearse(settings: &Settings, args: args::Rehearse, stages: &Stages) -> Result<Exit, CommandError> {
+    if args.keep && args.from_cluster {
+        let why = "--keep would leave what is copied of the cluster, Secrets included, on this machine";
+        return Err(CommandError::input(why).hint("leave --keep or --from-cluster out"));
+    }
     let mut stack = stack::load(&args.stack.stack, settings)?;
     select::select(&mut stack, &args.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
@@ -104,7 +108,11 @@ async fn copied(
         copy = pilothouse::copy(&charts, &session) => copy,
         () = stages.drain.cancelled() => return Err(CommandError::new(Exit::Interrupted, "interrupted")),
     };
-    let copy = copy.map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
+    let copy = copy.map_err(|error| {
+        let hint = "a copy needs get and list: of Helm's records at least, and of all that is to be told something of";
+        let failed = CommandError::from_error(Exit::Failed, &error);
+        if failed.hint.is_none() { failed.hint(hint) } else { failed }
+    })?;
     reading.done(&format!("{} objects read of {name}", copy.len()));
     Ok(copy)
 }

@@ -123,6 +123,16 @@ mod tests {
     }
 
     #[test]
+    fn a_rehearsal_follows_the_schema() {
+        let rehearsal = crate::report::rehearsal::sample();
+        let line = serde_json::to_value(RehearsalLine { event: RehearsalTag::Rehearsed, rehearsal: rehearsal.clone() });
+        let line = line.unwrap();
+        assert!(schema().is_valid(&line), "{line:#}");
+        assert_eq!(serde_json::from_value::<Rehearsal>(line["rehearsal"].clone()).unwrap(), rehearsal);
+        assert!(!schema().is_valid(&json!({"event": "rehearsed"})));
+    }
+
+    #[test]
     fn an_error_follows_the_schema() {
         let error = CommandError::input("there is no kubeconfig").hint("name one");
         let line = serde_json::to_value(error.as_line()).unwrap();

@@ -65,3 +65,56 @@ fn of_adopted(adopted: &Adopted) -> String {
     let from = adopted.from.as_ref().map(|from| format!(", from {from}")).unwrap_or_default();
     format!("{} for {}{from}", adopted.object, adopted.by)
 }
+
+/// One of everything.
+#[cfg(test)]
+pub(crate) fn sample() -> Rehearsal {
+    use pilothouse_core::{ReleaseKey, Untold};
+    let object = |kind: &str| ObjectRef {
+        api_version: Some("v1".to_owned()),
+        kind: kind.to_owned(),
+        namespace: Some("web".to_owned()),
+        name: "a".to_owned(),
+    };
+    let release = |name: &str| ReleaseKey::new("web", name);
+    let refusal = |phase, code: Option<&str>| Refusal {
+        release: release("a"),
+        phase,
+        code: code.map(str::to_owned),
+        subject: code.map(|_| "Secret web/s".to_owned()),
+        message: "it is another's".to_owned(),
+    };
+    let adopted = |from: Option<&str>| Adopted { object: object("Service"), by: release("a"), from: from.map(release) };
+    Rehearsal {
+        cluster_version: "v1.36.4-eks-1".to_owned(),
+        plane_version: "v1.36.2".to_owned(),
+        refuses: vec![refusal(Phase::CheckPrerequisites, Some("OWNERSHIP_CONFLICT")), refusal(Phase::Exec, None)],
+        recreates: vec![object("Job")],
+        deletes: vec![object("Secret")],
+        adopts: vec![adopted(None), adopted(Some("b"))],
+        changes: vec![object("Deployment")],
+        creates: vec![object("Ingress")],
+        unknown: vec![Untold::new(object("Lease"), "no answer")],
+        copied: [("Secret".to_owned(), 2), ("Node".to_owned(), 3)].into(),
+        not_copied: vec![Untold::new("every Node", "forbidden")],
+        not_exercised: vec!["ValidatingWebhookConfiguration guard is not called (w.example.com)".to_owned()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anstream::adapter::strip_str;
+
+    #[test]
+    fn one_of_everything() {
+        let shown = |rehearsal: &Rehearsal| strip_str(&text(rehearsal).join("\n")).to_string();
+        insta::assert_snapshot!("rehearsal_of_everything", shown(&sample()));
+        let nothing = Rehearsal {
+            cluster_version: "v1.36.2".to_owned(),
+            plane_version: "v1.36.2".to_owned(),
+            ..Rehearsal::default()
+        };
+        insta::assert_snapshot!("rehearsal_of_nothing", shown(&nothing));
+    }
+}

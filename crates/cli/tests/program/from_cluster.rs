@@ -1,7 +1,7 @@
 //! `pilothouse rehearse --from-cluster`: what it tells is what the cluster then does. The plane of this test binary plays the
 //! cluster.
 
-use crate::support::{World, helm, in_runtime, plane};
+use crate::support::{World, helm, in_runtime, plane, settings};
 use kube::config::{AuthInfo, Kubeconfig};
 use pilothouse_core::{ObjectRef, ObjectSeen, ObjectsSeen, Rehearsal, helm_owner, own_content, what_became};
 use pilothouse_kube::{ApplyOptions, Cluster, ClusterClient};
@@ -11,6 +11,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io::{BufRead, Write as _};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -39,6 +40,21 @@ spec:
       served: true
       storage: true
       schema: { openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true } }
+{{- end }}
+{{- if .Values.stateful }}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: { name: db }
+spec:
+  serviceName: db
+  selector: { matchLabels: { app: db } }
+  template:
+    metadata: { labels: { app: db } }
+    spec: { containers: [{ name: db, image: \"registry.example.com/db:{{ .Values.stateful }}\" }] }
+  volumeClaimTemplates:
+    - metadata: { name: data }
+      spec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Gi } } }
 {{- end }}
 {{- if .Values.replicas }}
 ---
@@ -122,11 +138,16 @@ impl Shop {
 
     /// A kubeconfig of an account that may read everything and write nothing.
     fn reader(&self) -> PathBuf {
+        self.reader_of(&["*"])
+    }
+
+    /// A kubeconfig of an account that may read these kinds, and nothing else.
+    fn reader_of(&self, resources: &[&str]) -> PathBuf {
         let name = self.name.as_str();
         let account =
             json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "default"}});
         let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name},
-            "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}]});
+            "rules": [{"apiGroups": ["*"], "resources": resources, "verbs": ["get", "list"]}]});
         let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
             "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": "default"}]});
@@ -212,6 +233,7 @@ fn a_rehearsal_says_what_the_cluster_then_does(#[values(Tool::Helm3, Tool::Helm4
         ("guarded", maps(&json!([{"name": "text"}])), ""),
         ("defined", defined, ""),
         ("scaled", json!({"maps": [], "replicas": 1}), ""),
+        ("data", json!({"maps": [], "stateful": 1}), ""),
     ]);
     let first = shop.apply();
     assert_eq!(first["verdict"], "done", "{first:#}");
@@ -237,6 +259,14 @@ fn a_rehearsal_says_what_the_cluster_then_does(#[values(Tool::Helm3, Tool::Helm4
     }});
     let binding = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
         "metadata": {"name": guarded}, "spec": {"policyName": guarded, "validationActions": ["Deny"]}});
+    // Nobody has to answer, and nobody is asked in either cluster.
+    let webhook = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+    "metadata": {"name": guarded}, "webhooks": [{
+        "name": "guard.example.com", "failurePolicy": "Ignore", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+        "clientConfig": {"service": {"namespace": "default", "name": "guard"}},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": guarded}},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["configmaps"]}],
+    }]});
     let custom = json!({"apiVersion": format!("{kind}.example.com/v1"), "kind": format!("Thing{kind}"),
         "metadata": {"name": "mine", "namespace": defined}, "spec": {"a": 1}});
     create(&[
@@ -246,6 +276,7 @@ fn a_rehearsal_says_what_the_cluster_then_does(#[values(Tool::Helm3, Tool::Helm4
         secret,
         policy,
         binding,
+        webhook,
         custom,
         pod("one"),
         pod("two"),
@@ -270,6 +301,7 @@ fn a_rehearsal_says_what_the_cluster_then_does(#[values(Tool::Helm3, Tool::Helm4
         ("guarded", maps(&json!([{"name": "text", "guarded": "yes"}])), ""),
         ("defined", maps(&json!([])), &consent),
         ("scaled", json!({"maps": [], "replicas": 2}), ""),
+        ("data", json!({"maps": [], "stateful": 2}), ""),
     ]);
     let reader = shop.reader();
     let rehearsed = document(&mut shop.rehearse(&reader, &["--output", "json"]));
@@ -315,4 +347,97 @@ fn a_rehearsal_says_what_the_cluster_then_does(#[values(Tool::Helm3, Tool::Helm4
         expected.push(("scaled", "FIELD_CONFLICT"));
     }
     assert_eq!(refused, expected);
+    let line = format!("ValidatingWebhookConfiguration {guarded} is not called (guard.example.com)");
+    assert!(told.not_exercised.contains(&line), "{:?}", told.not_exercised);
+}
+
+/// What the account may read is not enough for a copy, and is told before anything is started.
+#[test]
+fn without_the_records_of_helm_there_is_no_rehearsal() {
+    let shop = Shop::new("unreadable", Tool::Helm4);
+    shop.wants(&[("web", maps(&json!([{"name": "text"}])), "")]);
+    let reader = shop.reader_of(&["namespaces", "configmaps"]);
+    let said = shop.world.transcript(&mut shop.rehearse(&reader, &[]));
+    settings().bind(|| insta::assert_snapshot!(said));
+}
+
+/// What people see, and what they are told of what could not be read.
+#[test]
+fn what_is_told_of_a_cluster_that_is_read_in_part() {
+    let shop = Shop::new("in-part", Tool::Helm4);
+    shop.wants(&[("web", maps(&json!([{"name": "text"}])), "")]);
+    assert_eq!(shop.apply()["verdict"], "done");
+    let namespace = shop.namespace("web");
+    create(&[config_map(&namespace, "taken")]);
+    let steps = ", pre_exec: [{ adopt: { objects: [configmap/taken] } }]";
+    shop.wants(&[("web", maps(&json!([{"name": "taken"}, {"name": "more"}])), steps)]);
+    let reader =
+        shop.reader_of(&["namespaces", "configmaps", "secrets", "nodes", "persistentvolumeclaims", "serviceaccounts"]);
+    let said = shop.world.transcript(&mut shop.rehearse(&reader, &[]));
+    let mut settings = settings();
+    settings.add_filter(
+        r"Kubernetes v[0-9.]+; \d+ objects of it copied to v[0-9.]+",
+        "Kubernetes VERSION; N objects of it copied to VERSION",
+    );
+    settings.add_filter(r"Kubernetes v[0-9.]+", "Kubernetes VERSION");
+    settings.add_filter(r"\d+ objects read", "N objects read");
+    // Other tests bring definitions.
+    settings.add_filter(r"(?m)^  not shown  served by the cluster and not by the copy: .*\n", "");
+    settings.bind(|| insta::assert_snapshot!(said));
+}
+
+#[test]
+fn what_does_not_go_together() {
+    let world = World::new();
+    let says = |args: &[&str]| world.transcript(&mut world.program(&[&["rehearse"], args].concat()));
+    insta::assert_snapshot!("copied_and_kept", says(&["--from-cluster", "--keep"]));
+    insta::assert_snapshot!("a_cluster_that_is_not_copied", says(&["--context", "prod"]));
+}
+
+/// A server that knows little more than its version.
+fn server_of(version: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = move |stream: std::net::TcpStream| {
+        let mut reader = std::io::BufReader::new(stream);
+        loop {
+            let mut first = String::new();
+            if reader.read_line(&mut first).unwrap_or_default() == 0 {
+                return;
+            }
+            let mut line = String::new();
+            while reader.read_line(&mut line).unwrap_or_default() > 2 {
+                line.clear();
+            }
+            let body = if first.contains("/version") {
+                json!({"gitVersion": version, "major": "1", "minor": "30"})
+            } else {
+                json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": []})
+            };
+            let body = body.to_string();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = reader.get_mut().write_all(format!("{head}{body}").as_bytes());
+        }
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || answer(stream));
+        }
+    });
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
+         clusters: [{{name: c, cluster: {{server: 'http://{address}'}}}}]\nusers: [{{name: u, user: {{}}}}]\n"
+    )
+}
+
+#[test]
+fn another_minor_version_is_refused() {
+    let shop = Shop::new("other-version", Tool::Helm4);
+    shop.wants(&[("web", maps(&json!([])), "")]);
+    let kubeconfig = shop.world.write("config", &server_of("v1.30.4-eks-1234"));
+    let said = shop.world.transcript(&mut shop.rehearse(&kubeconfig, &[]));
+    let mut settings = settings();
+    settings.add_filter(r"v1\.3[1-9]\.\d+", "VERSION");
+    settings.bind(|| insta::assert_snapshot!(said));
 }

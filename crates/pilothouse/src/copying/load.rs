@@ -262,7 +262,11 @@ fn amounts(quota: &Value, pointer: &str) -> Map<String, Value> {
 /// system) becomes as it was read.
 async fn put(plane: &Session, copied: &Copied, volumes: &str) -> Result<Value, ClusterError> {
     let live = copied.live.expose();
-    let object = likeness(live, volumes, copied.touched);
+    let mut object = likeness(live, volumes, copied.touched);
+    if let Some(status) = live.get("status").filter(|_| copied.custom) {
+        // Where a kind has no status of its own, this is like any other field.
+        object["status"] = status.clone();
+    }
     let former = if copied.turn == Turn::Definition { likeness::formerly_stored(live) } else { Vec::new() };
     let mut created = match former.first() {
         None => create(plane, &object).await?,
@@ -274,6 +278,12 @@ async fn put(plane: &Session, copied: &Copied, volumes: &str) -> Result<Value, C
     }
     if !former.is_empty() {
         created = patch(plane, &copied.object, &json!({"spec": {"versions": object["spec"]["versions"]}})).await?;
+    }
+    // Nobody looks after custom resources here: they stay what their controller has last said of them.
+    if let Some(status) = live.get("status").filter(|_| copied.custom)
+        && created.get("status") != Some(status)
+    {
+        created = plane.cluster.merge_patch_status(&copied.object, &json!({"status": status})).await?;
     }
     match likeness::managers(live) {
         Some(managers) => patch(plane, &copied.object, &managers).await,

@@ -96,6 +96,15 @@ pub async fn copy(charts: &[Box<dyn HelmChart>], session: &Arc<Session>) -> Resu
     not_exercised.extend(reading.webhooks(&touched).await);
     let Reading { found, mut not_copied, .. } = reading;
     let mut objects: Vec<Copied> = found.into_values().collect();
+    let defined: BTreeSet<(String, String)> = objects
+        .iter()
+        .filter_map(|copied| crd_facts(copied.live.expose()))
+        .map(|facts| (facts.group, facts.kind))
+        .collect();
+    for copied in &mut objects {
+        let group = copied.object.group().unwrap_or_default().to_owned();
+        copied.custom = defined.contains(&(group, copied.object.kind.clone()));
+    }
     let nodes = objects.iter().filter(|copied| copied.turn == Turn::Node).count();
     if nodes > NODES {
         not_copied.push(Untold::new(format!("{} of {nodes} nodes", nodes - NODES), "there are too many of them"));
@@ -143,8 +152,23 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Why something cannot be read. The server names user, verb and kind once more when it forbids it.
     fn error(&self, error: &ClusterError) -> String {
-        self.session.redactor.redact(&error_chain(error).join(": "))
+        let told = match error {
+            ClusterError::Forbidden { verb, what, .. } => format!("not allowed to {verb} {what}"),
+            ClusterError::Unreachable { .. }
+            | ClusterError::Timeout { .. }
+            | ClusterError::Unauthorized { .. }
+            | ClusterError::NotServed { .. }
+            | ClusterError::Stale { .. }
+            | ClusterError::NotFound { .. }
+            | ClusterError::Conflict { .. }
+            | ClusterError::Invalid { .. }
+            | ClusterError::Unnamed { .. }
+            | ClusterError::Api { .. }
+            | ClusterError::Malformed { .. } => error_chain(error).join(": "),
+        };
+        self.session.redactor.redact(&told)
     }
 
     fn add(&mut self, live: Value, touched: bool) {
@@ -159,7 +183,7 @@ impl Reading<'_> {
             return;
         }
         let turn = Turn::of(&live);
-        self.found.insert(key(&object), Copied { object, turn, live: Sensitive::new(live), touched });
+        self.found.insert(key(&object), Copied { object, turn, live: Sensitive::new(live), custom: false, touched });
     }
 
     /// Reads objects that are not known yet. Kinds that are not served have none.
