@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// What is copied whole, wherever it is.
-pub(super) const OF_CLUSTER: [(&str, &str); 9] = [
+pub(super) const OF_CLUSTER: [(&str, &str); 10] = [
     ("v1", "Node"),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
     ("storage.k8s.io/v1", "StorageClass"),
@@ -17,6 +17,7 @@ pub(super) const OF_CLUSTER: [(&str, &str); 9] = [
     (ADMISSION, "ValidatingAdmissionPolicy"),
     (ADMISSION, "ValidatingAdmissionPolicyBinding"),
     (ADMISSION, "MutatingAdmissionPolicy"),
+    (ADMISSION, "MutatingAdmissionPolicyBinding"),
 ];
 /// What is copied whole of each namespace that a release is about.
 pub(super) const OF_NAMESPACE: [&str; 3] = ["ServiceAccount", "LimitRange", "ResourceQuota"];

@@ -7,6 +7,7 @@ use super::{CUSTOM_RESOURCES, ClusterCopy, Copied, NODES, SIDE_BY_SIDE, webhooks
 use crate::chart::HelmChart;
 use crate::context::Context;
 use crate::error::PhaseError;
+use crate::foreign::FLUX;
 use crate::session::Session;
 use futures::StreamExt;
 use pilothouse_core::{
@@ -20,8 +21,6 @@ use tokio::sync::mpsc::unbounded_channel;
 
 /// The definition of Flux's releases: who manages a release is told by them.
 const FLUX_RELEASES: &str = "helmreleases.helm.toolkit.fluxcd.io";
-/// The name under which Flux's controller writes.
-const FLUX: &str = "helm-controller";
 
 /// Why a cluster cannot be copied.
 #[derive(Debug, thiserror::Error)]
