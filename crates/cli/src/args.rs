@@ -451,11 +451,25 @@ pub(crate) struct Render {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = REHEARSE_HELP,
+    mut_arg("kubeconfig", |arg| arg.requires("from_cluster")),
+    mut_arg("context", |arg| arg.requires("from_cluster"))
+)]
 pub(crate) struct Rehearse {
     #[command(flatten)]
     pub(crate) stack: StackFile,
     #[command(flatten)]
     pub(crate) select: Select,
+    /// Rehearse on a copy of what matters of a cluster, and tell what the cluster would refuse, recreate, delete or adopt. The
+    /// cluster is only read
+    #[arg(long)]
+    pub(crate) from_cluster: bool,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Go on although the cluster has another minor version than the control plane here
+    #[arg(long, requires = "from_cluster")]
+    pub(crate) any_version: bool,
     /// Leave the control plane running, and say how to reach it and how to stop it
     #[arg(long)]
     pub(crate) keep: bool,
@@ -467,6 +481,15 @@ pub(crate) struct Rehearse {
     #[command(flatten)]
     pub(crate) consent: Consent,
 }
+
+const REHEARSE_HELP: &str = "\
+For example:
+  pilothouse rehearse                              on an empty control plane
+  pilothouse rehearse --from-cluster               on a copy of what the cluster holds for this stack
+  pilothouse rehearse --from-cluster --context prod --only web/podinfo
+
+What is copied holds Secrets: it is kept in the memory of this machine, is shown nowhere, and goes with the control plane
+(so --keep does not go with it).";
 
 /// The throwaway control plane by itself.
 #[derive(Debug, Subcommand)]

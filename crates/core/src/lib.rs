@@ -34,6 +34,7 @@ mod pod_resources;
 mod progress;
 mod quantity;
 mod readiness;
+mod rehearsal;
 mod release;
 mod schedule;
 mod select;
@@ -89,12 +90,14 @@ pub use plan::{
     Effect, EffectKind, FieldChange, ObjectChange, PLAN_FORMAT, Plan, PlanCounts, PlannedAction, PlannedHook,
     PlannedObject, PlannedStep, ReleasePlan, SeenObject,
 };
+pub use pod_references::named_by_pods;
 pub use pod_resources::pod_amount;
 pub use progress::{
     Ended, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunProgress, StepProgress,
 };
 pub use quantity::{parse_quantity, quantity, show_quantity};
 pub use readiness::{ObjectStatus, Otherwise, Readiness, ReadinessRule};
+pub use rehearsal::{Adopted, ObjectSeen, ObjectsSeen, Refusal, Rehearsal, Untold, refusals, what_became};
 pub use release::{RUN_LABEL, RevisionMeta, RevisionStatus};
 pub use schedule::{Order, Schedule, Wait};
 pub use select::{LabelTerm, ReleasePattern, Selection, SelectionError};

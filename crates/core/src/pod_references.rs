@@ -1,6 +1,7 @@
 //! Which ConfigMaps, Secrets and claims a pod refers to.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The spec of the pods a workload makes; `None` for what makes no pods that stay.
 pub(crate) fn pod_spec(workload: &Value) -> Option<&Value> {
@@ -39,6 +40,45 @@ pub(crate) fn claim_names(pod_spec: &Value) -> impl Iterator<Item = &str> {
         .filter_map(|volume| volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str))
 }
 
+/// What the pods of a workload name in their namespace, as kind and name: ConfigMaps, Secrets (those with which images are
+/// pulled too), claims and the ServiceAccount. Nothing for what makes no pods.
+pub fn named_by_pods(workload: &Value) -> BTreeSet<(&'static str, String)> {
+    let spec = match workload.get("kind").and_then(Value::as_str) {
+        Some("Pod") => workload.get("spec"),
+        Some("CronJob") => workload.pointer("/spec/jobTemplate/spec/template/spec"),
+        _ => workload.pointer("/spec/template/spec"),
+    };
+    let mut named = BTreeSet::new();
+    let Some(spec) = spec else { return named };
+    let mut add = |kind, value: Option<&Value>| {
+        if let Some(name) = value.and_then(Value::as_str).filter(|name| !name.is_empty()) {
+            named.insert((kind, name.to_owned()));
+        }
+    };
+    add("ServiceAccount", spec.get("serviceAccountName"));
+    items(spec, "/imagePullSecrets").for_each(|secret| add("Secret", secret.get("name")));
+    for volume in items(spec, "/volumes") {
+        add("ConfigMap", volume.pointer("/configMap/name"));
+        add("Secret", volume.pointer("/secret/secretName"));
+        add("PersistentVolumeClaim", volume.pointer("/persistentVolumeClaim/claimName"));
+        for source in items(volume, "/projected/sources") {
+            add("ConfigMap", source.pointer("/configMap/name"));
+            add("Secret", source.pointer("/secret/name"));
+        }
+    }
+    for container in ["/initContainers", "/containers"].into_iter().flat_map(|list| items(spec, list)) {
+        for entry in items(container, "/env") {
+            add("ConfigMap", entry.pointer("/valueFrom/configMapKeyRef/name"));
+            add("Secret", entry.pointer("/valueFrom/secretKeyRef/name"));
+        }
+        for entry in items(container, "/envFrom") {
+            add("ConfigMap", entry.pointer("/configMapRef/name"));
+            add("Secret", entry.pointer("/secretRef/name"));
+        }
+    }
+    named
+}
+
 fn items<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
     value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
 }
@@ -48,6 +88,43 @@ mod tests {
     use super::*;
     use rstest::rstest;
     use serde_json::json;
+
+    #[test]
+    fn everything_pods_name() {
+        let spec = json!({
+            "serviceAccountName": "account",
+            "imagePullSecrets": [{"name": "pull"}],
+            "volumes": [
+                {"configMap": {"name": "mounted"}}, {"secret": {"secretName": "mounted"}},
+                {"persistentVolumeClaim": {"claimName": "data"}},
+                {"projected": {"sources": [{"configMap": {"name": "projected"}}, {"secret": {"name": "projected"}}]}},
+            ],
+            "initContainers": [{"env": [{"name": "a", "valueFrom": {"configMapKeyRef": {"name": "key"}}}]}],
+            "containers": [{"env": [{"name": "a", "valueFrom": {"secretKeyRef": {"name": "key"}}}, {"name": "b", "value": "c"}],
+                "envFrom": [{"configMapRef": {"name": "all"}}, {"secretRef": {"name": "all"}}]}],
+        });
+        let expected = [
+            ("ConfigMap", "all"),
+            ("ConfigMap", "key"),
+            ("ConfigMap", "mounted"),
+            ("ConfigMap", "projected"),
+            ("PersistentVolumeClaim", "data"),
+            ("Secret", "all"),
+            ("Secret", "key"),
+            ("Secret", "mounted"),
+            ("Secret", "projected"),
+            ("Secret", "pull"),
+            ("ServiceAccount", "account"),
+        ];
+        let expected: BTreeSet<(&str, String)> = expected.map(|(kind, name)| (kind, name.to_owned())).into();
+        let named = [
+            named_by_pods(&json!({"kind": "Pod", "spec": spec})),
+            named_by_pods(&json!({"kind": "Deployment", "spec": {"template": {"spec": spec}}})),
+            named_by_pods(&json!({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": spec}}}}})),
+        ];
+        assert_eq!(named, [expected.clone(), expected.clone(), expected]);
+        assert_eq!(named_by_pods(&json!({"kind": "Service", "spec": {}})), BTreeSet::new());
+    }
 
     #[rstest]
     #[case(json!({"volumes": [{"configMap": {"name": "x"}}]}), true, false)]

@@ -85,6 +85,12 @@ pub trait ClusterClient: Send + Sync {
         precondition: &Precondition,
     ) -> Result<Value, ClusterError>;
 
+    /// Changes the status of an object by a JSON merge patch of the object (`{"status": ...}`), as its controller does.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`] when it does not exist, or its kind has no status of its own; otherwise as for any request.
+    async fn merge_patch_status(&self, object: &ObjectRef, patch: &Value) -> Result<Value, ClusterError>;
+
     /// Deletes an object, only if the precondition holds; `false` when it was not there. The object may still exist
     /// afterwards for as long as its finalizers and dependents take.
     ///

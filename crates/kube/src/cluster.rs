@@ -434,6 +434,17 @@ impl ClusterClient for Cluster {
         }
     }
 
+    async fn merge_patch_status(&self, object: &ObjectRef, patch: &Value) -> Result<Value, ClusterError> {
+        let resource = self.resource(object).await?;
+        let uri = format!("{}/status?fieldManager={FIELD_MANAGER}", path(&resource, object)?);
+        let call = Call {
+            method: Method::PATCH,
+            body: Some(("application/merge-patch+json", patch.to_string().into_bytes())),
+            ..Call::get(uri, "patch", format!("the status of {object}"))
+        };
+        self.transport.json(&call).await?.ok_or_else(|| ClusterError::NotFound { object: object.clone() })
+    }
+
     async fn delete(
         &self,
         object: &ObjectRef,

@@ -121,6 +121,10 @@ impl ClusterClient for Script {
         unreachable!("a wait changes nothing")
     }
 
+    async fn merge_patch_status(&self, _: &ObjectRef, _: &Value) -> Result<Value, ClusterError> {
+        unreachable!("a wait changes nothing")
+    }
+
     async fn delete(&self, _: &ObjectRef, _: &Precondition, _: Propagation) -> Result<bool, ClusterError> {
         unreachable!("a wait changes nothing")
     }

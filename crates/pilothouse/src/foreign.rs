@@ -6,7 +6,7 @@ use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
 
 /// The name under which Flux's controller writes.
-const FLUX: &str = "helm-controller";
+pub(crate) const FLUX: &str = "helm-controller";
 
 /// The tool that still manages a release, by who wrote its newest revision. What only the helm binary has written (helm,
 /// helmfile) belongs to nobody.

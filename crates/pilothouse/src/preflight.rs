@@ -10,6 +10,8 @@ mod selector;
 mod tests;
 mod webhooks;
 
+pub(crate) use selector::matches as selects;
+
 use crate::compare::{Compared, Outcome};
 use crate::context::Context;
 use crate::foresight::Foresight;

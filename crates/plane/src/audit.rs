@@ -45,6 +45,8 @@ pub struct AuditEvent {
     pub namespace: Option<String>,
     /// The name of the object.
     pub name: Option<String>,
+    /// Who asked.
+    pub user: String,
     /// What the client calls itself.
     pub user_agent: String,
     /// The status code of the answer, 0 where there is none yet.
@@ -124,6 +126,8 @@ struct Entry {
     #[serde(default, rename = "requestURI")]
     request_uri: String,
     #[serde(default)]
+    user: User,
+    #[serde(default)]
     user_agent: String,
     #[serde(default)]
     object_ref: ObjectReference,
@@ -138,6 +142,12 @@ struct ObjectReference {
     subresource: Option<String>,
     namespace: Option<String>,
     name: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct User {
+    username: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -163,6 +173,7 @@ fn parse(line: &str) -> Result<AuditEvent, String> {
         subresource: entry.object_ref.subresource,
         namespace: entry.object_ref.namespace,
         name: entry.object_ref.name,
+        user: entry.user.username,
         user_agent: entry.user_agent,
         code: entry.response_status.code,
         stage,
@@ -203,6 +214,7 @@ mod tests {
             subresource: None,
             namespace: text("default"),
             name: text("web"),
+            user: "admin".to_owned(),
             user_agent: "helm/4.2".to_owned(),
             code: 200,
             stage: AuditStage::ResponseComplete,
@@ -213,6 +225,7 @@ mod tests {
             resource: none(),
             namespace: None,
             name: None,
+            user: none(),
             user_agent: none(),
             code: 0,
             stage: AuditStage::ResponseStarted,

@@ -86,6 +86,7 @@ pub use node::{Node, RealNode, SimulatedNode, Taint, TaintEffect};
 pub use plane::{Health, Plane};
 pub use real::{RealNodeMissing, WORKLOAD_IMAGE, real_node_missing};
 pub use registry::{ComponentProcess, PlaneRecord, PlaneStatus, ProcessIdentity, RegistryError, down, list, status};
+pub use seed::VOLUME_PROVISIONER;
 pub use stages::{Fault, FaultKind, FaultMatch, Pattern, PodLogs, PodPort, PodSelector, StageError, StageSet};
 pub use supervise::{SuperviseError, supervise};
 pub use user::for_current_user;

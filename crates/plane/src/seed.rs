@@ -29,6 +29,9 @@ pub(crate) async fn seed(client: &Client, nodes: &[Node]) -> Result<(), PlaneErr
     Ok(())
 }
 
+/// The provisioner that makes volumes in a plane, for classes of one's own.
+pub const VOLUME_PROVISIONER: &str = "pilothouse.dev/volume";
+
 /// The default StorageClass; the stages of `volume.yaml` are its provisioner.
 fn storage_class() -> Value {
     json!({
@@ -38,7 +41,7 @@ fn storage_class() -> Value {
             "name": "standard",
             "annotations": { "storageclass.kubernetes.io/is-default-class": "true" },
         },
-        "provisioner": "pilothouse.dev/volume",
+        "provisioner": VOLUME_PROVISIONER,
         "reclaimPolicy": "Delete",
         "volumeBindingMode": "Immediate",
     })

@@ -390,6 +390,10 @@ impl ClusterClient for FakeCluster {
         lost.map_or(Ok(live), Err)
     }
 
+    async fn merge_patch_status(&self, object: &ObjectRef, patch: &Value) -> Result<Value, ClusterError> {
+        self.merge_patch(object, patch, &Precondition::default()).await
+    }
+
     async fn delete(
         &self,
         object: &ObjectRef,

@@ -1,6 +1,6 @@
 //! What apply, destroy, validate and rehearse have in common: a run with its report.
 
-use crate::args;
+use crate::args::{self, Output};
 use crate::commands::uncertain;
 use crate::exit::{CommandError, Exit};
 use crate::holder::holder;
@@ -9,6 +9,7 @@ use crate::report::{Afterwards, RunReport};
 use crate::settings::Settings;
 use pilothouse::{Answer, DeclaredChart, HelmChart, Resume, RunConfig, RunError, Session, StateConfig, StepAnswer};
 use pilothouse_core::{Event, HelmAction, Phase, Plan, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -106,7 +107,17 @@ pub(crate) fn answer(text: &str, done: bool) -> Result<Answer, CommandError> {
 }
 
 /// Runs and reports: lines as it goes, then what became of each release; or one JSON document at the end.
-pub(crate) async fn run(settings: &Settings, mut run: Run<'_>) -> Result<RunOutcome, CommandError> {
+pub(crate) async fn run(settings: &Settings, run: Run<'_>) -> Result<RunOutcome, CommandError> {
+    let (outcome, document) = run_untold(settings, run).await?;
+    tell(document);
+    Ok(outcome)
+}
+
+/// As [`run`], but the one JSON document is given to be printed.
+pub(crate) async fn run_untold(
+    settings: &Settings,
+    mut run: Run<'_>,
+) -> Result<(RunOutcome, Option<Value>), CommandError> {
     let mut answers = run.answers()?;
     loop {
         let config = run.config(settings, &answers);
@@ -116,11 +127,12 @@ pub(crate) async fn run(settings: &Settings, mut run: Run<'_>) -> Result<RunOutc
             report.clear();
             not_begun(&error)
         })?;
-        report.finish(&outcome, run.afterwards);
+        let document = report.finish(&outcome, run.afterwards);
         let more = uncertain::ask(settings, &outcome, run.session.cancel()).await;
         if more.is_empty() {
-            return Ok(outcome);
+            return Ok((outcome, document));
         }
+        tell(document);
         answers.extend(more);
         // What was refused is the last run now.
         run.resume = Resume::Last;
@@ -171,8 +183,14 @@ pub(crate) async fn validate(settings: &Settings, run: Run<'_>, mut on_event: im
         on_event(event);
     })
     .await;
-    report.finish(&outcome, run.afterwards);
+    tell(report.finish(&outcome, run.afterwards));
     outcome
+}
+
+fn tell(document: Option<Value>) {
+    if let Some(document) = document {
+        printer::json(Output::Json, &document);
+    }
 }
 
 fn begin(settings: &Settings, run: &Run<'_>) -> RunReport {

@@ -1,6 +1,6 @@
 //! The lines of `--output jsonl` and their JSON schema.
 
-use pilothouse_core::Event;
+use pilothouse_core::{Event, Rehearsal};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
@@ -13,6 +13,22 @@ use serde_json::Value;
 enum Line {
     Event(Box<Event>),
     Error(ErrorLine),
+    Rehearsal(Box<RehearsalLine>),
+}
+
+/// What a run on a copy of a cluster tells about that cluster. It stands behind a run's events.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct RehearsalLine {
+    pub(crate) event: RehearsalTag,
+    /// What would happen.
+    pub(crate) rehearsal: Rehearsal,
+}
+
+/// The tag of a rehearsal among events.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RehearsalTag {
+    Rehearsed,
 }
 
 /// Why the program could not do its work. It stands instead of a run's events, or behind them.
@@ -104,6 +120,16 @@ mod tests {
                 assert!(!schema.is_valid(&wrong), "with another `{field}`: {wrong:#}");
             }
         }
+    }
+
+    #[test]
+    fn a_rehearsal_follows_the_schema() {
+        let rehearsal = crate::report::rehearsal::sample();
+        let line = serde_json::to_value(RehearsalLine { event: RehearsalTag::Rehearsed, rehearsal: rehearsal.clone() });
+        let line = line.unwrap();
+        assert!(schema().is_valid(&line), "{line:#}");
+        assert_eq!(serde_json::from_value::<Rehearsal>(line["rehearsal"].clone()).unwrap(), rehearsal);
+        assert!(!schema().is_valid(&json!({"event": "rehearsed"})));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(crate) mod plan_samples;
 mod plan_schema;
 mod plan_words;
 mod provision;
+mod rehearsal;
 mod run_report;
 #[cfg(test)]
 mod samples;
@@ -28,7 +29,7 @@ mod text;
 mod undo_commands;
 mod view;
 
-pub(crate) use event_lines::{ErrorLine, ErrorTag, event_schema};
+pub(crate) use event_lines::{ErrorLine, ErrorTag, RehearsalLine, RehearsalTag, event_schema};
 pub(crate) use history::{run, runs};
 pub(crate) use junit::junit;
 pub(crate) use outcome::{Afterwards, CONTINUES};
@@ -36,6 +37,7 @@ pub(crate) use plan::text as plan_text;
 pub(crate) use plan_markdown::markdown as plan_markdown;
 pub(crate) use plan_schema::plan_schema;
 pub(crate) use provision::{ProvisionProgress, table};
+pub(crate) use rehearsal::text as rehearsal_text;
 pub(crate) use run_report::RunReport;
 pub(crate) use text::duration;
 

@@ -12,7 +12,7 @@ use crate::report::view::View;
 use crate::settings::Settings;
 use jiff::Timestamp;
 use pilothouse_core::{Event, EventKind, RunOutcome};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::task::AbortOnDropHandle;
@@ -102,8 +102,8 @@ impl RunReport {
         self.shared.live.clear();
     }
 
-    /// What became of the releases.
-    pub(crate) fn finish(&self, outcome: &RunOutcome, afterwards: Afterwards) {
+    /// What became of the releases. The one JSON document, where that is what is wanted, is given to be printed.
+    pub(crate) fn finish(&self, outcome: &RunOutcome, afterwards: Afterwards) -> Option<Value> {
         self.clear();
         let printed = self.shared.printed();
         match self.shared.output {
@@ -111,6 +111,7 @@ impl RunReport {
                 let continued = self.shared.view().continued().cloned();
                 let lines = summary(outcome, printed.elapsed_ms, continued.as_ref(), afterwards, self.shared.width);
                 lines.iter().for_each(printer::out);
+                None
             }
             Output::Json => {
                 let releases: Vec<_> = outcome
@@ -119,18 +120,17 @@ impl RunReport {
                     .map(|(release, outcome)| json!({"release": release, "result": outcome}))
                     .collect();
                 let verdict = outcome.verdict();
-                let document = json!({
+                Some(json!({
                     "verdict": verdict,
                     "exit_code": Exit::from(verdict).number(),
                     "elapsed_ms": printed.elapsed_ms,
                     "releases": releases,
                     "causes": causes::of_run(outcome),
                     "events": printed.events,
-                });
-                printer::json(Output::Json, &document);
+                }))
             }
             // The last event has said it.
-            Output::Jsonl => {}
+            Output::Jsonl => None,
         }
     }
 }

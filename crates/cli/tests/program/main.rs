@@ -6,6 +6,7 @@ mod causes;
 mod examples;
 mod explain;
 mod failure_policy;
+mod from_cluster;
 mod history;
 mod interrupted;
 mod no_cluster;

@@ -33,6 +33,7 @@ async fn on_a_real_control_plane() {
     tokio::join!(
         objects::names_as_people_write_them(cluster),
         objects::writing_and_reading(cluster),
+        objects::the_status_of_an_object(cluster),
         objects::a_new_definition_is_found(cluster),
         records::of_releases(cluster),
         lease::of_one_and_the_next(cluster),

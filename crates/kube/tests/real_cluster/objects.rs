@@ -46,6 +46,27 @@ pub(crate) async fn names_as_people_write_them(cluster: &Cluster) {
     assert_eq!(unknown.to_string(), "the cluster serves no kind `widgets` in `acme`");
 }
 
+pub(crate) async fn the_status_of_an_object(cluster: &Cluster) {
+    let ns = "status-of";
+    namespace(cluster, ns).await;
+    let service =
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}});
+    let service = apply(cluster, ns, service).await;
+    let condition = json!({"type": "Odd", "status": "True", "reason": "R", "message": "", "lastTransitionTime": "2026-11-21T08:00:00Z"});
+    // What is not of the status is left as it is.
+    let patch = json!({"status": {"conditions": [condition]}, "spec": {"ports": [{"port": 81}]}});
+    let patched = cluster.merge_patch_status(&service, &patch).await.unwrap();
+    assert_eq!(
+        (&patched["status"]["conditions"], &patched["spec"]["ports"][0]["port"]),
+        (&json!([condition]), &json!(80))
+    );
+    let config = apply(cluster, ns, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})).await;
+    for object in [config, ObjectRef { name: "none".to_owned(), ..service }] {
+        let error = cluster.merge_patch_status(&object, &patch).await.unwrap_err();
+        assert!(matches!(error, ClusterError::NotFound { .. } | ClusterError::Api { status: 404, .. }), "{error}");
+    }
+}
+
 pub(crate) async fn writing_and_reading(cluster: &Cluster) {
     let ns = "writing";
     namespace(cluster, ns).await;

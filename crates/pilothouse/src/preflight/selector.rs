@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Whether a selector matches the labels of an object (its `metadata.labels`, or null). An empty one matches everything.
-pub(super) fn matches(selector: &Value, labels: &Value) -> bool {
+pub(crate) fn matches(selector: &Value, labels: &Value) -> bool {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let equal = |(key, value): (&String, &Value)| labels.get(key) == Some(value);
     let expression = |expression: &Value| {

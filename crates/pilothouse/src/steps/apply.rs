@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::PhaseError;
 use crate::helpers;
 use async_trait::async_trait;
-use pilothouse_core::{ApplyStep, Class, Finding, Payload, code};
+use pilothouse_core::{ApplyStep, Class, Finding, ObjectRef, Payload, code, object_ref};
 use pilothouse_helm::parse_documents;
 use serde_json::Value;
 
@@ -54,6 +54,11 @@ impl Step for Apply {
                 vec![Finding::new(Class::BadInput, code::FILE_NOT_READABLE, self.describe().text, message)]
             }
         }
+    }
+
+    async fn concerns(&self) -> Vec<ObjectRef> {
+        // What cannot be read is told by whoever checks the input.
+        self.objects().await.unwrap_or_default().iter().filter_map(object_ref).collect()
     }
 
     async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {

@@ -27,6 +27,13 @@ pub trait Step: Send + Sync {
         Vec::new()
     }
 
+    /// Objects it is about, as far as they are known before it runs; without a namespace they are the release's. By default what
+    /// [`describe`](Self::describe) says that it adopts or deletes.
+    async fn concerns(&self) -> Vec<ObjectRef> {
+        let described = self.describe();
+        [described.adopts, described.deletes].concat()
+    }
+
     /// SHA-256, in hex, of everything the step is given. What an earlier run has done counts only if it is the same. By
     /// default: of what [`describe`](Self::describe) tells.
     async fn digest(&self) -> String {

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::PhaseError;
 use crate::helpers;
 use async_trait::async_trait;
-use pilothouse_core::{Payload, RestartStep};
+use pilothouse_core::{ObjectRef, Payload, RestartStep};
 
 /// Writes: the annotation `kubectl rollout restart` writes. Repeatable, at the price of another restart.
 pub(super) struct Restart(pub(super) RestartStep);
@@ -14,6 +14,10 @@ pub(super) struct Restart(pub(super) RestartStep);
 impl Step for Restart {
     fn describe(&self) -> StepDescription {
         StepDescription::new(format!("restart {}", listed(&self.0.objects)))
+    }
+
+    async fn concerns(&self) -> Vec<ObjectRef> {
+        self.0.objects.clone()
     }
 
     async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::PhaseError;
 use crate::helpers;
 use async_trait::async_trait;
-use pilothouse_core::{Payload, WaitStep};
+use pilothouse_core::{ObjectRef, Payload, WaitStep};
 
 /// Writes nothing. Repeatable; ends at its own deadline or when the run is cancelled.
 pub(super) struct Wait(pub(super) WaitStep);
@@ -14,6 +14,10 @@ pub(super) struct Wait(pub(super) WaitStep);
 impl Step for Wait {
     fn describe(&self) -> StepDescription {
         StepDescription::new(format!("wait until {} {}", listed(&self.0.objects), self.0.wait_for))
+    }
+
+    async fn concerns(&self) -> Vec<ObjectRef> {
+        self.0.objects.clone()
     }
 
     async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
