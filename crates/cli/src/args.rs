@@ -348,7 +348,7 @@ pub(crate) struct RunFlags {
     /// Begin nothing new after the first release that does not end well [default: as the file says]
     #[arg(long, conflicts_with = "keep_going")]
     pub(crate) fail_fast: bool,
-    /// Go on with releases that do not need the one that failed [default: as the file says]
+    /// Go on with releases that do not need the one that failed, or is refused beforehand
     #[arg(long)]
     pub(crate) keep_going: bool,
     /// How long to wait when another run holds the stack's lock

@@ -42,6 +42,8 @@ pub struct RunConfig {
     pub failure_policy: SetPolicy,
     /// What becomes of what a failed release needs.
     pub on_release_failure: OnReleaseFailure,
+    /// Whether the others are begun although one release is refused by what is known before: it is refused in its turn then.
+    pub despite_refusals: bool,
     /// The plan to be carried out, and nothing else: what has moved since it was made is refused.
     pub plan: Option<Arc<Plan>>,
     /// Where the journal and the lock are kept. Without it nothing is written down: a run that is killed cannot be
@@ -59,6 +61,7 @@ impl RunConfig {
             concurrency: 1,
             failure_policy: SetPolicy::default(),
             on_release_failure: OnReleaseFailure::default(),
+            despite_refusals: false,
             plan: None,
             state: None,
         }
@@ -106,7 +109,8 @@ pub async fn validate(
 /// Before the first is begun, the graph and the charts, files and values of all are checked: when one is wrong, nothing is
 /// changed at all (but for a template that fails where a needed release brings kinds: that is known when its turn has
 /// come). Then the stack's lock is taken, and what an earlier run has left unfinished is continued. Otherwise each release is
-/// asked [what it knows before](HelmChart::look_ahead), and when one is refused nothing is changed either. Everything that
+/// asked [what it knows before](HelmChart::look_ahead), and when one is refused nothing is changed either, unless
+/// [`RunConfig::despite_refusals`] says otherwise. Everything that
 /// changes the cluster is written down before it begins and when it has ended.
 ///
 /// `on_event` sees every event in order, from the task that awaits this. When the returned future is dropped, everything
@@ -185,7 +189,8 @@ pub async fn run(
         }
     }
     // What was begun by an interrupted run is brought to its end, whatever is found of others.
-    if refused.is_none() && !contexts.iter().any(Context::is_continued) {
+    let goes_on = config.despite_refusals || contexts.iter().any(Context::is_continued);
+    if refused.is_none() && !goes_on {
         let foreseen = checks::foreseen(charts, &contexts, &waits, config.concurrency);
         let findings = listening(foreseen, &mut owner, &mut messages).await;
         refused = not_begun(&contexts, findings, "another release is refused", &mut owner);

@@ -535,6 +535,18 @@ async fn a_refusal_of_the_last_release_leaves_the_first_untouched() {
 }
 
 #[tokio::test]
+async fn the_others_are_carried_out_when_the_user_says_so() {
+    let world = world();
+    world.cluster.put(in_the_way());
+    let absent = named(&world, "first", &[], &[]).with(|info| info.action = HelmAction::Destroy);
+    let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(named(&world, "demo", &[], &[])), Box::new(absent)];
+    let config = RunConfig { despite_refusals: true, ..RunConfig::new("test", RunId(uuid::Uuid::nil())) };
+    let outcome = pilothouse::run(&config, &charts, &world.session, |_| {}).await.unwrap();
+    assert!(matches!(outcome.releases[0].1, ReleaseOutcome::Refused { .. }), "{outcome:?}");
+    assert!(matches!(outcome.releases[1].1, ReleaseOutcome::Done { .. }), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn what_an_earlier_release_puts_right_is_looked_at_in_turn() {
     let world = world();
     world.cluster.put(in_the_way());

@@ -68,6 +68,7 @@ impl Run<'_> {
             kind: self.kind,
             concurrency: self.flags.concurrency.map_or_else(default_concurrency, usize::from),
             failure_policy: policy,
+            despite_refusals: self.flags.keep_going,
             plan: self.plan.clone(),
             on_release_failure: self.stack.on_release_failure,
             state: Some(StateConfig {
