@@ -64,7 +64,7 @@ pub(crate) async fn foreseen(
                 return foresight.findings;
             }
             if foresight.findings.is_empty() {
-                ctx.keep_foresight(foresight).await;
+                ctx.keep_foresight(foresight);
                 return Vec::new();
             }
             foresight.told(ctx)

@@ -448,6 +448,7 @@ impl Context {
     pub(crate) async fn forget_observation(&self) {
         *self.observed.lock().await = None;
         self.as_upgrade.lock().await.clear();
+        *self.foreseen.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What the chart renders as an upgrade with what the cluster holds, for the `nth` time from 0, kept as long as what was
@@ -471,26 +472,28 @@ impl Context {
     }
 
     /// Keeps what was found before the first change of the run, for the release's turn.
-    pub(crate) async fn keep_foresight(&self, foresight: Foresight) {
-        let (decision, revision) = (self.decision().await, self.observed().await.newest_revision());
-        let foreseen = Foreseen { foresight, decision, revision, at: Instant::now() };
+    pub(crate) fn keep_foresight(&self, foresight: Foresight) {
+        let foreseen = Foreseen { foresight, at: Instant::now() };
         *self.foreseen.lock().unwrap_or_else(PoisonError::into_inner) = Some(foreseen);
     }
 
-    /// The release's turn has come: what was found before counts no more if that is some time ago.
+    /// The release's turn has come: what was seen of it before counts only if that was just now, and no release of the run has
+    /// changed anything since.
     pub(crate) async fn begin_turn(&self) {
-        let is_old =
-            self.foreseen.lock().unwrap_or_else(PoisonError::into_inner).take_if(|seen| !seen.is_fresh()).is_some();
-        if is_old {
+        let holds = self
+            .foreseen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .is_some_and(|seen| seen.is_fresh() && !self.session.has_begun());
+        if !holds {
             self.forget_observation().await;
         }
     }
 
-    /// What was found before the first change of the run, if the release is still as it was then. Given once.
-    pub(crate) async fn foreseen(&self) -> Option<Foresight> {
-        let seen = self.foreseen.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        let same = seen.decision == self.decision().await && seen.revision == self.observed().await.newest_revision();
-        same.then_some(seen.foresight)
+    /// What was found before the first change of the run, if that still counts. Given once.
+    pub(crate) fn foreseen(&self) -> Option<Foresight> {
+        self.foreseen.lock().unwrap_or_else(PoisonError::into_inner).take().map(|seen| seen.foresight)
     }
 
     /// What is going to be done, decided once from what was observed. On the way of a deploy that was begun, by an earlier run

@@ -33,7 +33,7 @@ use tokio::time::Instant;
 /// the release and of its namespace; who owns every object; data that would be lost; and what each step says.
 pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Vec<Finding> {
     ctx.doing("checking chart, values and cluster");
-    let foresight = match ctx.foreseen().await {
+    let foresight = match ctx.foreseen() {
         Some(foresight) => foresight,
         None => chart.look_ahead(ctx, payload).await,
     };

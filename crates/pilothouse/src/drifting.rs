@@ -205,14 +205,18 @@ async fn snapshot(
     let mut objects = stored::objects_of(ctx, &record).await?;
     objects.extend(definitions.iter().cloned());
     let Some(now) = applied(ctx, &objects).await? else { return Ok(None) };
-    let left = left::left(ctx, revision, &record, before, &now).await?;
-    for drift in &left {
-        ctx.warn(format!(
-            "helm {} has not taken back what others have changed: {}: {}",
-            ctx.helm().version().major,
-            drift.object,
-            drift.what
-        ));
+    let left = match left::left(ctx, revision, &record, before, &now).await {
+        Ok(left) => left,
+        Err(error) => {
+            let why = ctx.redactor().redact(&error.chain().join(": "));
+            ctx.warn(format!("whether helm has taken back what others have changed is not known: {why}"));
+            return Ok(None);
+        }
+    };
+    // Once is enough.
+    for drift in left.iter().filter(|_| ctx.phase() == Phase::Exec) {
+        let (major, Drift { object, what }) = (ctx.helm().version().major, drift);
+        ctx.warn(format!("helm {major} has not taken back what others have changed: {object}: {what}"));
     }
     Ok(left.is_empty().then_some(now))
 }

@@ -1,11 +1,11 @@
 //! What is known of a release before anything is changed.
 
 use crate::context::Context;
-use pilothouse_core::{Decision, Finding};
+use pilothouse_core::Finding;
 use std::time::{Duration, Instant};
 
-/// How long what was found counts while the release waits for its turn.
-const FRESH: Duration = Duration::from_secs(30);
+/// How long what was found counts: no longer than looking and acting are apart when a release is looked at in its turn.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// What is known of a release before anything is changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,8 +55,6 @@ impl From<Vec<Finding>> for Foresight {
 #[derive(Debug)]
 pub(crate) struct Foreseen {
     pub(crate) foresight: Foresight,
-    pub(crate) decision: Decision,
-    pub(crate) revision: u32,
     pub(crate) at: Instant,
 }
 

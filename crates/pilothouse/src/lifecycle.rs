@@ -217,6 +217,9 @@ async fn one_phase<C: HelmChart + ?Sized>(
     so_far: &mut SoFar,
 ) -> (Ended, String) {
     ctx.enter(phase);
+    if matches!(phase, Phase::PreExec | Phase::Exec | Phase::OnDeployFailure) {
+        ctx.session().note_begun();
+    }
     if ctx.cancel().is_cancelled() && phase != Phase::OnDeployFailure {
         return (Ended::Interrupted, "interrupted".to_owned());
     }

@@ -4,7 +4,7 @@ mod pull_secrets;
 mod quota;
 mod removed_apis;
 mod rights;
-mod room;
+pub(crate) mod room;
 mod selector;
 #[cfg(test)]
 mod tests;

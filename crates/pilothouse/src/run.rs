@@ -127,7 +127,7 @@ pub async fn run(
     let begun = Instant::now();
     let (to, mut messages) = unbounded_channel();
     let mut owner = Owner::new(on_event);
-    session.shelf.clear();
+    session.begin_run();
     let graph = match ReleaseGraph::new(charts.iter().map(|chart| GraphNode::from(chart.chart_info()))) {
         Ok(graph) => graph,
         Err(problems) => return Ok(wrong_graph(&problems, charts)),

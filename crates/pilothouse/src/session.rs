@@ -1,6 +1,7 @@
 //! What the releases of a run share.
 
 use crate::journal::{self, JournalError};
+use crate::preflight::room::SharedRoom;
 use pilothouse_core::{Redactor, RevisionMeta};
 use pilothouse_health::Rules;
 use pilothouse_helm::{ChartShelf, HelmClient};
@@ -8,6 +9,7 @@ use pilothouse_kube::{ClusterClient, ClusterError, Gathering, HelmDriver, Tracke
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -58,6 +60,10 @@ pub struct Session {
     pub(crate) gathering: Gathering,
     kube_version: OnceCell<String>,
     target: Mutex<Arc<Target>>,
+    /// Whether a release of the run has begun to change something.
+    begun: AtomicBool,
+    /// What is free on the nodes.
+    pub(crate) room: SharedRoom,
 }
 
 /// What a chart is rendered for.
@@ -102,7 +108,25 @@ impl Session {
             gathering: Gathering::default(),
             kube_version,
             target: Mutex::default(),
+            begun: AtomicBool::new(false),
+            room: SharedRoom::default(),
         })
+    }
+
+    /// A run begins, and none of its releases has changed anything.
+    pub(crate) fn begin_run(&self) {
+        self.shelf.clear();
+        self.begun.store(false, Ordering::Release);
+    }
+
+    /// A release begins to change something.
+    pub(crate) fn note_begun(&self) {
+        self.begun.store(true, Ordering::Release);
+    }
+
+    /// Whether a release of the run has begun to change something.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
     }
 
     /// Fires when nothing new is to be begun.

@@ -18,7 +18,7 @@ fn of_one_patch(undo: &AdoptionUndo) -> Vec<String> {
     let patch = quoted(&undo.patch.to_string());
     let command = |namespace: Option<&str>| {
         let objects = undo.objects.iter().filter(|object| object.namespace.as_deref() == namespace);
-        let names: Vec<String> = objects.map(named).collect();
+        let names: Vec<String> = objects.map(|object| word(&named(object))).collect();
         let within = namespace.map(|namespace| format!("--namespace {namespace} ")).unwrap_or_default();
         one_line(&format!("kubectl patch {within}{} --type merge --patch {patch}", names.join(" ")))
     };
@@ -32,6 +32,12 @@ fn named(object: &ObjectRef) -> String {
         Some(group) => format!("{kind}.{group}/{}", object.name),
         None => format!("{kind}/{}", object.name),
     }
+}
+
+/// A name as it is where a shell leaves it alone: those of RBAC may hold almost anything.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
+    if text.chars().all(plain) { text.to_owned() } else { quoted(text) }
 }
 
 /// In quotes, so that a shell takes it as it is.
@@ -77,7 +83,10 @@ mod tests {
         assert!(commands.iter().all(|command| command.contains(r#"managed-by":"it'\''s ours""#)), "{commands:#?}");
         let mut undo = adoption_undo();
         undo.patch["metadata"]["annotations"]["meta.helm.sh/release-name"] = json!("a\u{1b}[2J\n\u{9b}");
+        undo.objects = vec![ObjectRef::parse("ClusterRole/a").unwrap()];
+        undo.objects[0].name = "a; rm -rf $HOME".to_owned();
         let text = undo_commands(&[undo]).join("");
+        assert!(text.contains("'clusterrole/a; rm -rf $HOME'"), "{text}");
         assert!(!text.contains(char::is_control), "{text:?}");
     }
 }

@@ -206,18 +206,18 @@ pub(super) fn stored_in(definition: &Value, version: &str) -> Value {
 }
 
 /// What the copy of an object does not show.
-pub(super) fn not_shown(live: &Value) -> Vec<String> {
+pub(super) fn not_shown(live: &Value, touched: bool) -> Vec<String> {
     let Some(object) = object_ref(live) else { return Vec::new() };
     let mut lines = Vec::new();
     if live.pointer("/metadata/deletionTimestamp").is_some() {
         lines.push(format!("{object} is being deleted in the cluster; in the copy it is not"));
     }
     let owners = live.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    for owner in owners.into_iter().flatten() {
+    for owner in owners.into_iter().flatten().filter(|_| touched) {
         let (kind, name) = (text(owner, "/kind"), text(owner, "/name"));
         lines.push(format!("{object} belongs to {kind} {name} in the cluster; in the copy it does not"));
     }
-    if object.kind == "CustomResourceDefinition" && text(live, "/spec/conversion/strategy") == "Webhook" {
+    if touched && object.kind == "CustomResourceDefinition" && text(live, "/spec/conversion/strategy") == "Webhook" {
         lines.push(format!("{object}: its webhook for conversions is not called"));
     }
     lines
@@ -369,7 +369,7 @@ mod tests {
         let object = json!({"kind": "ConfigMap", "metadata": {"name": "a", "namespace": "b", "deletionTimestamp": "t",
             "ownerReferences": [{"kind": "App", "name": "x"}]}});
         assert_eq!(
-            not_shown(&object),
+            not_shown(&object, true),
             [
                 "ConfigMap b/a is being deleted in the cluster; in the copy it is not",
                 "ConfigMap b/a belongs to App x in the cluster; in the copy it does not"

@@ -134,6 +134,10 @@ impl Loading<'_> {
                     if !policies::in_force(self.plane.cluster.as_ref()).await? {
                         not_exercised.push("admission policies: they may not have been in force yet".to_owned());
                     }
+                    if objects.iter().any(|copied| copied.object.kind.starts_with("Mutating")) {
+                        not_exercised
+                            .push("mutating admission policies: they may not have been in force yet".to_owned());
+                    }
                 }
                 Turn::Node
                 | Turn::Namespace
@@ -175,7 +179,8 @@ impl Loading<'_> {
                     }
                     there.push(copied.object.clone());
                 }
-                Err(error) if error.is_transient() => return Err(error),
+                // Without a record, the run would be about another release than the cluster has.
+                Err(error) if error.is_transient() || copied.turn == Turn::Record => return Err(error),
                 Err(error) => {
                     let why = pilothouse_core::mask(&self.plane.redactor.redact(&error_chain(&error).join(": ")));
                     self.not_copied.push(Untold::new(&copied.object, format!("the copy does not take it: {why}")));
@@ -230,7 +235,7 @@ impl Loading<'_> {
             // Nobody is asked about these: the quota itself is not what is tried.
             let patch = json!({"spec": {"hard": limits}});
             self.plane.cluster.merge_patch(&quota.object, &patch, &Precondition::default()).await?;
-            let is_taken_over = |quota: &Value| amounts(quota, "/status/hard") == limits;
+            let is_taken_over = |quota: &Value| quota::are_same(&amounts(quota, "/status/hard"), &limits);
             if self.until(&quota.object, is_taken_over).await?.is_none() {
                 not_exercised.push(format!("{}: what others use is not counted in the copy", quota.object));
             }

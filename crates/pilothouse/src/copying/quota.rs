@@ -1,6 +1,6 @@
 //! Quotas of the copy: what others use in the cluster is not there, so there is that much less to be had. Pure.
 
-use pilothouse_core::parse_quantity;
+use pilothouse_core::{parse_quantity, quantity};
 use serde_json::{Map, Value};
 
 /// The limits a quota has in the copy: those of the cluster, less what is used there and not here. `None` where nothing has to
@@ -26,6 +26,15 @@ pub(super) fn without_others(
     (limits != *hard).then_some(limits)
 }
 
+/// Whether these are the same amounts, however the server writes them: `1000` comes back as `1k`.
+pub(super) fn are_same(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
+    let is_same = |(resource, a): (&String, &Value)| {
+        let both = quantity(a).zip(b.get(resource).and_then(quantity));
+        both.is_some_and(|(a, b)| (a - b).abs() <= 1e-6 * a.abs().max(1.0))
+    };
+    a.len() == b.len() && a.iter().all(is_same)
+}
+
 /// A quantity as Kubernetes reads it, exact to a thousandth.
 fn written(amount: f64) -> String {
     if amount.fract().abs() < 1e-9 { format!("{amount:.0}") } else { format!("{:.0}m", amount * 1000.0) }
@@ -36,6 +45,16 @@ mod tests {
     use super::*;
     use rstest::rstest;
     use serde_json::json;
+
+    #[rstest]
+    #[case(json!({"pods": "1000"}), json!({"pods": "1k"}), true)]
+    #[case(json!({"pods": "1"}), json!({"pods": "2"}), false)]
+    #[case(json!({"pods": "1"}), json!({"services": "1"}), false)]
+    #[case(json!({"pods": "1"}), json!({}), false)]
+    fn however_they_are_written(#[case] a: Value, #[case] b: Value, #[case] same: bool) {
+        let map = |value: &Value| value.as_object().unwrap().clone();
+        assert_eq!(are_same(&map(&a), &map(&b)), same);
+    }
 
     #[rstest]
     #[case(json!({"pods": "10"}), json!({"pods": "8"}), json!({"pods": "2"}), Some(json!({"pods": "4"})))]

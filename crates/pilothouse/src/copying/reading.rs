@@ -14,7 +14,7 @@ use pilothouse_core::{
     HelmOwner, ObjectRef, ReleaseKey, Sensitive, Untold, crd_facts, error_chain, helm_owner, object_ref,
 };
 use pilothouse_kube::{ClusterError, Discovery, ListQuery, record_ref};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
@@ -92,6 +92,7 @@ pub async fn copy(charts: &[Box<dyn HelmChart>], session: &Arc<Session>) -> Resu
     reading.custom_resources(by_flux).await;
     reading.parameters(&namespaces).await;
     reading.owners(&own).await;
+    reading.places().await;
     not_exercised.extend(reading.webhooks(&touched).await);
     let Reading { found, mut not_copied, .. } = reading;
     let mut objects: Vec<Copied> = found.into_values().collect();
@@ -113,8 +114,7 @@ pub async fn copy(charts: &[Box<dyn HelmChart>], session: &Arc<Session>) -> Resu
             copied.turn != Turn::Node || kept <= NODES
         });
     }
-    not_exercised
-        .extend(objects.iter().filter(|one| one.touched).flat_map(|one| likeness::not_shown(one.live.expose())));
+    not_exercised.extend(objects.iter().flat_map(|one| likeness::not_shown(one.live.expose(), one.touched)));
     not_copied.sort();
     not_copied.dedup();
     Ok(ClusterCopy {
@@ -334,11 +334,21 @@ impl Reading<'_> {
                 Err(error) => self.not_copied.push(Untold::new(format!("the records of {other}"), self.error(&error))),
             }
         }
-        // They have to have somewhere to be.
-        let places: BTreeSet<&str> = records.iter().filter_map(|record| record.namespace.as_deref()).collect();
-        let places: Vec<ObjectRef> = places.into_iter().map(|name| core("Namespace", None, name)).collect();
-        self.get(&places, false).await;
         self.get(&records, false).await;
+    }
+
+    /// The namespaces of all that was found: it has to have somewhere to be. One that may not be read is there all the same, and
+    /// is copied as bare as it is known.
+    async fn places(&mut self) {
+        let missing = |found: &BTreeMap<Key, Copied>| {
+            let named: BTreeSet<String> = found.values().filter_map(|copied| copied.object.namespace.clone()).collect();
+            let places = named.iter().map(|name| core("Namespace", None, name));
+            places.filter(|place| !found.values().any(|copied| copied.object.same_object(place))).collect::<Vec<_>>()
+        };
+        self.get(&missing(&self.found), false).await;
+        for place in missing(&self.found) {
+            self.add(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place.name}}), false);
+        }
     }
 
     /// The webhooks that would be asked, a line each.

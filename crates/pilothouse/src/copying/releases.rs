@@ -97,8 +97,8 @@ async fn rendered(ctx: &Context, about: &mut AboutRelease) -> Vec<ObjectRef> {
     let docs = prepared.rendering.docs();
     about.rendered = docs.iter().map(|doc| doc.object.clone()).collect();
     for object in &mut about.rendered {
-        if object.pointer("/metadata/namespace").is_none() {
-            object["metadata"]["namespace"] = Value::from(release.namespace.as_str());
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.entry("namespace").or_insert_with(|| Value::from(release.namespace.as_str()));
         }
     }
     let named = docs.iter().filter_map(|doc| object_ref(&doc.object)).collect();

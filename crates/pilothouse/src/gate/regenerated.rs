@@ -7,6 +7,7 @@ use crate::error::PhaseError;
 use crate::helpers;
 use crate::prepare::{self, Prepared};
 use crate::safety::Consent;
+use crate::stored;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, Payload, code};
@@ -65,9 +66,11 @@ pub(super) async fn findings(
 pub(super) async fn by_reinstall(ctx: &Context, consent: &Consent) -> Vec<Finding> {
     let blocked = |why: String| vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), why)];
     // Why they cannot be told is among the losses of the uninstall.
-    let Ok(deleted) = helpers::deleted_by_uninstall(ctx).await else { return Vec::new() };
+    let (Ok(all), Ok(deleted)) = (stored::objects(ctx).await, helpers::deleted_by_uninstall(ctx).await) else {
+        return Vec::new();
+    };
     let secrets: Vec<ObjectRef> =
-        deleted.into_iter().filter(|object| object.kind == "Secret" && !consent.names(object)).collect();
+        all.into_iter().filter(|object| object.kind == "Secret" && !consent.names(object)).collect();
     let prepared = ctx.prepared(&Payload::default()).await;
     let Some(chart) = prepared.chart.as_ref().filter(|_| !secrets.is_empty()) else { return Vec::new() };
     let uses = ctx.templates_of(chart).await;
@@ -78,7 +81,8 @@ pub(super) async fn by_reinstall(ctx: &Context, consent: &Consent) -> Vec<Findin
         ctx.warn(NOT_KNOWN);
         return Vec::new();
     }
-    // What the chart could look up is gone by then.
+    // What the chart could look up is gone by then. A Secret that stays may be looked up, and is replaced otherwise.
+    let looks_up = uses.lookup;
     let without_cluster = TemplateUse { lookup: false, ..uses };
     let again = match prepare::render_again(ctx, chart, &without_cluster, false).await {
         Ok(again) => again.docs(),
@@ -87,14 +91,19 @@ pub(super) async fn by_reinstall(ctx: &Context, consent: &Consent) -> Vec<Findin
     let volatile = volatile_fields(&prepared.rendering.docs(), &again);
     let mut findings = Vec::new();
     for secret in &secrets {
+        let goes = deleted.iter().any(|object| object.same_object(secret));
+        if !goes && looks_up {
+            continue;
+        }
         let Some(fields) = fields_of(&volatile, secret) else { continue };
         match ctx.cluster().get(secret).await {
             Ok(None) => {}
             Ok(Some(live)) => {
                 let keys = replaced_keys(&live, fields);
                 if !keys.is_empty() {
+                    let how = if goes { "the uninstall deletes it, and the chart" } else { "the chart" };
                     let message = format!(
-                        "the uninstall deletes it, and the chart makes {} anew, while what was set up with the old one may stay: {REMEDY}",
+                        "{how} makes {} anew, while what was set up with the old one may stay: {REMEDY}",
                         keys.join(", ")
                     );
                     findings.push(Finding::new(Class::Unsafe, code::SECRET_REGENERATED, secret, message));

@@ -8,9 +8,13 @@ use pilothouse_core::{ObjectRef, pod_amount, quantity, show_quantity};
 use pilothouse_health::tolerates_taints;
 use pilothouse_kube::ListQuery;
 use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// With more nodes than this, their pods are not read: there would be too many.
 const MANY_NODES: usize = 100;
+/// How long what was read counts for warnings.
+const FRESH: Duration = Duration::from_secs(60);
 /// What is counted.
 const RESOURCES: [&str; 2] = ["cpu", "memory"];
 
@@ -30,30 +34,86 @@ pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Foresight {
     if wanted.is_empty() {
         return Foresight::default();
     }
-    let nodes = match ctx.cluster().list(&ListQuery::new("v1", "Node")).await {
-        Ok(nodes) => nodes,
-        Err(error) => return Foresight::not_checked("room on the nodes", ctx.error_text(&error)),
+    let room = match ctx.session().room.of(ctx).await {
+        Ok(room) => room,
+        Err(why) => return Foresight::not_checked("room on the nodes", why),
     };
     // Where there are none at all, they come when they are needed.
-    if nodes.is_empty() {
+    if room.nodes.is_empty() {
         return Foresight::default();
     }
-    let too_large: Vec<String> = wanted.iter().filter_map(|wanted| fits_nowhere(wanted, &nodes)).collect();
-    if !too_large.is_empty() {
-        return Foresight { warnings: too_large, ..Foresight::default() };
+    let mut found = Foresight::default();
+    let mut adding = Vec::new();
+    for wanted in wanted {
+        match fits_nowhere(&wanted, &room.nodes) {
+            Some(warning) => found.warnings.push(warning),
+            None if wanted.more > 0 => adding.push(wanted),
+            None => {}
+        }
     }
-    let more = wanted.iter().any(|wanted| wanted.more > 0);
-    if !more {
-        return Foresight::default();
+    if !adding.is_empty() {
+        match &room.free {
+            Ok(free) => found.warnings.extend(without_room(adding, &room.nodes, free.clone())),
+            Err(why) => found.not_checked.push(format!("what is free on the nodes: {why}")),
+        }
     }
-    if nodes.len() > MANY_NODES {
-        let why = format!("there are {} of them, and their pods are not read", nodes.len());
-        return Foresight::not_checked("what is free on the nodes", why);
+    found
+}
+
+/// The nodes and what is free on each of them, read once for all releases that are looked at together.
+#[derive(Default)]
+pub(crate) struct SharedRoom(tokio::sync::Mutex<Option<(Instant, Arc<Room>)>>);
+
+/// The nodes, and what is free on each.
+struct Room {
+    nodes: Vec<Value>,
+    /// Cores and bytes, in the order of the nodes; or why that is not known.
+    free: Result<Vec<Free>, String>,
+}
+
+type Free = [f64; 2];
+
+impl SharedRoom {
+    async fn of(&self, ctx: &Context) -> Result<Arc<Room>, String> {
+        let mut kept = self.0.lock().await;
+        if let Some((at, room)) = kept.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+            tracing::trace!(age = ?at.elapsed(), "room on the nodes is known");
+            return Ok(room.clone());
+        }
+        let room = Arc::new(Room::read(ctx).await?);
+        *kept = Some((Instant::now(), room.clone()));
+        Ok(room)
     }
-    match ctx.cluster().list(&ListQuery::new("v1", "Pod")).await {
-        Ok(pods) => Foresight { warnings: without_room(&wanted, &nodes, &pods), ..Foresight::default() },
-        Err(error) => Foresight::not_checked("what is free on the nodes", ctx.error_text(&error)),
+}
+
+impl Room {
+    async fn read(ctx: &Context) -> Result<Self, String> {
+        let nodes = ctx.cluster().list(&ListQuery::new("v1", "Node")).await.map_err(|error| ctx.error_text(&error))?;
+        let free = match nodes.len() {
+            0 => Ok(Vec::new()),
+            many if many > MANY_NODES => Err(format!("there are {many} of them, and their pods are not read")),
+            _ => match ctx.cluster().list(&ListQuery::new("v1", "Pod")).await {
+                Ok(pods) => Ok(free(&nodes, &pods)),
+                Err(error) => Err(ctx.error_text(&error)),
+            },
+        };
+        Ok(Self { nodes, free })
     }
+}
+
+/// What the pods leave free on each node.
+fn free(nodes: &[Value], pods: &[Value]) -> Vec<Free> {
+    let mut free: Vec<Free> = nodes.iter().map(|node| RESOURCES.map(|r| allocatable(node, r))).collect();
+    for pod in pods.iter().filter(|pod| is_there(pod)) {
+        let on = pod.pointer("/spec/nodeName");
+        let at = nodes.iter().position(|node| node.pointer("/metadata/name") == on);
+        if let (Some(at), Some(spec)) = (at, pod.get("spec")) {
+            for (free, resource) in free[at].iter_mut().zip(RESOURCES) {
+                *free -= pod_amount(spec, "requests", resource);
+            }
+        }
+    }
+    free
 }
 
 /// What comes of a workload that is created or changed. Of DaemonSets, Jobs and CronJobs nobody knows when and how many.
@@ -105,35 +165,23 @@ fn fits_nowhere(wanted: &Wanted<'_>, nodes: &[Value]) -> Option<String> {
     })
 }
 
-/// The workloads of which not all pods that are added find room at once. Each pod goes to the first node with room, the larger
-/// ones first; those of other releases of the run are not counted.
-fn without_room(wanted: &[Wanted<'_>], nodes: &[Value], pods: &[Value]) -> Vec<String> {
-    let mut free: Vec<[f64; 2]> = nodes.iter().map(|node| RESOURCES.map(|r| allocatable(node, r))).collect();
-    for pod in pods.iter().filter(|pod| is_there(pod)) {
-        let on = pod.pointer("/spec/nodeName");
-        let at = nodes.iter().position(|node| node.pointer("/metadata/name") == on);
-        if let (Some(at), Some(spec)) = (at, pod.get("spec")) {
-            take(&mut free[at], spec);
-        }
-    }
-    let mut adding: Vec<&Wanted<'_>> = wanted.iter().filter(|wanted| wanted.more > 0).collect();
+/// The workloads of which not all pods that are added find room at once, the larger pods first; those of other releases of the
+/// run are not counted.
+fn without_room(mut adding: Vec<Wanted<'_>>, nodes: &[Value], mut free: Vec<Free>) -> Vec<String> {
     adding.sort_by(|a, b| cpu(b).total_cmp(&cpu(a)));
     let mut warnings = Vec::new();
     for wanted in adding {
-        let candidates = candidates(wanted.spec, nodes);
         let asked = RESOURCES.map(|resource| pod_amount(wanted.spec, "requests", resource));
-        let has_room = |free: &[f64; 2]| asked.iter().zip(free).all(|(asked, free)| asked <= free);
-        let mut placed = 0;
-        for _ in 0..wanted.more {
-            let at = nodes.iter().zip(&free).position(|(node, free)| {
-                has_room(free) && candidates.iter().any(|candidate| std::ptr::eq(*candidate, node))
-            });
-            let Some(at) = at else { break };
-            take(&mut free[at], wanted.spec);
-            placed += 1;
+        let takes = candidates(wanted.spec, nodes);
+        let mut left = wanted.more;
+        for (node, free) in nodes.iter().zip(&mut free) {
+            if takes.iter().any(|taking| std::ptr::eq(*taking, node)) {
+                let placed = fitting(&asked, free).min(left);
+                left -= placed;
+                free.iter_mut().zip(asked).for_each(|(free, asked)| *free -= asked * count(placed));
+            }
         }
-        if placed < wanted.more {
-            let left = wanted.more - placed;
+        if left > 0 {
             let line = format!(
                 "{}: {left} of its {} pods find no room on the nodes as they are now (each asks for {} cpu and {} memory)",
                 wanted.workload,
@@ -147,6 +195,22 @@ fn without_room(wanted: &[Wanted<'_>], nodes: &[Value], pods: &[Value]) -> Vec<S
     warnings
 }
 
+/// How many pods that ask for so much fit into what is free.
+fn fitting(asked: &Free, free: &Free) -> u64 {
+    let of = |(asked, free): (&f64, &f64)| if *asked > 0.0 { (free / asked + 1e-9).floor() } else { f64::INFINITY };
+    let pods = asked.iter().zip(free).map(of).fold(f64::INFINITY, f64::min).max(0.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates, and is not negative")]
+    let pods = pods as u64;
+    pods
+}
+
+/// As a factor; counts of pods are far below what a float holds exactly.
+fn count(pods: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "see above")]
+    let pods = pods as f64;
+    pods
+}
+
 fn cpu(wanted: &Wanted<'_>) -> f64 {
     pod_amount(wanted.spec, "requests", "cpu")
 }
@@ -154,10 +218,4 @@ fn cpu(wanted: &Wanted<'_>) -> f64 {
 /// Whether a pod still takes room.
 fn is_there(pod: &Value) -> bool {
     !matches!(pod.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"))
-}
-
-fn take(free: &mut [f64; 2], spec: &Value) {
-    for (free, resource) in free.iter_mut().zip(RESOURCES) {
-        *free -= pod_amount(spec, "requests", resource);
-    }
 }

@@ -199,6 +199,11 @@ async fn room_for_a_new_deployment(#[case] nodes: &[Value], #[case] pods: &[Valu
     let warnings = expected.map(|why| format!("Deployment default/web: {why}")).into_iter().collect();
     let found = look(&cluster, &[compared(&web, ObjectChange::Create)], &[]).await;
     assert_eq!(found, Foresight { warnings, ..Foresight::default() });
+    // Pods that ask for nothing find room wherever nodes take them, however many there are.
+    web["spec"]["replicas"] = json!(u64::MAX);
+    web["spec"]["template"]["spec"]["containers"] = json!([{"name": "web"}]);
+    let found = look(&cluster, &[compared(&web, ObjectChange::Create)], &[]).await;
+    assert!(!found.warnings.iter().any(|warning| warning.contains("find no room")), "{found:?}");
     // What is there already has its room.
     let same = Compared { live: Some(Sensitive::new(web.clone())), ..compared(&web, ObjectChange::Update) };
     assert_eq!(look(&cluster, &[same], &[]).await, Foresight::default());
