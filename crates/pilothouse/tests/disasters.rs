@@ -377,8 +377,11 @@ async fn a_random_password_that_an_upgrade_makes_anew(#[case] tool: Tool) {
     assert_eq!(found, named("SECRET_REGENERATED", format!("Secret {}/login", world.namespace)));
     assert!(message.starts_with("the chart makes password anew") && !message.contains("user"), "{message}");
     assert_eq!(world.get("secret/login").await.unwrap()["data"]["password"], before);
-    world.done(upgrade().consenting("secret/login")).await;
+    let saving = upgrade().with(|info| info.before_destructive = BeforeDestructive::Backup);
+    world.done(saving.consenting("secret/login")).await;
     assert_ne!(world.get("secret/login").await.unwrap()["data"]["password"], before);
+    let saved = world.saved();
+    assert_eq!((saved.len(), &saved[0]["data"]["password"]), (1, &before));
 }
 
 /// As many charts do: what is there is kept, and an uninstall takes it away.

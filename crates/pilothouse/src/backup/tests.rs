@@ -224,9 +224,37 @@ async fn a_namespace() {
 async fn what_an_upgrade_loses(#[case] outcome: Outcome, #[case] goes: Option<bool>) {
     let World { ctx, .. } = world(&cluster(), None, &["secret/login"]);
     let consent = Consent::of(&ctx).await.unwrap();
-    let one = |name: &str| Compared {
+    let one = |name: &str| compared(name, outcome.clone());
+    let doomed = of_compared(&[one("Secret/default/login"), one("Secret/default/other")], &consent);
+    let found: Vec<(String, bool)> = doomed.iter().map(|one| (one.object.to_string(), one.goes)).collect();
+    let expected: Vec<(String, bool)> =
+        goes.map(|goes| ("Secret default/login".to_owned(), goes)).into_iter().collect();
+    assert_eq!(found, expected);
+}
+
+/// Before anything is begun it is refused, or told.
+#[rstest]
+#[case("Delete", &["BACKUP_IMPOSSIBLE"])]
+#[case("Retain", &[])]
+#[tokio::test]
+async fn a_look_ahead_at_a_claim(#[case] policy: &str, #[case] expected: &[&str]) {
+    let cluster = cluster();
+    with_claim(&cluster, policy);
+    let World { ctx, .. } = world(&cluster, Some("/state/backups".into()), &["pvc/data-db-0"]);
+    let compared = [compared("PersistentVolumeClaim/default/data-db-0", Outcome::Change(ObjectChange::Delete))];
+    let decision = Decision::Upgrade { last_good: Some(1) };
+    let found = crate::gate::gate(&ctx, &compared, &decision).await;
+    assert_eq!(found.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), expected);
+    let told = "saved in a file in /state/backups before it is lost: PersistentVolumeClaim default/data-db-0";
+    assert_eq!(announced(&ctx, &compared, &decision).await.as_deref(), Some(told));
+    // Nothing was written.
+    assert!(!cluster.failures.calls().iter().any(|call| call.starts_with("delete ") || call.starts_with("apply ")));
+}
+
+fn compared(name: &str, outcome: Outcome) -> Compared {
+    Compared {
         object: ObjectRef::parse(name).unwrap(),
-        outcome: outcome.clone(),
+        outcome,
         fields: Vec::new(),
         health: None,
         seen: None,
@@ -235,10 +263,5 @@ async fn what_an_upgrade_loses(#[case] outcome: Outcome, #[case] goes: Option<bo
         not_checked: None,
         live: None,
         then: None,
-    };
-    let doomed = of_compared(&[one("Secret/default/login"), one("Secret/default/other")], &consent);
-    let found: Vec<(String, bool)> = doomed.iter().map(|one| (one.object.to_string(), one.goes)).collect();
-    let expected: Vec<(String, bool)> =
-        goes.map(|goes| ("Secret default/login".to_owned(), goes)).into_iter().collect();
-    assert_eq!(found, expected);
+    }
 }
