@@ -62,6 +62,17 @@ pub(crate) async fn session(
     stack: &Stack,
     stages: &Stages,
 ) -> Result<Arc<Session>, CommandError> {
+    session_saving_in(settings.backups(), settings, place, stack, stages).await
+}
+
+/// The same with another folder for what is saved before it is lost.
+pub(crate) async fn session_saving_in(
+    backups: PathBuf,
+    settings: &Settings,
+    place: Place,
+    stack: &Stack,
+    stages: &Stages,
+) -> Result<Arc<Session>, CommandError> {
     let (kubeconfig, context) = match &place.connection.credentials {
         Credentials::Kubeconfig(file) => (Some(file.clone()), place.connection.context.clone()),
         Credentials::InCluster => (None, None),
@@ -87,6 +98,7 @@ pub(crate) async fn session(
         terminate: stages.terminate.clone(),
         redactor,
         chart_cache: settings.cache.join("charts"),
+        backups: Some(backups),
         command_env: command_env(settings, kubeconfig.as_deref()),
         grace: GRACE,
         rules,

@@ -39,6 +39,9 @@ fn general(code: &str) -> Option<&'static str> {
         code::DATA_ATTACHED => {
             "move the data first, or consent: --consent KIND/NAMESPACE/NAME, or `consent:` in the file"
         }
+        code::BACKUP_IMPOSSIBLE => {
+            "back it up by a step of your own, then say `before_destructive: proceed` for this release"
+        }
         code::FILE_NOT_READABLE => "paths start at the stack file's folder",
         code::KUBE_VERSION_UNSUPPORTED => "choose a version of the chart that supports this cluster",
         code::NAMESPACE_MISSING => "create it, or set create_namespace: true",

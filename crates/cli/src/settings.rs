@@ -76,6 +76,11 @@ impl Settings {
         self.state.join("runs")
     }
 
+    /// The folder for what is saved before it is lost.
+    pub(crate) fn backups(&self) -> PathBuf {
+        self.state.join("backups")
+    }
+
     /// One variable of the environment, if it is text.
     pub(crate) fn var(&self, name: &str) -> Option<String> {
         self.env.get(&OsString::from(name)).and_then(|value| value.to_str()).map(str::to_owned)

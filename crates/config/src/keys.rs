@@ -280,6 +280,14 @@ const TAKE_OVER: Key = key(
     "",
     "Whether to act on the release although another tool (Flux, Terraform, Pulumi) still manages it. [States](state.md#releases-of-other-tools) says how that is told.",
 );
+const BEFORE_DESTRUCTIVE: Key = key(
+    "before_destructive",
+    K::Choice(&["proceed", "backup"]),
+    Default("proceed"),
+    "backup",
+    "",
+    "What is done before something goes, or is changed for good, that `consent` names: `proceed` takes the consent for enough, `backup` saves it in a file first, and refuses what cannot be saved. [Backups](guide.md#backups) says what that is.",
+);
 const TIMEOUT: Key = key(
     "timeout_in_seconds",
     K::Seconds,
@@ -347,6 +355,7 @@ pub(crate) static DEFAULTS: Table = Table {
         FAIL_FAST,
         DRIFT,
         TAKE_OVER,
+        BEFORE_DESTRUCTIVE,
         TIMEOUT,
         WAIT,
         FORCE,
@@ -435,6 +444,7 @@ pub(crate) static RELEASE: Table = Table {
         FAIL_FAST,
         DRIFT,
         TAKE_OVER,
+        BEFORE_DESTRUCTIVE,
         TIMEOUT,
         WAIT,
         FORCE,

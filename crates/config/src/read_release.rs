@@ -14,8 +14,8 @@ use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
 use pilothouse_core::{
-    ChartInfo, ChartRef, CrdPolicy, DriftPolicy, FailFast, HelmAction, InvalidName, Namespace, Need, Phase,
-    ReleaseSpec, VersionConstraint, check_namespace, check_release_name, code,
+    BeforeDestructive, ChartInfo, ChartRef, CrdPolicy, DriftPolicy, FailFast, HelmAction, InvalidName, Namespace, Need,
+    Phase, ReleaseSpec, VersionConstraint, check_namespace, check_release_name, code,
 };
 use semver::Version;
 use std::collections::BTreeMap;
@@ -103,6 +103,8 @@ pub(crate) fn read_common(fields: &Fields<'_>, info: &mut ChartInfo, out: &mut S
     info.fail_fast = fields.choice("fail_fast", &fail_fast, out).unwrap_or(info.fail_fast);
     let drift = [("report", DriftPolicy::Report), ("correct", DriftPolicy::Correct), ("ignore", DriftPolicy::Ignore)];
     info.drift = fields.choice("drift", &drift, out).unwrap_or(info.drift);
+    let before = [("proceed", BeforeDestructive::Proceed), ("backup", BeforeDestructive::Backup)];
+    info.before_destructive = fields.choice("before_destructive", &before, out).unwrap_or(info.before_destructive);
     info.take_over = fields.flag("take_over", out).unwrap_or(info.take_over);
     info.create_namespace = fields.flag("create_namespace", out).unwrap_or(info.create_namespace);
     info.timeout_in_seconds = fields.seconds("timeout_in_seconds", out).unwrap_or(info.timeout_in_seconds);

@@ -76,6 +76,8 @@ pub struct ChartInfo {
     pub take_over: bool,
     /// Objects with data that may be deleted on the way.
     pub consent: Vec<ObjectRef>,
+    /// What is done before something goes that `consent` names.
+    pub before_destructive: BeforeDestructive,
 }
 
 impl ChartInfo {
@@ -112,6 +114,7 @@ impl Default for ChartInfo {
             drift: DriftPolicy::default(),
             take_over: false,
             consent: Vec::new(),
+            before_destructive: BeforeDestructive::default(),
         }
     }
 }
@@ -163,6 +166,17 @@ pub enum CrdPolicy {
     Create,
     /// Create those that are missing and bring the others to the chart's version.
     Upgrade,
+}
+
+/// What is done before something goes, or is changed for good, that the user has consented to lose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BeforeDestructive {
+    /// Nothing: the consent is enough.
+    #[default]
+    Proceed,
+    /// It is saved in a file. What cannot be saved does not go.
+    Backup,
 }
 
 /// A namespace: one of the well-known ones, or any name.

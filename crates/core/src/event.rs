@@ -5,7 +5,7 @@ use crate::chart_info::HelmAction;
 use crate::check::CheckReport;
 use crate::drift::Drift;
 use crate::holder::Holder;
-use crate::ids::{Phase, ReleaseKey, RunId};
+use crate::ids::{ObjectRef, Phase, ReleaseKey, RunId};
 use crate::outcome::{ReleaseOutcome, RunVerdict, StopReason};
 use crate::ownership::AdoptionUndo;
 use crate::progress::ReleaseProgress;
@@ -266,6 +266,17 @@ pub enum EventKind {
         phase: Phase,
         /// Which, and what takes it back, also when the run is killed half-way: of one that was not adopted, it changes nothing.
         undo: Vec<AdoptionUndo>,
+    },
+    /// What is going to be lost is about to be saved; what loses it comes after.
+    BackupStarted {
+        /// The release.
+        release: ReleaseKey,
+        /// The phase.
+        phase: Phase,
+        /// The file, on the machine of the run. It is whole only when the run went on.
+        path: String,
+        /// What is going to be lost. The file may hold more: what goes with it.
+        objects: Vec<ObjectRef>,
     },
     /// What was done cannot be taken back from here on: what fails is left as it is.
     PointOfNoReturn {

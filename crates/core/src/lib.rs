@@ -49,7 +49,8 @@ pub use cause::{Cause, CauseClass, Certainty};
 pub use cause_group::{CauseGroup, group};
 pub use chain::error_chain;
 pub use chart_info::{
-    ChartInfo, ChartRef, ChartSource, CrdPolicy, FailFast, HelmAction, Namespace, SetValue, ValueSource, YamlFile,
+    BeforeDestructive, ChartInfo, ChartRef, ChartSource, CrdPolicy, FailFast, HelmAction, Namespace, SetValue,
+    ValueSource, YamlFile,
 };
 pub use check::{
     AssertCheck, AssertOf, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Endpoint,

@@ -62,6 +62,9 @@ pub struct ReleaseProgress {
     /// What was given to it, or was about to be, with what takes that back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adopted: Vec<AdoptionUndo>,
+    /// The files in which was saved, or was about to be, what was going to be lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backups: Vec<String>,
     /// What was begun that cannot be taken back, if anything was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_return: Option<String>,
@@ -208,6 +211,7 @@ impl RunProgress {
             started_at: None,
             phases: Vec::new(),
             adopted: Vec::new(),
+            backups: Vec::new(),
             no_return: None,
             attempt: 0,
             baselines: BTreeMap::new(),
@@ -335,6 +339,11 @@ impl RunProgress {
                             .iter()
                             .for_each(|object| AdoptionUndo::add(&mut release.adopted, object, &undo.patch));
                     }
+                }
+            }
+            EventKind::BackupStarted { release, path, .. } => {
+                if let Some(release) = self.release_mut(release) {
+                    release.backups.push(path.clone());
                 }
             }
             EventKind::PointOfNoReturn { release, what, .. } => {

@@ -1,6 +1,7 @@
 //! A look ahead: what a deploy is going to do to each object, and what speaks against it.
 
 use crate::adopting::Adopting;
+use crate::backup;
 use crate::chart::HelmChart;
 use crate::compare::{Compared, Comparison, compare};
 use crate::comparing;
@@ -30,7 +31,9 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(
         Decision::Install => false,
         Decision::Upgrade { .. } => true,
         Decision::Reinstall { .. } | Decision::Uninstall | Decision::FinishUninstallThenInstall => {
-            return gate(ctx, &[], decision).await.into();
+            let findings = gate(ctx, &[], decision).await;
+            let warnings = backup::announced(ctx, &[], decision).await.into_iter().collect();
+            return Foresight { findings, warnings, not_checked: Vec::new() };
         }
         Decision::Nothing { .. }
         | Decision::Stop { .. }
@@ -58,7 +61,9 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(
             let around = preflight(ctx, &compared, &wanted).await;
             let is_settled = |one: &Compared| settled.iter().any(|object| object.same_object(&one.object));
             let open: Vec<Compared> = compared.into_iter().filter(|one| !is_settled(one)).collect();
-            Foresight::from(gate(ctx, &open, decision).await).and(around)
+            let findings = gate(ctx, &open, decision).await;
+            let warnings = backup::announced(ctx, &open, decision).await.into_iter().collect();
+            Foresight { findings, warnings, not_checked: Vec::new() }.and(around)
         }
         Err(error) => {
             vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))].into()
@@ -109,7 +114,7 @@ pub(crate) async fn look(
 }
 
 /// The kinds of the definitions that a deploy brings to the chart's version before helm runs.
-async fn changing(ctx: &Context, payload: &Payload) -> Vec<(String, String)> {
+pub(crate) async fn changing(ctx: &Context, payload: &Payload) -> Vec<(String, String)> {
     if ctx.info().crds != CrdPolicy::Upgrade {
         return Vec::new();
     }

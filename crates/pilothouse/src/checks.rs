@@ -99,6 +99,7 @@ fn after_changes(changes: &[bool], waits: &[Vec<Wait>]) -> Vec<bool> {
 /// Whether a finding holds whatever other releases bring: it is about data that is there, or about who manages the release.
 fn stays(finding: &Finding) -> bool {
     let stay = [
+        code::BACKUP_IMPOSSIBLE,
         code::DATA_ATTACHED,
         code::SECRET_REGENERATED,
         code::IMMUTABLE_FIELD,
@@ -144,6 +145,7 @@ mod tests {
     }
 
     #[rstest]
+    #[case(code::BACKUP_IMPOSSIBLE, true)]
     #[case(code::DATA_ATTACHED, true)]
     #[case(code::SECRET_REGENERATED, true)]
     #[case(code::IMMUTABLE_FIELD, true)]

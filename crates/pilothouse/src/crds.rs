@@ -2,6 +2,7 @@
 
 mod breaks;
 
+use crate::backup;
 use crate::context::Context;
 use crate::digest;
 use crate::error::PhaseError;
@@ -54,6 +55,7 @@ pub(crate) async fn findings(ctx: &Context, prepared: &Prepared) -> Vec<Finding>
         Ok(consent) => consent,
         Err(finding) => return vec![finding],
     };
+    findings.extend(backup::findings(ctx, &backup::of_definitions(ctx, prepared, &consent)).await);
     for crd in &definitions {
         let Some(object) = object_ref(crd) else { continue };
         match ctx.cluster().get(&object).await {

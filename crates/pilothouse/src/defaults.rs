@@ -2,6 +2,7 @@
 
 use crate::adopting::Adopting;
 use crate::ahead;
+use crate::backup;
 use crate::changes;
 use crate::chart::HelmChart;
 use crate::context::Context;
@@ -281,6 +282,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         labels: ctx.run().map(|run| (RUN_LABEL.to_owned(), run.to_string())).into_iter().collect(),
         ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.remaining())
     };
+    backup::before_helm(ctx, payload, verb == "upgraded").await?;
     leftovers::clear_earlier(ctx).await?;
     ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
     ctx.attempts().note_written(observed.newest_revision().saturating_add(1), ctx.run());

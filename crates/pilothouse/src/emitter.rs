@@ -68,6 +68,7 @@ impl Emitter {
             | EventKind::HelmStarted { .. }
             // Names only, and what would not be as it was if it were masked.
             | EventKind::AdoptionStarted { .. }
+            | EventKind::BackupStarted { .. }
             | EventKind::Retrying { .. }
             | EventKind::RunFinished { .. } => {}
             EventKind::StepStarted { description: text, .. }

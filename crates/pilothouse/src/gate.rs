@@ -7,6 +7,7 @@ mod regenerated;
 mod tests;
 mod unchangeable;
 
+use crate::backup;
 use crate::compare::{Compared, Outcome};
 use crate::context::Context;
 use crate::helpers;
@@ -53,6 +54,7 @@ pub(crate) async fn gate(ctx: &Context, compared: &[Compared], decision: &Decisi
         findings.extend(downgrade_of(ctx).await);
     }
     findings.extend(regenerated::findings(ctx, compared, &consent, is_upgrade).await);
+    findings.extend(backup::findings(ctx, &backup::of_compared(compared, &consent)).await);
     findings
 }
 

@@ -1,5 +1,6 @@
 //! What a chart's author needs inside a phase.
 
+use crate::backup;
 use crate::changes;
 use crate::context::Context;
 use crate::crds;
@@ -93,6 +94,7 @@ pub async fn uninstall(ctx: &Context) -> Result<(), PhaseError> {
     let deadline = Instant::now() + ctx.remaining();
     let objects = deleted_by_uninstall(ctx).await?;
     refuse(safety::deletion_findings(ctx, &objects).await)?;
+    backup::before_deleting(ctx, &objects).await?;
     // Without the record, nothing tells any more whose a hook's object is.
     leftovers::clear_earlier(ctx).await?;
     ctx.doing("helm uninstall");
@@ -215,6 +217,7 @@ async fn ensure_namespace(ctx: &Context, object: &Value) -> Result<(), PhaseErro
 pub async fn delete(ctx: &Context, objects: &[ObjectRef], timeout: Duration) -> Result<(), PhaseError> {
     let objects = resolve(ctx, objects).await?;
     refuse(safety::deletion_findings(ctx, &objects).await)?;
+    backup::before_deleting(ctx, &objects).await?;
     for object in &objects {
         stop_when_told(ctx)?;
         ctx.doing(format!("deleting {object}"));

@@ -204,6 +204,7 @@ mod tests {
             started_at: Some(at),
             phases: vec![PhaseProgress { phase, started_at: at, steps: vec![step], helm: Vec::new(), ended: None }],
             adopted: Vec::new(),
+            backups: Vec::new(),
             no_return: None,
             attempt: 0,
             baselines: BTreeMap::new(),

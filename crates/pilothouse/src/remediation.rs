@@ -1,6 +1,7 @@
 //! The failure policy at work: what is done after a failed deploy, once the evidence is safe.
 
 use crate::attempts::Attempts;
+use crate::backup;
 use crate::changes;
 use crate::context::Context;
 use crate::error::PhaseError;
@@ -148,6 +149,10 @@ pub(crate) async fn carry_out(
             let findings = helpers::uninstall_findings(ctx).await;
             if let Some(finding) = findings.first() {
                 return left(format!("an uninstall would lose data: {finding}"));
+            }
+            let saved = async { backup::before_deleting(ctx, &helpers::deleted_by_uninstall(ctx).await?).await };
+            if let Err(error) = saved.await {
+                return left(format!("what an uninstall would lose could not be saved: {}", ctx.error_text(&error)));
             }
             ctx.doing("uninstalling");
             let request = UninstallRequest::new(info.key(), ctx.timeout());

@@ -1,5 +1,6 @@
 //! What must not be lost by accident: deletions that take data with them need consent for each object.
 
+use crate::backup;
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::helpers;
@@ -31,11 +32,15 @@ impl Consent {
     }
 }
 
-/// Why these objects must not be deleted: data hangs on them and no consent was given. What cannot be read is refused
+/// Why these objects must not be deleted: data hangs on them and no consent was given, or they are to be saved before and cannot be. What cannot be read is refused
 /// too, since nobody knows then what would be lost.
 pub(crate) async fn deletion_findings(ctx: &Context, objects: &[ObjectRef]) -> Vec<Finding> {
     match Consent::of(ctx).await {
-        Ok(consent) => losses(ctx, objects, &consent).await,
+        Ok(consent) => {
+            let mut findings = losses(ctx, objects, &consent).await;
+            findings.extend(backup::findings(ctx, &backup::of_deleted(objects, &consent)).await);
+            findings
+        }
         Err(finding) => vec![finding],
     }
 }
@@ -110,7 +115,7 @@ fn with_volume(volume: Option<&Value>) -> String {
 }
 
 /// Whether the claims of a StatefulSet go with it.
-fn deletes_its_claims(stateful_set: &Value) -> bool {
+pub(crate) fn deletes_its_claims(stateful_set: &Value) -> bool {
     let policy = stateful_set.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted");
     let templates = stateful_set.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
     policy.and_then(Value::as_str) == Some("Delete") && templates.is_some_and(|templates| !templates.is_empty())
@@ -134,7 +139,7 @@ async fn foreign_resources(ctx: &Context, crd: &Value) -> Result<Vec<ObjectRef>,
 }
 
 /// Whether the names of a definition are taken by another one, so that it was never served.
-fn names_refused(crd: &Value) -> bool {
+pub(crate) fn names_refused(crd: &Value) -> bool {
     let conditions = crd.pointer("/status/conditions").and_then(Value::as_array);
     conditions
         .into_iter()

@@ -31,6 +31,8 @@ pub struct SessionConfig {
     pub redactor: Redactor,
     /// A folder for charts that are fetched.
     pub chart_cache: PathBuf,
+    /// A folder for what is saved before it is lost; releases that want that are refused without one.
+    pub backups: Option<PathBuf>,
     /// The environment of programs started by `command` steps; `KUBECONFIG` should be among it.
     pub command_env: BTreeMap<OsString, OsString>,
     /// Time between SIGTERM and SIGKILL for a user's programs that are stopped.
@@ -52,6 +54,7 @@ pub struct Session {
     pub(crate) lost: CancellationToken,
     pub(crate) redactor: Redactor,
     pub(crate) chart_cache: PathBuf,
+    pub(crate) backups: Option<PathBuf>,
     /// Charts that were read in this run.
     pub(crate) shelf: ChartShelf,
     pub(crate) command_env: BTreeMap<OsString, OsString>,
@@ -86,6 +89,7 @@ impl Session {
             terminate,
             redactor,
             chart_cache,
+            backups,
             command_env,
             grace,
             rules,
@@ -102,6 +106,7 @@ impl Session {
             lost: CancellationToken::new(),
             redactor,
             chart_cache,
+            backups,
             shelf: ChartShelf::default(),
             command_env,
             grace,

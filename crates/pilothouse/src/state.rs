@@ -319,6 +319,7 @@ mod tests {
                 started_at: None,
                 phases: Vec::new(),
                 adopted: Vec::new(),
+                backups: Vec::new(),
                 no_return: None,
                 attempt: 0,
                 baselines: BTreeMap::new(),

@@ -11,6 +11,7 @@ use pilothouse_kube::ClusterClient;
 use pilothouse_testkit::{FakeCluster, FakeHelm};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -36,6 +37,17 @@ pub(crate) fn over(
     driver: HelmDriver,
     change: impl FnOnce(&mut ChartInfo),
 ) -> World {
+    saving_in(None, cluster, helm, driver, change)
+}
+
+/// The same with a folder for what is going to be lost.
+pub(crate) fn saving_in(
+    backups: Option<PathBuf>,
+    cluster: Arc<dyn ClusterClient>,
+    helm: Arc<dyn HelmClient>,
+    driver: HelmDriver,
+    change: impl FnOnce(&mut ChartInfo),
+) -> World {
     let cancel = CancellationToken::new();
     let session = Session::new(SessionConfig {
         cluster,
@@ -45,6 +57,7 @@ pub(crate) fn over(
         terminate: cancel.clone(),
         redactor: Redactor::new(["hunter22"]),
         chart_cache: "/nonexistent".into(),
+        backups,
         command_env: BTreeMap::new(),
         grace: Duration::from_secs(1),
         rules: Rules::default(),

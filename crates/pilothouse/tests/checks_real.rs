@@ -78,6 +78,7 @@ async fn world_of(plane: &Plane) -> World {
         terminate: CancellationToken::new(),
         redactor: Redactor::default(),
         chart_cache: folder.path().join("charts"),
+        backups: None,
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(5),
         rules: Rules::default(),

@@ -69,6 +69,7 @@ async fn world(tool: Tool) -> World {
         terminate: CancellationToken::new(),
         redactor: Redactor::default(),
         chart_cache: folder.path().join("charts"),
+        backups: None,
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(5),
         rules: Rules::default(),

@@ -4,9 +4,9 @@
 #![allow(clippy::disallowed_methods, reason = "helm needs the environment")]
 
 use pilothouse::{
-    ChartInfo, ChartRef, Class, Cluster, ClusterClient, CrdPolicy, DeleteStep, Helm, HelmAction, HelmChart, HelmConfig,
-    HelmDriver, Namespace, ObjectRef, On, Phase, Redactor, ReleaseOutcome, Rules, RunConfig, RunId, Session,
-    SessionConfig, SetValue, Step, StepKind, StepSpec, ValueSource, built_in,
+    BeforeDestructive, ChartInfo, ChartRef, Class, Cluster, ClusterClient, CrdPolicy, DeleteStep, Helm, HelmAction,
+    HelmChart, HelmConfig, HelmDriver, Namespace, ObjectRef, On, Phase, Redactor, ReleaseOutcome, Rules, RunConfig,
+    RunId, Session, SessionConfig, SetValue, Step, StepKind, StepSpec, ValueSource, built_in,
 };
 use pilothouse_kube::{ApplyOptions, Precondition, crd_ref};
 use pilothouse_plane::PlaneConfig;
@@ -15,6 +15,7 @@ use pilothouse_testkit::SharedPlane;
 use rstest::rstest;
 use semver::Version;
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,6 +84,7 @@ async fn world(scenario: &str, tool: Tool) -> World {
         terminate: CancellationToken::new(),
         redactor: Redactor::default(),
         chart_cache: folder.path().join("charts"),
+        backups: Some(folder.path().join("backups")),
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(5),
         rules: Rules::default(),
@@ -141,6 +143,18 @@ impl World {
         let live = self.cluster.get(&object).await.unwrap();
         // A claim stays as long as something protects it.
         live.filter(|live| live.pointer("/metadata/deletionTimestamp").is_none())
+    }
+
+    /// The objects of the one backup there is, which only the owner can read.
+    fn saved(&self) -> Vec<Value> {
+        let folder = self.folder.path().join("backups");
+        let files: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+        let [file] = files.as_slice() else { panic!("{files:?}") };
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(file)), (0o700, 0o600));
+        let list: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        assert_eq!((&list["apiVersion"], &list["kind"]), (&json!("v1"), &json!("List")));
+        list["items"].as_array().unwrap().clone()
     }
 
     async fn apply(&self, object: &Value) {
@@ -319,8 +333,26 @@ async fn an_uninstall_of_a_chart_with_definitions_in_use(#[case] tool: Tool) {
     let name = format!("widgets.{group}");
     let (found, _) = world.refused(destroyed()).await;
     assert_eq!(found, named("CRD_IN_USE", format!("CustomResourceDefinition {name}")));
-    world.done(destroyed().consenting(&format!("crd/{name}"))).await;
+    let saving = destroyed().with(|info| info.before_destructive = BeforeDestructive::Backup);
+    world.done(saving.consenting(&format!("crd/{name}"))).await;
     assert!(world.get(&format!("crd/{name}")).await.is_none());
+    // What was saved can be created again, one after the other.
+    let saved = world.saved();
+    let names: Vec<String> =
+        saved.iter().map(|object| pilothouse_core::object_ref(object).unwrap().to_string()).collect();
+    assert_eq!(names, [format!("CustomResourceDefinition {name}"), format!("Widget {}/mine", world.namespace)]);
+    world.cluster.create(&saved[0]).await.unwrap();
+    let established = async {
+        while world.cluster.discovery(true).await.unwrap().lookup(&ObjectRef::parse("Widget/mine").unwrap()).is_err()
+            || world.cluster.create(&saved[1]).await.is_err()
+        {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), established).await.unwrap();
+    let widget = ObjectRef { api_version: Some(format!("{group}/v1")), ..ObjectRef::parse("Widget/mine").unwrap() };
+    let widget = world.cluster.resolve(&widget, &world.namespace).await.unwrap();
+    assert_eq!(world.cluster.get(&widget).await.unwrap().unwrap()["spec"], json!({"a": "b"}));
 }
 
 const SECRET: &str = r"apiVersion: v1
@@ -345,8 +377,11 @@ async fn a_random_password_that_an_upgrade_makes_anew(#[case] tool: Tool) {
     assert_eq!(found, named("SECRET_REGENERATED", format!("Secret {}/login", world.namespace)));
     assert!(message.starts_with("the chart makes password anew") && !message.contains("user"), "{message}");
     assert_eq!(world.get("secret/login").await.unwrap()["data"]["password"], before);
-    world.done(upgrade().consenting("secret/login")).await;
+    let saving = upgrade().with(|info| info.before_destructive = BeforeDestructive::Backup);
+    world.done(saving.consenting("secret/login")).await;
     assert_ne!(world.get("secret/login").await.unwrap()["data"]["password"], before);
+    let saved = world.saved();
+    assert_eq!((saved.len(), &saved[0]["data"]["password"]), (1, &before));
 }
 
 /// As many charts do: what is there is kept, and an uninstall takes it away.

@@ -36,6 +36,7 @@ fn world(manifest: &str) -> World {
         terminate: cancel,
         redactor: Redactor::new(["hunter22"]),
         chart_cache: std::env::temp_dir(),
+        backups: None,
         command_env: std::collections::BTreeMap::new(),
         grace: Duration::from_secs(1),
         rules: Rules::default(),

@@ -286,7 +286,7 @@ fn resource(group: &str, kind: &str, plural: &str, short: &str, namespaced: bool
         singular: kind.to_lowercase(),
         short_names: vec![short.to_owned()],
         namespaced,
-        verbs: Vec::new(),
+        verbs: ["create", "delete", "get", "list", "patch", "update", "watch"].map(str::to_owned).to_vec(),
         subresource_kinds: Vec::new(),
     }
 }

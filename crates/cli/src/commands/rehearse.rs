@@ -125,7 +125,11 @@ async fn rehearsed(
     copy: Option<&ClusterCopy>,
     stages: &Stages,
 ) -> Result<Exit, CommandError> {
-    let session = connect::session(settings, place, stack, stages).await?;
+    // What is kept of a rehearsal goes with it.
+    let state = tempfile::tempdir()
+        .map_err(|error| CommandError::new(Exit::Failed, format!("cannot make a temporary folder: {error}")))?;
+    let backups = state.path().join("backups");
+    let session = connect::session_saving_in(backups, settings, place, stack, stages).await?;
     let loaded = match copy {
         None => None,
         Some(copy) => {
@@ -139,9 +143,6 @@ async fn rehearsed(
             Some(loaded)
         }
     };
-    // What is kept of a rehearsal goes with it.
-    let journals = tempfile::tempdir()
-        .map_err(|error| CommandError::new(Exit::Failed, format!("cannot make a temporary folder: {error}")))?;
     let run = Run {
         stack,
         charts: run::charts(stack, RunKind::Apply),
@@ -149,7 +150,7 @@ async fn rehearsed(
         kind: RunKind::Apply,
         flags,
         resume: Resume::IfUnfinished,
-        journals: journals.path().to_owned(),
+        journals: state.path().join("runs"),
         plan: None,
         afterwards: Afterwards::Nothing,
     };

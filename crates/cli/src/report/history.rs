@@ -101,6 +101,10 @@ fn of_release(run: &RunDetails, release: &ReleaseProgress) -> Vec<String> {
         lines.push("  objects were adopted, or were about to be; these commands take it back:".to_owned());
         lines.extend(undo_commands(&release.adopted).into_iter().map(|command| format!("    {command}")));
     }
+    if !release.backups.is_empty() {
+        lines.push("  what was lost was saved before, or was about to be, on the machine of the run:".to_owned());
+        lines.extend(release.backups.iter().map(|path| format!("    {path}")));
+    }
     lines
 }
 
@@ -250,8 +254,8 @@ mod tests {
     use super::*;
     use crate::report::samples::adoption_undo;
     use pilothouse_core::{
-        Failure, HelmAction, HelmCommand, Holder, NextStep, Phase, PlannedRelease, RunId, RunKind, RunProgress,
-        StopReason,
+        Failure, HelmAction, HelmCommand, Holder, NextStep, ObjectRef, Phase, PlannedRelease, RunId, RunKind,
+        RunProgress, StopReason,
     };
     use std::path::PathBuf;
     use uuid::Uuid;
@@ -449,6 +453,22 @@ mod tests {
         let lines: Vec<&str> =
             shown.lines().filter(|line| line.contains("take it back") || line.contains("--namespace web")).collect();
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_run_that_has_saved_what_was_lost() {
+        let release = ReleaseKey::new("web", "a");
+        let start = EventKind::ReleaseStarted { release: release.clone(), action: HelmAction::Deploy };
+        let mut kinds = vec![begin(1), start];
+        let objects = vec![ObjectRef::parse("pvc/web/data").unwrap()];
+        let path = "/state/backups/web.json".to_owned();
+        let saving = EventKind::BackupStarted { release, phase: Phase::Exec, path, objects };
+        kinds.extend(phase("a", Phase::Exec, None, [saving]));
+        let (progress, events) = fold(kinds, 0);
+        let shown = shown(&run(&RunDetails { progress, events, torn: false, journal: None }));
+        let expected = "  what was lost was saved before, or was about to be, on the machine of the run:\n    \
+                        /state/backups/web.json";
+        assert!(shown.contains(expected), "{shown}");
     }
 
     /// From the cluster: no events, and texts that were left out for want of room.

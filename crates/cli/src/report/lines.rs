@@ -148,6 +148,10 @@ impl Lines {
                     &format!("adopting {objects}; `pilothouse history RUN` tells how to take that back"),
                 )
             }
+            EventKind::BackupStarted { release, path, objects, .. } => {
+                let named: Vec<String> = objects.iter().map(ToString::to_string).collect();
+                self.said(release, Note::Info, &format!("saving {} in {path}", named.join(", ")))
+            }
             EventKind::PointOfNoReturn { release, what, .. } => {
                 self.keep(release, &format!("- {what}: from here on nothing is taken back"))
             }

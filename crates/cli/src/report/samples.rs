@@ -165,6 +165,7 @@ pub(crate) fn earlier(name: &str, phases: &[Phase], way: Option<ReleaseWay>) -> 
             })
             .collect(),
         adopted: Vec::new(),
+        backups: Vec::new(),
         no_return: None,
         attempt: 0,
         baselines: BTreeMap::new(),
@@ -337,7 +338,13 @@ fn kind_after(kind: Option<&EventKind>) -> Option<EventKind> {
         Some(EventKind::HealFinished { .. }) => {
             EventKind::AdoptionStarted { release: release(), phase: Phase::PreExec, undo: vec![adoption_undo()] }
         }
-        Some(EventKind::AdoptionStarted { .. }) => EventKind::PointOfNoReturn {
+        Some(EventKind::AdoptionStarted { .. }) => EventKind::BackupStarted {
+            release: release(),
+            phase: Phase::Exec,
+            path: "/state/backups/web.json".to_owned(),
+            objects: vec![ObjectRef::parse("pvc/web/data").expect("it is one")],
+        },
+        Some(EventKind::BackupStarted { .. }) => EventKind::PointOfNoReturn {
             release: release(),
             phase: Phase::PreExec,
             what: "migrate the database".to_owned(),

@@ -274,6 +274,7 @@ mod tests {
             | EventKind::HelmFinished { release, .. }
             | EventKind::HealFinished { release, .. }
             | EventKind::AdoptionStarted { release, .. }
+            | EventKind::BackupStarted { release, .. }
             | EventKind::PointOfNoReturn { release, .. }
             | EventKind::Retrying { release, .. }
             | EventKind::PhaseFinished { release, .. }

@@ -227,6 +227,7 @@ impl View {
             }
             EventKind::Said { note: Note::Info | Note::Warning, .. }
             | EventKind::AdoptionStarted { .. }
+            | EventKind::BackupStarted { .. }
             | EventKind::PointOfNoReturn { .. }
             | EventKind::StepSkipped { .. }
             | EventKind::Checked { .. }

@@ -194,6 +194,7 @@ fn a_whole_release() {
                 phase(Phase::Validate, 16),
             ],
             adopted: Vec::new(),
+            backups: Vec::new(),
             no_return: None,
             attempt: 0,
             baselines: BTreeMap::new(),
@@ -686,4 +687,22 @@ fn undos_of_adoptions_are_kept() {
     kinds.push(ended("a", done()));
     let all = fold(&numbered(kinds)).releases.remove(0).adopted;
     assert_eq!(all, [undo("none", &["x"]), undo("other", &["y"])]);
+}
+
+/// Also by a run that continues the one that has made the first.
+#[test]
+fn every_backup_is_known() {
+    let saving = |path: &str| EventKind::BackupStarted {
+        release: key("a"),
+        phase: Phase::PreExec,
+        path: path.to_owned(),
+        objects: vec![ObjectRef::parse("pvc/web/data").unwrap()],
+    };
+    let mut kinds = vec![run_of(1, &[("a", HelmAction::Deploy)]), started("a"), phase(Phase::PreExec)];
+    kinds.push(saving("/1.json"));
+    let killed = fold(&numbered(kinds)).releases;
+    let resumed = EventKind::RunResumed { from: run_id(1), releases: killed };
+    let mut kinds = vec![run_of(2, &[("a", HelmAction::Deploy)]), resumed, started("a"), phase(Phase::PreExec)];
+    kinds.push(saving("/2.json"));
+    assert_eq!(fold(&numbered(kinds)).releases[0].backups, ["/1.json", "/2.json"]);
 }

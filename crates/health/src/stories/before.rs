@@ -95,6 +95,15 @@ pub(super) const STORIES: &[Story] = &[
         todo: &["write a version or a constraint: 1.2.3, ~1.2, >=1.2 <2"],
     },
     Story {
+        code: "BACKUP_IMPOSSIBLE",
+        shows: "What you consented to lose is to be saved before (`before_destructive: backup`), and that cannot be done, so nothing is lost.",
+        usually: "A claim with data: the API has its definition, and what is on the volume is not in it.",
+        todo: &[
+            "back the data up by a step of your own, for instance a `command` in pre_exec",
+            "then say `before_destructive: proceed` for this release",
+        ],
+    },
+    Story {
         code: "SECRET_REGENERATED",
         shows: "A Secret holds a value that the chart makes anew in every rendering, so that an upgrade replaces it. The key is told, never the value.",
         usually: "A chart that makes a random password and does not look up the one that is there. Whoever has been given the old one, a database for instance, keeps it.",

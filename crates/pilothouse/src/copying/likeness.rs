@@ -103,6 +103,15 @@ pub(super) fn likeness(live: &Value, volumes: &str, of_release: bool) -> Value {
     object
 }
 
+/// What can be created again in the place of an object that is gone, in the same cluster.
+pub(crate) fn as_new(live: &Value) -> Value {
+    let mut object = likeness(live, "", true);
+    if text(live, "/kind") == "CustomResourceDefinition" {
+        object["spec"].clone_from(&live["spec"]);
+    }
+    object
+}
+
 /// What binding a claim has written (`k8s.io/component-helpers/storage/volume`).
 const BOUND: [&str; 4] = [
     "pv.kubernetes.io/bind-completed",

@@ -13,6 +13,8 @@ mod seen;
 mod tests;
 mod webhooks;
 
+pub(crate) use likeness::as_new;
+
 use likeness::Turn;
 use pilothouse_core::{DeployRecord, ObjectRef, Sensitive, Untold, lenient_version};
 use serde_json::Value;

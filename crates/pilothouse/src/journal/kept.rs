@@ -24,6 +24,7 @@ pub(crate) fn is_kept(kind: &EventKind) -> bool {
         | EventKind::CauseFound { .. }
         | EventKind::DriftFound { .. }
         | EventKind::AdoptionStarted { .. }
+        | EventKind::BackupStarted { .. }
         | EventKind::PointOfNoReturn { .. }
         | EventKind::Retrying { .. }
         | EventKind::PhaseFinished { .. }
@@ -44,11 +45,12 @@ pub(crate) enum Side {
 /// Whether an event is the intent or the outcome of an effect.
 pub(crate) fn side(kind: &EventKind) -> Option<Side> {
     match kind {
-        // How an adoption has ended is told by the step or phase that it is a part of.
+        // How an adoption or a backup has ended is told by the step or phase that it is a part of.
         EventKind::StepStarted { .. }
         | EventKind::HelmStarted { .. }
         | EventKind::HealStarted { .. }
-        | EventKind::AdoptionStarted { .. } => Some(Side::Intent),
+        | EventKind::AdoptionStarted { .. }
+        | EventKind::BackupStarted { .. } => Some(Side::Intent),
         EventKind::StepFinished { .. } | EventKind::HelmFinished { .. } | EventKind::HealFinished { .. } => {
             Some(Side::Outcome)
         }

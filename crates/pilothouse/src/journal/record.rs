@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_told_whatever_else_is_there() {
-        let error = StackRecord::decode(&compress(&json!({"format": 5, "new": {}})), OBJECT).unwrap_err();
-        assert!(matches!(error, JournalError::Newer { found: 5, known: 4, .. }), "{error}");
+        let error = StackRecord::decode(&compress(&json!({"format": 6, "new": {}})), OBJECT).unwrap_err();
+        assert!(matches!(error, JournalError::Newer { found: 6, known: 5, .. }), "{error}");
     }
 }

@@ -193,6 +193,7 @@ impl World {
             terminate: cancel,
             redactor: Redactor::default(),
             chart_cache: self.folder.path().join("cache"),
+            backups: None,
             command_env: std::collections::BTreeMap::new(),
             grace: Duration::from_secs(1),
             rules: Rules::default(),

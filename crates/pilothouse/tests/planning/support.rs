@@ -56,6 +56,7 @@ impl World {
             terminate: CancellationToken::new(),
             redactor: Redactor::default(),
             chart_cache: folder.path().join("charts"),
+            backups: None,
             command_env: BTreeMap::new(),
             grace: Duration::from_secs(5),
             rules: Rules::default(),

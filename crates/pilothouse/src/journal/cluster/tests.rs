@@ -200,16 +200,16 @@ async fn what_a_newer_program_wrote_is_not_written_over() {
     let (mut journal, _) = load(&cluster).await;
     journal.store(&after(1, 1)).await.unwrap();
     let mut newer = StackRecord::new(&after(1, 1), &[]);
-    newer.format = 5;
+    newer.format = 6;
     let mut theirs = secret(&cluster);
     theirs["data"][KEY] = json!(newer.encode(LIMIT, OBJECT).unwrap());
     cluster.put(theirs);
     let theirs = secret(&cluster);
     let error = journal.store(&after(1, 2)).await.unwrap_err();
-    assert!(matches!(error, JournalError::Newer { found: 5, known: 4, .. }), "{error}");
+    assert!(matches!(error, JournalError::Newer { found: 6, known: 5, .. }), "{error}");
     assert!(matches!(
         ClusterJournal::load(cluster.clone(), "ops", "shop").await,
-        Err(JournalError::Newer { found: 5, known: 4, .. })
+        Err(JournalError::Newer { found: 6, known: 5, .. })
     ));
     assert_eq!(secret(&cluster), theirs);
 }

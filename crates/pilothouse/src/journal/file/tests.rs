@@ -36,7 +36,7 @@ fn what_is_written_is_read() {
         journal,
         Journal {
             header: JournalHeader {
-                format: 4,
+                format: 5,
                 program: env!("CARGO_PKG_VERSION").to_owned(),
                 run: run_id(1),
                 stack: "shop".to_owned()
@@ -129,13 +129,13 @@ fn damage_elsewhere_is_an_error_with_its_line() {
 fn a_newer_format_is_told() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("new.jsonl");
-    fs::write(&path, "{\"format\":5,\"what\":\"else\"}\nnothing we know\nmore\n").unwrap();
+    fs::write(&path, "{\"format\":6,\"what\":\"else\"}\nnothing we know\nmore\n").unwrap();
     let error = read(&path).unwrap_err();
-    assert!(matches!(error, JournalError::Newer { found: 5, known: 4, .. }), "{error}");
+    assert!(matches!(error, JournalError::Newer { found: 6, known: 5, .. }), "{error}");
     assert_eq!(
         error.to_string(),
         format!(
-            "the journal {} was written by a newer pilothouse (format 5; this one knows 4): use that one, or a newer one",
+            "the journal {} was written by a newer pilothouse (format 6; this one knows 5): use that one, or a newer one",
             path.display()
         )
     );
