@@ -548,6 +548,20 @@ async fn the_others_are_carried_out_when_the_user_says_so() {
 }
 
 #[tokio::test]
+async fn what_was_seen_before_another_release_had_its_turn_does_not_count() {
+    let world = world();
+    let first = named(&world, "first", &[], &[]).with(|info| info.action = HelmAction::Destroy);
+    let comes = |event: &EventKind| {
+        if matches!(event, EventKind::ReleaseFinished { release, .. } if release.name == "first") {
+            world.cluster.put(in_the_way());
+        }
+    };
+    let (outcome, _) = run_seen(&world, vec![first, named(&world, "demo", &[], &[])], comes).await;
+    assert!(matches!(outcome.releases[0].1, ReleaseOutcome::Done { .. }), "{outcome:?}");
+    assert!(matches!(outcome.releases[1].1, ReleaseOutcome::Refused { .. }), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn what_an_earlier_release_puts_right_is_looked_at_in_turn() {
     let world = world();
     world.cluster.put(in_the_way());

@@ -148,8 +148,13 @@ async fn helm_3_leaves_what_others_have_changed_in_custom_resources() {
     let live = world.get("patched.example.com/v1", "Gadget", "one").await.unwrap();
     assert_eq!(live["spec"], json!({"size": 5, "colour": "blue"}));
 
-    // That is not taken for how it was deployed.
-    let plan = world.plan_one(coloured("blue")).await;
+    // That is not taken for how it was deployed, nor by the next upgrade.
     let gadget = world.object("patched.example.com/v1", "Gadget", "one");
-    assert_eq!(plan.drifts.iter().map(|drift| &drift.object).collect::<Vec<_>>(), [&gadget]);
+    let drifted = async |colour: &str| {
+        let plan = world.plan_one(coloured(colour)).await;
+        assert_eq!(plan.drifts.iter().map(|drift| &drift.object).collect::<Vec<_>>(), [&gadget]);
+    };
+    drifted("blue").await;
+    assert_eq!(world.done(coloured("green")).await, "upgraded patched 1.0.0");
+    drifted("green").await;
 }
