@@ -3,8 +3,10 @@
 
 use crate::support::{World, helm, in_runtime, plane, settings};
 use kube::config::{AuthInfo, Kubeconfig};
-use pilothouse_core::{ObjectRef, ObjectSeen, ObjectsSeen, Rehearsal, helm_owner, own_content, what_became};
-use pilothouse_kube::{ApplyOptions, Cluster, ClusterClient};
+use pilothouse_core::{
+    ObjectRef, ObjectSeen, ObjectsSeen, Rehearsal, helm_owner, object_ref, own_content, what_became,
+};
+use pilothouse_kube::{ApplyOptions, Cluster, ClusterClient, ListQuery};
 use pilothouse_plane::AuditLog;
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
@@ -210,6 +212,20 @@ fn look(objects: &[ObjectRef]) -> ObjectsSeen {
     })
 }
 
+/// What releases have in the namespaces that begin so, whoever knows of it. What controllers make of it is left out.
+fn all_within(prefix: &str) -> Vec<ObjectRef> {
+    let prefix = prefix.to_owned();
+    on_cluster(async move |cluster| {
+        let mut all = Vec::new();
+        for (api_version, kind) in [("v1", "ConfigMap"), ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")] {
+            let listed = cluster.list(&ListQuery::new(api_version, kind)).await.unwrap();
+            let within = |object: &ObjectRef| object.namespace.as_ref().is_some_and(|own| own.starts_with(&prefix));
+            all.extend(listed.iter().filter_map(object_ref).filter(within));
+        }
+        all
+    })
+}
+
 fn maps(maps: &Value) -> Value {
     json!({"maps": maps})
 }
@@ -311,9 +327,17 @@ fn a_rehearsal_says_what_the_cluster_then_does(#[values(Tool::Helm3, Tool::Helm4
 
     let adopted = told.adopts.iter().map(|adopted| &adopted.object);
     let lists = [&told.recreates, &told.deletes, &told.changes, &told.creates];
-    let objects: Vec<ObjectRef> = lists.into_iter().flatten().chain(adopted).cloned().collect();
-    let before = look(&objects);
+    let mut objects: Vec<ObjectRef> = lists.into_iter().flatten().chain(adopted).cloned().collect();
+    // And what the rehearsal may have left out.
+    let of_releases = format!("{}-", shop.name);
+    objects.extend(all_within(&of_releases));
+    let mut before = look(&objects);
     let applied = shop.apply();
+    let later = all_within(&of_releases);
+    for object in &later {
+        before.entry(object.clone()).or_insert(ObjectSeen::Absent);
+    }
+    objects.extend(later);
     assert_eq!(ends(&rehearsed), ends(&applied), "{rehearsed:#} {applied:#}");
     assert_eq!((&rehearsed["verdict"], &rehearsed["exit_code"]), (&applied["verdict"], &applied["exit_code"]));
     let became = what_became(&before, &look(&objects));
