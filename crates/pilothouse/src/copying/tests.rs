@@ -118,6 +118,34 @@ async fn without_the_records_of_helm_nothing_can_be_told() {
     assert_eq!(error.to_string(), "what default/demo is about cannot be read");
 }
 
+/// Whoever may work in a namespace need not be allowed to read it.
+#[tokio::test]
+async fn a_namespace_that_may_not_be_read_is_there_all_the_same() {
+    let (from, to) = (there(), Arc::new(FakeCluster::default()));
+    from.put(release_secret(&ReleaseKey::new("default", "demo"), 1, RevisionStatus::Deployed, "1.0.0", MANIFEST));
+    from.refuse("get Namespace", forbidden);
+    let loaded = copied(&from).await.unwrap().load(&session(&to), "volumes").await.unwrap();
+    let told = loaded.compare(&session(&to), &RunOutcome::default()).await;
+    assert_eq!(
+        told.not_copied.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["Namespace default: not allowed to get *** of it"]
+    );
+    assert!(to.object("Namespace", None, "default").is_some());
+    assert!(to.object("Secret", Some("default"), "sh.helm.release.v1.demo.v1").is_some());
+}
+
+/// Otherwise an upgrade would be rehearsed as an install.
+#[tokio::test]
+async fn a_record_that_the_copy_does_not_take_ends_it() {
+    let (from, to) = (there(), Arc::new(FakeCluster::default()));
+    from.put(release_secret(&ReleaseKey::new("default", "demo"), 1, RevisionStatus::Deployed, "1.0.0", MANIFEST));
+    to.refuse("create Secret", || ClusterError::Invalid {
+        object: super::around::core("Secret", Some("default"), "sh.helm.release.v1.demo.v1"),
+        message: "too large".to_owned(),
+    });
+    assert!(matches!(copied(&from).await.unwrap().load(&session(&to), "volumes").await, Err(CopyError::Plane(_))));
+}
+
 #[tokio::test]
 async fn a_control_plane_that_does_not_answer_ends_it() {
     let (from, to) = (there(), Arc::new(FakeCluster::default()));
