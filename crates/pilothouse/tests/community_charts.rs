@@ -209,8 +209,11 @@ async fn kube_prometheus_stack_over_a_breaking_version() {
     let _alone = PROMETHEUS.lock().await;
     let world = world(Tool::Helm4).await;
     let chart = |path: &Path, action| {
-        PrometheusOperator::new(ChartRef::path(path), action)
-            .with(|info| info.last_breaking_version_requiring_restart = Some(semver::Version::new(80, 0, 0)))
+        PrometheusOperator::new(ChartRef::path(path), action).with(|info| {
+            info.last_breaking_version_requiring_restart = Some(semver::Version::new(80, 0, 0));
+            // The chart makes up grafana's password.
+            info.consent = vec![ObjectRef::parse("secret/kube-prometheus-stack-grafana").unwrap()];
+        })
     };
     assert_eq!(
         done(&world.run(chart(&old, HelmAction::Deploy)).await),

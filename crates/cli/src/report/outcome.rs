@@ -5,7 +5,9 @@ use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::causes::{self, ToldCause, codes};
 use crate::report::text::duration;
 use crate::report::view::Continued;
-use pilothouse_core::{Failure, Finding, NextStep, ReleaseKey, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
+use pilothouse_core::{
+    Failure, Finding, NextStep, ReleaseKey, ReleaseOutcome, RunOutcome, RunVerdict, StopReason, code,
+};
 
 /// How the user may go on when a run was stopped before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,7 @@ pub(crate) fn summary(
     }
     lines.extend(causes::paragraphs(&causes, width, outcome.releases.len() > 1));
     lines.extend(left_alone(outcome));
+    lines.extend(others(outcome));
     lines.extend(stopped(outcome, afterwards));
     lines.extend(continued.map(taken_over));
     lines.push(counts(outcome, elapsed_ms));
@@ -75,6 +78,19 @@ fn left_alone(outcome: &RunOutcome) -> Vec<String> {
         [line, String::new()]
     };
     groups.iter().flat_map(paragraph).collect()
+}
+
+/// How to go on with the releases that are not refused, where one that is has kept them from being begun.
+fn others(outcome: &RunOutcome) -> Option<String> {
+    let kept = |this: &ReleaseOutcome| matches!(this, ReleaseOutcome::NotStarted { blocked_by: None, .. });
+    let outdated = |this: &ReleaseOutcome| match this {
+        ReleaseOutcome::Refused { findings } => findings.iter().any(|finding| finding.code == code::PLAN_OUTDATED),
+        _ => false,
+    };
+    let by_refusal = outcome.verdict() == RunVerdict::Refused && outcome.stopped.is_none();
+    let any = |is: &dyn Fn(&ReleaseOutcome) -> bool| outcome.releases.iter().any(|(_, this)| is(this));
+    (by_refusal && any(&kept) && !any(&outdated))
+        .then(|| "hint: --keep-going carries out the releases that are not refused\n".to_owned())
 }
 
 /// Why a release was not begun: what became of the one it stands on, or the same as for that one.
@@ -237,7 +253,8 @@ pub(super) fn indented(first: &str, text: &str, rest: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::{Cause, Class, ObjectRef, ObjectStatus, Phase, Readiness, code};
+    use pilothouse_core::{Cause, Class, ObjectRef, ObjectStatus, Phase, Readiness};
+    use rstest::rstest;
 
     fn shown(releases: Vec<(ReleaseKey, ReleaseOutcome)>) -> String {
         whole(&RunOutcome { releases, stopped: None }, None, Afterwards::Resume)
@@ -273,6 +290,23 @@ mod tests {
                 ReleaseOutcome::NotStarted { reason: "web/podinfo failed".to_owned(), blocked_by: None }
             ),
         ]));
+    }
+
+    #[rstest]
+    #[case(code::DATA_ATTACHED, true)]
+    // Only a new plan helps.
+    #[case(code::PLAN_OUTDATED, false)]
+    fn how_the_others_are_carried_out(#[case] code: &str, #[case] told: bool) {
+        let finding = Finding::new(Class::Unsafe, code, "it", "why");
+        let reason = "another release is refused".to_owned();
+        let outcome = RunOutcome {
+            releases: vec![
+                (key("a"), ReleaseOutcome::Refused { findings: vec![finding] }),
+                (key("b"), ReleaseOutcome::NotStarted { reason, blocked_by: None }),
+            ],
+            stopped: None,
+        };
+        assert_eq!(others(&outcome).is_some(), told);
     }
 
     #[test]
