@@ -12,6 +12,7 @@ use pilothouse_core::{
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::mem::discriminant;
 use std::sync::Arc;
 
 /// An object could not be read or changed.
@@ -159,6 +160,8 @@ pub struct PlannedAdoption {
 #[derive(Debug)]
 struct Wanted {
     object: ObjectRef,
+    /// Whose it was when it was looked at.
+    ownership: Ownership,
     precondition: Precondition,
     undo: Value,
 }
@@ -188,7 +191,7 @@ impl PlannedAdoption {
                 (AdoptionVerdict::NotNeeded, Some(_)) => planned.done.already.push(object),
                 (AdoptionVerdict::Adopt, Some(live)) => {
                     let (precondition, undo) = (Precondition::unchanged(&live), undo(&live, release));
-                    planned.wanted.push(Wanted { object, precondition, undo });
+                    planned.wanted.push(Wanted { object, ownership, precondition, undo });
                 }
             }
         }
@@ -239,7 +242,11 @@ async fn adopt_one(client: &dyn ClusterClient, wanted: &Wanted, release: &Releas
         let live = client.get(object).await.map_err(|error| ObjectError::new(object, "read", error))?;
         let whose = ownerships(client, &[(object.clone(), live.clone())], release).await?;
         precondition = match (whose.first().map(verdict), live) {
-            (Some(AdoptionVerdict::Adopt), Some(live)) if undo(&live, release) == wanted.undo => {
+            // What was nobody's and is another tool's by now has the same keys.
+            (Some(AdoptionVerdict::Adopt), Some(live))
+                if undo(&live, release) == wanted.undo
+                    && whose.first().map(discriminant) == Some(discriminant(&wanted.ownership)) =>
+            {
                 Precondition::unchanged(&live)
             }
             (Some(AdoptionVerdict::NotNeeded), _) => return Ok(()),
