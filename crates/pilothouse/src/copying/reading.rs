@@ -10,9 +10,7 @@ use crate::error::PhaseError;
 use crate::foreign::FLUX;
 use crate::session::Session;
 use futures::StreamExt;
-use pilothouse_core::{
-    HelmOwner, ObjectRef, ReleaseKey, Sensitive, Untold, crd_facts, error_chain, helm_owner, object_ref,
-};
+use pilothouse_core::{ObjectRef, ReleaseKey, Sensitive, Untold, crd_facts, error_chain, named_release, object_ref};
 use pilothouse_kube::{ClusterError, Discovery, ListQuery, record_ref};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -315,10 +313,7 @@ impl Reading<'_> {
 
     /// The newest record of each other release that has something a release is about.
     async fn owners(&mut self, own: &BTreeSet<ReleaseKey>) {
-        let owner = |copied: &Copied| match helm_owner(copied.live.expose()) {
-            HelmOwner::Release(release) | HelmOwner::Partial { names: Some(release), .. } => Some(release),
-            HelmOwner::Partial { names: None, .. } | HelmOwner::Nobody { .. } => None,
-        };
+        let owner = |copied: &Copied| named_release(copied.live.expose());
         let touched = self.found.values().filter(|copied| copied.touched);
         let others: BTreeSet<ReleaseKey> = touched.filter_map(owner).filter(|owner| !own.contains(owner)).collect();
         let driver = self.session.driver;
