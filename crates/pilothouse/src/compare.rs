@@ -296,7 +296,8 @@ impl Comparison<'_> {
 }
 
 impl Compared {
-    fn unknown(object: &ObjectRef, outcome: Outcome) -> Self {
+    /// An object of which nothing else is known.
+    pub(crate) fn unknown(object: &ObjectRef, outcome: Outcome) -> Self {
         Self {
             object: object.clone(),
             outcome,

@@ -252,16 +252,5 @@ async fn a_look_ahead_at_a_claim(#[case] policy: &str, #[case] expected: &[&str]
 }
 
 fn compared(name: &str, outcome: Outcome) -> Compared {
-    Compared {
-        object: ObjectRef::parse(name).unwrap(),
-        outcome,
-        fields: Vec::new(),
-        health: None,
-        seen: None,
-        owner: None,
-        is_deployed: false,
-        not_checked: None,
-        live: None,
-        then: None,
-    }
+    Compared::unknown(&ObjectRef::parse(name).unwrap(), outcome)
 }

@@ -14,19 +14,7 @@ use std::sync::Arc;
 const UPGRADE: Decision = Decision::Upgrade { last_good: Some(1) };
 
 fn one(object: &str, change: ObjectChange) -> Compared {
-    let object = ObjectRef::parse(object).unwrap();
-    Compared {
-        object,
-        outcome: Outcome::Change(change),
-        fields: Vec::new(),
-        health: None,
-        seen: None,
-        owner: None,
-        is_deployed: false,
-        not_checked: None,
-        live: None,
-        then: None,
-    }
+    Compared::unknown(&ObjectRef::parse(object).unwrap(), Outcome::Change(change))
 }
 
 fn with(one: Compared, live: Value, then: Value) -> Compared {

@@ -11,18 +11,8 @@ use std::sync::Arc;
 fn compared(object: &Value, change: ObjectChange) -> Compared {
     let mut named = object_ref(object).unwrap();
     named.namespace.get_or_insert_with(|| "default".to_owned());
-    Compared {
-        object: named,
-        outcome: Outcome::Change(change),
-        fields: Vec::new(),
-        health: None,
-        seen: None,
-        owner: None,
-        is_deployed: false,
-        not_checked: None,
-        live: None,
-        then: Some(Sensitive::new(object.clone())),
-    }
+    let then = Some(Sensitive::new(object.clone()));
+    Compared { then, ..Compared::unknown(&named, Outcome::Change(change)) }
 }
 
 fn config(name: &str) -> Value {
