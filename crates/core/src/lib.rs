@@ -99,7 +99,7 @@ pub use progress::{
 pub use quantity::{parse_quantity, quantity, show_quantity};
 pub use readiness::{ObjectStatus, Otherwise, Readiness, ReadinessRule};
 pub use rehearsal::{Adopted, ObjectSeen, ObjectsSeen, Refusal, Rehearsal, Untold, refusals, what_became};
-pub use release::{RUN_LABEL, RevisionMeta, RevisionStatus};
+pub use release::{RUN_LABEL, RevisionMeta, RevisionStatus, last_deployed};
 pub use schedule::{Order, Schedule, Wait};
 pub use select::{LabelTerm, ReleasePattern, Selection, SelectionError};
 pub use sensitive::{Redactor, Sensitive};

@@ -74,6 +74,13 @@ pub(crate) fn of_definitions(ctx: &Context, prepared: &Prepared, consent: &Conse
     named.map(|object| Doomed { object, goes: false }).collect()
 }
 
+/// Of all that an install or upgrade deletes or changes, what consent names.
+fn of_deploy(ctx: &Context, prepared: &Prepared, compared: &[Compared], consent: &Consent) -> Vec<Doomed> {
+    let mut doomed = of_compared(compared, consent);
+    doomed.extend(of_definitions(ctx, prepared, consent));
+    doomed
+}
+
 /// Why these cannot be saved, as the release wants it before they are lost. Only reads.
 pub(crate) async fn findings(ctx: &Context, doomed: &[Doomed]) -> Vec<Finding> {
     if !is_wanted(ctx) || doomed.is_empty() {
@@ -93,10 +100,8 @@ pub(crate) async fn announced(ctx: &Context, compared: &[Compared], decision: &D
     let consent = Consent::of(ctx).await.ok().filter(|_| is_wanted(ctx))?;
     let doomed = match decision {
         Decision::Install | Decision::Upgrade { .. } => {
-            let mut doomed = of_compared(compared, &consent);
             let prepared = ctx.prepared(&Payload::default()).await;
-            doomed.extend(of_definitions(ctx, &prepared, &consent));
-            doomed
+            of_deploy(ctx, &prepared, compared, &consent)
         }
         Decision::Uninstall | Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall => {
             of_deleted(&helpers::deleted_by_uninstall(ctx).await.ok()?, &consent)
@@ -140,10 +145,8 @@ pub(crate) async fn before_helm(ctx: &Context, payload: &Payload, is_upgrade: bo
     let consent = consent(ctx).await?;
     let changing = ahead::changing(ctx, payload).await;
     let look = ahead::look(ctx, payload, is_upgrade, &changing).await?;
-    let mut doomed = of_compared(&look.compared, &consent);
     let prepared = ctx.prepared(payload).await;
-    doomed.extend(of_definitions(ctx, &prepared, &consent));
-    save(ctx, &doomed).await
+    save(ctx, &of_deploy(ctx, &prepared, &look.compared, &consent)).await
 }
 
 async fn consent(ctx: &Context) -> Result<Consent, PhaseError> {

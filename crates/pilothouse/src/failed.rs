@@ -5,7 +5,9 @@ use crate::error::PhaseError;
 use crate::live;
 use crate::observe::Observed;
 use crate::stored::{self, NotServed};
-use pilothouse_core::{AppliedObject, ObjectRef, RecordSeen, RevisionMeta, RevisionStatus, helm_owner, object_ref};
+use pilothouse_core::{
+    AppliedObject, ObjectRef, RecordSeen, RevisionMeta, RevisionStatus, helm_owner, last_deployed, object_ref,
+};
 use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
 use serde_json::Value;
 
@@ -22,9 +24,7 @@ pub(crate) async fn has_applied(ctx: &Context, seen: &Observed) -> Option<bool> 
 
 /// The objects as they were before, as far as that is known: none when nothing was ever deployed.
 fn objects_before(seen: &Observed) -> Option<&[AppliedObject]> {
-    let good = |meta: &&RevisionMeta| matches!(meta.status, RevisionStatus::Deployed | RevisionStatus::Superseded);
-    let last_good = seen.revisions.iter().flatten().filter(good).max_by_key(|meta| meta.revision);
-    match (last_good, &seen.record) {
+    match (last_deployed(seen.revisions.iter().flatten()), &seen.record) {
         (None, _) => Some(&[]),
         (Some(good), RecordSeen::Some(record))
             if record.revision == good.revision && Some(&record.revision_uid) == good.uid.as_ref() =>

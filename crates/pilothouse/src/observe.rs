@@ -11,7 +11,7 @@ use crate::stored;
 use pilothouse_core::ObjectRef;
 use pilothouse_core::{
     ChartInfo, Class, Decision, Finding, Foreign, HelmAction, InputDigests, InputPart, LiveSeen, Observation, Payload,
-    RecordSeen, ReleaseState, Rendered, RevisionMeta, RevisionStatus, Wish, code, decide, determine, lenient_version,
+    RecordSeen, ReleaseState, Rendered, RevisionMeta, Wish, code, decide, determine, last_deployed, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ClusterError;
@@ -231,8 +231,7 @@ impl Observed {
     }
 
     fn last_good(&self) -> Option<u32> {
-        let good = |meta: &&RevisionMeta| matches!(meta.status, RevisionStatus::Deployed | RevisionStatus::Superseded);
-        self.revisions.iter().flatten().filter(good).map(|meta| meta.revision).max()
+        last_deployed(self.revisions.iter().flatten()).map(|meta| meta.revision)
     }
 
     /// Why the release cannot be acted on as it stands.
@@ -317,10 +316,7 @@ fn needs_record(info: &ChartInfo) -> bool {
 
 /// The newest revision that is or was deployed; without one (a failed first install) the newest at all.
 pub(crate) fn newest_good(revisions: &[RevisionMeta]) -> Option<&RevisionMeta> {
-    let good = |meta: &&RevisionMeta| matches!(meta.status, RevisionStatus::Deployed | RevisionStatus::Superseded);
-    let newest = |metas: &mut dyn Iterator<Item = &RevisionMeta>| metas.map(|m| m.revision).max();
-    let revision = newest(&mut revisions.iter().filter(good)).or_else(|| newest(&mut revisions.iter()))?;
-    revisions.iter().find(|meta| meta.revision == revision)
+    last_deployed(revisions).or_else(|| revisions.iter().max_by_key(|meta| meta.revision))
 }
 
 async fn namespace_state(ctx: &Context, name: &str) -> NamespaceState {

@@ -5,7 +5,7 @@ use super::pending::PendingSeen;
 use super::release_state::ReleaseState;
 use crate::deploy_record::{DEPLOY_RECORD_FORMAT, DeployRecord, InputPart};
 use crate::ids::Phase;
-use crate::release::{RevisionMeta, RevisionStatus};
+use crate::release::{RevisionMeta, RevisionStatus, last_deployed};
 use semver::Version;
 
 /// Tells the state of a release from what was seen of it. The order of the questions matters.
@@ -23,7 +23,7 @@ pub fn determine(seen: &Observation) -> ReleaseState {
 
 fn by_newest(seen: &Observation, revisions: &[RevisionMeta]) -> ReleaseState {
     let Some(last) = revisions.iter().max_by_key(|meta| meta.revision) else { return ReleaseState::Absent };
-    let last_good = last_good(revisions);
+    let last_good = last_deployed(revisions).map(|meta| meta.revision);
     match last.status {
         RevisionStatus::PendingInstall | RevisionStatus::PendingUpgrade | RevisionStatus::PendingRollback => {
             locked_or_stale(last, seen.pending.as_ref())
@@ -60,12 +60,6 @@ fn locked_or_stale(last: &RevisionMeta, pending: Option<&PendingSeen>) -> Releas
         Ok(why) => ReleaseState::Stale { revision, status, why },
         Err(why) => ReleaseState::Locked { revision, status, since, why },
     }
-}
-
-/// The newest revision that is or was deployed.
-fn last_good(revisions: &[RevisionMeta]) -> Option<u32> {
-    let good = |meta: &&RevisionMeta| matches!(meta.status, RevisionStatus::Deployed | RevisionStatus::Superseded);
-    revisions.iter().filter(good).map(|meta| meta.revision).max()
 }
 
 /// What is deployed and the breaking version, when that lies between what is deployed and what is wanted.
