@@ -1,7 +1,7 @@
 //! Digests of what phases are given, by which a later run tells whether that is still the same. SHA-256, in hex.
 
-use crate::context::Context;
-use crate::prepare;
+use crate::context::release_context::Context;
+use crate::render::wanted;
 use pilothouse_core::{ChartInfo, Payload, ValueSource, hex, own_content, own_labels};
 use pilothouse_helm::ResolvedChart;
 use serde_json::Value;
@@ -64,7 +64,7 @@ async fn all_values(hash: &mut Sha256, info: &ChartInfo, payload: &Payload) {
         part(hash, document.content.as_bytes());
     }
     values(hash, info);
-    for value in prepare::payload_values(info, payload) {
+    for value in wanted::payload_values(info, payload) {
         part(hash, value.to_string().as_bytes());
     }
 }

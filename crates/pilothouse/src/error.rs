@@ -1,6 +1,6 @@
 //! Why a phase failed.
 
-use crate::words;
+use crate::text;
 use pilothouse_core::{CheckReport, Finding, PayloadError, StopReason, error_chain};
 use pilothouse_helm::{ChartError, DecodeError, HelmError, ValuesError};
 use pilothouse_kube::{AdoptError, ClusterError, Ended, NotReady, ObjectError};
@@ -33,7 +33,7 @@ pub enum PhaseError {
     #[error(transparent)]
     Adopt(#[from] AdoptError),
     /// Objects did not become what they should be.
-    #[error("{}", words::not_ready(.0))]
+    #[error("{}", text::not_ready(.0))]
     NotReady(NotReady),
     /// The chart cannot be used.
     #[error(transparent)]
@@ -64,7 +64,7 @@ pub enum PhaseError {
         output: String,
     },
     /// What was checked is not as wanted.
-    #[error("{}", words::check(.0))]
+    #[error("{}", text::check(.0))]
     Check(Box<CheckReport>),
     /// Several things failed, of which each was looked at.
     #[error("{} failed:{}", .0.len(), each(.0))]

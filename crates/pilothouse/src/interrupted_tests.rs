@@ -1,8 +1,9 @@
 //! What a killed helm 3 or 4 leaves on a real control plane, and what heals it.
 
-use crate::heal::{Earlier, Gone, Healed, Known, heal};
+use crate::HelmDriver;
+use crate::actions::unlock::{Earlier, Gone, Healed, Known, heal};
+use crate::actions::{objects, orphaned_hooks};
 use crate::test_world::{RUN, World, begun, over, say_yes};
-use crate::{HelmDriver, helpers, leftovers};
 use jiff::Timestamp;
 use pilothouse_core::{
     ChartInfo, ChartRef, Decision, HelmCommand, HelmProgress, Namespace, ObjectRef, Payload, RUN_LABEL, ReleaseKey,
@@ -134,7 +135,7 @@ impl Setting {
     }
 
     async fn clear(&self, helm: &HelmProgress) -> Vec<Healed> {
-        leftovers::clear(&self.world.ctx, &Earlier { run: RUN, helm }, |_| Ok(())).await.unwrap()
+        orphaned_hooks::clear(&self.world.ctx, &Earlier { run: RUN, helm }, |_| Ok(())).await.unwrap()
     }
 
     async fn description(&self, revision: u32) -> String {
@@ -305,7 +306,7 @@ async fn an_uninstall_that_was_killed_is_finished(
     assert_eq!(setting.clear(&helm).await.len(), in_the_way);
     let World { ctx, events, .. } = &mut setting.world;
     tokio::select! {
-        done = helpers::uninstall(ctx) => done.unwrap(),
+        done = objects::uninstall(ctx) => done.unwrap(),
         () = say_yes(events) => {}
     }
     assert_eq!(setting.statuses().await, []);

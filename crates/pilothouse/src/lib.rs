@@ -7,92 +7,47 @@
 //!
 //! The library never prints, reads the environment, or installs signal handlers: what it needs is in [`SessionConfig`].
 
-mod adopting;
-mod ahead;
-mod attempts;
-mod backup;
-mod changes;
-mod chart;
-mod checks;
-mod compare;
-mod comparing;
+mod actions;
 mod context;
-mod continuing;
-mod copying;
-mod crds;
-mod declared;
-pub mod defaults;
+mod copy;
 mod diagnose;
-mod diagnosing;
-
-mod deploy_records;
 mod digest;
-mod dispatch;
-mod drifting;
-mod emitter;
 mod error;
-mod evidence;
-mod exec_watch;
-mod failed;
-mod foreign;
-mod foresight;
-mod gate;
-mod heal;
-pub mod helpers;
-mod history;
-mod input;
 #[cfg(test)]
 mod interrupted_tests;
 mod journal;
-mod known;
-mod ledger;
-mod leftovers;
 mod lifecycle;
-mod listening;
-mod live;
 mod observe;
-mod offline;
-mod owner;
-mod planning;
-mod policy;
+mod phases;
+mod plan;
 mod preflight;
-mod prepare;
-mod recorder;
-mod remediation;
-mod rendering;
-mod rollback_target;
+mod render;
 mod run;
-mod safety;
-mod session;
-mod state;
-mod status;
 mod steps;
-mod stored;
-mod survey;
 #[cfg(test)]
 mod test_world;
-mod transition;
-mod undoing;
-mod words;
+mod text;
 
-pub use chart::HelmChart;
-pub use compare::{Compared, Comparison, Drift, Drifted, Outcome, compare, drifts};
-pub use context::Context;
-pub use copying::{ClusterCopy, CopyError, LoadedCopy, copy, same_minor};
-pub use declared::DeclaredChart;
-pub use diagnose::{Diagnosis, Health, diagnose};
+pub use actions::objects as helpers;
+pub use context::ledger::StepAnswer;
+pub use context::preflight_report::Foresight;
+pub use context::release_context::Context;
+pub use context::session::{Session, SessionConfig, Target};
+pub use copy::cluster_copy::{ClusterCopy, CopyError, LoadedCopy, copy, same_minor};
+pub use diagnose::release_health::{Diagnosis, Health, diagnose};
 pub use error::PhaseError;
-pub use foresight::Foresight;
-pub use history::{History, HistoryOf, RunDetails, history, run_details};
+pub use journal::history::{History, HistoryOf, RunDetails, history, run_details};
 pub use journal::{JournalError, RunSummary};
-pub use ledger::StepAnswer;
-pub use offline::Offline;
-pub use planning::plan;
-pub use run::{Answer, RunConfig, run, validate};
-pub use session::{Session, SessionConfig, Target};
-pub use state::{Resume, RunError, StateConfig};
-pub use status::{ReleaseStatus, status};
-pub use steps::{Step, StepDescription, built_in};
+pub use observe::dry_run::compare::{Compared, Comparison, Drift, Drifted, Outcome, compare, drifts};
+pub use observe::status::{ReleaseStatus, status};
+pub use phases::chart::HelmChart;
+pub use phases::declared::DeclaredChart;
+pub use phases::defaults;
+pub use plan::stack_plan::plan;
+pub use run::offline::Offline;
+pub use run::open::{Resume, RunError, StateConfig};
+pub use run::stack_run::{Answer, RunConfig, run, validate};
+pub use steps::built_in::{Step, StepDescription, built_in};
 
 pub use pilothouse_core::{
     AdoptStep, AdoptionUndo, ApplyStep, AssertCheck, AssertOf, BeforeDestructive, ChartInfo, ChartRef, ChartSource,

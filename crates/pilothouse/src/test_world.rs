@@ -1,8 +1,8 @@
 //! A cluster and a helm in memory, and a context over them.
 
-use crate::emitter::Message;
+use crate::actions::unlock::Intents;
+use crate::context::events::Message;
 use crate::error::PhaseError;
-use crate::heal::Intents;
 use crate::{ChartInfo, Context, HelmDriver, Redactor, Session, SessionConfig};
 use pilothouse_core::{EventKind, HelmCommand, HelmProgress, ReleaseKey, RunId};
 use pilothouse_health::Rules;

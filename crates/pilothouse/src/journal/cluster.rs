@@ -1,6 +1,6 @@
 //! The compact copy of a stack's runs in the cluster: one Secret per stack, so that any machine can continue.
 
-use super::{JournalError, RunSummary, StackRecord};
+use crate::journal::{JournalError, RunSummary, StackRecord};
 use pilothouse_core::{ObjectRef, RunProgress};
 use pilothouse_kube::{ClusterClient, ClusterError, Precondition};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! The journal on disk: one file per run, one line per event.
 
-use super::kept::{is_kept, side};
-use super::{FORMAT, JournalError, KillPoint, PROGRAM};
+use crate::journal::kept::{is_kept, side};
+use crate::journal::{FORMAT, JournalError, KillPoint, PROGRAM};
 use pilothouse_core::{Event, RunId, RunProgress};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;

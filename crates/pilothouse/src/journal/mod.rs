@@ -6,21 +6,23 @@
 mod cluster;
 mod error;
 mod file;
+pub(crate) mod history;
 mod kept;
 mod kill_point;
 mod record;
+pub(crate) mod recorder;
 mod summary;
 
 #[cfg(test)]
 pub(crate) mod samples;
 
-pub(crate) use cluster::{ClusterJournal, cluster_id};
-pub use error::JournalError;
-pub(crate) use file::{Journal, JournalFile, JournalHeader, journals, prune, read};
-pub(crate) use kept::{Side, side};
-pub(crate) use kill_point::KillPoint;
-pub(crate) use record::StackRecord;
-pub use summary::RunSummary;
+pub(crate) use crate::journal::cluster::{ClusterJournal, cluster_id};
+pub use crate::journal::error::JournalError;
+pub(crate) use crate::journal::file::{Journal, JournalFile, JournalHeader, journals, prune, read};
+pub(crate) use crate::journal::kept::{Side, side};
+pub(crate) use crate::journal::kill_point::KillPoint;
+pub(crate) use crate::journal::record::StackRecord;
+pub use crate::journal::summary::RunSummary;
 
 use pilothouse_core::RunProgress;
 use std::path::{Path, PathBuf};

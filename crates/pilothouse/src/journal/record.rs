@@ -1,6 +1,6 @@
 //! The compact copy of a stack's runs: what it holds, and how it is made to fit.
 
-use super::{FORMAT, JournalError, PROGRAM, RunSummary};
+use crate::journal::{FORMAT, JournalError, PROGRAM, RunSummary};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;

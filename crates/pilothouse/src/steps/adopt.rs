@@ -1,9 +1,9 @@
 //! `adopt`: give existing objects to the release.
 
-use super::{Step, StepDescription, listed};
-use crate::context::Context;
+use crate::actions::objects;
+use crate::context::release_context::Context;
 use crate::error::PhaseError;
-use crate::helpers;
+use crate::steps::built_in::{Step, StepDescription, listed};
 use async_trait::async_trait;
 use pilothouse_core::{AdoptStep, Class, Finding, Payload, code};
 use pilothouse_kube::{Conflict, adoption_conflicts};
@@ -41,9 +41,9 @@ impl Step for Adopt {
     async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
         let mut objects = self.0.objects.clone();
         if self.0.unowned {
-            objects.extend(helpers::unowned(ctx, payload).await?);
+            objects.extend(objects::unowned(ctx, payload).await?);
         }
-        helpers::adopt(ctx, &objects).await?;
+        objects::adopt(ctx, &objects).await?;
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! `apply`: server-side apply of manifests.
 
-use super::{Step, StepDescription};
-use crate::context::Context;
+use crate::actions::objects;
+use crate::context::release_context::Context;
 use crate::error::PhaseError;
-use crate::helpers;
+use crate::steps::built_in::{Step, StepDescription};
 use async_trait::async_trait;
 use pilothouse_core::{ApplyStep, Class, Finding, ObjectRef, Payload, code, object_ref};
 use pilothouse_helm::parse_documents;
@@ -62,6 +62,6 @@ impl Step for Apply {
     }
 
     async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
-        helpers::apply(ctx, &self.objects().await?).await
+        objects::apply(ctx, &self.objects().await?).await
     }
 }

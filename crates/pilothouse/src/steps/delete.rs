@@ -1,10 +1,10 @@
 //! `delete`: delete objects, with consent where data hangs on them.
 
-use super::{Step, StepDescription, listed};
-use crate::context::Context;
+use crate::actions::objects;
+use crate::context::release_context::Context;
 use crate::error::PhaseError;
-use crate::helpers;
-use crate::safety;
+use crate::preflight::data_loss;
+use crate::steps::built_in::{Step, StepDescription, listed};
 use async_trait::async_trait;
 use pilothouse_core::{Class, DeleteStep, Finding, ObjectRef, Payload, code};
 use std::time::Duration;
@@ -16,9 +16,9 @@ pub(super) struct Delete(pub(super) DeleteStep);
 
 impl Delete {
     async fn objects(&self, ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
-        let mut objects = helpers::resolve(ctx, &self.0.objects).await?;
+        let mut objects = objects::resolve(ctx, &self.0.objects).await?;
         if self.0.chart_crds {
-            objects.extend(helpers::chart_crds(ctx).await?);
+            objects.extend(objects::chart_crds(ctx).await?);
         }
         Ok(objects)
     }
@@ -36,7 +36,7 @@ impl Step for Delete {
 
     async fn check(&self, ctx: &Context) -> Vec<Finding> {
         match self.objects(ctx).await {
-            Ok(objects) => safety::deletion_findings(ctx, &objects).await,
+            Ok(objects) => data_loss::deletion_findings(ctx, &objects).await,
             Err(error) => {
                 let message = error.chain().join(": ");
                 vec![Finding::new(Class::Blocked, code::UNREADABLE, self.describe().text, message)]
@@ -46,6 +46,6 @@ impl Step for Delete {
 
     async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
         let objects = self.objects(ctx).await?;
-        helpers::delete(ctx, &objects, Duration::from_secs(self.0.timeout_in_seconds)).await
+        objects::delete(ctx, &objects, Duration::from_secs(self.0.timeout_in_seconds)).await
     }
 }

@@ -1,9 +1,9 @@
 //! `restart`: restart workloads.
 
-use super::{Step, StepDescription, listed};
-use crate::context::Context;
+use crate::actions::objects;
+use crate::context::release_context::Context;
 use crate::error::PhaseError;
-use crate::helpers;
+use crate::steps::built_in::{Step, StepDescription, listed};
 use async_trait::async_trait;
 use pilothouse_core::{ObjectRef, Payload, RestartStep};
 
@@ -21,6 +21,6 @@ impl Step for Restart {
     }
 
     async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
-        helpers::restart(ctx, &self.0.objects).await
+        objects::restart(ctx, &self.0.objects).await
     }
 }

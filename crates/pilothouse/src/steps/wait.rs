@@ -1,9 +1,9 @@
 //! `wait`: wait until objects are in a state.
 
-use super::{Step, StepDescription, listed};
-use crate::context::Context;
+use crate::actions::objects;
+use crate::context::release_context::Context;
 use crate::error::PhaseError;
-use crate::helpers;
+use crate::steps::built_in::{Step, StepDescription, listed};
 use async_trait::async_trait;
 use pilothouse_core::{ObjectRef, Payload, WaitStep};
 
@@ -21,7 +21,7 @@ impl Step for Wait {
     }
 
     async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
-        helpers::wait(ctx, &self.0.objects, self.0.wait_for, std::time::Duration::from_secs(self.0.timeout_in_seconds))
+        objects::wait(ctx, &self.0.objects, self.0.wait_for, std::time::Duration::from_secs(self.0.timeout_in_seconds))
             .await
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::journal::samples::{self, event};
+use crate::journal::samples;
+use crate::journal::samples::event;
 use pilothouse_core::error_chain;
 use pilothouse_testkit::{Disturbance, FakeCluster};
 

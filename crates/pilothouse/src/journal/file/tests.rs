@@ -1,5 +1,6 @@
 use super::*;
-use crate::journal::samples::{self, event, run_id};
+use crate::journal::samples;
+use crate::journal::samples::{event, run_id};
 use pilothouse_core::{EventKind, Note, Phase, RunVerdict, error_chain};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;

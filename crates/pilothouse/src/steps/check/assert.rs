@@ -1,7 +1,7 @@
 //! `assert`: an expression about live objects.
 
-use super::look::Look;
-use crate::context::Context;
+use crate::context::release_context::Context;
+use crate::steps::check::look::Look;
 use pilothouse_core::{AssertCheck, AssertOf, ObjectRef, Quantity, object_ref};
 use pilothouse_expression::Expression;
 use pilothouse_kube::ListQuery;

@@ -1,8 +1,8 @@
 //! `exec`: a program in a container that runs already.
 
-use super::look::Look;
-use super::reach::{is_ready, name_of, take};
-use crate::context::Context;
+use crate::context::release_context::Context;
+use crate::steps::check::look::Look;
+use crate::steps::check::reach::{is_ready, name_of, take};
 use pilothouse_core::ExecCheck;
 use pilothouse_kube::{ExecOutput, ExecQuery};
 use serde_json::Value;

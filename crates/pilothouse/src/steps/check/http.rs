@@ -1,9 +1,10 @@
 //! `http`: a request and what must come back.
 
-use super::look::Look;
-use super::reach::{self, Attempt, Opened};
-use super::tls;
-use crate::context::Context;
+use crate::context::release_context::Context;
+use crate::steps::check::look::Look;
+use crate::steps::check::reach;
+use crate::steps::check::reach::{Attempt, Opened};
+use crate::steps::check::tls;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::handshake;

@@ -4,12 +4,12 @@
 //! known by its labels and the time written on it, and deleted by the next; if nobody comes back, the cluster ends and
 //! deletes it by itself.
 
-use super::logs;
-use super::look::Look;
-use super::reach::name_of;
-use crate::context::Context;
+use crate::context::release_context::Context;
 use crate::digest;
 use crate::error::PhaseError;
+use crate::steps::check::logs;
+use crate::steps::check::look::Look;
+use crate::steps::check::reach::name_of;
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{JobCheck, JobSource, ObjectRef, object_ref};
 use pilothouse_helm::parse_documents;

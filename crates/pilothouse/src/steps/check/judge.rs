@@ -1,6 +1,6 @@
 //! How attempts add up: pure.
 
-use super::look::Look;
+use crate::steps::check::look::Look;
 use pilothouse_core::{CheckTerms, CheckVerdict};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Logs of what a check has run.
 
-use super::reach::name_of;
-use crate::context::Context;
+use crate::context::release_context::Context;
+use crate::steps::check::reach::name_of;
 use pilothouse_core::ObjectRef;
 use pilothouse_kube::LogQuery;
 

@@ -1,6 +1,6 @@
 //! What one attempt of a check has told.
 
-use crate::context::Context;
+use crate::context::release_context::Context;
 use pilothouse_core::{CheckVerdict, Evidence, Redactor, mask};
 use pilothouse_kube::ClusterError;
 

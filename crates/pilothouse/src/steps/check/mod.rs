@@ -14,18 +14,18 @@ mod reach;
 mod tcp;
 mod tls;
 
-use super::{Step, StepDescription};
-use crate::context::Context;
+use crate::context::release_context::Context;
 use crate::error::PhaseError;
-use crate::lifecycle::millis;
+use crate::lifecycle::release::millis;
+use crate::steps::built_in::{Step, StepDescription};
+use crate::steps::check::judge::{Next, Pacing, wanted};
+use crate::steps::check::look::Look;
+use crate::steps::check::reach::Attempt;
 use async_trait::async_trait;
-use judge::{Next, Pacing, wanted};
-use look::Look;
 use pilothouse_core::{
     CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, EventKind, Finding, JobSource,
     Payload, Phase, code,
 };
-use reach::Attempt;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};

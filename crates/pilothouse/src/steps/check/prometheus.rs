@@ -1,9 +1,10 @@
 //! `prometheus`: an instant query and what must come back (<https://prometheus.io/docs/prometheus/latest/querying/api/>).
 
-use super::http::{self, Asking};
-use super::look::Look;
-use super::reach::Attempt;
-use crate::context::Context;
+use crate::context::release_context::Context;
+use crate::steps::check::http;
+use crate::steps::check::http::Asking;
+use crate::steps::check::look::Look;
+use crate::steps::check::reach::Attempt;
 use pilothouse_core::{PrometheusCheck, every_value};
 use pilothouse_expression::Expression;
 use serde_json::{Value, json};

@@ -4,8 +4,8 @@
 //! paths, headers and links, speaks only HTTP, and needs the right to `get services/proxy`, with which one reaches everything
 //! behind every Service; forwarding needs `create pods/portforward`, which whoever debugs has.
 
-use super::look::Look;
-use crate::context::Context;
+use crate::context::release_context::Context;
+use crate::steps::check::look::Look;
 use futures::future::BoxFuture;
 use pilothouse_core::{Endpoint, ObjectRef, PortRef};
 use pilothouse_kube::{ByteStream, ListQuery, PodConnection, PodPort};

@@ -1,8 +1,9 @@
 //! `tcp`: a connection that must be accepted.
 
-use super::look::Look;
-use super::reach::{self, Attempt, Opened};
-use crate::context::Context;
+use crate::context::release_context::Context;
+use crate::steps::check::look::Look;
+use crate::steps::check::reach;
+use crate::steps::check::reach::{Attempt, Opened};
 use pilothouse_core::{Endpoint, TcpCheck};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;

@@ -1,7 +1,7 @@
 //! TLS over any connection. Where the system keeps its certificates is told by `rustls-native-certs`, which also reads
 //! `SSL_CERT_FILE` and `SSL_CERT_DIR`, as every TLS client does.
 
-use super::look::Look;
+use crate::steps::check::look::Look;
 use pilothouse_core::TlsTrust;
 use pilothouse_kube::ByteStream;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

@@ -1,0 +1,170 @@
+//! What is looked at while helm runs: its hooks, whose objects may be gone when helm has ended, and behind them the objects
+//! of the release.
+
+use crate::actions::unlock;
+use crate::context::release_context::Context;
+use crate::diagnose::wait_ready;
+use crate::diagnose::wait_ready::{Unready, Verdict};
+use crate::error::PhaseError;
+use crate::observe::release_storage;
+use crate::observe::release_storage::NotServed;
+use crate::render::wanted::Prepared;
+use jiff::Timestamp;
+use pilothouse_core::{Certainty, ObjectRef, Readiness, object_ref};
+use pilothouse_helm::{HelmError, Origin, RenderedDoc};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// Most of helm's runs are over by then: nothing is read before.
+const PATIENCE: Duration = Duration::from_millis(700);
+/// Between two looks. A hook's pod that fails takes its Job a second to fail, and helm deletes the Job at once.
+const INTERVAL: Duration = Duration::from_millis(400);
+
+/// Runs helm and tells meanwhile why it does not come on. When that will certainly not pass by itself and the release's
+/// `fail_fast` allows it, helm is told to end by `stop`, as for a cancel; should it leave its revision pending, it is marked
+/// failed.
+///
+/// # Errors
+/// What helm says; [`PhaseError::Hopeless`] when it was stopped here.
+pub(crate) async fn while_helm_runs<T>(
+    ctx: &Context,
+    prepared: &Prepared,
+    stop: &CancellationToken,
+    run: impl Future<Output = Result<T, HelmError>>,
+) -> Result<T, PhaseError> {
+    tokio::pin!(run);
+    let why = tokio::select! {
+        biased;
+        ended = &mut run => return Ok(ended?),
+        why = until_hopeless(ctx, prepared) => why,
+    };
+    stop.cancel();
+    match run.await {
+        Err(error) if error.is_interrupted() && !ctx.terminate().is_cancelled() => {
+            let before = ctx.observed().await.newest_revision();
+            if let Err(error) = unlock::mark_stopped(ctx, before).await {
+                ctx.warn(format!(
+                    "whether helm has left its revision pending is not known: {}",
+                    ctx.error_text(&error)
+                ));
+            }
+            Err(PhaseError::Hopeless { what: "helm upgrade".to_owned(), why })
+        }
+        ended => Ok(ended?),
+    }
+}
+
+/// Looks again and again. Ends with the cause that will not pass by itself.
+async fn until_hopeless(ctx: &Context, prepared: &Prepared) -> String {
+    let docs = prepared.rendering.docs();
+    let before: Vec<Value> = hooks(&docs, &["pre-install", "pre-upgrade"]);
+    let after: Vec<Value> = hooks(&docs, &["post-install", "post-upgrade"]);
+    if before.is_empty() && after.is_empty() {
+        // helm waits for nothing then.
+        return std::future::pending().await;
+    }
+    let own = docs.iter().filter(|doc| doc.origin == Origin::Template).map(|doc| &doc.object);
+    let own: Vec<ObjectRef> = own.filter_map(object_ref).collect();
+    drop(docs);
+    let revision_before = ctx.observed().await.newest_revision();
+    let mut begun = None;
+    let mut verdict = Verdict::default();
+    sleep(PATIENCE).await;
+    loop {
+        // What cannot be read now is looked at again: helm itself tells if the cluster is gone.
+        if begun.is_none() {
+            begun = begun_at(ctx, revision_before).await.unwrap_or_default();
+        }
+        if let Some(begun) = begun {
+            let before = waited_for(ctx, &before, begun).await.unwrap_or_default();
+            let after = waited_for(ctx, &after, begun).await.unwrap_or_default();
+            let mut unready = [before.unready, after.unready].concat();
+            // Only a hook that comes after them lets helm wait when the release's own objects are there. Before that they
+            // are those of the revision before, and may be what this one mends.
+            if after.any {
+                unready.extend(unready_of(ctx, &own).await.unwrap_or_default());
+            }
+            let ready = [before.ready, after.ready].concat();
+            ctx.known().keep_only(|object| !ready.iter().any(|ready| ready.same_object(object)));
+            let causes = wait_ready::look(ctx, &unready, None).await;
+            // A hook that has failed is what helm sees itself, and clears up by the hook's policy.
+            let failed: Vec<&ObjectRef> = unready
+                .iter()
+                .filter(|(_, status)| status.readiness == Readiness::Failed)
+                .map(|(object, _)| object)
+                .collect();
+            let open: Vec<_> = causes
+                .into_iter()
+                .filter(|cause| {
+                    !cause.object.as_ref().is_some_and(|object| failed.iter().any(|failed| failed.same_object(object)))
+                })
+                .collect();
+            if verdict.is_hopeless(ctx, &open) {
+                let certain = open.iter().find(|cause| cause.certainty == Certainty::Certain);
+                return certain.map(|cause| format!("{}: {}", cause.code, cause.why)).unwrap_or_default();
+            }
+        }
+        sleep(INTERVAL).await;
+    }
+}
+
+/// The objects of the hooks of these events that helm waits for.
+fn hooks(docs: &[RenderedDoc], wanted: &[&str]) -> Vec<Value> {
+    let is_waited_for = |object: &Value| matches!(object.get("kind").and_then(Value::as_str), Some("Job" | "Pod"));
+    let hooks = docs.iter().filter(|doc| match &doc.origin {
+        Origin::Hook { events, .. } => events.iter().any(|event| wanted.contains(&event.as_str())),
+        Origin::Template | Origin::Crd => false,
+    });
+    hooks.map(|doc| doc.object.clone()).filter(is_waited_for).collect()
+}
+
+/// When helm made the revision it works on, by the server's clock; `None` when it has not yet.
+async fn begun_at(ctx: &Context, revision_before: u32) -> Result<Option<Timestamp>, PhaseError> {
+    let revisions = release_storage::revisions(ctx).await?;
+    let newest = revisions.into_iter().filter(|meta| meta.revision > revision_before).max_by_key(|meta| meta.revision);
+    Ok(newest.and_then(|meta| meta.created_at))
+}
+
+/// How hooks stand that helm has begun.
+#[derive(Debug, Default)]
+struct Hooks {
+    /// Whether there is any.
+    any: bool,
+    unready: Unready,
+    ready: Vec<ObjectRef>,
+}
+
+/// How those of the hooks' objects stand that were made since helm began. Older ones are an earlier revision's.
+async fn waited_for(ctx: &Context, hooks: &[Value], begun: Timestamp) -> Result<Hooks, PhaseError> {
+    let objects =
+        release_storage::complete(ctx, hooks.iter().filter_map(object_ref).collect(), NotServed::Skip).await?;
+    let mut found = Hooks::default();
+    for object in objects {
+        let Some(live) = ctx.cluster().get(&object).await? else { continue };
+        let created = live.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
+        let created: Option<Timestamp> = created.and_then(|at| at.parse().ok());
+        if created.is_none_or(|created| created < begun) {
+            continue;
+        }
+        found.any = true;
+        let status = ctx.tracker().rules().judge(&live, Timestamp::now()).status;
+        if status.is_ready() {
+            found.ready.push(object);
+        } else {
+            found.unready.push((object, status));
+        }
+    }
+    Ok(found)
+}
+
+/// Those of the release's objects that exist and are not ready.
+async fn unready_of(ctx: &Context, objects: &[ObjectRef]) -> Result<Unready, PhaseError> {
+    let objects = release_storage::complete(ctx, objects.to_vec(), NotServed::Skip).await?;
+    let mut unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
+    unready.retain(|(_, status)| {
+        !status.is_ready() && !matches!(status.readiness, Readiness::NotFound | Readiness::Unknown)
+    });
+    Ok(unready)
+}

@@ -1,0 +1,206 @@
+//! Hook objects that a killed operation has left. Helm deletes a hook's object before it makes it anew only where the
+//! chart's policy says so, which it does by default; otherwise the next upgrade fails, since the object `already exists`.
+
+use crate::actions::unlock::{Before, Earlier, Healed, Intents};
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::observe::release_storage;
+use crate::observe::release_storage::NotServed;
+use crate::text;
+use jiff::Timestamp;
+use pilothouse_core::{
+    EventKind, HelmCommand, ObjectRef, ReleaseKey, RevisionMeta, RevisionStatus, names_other_release, object_ref,
+};
+use pilothouse_helm::{HookRecord, parse_documents};
+use pilothouse_kube::{ClusterError, Precondition, Progress, Propagation, wait_deleted};
+use serde_json::Value;
+use tokio::time::Instant;
+
+#[cfg(test)]
+#[path = "orphaned_hooks_tests.rs"]
+mod tests;
+
+/// When a hook's object is deleted before it is made anew (`helm.sh/hook-delete-policy`); also when nothing is said.
+const BEFORE_CREATION: &str = "before-hook-creation";
+/// Kinds with which data goes.
+const NEVER: [&str; 4] = ["CustomResourceDefinition", "Namespace", "PersistentVolume", "PersistentVolumeClaim"];
+/// How often an object that changes while it is looked at is looked at anew.
+const ATTEMPTS: u32 = 5;
+
+/// The events of the hooks that the interrupted operation may have run, if it is this revision it was interrupted in.
+///
+/// An upgrade makes a revision and labels it. An uninstall works on the one there is, which is nobody's by its label: whose
+/// it is, only the journal tells, and only of a helm that never came back can a hook that was begun have made the object.
+fn interrupted_events(earlier: &Earlier<'_>, revision: &RevisionMeta) -> &'static [&'static str] {
+    match (earlier.helm.command, revision.status) {
+        (
+            HelmCommand::Upgrade,
+            RevisionStatus::Failed | RevisionStatus::PendingInstall | RevisionStatus::PendingUpgrade,
+        ) if earlier.wrote(revision) => &["pre-install", "post-install", "pre-upgrade", "post-upgrade"],
+        (HelmCommand::Uninstall, RevisionStatus::Uninstalling)
+            if revision.revision == earlier.helm.revision_before && earlier.helm.ended.is_none() =>
+        {
+            &["pre-delete", "post-delete"]
+        }
+        (HelmCommand::Upgrade | HelmCommand::Uninstall | HelmCommand::Rollback, _) => &[],
+    }
+}
+
+/// Whether helm would find this hook's object in its way: it was made for one of the events, and is not deleted before it is
+/// made anew.
+fn is_in_the_way(hook: &HookRecord, events: &[&str]) -> bool {
+    hook.events.iter().any(|event| events.contains(&event.as_str()))
+        && !hook.delete_policies.is_empty()
+        && !hook.delete_policies.iter().any(|policy| policy == BEFORE_CREATION)
+}
+
+/// Why a live object is left alone, although a hook of the interrupted revision has its name; `None` when it is for
+/// certain the object that this revision's hook made.
+fn left_alone(
+    release: &ReleaseKey,
+    revision: &RevisionMeta,
+    hook: &HookRecord,
+    stored: &Value,
+    live: &Value,
+) -> Option<&'static str> {
+    let text = |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let created: Option<Timestamp> = text(live, "/metadata/creationTimestamp").and_then(|at| at.parse().ok());
+    let marked = |object| text(object, "/metadata/annotations/helm.sh~1hook");
+    if NEVER.contains(&hook.kind.as_str()) || text(live, "/kind").is_some_and(|kind| NEVER.contains(&kind.as_str())) {
+        return Some("data may go with it");
+    }
+    // Of an uninstall, hooks that have run before are those of earlier revisions' upgrades as well.
+    let uninstalling = revision.status == RevisionStatus::Uninstalling;
+    if hook.last_run.started_at.is_none() || (uninstalling && hook.last_run.phase != "Running") {
+        return Some("the interrupted run had not come to that hook");
+    }
+    if created.zip(revision.created_at).is_none_or(|(created, begun)| created < begun) {
+        return Some("it is older than the interrupted revision");
+    }
+    if marked(live).is_none() || marked(live) != marked(stored) {
+        return Some("it does not say that it is that hook");
+    }
+    let owners = live.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    if owners.is_some_and(|owners| !owners.is_empty()) {
+        return Some("another object owns it");
+    }
+    names_other_release(live, release).then_some("another release owns it")
+}
+
+/// Before helm runs: clears what an earlier run has left, if there is one that this run knows of.
+///
+/// # Errors
+/// See [`clear`].
+pub(crate) async fn clear_earlier(ctx: &Context) -> Result<(), PhaseError> {
+    match ctx.before().and_then(Before::earlier) {
+        Some(earlier) => clear(ctx, &earlier, ctx.emitter().clone()).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Deletes the hook objects that the interrupted operation of an earlier run has left and that helm would find in its way,
+/// and waits until they are gone. Returns what was done.
+///
+/// Writes: deletes objects, each only as it was looked at, and only after its intent was taken. Can be repeated. Cancelled
+/// between objects and while it waits. To be called while the interrupted revision's record still exists: before an
+/// upgrade, and before an uninstall.
+///
+/// # Errors
+/// When something cannot be read or deleted, does not go away in time, or the intent is refused.
+pub(crate) async fn clear(
+    ctx: &Context,
+    earlier: &Earlier<'_>,
+    mut intents: impl Intents,
+) -> Result<Vec<Healed>, PhaseError> {
+    let revisions = release_storage::revisions(ctx).await?;
+    let interrupted = |revision| (revision, interrupted_events(earlier, revision));
+    let found = revisions.iter().map(interrupted).find(|(_, events)| !events.is_empty());
+    let Some((revision, events)) = found else { return Ok(Vec::new()) };
+    let Some(record) = release_storage::record(ctx, revision).await? else { return Ok(Vec::new()) };
+    let mut healed = Vec::new();
+    for hook in record.hooks.iter().filter(|hook| is_in_the_way(hook, events)) {
+        let name = || format!("hook {} of revision {}", hook.name, revision.revision);
+        let documents = parse_documents(&hook.manifest)
+            .map_err(|error| PhaseError::Yaml { name: name(), message: error.to_string() })?;
+        for stored in &documents {
+            if ctx.cancel().is_cancelled() {
+                return Err(PhaseError::Interrupted);
+            }
+            let Some(object) = object_ref(stored) else { continue };
+            let leftover = Leftover { revision, earlier, hook, stored };
+            for object in release_storage::complete(ctx, vec![object], NotServed::Skip).await? {
+                healed.extend(leftover.remove(ctx, &object, &mut intents).await?);
+            }
+        }
+    }
+    Ok(healed)
+}
+
+/// An object that may have been left.
+struct Leftover<'a> {
+    revision: &'a RevisionMeta,
+    earlier: &'a Earlier<'a>,
+    hook: &'a HookRecord,
+    stored: &'a Value,
+}
+
+impl Leftover<'_> {
+    /// Deletes the object if it was left for certain.
+    async fn remove(
+        &self,
+        ctx: &Context,
+        object: &ObjectRef,
+        intents: &mut impl Intents,
+    ) -> Result<Option<Healed>, PhaseError> {
+        let Some(as_seen) = self.look(ctx, object).await? else { return Ok(None) };
+        let what = format!("delete {object}");
+        let why = format!(
+            "it is a hook's that run {} was interrupted in (revision {}), and helm would find it in its way",
+            self.earlier.run.short(),
+            self.revision.revision,
+        );
+        let release = ctx.release();
+        intents.take(EventKind::HealStarted { release: release.clone(), what: what.clone(), why: why.clone() }).await?;
+        ctx.doing(format!("deleting {object}, a leftover of an interrupted run"));
+        let done = self.delete(ctx, object, as_seen).await;
+        let error = done.as_ref().err().map(|error| error.chain().join(": "));
+        ctx.emitter().emit(EventKind::HealFinished { release, error });
+        Ok(done?.then_some(Healed { what, why }))
+    }
+
+    /// What the live object must still be to be deleted; `None` when there is none, or it is to be left alone.
+    async fn look(&self, ctx: &Context, object: &ObjectRef) -> Result<Option<Precondition>, PhaseError> {
+        let Some(live) = ctx.cluster().get(object).await? else { return Ok(None) };
+        if let Some(why) = left_alone(&ctx.release(), self.revision, self.hook, self.stored, &live) {
+            ctx.say(format!("{object}, which helm may find in its way, is left alone: {why}"));
+            return Ok(None);
+        }
+        let as_seen = Precondition::unchanged(&live);
+        if as_seen.uid.is_none() || as_seen.resource_version.is_none() {
+            return Err(PhaseError::State(format!("{object} cannot be told from another of its name")));
+        }
+        Ok(Some(as_seen))
+    }
+
+    /// Deletes it, with what hangs on it first, and waits. Gives `false` when it turned out to be no leftover.
+    async fn delete(&self, ctx: &Context, object: &ObjectRef, as_seen: Precondition) -> Result<bool, PhaseError> {
+        let mut as_seen = as_seen;
+        let mut attempts = 1;
+        loop {
+            match ctx.cluster().delete(object, &as_seen, Propagation::Foreground).await {
+                Ok(_) => break,
+                // A Job's status, for one, changes all the time.
+                Err(ClusterError::Conflict { .. }) if attempts < ATTEMPTS => attempts += 1,
+                Err(error) => return Err(error.into()),
+            }
+            match self.look(ctx, object).await? {
+                Some(as_seen_now) => as_seen = as_seen_now,
+                None => return Ok(false),
+            }
+        }
+        let deadline = Instant::now() + ctx.remaining();
+        let doing = |progress: &Progress| ctx.doing(text::progress(progress));
+        wait_deleted(ctx.cluster(), std::slice::from_ref(object), deadline, ctx.cancel(), doing).await?;
+        Ok(true)
+    }
+}

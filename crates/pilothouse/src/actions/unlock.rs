@@ -1,0 +1,358 @@
+//! Healing what an operation that was killed has left in Helm's records: a revision that stays pending locks the release
+//! for good. It is marked failed, once nobody can be at work on it any more.
+
+use crate::context::events::Emitter;
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::observe::release_storage;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use pilothouse_core::{
+    Decision, EventKind, HelmAction, HelmCommand, HelmProgress, Observation, PendingSeen, RUN_LABEL, ReleaseState,
+    RevisionMeta, RevisionStatus, RunId, Wish, decide, determine,
+};
+use pilothouse_helm::{decode_release, mark_failed, running_upgrades};
+use pilothouse_kube::{ClusterError, LeaseLock, Precondition, record_patch, record_payload, record_ref};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+#[cfg(test)]
+#[path = "unlock_tests.rs"]
+mod tests;
+
+/// Between the first look at a record and the second.
+/// A helm whose parent has died is told so at once and marks its revision failed.
+const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// What a look at Helm's records takes at most when there is nothing to wait for.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// How often is looked whether a helm has ended.
+const HELM_POLL: Duration = Duration::from_millis(200);
+/// Between later looks.
+const POLL: Duration = Duration::from_secs(2);
+/// How often is said what is waited for.
+const SAY: Duration = Duration::from_secs(10);
+/// What an operation may take beyond its time: helm is given some to mark its revision failed.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// What the run knows when a release's turn comes.
+#[derive(Debug, Clone)]
+pub(crate) struct Known<'a> {
+    /// The time by the server's clock, right now.
+    pub(crate) server_now: Option<Timestamp>,
+    /// The run whose process is proven to be gone.
+    pub(crate) gone: Option<Gone>,
+    /// What an earlier run did with the release last.
+    pub(crate) earlier: Option<Earlier<'a>>,
+    /// How long an operation that may be alive is waited for.
+    pub(crate) lock_timeout: Duration,
+    /// Whether this run holds the stack's lock.
+    pub(crate) holds_lock: bool,
+}
+
+/// What a run knows of a release from before: what an earlier one did, and whether that one is gone.
+pub(crate) struct Before {
+    /// The lock of the stack, which this run holds.
+    pub(crate) lock: Arc<LeaseLock>,
+    /// The run that asked helm for that, if its process is proven to be gone.
+    pub(crate) gone: Option<Gone>,
+    /// What an earlier run asked helm to do with this release last.
+    pub(crate) helm: Option<HelmProgress>,
+    /// Whether that run's processes are, or were, on this machine and can be seen.
+    pub(crate) here: bool,
+    /// How long an operation that may be alive is waited for.
+    pub(crate) lock_timeout: Duration,
+}
+
+impl Before {
+    pub(crate) fn earlier(&self) -> Option<Earlier<'_>> {
+        self.helm.as_ref().map(|helm| Earlier { run: helm.run, helm })
+    }
+
+    /// Puts in order what the earlier run has left in Helm's records of the release.
+    ///
+    /// # Errors
+    /// See [`heal`]; [`PhaseError::Locked`] when the earlier run's helm still works on the release.
+    pub(crate) async fn heal(&self, ctx: &Context) -> Result<(), PhaseError> {
+        self.until_helm_has_ended(ctx).await?;
+        let known = Known {
+            server_now: self.lock.server_now(),
+            gone: self.gone.clone(),
+            earlier: self.earlier(),
+            lock_timeout: self.lock_timeout,
+            holds_lock: true,
+        };
+        heal(ctx, &known, ctx.emitter().clone()).await.map(drop)
+    }
+
+    /// Waits until the helm of the earlier run has ended, up to the lock timeout. When its run is killed, helm is asked
+    /// to end, and writes its record once more, or twice: `deployed`, and `failed` after that.
+    async fn until_helm_has_ended(&self, ctx: &Context) -> Result<(), PhaseError> {
+        let Some(helm) = self.helm.as_ref().filter(|helm| self.here && helm.ended.is_none()) else { return Ok(()) };
+        let run = helm.run.to_string();
+        let begun = Instant::now();
+        loop {
+            let running = running_upgrades(&ctx.release(), (RUN_LABEL, &run)).unwrap_or_else(|error| {
+                tracing::debug!(%error, "processes cannot be listed");
+                Vec::new()
+            });
+            let Some(pid) = running.first() else { return Ok(()) };
+            let at_work = format!("helm (process {pid}) of run {} is still at work on it", helm.run.short());
+            if begun.elapsed() >= self.lock_timeout {
+                return Err(PhaseError::Locked(at_work));
+            }
+            ctx.doing(format!("waiting, since {at_work}"));
+            tokio::select! {
+                () = tokio::time::sleep(HELM_POLL) => {}
+                () = ctx.cancel().cancelled() => return Err(PhaseError::Interrupted),
+            }
+        }
+    }
+}
+
+/// Takes what is intended before it is done.
+#[async_trait]
+pub(crate) trait Intents: Send {
+    /// Takes an intent: it is written down when this returns.
+    ///
+    /// # Errors
+    /// When what is intended must not be done.
+    async fn take(&mut self, intent: EventKind) -> Result<(), PhaseError>;
+}
+
+#[async_trait]
+impl Intents for Emitter {
+    async fn take(&mut self, intent: EventKind) -> Result<(), PhaseError> {
+        self.ask(intent).await
+    }
+}
+
+/// A run whose process is gone for certain, and every helm it had started with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Gone {
+    /// The run.
+    pub(crate) run: RunId,
+    /// What proves it.
+    pub(crate) why: String,
+}
+
+/// What an earlier run asked helm to do with a release.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Earlier<'a> {
+    /// The run.
+    pub(crate) run: RunId,
+    /// What its journal tells.
+    pub(crate) helm: &'a HelmProgress,
+}
+
+/// Something that was put in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Healed {
+    /// What was done: "mark revision 3 failed".
+    pub(crate) what: String,
+    /// Why that was right.
+    pub(crate) why: String,
+}
+
+impl Earlier<'_> {
+    /// Whether this is the revision that the earlier run's upgrade made: number and label agree. The label alone proves
+    /// nothing, and neither does the number.
+    pub(crate) fn wrote(&self, revision: &RevisionMeta) -> bool {
+        self.helm.command == HelmCommand::Upgrade && self.is_next(revision) && revision.run == Some(self.run)
+    }
+
+    /// Whether it may well be the revision that the earlier run's rollback made. The label is that of the target.
+    fn rolled_back_to(&self, revision: &RevisionMeta) -> bool {
+        self.helm.command == HelmCommand::Rollback
+            && self.is_next(revision)
+            && revision.status == RevisionStatus::PendingRollback
+    }
+
+    fn is_next(&self, revision: &RevisionMeta) -> bool {
+        self.helm.revision_before.checked_add(1) == Some(revision.revision)
+    }
+}
+
+/// How a record has been watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Watched {
+    /// Since this run began to look at all.
+    since_begin: Duration,
+    /// Since the record was first seen as it is now; `None` when it is seen so for the first time.
+    unchanged_for: Option<Duration>,
+}
+
+/// What is known of a pending revision, for [`determine`].
+fn pending(known: &Known<'_>, own_timeout: Duration, newest: &RevisionMeta, watched: Watched) -> PendingSeen {
+    let wrote = known.earlier.filter(|earlier| earlier.wrote(newest));
+    let told = wrote.or_else(|| known.earlier.filter(|earlier| earlier.rolled_back_to(newest)));
+    let writer_gone = wrote.and_then(|earlier| {
+        if earlier.helm.ended.is_some() {
+            return Some(format!("the helm of run {} that wrote it has ended", earlier.run.short()));
+        }
+        known.gone.as_ref().filter(|gone| gone.run == earlier.run).map(|gone| gone.why.clone())
+    });
+    // Of somebody else's operation it is not known when it began; its last write may be a hook's.
+    let begun = if told.is_some() { newest.created_at } else { newest.written_at };
+    let by_clock = known.server_now.zip(begun).and_then(|(now, begun)| {
+        Duration::try_from(now.duration_since(begun)).ok().map(|age| age.saturating_add(watched.since_begin))
+    });
+    let timeout = told.map_or(own_timeout, |earlier| Duration::from_millis(earlier.helm.timeout_ms));
+    PendingSeen {
+        revision: newest.revision,
+        writer_gone,
+        lock_held: known.holds_lock,
+        age_ms: by_clock.max(watched.unchanged_for).map(millis),
+        deadline_ms: millis(timeout.saturating_add(MARGIN)),
+        unchanged: watched.unchanged_for.is_some(),
+    }
+}
+
+/// Marks a pending newest revision failed once nobody can be at work on it, waiting for that up to the lock timeout.
+/// What stays locked is left as it is: the check of prerequisites refuses the release then. Returns what was done.
+///
+/// Writes Helm's record of the revision (status, description, label), only if nobody has written it since it was looked
+/// at, and only after its intent was taken. Can be repeated. Cancelled in any wait.
+///
+/// # Errors
+/// When the records cannot be read or written, or the intent is refused. Nothing is marked then.
+pub(crate) async fn heal(ctx: &Context, known: &Known<'_>, intents: impl Intents) -> Result<Vec<Healed>, PhaseError> {
+    if ctx.info().action == HelmAction::Skip || ctx.info().dry_run {
+        return Ok(Vec::new());
+    }
+    let begun = Instant::now();
+    let healed = watch(ctx, known, intents).await;
+    // Nothing that was seen before a record was waited for, or written, holds any more.
+    if begun.elapsed() > AT_ONCE || !healed.as_ref().is_ok_and(Vec::is_empty) {
+        ctx.forget_observation().await;
+    }
+    healed
+}
+
+/// Looks at the newest revision until it is not pending, was marked failed, or the lock timeout is over.
+async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> Result<Vec<Healed>, PhaseError> {
+    let begun = Instant::now();
+    let mut first_seen: Option<(RevisionMeta, Instant)> = None;
+    let mut said: Option<Instant> = None;
+    for look in 1_u64.. {
+        if ctx.cancel().is_cancelled() {
+            return Err(PhaseError::Interrupted);
+        }
+        let newest = release_storage::revisions(ctx).await?.into_iter().max_by_key(|meta| meta.revision);
+        let Some(newest) = newest.filter(|meta| meta.status.is_pending()) else { break };
+        let now = Instant::now();
+        let unchanged_for = match &first_seen {
+            Some((seen, since)) if *seen == newest => Some(now.duration_since(*since)),
+            Some(_) | None => {
+                first_seen = Some((newest.clone(), now));
+                None
+            }
+        };
+        let watched = Watched { since_begin: now.duration_since(begun), unchanged_for };
+        let state = determine(&Observation {
+            pending: Some(pending(known, ctx.timeout(), &newest, watched)),
+            ..Observation::of(Ok(vec![newest.clone()]))
+        });
+        let why = match decide(&state, &Wish { action: ctx.info().action, ..Wish::default() }) {
+            Decision::Unlock { why, .. } => {
+                if let Some(healed) = unlock(ctx, &newest, &why, &mut intents).await? {
+                    // Once per release and run: whatever is pending after this is another operation's.
+                    return Ok(vec![healed]);
+                }
+                first_seen = None;
+                "somebody has just written its record".to_owned()
+            }
+            Decision::Stop { state: ReleaseState::Locked { why, .. } } => why,
+            // Of a pending revision none of these is decided.
+            Decision::Stop { .. }
+            | Decision::Nothing { .. }
+            | Decision::Compare { .. }
+            | Decision::Look
+            | Decision::Validate { .. }
+            | Decision::Steps { .. }
+            | Decision::Install
+            | Decision::FinishUninstallThenInstall
+            | Decision::Upgrade { .. }
+            | Decision::Reinstall { .. }
+            | Decision::Uninstall => break,
+        };
+        let locked = format!("revision {} is {}: {why}", newest.revision, newest.status);
+        let spent = begun.elapsed();
+        if look > 1 && spent >= known.lock_timeout {
+            ctx.warn(format!("{locked} (waited {} s)", spent.as_secs()));
+            break;
+        }
+        if look > 1 && said.is_none_or(|said| said.elapsed() >= SAY) {
+            let left = known.lock_timeout.saturating_sub(spent).as_secs();
+            ctx.doing(format!("waiting up to {left} s, since {locked}"));
+            said = Some(Instant::now());
+        }
+        let pause = if unchanged_for.is_none() { SECOND_LOOK } else { POLL };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = ctx.cancel().cancelled() => {}
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Marks the revision failed that the helm of this run, which was stopped and has ended, has left pending.
+///
+/// Writes as [`heal`] does, and nothing when helm has marked its revision itself. Can be repeated.
+///
+/// # Errors
+/// When the records cannot be read or written, or the intent is refused. Nothing is marked then.
+pub(crate) async fn mark_stopped(ctx: &Context, revision_before: u32) -> Result<(), PhaseError> {
+    let newest = release_storage::revisions(ctx).await?.into_iter().max_by_key(|meta| meta.revision);
+    let own = newest.filter(|meta| {
+        meta.status.is_pending() && Some(meta.revision) == revision_before.checked_add(1) && meta.run == ctx.run()
+    });
+    match own {
+        Some(own) => {
+            unlock(ctx, &own, "the helm that wrote it was stopped", &mut ctx.emitter().clone()).await.map(drop)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Marks a revision failed; `None` when somebody has written or deleted its record since it was looked at.
+async fn unlock(
+    ctx: &Context,
+    newest: &RevisionMeta,
+    why: &str,
+    intents: &mut impl Intents,
+) -> Result<Option<Healed>, PhaseError> {
+    let driver = ctx.session().driver;
+    let record = record_ref(driver, &newest.namespace, &newest.name, newest.revision);
+    let Some(object) = ctx.cluster().get(&record).await? else { return Ok(None) };
+    let unchanged = Precondition::unchanged(&object);
+    if unchanged.resource_version.is_none() || unchanged.resource_version != newest.resource_version {
+        return Ok(None);
+    }
+    let payload = record_payload(driver, &object)
+        .map_err(|source| ClusterError::Malformed { what: format!("get {record}"), source })?;
+    let inside = decode_release(&payload)?.info.status;
+    if inside != newest.status {
+        let (revision, label) = (newest.revision, newest.status);
+        return Err(PhaseError::State(format!(
+            "the record of revision {revision} is labelled {label} and says {inside}"
+        )));
+    }
+    let what = format!("mark revision {} failed", newest.revision);
+    let description = ctx.redactor().redact(&format!("Pilothouse: this was {}, and {why}", newest.status));
+    let patch = record_patch(driver, &mark_failed(&payload, &description)?, RevisionStatus::Failed);
+    let release = ctx.release();
+    intents.take(EventKind::HealStarted { release: release.clone(), what: what.clone(), why: why.to_owned() }).await?;
+    let done = ctx.cluster().merge_patch(&record, &patch, &unchanged).await;
+    let error = done.as_ref().err().map(|error| ctx.error_text(error));
+    ctx.emitter().emit(EventKind::HealFinished { release, error });
+    match done {
+        Ok(_) => Ok(Some(Healed { what, why: why.to_owned() })),
+        Err(ClusterError::Conflict { .. } | ClusterError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

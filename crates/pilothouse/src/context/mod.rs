@@ -1,0 +1,12 @@
+//! What every part is handed: the clients, what the release is to be, its events, and the types of what is known of it.
+//!
+//! In: a session's clients and one release. Out: [`Context`] and plain data with slots. Computes nothing. Imported by every room below.
+
+pub(crate) mod attempts;
+pub(crate) mod events;
+pub(crate) mod ledger;
+pub(crate) mod preflight_report;
+pub(crate) mod release_context;
+pub(crate) mod rendering;
+pub(crate) mod reported_causes;
+pub(crate) mod session;

@@ -1,0 +1,66 @@
+//! What is known of a release before anything is changed.
+
+use crate::context::release_context::Context;
+use pilothouse_core::Finding;
+use std::time::{Duration, Instant};
+
+/// How long what was found counts: no longer than looking and acting are apart when a release is looked at in its turn.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// What is known of a release before anything is changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Foresight {
+    /// Why it must not be begun, or would fail.
+    pub findings: Vec<Finding>,
+    /// What does not stop anything now, a line each.
+    pub warnings: Vec<String>,
+    /// What could not be looked at and why, a line each.
+    pub not_checked: Vec<String>,
+}
+
+impl Foresight {
+    /// With what another look has found.
+    #[must_use]
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.findings.extend(other.findings);
+        self.warnings.extend(other.warnings);
+        self.not_checked.extend(other.not_checked);
+        self
+    }
+
+    /// Something that could not be looked at.
+    pub(crate) fn not_checked(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
+        Self { not_checked: vec![format!("{what}: {why}")], ..Self::default() }
+    }
+
+    /// Says what is no finding, and gives the findings.
+    pub(crate) fn told(self, ctx: &Context) -> Vec<Finding> {
+        for warning in self.warnings {
+            ctx.warn(warning);
+        }
+        for line in self.not_checked {
+            ctx.say(format!("not checked: {line}"));
+        }
+        self.findings
+    }
+}
+
+impl From<Vec<Finding>> for Foresight {
+    fn from(findings: Vec<Finding>) -> Self {
+        Self { findings, ..Self::default() }
+    }
+}
+
+/// What was found before the first change of a run, kept until the release's turn.
+#[derive(Debug)]
+pub(crate) struct Foreseen {
+    pub(crate) foresight: Foresight,
+    pub(crate) at: Instant,
+}
+
+impl Foreseen {
+    /// Whether it is recent enough to be built on.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.at.elapsed() < FRESH
+    }
+}

@@ -1,0 +1,533 @@
+//! What a phase is handed.
+
+use crate::actions::unlock::Before;
+use crate::context::attempts::Attempts;
+use crate::context::events::{Emitter, Message};
+use crate::context::ledger::{Ledger, StepVerdict};
+use crate::context::preflight_report::{Foreseen, Foresight};
+use crate::context::rendering::Rendering;
+use crate::context::reported_causes::Known;
+use crate::context::session::{Session, Target};
+use crate::error::PhaseError;
+use crate::observe::observation;
+use crate::observe::observation::Observed;
+use crate::observe::survey::Settled;
+use crate::render::input_digests::StepsSeen;
+use crate::render::wanted;
+use crate::render::wanted::Prepared;
+use pilothouse_core::{
+    ChartInfo, CheckVerdict, Decision, EventKind, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey,
+    ReleaseState, RevisionMeta, RunId, ValueSource, error_chain, lenient_version,
+};
+use pilothouse_helm::{Fetch, HelmClient, RenderedDoc, ResolvedChart, TemplateUse, resolve_chart_shared};
+use pilothouse_kube::{ClusterClient, Tracker};
+use semver::Version;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+/// What every phase of one release is handed: the clients, the cancel token, and a place to say what is going on.
+/// What was observed and rendered is kept here, so that a phase does not repeat what an earlier one did.
+pub struct Context {
+    session: Arc<Session>,
+    info: ChartInfo,
+    emitter: Emitter,
+    redactor: Redactor,
+    phase: Mutex<(Phase, Instant)>,
+    adopted: AtomicBool,
+    prepared: tokio::sync::Mutex<Option<KeptPreparation>>,
+    observed: tokio::sync::Mutex<Option<Arc<Observed>>>,
+    foreseen: Mutex<Option<Foreseen>>,
+    as_upgrade: tokio::sync::Mutex<Vec<(Arc<Prepared>, Rendering)>>,
+    run: Option<RunId>,
+    before: Option<Before>,
+    continued_from: Mutex<Option<u32>>,
+    ledger: Mutex<Ledger>,
+    known: Mutex<Known>,
+    attempts: Mutex<Attempts>,
+    baselines: Mutex<BTreeMap<String, CheckVerdict>>,
+    thorough: bool,
+    /// The stack, in whose name what is deployed is remembered.
+    stack: Option<String>,
+    /// What was found out about the chart's steps before the run.
+    steps: StepsSeen,
+    settled: Option<Settled>,
+    only_every_run: AtomicBool,
+}
+
+/// What was prepared, and for which target and payload values.
+type KeptPreparation = (Result<Arc<Target>, String>, Vec<serde_json::Value>, Arc<Prepared>);
+
+impl Context {
+    /// A context for one release, which sends its events to `events`.
+    pub(crate) fn new(session: Arc<Session>, info: &ChartInfo, events: UnboundedSender<Message>) -> Self {
+        let redactor = wanted::redactor_of(&session.redactor, info);
+        Self {
+            emitter: Emitter::new(events, info.key(), redactor.clone()),
+            session,
+            info: info.clone(),
+            redactor,
+            phase: Mutex::new((Phase::CheckPrerequisites, Instant::now())),
+            adopted: AtomicBool::new(false),
+            prepared: tokio::sync::Mutex::new(None),
+            observed: tokio::sync::Mutex::new(None),
+            foreseen: Mutex::default(),
+            as_upgrade: tokio::sync::Mutex::default(),
+            run: None,
+            before: None,
+            continued_from: Mutex::default(),
+            ledger: Mutex::default(),
+            known: Mutex::default(),
+            attempts: Mutex::default(),
+            baselines: Mutex::default(),
+            thorough: false,
+            stack: None,
+            steps: StepsSeen::default(),
+            settled: None,
+            only_every_run: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes it part of a run that writes a journal; `ledger` is what an earlier one has done.
+    pub(crate) fn join(&mut self, run: RunId, ledger: Ledger, before: Before) {
+        self.run = Some(run);
+        self.before = Some(before);
+        self.attempts = Mutex::new(Attempts::continued(ledger.attempt(), ledger.no_return().map(str::to_owned)));
+        self.ledger = Mutex::new(ledger);
+    }
+
+    /// Lets what is deployed be remembered, in the name of this stack.
+    pub(crate) fn remember_for(&mut self, stack: &str) {
+        self.stack = Some(stack.to_owned());
+    }
+
+    /// The stack in whose name what is deployed is remembered, if it is.
+    pub(crate) fn stack(&self) -> Option<&str> {
+        self.stack.as_deref()
+    }
+
+    /// Notes what is known of the chart's steps.
+    pub(crate) fn see_steps(&mut self, steps: StepsSeen) {
+        self.steps = steps;
+    }
+
+    /// What is known of the chart's steps.
+    pub(crate) fn steps(&self) -> &StepsSeen {
+        &self.steps
+    }
+
+    /// Nothing is to be done with the release, as was proven before the run.
+    pub(crate) fn settle(&mut self, settled: Settled) {
+        self.settled = Some(settled);
+    }
+
+    /// What was proven before the run does not count any more.
+    pub(crate) fn unsettle(&mut self) {
+        self.settled = None;
+    }
+
+    /// What proves that nothing is to be done with the release, if that is so.
+    pub(crate) fn settled(&self) -> Option<&Settled> {
+        self.settled.as_ref()
+    }
+
+    /// From here on only the steps that are run in every run are run.
+    pub(crate) fn run_only_every_run(&self) {
+        self.only_every_run.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether only the steps that are run in every run are run.
+    pub(crate) fn runs_only_every_run(&self) -> bool {
+        self.only_every_run.load(Ordering::Relaxed)
+    }
+
+    /// Lets every check be made, also after one that has failed.
+    pub(crate) fn be_thorough(&mut self) {
+        self.thorough = true;
+    }
+
+    /// Whether every check is to be made, also after one that has failed.
+    pub(crate) fn is_thorough(&self) -> bool {
+        self.thorough
+    }
+
+    /// Keeps what a check has told before the change, by the digest of what its step is given.
+    pub(crate) fn keep_baseline(&self, digest: String, verdict: CheckVerdict) {
+        self.baselines.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, verdict);
+    }
+
+    /// What a check has told before the change, in this run or in the one it continues.
+    pub(crate) fn baseline_of(&self, digest: &str) -> Option<CheckVerdict> {
+        let known = self.baselines.lock().unwrap_or_else(PoisonError::into_inner).get(digest).copied();
+        known.or_else(|| self.ledger().baseline(digest))
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &dyn ClusterClient {
+        self.session.cluster.as_ref()
+    }
+
+    /// Follows objects by watches that all releases of the run share.
+    pub fn tracker(&self) -> &Tracker {
+        &self.session.tracker
+    }
+
+    /// Helm.
+    pub fn helm(&self) -> &dyn HelmClient {
+        self.session.helm.as_ref()
+    }
+
+    /// Fires when nothing new is to be begun. What only waits or reads must end then; what changes the cluster should
+    /// go on to a point where it can be left.
+    pub fn cancel(&self) -> &CancellationToken {
+        &self.session.cancel
+    }
+
+    /// Fires when what runs is to end too: pass it to what is started.
+    pub fn terminate(&self) -> &CancellationToken {
+        &self.session.terminate
+    }
+
+    /// The run this is part of, if it is one that writes a journal.
+    pub(crate) fn run(&self) -> Option<RunId> {
+        self.run
+    }
+
+    /// What is known of the time before this run, if it is one that takes the stack's lock.
+    pub(crate) fn before(&self) -> Option<&Before> {
+        self.before.as_ref()
+    }
+
+    /// Notes that an earlier run has deployed the newest revision, over this one.
+    pub(crate) fn continue_from(&self, revision: u32) {
+        *self.continued_from.lock().unwrap_or_else(PoisonError::into_inner) = Some(revision);
+    }
+
+    /// The newest revision there was before anything was deployed on the way that this run is on, and what was decided
+    /// then.
+    pub(crate) async fn baseline(&self) -> (u32, Decision) {
+        if let Some(kept) = self.attempts().baseline() {
+            return kept.clone();
+        }
+        let observed = self.observed().await;
+        let continued_from = *self.continued_from.lock().unwrap_or_else(PoisonError::into_inner);
+        match continued_from {
+            Some(revision) => (revision, observed.decide_as_of(revision, &self.info)),
+            None => (observed.newest_revision(), self.decision().await),
+        }
+    }
+
+    /// Whether an earlier run has begun to change something here, and that counts.
+    pub(crate) fn is_continued(&self) -> bool {
+        self.ledger().has_changes()
+    }
+
+    /// Fires when the lock is lost: then nothing may go on, whatever it is.
+    pub(crate) fn lost(&self) -> &CancellationToken {
+        &self.session.lost
+    }
+
+    /// Whether a step has to be run, by what an earlier run has done.
+    pub(crate) fn step_verdict(&self, phase: Phase, index: usize, digest: &str, repeatable: bool) -> StepVerdict {
+        self.ledger().step(phase, index, digest, repeatable)
+    }
+
+    /// Something that may change the cluster is done, or done again.
+    pub(crate) fn done_again(&self, phase: Phase) {
+        self.ledger().done_again(phase);
+        self.attempts().done_again(phase);
+    }
+
+    /// What this run has done of a deploy that may be tried again.
+    pub(crate) fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next attempt of the deploy begins: it looks at the cluster anew.
+    pub(crate) async fn begin_attempt(&self, attempt: u32) {
+        let baseline = self.baseline().await;
+        self.attempts().begin(attempt, baseline);
+        self.forget_observation().await;
+    }
+
+    /// Says that `what` is about to be done and cannot be taken back: if the release fails after it, the failure policy does
+    /// not act. Written down before this returns, so that a run that continues this one knows.
+    ///
+    /// # Errors
+    /// [`PhaseError::Stopped`]: it must not be begun any more.
+    pub async fn point_of_no_return(&self, what: impl AsRef<str>) -> Result<(), PhaseError> {
+        let what = self.redactor.redact(what.as_ref());
+        let intent = EventKind::PointOfNoReturn { release: self.release(), phase: self.phase(), what: what.clone() };
+        self.emitter.ask(intent).await?;
+        self.attempts().pass_no_return(&what);
+        Ok(())
+    }
+
+    /// What helm was last asked to do in `exec` by an earlier run, as long as it counts.
+    pub(crate) fn earlier_helm(&self) -> Option<HelmProgress> {
+        self.ledger().helm().cloned()
+    }
+
+    /// As of when the deploy that an earlier run has begun was begun, if the newest revision is what became of it.
+    pub(crate) fn earlier_base(&self, newest: Option<&RevisionMeta>) -> Option<u32> {
+        self.ledger().base(newest?)
+    }
+
+    /// Whether an earlier run has brought the release to its good end.
+    pub(crate) fn has_ended_well_before(&self) -> bool {
+        self.ledger().has_ended_well()
+    }
+
+    /// Whether an earlier run has ended `exec` well, as long as that counts.
+    pub(crate) fn earlier_exec_ended_well(&self) -> bool {
+        self.ledger().exec_ended_well()
+    }
+
+    /// What counts of an earlier run, to think ahead with.
+    pub(crate) fn ledger_copy(&self) -> Ledger {
+        self.ledger().clone()
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything the releases of a run share.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Replaces the secrets known in this run. To be used on any text that comes from elsewhere.
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// What the release is to be.
+    pub fn info(&self) -> &ChartInfo {
+        &self.info
+    }
+
+    /// The release.
+    pub fn release(&self) -> ReleaseKey {
+        self.info.key()
+    }
+
+    /// Wall-clock time `exec` and `validate` each may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.info.timeout_in_seconds)
+    }
+
+    /// What is left of [`timeout`](Self::timeout) in the running phase; at least a second, so that what is started can say
+    /// itself that the time is up.
+    pub fn remaining(&self) -> Duration {
+        let since = self.phase.lock().unwrap_or_else(PoisonError::into_inner).1;
+        self.timeout().saturating_sub(since.elapsed()).max(Duration::from_secs(1))
+    }
+
+    /// Says what is being done or waited for right now.
+    pub fn doing(&self, text: impl AsRef<str>) {
+        self.emitter.say(self.phase(), Note::Doing, text.as_ref());
+    }
+
+    /// Says something worth keeping.
+    pub fn say(&self, text: impl AsRef<str>) {
+        self.emitter.say(self.phase(), Note::Info, text.as_ref());
+    }
+
+    /// Says something that wants attention.
+    pub fn warn(&self, text: impl AsRef<str>) {
+        self.emitter.say(self.phase(), Note::Warning, text.as_ref());
+    }
+
+    /// The phase that is running.
+    pub fn phase(&self) -> Phase {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = (phase, Instant::now());
+        self.known().enter_phase();
+    }
+
+    /// What is known of why things do not work. Not to be held across an await.
+    pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that objects were given to the release in this run.
+    pub(crate) fn note_adoption(&self) {
+        self.adopted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether objects were given to the release in this run.
+    pub(crate) fn has_adopted(&self) -> bool {
+        self.adopted.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn emitter(&self) -> &Emitter {
+        &self.emitter
+    }
+
+    /// The chart, resolved and rendered, with what is wrong with it. Done anew when the cluster serves other kinds than
+    /// before (an earlier release may have brought them) or the payload holds other values.
+    pub(crate) async fn prepared(&self, payload: &Payload) -> Arc<Prepared> {
+        let target = self.session.target().await.map_err(|error| self.error_text(&error));
+        let values = wanted::payload_values(&self.info, payload);
+        let mut kept = self.prepared.lock().await;
+        if let Some((for_target, with_values, prepared)) = kept.as_ref()
+            && *for_target == target
+            && *with_values == values
+        {
+            return prepared.clone();
+        }
+        let place = wanted::Place {
+            helm: self.helm(),
+            chart_cache: &self.session.chart_cache,
+            shelf: &self.session.shelf,
+            redactor: &self.redactor,
+            cancel: self.cancel(),
+        };
+        let known = target.as_deref().map_err(Clone::clone);
+        let prepared = Arc::new(wanted::prepare(&place, &self.info, payload, Some(known)).await);
+        *kept = Some((target, values, prepared.clone()));
+        prepared
+    }
+
+    /// What was prepared last, without asking whether it is out of date.
+    pub(crate) async fn last_prepared(&self) -> Option<Arc<Prepared>> {
+        self.prepared.lock().await.as_ref().map(|(_, _, prepared)| prepared.clone())
+    }
+
+    /// The chart, if it can be had without helm and without changing anything.
+    pub(crate) async fn chart_without_helm(&self) -> Option<Arc<ResolvedChart>> {
+        let Session { chart_cache, shelf, .. } = self.session.as_ref();
+        let chart = &self.info.chart;
+        resolve_chart_shared(chart, self.helm(), chart_cache, shelf, Fetch::Never, self.cancel()).await.ok()
+    }
+
+    /// What the chart's templates depend on, with these values.
+    pub(crate) async fn templates_of(&self, chart: &ResolvedChart) -> TemplateUse {
+        let mut texts = Vec::new();
+        for file in &self.info.values_files {
+            // One that cannot be read is told by whoever reads it for its values.
+            texts.push(tokio::fs::read_to_string(file).await.unwrap_or_default());
+        }
+        texts.extend(self.info.yaml_files_content.iter().map(|document| document.content.clone()));
+        texts.extend(self.info.values.iter().map(|value| match &value.value {
+            ValueSource::Auto(text) | ValueSource::String(text) => text.clone(),
+            ValueSource::Json(value) => value.to_string(),
+            ValueSource::Sensitive(secret) => secret.expose().clone(),
+            // A value that an earlier phase makes is not known, and then nothing is told from this.
+            ValueSource::Payload(_) => String::new(),
+        }));
+        chart.templates.with_values(texts.iter().map(String::as_str))
+    }
+
+    /// Keeps what was prepared as small as it can be, until the release's turn has come, or after it.
+    pub(crate) async fn pack(&self) {
+        if let Some((_, _, prepared)) = self.prepared.lock().await.as_ref() {
+            prepared.rendering.pack();
+        }
+        self.as_upgrade.lock().await.iter().for_each(|(_, rendering)| rendering.pack());
+    }
+
+    /// What the cluster held when the release's turn came, or after it was last uninstalled here.
+    pub(crate) async fn observed(&self) -> Arc<Observed> {
+        let kept = self.observed.lock().await.clone();
+        if let Some(observed) = kept {
+            return observed;
+        }
+        let observed = Arc::new(observation::observe(self).await);
+        *self.observed.lock().await = Some(observed.clone());
+        observed
+    }
+
+    /// What was observed does not hold any more.
+    pub(crate) async fn forget_observation(&self) {
+        *self.observed.lock().await = None;
+        self.as_upgrade.lock().await.clear();
+        *self.foreseen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What the chart renders as an upgrade with what the cluster holds, for the `nth` time from 0, kept as long as what was
+    /// observed.
+    ///
+    /// # Errors
+    /// When helm cannot render it.
+    pub(crate) async fn rendered_as_upgrade(
+        &self,
+        nth: usize,
+        prepared: &Arc<Prepared>,
+        uses: &TemplateUse,
+    ) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
+        let mut kept = self.as_upgrade.lock().await;
+        kept.retain(|(of, _)| Arc::ptr_eq(of, prepared));
+        while kept.len() <= nth {
+            let rendering = wanted::render_again(self, prepared.chart()?, uses, true).await?;
+            kept.push((prepared.clone(), rendering));
+        }
+        Ok(kept[nth].1.docs())
+    }
+
+    /// Keeps what was found before the first change of the run, for the release's turn.
+    pub(crate) fn keep_foresight(&self, foresight: Foresight) {
+        let foreseen = Foreseen { foresight, at: Instant::now() };
+        *self.foreseen.lock().unwrap_or_else(PoisonError::into_inner) = Some(foreseen);
+    }
+
+    /// The release's turn has come: what was seen of it before counts only if that was just now, and no release of the run has
+    /// changed anything since.
+    pub(crate) async fn begin_turn(&self) {
+        let holds = self
+            .foreseen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .is_some_and(|seen| seen.is_fresh() && !self.session.has_begun());
+        if !holds {
+            self.forget_observation().await;
+        }
+    }
+
+    /// What was found before the first change of the run, if that still counts. Given once.
+    pub(crate) fn foreseen(&self) -> Option<Foresight> {
+        self.foreseen.lock().unwrap_or_else(PoisonError::into_inner).take().map(|seen| seen.foresight)
+    }
+
+    /// What is going to be done, decided once from what was observed. On the way of a deploy that was begun, by an earlier run
+    /// or an earlier attempt, it goes on to its end.
+    pub async fn decision(&self) -> Decision {
+        let observed = self.observed().await;
+        if self.is_continued() || self.attempts().current() > 1 {
+            return observed.decide_anew(&self.info);
+        }
+        self.with_its_steps(observed.decide(&self.info), &observed)
+    }
+
+    /// Steps that run before helm may be made for helm to run after them: then it does.
+    fn with_its_steps(&self, decision: Decision, observed: &Observed) -> Decision {
+        let changed = matches!(observed.state(&self.info), ReleaseState::LifecycleChanged { .. });
+        if changed && self.steps.before_exec && matches!(decision, Decision::Steps { .. }) {
+            return observed.decide_anew(&self.info);
+        }
+        decision
+    }
+
+    /// The chart version that is wanted; `None` when the release is not to be deployed.
+    pub(crate) async fn wanted_version(&self) -> Option<Version> {
+        if self.info.action != HelmAction::Deploy {
+            return None;
+        }
+        let prepared = self.prepared(&Payload::default()).await;
+        prepared.chart.as_ref().and_then(|chart| lenient_version(&chart.metadata.version))
+    }
+
+    /// An error with all that caused it in one line, redacted.
+    pub(crate) fn error_text(&self, error: &(dyn Error + 'static)) -> String {
+        self.redactor.redact(&error_chain(error).join(": "))
+    }
+}

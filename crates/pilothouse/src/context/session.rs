@@ -1,0 +1,183 @@
+//! What the releases of a run share.
+
+use crate::journal;
+use crate::journal::JournalError;
+use crate::preflight::cluster::capacity::SharedRoom;
+use pilothouse_core::{Redactor, RevisionMeta};
+use pilothouse_health::Rules;
+use pilothouse_helm::{ChartShelf, HelmClient};
+use pilothouse_kube::{ClusterClient, ClusterError, Gathering, HelmDriver, Tracker};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+/// What a [`Session`] is made of. Everything comes from the caller: the library does not look at the environment.
+pub struct SessionConfig {
+    /// The cluster.
+    pub cluster: Arc<dyn ClusterClient>,
+    /// Helm.
+    pub helm: Arc<dyn HelmClient>,
+    /// Where helm keeps its records.
+    pub driver: HelmDriver,
+    /// Fires when nothing new is to be begun: what runs goes on to a safe point, what only waits or reads ends.
+    pub cancel: CancellationToken,
+    /// Fires when what runs is to end too: helm and the programs of steps get SIGTERM.
+    pub terminate: CancellationToken,
+    /// The secrets known from the start.
+    pub redactor: Redactor,
+    /// A folder for charts that are fetched.
+    pub chart_cache: PathBuf,
+    /// A folder for what is saved before it is lost; releases that want that are refused without one.
+    pub backups: Option<PathBuf>,
+    /// The environment of programs started by `command` steps; `KUBECONFIG` should be among it.
+    pub command_env: BTreeMap<OsString, OsString>,
+    /// Time between SIGTERM and SIGKILL for a user's programs that are stopped.
+    pub grace: Duration,
+    /// How objects are judged.
+    pub rules: Rules,
+}
+
+/// The clients and settings of a run.
+pub struct Session {
+    pub(crate) cluster: Arc<dyn ClusterClient>,
+    /// The watches that all releases of the run share.
+    pub(crate) tracker: Tracker,
+    pub(crate) helm: Arc<dyn HelmClient>,
+    pub(crate) driver: HelmDriver,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) terminate: CancellationToken,
+    /// Fires when the lock is lost.
+    pub(crate) lost: CancellationToken,
+    pub(crate) redactor: Redactor,
+    pub(crate) chart_cache: PathBuf,
+    pub(crate) backups: Option<PathBuf>,
+    /// Charts that were read in this run.
+    pub(crate) shelf: ChartShelf,
+    pub(crate) command_env: BTreeMap<OsString, OsString>,
+    pub(crate) grace: Duration,
+    /// What is read of why objects are not ready, for all releases.
+    pub(crate) gathering: Gathering,
+    kube_version: OnceCell<String>,
+    target: Mutex<Arc<Target>>,
+    /// Whether a release of the run has begun to change something.
+    begun: AtomicBool,
+    /// What is free on the nodes.
+    pub(crate) room: SharedRoom,
+}
+
+/// What a chart is rendered for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The cluster's version, as `v1.36.2`.
+    pub kube_version: String,
+    /// The API versions and kinds it serves, as helm wants them.
+    pub api_versions: Vec<String>,
+}
+
+impl Session {
+    /// A session over these clients.
+    pub fn new(config: SessionConfig) -> Arc<Self> {
+        let SessionConfig {
+            cluster,
+            helm,
+            driver,
+            cancel,
+            terminate,
+            redactor,
+            chart_cache,
+            backups,
+            command_env,
+            grace,
+            rules,
+        } = config;
+        let kube_version = OnceCell::new();
+        let tracker = Tracker::new(Arc::clone(&cluster), rules);
+        Arc::new(Self {
+            cluster,
+            tracker,
+            helm,
+            driver,
+            cancel,
+            terminate,
+            lost: CancellationToken::new(),
+            redactor,
+            chart_cache,
+            backups,
+            shelf: ChartShelf::default(),
+            command_env,
+            grace,
+            gathering: Gathering::default(),
+            kube_version,
+            target: Mutex::default(),
+            begun: AtomicBool::new(false),
+            room: SharedRoom::default(),
+        })
+    }
+
+    /// A run begins, and none of its releases has changed anything.
+    pub(crate) fn begin_run(&self) {
+        self.shelf.clear();
+        self.begun.store(false, Ordering::Release);
+    }
+
+    /// A release begins to change something.
+    pub(crate) fn note_begun(&self) {
+        self.begun.store(true, Ordering::Release);
+    }
+
+    /// Whether a release of the run has begun to change something.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
+    }
+
+    /// Fires when nothing new is to be begun.
+    pub fn cancel(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
+    /// Helm's records of the releases of a namespace, whoever deployed them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn revisions_of(&self, namespace: &str) -> Result<Vec<RevisionMeta>, ClusterError> {
+        self.cluster.release_revisions(self.driver, Some(namespace), None).await
+    }
+
+    /// What tells the cluster from every other: the UID of its namespace `kube-system`; `None` when that may not be read.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub async fn cluster_id(&self) -> Result<Option<String>, JournalError> {
+        journal::cluster_id(self.cluster.as_ref()).await
+    }
+
+    /// What it stands on, in one line: `Kubernetes v1.36.2, helm 4.2.4`. The cluster is named once it was asked.
+    pub fn describe(&self) -> String {
+        let helm = format!("helm {}", self.helm.version());
+        match self.kube_version.get() {
+            Some(version) => format!("Kubernetes {version}, {helm}"),
+            None => helm,
+        }
+    }
+
+    /// What charts are rendered for: the version is asked for once, the kinds are those of the newest discovery.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub async fn target(&self) -> Result<Arc<Target>, ClusterError> {
+        let version = self.kube_version.get_or_try_init(|| async { Ok(self.cluster.version().await?.git_version) });
+        let (kube_version, api_versions) = tokio::join!(version, self.cluster.api_versions());
+        let target = Target { kube_version: kube_version?.clone(), api_versions: api_versions? };
+        // Every release keeps the one it was rendered for: they share it.
+        let mut known = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        if **known != target {
+            *known = Arc::new(target);
+        }
+        Ok(known.clone())
+    }
+}

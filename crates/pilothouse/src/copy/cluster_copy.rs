@@ -1,0 +1,81 @@
+//! A copy of what matters of a cluster, read-only, into a throwaway control plane, and what a run there tells about the
+//! cluster.
+
+#[cfg(test)]
+#[path = "cluster_copy_tests.rs"]
+mod tests;
+
+pub(crate) use crate::copy::object_copy::as_new;
+
+use crate::copy::object_copy::Turn;
+use pilothouse_core::{DeployRecord, ObjectRef, Sensitive, Untold, lenient_version};
+use serde_json::Value;
+
+pub use crate::copy::load::LoadedCopy;
+pub use crate::copy::read::{CopyError, copy};
+
+/// How many requests are under way at once.
+pub(super) const SIDE_BY_SIDE: usize = 8;
+/// How many custom resources of one definition are copied at most.
+pub(super) const CUSTOM_RESOURCES: usize = 200;
+/// How many nodes are copied at most.
+pub(super) const NODES: usize = 100;
+/// How many of Helm's revisions of a release are copied at most, from the newest.
+pub(super) const REVISIONS: usize = 10;
+
+/// What was read of a cluster for some releases. It holds Secrets: it is kept in memory, and shown nowhere.
+#[derive(Debug)]
+pub struct ClusterCopy {
+    pub(super) version: String,
+    pub(super) api_versions: Vec<String>,
+    /// Every object once.
+    pub(super) objects: Vec<Copied>,
+    /// What the releases are about, whether it was there or not.
+    pub(super) touched: Vec<ObjectRef>,
+    /// What we remember of the releases.
+    pub(super) remembered: Vec<DeployRecord>,
+    /// Whether it is known which classes of storage there are.
+    pub(super) knows_storage: bool,
+    pub(super) not_copied: Vec<Untold>,
+    pub(super) not_exercised: Vec<String>,
+}
+
+/// An object as it was read.
+#[derive(Debug)]
+pub(super) struct Copied {
+    pub(super) object: ObjectRef,
+    pub(super) turn: Turn,
+    pub(super) live: Sensitive<Value>,
+    /// Whether its kind is defined in the cluster.
+    pub(super) custom: bool,
+    /// Whether a release is about it, or it goes with something that a release is about.
+    pub(super) touched: bool,
+}
+
+impl ClusterCopy {
+    /// The version of the cluster.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Whether it has nodes of its own.
+    pub fn has_nodes(&self) -> bool {
+        self.objects.iter().any(|copied| copied.turn == Turn::Node)
+    }
+
+    /// How many objects it has.
+    pub fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+}
+
+/// Whether two versions of Kubernetes (`v1.36.2`, `v1.36.4-eks-1234`) have the same major and minor number.
+pub fn same_minor(one: &str, other: &str) -> bool {
+    let numbers = |text: &str| lenient_version(text).map(|version| (version.major, version.minor));
+    numbers(one).is_some_and(|numbers_of_one| numbers(other) == Some(numbers_of_one))
+}

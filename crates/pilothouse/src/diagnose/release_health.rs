@@ -1,0 +1,254 @@
+//! Why releases are not healthy, at any time and without a run.
+
+use crate::context::release_context::Context;
+use crate::context::session::Session;
+use crate::diagnose::failure;
+use crate::diagnose::wait_ready;
+use crate::diagnose::wait_ready::Unready;
+use crate::error::PhaseError;
+use crate::observe::release_storage;
+use futures::StreamExt;
+use futures::future::{BoxFuture, FutureExt};
+use jiff::Timestamp;
+use pilothouse_core::{
+    Cause, ChartInfo, ObjectRef, ObjectStatus, Readiness, ReleaseKey, RevisionMeta, RevisionStatus, code,
+};
+use pilothouse_kube::Subject;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::Instant;
+
+/// Releases looked at side by side.
+const SIDE_BY_SIDE: usize = 8;
+/// How long gathering may take for one release.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What an operation may take beyond its time.
+const MARGIN: Duration = Duration::from_secs(60);
+/// What helm says to whoever finds a release pending.
+const LOCKED: &str = "another operation (install/upgrade/rollback) is in progress";
+
+/// How healthy a release is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// It is deployed and every object of it is ready.
+    Healthy,
+    /// Something is on its way, and nothing speaks against it.
+    InProgress,
+    /// Something is wrong.
+    Wrong,
+    /// There is no such release.
+    NotInstalled,
+    /// That cannot be told.
+    Unreadable,
+}
+
+/// How a release stands and why.
+#[derive(Debug, Clone, Serialize)]
+pub struct Diagnosis {
+    /// The release.
+    pub release: ReleaseKey,
+    /// How healthy it is.
+    pub state: Health,
+    /// Its newest revision; `None` when it is not installed.
+    pub revision: Option<RevisionMeta>,
+    /// Name and version of the chart of that revision.
+    pub chart: Option<String>,
+    /// What helm says of that revision, when it is not deployed.
+    pub description: Option<String>,
+    /// How many objects its manifest has.
+    pub objects: usize,
+    /// How many of them are ready.
+    pub ready: usize,
+    /// Those that are not, with their reasons; also hooks of a revision that is not deployed.
+    pub not_ready: Vec<(ObjectRef, ObjectStatus)>,
+    /// Why, the decisive causes first.
+    pub causes: Vec<Cause>,
+    /// Why all this cannot be told, if so.
+    pub error: Option<String>,
+}
+
+/// Looks at releases as they stand in the cluster and says what is wrong with each, and why. Changes nothing.
+pub async fn diagnose(session: &Arc<Session>, releases: &[ChartInfo]) -> Vec<Diagnosis> {
+    // A list instead of `map`: with a closure over references the compiler cannot tell that this may change threads.
+    let mut each: Vec<BoxFuture<'_, Diagnosis>> = Vec::new();
+    for info in releases {
+        each.push(one(session, info).boxed());
+    }
+    futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await
+}
+
+async fn one(session: &Arc<Session>, info: &ChartInfo) -> Diagnosis {
+    let (events, _nobody) = unbounded_channel();
+    let ctx = Context::new(session.clone(), info, events);
+    let mut diagnosis = Diagnosis {
+        release: info.key(),
+        state: Health::NotInstalled,
+        revision: None,
+        chart: None,
+        description: None,
+        objects: 0,
+        ready: 0,
+        not_ready: Vec::new(),
+        causes: Vec::new(),
+        error: None,
+    };
+    if let Err(error) = fill(&ctx, &mut diagnosis).await {
+        diagnosis.state = Health::Unreadable;
+        diagnosis.error = Some(ctx.redactor().redact(&error.chain().join(": ")));
+    }
+    for cause in &mut diagnosis.causes {
+        ctx.emitter().redact_cause(cause);
+    }
+    diagnosis
+}
+
+async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError> {
+    let revisions = release_storage::revisions(ctx).await?;
+    let Some(newest) = revisions.into_iter().max_by_key(|meta| meta.revision) else { return Ok(()) };
+    let record = release_storage::record(ctx, &newest).await?;
+    let deployed = newest.status == RevisionStatus::Deployed;
+    diagnosis.revision = Some(newest);
+    let Some(record) = record else { return Ok(()) };
+    diagnosis.chart = Some(format!("{} {}", record.chart.name, record.chart.version));
+    if !deployed {
+        diagnosis.description = Some(ctx.redactor().redact(&record.info.description));
+    }
+    let objects = release_storage::objects_of(ctx, &record).await?;
+    diagnosis.objects = objects.len();
+    let mut unready: Unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
+    unready.retain(|(_, status)| !status.is_ready());
+    diagnosis.ready = diagnosis.objects - unready.len();
+    if !deployed {
+        // helm may not have come as far as its objects; what it has begun with are the hooks.
+        unready.retain(|(_, status)| status.readiness != Readiness::NotFound);
+        unready.extend(release_storage::unready_hooks(ctx, &record).await?);
+    }
+    let found = wait_ready::causes_of(ctx, Subject::of_release(&unready), Instant::now() + DEADLINE).await;
+    diagnosis.causes = found.into_iter().flat_map(|(_, causes)| causes).collect();
+    let stale = diagnosis.revision.as_ref().is_some_and(|newest| is_stale(newest, ctx.timeout(), Timestamp::now()));
+    if !deployed {
+        // Helm's own words for a release that stays pending.
+        let text = if stale { LOCKED.to_owned() } else { record.info.description.clone() };
+        let said = failure::of_helm(ctx, text, objects, Instant::now() + DEADLINE).await;
+        diagnosis.causes.extend(said.into_iter().filter(|cause| cause.code != code::UNKNOWN));
+    }
+    diagnosis.causes.sort_by_key(failure::weight);
+    diagnosis.state = health(diagnosis.revision.as_ref(), &unready, &diagnosis.causes);
+    for (_, status) in &mut unready {
+        status.message = ctx.redactor().redact(&status.message);
+    }
+    diagnosis.not_ready = unready;
+    Ok(())
+}
+
+/// Whether a revision has been pending for longer than any operation takes.
+fn is_stale(newest: &RevisionMeta, timeout: Duration, now: Timestamp) -> bool {
+    let age = newest.written_at.and_then(|written| Duration::try_from(now.duration_since(written)).ok());
+    newest.status.is_pending() && age.is_some_and(|age| age > timeout + MARGIN)
+}
+
+/// Decides by the newest revision, the objects that are not ready, and what is known of why.
+fn health(newest: Option<&RevisionMeta>, unready: &Unready, causes: &[Cause]) -> Health {
+    let Some(newest) = newest else { return Health::NotInstalled };
+    let broken = |(_, status): &(ObjectRef, ObjectStatus)| match status.readiness {
+        Readiness::Failed | Readiness::NotFound | Readiness::Unknown => true,
+        Readiness::Current | Readiness::InProgress | Readiness::Terminating => false,
+    };
+    let known = causes.iter().any(|cause| cause.code != code::UNKNOWN);
+    let under_way = match newest.status {
+        RevisionStatus::Deployed => false,
+        RevisionStatus::PendingInstall
+        | RevisionStatus::PendingUpgrade
+        | RevisionStatus::PendingRollback
+        | RevisionStatus::Uninstalling => true,
+        RevisionStatus::Uninstalled => return Health::NotInstalled,
+        RevisionStatus::Failed | RevisionStatus::Superseded | RevisionStatus::Unknown => return Health::Wrong,
+    };
+    if known || unready.iter().any(broken) {
+        Health::Wrong
+    } else if under_way || !unready.is_empty() {
+        Health::InProgress
+    } else {
+        Health::Healthy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::Certainty;
+    use rstest::rstest;
+
+    fn meta(status: RevisionStatus) -> RevisionMeta {
+        RevisionMeta {
+            namespace: "web".to_owned(),
+            name: "podinfo".to_owned(),
+            revision: 1,
+            status,
+            written_at: None,
+            created_at: None,
+            run: None,
+            resource_version: None,
+            uid: None,
+            manager: None,
+        }
+    }
+
+    #[rstest]
+    #[case::all_well(RevisionStatus::Deployed, None, None, Health::Healthy)]
+    #[case::starting(RevisionStatus::Deployed, Some(Readiness::InProgress), None, Health::InProgress)]
+    #[case::not_understood(
+        RevisionStatus::Deployed,
+        Some(Readiness::InProgress),
+        Some(code::UNKNOWN),
+        Health::InProgress
+    )]
+    #[case::understood(RevisionStatus::Deployed, Some(Readiness::InProgress), Some("CRASH_LOOP"), Health::Wrong)]
+    #[case::gone(RevisionStatus::Deployed, Some(Readiness::NotFound), None, Health::Wrong)]
+    #[case::failed_object(RevisionStatus::Deployed, Some(Readiness::Failed), None, Health::Wrong)]
+    #[case::unreadable_object(RevisionStatus::Deployed, Some(Readiness::Unknown), None, Health::Wrong)]
+    #[case::helm_at_work(RevisionStatus::PendingUpgrade, None, None, Health::InProgress)]
+    #[case::helm_at_work_in_vain(
+        RevisionStatus::PendingInstall,
+        Some(Readiness::InProgress),
+        Some("CRASH_LOOP"),
+        Health::Wrong
+    )]
+    #[case::failed_revision(RevisionStatus::Failed, None, None, Health::Wrong)]
+    #[case::history_kept(RevisionStatus::Uninstalled, None, None, Health::NotInstalled)]
+    fn how_healthy(
+        #[case] status: RevisionStatus,
+        #[case] object: Option<Readiness>,
+        #[case] cause: Option<&str>,
+        #[case] expected: Health,
+    ) {
+        let web = ObjectRef::parse("Deployment/web/podinfo").unwrap();
+        let status_of = |readiness| ObjectStatus::new(readiness, "as it is");
+        let unready: Unready = object.map(|readiness| (web.clone(), status_of(readiness))).into_iter().collect();
+        let cause = cause.map(|code| Cause {
+            code: code.to_owned(),
+            certainty: Certainty::Passing,
+            ..Cause::unknown(web.clone(), status_of(Readiness::InProgress))
+        });
+        assert_eq!(health(Some(&meta(status)), &unready, cause.as_slice()), expected);
+    }
+
+    #[rstest]
+    #[case(RevisionStatus::PendingUpgrade, 100, false)]
+    #[case(RevisionStatus::PendingUpgrade, 161, true)]
+    #[case(RevisionStatus::Failed, 161, false)]
+    fn a_pending_revision_grows_stale(#[case] status: RevisionStatus, #[case] age: i64, #[case] expected: bool) {
+        let written_at = Some(Timestamp::UNIX_EPOCH);
+        let now = Timestamp::from_second(age).unwrap();
+        assert_eq!(is_stale(&RevisionMeta { written_at, ..meta(status) }, Duration::from_secs(100), now), expected);
+    }
+
+    #[test]
+    fn a_release_that_is_not_there_is_not_installed() {
+        assert_eq!(health(None, &Vec::new(), &[]), Health::NotInstalled);
+    }
+}

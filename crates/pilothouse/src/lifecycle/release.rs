@@ -1,0 +1,415 @@
+//! The provided `run`: carries one release through its phases.
+
+use crate::context::release_context::Context;
+use crate::diagnose::failure;
+use crate::error::PhaseError;
+use crate::lifecycle::remediation;
+use crate::lifecycle::remediation::Following;
+use crate::lifecycle::transition::{Ended, Transition, next};
+use crate::observe::drift;
+use crate::observe::survey::Settled;
+use crate::phases::chart::HelmChart;
+use crate::steps::built_in::steps_of;
+use crate::text;
+use pilothouse_core::{
+    CheckVerdict, Class, Decision, Drift, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase,
+    ReleaseOutcome, ReleaseState, code,
+};
+use std::time::{Duration, Instant};
+
+/// Carries a release through its lifecycle and reports every phase as events.
+pub(crate) async fn run<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &mut Payload) -> ReleaseOutcome {
+    let info = chart.chart_info();
+    let begun = Instant::now();
+    if ctx.settled().is_none() {
+        ctx.emitter().emit(EventKind::ReleaseStarted { release: info.key(), action: info.action });
+    }
+    let mut outcome = match info.action {
+        HelmAction::Skip => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
+        HelmAction::Deploy | HelmAction::Destroy => match ctx.settled() {
+            Some(settled) => unchanged(ctx, settled),
+            None => match put_in_order(ctx).await {
+                Ok(()) => {
+                    ctx.begin_turn().await;
+                    phases(chart, ctx, payload).await
+                }
+                Err(outcome) => outcome,
+            },
+        },
+    };
+    ctx.emitter().redact_outcome(&mut outcome);
+    finished(ctx, &outcome, begun);
+    outcome
+}
+
+/// The end of a release of which it was proven before the run that nothing is to be done.
+fn unchanged(ctx: &Context, settled: &Settled) -> ReleaseOutcome {
+    tell_drift(ctx, &settled.drifts);
+    ReleaseOutcome::Unchanged { why: settled.why.clone() }
+}
+
+fn tell_drift(ctx: &Context, drifts: &[Drift]) {
+    if !drifts.is_empty() {
+        ctx.emitter().emit(EventKind::DriftFound { release: ctx.release(), drifts: drifts.to_vec() });
+    }
+}
+
+/// Puts in order what an interrupted run has left, before anything is looked at.
+async fn put_in_order(ctx: &Context) -> Result<(), ReleaseOutcome> {
+    let Some(before) = ctx.before() else { return Ok(()) };
+    match before.heal(ctx).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.is_interrupted() || ctx.cancel().is_cancelled() => {
+            Err(ReleaseOutcome::Interrupted { phase: Phase::CheckPrerequisites })
+        }
+        Err(error) => {
+            let code = if matches!(error, PhaseError::Locked(_)) { code::RELEASE_LOCKED } else { code::UNREADABLE };
+            let finding = Finding::new(Class::Blocked, code, ctx.release(), ctx.error_text(&error));
+            Err(ReleaseOutcome::Refused { findings: vec![finding] })
+        }
+    }
+}
+
+fn finished(ctx: &Context, outcome: &ReleaseOutcome, begun: Instant) {
+    ctx.emitter().emit(EventKind::ReleaseFinished {
+        release: ctx.release(),
+        outcome: outcome.clone(),
+        elapsed_ms: millis(begun.elapsed()),
+    });
+}
+
+/// What the phases before have left to say.
+#[derive(Default)]
+struct SoFar {
+    summary: String,
+    /// Whether that is why nothing was to be done.
+    nothing_to_do: bool,
+    findings: Vec<Finding>,
+    failure: Option<Failure>,
+    /// The attempt of the deploy that follows, if one does.
+    retry: Option<Retry>,
+    /// What became of the attempts so far, a line each.
+    attempts: Vec<String>,
+}
+
+/// Another attempt of the deploy.
+#[derive(Clone, Copy)]
+struct Retry {
+    attempt: u32,
+    of: u32,
+    wait: Duration,
+}
+
+async fn phases<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &mut Payload) -> ReleaseOutcome {
+    let mut so_far = SoFar::default();
+    let mut phase = Phase::CheckPrerequisites;
+    loop {
+        let ended = reported_phase(chart, ctx, payload, phase, &mut so_far).await;
+        if ended == Ended::Well {
+            remember(chart, ctx, payload, phase).await;
+        }
+        match next(phase, ended) {
+            Transition::To(following) => {
+                if let Some(retry) = so_far.retry.take()
+                    && let Some(outcome) = next_attempt(ctx, retry, &mut so_far).await
+                {
+                    return outcome;
+                }
+                phase = following;
+            }
+            Transition::Done if so_far.nothing_to_do => return ReleaseOutcome::Unchanged { why: so_far.summary },
+            Transition::Done => return ReleaseOutcome::Done { summary: done_summary(ctx, so_far) },
+            Transition::Refused => return ReleaseOutcome::Refused { findings: so_far.findings },
+            Transition::Interrupted => return ReleaseOutcome::Interrupted { phase },
+            Transition::Failed => {
+                return so_far.failure.map_or(ReleaseOutcome::Interrupted { phase }, ReleaseOutcome::Failed);
+            }
+        }
+    }
+}
+
+/// Writes down how far the release has come, for runs to come.
+async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload, phase: Phase) {
+    if ctx.runs_only_every_run() {
+        return;
+    }
+    match (chart.chart_info().action, phase) {
+        (HelmAction::Deploy, Phase::Exec | Phase::Validate) => drift::remember(ctx, payload, phase).await,
+        (HelmAction::Deploy, Phase::PostExec) if !steps_of(chart, phase).is_empty() => {
+            drift::remember(ctx, payload, phase).await;
+        }
+        (HelmAction::Destroy, Phase::Exec) => drift::forget(ctx).await,
+        (
+            HelmAction::Deploy | HelmAction::Destroy | HelmAction::Skip,
+            Phase::CheckPrerequisites
+            | Phase::PreExec
+            | Phase::Exec
+            | Phase::OnDeployFailure
+            | Phase::PostExec
+            | Phase::Validate,
+        ) => {}
+    }
+}
+
+/// What was done, and at which attempt.
+fn done_summary(ctx: &Context, so_far: SoFar) -> String {
+    match ctx.attempts().current() {
+        1 => so_far.summary,
+        attempt => format!("{}, at attempt {attempt}", so_far.summary),
+    }
+}
+
+/// Waits for the next attempt of the deploy. Gives how the release ends when there is none after all.
+///
+/// Changes nothing. Cancelled at once, without losing the failure that asked for another attempt.
+async fn next_attempt(ctx: &Context, retry: Retry, so_far: &mut SoFar) -> Option<ReleaseOutcome> {
+    let mut failure = so_far.failure.take()?;
+    let Retry { attempt, of, wait } = retry;
+    let error = failure.error.first().map(String::as_str).unwrap_or_default();
+    let mut line = format!("attempt {} of {of} failed in {}: {error}", attempt - 1, failure.phase);
+    if let Some(error) = &failure.on_deploy_failure_error {
+        line = format!("{line}; on_deploy_failure failed too: {error}");
+    }
+    let phase = Phase::Exec;
+    ctx.emitter().emit(EventKind::Retrying { release: ctx.release(), attempt, of, wait_ms: millis(wait), phase });
+    let why = tokio::select! {
+        biased;
+        () = ctx.lost().cancelled() => Some("the lock of the stack is lost, another run may be at work".to_owned()),
+        () = ctx.cancel().cancelled() => Some(format!("the run was interrupted before attempt {attempt} of {of}")),
+        () = tokio::time::sleep(wait) => remediation::taken_meanwhile(ctx, failure.phase).await,
+    };
+    if let Some(why) = why {
+        failure.attempts = std::mem::take(&mut so_far.attempts);
+        failure.next = NextStep::Left { why };
+        return Some(ReleaseOutcome::Failed(failure));
+    }
+    so_far.attempts.push(line);
+    ctx.begin_attempt(attempt).await;
+    None
+}
+
+/// Runs one phase with its events.
+async fn reported_phase<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    payload: &mut Payload,
+    phase: Phase,
+    so_far: &mut SoFar,
+) -> Ended {
+    let begun = Instant::now();
+    ctx.emitter().emit(EventKind::PhaseStarted { release: ctx.release(), phase });
+    let (ended, summary) = one_phase(chart, ctx, payload, phase, so_far).await;
+    ctx.emitter().emit(EventKind::PhaseFinished {
+        release: ctx.release(),
+        phase,
+        ok: matches!(ended, Ended::Well | Ended::On(_) | Ended::Complete),
+        summary,
+        elapsed_ms: millis(begun.elapsed()),
+    });
+    ended
+}
+
+/// Runs one phase. Returns how it ended and a line about it.
+async fn one_phase<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    payload: &mut Payload,
+    phase: Phase,
+    so_far: &mut SoFar,
+) -> (Ended, String) {
+    ctx.enter(phase);
+    if matches!(phase, Phase::PreExec | Phase::Exec | Phase::OnDeployFailure) {
+        ctx.session().note_begun();
+    }
+    if ctx.cancel().is_cancelled() && phase != Phase::OnDeployFailure {
+        return (Ended::Interrupted, "interrupted".to_owned());
+    }
+    let result = match phase {
+        Phase::CheckPrerequisites => {
+            let findings = chart.check_prerequisites(ctx, payload).await;
+            let ended = check_ended(chart, ctx, findings, so_far).await;
+            return match (&ended.0, baselines(chart, ctx, &ended.0).await) {
+                (Ended::Well, Err(_)) => (Ended::Interrupted, "interrupted".to_owned()),
+                _ => ended,
+            };
+        }
+        Phase::PreExec => chart.pre_exec(ctx, payload).await,
+        Phase::Exec => chart.exec(ctx, payload).await.map(|summary| {
+            ctx.attempts().note_exec(&summary);
+            so_far.summary = summary;
+        }),
+        Phase::PostExec => chart.post_exec(ctx, payload).await,
+        Phase::Validate => chart.validate(ctx, payload).await,
+        Phase::OnDeployFailure => {
+            return clean_up(chart, ctx, payload, so_far).await;
+        }
+    };
+    match result {
+        Ok(()) => {
+            let line = if phase == Phase::Exec { so_far.summary.clone() } else { String::new() };
+            (Ended::Well, line)
+        }
+        Err(PhaseError::Uncertain(finding)) => {
+            so_far.findings = vec![finding];
+            (Ended::Uncertain, "1 finding".to_owned())
+        }
+        Err(error) if error.is_interrupted() || ctx.terminate().is_cancelled() => {
+            (Ended::Interrupted, "interrupted".to_owned())
+        }
+        Err(error) => {
+            let failure = describe(ctx, phase, &error).await;
+            let line = failure.error.first().cloned().unwrap_or_default();
+            so_far.failure = Some(failure);
+            (Ended::Badly, line)
+        }
+    }
+}
+
+/// The validate phase alone, reported like a whole lifecycle.
+pub(crate) async fn validate_only<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> ReleaseOutcome {
+    let info = chart.chart_info();
+    let begun = Instant::now();
+    ctx.emitter().emit(EventKind::ReleaseStarted { release: info.key(), action: info.action });
+    let mut outcome = match info.action {
+        HelmAction::Skip => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
+        HelmAction::Deploy | HelmAction::Destroy => {
+            let phase = Phase::Validate;
+            let mut so_far = SoFar::default();
+            let ended = reported_phase(chart, ctx, &mut Payload::default(), phase, &mut so_far).await;
+            match (ended, so_far.failure) {
+                (Ended::Interrupted, _) => ReleaseOutcome::Interrupted { phase },
+                (_, Some(mut failure)) => {
+                    failure.next = NextStep::Left { why: "validate changes nothing".to_owned() };
+                    ReleaseOutcome::Failed(failure)
+                }
+                (_, None) => ReleaseOutcome::Done { summary: "valid".to_owned() },
+            }
+        }
+    };
+    ctx.emitter().redact_outcome(&mut outcome);
+    finished(ctx, &outcome, begun);
+    outcome
+}
+
+/// Makes the checks that are judged by comparison, before anything is changed. Where nothing is installed yet, there is
+/// nothing to compare with; what was known before an earlier run began its change is not looked at again.
+async fn baselines<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, ended: &Ended) -> Result<(), PhaseError> {
+    if *ended != Ended::Well || chart.chart_info().action != HelmAction::Deploy || ctx.is_continued() {
+        return Ok(());
+    }
+    if matches!(ctx.decision().await, Decision::Install | Decision::FinishUninstallThenInstall) {
+        return Ok(());
+    }
+    for step in steps_of(chart, Phase::Validate) {
+        let digest = step.digest().await;
+        if ctx.baseline_of(&digest).is_some() {
+            continue;
+        }
+        if let Some(report) = step.baseline(ctx).await? {
+            ctx.keep_baseline(digest.clone(), report.verdict);
+            if report.verdict != CheckVerdict::Held {
+                ctx.warn(format!("{}: it does not hold before the change: {}", report.check, report.why));
+            }
+            let (release, phase) = (ctx.release(), ctx.phase());
+            ctx.emitter().emit(EventKind::Checked { release, phase, report, baseline_of: Some(digest) });
+        }
+    }
+    Ok(())
+}
+
+/// Turns what `check_prerequisites` found into an ending.
+async fn check_ended<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    findings: Vec<Finding>,
+    so_far: &mut SoFar,
+) -> (Ended, String) {
+    if ctx.cancel().is_cancelled() {
+        return (Ended::Interrupted, "interrupted".to_owned());
+    }
+    if !findings.is_empty() {
+        let line = match findings.len() {
+            1 => "1 finding".to_owned(),
+            n => format!("{n} findings"),
+        };
+        so_far.findings = findings;
+        return (Ended::Badly, line);
+    }
+    if chart.chart_info().dry_run {
+        so_far.summary = format!("dry run: would {}", text::decision(&ctx.decision().await));
+        return (Ended::Complete, so_far.summary.clone());
+    }
+    // An earlier run that has begun goes on behind what it has done.
+    if chart.chart_info().action != HelmAction::Deploy || ctx.is_continued() {
+        return (Ended::Well, String::new());
+    }
+    let (ended, why) = match ctx.decision().await {
+        Decision::Nothing { why } => {
+            if let ReleaseState::Drifted { drifts, .. } = ctx.observed().await.state(chart.chart_info()) {
+                tell_drift(ctx, &drifts);
+            }
+            so_far.nothing_to_do = true;
+            if ctx.steps().every_run {
+                ctx.run_only_every_run();
+                (Ended::Well, why)
+            } else {
+                (Ended::Complete, why)
+            }
+        }
+        Decision::Validate { why } => (Ended::On(Phase::Validate), why),
+        Decision::Steps { why } => (Ended::On(Phase::PostExec), why),
+        Decision::Stop { .. }
+        | Decision::Unlock { .. }
+        | Decision::Compare { .. }
+        | Decision::Look
+        | Decision::Install
+        | Decision::FinishUninstallThenInstall
+        | Decision::Upgrade { .. }
+        | Decision::Reinstall { .. }
+        | Decision::Uninstall => return (Ended::Well, String::new()),
+    };
+    so_far.summary.clone_from(&why);
+    (ended, why)
+}
+
+/// Gathers the evidence of a failure, before anything is cleaned up or rolled back.
+async fn describe(ctx: &Context, phase: Phase, error: &PhaseError) -> Failure {
+    Failure {
+        phase,
+        step: error.step().map(str::to_owned),
+        error: error.chain().iter().map(|line| ctx.redactor().redact(line)).collect(),
+        causes: failure::collect(ctx, error).await,
+        attempts: Vec::new(),
+        on_deploy_failure_error: None,
+        next: NextStep::Left { why: "nothing was asked for".to_owned() },
+    }
+}
+
+/// The user's clean-up, then the failure policy. Neither takes the place of the failure that caused it.
+async fn clean_up<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    payload: &mut Payload,
+    so_far: &mut SoFar,
+) -> (Ended, String) {
+    let Some(failure) = so_far.failure.as_mut() else { return (Ended::Badly, String::new()) };
+    // What it puts into the payload is not for the phases of another attempt: a continued run would not have it either.
+    if let Err(error) = chart.on_deploy_failure(ctx, &mut payload.clone(), failure).await {
+        failure.on_deploy_failure_error = Some(ctx.redactor().redact(&error.chain().join(": ")));
+    }
+    failure.attempts.clone_from(&so_far.attempts);
+    match remediation::after(chart.chart_info(), ctx, failure).await {
+        Following::Over(next) => {
+            failure.next = next;
+            (Ended::Badly, text::next_step(&failure.next))
+        }
+        Following::Retry { attempt, of, wait } => {
+            so_far.retry = Some(Retry { attempt, of, wait });
+            (Ended::Again, String::new())
+        }
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,242 @@
+//! The failure policy at work: what is done after a failed deploy, once the evidence is safe.
+
+use crate::actions::helm_run;
+use crate::actions::objects;
+use crate::context::attempts::Attempts;
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::lifecycle::policy;
+use crate::lifecycle::policy::{Action, Situation, Stopped};
+use crate::observe::release_storage;
+use crate::preflight::backup::save;
+use pilothouse_core::{ChartInfo, Failure, HelmCommand, NextStep, Phase, RevisionMeta, RevisionStatus};
+use pilothouse_helm::{RollbackRequest, UninstallRequest};
+use std::time::Duration;
+
+/// Why the release must not be touched although the policy asks for it, by what Helm's records say now. They must show
+/// a revision that was written on this very way: failed when helm failed, deployed when helm had done its part. What
+/// somebody else has deployed meanwhile is theirs.
+fn untouchable(attempts: &Attempts, before: u32, failed_in: Phase, newest: Option<&RevisionMeta>) -> Option<String> {
+    let expected = match failed_in {
+        Phase::CheckPrerequisites | Phase::PreExec | Phase::Exec => RevisionStatus::Failed,
+        Phase::OnDeployFailure | Phase::PostExec | Phase::Validate => RevisionStatus::Deployed,
+    };
+    match newest {
+        None => Some("helm has written no revision".to_owned()),
+        Some(newest) if newest.revision <= before => Some("helm has written no revision".to_owned()),
+        Some(newest) if newest.status != expected => {
+            Some(format!("revision {} is {}, it may be another run's", newest.revision, newest.status))
+        }
+        Some(newest) if !attempts.has_written(newest) => {
+            Some(format!("revision {} is not the one that this run has written", newest.revision))
+        }
+        Some(_) => None,
+    }
+}
+
+/// What follows a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Following {
+    /// It is over: this was done.
+    Over(NextStep),
+    /// The deploy is to be tried again.
+    Retry {
+        /// The attempt that follows.
+        attempt: u32,
+        /// How many there are at most.
+        of: u32,
+        /// How long is waited before it.
+        wait: Duration,
+    },
+}
+
+/// Decides by the release's policy what follows a failure, and carries it out unless it is a retry. Notes in the failure why
+/// there is none. Never fails: what goes wrong is part of the answer.
+pub(crate) async fn after(info: &ChartInfo, ctx: &Context, failure: &mut Failure) -> Following {
+    let (before, decision) = ctx.baseline().await;
+    let certain = policy::certain(&failure.causes);
+    let (attempt, no_return) = {
+        let attempts = ctx.attempts();
+        (attempts.current(), attempts.no_return().map(str::to_owned))
+    };
+    let decided = policy::decide(&Situation {
+        on_failure: &info.on_failure,
+        action: info.action,
+        failed_in: failure.phase,
+        decision: &decision,
+        attempt,
+        certain: certain.as_deref(),
+        no_return: no_return.as_deref(),
+        stopped: stopped(ctx),
+    });
+    failure.attempts.extend(decided.not_retried);
+    let undo = match decided.action {
+        Action::Leave(why) => return Following::Over(NextStep::Left { why }),
+        Action::Retry { attempt, of, wait } => return Following::Retry { attempt, of, wait },
+        Action::Rollback(revision) => Undo::Rollback(revision),
+        Action::Uninstall => Undo::Uninstall,
+    };
+    Following::Over(carry_out(info, ctx, undo, (before, failure.phase)).await)
+}
+
+fn stopped(ctx: &Context) -> Option<Stopped> {
+    if ctx.lost().is_cancelled() {
+        Some(Stopped::LockLost)
+    } else {
+        ctx.cancel().is_cancelled().then_some(Stopped::Interrupted)
+    }
+}
+
+/// Why the deploy must not be tried again, by what Helm's records say now: another run is or was at work. When they cannot
+/// be read, the attempt finds that out.
+pub(crate) async fn taken_meanwhile(ctx: &Context, failed_in: Phase) -> Option<String> {
+    let (before, _) = ctx.baseline().await;
+    let newest = release_storage::revisions(ctx).await.ok()?.into_iter().max_by_key(|meta| meta.revision)?;
+    // A try that came to nothing may have left nothing.
+    if newest.revision <= before { None } else { untouchable(&ctx.attempts(), before, failed_in, Some(&newest)) }
+}
+
+/// How a deploy is undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Undo {
+    /// By going back to this revision.
+    Rollback(u32),
+    /// By an uninstall.
+    Uninstall,
+}
+
+/// Undoes a deploy that began when the newest revision was `before` and has come to the given phase.
+///
+/// Deletes or writes nothing when helm wrote no revision in this run, and, for an uninstall, when objects were adopted in
+/// this run or data hangs on the release without consent.
+pub(crate) async fn carry_out(
+    info: &ChartInfo,
+    ctx: &Context,
+    undo: Undo,
+    (before, reached): (u32, Phase),
+) -> NextStep {
+    let left = |why: String| NextStep::Left { why };
+    let newest = match release_storage::revisions(ctx).await {
+        Ok(revisions) => revisions.into_iter().max_by_key(|meta| meta.revision),
+        Err(error) => return left(format!("helm's records cannot be read: {}", ctx.error_text(&error))),
+    };
+    let untouchable = untouchable(&ctx.attempts(), before, reached, newest.as_ref());
+    if let Some(why) = untouchable {
+        return left(why);
+    }
+    let newest = newest.map(|newest| newest.revision).unwrap_or_default();
+    // helm does not handle signals in a rollback, which would stay pending: only without the lock it must not go on.
+    let undisturbed = ctx.lost();
+    let (tried, result) = match undo {
+        Undo::Rollback(revision) => {
+            ctx.doing(format!("rolling back to revision {revision}"));
+            let request = RollbackRequest {
+                force: info.force_upgrade,
+                max_history: info.max_history,
+                ..RollbackRequest::new(info.key(), revision, ctx.timeout())
+            };
+            let run = ctx.helm().rollback(&request, undisturbed);
+            let done =
+                helm_run::run_helm_after(ctx, HelmCommand::Rollback, String::new(), request.timeout, newest, run).await;
+            (
+                format!("the rollback to revision {revision}"),
+                done.map(|_| NextStep::RolledBack { to_revision: revision }),
+            )
+        }
+        Undo::Uninstall => {
+            if ctx.has_adopted() {
+                return left("objects that were adopted would be deleted".to_owned());
+            }
+            let findings = objects::uninstall_findings(ctx).await;
+            if let Some(finding) = findings.first() {
+                return left(format!("an uninstall would lose data: {finding}"));
+            }
+            let saved = async { save::before_deleting(ctx, &objects::deleted_by_uninstall(ctx).await?).await };
+            if let Err(error) = saved.await {
+                return left(format!("what an uninstall would lose could not be saved: {}", ctx.error_text(&error)));
+            }
+            ctx.doing("uninstalling");
+            let request = UninstallRequest::new(info.key(), ctx.timeout());
+            let run = ctx.helm().uninstall(&request, undisturbed);
+            let done =
+                helm_run::run_helm_after(ctx, HelmCommand::Uninstall, String::new(), request.timeout, newest, run)
+                    .await;
+            ("the uninstall".to_owned(), done.map(|_| NextStep::Uninstalled))
+        }
+    };
+    result.unwrap_or_else(|error| match error {
+        // It was never begun.
+        PhaseError::Stopped(_) => left(ctx.error_text(&error)),
+        error => NextStep::RemediationFailed { tried, error: ctx.error_text(&error) },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::RunId;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(3, Phase::Exec, None, true)]
+    #[case(3, Phase::Exec, Some((3, RevisionStatus::Deployed)), true)]
+    #[case(3, Phase::Exec, Some((4, RevisionStatus::PendingUpgrade)), true)]
+    #[case(3, Phase::Exec, Some((4, RevisionStatus::Failed)), false)]
+    // Somebody else's upgrade was faster.
+    #[case(3, Phase::Exec, Some((4, RevisionStatus::Deployed)), true)]
+    #[case(0, Phase::Exec, Some((1, RevisionStatus::Deployed)), true)]
+    #[case(3, Phase::Validate, Some((4, RevisionStatus::Deployed)), false)]
+    #[case(3, Phase::PostExec, Some((4, RevisionStatus::Failed)), true)]
+    #[case(0, Phase::Exec, Some((1, RevisionStatus::Failed)), false)]
+    fn what_must_not_be_touched(
+        #[case] before: u32,
+        #[case] failed_in: Phase,
+        #[case] newest: Option<(u32, RevisionStatus)>,
+        #[case] expected: bool,
+    ) {
+        let newest = newest.map(|(revision, status)| RevisionMeta {
+            namespace: String::new(),
+            name: String::new(),
+            revision,
+            status,
+            written_at: None,
+            created_at: None,
+            run: None,
+            resource_version: None,
+            uid: None,
+            manager: None,
+        });
+        let mut attempts = Attempts::default();
+        attempts.note_written(before + 1, None);
+        assert_eq!(untouchable(&attempts, before, failed_in, newest.as_ref()).is_some(), expected);
+    }
+
+    /// Somebody has gone on from what this run has deployed, or another run has written what this one was to write.
+    #[rstest]
+    #[case::ours(4, Some(1), true)]
+    #[case::a_hotfix(5, Some(1), false)]
+    #[case::of_another_run(4, Some(2), false)]
+    #[case::without_a_run(4, None, false)]
+    fn what_somebody_else_has_deployed_is_theirs(
+        #[case] revision: u32,
+        #[case] run: Option<u128>,
+        #[case] expected: bool,
+    ) {
+        let id = |run| RunId(uuid::Uuid::from_u128(run));
+        let mut attempts = Attempts::default();
+        attempts.note_written(4, Some(id(1)));
+        let newest = RevisionMeta {
+            namespace: String::new(),
+            name: String::new(),
+            revision,
+            status: RevisionStatus::Deployed,
+            written_at: None,
+            created_at: None,
+            run: run.map(id),
+            resource_version: None,
+            uid: None,
+            manager: None,
+        };
+        assert_eq!(untouchable(&attempts, 3, Phase::Validate, Some(&newest)).is_none(), expected);
+    }
+}

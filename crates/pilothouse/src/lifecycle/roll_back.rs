@@ -1,0 +1,74 @@
+//! Taking back releases that ended well, since a release that needs them has failed.
+
+use crate::context::release_context::Context;
+use crate::lifecycle::policy;
+use crate::lifecycle::policy::Action;
+use crate::lifecycle::release::millis;
+use crate::lifecycle::remediation;
+use crate::lifecycle::remediation::Undo;
+use crate::text;
+use pilothouse_core::{ChartInfo, Decision, EventKind, Fate, HelmAction, NextStep, Phase, ReleaseKey, ReleaseOutcome};
+use std::time::Instant;
+
+/// What has become of a release, as far as it matters for taking others back.
+pub(crate) async fn fate(info: &ChartInfo, ctx: &Context, outcome: &ReleaseOutcome) -> Fate {
+    match outcome {
+        ReleaseOutcome::Undone { next, .. } => fate_after(next),
+        ReleaseOutcome::Failed(failure) => fate_after(&failure.next),
+        ReleaseOutcome::NotStarted { .. }
+        | ReleaseOutcome::Unchanged { .. }
+        | ReleaseOutcome::Skipped { .. }
+        | ReleaseOutcome::Refused { .. } => Fate::Untouched,
+        ReleaseOutcome::Interrupted { .. } => Fate::Stays,
+        ReleaseOutcome::Done { .. } => match how(info, ctx).await {
+            Some(_) => Fate::Undoable,
+            None if matches!(ctx.decision().await, Decision::Nothing { .. }) && !ctx.is_continued() => Fate::Untouched,
+            None => Fate::Stays,
+        },
+    }
+}
+
+fn fate_after(next: &NextStep) -> Fate {
+    match next {
+        NextStep::RolledBack { .. } | NextStep::Uninstalled => Fate::Undone,
+        NextStep::Left { .. } | NextStep::RemediationFailed { .. } => Fate::Stays,
+    }
+}
+
+/// How a release that ended well is taken back: only when helm has deployed it in this very run, it is not past a point of
+/// no return, and its own policy would do the same if it had failed.
+async fn how(info: &ChartInfo, ctx: &Context) -> Option<Undo> {
+    let changed = {
+        let attempts = ctx.attempts();
+        attempts.is_deployed() && attempts.no_return().is_none()
+    };
+    if info.action != HelmAction::Deploy || !changed {
+        return None;
+    }
+    match policy::taken_back(&info.on_failure, &ctx.baseline().await.1) {
+        Action::Rollback(revision) => Some(Undo::Rollback(revision)),
+        Action::Uninstall => Some(Undo::Uninstall),
+        Action::Leave(_) | Action::Retry { .. } => None,
+    }
+}
+
+/// Takes a release back, with the events of that. `None` when it stays after all; that is said.
+pub(crate) async fn take_back(info: &ChartInfo, ctx: &Context, because_of: ReleaseKey) -> Option<ReleaseOutcome> {
+    let undo = how(info, ctx).await?;
+    let (begun, release, phase) = (Instant::now(), ctx.release(), Phase::OnDeployFailure);
+    ctx.enter(phase);
+    ctx.emitter().emit(EventKind::PhaseStarted { release: release.clone(), phase });
+    let before = ctx.baseline().await.0;
+    let next = remediation::carry_out(info, ctx, undo, (before, Phase::Validate)).await;
+    let summary = format!("since {because_of} failed: {}", text::next_step(&next));
+    let elapsed_ms = millis(begun.elapsed());
+    ctx.emitter().emit(EventKind::PhaseFinished { release: release.clone(), phase, ok: false, summary, elapsed_ms });
+    if let NextStep::Left { why } = &next {
+        ctx.warn(format!("not taken back although {because_of} failed: {why}"));
+        return None;
+    }
+    let mut outcome = ReleaseOutcome::Undone { because_of, next };
+    ctx.emitter().redact_outcome(&mut outcome);
+    ctx.emitter().emit(EventKind::ReleaseFinished { release, outcome: outcome.clone(), elapsed_ms });
+    Some(outcome)
+}

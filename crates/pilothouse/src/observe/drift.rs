@@ -1,0 +1,247 @@
+//! A closer look at objects that may not be as they were deployed, and remembering how they are.
+
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::observe::deploy_records;
+use crate::observe::deploy_records::Found;
+use crate::observe::drift_left;
+use crate::observe::dry_run::compare;
+use crate::observe::dry_run::compare::{Comparison, Drifted};
+use crate::observe::fingerprint;
+use crate::observe::observation::Observed;
+use crate::observe::release_storage;
+use crate::observe::release_storage::NotServed;
+use crate::preflight::crds::chart_crds;
+use crate::render::input_digests;
+use crate::text;
+use jiff::Timestamp;
+use pilothouse_core::{
+    AppliedObject, CrdPolicy, DEPLOY_RECORD_FORMAT, DeployRecord, Drift, InputPart, LiveSeen, ObjectRef, Payload,
+    Phase, RecordSeen, RevisionMeta, RevisionStatus, object_ref,
+};
+use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
+use serde_json::Value;
+
+/// How the live objects of a deployed release are. With a record of ours about it, only what looks different by its metadata
+/// is compared; without one everything is.
+pub(crate) async fn look(ctx: &Context, seen: &Observed) -> LiveSeen {
+    let Some(newest) = seen.newest() else { return LiveSeen::NotLooked };
+    let known = match &seen.record {
+        RecordSeen::Some(record)
+            if record.revision == newest.revision && Some(&record.revision_uid) == newest.uid.as_ref() =>
+        {
+            record.objects.as_deref()
+        }
+        RecordSeen::Some(_) | RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
+    };
+    let Some(known) = known else { return seen_or_not(ctx, drifts(ctx, newest, |_| true).await) };
+    let objects: Vec<ObjectRef> = known.iter().map(|known| known.object.clone()).collect();
+    let mut suspects = Vec::new();
+    for (known, now) in known.iter().zip(read_all(ctx.cluster(), &objects, Detail::Metadata).await) {
+        match now {
+            Ok(now) if fingerprint::suspicion(known, now.as_ref()).is_none() => {}
+            Ok(_) => suspects.push(known),
+            Err(error) if matches!(*error, ClusterError::NotServed { .. }) => suspects.push(known),
+            Err(error) => return LiveSeen::Unreadable(ctx.error_text(&error)),
+        }
+    }
+    if suspects.is_empty() { LiveSeen::Same } else { look_closer(ctx, newest, &suspects).await }
+}
+
+/// Compares just these objects with what the revision's manifest wants of them.
+pub(crate) async fn look_closer(ctx: &Context, revision: &RevisionMeta, suspects: &[&AppliedObject]) -> LiveSeen {
+    let is_suspect = |object: &ObjectRef| suspects.iter().any(|suspect| suspect.object.same_object(object));
+    let drifts = drifts(ctx, revision, is_suspect).await;
+    // Definitions are in no manifest; of these it is enough that they are there.
+    match (seen_or_not(ctx, drifts), missing_definitions(ctx, suspects).await) {
+        (LiveSeen::Same, Ok(missing)) if !missing.is_empty() => LiveSeen::Drifted(missing),
+        (LiveSeen::Drifted(drifts), Ok(missing)) => LiveSeen::Drifted(drifts.into_iter().chain(missing).collect()),
+        (_, Err(error)) => LiveSeen::Unreadable(ctx.error_text(&error)),
+        (seen, Ok(_)) => seen,
+    }
+}
+
+fn seen_or_not(ctx: &Context, drifts: Result<Vec<pilothouse_core::Drift>, PhaseError>) -> LiveSeen {
+    match drifts {
+        Ok(drifts) if drifts.is_empty() => LiveSeen::Same,
+        Ok(drifts) => LiveSeen::Drifted(drifts),
+        Err(error) => LiveSeen::Unreadable(ctx.redactor().redact(&error.chain().join(": "))),
+    }
+}
+
+/// What others have changed in these objects of a revision's manifest.
+pub(super) async fn drifts(
+    ctx: &Context,
+    revision: &RevisionMeta,
+    wanted: impl Fn(&ObjectRef) -> bool,
+) -> Result<Vec<Drift>, PhaseError> {
+    let record = release_storage::record(ctx, revision).await?;
+    let record = record.ok_or_else(|| PhaseError::State("helm's record vanished while it was read".to_owned()))?;
+    let objects = release_storage::manifest_objects(&record)?;
+    let references =
+        release_storage::complete(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep).await?;
+    let named = objects.iter().filter(|object| object_ref(object).is_some());
+    let objects: Vec<Value> =
+        named.zip(references).filter(|(_, at)| wanted(at)).map(|(object, _)| object.clone()).collect();
+    let comparison = Comparison {
+        release: &ctx.release(),
+        wanted: &objects,
+        stored: &[],
+        server_side: record.apply_method.as_deref() == Some("ssa"),
+        force: true,
+        changing: &[],
+        redactor: ctx.redactor(),
+        rules: ctx.tracker().rules(),
+        now: Timestamp::now(),
+    };
+    let mut found = Vec::new();
+    for drift in compare::drifts(ctx.cluster(), &comparison).await {
+        let what = match &drift.what {
+            Drifted::Missing => "it is gone".to_owned(),
+            Drifted::Terminating => "it is being deleted".to_owned(),
+            Drifted::Fields(fields) => text::fields(fields),
+            Drifted::Unknown { why } => return Err(PhaseError::State(format!("{}: {why}", drift.object))),
+        };
+        found.push(Drift { object: drift.object, what });
+    }
+    Ok(found)
+}
+
+/// The definitions among these objects that are gone, or that should be the chart's and were changed.
+async fn missing_definitions(ctx: &Context, suspects: &[&AppliedObject]) -> Result<Vec<Drift>, ClusterError> {
+    let mut missing = Vec::new();
+    for known in suspects.iter().filter(|suspect| suspect.object.kind == "CustomResourceDefinition") {
+        let what = match ctx.cluster().get(&known.object).await? {
+            None => "it is gone",
+            Some(now) => match fingerprint::suspicion(known, Some(&now)) {
+                Some(what) if ctx.info().crds == CrdPolicy::Upgrade => what,
+                Some(_) | None => continue,
+            },
+        };
+        missing.push(Drift { object: known.object.clone(), what: what.to_owned() });
+    }
+    Ok(missing)
+}
+
+/// Remembers what was deployed, and how far its lifecycle has come. Writes: our record of the release. Repeatable. That it
+/// cannot be written is no failure: the next run compares in full then.
+pub(crate) async fn remember(ctx: &Context, payload: &Payload, reached: Phase) {
+    let Some(stack) = ctx.stack() else { return };
+    if let Err(error) = try_to_remember(ctx, stack, payload, reached).await {
+        let why = ctx.redactor().redact(&error.chain().join(": "));
+        ctx.warn(format!("what was deployed cannot be remembered, so the next run compares in full: {why}"));
+    }
+}
+
+async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached: Phase) -> Result<(), PhaseError> {
+    let revisions = release_storage::revisions(ctx).await?;
+    let newest = revisions.iter().max_by_key(|meta| meta.revision);
+    let Some(newest) = newest.filter(|meta| meta.status == RevisionStatus::Deployed) else { return Ok(()) };
+    let observed = ctx.observed().await;
+    // Somebody else may have deployed meanwhile, and what they have given helm is not known.
+    let is_ours = ctx.attempts().has_written(newest);
+    let is_as_seen = observed.newest().is_some_and(|seen| (seen.revision, &seen.uid) == (newest.revision, &newest.uid));
+    let Some(prepared) = ctx.last_prepared().await.filter(|_| is_ours || is_as_seen) else { return Ok(()) };
+    let (Some(uid), Some(chart)) = (&newest.uid, &prepared.chart) else { return Ok(()) };
+    let target = ctx.session().target().await?;
+    let uses = ctx.templates_of(chart).await;
+    let Some(now) = input_digests::wanted(ctx, chart, &uses, payload, &target).await else { return Ok(()) };
+    // Files may have changed since helm has read them; what the cluster serves counts as of before.
+    let input = observed.inputs.clone().unwrap_or_else(|| now.clone());
+    if input.differs(&now).iter().any(|part| *part != InputPart::Capabilities) {
+        return Ok(());
+    }
+    let before = match deploy_records::read(ctx.cluster(), &ctx.release()).await? {
+        Some(Found::Record(before)) if before.revision == newest.revision && before.revision_uid == *uid => {
+            before.objects
+        }
+        Some(Found::Record(_) | Found::Damaged(_)) | None => None,
+    };
+    let objects = if let Some(objects) = before {
+        // As they were right after helm: what was written since is looked at by the next run.
+        Some(objects)
+    } else {
+        let before = match &observed.record {
+            RecordSeen::Some(record) => Some(record.as_ref()),
+            RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
+        };
+        snapshot(ctx, newest, &chart_crds::brought(ctx, &prepared), before).await?
+    };
+    let record = DeployRecord {
+        format: DEPLOY_RECORD_FORMAT,
+        stack: stack.to_owned(),
+        release: ctx.release(),
+        chart: format!("{} {}", chart.metadata.name, chart.metadata.version),
+        revision: newest.revision,
+        revision_uid: uid.clone(),
+        run: ctx.run(),
+        written_at: Timestamp::now(),
+        input,
+        reached,
+        objects,
+    };
+    Ok(deploy_records::store(ctx.cluster(), &record).await?)
+}
+
+/// Remembers anew how the objects were before they were compared: they were written since the deploy, and are as they were
+/// deployed all the same. Not over a record that somebody else has written meanwhile.
+pub(crate) async fn refresh(ctx: &Context, record: &DeployRecord, objects: Vec<AppliedObject>) {
+    if ctx.stack().is_none() {
+        return;
+    }
+    let fresh = DeployRecord { objects: Some(objects), written_at: Timestamp::now(), ..record.clone() };
+    if let Err(error) = deploy_records::replace(ctx.cluster(), record, &fresh).await {
+        // Then it is looked at closer the next time too.
+        tracing::debug!(error = %ctx.error_text(&error), "the record was not refreshed");
+    }
+}
+
+/// The objects of a revision and these definitions as they are now; `None` when one of them is not there, or is not as it is
+/// wanted: then the next run compares in full.
+async fn snapshot(
+    ctx: &Context,
+    revision: &RevisionMeta,
+    definitions: &[ObjectRef],
+    before: Option<&DeployRecord>,
+) -> Result<Option<Vec<AppliedObject>>, PhaseError> {
+    let Some(record) = release_storage::record(ctx, revision).await? else { return Ok(None) };
+    let mut objects = release_storage::objects_of(ctx, &record).await?;
+    objects.extend(definitions.iter().cloned());
+    let Some(now) = applied(ctx, &objects).await? else { return Ok(None) };
+    let left = match drift_left::left(ctx, revision, &record, before, &now).await {
+        Ok(left) => left,
+        Err(error) => {
+            let why = ctx.redactor().redact(&error.chain().join(": "));
+            ctx.warn(format!("whether helm has taken back what others have changed is not known: {why}"));
+            return Ok(None);
+        }
+    };
+    // Once is enough.
+    for drift in left.iter().filter(|_| ctx.phase() == Phase::Exec) {
+        let (major, Drift { object, what }) = (ctx.helm().version().major, drift);
+        ctx.warn(format!("helm {major} has not taken back what others have changed: {object}: {what}"));
+    }
+    Ok(left.is_empty().then_some(now))
+}
+
+async fn applied(ctx: &Context, objects: &[ObjectRef]) -> Result<Option<Vec<AppliedObject>>, ObjectError> {
+    let mut all = Vec::with_capacity(objects.len());
+    for (object, seen) in objects.iter().zip(read_all(ctx.cluster(), objects, Detail::Metadata).await) {
+        match seen {
+            Ok(seen) => match seen.and_then(|live| fingerprint::applied(object, &live)) {
+                Some(applied) => all.push(applied),
+                None => return Ok(None),
+            },
+            Err(source) => return Err(ObjectError { object: object.clone(), doing: "read", source }),
+        }
+    }
+    Ok(Some(all))
+}
+
+/// Forgets what was deployed: it is gone. Repeatable.
+pub(crate) async fn forget(ctx: &Context) {
+    if let Err(error) = deploy_records::forget(ctx.cluster(), &ctx.release()).await {
+        // A record about a revision that is gone counts for nothing.
+        ctx.warn(format!("what was remembered of the release stays: {}", ctx.error_text(&error)));
+    }
+}

@@ -1,0 +1,370 @@
+//! The objects of a release as they are and as a deploy would leave them, by asking the server without changing anything.
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;
+
+pub use crate::observe::dry_run::field_drift::{Drift, Drifted, drifts};
+pub(crate) use crate::observe::dry_run::refusal::is_of_rbac;
+
+use crate::digest;
+use crate::observe::dry_run::refusal;
+use crate::observe::dry_run::refusal::Answer;
+use crate::observe::dry_run::subject;
+use crate::observe::dry_run::subject::Subject;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::StreamExt;
+use futures::future::{BoxFuture, FutureExt};
+use jiff::Timestamp;
+use pilothouse_core::{
+    FieldChange, HelmOwner, ObjectChange, ObjectRef, Readiness, Redactor, ReleaseKey, Secrecy, SeenObject, Sensitive,
+    adoption_patch, declared, field_changes, helm_owner, is_client_side_applied, keeps_on_uninstall, merge_patched,
+    removed_paths,
+};
+use pilothouse_health::{Rules, is_built_in};
+use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError};
+use serde_json::Value;
+
+/// Objects at a time; each takes two requests.
+const SIDE_BY_SIDE: usize = 8;
+/// Helm's own field manager: only as helm is the answer what helm would get.
+pub(super) const FIELD_MANAGER: &str = "helm";
+
+/// What is to be compared.
+#[derive(Clone, Copy)]
+pub struct Comparison<'a> {
+    /// The release; objects that name no namespace are in its own.
+    pub release: &'a ReleaseKey,
+    /// The objects as rendered, without the keys by which helm owns them.
+    pub wanted: &'a [Value],
+    /// The objects of the deployed revision's manifest; none before the first install.
+    pub stored: &'a [Value],
+    /// Whether helm applies on the server's side. Otherwise it deletes what its manifest does not set any more.
+    pub server_side: bool,
+    /// Whether it takes over fields that others own. On the client's side it does in any case.
+    pub force: bool,
+    /// Group and kind of what is going to be defined anew before it is applied: the server would judge it by the definition of
+    /// today, and is not asked.
+    pub changing: &'a [(String, String)],
+    /// What is known to be secret.
+    pub redactor: &'a Redactor,
+    /// By which the objects' health is judged.
+    pub rules: &'a Rules,
+    /// By which an object's age is counted.
+    pub now: Timestamp,
+}
+
+/// What is known of an object after looking at it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compared {
+    /// The object, complete where the cluster knows the kind.
+    pub object: ObjectRef,
+    /// What is going to happen to it, or why that cannot be told.
+    pub outcome: Outcome,
+    /// What changes in it; empty for what is created or deleted as a whole.
+    pub fields: Vec<FieldChange>,
+    /// How it is now: `Current`, `InProgress: 1 of 3 ready`.
+    pub health: Option<String>,
+    /// Which very object was looked at.
+    pub seen: Option<SeenObject>,
+    /// Who owns it in Helm's eyes; `None` when it is not there.
+    pub owner: Option<HelmOwner>,
+    /// Whether the deployed revision's manifest has it: then it is the release's, whatever its keys say.
+    pub is_deployed: bool,
+    /// Why the server was not asked what becomes of it: what is told is what the manifest declares.
+    pub not_checked: Option<String>,
+    /// It as it is.
+    pub live: Option<Sensitive<Value>>,
+    /// It as it is going to be.
+    pub then: Option<Sensitive<Value>>,
+}
+
+/// What is going to happen to an object, or why that cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// This happens.
+    Change(ObjectChange),
+    /// Its namespace does not exist.
+    NoNamespace {
+        /// The namespace.
+        namespace: String,
+    },
+    /// The cluster does not know its kind.
+    NotServed {
+        /// What is missing.
+        why: String,
+    },
+    /// It could not be looked at; nothing is known of it, not even whether it is there.
+    Unreadable {
+        /// What went wrong.
+        why: String,
+    },
+}
+
+/// What is to be told of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// What helm makes of it.
+    WhatHelmDoes,
+    /// What is not as the manifest declares it, whether helm would see that or not.
+    WhatIsDeclared,
+}
+
+/// Tells what a deploy would do to the objects of a release: first the wanted ones in their order, then those it deletes or
+/// leaves behind. Changes nothing (`dryRun=All`); can be repeated, and dropped at any time.
+pub async fn compare(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<Compared> {
+    look(cluster, what, Asked::WhatHelmDoes).await
+}
+
+pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, asked: Asked) -> Vec<Compared> {
+    let namespace = &what.release.namespace;
+    let wanted = subject::complete(cluster, what.wanted, namespace, what.redactor).await;
+    let stored = subject::complete(cluster, what.stored, namespace, what.redactor).await;
+    let deployed = |object: &ObjectRef| stored.iter().find(|stored| stored.object.same_object(object));
+    let mut looks: Vec<BoxFuture<'_, Option<Compared>>> = Vec::new();
+    for subject in &wanted {
+        let stored = deployed(&subject.object).map(|stored| stored.manifest);
+        let look = what.wanted(cluster, subject, stored).map(move |compared| match asked {
+            Asked::WhatHelmDoes => what.by_merge_patch(subject, stored, compared),
+            Asked::WhatIsDeclared => compared,
+        });
+        looks.push(look.map(Some).boxed());
+    }
+    for subject in stored.iter().filter(|stored| !wanted.iter().any(|one| one.object.same_object(&stored.object))) {
+        looks.push(what.unwanted(cluster, subject).boxed());
+    }
+    futures::stream::iter(looks).buffered(SIDE_BY_SIDE).filter_map(std::future::ready).collect().await
+}
+
+impl Comparison<'_> {
+    async fn wanted(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>, stored: Option<&Value>) -> Compared {
+        let live = match self.read(cluster, subject).await {
+            Ok(live) => live,
+            Err(outcome) => return Compared::unknown(&subject.object, outcome),
+        };
+        let manifest = owned_by(subject.manifest, self.release);
+        let options = |force: bool| ApplyOptions {
+            field_manager: FIELD_MANAGER.to_owned(),
+            force,
+            dry_run: true,
+            default_namespace: Some(self.release.namespace.clone()),
+        };
+        let is_changing = |(group, kind): &(String, String)| {
+            subject.object.group() == Some(group.as_str()) && subject.object.kind == *kind
+        };
+        if self.changing.iter().any(is_changing) {
+            let why = "not checked by the server: its definition changes first".to_owned();
+            return self.compared(subject, stored, live, &manifest, Answer::NotAsked { why }, None);
+        }
+        let mut answer = cluster.apply(&manifest, &options(self.force || !self.server_side)).await;
+        let mut conflict = None;
+        if let Err(ClusterError::Conflict { message, .. }) = &answer {
+            conflict = refusal::conflict(message, self.redactor);
+            // What it would be all the same.
+            answer = cluster.apply(&manifest, &options(true)).await;
+        }
+        let answer = answer.map_or_else(|error| refusal::read(&error, self.server_side, self.redactor), Answer::Then);
+        self.compared(subject, stored, live, &manifest, answer, conflict)
+    }
+
+    /// What becomes of an object, by the server's answer; `conflict` is why it would be refused all the same.
+    fn compared(
+        &self,
+        subject: &Subject<'_>,
+        stored: Option<&Value>,
+        live: Option<Value>,
+        manifest: &Value,
+        answer: Answer,
+        conflict: Option<String>,
+    ) -> Compared {
+        let Some(live) = live else { return created(subject, answer) };
+        let manifest = with_data(manifest.clone());
+        let (mut then, mut not_checked) = (declared(&live, &manifest), None);
+        let mut change = conflict.map(|why| ObjectChange::Refused { why });
+        match answer {
+            Answer::Then(answer) => then = answer,
+            Answer::NotAsked { why } => {
+                not_checked = Some(why);
+                // Lists of custom resources are mostly replaced as a whole, and what is not set any more goes.
+                if let Some(stored) = stored.filter(|_| is_custom(&subject.object)) {
+                    then = declared(&merge_patched(&live, stored, &manifest), &manifest);
+                }
+            }
+            Answer::Refused { why } => {
+                change = Some(match refusal::replaced(&subject.object.kind, &why, &live, &then) {
+                    Some(because) => ObjectChange::Replace { because },
+                    None => ObjectChange::Refused { why },
+                });
+            }
+            Answer::Unknown(outcome) => {
+                let is_deployed = stored.is_some();
+                return Compared { outcome, is_deployed, ..self.seen(&subject.object, live) };
+            }
+        }
+        if let Some(stored) = stored
+            && (!self.server_side || is_client_side_applied(&live))
+        {
+            // The fields are helm's by an update, so an apply leaves them; helm's own patch takes them out.
+            for path in removed_paths(&with_data(stored.clone()), &manifest) {
+                path.remove(&mut then);
+            }
+        }
+        let secrecy = Secrecy { kind: &subject.object.kind, redactor: self.redactor };
+        let fields = field_changes(&live, &then, secrecy);
+        let becomes_its_own = stored.is_none() && !helm_owner(&live).is(self.release);
+        let change = change.unwrap_or(match (becomes_its_own, fields.is_empty()) {
+            (true, _) => ObjectChange::Adopt,
+            (false, true) => ObjectChange::Same,
+            (false, false) => ObjectChange::Update,
+        });
+        Compared {
+            outcome: Outcome::Change(change),
+            fields,
+            not_checked,
+            is_deployed: stored.is_some(),
+            then: Some(Sensitive::new(then)),
+            ..self.seen(&subject.object, live)
+        }
+    }
+
+    /// What helm makes of a custom resource without server-side apply: the difference between its two manifests, as a JSON merge
+    /// patch. What others have changed stays, and what is adopted stays as it is (helm/helm#11638). Of the server's answer only
+    /// its refusal counts; a default that it gives a field that is not set any more is not foreseen.
+    fn by_merge_patch(&self, subject: &Subject<'_>, stored: Option<&Value>, compared: Compared) -> Compared {
+        let patched = match (&compared.outcome, &compared.live) {
+            (Outcome::Change(ObjectChange::Update | ObjectChange::Same | ObjectChange::Adopt), Some(live))
+                if !self.server_side && is_custom(&subject.object) =>
+            {
+                let wanted = owned_by(subject.manifest, self.release);
+                let then = merge_patched(live.expose(), stored.unwrap_or(&wanted), &wanted);
+                let secrecy = Secrecy { kind: &subject.object.kind, redactor: self.redactor };
+                Some((field_changes(live.expose(), &then, secrecy), then))
+            }
+            (_, _) => None,
+        };
+        let Some((fields, then)) = patched else { return compared };
+        let change = match (compared.outcome == Outcome::Change(ObjectChange::Adopt), fields.is_empty()) {
+            (true, _) => ObjectChange::Adopt,
+            (false, true) => ObjectChange::Same,
+            (false, false) => ObjectChange::Update,
+        };
+        Compared { outcome: Outcome::Change(change), fields, then: Some(Sensitive::new(then)), ..compared }
+    }
+
+    /// What becomes of an object that is not wanted any more; `None` when it is not there.
+    async fn unwanted(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>) -> Option<Compared> {
+        match self.read(cluster, subject).await {
+            Ok(None) => None,
+            Ok(Some(live)) => {
+                let change = if keeps_on_uninstall(&live) { ObjectChange::Keep } else { ObjectChange::Delete };
+                let outcome = Outcome::Change(change);
+                Some(Compared { outcome, is_deployed: true, ..self.seen(&subject.object, live) })
+            }
+            Err(outcome) => Some(Compared::unknown(&subject.object, outcome)),
+        }
+    }
+
+    async fn read(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>) -> Result<Option<Value>, Outcome> {
+        if let Some(outcome) = &subject.unknown {
+            return Err(outcome.clone());
+        }
+        cluster.get(&subject.object).await.map_err(|error| refusal::unreadable(&error, self.redactor))
+    }
+
+    /// A live object, of which nothing is said yet.
+    fn seen(&self, object: &ObjectRef, live: Value) -> Compared {
+        let text = |pointer| live.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let status = self.rules.judge(&live, self.now).status;
+        let health = match status.readiness {
+            Readiness::Current => "Current".to_owned(),
+            other => self.redactor.redact(&format!("{other:?}: {}", status.message)),
+        };
+        let seen = SeenObject {
+            uid: text("/metadata/uid"),
+            resource_version: text("/metadata/resourceVersion"),
+            digest: seen_digest(&object.kind, &live),
+        };
+        Compared {
+            health: Some(health),
+            seen: Some(seen),
+            owner: Some(helm_owner(&live)),
+            live: Some(Sensitive::new(live)),
+            ..Compared::unknown(object, Outcome::Change(ObjectChange::Same))
+        }
+    }
+}
+
+impl Compared {
+    /// An object of which nothing else is known.
+    pub(crate) fn unknown(object: &ObjectRef, outcome: Outcome) -> Self {
+        Self {
+            object: object.clone(),
+            outcome,
+            fields: Vec::new(),
+            health: None,
+            seen: None,
+            owner: None,
+            is_deployed: false,
+            not_checked: None,
+            live: None,
+            then: None,
+        }
+    }
+}
+
+/// What becomes of an object that is not there.
+fn created(subject: &Subject<'_>, answer: Answer) -> Compared {
+    let create = Compared::unknown(&subject.object, Outcome::Change(ObjectChange::Create));
+    match answer {
+        Answer::Then(then) => Compared { then: Some(Sensitive::new(then)), ..create },
+        Answer::NotAsked { why } => {
+            Compared { not_checked: Some(why), then: Some(Sensitive::new(subject.manifest.clone())), ..create }
+        }
+        Answer::Refused { why } => Compared { outcome: Outcome::Change(ObjectChange::Refused { why }), ..create },
+        Answer::Unknown(outcome) => Compared { outcome, ..create },
+    }
+}
+
+/// The digest of what an object holds; none for a Secret: plans are saved and printed, and short values are found by trying.
+pub(crate) fn seen_digest(kind: &str, live: &Value) -> String {
+    if kind == "Secret" { String::new() } else { digest::content_digest(live) }
+}
+
+/// Whether helm does not know the kind: those of Kubernetes but for `APIService`, and no others, are compiled into it.
+fn is_custom(object: &ObjectRef) -> bool {
+    object.group().is_some_and(|group| !is_built_in(group) || group == "apiregistration.k8s.io")
+}
+
+/// A manifest with the keys by which helm owns the object, as helm adds them.
+fn owned_by(manifest: &Value, release: &ReleaseKey) -> Value {
+    let mut owned = manifest.clone();
+    let keys = adoption_patch(release);
+    for map in ["labels", "annotations"] {
+        let added = keys["metadata"][map].as_object().into_iter().flatten();
+        for (key, value) in added {
+            // A chart may well render an empty list or text where nothing is set.
+            if !owned["metadata"][map].is_object() {
+                owned["metadata"][map] = Value::Object(serde_json::Map::new());
+            }
+            owned["metadata"][map][key] = value.clone();
+        }
+    }
+    owned
+}
+
+/// A manifest whose `stringData` is in `data`, where the server puts it.
+fn with_data(mut manifest: Value) -> Value {
+    if manifest.get("kind").and_then(Value::as_str) != Some("Secret") {
+        return manifest;
+    }
+    let Some(map) = manifest.as_object_mut() else { return manifest };
+    let Some(Value::Object(texts)) = map.remove("stringData") else { return manifest };
+    let data = map.entry("data").or_insert_with(|| Value::Object(serde_json::Map::new()));
+    if let Some(data) = data.as_object_mut() {
+        for (key, text) in texts {
+            data.insert(key, Value::String(STANDARD.encode(text.as_str().unwrap_or_default())));
+        }
+    }
+    manifest
+}

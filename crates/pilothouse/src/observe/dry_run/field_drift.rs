@@ -1,0 +1,66 @@
+//! What of a deployed release is not as it was deployed.
+
+use crate::observe::dry_run::compare::{Asked, Compared, Comparison, Outcome, look};
+use pilothouse_core::{FieldChange, ObjectChange, ObjectRef, Secrecy, Sensitive, drifted_fields};
+use pilothouse_kube::ClusterClient;
+use serde_json::Value;
+
+/// An object that is not as it was deployed, or of which that cannot be told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drift {
+    /// The object.
+    pub object: ObjectRef,
+    /// What is different.
+    pub what: Drifted,
+    /// Why the server was not asked.
+    pub not_checked: Option<String>,
+}
+
+/// What is different in an object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Drifted {
+    /// These fields: `old` is what was deployed, `new` what is there now.
+    Fields(Vec<FieldChange>),
+    /// It is not there.
+    Missing,
+    /// It is being deleted, and is there only until what holds it has let go.
+    Terminating,
+    /// It cannot be told.
+    Unknown {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Tells which objects of `wanted`, here those of the deployed revision's manifest, are not as helm has deployed them: what
+/// applying them once more would change. `stored` counts for nothing. Changes nothing.
+pub async fn drifts(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<Drift> {
+    let deployed = Comparison { stored: what.wanted, force: true, ..*what };
+    look(cluster, &deployed, Asked::WhatIsDeclared)
+        .await
+        .into_iter()
+        .filter_map(|compared| drift(compared, what))
+        .collect()
+}
+
+fn drift(compared: Compared, what: &Comparison<'_>) -> Option<Drift> {
+    let Compared { object, outcome, not_checked, live, then, .. } = compared;
+    let fields = || {
+        let (live, then) = live.as_ref().zip(then.as_ref())?;
+        let secrecy = Secrecy { kind: &object.kind, redactor: what.redactor };
+        Some(drifted_fields(then.expose(), live.expose(), secrecy)).filter(|fields| !fields.is_empty())
+    };
+    let is_terminating = |live: &Sensitive<Value>| live.expose().pointer("/metadata/deletionTimestamp").is_some();
+    let drifted = match outcome {
+        Outcome::Change(_) if live.as_ref().is_some_and(is_terminating) => Drifted::Terminating,
+        Outcome::Change(ObjectChange::Create) => Drifted::Missing,
+        Outcome::NoNamespace { .. } => Drifted::Missing,
+        Outcome::Change(
+            ObjectChange::Same | ObjectChange::Update | ObjectChange::Adopt | ObjectChange::Replace { .. },
+        ) => Drifted::Fields(fields()?),
+        Outcome::Change(ObjectChange::Refused { why }) => fields().map_or(Drifted::Unknown { why }, Drifted::Fields),
+        Outcome::Change(ObjectChange::Keep | ObjectChange::Delete | ObjectChange::After { .. }) => return None,
+        Outcome::NotServed { why } | Outcome::Unreadable { why } => Drifted::Unknown { why },
+    };
+    Some(Drift { object, what: drifted, not_checked })
+}

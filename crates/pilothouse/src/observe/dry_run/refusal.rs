@@ -1,0 +1,95 @@
+//! What the server's answers to a dry run mean.
+
+use crate::observe::dry_run::compare::Outcome;
+use pilothouse_core::{Redactor, error_chain, forced_replacement, mask, words_of_refusal};
+use pilothouse_kube::ClusterError;
+use serde_json::Value;
+
+/// What came of asking the server.
+pub(super) enum Answer {
+    /// The object is going to be this.
+    Then(Value),
+    /// The server does not let us ask; what the manifest declares has to do.
+    NotAsked { why: String },
+    /// It refuses the object, and would refuse helm's.
+    Refused { why: String },
+    /// Nothing is known.
+    Unknown(Outcome),
+}
+
+/// Reads an error of a dry run.
+pub(super) fn read(error: &ClusterError, server_side: bool, redactor: &Redactor) -> Answer {
+    let not_asked = |why: &str| Answer::NotAsked { why: format!("not checked by the server: {why}") };
+    match error {
+        ClusterError::Forbidden { message, .. } if is_of_rbac(message) => not_asked("forbidden"),
+        ClusterError::Invalid { message, .. } | ClusterError::Api { message, .. }
+            if message.contains("does not support dry run") =>
+        {
+            not_asked("a webhook does not support dry runs")
+        }
+        // Only an apply on the server's side minds them.
+        ClusterError::Invalid { message, .. } | ClusterError::Api { message, .. }
+            if !server_side && message.contains("duplicate entries for key") =>
+        {
+            not_asked("a list has two items with one key")
+        }
+        ClusterError::Forbidden { message, .. }
+        | ClusterError::Invalid { message, .. }
+        | ClusterError::Conflict { message, .. } => Answer::Refused { why: shown(message, redactor) },
+        ClusterError::Unnamed { .. } => Answer::Refused { why: shown(&error.to_string(), redactor) },
+        ClusterError::NotFound { object } if object.kind == "Namespace" => {
+            Answer::Unknown(Outcome::NoNamespace { namespace: object.name.clone() })
+        }
+        ClusterError::NotFound { .. }
+        | ClusterError::NotServed { .. }
+        | ClusterError::Stale { .. }
+        | ClusterError::Unreachable { .. }
+        | ClusterError::Timeout { .. }
+        | ClusterError::Unauthorized { .. }
+        | ClusterError::Api { .. }
+        | ClusterError::Malformed { .. } => Answer::Unknown(unreadable(error, redactor)),
+    }
+}
+
+/// The part of a conflict that would stop helm: fields of others. Those that helm itself owns by an update, from a time when it
+/// applied on the client's side, it moves to itself first.
+pub(super) fn conflict(message: &str, redactor: &Redactor) -> Option<String> {
+    let managers = message.split("with \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let others = managers.filter(|manager| *manager != crate::observe::dry_run::compare::FIELD_MANAGER).count();
+    (others > 0).then(|| shown(message, redactor))
+}
+
+/// Why an object could not be looked at.
+pub(super) fn unreadable(error: &ClusterError, redactor: &Redactor) -> Outcome {
+    let why = shown(&error_chain(error).join(": "), redactor);
+    match error {
+        ClusterError::NotServed { .. } => Outcome::NotServed { why },
+        ClusterError::Unreachable { .. }
+        | ClusterError::Timeout { .. }
+        | ClusterError::Unauthorized { .. }
+        | ClusterError::Forbidden { .. }
+        | ClusterError::Stale { .. }
+        | ClusterError::NotFound { .. }
+        | ClusterError::Conflict { .. }
+        | ClusterError::Invalid { .. }
+        | ClusterError::Unnamed { .. }
+        | ClusterError::Api { .. }
+        | ClusterError::Malformed { .. } => Outcome::Unreadable { why },
+    }
+}
+
+/// The field that makes a refused object one to be replaced; `None` when it is refused for something else.
+pub(super) fn replaced(kind: &str, why: &str, live: &Value, then: &Value) -> Option<String> {
+    // The server knows best that it is about a field; which one, we know better where it names the whole spec.
+    let words = words_of_refusal(why)?;
+    Some(forced_replacement(kind, live, then).unwrap_or(words))
+}
+
+/// Whether RBAC refuses it, which says nothing of the object; admission refuses with the same status.
+pub(crate) fn is_of_rbac(message: &str) -> bool {
+    message.contains("User \"") && message.contains("\" cannot ")
+}
+
+fn shown(message: &str, redactor: &Redactor) -> String {
+    mask(&redactor.redact(message))
+}

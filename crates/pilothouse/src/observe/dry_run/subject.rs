@@ -1,0 +1,59 @@
+//! Which objects are to be looked at.
+
+use crate::observe::dry_run::compare::Outcome;
+use crate::observe::dry_run::refusal::unreadable;
+use pilothouse_core::{ObjectRef, Redactor, object_ref};
+use pilothouse_kube::ClusterError;
+use pilothouse_kube::{ClusterClient, Discovery};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// An object of a manifest.
+pub(super) struct Subject<'a> {
+    /// It, complete where the cluster knows the kind.
+    pub(super) object: ObjectRef,
+    pub(super) manifest: &'a Value,
+    /// Why it cannot be looked at.
+    pub(super) unknown: Option<Outcome>,
+}
+
+/// Completes the objects of a manifest by the cluster's discovery, which is asked anew once at most. Without those that have no
+/// name yet (`generateName`).
+pub(super) async fn complete<'a>(
+    cluster: &dyn ClusterClient,
+    manifests: &'a [Value],
+    namespace: &str,
+    redactor: &Redactor,
+) -> Vec<Subject<'a>> {
+    let mut discovery = None;
+    let mut asked_again = false;
+    let mut subjects = Vec::with_capacity(manifests.len());
+    for manifest in manifests {
+        let Some(object) = object_ref(manifest) else { continue };
+        let known = match &discovery {
+            Some(known) => Ok(Arc::clone(known)),
+            None => cluster.discovery(false).await,
+        };
+        let mut resolved = resolve(&mut discovery, known, &object, namespace);
+        let may_be_new = matches!(resolved, Err(ClusterError::NotServed { .. } | ClusterError::Stale { .. }));
+        if may_be_new && !asked_again {
+            asked_again = true;
+            let fresh = cluster.discovery(true).await;
+            resolved = resolve(&mut discovery, fresh, &object, namespace);
+        }
+        subjects.push(match resolved {
+            Ok(object) => Subject { object, manifest, unknown: None },
+            Err(error) => Subject { object, manifest, unknown: Some(unreadable(&error, redactor)) },
+        });
+    }
+    subjects
+}
+
+fn resolve(
+    kept: &mut Option<Arc<Discovery>>,
+    discovery: Result<Arc<Discovery>, ClusterError>,
+    object: &ObjectRef,
+    namespace: &str,
+) -> Result<ObjectRef, ClusterError> {
+    kept.insert(discovery?).resolve(object, namespace)
+}

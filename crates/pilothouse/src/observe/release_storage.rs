@@ -1,0 +1,133 @@
+//! What Helm stored of a release, as objects.
+
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::observe::observation::newest_good;
+use jiff::{SignedDuration, Timestamp};
+use pilothouse_core::{ObjectRef, ObjectStatus, RevisionMeta, object_ref};
+use pilothouse_helm::{ReleaseRecord, decode_release, parse_documents};
+use pilothouse_kube::ClusterError;
+use serde_json::Value;
+
+/// The record of the newest revision that is or was deployed (of a failed first install: of that one).
+pub(crate) async fn newest_good_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
+    let revisions = revisions(ctx).await?;
+    match newest_good(&revisions) {
+        Some(meta) => record(ctx, meta).await,
+        None => Ok(None),
+    }
+}
+
+/// The record of the newest revision, whatever became of it.
+pub(crate) async fn newest_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
+    let revisions = revisions(ctx).await?;
+    match revisions.iter().max_by_key(|meta| meta.revision) {
+        Some(meta) => record(ctx, meta).await,
+        None => Ok(None),
+    }
+}
+
+/// All records of the release, by their metadata.
+pub(crate) async fn revisions(ctx: &Context) -> Result<Vec<RevisionMeta>, PhaseError> {
+    let release = ctx.release();
+    let driver = ctx.session().driver;
+    Ok(ctx.cluster().release_revisions(driver, Some(&release.namespace), Some(&release.name)).await?)
+}
+
+/// Reads and decodes one record. One that vanished meanwhile is `None`.
+pub(crate) async fn record(ctx: &Context, meta: &RevisionMeta) -> Result<Option<ReleaseRecord>, PhaseError> {
+    let driver = ctx.session().driver;
+    let payload = ctx.cluster().release_payload(driver, &meta.namespace, &meta.name, meta.revision).await?;
+    Ok(payload.map(|bytes| decode_release(&bytes)).transpose()?)
+}
+
+/// The objects of a record's manifest, completed by the cluster's discovery.
+pub(crate) async fn objects_of(ctx: &Context, record: &ReleaseRecord) -> Result<Vec<ObjectRef>, PhaseError> {
+    complete(ctx, manifest_objects(record)?.iter().filter_map(object_ref).collect(), NotServed::Keep).await
+}
+
+/// The objects of a record's manifest.
+pub(crate) fn manifest_objects(record: &ReleaseRecord) -> Result<Vec<Value>, PhaseError> {
+    let name = || format!("the stored manifest of {} revision {}", record.name, record.version);
+    parse_documents(&record.manifest).map_err(|error| PhaseError::Yaml { name: name(), message: error.to_string() })
+}
+
+/// The objects of the newest revision, completed by the cluster's discovery.
+pub(crate) async fn objects(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
+    let Some(record) = newest_record(ctx).await? else { return Ok(Vec::new()) };
+    objects_of(ctx, &record).await
+}
+
+/// As [`objects`], with the objects of the hooks: these may be what a deploy failed on.
+pub(crate) async fn objects_and_hooks(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
+    let Some(record) = newest_record(ctx).await? else { return Ok(Vec::new()) };
+    let mut objects = manifest_objects(&record)?;
+    for hook in &record.hooks {
+        // What cannot be read of a hook is no reason to say nothing of the others.
+        objects.extend(parse_documents(&hook.manifest).unwrap_or_default());
+    }
+    complete(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep).await
+}
+
+/// The objects of a revision's hooks that exist, are its own by their age, and are not ready.
+pub(crate) async fn unready_hooks(
+    ctx: &Context,
+    record: &ReleaseRecord,
+) -> Result<Vec<(ObjectRef, ObjectStatus)>, PhaseError> {
+    let begun = record.info.last_deployed;
+    let own = record.hooks.iter().filter(|hook| hook.events.iter().any(|event| event != "test"));
+    // What cannot be read of a hook is no reason to say nothing of the others.
+    let objects: Vec<Value> = own.flat_map(|hook| parse_documents(&hook.manifest).unwrap_or_default()).collect();
+    let objects = complete(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Skip).await?;
+    let mut unready = Vec::new();
+    for object in objects {
+        let Some(live) = ctx.cluster().get(&object).await? else { continue };
+        let created = live.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
+        let created: Option<Timestamp> = created.and_then(|at| at.parse().ok());
+        // helm's clock is not the server's: a minute makes no difference to an earlier revision.
+        if created.zip(begun).is_some_and(|(created, begun)| created + SignedDuration::from_mins(1) < begun) {
+            continue;
+        }
+        let status = ctx.tracker().rules().judge(&live, Timestamp::now()).status;
+        if !status.is_ready() {
+            unready.push((object, status));
+        }
+    }
+    Ok(unready)
+}
+
+/// What becomes of a reference whose kind the cluster does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotServed {
+    /// It stays as it is: whoever waits for it must be told that it is not there.
+    Keep,
+    /// It is left out: there is nothing that could be deleted or belong to someone.
+    Skip,
+}
+
+/// Completes references by the cluster's discovery.
+pub(crate) async fn complete(
+    ctx: &Context,
+    objects: Vec<ObjectRef>,
+    not_served: NotServed,
+) -> Result<Vec<ObjectRef>, PhaseError> {
+    let namespace = ctx.release().namespace;
+    let mut discovery = ctx.cluster().discovery(false).await?;
+    let mut asked_again = false;
+    let mut completed = Vec::with_capacity(objects.len());
+    for object in objects {
+        let mut resolved = discovery.resolve(&object, &namespace);
+        if matches!(resolved, Err(ClusterError::NotServed { .. } | ClusterError::Stale { .. })) && !asked_again {
+            asked_again = true;
+            discovery = ctx.cluster().discovery(true).await?;
+            resolved = discovery.resolve(&object, &namespace);
+        }
+        match (resolved, not_served) {
+            (Ok(object), _) => completed.push(object),
+            (Err(ClusterError::NotServed { .. }), NotServed::Keep) => completed.push(object),
+            (Err(ClusterError::NotServed { .. }), NotServed::Skip) => {}
+            (Err(error), _) => return Err(error.into()),
+        }
+    }
+    Ok(completed)
+}

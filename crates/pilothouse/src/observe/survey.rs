@@ -1,0 +1,238 @@
+//! One look at everything before a run, with few requests: which releases are proven to be as they should be. Whatever is
+//! not proven here takes the careful way, where it is looked at by itself.
+
+use crate::context::release_context::Context;
+use crate::context::session::{Session, Target};
+use crate::observe::deploy_records;
+use crate::observe::deploy_records::Found;
+use crate::observe::drift;
+use crate::observe::fingerprint;
+use crate::observe::other_tools;
+use crate::render::input_digests;
+use futures::StreamExt;
+use pilothouse_core::{
+    AppliedObject, DeployRecord, Drift, DriftPolicy, HelmAction, LiveSeen, ObjectRef, Observation, Payload, RecordSeen,
+    ReleaseKey, ReleaseState, RevisionMeta, determine,
+};
+use pilothouse_kube::{ClusterError, ListQuery};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// How many requests or charts are under way at once.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What all objects of Helm's releases have, so that lists leave out everybody else's.
+const OF_HELM: &str = "app.kubernetes.io/managed-by=Helm";
+
+/// A release that is proven to need nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Settled {
+    /// How that is known.
+    pub(crate) why: String,
+    /// What of it was changed by others, which is only told.
+    pub(crate) drifts: Vec<Drift>,
+    /// How many objects it has.
+    pub(crate) objects: usize,
+}
+
+/// Whether a survey may write down what it has found out: records whose objects were written without being changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writing {
+    Allowed,
+    Never,
+}
+
+/// Which releases need nothing, in the order of the stack. `stands_on` gives the releases that one waits for, directly or
+/// not: a chart that asks what the cluster serves is judged only when none of these is going to change that.
+pub(crate) async fn take(
+    session: &Session,
+    contexts: &[Context],
+    stands_on: &[Vec<usize>],
+    writing: Writing,
+) -> Vec<Option<Settled>> {
+    let mut settled: Vec<Option<Settled>> = vec![None; contexts.len()];
+    let eligible: Vec<usize> = (0..contexts.len()).filter(|&node| is_eligible(&contexts[node])).collect();
+    if eligible.is_empty() {
+        return settled;
+    }
+    let namespaces: BTreeSet<String> = eligible.iter().map(|&node| contexts[node].release().namespace).collect();
+    let (target, revisions, records) =
+        tokio::join!(session.target(), revisions(session, &namespaces), records(session, &namespaces));
+    // Whoever looks at a release by itself tells what cannot be read.
+    let (Ok(target), Ok(revisions), Ok(records)) = (target, revisions, records) else { return settled };
+    let candidates = eligible.into_iter().map(|node| {
+        let (release, target) = (contexts[node].release(), target.as_ref());
+        let (revisions, found) = (revisions.get(&release), records.get(&release));
+        async move { candidate(node, &contexts[node], revisions?, found?, target).await }
+    });
+    let candidates: Vec<Candidate> =
+        futures::stream::iter(candidates).buffered(SIDE_BY_SIDE).filter_map(std::future::ready).collect().await;
+    let there = metadata(session, &candidates).await;
+    let judged = candidates.iter().map(|candidate| judge(candidate, &contexts[candidate.node], &there, writing));
+    let judged: Vec<Option<Settled>> = futures::stream::iter(judged).buffered(SIDE_BY_SIDE).collect().await;
+    for (candidate, judged) in candidates.iter().zip(judged) {
+        settled[candidate.node] = judged;
+    }
+    unsettle(&mut settled, &candidates, stands_on);
+    settled
+}
+
+/// Whether it can be told of a release without helm that nothing is to be done with it.
+fn is_eligible(ctx: &Context) -> bool {
+    let info = ctx.info();
+    info.action == HelmAction::Deploy && !info.skip_if_already_installed && !ctx.steps().every_run
+}
+
+/// A release whose input is what was deployed; only its objects are still to be looked at.
+struct Candidate {
+    node: usize,
+    record: DeployRecord,
+    revision: RevisionMeta,
+    /// Whether its templates ask what the cluster serves.
+    asks_cluster: bool,
+    observation: Observation,
+}
+
+async fn candidate(
+    node: usize,
+    ctx: &Context,
+    revisions: &[RevisionMeta],
+    found: &Found,
+    target: &Target,
+) -> Option<Candidate> {
+    let Found::Record(record) = found else { return None };
+    record.objects.as_ref()?;
+    let resolved = ctx.chart_without_helm().await?;
+    let uses = ctx.templates_of(&resolved).await;
+    let inputs = input_digests::wanted(ctx, &resolved, &uses, &Payload::default(), target).await;
+    let observation = Observation {
+        record: RecordSeen::Some(record.clone()),
+        inputs,
+        must_render: uses.must_render().is_some(),
+        live: LiveSeen::Same,
+        ..Observation::of(Ok(revisions.to_vec()))
+    };
+    let in_sync = matches!(determine(&observation), ReleaseState::InSync { .. });
+    let revision = revisions.iter().find(|meta| meta.revision == record.revision)?.clone();
+    // Whether that tool has let go of it is looked at by itself.
+    let is_free = revision.manager.as_deref().is_none_or(|manager| !other_tools::is_of_another_tool(manager));
+    let asks_cluster = uses.capabilities;
+    (in_sync && is_free).then(|| Candidate { node, record: (**record).clone(), revision, asks_cluster, observation })
+}
+
+/// Objects by API version and kind, then by namespace and name.
+type There = HashMap<(String, String), HashMap<(Option<String>, String), Value>>;
+
+/// The metadata of all objects of the kinds in use. A kind that cannot be listed has none: its releases are looked at by
+/// themselves.
+async fn metadata(session: &Session, candidates: &[Candidate]) -> There {
+    let mut kinds: BTreeMap<(String, String), BTreeSet<Option<String>>> = BTreeMap::new();
+    for object in candidates.iter().flat_map(|candidate| candidate.record.objects.iter().flatten()) {
+        let kind = (object.object.api_version.clone().unwrap_or_default(), object.object.kind.clone());
+        kinds.entry(kind).or_default().insert(object.object.namespace.clone());
+    }
+    let lists = kinds.into_iter().map(|((api_version, kind), namespaces)| async move {
+        let mut query = ListQuery::new(&api_version, &kind);
+        // Definitions come from us, not from Helm.
+        if kind != "CustomResourceDefinition" {
+            query = query.labelled(OF_HELM);
+        }
+        let namespaces = namespaces.into_iter().flatten().collect();
+        let listed = within(&namespaces, async |namespace: Option<&str>| {
+            let query = ListQuery { namespace: namespace.map(str::to_owned), ..query.clone() };
+            session.cluster.list_metadata(&query).await
+        });
+        let objects = listed.await.unwrap_or_default();
+        let name = |object: &Value, key: &str| object["metadata"][key].as_str().map(str::to_owned);
+        let named = |object: Value| Some(((name(&object, "namespace"), name(&object, "name")?), object));
+        ((api_version, kind), objects.into_iter().filter_map(named).collect())
+    });
+    futures::stream::iter(lists).buffer_unordered(SIDE_BY_SIDE).collect().await
+}
+
+fn find<'a>(there: &'a There, object: &ObjectRef) -> Option<&'a Value> {
+    let kind = (object.api_version.clone().unwrap_or_default(), object.kind.clone());
+    there.get(&kind)?.get(&(object.namespace.clone(), object.name.clone()))
+}
+
+async fn judge(candidate: &Candidate, ctx: &Context, there: &There, writing: Writing) -> Option<Settled> {
+    let objects = candidate.record.objects.as_deref().unwrap_or_default();
+    let suspects: Vec<&AppliedObject> =
+        objects.iter().filter(|known| fingerprint::suspicion(known, find(there, &known.object)).is_some()).collect();
+    if suspects.is_empty() {
+        return Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new(), objects: objects.len() });
+    }
+    let seen = drift::look_closer(ctx, &candidate.revision, &suspects).await;
+    let state = determine(&Observation { live: seen, ..candidate.observation.clone() });
+    match state {
+        ReleaseState::InSync { .. } => {
+            if writing == Writing::Allowed {
+                let now = |known: &AppliedObject| fingerprint::applied(&known.object, find(there, &known.object)?);
+                if let Some(objects) = objects.iter().map(now).collect() {
+                    drift::refresh(ctx, &candidate.record, objects).await;
+                }
+            }
+            Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new(), objects: objects.len() })
+        }
+        ReleaseState::Drifted { drifts, .. } if ctx.info().drift == DriftPolicy::Report => Some(Settled {
+            why: "it is as it was deployed but for what others have changed".to_owned(),
+            drifts,
+            objects: objects.len(),
+        }),
+        ReleaseState::Drifted { .. } if ctx.info().drift == DriftPolicy::Ignore => {
+            Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new(), objects: objects.len() })
+        }
+        _ => None,
+    }
+}
+
+const AS_DEPLOYED: &str = "chart, values and steps are those that were deployed, and so are the objects";
+
+/// What the cluster serves may be another thing once a release that is not settled has been deployed.
+fn unsettle(settled: &mut [Option<Settled>], candidates: &[Candidate], stands_on: &[Vec<usize>]) {
+    let moves: Vec<bool> = settled.iter().map(Option::is_none).collect();
+    for candidate in candidates.iter().filter(|candidate| candidate.asks_cluster) {
+        if stands_on[candidate.node].iter().any(|&on| moves[on]) {
+            settled[candidate.node] = None;
+        }
+    }
+}
+
+async fn revisions(
+    session: &Session,
+    namespaces: &BTreeSet<String>,
+) -> Result<HashMap<ReleaseKey, Vec<RevisionMeta>>, ClusterError> {
+    let listed = within(namespaces, async |namespace: Option<&str>| {
+        // History is long, and says nothing about whether the newest revision is the deployed one.
+        session.cluster.current_revisions(session.driver, namespace).await
+    });
+    let mut by_release: HashMap<ReleaseKey, Vec<RevisionMeta>> = HashMap::new();
+    for meta in listed.await? {
+        by_release.entry(ReleaseKey::new(&meta.namespace, &meta.name)).or_default().push(meta);
+    }
+    Ok(by_release)
+}
+
+async fn records(session: &Session, namespaces: &BTreeSet<String>) -> Result<HashMap<ReleaseKey, Found>, ClusterError> {
+    let listed = within(namespaces, async |namespace: Option<&str>| {
+        Ok(deploy_records::list(session.cluster.as_ref(), namespace).await?.into_iter().collect())
+    });
+    Ok(listed.await?.into_iter().collect())
+}
+
+/// Lists in one namespace or in all at once; where that is forbidden, in each by itself.
+async fn within<T>(
+    namespaces: &BTreeSet<String>,
+    list: impl AsyncFn(Option<&str>) -> Result<Vec<T>, ClusterError>,
+) -> Result<Vec<T>, ClusterError> {
+    if let [one] = namespaces.iter().collect::<Vec<_>>().as_slice() {
+        return list(Some(one.as_str())).await;
+    }
+    match list(None).await {
+        Err(ClusterError::Forbidden { .. }) if !namespaces.is_empty() => {}
+        listed => return listed,
+    }
+    let each = namespaces.iter().map(|namespace| list(Some(namespace.as_str())));
+    let each: Vec<Result<Vec<T>, ClusterError>> = futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await;
+    Ok(each.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}

@@ -1,0 +1,117 @@
+//! The trait every chart with a lifecycle implements.
+
+use crate::context::preflight_report::Foresight;
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::lifecycle::release;
+use crate::phases::defaults;
+use crate::steps::built_in::Step;
+use async_trait::async_trait;
+use pilothouse_core::{ChartInfo, Failure, Finding, Payload, Phase, ReleaseOutcome};
+use std::sync::Arc;
+
+/// A chart with a lifecycle around it. Only [`chart_info`](Self::chart_info) has to be written; every phase has a
+/// useful default, and an overridden phase can still call it (the functions of [`crate::phases::defaults`]).
+///
+/// ```
+/// use pilothouse::{ChartInfo, ChartRef, HelmChart, Namespace};
+///
+/// struct Podinfo(ChartInfo);
+///
+/// impl HelmChart for Podinfo {
+///     fn chart_info(&self) -> &ChartInfo {
+///         &self.0
+///     }
+/// }
+///
+/// let podinfo = Podinfo(ChartInfo {
+///     name: "podinfo".to_owned(),
+///     namespace: Namespace::from("web"),
+///     chart: ChartRef::path("charts/podinfo-6.9.0.tgz"),
+///     ..ChartInfo::default()
+/// });
+/// assert_eq!(podinfo.chart_info().key().to_string(), "web/podinfo");
+/// ```
+#[async_trait]
+pub trait HelmChart: Send + Sync {
+    /// What the release is to be.
+    fn chart_info(&self) -> &ChartInfo;
+
+    /// The user's steps of a phase, for the action of [`chart_info`](Self::chart_info). The default phases run them,
+    /// and `check_prerequisites` asks each of them beforehand whether it could run.
+    fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
+        let _ = phase;
+        Vec::new()
+    }
+
+    /// To be changed whenever phases that are written in Rust change what they do. A release whose chart, values and steps
+    /// are as they were deployed, and this too, is left alone: its phases are not run then.
+    #[expect(clippy::unnecessary_literal_bound, reason = "a chart may keep it in itself")]
+    fn lifecycle_version(&self) -> &str {
+        ""
+    }
+
+    /// Read-only: every reason why the release cannot be acted on, not just the first.
+    async fn check_prerequisites(&self, ctx: &Context, payload: &Payload) -> Vec<Finding> {
+        defaults::check_prerequisites(self, ctx, payload).await
+    }
+
+    /// What of that is known before a run changes anything at all, in whichever release: all of them are asked before the first is
+    /// begun, and so are they for a plan. Read-only. Whoever checks less in [`check_prerequisites`](Self::check_prerequisites), or
+    /// more, says so here too.
+    async fn look_ahead(&self, ctx: &Context, payload: &Payload) -> Foresight {
+        defaults::look_ahead(self, ctx, payload).await
+    }
+
+    /// Before Helm runs. By default: the steps.
+    ///
+    /// # Errors
+    /// What failed. `exec` is not run then.
+    async fn pre_exec(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
+        defaults::run_steps(self, Phase::PreExec, ctx, payload).await
+    }
+
+    /// Install, upgrade or uninstall, decided from the observed state. Returns what it did, in one line.
+    ///
+    /// # Errors
+    /// What failed.
+    async fn exec(&self, ctx: &Context, payload: &mut Payload) -> Result<String, PhaseError> {
+        defaults::exec(self, ctx, payload).await
+    }
+
+    /// After `pre_exec`, `exec`, `post_exec` or `validate` failed. The evidence is already in `failure`, and the
+    /// release's failure policy is carried out afterwards. By default: the steps.
+    ///
+    /// # Errors
+    /// What failed. It is reported beside the failure that caused all this, never instead of it.
+    async fn on_deploy_failure(
+        &self,
+        ctx: &Context,
+        payload: &mut Payload,
+        failure: &Failure,
+    ) -> Result<(), PhaseError> {
+        let _ = failure;
+        defaults::run_steps(self, Phase::OnDeployFailure, ctx, payload).await
+    }
+
+    /// After Helm ran. By default: the steps.
+    ///
+    /// # Errors
+    /// What failed.
+    async fn post_exec(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
+        defaults::run_steps(self, Phase::PostExec, ctx, payload).await
+    }
+
+    /// Read-only: the release is deployed and every object of it is ready, then the steps. After a destroy: the steps.
+    ///
+    /// # Errors
+    /// What is not as it should be.
+    async fn validate(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
+        defaults::validate(self, ctx, payload).await
+    }
+
+    /// The whole lifecycle in its order. There is no reason to override it.
+    async fn run(&self, ctx: &Context, payload: &mut Payload) -> ReleaseOutcome {
+        release::run(self, ctx, payload).await
+    }
+}

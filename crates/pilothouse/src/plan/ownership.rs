@@ -1,0 +1,37 @@
+//! Whose the objects of a planned release are.
+
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::phases::chart::HelmChart;
+use crate::preflight::adoption::Adopting;
+use pilothouse_core::{ObjectChange, ObjectRef, OwnershipCounts, PlannedAction, ReleasePlan};
+use pilothouse_kube::ownerships;
+use serde_json::Value;
+
+/// Tells of each object that the release wants whose it is, and whether it is adopted. `deployed` are as many more, which are
+/// the release's.
+///
+/// # Errors
+/// When that cannot be told.
+pub(super) async fn tell<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    plan: &mut ReleasePlan,
+    wanted: &[(ObjectRef, Option<Value>)],
+    deployed: usize,
+) -> Result<(), PhaseError> {
+    let adopting = Adopting::of(chart, ctx).await?;
+    let mut counts = OwnershipCounts { own: deployed, ..OwnershipCounts::default() };
+    for ((object, _), whose) in wanted.iter().zip(ownerships(ctx.cluster(), wanted, &ctx.release()).await?) {
+        counts.add(&whose);
+        let is_wanted = |change: &ObjectChange| !matches!(change, ObjectChange::Delete | ObjectChange::Keep);
+        let mut planned = plan.objects.iter_mut();
+        if let Some(planned) = planned.find(|one| is_wanted(&one.change) && one.object.same_object(object)) {
+            planned.not_adopted = adopting.refusal(object, &whose);
+            planned.ownership = Some(whose);
+        }
+    }
+    let is_new = matches!(plan.does, PlannedAction::Install | PlannedAction::Reinstall);
+    plan.ownership = (is_new || adopting.has_steps()).then_some(counts);
+    Ok(())
+}

@@ -1,0 +1,368 @@
+//! One release of a plan.
+
+use crate::context::release_context::Context;
+use crate::digest;
+use crate::lifecycle::policy;
+use crate::lifecycle::policy::Action;
+use crate::observe::dry_run::compare::Compared;
+use crate::observe::release_storage;
+use crate::phases::chart::HelmChart;
+use crate::plan::objects;
+use crate::plan::objects::Objects;
+use crate::plan::ownership;
+use crate::plan::stack_plan::Brings;
+use crate::render::input_digests;
+use crate::render::wanted;
+use crate::steps::built_in::steps_of;
+use pilothouse_core::{
+    ChartInfo, Class, Decision, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction, PlannedHook,
+    PlannedStep, ReleasePlan, ReleaseState, code, object_ref,
+};
+use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, parse_documents};
+use serde_json::Value;
+
+/// A release of a plan, and what is needed to tell its effects.
+pub(crate) struct Draft {
+    pub(crate) plan: ReleasePlan,
+    pub(crate) compared: Vec<Compared>,
+}
+
+/// Plans one release. What it does to what is running is added later: others of the plan have a part in that.
+pub(crate) async fn draft<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    earlier: &[&Brings],
+    all: &[Brings],
+) -> Draft {
+    let mut draft = drafted(chart, ctx, earlier, all).await;
+    redact(ctx, &mut draft.plan);
+    draft
+}
+
+/// A plan may be saved and shown anywhere.
+fn redact(ctx: &Context, plan: &mut ReleasePlan) {
+    let told = plan.findings.iter_mut().flat_map(|finding| [&mut finding.subject, &mut finding.message]);
+    let health = plan.objects.iter_mut().filter_map(|object| object.health.as_mut());
+    for text in told.chain(health).chain(&mut plan.not_checked).chain(&mut plan.warnings).chain([&mut plan.why]) {
+        *text = ctx.redactor().redact(text);
+    }
+}
+
+async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, earlier: &[&Brings], all: &[Brings]) -> Draft {
+    let info = chart.chart_info();
+    let mut plan = empty(info);
+    if info.action == HelmAction::Skip {
+        "action is skip".clone_into(&mut plan.why);
+        return Draft { plan, compared: Vec::new() };
+    }
+    if let Some(settled) = ctx.settled() {
+        plan.why.clone_from(&settled.why);
+        plan.drifts.clone_from(&settled.drifts);
+        plan.unchanged = settled.objects;
+        return Draft { plan, compared: Vec::new() };
+    }
+    let foresight = chart.look_ahead(ctx, &Payload::default()).await;
+    (plan.findings, plan.warnings, plan.not_checked) = (foresight.findings, foresight.warnings, foresight.not_checked);
+    if let Some(brings) = earlier.iter().find(|brings| !brings.kinds.is_empty()) {
+        // The template may ask for just these kinds.
+        let (open, findings) =
+            plan.findings.into_iter().partition(|finding| finding.code == code::CHART_TEMPLATE_FAILED);
+        plan.findings = findings;
+        let by = brings.release.as_ref().map(ToString::to_string).unwrap_or_default();
+        let later = |finding: Finding| format!("{finding}; it is rendered again once {by} is done");
+        plan.not_checked.extend(Vec::into_iter(open).map(later));
+    }
+    // Who plans need not be who carries it out.
+    let (forbidden, findings) = plan.findings.into_iter().partition(|finding| finding.code == code::RBAC_FORBIDDEN);
+    plan.findings = findings;
+    let may_not = |finding: Finding| format!("{}: may not be changed: {}", finding.subject, finding.message);
+    plan.not_checked.extend(Vec::into_iter(forbidden).map(may_not));
+    let bad_input = plan.findings.iter().any(|finding| finding.class == Class::BadInput);
+    if bad_input {
+        plan.does = PlannedAction::Refuse;
+        "what was given is wrong".clone_into(&mut plan.why);
+        return Draft { plan, compared: Vec::new() };
+    }
+    let observed = ctx.observed().await;
+    let (decision, state) = (ctx.decision().await, observed.state(info));
+    plan.revision = observed.newest_revision();
+    plan.does = planned_action(&decision);
+    plan.why = why(&state, &decision);
+    if let ReleaseState::OutOfSync { differs, .. } = &state {
+        plan.differs.clone_from(differs);
+    }
+    if let ReleaseState::Drifted { drifts, .. } = state {
+        plan.drifts = drifts;
+    }
+    plan.on_failure = on_failure(info, &decision);
+    plan.steps = steps(chart, ctx, plan.does);
+    let mut compared = Vec::new();
+    match fill(chart, ctx, &mut plan, &decision, earlier, all).await {
+        Ok(found) => compared = found,
+        Err(error) => {
+            let message = ctx.redactor().redact(&error.chain().join(": "));
+            plan.findings.push(Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), message));
+        }
+    }
+    if !plan.findings.is_empty() {
+        plan.does = PlannedAction::Refuse;
+        plan.input = None;
+    }
+    ctx.pack().await;
+    Draft { plan, compared }
+}
+
+/// Adds charts, objects and hooks.
+async fn fill<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    plan: &mut ReleasePlan,
+    decision: &Decision,
+    earlier: &[&Brings],
+    all: &[Brings],
+) -> Result<Vec<Compared>, crate::PhaseError> {
+    let record = match plan.revision {
+        0 => None,
+        _ => release_storage::newest_good_record(ctx).await?,
+    };
+    plan.chart_now = record.as_ref().map(|record| format!("{} {}", record.chart.name, record.chart.version));
+    let uninstalls =
+        matches!(decision, Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall | Decision::Uninstall);
+    if uninstalls && let Some(record) = release_storage::newest_record(ctx).await? {
+        plan.hooks = stored_hooks(&record, "delete");
+    }
+    plan.input = input_of(ctx, plan.does).await;
+    let mut objects = Objects::default();
+    match plan.does {
+        PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall => {
+            let prepared = ctx.prepared(&Payload::default()).await;
+            let resolved = prepared.chart()?;
+            plan.chart_then = Some(format!("{} {}", resolved.metadata.name, resolved.metadata.version));
+            let is_upgrade = plan.does == PlannedAction::Upgrade;
+            let is_known = !wanted::payload_values(ctx.info(), &Payload::default()).iter().any(Value::is_null);
+            // What it renders without them says nothing. Of a plain deploy that is told by the look ahead.
+            if !is_known && uninstalls {
+                let line = "its objects: values that come from a step are known only in the run";
+                plan.not_checked.push(line.to_owned());
+            }
+            objects = match (is_known, uninstalls) {
+                (true, true) => objects::reinstalled(ctx, &prepared).await?,
+                (true, false) => objects::deployed(ctx, &prepared, is_upgrade, earlier, all).await?,
+                (false, true) => objects::uninstalled(ctx).await?,
+                (false, false) => Objects::default(),
+            };
+            let event = if is_upgrade { "upgrade" } else { "install" };
+            plan.hooks.extend(hooks(&prepared.rendering.docs(), event));
+        }
+        PlannedAction::Uninstall => objects = objects::uninstalled(ctx).await?,
+        PlannedAction::Nothing | PlannedAction::Validate | PlannedAction::Steps | PlannedAction::Refuse => {}
+    }
+    plan.not_checked.extend(objects.not_checked);
+    let same = |object: &pilothouse_core::PlannedObject| object.change == ObjectChange::Same;
+    plan.unchanged = objects.planned.iter().filter(|object| same(object)).count();
+    plan.objects = objects.planned.into_iter().filter(|object| !same(object)).collect();
+    ownership::tell(chart, ctx, plan, &objects.wanted, objects.deployed).await?;
+    Ok(objects.compared)
+}
+
+/// The digest of all that was given for what is going to be done; `None` where nothing is done, and where a value comes from a
+/// step and is not known yet.
+pub(crate) async fn input_of(ctx: &Context, does: PlannedAction) -> Option<String> {
+    match does {
+        PlannedAction::Nothing | PlannedAction::Refuse => return None,
+        PlannedAction::Validate
+        | PlannedAction::Steps
+        | PlannedAction::Install
+        | PlannedAction::Upgrade
+        | PlannedAction::Reinstall
+        | PlannedAction::Uninstall => {}
+    }
+    let info = ctx.info();
+    let inputs = match info.action {
+        HelmAction::Deploy => {
+            let prepared = ctx.prepared(&Payload::default()).await;
+            let chart = prepared.chart.as_ref()?;
+            let uses = ctx.templates_of(chart).await;
+            let target = ctx.session().target().await.ok()?;
+            Some(input_digests::wanted(ctx, chart, &uses, &Payload::default(), &target).await?)
+        }
+        // An uninstall needs no chart.
+        HelmAction::Destroy | HelmAction::Skip => None,
+    };
+    // Digests and numbers cannot fail to be written.
+    let inputs = serde_json::to_string(&inputs).unwrap_or_default();
+    let options =
+        format!("{:?} {:?} {:?} {:?}", info.on_failure, info.drift, info.timeout_in_seconds, info.create_namespace);
+    Some(digest::of(&[inputs.as_str(), &ctx.steps().digest, &options].join("\n")))
+}
+
+fn empty(info: &ChartInfo) -> ReleasePlan {
+    ReleasePlan {
+        release: info.key(),
+        action: info.action,
+        does: PlannedAction::Nothing,
+        why: String::new(),
+        differs: Vec::new(),
+        drifts: Vec::new(),
+        chart_now: None,
+        chart_then: None,
+        revision: 0,
+        objects: Vec::new(),
+        unchanged: 0,
+        ownership: None,
+        hooks: Vec::new(),
+        steps: Vec::new(),
+        on_failure: String::new(),
+        effects: Vec::new(),
+        findings: Vec::new(),
+        warnings: Vec::new(),
+        not_checked: Vec::new(),
+        input: None,
+    }
+}
+
+pub(crate) fn planned_action(decision: &Decision) -> PlannedAction {
+    match decision {
+        Decision::Nothing { .. } => PlannedAction::Nothing,
+        Decision::Validate { .. } => PlannedAction::Validate,
+        Decision::Steps { .. } => PlannedAction::Steps,
+        Decision::Install | Decision::FinishUninstallThenInstall => PlannedAction::Install,
+        Decision::Upgrade { .. } => PlannedAction::Upgrade,
+        Decision::Reinstall { .. } => PlannedAction::Reinstall,
+        Decision::Uninstall => PlannedAction::Uninstall,
+        Decision::Stop { .. } | Decision::Unlock { .. } | Decision::Compare { .. } | Decision::Look => {
+            PlannedAction::Refuse
+        }
+    }
+}
+
+/// Why something is to be done, or nothing.
+fn why(state: &ReleaseState, decision: &Decision) -> String {
+    match decision {
+        Decision::Nothing { why } | Decision::Validate { why } | Decision::Steps { why } => return why.clone(),
+        Decision::Stop { .. }
+        | Decision::Unlock { .. }
+        | Decision::Compare { .. }
+        | Decision::Look
+        | Decision::Install
+        | Decision::FinishUninstallThenInstall
+        | Decision::Upgrade { .. }
+        | Decision::Reinstall { .. }
+        | Decision::Uninstall => {}
+    }
+    match state {
+        ReleaseState::Unknown { why } | ReleaseState::LiveUnreadable { why, .. } => why.clone(),
+        ReleaseState::Foreign { foreign, .. } => format!("{} manages it: {}", foreign.tool, foreign.why),
+        ReleaseState::Locked { revision, status, why, .. } | ReleaseState::Stale { revision, status, why } => {
+            format!("revision {revision} is {status}: {why}")
+        }
+        ReleaseState::Absent => "it is not installed".to_owned(),
+        ReleaseState::HalfRemoved => "an uninstall stopped half-way".to_owned(),
+        ReleaseState::Breaking { deployed, breaking } => {
+            format!("{breaking} is a breaking version, and {deployed} is deployed")
+        }
+        ReleaseState::FailedClean { revision, .. } => format!("revision {revision} failed before anything was applied"),
+        ReleaseState::FailedDirty { revision, .. } => format!("revision {revision} failed"),
+        ReleaseState::Unmanaged { why, .. } => format!("it differs from what is deployed; {why}"),
+        ReleaseState::InputUnknown { .. } => "a value comes from a step and is known only in the run".to_owned(),
+        ReleaseState::OutOfSync { differs, .. } if differs.is_empty() => "it renders to something else now".to_owned(),
+        ReleaseState::OutOfSync { differs, .. } => {
+            let parts: Vec<&str> = differs.iter().map(|part| part.name()).collect();
+            format!("{} changed", parts.join(", "))
+        }
+        ReleaseState::LifecycleChanged { .. } => "its steps have changed".to_owned(),
+        ReleaseState::Unfinished { reached, .. } => format!("nothing after {reached} has ended well"),
+        ReleaseState::LiveUnknown { .. } => "its objects were not looked at".to_owned(),
+        ReleaseState::Drifted { .. } => "others have changed its objects".to_owned(),
+        ReleaseState::Unvalidated { .. } => "it was not validated".to_owned(),
+        ReleaseState::InSync { .. } => "it is as it was deployed".to_owned(),
+    }
+}
+
+/// What happens when the deploy fails.
+fn on_failure(info: &ChartInfo, decision: &Decision) -> String {
+    match decision {
+        Decision::Install
+        | Decision::FinishUninstallThenInstall
+        | Decision::Upgrade { .. }
+        | Decision::Reinstall { .. } => {}
+        Decision::Uninstall => return "it is left as it is".to_owned(),
+        Decision::Nothing { .. }
+        | Decision::Validate { .. }
+        | Decision::Steps { .. }
+        | Decision::Stop { .. }
+        | Decision::Unlock { .. }
+        | Decision::Compare { .. }
+        | Decision::Look => return String::new(),
+    }
+    let tries = policy::policy_for(&info.on_failure, decision).tries();
+    let first = if tries > 1 { format!("it is tried {tries} times, then ") } else { String::new() };
+    let then = match policy::taken_back(&info.on_failure, decision) {
+        Action::Rollback(revision) => format!("it is rolled back to revision {revision}"),
+        Action::Uninstall => "it is uninstalled".to_owned(),
+        Action::Leave(why) => format!("it is left as it is: {why}"),
+        Action::Retry { .. } => "it is tried again".to_owned(),
+    };
+    format!("{first}{then}")
+}
+
+/// The hooks of an event as helm has stored them: it does not look at the chart when it uninstalls.
+fn stored_hooks(record: &ReleaseRecord, event: &str) -> Vec<PlannedHook> {
+    let docs: Vec<RenderedDoc> = record
+        .hooks
+        .iter()
+        .flat_map(|hook| {
+            // What cannot be read of a hook is no reason to say nothing of the others.
+            let objects = parse_documents(&hook.manifest).unwrap_or_default();
+            objects.into_iter().map(move |object| RenderedDoc {
+                source: None,
+                origin: Origin::Hook {
+                    events: hook.events.clone(),
+                    weight: hook.weight,
+                    delete_policies: hook.delete_policies.clone(),
+                },
+                object,
+            })
+        })
+        .collect();
+    hooks(&docs, event)
+}
+
+/// The hooks of an event, before and after, in the order in which helm runs them.
+fn hooks(docs: &[RenderedDoc], event: &str) -> Vec<PlannedHook> {
+    let mut all = Vec::new();
+    for when in ["pre", "post"] {
+        let event = format!("{when}-{event}");
+        let mut of_event: Vec<(i32, PlannedHook)> = docs
+            .iter()
+            .filter_map(|doc| match &doc.origin {
+                Origin::Hook { events, weight, .. } if events.contains(&event) => {
+                    Some((*weight, PlannedHook { event: event.clone(), object: object_ref(&doc.object)? }))
+                }
+                Origin::Hook { .. } | Origin::Template | Origin::Crd => None,
+            })
+            .collect();
+        of_event.sort_by(|(weight, hook), (other, than)| (weight, &hook.object.name).cmp(&(other, &than.object.name)));
+        all.extend(of_event.into_iter().map(|(_, hook)| hook));
+    }
+    all
+}
+
+/// The steps that are going to run.
+fn steps<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, does: PlannedAction) -> Vec<PlannedStep> {
+    let runs = |phase: Phase, every_run: bool| match (does, phase) {
+        (PlannedAction::Refuse, _) | (_, Phase::OnDeployFailure) => false,
+        (PlannedAction::Nothing, _) => every_run && ctx.steps().every_run,
+        (PlannedAction::Validate, _) => matches!(phase, Phase::CheckPrerequisites | Phase::Validate),
+        (PlannedAction::Steps, _) => matches!(phase, Phase::CheckPrerequisites | Phase::PostExec | Phase::Validate),
+        (PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall | PlannedAction::Uninstall, _) => {
+            true
+        }
+    };
+    let of_phase = |phase: Phase| {
+        let steps = steps_of(chart, phase).into_iter().map(|step| step.describe());
+        let steps = steps.filter(move |step| runs(phase, step.every_run));
+        steps.map(move |step| PlannedStep { phase, text: ctx.redactor().redact(&step.text) }).collect::<Vec<_>>()
+    };
+    Phase::ALL.into_iter().flat_map(of_phase).collect()
+}

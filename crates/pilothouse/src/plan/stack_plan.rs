@@ -1,0 +1,124 @@
+//! What a run would do, told without doing it: the same observation and the same decisions, and then a comparison with what
+//! the server would make of each object.
+
+pub(crate) use crate::plan::verify::outdated;
+
+use crate::context::release_context::Context;
+use crate::context::session::Session;
+use crate::observe::survey;
+use crate::observe::survey::Writing;
+use crate::phases::chart::HelmChart;
+use crate::plan::outlook;
+use crate::plan::release_plan;
+use crate::render::input_digests::StepsSeen;
+use futures::StreamExt;
+use jiff::Timestamp;
+use pilothouse_core::{GraphNode, GraphProblem, HelmAction, PLAN_FORMAT, Payload, Plan, ReleaseGraph, ReleaseKey};
+use std::sync::Arc;
+use tokio::sync::mpsc::unbounded_channel;
+
+/// What a release brings to the cluster for those that come after it.
+#[derive(Debug, Default)]
+pub(crate) struct Brings {
+    pub(super) release: Option<ReleaseKey>,
+    /// Group and kind of each definition.
+    pub(crate) kinds: Vec<(String, String)>,
+    pub(super) namespaces: Vec<String>,
+}
+
+/// Plans what [`run`](crate::run::stack_run) would do with these releases. Changes nothing, not even the lock of the stack: that somebody
+/// is at work is seen in Helm's records only. At most `concurrency` releases are looked at at once; 0 counts as 1.
+///
+/// A plan that is to be carried out, and nothing else, goes into [`RunConfig::plan`](crate::RunConfig::plan): what has moved
+/// since is refused then, before anything is changed.
+///
+/// ```no_run
+/// use pilothouse::{HelmChart, PlannedAction, Session, plan};
+/// use std::sync::Arc;
+///
+/// # async fn example(session: &Arc<Session>, charts: &[Box<dyn HelmChart>]) {
+/// match plan("shop", charts, session, 4).await {
+///     Ok(plan) => {
+///         for release in &plan.releases {
+///             let stays = release.does == PlannedAction::Nothing;
+///             println!("{}{}: {}", if stays { "= " } else { "~ " }, release.release, release.why);
+///             for effect in &release.effects {
+///                 println!("    {}: {}", effect.object, effect.what);
+///             }
+///         }
+///         println!("{} objects are to be deleted", plan.counts().delete);
+///     }
+///     Err(problems) => problems.iter().for_each(|problem| println!("{problem}")),
+/// }
+/// # }
+/// ```
+///
+/// # Errors
+/// What is wrong with the graph of releases. Everything else that cannot be told is part of the plan.
+pub async fn plan(
+    stack: &str,
+    charts: &[Box<dyn HelmChart>],
+    session: &Arc<Session>,
+    concurrency: usize,
+) -> Result<Plan, Vec<GraphProblem>> {
+    session.shelf.clear();
+    let graph = ReleaseGraph::new(charts.iter().map(|chart| GraphNode::from(chart.chart_info())))?;
+    // What the releases say on the way is for those who watch a run.
+    let (to, _nobody) = unbounded_channel();
+    let mut contexts = Vec::with_capacity(charts.len());
+    for chart in charts {
+        let mut ctx = Context::new(session.clone(), chart.chart_info(), to.clone());
+        ctx.see_steps(StepsSeen::of(chart.as_ref()).await);
+        contexts.push(ctx);
+    }
+    let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
+    let settled = survey::take(session, &contexts, &stands_on, Writing::Never).await;
+    for (ctx, settled) in contexts.iter_mut().zip(settled) {
+        if let Some(settled) = settled {
+            ctx.settle(settled);
+        }
+    }
+    let width = concurrency.max(1);
+    let brings = contexts.iter().map(brings);
+    let brings: Vec<Brings> = futures::stream::iter(brings).buffered(width).collect().await;
+    let drafts = charts.iter().zip(&contexts).enumerate().map(|(node, (chart, ctx))| {
+        let earlier: Vec<&Brings> = stands_on[node].iter().map(|&on| &brings[on]).collect();
+        let all = &brings;
+        async move { release_plan::draft(chart.as_ref(), ctx, &earlier, all).await }
+    });
+    let mut drafts: Vec<release_plan::Draft> = futures::stream::iter(drafts).buffered(width).collect().await;
+    outlook::add_effects(session, &contexts, &mut drafts).await;
+    let mut plans: Vec<Option<_>> = drafts.into_iter().map(|draft| Some(draft.plan)).collect();
+    // The order in which a run would begin them.
+    let releases = graph.order().into_iter().filter_map(|node| plans[node].take()).collect();
+    Ok(Plan {
+        pilothouse_plan: PLAN_FORMAT,
+        stack: stack.to_owned(),
+        made_at: Timestamp::now(),
+        made_with: session.describe(),
+        releases,
+    })
+}
+
+/// What a release is going to bring, as far as that matters for others. Renders it.
+async fn brings(ctx: &Context) -> Brings {
+    let info = ctx.info();
+    if info.action != HelmAction::Deploy || ctx.settled().is_some() {
+        return Brings::default();
+    }
+    let prepared = ctx.prepared(&Payload::default()).await;
+    let docs = prepared.rendering.docs();
+    let mut brings = Brings { release: Some(info.key()), ..Brings::default() };
+    if info.create_namespace {
+        brings.namespaces.push(info.namespace.as_str().to_owned());
+    }
+    for doc in docs.iter() {
+        if let Some(facts) = pilothouse_core::crd_facts(&doc.object) {
+            brings.kinds.push((facts.group, facts.kind));
+        } else if doc.object["kind"] == "Namespace" {
+            brings.namespaces.extend(doc.object["metadata"]["name"].as_str().map(str::to_owned));
+        }
+    }
+    ctx.pack().await;
+    brings
+}

@@ -1,0 +1,156 @@
+//! Whether a plan still holds when it is carried out.
+
+use crate::context::release_context::Context;
+use crate::plan::objects::seen;
+use crate::plan::release_plan::{input_of, planned_action};
+use jiff::Timestamp;
+use pilothouse_core::{Class, Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleasePlan, code};
+use pilothouse_kube::ClusterError;
+use serde_json::Value;
+
+/// Why the plan does not hold for this release any more: what was given is another thing, something else would be done, or an
+/// object that it touches is not as it was. What it does not touch may have changed as it likes.
+pub(crate) async fn outdated(ctx: &Context, plan: &Plan) -> Vec<Finding> {
+    let release = ctx.release();
+    let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);
+    let Some(planned) = plan.releases.iter().find(|planned| planned.release == release) else {
+        return vec![finding(release.to_string(), "the plan does not know it".to_owned())];
+    };
+    let now = match ctx.settled() {
+        Some(_) => PlannedAction::Nothing,
+        None => planned_action(&ctx.decision().await),
+    };
+    if now != planned.does {
+        let message = format!("the plan says that {}, and now {}", name(planned.does), name(now));
+        return vec![finding(release.to_string(), message)];
+    }
+    if planned.has_changes()
+        && let Some(message) = other_revision(planned.revision, ctx.observed().await.newest_revision())
+    {
+        return vec![finding(release.to_string(), message)];
+    }
+    let mut findings = Vec::new();
+    if let Some(input) = &planned.input
+        && input_of(ctx, planned.does).await.as_ref() != Some(input)
+    {
+        let message = "chart, values, steps or what the cluster serves are not those of the plan";
+        findings.push(finding(release.to_string(), message.to_owned()));
+    }
+    for object in touched(planned) {
+        match moved(ctx, object, plan).await {
+            Ok(None) => {}
+            Ok(Some(how)) => findings.push(finding(object.object.to_string(), how)),
+            Err(error) => {
+                let message = ctx.error_text(&error);
+                findings.push(Finding::new(Class::Blocked, code::UNREADABLE, &object.object, message));
+            }
+        }
+    }
+    findings
+}
+
+/// How Helm's newest revision is not the one that the plan has seen: somebody was at work, even if no object tells.
+fn other_revision(planned: u32, now: u32) -> Option<String> {
+    (planned != now).then(|| format!("the plan was made at revision {planned}, and now there is revision {now}"))
+}
+
+fn name(does: PlannedAction) -> &'static str {
+    match does {
+        PlannedAction::Nothing => "nothing is done",
+        PlannedAction::Validate => "it is validated only",
+        PlannedAction::Steps => "its steps are run",
+        PlannedAction::Install => "it is installed",
+        PlannedAction::Upgrade => "it is upgraded",
+        PlannedAction::Reinstall => "it is uninstalled and installed",
+        PlannedAction::Uninstall => "it is uninstalled",
+        PlannedAction::Refuse => "it is refused",
+    }
+}
+
+/// The objects that carrying it out changes or leaves behind.
+fn touched(planned: &ReleasePlan) -> impl Iterator<Item = &PlannedObject> {
+    planned.objects.iter().filter(|object| match object.change {
+        ObjectChange::Create
+        | ObjectChange::Update
+        | ObjectChange::Replace { .. }
+        | ObjectChange::Delete
+        | ObjectChange::Keep
+        | ObjectChange::Adopt => !is_created_anew(planned, object),
+        ObjectChange::After { .. } | ObjectChange::Refused { .. } | ObjectChange::Same => false,
+    })
+}
+
+/// Whether it is deleted first: what was seen of it stands there.
+fn is_created_anew(planned: &ReleasePlan, object: &PlannedObject) -> bool {
+    let is_deleted = |one: &PlannedObject| one.change == ObjectChange::Delete && one.object.same_object(&object.object);
+    object.change == ObjectChange::Create && planned.objects.iter().any(is_deleted)
+}
+
+/// How an object is another one, or in another state, than the plan has seen.
+async fn moved(ctx: &Context, object: &PlannedObject, plan: &Plan) -> Result<Option<String>, ClusterError> {
+    let live = match ctx.cluster().get(&object.object).await {
+        Err(ClusterError::NotServed { .. }) => None,
+        live => live?,
+    };
+    let how = match (&object.seen, live) {
+        (None, None) => None,
+        (None, Some(live)) => Some(format!("it did not exist when the plan was made, and does now{}", by(&live, plan))),
+        (Some(_), None) => Some("it is gone since the plan was made".to_owned()),
+        (Some(before), Some(live)) => match seen(&object.object.kind, &live) {
+            Some(now) if now.uid != before.uid => {
+                Some(format!("it was created anew since the plan{}", by(&live, plan)))
+            }
+            Some(now) if now.resource_version == before.resource_version => None,
+            // A status, or what the server keeps for itself. Of a Secret there is no digest.
+            Some(now) if !before.digest.is_empty() && now.digest == before.digest => None,
+            Some(_) | None => Some(format!("it was changed since the plan{}", by(&live, plan))),
+        },
+    };
+    Ok(how)
+}
+
+/// Who has written it since the plan was made, as far as its managed fields tell. Times are in whole seconds: who wrote in the
+/// very second of the plan may have done so before it, and is named only when nobody wrote later.
+fn by(live: &Value, plan: &Plan) -> String {
+    let entries = live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten();
+    let writers: Vec<(Timestamp, &str)> = entries
+        .filter(|entry| entry.get("subresource").and_then(Value::as_str) != Some("status"))
+        .filter_map(|entry| {
+            let at: Timestamp = entry.get("time")?.as_str()?.parse().ok()?;
+            Some((at, entry.get("manager").and_then(Value::as_str).unwrap_or("somebody")))
+        })
+        .collect();
+    let made = plan.made_at.as_second();
+    let from = if writers.iter().any(|(at, _)| at.as_second() > made) { made + 1 } else { made };
+    let since = writers.iter().filter(|(at, _)| at.as_second() >= from);
+    let since: Vec<String> = since.map(|(at, manager)| format!("{manager} at {at}")).collect();
+    if since.is_empty() { String::new() } else { format!(", by {}", since.join(" and ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::PLAN_FORMAT;
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case(&[("helm", 9)], "")]
+    #[case(&[("helm", 10)], ", by helm at 1970-01-01T00:00:10Z")]
+    #[case(&[("helm", 10), ("kubectl", 11)], ", by kubectl at 1970-01-01T00:00:11Z")]
+    #[case(&[("a", 12), ("b", 11)], ", by a at 1970-01-01T00:00:12Z and b at 1970-01-01T00:00:11Z")]
+    fn writers_since_the_plan(#[case] writers: &[(&str, i64)], #[case] expected: &str) {
+        let plan = Plan {
+            pilothouse_plan: PLAN_FORMAT,
+            stack: String::new(),
+            made_at: Timestamp::from_millisecond(10_500).unwrap(),
+            made_with: String::new(),
+            releases: Vec::new(),
+        };
+        let entry =
+            |(manager, at): &(&str, i64)| json!({"manager": manager, "time": Timestamp::from_second(*at).unwrap()});
+        let status = json!({"manager": "controller", "subresource": "status", "time": "1970-01-01T00:00:13Z"});
+        let entries: Vec<Value> = writers.iter().map(entry).chain([status]).collect();
+        assert_eq!(by(&json!({"metadata": {"managedFields": entries}}), &plan), expected);
+    }
+}

@@ -1,0 +1,83 @@
+//! What a release's steps are going to adopt, by what the user has consented to.
+
+#[cfg(test)]
+#[path = "adoption_tests.rs"]
+mod tests;
+
+use crate::actions::objects;
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::phases::chart::HelmChart;
+use crate::preflight::data_loss::Consent;
+use crate::steps::built_in::steps_of;
+use pilothouse_core::{AdoptionConsent, AdoptionVerdict, NotAdopted, ObjectRef, Ownership, Phase};
+
+/// What steps before helm are going to do with objects that exist and are not the release's.
+pub(crate) struct Adopting {
+    /// Named by a step.
+    named: Vec<ObjectRef>,
+    /// Whether a step adopts what is nobody's.
+    unowned: bool,
+    /// Named by the release's consent, which counts where a step adopts what is nobody's.
+    consent: Consent,
+    /// Deleted by a step.
+    deleted: Vec<ObjectRef>,
+}
+
+impl Adopting {
+    /// By the steps of `pre_exec`.
+    ///
+    /// # Errors
+    /// When the kind of an object that is named cannot be told.
+    pub(crate) async fn of<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Result<Self, PhaseError> {
+        let (mut named, mut deleted, mut unowned) = (Vec::new(), Vec::new(), false);
+        for step in steps_of(chart, Phase::PreExec) {
+            let description = step.describe();
+            named.extend(objects::resolve(ctx, &description.adopts).await?);
+            deleted.extend(objects::resolve(ctx, &description.deletes).await?);
+            unowned |= description.adopts_unowned;
+        }
+        let consent = Consent::of(ctx).await.map_err(|finding| PhaseError::Refused(vec![finding]))?;
+        Ok(Self { named, unowned, consent, deleted })
+    }
+
+    /// Whether a step adopts anything.
+    pub(crate) fn has_steps(&self) -> bool {
+        self.unowned || !self.named.is_empty()
+    }
+
+    /// The objects that a step names, to adopt or to delete them.
+    pub(crate) fn settled(self) -> Vec<ObjectRef> {
+        [self.named, self.deleted].concat()
+    }
+
+    /// Why an object is not given to the release, if that stands in its way.
+    pub(crate) fn refusal(&self, object: &ObjectRef, ownership: &Ownership) -> Option<NotAdopted> {
+        if is_in(&self.deleted, object) {
+            return None;
+        }
+        match ownership.adoption(self.consent(object)) {
+            AdoptionVerdict::NotNeeded | AdoptionVerdict::Adopt => None,
+            AdoptionVerdict::Refuse(why) => Some(why),
+        }
+    }
+
+    /// Whether a step names the object: whether it can be adopted is that step's to say.
+    pub(crate) fn names(&self, object: &ObjectRef) -> bool {
+        is_in(&self.named, object)
+    }
+
+    fn consent(&self, object: &ObjectRef) -> AdoptionConsent {
+        if self.names(object) || (self.unowned && self.consent.names(object)) {
+            AdoptionConsent::Named
+        } else if self.unowned {
+            AdoptionConsent::Unowned
+        } else {
+            AdoptionConsent::None
+        }
+    }
+}
+
+fn is_in(objects: &[ObjectRef], object: &ObjectRef) -> bool {
+    objects.iter().any(|one| one.same_object(object))
+}

@@ -1,0 +1,7 @@
+//! Reasons against what a deploy does to objects.
+
+pub(crate) mod definitions;
+pub(crate) mod deleted;
+pub(crate) mod immutable;
+pub(crate) mod refusals;
+pub(crate) mod regenerated;

@@ -1,0 +1,221 @@
+//! Whether the nodes have room for the pods that come.
+
+use crate::context::preflight_report::Foresight;
+use crate::context::release_context::Context;
+use crate::observe::dry_run::compare::Compared;
+use crate::preflight::cluster::checks::verb;
+use pilothouse_core::{ObjectRef, pod_amount, quantity, show_quantity};
+use pilothouse_health::tolerates_taints;
+use pilothouse_kube::ListQuery;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// With more nodes than this, their pods are not read: there would be too many.
+const MANY_NODES: usize = 100;
+/// How long what was read counts for warnings.
+const FRESH: Duration = Duration::from_secs(60);
+/// What is counted.
+const RESOURCES: [&str; 2] = ["cpu", "memory"];
+
+/// Pods of one workload that come.
+struct Wanted<'a> {
+    workload: &'a ObjectRef,
+    spec: &'a Value,
+    /// How many there will be.
+    pods: u64,
+    /// How many more than now.
+    more: u64,
+}
+
+/// Warnings only: somebody may add nodes, and pods of lower priority may have to go.
+pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Foresight {
+    let wanted: Vec<Wanted<'_>> = compared.iter().filter_map(wanted).collect();
+    if wanted.is_empty() {
+        return Foresight::default();
+    }
+    let room = match ctx.session().room.of(ctx).await {
+        Ok(room) => room,
+        Err(why) => return Foresight::not_checked("room on the nodes", why),
+    };
+    // Where there are none at all, they come when they are needed.
+    if room.nodes.is_empty() {
+        return Foresight::default();
+    }
+    let mut found = Foresight::default();
+    let mut adding = Vec::new();
+    for wanted in wanted {
+        match fits_nowhere(&wanted, &room.nodes) {
+            Some(warning) => found.warnings.push(warning),
+            None if wanted.more > 0 => adding.push(wanted),
+            None => {}
+        }
+    }
+    if !adding.is_empty() {
+        match &room.free {
+            Ok(free) => found.warnings.extend(without_room(adding, &room.nodes, free.clone())),
+            Err(why) => found.not_checked.push(format!("what is free on the nodes: {why}")),
+        }
+    }
+    found
+}
+
+/// The nodes and what is free on each of them, read once for all releases that are looked at together.
+#[derive(Default)]
+pub(crate) struct SharedRoom(tokio::sync::Mutex<Option<(Instant, Arc<Room>)>>);
+
+/// The nodes, and what is free on each.
+struct Room {
+    nodes: Vec<Value>,
+    /// Cores and bytes, in the order of the nodes; or why that is not known.
+    free: Result<Vec<Free>, String>,
+}
+
+type Free = [f64; 2];
+
+impl SharedRoom {
+    async fn of(&self, ctx: &Context) -> Result<Arc<Room>, String> {
+        let mut kept = self.0.lock().await;
+        if let Some((at, room)) = kept.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+            tracing::trace!(age = ?at.elapsed(), "room on the nodes is known");
+            return Ok(room.clone());
+        }
+        let room = Arc::new(Room::read(ctx).await?);
+        *kept = Some((Instant::now(), room.clone()));
+        Ok(room)
+    }
+}
+
+impl Room {
+    async fn read(ctx: &Context) -> Result<Self, String> {
+        let nodes = ctx.cluster().list(&ListQuery::new("v1", "Node")).await.map_err(|error| ctx.error_text(&error))?;
+        let free = match nodes.len() {
+            0 => Ok(Vec::new()),
+            many if many > MANY_NODES => Err(format!("there are {many} of them, and their pods are not read")),
+            _ => match ctx.cluster().list(&ListQuery::new("v1", "Pod")).await {
+                Ok(pods) => Ok(free(&nodes, &pods)),
+                Err(error) => Err(ctx.error_text(&error)),
+            },
+        };
+        Ok(Self { nodes, free })
+    }
+}
+
+/// What the pods leave free on each node.
+fn free(nodes: &[Value], pods: &[Value]) -> Vec<Free> {
+    let mut free: Vec<Free> = nodes.iter().map(|node| RESOURCES.map(|r| allocatable(node, r))).collect();
+    for pod in pods.iter().filter(|pod| is_there(pod)) {
+        let on = pod.pointer("/spec/nodeName");
+        let at = nodes.iter().position(|node| node.pointer("/metadata/name") == on);
+        if let (Some(at), Some(spec)) = (at, pod.get("spec")) {
+            for (free, resource) in free[at].iter_mut().zip(RESOURCES) {
+                *free -= pod_amount(spec, "requests", resource);
+            }
+        }
+    }
+    free
+}
+
+/// What comes of a workload that is created or changed. Of DaemonSets, Jobs and CronJobs nobody knows when and how many.
+fn wanted(one: &Compared) -> Option<Wanted<'_>> {
+    let then = one.then.as_ref().filter(|_| matches!(verb(one), Some("create" | "patch")))?.expose();
+    if !matches!(one.object.kind.as_str(), "Deployment" | "StatefulSet") {
+        return None;
+    }
+    let replicas = |object: &Value| object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+    let (pods, before) = (replicas(then), one.live.as_ref().map_or(0, |live| replicas(live.expose())));
+    let spec = then.pointer("/spec/template/spec")?;
+    let same = one.live.as_ref().and_then(|live| live.expose().pointer("/spec/template/spec")) == Some(spec);
+    let more = pods.saturating_sub(before);
+    // Pods that stay have their room.
+    (pods > 0 && !(same && more == 0)).then_some(Wanted { workload: &one.object, spec, pods, more })
+}
+
+/// The nodes that may take such pods, as far as labels, taints and being closed tell it.
+fn candidates<'a>(spec: &Value, nodes: &'a [Value]) -> Vec<&'a Value> {
+    let selector = spec.get("nodeSelector").and_then(Value::as_object);
+    let takes = |node: &&Value| {
+        let labels = node.pointer("/metadata/labels");
+        let has = |key: &str, value: &Value| labels.and_then(|labels| labels.get(key)) == Some(value);
+        node.pointer("/spec/unschedulable").and_then(Value::as_bool) != Some(true)
+            && selector.into_iter().flatten().all(|(key, value)| has(key, value))
+            && tolerates_taints(spec, node)
+    };
+    nodes.iter().filter(takes).collect()
+}
+
+fn allocatable(node: &Value, resource: &str) -> f64 {
+    node.pointer("/status/allocatable").and_then(|all| all.get(resource)).and_then(quantity).unwrap_or_default()
+}
+
+/// Why no node could take a pod of the workload, were it empty.
+fn fits_nowhere(wanted: &Wanted<'_>, nodes: &[Value]) -> Option<String> {
+    let candidates = candidates(wanted.spec, nodes);
+    let workload = wanted.workload;
+    if candidates.is_empty() {
+        return Some(format!("{workload}: no node takes its pods, by labels, taints, or since it is closed"));
+    }
+    RESOURCES.iter().find_map(|resource| {
+        let asked = pod_amount(wanted.spec, "requests", resource);
+        let most = candidates.iter().map(|node| allocatable(node, resource)).fold(0.0, f64::max);
+        (asked > most).then(|| {
+            let shown = |amount| show_quantity(amount, resource);
+            format!("{workload}: a pod asks for {} {resource}, and the largest node has {}", shown(asked), shown(most))
+        })
+    })
+}
+
+/// The workloads of which not all pods that are added find room at once, the larger pods first; those of other releases of the
+/// run are not counted.
+fn without_room(mut adding: Vec<Wanted<'_>>, nodes: &[Value], mut free: Vec<Free>) -> Vec<String> {
+    adding.sort_by(|a, b| cpu(b).total_cmp(&cpu(a)));
+    let mut warnings = Vec::new();
+    for wanted in adding {
+        let asked = RESOURCES.map(|resource| pod_amount(wanted.spec, "requests", resource));
+        let takes = candidates(wanted.spec, nodes);
+        let mut left = wanted.more;
+        for (node, free) in nodes.iter().zip(&mut free) {
+            if takes.iter().any(|taking| std::ptr::eq(*taking, node)) {
+                let placed = fitting(&asked, free).min(left);
+                left -= placed;
+                free.iter_mut().zip(asked).for_each(|(free, asked)| *free -= asked * count(placed));
+            }
+        }
+        if left > 0 {
+            let line = format!(
+                "{}: {left} of its {} pods find no room on the nodes as they are now (each asks for {} cpu and {} memory)",
+                wanted.workload,
+                wanted.pods,
+                show_quantity(asked[0], "cpu"),
+                show_quantity(asked[1], "memory")
+            );
+            warnings.push(line);
+        }
+    }
+    warnings
+}
+
+/// How many pods that ask for so much fit into what is free.
+fn fitting(asked: &Free, free: &Free) -> u64 {
+    let of = |(asked, free): (&f64, &f64)| if *asked > 0.0 { (free / asked + 1e-9).floor() } else { f64::INFINITY };
+    let pods = asked.iter().zip(free).map(of).fold(f64::INFINITY, f64::min).max(0.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates, and is not negative")]
+    let pods = pods as u64;
+    pods
+}
+
+/// As a factor; counts of pods are far below what a float holds exactly.
+fn count(pods: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "see above")]
+    let pods = pods as f64;
+    pods
+}
+
+fn cpu(wanted: &Wanted<'_>) -> f64 {
+    pod_amount(wanted.spec, "requests", "cpu")
+}
+
+/// Whether a pod still takes room.
+fn is_there(pod: &Value) -> bool {
+    !matches!(pod.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"))
+}

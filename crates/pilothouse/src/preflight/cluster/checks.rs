@@ -1,0 +1,53 @@
+//! What stands in the way of a deploy around its objects: permissions, quotas, room on nodes, webhooks, pull secrets, APIs that go.
+
+#[cfg(test)]
+#[path = "checks_tests.rs"]
+mod tests;
+
+pub(crate) use crate::preflight::cluster::selector::matches as selects;
+
+use crate::context::preflight_report::Foresight;
+use crate::context::release_context::Context;
+use crate::observe::dry_run::compare::{Compared, Outcome};
+use crate::preflight::cluster::capacity;
+use crate::preflight::cluster::permissions;
+use crate::preflight::cluster::pull_secrets;
+use crate::preflight::cluster::quota;
+use crate::preflight::cluster::removed_apis;
+use crate::preflight::cluster::webhooks;
+use pilothouse_core::ObjectChange;
+use serde_json::Value;
+
+/// Looks around a deploy: only what is about objects that change. What cannot be read is told as not checked. Changes nothing.
+pub(crate) async fn preflight(ctx: &Context, compared: &[Compared], rendered: &[Value]) -> Foresight {
+    let (rights, quota, room, webhooks, secrets) = tokio::join!(
+        permissions::check(ctx, compared),
+        quota::check(ctx, compared),
+        capacity::check(ctx, compared),
+        webhooks::check(ctx, compared, rendered),
+        pull_secrets::check(ctx, compared, rendered),
+    );
+    let warnings = match ctx.session().target().await {
+        Ok(target) => removed_apis::warnings(rendered, &target.kube_version),
+        // Whoever renders for it has told already.
+        Err(_) => Vec::new(),
+    };
+    rights.and(quota).and(room).and(webhooks).and(secrets).and(Foresight { warnings, ..Foresight::default() })
+}
+
+/// What is done to an object that is written or deleted: the verb of RBAC. `None` where nothing is sent.
+pub(super) fn verb(one: &Compared) -> Option<&'static str> {
+    match &one.outcome {
+        Outcome::Change(change) => match change {
+            ObjectChange::Create => Some("create"),
+            ObjectChange::Update | ObjectChange::Adopt => Some("patch"),
+            ObjectChange::Delete => Some("delete"),
+            ObjectChange::Replace { .. }
+            | ObjectChange::Refused { .. }
+            | ObjectChange::Keep
+            | ObjectChange::After { .. }
+            | ObjectChange::Same => None,
+        },
+        Outcome::NoNamespace { .. } | Outcome::NotServed { .. } | Outcome::Unreadable { .. } => None,
+    }
+}

@@ -1,0 +1,115 @@
+//! Whether a failed deploy could be rolled back as its policy asks: found out before anything is changed.
+
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::lifecycle::policy;
+use crate::observe::release_storage;
+use pilothouse_core::{
+    Class, Decision, Finding, HelmAction, ObjectRef, Remedy, RevisionMeta, RevisionStatus, code, object_ref,
+};
+use pilothouse_kube::ClusterError;
+
+/// Why an upgrade that fails could not be rolled back although it would have to be. Says what a first install that fails
+/// comes to.
+///
+/// The revision to go back to must be there, readable, and kept by Helm until then; every kind in it must still be served.
+/// Read-only.
+pub(crate) async fn findings(ctx: &Context) -> Vec<Finding> {
+    let info = ctx.info();
+    let observed = ctx.observed().await;
+    // As `exec` will: what a run that is continued has deployed is not what is gone back to.
+    if let Some(base) = ctx.earlier_base(observed.newest()) {
+        ctx.continue_from(base);
+    }
+    let (_, decision) = ctx.baseline().await;
+    let policy = policy::policy_for(&info.on_failure, &decision);
+    if info.action != HelmAction::Deploy || policy.then != Remedy::Rollback {
+        return Vec::new();
+    }
+    let target = match decision {
+        Decision::Upgrade { last_good: Some(revision) } | Decision::Compare { last_good: Some(revision) } => revision,
+        Decision::Install
+        | Decision::FinishUninstallThenInstall
+        | Decision::Reinstall { .. }
+        | Decision::Compare { last_good: None }
+        | Decision::Upgrade { last_good: None } => {
+            ctx.say("there is no revision to roll back to: if this fails, it is left as it is");
+            return Vec::new();
+        }
+        Decision::Nothing { .. }
+        | Decision::Stop { .. }
+        | Decision::Unlock { .. }
+        | Decision::Look
+        | Decision::Validate { .. }
+        | Decision::Steps { .. }
+        | Decision::Uninstall => return Vec::new(),
+    };
+    let revisions: Vec<&RevisionMeta> = observed.revisions.iter().flatten().collect();
+    let impossible = |why: String| {
+        let message = format!("an upgrade that fails could not be rolled back to revision {target}: {why}");
+        vec![Finding::new(Class::Blocked, code::ROLLBACK_IMPOSSIBLE, ctx.release(), message)]
+    };
+    if !is_kept(&revisions, target, info.max_history, policy.tries()) {
+        return impossible(format!("helm would delete it first, since max_history is {}", info.max_history));
+    }
+    let Some(meta) = revisions.into_iter().find(|meta| meta.revision == target) else {
+        return impossible("its record is not there".to_owned());
+    };
+    match unserved(ctx, meta).await {
+        Ok(Target::Gone) => impossible("its record is not there".to_owned()),
+        Ok(Target::Unserved(objects)) if objects.is_empty() => Vec::new(),
+        Ok(Target::Unserved(objects)) => {
+            let kinds: Vec<String> = objects.iter().map(ToString::to_string).collect();
+            impossible(format!("the cluster does not serve the kind of {}", kinds.join(", ")))
+        }
+        Err(error @ (PhaseError::Record(_) | PhaseError::Yaml { .. })) => {
+            impossible(format!("its record is damaged: {}", ctx.error_text(&error)))
+        }
+        Err(error) => {
+            vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))]
+        }
+    }
+}
+
+/// What was found of the revision to go back to.
+enum Target {
+    Gone,
+    /// It is there; these of its objects are of kinds that are not served any more.
+    Unserved(Vec<ObjectRef>),
+}
+
+async fn unserved(ctx: &Context, meta: &RevisionMeta) -> Result<Target, PhaseError> {
+    let Some(record) = release_storage::record(ctx, meta).await? else { return Ok(Target::Gone) };
+    let mut open: Vec<ObjectRef> = release_storage::manifest_objects(&record)?.iter().filter_map(object_ref).collect();
+    let namespace = ctx.release().namespace;
+    // What is not served by what is known already is asked for anew.
+    for refresh in [false, true] {
+        if open.is_empty() {
+            break;
+        }
+        let discovery = ctx.cluster().discovery(refresh).await?;
+        let mut still_open = Vec::new();
+        for object in open {
+            match discovery.resolve(&object, &namespace) {
+                Ok(_) => {}
+                Err(ClusterError::NotServed { .. } | ClusterError::Stale { .. }) => still_open.push(object),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        open = still_open;
+    }
+    Ok(Target::Unserved(open))
+}
+
+/// Whether Helm still has a revision after so many failed upgrades. Before it writes a revision it deletes the oldest ones
+/// down to one less than `max_history` (0 means all are kept), but never the one that is deployed.
+fn is_kept(revisions: &[&RevisionMeta], target: u32, max_history: u32, upgrades: u32) -> bool {
+    let is_deployed = revisions.iter().any(|meta| meta.revision == target && meta.status == RevisionStatus::Deployed);
+    let newer = revisions.iter().filter(|meta| meta.revision > target).count();
+    let newer = u32::try_from(newer).unwrap_or(u32::MAX);
+    max_history == 0 || is_deployed || newer.saturating_add(upgrades) < max_history
+}
+
+#[cfg(test)]
+#[path = "rollback_target_tests.rs"]
+mod tests;

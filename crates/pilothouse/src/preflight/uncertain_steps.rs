@@ -1,0 +1,124 @@
+//! Continuing what an earlier run has begun: what is not known of it, and what is kept for the next one.
+
+use crate::context::ledger::StepVerdict;
+use crate::context::release_context::Context;
+use crate::digest;
+use crate::phases::chart::HelmChart;
+use crate::steps::built_in::steps_of;
+use jiff::Timestamp;
+use pilothouse_core::{Class, Decision, Finding, HelmAction, Payload, Phase, Redactor, RunId, code};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a step may leave for later ones in the journal, in bytes of JSON.
+const LARGEST_OUTPUT: usize = 64 * 1024;
+
+/// Steps that an earlier run has begun, that must not be repeated, and whose end nobody knows: only the user can tell.
+pub(crate) async fn findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Vec<Finding> {
+    let mut ledger = ctx.ledger_copy();
+    let mut payload = payload.clone();
+    let mut findings = Vec::new();
+    for phase in [Phase::CheckPrerequisites, Phase::PreExec, Phase::Exec, Phase::PostExec, Phase::Validate] {
+        if phase == Phase::Exec && !exec_counts(ctx, &payload).await {
+            ledger.done_again(phase);
+        }
+        for (index, step) in steps_of(chart, phase).iter().enumerate() {
+            let description = step.describe();
+            match ledger.step(phase, index, &step.digest().await, description.repeatable) {
+                StepVerdict::Run => ledger.done_again(phase),
+                StepVerdict::Done { output } => {
+                    for (key, value) in output {
+                        payload.put_value(key, value);
+                    }
+                }
+                StepVerdict::Uncertain { run, since } => {
+                    findings.push(uncertain(ctx, phase, index, &description.text, (run, since)));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// A step that an earlier run has begun, of which only the user can tell what became of it.
+pub(crate) fn uncertain(
+    ctx: &Context,
+    phase: Phase,
+    index: usize,
+    description: &str,
+    (run, since): (RunId, Timestamp),
+) -> Finding {
+    let subject = format!("{}:{phase}:{}", ctx.release(), index + 1);
+    let message = format!(
+        "run {} has begun `{}` at {since:.0}, its end is not known, and it must not be repeated",
+        run.short(),
+        ctx.redactor().redact(description),
+    );
+    Finding::new(Class::Unsafe, code::STEP_UNCERTAIN, subject, message)
+}
+
+/// Whether what helm did in the earlier run is still what is wanted.
+async fn exec_counts(ctx: &Context, payload: &Payload) -> bool {
+    if ctx.info().action == HelmAction::Destroy {
+        return ctx.earlier_exec_ended_well() || matches!(ctx.decision().await, Decision::Nothing { .. });
+    }
+    let Some(helm) = ctx.earlier_helm() else { return false };
+    match &ctx.prepared(payload).await.chart {
+        Some(chart) => digest::of_deploy(ctx, chart, payload).await == helm.digest,
+        None => false,
+    }
+}
+
+/// What a step has put into the payload, to be kept for a run that continues this one; `None` when it cannot be kept: it
+/// holds a secret, or is too large.
+pub(crate) fn output(
+    phase: Phase,
+    before: &Payload,
+    after: &Payload,
+    redactor: &Redactor,
+) -> Option<BTreeMap<String, Value>> {
+    if phase == Phase::CheckPrerequisites {
+        // What checks put there is not handed on.
+        return Some(BTreeMap::new());
+    }
+    let new = |(key, value): &(&String, &Value)| before.value(key) != Some(value);
+    let output: BTreeMap<String, Value> =
+        after.entries().iter().filter(new).map(|(key, value)| (key.clone(), value.clone())).collect();
+    let bytes = serde_json::to_vec(&output).map_or(usize::MAX, |bytes| bytes.len());
+    let open = output.iter().all(|(key, value)| redactor.redact(key) == *key && holds_no_secret(value, redactor));
+    (bytes <= LARGEST_OUTPUT && open).then_some(output)
+}
+
+fn holds_no_secret(value: &Value, redactor: &Redactor) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) => true,
+        Value::Number(number) => redactor.redact(&number.to_string()) == number.to_string(),
+        Value::String(text) => redactor.redact(text) == *text,
+        Value::Array(items) => items.iter().all(|item| holds_no_secret(item, redactor)),
+        Value::Object(entries) => {
+            entries.iter().all(|(key, value)| redactor.redact(key) == *key && holds_no_secret(value, redactor))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_is_kept_unless_it_is_large_or_secret() {
+        let redactor = Redactor::new(["hunter22", "a\"quoted\\secret"]);
+        let mut before = Payload::default();
+        before.put_value("old", Value::from(1));
+        let with = |value: &str| {
+            let mut after = before.clone();
+            after.put_value("new", Value::from(value));
+            output(Phase::PreExec, &before, &after, &redactor)
+        };
+        assert_eq!(with("plain"), Some(BTreeMap::from([("new".to_owned(), Value::from("plain"))])));
+        assert_eq!(with("it is hunter22"), None);
+        assert_eq!(with("a\"quoted\\secret"), None, "JSON writes it in another way");
+        assert_eq!(with(&"x".repeat(LARGEST_OUTPUT)), None);
+        assert_eq!(output(Phase::PreExec, &before, &before, &redactor), Some(BTreeMap::new()));
+    }
+}

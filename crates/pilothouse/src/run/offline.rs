@@ -1,0 +1,105 @@
+//! What can be done without a cluster.
+
+use crate::phases::chart::HelmChart;
+use crate::render::wanted;
+use crate::render::wanted::Prepared;
+use pilothouse_core::{ChartInfo, Class, Finding, HelmAction, Payload, Redactor, code};
+use pilothouse_helm::{ChartShelf, HelmClient};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Checking and rendering without a cluster: `lookup` finds nothing, and the Kubernetes version is helm's own default.
+pub struct Offline {
+    /// Helm.
+    pub helm: Arc<dyn HelmClient>,
+    /// A folder for charts that are fetched.
+    pub chart_cache: PathBuf,
+}
+
+impl Offline {
+    /// Everything that is wrong with the input of a release: names, files, chart, version, values, rendering.
+    pub async fn lint(&self, chart: &dyn HelmChart, cancel: &CancellationToken) -> Vec<Finding> {
+        let info = chart.chart_info();
+        let mut findings = wanted::name_findings(info);
+        if info.action == HelmAction::Deploy {
+            findings.extend(self.prepare(info, cancel).await.findings);
+        }
+        findings.extend(wanted::step_input_findings(chart).await);
+        findings
+    }
+
+    /// What helm renders for a release, as YAML documents. The data of Secrets and values marked sensitive are
+    /// masked unless asked for.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the input.
+    pub async fn render(
+        &self,
+        info: &ChartInfo,
+        show_secrets: bool,
+        cancel: &CancellationToken,
+    ) -> Result<String, Vec<Finding>> {
+        let prepared = self.prepare(info, cancel).await;
+        if !prepared.findings.is_empty() {
+            return Err(prepared.findings);
+        }
+        let mut text = String::new();
+        for doc in prepared.rendering.docs().iter() {
+            let mut object = doc.object.clone();
+            if !show_secrets {
+                mask(&mut object);
+            }
+            let yaml = serde_saphyr::to_string(&object)
+                .map_err(|error| vec![Finding::new(Class::BadInput, code::CHART_TEMPLATE_FAILED, info.key(), error)])?;
+            let source = doc.source.as_ref().map(|source| format!("# Source: {source}\n")).unwrap_or_default();
+            text.push_str("---\n");
+            text.push_str(&source);
+            text.push_str(yaml.trim_end());
+            text.push('\n');
+        }
+        let redactor = if show_secrets { Redactor::default() } else { wanted::redactor_of(&Redactor::default(), info) };
+        Ok(redactor.redact(&text))
+    }
+
+    async fn prepare(&self, info: &ChartInfo, cancel: &CancellationToken) -> Prepared {
+        let redactor = wanted::redactor_of(&Redactor::default(), info);
+        let place = wanted::Place {
+            helm: self.helm.as_ref(),
+            chart_cache: &self.chart_cache,
+            shelf: &ChartShelf::default(),
+            redactor: &redactor,
+            cancel,
+        };
+        wanted::prepare(&place, info, &Payload::default(), None).await
+    }
+}
+
+/// Hides the values of a Secret.
+fn mask(object: &mut Value) {
+    if object.get("kind").and_then(Value::as_str) != Some("Secret") {
+        return;
+    }
+    for field in ["data", "stringData"] {
+        if let Some(entries) = object.get_mut(field).and_then(Value::as_object_mut) {
+            entries.values_mut().for_each(|value| *value = Value::from("***"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn secrets_are_masked_and_nothing_else() {
+        let mut secret = json!({"kind": "Secret", "data": {"a": "aHVudGVyMg=="}, "stringData": {"b": "hunter2"}});
+        mask(&mut secret);
+        assert_eq!(secret, json!({"kind": "Secret", "data": {"a": "***"}, "stringData": {"b": "***"}}));
+        let mut config = json!({"kind": "ConfigMap", "data": {"a": "b"}});
+        mask(&mut config);
+        assert_eq!(config, json!({"kind": "ConfigMap", "data": {"a": "b"}}));
+    }
+}

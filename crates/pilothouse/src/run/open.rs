@@ -1,0 +1,414 @@
+//! Where a run keeps its lock and its journal, and how it comes to continue an earlier one.
+
+use crate::actions::unlock::{Before, Gone};
+use crate::context::events::Message;
+use crate::context::session::Session;
+use crate::journal;
+use crate::journal::recorder::Recorder;
+use crate::journal::{ClusterJournal, JournalError, JournalFile, JournalHeader, KillPoint};
+use crate::lifecycle::release::millis;
+use crate::run::listening::listening;
+use crate::run::owner::Owner;
+use crate::run::stack_run::RunConfig;
+use pilothouse_core::{
+    ChartInfo, Event, EventKind, HelmProgress, Holder, ReleaseKey, ReleaseProgress, RunId, RunKind, RunProgress,
+    RunVerdict, StopReason,
+};
+use pilothouse_kube::{ClusterError, LeaseConfig, LeaseLock, LockError};
+use pilothouse_process::ProcessIdentity;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+/// How many journals of a stack are kept on a machine.
+const KEPT: usize = 100;
+
+/// Where a run keeps its lock and its journal.
+#[derive(Debug, Clone)]
+pub struct StateConfig {
+    /// The namespace of the lock (a Lease) and of the journal's copy in the cluster (a Secret).
+    pub namespace: String,
+    /// The folder for the journals of all stacks and clusters on this machine.
+    pub folder: PathBuf,
+    /// Who runs this.
+    pub holder: Holder,
+    /// How long to wait for a lock that another run holds.
+    pub lock_timeout: Duration,
+    /// What becomes of an earlier run that did not come to its end.
+    pub resume: Resume,
+    /// What the user says of steps whose end is not known.
+    pub answers: Vec<crate::run::stack_run::Answer>,
+    /// For trying out that a killed run can be continued: at which boundary of an effect the process kills itself.
+    pub kill_at: Option<u64>,
+}
+
+impl StateConfig {
+    /// Whether the last run is to be continued whatever became of it, or something is said of its steps.
+    pub(crate) fn wants_the_last(&self) -> bool {
+        self.resume != Resume::IfUnfinished || !self.answers.is_empty()
+    }
+}
+
+/// What becomes of an earlier run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resume {
+    /// It is continued if it was killed or interrupted.
+    #[default]
+    IfUnfinished,
+    /// It is continued also when releases of it failed; without one the run does not begin.
+    Last,
+    /// As `Last`, if it is this run.
+    Run(RunId),
+}
+
+/// Why a run cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Another run holds the stack's lock.
+    #[error("the stack is locked by {}", holder.as_ref().map_or_else(|| "somebody unknown".to_owned(), ToString::to_string))]
+    Locked {
+        /// Who.
+        holder: Option<Holder>,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The lock cannot be taken.
+    #[error("cannot take the stack's lock")]
+    Lock(#[source] LockError),
+    /// The journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// There is nothing to continue.
+    #[error("there is no run to continue: {why}")]
+    NothingToResume {
+        /// Why not.
+        why: String,
+    },
+    /// The user stopped it.
+    #[error("interrupted before anything was begun")]
+    Interrupted,
+}
+
+/// The lock and what is known of earlier runs.
+pub(crate) struct Opened {
+    lock: Arc<LeaseLock>,
+    /// The last run, whatever it was for.
+    last: Option<RunProgress>,
+    /// What of it is continued.
+    continued: Vec<ReleaseProgress>,
+    /// Who runs this.
+    us: Holder,
+    lock_timeout: Duration,
+}
+
+impl Opened {
+    /// The stack's lock.
+    pub(crate) fn lock(&self) -> &LeaseLock {
+        &self.lock
+    }
+
+    /// What earlier runs have done of a release, if that is continued and the same is to be done with it.
+    pub(crate) fn earlier(&self, planned: &ChartInfo) -> Option<ReleaseProgress> {
+        let same = |progress: &&ReleaseProgress| progress.release == planned.key() && progress.action == planned.action;
+        self.continued.iter().find(same).cloned()
+    }
+
+    /// What matters of the time before this run for putting a release in order.
+    pub(crate) fn before(&self, release: &ReleaseKey) -> Before {
+        let helm = self.last.as_ref().and_then(|last| last_helm(last.release(release)?).cloned());
+        // Not always the last run: that one may have been killed before it came to this release.
+        let holder = helm.as_ref().and_then(|helm| helm.holder.as_ref());
+        let gone = holder.and_then(|holder| gone(holder, &self.us));
+        let here = holder.is_some_and(|holder| is_gone(holder, &self.us).is_some());
+        Before { lock: self.lock.clone(), gone, helm, here, lock_timeout: self.lock_timeout }
+    }
+}
+
+/// What helm was asked to do last: by the order of what happened, not by its times, since a clock may have been set back.
+fn last_helm(release: &ReleaseProgress) -> Option<&HelmProgress> {
+    release.phases.iter().flat_map(|phase| &phase.helm).next_back()
+}
+
+/// Takes the stack's lock, reads what earlier runs have left, and opens the journal. From then on everything the owner
+/// is told is written down.
+///
+/// # Errors
+/// See [`RunError`]. Nothing of the stack was touched then, and the lock is given back.
+pub(crate) async fn open<F: FnMut(&Event)>(
+    config: &RunConfig,
+    state: &StateConfig,
+    session: &Arc<Session>,
+    owner: &mut Owner<F>,
+    to: &UnboundedSender<Message>,
+    messages: &mut UnboundedReceiver<Message>,
+) -> Result<Opened, RunError> {
+    let lock = Arc::new(listening(take_lock(config, state, session, to), owner, messages).await?);
+    owner.happened(EventKind::LockTaken {
+        waited_ms: millis(lock.waited()),
+        taken_over: lock.taken_over().map(str::to_owned),
+    });
+    match begin(config, state, session, owner, &lock).await {
+        Ok((last, continued)) => {
+            Ok(Opened { lock, last, continued, us: state.holder.clone(), lock_timeout: state.lock_timeout })
+        }
+        Err(error) => {
+            owner.forget_lock();
+            give_back(lock).await;
+            Err(error)
+        }
+    }
+}
+
+/// Whether the process of a holder is gone for certain, as far as that can be told from here.
+fn is_gone(holder: &Holder, us: &Holder) -> Option<bool> {
+    // Machines made from one snapshot share the id of their boot.
+    let here = holder.host == us.host;
+    holder.process.as_ref().filter(|_| here)?.parse::<ProcessIdentity>().ok()?.is_gone()
+}
+
+fn gone(holder: &Holder, us: &Holder) -> Option<Gone> {
+    let why = format!("process {} of run {} on {} is gone", holder.pid, holder.run.short(), holder.host);
+    (is_gone(holder, us) == Some(true)).then_some(Gone { run: holder.run, why })
+}
+
+async fn take_lock(
+    config: &RunConfig,
+    state: &StateConfig,
+    session: &Arc<Session>,
+    to: &UnboundedSender<Message>,
+) -> Result<LeaseLock, RunError> {
+    let lease = LeaseConfig::new(&state.namespace, lease_name(&config.stack), state.holder.clone());
+    let is_gone = |holder: &Holder| is_gone(holder, &state.holder);
+    let timeout_ms = millis(state.lock_timeout);
+    let on_wait = |holder: Option<&Holder>| {
+        let _ = to.send(Message::Happened(EventKind::LockWaiting { holder: holder.cloned(), timeout_ms }));
+    };
+    let cluster = session.cluster.clone();
+    let take = async |on_wait| {
+        LeaseLock::acquire(cluster.clone(), lease.clone(), state.lock_timeout, &session.cancel, is_gone, on_wait).await
+    };
+    let mut taken = take(on_wait).await;
+    if let Err(LockError::Cluster(ClusterError::NotFound { .. })) = &taken {
+        // The namespace is not there. Creating it says best why that cannot be.
+        session.cluster.create_namespace(&state.namespace).await.map_err(LockError::Cluster).map_err(RunError::Lock)?;
+        taken = take(on_wait).await;
+    }
+    match taken {
+        Ok(lock) => Ok(lock),
+        Err(LockError::Held { holder, waited }) => Err(RunError::Locked { holder, waited }),
+        Err(LockError::Interrupted) => Err(RunError::Interrupted),
+        Err(error @ LockError::Cluster(_)) => Err(RunError::Lock(error)),
+    }
+}
+
+/// Reads what earlier runs have left and opens the journal of this one.
+async fn begin<F: FnMut(&Event)>(
+    config: &RunConfig,
+    state: &StateConfig,
+    session: &Arc<Session>,
+    owner: &mut Owner<F>,
+    lock: &Arc<LeaseLock>,
+) -> Result<(Option<RunProgress>, Vec<ReleaseProgress>), RunError> {
+    let cluster = session.cluster.clone();
+    let (loaded, id) = tokio::join!(
+        ClusterJournal::load(cluster.clone(), &state.namespace, &config.stack),
+        journal::cluster_id(cluster.as_ref()),
+    );
+    let (mut in_cluster, record) = loaded?;
+    let id = id?;
+    let folder = journal::folder_of(&state.folder, id.as_deref(), &config.stack);
+    let in_record = record.map(|record| record.last);
+    // Journals of clusters that cannot be told apart are no help.
+    let on_disk = if id.is_some() { on_disk(&folder, in_record.as_ref())? } else { None };
+    let last = journal::choose(in_record, on_disk);
+    let continued = continued(state.resume, config.kind, last.as_ref())?;
+    if let Some(last) = last.as_ref().filter(|_| !continued.is_empty()) {
+        owner.happened(EventKind::RunResumed { from: last.run, releases: continued.clone() });
+    }
+    if let Err(error) = journal::prune(&folder, KEPT) {
+        // That old journals stay is no reason not to run.
+        tracing::debug!(%error, "old journals were not removed");
+    }
+    let header = JournalHeader::new(config.id, &config.stack);
+    let file = JournalFile::create(&folder, &header, owner.before_journal(), KillPoint::new(state.kill_at))?;
+    if let Some(progress) = owner.progress() {
+        if let Err(error) = in_cluster.store(progress).await {
+            // Nothing was begun: there is no such run.
+            file.discard();
+            return Err(error.into());
+        }
+        owner.record_with(Recorder::new(file, in_cluster, lock.clone(), progress.seq), lock.clone());
+    }
+    Ok((last, continued))
+}
+
+/// What this machine knows of the last run: the one the cluster names, which is not the newest by its id when a clock was
+/// set back; without a record in the cluster, the newest.
+fn on_disk(folder: &Path, in_record: Option<&RunProgress>) -> Result<Option<RunProgress>, JournalError> {
+    let known = journal::journals(folder)?.into_iter();
+    let last = match in_record {
+        Some(record) => known.into_iter().find(|(run, _)| *run == record.run),
+        None => known.into_iter().next(),
+    };
+    last.map(|(_, path)| journal::read(&path).map(|journal| journal.progress)).transpose()
+}
+
+/// What of the last run is continued.
+fn continued(resume: Resume, kind: RunKind, last: Option<&RunProgress>) -> Result<Vec<ReleaseProgress>, RunError> {
+    let nothing = |why: String| Err(RunError::NothingToResume { why });
+    match (resume, last) {
+        // What was begun for something else is not on the way to this; but it is not forgotten either.
+        (Resume::IfUnfinished, Some(last)) if last.kind != kind => Ok(last.half_done()),
+        (Resume::IfUnfinished, last) => Ok(last.map(RunProgress::to_continue).unwrap_or_default()),
+        (Resume::Last | Resume::Run(_), None) => nothing("no run of this stack is known".to_owned()),
+        (Resume::Run(wanted), Some(last)) if last.run != wanted => {
+            nothing(format!("the last one is {}, and only that can be continued", last.run.short()))
+        }
+        (Resume::Last | Resume::Run(_), Some(last)) if last.verdict == Some(RunVerdict::Done) => {
+            nothing(format!("the last one, {}, was done", last.run.short()))
+        }
+        (Resume::Last | Resume::Run(_), Some(last)) => Ok(last.releases.clone()),
+    }
+}
+
+fn lease_name(stack: &str) -> String {
+    format!("pilothouse.stack.{stack}")
+}
+
+/// Writes the end of a run and gives the lock back, unless it is lost: then nothing is touched any more.
+pub(crate) async fn close<F: FnMut(&Event)>(opened: Option<Opened>, owner: Owner<F>) {
+    let lost = matches!(owner.stopped(), Some(StopReason::LockLost { .. }));
+    owner.finish(!lost).await;
+    if let Some(opened) = opened.filter(|_| !lost) {
+        give_back(opened.lock).await;
+    }
+}
+
+/// Gives the lock back. Everyone who shared it has ended; otherwise its lease runs out by itself.
+async fn give_back(lock: Arc<LeaseLock>) {
+    if let Ok(lock) = Arc::try_unwrap(lock) {
+        lock.release().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::samples;
+    use jiff::Timestamp;
+    use pilothouse_core::{HelmAction, HelmCommand, Phase};
+    use rstest::rstest;
+    use std::collections::BTreeMap;
+
+    fn last(verdict: Option<RunVerdict>) -> RunProgress {
+        RunProgress {
+            run: RunId(uuid::Uuid::from_u128(1)),
+            stack: "s".to_owned(),
+            kind: RunKind::Apply,
+            holder: None,
+            started_at: Timestamp::UNIX_EPOCH,
+            seq: 1,
+            seen_at: Timestamp::UNIX_EPOCH,
+            resumes: None,
+            stopped: None,
+            verdict,
+            releases: vec![ReleaseProgress {
+                release: ReleaseKey::new("a", "b"),
+                action: HelmAction::Deploy,
+                run: RunId(uuid::Uuid::from_u128(1)),
+                started_at: None,
+                phases: Vec::new(),
+                adopted: Vec::new(),
+                backups: Vec::new(),
+                no_return: None,
+                attempt: 0,
+                baselines: BTreeMap::new(),
+                ending: None,
+            }],
+        }
+    }
+
+    const THIS: Resume = Resume::Run(RunId(uuid::Uuid::from_u128(1)));
+    const OTHER: Resume = Resume::Run(RunId(uuid::Uuid::from_u128(2)));
+
+    #[rstest]
+    #[case::killed(Resume::IfUnfinished, None, Ok(true))]
+    #[case::interrupted(Resume::IfUnfinished, Some(RunVerdict::Interrupted), Ok(true))]
+    #[case::failed(Resume::IfUnfinished, Some(RunVerdict::Failed), Ok(false))]
+    #[case::done(Resume::IfUnfinished, Some(RunVerdict::Done), Ok(false))]
+    #[case::failed_and_wanted(Resume::Last, Some(RunVerdict::Failed), Ok(true))]
+    #[case::done_and_wanted(Resume::Last, Some(RunVerdict::Done), Err(()))]
+    #[case::by_name(THIS, None, Ok(true))]
+    #[case::another_by_name(OTHER, None, Err(()))]
+    fn which_run_is_continued(
+        #[case] resume: Resume,
+        #[case] verdict: Option<RunVerdict>,
+        #[case] expected: Result<bool, ()>,
+    ) {
+        let last = last(verdict);
+        let continued = continued(resume, RunKind::Apply, Some(&last));
+        assert_eq!(continued.map(|releases| !releases.is_empty()).map_err(|_| ()), expected);
+    }
+
+    #[test]
+    fn without_an_earlier_run_only_a_plain_one_begins() {
+        assert!(continued(Resume::IfUnfinished, RunKind::Apply, None).unwrap().is_empty());
+        assert!(continued(Resume::Last, RunKind::Apply, None).is_err());
+        assert!(continued(THIS, RunKind::Apply, None).is_err());
+    }
+
+    #[test]
+    fn an_apply_does_not_continue_a_destroy() {
+        assert!(continued(Resume::IfUnfinished, RunKind::Destroy, Some(&last(None))).unwrap().is_empty());
+    }
+
+    /// The clock was set back before the second run, and its id, made of the time, is smaller than that of the first.
+    #[test]
+    fn the_last_run_is_the_one_the_cluster_names() {
+        let folder = tempfile::tempdir().unwrap();
+        for run in [9, 5] {
+            let header = JournalHeader::new(samples::run_id(run), "shop");
+            let first = samples::numbered([samples::run_started(run, &["web"])]);
+            JournalFile::create(folder.path(), &header, &first, KillPoint::new(None)).unwrap();
+        }
+        let record = samples::progress(5);
+        let run = |of: Option<RunProgress>| of.map(|progress| progress.run);
+        assert_eq!(run(on_disk(folder.path(), Some(&record)).unwrap()), Some(samples::run_id(5)));
+        assert_eq!(run(journal::choose(Some(record), None)), Some(samples::run_id(5)));
+        // The only thing left to go by.
+        assert_eq!(run(on_disk(folder.path(), None).unwrap()), Some(samples::run_id(9)));
+    }
+
+    /// The clock was set back while the run went on, and each event seems to be older than the one before.
+    #[test]
+    fn what_helm_did_last_is_not_told_by_times() {
+        let release = samples::key("web");
+        let helm = |phase, command| {
+            let started = EventKind::PhaseStarted { release: release.clone(), phase };
+            let helm = EventKind::HelmStarted {
+                release: release.clone(),
+                phase,
+                command,
+                revision_before: 1,
+                digest: String::new(),
+                timeout_ms: 1,
+            };
+            [started, helm]
+        };
+        let kinds = [samples::run_started(1, &["web"])]
+            .into_iter()
+            .chain(helm(Phase::Exec, HelmCommand::Uninstall))
+            .chain(helm(Phase::Exec, HelmCommand::Upgrade))
+            .chain(helm(Phase::OnDeployFailure, HelmCommand::Rollback));
+        let mut events = samples::numbered(kinds);
+        for event in &mut events {
+            event.at = Timestamp::from_second(1_000_000 - i64::try_from(event.seq).unwrap()).unwrap();
+        }
+        let last = |events: &[Event]| last_helm(&samples::fold(events).releases[0]).map(|helm| helm.command);
+        assert_eq!(last(&events[..1]), None);
+        assert_eq!(last(&events[..3]), Some(HelmCommand::Uninstall));
+        assert_eq!(last(&events[..5]), Some(HelmCommand::Upgrade));
+        assert_eq!(last(&events), Some(HelmCommand::Rollback));
+    }
+}

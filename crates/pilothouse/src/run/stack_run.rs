@@ -1,0 +1,322 @@
+//! A run over several releases.
+
+use crate::context::events::Message;
+use crate::context::ledger::{Ledger, StepAnswer};
+use crate::context::release_context::Context;
+use crate::context::session::Session;
+use crate::lifecycle::release;
+use crate::lifecycle::release::millis;
+use crate::observe::survey;
+use crate::observe::survey::Writing;
+use crate::phases::chart::HelmChart;
+use crate::plan::stack_plan;
+use crate::render::input_digests::StepsSeen;
+use crate::run::checks;
+use crate::run::dispatch;
+use crate::run::dispatch::{Dispatch, not_started};
+use crate::run::listening::listening;
+use crate::run::open;
+use crate::run::open::{Opened, RunError, StateConfig};
+use crate::run::owner::Owner;
+use futures::StreamExt;
+use pilothouse_core::{
+    Class, Event, EventKind, Finding, GraphNode, GraphProblem, HelmAction, OnReleaseFailure, Phase, Plan,
+    PlannedRelease, ReleaseGraph, ReleaseKey, ReleaseOutcome, RunId, RunKind, RunOutcome, SetPolicy, StopReason, Wait,
+    code,
+};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// What taking a lock takes that nobody has, at most.
+const AT_ONCE: Duration = Duration::from_millis(200);
+
+/// How a run is to go.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// The stack's name.
+    pub stack: String,
+    /// The run.
+    pub id: RunId,
+    /// What it is for.
+    pub kind: RunKind,
+    /// How many releases are worked on at once, at most; 0 counts as 1.
+    pub concurrency: usize,
+    /// What becomes of the others when a release does not end well.
+    pub failure_policy: SetPolicy,
+    /// What becomes of what a failed release needs.
+    pub on_release_failure: OnReleaseFailure,
+    /// Whether the others are begun although one release is refused by what is known before: it is refused in its turn then.
+    pub despite_refusals: bool,
+    /// The plan to be carried out, and nothing else: what has moved since it was made is refused.
+    pub plan: Option<Arc<Plan>>,
+    /// Where the journal and the lock are kept. Without it nothing is written down: a run that is killed cannot be
+    /// continued, and nothing keeps a second one away.
+    pub state: Option<StateConfig>,
+}
+
+impl RunConfig {
+    /// A run that applies, one release after another, without journal and lock.
+    pub fn new(stack: impl Into<String>, id: RunId) -> Self {
+        Self {
+            stack: stack.into(),
+            id,
+            kind: RunKind::Apply,
+            concurrency: 1,
+            failure_policy: SetPolicy::default(),
+            on_release_failure: OnReleaseFailure::default(),
+            despite_refusals: false,
+            plan: None,
+            state: None,
+        }
+    }
+}
+
+/// What the user says of a step of a release whose end is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The release.
+    pub release: ReleaseKey,
+    /// The step and what became of it.
+    pub step: StepAnswer,
+}
+
+/// Runs only the validate phase of each release, and all of them, whatever becomes of one.
+///
+/// `on_event` sees every event in order, from the task that awaits this.
+pub async fn validate(
+    config: &RunConfig,
+    charts: &[Box<dyn HelmChart>],
+    session: &Arc<Session>,
+    on_event: impl FnMut(&Event),
+) -> RunOutcome {
+    let begun = Instant::now();
+    let (to, mut messages) = unbounded_channel();
+    let mut owner = Owner::new(on_event);
+    owner.happened(started(config, RunKind::Validate, charts, &vec![Vec::new(); charts.len()]));
+    let mut contexts = contexts(charts, session, &to);
+    contexts.iter_mut().for_each(Context::be_thorough);
+    let work = charts
+        .iter()
+        .zip(&contexts)
+        .map(|(chart, ctx)| async move { (ctx.release(), release::validate_only(chart.as_ref(), ctx).await) });
+    let work = futures::stream::iter(work).buffered(config.concurrency.max(1)).collect();
+    let releases = listening(work, &mut owner, &mut messages).await;
+    let outcome = RunOutcome { releases, stopped: None };
+    owner.happened(finished(&outcome, begun));
+    outcome
+}
+
+/// Carries releases through their lifecycles: each begins the moment the releases it waits for are done, at most
+/// [`RunConfig::concurrency`] at once. Releases that are destroyed go the other way through the graph.
+///
+/// Before the first is begun, the graph and the charts, files and values of all are checked: when one is wrong, nothing is
+/// changed at all (but for a template that fails where a needed release brings kinds: that is known when its turn has
+/// come). Then the stack's lock is taken, and what an earlier run has left unfinished is continued. Otherwise each release is
+/// asked [what it knows before](HelmChart::look_ahead), and when one is refused nothing is changed either, unless
+/// [`RunConfig::despite_refusals`] says otherwise. Everything that
+/// changes the cluster is written down before it begins and when it has ended.
+///
+/// `on_event` sees every event in order, from the task that awaits this. When the returned future is dropped, everything
+/// it has started is killed; the next run continues.
+///
+/// # Errors
+/// When the run cannot begin: the lock is another run's, or the journal cannot be read or written.
+pub async fn run(
+    config: &RunConfig,
+    charts: &[Box<dyn HelmChart>],
+    session: &Arc<Session>,
+    on_event: impl FnMut(&Event),
+) -> Result<RunOutcome, RunError> {
+    let begun = Instant::now();
+    let (to, mut messages) = unbounded_channel();
+    let mut owner = Owner::new(on_event);
+    session.begin_run();
+    let graph = match ReleaseGraph::new(charts.iter().map(|chart| GraphNode::from(chart.chart_info()))) {
+        Ok(graph) => graph,
+        Err(problems) => return Ok(wrong_graph(&problems, charts)),
+    };
+    let waits = graph.waits();
+    owner.happened(started(config, config.kind, charts, &waits));
+    let mut contexts = contexts(charts, session, &to);
+    for (chart, ctx) in charts.iter().zip(&mut contexts) {
+        ctx.see_steps(StepsSeen::of(chart.as_ref()).await);
+        if !ctx.info().dry_run {
+            ctx.remember_for(&config.stack);
+        }
+    }
+    let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
+    let wanted_anew = config.state.as_ref().is_some_and(StateConfig::wants_the_last);
+    if !wanted_anew {
+        let surveyed = survey::take(session, &contexts, &stands_on, Writing::Allowed);
+        let surveyed = listening(surveyed, &mut owner, &mut messages).await;
+        for (ctx, settled) in contexts.iter_mut().zip(surveyed) {
+            if let Some(settled) = settled {
+                ctx.settle(settled);
+            }
+        }
+    }
+    let checks = checks::wrong_input(charts, &contexts, &stands_on, config.concurrency);
+    let mut findings = listening(checks, &mut owner, &mut messages).await;
+    if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
+        findings = listening(outdated(config, plan, &contexts), &mut owner, &mut messages).await;
+    }
+    if let Some(outcome) = not_begun(&contexts, findings, "the input of another release is wrong", &mut owner) {
+        owner.happened(finished(&outcome, begun));
+        return Ok(outcome);
+    }
+    // What changes nothing needs no lock, and leaves no trace.
+    let idle = |ctx: &Context| ctx.info().dry_run || ctx.info().action == HelmAction::Skip || ctx.settled().is_some();
+    let opened = match config.state.as_ref().filter(|_| !contexts.iter().all(idle)) {
+        Some(state) => Some(open::open(config, state, session, &mut owner, &to, &mut messages).await?),
+        None => None,
+    };
+    let mut refused = None;
+    if let Some(opened) = &opened {
+        let answers = config.state.as_ref().map(|state| state.answers.as_slice()).unwrap_or_default();
+        for ctx in &mut contexts {
+            let ledger = Ledger::new(opened.earlier(ctx.info()), answers_for(answers, &ctx.release()));
+            let before = opened.before(&ctx.release());
+            ctx.join(config.id, ledger, before);
+        }
+        let lock = opened.lock();
+        if lock.waited() > AT_ONCE || lock.taken_over().is_some() {
+            // Another run was at work until now: what was seen before it ended proves nothing.
+            for ctx in &mut contexts {
+                ctx.unsettle();
+                ctx.forget_observation().await;
+            }
+        }
+        if let Some(plan) = &config.plan {
+            let findings = listening(outdated(config, plan, &contexts), &mut owner, &mut messages).await;
+            refused = not_begun(&contexts, findings, "the plan does not hold for another release", &mut owner);
+        }
+    }
+    // What was begun by an interrupted run is brought to its end, whatever is found of others.
+    let goes_on = config.despite_refusals || contexts.iter().any(Context::is_continued);
+    if refused.is_none() && !goes_on {
+        let foreseen = checks::foreseen(charts, &contexts, &waits, config.concurrency);
+        let findings = listening(foreseen, &mut owner, &mut messages).await;
+        refused = not_begun(&contexts, findings, "another release is refused", &mut owner);
+    }
+    if let Some(outcome) = refused {
+        owner.happened(finished(&outcome, begun));
+        drop(contexts);
+        open::close(opened, owner).await;
+        return Ok(outcome);
+    }
+    let work = Dispatch {
+        charts,
+        contexts: &contexts,
+        waits,
+        concurrency: config.concurrency,
+        policy: config.failure_policy,
+        on_release_failure: config.on_release_failure,
+        needs: (0..graph.len()).map(|node| graph.needs(node).iter().map(|need| need.on).collect()).collect(),
+        session,
+        lock: opened.as_ref().map(Opened::lock),
+    };
+    let outcome = dispatch::dispatch(work, &mut owner, &mut messages).await;
+    owner.happened(finished(&outcome, begun));
+    drop(contexts);
+    open::close(opened, owner).await;
+    Ok(outcome)
+}
+
+/// Why the plan does not hold any more, for each release. What the plan has and the run has not is told of the first.
+async fn outdated(config: &RunConfig, plan: &Plan, contexts: &[Context]) -> Vec<Vec<Finding>> {
+    for ctx in contexts {
+        ctx.forget_observation().await;
+    }
+    let findings = contexts.iter().map(|ctx| stack_plan::outdated(ctx, plan));
+    let mut findings: Vec<Vec<Finding>> =
+        futures::stream::iter(findings).buffered(config.concurrency.max(1)).collect().await;
+    let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);
+    let mut missing = Vec::new();
+    if plan.stack != config.stack {
+        missing.push(finding(config.stack.clone(), format!("the plan is about the stack {}", plan.stack)));
+    }
+    for planned in &plan.releases {
+        if !contexts.iter().any(|ctx| ctx.release() == planned.release) {
+            let message = "the plan has it, and the stack has not any more".to_owned();
+            missing.push(finding(planned.release.to_string(), message));
+        }
+    }
+    if let Some(first) = findings.first_mut() {
+        first.extend(missing);
+    }
+    findings
+}
+
+/// A context for each release, which says what it has to say to the owner of the run.
+fn contexts(charts: &[Box<dyn HelmChart>], session: &Arc<Session>, to: &UnboundedSender<Message>) -> Vec<Context> {
+    charts.iter().map(|chart| Context::new(session.clone(), chart.chart_info(), to.clone())).collect()
+}
+
+fn finished(outcome: &RunOutcome, begun: Instant) -> EventKind {
+    EventKind::RunFinished { verdict: outcome.verdict(), elapsed_ms: millis(begun.elapsed()) }
+}
+
+/// What the user says of steps of this release.
+fn answers_for(answers: &[Answer], release: &ReleaseKey) -> Vec<StepAnswer> {
+    answers.iter().filter(|answer| answer.release == *release).map(|answer| answer.step.clone()).collect()
+}
+
+fn started(config: &RunConfig, kind: RunKind, charts: &[Box<dyn HelmChart>], waits: &[Vec<Wait>]) -> EventKind {
+    let key = |node: usize| charts[node].chart_info().key();
+    let releases = charts.iter().zip(waits).map(|(chart, waits)| PlannedRelease {
+        release: chart.chart_info().key(),
+        action: chart.chart_info().action,
+        waits_for: waits.iter().map(|wait| key(wait.on)).collect(),
+    });
+    EventKind::RunStarted {
+        run: config.id,
+        stack: config.stack.clone(),
+        kind,
+        holder: config.state.as_ref().map(|state| state.holder.clone()),
+        concurrency: config.concurrency.max(1),
+        releases: releases.collect(),
+    }
+}
+
+/// The outcome of a run that is not begun: something speaks against a release, or the user stopped it.
+fn not_begun<F: FnMut(&Event)>(
+    contexts: &[Context],
+    findings: Vec<Vec<Finding>>,
+    why_not_the_others: &str,
+    owner: &mut Owner<F>,
+) -> Option<RunOutcome> {
+    if contexts.iter().any(|ctx| ctx.cancel().is_cancelled()) {
+        let phase = Phase::CheckPrerequisites;
+        let releases = contexts.iter().map(|ctx| (ctx.release(), ReleaseOutcome::Interrupted { phase })).collect();
+        return Some(RunOutcome { releases, stopped: Some(StopReason::User) });
+    }
+    if findings.iter().all(Vec::is_empty) {
+        return None;
+    }
+    let releases = contexts.iter().zip(findings).map(|(ctx, findings)| {
+        let release = ctx.release();
+        if findings.is_empty() {
+            return (release.clone(), not_started(release, why_not_the_others.to_owned(), None, owner));
+        }
+        let mut outcome = ReleaseOutcome::Refused { findings };
+        ctx.emitter().redact_outcome(&mut outcome);
+        owner.happened(EventKind::ReleaseFinished {
+            release: release.clone(),
+            outcome: outcome.clone(),
+            elapsed_ms: 0,
+        });
+        (release, outcome)
+    });
+    Some(RunOutcome { releases: releases.collect(), stopped: None })
+}
+
+/// The outcome of a run whose releases do not fit together.
+fn wrong_graph(problems: &[GraphProblem], charts: &[Box<dyn HelmChart>]) -> RunOutcome {
+    let finding =
+        |problem: &GraphProblem| Finding::new(Class::BadInput, code::GRAPH_INVALID, "the graph of releases", problem);
+    let findings: Vec<Finding> = problems.iter().map(finding).collect();
+    let releases =
+        charts.iter().map(|chart| (chart.chart_info().key(), ReleaseOutcome::Refused { findings: findings.clone() }));
+    RunOutcome { releases: releases.collect(), stopped: None }
+}
