@@ -2,8 +2,7 @@
 
 use super::observation::Rendered;
 use super::release_state::ReleaseState;
-use crate::chart_info::HelmAction;
-use crate::drift::{Drift, DriftPolicy};
+use crate::release::{Drift, DriftPolicy, HelmAction};
 use semver::Version;
 
 /// What is asked for, as far as the decision depends on it.

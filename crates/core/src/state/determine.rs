@@ -3,9 +3,8 @@
 use super::observation::{LiveSeen, Observation, RecordSeen, Rendered};
 use super::pending::PendingSeen;
 use super::release_state::ReleaseState;
-use crate::deploy_record::{DEPLOY_RECORD_FORMAT, DeployRecord, InputPart};
 use crate::ids::Phase;
-use crate::release::{RevisionMeta, RevisionStatus, last_deployed};
+use crate::release::{DEPLOY_RECORD_FORMAT, DeployRecord, InputPart, RevisionMeta, RevisionStatus, last_deployed};
 use semver::Version;
 
 /// Tells the state of a release from what was seen of it. The order of the questions matters.

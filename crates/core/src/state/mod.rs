@@ -11,6 +11,9 @@
 //!
 //! Looking is costly, so not everything is looked at ahead. Where an answer is missing, the decision is to look
 //! ([`Decision::Compare`], [`Decision::Look`]) and to decide again; a missing answer is never taken for a good one.
+//!
+//! In: what was observed of a release, and what is wanted. Out: its state, and what to do. It imports `ids` and `release`; `run`
+//! may import it.
 
 mod decide;
 mod determine;

@@ -1,9 +1,7 @@
 //! Everything that was seen of a release before deciding.
 
 use super::pending::PendingSeen;
-use crate::deploy_record::{DeployRecord, InputDigests};
-use crate::drift::Drift;
-use crate::release::RevisionMeta;
+use crate::release::{DeployRecord, Drift, InputDigests, RevisionMeta};
 use semver::Version;
 
 /// Everything that was seen of a release before deciding.

@@ -1,10 +1,8 @@
 //! The states of a release.
 
 use super::observation::{Foreign, Rendered};
-use crate::deploy_record::InputPart;
-use crate::drift::Drift;
 use crate::ids::Phase;
-use crate::release::RevisionStatus;
+use crate::release::{Drift, InputPart, RevisionStatus};
 use jiff::Timestamp;
 use semver::Version;
 

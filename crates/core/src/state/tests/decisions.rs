@@ -1,11 +1,9 @@
 //! Every state with every action, consent and policy.
 
 use super::samples::*;
-use crate::chart_info::HelmAction;
-use crate::deploy_record::InputPart;
-use crate::drift::{Drift, DriftPolicy};
 use crate::ids::Phase;
 use crate::release::RevisionStatus as S;
+use crate::release::{Drift, DriftPolicy, HelmAction, InputPart};
 use crate::state::{Decision, ReleaseState, Rendered, Wish, decide};
 use DriftPolicy::{Correct, Ignore, Report};
 use rstest::rstest;

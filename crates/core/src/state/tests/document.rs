@@ -2,8 +2,8 @@
 
 use super::flux::REASONS;
 use super::samples::*;
-use crate::drift::DriftPolicy;
 use crate::ids::Phase;
+use crate::release::DriftPolicy;
 use crate::release::RevisionStatus as S;
 use crate::state::{Decision, ReleaseState, Rendered, Wish, decide};
 

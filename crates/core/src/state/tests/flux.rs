@@ -1,10 +1,8 @@
 //! Flux's helm-controller as the second column: what its table and its tests say, and where ours differs, why.
 
 use super::samples::*;
-use crate::deploy_record::InputPart;
-use crate::drift::DriftPolicy;
 use crate::ids::Phase;
-use crate::release::{RevisionMeta, RevisionStatus as S};
+use crate::release::{DriftPolicy, InputPart, RevisionMeta, RevisionStatus as S};
 use crate::state::{Decision, LiveSeen, Observation, RecordSeen, ReleaseState, Wish, decide, determine};
 use rstest::rstest;
 

@@ -1,8 +1,8 @@
 //! Where two rows hold, the one further up wins. Each case stands for two neighbours.
 
 use super::samples::*;
-use crate::deploy_record::InputPart;
 use crate::ids::Phase;
+use crate::release::InputPart;
 use crate::release::RevisionStatus as S;
 use crate::state::{LiveSeen, Observation, PendingSeen, RecordSeen, ReleaseState, determine};
 use rstest::rstest;

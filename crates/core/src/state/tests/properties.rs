@@ -1,11 +1,8 @@
 //! What holds for every observation.
 
 use super::samples::*;
-use crate::chart_info::HelmAction;
-use crate::deploy_record::InputPart;
-use crate::drift::DriftPolicy;
 use crate::ids::Phase;
-use crate::release::RevisionStatus;
+use crate::release::{DriftPolicy, HelmAction, InputPart, RevisionStatus};
 use crate::state::{Decision, LiveSeen, Observation, RecordSeen, ReleaseState, Rendered, Wish, decide, determine};
 use proptest::option;
 use proptest::prelude::*;

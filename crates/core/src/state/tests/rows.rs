@@ -1,9 +1,8 @@
 //! Every state, and what leads to it.
 
 use super::samples::*;
-use crate::deploy_record::{DeployRecord, InputPart};
 use crate::ids::Phase;
-use crate::release::{RevisionMeta, RevisionStatus};
+use crate::release::{DeployRecord, InputPart, RevisionMeta, RevisionStatus};
 use crate::state::{LiveSeen, Observation, PendingSeen, RecordSeen, ReleaseState, Rendered, determine};
 use InputPart::{Capabilities, Chart, HelmMajor, Lifecycle, Options, Values};
 use RevisionStatus as S;

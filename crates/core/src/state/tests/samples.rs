@@ -1,9 +1,9 @@
 //! Observations of a release, and parts of them.
 
-use crate::deploy_record::{DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, InputPart};
-use crate::drift::Drift;
 use crate::ids::{ObjectRef, Phase, ReleaseKey};
-use crate::release::{RevisionMeta, RevisionStatus};
+use crate::release::{
+    DEPLOY_RECORD_FORMAT, DeployRecord, Drift, InputDigests, InputPart, RevisionMeta, RevisionStatus,
+};
 use crate::state::{Foreign, LiveSeen, Observation, PendingSeen, RecordSeen, ReleaseState};
 use RevisionStatus as S;
 use jiff::Timestamp;

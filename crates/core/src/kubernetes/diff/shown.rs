@@ -1,0 +1,116 @@
+//! Values as they may be shown.
+
+use super::path::{FieldPath, PathSegment};
+use crate::text::Redactor;
+use serde_json::Value;
+
+/// Where kubectl keeps a copy of the whole object.
+pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// Longer values are shortened.
+const LONGEST: usize = 400;
+/// To so many characters.
+const SHORTENED: usize = 200;
+
+/// What of an object must not be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Secrecy<'a> {
+    /// The object's kind.
+    pub kind: &'a str,
+    /// What is known to be secret.
+    pub redactor: &'a Redactor,
+}
+
+impl Secrecy<'_> {
+    /// Whether the path leads to the map of a ConfigMap or Secret whose keys are looked at one by one.
+    pub(super) fn is_data(&self, path: &FieldPath) -> bool {
+        matches!(self.kind, "ConfigMap" | "Secret")
+            && matches!(path.fields()[..], ["data" | "stringData" | "binaryData"])
+    }
+
+    /// Both sides of a change. They differ even where what differs is not shown.
+    pub(super) fn pair(
+        &self,
+        path: &FieldPath,
+        old: Option<&Value>,
+        new: Option<&Value>,
+    ) -> (Option<Value>, Option<Value>) {
+        let show = |value: &Value| shortened(self.masked(&mut path.clone(), value));
+        let (old, new) = (old.map(show), new.map(show));
+        if old.is_none() || old != new && !self.is_sensitive(path) {
+            return (old, new);
+        }
+        (old, new.map(changed))
+    }
+
+    /// A text without what is known to be secret.
+    pub(super) fn text(&self, text: &str) -> String {
+        self.redactor.redact(text)
+    }
+
+    fn is_sensitive(&self, path: &FieldPath) -> bool {
+        self.kind == "Secret"
+            && matches!(path.fields()[..], ["data" | "stringData", _, ..] | ["metadata", "annotations", LAST_APPLIED])
+    }
+
+    fn masked(&self, path: &mut FieldPath, value: &Value) -> Value {
+        if self.is_sensitive(path) || (self.kind == "Secret" && self.is_data(path) && !value.is_object()) {
+            return Value::String(format!("(sensitive, {} bytes)", size(path, value)));
+        }
+        match value {
+            Value::String(text) => Value::String(self.text(text)),
+            Value::Array(items) => Value::Array(
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(at, item)| path.with(PathSegment::Index(at), |path| self.masked(path, item)))
+                    .collect(),
+            ),
+            Value::Object(map) => Value::Object(
+                map.iter()
+                    .map(|(key, value)| {
+                        let masked = path.with(PathSegment::Field(key.clone()), |path| self.masked(path, value));
+                        (self.text(key), masked)
+                    })
+                    .collect(),
+            ),
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
+    }
+}
+
+/// How long a sensitive value is: that of `data` without its base64.
+fn size(path: &FieldPath, value: &Value) -> usize {
+    let Some(text) = value.as_str() else { return value.to_string().len() };
+    match path.fields().first() {
+        Some(&"data") => text.trim_end_matches('=').len() * 3 / 4,
+        Some(_) | None => text.len(),
+    }
+}
+
+fn changed(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(match text.strip_suffix(')') {
+            Some(beginning) if text.starts_with("(sensitive") => format!("{beginning}, changed)"),
+            Some(_) | None => format!("{text} (changed)"),
+        }),
+        Value::Array(mut items) => {
+            items.push(Value::from("(changed)"));
+            Value::Array(items)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value,
+    }
+}
+
+fn shortened(value: Value) -> Value {
+    let text = match &value {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => return value,
+        Value::Array(_) | Value::Object(_) => value.to_string(),
+    };
+    let count = text.chars().count();
+    if count <= LONGEST {
+        return value;
+    }
+    let beginning: String = text.chars().take(SHORTENED).collect();
+    Value::String(format!("{beginning}… ({count} characters)"))
+}

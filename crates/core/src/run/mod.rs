@@ -1,0 +1,33 @@
+//! A run: what it is going to do, what happens in it, how far it has come, how it ends, and why something failed.
+//!
+//! In: releases, objects, events. Out: plans, events, progress, outcomes. It may import every other folder; none imports it.
+
+mod cause;
+mod cause_group;
+mod event;
+mod finding;
+mod fold;
+mod holder;
+mod outcome;
+mod payload;
+mod plan;
+mod progress;
+#[cfg(test)]
+mod progress_tests;
+mod rehearsal;
+
+pub use cause::{Cause, CauseClass, Certainty};
+pub use cause_group::{CauseGroup, group};
+pub use event::{Event, EventKind, Note, PlannedRelease};
+pub use finding::{Class, Finding, code};
+pub use holder::Holder;
+pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
+pub use payload::{Payload, PayloadError, PayloadKey};
+pub use plan::{
+    PLAN_FORMAT, Plan, PlanCounts, PlannedAction, PlannedHook, PlannedObject, PlannedStep, ReleasePlan, SeenObject,
+};
+pub use progress::{
+    Ended, HelmCommand, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunKind, RunProgress,
+    StepProgress,
+};
+pub use rehearsal::{Adopted, ObjectSeen, ObjectsSeen, Refusal, Rehearsal, Untold, refusals, what_became};

@@ -1,0 +1,244 @@
+//! What a run is going to do, told before it does it.
+
+use super::finding::Finding;
+use crate::ids::{ObjectRef, Phase, ReleaseKey};
+use crate::kubernetes::{Effect, FieldChange, NotAdopted, ObjectChange, Ownership, OwnershipCounts};
+use crate::release::{Drift, HelmAction, InputPart};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The form of [`Plan`]; a saved plan of another form is refused.
+pub const PLAN_FORMAT: u32 = 1;
+
+/// What a run is going to do. Holds no secret value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Plan {
+    /// [`PLAN_FORMAT`] when it was made.
+    pub pilothouse_plan: u32,
+    /// The stack's name.
+    pub stack: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// What it was made with, as `Kubernetes v1.36.2, helm 4.2.4`.
+    pub made_with: String,
+    /// The releases in the order in which a run would begin them.
+    pub releases: Vec<ReleasePlan>,
+}
+
+/// What is going to happen to a release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ReleasePlan {
+    /// The release.
+    pub release: ReleaseKey,
+    /// What the stack asks for.
+    pub action: HelmAction,
+    /// What is going to be done.
+    pub does: PlannedAction,
+    /// Why, in one line: `values differ`, `it is not installed`.
+    pub why: String,
+    /// The parts of the input that differ from what was last deployed, where that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<InputPart>,
+    /// What others have changed in its objects since the deploy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drifts: Vec<Drift>,
+    /// The chart's name and version as deployed; `None` when nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart_now: Option<String>,
+    /// The chart's name and version as wanted; `None` when the release is destroyed or left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart_then: Option<String>,
+    /// Helm's newest revision; 0 when there is none.
+    pub revision: u32,
+    /// The objects, changed ones first in Helm's order; unchanged ones are counted only.
+    pub objects: Vec<PlannedObject>,
+    /// How many objects stay as they are.
+    pub unchanged: usize,
+    /// Whose the objects are that it wants, where it is going to be installed or a step adopts what exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<OwnershipCounts>,
+    /// The hooks that are going to run, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<PlannedHook>,
+    /// The steps that are going to run, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<PlannedStep>,
+    /// What happens if it fails, in one line: to which revision it goes back, or that there is none.
+    pub on_failure: String,
+    /// What it does to what is running.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
+    /// Why it is going to be refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+    /// What does not stop anything now, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// What could not be looked at, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_checked: Vec<String>,
+    /// SHA-256 of all that was given, in hex; what is carried out later has to have the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+}
+
+/// What is going to be done with a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedAction {
+    /// Nothing.
+    Nothing,
+    /// Only the validate phase, since nobody knows yet whether what is deployed is healthy.
+    Validate,
+    /// The steps after `exec`, without helm: only they have changed, or they did not end well.
+    Steps,
+    /// Install.
+    Install,
+    /// Upgrade.
+    Upgrade,
+    /// Uninstall, then install.
+    Reinstall,
+    /// Uninstall.
+    Uninstall,
+    /// It cannot be acted on; the findings say why.
+    Refuse,
+}
+
+/// What is going to happen to an object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PlannedObject {
+    /// The object, complete where the cluster knows the kind.
+    pub object: ObjectRef,
+    /// What is going to happen to it.
+    #[serde(flatten)]
+    pub change: ObjectChange,
+    /// Whose it is now, where the release wants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<Ownership>,
+    /// Why it is not given to the release, where that is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_adopted: Option<NotAdopted>,
+    /// What changes in it, masked; empty for what is created or deleted as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldChange>,
+    /// How it is now, when it is there: `Current`, `InProgress: 1 of 3 ready`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
+    /// Which very object this is about; `None` when it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<SeenObject>,
+}
+
+/// Which object was looked at, and in which state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SeenObject {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.resourceVersion`.
+    pub resource_version: String,
+    /// SHA-256 of what it holds without its status and what the server keeps for itself, in hex.
+    pub digest: String,
+}
+
+/// A hook that is going to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PlannedHook {
+    /// When: `pre-upgrade`.
+    pub event: String,
+    /// The hook's object.
+    pub object: ObjectRef,
+}
+
+/// A step that is going to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PlannedStep {
+    /// In this phase.
+    pub phase: Phase,
+    /// What it does.
+    pub text: String,
+}
+
+/// How many objects of a plan change how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PlanCounts {
+    /// Created.
+    pub create: usize,
+    /// Updated in place.
+    pub update: usize,
+    /// To be replaced.
+    pub replace: usize,
+    /// Deleted.
+    pub delete: usize,
+    /// Adopted.
+    pub adopt: usize,
+    /// Known only once another release is done.
+    pub after: usize,
+    /// Refused by the server, or not to be adopted.
+    pub refused: usize,
+    /// The same, or kept.
+    pub unchanged: usize,
+}
+
+impl Plan {
+    /// Whether carrying it out changes anything.
+    pub fn has_changes(&self) -> bool {
+        self.releases.iter().any(ReleasePlan::has_changes)
+    }
+
+    /// Whether it would be refused.
+    pub fn is_refused(&self) -> bool {
+        self.releases.iter().any(|release| !release.findings.is_empty())
+    }
+
+    /// The counts of all releases together.
+    pub fn counts(&self) -> PlanCounts {
+        let mut counts = PlanCounts::default();
+        for release in &self.releases {
+            counts.unchanged += release.unchanged;
+            for object in &release.objects {
+                *counts.of(object) += 1;
+            }
+        }
+        counts
+    }
+}
+
+impl ReleasePlan {
+    /// Whether carrying it out changes anything.
+    pub fn has_changes(&self) -> bool {
+        match self.does {
+            PlannedAction::Nothing | PlannedAction::Validate | PlannedAction::Refuse => false,
+            PlannedAction::Steps
+            | PlannedAction::Install
+            | PlannedAction::Upgrade
+            | PlannedAction::Reinstall
+            | PlannedAction::Uninstall => true,
+        }
+    }
+}
+
+impl PlanCounts {
+    fn of(&mut self, object: &PlannedObject) -> &mut usize {
+        if object.not_adopted.is_some() {
+            return &mut self.refused;
+        }
+        match &object.change {
+            ObjectChange::Create => &mut self.create,
+            ObjectChange::Update => &mut self.update,
+            ObjectChange::Replace { .. } => &mut self.replace,
+            ObjectChange::Delete => &mut self.delete,
+            ObjectChange::Adopt => &mut self.adopt,
+            ObjectChange::After { .. } => &mut self.after,
+            ObjectChange::Refused { .. } => &mut self.refused,
+            ObjectChange::Keep | ObjectChange::Same => &mut self.unchanged,
+        }
+    }
+}
