@@ -1,8 +1,10 @@
 //! What a killed helm 3 or 4 leaves on a real control plane, and what heals it.
 
 use crate::HelmDriver;
-use crate::actions::unlock::{Earlier, Gone, Healed, Known, heal};
+use crate::actions::unlock::{Healed, Known, heal};
 use crate::actions::{objects, orphaned_hooks};
+use crate::context::earlier_run::{Earlier, Gone};
+use crate::observe;
 use crate::test_world::{RUN, World, begun, over, say_yes};
 use jiff::Timestamp;
 use pilothouse_core::{
@@ -301,7 +303,7 @@ async fn an_uninstall_that_was_killed_is_finished(
     setting.open_gate().await;
     let helm = begun(HelmCommand::Uninstall, 1);
     assert_eq!(setting.heal(&proven(&helm)).await, []);
-    assert_eq!(setting.world.ctx.decision().await, Decision::FinishUninstallThenInstall);
+    assert_eq!(observe::decision(&setting.world.ctx).await, Decision::FinishUninstallThenInstall);
     let in_the_way = usize::from(!policy.is_empty());
     assert_eq!(setting.clear(&helm).await.len(), in_the_way);
     let World { ctx, events, .. } = &mut setting.world;

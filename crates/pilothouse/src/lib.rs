@@ -33,11 +33,13 @@ pub use context::ledger::StepAnswer;
 pub use context::preflight_report::Foresight;
 pub use context::release_context::Context;
 pub use context::session::{Session, SessionConfig, Target};
+pub use context::step::{Step, StepDescription};
 pub use copy::cluster_copy::{ClusterCopy, CopyError, LoadedCopy, copy, same_minor};
 pub use diagnose::release_health::{Diagnosis, Health, diagnose};
 pub use error::PhaseError;
 pub use journal::history::{History, HistoryOf, RunDetails, history, run_details};
 pub use journal::{JournalError, RunSummary};
+pub use observe::decision;
 pub use observe::dry_run::compare::{Compared, Comparison, Drift, Drifted, Outcome, compare, drifts};
 pub use observe::status::{ReleaseStatus, status};
 pub use phases::chart::HelmChart;
@@ -47,7 +49,7 @@ pub use plan::stack_plan::plan;
 pub use run::offline::Offline;
 pub use run::open::{Resume, RunError, StateConfig};
 pub use run::stack_run::{Answer, RunConfig, run, validate};
-pub use steps::built_in::{Step, StepDescription, built_in};
+pub use steps::built_in::built_in;
 
 pub use pilothouse_core::{
     AdoptStep, AdoptionUndo, ApplyStep, AssertCheck, AssertOf, BeforeDestructive, ChartInfo, ChartRef, ChartSource,

@@ -1,8 +1,9 @@
 //! Changes by helm, each with its intent written down before and its outcome after.
 
+use crate::context::events::millis;
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
-use crate::lifecycle::release::millis;
+use crate::observe;
 use pilothouse_core::{EventKind, HelmCommand};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ pub(crate) async fn run_helm<T, E: Into<PhaseError>>(
     timeout: Duration,
     run: impl Future<Output = Result<T, E>>,
 ) -> Result<T, PhaseError> {
-    let revision_before = ctx.observed().await.newest_revision();
+    let revision_before = observe::observed(ctx).await.newest_revision();
     run_helm_after(ctx, command, digest, timeout, revision_before, run).await
 }
 

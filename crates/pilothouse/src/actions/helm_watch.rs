@@ -3,12 +3,13 @@
 
 use crate::actions::unlock;
 use crate::context::release_context::Context;
+use crate::context::wanted::Wanted;
 use crate::diagnose::wait_ready;
 use crate::diagnose::wait_ready::{Unready, Verdict};
 use crate::error::PhaseError;
+use crate::observe;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
-use crate::render::wanted::Prepared;
 use jiff::Timestamp;
 use pilothouse_core::{Certainty, ObjectRef, Readiness, object_ref};
 use pilothouse_helm::{HelmError, Origin, RenderedDoc};
@@ -30,7 +31,7 @@ const INTERVAL: Duration = Duration::from_millis(400);
 /// What helm says; [`PhaseError::Hopeless`] when it was stopped here.
 pub(crate) async fn while_helm_runs<T>(
     ctx: &Context,
-    prepared: &Prepared,
+    prepared: &Wanted,
     stop: &CancellationToken,
     run: impl Future<Output = Result<T, HelmError>>,
 ) -> Result<T, PhaseError> {
@@ -43,7 +44,7 @@ pub(crate) async fn while_helm_runs<T>(
     stop.cancel();
     match run.await {
         Err(error) if error.is_interrupted() && !ctx.terminate().is_cancelled() => {
-            let before = ctx.observed().await.newest_revision();
+            let before = observe::observed(ctx).await.newest_revision();
             if let Err(error) = unlock::mark_stopped(ctx, before).await {
                 ctx.warn(format!(
                     "whether helm has left its revision pending is not known: {}",
@@ -57,7 +58,7 @@ pub(crate) async fn while_helm_runs<T>(
 }
 
 /// Looks again and again. Ends with the cause that will not pass by itself.
-async fn until_hopeless(ctx: &Context, prepared: &Prepared) -> String {
+async fn until_hopeless(ctx: &Context, prepared: &Wanted) -> String {
     let docs = prepared.rendering.docs();
     let before: Vec<Value> = hooks(&docs, &["pre-install", "pre-upgrade"]);
     let after: Vec<Value> = hooks(&docs, &["post-install", "post-upgrade"]);
@@ -68,7 +69,7 @@ async fn until_hopeless(ctx: &Context, prepared: &Prepared) -> String {
     let own = docs.iter().filter(|doc| doc.origin == Origin::Template).map(|doc| &doc.object);
     let own: Vec<ObjectRef> = own.filter_map(object_ref).collect();
     drop(docs);
-    let revision_before = ctx.observed().await.newest_revision();
+    let revision_before = observe::observed(ctx).await.newest_revision();
     let mut begun = None;
     let mut verdict = Verdict::default();
     sleep(PATIENCE).await;

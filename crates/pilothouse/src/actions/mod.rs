@@ -2,6 +2,7 @@
 //!
 //! In: a decision that nothing speaks against. Out: what was done.
 
+pub(crate) mod crds;
 pub(crate) mod helm_run;
 pub(crate) mod helm_watch;
 pub mod objects;

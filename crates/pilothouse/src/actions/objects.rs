@@ -5,13 +5,15 @@ use crate::actions::orphaned_hooks;
 use crate::context::release_context::Context;
 use crate::diagnose::wait_ready;
 use crate::error::PhaseError;
+use crate::observe;
+use crate::observe::crd_changes;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
-use crate::phases::defaults;
 use crate::preflight::backup::save;
-use crate::preflight::crds::chart_crds;
 use crate::preflight::data_loss;
 use crate::preflight::data_loss::Consent;
+use crate::render;
+use crate::render::objects as rendered_objects;
 use crate::text;
 use jiff::Timestamp;
 use pilothouse_core::{
@@ -59,7 +61,7 @@ pub async fn deployed_chart_version(ctx: &Context) -> Result<Option<Version>, Ph
 /// # Errors
 /// [`PhaseError::Refused`] when data hangs on the release and no consent was given; otherwise what failed.
 pub async fn uninstall_if_breaking_change(ctx: &Context) -> Result<bool, PhaseError> {
-    match ctx.observed().await.state(ctx.info()) {
+    match observe::observed(ctx).await.state(ctx.info()) {
         ReleaseState::Breaking { .. } => {
             uninstall(ctx).await?;
             Ok(true)
@@ -139,8 +141,8 @@ pub(crate) fn stop_when_told(ctx: &Context) -> Result<(), PhaseError> {
 /// # Errors
 /// When one cannot be read.
 pub async fn unowned(ctx: &Context, payload: &Payload) -> Result<Vec<ObjectRef>, PhaseError> {
-    let prepared = ctx.prepared(payload).await;
-    let objects = defaults::rendered_objects(&prepared.rendering.docs());
+    let prepared = render::wanted(ctx, payload).await;
+    let objects = rendered_objects::rendered_objects(&prepared.rendering.docs());
     let objects = release_storage::complete(ctx, objects, NotServed::Skip).await?;
     let conflicts = ownership_conflicts(ctx.cluster(), &objects, &ctx.release()).await?;
     let consent = Consent::of(ctx).await.map_err(|finding| PhaseError::Refused(vec![finding]))?;
@@ -187,7 +189,7 @@ pub async fn apply(ctx: &Context, objects: &[Value]) -> Result<(), PhaseError> {
         let named = object_ref(object).map(|object| object.to_string()).unwrap_or_default();
         ctx.doing(format!("applying {named}"));
         let options = ApplyOptions {
-            field_manager: chart_crds::FIELD_MANAGER.to_owned(),
+            field_manager: crd_changes::FIELD_MANAGER.to_owned(),
             force: true,
             dry_run: false,
             default_namespace: Some(ctx.release().namespace),
@@ -311,9 +313,9 @@ pub async fn resolve(ctx: &Context, objects: &[ObjectRef]) -> Result<Vec<ObjectR
 /// # Errors
 /// When the chart cannot be resolved or rendered.
 pub async fn chart_crds(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
-    let prepared = ctx.prepared(&Payload::default()).await;
+    let prepared = render::wanted(ctx, &Payload::default()).await;
     refuse(prepared.findings.clone())?;
-    Ok(chart_crds::of_chart(&prepared).iter().filter_map(object_ref).collect())
+    Ok(rendered_objects::of_chart(&prepared).iter().filter_map(object_ref).collect())
 }
 
 fn refuse(findings: Vec<Finding>) -> Result<(), PhaseError> {

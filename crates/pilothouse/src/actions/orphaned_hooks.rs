@@ -1,7 +1,8 @@
 //! Hook objects that a killed operation has left. Helm deletes a hook's object before it makes it anew only where the
 //! chart's policy says so, which it does by default; otherwise the next upgrade fails, since the object `already exists`.
 
-use crate::actions::unlock::{Before, Earlier, Healed, Intents};
+use crate::actions::unlock::{Healed, Intents};
+use crate::context::earlier_run::{Before, Earlier};
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
 use crate::observe::release_storage;

@@ -1,6 +1,7 @@
 //! Healing what an operation that was killed has left in Helm's records: a revision that stays pending locks the release
 //! for good. It is marked failed, once nobody can be at work on it any more.
 
+use crate::context::earlier_run::{Before, Earlier, Gone};
 use crate::context::events::Emitter;
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
@@ -8,12 +9,11 @@ use crate::observe::release_storage;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pilothouse_core::{
-    Decision, EventKind, HelmAction, HelmCommand, HelmProgress, Observation, PendingSeen, RUN_LABEL, ReleaseState,
-    RevisionMeta, RevisionStatus, RunId, Wish, decide, determine,
+    Decision, EventKind, HelmAction, Observation, PendingSeen, RUN_LABEL, ReleaseState, RevisionMeta, RevisionStatus,
+    Wish, decide, determine,
 };
 use pilothouse_helm::{decode_release, mark_failed, running_upgrades};
-use pilothouse_kube::{ClusterError, LeaseLock, Precondition, record_patch, record_payload, record_ref};
-use std::sync::Arc;
+use pilothouse_kube::{ClusterError, Precondition, record_patch, record_payload, record_ref};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -50,62 +50,42 @@ pub(crate) struct Known<'a> {
     pub(crate) holds_lock: bool,
 }
 
-/// What a run knows of a release from before: what an earlier one did, and whether that one is gone.
-pub(crate) struct Before {
-    /// The lock of the stack, which this run holds.
-    pub(crate) lock: Arc<LeaseLock>,
-    /// The run that asked helm for that, if its process is proven to be gone.
-    pub(crate) gone: Option<Gone>,
-    /// What an earlier run asked helm to do with this release last.
-    pub(crate) helm: Option<HelmProgress>,
-    /// Whether that run's processes are, or were, on this machine and can be seen.
-    pub(crate) here: bool,
-    /// How long an operation that may be alive is waited for.
-    pub(crate) lock_timeout: Duration,
+/// Puts in order what the earlier run has left in Helm's records of the release.
+///
+/// # Errors
+/// See [`heal`]; [`PhaseError::Locked`] when the earlier run's helm still works on the release.
+pub(crate) async fn heal_before(ctx: &Context, before: &Before) -> Result<(), PhaseError> {
+    until_helm_has_ended(ctx, before).await?;
+    let known = Known {
+        server_now: before.lock.server_now(),
+        gone: before.gone.clone(),
+        earlier: before.earlier(),
+        lock_timeout: before.lock_timeout,
+        holds_lock: true,
+    };
+    heal(ctx, &known, ctx.emitter().clone()).await.map(drop)
 }
 
-impl Before {
-    pub(crate) fn earlier(&self) -> Option<Earlier<'_>> {
-        self.helm.as_ref().map(|helm| Earlier { run: helm.run, helm })
-    }
-
-    /// Puts in order what the earlier run has left in Helm's records of the release.
-    ///
-    /// # Errors
-    /// See [`heal`]; [`PhaseError::Locked`] when the earlier run's helm still works on the release.
-    pub(crate) async fn heal(&self, ctx: &Context) -> Result<(), PhaseError> {
-        self.until_helm_has_ended(ctx).await?;
-        let known = Known {
-            server_now: self.lock.server_now(),
-            gone: self.gone.clone(),
-            earlier: self.earlier(),
-            lock_timeout: self.lock_timeout,
-            holds_lock: true,
-        };
-        heal(ctx, &known, ctx.emitter().clone()).await.map(drop)
-    }
-
-    /// Waits until the helm of the earlier run has ended, up to the lock timeout. When its run is killed, helm is asked
-    /// to end, and writes its record once more, or twice: `deployed`, and `failed` after that.
-    async fn until_helm_has_ended(&self, ctx: &Context) -> Result<(), PhaseError> {
-        let Some(helm) = self.helm.as_ref().filter(|helm| self.here && helm.ended.is_none()) else { return Ok(()) };
-        let run = helm.run.to_string();
-        let begun = Instant::now();
-        loop {
-            let running = running_upgrades(&ctx.release(), (RUN_LABEL, &run)).unwrap_or_else(|error| {
-                tracing::debug!(%error, "processes cannot be listed");
-                Vec::new()
-            });
-            let Some(pid) = running.first() else { return Ok(()) };
-            let at_work = format!("helm (process {pid}) of run {} is still at work on it", helm.run.short());
-            if begun.elapsed() >= self.lock_timeout {
-                return Err(PhaseError::Locked(at_work));
-            }
-            ctx.doing(format!("waiting, since {at_work}"));
-            tokio::select! {
-                () = tokio::time::sleep(HELM_POLL) => {}
-                () = ctx.cancel().cancelled() => return Err(PhaseError::Interrupted),
-            }
+/// Waits until the helm of the earlier run has ended, up to the lock timeout. When its run is killed, helm is asked
+/// to end, and writes its record once more, or twice: `deployed`, and `failed` after that.
+async fn until_helm_has_ended(ctx: &Context, before: &Before) -> Result<(), PhaseError> {
+    let Some(helm) = before.helm.as_ref().filter(|helm| before.here && helm.ended.is_none()) else { return Ok(()) };
+    let run = helm.run.to_string();
+    let begun = Instant::now();
+    loop {
+        let running = running_upgrades(&ctx.release(), (RUN_LABEL, &run)).unwrap_or_else(|error| {
+            tracing::debug!(%error, "processes cannot be listed");
+            Vec::new()
+        });
+        let Some(pid) = running.first() else { return Ok(()) };
+        let at_work = format!("helm (process {pid}) of run {} is still at work on it", helm.run.short());
+        if begun.elapsed() >= before.lock_timeout {
+            return Err(PhaseError::Locked(at_work));
+        }
+        ctx.doing(format!("waiting, since {at_work}"));
+        tokio::select! {
+            () = tokio::time::sleep(HELM_POLL) => {}
+            () = ctx.cancel().cancelled() => return Err(PhaseError::Interrupted),
         }
     }
 }
@@ -127,24 +107,6 @@ impl Intents for Emitter {
     }
 }
 
-/// A run whose process is gone for certain, and every helm it had started with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Gone {
-    /// The run.
-    pub(crate) run: RunId,
-    /// What proves it.
-    pub(crate) why: String,
-}
-
-/// What an earlier run asked helm to do with a release.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Earlier<'a> {
-    /// The run.
-    pub(crate) run: RunId,
-    /// What its journal tells.
-    pub(crate) helm: &'a HelmProgress,
-}
-
 /// Something that was put in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Healed {
@@ -152,25 +114,6 @@ pub(crate) struct Healed {
     pub(crate) what: String,
     /// Why that was right.
     pub(crate) why: String,
-}
-
-impl Earlier<'_> {
-    /// Whether this is the revision that the earlier run's upgrade made: number and label agree. The label alone proves
-    /// nothing, and neither does the number.
-    pub(crate) fn wrote(&self, revision: &RevisionMeta) -> bool {
-        self.helm.command == HelmCommand::Upgrade && self.is_next(revision) && revision.run == Some(self.run)
-    }
-
-    /// Whether it may well be the revision that the earlier run's rollback made. The label is that of the target.
-    fn rolled_back_to(&self, revision: &RevisionMeta) -> bool {
-        self.helm.command == HelmCommand::Rollback
-            && self.is_next(revision)
-            && revision.status == RevisionStatus::PendingRollback
-    }
-
-    fn is_next(&self, revision: &RevisionMeta) -> bool {
-        self.helm.revision_before.checked_add(1) == Some(revision.revision)
-    }
 }
 
 /// How a record has been watched.

@@ -4,6 +4,7 @@ use crate::error::PhaseError;
 use pilothouse_core::{
     Cause, EventKind, Evidence, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome, StopReason,
 };
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
@@ -147,6 +148,11 @@ impl Emitter {
     fn redact(&self, text: &mut String) {
         *text = self.redactor.redact(text);
     }
+}
+
+/// A duration as events have it, in milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

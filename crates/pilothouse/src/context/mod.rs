@@ -3,10 +3,17 @@
 //! In: a session's clients and one release. Out: [`Context`] and plain data with slots. Computes nothing. Imported by every room below.
 
 pub(crate) mod attempts;
+pub(crate) mod cache;
+pub(crate) mod capacity;
+pub(crate) mod earlier_run;
 pub(crate) mod events;
 pub(crate) mod ledger;
+pub(crate) mod observed;
 pub(crate) mod preflight_report;
 pub(crate) mod release_context;
 pub(crate) mod rendering;
 pub(crate) mod reported_causes;
 pub(crate) mod session;
+pub(crate) mod settled;
+pub(crate) mod step;
+pub(crate) mod wanted;

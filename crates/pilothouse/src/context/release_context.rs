@@ -1,27 +1,23 @@
 //! What a phase is handed.
 
-use crate::actions::unlock::Before;
 use crate::context::attempts::Attempts;
+use crate::context::cache::Cache;
+use crate::context::earlier_run::Before;
 use crate::context::events::{Emitter, Message};
 use crate::context::ledger::{Ledger, StepVerdict};
 use crate::context::preflight_report::{Foreseen, Foresight};
-use crate::context::rendering::Rendering;
 use crate::context::reported_causes::Known;
-use crate::context::session::{Session, Target};
+use crate::context::session::Session;
+use crate::context::settled::Settled;
+use crate::context::step::StepsSeen;
+use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
-use crate::observe::observation;
-use crate::observe::observation::Observed;
-use crate::observe::survey::Settled;
-use crate::render::input_digests::StepsSeen;
-use crate::render::wanted;
-use crate::render::wanted::Prepared;
 use pilothouse_core::{
-    ChartInfo, CheckVerdict, Decision, EventKind, HelmAction, HelmProgress, Note, Payload, Phase, Redactor, ReleaseKey,
-    ReleaseState, RevisionMeta, RunId, ValueSource, error_chain, lenient_version,
+    ChartInfo, CheckVerdict, EventKind, HelmProgress, Note, Phase, Redactor, ReleaseKey, RevisionMeta, RunId,
+    ValueSource, error_chain,
 };
-use pilothouse_helm::{Fetch, HelmClient, RenderedDoc, ResolvedChart, TemplateUse, resolve_chart_shared};
+use pilothouse_helm::HelmClient;
 use pilothouse_kube::{ClusterClient, Tracker};
-use semver::Version;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,10 +35,7 @@ pub struct Context {
     redactor: Redactor,
     phase: Mutex<(Phase, Instant)>,
     adopted: AtomicBool,
-    prepared: tokio::sync::Mutex<Option<KeptPreparation>>,
-    observed: tokio::sync::Mutex<Option<Arc<Observed>>>,
-    foreseen: Mutex<Option<Foreseen>>,
-    as_upgrade: tokio::sync::Mutex<Vec<(Arc<Prepared>, Rendering)>>,
+    cache: tokio::sync::Mutex<Cache>,
     run: Option<RunId>,
     before: Option<Before>,
     continued_from: Mutex<Option<u32>>,
@@ -59,13 +52,10 @@ pub struct Context {
     only_every_run: AtomicBool,
 }
 
-/// What was prepared, and for which target and payload values.
-type KeptPreparation = (Result<Arc<Target>, String>, Vec<serde_json::Value>, Arc<Prepared>);
-
 impl Context {
     /// A context for one release, which sends its events to `events`.
     pub(crate) fn new(session: Arc<Session>, info: &ChartInfo, events: UnboundedSender<Message>) -> Self {
-        let redactor = wanted::redactor_of(&session.redactor, info);
+        let redactor = redactor_of(&session.redactor, info);
         Self {
             emitter: Emitter::new(events, info.key(), redactor.clone()),
             session,
@@ -73,10 +63,7 @@ impl Context {
             redactor,
             phase: Mutex::new((Phase::CheckPrerequisites, Instant::now())),
             adopted: AtomicBool::new(false),
-            prepared: tokio::sync::Mutex::new(None),
-            observed: tokio::sync::Mutex::new(None),
-            foreseen: Mutex::default(),
-            as_upgrade: tokio::sync::Mutex::default(),
+            cache: tokio::sync::Mutex::default(),
             run: None,
             before: None,
             continued_from: Mutex::default(),
@@ -207,18 +194,9 @@ impl Context {
         *self.continued_from.lock().unwrap_or_else(PoisonError::into_inner) = Some(revision);
     }
 
-    /// The newest revision there was before anything was deployed on the way that this run is on, and what was decided
-    /// then.
-    pub(crate) async fn baseline(&self) -> (u32, Decision) {
-        if let Some(kept) = self.attempts().baseline() {
-            return kept.clone();
-        }
-        let observed = self.observed().await;
-        let continued_from = *self.continued_from.lock().unwrap_or_else(PoisonError::into_inner);
-        match continued_from {
-            Some(revision) => (revision, observed.decide_as_of(revision, &self.info)),
-            None => (observed.newest_revision(), self.decision().await),
-        }
+    /// The revision over which an earlier run has deployed the newest one.
+    pub(crate) fn continued_from(&self) -> Option<u32> {
+        *self.continued_from.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether an earlier run has begun to change something here, and that counts.
@@ -245,13 +223,6 @@ impl Context {
     /// What this run has done of a deploy that may be tried again.
     pub(crate) fn attempts(&self) -> MutexGuard<'_, Attempts> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next attempt of the deploy begins: it looks at the cluster anew.
-    pub(crate) async fn begin_attempt(&self, attempt: u32) {
-        let baseline = self.baseline().await;
-        self.attempts().begin(attempt, baseline);
-        self.forget_observation().await;
     }
 
     /// Says that `what` is about to be done and cannot be taken back: if the release fails after it, the failure policy does
@@ -372,162 +343,63 @@ impl Context {
         &self.emitter
     }
 
-    /// The chart, resolved and rendered, with what is wrong with it. Done anew when the cluster serves other kinds than
-    /// before (an earlier release may have brought them) or the payload holds other values.
-    pub(crate) async fn prepared(&self, payload: &Payload) -> Arc<Prepared> {
-        let target = self.session.target().await.map_err(|error| self.error_text(&error));
-        let values = wanted::payload_values(&self.info, payload);
-        let mut kept = self.prepared.lock().await;
-        if let Some((for_target, with_values, prepared)) = kept.as_ref()
-            && *for_target == target
-            && *with_values == values
-        {
-            return prepared.clone();
-        }
-        let place = wanted::Place {
-            helm: self.helm(),
-            chart_cache: &self.session.chart_cache,
-            shelf: &self.session.shelf,
-            redactor: &self.redactor,
-            cancel: self.cancel(),
-        };
-        let known = target.as_deref().map_err(Clone::clone);
-        let prepared = Arc::new(wanted::prepare(&place, &self.info, payload, Some(known)).await);
-        *kept = Some((target, values, prepared.clone()));
-        prepared
+    /// What was found out so far. Held across an await only by whoever fills a slot.
+    pub(crate) async fn cache(&self) -> tokio::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().await
     }
 
-    /// What was prepared last, without asking whether it is out of date.
-    pub(crate) async fn last_prepared(&self) -> Option<Arc<Prepared>> {
-        self.prepared.lock().await.as_ref().map(|(_, _, prepared)| prepared.clone())
+    /// What was wanted last, without asking whether it is out of date.
+    pub(crate) async fn last_wanted(&self) -> Option<Arc<Wanted>> {
+        self.cache.lock().await.wanted.as_ref().map(|kept| kept.wanted.clone())
     }
 
-    /// The chart, if it can be had without helm and without changing anything.
-    pub(crate) async fn chart_without_helm(&self) -> Option<Arc<ResolvedChart>> {
-        let Session { chart_cache, shelf, .. } = self.session.as_ref();
-        let chart = &self.info.chart;
-        resolve_chart_shared(chart, self.helm(), chart_cache, shelf, Fetch::Never, self.cancel()).await.ok()
-    }
-
-    /// What the chart's templates depend on, with these values.
-    pub(crate) async fn templates_of(&self, chart: &ResolvedChart) -> TemplateUse {
-        let mut texts = Vec::new();
-        for file in &self.info.values_files {
-            // One that cannot be read is told by whoever reads it for its values.
-            texts.push(tokio::fs::read_to_string(file).await.unwrap_or_default());
-        }
-        texts.extend(self.info.yaml_files_content.iter().map(|document| document.content.clone()));
-        texts.extend(self.info.values.iter().map(|value| match &value.value {
-            ValueSource::Auto(text) | ValueSource::String(text) => text.clone(),
-            ValueSource::Json(value) => value.to_string(),
-            ValueSource::Sensitive(secret) => secret.expose().clone(),
-            // A value that an earlier phase makes is not known, and then nothing is told from this.
-            ValueSource::Payload(_) => String::new(),
-        }));
-        chart.templates.with_values(texts.iter().map(String::as_str))
-    }
-
-    /// Keeps what was prepared as small as it can be, until the release's turn has come, or after it.
+    /// Keeps what was rendered as small as it can be, until the release's turn has come, or after it.
     pub(crate) async fn pack(&self) {
-        if let Some((_, _, prepared)) = self.prepared.lock().await.as_ref() {
-            prepared.rendering.pack();
-        }
-        self.as_upgrade.lock().await.iter().for_each(|(_, rendering)| rendering.pack());
-    }
-
-    /// What the cluster held when the release's turn came, or after it was last uninstalled here.
-    pub(crate) async fn observed(&self) -> Arc<Observed> {
-        let kept = self.observed.lock().await.clone();
-        if let Some(observed) = kept {
-            return observed;
-        }
-        let observed = Arc::new(observation::observe(self).await);
-        *self.observed.lock().await = Some(observed.clone());
-        observed
+        let cache = self.cache.lock().await;
+        cache.wanted.iter().for_each(|kept| kept.wanted.rendering.pack());
+        cache.as_upgrade.iter().for_each(|(_, rendering)| rendering.pack());
     }
 
     /// What was observed does not hold any more.
     pub(crate) async fn forget_observation(&self) {
-        *self.observed.lock().await = None;
-        self.as_upgrade.lock().await.clear();
-        *self.foreseen.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// What the chart renders as an upgrade with what the cluster holds, for the `nth` time from 0, kept as long as what was
-    /// observed.
-    ///
-    /// # Errors
-    /// When helm cannot render it.
-    pub(crate) async fn rendered_as_upgrade(
-        &self,
-        nth: usize,
-        prepared: &Arc<Prepared>,
-        uses: &TemplateUse,
-    ) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-        let mut kept = self.as_upgrade.lock().await;
-        kept.retain(|(of, _)| Arc::ptr_eq(of, prepared));
-        while kept.len() <= nth {
-            let rendering = wanted::render_again(self, prepared.chart()?, uses, true).await?;
-            kept.push((prepared.clone(), rendering));
-        }
-        Ok(kept[nth].1.docs())
+        let mut cache = self.cache.lock().await;
+        cache.observed = None;
+        cache.as_upgrade.clear();
+        cache.foreseen = None;
     }
 
     /// Keeps what was found before the first change of the run, for the release's turn.
-    pub(crate) fn keep_foresight(&self, foresight: Foresight) {
-        let foreseen = Foreseen { foresight, at: Instant::now() };
-        *self.foreseen.lock().unwrap_or_else(PoisonError::into_inner) = Some(foreseen);
+    pub(crate) async fn keep_foresight(&self, foresight: Foresight) {
+        self.cache.lock().await.foreseen = Some(Foreseen { foresight, at: Instant::now() });
     }
 
     /// The release's turn has come: what was seen of it before counts only if that was just now, and no release of the run has
     /// changed anything since.
     pub(crate) async fn begin_turn(&self) {
-        let holds = self
-            .foreseen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .is_some_and(|seen| seen.is_fresh() && !self.session.has_begun());
-        if !holds {
+        let is_fresh = self.cache.lock().await.foreseen.as_ref().is_some_and(Foreseen::is_fresh);
+        if !is_fresh || self.session.has_begun() {
             self.forget_observation().await;
         }
     }
 
     /// What was found before the first change of the run, if that still counts. Given once.
-    pub(crate) fn foreseen(&self) -> Option<Foresight> {
-        self.foreseen.lock().unwrap_or_else(PoisonError::into_inner).take().map(|seen| seen.foresight)
-    }
-
-    /// What is going to be done, decided once from what was observed. On the way of a deploy that was begun, by an earlier run
-    /// or an earlier attempt, it goes on to its end.
-    pub async fn decision(&self) -> Decision {
-        let observed = self.observed().await;
-        if self.is_continued() || self.attempts().current() > 1 {
-            return observed.decide_anew(&self.info);
-        }
-        self.with_its_steps(observed.decide(&self.info), &observed)
-    }
-
-    /// Steps that run before helm may be made for helm to run after them: then it does.
-    fn with_its_steps(&self, decision: Decision, observed: &Observed) -> Decision {
-        let changed = matches!(observed.state(&self.info), ReleaseState::LifecycleChanged { .. });
-        if changed && self.steps.before_exec && matches!(decision, Decision::Steps { .. }) {
-            return observed.decide_anew(&self.info);
-        }
-        decision
-    }
-
-    /// The chart version that is wanted; `None` when the release is not to be deployed.
-    pub(crate) async fn wanted_version(&self) -> Option<Version> {
-        if self.info.action != HelmAction::Deploy {
-            return None;
-        }
-        let prepared = self.prepared(&Payload::default()).await;
-        prepared.chart.as_ref().and_then(|chart| lenient_version(&chart.metadata.version))
+    pub(crate) async fn foreseen(&self) -> Option<Foresight> {
+        self.cache.lock().await.foreseen.take().map(|seen| seen.foresight)
     }
 
     /// An error with all that caused it in one line, redacted.
     pub(crate) fn error_text(&self, error: &(dyn Error + 'static)) -> String {
         self.redactor.redact(&error_chain(error).join(": "))
     }
+}
+
+/// The secrets known of a release, besides those known anyway.
+pub(crate) fn redactor_of(known: &Redactor, info: &ChartInfo) -> Redactor {
+    let mut redactor = known.clone();
+    for value in &info.values {
+        if let ValueSource::Sensitive(secret) = &value.value {
+            redactor.add(secret.expose());
+        }
+    }
+    redactor
 }

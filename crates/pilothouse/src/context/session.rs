@@ -1,8 +1,8 @@
 //! What the releases of a run share.
 
+use crate::context::capacity::SharedCapacity;
 use crate::journal;
 use crate::journal::JournalError;
-use crate::preflight::cluster::capacity::SharedRoom;
 use pilothouse_core::{Redactor, RevisionMeta};
 use pilothouse_health::Rules;
 use pilothouse_helm::{ChartShelf, HelmClient};
@@ -66,8 +66,8 @@ pub struct Session {
     target: Mutex<Arc<Target>>,
     /// Whether a release of the run has begun to change something.
     begun: AtomicBool,
-    /// What is free on the nodes.
-    pub(crate) room: SharedRoom,
+    /// What the nodes have.
+    pub(crate) capacity: SharedCapacity,
 }
 
 /// What a chart is rendered for.
@@ -115,7 +115,7 @@ impl Session {
             kube_version,
             target: Mutex::default(),
             begun: AtomicBool::new(false),
-            room: SharedRoom::default(),
+            capacity: SharedCapacity::default(),
         })
     }
 

@@ -1,15 +1,16 @@
 //! What the releases of a stack are about, found out without changing anything.
 
+use crate::context::observed::newest_good;
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
-use crate::observe::observation::newest_good;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use crate::phases::chart::HelmChart;
+use crate::phases::chart::steps_of;
+use crate::render;
 use crate::render::wanted;
-use crate::steps::built_in::steps_of;
 use pilothouse_core::{
     DeployRecord, HelmAction, ObjectRef, Payload, Phase, ReleaseKey, RevisionMeta, Untold, object_ref,
 };
@@ -62,7 +63,7 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
         }
     }
     for phase in Phase::ALL {
-        for step in steps_of(chart, phase) {
+        for step in steps_of(chart).of(phase) {
             named.extend(step.concerns().await);
         }
     }
@@ -84,13 +85,13 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
 /// The objects a release renders. What cannot be rendered is told by the run itself.
 async fn rendered(ctx: &Context, about: &mut AboutRelease) -> Vec<ObjectRef> {
     let release = ctx.release();
-    let prepared = ctx.prepared(&Payload::default()).await;
+    let prepared = render::wanted(ctx, &Payload::default()).await;
     if wanted::payload_values(ctx.info(), &Payload::default()).iter().any(Value::is_null) {
         let why = "values that come from a step are known only in the run";
         about.not_copied.push(Untold::new(format!("what {release} is going to have"), why));
     }
     if let Some(chart) = &prepared.chart
-        && ctx.templates_of(chart).await.lookup
+        && render::templates_of(ctx, chart).await.lookup
     {
         about.not_exercised.push(format!(
             "{release} looks objects of the cluster up when it is rendered: what was not copied is not found"

@@ -1,15 +1,18 @@
 //! The provided `run`: carries one release through its phases.
 
+use crate::actions::unlock;
+use crate::context::events::millis;
 use crate::context::release_context::Context;
+use crate::context::settled::Settled;
 use crate::diagnose::failure;
 use crate::error::PhaseError;
 use crate::lifecycle::remediation;
 use crate::lifecycle::remediation::Following;
 use crate::lifecycle::transition::{Ended, Transition, next};
+use crate::observe;
 use crate::observe::drift;
-use crate::observe::survey::Settled;
 use crate::phases::chart::HelmChart;
-use crate::steps::built_in::steps_of;
+use crate::phases::chart::steps_of;
 use crate::text;
 use pilothouse_core::{
     CheckVerdict, Class, Decision, Drift, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase,
@@ -57,7 +60,7 @@ fn tell_drift(ctx: &Context, drifts: &[Drift]) {
 /// Puts in order what an interrupted run has left, before anything is looked at.
 async fn put_in_order(ctx: &Context) -> Result<(), ReleaseOutcome> {
     let Some(before) = ctx.before() else { return Ok(()) };
-    match before.heal(ctx).await {
+    match unlock::heal_before(ctx, before).await {
         Ok(()) => Ok(()),
         Err(error) if error.is_interrupted() || ctx.cancel().is_cancelled() => {
             Err(ReleaseOutcome::Interrupted { phase: Phase::CheckPrerequisites })
@@ -135,7 +138,7 @@ async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Pay
     }
     match (chart.chart_info().action, phase) {
         (HelmAction::Deploy, Phase::Exec | Phase::Validate) => drift::remember(ctx, payload, phase).await,
-        (HelmAction::Deploy, Phase::PostExec) if !steps_of(chart, phase).is_empty() => {
+        (HelmAction::Deploy, Phase::PostExec) if !steps_of(chart).of(phase).is_empty() => {
             drift::remember(ctx, payload, phase).await;
         }
         (HelmAction::Destroy, Phase::Exec) => drift::forget(ctx).await,
@@ -184,7 +187,10 @@ async fn next_attempt(ctx: &Context, retry: Retry, so_far: &mut SoFar) -> Option
         return Some(ReleaseOutcome::Failed(failure));
     }
     so_far.attempts.push(line);
-    ctx.begin_attempt(attempt).await;
+    // It looks at the cluster anew.
+    let baseline = observe::baseline(ctx).await;
+    ctx.attempts().begin(attempt, baseline);
+    ctx.forget_observation().await;
     None
 }
 
@@ -297,10 +303,10 @@ async fn baselines<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, ended: &Ende
     if *ended != Ended::Well || chart.chart_info().action != HelmAction::Deploy || ctx.is_continued() {
         return Ok(());
     }
-    if matches!(ctx.decision().await, Decision::Install | Decision::FinishUninstallThenInstall) {
+    if matches!(observe::decision(ctx).await, Decision::Install | Decision::FinishUninstallThenInstall) {
         return Ok(());
     }
-    for step in steps_of(chart, Phase::Validate) {
+    for step in steps_of(chart).of(Phase::Validate) {
         let digest = step.digest().await;
         if ctx.baseline_of(&digest).is_some() {
             continue;
@@ -336,16 +342,16 @@ async fn check_ended<C: HelmChart + ?Sized>(
         return (Ended::Badly, line);
     }
     if chart.chart_info().dry_run {
-        so_far.summary = format!("dry run: would {}", text::decision(&ctx.decision().await));
+        so_far.summary = format!("dry run: would {}", text::decision(&observe::decision(ctx).await));
         return (Ended::Complete, so_far.summary.clone());
     }
     // An earlier run that has begun goes on behind what it has done.
     if chart.chart_info().action != HelmAction::Deploy || ctx.is_continued() {
         return (Ended::Well, String::new());
     }
-    let (ended, why) = match ctx.decision().await {
+    let (ended, why) = match observe::decision(ctx).await {
         Decision::Nothing { why } => {
-            if let ReleaseState::Drifted { drifts, .. } = ctx.observed().await.state(chart.chart_info()) {
+            if let ReleaseState::Drifted { drifts, .. } = observe::observed(ctx).await.state(chart.chart_info()) {
                 tell_drift(ctx, &drifts);
             }
             so_far.nothing_to_do = true;
@@ -408,8 +414,4 @@ async fn clean_up<C: HelmChart + ?Sized>(
             (Ended::Again, String::new())
         }
     }
-}
-
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -7,6 +7,7 @@ use crate::context::release_context::Context;
 use crate::error::PhaseError;
 use crate::lifecycle::policy;
 use crate::lifecycle::policy::{Action, Situation, Stopped};
+use crate::observe;
 use crate::observe::release_storage;
 use crate::preflight::backup::save;
 use pilothouse_core::{ChartInfo, Failure, HelmCommand, NextStep, Phase, RevisionMeta, RevisionStatus};
@@ -53,7 +54,7 @@ pub(crate) enum Following {
 /// Decides by the release's policy what follows a failure, and carries it out unless it is a retry. Notes in the failure why
 /// there is none. Never fails: what goes wrong is part of the answer.
 pub(crate) async fn after(info: &ChartInfo, ctx: &Context, failure: &mut Failure) -> Following {
-    let (before, decision) = ctx.baseline().await;
+    let (before, decision) = observe::baseline(ctx).await;
     let certain = policy::certain(&failure.causes);
     let (attempt, no_return) = {
         let attempts = ctx.attempts();
@@ -90,7 +91,7 @@ fn stopped(ctx: &Context) -> Option<Stopped> {
 /// Why the deploy must not be tried again, by what Helm's records say now: another run is or was at work. When they cannot
 /// be read, the attempt finds that out.
 pub(crate) async fn taken_meanwhile(ctx: &Context, failed_in: Phase) -> Option<String> {
-    let (before, _) = ctx.baseline().await;
+    let (before, _) = observe::baseline(ctx).await;
     let newest = release_storage::revisions(ctx).await.ok()?.into_iter().max_by_key(|meta| meta.revision)?;
     // A try that came to nothing may have left nothing.
     if newest.revision <= before { None } else { untouchable(&ctx.attempts(), before, failed_in, Some(&newest)) }

@@ -1,11 +1,12 @@
 //! Taking back releases that ended well, since a release that needs them has failed.
 
+use crate::context::events::millis;
 use crate::context::release_context::Context;
 use crate::lifecycle::policy;
 use crate::lifecycle::policy::Action;
-use crate::lifecycle::release::millis;
 use crate::lifecycle::remediation;
 use crate::lifecycle::remediation::Undo;
+use crate::observe;
 use crate::text;
 use pilothouse_core::{ChartInfo, Decision, EventKind, Fate, HelmAction, NextStep, Phase, ReleaseKey, ReleaseOutcome};
 use std::time::Instant;
@@ -22,7 +23,9 @@ pub(crate) async fn fate(info: &ChartInfo, ctx: &Context, outcome: &ReleaseOutco
         ReleaseOutcome::Interrupted { .. } => Fate::Stays,
         ReleaseOutcome::Done { .. } => match how(info, ctx).await {
             Some(_) => Fate::Undoable,
-            None if matches!(ctx.decision().await, Decision::Nothing { .. }) && !ctx.is_continued() => Fate::Untouched,
+            None if matches!(observe::decision(ctx).await, Decision::Nothing { .. }) && !ctx.is_continued() => {
+                Fate::Untouched
+            }
             None => Fate::Stays,
         },
     }
@@ -45,7 +48,7 @@ async fn how(info: &ChartInfo, ctx: &Context) -> Option<Undo> {
     if info.action != HelmAction::Deploy || !changed {
         return None;
     }
-    match policy::taken_back(&info.on_failure, &ctx.baseline().await.1) {
+    match policy::taken_back(&info.on_failure, &observe::baseline(ctx).await.1) {
         Action::Rollback(revision) => Some(Undo::Rollback(revision)),
         Action::Uninstall => Some(Undo::Uninstall),
         Action::Leave(_) | Action::Retry { .. } => None,
@@ -58,7 +61,7 @@ pub(crate) async fn take_back(info: &ChartInfo, ctx: &Context, because_of: Relea
     let (begun, release, phase) = (Instant::now(), ctx.release(), Phase::OnDeployFailure);
     ctx.enter(phase);
     ctx.emitter().emit(EventKind::PhaseStarted { release: release.clone(), phase });
-    let before = ctx.baseline().await.0;
+    let before = observe::baseline(ctx).await.0;
     let next = remediation::carry_out(info, ctx, undo, (before, Phase::Validate)).await;
     let summary = format!("since {because_of} failed: {}", text::next_step(&next));
     let elapsed_ms = millis(begun.elapsed());

@@ -1,18 +1,20 @@
 //! A closer look at objects that may not be as they were deployed, and remembering how they are.
 
+use crate::context::observed::Observed;
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
+use crate::observe;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
 use crate::observe::drift_left;
 use crate::observe::dry_run::compare;
 use crate::observe::dry_run::compare::{Comparison, Drifted};
 use crate::observe::fingerprint;
-use crate::observe::observation::Observed;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
-use crate::preflight::crds::chart_crds;
+use crate::render;
 use crate::render::input_digests;
+use crate::render::objects as rendered_objects;
 use crate::text;
 use jiff::Timestamp;
 use pilothouse_core::{
@@ -137,14 +139,14 @@ async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached:
     let revisions = release_storage::revisions(ctx).await?;
     let newest = revisions.iter().max_by_key(|meta| meta.revision);
     let Some(newest) = newest.filter(|meta| meta.status == RevisionStatus::Deployed) else { return Ok(()) };
-    let observed = ctx.observed().await;
+    let observed = observe::observed(ctx).await;
     // Somebody else may have deployed meanwhile, and what they have given helm is not known.
     let is_ours = ctx.attempts().has_written(newest);
     let is_as_seen = observed.newest().is_some_and(|seen| (seen.revision, &seen.uid) == (newest.revision, &newest.uid));
-    let Some(prepared) = ctx.last_prepared().await.filter(|_| is_ours || is_as_seen) else { return Ok(()) };
+    let Some(prepared) = ctx.last_wanted().await.filter(|_| is_ours || is_as_seen) else { return Ok(()) };
     let (Some(uid), Some(chart)) = (&newest.uid, &prepared.chart) else { return Ok(()) };
     let target = ctx.session().target().await?;
-    let uses = ctx.templates_of(chart).await;
+    let uses = render::templates_of(ctx, chart).await;
     let Some(now) = input_digests::wanted(ctx, chart, &uses, payload, &target).await else { return Ok(()) };
     // Files may have changed since helm has read them; what the cluster serves counts as of before.
     let input = observed.inputs.clone().unwrap_or_else(|| now.clone());
@@ -165,7 +167,7 @@ async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached:
             RecordSeen::Some(record) => Some(record.as_ref()),
             RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
         };
-        snapshot(ctx, newest, &chart_crds::brought(ctx, &prepared), before).await?
+        snapshot(ctx, newest, &rendered_objects::brought(ctx, &prepared), before).await?
     };
     let record = DeployRecord {
         format: DEPLOY_RECORD_FORMAT,

@@ -1,9 +1,9 @@
 //! Whether a deploy that failed has applied anything.
 
+use crate::context::observed::Observed;
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
 use crate::observe::fingerprint;
-use crate::observe::observation::Observed;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use pilothouse_core::{
@@ -102,7 +102,7 @@ mod tests {
 
     async fn applied_by_the_failed_one(cluster: &Arc<FakeCluster>) -> Option<bool> {
         let world = fake(cluster, HelmDriver::Secret);
-        has_applied(&world.ctx, &*world.ctx.observed().await).await
+        has_applied(&world.ctx, &*crate::observe::observed(&world.ctx).await).await
     }
 
     #[rstest]

@@ -2,6 +2,7 @@
 //!
 //! In: what is wanted. Out: an observation and the decision. Reads the cluster, changes nothing.
 
+pub(crate) mod crd_changes;
 pub(crate) mod deploy_records;
 pub(crate) mod drift;
 pub(crate) mod drift_left;
@@ -14,3 +15,6 @@ pub(crate) mod release_storage;
 pub(crate) mod rendered_diff;
 pub(crate) mod status;
 pub(crate) mod survey;
+
+pub use observation::decision;
+pub(crate) use observation::{baseline, observed};

@@ -1,8 +1,8 @@
 //! What Helm stored of a release, as objects.
 
+use crate::context::observed::newest_good;
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
-use crate::observe::observation::newest_good;
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{ObjectRef, ObjectStatus, RevisionMeta, object_ref};
 use pilothouse_helm::{ReleaseRecord, decode_release, parse_documents};

@@ -1,9 +1,10 @@
 //! Whether what a chart renders now is what is deployed.
 
 use crate::context::release_context::Context;
+use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
-use crate::preflight::crds::chart_crds;
-use crate::render::wanted::Prepared;
+use crate::observe::crd_changes;
+use crate::render;
 use pilothouse_core::Rendered;
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, TemplateUse, Volatile, same_result_except, volatile_fields};
 use std::sync::Arc;
@@ -15,19 +16,19 @@ use std::sync::Arc;
 /// When it cannot be rendered.
 pub(crate) async fn as_upgrade(
     ctx: &Context,
-    prepared: &Arc<Prepared>,
+    prepared: &Arc<Wanted>,
     uses: &TemplateUse,
 ) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    if is_plain(uses) { Ok(prepared.rendering.docs()) } else { ctx.rendered_as_upgrade(0, prepared, uses).await }
+    if is_plain(uses) {
+        Ok(prepared.rendering.docs())
+    } else {
+        render::rendered_as_upgrade(ctx, 0, prepared, uses).await
+    }
 }
 
 /// As [`as_upgrade`], a second time.
-async fn again(
-    ctx: &Context,
-    prepared: &Arc<Prepared>,
-    uses: &TemplateUse,
-) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    ctx.rendered_as_upgrade(usize::from(!is_plain(uses)), prepared, uses).await
+async fn again(ctx: &Context, prepared: &Arc<Wanted>, uses: &TemplateUse) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
+    render::rendered_as_upgrade(ctx, usize::from(!is_plain(uses)), prepared, uses).await
 }
 
 /// Whether a chart renders to the same as an install and as an upgrade.
@@ -41,7 +42,7 @@ fn is_plain(uses: &TemplateUse) -> bool {
 /// When it cannot be rendered.
 pub(crate) async fn volatile(
     ctx: &Context,
-    prepared: &Arc<Prepared>,
+    prepared: &Arc<Wanted>,
     uses: &TemplateUse,
 ) -> Result<Volatile, PhaseError> {
     let first = as_upgrade(ctx, prepared, uses).await?;
@@ -62,12 +63,12 @@ pub(crate) async fn volatile(
 /// When it cannot be rendered, or what is deployed cannot be read.
 pub(crate) async fn rendered(
     ctx: &Context,
-    prepared: &Arc<Prepared>,
+    prepared: &Arc<Wanted>,
     uses: &TemplateUse,
     deployed: &ReleaseRecord,
     same_input: bool,
 ) -> Result<Rendered, PhaseError> {
-    if chart_crds::would_change(ctx, prepared).await? {
+    if crd_changes::would_change(ctx, prepared).await? {
         return Ok(Rendered::Differs);
     }
     let first = as_upgrade(ctx, prepared, uses).await?;

@@ -3,15 +3,17 @@
 
 use crate::context::release_context::Context;
 use crate::context::session::{Session, Target};
+use crate::context::settled::Settled;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
 use crate::observe::drift;
 use crate::observe::fingerprint;
 use crate::observe::other_tools;
+use crate::render;
 use crate::render::input_digests;
 use futures::StreamExt;
 use pilothouse_core::{
-    AppliedObject, DeployRecord, Drift, DriftPolicy, HelmAction, LiveSeen, ObjectRef, Observation, Payload, RecordSeen,
+    AppliedObject, DeployRecord, DriftPolicy, HelmAction, LiveSeen, ObjectRef, Observation, Payload, RecordSeen,
     ReleaseKey, ReleaseState, RevisionMeta, determine,
 };
 use pilothouse_kube::{ClusterError, ListQuery};
@@ -23,17 +25,6 @@ const SIDE_BY_SIDE: usize = 8;
 
 /// What all objects of Helm's releases have, so that lists leave out everybody else's.
 const OF_HELM: &str = "app.kubernetes.io/managed-by=Helm";
-
-/// A release that is proven to need nothing.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Settled {
-    /// How that is known.
-    pub(crate) why: String,
-    /// What of it was changed by others, which is only told.
-    pub(crate) drifts: Vec<Drift>,
-    /// How many objects it has.
-    pub(crate) objects: usize,
-}
 
 /// Whether a survey may write down what it has found out: records whose objects were written without being changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +93,8 @@ async fn candidate(
 ) -> Option<Candidate> {
     let Found::Record(record) = found else { return None };
     record.objects.as_ref()?;
-    let resolved = ctx.chart_without_helm().await?;
-    let uses = ctx.templates_of(&resolved).await;
+    let resolved = render::chart_without_helm(ctx).await?;
+    let uses = render::templates_of(ctx, &resolved).await;
     let inputs = input_digests::wanted(ctx, &resolved, &uses, &Payload::default(), target).await;
     let observation = Observation {
         record: RecordSeen::Some(record.clone()),

@@ -2,12 +2,11 @@
 
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
+use crate::context::step::{Step, Steps};
 use crate::error::PhaseError;
-use crate::lifecycle::release;
 use crate::phases::defaults;
-use crate::steps::built_in::Step;
 use async_trait::async_trait;
-use pilothouse_core::{ChartInfo, Failure, Finding, Payload, Phase, ReleaseOutcome};
+use pilothouse_core::{ChartInfo, Failure, Finding, Payload, Phase};
 use std::sync::Arc;
 
 /// A chart with a lifecycle around it. Only [`chart_info`](Self::chart_info) has to be written; every phase has a
@@ -109,9 +108,16 @@ pub trait HelmChart: Send + Sync {
     async fn validate(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
         defaults::validate(self, ctx, payload).await
     }
+}
 
-    /// The whole lifecycle in its order. There is no reason to override it.
-    async fn run(&self, ctx: &Context, payload: &mut Payload) -> ReleaseOutcome {
-        release::run(self, ctx, payload).await
+/// The chart's steps for its action.
+pub(crate) fn steps_of<C: HelmChart + ?Sized>(chart: &C) -> Steps {
+    let action = chart.chart_info().action;
+    let mut steps = Steps::default();
+    for phase in Phase::ALL {
+        let mut of_phase = chart.steps(phase);
+        of_phase.retain(|step| step.describe().on.includes(action));
+        steps.insert(phase, of_phase);
     }
+    steps
 }

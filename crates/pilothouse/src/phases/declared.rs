@@ -1,8 +1,8 @@
 //! A chart as the stack file declares it.
 
+use crate::context::step::Step;
 use crate::phases::chart::HelmChart;
 use crate::steps::built_in;
-use crate::steps::built_in::Step;
 use pilothouse_core::{ChartInfo, HelmAction, Phase, ReleaseSpec};
 use std::sync::Arc;
 

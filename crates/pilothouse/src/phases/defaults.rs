@@ -1,33 +1,38 @@
 //! What the phases do unless a chart overrides them. An override can call these too.
 
+use crate::actions::crds;
 use crate::actions::helm_run;
 use crate::actions::helm_watch::while_helm_runs;
 use crate::actions::objects;
 use crate::actions::orphaned_hooks;
+use crate::context::events::millis;
 use crate::context::ledger::{StepVerdict, upgrade_is_done};
+use crate::context::observed::NamespaceState;
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
+use crate::context::step::{Step, StepDescription, Steps};
 use crate::diagnose::wait_ready;
 use crate::digest;
 use crate::error::PhaseError;
-use crate::lifecycle::release::millis;
-use crate::observe::observation::NamespaceState;
+use crate::observe;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use crate::phases::chart::HelmChart;
+use crate::phases::chart::steps_of;
 use crate::preflight::adoption::Adopting;
 use crate::preflight::backup::save;
 use crate::preflight::crds::chart_crds;
 use crate::preflight::deploy;
 use crate::preflight::rollback_target;
 use crate::preflight::uncertain_steps;
+use crate::render;
+use crate::render::objects::rendered_objects;
 use crate::render::wanted;
-use crate::steps::built_in::{Step, StepDescription, steps_of};
 use pilothouse_core::{
     Class, Decision, DriftPolicy, EventKind, Finding, HelmAction, HelmCommand, ObjectRef, Payload, Phase, RUN_LABEL,
-    RevisionStatus, code, object_ref,
+    RevisionStatus, code,
 };
-use pilothouse_helm::{Origin, UpgradeRequest, Values};
+use pilothouse_helm::{UpgradeRequest, Values};
 use pilothouse_kube::{Conflict, ownership_conflicts};
 use tokio::time::Instant;
 
@@ -35,7 +40,7 @@ use tokio::time::Instant;
 /// the release and of its namespace; who owns every object; data that would be lost; and what each step says.
 pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Vec<Finding> {
     ctx.doing("checking chart, values and cluster");
-    let foresight = match ctx.foreseen() {
+    let foresight = match ctx.foreseen().await {
         Some(foresight) => foresight,
         None => chart.look_ahead(ctx, payload).await,
     };
@@ -54,18 +59,20 @@ pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context
 
 /// As [`check_prerequisites`], without running the user's steps of that phase: nothing but reading.
 pub async fn look_ahead<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Foresight {
-    let mut findings = wanted::input_findings(chart, ctx).await;
+    let steps = steps_of(chart);
+    let mut findings = wanted::input_findings(&steps, ctx).await;
     if !findings.is_empty() {
         return findings.into();
     }
-    let observed = ctx.observed().await;
+    let observed = observe::observed(ctx).await;
     findings.extend(observed.findings(ctx.info()));
     match ctx.info().action {
         HelmAction::Skip => {}
         HelmAction::Deploy => {
-            let prepared = ctx.prepared(payload).await;
+            let prepared = render::wanted(ctx, payload).await;
             let objects = rendered_objects(&prepared.rendering.docs());
-            let (conflicts, crds) = tokio::join!(ownership(chart, ctx, &objects), chart_crds::findings(ctx, &prepared));
+            let (conflicts, crds) =
+                tokio::join!(ownership(&steps, ctx, &objects), chart_crds::findings(ctx, &prepared));
             findings.extend(conflicts);
             findings.extend(crds);
         }
@@ -75,7 +82,7 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
     if (!is_blocked || ctx.info().action == HelmAction::Destroy) && !is_deployed_before(ctx, payload).await {
-        let mut ahead = deploy::findings(chart, ctx, payload, &ctx.decision().await).await;
+        let mut ahead = deploy::findings(&steps, ctx, payload, &observe::decision(ctx).await).await;
         // Whose an object is has to be settled first.
         let is_foreign = |subject: &str| {
             findings.iter().any(|found| found.code == code::OWNERSHIP_CONFLICT && found.subject == subject)
@@ -84,12 +91,10 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload
         foresight = ahead;
     }
     findings.extend(rollback_target::findings(ctx).await);
-    for phase in Phase::ALL {
-        for step in steps_of(chart, phase) {
-            findings.extend(step.check(ctx).await);
-        }
+    for step in steps.all() {
+        findings.extend(step.check(ctx).await);
     }
-    findings.extend(uncertain_steps::findings(chart, ctx, payload).await);
+    findings.extend(uncertain_steps::findings(&steps, ctx, payload).await);
     foresight.findings.splice(0..0, findings);
     foresight
 }
@@ -105,7 +110,7 @@ pub async fn run_steps<C: HelmChart + ?Sized>(
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
     let mut failed = Vec::new();
-    for (index, step) in steps_of(chart, phase).iter().enumerate() {
+    for (index, step) in steps_of(chart).of(phase).iter().enumerate() {
         if ctx.cancel().is_cancelled() && phase != Phase::OnDeployFailure {
             return Err(PhaseError::Interrupted);
         }
@@ -216,7 +221,7 @@ pub async fn exec<C: HelmChart + ?Sized>(
     ctx: &Context,
     payload: &mut Payload,
 ) -> Result<String, PhaseError> {
-    let decision = ctx.decision().await;
+    let decision = observe::decision(ctx).await;
     look_with_payload(chart, ctx, payload, &decision).await?;
     match decision {
         Decision::Nothing { why } | Decision::Validate { why } | Decision::Steps { why } => Ok(why),
@@ -256,14 +261,14 @@ async fn look_with_payload<C: HelmChart + ?Sized>(
     if wanted::payload_values(ctx.info(), payload).is_empty() || is_deployed_before(ctx, payload).await {
         return Ok(());
     }
-    let findings = deploy::findings(chart, ctx, payload, decision).await.told(ctx);
+    let findings = deploy::findings(&steps_of(chart), ctx, payload, decision).await.told(ctx);
     if findings.is_empty() { Ok(()) } else { Err(PhaseError::Refused(findings)) }
 }
 
 /// `first` says that no revision was ever deployed. The fields of objects that were adopted then still belong to whoever
 /// made them, and helm 4, which applies server-side, has to take them over; helm 3 does so in any case.
 async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Result<String, PhaseError> {
-    let prepared = ctx.prepared(payload).await;
+    let prepared = render::wanted(ctx, payload).await;
     let chart = prepared.chart()?;
     let digest = digest::of_deploy(ctx, chart, payload).await;
     if let Some(done) = done_before(ctx, &digest).await {
@@ -275,7 +280,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         }
         return Ok(done.summary);
     }
-    let observed = ctx.observed().await;
+    let observed = observe::observed(ctx).await;
     if let (Some(base), Some(newest)) = (ctx.earlier_base(observed.newest()), observed.newest()) {
         ctx.continue_from(base);
         ctx.attempts().note_written(newest.revision, newest.run);
@@ -296,7 +301,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
     // All of it is one intent: the definitions before and the restart after are of no use without helm's run.
     let stop = ctx.terminate().child_token();
     let run = async {
-        let brought = chart_crds::bring(ctx, &prepared).await?;
+        let brought = crds::bring(ctx, &prepared).await?;
         while_helm_runs(ctx, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
         is_recorded(ctx, observed.newest_revision()).await?;
         ctx.attempts().note_deployed(&digest, observed.newest_revision(), ctx.run());
@@ -349,7 +354,7 @@ struct DoneBefore {
 
 /// What an earlier run or attempt has deployed, if helm's records prove that it did so to the end with the same input.
 async fn done_before(ctx: &Context, digest: &str) -> Option<DoneBefore> {
-    let observed = ctx.observed().await;
+    let observed = observe::observed(ctx).await;
     if let Some((revision, executed)) = ctx.attempts().has_deployed(digest, observed.newest()) {
         let to_the_end = executed.is_some();
         let summary = executed.unwrap_or_else(|| format!("an earlier attempt had deployed revision {revision}"));
@@ -372,7 +377,7 @@ async fn is_deployed_before(ctx: &Context, payload: &Payload) -> bool {
     if ctx.info().action != HelmAction::Deploy {
         return false;
     }
-    let prepared = ctx.prepared(payload).await;
+    let prepared = render::wanted(ctx, payload).await;
     let Some(chart) = &prepared.chart else { return false };
     done_before(ctx, &digest::of_deploy(ctx, chart, payload).await).await.is_some()
 }
@@ -420,15 +425,9 @@ pub async fn validate<C: HelmChart + ?Sized>(
     run_steps(chart, Phase::Validate, ctx, payload).await
 }
 
-/// The objects helm will create or change: all that is rendered but hooks and what is in `crds/` folders.
-pub(crate) fn rendered_objects(rendered: &[pilothouse_helm::RenderedDoc]) -> Vec<ObjectRef> {
-    let own = rendered.iter().filter(|doc| matches!(doc.origin, Origin::Template));
-    own.filter_map(|doc| object_ref(&doc.object)).collect()
-}
-
 /// All objects that belong to someone else, but those a step is going to adopt or delete before helm runs. What is in
 /// the manifest of the deployed revision is the release's, whatever its labels say: helm does not look at them either.
-async fn ownership<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, objects: &[ObjectRef]) -> Vec<Finding> {
+async fn ownership(steps: &Steps, ctx: &Context, objects: &[ObjectRef]) -> Vec<Finding> {
     let unreadable = |error: &PhaseError| {
         vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), error.chain().join(": "))]
     };
@@ -437,7 +436,7 @@ async fn ownership<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, objects: &[O
         Err(error) => return unreadable(&error),
     };
     // In a namespace that is not there is nothing that could be somebody else's.
-    let absent = matches!(ctx.observed().await.namespace, NamespaceState::Absent);
+    let absent = matches!(observe::observed(ctx).await.namespace, NamespaceState::Absent);
     let namespace = ctx.release().namespace;
     let elsewhere = |object: &ObjectRef| !absent || object.namespace.as_ref() != Some(&namespace);
     let objects: Vec<ObjectRef> = objects.into_iter().filter(elsewhere).collect();
@@ -452,7 +451,7 @@ async fn ownership<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, objects: &[O
         Ok(own) => own,
         Err(error) => return unreadable(&error),
     };
-    let adopting = match Adopting::of(chart, ctx).await {
+    let adopting = match Adopting::of(steps, ctx).await {
         Ok(adopting) => adopting,
         Err(error) => return unreadable(&error),
     };

@@ -1,18 +1,18 @@
 //! The objects of a release in a plan.
 
+use crate::context::observed::NamespaceState;
 use crate::context::release_context::Context;
+use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
+use crate::observe;
+use crate::observe::crd_changes::apply_options;
 use crate::observe::dry_run::compare::{Compared, Outcome, is_of_rbac, seen_digest};
-use crate::observe::observation::NamespaceState;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
-use crate::phases::defaults;
 use crate::plan::stack_plan::Brings;
-use crate::preflight::crds::chart_crds;
-use crate::preflight::crds::chart_crds::apply_options;
 use crate::preflight::deploy;
 use crate::preflight::deploy::Look;
-use crate::render::wanted::Prepared;
+use crate::render::objects as rendered_objects;
 use jiff::Timestamp;
 use pilothouse_core::{
     CrdPolicy, FieldChange, ObjectChange, ObjectRef, Ownership, Payload, PlannedObject, Secrecy, SeenObject, Sensitive,
@@ -40,7 +40,7 @@ pub(crate) struct Objects {
 /// When what is deployed cannot be read.
 pub(crate) async fn deployed(
     ctx: &Context,
-    prepared: &Prepared,
+    prepared: &Wanted,
     is_upgrade: bool,
     earlier: &[&Brings],
     all: &[Brings],
@@ -140,7 +140,7 @@ fn who_brings(object: &ObjectRef, earlier: &[&Brings]) -> Option<pilothouse_core
 /// Helm makes the release's own namespace; another one has to be there, or to come with another release.
 async fn namespace_to_come(ctx: &Context, namespace: &str, all: &[Brings]) -> ObjectChange {
     let own = ctx.release().namespace == namespace;
-    if own && ctx.info().create_namespace && matches!(ctx.observed().await.namespace, NamespaceState::Absent) {
+    if own && ctx.info().create_namespace && matches!(observe::observed(ctx).await.namespace, NamespaceState::Absent) {
         return ObjectChange::Create;
     }
     let release = ctx.release();
@@ -154,12 +154,12 @@ async fn namespace_to_come(ctx: &Context, namespace: &str, all: &[Brings]) -> Ob
 
 /// The definitions in the chart's `crds/` folders, by the release's policy for them.
 /// Also gives the group and kind of those that change.
-async fn definitions(ctx: &Context, prepared: &Prepared) -> Result<(Objects, Vec<(String, String)>), PhaseError> {
+async fn definitions(ctx: &Context, prepared: &Wanted) -> Result<(Objects, Vec<(String, String)>), PhaseError> {
     let (mut objects, mut changing) = (Objects::default(), Vec::new());
     if ctx.info().crds == CrdPolicy::Skip {
         return Ok((objects, changing));
     }
-    for crd in chart_crds::of_chart(prepared) {
+    for crd in rendered_objects::of_chart(prepared) {
         let Some(object) = object_ref(&crd) else { continue };
         let live = ctx.cluster().get(&object).await?;
         let (change, fields, then) = match &live {
@@ -277,11 +277,11 @@ fn found(ctx: &Context, object: &ObjectRef, change: &ObjectChange, live: &Value)
 ///
 /// # Errors
 /// When what is deployed cannot be read.
-pub(crate) async fn reinstalled(ctx: &Context, prepared: &Prepared) -> Result<Objects, PhaseError> {
+pub(crate) async fn reinstalled(ctx: &Context, prepared: &Wanted) -> Result<Objects, PhaseError> {
     let (mut objects, _) = definitions(ctx, prepared).await?;
     let before = uninstalled(ctx).await?;
     let mut after = Vec::new();
-    let rendered = defaults::rendered_objects(&prepared.rendering.docs());
+    let rendered = rendered_objects::rendered_objects(&prepared.rendering.docs());
     for object in release_storage::complete(ctx, rendered, NotServed::Keep).await? {
         let known = before.planned.iter().find(|planned| planned.object.same_object(&object));
         match known.map(|planned| &planned.change) {

@@ -1,8 +1,8 @@
 //! Whose the objects of a planned release are.
 
 use crate::context::release_context::Context;
+use crate::context::step::Steps;
 use crate::error::PhaseError;
-use crate::phases::chart::HelmChart;
 use crate::preflight::adoption::Adopting;
 use pilothouse_core::{ObjectChange, ObjectRef, OwnershipCounts, PlannedAction, ReleasePlan};
 use pilothouse_kube::ownerships;
@@ -13,14 +13,14 @@ use serde_json::Value;
 ///
 /// # Errors
 /// When that cannot be told.
-pub(super) async fn tell<C: HelmChart + ?Sized>(
-    chart: &C,
+pub(super) async fn tell(
+    steps: &Steps,
     ctx: &Context,
     plan: &mut ReleasePlan,
     wanted: &[(ObjectRef, Option<Value>)],
     deployed: usize,
 ) -> Result<(), PhaseError> {
-    let adopting = Adopting::of(chart, ctx).await?;
+    let adopting = Adopting::of(steps, ctx).await?;
     let mut counts = OwnershipCounts { own: deployed, ..OwnershipCounts::default() };
     for ((object, _), whose) in wanted.iter().zip(ownerships(ctx.cluster(), wanted, &ctx.release()).await?) {
         counts.add(&whose);

@@ -4,16 +4,18 @@ use crate::context::release_context::Context;
 use crate::digest;
 use crate::lifecycle::policy;
 use crate::lifecycle::policy::Action;
+use crate::observe;
 use crate::observe::dry_run::compare::Compared;
 use crate::observe::release_storage;
 use crate::phases::chart::HelmChart;
+use crate::phases::chart::steps_of;
 use crate::plan::objects;
 use crate::plan::objects::Objects;
 use crate::plan::ownership;
 use crate::plan::stack_plan::Brings;
+use crate::render;
 use crate::render::input_digests;
 use crate::render::wanted;
-use crate::steps::built_in::steps_of;
 use pilothouse_core::{
     ChartInfo, Class, Decision, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction, PlannedHook,
     PlannedStep, ReleasePlan, ReleaseState, code, object_ref,
@@ -83,8 +85,8 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, earlier: &[&Br
         "what was given is wrong".clone_into(&mut plan.why);
         return Draft { plan, compared: Vec::new() };
     }
-    let observed = ctx.observed().await;
-    let (decision, state) = (ctx.decision().await, observed.state(info));
+    let observed = observe::observed(ctx).await;
+    let (decision, state) = (observe::decision(ctx).await, observed.state(info));
     plan.revision = observed.newest_revision();
     plan.does = planned_action(&decision);
     plan.why = why(&state, &decision);
@@ -135,7 +137,7 @@ async fn fill<C: HelmChart + ?Sized>(
     let mut objects = Objects::default();
     match plan.does {
         PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall => {
-            let prepared = ctx.prepared(&Payload::default()).await;
+            let prepared = render::wanted(ctx, &Payload::default()).await;
             let resolved = prepared.chart()?;
             plan.chart_then = Some(format!("{} {}", resolved.metadata.name, resolved.metadata.version));
             let is_upgrade = plan.does == PlannedAction::Upgrade;
@@ -161,7 +163,7 @@ async fn fill<C: HelmChart + ?Sized>(
     let same = |object: &pilothouse_core::PlannedObject| object.change == ObjectChange::Same;
     plan.unchanged = objects.planned.iter().filter(|object| same(object)).count();
     plan.objects = objects.planned.into_iter().filter(|object| !same(object)).collect();
-    ownership::tell(chart, ctx, plan, &objects.wanted, objects.deployed).await?;
+    ownership::tell(&steps_of(chart), ctx, plan, &objects.wanted, objects.deployed).await?;
     Ok(objects.compared)
 }
 
@@ -180,9 +182,9 @@ pub(crate) async fn input_of(ctx: &Context, does: PlannedAction) -> Option<Strin
     let info = ctx.info();
     let inputs = match info.action {
         HelmAction::Deploy => {
-            let prepared = ctx.prepared(&Payload::default()).await;
+            let prepared = render::wanted(ctx, &Payload::default()).await;
             let chart = prepared.chart.as_ref()?;
-            let uses = ctx.templates_of(chart).await;
+            let uses = render::templates_of(ctx, chart).await;
             let target = ctx.session().target().await.ok()?;
             Some(input_digests::wanted(ctx, chart, &uses, &Payload::default(), &target).await?)
         }
@@ -359,8 +361,9 @@ fn steps<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, does: PlannedAction) -
             true
         }
     };
+    let all = steps_of(chart);
     let of_phase = |phase: Phase| {
-        let steps = steps_of(chart, phase).into_iter().map(|step| step.describe());
+        let steps = all.of(phase).iter().map(|step| step.describe());
         let steps = steps.filter(move |step| runs(phase, step.every_run));
         steps.map(move |step| PlannedStep { phase, text: ctx.redactor().redact(&step.text) }).collect::<Vec<_>>()
     };

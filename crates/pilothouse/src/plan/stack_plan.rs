@@ -5,12 +5,14 @@ pub(crate) use crate::plan::verify::outdated;
 
 use crate::context::release_context::Context;
 use crate::context::session::Session;
+use crate::context::step::StepsSeen;
 use crate::observe::survey;
 use crate::observe::survey::Writing;
 use crate::phases::chart::HelmChart;
+use crate::phases::chart::steps_of;
 use crate::plan::outlook;
 use crate::plan::release_plan;
-use crate::render::input_digests::StepsSeen;
+use crate::render;
 use futures::StreamExt;
 use jiff::Timestamp;
 use pilothouse_core::{GraphNode, GraphProblem, HelmAction, PLAN_FORMAT, Payload, Plan, ReleaseGraph, ReleaseKey};
@@ -68,7 +70,7 @@ pub async fn plan(
     let mut contexts = Vec::with_capacity(charts.len());
     for chart in charts {
         let mut ctx = Context::new(session.clone(), chart.chart_info(), to.clone());
-        ctx.see_steps(StepsSeen::of(chart.as_ref()).await);
+        ctx.see_steps(StepsSeen::new(&steps_of(chart.as_ref()), chart.lifecycle_version()).await);
         contexts.push(ctx);
     }
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
@@ -106,7 +108,7 @@ async fn brings(ctx: &Context) -> Brings {
     if info.action != HelmAction::Deploy || ctx.settled().is_some() {
         return Brings::default();
     }
-    let prepared = ctx.prepared(&Payload::default()).await;
+    let prepared = render::wanted(ctx, &Payload::default()).await;
     let docs = prepared.rendering.docs();
     let mut brings = Brings { release: Some(info.key()), ..Brings::default() };
     if info.create_namespace {

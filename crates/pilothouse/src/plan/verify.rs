@@ -1,6 +1,7 @@
 //! Whether a plan still holds when it is carried out.
 
 use crate::context::release_context::Context;
+use crate::observe;
 use crate::plan::objects::seen;
 use crate::plan::release_plan::{input_of, planned_action};
 use jiff::Timestamp;
@@ -18,14 +19,14 @@ pub(crate) async fn outdated(ctx: &Context, plan: &Plan) -> Vec<Finding> {
     };
     let now = match ctx.settled() {
         Some(_) => PlannedAction::Nothing,
-        None => planned_action(&ctx.decision().await),
+        None => planned_action(&observe::decision(ctx).await),
     };
     if now != planned.does {
         let message = format!("the plan says that {}, and now {}", name(planned.does), name(now));
         return vec![finding(release.to_string(), message)];
     }
     if planned.has_changes()
-        && let Some(message) = other_revision(planned.revision, ctx.observed().await.newest_revision())
+        && let Some(message) = other_revision(planned.revision, observe::observed(ctx).await.newest_revision())
     {
         return vec![finding(release.to_string(), message)];
     }

@@ -6,10 +6,9 @@ mod tests;
 
 use crate::actions::objects;
 use crate::context::release_context::Context;
+use crate::context::step::Steps;
 use crate::error::PhaseError;
-use crate::phases::chart::HelmChart;
 use crate::preflight::data_loss::Consent;
-use crate::steps::built_in::steps_of;
 use pilothouse_core::{AdoptionConsent, AdoptionVerdict, NotAdopted, ObjectRef, Ownership, Phase};
 
 /// What steps before helm are going to do with objects that exist and are not the release's.
@@ -29,9 +28,9 @@ impl Adopting {
     ///
     /// # Errors
     /// When the kind of an object that is named cannot be told.
-    pub(crate) async fn of<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Result<Self, PhaseError> {
+    pub(crate) async fn of(steps: &Steps, ctx: &Context) -> Result<Self, PhaseError> {
         let (mut named, mut deleted, mut unowned) = (Vec::new(), Vec::new(), false);
-        for step in steps_of(chart, Phase::PreExec) {
+        for step in steps.of(Phase::PreExec) {
             let description = step.describe();
             named.extend(objects::resolve(ctx, &description.adopts).await?);
             deleted.extend(objects::resolve(ctx, &description.deletes).await?);

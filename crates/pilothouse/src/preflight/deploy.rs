@@ -2,18 +2,19 @@
 
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
+use crate::context::step::Steps;
+use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use crate::observe::dry_run::compare::{Compared, Comparison, compare};
 use crate::observe::release_storage;
 use crate::observe::rendered_diff;
-use crate::phases::chart::HelmChart;
 use crate::preflight::adoption::Adopting;
 use crate::preflight::backup::save;
 use crate::preflight::changes::refusals::gate;
 use crate::preflight::cluster::checks::preflight;
-use crate::preflight::crds::chart_crds;
+use crate::render;
+use crate::render::objects as rendered_objects;
 use crate::render::wanted;
-use crate::render::wanted::Prepared;
 use jiff::Timestamp;
 use pilothouse_core::{Class, CrdPolicy, Decision, DriftPolicy, Finding, Payload, code, crd_facts};
 use pilothouse_helm::{Origin, RenderedDoc};
@@ -22,12 +23,7 @@ use std::sync::Arc;
 
 /// What speaks against deploying the release as it is going to be. Asks the server what becomes of each object, without changing
 /// anything.
-pub(crate) async fn findings<C: HelmChart + ?Sized>(
-    chart: &C,
-    ctx: &Context,
-    payload: &Payload,
-    decision: &Decision,
-) -> Foresight {
+pub(crate) async fn findings(steps: &Steps, ctx: &Context, payload: &Payload, decision: &Decision) -> Foresight {
     let is_upgrade = match decision {
         Decision::Install => false,
         Decision::Upgrade { .. } => true,
@@ -54,7 +50,7 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(
         let changing = changing(ctx, payload).await;
         Ok::<_, PhaseError>((
             look(ctx, payload, is_upgrade, &changing).await?,
-            Adopting::of(chart, ctx).await?.settled(),
+            Adopting::of(steps, ctx).await?.settled(),
         ))
     };
     match looked.await {
@@ -92,7 +88,7 @@ pub(crate) async fn look(
     is_upgrade: bool,
     changing: &[(String, String)],
 ) -> Result<Look, PhaseError> {
-    let prepared = ctx.prepared(payload).await;
+    let prepared = render::wanted(ctx, payload).await;
     let docs = docs(ctx, &prepared, is_upgrade).await?;
     let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
     let wanted: Vec<Value> = own.map(|doc| doc.object.clone()).collect();
@@ -119,16 +115,16 @@ pub(crate) async fn changing(ctx: &Context, payload: &Payload) -> Vec<(String, S
     if ctx.info().crds != CrdPolicy::Upgrade {
         return Vec::new();
     }
-    let prepared = ctx.prepared(payload).await;
-    chart_crds::of_chart(&prepared).iter().filter_map(crd_facts).map(|facts| (facts.group, facts.kind)).collect()
+    let prepared = render::wanted(ctx, payload).await;
+    rendered_objects::of_chart(&prepared).iter().filter_map(crd_facts).map(|facts| (facts.group, facts.kind)).collect()
 }
 
 /// What is going to be applied. Values from earlier phases are only in what was prepared with them.
-async fn docs(ctx: &Context, prepared: &Arc<Prepared>, is_upgrade: bool) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
+async fn docs(ctx: &Context, prepared: &Arc<Wanted>, is_upgrade: bool) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
     let has_payload = !wanted::payload_values(ctx.info(), &Payload::default()).is_empty();
     match &prepared.chart {
         Some(chart) if is_upgrade && !has_payload => {
-            let uses = ctx.templates_of(chart).await;
+            let uses = render::templates_of(ctx, chart).await;
             rendered_diff::as_upgrade(ctx, prepared, &uses).await
         }
         Some(_) | None => Ok(prepared.rendering.docs()),

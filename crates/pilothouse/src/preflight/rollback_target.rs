@@ -3,6 +3,7 @@
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
 use crate::lifecycle::policy;
+use crate::observe;
 use crate::observe::release_storage;
 use pilothouse_core::{
     Class, Decision, Finding, HelmAction, ObjectRef, Remedy, RevisionMeta, RevisionStatus, code, object_ref,
@@ -16,12 +17,12 @@ use pilothouse_kube::ClusterError;
 /// Read-only.
 pub(crate) async fn findings(ctx: &Context) -> Vec<Finding> {
     let info = ctx.info();
-    let observed = ctx.observed().await;
+    let observed = observe::observed(ctx).await;
     // As `exec` will: what a run that is continued has deployed is not what is gone back to.
     if let Some(base) = ctx.earlier_base(observed.newest()) {
         ctx.continue_from(base);
     }
-    let (_, decision) = ctx.baseline().await;
+    let (_, decision) = observe::baseline(ctx).await;
     let policy = policy::policy_for(&info.on_failure, &decision);
     if info.action != HelmAction::Deploy || policy.then != Remedy::Rollback {
         return Vec::new();

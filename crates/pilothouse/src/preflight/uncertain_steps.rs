@@ -2,9 +2,10 @@
 
 use crate::context::ledger::StepVerdict;
 use crate::context::release_context::Context;
+use crate::context::step::Steps;
 use crate::digest;
-use crate::phases::chart::HelmChart;
-use crate::steps::built_in::steps_of;
+use crate::observe;
+use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{Class, Decision, Finding, HelmAction, Payload, Phase, Redactor, RunId, code};
 use serde_json::Value;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 const LARGEST_OUTPUT: usize = 64 * 1024;
 
 /// Steps that an earlier run has begun, that must not be repeated, and whose end nobody knows: only the user can tell.
-pub(crate) async fn findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Vec<Finding> {
+pub(crate) async fn findings(steps: &Steps, ctx: &Context, payload: &Payload) -> Vec<Finding> {
     let mut ledger = ctx.ledger_copy();
     let mut payload = payload.clone();
     let mut findings = Vec::new();
@@ -22,7 +23,7 @@ pub(crate) async fn findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, pa
         if phase == Phase::Exec && !exec_counts(ctx, &payload).await {
             ledger.done_again(phase);
         }
-        for (index, step) in steps_of(chart, phase).iter().enumerate() {
+        for (index, step) in steps.of(phase).iter().enumerate() {
             let description = step.describe();
             match ledger.step(phase, index, &step.digest().await, description.repeatable) {
                 StepVerdict::Run => ledger.done_again(phase),
@@ -60,10 +61,10 @@ pub(crate) fn uncertain(
 /// Whether what helm did in the earlier run is still what is wanted.
 async fn exec_counts(ctx: &Context, payload: &Payload) -> bool {
     if ctx.info().action == HelmAction::Destroy {
-        return ctx.earlier_exec_ended_well() || matches!(ctx.decision().await, Decision::Nothing { .. });
+        return ctx.earlier_exec_ended_well() || matches!(observe::decision(ctx).await, Decision::Nothing { .. });
     }
     let Some(helm) = ctx.earlier_helm() else { return false };
-    match &ctx.prepared(payload).await.chart {
+    match &render::wanted(ctx, payload).await.chart {
         Some(chart) => digest::of_deploy(ctx, chart, payload).await == helm.digest,
         None => false,
     }

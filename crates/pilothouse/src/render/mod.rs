@@ -3,4 +3,7 @@
 //! In: a release and the payload. Out: what is wanted, made once and passed by reference. Imported by `observe` and everything after it.
 
 pub(crate) mod input_digests;
+pub(crate) mod objects;
 pub(crate) mod wanted;
+
+pub(crate) use wanted::{chart_without_helm, rendered_as_upgrade, templates_of, wanted, wanted_version};

@@ -1,54 +1,31 @@
 //! A release's chart, files and values, resolved and rendered, with everything that is wrong with them. Nothing here
 //! reads the state of the release; the cluster is asked only which version and kinds it serves.
 
+use crate::context::cache::WantedFor;
 use crate::context::release_context::Context;
 use crate::context::rendering::Rendering;
+use crate::context::session::Session;
 use crate::context::session::Target;
+use crate::context::step::Steps;
+use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
-use crate::phases::chart::HelmChart;
-use crate::steps::built_in::steps_of;
+use pilothouse_core::lenient_version;
 use pilothouse_core::{
-    ChartInfo, ChartSource, Class, Finding, HelmAction, KubeVersionFrom, Payload, Phase, Redactor, SetValue,
-    ValueSource, VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits,
+    ChartInfo, ChartSource, Class, Finding, HelmAction, KubeVersionFrom, Payload, Redactor, SetValue, ValueSource,
+    VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits,
 };
+use pilothouse_helm::RenderedDoc;
 use pilothouse_helm::{
     ChartError, ChartShelf, Fetch, HelmClient, ResolvedChart, TemplateRequest, TemplateUse, Values,
     resolve_chart_shared,
 };
+use semver::Version;
 use serde_json::Value;
 use std::error::Error;
-use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-/// A release's chart as it is going to be deployed.
-#[derive(Debug, Default)]
-pub(crate) struct Prepared {
-    /// The chart; `None` when it cannot be resolved, which is among the findings.
-    pub(crate) chart: Option<Arc<ResolvedChart>>,
-    /// Everything it renders, hooks and definitions included; empty when it cannot be rendered.
-    pub(crate) rendering: Rendering,
-    /// What is wrong.
-    pub(crate) findings: Vec<Finding>,
-}
-
-impl Prepared {
-    /// The chart, or why there is none.
-    pub(crate) fn chart(&self) -> Result<&ResolvedChart, PhaseError> {
-        self.chart.as_deref().ok_or_else(|| PhaseError::Refused(self.findings.clone()))
-    }
-
-    /// Whether it defines new kinds, in `crds/` folders or in templates.
-    pub(crate) fn brings_kinds(&self) -> bool {
-        self.rendering.brings_kinds()
-    }
-
-    fn wrong(&mut self, code: &str, subject: impl Display, message: impl Display) {
-        self.findings.push(Finding::new(Class::BadInput, code, subject, message));
-    }
-}
 
 /// What preparing needs besides the release itself.
 pub(crate) struct Place<'a> {
@@ -66,26 +43,15 @@ impl Place<'_> {
 }
 
 /// What is wrong with the input of a release, before anything is asked of the cluster's state.
-pub(crate) async fn input_findings<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Vec<Finding> {
-    let info = chart.chart_info();
+pub(crate) async fn input_findings(steps: &Steps, ctx: &Context) -> Vec<Finding> {
+    let info = ctx.info();
     let mut findings = name_findings(info);
     match info.action {
-        HelmAction::Deploy => findings.extend(ctx.prepared(&Payload::default()).await.findings.clone()),
+        HelmAction::Deploy => findings.extend(wanted(ctx, &Payload::default()).await.findings.clone()),
         // Uninstalling needs no chart; steps that name the chart's definitions resolve it when they are asked.
         HelmAction::Destroy | HelmAction::Skip => {}
     }
-    findings.extend(step_input_findings(chart).await);
-    findings
-}
-
-/// What is wrong with what the steps were given.
-pub(crate) async fn step_input_findings<C: HelmChart + ?Sized>(chart: &C) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for phase in Phase::ALL {
-        for step in steps_of(chart, phase) {
-            findings.extend(step.check_input().await);
-        }
-    }
+    findings.extend(steps.input_findings().await);
     findings
 }
 
@@ -96,17 +62,6 @@ pub(crate) fn name_findings(info: &ChartInfo) -> Vec<Finding> {
     wrong.map(|error| Finding::new(Class::BadInput, code::RELEASE_NAME_INVALID, info.key(), error)).collect()
 }
 
-/// The secrets known of a release, besides those known anyway.
-pub(crate) fn redactor_of(known: &Redactor, info: &ChartInfo) -> Redactor {
-    let mut redactor = known.clone();
-    for value in &info.values {
-        if let ValueSource::Sensitive(secret) = &value.value {
-            redactor.add(secret.expose());
-        }
-    }
-    redactor
-}
-
 /// Resolves and renders, for a cluster if there is one. Values that come from the payload and are not there yet are
 /// left out of this rendering.
 pub(crate) async fn prepare(
@@ -114,8 +69,8 @@ pub(crate) async fn prepare(
     info: &ChartInfo,
     payload: &Payload,
     target: Option<Result<&Target, String>>,
-) -> Prepared {
-    let mut prepared = Prepared::default();
+) -> Wanted {
+    let mut prepared = Wanted::default();
     if let ChartSource::Repo { url, .. } | ChartSource::Oci(url) = &info.chart.source
         && place.redactor.redact(url) != *url
     {
@@ -158,7 +113,7 @@ pub(crate) async fn prepare(
 async fn render(
     place: &Place<'_>,
     info: &ChartInfo,
-    prepared: &mut Prepared,
+    prepared: &mut Wanted,
     payload: &Payload,
     target: Option<&Target>,
 ) {
@@ -254,4 +209,81 @@ async fn unreadable(path: &Path) -> Option<String> {
         Err(error) => return Some(error.to_string()),
     }
     tokio::fs::File::open(path).await.err().map(|error| error.to_string())
+}
+
+/// The chart, resolved and rendered, with what is wrong with it. Done anew when the cluster serves other kinds than
+/// before (an earlier release may have brought them) or the payload holds other values.
+pub(crate) async fn wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
+    let session = ctx.session();
+    let target = session.target().await.map_err(|error| ctx.error_text(&error));
+    let values = payload_values(ctx.info(), payload);
+    let mut cache = ctx.cache().await;
+    if let Some(kept) = cache.wanted.as_ref().filter(|kept| kept.target == target && kept.values == values) {
+        return kept.wanted.clone();
+    }
+    let place = Place {
+        helm: ctx.helm(),
+        chart_cache: &session.chart_cache,
+        shelf: &session.shelf,
+        redactor: ctx.redactor(),
+        cancel: ctx.cancel(),
+    };
+    let known = target.as_deref().map_err(Clone::clone);
+    let wanted = Arc::new(prepare(&place, ctx.info(), payload, Some(known)).await);
+    cache.wanted = Some(WantedFor { target, values, wanted: wanted.clone() });
+    wanted
+}
+
+/// The chart, if it can be had without helm and without changing anything.
+pub(crate) async fn chart_without_helm(ctx: &Context) -> Option<Arc<ResolvedChart>> {
+    let Session { chart_cache, shelf, .. } = ctx.session();
+    resolve_chart_shared(&ctx.info().chart, ctx.helm(), chart_cache, shelf, Fetch::Never, ctx.cancel()).await.ok()
+}
+
+/// What the chart's templates depend on, with the release's values.
+pub(crate) async fn templates_of(ctx: &Context, chart: &ResolvedChart) -> TemplateUse {
+    let info = ctx.info();
+    let mut texts = Vec::new();
+    for file in &info.values_files {
+        // One that cannot be read is told by whoever reads it for its values.
+        texts.push(tokio::fs::read_to_string(file).await.unwrap_or_default());
+    }
+    texts.extend(info.yaml_files_content.iter().map(|document| document.content.clone()));
+    texts.extend(info.values.iter().map(|value| match &value.value {
+        ValueSource::Auto(text) | ValueSource::String(text) => text.clone(),
+        ValueSource::Json(value) => value.to_string(),
+        ValueSource::Sensitive(secret) => secret.expose().clone(),
+        // A value that an earlier phase makes is not known, and then nothing is told from this.
+        ValueSource::Payload(_) => String::new(),
+    }));
+    chart.templates.with_values(texts.iter().map(String::as_str))
+}
+
+/// What the chart renders as an upgrade with what the cluster holds, for the `nth` time from 0, kept as long as what was
+/// observed.
+///
+/// # Errors
+/// When helm cannot render it.
+pub(crate) async fn rendered_as_upgrade(
+    ctx: &Context,
+    nth: usize,
+    wanted: &Arc<Wanted>,
+    uses: &TemplateUse,
+) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
+    let kept = &mut ctx.cache().await.as_upgrade;
+    kept.retain(|(of, _)| Arc::ptr_eq(of, wanted));
+    while kept.len() <= nth {
+        let rendering = render_again(ctx, wanted.chart()?, uses, true).await?;
+        kept.push((wanted.clone(), rendering));
+    }
+    Ok(kept[nth].1.docs())
+}
+
+/// The chart version that is wanted; `None` when the release is not to be deployed.
+pub(crate) async fn wanted_version(ctx: &Context) -> Option<Version> {
+    if ctx.info().action != HelmAction::Deploy {
+        return None;
+    }
+    let wanted = wanted(ctx, &Payload::default()).await;
+    wanted.chart.as_ref().and_then(|chart| lenient_version(&chart.metadata.version))
 }

@@ -1,7 +1,10 @@
 //! What is checked of all releases before the first one is begun.
 
 use crate::context::release_context::Context;
+use crate::observe;
 use crate::phases::chart::HelmChart;
+use crate::phases::chart::steps_of;
+use crate::render;
 use crate::render::wanted;
 use futures::StreamExt;
 use pilothouse_core::{Finding, HelmAction, Payload, Wait, code};
@@ -64,7 +67,7 @@ pub(crate) async fn foreseen(
                 return foresight.findings;
             }
             if foresight.findings.is_empty() {
-                ctx.keep_foresight(foresight);
+                ctx.keep_foresight(foresight).await;
                 return Vec::new();
             }
             foresight.told(ctx)
@@ -74,7 +77,7 @@ pub(crate) async fn foreseen(
 
 /// Whether Helm's newest record says that somebody is at work on it: that is waited for when its turn has come.
 async fn is_pending(ctx: &Context) -> bool {
-    let pending = ctx.observed().await.newest().is_some_and(|newest| newest.status.is_pending());
+    let pending = observe::observed(ctx).await.newest().is_some_and(|newest| newest.status.is_pending());
     if pending {
         ctx.forget_observation().await;
     }
@@ -117,9 +120,9 @@ struct Checked {
 }
 
 async fn check(chart: &dyn HelmChart, ctx: &Context) -> Checked {
-    let findings = wanted::input_findings(chart, ctx).await;
+    let findings = wanted::input_findings(&steps_of(chart), ctx).await;
     let deploys = chart.chart_info().action == HelmAction::Deploy;
-    let brings_kinds = deploys && ctx.prepared(&Payload::default()).await.brings_kinds();
+    let brings_kinds = deploys && render::wanted(ctx, &Payload::default()).await.brings_kinds();
     ctx.pack().await;
     Checked { findings, brings_kinds }
 }

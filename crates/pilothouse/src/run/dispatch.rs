@@ -3,6 +3,7 @@
 use crate::context::events::Message;
 use crate::context::release_context::Context;
 use crate::context::session::Session;
+use crate::lifecycle::release;
 use crate::lifecycle::roll_back;
 use crate::phases::chart::HelmChart;
 use crate::run::owner::Owner;
@@ -130,7 +131,7 @@ impl<'a> Dispatch<'a> {
     fn worker(&self, node: usize) -> Worker<'a> {
         let (chart, ctx) = (&self.charts[node], &self.contexts[node]);
         Box::pin(async move {
-            let outcome = chart.run(ctx, &mut Payload::default()).await;
+            let outcome = release::run(chart.as_ref(), ctx, &mut Payload::default()).await;
             ctx.pack().await;
             Ended::Release(node, outcome)
         })

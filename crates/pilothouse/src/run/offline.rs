@@ -1,8 +1,10 @@
 //! What can be done without a cluster.
 
+use crate::context::release_context::redactor_of;
+use crate::context::wanted::Wanted;
 use crate::phases::chart::HelmChart;
+use crate::phases::chart::steps_of;
 use crate::render::wanted;
-use crate::render::wanted::Prepared;
 use pilothouse_core::{ChartInfo, Class, Finding, HelmAction, Payload, Redactor, code};
 use pilothouse_helm::{ChartShelf, HelmClient};
 use serde_json::Value;
@@ -26,7 +28,7 @@ impl Offline {
         if info.action == HelmAction::Deploy {
             findings.extend(self.prepare(info, cancel).await.findings);
         }
-        findings.extend(wanted::step_input_findings(chart).await);
+        findings.extend(steps_of(chart).input_findings().await);
         findings
     }
 
@@ -59,12 +61,12 @@ impl Offline {
             text.push_str(yaml.trim_end());
             text.push('\n');
         }
-        let redactor = if show_secrets { Redactor::default() } else { wanted::redactor_of(&Redactor::default(), info) };
+        let redactor = if show_secrets { Redactor::default() } else { redactor_of(&Redactor::default(), info) };
         Ok(redactor.redact(&text))
     }
 
-    async fn prepare(&self, info: &ChartInfo, cancel: &CancellationToken) -> Prepared {
-        let redactor = wanted::redactor_of(&Redactor::default(), info);
+    async fn prepare(&self, info: &ChartInfo, cancel: &CancellationToken) -> Wanted {
+        let redactor = redactor_of(&Redactor::default(), info);
         let place = wanted::Place {
             helm: self.helm.as_ref(),
             chart_cache: &self.chart_cache,

@@ -1,12 +1,12 @@
 //! Where a run keeps its lock and its journal, and how it comes to continue an earlier one.
 
-use crate::actions::unlock::{Before, Gone};
+use crate::context::earlier_run::{Before, Gone};
 use crate::context::events::Message;
+use crate::context::events::millis;
 use crate::context::session::Session;
 use crate::journal;
 use crate::journal::recorder::Recorder;
 use crate::journal::{ClusterJournal, JournalError, JournalFile, JournalHeader, KillPoint};
-use crate::lifecycle::release::millis;
 use crate::run::listening::listening;
 use crate::run::owner::Owner;
 use crate::run::stack_run::RunConfig;

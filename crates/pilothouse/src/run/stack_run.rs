@@ -1,16 +1,17 @@
 //! A run over several releases.
 
 use crate::context::events::Message;
+use crate::context::events::millis;
 use crate::context::ledger::{Ledger, StepAnswer};
 use crate::context::release_context::Context;
 use crate::context::session::Session;
+use crate::context::step::StepsSeen;
 use crate::lifecycle::release;
-use crate::lifecycle::release::millis;
 use crate::observe::survey;
 use crate::observe::survey::Writing;
 use crate::phases::chart::HelmChart;
+use crate::phases::chart::steps_of;
 use crate::plan::stack_plan;
-use crate::render::input_digests::StepsSeen;
 use crate::run::checks;
 use crate::run::dispatch;
 use crate::run::dispatch::{Dispatch, not_started};
@@ -140,7 +141,7 @@ pub async fn run(
     owner.happened(started(config, config.kind, charts, &waits));
     let mut contexts = contexts(charts, session, &to);
     for (chart, ctx) in charts.iter().zip(&mut contexts) {
-        ctx.see_steps(StepsSeen::of(chart.as_ref()).await);
+        ctx.see_steps(StepsSeen::new(&steps_of(chart.as_ref()), chart.lifecycle_version()).await);
         if !ctx.info().dry_run {
             ctx.remember_for(&config.stack);
         }

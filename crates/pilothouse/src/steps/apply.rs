@@ -2,8 +2,8 @@
 
 use crate::actions::objects;
 use crate::context::release_context::Context;
+use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
-use crate::steps::built_in::{Step, StepDescription};
 use async_trait::async_trait;
 use pilothouse_core::{ApplyStep, Class, Finding, ObjectRef, Payload, code, object_ref};
 use pilothouse_helm::parse_documents;

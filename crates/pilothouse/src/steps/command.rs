@@ -1,8 +1,8 @@
 //! `command`: run a program.
 
 use crate::context::release_context::Context;
+use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
-use crate::steps::built_in::{Step, StepDescription};
 use async_trait::async_trait;
 use pilothouse_core::{CommandStep, Payload, mask};
 use pilothouse_process::{Ended, Finished, Limits, Spawn, run};

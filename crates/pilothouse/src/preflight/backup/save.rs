@@ -6,14 +6,15 @@ mod tests;
 
 use crate::actions::objects;
 use crate::context::release_context::Context;
+use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use crate::observe::dry_run::compare::{Compared, Outcome};
 use crate::preflight::backup::content::Content;
 use crate::preflight::backup::file;
-use crate::preflight::crds::chart_crds;
 use crate::preflight::data_loss::Consent;
 use crate::preflight::deploy;
-use crate::render::wanted::Prepared;
+use crate::render;
+use crate::render::objects as rendered_objects;
 use jiff::Timestamp;
 use pilothouse_core::{
     BeforeDestructive, Class, CrdPolicy, Decision, EventKind, Finding, ObjectChange, ObjectRef, Payload, Sensitive,
@@ -66,16 +67,16 @@ pub(crate) fn of_compared(compared: &[Compared], consent: &Consent) -> Vec<Doome
 }
 
 /// Of the chart's definitions that take the place of others, what consent names.
-pub(crate) fn of_definitions(ctx: &Context, prepared: &Prepared, consent: &Consent) -> Vec<Doomed> {
+pub(crate) fn of_definitions(ctx: &Context, prepared: &Wanted, consent: &Consent) -> Vec<Doomed> {
     if ctx.info().crds != CrdPolicy::Upgrade {
         return Vec::new();
     }
-    let named = chart_crds::brought(ctx, prepared).into_iter().filter(|object| consent.names(object));
+    let named = rendered_objects::brought(ctx, prepared).into_iter().filter(|object| consent.names(object));
     named.map(|object| Doomed { object, goes: false }).collect()
 }
 
 /// Of all that an install or upgrade deletes or changes, what consent names.
-fn of_deploy(ctx: &Context, prepared: &Prepared, compared: &[Compared], consent: &Consent) -> Vec<Doomed> {
+fn of_deploy(ctx: &Context, prepared: &Wanted, compared: &[Compared], consent: &Consent) -> Vec<Doomed> {
     let mut doomed = of_compared(compared, consent);
     doomed.extend(of_definitions(ctx, prepared, consent));
     doomed
@@ -100,7 +101,7 @@ pub(crate) async fn announced(ctx: &Context, compared: &[Compared], decision: &D
     let consent = Consent::of(ctx).await.ok().filter(|_| is_wanted(ctx))?;
     let doomed = match decision {
         Decision::Install | Decision::Upgrade { .. } => {
-            let prepared = ctx.prepared(&Payload::default()).await;
+            let prepared = render::wanted(ctx, &Payload::default()).await;
             of_deploy(ctx, &prepared, compared, &consent)
         }
         Decision::Uninstall | Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall => {
@@ -145,7 +146,7 @@ pub(crate) async fn before_helm(ctx: &Context, payload: &Payload, is_upgrade: bo
     let consent = consent(ctx).await?;
     let changing = deploy::changing(ctx, payload).await;
     let look = deploy::look(ctx, payload, is_upgrade, &changing).await?;
-    let prepared = ctx.prepared(payload).await;
+    let prepared = render::wanted(ctx, payload).await;
     save(ctx, &of_deploy(ctx, &prepared, &look.compared, &consent)).await
 }
 

@@ -2,9 +2,10 @@
 
 use crate::context::release_context::Context;
 use crate::observe::dry_run::compare::{Compared, Outcome};
-use crate::preflight::crds::chart_crds;
 use crate::preflight::data_loss;
 use crate::preflight::data_loss::Consent;
+use crate::render;
+use crate::render::objects as rendered_objects;
 use pilothouse_core::{Class, Finding, HelmOwner, ObjectChange, ObjectRef, Payload, ReleaseKey, code, object_ref};
 
 /// What the upgrade deletes and nobody has consented to.
@@ -15,8 +16,8 @@ pub(super) async fn findings(ctx: &Context, compared: &[Compared], consent: &Con
     let lost = data_loss::losses(ctx, &objects, consent).await;
     let mut moved = Vec::new();
     if objects.iter().any(|object| object.kind == "CustomResourceDefinition") {
-        let prepared = ctx.prepared(&Payload::default()).await;
-        moved.extend(chart_crds::of_chart(&prepared).iter().filter_map(object_ref));
+        let prepared = render::wanted(ctx, &Payload::default()).await;
+        moved.extend(rendered_objects::of_chart(&prepared).iter().filter_map(object_ref));
     }
     let mut findings = Vec::new();
     for one in gone.into_iter().filter(|one| !consent.names(&one.object)) {

@@ -6,6 +6,7 @@ mod tests;
 
 use crate::actions::objects;
 use crate::context::release_context::Context;
+use crate::observe;
 use crate::observe::dry_run::compare::{Compared, Outcome};
 use crate::preflight::backup::save;
 use crate::preflight::changes::definitions;
@@ -73,7 +74,7 @@ fn unreadable(compared: &[Compared]) -> Vec<Finding> {
 }
 
 async fn downgrade_of(ctx: &Context) -> Option<Finding> {
-    let observed = ctx.observed().await;
+    let observed = observe::observed(ctx).await;
     let deployed = observed.deployed.as_ref().and_then(|record| lenient_version(record.chart_version()))?;
     let breaking = ctx.info().last_breaking_version_requiring_restart.as_ref()?;
     let message = downgrade(&deployed, breaking, observed.wanted_version.as_ref()?)?;

@@ -2,13 +2,14 @@
 
 use crate::actions::objects;
 use crate::context::release_context::Context;
+use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use crate::observe::dry_run::compare::{Compared, Outcome};
 use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::preflight::data_loss::Consent;
+use crate::render;
 use crate::render::wanted;
-use crate::render::wanted::Prepared;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, Payload, code};
@@ -34,9 +35,9 @@ pub(super) async fn findings(
     if findings.is_empty() && !changes {
         return findings;
     }
-    let prepared = ctx.prepared(&Payload::default()).await;
+    let prepared = render::wanted(ctx, &Payload::default()).await;
     let Some(chart) = &prepared.chart else { return Vec::new() };
-    let uses = ctx.templates_of(chart).await;
+    let uses = render::templates_of(ctx, chart).await;
     if !(uses.random || uses.unreadable) {
         return Vec::new();
     }
@@ -72,9 +73,9 @@ pub(super) async fn by_reinstall(ctx: &Context, consent: &Consent) -> Vec<Findin
     };
     let secrets: Vec<ObjectRef> =
         all.into_iter().filter(|object| object.kind == "Secret" && !consent.names(object)).collect();
-    let prepared = ctx.prepared(&Payload::default()).await;
+    let prepared = render::wanted(ctx, &Payload::default()).await;
     let Some(chart) = prepared.chart.as_ref().filter(|_| !secrets.is_empty()) else { return Vec::new() };
-    let uses = ctx.templates_of(chart).await;
+    let uses = render::templates_of(ctx, chart).await;
     if !(uses.random || uses.unreadable) {
         return Vec::new();
     }
@@ -136,7 +137,7 @@ pub(super) fn unreadable(compared: &[Compared], consent: &Consent) -> Vec<Findin
 }
 
 /// What differs between two renderings of the chart as an install.
-async fn of_installs(ctx: &Context, prepared: &Prepared, uses: &TemplateUse) -> Result<Volatile, PhaseError> {
+async fn of_installs(ctx: &Context, prepared: &Wanted, uses: &TemplateUse) -> Result<Volatile, PhaseError> {
     let chart = prepared.chart()?;
     // Helm 4 checks ownership when it renders an install with the cluster at hand, and fails on what is about to be adopted.
     let render = || wanted::render_again(ctx, chart, uses, uses.lookup);

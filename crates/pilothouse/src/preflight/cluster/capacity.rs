@@ -1,5 +1,6 @@
 //! Whether the nodes have room for the pods that come.
 
+use crate::context::capacity::{Capacity, Free};
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
 use crate::observe::dry_run::compare::Compared;
@@ -34,7 +35,7 @@ pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Foresight {
     if wanted.is_empty() {
         return Foresight::default();
     }
-    let room = match ctx.session().room.of(ctx).await {
+    let room = match shared(ctx).await {
         Ok(room) => room,
         Err(why) => return Foresight::not_checked("room on the nodes", why),
     };
@@ -60,45 +61,29 @@ pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Foresight {
     found
 }
 
-/// The nodes and what is free on each of them, read once for all releases that are looked at together.
-#[derive(Default)]
-pub(crate) struct SharedRoom(tokio::sync::Mutex<Option<(Instant, Arc<Room>)>>);
-
-/// The nodes, and what is free on each.
-struct Room {
-    nodes: Vec<Value>,
-    /// Cores and bytes, in the order of the nodes; or why that is not known.
-    free: Result<Vec<Free>, String>,
+/// What the nodes have, read once for all releases that are looked at together.
+async fn shared(ctx: &Context) -> Result<Arc<Capacity>, String> {
+    let mut kept = ctx.session().capacity.0.lock().await;
+    if let Some((at, capacity)) = kept.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+        tracing::trace!(age = ?at.elapsed(), "the capacity of the nodes is known");
+        return Ok(capacity.clone());
+    }
+    let capacity = Arc::new(read(ctx).await?);
+    *kept = Some((Instant::now(), capacity.clone()));
+    Ok(capacity)
 }
 
-type Free = [f64; 2];
-
-impl SharedRoom {
-    async fn of(&self, ctx: &Context) -> Result<Arc<Room>, String> {
-        let mut kept = self.0.lock().await;
-        if let Some((at, room)) = kept.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
-            tracing::trace!(age = ?at.elapsed(), "room on the nodes is known");
-            return Ok(room.clone());
-        }
-        let room = Arc::new(Room::read(ctx).await?);
-        *kept = Some((Instant::now(), room.clone()));
-        Ok(room)
-    }
-}
-
-impl Room {
-    async fn read(ctx: &Context) -> Result<Self, String> {
-        let nodes = ctx.cluster().list(&ListQuery::new("v1", "Node")).await.map_err(|error| ctx.error_text(&error))?;
-        let free = match nodes.len() {
-            0 => Ok(Vec::new()),
-            many if many > MANY_NODES => Err(format!("there are {many} of them, and their pods are not read")),
-            _ => match ctx.cluster().list(&ListQuery::new("v1", "Pod")).await {
-                Ok(pods) => Ok(free(&nodes, &pods)),
-                Err(error) => Err(ctx.error_text(&error)),
-            },
-        };
-        Ok(Self { nodes, free })
-    }
+async fn read(ctx: &Context) -> Result<Capacity, String> {
+    let nodes = ctx.cluster().list(&ListQuery::new("v1", "Node")).await.map_err(|error| ctx.error_text(&error))?;
+    let free = match nodes.len() {
+        0 => Ok(Vec::new()),
+        many if many > MANY_NODES => Err(format!("there are {many} of them, and their pods are not read")),
+        _ => match ctx.cluster().list(&ListQuery::new("v1", "Pod")).await {
+            Ok(pods) => Ok(free(&nodes, &pods)),
+            Err(error) => Err(ctx.error_text(&error)),
+        },
+    };
+    Ok(Capacity { nodes, free })
 }
 
 /// What the pods leave free on each node.

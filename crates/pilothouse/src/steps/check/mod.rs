@@ -14,10 +14,10 @@ mod reach;
 mod tcp;
 mod tls;
 
+use crate::context::events::millis;
 use crate::context::release_context::Context;
+use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
-use crate::lifecycle::release::millis;
-use crate::steps::built_in::{Step, StepDescription};
 use crate::steps::check::judge::{Next, Pacing, wanted};
 use crate::steps::check::look::Look;
 use crate::steps::check::reach::Attempt;

@@ -1,0 +1,207 @@
+//! What the cluster holds of a release before it is touched, and what is to be done about it.
+
+use pilothouse_core::{
+    ChartInfo, Class, Decision, Finding, Foreign, HelmAction, InputDigests, InputPart, LiveSeen, Observation,
+    RecordSeen, ReleaseState, Rendered, RevisionMeta, Wish, code, decide, determine, last_deployed, lenient_version,
+};
+use pilothouse_helm::ReleaseRecord;
+use semver::Version;
+
+/// What was seen of a release and its namespace.
+#[derive(Debug, Clone)]
+pub(crate) struct Observed {
+    /// Helm's records, or why they could not be read.
+    pub(crate) revisions: Result<Vec<RevisionMeta>, String>,
+    /// The newest revision that was deployed, read only when it matters for the decision.
+    pub(crate) deployed: Option<ReleaseRecord>,
+    /// The namespace.
+    pub(crate) namespace: NamespaceState,
+    /// The chart version that is wanted.
+    pub(crate) wanted_version: Option<Version>,
+    /// Another tool that still manages it.
+    pub(crate) foreign: Option<Foreign>,
+    /// What is remembered of its last deploy.
+    pub(crate) record: RecordSeen,
+    /// What is wanted, as digests.
+    pub(crate) inputs: Option<InputDigests>,
+    /// Why its templates have to be rendered to tell what is wanted, if so.
+    pub(crate) must_render: Option<String>,
+    /// What comparing the rendered result with what is deployed said.
+    pub(crate) rendered: Option<Rendered>,
+    /// The live objects, looked at only when it matters for the decision.
+    pub(crate) live: LiveSeen,
+    /// Whether a newest revision that failed has applied anything, where that is known.
+    pub(crate) failed_applied: Option<bool>,
+}
+
+/// How the release's namespace stands.
+#[derive(Debug, Clone)]
+pub(crate) enum NamespaceState {
+    Active,
+    Absent,
+    Terminating,
+    Unreadable(String),
+}
+
+impl Observed {
+    /// Whether what is wanted is proven to be what was given to the newest revision, but for its steps.
+    pub(crate) fn has_same_input(&self) -> bool {
+        let (RecordSeen::Some(record), Some(newest), Some(inputs)) = (&self.record, self.newest(), &self.inputs) else {
+            return false;
+        };
+        record.revision == newest.revision
+            && Some(&record.revision_uid) == newest.uid.as_ref()
+            && record.input.differs(inputs).iter().all(|part| *part == InputPart::Lifecycle)
+    }
+
+    /// The metadata of the newest revision there was, if it could be told.
+    pub(crate) fn newest(&self) -> Option<&RevisionMeta> {
+        self.revisions.iter().flatten().max_by_key(|meta| meta.revision)
+    }
+
+    /// The newest revision there was; 0 when there was none or it could not be told.
+    pub(crate) fn newest_revision(&self) -> u32 {
+        self.newest().map(|meta| meta.revision).unwrap_or_default()
+    }
+
+    /// What was seen, without revisions newer than this one.
+    pub(crate) fn as_of(&self, revision: u32) -> Self {
+        let older = |revisions: &Vec<RevisionMeta>| {
+            revisions.iter().filter(|meta| meta.revision <= revision).cloned().collect()
+        };
+        Self { revisions: self.revisions.as_ref().map(older).map_err(Clone::clone), ..self.clone() }
+    }
+
+    /// The state of the release.
+    pub(crate) fn state(&self, info: &ChartInfo) -> ReleaseState {
+        determine(&Observation {
+            foreign: self.foreign.clone(),
+            deployed_version: self.deployed.as_ref().and_then(|record| lenient_version(record.chart_version())),
+            wanted_version: self.wanted_version.clone(),
+            breaking_version: info.last_breaking_version_requiring_restart.clone(),
+            record: self.record.clone(),
+            inputs: self.inputs.clone(),
+            must_render: self.must_render.is_some(),
+            rendered: self.rendered,
+            live: self.live.clone(),
+            failed_applied: self.failed_applied,
+            // A pending revision is healed before the first phase, or left.
+            ..Observation::of(self.revisions.clone())
+        })
+    }
+
+    /// What would have been decided when this revision was the newest. Where helm has pruned it meanwhile, nobody knows what it
+    /// was, but that it was no first install.
+    pub(crate) fn decide_as_of(&self, revision: u32, info: &ChartInfo) -> Decision {
+        let then = self.as_of(revision);
+        let pruned = revision > 0 && then.revisions.as_ref().is_ok_and(Vec::is_empty);
+        if pruned { Decision::Upgrade { last_good: None } } else { then.decide_anew(info) }
+    }
+
+    /// What is to be done about the release as it stands.
+    pub(crate) fn decide(&self, info: &ChartInfo) -> Decision {
+        let wish = Wish {
+            action: info.action,
+            skip_if_already_installed: info.skip_if_already_installed,
+            drift: info.drift,
+            take_over: info.take_over,
+        };
+        decide(&self.state(info), &wish)
+    }
+
+    /// What is to be done where what is there is known not to count: on the way of a deploy that was begun, that goes on to its
+    /// end whatever it finds half done.
+    pub(crate) fn decide_anew(&self, info: &ChartInfo) -> Decision {
+        match self.decide(info) {
+            Decision::Compare { .. } | Decision::Look | Decision::Validate { .. } | Decision::Steps { .. } => {
+                Decision::Upgrade { last_good: self.last_good() }
+            }
+            Decision::Nothing { .. }
+                if info.action == HelmAction::Deploy
+                    && !info.skip_if_already_installed
+                    && self.last_good().is_some() =>
+            {
+                Decision::Upgrade { last_good: self.last_good() }
+            }
+            decision @ (Decision::Nothing { .. }
+            | Decision::Stop { .. }
+            | Decision::Unlock { .. }
+            | Decision::Install
+            | Decision::FinishUninstallThenInstall
+            | Decision::Upgrade { .. }
+            | Decision::Reinstall { .. }
+            | Decision::Uninstall) => decision,
+        }
+    }
+
+    fn last_good(&self) -> Option<u32> {
+        last_deployed(self.revisions.iter().flatten()).map(|meta| meta.revision)
+    }
+
+    /// Why the release cannot be acted on as it stands.
+    pub(crate) fn findings(&self, info: &ChartInfo) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let subject = info.key();
+        let blocked = |code, message: String| Finding::new(Class::Blocked, code, &subject, message);
+        if let Decision::Stop { state } = self.decide(info) {
+            findings.extend(why_stopped(info, &state));
+        } else if let ReleaseState::Stale { revision, status, why } = self.state(info) {
+            findings.push(blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}: {why}")));
+        }
+        let namespace = info.namespace.as_str();
+        match &self.namespace {
+            NamespaceState::Active => {}
+            NamespaceState::Absent if info.action == HelmAction::Deploy && !info.create_namespace => {
+                let message = format!("namespace `{namespace}` does not exist and create_namespace is false");
+                findings.push(blocked(code::NAMESPACE_MISSING, message));
+            }
+            NamespaceState::Absent => {}
+            NamespaceState::Terminating if info.action == HelmAction::Deploy => {
+                findings
+                    .push(blocked(code::NAMESPACE_TERMINATING, format!("namespace `{namespace}` is being deleted")));
+            }
+            NamespaceState::Terminating => {}
+            NamespaceState::Unreadable(why) => findings.push(blocked(code::UNREADABLE, why.clone())),
+        }
+        findings
+    }
+}
+
+/// Why a release in this state cannot be acted on.
+fn why_stopped(info: &ChartInfo, state: &ReleaseState) -> Option<Finding> {
+    let subject = info.key();
+    let blocked = |code, message: String| Some(Finding::new(Class::Blocked, code, &subject, message));
+    match state {
+        ReleaseState::Unknown { why } | ReleaseState::LiveUnreadable { why, .. } => {
+            blocked(code::UNREADABLE, why.clone())
+        }
+        ReleaseState::Foreign { foreign, .. } => {
+            let message = format!("{} still manages it: {}", foreign.tool, foreign.why);
+            Some(Finding::new(Class::Unsafe, code::RELEASE_FOREIGN, &subject, message))
+        }
+        ReleaseState::Locked { revision, status, since, why } => {
+            let since = since.map(|at| format!(" since {at:.0}")).unwrap_or_default();
+            blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}{since}: {why}"))
+        }
+        ReleaseState::Stale { .. }
+        | ReleaseState::Absent
+        | ReleaseState::HalfRemoved
+        | ReleaseState::Breaking { .. }
+        | ReleaseState::FailedClean { .. }
+        | ReleaseState::FailedDirty { .. }
+        | ReleaseState::Unmanaged { .. }
+        | ReleaseState::InputUnknown { .. }
+        | ReleaseState::OutOfSync { .. }
+        | ReleaseState::LifecycleChanged { .. }
+        | ReleaseState::Unfinished { .. }
+        | ReleaseState::LiveUnknown { .. }
+        | ReleaseState::Drifted { .. }
+        | ReleaseState::Unvalidated { .. }
+        | ReleaseState::InSync { .. } => None,
+    }
+}
+
+/// The newest revision that is or was deployed; without one (a failed first install) the newest at all.
+pub(crate) fn newest_good(revisions: &[RevisionMeta]) -> Option<&RevisionMeta> {
+    last_deployed(revisions).or_else(|| revisions.iter().max_by_key(|meta| meta.revision))
+}

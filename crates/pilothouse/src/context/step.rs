@@ -1,0 +1,146 @@
+//! What a user adds to the phases, and a chart's steps as plain data.
+
+use crate::context::release_context::Context;
+use crate::digest;
+use crate::digest::part;
+use crate::error::PhaseError;
+use async_trait::async_trait;
+use pilothouse_core::{CheckReport, Finding, ObjectRef, On, Payload, Phase, hex};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One step of a phase. It describes itself before it runs, so that it can be checked, shown and resumed.
+#[async_trait]
+pub trait Step: Send + Sync {
+    /// What it is going to do.
+    fn describe(&self) -> StepDescription;
+
+    /// What is wrong with what the step was given, without a look at the cluster: a file that is missing.
+    async fn check_input(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// Objects it is about, as far as they are known before it runs; without a namespace they are the release's. By default what
+    /// [`describe`](Self::describe) says that it adopts or deletes.
+    async fn concerns(&self) -> Vec<ObjectRef> {
+        let described = self.describe();
+        [described.adopts, described.deletes].concat()
+    }
+
+    /// SHA-256, in hex, of everything the step is given. What an earlier run has done counts only if it is the same. By
+    /// default: of what [`describe`](Self::describe) tells.
+    async fn digest(&self) -> String {
+        digest::of(&format!("{:?}", self.describe()))
+    }
+
+    /// Read-only, during `check_prerequisites`: why the cluster's state does not let it run.
+    async fn check(&self, ctx: &Context) -> Vec<Finding> {
+        let _ = ctx;
+        Vec::new()
+    }
+
+    /// Read-only, before anything is changed: what a check that is judged by comparison tells then. By default there is no
+    /// such comparison.
+    ///
+    /// # Errors
+    /// When the run is stopped; what is looked at may be as it likes.
+    async fn baseline(&self, ctx: &Context) -> Result<Option<CheckReport>, PhaseError> {
+        let _ = ctx;
+        Ok(None)
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// What failed.
+    async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError>;
+}
+
+/// What a step is going to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StepDescription {
+    /// One line for people.
+    pub text: String,
+    /// Objects it gives to the release: they are no ownership conflict.
+    pub adopts: Vec<ObjectRef>,
+    /// Whether it gives every object of the chart to the release that exists and belongs to nobody.
+    pub adopts_unowned: bool,
+    /// Objects it deletes: what is deleted before helm runs is no ownership conflict either.
+    pub deletes: Vec<ObjectRef>,
+    /// Whether it may be run again when it is not known whether it has run.
+    pub repeatable: bool,
+    /// For which action of the release it runs.
+    pub on: On,
+    /// Whether nothing can be taken back once it has begun: what fails after it is left as it is.
+    pub point_of_no_return: bool,
+    /// Whether it runs in every run, also when nothing else is to be done.
+    pub every_run: bool,
+}
+
+impl StepDescription {
+    /// A repeatable step for every action, that neither adopts nor deletes.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), repeatable: true, on: On::Always, ..Self::default() }
+    }
+}
+
+/// A chart's steps for its action, by phase, asked for once.
+#[derive(Clone, Default)]
+pub(crate) struct Steps(BTreeMap<Phase, Vec<Arc<dyn Step>>>);
+
+impl Steps {
+    /// Notes the steps of a phase.
+    pub(crate) fn insert(&mut self, phase: Phase, steps: Vec<Arc<dyn Step>>) {
+        self.0.insert(phase, steps);
+    }
+
+    /// The steps of a phase, in their order.
+    pub(crate) fn of(&self, phase: Phase) -> &[Arc<dyn Step>] {
+        self.0.get(&phase).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// All steps, in the order in which they run.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<dyn Step>> {
+        Phase::ALL.into_iter().flat_map(|phase| self.of(phase))
+    }
+
+    /// What is wrong with what they were given, without a look at the cluster.
+    pub(crate) async fn input_findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for step in self.all() {
+            findings.extend(step.check_input().await);
+        }
+        findings
+    }
+}
+
+/// What is known of a chart's steps before the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct StepsSeen {
+    /// The digest of all steps that run in a deploy, in their order.
+    pub(crate) digest: String,
+    /// Whether any of them runs in every run.
+    pub(crate) every_run: bool,
+    /// Whether there are any before `exec`.
+    pub(crate) before_exec: bool,
+}
+
+impl StepsSeen {
+    /// Looks at a chart's steps. `version` is that of its phases written in Rust.
+    pub(crate) async fn new(steps: &Steps, version: &str) -> Self {
+        let mut seen = Self::default();
+        let mut hash = Sha256::new();
+        part(&mut hash, version.as_bytes());
+        for phase in Phase::ALL {
+            part(&mut hash, phase.name().as_bytes());
+            for step in steps.of(phase) {
+                seen.every_run |= step.describe().every_run;
+                seen.before_exec |= phase == Phase::PreExec;
+                part(&mut hash, step.digest().await.as_bytes());
+            }
+        }
+        seen.digest = hex(&hash.finalize());
+        seen
+    }
+}

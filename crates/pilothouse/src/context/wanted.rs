@@ -1,0 +1,36 @@
+//! A release's chart as it is wanted: resolved and rendered, with everything that is wrong with it.
+
+use crate::context::rendering::Rendering;
+use crate::error::PhaseError;
+use pilothouse_core::{Class, Finding};
+use pilothouse_helm::ResolvedChart;
+use std::fmt::Display;
+use std::sync::Arc;
+
+/// A release's chart as it is going to be deployed.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    /// The chart; `None` when it cannot be resolved, which is among the findings.
+    pub(crate) chart: Option<Arc<ResolvedChart>>,
+    /// Everything it renders, hooks and definitions included; empty when it cannot be rendered.
+    pub(crate) rendering: Rendering,
+    /// What is wrong.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Wanted {
+    /// The chart, or why there is none.
+    pub(crate) fn chart(&self) -> Result<&ResolvedChart, PhaseError> {
+        self.chart.as_deref().ok_or_else(|| PhaseError::Refused(self.findings.clone()))
+    }
+
+    /// Whether it defines new kinds, in `crds/` folders or in templates.
+    pub(crate) fn brings_kinds(&self) -> bool {
+        self.rendering.brings_kinds()
+    }
+
+    /// Notes something that is wrong.
+    pub(crate) fn wrong(&mut self, code: &str, subject: impl Display, message: impl Display) {
+        self.findings.push(Finding::new(Class::BadInput, code, subject, message));
+    }
+}
