@@ -4,6 +4,7 @@ use crate::test_world;
 use crate::test_world::{OTHER, RUN, World, begun, release, stamped};
 use RevisionStatus as S;
 use pilothouse_core::Ended;
+use pilothouse_core::{HelmCommand, HelmProgress, RunId};
 use pilothouse_testkit::{FakeCluster, record_secret, release_secret};
 use rstest::rstest;
 use serde_json::{Value, json};
