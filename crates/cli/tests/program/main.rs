@@ -3,9 +3,11 @@
 
 mod bad_input;
 mod causes;
+mod continuing;
 mod examples;
 mod explain;
 mod failure_policy;
+mod faults;
 mod from_cluster;
 mod history;
 mod interrupted;

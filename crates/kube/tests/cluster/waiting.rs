@@ -1,0 +1,260 @@
+//! When a wait ends, on a cluster that is a script and a clock that is paused. Nothing may be watched there: objects are read
+//! again and again. For watches see `tracking`.
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use pilothouse_core::{ObjectRef, Readiness};
+use pilothouse_health::Rules;
+use pilothouse_kube::{
+    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, Gathering, ListQuery, LogQuery,
+    NotReady, PlannedAdoption, Precondition, Progress, Propagation, ServerVersion, Tracker, adoption_conflicts,
+    ownership_conflicts, ownerships, restart, statuses, wait_deleted, wait_ready,
+};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What the next read of an object finds; the last of its states stays.
+#[derive(Clone, Copy)]
+enum State {
+    Ready,
+    Starting,
+    Missing,
+    Unserved,
+    Busy,
+    Forbidden,
+    FailedJob,
+}
+
+#[derive(Default)]
+struct Script {
+    states: Mutex<HashMap<String, Vec<State>>>,
+    reads: Mutex<Vec<String>>,
+}
+
+impl Script {
+    fn new(states: &[(&str, &[State])]) -> Arc<Self> {
+        let states = states.iter().map(|(name, states)| ((*name).to_owned(), states.to_vec())).collect();
+        Arc::new(Self { states: Mutex::new(states), ..Self::default() })
+    }
+
+    fn next(&self, name: &str) -> State {
+        let mut states = self.states.lock().unwrap();
+        let left = states.get_mut(name).unwrap();
+        if left.len() > 1 { left.remove(0) } else { left[0] }
+    }
+}
+
+fn pod(name: &str, ready: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "web"},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
+    })
+}
+
+#[async_trait]
+impl ClusterClient for Script {
+    async fn version(&self) -> Result<ServerVersion, ClusterError> {
+        unreachable!("a wait does not ask for it")
+    }
+
+    async fn discovery(&self, _: bool) -> Result<Arc<Discovery>, ClusterError> {
+        unreachable!("a wait does not ask for it")
+    }
+
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
+        self.reads.lock().unwrap().push(object.name.clone());
+        let name = object.name.as_str();
+        match self.next(name) {
+            State::Ready => Ok(Some(pod(name, "True"))),
+            State::Starting => Ok(Some(pod(name, "False"))),
+            State::Missing => Ok(None),
+            State::Unserved => Err(ClusterError::NotServed { kind: "Pod".to_owned(), group: None }),
+            State::Busy => Err(ClusterError::Api { status: 503, what: "get".to_owned(), message: "busy".to_owned() }),
+            State::Forbidden => Err(ClusterError::Forbidden {
+                verb: "get".to_owned(),
+                what: object.to_string(),
+                message: "no".to_owned(),
+            }),
+            State::FailedJob => Ok(Some(json!({
+                "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name},
+                "status": {"conditions": [{"type": "Failed", "status": "True", "message": "gave up"}]},
+            }))),
+        }
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError> {
+        self.reads.lock().unwrap().push(format!("all {} in {}", query.kind, query.namespace.as_deref().unwrap()));
+        let names: Vec<String> = self.states.lock().unwrap().keys().cloned().collect();
+        let ready = |name: String| match self.next(&name) {
+            State::Ready => pod(&name, "True"),
+            _ => pod(&name, "False"),
+        };
+        Ok(names.into_iter().map(ready).collect())
+    }
+
+    async fn list_metadata(&self, _: &ListQuery) -> Result<Vec<Value>, ClusterError> {
+        unreachable!("a wait for readiness needs the status")
+    }
+
+    fn watch(&self, query: &ListQuery, _: Detail) -> BoxStream<'static, Result<Change, ClusterError>> {
+        let what = query.kind.clone();
+        let no = ClusterError::Forbidden { verb: "watch".to_owned(), what, message: "no".to_owned() };
+        futures::stream::iter([Err(no)]).boxed()
+    }
+
+    async fn apply(&self, _: &Value, _: &ApplyOptions) -> Result<Value, ClusterError> {
+        unreachable!("a wait changes nothing")
+    }
+
+    async fn create(&self, _: &Value) -> Result<Value, ClusterError> {
+        unreachable!("a wait changes nothing")
+    }
+
+    async fn merge_patch(&self, _: &ObjectRef, _: &Value, _: &Precondition) -> Result<Value, ClusterError> {
+        unreachable!("a wait changes nothing")
+    }
+
+    async fn merge_patch_status(&self, _: &ObjectRef, _: &Value) -> Result<Value, ClusterError> {
+        unreachable!("a wait changes nothing")
+    }
+
+    async fn delete(&self, _: &ObjectRef, _: &Precondition, _: Propagation) -> Result<bool, ClusterError> {
+        unreachable!("a wait changes nothing")
+    }
+
+    async fn create_namespace(&self, _: &str) -> Result<bool, ClusterError> {
+        unreachable!("a wait changes nothing")
+    }
+
+    async fn pod_log_tail(&self, _: &LogQuery) -> Result<String, ClusterError> {
+        unreachable!("a wait reads no logs")
+    }
+}
+
+fn object(name: &str) -> ObjectRef {
+    ObjectRef {
+        api_version: Some("v1".to_owned()),
+        kind: "Pod".to_owned(),
+        namespace: Some("web".to_owned()),
+        name: name.to_owned(),
+    }
+}
+
+async fn wait(script: &Arc<Script>, names: &[&str]) -> (Result<(), NotReady>, Vec<usize>) {
+    let objects: Vec<ObjectRef> = names.iter().map(|name| object(name)).collect();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut done = Vec::new();
+    let tell = |progress: &Progress| done.push(progress.done());
+    let tracker = Tracker::new(script.clone(), Rules::default());
+    let ended = wait_ready(&tracker, &objects, deadline, &CancellationToken::new(), tell).await;
+    (ended, done)
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_is_not_ready_is_read_again_and_all_once_more_at_the_end() {
+    let script = Script::new(&[("a", &[State::Ready]), ("b", &[State::Starting, State::Missing, State::Ready])]);
+    let (ended, done) = wait(&script, &["a", "b"]).await;
+    ended.unwrap();
+    assert_eq!(done, [1, 1, 2]);
+    let mut reads = script.reads.lock().unwrap().clone();
+    reads[0..2].sort();
+    reads[4..6].sort();
+    assert_eq!(reads, ["a", "b", "b", "b", "a", "b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_fell_back_is_not_ready() {
+    let script = Script::new(&[("a", &[State::Ready, State::Starting]), ("b", &[State::Starting, State::Ready])]);
+    let (ended, _) = wait(&script, &["a", "b"]).await;
+    assert_eq!(ended.unwrap_err().to_string(), "the time is up: Pod web/a is in progress: Ready is False");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_reads_are_borne_and_told_at_the_end() {
+    let script = Script::new(&[("a", &[State::Busy, State::Busy, State::Unserved, State::Ready])]);
+    wait(&script, &["a"]).await.0.unwrap();
+
+    let started = Instant::now();
+    let script = Script::new(&[("a", &[State::Ready, State::Busy]), ("b", &[State::Starting, State::Ready])]);
+    let ended = wait(&script, &["a", "b"]).await.0.unwrap_err();
+    assert_eq!(started.elapsed().as_secs(), 20);
+    assert_eq!(
+        ended.to_string(),
+        "the time is up: Pod web/a is unknown: it cannot be read: the Kubernetes API answered 503 to get: busy"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_certain_ends_the_wait_at_once() {
+    let started = Instant::now();
+    let script = Script::new(&[("a", &[State::Starting, State::FailedJob]), ("b", &[State::Starting])]);
+    let ended = wait(&script, &["a", "b"]).await.0.unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(1));
+    assert_eq!(
+        ended.to_string(),
+        "waiting longer is of no use: Pod web/a is failed: gave up; Pod web/b is in progress: Ready is False"
+    );
+
+    let script = Script::new(&[("a", &[State::Forbidden])]);
+    let ended = wait(&script, &["a"]).await.0.unwrap_err();
+    assert_eq!((ended.ended, ended.objects[0].1.readiness), (Ended::Failed, Readiness::Unknown));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_objects_of_a_kind_are_one_request() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let states: Vec<(&str, &[State])> = names.iter().map(|name| (*name, [State::Ready].as_slice())).collect();
+    let script = Script::new(&states);
+    wait(&script, &names).await.0.unwrap();
+    assert_eq!(*script.reads.lock().unwrap(), ["all Pod in web"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_interval_grows() {
+    let script = Script::new(&[("a", &[State::Starting])]);
+    wait(&script, &["a"]).await.0.unwrap_err();
+    let reads = script.reads.lock().unwrap().len();
+    // Every 50 ms would be 400, every second 20.
+    assert!((20..32).contains(&reads), "{reads}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn gone_is_what_cannot_exist() {
+    let script = Script::new(&[("a", &[State::Ready, State::Missing]), ("b", &[State::Busy, State::Unserved])]);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let objects = [object("a"), object("b")];
+    wait_deleted(script.as_ref(), &objects, deadline, &CancellationToken::new(), |_| {}).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_objects_stand_right_now() {
+    let script = Script::new(&[("a", &[State::Busy]), ("b", &[State::Missing]), ("c", &[State::Ready])]);
+    let told = statuses(script.as_ref(), &Rules::default(), &[object("a"), object("b"), object("c")]).await;
+    let told: Vec<(&str, Readiness)> = told.iter().map(|(of, status)| (of.name.as_str(), status.readiness)).collect();
+    assert_eq!(told, [("a", Readiness::Unknown), ("b", Readiness::NotFound), ("c", Readiness::Current)]);
+}
+
+/// The engine runs these on a runtime with several threads.
+#[test]
+fn futures_can_move_between_threads() {
+    fn send<T: Send>(_: &T) {}
+    let script: &dyn ClusterClient = &Script::default();
+    let release = pilothouse_core::ReleaseKey::new("a", "b");
+    let token = CancellationToken::new();
+    send(&PlannedAdoption::of(script, &[], &release));
+    send(&ownerships(script, &[], &release));
+    send(&adoption_conflicts(script, &[], &release));
+    send(&ownership_conflicts(script, &[], &release));
+    let gathering = Gathering::default();
+    send(&gathering.evidence(script, Vec::new(), Instant::now()));
+    send(&restart(script, &[], "a", jiff::Timestamp::UNIX_EPOCH));
+    let tracker = Tracker::new(Arc::new(Script::default()), Rules::default());
+    send(&async { wait_ready(&tracker, &[], Instant::now(), &token, |_| {}).await });
+    send(&async { tracker.follow(Vec::new()).changed().await });
+    send(&pilothouse_kube::Cluster::connect(pilothouse_kube::ConnectOptions::in_cluster()));
+}

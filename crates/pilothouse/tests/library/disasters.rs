@@ -1,0 +1,455 @@
+//! What charts of the wild do to data, on a real control plane with real helm 3 and 4: each is refused before anything is changed,
+//! with the object named, and goes through with consent.
+#![allow(clippy::disallowed_methods, reason = "helm needs the environment")]
+
+use pilothouse::{
+    BeforeDestructive, ChartInfo, ChartRef, Class, Cluster, ClusterClient, CrdPolicy, DeleteStep, Helm, HelmAction,
+    HelmChart, HelmConfig, HelmDriver, Namespace, ObjectRef, On, Phase, Redactor, ReleaseOutcome, Rules, RunConfig,
+    RunId, Session, SessionConfig, SetValue, Step, StepKind, StepSpec, ValueSource, built_in,
+};
+use pilothouse_kube::{ApplyOptions, Precondition, crd_ref};
+use pilothouse_plane::PlaneConfig;
+use pilothouse_plane::provision::Tool;
+use pilothouse_testkit::SharedPlane;
+use rstest::rstest;
+use semver::Version;
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+static PLANE: SharedPlane = SharedPlane::new();
+
+struct World {
+    cluster: Arc<Cluster>,
+    session: Arc<Session>,
+    /// One for each scenario and helm.
+    namespace: String,
+    folder: tempfile::TempDir,
+}
+
+/// A chart as it is in a folder, with what the user says about it.
+struct Chart {
+    info: ChartInfo,
+    deletes: Vec<ObjectRef>,
+}
+
+impl HelmChart for Chart {
+    fn chart_info(&self) -> &ChartInfo {
+        &self.info
+    }
+
+    fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
+        if phase != Phase::PreExec || self.deletes.is_empty() {
+            return Vec::new();
+        }
+        let kind =
+            StepKind::Delete(DeleteStep { objects: self.deletes.clone(), chart_crds: false, timeout_in_seconds: 30 });
+        vec![built_in(&StepSpec { name: None, on: On::default(), point_of_no_return: false, every_run: false, kind })]
+    }
+}
+
+impl Chart {
+    fn consenting(mut self, object: &str) -> Self {
+        self.info.consent = vec![ObjectRef::parse(object).unwrap()];
+        self
+    }
+
+    fn deleting(mut self, object: &str) -> Self {
+        self.deletes = vec![ObjectRef::parse(object).unwrap()];
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut ChartInfo)) -> Self {
+        change(&mut self.info);
+        self
+    }
+}
+
+async fn world(scenario: &str, tool: Tool) -> World {
+    let plane = PLANE.get(PlaneConfig::default);
+    let folder = tempfile::tempdir().unwrap();
+    // A client of this test's own runtime: the plane's lives on another one.
+    let cluster = Arc::new(Cluster::from_client(kube::Client::try_from(plane.client_config()).unwrap()));
+    let mut config = HelmConfig::new(pilothouse_testkit::helm(tool).await, folder.path().join("helm"));
+    config.kubeconfig = Some(plane.kubeconfig().to_owned());
+    let session = Session::new(SessionConfig {
+        cluster: cluster.clone(),
+        helm: Arc::new(Helm::discover(config).await.unwrap()),
+        driver: HelmDriver::Secret,
+        cancel: CancellationToken::new(),
+        terminate: CancellationToken::new(),
+        redactor: Redactor::default(),
+        chart_cache: folder.path().join("charts"),
+        backups: Some(folder.path().join("backups")),
+        command_env: std::env::vars_os().collect(),
+        grace: Duration::from_secs(5),
+        rules: Rules::default(),
+    });
+    World { cluster, session, namespace: format!("{scenario}-{}", tool.name()), folder }
+}
+
+impl World {
+    /// A chart with these files.
+    fn chart(&self, version: &str, files: &[(&str, &str)]) -> Chart {
+        let path = self.folder.path().join(format!("app-{version}"));
+        write(&path, "Chart.yaml", &format!("apiVersion: v2\nname: app\nversion: {version}\n"));
+        for (name, text) in files {
+            write(&path, name, text);
+        }
+        let info = ChartInfo {
+            name: "app".to_owned(),
+            namespace: Namespace::from(self.namespace.as_str()),
+            chart: ChartRef::path(path),
+            timeout_in_seconds: 60,
+            // Nothing runs on this plane, and no volume is ever bound.
+            wait: false,
+            ..ChartInfo::default()
+        };
+        Chart { info, deletes: Vec::new() }
+    }
+
+    async fn run(&self, chart: Chart) -> ReleaseOutcome {
+        let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(chart)];
+        let config = RunConfig::new("test", RunId(uuid::Uuid::now_v7()));
+        let outcome = pilothouse::run(&config, &charts, &self.session, |_| {}).await.unwrap();
+        outcome.releases.into_iter().next().unwrap().1
+    }
+
+    async fn done(&self, chart: Chart) {
+        match self.run(chart).await {
+            ReleaseOutcome::Done { .. } => {}
+            other => panic!("{}", serde_json::to_string_pretty(&other).unwrap()),
+        }
+    }
+
+    /// The codes and objects a run was refused for, all as unsafe, and what was said first.
+    async fn refused(&self, chart: Chart) -> (Vec<(String, String)>, String) {
+        match self.run(chart).await {
+            ReleaseOutcome::Refused { findings, .. } => {
+                assert!(findings.iter().all(|finding| finding.class == Class::Unsafe), "{findings:#?}");
+                let message = findings[0].message.clone();
+                (findings.into_iter().map(|finding| (finding.code, finding.subject)).collect(), message)
+            }
+            other => panic!("{}", serde_json::to_string_pretty(&other).unwrap()),
+        }
+    }
+
+    async fn get(&self, object: &str) -> Option<Value> {
+        let object = self.cluster.resolve(&ObjectRef::parse(object).unwrap(), &self.namespace).await.unwrap();
+        let live = self.cluster.get(&object).await.unwrap();
+        // A claim stays as long as something protects it.
+        live.filter(|live| live.pointer("/metadata/deletionTimestamp").is_none())
+    }
+
+    /// The objects of the one backup there is, which only the owner can read.
+    fn saved(&self) -> Vec<Value> {
+        let folder = self.folder.path().join("backups");
+        let files: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+        let [file] = files.as_slice() else { panic!("{files:?}") };
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(file)), (0o700, 0o600));
+        let list: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        assert_eq!((&list["apiVersion"], &list["kind"]), (&json!("v1"), &json!("List")));
+        list["items"].as_array().unwrap().clone()
+    }
+
+    async fn apply(&self, object: &Value) {
+        let options = ApplyOptions {
+            field_manager: "someone".to_owned(),
+            force: true,
+            dry_run: false,
+            default_namespace: Some(self.namespace.clone()),
+        };
+        self.cluster.discovery(true).await.unwrap();
+        self.cluster.apply(object, &options).await.unwrap();
+    }
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    let path: PathBuf = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+fn set(name: &str, value: &str) -> SetValue {
+    SetValue { key: name.to_owned(), value: ValueSource::String(value.to_owned()) }
+}
+
+fn named(code: &str, object: String) -> Vec<(String, String)> {
+    vec![(code.to_owned(), object)]
+}
+
+const CLAIM: &str = r"apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: 'data-{{ .Values.name }}'}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+";
+
+#[rstest]
+#[case(Tool::Helm3)]
+#[case(Tool::Helm4)]
+#[tokio::test]
+async fn a_value_that_renames_a_claim(#[case] tool: Tool) {
+    let world = world("claim", tool).await;
+    let chart = |name: &str| {
+        world.chart("1.0.0", &[("templates/claim.yaml", CLAIM)]).with(|info| info.values = vec![set("name", name)])
+    };
+    world.done(chart("old")).await;
+    let object = format!("PersistentVolumeClaim {}/data-old", world.namespace);
+    let (found, message) = world.refused(chart("new")).await;
+    assert_eq!(found, named("DATA_ATTACHED", object));
+    // Its volume may be bound by now or not.
+    let instead = format!("; PersistentVolumeClaim {}/data-new is created in its place, empty", world.namespace);
+    assert!(message.starts_with("deleting it ") && message.ends_with(&instead), "{message}");
+    assert!(world.get("pvc/data-old").await.is_some() && world.get("pvc/data-new").await.is_none());
+    world.done(chart("new").consenting("pvc/data-old")).await;
+    assert!(world.get("pvc/data-old").await.is_none() && world.get("pvc/data-new").await.is_some());
+}
+
+fn stateful_set(labels: &str, size: &str) -> String {
+    format!(
+        r"apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: db}}
+spec:
+  serviceName: db
+  replicas: 0
+  selector: {{matchLabels: {{app: db}}}}
+  template:
+    metadata: {{labels: {{app: db}}}}
+    spec: {{containers: [{{name: db, image: 'db:1'}}]}}
+  volumeClaimTemplates:
+    - metadata: {{name: data, labels: {{{labels}}}}}
+      spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: {size}}}}}}}
+"
+    )
+}
+
+#[rstest]
+#[case::larger_3("larger", Tool::Helm3, stateful_set("a: b", "1Gi"), stateful_set("a: b", "2Gi"), false)]
+#[case::larger_4("larger", Tool::Helm4, stateful_set("a: b", "1Gi"), stateful_set("a: b", "2Gi"), false)]
+#[case::label_3(
+    "label",
+    Tool::Helm3,
+    stateful_set("v: '{{ .Chart.Version }}'", "1Gi"),
+    stateful_set("v: '{{ .Chart.Version }}'", "1Gi"),
+    true
+)]
+#[case::label_4(
+    "label",
+    Tool::Helm4,
+    stateful_set("v: '{{ .Chart.Version }}'", "1Gi"),
+    stateful_set("v: '{{ .Chart.Version }}'", "1Gi"),
+    true
+)]
+#[tokio::test]
+async fn claim_templates_that_change(
+    #[case] scenario: &str,
+    #[case] tool: Tool,
+    #[case] before: String,
+    #[case] after: String,
+    #[case] only_labels: bool,
+) {
+    let world = world(scenario, tool).await;
+    let chart = |version: &str, text: &str| world.chart(version, &[("templates/set.yaml", text)]);
+    world.done(chart("1.0.0", &before)).await;
+    let (found, message) = world.refused(chart("1.1.0", &after)).await;
+    assert_eq!(found, named("IMMUTABLE_FIELD", format!("StatefulSet {}/db", world.namespace)));
+    assert!(message.starts_with("spec.volumeClaimTemplates cannot be changed"), "{message}");
+    assert_eq!(message.contains("only labels of its claims differ"), only_labels, "{message}");
+    world.done(chart("1.1.0", &after).consenting("sts/db").deleting("sts/db")).await;
+    let live = world.get("sts/db").await.unwrap();
+    assert_eq!(live["metadata"]["labels"]["app.kubernetes.io/managed-by"], "Helm");
+}
+
+/// A definition whose group is of this scenario alone.
+fn definition(group: &str, fields: &str) -> String {
+    format!(
+        r"apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: widgets.{group}}}
+spec:
+  group: {group}
+  scope: Namespaced
+  names: {{kind: Widget, plural: widgets, singular: widget, listKind: WidgetList}}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: {{openAPIV3Schema: {{type: object, properties: {{spec: {{type: object, properties: {{{fields}}}}}}}}}}}
+"
+    )
+}
+
+fn widget(group: &str) -> Value {
+    json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "mine"}, "spec": {"a": "b"}})
+}
+
+#[rstest]
+#[case(Tool::Helm3)]
+#[case(Tool::Helm4)]
+#[tokio::test]
+async fn definitions_that_move_from_templates_to_crds(#[case] tool: Tool) {
+    let world = world("moved", tool).await;
+    let group = format!("{}.example.com", world.namespace);
+    let crd = definition(&group, "a: {type: string}");
+    world.done(world.chart("1.0.0", &[("templates/crd.yaml", &crd)])).await;
+    world.apply(&widget(&group)).await;
+    let moved = || world.chart("2.0.0", &[("crds/crd.yaml", &crd)]);
+    let (found, message) = world.refused(moved()).await;
+    assert_eq!(found, named("CRD_IN_USE", format!("CustomResourceDefinition widgets.{group}")));
+    assert_eq!(
+        message,
+        format!(
+            "deleting it deletes 1 custom resource of it: Widget {}/mine; the chart's new version has it in crds/, so helm would delete it: annotate it helm.sh/resource-policy: keep",
+            world.namespace
+        )
+    );
+    // What the message says helps.
+    let name = format!("crd/widgets.{group}");
+    let keep = json!({"metadata": {"annotations": {"helm.sh/resource-policy": "keep"}}});
+    let object = crd_ref(&format!("widgets.{group}"));
+    world.cluster.merge_patch(&object, &keep, &Precondition::default()).await.unwrap();
+    world.done(moved()).await;
+    assert!(world.get(&name).await.is_some());
+}
+
+#[rstest]
+#[case(Tool::Helm3)]
+#[case(Tool::Helm4)]
+#[tokio::test]
+async fn an_uninstall_of_a_chart_with_definitions_in_use(#[case] tool: Tool) {
+    let world = world("uninstalled", tool).await;
+    let group = format!("{}.example.com", world.namespace);
+    let crd = definition(&group, "a: {type: string}");
+    let chart = || world.chart("1.0.0", &[("templates/crd.yaml", &crd)]);
+    world.done(chart()).await;
+    world.apply(&widget(&group)).await;
+    let destroyed = || chart().with(|info| info.action = HelmAction::Destroy);
+    let name = format!("widgets.{group}");
+    let (found, _) = world.refused(destroyed()).await;
+    assert_eq!(found, named("CRD_IN_USE", format!("CustomResourceDefinition {name}")));
+    let saving = destroyed().with(|info| info.before_destructive = BeforeDestructive::Backup);
+    world.done(saving.consenting(&format!("crd/{name}"))).await;
+    assert!(world.get(&format!("crd/{name}")).await.is_none());
+    // What was saved can be created again, one after the other.
+    let saved = world.saved();
+    let names: Vec<String> =
+        saved.iter().map(|object| pilothouse_core::object_ref(object).unwrap().to_string()).collect();
+    assert_eq!(names, [format!("CustomResourceDefinition {name}"), format!("Widget {}/mine", world.namespace)]);
+    world.cluster.create(&saved[0]).await.unwrap();
+    let established = async {
+        while world.cluster.discovery(true).await.unwrap().lookup(&ObjectRef::parse("Widget/mine").unwrap()).is_err()
+            || world.cluster.create(&saved[1]).await.is_err()
+        {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), established).await.unwrap();
+    let widget = ObjectRef { api_version: Some(format!("{group}/v1")), ..ObjectRef::parse("Widget/mine").unwrap() };
+    let widget = world.cluster.resolve(&widget, &world.namespace).await.unwrap();
+    assert_eq!(world.cluster.get(&widget).await.unwrap().unwrap()["spec"], json!({"a": "b"}));
+}
+
+const SECRET: &str = r"apiVersion: v1
+kind: Secret
+metadata: {name: login}
+data: {user: YWRtaW4=, password: '{{ randAlphaNum 12 | b64enc }}'}
+";
+
+#[rstest]
+#[case(Tool::Helm3)]
+#[case(Tool::Helm4)]
+#[tokio::test]
+async fn a_random_password_that_an_upgrade_makes_anew(#[case] tool: Tool) {
+    let world = world("random", tool).await;
+    let chart = |version: &str| world.chart(version, &[("templates/secret.yaml", SECRET)]);
+    world.done(chart("1.0.0")).await;
+    let before = world.get("secret/login").await.unwrap()["data"]["password"].clone();
+    // What is random is no reason for an upgrade; another object is.
+    let text = format!("{SECRET}---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: any}}\n");
+    let upgrade = || world.chart("1.1.0", &[("templates/secret.yaml", &text)]);
+    let (found, message) = world.refused(upgrade()).await;
+    assert_eq!(found, named("SECRET_REGENERATED", format!("Secret {}/login", world.namespace)));
+    assert!(message.starts_with("the chart makes password anew") && !message.contains("user"), "{message}");
+    assert_eq!(world.get("secret/login").await.unwrap()["data"]["password"], before);
+    let saving = upgrade().with(|info| info.before_destructive = BeforeDestructive::Backup);
+    world.done(saving.consenting("secret/login")).await;
+    assert_ne!(world.get("secret/login").await.unwrap()["data"]["password"], before);
+    let saved = world.saved();
+    assert_eq!((saved.len(), &saved[0]["data"]["password"]), (1, &before));
+}
+
+/// As many charts do: what is there is kept, and an uninstall takes it away.
+const KEPT_SECRET: &str = r#"{{- $old := lookup "v1" "Secret" .Release.Namespace "login" }}
+apiVersion: v1
+kind: Secret
+metadata: {name: login}
+data: {password: '{{ if $old }}{{ $old.data.password }}{{ else }}{{ randAlphaNum 12 | b64enc }}{{ end }}'}
+"#;
+
+#[rstest]
+#[case(Tool::Helm3)]
+#[case(Tool::Helm4)]
+#[tokio::test]
+async fn a_password_that_does_not_outlive_a_reinstall(#[case] tool: Tool) {
+    let world = world("reinstalled", tool).await;
+    let chart = |version: &str| {
+        world
+            .chart(version, &[("templates/secret.yaml", KEPT_SECRET)])
+            .with(|info| info.last_breaking_version_requiring_restart = Some(Version::new(2, 0, 0)))
+    };
+    world.done(chart("1.0.0")).await;
+    let before = world.get("secret/login").await.unwrap()["data"]["password"].clone();
+    world.done(chart("1.1.0")).await;
+    assert_eq!(world.get("secret/login").await.unwrap()["data"]["password"], before);
+    let (found, message) = world.refused(chart("2.0.0")).await;
+    assert_eq!(found, named("SECRET_REGENERATED", format!("Secret {}/login", world.namespace)));
+    assert!(message.starts_with("the uninstall deletes it, and the chart makes password anew"), "{message}");
+    world.done(chart("2.0.0").consenting("secret/login")).await;
+    assert_ne!(world.get("secret/login").await.unwrap()["data"]["password"], before);
+}
+
+#[rstest]
+#[case(Tool::Helm3)]
+#[case(Tool::Helm4)]
+#[tokio::test]
+async fn a_definition_among_the_templates_that_loses_fields(#[case] tool: Tool) {
+    let world = world("fields", tool).await;
+    let group = format!("{}.example.com", world.namespace);
+    let chart =
+        |version: &str, fields: &str| world.chart(version, &[("templates/crd.yaml", &definition(&group, fields))]);
+    world.done(chart("1.0.0", "a: {type: string}, b: {type: string}")).await;
+    let fewer = || chart("1.1.0", "a: {type: string}");
+    let (found, message) = world.refused(fewer()).await;
+    assert_eq!(found, named("CRD_FIELDS_REMOVED", format!("CustomResourceDefinition widgets.{group}")));
+    assert!(message.starts_with("the chart's definition lacks v1.spec.b,"), "{message}");
+    world.done(fewer().consenting(&format!("crd/widgets.{group}"))).await;
+}
+
+#[rstest]
+#[case(Tool::Helm3)]
+#[case(Tool::Helm4)]
+#[tokio::test]
+async fn a_first_install_over_newer_definitions_leaves_them_alone(#[case] tool: Tool) {
+    let world = world("newer", tool).await;
+    let group = format!("{}.example.com", world.namespace);
+    let name = format!("widgets.{group}");
+    let newer = definition(&group, "a: {type: string}, b: {type: string}");
+    let newer: Value = pilothouse_helm::parse_documents(&newer).unwrap().remove(0);
+    world.apply(&newer).await;
+    let before = world.get(&format!("crd/{name}")).await.unwrap();
+    let older = definition(&group, "a: {type: string}");
+    let chart = || world.chart("1.0.0", &[("crds/crd.yaml", &older)]);
+    world.done(chart()).await;
+    assert_eq!(world.get(&format!("crd/{name}")).await.unwrap()["spec"], before["spec"]);
+    // To upgrade them is to downgrade them here.
+    let upgraded = || chart().with(|info| (info.name, info.crds) = ("second".to_owned(), CrdPolicy::Upgrade));
+    let (found, message) = world.refused(upgraded()).await;
+    assert_eq!(found, named("CRD_FIELDS_REMOVED", format!("CustomResourceDefinition {name}")));
+    assert!(message.starts_with("the chart's definition lacks v1.spec.b,"), "{message}");
+    world.done(upgraded().consenting(&format!("crd/{name}"))).await;
+}

@@ -1,0 +1,8 @@
+//! A run over releases that are as they should be, on a cluster and a helm in memory: it does nothing, and it notices
+//! whatever is changed.
+
+mod inputs;
+mod live;
+mod policies;
+mod records;
+mod world;

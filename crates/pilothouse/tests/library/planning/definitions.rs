@@ -1,0 +1,160 @@
+//! Objects whose kind or namespace is still to come.
+
+use super::support::{CLUSTER_SCOPED, World, changes, done, fields};
+use pilothouse::{ChartInfo, HelmAction, Need, ObjectRef};
+use pilothouse_core::{ObjectChange, PlannedAction, ReleaseKey};
+use pilothouse_plane::provision::Tool;
+use pilothouse_testkit::fixture_chart;
+use rstest::rstest;
+use serde_json::json;
+
+/// A definition and a namespace.
+const BASE: &str = "\
+apiVersion: v1
+kind: Namespace
+metadata: { name: {{ .Release.Namespace }}-side }
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: gadgets.planning.example.com }
+spec:
+  group: planning.example.com
+  scope: Namespaced
+  names: { kind: Gadget, plural: gadgets, singular: gadget }
+  versions:
+    - { name: v1, served: true, storage: true, schema: { openAPIV3Schema: { type: object } } }
+";
+
+const USER: &str = "\
+apiVersion: planning.example.com/v1
+kind: Gadget
+metadata: { name: one }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: one, namespace: {{ .Release.Namespace }}-side }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: one }
+";
+
+#[rstest]
+#[tokio::test]
+async fn what_another_release_brings(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+    let _alone = CLUSTER_SCOPED.lock().await;
+    let world = World::new("after", tool).await;
+    let side = format!("ns/{}-side", world.namespace);
+    let (base, user) =
+        (world.chart("base", &[("templates/all.yaml", BASE)]), world.chart("user", &[("templates/all.yaml", USER)]));
+    let charts = |action| {
+        let needs = vec![Need::new("base")];
+        vec![
+            ChartInfo { needs, action, ..world.info("user", &user, &[]) },
+            // An uninstall deletes the namespace with all that is in it.
+            ChartInfo { action, consent: vec![ObjectRef::parse(&side).unwrap()], ..world.info("base", &base, &[]) },
+        ]
+    };
+    let plan = world.plan(charts(HelmAction::Deploy)).await;
+    assert_eq!(world.writes(), <[String; 0]>::default());
+    let [base, user] = &plan.releases[..] else { panic!("{plan:#?}") };
+    assert_eq!((base.does, user.does), (PlannedAction::Install, PlannedAction::Install), "{plan:#?}");
+    let side = &side["ns/".len()..];
+    let after = |needs: &str| ObjectChange::After {
+        release: ReleaseKey::new(&world.namespace, "base"),
+        needs: needs.to_owned(),
+    };
+    assert_eq!(
+        changes(base),
+        [
+            (format!("Namespace {side}"), ObjectChange::Create),
+            ("CustomResourceDefinition gadgets.planning.example.com".to_owned(), ObjectChange::Create),
+        ]
+    );
+    assert_eq!(
+        changes(user),
+        [
+            (format!("ConfigMap {side}/one"), after(&format!("namespace {side}"))),
+            (format!("ConfigMap {}/one", world.namespace), ObjectChange::Create),
+            ("Gadget one".to_owned(), after("kind Gadget")),
+        ]
+    );
+
+    let outcome = world.run(charts(HelmAction::Deploy), Some(&plan)).await;
+    assert_eq!(outcome.iter().map(done).collect::<Vec<_>>(), ["installed user 1.0.0", "installed base 1.0.0"]);
+    assert!(world.get("planning.example.com/v1", "Gadget", "one").await.is_some());
+    let removed = world.run(charts(HelmAction::Destroy), None).await;
+    assert_eq!(removed.iter().map(done).collect::<Vec<_>>(), ["uninstalled", "uninstalled"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_the_release_itself_brings(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+    let world = World::new("own", tool).await;
+    let plan = world.plan_one(world.info("operator", &fixture_chart("operator-1"), &[])).await;
+    let deployment = world.object("apps/v1", "Deployment", "operator").to_string();
+    assert_eq!(
+        (plan.does, changes(&plan), &plan.not_checked[..]),
+        (
+            PlannedAction::Install,
+            vec![
+                ("CustomResourceDefinition widgets.fixtures.example.com".to_owned(), ObjectChange::Create),
+                (deployment, ObjectChange::Create),
+                ("Widget operator".to_owned(), ObjectChange::Create),
+            ],
+            &["1 object whose kind comes with this very release: nobody can be asked yet".to_owned()][..]
+        )
+    );
+    assert_eq!(world.writes(), <[String; 0]>::default());
+}
+
+const GADGETS: &str = "\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: gadgets.patched.example.com }
+spec:
+  group: patched.example.com
+  scope: Namespaced
+  names: { kind: Gadget, plural: gadgets, singular: gadget }
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: { openAPIV3Schema: { type: object, x-kubernetes-preserve-unknown-fields: true } }
+";
+
+const GADGET: &str = "\
+apiVersion: patched.example.com/v1
+kind: Gadget
+metadata: { name: one }
+spec: { size: 1, colour: {{ .Values.colour }} }
+";
+
+/// Helm 3 sees only what is different between its two manifests.
+#[tokio::test]
+async fn helm_3_leaves_what_others_have_changed_in_custom_resources() {
+    let world = World::new("patched", Tool::Helm3).await;
+    let chart = world.chart("patched", &[("crds/gadgets.yaml", GADGETS), ("templates/gadget.yaml", GADGET)]);
+    let coloured = |colour: &str| world.info("patched", &chart, &[("colour", colour)]);
+    assert_eq!(world.done(coloured("red")).await, "installed patched 1.0.0, 1 CRD applied");
+    let size = json!({"apiVersion": "patched.example.com/v1", "kind": "Gadget", "metadata": {"name": "one"}, "spec": {"size": 5}});
+    world.apply_as("kubectl", &size).await;
+
+    let plan = world.plan_one(coloured("blue")).await;
+    let gadget = world.object("patched.example.com/v1", "Gadget", "one").to_string();
+    assert_eq!((changes(&plan), plan.unchanged), (vec![(gadget, ObjectChange::Update)], 1));
+    assert_eq!(fields(&plan.objects[0]), [("spec.colour", Some(&json!("red")), Some(&json!("blue")))]);
+    assert_eq!(world.done(coloured("blue")).await, "upgraded patched 1.0.0");
+    let live = world.get("patched.example.com/v1", "Gadget", "one").await.unwrap();
+    assert_eq!(live["spec"], json!({"size": 5, "colour": "blue"}));
+
+    // That is not taken for how it was deployed, nor by the next upgrade.
+    let gadget = world.object("patched.example.com/v1", "Gadget", "one");
+    let drifted = async |colour: &str| {
+        let plan = world.plan_one(coloured(colour)).await;
+        assert_eq!(plan.drifts.iter().map(|drift| &drift.object).collect::<Vec<_>>(), [&gadget]);
+    };
+    drifted("blue").await;
+    assert_eq!(world.done(coloured("green")).await, "upgraded patched 1.0.0");
+    drifted("green").await;
+}

@@ -1,0 +1,13 @@
+//! Plans, and whether exactly what they say happens: real helm 3 and 4 on a real control plane.
+
+mod adoption;
+mod conflict;
+mod definitions;
+mod fields;
+mod one_of_fifty;
+mod prometheus;
+mod read_only;
+mod saved;
+mod snapshot;
+mod support;
+mod uninstall;

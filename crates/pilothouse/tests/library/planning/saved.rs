@@ -1,0 +1,170 @@
+//! A plan that is carried out later, after others were at work.
+
+use super::support::{World, plane};
+use pilothouse::{ChartInfo, ClusterClient, HelmAction, HelmClient, Payload, ReleaseOutcome};
+use pilothouse_core::Plan;
+use pilothouse_helm::{UpgradeRequest, Values};
+use pilothouse_kube::{Precondition, Propagation};
+use pilothouse_plane::provision::Tool;
+use rstest::rstest;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Two objects that depend on a value, one of them with a status, and one that does not.
+const OBJECTS: &str = "\
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: touched }
+data: { text: {{ .Values.text }} }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: left }
+data: { text: as it is }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: touched, annotations: { text: {{ .Values.text }} } }
+spec: { ports: [{ port: 80 }] }
+";
+
+/// What somebody does between the plan and its run.
+#[derive(Debug, Clone, Copy)]
+enum Between {
+    /// Nothing at all.
+    Nothing,
+    /// Writes to an object that the plan changes.
+    Touched,
+    /// Writes to an object of the release that the plan leaves as it is.
+    Left,
+    /// Writes the status of an object that the plan changes.
+    Status,
+    /// Deletes an object that the plan changes, and makes one of that name.
+    MadeAnew,
+    /// Upgrades the release.
+    Upgraded,
+    /// Upgrades the release to what it is.
+    UpgradedToTheSame,
+    /// Uninstalls it.
+    Uninstalled,
+}
+
+struct Saved {
+    world: World,
+    chart: PathBuf,
+    plan: Plan,
+}
+
+impl Saved {
+    async fn new(test: &str, tool: Tool) -> Self {
+        let world = World::new(test, tool).await;
+        let chart = world.chart("saved", &[("templates/all.yaml", OBJECTS)]);
+        assert_eq!(world.done(world.info("saved", &chart, &[("text", "one")])).await, "installed saved 1.0.0");
+        let plan = world.plan(vec![world.info("saved", &chart, &[("text", "two")])]).await;
+        // The server notes in whole seconds who has written: what comes now is in a later one.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Self { world, chart, plan }
+    }
+
+    fn info(&self, text: &str) -> ChartInfo {
+        self.world.info("saved", &self.chart, &[("text", text)])
+    }
+
+    async fn between(&self, between: Between) {
+        let config = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"more": "of somebody"}});
+        match between {
+            Between::Nothing => {}
+            Between::Touched => self.world.apply_as("somebody", &config("touched")).await,
+            Between::Left => self.world.apply_as("somebody", &config("left")).await,
+            Between::Status => self.write_status().await,
+            Between::MadeAnew => {
+                let touched = self.world.object("v1", "ConfigMap", "touched");
+                let propagation = Propagation::Background;
+                self.world.cluster.delete(&touched, &Precondition::default(), propagation).await.unwrap();
+                self.world.apply_as("somebody", &config("touched")).await;
+            }
+            Between::Upgraded => assert_eq!(self.world.done(self.info("other")).await, "upgraded saved 1.0.0"),
+            Between::UpgradedToTheSame => self.upgrade_to_the_same().await,
+            Between::Uninstalled => {
+                let info = ChartInfo { action: HelmAction::Destroy, ..self.info("one") };
+                assert_eq!(self.world.done(info).await, "uninstalled");
+            }
+        }
+    }
+
+    async fn write_status(&self) {
+        let version =
+            async || self.world.get("v1", "Service", "touched").await.unwrap()["metadata"]["resourceVersion"].clone();
+        let before = version().await;
+        let conditions = json!([{"type": "Seen", "status": "True", "reason": "a", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+        let path = format!("/api/v1/namespaces/{}/services/touched/status", self.world.namespace);
+        let request = http::Request::patch(path)
+            .header("content-type", "application/merge-patch+json")
+            .body(json!({"status": {"conditions": conditions}}).to_string().into_bytes());
+        let client = kube::Client::try_from(plane().client_config()).unwrap();
+        client.request::<Value>(request.unwrap()).await.unwrap();
+        assert_ne!(version().await, before);
+    }
+
+    /// An upgrade by helm alone to the values that are deployed: a new revision, and no object is another one.
+    async fn upgrade_to_the_same(&self) {
+        let info = self.info("one");
+        let values = Values::of(&info, &Payload::default()).unwrap();
+        let request = UpgradeRequest::new(info.key(), &self.chart, values, Duration::from_secs(60));
+        self.world.helm.upgrade_install(&request, &CancellationToken::new()).await.unwrap();
+    }
+
+    /// Carries it out; what it was refused for, as subjects and messages without times.
+    async fn run(&self, text: &str) -> Vec<(String, String)> {
+        let written = self.world.writes();
+        match &self.world.run(vec![self.info(text)], Some(&self.plan)).await[0] {
+            ReleaseOutcome::Refused { findings } => {
+                assert_eq!(self.world.writes(), written);
+                assert!(findings.iter().all(|finding| finding.code == "PLAN_OUTDATED"), "{findings:?}");
+                let timeless = |message: &str| message.split(" at 20").next().unwrap_or_default().to_owned();
+                findings.iter().map(|finding| (finding.subject.clone(), timeless(&finding.message))).collect()
+            }
+            outcome => {
+                assert_eq!(super::support::done(outcome), "upgraded saved 1.0.0");
+                assert_ne!(self.world.writes(), written);
+                Vec::new()
+            }
+        }
+    }
+}
+
+#[rstest]
+#[case::nothing("nothing", Between::Nothing, None)]
+#[case::touched("touched", Between::Touched, Some(("ConfigMap NAMESPACE/touched", "it was changed since the plan, by somebody")))]
+#[case::left("left", Between::Left, None)]
+#[case::status("status", Between::Status, None)]
+#[case::made_anew("made-anew", Between::MadeAnew, Some(("ConfigMap NAMESPACE/touched", "it was created anew since the plan, by somebody")))]
+#[case::upgraded("upgraded", Between::Upgraded, Some(("NAMESPACE/saved", "the plan was made at revision 1, and now there is revision 2")))]
+#[case::to_the_same("to-the-same", Between::UpgradedToTheSame, Some(("NAMESPACE/saved", "the plan was made at revision 1, and now there is revision 2")))]
+#[case::uninstalled("uninstalled", Between::Uninstalled, Some(("NAMESPACE/saved", "the plan says that it is upgraded, and now it is installed")))]
+#[tokio::test]
+async fn it_is_refused_when_what_it_touches_has_moved(
+    #[case] name: &str,
+    #[case] between: Between,
+    #[case] refused: Option<(&str, &str)>,
+    #[values(Tool::Helm3, Tool::Helm4)] tool: Tool,
+) {
+    let saved = Saved::new(&format!("saved-{name}"), tool).await;
+    saved.between(between).await;
+    let refused =
+        refused.map(|(subject, message)| (subject.replace("NAMESPACE", &saved.world.namespace), message.to_owned()));
+    assert_eq!(saved.run("two").await, Vec::from_iter(refused));
+}
+
+#[rstest]
+#[tokio::test]
+async fn it_is_refused_for_other_values(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+    let saved = Saved::new("saved-values", tool).await;
+    let why = "chart, values, steps or what the cluster serves are not those of the plan".to_owned();
+    assert_eq!(saved.run("three").await, [(saved.info("three").key().to_string(), why)]);
+    assert_eq!(saved.run("two").await, []);
+    let why = "the plan says that it is upgraded, and now nothing is done".to_owned();
+    assert_eq!(saved.run("two").await, [(saved.info("two").key().to_string(), why)]);
+}

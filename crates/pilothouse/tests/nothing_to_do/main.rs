@@ -1,9 +1,0 @@
-//! A run over releases that are as they should be, on a cluster and a helm in memory: it does nothing, and it notices
-//! whatever is changed.
-#![expect(clippy::unwrap_used, reason = "a failed set-up should end the test")]
-
-mod inputs;
-mod live;
-mod policies;
-mod records;
-mod world;
