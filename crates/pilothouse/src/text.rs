@@ -1,6 +1,6 @@
 //! One line for people about what was decided or done.
 
-use pilothouse_core::{CheckComparison, CheckReport, Decision, Evidence, FieldChange, NextStep};
+use pilothouse_core::{CheckComparison, CheckReport, Decision, Evidence, FieldChange, NextStep, ObjectRef};
 use pilothouse_kube::{Ended, NotReady, Progress};
 use serde_json::Value;
 
@@ -88,4 +88,14 @@ pub(crate) fn not_ready(not_ready: &NotReady) -> String {
         Ended::Failed => format!("{count} and will not get there"),
         Ended::Cancelled => format!("the wait was stopped while {count}"),
     }
+}
+
+/// Objects in one line: the first few by name, the rest counted.
+pub(crate) fn listed(objects: &[ObjectRef]) -> String {
+    const SHOWN: usize = 4;
+    let mut names: Vec<String> = objects.iter().take(SHOWN).map(ToString::to_string).collect();
+    if objects.len() > SHOWN {
+        names.push(format!("{} more", objects.len() - SHOWN));
+    }
+    names.join(", ")
 }

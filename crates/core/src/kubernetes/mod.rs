@@ -7,6 +7,7 @@ mod change;
 mod cluster_object;
 mod diff;
 mod effects;
+mod object_copy;
 mod ownership;
 mod pod_references;
 mod pod_resources;
@@ -23,6 +24,7 @@ pub use diff::{
     is_client_side_applied, merge_patched, own_content, own_labels, removed_paths, words_of_refusal, written_by,
 };
 pub use effects::{Around, ChangedObject, Workload, effects, replaces_pods};
+pub use object_copy::{likeness, recreatable};
 pub use ownership::{
     AdoptionConsent, AdoptionUndo, AdoptionVerdict, NotAdopted, Ownership, OwnershipCounts, Records, named_release,
     ownership, tool_of_manager,

@@ -16,4 +16,5 @@ pub(crate) mod reported_causes;
 pub(crate) mod session;
 pub(crate) mod settled;
 pub(crate) mod step;
+pub(crate) mod steps_seen;
 pub(crate) mod wanted;

@@ -1,6 +1,5 @@
 //! What is known of a release before anything is changed.
 
-use crate::context::release_context::Context;
 use pilothouse_core::Finding;
 use std::time::{Duration, Instant};
 
@@ -31,17 +30,6 @@ impl Foresight {
     /// Something that could not be looked at.
     pub(crate) fn not_checked(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
         Self { not_checked: vec![format!("{what}: {why}")], ..Self::default() }
-    }
-
-    /// Says what is no finding, and gives the findings.
-    pub(crate) fn told(self, ctx: &Context) -> Vec<Finding> {
-        for warning in self.warnings {
-            ctx.warn(warning);
-        }
-        for line in self.not_checked {
-            ctx.say(format!("not checked: {line}"));
-        }
-        self.findings
     }
 }
 

@@ -9,7 +9,7 @@ use crate::context::preflight_report::{Foreseen, Foresight};
 use crate::context::reported_causes::Known;
 use crate::context::session::Session;
 use crate::context::settled::Settled;
-use crate::context::step::StepsSeen;
+use crate::context::steps_seen::StepsSeen;
 use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use pilothouse_core::{

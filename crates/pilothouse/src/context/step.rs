@@ -2,11 +2,9 @@
 
 use crate::context::release_context::Context;
 use crate::digest;
-use crate::digest::part;
 use crate::error::PhaseError;
 use async_trait::async_trait;
-use pilothouse_core::{CheckReport, Finding, ObjectRef, On, Payload, Phase, hex};
-use sha2::{Digest, Sha256};
+use pilothouse_core::{CheckReport, Finding, ObjectRef, On, Payload, Phase};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -112,35 +110,5 @@ impl Steps {
             findings.extend(step.check_input().await);
         }
         findings
-    }
-}
-
-/// What is known of a chart's steps before the run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct StepsSeen {
-    /// The digest of all steps that run in a deploy, in their order.
-    pub(crate) digest: String,
-    /// Whether any of them runs in every run.
-    pub(crate) every_run: bool,
-    /// Whether there are any before `exec`.
-    pub(crate) before_exec: bool,
-}
-
-impl StepsSeen {
-    /// Looks at a chart's steps. `version` is that of its phases written in Rust.
-    pub(crate) async fn new(steps: &Steps, version: &str) -> Self {
-        let mut seen = Self::default();
-        let mut hash = Sha256::new();
-        part(&mut hash, version.as_bytes());
-        for phase in Phase::ALL {
-            part(&mut hash, phase.name().as_bytes());
-            for step in steps.of(phase) {
-                seen.every_run |= step.describe().every_run;
-                seen.before_exec |= phase == Phase::PreExec;
-                part(&mut hash, step.digest().await.as_bytes());
-            }
-        }
-        seen.digest = hex(&hash.finalize());
-        seen
     }
 }

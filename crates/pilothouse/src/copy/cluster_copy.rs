@@ -5,23 +5,35 @@
 #[path = "cluster_copy_tests.rs"]
 mod tests;
 
-pub(crate) use crate::copy::object_copy::as_new;
-
 use crate::copy::object_copy::Turn;
+use crate::error::PhaseError;
+use pilothouse_core::ReleaseKey;
 use pilothouse_core::{DeployRecord, ObjectRef, Sensitive, Untold, lenient_version};
+use pilothouse_kube::ClusterError;
 use serde_json::Value;
-
-pub use crate::copy::load::LoadedCopy;
-pub use crate::copy::read::{CopyError, copy};
 
 /// How many requests are under way at once.
 pub(super) const SIDE_BY_SIDE: usize = 8;
-/// How many custom resources of one definition are copied at most.
-pub(super) const CUSTOM_RESOURCES: usize = 200;
-/// How many nodes are copied at most.
-pub(super) const NODES: usize = 100;
-/// How many of Helm's revisions of a release are copied at most, from the newest.
-pub(super) const REVISIONS: usize = 10;
+
+/// Why a cluster cannot be copied.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The cluster does not answer, or does not let it be seen what it serves.
+    #[error("the cluster cannot be read")]
+    Cluster(#[from] ClusterError),
+    /// Without this nobody knows what a run would do.
+    #[error("what {release} is about cannot be read")]
+    Release {
+        /// The release.
+        release: ReleaseKey,
+        /// Why.
+        #[source]
+        source: PhaseError,
+    },
+    /// The control plane that takes the copy is not as it should be.
+    #[error("the copy cannot be loaded into the control plane")]
+    Plane(#[source] ClusterError),
+}
 
 /// What was read of a cluster for some releases. It holds Secrets: it is kept in memory, and shown nowhere.
 #[derive(Debug)]

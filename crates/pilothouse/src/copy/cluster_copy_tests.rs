@@ -1,6 +1,7 @@
 //! Reading and loading, between two clusters in memory.
 
-use super::{ClusterCopy, CopyError, copy, same_minor};
+use super::{ClusterCopy, CopyError, same_minor};
+use crate::copy::read::copy;
 use crate::observe::deploy_records;
 use crate::{ChartInfo, ChartRef, DeclaredChart, HelmChart, HelmDriver, Redactor, Session, SessionConfig};
 use pilothouse_core::{

@@ -3,10 +3,11 @@
 use crate::context::session::Session;
 use crate::copy::cluster_copy::{ClusterCopy, Copied, CopyError, SIDE_BY_SIDE};
 use crate::copy::object_copy;
-use crate::copy::object_copy::{Turn, likeness, text};
+use crate::copy::object_copy::{Turn, text};
 use crate::copy::{live_objects, policies, quota};
 use crate::observe::deploy_records;
 use futures::StreamExt;
+use pilothouse_core::likeness;
 use pilothouse_core::{
     DeployRecord, ObjectRef, ObjectsSeen, Rehearsal, RunOutcome, Untold, error_chain, refusals, what_became,
 };

@@ -2,7 +2,7 @@
 
 use crate::context::release_context::Context;
 use crate::context::session::Session;
-use crate::copy::cluster_copy::{CUSTOM_RESOURCES, ClusterCopy, Copied, NODES, SIDE_BY_SIDE};
+use crate::copy::cluster_copy::{ClusterCopy, Copied, CopyError, SIDE_BY_SIDE};
 use crate::copy::object_copy;
 use crate::copy::object_copy::{Turn, text};
 use crate::copy::releases;
@@ -21,28 +21,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
+/// How many custom resources of one definition are copied at most.
+const CUSTOM_RESOURCES: usize = 200;
+/// How many nodes are copied at most.
+const NODES: usize = 100;
+
 /// The definition of Flux's releases: who manages a release is told by them.
 const FLUX_RELEASES: &str = "helmreleases.helm.toolkit.fluxcd.io";
-
-/// Why a cluster cannot be copied.
-#[derive(Debug, thiserror::Error)]
-pub enum CopyError {
-    /// The cluster does not answer, or does not let it be seen what it serves.
-    #[error("the cluster cannot be read")]
-    Cluster(#[from] ClusterError),
-    /// Without this nobody knows what a run would do.
-    #[error("what {release} is about cannot be read")]
-    Release {
-        /// The release.
-        release: ReleaseKey,
-        /// Why.
-        #[source]
-        source: PhaseError,
-    },
-    /// The control plane that takes the copy is not as it should be.
-    #[error("the copy cannot be loaded into the control plane")]
-    Plane(#[source] ClusterError),
-}
 
 /// Reads what matters of a cluster for these releases: what they are about (what they are going to have, what is deployed, what
 /// their steps name) and what stands around that. `session` is of the cluster. What cannot be read is told in the copy and is

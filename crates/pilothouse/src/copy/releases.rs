@@ -17,7 +17,8 @@ use pilothouse_core::{
 use pilothouse_kube::record_ref;
 use serde_json::Value;
 
-use crate::copy::cluster_copy::REVISIONS;
+/// How many of Helm's revisions of a release are copied at most, from the newest.
+const REVISIONS: usize = 10;
 
 /// What one release is about.
 #[derive(Debug, Default)]

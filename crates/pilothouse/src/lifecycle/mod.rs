@@ -1,6 +1,5 @@
 //! One release through its phases: transitions, attempts, remediation.
 
-pub(crate) mod policy;
 pub(crate) mod release;
 pub(crate) mod remediation;
 pub(crate) mod roll_back;

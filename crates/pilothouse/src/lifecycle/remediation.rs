@@ -5,10 +5,10 @@ use crate::actions::objects;
 use crate::context::attempts::Attempts;
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
-use crate::lifecycle::policy;
-use crate::lifecycle::policy::{Action, Situation, Stopped};
 use crate::observe;
 use crate::observe::release_storage;
+use crate::observe::remedy;
+use crate::observe::remedy::{Action, Situation, Stopped};
 use crate::preflight::backup::save;
 use pilothouse_core::{ChartInfo, Failure, HelmCommand, NextStep, Phase, RevisionMeta, RevisionStatus};
 use pilothouse_helm::{RollbackRequest, UninstallRequest};
@@ -55,12 +55,12 @@ pub(crate) enum Following {
 /// there is none. Never fails: what goes wrong is part of the answer.
 pub(crate) async fn after(info: &ChartInfo, ctx: &Context, failure: &mut Failure) -> Following {
     let (before, decision) = observe::baseline(ctx).await;
-    let certain = policy::certain(&failure.causes);
+    let certain = remedy::certain(&failure.causes);
     let (attempt, no_return) = {
         let attempts = ctx.attempts();
         (attempts.current(), attempts.no_return().map(str::to_owned))
     };
-    let decided = policy::decide(&Situation {
+    let decided = remedy::decide(&Situation {
         on_failure: &info.on_failure,
         action: info.action,
         failed_in: failure.phase,

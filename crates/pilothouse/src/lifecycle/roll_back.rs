@@ -2,11 +2,11 @@
 
 use crate::context::events::millis;
 use crate::context::release_context::Context;
-use crate::lifecycle::policy;
-use crate::lifecycle::policy::Action;
 use crate::lifecycle::remediation;
 use crate::lifecycle::remediation::Undo;
 use crate::observe;
+use crate::observe::remedy;
+use crate::observe::remedy::Action;
 use crate::text;
 use pilothouse_core::{ChartInfo, Decision, EventKind, Fate, HelmAction, NextStep, Phase, ReleaseKey, ReleaseOutcome};
 use std::time::Instant;
@@ -48,7 +48,7 @@ async fn how(info: &ChartInfo, ctx: &Context) -> Option<Undo> {
     if info.action != HelmAction::Deploy || !changed {
         return None;
     }
-    match policy::taken_back(&info.on_failure, &observe::baseline(ctx).await.1) {
+    match remedy::taken_back(&info.on_failure, &observe::baseline(ctx).await.1) {
         Action::Rollback(revision) => Some(Undo::Rollback(revision)),
         Action::Uninstall => Some(Undo::Uninstall),
         Action::Leave(_) | Action::Retry { .. } => None,

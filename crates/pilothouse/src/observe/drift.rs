@@ -7,8 +7,9 @@ use crate::observe;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
 use crate::observe::drift_left;
-use crate::observe::dry_run::compare;
-use crate::observe::dry_run::compare::{Comparison, Drifted};
+use crate::observe::dry_run::compare::Comparison;
+use crate::observe::dry_run::field_drift;
+use crate::observe::dry_run::field_drift::Drifted;
 use crate::observe::fingerprint;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
@@ -97,7 +98,7 @@ pub(super) async fn drifts(
         now: Timestamp::now(),
     };
     let mut found = Vec::new();
-    for drift in compare::drifts(ctx.cluster(), &comparison).await {
+    for drift in field_drift::drifts(ctx.cluster(), &comparison).await {
         let what = match &drift.what {
             Drifted::Missing => "it is gone".to_owned(),
             Drifted::Terminating => "it is being deleted".to_owned(),

@@ -12,6 +12,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod observation;
 pub(crate) mod other_tools;
 pub(crate) mod release_storage;
+pub(crate) mod remedy;
 pub(crate) mod rendered_diff;
 pub(crate) mod status;
 pub(crate) mod survey;

@@ -44,7 +44,7 @@ pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context
         Some(foresight) => foresight,
         None => chart.look_ahead(ctx, payload).await,
     };
-    let mut findings = foresight.told(ctx);
+    let mut findings = tell(ctx, foresight);
     let mut scratch = payload.clone();
     if findings.is_empty()
         && let Err(error) = run_steps(chart, Phase::CheckPrerequisites, ctx, &mut scratch).await
@@ -55,6 +55,17 @@ pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context
         findings.push(Finding::new(Class::Blocked, code::CHECK_FAILED, subject, message));
     }
     findings
+}
+
+/// Says what is no reason to refuse, and gives the reasons.
+pub(crate) fn tell(ctx: &Context, foresight: Foresight) -> Vec<Finding> {
+    for warning in foresight.warnings {
+        ctx.warn(warning);
+    }
+    for line in foresight.not_checked {
+        ctx.say(format!("not checked: {line}"));
+    }
+    foresight.findings
 }
 
 /// As [`check_prerequisites`], without running the user's steps of that phase: nothing but reading.
@@ -261,7 +272,7 @@ async fn look_with_payload<C: HelmChart + ?Sized>(
     if wanted::payload_values(ctx.info(), payload).is_empty() || is_deployed_before(ctx, payload).await {
         return Ok(());
     }
-    let findings = deploy::findings(&steps_of(chart), ctx, payload, decision).await.told(ctx);
+    let findings = tell(ctx, deploy::findings(&steps_of(chart), ctx, payload, decision).await);
     if findings.is_empty() { Ok(()) } else { Err(PhaseError::Refused(findings)) }
 }
 

@@ -1,5 +1,7 @@
 //! What a run would do, told before it. Beside `lifecycle`: it changes nothing.
 
+pub(crate) mod brings;
+pub(crate) mod draft;
 pub(crate) mod objects;
 pub(crate) mod outlook;
 pub(crate) mod ownership;

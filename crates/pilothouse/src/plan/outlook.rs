@@ -2,8 +2,8 @@
 
 use crate::context::release_context::Context;
 use crate::context::session::Session;
-use crate::observe::dry_run::compare::{Compared, Outcome};
-use crate::plan::release_plan::Draft;
+use crate::observe::dry_run::compared::{Compared, Outcome};
+use crate::plan::draft::Draft;
 use pilothouse_core::{
     Around, ChangedObject, ObjectChange, ObjectRef, Sensitive, Workload, crd_facts, effects, object_ref, replaces_pods,
 };

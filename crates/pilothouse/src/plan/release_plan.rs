@@ -2,17 +2,18 @@
 
 use crate::context::release_context::Context;
 use crate::digest;
-use crate::lifecycle::policy;
-use crate::lifecycle::policy::Action;
 use crate::observe;
-use crate::observe::dry_run::compare::Compared;
+use crate::observe::dry_run::compared::Compared;
 use crate::observe::release_storage;
+use crate::observe::remedy;
+use crate::observe::remedy::Action;
 use crate::phases::chart::HelmChart;
 use crate::phases::chart::steps_of;
+use crate::plan::brings::Brings;
+use crate::plan::draft::Draft;
 use crate::plan::objects;
 use crate::plan::objects::Objects;
 use crate::plan::ownership;
-use crate::plan::stack_plan::Brings;
 use crate::render;
 use crate::render::input_digests;
 use crate::render::wanted;
@@ -22,12 +23,6 @@ use pilothouse_core::{
 };
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, parse_documents};
 use serde_json::Value;
-
-/// A release of a plan, and what is needed to tell its effects.
-pub(crate) struct Draft {
-    pub(crate) plan: ReleasePlan,
-    pub(crate) compared: Vec<Compared>,
-}
 
 /// Plans one release. What it does to what is running is added later: others of the plan have a part in that.
 pub(crate) async fn draft<C: HelmChart + ?Sized>(
@@ -297,9 +292,9 @@ fn on_failure(info: &ChartInfo, decision: &Decision) -> String {
         | Decision::Compare { .. }
         | Decision::Look => return String::new(),
     }
-    let tries = policy::policy_for(&info.on_failure, decision).tries();
+    let tries = remedy::policy_for(&info.on_failure, decision).tries();
     let first = if tries > 1 { format!("it is tried {tries} times, then ") } else { String::new() };
-    let then = match policy::taken_back(&info.on_failure, decision) {
+    let then = match remedy::taken_back(&info.on_failure, decision) {
         Action::Rollback(revision) => format!("it is rolled back to revision {revision}"),
         Action::Uninstall => "it is uninstalled".to_owned(),
         Action::Leave(why) => format!("it is left as it is: {why}"),

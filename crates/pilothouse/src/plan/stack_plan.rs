@@ -1,32 +1,22 @@
 //! What a run would do, told without doing it: the same observation and the same decisions, and then a comparison with what
 //! the server would make of each object.
 
-pub(crate) use crate::plan::verify::outdated;
-
 use crate::context::release_context::Context;
 use crate::context::session::Session;
-use crate::context::step::StepsSeen;
 use crate::observe::survey;
 use crate::observe::survey::Writing;
 use crate::phases::chart::HelmChart;
 use crate::phases::chart::steps_of;
+use crate::plan::brings::{Brings, brings};
+use crate::plan::draft::Draft;
 use crate::plan::outlook;
 use crate::plan::release_plan;
-use crate::render;
+use crate::render::input_digests::steps_seen;
 use futures::StreamExt;
 use jiff::Timestamp;
-use pilothouse_core::{GraphNode, GraphProblem, HelmAction, PLAN_FORMAT, Payload, Plan, ReleaseGraph, ReleaseKey};
+use pilothouse_core::{GraphNode, GraphProblem, PLAN_FORMAT, Plan, ReleaseGraph};
 use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
-
-/// What a release brings to the cluster for those that come after it.
-#[derive(Debug, Default)]
-pub(crate) struct Brings {
-    pub(super) release: Option<ReleaseKey>,
-    /// Group and kind of each definition.
-    pub(crate) kinds: Vec<(String, String)>,
-    pub(super) namespaces: Vec<String>,
-}
 
 /// Plans what [`run`](crate::run::stack_run) would do with these releases. Changes nothing, not even the lock of the stack: that somebody
 /// is at work is seen in Helm's records only. At most `concurrency` releases are looked at at once; 0 counts as 1.
@@ -70,7 +60,7 @@ pub async fn plan(
     let mut contexts = Vec::with_capacity(charts.len());
     for chart in charts {
         let mut ctx = Context::new(session.clone(), chart.chart_info(), to.clone());
-        ctx.see_steps(StepsSeen::new(&steps_of(chart.as_ref()), chart.lifecycle_version()).await);
+        ctx.see_steps(steps_seen(&steps_of(chart.as_ref()), chart.lifecycle_version()).await);
         contexts.push(ctx);
     }
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
@@ -88,7 +78,7 @@ pub async fn plan(
         let all = &brings;
         async move { release_plan::draft(chart.as_ref(), ctx, &earlier, all).await }
     });
-    let mut drafts: Vec<release_plan::Draft> = futures::stream::iter(drafts).buffered(width).collect().await;
+    let mut drafts: Vec<Draft> = futures::stream::iter(drafts).buffered(width).collect().await;
     outlook::add_effects(session, &contexts, &mut drafts).await;
     let mut plans: Vec<Option<_>> = drafts.into_iter().map(|draft| Some(draft.plan)).collect();
     // The order in which a run would begin them.
@@ -100,27 +90,4 @@ pub async fn plan(
         made_with: session.describe(),
         releases,
     })
-}
-
-/// What a release is going to bring, as far as that matters for others. Renders it.
-async fn brings(ctx: &Context) -> Brings {
-    let info = ctx.info();
-    if info.action != HelmAction::Deploy || ctx.settled().is_some() {
-        return Brings::default();
-    }
-    let prepared = render::wanted(ctx, &Payload::default()).await;
-    let docs = prepared.rendering.docs();
-    let mut brings = Brings { release: Some(info.key()), ..Brings::default() };
-    if info.create_namespace {
-        brings.namespaces.push(info.namespace.as_str().to_owned());
-    }
-    for doc in docs.iter() {
-        if let Some(facts) = pilothouse_core::crd_facts(&doc.object) {
-            brings.kinds.push((facts.group, facts.kind));
-        } else if doc.object["kind"] == "Namespace" {
-            brings.namespaces.extend(doc.object["metadata"]["name"].as_str().map(str::to_owned));
-        }
-    }
-    ctx.pack().await;
-    brings
 }

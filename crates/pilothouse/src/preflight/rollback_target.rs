@@ -2,9 +2,9 @@
 
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
-use crate::lifecycle::policy;
 use crate::observe;
 use crate::observe::release_storage;
+use crate::observe::remedy;
 use pilothouse_core::{
     Class, Decision, Finding, HelmAction, ObjectRef, Remedy, RevisionMeta, RevisionStatus, code, object_ref,
 };
@@ -23,7 +23,7 @@ pub(crate) async fn findings(ctx: &Context) -> Vec<Finding> {
         ctx.continue_from(base);
     }
     let (_, decision) = observe::baseline(ctx).await;
-    let policy = policy::policy_for(&info.on_failure, &decision);
+    let policy = remedy::policy_for(&info.on_failure, &decision);
     if info.action != HelmAction::Deploy || policy.then != Remedy::Rollback {
         return Vec::new();
     }

@@ -2,12 +2,32 @@
 
 use crate::context::release_context::Context;
 use crate::context::session::Target;
+use crate::context::step::Steps;
+use crate::context::steps_seen::StepsSeen;
 use crate::digest;
 use crate::digest::part;
 use crate::render::wanted::payload_values;
+use pilothouse_core::Phase;
 use pilothouse_core::{InputDigests, Payload, hex};
 use pilothouse_helm::{ResolvedChart, TemplateUse};
 use sha2::{Digest, Sha256};
+
+/// Looks at a chart's steps. `version` is that of its phases written in Rust.
+pub(crate) async fn steps_seen(steps: &Steps, version: &str) -> StepsSeen {
+    let mut seen = StepsSeen::default();
+    let mut hash = Sha256::new();
+    part(&mut hash, version.as_bytes());
+    for phase in Phase::ALL {
+        part(&mut hash, phase.name().as_bytes());
+        for step in steps.of(phase) {
+            seen.every_run |= step.describe().every_run;
+            seen.before_exec |= phase == Phase::PreExec;
+            part(&mut hash, step.digest().await.as_bytes());
+        }
+    }
+    seen.digest = hex(&hash.finalize());
+    seen
+}
 
 /// What is wanted now; `None` when a value comes from an earlier phase and is not known yet.
 pub(crate) async fn wanted(

@@ -4,6 +4,7 @@ use crate::context::release_context::Context;
 use crate::observe;
 use crate::phases::chart::HelmChart;
 use crate::phases::chart::steps_of;
+use crate::phases::defaults;
 use crate::render;
 use crate::render::wanted;
 use futures::StreamExt;
@@ -70,7 +71,7 @@ pub(crate) async fn foreseen(
                 ctx.keep_foresight(foresight).await;
                 return Vec::new();
             }
-            foresight.told(ctx)
+            defaults::tell(ctx, foresight)
         });
     futures::stream::iter(looks).buffered(side_by_side.max(1)).collect().await
 }

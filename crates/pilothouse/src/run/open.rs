@@ -7,60 +7,23 @@ use crate::context::session::Session;
 use crate::journal;
 use crate::journal::recorder::Recorder;
 use crate::journal::{ClusterJournal, JournalError, JournalFile, JournalHeader, KillPoint};
+use crate::run::config::RunConfig;
+use crate::run::config::{Resume, StateConfig};
 use crate::run::listening::listening;
 use crate::run::owner::Owner;
-use crate::run::stack_run::RunConfig;
 use pilothouse_core::{
-    ChartInfo, Event, EventKind, HelmProgress, Holder, ReleaseKey, ReleaseProgress, RunId, RunKind, RunProgress,
-    RunVerdict, StopReason,
+    ChartInfo, Event, EventKind, HelmProgress, Holder, ReleaseKey, ReleaseProgress, RunKind, RunProgress, RunVerdict,
+    StopReason,
 };
 use pilothouse_kube::{ClusterError, LeaseConfig, LeaseLock, LockError};
 use pilothouse_process::ProcessIdentity;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// How many journals of a stack are kept on a machine.
 const KEPT: usize = 100;
-
-/// Where a run keeps its lock and its journal.
-#[derive(Debug, Clone)]
-pub struct StateConfig {
-    /// The namespace of the lock (a Lease) and of the journal's copy in the cluster (a Secret).
-    pub namespace: String,
-    /// The folder for the journals of all stacks and clusters on this machine.
-    pub folder: PathBuf,
-    /// Who runs this.
-    pub holder: Holder,
-    /// How long to wait for a lock that another run holds.
-    pub lock_timeout: Duration,
-    /// What becomes of an earlier run that did not come to its end.
-    pub resume: Resume,
-    /// What the user says of steps whose end is not known.
-    pub answers: Vec<crate::run::stack_run::Answer>,
-    /// For trying out that a killed run can be continued: at which boundary of an effect the process kills itself.
-    pub kill_at: Option<u64>,
-}
-
-impl StateConfig {
-    /// Whether the last run is to be continued whatever became of it, or something is said of its steps.
-    pub(crate) fn wants_the_last(&self) -> bool {
-        self.resume != Resume::IfUnfinished || !self.answers.is_empty()
-    }
-}
-
-/// What becomes of an earlier run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Resume {
-    /// It is continued if it was killed or interrupted.
-    #[default]
-    IfUnfinished,
-    /// It is continued also when releases of it failed; without one the run does not begin.
-    Last,
-    /// As `Last`, if it is this run.
-    Run(RunId),
-}
 
 /// Why a run cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -297,6 +260,7 @@ mod tests {
     use super::*;
     use crate::journal::samples;
     use jiff::Timestamp;
+    use pilothouse_core::RunId;
     use pilothouse_core::{HelmAction, HelmCommand, Phase};
     use rstest::rstest;
     use std::collections::BTreeMap;

@@ -5,25 +5,25 @@ use crate::context::events::millis;
 use crate::context::ledger::{Ledger, StepAnswer};
 use crate::context::release_context::Context;
 use crate::context::session::Session;
-use crate::context::step::StepsSeen;
 use crate::lifecycle::release;
 use crate::observe::survey;
 use crate::observe::survey::Writing;
 use crate::phases::chart::HelmChart;
 use crate::phases::chart::steps_of;
-use crate::plan::stack_plan;
+use crate::plan::verify;
+use crate::render::input_digests::steps_seen;
 use crate::run::checks;
+use crate::run::config::{Answer, RunConfig, StateConfig};
 use crate::run::dispatch;
 use crate::run::dispatch::{Dispatch, not_started};
 use crate::run::listening::listening;
 use crate::run::open;
-use crate::run::open::{Opened, RunError, StateConfig};
+use crate::run::open::{Opened, RunError};
 use crate::run::owner::Owner;
 use futures::StreamExt;
 use pilothouse_core::{
-    Class, Event, EventKind, Finding, GraphNode, GraphProblem, HelmAction, OnReleaseFailure, Phase, Plan,
-    PlannedRelease, ReleaseGraph, ReleaseKey, ReleaseOutcome, RunId, RunKind, RunOutcome, SetPolicy, StopReason, Wait,
-    code,
+    Class, Event, EventKind, Finding, GraphNode, GraphProblem, HelmAction, Phase, Plan, PlannedRelease, ReleaseGraph,
+    ReleaseKey, ReleaseOutcome, RunKind, RunOutcome, StopReason, Wait, code,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,56 +31,6 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// What taking a lock takes that nobody has, at most.
 const AT_ONCE: Duration = Duration::from_millis(200);
-
-/// How a run is to go.
-#[derive(Debug, Clone)]
-pub struct RunConfig {
-    /// The stack's name.
-    pub stack: String,
-    /// The run.
-    pub id: RunId,
-    /// What it is for.
-    pub kind: RunKind,
-    /// How many releases are worked on at once, at most; 0 counts as 1.
-    pub concurrency: usize,
-    /// What becomes of the others when a release does not end well.
-    pub failure_policy: SetPolicy,
-    /// What becomes of what a failed release needs.
-    pub on_release_failure: OnReleaseFailure,
-    /// Whether the others are begun although one release is refused by what is known before: it is refused in its turn then.
-    pub despite_refusals: bool,
-    /// The plan to be carried out, and nothing else: what has moved since it was made is refused.
-    pub plan: Option<Arc<Plan>>,
-    /// Where the journal and the lock are kept. Without it nothing is written down: a run that is killed cannot be
-    /// continued, and nothing keeps a second one away.
-    pub state: Option<StateConfig>,
-}
-
-impl RunConfig {
-    /// A run that applies, one release after another, without journal and lock.
-    pub fn new(stack: impl Into<String>, id: RunId) -> Self {
-        Self {
-            stack: stack.into(),
-            id,
-            kind: RunKind::Apply,
-            concurrency: 1,
-            failure_policy: SetPolicy::default(),
-            on_release_failure: OnReleaseFailure::default(),
-            despite_refusals: false,
-            plan: None,
-            state: None,
-        }
-    }
-}
-
-/// What the user says of a step of a release whose end is not known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The release.
-    pub release: ReleaseKey,
-    /// The step and what became of it.
-    pub step: StepAnswer,
-}
 
 /// Runs only the validate phase of each release, and all of them, whatever becomes of one.
 ///
@@ -141,7 +91,7 @@ pub async fn run(
     owner.happened(started(config, config.kind, charts, &waits));
     let mut contexts = contexts(charts, session, &to);
     for (chart, ctx) in charts.iter().zip(&mut contexts) {
-        ctx.see_steps(StepsSeen::new(&steps_of(chart.as_ref()), chart.lifecycle_version()).await);
+        ctx.see_steps(steps_seen(&steps_of(chart.as_ref()), chart.lifecycle_version()).await);
         if !ctx.info().dry_run {
             ctx.remember_for(&config.stack);
         }
@@ -229,7 +179,7 @@ async fn outdated(config: &RunConfig, plan: &Plan, contexts: &[Context]) -> Vec<
     for ctx in contexts {
         ctx.forget_observation().await;
     }
-    let findings = contexts.iter().map(|ctx| stack_plan::outdated(ctx, plan));
+    let findings = contexts.iter().map(|ctx| verify::outdated(ctx, plan));
     let mut findings: Vec<Vec<Finding>> =
         futures::stream::iter(findings).buffered(config.concurrency.max(1)).collect().await;
     let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);

@@ -12,7 +12,7 @@ use crate::steps::delete;
 use crate::steps::restart;
 use crate::steps::wait;
 use async_trait::async_trait;
-use pilothouse_core::{CheckReport, Finding, ObjectRef, Payload, StepKind, StepSpec};
+use pilothouse_core::{CheckReport, Finding, Payload, StepKind, StepSpec};
 use std::sync::Arc;
 
 /// A step of the stack file as one of the engine, also for charts written in Rust.
@@ -78,14 +78,4 @@ impl Step for BuiltIn {
     async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
         self.inner.run(ctx, payload).await
     }
-}
-
-/// Objects in one line: the first few by name, the rest counted.
-pub(super) fn listed(objects: &[ObjectRef]) -> String {
-    const SHOWN: usize = 4;
-    let mut names: Vec<String> = objects.iter().take(SHOWN).map(ToString::to_string).collect();
-    if objects.len() > SHOWN {
-        names.push(format!("{} more", objects.len() - SHOWN));
-    }
-    names.join(", ")
 }

@@ -5,7 +5,7 @@ use crate::context::release_context::Context;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use crate::preflight::data_loss;
-use crate::steps::built_in::listed;
+use crate::text::listed;
 use async_trait::async_trait;
 use pilothouse_core::{Class, DeleteStep, Finding, ObjectRef, Payload, code};
 use std::time::Duration;

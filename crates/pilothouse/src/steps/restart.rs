@@ -4,7 +4,7 @@ use crate::actions::objects;
 use crate::context::release_context::Context;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
-use crate::steps::built_in::listed;
+use crate::text::listed;
 use async_trait::async_trait;
 use pilothouse_core::{ObjectRef, Payload, RestartStep};
 

@@ -4,10 +4,8 @@
 #[path = "compare_tests.rs"]
 mod tests;
 
-pub use crate::observe::dry_run::field_drift::{Drift, Drifted, drifts};
-pub(crate) use crate::observe::dry_run::refusal::is_of_rbac;
-
 use crate::digest;
+use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::observe::dry_run::refusal;
 use crate::observe::dry_run::refusal::Answer;
 use crate::observe::dry_run::subject;
@@ -18,9 +16,8 @@ use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
 use pilothouse_core::{
-    FieldChange, HelmOwner, ObjectChange, ObjectRef, Readiness, Redactor, ReleaseKey, Secrecy, SeenObject, Sensitive,
-    adoption_patch, declared, field_changes, helm_owner, is_client_side_applied, keeps_on_uninstall, merge_patched,
-    removed_paths,
+    ObjectChange, ObjectRef, Readiness, Redactor, ReleaseKey, Secrecy, SeenObject, Sensitive, adoption_patch, declared,
+    field_changes, helm_owner, is_client_side_applied, keeps_on_uninstall, merge_patched, removed_paths,
 };
 use pilothouse_health::{Rules, is_built_in};
 use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError};
@@ -53,53 +50,6 @@ pub struct Comparison<'a> {
     pub rules: &'a Rules,
     /// By which an object's age is counted.
     pub now: Timestamp,
-}
-
-/// What is known of an object after looking at it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Compared {
-    /// The object, complete where the cluster knows the kind.
-    pub object: ObjectRef,
-    /// What is going to happen to it, or why that cannot be told.
-    pub outcome: Outcome,
-    /// What changes in it; empty for what is created or deleted as a whole.
-    pub fields: Vec<FieldChange>,
-    /// How it is now: `Current`, `InProgress: 1 of 3 ready`.
-    pub health: Option<String>,
-    /// Which very object was looked at.
-    pub seen: Option<SeenObject>,
-    /// Who owns it in Helm's eyes; `None` when it is not there.
-    pub owner: Option<HelmOwner>,
-    /// Whether the deployed revision's manifest has it: then it is the release's, whatever its keys say.
-    pub is_deployed: bool,
-    /// Why the server was not asked what becomes of it: what is told is what the manifest declares.
-    pub not_checked: Option<String>,
-    /// It as it is.
-    pub live: Option<Sensitive<Value>>,
-    /// It as it is going to be.
-    pub then: Option<Sensitive<Value>>,
-}
-
-/// What is going to happen to an object, or why that cannot be told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// This happens.
-    Change(ObjectChange),
-    /// Its namespace does not exist.
-    NoNamespace {
-        /// The namespace.
-        namespace: String,
-    },
-    /// The cluster does not know its kind.
-    NotServed {
-        /// What is missing.
-        why: String,
-    },
-    /// It could not be looked at; nothing is known of it, not even whether it is there.
-    Unreadable {
-        /// What went wrong.
-        why: String,
-    },
 }
 
 /// What is to be told of an object.
@@ -291,24 +241,6 @@ impl Comparison<'_> {
             owner: Some(helm_owner(&live)),
             live: Some(Sensitive::new(live)),
             ..Compared::unknown(object, Outcome::Change(ObjectChange::Same))
-        }
-    }
-}
-
-impl Compared {
-    /// An object of which nothing else is known.
-    pub(crate) fn unknown(object: &ObjectRef, outcome: Outcome) -> Self {
-        Self {
-            object: object.clone(),
-            outcome,
-            fields: Vec::new(),
-            health: None,
-            seen: None,
-            owner: None,
-            is_deployed: false,
-            not_checked: None,
-            live: None,
-            then: None,
         }
     }
 }

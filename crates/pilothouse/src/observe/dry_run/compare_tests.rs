@@ -1,4 +1,6 @@
 use super::*;
+use crate::observe::dry_run::field_drift::{Drift, Drifted, drifts};
+use pilothouse_core::{FieldChange, HelmOwner};
 use pilothouse_testkit::FakeCluster;
 use rstest::rstest;
 use serde_json::json;

@@ -1,6 +1,7 @@
 //! What of a deployed release is not as it was deployed.
 
-use crate::observe::dry_run::compare::{Asked, Compared, Comparison, Outcome, look};
+use crate::observe::dry_run::compare::{Asked, Comparison, look};
+use crate::observe::dry_run::compared::{Compared, Outcome};
 use pilothouse_core::{FieldChange, ObjectChange, ObjectRef, Secrecy, Sensitive, drifted_fields};
 use pilothouse_kube::ClusterClient;
 use serde_json::Value;

@@ -1,6 +1,7 @@
 //! What the API server would make of each object, asked by dry run.
 
 pub(crate) mod compare;
+pub(crate) mod compared;
 pub(crate) mod field_drift;
 pub(crate) mod refusal;
 pub(crate) mod subject;

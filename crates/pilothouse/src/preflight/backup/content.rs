@@ -1,8 +1,8 @@
 //! What has to be saved when an object is lost: itself, and what goes with it.
 
 use crate::context::release_context::Context;
-use crate::copy::cluster_copy::as_new;
 use crate::preflight::data_loss::{deletes_its_claims, names_refused};
+use pilothouse_core::recreatable;
 use pilothouse_core::{Class, Finding, ObjectRef, Sensitive, code, crd_facts, object_ref};
 use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
@@ -73,7 +73,7 @@ impl<'a> Content<'a> {
     fn keep(&mut self, live: &Value) {
         let Some(object) = object_ref(live) else { return };
         if self.known.insert(format!("{}/{object}", object.group().unwrap_or_default())) {
-            self.documents.push(Sensitive::new(as_new(live)));
+            self.documents.push(Sensitive::new(recreatable(live)));
         }
     }
 

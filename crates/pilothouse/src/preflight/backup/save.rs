@@ -8,7 +8,7 @@ use crate::actions::objects;
 use crate::context::release_context::Context;
 use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
-use crate::observe::dry_run::compare::{Compared, Outcome};
+use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::preflight::backup::content::Content;
 use crate::preflight::backup::file;
 use crate::preflight::data_loss::Consent;

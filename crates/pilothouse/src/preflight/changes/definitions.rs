@@ -1,6 +1,6 @@
 //! What custom resources would lose to a definition that the chart has among its templates.
 
-use crate::observe::dry_run::compare::{Compared, Outcome};
+use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::preflight::crds::chart_crds;
 use crate::preflight::data_loss::Consent;
 use pilothouse_core::{Finding, ObjectChange};

@@ -1,7 +1,7 @@
 //! What goes because the chart does not render it any more.
 
 use crate::context::release_context::Context;
-use crate::observe::dry_run::compare::{Compared, Outcome};
+use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::preflight::data_loss;
 use crate::preflight::data_loss::Consent;
 use crate::render;

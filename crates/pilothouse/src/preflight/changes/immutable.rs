@@ -1,6 +1,6 @@
 //! What helm would fail on, since the server says so beforehand.
 
-use crate::observe::dry_run::compare::{Compared, Outcome};
+use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::preflight::data_loss::Consent;
 use jiff::Timestamp;
 use pilothouse_core::{Class, Finding, ObjectChange, ReleaseKey, code};

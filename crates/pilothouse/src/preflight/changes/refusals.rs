@@ -7,7 +7,7 @@ mod tests;
 use crate::actions::objects;
 use crate::context::release_context::Context;
 use crate::observe;
-use crate::observe::dry_run::compare::{Compared, Outcome};
+use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::preflight::backup::save;
 use crate::preflight::changes::definitions;
 use crate::preflight::changes::deleted;

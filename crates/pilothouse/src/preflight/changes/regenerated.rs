@@ -4,7 +4,7 @@ use crate::actions::objects;
 use crate::context::release_context::Context;
 use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
-use crate::observe::dry_run::compare::{Compared, Outcome};
+use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::preflight::data_loss::Consent;

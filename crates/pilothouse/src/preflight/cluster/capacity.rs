@@ -3,8 +3,8 @@
 use crate::context::capacity::{Capacity, Free};
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
-use crate::observe::dry_run::compare::Compared;
-use crate::preflight::cluster::checks::verb;
+use crate::observe::dry_run::compared::Compared;
+use crate::preflight::cluster::verb::verb;
 use pilothouse_core::{ObjectRef, pod_amount, quantity, show_quantity};
 use pilothouse_health::tolerates_taints;
 use pilothouse_kube::ListQuery;

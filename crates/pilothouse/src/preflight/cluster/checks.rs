@@ -8,14 +8,13 @@ pub(crate) use crate::preflight::cluster::selector::matches as selects;
 
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
-use crate::observe::dry_run::compare::{Compared, Outcome};
+use crate::observe::dry_run::compared::Compared;
 use crate::preflight::cluster::capacity;
 use crate::preflight::cluster::permissions;
 use crate::preflight::cluster::pull_secrets;
 use crate::preflight::cluster::quota;
 use crate::preflight::cluster::removed_apis;
 use crate::preflight::cluster::webhooks;
-use pilothouse_core::ObjectChange;
 use serde_json::Value;
 
 /// Looks around a deploy: only what is about objects that change. What cannot be read is told as not checked. Changes nothing.
@@ -33,21 +32,4 @@ pub(crate) async fn preflight(ctx: &Context, compared: &[Compared], rendered: &[
         Err(_) => Vec::new(),
     };
     rights.and(quota).and(room).and(webhooks).and(secrets).and(Foresight { warnings, ..Foresight::default() })
-}
-
-/// What is done to an object that is written or deleted: the verb of RBAC. `None` where nothing is sent.
-pub(super) fn verb(one: &Compared) -> Option<&'static str> {
-    match &one.outcome {
-        Outcome::Change(change) => match change {
-            ObjectChange::Create => Some("create"),
-            ObjectChange::Update | ObjectChange::Adopt => Some("patch"),
-            ObjectChange::Delete => Some("delete"),
-            ObjectChange::Replace { .. }
-            | ObjectChange::Refused { .. }
-            | ObjectChange::Keep
-            | ObjectChange::After { .. }
-            | ObjectChange::Same => None,
-        },
-        Outcome::NoNamespace { .. } | Outcome::NotServed { .. } | Outcome::Unreadable { .. } => None,
-    }
 }

@@ -1,6 +1,9 @@
 use super::*;
 use crate::HelmDriver;
+use crate::observe::dry_run::compared::Outcome;
+use crate::preflight::cluster::verb::verb;
 use crate::test_world::fake;
+use pilothouse_core::ObjectChange;
 use pilothouse_core::{Class, Finding, Sensitive, object_ref};
 use pilothouse_kube::ClusterError;
 use pilothouse_testkit::FakeCluster;

@@ -7,4 +7,5 @@ pub(crate) mod pull_secrets;
 pub(crate) mod quota;
 pub(crate) mod removed_apis;
 pub(crate) mod selector;
+pub(crate) mod verb;
 pub(crate) mod webhooks;

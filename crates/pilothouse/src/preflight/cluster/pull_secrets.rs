@@ -2,8 +2,8 @@
 
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
-use crate::observe::dry_run::compare::Compared;
-use crate::preflight::cluster::checks::verb;
+use crate::observe::dry_run::compared::Compared;
+use crate::preflight::cluster::verb::verb;
 use pilothouse_core::{ObjectRef, object_ref};
 use pilothouse_kube::{Detail, read_all};
 use serde_json::Value;

@@ -2,9 +2,9 @@
 
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
-use crate::observe::dry_run::compare::Compared;
-use crate::preflight::cluster::checks::verb;
+use crate::observe::dry_run::compared::Compared;
 use crate::preflight::cluster::selector::matches;
+use crate::preflight::cluster::verb::verb;
 use pilothouse_core::{Class, Finding, ObjectRef, Sensitive, code, object_ref};
 use pilothouse_kube::{ClusterError, Discovery, ListQuery};
 use serde_json::Value;

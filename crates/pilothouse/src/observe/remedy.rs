@@ -153,5 +153,5 @@ pub(crate) fn certain(causes: &[Cause]) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "policy_tests.rs"]
+#[path = "remedy_tests.rs"]
 mod tests;

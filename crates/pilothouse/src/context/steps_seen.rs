@@ -1,0 +1,12 @@
+//! What is known of a chart's steps before the run.
+
+/// What is known of a chart's steps before the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct StepsSeen {
+    /// The digest of all steps that run in a deploy, in their order.
+    pub(crate) digest: String,
+    /// Whether any of them runs in every run.
+    pub(crate) every_run: bool,
+    /// Whether there are any before `exec`.
+    pub(crate) before_exec: bool,
+}
