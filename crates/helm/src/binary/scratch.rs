@@ -1,7 +1,7 @@
 //! A folder for one run of helm, with the values it is given.
 
-use crate::access::private_folder;
-use crate::error::HelmError;
+use crate::client::HelmError;
+use crate::files::private_folder;
 use crate::values::{Values, ValuesDocument};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,8 +1,8 @@
 //! Chart folders.
 
-use crate::archive;
-use crate::chart_scan::ChartScan;
-use crate::contents::{Contents, Described, MAX_CHART, MAX_FILE};
+use super::contents::{Contents, Described, MAX_CHART, MAX_FILE};
+use super::packaged;
+use super::scan::ChartScan;
 use pilothouse_core::hex;
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -21,7 +21,7 @@ pub(crate) enum FolderError {
 
 /// Reads a chart folder: what it is, and the SHA-256 of its content (paths and bytes, in the order of the paths).
 /// Symbolic links are followed, as by Helm; `.helmignore` is not looked at, so the digest may differ without need.
-pub(crate) fn describe(root: &Path) -> Result<(Described, String), FolderError> {
+pub(crate) fn describe_folder(root: &Path) -> Result<(Described, String), FolderError> {
     let mut files = Vec::new();
     walk(root, "", 0, &mut files)?;
     files.sort();
@@ -46,7 +46,7 @@ pub(crate) fn describe(root: &Path) -> Result<(Described, String), FolderError> 
             contents.insert(&inner, bytes);
         }
     }
-    let described = contents.describe(archive::metadata).map_err(FolderError::Chart)?;
+    let described = contents.describe(packaged::metadata).map_err(FolderError::Chart)?;
     Ok((Described { templates: scan.finish(), ..described }, hex(&digest.finalize())))
 }
 

@@ -1,7 +1,7 @@
 //! Helm's record of one revision of a release (`pkg/storage/driver`, `pkg/release/v1`).
 
-use crate::answer::{lenient_time, status};
-use crate::metadata::ChartMetadata;
+use crate::chart::ChartMetadata;
+use crate::client::{lenient_time, status};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;

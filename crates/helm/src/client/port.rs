@@ -1,11 +1,11 @@
 //! The port to helm.
 
-use crate::answer::{HistoryEntry, Metadata};
-use crate::error::HelmError;
-use crate::request::{
+use super::answer::{HistoryEntry, Metadata};
+use super::error::HelmError;
+use super::request::{
     GetRequest, PullRequest, RollbackRequest, TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest,
 };
-use crate::version::HelmVersion;
+use super::version::HelmVersion;
 use async_trait::async_trait;
 use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;

@@ -1,7 +1,7 @@
 //! What a helm binary said its version is, so that it need not be started to ask it again.
 
-use crate::file_identity::{FileIdentity, write_private};
-use crate::version::HelmVersion;
+use crate::client::HelmVersion;
+use crate::files::{FileIdentity, write_private};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! Whether a file is still the one that was read, and files that are ours alone.
+//! Whether a file is still the one that was read; files and folders that are ours alone.
 
 use serde::{Deserialize, Serialize};
 use std::fs::Metadata;
@@ -36,6 +36,13 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// Creates a folder that only its owner can look into, with the folders above it.
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
 }
 
 #[cfg(test)]

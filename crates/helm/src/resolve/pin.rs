@@ -1,7 +1,6 @@
 //! Where the archive of an exact version lies that was fetched before.
 
-use crate::access::private_folder;
-use crate::file_identity::write_private;
+use crate::files::{private_folder, write_private};
 use pilothouse_core::{ChartRef, ChartSource, hex};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -3,7 +3,7 @@
 //! Both read YAML 1.1 with Go's `yaml.v2` (through `sigs.k8s.io/yaml`), and charts rely on it: `defaultMode: 0644` is
 //! octal, `yes` is a boolean, and `<<` merges. A YAML 1.2 reader would apply other objects than helm does.
 
-use crate::scalar::{self, Scalar};
+use super::scalar::{self, Scalar};
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 use std::collections::HashMap;

@@ -1,9 +1,9 @@
 //! Why helm could not be used, or failed.
 
-use crate::classify::{Kind, classify};
-use crate::noise::{HelmText, separate};
+use super::classify::{Kind, classify};
+use super::noise::{HelmText, separate};
+use super::version::VersionError;
 use crate::values::ValuesError;
-use crate::version::VersionError;
 use pilothouse_core::Redactor;
 use pilothouse_process::SpawnError;
 use std::io;

@@ -3,7 +3,7 @@
 //! Always `--flag=value`: helm 4 has flags whose value is optional, and a value that begins with a dash stays a value.
 //! Never `--wait`, `--atomic` or `--ignore-not-found`. Nothing here may hold a secret: any user can read a command line.
 
-use crate::request::{
+use crate::client::{
     GetRequest, PullRequest, RollbackRequest, TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest,
 };
 use pilothouse_core::{ChartRef, ChartSource, ReleaseKey};

@@ -1,7 +1,7 @@
 //! Charts that were read in this run.
 
-use crate::file_identity::FileIdentity;
-use crate::resolve::{ChartError, ResolvedChart};
+use super::chart::{ChartError, ResolvedChart};
+use crate::files::FileIdentity;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,35 +1,12 @@
-//! Chart archives (`.tgz`).
+//! The files of a chart archive (`.tgz`).
 
-use crate::chart_scan::ChartScan;
-use crate::contents::{Contents, Described, MAX_CHART, MAX_FILE};
-use crate::metadata::ChartMetadata;
+use super::contents::{MAX_CHART, MAX_FILE};
 use flate2::read::GzDecoder;
 use std::io::{self, Read};
 use tar::{Archive, EntryType};
 
-/// How deep archives in the `charts/` folders of archives are read.
-const MAX_NESTING: usize = 1;
-
 /// Bytes of the tar reader's words that are still worth showing.
 const LONGEST_REASON: usize = 120;
-
-/// Reads an archive to its end, so that damage is found wherever it is. Helm's limits and rules apply.
-///
-/// # Errors
-/// What is wrong, in words.
-pub(crate) fn describe(bytes: &[u8]) -> Result<Described, String> {
-    let mut scan = ChartScan::default();
-    let described = describe_nested(bytes, 0, |path, bytes| scan.add(path, bytes))?;
-    Ok(Described { templates: scan.finish(), ..described })
-}
-
-/// What an archive in a chart's `charts/` folder says about itself.
-///
-/// # Errors
-/// What is wrong, in words.
-pub(crate) fn metadata(bytes: &[u8]) -> Result<ChartMetadata, String> {
-    nested(bytes, 0)
-}
 
 /// Hands each file of an archive on, with its path below the chart.
 ///
@@ -64,25 +41,6 @@ pub(crate) fn each_file(bytes: &[u8], mut file: impl FnMut(&str, Vec<u8>)) -> Re
     // What follows the last entry: padding, and gzip's checksum.
     let rest = io::copy(&mut archive.into_inner().take(MAX_CHART), &mut io::sink());
     rest.map(|_| ()).map_err(|error| damaged(&error))
-}
-
-fn describe_nested(bytes: &[u8], depth: usize, mut look: impl FnMut(&str, &[u8])) -> Result<Described, String> {
-    let mut contents = Contents::default();
-    each_file(bytes, |path, bytes| {
-        look(path, &bytes);
-        if Contents::wants(path) {
-            contents.insert(path, bytes);
-        }
-    })?;
-    contents.describe(|bytes| nested(bytes, depth))
-}
-
-fn nested(bytes: &[u8], depth: usize) -> Result<ChartMetadata, String> {
-    if depth >= MAX_NESTING {
-        // Only the charts directly below are asked for, and these have their own archives.
-        return Ok(ChartMetadata::default());
-    }
-    describe_nested(bytes, depth + 1, |_, _| ()).map(|described| described.metadata)
 }
 
 fn damaged(error: &io::Error) -> String {

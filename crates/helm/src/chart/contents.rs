@@ -1,7 +1,7 @@
 //! What is in a chart, as far as it matters before helm sees it.
 
-use crate::metadata::{ChartMetadata, Dependency};
-use crate::template_use::TemplateUse;
+use super::metadata::{ChartMetadata, Dependency};
+use super::template_use::TemplateUse;
 use crate::yaml;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! The values of a release, as helm is given them: always as files, never on its command line.
 
-use crate::key_path::Document;
+use super::key_path::Document;
 use pilothouse_core::{ChartInfo, Payload, Sensitive, ValueSource};
 use serde_json::Value;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Whether a rendering is what a release already consists of.
 
-use crate::record::ReleaseRecord;
-use crate::rendered::{Origin, RenderedDoc, split_manifests};
+use super::record::ReleaseRecord;
+use super::rendered::{Origin, RenderedDoc, split_manifests};
 use crate::yaml::YamlError;
 use pilothouse_core::ObjectRef;
 use serde_json::Value;

@@ -1,16 +1,14 @@
 //! The helm binary.
 
-use crate::access::{Driver, Isolation, KubeAccess, private_folder};
-use crate::answer::{HistoryEntry, Metadata};
-use crate::argv::{self, Argv};
-use crate::client::HelmClient;
-use crate::error::{HelmError, redacted};
-use crate::known_version::KnownVersion;
-use crate::request::{
-    GetRequest, PullRequest, RollbackRequest, TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest,
+use super::access::{Driver, Isolation, KubeAccess};
+use super::argv::{self, Argv};
+use super::known_version::KnownVersion;
+use super::scratch::Scratch;
+use crate::client::{
+    GetRequest, HelmClient, HelmError, HelmVersion, HistoryEntry, Metadata, PullRequest, RollbackRequest,
+    TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest, redacted,
 };
-use crate::scratch::Scratch;
-use crate::version::HelmVersion;
+use crate::files::private_folder;
 use async_trait::async_trait;
 use pilothouse_core::Redactor;
 use pilothouse_process::{Ended, Finished, Limits, Signal, Spawn, run};

@@ -1,6 +1,6 @@
 //! Helm processes that go on when whoever has started them is gone.
 
-use crate::argv;
+use super::argv;
 use pilothouse_core::ReleaseKey;
 use pilothouse_process::with_arguments;
 use std::io;
@@ -17,8 +17,8 @@ pub fn running_upgrades(release: &ReleaseKey, label: (&str, &str)) -> io::Result
 
 #[cfg(test)]
 mod tests {
-    use crate::argv;
-    use crate::request::UpgradeRequest;
+    use crate::binary::argv;
+    use crate::client::UpgradeRequest;
     use crate::values::Values;
     use pilothouse_core::ReleaseKey;
     use std::time::Duration;

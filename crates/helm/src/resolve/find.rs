@@ -1,18 +1,12 @@
 //! From a reference to a chart that lies on this machine.
 
-use crate::access::private_folder;
-use crate::archive;
-use crate::classify::Kind;
-use crate::client::HelmClient;
-use crate::contents::{Described, MAX_CHART};
-use crate::error::HelmError;
-use crate::folder::{self, FolderError};
-use crate::metadata::ChartMetadata;
-use crate::pin::Pin;
-use crate::request::PullRequest;
-use crate::shelf::ChartShelf;
-use crate::template_use::TemplateUse;
-use pilothouse_core::{ChartRef, ChartSource, ConstraintError, VersionConstraint, hex, lenient_version};
+use super::chart::{ChartError, ResolvedChart, ResolvedKind};
+use super::pin::Pin;
+use super::shelf::ChartShelf;
+use crate::chart::{Described, FolderError, MAX_CHART, describe_archive, describe_folder};
+use crate::client::{HelmClient, Kind, PullRequest};
+use crate::files::private_folder;
+use pilothouse_core::{ChartRef, ChartSource, VersionConstraint, hex, lenient_version};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,95 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long fetching a chart may take.
 const PULL_LIMIT: Duration = Duration::from_secs(300);
-
-/// A chart that lies on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResolvedChart {
-    /// The folder or archive, for helm.
-    pub path: PathBuf,
-    /// What it is.
-    pub kind: ResolvedKind,
-    /// What it says about itself.
-    pub metadata: ChartMetadata,
-    /// SHA-256, in hex: of the archive, or of a folder's content.
-    pub digest: String,
-    /// What its templates, and those of its subcharts, depend on besides its content and the values.
-    pub templates: TemplateUse,
-    missing: Vec<String>,
-}
-
-impl ResolvedChart {
-    /// The dependencies named in `Chart.yaml` that are not in its `charts/` folder. Helm refuses such a chart.
-    pub fn missing_dependencies(&self) -> &[String] {
-        &self.missing
-    }
-}
-
-/// What a resolved chart is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResolvedKind {
-    /// The user's folder.
-    Folder,
-    /// The user's archive.
-    Archive,
-    /// An archive that was fetched.
-    Fetched,
-}
-
-/// A chart that cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ChartError {
-    /// There is nothing there.
-    #[error("there is no chart at {place}")]
-    NotFound {
-        /// Where it was looked for.
-        place: String,
-        /// What helm said, when it was asked.
-        #[source]
-        source: Option<HelmError>,
-    },
-    /// What is there cannot be used as a chart.
-    #[error("{place} is not a usable chart: {why}")]
-    Damaged {
-        /// The file or folder; for one that was fetched, what was asked for.
-        place: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A file or folder cannot be read or written.
-    #[error("cannot {what} {}", path.display())]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        #[source]
-        source: io::Error,
-    },
-    /// The version that was asked for is not a constraint.
-    #[error(transparent)]
-    Constraint(#[from] ConstraintError),
-    /// The chart is there, in another version.
-    #[error("{} has version {found}, which does not fit {wanted}", path.display())]
-    Version {
-        /// The file or folder.
-        path: PathBuf,
-        /// Its version.
-        found: String,
-        /// What was asked for.
-        wanted: String,
-    },
-    /// It could not be fetched.
-    #[error("cannot fetch {chart}")]
-    Fetch {
-        /// The chart.
-        chart: String,
-        /// What helm said.
-        #[source]
-        source: HelmError,
-    },
-}
 
 /// When a chart that does not lie on this machine is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,7 +116,7 @@ fn local(path: &Path) -> Result<ResolvedChart, ChartError> {
     };
     let metadata = std::fs::metadata(path).map_err(read_error)?;
     if metadata.is_dir() {
-        let (described, digest) = folder::describe(path).map_err(|error| match error {
+        let (described, digest) = describe_folder(path).map_err(|error| match error {
             FolderError::Io { path, source } => ChartError::Io { what: "read", path, source },
             FolderError::Chart(why) => ChartError::Damaged { place: path.display().to_string(), why },
         })?;
@@ -223,7 +128,7 @@ fn local(path: &Path) -> Result<ResolvedChart, ChartError> {
     }
     let bytes = std::fs::read(path).map_err(read_error)?;
     let described =
-        archive::describe(&bytes).map_err(|why| ChartError::Damaged { place: path.display().to_string(), why })?;
+        describe_archive(&bytes).map_err(|why| ChartError::Damaged { place: path.display().to_string(), why })?;
     Ok(resolved(path, ResolvedKind::Archive, described, hex(&Sha256::digest(&bytes))))
 }
 

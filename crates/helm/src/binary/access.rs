@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Which cluster helm talks to. One private function of this type is the only place that tells a helm process.
@@ -94,13 +93,6 @@ impl Isolation {
 fn is_ours(name: &OsString) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(b"HELM_") || name == b"KUBECONFIG"
-}
-
-/// Creates a folder that only its owner can look into, with the folders above it.
-pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
 }
 
 #[cfg(test)]

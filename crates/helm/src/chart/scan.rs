@@ -1,8 +1,8 @@
 //! What the templates of a whole chart depend on.
 
-use crate::archive;
-use crate::contents::{MAX_CHART, is_archive};
-use crate::template_use::{TemplateUse, Uses};
+use super::archive;
+use super::contents::{MAX_CHART, is_archive};
+use super::template_use::{TemplateUse, Uses};
 
 /// How deep archives in archives are followed.
 const MAX_NESTING: usize = 8;

@@ -1,6 +1,6 @@
 //! What templates depend on besides their chart and its values.
 
-use crate::template_text::{Token, tokens};
+use super::template_text::{Token, tokens};
 use crate::yaml::{self, YamlError};
 use serde_json::Value;
 use std::collections::BTreeSet;
