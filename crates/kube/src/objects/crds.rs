@@ -1,7 +1,6 @@
 //! Definitions of custom resources, and what lives by them.
 
-use crate::client::{ClusterClient, ListQuery};
-use crate::error::ClusterError;
+use crate::client::{ClusterClient, ClusterError, ListQuery};
 use pilothouse_core::{CrdFacts, HelmOwner, ObjectRef, helm_owner, object_ref};
 use serde_json::Value;
 

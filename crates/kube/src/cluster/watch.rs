@@ -3,10 +3,9 @@
 //! `kube`'s own watcher is not used: it lists by request methods that log answers they cannot parse and have no deadline
 //! (see `transport`), and hides which version it has come to. What a connection carries is read by `kube`.
 
-use crate::client::{Change, Detail, ListQuery};
-use crate::cluster::{Cluster, Page};
-use crate::error::ClusterError;
-use crate::transport::denied;
+use super::connection::{Cluster, Page};
+use super::transport::denied;
+use crate::client::{Change, ClusterError, Detail, ListQuery};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use futures::StreamExt;
 use futures::stream::BoxStream;

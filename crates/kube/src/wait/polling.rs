@@ -1,14 +1,11 @@
 //! Waiting until objects are gone, or exist, by reading them again and again: such waits are short. For readiness see `ready`.
 
-use crate::client::{ClusterClient, Detail};
-use crate::error::ClusterError;
-use crate::read::{Seen, in_one_line, read_all};
-use crate::together;
+use super::look::{Look, look_for_ready, pending, unreadable};
+use super::progress::{Ended, NotReady, Progress};
+use crate::client::{ClusterClient, ClusterError, Detail, Seen, read_all};
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
-use pilothouse_health::{Rules, is_certain};
-use serde_json::Value;
-use std::fmt;
+use pilothouse_health::Rules;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -32,70 +29,6 @@ impl Intervals {
         self.0 = (now * 3 / 2).min(LONGEST_INTERVAL);
         now
     }
-}
-
-/// How far a wait is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    /// How many objects are waited for.
-    pub total: usize,
-    /// Those that are not there yet, in the order they were given.
-    pub pending: Vec<(ObjectRef, ObjectStatus)>,
-}
-
-impl Progress {
-    /// How many objects are there.
-    pub fn done(&self) -> usize {
-        self.total - self.pending.len()
-    }
-}
-
-/// Why a wait ended without success.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// The time was up.
-    Deadline,
-    /// At least one object will certainly not become ready, or cannot be read for good.
-    Failed,
-    /// The user stopped it.
-    Cancelled,
-}
-
-/// What is not ready, and why the wait for it ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotReady {
-    /// The objects that are not ready (or not gone), with how each was last seen.
-    pub objects: Vec<(ObjectRef, ObjectStatus)>,
-    /// Why the wait ended.
-    pub ended: Ended,
-}
-
-impl fmt::Display for NotReady {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.ended {
-            Ended::Deadline => f.write_str("the time is up")?,
-            Ended::Failed => f.write_str("waiting longer is of no use")?,
-            Ended::Cancelled => f.write_str("the wait was stopped")?,
-        }
-        for (index, (object, status)) in self.objects.iter().enumerate() {
-            let separator = if index == 0 { ": " } else { "; " };
-            write!(f, "{separator}{object} is {}: {}", status.readiness, status.message)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for NotReady {}
-
-/// What a look at one object tells a wait.
-pub(crate) struct Look {
-    pub status: ObjectStatus,
-    /// It is where it should be.
-    pub done: bool,
-    /// It will certainly not get there.
-    pub hopeless: bool,
-    /// What others show has a part in it.
-    pub depends: bool,
 }
 
 /// Waits until none of the objects exists. A kind that is no longer served has no objects left.
@@ -189,39 +122,6 @@ async fn wait(
     }
 }
 
-/// How each of the objects stands right now, in their order. One that cannot be read is `Unknown`, with the reason.
-pub async fn statuses(
-    client: &dyn ClusterClient,
-    rules: &Rules,
-    objects: &[ObjectRef],
-) -> Vec<(ObjectRef, ObjectStatus)> {
-    let seen = read_all(client, objects, Detail::Whole).await;
-    let looks = together::looks(client, rules, objects, &seen).await;
-    objects.iter().cloned().zip(looks.into_iter().map(|look| look.status)).collect()
-}
-
-/// What an object that was read tells, or that it is not there (`None`).
-pub(crate) fn readiness(rules: &Rules, object: Option<&Value>) -> Look {
-    match object {
-        Some(object) => {
-            let status = rules.judge(object, Timestamp::now()).status;
-            Look { done: status.is_ready(), hopeless: is_certain(object, &status), depends: false, status }
-        }
-        None => pending(Readiness::NotFound, "it does not exist"),
-    }
-}
-
-pub(crate) fn look_for_ready(rules: &Rules, seen: &Seen) -> Look {
-    match seen {
-        Ok(object) => readiness(rules, object.as_ref()),
-        // Its definition may be on its way.
-        Err(error) if matches!(**error, ClusterError::NotServed { .. }) => {
-            pending(Readiness::NotFound, error.to_string())
-        }
-        Err(error) => unreadable(error),
-    }
-}
-
 fn look_for_gone(seen: &Seen) -> Look {
     let gone = || Look {
         status: ObjectStatus::new(Readiness::NotFound, "it is gone"),
@@ -252,13 +152,4 @@ fn look_for_any(seen: &Seen) -> Look {
         },
         _ => look_for_ready(&Rules::default(), seen),
     }
-}
-
-fn pending(readiness: Readiness, message: impl Into<String>) -> Look {
-    Look { status: ObjectStatus::new(readiness, message), done: false, hopeless: false, depends: false }
-}
-
-fn unreadable(error: &ClusterError) -> Look {
-    let status = ObjectStatus::new(Readiness::Unknown, format!("it cannot be read: {}", in_one_line(error)));
-    Look { status: status.because("Unreadable"), done: false, hopeless: !error.is_transient(), depends: false }
 }

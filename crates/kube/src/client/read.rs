@@ -1,7 +1,8 @@
 //! Reading many objects side by side, with few requests.
 
-use crate::client::{ClusterClient, Detail, ListQuery};
-use crate::error::ClusterError;
+use super::error::ClusterError;
+use super::port::ClusterClient;
+use super::requests::{Detail, ListQuery};
 use futures::StreamExt;
 use pilothouse_core::ObjectRef;
 use serde_json::Value;

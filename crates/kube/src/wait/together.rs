@@ -1,15 +1,25 @@
 //! How objects stand that were read together: some depend on others that are not among them. Whether a claim has to be bound
 //! depends on pods and storage classes; whether a workload has settled, on its pods.
 
-use crate::client::{ClusterClient, ListQuery};
-use crate::read::{SIDE_BY_SIDE, Seen, in_one_line};
-use crate::wait::{Look, look_for_ready};
+use super::look::{Look, look_for_ready};
+use crate::client::{ClusterClient, Detail, ListQuery, SIDE_BY_SIDE, Seen, in_one_line, read_all};
 use futures::StreamExt;
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
 use pilothouse_health::{Rules, unproven, unsettled};
 use serde_json::Value;
 use std::collections::BTreeSet;
+
+/// How each of the objects stands right now, in their order. One that cannot be read is `Unknown`, with the reason.
+pub async fn statuses(
+    client: &dyn ClusterClient,
+    rules: &Rules,
+    objects: &[ObjectRef],
+) -> Vec<(ObjectRef, ObjectStatus)> {
+    let seen = read_all(client, objects, Detail::Whole).await;
+    let looks = looks(client, rules, objects, &seen).await;
+    objects.iter().cloned().zip(looks.into_iter().map(|look| look.status)).collect()
+}
 
 /// How the objects stand, in their order. What they depend on is listed; what may not be listed changes nothing.
 pub(crate) async fn looks(

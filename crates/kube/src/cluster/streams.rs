@@ -1,8 +1,7 @@
 //! Connections into pods, through the API server: a port, or a program in a container.
 
-use crate::client::{ExecOutput, ExecQuery, PodConnection, PodPort};
-use crate::error::ClusterError;
-use crate::transport::{chain, connection_failed_by};
+use super::transport::{chain, connection_failed_by};
+use crate::client::{ClusterError, ExecOutput, ExecQuery, PodConnection, PodPort};
 use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;

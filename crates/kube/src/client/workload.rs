@@ -1,24 +1,17 @@
-//! The pods and events that belong to an object, read through the port.
+//! The pods and events that belong to an object: how they are asked for, and which of those found are the object's.
 
-use crate::client::{ClusterClient, ListQuery};
-use crate::error::ClusterError;
-use pilothouse_core::ObjectRef;
+use super::requests::ListQuery;
 use serde_json::Value;
 
-/// See [`ClusterClient::events`].
-pub(crate) async fn events<C: ClusterClient + ?Sized>(
-    client: &C,
-    namespace: &str,
-    uids: &[String],
-) -> Result<Vec<Value>, ClusterError> {
-    let all = client.list(&ListQuery::new("v1", "Event").within(namespace)).await?;
+/// The events about the objects with these UIDs (all when there are none), oldest first.
+pub(crate) fn events_about(all: Vec<Value>, uids: &[String]) -> Vec<Value> {
     let about = |event: &Value| {
         let uid = event.pointer("/involvedObject/uid").and_then(Value::as_str);
         uids.is_empty() || uid.is_some_and(|uid| uids.iter().any(|wanted| wanted == uid))
     };
     let mut wanted: Vec<Value> = all.into_iter().filter(about).collect();
     wanted.sort_by_key(event_time);
-    Ok(wanted)
+    wanted
 }
 
 /// When an event was last seen, as RFC 3339 text to whole seconds, which sorts by time.
@@ -28,34 +21,41 @@ pub(crate) fn event_time(event: &Value) -> String {
     time.chars().take(19).collect()
 }
 
-/// See [`ClusterClient::pods_of`].
-pub(crate) async fn pods_of<C: ClusterClient + ?Sized>(
-    client: &C,
-    workload: &ObjectRef,
-) -> Result<Vec<Value>, ClusterError> {
-    let known = ["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"];
-    if !known.contains(&workload.kind.as_str()) {
-        return Ok(Vec::new());
+/// Whether pods of objects of this kind are known.
+pub(crate) fn may_have_pods(kind: &str) -> bool {
+    ["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"].contains(&kind)
+}
+
+/// What a workload's selector selects in its namespace.
+pub(crate) struct Selected<'a> {
+    namespace: &'a str,
+    selector: String,
+}
+
+impl<'a> Selected<'a> {
+    /// `None` when the workload selects nothing, or everything.
+    pub(crate) fn by(workload: &'a Value) -> Option<Self> {
+        let namespace = text(workload, "/metadata/namespace").unwrap_or("default");
+        let selector = workload.pointer("/spec/selector").and_then(label_selector)?;
+        Some(Self { namespace, selector })
     }
-    let Some(object) = client.get(workload).await? else { return Ok(Vec::new()) };
-    if workload.kind == "Pod" {
-        return Ok(vec![object]);
-    }
-    let namespace = text(&object, "/metadata/namespace").unwrap_or("default");
-    let Some(selector) = object.pointer("/spec/selector").and_then(label_selector) else { return Ok(Vec::new()) };
-    let query = |kind: &str| {
+
+    pub(crate) fn query(&self, kind: &str) -> ListQuery {
         let api_version = if kind == "Pod" { "v1" } else { "apps/v1" };
-        ListQuery::new(api_version, kind).within(namespace).labelled(&selector)
-    };
-    let mut owner = uid(&object).map(str::to_owned);
-    if workload.kind == "Deployment" {
-        let sets = client.list(&query("ReplicaSet")).await?;
-        let newest = sets.iter().filter(|set| controller(set) == owner.as_deref()).max_by_key(|set| revision(set));
-        owner = newest.and_then(uid).map(str::to_owned);
+        ListQuery::new(api_version, kind).within(self.namespace).labelled(&self.selector)
     }
-    let Some(owner) = owner else { return Ok(Vec::new()) };
-    let pods = client.list(&query("Pod")).await?;
-    Ok(pods.into_iter().filter(|pod| controller(pod) == Some(owner.as_str())).collect())
+}
+
+/// The UID of the newest ReplicaSet that a Deployment controls.
+pub(crate) fn newest_set(sets: &[Value], deployment: &Value) -> Option<String> {
+    let owner = uid(deployment);
+    let newest = sets.iter().filter(|set| controller(set) == owner).max_by_key(|set| revision(set));
+    newest.and_then(uid).map(str::to_owned)
+}
+
+/// Those of the pods that this object controls.
+pub(crate) fn controlled_by(owner: &str, pods: Vec<Value>) -> Vec<Value> {
+    pods.into_iter().filter(|pod| controller(pod) == Some(owner)).collect()
 }
 
 pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {

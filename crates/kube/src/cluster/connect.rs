@@ -1,7 +1,7 @@
 //! From a kubeconfig to a cluster that answers.
 
-use crate::cluster::{Cluster, REQUEST_TIMEOUT};
-use crate::error::ClusterError;
+use super::connection::{Cluster, REQUEST_TIMEOUT};
+use crate::client::ClusterError;
 use http::HeaderValue;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};

@@ -1,6 +1,6 @@
 //! What a cluster serves, and how the names people write find it.
 
-use crate::error::ClusterError;
+use super::error::ClusterError;
 use pilothouse_core::ObjectRef;
 use serde_json::Value;
 use std::collections::BTreeSet;

@@ -1,7 +1,6 @@
-//! Helm's records of releases, read through the port.
+//! Helm's records of releases: how they are asked for, and what they say.
 
-use crate::client::{ClusterClient, HelmDriver, ListQuery};
-use crate::error::ClusterError;
+use super::requests::{HelmDriver, ListQuery};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use pilothouse_core::{ObjectRef, RUN_LABEL, RevisionMeta, RevisionStatus};
@@ -17,55 +16,31 @@ impl HelmDriver {
     }
 }
 
-/// See [`ClusterClient::release_revisions`].
-pub(crate) async fn revisions<C: ClusterClient + ?Sized>(
-    client: &C,
-    driver: HelmDriver,
-    namespace: Option<&str>,
-    name: Option<&str>,
-) -> Result<Vec<RevisionMeta>, ClusterError> {
+/// The records of one release or of all, in one namespace or in all.
+pub(crate) fn all(driver: HelmDriver, namespace: Option<&str>, name: Option<&str>) -> ListQuery {
     let selector = match name {
         Some(name) => format!("owner=helm,name={name}"),
         None => "owner=helm".to_owned(),
     };
-    selected(client, driver, namespace, selector).await
+    selected(driver, namespace, selector)
 }
 
-/// See [`ClusterClient::current_revisions`].
-pub(crate) async fn current<C: ClusterClient + ?Sized>(
-    client: &C,
-    driver: HelmDriver,
-    namespace: Option<&str>,
-) -> Result<Vec<RevisionMeta>, ClusterError> {
-    selected(client, driver, namespace, "owner=helm,status!=superseded".to_owned()).await
+/// The records of all releases that no newer revision has replaced.
+pub(crate) fn current(driver: HelmDriver, namespace: Option<&str>) -> ListQuery {
+    selected(driver, namespace, "owner=helm,status!=superseded".to_owned())
 }
 
-async fn selected<C: ClusterClient + ?Sized>(
-    client: &C,
-    driver: HelmDriver,
-    namespace: Option<&str>,
-    selector: String,
-) -> Result<Vec<RevisionMeta>, ClusterError> {
+fn selected(driver: HelmDriver, namespace: Option<&str>, selector: String) -> ListQuery {
     let mut query = ListQuery::new("v1", driver.kind()).labelled(selector);
     query.namespace = namespace.map(str::to_owned);
-    let mut found: Vec<RevisionMeta> = client.list_metadata(&query).await?.iter().filter_map(revision_meta).collect();
-    found.sort_by(|a, b| (&a.namespace, &a.name, a.revision).cmp(&(&b.namespace, &b.name, b.revision)));
-    Ok(found)
+    query
 }
 
-/// See [`ClusterClient::release_payload`].
-pub(crate) async fn payload<C: ClusterClient + ?Sized>(
-    client: &C,
-    driver: HelmDriver,
-    namespace: &str,
-    name: &str,
-    revision: u32,
-) -> Result<Option<Vec<u8>>, ClusterError> {
-    let record = record_ref(driver, namespace, name, revision);
-    let Some(object) = client.get(&record).await? else { return Ok(None) };
-    record_payload(driver, &object)
-        .map(Some)
-        .map_err(|source| ClusterError::Malformed { what: format!("get {record}"), source })
+/// What the metadata of records says, by namespace, name and revision.
+pub(crate) fn revisions(records: &[Value]) -> Vec<RevisionMeta> {
+    let mut found: Vec<RevisionMeta> = records.iter().filter_map(revision_meta).collect();
+    found.sort_by(|a, b| (&a.namespace, &a.name, a.revision).cmp(&(&b.namespace, &b.name, b.revision)));
+    found
 }
 
 /// The object in which Helm keeps a revision.

@@ -4,7 +4,7 @@
 //! `Retry-After`, and know no deadline. Only the one for watches is, which has the first of these faults not; the others are
 //! no matter there.
 
-use crate::error::ClusterError;
+use crate::client::ClusterError;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::StreamExt;
 use futures::stream::BoxStream;

@@ -1,8 +1,6 @@
 //! Which release owns objects in Helm's eyes, and giving them to another.
 
-use crate::client::{ClusterClient, Detail, HelmDriver, Precondition};
-use crate::error::ClusterError;
-use crate::read::{SIDE_BY_SIDE, read_all};
+use crate::client::{ClusterClient, ClusterError, Detail, HelmDriver, Precondition, SIDE_BY_SIDE, read_all};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use pilothouse_core::{

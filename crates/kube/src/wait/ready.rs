@@ -11,11 +11,12 @@
 //!
 //! What an old cache can do is delay: the object is looked at again when its watch has something new, or after a second.
 
-use crate::client::Detail;
-use crate::read::read_all;
-use crate::together::{self, is_unbound_claim};
+use super::look::{Look, readiness};
+use super::polling::Intervals;
+use super::progress::{Ended, NotReady, Progress};
+use super::together::{self, is_unbound_claim};
+use crate::client::{Detail, read_all};
 use crate::track::{self, Following, Tracker};
-use crate::wait::{Ended, Intervals, Look, NotReady, Progress, readiness};
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
 use pilothouse_health::unproven;

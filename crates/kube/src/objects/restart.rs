@@ -1,8 +1,7 @@
 //! Restarting workloads.
 
-use crate::client::{ClusterClient, Precondition};
-use crate::error::ClusterError;
-use crate::ownership::ObjectError;
+use super::ownership::ObjectError;
+use crate::client::{ClusterClient, ClusterError, Precondition};
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, restart_patch};
 
