@@ -36,42 +36,23 @@
 
 mod client;
 mod cluster;
-mod connect;
-mod crds;
-mod discovery;
-mod error;
 mod gather;
 mod lease;
-mod ownership;
-mod read;
-mod ready;
-mod records;
-mod restart;
-mod streams;
-mod together;
+mod objects;
 mod track;
-mod transport;
 mod wait;
-mod watch;
-mod workload;
 
 pub use client::{
-    ApplyOptions, ByteStream, Change, ClusterClient, Detail, ExecOutput, ExecQuery, HelmDriver, ListQuery, LogQuery,
-    PodConnection, PodPort, Precondition, Propagation, ServerVersion,
+    ApplyOptions, ByteStream, Change, ClusterClient, ClusterError, Detail, Discovery, ExecOutput, ExecQuery,
+    HelmDriver, ListQuery, LogQuery, PodConnection, PodPort, Precondition, Propagation, Resource, Seen, ServerVersion,
+    read_all, record_patch, record_payload, record_ref,
 };
-pub use cluster::Cluster;
-pub use connect::{ConnectError, ConnectOptions, Credentials};
-pub use crds::{crd_ref, live_custom_resources};
-pub use discovery::{Discovery, Resource};
-pub use error::ClusterError;
+pub use cluster::{Cluster, ConnectError, ConnectOptions, Credentials};
 pub use gather::{Gathering, Known, Subject};
 pub use lease::{LeaseConfig, LeaseLock, LockError};
-pub use ownership::{
-    AdoptError, Adoption, Conflict, ObjectError, PlannedAdoption, adoption_conflicts, ownership_conflicts, ownerships,
+pub use objects::{
+    AdoptError, Adoption, Conflict, ObjectError, PlannedAdoption, adoption_conflicts, crd_ref, live_custom_resources,
+    ownership_conflicts, ownerships, restart,
 };
-pub use read::{Seen, read_all};
-pub use ready::wait_ready;
-pub use records::{record_patch, record_payload, record_ref};
-pub use restart::restart;
 pub use track::{Family, Following, Snapshot, Tracker};
-pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists};
+pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists, wait_ready};

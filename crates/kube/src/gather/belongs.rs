@@ -1,6 +1,6 @@
 //! What belongs to an object: what it owns, directly or through others, and the events about all of that.
 
-use crate::workload::{event_time, revision, uid};
+use crate::client::{event_time, revision, uid};
 use pilothouse_core::ObjectRef;
 use serde_json::Value;
 use std::collections::HashSet;

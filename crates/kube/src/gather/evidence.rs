@@ -3,9 +3,7 @@
 use super::belongs::{events_about, events_namespace, owned, owned_kinds};
 use super::read_want::{Answer, all, in_words};
 use super::shared::{Answers, Shared};
-use crate::client::ClusterClient;
-use crate::error::ClusterError;
-use crate::read::in_one_line;
+use crate::client::{ClusterClient, ClusterError, in_one_line};
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt, join_all};
 use pilothouse_core::{ObjectRef, ObjectStatus};

@@ -1,7 +1,6 @@
 //! Reading what the diagnosis wants to know.
 
-use crate::client::{ClusterClient, ListQuery, LogQuery};
-use crate::error::ClusterError;
+use crate::client::{ClusterClient, ClusterError, ListQuery, LogQuery};
 use pilothouse_core::mask;
 use pilothouse_health::{LogTail, Want, Whereabouts};
 use serde_json::Value;

@@ -1,8 +1,7 @@
 //! Answers shared by all who ask the same within a short time.
 
 use super::read_want::{Answer, read};
-use crate::client::ClusterClient;
-use crate::error::ClusterError;
+use crate::client::{ClusterClient, ClusterError};
 use pilothouse_health::Want;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,11 +1,10 @@
 //! The lock, for whoever holds it.
 
+use super::clock::Moment;
 use super::heartbeat::{Renewal, Tenure, keep};
 use super::record::{lease_ref, written_at};
 use super::write::let_go;
-use crate::client::ClusterClient;
-use crate::error::ClusterError;
-use crate::lease::clock::Moment;
+use crate::client::{ClusterClient, ClusterError};
 use jiff::Timestamp;
 use pilothouse_core::{Holder, ObjectRef};
 use serde_json::Value;

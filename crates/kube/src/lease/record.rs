@@ -1,6 +1,6 @@
 //! What is written into the lease, and read from it.
 
-use crate::cluster::FIELD_MANAGER;
+use crate::client::FIELD_MANAGER;
 use jiff::Timestamp;
 use pilothouse_core::{Holder, ObjectRef};
 use serde_json::{Value, json};

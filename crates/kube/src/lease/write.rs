@@ -2,8 +2,7 @@
 
 use super::judge::{Verdict, judge};
 use super::record::released;
-use crate::client::{ClusterClient, Precondition};
-use crate::error::ClusterError;
+use crate::client::{ClusterClient, ClusterError, Precondition};
 use jiff::Timestamp;
 use pilothouse_core::{Holder, ObjectRef};
 use serde_json::Value;

@@ -6,7 +6,7 @@
 use super::events::{Events, subject};
 use super::prune::prune;
 use super::scope::Scope;
-use crate::workload::{text, uid};
+use crate::client::{text, uid};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The events about objects that are followed, and about what they own.
 
-use crate::workload::event_time;
+use crate::client::event_time;
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

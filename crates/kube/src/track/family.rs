@@ -1,7 +1,7 @@
 //! What belongs to an object that is followed.
 
 use super::cache::{Cache, Key};
-use crate::workload::{revision, text};
+use crate::client::{revision, text};
 use serde_json::Value;
 use std::cmp::Reverse;
 use std::sync::Arc;

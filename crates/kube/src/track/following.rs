@@ -3,7 +3,7 @@
 use super::cache::{FollowerId, Health, Key, Look};
 use super::family::{self, Family};
 use super::scope::{FAMILY, Scope, is_workload};
-use super::tracker::{Shared, Watch};
+use super::shared::{Shared, Watch};
 use super::watching;
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
@@ -69,7 +69,7 @@ impl Held {
     /// Takes part in a watch; gives its key, and whether it was running before.
     fn hold(&self, scope: &Scope) -> (u64, bool) {
         let mut watches = self.watches();
-        let (watch, running) = self.shared.watch(scope);
+        let (watch, running) = watching::watch(&self.shared, scope);
         let id = watch.id;
         self.shared.cache().hold(self.id, id);
         let new = !watches.iter().any(|held| held.id == id);

@@ -4,6 +4,8 @@
 //! anything of them any more. What they bring is put together in one [`cache`]: which objects are followed, what belongs to them,
 //! what of all that is worth keeping.
 //!
+//! In: the port, rules and objects. Out: [`Snapshot`]s of what is followed and its [`Family`]. Imports `client` only; `wait` imports it.
+//!
 //! A cache is always a little behind, so nothing final is said from it: see [`wait_ready`](crate::wait_ready).
 
 mod cache;
@@ -12,6 +14,7 @@ mod family;
 mod following;
 mod prune;
 mod scope;
+mod shared;
 mod tracker;
 mod watching;
 

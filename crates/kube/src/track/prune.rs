@@ -1,7 +1,6 @@
 //! What is kept of an object that arrives: what tells how it stands and why, and nothing else.
 
-use crate::client::Detail;
-use crate::read::detail_of;
+use crate::client::{Detail, detail_of};
 use serde_json::Value;
 
 /// A copy of the whole spec that kubectl leaves behind.

@@ -1,16 +1,12 @@
 //! The watches of a run.
 
-use super::cache::{Cache, WatchId};
 use super::following::Following;
-use super::scope::Scope;
-use super::watching;
+use super::shared::Shared;
 use crate::client::ClusterClient;
 use pilothouse_core::ObjectRef;
 use pilothouse_health::Rules;
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::AbortHandle;
 
 /// After this time what belongs to followed workloads is watched too: most releases are ready by then and cost nothing.
 const FAMILY_AFTER: Duration = Duration::from_secs(1);
@@ -21,48 +17,10 @@ pub struct Tracker {
     shared: Arc<Shared>,
 }
 
-pub(super) struct Shared {
-    pub client: Arc<dyn ClusterClient>,
-    pub rules: Rules,
-    cache: Mutex<Cache>,
-    watches: Mutex<HashMap<Scope, Weak<Watch>>>,
-    warnings: Mutex<Warnings>,
-}
-
-#[derive(Default)]
-struct Warnings {
-    /// Each is given once.
-    told: BTreeSet<String>,
-    untold: Vec<String>,
-}
-
-/// One running watch; it ends when this is dropped.
-pub(super) struct Watch {
-    pub id: WatchId,
-    scope: Scope,
-    task: AbortHandle,
-    shared: Arc<Shared>,
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.task.abort();
-        let mut watches = self.shared.watches();
-        // Another may have begun since nobody held this one any more.
-        if watches.get(&self.scope).is_some_and(|watch| watch.strong_count() == 0) {
-            watches.remove(&self.scope);
-        }
-        drop(watches);
-        self.shared.cache().end_watch(self.id);
-    }
-}
-
 impl Tracker {
     /// A tracker without watches.
     pub fn new(client: Arc<dyn ClusterClient>, rules: Rules) -> Self {
-        let shared =
-            Shared { client, rules, cache: Mutex::default(), watches: Mutex::default(), warnings: Mutex::default() };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Shared::new(client, rules) }
     }
 
     /// The cluster.
@@ -101,42 +59,11 @@ impl Tracker {
 
     /// Kinds that cannot be watched, each in one line, that were not given before.
     pub fn warnings(&self) -> Vec<String> {
-        std::mem::take(&mut self.shared.warnings.lock().unwrap_or_else(PoisonError::into_inner).untold)
+        self.shared.new_warnings()
     }
 
     /// How many watches are running.
     pub fn watches(&self) -> usize {
         self.shared.watches().len()
-    }
-}
-
-impl Shared {
-    pub(super) fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn watches(&self) -> MutexGuard<'_, HashMap<Scope, Weak<Watch>>> {
-        self.watches.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The watch of a kind and namespace, begun if there is none; and whether it was running.
-    pub(super) fn watch(self: &Arc<Self>, scope: &Scope) -> (Arc<Watch>, bool) {
-        let mut watches = self.watches();
-        if let Some(running) = watches.get(scope).and_then(Weak::upgrade) {
-            return (running, true);
-        }
-        let id = self.cache().begin_watch(scope.clone());
-        let task = tokio::spawn(watching::run(Arc::clone(self), id, scope.clone())).abort_handle();
-        let watch = Arc::new(Watch { id, scope: scope.clone(), task, shared: Arc::clone(self) });
-        watches.insert(scope.clone(), Arc::downgrade(&watch));
-        (watch, false)
-    }
-
-    pub(super) fn warn(&self, kind: &str, line: String) {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        if warnings.told.insert(kind.to_owned()) {
-            tracing::warn!("{line}");
-            warnings.untold.push(line);
-        }
     }
 }

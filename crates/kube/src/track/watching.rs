@@ -2,12 +2,10 @@
 
 use super::cache::{Key, WatchId};
 use super::scope::Scope;
-use super::tracker::Shared;
-use crate::client::{Change, Detail};
-use crate::error::ClusterError;
-use crate::read::{Seen, detail_of, in_one_line, read_all};
+use super::shared::{Shared, Watch};
+use crate::client::{Change, ClusterError, Detail, Seen, detail_of, in_one_line, read_all};
 use futures::StreamExt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -15,8 +13,21 @@ use tokio::time::sleep;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// The watch of a kind and namespace, begun if there is none; and whether it was running.
+pub(super) fn watch(shared: &Arc<Shared>, scope: &Scope) -> (Arc<Watch>, bool) {
+    let mut watches = shared.watches();
+    if let Some(running) = watches.get(scope).and_then(Weak::upgrade) {
+        return (running, true);
+    }
+    let id = shared.cache().begin_watch(scope.clone());
+    let task = tokio::spawn(run(Arc::clone(shared), id, scope.clone())).abort_handle();
+    let watch = Arc::new(Watch { id, scope: scope.clone(), task, shared: Arc::clone(shared) });
+    watches.insert(scope.clone(), Arc::downgrade(&watch));
+    (watch, false)
+}
+
 /// Runs until it is aborted, or until what it watches may certainly not be watched.
-pub(super) async fn run(shared: Arc<Shared>, id: WatchId, scope: Scope) {
+async fn run(shared: Arc<Shared>, id: WatchId, scope: Scope) {
     let mut pause = FIRST_PAUSE;
     loop {
         let mut stream = shared.client.watch(&scope.query(), detail_of(&scope.kind));

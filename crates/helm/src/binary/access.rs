@@ -1,0 +1,133 @@
+//! What a helm process gets to know of the cluster and of the machine.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Which cluster helm talks to. One private function of this type is the only place that tells a helm process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KubeAccess {
+    /// The kubeconfig file; `None` for none at all (inside a cluster helm uses the pod's service account).
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it; `None` for its current one.
+    pub context: Option<String>,
+}
+
+impl KubeAccess {
+    /// Puts the access into a helm process' environment, where nothing of it may be yet.
+    fn apply(&self, env: &mut BTreeMap<OsString, OsString>) {
+        if let Some(kubeconfig) = &self.kubeconfig {
+            env.insert("KUBECONFIG".into(), kubeconfig.into());
+        }
+        if let Some(context) = &self.context {
+            env.insert("HELM_KUBECONTEXT".into(), context.into());
+        }
+    }
+}
+
+/// Where helm keeps its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Driver {
+    /// In Secrets.
+    #[default]
+    Secret,
+    /// In ConfigMaps.
+    ConfigMap,
+}
+
+impl Driver {
+    /// Helm's word for it (`HELM_DRIVER`).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Secret => "secret",
+            Self::ConfigMap => "configmap",
+        }
+    }
+}
+
+/// The environment of helm processes: the caller's, without anything that would change what helm does behind our back.
+#[derive(Debug, Clone)]
+pub(crate) struct Isolation {
+    pub(crate) base_env: BTreeMap<OsString, OsString>,
+    pub(crate) access: KubeAccess,
+    pub(crate) driver: Driver,
+    pub(crate) registry_config: Option<PathBuf>,
+    pub(crate) repository_config: Option<PathBuf>,
+}
+
+impl Isolation {
+    /// The whole environment of one helm process whose own files are below `home`.
+    pub(crate) fn env(&self, home: &Path) -> BTreeMap<OsString, OsString> {
+        let mut env = self.base_env.clone();
+        env.retain(|name, _| !is_ours(name));
+        for (name, folder) in [
+            ("HELM_CACHE_HOME", "cache"),
+            ("HELM_CONFIG_HOME", "config"),
+            ("HELM_DATA_HOME", "data"),
+            ("HELM_PLUGINS", "plugins"),
+            // Otherwise `~/.kube/cache`, or `./.kube/cache` where there is no HOME.
+            ("KUBECACHEDIR", "kube"),
+        ] {
+            env.insert(name.into(), home.join(folder).into());
+        }
+        // Plugins could run anything, and v4 looks for them at every start.
+        env.insert("HELM_NO_PLUGINS".into(), "1".into());
+        env.insert("HELM_DRIVER".into(), self.driver.name().into());
+        if let Some(file) = &self.registry_config {
+            env.insert("HELM_REGISTRY_CONFIG".into(), file.into());
+        }
+        if let Some(file) = &self.repository_config {
+            env.insert("HELM_REPOSITORY_CONFIG".into(), file.into());
+        }
+        // Helm lives for a fraction of a second: collecting garbage less often saves a fifth of its time, and near the
+        // limit Go collects as usual. Whoever has set these keeps them.
+        for (name, value) in [("GOGC", "400"), ("GOMEMLIMIT", "512MiB")] {
+            env.entry(name.into()).or_insert_with(|| value.into());
+        }
+        self.access.apply(&mut env);
+        env
+    }
+}
+
+/// Whether a variable is set by us alone. `KUBECONFIG` is among them so that no helm ever talks to a cluster by accident.
+fn is_ours(name: &OsString) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b"HELM_") || name == b"KUBECONFIG"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_callers_helm_gets_through() {
+        let base =
+            ["HELM_NAMESPACE", "HELM_KUBETOKEN", "HELM_DEBUG", "HELM_CACHE_HOME", "KUBECONFIG", "PATH", "HTTPS_PROXY"];
+        let isolation = Isolation {
+            base_env: base.into_iter().map(|name| (name.into(), "theirs".into())).collect(),
+            access: KubeAccess { kubeconfig: Some("/k".into()), context: Some("c".to_owned()) },
+            driver: Driver::ConfigMap,
+            registry_config: Some("/r".into()),
+            repository_config: None,
+        };
+        let env = isolation.env(Path::new("/home"));
+        let lines: Vec<String> =
+            env.iter().map(|(k, v)| format!("{}={}", k.to_string_lossy(), v.to_string_lossy())).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        GOGC=400
+        GOMEMLIMIT=512MiB
+        HELM_CACHE_HOME=/home/cache
+        HELM_CONFIG_HOME=/home/config
+        HELM_DATA_HOME=/home/data
+        HELM_DRIVER=configmap
+        HELM_KUBECONTEXT=c
+        HELM_NO_PLUGINS=1
+        HELM_PLUGINS=/home/plugins
+        HELM_REGISTRY_CONFIG=/r
+        HTTPS_PROXY=theirs
+        KUBECACHEDIR=/home/kube
+        KUBECONFIG=/k
+        PATH=theirs
+        "#);
+    }
+}

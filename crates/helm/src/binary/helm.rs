@@ -1,0 +1,288 @@
+//! The helm binary.
+
+use super::access::{Driver, Isolation, KubeAccess};
+use super::argv::{self, Argv};
+use super::known_version::KnownVersion;
+use super::scratch::Scratch;
+use crate::client::{
+    GetRequest, HelmClient, HelmError, HelmVersion, HistoryEntry, Metadata, PullRequest, RollbackRequest,
+    TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest, redacted,
+};
+use crate::files::private_folder;
+use async_trait::async_trait;
+use pilothouse_core::Redactor;
+use pilothouse_process::{Ended, Finished, Limits, Signal, Spawn, run};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long `helm version` may take; it does nothing but print, but a binary may have to come from a slow disk.
+const VERSION_LIMIT: Duration = Duration::from_secs(20);
+
+/// Which helm to use, and how.
+#[derive(Debug, Clone)]
+pub struct HelmConfig {
+    /// The program.
+    pub program: PathBuf,
+    /// A folder of our own (made 0700) for helm's files and for values while helm reads them.
+    pub home: PathBuf,
+    /// The caller's environment (proxies, credential helpers' `PATH` and `HOME`). What begins with `HELM_`, and
+    /// `KUBECONFIG`, is left out.
+    pub base_env: BTreeMap<OsString, OsString>,
+    /// The kubeconfig file; `None` for a helm that is only to render, or that runs inside the cluster.
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it; `None` for its current one.
+    pub context: Option<String>,
+    /// Where helm keeps its records.
+    pub driver: Driver,
+    /// Credentials for registries (`HELM_REGISTRY_CONFIG`).
+    pub registry_config: Option<PathBuf>,
+    /// Repositories with their credentials (`HELM_REPOSITORY_CONFIG`).
+    pub repository_config: Option<PathBuf>,
+    /// What must not show in helm's messages.
+    pub redactor: Redactor,
+    /// Time between SIGTERM and SIGKILL. Helm needs some to mark a release failed.
+    pub grace: Duration,
+}
+
+impl HelmConfig {
+    /// The program with its own folder, an empty environment, no cluster, and a grace of 30 s.
+    pub fn new(program: impl Into<PathBuf>, home: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            home: home.into(),
+            base_env: BTreeMap::new(),
+            kubeconfig: None,
+            context: None,
+            driver: Driver::default(),
+            registry_config: None,
+            repository_config: None,
+            redactor: Redactor::default(),
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The helm binary, version 3 or 4.
+#[derive(Debug)]
+pub struct Helm {
+    program: PathBuf,
+    home: PathBuf,
+    isolation: Isolation,
+    redactor: Redactor,
+    grace: Duration,
+    version: HelmVersion,
+}
+
+/// One run of helm.
+struct Run<'a> {
+    command: &'static str,
+    argv: Argv,
+    scratch: &'a Scratch,
+    timeout: Duration,
+    redactor: Redactor,
+}
+
+impl Helm {
+    /// Asks the program which helm it is, once and for all: the answer is kept in the folder for its files, which is
+    /// created. A script is asked each time.
+    ///
+    /// # Errors
+    /// When it is missing, cannot be started, is not helm, or is a version that cannot be used.
+    pub async fn discover(config: HelmConfig) -> Result<Self, HelmError> {
+        Scratch::sweep(&config.home);
+        let HelmConfig {
+            program, home, base_env, kubeconfig, context, driver, registry_config, repository_config, ..
+        } = config;
+        private_folder(&home).map_err(|source| HelmError::File { path: home.clone(), source })?;
+        let access = KubeAccess { kubeconfig, context };
+        let isolation = Isolation { base_env, access, driver, registry_config, repository_config };
+        let known = KnownVersion::of(&home, &program);
+        let version = match known.as_ref().and_then(KnownVersion::recall) {
+            Some(version) => version,
+            None => asked(&program, isolation.env(&home)).await?,
+        };
+        if let Some(known) = known.filter(|known| known.recall().is_none()) {
+            known.remember(&version);
+        }
+        tracing::debug!(program = %program.display(), %version, "found helm");
+        Ok(Self { program, home, isolation, redactor: config.redactor, grace: config.grace, version })
+    }
+
+    async fn run(&self, run_of: Run<'_>, cancel: &CancellationToken) -> Result<String, HelmError> {
+        let Run { command, argv, scratch, timeout, redactor } = run_of;
+        // Each run has its own folders: runs that share a cache corrupt each other's index files (helm/helm#30983).
+        let spawn = Spawn::new(&self.program)
+            .args(argv.into_args())
+            .envs(self.isolation.env(scratch.path()))
+            .on_parent_death(Signal::TERM);
+        let limits = Limits { timeout, grace: self.grace };
+        let done = run(spawn, limits, cancel).await.map_err(HelmError::from_spawn)?;
+        tracing::debug!(command, status = %done.status, elapsed = ?done.elapsed, "helm ended");
+        outcome(command, timeout, done, &redactor)
+    }
+
+    /// A run without values.
+    async fn simple(
+        &self,
+        command: &'static str,
+        argv: Argv,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<String, HelmError> {
+        let scratch = Scratch::new(&self.home)?;
+        self.run(Run { command, argv, scratch: &scratch, timeout, redactor: self.redactor.clone() }, cancel).await
+    }
+
+    async fn json<T: DeserializeOwned>(
+        &self,
+        command: &'static str,
+        argv: Argv,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<T, HelmError> {
+        let text = self.simple(command, argv, timeout, cancel).await?;
+        serde_json::from_str(&text).map_err(|error| HelmError::Answer { command, why: error.to_string() })
+    }
+
+    fn redactor_with<'a>(&self, secrets: impl Iterator<Item = &'a str>) -> Redactor {
+        let mut redactor = self.redactor.clone();
+        secrets.for_each(|secret| redactor.add(secret));
+        redactor
+    }
+}
+
+#[async_trait]
+impl HelmClient for Helm {
+    fn version(&self) -> &HelmVersion {
+        &self.version
+    }
+
+    async fn upgrade_install(&self, request: &UpgradeRequest, cancel: &CancellationToken) -> Result<String, HelmError> {
+        let scratch = Scratch::new(&self.home)?;
+        let argv = argv::upgrade(request, &scratch.values(&request.values)?, self.version.major);
+        let redactor = self.redactor_with(request.values.secrets());
+        self.run(Run { command: "upgrade", argv, scratch: &scratch, timeout: request.timeout, redactor }, cancel).await
+    }
+
+    async fn uninstall(&self, request: &UninstallRequest, cancel: &CancellationToken) -> Result<String, HelmError> {
+        self.simple("uninstall", argv::uninstall(request), request.timeout, cancel).await
+    }
+
+    async fn rollback(&self, request: &RollbackRequest, cancel: &CancellationToken) -> Result<String, HelmError> {
+        self.simple("rollback", argv::rollback(request, self.version.major), request.timeout, cancel).await
+    }
+
+    async fn template(&self, request: &TemplateRequest, cancel: &CancellationToken) -> Result<String, HelmError> {
+        let scratch = Scratch::new(&self.home)?;
+        let argv = argv::template(request, &scratch.values(&request.values)?);
+        let redactor = self.redactor_with(request.values.secrets());
+        self.run(Run { command: "template", argv, scratch: &scratch, timeout: request.timeout, redactor }, cancel).await
+    }
+
+    async fn test(&self, request: &TestRequest, cancel: &CancellationToken) -> Result<String, HelmError> {
+        self.simple("test", argv::test(request), request.timeout, cancel).await
+    }
+
+    async fn pull(&self, request: &PullRequest, cancel: &CancellationToken) -> Result<PathBuf, HelmError> {
+        let unexpected = |why: String| HelmError::Answer { command: "pull", why };
+        let argv = argv::pull(request)
+            .ok_or_else(|| unexpected(format!("{} is a local chart, there is nothing to fetch", request.chart)))?;
+        // What helm prints differs from version to version (4.2.1 and later print the digest on stdout); the file that
+        // is there afterwards is what counts.
+        self.simple("pull", argv, request.timeout, cancel).await?;
+        let archives = archives_in(&request.destination)
+            .map_err(|source| HelmError::File { path: request.destination.clone(), source })?;
+        match archives.as_slice() {
+            [archive] => Ok(archive.clone()),
+            [] => Err(unexpected("no archive came of it".to_owned())),
+            _ => Err(unexpected(format!("{} archives came of it", archives.len()))),
+        }
+    }
+
+    async fn get_values(
+        &self,
+        request: &GetRequest,
+        cancel: &CancellationToken,
+    ) -> Result<serde_json::Value, HelmError> {
+        self.json("get values", argv::get("values", request), request.timeout, cancel).await
+    }
+
+    async fn get_manifest(&self, request: &GetRequest, cancel: &CancellationToken) -> Result<String, HelmError> {
+        self.simple("get manifest", argv::get("manifest", request), request.timeout, cancel).await
+    }
+
+    async fn get_metadata(&self, request: &GetRequest, cancel: &CancellationToken) -> Result<Metadata, HelmError> {
+        self.json("get metadata", argv::get("metadata", request), request.timeout, cancel).await
+    }
+
+    async fn history(&self, request: &GetRequest, cancel: &CancellationToken) -> Result<Vec<HistoryEntry>, HelmError> {
+        self.json("history", argv::history(request), request.timeout, cancel).await
+    }
+}
+
+/// Starts the program to ask for its version.
+async fn asked(program: &Path, env: BTreeMap<OsString, OsString>) -> Result<HelmVersion, HelmError> {
+    let spawn = Spawn::new(program).args(["version", "--template={{.Version}}"]).envs(env);
+    let limits = Limits { timeout: VERSION_LIMIT, grace: Duration::ZERO };
+    let done = run(spawn, limits, &CancellationToken::new()).await.map_err(HelmError::from_spawn)?;
+    version_of(program, &done)
+}
+
+/// Reads what `helm version` answered.
+fn version_of(program: &Path, done: &Finished) -> Result<HelmVersion, HelmError> {
+    let program = program.to_owned();
+    if done.ended != Ended::Exited {
+        let answer = format!("no answer within {} s", VERSION_LIMIT.as_secs());
+        return Err(HelmError::NotHelm { program, answer });
+    }
+    if !done.status.success() {
+        let text = done.stderr.text();
+        let answer =
+            format!("{}{}", done.status, text.lines().next_back().map(|l| format!(": {l}")).unwrap_or_default());
+        return Err(HelmError::NotHelm { program, answer });
+    }
+    if !done.stdout.complete {
+        let answer = "its answer has no end: something that it started holds standard output open".to_owned();
+        return Err(HelmError::NotHelm { program, answer });
+    }
+    HelmVersion::parse(&done.stdout.text()).map_err(|source| HelmError::Version { program, source })
+}
+
+/// Turns the end of a run into its output or an error. One that succeeded just before it was stopped has succeeded.
+fn outcome(command: &'static str, timeout: Duration, done: Finished, redactor: &Redactor) -> Result<String, HelmError> {
+    if done.status.success() {
+        if done.stdout.dropped > 0 {
+            let why = format!("it is {} bytes longer than can be kept", done.stdout.dropped);
+            return Err(HelmError::Answer { command, why });
+        }
+        if !done.stdout.complete {
+            let why = "its end did not come: something that helm started holds standard output open".to_owned();
+            return Err(HelmError::Answer { command, why });
+        }
+        return String::from_utf8(done.stdout.bytes)
+            .map_err(|_| HelmError::Answer { command, why: "it is not UTF-8".to_owned() });
+    }
+    let stderr = done.stderr.text();
+    match (done.ended, done.status.signal()) {
+        (Ended::TimedOut, _) => Err(HelmError::Timeout { command, after: timeout, text: redacted(&stderr, redactor) }),
+        (Ended::Cancelled, _) => Err(HelmError::Interrupted { command, text: redacted(&stderr, redactor) }),
+        (Ended::Exited, Some(signal)) => Err(HelmError::Killed { command, signal, text: redacted(&stderr, redactor) }),
+        (Ended::Exited, None) => Err(HelmError::failed(command, &stderr, redactor)),
+    }
+}
+
+fn archives_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "tgz") {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,366 @@
+//! What templates depend on besides their chart and its values.
+
+use super::template_text::{Token, tokens};
+use crate::yaml::{self, YamlError};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// What templates depend on besides their chart and its values. What cannot be told counts as used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TemplateUse {
+    /// They read objects of the cluster.
+    pub lookup: bool,
+    /// They make something that is another each time: passwords, keys, names.
+    pub random: bool,
+    /// Their tests make up something, and nothing else does.
+    pub random_tests: bool,
+    /// They read the clock.
+    pub clock: bool,
+    /// They read the cluster's version, or what it serves.
+    pub capabilities: bool,
+    /// They read the number of the revision. `helm template` says 1 in any case.
+    pub revision: bool,
+    /// They ask whether they are installed or upgraded.
+    pub install_or_upgrade: bool,
+    /// They look up a host name. Helm answers with nothing unless it is given `--enable-dns`, which we never do.
+    pub cluster_dns: bool,
+    /// They render texts that come from values or files.
+    pub tpl: bool,
+    /// They read files of the chart.
+    pub files: bool,
+    /// Some of it cannot be read as text, so that everything above counts as used.
+    pub unreadable: bool,
+    /// The functions and fields found that stand for the above.
+    pub found: BTreeSet<&'static str>,
+}
+
+/// What a function or a field stands for.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    Lookup,
+    Random,
+    Clock,
+    Capabilities,
+    Revision,
+    InstallOrUpgrade,
+    ClusterDns,
+    Tpl,
+    Files,
+}
+
+/// The functions of helm and sprig that give another result for the same arguments, and those that render.
+/// `derivePassword` and `buildCustomCert` do not. The date functions read the clock when they are given no date, a text for
+/// instance (`date.go` of sprig).
+const FUNCTIONS: [(&str, Use); 29] = [
+    ("lookup", Use::Lookup),
+    ("getHostByName", Use::ClusterDns),
+    ("tpl", Use::Tpl),
+    ("now", Use::Clock),
+    ("ago", Use::Clock),
+    ("date", Use::Clock),
+    ("dateInZone", Use::Clock),
+    ("date_in_zone", Use::Clock),
+    ("htmlDate", Use::Clock),
+    ("htmlDateInZone", Use::Clock),
+    ("durationRound", Use::Clock),
+    ("randAlphaNum", Use::Random),
+    ("randAlpha", Use::Random),
+    ("randNumeric", Use::Random),
+    ("randAscii", Use::Random),
+    ("randInt", Use::Random),
+    ("randBytes", Use::Random),
+    ("uuidv4", Use::Random),
+    ("shuffle", Use::Random),
+    ("genPrivateKey", Use::Random),
+    ("genCA", Use::Random),
+    ("genCAWithKey", Use::Random),
+    ("genSelfSignedCert", Use::Random),
+    ("genSelfSignedCertWithKey", Use::Random),
+    ("genSignedCert", Use::Random),
+    ("genSignedCertWithKey", Use::Random),
+    ("bcrypt", Use::Random),
+    ("htpasswd", Use::Random),
+    ("encryptAES", Use::Random),
+];
+
+/// What a template depends on itself, and what the texts in its quotes would, were they rendered.
+#[derive(Debug, Default)]
+pub(crate) struct Uses {
+    pub(crate) own: TemplateUse,
+    pub(crate) quoted: TemplateUse,
+}
+
+impl Uses {
+    pub(crate) fn of_text(text: &str) -> Self {
+        let mut uses = Self::default();
+        for token in tokens(text) {
+            match token {
+                Token::Word(word) => uses.own.call(word),
+                Token::Fields(chain) => uses.own.fields(chain),
+                // Each level is shorter than the one before by its quotes.
+                Token::Quoted(text) if text.contains("{{") => uses.quoted.merge(&TemplateUse::of_text_rendered(text)),
+                Token::Quoted(_) => {}
+            }
+        }
+        uses
+    }
+}
+
+impl TemplateUse {
+    /// What the actions of a template call and read.
+    #[cfg(test)]
+    pub(crate) fn of_text(text: &str) -> Self {
+        Uses::of_text(text).own
+    }
+
+    /// What a text that is rendered by `tpl` depends on.
+    fn of_text_rendered(text: &str) -> Self {
+        let Uses { mut own, quoted } = Uses::of_text(text);
+        own.merge(&quoted);
+        own
+    }
+
+    /// What the texts in values would depend on, were they rendered. Each text is YAML, in which a template may be
+    /// written with escapes.
+    pub(crate) fn of_values(text: &str) -> Self {
+        let mut all = Self::default();
+        if !text.contains('{') && !text.contains('\\') {
+            return all;
+        }
+        let documents: Result<Vec<Vec<Value>>, YamlError> = yaml::parts(text).into_iter().map(yaml::read).collect();
+        match documents {
+            Ok(documents) => documents.iter().flatten().for_each(|value| all.texts_in(value)),
+            Err(_) => all = Self::everything(),
+        }
+        all
+    }
+
+    /// Everything, for what cannot be read.
+    pub(crate) fn everything() -> Self {
+        Self {
+            lookup: true,
+            random: true,
+            random_tests: false,
+            clock: true,
+            capabilities: true,
+            revision: true,
+            install_or_upgrade: true,
+            cluster_dns: true,
+            tpl: true,
+            files: true,
+            unreadable: true,
+            found: BTreeSet::new(),
+        }
+    }
+
+    /// Adds what values (as YAML) hold: templates that use `tpl` may render any text of them.
+    #[must_use]
+    pub fn with_values<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Self {
+        let mut all = self.clone();
+        if self.tpl {
+            texts.for_each(|text| all.merge(&Self::of_values(text)));
+            if all.files && !self.files {
+                // The files were not looked at, since no template reads them.
+                all.merge(&Self::everything());
+            }
+        }
+        all
+    }
+
+    /// Why equal inputs are no proof of an equal result, in one line; `None` when they are. The cluster's version and what it
+    /// serves are inputs.
+    pub fn must_render(&self) -> Option<String> {
+        if self.unreadable {
+            return Some("what its templates call cannot be told".to_owned());
+        }
+        let counts = |use_of: Use| match use_of {
+            Use::Lookup | Use::Random | Use::Clock => true,
+            // That an upgrade would be another revision, and no install, is no reason to make one.
+            Use::Capabilities | Use::Revision | Use::InstallOrUpgrade | Use::ClusterDns | Use::Tpl | Use::Files => {
+                false
+            }
+        };
+        let named = |name: &&&str| match FUNCTIONS.iter().find(|(function, _)| *function == **name) {
+            Some((_, use_of)) => counts(*use_of),
+            None => RELEASE_FIELDS.iter().any(|(_, field, _)| *field == **name),
+        };
+        let (fields, calls): (Vec<&str>, Vec<&str>) = self.found.iter().filter(named).partition(|n| n.starts_with('.'));
+        let parts = [("call", calls), ("read", fields)];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(verb, names)| format!("{verb} {}", enumerated(&names)))
+            .collect();
+        (!parts.is_empty()).then(|| format!("its templates {}", parts.join(" and ")))
+    }
+
+    /// The same of a template that makes nothing but tests: that these are others each time changes no deploy.
+    pub(crate) fn of_tests(self) -> Self {
+        let matters = |name: &&'static str| {
+            let known = FUNCTIONS.iter().find(|(function, _)| function == name);
+            !known.is_some_and(|(_, use_of)| matches!(use_of, Use::Random | Use::Clock))
+        };
+        let found = self.found.iter().copied().filter(matters).collect();
+        let random_tests = self.random || self.clock;
+        Self { random: self.unreadable, clock: self.unreadable, random_tests, found, ..self }
+    }
+
+    /// Adds what another text uses.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.lookup |= other.lookup;
+        self.random |= other.random;
+        self.random_tests |= other.random_tests;
+        self.clock |= other.clock;
+        self.capabilities |= other.capabilities;
+        self.revision |= other.revision;
+        self.install_or_upgrade |= other.install_or_upgrade;
+        self.cluster_dns |= other.cluster_dns;
+        self.tpl |= other.tpl;
+        self.files |= other.files;
+        self.unreadable |= other.unreadable;
+        self.found.extend(&other.found);
+    }
+
+    fn texts_in(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.merge(&Self::of_text_rendered(text)),
+            Value::Array(list) => list.iter().for_each(|value| self.texts_in(value)),
+            Value::Object(map) => {
+                for (key, value) in map {
+                    self.merge(&Self::of_text_rendered(key));
+                    self.texts_in(value);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn call(&mut self, word: &str) {
+        if let Some((name, use_of)) = FUNCTIONS.iter().find(|(name, _)| *name == word) {
+            self.mark(name, *use_of);
+        }
+    }
+
+    fn fields(&mut self, chain: &str) {
+        let mut fields = chain.split('.').peekable();
+        while let Some(field) = fields.next() {
+            match field {
+                "Capabilities" => self.mark(".Capabilities", Use::Capabilities),
+                "Files" => self.mark(".Files", Use::Files),
+                "Release" => match fields.peek() {
+                    Some(&("Name" | "Namespace" | "Service")) => {}
+                    Some(wanted) => self.release(|(field, ..)| field == wanted),
+                    // As a whole, in a `with` or a variable: its parts are read somewhere.
+                    None => self.release(|_| true),
+                },
+                _ => {}
+            }
+        }
+    }
+
+    fn release(&mut self, wanted: impl Fn(&(&str, &'static str, Use)) -> bool) {
+        RELEASE_FIELDS.iter().filter(|field| wanted(field)).for_each(|(_, name, use_of)| self.mark(name, *use_of));
+    }
+
+    fn mark(&mut self, name: &'static str, use_of: Use) {
+        self.found.insert(name);
+        *match use_of {
+            Use::Lookup => &mut self.lookup,
+            Use::Random => &mut self.random,
+            Use::Clock => &mut self.clock,
+            Use::Capabilities => &mut self.capabilities,
+            Use::Revision => &mut self.revision,
+            Use::InstallOrUpgrade => &mut self.install_or_upgrade,
+            Use::ClusterDns => &mut self.cluster_dns,
+            Use::Tpl => &mut self.tpl,
+            Use::Files => &mut self.files,
+        } = true;
+    }
+}
+
+/// What of `.Release` differs between revisions.
+const RELEASE_FIELDS: [(&str, &str, Use); 3] = [
+    ("Revision", ".Release.Revision", Use::Revision),
+    ("IsInstall", ".Release.IsInstall", Use::InstallOrUpgrade),
+    ("IsUpgrade", ".Release.IsUpgrade", Use::InstallOrUpgrade),
+];
+
+/// `a`, `a and b`, `a, b and c`.
+fn enumerated(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn names(found: &TemplateUse) -> Vec<&'static str> {
+        found.found.iter().copied().collect()
+    }
+
+    #[rstest]
+    #[case("{{ (lookup \"v1\" \"Secret\" \"\" \"\").items }}", &["lookup"])]
+    #[case("lookup {{/* lookup */}} {{ \"lookup\" }} {{ .lookup }} {{ $lookup }} {{ lookupAll }}", &[])]
+    #[case("{{ randAlphaNum 5 | b64enc }}{{ derivePassword 1 \"long\" \"a\" \"b\" \"c\" }}", &["randAlphaNum"])]
+    #[case("{{ now | date \"2006\" }}", &["date", "now"])]
+    #[case("{{ $.Capabilities.KubeVersion }}", &[".Capabilities"])]
+    #[case("{{ .Release.Name }}{{ .Release.Service }}{{ $.Release.Namespace }}", &[])]
+    #[case("{{ if $root.Release.IsUpgrade }}", &[".Release.IsUpgrade"])]
+    #[case("{{ with .Release }}{{ .Revision }}{{ end }}", &[".Release.IsInstall", ".Release.IsUpgrade", ".Release.Revision"])]
+    #[case("{{ tpl (.Files.Get \"a\") . }}", &[".Files", "tpl"])]
+    fn what_a_template_uses(#[case] text: &str, #[case] expected: &[&str]) {
+        assert_eq!(names(&TemplateUse::of_text(text)), expected);
+    }
+
+    #[test]
+    fn every_name_sets_its_field() {
+        let mut all = TemplateUse::default();
+        for (name, _) in FUNCTIONS {
+            let one = TemplateUse::of_text(&format!("{{{{ {name} }}}}"));
+            assert_eq!(names(&one), [name]);
+            all.merge(&one);
+        }
+        all.merge(&TemplateUse::of_text("{{ .Capabilities }}{{ .Release }}{{ .Files }}"));
+        assert_eq!(TemplateUse { unreadable: true, found: BTreeSet::new(), ..all }, TemplateUse::everything());
+    }
+
+    #[rstest]
+    #[case("{{ .Values.a }}{{ .Capabilities }}{{ getHostByName \"a\" }}", None)]
+    #[case("{{ lookup }}", Some("its templates call lookup"))]
+    #[case("{{ lookup }}{{ genSelfSignedCert }}", Some("its templates call genSelfSignedCert and lookup"))]
+    #[case(
+        "{{ lookup }}{{ now }}{{ uuidv4 }}{{ .Release.Revision }}{{ .Capabilities }}",
+        Some("its templates call lookup, now and uuidv4 and read .Release.Revision")
+    )]
+    #[case("{{ .Release.IsInstall }}", Some("its templates read .Release.IsInstall"))]
+    fn why_it_must_be_rendered(#[case] text: &str, #[case] expected: Option<&str>) {
+        assert_eq!(TemplateUse::of_text(text).must_render().as_deref(), expected);
+    }
+
+    #[rstest]
+    #[case::not_rendered("{{ .Values.a }}", "a: '{{ now }}'", &[])]
+    #[case::no_templates("{{ tpl .Values.a . }}", "a: now\nb: {c: [1, true, null]}", &["tpl"])]
+    #[case::text("{{ tpl .Values.a . }}", "a: {b: ['{{ now }}']}", &["now", "tpl"])]
+    #[case::key("{{ tpl .Values.a . }}", "'{{ now }}': 1", &["now", "tpl"])]
+    #[case::comment("{{ tpl .Values.a . }}", "a: 1 # {{ now }}", &["tpl"])]
+    #[case::escapes("{{ tpl .Values.a . }}", r#"a: "\x7b{ printf \"%s\" (lookup \"a\") }}""#, &["lookup", "tpl"])]
+    #[case::later_document("{{ tpl .Values.a . }}", "a: 1\n---\nb: '{{ uuidv4 }}'", &["tpl", "uuidv4"])]
+    #[case::twice("{{ tpl .Values.a . }}", "a: '{{ tpl \"{{ now }}\" . }}'", &["now", "tpl"])]
+    fn values_count_where_they_are_rendered(#[case] template: &str, #[case] values: &str, #[case] expected: &[&str]) {
+        assert_eq!(names(&TemplateUse::of_text(template).with_values([values].into_iter())), expected);
+    }
+
+    #[rstest]
+    #[case::not_yaml("a: [{{ b")]
+    #[case::files_nobody_looked_at("a: '{{ tpl (.Files.Get \"b\") . }}'")]
+    fn values_that_tell_nothing_count_as_everything(#[case] values: &str) {
+        let found = TemplateUse::of_text("{{ tpl .Values.a . }}").with_values([values].into_iter());
+        assert!(found.unreadable);
+        assert_eq!(found.must_render().as_deref(), Some("what its templates call cannot be told"));
+    }
+}

@@ -1,0 +1,239 @@
+//! The values of a release, as helm is given them: always as files, never on its command line.
+
+use super::key_path::Document;
+use pilothouse_core::{ChartInfo, Payload, Sensitive, ValueSource};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// All values of a release, in the order in which helm merges them: later ones win, maps are merged, lists replaced.
+///
+/// 1. the values files, as they are;
+/// 2. the documents given directly;
+/// 3. one document made of the single settings.
+///
+/// # What differs from `--set`
+/// The settings reach helm as a document of their own, so `hosts[1]` cannot change one entry of a list that comes from
+/// an earlier file or from the chart: the list that is set replaces that one, and must be complete. And, as with any
+/// values file, templates see numbers as floating point: `{{ .Values.n }}` of 1000000 prints `1e+06` unless the chart
+/// says `| int64`, where `--set` would give it an integer (seen with 3.21.4 and 4.2.4). Lists (`{a,b}`) and escapes in
+/// the *value* are not read: that is what JSON values are for.
+#[derive(Debug, Clone, Default)]
+pub struct Values {
+    documents: Vec<ValuesDocument>,
+    secrets: Vec<Sensitive<String>>,
+}
+
+/// One document of values.
+#[derive(Debug, Clone)]
+pub enum ValuesDocument {
+    /// A file of the user's, handed to helm as it is.
+    File(PathBuf),
+    /// Text that is written to a file only helm is to read.
+    Text {
+        /// Where it comes from, for messages.
+        name: String,
+        /// YAML or JSON.
+        text: Sensitive<String>,
+    },
+}
+
+/// Values that cannot be put together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ValuesError {
+    /// A path that is not one, or contradicts an earlier one.
+    #[error("value `{key}` cannot be set: {why}")]
+    Key {
+        /// The path.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A list with a gap.
+    #[error("{0}")]
+    Gap(String),
+    /// No earlier phase has put it into the payload.
+    #[error("value `{key}` is to come from payload entry `{payload_key}`, which no earlier phase has set")]
+    NoPayload {
+        /// The path.
+        key: String,
+        /// The entry.
+        payload_key: String,
+    },
+    /// It could not be written as JSON.
+    #[error("the values cannot be written as JSON: {0}")]
+    Json(String),
+}
+
+impl Values {
+    /// The values of a release.
+    ///
+    /// # Errors
+    /// The first setting that is wrong.
+    pub fn of(info: &ChartInfo, payload: &Payload) -> Result<Self, ValuesError> {
+        let documents = values_documents(info, payload)?;
+        let secret = |value: &ValueSource| match value {
+            ValueSource::Sensitive(secret) => Some(secret.clone()),
+            ValueSource::Auto(_) | ValueSource::String(_) | ValueSource::Json(_) | ValueSource::Payload(_) => None,
+        };
+        Ok(Self { documents, secrets: info.values.iter().filter_map(|set| secret(&set.value)).collect() })
+    }
+
+    /// Values from files alone.
+    pub fn from_files(files: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self { documents: files.into_iter().map(ValuesDocument::File).collect(), secrets: Vec::new() }
+    }
+
+    /// The documents, in order.
+    pub fn documents(&self) -> &[ValuesDocument] {
+        &self.documents
+    }
+
+    /// What must not show in helm's messages.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.secrets.iter().map(|secret| secret.expose().as_str())
+    }
+}
+
+/// The documents of a release's values, in order. See [`Values`].
+///
+/// # Errors
+/// The first setting that is wrong.
+pub fn values_documents(info: &ChartInfo, payload: &Payload) -> Result<Vec<ValuesDocument>, ValuesError> {
+    let mut documents: Vec<ValuesDocument> = info.values_files.iter().cloned().map(ValuesDocument::File).collect();
+    documents.extend(
+        info.yaml_files_content
+            .iter()
+            .map(|file| ValuesDocument::Text { name: file.name.clone(), text: Sensitive::new(file.content.clone()) }),
+    );
+    if !info.values.is_empty() {
+        let mut document = Document::default();
+        for set in &info.values {
+            let value = value_of(&set.key, &set.value, payload)?;
+            document.set(&set.key, value).map_err(|why| ValuesError::Key { key: set.key.clone(), why })?;
+        }
+        let value = document.finish().map_err(ValuesError::Gap)?;
+        let text = serde_json::to_string_pretty(&value).map_err(|error| ValuesError::Json(error.to_string()))?;
+        documents.push(ValuesDocument::Text { name: "values".to_owned(), text: Sensitive::new(text) });
+    }
+    Ok(documents)
+}
+
+fn value_of(key: &str, source: &ValueSource, payload: &Payload) -> Result<Value, ValuesError> {
+    Ok(match source {
+        ValueSource::Auto(text) => auto(text),
+        ValueSource::String(text) => Value::from(text.as_str()),
+        ValueSource::Json(value) => value.clone(),
+        ValueSource::Sensitive(secret) => Value::from(secret.expose().as_str()),
+        ValueSource::Payload(payload_key) => match payload.value(payload_key) {
+            Some(value) => value.clone(),
+            None => return Err(ValuesError::NoPayload { key: key.to_owned(), payload_key: payload_key.clone() }),
+        },
+    })
+}
+
+/// Guesses a type as `--set` does (`typedVal` in `pkg/strvals/parser.go`): fractions stay text.
+fn auto(text: &str) -> Value {
+    let is = |word: &str| text.eq_ignore_ascii_case(word);
+    if is("true") || is("false") {
+        return Value::Bool(is("true"));
+    }
+    if is("null") {
+        return Value::Null;
+    }
+    if text == "0" {
+        return Value::from(0);
+    }
+    match text.parse::<i64>() {
+        Ok(number) if !text.starts_with('0') => Value::from(number),
+        _ => Value::from(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::{SetValue, YamlFile};
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case("true", json!(true))]
+    #[case("FALSE", json!(false))]
+    #[case("Null", json!(null))]
+    #[case("0", json!(0))]
+    #[case("42", json!(42))]
+    #[case("-42", json!(-42))]
+    #[case("+42", json!(42))]
+    #[case("007", json!("007"))]
+    #[case("-0", json!(0))]
+    #[case("1.5", json!("1.5"))]
+    #[case("1e3", json!("1e3"))]
+    #[case("yes", json!("yes"))]
+    #[case("9223372036854775808", json!("9223372036854775808"))]
+    #[case("", json!(""))]
+    #[case(" 1", json!(" 1"))]
+    #[case("{a,b}", json!("{a,b}"))]
+    fn types_are_guessed_as_by_set(#[case] text: &str, #[case] expected: Value) {
+        assert_eq!(auto(text), expected);
+    }
+
+    #[test]
+    fn documents_come_in_order_and_settings_last() {
+        let mut payload = Payload::default();
+        payload.put_value("sum", json!({"a": [1]}));
+        let info = ChartInfo {
+            values_files: vec!["one.yaml".into(), "two.yaml".into()],
+            yaml_files_content: vec![YamlFile { name: "inline".to_owned(), content: "a: 1".to_owned() }],
+            values: vec![
+                SetValue::auto("image.tag", "123"),
+                SetValue::string("image.digest", "123"),
+                SetValue::from_payload("sum", "sum"),
+                SetValue::sensitive("db.password", "hunter22"),
+                SetValue::auto("gone", "null"),
+            ],
+            ..ChartInfo::default()
+        };
+        let values = Values::of(&info, &payload).unwrap();
+        let shown = |document: &ValuesDocument| match document {
+            ValuesDocument::File(path) => path.display().to_string(),
+            ValuesDocument::Text { name, text } => format!("{name}: {}", text.expose()),
+        };
+        let lines: Vec<String> = values.documents().iter().map(shown).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        one.yaml
+        two.yaml
+        inline: a: 1
+        values: {
+          "image": {
+            "tag": 123,
+            "digest": "123"
+          },
+          "sum": {
+            "a": [
+              1
+            ]
+          },
+          "db": {
+            "password": "hunter22"
+          },
+          "gone": null
+        }
+        "#);
+        assert!(!format!("{values:?}").contains("hunter22"));
+        assert_eq!(values.secrets().collect::<Vec<_>>(), ["hunter22"]);
+    }
+
+    #[test]
+    fn without_settings_there_is_no_document_for_them() {
+        assert!(values_documents(&ChartInfo::default(), &Payload::default()).unwrap().is_empty());
+    }
+
+    #[rstest]
+    #[case(vec![SetValue::auto("a..b", "1")], "value `a..b` cannot be set: a part of it is empty")]
+    #[case(vec![SetValue::auto("a[1]", "1")], "`a` has [1], but not [0]: a list is set as a whole")]
+    #[case(vec![SetValue::from_payload("a", "sum")], "value `a` is to come from payload entry `sum`, which no earlier phase has set")]
+    fn what_is_wrong_is_said(#[case] values: Vec<SetValue>, #[case] expected: &str) {
+        let info = ChartInfo { values, ..ChartInfo::default() };
+        assert_eq!(Values::of(&info, &Payload::default()).unwrap_err().to_string(), expected);
+    }
+}

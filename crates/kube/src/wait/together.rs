@@ -1,0 +1,110 @@
+//! How objects stand that were read together: some depend on others that are not among them. Whether a claim has to be bound
+//! depends on pods and storage classes; whether a workload has settled, on its pods.
+
+use super::look::{Look, look_for_ready};
+use crate::client::{ClusterClient, Detail, ListQuery, SIDE_BY_SIDE, Seen, in_one_line, read_all};
+use futures::StreamExt;
+use jiff::Timestamp;
+use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
+use pilothouse_health::{Rules, unproven, unsettled};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// How each of the objects stands right now, in their order. One that cannot be read is `Unknown`, with the reason.
+pub async fn statuses(
+    client: &dyn ClusterClient,
+    rules: &Rules,
+    objects: &[ObjectRef],
+) -> Vec<(ObjectRef, ObjectStatus)> {
+    let seen = read_all(client, objects, Detail::Whole).await;
+    let looks = looks(client, rules, objects, &seen).await;
+    objects.iter().cloned().zip(looks.into_iter().map(|look| look.status)).collect()
+}
+
+/// How the objects stand, in their order. What they depend on is listed; what may not be listed changes nothing.
+pub(crate) async fn looks(
+    client: &dyn ClusterClient,
+    rules: &Rules,
+    objects: &[ObjectRef],
+    seen: &[Seen],
+) -> Vec<Look> {
+    let mut looks: Vec<Look> = seen.iter().map(|seen| look_for_ready(rules, seen)).collect();
+    let found = |index: usize| seen[index].as_ref().ok()?.as_ref().map(|live| (index, live));
+    let claims = (0..looks.len()).filter(|&index| is_unbound_claim(&objects[index], &looks[index]));
+    let claims: Vec<(usize, &Value)> = claims.filter_map(found).collect();
+    excuse_claims(client, rules, &claims, &mut looks).await;
+    let ready = (0..looks.len()).filter(|&index| looks[index].done).filter_map(found);
+    let now = Timestamp::now();
+    let workloads: Vec<(usize, &Value, String)> =
+        ready.filter_map(|(index, live)| Some((index, live, unproven(live, now)?))).collect();
+    doubt_workloads(client, objects, workloads, &mut looks).await;
+    looks
+}
+
+/// A claim that its storage class binds only when a pod uses it is ready when no pod does.
+async fn excuse_claims(client: &dyn ClusterClient, rules: &Rules, claims: &[(usize, &Value)], looks: &mut [Look]) {
+    if claims.is_empty() {
+        return;
+    }
+    for (index, _) in claims {
+        looks[*index].depends = true;
+    }
+    let Ok(mut others) = client.list(&ListQuery::new("storage.k8s.io/v1", "StorageClass")).await else { return };
+    let namespace = |claim: &Value| claim.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned);
+    let namespaces: BTreeSet<String> = claims.iter().filter_map(|(_, claim)| namespace(claim)).collect();
+    for namespace in namespaces {
+        let Ok(pods) = client.list(&ListQuery::new("v1", "Pod").within(namespace)).await else { return };
+        others.extend(pods);
+    }
+    let all: Vec<&Value> = claims.iter().map(|(_, claim)| *claim).chain(&others).collect();
+    let verdicts = rules.judge_together(&all, Timestamp::now());
+    for ((index, _), verdict) in claims.iter().zip(verdicts) {
+        looks[*index].done = verdict.status.is_ready();
+        looks[*index].status = verdict.status;
+    }
+}
+
+/// A workload whose pods have only just started, with no probe to vouch for them, is not ready yet.
+async fn doubt_workloads(
+    client: &dyn ClusterClient,
+    objects: &[ObjectRef],
+    workloads: Vec<(usize, &Value, String)>,
+    looks: &mut [Look],
+) {
+    let mut asked = Vec::with_capacity(workloads.len());
+    for (index, live, selector) in workloads {
+        let query = ListQuery::new("v1", "Pod").within(objects[index].namespace.clone().unwrap_or_default());
+        asked.push(settling(client, index, live, query.labelled(selector)));
+    }
+    let mut answers = futures::stream::iter(asked).buffer_unordered(SIDE_BY_SIDE);
+    while let Some((index, status)) = answers.next().await {
+        looks[index].depends = true;
+        if let Some(status) = status {
+            looks[index].done = false;
+            looks[index].status = status;
+        }
+    }
+}
+
+async fn settling(
+    client: &dyn ClusterClient,
+    index: usize,
+    workload: &Value,
+    pods: ListQuery,
+) -> (usize, Option<ObjectStatus>) {
+    let status = match client.list(&pods).await {
+        Ok(pods) => unsettled(workload, &pods, Timestamp::now()),
+        Err(error) if error.is_transient() => {
+            let message = format!("its pods cannot be read: {}", in_one_line(&error));
+            Some(ObjectStatus::new(Readiness::Unknown, message).because("Unreadable"))
+        }
+        // Who may not read pods gets what Kubernetes says of the workload.
+        Err(_) => None,
+    };
+    (index, status)
+}
+
+/// Whether it is a claim that is on its way to be bound, as far as it tells itself.
+pub(crate) fn is_unbound_claim(object: &ObjectRef, look: &Look) -> bool {
+    object.kind == "PersistentVolumeClaim" && look.status.readiness == Readiness::InProgress
+}
