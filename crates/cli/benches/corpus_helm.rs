@@ -77,7 +77,7 @@ fn main() {
 /// Runs the cases of a place. A case with a fault is run where it is real, if it can be.
 fn on(place: Place, plane: &Plane, only: Option<&[String]>, results: &mut Results) {
     for by in [Runner::Helm, Runner::Pilothouse] {
-        let mut variants = several::variants(place, by, only);
+        let mut variants = several::variants(place, by, several::Majors::Both, only);
         // helm 4 is what the program works with if both are there.
         variants.retain(|variant| by == Runner::Helm || variant.helm == 4 || !with_helm_4(&variant.name));
         let (ran, broken) = several::run_all(&variants, SIDE_BY_SIDE, |variant| {

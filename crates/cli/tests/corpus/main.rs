@@ -20,7 +20,7 @@ mod world;
 use case::Place;
 use pilothouse_plane::{Fault, Plane};
 use run::Runner;
-use several::{run_all, variants};
+use several::{Majors, run_all, variants};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use symptoms::Symptoms;
 
@@ -44,23 +44,47 @@ fn alone() -> MutexGuard<'static, ()> {
 #[test]
 fn causes_are_told_on_simulated_nodes() {
     let _alone = alone();
-    on(Place::Simulated, "simulated nodes", world::simulated());
+    on(Place::Simulated, "simulated nodes", Majors::Daily, world::simulated());
+}
+
+#[test]
+#[ignore = "the other helm"]
+fn causes_are_told_on_simulated_nodes_with_the_other_helm() {
+    let _alone = alone();
+    on(Place::Simulated, "simulated nodes, the other helm", Majors::Rest, world::simulated());
 }
 
 #[test]
 fn causes_are_told_on_a_real_node() {
     let _alone = alone();
     let Some(plane) = world::real("causes_are_told_on_a_real_node") else { return };
-    on(Place::Real, "a real node", plane);
+    on(Place::Real, "a real node", Majors::Daily, plane);
 }
 
-/// Runs all cases of a place.
-fn on(place: Place, title: &str, plane: &Plane) {
+#[test]
+#[ignore = "the other helm"]
+fn causes_are_told_on_a_real_node_with_the_other_helm() {
+    let _alone = alone();
+    let Some(plane) = world::real("causes_are_told_on_a_real_node_with_the_other_helm") else { return };
+    on(Place::Real, "a real node, the other helm", Majors::Rest, plane);
+}
+
+/// Runs the cases of a place.
+fn on(place: Place, title: &str, majors: Majors, plane: &Plane) {
     let symptoms = Symptoms::watch(plane.client_config());
-    let variants = variants(place, Runner::Pilothouse, chosen().as_deref());
+    let chosen = chosen();
+    // Whoever names cases wants them with both.
+    let majors = if chosen.is_some() && majors == Majors::Daily { Majors::Both } else { majors };
+    let all = |majors| variants(place, Runner::Pilothouse, majors, chosen.as_deref());
+    let variants = all(majors);
     if variants.is_empty() {
         pilothouse_testkit::not_run(title, "none of the cases that are asked for is of this place");
         return;
+    }
+    if majors == Majors::Daily {
+        let (left, both) = (all(Majors::Rest).len(), all(Majors::Both).len());
+        let what = format!("corpus on {title}: {left} of {both} runs");
+        pilothouse_testkit::not_run(&what, "the case is run with the other helm; cargo xtask full runs them");
     }
     let (ran, broken) =
         run_all(&variants, SIDE_BY_SIDE, |variant| run::run(variant, plane, &world::SERVERS, &symptoms));

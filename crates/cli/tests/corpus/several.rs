@@ -2,17 +2,41 @@
 
 use crate::case::{Case, Place};
 use crate::run::{Runner, Variant};
+use crate::symptoms;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
+/// With which majors of helm the cases are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Majors {
+    Both,
+    /// One of the two for each case, always the same; both where nothing but helm shows the cause: there they differ.
+    Daily,
+    /// Those that are left out every day.
+    Rest,
+}
+
+impl Majors {
+    fn include(self, case: &Case, helm: u8) -> bool {
+        // From the name: no other case that comes or goes changes it.
+        let chosen = if case.name.bytes().fold(0, |sum: u8, byte| sum.wrapping_add(byte)) % 2 == 0 { 4 } else { 3 };
+        let daily = case.helm.len() == 1 || symptoms::of(&case.code).is_empty() || helm == chosen;
+        match self {
+            Self::Both => true,
+            Self::Daily => daily,
+            Self::Rest => !daily,
+        }
+    }
+}
+
 /// Which cases are run in this place, one helm after the other; of all or of these.
-pub(crate) fn variants(place: Place, by: Runner, only: Option<&[String]>) -> Vec<Variant> {
+pub(crate) fn variants(place: Place, by: Runner, majors: Majors, only: Option<&[String]>) -> Vec<Variant> {
     let mut variants = Vec::new();
     for helm in [4, 3] {
         for case in Case::all() {
             let here = case.plane == place || (place == Place::Simulated && case.fault.is_some());
             let meant = only.is_none_or(|only| only.contains(&case.name));
-            if here && meant && case.helm.contains(&helm) {
+            if here && meant && case.helm.contains(&helm) && majors.include(&case, helm) {
                 variants.push(Variant { name: case.name, place, helm, by });
             }
         }

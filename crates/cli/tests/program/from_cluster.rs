@@ -237,7 +237,10 @@ fn config_map(namespace: &str, name: &str) -> Value {
 /// One of everything: what the rehearsal says is compared with what the apply after it does, release by release and object by
 /// object.
 #[rstest]
-fn a_rehearsal_says_what_the_cluster_then_does(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+#[case::helm_4(Tool::Helm4)]
+#[ignore = "the other helm"]
+#[case::helm_3(Tool::Helm3)]
+fn a_rehearsal_says_what_the_cluster_then_does(#[case] tool: Tool) {
     let shop = Shop::new("copied", tool);
     let kind = format!("thing{}", tool.name());
     let defined = json!({"definition": kind, "maps": []});

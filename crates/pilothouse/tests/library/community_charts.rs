@@ -141,8 +141,11 @@ fn operator_version(crd: &Value) -> String {
 /// Installed in an old version, upgraded with its definitions, refused to be destroyed while somebody's custom resources
 /// exist, destroyed with its definitions.
 #[rstest]
+#[case::helm_4(Tool::Helm4)]
+#[ignore = "the other helm"]
+#[case::helm_3(Tool::Helm3)]
 #[tokio::test]
-async fn kube_prometheus_stack(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+async fn kube_prometheus_stack(#[case] tool: Tool) {
     let Some(old) = community_chart("kube-prometheus-stack-75.17.0", "kube_prometheus_stack") else { return };
     let Some(new) = community_chart("kube-prometheus-stack-88.5.3", "kube_prometheus_stack") else { return };
     let _alone = PROMETHEUS.lock().await;
@@ -231,8 +234,11 @@ fn before_helm(namespace: &str) -> Vec<Value> {
 }
 
 #[rstest]
+#[case::helm_3(Tool::Helm3)]
+#[ignore = "the other helm"]
+#[case::helm_4(Tool::Helm4)]
 #[tokio::test]
-async fn aws_vpc_cni_is_adopted_and_keeps_its_daemon_set(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+async fn aws_vpc_cni_is_adopted_and_keeps_its_daemon_set(#[case] tool: Tool) {
     let Some(package) = community_chart("aws-vpc-cni-1.22.4", "aws_vpc_cni_is_adopted_and_keeps_its_daemon_set") else {
         return;
     };
@@ -307,8 +313,11 @@ async fn objects_that_nobody_adopts_are_told_all_together() {
 }
 
 #[rstest]
+#[case::helm_4(Tool::Helm4)]
+#[ignore = "the other helm"]
+#[case::helm_3(Tool::Helm3)]
 #[tokio::test]
-async fn cert_manager_is_upgraded(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+async fn cert_manager_is_upgraded(#[case] tool: Tool) {
     let Some(old) = community_chart("cert-manager-v1.18.2", "cert_manager_is_upgraded") else { return };
     let Some(new) = community_chart("cert-manager-v1.20.0", "cert_manager_is_upgraded") else { return };
     let _alone = CERT_MANAGER.lock().await;
@@ -329,8 +338,11 @@ async fn cert_manager_is_upgraded(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool
 }
 
 #[rstest]
+#[case::helm_3(Tool::Helm3)]
+#[ignore = "the other helm"]
+#[case::helm_4(Tool::Helm4)]
 #[tokio::test]
-async fn ingress_nginx_with_its_hooks(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+async fn ingress_nginx_with_its_hooks(#[case] tool: Tool) {
     let Some(package) = community_chart("ingress-nginx-4.15.1", "ingress_nginx_with_its_hooks") else { return };
     let _alone = INGRESS.lock().await;
     let world = world(tool).await;
@@ -342,8 +354,11 @@ async fn ingress_nginx_with_its_hooks(#[values(Tool::Helm3, Tool::Helm4)] tool: 
 }
 
 #[rstest]
+#[case::helm_4(Tool::Helm4)]
+#[ignore = "the other helm"]
+#[case::helm_3(Tool::Helm3)]
 #[tokio::test]
-async fn podinfo_passes_its_tests(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+async fn podinfo_passes_its_tests(#[case] tool: Tool) {
     let Some(package) = community_chart("podinfo-6.14.1", "podinfo_passes_its_tests") else { return };
     let world = world(tool).await;
     let podinfo = info("podinfo", &format!("podinfo-{}", tool.name()), &package);
@@ -383,8 +398,11 @@ impl HelmChart for Adopting {
 
 /// Installed with plain `kubectl apply` of what the chart renders, then made a release: no pod is replaced.
 #[rstest]
+#[case::helm_3(Tool::Helm3)]
+#[ignore = "the other helm"]
+#[case::helm_4(Tool::Helm4)]
 #[tokio::test]
-async fn what_kubectl_has_applied_is_adopted_without_a_restart(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+async fn what_kubectl_has_applied_is_adopted_without_a_restart(#[case] tool: Tool) {
     let test = "what_kubectl_has_applied_is_adopted_without_a_restart";
     let Some(package) = community_chart("kube-prometheus-stack-88.5.3", test) else { return };
     let _alone = PROMETHEUS.lock().await;

@@ -170,51 +170,60 @@ fn kill_at(trial: &Trial, state: &str, at: u64) {
     assert!(ran.was_killed(), "{}", ran.told());
 }
 
-/// The larger stack with each helm at every place is tried when `PILOTHOUSE_KILLED=all` asks for it.
-#[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs this test")]
-fn all_are_asked_for() -> bool {
-    std::env::var("PILOTHOUSE_KILLED").is_ok_and(|which| which == "all")
-}
-
-#[test]
-fn at_every_boundary() {
-    let (releases, step_with_3) = if all_are_asked_for() {
-        (MANY, 1)
-    } else {
-        let test = "at_every_boundary of a stack of five, with each helm";
-        pilothouse_testkit::not_run(test, "PILOTHOUSE_KILLED=all runs it; a stack of three is run");
-        (FEW, 5)
-    };
+/// Kills runs of a stack, with helm 4 and 3 at each place whose number is a multiple of these, and lets the next ones go on.
+fn killed_and_continued(name: &str, releases: Releases, step_with_4: u64, step_with_3: u64) {
     let one_state = |_| "state".to_owned();
-    let with_4 = every_place("every", Tool::Helm4, releases, 1, |trial, at| {
+    let with_4 = every_place(&format!("{name}-helm-4"), Tool::Helm4, releases, step_with_4, |trial, at| {
         kill_at(trial, "state", at);
-        // Every third time, what goes on is killed as well, somewhere; and the third run, too, every ninth.
+        // Every third of them, what goes on is killed as well, somewhere; and the third run, too, every ninth.
         let kills = [1 + at % 16, 1 + at % 7];
-        let kills = if at % 9 == 0 {
+        let kills = if at % (9 * step_with_4) == 0 {
             &kills[..]
-        } else if at % 3 == 0 {
+        } else if at % (3 * step_with_4) == 0 {
             &kills[..1]
         } else {
             &[]
         };
         trial.go_on(kills, one_state);
     });
-    let with_3 = every_place("every-helm-3", Tool::Helm3, releases, step_with_3, |trial, at| {
+    let with_3 = every_place(&format!("{name}-helm-3"), Tool::Helm3, releases, step_with_3, |trial, at| {
         kill_at(trial, "state", at);
         trial.go_on(&[], one_state);
     });
-    eprintln!("killed at {with_4} places with helm 4 and at {with_3} with helm 3");
     // Before and after the beginning and the end of helm and four steps for each release.
     let all = 2 * 2 * 5 * releases.len() as u64;
-    assert_eq!((with_4, with_3), (all, all / step_with_3));
+    assert_eq!((with_4, with_3), (all / step_with_4, all / step_with_3));
+}
+
+/// Numbers of places that are multiples of 3 and 7 are before and after beginnings and ends alike.
+#[test]
+fn at_many_boundaries() {
+    killed_and_continued("many", FEW, 3, 7);
+}
+
+#[test]
+#[ignore = "every boundary"]
+fn at_every_boundary() {
+    killed_and_continued("every", MANY, 1, 1);
 }
 
 /// Only the cluster knows what was done: every run has a state folder of its own.
-#[test]
-fn and_continued_on_another_machine() {
-    let tried = every_place("elsewhere", Tool::Helm4, MANY, 9, |trial, at| {
+fn continued_on_another_machine(name: &str, step: u64) -> u64 {
+    every_place(name, Tool::Helm4, MANY, step, |trial, at| {
         kill_at(trial, "state-0", at);
         trial.go_on(&[], |nth| format!("state-{}", nth + 1));
-    });
-    assert!(tried > 5, "{tried} places");
+    })
+}
+
+#[test]
+fn at_some_boundaries_and_continued_on_another_machine() {
+    let tried = continued_on_another_machine("elsewhere", 17);
+    assert!(tried > 4, "{tried} places");
+}
+
+#[test]
+#[ignore = "more boundaries"]
+fn at_more_boundaries_and_continued_on_another_machine() {
+    let tried = continued_on_another_machine("elsewhere-more", 9);
+    assert!(tried > 9, "{tried} places");
 }

@@ -1,7 +1,7 @@
 //! A slow release delays nothing that does not need it.
 
 use super::left::newest_journal;
-use super::running::run;
+use super::running::{eventually, start};
 use crate::support::World;
 use jiff::Timestamp;
 use pilothouse_plane::provision::Tool;
@@ -13,7 +13,7 @@ defaults: { namespace: branches }
 releases:
   - name: slow
     chart: { path: CHARTS/config }
-    pre_exec: [{ command: { run: [sleep, '20'] } }]
+    pre_exec: [{ command: { run: [sh, -c, 'until [ -e go ]; do sleep 0.1; done'] } }]
   - name: one
     chart: { path: CHARTS/config }
   - name: two
@@ -27,7 +27,14 @@ releases:
 #[test]
 fn everything_else_is_done_before_it() {
     let world = World::with_stack(STACK);
-    run(&world, Tool::Helm4, "state", &["apply", "--yes"]).expect(0);
+    let program = start(&world, Tool::Helm4, "state", &["apply", "--yes", "--output", "jsonl"]);
+    eventually("the last of the others is done", || {
+        let printed = program.stdout();
+        let done = |line: &str| line.contains(r#""event":"release_finished""#) && line.contains(r#""name":"three""#);
+        printed.lines().any(done).then_some(())
+    });
+    world.write("go", "");
+    program.wait().expect(0);
     let journal = newest_journal(&world, "state", "branches");
     let at = |kind: &str, name: &str| -> Timestamp {
         let of = |event: &&serde_json::Value| event["event"] == kind && event["release"]["name"] == name;
