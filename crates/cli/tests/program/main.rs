@@ -9,6 +9,7 @@ mod explain;
 mod failure_policy;
 mod faults;
 mod from_cluster;
+mod from_elsewhere;
 mod history;
 mod interrupted;
 mod no_cluster;
