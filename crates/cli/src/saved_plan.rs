@@ -2,7 +2,7 @@
 
 use crate::args::Select;
 use crate::exit::{CommandError, Exit};
-use pilothouse_core::{PLAN_FORMAT, Plan};
+use pilothouse_core::{DigestKey, PLAN_FORMAT, Plan};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
@@ -38,6 +38,9 @@ pub(crate) struct PlannedWith {
     pub(crate) consent: Vec<String>,
     /// The cluster that was looked at.
     pub(crate) cluster: PlannedCluster,
+    /// The key of the plan's digests, that a plan does not hold itself. A plan of an earlier version has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<DigestKey>,
 }
 
 /// The cluster a plan is about.
@@ -145,7 +148,9 @@ pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<SavedPlan, CommandError
         let line = format!("the plan {path} was printed, not saved: it does not say what it was made from");
         return Err(CommandError::input(line).hint("save it with `plan --out FILE`"));
     }
-    serde_json::from_slice(bytes).map_err(damaged)
+    let mut saved: SavedPlan = serde_json::from_slice(bytes).map_err(damaged)?;
+    saved.plan.key.clone_from(&saved.saved.key);
+    Ok(saved)
 }
 
 #[cfg(test)]
@@ -158,7 +163,7 @@ mod tests {
 
     fn saved() -> SavedPlan {
         SavedPlan {
-            plan: every_way(),
+            plan: Plan { key: Some(DigestKey::new([7; 32])), ..every_way() },
             saved: PlannedWith {
                 program: "0.1.0".to_owned(),
                 stack_file: PathBuf::from("/work/shop/pilothouse.yaml"),
@@ -168,6 +173,7 @@ mod tests {
                     name: "context prod of /home/ada/.kube/config".to_owned(),
                     id: Some("5c1b7a0e".to_owned()),
                 },
+                key: Some(DigestKey::new([7; 32])),
             },
         }
     }

@@ -5,7 +5,7 @@ use crate::problem::{Problem, Problems, Span};
 use crate::read_stack::read_stack;
 use crate::source_map::SourceMap;
 use crate::tree;
-use pilothouse_core::Stack;
+use pilothouse_core::{FilePath, Stack};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -24,6 +24,13 @@ pub struct Loaded {
 pub(crate) struct Context<'c> {
     pub(crate) folder: &'c Path,
     pub(crate) env: &'c BTreeMap<String, String>,
+}
+
+impl Context<'_> {
+    /// A path that the stack file names.
+    pub(crate) fn file(&self, given: &str) -> FilePath {
+        FilePath::new(self.folder, given)
+    }
 }
 
 /// Reads a stack file. `text` is its content, `name` what messages call it, `folder` where its relative paths start,

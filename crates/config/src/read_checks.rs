@@ -165,7 +165,7 @@ fn parse_url(text: &str) -> Option<(Endpoint, bool, String)> {
 
 fn read_tls(fields: &Fields<'_>, tls: bool, context: &Context<'_>, out: &mut Sink) -> Option<TlsTrust> {
     let trust = TlsTrust {
-        ca_file: fields.text("ca_file", out).map(|file| context.folder.join(file)),
+        ca_file: fields.text("ca_file", out).map(|file| context.file(file)),
         skip_verify: fields.flag("skip_tls_verify", out).unwrap_or(false),
         server_name: fields.text("server_name", out).map(str::to_owned),
     };
@@ -305,7 +305,7 @@ fn read_header_value(
         );
     }
     if let Some(file) = fields.text("from_file", out) {
-        return Some(HeaderValue::File { prefix: prefix.to_owned(), file: context.folder.join(file) });
+        return Some(HeaderValue::File { prefix: prefix.to_owned(), file: context.file(file) });
     }
     if let Some(variable) = fields.text("from_env", out) {
         let Some(text) = context.env.get(variable) else {
@@ -403,7 +403,7 @@ fn read_assert(fields: &Fields<'_>, out: &mut Sink) -> Option<AssertCheck> {
 }
 
 fn read_job(fields: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Option<JobCheck> {
-    let file = fields.text("file", out).map(|file| JobSource::File(context.folder.join(file)));
+    let file = fields.text("file", out).map(|file| JobSource::File(context.file(file)));
     let manifest = crate::documents::read_document(fields, "manifest", out).map(JobSource::Manifest);
     let template = crate::documents::read_document(fields, "template", out).map(JobSource::Template);
     file.or(manifest).or(template).map(|source| JobCheck { source })

@@ -115,7 +115,7 @@ fn read_adopt(step: &Fields<'_>, out: &mut Sink) -> Option<AdoptStep> {
 
 fn read_apply(step: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Option<ApplyStep> {
     let fields = open(step, &APPLY, out)?;
-    let files = fields.texts("files", out).into_iter().map(|(file, _)| context.folder.join(file)).collect();
+    let files = fields.texts("files", out).into_iter().map(|(file, _)| context.file(file)).collect();
     let manifests = read_manifests(&fields, out);
     fields.report_empty_list("files", out);
     fields.report_empty_list("manifests", out);
@@ -158,7 +158,7 @@ fn read_wait(step: &Fields<'_>, out: &mut Sink) -> Option<WaitStep> {
 fn read_command(step: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Option<CommandStep> {
     let fields = open(step, &COMMAND, out)?;
     let argv = arguments(&fields, "run", out);
-    let cwd = fields.text("cwd", out).map_or_else(|| context.folder.to_owned(), |folder| context.folder.join(folder));
+    let cwd = context.file(fields.text("cwd", out).unwrap_or_default());
     let env = fields.text_map("env", out);
     for name in env.keys().filter(|name| name.is_empty() || name.contains(['=', '\0'])) {
         if let Some(span) = fields.key_span("env") {
@@ -172,7 +172,7 @@ fn read_command(step: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Opt
         argv,
         env,
         // An empty path would mean nothing to a child process.
-        cwd: Some(cwd).filter(|cwd| !cwd.as_os_str().is_empty()),
+        cwd: Some(cwd).filter(|cwd| !cwd.path().as_os_str().is_empty()),
         output_to: fields.text("output_to", out).map(str::to_owned),
         repeatable: fields.flag("repeatable", out).unwrap_or(false),
         timeout_in_seconds: fields.seconds("timeout_in_seconds", out).unwrap_or(COMMAND_TIMEOUT_IN_SECONDS),

@@ -2,21 +2,29 @@
 
 use crate::context::release_context::Context;
 use crate::render::wanted;
-use pilothouse_core::{ChartInfo, Payload, ValueSource, hex, own_content, own_labels};
+use pilothouse_core::{ChartInfo, CrdPolicy, Payload, ValueSource, hex, own_content, own_labels};
 use pilothouse_helm::ResolvedChart;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
 /// The digest of a text.
-pub(crate) fn of(text: &str) -> String {
+pub(crate) fn of(text: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(text))
 }
 
-/// The digest of a text and of what files hold. A file that cannot be read counts as such: whoever uses it says so.
-pub(crate) async fn with_files(text: &str, files: &[PathBuf]) -> String {
+/// The number of the form in which steps are put for their digests.
+const FORM_OF_STEPS: u32 = 2;
+
+/// The digest of a step, of what it is given as JSON.
+pub(crate) fn of_step(given: &Value) -> String {
+    of(json!({"form": FORM_OF_STEPS, "step": given}).to_string())
+}
+
+/// The digest of what files hold. A file that cannot be read counts as such: whoever uses it says so.
+async fn of_files(files: &[PathBuf]) -> String {
     let mut hash = Sha256::new();
-    part(&mut hash, text.as_bytes());
+    part(&mut hash, b"");
     for file in files {
         match tokio::fs::read(file).await {
             Ok(bytes) => part(&mut hash, &bytes),
@@ -28,12 +36,12 @@ pub(crate) async fn with_files(text: &str, files: &[PathBuf]) -> String {
 
 /// The digest of what an object holds, without its status and what the server keeps for itself.
 pub(crate) fn content_digest(object: &Value) -> String {
-    of(&own_content(object).to_string())
+    of(own_content(object).to_string())
 }
 
 /// The digest of the labels and annotations of an object's metadata, without those that tools write at every change.
 pub(crate) fn labels_digest(metadata: &Value) -> String {
-    of(&own_labels(metadata).to_string())
+    of(own_labels(metadata).to_string())
 }
 
 /// The digest of all that decides what helm deploys: the chart's content, every value, the options that change what is
@@ -44,9 +52,18 @@ pub(crate) async fn of_deploy(ctx: &Context, chart: &ResolvedChart, payload: &Pa
     part(&mut hash, chart.digest.as_bytes());
     part(&mut hash, &ctx.helm().version().major.to_be_bytes());
     part(&mut hash, &[u8::from(info.force_upgrade), u8::from(info.recreate_pods)]);
-    part(&mut hash, format!("{:?}", info.crds).as_bytes());
+    part(&mut hash, policy_of_crds(info).as_bytes());
     all_values(&mut hash, info, payload).await;
     hex(&hash.finalize())
+}
+
+/// The policy for definitions, by the name it has in digests.
+pub(crate) fn policy_of_crds(info: &ChartInfo) -> &'static str {
+    match info.crds {
+        CrdPolicy::Skip => "Skip",
+        CrdPolicy::Create => "Create",
+        CrdPolicy::Upgrade => "Upgrade",
+    }
 }
 
 /// The digest of all values a release is given, wherever they come from.
@@ -57,7 +74,7 @@ pub(crate) async fn of_values(info: &ChartInfo, payload: &Payload) -> String {
 }
 
 async fn all_values(hash: &mut Sha256, info: &ChartInfo, payload: &Payload) {
-    part(hash, with_files("", &info.values_files).await.as_bytes());
+    part(hash, of_files(&info.values_files).await.as_bytes());
     // How many there are keeps documents and values apart.
     part(hash, &(info.yaml_files_content.len() as u64).to_be_bytes());
     for document in &info.yaml_files_content {

@@ -16,6 +16,7 @@ mod error;
 #[cfg(test)]
 mod interrupted_tests;
 mod journal;
+mod kept_digest;
 mod lifecycle;
 mod observe;
 mod phases;
@@ -59,14 +60,14 @@ pub use steps::built_in::built_in;
 pub use pilothouse_core::{
     AdoptStep, AdoptionUndo, ApplyStep, AssertCheck, AssertOf, BeforeDestructive, ChartInfo, ChartRef, ChartSource,
     CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, CommandStep, CrdPolicy,
-    Decision, DeleteStep, DriftPolicy, Effect, EffectKind, Endpoint, Event, EventKind, ExecCheck, Failure,
-    FailurePolicy, FieldChange, Finding, GraphProblem, Header, HeaderValue, HelmAction, HelmTestCheck, Holder,
-    HttpCheck, HttpExpect, JobCheck, JobSource, Namespace, Need, NotAdopted, ObjectChange, ObjectRef, ObjectStatus, On,
-    OnFailure, OnReleaseFailure, Ownership, OwnershipCounts, Payload, PayloadKey, Phase, Plan, PlannedAction,
-    PlannedHook, PlannedObject, PlannedStep, PortRef, PrometheusCheck, Quantity, Records, Redactor, ReleaseKey,
-    ReleaseOutcome, ReleasePlan, ReleaseSpec, Remedy, RestartStep, RunId, RunKind, RunOutcome, RunVerdict, SetPolicy,
-    SetValue, Stack, StatusPattern, StepKind, StepSpec, StopReason, TcpCheck, TlsTrust, Until, ValueSource, WaitFor,
-    WaitStep, YamlFile,
+    Decision, DeleteStep, DigestKey, DriftPolicy, Effect, EffectKind, Endpoint, Event, EventKind, ExecCheck, Failure,
+    FailurePolicy, FieldChange, FilePath, Finding, GraphProblem, Header, HeaderValue, HelmAction, HelmTestCheck,
+    Holder, HttpCheck, HttpExpect, JobCheck, JobSource, Namespace, Need, NotAdopted, ObjectChange, ObjectRef,
+    ObjectStatus, On, OnFailure, OnReleaseFailure, Ownership, OwnershipCounts, Payload, PayloadKey, Phase, Plan,
+    PlannedAction, PlannedHook, PlannedObject, PlannedStep, PortRef, PrometheusCheck, Quantity, Records, Redactor,
+    ReleaseKey, ReleaseOutcome, ReleasePlan, ReleaseSpec, Remedy, RestartStep, RunId, RunKind, RunOutcome, RunVerdict,
+    SetPolicy, SetValue, Stack, StatusPattern, StepKind, StepSpec, StopReason, TcpCheck, TlsTrust, Until, ValueSource,
+    WaitFor, WaitStep, YamlFile,
 };
 pub use pilothouse_health::Rules;
 pub use pilothouse_helm::{Helm, HelmClient, HelmConfig};

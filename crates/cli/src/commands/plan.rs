@@ -54,6 +54,7 @@ async fn make(settings: &Settings, args: args::Plan, stages: &Stages) -> Result<
                     name,
                     id: id.map_err(|error| CommandError::from_error(Exit::Failed, &error))?,
                 },
+                key: plan.key.clone(),
             },
         };
         saved_plan::write(file, &saved)?;

@@ -17,6 +17,7 @@ pub(crate) fn plan(releases: Vec<ReleasePlan>) -> Plan {
         made_at: Timestamp::from_second(1_795_262_403).unwrap(),
         made_with: "Kubernetes v1.36.2, helm 4.2.4".to_owned(),
         releases,
+        key: None,
     }
 }
 

@@ -54,7 +54,7 @@ fn a_journal_of_a_newer_program() {
     let world = World::with_stack(STACK);
     let folder = format!("state/pilothouse/runs/{}/past", cluster_id());
     world.write(&format!("{folder}/0193aaaa-0000-7000-8000-00000000abcd.jsonl"), JOURNAL);
-    world.write(&format!("{folder}/0193bbbb-0000-7000-8000-00000000abce.jsonl"), "{\"format\":6}\n");
+    world.write(&format!("{folder}/0193bbbb-0000-7000-8000-00000000abce.jsonl"), "{\"format\":7}\n");
     let list = world.transcript(&mut world.on_plane(&["history"])).replace(&cluster_id(), "CLUSTER");
     let one = world.transcript(&mut world.on_plane(&["history", "0193bbbb"])).replace(&cluster_id(), "CLUSTER");
     settings().bind(|| insta::assert_snapshot!([list, one].join("\n\n")));

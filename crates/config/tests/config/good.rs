@@ -3,14 +3,14 @@
 use crate::support::{read, release, show};
 use pilothouse_config::{Problem, SourceMap, load};
 use pilothouse_core::{
-    ChartSource, CheckKind, CheckStep, CheckTerms, Endpoint, Header, HeaderValue, HelmAction, HttpCheck, HttpExpect,
-    Need, On, OnFailure, Phase, PortRef, PrometheusCheck, ReleaseKey, Remedy, Sensitive, SetValue, StatusPattern,
-    StepKind, StepSpec, TlsTrust, ValueSource, YamlFile,
+    ChartSource, CheckKind, CheckStep, CheckTerms, Endpoint, FilePath, Header, HeaderValue, HelmAction, HttpCheck,
+    HttpExpect, Need, On, OnFailure, Phase, PortRef, PrometheusCheck, ReleaseKey, Remedy, Sensitive, SetValue,
+    StatusPattern, StepKind, StepSpec, TlsTrust, ValueSource, YamlFile,
 };
 use rstest::rstest;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Every key of every mapping, each with something else than its default.
 pub(crate) const FULL: &str = include_str!("../samples/full.yaml");
@@ -249,7 +249,8 @@ fn the_quickstart_loads() {
         let steps = release.steps.values().flatten();
         let applied =
             steps.filter_map(|step| if let StepKind::Apply(apply) = &step.kind { Some(&apply.files) } else { None });
-        for file in release.info.values_files.iter().chain(applied.flatten()) {
+        for file in release.info.values_files.iter().map(PathBuf::as_path).chain(applied.flatten().map(FilePath::path))
+        {
             assert!(file.is_file(), "{}", file.display());
         }
         phases.extend(release.steps.keys().copied());

@@ -1,11 +1,11 @@
 //! Checks: steps that only look, and keep what they asked and what came back.
 
+use super::file_path::FilePath;
 use crate::ids::ObjectRef;
 use crate::text::Sensitive;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
 /// One check: what is looked at, and how long and how often.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,7 +163,7 @@ pub enum HeaderValue {
         /// Stands before it: `Bearer `.
         prefix: String,
         /// The file.
-        file: PathBuf,
+        file: FilePath,
     },
 }
 
@@ -171,7 +171,7 @@ pub enum HeaderValue {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsTrust {
     /// Certificates in PEM that are trusted instead of the system's.
-    pub ca_file: Option<PathBuf>,
+    pub ca_file: Option<FilePath>,
     /// Whether any certificate will do.
     pub skip_verify: bool,
     /// The name the certificate must have; that of the host or Service when there is none.
@@ -322,7 +322,7 @@ pub struct JobCheck {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobSource {
     /// A Job in a file.
-    File(PathBuf),
+    File(FilePath),
     /// A Job.
     Manifest(String),
     /// The template of its pod.

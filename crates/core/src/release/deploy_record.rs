@@ -1,11 +1,12 @@
 //! What Pilothouse remembers of the last deploy of a release: enough to tell, without helm, that nothing is to be done.
 
 use crate::ids::{ObjectRef, Phase, ReleaseKey, RunId};
+use crate::text::DigestKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The form of [`DeployRecord`]. A record of another form counts as none.
-pub const DEPLOY_RECORD_FORMAT: u32 = 1;
+/// The form of [`DeployRecord`]. A record of a newer form counts as none; in the first one digests were without a key.
+pub const DEPLOY_RECORD_FORMAT: u32 = 2;
 
 /// What is remembered of the last deploy of a release, beside Helm's own record. It holds no value of anything: digests,
 /// names and versions only. It belongs to exactly one of Helm's revisions; once somebody else writes another, it counts no
@@ -29,6 +30,10 @@ pub struct DeployRecord {
     pub run: Option<RunId>,
     /// When it was written, by the clock of the machine that wrote it.
     pub written_at: Timestamp,
+    /// The key of the digests in `input` that may be of secrets. It may lie beside them: whoever can read a record can read
+    /// Helm's, which holds the values themselves. `None` in a record of the first form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<DigestKey>,
     /// What was deployed.
     pub input: InputDigests,
     /// The last phase that ended well at this revision: [`Phase::Exec`], [`Phase::PostExec`] or [`Phase::Validate`].
@@ -37,12 +42,13 @@ pub struct DeployRecord {
     pub objects: Option<Vec<AppliedObject>>,
 }
 
-/// SHA-256 digests, in hex, of all that decides what a deploy makes of a release, part by part.
+/// Digests, in hex, of all that decides what a deploy makes of a release, part by part: SHA-256, and HMAC-SHA256 under the
+/// record's key where a secret may be among it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputDigests {
     /// The chart's content.
     pub chart: String,
-    /// All values, from files and given directly.
+    /// All values, from files and given directly; under the key.
     pub values: String,
     /// The options that change what is applied: `force_upgrade`, `crds` and the like.
     pub options: String,
@@ -50,7 +56,7 @@ pub struct InputDigests {
     pub helm_major: u64,
     /// The API versions and kinds the cluster serves, and its version; `None` for a chart that never asks for them.
     pub capabilities: Option<String>,
-    /// The steps of all phases.
+    /// The steps of all phases; under the key.
     pub lifecycle: String,
 }
 

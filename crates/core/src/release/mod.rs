@@ -8,6 +8,7 @@ mod check;
 mod deploy_record;
 mod drift;
 mod failure_policy;
+mod file_path;
 mod need;
 mod revision;
 mod stack;
@@ -25,6 +26,7 @@ pub use check::{
 pub use deploy_record::{AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, InputPart};
 pub use drift::{Drift, DriftPolicy};
 pub use failure_policy::{FailurePolicy, OnFailure, Remedy};
+pub use file_path::FilePath;
 pub use need::{Need, Until};
 pub use revision::{RUN_LABEL, RevisionMeta, RevisionStatus, last_deployed};
 pub use stack::{OnReleaseFailure, ReleaseSpec, SetPolicy, Stack};

@@ -2,10 +2,10 @@
 
 use super::chart_info::HelmAction;
 use super::check::CheckStep;
+use super::file_path::FilePath;
 use crate::ids::ObjectRef;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 
 /// One step of a phase, as the stack file gives it.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +77,7 @@ pub struct AdoptStep {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplyStep {
     /// Files with YAML documents.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<FilePath>,
     /// YAML documents given directly.
     pub manifests: Vec<String>,
 }
@@ -135,7 +135,7 @@ pub struct CommandStep {
     /// More environment variables.
     pub env: BTreeMap<String, String>,
     /// The folder it starts in.
-    pub cwd: Option<PathBuf>,
+    pub cwd: Option<FilePath>,
     /// Puts its standard output, without white space around it, into the payload under this key.
     pub output_to: Option<String>,
     /// Whether it may be run again when it is not known whether it has run.

@@ -124,7 +124,7 @@ pub enum EventKind {
         description: String,
         /// Whether it may be run again when it is not known whether it has run.
         repeatable: bool,
-        /// SHA-256 of what it was given, in hex.
+        /// A digest of what it was given, under a key that is in no output: the same for the same, as long as the stack is.
         digest: String,
     },
     /// A step of a phase ended.
@@ -150,7 +150,8 @@ pub enum EventKind {
         phase: Phase,
         /// What it has told.
         report: CheckReport,
-        /// Set when it was made before the change, to be compared with: SHA-256 of what the step was given, in hex.
+        /// Set when it was made before the change, to be compared with: the digest of what the step
+        /// was given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         baseline_of: Option<String>,
     },
@@ -175,7 +176,7 @@ pub enum EventKind {
         command: HelmCommand,
         /// The newest revision there is; 0 when there is none.
         revision_before: u32,
-        /// SHA-256 of what it is given (chart, values, options, its own major version), in hex.
+        /// A digest of what it is given (chart, values, options, its own major version), under a key that is in no output.
         digest: String,
         /// Wall-clock milliseconds it may take.
         timeout_ms: u64,

@@ -4,6 +4,7 @@ use super::finding::Finding;
 use crate::ids::{ObjectRef, Phase, ReleaseKey};
 use crate::kubernetes::{Effect, FieldChange, NotAdopted, ObjectChange, Ownership, OwnershipCounts};
 use crate::release::{Drift, HelmAction, InputPart};
+use crate::text::DigestKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,10 @@ pub struct Plan {
     pub made_with: String,
     /// The releases in the order in which a run would begin them.
     pub releases: Vec<ReleasePlan>,
+    /// The key of its digests, without which nobody can find out by trying what they are made of. It is written only by whoever
+    /// keeps the plan for a later run, where secrets may be. Without it that run refuses what has an [`input`](ReleasePlan::input).
+    #[serde(skip)]
+    pub key: Option<DigestKey>,
 }
 
 /// What is going to happen to a release.
@@ -79,7 +84,7 @@ pub struct ReleasePlan {
     /// What could not be looked at, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_checked: Vec<String>,
-    /// SHA-256 of all that was given, in hex; what is carried out later has to have the same.
+    /// A digest of all that was given, under the plan's key; what is carried out later has to have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
 }

@@ -157,7 +157,7 @@ pub struct StepProgress {
     pub index: usize,
     /// What it does.
     pub description: String,
-    /// SHA-256 of what it was given, in hex.
+    /// A digest of what it was given, under the key of the journal; none where an earlier version has kept it under no key.
     pub digest: String,
     /// Whether it may be run again when it is not known whether it has run.
     pub repeatable: bool,
@@ -188,7 +188,7 @@ pub struct HelmProgress {
     pub command: HelmCommand,
     /// The newest revision there was before; 0 when there was none.
     pub revision_before: u32,
-    /// SHA-256 of what it was given, in hex.
+    /// A digest of what it was given, under the key of the journal; none where an earlier version has kept it under no key.
     pub digest: String,
     /// When it began.
     pub started_at: Timestamp,

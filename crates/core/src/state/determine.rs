@@ -92,7 +92,7 @@ fn matching_record<'a>(record: &'a RecordSeen, newest: &RevisionMeta) -> Result<
         RecordSeen::Unreadable(why) => return Err(why.clone()),
         RecordSeen::Some(record) => record,
     };
-    if record.format != DEPLOY_RECORD_FORMAT {
+    if record.format > DEPLOY_RECORD_FORMAT {
         return Err(format!("our record has format {}, and this program knows {DEPLOY_RECORD_FORMAT}", record.format));
     }
     if newest.status != RevisionStatus::Deployed {

@@ -3,6 +3,7 @@
 //! The way of a release is a chain. What was done counts as long as everything before it on the chain still counts and
 //! its own input is the same; from the first thing that is done again on, everything after it is done again too.
 
+use crate::kept_digest::{self, Given};
 use jiff::Timestamp;
 use pilothouse_core::{
     CheckVerdict, HelmCommand, HelmProgress, Phase, PhaseProgress, ReleaseProgress, ReleaseWay, RevisionMeta,
@@ -56,6 +57,8 @@ pub(crate) enum StepVerdict {
         run: RunId,
         /// When it was begun.
         since: Timestamp,
+        /// Whether it has ended well, and only what it was given cannot be told.
+        ended: bool,
     },
 }
 
@@ -103,19 +106,23 @@ impl Ledger {
     }
 
     /// Whether a step has to be run.
-    pub(crate) fn step(&self, phase: Phase, index: usize, digest: &str, repeatable: bool) -> StepVerdict {
+    pub(crate) fn step(&self, phase: Phase, index: usize, given: &Given, repeatable: bool) -> StepVerdict {
         let Some(earlier) = &self.earlier else { return StepVerdict::Run };
         let Some(step) = earlier.phase(phase).and_then(|progress| progress.step(index)) else {
             return StepVerdict::Run;
         };
         let answer = self.answers.iter().find(|answer| answer.phase == phase && answer.index == index);
-        if self.broken || step.digest != digest {
-            // Whatever it is given now: it may have been half done with what it was given then.
-            let unknown = step.ended.is_none() && !step.repeatable && answer.is_none();
-            return if unknown {
-                StepVerdict::Uncertain { run: step.run, since: step.started_at }
-            } else {
-                StepVerdict::Run
+        let uncertain = |ended| StepVerdict::Uncertain { run: step.run, since: step.started_at, ended };
+        if self.broken || !given.is(&step.digest) {
+            let ended_well = step.ended.is_some_and(|ended| ended.ok) && !given.can_tell(&step.digest);
+            return match answer {
+                Some(StepAnswer { done: true, .. }) if ended_well => StepVerdict::Done { output: step.output.clone() },
+                Some(_) => StepVerdict::Run,
+                // Whatever it is given now: it may have been half done with what it was given then.
+                None if step.ended.is_none() && !step.repeatable => uncertain(false),
+                // It has ended well, and a digest of another form does not say that it was given something else.
+                None if ended_well && !step.repeatable => uncertain(true),
+                None => StepVerdict::Run,
             };
         }
         let done = step.ended.map(|ended| ended.ok && step.output_kept);
@@ -127,14 +134,19 @@ impl Ledger {
             (_, _) if repeatable => StepVerdict::Run,
             (_, Some(StepAnswer { done: true, .. })) => StepVerdict::Done { output: step.output.clone() },
             (_, Some(StepAnswer { done: false, .. })) => StepVerdict::Run,
-            (_, None) => StepVerdict::Uncertain { run: step.run, since: step.started_at },
+            (_, None) => uncertain(false),
         }
     }
 
     /// What a check has told before the earlier run began to change something.
-    pub(crate) fn baseline(&self, digest: &str) -> Option<CheckVerdict> {
+    pub(crate) fn baseline(&self, given: &Given) -> Option<CheckVerdict> {
         let earlier = self.earlier.as_ref().filter(|_| self.has_changes())?;
-        earlier.baselines.get(digest).copied()
+        earlier.baselines.iter().find(|(kept, _)| given.is(kept)).map(|(_, verdict)| *verdict)
+    }
+
+    /// Whether digests of the form before are among what counts.
+    pub(crate) fn keeps_former_digests(&self) -> bool {
+        self.earlier.as_ref().is_some_and(kept_digest::has_former)
     }
 
     /// Whether the earlier run has begun to change something, and that counts.
@@ -163,9 +175,9 @@ impl Ledger {
 
 /// Whether helm has carried an upgrade out to its end, as Helm's newest record proves: it is the very next revision
 /// after the one there was before, that run has written it, and it is deployed. What helm was given must be the same.
-pub(crate) fn upgrade_is_done(earlier: &HelmProgress, digest: &str, newest: Option<&RevisionMeta>) -> Option<u32> {
+pub(crate) fn upgrade_is_done(earlier: &HelmProgress, given: &Given, newest: Option<&RevisionMeta>) -> Option<u32> {
     let newest = newest?;
-    let same = earlier.command == HelmCommand::Upgrade && earlier.digest == digest;
+    let same = earlier.command == HelmCommand::Upgrade && given.is(&earlier.digest);
     let not_failed = earlier.ended.is_none_or(|ended| ended.ok);
     let written = newest.revision == earlier.revision_before + 1 && newest.run == Some(earlier.run);
     (same && not_failed && written && newest.status == RevisionStatus::Deployed).then_some(newest.revision)
@@ -214,7 +226,7 @@ mod tests {
 
     const DONE: StepVerdict = StepVerdict::Done { output: BTreeMap::new() };
     const UNCERTAIN: StepVerdict =
-        StepVerdict::Uncertain { run: RunId(uuid::Uuid::from_u128(1)), since: Timestamp::UNIX_EPOCH };
+        StepVerdict::Uncertain { run: RunId(uuid::Uuid::from_u128(1)), since: Timestamp::UNIX_EPOCH, ended: false };
 
     #[rstest]
     #[case::done(Phase::PreExec, "d", false, OK, true, DONE)]
@@ -236,9 +248,13 @@ mod tests {
         #[case] expected: StepVerdict,
     ) {
         let ledger = Ledger::new(Some(progress(phase, repeatable, ended, output_kept)), Vec::new());
-        assert_eq!(ledger.step(phase, 0, digest, repeatable), expected);
-        assert_eq!(ledger.step(phase, 1, digest, repeatable), StepVerdict::Run, "another step");
-        assert_eq!(Ledger::default().step(phase, 0, digest, repeatable), StepVerdict::Run, "no earlier run");
+        assert_eq!(ledger.step(phase, 0, &Given::plain(digest), repeatable), expected);
+        assert_eq!(ledger.step(phase, 1, &Given::plain(digest), repeatable), StepVerdict::Run, "another step");
+        assert_eq!(
+            Ledger::default().step(phase, 0, &Given::plain(digest), repeatable),
+            StepVerdict::Run,
+            "no earlier run"
+        );
     }
 
     #[rstest]
@@ -247,15 +263,15 @@ mod tests {
     fn the_user_can_say_what_became_of_a_step(#[case] done: bool, #[case] expected: StepVerdict) {
         let answer = StepAnswer { phase: Phase::PreExec, index: 0, done };
         let ledger = Ledger::new(Some(progress(Phase::PreExec, false, None, true)), vec![answer]);
-        assert_eq!(ledger.step(Phase::PreExec, 0, "d", false), expected);
+        assert_eq!(ledger.step(Phase::PreExec, 0, &Given::plain("d"), false), expected);
     }
 
     #[test]
     fn a_step_that_may_be_half_done_is_asked_about_whatever_it_is_given_now() {
         let mut ledger = Ledger::new(Some(progress(Phase::PreExec, false, None, true)), Vec::new());
-        assert_eq!(ledger.step(Phase::PreExec, 0, "other", false), UNCERTAIN);
+        assert_eq!(ledger.step(Phase::PreExec, 0, &Given::plain("other"), false), UNCERTAIN);
         ledger.done_again(Phase::PreExec);
-        assert_eq!(ledger.step(Phase::PreExec, 0, "d", false), UNCERTAIN);
+        assert_eq!(ledger.step(Phase::PreExec, 0, &Given::plain("d"), false), UNCERTAIN);
     }
 
     #[test]
@@ -263,9 +279,9 @@ mod tests {
         let mut ledger = Ledger::new(Some(progress(Phase::PostExec, false, OK, true)), Vec::new());
         ledger.done_again(Phase::CheckPrerequisites);
         ledger.done_again(Phase::OnDeployFailure);
-        assert_eq!(ledger.step(Phase::PostExec, 0, "d", false), DONE);
+        assert_eq!(ledger.step(Phase::PostExec, 0, &Given::plain("d"), false), DONE);
         ledger.done_again(Phase::Exec);
-        assert_eq!(ledger.step(Phase::PostExec, 0, "d", false), StepVerdict::Run);
+        assert_eq!(ledger.step(Phase::PostExec, 0, &Given::plain("d"), false), StepVerdict::Run);
 
         let mut undone = progress(Phase::PreExec, false, OK, true);
         undone.ending = Some(ReleaseEnding {
@@ -274,11 +290,17 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
             elapsed_ms: 0,
         });
-        assert_eq!(Ledger::new(Some(undone), Vec::new()).step(Phase::PreExec, 0, "d", false), StepVerdict::Run);
+        assert_eq!(
+            Ledger::new(Some(undone), Vec::new()).step(Phase::PreExec, 0, &Given::plain("d"), false),
+            StepVerdict::Run
+        );
 
         let mut cleaned_up = progress(Phase::PreExec, false, OK, true);
         cleaned_up.phases.extend(progress(Phase::OnDeployFailure, true, None, true).phases);
-        assert_eq!(Ledger::new(Some(cleaned_up), Vec::new()).step(Phase::PreExec, 0, "d", false), StepVerdict::Run);
+        assert_eq!(
+            Ledger::new(Some(cleaned_up), Vec::new()).step(Phase::PreExec, 0, &Given::plain("d"), false),
+            StepVerdict::Run
+        );
     }
 
     /// Two attempts of run 1 to deploy over revision 2, the second of which wrote revision 4.
@@ -369,7 +391,7 @@ mod tests {
             uid: None,
             manager: None,
         };
-        assert_eq!(upgrade_is_done(&earlier, digest, Some(&newest)), expected);
-        assert_eq!(upgrade_is_done(&earlier, digest, None), None);
+        assert_eq!(upgrade_is_done(&earlier, &Given::plain(digest), Some(&newest)), expected);
+        assert_eq!(upgrade_is_done(&earlier, &Given::plain(digest), None), None);
     }
 }

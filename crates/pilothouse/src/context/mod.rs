@@ -7,6 +7,7 @@ pub(crate) mod cache;
 pub(crate) mod capacity;
 pub(crate) mod earlier_run;
 pub(crate) mod events;
+pub(crate) mod inputs;
 pub(crate) mod ledger;
 pub(crate) mod observed;
 pub(crate) mod preflight_report;

@@ -1,8 +1,9 @@
 //! What the cluster holds of a release before it is touched, and what is to be done about it.
 
+use crate::context::inputs::{InputsInForm, PlainInputs};
 use pilothouse_core::{
-    ChartInfo, Class, Decision, Finding, Foreign, HelmAction, InputDigests, InputPart, LiveSeen, Observation,
-    RecordSeen, ReleaseState, Rendered, RevisionMeta, Wish, code, decide, determine, last_deployed, lenient_version,
+    ChartInfo, Class, Decision, Finding, Foreign, HelmAction, InputPart, LiveSeen, Observation, RecordSeen,
+    ReleaseState, Rendered, RevisionMeta, Wish, code, decide, determine, last_deployed, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use semver::Version;
@@ -23,7 +24,9 @@ pub(crate) struct Observed {
     /// What is remembered of its last deploy.
     pub(crate) record: RecordSeen,
     /// What is wanted, as digests.
-    pub(crate) inputs: Option<InputDigests>,
+    pub(crate) inputs: Option<PlainInputs>,
+    /// The same in the form in which the record has what was deployed.
+    pub(crate) in_record: Option<InputsInForm>,
     /// Why its templates have to be rendered to tell what is wanted, if so.
     pub(crate) must_render: Option<String>,
     /// What comparing the rendered result with what is deployed said.
@@ -46,12 +49,12 @@ pub(crate) enum NamespaceState {
 impl Observed {
     /// Whether what is wanted is proven to be what was given to the newest revision, but for its steps.
     pub(crate) fn has_same_input(&self) -> bool {
-        let (RecordSeen::Some(record), Some(newest), Some(inputs)) = (&self.record, self.newest(), &self.inputs) else {
+        let (RecordSeen::Some(record), Some(newest), Some(now)) = (&self.record, self.newest(), &self.in_record) else {
             return false;
         };
         record.revision == newest.revision
             && Some(&record.revision_uid) == newest.uid.as_ref()
-            && record.input.differs(inputs).iter().all(|part| *part == InputPart::Lifecycle)
+            && record.input.differs(&now.inputs).iter().all(|part| *part == InputPart::Lifecycle)
     }
 
     /// The metadata of the newest revision there was, if it could be told.
@@ -80,7 +83,7 @@ impl Observed {
             wanted_version: self.wanted_version.clone(),
             breaking_version: info.last_breaking_version_requiring_restart.clone(),
             record: self.record.clone(),
-            inputs: self.inputs.clone(),
+            inputs: self.in_record.as_ref().map(|now| now.inputs.clone()),
             must_render: self.must_render.is_some(),
             rendered: self.rendered,
             live: self.live.clone(),

@@ -12,9 +12,10 @@ use crate::context::settled::Settled;
 use crate::context::steps_seen::StepsSeen;
 use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
+use crate::kept_digest::{Given, fresh_key};
 use pilothouse_core::{
-    ChartInfo, CheckVerdict, EventKind, HelmProgress, Note, Phase, Redactor, ReleaseKey, RevisionMeta, RunId,
-    ValueSource, error_chain,
+    ChartInfo, CheckVerdict, DigestKey, EventKind, HelmProgress, Note, Phase, Redactor, ReleaseKey, RevisionMeta,
+    RunId, ValueSource, error_chain,
 };
 use pilothouse_helm::HelmClient;
 use pilothouse_kube::{ClusterClient, Tracker};
@@ -40,6 +41,8 @@ pub struct Context {
     before: Option<Before>,
     continued_from: Mutex<Option<u32>>,
     ledger: Mutex<Ledger>,
+    /// The key of digests that are kept or shown.
+    digest_key: DigestKey,
     known: Mutex<Known>,
     attempts: Mutex<Attempts>,
     baselines: Mutex<BTreeMap<String, CheckVerdict>>,
@@ -68,6 +71,7 @@ impl Context {
             before: None,
             continued_from: Mutex::default(),
             ledger: Mutex::default(),
+            digest_key: fresh_key(),
             known: Mutex::default(),
             attempts: Mutex::default(),
             baselines: Mutex::default(),
@@ -79,12 +83,18 @@ impl Context {
         }
     }
 
-    /// Makes it part of a run that writes a journal; `ledger` is what an earlier one has done.
-    pub(crate) fn join(&mut self, run: RunId, ledger: Ledger, before: Before) {
+    /// Makes it part of a run that writes a journal; `ledger` is what an earlier one has done, in digests under `digest_key`.
+    pub(crate) fn join(&mut self, run: RunId, ledger: Ledger, before: Before, digest_key: DigestKey) {
+        self.use_digest_key(digest_key);
         self.run = Some(run);
         self.before = Some(before);
         self.attempts = Mutex::new(Attempts::continued(ledger.attempt(), ledger.no_return().map(str::to_owned)));
         self.ledger = Mutex::new(ledger);
+    }
+
+    /// Has digests that are kept or shown put under this key.
+    pub(crate) fn use_digest_key(&mut self, key: DigestKey) {
+        self.digest_key = key;
     }
 
     /// Lets what is deployed be remembered, in the name of this stack.
@@ -148,9 +158,9 @@ impl Context {
     }
 
     /// What a check has told before the change, in this run or in the one it continues.
-    pub(crate) fn baseline_of(&self, digest: &str) -> Option<CheckVerdict> {
-        let known = self.baselines.lock().unwrap_or_else(PoisonError::into_inner).get(digest).copied();
-        known.or_else(|| self.ledger().baseline(digest))
+    pub(crate) fn baseline_of(&self, given: &Given) -> Option<CheckVerdict> {
+        let known = self.baselines.lock().unwrap_or_else(PoisonError::into_inner).get(given.digest()).copied();
+        known.or_else(|| self.ledger().baseline(given))
     }
 
     /// The cluster.
@@ -210,8 +220,8 @@ impl Context {
     }
 
     /// Whether a step has to be run, by what an earlier run has done.
-    pub(crate) fn step_verdict(&self, phase: Phase, index: usize, digest: &str, repeatable: bool) -> StepVerdict {
-        self.ledger().step(phase, index, digest, repeatable)
+    pub(crate) fn step_verdict(&self, phase: Phase, index: usize, given: &Given, repeatable: bool) -> StepVerdict {
+        self.ledger().step(phase, index, given, repeatable)
     }
 
     /// Something that may change the cluster is done, or done again.
@@ -256,6 +266,16 @@ impl Context {
     /// Whether an earlier run has ended `exec` well, as long as that counts.
     pub(crate) fn earlier_exec_ended_well(&self) -> bool {
         self.ledger().exec_ended_well()
+    }
+
+    /// The key of digests that are kept or shown.
+    pub(crate) fn digest_key(&self) -> &DigestKey {
+        &self.digest_key
+    }
+
+    /// Whether digests of the form before are among what counts of an earlier run.
+    pub(crate) fn keeps_former_digests(&self) -> bool {
+        self.ledger().keeps_former_digests()
     }
 
     /// What counts of an earlier run, to think ahead with.

@@ -3,8 +3,10 @@
 use crate::context::release_context::Context;
 use crate::digest;
 use crate::error::PhaseError;
+use crate::kept_digest::Given;
 use async_trait::async_trait;
 use pilothouse_core::{CheckReport, Finding, ObjectRef, On, Payload, Phase};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,10 +28,18 @@ pub trait Step: Send + Sync {
         [described.adopts, described.deletes].concat()
     }
 
-    /// SHA-256, in hex, of everything the step is given. What an earlier run has done counts only if it is the same. By
-    /// default: of what [`describe`](Self::describe) tells.
+    /// SHA-256, in hex, of everything the step is given, wherever it is carried out. What an earlier run has done counts only
+    /// if it is the same. It may be of secrets: what is kept of it is put under a key. By default: of what
+    /// [`describe`](Self::describe) tells.
     async fn digest(&self) -> String {
-        digest::of(&format!("{:?}", self.describe()))
+        self.describe().digest()
+    }
+
+    /// What [`digest`](Self::digest) may have given in the form before: by default, of the text by which Rust shows what
+    /// [`describe`](Self::describe) tells.
+    #[doc(hidden)]
+    async fn former_digests(&self) -> Vec<String> {
+        vec![digest::of(format!("{:?}", self.describe())), self.digest().await]
     }
 
     /// Read-only, during `check_prerequisites`: why the cluster's state does not let it run.
@@ -81,6 +91,28 @@ impl StepDescription {
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), repeatable: true, on: On::Always, ..Self::default() }
     }
+
+    /// The digest of all that it tells. What is added later is left out where it has its default, so that no step seems to
+    /// have changed with the version of the program.
+    fn digest(&self) -> String {
+        let Self { text, adopts, adopts_unowned, deletes, repeatable, on, point_of_no_return, every_run } = self;
+        let on = match on {
+            On::Deploy => "deploy",
+            On::Destroy => "destroy",
+            On::Always => "always",
+        };
+        let told = json!({
+            "text": text, "adopts": adopts, "adopts_unowned": adopts_unowned, "deletes": deletes, "repeatable": repeatable,
+            "on": on, "point_of_no_return": point_of_no_return, "every_run": every_run,
+        });
+        digest::of_step(&json!({"description": told}))
+    }
+}
+
+/// What a step is given, to be kept, and to be compared with what was kept.
+pub(crate) async fn given(ctx: &Context, step: &dyn Step) -> Given {
+    let former = if ctx.keeps_former_digests() { step.former_digests().await } else { Vec::new() };
+    Given::new(ctx.digest_key(), &step.digest().await, &former)
 }
 
 /// A chart's steps for its action, by phase, asked for once.

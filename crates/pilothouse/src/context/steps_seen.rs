@@ -5,6 +5,8 @@
 pub(crate) struct StepsSeen {
     /// The digest of all steps that run in a deploy, in their order.
     pub(crate) digest: String,
+    /// What that digest may have been in the form before.
+    pub(crate) former: Vec<String>,
     /// Whether any of them runs in every run.
     pub(crate) every_run: bool,
     /// Whether there are any before `exec`.

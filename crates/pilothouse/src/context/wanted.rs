@@ -2,7 +2,7 @@
 
 use crate::context::rendering::Rendering;
 use crate::error::PhaseError;
-use pilothouse_core::{Class, Finding};
+use pilothouse_core::{Class, Finding, Payload};
 use pilothouse_helm::ResolvedChart;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ pub(crate) struct Wanted {
     pub(crate) chart: Option<Arc<ResolvedChart>>,
     /// Everything it renders, hooks and definitions included; empty when it cannot be rendered.
     pub(crate) rendering: Rendering,
+    /// The values of earlier phases it is rendered with.
+    pub(crate) payload: Payload,
     /// What is wrong.
     pub(crate) findings: Vec<Finding>,
 }

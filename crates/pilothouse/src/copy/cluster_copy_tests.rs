@@ -183,6 +183,7 @@ async fn what_is_remembered_belongs_to_the_copied_record() {
             revision_uid: if uid_fits { uid(&from).as_str().unwrap().to_owned() } else { "another".to_owned() },
             run: None,
             written_at: "2026-11-21T08:00:00Z".parse().unwrap(),
+            key: None,
             input: digests,
             reached: Phase::Exec,
             objects: Some(Vec::new()),

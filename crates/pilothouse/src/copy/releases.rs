@@ -92,7 +92,7 @@ async fn rendered(ctx: &Context, about: &mut AboutRelease) -> Vec<ObjectRef> {
         about.not_copied.push(Untold::new(format!("what {release} is going to have"), why));
     }
     if let Some(chart) = &prepared.chart
-        && render::templates_of(ctx, chart).await.lookup
+        && render::templates_of(ctx, chart, &Payload::default()).await.lookup
     {
         about.not_exercised.push(format!(
             "{release} looks objects of the cluster up when it is rendered: what was not copied is not found"

@@ -1,7 +1,8 @@
 //! The compact copy of a stack's runs in the cluster: one Secret per stack, so that any machine can continue.
 
 use crate::journal::{JournalError, RunSummary, StackRecord};
-use pilothouse_core::{ObjectRef, RunProgress};
+use crate::kept_digest::fresh_key;
+use pilothouse_core::{DigestKey, ObjectRef, RunProgress};
 use pilothouse_kube::{ClusterClient, ClusterError, Precondition};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub(crate) struct ClusterJournal {
     stack: String,
     /// The Secret as it was last read or written; `None` when there was none.
     known: Option<Precondition>,
+    /// The key of the digests in it.
+    key: DigestKey,
     /// The runs before, newest first.
     earlier: Vec<RunSummary>,
 }
@@ -39,6 +42,7 @@ impl ClusterJournal {
             namespace: namespace.to_owned(),
             stack: stack.to_owned(),
             known: None,
+            key: fresh_key(),
             earlier: Vec::new(),
         };
         let Some((known, record)) = journal.read().await? else { return Ok((journal, None)) };
@@ -47,13 +51,21 @@ impl ClusterJournal {
         Ok((journal, Some(record)))
     }
 
+    /// Takes a key for the digests in it: that of the run before, where there was one with a key, otherwise one of its own.
+    pub(crate) fn with_key(&mut self, before: Option<DigestKey>) -> DigestKey {
+        if let Some(key) = before {
+            self.key = key;
+        }
+        self.key.clone()
+    }
+
     /// Writes how far this run has come. Guarded: nothing is written over what another run has written since this one
     /// has read or written the record. Can be called again after any error.
     ///
     /// # Errors
     /// [`JournalError::Taken`] when another run has written the record: this one must stop.
     pub(crate) async fn store(&mut self, progress: &RunProgress) -> Result<(), JournalError> {
-        let value = StackRecord::new(progress, &self.earlier).encode(LIMIT, &self.object().to_string())?;
+        let value = StackRecord::new(&self.key, progress, &self.earlier).encode(LIMIT, &self.object().to_string())?;
         let mut namespace_made = false;
         for _ in 0..ATTEMPTS {
             let written = match &self.known {

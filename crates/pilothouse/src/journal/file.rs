@@ -2,7 +2,7 @@
 
 use crate::journal::kept::{is_kept, side};
 use crate::journal::{FORMAT, JournalError, KillPoint, PROGRAM};
-use pilothouse_core::{Event, RunId, RunProgress};
+use pilothouse_core::{DigestKey, Event, RunId, RunProgress};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -26,12 +26,15 @@ pub(crate) struct JournalHeader {
     pub(crate) run: RunId,
     /// The stack's name.
     pub(crate) stack: String,
+    /// The key of the digests in the events; `None` where they are under none, up to format 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<DigestKey>,
 }
 
 impl JournalHeader {
     /// The header this program writes.
-    pub(crate) fn new(run: RunId, stack: impl Into<String>) -> Self {
-        Self { format: FORMAT, program: PROGRAM.to_owned(), run, stack: stack.into() }
+    pub(crate) fn new(run: RunId, stack: impl Into<String>, key: DigestKey) -> Self {
+        Self { format: FORMAT, program: PROGRAM.to_owned(), run, stack: stack.into(), key: Some(key) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The format of what is written here. It grows whenever a record could be misunderstood by a program that does not
 /// know what is new in it: another kind of event, another meaning of a field.
-pub(crate) const FORMAT: u32 = 5;
+pub(crate) const FORMAT: u32 = 6;
 
 /// The version of this program, for people who look for the one that wrote a record.
 pub(crate) const PROGRAM: &str = env!("CARGO_PKG_VERSION");

@@ -1,6 +1,7 @@
 //! The runs of a stack, from what they have left on this machine and in the cluster.
 
 use crate::journal::{ClusterJournal, Journal, JournalError, RunSummary, cluster_id, folder_of, journals, read};
+use crate::kept_digest;
 use pilothouse_core::{Event, RunId, RunProgress};
 use pilothouse_kube::ClusterClient;
 use serde::Serialize;
@@ -86,12 +87,17 @@ pub async fn run_details(of: &HistoryOf, given: &str) -> Result<RunDetails, Jour
         Err(error) => return Err(error),
     };
     if let Some((_, path)) = sources.journals.iter().find(|(known, _)| *known == run) {
-        let Journal { progress, events, torn, .. } = read(path)?;
+        let Journal { mut progress, mut events, torn, .. } = read(path)?;
+        progress.releases.iter_mut().for_each(kept_digest::hide_in);
+        for event in &mut events {
+            kept_digest::hide(&mut event.kind);
+        }
         return Ok(RunDetails { progress, events, torn, journal: Some(path.clone()) });
     }
     let host = summaries().find(|summary| summary.run == run).and_then(|summary| summary.host.clone());
     match sources.record {
-        Some(record) if record.last.run == run => {
+        Some(mut record) if record.last.run == run => {
+            record.last.releases.iter_mut().for_each(kept_digest::hide_in);
             Ok(RunDetails { progress: record.last, events: Vec::new(), torn: false, journal: None })
         }
         _ => Err(JournalError::NoDetails { run, host: host.unwrap_or_else(|| "another machine".to_owned()) }),
@@ -185,7 +191,7 @@ mod tests {
         /// A run on this machine, with so many of its events.
         fn on_disk(&self, run: u128, events: usize) -> PathBuf {
             let folder = folder_of(self.folder.path(), Some("uid-1"), "shop");
-            let header = JournalHeader::new(samples::run_id(run), "shop");
+            let header = JournalHeader::new(samples::run_id(run), "shop", samples::key_of_digests());
             let events = &samples::events(run)[..events];
             let file = JournalFile::create(&folder, &header, events, KillPoint::default()).unwrap();
             file.path().to_owned()

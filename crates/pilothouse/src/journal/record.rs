@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use pilothouse_core::RunProgress;
+use pilothouse_core::{DigestKey, RunProgress};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 
@@ -24,6 +24,9 @@ pub(crate) struct StackRecord {
     pub(crate) format: u32,
     /// The version of the program that wrote it.
     pub(crate) program: String,
+    /// The key of the digests in it; `None` where they are under none, up to format 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<DigestKey>,
     /// How far the newest run has come.
     pub(crate) last: RunProgress,
     /// The newest runs, this one first.
@@ -32,10 +35,11 @@ pub(crate) struct StackRecord {
 
 impl StackRecord {
     /// The record of a run, and of those before it, newest first.
-    pub(crate) fn new(progress: &RunProgress, earlier: &[RunSummary]) -> Self {
+    pub(crate) fn new(key: &DigestKey, progress: &RunProgress, earlier: &[RunSummary]) -> Self {
         let earlier = earlier.iter().filter(|summary| summary.run != progress.run).cloned();
         let history = std::iter::once(RunSummary::of(progress)).chain(earlier).take(RUNS).collect();
-        Self { format: FORMAT, program: PROGRAM.to_owned(), last: progress.clone(), history }
+        let key = Some(key.clone());
+        Self { format: FORMAT, program: PROGRAM.to_owned(), key, last: progress.clone(), history }
     }
 
     /// The record as the Secret's value, of `limit` bytes at most (without Kubernetes' own base64). What does not fit
@@ -128,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_record_survives_being_written_and_read() {
-        let record = StackRecord::new(&samples::progress(7), &history(1..7));
+        let record = StackRecord::new(&samples::key_of_digests(), &samples::progress(7), &history(1..7));
         let read = StackRecord::decode(&record.clone().encode(900_000, OBJECT).unwrap(), OBJECT).unwrap();
         assert_eq!(read, record);
     }
@@ -136,9 +140,9 @@ mod tests {
     #[test]
     fn the_history_holds_each_run_once_and_the_newest_fifty() {
         let runs = |record: &StackRecord| record.history.iter().map(|run| run.run.0.as_u128()).collect::<Vec<_>>();
-        let record = StackRecord::new(&samples::progress(3), &history(1..4));
+        let record = StackRecord::new(&samples::key_of_digests(), &samples::progress(3), &history(1..4));
         assert_eq!(runs(&record), [3, 2, 1]);
-        let record = StackRecord::new(&samples::progress(99), &history(1..99));
+        let record = StackRecord::new(&samples::key_of_digests(), &samples::progress(99), &history(1..99));
         assert_eq!(runs(&record), (50..100).rev().collect::<Vec<_>>());
     }
 
@@ -162,7 +166,7 @@ mod tests {
         for (seed, run) in (100..).zip(&mut earlier) {
             run.changed = vec![noise(seed)];
         }
-        let full = StackRecord::new(&progress, &earlier);
+        let full = StackRecord::new(&samples::key_of_digests(), &progress, &earlier);
         let left = |limit: usize| {
             let encoded = full.clone().encode(limit, OBJECT)?;
             let bytes = STANDARD.decode(&encoded).unwrap().len();
@@ -214,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_told_whatever_else_is_there() {
-        let error = StackRecord::decode(&compress(&json!({"format": 6, "new": {}})), OBJECT).unwrap_err();
-        assert!(matches!(error, JournalError::Newer { found: 6, known: 5, .. }), "{error}");
+        let error = StackRecord::decode(&compress(&json!({"format": 7, "new": {}})), OBJECT).unwrap_err();
+        assert!(matches!(error, JournalError::Newer { found: 7, known: 6, .. }), "{error}");
     }
 }

@@ -1,8 +1,8 @@
 //! Runs for the tests of this module.
 
 use pilothouse_core::{
-    Event, EventKind, Failure, Finding, HelmAction, HelmCommand, Holder, NextStep, Phase, PlannedRelease, ReleaseKey,
-    ReleaseOutcome, RunId, RunKind, RunProgress, RunVerdict,
+    DigestKey, Event, EventKind, Failure, Finding, HelmAction, HelmCommand, Holder, NextStep, Phase, PlannedRelease,
+    ReleaseKey, ReleaseOutcome, RunId, RunKind, RunProgress, RunVerdict,
 };
 use serde_json::{Value, json};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,6 +10,11 @@ use uuid::Uuid;
 
 pub(crate) fn run_id(n: u128) -> RunId {
     RunId(Uuid::from_u128(n))
+}
+
+/// The key of the digests.
+pub(crate) fn key_of_digests() -> DigestKey {
+    DigestKey::new([7; 32])
 }
 
 pub(crate) fn key(name: &str) -> ReleaseKey {
@@ -23,7 +28,7 @@ fn digest(of: impl Hash) -> String {
         (n, &of).hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     };
-    (0..4).map(part).collect()
+    format!("2:00000000:{}", (0..4).map(part).collect::<String>())
 }
 
 /// An event, `seq` seconds after a fixed time.

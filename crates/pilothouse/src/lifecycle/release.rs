@@ -4,6 +4,7 @@ use crate::actions::unlock;
 use crate::context::events::millis;
 use crate::context::release_context::Context;
 use crate::context::settled::Settled;
+use crate::context::step::given;
 use crate::diagnose::failure;
 use crate::error::PhaseError;
 use crate::lifecycle::remediation;
@@ -13,6 +14,7 @@ use crate::observe;
 use crate::observe::drift;
 use crate::phases::chart::HelmChart;
 use crate::phases::chart::steps_of;
+use crate::render::wanted::payload_values;
 use crate::text;
 use pilothouse_core::{
     CheckVerdict, Class, Decision, Drift, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase,
@@ -240,10 +242,15 @@ async fn one_phase<C: HelmChart + ?Sized>(
             };
         }
         Phase::PreExec => chart.pre_exec(ctx, payload).await,
-        Phase::Exec => chart.exec(ctx, payload).await.map(|summary| {
-            ctx.attempts().note_exec(&summary);
-            so_far.summary = summary;
-        }),
+        Phase::Exec => {
+            if let Some(ended) = decided_with_values(ctx, payload, so_far).await {
+                return ended;
+            }
+            chart.exec(ctx, payload).await.map(|summary| {
+                ctx.attempts().note_exec(&summary);
+                so_far.summary = summary;
+            })
+        }
         Phase::PostExec => chart.post_exec(ctx, payload).await,
         Phase::Validate => chart.validate(ctx, payload).await,
         Phase::OnDeployFailure => {
@@ -307,17 +314,22 @@ async fn baselines<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, ended: &Ende
         return Ok(());
     }
     for step in steps_of(chart).of(Phase::Validate) {
-        let digest = step.digest().await;
-        if ctx.baseline_of(&digest).is_some() {
+        let given = given(ctx, step.as_ref()).await;
+        if ctx.baseline_of(&given).is_some() {
             continue;
         }
         if let Some(report) = step.baseline(ctx).await? {
-            ctx.keep_baseline(digest.clone(), report.verdict);
+            ctx.keep_baseline(given.digest().to_owned(), report.verdict);
             if report.verdict != CheckVerdict::Held {
                 ctx.warn(format!("{}: it does not hold before the change: {}", report.check, report.why));
             }
             let (release, phase) = (ctx.release(), ctx.phase());
-            ctx.emitter().emit(EventKind::Checked { release, phase, report, baseline_of: Some(digest) });
+            ctx.emitter().emit(EventKind::Checked {
+                release,
+                phase,
+                report,
+                baseline_of: Some(given.digest().to_owned()),
+            });
         }
     }
     Ok(())
@@ -349,11 +361,29 @@ async fn check_ended<C: HelmChart + ?Sized>(
     if chart.chart_info().action != HelmAction::Deploy || ctx.is_continued() {
         return (Ended::Well, String::new());
     }
+    by_decision(ctx, so_far).await.unwrap_or((Ended::Well, String::new()))
+}
+
+/// Once the values that come from steps are known, what is wanted is compared with what is deployed, as of any other release.
+/// Gives how `exec` ends where helm is not needed.
+async fn decided_with_values(ctx: &Context, payload: &Payload, so_far: &mut SoFar) -> Option<(Ended, String)> {
+    let is_first = !ctx.is_continued() && ctx.attempts().current() == 1 && !ctx.runs_only_every_run();
+    let waited = is_first && !payload_values(ctx.info(), payload).is_empty();
+    if !waited || !matches!(observe::decision(ctx).await, Decision::Upgrade { .. }) {
+        return None;
+    }
+    observe::observe_with(ctx, payload).await;
+    by_decision(ctx, so_far).await
+}
+
+/// How a phase ends after which helm is not needed; `None` where it is.
+async fn by_decision(ctx: &Context, so_far: &mut SoFar) -> Option<(Ended, String)> {
     let (ended, why) = match observe::decision(ctx).await {
         Decision::Nothing { why } => {
-            if let ReleaseState::Drifted { drifts, .. } = observe::observed(ctx).await.state(chart.chart_info()) {
+            if let ReleaseState::Drifted { drifts, .. } = observe::observed(ctx).await.state(ctx.info()) {
                 tell_drift(ctx, &drifts);
             }
+            drift::renew(ctx).await;
             so_far.nothing_to_do = true;
             if ctx.steps().every_run {
                 ctx.run_only_every_run();
@@ -372,10 +402,10 @@ async fn check_ended<C: HelmChart + ?Sized>(
         | Decision::FinishUninstallThenInstall
         | Decision::Upgrade { .. }
         | Decision::Reinstall { .. }
-        | Decision::Uninstall => return (Ended::Well, String::new()),
+        | Decision::Uninstall => return None,
     };
     so_far.summary.clone_from(&why);
-    (ended, why)
+    Some((ended, why))
 }
 
 /// Gathers the evidence of a failure, before anything is cleaned up or rolled back.

@@ -11,7 +11,8 @@ pub(crate) enum Ended {
     Badly,
     /// The user stopped it.
     Interrupted,
-    /// It found that nothing is to be done before this phase. Only `check_prerequisites` can find that.
+    /// It found that nothing is to be done before this phase. Only `check_prerequisites` can find that, and `exec` once values
+    /// that come from steps are known.
     On(Phase),
     /// It did what it is for, and there is nothing to do after it.
     Complete,
@@ -45,11 +46,11 @@ pub(crate) fn next(phase: Phase, ended: Ended) -> Transition {
         (_, Ended::Interrupted) => Transition::Interrupted,
         (_, Ended::Uncertain) => Transition::Refused,
         (_, Ended::Complete) | (Phase::Validate, Ended::Well | Ended::On(_)) => Transition::Done,
-        (Phase::CheckPrerequisites, Ended::On(phase)) => Transition::To(phase),
+        (Phase::CheckPrerequisites | Phase::Exec, Ended::On(phase)) => Transition::To(phase),
         (Phase::CheckPrerequisites, Ended::Badly | Ended::Again) => Transition::Refused,
         (Phase::CheckPrerequisites, Ended::Well) => Transition::To(Phase::PreExec),
         (Phase::PreExec, Ended::Well | Ended::On(_)) => Transition::To(Phase::Exec),
-        (Phase::Exec, Ended::Well | Ended::On(_)) => Transition::To(Phase::PostExec),
+        (Phase::Exec, Ended::Well) => Transition::To(Phase::PostExec),
         (Phase::PostExec, Ended::Well | Ended::On(_)) => Transition::To(Phase::Validate),
         (Phase::PreExec | Phase::Exec | Phase::PostExec | Phase::Validate, Ended::Badly | Ended::Again) => {
             Transition::To(Phase::OnDeployFailure)
@@ -81,7 +82,7 @@ mod tests {
         insta::assert_snapshot!(Phase::ALL.map(row).join("\n"), @r"
         check_prerequisites: Well -> To(PreExec), Badly -> Refused, Interrupted -> Interrupted, Complete -> Done, Again -> Refused, Uncertain -> Refused, On(Validate) -> To(Validate)
         pre_exec: Well -> To(Exec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Again -> To(OnDeployFailure), Uncertain -> Refused, On(Validate) -> To(Exec)
-        exec: Well -> To(PostExec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Again -> To(OnDeployFailure), Uncertain -> Refused, On(Validate) -> To(PostExec)
+        exec: Well -> To(PostExec), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Again -> To(OnDeployFailure), Uncertain -> Refused, On(Validate) -> To(Validate)
         on_deploy_failure: Well -> Failed, Badly -> Failed, Interrupted -> Failed, Complete -> Failed, Again -> To(Exec), Uncertain -> Failed, On(Validate) -> Failed
         post_exec: Well -> To(Validate), Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Again -> To(OnDeployFailure), Uncertain -> Refused, On(Validate) -> To(Validate)
         validate: Well -> Done, Badly -> To(OnDeployFailure), Interrupted -> Interrupted, Complete -> Done, Again -> To(OnDeployFailure), Uncertain -> Refused, On(Validate) -> Done

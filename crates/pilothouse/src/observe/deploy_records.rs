@@ -17,6 +17,8 @@ const LABEL: &str = "pilothouse.dev/record=deploy";
 const KEY: &str = "record";
 /// How many bytes a record may have. Kubernetes allows a Secret 1 MiB.
 const LIMIT: usize = 900_000;
+/// The newest form that is read.
+const NEWEST: u64 = DEPLOY_RECORD_FORMAT as u64;
 /// What a record may unpack to: more does not come from one that was written here.
 const UNPACKED: u64 = 64 * 1024 * 1024;
 
@@ -149,9 +151,7 @@ fn decode(secret: &Value) -> Found {
     let read = |json: Vec<u8>| -> Result<DeployRecord, String> {
         let value: Value = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
         match value.get("format").and_then(Value::as_u64) {
-            Some(format) if format == u64::from(DEPLOY_RECORD_FORMAT) => {
-                serde_json::from_value(value).map_err(|error| error.to_string())
-            }
+            Some(1..=NEWEST) => serde_json::from_value(value).map_err(|error| error.to_string()),
             format => Err(format!(
                 "its format is {}, this program reads {DEPLOY_RECORD_FORMAT}",
                 format.map_or_else(|| "unknown".to_owned(), |format| format.to_string())
@@ -177,6 +177,7 @@ fn is_label_value(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kept_digest;
     use pilothouse_core::{AppliedObject, InputDigests, Phase, RunId};
     use pilothouse_testkit::FakeCluster;
     use rstest::rstest;
@@ -194,7 +195,7 @@ mod tests {
             generation: None,
             resource_version: (index * 31).to_string(),
             // Digests do not get smaller by packing.
-            labels: crate::digest::of(&index.to_string()),
+            labels: crate::digest::of(index.to_string()),
         };
         DeployRecord {
             format: DEPLOY_RECORD_FORMAT,
@@ -205,6 +206,7 @@ mod tests {
             revision_uid: "u".to_owned(),
             run: Some(RunId(Uuid::from_u128(1))),
             written_at: "2026-11-21T08:00:00Z".parse().unwrap(),
+            key: Some(kept_digest::fresh_key()),
             input: InputDigests {
                 chart: "c".to_owned(),
                 values: "v".to_owned(),
@@ -267,7 +269,7 @@ mod tests {
     #[tokio::test]
     async fn another_format_or_release_is_no_record() {
         let cluster = FakeCluster::default();
-        let (newer, other) = (DeployRecord { format: 2, ..record(0) }, record(0));
+        let (newer, other) = (DeployRecord { format: 3, ..record(0) }, record(0));
         for (name, record) in [("newer", newer), ("other", other)] {
             cluster.put(json!({"apiVersion": "v1", "kind": "Secret", "data": {KEY: encode(&record)},
                 "metadata": {"name": format!("pilothouse.release.{name}"), "namespace": "web"}}));
@@ -279,7 +281,7 @@ mod tests {
         let damaged = |why: &str| Some(Found::Damaged(why.to_owned()));
         assert_eq!(
             why,
-            [damaged("its format is 2, this program reads 1"), damaged("it is about another release, web/front.end"),]
+            [damaged("its format is 3, this program reads 2"), damaged("it is about another release, web/front.end"),]
         );
     }
 }

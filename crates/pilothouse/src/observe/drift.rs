@@ -1,8 +1,10 @@
 //! A closer look at objects that may not be as they were deployed, and remembering how they are.
 
+use crate::context::inputs::PlainInputs;
 use crate::context::observed::Observed;
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
+use crate::kept_digest;
 use crate::observe;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
@@ -147,7 +149,7 @@ async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached:
     let Some(prepared) = ctx.last_wanted().await.filter(|_| is_ours || is_as_seen) else { return Ok(()) };
     let (Some(uid), Some(chart)) = (&newest.uid, &prepared.chart) else { return Ok(()) };
     let target = ctx.session().target().await?;
-    let uses = render::templates_of(ctx, chart).await;
+    let uses = render::templates_of(ctx, chart, payload).await;
     let Some(now) = input_digests::wanted(ctx, chart, &uses, payload, &target).await else { return Ok(()) };
     // Files may have changed since helm has read them; what the cluster serves counts as of before.
     let input = observed.inputs.clone().unwrap_or_else(|| now.clone());
@@ -170,6 +172,7 @@ async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached:
         };
         snapshot(ctx, newest, &rendered_objects::brought(ctx, &prepared), before).await?
     };
+    let key = kept_digest::fresh_key();
     let record = DeployRecord {
         format: DEPLOY_RECORD_FORMAT,
         stack: stack.to_owned(),
@@ -179,20 +182,42 @@ async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached:
         revision_uid: uid.clone(),
         run: ctx.run(),
         written_at: Timestamp::now(),
-        input,
+        input: input.under(&key),
+        key: Some(key),
         reached,
         objects,
     };
     Ok(deploy_records::store(ctx.cluster(), &record).await?)
 }
 
-/// Remembers anew how the objects were before they were compared: they were written since the deploy, and are as they were
-/// deployed all the same. Not over a record that somebody else has written meanwhile.
-pub(crate) async fn refresh(ctx: &Context, record: &DeployRecord, objects: Vec<AppliedObject>) {
-    if ctx.stack().is_none() {
+/// Puts what is remembered into the form of now, where the release was found to be as it was deployed.
+pub(crate) async fn renew(ctx: &Context) {
+    let observed = observe::observed(ctx).await;
+    if let (RecordSeen::Some(record), true) = (&observed.record, observed.has_same_input()) {
+        refresh(ctx, record, observed.inputs.as_ref(), None).await;
+    }
+}
+
+/// Remembers anew what is as it was deployed: `inputs`, where the record is of an earlier form, and `objects`, where they were
+/// written since the deploy and are the same all the same. Not over a record that somebody else has written meanwhile.
+pub(crate) async fn refresh(
+    ctx: &Context,
+    record: &DeployRecord,
+    inputs: Option<&PlainInputs>,
+    objects: Option<Vec<AppliedObject>>,
+) {
+    let inputs = inputs.filter(|_| record.key.is_none());
+    if ctx.stack().is_none() || (inputs.is_none() && objects.is_none()) {
         return;
     }
-    let fresh = DeployRecord { objects: Some(objects), written_at: Timestamp::now(), ..record.clone() };
+    let mut fresh = DeployRecord { written_at: Timestamp::now(), ..record.clone() };
+    if let Some(inputs) = inputs {
+        let key = kept_digest::fresh_key();
+        fresh = DeployRecord { format: DEPLOY_RECORD_FORMAT, input: inputs.under(&key), key: Some(key), ..fresh };
+    }
+    if let Some(objects) = objects {
+        fresh.objects = Some(objects);
+    }
     if let Err(error) = deploy_records::replace(ctx.cluster(), record, &fresh).await {
         // Then it is looked at closer the next time too.
         tracing::debug!(error = %ctx.error_text(&error), "the record was not refreshed");

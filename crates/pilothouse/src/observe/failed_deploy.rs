@@ -142,6 +142,7 @@ mod tests {
                 revision_uid: uid,
                 run: None,
                 written_at: Timestamp::UNIX_EPOCH,
+                key: None,
                 input: InputDigests {
                     chart: String::new(),
                     values: String::new(),

@@ -43,7 +43,7 @@ pub(crate) fn suspicion(known: &AppliedObject, now: Option<&Value>) -> Option<&'
 /// A digest of the labels, annotations, owners and finalizers: changes of these do not count up a generation.
 fn labels_digest(metadata: &Value) -> String {
     let of = |key: &str| metadata.get(key).unwrap_or(&Value::Null);
-    digest::of(&format!("{} {} {}", digest::labels_digest(metadata), of("ownerReferences"), of("finalizers")))
+    digest::of(format!("{} {} {}", digest::labels_digest(metadata), of("ownerReferences"), of("finalizers")))
 }
 
 #[cfg(test)]

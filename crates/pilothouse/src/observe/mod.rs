@@ -18,4 +18,4 @@ pub(crate) mod status;
 pub(crate) mod survey;
 
 pub use observation::decision;
-pub(crate) use observation::{baseline, observed};
+pub(crate) use observation::{baseline, observe_with, observed};

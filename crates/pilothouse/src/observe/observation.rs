@@ -12,7 +12,7 @@ use crate::observe::rendered_diff;
 use crate::render;
 use crate::render::input_digests;
 use pilothouse_core::{
-    ChartInfo, Decision, HelmAction, LiveSeen, ObjectRef, Payload, RecordSeen, ReleaseState, lenient_version,
+    ChartInfo, Decision, HelmAction, LiveSeen, ObjectRef, Payload, RecordSeen, ReleaseState, Rendered, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ClusterError;
@@ -20,8 +20,8 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// Reads what matters for the decision about this release, side by side, and no more than that.
-async fn observe(ctx: &Context) -> Observed {
-    let wanted_version = render::wanted_version(ctx).await;
+async fn observe(ctx: &Context, payload: &Payload) -> Observed {
+    let wanted_version = render::wanted_version(ctx, payload).await;
     let release = ctx.release();
     let (revisions, namespace, record) = tokio::join!(
         ctx.cluster().release_revisions(ctx.session().driver, Some(&release.namespace), Some(&release.name)),
@@ -42,6 +42,7 @@ async fn observe(ctx: &Context) -> Observed {
         foreign: None,
         record,
         inputs: None,
+        in_record: None,
         must_render: None,
         rendered: None,
         live: LiveSeen::NotLooked,
@@ -61,7 +62,7 @@ async fn observe(ctx: &Context) -> Observed {
         }
     }
     if ctx.info().action == HelmAction::Deploy {
-        look_at_input(ctx, &mut seen).await;
+        look_at_input(ctx, &mut seen, payload).await;
         // What this very run has begun it goes on with, whatever it has left.
         if ctx.attempts().current() == 1 && !ctx.is_continued() {
             seen.failed_applied = failed_deploy::has_applied(ctx, &seen).await;
@@ -75,7 +76,12 @@ pub(crate) async fn observed(ctx: &Context) -> Arc<Observed> {
     if let Some(observed) = ctx.cache().await.observed.clone() {
         return observed;
     }
-    let observed = Arc::new(observe(ctx).await);
+    observe_with(ctx, &Payload::default()).await
+}
+
+/// The same, looked at anew with the values that earlier phases have made.
+pub(crate) async fn observe_with(ctx: &Context, payload: &Payload) -> Arc<Observed> {
+    let observed = Arc::new(observe(ctx, payload).await);
     ctx.cache().await.observed = Some(observed.clone());
     observed
 }
@@ -110,12 +116,23 @@ pub(crate) async fn baseline(ctx: &Context) -> (u32, Decision) {
 }
 
 /// What is wanted, and as much of what is there as the decision depends on.
-async fn look_at_input(ctx: &Context, seen: &mut Observed) {
-    let wanted = render::wanted(ctx, &Payload::default()).await;
+async fn look_at_input(ctx: &Context, seen: &mut Observed, payload: &Payload) {
+    let wanted = render::wanted(ctx, payload).await;
     let (Some(chart), Ok(target)) = (&wanted.chart, ctx.session().target().await) else { return };
-    let uses = render::templates_of(ctx, chart).await;
-    seen.inputs = input_digests::wanted(ctx, chart, &uses, &Payload::default(), &target).await;
+    let uses = render::templates_of(ctx, chart, payload).await;
+    seen.inputs = input_digests::wanted(ctx, chart, &uses, payload, &target).await;
     seen.must_render = uses.must_render();
+    if let (Some(inputs), RecordSeen::Some(record)) = (&seen.inputs, &seen.record) {
+        let now = inputs.as_in(record, ctx.steps());
+        if !now.proven {
+            seen.must_render.get_or_insert_with(|| "what is remembered of it is of an earlier form".to_owned());
+        }
+        seen.in_record = Some(now);
+    }
+    if seen.inputs.is_none() && matches!(seen.decide(ctx.info()), Decision::Compare { .. }) {
+        // Without the values that come from steps, what it renders to says nothing.
+        seen.rendered = Some(Rendered::Differs);
+    }
     if matches!(seen.decide(ctx.info()), Decision::Compare { .. }) {
         read_deployed(ctx, seen).await;
         if let Some(deployed) = &seen.deployed {

@@ -1,6 +1,7 @@
 //! One look at everything before a run, with few requests: which releases are proven to be as they should be. Whatever is
 //! not proven here takes the careful way, where it is looked at by itself.
 
+use crate::context::inputs::PlainInputs;
 use crate::context::release_context::Context;
 use crate::context::session::{Session, Target};
 use crate::context::settled::Settled;
@@ -78,6 +79,7 @@ fn is_eligible(ctx: &Context) -> bool {
 struct Candidate {
     node: usize,
     record: DeployRecord,
+    inputs: PlainInputs,
     revision: RevisionMeta,
     /// Whether its templates ask what the cluster serves.
     asks_cluster: bool,
@@ -94,11 +96,15 @@ async fn candidate(
     let Found::Record(record) = found else { return None };
     record.objects.as_ref()?;
     let resolved = render::chart_without_helm(ctx).await?;
-    let uses = render::templates_of(ctx, &resolved).await;
-    let inputs = input_digests::wanted(ctx, &resolved, &uses, &Payload::default(), target).await;
+    let uses = render::templates_of(ctx, &resolved, &Payload::default()).await;
+    let inputs = input_digests::wanted(ctx, &resolved, &uses, &Payload::default(), target).await?;
+    let now = inputs.as_in(record, ctx.steps());
+    if !now.proven {
+        return None;
+    }
     let observation = Observation {
         record: RecordSeen::Some(record.clone()),
-        inputs,
+        inputs: Some(now.inputs),
         must_render: uses.must_render().is_some(),
         live: LiveSeen::Same,
         ..Observation::of(Ok(revisions.to_vec()))
@@ -108,7 +114,10 @@ async fn candidate(
     // Whether that tool has let go of it is looked at by itself.
     let is_free = revision.manager.as_deref().is_none_or(|manager| !other_tools::is_of_another_tool(manager));
     let asks_cluster = uses.capabilities;
-    (in_sync && is_free).then(|| Candidate { node, record: (**record).clone(), revision, asks_cluster, observation })
+    (in_sync && is_free).then(|| {
+        let record = (**record).clone();
+        Candidate { node, record, inputs, revision, asks_cluster, observation }
+    })
 }
 
 /// Objects by API version and kind, then by namespace and name.
@@ -147,32 +156,39 @@ fn find<'a>(there: &'a There, object: &ObjectRef) -> Option<&'a Value> {
 }
 
 async fn judge(candidate: &Candidate, ctx: &Context, there: &There, writing: Writing) -> Option<Settled> {
+    let (settled, objects) = compared(candidate, ctx, there).await?;
+    if writing == Writing::Allowed {
+        drift::refresh(ctx, &candidate.record, Some(&candidate.inputs), objects).await;
+    }
+    Some(settled)
+}
+
+/// Whether the objects are as they were deployed. Gives them as they are now, where they were written since and are the same all
+/// the same.
+async fn compared(
+    candidate: &Candidate,
+    ctx: &Context,
+    there: &There,
+) -> Option<(Settled, Option<Vec<AppliedObject>>)> {
     let objects = candidate.record.objects.as_deref().unwrap_or_default();
     let suspects: Vec<&AppliedObject> =
         objects.iter().filter(|known| fingerprint::suspicion(known, find(there, &known.object)).is_some()).collect();
+    let as_deployed = Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new(), objects: objects.len() };
     if suspects.is_empty() {
-        return Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new(), objects: objects.len() });
+        return Some((as_deployed, None));
     }
     let seen = drift::look_closer(ctx, &candidate.revision, &suspects).await;
     let state = determine(&Observation { live: seen, ..candidate.observation.clone() });
     match state {
         ReleaseState::InSync { .. } => {
-            if writing == Writing::Allowed {
-                let now = |known: &AppliedObject| fingerprint::applied(&known.object, find(there, &known.object)?);
-                if let Some(objects) = objects.iter().map(now).collect() {
-                    drift::refresh(ctx, &candidate.record, objects).await;
-                }
-            }
-            Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new(), objects: objects.len() })
+            let now = |known: &AppliedObject| fingerprint::applied(&known.object, find(there, &known.object)?);
+            Some((as_deployed, objects.iter().map(now).collect()))
         }
-        ReleaseState::Drifted { drifts, .. } if ctx.info().drift == DriftPolicy::Report => Some(Settled {
-            why: "it is as it was deployed but for what others have changed".to_owned(),
-            drifts,
-            objects: objects.len(),
-        }),
-        ReleaseState::Drifted { .. } if ctx.info().drift == DriftPolicy::Ignore => {
-            Some(Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new(), objects: objects.len() })
+        ReleaseState::Drifted { drifts, .. } if ctx.info().drift == DriftPolicy::Report => {
+            let why = "it is as it was deployed but for what others have changed".to_owned();
+            Some((Settled { why, drifts, objects: objects.len() }, None))
         }
+        ReleaseState::Drifted { .. } if ctx.info().drift == DriftPolicy::Ignore => Some((as_deployed, None)),
         _ => None,
     }
 }

@@ -10,10 +10,10 @@ use crate::context::ledger::{StepVerdict, upgrade_is_done};
 use crate::context::observed::NamespaceState;
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
-use crate::context::step::{Step, StepDescription, Steps};
+use crate::context::step::{Step, StepDescription, Steps, given};
 use crate::diagnose::wait_ready;
-use crate::digest;
 use crate::error::PhaseError;
+use crate::kept_digest::Given;
 use crate::observe;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
@@ -151,15 +151,15 @@ async fn run_step(
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
     let StepDescription { text: description, repeatable, adopts, point_of_no_return, every_run, .. } = step.describe();
-    let (release, digest) = (ctx.release(), step.digest().await);
+    let (release, given) = (ctx.release(), given(ctx, step).await);
     if ctx.runs_only_every_run() && !every_run {
         return Ok(());
     }
-    if ctx.attempts().has_done(phase, index, &digest) {
+    if ctx.attempts().has_done(phase, index, given.digest()) {
         ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
         return Ok(());
     }
-    match ctx.step_verdict(phase, index, &digest, repeatable) {
+    match ctx.step_verdict(phase, index, &given, repeatable) {
         StepVerdict::Run => ctx.done_again(phase),
         StepVerdict::Done { output } => {
             for (key, value) in output {
@@ -171,13 +171,13 @@ async fn run_step(
             ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
             return Ok(());
         }
-        StepVerdict::Uncertain { run, since } => {
+        StepVerdict::Uncertain { run, since, ended } => {
             return Err(PhaseError::Uncertain(uncertain_steps::uncertain(
                 ctx,
                 phase,
                 index,
                 &description,
-                (run, since),
+                (run, since, ended),
             )));
         }
     }
@@ -190,7 +190,7 @@ async fn run_step(
         index,
         description: description.clone(),
         repeatable,
-        digest: digest.clone(),
+        digest: given.digest().to_owned(),
     };
     ctx.emitter().ask(started).await?;
     let begun = std::time::Instant::now();
@@ -210,7 +210,7 @@ async fn run_step(
         ctx.emitter().emit(finished);
     }
     if result.is_ok() {
-        ctx.attempts().note_step(phase, index, &digest, repeatable);
+        ctx.attempts().note_step(phase, index, given.digest(), repeatable);
     }
     result.map_err(|source| match source {
         // That is the run's end, not the step's.
@@ -281,8 +281,8 @@ async fn look_with_payload<C: HelmChart + ?Sized>(
 async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Result<String, PhaseError> {
     let prepared = render::wanted(ctx, payload).await;
     let chart = prepared.chart()?;
-    let digest = digest::of_deploy(ctx, chart, payload).await;
-    if let Some(done) = done_before(ctx, &digest).await {
+    let given = uncertain_steps::of_deploy(ctx, chart, payload).await;
+    if let Some(done) = done_before(ctx, &given).await {
         if prepared.brings_kinds() {
             ctx.cluster().discovery(true).await?;
         }
@@ -315,7 +315,7 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         let brought = crds::bring(ctx, &prepared).await?;
         while_helm_runs(ctx, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
         is_recorded(ctx, observed.newest_revision()).await?;
-        ctx.attempts().note_deployed(&digest, observed.newest_revision(), ctx.run());
+        ctx.attempts().note_deployed(given.digest(), observed.newest_revision(), ctx.run());
         if prepared.brings_kinds() {
             // Later releases are rendered for what the cluster serves now.
             ctx.cluster().discovery(true).await?;
@@ -323,7 +323,8 @@ async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Re
         restart_if_asked(ctx, verb).await?;
         Ok::<usize, PhaseError>(brought)
     };
-    let brought = helm_run::run_helm(ctx, HelmCommand::Upgrade, digest.clone(), request.timeout, run).await?;
+    let brought =
+        helm_run::run_helm(ctx, HelmCommand::Upgrade, given.digest().to_owned(), request.timeout, run).await?;
     let crds = match brought {
         0 => String::new(),
         1 => ", 1 CRD applied".to_owned(),
@@ -364,15 +365,15 @@ struct DoneBefore {
 }
 
 /// What an earlier run or attempt has deployed, if helm's records prove that it did so to the end with the same input.
-async fn done_before(ctx: &Context, digest: &str) -> Option<DoneBefore> {
+async fn done_before(ctx: &Context, given: &Given) -> Option<DoneBefore> {
     let observed = observe::observed(ctx).await;
-    if let Some((revision, executed)) = ctx.attempts().has_deployed(digest, observed.newest()) {
+    if let Some((revision, executed)) = ctx.attempts().has_deployed(given.digest(), observed.newest()) {
         let to_the_end = executed.is_some();
         let summary = executed.unwrap_or_else(|| format!("an earlier attempt had deployed revision {revision}"));
         return Some(DoneBefore { summary, to_the_end });
     }
     let helm = ctx.earlier_helm()?;
-    let revision = upgrade_is_done(&helm, digest, observed.newest())?;
+    let revision = upgrade_is_done(&helm, given, observed.newest())?;
     if ctx.has_ended_well_before() {
         ctx.continue_from(revision);
     } else {
@@ -390,7 +391,7 @@ async fn is_deployed_before(ctx: &Context, payload: &Payload) -> bool {
     }
     let prepared = render::wanted(ctx, payload).await;
     let Some(chart) = &prepared.chart else { return false };
-    done_before(ctx, &digest::of_deploy(ctx, chart, payload).await).await.is_some()
+    done_before(ctx, &uncertain_steps::of_deploy(ctx, chart, payload).await).await.is_some()
 }
 
 /// Restarts the workloads after an upgrade, where the user wants it.

@@ -1,7 +1,9 @@
 //! One release of a plan.
 
+use crate::context::inputs::PlainInputs;
 use crate::context::release_context::Context;
 use crate::digest;
+use crate::kept_digest::Given;
 use crate::observe;
 use crate::observe::dry_run::compared::Compared;
 use crate::observe::release_storage;
@@ -17,12 +19,13 @@ use crate::plan::ownership;
 use crate::render;
 use crate::render::input_digests;
 use crate::render::wanted;
+use crate::steps::former;
 use pilothouse_core::{
-    ChartInfo, Class, Decision, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction, PlannedHook,
-    PlannedStep, ReleasePlan, ReleaseState, code, object_ref,
+    ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
+    PlannedHook, PlannedStep, ReleasePlan, ReleaseState, code, object_ref,
 };
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, parse_documents};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Plans one release. What it does to what is running is added later: others of the plan have a part in that.
 pub(crate) async fn draft<C: HelmChart + ?Sized>(
@@ -128,7 +131,7 @@ async fn fill<C: HelmChart + ?Sized>(
     if uninstalls && let Some(record) = release_storage::newest_record(ctx).await? {
         plan.hooks = stored_hooks(&record, "delete");
     }
-    plan.input = input_of(ctx, plan.does).await;
+    plan.input = input_of(ctx, plan.does, ctx.digest_key()).await.map(|given| given.digest().to_owned());
     let mut objects = Objects::default();
     match plan.does {
         PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall => {
@@ -162,9 +165,9 @@ async fn fill<C: HelmChart + ?Sized>(
     Ok(objects.compared)
 }
 
-/// The digest of all that was given for what is going to be done; `None` where nothing is done, and where a value comes from a
-/// step and is not known yet.
-pub(crate) async fn input_of(ctx: &Context, does: PlannedAction) -> Option<String> {
+/// All that was given for what is going to be done; `None` where nothing is done, and where a value comes from a step and is not
+/// known yet.
+pub(crate) async fn input_of(ctx: &Context, does: PlannedAction, key: &DigestKey) -> Option<Given> {
     match does {
         PlannedAction::Nothing | PlannedAction::Refuse => return None,
         PlannedAction::Validate
@@ -179,18 +182,19 @@ pub(crate) async fn input_of(ctx: &Context, does: PlannedAction) -> Option<Strin
         HelmAction::Deploy => {
             let prepared = render::wanted(ctx, &Payload::default()).await;
             let chart = prepared.chart.as_ref()?;
-            let uses = render::templates_of(ctx, chart).await;
+            let uses = render::templates_of(ctx, chart, &Payload::default()).await;
             let target = ctx.session().target().await.ok()?;
             Some(input_digests::wanted(ctx, chart, &uses, &Payload::default(), &target).await?)
         }
         // An uninstall needs no chart.
         HelmAction::Destroy | HelmAction::Skip => None,
     };
-    // Digests and numbers cannot fail to be written.
-    let inputs = serde_json::to_string(&inputs).unwrap_or_default();
-    let options =
-        format!("{:?} {:?} {:?} {:?}", info.on_failure, info.drift, info.timeout_in_seconds, info.create_namespace);
-    Some(digest::of(&[inputs.as_str(), &ctx.steps().digest, &options].join("\n")))
+    let given = json!({
+        "inputs": inputs.as_ref().map(PlainInputs::text), "steps": ctx.steps().digest, "on_failure": info.on_failure,
+        "drift": info.drift, "timeout": info.timeout_in_seconds, "create_namespace": info.create_namespace,
+    });
+    let former = former::of_plan(info, ctx.steps(), inputs.as_ref());
+    Some(Given::new(key, &digest::of(given.to_string()), &former))
 }
 
 fn empty(info: &ChartInfo) -> ReleasePlan {
@@ -233,6 +237,10 @@ pub(crate) fn planned_action(decision: &Decision) -> PlannedAction {
     }
 }
 
+/// Why nobody knows yet whether a release is going to be deployed.
+const VALUE_OF_A_STEP: &str =
+    "a value comes from a step and is known only in the run: helm is not run if nothing has changed then";
+
 /// Why something is to be done, or nothing.
 fn why(state: &ReleaseState, decision: &Decision) -> String {
     match decision {
@@ -261,7 +269,7 @@ fn why(state: &ReleaseState, decision: &Decision) -> String {
         ReleaseState::FailedClean { revision, .. } => format!("revision {revision} failed before anything was applied"),
         ReleaseState::FailedDirty { revision, .. } => format!("revision {revision} failed"),
         ReleaseState::Unmanaged { why, .. } => format!("it differs from what is deployed; {why}"),
-        ReleaseState::InputUnknown { .. } => "a value comes from a step and is known only in the run".to_owned(),
+        ReleaseState::InputUnknown { .. } => VALUE_OF_A_STEP.to_owned(),
         ReleaseState::OutOfSync { differs, .. } if differs.is_empty() => "it renders to something else now".to_owned(),
         ReleaseState::OutOfSync { differs, .. } => {
             let parts: Vec<&str> = differs.iter().map(|part| part.name()).collect();

@@ -3,6 +3,7 @@
 
 use crate::context::release_context::Context;
 use crate::context::session::Session;
+use crate::kept_digest::fresh_key;
 use crate::observe::survey;
 use crate::observe::survey::Writing;
 use crate::phases::chart::HelmChart;
@@ -58,8 +59,10 @@ pub async fn plan(
     // What the releases say on the way is for those who watch a run.
     let (to, _nobody) = unbounded_channel();
     let mut contexts = Vec::with_capacity(charts.len());
+    let key = fresh_key();
     for chart in charts {
         let mut ctx = Context::new(session.clone(), chart.chart_info(), to.clone());
+        ctx.use_digest_key(key.clone());
         ctx.see_steps(steps_seen(&steps_of(chart.as_ref()), chart.lifecycle_version()).await);
         contexts.push(ctx);
     }
@@ -89,5 +92,6 @@ pub async fn plan(
         made_at: Timestamp::now(),
         made_with: session.describe(),
         releases,
+        key: Some(key),
     })
 }

@@ -1,6 +1,7 @@
 //! Whether a plan still holds when it is carried out.
 
 use crate::context::release_context::Context;
+use crate::kept_digest::closed;
 use crate::observe;
 use crate::plan::objects::seen;
 use crate::plan::release_plan::{input_of, planned_action};
@@ -31,8 +32,10 @@ pub(crate) async fn outdated(ctx: &Context, plan: &Plan) -> Vec<Finding> {
         return vec![finding(release.to_string(), message)];
     }
     let mut findings = Vec::new();
+    // In its first form, a plan was under no key.
+    let key = plan.key.as_ref().unwrap_or(ctx.digest_key());
     if let Some(input) = &planned.input
-        && input_of(ctx, planned.does).await.as_ref() != Some(input)
+        && !input_of(ctx, planned.does, key).await.is_some_and(|given| given.is(&closed(input, key)))
     {
         let message = "chart, values, steps or what the cluster serves are not those of the plan";
         findings.push(finding(release.to_string(), message.to_owned()));
@@ -147,6 +150,7 @@ mod tests {
             made_at: Timestamp::from_millisecond(10_500).unwrap(),
             made_with: String::new(),
             releases: Vec::new(),
+            key: None,
         };
         let entry =
             |(manager, at): &(&str, i64)| json!({"manager": manager, "time": Timestamp::from_second(*at).unwrap()});

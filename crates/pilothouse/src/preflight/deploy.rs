@@ -125,7 +125,7 @@ async fn docs(ctx: &Context, prepared: &Arc<Wanted>, is_upgrade: bool) -> Result
     let has_payload = !wanted::payload_values(ctx.info(), &Payload::default()).is_empty();
     match &prepared.chart {
         Some(chart) if is_upgrade && !has_payload => {
-            let uses = render::templates_of(ctx, chart).await;
+            let uses = render::templates_of(ctx, chart, &prepared.payload).await;
             rendered_diff::as_upgrade(ctx, prepared, &uses).await
         }
         Some(_) | None => Ok(prepared.rendering.docs()),

@@ -2,12 +2,14 @@
 
 use crate::context::ledger::StepVerdict;
 use crate::context::release_context::Context;
-use crate::context::step::Steps;
+use crate::context::step::{Steps, given};
 use crate::digest;
+use crate::kept_digest::Given;
 use crate::observe;
 use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{Class, Decision, Finding, HelmAction, Payload, Phase, Redactor, RunId, code};
+use pilothouse_helm::ResolvedChart;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -25,15 +27,15 @@ pub(crate) async fn findings(steps: &Steps, ctx: &Context, payload: &Payload) ->
         }
         for (index, step) in steps.of(phase).iter().enumerate() {
             let description = step.describe();
-            match ledger.step(phase, index, &step.digest().await, description.repeatable) {
+            match ledger.step(phase, index, &given(ctx, step.as_ref()).await, description.repeatable) {
                 StepVerdict::Run => ledger.done_again(phase),
                 StepVerdict::Done { output } => {
                     for (key, value) in output {
                         payload.put_value(key, value);
                     }
                 }
-                StepVerdict::Uncertain { run, since } => {
-                    findings.push(uncertain(ctx, phase, index, &description.text, (run, since)));
+                StepVerdict::Uncertain { run, since, ended } => {
+                    findings.push(uncertain(ctx, phase, index, &description.text, (run, since, ended)));
                 }
             }
         }
@@ -47,15 +49,26 @@ pub(crate) fn uncertain(
     phase: Phase,
     index: usize,
     description: &str,
-    (run, since): (RunId, Timestamp),
+    (run, since, ended): (RunId, Timestamp, bool),
 ) -> Finding {
     let subject = format!("{}:{phase}:{}", ctx.release(), index + 1);
-    let message = format!(
-        "run {} has begun `{}` at {since:.0}, its end is not known, and it must not be repeated",
-        run.short(),
-        ctx.redactor().redact(description),
-    );
+    let (run, what) = (run.short(), ctx.redactor().redact(description));
+    let message = if ended {
+        format!(
+            "run {run} has done `{what}` at {since:.0}, an earlier version wrote that down in a form that does not tell whether \
+             it was given the same, and it must not be repeated"
+        )
+    } else {
+        format!("run {run} has begun `{what}` at {since:.0}, its end is not known, and it must not be repeated")
+    };
     Finding::new(Class::Unsafe, code::STEP_UNCERTAIN, subject, message)
+}
+
+/// What a deploy is given, to be kept, and to be compared with what was kept.
+pub(crate) async fn of_deploy(ctx: &Context, chart: &ResolvedChart, payload: &Payload) -> Given {
+    let digest = digest::of_deploy(ctx, chart, payload).await;
+    // It was the same in the form before, but for the key.
+    Given::new(ctx.digest_key(), &digest, std::slice::from_ref(&digest))
 }
 
 /// Whether what helm did in the earlier run is still what is wanted.
@@ -65,7 +78,7 @@ async fn exec_counts(ctx: &Context, payload: &Payload) -> bool {
     }
     let Some(helm) = ctx.earlier_helm() else { return false };
     match &render::wanted(ctx, payload).await.chart {
-        Some(chart) => digest::of_deploy(ctx, chart, payload).await == helm.digest,
+        Some(chart) => of_deploy(ctx, chart, payload).await.is(&helm.digest),
         None => false,
     }
 }

@@ -70,7 +70,7 @@ pub(crate) async fn prepare(
     payload: &Payload,
     target: Option<Result<&Target, String>>,
 ) -> Wanted {
-    let mut prepared = Wanted::default();
+    let mut prepared = Wanted { payload: payload.clone(), ..Wanted::default() };
     if let ChartSource::Repo { url, .. } | ChartSource::Oci(url) = &info.chart.source
         && place.redactor.redact(url) != *url
     {
@@ -162,6 +162,7 @@ async fn render(
 pub(crate) async fn render_again(
     ctx: &Context,
     chart: &ResolvedChart,
+    payload: &Payload,
     uses: &TemplateUse,
     is_upgrade: bool,
 ) -> Result<Rendering, PhaseError> {
@@ -172,7 +173,7 @@ pub(crate) async fn render_again(
         api_versions: target.api_versions.clone(),
         is_upgrade,
         lookup: uses.lookup,
-        ..TemplateRequest::new(info.key(), chart.path.clone(), Values::of(info, &Payload::default())?, ctx.timeout())
+        ..TemplateRequest::new(info.key(), chart.path.clone(), Values::of(info, payload)?, ctx.timeout())
     };
     let text = ctx.helm().template(&request, ctx.cancel()).await?;
     let name = || format!("what {} renders", chart.metadata.name);
@@ -241,7 +242,7 @@ pub(crate) async fn chart_without_helm(ctx: &Context) -> Option<Arc<ResolvedChar
 }
 
 /// What the chart's templates depend on, with the release's values.
-pub(crate) async fn templates_of(ctx: &Context, chart: &ResolvedChart) -> TemplateUse {
+pub(crate) async fn templates_of(ctx: &Context, chart: &ResolvedChart, payload: &Payload) -> TemplateUse {
     let info = ctx.info();
     let mut texts = Vec::new();
     for file in &info.values_files {
@@ -253,8 +254,8 @@ pub(crate) async fn templates_of(ctx: &Context, chart: &ResolvedChart) -> Templa
         ValueSource::Auto(text) | ValueSource::String(text) => text.clone(),
         ValueSource::Json(value) => value.to_string(),
         ValueSource::Sensitive(secret) => secret.expose().clone(),
-        // A value that an earlier phase makes is not known, and then nothing is told from this.
-        ValueSource::Payload(_) => String::new(),
+        // As long as a value that an earlier phase makes is not known, nothing is told from this.
+        ValueSource::Payload(key) => payload.value(key).map(ToString::to_string).unwrap_or_default(),
     }));
     chart.templates.with_values(texts.iter().map(String::as_str))
 }
@@ -273,17 +274,17 @@ pub(crate) async fn rendered_as_upgrade(
     let kept = &mut ctx.cache().await.as_upgrade;
     kept.retain(|(of, _)| Arc::ptr_eq(of, wanted));
     while kept.len() <= nth {
-        let rendering = render_again(ctx, wanted.chart()?, uses, true).await?;
+        let rendering = render_again(ctx, wanted.chart()?, &wanted.payload, uses, true).await?;
         kept.push((wanted.clone(), rendering));
     }
     Ok(kept[nth].1.docs())
 }
 
 /// The chart version that is wanted; `None` when the release is not to be deployed.
-pub(crate) async fn wanted_version(ctx: &Context) -> Option<Version> {
+pub(crate) async fn wanted_version(ctx: &Context, payload: &Payload) -> Option<Version> {
     if ctx.info().action != HelmAction::Deploy {
         return None;
     }
-    let wanted = wanted(ctx, &Payload::default()).await;
+    let wanted = wanted(ctx, payload).await;
     wanted.chart.as_ref().and_then(|chart| lenient_version(&chart.metadata.version))
 }

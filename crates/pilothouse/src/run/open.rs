@@ -6,14 +6,15 @@ use crate::context::events::millis;
 use crate::context::session::Session;
 use crate::journal;
 use crate::journal::recorder::Recorder;
-use crate::journal::{ClusterJournal, JournalError, JournalFile, JournalHeader, KillPoint};
+use crate::journal::{ClusterJournal, Journal, JournalError, JournalFile, JournalHeader, KillPoint};
+use crate::kept_digest;
 use crate::run::config::RunConfig;
 use crate::run::config::{Resume, StateConfig};
 use crate::run::listening::listening;
 use crate::run::owner::Owner;
 use pilothouse_core::{
-    ChartInfo, Event, EventKind, HelmProgress, Holder, ReleaseKey, ReleaseProgress, RunKind, RunProgress, RunVerdict,
-    StopReason,
+    ChartInfo, DigestKey, Event, EventKind, HelmProgress, Holder, ReleaseKey, ReleaseProgress, RunKind, RunProgress,
+    RunVerdict, StopReason,
 };
 use pilothouse_kube::{ClusterError, LeaseConfig, LeaseLock, LockError};
 use pilothouse_process::ProcessIdentity;
@@ -60,6 +61,8 @@ pub(crate) struct Opened {
     last: Option<RunProgress>,
     /// What of it is continued.
     continued: Vec<ReleaseProgress>,
+    /// The key of the digests in the journal.
+    key: DigestKey,
     /// Who runs this.
     us: Holder,
     lock_timeout: Duration,
@@ -69,6 +72,11 @@ impl Opened {
     /// The stack's lock.
     pub(crate) fn lock(&self) -> &LeaseLock {
         &self.lock
+    }
+
+    /// The key of the digests in the journal.
+    pub(crate) fn digest_key(&self) -> &DigestKey {
+        &self.key
     }
 
     /// What earlier runs have done of a release, if that is continued and the same is to be done with it.
@@ -112,8 +120,8 @@ pub(crate) async fn open<F: FnMut(&Event)>(
         taken_over: lock.taken_over().map(str::to_owned),
     });
     match begin(config, state, session, owner, &lock).await {
-        Ok((last, continued)) => {
-            Ok(Opened { lock, last, continued, us: state.holder.clone(), lock_timeout: state.lock_timeout })
+        Ok((last, continued, key)) => {
+            Ok(Opened { lock, last, continued, key, us: state.holder.clone(), lock_timeout: state.lock_timeout })
         }
         Err(error) => {
             owner.forget_lock();
@@ -172,7 +180,7 @@ async fn begin<F: FnMut(&Event)>(
     session: &Arc<Session>,
     owner: &mut Owner<F>,
     lock: &Arc<LeaseLock>,
-) -> Result<(Option<RunProgress>, Vec<ReleaseProgress>), RunError> {
+) -> Result<(Option<RunProgress>, Vec<ReleaseProgress>, DigestKey), RunError> {
     let cluster = session.cluster.clone();
     let (loaded, id) = tokio::join!(
         ClusterJournal::load(cluster.clone(), &state.namespace, &config.stack),
@@ -181,10 +189,15 @@ async fn begin<F: FnMut(&Event)>(
     let (mut in_cluster, record) = loaded?;
     let id = id?;
     let folder = journal::folder_of(&state.folder, id.as_deref(), &config.stack);
-    let in_record = record.map(|record| record.last);
+    let (in_record, key_of_record) = record.map(|record| (record.last, record.key)).unzip();
     // Journals of clusters that cannot be told apart are no help.
     let on_disk = if id.is_some() { on_disk(&folder, in_record.as_ref())? } else { None };
-    let last = journal::choose(in_record, on_disk);
+    let (on_disk, key_on_disk) = on_disk.map(|journal| (journal.progress, journal.header.key)).unzip();
+    let key = in_cluster.with_key(key_of_record.flatten().or(key_on_disk.flatten()));
+    let mut last = journal::choose(in_record, on_disk);
+    for release in last.iter_mut().flat_map(|last| &mut last.releases) {
+        kept_digest::close(release, &key);
+    }
     let continued = continued(state.resume, config.kind, last.as_ref())?;
     if let Some(last) = last.as_ref().filter(|_| !continued.is_empty()) {
         owner.happened(EventKind::RunResumed { from: last.run, releases: continued.clone() });
@@ -193,7 +206,7 @@ async fn begin<F: FnMut(&Event)>(
         // That old journals stay is no reason not to run.
         tracing::debug!(%error, "old journals were not removed");
     }
-    let header = JournalHeader::new(config.id, &config.stack);
+    let header = JournalHeader::new(config.id, &config.stack, key.clone());
     let file = JournalFile::create(&folder, &header, owner.before_journal(), KillPoint::new(state.kill_at))?;
     if let Some(progress) = owner.progress() {
         if let Err(error) = in_cluster.store(progress).await {
@@ -203,18 +216,18 @@ async fn begin<F: FnMut(&Event)>(
         }
         owner.record_with(Recorder::new(file, in_cluster, lock.clone(), progress.seq), lock.clone());
     }
-    Ok((last, continued))
+    Ok((last, continued, key))
 }
 
 /// What this machine knows of the last run: the one the cluster names, which is not the newest by its id when a clock was
 /// set back; without a record in the cluster, the newest.
-fn on_disk(folder: &Path, in_record: Option<&RunProgress>) -> Result<Option<RunProgress>, JournalError> {
+fn on_disk(folder: &Path, in_record: Option<&RunProgress>) -> Result<Option<Journal>, JournalError> {
     let known = journal::journals(folder)?.into_iter();
     let last = match in_record {
         Some(record) => known.into_iter().find(|(run, _)| *run == record.run),
         None => known.into_iter().next(),
     };
-    last.map(|(_, path)| journal::read(&path).map(|journal| journal.progress)).transpose()
+    last.map(|(_, path)| journal::read(&path)).transpose()
 }
 
 /// What of the last run is continued.
@@ -332,16 +345,18 @@ mod tests {
     fn the_last_run_is_the_one_the_cluster_names() {
         let folder = tempfile::tempdir().unwrap();
         for run in [9, 5] {
-            let header = JournalHeader::new(samples::run_id(run), "shop");
+            let header = JournalHeader::new(samples::run_id(run), "shop", samples::key_of_digests());
             let first = samples::numbered([samples::run_started(run, &["web"])]);
             JournalFile::create(folder.path(), &header, &first, KillPoint::new(None)).unwrap();
         }
         let record = samples::progress(5);
         let run = |of: Option<RunProgress>| of.map(|progress| progress.run);
-        assert_eq!(run(on_disk(folder.path(), Some(&record)).unwrap()), Some(samples::run_id(5)));
+        let on_disk =
+            |record: Option<&RunProgress>| on_disk(folder.path(), record).unwrap().map(|journal| journal.progress);
+        assert_eq!(run(on_disk(Some(&record))), Some(samples::run_id(5)));
         assert_eq!(run(journal::choose(Some(record), None)), Some(samples::run_id(5)));
         // The only thing left to go by.
-        assert_eq!(run(on_disk(folder.path(), None).unwrap()), Some(samples::run_id(9)));
+        assert_eq!(run(on_disk(None)), Some(samples::run_id(9)));
     }
 
     /// The clock was set back while the run went on, and each event seems to be older than the one before.

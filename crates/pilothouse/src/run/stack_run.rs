@@ -128,7 +128,7 @@ pub async fn run(
         for ctx in &mut contexts {
             let ledger = Ledger::new(opened.earlier(ctx.info()), answers_for(answers, &ctx.release()));
             let before = opened.before(&ctx.release());
-            ctx.join(config.id, ledger, before);
+            ctx.join(config.id, ledger, before, opened.digest_key().clone());
         }
         let lock = opened.lock();
         if lock.waited() > AT_ONCE || lock.taken_over().is_some() {

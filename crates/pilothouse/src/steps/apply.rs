@@ -37,7 +37,7 @@ fn parse(text: &str, name: &str) -> Result<Vec<Value>, PhaseError> {
 #[async_trait]
 impl Step for Apply {
     fn describe(&self) -> StepDescription {
-        let mut parts: Vec<String> = self.0.files.iter().map(|path| path.display().to_string()).collect();
+        let mut parts: Vec<String> = self.0.files.iter().map(ToString::to_string).collect();
         match self.0.manifests.len() {
             0 => {}
             1 => parts.push("1 manifest".to_owned()),

@@ -2,13 +2,14 @@
 
 use crate::context::release_context::Context;
 use crate::context::step::{Step, StepDescription};
-use crate::digest;
 use crate::error::PhaseError;
 use crate::steps::adopt;
 use crate::steps::apply;
 use crate::steps::check;
 use crate::steps::command;
 use crate::steps::delete;
+use crate::steps::form;
+use crate::steps::former;
 use crate::steps::restart;
 use crate::steps::wait;
 use async_trait::async_trait;
@@ -55,16 +56,11 @@ impl Step for BuiltIn {
     }
 
     async fn digest(&self) -> String {
-        let files = match &self.spec.kind {
-            StepKind::Apply(step) => step.files.as_slice(),
-            StepKind::Adopt(_)
-            | StepKind::Delete(_)
-            | StepKind::Wait(_)
-            | StepKind::Command(_)
-            | StepKind::Restart(_) => &[],
-            StepKind::Check(_) => return self.inner.digest().await,
-        };
-        digest::with_files(&format!("{:?}", self.spec.kind), files).await
+        form::digest(&self.spec.kind).await
+    }
+
+    async fn former_digests(&self) -> Vec<String> {
+        former::digests(&self.spec.kind).await
     }
 
     async fn check(&self, ctx: &Context) -> Vec<Finding> {

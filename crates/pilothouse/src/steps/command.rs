@@ -39,7 +39,7 @@ impl Step for Command {
             .envs(&self.0.env)
             .guard_descendants();
         if let Some(cwd) = &self.0.cwd {
-            spawn = spawn.cwd(cwd);
+            spawn = spawn.cwd(cwd.path());
         }
         let limits = Limits { timeout: Duration::from_secs(self.0.timeout_in_seconds), grace: ctx.session().grace };
         let done = run(spawn, limits, ctx.terminate()).await?;

@@ -272,7 +272,7 @@ async fn no_header_from_a_file_or_the_environment_is_ever_told() {
         Header { name: "X-Key".to_owned(), value: HeaderValue::Sensitive(Sensitive::new("key-from-env".to_owned())) },
         Header {
             name: "Authorization".to_owned(),
-            value: HeaderValue::File { prefix: "Bearer ".to_owned(), file: file.path().to_owned() },
+            value: HeaderValue::File { prefix: "Bearer ".to_owned(), file: file.path().to_owned().into() },
         },
     ];
     world.server.status.store(401, Ordering::SeqCst);

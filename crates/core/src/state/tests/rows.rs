@@ -114,7 +114,7 @@ fn deployed() -> Vec<RevisionMeta> {
 #[case(RecordSeen::NotLooked, deployed(), "nobody has looked for our record")]
 #[case(RecordSeen::None, deployed(), "there is no record of ours")]
 #[case(RecordSeen::Unreadable("forbidden".to_owned()), deployed(), "forbidden")]
-#[case(with(|r| r.format = 2), deployed(), "our record has format 2, and this program knows 1")]
+#[case(with(|r| r.format = 3), deployed(), "our record has format 3, and this program knows 2")]
 #[case(with(|r| r.revision = 1), deployed(), "our record is about revision 1, and 2 is deployed")]
 #[case(with(|r| r.revision = 3), deployed(), "our record is about revision 3, and 2 is deployed")]
 #[case(with(|r| "uid-9".clone_into(&mut r.revision_uid)), deployed(), "our record is about another revision 2 that is gone")]

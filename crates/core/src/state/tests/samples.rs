@@ -91,6 +91,7 @@ pub(super) fn record(reached: Phase) -> DeployRecord {
         revision_uid: "uid-2".to_owned(),
         run: None,
         written_at: Timestamp::UNIX_EPOCH,
+        key: None,
         input: inputs(),
         reached,
         objects: None,

@@ -11,7 +11,9 @@ fn cluster() -> Arc<FakeCluster> {
 }
 
 async fn load(cluster: &Arc<FakeCluster>) -> (ClusterJournal, Option<StackRecord>) {
-    ClusterJournal::load(cluster.clone(), "ops", "shop").await.unwrap()
+    let (mut journal, record) = ClusterJournal::load(cluster.clone(), "ops", "shop").await.unwrap();
+    journal.with_key(Some(samples::key_of_digests()));
+    (journal, record)
 }
 
 /// The run `run` after so many of its events.
@@ -25,7 +27,8 @@ fn secret(cluster: &FakeCluster) -> Value {
 
 /// Puts what another run would write.
 fn write_as(cluster: &FakeCluster, run: u128) {
-    let value = StackRecord::new(&samples::progress(run), &[]).encode(LIMIT, OBJECT).unwrap();
+    let value =
+        StackRecord::new(&samples::key_of_digests(), &samples::progress(run), &[]).encode(LIMIT, OBJECT).unwrap();
     let mut secret = secret(cluster);
     secret["data"][KEY] = json!(value);
     cluster.put(secret);
@@ -39,12 +42,15 @@ async fn what_is_stored_is_loaded_by_the_next_run() {
     for events in [1, 5, 11] {
         journal.store(&after(1, events)).await.unwrap();
         let (_, record) = load(&cluster).await;
-        assert_eq!(record.unwrap(), StackRecord::new(&after(1, events), &[]));
+        assert_eq!(record.unwrap(), StackRecord::new(&samples::key_of_digests(), &after(1, events), &[]));
     }
     let (mut journal, _) = load(&cluster).await;
     journal.store(&after(2, 2)).await.unwrap();
     let (_, record) = load(&cluster).await;
-    assert_eq!(record.unwrap(), StackRecord::new(&after(2, 2), &[RunSummary::of(&after(1, 11))]));
+    assert_eq!(
+        record.unwrap(),
+        StackRecord::new(&samples::key_of_digests(), &after(2, 2), &[RunSummary::of(&after(1, 11))])
+    );
 }
 
 #[tokio::test]
@@ -200,17 +206,17 @@ async fn what_a_newer_program_wrote_is_not_written_over() {
     let cluster = cluster();
     let (mut journal, _) = load(&cluster).await;
     journal.store(&after(1, 1)).await.unwrap();
-    let mut newer = StackRecord::new(&after(1, 1), &[]);
-    newer.format = 6;
+    let mut newer = StackRecord::new(&samples::key_of_digests(), &after(1, 1), &[]);
+    newer.format = 7;
     let mut theirs = secret(&cluster);
     theirs["data"][KEY] = json!(newer.encode(LIMIT, OBJECT).unwrap());
     cluster.put(theirs);
     let theirs = secret(&cluster);
     let error = journal.store(&after(1, 2)).await.unwrap_err();
-    assert!(matches!(error, JournalError::Newer { found: 6, known: 5, .. }), "{error}");
+    assert!(matches!(error, JournalError::Newer { found: 7, known: 6, .. }), "{error}");
     assert!(matches!(
         ClusterJournal::load(cluster.clone(), "ops", "shop").await,
-        Err(JournalError::Newer { found: 6, known: 5, .. })
+        Err(JournalError::Newer { found: 7, known: 6, .. })
     ));
     assert_eq!(secret(&cluster), theirs);
 }
@@ -246,6 +252,7 @@ async fn a_large_stack_on_a_real_control_plane() {
     let progress = samples::fold(&events);
     let (mut journal, record) = ClusterJournal::load(cluster.clone(), "ops", "large").await.unwrap();
     assert_eq!(record, None);
+    journal.with_key(Some(samples::key_of_digests()));
     let begun = std::time::Instant::now();
     journal.store(&progress).await.unwrap();
     events.push(event(events.len() as u64 + 1, samples::run_finished(pilothouse_core::RunVerdict::Done)));
@@ -253,8 +260,8 @@ async fn a_large_stack_on_a_real_control_plane() {
     journal.store(&progress).await.unwrap();
     let took = begun.elapsed() / 2;
     let (_, record) = ClusterJournal::load(cluster.clone(), "ops", "large").await.unwrap();
-    assert_eq!(record.unwrap(), StackRecord::new(&progress, &[]));
-    let size = StackRecord::new(&progress, &[]).encode(LIMIT, "").unwrap().len() / 4 * 3;
+    assert_eq!(record.unwrap(), StackRecord::new(&samples::key_of_digests(), &progress, &[]));
+    let size = StackRecord::new(&samples::key_of_digests(), &progress, &[]).encode(LIMIT, "").unwrap().len() / 4 * 3;
     println!("500 releases: {size} bytes compressed, {took:?} for a write");
     assert!(size < LIMIT / 2);
 

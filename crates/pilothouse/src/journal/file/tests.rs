@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use tempfile::TempDir;
 
 fn begin(folder: &Path, run: u128) -> JournalFile {
-    let header = JournalHeader::new(run_id(run), "shop");
+    let header = JournalHeader::new(run_id(run), "shop", samples::key_of_digests());
     JournalFile::create(folder, &header, &samples::events(run)[..1], KillPoint::default()).unwrap()
 }
 
@@ -37,10 +37,11 @@ fn what_is_written_is_read() {
         journal,
         Journal {
             header: JournalHeader {
-                format: 5,
+                format: 6,
                 program: env!("CARGO_PKG_VERSION").to_owned(),
                 run: run_id(1),
-                stack: "shop".to_owned()
+                stack: "shop".to_owned(),
+                key: Some(samples::key_of_digests()),
             },
             events: samples::events(1),
             progress: samples::progress(1),
@@ -130,13 +131,13 @@ fn damage_elsewhere_is_an_error_with_its_line() {
 fn a_newer_format_is_told() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("new.jsonl");
-    fs::write(&path, "{\"format\":6,\"what\":\"else\"}\nnothing we know\nmore\n").unwrap();
+    fs::write(&path, "{\"format\":7,\"what\":\"else\"}\nnothing we know\nmore\n").unwrap();
     let error = read(&path).unwrap_err();
-    assert!(matches!(error, JournalError::Newer { found: 6, known: 5, .. }), "{error}");
+    assert!(matches!(error, JournalError::Newer { found: 7, known: 6, .. }), "{error}");
     assert_eq!(
         error.to_string(),
         format!(
-            "the journal {} was written by a newer pilothouse (format 6; this one knows 5): use that one, or a newer one",
+            "the journal {} was written by a newer pilothouse (format 7; this one knows 6): use that one, or a newer one",
             path.display()
         )
     );
@@ -197,7 +198,7 @@ fn a_folder_that_cannot_be_made() {
     let state = TempDir::new().unwrap();
     let folder = state.path().join("runs");
     fs::write(&folder, "").unwrap();
-    let header = JournalHeader::new(run_id(1), "shop");
+    let header = JournalHeader::new(run_id(1), "shop", samples::key_of_digests());
     let error = JournalFile::create(&folder, &header, &samples::events(1), KillPoint::default()).unwrap_err();
     assert_eq!(
         error_chain(&error),
@@ -208,7 +209,7 @@ fn a_folder_that_cannot_be_made() {
 /// The kernel's own read-only folder.
 #[test]
 fn a_read_only_folder() {
-    let header = JournalHeader::new(run_id(1), "shop");
+    let header = JournalHeader::new(run_id(1), "shop", samples::key_of_digests());
     let folder = Path::new("/proc/self");
     let error = JournalFile::create(folder, &header, &samples::events(1), KillPoint::default()).unwrap_err();
     assert_eq!(error_chain(&error)[0], format!("cannot create the journal /proc/self/{}.jsonl", run_id(1)));
@@ -220,7 +221,7 @@ fn a_read_only_folder() {
 fn nothing_is_left_of_a_journal_that_could_not_be_begun() {
     let folder = TempDir::new().unwrap();
     fs::create_dir(folder.path().join(format!("{}.jsonl", run_id(1)))).unwrap();
-    let header = JournalHeader::new(run_id(1), "shop");
+    let header = JournalHeader::new(run_id(1), "shop", samples::key_of_digests());
     assert!(JournalFile::create(folder.path(), &header, &samples::events(1), KillPoint::default()).is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
@@ -294,7 +295,7 @@ const KILLED_AT: &str = "JOURNAL_TEST_KILLED_AT";
 fn killed_at_every_place() {
     if let Ok(told) = std::env::var(KILLED_AT) {
         let (place, folder) = told.split_once(' ').unwrap();
-        let header = JournalHeader::new(run_id(1), "shop");
+        let header = JournalHeader::new(run_id(1), "shop", samples::key_of_digests());
         let kill_point = KillPoint::new(Some(place.parse().unwrap()));
         let mut file = JournalFile::create(Path::new(folder), &header, &samples::events(1)[..1], kill_point).unwrap();
         for event in &samples::events(1)[1..] {

@@ -37,7 +37,7 @@ pub(super) async fn findings(
     }
     let prepared = render::wanted(ctx, &Payload::default()).await;
     let Some(chart) = &prepared.chart else { return Vec::new() };
-    let uses = render::templates_of(ctx, chart).await;
+    let uses = render::templates_of(ctx, chart, &Payload::default()).await;
     if !(uses.random || uses.unreadable) {
         return Vec::new();
     }
@@ -75,7 +75,7 @@ pub(super) async fn by_reinstall(ctx: &Context, consent: &Consent) -> Vec<Findin
         all.into_iter().filter(|object| object.kind == "Secret" && !consent.names(object)).collect();
     let prepared = render::wanted(ctx, &Payload::default()).await;
     let Some(chart) = prepared.chart.as_ref().filter(|_| !secrets.is_empty()) else { return Vec::new() };
-    let uses = render::templates_of(ctx, chart).await;
+    let uses = render::templates_of(ctx, chart, &Payload::default()).await;
     if !(uses.random || uses.unreadable) {
         return Vec::new();
     }
@@ -86,7 +86,7 @@ pub(super) async fn by_reinstall(ctx: &Context, consent: &Consent) -> Vec<Findin
     // What the chart could look up is gone by then. A Secret that stays may be looked up, and is replaced otherwise.
     let looks_up = uses.lookup;
     let without_cluster = TemplateUse { lookup: false, ..uses };
-    let again = match wanted::render_again(ctx, chart, &without_cluster, false).await {
+    let again = match wanted::render_again(ctx, chart, &Payload::default(), &without_cluster, false).await {
         Ok(again) => again.docs(),
         Err(error) => return blocked(not_known(ctx, &error)),
     };
@@ -140,7 +140,8 @@ pub(super) fn unreadable(compared: &[Compared], consent: &Consent) -> Vec<Findin
 async fn of_installs(ctx: &Context, prepared: &Wanted, uses: &TemplateUse) -> Result<Volatile, PhaseError> {
     let chart = prepared.chart()?;
     // Helm 4 checks ownership when it renders an install with the cluster at hand, and fails on what is about to be adopted.
-    let render = || wanted::render_again(ctx, chart, uses, uses.lookup);
+    let payload = Payload::default();
+    let render = || wanted::render_again(ctx, chart, &payload, uses, uses.lookup);
     let again = render().await?;
     let first = if uses.lookup || uses.unreadable { render().await?.docs() } else { prepared.rendering.docs() };
     Ok(volatile_fields(&first, &again.docs()))

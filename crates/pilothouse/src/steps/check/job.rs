@@ -98,7 +98,7 @@ pub(super) async fn look(ctx: &Context, check: &JobCheck, within: Duration) -> R
         Err(why) => return Ok(Look::unknown(why).asked(asked)),
     };
     let now = Timestamp::now();
-    let ending: String = digest::of(&format!("{now:?} {} {job}", std::process::id())).chars().take(8).collect();
+    let ending: String = digest::of(format!("{now:?} {} {job}", std::process::id())).chars().take(8).collect();
     let job = dressed(job, &release.namespace, &release.name, &ending, within, now);
     let asked = vec![format!("Job {}/{}", release.namespace, name_of(&job))];
     if let Err(error) = remove_leftovers(ctx, now).await {

@@ -16,17 +16,17 @@ mod tls;
 
 use crate::context::events::millis;
 use crate::context::release_context::Context;
-use crate::context::step::{Step, StepDescription};
+use crate::context::step::{Step, StepDescription, given};
 use crate::error::PhaseError;
 use crate::steps::check::judge::{Next, Pacing, wanted};
 use crate::steps::check::look::Look;
 use crate::steps::check::reach::Attempt;
+use crate::steps::{form, former};
 use async_trait::async_trait;
 use pilothouse_core::{
     CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, EventKind, Finding, JobSource,
-    Payload, Phase, code,
+    Payload, Phase, StepKind, code,
 };
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -49,17 +49,6 @@ impl Check {
             let what = what(&self.step.kind);
             if self.step.terms.must_fail { format!("{what}, which must fail") } else { what }
         })
-    }
-
-    /// Files it reads, for the digest.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
-        match &self.step.kind {
-            CheckKind::Job(job) => match &job.source {
-                JobSource::File(file) => vec![file.clone()],
-                JobSource::Manifest(_) | JobSource::Template(_) => Vec::new(),
-            },
-            _ => Vec::new(),
-        }
     }
 
     /// Looks before the change, if it is to be judged by comparison. It is only looked at, for a short time, and whatever
@@ -201,7 +190,7 @@ fn what(kind: &CheckKind) -> String {
         CheckKind::Exec(check) => format!("exec in {}: {}", check.target, check.command.join(" ")),
         CheckKind::Assert(check) => format!("assert {}: {}", assert::of(&check.of), check.that),
         CheckKind::Job(check) => match &check.source {
-            JobSource::File(file) => format!("job {}", file.display()),
+            JobSource::File(file) => format!("job {file}"),
             JobSource::Manifest(_) | JobSource::Template(_) => "job".to_owned(),
         },
         CheckKind::HelmTest(check) if check.tests.is_empty() => "helm test".to_owned(),
@@ -232,13 +221,17 @@ impl Step for Check {
 
     async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
         let before = match ctx.phase() {
-            Phase::Validate => ctx.baseline_of(&self.digest().await),
+            Phase::Validate => ctx.baseline_of(&given(ctx, self).await),
             _ => None,
         };
         self.judged(ctx, before).await
     }
 
     async fn digest(&self) -> String {
-        crate::digest::with_files(&format!("{:?}", self.step), &self.files()).await
+        form::digest_of_check(&self.step).await
+    }
+
+    async fn former_digests(&self) -> Vec<String> {
+        former::digests(&StepKind::Check(Box::new(self.step.clone()))).await
     }
 }

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use pilothouse::{
-    ChartInfo, ChartRef, Context, EventKind, HelmChart, HelmDriver, Holder, Payload, Phase, PhaseError, Redactor,
-    ReleaseOutcome, Resume, Rules, RunConfig, RunId, Session, SessionConfig, SetValue, StateConfig, Step,
-    StepDescription, YamlFile,
+    ChartInfo, ChartRef, Context, Event, EventKind, HelmChart, HelmDriver, Holder, Payload, Phase, PhaseError,
+    Redactor, ReleaseOutcome, Resume, Rules, RunConfig, RunId, Session, SessionConfig, SetValue, StateConfig, Step,
+    StepDescription, YamlFile, built_in,
 };
+use pilothouse_core::{Plan, StepSpec};
 use pilothouse_testkit::{FakeCluster, FakeHelm};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -50,6 +51,8 @@ type Log = Arc<Mutex<Vec<&'static str>>>;
 pub(crate) struct Wanted {
     pub(crate) info: ChartInfo,
     pub(crate) steps: Vec<(Phase, Noted)>,
+    /// Steps as a stack file has them; they come before the others of their phase.
+    pub(crate) built_in: Vec<(Phase, StepSpec)>,
     pub(crate) lifecycle_version: &'static str,
 }
 
@@ -99,7 +102,8 @@ impl HelmChart for Chart {
     fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
         let of_phase = self.wanted.steps.iter().filter(|(of, _)| *of == phase);
         let step = |noted: &Noted| NotedStep(noted.clone(), self.log.clone(), self.cluster.clone());
-        of_phase.map(|(_, noted)| Arc::new(step(noted)) as Arc<dyn Step>).collect()
+        let built_in = self.wanted.built_in.iter().filter(|(of, _)| *of == phase).map(|(_, spec)| built_in(spec));
+        built_in.chain(of_phase.map(|(_, noted)| Arc::new(step(noted)) as Arc<dyn Step>)).collect()
     }
 
     fn lifecycle_version(&self) -> &str {
@@ -171,7 +175,7 @@ impl World {
             wait: false,
             ..ChartInfo::default()
         };
-        let mut wanted = Wanted { info, steps: Vec::new(), lifecycle_version: "1" };
+        let mut wanted = Wanted { info, steps: Vec::new(), built_in: Vec::new(), lifecycle_version: "1" };
         wanted.step(Phase::PostExec, "migrate");
         wanted.step(Phase::Validate, "smoke");
         wanted
@@ -184,8 +188,28 @@ impl World {
 
     /// The same over several releases.
     pub(crate) async fn run_all(&self, wanted: &[Wanted]) -> Seen {
+        self.begin(wanted, Resume::IfUnfinished, RunId(uuid::Uuid::now_v7())).await.0
+    }
+
+    /// The same, with all its events, as the run `id`.
+    pub(crate) async fn begin(&self, wanted: &[Wanted], resume: Resume, id: RunId) -> (Seen, Vec<Event>) {
+        self.carry_out(None, wanted, resume, id).await
+    }
+
+    /// What a run would do.
+    pub(crate) async fn plan(&self, wanted: &[Wanted]) -> Plan {
+        pilothouse::plan("test", &self.charts(wanted), &self.session(), 1).await.unwrap()
+    }
+
+    fn charts(&self, wanted: &[Wanted]) -> Vec<Box<dyn HelmChart>> {
+        let chart =
+            |wanted: &Wanted| Chart { wanted: wanted.clone(), log: self.steps.clone(), cluster: self.cluster.clone() };
+        wanted.iter().map(|wanted| Box::new(chart(wanted)) as _).collect()
+    }
+
+    fn session(&self) -> Arc<Session> {
         let cancel = CancellationToken::new();
-        let session = Session::new(SessionConfig {
+        Session::new(SessionConfig {
             cluster: self.cluster.clone(),
             helm: self.helm.clone(),
             driver: HelmDriver::Secret,
@@ -197,8 +221,17 @@ impl World {
             command_env: std::collections::BTreeMap::new(),
             grace: Duration::from_secs(1),
             rules: Rules::default(),
-        });
-        let id = RunId(uuid::Uuid::now_v7());
+        })
+    }
+
+    /// As [`begin`](Self::begin), by a plan if there is one.
+    pub(crate) async fn carry_out(
+        &self,
+        plan: Option<Plan>,
+        wanted: &[Wanted],
+        resume: Resume,
+        id: RunId,
+    ) -> (Seen, Vec<Event>) {
         let holder =
             Holder { run: id, user: "anna".to_owned(), host: "laptop".to_owned(), pid: 7, process: None, ci_job: None };
         let state = StateConfig {
@@ -206,18 +239,18 @@ impl World {
             folder: self.folder.path().join("state"),
             holder,
             lock_timeout: Duration::from_secs(1),
-            resume: Resume::IfUnfinished,
+            resume,
             answers: Vec::new(),
             kill_at: None,
         };
-        let config = RunConfig { state: Some(state), ..RunConfig::new("test", id) };
-        let chart =
-            |wanted: &Wanted| Chart { wanted: wanted.clone(), log: self.steps.clone(), cluster: self.cluster.clone() };
-        let charts: Vec<Box<dyn HelmChart>> = wanted.iter().map(|wanted| Box::new(chart(wanted)) as _).collect();
+        let config = RunConfig { state: Some(state), plan: plan.map(Arc::new), ..RunConfig::new("test", id) };
+        let (charts, session) = (self.charts(wanted), self.session());
         let helm_before = self.helm.failures.calls().len();
         self.steps.lock().unwrap().clear();
         let mut drifted = Vec::new();
+        let mut events = Vec::new();
         let outcome = pilothouse::run(&config, &charts, &session, |event| {
+            events.push(event.clone());
             if let EventKind::DriftFound { release, drifts } = &event.kind {
                 drifted
                     .extend(drifts.iter().map(|drift| (release.clone(), format!("{}: {}", drift.object, drift.what))));
@@ -228,11 +261,24 @@ impl World {
             let drifted = drifted.iter().filter(|(of, _)| of == release).map(|(_, drift)| format!("; {drift}"));
             format!("{}{}", line(outcome), drifted.collect::<String>())
         });
-        Seen {
+        let seen = Seen {
             ended: ended.collect(),
             helm: self.helm.failures.calls().split_off(helm_before),
             steps: std::mem::take(&mut *self.steps.lock().unwrap()),
-        }
+        };
+        (seen, events)
+    }
+
+    /// The journal of a run.
+    pub(crate) fn journal(&self, run: RunId) -> PathBuf {
+        let kube_system = self.cluster.object("Namespace", None, "kube-system").unwrap();
+        let cluster = kube_system["metadata"]["uid"].as_str().unwrap();
+        self.folder.path().join(format!("state/{cluster}/test/{run}.jsonl"))
+    }
+
+    /// A folder of this world.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// The live ConfigMap or Widget of the release.
