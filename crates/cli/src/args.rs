@@ -375,9 +375,9 @@ fn lock_timeout(text: &str) -> Result<jiff::SignedDuration, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Consent {
-    /// An object with data that may be deleted, as kind/name or kind/namespace/name; can be repeated, and holds for all
-    /// selected releases
-    #[arg(long, value_name = "OBJECT")]
+    /// What may be lost: an object as kind/namespace/name (kind/name where that is clear), or `lock`, which takes somebody
+    /// else's operation that has left a release pending for dead; can be repeated, and holds for all selected releases
+    #[arg(long, value_name = "OBJECT|lock")]
     pub(crate) consent: Vec<String>,
 }
 

@@ -4,16 +4,7 @@ use pilothouse_core::{Finding, code};
 
 /// A line that helps with a finding, if there is one.
 pub(crate) fn hint(finding: &Finding) -> Option<String> {
-    match (finding.code.as_str(), finding.subject.split_once('/')) {
-        (code::RELEASE_LOCKED, Some((namespace, name))) => Some(unlock(namespace, name, &finding.message)),
-        (code, _) => general(code).map(str::to_owned),
-    }
-}
-
-/// How a release is freed that a killed operation has left pending: a first install has nothing to roll back to.
-fn unlock(namespace: &str, name: &str, message: &str) -> String {
-    let verb = if message.contains("pending-install") { "uninstall" } else { "rollback" };
-    format!("wait if another run is at work; if it was killed: helm {verb} {name} --namespace {namespace}")
+    general(&finding.code).map(str::to_owned)
 }
 
 /// What helps with an error of the program that has a code.
@@ -50,6 +41,7 @@ fn general(code: &str) -> Option<&'static str> {
             "an `adopt` step in pre_exec takes over what nobody owns, and by name what another tool or a vanished release has; another release or a controller keeps what it has"
         }
         code::RELEASE_FOREIGN => "let that tool go of it first, or say `take_over: true` for this release",
+        code::RELEASE_LOCKED => "wait while it is at work; if it certainly is not any more: --consent lock",
         code::PLAN_OUTDATED => "make another plan and look at it: pilothouse plan --out FILE",
         code::ROLLBACK_IMPOSSIBLE => "mend that, or say `on_failure: { upgrade: leave }` for this release",
         code::SECRET_REGENERATED => {

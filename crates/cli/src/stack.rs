@@ -4,7 +4,7 @@ use crate::exit::{CommandError, Exit};
 use crate::printer;
 use crate::settings::Settings;
 use pilothouse::Rules;
-use pilothouse_core::{ObjectRef, Stack};
+use pilothouse_core::{ConsentTo, Stack};
 use std::path::{Path, PathBuf};
 
 /// The file a folder stands for.
@@ -40,17 +40,21 @@ pub(crate) fn add_consent(stack: &mut Stack, consent: &[String]) -> Result<(), C
     let mut namespaces: Vec<&str> = stack.releases.iter().map(|release| release.info.namespace.as_str()).collect();
     namespaces.sort_unstable();
     namespaces.dedup();
-    let mut objects = Vec::with_capacity(consent.len());
+    let mut all = Vec::with_capacity(consent.len());
     for text in consent {
-        let object = ObjectRef::parse(text).map_err(|error| CommandError::input(format!("--consent: {error}")))?;
-        if object.namespace.is_none() && namespaces.len() > 1 && !lives_in_no_namespace(&object.kind) {
+        let consent = ConsentTo::parse(text).map_err(|error| CommandError::input(format!("--consent: {error}")))?;
+        if let ConsentTo::Object(object) = &consent
+            && object.namespace.is_none()
+            && namespaces.len() > 1
+            && !lives_in_no_namespace(&object.kind)
+        {
             let error = format!("--consent {text}: the stack has releases in several namespaces");
             return Err(CommandError::input(error).hint("name the object as kind/namespace/name"));
         }
-        objects.push(object);
+        all.push(consent);
     }
     for release in &mut stack.releases {
-        release.info.consent.extend(objects.iter().cloned());
+        all.iter().cloned().for_each(|consent| release.info.add_consent(consent));
     }
     Ok(())
 }
@@ -92,6 +96,8 @@ mod tests {
     #[case(&["a", "b"], "crd/widgets.example.com", true)]
     #[case(&["a", "b"], "customresourcedefinitions.apiextensions.k8s.io/widgets.example.com", true)]
     #[case(&["a"], "data", false)]
+    #[case(&["a", "b"], "lock", true)]
+    #[case(&["a"], "state", false)]
     fn consent_is_about_one_object(#[case] namespaces: &[&str], #[case] consent: &str, #[case] good: bool) {
         assert_eq!(add_consent(&mut stack(namespaces), &[consent.to_owned()]).is_ok(), good);
     }

@@ -5,7 +5,7 @@ use crate::problem::{Problem, Span};
 use crate::scalar::{Meaning, Scalar};
 use crate::suggest::special_help;
 use crate::tree::{Content, Entry, Node};
-use pilothouse_core::{ObjectRef, nearest};
+use pilothouse_core::{ConsentTo, InvalidName, ObjectRef, nearest};
 use std::collections::BTreeMap;
 
 /// Collects what is wrong.
@@ -285,9 +285,18 @@ impl<'t> Fields<'t> {
 
     /// A list of objects; at least one when the key is given.
     pub(crate) fn objects(&self, name: &str, out: &mut Sink) -> Vec<(ObjectRef, Span)> {
+        self.named(name, out, ObjectRef::parse)
+    }
+
+    /// A list of what is consented to; at least one when the key is given.
+    pub(crate) fn consents(&self, name: &str, out: &mut Sink) -> Vec<(ConsentTo, Span)> {
+        self.named(name, out, ConsentTo::parse)
+    }
+
+    fn named<T>(&self, name: &str, out: &mut Sink, parse: fn(&str) -> Result<T, InvalidName>) -> Vec<(T, Span)> {
         let mut objects = Vec::new();
         for (text, span) in self.texts(name, out) {
-            match ObjectRef::parse(text) {
+            match parse(text) {
                 Ok(object) => objects.push((object, span)),
                 Err(error) => out.push(
                     Problem::error("OBJECT_INVALID", span, error.to_string())

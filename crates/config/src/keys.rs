@@ -65,6 +65,8 @@ pub(crate) enum Kind {
     Arguments,
     /// A list of `kind/name`.
     Objects,
+    /// A list of those and of the words for what is no object.
+    Consents,
     /// A mapping from text to text.
     TextMap,
     /// Anything.
@@ -463,11 +465,11 @@ pub(crate) static RELEASE: Table = Table {
         LABELS,
         key(
             "consent",
-            K::Objects,
+            K::Consents,
             Default("none"),
             "[persistentvolumeclaim/data]",
             "",
-            "Objects with data that may be deleted on the way.",
+            "What may be lost on the way: objects with data as `kind/name` or `kind/namespace/name`, and `lock`, which takes an operation of somebody else that has left the release pending for dead. [What cannot be lost](guide.md#what-cannot-be-lost-by-accident) says more.",
         ),
         key(
             "check_prerequisites",

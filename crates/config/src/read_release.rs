@@ -67,7 +67,9 @@ pub(crate) fn read_release(
 
     let needs = read_needs(&fields, out);
     info.needs = needs.iter().map(|(need, _)| need.clone()).collect();
-    info.consent = fields.objects("consent", out).into_iter().map(|(object, _)| object).collect();
+    for (consent, _) in fields.consents("consent", out) {
+        info.add_consent(consent);
+    }
 
     let mut steps = BTreeMap::new();
     for phase in PHASES {

@@ -1,7 +1,7 @@
 //! The reference of the stack file for people, made from the list of its keys.
 
 use crate::keys::{Key, Kind, MAX_SECONDS, Need, TABLES, Table};
-use pilothouse_core::FailurePolicy;
+use pilothouse_core::{ConsentTo, FailurePolicy};
 
 const INTRODUCTION: &str = "\
 # The stack file
@@ -109,6 +109,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Texts | Kind::Arguments => "list of text".to_owned(),
         Kind::TextsOr(table) => format!("list of text or of mappings: {}", link(table)),
         Kind::Objects => "list of objects".to_owned(),
+        Kind::Consents => format!("list of objects or {}", words_of(&ConsentTo::WORDS)),
         Kind::TextMap => "mapping of text to text".to_owned(),
         Kind::Anything => "anything".to_owned(),
         Kind::Document => "mapping, or text that holds YAML".to_owned(),

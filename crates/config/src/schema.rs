@@ -3,7 +3,7 @@
 use crate::keys::{CHART, FILE, Kind, MAX_SECONDS, Need, RELEASE, SET_VALUE, TABLES, Table};
 use crate::read_steps::{CHANGES, ONLY_VALIDATE};
 use crate::step_keys::STEP;
-use pilothouse_core::FailurePolicy;
+use pilothouse_core::{ConsentTo, FailurePolicy};
 use serde_json::{Map, Value, json};
 
 /// Where the schema is published: this repository.
@@ -137,6 +137,10 @@ fn kind(kind: &Kind) -> Value {
         }
         Kind::Arguments => json!({ "type": "array", "minItems": 1, "items": words() }),
         Kind::Objects => json!({ "type": "array", "minItems": 1, "items": reference("object_reference") }),
+        Kind::Consents => {
+            let items = json!({ "anyOf": [reference("object_reference"), { "enum": ConsentTo::WORDS }] });
+            json!({ "type": "array", "minItems": 1, "items": items })
+        }
         Kind::TextMap => json!({ "type": "object", "additionalProperties": words() }),
         Kind::Anything => json!({}),
         Kind::Document => document(),

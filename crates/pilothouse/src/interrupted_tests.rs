@@ -154,6 +154,7 @@ fn known(helm: &HelmProgress) -> Known<'_> {
         earlier: Some(Earlier { run: RUN, helm }),
         lock_timeout: Duration::from_secs(1),
         holds_lock: true,
+        takes_for_dead: false,
     }
 }
 
@@ -216,13 +217,12 @@ async fn a_rollback_that_was_killed_is_healed_after_its_deadline(#[values(Tool::
     let (request, cancel) = (RollbackRequest::new(setting.release(), 1, LIMIT), CancellationToken::new());
     setting.kill(setting.helm.rollback(&request, &cancel), RevisionStatus::PendingRollback).await;
     setting.open_gate().await;
-    let helm = begun(HelmCommand::Rollback, 2);
-    assert_eq!(setting.heal(&proven(&helm)).await, []);
-
+    // One that was begun at another time is somebody else's.
     let created_at = setting.revisions().await[2].created_at.unwrap();
-    let later = Known { server_now: Some(created_at + Duration::from_secs(161)), ..known(&helm) };
-    let healed: Vec<String> = setting.heal(&later).await.into_iter().map(|healed| healed.what).collect();
-    assert_eq!(healed, ["mark revision 3 failed"]);
+    let other = HelmProgress { started_at: created_at - Duration::from_secs(3600), ..begun(HelmCommand::Rollback, 2) };
+    assert_eq!(setting.heal(&proven(&other)).await, []);
+    let helm = HelmProgress { started_at: created_at, ..other };
+    assert_eq!(setting.heal(&proven(&helm)).await, marked(3));
     setting.deploy(&setting.upgrade("test", "")).await.unwrap();
     let expected =
         [RevisionStatus::Superseded, RevisionStatus::Superseded, RevisionStatus::Failed, RevisionStatus::Deployed];

@@ -3,7 +3,7 @@
 use super::drift::DriftPolicy;
 use super::failure_policy::OnFailure;
 use super::need::Need;
-use crate::ids::{ObjectRef, ReleaseKey};
+use crate::ids::{InvalidName, ObjectRef, ReleaseKey};
 use crate::text::Sensitive;
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,8 @@ pub struct ChartInfo {
     pub take_over: bool,
     /// Objects with data that may be deleted on the way.
     pub consent: Vec<ObjectRef>,
+    /// Whether an operation of somebody else that has left the release pending is taken for dead (consent `lock`).
+    pub breaks_lock: bool,
     /// What is done before something goes that `consent` names.
     pub before_destructive: BeforeDestructive,
 }
@@ -114,6 +116,7 @@ impl Default for ChartInfo {
             drift: DriftPolicy::default(),
             take_over: false,
             consent: Vec::new(),
+            breaks_lock: false,
             before_destructive: BeforeDestructive::default(),
         }
     }
@@ -166,6 +169,38 @@ pub enum CrdPolicy {
     Create,
     /// Create those that are missing and bring the others to the chart's version.
     Upgrade,
+}
+
+/// What a user consents to lose: an object, or a word for what is no object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConsentTo {
+    /// `kind/namespace/name`, or `kind/name` where that is clear.
+    Object(ObjectRef),
+    /// `lock`: an operation of somebody else that has left the release pending is taken for dead.
+    Lock,
+}
+
+impl ConsentTo {
+    /// All the words for what is no object.
+    pub const WORDS: [&str; 1] = ["lock"];
+
+    /// Reads it as it is written in a stack file and on the command line.
+    ///
+    /// # Errors
+    /// When it is neither an object nor one of the words.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        if text == "lock" { Ok(Self::Lock) } else { ObjectRef::parse(text).map(Self::Object) }
+    }
+}
+
+impl ChartInfo {
+    /// Adds a consent.
+    pub fn add_consent(&mut self, consent: ConsentTo) {
+        match consent {
+            ConsentTo::Object(object) => self.consent.push(object),
+            ConsentTo::Lock => self.breaks_lock = true,
+        }
+    }
 }
 
 /// What is done before something goes, or is changed for good, that the user has consented to lose.

@@ -15,8 +15,8 @@ mod stack;
 mod step;
 
 pub use chart_info::{
-    BeforeDestructive, ChartInfo, ChartRef, ChartSource, CrdPolicy, FailFast, HelmAction, Namespace, SetValue,
-    ValueSource, YamlFile,
+    BeforeDestructive, ChartInfo, ChartRef, ChartSource, ConsentTo, CrdPolicy, FailFast, HelmAction, Namespace,
+    SetValue, ValueSource, YamlFile,
 };
 pub use check::{
     AssertCheck, AssertOf, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Endpoint,

@@ -26,5 +26,5 @@ mod tests;
 pub use decide::{Decision, Wish, decide};
 pub use determine::determine;
 pub use observation::{Foreign, LiveSeen, Observation, RecordSeen, Rendered};
-pub use pending::PendingSeen;
+pub use pending::{PendingOf, PendingSeen};
 pub use release_state::ReleaseState;

@@ -9,8 +9,8 @@ use crate::observe::release_storage;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pilothouse_core::{
-    Decision, EventKind, HelmAction, Observation, PendingSeen, RUN_LABEL, ReleaseState, RevisionMeta, RevisionStatus,
-    Wish, decide, determine,
+    Decision, EventKind, HelmAction, Observation, PendingOf, PendingSeen, RUN_LABEL, ReleaseState, RevisionMeta,
+    RevisionStatus, Wish, decide, determine,
 };
 use pilothouse_helm::{decode_release, mark_failed, running_upgrades};
 use pilothouse_kube::{ClusterError, Precondition, record_patch, record_payload, record_ref};
@@ -48,6 +48,8 @@ pub(crate) struct Known<'a> {
     pub(crate) lock_timeout: Duration,
     /// Whether this run holds the stack's lock.
     pub(crate) holds_lock: bool,
+    /// Whether the user consents to take somebody else's operation for dead.
+    pub(crate) takes_for_dead: bool,
 }
 
 /// Puts in order what the earlier run has left in Helm's records of the release.
@@ -62,6 +64,7 @@ pub(crate) async fn heal_before(ctx: &Context, before: &Before) -> Result<(), Ph
         earlier: before.earlier(),
         lock_timeout: before.lock_timeout,
         holds_lock: true,
+        takes_for_dead: ctx.info().breaks_lock,
     };
     heal(ctx, &known, ctx.emitter().clone()).await.map(drop)
 }
@@ -127,9 +130,8 @@ struct Watched {
 
 /// What is known of a pending revision, for [`determine`].
 fn pending(known: &Known<'_>, own_timeout: Duration, newest: &RevisionMeta, watched: Watched) -> PendingSeen {
-    let wrote = known.earlier.filter(|earlier| earlier.wrote(newest));
-    let told = wrote.or_else(|| known.earlier.filter(|earlier| earlier.rolled_back_to(newest)));
-    let writer_gone = wrote.and_then(|earlier| {
+    let told = known.earlier.filter(|earlier| earlier.wrote(newest) || earlier.rolled_back_to(newest));
+    let writer_gone = told.and_then(|earlier| {
         if earlier.helm.ended.is_some() {
             return Some(format!("the helm of run {} that wrote it has ended", earlier.run.short()));
         }
@@ -144,6 +146,11 @@ fn pending(known: &Known<'_>, own_timeout: Duration, newest: &RevisionMeta, watc
     PendingSeen {
         revision: newest.revision,
         writer_gone,
+        of: match (told, known.takes_for_dead) {
+            (Some(_), _) => PendingOf::ThisStack,
+            (None, true) => PendingOf::SomebodyDead,
+            (None, false) => PendingOf::Somebody,
+        },
         lock_held: known.holds_lock,
         age_ms: by_clock.max(watched.unchanged_for).map(millis),
         deadline_ms: millis(timeout.saturating_add(MARGIN)),

@@ -25,7 +25,7 @@ fn gone(run: RunId) -> Option<Gone> {
 /// A lock that is held, a server's clock 10 s after the record was created, and a minute to wait.
 fn known(earlier: Option<Earlier<'_>>) -> Known<'_> {
     let lock_timeout = Duration::from_secs(60);
-    Known { server_now: at(10), gone: None, earlier, lock_timeout, holds_lock: true }
+    Known { server_now: at(10), gone: None, earlier, lock_timeout, holds_lock: true, takes_for_dead: false }
 }
 
 fn revision(number: u32, status: RevisionStatus, run: Option<RunId>) -> RevisionMeta {
@@ -51,45 +51,56 @@ const SECOND: Watched = Watched { since_begin: Duration::from_secs(2), unchanged
 const UPGRADE: HelmCommand = HelmCommand::Upgrade;
 const ROLLBACK: HelmCommand = HelmCommand::Rollback;
 
-/// Whether the writer is proven to be gone, how old the record is, and how long its operation can take (in seconds).
+/// Whether the writer is proven to be gone, whose it is, how old the record is, and how long its operation can take (in seconds).
 #[rstest]
 // Number and label are those of the run that is gone.
-#[case(begun(UPGRADE, 1), gone(RUN), revision(2, S::PendingUpgrade, Some(RUN)), (Some("process 7 is gone"), 12, 160))]
-#[case(begun(UPGRADE, 0), gone(RUN), revision(1, S::PendingInstall, Some(RUN)), (Some("process 7 is gone"), 12, 160))]
+#[case(begun(UPGRADE, 1), gone(RUN), revision(2, S::PendingUpgrade, Some(RUN)), (Some("process 7 is gone"), true, 12, 160))]
+#[case(begun(UPGRADE, 0), gone(RUN), revision(1, S::PendingInstall, Some(RUN)), (Some("process 7 is gone"), true, 12, 160))]
 // Its helm has ended by itself: the process does not matter.
-#[case(ended(begun(UPGRADE, 1)), None, revision(2, S::PendingUpgrade, Some(RUN)), (Some("the helm of run 00000007 that wrote it has ended"), 12, 160))]
-#[case(begun(UPGRADE, 1), None, revision(2, S::PendingUpgrade, Some(RUN)), (None, 12, 160))]
-#[case(begun(UPGRADE, 1), gone(OTHER), revision(2, S::PendingUpgrade, Some(RUN)), (None, 12, 160))]
+#[case(ended(begun(UPGRADE, 1)), None, revision(2, S::PendingUpgrade, Some(RUN)), (Some("the helm of run 00000007 that wrote it has ended"), true, 12, 160))]
+#[case(begun(UPGRADE, 1), None, revision(2, S::PendingUpgrade, Some(RUN)), (None, true, 12, 160))]
+#[case(begun(UPGRADE, 1), gone(OTHER), revision(2, S::PendingUpgrade, Some(RUN)), (None, true, 12, 160))]
 // A helm that nobody of us has begun: labels are merged into later revisions.
-#[case(begun(UPGRADE, 1), gone(RUN), revision(3, S::PendingUpgrade, Some(RUN)), (None, 8, 360))]
-#[case(begun(UPGRADE, 1), gone(RUN), revision(2, S::PendingUpgrade, None), (None, 8, 360))]
-#[case(begun(UPGRADE, 1), gone(RUN), revision(2, S::PendingUpgrade, Some(OTHER)), (None, 8, 360))]
-#[case(begun(UPGRADE, u32::MAX), gone(RUN), revision(0, S::PendingUpgrade, Some(RUN)), (None, 8, 360))]
-#[case(begun(HelmCommand::Uninstall, 1), gone(RUN), revision(2, S::PendingUpgrade, Some(RUN)), (None, 8, 360))]
-// A rollback has the label of its target: its time is known, but not whose it is.
-#[case(begun(ROLLBACK, 1), gone(RUN), revision(2, S::PendingRollback, Some(RUN)), (None, 12, 160))]
-#[case(ended(begun(ROLLBACK, 1)), gone(RUN), revision(2, S::PendingRollback, Some(OTHER)), (None, 12, 160))]
-#[case(begun(ROLLBACK, 1), gone(RUN), revision(2, S::PendingUpgrade, Some(RUN)), (None, 8, 360))]
+#[case(begun(UPGRADE, 1), gone(RUN), revision(3, S::PendingUpgrade, Some(RUN)), (None, false, 8, 360))]
+#[case(begun(UPGRADE, 1), gone(RUN), revision(2, S::PendingUpgrade, None), (None, false, 8, 360))]
+#[case(begun(UPGRADE, 1), gone(RUN), revision(2, S::PendingUpgrade, Some(OTHER)), (None, false, 8, 360))]
+#[case(begun(UPGRADE, u32::MAX), gone(RUN), revision(0, S::PendingUpgrade, Some(RUN)), (None, false, 8, 360))]
+#[case(begun(HelmCommand::Uninstall, 1), gone(RUN), revision(2, S::PendingUpgrade, Some(RUN)), (None, false, 8, 360))]
+// A rollback has the label of its target: number and time tell whose it is.
+#[case(begun(ROLLBACK, 1), gone(RUN), revision(2, S::PendingRollback, Some(RUN)), (Some("process 7 is gone"), true, 12, 160))]
+#[case(begun(ROLLBACK, 1), None, revision(2, S::PendingRollback, None), (None, true, 12, 160))]
+#[case(ended(begun(ROLLBACK, 1)), gone(RUN), revision(2, S::PendingRollback, Some(OTHER)), (Some("the helm of run 00000007 that wrote it has ended"), true, 12, 160))]
+#[case(begun(ROLLBACK, 1), gone(RUN), revision(3, S::PendingRollback, Some(RUN)), (None, false, 8, 360))]
+#[case(begun(ROLLBACK, 1), gone(RUN), RevisionMeta { created_at: at(61), ..revision(2, S::PendingRollback, Some(RUN)) }, (None, false, 8, 360))]
+#[case(begun(ROLLBACK, 1), gone(RUN), RevisionMeta { created_at: at(-61), ..revision(2, S::PendingRollback, Some(RUN)) }, (None, false, 8, 360))]
+#[case(begun(ROLLBACK, 1), gone(RUN), RevisionMeta { created_at: None, ..revision(2, S::PendingRollback, Some(RUN)) }, (None, false, 8, 360))]
+#[case(begun(ROLLBACK, 1), gone(RUN), revision(2, S::PendingUpgrade, Some(RUN)), (None, false, 8, 360))]
 fn what_is_known(
     #[case] helm: HelmProgress,
     #[case] gone: Option<Gone>,
     #[case] newest: RevisionMeta,
-    #[case] expected: (Option<&str>, u64, u64),
+    #[case] expected: (Option<&str>, bool, u64, u64),
 ) {
     let known = Known { gone, ..known(Some(Earlier { run: RUN, helm: &helm })) };
-    let seen = pending(&known, Duration::from_secs(300), &newest, SECOND);
-    let (gone, age, deadline) = expected;
-    assert_eq!(
-        seen,
-        PendingSeen {
+    let (gone, ours, age, deadline) = expected;
+    for takes_for_dead in [false, true] {
+        let known = Known { takes_for_dead, ..known.clone() };
+        let of = match (ours, takes_for_dead) {
+            (true, _) => PendingOf::ThisStack,
+            (false, true) => PendingOf::SomebodyDead,
+            (false, false) => PendingOf::Somebody,
+        };
+        let seen = PendingSeen {
             revision: newest.revision,
             writer_gone: gone.map(str::to_owned),
+            of,
             lock_held: true,
             age_ms: Some(age * 1000),
             deadline_ms: deadline * 1000,
             unchanged: true,
-        }
-    );
+        };
+        assert_eq!(pending(&known, Duration::from_secs(300), &newest, SECOND), seen);
+    }
 }
 
 #[rstest]
@@ -192,43 +203,65 @@ async fn records_in_config_maps_are_healed_too() {
     assert_eq!((info.status, &object["metadata"]["labels"]["status"]), (S::Failed, &json!("failed")));
 }
 
+/// Its deadline is that of the run that began it, and a minute.
 #[tokio::test(start_paused = true)]
 async fn what_may_be_alive_is_waited_for_and_then_left() {
     let cluster = cluster(S::PendingUpgrade);
     let mut world = test_world::fake(&cluster, HelmDriver::Secret);
+    let helm = begun(UPGRADE, 1);
     let begun = Instant::now();
-    let (done, intents) = heal_noting(&world, &known(None)).await;
+    let (done, intents) = heal_noting(&world, &known(Some(Earlier { run: RUN, helm: &helm }))).await;
     assert_eq!((done.unwrap(), intents), (vec![], vec![]));
     assert_eq!(standing(&cluster), untouched(S::PendingUpgrade));
     assert!((60..=62).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     let told: Vec<String> = world.told().into_iter().map(|event| event["text"].as_str().unwrap().to_owned()).collect();
     let locked = "revision 2 is pending-upgrade: another operation may be in progress, for";
     assert_eq!(told.len(), 7, "{told:#?}");
-    assert_eq!(told[0], format!("waiting up to 58 s, since {locked} 348 s more at most"));
-    assert_eq!(told[6], format!("{locked} 290 s more at most (waited 60 s)"));
+    assert_eq!(told[0], format!("waiting up to 58 s, since {locked} 148 s more at most"));
+    assert_eq!(told[6], format!("{locked} 90 s more at most (waited 60 s)"));
 }
 
-#[rstest]
-// The deadline of somebody else's operation is this release's own time and a minute.
-#[case(None, 360)]
-#[case(Some(begun(UPGRADE, 1)), 160)]
 #[tokio::test(start_paused = true)]
-async fn what_nobody_can_be_at_work_on_any_more_is_marked_failed(
-    #[case] helm: Option<HelmProgress>,
-    #[case] deadline: u64,
-) {
-    let cluster = cluster(S::PendingUpgrade);
-    let world = test_world::fake(&cluster, HelmDriver::Secret);
-    let earlier = helm.as_ref().map(|helm| Earlier { run: RUN, helm });
-    let known = Known { lock_timeout: Duration::from_secs(600), ..known(earlier) };
-    let begun = Instant::now();
-    let healed = heal_noting(&world, &known).await.0.unwrap();
-    let waited = begun.elapsed().as_secs();
-    assert!((deadline - 10..deadline - 6).contains(&waited), "{waited}");
-    let age = 10 + waited;
-    let why =
-        format!("its record is {age} s old and nobody writes it, and its operation can take {deadline} s at most");
-    assert_eq!(healed, [Healed { what: "mark revision 2 failed".to_owned(), why }]);
+async fn what_nobody_can_be_at_work_on_any_more_is_marked_failed() {
+    for (command, status) in [(UPGRADE, S::PendingUpgrade), (ROLLBACK, S::PendingRollback)] {
+        let cluster = cluster(status);
+        let world = test_world::fake(&cluster, HelmDriver::Secret);
+        let helm = begun(command, 1);
+        let earlier = Some(Earlier { run: RUN, helm: &helm });
+        let known = Known { lock_timeout: Duration::from_secs(600), ..known(earlier) };
+        let begun = Instant::now();
+        let healed = heal_noting(&world, &known).await.0.unwrap();
+        let waited = begun.elapsed().as_secs();
+        assert!((150..154).contains(&waited), "{waited}");
+        let age = 10 + waited;
+        let why = format!("its record is {age} s old and nobody writes it, and its operation can take 160 s at most");
+        assert_eq!(healed, [Healed { what: "mark revision 2 failed".to_owned(), why }]);
+    }
+}
+
+/// No time of ours proves that somebody else's helm is dead.
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_operation_is_waited_for_and_left_unless_consent_takes_it_for_dead() {
+    let helm = begun(UPGRADE, 0);
+    for earlier in [None, Some(Earlier { run: RUN, helm: &helm })] {
+        let cluster = cluster(S::PendingUpgrade);
+        let mut world = test_world::fake(&cluster, HelmDriver::Secret);
+        let known = Known { server_now: at(100_000), gone: gone(RUN), ..known(earlier) };
+        let begun = Instant::now();
+        assert_eq!(heal_noting(&world, &known).await.0.unwrap(), []);
+        assert_eq!(standing(&cluster), untouched(S::PendingUpgrade));
+        assert!((60..=62).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+        let told = world.told().pop().unwrap();
+        let why = "revision 2 is pending-upgrade: another operation may be in progress, which no run of this stack has begun (waited 60 s)";
+        assert_eq!(told["text"], why);
+        let begun = Instant::now();
+        let consented = Known { takes_for_dead: true, ..known };
+        let why = "consent `lock` takes its operation for dead".to_owned();
+        let healed = heal_noting(&world, &consented).await.0.unwrap();
+        assert_eq!(healed, [Healed { what: "mark revision 2 failed".to_owned(), why }]);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        assert_eq!(standing(&cluster).1, S::Failed);
+    }
 }
 
 #[tokio::test(start_paused = true)]

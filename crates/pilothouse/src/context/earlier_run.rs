@@ -1,9 +1,13 @@
 //! What is known of a release from before the run: what an earlier run did with it, and whether that one is gone.
 
+use jiff::SignedDuration;
 use pilothouse_core::{HelmCommand, HelmProgress, RevisionMeta, RevisionStatus, RunId};
 use pilothouse_kube::LeaseLock;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How far the server's clock may be from ours when helm writes what we have just asked for.
+const AT_ONCE: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a run knows of a release from before: what an earlier one did, and whether that one is gone.
 pub(crate) struct Before {
@@ -50,11 +54,13 @@ impl Earlier<'_> {
         self.helm.command == HelmCommand::Upgrade && self.is_next(revision) && revision.run == Some(self.run)
     }
 
-    /// Whether it may well be the revision that the earlier run's rollback made. The label is that of the target.
+    /// Whether it is the revision that the earlier run's rollback made. The label is that of the target: number and time tell,
+    /// since helm writes the revision as soon as it begins.
     pub(crate) fn rolled_back_to(&self, revision: &RevisionMeta) -> bool {
         self.helm.command == HelmCommand::Rollback
             && self.is_next(revision)
             && revision.status == RevisionStatus::PendingRollback
+            && revision.created_at.is_some_and(|created| created.duration_since(self.helm.started_at).abs() <= AT_ONCE)
     }
 
     fn is_next(&self, revision: &RevisionMeta) -> bool {

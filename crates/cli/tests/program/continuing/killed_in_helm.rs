@@ -18,12 +18,16 @@ fn world(name: &str, slow: bool) -> World {
 
 /// Whether helm is to come to an end.
 fn write(world: &World, name: &str, slow: bool) {
+    write_stack(world, name, name, slow);
+}
+
+fn write_stack(world: &World, stack: &str, name: &str, slow: bool) {
     let values =
         format!("[{{ key: text, value: slow-{slow} }}, {{ key: hook, value: true }}, {{ key: slow, value: {slow} }}]");
     world.write(
         "pilothouse.yaml",
         &format!(
-            "version: 1\nname: {name}\nreleases:\n  - name: {name}\n    namespace: {name}\n    \
+            "version: 1\nname: {stack}\nreleases:\n  - name: {name}\n    namespace: {name}\n    \
              chart: {{ path: CHARTS/config }}\n    values: {values}\n"
         ),
     );
@@ -136,4 +140,30 @@ fn a_helm_that_is_still_there_is_waited_for() {
     send(helm_of(deaf).unwrap(), Signal::TERM);
     apply(&world, Tool::Helm4, &[]).expect(0);
     assert_done(name);
+}
+
+/// What another stack, or a person, has begun may well be alive, on whatever machine: no time proves that it is not.
+#[test]
+fn a_helm_of_another_stack_is_not_taken_for_dead() {
+    let name = "mid-foreign";
+    let world = World::new();
+    write_stack(&world, "mid-foreign-other", name, true);
+    let (program, helm) = in_the_middle(&world, name, &helm(Tool::Helm4));
+    program.signal(Signal::STOP);
+    eventually("the program is stopped", || is_stopped(program.pid()).then_some(()));
+    send(helm, Signal::KILL);
+    program.signal(Signal::KILL);
+    assert!(program.wait().was_killed());
+
+    write(&world, name, false);
+    let pending = [(name.to_owned(), 1, "pending-install".to_owned())];
+    let ran = apply(&world, Tool::Helm4, &["--lock-timeout", "3s"]).expect(1);
+    assert_eq!(ran.findings("RELEASE_LOCKED"), [format!("{name}/{name}")], "{}", ran.told());
+    assert!(ran.stdout.contains("which no run of this stack has begun"), "{}", ran.told());
+    assert_eq!(revisions(name), pending);
+
+    let ran = apply(&world, Tool::Helm4, &["--consent", "lock"]);
+    let healed: Vec<_> = ran.events("heal_started").iter().map(|event| event["what"].clone()).collect();
+    assert_eq!(healed, ["mark revision 1 failed"], "{}", ran.told());
+    assert!(!revisions(name).contains(&pending[0]));
 }

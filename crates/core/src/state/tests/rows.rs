@@ -3,7 +3,7 @@
 use super::samples::*;
 use crate::ids::Phase;
 use crate::release::{DeployRecord, InputPart, RevisionMeta, RevisionStatus};
-use crate::state::{LiveSeen, Observation, PendingSeen, RecordSeen, ReleaseState, Rendered, determine};
+use crate::state::{LiveSeen, Observation, PendingOf, PendingSeen, RecordSeen, ReleaseState, Rendered, determine};
 use InputPart::{Capabilities, Chart, HelmMajor, Lifecycle, Options, Values};
 use RevisionStatus as S;
 use rstest::rstest;
@@ -48,6 +48,12 @@ fn by_helms_records_alone(#[case] statuses: &[RevisionStatus], #[case] expected:
 #[case(PendingSeen { age_ms: Some(60_000), ..over() }, Err("another operation may be in progress, for 0 s more at most"))]
 #[case(PendingSeen { age_ms: Some(59_001), ..over() }, Err("another operation may be in progress, for 1 s more at most"))]
 #[case(PendingSeen { age_ms: Some(60_001), ..over() }, Ok("its record is 60 s old and nobody writes it, and its operation can take 60 s at most"))]
+// Of somebody else's operation, no time is long enough.
+#[case(PendingSeen { of: PendingOf::Somebody, ..over() }, Err(SOMEBODY))]
+#[case(PendingSeen { of: PendingOf::Somebody, age_ms: Some(u64::MAX), ..over() }, Err(SOMEBODY))]
+#[case(PendingSeen { of: PendingOf::SomebodyDead, age_ms: None, ..over() }, Ok("consent `lock` takes its operation for dead"))]
+#[case(PendingSeen { of: PendingOf::SomebodyDead, unchanged: false, ..over() }, Err(AGAIN))]
+#[case(PendingSeen { of: PendingOf::SomebodyDead, lock_held: false, ..over() }, Err(NO_LOCK))]
 // What proves that the writer is gone needs neither the lock nor the deadline, but the second look.
 #[case(gone(), Ok(GONE))]
 #[case(PendingSeen { age_ms: Some(0), ..gone() }, Ok(GONE))]

@@ -4,7 +4,7 @@ use crate::ids::{ObjectRef, Phase, ReleaseKey};
 use crate::release::{
     DEPLOY_RECORD_FORMAT, DeployRecord, Drift, InputDigests, InputPart, RevisionMeta, RevisionStatus,
 };
-use crate::state::{Foreign, LiveSeen, Observation, PendingSeen, RecordSeen, ReleaseState};
+use crate::state::{Foreign, LiveSeen, Observation, PendingOf, PendingSeen, RecordSeen, ReleaseState};
 use RevisionStatus as S;
 use jiff::Timestamp;
 use semver::Version;
@@ -13,6 +13,7 @@ pub(super) const UNASKED: &str = "another operation is in progress, or was kille
 pub(super) const OVER: &str = "its record is 90 s old and nobody writes it, and its operation can take 60 s at most";
 pub(super) const GONE: &str = "process 7 is gone";
 pub(super) const AGAIN: &str = "its record is going to be looked at once more";
+pub(super) const SOMEBODY: &str = "another operation may be in progress, which no run of this stack has begun";
 pub(super) const NO_LOCK: &str = "another operation may be in progress, and this run does not hold the stack's lock";
 
 /// Revisions from 1 on with these statuses, and with the uids `uid-1`, `uid-2` and so on.
@@ -125,6 +126,7 @@ pub(super) fn over() -> PendingSeen {
     PendingSeen {
         revision: 2,
         writer_gone: None,
+        of: PendingOf::ThisStack,
         lock_held: true,
         age_ms: Some(90_000),
         deadline_ms: 60_000,
