@@ -136,3 +136,44 @@ impl Given {
         Self { now: digest.to_owned(), former: Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const PLAIN: &str = "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9";
+
+    fn key(n: u8) -> DigestKey {
+        DigestKey::new([n; 32])
+    }
+
+    #[test]
+    fn a_digest_is_the_hmac_of_what_was_given() {
+        let expected = "1f601867f0023c03a0378f6b7a72fd3e8d0598438a64c911ae6aebb861d76d83";
+        assert_eq!(keyed(&key(7), PLAIN), expected);
+        assert_ne!(keyed(&key(8), PLAIN), expected);
+        assert_ne!(fresh_key(), fresh_key());
+        assert_eq!(format!("{:?}", key(7)), "***");
+    }
+
+    /// What was kept, whether it is of the same, and whether it could tell that it is not.
+    #[rstest]
+    #[case::now(kept(&key(1), "a"), true, true)]
+    #[case::another(kept(&key(1), "b"), false, true)]
+    #[case::another_key(kept(&key(2), "a"), false, false)]
+    #[case::the_form_before(closed("then", &key(1)), true, false)]
+    #[case::another_of_the_form_before(closed("b", &key(1)), false, false)]
+    #[case::under_no_key("a".to_owned(), false, false)]
+    fn comparisons(#[case] digest: String, #[case] same: bool, #[case] can_tell: bool) {
+        let given = Given::new(&key(1), "a", &["then".to_owned()]);
+        assert_eq!((given.is(&digest), given.can_tell(&digest)), (same, can_tell));
+    }
+
+    #[test]
+    fn what_is_under_a_key_stays_as_it_is() {
+        for digest in [kept(&key(1), "a"), closed("a", &key(1)), String::new()] {
+            assert_eq!(closed(&digest, &key(2)), digest);
+        }
+    }
+}

@@ -131,3 +131,50 @@ async fn of_headers(headers: &[Header]) -> Vec<Value> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Written down: another form here would run steps again that have not changed.
+    #[tokio::test]
+    async fn what_is_given_has_the_form_it_always_had() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.yaml"), "kind: ConfigMap\n").unwrap();
+        let file = |given: &str| FilePath::new(folder.path(), given);
+        let command = CommandStep {
+            argv: vec!["migrate".to_owned()],
+            env: BTreeMap::from([("MODE".to_owned(), "fast".to_owned())]),
+            cwd: Some(file("./db")),
+            output_to: None,
+            repeatable: false,
+            timeout_in_seconds: 300,
+        };
+        let check = CheckStep {
+            terms: CheckTerms::default(),
+            kind: CheckKind::Job(JobCheck { source: JobSource::File(file("a.yaml")) }),
+        };
+        let steps = [
+            StepKind::Command(command),
+            StepKind::Apply(ApplyStep { files: vec![file("a.yaml"), file("none")], manifests: vec!["b".to_owned()] }),
+            StepKind::Delete(DeleteStep { objects: Vec::new(), chart_crds: true, timeout_in_seconds: 60 }),
+            StepKind::Check(Box::new(check)),
+        ];
+        let mut forms = Vec::new();
+        for kind in &steps {
+            let form = step(kind).await;
+            assert_eq!(digest(kind).await, digest::of_step(&form));
+            forms.push(form.to_string());
+        }
+        let content = "bb6c7fb1ce4b8ac8baa8f6344623dd4602cf3d6ce859f9ff859a5a43787c5987";
+        let expected = [
+            r#"{"command":{"argv":["migrate"],"env":{"MODE":"fast"},"cwd":"db","output_to":null,"repeatable":false,"timeout":300}}"#,
+            r#"{"apply":{"files":[{"content":"CONTENT"},{"unreadable":"entity not found"}],"manifests":["b"]}}"#,
+            r#"{"delete":{"objects":[],"chart_crds":true,"timeout":60}}"#,
+            r#"{"check":{"terms":{"timeout":60,"interval":2,"stable_for":0,"must_fail":false,"baseline":false},"job":{"file":{"content":"CONTENT"}}}}"#,
+        ];
+        assert_eq!(forms, expected.map(|form| form.replace("CONTENT", content)));
+        assert_eq!(digest::of_step(&json!({})), digest::of(r#"{"form":2,"step":{}}"#));
+    }
+}
