@@ -20,6 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+mod losses;
+
 static PLANE: SharedPlane = SharedPlane::new();
 
 struct World {
@@ -33,7 +35,7 @@ struct World {
 /// A chart as it is in a folder, with what the user says about it.
 struct Chart {
     info: ChartInfo,
-    deletes: Vec<ObjectRef>,
+    steps: Vec<(Phase, StepKind)>,
 }
 
 impl HelmChart for Chart {
@@ -42,12 +44,14 @@ impl HelmChart for Chart {
     }
 
     fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
-        if phase != Phase::PreExec || self.deletes.is_empty() {
-            return Vec::new();
-        }
-        let kind =
-            StepKind::Delete(DeleteStep { objects: self.deletes.clone(), chart_crds: false, timeout_in_seconds: 30 });
-        vec![built_in(&StepSpec { name: None, on: On::default(), point_of_no_return: false, every_run: false, kind })]
+        let spec = |kind: &StepKind| StepSpec {
+            name: None,
+            on: On::default(),
+            point_of_no_return: false,
+            every_run: false,
+            kind: kind.clone(),
+        };
+        self.steps.iter().filter(|(of, _)| *of == phase).map(|(_, kind)| built_in(&spec(kind))).collect()
     }
 }
 
@@ -57,8 +61,14 @@ impl Chart {
         self
     }
 
-    fn deleting(mut self, object: &str) -> Self {
-        self.deletes = vec![ObjectRef::parse(object).unwrap()];
+    fn deleting(self, object: &str) -> Self {
+        let objects = vec![ObjectRef::parse(object).unwrap()];
+        let step = DeleteStep { objects, chart_crds: false, timeout_in_seconds: 30 };
+        self.step(Phase::PreExec, StepKind::Delete(step))
+    }
+
+    fn step(mut self, phase: Phase, kind: StepKind) -> Self {
+        self.steps.push((phase, kind));
         self
     }
 
@@ -108,7 +118,7 @@ impl World {
             wait: false,
             ..ChartInfo::default()
         };
-        Chart { info, deletes: Vec::new() }
+        Chart { info, steps: Vec::new() }
     }
 
     async fn run(&self, chart: Chart) -> ReleaseOutcome {

@@ -1,0 +1,386 @@
+//! Every way by which something is deleted, replaced, rolled back or overwritten asks the same: nothing that holds data goes
+//! unless consent names it.
+
+use super::{Chart, World, definition, named, widget, world, write};
+use pilothouse::{
+    AdoptStep, ApplyStep, BeforeDestructive, CommandStep, FailurePolicy, HelmAction, HelmChart, ObjectRef, OnFailure,
+    OnReleaseFailure, Phase, ReleaseOutcome, Remedy, RunConfig, RunId, StepKind, WaitFor, WaitStep,
+};
+use pilothouse_core::NextStep;
+use pilothouse_kube::{ClusterClient, Precondition};
+use pilothouse_plane::provision::Tool;
+use rstest::rstest;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {v: '{{ .Chart.Version }}'}\n";
+const CLAIM: &str = "apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+";
+
+fn object(text: &str) -> ObjectRef {
+    ObjectRef::parse(text).unwrap()
+}
+
+fn command(argv: &[&str]) -> StepKind {
+    StepKind::Command(CommandStep {
+        argv: argv.iter().map(ToString::to_string).collect(),
+        env: BTreeMap::new(),
+        cwd: None,
+        output_to: None,
+        repeatable: false,
+        timeout_in_seconds: 30,
+    })
+}
+
+fn adopt(text: &str) -> StepKind {
+    StepKind::Adopt(AdoptStep { objects: vec![object(text)], unowned: false })
+}
+
+fn apply(manifest: &Value) -> StepKind {
+    StepKind::Apply(ApplyStep { files: Vec::new(), manifests: vec![manifest.to_string()] })
+}
+
+fn wait(objects: Vec<ObjectRef>, wait_for: WaitFor) -> StepKind {
+    StepKind::Wait(WaitStep { objects, wait_for, timeout_in_seconds: 30 })
+}
+
+fn on_failure(then: Remedy) -> OnFailure {
+    let policy = FailurePolicy { retries: 0, backoff_in_seconds: 1, then };
+    OnFailure { install: policy, upgrade: policy }
+}
+
+impl Chart {
+    /// It deploys, and is not what it should be.
+    fn that_fails(self, then: Remedy) -> Self {
+        self.with(|info| info.on_failure = on_failure(then)).step(Phase::Validate, command(&["false"]))
+    }
+
+    fn saving(self) -> Self {
+        self.with(|info| info.before_destructive = BeforeDestructive::Backup)
+    }
+
+    fn consenting_to(self, objects: &[&str]) -> Self {
+        self.with(|info| info.consent = objects.iter().map(|text| object(text)).collect())
+    }
+
+    fn destroyed(self) -> Self {
+        self.with(|info| info.action = HelmAction::Destroy)
+    }
+}
+
+impl World {
+    /// What became of a deploy that failed.
+    async fn next(&self, chart: Chart) -> NextStep {
+        match self.run(chart).await {
+            ReleaseOutcome::Failed(failure) => failure.next,
+            other => panic!("{}", serde_json::to_string_pretty(&other).unwrap()),
+        }
+    }
+
+    /// Why a deploy that failed was left as it is.
+    async fn left(&self, chart: Chart) -> String {
+        match self.next(chart).await {
+            NextStep::Left { why } => why,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+const ROLLED_BACK: NextStep = NextStep::RolledBack { to_revision: 1 };
+
+#[rstest]
+#[case(Tool::Helm3)]
+#[case(Tool::Helm4)]
+#[tokio::test]
+async fn a_rollback_does_not_delete_what_the_upgrade_has_created(#[case] tool: Tool) {
+    let world = world("rollback", tool).await;
+    let group = format!("{}.example.com", world.namespace);
+    let (crd, name) = (definition(&group, "a: {type: string}"), format!("widgets.{group}"));
+    let files = [("templates/cm.yaml", CONFIG), ("templates/pvc.yaml", CLAIM), ("templates/crd.yaml", &crd)];
+    world.done(world.chart("1.0.0", &files[..1])).await;
+    let upgrade = |version: &str| {
+        let chart = world.chart(version, &files).saving();
+        let established = wait(vec![object(&format!("crd/{name}"))], WaitFor::Ready);
+        chart
+            .step(Phase::PostExec, established)
+            .step(Phase::PostExec, apply(&widget(&group)))
+            .that_fails(Remedy::Rollback)
+    };
+    let why = world.left(upgrade("2.0.0")).await;
+    assert!(why.starts_with("a rollback to revision 1 would lose data: "), "{why}");
+    let claim = format!("PersistentVolumeClaim {}/data", world.namespace);
+    assert!(why.contains(&claim) && why.contains(&format!("CustomResourceDefinition {name}")), "{why}");
+    assert!(world.get("pvc/data").await.is_some() && world.get(&format!("crd/{name}")).await.is_some());
+    assert!(world.get("cm/settings").await.unwrap()["data"]["v"] == "2.0.0");
+    // Consent to one is none to the other.
+    let why = world.left(upgrade("3.0.0").consenting_to(&["pvc/data"])).await;
+    assert!(!why.contains(&claim) && why.contains(&format!("CustomResourceDefinition {name}")), "{why}");
+}
+
+#[tokio::test]
+async fn a_rollback_with_consent_saves_what_it_deletes() {
+    let world = world("rollback-saved", Tool::Helm4).await;
+    let group = format!("{}.example.com", world.namespace);
+    let (crd, name) = (definition(&group, "a: {type: string}"), format!("widgets.{group}"));
+    let files = [("templates/cm.yaml", CONFIG), ("templates/crd.yaml", crd.as_str())];
+    world.done(world.chart("1.0.0", &files[..1])).await;
+    let upgrade = world
+        .chart("2.0.0", &files)
+        .saving()
+        .step(Phase::PostExec, wait(vec![object(&format!("crd/{name}"))], WaitFor::Ready))
+        .step(Phase::PostExec, apply(&widget(&group)))
+        .that_fails(Remedy::Rollback);
+    assert_eq!(world.next(upgrade.consenting_to(&[&format!("crd/{name}")])).await, ROLLED_BACK);
+    assert!(world.get(&format!("crd/{name}")).await.is_none());
+    let kinds: Vec<Value> = world.saved().iter().map(|saved| saved["kind"].clone()).collect();
+    assert_eq!(kinds, ["CustomResourceDefinition", "Widget"]);
+}
+
+/// What stays by its own policy, or is empty, is no reason to leave a rollback.
+#[tokio::test]
+async fn a_rollback_that_loses_nothing_goes_on() {
+    let world = world("rollback-kept", Tool::Helm4).await;
+    let group = format!("{}.example.com", world.namespace);
+    let kept = CLAIM.replace("{name: data}", "{name: data, annotations: {helm.sh/resource-policy: keep}}");
+    let unused = definition(&group, "a: {type: string}");
+    let files = [("templates/cm.yaml", CONFIG), ("templates/pvc.yaml", &kept), ("templates/crd.yaml", &unused)];
+    world.done(world.chart("1.0.0", &files[..1])).await;
+    assert_eq!(world.next(world.chart("2.0.0", &files).that_fails(Remedy::Rollback)).await, ROLLED_BACK);
+    assert!(world.get("pvc/data").await.is_some());
+}
+
+#[tokio::test]
+async fn a_rollback_does_not_take_fields_out_of_a_definition() {
+    let world = world("rollback-fields", Tool::Helm4).await;
+    let group = format!("{}.example.com", world.namespace);
+    let chart =
+        |version: &str, fields: &str| world.chart(version, &[("templates/crd.yaml", &definition(&group, fields))]);
+    world.done(chart("1.0.0", "a: {type: string}")).await;
+    let why = world.left(chart("2.0.0", "a: {type: string}, b: {type: string}").that_fails(Remedy::Rollback)).await;
+    assert!(why.contains("CRD") && why.contains(&format!("CustomResourceDefinition widgets.{group}")), "{why}");
+    assert!(why.contains("v1.spec.b"), "{why}");
+}
+
+fn stateful(spec: &str, when: &str) -> String {
+    format!(
+        "apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: db}}
+spec:
+  serviceName: db
+  podManagementPolicy: Parallel
+  {spec}
+  persistentVolumeClaimRetentionPolicy: {{{when}}}
+  selector: {{matchLabels: {{app: db}}}}
+  template:
+    metadata: {{labels: {{app: db}}}}
+    spec: {{containers: [{{name: db, image: 'db:1'}}]}}
+  volumeClaimTemplates:
+    - metadata: {{name: data}}
+      spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}
+"
+    )
+}
+
+fn claims(numbers: &[u32]) -> StepKind {
+    wait(numbers.iter().map(|n| object(&format!("pvc/data-db-{n}"))).collect(), WaitFor::Exists)
+}
+
+const DELETES: &str = "whenDeleted: Retain, whenScaled: Delete";
+
+/// Fewer replicas take their claims with them, however they become fewer.
+#[rstest]
+#[case::lowered("scaled-3", Tool::Helm3, "replicas: 1", &["data-db-1", "data-db-2"])]
+#[case::lowered("scaled-4", Tool::Helm4, "replicas: 1", &["data-db-1", "data-db-2"])]
+#[case::to_none("scaled-none", Tool::Helm4, "replicas: 0", &["data-db-0", "data-db-1", "data-db-2"])]
+#[case::by_default("scaled-default", Tool::Helm4, "revisionHistoryLimit: 5", &["data-db-1", "data-db-2"])]
+#[case::numbered_anew("scaled-ordinals", Tool::Helm4, "replicas: 3\n  ordinals: {start: 2}", &["data-db-0", "data-db-1"])]
+#[tokio::test]
+async fn a_stateful_set_that_is_scaled_down(
+    #[case] scenario: &str,
+    #[case] tool: Tool,
+    #[case] spec: &str,
+    #[case] gone: &[&str],
+) {
+    let world = world(scenario, tool).await;
+    let chart =
+        |version: &str, spec: &str, when: &str| world.chart(version, &[("templates/set.yaml", &stateful(spec, when))]);
+    world.done(chart("1.0.0", "replicas: 3", DELETES).step(Phase::PostExec, claims(&[0, 1, 2]))).await;
+    let fewer = || chart("1.1.0", spec, DELETES);
+    let (found, message) = world.refused(fewer()).await;
+    assert_eq!(found, named("DATA_ATTACHED", format!("StatefulSet {}/db", world.namespace)));
+    for claim in ["data-db-0", "data-db-1", "data-db-2"] {
+        let named = format!("PersistentVolumeClaim {}/{claim}", world.namespace);
+        assert_eq!(message.contains(&named), gone.contains(&claim), "{message}");
+    }
+    // Where they are kept, nothing is lost.
+    world.done(chart("1.2.0", spec, "whenScaled: Retain")).await;
+}
+
+#[tokio::test]
+async fn a_stateful_set_that_is_scaled_down_with_consent() {
+    let world = world("scaled-consent", Tool::Helm4).await;
+    let chart = |version: &str, spec: &str| world.chart(version, &[("templates/set.yaml", &stateful(spec, DELETES))]);
+    world.done(chart("1.0.0", "replicas: 2").step(Phase::PostExec, claims(&[0, 1]))).await;
+    let fewer = || chart("1.1.0", "replicas: 1");
+    // A claim that is going to be lost can be consented to like the set.
+    world.done(fewer().consenting_to(&["pvc/data-db-1"])).await;
+    let raised = || chart("1.2.0", "replicas: 2");
+    let waited = raised().step(Phase::PostExec, claims(&[0, 1]));
+    let why = world.left(waited.that_fails(Remedy::Rollback)).await;
+    assert!(why.contains(&format!("PersistentVolumeClaim {}/data-db-1", world.namespace)), "{why}");
+    assert!(world.get("pvc/data-db-1").await.is_some());
+}
+
+/// What a step names to adopt is looked at like everything else.
+#[tokio::test]
+async fn an_adopted_claim_that_the_chart_does_not_render_any_more() {
+    let world = world("adopted-claim", Tool::Helm4).await;
+    let files = [("templates/cm.yaml", CONFIG), ("templates/pvc.yaml", CLAIM)];
+    let adopting =
+        |version: &str, files: &[(&str, &str)]| world.chart(version, files).step(Phase::PreExec, adopt("pvc/data"));
+    world.done(adopting("1.0.0", &files)).await;
+    let (found, _) = world.refused(adopting("2.0.0", &files[..1])).await;
+    assert_eq!(found, named("DATA_ATTACHED", format!("PersistentVolumeClaim {}/data", world.namespace)));
+    world.done(adopting("2.0.0", &files[..1]).consenting_to(&["pvc/data"])).await;
+    assert!(world.get("pvc/data").await.is_none());
+}
+
+#[tokio::test]
+async fn an_adopted_secret_that_the_chart_makes_up() {
+    let world = world("adopted-secret", Tool::Helm4).await;
+    let secret =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\ndata: {password: '{{ randAlphaNum 12 | b64enc }}'}\n";
+    let live =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "data": {"password": "b2xk"}});
+    world.cluster.create_namespace(&world.namespace).await.unwrap();
+    world.apply(&live).await;
+    let chart = || world.chart("1.0.0", &[("templates/s.yaml", secret)]).step(Phase::PreExec, adopt("secret/login"));
+    let (found, _) = world.refused(chart()).await;
+    assert_eq!(found, named("SECRET_REGENERATED", format!("Secret {}/login", world.namespace)));
+    world.done(chart().consenting_to(&["secret/login"])).await;
+}
+
+#[tokio::test]
+async fn an_adopted_definition_that_loses_fields() {
+    let world = world("adopted-crd", Tool::Helm4).await;
+    let group = format!("{}.example.com", world.namespace);
+    let name = format!("crd/widgets.{group}");
+    let chart = |version: &str, fields: &str| {
+        let crd = definition(&group, fields);
+        world.chart(version, &[("templates/crd.yaml", &crd)]).step(Phase::PreExec, adopt(&name))
+    };
+    let live = definition(&group, "a: {type: string}, b: {type: string}");
+    world.apply(&pilothouse_helm::parse_documents(&live).unwrap().remove(0)).await;
+    // At the very adoption, and ever after.
+    let fewer = || chart("1.0.0", "a: {type: string}");
+    let fields = named("CRD_FIELDS_REMOVED", format!("CustomResourceDefinition widgets.{group}"));
+    assert_eq!(world.refused(fewer()).await.0, fields);
+    world.done(chart("0.9.0", "a: {type: string}, b: {type: string}")).await;
+    assert_eq!(world.refused(fewer()).await.0, fields);
+}
+
+/// A step deletes what the upgrade would replace; what the upgrade loses beside that, it does not settle.
+#[tokio::test]
+async fn a_deleted_set_under_another_name_begins_empty() {
+    let world = world("deleted-set", Tool::Helm4).await;
+    let chart = |version: &str, name: &str| {
+        let set = stateful("replicas: 0", "whenDeleted: Retain").replace("{name: db}", &format!("{{name: {name}}}"));
+        world.chart(version, &[("templates/set.yaml", &set)])
+    };
+    world.done(chart("1.0.0", "db")).await;
+    let (found, _) = world.refused(chart("2.0.0", "base").deleting("sts/db")).await;
+    assert_eq!(found, named("DATA_ATTACHED", format!("StatefulSet {}/db", world.namespace)));
+}
+
+/// What Helm's manifest has and another release owns by now is that one's.
+#[rstest]
+#[case(Tool::Helm3)]
+#[case(Tool::Helm4)]
+#[tokio::test]
+async fn an_uninstall_of_what_another_release_has_by_now(#[case] tool: Tool) {
+    let world = world("handed-over", tool).await;
+    let shared = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shared}\n";
+    let files = [("templates/cm.yaml", CONFIG), ("templates/shared.yaml", shared)];
+    let old = || world.chart("1.0.0", &files);
+    world.done(old()).await;
+    let annotations = json!({"metadata": {"annotations": {"meta.helm.sh/release-name": "new"}}});
+    let shared = world.cluster.resolve(&object("cm/shared"), &world.namespace).await.unwrap();
+    world.cluster.merge_patch(&shared, &annotations, &Precondition::default()).await.unwrap();
+    world.done(world.chart("2.0.0", &files[1..]).with(|info| info.name = "new".to_owned())).await;
+    let (found, message) = world.refused(old().destroyed()).await;
+    assert_eq!(found, named("OWNERSHIP_CONFLICT", format!("ConfigMap {}/shared", world.namespace)));
+    assert!(message.contains(&format!("{}/new", world.namespace)), "{message}");
+    assert!(world.get("cm/shared").await.is_some() && world.get("cm/settings").await.is_some());
+    world.done(old().destroyed().consenting_to(&["cm/shared"])).await;
+    assert!(world.get("cm/shared").await.is_none());
+}
+
+/// Helm's upgrade and rollback look at the live annotation, letter by letter; its uninstall at the manifest, and leaves whatever
+/// has the annotation.
+#[rstest]
+#[case(Tool::Helm3)]
+#[case(Tool::Helm4)]
+#[tokio::test]
+async fn a_resource_policy_that_is_spelled_otherwise(#[case] tool: Tool) {
+    for (nth, policy) in ["keep ", "Keep", "retain", ""].into_iter().enumerate() {
+        let world = world(&format!("policy-{nth}"), tool).await;
+        let claim = CLAIM
+            .replace("{name: data}", &format!("{{name: data, annotations: {{helm.sh/resource-policy: '{policy}'}}}}"));
+        let files = [("templates/cm.yaml", CONFIG), ("templates/pvc.yaml", &claim)];
+        world.done(world.chart("1.0.0", &files)).await;
+        let (found, _) = world.refused(world.chart("2.0.0", &files[..1])).await;
+        assert_eq!(
+            found,
+            named("DATA_ATTACHED", format!("PersistentVolumeClaim {}/data", world.namespace)),
+            "{policy:?}"
+        );
+        world.done(world.chart("1.0.0", &files).destroyed()).await;
+        assert!(world.get("pvc/data").await.is_some(), "{policy:?}");
+    }
+}
+
+/// Somebody makes the first resource of a definition while the release is under way.
+#[tokio::test]
+async fn what_is_made_between_the_look_and_helm() {
+    let world = world("meanwhile", Tool::Helm4).await;
+    let group = format!("{}.example.com", world.namespace);
+    let crd = definition(&group, "a: {type: string}");
+    let files = [("templates/cm.yaml", CONFIG), ("templates/crd.yaml", crd.as_str())];
+    world.done(world.chart("1.0.0", &files)).await;
+    let chart = world.chart("2.0.0", &files[..1]).step(Phase::PreExec, apply(&widget(&group)));
+    let outcome = world.run(chart).await;
+    let ReleaseOutcome::Failed(failure) = &outcome else { panic!("{outcome:?}") };
+    assert_eq!(failure.phase, Phase::Exec);
+    let told = failure.error.join(": ");
+    assert!(told.contains("CRD_IN_USE") && told.contains(&format!("widgets.{group}")), "{told}");
+    assert!(world.get(&format!("crd/widgets.{group}")).await.is_some());
+}
+
+/// A release that others need has ended well, and is to go back since one of them has failed.
+#[tokio::test]
+async fn a_branch_that_is_taken_back_loses_nothing_either() {
+    let world = world("branch", Tool::Helm4).await;
+    let files = [("templates/cm.yaml", CONFIG), ("templates/pvc.yaml", CLAIM)];
+    let base = |version: &str, files: &[(&str, &str)]| {
+        world.chart(version, files).with(|info| info.on_failure = on_failure(Remedy::Rollback))
+    };
+    world.done(base("1.0.0", &files[..1])).await;
+    write(world.folder.path(), "user/Chart.yaml", "apiVersion: v2\nname: user\nversion: 1.0.0\n");
+    let mut user = world.chart("1.0.0", &[]).that_fails(Remedy::Uninstall);
+    user.info.name = "user".to_owned();
+    user.info.chart = pilothouse::ChartRef::path(world.folder.path().join("user"));
+    user.info.needs = vec![pilothouse::Need::new("app")];
+    let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(base("2.0.0", &files)), Box::new(user)];
+    let config = RunConfig {
+        on_release_failure: OnReleaseFailure::RollbackNeeds,
+        ..RunConfig::new("test", RunId(uuid::Uuid::now_v7()))
+    };
+    let outcome = pilothouse::run(&config, &charts, &world.session, |_| {}).await.unwrap();
+    let first = &outcome.releases[0].1;
+    assert!(matches!(first, ReleaseOutcome::Done { .. }), "{first:?}");
+    assert!(world.get("pvc/data").await.is_some());
+}
