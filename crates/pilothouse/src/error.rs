@@ -116,6 +116,16 @@ pub enum PhaseError {
     Custom(Box<dyn Error + Send + Sync>),
 }
 
+impl PhaseError {
+    /// Refuses when there are reasons to.
+    ///
+    /// # Errors
+    /// [`PhaseError::Refused`] with all of them.
+    pub(crate) fn refuse_for(findings: Vec<Finding>) -> Result<(), Self> {
+        if findings.is_empty() { Ok(()) } else { Err(Self::Refused(findings)) }
+    }
+}
+
 impl From<NotReady> for PhaseError {
     fn from(not_ready: NotReady) -> Self {
         match not_ready.ended {

@@ -2,7 +2,7 @@
 
 use crate::HelmDriver;
 use crate::actions::unlock::{Healed, Known, heal};
-use crate::actions::{objects, orphaned_hooks};
+use crate::actions::{orphaned_hooks, uninstall};
 use crate::context::earlier_run::{Earlier, Gone};
 use crate::observe;
 use crate::test_world::{RUN, World, begun, over, say_yes};
@@ -308,7 +308,7 @@ async fn an_uninstall_that_was_killed_is_finished(
     assert_eq!(setting.clear(&helm).await.len(), in_the_way);
     let World { ctx, events, .. } = &mut setting.world;
     tokio::select! {
-        done = objects::uninstall(ctx) => done.unwrap(),
+        done = uninstall::uninstall(ctx) => done.unwrap(),
         () = say_yes(events) => {}
     }
     assert_eq!(setting.statuses().await, []);

@@ -29,7 +29,15 @@ mod steps;
 mod test_world;
 mod text;
 
-pub use actions::objects as helpers;
+/// What a chart's author needs inside a phase.
+pub mod helpers {
+    pub use crate::actions::objects::{adopt, apply, delete, delete_crds, restart, wait, wait_ready};
+    pub use crate::actions::uninstall::{uninstall, uninstall_if_breaking_change};
+    pub use crate::observe::objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};
+    pub use crate::preflight::adoption::unowned;
+    pub use crate::preflight::data_loss::crds_in_use;
+}
+
 pub use context::ledger::StepAnswer;
 pub use context::preflight_report::Foresight;
 pub use context::release_context::Context;

@@ -99,9 +99,19 @@ pub fn restart_patch(at: &str) -> Value {
     json!({"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": at}}}}})
 }
 
-/// Whether Helm leaves the object in the cluster on uninstall (annotation `helm.sh/resource-policy: keep`).
-pub fn keeps_on_uninstall(object: &Value) -> bool {
-    metadata(object, "annotations", "helm.sh/resource-policy").is_some_and(|policy| policy.trim() == "keep")
+/// By which an object says that it outlives its release (`pkg/kube/resource_policy.go`).
+const RESOURCE_POLICY: &str = "helm.sh/resource-policy";
+
+/// Whether Helm's uninstall leaves an object of its manifest: whatever has the annotation, since only `keep` is told as kept and
+/// nothing else is deleted (`filterManifestsToKeep` in `pkg/action/resource_policy.go`).
+pub fn kept_by_uninstall(manifest: &Value) -> bool {
+    manifest.pointer("/metadata/annotations").is_some_and(|all| all.get(RESOURCE_POLICY).is_some())
+}
+
+/// Whether Helm's upgrade and rollback leave a live object that they do not want any more: exactly `keep`, as it is in the cluster
+/// (`Update` in `pkg/kube/client.go`).
+pub fn kept_by_upgrade(live: &Value) -> bool {
+    metadata(live, "annotations", RESOURCE_POLICY) == Some("keep")
 }
 
 /// What a CustomResourceDefinition defines.
@@ -179,6 +189,20 @@ mod tests {
     )]
     fn owners(#[case] metadata: Value, #[case] expected: HelmOwner) {
         assert_eq!(helm_owner(&json!({"metadata": metadata})), expected);
+    }
+
+    #[rstest]
+    #[case(json!({}), false, false)]
+    #[case(json!({"annotations": {"other": "keep"}}), false, false)]
+    #[case(json!({"annotations": {RESOURCE_POLICY: "keep"}}), true, true)]
+    #[case(json!({"annotations": {RESOURCE_POLICY: " Keep "}}), true, false)]
+    #[case(json!({"annotations": {RESOURCE_POLICY: "keep "}}), true, false)]
+    #[case(json!({"annotations": {RESOURCE_POLICY: "delete"}}), true, false)]
+    #[case(json!({"annotations": {RESOURCE_POLICY: ""}}), true, false)]
+    #[case(json!({"annotations": {RESOURCE_POLICY: null}}), true, false)]
+    fn what_outlives_its_release(#[case] metadata: Value, #[case] uninstall: bool, #[case] upgrade: bool) {
+        let object = json!({"metadata": metadata});
+        assert_eq!((kept_by_uninstall(&object), kept_by_upgrade(&object)), (uninstall, upgrade));
     }
 
     #[test]

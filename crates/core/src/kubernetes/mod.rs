@@ -13,11 +13,12 @@ mod pod_references;
 mod pod_resources;
 mod quantity;
 mod readiness;
+mod stateful_set;
 
 pub use change::{Effect, EffectKind, FieldChange, ObjectChange};
 pub use cluster_object::{
-    CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, keeps_on_uninstall, names_other_release, object_ref,
-    restart_patch,
+    CrdFacts, HelmOwner, adoption_patch, crd_facts, helm_owner, kept_by_uninstall, kept_by_upgrade,
+    names_other_release, object_ref, restart_patch,
 };
 pub use diff::{
     FieldPath, PathSegment, Secrecy, declared, declared_changes, drifted_fields, field_changes, forced_replacement,
@@ -33,3 +34,4 @@ pub use pod_references::named_by_pods;
 pub use pod_resources::pod_amount;
 pub use quantity::{parse_quantity, quantity, show_quantity};
 pub use readiness::{ObjectStatus, Otherwise, Readiness, ReadinessRule};
+pub use stateful_set::{ScaledDown, deletes_its_claims, is_claim_of};

@@ -1,11 +1,11 @@
 //! Brings the definitions in a chart's `crds/` folders to the cluster. Helm never upgrades them, so it is told to leave them
 //! alone.
 
-use crate::actions::objects::stop_when_told;
 use crate::context::release_context::Context;
 use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use crate::observe::crd_changes::apply_options;
+use crate::preflight::permit::{Permit, Upgrade};
 use crate::render::objects::of_chart;
 use pilothouse_core::{CrdPolicy, object_ref};
 use pilothouse_kube::wait_ready;
@@ -17,7 +17,7 @@ const ESTABLISHED: Duration = Duration::from_secs(60);
 
 /// Writes: definitions that are missing and, by policy, those that are there; as their own field manager. Returns when
 /// all of them are established. Repeatable.
-pub(crate) async fn bring(ctx: &Context, wanted: &Wanted) -> Result<usize, PhaseError> {
+pub(crate) async fn bring(ctx: &Context, _permit: &Permit<Upgrade>, wanted: &Wanted) -> Result<usize, PhaseError> {
     if ctx.info().crds == CrdPolicy::Skip {
         return Ok(0);
     }
@@ -27,7 +27,7 @@ pub(crate) async fn bring(ctx: &Context, wanted: &Wanted) -> Result<usize, Phase
         if ctx.info().crds == CrdPolicy::Create && ctx.cluster().get(&object).await?.is_some() {
             continue;
         }
-        stop_when_told(ctx)?;
+        ctx.go_on()?;
         ctx.doing(format!("applying {object}"));
         ctx.cluster().apply(crd, &apply_options(false)).await?;
         brought.push(object);

@@ -1,7 +1,8 @@
 //! What this run has done of a deploy that is tried again. A retry goes on as a continued run would: what is done and was
 //! given the same still counts, from the first thing that is done again on nothing does.
 
-use pilothouse_core::{Decision, Phase, RevisionMeta, RevisionStatus, RunId};
+use crate::context::ledger::Ledger;
+use pilothouse_core::{Decision, ObjectRef, Phase, RevisionMeta, RevisionStatus, RunId};
 
 /// The attempts of one release.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub(crate) struct Attempts {
     steps: Vec<(Phase, usize, String)>,
     /// What was begun that cannot be taken back.
     no_return: Option<String>,
+    /// What was given to the release.
+    adopted: Vec<ObjectRef>,
+    /// Whether anything was, even where it is not known what.
+    has_adopted: bool,
     /// Steps of `on_deploy_failure` were run: they may have taken away what was done.
     cleaned_up: bool,
 }
@@ -32,9 +37,34 @@ struct Deployed {
 }
 
 impl Attempts {
-    /// Goes on where an earlier run was, if that one tried more than once or passed a point of no return.
-    pub(crate) fn continued(attempt: u32, no_return: Option<String>) -> Self {
-        Self { retry: Some(attempt).filter(|attempt| *attempt > 1), no_return, ..Self::default() }
+    /// Goes on where an earlier run was, if that one tried more than once, passed a point of no return, or adopted something.
+    pub(crate) fn continued(ledger: &Ledger) -> Self {
+        let mut attempts = Self {
+            retry: Some(ledger.attempt()).filter(|attempt| *attempt > 1),
+            no_return: ledger.no_return().map(str::to_owned),
+            ..Self::default()
+        };
+        let adopted: Vec<ObjectRef> = ledger.adopted().cloned().collect();
+        if !adopted.is_empty() {
+            attempts.note_adopted(&adopted);
+        }
+        attempts
+    }
+
+    /// Objects were given to the release, these among them.
+    pub(crate) fn note_adopted(&mut self, objects: &[ObjectRef]) {
+        self.has_adopted = true;
+        self.adopted.extend_from_slice(objects);
+    }
+
+    /// Whether objects were given to the release on this way.
+    pub(crate) fn has_adopted(&self) -> bool {
+        self.has_adopted
+    }
+
+    /// The objects that were given to the release on this way, as far as they are known.
+    pub(crate) fn adopted(&self) -> &[ObjectRef] {
+        &self.adopted
     }
 
     /// Which attempt is being made, from 1.
@@ -137,7 +167,9 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pilothouse_core::{AdoptionUndo, HelmAction, ReleaseKey, ReleaseProgress};
     use rstest::rstest;
+    use std::collections::BTreeMap;
 
     fn tried() -> Attempts {
         let mut attempts = Attempts::default();
@@ -226,8 +258,25 @@ mod tests {
     #[case(0, 1)]
     #[case(1, 1)]
     #[case(3, 3)]
-    fn a_continued_run_makes_the_attempt_that_was_begun(#[case] kept: u32, #[case] current: u32) {
-        let attempts = Attempts::continued(kept, Some("migrate".to_owned()));
+    fn a_continued_run_goes_on_where_the_earlier_one_was(#[case] kept: u32, #[case] current: u32) {
+        let object = ObjectRef::parse("configmap/web/web").unwrap();
+        let adopted = AdoptionUndo { patch: serde_json::json!({}), objects: vec![object.clone()] };
+        let earlier = ReleaseProgress {
+            release: ReleaseKey::new("web", "web"),
+            action: HelmAction::Deploy,
+            run: RunId(uuid::Uuid::nil()),
+            started_at: None,
+            phases: Vec::new(),
+            adopted: vec![adopted],
+            backups: Vec::new(),
+            no_return: Some("migrate".to_owned()),
+            attempt: kept,
+            baselines: BTreeMap::new(),
+            ending: None,
+        };
+        let attempts = Attempts::continued(&Ledger::new(Some(earlier), Vec::new()));
         assert_eq!((attempts.current(), attempts.no_return()), (current, Some("migrate")));
+        assert_eq!((attempts.has_adopted(), attempts.adopted()), (true, [object].as_slice()));
+        assert!(!Attempts::continued(&Ledger::default()).has_adopted());
     }
 }

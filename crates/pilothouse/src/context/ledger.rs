@@ -6,8 +6,8 @@
 use crate::kept_digest::{self, Given};
 use jiff::Timestamp;
 use pilothouse_core::{
-    CheckVerdict, HelmCommand, HelmProgress, Phase, PhaseProgress, ReleaseProgress, ReleaseWay, RevisionMeta,
-    RevisionStatus, RunId,
+    CheckVerdict, HelmCommand, HelmProgress, ObjectRef, Phase, PhaseProgress, ReleaseProgress, ReleaseWay,
+    RevisionMeta, RevisionStatus, RunId,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -21,6 +21,8 @@ pub(crate) struct Ledger {
     broken: bool,
     /// What was begun that cannot be taken back, whatever else counts.
     no_return: Option<String>,
+    /// What was given to the release, whatever else counts.
+    adopted: Vec<ObjectRef>,
 }
 
 /// What the user says of a step whose end is not known.
@@ -72,7 +74,14 @@ impl Ledger {
                 || progress.phase(Phase::OnDeployFailure).is_some_and(cleaned_up)
         };
         let no_return = earlier.as_ref().and_then(|progress| progress.no_return.clone());
-        Self { earlier: earlier.filter(|progress| !undone(progress)), answers, broken: false, no_return }
+        let adopted =
+            earlier.iter().flat_map(|progress| &progress.adopted).flat_map(|undo| undo.objects.clone()).collect();
+        Self { earlier: earlier.filter(|progress| !undone(progress)), answers, broken: false, no_return, adopted }
+    }
+
+    /// What the earlier run has given to the release, or was about to.
+    pub(crate) fn adopted(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.adopted.iter()
     }
 
     /// What the earlier run has begun that cannot be taken back.

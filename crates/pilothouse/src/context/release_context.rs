@@ -35,7 +35,6 @@ pub struct Context {
     emitter: Emitter,
     redactor: Redactor,
     phase: Mutex<(Phase, Instant)>,
-    adopted: AtomicBool,
     cache: tokio::sync::Mutex<Cache>,
     run: Option<RunId>,
     before: Option<Before>,
@@ -65,7 +64,6 @@ impl Context {
             info: info.clone(),
             redactor,
             phase: Mutex::new((Phase::CheckPrerequisites, Instant::now())),
-            adopted: AtomicBool::new(false),
             cache: tokio::sync::Mutex::default(),
             run: None,
             before: None,
@@ -88,7 +86,7 @@ impl Context {
         self.use_digest_key(digest_key);
         self.run = Some(run);
         self.before = Some(before);
-        self.attempts = Mutex::new(Attempts::continued(ledger.attempt(), ledger.no_return().map(str::to_owned)));
+        self.attempts = Mutex::new(Attempts::continued(&ledger));
         self.ledger = Mutex::new(ledger);
     }
 
@@ -287,6 +285,14 @@ impl Context {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whoever writes several objects asks before each whether everything is to end: the lock may be somebody else's by now.
+    ///
+    /// # Errors
+    /// [`PhaseError::Interrupted`].
+    pub(crate) fn go_on(&self) -> Result<(), PhaseError> {
+        if self.terminate().is_cancelled() { Err(PhaseError::Interrupted) } else { Ok(()) }
+    }
+
     /// Everything the releases of a run share.
     pub fn session(&self) -> &Session {
         &self.session
@@ -347,16 +353,6 @@ impl Context {
     /// What is known of why things do not work. Not to be held across an await.
     pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes that objects were given to the release in this run.
-    pub(crate) fn note_adoption(&self) {
-        self.adopted.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether objects were given to the release in this run.
-    pub(crate) fn has_adopted(&self) -> bool {
-        self.adopted.load(Ordering::Relaxed)
     }
 
     pub(crate) fn emitter(&self) -> &Emitter {

@@ -1,7 +1,6 @@
 //! The failure policy at work: what is done after a failed deploy, once the evidence is safe.
 
-use crate::actions::helm_run;
-use crate::actions::objects;
+use crate::actions::{roll_back, uninstall};
 use crate::context::attempts::Attempts;
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
@@ -9,9 +8,8 @@ use crate::observe;
 use crate::observe::release_storage;
 use crate::observe::remedy;
 use crate::observe::remedy::{Action, Situation, Stopped};
-use crate::preflight::backup::save;
-use pilothouse_core::{ChartInfo, Failure, HelmCommand, NextStep, Phase, RevisionMeta, RevisionStatus};
-use pilothouse_helm::{RollbackRequest, UninstallRequest};
+use crate::preflight::permit;
+use pilothouse_core::{ChartInfo, Failure, NextStep, Phase, RevisionMeta, RevisionStatus};
 use std::time::Duration;
 
 /// Why the release must not be touched although the policy asks for it, by what Helm's records say now. They must show
@@ -77,7 +75,7 @@ pub(crate) async fn after(info: &ChartInfo, ctx: &Context, failure: &mut Failure
         Action::Rollback(revision) => Undo::Rollback(revision),
         Action::Uninstall => Undo::Uninstall,
     };
-    Following::Over(carry_out(info, ctx, undo, (before, failure.phase)).await)
+    Following::Over(carry_out(ctx, undo, (before, failure.phase)).await)
 }
 
 fn stopped(ctx: &Context) -> Option<Stopped> {
@@ -108,14 +106,9 @@ pub(crate) enum Undo {
 
 /// Undoes a deploy that began when the newest revision was `before` and has come to the given phase.
 ///
-/// Deletes or writes nothing when helm wrote no revision in this run, and, for an uninstall, when objects were adopted in
-/// this run or data hangs on the release without consent.
-pub(crate) async fn carry_out(
-    info: &ChartInfo,
-    ctx: &Context,
-    undo: Undo,
-    (before, reached): (u32, Phase),
-) -> NextStep {
+/// Deletes or writes nothing when helm wrote no revision in this run, when data would be lost without consent, and when objects
+/// would go that were adopted on this way.
+pub(crate) async fn carry_out(ctx: &Context, undo: Undo, (before, reached): (u32, Phase)) -> NextStep {
     let left = |why: String| NextStep::Left { why };
     let newest = match release_storage::revisions(ctx).await {
         Ok(revisions) => revisions.into_iter().max_by_key(|meta| meta.revision),
@@ -125,43 +118,37 @@ pub(crate) async fn carry_out(
     if let Some(why) = untouchable {
         return left(why);
     }
-    let newest = newest.map(|newest| newest.revision).unwrap_or_default();
-    // helm does not handle signals in a rollback, which would stay pending: only without the lock it must not go on.
-    let undisturbed = ctx.lost();
+    let Some(newest) = newest else { return left("helm has written no revision".to_owned()) };
+    let lost = |undo: &str, error: PhaseError| match error {
+        PhaseError::Refused(findings) => {
+            let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            left(format!("{undo} would lose data: {}", findings.join("; ")))
+        }
+        error => left(format!("what {undo} would lose is not known: {}", ctx.error_text(&error))),
+    };
     let (tried, result) = match undo {
         Undo::Rollback(revision) => {
-            ctx.doing(format!("rolling back to revision {revision}"));
-            let request = RollbackRequest {
-                force: info.force_upgrade,
-                max_history: info.max_history,
-                ..RollbackRequest::new(info.key(), revision, ctx.timeout())
+            let permit = match permit::roll_back(ctx, &newest, revision).await {
+                Ok(permit) => permit,
+                Err(error) => return lost(&format!("a rollback to revision {revision}"), error),
             };
-            let run = ctx.helm().rollback(&request, undisturbed);
-            let done =
-                helm_run::run_helm_after(ctx, HelmCommand::Rollback, String::new(), request.timeout, newest, run).await;
+            ctx.doing(format!("rolling back to revision {revision}"));
+            let done = roll_back::roll_back(ctx, permit, newest.revision).await;
             (
                 format!("the rollback to revision {revision}"),
-                done.map(|_| NextStep::RolledBack { to_revision: revision }),
+                done.map(|()| NextStep::RolledBack { to_revision: revision }),
             )
         }
         Undo::Uninstall => {
-            if ctx.has_adopted() {
+            if ctx.attempts().has_adopted() {
                 return left("objects that were adopted would be deleted".to_owned());
             }
-            let findings = objects::uninstall_findings(ctx).await;
-            if let Some(finding) = findings.first() {
-                return left(format!("an uninstall would lose data: {finding}"));
-            }
-            let saved = async { save::before_deleting(ctx, &objects::deleted_by_uninstall(ctx).await?).await };
-            if let Err(error) = saved.await {
-                return left(format!("what an uninstall would lose could not be saved: {}", ctx.error_text(&error)));
-            }
+            let permit = match permit::uninstall(ctx).await {
+                Ok(permit) => permit,
+                Err(error) => return lost("an uninstall", error),
+            };
             ctx.doing("uninstalling");
-            let request = UninstallRequest::new(info.key(), ctx.timeout());
-            let run = ctx.helm().uninstall(&request, undisturbed);
-            let done =
-                helm_run::run_helm_after(ctx, HelmCommand::Uninstall, String::new(), request.timeout, newest, run)
-                    .await;
+            let done = uninstall::run_helm(ctx, permit, newest.revision, ctx.timeout(), ctx.lost()).await;
             ("the uninstall".to_owned(), done.map(|_| NextStep::Uninstalled))
         }
     };

@@ -62,7 +62,7 @@ pub(crate) async fn take_back(info: &ChartInfo, ctx: &Context, because_of: Relea
     ctx.enter(phase);
     ctx.emitter().emit(EventKind::PhaseStarted { release: release.clone(), phase });
     let before = observe::baseline(ctx).await.0;
-    let next = remediation::carry_out(info, ctx, undo, (before, Phase::Validate)).await;
+    let next = remediation::carry_out(ctx, undo, (before, Phase::Validate)).await;
     let summary = format!("since {because_of} failed: {}", text::next_step(&next));
     let elapsed_ms = millis(begun.elapsed());
     ctx.emitter().emit(EventKind::PhaseFinished { release: release.clone(), phase, ok: false, summary, elapsed_ms });

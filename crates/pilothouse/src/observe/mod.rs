@@ -9,6 +9,7 @@ pub(crate) mod drift_left;
 pub(crate) mod dry_run;
 pub(crate) mod failed_deploy;
 pub(crate) mod fingerprint;
+pub(crate) mod objects;
 pub(crate) mod observation;
 pub(crate) mod other_tools;
 pub(crate) mod release_storage;

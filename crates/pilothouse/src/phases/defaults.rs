@@ -1,38 +1,31 @@
 //! What the phases do unless a chart overrides them. An override can call these too.
 
-use crate::actions::crds;
-use crate::actions::helm_run;
-use crate::actions::helm_watch::while_helm_runs;
-use crate::actions::objects;
-use crate::actions::orphaned_hooks;
+use crate::actions::deploy::{deploy, is_deployed_before};
+use crate::actions::uninstall;
 use crate::context::events::millis;
-use crate::context::ledger::{StepVerdict, upgrade_is_done};
+use crate::context::ledger::StepVerdict;
 use crate::context::observed::NamespaceState;
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
 use crate::context::step::{Step, StepDescription, Steps, given};
 use crate::diagnose::wait_ready;
 use crate::error::PhaseError;
-use crate::kept_digest::Given;
 use crate::observe;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use crate::phases::chart::HelmChart;
 use crate::phases::chart::steps_of;
 use crate::preflight::adoption::Adopting;
-use crate::preflight::backup::save;
 use crate::preflight::crds::chart_crds;
-use crate::preflight::deploy;
+use crate::preflight::deploy as preflight_deploy;
 use crate::preflight::rollback_target;
 use crate::preflight::uncertain_steps;
 use crate::render;
 use crate::render::objects::rendered_objects;
 use crate::render::wanted;
 use pilothouse_core::{
-    Class, Decision, DriftPolicy, EventKind, Finding, HelmAction, HelmCommand, ObjectRef, Payload, Phase, RUN_LABEL,
-    RevisionStatus, code,
+    Class, Decision, EventKind, Finding, HelmAction, ObjectRef, Payload, Phase, RevisionStatus, code,
 };
-use pilothouse_helm::{UpgradeRequest, Values};
 use pilothouse_kube::{Conflict, ownership_conflicts};
 use tokio::time::Instant;
 
@@ -93,7 +86,7 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
     if (!is_blocked || ctx.info().action == HelmAction::Destroy) && !is_deployed_before(ctx, payload).await {
-        let mut ahead = deploy::findings(&steps, ctx, payload, &observe::decision(ctx).await).await;
+        let mut ahead = preflight_deploy::findings(&steps, ctx, payload, &observe::decision(ctx).await).await;
         // Whose an object is has to be settled first.
         let is_foreign = |subject: &str| {
             findings.iter().any(|found| found.code == code::OWNERSHIP_CONFLICT && found.subject == subject)
@@ -150,7 +143,9 @@ async fn run_step(
     step: &dyn Step,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
-    let StepDescription { text: description, repeatable, adopts, point_of_no_return, every_run, .. } = step.describe();
+    let StepDescription {
+        text: description, repeatable, adopts, adopts_unowned, point_of_no_return, every_run, ..
+    } = step.describe();
     let (release, given) = (ctx.release(), given(ctx, step).await);
     if ctx.runs_only_every_run() && !every_run {
         return Ok(());
@@ -165,8 +160,8 @@ async fn run_step(
             for (key, value) in output {
                 payload.put_value(key, value);
             }
-            if !adopts.is_empty() {
-                ctx.note_adoption();
+            if adopts_unowned || !adopts.is_empty() {
+                ctx.attempts().note_adopted(&adopts);
             }
             ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
             return Ok(());
@@ -248,15 +243,15 @@ pub async fn exec<C: HelmChart + ?Sized>(
         Decision::Install => deploy(ctx, payload, "installed", true).await,
         Decision::Upgrade { last_good } => deploy(ctx, payload, "upgraded", last_good.is_none()).await,
         Decision::FinishUninstallThenInstall => {
-            objects::uninstall(ctx).await?;
+            uninstall::uninstall(ctx).await?;
             deploy(ctx, payload, "finished the uninstall and installed", true).await
         }
         Decision::Reinstall { deployed, .. } => {
-            objects::uninstall(ctx).await?;
+            uninstall::uninstall(ctx).await?;
             deploy(ctx, payload, &format!("uninstalled {deployed} and installed"), true).await
         }
         Decision::Uninstall => {
-            objects::uninstall(ctx).await?;
+            uninstall::uninstall(ctx).await?;
             Ok("uninstalled".to_owned())
         }
     }
@@ -272,136 +267,8 @@ async fn look_with_payload<C: HelmChart + ?Sized>(
     if wanted::payload_values(ctx.info(), payload).is_empty() || is_deployed_before(ctx, payload).await {
         return Ok(());
     }
-    let findings = tell(ctx, deploy::findings(&steps_of(chart), ctx, payload, decision).await);
+    let findings = tell(ctx, preflight_deploy::findings(&steps_of(chart), ctx, payload, decision).await);
     if findings.is_empty() { Ok(()) } else { Err(PhaseError::Refused(findings)) }
-}
-
-/// `first` says that no revision was ever deployed. The fields of objects that were adopted then still belong to whoever
-/// made them, and helm 4, which applies server-side, has to take them over; helm 3 does so in any case.
-async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Result<String, PhaseError> {
-    let prepared = render::wanted(ctx, payload).await;
-    let chart = prepared.chart()?;
-    let given = uncertain_steps::of_deploy(ctx, chart, payload).await;
-    if let Some(done) = done_before(ctx, &given).await {
-        if prepared.brings_kinds() {
-            ctx.cluster().discovery(true).await?;
-        }
-        if !done.to_the_end {
-            restart_if_asked(ctx, verb).await?;
-        }
-        return Ok(done.summary);
-    }
-    let observed = observe::observed(ctx).await;
-    if let (Some(base), Some(newest)) = (ctx.earlier_base(observed.newest()), observed.newest()) {
-        ctx.continue_from(base);
-        ctx.attempts().note_written(newest.revision, newest.run);
-    }
-    let values = Values::of(ctx.info(), payload)?;
-    let request = UpgradeRequest {
-        create_namespace: ctx.info().create_namespace,
-        max_history: ctx.info().max_history,
-        force: ctx.info().force_upgrade,
-        force_conflicts: (first && ctx.has_adopted()) || corrects_drift(ctx).await?,
-        labels: ctx.run().map(|run| (RUN_LABEL.to_owned(), run.to_string())).into_iter().collect(),
-        ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.remaining())
-    };
-    save::before_helm(ctx, payload, verb == "upgraded").await?;
-    orphaned_hooks::clear_earlier(ctx).await?;
-    ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
-    ctx.attempts().note_written(observed.newest_revision().saturating_add(1), ctx.run());
-    // All of it is one intent: the definitions before and the restart after are of no use without helm's run.
-    let stop = ctx.terminate().child_token();
-    let run = async {
-        let brought = crds::bring(ctx, &prepared).await?;
-        while_helm_runs(ctx, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
-        is_recorded(ctx, observed.newest_revision()).await?;
-        ctx.attempts().note_deployed(given.digest(), observed.newest_revision(), ctx.run());
-        if prepared.brings_kinds() {
-            // Later releases are rendered for what the cluster serves now.
-            ctx.cluster().discovery(true).await?;
-        }
-        restart_if_asked(ctx, verb).await?;
-        Ok::<usize, PhaseError>(brought)
-    };
-    let brought =
-        helm_run::run_helm(ctx, HelmCommand::Upgrade, given.digest().to_owned(), request.timeout, run).await?;
-    let crds = match brought {
-        0 => String::new(),
-        1 => ", 1 CRD applied".to_owned(),
-        n => format!(", {n} CRDs applied"),
-    };
-    Ok(format!("{verb} {} {}{crds}", chart.metadata.name, chart.metadata.version))
-}
-
-/// Whether fields that others have written are to be taken back. Helm 4 can do so only over a revision that was applied
-/// server-side; helm 3 does it in any case.
-async fn corrects_drift(ctx: &Context) -> Result<bool, PhaseError> {
-    if ctx.info().drift != DriftPolicy::Correct || ctx.helm().version().major < 4 {
-        return Ok(false);
-    }
-    let deployed = release_storage::newest_good_record(ctx).await?;
-    Ok(deployed.is_some_and(|record| record.apply_method.as_deref() == Some("ssa")))
-}
-
-/// Helm may end well although it could not write that it did (`pkg/action/install.go` calls it a tricky case): then the
-/// revision stays pending, and what follows must not be built on it.
-async fn is_recorded(ctx: &Context, before: u32) -> Result<(), PhaseError> {
-    let revisions = release_storage::revisions(ctx).await?;
-    let why = match revisions.iter().max_by_key(|meta| meta.revision) {
-        None => "no revision is recorded".to_owned(),
-        Some(newest) if newest.revision <= before => format!("the newest revision is still {}", newest.revision),
-        Some(newest) if newest.status != RevisionStatus::Deployed => {
-            format!("revision {} is recorded as {}", newest.revision, newest.status)
-        }
-        Some(_) => return Ok(()),
-    };
-    Err(PhaseError::State(format!("helm has ended well, but {why}: the next run looks what became of it")))
-}
-
-/// What was deployed before, and whether all of `exec` was done then.
-struct DoneBefore {
-    summary: String,
-    to_the_end: bool,
-}
-
-/// What an earlier run or attempt has deployed, if helm's records prove that it did so to the end with the same input.
-async fn done_before(ctx: &Context, given: &Given) -> Option<DoneBefore> {
-    let observed = observe::observed(ctx).await;
-    if let Some((revision, executed)) = ctx.attempts().has_deployed(given.digest(), observed.newest()) {
-        let to_the_end = executed.is_some();
-        let summary = executed.unwrap_or_else(|| format!("an earlier attempt had deployed revision {revision}"));
-        return Some(DoneBefore { summary, to_the_end });
-    }
-    let helm = ctx.earlier_helm()?;
-    let revision = upgrade_is_done(&helm, given, observed.newest())?;
-    if ctx.has_ended_well_before() {
-        ctx.continue_from(revision);
-    } else {
-        ctx.continue_from(ctx.earlier_base(observed.newest()).unwrap_or(helm.revision_before));
-        ctx.attempts().note_written(revision, Some(helm.run));
-    }
-    let summary = format!("run {} had deployed revision {revision}", helm.run.short());
-    Some(DoneBefore { summary, to_the_end: ctx.earlier_exec_ended_well() })
-}
-
-/// Whether helm has done before what `exec` would do, so that it is not run again.
-async fn is_deployed_before(ctx: &Context, payload: &Payload) -> bool {
-    if ctx.info().action != HelmAction::Deploy {
-        return false;
-    }
-    let prepared = render::wanted(ctx, payload).await;
-    let Some(chart) = &prepared.chart else { return false };
-    done_before(ctx, &uncertain_steps::of_deploy(ctx, chart, payload).await).await.is_some()
-}
-
-/// Restarts the workloads after an upgrade, where the user wants it.
-async fn restart_if_asked(ctx: &Context, verb: &str) -> Result<(), PhaseError> {
-    if !ctx.info().recreate_pods || verb != "upgraded" {
-        return Ok(());
-    }
-    let workloads = |object: &ObjectRef| matches!(object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
-    let objects: Vec<ObjectRef> = release_storage::objects(ctx).await?.into_iter().filter(workloads).collect();
-    objects::restart(ctx, &objects).await
 }
 
 /// The release is deployed and every object of it is ready, then the steps. When it was destroyed, only the steps: `exec`

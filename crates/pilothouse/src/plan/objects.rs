@@ -6,19 +6,20 @@ use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::crd_changes::apply_options;
+use crate::observe::dry_run::compare::Scope;
 use crate::observe::dry_run::compare::seen_digest;
 use crate::observe::dry_run::compared::{Compared, Outcome};
+use crate::observe::dry_run::deploy;
+use crate::observe::dry_run::deploy::Look;
 use crate::observe::dry_run::refusal::is_of_rbac;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use crate::plan::brings::Brings;
-use crate::preflight::deploy;
-use crate::preflight::deploy::Look;
 use crate::render::objects as rendered_objects;
 use jiff::Timestamp;
 use pilothouse_core::{
     CrdPolicy, FieldChange, ObjectChange, ObjectRef, Ownership, Payload, PlannedObject, Secrecy, SeenObject, Sensitive,
-    crd_facts, field_changes, helm_owner, keeps_on_uninstall, object_ref,
+    crd_facts, field_changes, helm_owner, kept_by_uninstall, object_ref,
 };
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -48,7 +49,7 @@ pub(crate) async fn deployed(
     all: &[Brings],
 ) -> Result<Objects, PhaseError> {
     let (mut objects, changing) = definitions(ctx, prepared).await?;
-    let Look { docs, compared, .. } = deploy::look(ctx, &Payload::default(), is_upgrade, &changing).await?;
+    let Look { docs, compared, .. } = deploy::look(ctx, &Payload::default(), is_upgrade, &changing, Scope::All).await?;
     let own: Vec<(String, String)> =
         docs.iter().filter_map(|doc| crd_facts(&doc.object)).map(|facts| (facts.group, facts.kind)).collect();
     let mut own_kinds = 0;
@@ -253,7 +254,7 @@ pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
     let mut objects = Objects::default();
     let Some(record) = release_storage::newest_record(ctx).await? else { return Ok(objects) };
     let (kept, deleted): (Vec<Value>, Vec<Value>) =
-        release_storage::manifest_objects(&record)?.into_iter().partition(keeps_on_uninstall);
+        release_storage::manifest_objects(&record)?.into_iter().partition(kept_by_uninstall);
     for (manifests, change) in [(deleted, ObjectChange::Delete), (kept, ObjectChange::Keep)] {
         let named = manifests.iter().filter_map(object_ref).collect();
         for object in release_storage::complete(ctx, named, NotServed::Skip).await? {

@@ -4,12 +4,17 @@
 #[path = "adoption_tests.rs"]
 mod tests;
 
-use crate::actions::objects;
 use crate::context::release_context::Context;
 use crate::context::step::Steps;
 use crate::error::PhaseError;
-use crate::preflight::data_loss::Consent;
-use pilothouse_core::{AdoptionConsent, AdoptionVerdict, NotAdopted, ObjectRef, Ownership, Phase};
+use crate::observe::objects;
+use crate::observe::release_storage;
+use crate::observe::release_storage::NotServed;
+use crate::preflight::consent::Consent;
+use crate::render;
+use crate::render::objects::rendered_objects;
+use pilothouse_core::{AdoptionConsent, AdoptionVerdict, NotAdopted, ObjectRef, Ownership, Payload, Phase};
+use pilothouse_kube::{Conflict, ownership_conflicts};
 
 /// What steps before helm are going to do with objects that exist and are not the release's.
 pub(crate) struct Adopting {
@@ -36,7 +41,7 @@ impl Adopting {
             deleted.extend(objects::resolve(ctx, &description.deletes).await?);
             unowned |= description.adopts_unowned;
         }
-        let consent = Consent::of(ctx).await.map_err(|finding| PhaseError::Refused(vec![finding]))?;
+        let consent = Consent::needed(ctx).await?;
         Ok(Self { named, unowned, consent, deleted })
     }
 
@@ -45,9 +50,9 @@ impl Adopting {
         self.unowned || !self.named.is_empty()
     }
 
-    /// The objects that a step names, to adopt or to delete them.
-    pub(crate) fn settled(self) -> Vec<ObjectRef> {
-        [self.named, self.deleted].concat()
+    /// The objects that a step deletes before helm runs.
+    pub(crate) fn deleted(self) -> Vec<ObjectRef> {
+        self.deleted
     }
 
     /// Why an object is not given to the release, if that stands in its way.
@@ -79,4 +84,23 @@ impl Adopting {
 
 fn is_in(objects: &[ObjectRef], object: &ObjectRef) -> bool {
     objects.iter().any(|one| one.same_object(object))
+}
+
+/// The objects the chart renders that exist and are nobody's: no release, no controller and no other tool has them. What
+/// another tool has, or a release has left that is gone, is one of them only where the release's consent names it.
+///
+/// # Errors
+/// When one cannot be read.
+pub async fn unowned(ctx: &Context, payload: &Payload) -> Result<Vec<ObjectRef>, PhaseError> {
+    let prepared = render::wanted(ctx, payload).await;
+    let objects = rendered_objects(&prepared.rendering.docs());
+    let objects = release_storage::complete(ctx, objects, NotServed::Skip).await?;
+    let conflicts = ownership_conflicts(ctx.cluster(), &objects, &ctx.release()).await?;
+    let consent = Consent::needed(ctx).await?;
+    let is_adopted = |conflict: &Conflict| {
+        let named = consent.names(&conflict.object);
+        let consent = if named { AdoptionConsent::Named } else { AdoptionConsent::Unowned };
+        conflict.ownership.adoption(consent) == AdoptionVerdict::Adopt
+    };
+    Ok(conflicts.into_iter().filter(is_adopted).map(|conflict| conflict.object).collect())
 }

@@ -4,6 +4,7 @@ use crate::actions::objects;
 use crate::context::release_context::Context;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
+use crate::preflight::adoption;
 use crate::text::listed;
 use async_trait::async_trait;
 use pilothouse_core::{AdoptStep, Class, Finding, Payload, code};
@@ -42,7 +43,7 @@ impl Step for Adopt {
     async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
         let mut objects = self.0.objects.clone();
         if self.0.unowned {
-            objects.extend(objects::unowned(ctx, payload).await?);
+            objects.extend(adoption::unowned(ctx, payload).await?);
         }
         objects::adopt(ctx, &objects).await?;
         Ok(())

@@ -4,6 +4,7 @@ use crate::actions::objects;
 use crate::context::release_context::Context;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
+use crate::observe::objects::{chart_crds, resolve};
 use crate::preflight::data_loss;
 use crate::text::listed;
 use async_trait::async_trait;
@@ -17,9 +18,9 @@ pub(super) struct Delete(pub(super) DeleteStep);
 
 impl Delete {
     async fn objects(&self, ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
-        let mut objects = objects::resolve(ctx, &self.0.objects).await?;
+        let mut objects = resolve(ctx, &self.0.objects).await?;
         if self.0.chart_crds {
-            objects.extend(objects::chart_crds(ctx).await?);
+            objects.extend(chart_crds(ctx).await?);
         }
         Ok(objects)
     }

@@ -17,7 +17,7 @@ use futures::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
 use pilothouse_core::{
     ObjectChange, ObjectRef, Readiness, Redactor, ReleaseKey, Secrecy, SeenObject, Sensitive, adoption_patch, declared,
-    field_changes, helm_owner, is_client_side_applied, keeps_on_uninstall, merge_patched, removed_paths,
+    field_changes, helm_owner, is_client_side_applied, kept_by_upgrade, merge_patched, removed_paths,
 };
 use pilothouse_health::{Rules, is_built_in};
 use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError};
@@ -64,16 +64,44 @@ pub(super) enum Asked {
 /// Tells what a deploy would do to the objects of a release: first the wanted ones in their order, then those it deletes or
 /// leaves behind. Changes nothing (`dryRun=All`); can be repeated, and dropped at any time.
 pub async fn compare(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<Compared> {
-    look(cluster, what, Asked::WhatHelmDoes).await
+    compare_within(cluster, what, Scope::All).await
 }
 
-pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, asked: Asked) -> Vec<Compared> {
+/// As [`compare`], of some of the objects.
+pub(crate) async fn compare_within(cluster: &dyn ClusterClient, what: &Comparison<'_>, scope: Scope) -> Vec<Compared> {
+    look(cluster, what, Asked::WhatHelmDoes, scope).await
+}
+
+/// Which objects are asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All of them.
+    All,
+    /// Those that are not wanted any more, and of the others the kinds of which a change can lose something.
+    MayLose,
+}
+
+impl Scope {
+    fn has(self, object: &ObjectRef) -> bool {
+        match self {
+            Self::All => true,
+            Self::MayLose => ["CustomResourceDefinition", "StatefulSet"].contains(&object.kind.as_str()),
+        }
+    }
+}
+
+pub(super) async fn look(
+    cluster: &dyn ClusterClient,
+    what: &Comparison<'_>,
+    asked: Asked,
+    scope: Scope,
+) -> Vec<Compared> {
     let namespace = &what.release.namespace;
     let wanted = subject::complete(cluster, what.wanted, namespace, what.redactor).await;
     let stored = subject::complete(cluster, what.stored, namespace, what.redactor).await;
     let deployed = |object: &ObjectRef| stored.iter().find(|stored| stored.object.same_object(object));
     let mut looks: Vec<BoxFuture<'_, Option<Compared>>> = Vec::new();
-    for subject in &wanted {
+    for subject in wanted.iter().filter(|subject| scope.has(&subject.object)) {
         let stored = deployed(&subject.object).map(|stored| stored.manifest);
         let look = what.wanted(cluster, subject, stored).map(move |compared| match asked {
             Asked::WhatHelmDoes => what.by_merge_patch(subject, stored, compared),
@@ -207,7 +235,7 @@ impl Comparison<'_> {
         match self.read(cluster, subject).await {
             Ok(None) => None,
             Ok(Some(live)) => {
-                let change = if keeps_on_uninstall(&live) { ObjectChange::Keep } else { ObjectChange::Delete };
+                let change = if kept_by_upgrade(&live) { ObjectChange::Keep } else { ObjectChange::Delete };
                 let outcome = Outcome::Change(change);
                 Some(Compared { outcome, is_deployed: true, ..self.seen(&subject.object, live) })
             }

@@ -1,6 +1,6 @@
 //! What of a deployed release is not as it was deployed.
 
-use crate::observe::dry_run::compare::{Asked, Comparison, look};
+use crate::observe::dry_run::compare::{Asked, Comparison, Scope, look};
 use crate::observe::dry_run::compared::{Compared, Outcome};
 use pilothouse_core::{FieldChange, ObjectChange, ObjectRef, Secrecy, Sensitive, drifted_fields};
 use pilothouse_kube::ClusterClient;
@@ -37,7 +37,7 @@ pub enum Drifted {
 /// applying them once more would change. `stored` counts for nothing. Changes nothing.
 pub async fn drifts(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<Drift> {
     let deployed = Comparison { stored: what.wanted, force: true, ..*what };
-    look(cluster, &deployed, Asked::WhatIsDeclared)
+    look(cluster, &deployed, Asked::WhatIsDeclared, Scope::All)
         .await
         .into_iter()
         .filter_map(|compared| drift(compared, what))

@@ -1,9 +1,11 @@
 //! What has to be saved when an object is lost: itself, and what goes with it.
 
 use crate::context::release_context::Context;
-use crate::preflight::data_loss::{deletes_its_claims, names_refused};
+use crate::preflight::data_loss::names_refused;
 use pilothouse_core::recreatable;
-use pilothouse_core::{Class, Finding, ObjectRef, Sensitive, code, crd_facts, object_ref};
+use pilothouse_core::{
+    Class, Finding, ObjectRef, Sensitive, code, crd_facts, deletes_its_claims, is_claim_of, object_ref,
+};
 use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -104,22 +106,12 @@ impl<'a> Content<'a> {
         self.findings.push(Finding::new(Class::Unsafe, code::BACKUP_IMPOSSIBLE, subject, message));
     }
 
-    /// The claims that a StatefulSet has made: `TEMPLATE-NAME-ORDINAL`
-    /// (<https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/>).
+    /// The claims that a StatefulSet has made.
     async fn claims_of(&mut self, set: &ObjectRef, live: &Value) {
-        let templates = live.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array).into_iter().flatten();
-        let prefixes: Vec<String> = templates
-            .filter_map(|template| template.pointer("/metadata/name").and_then(Value::as_str))
-            .map(|template| format!("{template}-{}-", set.name))
-            .collect();
-        let is_its = |claim: &ObjectRef| {
-            let ordinal = prefixes.iter().find_map(|prefix| claim.name.strip_prefix(prefix.as_str()));
-            ordinal.is_some_and(|ordinal| !ordinal.is_empty() && ordinal.bytes().all(|byte| byte.is_ascii_digit()))
-        };
         let mut query = ListQuery::new("v1", "PersistentVolumeClaim");
         query.namespace.clone_from(&set.namespace);
         for claim in self.list(set, &query).await {
-            if let Some(object) = object_ref(&claim).filter(is_its) {
+            if let Some(object) = object_ref(&claim).filter(|claim| is_claim_of(live, &set.name, &claim.name)) {
                 self.keep(&claim);
                 self.claim(&object, &claim).await;
             }

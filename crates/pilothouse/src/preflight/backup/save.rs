@@ -4,15 +4,15 @@
 #[path = "save_tests.rs"]
 mod tests;
 
-use crate::actions::objects;
 use crate::context::release_context::Context;
 use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use crate::observe::dry_run::compared::{Compared, Outcome};
+use crate::observe::objects;
 use crate::preflight::backup::content::Content;
 use crate::preflight::backup::file;
-use crate::preflight::data_loss::Consent;
-use crate::preflight::deploy;
+use crate::preflight::changes::scaled_down;
+use crate::preflight::consent::Consent;
 use crate::render;
 use crate::render::objects as rendered_objects;
 use jiff::Timestamp;
@@ -32,7 +32,7 @@ pub(crate) struct Doomed {
 }
 
 /// Whether the release wants that at all.
-fn is_wanted(ctx: &Context) -> bool {
+pub(in crate::preflight) fn is_wanted(ctx: &Context) -> bool {
     match ctx.info().before_destructive {
         BeforeDestructive::Proceed => false,
         BeforeDestructive::Backup => !ctx.info().consent.is_empty(),
@@ -45,8 +45,8 @@ pub(crate) fn of_deleted(objects: &[ObjectRef], consent: &Consent) -> Vec<Doomed
     named.map(|object| Doomed { object: object.clone(), goes: true }).collect()
 }
 
-/// Of what an install or upgrade makes of objects, what consent names.
-pub(crate) fn of_compared(compared: &[Compared], consent: &Consent) -> Vec<Doomed> {
+/// Of what a deploy or a rollback makes of objects, what consent names; with the claims that go with the pods of a StatefulSet.
+pub(crate) async fn of_compared(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Doomed> {
     let doomed = |one: &Compared| {
         let goes = match &one.outcome {
             Outcome::Change(ObjectChange::Delete | ObjectChange::Replace { .. }) => true,
@@ -63,7 +63,14 @@ pub(crate) fn of_compared(compared: &[Compared], consent: &Consent) -> Vec<Doome
         };
         consent.names(&one.object).then(|| Doomed { object: one.object.clone(), goes })
     };
-    compared.iter().filter_map(doomed).collect()
+    let mut all: Vec<Doomed> = compared.iter().filter_map(doomed).collect();
+    for one in compared {
+        // Why they cannot be told is among the losses.
+        let claims = scaled_down::claims(ctx, one).await.unwrap_or_default();
+        let named = claims.into_iter().filter(|claim| consent.names(&one.object) || consent.names(claim));
+        all.extend(named.map(|object| Doomed { object, goes: true }));
+    }
+    all
 }
 
 /// Of the chart's definitions that take the place of others, what consent names.
@@ -76,8 +83,8 @@ pub(crate) fn of_definitions(ctx: &Context, prepared: &Wanted, consent: &Consent
 }
 
 /// Of all that an install or upgrade deletes or changes, what consent names.
-fn of_deploy(ctx: &Context, prepared: &Wanted, compared: &[Compared], consent: &Consent) -> Vec<Doomed> {
-    let mut doomed = of_compared(compared, consent);
+async fn of_deploy(ctx: &Context, prepared: &Wanted, compared: &[Compared], consent: &Consent) -> Vec<Doomed> {
+    let mut doomed = of_compared(ctx, compared, consent).await;
     doomed.extend(of_definitions(ctx, prepared, consent));
     doomed
 }
@@ -102,7 +109,7 @@ pub(crate) async fn announced(ctx: &Context, compared: &[Compared], decision: &D
     let doomed = match decision {
         Decision::Install | Decision::Upgrade { .. } => {
             let prepared = render::wanted(ctx, &Payload::default()).await;
-            of_deploy(ctx, &prepared, compared, &consent)
+            of_deploy(ctx, &prepared, compared, &consent).await
         }
         Decision::Uninstall | Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall => {
             of_deleted(&objects::deleted_by_uninstall(ctx).await.ok()?, &consent)
@@ -124,47 +131,55 @@ fn announcement(ctx: &Context, doomed: &[Doomed]) -> Option<String> {
     Some(format!("saved in a file in {} before it is lost: {}", folder.display(), named.join(", ")))
 }
 
-/// Saves what consent names of what is about to be deleted.
+/// Saves what consent names of what is about to be deleted. Gives whether there was anything.
 ///
 /// # Errors
 /// When anything of it cannot be saved: nothing must be deleted then.
-pub(crate) async fn before_deleting(ctx: &Context, objects: &[ObjectRef]) -> Result<(), PhaseError> {
-    if !is_wanted(ctx) {
-        return Ok(());
-    }
-    save(ctx, &of_deleted(objects, &consent(ctx).await?)).await
+pub(in crate::preflight) async fn before_deleting(
+    ctx: &Context,
+    objects: &[ObjectRef],
+    consent: &Consent,
+) -> Result<bool, PhaseError> {
+    if is_wanted(ctx) { save(ctx, &of_deleted(objects, consent)).await } else { Ok(false) }
 }
 
-/// Saves what consent names of what an install or upgrade is about to delete or change, definitions in `crds/` included.
+/// The same of what a rollback or a manifest is about to delete or change.
 ///
 /// # Errors
-/// When anything of it cannot be saved, or what is going to happen cannot be told: helm must not be run then.
-pub(crate) async fn before_helm(ctx: &Context, payload: &Payload, is_upgrade: bool) -> Result<(), PhaseError> {
-    if !is_wanted(ctx) {
-        return Ok(());
-    }
-    let consent = consent(ctx).await?;
-    let changing = deploy::changing(ctx, payload).await;
-    let look = deploy::look(ctx, payload, is_upgrade, &changing).await?;
-    let prepared = render::wanted(ctx, payload).await;
-    save(ctx, &of_deploy(ctx, &prepared, &look.compared, &consent)).await
+/// As for [`before_deleting`].
+pub(in crate::preflight) async fn before_changing(
+    ctx: &Context,
+    compared: &[Compared],
+    consent: &Consent,
+) -> Result<bool, PhaseError> {
+    if is_wanted(ctx) { save(ctx, &of_compared(ctx, compared, consent).await).await } else { Ok(false) }
 }
 
-async fn consent(ctx: &Context) -> Result<Consent, PhaseError> {
-    Consent::of(ctx).await.map_err(|finding| PhaseError::Refused(vec![finding]))
+/// The same of what an install or upgrade is about to delete or change, definitions in `crds/` included.
+///
+/// # Errors
+/// As for [`before_deleting`].
+pub(in crate::preflight) async fn before_helm(
+    ctx: &Context,
+    prepared: &Wanted,
+    compared: &[Compared],
+    consent: &Consent,
+) -> Result<bool, PhaseError> {
+    if is_wanted(ctx) { save(ctx, &of_deploy(ctx, prepared, compared, consent).await).await } else { Ok(false) }
 }
 
-async fn save(ctx: &Context, doomed: &[Doomed]) -> Result<(), PhaseError> {
+/// Gives whether there was anything to save.
+async fn save(ctx: &Context, doomed: &[Doomed]) -> Result<bool, PhaseError> {
     if doomed.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     ctx.doing("reading what is going to be lost");
     let content = gather(ctx, doomed).await.map_err(PhaseError::Refused)?;
     if content.documents.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let Some(folder) = &ctx.session().backups else { return Err(PhaseError::Refused(vec![no_folder(ctx)])) };
-    objects::stop_when_told(ctx)?;
+    ctx.go_on()?;
     let path = folder.join(file::name(&ctx.release(), Timestamp::now()));
     let intent = EventKind::BackupStarted {
         release: ctx.release(),
@@ -177,7 +192,7 @@ async fn save(ctx: &Context, doomed: &[Doomed]) -> Result<(), PhaseError> {
     write(&path, content.documents).await?;
     let objects = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
     ctx.say(format!("saved {objects} in {}", path.display()));
-    Ok(())
+    Ok(true)
 }
 
 async fn write(path: &Path, documents: Vec<Sensitive<Value>>) -> Result<(), PhaseError> {

@@ -225,7 +225,7 @@ async fn what_an_upgrade_loses(#[case] outcome: Outcome, #[case] goes: Option<bo
     let World { ctx, .. } = world(&cluster(), None, &["secret/login"]);
     let consent = Consent::of(&ctx).await.unwrap();
     let one = |name: &str| compared(name, outcome.clone());
-    let doomed = of_compared(&[one("Secret/default/login"), one("Secret/default/other")], &consent);
+    let doomed = of_compared(&ctx, &[one("Secret/default/login"), one("Secret/default/other")], &consent).await;
     let found: Vec<(String, bool)> = doomed.iter().map(|one| (one.object.to_string(), one.goes)).collect();
     let expected: Vec<(String, bool)> =
         goes.map(|goes| ("Secret default/login".to_owned(), goes)).into_iter().collect();
@@ -243,7 +243,7 @@ async fn a_look_ahead_at_a_claim(#[case] policy: &str, #[case] expected: &[&str]
     let World { ctx, .. } = world(&cluster, Some("/state/backups".into()), &["pvc/data-db-0"]);
     let compared = [compared("PersistentVolumeClaim/default/data-db-0", Outcome::Change(ObjectChange::Delete))];
     let decision = Decision::Upgrade { last_good: Some(1) };
-    let found = crate::preflight::changes::refusals::gate(&ctx, &compared, &decision).await;
+    let found = crate::preflight::changes::refusals::gate(&ctx, &compared, &[], &decision).await;
     assert_eq!(found.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), expected);
     let told = "saved in a file in /state/backups before it is lost: PersistentVolumeClaim default/data-db-0";
     assert_eq!(announced(&ctx, &compared, &decision).await.as_deref(), Some(told));

@@ -2,16 +2,15 @@
 
 use crate::context::release_context::Context;
 use crate::observe::dry_run::compared::{Compared, Outcome};
+use crate::preflight::consent::Consent;
 use crate::preflight::data_loss;
-use crate::preflight::data_loss::Consent;
 use crate::render;
 use crate::render::objects as rendered_objects;
-use pilothouse_core::{Class, Finding, HelmOwner, ObjectChange, ObjectRef, Payload, ReleaseKey, code, object_ref};
+use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, Payload, ReleaseKey, code, object_ref};
 
 /// What the upgrade deletes and nobody has consented to.
 pub(super) async fn findings(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
-    let gone: Vec<&Compared> =
-        compared.iter().filter(|one| one.outcome == Outcome::Change(ObjectChange::Delete)).collect();
+    let gone: Vec<&Compared> = goes(compared).collect();
     let objects: Vec<ObjectRef> = gone.iter().map(|one| one.object.clone()).collect();
     let lost = data_loss::losses(ctx, &objects, consent).await;
     let mut moved = Vec::new();
@@ -35,6 +34,37 @@ pub(super) async fn findings(ctx: &Context, compared: &[Compared], consent: &Con
         findings.extend(found);
     }
     findings
+}
+
+/// What a rollback deletes and nobody has consented to: what only the newer revision has.
+pub(super) async fn by_rollback(
+    ctx: &Context,
+    compared: &[Compared],
+    adopted: &[ObjectRef],
+    consent: &Consent,
+) -> Vec<Finding> {
+    let objects: Vec<ObjectRef> = goes(compared).map(|one| one.object.clone()).collect();
+    let mut findings = data_loss::losses(ctx, &objects, consent).await;
+    for one in goes(compared).filter(|one| !consent.names(&one.object)) {
+        let was_there = adopted.iter().any(|object| object.same_object(&one.object));
+        let found = was_there.then(|| {
+            let message = "helm would delete it, and it was there before it was adopted";
+            Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &one.object, message)
+        });
+        findings.extend(found.or_else(|| handed_over(one, &ctx.release())));
+    }
+    findings
+}
+
+/// StatefulSets that a step deletes and that take their claims' place under another name: the step does not say so.
+pub(super) fn renamed_sets(deleted: &[&Compared], compared: &[Compared], consent: &Consent) -> Vec<Finding> {
+    let open = deleted.iter().filter(|one| !consent.names(&one.object));
+    let goes = open.filter(|one| one.outcome == Outcome::Change(ObjectChange::Delete));
+    goes.filter_map(|one| renamed_set(one, compared)).collect()
+}
+
+fn goes(compared: &[Compared]) -> impl Iterator<Item = &Compared> {
+    compared.iter().filter(|one| one.outcome == Outcome::Change(ObjectChange::Delete))
 }
 
 /// The claim that takes the place of one whose name has changed.
@@ -79,13 +109,9 @@ fn renamed_set(gone: &Compared, compared: &[Compared]) -> Option<Finding> {
 
 /// Helm deletes what its last manifest had, whoever has it now.
 fn handed_over(gone: &Compared, release: &ReleaseKey) -> Option<Finding> {
-    match gone.owner.as_ref()? {
-        HelmOwner::Release(other) if other != release => {
-            let message = format!(
-                "helm would delete it, and it belongs to release {other} by now: annotate it helm.sh/resource-policy: keep"
-            );
-            Some(Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &gone.object, message))
-        }
-        HelmOwner::Release(_) | HelmOwner::Partial { .. } | HelmOwner::Nobody { .. } => None,
-    }
+    let other = data_loss::another_release(gone.owner.as_ref()?, release)?;
+    let message = format!(
+        "helm would delete it, and it belongs to release {other} by now: annotate it helm.sh/resource-policy: keep"
+    );
+    Some(Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &gone.object, message))
 }

@@ -5,3 +5,4 @@ pub(crate) mod deleted;
 pub(crate) mod immutable;
 pub(crate) mod refusals;
 pub(crate) mod regenerated;
+pub(crate) mod scaled_down;

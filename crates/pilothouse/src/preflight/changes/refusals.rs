@@ -4,7 +4,6 @@
 #[path = "refusals_tests.rs"]
 mod tests;
 
-use crate::actions::objects;
 use crate::context::release_context::Context;
 use crate::observe;
 use crate::observe::dry_run::compared::{Compared, Outcome};
@@ -13,23 +12,27 @@ use crate::preflight::changes::definitions;
 use crate::preflight::changes::deleted;
 use crate::preflight::changes::immutable;
 use crate::preflight::changes::regenerated;
-use crate::preflight::data_loss::Consent;
-use pilothouse_core::{Class, Decision, Finding, code, lenient_version};
+use crate::preflight::changes::scaled_down;
+use crate::preflight::consent::Consent;
+use crate::preflight::data_loss;
+use crate::preflight::data_loss::DATA_KINDS;
+use pilothouse_core::{Class, Decision, Finding, ObjectRef, code, lenient_version};
 use semver::Version;
 
-/// The kinds on which data hangs: of these it has to be known what becomes of them.
-const DATA_KINDS: [&str; 5] =
-    ["PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition", "StatefulSet"];
-
-/// Why what is going to be done must not be done: what it would lose, unless consent names the object; and what helm would fail
-/// on. Changes nothing.
-pub(crate) async fn gate(ctx: &Context, compared: &[Compared], decision: &Decision) -> Vec<Finding> {
+/// Reasons against what is going to be done: what it would lose, unless consent names the object; and what helm would fail on.
+/// `deleted` is what a step deletes before helm runs. Changes nothing.
+pub(crate) async fn gate(
+    ctx: &Context,
+    compared: &[Compared],
+    deleted: &[ObjectRef],
+    decision: &Decision,
+) -> Vec<Finding> {
     let is_upgrade = match decision {
         Decision::Install => false,
         Decision::Upgrade { .. } => true,
-        Decision::Uninstall => return objects::uninstall_findings(ctx).await,
+        Decision::Uninstall => return data_loss::uninstall_findings(ctx).await,
         Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall => {
-            let mut findings = objects::uninstall_findings(ctx).await;
+            let mut findings = data_loss::uninstall_findings(ctx).await;
             match Consent::of(ctx).await {
                 Ok(consent) => findings.extend(regenerated::by_reinstall(ctx, &consent).await),
                 Err(finding) => findings.push(finding),
@@ -48,15 +51,49 @@ pub(crate) async fn gate(ctx: &Context, compared: &[Compared], decision: &Decisi
         Ok(consent) => consent,
         Err(finding) => return vec![finding],
     };
-    let mut findings = unreadable(compared);
-    findings.extend(deleted::findings(ctx, compared, &consent).await);
-    findings.extend(definitions::findings(compared, &consent));
-    findings.extend(immutable::findings(compared, &consent, &ctx.release()));
+    // What a step deletes is created anew; whether it may be deleted is that step's to say.
+    let (by_step, open): (Vec<&Compared>, Vec<&Compared>) =
+        compared.iter().partition(|one| deleted.iter().any(|object| object.same_object(&one.object)));
+    let open: Vec<Compared> = open.into_iter().cloned().collect();
+    let mut findings = losses(ctx, &open, &consent).await;
+    findings.extend(deleted::renamed_sets(&by_step, compared, &consent));
+    findings.extend(immutable::findings(&open, &consent, &ctx.release()));
     if is_upgrade {
         findings.extend(downgrade_of(ctx).await);
     }
     findings.extend(regenerated::findings(ctx, compared, &consent, is_upgrade).await);
-    findings.extend(save::findings(ctx, &save::of_compared(compared, &consent)).await);
+    findings.extend(save::findings(ctx, &save::of_compared(ctx, &open, &consent).await).await);
+    findings
+}
+
+/// What an install or upgrade would lose and consent does not name.
+pub(in crate::preflight) async fn losses(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
+    let mut findings = by_overwriting(ctx, compared, consent).await;
+    findings.extend(deleted::findings(ctx, compared, consent).await);
+    findings
+}
+
+/// What a rollback would lose and consent does not name.
+pub(in crate::preflight) async fn by_rollback(
+    ctx: &Context,
+    compared: &[Compared],
+    adopted: &[ObjectRef],
+    consent: &Consent,
+) -> Vec<Finding> {
+    let mut findings = by_overwriting(ctx, compared, consent).await;
+    findings.extend(deleted::by_rollback(ctx, compared, adopted, consent).await);
+    findings
+}
+
+/// What would be lost in objects that are changed, and consent does not name.
+pub(in crate::preflight) async fn by_overwriting(
+    ctx: &Context,
+    compared: &[Compared],
+    consent: &Consent,
+) -> Vec<Finding> {
+    let mut findings = unreadable(compared);
+    findings.extend(definitions::findings(compared, consent));
+    findings.extend(scaled_down::findings(ctx, compared, consent).await);
     findings
 }
 

@@ -30,7 +30,7 @@ fn world(cluster: &Arc<FakeCluster>, consent: &[&str]) -> World {
 }
 
 async fn told(world: &World, compared: &[Compared]) -> Vec<(String, String, Class)> {
-    let findings = gate(&world.ctx, compared, &UPGRADE).await;
+    let findings = gate(&world.ctx, compared, &[], &UPGRADE).await;
     findings.into_iter().map(|finding| (finding.code.clone(), finding.to_string(), finding.class)).collect()
 }
 
@@ -252,6 +252,36 @@ async fn nothing_is_asked_when_nothing_is_done() {
     let cluster = Arc::new(FakeCluster::default());
     let world = fake(&cluster, HelmDriver::Secret);
     let compared = [one("PersistentVolumeClaim/default/old", ObjectChange::Delete)];
-    assert_eq!(gate(&world.ctx, &compared, &Decision::Nothing { why: String::new() }).await, []);
+    assert_eq!(gate(&world.ctx, &compared, &[], &Decision::Nothing { why: String::new() }).await, []);
     assert_eq!(cluster.failures.calls(), Vec::<String>::new());
+}
+
+/// What a step deletes is created anew; what the deploy loses beside that, the step does not settle.
+#[tokio::test]
+async fn what_a_step_deletes_is_settled_by_it() {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.put(claim(None));
+    let because = "spec.selector cannot be changed".to_owned();
+    let compared = [
+        one("PersistentVolumeClaim/default/old", ObjectChange::Delete),
+        one("Deployment/default/web", ObjectChange::Replace { because }),
+        with(one("StatefulSet/default/db", ObjectChange::Delete), set("db", "1", "1Gi"), Value::Null),
+        with(one("StatefulSet/default/base", ObjectChange::Create), Value::Null, set("base", "1", "1Gi")),
+    ];
+    let deleted: Vec<ObjectRef> = compared[..3].iter().map(|one| one.object.clone()).collect();
+    let codes = async |deleted: &[ObjectRef]| {
+        let found = gate(&world(&cluster, &[]).ctx, &compared, deleted, &UPGRADE).await;
+        found.into_iter().map(|finding| (finding.code, finding.subject)).collect::<Vec<_>>()
+    };
+    let finding = |code: &str, object: &str| (code.to_owned(), object.to_owned());
+    let renamed = finding("DATA_ATTACHED", "StatefulSet default/db");
+    assert_eq!(
+        codes(&[]).await,
+        [
+            finding("DATA_ATTACHED", "PersistentVolumeClaim default/old"),
+            renamed.clone(),
+            finding("IMMUTABLE_FIELD", "Deployment default/web"),
+        ]
+    );
+    assert_eq!(codes(&deleted).await, [renamed]);
 }

@@ -1,13 +1,13 @@
 //! Secrets whose values the chart makes anew in every rendering.
 
-use crate::actions::objects;
 use crate::context::release_context::Context;
 use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use crate::observe::dry_run::compared::{Compared, Outcome};
+use crate::observe::objects;
 use crate::observe::release_storage;
 use crate::observe::rendered_diff;
-use crate::preflight::data_loss::Consent;
+use crate::preflight::consent::Consent;
 use crate::render;
 use crate::render::wanted;
 use base64::Engine as _;

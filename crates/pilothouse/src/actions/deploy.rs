@@ -1,0 +1,148 @@
+//! Installs and upgrades.
+
+use crate::actions::crds;
+use crate::actions::helm_run;
+use crate::actions::helm_watch::while_helm_runs;
+use crate::actions::objects;
+use crate::actions::orphaned_hooks;
+use crate::context::ledger::upgrade_is_done;
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::kept_digest::Given;
+use crate::observe;
+use crate::observe::release_storage;
+use crate::preflight::permit;
+use crate::preflight::uncertain_steps;
+use crate::render;
+use pilothouse_core::{DriftPolicy, HelmAction, HelmCommand, ObjectRef, Payload, RUN_LABEL, RevisionStatus};
+use pilothouse_helm::{UpgradeRequest, Values};
+
+/// Installs or upgrades. `first` says that no revision was ever deployed. The fields of objects that were adopted then still belong to whoever
+/// made them, and helm 4, which applies server-side, has to take them over; helm 3 does so in any case.
+///
+/// # Errors
+/// [`PhaseError::Refused`] when something would be lost; otherwise what failed.
+pub(crate) async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Result<String, PhaseError> {
+    let prepared = render::wanted(ctx, payload).await;
+    let chart = prepared.chart()?;
+    let given = uncertain_steps::of_deploy(ctx, chart, payload).await;
+    if let Some(done) = done_before(ctx, &given).await {
+        if prepared.brings_kinds() {
+            ctx.cluster().discovery(true).await?;
+        }
+        if !done.to_the_end {
+            restart_if_asked(ctx, verb).await?;
+        }
+        return Ok(done.summary);
+    }
+    let observed = observe::observed(ctx).await;
+    if let (Some(base), Some(newest)) = (ctx.earlier_base(observed.newest()), observed.newest()) {
+        ctx.continue_from(base);
+        ctx.attempts().note_written(newest.revision, newest.run);
+    }
+    let values = Values::of(ctx.info(), payload)?;
+    let request = UpgradeRequest {
+        create_namespace: ctx.info().create_namespace,
+        max_history: ctx.info().max_history,
+        force: ctx.info().force_upgrade,
+        force_conflicts: (first && ctx.attempts().has_adopted()) || corrects_drift(ctx).await?,
+        labels: ctx.run().map(|run| (RUN_LABEL.to_owned(), run.to_string())).into_iter().collect(),
+        ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.remaining())
+    };
+    orphaned_hooks::clear_earlier(ctx).await?;
+    let permit = permit::upgrade(ctx, payload, verb == "upgraded").await?;
+    ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
+    ctx.attempts().note_written(observed.newest_revision().saturating_add(1), ctx.run());
+    // All of it is one intent: the definitions before and the restart after are of no use without helm's run.
+    let stop = ctx.terminate().child_token();
+    let run = async {
+        let brought = crds::bring(ctx, &permit, &prepared).await?;
+        while_helm_runs(ctx, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
+        is_recorded(ctx, observed.newest_revision()).await?;
+        ctx.attempts().note_deployed(given.digest(), observed.newest_revision(), ctx.run());
+        if prepared.brings_kinds() {
+            // Later releases are rendered for what the cluster serves now.
+            ctx.cluster().discovery(true).await?;
+        }
+        restart_if_asked(ctx, verb).await?;
+        Ok::<usize, PhaseError>(brought)
+    };
+    let brought = helm_run::run_helm(ctx, HelmCommand::Upgrade, given.digest().to_owned(), request.timeout, run).await?;
+    let crds = match brought {
+        0 => String::new(),
+        1 => ", 1 CRD applied".to_owned(),
+        n => format!(", {n} CRDs applied"),
+    };
+    Ok(format!("{verb} {} {}{crds}", chart.metadata.name, chart.metadata.version))
+}
+
+/// Whether fields that others have written are to be taken back. Helm 4 can do so only over a revision that was applied
+/// server-side; helm 3 does it in any case.
+async fn corrects_drift(ctx: &Context) -> Result<bool, PhaseError> {
+    if ctx.info().drift != DriftPolicy::Correct || ctx.helm().version().major < 4 {
+        return Ok(false);
+    }
+    let deployed = release_storage::newest_good_record(ctx).await?;
+    Ok(deployed.is_some_and(|record| record.apply_method.as_deref() == Some("ssa")))
+}
+
+/// Helm may end well although it could not write that it did (`pkg/action/install.go` calls it a tricky case): then the
+/// revision stays pending, and what follows must not be built on it.
+async fn is_recorded(ctx: &Context, before: u32) -> Result<(), PhaseError> {
+    let revisions = release_storage::revisions(ctx).await?;
+    let why = match revisions.iter().max_by_key(|meta| meta.revision) {
+        None => "no revision is recorded".to_owned(),
+        Some(newest) if newest.revision <= before => format!("the newest revision is still {}", newest.revision),
+        Some(newest) if newest.status != RevisionStatus::Deployed => {
+            format!("revision {} is recorded as {}", newest.revision, newest.status)
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(PhaseError::State(format!("helm has ended well, but {why}: the next run looks what became of it")))
+}
+
+/// What was deployed before, and whether all of `exec` was done then.
+struct DoneBefore {
+    summary: String,
+    to_the_end: bool,
+}
+
+/// What an earlier run or attempt has deployed, if helm's records prove that it did so to the end with the same input.
+async fn done_before(ctx: &Context, given: &Given) -> Option<DoneBefore> {
+    let observed = observe::observed(ctx).await;
+    if let Some((revision, executed)) = ctx.attempts().has_deployed(given.digest(), observed.newest()) {
+        let to_the_end = executed.is_some();
+        let summary = executed.unwrap_or_else(|| format!("an earlier attempt had deployed revision {revision}"));
+        return Some(DoneBefore { summary, to_the_end });
+    }
+    let helm = ctx.earlier_helm()?;
+    let revision = upgrade_is_done(&helm, given, observed.newest())?;
+    if ctx.has_ended_well_before() {
+        ctx.continue_from(revision);
+    } else {
+        ctx.continue_from(ctx.earlier_base(observed.newest()).unwrap_or(helm.revision_before));
+        ctx.attempts().note_written(revision, Some(helm.run));
+    }
+    let summary = format!("run {} had deployed revision {revision}", helm.run.short());
+    Some(DoneBefore { summary, to_the_end: ctx.earlier_exec_ended_well() })
+}
+
+/// Whether helm has done before what `exec` would do, so that it is not run again.
+pub(crate) async fn is_deployed_before(ctx: &Context, payload: &Payload) -> bool {
+    if ctx.info().action != HelmAction::Deploy {
+        return false;
+    }
+    let prepared = render::wanted(ctx, payload).await;
+    let Some(chart) = &prepared.chart else { return false };
+    done_before(ctx, &uncertain_steps::of_deploy(ctx, chart, payload).await).await.is_some()
+}
+
+/// Restarts the workloads after an upgrade, where the user wants it.
+async fn restart_if_asked(ctx: &Context, verb: &str) -> Result<(), PhaseError> {
+    if !ctx.info().recreate_pods || verb != "upgraded" {
+        return Ok(());
+    }
+    let workloads = |object: &ObjectRef| matches!(object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
+    let objects: Vec<ObjectRef> = release_storage::objects(ctx).await?.into_iter().filter(workloads).collect();
+    objects::restart(ctx, &objects).await
+}

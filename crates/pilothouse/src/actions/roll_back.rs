@@ -1,0 +1,24 @@
+//! Goes back to an earlier revision.
+
+use crate::actions::helm_run;
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::preflight::permit::{Permit, Rollback};
+use pilothouse_core::HelmCommand;
+use pilothouse_helm::RollbackRequest;
+
+/// Lets helm roll the release back; `newest` is the newest revision there is.
+///
+/// # Errors
+/// What failed, or [`PhaseError::Stopped`] when helm must not be started any more.
+pub(crate) async fn roll_back(ctx: &Context, permit: Permit<Rollback>, newest: u32) -> Result<(), PhaseError> {
+    let info = ctx.info();
+    let request = RollbackRequest {
+        force: info.force_upgrade,
+        max_history: info.max_history,
+        ..RollbackRequest::new(info.key(), permit.into_deed().to_revision, ctx.timeout())
+    };
+    // helm does not handle signals in a rollback, which would stay pending: only without the lock it must not go on.
+    let run = ctx.helm().rollback(&request, ctx.lost());
+    helm_run::run_helm_after(ctx, HelmCommand::Rollback, String::new(), request.timeout, newest, run).await.map(drop)
+}

@@ -1,0 +1,89 @@
+//! Uninstalls the release.
+
+use crate::actions::helm_run;
+use crate::actions::orphaned_hooks;
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::observe;
+use crate::preflight::permit;
+use crate::preflight::permit::{Permit, Uninstall};
+use crate::text;
+use pilothouse_core::{HelmCommand, ReleaseState};
+use pilothouse_helm::UninstallRequest;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Uninstalls the release when a breaking version lies between what is deployed and what is wanted, and waits until its
+/// objects are gone. Returns whether it did. The default `exec` does this by itself.
+///
+/// # Errors
+/// [`PhaseError::Refused`] when data hangs on the release and no consent was given; otherwise what failed.
+pub async fn uninstall_if_breaking_change(ctx: &Context) -> Result<bool, PhaseError> {
+    match observe::observed(ctx).await.state(ctx.info()) {
+        ReleaseState::Breaking { .. } => {
+            uninstall(ctx).await?;
+            Ok(true)
+        }
+        ReleaseState::Absent
+        | ReleaseState::HalfRemoved
+        | ReleaseState::FailedClean { .. }
+        | ReleaseState::FailedDirty { .. }
+        | ReleaseState::Unmanaged { .. }
+        | ReleaseState::InputUnknown { .. }
+        | ReleaseState::OutOfSync { .. }
+        | ReleaseState::LifecycleChanged { .. }
+        | ReleaseState::Unfinished { .. }
+        | ReleaseState::LiveUnknown { .. }
+        | ReleaseState::LiveUnreadable { .. }
+        | ReleaseState::Drifted { .. }
+        | ReleaseState::Unvalidated { .. }
+        | ReleaseState::InSync { .. } => Ok(false),
+        ReleaseState::Unknown { why } => Err(PhaseError::State(why)),
+        ReleaseState::Foreign { foreign, .. } => {
+            Err(PhaseError::State(format!("{} manages the release: {}", foreign.tool, foreign.why)))
+        }
+        ReleaseState::Locked { revision, status, why, .. } | ReleaseState::Stale { revision, status, why } => {
+            Err(PhaseError::State(format!("revision {revision} is {status}: {why}")))
+        }
+    }
+}
+
+/// Uninstalls the release and waits until what helm deleted is gone. What holds data needs consent.
+///
+/// # Errors
+/// [`PhaseError::Refused`] when data hangs on the release, or another release has a part of it, and no consent was given;
+/// otherwise what failed.
+pub async fn uninstall(ctx: &Context) -> Result<(), PhaseError> {
+    let deadline = Instant::now() + ctx.remaining();
+    // Without the record, nothing tells any more whose a hook's object is.
+    orphaned_hooks::clear_earlier(ctx).await?;
+    let before = observe::observed(ctx).await.newest_revision();
+    let permit = permit::uninstall(ctx).await?;
+    ctx.doing("helm uninstall");
+    let objects = run_helm(ctx, permit, before, ctx.remaining(), ctx.terminate()).await?.objects;
+    ctx.forget_observation().await;
+    ctx.doing("waiting until its objects are gone");
+    pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| {
+        ctx.doing(text::progress(progress));
+    })
+    .await?;
+    Ok(())
+}
+
+/// Lets helm uninstall it; `newest` is the newest revision there is. Gives what has gone.
+///
+/// # Errors
+/// What failed, or [`PhaseError::Stopped`] when helm must not be started any more.
+pub(crate) async fn run_helm(
+    ctx: &Context,
+    permit: Permit<Uninstall>,
+    newest: u32,
+    timeout: Duration,
+    stop: &CancellationToken,
+) -> Result<Uninstall, PhaseError> {
+    let request = UninstallRequest::new(ctx.release(), timeout);
+    let run = ctx.helm().uninstall(&request, stop);
+    helm_run::run_helm_after(ctx, HelmCommand::Uninstall, String::new(), request.timeout, newest, run).await?;
+    Ok(permit.into_deed())
+}

@@ -1,0 +1,124 @@
+//! What a deploy or a rollback is going to do to each object.
+
+use crate::context::release_context::Context;
+use crate::context::wanted::Wanted;
+use crate::error::PhaseError;
+use crate::observe::dry_run::compare::{Comparison, Scope, compare_within};
+use crate::observe::dry_run::compared::Compared;
+use crate::observe::release_storage;
+use crate::observe::rendered_diff;
+use crate::render;
+use crate::render::objects::of_chart;
+use crate::render::wanted;
+use jiff::Timestamp;
+use pilothouse_core::{CrdPolicy, DriftPolicy, Payload, crd_facts};
+use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What is going to be applied, and what becomes of each object.
+pub(crate) struct Look {
+    /// Everything that is rendered.
+    pub(crate) docs: Arc<Vec<RenderedDoc>>,
+    /// The objects of the release in it.
+    pub(crate) wanted: Vec<Value>,
+    pub(crate) compared: Vec<Compared>,
+}
+
+/// Asks the server what becomes of each object of a release, without changing anything. `changing` are the kinds whose
+/// definitions are brought first, by group and kind.
+///
+/// # Errors
+/// When the chart cannot be rendered, or what is deployed cannot be read.
+pub(crate) async fn look(
+    ctx: &Context,
+    payload: &Payload,
+    is_upgrade: bool,
+    changing: &[(String, String)],
+    scope: Scope,
+) -> Result<Look, PhaseError> {
+    let prepared = render::wanted(ctx, payload).await;
+    let docs = docs(ctx, &prepared, is_upgrade).await?;
+    let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
+    let wanted: Vec<Value> = own.map(|doc| doc.object.clone()).collect();
+    let deployed = if is_upgrade { release_storage::newest_good_record(ctx).await? } else { None };
+    let stored = deployed.as_ref().map(release_storage::manifest_objects).transpose()?.unwrap_or_default();
+    let applied = deployed.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));
+    let comparison = Comparison {
+        release: &ctx.release(),
+        wanted: &wanted,
+        stored: &stored,
+        server_side: ctx.helm().version().major >= 4 && applied.unwrap_or(true),
+        force: ctx.info().drift == DriftPolicy::Correct || applied.is_none(),
+        changing,
+        redactor: ctx.redactor(),
+        rules: ctx.tracker().rules(),
+        now: Timestamp::now(),
+    };
+    let compared = compare_within(ctx.cluster(), &comparison, scope).await;
+    Ok(Look { docs, wanted, compared })
+}
+
+/// Asks the server what a rollback makes of the objects that may lose something, without changing anything: helm compares the
+/// manifest of the newest revision with that of the one to go back to.
+///
+/// # Errors
+/// When a manifest cannot be read.
+pub(crate) async fn look_back(
+    ctx: &Context,
+    newest: &ReleaseRecord,
+    target: &ReleaseRecord,
+) -> Result<Vec<Compared>, PhaseError> {
+    let (wanted, stored) = (release_storage::manifest_objects(target)?, release_storage::manifest_objects(newest)?);
+    let comparison = Comparison {
+        release: &ctx.release(),
+        wanted: &wanted,
+        stored: &stored,
+        server_side: ctx.helm().version().major >= 4 && target.apply_method.as_deref() == Some("ssa"),
+        // What a conflict would make helm fail on is no loss.
+        force: true,
+        changing: &[],
+        redactor: ctx.redactor(),
+        rules: ctx.tracker().rules(),
+        now: Timestamp::now(),
+    };
+    Ok(compare_within(ctx.cluster(), &comparison, Scope::MayLose).await)
+}
+
+/// Asks the server what manifests make of the objects that may lose something when they are written over them, without changing
+/// anything.
+pub(crate) async fn look_over(ctx: &Context, wanted: &[Value]) -> Vec<Compared> {
+    let comparison = Comparison {
+        release: &ctx.release(),
+        wanted,
+        stored: &[],
+        server_side: true,
+        force: true,
+        changing: &[],
+        redactor: ctx.redactor(),
+        rules: ctx.tracker().rules(),
+        now: Timestamp::now(),
+    };
+    compare_within(ctx.cluster(), &comparison, Scope::MayLose).await
+}
+
+/// The kinds of the definitions that a deploy brings to the chart's version before helm runs.
+pub(crate) async fn changing(ctx: &Context, payload: &Payload) -> Vec<(String, String)> {
+    if ctx.info().crds != CrdPolicy::Upgrade {
+        return Vec::new();
+    }
+    let prepared = render::wanted(ctx, payload).await;
+    of_chart(&prepared).iter().filter_map(crd_facts).map(|facts| (facts.group, facts.kind)).collect()
+}
+
+/// What is going to be applied. Values from earlier phases are only in what was prepared with them.
+async fn docs(ctx: &Context, prepared: &Arc<Wanted>, is_upgrade: bool) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
+    let has_payload = !wanted::payload_values(ctx.info(), &Payload::default()).is_empty();
+    match &prepared.chart {
+        Some(chart) if is_upgrade && !has_payload => {
+            let uses = render::templates_of(ctx, chart, &prepared.payload).await;
+            rendered_diff::as_upgrade(ctx, prepared, &uses).await
+        }
+        Some(_) | None => Ok(prepared.rendering.docs()),
+    }
+}

@@ -1,0 +1,66 @@
+//! Objects as people and Helm's records name them.
+
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::observe::release_storage;
+use crate::observe::release_storage::NotServed;
+use crate::render;
+use crate::render::objects::of_chart;
+use pilothouse_core::{ObjectRef, Payload, RevisionStatus, kept_by_uninstall, lenient_version, object_ref};
+use semver::Version;
+
+/// Whether the release is deployed right now: its newest revision has the status `deployed`.
+///
+/// # Errors
+/// When Helm's records cannot be read, which is not the same as "no".
+pub async fn is_chart_deployed(ctx: &Context) -> Result<bool, PhaseError> {
+    let release = ctx.release();
+    let revisions =
+        ctx.cluster().release_revisions(ctx.session().driver, Some(&release.namespace), Some(&release.name)).await?;
+    let newest = revisions.iter().max_by_key(|meta| meta.revision);
+    Ok(newest.is_some_and(|meta| meta.status == RevisionStatus::Deployed))
+}
+
+/// The chart version of the newest revision that was deployed; `None` when there is none.
+///
+/// # Errors
+/// When Helm's records cannot be read or understood, or the version is not one.
+pub async fn deployed_chart_version(ctx: &Context) -> Result<Option<Version>, PhaseError> {
+    let Some(record) = release_storage::newest_good_record(ctx).await? else { return Ok(None) };
+    let text = record.chart_version();
+    match lenient_version(text) {
+        Some(version) => Ok(Some(version)),
+        None => Err(PhaseError::State(format!("the deployed chart has the version `{text}`, which is not one"))),
+    }
+}
+
+/// The live objects helm deletes when it uninstalls the release: those of the newest revision that have no resource policy.
+pub(crate) async fn deleted_by_uninstall(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
+    let Some(record) = release_storage::newest_record(ctx).await? else { return Ok(Vec::new()) };
+    let objects = release_storage::manifest_objects(&record)?;
+    let deleted = objects.iter().filter(|object| !kept_by_uninstall(object)).filter_map(object_ref);
+    release_storage::complete(ctx, deleted.collect(), NotServed::Skip).await
+}
+
+/// Completes references as people write them; a namespaced one without namespace is in the release's.
+///
+/// # Errors
+/// When the cluster does not know a kind, or cannot be asked.
+pub async fn resolve(ctx: &Context, objects: &[ObjectRef]) -> Result<Vec<ObjectRef>, PhaseError> {
+    let namespace = ctx.release().namespace;
+    let mut resolved = Vec::with_capacity(objects.len());
+    for object in objects {
+        resolved.push(ctx.cluster().resolve(object, &namespace).await?);
+    }
+    Ok(resolved)
+}
+
+/// The definitions in the chart's `crds/` folders, those of enabled subcharts included.
+///
+/// # Errors
+/// When the chart cannot be resolved or rendered.
+pub async fn chart_crds(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
+    let prepared = render::wanted(ctx, &Payload::default()).await;
+    PhaseError::refuse_for(prepared.findings.clone())?;
+    Ok(of_chart(&prepared).iter().filter_map(object_ref).collect())
+}

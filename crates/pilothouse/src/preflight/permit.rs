@@ -1,0 +1,185 @@
+//! Permission for what may lose something. Whatever deletes, replaces, rolls back or overwrites in `actions` takes a permit, and
+//! only this room makes them: from the very list of objects that are about to go, looked at just before. What consent names is
+//! saved first where the release's policy says so.
+
+#[cfg(test)]
+#[path = "permit_tests.rs"]
+mod tests;
+
+use crate::context::release_context::Context;
+use crate::error::PhaseError;
+use crate::observe::dry_run::compare::Scope;
+use crate::observe::dry_run::deploy;
+use crate::observe::objects;
+use crate::observe::release_storage;
+use crate::preflight::backup::save;
+use crate::preflight::changes::refusals;
+use crate::preflight::consent::Consent;
+use crate::preflight::crds::chart_crds;
+use crate::preflight::data_loss;
+use crate::render;
+use pilothouse_core::{CrdPolicy, ObjectRef, Payload, RevisionMeta};
+use pilothouse_kube::{PlannedAdoption, Precondition};
+use serde_json::Value;
+
+/// Permission for one deed.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Permit<Deed>(Deed);
+
+impl<Deed> Permit<Deed> {
+    pub(in crate::preflight) fn new(deed: Deed) -> Self {
+        Self(deed)
+    }
+
+    /// What may be done.
+    pub(crate) fn deed(&self) -> &Deed {
+        &self.0
+    }
+
+    /// What may be done, once.
+    pub(crate) fn into_deed(self) -> Deed {
+        self.0
+    }
+}
+
+/// One very object is deleted.
+#[derive(Debug)]
+pub(crate) struct Deletion {
+    pub(crate) object: ObjectRef,
+    /// It must still be the one that was looked at.
+    pub(crate) as_seen: Precondition,
+}
+
+/// Helm uninstalls the release.
+#[derive(Debug)]
+pub(crate) struct Uninstall {
+    /// What goes with it.
+    pub(crate) objects: Vec<ObjectRef>,
+}
+
+/// Helm goes back to a revision.
+#[derive(Debug)]
+pub(crate) struct Rollback {
+    pub(crate) to_revision: u32,
+}
+
+/// Helm installs or upgrades, after the chart's definitions were brought.
+#[derive(Debug)]
+pub(crate) struct Upgrade;
+
+/// Objects are written over as a manifest says.
+#[derive(Debug)]
+pub(crate) struct Overwriting {
+    pub(crate) objects: Vec<Value>,
+}
+
+/// To delete these objects; those that are not there are left out.
+///
+/// # Errors
+/// [`PhaseError::Refused`] when one must not be lost; or what cannot be read or saved.
+pub(crate) async fn delete(ctx: &Context, objects: &[ObjectRef]) -> Result<Vec<Permit<Deletion>>, PhaseError> {
+    PhaseError::refuse_for(data_loss::deletion_findings(ctx, objects).await)?;
+    let consent = Consent::needed(ctx).await?;
+    save::before_deleting(ctx, objects, &consent).await?;
+    let (mut permits, mut findings) = (Vec::with_capacity(objects.len()), Vec::new());
+    for object in objects {
+        match data_loss::looked_at(ctx, object, &consent).await {
+            Ok(None) => {}
+            Ok(Some(as_seen)) => permits.push(Permit::new(Deletion { object: object.clone(), as_seen })),
+            Err(finding) => findings.push(finding),
+        }
+    }
+    PhaseError::refuse_for(findings)?;
+    Ok(permits)
+}
+
+/// To uninstall the release.
+///
+/// # Errors
+/// As for [`delete`].
+pub(crate) async fn uninstall(ctx: &Context) -> Result<Permit<Uninstall>, PhaseError> {
+    let consent = Consent::needed(ctx).await?;
+    let mut objects = objects::deleted_by_uninstall(ctx).await?;
+    PhaseError::refuse_for(data_loss::uninstall_findings_of(ctx, &objects).await)?;
+    if save::before_deleting(ctx, &objects, &consent).await? {
+        // That may have taken long.
+        objects = objects::deleted_by_uninstall(ctx).await?;
+        PhaseError::refuse_for(data_loss::uninstall_findings_of(ctx, &objects).await)?;
+    }
+    Ok(Permit::new(Uninstall { objects }))
+}
+
+/// To go back from the newest revision to another.
+///
+/// # Errors
+/// As for [`delete`]; also when objects would go that were there before the release and were adopted on this way.
+pub(crate) async fn roll_back(
+    ctx: &Context,
+    newest: &RevisionMeta,
+    to_revision: u32,
+) -> Result<Permit<Rollback>, PhaseError> {
+    let consent = Consent::needed(ctx).await?;
+    let revisions = release_storage::revisions(ctx).await?;
+    let target = revisions.iter().find(|meta| meta.revision == to_revision);
+    let gone = |revision: u32| PhaseError::State(format!("the record of revision {revision} is gone"));
+    let target = target.ok_or_else(|| gone(to_revision))?;
+    let target = release_storage::record(ctx, target).await?.ok_or_else(|| gone(to_revision))?;
+    let newest = release_storage::record(ctx, newest).await?.ok_or_else(|| gone(newest.revision))?;
+    let mut compared = deploy::look_back(ctx, &newest, &target).await?;
+    let adopted = ctx.attempts().adopted().to_vec();
+    PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, &adopted, &consent).await)?;
+    if save::before_changing(ctx, &compared, &consent).await? {
+        compared = deploy::look_back(ctx, &newest, &target).await?;
+        PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, &adopted, &consent).await)?;
+    }
+    Ok(Permit::new(Rollback { to_revision }))
+}
+
+/// To install or upgrade the release. What was looked at before the first phase is looked at again, as far as something can be
+/// lost: steps may have taken long, or changed it.
+///
+/// # Errors
+/// As for [`delete`].
+pub(crate) async fn upgrade(ctx: &Context, payload: &Payload, is_upgrade: bool) -> Result<Permit<Upgrade>, PhaseError> {
+    let consent = Consent::needed(ctx).await?;
+    let changing = deploy::changing(ctx, payload).await;
+    let scope = if save::is_wanted(ctx) { Scope::All } else { Scope::MayLose };
+    let prepared = render::wanted(ctx, payload).await;
+    let look = async || {
+        let compared = deploy::look(ctx, payload, is_upgrade, &changing, scope).await?.compared;
+        let mut findings = refusals::losses(ctx, &compared, &consent).await;
+        if ctx.info().crds == CrdPolicy::Upgrade {
+            findings.extend(chart_crds::findings(ctx, &prepared).await);
+        }
+        PhaseError::refuse_for(findings)?;
+        Ok::<_, PhaseError>(compared)
+    };
+    let compared = look().await?;
+    if save::before_helm(ctx, &prepared, &compared, &consent).await? {
+        look().await?;
+    }
+    Ok(Permit::new(Upgrade))
+}
+
+/// To give these objects to the release.
+///
+/// # Errors
+/// When one belongs to another release or to a controller, or cannot be read.
+pub(crate) async fn adopt(ctx: &Context, objects: &[ObjectRef]) -> Result<Permit<PlannedAdoption>, PhaseError> {
+    Ok(Permit::new(PlannedAdoption::of(ctx.cluster(), objects, &ctx.release()).await?))
+}
+
+/// To write these manifests over what is there. The server is asked only of the kinds of which a change can lose something.
+///
+/// # Errors
+/// As for [`delete`].
+pub(crate) async fn overwrite(ctx: &Context, objects: &[Value]) -> Result<Permit<Overwriting>, PhaseError> {
+    let consent = Consent::needed(ctx).await?;
+    let compared = deploy::look_over(ctx, objects).await;
+    let mut findings = refusals::by_overwriting(ctx, &compared, &consent).await;
+    findings.extend(save::findings(ctx, &save::of_compared(ctx, &compared, &consent).await).await);
+    PhaseError::refuse_for(findings)?;
+    save::before_changing(ctx, &compared, &consent).await?;
+    Ok(Permit::new(Overwriting { objects: objects.to_vec() }))
+}
