@@ -1,6 +1,7 @@
 //! What the failure policy does, with real helm on a real control plane.
 
-use crate::support::{World, helm, settings};
+use crate::from_cluster::create;
+use crate::support::{World, helm, kubectl_get, plane, settings};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
 
@@ -58,4 +59,33 @@ fn what_works_at_the_second_attempt_is_done(#[case] tool: Tool) {
     let policy = "{ retry: 2, backoff_in_seconds: 1, then: uninstall }";
     let world = World::with_stack(&stack(&format!("second-{}", tool.name()), policy, FAILS_ONCE));
     settings().bind(|| insta::assert_snapshot!("second_attempt", apply(&world, tool)));
+}
+
+const ADOPTED: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: web }\ndata: { text: chart }\n";
+
+/// A run is killed when it has adopted what was there before, and the next one goes on and fails: what was adopted stays. Fields
+/// that others have made are no reason to fail.
+#[rstest]
+fn a_continued_run_knows_what_was_adopted(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+    let name = format!("adopted-{}", tool.name());
+    let stack = format!(
+        "version: 1\nname: {name}\nreleases:\n  - name: web\n    namespace: {name}\n    chart: {{ path: web }}\n    \
+         on_failure: {{ install: uninstall }}\n    pre_exec: [{{ adopt: {{ unowned: true }} }}]\n    \
+         validate: [{{ command: {{ run: [\"false\"] }} }}]\n"
+    );
+    let world = World::with_stack(&stack);
+    world.write("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n");
+    world.write("web/templates/all.yaml", ADOPTED);
+    let metadata = json!({"name": "web", "namespace": name});
+    create(&[
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"text": "before", "more": "data"}}),
+    ]);
+    let killed =
+        world.on_plane(&["apply", "--yes", "--kill-at", "7"]).env("PILOTHOUSE_HELM", helm(tool)).output().unwrap();
+    assert_eq!(killed.status.code(), None);
+    let told = apply(&world, tool);
+    assert!(told.contains("objects that were adopted would be deleted"), "{told}");
+    let live = kubectl_get(plane(), "v1", "ConfigMap", Some(&name), "web").unwrap();
+    assert_eq!((&live["data"]["text"], &live["data"]["more"]), (&json!("chart"), &json!("data")));
 }

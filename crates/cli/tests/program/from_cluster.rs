@@ -85,7 +85,7 @@ fn on_cluster<T: Send>(work: impl AsyncFnOnce(Cluster) -> T + Send) -> T {
     tokio::runtime::Runtime::new().unwrap().block_on(work)
 }
 
-fn create(objects: &[Value]) {
+pub(super) fn create(objects: &[Value]) {
     let config = plane().client_config();
     let objects = objects.to_vec();
     in_runtime(async move {

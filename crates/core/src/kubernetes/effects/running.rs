@@ -6,6 +6,7 @@ use crate::ids::ObjectRef;
 use crate::kubernetes::change::{Effect, EffectKind, ObjectChange};
 use crate::kubernetes::cluster_object::object_ref;
 use crate::kubernetes::pod_references::{pod_spec, refers_to};
+use crate::kubernetes::stateful_set::{ScaledDown, deletes_its_claims};
 use serde_json::Value;
 
 /// What a change does to what is running; nothing for what is created, stays, or is not going to happen.
@@ -26,7 +27,11 @@ pub fn effects(change: &ChangedObject<'_>, around: &Around<'_>) -> Vec<Effect> {
 fn deleted(change: &ChangedObject<'_>, around: &Around<'_>) -> Vec<Found> {
     let one = |kind, what: &str| vec![(kind, what.to_owned())];
     match change.object.kind.as_str() {
-        "Deployment" | "StatefulSet" | "DaemonSet" => one(EffectKind::Unavailable, "all its pods stop"),
+        "Deployment" | "DaemonSet" => one(EffectKind::Unavailable, "all its pods stop"),
+        "StatefulSet" if change.live.is_some_and(deletes_its_claims) => {
+            one(EffectKind::DataLost, "all its pods stop, and its claims go with it (whenDeleted: Delete)")
+        }
+        "StatefulSet" => one(EffectKind::Unavailable, "all its pods stop"),
         "Service" | "Ingress" => one(EffectKind::Unavailable, "nothing is reached through it any more"),
         "PersistentVolumeClaim" => {
             one(EffectKind::DataLost, "the data goes with it, unless its volume has the reclaim policy Retain")
@@ -44,11 +49,26 @@ fn deleted(change: &ChangedObject<'_>, around: &Around<'_>) -> Vec<Found> {
     }
 }
 
+/// Whose claims go, by name as long as they are few.
+fn claims_go(scaled: &ScaledDown, set: &str) -> String {
+    let (named, count) = scaled.pods(set);
+    let more = if count > named.len() as u64 { ", ..." } else { "" };
+    format!("the claims of {}{more} go with them (whenScaled: Delete)", named.join(", "))
+}
+
 fn updated(change: &ChangedObject<'_>, around: &Around<'_>) -> Vec<Found> {
     let (Some(live), Some(then)) = (change.live, change.then) else { return Vec::new() };
     let differs = |pointer: &str| live.pointer(pointer) != then.pointer(pointer);
     match change.object.kind.as_str() {
-        "Deployment" | "StatefulSet" | "DaemonSet" => rollout::of(&change.object.kind, live, then, around),
+        "StatefulSet" => {
+            let mut found: Vec<Found> = ScaledDown::of(live, then)
+                .map(|scaled| (EffectKind::DataLost, claims_go(&scaled, &change.object.name)))
+                .into_iter()
+                .collect();
+            found.extend(rollout::of(&change.object.kind, live, then, around));
+            found
+        }
+        "Deployment" | "DaemonSet" => rollout::of(&change.object.kind, live, then, around),
         "Service" if differs("/spec/selector") => {
             vec![(
                 EffectKind::Unavailable,

@@ -169,3 +169,32 @@ fn definitions(#[case] count: Option<usize>, #[case] expected: Option<&str>) {
     let found = of(&ObjectChange::Update, &make("a"), Some(&make("b")), &around);
     assert_eq!(found, expected.map(|what| told(EffectKind::UsedBy, what)).into_iter().collect::<Vec<_>>());
 }
+
+#[rstest]
+#[case(json!({"whenScaled": "Delete"}), 3, 1, Some("the claims of x-1, x-2 go with them (whenScaled: Delete)"))]
+#[case(json!({"whenScaled": "Delete"}), 9, 0, Some("the claims of x-0, x-1, x-2, ... go with them (whenScaled: Delete)"))]
+#[case(json!({"whenScaled": "Delete"}), 1, 3, None)]
+#[case(json!({"whenScaled": "Retain"}), 3, 1, None)]
+fn claims_that_go_with_pods(#[case] policy: Value, #[case] is: u64, #[case] then: u64, #[case] expected: Option<&str>) {
+    let set = |replicas: u64| {
+        let rest = json!({
+            "persistentVolumeClaimRetentionPolicy": policy,
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+        });
+        workload("StatefulSet", replicas, "a:1", &rest)
+    };
+    let found = of(&ObjectChange::Update, &set(is), Some(&set(then)), &Around::default());
+    let lost = found.into_iter().find(|(kind, _)| *kind == EffectKind::DataLost).map(|(_, what)| what);
+    assert_eq!(lost.as_deref(), expected);
+}
+
+#[test]
+fn claims_that_go_with_their_set() {
+    let rest = json!({
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"},
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+    });
+    let found = of(&ObjectChange::Delete, &workload("StatefulSet", 1, "a:1", &rest), None, &Around::default());
+    let what = "all its pods stop, and its claims go with it (whenDeleted: Delete)";
+    assert_eq!(found, [told(EffectKind::DataLost, what)]);
+}
