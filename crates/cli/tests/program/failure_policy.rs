@@ -4,6 +4,7 @@ use crate::from_cluster::create;
 use crate::support::{World, helm, kubectl_get, plane, settings};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
+use serde_json::json;
 
 /// A stack of one release in a namespace of its own, with this policy and this validate step.
 fn stack(name: &str, on_failure: &str, validate: &str) -> String {
