@@ -67,7 +67,8 @@ pub(crate) async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: 
         restart_if_asked(ctx, verb).await?;
         Ok::<usize, PhaseError>(brought)
     };
-    let brought = helm_run::run_helm(ctx, HelmCommand::Upgrade, given.digest().to_owned(), request.timeout, run).await?;
+    let brought =
+        helm_run::run_helm(ctx, HelmCommand::Upgrade, given.digest().to_owned(), request.timeout, run).await?;
     let crds = match brought {
         0 => String::new(),
         1 => ", 1 CRD applied".to_owned(),
