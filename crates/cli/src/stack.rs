@@ -83,6 +83,7 @@ mod tests {
             folder: PathBuf::new(),
             failure_policy: SetPolicy::default(),
             on_release_failure: OnReleaseFailure::default(),
+            cluster: pilothouse_core::ClusterPin::default(),
             state_namespace: "default".to_owned(),
             readiness: Vec::new(),
             releases: namespaces.iter().map(release).collect(),

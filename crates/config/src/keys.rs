@@ -119,6 +119,14 @@ pub(crate) static FILE: Table = Table {
         key("version", K::FormatVersion, Required, "1", "", "The version of this format; 1 is the only one."),
         key("name", K::Text, Required, "platform", "", "The name of the stack, for output and records."),
         key(
+            "cluster",
+            K::Mapping(&CLUSTER),
+            Default("any"),
+            "{ context: prod }",
+            "",
+            "The one cluster the stack is for. Every command that connects refuses any other (CLUSTER_MISMATCH).",
+        ),
+        key(
             "defaults",
             K::Mapping(&DEFAULTS),
             Default("none"),
@@ -165,6 +173,39 @@ pub(crate) static FILE: Table = Table {
             "[{ kind: Backup.example.com, current: status.phase == 'Kept' }]",
             "",
             "When objects of a kind are ready, where the rules of the program do not tell it rightly. These rules win over all others; of several for a kind, the last counts.",
+        ),
+    ],
+};
+
+/// `cluster`.
+pub(crate) static CLUSTER: Table = Table {
+    name: "cluster",
+    doc: "The one cluster the stack is for; what is not given is not compared. A rehearsal on a control plane of its own is not bound by it.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "context",
+            K::Text,
+            Default("any"),
+            "prod",
+            "",
+            "The name of the context in the kubeconfig. It is used unless `--context` is given, and another `--context` is refused.",
+        ),
+        key(
+            "server",
+            K::Text,
+            Default("any"),
+            "https://api.prod.example.com:6443",
+            "",
+            "The URL of the API server, as the kubeconfig has it.",
+        ),
+        key(
+            "uid",
+            K::Text,
+            Default("any"),
+            "0c9d1f4e-3b5a-4f57-9a67-5c0f3a4f1c11",
+            "",
+            "The UID of the namespace `kube-system` (`kubectl get namespace kube-system -o jsonpath={.metadata.uid}`), which tells a cluster from every other and does not depend on names in a kubeconfig. It must be possible to read that namespace.",
         ),
     ],
 };

@@ -1,7 +1,7 @@
 //! The whole file: what holds for all releases, and what must fit between them.
 
 use crate::fields::{Fields, Sink};
-use crate::keys::{DEFAULTS, FILE};
+use crate::keys::{CLUSTER, DEFAULTS, FILE};
 use crate::load::Context;
 use crate::needs::check_needs;
 use crate::problem::Problem;
@@ -10,7 +10,7 @@ use crate::read_release::{ReadRelease, read_common, read_release, report_name};
 use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
-use pilothouse_core::{ChartInfo, OnReleaseFailure, ReleaseKey, SetPolicy, Stack, check_namespace};
+use pilothouse_core::{ChartInfo, ClusterPin, OnReleaseFailure, ReleaseKey, SetPolicy, Stack, check_namespace};
 use std::collections::BTreeMap;
 
 /// The only version of the format.
@@ -40,6 +40,7 @@ pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> 
         report_name(check_namespace(state_namespace), node.span, out);
     }
 
+    let cluster = file.node("cluster").map(|node| read_cluster(node, out)).unwrap_or_default();
     let mut defaults = ChartInfo::default();
     if let Some(fields) =
         file.node("defaults").and_then(|node| Fields::open(node, &DEFAULTS, "`defaults`".to_owned(), out))
@@ -61,6 +62,7 @@ pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> 
     let stack = Stack {
         name: name.to_owned(),
         folder: context.folder.to_owned(),
+        cluster,
         failure_policy,
         on_release_failure,
         state_namespace: state_namespace.to_owned(),
@@ -68,6 +70,31 @@ pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> 
         releases: releases.into_iter().map(|release| release.spec).collect(),
     };
     Some((stack, places))
+}
+
+fn read_cluster(node: &Node, out: &mut Sink) -> ClusterPin {
+    let Some(fields) = Fields::open(node, &CLUSTER, "`cluster`".to_owned(), out) else { return ClusterPin::default() };
+    let pin = ClusterPin {
+        context: fields.text("context", out).map(str::to_owned),
+        server: fields.text("server", out).map(str::to_owned),
+        uid: fields.text("uid", out).map(str::to_owned),
+    };
+    if let Some(server) = fields.node("server").filter(|_| pin.server.as_deref().is_some_and(|url| !is_server(url))) {
+        out.push(
+            Problem::error("URL_INVALID", server.span, "this is not the URL of an API server")
+                .label("not such a URL")
+                .help("for example `https://api.example.com:6443`, without a user or a password"),
+        );
+    }
+    pin
+}
+
+/// Whether this is the URL of a server, without credentials, which do not belong into a stack file.
+fn is_server(text: &str) -> bool {
+    text.parse::<http::Uri>().is_ok_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https"))
+            && url.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+    })
 }
 
 /// A file of another version of the format.

@@ -43,11 +43,11 @@ mod track;
 mod wait;
 
 pub use client::{
-    ApplyOptions, ByteStream, Change, ClusterClient, ClusterError, Detail, Discovery, ExecOutput, ExecQuery,
+    ApplyOptions, ByteStream, Change, ClusterAccess, ClusterClient, ClusterError, Detail, Discovery, ExecOutput, ExecQuery,
     HelmDriver, ListQuery, LogQuery, PodConnection, PodPort, Precondition, Propagation, Resource, Seen, ServerVersion,
     read_all, record_patch, record_payload, record_ref,
 };
-pub use cluster::{Cluster, ConnectError, ConnectOptions, Credentials};
+pub use cluster::{Cluster, ConnectError, ConnectOptions, Credentials, NotPinned};
 pub use gather::{Gathering, Known, Subject};
 pub use lease::{LeaseConfig, LeaseLock, LockError};
 pub use objects::{

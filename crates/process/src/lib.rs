@@ -9,6 +9,8 @@
 //!
 //! [`Aftercare`] clears away what no kernel takes back, also after a SIGKILL of this process.
 //!
+//! [`Scratch`] is a private folder for the files a child is given.
+//!
 //! [`ProcessIdentity`] tells a process from every other, so that it can be proven gone.
 //!
 //! ```
@@ -32,6 +34,7 @@ mod guard;
 mod identity;
 mod kill_self;
 mod run;
+mod scratch;
 mod spawn;
 mod with_arguments;
 
@@ -41,5 +44,6 @@ pub use identity::{InvalidIdentity, ProcessIdentity};
 pub use kill_self::kill_self;
 pub use run::{Captured, Ended, Finished, Limits, run};
 pub use rustix::process::Signal;
+pub use scratch::{Scratch, private_folder};
 pub use spawn::{Sink, Spawn, SpawnError};
 pub use with_arguments::with_arguments;

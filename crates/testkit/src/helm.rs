@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pilothouse_core::object_ref;
-use pilothouse_core::{ReleaseKey, RevisionStatus};
+use pilothouse_core::{ReleaseKey, RevisionStatus, Sensitive};
 use pilothouse_helm::{
     GetRequest, HelmClient, HelmError, HelmText, HelmVersion, HistoryEntry, Metadata, PullRequest, RollbackRequest,
     TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest, parse_documents,
@@ -196,6 +196,11 @@ pub fn record_secret(record: &Value) -> Value {
 impl HelmClient for FakeHelm {
     fn version(&self) -> &HelmVersion {
         &self.version
+    }
+
+    /// Its cluster is in memory: it has no other.
+    fn for_cluster(self: Arc<Self>, _: &Sensitive<String>) -> Arc<dyn HelmClient> {
+        self
     }
 
     async fn upgrade_install(&self, request: &UpgradeRequest, cancel: &CancellationToken) -> Result<String, HelmError> {

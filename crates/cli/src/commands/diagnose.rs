@@ -75,6 +75,7 @@ fn of_nobody(releases: Vec<ReleaseSpec>) -> Stack {
         folder: PathBuf::new(),
         failure_policy: SetPolicy::default(),
         on_release_failure: OnReleaseFailure::default(),
+        cluster: pilothouse_core::ClusterPin::default(),
         state_namespace: String::new(),
         readiness: Vec::new(),
         releases,

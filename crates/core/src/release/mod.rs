@@ -5,6 +5,7 @@
 
 mod chart_info;
 mod check;
+mod cluster_context;
 mod deploy_record;
 mod drift;
 mod failure_policy;
@@ -23,6 +24,7 @@ pub use check::{
     Evidence, ExecCheck, Header, HeaderValue, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, PortRef,
     PrometheusCheck, Quantity, StatusPattern, TcpCheck, TlsTrust, every_value,
 };
+pub use cluster_context::{ClusterContext, ClusterPin};
 pub use deploy_record::{AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, InputPart};
 pub use drift::{Drift, DriftPolicy};
 pub use failure_policy::{FailurePolicy, OnFailure, Remedy};

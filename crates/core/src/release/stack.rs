@@ -1,6 +1,7 @@
 //! A stack: the releases of one file.
 
 use super::chart_info::ChartInfo;
+use super::cluster_context::ClusterPin;
 use super::step::StepSpec;
 use crate::ids::Phase;
 use crate::kubernetes::ReadinessRule;
@@ -14,6 +15,8 @@ pub struct Stack {
     pub name: String,
     /// The folder of the file; relative paths in the file start there.
     pub folder: PathBuf,
+    /// The one cluster it is for.
+    pub cluster: ClusterPin,
     /// What becomes of the others when a release does not end well.
     pub failure_policy: SetPolicy,
     /// What becomes of what a failed release needs.

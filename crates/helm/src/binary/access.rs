@@ -1,25 +1,39 @@
 //! What a helm process gets to know of the cluster and of the machine.
 
+use pilothouse_core::Sensitive;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Which cluster helm talks to. One private function of this type is the only place that tells a helm process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KubeAccess {
-    /// The kubeconfig file; `None` for none at all (inside a cluster helm uses the pod's service account).
-    pub kubeconfig: Option<PathBuf>,
-    /// The context in it; `None` for its current one.
-    pub context: Option<String>,
+pub(crate) enum KubeAccess {
+    /// None.
+    #[default]
+    None,
+    /// That of somebody's file.
+    File {
+        /// The kubeconfig.
+        kubeconfig: PathBuf,
+        /// The context in it; `None` for its current one.
+        context: Option<String>,
+    },
+    /// That of the current context of this kubeconfig, of which each process gets a copy of its own.
+    Text(Sensitive<String>),
 }
 
 impl KubeAccess {
-    /// Puts the access into a helm process' environment, where nothing of it may be yet.
-    fn apply(&self, env: &mut BTreeMap<OsString, OsString>) {
-        if let Some(kubeconfig) = &self.kubeconfig {
+    /// Puts the access into a helm process' environment, where nothing of it may be yet. `copy` is the process' own copy.
+    fn apply(&self, copy: Option<&Path>, env: &mut BTreeMap<OsString, OsString>) {
+        let (kubeconfig, context) = match self {
+            Self::None => (None, None),
+            Self::File { kubeconfig, context } => (Some(kubeconfig.as_path()), context.as_ref()),
+            Self::Text(_) => (copy, None),
+        };
+        if let Some(kubeconfig) = kubeconfig {
             env.insert("KUBECONFIG".into(), kubeconfig.into());
         }
-        if let Some(context) = &self.context {
+        if let Some(context) = context {
             env.insert("HELM_KUBECONTEXT".into(), context.into());
         }
     }
@@ -56,8 +70,9 @@ pub(crate) struct Isolation {
 }
 
 impl Isolation {
-    /// The whole environment of one helm process whose own files are below `home`.
-    pub(crate) fn env(&self, home: &Path) -> BTreeMap<OsString, OsString> {
+    /// The whole environment of one helm process whose own files are below `home`, and whose copy of the kubeconfig is
+    /// `kubeconfig`.
+    pub(crate) fn env(&self, home: &Path, kubeconfig: Option<&Path>) -> BTreeMap<OsString, OsString> {
         let mut env = self.base_env.clone();
         env.retain(|name, _| !is_ours(name));
         for (name, folder) in [
@@ -84,7 +99,7 @@ impl Isolation {
         for (name, value) in [("GOGC", "400"), ("GOMEMLIMIT", "512MiB")] {
             env.entry(name.into()).or_insert_with(|| value.into());
         }
-        self.access.apply(&mut env);
+        self.access.apply(kubeconfig, &mut env);
         env
     }
 }
@@ -105,12 +120,12 @@ mod tests {
             ["HELM_NAMESPACE", "HELM_KUBETOKEN", "HELM_DEBUG", "HELM_CACHE_HOME", "KUBECONFIG", "PATH", "HTTPS_PROXY"];
         let isolation = Isolation {
             base_env: base.into_iter().map(|name| (name.into(), "theirs".into())).collect(),
-            access: KubeAccess { kubeconfig: Some("/k".into()), context: Some("c".to_owned()) },
+            access: KubeAccess::File { kubeconfig: "/k".into(), context: Some("c".to_owned()) },
             driver: Driver::ConfigMap,
             registry_config: Some("/r".into()),
             repository_config: None,
         };
-        let env = isolation.env(Path::new("/home"));
+        let env = isolation.env(Path::new("/home"), None);
         let lines: Vec<String> =
             env.iter().map(|(k, v)| format!("{}={}", k.to_string_lossy(), v.to_string_lossy())).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
@@ -129,5 +144,22 @@ mod tests {
         KUBECONFIG=/k
         PATH=theirs
         "#);
+    }
+
+    #[test]
+    fn a_helm_of_a_cluster_gets_its_own_copy_and_no_context_beside_it() {
+        let isolation = Isolation {
+            base_env: [("KUBECONFIG", "theirs"), ("HELM_KUBECONTEXT", "theirs"), ("HELM_KUBEAPISERVER", "theirs")]
+                .map(|(name, value)| (name.into(), value.into()))
+                .into(),
+            access: KubeAccess::Text(Sensitive::new("kind: Config".to_owned())),
+            driver: Driver::Secret,
+            registry_config: None,
+            repository_config: None,
+        };
+        let env = isolation.env(Path::new("/home"), Some(Path::new("/home/kubeconfig")));
+        let kube: Vec<_> = env.iter().filter(|(name, _)| name.to_string_lossy().contains("KUBECO")).collect();
+        assert_eq!(kube, [(&OsString::from("KUBECONFIG"), &OsString::from("/home/kubeconfig"))]);
+        assert!(!env.contains_key(&OsString::from("HELM_KUBEAPISERVER")));
     }
 }

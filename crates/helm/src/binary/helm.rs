@@ -3,20 +3,20 @@
 use super::access::{Driver, Isolation, KubeAccess};
 use super::argv::{self, Argv};
 use super::known_version::KnownVersion;
-use super::scratch::Scratch;
+use super::scratch::{scratch, write, write_values};
 use crate::client::{
     GetRequest, HelmClient, HelmError, HelmVersion, HistoryEntry, Metadata, PullRequest, RollbackRequest,
     TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest, redacted,
 };
-use crate::files::private_folder;
 use async_trait::async_trait;
-use pilothouse_core::Redactor;
-use pilothouse_process::{Ended, Finished, Limits, Signal, Spawn, run};
+use pilothouse_core::{Redactor, Sensitive};
+use pilothouse_process::{Ended, Finished, Limits, Scratch, Signal, Spawn, private_folder, run};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +33,8 @@ pub struct HelmConfig {
     /// The caller's environment (proxies, credential helpers' `PATH` and `HOME`). What begins with `HELM_`, and
     /// `KUBECONFIG`, is left out.
     pub base_env: BTreeMap<OsString, OsString>,
-    /// The kubeconfig file; `None` for a helm that is only to render, or that runs inside the cluster.
+    /// The kubeconfig file of a helm that is used by itself, read by each process anew; `None` for one that is only to render, and
+    /// for that of a run, which gets the run's cluster ([`HelmClient::for_cluster`]).
     pub kubeconfig: Option<PathBuf>,
     /// The context in it; `None` for its current one.
     pub context: Option<String>,
@@ -68,7 +69,7 @@ impl HelmConfig {
 }
 
 /// The helm binary, version 3 or 4.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Helm {
     program: PathBuf,
     home: PathBuf,
@@ -99,12 +100,15 @@ impl Helm {
             program, home, base_env, kubeconfig, context, driver, registry_config, repository_config, ..
         } = config;
         private_folder(&home).map_err(|source| HelmError::File { path: home.clone(), source })?;
-        let access = KubeAccess { kubeconfig, context };
+        let access = match kubeconfig {
+            None => KubeAccess::None,
+            Some(kubeconfig) => KubeAccess::File { kubeconfig, context },
+        };
         let isolation = Isolation { base_env, access, driver, registry_config, repository_config };
         let known = KnownVersion::of(&home, &program);
         let version = match known.as_ref().and_then(KnownVersion::recall) {
             Some(version) => version,
-            None => asked(&program, isolation.env(&home)).await?,
+            None => asked(&program, isolation.env(&home, None)).await?,
         };
         if let Some(known) = known.filter(|known| known.recall().is_none()) {
             known.remember(&version);
@@ -115,10 +119,14 @@ impl Helm {
 
     async fn run(&self, run_of: Run<'_>, cancel: &CancellationToken) -> Result<String, HelmError> {
         let Run { command, argv, scratch, timeout, redactor } = run_of;
+        let kubeconfig = match &self.isolation.access {
+            KubeAccess::Text(text) => Some(write(scratch, "kubeconfig", text.expose())?),
+            KubeAccess::File { .. } | KubeAccess::None => None,
+        };
         // Each run has its own folders: runs that share a cache corrupt each other's index files (helm/helm#30983).
         let spawn = Spawn::new(&self.program)
             .args(argv.into_args())
-            .envs(self.isolation.env(scratch.path()))
+            .envs(self.isolation.env(scratch.path(), kubeconfig.as_deref()))
             .on_parent_death(Signal::TERM);
         let limits = Limits { timeout, grace: self.grace };
         let done = run(spawn, limits, cancel).await.map_err(HelmError::from_spawn)?;
@@ -134,7 +142,7 @@ impl Helm {
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> Result<String, HelmError> {
-        let scratch = Scratch::new(&self.home)?;
+        let scratch = scratch(&self.home)?;
         self.run(Run { command, argv, scratch: &scratch, timeout, redactor: self.redactor.clone() }, cancel).await
     }
 
@@ -162,9 +170,15 @@ impl HelmClient for Helm {
         &self.version
     }
 
+    fn for_cluster(self: Arc<Self>, kubeconfig: &Sensitive<String>) -> Arc<dyn HelmClient> {
+        let mut helm = Self::clone(&self);
+        helm.isolation.access = KubeAccess::Text(kubeconfig.clone());
+        Arc::new(helm)
+    }
+
     async fn upgrade_install(&self, request: &UpgradeRequest, cancel: &CancellationToken) -> Result<String, HelmError> {
-        let scratch = Scratch::new(&self.home)?;
-        let argv = argv::upgrade(request, &scratch.values(&request.values)?, self.version.major);
+        let scratch = scratch(&self.home)?;
+        let argv = argv::upgrade(request, &write_values(&scratch, &request.values)?, self.version.major);
         let redactor = self.redactor_with(request.values.secrets());
         self.run(Run { command: "upgrade", argv, scratch: &scratch, timeout: request.timeout, redactor }, cancel).await
     }
@@ -178,8 +192,8 @@ impl HelmClient for Helm {
     }
 
     async fn template(&self, request: &TemplateRequest, cancel: &CancellationToken) -> Result<String, HelmError> {
-        let scratch = Scratch::new(&self.home)?;
-        let argv = argv::template(request, &scratch.values(&request.values)?);
+        let scratch = scratch(&self.home)?;
+        let argv = argv::template(request, &write_values(&scratch, &request.values)?);
         let redactor = self.redactor_with(request.values.secrets());
         self.run(Run { command: "template", argv, scratch: &scratch, timeout: request.timeout, redactor }, cancel).await
     }

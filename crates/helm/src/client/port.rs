@@ -7,7 +7,9 @@ use super::request::{
 };
 use super::version::HelmVersion;
 use async_trait::async_trait;
+use pilothouse_core::Sensitive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// What Pilothouse wants of helm. Each call is one run of helm, ends within the request's timeout plus a grace, and
@@ -19,6 +21,10 @@ use tokio_util::sync::CancellationToken;
 pub trait HelmClient: Send + Sync {
     /// Which helm it is.
     fn version(&self) -> &HelmVersion;
+
+    /// The same helm, for the cluster of the current context of this kubeconfig. Each process gets a private copy of its own
+    /// that goes when it ends, so that nobody who changes a file sends a later one, or this one, elsewhere.
+    fn for_cluster(self: Arc<Self>, kubeconfig: &Sensitive<String>) -> Arc<dyn HelmClient>;
 
     /// Installs or upgrades. Returns what helm printed. Writes a new revision each time, also when nothing changes.
     /// Stopped half-way it marks the revision failed, if it is given the time.

@@ -1,7 +1,8 @@
 //! Where the archive of an exact version lies that was fetched before.
 
-use crate::files::{private_folder, write_private};
+use crate::files::write_private;
 use pilothouse_core::{ChartRef, ChartSource, hex};
+use pilothouse_process::private_folder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs;

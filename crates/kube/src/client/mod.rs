@@ -3,6 +3,7 @@
 //! In: nothing; fakes and [`Cluster`](crate::Cluster) implement it. Out: [`ClusterClient`], its requests and its errors, what a cluster serves
 //! ([`Discovery`]), and objects read side by side. Imports nothing of this crate; everything else imports it.
 
+mod access;
 mod discovery;
 mod error;
 mod port;
@@ -11,6 +12,7 @@ mod records;
 mod requests;
 mod workload;
 
+pub use access::ClusterAccess;
 pub use discovery::{Discovery, Resource};
 pub use error::ClusterError;
 pub use port::ClusterClient;

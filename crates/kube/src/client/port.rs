@@ -1,5 +1,6 @@
 //! The port through which everything else sees a cluster.
 
+use super::access::ClusterAccess;
 use super::discovery::Discovery;
 use super::error::ClusterError;
 use super::records;
@@ -21,6 +22,12 @@ use std::sync::Arc;
 /// is looked for in `default`. Every method returns within the client's request deadline.
 #[async_trait]
 pub trait ClusterClient: Send + Sync {
+    /// How this very cluster is reached by other programs: helm, and commands of steps. `None` when that is not known, since the
+    /// client was not made from a kubeconfig.
+    fn access(&self) -> Option<&ClusterAccess> {
+        None
+    }
+
     /// The server's version.
     ///
     /// # Errors

@@ -1,12 +1,17 @@
 //! From a kubeconfig to a cluster that answers.
 
 use super::connection::{Cluster, REQUEST_TIMEOUT};
-use crate::client::ClusterError;
+use super::kubeconfig;
+use super::pin::{self, NotPinned};
+use crate::client::{ClusterAccess, ClusterClient, ClusterError};
 use http::HeaderValue;
 use kube::Config;
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use pilothouse_core::{ClusterPin, ObjectRef, mask};
+use serde_json::Value;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What this client calls itself.
@@ -15,8 +20,9 @@ const USER_AGENT: &str = concat!("pilothouse/", env!("CARGO_PKG_VERSION"));
 /// Where the address and the credentials come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credentials {
-    /// A kubeconfig file; relative paths in it are relative to its folder.
-    Kubeconfig(PathBuf),
+    /// Kubeconfig files, merged as kubectl merges those of `KUBECONFIG`: the first that says something wins. Relative paths in
+    /// a file are relative to its folder.
+    Kubeconfig(Vec<PathBuf>),
     /// The service account of the pod this runs in, at `https://kubernetes.default.svc`.
     InCluster,
 }
@@ -26,8 +32,10 @@ pub enum Credentials {
 pub struct ConnectOptions {
     /// Where the address and the credentials come from.
     pub credentials: Credentials,
-    /// The context of the kubeconfig; its `current-context` when there is none.
+    /// The context of the kubeconfig; that of [`only`](Self::only) when there is none, and its `current-context` without one.
     pub context: Option<String>,
+    /// The one cluster that may be connected to.
+    pub only: ClusterPin,
     /// How long the first answer may take, retries and credential plugins included.
     pub connect_timeout: Duration,
     /// How long each request may take, retries included.
@@ -37,7 +45,12 @@ pub struct ConnectOptions {
 impl ConnectOptions {
     /// The kubeconfig file at `path`, its current context, 10 s for the first answer and 15 s for each request.
     pub fn kubeconfig(path: impl Into<PathBuf>) -> Self {
-        Self::new(Credentials::Kubeconfig(path.into()))
+        Self::kubeconfigs([path.into()])
+    }
+
+    /// As [`Self::kubeconfig`], of several files.
+    pub fn kubeconfigs(paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self::new(Credentials::Kubeconfig(paths.into_iter().collect()))
     }
 
     /// The service account of the pod this runs in, 10 s for the first answer and 15 s for each request.
@@ -46,13 +59,21 @@ impl ConnectOptions {
     }
 
     fn new(credentials: Credentials) -> Self {
-        Self { credentials, context: None, connect_timeout: Duration::from_secs(10), request_timeout: REQUEST_TIMEOUT }
+        let (context, only) = (None, ClusterPin::default());
+        Self { credentials, context, only, connect_timeout: Duration::from_secs(10), request_timeout: REQUEST_TIMEOUT }
     }
 
     /// Uses this context.
     #[must_use]
     pub fn context(mut self, context: Option<String>) -> Self {
         self.context = context;
+        self
+    }
+
+    /// Connects to no other cluster than this.
+    #[must_use]
+    pub fn only(mut self, pin: ClusterPin) -> Self {
+        self.only = pin;
         self
     }
 }
@@ -112,6 +133,17 @@ pub enum ConnectError {
         #[source]
         source: kube::config::InClusterError,
     },
+    /// The kubeconfig of a context cannot be written down.
+    #[error("{context} cannot be handed to helm: {why}")]
+    Unwritable {
+        /// The context.
+        context: String,
+        /// Why.
+        why: String,
+    },
+    /// It is another cluster than the one that may be connected to.
+    #[error(transparent)]
+    NotPinned(#[from] NotPinned),
     /// The credentials cannot be made use of.
     #[error("no client can be made for {server}")]
     Client {
@@ -154,16 +186,18 @@ impl Cluster {
     /// What is wrong with the kubeconfig, or why there is no answer.
     pub async fn connect(options: ConnectOptions) -> Result<Self, ConnectError> {
         let deadline = tokio::time::Instant::now() + options.connect_timeout;
-        let mut config = match &options.credentials {
-            Credentials::Kubeconfig(path) => from_file(path, options.context).await?,
-            Credentials::InCluster => Config::incluster_dns().map_err(|source| ConnectError::InCluster { source })?,
+        let (mut config, access) = match &options.credentials {
+            Credentials::Kubeconfig(files) => from_files(files, &options).await?,
+            Credentials::InCluster => in_cluster()?,
         };
+        // Before anything is sent there.
+        pin::check(&options.only, access.context())?;
         // Retries are made in one place, ours, inside the deadline.
         config.default_retry = false;
         config.connect_timeout = Some(options.connect_timeout);
         // Whoever reads the cluster's audit log should see who it was.
         config.headers.push((http::header::USER_AGENT, HeaderValue::from_static(USER_AGENT)));
-        let server = config.cluster_url.to_string();
+        let server = access.context().server.clone();
         // Making the client runs the credential plugin, and waits for it.
         let making = tokio::task::spawn_blocking(|| kube::Client::try_from(config));
         let timed_out = || ConnectError::CredentialsTimeout { server: server.clone(), after: options.connect_timeout };
@@ -172,43 +206,70 @@ impl Cluster {
         let client = made
             .unwrap_or_else(|error| Err(kube::Error::Service(Box::new(error))))
             .map_err(|source| ConnectError::Client { server: server.clone(), source: Box::new(source) })?;
-        let cluster = Self::from_client(client).with_request_timeout(options.request_timeout);
+        let cluster = Self::from_client(client).with_request_timeout(options.request_timeout).through(Arc::new(access));
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        cluster.probe(left).await.map_err(|source| ConnectError::NoAnswer { server, source: Box::new(source) })?;
+        let no_answer = |source| ConnectError::NoAnswer { server, source: Box::new(source) };
+        if let Err(source) = cluster.probe(left).await {
+            return Err(no_answer(source));
+        }
+        if let (Some(uid), Some(access)) = (&options.only.uid, cluster.access()) {
+            let found = uid_of(&cluster).await.map_err(no_answer)?;
+            pin::check_uid(uid, access.context(), found.as_deref())?;
+        }
         Ok(cluster)
     }
 }
 
-async fn from_file(path: &Path, context: Option<String>) -> Result<Config, ConnectError> {
-    let kubeconfig = read(path)?;
-    let known: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
-    let wanted = context.or_else(|| kubeconfig.current_context.clone()).filter(|name| !name.is_empty());
-    let path = path.to_owned();
-    let Some(context) = wanted else { return Err(ConnectError::NoCurrentContext { path, known }) };
-    if !known.contains(&context) {
-        return Err(ConnectError::NoContext { path, context, known });
+/// What tells a cluster from every other: the UID of its namespace `kube-system`; `None` when that may not be read.
+async fn uid_of(cluster: &Cluster) -> Result<Option<String>, ClusterError> {
+    let namespace = ObjectRef {
+        api_version: Some("v1".to_owned()),
+        kind: "Namespace".to_owned(),
+        namespace: None,
+        name: "kube-system".to_owned(),
+    };
+    match cluster.get(&namespace).await {
+        Ok(found) => {
+            let uid = found.as_ref().and_then(|found| found.pointer("/metadata/uid")).and_then(Value::as_str);
+            Ok(uid.map(str::to_owned))
+        }
+        Err(ClusterError::Forbidden { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
-    let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-    Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| ConnectError::Context {
-        path,
-        context,
-        why: error.to_string(),
-    })
 }
 
-fn read(path: &Path) -> Result<Kubeconfig, ConnectError> {
-    let not_kubeconfig = |why: String| ConnectError::NotKubeconfig { path: path.to_owned(), why };
-    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| match error {
-        KubeconfigError::ReadConfig(source, path) => ConnectError::Read { path, source },
-        // The parser's own text shows lines of the file, in which there are credentials.
-        KubeconfigError::Parse(error) => not_kubeconfig(match error.location() {
-            Some(at) => format!("it cannot be parsed at line {}, column {}", at.line(), at.column()),
-            None => "it cannot be parsed".to_owned(),
-        }),
-        other => not_kubeconfig(other.to_string()),
-    })?;
-    if kubeconfig.clusters.is_empty() && kubeconfig.contexts.is_empty() {
-        return Err(not_kubeconfig("it has neither clusters nor contexts".to_owned()));
-    }
-    Ok(kubeconfig)
+async fn from_files(files: &[PathBuf], options: &ConnectOptions) -> Result<(Config, ClusterAccess), ConnectError> {
+    let kubeconfig = kubeconfig::read(files)?;
+    let path = kubeconfig::named(files);
+    let context = wanted(&kubeconfig, &path, options)?;
+    let unusable = |why: String| ConnectError::Context { path, context: context.clone(), why };
+    let used = async {
+        let kubeconfig = kubeconfig::minified(kubeconfig, &context)?;
+        let access = kubeconfig::access(&kubeconfig)?;
+        let loaded = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+        // The address may have a password in it.
+        Ok((loaded.map_err(|error| mask(&error.to_string()))?, access))
+    };
+    used.await.map_err(unusable)
+}
+
+/// The context that is asked for.
+fn wanted(kubeconfig: &Kubeconfig, path: &Path, options: &ConnectOptions) -> Result<String, ConnectError> {
+    let known: Vec<String> = kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
+    let asked = options.context.as_ref().filter(|name| !name.is_empty());
+    let wanted = asked.or(options.only.context.as_ref()).or(kubeconfig.current_context.as_ref()).cloned();
+    let path = path.to_owned();
+    let Some(context) = wanted else { return Err(ConnectError::NoCurrentContext { path, known }) };
+    if known.contains(&context) { Ok(context) } else { Err(ConnectError::NoContext { path, context, known }) }
+}
+
+fn in_cluster() -> Result<(Config, ClusterAccess), ConnectError> {
+    let config = Config::incluster_dns().map_err(|source| ConnectError::InCluster { source })?;
+    let text = |path: Option<&Path>| path.map(|path| path.display().to_string()).unwrap_or_default();
+    let token = config.auth_info.token_file.clone().unwrap_or_default();
+    let certificate = text(config.root_cert_file.as_deref());
+    let server = config.cluster_url.to_string();
+    let access = kubeconfig::in_cluster(&server, &config.default_namespace, &token, &certificate)
+        .map_err(|why| ConnectError::Unwritable { context: "the service account of the pod".to_owned(), why })?;
+    Ok((config, access))
 }

@@ -1,7 +1,7 @@
 //! The real cluster, over HTTP.
 
 use super::transport::{Call, Retry, Transport, encode};
-use crate::client::{ClusterError, Detail, Discovery, ListQuery, Resource, ServerVersion};
+use crate::client::{ClusterAccess, ClusterError, Detail, Discovery, ListQuery, Resource, ServerVersion};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use kube::core::WatchEvent;
@@ -27,6 +27,7 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 pub struct Cluster {
     pub(crate) transport: Transport,
     discovery: Arc<Mutex<Option<Arc<Discovery>>>>,
+    access: Option<Arc<ClusterAccess>>,
 }
 
 // The client holds credentials.
@@ -39,7 +40,19 @@ impl std::fmt::Debug for Cluster {
 impl Cluster {
     /// A cluster behind an existing client, with a deadline of 15 s per request.
     pub fn from_client(client: kube::Client) -> Self {
-        Self { transport: Transport::new(client, REQUEST_TIMEOUT), discovery: Arc::default() }
+        Self { transport: Transport::new(client, REQUEST_TIMEOUT), discovery: Arc::default(), access: None }
+    }
+
+    /// The same cluster, which other programs reach in this way.
+    #[must_use]
+    pub(super) fn through(mut self, access: Arc<ClusterAccess>) -> Self {
+        self.access = Some(access);
+        self
+    }
+
+    /// How other programs reach it, if that is known.
+    pub(super) fn reached_by(&self) -> Option<&ClusterAccess> {
+        self.access.as_deref()
     }
 
     /// The same cluster with another deadline for each request, retries included.

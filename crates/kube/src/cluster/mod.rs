@@ -5,6 +5,8 @@
 
 mod connect;
 mod connection;
+mod kubeconfig;
+mod pin;
 mod requests;
 mod streams;
 mod transport;
@@ -12,3 +14,4 @@ mod watch;
 
 pub use connect::{ConnectError, ConnectOptions, Credentials};
 pub use connection::Cluster;
+pub use pin::NotPinned;

@@ -4,7 +4,7 @@ use super::connection::{Cluster, collection, path, version};
 use super::streams;
 use super::transport::{Answer, Call, Retry, encode};
 use super::watch;
-use crate::client::{
+use crate::client::{ClusterAccess, 
     ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, ExecOutput, ExecQuery, FIELD_MANAGER,
     ListQuery, LogQuery, PodConnection, PodPort, Precondition, Propagation, ServerVersion,
 };
@@ -17,6 +17,10 @@ use std::sync::Arc;
 
 #[async_trait]
 impl ClusterClient for Cluster {
+    fn access(&self) -> Option<&ClusterAccess> {
+        self.reached_by()
+    }
+
     async fn version(&self) -> Result<ServerVersion, ClusterError> {
         version(&self.transport, Retry::Always).await
     }
