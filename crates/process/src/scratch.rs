@@ -138,8 +138,11 @@ mod tests {
         // Larger than any process id of Linux.
         let gone_here = folder("run-4194305-a", Some(&format!("{before_pid}/4194305/1")));
         let used_here = folder("run-4194305-e", Some(&format!("{before_pid}/4194305/1")));
-        let mut child =
-            std::process::Command::new("sleep").arg("60").env("KUBECONFIG", used_here.join("kubeconfig")).spawn().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .env("KUBECONFIG", used_here.join("kubeconfig"))
+            .spawn()
+            .unwrap();
         let elsewhere = folder("run-4194305-b", Some("another-boot/1/4194305/1"));
         let unknown = folder("run-4194305-c", None);
         let old = folder("run-4194305-d", None);

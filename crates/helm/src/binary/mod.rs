@@ -10,6 +10,6 @@ mod known_version;
 mod running;
 mod scratch;
 
-pub use access::{Driver, KubeAccess};
+pub use access::Driver;
 pub use helm::{Helm, HelmConfig};
 pub use running::running_upgrades;

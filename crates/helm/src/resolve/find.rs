@@ -5,6 +5,7 @@ use super::pin::Pin;
 use super::shelf::ChartShelf;
 use crate::chart::{Described, FolderError, MAX_CHART, describe_archive, describe_folder};
 use crate::client::{HelmClient, Kind, PullRequest};
+use pilothouse_process::private_folder;
 use pilothouse_core::{ChartRef, ChartSource, VersionConstraint, hex, lenient_version};
 use sha2::{Digest, Sha256};
 use std::io;

@@ -26,7 +26,12 @@ pub(super) fn access(kubeconfig: &Kubeconfig) -> Result<ClusterAccess, String> {
 }
 
 /// The access of a pod's service account. Token and certificate are files, since the kubelet replaces them.
-pub(super) fn in_cluster(server: &str, namespace: &str, token: &str, certificate: &str) -> Result<ClusterAccess, String> {
+pub(super) fn in_cluster(
+    server: &str,
+    namespace: &str,
+    token: &str,
+    certificate: &str,
+) -> Result<ClusterAccess, String> {
     let cluster = kube::config::Cluster {
         server: Some(server.to_owned()),
         certificate_authority: Some(certificate.to_owned()),
@@ -53,11 +58,7 @@ pub(super) fn in_cluster(server: &str, namespace: &str, token: &str, certificate
 
 /// An empty kubeconfig with its type.
 fn config() -> Kubeconfig {
-    Kubeconfig {
-        kind: Some("Config".to_owned()),
-        api_version: Some("v1".to_owned()),
-        ..Kubeconfig::default()
-    }
+    Kubeconfig { kind: Some("Config".to_owned()), api_version: Some("v1".to_owned()), ..Kubeconfig::default() }
 }
 
 /// The files as messages name them.
@@ -76,10 +77,9 @@ pub(crate) fn read(files: &[PathBuf]) -> Result<Kubeconfig, ConnectError> {
         match read_one(file) {
             Ok(next) => {
                 found = true;
-                merged = merged.merge(next).map_err(|error| ConnectError::NotKubeconfig {
-                    path: file.clone(),
-                    why: error.to_string(),
-                })?;
+                merged = merged
+                    .merge(next)
+                    .map_err(|error| ConnectError::NotKubeconfig { path: file.clone(), why: error.to_string() })?;
             }
             Err(ConnectError::Read { path, source }) if source.kind() == io::ErrorKind::NotFound => {
                 missing = missing.or(Some(ConnectError::Read { path, source }));
@@ -99,8 +99,7 @@ pub(crate) fn read(files: &[PathBuf]) -> Result<Kubeconfig, ConnectError> {
 
 fn read_one(path: &Path) -> Result<Kubeconfig, ConnectError> {
     let not_kubeconfig = |why: String| ConnectError::NotKubeconfig { path: path.to_owned(), why };
-    let absolute =
-        std::path::absolute(path).map_err(|source| ConnectError::Read { path: path.to_owned(), source })?;
+    let absolute = std::path::absolute(path).map_err(|source| ConnectError::Read { path: path.to_owned(), source })?;
     let mut kubeconfig = Kubeconfig::read_from(absolute).map_err(|error| match error {
         KubeconfigError::ReadConfig(source, _) => ConnectError::Read { path: path.to_owned(), source },
         // The parser's own text shows lines of the file, in which there are credentials.

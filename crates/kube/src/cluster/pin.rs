@@ -121,8 +121,14 @@ mod tests {
 
     #[rstest]
     #[case(Some("u"), None)]
-    #[case(Some("v"), Some("the stack is for the cluster with UID u, not for context a (https://a, no user), whose UID is v"))]
-    #[case(None, Some("the stack is for the cluster with UID u, and the UID of context a (https://a, no user) cannot be read"))]
+    #[case(
+        Some("v"),
+        Some("the stack is for the cluster with UID u, not for context a (https://a, no user), whose UID is v")
+    )]
+    #[case(
+        None,
+        Some("the stack is for the cluster with UID u, and the UID of context a (https://a, no user) cannot be read")
+    )]
     fn the_uid_must_be_known_and_equal(#[case] found: Option<&str>, #[case] expected: Option<&str>) {
         let error = check_uid("u", &here(Some("a"), "https://a"), found).err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), expected);

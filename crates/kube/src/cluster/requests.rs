@@ -4,9 +4,9 @@ use super::connection::{Cluster, collection, path, version};
 use super::streams;
 use super::transport::{Answer, Call, Retry, encode};
 use super::watch;
-use crate::client::{ClusterAccess, 
-    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, ExecOutput, ExecQuery, FIELD_MANAGER,
-    ListQuery, LogQuery, PodConnection, PodPort, Precondition, Propagation, ServerVersion,
+use crate::client::{
+    ApplyOptions, Change, ClusterAccess, ClusterClient, ClusterError, Detail, Discovery, ExecOutput, ExecQuery,
+    FIELD_MANAGER, ListQuery, LogQuery, PodConnection, PodPort, Precondition, Propagation, ServerVersion,
 };
 use async_trait::async_trait;
 use futures::stream::BoxStream;
