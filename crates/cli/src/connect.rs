@@ -3,15 +3,15 @@
 use crate::args::Connection;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::Stages;
+use crate::report::one_line;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::{Session, SessionConfig};
 use pilothouse_core::{Redactor, Stack, ValueSource};
 use pilothouse_helm::{Driver, Helm, HelmConfig};
-use pilothouse_kube::{Cluster, ConnectOptions, Credentials, HelmDriver};
+use pilothouse_kube::{Cluster, ConnectError, ConnectOptions, HelmDriver};
 use pilothouse_plane::provision::{Look, Provisioner, Tool};
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,18 +24,15 @@ pub(crate) struct Place {
     pub(crate) helm: PathBuf,
 }
 
-/// The cluster, in words for a person.
-pub(crate) fn named(place: &Place) -> String {
-    match (&place.connection.credentials, &place.connection.context) {
-        (Credentials::Kubeconfig(file), Some(context)) => format!("context {context} of {}", file.display()),
-        (Credentials::Kubeconfig(file), None) => format!("the current context of {}", file.display()),
-        (Credentials::InCluster, _) => "the cluster this runs in".to_owned(),
-    }
+/// The cluster that a session works on and as whom, in words for a person.
+pub(crate) fn named(session: &Session) -> String {
+    // The program never works without a kubeconfig.
+    session.cluster_context().map(|context| one_line(&context.to_string())).unwrap_or_default()
 }
 
-/// The cluster and the helm of the user.
-pub(crate) async fn users(settings: &Settings, connection: &Connection) -> Result<Place, CommandError> {
-    Ok(Place { connection: settings.connection(connection)?, helm: helm(settings).await? })
+/// The cluster and the helm of the user, for a stack that may be bound to one cluster.
+pub(crate) async fn users(settings: &Settings, connection: &Connection, stack: &Stack) -> Result<Place, CommandError> {
+    Ok(Place { connection: settings.connection(connection, &stack.cluster)?, helm: helm(settings).await? })
 }
 
 /// The helm of the user: see [`Settings::helm_program`].
@@ -73,22 +70,16 @@ pub(crate) async fn session_saving_in(
     stack: &Stack,
     stages: &Stages,
 ) -> Result<Arc<Session>, CommandError> {
-    let (kubeconfig, context) = match &place.connection.credentials {
-        Credentials::Kubeconfig(file) => (Some(file.clone()), place.connection.context.clone()),
-        Credentials::InCluster => (None, None),
-    };
     let redactor = redactor(stack);
     let rules = stack::rules(stack)?;
     let driver = settings.driver()?;
     let mut helm = helm_config(settings, place.helm, &redactor);
-    helm.kubeconfig.clone_from(&kubeconfig);
-    helm.context = context;
     helm.driver = match driver {
         HelmDriver::Secret => Driver::Secret,
         HelmDriver::ConfigMap => Driver::ConfigMap,
     };
     let (cluster, helm) = tokio::join!(Cluster::connect(place.connection), Helm::discover(helm));
-    let cluster = cluster.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
+    let cluster = cluster.map_err(|error| not_connected(&error))?;
     let helm = helm.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
     let session = Session::new(SessionConfig {
         cluster: Arc::new(cluster),
@@ -98,8 +89,9 @@ pub(crate) async fn session_saving_in(
         terminate: stages.terminate.clone(),
         redactor,
         chart_cache: settings.cache.join("charts"),
+        scratch: settings.cache.join("scratch"),
         backups: Some(backups),
-        command_env: command_env(settings, kubeconfig.as_deref()),
+        command_env: settings.env.clone(),
         grace: GRACE,
         rules,
     });
@@ -109,7 +101,15 @@ pub(crate) async fn session_saving_in(
 
 /// The cluster alone, for what needs no helm.
 pub(crate) async fn cluster(connection: ConnectOptions) -> Result<Cluster, CommandError> {
-    Cluster::connect(connection).await.map_err(|error| CommandError::from_error(Exit::BadInput, &error))
+    Cluster::connect(connection).await.map_err(|error| not_connected(&error))
+}
+
+fn not_connected(error: &ConnectError) -> CommandError {
+    let exit = match error {
+        ConnectError::NotPinned(_) => Exit::Refused,
+        _ => Exit::BadInput,
+    };
+    CommandError::from_error(exit, error)
 }
 
 /// A helm that knows no cluster, for rendering and checking.
@@ -133,13 +133,4 @@ fn redactor(stack: &Stack) -> Redactor {
         ValueSource::Sensitive(secret) => Some(secret.expose().as_str()),
         _ => None,
     }))
-}
-
-fn command_env(settings: &Settings, kubeconfig: Option<&Path>) -> std::collections::BTreeMap<OsString, OsString> {
-    let mut env = settings.env.clone();
-    if let Some(kubeconfig) = kubeconfig {
-        let absolute = std::path::absolute(kubeconfig).unwrap_or_else(|_| kubeconfig.to_owned());
-        env.insert("KUBECONFIG".into(), absolute.into());
-    }
-    env
 }

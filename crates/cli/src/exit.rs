@@ -3,7 +3,7 @@
 use crate::hints;
 use crate::report::{ErrorLine, ErrorTag};
 use pilothouse_core::{Plan, ReleaseOutcome, RunOutcome, RunVerdict, code, error_chain};
-use pilothouse_kube::ClusterError;
+use pilothouse_kube::{ClusterError, ConnectError};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::ffi::OsString;
@@ -154,10 +154,13 @@ impl CommandError {
     }
 }
 
-/// The code of an error that has one: a cluster that does not answer.
+/// The code of an error that has one: a cluster that does not answer, or is not the right one.
 fn code_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut next = Some(error);
     while let Some(error) = next {
+        if let Some(ConnectError::NotPinned(_)) = error.downcast_ref::<ConnectError>() {
+            return Some(code::CLUSTER_MISMATCH);
+        }
         let boxed = error.downcast_ref::<Box<ClusterError>>().map(AsRef::as_ref);
         match error.downcast_ref::<ClusterError>().or(boxed) {
             Some(

@@ -15,6 +15,9 @@ pub(crate) fn of_code(code: &str) -> Option<String> {
 fn general(code: &str) -> Option<&'static str> {
     Some(match code {
         code::API_UNREACHABLE => "check the kubeconfig, its context and the network to the API server",
+        code::CLUSTER_MISMATCH => {
+            "choose the cluster with --kubeconfig and --context; the stack file says under `cluster` which it is for"
+        }
         code::CHART_DEPENDENCY_MISSING => "run `helm dependency build` in the chart's folder",
         code::CHART_INVALID => "fetch or package the chart again",
         code::CHART_NOT_FOUND => {

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod connect;
+mod continues;
 mod exit;
 mod hints;
 mod holder;
@@ -68,7 +69,7 @@ async fn until_killed(settings: &Settings, command: Command) -> Result<Exit, Com
         }
         _ => Manner::Other,
     };
-    let can_continue = matches!(command, Command::Apply(_) | Command::Destroy(_) | Command::Resume(_));
+    let resumes = continues::resumes(&command);
     let outlives_terminal = matches!(command, Command::Plane(args::Plane::Supervise(_)));
     interrupt::watch(&stages, manner, outlives_terminal)
         .map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
@@ -76,7 +77,10 @@ async fn until_killed(settings: &Settings, command: Command) -> Result<Exit, Com
         ended = dispatch(settings, command, &stages) => ended,
         () = stages.kill.cancelled() => {
             let killed = CommandError::new(Exit::Interrupted, "killed before the end");
-            Err(if can_continue { killed.hint(report::CONTINUES) } else { killed })
+            Err(match resumes {
+                Some(resume) => killed.hint(continues::continues(&resume)),
+                None => killed,
+            })
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::args::{Color, Connection, Global, Output};
 use crate::exit::CommandError;
+use pilothouse_core::ClusterPin;
 use pilothouse_kube::{ConnectOptions, HelmDriver};
 use pilothouse_plane::provision::ProvisionConfig;
 use std::collections::BTreeMap;
@@ -92,34 +93,32 @@ impl Settings {
         self.env.iter().filter_map(|(name, value)| text(name).zip(text(value))).collect()
     }
 
-    /// How to reach the cluster, by kubectl's rules: the flag, then `KUBECONFIG`, then `~/.kube/config`, then the
-    /// service account of the pod.
-    pub(crate) fn connection(&self, connection: &Connection) -> Result<ConnectOptions, CommandError> {
-        let from_env = || self.var("KUBECONFIG").filter(|value| !value.is_empty());
-        let file = match (&connection.kubeconfig, from_env()) {
-            (Some(file), _) => Some(file.clone()),
-            (None, Some(list)) => {
-                let mut files = std::env::split_paths(&list).filter(|path| !path.as_os_str().is_empty());
-                let first = files.next();
-                if files.next().is_some() {
-                    return Err(CommandError::input("KUBECONFIG names several files")
-                        .hint("name one with --kubeconfig; `kubectl config view --flatten` merges them"));
-                }
-                first
-            }
-            (None, None) => self.home.as_ref().map(|home| home.join(".kube/config")).filter(|file| file.is_file()),
+    /// How to reach the cluster, by kubectl's rules: the flag, then the files of `KUBECONFIG`, then `~/.kube/config`, then the
+    /// service account of the pod. No other cluster than the one that `only` names.
+    pub(crate) fn connection(
+        &self,
+        connection: &Connection,
+        only: &ClusterPin,
+    ) -> Result<ConnectOptions, CommandError> {
+        let from_env = self.env.get(&OsString::from("KUBECONFIG"));
+        let from_env: Vec<PathBuf> = from_env.iter().flat_map(|list| std::env::split_paths(list)).collect();
+        let files = match &connection.kubeconfig {
+            Some(file) => vec![file.clone()],
+            None => from_env.into_iter().filter(|path| !path.as_os_str().is_empty()).collect(),
         };
-        let options = match file {
-            Some(file) => ConnectOptions::kubeconfig(file),
-            None if self.var("KUBERNETES_SERVICE_HOST").is_some() => ConnectOptions::in_cluster(),
-            None => {
+        let in_home = || self.home.as_ref().map(|home| home.join(".kube/config")).filter(|file| file.is_file());
+        let files = if files.is_empty() { in_home().into_iter().collect() } else { files };
+        let options = match files.is_empty() {
+            false => ConnectOptions::kubeconfigs(files),
+            true if self.var("KUBERNETES_SERVICE_HOST").is_some() => ConnectOptions::in_cluster(),
+            true => {
                 return Err(CommandError::input(
                     "there is no kubeconfig: neither --kubeconfig nor KUBECONFIG nor ~/.kube/config",
                 )
                 .hint("name one with --kubeconfig, or try a stack without a cluster: pilothouse rehearse"));
             }
         };
-        Ok(options.context(connection.context.clone()))
+        Ok(options.context(connection.context.clone()).only(only.clone()))
     }
 
     /// Where helm keeps its records, by Helm's own variable.

@@ -10,9 +10,30 @@ use std::path::{Path, PathBuf};
 /// The file a folder stands for.
 const FILE_NAME: &str = "pilothouse.yaml";
 
+/// The stack file that is meant: a folder stands for one.
+fn file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() }
+}
+
+/// The stack file that is meant, absolute and without links.
+pub(crate) fn place(path: &Path) -> PathBuf {
+    let file = file(path);
+    std::fs::canonicalize(&file).or_else(|_| std::path::absolute(&file)).unwrap_or(file)
+}
+
+/// Whether a run of the file that is recorded may be resumed with this one. Another checkout, perhaps on another machine, has the
+/// same file at another place: then what it holds must be the same or, where the recorded one is not here, its name.
+pub(crate) fn is_same(recorded: &Path, this: &Path) -> bool {
+    recorded == this
+        || match std::fs::read(recorded) {
+            Ok(recorded) => std::fs::read(this).is_ok_and(|this| this == recorded),
+            Err(_) => recorded.file_name() == this.file_name(),
+        }
+}
+
 /// Reads a stack file, or the one of a folder.
 pub(crate) fn load(path: &Path, settings: &Settings) -> Result<Stack, CommandError> {
-    let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
+    let file = file(path);
     let text = std::fs::read_to_string(&file).map_err(|error| {
         CommandError::input(format!("cannot read stack file {}: {error}", file.display()))
             .hint(format!("name a stack file, or a folder that has a {FILE_NAME}"))
@@ -69,7 +90,7 @@ fn lives_in_no_namespace(kind: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::{ChartInfo, Namespace, OnReleaseFailure, ReleaseSpec, SetPolicy};
+    use pilothouse_core::{ChartInfo, ClusterPin, Namespace, OnReleaseFailure, ReleaseSpec, SetPolicy};
     use rstest::rstest;
     use std::collections::BTreeMap;
 
@@ -83,7 +104,7 @@ mod tests {
             folder: PathBuf::new(),
             failure_policy: SetPolicy::default(),
             on_release_failure: OnReleaseFailure::default(),
-            cluster: pilothouse_core::ClusterPin::default(),
+            cluster: ClusterPin::default(),
             state_namespace: "default".to_owned(),
             readiness: Vec::new(),
             releases: namespaces.iter().map(release).collect(),
@@ -101,5 +122,30 @@ mod tests {
     #[case(&["a"], "state", false)]
     fn consent_is_about_one_object(#[case] namespaces: &[&str], #[case] consent: &str, #[case] good: bool) {
         assert_eq!(add_consent(&mut stack(namespaces), &[consent.to_owned()]).is_ok(), good);
+    }
+
+    #[test]
+    fn another_file_of_the_stack_is_not_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            place(&path)
+        };
+        let up = write("up.yaml", "up");
+        let cases = [
+            (up.clone(), up.clone(), true),
+            (up.clone(), write("pilothouse.yaml", "other"), false),
+            (up.clone(), write("elsewhere/up.yaml", "other"), false),
+            // The same commit, checked out once more.
+            (up.clone(), write("checkout/up.yaml", "up"), true),
+            (PathBuf::from("/no/such/checkout/up.yaml"), up.clone(), true),
+            (PathBuf::from("/no/such/checkout/down.yaml"), up, false),
+        ];
+        for (recorded, this, expected) in cases {
+            assert_eq!(is_same(&recorded, &this), expected, "{} {}", recorded.display(), this.display());
+        }
+        assert_eq!(place(folder.path()), folder.path().canonicalize().unwrap().join(FILE_NAME));
     }
 }

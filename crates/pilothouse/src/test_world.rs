@@ -57,6 +57,7 @@ pub(crate) fn saving_in(
         terminate: cancel.clone(),
         redactor: Redactor::new(["hunter22"]),
         chart_cache: "/nonexistent".into(),
+        scratch: "/nonexistent".into(),
         backups,
         command_env: BTreeMap::new(),
         grace: Duration::from_secs(1),

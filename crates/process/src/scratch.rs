@@ -50,13 +50,11 @@ impl Scratch {
                 name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
             let Some(pid) = owner else { continue };
             let identity = std::fs::read_to_string(entry.path().join(OWNER)).ok();
-            let is_gone = match identity.and_then(|text| text.parse::<ProcessIdentity>().ok()?.is_gone()) {
-                Some(is_gone) => is_gone,
-                None => {
-                    let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
-                    !Path::new(&format!("/proc/{pid}")).exists() && age.is_some_and(|age| age > OLD)
-                }
-            };
+            let told = identity.and_then(|text| text.parse::<ProcessIdentity>().ok()?.is_gone());
+            let is_gone = told.unwrap_or_else(|| {
+                let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
+                !Path::new(&format!("/proc/{pid}")).exists() && age.is_some_and(|age| age > OLD)
+            });
             if is_gone && !is_in_use(&entry.path()) {
                 let _ = std::fs::remove_dir_all(entry.path());
             }

@@ -4,6 +4,7 @@ use crate::args;
 use crate::commands::plan;
 use crate::commands::run::{self, Run};
 use crate::connect;
+use crate::continues::resume_command;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::Stages;
 use crate::printer;
@@ -27,16 +28,16 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
     for release in &mut stack.releases {
         release.info.dry_run |= args.dry_run;
     }
-    let place = connect::users(settings, &args.on.connection).await?;
+    let place = connect::users(settings, &args.on.connection, &stack).await?;
     let charts = run::charts(&stack, RunKind::Apply);
     // Whoever saved the plan has seen it.
     let agreed = args.yes || args.dry_run || saved.is_some();
     if !agreed {
         run::can_ask(settings)?;
     }
-    let name = connect::named(&place);
     let session = connect::session(settings, place, &stack, stages).await?;
-    let shown = if agreed { None } else { show_and_ask(&stack, &charts, &session, &name, stages).await? };
+    let shown = if agreed { None } else { show_and_ask(&stack, &charts, &session, stages).await? };
+    let file = saved.as_ref().map_or(&args.on.stack.stack, |saved| &saved.saved.stack_file).clone();
     let plan = match saved {
         None => shown,
         Some(saved) => {
@@ -51,9 +52,14 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
         kind: RunKind::Apply,
         flags: &args.run,
         resume: Resume::IfUnfinished,
+        stack_file: Some(stack::place(&file)),
         journals: settings.runs(),
         plan: plan.map(Arc::new),
-        afterwards: if args.dry_run { Afterwards::Repeat } else { Afterwards::Resume },
+        afterwards: if args.dry_run {
+            Afterwards::Repeat
+        } else {
+            Afterwards::Resume(resume_command(&file, &args.on.connection))
+        },
     };
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())
@@ -65,17 +71,15 @@ async fn show_and_ask(
     stack: &Stack,
     charts: &[Box<dyn HelmChart>],
     session: &Arc<Session>,
-    cluster: &str,
     stages: &Stages,
 ) -> Result<Option<Plan>, CommandError> {
     let plan = plan::planned(stack, charts, session, stages).await?;
-    printer::err(format!("On {cluster}:"));
     printer::err(report::plan_text(&plan, Some(report::console_size().0), false));
     let runs_steps = plan.releases.iter().any(|release| !release.steps.is_empty());
     if !(plan.has_changes() || plan.is_refused() || runs_steps) {
         return Ok(Some(plan));
     }
-    run::ask(&stages.drain).await?;
+    run::ask(RunKind::Apply, session, &stages.drain).await?;
     Ok(None)
 }
 

@@ -3,6 +3,7 @@
 use crate::args;
 use crate::commands::run::{self, Run};
 use crate::connect;
+use crate::continues::resume_command;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::Stages;
 use crate::report::Afterwards;
@@ -17,10 +18,15 @@ pub(crate) async fn destroy(settings: &Settings, args: args::Destroy, stages: &S
     let mut stack = stack::load(&args.on.stack.stack, settings)?;
     select::select(&mut stack, &args.on.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
-    let place = connect::users(settings, &args.on.connection).await?;
+    let place = connect::users(settings, &args.on.connection, &stack).await?;
     let charts = run::charts(&stack, RunKind::Destroy);
-    run::confirm(settings, args.yes, &charts, &connect::named(&place), &stages.drain).await?;
+    if !args.yes {
+        run::can_ask(settings)?;
+    }
     let session = connect::session(settings, place, &stack, stages).await?;
+    if !args.yes {
+        run::confirm(RunKind::Destroy, &charts, &session, &stages.drain).await?;
+    }
     let run = Run {
         stack: &stack,
         charts,
@@ -28,9 +34,10 @@ pub(crate) async fn destroy(settings: &Settings, args: args::Destroy, stages: &S
         kind: RunKind::Destroy,
         flags: &args.run,
         resume: Resume::IfUnfinished,
+        stack_file: Some(stack::place(&args.on.stack.stack)),
         journals: settings.runs(),
         plan: None,
-        afterwards: Afterwards::Resume,
+        afterwards: Afterwards::Resume(resume_command(&args.on.stack.stack, &args.on.connection)),
     };
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())

@@ -10,7 +10,7 @@ use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::{Health, Session};
-use pilothouse_core::{ChartInfo, HelmAction, Namespace, OnReleaseFailure, ReleaseSpec, SetPolicy, Stack};
+use pilothouse_core::{ChartInfo, ClusterPin, HelmAction, Namespace, OnReleaseFailure, ReleaseSpec, SetPolicy, Stack};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub(crate) async fn diagnose(settings: &Settings, args: args::Diagnose, stages: 
     if namespace.is_none() {
         select::select(&mut stack, &select)?;
     }
-    let place = connect::users(settings, &connection).await?;
+    let place = connect::users(settings, &connection, &stack).await?;
     let session = connect::session(settings, place, &stack, stages).await?;
     if let Some(namespace) = &namespace {
         stack = of_namespace(&session, namespace).await?;
@@ -75,7 +75,7 @@ fn of_nobody(releases: Vec<ReleaseSpec>) -> Stack {
         folder: PathBuf::new(),
         failure_policy: SetPolicy::default(),
         on_release_failure: OnReleaseFailure::default(),
-        cluster: pilothouse_core::ClusterPin::default(),
+        cluster: ClusterPin::default(),
         state_namespace: String::new(),
         readiness: Vec::new(),
         releases,

@@ -7,7 +7,7 @@ use crate::printer;
 use crate::report;
 use crate::settings::Settings;
 use crate::stack;
-use pilothouse::{HistoryOf, JournalError, history as history_of, run_details};
+use pilothouse::{HistoryOf, JournalError, Session, history as history_of, run_details};
 use pilothouse_core::{RunProgress, Stack, error_chain};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Shows the runs of a stack, or one of them in detail. Exit code 1 when something cannot be read.
 pub(crate) async fn history(settings: &Settings, args: args::History) -> Result<Exit, CommandError> {
     let stack = stack::load(&args.stack, settings)?;
-    let cluster = connect::cluster(settings.connection(&args.connection)?).await?;
+    let cluster = connect::cluster(settings.connection(&args.connection, &stack.cluster)?).await?;
     let of = HistoryOf {
         cluster: Arc::new(cluster),
         state_namespace: stack.state_namespace,
@@ -31,12 +31,12 @@ pub(crate) async fn history(settings: &Settings, args: args::History) -> Result<
 /// The last run of a stack, or the one that is asked for, as far as it is known.
 pub(crate) async fn last(
     settings: &Settings,
-    connection: &args::Connection,
+    session: &Session,
     stack: &Stack,
     run: Option<&str>,
 ) -> Result<RunProgress, CommandError> {
     let of = HistoryOf {
-        cluster: Arc::new(connect::cluster(settings.connection(connection)?).await?),
+        cluster: session.cluster(),
         state_namespace: stack.state_namespace.clone(),
         stack: stack.name.clone(),
         folder: settings.runs(),

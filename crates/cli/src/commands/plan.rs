@@ -35,8 +35,7 @@ async fn make(settings: &Settings, args: args::Plan, stages: &Stages) -> Result<
     select::select(&mut stack, &args.on.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
     select::graph(&stack)?;
-    let place = connect::users(settings, &args.on.connection).await?;
-    let name = connect::named(&place);
+    let place = connect::users(settings, &args.on.connection, &stack).await?;
     let session = connect::session(settings, place, &stack, stages).await?;
     let charts = run::charts(&stack, RunKind::Apply);
     let plan = planned(&stack, &charts, &session, stages).await?;
@@ -51,7 +50,7 @@ async fn make(settings: &Settings, args: args::Plan, stages: &Stages) -> Result<
                 select: args.on.select,
                 consent: args.consent.consent,
                 cluster: PlannedCluster {
-                    name,
+                    name: connect::named(&session),
                     id: id.map_err(|error| CommandError::from_error(Exit::Failed, &error))?,
                 },
                 key: plan.key.clone(),

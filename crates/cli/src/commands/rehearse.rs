@@ -90,9 +90,9 @@ async fn copied(
     helm: &Path,
     stages: &Stages,
 ) -> Result<ClusterCopy, CommandError> {
-    let place = Place { connection: settings.connection(&args.connection)?, helm: helm.to_owned() };
-    let name = connect::named(&place);
+    let place = Place { connection: settings.connection(&args.connection, &stack.cluster)?, helm: helm.to_owned() };
     let session = connect::session(settings, place, stack, stages).await?;
+    let name = connect::named(&session);
     let target = session.target().await.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
     let (there, here) = (target.kube_version.as_str(), Tool::KubeApiserver.version());
     if !same_minor(there, here) && !args.any_version {
@@ -150,6 +150,7 @@ async fn rehearsed(
         kind: RunKind::Apply,
         flags,
         resume: Resume::IfUnfinished,
+        stack_file: None,
         journals: state.path().join("runs"),
         plan: None,
         afterwards: Afterwards::Nothing,

@@ -4,29 +4,38 @@ use crate::args;
 use crate::commands::history;
 use crate::commands::run::{self, Run};
 use crate::connect;
+use crate::continues::resume_command;
 use crate::exit::{CommandError, Exit};
 use crate::interrupt::Stages;
 use crate::printer;
-use crate::report::Afterwards;
+use crate::report::{Afterwards, word};
 use crate::select;
 use crate::settings::Settings;
 use crate::stack;
 use pilothouse::Resume;
-use pilothouse_core::{ReleaseKey, RunProgress, Stack};
+use pilothouse_core::{ReleaseKey, RunProgress, Stack, code};
+use std::path::Path;
 
 /// Continues the last run of a stack: what it was for, with its releases.
 pub(crate) async fn resume(settings: &Settings, args: args::Resume, stages: &Stages) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.stack, settings)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
-    let place = connect::users(settings, &args.connection).await?;
-    let last = history::last(settings, &args.connection, &stack, args.run.as_deref()).await?;
+    if !args.yes {
+        run::can_ask(settings)?;
+    }
+    let place = connect::users(settings, &args.connection, &stack).await?;
+    let session = connect::session(settings, place, &stack, stages).await?;
+    let last = history::last(settings, &session, &stack, args.run.as_deref()).await?;
+    let stack_file = stack::place(&args.stack);
+    same_file(&last, &stack_file)?;
     let missing = keep_only(&mut stack, &last)?;
     for release in missing {
         printer::err(format!("warning: {release} was part of the run and is not in the stack file any more"));
     }
     let charts = run::charts(&stack, last.kind);
-    run::confirm(settings, args.yes, &charts, &connect::named(&place), &stages.drain).await?;
-    let session = connect::session(settings, place, &stack, stages).await?;
+    if !args.yes {
+        run::confirm(last.kind, &charts, &session, &stages.drain).await?;
+    }
     let run = Run {
         stack: &stack,
         charts,
@@ -34,12 +43,30 @@ pub(crate) async fn resume(settings: &Settings, args: args::Resume, stages: &Sta
         kind: last.kind,
         flags: &args.flags,
         resume: if args.run.is_some() { Resume::Run(last.run) } else { Resume::Last },
+        stack_file: Some(stack_file),
         journals: settings.runs(),
         plan: None,
-        afterwards: Afterwards::Resume,
+        afterwards: Afterwards::Resume(resume_command(&args.stack, &args.connection)),
     };
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())
+}
+
+/// A run goes on with the file it was begun with, not with another one that gives its stack the same name. Journals of earlier
+/// versions do not tell the file.
+fn same_file(last: &RunProgress, this: &Path) -> Result<(), CommandError> {
+    let Some(recorded) = last.stack_file.as_deref().map(Path::new) else { return Ok(()) };
+    if stack::is_same(recorded, this) {
+        return Ok(());
+    }
+    let (run, recorded, this) = (last.run.short(), recorded.display(), this.display());
+    let line = format!("run {run} was of stack file {recorded}, not of {this}");
+    let mut error = CommandError::new(Exit::Refused, line);
+    error.code = Some(code::STACK_FILE_MISMATCH);
+    Err(error.hint(format!(
+        "name that file: pilothouse resume --stack {}; `pilothouse apply` carries out another one",
+        word(&recorded.to_string())
+    )))
 }
 
 /// Leaves only the releases of the run in the stack; what they need of others counts as met. Gives those of the run that

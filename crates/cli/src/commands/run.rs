@@ -2,6 +2,7 @@
 
 use crate::args::{self, Output};
 use crate::commands::uncertain;
+use crate::connect;
 use crate::exit::{CommandError, Exit};
 use crate::holder::holder;
 use crate::printer;
@@ -23,6 +24,8 @@ pub(crate) struct Run<'a> {
     pub(crate) kind: RunKind,
     pub(crate) flags: &'a args::RunFlags,
     pub(crate) resume: Resume,
+    /// The stack file, absolute.
+    pub(crate) stack_file: Option<PathBuf>,
     /// The folder for the journals of all stacks and clusters.
     pub(crate) journals: PathBuf,
     /// The plan to be carried out, and nothing else.
@@ -70,6 +73,7 @@ impl Run<'_> {
             failure_policy: policy,
             despite_refusals: self.flags.keep_going,
             plan: self.plan.clone(),
+            stack_file: self.stack_file.clone(),
             on_release_failure: self.stack.on_release_failure,
             state: Some(StateConfig {
                 namespace: self.stack.state_namespace.clone(),
@@ -128,7 +132,7 @@ pub(crate) async fn run_untold(
             report.clear();
             not_begun(&error)
         })?;
-        let document = report.finish(&outcome, run.afterwards);
+        let document = report.finish(&outcome, &run.afterwards);
         let more = uncertain::ask(settings, &outcome, run.session.cancel()).await;
         if more.is_empty() {
             return Ok((outcome, document));
@@ -184,7 +188,7 @@ pub(crate) async fn validate(settings: &Settings, run: Run<'_>, mut on_event: im
         on_event(event);
     })
     .await;
-    tell(report.finish(&outcome, run.afterwards));
+    tell(report.finish(&outcome, &run.afterwards));
     outcome
 }
 
@@ -196,30 +200,26 @@ fn tell(document: Option<Value>) {
 
 fn begin(settings: &Settings, run: &Run<'_>) -> RunReport {
     let report = RunReport::new(settings);
-    report.begin(&run.stack.name, run.charts.len(), &run.session.describe());
+    let on = format!("{}, {}", connect::named(run.session), run.session.describe());
+    report.begin(&run.stack.name, run.charts.len(), &on);
     report
 }
 
-/// Asks whether to go on; says what is going to be done. Without a terminal to ask on, `--yes` is required.
+/// Says what is going to be done, and asks whether to go on.
 pub(crate) async fn confirm(
-    settings: &Settings,
-    yes: bool,
+    kind: RunKind,
     charts: &[Box<dyn HelmChart>],
-    where_: &str,
+    session: &Session,
     cancel: &CancellationToken,
 ) -> Result<(), CommandError> {
-    if yes {
-        return Ok(());
-    }
-    can_ask(settings)?;
-    printer::err(format!("On {where_}:"));
+    printer::err("Releases:");
     for chart in charts {
         let info = chart.chart_info();
         if info.action != HelmAction::Skip {
             printer::err(format!("  {} {} ({})", info.action, info.key(), info.chart));
         }
     }
-    ask(cancel).await
+    ask(kind, session, cancel).await
 }
 
 /// Whether there is somebody to ask.
@@ -230,9 +230,14 @@ pub(crate) fn can_ask(settings: &Settings) -> Result<(), CommandError> {
     Err(CommandError::input("there is no terminal to ask on").hint("give --yes to go on without asking"))
 }
 
-/// Asks whether to go on.
-pub(crate) async fn ask(cancel: &CancellationToken) -> Result<(), CommandError> {
-    printer::ask("Go on? [y/N] ");
+/// Asks whether to go on, on the cluster that is named.
+pub(crate) async fn ask(kind: RunKind, session: &Session, cancel: &CancellationToken) -> Result<(), CommandError> {
+    let what = match kind {
+        RunKind::Apply => "Apply these changes to",
+        RunKind::Destroy => "Destroy these releases of",
+        RunKind::Validate => "Validate these releases of",
+    };
+    printer::ask(&format!("{what} {}? [y/N] ", connect::named(session)));
     match line_of_answer(cancel).await.as_deref() {
         Some("y" | "Y" | "yes") => Ok(()),
         _ => Err(CommandError::new(Exit::Interrupted, "stopped: nothing was changed")),

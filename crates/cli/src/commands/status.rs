@@ -15,7 +15,7 @@ use serde_json::json;
 pub(crate) async fn status(settings: &Settings, args: args::OnCluster, stages: &Stages) -> Result<Exit, CommandError> {
     let mut stack = stack::load(&args.stack.stack, settings)?;
     select::select(&mut stack, &args.select)?;
-    let place = connect::users(settings, &args.connection).await?;
+    let place = connect::users(settings, &args.connection, &stack).await?;
     let session = connect::session(settings, place, &stack, stages).await?;
     let mut statuses = Vec::new();
     for release in &stack.releases {

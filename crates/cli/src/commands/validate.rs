@@ -18,7 +18,7 @@ pub(crate) async fn validate(settings: &Settings, args: args::Validate, stages: 
     let args::Validate { on: args, junit } = args;
     let mut stack = stack::load(&args.stack.stack, settings)?;
     select::select(&mut stack, &args.select)?;
-    let place = connect::users(settings, &args.connection).await?;
+    let place = connect::users(settings, &args.connection, &stack).await?;
     let session = connect::session(settings, place, &stack, stages).await?;
     let run = Run {
         stack: &stack,
@@ -27,6 +27,7 @@ pub(crate) async fn validate(settings: &Settings, args: args::Validate, stages: 
         kind: RunKind::Validate,
         flags: &args::RunFlags::default(),
         resume: Resume::IfUnfinished,
+        stack_file: Some(stack::place(&args.stack.stack)),
         journals: settings.runs(),
         plan: None,
         afterwards: Afterwards::Repeat,

@@ -334,6 +334,8 @@ mod tests {
                 process: None,
                 ci_job: None,
             }),
+            cluster: None,
+            stack_file: None,
             concurrency: 2,
             releases: ["a", "b", "c"].map(planned).to_vec(),
         }

@@ -32,14 +32,15 @@ mod view;
 pub(crate) use event_lines::{ErrorLine, ErrorTag, RehearsalLine, RehearsalTag, event_schema};
 pub(crate) use history::{run, runs};
 pub(crate) use junit::junit;
-pub(crate) use outcome::{Afterwards, CONTINUES};
+pub(crate) use outcome::Afterwards;
 pub(crate) use plan::text as plan_text;
 pub(crate) use plan_markdown::markdown as plan_markdown;
 pub(crate) use plan_schema::plan_schema;
 pub(crate) use provision::{ProvisionProgress, table};
 pub(crate) use rehearsal::text as rehearsal_text;
 pub(crate) use run_report::RunReport;
-pub(crate) use text::duration;
+pub(crate) use text::{duration, one_line};
+pub(crate) use undo_commands::word;
 
 /// The columns and lines of the terminal, or 80 and 24 where there is none.
 pub(crate) fn console_size() -> (usize, usize) {

@@ -1,5 +1,6 @@
 //! The end of a run: what became of each release and, where something went wrong, what, why and what to do.
 
+use crate::continues::continues;
 use crate::hints::hint;
 use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::causes::{self, ToldCause, codes};
@@ -10,18 +11,15 @@ use pilothouse_core::{
 };
 
 /// How the user may go on when a run was stopped before its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Afterwards {
-    /// The run can be continued.
-    Resume,
+    /// The run can be continued, by this command.
+    Resume(String),
     /// Nothing is kept of it, but it can be done again.
     Repeat,
     /// What it was about is gone: a rehearsal.
     Nothing,
 }
-
-/// How a run that keeps a journal goes on.
-pub(crate) const CONTINUES: &str = "`pilothouse resume` or the same command again continues";
 
 /// How many names are listed before the rest is counted.
 const NAMED: usize = 20;
@@ -31,7 +29,7 @@ pub(crate) fn summary(
     outcome: &RunOutcome,
     elapsed_ms: u64,
     continued: Option<&Continued>,
-    afterwards: Afterwards,
+    afterwards: &Afterwards,
     width: Option<usize>,
 ) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -107,24 +105,26 @@ fn cause(outcome: &RunOutcome, reason: &str, blocked_by: Option<&ReleaseKey>) ->
 }
 
 /// Why the run as a whole was stopped, and how to go on.
-fn stopped(outcome: &RunOutcome, afterwards: Afterwards) -> Vec<String> {
+fn stopped(outcome: &RunOutcome, afterwards: &Afterwards) -> Vec<String> {
     let interrupted = outcome.releases.iter().any(|(_, this)| matches!(this, ReleaseOutcome::Interrupted { .. }));
     let Some(reason) = outcome.stopped.clone().or(interrupted.then_some(StopReason::User)) else { return Vec::new() };
     let mut lines = vec![format!("{} {reason}", paint(WARN, "stopped:"))];
     let go_on = match afterwards {
-        Afterwards::Resume => Some(CONTINUES),
-        Afterwards::Repeat => Some("the same command again starts over"),
+        Afterwards::Resume(command) => Some(continues(command)),
+        Afterwards::Repeat => Some("the same command again starts over".to_owned()),
         Afterwards::Nothing => None,
     };
-    lines.extend(go_on.map(|go_on| match reason {
-        StopReason::User => format!("  {go_on}"),
+    lines.extend(go_on.map(|go_on| match (reason, afterwards) {
+        (StopReason::User, _) => format!("  {go_on}"),
         // A failed run is continued only when that is asked for.
-        StopReason::FailFast { .. } if afterwards == Afterwards::Resume => {
-            "  when that is mended, `pilothouse resume` continues".to_owned()
+        (StopReason::FailFast { .. }, Afterwards::Resume(command)) => {
+            format!("  when that is mended, `{command}` continues")
         }
-        StopReason::FailFast { .. } => format!("  when that is mended, {go_on}"),
-        StopReason::LockLost { .. } => format!("  when no other run is at work, {go_on}"),
-        StopReason::JournalFailed { .. } => format!("  when it can be written, {go_on}"),
+        (StopReason::FailFast { .. }, Afterwards::Repeat | Afterwards::Nothing) => {
+            format!("  when that is mended, {go_on}")
+        }
+        (StopReason::LockLost { .. }, _) => format!("  when no other run is at work, {go_on}"),
+        (StopReason::JournalFailed { .. }, _) => format!("  when it can be written, {go_on}"),
     }));
     lines.push(String::new());
     lines
@@ -256,11 +256,15 @@ mod tests {
     use pilothouse_core::{Cause, Class, ObjectRef, ObjectStatus, Phase, Readiness};
     use rstest::rstest;
 
-    fn shown(releases: Vec<(ReleaseKey, ReleaseOutcome)>) -> String {
-        whole(&RunOutcome { releases, stopped: None }, None, Afterwards::Resume)
+    fn resume() -> Afterwards {
+        Afterwards::Resume("pilothouse resume --stack up.yaml".to_owned())
     }
 
-    fn whole(outcome: &RunOutcome, continued: Option<&Continued>, afterwards: Afterwards) -> String {
+    fn shown(releases: Vec<(ReleaseKey, ReleaseOutcome)>) -> String {
+        whole(&RunOutcome { releases, stopped: None }, None, &resume())
+    }
+
+    fn whole(outcome: &RunOutcome, continued: Option<&Continued>, afterwards: &Afterwards) -> String {
         anstream::adapter::strip_str(&summary(outcome, 61_500, continued, afterwards, None).join("\n")).to_string()
     }
 
@@ -362,8 +366,8 @@ mod tests {
         };
         let from = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
         let continued = Continued { from, done: vec![key("done")], begun: vec![key("db")] };
-        insta::assert_snapshot!(whole(&interrupted(), Some(&continued), Afterwards::Resume));
-        insta::assert_snapshot!("a_stopped_rehearsal", whole(&interrupted(), None, Afterwards::Nothing));
+        insta::assert_snapshot!(whole(&interrupted(), Some(&continued), &resume()));
+        insta::assert_snapshot!("a_stopped_rehearsal", whole(&interrupted(), None, &Afterwards::Nothing));
         let reasons = [
             StopReason::FailFast { release: key("db") },
             StopReason::LockLost { why: "the API server does not answer".to_owned() },
@@ -371,7 +375,7 @@ mod tests {
         ];
         let told = reasons.map(|reason| {
             let outcome = RunOutcome { releases: Vec::new(), stopped: Some(reason) };
-            let lines = stopped(&outcome, Afterwards::Resume).join("\n");
+            let lines = stopped(&outcome, &resume()).join("\n");
             anstream::adapter::strip_str(&lines).to_string()
         });
         insta::assert_snapshot!("reasons_to_stop", told.join("\n"));

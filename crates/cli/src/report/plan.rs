@@ -25,6 +25,9 @@ pub(crate) fn text(plan: &Plan, width: Option<usize>, full: bool) -> String {
     let made = plan.made_at.strftime("%Y-%m-%d %H:%M:%SZ");
     let head = format!("Plan of {}, made {made} with {}", one_line(&plan.stack), one_line(&plan.made_with));
     let mut lines = page.wrapped("", &head, "  ");
+    if let Some(cluster) = &plan.cluster {
+        lines.extend(page.wrapped("", &one_line(&format!("On {cluster}")), "  "));
+    }
     lines.extend(page.legend(&told));
     lines.push(String::new());
     for release in told {

@@ -43,7 +43,8 @@ pub(crate) fn markdown(plan: &Plan) -> String {
         page.must(&format!("\n> Left out, since a comment has an end: {what}. `pilothouse plan` shows all.\n"));
     }
     let made = plan.made_at.strftime("%Y-%m-%d %H:%M:%SZ");
-    page.must(&format!("\n<sub>made {made} with {}</sub>\n", prose(&plan.made_with)));
+    let on = plan.cluster.as_ref().map(|cluster| format!(" on {}", prose(&cluster.to_string()))).unwrap_or_default();
+    page.must(&format!("\n<sub>made {made} with {}{on}</sub>\n", prose(&plan.made_with)));
     page.text
 }
 

@@ -3,9 +3,9 @@
 use crate::report::samples::key;
 use jiff::Timestamp;
 use pilothouse_core::{
-    Class, Effect, EffectKind, FieldChange, Finding, HelmAction, InputPart, NotAdopted, ObjectChange, ObjectRef,
-    Ownership, OwnershipCounts, PLAN_FORMAT, Phase, Plan, PlannedAction, PlannedHook, PlannedObject, PlannedStep,
-    Records, ReleasePlan, SeenObject, code,
+    Class, ClusterContext, Effect, EffectKind, FieldChange, Finding, HelmAction, InputPart, NotAdopted, ObjectChange,
+    ObjectRef, Ownership, OwnershipCounts, PLAN_FORMAT, Phase, Plan, PlannedAction, PlannedHook, PlannedObject,
+    PlannedStep, Records, ReleasePlan, SeenObject, code,
 };
 use serde_json::{Value, json};
 
@@ -16,6 +16,11 @@ pub(crate) fn plan(releases: Vec<ReleasePlan>) -> Plan {
         stack: "shop".to_owned(),
         made_at: Timestamp::from_second(1_795_262_403).unwrap(),
         made_with: "Kubernetes v1.36.2, helm 4.2.4".to_owned(),
+        cluster: Some(ClusterContext {
+            context: Some("prod".to_owned()),
+            server: "https://10.0.0.1:6443".to_owned(),
+            user: Some("ada".to_owned()),
+        }),
         releases,
         key: None,
     }

@@ -103,7 +103,7 @@ impl RunReport {
     }
 
     /// What became of the releases. The one JSON document, where that is what is wanted, is given to be printed.
-    pub(crate) fn finish(&self, outcome: &RunOutcome, afterwards: Afterwards) -> Option<Value> {
+    pub(crate) fn finish(&self, outcome: &RunOutcome, afterwards: &Afterwards) -> Option<Value> {
         self.clear();
         let printed = self.shared.printed();
         match self.shared.output {

@@ -49,6 +49,8 @@ pub(crate) fn run_started(releases: Vec<PlannedRelease>) -> EventKind {
         stack: "shop".to_owned(),
         kind: RunKind::Apply,
         holder: None,
+        cluster: None,
+        stack_file: None,
         concurrency: 4,
         releases,
     }
@@ -277,6 +279,8 @@ fn kind_after(kind: Option<&EventKind>) -> Option<EventKind> {
             stack: "shop".to_owned(),
             kind: RunKind::Destroy,
             holder: Some(holder()),
+            cluster: None,
+            stack_file: None,
             concurrency: 4,
             releases: vec![planned(name, &["web/db"])],
         },

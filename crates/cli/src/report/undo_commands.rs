@@ -35,7 +35,7 @@ fn named(object: &ObjectRef) -> String {
 }
 
 /// A name as it is where a shell leaves it alone: those of RBAC may hold almost anything.
-fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
     if text.chars().all(plain) { text.to_owned() } else { quoted(text) }
 }

@@ -6,7 +6,7 @@ use super::outcome::{ReleaseOutcome, RunVerdict, StopReason};
 use super::progress::{HelmCommand, ReleaseProgress, RunKind};
 use crate::ids::{ObjectRef, Phase, ReleaseKey, RunId};
 use crate::kubernetes::AdoptionUndo;
-use crate::release::{CheckReport, Drift, HelmAction};
+use crate::release::{CheckReport, ClusterContext, Drift, HelmAction};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -67,6 +67,12 @@ pub enum EventKind {
         /// Who runs it; `None` for a run that keeps no journal and takes no lock.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         holder: Option<Holder>,
+        /// The cluster it works on, and as whom, where the client was made from a kubeconfig.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster: Option<ClusterContext>,
+        /// The stack file, absolute.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stack_file: Option<String>,
         /// How many releases are worked on at once, at most.
         concurrency: usize,
         /// The releases in the order of the stack.

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 impl RunProgress {
     /// The progress of a run whose first event this is; `None` for any other event.
     pub fn begin(event: &Event) -> Option<Self> {
-        let EventKind::RunStarted { run, stack, kind, holder, releases, .. } = &event.kind else { return None };
+        let EventKind::RunStarted { run, stack, kind, holder, cluster, stack_file, releases, .. } = &event.kind else {
+            return None;
+        };
         let releases = releases.iter().map(|planned| ReleaseProgress {
             release: planned.release.clone(),
             action: planned.action,
@@ -32,6 +34,8 @@ impl RunProgress {
             stack: stack.clone(),
             kind: *kind,
             holder: holder.clone(),
+            cluster: cluster.clone(),
+            stack_file: stack_file.clone(),
             started_at: event.at,
             seq: event.seq,
             seen_at: event.at,

@@ -3,7 +3,7 @@
 use super::finding::Finding;
 use crate::ids::{ObjectRef, Phase, ReleaseKey};
 use crate::kubernetes::{Effect, FieldChange, NotAdopted, ObjectChange, Ownership, OwnershipCounts};
-use crate::release::{Drift, HelmAction, InputPart};
+use crate::release::{ClusterContext, Drift, HelmAction, InputPart};
 use crate::text::DigestKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,9 @@ pub struct Plan {
     pub made_at: Timestamp,
     /// What it was made with, as `Kubernetes v1.36.2, helm 4.2.4`.
     pub made_with: String,
+    /// The cluster that was looked at, and as whom, where the client was made from a kubeconfig.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterContext>,
     /// The releases in the order in which a run would begin them.
     pub releases: Vec<ReleasePlan>,
     /// The key of its digests, without which nobody can find out by trying what they are made of. It is written only by whoever

@@ -4,7 +4,7 @@ use super::holder::Holder;
 use super::outcome::{RunVerdict, StopReason};
 use crate::ids::{Phase, ReleaseKey, RunId};
 use crate::kubernetes::AdoptionUndo;
-use crate::release::{CheckVerdict, HelmAction};
+use crate::release::{CheckVerdict, ClusterContext, HelmAction};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +23,12 @@ pub struct RunProgress {
     pub kind: RunKind,
     /// Who runs it.
     pub holder: Option<Holder>,
+    /// The cluster it works on, and as whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterContext>,
+    /// The stack file, absolute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_file: Option<String>,
     /// When it began.
     pub started_at: Timestamp,
     /// The number of the last event that is in here.

@@ -53,6 +53,8 @@ fn run_of(run: u128, releases: &[(&str, HelmAction)]) -> EventKind {
         stack: "shop".to_owned(),
         kind: RunKind::Apply,
         holder: None,
+        cluster: None,
+        stack_file: None,
         concurrency: 2,
         releases,
     }
@@ -176,6 +178,8 @@ fn a_whole_release() {
         stack: "shop".to_owned(),
         kind: RunKind::Apply,
         holder: None,
+        cluster: None,
+        stack_file: None,
         started_at: at(1),
         seq: 20,
         seen_at: at(20),

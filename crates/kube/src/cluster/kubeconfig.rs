@@ -88,7 +88,7 @@ pub(crate) fn read(files: &[PathBuf]) -> Result<Kubeconfig, ConnectError> {
         }
     }
     match missing.filter(|_| !found) {
-        Some(error) => return Err(error),
+        Some(error) => Err(error),
         None if merged.clusters.is_empty() && merged.contexts.is_empty() => Err(ConnectError::NotKubeconfig {
             path: named(files),
             why: "it has neither clusters nor contexts".to_owned(),

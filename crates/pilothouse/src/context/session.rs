@@ -3,12 +3,14 @@
 use crate::context::capacity::SharedCapacity;
 use crate::journal;
 use crate::journal::JournalError;
-use pilothouse_core::{Redactor, RevisionMeta};
+use pilothouse_core::{ClusterContext, Redactor, RevisionMeta};
 use pilothouse_health::Rules;
 use pilothouse_helm::{ChartShelf, HelmClient};
-use pilothouse_kube::{ClusterClient, ClusterError, Gathering, HelmDriver, Tracker};
+use pilothouse_kube::{ClusterAccess, ClusterClient, ClusterError, Gathering, HelmDriver, Tracker};
+use pilothouse_process::Scratch;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 /// What a [`Session`] is made of. Everything comes from the caller: the library does not look at the environment.
 pub struct SessionConfig {
-    /// The cluster.
+    /// The cluster. Helm and the commands of steps work on this very one, by the access it was connected with
+    /// ([`ClusterClient::access`]); only for a client that was not made from a kubeconfig they have what `helm` and `command_env`
+    /// say.
     pub cluster: Arc<dyn ClusterClient>,
     /// Helm.
     pub helm: Arc<dyn HelmClient>,
@@ -34,8 +38,10 @@ pub struct SessionConfig {
     pub chart_cache: PathBuf,
     /// A folder for what is saved before it is lost; releases that want that are refused without one.
     pub backups: Option<PathBuf>,
-    /// The environment of programs started by `command` steps; `KUBECONFIG` should be among it.
+    /// The environment of programs started by `command` steps.
     pub command_env: BTreeMap<OsString, OsString>,
+    /// A folder of our own (made 0700) for files that such a program is given while it runs.
+    pub scratch: PathBuf,
     /// Time between SIGTERM and SIGKILL for a user's programs that are stopped.
     pub grace: Duration,
     /// How objects are judged.
@@ -58,7 +64,8 @@ pub struct Session {
     pub(crate) backups: Option<PathBuf>,
     /// Charts that were read in this run.
     pub(crate) shelf: ChartShelf,
-    pub(crate) command_env: BTreeMap<OsString, OsString>,
+    command_env: BTreeMap<OsString, OsString>,
+    scratch: PathBuf,
     pub(crate) grace: Duration,
     /// What is read of why objects are not ready, for all releases.
     pub(crate) gathering: Gathering,
@@ -91,10 +98,20 @@ impl Session {
             redactor,
             chart_cache,
             backups,
-            command_env,
+            mut command_env,
+            scratch,
             grace,
             rules,
         } = config;
+        let helm = match cluster.access() {
+            Some(access) => {
+                // What helm takes for an address or for credentials beside the kubeconfig.
+                command_env.retain(|name, _| !name.as_encoded_bytes().starts_with(b"HELM_KUBE"));
+                helm.for_cluster(access.kubeconfig())
+            }
+            None => helm,
+        };
+        Scratch::sweep(&scratch);
         let kube_version = OnceCell::new();
         let tracker = Tracker::new(Arc::clone(&cluster), rules);
         Arc::new(Self {
@@ -110,6 +127,7 @@ impl Session {
             backups,
             shelf: ChartShelf::default(),
             command_env,
+            scratch,
             grace,
             gathering: Gathering::default(),
             kube_version,
@@ -154,6 +172,26 @@ impl Session {
     /// When the cluster does not answer.
     pub async fn cluster_id(&self) -> Result<Option<String>, JournalError> {
         journal::cluster_id(self.cluster.as_ref()).await
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> Arc<dyn ClusterClient> {
+        self.cluster.clone()
+    }
+
+    /// The cluster, and as whom; `None` for a client that was not made from a kubeconfig.
+    pub fn cluster_context(&self) -> Option<&ClusterContext> {
+        self.cluster.access().map(ClusterAccess::context)
+    }
+
+    /// The environment of a program of a step, with a copy of the kubeconfig of its own: what it writes there reaches nobody
+    /// else. The copy goes with the folder that is returned.
+    pub(crate) fn command_env(&self) -> io::Result<(BTreeMap<OsString, OsString>, Option<Scratch>)> {
+        let mut env = self.command_env.clone();
+        let Some(access) = self.cluster.access() else { return Ok((env, None)) };
+        let scratch = Scratch::new(&self.scratch)?;
+        env.insert("KUBECONFIG".into(), scratch.write("kubeconfig", access.kubeconfig().expose())?.into());
+        Ok((env, Some(scratch)))
     }
 
     /// What it stands on, in one line: `Kubernetes v1.36.2, helm 4.2.4`. The cluster is named once it was asked.

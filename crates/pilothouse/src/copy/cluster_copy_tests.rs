@@ -29,6 +29,7 @@ fn session(cluster: &Arc<FakeCluster>) -> Arc<Session> {
         terminate: CancellationToken::new(),
         redactor: Redactor::new(["hunter22"]),
         chart_cache: "/nonexistent".into(),
+        scratch: "/nonexistent".into(),
         backups: None,
         command_env: BTreeMap::new(),
         grace: Duration::from_secs(1),

@@ -57,6 +57,8 @@ pub(crate) fn run_started(run: u128, releases: &[&str]) -> EventKind {
             process: None,
             ci_job: None,
         }),
+        cluster: None,
+        stack_file: None,
         concurrency: 2,
         releases: releases.iter().map(planned).collect(),
     }

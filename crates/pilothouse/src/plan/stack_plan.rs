@@ -91,6 +91,7 @@ pub async fn plan(
         stack: stack.to_owned(),
         made_at: Timestamp::now(),
         made_with: session.describe(),
+        cluster: session.cluster_context().cloned(),
         releases,
         key: Some(key),
     })

@@ -149,6 +149,7 @@ mod tests {
             stack: String::new(),
             made_at: Timestamp::from_millisecond(10_500).unwrap(),
             made_with: String::new(),
+            cluster: None,
             releases: Vec::new(),
             key: None,
         };

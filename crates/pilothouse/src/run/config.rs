@@ -25,6 +25,8 @@ pub struct RunConfig {
     pub despite_refusals: bool,
     /// The plan to be carried out, and nothing else: what has moved since it was made is refused.
     pub plan: Option<Arc<Plan>>,
+    /// The stack file, absolute, where the releases come from one: it is noted in the journal.
+    pub stack_file: Option<PathBuf>,
     /// Where the journal and the lock are kept. Without it nothing is written down: a run that is killed cannot be
     /// continued, and nothing keeps a second one away.
     pub state: Option<StateConfig>,
@@ -42,6 +44,7 @@ impl RunConfig {
             on_release_failure: OnReleaseFailure::default(),
             despite_refusals: false,
             plan: None,
+            stack_file: None,
             state: None,
         }
     }

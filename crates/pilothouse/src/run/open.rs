@@ -273,8 +273,7 @@ mod tests {
     use super::*;
     use crate::journal::samples;
     use jiff::Timestamp;
-    use pilothouse_core::RunId;
-    use pilothouse_core::{HelmAction, HelmCommand, Phase};
+    use pilothouse_core::{HelmAction, HelmCommand, Phase, RunId};
     use rstest::rstest;
     use std::collections::BTreeMap;
 
@@ -284,6 +283,8 @@ mod tests {
             stack: "s".to_owned(),
             kind: RunKind::Apply,
             holder: None,
+            cluster: None,
+            stack_file: None,
             started_at: Timestamp::UNIX_EPOCH,
             seq: 1,
             seen_at: Timestamp::UNIX_EPOCH,

@@ -44,7 +44,7 @@ pub async fn validate(
     let begun = Instant::now();
     let (to, mut messages) = unbounded_channel();
     let mut owner = Owner::new(on_event);
-    owner.happened(started(config, RunKind::Validate, charts, &vec![Vec::new(); charts.len()]));
+    owner.happened(started(config, session, RunKind::Validate, charts, &vec![Vec::new(); charts.len()]));
     let mut contexts = contexts(charts, session, &to);
     contexts.iter_mut().for_each(Context::be_thorough);
     let work = charts
@@ -88,7 +88,7 @@ pub async fn run(
         Err(problems) => return Ok(wrong_graph(&problems, charts)),
     };
     let waits = graph.waits();
-    owner.happened(started(config, config.kind, charts, &waits));
+    owner.happened(started(config, session, config.kind, charts, &waits));
     let mut contexts = contexts(charts, session, &to);
     for (chart, ctx) in charts.iter().zip(&mut contexts) {
         ctx.see_steps(steps_seen(&steps_of(chart.as_ref()), chart.lifecycle_version()).await);
@@ -213,7 +213,13 @@ fn answers_for(answers: &[Answer], release: &ReleaseKey) -> Vec<StepAnswer> {
     answers.iter().filter(|answer| answer.release == *release).map(|answer| answer.step.clone()).collect()
 }
 
-fn started(config: &RunConfig, kind: RunKind, charts: &[Box<dyn HelmChart>], waits: &[Vec<Wait>]) -> EventKind {
+fn started(
+    config: &RunConfig,
+    session: &Session,
+    kind: RunKind,
+    charts: &[Box<dyn HelmChart>],
+    waits: &[Vec<Wait>],
+) -> EventKind {
     let key = |node: usize| charts[node].chart_info().key();
     let releases = charts.iter().zip(waits).map(|(chart, waits)| PlannedRelease {
         release: chart.chart_info().key(),
@@ -225,6 +231,8 @@ fn started(config: &RunConfig, kind: RunKind, charts: &[Box<dyn HelmChart>], wai
         stack: config.stack.clone(),
         kind,
         holder: config.state.as_ref().map(|state| state.holder.clone()),
+        cluster: session.cluster_context().cloned(),
+        stack_file: config.stack_file.as_ref().map(|file| file.display().to_string()),
         concurrency: config.concurrency.max(1),
         releases: releases.collect(),
     }

@@ -13,7 +13,8 @@ use std::time::Duration;
 /// How many lines of each stream of a program are reported.
 const OUTPUT_LINES: usize = 20;
 
-/// Writes: whatever the program does; repeatable only when the user says so. The program and all it started are stopped
+/// Writes: whatever the program does; repeatable only when the user says so. The program works on the run's cluster, by a
+/// kubeconfig of its own. The program and all it started are stopped
 /// at the deadline, when the run is told to terminate, and when this process dies.
 pub(super) struct Command(pub(super) CommandStep);
 
@@ -29,9 +30,14 @@ impl Step for Command {
     async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
         let Some((program, args)) = self.0.argv.split_first() else { return Ok(()) };
         let release = ctx.release();
+        let (env, _kubeconfig) = ctx.session().command_env().map_err(|source| PhaseError::File {
+            what: "cannot write the kubeconfig for",
+            path: program.clone(),
+            source,
+        })?;
         let mut spawn = Spawn::new(program)
             .args(args)
-            .envs(&ctx.session().command_env)
+            .envs(env)
             .env("PILOTHOUSE_RELEASE", &release.name)
             .env("PILOTHOUSE_NAMESPACE", &release.namespace)
             .env("PILOTHOUSE_PHASE", ctx.phase().name())

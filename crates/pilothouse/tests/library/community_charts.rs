@@ -57,6 +57,7 @@ async fn world(tool: Tool) -> World {
         terminate: CancellationToken::new(),
         redactor: Redactor::default(),
         chart_cache: folder.path().join("charts"),
+        scratch: folder.path().join("scratch"),
         backups: None,
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(5),

@@ -93,6 +93,7 @@ async fn world(scenario: &str, tool: Tool) -> World {
         terminate: CancellationToken::new(),
         redactor: Redactor::default(),
         chart_cache: folder.path().join("charts"),
+        scratch: folder.path().join("scratch"),
         backups: Some(folder.path().join("backups")),
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(5),

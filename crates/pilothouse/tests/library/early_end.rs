@@ -35,6 +35,7 @@ fn world(manifest: &str) -> World {
         terminate: cancel,
         redactor: Redactor::new(["hunter22"]),
         chart_cache: std::env::temp_dir(),
+        scratch: std::env::temp_dir(),
         backups: None,
         command_env: std::collections::BTreeMap::new(),
         grace: Duration::from_secs(1),

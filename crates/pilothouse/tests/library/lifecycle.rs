@@ -46,6 +46,7 @@ fn session(cluster: &Arc<FakeCluster>, helm: &Arc<FakeHelm>, cancel: &Cancellati
         terminate: cancel.clone(),
         redactor: Redactor::default(),
         chart_cache: std::env::temp_dir(),
+        scratch: std::env::temp_dir(),
         backups: None,
         command_env: std::env::vars_os().collect(),
         grace: Duration::from_secs(1),

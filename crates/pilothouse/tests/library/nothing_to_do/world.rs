@@ -217,6 +217,7 @@ impl World {
             terminate: cancel,
             redactor: Redactor::default(),
             chart_cache: self.folder.path().join("cache"),
+            scratch: self.folder.path().join("scratch"),
             backups: None,
             command_env: std::collections::BTreeMap::new(),
             grace: Duration::from_secs(1),

@@ -56,6 +56,7 @@ impl World {
             terminate: CancellationToken::new(),
             redactor: Redactor::default(),
             chart_cache: folder.path().join("charts"),
+            scratch: folder.path().join("scratch"),
             backups: None,
             command_env: BTreeMap::new(),
             grace: Duration::from_secs(5),
