@@ -36,6 +36,11 @@ fn sample(table: &Table, key: &Key, value: &str) -> String {
                 "version: 1\nname: x\ndefaults: {{ {inner} }}\nreleases: [{{ name: a, chart: {{ path: c }} }}]\n"
             );
         }
+        "cluster" => {
+            return format!(
+                "version: 1\nname: x\ncluster: {{ {inner} }}\nreleases: [{{ name: a, chart: {{ path: c }} }}]\n"
+            );
+        }
         "readiness" => {
             return format!(
                 "version: 1\nname: x\nreadiness: [{{ {inner} }}]\nreleases: [{{ name: a, chart: {{ path: c }} }}]\n"

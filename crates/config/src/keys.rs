@@ -740,6 +740,7 @@ pub(crate) static SET_VALUE: Table = Table {
 /// Every table, in the order of the reference.
 pub(crate) static TABLES: &[&Table] = &[
     &FILE,
+    &CLUSTER,
     &DEFAULTS,
     &READINESS,
     &RELEASE,

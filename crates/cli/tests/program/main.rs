@@ -13,6 +13,7 @@ mod from_elsewhere;
 mod history;
 mod interrupted;
 mod no_cluster;
+mod one_cluster;
 mod plan;
 mod planes;
 mod quickstart;

@@ -182,3 +182,65 @@ fn inline<T: Data>(file: &mut Option<String>, data: &mut Option<T>) -> Result<()
     };
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "apiVersion: v1\nkind: Config\ncurrent-context: \"\"\ncontexts:\n- {name: dev, context: {cluster: dev, user: ada}}\n\
+        clusters:\n- {name: dev, cluster: {server: 'https://dev', certificate-authority: ca.crt}}\n\
+        users:\n- {name: ada, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: ./login, interactiveMode: Never}}}\n";
+    const SECOND: &str = "apiVersion: v1\nkind: Config\ncurrent-context: prod\ncontexts:\n- {name: prod, context: {cluster: prod, user: root}}\n\
+        - {name: dev, context: {cluster: prod, user: root}}\nclusters:\n- {name: prod, cluster: {server: 'https://prod'}}\n\
+        users:\n- {name: root, user: {token: hunter22}}\n";
+
+    fn files() -> (tempfile::TempDir, Vec<PathBuf>) {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["first", "second"].map(|name| folder.path().join(name));
+        std::fs::write(&paths[0], FIRST).unwrap();
+        std::fs::write(&paths[1], SECOND).unwrap();
+        std::fs::write(folder.path().join("ca.crt"), "CERTIFICATE").unwrap();
+        (folder, paths.to_vec())
+    }
+
+    #[test]
+    fn of_several_files_the_first_that_says_something_wins_and_a_missing_one_is_passed_over() {
+        let (folder, mut paths) = files();
+        paths.insert(0, folder.path().join("missing"));
+        let merged = read(&paths).unwrap();
+        assert_eq!(merged.current_context.as_deref(), Some("prod"), "an empty one says nothing");
+        let dev = minified(merged, "dev").unwrap();
+        assert_eq!(dev.contexts[0].context.as_ref().unwrap().cluster, "dev");
+        assert!(read(&[folder.path().join("missing")]).is_err());
+    }
+
+    #[test]
+    fn one_context_is_left_with_its_files_in_it_and_its_paths_absolute() {
+        let (folder, paths) = files();
+        let dev = minified(read(&paths).unwrap(), "dev").unwrap();
+        assert_eq!((dev.clusters.len(), dev.contexts.len(), dev.auth_infos.len()), (1, 1, 1));
+        let cluster = dev.clusters[0].cluster.as_ref().unwrap();
+        assert_eq!(cluster.certificate_authority_data.as_deref(), Some(STANDARD.encode("CERTIFICATE").as_str()));
+        let exec = dev.auth_infos[0].auth_info.as_ref().unwrap().exec.as_ref().unwrap();
+        assert_eq!(exec.command.as_deref().map(Path::new), Some(folder.path().join("login").as_path()));
+        let access = access(&dev).unwrap();
+        assert_eq!(access.context().to_string(), "context dev (https://dev, user ada)");
+        let again: Kubeconfig = Kubeconfig::from_yaml(access.kubeconfig().expose()).unwrap();
+        assert_eq!(again.current_context.as_deref(), Some("dev"));
+    }
+
+    #[test]
+    fn a_token_is_in_the_file_and_in_no_other_text() {
+        let (_folder, paths) = files();
+        let prod = access(&minified(read(&paths).unwrap(), "prod").unwrap()).unwrap();
+        assert!(prod.kubeconfig().expose().contains("hunter22"));
+        assert!(!format!("{prod:?}{}", prod.context()).contains("hunter22"));
+    }
+
+    #[test]
+    fn what_a_context_names_must_be_there() {
+        let (_folder, paths) = files();
+        let error = minified(read(&paths[1..]).unwrap(), "dev2").unwrap_err();
+        assert_eq!(error, "failed to load the context: dev2");
+    }
+}
