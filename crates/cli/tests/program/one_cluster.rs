@@ -61,7 +61,7 @@ fn a_command_works_in_the_context_of_the_run() {
     assert!(transcript.starts_with("exit code: 0\n"), "{transcript}");
     assert!(is_deployed("one-cluster-flag"), "{transcript}");
     let told = transcript.lines().find(|line| line.contains("current-context")).unwrap();
-    assert!(told.trim_end().ends_with("a") || told.contains("\"a\""), "{told}");
+    assert!(told.trim_end().ends_with('a') || told.contains("\"a\""), "{told}");
 }
 
 #[rstest]
