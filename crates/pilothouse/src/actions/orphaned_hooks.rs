@@ -1,19 +1,19 @@
 //! Hook objects that a killed operation has left. Helm deletes a hook's object before it makes it anew only where the
 //! chart's policy says so, which it does by default; otherwise the next upgrade fails, since the object `already exists`.
 
+use crate::actions::objects::delete_as_seen;
 use crate::actions::unlock::{Healed, Intents};
 use crate::context::earlier_run::{Before, Earlier};
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
+use crate::preflight::orphaned_hooks;
+use crate::preflight::permit::{Deletion, Permit};
 use crate::text;
-use jiff::Timestamp;
-use pilothouse_core::{
-    EventKind, HelmCommand, ObjectRef, ReleaseKey, RevisionMeta, RevisionStatus, names_other_release, object_ref,
-};
+use pilothouse_core::{EventKind, HelmCommand, ObjectRef, RevisionMeta, RevisionStatus, object_ref};
 use pilothouse_helm::{HookRecord, parse_documents};
-use pilothouse_kube::{ClusterError, Precondition, Progress, Propagation, wait_deleted};
+use pilothouse_kube::{ClusterError, Progress, Propagation, wait_deleted};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -23,8 +23,6 @@ mod tests;
 
 /// When a hook's object is deleted before it is made anew (`helm.sh/hook-delete-policy`); also when nothing is said.
 const BEFORE_CREATION: &str = "before-hook-creation";
-/// Kinds with which data goes.
-const NEVER: [&str; 4] = ["CustomResourceDefinition", "Namespace", "PersistentVolume", "PersistentVolumeClaim"];
 /// How often an object that changes while it is looked at is looked at anew.
 const ATTEMPTS: u32 = 5;
 
@@ -53,39 +51,6 @@ fn is_in_the_way(hook: &HookRecord, events: &[&str]) -> bool {
     hook.events.iter().any(|event| events.contains(&event.as_str()))
         && !hook.delete_policies.is_empty()
         && !hook.delete_policies.iter().any(|policy| policy == BEFORE_CREATION)
-}
-
-/// Why a live object is left alone, although a hook of the interrupted revision has its name; `None` when it is for
-/// certain the object that this revision's hook made.
-fn left_alone(
-    release: &ReleaseKey,
-    revision: &RevisionMeta,
-    hook: &HookRecord,
-    stored: &Value,
-    live: &Value,
-) -> Option<&'static str> {
-    let text = |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let created: Option<Timestamp> = text(live, "/metadata/creationTimestamp").and_then(|at| at.parse().ok());
-    let marked = |object| text(object, "/metadata/annotations/helm.sh~1hook");
-    if NEVER.contains(&hook.kind.as_str()) || text(live, "/kind").is_some_and(|kind| NEVER.contains(&kind.as_str())) {
-        return Some("data may go with it");
-    }
-    // Of an uninstall, hooks that have run before are those of earlier revisions' upgrades as well.
-    let uninstalling = revision.status == RevisionStatus::Uninstalling;
-    if hook.last_run.started_at.is_none() || (uninstalling && hook.last_run.phase != "Running") {
-        return Some("the interrupted run had not come to that hook");
-    }
-    if created.zip(revision.created_at).is_none_or(|(created, begun)| created < begun) {
-        return Some("it is older than the interrupted revision");
-    }
-    if marked(live).is_none() || marked(live) != marked(stored) {
-        return Some("it does not say that it is that hook");
-    }
-    let owners = live.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    if owners.is_some_and(|owners| !owners.is_empty()) {
-        return Some("another object owns it");
-    }
-    names_other_release(live, release).then_some("another release owns it")
 }
 
 /// Before helm runs: clears what an earlier run has left, if there is one that this run knows of.
@@ -153,7 +118,7 @@ impl Leftover<'_> {
         object: &ObjectRef,
         intents: &mut impl Intents,
     ) -> Result<Option<Healed>, PhaseError> {
-        let Some(as_seen) = self.look(ctx, object).await? else { return Ok(None) };
+        let Some(permit) = self.permit(ctx, object).await? else { return Ok(None) };
         let what = format!("delete {object}");
         let why = format!(
             "it is a hook's that run {} was interrupted in (revision {}), and helm would find it in its way",
@@ -163,39 +128,29 @@ impl Leftover<'_> {
         let release = ctx.release();
         intents.take(EventKind::HealStarted { release: release.clone(), what: what.clone(), why: why.clone() }).await?;
         ctx.doing(format!("deleting {object}, a leftover of an interrupted run"));
-        let done = self.delete(ctx, object, as_seen).await;
+        let done = self.delete(ctx, object, permit).await;
         let error = done.as_ref().err().map(|error| error.chain().join(": "));
         ctx.emitter().emit(EventKind::HealFinished { release, error });
         Ok(done?.then_some(Healed { what, why }))
     }
 
-    /// What the live object must still be to be deleted; `None` when there is none, or it is to be left alone.
-    async fn look(&self, ctx: &Context, object: &ObjectRef) -> Result<Option<Precondition>, PhaseError> {
-        let Some(live) = ctx.cluster().get(object).await? else { return Ok(None) };
-        if let Some(why) = left_alone(&ctx.release(), self.revision, self.hook, self.stored, &live) {
-            ctx.say(format!("{object}, which helm may find in its way, is left alone: {why}"));
-            return Ok(None);
-        }
-        let as_seen = Precondition::unchanged(&live);
-        if as_seen.uid.is_none() || as_seen.resource_version.is_none() {
-            return Err(PhaseError::State(format!("{object} cannot be told from another of its name")));
-        }
-        Ok(Some(as_seen))
+    async fn permit(&self, ctx: &Context, object: &ObjectRef) -> Result<Option<Permit<Deletion>>, PhaseError> {
+        orphaned_hooks::permit(ctx, self.revision, self.hook, self.stored, object).await
     }
 
     /// Deletes it, with what hangs on it first, and waits. Gives `false` when it turned out to be no leftover.
-    async fn delete(&self, ctx: &Context, object: &ObjectRef, as_seen: Precondition) -> Result<bool, PhaseError> {
-        let mut as_seen = as_seen;
+    async fn delete(&self, ctx: &Context, object: &ObjectRef, permit: Permit<Deletion>) -> Result<bool, PhaseError> {
+        let mut permit = permit;
         let mut attempts = 1;
         loop {
-            match ctx.cluster().delete(object, &as_seen, Propagation::Foreground).await {
+            match delete_as_seen(ctx, &permit, Propagation::Foreground).await {
                 Ok(_) => break,
                 // A Job's status, for one, changes all the time.
                 Err(ClusterError::Conflict { .. }) if attempts < ATTEMPTS => attempts += 1,
                 Err(error) => return Err(error.into()),
             }
-            match self.look(ctx, object).await? {
-                Some(as_seen_now) => as_seen = as_seen_now,
+            match self.permit(ctx, object).await? {
+                Some(anew) => permit = anew,
                 None => return Ok(false),
             }
         }

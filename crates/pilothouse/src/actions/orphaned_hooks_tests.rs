@@ -1,5 +1,6 @@
 use super::*;
 use crate::HelmDriver;
+use crate::preflight::orphaned_hooks::{NEVER, left_alone};
 use crate::test_world;
 use crate::test_world::{OTHER, RUN, World, begun, release, stamped};
 use RevisionStatus as S;

@@ -10,6 +10,7 @@ pub(crate) mod consent;
 pub(crate) mod crds;
 pub(crate) mod data_loss;
 pub(crate) mod deploy;
+pub(crate) mod orphaned_hooks;
 pub(crate) mod permit;
 pub(crate) mod rollback_target;
 pub(crate) mod uncertain_steps;
