@@ -3,10 +3,9 @@
 use crate::context::ledger::StepVerdict;
 use crate::context::release_context::Context;
 use crate::context::step::{Steps, given};
-use crate::digest;
 use crate::kept_digest::Given;
 use crate::observe;
-use crate::render;
+use crate::render::{self, input_digests};
 use jiff::Timestamp;
 use pilothouse_core::{Class, Decision, Finding, HelmAction, Payload, Phase, Redactor, RunId, code};
 use pilothouse_helm::ResolvedChart;
@@ -66,7 +65,7 @@ pub(crate) fn uncertain(
 
 /// What a deploy is given, to be kept, and to be compared with what was kept.
 pub(crate) async fn of_deploy(ctx: &Context, chart: &ResolvedChart, payload: &Payload) -> Given {
-    let digest = digest::of_deploy(ctx, chart, payload).await;
+    let digest = input_digests::of_deploy(ctx, chart, payload).await;
     // It was the same in the form before, but for the key.
     Given::new(ctx.digest_key(), &digest, std::slice::from_ref(&digest))
 }

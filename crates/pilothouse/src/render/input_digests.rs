@@ -5,13 +5,12 @@ use crate::context::release_context::Context;
 use crate::context::session::Target;
 use crate::context::step::Steps;
 use crate::context::steps_seen::StepsSeen;
-use crate::digest;
 use crate::digest::part;
 use crate::render::wanted::payload_values;
-use pilothouse_core::Phase;
-use pilothouse_core::{InputDigests, Payload, hex};
+use pilothouse_core::{ChartInfo, CrdPolicy, InputDigests, Payload, Phase, ValueSource, hex};
 use pilothouse_helm::{ResolvedChart, TemplateUse};
 use sha2::{Digest, Sha256};
+use std::path::PathBuf;
 
 /// The digest of a step, and those it may have had in the form before.
 struct OfStep {
@@ -71,10 +70,10 @@ pub(crate) async fn wanted(
     }
     let mut options = Sha256::new();
     part(&mut options, &[u8::from(info.force_upgrade), u8::from(info.recreate_pods), u8::from(info.wait)]);
-    part(&mut options, digest::policy_of_crds(info).as_bytes());
+    part(&mut options, policy_of_crds(info).as_bytes());
     Some(PlainInputs(InputDigests {
         chart: resolved.digest.clone(),
-        values: digest::of_values(info, payload).await,
+        values: of_values(info, payload).await,
         options: hex(&options.finalize()),
         helm_major: ctx.helm().version().major,
         capabilities: uses.capabilities.then(|| capabilities(target)),
@@ -87,6 +86,74 @@ fn capabilities(target: &Target) -> String {
     part(&mut hash, target.kube_version.as_bytes());
     for version in &target.api_versions {
         part(&mut hash, version.as_bytes());
+    }
+    hex(&hash.finalize())
+}
+
+/// The digest of all that decides what helm deploys: the chart's content, every value, the options that change what is
+/// applied, and helm's major version.
+pub(crate) async fn of_deploy(ctx: &Context, chart: &ResolvedChart, payload: &Payload) -> String {
+    let info = ctx.info();
+    let mut hash = Sha256::new();
+    part(&mut hash, chart.digest.as_bytes());
+    part(&mut hash, &ctx.helm().version().major.to_be_bytes());
+    part(&mut hash, &[u8::from(info.force_upgrade), u8::from(info.recreate_pods)]);
+    part(&mut hash, policy_of_crds(info).as_bytes());
+    all_values(&mut hash, info, payload).await;
+    hex(&hash.finalize())
+}
+
+/// The policy for definitions, by the name it has in digests.
+fn policy_of_crds(info: &ChartInfo) -> &'static str {
+    match info.crds {
+        CrdPolicy::Skip => "Skip",
+        CrdPolicy::Create => "Create",
+        CrdPolicy::Upgrade => "Upgrade",
+    }
+}
+
+/// The digest of all values a release is given, wherever they come from.
+async fn of_values(info: &ChartInfo, payload: &Payload) -> String {
+    let mut hash = Sha256::new();
+    all_values(&mut hash, info, payload).await;
+    hex(&hash.finalize())
+}
+
+async fn all_values(hash: &mut Sha256, info: &ChartInfo, payload: &Payload) {
+    part(hash, of_files(&info.values_files).await.as_bytes());
+    // How many there are keeps documents and values apart.
+    part(hash, &(info.yaml_files_content.len() as u64).to_be_bytes());
+    for document in &info.yaml_files_content {
+        part(hash, document.content.as_bytes());
+    }
+    values(hash, info);
+    for value in payload_values(info, payload) {
+        part(hash, value.to_string().as_bytes());
+    }
+}
+
+fn values(hash: &mut Sha256, info: &ChartInfo) {
+    for value in &info.values {
+        part(hash, value.key.as_bytes());
+        match &value.value {
+            ValueSource::Auto(text) => part(hash, format!("auto {text}").as_bytes()),
+            ValueSource::String(text) => part(hash, format!("string {text}").as_bytes()),
+            ValueSource::Json(value) => part(hash, format!("json {value}").as_bytes()),
+            ValueSource::Sensitive(secret) => part(hash, format!("string {}", secret.expose()).as_bytes()),
+            ValueSource::Payload(key) => part(hash, format!("payload {key}").as_bytes()),
+        }
+    }
+}
+
+/// The digest of what files hold. A file that cannot be read counts as such: whoever uses it says so.
+async fn of_files(files: &[PathBuf]) -> String {
+    let mut hash = Sha256::new();
+    part(&mut hash, b"");
+    for file in files {
+        match tokio::fs::read(file).await {
+            Ok(bytes) => part(&mut hash, &bytes),
+            Err(error) => part(&mut hash, error.kind().to_string().as_bytes()),
+        }
     }
     hex(&hash.finalize())
 }
