@@ -2,10 +2,11 @@
 
 use crate::fields::{Fields, Sink, wrong_type};
 use crate::keys::YAML_FILE;
-use crate::problem::{Problem, Span};
-use crate::scalar::Meaning;
+use crate::problem::Problem;
 use crate::tree::{self, Content, Node};
 use pilothouse_core::YamlFile;
+use pilothouse_yaml::Meaning;
+use pilothouse_yaml::Span;
 
 /// Reads `yaml_files_content` of a release.
 pub(crate) fn read_yaml_files(release: &Fields<'_>, out: &mut Sink) -> Vec<YamlFile> {

@@ -1,11 +1,13 @@
 //! Reading one mapping of the file: each helper reports what is wrong at its place and gives what can be used.
 
 use crate::keys::{Key, MAX_SECONDS, Need, Table};
-use crate::problem::{Problem, Span};
-use crate::scalar::{Meaning, Scalar};
+use crate::problem::Problem;
+use crate::scalar::Scalar;
 use crate::suggest::special_help;
 use crate::tree::{Content, Entry, Node};
 use pilothouse_core::{ConsentTo, InvalidName, ObjectRef, nearest};
+use pilothouse_yaml::Meaning;
+use pilothouse_yaml::Span;
 use std::collections::BTreeMap;
 
 /// Collects what is wrong.

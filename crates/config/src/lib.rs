@@ -49,7 +49,8 @@ mod suggest;
 mod tree;
 
 pub use load::{Loaded, load};
-pub use problem::{Level, Place, Problem, Problems, Span};
+pub use pilothouse_yaml::Span;
+pub use problem::{Level, Place, Problem, Problems};
 pub use reference::reference_markdown;
 pub use schema::schema;
 pub use source_map::{ReleasePlaces, SourceMap};

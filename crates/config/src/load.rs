@@ -1,11 +1,12 @@
 //! From text to stack.
 
 use crate::fields::Sink;
-use crate::problem::{Problem, Problems, Span};
+use crate::problem::{Problem, Problems};
 use crate::read_stack::read_stack;
 use crate::source_map::SourceMap;
 use crate::tree;
 use pilothouse_core::{FilePath, Stack};
+use pilothouse_yaml::Span;
 use std::collections::BTreeMap;
 use std::path::Path;
 

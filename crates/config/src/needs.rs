@@ -2,10 +2,11 @@
 
 use crate::fields::{Fields, Sink, wrong_type};
 use crate::keys::NEED;
-use crate::problem::{Problem, Span};
+use crate::problem::Problem;
 use crate::read_release::ReadRelease;
 use crate::tree::Content;
 use pilothouse_core::{ChartInfo, GraphNode, GraphProblem, Need, NeedPlace, ReleaseGraph, Until, nearest};
+use pilothouse_yaml::Span;
 
 /// Reads `needs` of a release: names, or mappings that say how far the other must have come.
 pub(crate) fn read_needs(release: &Fields<'_>, out: &mut Sink) -> Vec<(Need, Span)> {

@@ -1,35 +1,10 @@
 //! What is wrong with a stack file, and where.
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
+use pilothouse_yaml::Span;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 use std::fmt;
-
-/// A place in the text of a stack file, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Span {
-    /// Bytes from the start of the text.
-    pub offset: usize,
-    /// Length in bytes; 0 is a point between two characters.
-    pub len: usize,
-}
-
-impl Span {
-    /// The part of `text` this span covers, cut to what the text has.
-    fn clamp(self, text: &str) -> Self {
-        let offset = floor_char(text, self.offset);
-        let end = floor_char(text, self.offset.saturating_add(self.len)).max(offset);
-        Self { offset, len: end - offset }
-    }
-}
-
-fn floor_char(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
 
 /// A second place that belongs to a problem (the first of two duplicates).
 #[derive(Debug, Clone, PartialEq, Eq)]

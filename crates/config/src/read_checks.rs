@@ -6,7 +6,6 @@ use crate::keys::Table;
 use crate::load::Context;
 use crate::problem::Problem;
 use crate::read_steps::arguments;
-use crate::scalar::Meaning;
 use crate::tree::{Content, Node};
 use pilothouse_core::{
     AssertCheck, AssertOf, CheckKind, CheckStep, CheckTerms, Endpoint, ExecCheck, Header, HeaderValue, HelmTestCheck,
@@ -14,6 +13,7 @@ use pilothouse_core::{
     StatusPattern, TcpCheck, TlsTrust, every_value,
 };
 use pilothouse_expression::{Expression, ExpressionError};
+use pilothouse_yaml::Meaning;
 
 /// How long a Job and `helm test` may take.
 const LONG_TIMEOUT_IN_SECONDS: u64 = 300;

@@ -6,17 +6,18 @@ use crate::fields::{Fields, Sink};
 use crate::keys::{CHART, RELEASE};
 use crate::load::Context;
 use crate::needs::read_needs;
-use crate::problem::{Problem, Span};
+use crate::problem::Problem;
 use crate::read_on_failure::read_on_failure;
 use crate::read_steps::read_steps;
 use crate::read_values::read_values;
-use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
 use pilothouse_core::{
     BeforeDestructive, ChartInfo, ChartRef, CrdPolicy, DriftPolicy, FailFast, HelmAction, InvalidName, Namespace, Need,
     Phase, ReleaseSpec, VersionConstraint, check_namespace, check_release_name, code,
 };
+use pilothouse_yaml::Meaning;
+use pilothouse_yaml::Span;
 use semver::Version;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -7,10 +7,10 @@ use crate::needs::check_needs;
 use crate::problem::Problem;
 use crate::read_readiness::read_rule;
 use crate::read_release::{ReadRelease, read_common, read_release, report_name};
-use crate::scalar::Meaning;
 use crate::source_map::ReleasePlaces;
 use crate::tree::Node;
 use pilothouse_core::{ChartInfo, ClusterPin, OnReleaseFailure, ReleaseKey, SetPolicy, Stack, check_namespace};
+use pilothouse_yaml::Meaning;
 use std::collections::BTreeMap;
 
 /// The only version of the format.

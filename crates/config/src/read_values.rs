@@ -5,9 +5,9 @@ use crate::fields::{Fields, Sink};
 use crate::keys::SET_VALUE;
 use crate::load::Context;
 use crate::problem::Problem;
-use crate::scalar::Meaning;
 use crate::tree::Content;
 use pilothouse_core::{Sensitive, SetValue, ValueSource};
+use pilothouse_yaml::Meaning;
 
 /// How a value is understood.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! Where the things of a stack stand in its file, for problems that only show when files and charts are looked at.
 
-use crate::problem::{Problem, Problems, Span};
+use crate::problem::{Problem, Problems};
 use pilothouse_core::ReleaseKey;
+use pilothouse_yaml::Span;
 use std::collections::BTreeMap;
 
 /// Where one release stands.

@@ -1,18 +1,16 @@
 //! YAML text as a tree that knows where everything stands.
 //!
-//! YAML 1.2 with its core schema, plus merge keys (`<<`). Aliases are copied; the size and the depth of the result are
-//! bounded, so that no file can blow up (a few lines of aliases to aliases can stand for billions of nodes).
+//! YAML 1.2 with its core schema, plus merge keys (`<<`).
 
-use crate::problem::{Problem, Span};
-use crate::scalar::{Meaning, Scalar};
-use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError};
+use crate::problem::Problem;
+use crate::scalar::Scalar;
+use pilothouse_yaml::{Limits, Meaning, Pair, Refused, Schema, Span, Tag, Written, YamlError, YamlFault, compose};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::convert::Infallible;
 
-/// The most nodes a file may have, copies of aliases included.
-const MAX_NODES: usize = 100_000;
-/// How deep collections may be nested, copies of aliases included.
-const MAX_DEPTH: usize = 100;
+/// How large a stack file may be.
+const LIMITS: Limits = Limits { nodes: 100_000, copies: 100_000, depth: 100 };
 
 /// A node of a document.
 #[derive(Debug, Clone)]
@@ -94,20 +92,6 @@ impl Node {
             Content::Mapping(entries) => entries.iter().for_each(|entry| entry.value.walk(visit)),
         }
     }
-
-    fn count(&self) -> usize {
-        let mut count = 0;
-        self.walk(&mut |_| count += 1);
-        count
-    }
-
-    fn height(&self) -> usize {
-        match &self.content {
-            Content::Scalar(_) => 1,
-            Content::List(items) => 1 + items.iter().map(Node::height).max().unwrap_or(0),
-            Content::Mapping(entries) => 1 + entries.iter().map(|entry| entry.value.height()).max().unwrap_or(0),
-        }
-    }
 }
 
 /// What was read of a text.
@@ -120,82 +104,57 @@ pub(crate) struct Parsed {
 
 /// Reads a text. Syntax errors and exceeded bounds end the reading; duplicate keys and the like are collected.
 pub(crate) fn parse(text: &str) -> Result<Parsed, Box<Problem>> {
-    let mut options = Options::default();
-    options.set_emit_comments(false);
-    let mut builder = Builder::default();
-    for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| syntax_error(text, &error))?;
-        let span = span.byte_range().map_or_else(Span::default, |range| Span {
-            offset: range.start,
-            // A block text ends where the next thing begins; the space between belongs to neither.
-            len: text.get(range).map_or(0, |text| text.trim_end().len()),
-        });
-        builder.event(event, span)?;
-    }
-    Ok(Parsed { documents: builder.documents, problems: builder.problems })
+    let mut reader = Reader::default();
+    let documents = compose(text, &mut reader, LIMITS).map_err(|error| Box::new(problem(text, error)))?;
+    Ok(Parsed { documents, problems: reader.problems })
 }
 
-/// A collection that is being read.
-struct Open {
-    span: Span,
-    anchor: usize,
-    /// Keys and values by turns for a mapping.
-    children: Vec<Node>,
-    mapping: bool,
-}
-
+/// Keeps places, and collects what is wrong but can be read over.
 #[derive(Default)]
-struct Builder {
-    documents: Vec<Node>,
-    open: Vec<Open>,
-    anchors: HashMap<usize, Node>,
-    nodes: usize,
+struct Reader {
     problems: Vec<Problem>,
 }
 
-impl Builder {
-    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Box<Problem>> {
-        match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let forced = match tag.as_deref().map(|tag| (tag.core_suffix().map(str::to_owned), tag.original())) {
-                    None => false,
-                    Some((Some(core), _)) => core == "str",
-                    Some((None, tag)) => {
-                        // `!` alone means "not plain".
-                        if tag != "!" {
-                            self.unknown_tag(&tag, span);
-                        }
-                        true
-                    }
-                };
-                let plain = style == ScalarStyle::Plain && !forced;
-                self.add(Node { span, content: Content::Scalar(Scalar::new(text.into_owned(), plain)) }, anchor)
+impl Schema for Reader {
+    type Node = Node;
+    type Refusal = Infallible;
+
+    fn scalar(&mut self, written: Written<'_>, span: Span) -> Result<Node, Refused<Infallible>> {
+        let forced = match written.tag {
+            None => false,
+            Some(Tag::Core(core)) => core == "str",
+            Some(Tag::NonSpecific) => true,
+            Some(Tag::Other(tag)) => {
+                self.unknown_tag(&tag, span);
+                true
             }
-            Event::SequenceStart(..) | Event::MappingStart(..) if self.open.len() >= MAX_DEPTH => Err(too_deep(span)),
-            Event::SequenceStart(_, anchor, tag) => {
-                if let Some(tag) = tag.filter(|tag| tag.is_custom()) {
-                    self.unknown_tag(&tag.original(), span);
-                }
-                self.open.push(Open { span, anchor, children: Vec::new(), mapping: false });
-                Ok(())
-            }
-            Event::MappingStart(_, anchor, tag) => {
-                if let Some(tag) = tag.filter(|tag| tag.is_custom()) {
-                    self.unknown_tag(&tag.original(), span);
-                }
-                self.open.push(Open { span, anchor, children: Vec::new(), mapping: true });
-                Ok(())
-            }
-            Event::SequenceEnd | Event::MappingEnd => self.close(span),
-            Event::Alias(anchor) => self.alias(anchor, span),
-            Event::DocumentEnd => {
-                self.anchors.clear();
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+        };
+        let scalar = Scalar::new(written.text.into_owned(), written.plain && !forced);
+        Ok(Node { span, content: Content::Scalar(scalar) })
     }
 
+    fn list(&mut self, items: Vec<Node>, span: Span) -> Node {
+        Node { span, content: Content::List(items) }
+    }
+
+    fn mapping(&mut self, pairs: Vec<Pair<Node>>, span: Span) -> Result<Node, Refused<Infallible>> {
+        Ok(Node { span, content: Content::Mapping(self.entries(pairs)) })
+    }
+
+    fn alias(&mut self, copy: Node, span: Span) -> Node {
+        Node { span, ..copy }
+    }
+
+    fn collection_tag(&mut self, tag: &Tag, span: Span) {
+        match tag {
+            Tag::Core(_) => {}
+            Tag::NonSpecific => self.unknown_tag("!", span),
+            Tag::Other(tag) => self.unknown_tag(tag, span),
+        }
+    }
+}
+
+impl Reader {
     fn unknown_tag(&mut self, tag: &str, span: Span) {
         self.problems.push(
             Problem::error("YAML_TAG", span, format!("the tag `{tag}` is not supported"))
@@ -204,57 +163,12 @@ impl Builder {
         );
     }
 
-    fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Box<Problem>> {
-        let Some(target) = self.anchors.get(&anchor) else {
-            let problem = Problem::error("YAML_ALIAS", span, "this alias refers to a node that contains it");
-            return Err(Box::new(problem));
-        };
-        self.nodes += target.count();
-        if self.nodes > MAX_NODES {
-            return Err(too_large(span));
-        }
-        if self.open.len() + target.height() > MAX_DEPTH {
-            return Err(too_deep(span));
-        }
-        let copy = Node { span, content: target.content.clone() };
-        self.add(copy, 0)
-    }
-
-    fn close(&mut self, end: Span) -> Result<(), Box<Problem>> {
-        let Some(open) = self.open.pop() else { return Ok(()) };
-        let last = open.children.last().map_or(open.span, |child| child.span);
-        // A block collection ends with its last child; a flow collection with its bracket.
-        let end = if end.len > 0 { end } else { last };
-        let len = (end.offset + end.len).saturating_sub(open.span.offset);
-        let span = Span { offset: open.span.offset, len: len.max(open.span.len) };
-        let content =
-            if open.mapping { Content::Mapping(self.entries(open.children)) } else { Content::List(open.children) };
-        self.add(Node { span, content }, open.anchor)
-    }
-
-    fn add(&mut self, node: Node, anchor: usize) -> Result<(), Box<Problem>> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err(too_large(node.span));
-        }
-        if anchor != 0 {
-            self.anchors.insert(anchor, node.clone());
-            self.nodes += node.count();
-        }
-        match self.open.last_mut() {
-            Some(open) => open.children.push(node),
-            None => self.documents.push(node),
-        }
-        Ok(())
-    }
-
     /// Pairs keys and values, reports duplicates and fills in merge keys.
-    fn entries(&mut self, children: Vec<Node>) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = Vec::with_capacity(children.len() / 2);
+    fn entries(&mut self, pairs: Vec<Pair<Node>>) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = Vec::with_capacity(pairs.len());
         let mut places: HashMap<String, usize> = HashMap::new();
         let mut merges = Vec::new();
-        let mut children = children.into_iter();
-        while let (Some(key), Some(value)) = (children.next(), children.next()) {
+        for Pair { key, value, is_merge, .. } in pairs {
             let Some(scalar) = key.scalar() else {
                 self.problems.push(
                     Problem::error("YAML_KEY", key.span, format!("a key must be text, this is {}", key.describe()))
@@ -262,7 +176,7 @@ impl Builder {
                 );
                 continue;
             };
-            if scalar.is_merge_key() {
+            if is_merge {
                 merges.push(value);
                 continue;
             }
@@ -307,25 +221,23 @@ impl Builder {
     }
 }
 
-fn too_large(span: Span) -> Box<Problem> {
-    let problem = Problem::error("YAML_TOO_LARGE", span, format!("the file has more than {MAX_NODES} values"))
-        .label("the limit is reached here")
-        .help("copies made by aliases count too");
-    Box::new(problem)
-}
-
-fn too_deep(span: Span) -> Box<Problem> {
-    let problem =
-        Problem::error("YAML_TOO_DEEP", span, format!("the file is nested more than {MAX_DEPTH} levels deep"))
-            .label("the limit is reached here");
-    Box::new(problem)
-}
-
-fn syntax_error(text: &str, error: &ScanError) -> Box<Problem> {
-    let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
-    let len = text.get(at..).and_then(|rest| rest.chars().next()).filter(|c| *c != '\n').map_or(0, char::len_utf8);
-    let message = format!("this is not valid YAML: {}", error.info());
-    Box::new(Problem::error("YAML_SYNTAX", Span { offset: at, len }, message).maybe_help(syntax_help(text, at)))
+fn problem(text: &str, error: YamlError<Infallible>) -> Problem {
+    let span = error.span;
+    match error.fault {
+        YamlFault::Syntax(what) => Problem::error("YAML_SYNTAX", span, format!("this is not valid YAML: {what}"))
+            .maybe_help(syntax_help(text, span.offset)),
+        YamlFault::TooLarge(most) | YamlFault::TooManyCopies(most) => {
+            Problem::error("YAML_TOO_LARGE", span, format!("the file has more than {most} values"))
+                .label("the limit is reached here")
+                .help("copies made by aliases count too")
+        }
+        YamlFault::TooDeep(most) => {
+            Problem::error("YAML_TOO_DEEP", span, format!("the file is nested more than {most} levels deep"))
+                .label("the limit is reached here")
+        }
+        YamlFault::AliasInItself => Problem::error("YAML_ALIAS", span, "this alias refers to a node that contains it"),
+        YamlFault::Refused(never) => match never {},
+    }
 }
 
 /// The two mistakes that make most syntax errors.

@@ -3,7 +3,6 @@
 //! In: text. Out: [`Value`](serde_json::Value)s, or a [`YamlError`] with its line. Imports nothing of this crate; anybody may import it.
 
 mod read;
-mod scalar;
 
 pub use read::YamlError;
 pub(crate) use read::{parts, read, read_one};

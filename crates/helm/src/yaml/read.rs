@@ -3,16 +3,11 @@
 //! Both read YAML 1.1 with Go's `yaml.v2` (through `sigs.k8s.io/yaml`), and charts rely on it: `defaultMode: 0644` is
 //! octal, `yes` is a boolean, and `<<` merges. A YAML 1.2 reader would apply other objects than helm does.
 
-use super::scalar::{self, Scalar};
-use granit_parser::{Event, Options, Parser, ScalarStyle};
+use pilothouse_yaml::{Limits, Meaning, Pair, Refused, Schema, Span, Tag, Written, compose, yaml_1_1};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
 
-/// How many nodes aliases may add to a document.
-const MAX_COPIED_NODES: usize = 1_000_000;
-
-/// How deep a document may be nested.
-const MAX_DEPTH: usize = 200;
+/// How many nodes aliases may add to a document, and how deep it may be nested. What helm printed without them is as large as it is.
+const LIMITS: Limits = Limits { nodes: usize::MAX, copies: 1_000_000, depth: 200 };
 
 /// Text that is not YAML, or not what was expected of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,20 +62,12 @@ pub(crate) fn read(part: Part<'_>) -> Result<Vec<Value>, YamlError> {
     if part.text.lines().all(only_comments) {
         return Ok(Vec::new());
     }
-    let mut reader = Reader::new(part);
-    let mut documents = Vec::new();
-    loop {
-        match reader.next()? {
-            Event::StreamEnd => return Ok(documents),
-            Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
-            event => {
-                let value = reader.node(event, 0)?.0;
-                if !value.is_null() {
-                    documents.push(value);
-                }
-            }
-        }
-    }
+    let documents = compose(part.text, &mut GoReader, LIMITS).map_err(|error| YamlError {
+        source_path: None,
+        line: part.line + error.span.line(part.text),
+        why: error.fault.to_string(),
+    })?;
+    Ok(documents.into_iter().filter(|value| !value.is_null()).collect())
 }
 
 /// Reads one document.
@@ -98,143 +85,66 @@ pub(crate) fn read_one(text: &str) -> Result<Value, YamlError> {
     }
 }
 
-struct Reader<'a> {
-    parser: Parser<'a, granit_parser::StrInput<'a>>,
-    base: usize,
-    line: usize,
-    anchors: HashMap<usize, (Value, usize)>,
-    copied: usize,
-}
+/// Nodes as Go's `yaml.v2` makes them, without places: tags other than those of the core schema mean text, a key given twice counts
+/// as it stands last, a merge counts where it stands.
+struct GoReader;
 
-impl<'a> Reader<'a> {
-    fn new(part: Part<'a>) -> Self {
-        let mut options = Options::default();
-        options.set_emit_comments(false);
-        let parser = Parser::new_from_str_with_options(part.text, options);
-        Self { parser, base: part.line, line: 1, anchors: HashMap::new(), copied: 0 }
-    }
+impl Schema for GoReader {
+    type Node = Value;
+    type Refusal = String;
 
-    fn error(&self, why: impl Into<String>) -> YamlError {
-        YamlError { source_path: None, line: self.base + self.line, why: why.into() }
-    }
-
-    fn next(&mut self) -> Result<Event<'a>, YamlError> {
-        match self.parser.next_event() {
-            Some(Ok((event, span))) => {
-                self.line = span.start.line();
-                Ok(event)
-            }
-            Some(Err(error)) => {
-                self.line = error.marker().line();
-                Err(self.error(error.info()))
-            }
-            None => Ok(Event::StreamEnd),
-        }
-    }
-
-    /// The node that begins with an event, and how many nodes it has.
-    fn node(&mut self, event: Event<'a>, depth: usize) -> Result<(Value, usize), YamlError> {
-        if depth > MAX_DEPTH {
-            return Err(self.error(format!("it is nested more than {MAX_DEPTH} levels deep")));
-        }
-        let (anchor, node) = match event {
-            Event::Alias(anchor) => return self.alias(anchor),
-            Event::Scalar(text, style, anchor, tag) => {
-                let tag = tag.as_deref();
-                let plain = style == ScalarStyle::Plain;
-                (anchor, (self.scalar(&text, plain, tag)?, 1))
-            }
-            Event::SequenceStart(_, anchor, _) => (anchor, self.sequence(depth)?),
-            Event::MappingStart(_, anchor, _) => (anchor, self.mapping(depth)?),
-            _ => return Err(self.error("something that is not a node")),
+    fn scalar(&mut self, written: Written<'_>, span: Span) -> Result<Value, Refused<String>> {
+        let text = &written.text;
+        let meaning = match written.tag {
+            None if written.plain => yaml_1_1(text),
+            Some(Tag::Core(core)) if ["int", "float", "bool", "null"].contains(&core.as_str()) => yaml_1_1(text),
+            None | Some(Tag::Core(_) | Tag::NonSpecific | Tag::Other(_)) => Meaning::Text,
         };
-        if anchor > 0 {
-            self.anchors.insert(anchor, node.clone());
-        }
-        Ok(node)
+        meaning.to_json(text).ok_or_else(|| Refused { span, why: format!("`{text}` is a number JSON does not have") })
     }
 
-    fn scalar(&self, text: &str, plain: bool, tag: Option<&granit_parser::Tag>) -> Result<Value, YamlError> {
-        let core = tag.and_then(|tag| tag.core_suffix());
-        let resolved = match (tag, core) {
-            (None, _) if plain => scalar::resolve(text),
-            (Some(_), Some("int" | "float" | "bool" | "null")) => scalar::resolve(text),
-            _ => return Ok(Value::from(text)),
-        };
-        match resolved {
-            Scalar::Json(value) => Ok(value),
-            Scalar::NotJson => Err(self.error(format!("`{text}` is a number JSON does not have"))),
-        }
+    fn list(&mut self, items: Vec<Value>, _span: Span) -> Value {
+        Value::Array(items)
     }
 
-    fn alias(&mut self, anchor: usize) -> Result<(Value, usize), YamlError> {
-        let Some((value, nodes)) = self.anchors.get(&anchor) else {
-            return Err(self.error("an alias stands inside what it refers to"));
-        };
-        self.copied += nodes;
-        if self.copied > MAX_COPIED_NODES {
-            return Err(self.error(format!("its aliases stand for more than {MAX_COPIED_NODES} nodes")));
-        }
-        Ok((value.clone(), *nodes))
-    }
-
-    fn sequence(&mut self, depth: usize) -> Result<(Value, usize), YamlError> {
-        let (mut list, mut count) = (Vec::new(), 1);
-        loop {
-            match self.next()? {
-                Event::SequenceEnd => return Ok((Value::Array(list), count)),
-                event => {
-                    let (value, nodes) = self.node(event, depth + 1)?;
-                    list.push(value);
-                    count += nodes;
-                }
-            }
-        }
-    }
-
-    /// A key given twice counts as it stands last, as in `yaml.v2`; a merge counts where it stands.
-    fn mapping(&mut self, depth: usize) -> Result<(Value, usize), YamlError> {
-        let (mut map, mut count) = (Map::new(), 1);
-        loop {
-            let event = match self.next()? {
-                Event::MappingEnd => return Ok((Value::Object(map), count)),
-                event => event,
-            };
-            let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
-            let key = self.node(event, depth + 1)?.0;
-            let event = self.next()?;
-            let (value, nodes) = self.node(event, depth + 1)?;
-            count += nodes + 1;
-            if is_merge {
-                self.merge(&mut map, value)?;
+    fn mapping(&mut self, pairs: Vec<Pair<Value>>, _span: Span) -> Result<Value, Refused<String>> {
+        let mut map = Map::new();
+        for pair in pairs {
+            let refused = |why: &str| Refused { span: pair.value_span, why: why.to_owned() };
+            if pair.is_merge {
+                merge(&mut map, pair.value)
+                    .map_err(|NoMapping| refused("`<<` merges something that is not a mapping"))?;
                 continue;
             }
-            let key = match key {
+            let key = match pair.key {
                 Value::String(key) => key,
-                Value::Bool(_) | Value::Number(_) => key.to_string(),
+                Value::Bool(_) | Value::Number(_) => pair.key.to_string(),
                 Value::Null | Value::Array(_) | Value::Object(_) => {
-                    return Err(self.error("a key is neither text nor a number nor a boolean"));
+                    return Err(refused("a key is neither text nor a number nor a boolean"));
                 }
             };
-            map.insert(key, value);
+            map.insert(key, pair.value);
         }
+        Ok(Value::Object(map))
     }
+}
 
-    fn merge(&self, map: &mut Map<String, Value>, value: Value) -> Result<(), YamlError> {
-        match value {
+struct NoMapping;
+
+fn merge(map: &mut Map<String, Value>, value: Value) -> Result<(), NoMapping> {
+    match value {
+        Value::Object(merged) => {
+            map.extend(merged);
+            Ok(())
+        }
+        // Of several, the first counts most.
+        Value::Array(list) => list.into_iter().rev().try_for_each(|item| match item {
             Value::Object(merged) => {
                 map.extend(merged);
                 Ok(())
             }
-            // Of several, the first counts most.
-            Value::Array(list) => list.into_iter().rev().try_for_each(|item| match item {
-                Value::Object(merged) => {
-                    map.extend(merged);
-                    Ok(())
-                }
-                _ => Err(self.error("`<<` merges something that is not a mapping")),
-            }),
-            _ => Err(self.error("`<<` merges something that is not a mapping")),
-        }
+            _ => Err(NoMapping),
+        }),
+        _ => Err(NoMapping),
     }
 }

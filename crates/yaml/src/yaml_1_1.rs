@@ -1,26 +1,21 @@
-//! What a plain scalar means to Go's `yaml.v2` (`resolve.go` of go.yaml.in/yaml/v2).
+//! What a plain scalar means to Go's `yaml.v2` (`resolve.go` of go.yaml.in/yaml/v2): YAML 1.1, as far as it goes.
 
-use serde_json::{Number, Value};
+use crate::meaning::Meaning;
+use serde_json::Number;
 
-/// What a plain scalar means.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Scalar {
-    Json(Value),
-    /// An infinity or not a number.
-    NotJson,
-}
-
-/// Tells what a plain scalar means.
-pub(crate) fn resolve(text: &str) -> Scalar {
-    let json = |value: Value| Scalar::Json(value);
+/// What a plain scalar means to Go's `yaml.v2`.
+pub fn yaml_1_1(text: &str) -> Meaning {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => return json(Value::Null),
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return json(true.into()),
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return json(false.into());
+        "" | "~" | "null" | "Null" | "NULL" => return Meaning::Null,
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            return Meaning::Bool(true);
         }
-        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf"
-        | "-.INF" => return Scalar::NotJson,
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            return Meaning::Bool(false);
+        }
+        ".nan" | ".NaN" | ".NAN" => return Meaning::Float(f64::NAN),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Meaning::Float(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => return Meaning::Float(f64::NEG_INFINITY),
         _ => {}
     }
     let number = match text.as_bytes()[0] {
@@ -31,11 +26,11 @@ pub(crate) fn resolve(text: &str) -> Scalar {
         }
         _ => None,
     };
-    json(number.unwrap_or_else(|| Value::from(text)))
+    number.unwrap_or(Meaning::Text)
 }
 
 /// An integer in the notations of Go: `0x1f`, `0o17`, `017`, `0b1`.
-fn integer(text: &str) -> Option<Value> {
+fn integer(text: &str) -> Option<Meaning> {
     let (negative, digits) = match text.as_bytes()[0] {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -57,11 +52,12 @@ fn integer(text: &str) -> Option<Value> {
         return None;
     }
     let size = u64::from_str_radix(digits, radix).ok()?;
-    if negative { 0_i64.checked_sub_unsigned(size).map(Value::from) } else { Some(Value::from(size)) }
+    let number = if negative { Number::from(0_i64.checked_sub_unsigned(size)?) } else { Number::from(size) };
+    Some(Meaning::Integer(number))
 }
 
 /// A float. One without a fraction becomes an integer, since Go writes it as one into JSON.
-fn float(text: &str) -> Option<Value> {
+fn float(text: &str) -> Option<Meaning> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let plain = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
     if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') || !unsigned.chars().all(plain) {
@@ -70,16 +66,16 @@ fn float(text: &str) -> Option<Value> {
     let value: f64 = text.parse().ok()?;
     #[expect(clippy::cast_possible_truncation, reason = "checked to be a whole number of that size")]
     if value.fract() == 0.0 && value.abs() < 9e18 {
-        return Some(Value::from(value as i64));
+        return Some(Meaning::Integer(Number::from(value as i64)));
     }
-    Number::from_f64(value).map(Value::Number)
+    value.is_finite().then_some(Meaning::Float(value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[rstest]
     #[case("0644", json!(420))]
@@ -117,13 +113,13 @@ mod tests {
     #[case("infinity", json!("infinity"))]
     #[case("nan", json!("nan"))]
     fn plain_scalars(#[case] text: &str, #[case] expected: Value) {
-        assert_eq!(resolve(text), Scalar::Json(expected));
+        assert_eq!(yaml_1_1(text).to_json(text), Some(expected));
     }
 
     #[rstest]
     #[case(".inf")]
     #[case(".NaN")]
     fn what_json_does_not_have(#[case] text: &str) {
-        assert_eq!(resolve(text), Scalar::NotJson);
+        assert_eq!(yaml_1_1(text).to_json(text), None);
     }
 }
