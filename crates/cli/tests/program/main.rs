@@ -12,6 +12,7 @@ mod from_cluster;
 mod from_elsewhere;
 mod history;
 mod interrupted;
+mod kubeconfig_moves;
 mod no_cluster;
 mod one_cluster;
 mod plan;
