@@ -238,7 +238,7 @@ mod tests {
 
         **Nothing to do: 50 releases unchanged.**
 
-        <sub>made 2026-11-21 12:00:03Z with Kubernetes v1.36.2, helm 4.2.4</sub>
+        <sub>made 2026-11-21 12:00:03Z with Kubernetes v1.36.2, helm 4.2.4 on context prod (https://10.0.0.1:6443, user ada)</sub>
         ");
     }
 
