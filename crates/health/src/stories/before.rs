@@ -56,6 +56,24 @@ pub(super) const STORIES: &[Story] = &[
         todo: &["pilothouse graph", "correct needs in the stack file"],
     },
     Story {
+        code: "CLUSTER_MISMATCH",
+        shows: "The stack file names the one cluster it is for, and the context, the server or the UID of `kube-system` is another one, or cannot be read. Nothing is sent to a server that is not the one named.",
+        usually: "Another context is the current one, `--context` names another, or the cluster was made anew and has another UID.",
+        todo: &[
+            "pilothouse apply --context NAME, with the context that `cluster:` of the stack file names",
+            "correct `cluster:` in the stack file, where the cluster was made anew",
+        ],
+    },
+    Story {
+        code: "STACK_FILE_MISMATCH",
+        shows: "The run that is to be resumed was begun with another stack file, whose stack has the same name. Nothing is changed.",
+        usually: "`pilothouse resume` takes the file of the current folder, and the run was of another one.",
+        todo: &[
+            "pilothouse resume --stack FILE, with the file that is named",
+            "pilothouse apply FILE, to carry out this one instead",
+        ],
+    },
+    Story {
         code: "PLAN_OUTDATED",
         shows: "A saved plan is carried out, and what it was made from or an object that it touches is not what it was then. What has moved is told, and by whom where the server knows; nothing is changed.",
         usually: "Somebody has deployed, scaled or edited something since, or the stack file, the chart or the values have changed.",

@@ -72,7 +72,7 @@ async fn an_api_that_refuses_connections_is_given_up_soon() {
     let started = Instant::now();
     let said = connect(Some(GOOD), None).await;
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    let expected = "no connection to http://127.0.0.1:1/: the Kubernetes API cannot be reached: ";
+    let expected = "no connection to http://127.0.0.1:1: the Kubernetes API cannot be reached: ";
     assert!(said.starts_with(expected) && said.ends_with("Connection refused (os error 111)"), "{said}");
 }
 

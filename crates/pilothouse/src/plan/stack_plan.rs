@@ -19,7 +19,7 @@ use pilothouse_core::{GraphNode, GraphProblem, PLAN_FORMAT, Plan, ReleaseGraph};
 use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
-/// Plans what [`run`](crate::run::stack_run) would do with these releases. Changes nothing, not even the lock of the stack: that somebody
+/// Plans what [`run`](crate::run) would do with these releases. Changes nothing, not even the lock of the stack: that somebody
 /// is at work is seen in Helm's records only. At most `concurrency` releases are looked at at once; 0 counts as 1.
 ///
 /// A plan that is to be carried out, and nothing else, goes into [`RunConfig::plan`](crate::RunConfig::plan): what has moved

@@ -53,11 +53,11 @@ fn the_state_folder_is_read_only() {
     mode(0o500);
     let transcript = world.transcript(&mut by_shell(&world, unprivileged, &["apply", "--yes"]));
     mode(0o700);
-    insta::with_settings!({ filters => vec![(r"runs/[0-9a-f-]+/", "runs/CLUSTER/"), (r"Kubernetes .*", "VERSIONS")] }, {
+    insta::with_settings!({ filters => vec![(r"runs/[0-9a-f-]+/", "runs/CLUSTER/"), (r"context plane .*", "CLUSTER AND VERSIONS")] }, {
         insta::assert_snapshot!(transcript, @"
         exit code: 1
         ----- stdout -----
-        read-only  6 releases, VERSIONS
+        read-only  6 releases, CLUSTER AND VERSIONS
         ----- stderr -----
         error: cannot create the folder for journals FOLDER/state/pilothouse/runs/CLUSTER/read-only
           caused by: Permission denied (os error 13)
