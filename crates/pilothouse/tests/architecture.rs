@@ -120,7 +120,7 @@ fn read(folder: &Path, below: &str, files: &mut Vec<File>) {
         let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
         if entry.file_type().unwrap().is_dir() {
             read(&entry.path(), &path, files);
-        } else if name.ends_with(".rs") {
+        } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
             files.push(File { path, text: std::fs::read_to_string(entry.path()).unwrap() });
         }
     }
