@@ -45,7 +45,7 @@ mod wait;
 pub use client::{
     ApplyOptions, ByteStream, Change, ClusterAccess, ClusterClient, ClusterError, Detail, Discovery, ExecOutput,
     ExecQuery, HelmDriver, ListQuery, LogQuery, PodConnection, PodPort, Precondition, Propagation, Resource, Seen,
-    ServerVersion, read_all, record_patch, record_payload, record_ref,
+    ServerVersion, cluster_uid, read_all, record_patch, record_payload, record_ref,
 };
 pub use cluster::{Cluster, ConnectError, ConnectOptions, Credentials, NotPinned};
 pub use gather::{Gathering, Known, Subject};

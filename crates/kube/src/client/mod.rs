@@ -10,6 +10,7 @@ mod port;
 mod read;
 mod records;
 mod requests;
+mod uid;
 mod workload;
 
 pub use access::ClusterAccess;
@@ -24,4 +25,5 @@ pub use requests::{
     ApplyOptions, ByteStream, Change, Detail, ExecOutput, ExecQuery, HelmDriver, ListQuery, LogQuery, PodConnection,
     PodPort, Precondition, Propagation, ServerVersion,
 };
+pub use uid::cluster_uid;
 pub(crate) use workload::{event_time, revision, text, uid};

@@ -3,12 +3,11 @@
 use super::connection::{Cluster, REQUEST_TIMEOUT};
 use super::kubeconfig;
 use super::pin::{self, NotPinned};
-use crate::client::{ClusterAccess, ClusterClient, ClusterError};
+use crate::client::{ClusterAccess, ClusterClient, ClusterError, cluster_uid};
 use http::HeaderValue;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use pilothouse_core::{ClusterPin, ObjectRef, mask};
-use serde_json::Value;
+use pilothouse_core::{ClusterPin, mask};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -213,28 +212,10 @@ impl Cluster {
             return Err(no_answer(source));
         }
         if let (Some(uid), Some(access)) = (&options.only.uid, cluster.access()) {
-            let found = uid_of(&cluster).await.map_err(no_answer)?;
+            let found = cluster_uid(&cluster).await.map_err(no_answer)?;
             pin::check_uid(uid, access.context(), found.as_deref())?;
         }
         Ok(cluster)
-    }
-}
-
-/// What tells a cluster from every other: the UID of its namespace `kube-system`; `None` when that may not be read.
-async fn uid_of(cluster: &Cluster) -> Result<Option<String>, ClusterError> {
-    let namespace = ObjectRef {
-        api_version: Some("v1".to_owned()),
-        kind: "Namespace".to_owned(),
-        namespace: None,
-        name: "kube-system".to_owned(),
-    };
-    match cluster.get(&namespace).await {
-        Ok(found) => {
-            let uid = found.as_ref().and_then(|found| found.pointer("/metadata/uid")).and_then(Value::as_str);
-            Ok(uid.map(str::to_owned))
-        }
-        Err(ClusterError::Forbidden { .. }) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::journal::{JournalError, RunSummary, StackRecord};
 use crate::kept_digest::fresh_key;
 use pilothouse_core::{DigestKey, ObjectRef, RunProgress};
-use pilothouse_kube::{ClusterClient, ClusterError, Precondition};
+use pilothouse_kube::{ClusterClient, ClusterError, Precondition, cluster_uid};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -164,22 +164,11 @@ impl ClusterJournal {
 /// # Errors
 /// When the cluster does not answer.
 pub(crate) async fn cluster_id(cluster: &dyn ClusterClient) -> Result<Option<String>, JournalError> {
-    let namespace = ObjectRef {
-        api_version: Some("v1".to_owned()),
-        kind: "Namespace".to_owned(),
-        namespace: None,
-        name: "kube-system".to_owned(),
-    };
-    match cluster.get(&namespace).await {
-        Ok(found) => {
-            let uid = found.as_ref().and_then(|found| found.pointer("/metadata/uid")).and_then(Value::as_str);
-            Ok(uid.map(str::to_owned))
-        }
-        Err(ClusterError::Forbidden { .. }) => Ok(None),
-        Err(source) => {
-            Err(JournalError::Cluster { what: "identify the cluster by", object: namespace.to_string(), source })
-        }
-    }
+    cluster_uid(cluster).await.map_err(|source| JournalError::Cluster {
+        what: "identify the cluster by",
+        object: "Namespace kube-system".to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]
