@@ -4,7 +4,7 @@ use crate::certificates::Certificates;
 use crate::component::{Binaries, Component, Layout};
 use crate::config::PlaneConfig;
 use crate::error::{Failure, PlaneError};
-use crate::files::{log_file, private_folder, tail, write_private};
+use crate::files::{LockedFile, log_file, private_folder, tail, write_private};
 use crate::health::Probes;
 use crate::kubeconfig::{self, local};
 use crate::monitor::{LOG_LINES, Monitor};
@@ -18,7 +18,7 @@ use crate::stages::Fault;
 use crate::user;
 use kube::Client;
 use pilothouse_process::{Aftercare, Signal, Sink, Spawn};
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub struct Plane {
     aftercare: Option<Aftercare>,
     // Last: the folder is removed when nobody uses it any more.
     temporary: Option<TempDir>,
-    lock: Option<File>,
+    lock: Option<LockedFile>,
 }
 
 // The client and its configuration hold the key of an administrator.
@@ -479,11 +479,11 @@ fn is_own(path: &Path) -> bool {
 }
 
 /// The folder is one plane's as long as the file is open.
-fn lock(folder: &Path) -> Result<File, PlaneError> {
+fn lock(folder: &Path) -> Result<LockedFile, PlaneError> {
     let path = folder.join("lock");
     let file = log_file(&path).map_err(|source| PlaneError::Folder { path: path.clone(), source })?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(LockedFile(file)),
         Err(TryLockError::WouldBlock) => Err(PlaneError::FolderInUse(folder.to_owned())),
         Err(TryLockError::Error(source)) => Err(PlaneError::Folder { path, source }),
     }
@@ -516,6 +516,7 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), PlaneError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     #[tokio::test]
     async fn only_folders_nobody_holds_are_swept() {

@@ -7,7 +7,7 @@
 
 use crate::component::Component;
 use crate::error::PlaneError;
-use crate::files::{private_folder, write_private};
+use crate::files::{LockedFile, private_folder, write_private};
 use jiff::Timestamp;
 use pilothouse_process::Signal;
 use rustix::process::{Pid, kill_process};
@@ -296,7 +296,7 @@ pub(crate) fn remove(folder: &Path) -> Result<(), RegistryError> {
 
 /// The right to start, own and remove the plane of a name.
 #[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "holding it open holds the lock")] std::fs::File);
+pub(crate) struct Lock(#[expect(dead_code, reason = "held, and given back when dropped")] LockedFile);
 
 impl Lock {
     /// Takes the lock, creating the folder if needed. Whoever looks whether a plane is up holds the lock for a moment,
@@ -320,7 +320,7 @@ impl Lock {
             }
             // Whoever had the lock may have removed the folder; then this is the lock of nothing.
             if is_at(&file, &path).map_err(error)? {
-                return Ok(Self(file));
+                return Ok(Self(LockedFile(file)));
             }
         }
     }

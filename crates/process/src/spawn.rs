@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Where a stream of the child goes.
@@ -176,7 +177,7 @@ impl Spawn {
 
     fn fork_and_wait(self, started: oneshot::Sender<io::Result<Child>>) {
         let (guarded, stdin) = (self.guarded, self.stdin.clone());
-        let mut process = match self.command().spawn() {
+        let mut process = match spawned(self.command()) {
             Ok(process) => process,
             Err(error) => {
                 let _ = started.send(Err(error));
@@ -229,6 +230,23 @@ impl Spawn {
             });
         }
         command
+    }
+}
+
+/// How long a program that is being written is waited for.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// Starts it. A program that was written just now can be "busy" (ETXTBSY) for a moment after its file is closed: what another
+/// thread is starting has the open file too, until it becomes its program.
+fn spawned(mut command: Command) -> io::Result<std::process::Child> {
+    let begun = Instant::now();
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && begun.elapsed() < BUSY => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            started => return started,
+        }
     }
 }
 

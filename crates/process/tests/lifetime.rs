@@ -170,3 +170,20 @@ fn parent_in_another_process() {
         std::future::pending::<()>().await;
     });
 }
+
+#[tokio::test]
+async fn a_program_that_is_still_being_written_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    let mut file = std::fs::File::create(&program).unwrap();
+    std::io::Write::write_all(&mut file, b"#!/bin/sh\necho done\n").unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    // Open for writing still, as in a process that another thread is just starting.
+    let closing = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        drop(file);
+    });
+    let done = run(Spawn::new(&program), limits(5_000, 100), &CancellationToken::new()).await.unwrap();
+    assert_eq!(done.stdout.text(), "done\n");
+    closing.join().unwrap();
+}

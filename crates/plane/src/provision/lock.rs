@@ -2,7 +2,8 @@
 
 use super::error::ProvisionError;
 use super::tool::Tool;
-use std::fs::{File, OpenOptions, TryLockError};
+use crate::files::LockedFile;
+use std::fs::{OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -10,10 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How often a held lock is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
-
-/// An advisory lock. The operating system gives it back however its holder ends.
-#[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "held, and given back when dropped")] File);
 
 /// Takes the lock on `tool`'s folder; calls `waiting` once if somebody else has it.
 ///
@@ -25,7 +22,7 @@ pub(crate) async fn take(
     patience: Duration,
     cancel: &CancellationToken,
     waiting: impl FnOnce(),
-) -> Result<Lock, ProvisionError> {
+) -> Result<LockedFile, ProvisionError> {
     let path = folder.join("lock");
     let failed = |source| ProvisionError::Cache { path: path.clone(), source };
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(failed)?;
@@ -33,7 +30,7 @@ pub(crate) async fn take(
     let mut waiting = Some(waiting);
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Lock(file)),
+            Ok(()) => return Ok(LockedFile(file)),
             Err(TryLockError::WouldBlock) => {}
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
