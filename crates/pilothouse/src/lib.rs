@@ -35,7 +35,7 @@ pub mod helpers {
     pub use crate::actions::uninstall::{uninstall, uninstall_if_breaking_change};
     pub use crate::observe::objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};
     pub use crate::preflight::adoption::unowned;
-    pub use crate::preflight::data_loss::crds_in_use;
+    pub use crate::preflight::changes::deletions::crds_in_use;
 }
 
 pub use context::ledger::StepAnswer;

@@ -131,6 +131,16 @@ pub struct CrdFacts {
     pub storage_version: Option<String>,
     /// Versions in which objects may still be stored (`status.storedVersions`, live definitions only).
     pub stored_versions: Vec<String>,
+    /// Whether another definition has its names (`NamesAccepted`, live definitions only).
+    pub names_refused: bool,
+}
+
+impl CrdFacts {
+    /// Whether the live definition was ever served. One that never was has no custom resources; one that is not served now may
+    /// well have some.
+    pub fn was_served(&self) -> bool {
+        !self.stored_versions.is_empty() && !self.names_refused
+    }
 }
 
 /// Reads a definition (`apiextensions.k8s.io/v1`); `None` when the object is not one.
@@ -141,6 +151,8 @@ pub fn crd_facts(object: &Value) -> Option<CrdFacts> {
     let versions = object.pointer("/spec/versions").and_then(Value::as_array);
     let name = |version: &Value| version.get("name").and_then(Value::as_str).map(str::to_owned);
     let stored = object.pointer("/status/storedVersions").and_then(Value::as_array);
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    let refuses = |condition: &Value| condition["type"] == "NamesAccepted" && condition["status"] == "False";
     Some(CrdFacts {
         group: text(object, "/spec/group")?.to_owned(),
         kind: text(object, "/spec/names/kind")?.to_owned(),
@@ -153,6 +165,7 @@ pub fn crd_facts(object: &Value) -> Option<CrdFacts> {
             .find(|version| version.get("storage").and_then(Value::as_bool) == Some(true))
             .and_then(name),
         stored_versions: stored.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect(),
+        names_refused: conditions.into_iter().flatten().any(refuses),
     })
 }
 

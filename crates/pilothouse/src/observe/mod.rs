@@ -2,7 +2,9 @@
 //!
 //! In: what is wanted. Out: an observation and the decision. Reads the cluster, changes nothing.
 
+pub(crate) mod claims;
 pub(crate) mod crd_changes;
+pub(crate) mod deploy_preview;
 pub(crate) mod deploy_records;
 pub(crate) mod drift;
 pub(crate) mod drift_left;

@@ -6,11 +6,11 @@ use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::crd_changes::apply_options;
+use crate::observe::deploy_preview;
+use crate::observe::deploy_preview::Look;
 use crate::observe::dry_run::compare::Scope;
 use crate::observe::dry_run::compare::seen_digest;
 use crate::observe::dry_run::compared::{Compared, Outcome};
-use crate::observe::dry_run::deploy;
-use crate::observe::dry_run::deploy::Look;
 use crate::observe::dry_run::refusal::is_of_rbac;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
@@ -49,7 +49,8 @@ pub(crate) async fn deployed(
     all: &[Brings],
 ) -> Result<Objects, PhaseError> {
     let (mut objects, changing) = definitions(ctx, prepared).await?;
-    let Look { docs, compared, .. } = deploy::look(ctx, &Payload::default(), is_upgrade, &changing, Scope::All).await?;
+    let Look { docs, compared, .. } =
+        deploy_preview::look(ctx, &Payload::default(), is_upgrade, &changing, Scope::All).await?;
     let own: Vec<(String, String)> =
         docs.iter().filter_map(|doc| crd_facts(&doc.object)).map(|facts| (facts.group, facts.kind)).collect();
     let mut own_kinds = 0;

@@ -19,7 +19,7 @@ use crate::plan::ownership;
 use crate::render;
 use crate::render::input_digests;
 use crate::render::wanted;
-use crate::steps::former;
+use crate::steps::digests::former;
 use pilothouse_core::{
     ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
     PlannedHook, PlannedStep, ReleasePlan, ReleaseState, code, object_ref,

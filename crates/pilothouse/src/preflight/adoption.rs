@@ -10,7 +10,7 @@ use crate::error::PhaseError;
 use crate::observe::objects;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
-use crate::preflight::consent::Consent;
+use crate::preflight::losses::consent::Consent;
 use crate::render;
 use crate::render::objects::rendered_objects;
 use pilothouse_core::{AdoptionConsent, AdoptionVerdict, NotAdopted, ObjectRef, Ownership, Payload, Phase};

@@ -8,15 +8,16 @@ mod tests;
 
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
+use crate::observe::deploy_preview;
 use crate::observe::dry_run::compare::Scope;
-use crate::observe::dry_run::deploy;
 use crate::observe::objects;
 use crate::observe::release_storage;
 use crate::preflight::backup::save;
+use crate::preflight::changes::deletions;
 use crate::preflight::changes::refusals;
-use crate::preflight::consent::Consent;
 use crate::preflight::crds::chart_crds;
-use crate::preflight::data_loss;
+use crate::preflight::losses::consent::Consent;
+use crate::preflight::losses::data_loss;
 use crate::render;
 use pilothouse_core::{CrdPolicy, ObjectRef, Payload, RevisionMeta};
 use pilothouse_kube::{PlannedAdoption, Precondition};
@@ -28,7 +29,7 @@ use serde_json::Value;
 pub(crate) struct Permit<Deed>(Deed);
 
 impl<Deed> Permit<Deed> {
-    pub(in crate::preflight) fn new(deed: Deed) -> Self {
+    pub(crate) fn new(deed: Deed) -> Self {
         Self(deed)
     }
 
@@ -79,7 +80,7 @@ pub(crate) struct Overwriting {
 /// # Errors
 /// [`PhaseError::Refused`] when one must not be lost; or what cannot be read or saved.
 pub(crate) async fn delete(ctx: &Context, objects: &[ObjectRef]) -> Result<Vec<Permit<Deletion>>, PhaseError> {
-    PhaseError::refuse_for(data_loss::deletion_findings(ctx, objects).await)?;
+    PhaseError::refuse_for(deletions::deletion_findings(ctx, objects).await)?;
     let consent = Consent::needed(ctx).await?;
     save::before_deleting(ctx, objects, &consent).await?;
     let (mut permits, mut findings) = (Vec::with_capacity(objects.len()), Vec::new());
@@ -101,11 +102,11 @@ pub(crate) async fn delete(ctx: &Context, objects: &[ObjectRef]) -> Result<Vec<P
 pub(crate) async fn uninstall(ctx: &Context) -> Result<Permit<Uninstall>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
     let mut objects = objects::deleted_by_uninstall(ctx).await?;
-    PhaseError::refuse_for(data_loss::uninstall_findings_of(ctx, &objects).await)?;
+    PhaseError::refuse_for(deletions::uninstall_findings_of(ctx, &objects).await)?;
     if save::before_deleting(ctx, &objects, &consent).await? {
         // That may have taken long.
         objects = objects::deleted_by_uninstall(ctx).await?;
-        PhaseError::refuse_for(data_loss::uninstall_findings_of(ctx, &objects).await)?;
+        PhaseError::refuse_for(deletions::uninstall_findings_of(ctx, &objects).await)?;
     }
     Ok(Permit::new(Uninstall { objects }))
 }
@@ -126,11 +127,11 @@ pub(crate) async fn roll_back(
     let target = target.ok_or_else(|| gone(to_revision))?;
     let target = release_storage::record(ctx, target).await?.ok_or_else(|| gone(to_revision))?;
     let newest = release_storage::record(ctx, newest).await?.ok_or_else(|| gone(newest.revision))?;
-    let mut compared = deploy::look_back(ctx, &newest, &target).await?;
+    let mut compared = deploy_preview::look_back(ctx, &newest, &target).await?;
     let adopted = ctx.attempts().adopted().to_vec();
     PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, &adopted, &consent).await)?;
     if save::before_changing(ctx, &compared, &consent).await? {
-        compared = deploy::look_back(ctx, &newest, &target).await?;
+        compared = deploy_preview::look_back(ctx, &newest, &target).await?;
         PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, &adopted, &consent).await)?;
     }
     Ok(Permit::new(Rollback { to_revision }))
@@ -143,11 +144,11 @@ pub(crate) async fn roll_back(
 /// As for [`delete`].
 pub(crate) async fn upgrade(ctx: &Context, payload: &Payload, is_upgrade: bool) -> Result<Permit<Upgrade>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
-    let changing = deploy::changing(ctx, payload).await;
+    let changing = deploy_preview::changing(ctx, payload).await;
     let scope = if save::is_wanted(ctx) { Scope::All } else { Scope::MayLose };
     let prepared = render::wanted(ctx, payload).await;
     let look = async || {
-        let compared = deploy::look(ctx, payload, is_upgrade, &changing, scope).await?.compared;
+        let compared = deploy_preview::look(ctx, payload, is_upgrade, &changing, scope).await?.compared;
         let mut findings = refusals::losses(ctx, &compared, &consent).await;
         if ctx.info().crds == CrdPolicy::Upgrade {
             findings.extend(chart_crds::findings(ctx, &prepared).await);
@@ -176,7 +177,7 @@ pub(crate) async fn adopt(ctx: &Context, objects: &[ObjectRef]) -> Result<Permit
 /// As for [`delete`].
 pub(crate) async fn overwrite(ctx: &Context, objects: &[Value]) -> Result<Permit<Overwriting>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
-    let compared = deploy::look_over(ctx, objects).await;
+    let compared = deploy_preview::look_over(ctx, objects).await;
     let mut findings = refusals::by_overwriting(ctx, &compared, &consent).await;
     findings.extend(save::findings(ctx, &save::of_compared(ctx, &compared, &consent).await).await);
     PhaseError::refuse_for(findings)?;

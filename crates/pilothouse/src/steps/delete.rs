@@ -5,7 +5,7 @@ use crate::context::release_context::Context;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use crate::observe::objects::{chart_crds, resolve};
-use crate::preflight::data_loss;
+use crate::preflight::changes::deletions;
 use crate::text::listed;
 use async_trait::async_trait;
 use pilothouse_core::{Class, DeleteStep, Finding, ObjectRef, Payload, code};
@@ -38,7 +38,7 @@ impl Step for Delete {
 
     async fn check(&self, ctx: &Context) -> Vec<Finding> {
         match self.objects(ctx).await {
-            Ok(objects) => data_loss::deletion_findings(ctx, &objects).await,
+            Ok(objects) => deletions::deletion_findings(ctx, &objects).await,
             Err(error) => {
                 let message = error.chain().join(": ");
                 vec![Finding::new(Class::Blocked, code::UNREADABLE, self.describe().text, message)]

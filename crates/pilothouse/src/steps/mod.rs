@@ -6,7 +6,6 @@ pub(crate) mod built_in;
 pub(crate) mod check;
 pub(crate) mod command;
 pub(crate) mod delete;
-pub(crate) mod form;
-pub(crate) mod former;
+pub(crate) mod digests;
 pub(crate) mod restart;
 pub(crate) mod wait;

@@ -2,7 +2,6 @@
 
 pub(crate) mod compare;
 pub(crate) mod compared;
-pub(crate) mod deploy;
 pub(crate) mod field_drift;
 pub(crate) mod refusal;
 pub(crate) mod subject;

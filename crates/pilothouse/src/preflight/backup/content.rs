@@ -1,7 +1,6 @@
 //! What has to be saved when an object is lost: itself, and what goes with it.
 
 use crate::context::release_context::Context;
-use crate::preflight::data_loss::names_refused;
 use pilothouse_core::recreatable;
 use pilothouse_core::{
     Class, Finding, ObjectRef, Sensitive, code, crd_facts, deletes_its_claims, is_claim_of, object_ref,
@@ -157,8 +156,7 @@ impl<'a> Content<'a> {
     /// Every object of a definition, in the version in which it is stored, or another one that is served.
     async fn custom_resources(&mut self, crd: &ObjectRef, live: &Value) {
         let Some(facts) = crd_facts(live) else { return };
-        // One that was never served has none.
-        if facts.stored_versions.is_empty() || names_refused(live) {
+        if !facts.was_served() {
             return;
         }
         for version in facts.storage_version.iter().chain(&facts.versions) {

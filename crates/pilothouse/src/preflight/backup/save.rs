@@ -7,12 +7,12 @@ mod tests;
 use crate::context::release_context::Context;
 use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
+use crate::observe::claims;
 use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::observe::objects;
 use crate::preflight::backup::content::Content;
 use crate::preflight::backup::file;
-use crate::preflight::changes::scaled_down;
-use crate::preflight::consent::Consent;
+use crate::preflight::losses::consent::Consent;
 use crate::render;
 use crate::render::objects as rendered_objects;
 use jiff::Timestamp;
@@ -32,7 +32,7 @@ pub(crate) struct Doomed {
 }
 
 /// Whether the release wants that at all.
-pub(in crate::preflight) fn is_wanted(ctx: &Context) -> bool {
+pub(crate) fn is_wanted(ctx: &Context) -> bool {
     match ctx.info().before_destructive {
         BeforeDestructive::Proceed => false,
         BeforeDestructive::Backup => !ctx.info().consent.is_empty(),
@@ -66,7 +66,7 @@ pub(crate) async fn of_compared(ctx: &Context, compared: &[Compared], consent: &
     let mut all: Vec<Doomed> = compared.iter().filter_map(doomed).collect();
     for one in compared {
         // Why they cannot be told is among the losses.
-        let claims = scaled_down::claims(ctx, one).await.unwrap_or_default();
+        let claims = claims::scaled_away(ctx, one).await.unwrap_or_default();
         let named = claims.into_iter().filter(|claim| consent.names(&one.object) || consent.names(claim));
         all.extend(named.map(|object| Doomed { object, goes: true }));
     }
@@ -135,7 +135,7 @@ fn announcement(ctx: &Context, doomed: &[Doomed]) -> Option<String> {
 ///
 /// # Errors
 /// When anything of it cannot be saved: nothing must be deleted then.
-pub(in crate::preflight) async fn before_deleting(
+pub(crate) async fn before_deleting(
     ctx: &Context,
     objects: &[ObjectRef],
     consent: &Consent,
@@ -147,7 +147,7 @@ pub(in crate::preflight) async fn before_deleting(
 ///
 /// # Errors
 /// As for [`before_deleting`].
-pub(in crate::preflight) async fn before_changing(
+pub(crate) async fn before_changing(
     ctx: &Context,
     compared: &[Compared],
     consent: &Consent,
@@ -159,7 +159,7 @@ pub(in crate::preflight) async fn before_changing(
 ///
 /// # Errors
 /// As for [`before_deleting`].
-pub(in crate::preflight) async fn before_helm(
+pub(crate) async fn before_helm(
     ctx: &Context,
     prepared: &Wanted,
     compared: &[Compared],

@@ -1,8 +1,8 @@
 //! What custom resources would lose to a definition that the chart has among its templates.
 
 use crate::observe::dry_run::compared::{Compared, Outcome};
-use crate::preflight::consent::Consent;
 use crate::preflight::crds::chart_crds;
+use crate::preflight::losses::consent::Consent;
 use pilothouse_core::{Finding, ObjectChange};
 
 /// The definitions that helm would replace by ones in which something is missing. Those in `crds/` are looked at where they

@@ -2,8 +2,8 @@
 
 use crate::context::release_context::Context;
 use crate::observe::dry_run::compared::{Compared, Outcome};
-use crate::preflight::consent::Consent;
-use crate::preflight::data_loss;
+use crate::preflight::losses::consent::Consent;
+use crate::preflight::losses::data_loss;
 use crate::render;
 use crate::render::objects as rendered_objects;
 use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, Payload, ReleaseKey, code, object_ref};

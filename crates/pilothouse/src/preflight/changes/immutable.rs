@@ -1,7 +1,7 @@
 //! What helm would fail on, since the server says so beforehand.
 
 use crate::observe::dry_run::compared::{Compared, Outcome};
-use crate::preflight::consent::Consent;
+use crate::preflight::losses::consent::Consent;
 use jiff::Timestamp;
 use pilothouse_core::{Class, Finding, ObjectChange, ReleaseKey, code};
 use pilothouse_health::{HelmEvidence, helm_causes};

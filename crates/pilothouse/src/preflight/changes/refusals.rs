@@ -10,12 +10,12 @@ use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::preflight::backup::save;
 use crate::preflight::changes::definitions;
 use crate::preflight::changes::deleted;
+use crate::preflight::changes::deletions;
 use crate::preflight::changes::immutable;
 use crate::preflight::changes::regenerated;
 use crate::preflight::changes::scaled_down;
-use crate::preflight::consent::Consent;
-use crate::preflight::data_loss;
-use crate::preflight::data_loss::DATA_KINDS;
+use crate::preflight::losses::consent::Consent;
+use crate::preflight::losses::data_loss::DATA_KINDS;
 use pilothouse_core::{Class, Decision, Finding, ObjectRef, code, lenient_version};
 use semver::Version;
 
@@ -30,9 +30,9 @@ pub(crate) async fn gate(
     let is_upgrade = match decision {
         Decision::Install => false,
         Decision::Upgrade { .. } => true,
-        Decision::Uninstall => return data_loss::uninstall_findings(ctx).await,
+        Decision::Uninstall => return deletions::uninstall_findings(ctx).await,
         Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall => {
-            let mut findings = data_loss::uninstall_findings(ctx).await;
+            let mut findings = deletions::uninstall_findings(ctx).await;
             match Consent::of(ctx).await {
                 Ok(consent) => findings.extend(regenerated::by_reinstall(ctx, &consent).await),
                 Err(finding) => findings.push(finding),
@@ -67,14 +67,14 @@ pub(crate) async fn gate(
 }
 
 /// What an install or upgrade would lose and consent does not name.
-pub(in crate::preflight) async fn losses(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
+pub(crate) async fn losses(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
     let mut findings = by_overwriting(ctx, compared, consent).await;
     findings.extend(deleted::findings(ctx, compared, consent).await);
     findings
 }
 
 /// What a rollback would lose and consent does not name.
-pub(in crate::preflight) async fn by_rollback(
+pub(crate) async fn by_rollback(
     ctx: &Context,
     compared: &[Compared],
     adopted: &[ObjectRef],
@@ -86,11 +86,7 @@ pub(in crate::preflight) async fn by_rollback(
 }
 
 /// What would be lost in objects that are changed, and consent does not name.
-pub(in crate::preflight) async fn by_overwriting(
-    ctx: &Context,
-    compared: &[Compared],
-    consent: &Consent,
-) -> Vec<Finding> {
+pub(crate) async fn by_overwriting(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
     let mut findings = unreadable(compared);
     findings.extend(definitions::findings(compared, consent));
     findings.extend(scaled_down::findings(ctx, compared, consent).await);

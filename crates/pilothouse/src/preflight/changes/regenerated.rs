@@ -7,7 +7,7 @@ use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::observe::objects;
 use crate::observe::release_storage;
 use crate::observe::rendered_diff;
-use crate::preflight::consent::Consent;
+use crate::preflight::losses::consent::Consent;
 use crate::render;
 use crate::render::wanted;
 use base64::Engine as _;

@@ -1,16 +1,16 @@
 //! Claims that go with the pods of a StatefulSet.
 
 use crate::context::release_context::Context;
-use crate::observe::dry_run::compared::{Compared, Outcome};
-use crate::preflight::consent::Consent;
-use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, ScaledDown, code, object_ref};
-use pilothouse_kube::{ClusterError, ListQuery};
+use crate::observe::claims;
+use crate::observe::dry_run::compared::Compared;
+use crate::preflight::losses::consent::Consent;
+use pilothouse_core::{Class, Finding, code};
 
 /// The StatefulSets whose pods become fewer with their claims, unless consent names the set or each of the claims.
 pub(super) async fn findings(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
     let mut findings = Vec::new();
     for one in compared.iter().filter(|one| !consent.names(&one.object)) {
-        let claims = match claims(ctx, one).await {
+        let claims = match claims::scaled_away(ctx, one).await {
             Ok(claims) => claims,
             Err(error) => {
                 let why = format!("which of its claims would go is not known: {}", ctx.error_text(&error));
@@ -28,20 +28,4 @@ pub(super) async fn findings(ctx: &Context, compared: &[Compared], consent: &Con
         }
     }
     findings
-}
-
-/// The claims that go with an object when it becomes what it is going to be. Asks for them only where some may go.
-///
-/// # Errors
-/// When they cannot be listed.
-pub(in crate::preflight) async fn claims(ctx: &Context, one: &Compared) -> Result<Vec<ObjectRef>, ClusterError> {
-    let changes = matches!(one.outcome, Outcome::Change(ObjectChange::Update | ObjectChange::Adopt));
-    let both = one.live.as_ref().zip(one.then.as_ref()).filter(|_| changes && one.object.kind == "StatefulSet");
-    let Some(scaled) = both.and_then(|(live, then)| ScaledDown::of(live.expose(), then.expose())) else {
-        return Ok(Vec::new());
-    };
-    let mut query = ListQuery::new("v1", "PersistentVolumeClaim");
-    query.namespace.clone_from(&one.object.namespace);
-    let claims = ctx.cluster().list_metadata(&query).await?;
-    Ok(claims.iter().filter_map(object_ref).filter(|claim| scaled.takes(&one.object.name, &claim.name)).collect())
 }

@@ -3,8 +3,8 @@
 use crate::context::release_context::Context;
 use crate::context::wanted::Wanted;
 use crate::preflight::backup::save;
-use crate::preflight::consent::Consent;
 use crate::preflight::crds::breaks;
+use crate::preflight::losses::consent::Consent;
 use crate::render::objects::of_chart;
 use pilothouse_core::{Class, CrdPolicy, Finding, HelmOwner, ObjectRef, code, helm_owner, object_ref};
 use serde_json::Value;

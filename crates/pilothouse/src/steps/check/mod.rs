@@ -21,7 +21,7 @@ use crate::error::PhaseError;
 use crate::steps::check::judge::{Next, Pacing, wanted};
 use crate::steps::check::look::Look;
 use crate::steps::check::reach::Attempt;
-use crate::steps::{form, former};
+use crate::steps::digests::{form, former};
 use async_trait::async_trait;
 use pilothouse_core::{
     CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, EventKind, Finding, JobSource,

@@ -3,64 +3,16 @@
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
 use crate::observe::objects;
-use crate::preflight::backup::save;
-use crate::preflight::consent::Consent;
+use crate::preflight::losses::consent::Consent;
 use pilothouse_core::{
-    Class, Finding, HelmAction, HelmOwner, ObjectRef, ReleaseKey, code, crd_facts, deletes_its_claims, helm_owner,
+    Class, Finding, HelmAction, HelmOwner, ObjectRef, ReleaseKey, code, crd_facts, deletes_its_claims,
 };
-use pilothouse_kube::{ClusterError, Detail, Precondition, crd_ref, live_custom_resources, read_all};
+use pilothouse_kube::{ClusterError, Precondition, live_custom_resources};
 use serde_json::Value;
 
 /// What must be known of an object before it goes: data may hang on these.
 pub(crate) const DATA_KINDS: [&str; 5] =
     ["PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition", "StatefulSet"];
-
-/// Reasons not to delete these objects: data hangs on them and no consent names them, or they are to be saved before and cannot be.
-/// What cannot be read is a reason too, since nobody knows then what would be lost.
-pub(crate) async fn deletion_findings(ctx: &Context, objects: &[ObjectRef]) -> Vec<Finding> {
-    match Consent::of(ctx).await {
-        Ok(consent) => {
-            let mut findings = losses(ctx, objects, &consent).await;
-            findings.extend(save::findings(ctx, &save::of_deleted(objects, &consent)).await);
-            findings
-        }
-        Err(finding) => vec![finding],
-    }
-}
-
-/// Reasons against an uninstall: as for any deletion, and that an object belongs to another release by now.
-pub(crate) async fn uninstall_findings(ctx: &Context) -> Vec<Finding> {
-    match objects::deleted_by_uninstall(ctx).await {
-        Ok(objects) => uninstall_findings_of(ctx, &objects).await,
-        Err(error) => vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))],
-    }
-}
-
-/// As [`uninstall_findings`], where what would be deleted was read.
-pub(super) async fn uninstall_findings_of(ctx: &Context, objects: &[ObjectRef]) -> Vec<Finding> {
-    let consent = match Consent::of(ctx).await {
-        Ok(consent) => consent,
-        Err(finding) => return vec![finding],
-    };
-    let mut findings = deletion_findings(ctx, objects).await;
-    let open: Vec<ObjectRef> = objects.iter().filter(|object| !consent.names(object)).cloned().collect();
-    for (object, live) in open.iter().zip(read_all(ctx.cluster(), &open, Detail::Metadata).await) {
-        match live {
-            Ok(Some(live)) => findings.extend(another_release(&helm_owner(&live), &ctx.release()).map(|other| {
-                let message = format!(
-                    "helm's uninstall would delete it, and it belongs to release {other} by now: deploy this release once without it, with the live object annotated helm.sh/resource-policy: keep"
-                );
-                Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, object, message)
-            })),
-            Ok(None) => {}
-            Err(error) if matches!(*error, ClusterError::NotServed { .. }) => {}
-            Err(error) => {
-                findings.push(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(error.as_ref())));
-            }
-        }
-    }
-    findings
-}
 
 /// The other release that an object belongs to.
 pub(crate) fn another_release<'a>(owner: &'a HelmOwner, release: &ReleaseKey) -> Option<&'a ReleaseKey> {
@@ -85,7 +37,7 @@ pub(crate) async fn losses(ctx: &Context, objects: &[ObjectRef], consent: &Conse
 ///
 /// # Errors
 /// Why it must not be deleted.
-pub(super) async fn looked_at(
+pub(crate) async fn looked_at(
     ctx: &Context,
     object: &ObjectRef,
     consent: &Consent,
@@ -155,8 +107,7 @@ fn with_volume(volume: Option<&Value>) -> String {
 /// The custom resources of a definition that do not go with the release anyway when it is destroyed.
 async fn foreign_resources(ctx: &Context, crd: &Value) -> Result<Vec<ObjectRef>, PhaseError> {
     let Some(facts) = crd_facts(crd) else { return Ok(Vec::new()) };
-    // A definition that was never served has no resources. One that is not served now may well have some.
-    if facts.stored_versions.is_empty() || names_refused(crd) {
+    if !facts.was_served() {
         return Ok(Vec::new());
     }
     let resources = live_custom_resources(ctx.cluster(), &facts).await?;
@@ -169,15 +120,6 @@ async fn foreign_resources(ctx: &Context, crd: &Value) -> Result<Vec<ObjectRef>,
     Ok(objects.filter(|object| !doomed.iter().any(|doomed| doomed.same_object(object))).collect())
 }
 
-/// Whether the names of a definition are taken by another one, so that it was never served.
-pub(crate) fn names_refused(crd: &Value) -> bool {
-    let conditions = crd.pointer("/status/conditions").and_then(Value::as_array);
-    conditions
-        .into_iter()
-        .flatten()
-        .any(|condition| condition["type"] == "NamesAccepted" && condition["status"] == "False")
-}
-
 /// How many custom resources go with their definition.
 fn in_use(resources: &[ObjectRef]) -> String {
     const NAMED: usize = 3;
@@ -188,10 +130,4 @@ fn in_use(resources: &[ObjectRef]) -> String {
         n => format!("{n} custom resources"),
     };
     format!("deleting it deletes {count} of it: {}{more}", names.join(", "))
-}
-
-/// Why `delete_crds` would refuse, to be asked in `check_prerequisites`.
-pub async fn crds_in_use(ctx: &Context, names: &[&str]) -> Vec<Finding> {
-    let objects: Vec<ObjectRef> = names.iter().map(|&name| crd_ref(name)).collect();
-    deletion_findings(ctx, &objects).await
 }
