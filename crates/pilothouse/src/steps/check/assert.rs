@@ -1,10 +1,11 @@
 //! `assert`: an expression about live objects.
 
 use crate::context::release_context::Context;
-use crate::steps::check::look::Look;
+use crate::steps::check::evidence;
 use pilothouse_core::{AssertCheck, AssertOf, ObjectRef, Quantity, object_ref};
 use pilothouse_expression::Expression;
 use pilothouse_kube::ListQuery;
+use pilothouse_probe::ProbeResult;
 use serde_json::Value;
 
 /// How many objects are told one by one.
@@ -26,11 +27,13 @@ pub(super) fn of(of: &AssertOf) -> String {
     }
 }
 
-pub(super) async fn look(ctx: &Context, check: &AssertCheck) -> Look {
+pub(super) async fn look(ctx: &Context, check: &AssertCheck) -> ProbeResult {
     let asked = vec![format!("{}: {}", of(&check.of), check.that)];
     let expression = match Expression::parse(&check.that, &["object"]) {
         Ok(expression) => expression,
-        Err(error) => return Look::unknown(format!("the expression cannot be used: {}", error.message)).asked(asked),
+        Err(error) => {
+            return ProbeResult::unknown(format!("the expression cannot be used: {}", error.message)).asked(asked);
+        }
     };
     match objects(ctx, &check.of).await {
         Ok((objects, quantity)) => judge(&expression, &objects, quantity).asked(asked),
@@ -38,15 +41,15 @@ pub(super) async fn look(ctx: &Context, check: &AssertCheck) -> Look {
     }
 }
 
-async fn objects(ctx: &Context, of: &AssertOf) -> Result<(Vec<Value>, Quantity), Look> {
-    let failed = |error| Look::cluster(ctx, &error);
+async fn objects(ctx: &Context, of: &AssertOf) -> Result<(Vec<Value>, Quantity), ProbeResult> {
+    let failed = |error| evidence::cluster(ctx, &error);
     let namespace = ctx.release().namespace;
     match of {
         AssertOf::Object(object) => {
             let object = ctx.cluster().resolve(object, &namespace).await.map_err(failed)?;
             match ctx.cluster().get(&object).await.map_err(failed)? {
                 Some(found) => Ok((vec![found], Quantity::All)),
-                None => Err(Look::unknown(format!("{object} does not exist"))),
+                None => Err(ProbeResult::unknown(format!("{object} does not exist"))),
             }
         }
         AssertOf::Several { kind, namespace: given, labels, quantity } => {
@@ -65,9 +68,9 @@ async fn objects(ctx: &Context, of: &AssertOf) -> Result<(Vec<Value>, Quantity),
     }
 }
 
-fn judge(expression: &Expression, objects: &[Value], quantity: Quantity) -> Look {
+fn judge(expression: &Expression, objects: &[Value], quantity: Quantity) -> ProbeResult {
     if objects.is_empty() {
-        return Look::nobody("there is no such object");
+        return ProbeResult::nobody("there is no such object");
     }
     let mut held = Vec::new();
     let mut not_held = Vec::new();
@@ -89,7 +92,7 @@ fn judge(expression: &Expression, objects: &[Value], quantity: Quantity) -> Look
     let count = objects.len();
     match quantity {
         Quantity::Any if !held.is_empty() => {
-            Look::held(format!("it holds for {} of {count}", held.len())).got(told(&held))
+            ProbeResult::held(format!("it holds for {} of {count}", held.len())).got(told(&held))
         }
         Quantity::Any | Quantity::All if !not_held.is_empty() && (quantity == Quantity::All || untold.is_empty()) => {
             let why = if count == 1 {
@@ -97,15 +100,17 @@ fn judge(expression: &Expression, objects: &[Value], quantity: Quantity) -> Look
             } else {
                 format!("it does not hold for {} of {count}", not_held.len())
             };
-            Look::not_held(why).got(told(&not_held))
+            ProbeResult::not_held(why).got(told(&not_held))
         }
         Quantity::Any | Quantity::All => match untold.first() {
             Some((object, why)) => {
-                Look::unknown(format!("whether it holds for {} cannot be told: {why}", name(object)))
+                ProbeResult::unknown(format!("whether it holds for {} cannot be told: {why}", name(object)))
                     .got(told(&[object]))
             }
-            None => Look::held(if count == 1 { "it holds".to_owned() } else { format!("it holds for all {count}") })
-                .got(told(&held)),
+            None => {
+                ProbeResult::held(if count == 1 { "it holds".to_owned() } else { format!("it holds for all {count}") })
+                    .got(told(&held))
+            }
         },
     }
 }
@@ -171,7 +176,7 @@ mod tests {
         let look = judge(&expression, &[pod("p", Some("Running"))], Quantity::All);
         let why = "whether it holds for Pod a/p cannot be told: there is no `replicas`";
         let got = vec!["Pod a/p".to_owned(), "  object.status.replicas = (not there)".to_owned()];
-        assert_eq!(look, Look::unknown(why).got(got));
+        assert_eq!(look, ProbeResult::unknown(why).got(got));
     }
 
     #[test]

@@ -1,44 +1,45 @@
 //! `exec`: a program in a container that runs already.
 
 use crate::context::release_context::Context;
-use crate::steps::check::look::Look;
+use crate::steps::check::evidence;
 use crate::steps::check::reach::{is_ready, name_of, take};
 use pilothouse_core::ExecCheck;
 use pilothouse_kube::{ExecOutput, ExecQuery};
+use pilothouse_probe::ProbeResult;
 use serde_json::Value;
 use std::time::Duration;
 
-pub(super) async fn look(ctx: &Context, check: &ExecCheck, attempt: u32, within: Duration) -> Look {
+pub(super) async fn look(ctx: &Context, check: &ExecCheck, attempt: u32, within: Duration) -> ProbeResult {
     let asked = |place: &str| vec![format!("exec in {place}: {}", check.command.join(" "))];
     let pod = match pod(ctx, check, attempt).await {
         Ok(pod) => pod,
         Err(look) => return look.asked(asked(&check.target.to_string())),
     };
     let Some(container) = container(check, &pod) else {
-        return Look::unknown("the pod has no such container").asked(asked(&check.target.to_string()));
+        return ProbeResult::unknown("the pod has no such container").asked(asked(&check.target.to_string()));
     };
     let namespace = pod.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default().to_owned();
     let query = ExecQuery { namespace, pod: name_of(&pod), container, command: check.command.clone(), timeout: within };
     let place = format!("pod {}/{} container {}", query.namespace, query.pod, query.container);
     match ctx.cluster().exec(&query).await {
         Ok(output) => judge(check, &output).asked(asked(&place)).got(shown(&output)),
-        Err(error) => Look::cluster(ctx, &error).asked(asked(&place)),
+        Err(error) => evidence::cluster(ctx, &error).asked(asked(&place)),
     }
 }
 
 /// The pod itself, or a ready one of the workload, another one at each attempt.
-async fn pod(ctx: &Context, check: &ExecCheck, attempt: u32) -> Result<Value, Look> {
-    let failed = |error| Look::cluster(ctx, &error);
+async fn pod(ctx: &Context, check: &ExecCheck, attempt: u32) -> Result<Value, ProbeResult> {
+    let failed = |error| evidence::cluster(ctx, &error);
     let target = ctx.cluster().resolve(&check.target, &ctx.release().namespace).await.map_err(failed)?;
     let pods = ctx.cluster().pods_of(&target).await.map_err(failed)?;
     if target.kind == "Pod" {
-        return pods.into_iter().next().ok_or_else(|| Look::unknown(format!("{target} does not exist")));
+        return pods.into_iter().next().ok_or_else(|| ProbeResult::unknown(format!("{target} does not exist")));
     }
     if pods.is_empty() && ctx.cluster().get(&target).await.map_err(failed)?.is_none() {
-        return Err(Look::unknown(format!("{target} does not exist")));
+        return Err(ProbeResult::unknown(format!("{target} does not exist")));
     }
     let ready = pods.iter().filter(|pod| is_ready(pod)).count();
-    let none = || Look::nobody(format!("{target} has no ready pod ({ready} of {})", pods.len()));
+    let none = || ProbeResult::nobody(format!("{target} has no ready pod ({ready} of {})", pods.len()));
     take(&pods, attempt).cloned().ok_or_else(none)
 }
 
@@ -53,15 +54,15 @@ fn container(check: &ExecCheck, pod: &Value) -> Option<String> {
     .map(str::to_owned)
 }
 
-fn judge(check: &ExecCheck, output: &ExecOutput) -> Look {
+fn judge(check: &ExecCheck, output: &ExecOutput) -> ProbeResult {
     if output.exit_code != check.exit_code {
-        return Look::not_held(format!("the exit code is {}, not {}", output.exit_code, check.exit_code));
+        return ProbeResult::not_held(format!("the exit code is {}, not {}", output.exit_code, check.exit_code));
     }
     match &check.stdout_contains {
         Some(wanted) if !output.stdout.contains(wanted.as_str()) => {
-            Look::not_held(format!("`{wanted}` is not in the standard output"))
+            ProbeResult::not_held(format!("`{wanted}` is not in the standard output"))
         }
-        Some(_) | None => Look::held(format!("the exit code is {}", output.exit_code)),
+        Some(_) | None => ProbeResult::held(format!("the exit code is {}", output.exit_code)),
     }
 }
 
@@ -93,12 +94,12 @@ mod tests {
     }
 
     #[rstest]
-    #[case(check(0, None, None), 0, Look::held("the exit code is 0"))]
-    #[case(check(0, None, None), 3, Look::not_held("the exit code is 3, not 0"))]
-    #[case(check(3, None, None), 3, Look::held("the exit code is 3"))]
-    #[case(check(0, Some("PONG"), None), 0, Look::held("the exit code is 0"))]
-    #[case(check(0, Some("PING"), None), 0, Look::not_held("`PING` is not in the standard output"))]
-    fn outputs(#[case] check: ExecCheck, #[case] exit_code: i32, #[case] expected: Look) {
+    #[case(check(0, None, None), 0, ProbeResult::held("the exit code is 0"))]
+    #[case(check(0, None, None), 3, ProbeResult::not_held("the exit code is 3, not 0"))]
+    #[case(check(3, None, None), 3, ProbeResult::held("the exit code is 3"))]
+    #[case(check(0, Some("PONG"), None), 0, ProbeResult::held("the exit code is 0"))]
+    #[case(check(0, Some("PING"), None), 0, ProbeResult::not_held("`PING` is not in the standard output"))]
+    fn outputs(#[case] check: ExecCheck, #[case] exit_code: i32, #[case] expected: ProbeResult) {
         let output = ExecOutput { exit_code, stdout: "PONG\n".to_owned(), stderr: String::new() };
         assert_eq!(judge(&check, &output), expected);
     }

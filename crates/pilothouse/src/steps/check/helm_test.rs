@@ -4,12 +4,12 @@ use crate::context::release_context::Context;
 use crate::error::PhaseError;
 use crate::observe::release_storage;
 use crate::steps::check::logs;
-use crate::steps::check::look::Look;
 use pilothouse_core::{HelmTestCheck, ObjectRef, object_ref};
 use pilothouse_helm::{TestRequest, parse_documents};
+use pilothouse_probe::ProbeResult;
 use std::time::Duration;
 
-pub(super) async fn look(ctx: &Context, check: &HelmTestCheck, within: Duration) -> Result<Look, PhaseError> {
+pub(super) async fn look(ctx: &Context, check: &HelmTestCheck, within: Duration) -> Result<ProbeResult, PhaseError> {
     let filters = check.tests.iter().map(|test| match test.strip_prefix('!') {
         Some(left_out) => format!("!name={left_out}"),
         None => format!("name={test}"),
@@ -18,12 +18,12 @@ pub(super) async fn look(ctx: &Context, check: &HelmTestCheck, within: Duration)
     let request = TestRequest { filters: filters.collect(), logs: false, ..TestRequest::new(ctx.release(), within) };
     let asked = vec![format!("helm test {}", ctx.release().name)];
     match ctx.helm().test(&request, ctx.terminate()).await {
-        Ok(_) => Ok(Look::held("the tests passed").asked(asked).got(test_logs(ctx).await)),
+        Ok(_) => Ok(ProbeResult::held("the tests passed").asked(asked).got(test_logs(ctx).await)),
         Err(error) if error.is_interrupted() => Err(PhaseError::Interrupted),
         Err(error) => {
             let mut got = vec![ctx.error_text(&error)];
             got.extend(test_logs(ctx).await);
-            Ok(Look::not_held("helm test failed").asked(asked).got(got))
+            Ok(ProbeResult::not_held("helm test failed").asked(asked).got(got))
         }
     }
 }

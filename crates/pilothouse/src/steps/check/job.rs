@@ -7,13 +7,14 @@
 use crate::context::release_context::Context;
 use crate::digest;
 use crate::error::PhaseError;
+use crate::steps::check::evidence;
 use crate::steps::check::logs;
-use crate::steps::check::look::Look;
 use crate::steps::check::reach::name_of;
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{JobCheck, JobSource, ObjectRef, object_ref};
 use pilothouse_helm::parse_documents;
 use pilothouse_kube::{ClusterError, ListQuery, Precondition, Propagation};
+use pilothouse_probe::ProbeResult;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -90,25 +91,25 @@ fn dressed(mut job: Value, namespace: &str, release: &str, ending: &str, within:
 ///
 /// # Errors
 /// When the run is stopped.
-pub(super) async fn look(ctx: &Context, check: &JobCheck, within: Duration) -> Result<Look, PhaseError> {
+pub(super) async fn look(ctx: &Context, check: &JobCheck, within: Duration) -> Result<ProbeResult, PhaseError> {
     let release = ctx.release();
     let asked = vec![format!("a Job in namespace {}", release.namespace)];
     let job = match read(check).await {
         Ok(job) => job,
-        Err(why) => return Ok(Look::unknown(why).asked(asked)),
+        Err(why) => return Ok(ProbeResult::unknown(why).asked(asked)),
     };
     let now = Timestamp::now();
     let ending: String = digest::of(format!("{now:?} {} {job}", std::process::id())).chars().take(8).collect();
     let job = dressed(job, &release.namespace, &release.name, &ending, within, now);
     let asked = vec![format!("Job {}/{}", release.namespace, name_of(&job))];
     if let Err(error) = remove_leftovers(ctx, now).await {
-        return Ok(Look::cluster(ctx, &error).asked(asked));
+        return Ok(evidence::cluster(ctx, &error).asked(asked));
     }
-    let Some(object) = object_ref(&job) else { return Ok(Look::unknown("the Job has no name").asked(asked)) };
+    let Some(object) = object_ref(&job) else { return Ok(ProbeResult::unknown("the Job has no name").asked(asked)) };
     let looked = match ctx.cluster().create(&job).await {
         Ok(_) => watched(ctx, &object, within).await,
         // It may have been created all the same.
-        Err(error) => Ok(Look::cluster(ctx, &error)),
+        Err(error) => Ok(evidence::cluster(ctx, &error)),
     };
     let deleted = ctx.cluster().delete(&object, &Precondition::default(), Propagation::Background).await;
     if let Err(error) = deleted {
@@ -117,28 +118,28 @@ pub(super) async fn look(ctx: &Context, check: &JobCheck, within: Duration) -> R
     looked.map(|look| look.asked(asked))
 }
 
-async fn watched(ctx: &Context, object: &ObjectRef, within: Duration) -> Result<Look, PhaseError> {
+async fn watched(ctx: &Context, object: &ObjectRef, within: Duration) -> Result<ProbeResult, PhaseError> {
     let deadline = Instant::now() + within;
     loop {
         let live = match ctx.cluster().get(object).await {
             Ok(Some(live)) => live,
-            Ok(None) => return Ok(Look::unknown(format!("{object} was deleted by somebody else"))),
+            Ok(None) => return Ok(ProbeResult::unknown(format!("{object} was deleted by somebody else"))),
             Err(error) if error.is_transient() && Instant::now() < deadline => Value::Null,
-            Err(error) => return Ok(Look::cluster(ctx, &error)),
+            Err(error) => return Ok(evidence::cluster(ctx, &error)),
         };
         if let Some(ended) = ended(&live) {
             let look = match ended {
-                Ok(()) => Look::held("the Job completed"),
+                Ok(()) => ProbeResult::held("the Job completed"),
                 // The end we have set ourselves tells nothing of the Job.
                 Err((reason, message)) if reason == "DeadlineExceeded" => {
-                    Look::unknown(format!("the Job did not end: {message}"))
+                    ProbeResult::unknown(format!("the Job did not end: {message}"))
                 }
-                Err((_, message)) => Look::not_held(format!("the Job failed: {message}")),
+                Err((_, message)) => ProbeResult::not_held(format!("the Job failed: {message}")),
             };
             return Ok(look.got(logs::of(ctx, object).await));
         }
         if Instant::now() >= deadline {
-            let look = Look::unknown(format!("the Job did not end within {:.0} s", within.as_secs_f64()));
+            let look = ProbeResult::unknown(format!("the Job did not end within {:.0} s", within.as_secs_f64()));
             return Ok(look.got(logs::of(ctx, object).await));
         }
         tokio::select! {

@@ -1,7 +1,7 @@
 //! How attempts add up: pure.
 
-use crate::steps::check::look::Look;
 use pilothouse_core::{CheckTerms, CheckVerdict};
+use pilothouse_probe::ProbeResult;
 use std::time::Duration;
 
 /// What follows an attempt.
@@ -49,7 +49,7 @@ impl Pacing {
 }
 
 /// Whether a look is as wanted. What must fail must have been there to be asked.
-pub(super) fn wanted(look: &Look, must_fail: bool) -> CheckVerdict {
+pub(super) fn wanted(look: &ProbeResult, must_fail: bool) -> CheckVerdict {
     match (look.verdict, must_fail) {
         (verdict, false) => verdict,
         (CheckVerdict::Held, true) => CheckVerdict::NotHeld,
@@ -113,7 +113,7 @@ mod tests {
         #[case] nobody_there: bool,
         #[case] expected: V,
     ) {
-        let mut look = Look::unknown("");
+        let mut look = ProbeResult::unknown("");
         (look.verdict, look.nobody_there) = (verdict, nobody_there);
         assert_eq!(wanted(&look, must_fail), expected);
     }

@@ -2,33 +2,29 @@
 //! they asked and what came back.
 
 mod assert;
+mod evidence;
 mod exec;
 mod helm_test;
-mod http;
 mod job;
 mod judge;
 mod logs;
-mod look;
-mod prometheus;
+mod network;
 mod reach;
-mod tcp;
-mod tls;
 
 use crate::context::events::millis;
 use crate::context::release_context::Context;
 use crate::context::step::{Step, StepDescription, given};
 use crate::error::PhaseError;
 use crate::steps::check::judge::{Next, Pacing, wanted};
-use crate::steps::check::look::Look;
-use crate::steps::check::reach::Attempt;
 use crate::steps::digests::{form, former};
 use async_trait::async_trait;
 use pilothouse_core::{
     CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, EventKind, Finding, JobSource,
     Payload, Phase, StepKind, code,
 };
+use pilothouse_probe::{Deadline, HttpProbe, ProbeResult};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 /// What one attempt may take, of those that can be made again: a third of the check's time, but this at least.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -83,7 +79,7 @@ impl Check {
             };
             let unstable = verdict == CheckVerdict::Held && next == Next::Over && repeats(&self.step.kind);
             if next == Next::Again {
-                ctx.doing(format!("{}: {}", self.text(), look.why(ctx)));
+                ctx.doing(format!("{}: {}", self.text(), evidence::why(ctx, &look)));
                 tokio::select! {
                     () = sleep(Duration::from_secs(terms.interval_in_seconds)) => continue,
                     () = ctx.cancel().cancelled() => return Err(PhaseError::Interrupted),
@@ -91,8 +87,10 @@ impl Check {
             }
             let why = match (unstable, verdict, terms.must_fail) {
                 (true, ..) => format!("it did not hold for {} s without a break", terms.stable_for_in_seconds),
-                (false, CheckVerdict::NotHeld, true) => format!("it must fail, and does not: {}", look.why(ctx)),
-                (false, ..) => look.why(ctx),
+                (false, CheckVerdict::NotHeld, true) => {
+                    format!("it must fail, and does not: {}", evidence::why(ctx, &look))
+                }
+                (false, ..) => evidence::why(ctx, &look),
             };
             return Ok(CheckReport {
                 check: self.text(),
@@ -100,7 +98,7 @@ impl Check {
                 verdict: if unstable { CheckVerdict::NotHeld } else { verdict },
                 why,
                 comparison: None,
-                evidence: look.evidence(ctx),
+                evidence: evidence::evidence(ctx, &look),
                 attempts,
                 elapsed_ms: millis(begun.elapsed()),
             });
@@ -140,35 +138,20 @@ async fn attempt(
     kind: &CheckKind,
     number: u32,
     (whole, left): (Duration, Duration),
-) -> Result<Look, PhaseError> {
+) -> Result<ProbeResult, PhaseError> {
     let limit = left.clamp(Duration::from_secs(1), ATTEMPT.max(whole / 3));
-    let within = format!("within {} s", limit.as_secs());
-    let attempt = Attempt::new(number);
-    // As long as the cluster has led nowhere, nothing has been asked.
-    let silent = |what: &str| {
-        if attempt.has_reached() {
-            Look::not_held(format!("no {what} {within}"))
-        } else {
-            Look::unknown(format!("the cluster has not led there {within}"))
-        }
-    };
+    let deadline = Deadline::after(limit);
     let looking = async {
         match kind {
-            CheckKind::Http(check) => timeout(limit, http::look(ctx, check, &attempt))
-                .await
-                .unwrap_or_else(|_| silent("answer").asked(http::asked(check))),
-            CheckKind::Tcp(check) => timeout(limit, tcp::look(ctx, check, &attempt))
-                .await
-                .unwrap_or_else(|_| silent("connection").asked(vec![check.endpoint.to_string()])),
-            CheckKind::Assert(check) => timeout(limit, assert::look(ctx, check))
-                .await
-                .unwrap_or_else(|_| Look::unknown(format!("no answer {within}")).asked(vec![check.that.clone()])),
-            CheckKind::Prometheus(check) => timeout(limit, prometheus::look(ctx, check, &attempt))
-                .await
-                .unwrap_or_else(|_| Look::unknown(format!("no answer {within}")).asked(vec![check.query.clone()])),
+            CheckKind::Http(check) => network::http(ctx, check, number, deadline).await,
+            CheckKind::Tcp(check) => network::tcp(ctx, check, number, deadline).await,
+            CheckKind::Prometheus(check) => network::prometheus(ctx, check, number, deadline).await,
+            CheckKind::Assert(check) => deadline.bound(assert::look(ctx, check)).await.unwrap_or_else(|| {
+                ProbeResult::unknown(format!("no answer within {deadline}")).asked(vec![check.that.clone()])
+            }),
             // A program may take all the time there is.
             CheckKind::Exec(check) => exec::look(ctx, check, number, left.max(limit)).await,
-            CheckKind::Job(_) | CheckKind::HelmTest(_) => Look::unknown("nothing was looked at"),
+            CheckKind::Job(_) | CheckKind::HelmTest(_) => ProbeResult::unknown("nothing was looked at"),
         }
     };
     match kind {
@@ -185,7 +168,7 @@ async fn attempt(
 /// What is looked at, in few words.
 fn what(kind: &CheckKind) -> String {
     match kind {
-        CheckKind::Http(check) => http::asked(check).concat(),
+        CheckKind::Http(check) => HttpProbe::asked(check),
         CheckKind::Tcp(check) => format!("tcp {}", check.endpoint),
         CheckKind::Exec(check) => format!("exec in {}: {}", check.target, check.command.join(" ")),
         CheckKind::Assert(check) => format!("assert {}: {}", assert::of(&check.of), check.that),

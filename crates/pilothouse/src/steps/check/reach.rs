@@ -5,99 +5,75 @@
 //! behind every Service; forwarding needs `create pods/portforward`, which whoever debugs has.
 
 use crate::context::release_context::Context;
-use crate::steps::check::look::Look;
-use futures::future::BoxFuture;
+use crate::steps::check::evidence;
 use pilothouse_core::{Endpoint, ObjectRef, PortRef};
-use pilothouse_kube::{ByteStream, ListQuery, PodConnection, PodPort};
+use pilothouse_kube::{ListQuery, PodConnection, PodPort};
+use pilothouse_probe::{Connection, Deadline, ProbeResult};
 use serde_json::Value;
-use std::any::Any;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::net::TcpStream;
-
-/// An open connection.
-pub(super) struct Opened {
-    pub(super) stream: Pin<Box<dyn ByteStream>>,
-    /// Resolves when it turns out that nothing listens there.
-    pub(super) refused: BoxFuture<'static, String>,
-    pub(super) guard: Box<dyn Any + Send>,
-    /// The pod, or the address.
-    pub(super) via: String,
-}
-
-/// One try to reach something.
-#[derive(Debug)]
-pub(super) struct Attempt {
-    /// Counted from 0.
-    number: u32,
-    /// What comes from here on is the endpoint's own doing, not the cluster's.
-    reached: AtomicBool,
-}
-
-impl Attempt {
-    pub(super) fn new(number: u32) -> Self {
-        Self { number, reached: AtomicBool::new(false) }
-    }
-
-    pub(super) fn has_reached(&self) -> bool {
-        self.reached.load(Ordering::Relaxed)
-    }
-
-    fn reach(&self) {
-        self.reached.store(true, Ordering::Relaxed);
-    }
-}
 
 /// `name` or `namespace/name` as both.
-pub(super) fn split(ctx: &Context, name: &str) -> (String, String) {
+fn split(ctx: &Context, name: &str) -> (String, String) {
     match name.split_once('/') {
         Some((namespace, name)) => (namespace.to_owned(), name.to_owned()),
         None => (ctx.release().namespace, name.to_owned()),
     }
 }
 
-/// Opens a connection. Of several ready pods another one is taken at each attempt.
+/// Opens a connection. Of several ready pods another one is taken at each attempt, which are counted from 0.
 ///
 /// # Errors
 /// Why there is none, as what the attempt has told.
-pub(super) async fn open(ctx: &Context, endpoint: &Endpoint, attempt: &Attempt) -> Result<Opened, Look> {
-    let (namespace, pod, port) = match endpoint {
-        Endpoint::Address { host, port } => {
-            attempt.reach();
-            return match TcpStream::connect((host.as_str(), *port)).await {
-                Ok(stream) => Ok(Opened {
-                    stream: Box::pin(stream),
-                    refused: Box::pin(std::future::pending()),
-                    guard: Box::new(()),
-                    via: endpoint.to_string(),
-                }),
-                Err(error) => Err(Look::not_held(format!("no connection to {endpoint}: {error}"))),
-            };
-        }
-        Endpoint::Service { service, port } => {
-            let (namespace, name) = split(ctx, service);
-            let object = get(ctx, "Service", &namespace, &name).await?;
-            let pod = ready_pod_of_service(ctx, &object, &namespace, &name, attempt.number).await?;
-            let number = target_port(&object, port, &pod).map_err(Look::unknown)?;
-            (namespace, pod, number)
-        }
-        Endpoint::Pod { pod, port } => {
-            let (namespace, name) = split(ctx, pod);
-            let object = get(ctx, "Pod", &namespace, &name).await?;
-            let number = container_port(port, &object).map_err(Look::unknown)?;
-            (namespace, object, number)
-        }
-    };
-    let name = name_of(&pod);
-    let via = format!("pod {namespace}/{name} port {port}");
-    let port = PodPort { namespace, pod: name, port };
-    let PodConnection { stream, refused, guard } =
-        ctx.cluster().connect_pod(&port).await.map_err(|error| Look::cluster(ctx, &error))?;
-    attempt.reach();
-    Ok(Opened { stream, refused, guard, via })
+pub(super) async fn open(
+    ctx: &Context,
+    endpoint: &Endpoint,
+    attempt: u32,
+    deadline: Deadline,
+) -> Result<Connection, ProbeResult> {
+    match endpoint {
+        Endpoint::Address { host, port } => Connection::to_address(host, *port, deadline).await,
+        Endpoint::Service { service, port } => led(behind_service(ctx, service, port, attempt), deadline).await,
+        Endpoint::Pod { pod, port } => led(into_pod(ctx, pod, port), deadline).await,
+    }
 }
 
-async fn get(ctx: &Context, kind: &str, namespace: &str, name: &str) -> Result<Value, Look> {
+/// As long as the cluster has led nowhere, nothing has been asked.
+async fn led(
+    way: impl Future<Output = Result<Connection, ProbeResult>>,
+    deadline: Deadline,
+) -> Result<Connection, ProbeResult> {
+    let nowhere = || Err(ProbeResult::unknown(format!("the cluster has not led there within {deadline}")));
+    deadline.bound(way).await.unwrap_or_else(nowhere)
+}
+
+async fn behind_service(ctx: &Context, service: &str, port: &PortRef, attempt: u32) -> Result<Connection, ProbeResult> {
+    let (namespace, name) = split(ctx, service);
+    let object = get(ctx, "Service", &namespace, &name).await?;
+    let pod = ready_pod_of_service(ctx, &object, &namespace, &name, attempt).await?;
+    let port = target_port(&object, port, &pod).map_err(ProbeResult::unknown)?;
+    forwarded(
+        ctx,
+        PodPort { namespace: namespace.clone(), pod: name_of(&pod), port },
+        format!("{name}.{namespace}.svc"),
+    )
+    .await
+}
+
+async fn into_pod(ctx: &Context, pod: &str, port: &PortRef) -> Result<Connection, ProbeResult> {
+    let (namespace, name) = split(ctx, pod);
+    let object = get(ctx, "Pod", &namespace, &name).await?;
+    let port = container_port(port, &object).map_err(ProbeResult::unknown)?;
+    forwarded(ctx, PodPort { namespace, pod: name.clone(), port }, name).await
+}
+
+/// `host` is the name by which the pod knows itself.
+async fn forwarded(ctx: &Context, port: PodPort, host: String) -> Result<Connection, ProbeResult> {
+    let via = format!("pod {}/{} port {}", port.namespace, port.pod, port.port);
+    let PodConnection { stream, refused, guard } =
+        ctx.cluster().connect_pod(&port).await.map_err(|error| evidence::cluster(ctx, &error))?;
+    Ok(Connection::forwarded(stream, refused, guard, via, host))
+}
+
+async fn get(ctx: &Context, kind: &str, namespace: &str, name: &str) -> Result<Value, ProbeResult> {
     let object = ObjectRef {
         api_version: Some("v1".to_owned()),
         kind: kind.to_owned(),
@@ -106,8 +82,8 @@ async fn get(ctx: &Context, kind: &str, namespace: &str, name: &str) -> Result<V
     };
     match ctx.cluster().get(&object).await {
         Ok(Some(found)) => Ok(found),
-        Ok(None) => Err(Look::unknown(format!("{object} does not exist"))),
-        Err(error) => Err(Look::cluster(ctx, &error)),
+        Ok(None) => Err(ProbeResult::unknown(format!("{object} does not exist"))),
+        Err(error) => Err(evidence::cluster(ctx, &error)),
     }
 }
 
@@ -117,13 +93,15 @@ async fn ready_pod_of_service(
     namespace: &str,
     name: &str,
     attempt: u32,
-) -> Result<Value, Look> {
+) -> Result<Value, ProbeResult> {
     let Some(selector) = selector(service) else {
-        return Err(Look::unknown(format!("Service {namespace}/{name} selects no pods, so it cannot be reached here")));
+        return Err(ProbeResult::unknown(format!(
+            "Service {namespace}/{name} selects no pods, so it cannot be reached here"
+        )));
     };
     let query = ListQuery::new("v1", "Pod").within(namespace).labelled(selector);
-    let pods = ctx.cluster().list(&query).await.map_err(|error| Look::cluster(ctx, &error))?;
-    let nobody = || Look::nobody(format!("Service {namespace}/{name} has no ready pod ({} in all)", pods.len()));
+    let pods = ctx.cluster().list(&query).await.map_err(|error| evidence::cluster(ctx, &error))?;
+    let nobody = || ProbeResult::nobody(format!("Service {namespace}/{name} has no ready pod ({} in all)", pods.len()));
     take(&pods, attempt).cloned().ok_or_else(nobody)
 }
 

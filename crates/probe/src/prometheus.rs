@@ -1,10 +1,9 @@
-//! `prometheus`: an instant query and what must come back (<https://prometheus.io/docs/prometheus/latest/querying/api/>).
+//! An instant query of Prometheus and what must come back (<https://prometheus.io/docs/prometheus/latest/querying/api/>).
 
-use crate::context::release_context::Context;
-use crate::steps::check::http;
-use crate::steps::check::http::Asking;
-use crate::steps::check::look::Look;
-use crate::steps::check::reach::Attempt;
+use crate::connection::Connection;
+use crate::deadline::Deadline;
+use crate::request::{Asking, Headers, ask};
+use crate::result::ProbeResult;
 use pilothouse_core::{PrometheusCheck, every_value};
 use pilothouse_expression::Expression;
 use serde_json::{Value, json};
@@ -12,28 +11,48 @@ use serde_json::{Value, json};
 /// How many results are kept as evidence.
 const SHOWN: usize = 10;
 
-pub(super) async fn look(ctx: &Context, check: &PrometheusCheck, attempt: &Attempt) -> Look {
-    let path = format!("{}/api/v1/query?query={}", check.path_prefix, encode(&check.query));
-    let asking = Asking {
-        endpoint: &check.endpoint,
-        tls: check.tls.as_ref(),
-        method: "GET",
-        path: &path,
-        headers: &check.headers,
-        body: None,
-    };
-    let asked = vec![format!("query of {}: {}", check.endpoint, check.query), format!("expected: {}", check.expect)];
-    let answer = match http::ask(ctx, &asking, attempt).await {
-        Ok(answer) => answer,
-        // Whether the query holds is not known when nobody answers it.
-        Err(look) => return look.into_unknown().asked(asked),
-    };
-    let secrets = answer.secrets.clone();
-    let look = match results(answer.status, &answer.body) {
-        Ok(results) => judge(&check.expect, &results).got(shown(&results)),
-        Err(why) => Look::unknown(why),
-    };
-    look.asked(asked).secrets(secrets)
+/// A query that can be sent, and what must come back.
+pub struct PrometheusProbe<'a> {
+    check: &'a PrometheusCheck,
+    headers: Headers,
+}
+
+impl<'a> PrometheusProbe<'a> {
+    /// Reads what the query is made of.
+    ///
+    /// # Errors
+    /// When a file of a header cannot be read in time: nothing can be asked.
+    pub async fn new(check: &'a PrometheusCheck, deadline: Deadline) -> Result<Self, ProbeResult> {
+        Ok(Self { check, headers: Headers::read(&check.headers, deadline).await? })
+    }
+
+    /// The query and what is expected, as they are shown.
+    pub fn asked(check: &PrometheusCheck) -> Vec<String> {
+        vec![format!("query of {}: {}", check.endpoint, check.query), format!("expected: {}", check.expect)]
+    }
+
+    /// Sends the query on a connection to the check's endpoint. Whether it holds is not known when nobody answers.
+    pub async fn run(self, connection: Connection, deadline: Deadline) -> ProbeResult {
+        let check = self.check;
+        let path = format!("{}/api/v1/query?query={}", check.path_prefix, encode(&check.query));
+        let asking = Asking {
+            endpoint: &check.endpoint,
+            tls: check.tls.as_ref(),
+            method: "GET",
+            path: &path,
+            headers: &self.headers,
+            body: None,
+        };
+        let answer = match ask(&asking, connection, deadline).await {
+            Ok(answer) => answer,
+            Err(result) => return result.into_unknown(),
+        };
+        let result = match results(answer.status, &answer.body) {
+            Ok(results) => judge(&check.expect, &results).got(shown(&results)),
+            Err(why) => ProbeResult::unknown(why),
+        };
+        result.secrets(self.headers.into_secrets())
+    }
 }
 
 /// One result of a query.
@@ -70,27 +89,27 @@ fn results(status: u16, body: &[u8]) -> Result<Vec<Sample>, String> {
     }
 }
 
-fn judge(expect: &str, results: &[Sample]) -> Look {
+fn judge(expect: &str, results: &[Sample]) -> ProbeResult {
     let source = every_value(expect);
     let comparison = source != expect.trim();
     if comparison && results.is_empty() {
         // There is nothing to compare: the metric may not exist.
-        return Look::nobody("the query has no result");
+        return ProbeResult::nobody("the query has no result");
     }
     let expression = match Expression::parse(&source, &["values", "results"]) {
         Ok(expression) => expression,
-        Err(error) => return Look::unknown(format!("the expression cannot be used: {}", error.message)),
+        Err(error) => return ProbeResult::unknown(format!("the expression cannot be used: {}", error.message)),
     };
     if comparison && results.iter().any(|sample| sample.value.is_nan()) {
-        return Look::not_held(format!("`{}` does not hold for {}", expect.trim(), counted(results)));
+        return ProbeResult::not_held(format!("`{}` does not hold for {}", expect.trim(), counted(results)));
     }
     let values = results.iter().map(|sample| number(sample.value)).collect::<Value>();
     let all = results.iter().map(|sample| json!({"labels": sample.labels, "value": number(sample.value)}));
     let all = all.collect::<Value>();
     match expression.holds(&[&values, &all]) {
-        Ok(true) => Look::held(format!("`{}` holds for {}", expect.trim(), counted(results))),
-        Ok(false) => Look::not_held(format!("`{}` does not hold for {}", expect.trim(), counted(results))),
-        Err(error) => Look::unknown(format!("whether `{expect}` holds cannot be told: {}", error.message)),
+        Ok(true) => ProbeResult::held(format!("`{}` holds for {}", expect.trim(), counted(results))),
+        Ok(false) => ProbeResult::not_held(format!("`{}` does not hold for {}", expect.trim(), counted(results))),
+        Err(error) => ProbeResult::unknown(format!("whether `{expect}` holds cannot be told: {}", error.message)),
     }
 }
 
@@ -134,16 +153,16 @@ mod tests {
     }
 
     #[rstest]
-    #[case("> 0", &[1.0, 0.5], Look::held("`> 0` holds for 2 results"))]
-    #[case("> 0", &[1.0, 0.0], Look::not_held("`> 0` does not hold for 2 results"))]
-    #[case("<= 0.01", &[0.01], Look::held("`<= 0.01` holds for 0.01"))]
-    #[case("== 2", &[2.0], Look::held("`== 2` holds for 2"))]
-    #[case("> 0", &[], Look::nobody("the query has no result"))]
-    #[case("size(values) == 0", &[], Look::held("`size(values) == 0` holds for 0 results"))]
+    #[case("> 0", &[1.0, 0.5], ProbeResult::held("`> 0` holds for 2 results"))]
+    #[case("> 0", &[1.0, 0.0], ProbeResult::not_held("`> 0` does not hold for 2 results"))]
+    #[case("<= 0.01", &[0.01], ProbeResult::held("`<= 0.01` holds for 0.01"))]
+    #[case("== 2", &[2.0], ProbeResult::held("`== 2` holds for 2"))]
+    #[case("> 0", &[], ProbeResult::nobody("the query has no result"))]
+    #[case("size(values) == 0", &[], ProbeResult::held("`size(values) == 0` holds for 0 results"))]
     #[case("results.exists(r, r.labels.pod == 'a' && r.value > 1)", &[2.0],
-        Look::held("`results.exists(r, r.labels.pod == 'a' && r.value > 1)` holds for 2"))]
-    #[case("> 0", &[f64::NAN], Look::not_held("`> 0` does not hold for NaN"))]
-    fn expectations(#[case] expect: &str, #[case] values: &[f64], #[case] expected: Look) {
+        ProbeResult::held("`results.exists(r, r.labels.pod == 'a' && r.value > 1)` holds for 2"))]
+    #[case("> 0", &[f64::NAN], ProbeResult::not_held("`> 0` does not hold for NaN"))]
+    fn expectations(#[case] expect: &str, #[case] values: &[f64], #[case] expected: ProbeResult) {
         let results: Vec<Sample> = values.iter().map(|&value| sample(value)).collect();
         assert_eq!(judge(expect, &results), expected);
     }

@@ -1,9 +1,9 @@
 //! TLS over any connection. Where the system keeps its certificates is told by `rustls-native-certs`, which also reads
 //! `SSL_CERT_FILE` and `SSL_CERT_DIR`, as every TLS client does.
 
-use crate::steps::check::look::Look;
+use crate::connection::ByteStream;
+use crate::result::ProbeResult;
 use pilothouse_core::TlsTrust;
-use pilothouse_kube::ByteStream;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -17,21 +17,22 @@ use tokio_rustls::TlsConnector;
 ///
 /// # Errors
 /// What went wrong, as what the attempt has told.
-pub(super) async fn wrap(
+pub(crate) async fn wrap(
     stream: Pin<Box<dyn ByteStream>>,
     trust: &TlsTrust,
     host: &str,
-) -> Result<Pin<Box<dyn ByteStream>>, Look> {
-    let config = config(trust).await.map_err(Look::unknown)?;
+) -> Result<Pin<Box<dyn ByteStream>>, ProbeResult> {
+    let config = config(trust).await.map_err(ProbeResult::unknown)?;
     let name = trust.server_name.as_deref().unwrap_or(host).to_owned();
-    let name = ServerName::try_from(name.clone()).map_err(|_| Look::unknown(format!("`{name}` is no server name")))?;
+    let name =
+        ServerName::try_from(name.clone()).map_err(|_| ProbeResult::unknown(format!("`{name}` is no server name")))?;
     match TlsConnector::from(Arc::new(config)).connect(name, stream).await {
         Ok(stream) => Ok(Box::pin(stream)),
         // The other side was there, and was not whom we trust: that is our set-up, or theirs.
         Err(error) if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>) => {
-            Err(Look::unknown(format!("no TLS with {host}: {error}")))
+            Err(ProbeResult::unknown(format!("no TLS with {host}: {error}")))
         }
-        Err(error) => Err(Look::not_held(format!("no TLS with {host}: {error}"))),
+        Err(error) => Err(ProbeResult::not_held(format!("no TLS with {host}: {error}"))),
     }
 }
 
