@@ -10,6 +10,7 @@ mod deploy_record;
 mod drift;
 mod failure_policy;
 mod file_path;
+mod history;
 mod need;
 mod revision;
 mod stack;
@@ -29,7 +30,8 @@ pub use deploy_record::{AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, Input
 pub use drift::{Drift, DriftPolicy};
 pub use failure_policy::{FailurePolicy, OnFailure, Remedy};
 pub use file_path::FilePath;
+pub use history::ReleaseHistory;
 pub use need::{Need, Until};
-pub use revision::{RUN_LABEL, RevisionMeta, RevisionStatus, last_deployed};
+pub use revision::{RUN_LABEL, RevisionMeta, RevisionStatus};
 pub use stack::{OnReleaseFailure, ReleaseSpec, SetPolicy, Stack};
 pub use step::{AdoptStep, ApplyStep, CommandStep, DeleteStep, On, RestartStep, StepKind, StepSpec, WaitFor, WaitStep};

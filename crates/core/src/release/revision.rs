@@ -116,9 +116,3 @@ pub struct RevisionMeta {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manager: Option<String>,
 }
-
-/// The newest of these revisions that is or was deployed.
-pub fn last_deployed<'a>(revisions: impl IntoIterator<Item = &'a RevisionMeta>) -> Option<&'a RevisionMeta> {
-    let deployed = |meta: &&RevisionMeta| matches!(meta.status, RevisionStatus::Deployed | RevisionStatus::Superseded);
-    revisions.into_iter().filter(deployed).max_by_key(|meta| meta.revision)
-}

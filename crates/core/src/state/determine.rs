@@ -4,25 +4,25 @@ use super::observation::{LiveSeen, Observation, RecordSeen, Rendered};
 use super::pending::PendingSeen;
 use super::release_state::ReleaseState;
 use crate::ids::Phase;
-use crate::release::{DEPLOY_RECORD_FORMAT, DeployRecord, InputPart, RevisionMeta, RevisionStatus, last_deployed};
+use crate::release::{DEPLOY_RECORD_FORMAT, DeployRecord, InputPart, ReleaseHistory, RevisionMeta, RevisionStatus};
 use semver::Version;
 
 /// Tells the state of a release from what was seen of it. The order of the questions matters.
 pub fn determine(seen: &Observation) -> ReleaseState {
-    let revisions = match &seen.revisions {
-        Ok(revisions) => revisions,
+    let history = match &seen.history {
+        Ok(history) => history,
         Err(why) => return ReleaseState::Unknown { why: why.clone() },
     };
-    let state = by_newest(seen, revisions);
+    let state = by_newest(seen, history);
     match &seen.foreign {
         Some(foreign) => ReleaseState::Foreign { foreign: foreign.clone(), otherwise: Box::new(state) },
         None => state,
     }
 }
 
-fn by_newest(seen: &Observation, revisions: &[RevisionMeta]) -> ReleaseState {
-    let Some(last) = revisions.iter().max_by_key(|meta| meta.revision) else { return ReleaseState::Absent };
-    let last_good = last_deployed(revisions).map(|meta| meta.revision);
+fn by_newest(seen: &Observation, history: &ReleaseHistory) -> ReleaseState {
+    let Some(last) = history.newest() else { return ReleaseState::Absent };
+    let last_good = history.last_deployed().map(|meta| meta.revision);
     match last.status {
         RevisionStatus::PendingInstall | RevisionStatus::PendingUpgrade | RevisionStatus::PendingRollback => {
             locked_or_stale(last, seen.pending.as_ref())

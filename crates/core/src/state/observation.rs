@@ -1,14 +1,14 @@
 //! Everything that was seen of a release before deciding.
 
 use super::pending::PendingSeen;
-use crate::release::{DeployRecord, Drift, InputDigests, RevisionMeta};
+use crate::release::{DeployRecord, Drift, InputDigests, ReleaseHistory};
 use semver::Version;
 
 /// Everything that was seen of a release before deciding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
-    /// Helm's records of it in any order, or why they could not be read. An error is never taken for "none".
-    pub revisions: Result<Vec<RevisionMeta>, String>,
+    /// Helm's records of it, or why they could not be read. An error is never taken for "none".
+    pub history: Result<ReleaseHistory, String>,
     /// Another tool that still manages the release; set only where that was seen.
     pub foreign: Option<Foreign>,
     /// The chart version of the newest revision that was deployed at some time.
@@ -36,9 +36,9 @@ pub struct Observation {
 
 impl Observation {
     /// Helm's records, and nothing else was looked at.
-    pub fn of(revisions: Result<Vec<RevisionMeta>, String>) -> Self {
+    pub fn of(history: Result<ReleaseHistory, String>) -> Self {
         Self {
-            revisions,
+            history,
             foreign: None,
             deployed_version: None,
             wanted_version: None,

@@ -2,7 +2,7 @@
 
 use super::samples::*;
 use crate::ids::Phase;
-use crate::release::{DriftPolicy, InputPart, RevisionMeta, RevisionStatus as S};
+use crate::release::{DriftPolicy, InputPart, ReleaseHistory, RevisionStatus as S};
 use crate::state::{Decision, LiveSeen, Observation, RecordSeen, ReleaseState, Wish, decide, determine};
 use rstest::rstest;
 
@@ -85,8 +85,8 @@ fn decision_name(decision: &Decision) -> &'static str {
     }
 }
 
-fn only(revisions: Vec<RevisionMeta>) -> Observation {
-    Observation { revisions: Ok(revisions), ..in_sync() }
+fn only(history: ReleaseHistory) -> Observation {
+    Observation { history: Ok(history), ..in_sync() }
 }
 
 /// No history of Flux's is no record of ours.
@@ -105,7 +105,7 @@ fn unparsable() -> Observation {
 }
 
 fn unreadable() -> Observation {
-    Observation { revisions: Err("timeout".to_owned()), ..in_sync() }
+    Observation { history: Err("timeout".to_owned()), ..in_sync() }
 }
 
 fn reached(phase: Phase) -> Observation {
@@ -132,7 +132,7 @@ fn compare(seen: &Observation, drift: DriftPolicy, flux: &str, expected: &str, w
 
 /// Its table of states. `Nothing` stands for its "none", `Stop` for its "none, and the error".
 #[rstest]
-#[case::r1_not_found(only(vec![]), "Absent/Install", "Absent/Install", None)]
+#[case::r1_not_found(only(ReleaseHistory::NONE), "Absent/Install", "Absent/Install", None)]
 #[case::r2_read_error(unreadable(), "Unknown/Stop", "Unknown/Stop", None)]
 #[case::r3_pending_install(newest(S::PendingInstall), "Locked/Unlock", "Locked/Stop", Some(UNPROVEN))]
 #[case::r3_pending_upgrade(newest(S::PendingUpgrade), "Locked/Unlock", "Locked/Stop", Some(UNPROVEN))]
@@ -205,8 +205,8 @@ fn drift_is_corrected_by_an_upgrade() {
 /// The 22 cases of its Test_DetermineReleaseState, with the action that its table has for the state.
 #[rstest]
 #[case::t01_in_sync(in_sync(), "InSync/Nothing", "InSync/Nothing", None)]
-#[case::t02_no_release(without_record(only(vec![])), "Absent/Install", "Absent/Install", None)]
-#[case::t03_vanished(only(vec![]), "Absent/Install", "Absent/Install", None)]
+#[case::t02_no_release(without_record(only(ReleaseHistory::NONE)), "Absent/Install", "Absent/Install", None)]
+#[case::t03_vanished(only(ReleaseHistory::NONE), "Absent/Install", "Absent/Install", None)]
 #[case::t04_without_history(without_record(in_sync()), "Unmanaged/Upgrade", "Unmanaged/Compare", Some(KEPT_AS_TARGET))]
 #[case::t05_digest_parse_error(unparsable(), "Unmanaged/Upgrade", "Unmanaged/Compare", Some(KEPT_AS_TARGET))]
 #[case::t06_digest_mismatch(mismatching(), "Unmanaged/Upgrade", "Unmanaged/Compare", Some(KEPT_AS_TARGET))]

@@ -2,8 +2,7 @@
 
 use super::samples::*;
 use crate::ids::Phase;
-use crate::release::InputPart;
-use crate::release::RevisionStatus as S;
+use crate::release::{InputPart, ReleaseHistory, RevisionStatus as S};
 use crate::state::{LiveSeen, Observation, PendingSeen, RecordSeen, ReleaseState, determine};
 use rstest::rstest;
 
@@ -12,12 +11,12 @@ fn foreign(otherwise: ReleaseState) -> ReleaseState {
 }
 
 fn pending(statuses: &[S]) -> Observation {
-    Observation { revisions: Ok(revisions(statuses)), pending: Some(gone()), ..in_sync() }
+    Observation { history: Ok(history(statuses)), pending: Some(gone()), ..in_sync() }
 }
 
 #[rstest]
 #[case::unknown_before_foreign(
-    Observation { revisions: Err("forbidden".to_owned()), foreign: Some(flux()), ..in_sync() },
+    Observation { history: Err("forbidden".to_owned()), foreign: Some(flux()), ..in_sync() },
     ReleaseState::Unknown { why: "forbidden".to_owned() }
 )]
 #[case::foreign_before_locked(
@@ -25,7 +24,7 @@ fn pending(statuses: &[S]) -> Observation {
     foreign(locked(2, S::PendingUpgrade, UNASKED))
 )]
 #[case::foreign_before_absent(
-    Observation { foreign: Some(flux()), revisions: Ok(vec![]), ..in_sync() },
+    Observation { foreign: Some(flux()), history: Ok(ReleaseHistory::NONE), ..in_sync() },
     foreign(ReleaseState::Absent)
 )]
 #[case::locked_before_stale(
@@ -35,7 +34,7 @@ fn pending(statuses: &[S]) -> Observation {
 #[case::stale_before_removed(pending(&[S::Uninstalled, S::PendingUpgrade]), stale(S::PendingUpgrade, GONE))]
 #[case::absent_before_stale_of_what_is_gone(pending(&[]), ReleaseState::Absent)]
 #[case::absent_before_breaking(
-    breaking(Observation { revisions: Ok(vec![]), ..in_sync() }),
+    breaking(Observation { history: Ok(ReleaseHistory::NONE), ..in_sync() }),
     ReleaseState::Absent
 )]
 #[case::half_removed_before_stale_of_an_older_one(

@@ -2,7 +2,7 @@
 
 use super::samples::*;
 use crate::ids::Phase;
-use crate::release::{DriftPolicy, HelmAction, InputPart, RevisionStatus};
+use crate::release::{DriftPolicy, HelmAction, InputPart, ReleaseHistory, RevisionStatus};
 use crate::state::{Decision, LiveSeen, Observation, RecordSeen, ReleaseState, Rendered, Wish, decide, determine};
 use proptest::option;
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ fn lives() -> impl Strategy<Value = LiveSeen> {
 fn observations() -> impl Strategy<Value = Observation> {
     let statuses = proptest::collection::vec(select(RevisionStatus::ALL.to_vec()), 0..4);
     let stored = prop_oneof![
-        9 => statuses.prop_map(|statuses| Ok(revisions(&statuses))),
+        9 => statuses.prop_map(|statuses| Ok(history(&statuses))),
         1 => Just(Err("forbidden".to_owned())),
     ];
     let rendered = option::of(select(vec![Rendered::Same, Rendered::Differs]));
@@ -82,14 +82,14 @@ proptest! {
     #[test]
     fn what_cannot_be_read_stops(seen in observations(), wish in wishes(&ACTIONS)) {
         let state = ReleaseState::Unknown { why: "forbidden".to_owned() };
-        let seen = Observation { revisions: Err("forbidden".to_owned()), ..seen };
+        let seen = Observation { history: Err("forbidden".to_owned()), ..seen };
         prop_assert_eq!(decide(&determine(&seen), &wish), Decision::Stop { state });
     }
 
     #[test]
     fn every_observation_leads_to_a_decision(seen in observations(), wish in wishes(&ACTIONS)) {
         let stopped = matches!(decide(&determine(&seen), &wish), Decision::Stop { .. });
-        let must_stop = seen.revisions.is_err() || (seen.foreign.is_some() && !wish.take_over);
+        let must_stop = seen.history.is_err() || (seen.foreign.is_some() && !wish.take_over);
         prop_assert!(stopped || !must_stop);
     }
 
@@ -113,7 +113,7 @@ proptest! {
     fn history_is_never_forgotten(seen in observations()) {
         let wish = Wish { drift: DriftPolicy::Correct, take_over: true, ..Wish::default() };
         let is_good = |status| matches!(status, RevisionStatus::Deployed | RevisionStatus::Superseded);
-        let good = seen.revisions.iter().flatten().filter(|meta| is_good(meta.status)).map(|meta| meta.revision).max();
+        let good = seen.history.iter().flat_map(ReleaseHistory::revisions).filter(|meta| is_good(meta.status)).map(|meta| meta.revision).max();
         if let Decision::Upgrade { last_good } | Decision::Compare { last_good } = decide(&determine(&seen), &wish) {
             prop_assert_eq!(last_good, good);
         }

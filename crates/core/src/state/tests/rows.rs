@@ -2,7 +2,7 @@
 
 use super::samples::*;
 use crate::ids::Phase;
-use crate::release::{DeployRecord, InputPart, RevisionMeta, RevisionStatus};
+use crate::release::{DeployRecord, InputPart, ReleaseHistory, RevisionStatus};
 use crate::state::{LiveSeen, Observation, PendingOf, PendingSeen, RecordSeen, ReleaseState, Rendered, determine};
 use InputPart::{Capabilities, Chart, HelmMajor, Lifecycle, Options, Values};
 use RevisionStatus as S;
@@ -106,13 +106,13 @@ fn with(change: impl FnOnce(&mut DeployRecord)) -> RecordSeen {
 }
 
 /// Two revisions, the newer one with this status and uid.
-fn held(status: RevisionStatus, uid: Option<&str>) -> Vec<RevisionMeta> {
+fn held(status: RevisionStatus, uid: Option<&str>) -> ReleaseHistory {
     let mut metas = revisions(&[S::Superseded, status]);
     metas[0].uid = uid.map(str::to_owned);
-    metas
+    ReleaseHistory::new(metas)
 }
 
-fn deployed() -> Vec<RevisionMeta> {
+fn deployed() -> ReleaseHistory {
     held(S::Deployed, Some("uid-2"))
 }
 
@@ -131,11 +131,11 @@ fn deployed() -> Vec<RevisionMeta> {
 #[case(with(|r| r.reached = Phase::OnDeployFailure), deployed(), "our record says that a deploy has ended with on_deploy_failure")]
 fn a_record_that_does_not_count(
     #[case] record: RecordSeen,
-    #[case] revisions: Vec<RevisionMeta>,
+    #[case] history: ReleaseHistory,
     #[case] why: &str,
     #[values(None, Some(Rendered::Differs))] rendered: Option<Rendered>,
 ) {
-    let seen = Observation { record, rendered, revisions: Ok(revisions), ..in_sync() };
+    let seen = Observation { record, rendered, history: Ok(history), ..in_sync() };
     let expected = ReleaseState::Unmanaged { revision: 2, why: why.to_owned(), last_good: Some(2), compared: rendered };
     assert_eq!(determine(&seen), expected);
 }
@@ -154,7 +154,7 @@ fn what_others_have_deployed_is_taken_over_when_it_is_the_same(#[case] live: Liv
 #[test]
 fn a_superseded_revision_is_not_taken_over() {
     let superseded = held(S::Superseded, Some("uid-2"));
-    let seen = Observation { revisions: Ok(superseded), rendered: Some(Rendered::Same), ..in_sync() };
+    let seen = Observation { history: Ok(superseded), rendered: Some(Rendered::Same), ..in_sync() };
     let expected = ReleaseState::Unmanaged {
         revision: 2,
         why: "revision 2 is superseded, and no newer one is deployed".to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::ids::{ObjectRef, Phase, ReleaseKey};
 use crate::release::{
-    DEPLOY_RECORD_FORMAT, DeployRecord, Drift, InputDigests, InputPart, RevisionMeta, RevisionStatus,
+    DEPLOY_RECORD_FORMAT, DeployRecord, Drift, InputDigests, InputPart, ReleaseHistory, RevisionMeta, RevisionStatus,
 };
 use crate::state::{Foreign, LiveSeen, Observation, PendingOf, PendingSeen, RecordSeen, ReleaseState};
 use RevisionStatus as S;
@@ -34,9 +34,14 @@ pub(super) fn revisions(statuses: &[RevisionStatus]) -> Vec<RevisionMeta> {
     statuses.iter().enumerate().map(meta).rev().collect()
 }
 
+/// The same as a history.
+pub(super) fn history(statuses: &[RevisionStatus]) -> ReleaseHistory {
+    ReleaseHistory::new(revisions(statuses))
+}
+
 /// Helm's records only; nothing else was looked at.
 pub(super) fn seen(statuses: &[RevisionStatus]) -> Observation {
-    Observation::of(Ok(revisions(statuses)))
+    Observation::of(Ok(history(statuses)))
 }
 
 /// Revision 2 is deployed; everything was looked at, and all is well.
@@ -51,7 +56,7 @@ pub(super) fn in_sync() -> Observation {
 
 /// Revision 2 is `status`, with everything else as in [`in_sync`].
 pub(super) fn newest(status: RevisionStatus) -> Observation {
-    Observation { revisions: Ok(revisions(&[S::Deployed, status])), ..in_sync() }
+    Observation { history: Ok(history(&[S::Deployed, status])), ..in_sync() }
 }
 
 pub(super) fn inputs() -> InputDigests {
