@@ -103,7 +103,8 @@ impl Setting {
     }
 
     async fn revisions(&self) -> Vec<RevisionMeta> {
-        self.cluster.release_revisions(self.driver, Some(&self.namespace), Some("demo")).await.unwrap()
+        let release = ReleaseKey::new(&self.namespace, "demo");
+        self.cluster.release_history(self.driver, &release).await.unwrap().revisions().to_vec()
     }
 
     async fn statuses(&self) -> Vec<RevisionStatus> {

@@ -11,7 +11,7 @@ use super::requests::{
 use super::workload;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use pilothouse_core::{ObjectRef, RevisionMeta};
+use pilothouse_core::{ObjectRef, ReleaseHistory, ReleaseKey, RevisionMeta};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -172,8 +172,16 @@ pub trait ClusterClient: Send + Sync {
         Ok(self.list_metadata(query).await?.len())
     }
 
-    /// Helm's records of releases, from their metadata: of one namespace or of all, of one release or of all, by
-    /// namespace, name and revision.
+    /// Helm's records of one release, from their metadata.
+    ///
+    /// # Errors
+    /// As for any request; an error is never an empty history.
+    async fn release_history(&self, driver: HelmDriver, release: &ReleaseKey) -> Result<ReleaseHistory, ClusterError> {
+        let records = self.list_metadata(&records::of_release(driver, release)).await?;
+        Ok(ReleaseHistory::new(records::revisions(&records)))
+    }
+
+    /// Helm's records of all releases, from their metadata: of one namespace or of all, by namespace, name and revision.
     ///
     /// # Errors
     /// As for any request; an error is never an empty list.
@@ -181,12 +189,11 @@ pub trait ClusterClient: Send + Sync {
         &self,
         driver: HelmDriver,
         namespace: Option<&str>,
-        name: Option<&str>,
     ) -> Result<Vec<RevisionMeta>, ClusterError> {
-        Ok(records::revisions(&self.list_metadata(&records::all(driver, namespace, name)).await?))
+        Ok(records::revisions(&self.list_metadata(&records::all(driver, namespace)).await?))
     }
 
-    /// As [`ClusterClient::release_revisions`] of all releases, without the revisions that were replaced by a newer one: the
+    /// As [`ClusterClient::release_revisions`], without the revisions that were replaced by a newer one: the
     /// newest of a release is never among those, and there are many of them.
     ///
     /// # Errors

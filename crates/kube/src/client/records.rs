@@ -3,7 +3,7 @@
 use super::requests::{HelmDriver, ListQuery};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use pilothouse_core::{ObjectRef, RUN_LABEL, RevisionMeta, RevisionStatus};
+use pilothouse_core::{ObjectRef, RUN_LABEL, ReleaseKey, RevisionMeta, RevisionStatus};
 use serde::de::Error as _;
 use serde_json::{Value, json};
 
@@ -16,13 +16,14 @@ impl HelmDriver {
     }
 }
 
-/// The records of one release or of all, in one namespace or in all.
-pub(crate) fn all(driver: HelmDriver, namespace: Option<&str>, name: Option<&str>) -> ListQuery {
-    let selector = match name {
-        Some(name) => format!("owner=helm,name={name}"),
-        None => "owner=helm".to_owned(),
-    };
-    selected(driver, namespace, selector)
+/// The records of one release.
+pub(crate) fn of_release(driver: HelmDriver, release: &ReleaseKey) -> ListQuery {
+    selected(driver, Some(&release.namespace), format!("owner=helm,name={}", release.name))
+}
+
+/// The records of all releases.
+pub(crate) fn all(driver: HelmDriver, namespace: Option<&str>) -> ListQuery {
+    selected(driver, namespace, "owner=helm".to_owned())
 }
 
 /// The records of all releases that no newer revision has replaced.

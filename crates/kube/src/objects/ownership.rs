@@ -289,8 +289,8 @@ fn undo(live: &Value, release: &ReleaseKey) -> Value {
 /// Whether Helm has any record of a release, by whatever driver.
 async fn records_of(client: &dyn ClusterClient, release: &ReleaseKey) -> Result<Records, ClusterError> {
     for driver in [HelmDriver::Secret, HelmDriver::ConfigMap] {
-        match client.release_revisions(driver, Some(&release.namespace), Some(&release.name)).await {
-            Ok(revisions) if revisions.is_empty() => {}
+        match client.release_history(driver, release).await {
+            Ok(history) if history.is_empty() => {}
             Ok(_) => return Ok(Records::Exist),
             Err(ClusterError::Forbidden { .. }) => return Ok(Records::Unreadable),
             Err(error) => return Err(error),

@@ -4,7 +4,7 @@ use futures::StreamExt;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{Request, Response};
 use kube::client::Body;
-use pilothouse_core::ObjectRef;
+use pilothouse_core::{ObjectRef, ReleaseKey};
 use pilothouse_kube::{
     ApplyOptions, Change, Cluster, ClusterClient, ClusterError, Detail, HelmDriver, ListQuery, LogQuery, Precondition,
     Propagation,
@@ -127,8 +127,8 @@ async fn lists_come_in_pages_and_records_without_their_payload() {
     };
     let page = |items: Vec<Value>, token: &str| ok(&json!({"metadata": {"continue": token}, "items": items}));
     let (cluster, told) = scripted(vec![page(vec![item(2)], "more/1"), page(vec![item(1)], "")]);
-    let found = cluster.release_revisions(HelmDriver::Secret, Some("web"), Some("a")).await.unwrap();
-    assert_eq!(found.iter().map(|meta| meta.revision).collect::<Vec<_>>(), [1, 2]);
+    let found = cluster.release_history(HelmDriver::Secret, &ReleaseKey::new("web", "a")).await.unwrap();
+    assert_eq!(found.revisions().iter().map(|meta| meta.revision).collect::<Vec<_>>(), [1, 2]);
     insta::assert_snapshot!(asked(&told), @r#"
     GET /api/v1/namespaces/web/secrets?labelSelector=owner%3Dhelm%2Cname%3Da&limit=500
       accept application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1

@@ -36,7 +36,8 @@ pub(crate) async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: 
         return Ok(done.summary);
     }
     let observed = observe::observed(ctx).await;
-    if let (Some(base), Some(newest)) = (ctx.earlier_base(observed.newest()), observed.newest()) {
+    let history = observed.known_history();
+    if let (Some(base), Some(newest)) = (ctx.earlier_base(history.newest()), history.newest()) {
         ctx.continue_from(base);
         ctx.attempts().note_written(newest.revision, newest.run);
     }
@@ -52,14 +53,14 @@ pub(crate) async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: 
     orphaned_hooks::clear_earlier(ctx).await?;
     let permit = permit::upgrade(ctx, payload, verb == "upgraded").await?;
     ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
-    ctx.attempts().note_written(observed.newest_revision().saturating_add(1), ctx.run());
+    ctx.attempts().note_written(history.newest_revision().saturating_add(1), ctx.run());
     // All of it is one intent: the definitions before and the restart after are of no use without helm's run.
     let stop = ctx.terminate().child_token();
     let run = async {
         let brought = crds::bring(ctx, &permit, &prepared).await?;
         while_helm_runs(ctx, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
-        is_recorded(ctx, observed.newest_revision()).await?;
-        ctx.attempts().note_deployed(given.digest(), observed.newest_revision(), ctx.run());
+        is_recorded(ctx, history.newest_revision()).await?;
+        ctx.attempts().note_deployed(given.digest(), history.newest_revision(), ctx.run());
         if prepared.brings_kinds() {
             // Later releases are rendered for what the cluster serves now.
             ctx.cluster().discovery(true).await?;
@@ -90,8 +91,7 @@ async fn corrects_drift(ctx: &Context) -> Result<bool, PhaseError> {
 /// Helm may end well although it could not write that it did (`pkg/action/install.go` calls it a tricky case): then the
 /// revision stays pending, and what follows must not be built on it.
 async fn is_recorded(ctx: &Context, before: u32) -> Result<(), PhaseError> {
-    let revisions = release_storage::revisions(ctx).await?;
-    let why = match revisions.iter().max_by_key(|meta| meta.revision) {
+    let why = match release_storage::history(ctx).await?.newest() {
         None => "no revision is recorded".to_owned(),
         Some(newest) if newest.revision <= before => format!("the newest revision is still {}", newest.revision),
         Some(newest) if newest.status != RevisionStatus::Deployed => {
@@ -111,17 +111,18 @@ struct DoneBefore {
 /// What an earlier run or attempt has deployed, if helm's records prove that it did so to the end with the same input.
 async fn done_before(ctx: &Context, given: &Given) -> Option<DoneBefore> {
     let observed = observe::observed(ctx).await;
-    if let Some((revision, executed)) = ctx.attempts().has_deployed(given.digest(), observed.newest()) {
+    let newest = observed.known_history().newest();
+    if let Some((revision, executed)) = ctx.attempts().has_deployed(given.digest(), newest) {
         let to_the_end = executed.is_some();
         let summary = executed.unwrap_or_else(|| format!("an earlier attempt had deployed revision {revision}"));
         return Some(DoneBefore { summary, to_the_end });
     }
     let helm = ctx.earlier_helm()?;
-    let revision = upgrade_is_done(&helm, given, observed.newest())?;
+    let revision = upgrade_is_done(&helm, given, newest)?;
     if ctx.has_ended_well_before() {
         ctx.continue_from(revision);
     } else {
-        ctx.continue_from(ctx.earlier_base(observed.newest()).unwrap_or(helm.revision_before));
+        ctx.continue_from(ctx.earlier_base(newest).unwrap_or(helm.revision_before));
         ctx.attempts().note_written(revision, Some(helm.run));
     }
     let summary = format!("run {} had deployed revision {revision}", helm.run.short());

@@ -19,7 +19,7 @@ pub(crate) async fn run_helm<T, E: Into<PhaseError>>(
     timeout: Duration,
     run: impl Future<Output = Result<T, E>>,
 ) -> Result<T, PhaseError> {
-    let revision_before = observe::observed(ctx).await.newest_revision();
+    let revision_before = observe::observed(ctx).await.known_history().newest_revision();
     run_helm_after(ctx, command, digest, timeout, revision_before, run).await
 }
 

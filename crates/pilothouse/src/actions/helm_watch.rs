@@ -44,7 +44,7 @@ pub(crate) async fn while_helm_runs<T>(
     stop.cancel();
     match run.await {
         Err(error) if error.is_interrupted() && !ctx.terminate().is_cancelled() => {
-            let before = observe::observed(ctx).await.newest_revision();
+            let before = observe::observed(ctx).await.known_history().newest_revision();
             if let Err(error) = unlock::mark_stopped(ctx, before).await {
                 ctx.warn(format!(
                     "whether helm has left its revision pending is not known: {}",
@@ -69,7 +69,7 @@ async fn until_hopeless(ctx: &Context, prepared: &Wanted) -> String {
     let own = docs.iter().filter(|doc| doc.origin == Origin::Template).map(|doc| &doc.object);
     let own: Vec<ObjectRef> = own.filter_map(object_ref).collect();
     drop(docs);
-    let revision_before = observe::observed(ctx).await.newest_revision();
+    let revision_before = observe::observed(ctx).await.known_history().newest_revision();
     let mut begun = None;
     let mut verdict = Verdict::default();
     sleep(PATIENCE).await;
@@ -123,9 +123,8 @@ fn hooks(docs: &[RenderedDoc], wanted: &[&str]) -> Vec<Value> {
 
 /// When helm made the revision it works on, by the server's clock; `None` when it has not yet.
 async fn begun_at(ctx: &Context, revision_before: u32) -> Result<Option<Timestamp>, PhaseError> {
-    let revisions = release_storage::revisions(ctx).await?;
-    let newest = revisions.into_iter().filter(|meta| meta.revision > revision_before).max_by_key(|meta| meta.revision);
-    Ok(newest.and_then(|meta| meta.created_at))
+    let history = release_storage::history(ctx).await?;
+    Ok(history.after(revision_before).last().and_then(|meta| meta.created_at))
 }
 
 /// How hooks stand that helm has begun.

@@ -78,9 +78,9 @@ pub(crate) async fn clear(
     earlier: &Earlier<'_>,
     mut intents: impl Intents,
 ) -> Result<Vec<Healed>, PhaseError> {
-    let revisions = release_storage::revisions(ctx).await?;
+    let history = release_storage::history(ctx).await?;
     let interrupted = |revision| (revision, interrupted_events(earlier, revision));
-    let found = revisions.iter().map(interrupted).find(|(_, events)| !events.is_empty());
+    let found = history.revisions().iter().map(interrupted).find(|(_, events)| !events.is_empty());
     let Some((revision, events)) = found else { return Ok(Vec::new()) };
     let Some(record) = release_storage::record(ctx, revision).await? else { return Ok(Vec::new()) };
     let mut healed = Vec::new();

@@ -58,7 +58,7 @@ pub async fn uninstall(ctx: &Context) -> Result<(), PhaseError> {
     let deadline = Instant::now() + ctx.remaining();
     // Without the record, nothing tells any more whose a hook's object is.
     orphaned_hooks::clear_earlier(ctx).await?;
-    let before = observe::observed(ctx).await.newest_revision();
+    let before = observe::observed(ctx).await.known_history().newest_revision();
     let permit = permit::uninstall(ctx).await?;
     ctx.doing("helm uninstall");
     let objects = run_helm(ctx, permit, before, ctx.remaining(), ctx.terminate()).await?.objects;

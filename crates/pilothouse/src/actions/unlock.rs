@@ -188,11 +188,11 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
         if ctx.cancel().is_cancelled() {
             return Err(PhaseError::Interrupted);
         }
-        let newest = release_storage::revisions(ctx).await?.into_iter().max_by_key(|meta| meta.revision);
-        let Some(newest) = newest.filter(|meta| meta.status.is_pending()) else { break };
+        let history = release_storage::history(ctx).await?;
+        let Some(newest) = history.newest().filter(|meta| meta.status.is_pending()) else { break };
         let now = Instant::now();
         let unchanged_for = match &first_seen {
-            Some((seen, since)) if *seen == newest => Some(now.duration_since(*since)),
+            Some((seen, since)) if seen == newest => Some(now.duration_since(*since)),
             Some(_) | None => {
                 first_seen = Some((newest.clone(), now));
                 None
@@ -200,12 +200,12 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
         };
         let watched = Watched { since_begin: now.duration_since(begun), unchanged_for };
         let state = determine(&Observation {
-            pending: Some(pending(known, ctx.timeout(), &newest, watched)),
-            ..Observation::of(Ok(vec![newest.clone()]))
+            pending: Some(pending(known, ctx.timeout(), newest, watched)),
+            ..Observation::of(Ok(history.clone()))
         });
         let why = match decide(&state, &Wish { action: ctx.info().action, ..Wish::default() }) {
             Decision::Unlock { why, .. } => {
-                if let Some(healed) = unlock(ctx, &newest, &why, &mut intents).await? {
+                if let Some(healed) = unlock(ctx, newest, &why, &mut intents).await? {
                     // Once per release and run: whatever is pending after this is another operation's.
                     return Ok(vec![healed]);
                 }
@@ -253,14 +253,12 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
 /// # Errors
 /// When the records cannot be read or written, or the intent is refused. Nothing is marked then.
 pub(crate) async fn mark_stopped(ctx: &Context, revision_before: u32) -> Result<(), PhaseError> {
-    let newest = release_storage::revisions(ctx).await?.into_iter().max_by_key(|meta| meta.revision);
-    let own = newest.filter(|meta| {
+    let history = release_storage::history(ctx).await?;
+    let own = history.newest().filter(|meta| {
         meta.status.is_pending() && Some(meta.revision) == revision_before.checked_add(1) && meta.run == ctx.run()
     });
     match own {
-        Some(own) => {
-            unlock(ctx, &own, "the helm that wrote it was stopped", &mut ctx.emitter().clone()).await.map(drop)
-        }
+        Some(own) => unlock(ctx, own, "the helm that wrote it was stopped", &mut ctx.emitter().clone()).await.map(drop),
         None => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use crate::context::inputs::{InputsInForm, PlainInputs};
 use pilothouse_core::{
     ChartInfo, Class, Decision, Finding, Foreign, HelmAction, InputPart, LiveSeen, Observation, RecordSeen,
-    ReleaseState, Rendered, RevisionMeta, Wish, code, decide, determine, last_deployed, lenient_version,
+    ReleaseHistory, ReleaseState, Rendered, Wish, code, decide, determine, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use semver::Version;
@@ -12,7 +12,7 @@ use semver::Version;
 #[derive(Debug, Clone)]
 pub(crate) struct Observed {
     /// Helm's records, or why they could not be read.
-    pub(crate) revisions: Result<Vec<RevisionMeta>, String>,
+    pub(crate) history: Result<ReleaseHistory, String>,
     /// The newest revision that was deployed, read only when it matters for the decision.
     pub(crate) deployed: Option<ReleaseRecord>,
     /// The namespace.
@@ -49,7 +49,9 @@ pub(crate) enum NamespaceState {
 impl Observed {
     /// Whether what is wanted is proven to be what was given to the newest revision, but for its steps.
     pub(crate) fn has_same_input(&self) -> bool {
-        let (RecordSeen::Some(record), Some(newest), Some(now)) = (&self.record, self.newest(), &self.in_record) else {
+        let (RecordSeen::Some(record), Some(newest), Some(now)) =
+            (&self.record, self.known_history().newest(), &self.in_record)
+        else {
             return false;
         };
         record.revision == newest.revision
@@ -57,22 +59,11 @@ impl Observed {
             && record.input.differs(&now.inputs).iter().all(|part| *part == InputPart::Lifecycle)
     }
 
-    /// The metadata of the newest revision there was, if it could be told.
-    pub(crate) fn newest(&self) -> Option<&RevisionMeta> {
-        self.revisions.iter().flatten().max_by_key(|meta| meta.revision)
-    }
-
-    /// The newest revision there was; 0 when there was none or it could not be told.
-    pub(crate) fn newest_revision(&self) -> u32 {
-        self.newest().map(|meta| meta.revision).unwrap_or_default()
-    }
-
-    /// What was seen, without revisions newer than this one.
-    pub(crate) fn as_of(&self, revision: u32) -> Self {
-        let older = |revisions: &Vec<RevisionMeta>| {
-            revisions.iter().filter(|meta| meta.revision <= revision).cloned().collect()
-        };
-        Self { revisions: self.revisions.as_ref().map(older).map_err(Clone::clone), ..self.clone() }
+    /// Helm's history of the release as far as it could be read: none, when it could not. Whether the release may be acted on
+    /// then is told by [`Self::decide`].
+    pub(crate) fn known_history(&self) -> &ReleaseHistory {
+        static NONE: ReleaseHistory = ReleaseHistory::NONE;
+        self.history.as_ref().unwrap_or(&NONE)
     }
 
     /// The state of the release.
@@ -89,15 +80,15 @@ impl Observed {
             live: self.live.clone(),
             failed_applied: self.failed_applied,
             // A pending revision is healed before the first phase, or left.
-            ..Observation::of(self.revisions.clone())
+            ..Observation::of(self.history.clone())
         })
     }
 
     /// What would have been decided when this revision was the newest. Where helm has pruned it meanwhile, nobody knows what it
     /// was, but that it was no first install.
     pub(crate) fn decide_as_of(&self, revision: u32, info: &ChartInfo) -> Decision {
-        let then = self.as_of(revision);
-        let pruned = revision > 0 && then.revisions.as_ref().is_ok_and(Vec::is_empty);
+        let then = Self { history: self.history.clone().map(|history| history.as_of(revision)), ..self.clone() };
+        let pruned = revision > 0 && then.history.as_ref().is_ok_and(ReleaseHistory::is_empty);
         if pruned { Decision::Upgrade { last_good: None } } else { then.decide_anew(info) }
     }
 
@@ -138,7 +129,7 @@ impl Observed {
     }
 
     fn last_good(&self) -> Option<u32> {
-        last_deployed(self.revisions.iter().flatten()).map(|meta| meta.revision)
+        self.known_history().last_deployed().map(|meta| meta.revision)
     }
 
     /// Why the release cannot be acted on as it stands.
@@ -202,9 +193,4 @@ fn why_stopped(info: &ChartInfo, state: &ReleaseState) -> Option<Finding> {
         | ReleaseState::Unvalidated { .. }
         | ReleaseState::InSync { .. } => None,
     }
-}
-
-/// The newest revision that is or was deployed; without one (a failed first install) the newest at all.
-pub(crate) fn newest_good(revisions: &[RevisionMeta]) -> Option<&RevisionMeta> {
-    last_deployed(revisions).or_else(|| revisions.iter().max_by_key(|meta| meta.revision))
 }

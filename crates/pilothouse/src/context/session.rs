@@ -163,7 +163,7 @@ impl Session {
     /// # Errors
     /// When they cannot be read.
     pub async fn revisions_of(&self, namespace: &str) -> Result<Vec<RevisionMeta>, ClusterError> {
-        self.cluster.release_revisions(self.driver, Some(namespace), None).await
+        self.cluster.release_revisions(self.driver, Some(namespace)).await
     }
 
     /// What tells the cluster from every other: the UID of its namespace `kube-system`; `None` when that may not be read.

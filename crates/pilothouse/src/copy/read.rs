@@ -310,12 +310,12 @@ impl Reading<'_> {
         let driver = self.session.driver;
         let mut records = Vec::new();
         for other in others {
-            let listed =
-                self.session.cluster.release_revisions(driver, Some(&other.namespace), Some(&other.name)).await;
+            let listed = self.session.cluster.release_history(driver, &other).await;
             match listed {
-                Ok(revisions) => {
-                    let newest = revisions.iter().max_by_key(|meta| meta.revision);
-                    records.extend(newest.map(|meta| record_ref(driver, &other.namespace, &other.name, meta.revision)));
+                Ok(history) => {
+                    records.extend(
+                        history.newest().map(|meta| record_ref(driver, &other.namespace, &other.name, meta.revision)),
+                    );
                 }
                 Err(error) => self.not_copied.push(Untold::new(format!("the records of {other}"), self.error(&error))),
             }

@@ -1,6 +1,5 @@
 //! What the releases of a stack are about, found out without changing anything.
 
-use crate::context::observed::newest_good;
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
 use crate::observe::deploy_records;
@@ -12,7 +11,7 @@ use crate::phases::chart::steps_of;
 use crate::render;
 use crate::render::wanted;
 use pilothouse_core::{
-    DeployRecord, HelmAction, ObjectRef, Payload, Phase, ReleaseKey, RevisionMeta, Untold, object_ref,
+    DeployRecord, HelmAction, ObjectRef, Payload, Phase, ReleaseHistory, ReleaseKey, RevisionMeta, Untold, object_ref,
 };
 use pilothouse_kube::record_ref;
 use serde_json::Value;
@@ -51,10 +50,10 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
     if ctx.info().action == HelmAction::Deploy {
         named.extend(rendered(ctx, &mut about).await);
     }
-    let revisions = release_storage::revisions(ctx).await?;
-    let newest = revisions.iter().max_by_key(|meta| meta.revision);
+    let history = release_storage::history(ctx).await?;
+    let newest = history.newest();
     // What is deployed, what helm compares with, and what a rollback would bring back.
-    let mut looked_at: Vec<&RevisionMeta> = newest.into_iter().chain(newest_good(&revisions)).collect();
+    let mut looked_at: Vec<&RevisionMeta> = newest.into_iter().chain(history.last_deployed_or_newest()).collect();
     looked_at.dedup_by_key(|meta| meta.revision);
     for meta in looked_at {
         if let Some(record) = release_storage::record(ctx, meta).await? {
@@ -69,7 +68,7 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
         }
     }
     about.objects = release_storage::complete(ctx, named, NotServed::Keep).await?;
-    about.records = records(ctx, &revisions);
+    about.records = records(ctx, &history);
     if let Some(newest) = newest {
         about.manager.clone_from(&newest.manager);
         if newest.status.is_pending() {
@@ -111,11 +110,9 @@ async fn rendered(ctx: &Context, about: &mut AboutRelease) -> Vec<ObjectRef> {
 }
 
 /// The newest of Helm's records, and the newest that is or was deployed.
-fn records(ctx: &Context, revisions: &[RevisionMeta]) -> Vec<ObjectRef> {
-    let mut kept: Vec<&RevisionMeta> = revisions.iter().collect();
-    kept.sort_by_key(|meta| std::cmp::Reverse(meta.revision));
-    kept.truncate(REVISIONS);
-    if let Some(good) = newest_good(revisions)
+fn records(ctx: &Context, history: &ReleaseHistory) -> Vec<ObjectRef> {
+    let mut kept: Vec<&RevisionMeta> = history.revisions().iter().rev().take(REVISIONS).collect();
+    if let Some(good) = history.last_deployed_or_newest()
         && !kept.contains(&good)
     {
         kept.push(good);

@@ -63,7 +63,8 @@ pub(crate) async fn of_helm(ctx: &Context, text: String, objects: Vec<ObjectRef>
 
 /// The newest record, if it is pending.
 async fn lock(ctx: &Context) -> Option<LockSeen> {
-    let newest = release_storage::revisions(ctx).await.ok()?.into_iter().max_by_key(|meta| meta.revision)?;
+    let history = release_storage::history(ctx).await.ok()?;
+    let newest = history.newest()?;
     newest.status.is_pending().then(|| LockSeen {
         revision: newest.revision,
         status: newest.status.to_string(),

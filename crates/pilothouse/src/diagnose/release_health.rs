@@ -107,11 +107,11 @@ async fn one(session: &Arc<Session>, info: &ChartInfo) -> Diagnosis {
 }
 
 async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError> {
-    let revisions = release_storage::revisions(ctx).await?;
-    let Some(newest) = revisions.into_iter().max_by_key(|meta| meta.revision) else { return Ok(()) };
-    let record = release_storage::record(ctx, &newest).await?;
+    let history = release_storage::history(ctx).await?;
+    let Some(newest) = history.newest() else { return Ok(()) };
+    let record = release_storage::record(ctx, newest).await?;
     let deployed = newest.status == RevisionStatus::Deployed;
-    diagnosis.revision = Some(newest);
+    diagnosis.revision = Some(newest.clone());
     let Some(record) = record else { return Ok(()) };
     diagnosis.chart = Some(format!("{} {}", record.chart.name, record.chart.version));
     if !deployed {

@@ -90,9 +90,10 @@ fn stopped(ctx: &Context) -> Option<Stopped> {
 /// be read, the attempt finds that out.
 pub(crate) async fn taken_meanwhile(ctx: &Context, failed_in: Phase) -> Option<String> {
     let (before, _) = observe::baseline(ctx).await;
-    let newest = release_storage::revisions(ctx).await.ok()?.into_iter().max_by_key(|meta| meta.revision)?;
+    let history = release_storage::history(ctx).await.ok()?;
     // A try that came to nothing may have left nothing.
-    if newest.revision <= before { None } else { untouchable(&ctx.attempts(), before, failed_in, Some(&newest)) }
+    let newest = history.newest().filter(|newest| newest.revision > before)?;
+    untouchable(&ctx.attempts(), before, failed_in, Some(newest))
 }
 
 /// How a deploy is undone.
@@ -110,15 +111,15 @@ pub(crate) enum Undo {
 /// would go that were adopted on this way.
 pub(crate) async fn carry_out(ctx: &Context, undo: Undo, (before, reached): (u32, Phase)) -> NextStep {
     let left = |why: String| NextStep::Left { why };
-    let newest = match release_storage::revisions(ctx).await {
-        Ok(revisions) => revisions.into_iter().max_by_key(|meta| meta.revision),
+    let history = match release_storage::history(ctx).await {
+        Ok(history) => history,
         Err(error) => return left(format!("helm's records cannot be read: {}", ctx.error_text(&error))),
     };
-    let untouchable = untouchable(&ctx.attempts(), before, reached, newest.as_ref());
+    let untouchable = untouchable(&ctx.attempts(), before, reached, history.newest());
     if let Some(why) = untouchable {
         return left(why);
     }
-    let Some(newest) = newest else { return left("helm has written no revision".to_owned()) };
+    let newest = history.newest_revision();
     let lost = |undo: &str, error: PhaseError| match error {
         PhaseError::Refused(findings) => {
             let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
@@ -128,12 +129,12 @@ pub(crate) async fn carry_out(ctx: &Context, undo: Undo, (before, reached): (u32
     };
     let (tried, result) = match undo {
         Undo::Rollback(revision) => {
-            let permit = match permit::roll_back(ctx, &newest, revision).await {
+            let permit = match permit::roll_back(ctx, &history, revision).await {
                 Ok(permit) => permit,
                 Err(error) => return lost(&format!("a rollback to revision {revision}"), error),
             };
             ctx.doing(format!("rolling back to revision {revision}"));
-            let done = roll_back::roll_back(ctx, permit, newest.revision).await;
+            let done = roll_back::roll_back(ctx, permit, newest).await;
             (
                 format!("the rollback to revision {revision}"),
                 done.map(|()| NextStep::RolledBack { to_revision: revision }),
@@ -148,7 +149,7 @@ pub(crate) async fn carry_out(ctx: &Context, undo: Undo, (before, reached): (u32
                 Err(error) => return lost("an uninstall", error),
             };
             ctx.doing("uninstalling");
-            let done = uninstall::run_helm(ctx, permit, newest.revision, ctx.timeout(), ctx.lost()).await;
+            let done = uninstall::run_helm(ctx, permit, newest, ctx.timeout(), ctx.lost()).await;
             ("the uninstall".to_owned(), done.map(|_| NextStep::Uninstalled))
         }
     };

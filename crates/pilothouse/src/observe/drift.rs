@@ -30,7 +30,7 @@ use serde_json::Value;
 /// How the live objects of a deployed release are. With a record of ours about it, only what looks different by its metadata
 /// is compared; without one everything is.
 pub(crate) async fn look(ctx: &Context, seen: &Observed) -> LiveSeen {
-    let Some(newest) = seen.newest() else { return LiveSeen::NotLooked };
+    let Some(newest) = seen.known_history().newest() else { return LiveSeen::NotLooked };
     let known = match &seen.record {
         RecordSeen::Some(record)
             if record.revision == newest.revision && Some(&record.revision_uid) == newest.uid.as_ref() =>
@@ -139,13 +139,13 @@ pub(crate) async fn remember(ctx: &Context, payload: &Payload, reached: Phase) {
 }
 
 async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached: Phase) -> Result<(), PhaseError> {
-    let revisions = release_storage::revisions(ctx).await?;
-    let newest = revisions.iter().max_by_key(|meta| meta.revision);
-    let Some(newest) = newest.filter(|meta| meta.status == RevisionStatus::Deployed) else { return Ok(()) };
+    let history = release_storage::history(ctx).await?;
+    let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else { return Ok(()) };
     let observed = observe::observed(ctx).await;
     // Somebody else may have deployed meanwhile, and what they have given helm is not known.
     let is_ours = ctx.attempts().has_written(newest);
-    let is_as_seen = observed.newest().is_some_and(|seen| (seen.revision, &seen.uid) == (newest.revision, &newest.uid));
+    let seen = observed.known_history().newest();
+    let is_as_seen = seen.is_some_and(|seen| (seen.revision, &seen.uid) == (newest.revision, &newest.uid));
     let Some(prepared) = ctx.last_wanted().await.filter(|_| is_ours || is_as_seen) else { return Ok(()) };
     let (Some(uid), Some(chart)) = (&newest.uid, &prepared.chart) else { return Ok(()) };
     let target = ctx.session().target().await?;

@@ -6,16 +6,14 @@ use crate::error::PhaseError;
 use crate::observe::fingerprint;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
-use pilothouse_core::{
-    AppliedObject, ObjectRef, RecordSeen, RevisionMeta, RevisionStatus, helm_owner, last_deployed, object_ref,
-};
+use pilothouse_core::{AppliedObject, ObjectRef, RecordSeen, RevisionMeta, RevisionStatus, helm_owner, object_ref};
 use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
 use serde_json::Value;
 
 /// Whether the newest revision, when it failed, has left anything of it in the cluster; `None` when it did not fail, or when
 /// that cannot be told: without a record of what was there before, an object that is there may have been changed.
 pub(crate) async fn has_applied(ctx: &Context, seen: &Observed) -> Option<bool> {
-    let failed = seen.newest().filter(|newest| newest.status == RevisionStatus::Failed)?;
+    let failed = seen.known_history().newest().filter(|newest| newest.status == RevisionStatus::Failed)?;
     let before = objects_before(seen)?;
     looked(ctx, failed, before).await.unwrap_or_else(|error| {
         tracing::debug!(error = %ctx.error_text(&error), "what a failed deploy has applied cannot be told");
@@ -25,7 +23,7 @@ pub(crate) async fn has_applied(ctx: &Context, seen: &Observed) -> Option<bool> 
 
 /// The objects as they were before, as far as that is known: none when nothing was ever deployed.
 fn objects_before(seen: &Observed) -> Option<&[AppliedObject]> {
-    match (last_deployed(seen.revisions.iter().flatten()), &seen.record) {
+    match (seen.known_history().last_deployed(), &seen.record) {
         (None, _) => Some(&[]),
         (Some(good), RecordSeen::Some(record))
             if record.revision == good.revision && Some(&record.revision_uid) == good.uid.as_ref() =>

@@ -14,11 +14,8 @@ use semver::Version;
 /// # Errors
 /// When Helm's records cannot be read, which is not the same as "no".
 pub async fn is_chart_deployed(ctx: &Context) -> Result<bool, PhaseError> {
-    let release = ctx.release();
-    let revisions =
-        ctx.cluster().release_revisions(ctx.session().driver, Some(&release.namespace), Some(&release.name)).await?;
-    let newest = revisions.iter().max_by_key(|meta| meta.revision);
-    Ok(newest.is_some_and(|meta| meta.status == RevisionStatus::Deployed))
+    let history = release_storage::history(ctx).await?;
+    Ok(history.newest().is_some_and(|meta| meta.status == RevisionStatus::Deployed))
 }
 
 /// The chart version of the newest revision that was deployed; `None` when there is none.

@@ -1,6 +1,6 @@
 //! What the cluster holds of a release before it is touched.
 
-use crate::context::observed::{NamespaceState, Observed, newest_good};
+use crate::context::observed::{NamespaceState, Observed};
 use crate::context::release_context::Context;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
@@ -23,19 +23,16 @@ use std::sync::Arc;
 async fn observe(ctx: &Context, payload: &Payload) -> Observed {
     let wanted_version = render::wanted_version(ctx, payload).await;
     let release = ctx.release();
-    let (revisions, namespace, record) = tokio::join!(
-        ctx.cluster().release_revisions(ctx.session().driver, Some(&release.namespace), Some(&release.name)),
-        namespace_state(ctx, &release.namespace),
-        record_of(ctx),
-    );
+    let (history, namespace, record) =
+        tokio::join!(release_storage::history(ctx), namespace_state(ctx, &release.namespace), record_of(ctx),);
     // A record that is there and cannot be read may say that steps are still to be run.
     let (record, unread) = match record {
         Ok(record) => (record, None),
         Err(why) => (RecordSeen::NotLooked, Some(why)),
     };
-    let revisions = revisions.map_err(|error| ctx.error_text(&error));
+    let history = history.map_err(|error| ctx.error_text(&error));
     let mut seen = Observed {
-        revisions: unread.map_or(revisions, Err),
+        history: unread.map_or(history, Err),
         deployed: None,
         namespace,
         wanted_version,
@@ -48,17 +45,17 @@ async fn observe(ctx: &Context, payload: &Payload) -> Observed {
         live: LiveSeen::NotLooked,
         failed_applied: None,
     };
-    if let Some(newest) = seen.newest() {
+    if let Some(newest) = seen.known_history().newest() {
         match other_tools::still_managed_by(ctx, newest).await {
             Ok(foreign) => seen.foreign = foreign,
-            Err(error) => seen.revisions = Err(ctx.error_text(&error)),
+            Err(error) => seen.history = Err(ctx.error_text(&error)),
         }
     }
     if needs_record(ctx.info()) {
         read_deployed(ctx, &mut seen).await;
         let version = seen.deployed.as_ref().map(ReleaseRecord::chart_version);
         if let Some(version) = version.filter(|version| lenient_version(version).is_none()) {
-            seen.revisions = Err(format!("the deployed chart has the version `{version}`, which is not one"));
+            seen.history = Err(format!("the deployed chart has the version `{version}`, which is not one"));
         }
     }
     if ctx.info().action == HelmAction::Deploy {
@@ -111,7 +108,7 @@ pub(crate) async fn baseline(ctx: &Context) -> (u32, Decision) {
     let observed = observed(ctx).await;
     match ctx.continued_from() {
         Some(revision) => (revision, observed.decide_as_of(revision, ctx.info())),
-        None => (observed.newest_revision(), decision(ctx).await),
+        None => (observed.known_history().newest_revision(), decision(ctx).await),
     }
 }
 
@@ -138,7 +135,7 @@ async fn look_at_input(ctx: &Context, seen: &mut Observed, payload: &Payload) {
         if let Some(deployed) = &seen.deployed {
             match rendered_diff::rendered(ctx, &wanted, &uses, deployed, seen.has_same_input()).await {
                 Ok(rendered) => seen.rendered = Some(rendered),
-                Err(error) => seen.revisions = Err(ctx.error_text(&error)),
+                Err(error) => seen.history = Err(ctx.error_text(&error)),
             }
         }
     }
@@ -149,14 +146,14 @@ async fn look_at_input(ctx: &Context, seen: &mut Observed, payload: &Payload) {
 
 /// Reads the record of the newest revision that was deployed, unless that was done.
 async fn read_deployed(ctx: &Context, seen: &mut Observed) {
-    let Some(last) = seen.revisions.as_ref().ok().and_then(|revisions| newest_good(revisions)) else { return };
+    let Some(last) = seen.known_history().last_deployed_or_newest() else { return };
     if seen.deployed.is_some() {
         return;
     }
     match release_storage::record(ctx, last).await {
         Ok(Some(record)) => seen.deployed = Some(record),
-        Ok(None) => seen.revisions = Err("helm's record vanished while it was read".to_owned()),
-        Err(error) => seen.revisions = Err(ctx.error_text(&error)),
+        Ok(None) => seen.history = Err("helm's record vanished while it was read".to_owned()),
+        Err(error) => seen.history = Err(ctx.error_text(&error)),
     }
 }
 

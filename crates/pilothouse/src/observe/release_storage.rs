@@ -1,37 +1,34 @@
 //! What Helm stored of a release, as objects.
 
-use crate::context::observed::newest_good;
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
 use jiff::{SignedDuration, Timestamp};
-use pilothouse_core::{ObjectRef, ObjectStatus, RevisionMeta, object_ref};
+use pilothouse_core::{ObjectRef, ObjectStatus, ReleaseHistory, RevisionMeta, object_ref};
 use pilothouse_helm::{ReleaseRecord, decode_release, parse_documents};
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
 
 /// The record of the newest revision that is or was deployed (of a failed first install: of that one).
 pub(crate) async fn newest_good_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
-    let revisions = revisions(ctx).await?;
-    match newest_good(&revisions) {
-        Some(meta) => record(ctx, meta).await,
-        None => Ok(None),
-    }
+    record_of(ctx, history(ctx).await?.last_deployed_or_newest()).await
 }
 
 /// The record of the newest revision, whatever became of it.
 pub(crate) async fn newest_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
-    let revisions = revisions(ctx).await?;
-    match revisions.iter().max_by_key(|meta| meta.revision) {
+    record_of(ctx, history(ctx).await?.newest()).await
+}
+
+/// All records of the release, by their metadata, read now.
+pub(crate) async fn history(ctx: &Context) -> Result<ReleaseHistory, PhaseError> {
+    Ok(ctx.cluster().release_history(ctx.session().driver, &ctx.release()).await?)
+}
+
+/// Reads and decodes the record of a revision, if there is one.
+pub(crate) async fn record_of(ctx: &Context, meta: Option<&RevisionMeta>) -> Result<Option<ReleaseRecord>, PhaseError> {
+    match meta {
         Some(meta) => record(ctx, meta).await,
         None => Ok(None),
     }
-}
-
-/// All records of the release, by their metadata.
-pub(crate) async fn revisions(ctx: &Context) -> Result<Vec<RevisionMeta>, PhaseError> {
-    let release = ctx.release();
-    let driver = ctx.session().driver;
-    Ok(ctx.cluster().release_revisions(driver, Some(&release.namespace), Some(&release.name)).await?)
 }
 
 /// Reads and decodes one record. One that vanished meanwhile is `None`.

@@ -15,7 +15,7 @@ use crate::render::input_digests;
 use futures::StreamExt;
 use pilothouse_core::{
     AppliedObject, DeployRecord, DriftPolicy, HelmAction, LiveSeen, ObjectRef, Observation, Payload, RecordSeen,
-    ReleaseKey, ReleaseState, RevisionMeta, determine,
+    ReleaseHistory, ReleaseKey, ReleaseState, RevisionMeta, determine,
 };
 use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
@@ -48,14 +48,14 @@ pub(crate) async fn take(
         return settled;
     }
     let namespaces: BTreeSet<String> = eligible.iter().map(|&node| contexts[node].release().namespace).collect();
-    let (target, revisions, records) =
-        tokio::join!(session.target(), revisions(session, &namespaces), records(session, &namespaces));
+    let (target, histories, records) =
+        tokio::join!(session.target(), histories(session, &namespaces), records(session, &namespaces));
     // Whoever looks at a release by itself tells what cannot be read.
-    let (Ok(target), Ok(revisions), Ok(records)) = (target, revisions, records) else { return settled };
+    let (Ok(target), Ok(histories), Ok(records)) = (target, histories, records) else { return settled };
     let candidates = eligible.into_iter().map(|node| {
         let (release, target) = (contexts[node].release(), target.as_ref());
-        let (revisions, found) = (revisions.get(&release), records.get(&release));
-        async move { candidate(node, &contexts[node], revisions?, found?, target).await }
+        let (history, found) = (histories.get(&release), records.get(&release));
+        async move { candidate(node, &contexts[node], history?, found?, target).await }
     });
     let candidates: Vec<Candidate> =
         futures::stream::iter(candidates).buffered(SIDE_BY_SIDE).filter_map(std::future::ready).collect().await;
@@ -89,7 +89,7 @@ struct Candidate {
 async fn candidate(
     node: usize,
     ctx: &Context,
-    revisions: &[RevisionMeta],
+    history: &ReleaseHistory,
     found: &Found,
     target: &Target,
 ) -> Option<Candidate> {
@@ -107,10 +107,10 @@ async fn candidate(
         inputs: Some(now.inputs),
         must_render: uses.must_render().is_some(),
         live: LiveSeen::Same,
-        ..Observation::of(Ok(revisions.to_vec()))
+        ..Observation::of(Ok(history.clone()))
     };
     let in_sync = matches!(determine(&observation), ReleaseState::InSync { .. });
-    let revision = revisions.iter().find(|meta| meta.revision == record.revision)?.clone();
+    let revision = history.get(record.revision)?.clone();
     // Whether that tool has let go of it is looked at by itself.
     let is_free = revision.manager.as_deref().is_none_or(|manager| !other_tools::is_of_another_tool(manager));
     let asks_cluster = uses.capabilities;
@@ -205,10 +205,11 @@ fn unsettle(settled: &mut [Option<Settled>], candidates: &[Candidate], stands_on
     }
 }
 
-async fn revisions(
+/// Helm's histories of the releases, without the revisions that a newer one has replaced.
+async fn histories(
     session: &Session,
     namespaces: &BTreeSet<String>,
-) -> Result<HashMap<ReleaseKey, Vec<RevisionMeta>>, ClusterError> {
+) -> Result<HashMap<ReleaseKey, ReleaseHistory>, ClusterError> {
     let listed = within(namespaces, async |namespace: Option<&str>| {
         // History is long, and says nothing about whether the newest revision is the deployed one.
         session.cluster.current_revisions(session.driver, namespace).await
@@ -217,7 +218,7 @@ async fn revisions(
     for meta in listed.await? {
         by_release.entry(ReleaseKey::new(&meta.namespace, &meta.name)).or_default().push(meta);
     }
-    Ok(by_release)
+    Ok(by_release.into_iter().map(|(release, revisions)| (release, ReleaseHistory::new(revisions))).collect())
 }
 
 async fn records(session: &Session, namespaces: &BTreeSet<String>) -> Result<HashMap<ReleaseKey, Found>, ClusterError> {

@@ -85,7 +85,7 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, earlier: &[&Br
     }
     let observed = observe::observed(ctx).await;
     let (decision, state) = (observe::decision(ctx).await, observed.state(info));
-    plan.revision = observed.newest_revision();
+    plan.revision = observed.known_history().newest_revision();
     plan.does = planned_action(&decision);
     plan.why = why(&state, &decision);
     if let ReleaseState::OutOfSync { differs, .. } = &state {
@@ -121,14 +121,13 @@ async fn fill<C: HelmChart + ?Sized>(
     earlier: &[&Brings],
     all: &[Brings],
 ) -> Result<Vec<Compared>, crate::PhaseError> {
-    let record = match plan.revision {
-        0 => None,
-        _ => release_storage::newest_good_record(ctx).await?,
-    };
+    let observed = observe::observed(ctx).await;
+    let history = observed.known_history();
+    let record = release_storage::record_of(ctx, history.last_deployed_or_newest()).await?;
     plan.chart_now = record.as_ref().map(|record| format!("{} {}", record.chart.name, record.chart.version));
     let uninstalls =
         matches!(decision, Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall | Decision::Uninstall);
-    if uninstalls && let Some(record) = release_storage::newest_record(ctx).await? {
+    if uninstalls && let Some(record) = release_storage::record_of(ctx, history.newest()).await? {
         plan.hooks = stored_hooks(&record, "delete");
     }
     plan.input = input_of(ctx, plan.does, ctx.digest_key()).await.map(|given| given.digest().to_owned());

@@ -27,7 +27,8 @@ pub(crate) async fn outdated(ctx: &Context, plan: &Plan) -> Vec<Finding> {
         return vec![finding(release.to_string(), message)];
     }
     if planned.has_changes()
-        && let Some(message) = other_revision(planned.revision, observe::observed(ctx).await.newest_revision())
+        && let Some(message) =
+            other_revision(planned.revision, observe::observed(ctx).await.known_history().newest_revision())
     {
         return vec![finding(release.to_string(), message)];
     }

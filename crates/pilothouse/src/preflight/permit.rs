@@ -19,7 +19,7 @@ use crate::preflight::crds::chart_crds;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
 use crate::render;
-use pilothouse_core::{CrdPolicy, ObjectRef, Payload, RevisionMeta};
+use pilothouse_core::{CrdPolicy, ObjectRef, Payload, ReleaseHistory};
 use pilothouse_kube::{PlannedAdoption, Precondition};
 use serde_json::Value;
 
@@ -111,22 +111,22 @@ pub(crate) async fn uninstall(ctx: &Context) -> Result<Permit<Uninstall>, PhaseE
     Ok(Permit::new(Uninstall { objects }))
 }
 
-/// To go back from the newest revision to another.
+/// To go back from the newest revision to another, in the history as it was read just now.
 ///
 /// # Errors
 /// As for [`delete`]; also when objects would go that were there before the release and were adopted on this way.
 pub(crate) async fn roll_back(
     ctx: &Context,
-    newest: &RevisionMeta,
+    history: &ReleaseHistory,
     to_revision: u32,
 ) -> Result<Permit<Rollback>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
-    let revisions = release_storage::revisions(ctx).await?;
-    let target = revisions.iter().find(|meta| meta.revision == to_revision);
-    let gone = |revision: u32| PhaseError::State(format!("the record of revision {revision} is gone"));
-    let target = target.ok_or_else(|| gone(to_revision))?;
-    let target = release_storage::record(ctx, target).await?.ok_or_else(|| gone(to_revision))?;
-    let newest = release_storage::record(ctx, newest).await?.ok_or_else(|| gone(newest.revision))?;
+    let record = async |revision: u32| {
+        let gone = || PhaseError::State(format!("the record of revision {revision} is gone"));
+        let meta = history.get(revision).ok_or_else(gone)?;
+        release_storage::record(ctx, meta).await?.ok_or_else(gone)
+    };
+    let (target, newest) = (record(to_revision).await?, record(history.newest_revision()).await?);
     let mut compared = deploy_preview::look_back(ctx, &newest, &target).await?;
     let adopted = ctx.attempts().adopted().to_vec();
     PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, &adopted, &consent).await)?;

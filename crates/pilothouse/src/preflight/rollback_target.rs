@@ -6,7 +6,8 @@ use crate::observe;
 use crate::observe::release_storage;
 use crate::observe::remedy;
 use pilothouse_core::{
-    Class, Decision, Finding, HelmAction, ObjectRef, Remedy, RevisionMeta, RevisionStatus, code, object_ref,
+    Class, Decision, Finding, HelmAction, ObjectRef, ReleaseHistory, Remedy, RevisionMeta, RevisionStatus, code,
+    object_ref,
 };
 use pilothouse_kube::ClusterError;
 
@@ -19,7 +20,7 @@ pub(crate) async fn findings(ctx: &Context) -> Vec<Finding> {
     let info = ctx.info();
     let observed = observe::observed(ctx).await;
     // As `exec` will: what a run that is continued has deployed is not what is gone back to.
-    if let Some(base) = ctx.earlier_base(observed.newest()) {
+    if let Some(base) = ctx.earlier_base(observed.known_history().newest()) {
         ctx.continue_from(base);
     }
     let (_, decision) = observe::baseline(ctx).await;
@@ -45,15 +46,15 @@ pub(crate) async fn findings(ctx: &Context) -> Vec<Finding> {
         | Decision::Steps { .. }
         | Decision::Uninstall => return Vec::new(),
     };
-    let revisions: Vec<&RevisionMeta> = observed.revisions.iter().flatten().collect();
+    let history = observed.known_history();
     let impossible = |why: String| {
         let message = format!("an upgrade that fails could not be rolled back to revision {target}: {why}");
         vec![Finding::new(Class::Blocked, code::ROLLBACK_IMPOSSIBLE, ctx.release(), message)]
     };
-    if !is_kept(&revisions, target, info.max_history, policy.tries()) {
+    if !is_kept(history, target, info.max_history, policy.tries()) {
         return impossible(format!("helm would delete it first, since max_history is {}", info.max_history));
     }
-    let Some(meta) = revisions.into_iter().find(|meta| meta.revision == target) else {
+    let Some(meta) = history.get(target) else {
         return impossible("its record is not there".to_owned());
     };
     match unserved(ctx, meta).await {
@@ -104,10 +105,9 @@ async fn unserved(ctx: &Context, meta: &RevisionMeta) -> Result<Target, PhaseErr
 
 /// Whether Helm still has a revision after so many failed upgrades. Before it writes a revision it deletes the oldest ones
 /// down to one less than `max_history` (0 means all are kept), but never the one that is deployed.
-fn is_kept(revisions: &[&RevisionMeta], target: u32, max_history: u32, upgrades: u32) -> bool {
-    let is_deployed = revisions.iter().any(|meta| meta.revision == target && meta.status == RevisionStatus::Deployed);
-    let newer = revisions.iter().filter(|meta| meta.revision > target).count();
-    let newer = u32::try_from(newer).unwrap_or(u32::MAX);
+fn is_kept(history: &ReleaseHistory, target: u32, max_history: u32, upgrades: u32) -> bool {
+    let is_deployed = history.get(target).is_some_and(|meta| meta.status == RevisionStatus::Deployed);
+    let newer = u32::try_from(history.after(target).len()).unwrap_or(u32::MAX);
     max_history == 0 || is_deployed || newer.saturating_add(upgrades) < max_history
 }
 

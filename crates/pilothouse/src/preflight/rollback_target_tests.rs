@@ -50,12 +50,12 @@ fn what_is_said_to_be_kept_is_kept_by_helm() {
                     _ => S::Failed,
                 };
                 let metas: Vec<RevisionMeta> = (1..=older + 1 + newer).map(|n| meta(n, status(n))).collect();
+                let history = ReleaseHistory::new(metas.clone());
                 for max_history in 0..8 {
                     for upgrades in 1..4 {
                         let records = metas.iter().map(|meta| (meta.revision, meta.status == S::Deployed)).collect();
                         let expected = helm_keeps(records, older + 1, max_history as usize, upgrades);
-                        let seen: Vec<&RevisionMeta> = metas.iter().collect();
-                        let kept = is_kept(&seen, older + 1, max_history, upgrades);
+                        let kept = is_kept(&history, older + 1, max_history, upgrades);
                         assert_eq!(kept, expected, "{target} {older} {newer} {max_history} {upgrades}");
                         checked += 1;
                     }

@@ -78,7 +78,8 @@ pub(crate) async fn foreseen(
 
 /// Whether Helm's newest record says that somebody is at work on it: that is waited for when its turn has come.
 async fn is_pending(ctx: &Context) -> bool {
-    let pending = observe::observed(ctx).await.newest().is_some_and(|newest| newest.status.is_pending());
+    let pending =
+        observe::observed(ctx).await.known_history().newest().is_some_and(|newest| newest.status.is_pending());
     if pending {
         ctx.forget_observation().await;
     }

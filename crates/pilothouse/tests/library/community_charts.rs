@@ -188,7 +188,7 @@ async fn kube_prometheus_stack(#[case] tool: Tool) {
     for crd in CRDS {
         assert!(world.crd(crd).await.is_none(), "{crd} is still there");
     }
-    let left = world.cluster.release_revisions(HelmDriver::Secret, Some("monitoring"), None).await.unwrap();
+    let left = world.cluster.release_revisions(HelmDriver::Secret, Some("monitoring")).await.unwrap();
     assert_eq!(left, []);
 }
 
@@ -213,7 +213,7 @@ async fn kube_prometheus_stack_over_a_breaking_version() {
     );
     let reinstalled = world.run(chart(&new, HelmAction::Deploy)).await;
     assert_eq!(done(&reinstalled), "uninstalled 75.17.0 and installed kube-prometheus-stack 88.5.3, 10 CRDs applied");
-    let revisions = world.cluster.release_revisions(HelmDriver::Secret, Some("monitoring"), None).await.unwrap();
+    let revisions = world.cluster.release_revisions(HelmDriver::Secret, Some("monitoring")).await.unwrap();
     assert_eq!(revisions.iter().map(|meta| meta.revision).collect::<Vec<_>>(), [1]);
     assert_eq!(done(&world.run(chart(&new, HelmAction::Destroy)).await), "uninstalled");
 }
@@ -368,7 +368,7 @@ async fn podinfo_passes_its_tests(#[case] tool: Tool) {
     request.logs = false;
     world.helm.test(&request, &CancellationToken::new()).await.unwrap();
     let revisions =
-        world.cluster.release_revisions(HelmDriver::Secret, Some(podinfo.namespace.as_str()), None).await.unwrap();
+        world.cluster.release_revisions(HelmDriver::Secret, Some(podinfo.namespace.as_str())).await.unwrap();
     let payload =
         world.cluster.release_payload(HelmDriver::Secret, podinfo.namespace.as_str(), "podinfo", 1).await.unwrap();
     let record = pilothouse_helm::decode_release(&payload.unwrap()).unwrap();
@@ -446,7 +446,7 @@ async fn what_kubectl_has_applied_is_adopted_without_a_restart(#[case] tool: Too
     let outcome = world.run(Adopting(info.clone())).await;
     assert_eq!(done(&outcome), "installed kube-prometheus-stack 88.5.3");
     assert_eq!(pods().await, before);
-    let revisions = world.cluster.release_revisions(HelmDriver::Secret, Some(&namespace), None).await.unwrap();
+    let revisions = world.cluster.release_revisions(HelmDriver::Secret, Some(&namespace)).await.unwrap();
     assert_eq!(
         revisions.iter().map(|meta| (meta.revision, meta.status)).collect::<Vec<_>>(),
         [(1, RevisionStatus::Deployed)]

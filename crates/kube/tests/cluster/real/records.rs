@@ -1,7 +1,7 @@
 //! Helm's records of releases.
 
 use super::{apply, namespace};
-use pilothouse_core::RevisionStatus;
+use pilothouse_core::{ReleaseKey, RevisionStatus};
 use pilothouse_kube::{Cluster, ClusterClient, HelmDriver};
 use serde_json::json;
 
@@ -36,18 +36,20 @@ pub(crate) async fn of_releases(cluster: &Cluster) {
     )
     .await;
 
-    let revisions = cluster.release_revisions(HelmDriver::Secret, Some(ns), Some("web")).await.unwrap();
+    let history = cluster.release_history(HelmDriver::Secret, &ReleaseKey::new(ns, "web")).await.unwrap();
+    let revisions = history.revisions();
     let told: Vec<(u32, RevisionStatus)> = revisions.iter().map(|meta| (meta.revision, meta.status)).collect();
     let expected =
         [(1, RevisionStatus::Superseded), (2, RevisionStatus::Deployed), (10, RevisionStatus::PendingUpgrade)];
     assert_eq!(told, expected);
     assert_eq!(revisions[0].written_at.unwrap().to_string(), "2100-01-01T00:00:00Z");
 
-    let everywhere = cluster.release_revisions(HelmDriver::Secret, None, None).await.unwrap();
+    let everywhere = cluster.release_revisions(HelmDriver::Secret, None).await.unwrap();
     assert_eq!(everywhere.iter().filter(|meta| meta.namespace == ns).count(), 3);
-    assert!(cluster.release_revisions(HelmDriver::Secret, Some(ns), Some("db")).await.unwrap().is_empty());
-    let configured = cluster.release_revisions(HelmDriver::ConfigMap, Some(ns), Some("db")).await.unwrap();
-    assert_eq!(configured.len(), 1);
+    let db = ReleaseKey::new(ns, "db");
+    assert!(cluster.release_history(HelmDriver::Secret, &db).await.unwrap().is_empty());
+    let configured = cluster.release_history(HelmDriver::ConfigMap, &db).await.unwrap();
+    assert_eq!(configured.revisions().len(), 1);
 
     let payload = cluster.release_payload(HelmDriver::Secret, ns, "web", 2).await.unwrap();
     assert_eq!(payload.as_deref(), Some(b"payload 2".as_slice()));
