@@ -1,6 +1,7 @@
 //! Work on this repository: `cargo xtask --help`.
 #![expect(clippy::print_stdout, reason = "it tells a person what came out")]
 
+mod architecture;
 mod report;
 mod tests;
 
@@ -11,6 +12,8 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 enum Task {
+    /// Print the files of each folder and which import each other in a circle
+    Architecture,
     /// Run the tests of every day, and print the time of each binary and the slowest tests
     Daily,
     /// Run every test, also those that are left out every day, and print their times
@@ -18,15 +21,17 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    let run_tests = |chosen| tests::run(chosen).map_err(|error| format!("cargo cannot be run: {error}"));
     let ran = match Task::parse() {
-        Task::Daily => tests::run(tests::Chosen::Daily),
-        Task::Full => tests::run(tests::Chosen::All),
+        Task::Architecture => architecture::run(),
+        Task::Daily => run_tests(tests::Chosen::Daily),
+        Task::Full => run_tests(tests::Chosen::All),
     };
     match ran {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            println!("cargo cannot be run: {error}");
+            println!("{error}");
             ExitCode::FAILURE
         }
     }
