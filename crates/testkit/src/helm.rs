@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,8 @@ pub struct FakeHelm {
     cluster: Arc<FakeCluster>,
     version: HelmVersion,
     manifest: Mutex<String>,
+    as_upgrade: Mutex<Option<String>>,
+    rendered: AtomicUsize,
     chart_version: String,
     recorded_as: Mutex<RevisionStatus>,
     failed_as: Mutex<RevisionStatus>,
@@ -50,7 +53,19 @@ impl FakeHelm {
         let (manifest, chart_version) = (Mutex::new(manifest.into()), chart_version.into());
         let (recorded_as, failed_as) = (RevisionStatus::Deployed.into(), RevisionStatus::Failed.into());
         let (hangs, failures) = (Mutex::default(), Failures::default());
-        Self { cluster, version, manifest, chart_version, recorded_as, failed_as, hangs, failures }
+        let (as_upgrade, rendered) = (Mutex::default(), AtomicUsize::new(0));
+        Self {
+            cluster,
+            version,
+            manifest,
+            as_upgrade,
+            rendered,
+            chart_version,
+            recorded_as,
+            failed_as,
+            hangs,
+            failures,
+        }
     }
 
     /// The same in another version (`v3.19.0`).
@@ -63,13 +78,22 @@ impl FakeHelm {
         Self { version, ..self }
     }
 
-    /// From now on every chart renders this.
+    /// From now on every chart renders this. Each `@MADE_UP@` in it is another number in each rendering.
     pub fn renders(&self, manifest: impl Into<String>) {
         *self.manifest.lock().unwrap_or_else(PoisonError::into_inner) = manifest.into();
     }
 
-    fn manifest(&self) -> String {
-        self.manifest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// From now on every chart renders this as an upgrade.
+    pub fn renders_as_upgrade(&self, manifest: impl Into<String>) {
+        *self.as_upgrade.lock().unwrap_or_else(PoisonError::into_inner) = Some(manifest.into());
+    }
+
+    fn manifest(&self, is_upgrade: bool) -> String {
+        let as_upgrade = self.as_upgrade.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let manifest = as_upgrade.filter(|_| is_upgrade);
+        let manifest = manifest.unwrap_or_else(|| self.manifest.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let number = self.rendered.fetch_add(1, Ordering::Relaxed);
+        manifest.replace("@MADE_UP@", &format!("made-up-{number}"))
     }
 
     /// The status an upgrade that ends well leaves, `deployed` unless said otherwise: so helm ends that cannot write its record.
@@ -89,14 +113,16 @@ impl FakeHelm {
     }
 
     async fn hanging(&self, request: &UpgradeRequest, hang: Hang, cancel: &CancellationToken) -> HelmError {
-        let revision = self.record(&request.release, RevisionStatus::PendingUpgrade, &request.labels);
+        let manifest = self.manifest(false);
+        let record = |status| self.record(&request.release, status, &request.labels, &manifest);
+        let revision = record(RevisionStatus::PendingUpgrade);
         for object in hang.objects {
             self.cluster.put(object);
         }
         cancel.cancelled().await;
         if hang.leaves != RevisionStatus::PendingUpgrade {
             self.cluster.remove("Secret", Some(&request.release.namespace), &secret_name(&request.release, revision));
-            self.record(&request.release, hang.leaves, &request.labels);
+            record(hang.leaves);
         }
         HelmError::Interrupted { command: "upgrade", text: HelmText::default() }
     }
@@ -108,16 +134,18 @@ impl FakeHelm {
         Ok(())
     }
 
-    fn objects(&self) -> Vec<Value> {
-        parse_documents(&self.manifest()).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    fn record(&self, release: &ReleaseKey, status: RevisionStatus, labels: &BTreeMap<String, String>) -> u32 {
+    fn record(
+        &self,
+        release: &ReleaseKey,
+        status: RevisionStatus,
+        labels: &BTreeMap<String, String>,
+        manifest: &str,
+    ) -> u32 {
         let mut revision = 1;
         while self.cluster.object("Secret", Some(&release.namespace), &secret_name(release, revision)).is_some() {
             revision += 1;
         }
-        let mut secret = release_secret(release, revision, status, &self.chart_version, &self.manifest());
+        let mut secret = release_secret(release, revision, status, &self.chart_version, manifest);
         secret["metadata"]["creationTimestamp"] = json!("2026-11-21T08:00:00Z");
         for (key, value) in labels {
             secret["metadata"]["labels"][key] = json!(value);
@@ -140,6 +168,10 @@ impl FakeHelm {
             }
         }
     }
+}
+
+fn objects(manifest: &str) -> Vec<Value> {
+    parse_documents(manifest).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn secret_name(release: &ReleaseKey, revision: u32) -> String {
@@ -208,12 +240,15 @@ impl HelmClient for FakeHelm {
         if let Some(hang) = hang {
             return Err(self.hanging(request, hang, cancel).await);
         }
+        let first = secret_name(&request.release, 1);
+        let is_upgrade = self.cluster.object("Secret", Some(&request.release.namespace), &first).is_some();
+        let manifest = self.manifest(is_upgrade);
         if let Err(error) = self.call("upgrade", &request.release) {
             let status = *self.failed_as.lock().unwrap_or_else(PoisonError::into_inner);
-            self.record(&request.release, status, &request.labels);
+            self.record(&request.release, status, &request.labels, &manifest);
             return Err(error);
         }
-        for mut object in self.objects() {
+        for mut object in objects(&manifest) {
             if object["metadata"]["namespace"].is_null() {
                 object["metadata"]["namespace"] = json!(request.release.namespace);
             }
@@ -222,14 +257,14 @@ impl HelmClient for FakeHelm {
             self.cluster.put(object);
         }
         let status = *self.recorded_as.lock().unwrap_or_else(PoisonError::into_inner);
-        self.record(&request.release, status, &request.labels);
+        self.record(&request.release, status, &request.labels, &manifest);
         Ok(String::new())
     }
 
     async fn uninstall(&self, request: &UninstallRequest, _: &CancellationToken) -> Result<String, HelmError> {
         self.call("uninstall", &request.release)?;
         let namespace = request.release.namespace.as_str();
-        for object in self.objects().iter().filter_map(object_ref) {
+        for object in objects(&self.manifest(false)).iter().filter_map(object_ref) {
             self.cluster.remove(&object.kind, Some(object.namespace.as_deref().unwrap_or(namespace)), &object.name);
         }
         let mut revision = 1;
@@ -241,13 +276,13 @@ impl HelmClient for FakeHelm {
 
     async fn rollback(&self, request: &RollbackRequest, _: &CancellationToken) -> Result<String, HelmError> {
         self.call(&format!("rollback to {}", request.revision), &request.release)?;
-        self.record(&request.release, RevisionStatus::Deployed, &BTreeMap::new());
+        self.record(&request.release, RevisionStatus::Deployed, &BTreeMap::new(), &self.manifest(true));
         Ok(String::new())
     }
 
     async fn template(&self, request: &TemplateRequest, _: &CancellationToken) -> Result<String, HelmError> {
         self.call("template", &request.release)?;
-        Ok(self.manifest())
+        Ok(self.manifest(request.is_upgrade))
     }
 
     async fn test(&self, request: &TestRequest, _: &CancellationToken) -> Result<String, HelmError> {
@@ -267,7 +302,7 @@ impl HelmClient for FakeHelm {
 
     async fn get_manifest(&self, request: &GetRequest, _: &CancellationToken) -> Result<String, HelmError> {
         self.call("get manifest", &request.release)?;
-        Ok(self.manifest())
+        Ok(self.manifest(true))
     }
 
     async fn get_metadata(&self, request: &GetRequest, _: &CancellationToken) -> Result<Metadata, HelmError> {

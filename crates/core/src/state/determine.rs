@@ -157,8 +157,10 @@ fn managed(seen: &Observation, record: &DeployRecord, reached: Reached) -> Relea
     if differs.contains(&InputPart::Lifecycle) {
         return ReleaseState::LifecycleChanged { revision };
     }
-    // Other inputs with the same result: validated it was with the ones before, and is to be recorded anew.
-    let reached = if differs.is_empty() { reached } else { reached.min(Reached::PostExec) };
+    // Other inputs with the same result: validated it was with the ones before, and is to be recorded anew. What the cluster
+    // serves is nothing that anybody has wanted.
+    let is_same = differs.iter().all(|part| *part == InputPart::Capabilities);
+    let reached = if is_same { reached } else { reached.min(Reached::PostExec) };
     deployed_as_wanted(revision, reached, &seen.live)
 }
 

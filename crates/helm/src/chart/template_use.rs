@@ -18,6 +18,10 @@ pub struct TemplateUse {
     pub clock: bool,
     /// They read the cluster's version, or what it serves.
     pub capabilities: bool,
+    /// What they ask whether the cluster serves it, by `.Capabilities.APIVersions.Has` with a text: `v1`, `apps/v1/Deployment`.
+    pub asked: BTreeSet<String>,
+    /// They read what the cluster serves in another way, so that all of it counts.
+    pub all_served: bool,
     /// They read the number of the revision. `helm template` says 1 in any case.
     pub revision: bool,
     /// They ask whether they are installed or upgraded.
@@ -93,10 +97,17 @@ pub(crate) struct Uses {
 impl Uses {
     pub(crate) fn of_text(text: &str) -> Self {
         let mut uses = Self::default();
-        for token in tokens(text) {
+        let mut tokens = tokens(text).into_iter().peekable();
+        while let Some(token) = tokens.next() {
             match token {
                 Token::Word(word) => uses.own.call(word),
-                Token::Fields(chain) => uses.own.fields(chain),
+                Token::Fields(chain) => {
+                    let argument = match tokens.peek() {
+                        Some(Token::Quoted(quoted)) => argument(text, chain, quoted),
+                        _ => None,
+                    };
+                    uses.own.fields(chain, argument);
+                }
                 // Each level is shorter than the one before by its quotes.
                 Token::Quoted(text) if text.contains("{{") => uses.quoted.merge(&TemplateUse::of_text_rendered(text)),
                 Token::Quoted(_) => {}
@@ -143,6 +154,8 @@ impl TemplateUse {
             random_tests: false,
             clock: true,
             capabilities: true,
+            asked: BTreeSet::new(),
+            all_served: true,
             revision: true,
             install_or_upgrade: true,
             cluster_dns: true,
@@ -167,31 +180,15 @@ impl TemplateUse {
         all
     }
 
-    /// Why equal inputs are no proof of an equal result, in one line; `None` when they are. The cluster's version and what it
-    /// serves are inputs.
+    /// Why equal inputs are no proof that what is deployed is what is wanted, in one line; `None` when they are. The cluster's
+    /// version and what it serves are inputs.
     pub fn must_render(&self) -> Option<String> {
         if self.unreadable {
             return Some("what its templates call cannot be told".to_owned());
         }
-        let counts = |use_of: Use| match use_of {
-            Use::Lookup | Use::Random | Use::Clock => true,
-            // That an upgrade would be another revision, and no install, is no reason to make one.
-            Use::Capabilities | Use::Revision | Use::InstallOrUpgrade | Use::ClusterDns | Use::Tpl | Use::Files => {
-                false
-            }
-        };
-        let named = |name: &&&str| match FUNCTIONS.iter().find(|(function, _)| *function == **name) {
-            Some((_, use_of)) => counts(*use_of),
-            None => RELEASE_FIELDS.iter().any(|(_, field, _)| *field == **name),
-        };
-        let (fields, calls): (Vec<&str>, Vec<&str>) = self.found.iter().filter(named).partition(|n| n.starts_with('.'));
-        let parts = [("call", calls), ("read", fields)];
-        let parts: Vec<String> = parts
-            .into_iter()
-            .filter(|(_, names)| !names.is_empty())
-            .map(|(verb, names)| format!("{verb} {}", enumerated(&names)))
-            .collect();
-        (!parts.is_empty()).then(|| format!("its templates {}", parts.join(" and ")))
+        // What is made up anew in each rendering, what the clock says, and that an upgrade would be another revision and no
+        // install, is no reason to make one.
+        self.lookup.then(|| "its templates call lookup".to_owned())
     }
 
     /// The same of a template that makes nothing but tests: that these are others each time changes no deploy.
@@ -212,6 +209,8 @@ impl TemplateUse {
         self.random_tests |= other.random_tests;
         self.clock |= other.clock;
         self.capabilities |= other.capabilities;
+        self.asked.extend(other.asked.iter().cloned());
+        self.all_served |= other.all_served;
         self.revision |= other.revision;
         self.install_or_upgrade |= other.install_or_upgrade;
         self.cluster_dns |= other.cluster_dns;
@@ -241,11 +240,20 @@ impl TemplateUse {
         }
     }
 
-    fn fields(&mut self, chain: &str) {
+    fn fields(&mut self, chain: &str, argument: Option<&str>) {
         let mut fields = chain.split('.').peekable();
         while let Some(field) = fields.next() {
             match field {
-                "Capabilities" => self.mark(".Capabilities", Use::Capabilities),
+                "Capabilities" => {
+                    self.mark(".Capabilities", Use::Capabilities);
+                    let rest: Vec<&str> = fields.clone().collect();
+                    match (rest.as_slice(), argument) {
+                        (["APIVersions", "Has"], Some(asked)) => drop(self.asked.insert(asked.to_owned())),
+                        (["KubeVersion" | "HelmVersion", ..], _) => {}
+                        // As a whole, in a `with` or a variable, or with what is put together.
+                        _ => self.all_served = true,
+                    }
+                }
                 "Files" => self.mark(".Files", Use::Files),
                 "Release" => match fields.peek() {
                     Some(&("Name" | "Namespace" | "Service")) => {}
@@ -278,21 +286,20 @@ impl TemplateUse {
     }
 }
 
+/// The text that follows a chain of fields as its argument: with nothing between them.
+fn argument<'a>(text: &str, chain: &str, quoted: &'a str) -> Option<&'a str> {
+    let offset = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
+    let between = text.get(offset(chain) + chain.len()..offset(quoted))?;
+    let is_plain = !quoted.contains('\\');
+    (is_plain && matches!(between.trim_start(), "\"" | "`")).then_some(quoted)
+}
+
 /// What of `.Release` differs between revisions.
 const RELEASE_FIELDS: [(&str, &str, Use); 3] = [
     ("Revision", ".Release.Revision", Use::Revision),
     ("IsInstall", ".Release.IsInstall", Use::InstallOrUpgrade),
     ("IsUpgrade", ".Release.IsUpgrade", Use::InstallOrUpgrade),
 ];
-
-/// `a`, `a and b`, `a, b and c`.
-fn enumerated(names: &[&str]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -330,14 +337,30 @@ mod tests {
     }
 
     #[rstest]
+    #[case::a_text("{{ if .Capabilities.APIVersions.Has \"a/v1\" }}{{ $.Capabilities.APIVersions.Has `b/v1/C` }}", &["a/v1", "b/v1/C"], false)]
+    #[case::in_parentheses("{{ if and .Values.a (not ($.Capabilities.APIVersions.Has \"a/v1\")) }}", &["a/v1"], false)]
+    #[case::only_the_version("{{ .Capabilities.KubeVersion.Version }}{{ semverCompare \">1\" .Capabilities.KubeVersion.GitVersion }}", &[], false)]
+    #[case::a_variable("{{ .Capabilities.APIVersions.Has $a | default \"a/v1\" }}", &[], true)]
+    #[case::put_together("{{ .Capabilities.APIVersions.Has (printf \"%s/v1\" .Values.a) }}", &[], true)]
+    #[case::from_a_pipe("{{ \"a/v1\" | .Capabilities.APIVersions.Has }}", &[], true)]
+    #[case::another_action("{{ .Capabilities.APIVersions.Has }}{{ \"a/v1\" }}", &[], true)]
+    #[case::an_escape("{{ .Capabilities.APIVersions.Has \"a\\x2fv1\" }}", &[], true)]
+    #[case::as_a_list("{{ range .Capabilities.APIVersions }}", &[], true)]
+    #[case::as_a_whole("{{ with .Capabilities }}{{ .APIVersions.Has \"a/v1\" }}{{ end }}", &[], true)]
+    fn what_is_asked_of_the_cluster(#[case] text: &str, #[case] asked: &[&str], #[case] all: bool) {
+        let uses = TemplateUse::of_text(text);
+        assert!(uses.capabilities);
+        assert_eq!(
+            (uses.asked.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), uses.all_served),
+            (asked, all)
+        );
+    }
+
+    #[rstest]
     #[case("{{ .Values.a }}{{ .Capabilities }}{{ getHostByName \"a\" }}", None)]
     #[case("{{ lookup }}", Some("its templates call lookup"))]
-    #[case("{{ lookup }}{{ genSelfSignedCert }}", Some("its templates call genSelfSignedCert and lookup"))]
-    #[case(
-        "{{ lookup }}{{ now }}{{ uuidv4 }}{{ .Release.Revision }}{{ .Capabilities }}",
-        Some("its templates call lookup, now and uuidv4 and read .Release.Revision")
-    )]
-    #[case("{{ .Release.IsInstall }}", Some("its templates read .Release.IsInstall"))]
+    #[case("{{ lookup }}{{ genSelfSignedCert }}", Some("its templates call lookup"))]
+    #[case("{{ now }}{{ uuidv4 }}{{ genCA }}{{ .Release.Revision }}{{ .Release.IsInstall }}{{ .Capabilities }}", None)]
     fn why_it_must_be_rendered(#[case] text: &str, #[case] expected: Option<&str>) {
         assert_eq!(TemplateUse::of_text(text).must_render().as_deref(), expected);
     }
@@ -360,7 +383,7 @@ mod tests {
     #[case::files_nobody_looked_at("a: '{{ tpl (.Files.Get \"b\") . }}'")]
     fn values_that_tell_nothing_count_as_everything(#[case] values: &str) {
         let found = TemplateUse::of_text("{{ tpl .Values.a . }}").with_values([values].into_iter());
-        assert!(found.unreadable);
+        assert!(found.unreadable && found.all_served);
         assert_eq!(found.must_render().as_deref(), Some("what its templates call cannot be told"));
     }
 }

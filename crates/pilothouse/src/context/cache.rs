@@ -15,10 +15,19 @@ pub(crate) struct Cache {
     pub(crate) wanted: Option<WantedFor>,
     /// What the cluster held when the release's turn came, or after it was last uninstalled here.
     pub(crate) observed: Option<Arc<Observed>>,
-    /// What the chart renders as an upgrade, once or more.
-    pub(crate) as_upgrade: Vec<(Arc<Wanted>, Rendering)>,
+    /// What the chart renders with a look at the cluster, as an install or as an upgrade, once or more of each.
+    pub(crate) rendered: Vec<RenderedFor>,
     /// What was found before the first change of the run.
     pub(crate) foreseen: Option<Foreseen>,
+}
+
+/// A rendering, and of what.
+pub(crate) struct RenderedFor {
+    /// The digest of the chart.
+    pub(crate) chart: String,
+    pub(crate) values: Vec<Value>,
+    pub(crate) is_upgrade: bool,
+    pub(crate) rendering: Rendering,
 }
 
 /// What is wanted, and for which target and payload values.

@@ -47,7 +47,8 @@ pub(crate) enum NamespaceState {
 }
 
 impl Observed {
-    /// Whether what is wanted is proven to be what was given to the newest revision, but for its steps.
+    /// Whether what is wanted is proven to be what was given to the newest revision, but for its steps and what the cluster
+    /// serves.
     pub(crate) fn has_same_input(&self) -> bool {
         let (RecordSeen::Some(record), Some(newest), Some(now)) =
             (&self.record, self.known_history().newest(), &self.in_record)
@@ -56,7 +57,11 @@ impl Observed {
         };
         record.revision == newest.revision
             && Some(&record.revision_uid) == newest.uid.as_ref()
-            && record.input.differs(&now.inputs).iter().all(|part| *part == InputPart::Lifecycle)
+            && record
+                .input
+                .differs(&now.inputs)
+                .iter()
+                .all(|part| matches!(part, InputPart::Lifecycle | InputPart::Capabilities))
     }
 
     /// Helm's history of the release as far as it could be read: none, when it could not. Whether the release may be acted on

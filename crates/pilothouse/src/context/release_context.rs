@@ -373,15 +373,20 @@ impl Context {
     pub(crate) async fn pack(&self) {
         let cache = self.cache.lock().await;
         cache.wanted.iter().for_each(|kept| kept.wanted.rendering.pack());
-        cache.as_upgrade.iter().for_each(|(_, rendering)| rendering.pack());
+        cache.rendered.iter().for_each(|kept| kept.rendering.pack());
     }
 
     /// What was observed does not hold any more.
     pub(crate) async fn forget_observation(&self) {
         let mut cache = self.cache.lock().await;
         cache.observed = None;
-        cache.as_upgrade.clear();
+        cache.rendered.clear();
         cache.foreseen = None;
+    }
+
+    /// What was rendered with a look at the cluster does not hold any more.
+    pub(crate) async fn forget_renderings(&self) {
+        self.cache.lock().await.rendered.clear();
     }
 
     /// Keeps what was found before the first change of the run, for the release's turn.

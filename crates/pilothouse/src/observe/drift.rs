@@ -15,6 +15,7 @@ use crate::observe::dry_run::field_drift::Drifted;
 use crate::observe::fingerprint;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
+use crate::observe::rendered_diff;
 use crate::render;
 use crate::render::input_digests;
 use crate::render::objects as rendered_objects;
@@ -22,8 +23,9 @@ use crate::text;
 use jiff::Timestamp;
 use pilothouse_core::{
     AppliedObject, CrdPolicy, DEPLOY_RECORD_FORMAT, DeployRecord, Drift, InputPart, LiveSeen, ObjectRef, Payload,
-    Phase, RecordSeen, RevisionMeta, RevisionStatus, object_ref,
+    Phase, RecordSeen, Rendered, RevisionMeta, RevisionStatus, object_ref,
 };
+use pilothouse_helm::{ResolvedChart, TemplateUse};
 use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
 use serde_json::Value;
 
@@ -158,11 +160,19 @@ async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached:
     }
     let before = match deploy_records::read(ctx.cluster(), &ctx.release()).await? {
         Some(Found::Record(before)) if before.revision == newest.revision && before.revision_uid == *uid => {
-            before.objects
+            Some(before)
         }
         Some(Found::Record(_) | Found::Damaged(_)) | None => None,
     };
-    let objects = if let Some(objects) = before {
+    let mut input = input;
+    input.0.capabilities = match &before {
+        // As it was found right after helm.
+        Some(before) if before.input.capabilities.is_some() == uses.capabilities => before.input.capabilities.clone(),
+        Some(_) | None => {
+            capabilities_after(ctx, newest, (chart, payload), &uses, &input, prepared.brings_kinds()).await?
+        }
+    };
+    let objects = if let Some(objects) = before.and_then(|before| before.objects) {
         // As they were right after helm: what was written since is looked at by the next run.
         Some(objects)
     } else {
@@ -190,6 +200,36 @@ async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached:
     Ok(deploy_records::store(ctx.cluster(), &record).await?)
 }
 
+/// What the chart's templates are told of the cluster, as it counts for the revision that was just deployed. A chart that brings
+/// kinds changes that itself: where it renders to the same with them, they count as served, and where it does not, the next run
+/// has something to upgrade.
+async fn capabilities_after(
+    ctx: &Context,
+    newest: &RevisionMeta,
+    chart: (&ResolvedChart, &Payload),
+    uses: &TemplateUse,
+    before: &PlainInputs,
+    brings_kinds: bool,
+) -> Result<Option<String>, PhaseError> {
+    let before = before.0.capabilities.clone();
+    if !uses.capabilities {
+        return Ok(before);
+    }
+    if brings_kinds {
+        ctx.cluster().discovery(true).await?;
+    }
+    let target = ctx.session().target().await?;
+    let now = Some(input_digests::capabilities(uses, &target));
+    if now == before {
+        return Ok(before);
+    }
+    let Some(record) = release_storage::record(ctx, newest).await? else { return Ok(before) };
+    // What was rendered for the run's plan was for what was served then.
+    ctx.forget_renderings().await;
+    let rendered = rendered_diff::rendered_with_same_input(ctx, chart, uses, &record).await?;
+    Ok(if rendered == Rendered::Same { now } else { before })
+}
+
 /// Puts what is remembered into the form of now, where the release was found to be as it was deployed.
 pub(crate) async fn renew(ctx: &Context) {
     let observed = observe::observed(ctx).await;
@@ -198,21 +238,21 @@ pub(crate) async fn renew(ctx: &Context) {
     }
 }
 
-/// Remembers anew what is as it was deployed: `inputs`, where the record is of an earlier form, and `objects`, where they were
-/// written since the deploy and are the same all the same. Not over a record that somebody else has written meanwhile.
+/// Remembers anew what is as it was deployed: `inputs`, where the record is of an earlier form or the cluster serves something
+/// else by now, and `objects`, where they were written since the deploy and are the same all the same. Not over a record that somebody else has written meanwhile.
 pub(crate) async fn refresh(
     ctx: &Context,
     record: &DeployRecord,
     inputs: Option<&PlainInputs>,
     objects: Option<Vec<AppliedObject>>,
 ) {
-    let inputs = inputs.filter(|_| record.key.is_none());
+    let inputs = inputs.filter(|now| record.key.is_none() || record.input.capabilities != now.0.capabilities);
     if ctx.stack().is_none() || (inputs.is_none() && objects.is_none()) {
         return;
     }
     let mut fresh = DeployRecord { written_at: Timestamp::now(), ..record.clone() };
     if let Some(inputs) = inputs {
-        let key = kept_digest::fresh_key();
+        let key = record.key.clone().unwrap_or_else(kept_digest::fresh_key);
         fresh = DeployRecord { format: DEPLOY_RECORD_FORMAT, input: inputs.under(&key), key: Some(key), ..fresh };
     }
     if let Some(objects) = objects {

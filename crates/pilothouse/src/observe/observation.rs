@@ -133,7 +133,12 @@ async fn look_at_input(ctx: &Context, seen: &mut Observed, payload: &Payload) {
     if matches!(seen.decide(ctx.info()), Decision::Compare { .. }) {
         read_deployed(ctx, seen).await;
         if let Some(deployed) = &seen.deployed {
-            match rendered_diff::rendered(ctx, &wanted, &uses, deployed, seen.has_same_input()).await {
+            let compared = if seen.has_same_input() {
+                rendered_diff::rendered_with_same_input(ctx, (chart, payload), &uses, deployed).await
+            } else {
+                rendered_diff::rendered(ctx, &wanted, &uses, deployed).await
+            };
+            match compared {
                 Ok(rendered) => seen.rendered = Some(rendered),
                 Err(error) => seen.history = Err(ctx.error_text(&error)),
             }

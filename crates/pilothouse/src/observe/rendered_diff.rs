@@ -5,8 +5,10 @@ use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use crate::observe::crd_changes;
 use crate::render;
-use pilothouse_core::Rendered;
-use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, TemplateUse, Volatile, same_result_except, volatile_fields};
+use pilothouse_core::{Payload, Rendered};
+use pilothouse_helm::{
+    Origin, ReleaseRecord, RenderedDoc, ResolvedChart, TemplateUse, Volatile, same_result_except, volatile_fields,
+};
 use std::sync::Arc;
 
 /// What the chart renders as an upgrade of what is deployed. Only a chart that asks for that, or reads the cluster, is rendered
@@ -19,21 +21,17 @@ pub(crate) async fn as_upgrade(
     prepared: &Arc<Wanted>,
     uses: &TemplateUse,
 ) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    if is_plain(uses) {
-        Ok(prepared.rendering.docs())
-    } else {
-        render::rendered_as_upgrade(ctx, 0, prepared, uses).await
-    }
+    render::rendered_again(ctx, 0, (prepared.chart()?, &prepared.payload), uses, true).await
 }
 
 /// As [`as_upgrade`], a second time.
 async fn again(ctx: &Context, prepared: &Arc<Wanted>, uses: &TemplateUse) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    render::rendered_as_upgrade(ctx, usize::from(!is_plain(uses)), prepared, uses).await
+    render::rendered_again(ctx, 1, (prepared.chart()?, &prepared.payload), uses, true).await
 }
 
-/// Whether a chart renders to the same as an install and as an upgrade.
-fn is_plain(uses: &TemplateUse) -> bool {
-    !(uses.lookup || uses.install_or_upgrade || uses.unreadable)
+/// Whether what a chart makes up differs in each rendering.
+fn makes_up(uses: &TemplateUse) -> bool {
+    uses.random || uses.clock || uses.unreadable
 }
 
 /// What differs between two renderings of the chart as an upgrade.
@@ -50,14 +48,12 @@ pub(crate) async fn volatile(
     Ok(volatile_fields(&first, &second))
 }
 
-/// Compares what the chart renders with the objects and hooks of a deployed revision. A chart that asks whether it is
-/// installed or upgraded, or reads the cluster, is rendered once more as the upgrade it would be.
+/// Compares what the chart renders as an upgrade with the objects and hooks of a deployed revision.
 ///
 /// Definitions in `crds/` folders are in no revision: they count by what bringing them would change.
 ///
-/// A chart that makes up values is rendered twice when it is known to be given the same as before (`same_input`): what
-/// differs between the two says nothing then. When it is given something else, that could hide in just these values, and they
-/// count as changed. Tests are no part of a deploy: what they make up says nothing in any case.
+/// The chart is given something else than before: that may show in nothing but the values it makes up, so that these count as
+/// changed. Tests are no part of a deploy: what they make up says nothing.
 ///
 /// # Errors
 /// When it cannot be rendered, or what is deployed cannot be read.
@@ -66,7 +62,6 @@ pub(crate) async fn rendered(
     prepared: &Arc<Wanted>,
     uses: &TemplateUse,
     deployed: &ReleaseRecord,
-    same_input: bool,
 ) -> Result<Rendered, PhaseError> {
     if crd_changes::would_change(ctx, prepared).await? {
         return Ok(Rendered::Differs);
@@ -74,23 +69,61 @@ pub(crate) async fn rendered(
     let first = as_upgrade(ctx, prepared, uses).await?;
     let [own, tests] = split(&first);
     let [own_before, tests_before] = split_record(deployed);
-    let makes_up = uses.random || uses.clock || uses.unreadable;
-    let own_differs = !same(&own, &own_before, &Volatile::default())?;
-    if own_differs && !(same_input && makes_up) {
+    if !same(&own, &own_before, &Volatile::default())? {
         return Ok(Rendered::Differs);
     }
-    let tests_differ = !same(&tests, &tests_before, &Volatile::default())?;
-    if !own_differs && !tests_differ {
+    if same(&tests, &tests_before, &Volatile::default())? {
         return Ok(Rendered::Same);
     }
-    if !makes_up && !uses.random_tests {
+    if !makes_up(uses) && !uses.random_tests {
         return Ok(Rendered::Differs);
     }
     let second = again(ctx, prepared, uses).await?;
-    let [own_again, tests_again] = split(&second);
-    let is_same = same(&own, &own_before, &volatile_fields(&own, &own_again))?
-        && same(&tests, &tests_before, &volatile_fields(&tests, &tests_again))?;
+    let [_, tests_again] = split(&second);
+    let is_same = same(&tests, &tests_before, &volatile_fields(&tests, &tests_again))?;
     Ok(if is_same { Rendered::Same } else { Rendered::Differs })
+}
+
+/// Compares what a chart renders that is given what it was given before with the deployed revision that came of it: what the
+/// cluster answers to its templates may be something else by now.
+///
+/// It is rendered as that revision was, as an install or as an upgrade, and where that does not tell, as the other. What differs
+/// between two renderings is made up, and says nothing. Definitions in `crds/` folders are those that were brought then.
+///
+/// # Errors
+/// When it cannot be rendered, or what is deployed cannot be read.
+pub(crate) async fn rendered_with_same_input(
+    ctx: &Context,
+    chart: (&ResolvedChart, &Payload),
+    uses: &TemplateUse,
+    deployed: &ReleaseRecord,
+) -> Result<Rendered, PhaseError> {
+    let was_upgrade = deployed.version > 1;
+    let both = [was_upgrade, !was_upgrade];
+    let asks = uses.install_or_upgrade || uses.unreadable;
+    let recorded = split_record(deployed);
+    for &is_upgrade in if asks { both.as_slice() } else { &both[..1] } {
+        let first = split(&render::rendered_again(ctx, 0, chart, uses, is_upgrade).await?);
+        if same_each(&first, &recorded, &[Volatile::default(), Volatile::default()])? {
+            return Ok(Rendered::Same);
+        }
+        if makes_up(uses) || uses.random_tests {
+            let second = split(&render::rendered_again(ctx, 1, chart, uses, is_upgrade).await?);
+            let volatile = [0, 1].map(|part| volatile_fields(&first[part], &second[part]));
+            if same_each(&first, &recorded, &volatile)? {
+                return Ok(Rendered::Same);
+            }
+        }
+    }
+    Ok(Rendered::Differs)
+}
+
+fn same_each(
+    rendered: &[Vec<RenderedDoc>; 2],
+    recorded: &[ReleaseRecord; 2],
+    volatile: &[Volatile; 2],
+) -> Result<bool, PhaseError> {
+    Ok(same(&rendered[0], &recorded[0], &volatile[0])? && same(&rendered[1], &recorded[1], &volatile[1])?)
 }
 
 fn same(rendered: &[RenderedDoc], deployed: &ReleaseRecord, volatile: &Volatile) -> Result<bool, PhaseError> {

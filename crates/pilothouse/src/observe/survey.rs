@@ -10,12 +10,14 @@ use crate::observe::deploy_records::Found;
 use crate::observe::drift;
 use crate::observe::fingerprint;
 use crate::observe::other_tools;
+use crate::observe::release_storage;
+use crate::observe::rendered_diff;
 use crate::render;
 use crate::render::input_digests;
 use futures::StreamExt;
 use pilothouse_core::{
-    AppliedObject, DeployRecord, DriftPolicy, HelmAction, LiveSeen, ObjectRef, Observation, Payload, RecordSeen,
-    ReleaseHistory, ReleaseKey, ReleaseState, RevisionMeta, determine,
+    AppliedObject, DeployRecord, DriftPolicy, HelmAction, InputPart, LiveSeen, ObjectRef, Observation, Payload,
+    RecordSeen, ReleaseHistory, ReleaseKey, ReleaseState, RevisionMeta, determine,
 };
 use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
@@ -102,17 +104,26 @@ async fn candidate(
     if !now.proven {
         return None;
     }
-    let observation = Observation {
+    let revision = history.get(record.revision)?.clone();
+    // Whether that tool has let go of it is looked at by itself.
+    let is_free = revision.manager.as_deref().is_none_or(|manager| !other_tools::is_of_another_tool(manager));
+    let differs = record.input.differs(&now.inputs);
+    let mut observation = Observation {
         record: RecordSeen::Some(record.clone()),
         inputs: Some(now.inputs),
         must_render: uses.must_render().is_some(),
         live: LiveSeen::Same,
         ..Observation::of(Ok(history.clone()))
     };
+    // Its templates may be answered something else by the cluster than when it was deployed.
+    let asks_anew = observation.must_render || !differs.is_empty();
+    if is_free && asks_anew && differs.iter().all(|part| *part == InputPart::Capabilities) {
+        let deployed = release_storage::record(ctx, &revision).await.ok()??;
+        let chart = (resolved.as_ref(), &Payload::default());
+        let rendered = rendered_diff::rendered_with_same_input(ctx, chart, &uses, &deployed).await;
+        observation.rendered = Some(rendered.ok()?);
+    }
     let in_sync = matches!(determine(&observation), ReleaseState::InSync { .. });
-    let revision = history.get(record.revision)?.clone();
-    // Whether that tool has let go of it is looked at by itself.
-    let is_free = revision.manager.as_deref().is_none_or(|manager| !other_tools::is_of_another_tool(manager));
     let asks_cluster = uses.capabilities;
     (in_sync && is_free).then(|| {
         let record = (**record).clone();

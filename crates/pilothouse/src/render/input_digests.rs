@@ -76,16 +76,22 @@ pub(crate) async fn wanted(
         values: of_values(info, payload).await,
         options: hex(&options.finalize()),
         helm_major: ctx.helm().version().major,
-        capabilities: uses.capabilities.then(|| capabilities(target)),
+        capabilities: uses.capabilities.then(|| capabilities(uses, target)),
         lifecycle: ctx.steps().digest.clone(),
     }))
 }
 
-fn capabilities(target: &Target) -> String {
+/// What the templates ask of the cluster, as it answers now: its version, and of what it serves no more than they ask for.
+pub(crate) fn capabilities(uses: &TemplateUse, target: &Target) -> String {
     let mut hash = Sha256::new();
     part(&mut hash, target.kube_version.as_bytes());
-    for version in &target.api_versions {
-        part(&mut hash, version.as_bytes());
+    if uses.all_served {
+        target.api_versions.iter().for_each(|served| part(&mut hash, served.as_bytes()));
+    } else {
+        for asked in &uses.asked {
+            let is_served = target.api_versions.contains(asked);
+            part(&mut hash, format!("{asked} {is_served}").as_bytes());
+        }
     }
     hex(&hash.finalize())
 }

@@ -1,7 +1,7 @@
 //! A release's chart, files and values, resolved and rendered, with everything that is wrong with them. Nothing here
 //! reads the state of the release; the cluster is asked only which version and kinds it serves.
 
-use crate::context::cache::WantedFor;
+use crate::context::cache::{RenderedFor, WantedFor};
 use crate::context::release_context::Context;
 use crate::context::rendering::Rendering;
 use crate::context::session::Session;
@@ -260,24 +260,40 @@ pub(crate) async fn templates_of(ctx: &Context, chart: &ResolvedChart, payload: 
     chart.templates.with_values(texts.iter().map(String::as_str))
 }
 
-/// What the chart renders as an upgrade with what the cluster holds, for the `nth` time from 0, kept as long as what was
-/// observed.
+/// What the chart renders with what the cluster holds where it looks for that, as an install or as an upgrade, for the `nth` time from 0; kept as long
+/// as what was observed.
 ///
 /// # Errors
 /// When helm cannot render it.
-pub(crate) async fn rendered_as_upgrade(
+pub(crate) async fn rendered_again(
     ctx: &Context,
     nth: usize,
-    wanted: &Arc<Wanted>,
+    (chart, payload): (&ResolvedChart, &Payload),
     uses: &TemplateUse,
+    is_upgrade: bool,
 ) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    let kept = &mut ctx.cache().await.as_upgrade;
-    kept.retain(|(of, _)| Arc::ptr_eq(of, wanted));
-    while kept.len() <= nth {
-        let rendering = render_again(ctx, wanted.chart()?, &wanted.payload, uses, true).await?;
-        kept.push((wanted.clone(), rendering));
+    let differs_as_upgrade = uses.install_or_upgrade || uses.unreadable;
+    let is_as_wanted = !uses.lookup && !(is_upgrade && differs_as_upgrade);
+    if nth == 0 && is_as_wanted {
+        // So it is rendered in any case.
+        let wanted = wanted(ctx, payload).await;
+        wanted.chart()?;
+        if wanted.findings.is_empty() {
+            return Ok(wanted.rendering.docs());
+        }
     }
-    Ok(kept[nth].1.docs())
+    let values = payload_values(ctx.info(), payload);
+    let kept = &mut ctx.cache().await.rendered;
+    kept.retain(|kept| kept.chart == chart.digest && kept.values == values);
+    loop {
+        if let Some(kept) =
+            kept.iter().filter(|kept| kept.is_upgrade == is_upgrade).nth(nth - usize::from(nth > 0 && is_as_wanted))
+        {
+            return Ok(kept.rendering.docs());
+        }
+        let rendering = render_again(ctx, chart, payload, uses, is_upgrade).await?;
+        kept.push(RenderedFor { chart: chart.digest.clone(), values: values.clone(), is_upgrade, rendering });
+    }
 }
 
 /// The chart version that is wanted; `None` when the release is not to be deployed.

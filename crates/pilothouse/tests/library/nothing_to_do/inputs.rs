@@ -146,7 +146,7 @@ async fn a_step_before_helm() {
 
 #[rstest]
 #[case::version(|world: &mut World, _: &mut Wanted| world.cluster.become_version("v1.37.0"))]
-#[case::kinds(|world: &mut World, _: &mut Wanted| world.cluster.serve("example.com", "Gadget"))]
+#[case::kinds(|world: &mut World, _: &mut Wanted| world.cluster.serve("x", "Gadget"))]
 #[tokio::test]
 async fn what_the_cluster_serves(#[case] change: Change) {
     let (mut world, mut wanted) = World::deployed(World::wanted).await;
@@ -159,25 +159,96 @@ async fn what_the_cluster_serves(#[case] change: Change) {
     };
     let (mut world, mut wanted) = World::deployed(asks).await;
     change(&mut world, &mut wanted);
-    assert_eq!(world.run(&wanted).await, validated());
+    assert_eq!(world.run(&wanted).await, rendered(1));
+    assert_eq!(world.run(&wanted).await, nothing(), "what was found out is remembered");
+}
+
+/// What a run does that has to render to find that nothing is to be done.
+fn rendered(times: usize) -> Seen {
+    Seen { helm: vec!["template default/demo".to_owned(); times], ..nothing() }
+}
+
+#[tokio::test]
+async fn what_nobody_asks_for_may_be_served() {
+    let (world, wanted) = World::deployed(|world| {
+        world.write("chart/templates/all.yaml", ASKS_CLUSTER);
+        world.wanted()
+    })
+    .await;
+    world.cluster.serve("another.com", "Gadget");
     assert_eq!(world.run(&wanted).await, nothing());
 }
 
-/// What templates read of the cluster, of the clock or of chance is no input: it is rendered each time.
-#[rstest]
-#[case("{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}")]
-#[case("{{ now }}")]
-#[case("{{ randAlpha 5 }}")]
+/// What is served now may be something to deploy; what is made up is not.
 #[tokio::test]
-async fn templates_that_may_give_another_result_each_time(#[case] template: &str) {
+async fn what_the_cluster_serves_by_now_is_deployed() {
+    let made_up = MANIFEST.replace("blue", "\"@MADE_UP@\"");
+    let (world, wanted) = World::deployed(|world| {
+        world.write("chart/templates/all.yaml", &format!("{ASKS_CLUSTER}{{{{ uuidv4 }}}}"));
+        world.helm.renders(&made_up);
+        world.wanted()
+    })
+    .await;
+    world.cluster.serve("x", "Gadget");
+    assert_eq!(world.run(&wanted).await, rendered(2), "the second rendering tells what is made up");
+    assert_eq!(world.run(&wanted).await, nothing());
+    world.cluster.become_version("v1.37.0");
+    world.helm.renders(made_up.replace("size: 1", "size: 2"));
+    assert_eq!(world.run(&wanted).await.ended, upgraded().ended);
+    assert_eq!(world.run(&wanted).await, nothing());
+}
+
+/// What templates read of the clock or of chance, or of the revision that is to be, is no reason to deploy.
+#[rstest]
+#[case::chance("{{ randAlpha 5 }}")]
+#[case::certificates("{{ genCA \"a\" 1 }}")]
+#[case::clock("{{ now }}")]
+#[case::install("{{ if .Release.IsInstall }}")]
+#[case::upgrade("{{ if .Release.IsUpgrade }}")]
+#[case::revision("{{ .Release.Revision }}")]
+#[case::all_of_it("{{ $r := .Release }}{{ now }}{{ uuidv4 }}{{ .Capabilities.KubeVersion }}")]
+#[tokio::test]
+async fn what_is_made_up_is_no_reason(#[case] template: &str) {
+    let (world, mut wanted) = World::deployed(|world| {
+        world.write("chart/templates/all.yaml", template);
+        world.helm.renders(MANIFEST.replace("blue", "\"@MADE_UP@\""));
+        world.helm.renders_as_upgrade(MANIFEST.replace("blue", "\"@MADE_UP@ again\""));
+        world.wanted()
+    })
+    .await;
+    value(&mut wanted, 0, ValueSource::Auto("2".to_owned()));
+    assert_eq!(world.run(&wanted).await.ended, upgraded().ended, "what somebody wants is");
+    assert_eq!(world.run(&wanted).await, nothing());
+}
+
+/// What a chart reads of the cluster is asked each time, and costs one rendering.
+#[rstest]
+#[case::the_same(MANIFEST, MANIFEST, 1)]
+#[case::as_an_upgrade(MANIFEST, "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: other }\n", 1)]
+#[tokio::test]
+async fn what_is_looked_up(#[case] install: &str, #[case] upgrade: &str, #[case] times: usize) {
     let world = World::new();
-    world.write("chart/templates/all.yaml", template);
+    world.write("chart/templates/all.yaml", "{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}{{ .Release.IsInstall }}");
+    world.helm.renders(install);
+    world.helm.renders_as_upgrade(upgrade);
     let wanted = world.wanted();
     world.run(&wanted).await;
-    let second = world.run(&wanted).await;
-    assert_eq!(second.ended, ["unchanged: revision 1 is what is wanted, and was validated"]);
-    assert_eq!(second.steps, [""; 0]);
-    assert!(!second.helm.is_empty() && second.helm.iter().all(|call| call == "template default/demo"), "{second:?}");
-    world.helm.renders(MANIFEST.replace("blue", "red"));
+    assert_eq!(world.run(&wanted).await, rendered(times));
+    world.helm.renders(install.replace("blue", "red"));
+    world.helm.renders_as_upgrade(install.replace("blue", "red"));
+    assert_eq!(world.run(&wanted).await.ended, upgraded().ended);
+    assert_eq!(world.run(&wanted).await, rendered(times));
+}
+
+/// A password is looked up, or made up where there is none: the first of it is kept.
+#[tokio::test]
+async fn what_is_looked_up_and_made_up() {
+    let world = World::new();
+    world.write("chart/templates/all.yaml", "{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}{{ randAlphaNum 5 }}");
+    world.helm.renders(MANIFEST.replace("blue", "\"@MADE_UP@\""));
+    let wanted = world.wanted();
+    world.run(&wanted).await;
+    assert_eq!(world.run(&wanted).await, rendered(2));
+    world.helm.renders(MANIFEST.replace("blue", "\"@MADE_UP@\"").replace("size: 1", "size: 2"));
     assert_eq!(world.run(&wanted).await.ended, upgraded().ended);
 }

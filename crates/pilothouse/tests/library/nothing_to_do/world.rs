@@ -83,7 +83,7 @@ impl Step for NotedStep {
 
     async fn run(&self, _: &Context, _: &mut Payload) -> Result<(), PhaseError> {
         self.1.lock().unwrap().push(self.0.name);
-        self.0.serves.into_iter().for_each(|kind| self.2.serve("example.com", kind));
+        self.0.serves.into_iter().for_each(|kind| self.2.serve("x", kind));
         Ok(())
     }
 }
