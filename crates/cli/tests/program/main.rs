@@ -11,6 +11,7 @@ mod faults;
 mod from_cluster;
 mod from_elsewhere;
 mod history;
+mod impure;
 mod interrupted;
 mod kubeconfig_moves;
 mod no_cluster;

@@ -1,0 +1,139 @@
+//! The second `apply` of charts whose templates are no pure functions of their values.
+
+use crate::support::{World, fake_helm, helm, in_runtime, plane, writes};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams, PostParams};
+use pilothouse_plane::provision::Tool;
+use rstest::rstest;
+use serde_json::json;
+
+/// A chart with these templates and, where it is named, a definition of its own, in a namespace of its own.
+fn world(name: &str, templates: &str, crd: Option<&str>) -> World {
+    let world = World::with_stack(&format!(
+        "version: 1\nname: {name}\ndefaults: {{ namespace: {name}, create_namespace: true }}\nreleases:\n  \
+         - {{ name: web, chart: {{ path: chart }} }}\n"
+    ));
+    world.write("chart/Chart.yaml", "apiVersion: v2\nname: impure\nversion: 1.0.0\n");
+    world.write("chart/templates/all.yaml", templates);
+    if let Some(group) = crd {
+        world.write("chart/crds/crd.yaml", &definition(group).to_string());
+    }
+    world
+}
+
+fn definition(group: &str) -> serde_json::Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("widgets.{group}")},
+        "spec": {
+            "group": group, "scope": "Namespaced",
+            "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    })
+}
+
+fn config(name: &str, text: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: {name} }}\ndata: {{ text: {{{{ {text} | toString | quote }}}} }}\n---\n"
+    )
+}
+
+const LOOKUP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: looked }\ndata:\n  \
+    {{- $was := lookup \"v1\" \"ConfigMap\" .Release.Namespace \"looked\" }}\n  \
+    text: {{ if $was }}{{ $was.data.text }}{{ else }}{{ randAlphaNum 8 | quote }}{{ end }}\n---\n";
+
+fn apply(world: &World, tool: Tool) -> String {
+    world.transcript(world.on_plane(&["apply", "--yes"]).env("PILOTHOUSE_HELM", helm(tool)))
+}
+
+/// Applies it with a helm that can do nothing but tell its version.
+fn apply_without_helm(world: &World, tool: Tool) -> String {
+    let version = if tool == Tool::Helm3 { "v3.21.4" } else { "v4.2.4" };
+    let fake = fake_helm(world, version);
+    world.transcript(world.on_plane(&["apply", "--yes"]).env("PILOTHOUSE_HELM", fake))
+}
+
+fn assert_unchanged(transcript: &str) {
+    assert!(transcript.starts_with("exit code: 0\n"), "{transcript}");
+    assert!(transcript.contains("unchanged") && !transcript.contains("upgraded"), "{transcript}");
+}
+
+#[rstest]
+#[case::chance("random", &[config("a", "randAlphaNum 8"), config("b", "uuidv4")].concat(), None)]
+#[case::certificates("certificates", &config("a", "(genCA \"ca\" 365).Cert"), None)]
+#[case::htpasswd("htpasswd", &config("a", "htpasswd \"a\" \"b\""), None)]
+#[case::clock("clock", &config("a", "now"), None)]
+#[case::install(
+    "install",
+    "{{ if .Release.IsInstall }}\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: first }\n{{ end }}",
+    None
+)]
+#[case::upgrade(
+    "upgrade",
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\ndata: { text: {{ if not .Release.IsUpgrade }}Ignore{{ else }}Fail{{ end }} }",
+    None
+)]
+#[case::revision("revision", &config("a", ".Release.Revision"), None)]
+#[case::version("version", &config("a", ".Capabilities.KubeVersion.Version"), None)]
+#[case::own_kind("own-kind", &config("a", ".Capabilities.APIVersions.Has \"own-kind.example/v1/Widget\""), Some("own-kind.example"))]
+#[case::own_kind_and_chance("own-and-chance", &[config("a", ".Capabilities.APIVersions.Has \"own-and-chance.example/v1\""), config("b", "uuidv4")].concat(), Some("own-and-chance.example"))]
+fn nothing_is_to_be_done(
+    #[case] name: &str,
+    #[case] templates: &str,
+    #[case] crd: Option<&str>,
+    #[values(Tool::Helm3, Tool::Helm4)] tool: Tool,
+) {
+    let (name, group) = (format!("pure-{name}-{}", tool.name()), crd.map(|group| format!("{}.{group}", tool.name())));
+    let templates = crd.map_or(templates.to_owned(), |old| templates.replace(old, group.as_deref().unwrap()));
+    let world = world(&name, &templates, group.as_deref());
+    let first = apply(&world, tool);
+    assert!(first.starts_with("exit code: 0\n"), "{first}");
+    let written = writes(&name);
+    assert_unchanged(&apply_without_helm(&world, tool));
+    assert_eq!(writes(&name), written, "nothing is written");
+}
+
+/// What is looked up is asked for each time: that takes one rendering.
+#[rstest]
+fn what_is_looked_up(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+    let name = format!("pure-lookup-{}", tool.name());
+    let world = world(&name, &[LOOKUP, &config("a", ".Release.IsInstall")].concat(), None);
+    let first = apply(&world, tool);
+    assert!(first.starts_with("exit code: 0\n"), "{first}");
+    let written = writes(&name);
+    assert_unchanged(&apply(&world, tool));
+    assert_eq!(writes(&name), written, "nothing is written");
+}
+
+/// A definition of anybody's costs a chart that lists what is served one rendering, and a chart that asks for something else
+/// nothing; the certificates they make stay. (Other tests bring definitions to the same plane meanwhile.)
+#[test]
+fn a_kind_of_somebody_elses() {
+    let tool = Tool::Helm4;
+    let certificate = config("ca", "(genCA \"ca\" 365).Cert");
+    let asks = world(
+        "anybody-asks",
+        &[&config("a", ".Capabilities.APIVersions.Has \"nobody/v1\""), certificate.as_str()].concat(),
+        None,
+    );
+    let lists = world(
+        "anybody-lists",
+        &[&config("a", "eq 0 (len .Capabilities.APIVersions)"), certificate.as_str()].concat(),
+        None,
+    );
+    for world in [&asks, &lists] {
+        let first = apply(world, tool);
+        assert!(first.starts_with("exit code: 0\n"), "{first}");
+    }
+    let crds = || Api::<CustomResourceDefinition>::all(kube::Client::try_from(plane().client_config()).unwrap());
+    let crd: CustomResourceDefinition = serde_json::from_value(definition("anybody.example")).unwrap();
+    in_runtime(async {
+        crds().create(&PostParams::default(), &crd).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    });
+    assert_unchanged(&apply_without_helm(&asks, tool));
+    assert_unchanged(&apply(&lists, tool));
+    in_runtime(async { crds().delete("widgets.anybody.example", &DeleteParams::default()).await.unwrap() });
+}
