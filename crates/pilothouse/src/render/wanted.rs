@@ -273,7 +273,7 @@ pub(crate) async fn rendered_again(
     is_upgrade: bool,
 ) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
     let differs_as_upgrade = uses.install_or_upgrade || uses.unreadable;
-    let is_as_wanted = !uses.lookup && !(is_upgrade && differs_as_upgrade);
+    let is_as_wanted = !(uses.lookup || is_upgrade && differs_as_upgrade);
     if nth == 0 && is_as_wanted {
         // So it is rendered in any case.
         let wanted = wanted(ctx, payload).await;
