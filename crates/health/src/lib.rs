@@ -4,6 +4,7 @@
 //! is its [`Evidence`]; [`wanted`] tells what more would help to understand it, and [`causes`] makes causes with stable
 //! codes of it.
 
+mod conventions;
 pub mod diagnosis;
 mod groups;
 mod readiness;

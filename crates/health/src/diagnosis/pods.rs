@@ -4,7 +4,7 @@ use super::containers::{self, Container};
 use super::draft::Draft;
 use super::evidence::{Evidence, Want};
 use super::line::Line;
-use super::read::{Seen, condition, events_about, family, list, name, namespace, one_line, text, time};
+use super::read::{Seen, condition, events_about, family, list, name, namespace, one_line, text, waiting_since};
 use super::references::{self, Absent};
 use super::{images, scheduling, storage};
 use jiff::Timestamp;
@@ -130,12 +130,6 @@ fn not_made(
     } else {
         draft.next(format!("kubectl describe pod -n {} {}", namespace(container.pod), name(container.pod)))
     }
-}
-
-/// When the pod came to its node.
-pub(super) fn waiting_since(pod: &Value) -> Option<Timestamp> {
-    let scheduled = condition(pod, "PodScheduled").and_then(|scheduled| time(scheduled, "/lastTransitionTime"));
-    scheduled.or_else(|| time(pod, "/status/startTime")).or_else(|| time(pod, "/metadata/creationTimestamp"))
 }
 
 /// Whether none of its containers has got anywhere yet.

@@ -176,3 +176,9 @@ pub(super) fn still_starting(evidence: &Evidence) -> Option<&ObjectRef> {
     let beside = evidence.beside.as_ref()?;
     beside.iter().find(|(_, status)| status.readiness == Readiness::InProgress).map(|(object, _)| object)
 }
+
+/// When the pod came to its node.
+pub(super) fn waiting_since(pod: &Value) -> Option<Timestamp> {
+    let scheduled = condition(pod, "PodScheduled").and_then(|scheduled| time(scheduled, "/lastTransitionTime"));
+    scheduled.or_else(|| time(pod, "/status/startTime")).or_else(|| time(pod, "/metadata/creationTimestamp"))
+}

@@ -3,10 +3,9 @@
 use super::draft::Draft;
 use super::evidence::{Evidence, Want};
 use super::line::{GRACE, Line};
-use super::pods::waiting_since;
 use super::read::{
     Seen, around, events, events_about, family, list, name, namespace, object, one_line, quoted, seconds_since,
-    still_starting, text, time, was_read,
+    still_starting, text, time, waiting_since, was_read,
 };
 use super::references::{self, Absent, maker};
 use jiff::Timestamp;

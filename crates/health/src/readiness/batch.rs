@@ -1,11 +1,11 @@
 //! Job and CronJob. A Job that has started is not done.
 
-use super::fields::{condition, count, flag};
+use crate::conventions::fields::{condition, count, flag};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 
 pub(super) fn job(object: &Value) -> ObjectStatus {
-    let holds = |kind: &str| condition(object, kind).filter(super::fields::Condition::is_true);
+    let holds = |kind: &str| condition(object, kind).filter(crate::conventions::fields::Condition::is_true);
     if let Some(failed) = holds("Failed").or_else(|| holds("FailureTarget")) {
         return ObjectStatus::new(Readiness::Failed, failed.says()).because(failed.reason);
     }

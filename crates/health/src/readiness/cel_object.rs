@@ -1,6 +1,6 @@
 //! What an expression of a rule sees of an object: only what it asks for is made ready for it.
 
-use super::fields::member;
+use crate::conventions::fields::member;
 use cel::common::ast::{EntryExpr, Expr};
 use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt};
 use cel::common::value::Val;

@@ -1,6 +1,6 @@
 //! When waiting longer is certainly of no use.
 
-use super::fields::{condition, text};
+use crate::conventions::fields::{condition, text};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! The Gateway API: gateways, their classes, routes, and policies. A route is ready when every gateway it names has
 //! accepted it in its present version; what gateways it no longer names say of it does not count.
 
-use super::fields::{Condition, array, conditions_of, is_unseen, member, number};
+use crate::conventions::fields::{Condition, array, conditions_of, is_unseen, member, number};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 

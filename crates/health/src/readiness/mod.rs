@@ -9,9 +9,7 @@
 mod batch;
 mod cel_object;
 mod certain;
-mod fields;
 mod gateway;
-mod general;
 mod network;
 mod pod;
 mod policy;
@@ -20,7 +18,6 @@ mod rules;
 mod settled;
 mod status;
 mod storage;
-mod words;
 mod workload;
 
 pub use certain::is_certain;

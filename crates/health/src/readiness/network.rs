@@ -1,6 +1,6 @@
 //! Service and Ingress.
 
-use super::fields::{array, text};
+use crate::conventions::fields::{array, text};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 

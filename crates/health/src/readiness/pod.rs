@@ -1,6 +1,6 @@
 //! Pods, and why their containers do not run.
 
-use super::fields::{array, condition, count, text};
+use crate::conventions::fields::{array, condition, count, text};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 
@@ -91,7 +91,9 @@ pub(super) fn pod(object: &Value) -> ObjectStatus {
                 let reason = trouble.reason.split(',').next().unwrap_or_default();
                 return ObjectStatus::new(Readiness::InProgress, trouble.says()).because(reason);
             }
-            if let Some(scheduled) = condition(object, "PodScheduled").filter(super::fields::Condition::is_false) {
+            if let Some(scheduled) =
+                condition(object, "PodScheduled").filter(crate::conventions::fields::Condition::is_false)
+            {
                 let message = format!("it cannot be scheduled: {}", scheduled.says());
                 return ObjectStatus::new(Readiness::InProgress, message).because(scheduled.reason);
             }

@@ -1,6 +1,6 @@
 //! Definitions, aggregated APIs, namespaces, disruption budgets, autoscalers.
 
-use super::fields::{Condition, condition, conditions_of, is_unseen, text};
+use crate::conventions::fields::{Condition, condition, conditions_of, is_unseen, text};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 

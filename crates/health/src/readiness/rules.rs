@@ -1,10 +1,10 @@
 //! The rules by which objects are judged, and their order.
 
-use super::fields::{group_and_kind, text};
-use super::general::{self, General};
 use super::rule::{Case, Rule, RuleError, RuleSet};
 use super::status::{built_in, deleted};
 use super::storage::unused_claim;
+use crate::conventions::fields::{group_and_kind, text};
+use crate::conventions::{General, any, before_all};
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{ObjectStatus, Readiness, ReadinessRule};
 use serde_json::Value;
@@ -87,14 +87,14 @@ impl Rules {
         if let Some(status) = built_in(group, kind, object) {
             return Verdict { status, rule: format!("Kubernetes: {kind}") };
         }
-        if let Some(General { status, rule }) = general::before_all(object) {
+        if let Some(General { status, rule }) = before_all(object) {
             return Verdict { status, rule: rule.to_owned() };
         }
         let shipped = if self.general_only { None } else { SHIPPED_RULES.rule(kind, group) };
         if let Some(verdict) = shipped.and_then(|(rule, name)| by_rule(rule, name, "shipped", object, young)) {
             return verdict;
         }
-        let General { status, rule } = general::any(object, young);
+        let General { status, rule } = any(object, young);
         Verdict { status, rule: rule.to_owned() }
     }
 }
@@ -116,7 +116,7 @@ fn by_rule(rule: &Rule, name: &str, from: &str, object: &Value, young: bool) -> 
 
 /// The reason and the message that the general rules have for this readiness; rules for a kind need not repeat them.
 fn in_general_words(readiness: Readiness, object: &Value, young: bool) -> ObjectStatus {
-    let General { status, .. } = general::any(object, young);
+    let General { status, .. } = any(object, young);
     if status.readiness == readiness {
         return status;
     }

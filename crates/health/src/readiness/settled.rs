@@ -1,7 +1,7 @@
 //! Workloads that are ready by their own status, but whose pods have only just started and have no readiness probe: without
 //! one, Kubernetes calls a container ready as soon as its program runs, also one that ends a moment later.
 
-use super::fields::{array, group_and_kind, text};
+use crate::conventions::fields::{array, group_and_kind, text};
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;

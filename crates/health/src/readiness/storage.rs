@@ -1,6 +1,6 @@
 //! PersistentVolumeClaim and PersistentVolume.
 
-use super::fields::{array, group_and_kind, text};
+use crate::conventions::fields::{array, group_and_kind, text};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 

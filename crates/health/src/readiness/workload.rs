@@ -1,6 +1,6 @@
 //! Deployment, StatefulSet, DaemonSet, ReplicaSet: every replica asked for is updated and available.
 
-use super::fields::{condition, count, flag, is_unseen, number, text};
+use crate::conventions::fields::{condition, count, flag, is_unseen, number, text};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ fn unseen() -> ObjectStatus {
 
 /// Why pods cannot even be created (quota, admission, a missing ServiceAccount), if that is so.
 fn cannot_create(object: &Value) -> Option<ObjectStatus> {
-    let failure = condition(object, "ReplicaFailure").filter(super::fields::Condition::is_true)?;
+    let failure = condition(object, "ReplicaFailure").filter(crate::conventions::fields::Condition::is_true)?;
     Some(progress(format!("pods cannot be created: {}", failure.says())).because(failure.reason))
 }
 

@@ -1,6 +1,6 @@
 //! Codes that are found before anything is changed only.
 
-use super::Story;
+use super::story::Story;
 
 pub(super) const STORIES: &[Story] = &[
     Story {

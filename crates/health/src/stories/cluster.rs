@@ -1,6 +1,6 @@
 //! Codes about what the cluster does not give or allow.
 
-use super::Story;
+use super::story::Story;
 
 pub(super) const STORIES: &[Story] = &[
     Story {

@@ -1,6 +1,6 @@
 //! Codes about helm, its records and what charts change.
 
-use super::Story;
+use super::story::Story;
 
 pub(super) const STORIES: &[Story] = &[
     Story {

@@ -1,6 +1,6 @@
 //! Codes about pods: images, what they refer to, how their programs run.
 
-use super::Story;
+use super::story::Story;
 
 pub(super) const STORIES: &[Story] = &[
     Story {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// One entry of `status.conditions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Condition<'a> {
+pub(crate) struct Condition<'a> {
     pub kind: &'a str,
     /// `True`, `False` or `Unknown`.
     pub status: &'a str,
@@ -15,16 +15,16 @@ pub(super) struct Condition<'a> {
 }
 
 impl Condition<'_> {
-    pub(super) fn is_true(&self) -> bool {
+    pub(crate) fn is_true(&self) -> bool {
         self.status == "True"
     }
 
-    pub(super) fn is_false(&self) -> bool {
+    pub(crate) fn is_false(&self) -> bool {
         self.status == "False"
     }
 
     /// Its message, or its reason, or what it says at all.
-    pub(super) fn says(&self) -> String {
+    pub(crate) fn says(&self) -> String {
         [self.message, self.reason]
             .into_iter()
             .find(|text| !text.is_empty())
@@ -32,7 +32,7 @@ impl Condition<'_> {
     }
 }
 
-pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+pub(crate) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
     at(object, pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -48,32 +48,32 @@ fn at<'a>(object: &'a Value, pointer: &str) -> Option<&'a Value> {
 }
 
 /// The API group (empty for the core one) and the kind.
-pub(super) fn group_and_kind(object: &Value) -> (&str, &str) {
+pub(crate) fn group_and_kind(object: &Value) -> (&str, &str) {
     let group = member(object, "apiVersion").split_once('/').map_or("", |(group, _)| group);
     (group, member(object, "kind"))
 }
 
-pub(super) fn flag(object: &Value, pointer: &str) -> bool {
+pub(crate) fn flag(object: &Value, pointer: &str) -> bool {
     at(object, pointer).and_then(Value::as_bool) == Some(true)
 }
 
 /// A whole number, also one written as text.
-pub(super) fn number(object: &Value, pointer: &str) -> Option<i64> {
+pub(crate) fn number(object: &Value, pointer: &str) -> Option<i64> {
     let value = at(object, pointer)?;
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// A count that Kubernetes leaves out when it is 0.
-pub(super) fn count(object: &Value, pointer: &str) -> i64 {
+pub(crate) fn count(object: &Value, pointer: &str) -> i64 {
     number(object, pointer).unwrap_or_default()
 }
 
-pub(super) fn array<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
+pub(crate) fn array<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
     at(object, pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// The conditions in a list.
-pub(super) fn conditions_of(list: &Value) -> Vec<Condition<'_>> {
+pub(crate) fn conditions_of(list: &Value) -> Vec<Condition<'_>> {
     list.as_array().into_iter().flatten().map(condition_of).collect()
 }
 
@@ -96,19 +96,19 @@ fn condition_of(condition: &Value) -> Condition<'_> {
 }
 
 /// Text in a field of this object, or nothing.
-pub(super) fn member<'a>(value: &'a Value, field: &str) -> &'a str {
+pub(crate) fn member<'a>(value: &'a Value, field: &str) -> &'a str {
     value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// One condition of the object's status.
-pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<Condition<'a>> {
+pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<Condition<'a>> {
     let all = at(object, "/status/conditions").map(conditions_of).unwrap_or_default();
     all.into_iter().find(|condition| condition.kind == kind)
 }
 
 /// Whether the controller has not yet seen the present spec. A controller that always writes `observedGeneration` has
 /// seen nothing while it is missing.
-pub(super) fn is_unseen(object: &Value, always_written: bool) -> bool {
+pub(crate) fn is_unseen(object: &Value, always_written: bool) -> bool {
     let Some(generation) = number(object, "/metadata/generation") else { return false };
     match number(object, "/status/observedGeneration") {
         Some(observed) => observed < generation,

@@ -1,7 +1,8 @@
 //! What one look at an object says; the worst of all is its status.
 
-use super::super::fields::Condition;
-use super::super::words::Sense;
+use super::fields::Condition;
+use super::names;
+use super::words::Sense;
 use pilothouse_core::{ObjectStatus, Readiness};
 
 /// A finding about an object.
@@ -23,7 +24,7 @@ impl Opinion {
     pub(super) fn of(sense: Sense, condition: &Condition<'_>) -> Self {
         let message =
             if sense == Sense::Good { format!("{} is {}", condition.kind, condition.status) } else { condition.says() };
-        Self { sense, reason: condition.reason.to_owned(), message, rule: super::CONDITIONS }
+        Self { sense, reason: condition.reason.to_owned(), message, rule: names::CONDITIONS }
     }
 
     pub(super) fn into_status(self) -> ObjectStatus {

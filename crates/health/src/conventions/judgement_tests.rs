@@ -1,6 +1,6 @@
 //! The general rules as tables.
 
-use super::*;
+use super::judgement::*;
 use Readiness::{Current, Failed, InProgress, NotFound, Unknown};
 use rstest::rstest;
 use serde_json::json;

@@ -1,7 +1,8 @@
 //! Whether there are as many parts as asked for, where a status counts them.
 
-use super::super::words::Sense;
+use super::names;
 use super::opinion::Opinion;
+use super::words::Sense;
 use serde_json::{Map, Value};
 
 /// Beginnings of the fields that count what works already, and of those that say how many there shall be.
@@ -24,7 +25,7 @@ fn of_replicas(status: &Map<String, Value>, spec_replicas: Option<i64>) -> Optio
     let number = |field: &str| status.get(field).and_then(Value::as_i64);
     if let Some((size, ready)) = number("size").zip(number("ready")).filter(|(size, _)| *size > 0) {
         let sense = if ready < size { Sense::Moving } else { Sense::Good };
-        return Some(Opinion::new(sense, super::COUNTS, format!("ready: {ready} of {size}")));
+        return Some(Opinion::new(sense, names::COUNTS, format!("ready: {ready} of {size}")));
     }
     // As a DaemonSet counts.
     if let Some(wanted) = number("desiredNumberScheduled") {
@@ -32,9 +33,9 @@ fn of_replicas(status: &Map<String, Value>, spec_replicas: Option<i64>) -> Optio
         let counts = fields.into_iter().filter_map(|field| Some((field, number(field)?)));
         let (field, count) = counts.min_by_key(|(_, count)| *count)?;
         let sense = if count < wanted { Sense::Moving } else { Sense::Good };
-        return Some(Opinion::new(sense, super::COUNTS, format!("{field}: {count} of {wanted}")));
+        return Some(Opinion::new(sense, names::COUNTS, format!("{field}: {count} of {wanted}")));
     }
-    let moving = |message: String| Opinion::new(Sense::Moving, super::COUNTS, message);
+    let moving = |message: String| Opinion::new(Sense::Moving, names::COUNTS, message);
     let mut counted = PARTS.iter().filter(|part| status.keys().any(|field| field.ends_with(**part)));
     counted.find_map(|part| {
         let mut whole = part.to_lowercase();
@@ -53,7 +54,7 @@ fn of_replicas(status: &Map<String, Value>, spec_replicas: Option<i64>) -> Optio
             whole.insert(0, ' ');
             return Some(moving(format!("{updated} of {old}{whole} updated")));
         }
-        Some(Opinion::new(Sense::Good, super::COUNTS, format!("{field}: {count} of {wanted}")))
+        Some(Opinion::new(Sense::Good, names::COUNTS, format!("{field}: {count} of {wanted}")))
     })
 }
 
@@ -68,7 +69,7 @@ fn of_fractions(status: &Map<String, Value>) -> Option<Opinion> {
         let (reached, wanted) = value.as_str()?.split_once('/')?;
         let (reached, wanted) = (reached.trim().parse::<i64>().ok()?, wanted.trim().parse::<i64>().ok()?);
         let sense = if reached < wanted { Sense::Moving } else { Sense::Good };
-        Some(Opinion::new(sense, super::COUNTS, format!("{field}: {reached} of {wanted}")))
+        Some(Opinion::new(sense, names::COUNTS, format!("{field}: {reached} of {wanted}")))
     });
     said.reduce(|worst, other| if other.sense > worst.sense { other } else { worst })
 }

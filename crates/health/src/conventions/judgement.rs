@@ -1,30 +1,14 @@
 //! Any kind: what its generation, conditions, phases, counts and flags say by the conventions of the Kubernetes API.
 
-mod conditions;
-mod counts;
-mod opinion;
-#[cfg(test)]
-mod tests;
-mod words_in;
-
+use super::conditions::{self, of_conditions};
 use super::fields::{self, flag, number};
+use super::names;
+use super::opinion::Opinion;
 use super::words::Sense;
-use conditions::of_conditions;
-use opinion::Opinion;
+use super::{counts, words_in};
+use crate::groups::is_built_in;
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::{Map, Value};
-
-pub(super) const GENERATION: &str = "general: the generation its controller has seen";
-pub(super) const SUSPENDED: &str = "general: suspended by its spec or an annotation";
-pub(super) const CONDITIONS: &str = "general: conditions";
-pub(super) const WORDS: &str = "general: phases and states";
-pub(super) const COUNTS: &str = "general: counts";
-pub(super) const FAILURE_TEXT: &str = "general: text in a field for failures";
-pub(super) const FLAGS: &str = "general: flags";
-pub(super) const PARTS: &str = "general: what the parts of its status say";
-pub(super) const NO_STATUS: &str = "general: kinds of Kubernetes without a status";
-pub(super) const YOUNG: &str = "general: too young for an empty status to count";
-pub(super) const EXISTS: &str = "general: nothing in its status says otherwise";
 
 /// The fields in which controllers say which generation of the spec their status is about.
 const GENERATIONS: [&str; 6] = [
@@ -38,28 +22,28 @@ const GENERATIONS: [&str; 6] = [
 
 /// What a general rule says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct General {
-    pub(super) status: ObjectStatus,
+pub(crate) struct General {
+    pub(crate) status: ObjectStatus,
     /// Which one it is.
-    pub(super) rule: &'static str,
+    pub(crate) rule: &'static str,
 }
 
 /// What holds for an object whatever its conditions, words and counts say.
-pub(super) fn before_all(object: &Value) -> Option<General> {
+pub(crate) fn before_all(object: &Value) -> Option<General> {
     let status = object.get("status").and_then(Value::as_object);
     let generation = number(object, "/metadata/generation");
     if let Some(status) = status.zip(generation).and_then(|(status, generation)| behind(status, generation)) {
-        return Some(General { status, rule: GENERATION });
+        return Some(General { status, rule: names::GENERATION });
     }
     is_suspended(object).then(|| {
         let status = ObjectStatus::new(Readiness::Current, "it is suspended, as its spec asks").because("Suspended");
-        General { status, rule: SUSPENDED }
+        General { status, rule: names::SUSPENDED }
     })
 }
 
 /// What the general rules say. `young` is whether the object is too new for an empty status to mean that there is
 /// nothing to say.
-pub(super) fn any(object: &Value, young: bool) -> General {
+pub(crate) fn any(object: &Value, young: bool) -> General {
     let told = |readiness, message: &str, rule| General { status: ObjectStatus::new(readiness, message), rule };
     let empty = Map::new();
     let status = object.get("status").and_then(Value::as_object).unwrap_or(&empty);
@@ -68,15 +52,15 @@ pub(super) fn any(object: &Value, young: bool) -> General {
         return General { status: worst.into_status(), rule };
     }
     if status.get("conditions").and_then(Value::as_array).is_some_and(Vec::is_empty) {
-        return told(Readiness::InProgress, "its controller has not judged it yet", CONDITIONS);
+        return told(Readiness::InProgress, "its controller has not judged it yet", names::CONDITIONS);
     }
     if never_has_status(object) {
-        return told(Readiness::Current, "it exists", NO_STATUS);
+        return told(Readiness::Current, "it exists", names::NO_STATUS);
     }
     match (young, status.is_empty()) {
-        (true, true) => told(Readiness::InProgress, "its controller has not written a status yet", YOUNG),
-        (true, false) => told(Readiness::InProgress, "its controller has not said yet how it stands", YOUNG),
-        (false, _) => told(Readiness::Current, "it exists", EXISTS),
+        (true, true) => told(Readiness::InProgress, "its controller has not written a status yet", names::YOUNG),
+        (true, false) => told(Readiness::InProgress, "its controller has not said yet how it stands", names::YOUNG),
+        (false, _) => told(Readiness::Current, "it exists", names::EXISTS),
     }
 }
 
@@ -137,7 +121,7 @@ fn worst_opinion(object: &Value, status: &Map<String, Value>, generation: Option
     }
     // Parts in trouble count even where the whole says nothing of it; otherwise the whole speaks for them.
     let parts = of_parts(object, status, generation);
-    if opinions.iter().all(|one| one.rule == COUNTS && one.sense == Sense::Good) {
+    if opinions.iter().all(|one| one.rule == names::COUNTS && one.sense == Sense::Good) {
         opinions.extend(
             words_in::of_named_words(object, status).is_none().then(|| words_in::of_unknown_word(status)).flatten(),
         );
@@ -161,13 +145,13 @@ fn of_parts(object: &Value, status: &Map<String, Value>, generation: Option<i64>
         let conditions = part.get("conditions").map(fields::conditions_of).unwrap_or_default();
         let said = of_conditions(conditions, generation);
         let said = said.or_else(|| words_in::of_words(object, part)).or_else(|| counts::of_part(part))?;
-        Some(Opinion { rule: PARTS, ..said })
+        Some(Opinion { rule: names::PARTS, ..said })
     };
-    let said = status.iter().filter(|(field, _)| !is_history(field)).flat_map(|(_, value)| {
+    let said = status.iter().filter(|(field, _)| !words_in::is_history(field)).flat_map(|(_, value)| {
         let inner: Vec<Option<Opinion>> = match value {
             Value::Array(items) => items.iter().map(of_part).collect(),
             Value::Object(inner) => {
-                let entries = inner.iter().filter(|(field, _)| !is_history(field));
+                let entries = inner.iter().filter(|(field, _)| !words_in::is_history(field));
                 std::iter::once(of_part(value)).chain(entries.map(|(_, entry)| of_part(entry))).collect()
             }
             _ => Vec::new(),
@@ -177,13 +161,8 @@ fn of_parts(object: &Value, status: &Map<String, Value>, generation: Option<i64>
     said.reduce(|worst, other| if other.sense > worst.sense { other } else { worst })
 }
 
-/// Whether a field of a status tells what was, not what is.
-fn is_history(field: &str) -> bool {
-    field == "conditions" || field.starts_with("last") || field.starts_with("previous") || field.ends_with("istory")
-}
-
 /// Whether the kind belongs to Kubernetes itself and never gets a status that tells whether it is ready (ConfigMap,
 /// RBAC, webhook configurations).
 fn never_has_status(object: &Value) -> bool {
-    crate::groups::is_built_in(fields::group_and_kind(object).0)
+    is_built_in(fields::group_and_kind(object).0)
 }

@@ -1,8 +1,9 @@
 //! What a list of conditions says together.
 
-use super::super::fields::Condition;
-use super::super::words::{self, Sense, complains, is_patient, sense};
+use super::fields::Condition;
+use super::names;
 use super::opinion::Opinion;
+use super::words::{self, Sense, complains, is_patient, sense};
 
 /// Conditions that sum up all others.
 const SUMMARY: [&str; 8] =
@@ -141,7 +142,7 @@ fn on_its_way(all: &[Named<'_>]) -> Option<Opinion> {
     }
     if let Some(old) = all.iter().find(|one| one.stale && (one.is_summary() || one.is_good_name())) {
         let message = format!("{} is about an earlier version of its spec", old.condition.kind);
-        return Some(Opinion::new(Sense::Moving, super::CONDITIONS, message));
+        return Some(Opinion::new(Sense::Moving, names::CONDITIONS, message));
     }
     if let Some(one) = all.iter().find(moving) {
         return Some(Opinion::of(Sense::Moving, &one.condition));

@@ -2,7 +2,7 @@
 
 /// What a word or a few tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Sense {
+pub(crate) enum Sense {
     /// It is as it should be.
     Good,
     /// It is on its way.
@@ -225,13 +225,13 @@ const PATIENCE: [&str; 8] =
 const MOST_OF_A_MESSAGE: usize = 400;
 
 /// Whether a message says that something is wrong.
-pub(super) fn complains(message: &str) -> bool {
+pub(crate) fn complains(message: &str) -> bool {
     let lower = beginning(message);
     has_any(&lower, &COMPLAINTS) && !has_any(&lower, &PATIENCE)
 }
 
 /// Whether a message says that something goes on.
-pub(super) fn is_patient(message: &str) -> bool {
+pub(crate) fn is_patient(message: &str) -> bool {
     has_any(&beginning(message), &PATIENCE)
 }
 
@@ -245,7 +245,7 @@ fn has_any(text: &str, parts: &[&str]) -> bool {
 }
 
 /// The words of a label in lower case with spaces between them: `StatefulSetNotReady` is `stateful set not ready`.
-pub(super) fn plain(label: &str) -> String {
+pub(crate) fn plain(label: &str) -> String {
     let mut plain = String::with_capacity(label.len() + 8);
     let mut before = ' ';
     let mut letters = label.chars().peekable();
@@ -271,12 +271,12 @@ pub(super) fn plain(label: &str) -> String {
 }
 
 /// The sense of a label; `None` when nothing in it is known.
-pub(super) fn sense(label: &str) -> Option<Sense> {
+pub(crate) fn sense(label: &str) -> Option<Sense> {
     if label.is_empty() { None } else { sense_of_plain(&plain(label)) }
 }
 
 /// As [`sense`], for a label that is already [`plain`].
-pub(super) fn sense_of_plain(plain: &str) -> Option<Sense> {
+pub(crate) fn sense_of_plain(plain: &str) -> Option<Sense> {
     match plain {
         "up" => return Some(Sense::Good),
         "unknown" => return Some(Sense::Unknown),
@@ -329,18 +329,18 @@ fn of_word(word: &str, negated: bool) -> Option<Sense> {
 }
 
 /// Whether a word says that something is being done (`creating`).
-pub(super) fn is_doing(word: &str) -> bool {
+pub(crate) fn is_doing(word: &str) -> bool {
     word.len() > 5 && word.ends_with("ing") && !NOT_DOING.contains(&word)
         || matches!(word, "inprogress" | "notready" | "notreconciled")
 }
 
 /// Whether a word says that something has come to its end as it should (`deployed`, `ready`).
-pub(super) fn is_done(word: &str) -> bool {
+pub(crate) fn is_done(word: &str) -> bool {
     GOOD.binary_search(&word).is_ok()
 }
 
 /// Whether a word tells of something achieved or possible (`adopted`, `reachable`).
-pub(super) fn is_achieved(word: &str) -> bool {
+pub(crate) fn is_achieved(word: &str) -> bool {
     let achieved = word.len() > 4 && word.ends_with("ed") && !NOT_GOOD.contains(&word);
     let possible = word.len() > 5 && word.ends_with("able") && !word.starts_with("un") && !word.starts_with("in");
     achieved || possible

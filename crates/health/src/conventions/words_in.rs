@@ -1,8 +1,9 @@
 //! What single words, texts and flags of a status say.
 
-use super::super::fields;
-use super::super::words::{Sense, is_achieved, plain, sense_of_plain};
+use super::fields;
+use super::names;
 use super::opinion::Opinion;
+use super::words::{Sense, is_achieved, plain, sense_of_plain};
 use serde_json::{Map, Value};
 
 /// The fields for one word about the whole.
@@ -69,7 +70,7 @@ fn sense_for(object: &Value, word: &str) -> Option<Sense> {
 pub(super) fn of_unknown_word(status: &Map<String, Value>) -> Option<Opinion> {
     let mut words = FIELDS.iter().filter_map(|field| Some((field, status.get(*field)?.as_str()?)));
     let (field, word) = words.find(|(_, word)| !word.is_empty())?;
-    Some(Opinion::new(Sense::Unknown, super::WORDS, format!("{field} is {word}, a word that no rule knows")))
+    Some(Opinion::new(Sense::Unknown, names::WORDS, format!("{field} is {word}, a word that no rule knows")))
 }
 
 /// The worst of what the fields for one word say.
@@ -79,7 +80,7 @@ pub(super) fn of_words(object: &Value, status: &Map<String, Value>) -> Option<Op
 
 /// What the health of a part says that the status names (`ceph.health`).
 pub(super) fn of_inner_health(object: &Value, status: &Map<String, Value>) -> Option<Opinion> {
-    let parts = status.iter().filter(|(field, _)| !super::is_history(field)).filter_map(|(_, part)| part.as_object());
+    let parts = status.iter().filter(|(field, _)| !is_history(field)).filter_map(|(_, part)| part.as_object());
     let said = parts.filter_map(|part| of_fields(object, part, ["health", "healthStatus"].into_iter()));
     said.reduce(|worst, other| if other.sense > worst.sense { other } else { worst })
 }
@@ -88,7 +89,7 @@ pub(super) fn of_inner_health(object: &Value, status: &Map<String, Value>) -> Op
 pub(super) fn of_named_words(object: &Value, status: &Map<String, Value>) -> Option<Opinion> {
     let named = |field: &&str| {
         let ends = ["Status", "State", "Phase", "Health"];
-        ends.iter().any(|end| field.ends_with(end)) && !super::is_history(field)
+        ends.iter().any(|end| field.ends_with(end)) && !is_history(field)
     };
     of_fields(object, status, status.keys().map(String::as_str).filter(named))
 }
@@ -108,7 +109,7 @@ fn of_fields<'a>(
     let said = said.into_iter().find(|text| !text.is_empty() && *text != word);
     let message = said.map_or_else(|| format!("{field} is {word}"), |said| format!("{field} is {word}: {said}"));
     let reason = word.split_whitespace().collect();
-    Some(Opinion { reason, ..Opinion::new(sense, super::WORDS, message) })
+    Some(Opinion { reason, ..Opinion::new(sense, names::WORDS, message) })
 }
 
 /// What a status says in a field for errors (`failureMessage` is Cluster API's). The last error is remembered by some
@@ -121,7 +122,7 @@ pub(super) fn of_failure_text(status: &Map<String, Value>, is_well: bool) -> Opt
     };
     let fields = FAILURES.iter().filter(|field| !(is_well && **field == "lastError"));
     let said = fields.filter_map(|field| text(status.get(*field)?)).find(|text| !text.is_empty())?;
-    Some(Opinion { reason: "Error".to_owned(), ..Opinion::new(Sense::Bad, super::FAILURE_TEXT, said) })
+    Some(Opinion { reason: "Error".to_owned(), ..Opinion::new(Sense::Bad, names::FAILURE_TEXT, said) })
 }
 
 /// What `ready: false` and its like say.
@@ -130,5 +131,10 @@ pub(super) fn of_flags(status: &Map<String, Value>) -> Option<Opinion> {
     // One that is false counts more.
     let (field, holds) = known.min_by_key(|(_, holds)| *holds)?;
     let sense = if holds { Sense::Good } else { Sense::Moving };
-    Some(Opinion::new(sense, super::FLAGS, format!("{field} is {holds}")))
+    Some(Opinion::new(sense, names::FLAGS, format!("{field} is {holds}")))
+}
+
+/// Whether a field of a status tells what was, not what is.
+pub(super) fn is_history(field: &str) -> bool {
+    field == "conditions" || field.starts_with("last") || field.starts_with("previous") || field.ends_with("istory")
 }
