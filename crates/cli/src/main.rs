@@ -1,29 +1,20 @@
 //! The pilothouse program.
 
-mod args;
 mod commands;
-mod connect;
-mod continues;
-mod exit;
-mod hints;
-mod holder;
-mod interrupt;
-mod objects;
-mod printer;
+mod input;
 mod report;
-mod saved_plan;
-mod select;
-mod settings;
-mod stack;
+mod terminal;
 
-use args::{Cli, Command, Output, SchemaOf};
 use clap::{CommandFactory, Parser};
-use exit::{CommandError, Exit};
-use interrupt::{Manner, Stages};
-use settings::Settings;
+use input::continues;
+use input::settings::Settings;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
+use terminal::args::{Cli, Command, Output, Plane, SchemaOf};
+use terminal::exit::{CommandError, Exit};
+use terminal::interrupt::{self, Manner, Stages};
+use terminal::printer;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -70,7 +61,7 @@ async fn until_killed(settings: &Settings, command: Command) -> Result<Exit, Com
         _ => Manner::Other,
     };
     let resumes = continues::resumes(&command);
-    let outlives_terminal = matches!(command, Command::Plane(args::Plane::Supervise(_)));
+    let outlives_terminal = matches!(command, Command::Plane(Plane::Supervise(_)));
     interrupt::watch(&stages, manner, outlives_terminal)
         .map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
     tokio::select! {

@@ -1,18 +1,19 @@
 //! `pilothouse apply`
 
-use crate::args;
 use crate::commands::plan;
 use crate::commands::run::{self, Run};
-use crate::connect;
-use crate::continues::resume_command;
-use crate::exit::{CommandError, Exit};
-use crate::interrupt::Stages;
-use crate::printer;
+use crate::input::connect;
+use crate::input::continues::resume_command;
+use crate::input::saved_plan::{self, SavedPlan};
+use crate::input::select;
+use crate::input::settings::Settings;
+use crate::input::stack;
 use crate::report::{self, Afterwards};
-use crate::saved_plan::{self, SavedPlan};
-use crate::select;
-use crate::settings::Settings;
-use crate::stack;
+use crate::terminal::args;
+use crate::terminal::console::console_size;
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::interrupt::Stages;
+use crate::terminal::printer;
 use pilothouse::{HelmChart, Resume, Session};
 use pilothouse_core::{Plan, RunKind, Stack};
 use std::path::Path;
@@ -74,7 +75,7 @@ async fn show_and_ask(
     stages: &Stages,
 ) -> Result<Option<Plan>, CommandError> {
     let plan = plan::planned(stack, charts, session, stages).await?;
-    printer::err(report::plan_text(&plan, Some(report::console_size().0), false));
+    printer::err(report::plan_text(&plan, Some(console_size().0), false));
     let runs_steps = plan.releases.iter().any(|release| !release.steps.is_empty());
     if !(plan.has_changes() || plan.is_refused() || runs_steps) {
         return Ok(Some(plan));

@@ -1,15 +1,15 @@
 //! `pilothouse destroy`
 
-use crate::args;
 use crate::commands::run::{self, Run};
-use crate::connect;
-use crate::continues::resume_command;
-use crate::exit::{CommandError, Exit};
-use crate::interrupt::Stages;
+use crate::input::connect;
+use crate::input::continues::resume_command;
+use crate::input::select;
+use crate::input::settings::Settings;
+use crate::input::stack;
 use crate::report::Afterwards;
-use crate::select;
-use crate::settings::Settings;
-use crate::stack;
+use crate::terminal::args;
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::interrupt::Stages;
 use pilothouse::Resume;
 use pilothouse_core::RunKind;
 

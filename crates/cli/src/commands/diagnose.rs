@@ -1,14 +1,14 @@
 //! `pilothouse diagnose`
 
-use crate::args;
-use crate::connect;
-use crate::exit::{CommandError, Exit};
-use crate::interrupt::Stages;
-use crate::printer;
+use crate::input::connect;
+use crate::input::select;
+use crate::input::settings::Settings;
+use crate::input::stack;
 use crate::report::{causes, diagnosis};
-use crate::select;
-use crate::settings::Settings;
-use crate::stack;
+use crate::terminal::args;
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::interrupt::Stages;
+use crate::terminal::printer;
 use pilothouse::{Health, Session};
 use pilothouse_core::{ChartInfo, ClusterPin, HelmAction, Namespace, OnReleaseFailure, ReleaseSpec, SetPolicy, Stack};
 use serde_json::json;

@@ -1,9 +1,9 @@
 //! `pilothouse explain`
 
-use crate::args;
-use crate::exit::{CommandError, Exit};
-use crate::printer::{self, FAINT, STRONG, paint};
-use crate::settings::Settings;
+use crate::input::settings::Settings;
+use crate::terminal::args;
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::printer::{self, FAINT, STRONG, paint};
 use pilothouse_core::{Certainty, code, nearest};
 use pilothouse_health::{Rule, Story, explain as story_of};
 use serde_json::{Value, json};

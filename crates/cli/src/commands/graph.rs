@@ -1,12 +1,12 @@
 //! `pilothouse graph`
 
-use crate::args::{self, GraphFormat};
-use crate::exit::{CommandError, Exit};
-use crate::printer;
+use crate::input::select;
+use crate::input::settings::Settings;
+use crate::input::stack;
 use crate::report::graph as draw;
-use crate::select;
-use crate::settings::Settings;
-use crate::stack;
+use crate::terminal::args::{self, GraphFormat};
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::printer;
 
 /// Prints what waits for what in a run over the stack. Looks at nothing but the stack file.
 pub(crate) fn graph(settings: &Settings, args: &args::Graph) -> Result<Exit, CommandError> {

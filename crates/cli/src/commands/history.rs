@@ -1,12 +1,12 @@
 //! `pilothouse history`
 
-use crate::args;
-use crate::connect;
-use crate::exit::{CommandError, Exit};
-use crate::printer;
+use crate::input::connect;
+use crate::input::settings::Settings;
+use crate::input::stack;
 use crate::report;
-use crate::settings::Settings;
-use crate::stack;
+use crate::terminal::args;
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::printer;
 use pilothouse::{HistoryOf, JournalError, Session, history as history_of, run_details};
 use pilothouse_core::{RunProgress, Stack, error_chain};
 use serde_json::{Value, json};

@@ -1,13 +1,13 @@
 //! `pilothouse lint`
 
-use crate::args;
 use crate::commands::run;
-use crate::connect;
-use crate::exit::{CommandError, Exit};
-use crate::hints::hint;
-use crate::printer::{self, BAD, GOOD, paint};
-use crate::settings::Settings;
-use crate::stack;
+use crate::input::connect;
+use crate::input::settings::Settings;
+use crate::input::stack;
+use crate::terminal::args;
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::hints::hint;
+use crate::terminal::printer::{self, BAD, GOOD, paint};
 use pilothouse::Offline;
 use pilothouse_core::RunKind;
 use serde_json::json;

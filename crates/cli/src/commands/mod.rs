@@ -1,4 +1,4 @@
-//! The commands.
+//! The commands, one file each. Nothing but `main.rs` may import them.
 
 pub(crate) mod apply;
 pub(crate) mod destroy;

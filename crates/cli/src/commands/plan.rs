@@ -1,16 +1,16 @@
 //! `pilothouse plan`
 
-use crate::args::{self, PlanFormat};
 use crate::commands::run;
-use crate::connect;
-use crate::exit::{CommandError, Exit};
-use crate::interrupt::Stages;
-use crate::printer;
+use crate::input::connect;
+use crate::input::saved_plan::{self, PlannedCluster, PlannedWith, SavedPlan};
+use crate::input::select;
+use crate::input::settings::Settings;
+use crate::input::stack;
 use crate::report;
-use crate::saved_plan::{self, PlannedCluster, PlannedWith, SavedPlan};
-use crate::select;
-use crate::settings::Settings;
-use crate::stack;
+use crate::terminal::args::{self, PlanFormat};
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::interrupt::Stages;
+use crate::terminal::printer;
 use pilothouse::{HelmChart, Session};
 use pilothouse_core::{Plan, RunKind, Stack};
 use std::sync::Arc;

@@ -1,10 +1,11 @@
 //! `pilothouse plane`
 
-use crate::args::{self, NodeKind};
-use crate::exit::{CommandError, Exit};
-use crate::printer::{self, BAD, FAINT, GOOD, STRONG, WARN, paint};
-use crate::report::{ProvisionProgress, duration, table};
-use crate::settings::Settings;
+use crate::input::settings::Settings;
+use crate::report::{ProvisionProgress, table};
+use crate::terminal::args::{self, NodeKind};
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::printer::{self, BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::terminal::text::duration;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;

@@ -1,10 +1,10 @@
 //! `pilothouse ready`
 
-use crate::args::{self, Output};
-use crate::exit::{CommandError, Exit};
-use crate::printer::{self, BAD, FAINT, GOOD, WARN, paint};
-use crate::settings::Settings;
-use crate::{objects, stack};
+use crate::input::settings::Settings;
+use crate::input::{objects, stack};
+use crate::terminal::args::{self, Output};
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::printer::{self, BAD, FAINT, GOOD, WARN, paint};
 use jiff::Timestamp;
 use pilothouse::Rules;
 use pilothouse_core::Readiness;

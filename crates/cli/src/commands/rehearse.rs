@@ -1,17 +1,17 @@
 //! `pilothouse rehearse`
 
-use crate::args::Output;
-use crate::args::{self, NodeKind, PlaneName, PlaneUp, RunFlags};
 use crate::commands::plane::{self, config};
 use crate::commands::run::{self, Run};
-use crate::connect::{self, Place};
-use crate::exit::{CommandError, Exit};
-use crate::interrupt::Stages;
-use crate::printer::{self, FAINT, paint};
+use crate::input::connect::{self, Place};
+use crate::input::select;
+use crate::input::settings::Settings;
+use crate::input::stack;
 use crate::report::{self, Afterwards, RehearsalLine, RehearsalTag};
-use crate::select;
-use crate::settings::Settings;
-use crate::stack;
+use crate::terminal::args::Output;
+use crate::terminal::args::{self, NodeKind, PlaneName, PlaneUp, RunFlags};
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::interrupt::Stages;
+use crate::terminal::printer::{self, FAINT, paint};
 use pilothouse::{ClusterCopy, Resume, same_minor};
 use pilothouse_core::{Rehearsal, RunKind, Stack};
 use pilothouse_kube::ConnectOptions;

@@ -1,12 +1,12 @@
 //! `pilothouse render`
 
-use crate::args;
-use crate::connect;
-use crate::exit::{CommandError, Exit};
-use crate::printer;
-use crate::select;
-use crate::settings::Settings;
-use crate::stack;
+use crate::input::connect;
+use crate::input::select;
+use crate::input::settings::Settings;
+use crate::input::stack;
+use crate::terminal::args;
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::printer;
 use pilothouse::Offline;
 use pilothouse_core::HelmAction;
 use tokio_util::sync::CancellationToken;

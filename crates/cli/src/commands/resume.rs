@@ -1,17 +1,18 @@
 //! `pilothouse resume`
 
-use crate::args;
 use crate::commands::history;
 use crate::commands::run::{self, Run};
-use crate::connect;
-use crate::continues::resume_command;
-use crate::exit::{CommandError, Exit};
-use crate::interrupt::Stages;
-use crate::printer;
-use crate::report::{Afterwards, word};
-use crate::select;
-use crate::settings::Settings;
-use crate::stack;
+use crate::input::connect;
+use crate::input::continues::resume_command;
+use crate::input::select;
+use crate::input::settings::Settings;
+use crate::input::stack;
+use crate::report::Afterwards;
+use crate::terminal::args;
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::interrupt::Stages;
+use crate::terminal::printer;
+use crate::terminal::text::word;
 use pilothouse::Resume;
 use pilothouse_core::{ReleaseKey, RunProgress, Stack, code};
 use std::path::Path;

@@ -1,13 +1,13 @@
 //! What apply, destroy, validate and rehearse have in common: a run with its report.
 
-use crate::args::{self, Output};
 use crate::commands::uncertain;
-use crate::connect;
-use crate::exit::{CommandError, Exit};
-use crate::holder::holder;
-use crate::printer;
+use crate::input::connect;
+use crate::input::holder::holder;
+use crate::input::settings::Settings;
 use crate::report::{Afterwards, RunReport};
-use crate::settings::Settings;
+use crate::terminal::args::{self, Output};
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::printer;
 use pilothouse::{Answer, DeclaredChart, HelmChart, Resume, RunConfig, RunError, Session, StateConfig, StepAnswer};
 use pilothouse_core::{Event, HelmAction, Phase, Plan, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
 use serde_json::Value;

@@ -1,13 +1,13 @@
 //! `pilothouse status`
 
-use crate::args;
-use crate::connect;
-use crate::exit::{CommandError, Exit};
-use crate::interrupt::Stages;
-use crate::printer::{self, BAD, FAINT, GOOD, STRONG, WARN, paint};
-use crate::select;
-use crate::settings::Settings;
-use crate::stack;
+use crate::input::connect;
+use crate::input::select;
+use crate::input::settings::Settings;
+use crate::input::stack;
+use crate::terminal::args;
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::interrupt::Stages;
+use crate::terminal::printer::{self, BAD, FAINT, GOOD, STRONG, WARN, paint};
 use pilothouse::{ReleaseStatus, status as release_status};
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 //! Steps whose end is not known: what only the user can tell is asked, where somebody can be asked.
 
 use crate::commands::run::{answer, line_of_answer};
-use crate::printer::{self, STRONG, paint};
-use crate::settings::Settings;
+use crate::input::settings::Settings;
+use crate::terminal::printer::{self, STRONG, paint};
 use pilothouse::Answer;
 use pilothouse_core::{Finding, ReleaseOutcome, RunOutcome, code};
 use tokio_util::sync::CancellationToken;

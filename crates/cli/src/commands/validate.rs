@@ -1,14 +1,14 @@
 //! `pilothouse validate`
 
-use crate::args;
 use crate::commands::run::{self, Run};
-use crate::connect;
-use crate::exit::{CommandError, Exit};
-use crate::interrupt::Stages;
+use crate::input::connect;
+use crate::input::select;
+use crate::input::settings::Settings;
+use crate::input::stack;
 use crate::report::{self, Afterwards};
-use crate::select;
-use crate::settings::Settings;
-use crate::stack;
+use crate::terminal::args;
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::interrupt::Stages;
 use pilothouse::Resume;
 use pilothouse_core::{Event, RunKind};
 use std::path::Path;

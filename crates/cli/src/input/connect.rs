@@ -1,11 +1,11 @@
 //! From settings to a session: cluster and helm, connected side by side.
 
-use crate::args::Connection;
-use crate::exit::{CommandError, Exit};
-use crate::interrupt::Stages;
-use crate::report::one_line;
-use crate::settings::Settings;
-use crate::stack;
+use crate::input::settings::Settings;
+use crate::input::stack;
+use crate::terminal::args::Connection;
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::interrupt::Stages;
+use crate::terminal::text::one_line;
 use pilothouse::{Session, SessionConfig};
 use pilothouse_core::{Redactor, Stack, ValueSource};
 use pilothouse_helm::{Driver, Helm, HelmConfig};

@@ -1,8 +1,8 @@
 //! How a run that was stopped is gone on with.
 
-use crate::args::{Command, Connection};
-use crate::report::word;
-use crate::saved_plan;
+use crate::input::saved_plan;
+use crate::terminal::args::{Command, Connection};
+use crate::terminal::text::word;
 use std::path::Path;
 
 /// The command that resumes a run of this stack file on this cluster.
@@ -39,7 +39,7 @@ pub(crate) fn continues(resume: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Cli;
+    use crate::terminal::args::Cli;
     use clap::Parser;
     use rstest::rstest;
 

@@ -1,6 +1,6 @@
 //! Who runs this: what other people see when they have to wait for the stack's lock.
 
-use crate::settings::Settings;
+use crate::input::settings::Settings;
 use pilothouse_core::{Holder, RunId};
 use pilothouse_process::ProcessIdentity;
 

@@ -1,6 +1,6 @@
 //! Reading objects from files and standard input: YAML documents, JSON, JSON lines, and the lists that kubectl prints.
 
-use crate::exit::CommandError;
+use crate::terminal::exit::CommandError;
 use serde_json::Value;
 use std::io::Read;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! A plan in a file: what was planned, and what is needed to carry out exactly that.
 
-use crate::args::Select;
-use crate::exit::{CommandError, Exit};
+use crate::terminal::args::Select;
+use crate::terminal::exit::{CommandError, Exit};
 use pilothouse_core::{DigestKey, PLAN_FORMAT, Plan};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};

@@ -1,7 +1,7 @@
 //! Which releases of a stack a command is about.
 
-use crate::args;
-use crate::exit::CommandError;
+use crate::terminal::args;
+use crate::terminal::exit::CommandError;
 use pilothouse_core::{
     ChartInfo, GraphNode, LabelTerm, Need, ReleaseGraph, ReleasePattern, Selection, SelectionError, Stack,
 };

@@ -2,8 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is where the program reads its environment, once")]
 
-use crate::args::{Color, Connection, Global, Output};
-use crate::exit::CommandError;
+use crate::terminal::args::{Color, Connection, Global, Output};
+use crate::terminal::exit::CommandError;
 use pilothouse_core::ClusterPin;
 use pilothouse_kube::{ConnectOptions, HelmDriver};
 use pilothouse_plane::provision::ProvisionConfig;
@@ -64,7 +64,7 @@ impl Settings {
 
     /// The columns of the terminal that results go to, if they go to one.
     pub(crate) fn width(&self) -> Option<usize> {
-        (self.human() && std::io::stdout().is_terminal()).then(|| crate::report::console_size().0)
+        (self.human() && std::io::stdout().is_terminal()).then(|| crate::terminal::console::console_size().0)
     }
 
     /// Whether results are for people.

@@ -1,8 +1,8 @@
 //! Reading the stack file.
 
-use crate::exit::{CommandError, Exit};
-use crate::printer;
-use crate::settings::Settings;
+use crate::input::settings::Settings;
+use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::printer;
 use pilothouse::Rules;
 use pilothouse_core::{ConsentTo, Stack};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Why something does not work, for people and for programs.
 
-use crate::printer::{BAD, FAINT, STRONG, WARN, paint};
-use crate::report::text;
+use crate::terminal::printer::{BAD, FAINT, STRONG, WARN, paint};
+use crate::terminal::text;
 use pilothouse_core::{Cause, CauseGroup, Certainty, ObjectRef, ReleaseKey, ReleaseOutcome, RunOutcome, group};
 use serde::Serialize;
 

@@ -1,8 +1,8 @@
 //! What `pilothouse diagnose` prints: how each release stands, then the causes, each root once.
 
-use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::causes::{self, ToldCause, codes};
 use crate::report::outcome::indented;
+use crate::terminal::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use anstyle::Style;
 use pilothouse::{Diagnosis, Health};
 

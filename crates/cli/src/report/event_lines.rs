@@ -1,5 +1,6 @@
 //! The lines of `--output jsonl` and their JSON schema.
 
+use crate::terminal::exit::ErrorLine;
 use pilothouse_core::{Event, Rehearsal};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -31,29 +32,6 @@ pub(crate) enum RehearsalTag {
     Rehearsed,
 }
 
-/// Why the program could not do its work. It stands instead of a run's events, or behind them.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct ErrorLine {
-    pub(crate) event: ErrorTag,
-    /// How the program ends.
-    pub(crate) exit_code: u8,
-    /// The stable code, where it has one.
-    pub(crate) code: Option<&'static str>,
-    /// What went wrong, outermost first.
-    pub(crate) error: Vec<String>,
-    /// What to do about it.
-    pub(crate) hint: Option<String>,
-    /// Problems of the stack file, with their places.
-    pub(crate) problems: Option<Value>,
-}
-
-/// The tag of an error among events.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ErrorTag {
-    Error,
-}
-
 /// The JSON schema (draft 2020-12) of each line.
 pub(crate) fn event_schema() -> Value {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
@@ -65,8 +43,8 @@ pub(crate) fn event_schema() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::CommandError;
     use crate::report::samples::{Script, every_kind};
+    use crate::terminal::exit::CommandError;
     use serde_json::json;
 
     fn schema() -> jsonschema::Validator {

@@ -1,8 +1,8 @@
 //! The line that a run gives now and then where nobody sees the live view, so that its silence means something.
 
 use crate::report::table::counts;
-use crate::report::text::duration;
 use crate::report::view::{View, millis_between};
+use crate::terminal::text::duration;
 use jiff::Timestamp;
 use std::time::Duration;
 

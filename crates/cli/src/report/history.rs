@@ -1,10 +1,10 @@
 //! Past runs: the list of them, and one in detail.
 
-use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::causes::{self, one_line};
 use crate::report::outcome::{details, indented};
-use crate::report::text::{duration, next_attempt};
 use crate::report::undo_commands::undo_commands;
+use crate::terminal::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::terminal::text::{duration, next_attempt};
 use anstyle::Style;
 use jiff::Timestamp;
 use pilothouse::{RunDetails, RunSummary};

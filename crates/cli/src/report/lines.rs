@@ -1,9 +1,9 @@
 //! One line per change: what a run prints as it goes, in a pipe by itself and on a terminal above the live view.
 
-use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::causes::one_line;
 use crate::report::outcome::what_was_done;
-use crate::report::text::{duration, next_attempt};
+use crate::terminal::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::terminal::text::{duration, next_attempt};
 use anstyle::Style;
 use pilothouse_core::{
     Certainty, Drift, Event, EventKind, HelmAction, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome,

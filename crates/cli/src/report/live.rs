@@ -1,10 +1,10 @@
 //! The live view of a run on the terminal's standard error.
 
-use crate::printer;
-use crate::report::console_size;
 use crate::report::echo::NoControlEcho;
 use crate::report::table::table;
 use crate::report::view::View;
+use crate::terminal::console::console_size;
+use crate::terminal::printer;
 use anstream::{AutoStream, ColorChoice};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::Timestamp;

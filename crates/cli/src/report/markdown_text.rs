@@ -1,6 +1,6 @@
 //! Text from elsewhere inside Markdown, such that it stays text.
 
-use crate::report::text::one_line;
+use crate::terminal::text::one_line;
 
 /// Text among other text: nothing in it is markup, a link or a mention.
 pub(super) fn prose(text: &str) -> String {

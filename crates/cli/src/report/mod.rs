@@ -1,4 +1,7 @@
-//! What people see of a run: projections of its events.
+//! What people see of a run, a plan and what is wrong: projections of events and of plans.
+//!
+//! In: events, plans, outcomes. Out: lines, and what is printed of them as a run goes. Only `commands/` may import it, and it imports `terminal/`
+//! and `input/`.
 
 pub(crate) mod causes;
 pub(crate) mod diagnosis;
@@ -25,11 +28,10 @@ mod run_report;
 #[cfg(test)]
 mod samples;
 mod table;
-mod text;
 mod undo_commands;
 mod view;
 
-pub(crate) use event_lines::{ErrorLine, ErrorTag, RehearsalLine, RehearsalTag, event_schema};
+pub(crate) use event_lines::{RehearsalLine, RehearsalTag, event_schema};
 pub(crate) use history::{run, runs};
 pub(crate) use junit::junit;
 pub(crate) use outcome::Afterwards;
@@ -39,13 +41,3 @@ pub(crate) use plan_schema::plan_schema;
 pub(crate) use provision::{ProvisionProgress, table};
 pub(crate) use rehearsal::text as rehearsal_text;
 pub(crate) use run_report::RunReport;
-pub(crate) use text::{duration, one_line};
-pub(crate) use undo_commands::word;
-
-/// The columns and lines of the terminal, or 80 and 24 where there is none.
-pub(crate) fn console_size() -> (usize, usize) {
-    let size = rustix::termios::tcgetwinsize(std::io::stderr()).ok();
-    // A terminal that does not know its size says zero.
-    let size = size.filter(|size| size.ws_col > 0 && size.ws_row > 0);
-    size.map_or((80, 24), |size| (size.ws_col.into(), size.ws_row.into()))
-}

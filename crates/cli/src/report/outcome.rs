@@ -1,11 +1,11 @@
 //! The end of a run: what became of each release and, where something went wrong, what, why and what to do.
 
-use crate::continues::continues;
-use crate::hints::hint;
-use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::input::continues::continues;
 use crate::report::causes::{self, ToldCause, codes};
-use crate::report::text::duration;
 use crate::report::view::Continued;
+use crate::terminal::hints::hint;
+use crate::terminal::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::terminal::text::duration;
 use pilothouse_core::{
     Failure, Finding, NextStep, ReleaseKey, ReleaseOutcome, RunOutcome, RunVerdict, StopReason, code,
 };

@@ -1,10 +1,10 @@
 //! A plan for people: a paragraph per release that changes, one line for all that stay, counts at the end.
 
-use crate::hints::hint;
-use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::report::plan_fields::{self, ShownField, Sign, What};
 use crate::report::plan_words::{self as words, Mark};
-use crate::report::text::one_line;
+use crate::terminal::hints::hint;
+use crate::terminal::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::terminal::text::one_line;
 use pilothouse_core::{Drift, Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleaseKey, ReleasePlan};
 use std::collections::BTreeSet;
 use unicode_width::UnicodeWidthStr;

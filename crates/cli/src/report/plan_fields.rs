@@ -1,6 +1,6 @@
 //! The fields of an object that change: in one line, or as a diff where text of several lines changes.
 
-use crate::report::text::{fit, one_line};
+use crate::terminal::text::{fit, one_line};
 use pilothouse_core::FieldChange;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};

@@ -3,7 +3,7 @@
 use crate::report::markdown_text::{block, code, prose};
 use crate::report::plan_fields::{self, ShownField, Sign, What};
 use crate::report::plan_words::{self as words, Mark};
-use crate::report::text::one_line;
+use crate::terminal::text::one_line;
 use pilothouse_core::{Plan, PlannedObject, ReleasePlan};
 
 /// GitHub takes no longer comment.

@@ -1,6 +1,6 @@
 //! The words and marks of a plan, the same in text and Markdown.
 
-use crate::printer::{BAD, FAINT, GOOD, WARN};
+use crate::terminal::printer::{BAD, FAINT, GOOD, WARN};
 use anstyle::Style;
 use pilothouse_core::{
     Class, Effect, EffectKind, Finding, NotAdopted, ObjectChange, Ownership, OwnershipCounts, Plan, PlannedAction,

@@ -1,7 +1,8 @@
 //! What is told while programs are obtained, and the table at the end.
 
-use crate::printer::{self, STRONG, WARN, paint};
-use crate::report::text::{duration, fit};
+use crate::terminal::console::console_size;
+use crate::terminal::printer::{self, STRONG, WARN, paint};
+use crate::terminal::text::{duration, fit};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pilothouse_plane::provision::{Obtained, ProvisionEvent};
 use std::sync::Mutex;
@@ -80,7 +81,7 @@ impl ProvisionProgress {
 
     fn going_on(&self, line: &str) {
         if self.live {
-            self.bar.set_message(fit(line, super::console_size().0.saturating_sub(2)));
+            self.bar.set_message(fit(line, console_size().0.saturating_sub(2)));
             return;
         }
         let Ok(mut last) = self.last_line.lock() else { return };

@@ -1,6 +1,6 @@
 //! What a rehearsal on a copy of a cluster tells about that cluster, for people.
 
-use crate::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
+use crate::terminal::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use anstyle::Style;
 use pilothouse_core::{Adopted, ObjectRef, Phase, Refusal, Rehearsal};
 

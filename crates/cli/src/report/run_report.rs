@@ -1,15 +1,15 @@
 //! What a run prints, as it goes and at its end: the thin shell around the pure views.
 
-use crate::args::Output;
-use crate::exit::Exit;
-use crate::printer::{self, FAINT, STRONG, paint};
+use crate::input::settings::Settings;
 use crate::report::causes;
 use crate::report::heartbeat::{QUIET, heartbeat};
 use crate::report::lines::Lines;
 use crate::report::live::Live;
 use crate::report::outcome::{Afterwards, summary};
 use crate::report::view::View;
-use crate::settings::Settings;
+use crate::terminal::args::Output;
+use crate::terminal::exit::Exit;
+use crate::terminal::printer::{self, FAINT, STRONG, paint};
 use jiff::Timestamp;
 use pilothouse_core::{Event, EventKind, RunOutcome};
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! The live view of a run on a terminal: a header and a row for each release at work. Pure: time and size are passed in.
 
-use crate::printer::{BAD, FAINT, STRONG, WARN, paint};
-use crate::report::text::{duration, fit, fit_end};
 use crate::report::view::{Row, View, millis_between};
+use crate::terminal::printer::{BAD, FAINT, STRONG, WARN, paint};
+use crate::terminal::text::{duration, fit, fit_end};
 use anstyle::Style;
 use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;

@@ -1,6 +1,6 @@
 //! Commands that take an adoption back, to be run by hand.
 
-use crate::report::text::one_line;
+use crate::terminal::text::{one_line, quoted, word};
 use pilothouse_core::{AdoptionUndo, ObjectRef};
 
 /// One `kubectl patch` for all objects of a namespace that get the same patch. Not broken into lines: it is there to be copied.
@@ -32,17 +32,6 @@ fn named(object: &ObjectRef) -> String {
         Some(group) => format!("{kind}.{group}/{}", object.name),
         None => format!("{kind}/{}", object.name),
     }
-}
-
-/// A name as it is where a shell leaves it alone: those of RBAC may hold almost anything.
-pub(crate) fn word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { quoted(text) }
-}
-
-/// In quotes, so that a shell takes it as it is.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

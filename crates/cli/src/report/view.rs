@@ -1,7 +1,7 @@
 //! What a run looks like right now: a fold of its events. Time is passed in.
 
 use crate::report::causes::one_line;
-use crate::report::text::{duration, next_attempt};
+use crate::terminal::text::{duration, next_attempt};
 use jiff::Timestamp;
 use pilothouse_core::{
     Event, EventKind, HelmCommand, Note, Phase, PlannedRelease, ReleaseKey, ReleaseOutcome, ReleaseProgress,

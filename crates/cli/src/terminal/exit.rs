@@ -1,9 +1,10 @@
 //! Exit codes and errors of the program.
 
-use crate::hints;
-use crate::report::{ErrorLine, ErrorTag};
+use crate::terminal::hints;
 use pilothouse_core::{Plan, ReleaseOutcome, RunOutcome, RunVerdict, code, error_chain};
 use pilothouse_kube::{ClusterError, ConnectError};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::ffi::OsString;
@@ -103,6 +104,29 @@ pub(crate) struct CommandError {
     pub(crate) problems: Option<Box<pilothouse_config::Problems>>,
 }
 
+/// Why the program could not do its work. It stands instead of a run's events, or behind them.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ErrorLine {
+    pub(crate) event: ErrorTag,
+    /// How the program ends.
+    pub(crate) exit_code: u8,
+    /// The stable code, where it has one.
+    pub(crate) code: Option<&'static str>,
+    /// What went wrong, outermost first.
+    pub(crate) error: Vec<String>,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
+    /// Problems of the stack file, with their places.
+    pub(crate) problems: Option<Value>,
+}
+
+/// The tag of an error among events.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ErrorTag {
+    Error,
+}
+
 impl CommandError {
     pub(crate) fn new(exit: Exit, line: impl Into<String>) -> Self {
         Self { exit, lines: vec![line.into()], code: None, hint: None, problems: None }
@@ -175,8 +199,8 @@ fn code_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Cli;
     use crate::report::plan_samples::{plan, release, unchanged};
+    use crate::terminal::args::Cli;
     use clap::Parser;
     use pilothouse_core::{Class, Finding, PlannedAction, ReleasePlan};
     use rstest::rstest;

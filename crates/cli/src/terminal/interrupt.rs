@@ -1,7 +1,7 @@
 //! Ctrl-C, SIGTERM and a closed terminal: each signal asks more urgently than the one before.
 
-use crate::exit::Exit;
-use crate::printer;
+use crate::terminal::exit::Exit;
+use crate::terminal::printer;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;

@@ -1,7 +1,7 @@
 //! The one place that writes to the terminal.
 
-use crate::args::Output;
-use crate::exit::CommandError;
+use crate::terminal::args::Output;
+use crate::terminal::exit::CommandError;
 use anstyle::{AnsiColor, Style};
 use indicatif::ProgressBar;
 use miette::{GraphicalReportHandler, GraphicalTheme};

@@ -55,6 +55,17 @@ pub(crate) fn one_line(text: &str) -> String {
     plain.replace(|c: char| c.is_control(), " ")
 }
 
+/// A name as it is where a shell leaves it alone: those of RBAC may hold almost anything.
+pub(crate) fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:".contains(c);
+    if text.chars().all(plain) { text.to_owned() } else { quoted(text) }
+}
+
+/// In quotes, so that a shell takes it as it is.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
