@@ -15,7 +15,7 @@ const NAMED: usize = 3;
 /// How the run stands, and what the releases are doing that have run for longest. Nothing before a run begins and after
 /// it has ended.
 pub(crate) fn heartbeat(view: &View, now: Timestamp) -> Option<String> {
-    if view.is_finished() || view.run().is_empty() {
+    if !view.is_live() {
         return None;
     }
     let mut parts = vec![format!("after {}: {}", duration(view.elapsed_ms(now)), counts(view))];
@@ -23,7 +23,7 @@ pub(crate) fn heartbeat(view: &View, now: Timestamp) -> Option<String> {
     let running = view.running();
     parts.extend(running.iter().take(NAMED).map(|(row, since)| {
         let elapsed = duration(millis_between(*since, now));
-        format!("{} for {elapsed} ({})", row.name, view.reason(row, now))
+        format!("{} for {elapsed} ({})", row.name(), row.reason(now))
     }));
     if running.len() > NAMED {
         parts.push(format!("and {} more", running.len() - NAMED));

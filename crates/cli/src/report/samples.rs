@@ -4,8 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{
     AdoptionUndo, Cause, CauseClass, Certainty, CheckComparison, CheckReport, CheckVerdict, Class, Drift, Ended, Event,
     EventKind, Evidence, Failure, Finding, HelmAction, HelmCommand, HelmProgress, Holder, NextStep, Note, ObjectRef,
-    ObjectStatus, Phase, PhaseProgress, PlannedRelease, Readiness, ReleaseEnding, ReleaseKey, ReleaseOutcome,
-    ReleaseProgress, ReleaseWay, RunId, RunKind, RunVerdict, StepProgress, StopReason, code,
+    ObjectStatus, Phase, PhasePart, PhaseProgress, PlannedRelease, Readiness, ReleaseEnding, ReleaseKey,
+    ReleaseOutcome, ReleaseProgress, ReleaseStanding, ReleaseWay, RunId, RunKind, RunVerdict, StepProgress, StopReason,
+    code,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -164,6 +165,7 @@ pub(crate) fn earlier(name: &str, phases: &[Phase], way: Option<ReleaseWay>) -> 
                     ended,
                 }],
                 ended,
+                part: PhasePart::default(),
             })
             .collect(),
         adopted: Vec::new(),
@@ -172,6 +174,7 @@ pub(crate) fn earlier(name: &str, phases: &[Phase], way: Option<ReleaseWay>) -> 
         attempt: 0,
         baselines: BTreeMap::new(),
         ending: way.map(|way| ReleaseEnding { way, summary: "installed".to_owned(), at, elapsed_ms: 1 }),
+        standing: ReleaseStanding::default(),
     }
 }
 

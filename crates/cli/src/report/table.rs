@@ -1,6 +1,6 @@
 //! The live view of a run on a terminal: a header and a row for each release at work. Pure: time and size are passed in.
 
-use crate::report::view::{Row, View, millis_between};
+use crate::report::view::{Shown, View, millis_between};
 use crate::terminal::printer::{BAD, FAINT, STRONG, WARN, paint};
 use crate::terminal::text::{duration, fit, fit_end};
 use anstyle::Style;
@@ -18,7 +18,7 @@ const ROOMY: usize = 60;
 
 /// The view on a screen of `width` columns and `height` lines: never wider, and two lines lower where that can be.
 pub(crate) fn table(view: &View, now: Timestamp, width: usize, height: usize) -> Vec<String> {
-    if view.is_finished() || view.run().is_empty() {
+    if !view.is_live() {
         return Vec::new();
     }
     let budget = height.saturating_sub(LEFT).max(1).min(height);
@@ -33,18 +33,19 @@ pub(crate) fn table(view: &View, now: Timestamp, width: usize, height: usize) ->
     let columns = Columns::of(view, width);
     let running_rows = running.iter().map(|(row, since)| (*row, duration(millis_between(*since, now))));
     let waiting_rows = waiting.iter().map(|row| (*row, String::new()));
-    let shown: Vec<(&Row, String)> = running_rows.take(shown_running).chain(waiting_rows.take(shown_waiting)).collect();
+    let shown: Vec<(Shown<'_>, String)> =
+        running_rows.take(shown_running).chain(waiting_rows.take(shown_waiting)).collect();
     let elapsed_width = shown.iter().map(|(_, elapsed)| elapsed.len()).max().unwrap_or(0);
     lines.extend(shown.iter().map(|(row, elapsed)| {
         let gap = " ".repeat(columns.gap);
-        let name = fit_end(&row.name, columns.name);
+        let name = fit_end(row.name(), columns.name);
         let padding = " ".repeat(columns.name - name.width());
         painted(
             &[
                 (STRONG, &name),
                 (Style::new(), &format!("{padding}{gap}{}{gap}", row.signs())),
                 (FAINT, &format!("{elapsed:>elapsed_width$}{gap}")),
-                (Style::new(), &view.reason(row, now)),
+                (Style::new(), &row.reason(now)),
             ],
             width,
         )

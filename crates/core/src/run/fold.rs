@@ -3,7 +3,8 @@
 use super::event::{Event, EventKind};
 use super::outcome::{NextStep, ReleaseOutcome};
 use super::progress::{
-    Ended, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunProgress, StepProgress,
+    Ended, HelmProgress, PhasePart, PhaseProgress, PhaseState, ReleaseEnding, ReleaseProgress, ReleaseStanding,
+    ReleaseWay, RunProgress, StepProgress,
 };
 use crate::ids::{Phase, ReleaseKey, RunId};
 use crate::kubernetes::AdoptionUndo;
@@ -28,6 +29,7 @@ impl RunProgress {
             attempt: 0,
             baselines: BTreeMap::new(),
             ending: None,
+            standing: ReleaseStanding::default(),
         });
         Some(Self {
             run: *run,
@@ -71,6 +73,7 @@ impl RunProgress {
                     release.run = run;
                     release.started_at = Some(event.at);
                     release.ending = None;
+                    release.standing = ReleaseStanding::Running { since: event.at };
                 }
             }
             EventKind::PhaseStarted { release, phase } => {
@@ -88,6 +91,7 @@ impl RunProgress {
                     release.forget_after(*phase, Some(*index));
                 }
                 if let Some(phase) = self.phase_mut(release, *phase) {
+                    phase.part = PhasePart::Does;
                     phase.begin_step(StepProgress {
                         index: *index,
                         description: description.clone(),
@@ -128,6 +132,7 @@ impl RunProgress {
                     release.forget_after(*phase, None);
                 }
                 if let Some(phase) = self.phase_mut(release, *phase) {
+                    phase.part = PhasePart::Does;
                     phase.helm.push(HelmProgress {
                         run,
                         holder,
@@ -165,10 +170,10 @@ impl RunProgress {
                     release.no_return = Some(what.clone());
                 }
             }
-            EventKind::Retrying { release, attempt, .. } => {
+            EventKind::Retrying { release, attempt, phase, .. } => {
                 if let Some(release) = self.release_mut(release) {
                     release.attempt = *attempt;
-                    release.go_on_after_failure();
+                    release.go_on_after_failure(*phase);
                 }
             }
             EventKind::ReleaseFinished { release, outcome, elapsed_ms } => {
@@ -182,6 +187,10 @@ impl RunProgress {
                         release.no_return = None;
                     }
                     let (way, summary) = way(outcome);
+                    release.standing = match outcome {
+                        ReleaseOutcome::NotStarted { blocked_by: Some(_), .. } => ReleaseStanding::Blocked,
+                        _ => ReleaseStanding::Ended(way),
+                    };
                     let ending = ReleaseEnding { way, summary, at: event.at, elapsed_ms: *elapsed_ms };
                     // What was not begun in this run still stands as the run before has left it.
                     let begun_here = release.run == run;
@@ -205,11 +214,11 @@ impl RunProgress {
         self.resumes = Some(from);
         for earlier in releases {
             match self.release_mut(&earlier.release) {
-                Some(release) if release.action == earlier.action => release.clone_from(earlier),
+                Some(release) if release.action == earlier.action => *release = earlier.taken_over(),
                 // What is to be done with it now is something else.
                 Some(_) => {}
                 // Not part of this run, but still to be continued one day.
-                None => self.releases.push(earlier.clone()),
+                None => self.releases.push(earlier.taken_over()),
             }
         }
     }
@@ -218,7 +227,7 @@ impl RunProgress {
 impl ReleaseProgress {
     /// The way goes on: that there was a failure does not make what was done before it count less. But what was cleaned up
     /// after it may have been taken away.
-    fn go_on_after_failure(&mut self) {
+    fn go_on_after_failure(&mut self, from: Phase) {
         let cleaned_up = self.phase(Phase::OnDeployFailure).is_some_and(|progress| !progress.steps.is_empty());
         self.phases.retain(|progress| {
             progress.phase != Phase::OnDeployFailure && !(cleaned_up && progress.phase > Phase::Exec)
@@ -227,6 +236,10 @@ impl ReleaseProgress {
         if let Some(helm) = exec.filter(|_| cleaned_up).and_then(|exec| exec.helm.last_mut()) {
             helm.ended = helm.ended.map(|ended| Ended { ok: false, ..ended });
         }
+        self.phases
+            .iter_mut()
+            .filter(|progress| progress.phase >= from)
+            .for_each(|progress| progress.part = PhasePart::Due);
     }
 
     /// What was done after a step (or helm's run) counts no more once that is done again, and neither does an earlier
@@ -247,6 +260,9 @@ impl ReleaseProgress {
     fn begin_phase(&mut self, phase: Phase, at: Timestamp) {
         match self.phases.iter_mut().find(|progress| progress.phase == phase) {
             Some(known) => {
+                // Phases that only read are done again in any case.
+                let was_done = known.state() == PhaseState::Resumed && phase.may_change_cluster();
+                known.part = if was_done { PhasePart::Passes } else { PhasePart::Does };
                 known.started_at = at;
                 known.ended = None;
             }
@@ -256,6 +272,7 @@ impl ReleaseProgress {
                 steps: Vec::new(),
                 helm: Vec::new(),
                 ended: None,
+                part: PhasePart::Does,
             }),
         }
     }

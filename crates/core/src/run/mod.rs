@@ -15,6 +15,8 @@ mod progress;
 #[cfg(test)]
 mod progress_tests;
 mod rehearsal;
+#[cfg(test)]
+mod standing_tests;
 
 pub use cause::{Cause, CauseClass, Certainty};
 pub use cause_group::{CauseGroup, group};
@@ -27,7 +29,7 @@ pub use plan::{
     PLAN_FORMAT, Plan, PlanCounts, PlannedAction, PlannedHook, PlannedObject, PlannedStep, ReleasePlan, SeenObject,
 };
 pub use progress::{
-    Ended, HelmCommand, HelmProgress, PhaseProgress, ReleaseEnding, ReleaseProgress, ReleaseWay, RunKind, RunProgress,
-    StepProgress,
+    Ended, HelmCommand, HelmProgress, PhasePart, PhaseProgress, PhaseState, ReleaseEnding, ReleaseProgress,
+    ReleaseStanding, ReleaseWay, RunKind, RunProgress, StepProgress,
 };
 pub use rehearsal::{Adopted, ObjectSeen, ObjectsSeen, Refusal, Rehearsal, Untold, refusals, what_became};

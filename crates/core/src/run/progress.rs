@@ -74,7 +74,7 @@ pub struct ReleaseProgress {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_return: Option<String>,
     /// The attempt that is being made, or is about to be, when the deploy has failed before; 0 when it has not.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub attempt: u32,
     /// What checks have told before the change, by the digest of what their steps were given.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -82,11 +82,32 @@ pub struct ReleaseProgress {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<ReleaseEnding>,
+    /// How it stands in this run, whatever is known of it from earlier ones.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub standing: ReleaseStanding,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
+/// How a release stands in the run whose events were seen. The run that continues this one takes nothing of it over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseStanding {
+    /// It is not begun yet.
+    #[default]
+    Waiting,
+    /// It was begun.
+    Running {
+        /// When.
+        since: Timestamp,
+    },
+    /// It is not begun, since another one did not end well.
+    Blocked,
+    /// It has ended in this way.
+    Ended(ReleaseWay),
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// How a release ended, in few words.
@@ -143,6 +164,40 @@ pub struct PhaseProgress {
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
+    /// What this run has to do with it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub part: PhasePart,
+}
+
+/// What the run whose events were seen has to do with a phase that was begun. The run that continues this one takes nothing of it over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhasePart {
+    /// Nothing yet: all that is known of it was done by an earlier run.
+    #[default]
+    Earlier,
+    /// It goes through it, and has found everything done so far.
+    Passes,
+    /// It does it, or does it again.
+    Does,
+    /// It does it again after a failure, and has not begun yet.
+    Due,
+}
+
+/// How far a run is with a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhaseState {
+    /// It is to be done.
+    ToCome,
+    /// It is being done.
+    Running,
+    /// It was done.
+    Done,
+    /// It did not do what it is for.
+    Failed,
+    /// It was done by an earlier run, and not repeated.
+    Resumed,
 }
 
 /// How something ended.
@@ -262,14 +317,14 @@ impl RunProgress {
     /// because this run has not touched it or was refused.
     pub fn to_continue(&self) -> Vec<ReleaseProgress> {
         if self.was_cut_short() {
-            return self.releases.clone();
+            return self.releases.iter().map(ReleaseProgress::taken_over).collect();
         }
         self.half_done()
     }
 
     /// The releases of which something was changed and that have come to no end.
     pub fn half_done(&self) -> Vec<ReleaseProgress> {
-        self.releases.iter().filter(|release| release.is_half_done()).cloned().collect()
+        self.releases.iter().filter(|release| release.is_half_done()).map(ReleaseProgress::taken_over).collect()
     }
 
     fn was_cut_short(&self) -> bool {
@@ -290,9 +345,38 @@ impl RunProgress {
 }
 
 impl ReleaseProgress {
+    /// What another run takes over of it: how it stood in this one is none of it.
+    #[must_use]
+    pub fn taken_over(&self) -> Self {
+        let mut taken = Self { standing: ReleaseStanding::default(), ..self.clone() };
+        taken.phases.iter_mut().for_each(|phase| phase.part = PhasePart::default());
+        taken
+    }
+
     /// A phase that was begun.
     pub fn phase(&self, phase: Phase) -> Option<&PhaseProgress> {
         self.phases.iter().find(|progress| progress.phase == phase)
+    }
+
+    /// How far this run is with a phase.
+    pub fn phase_state(&self, phase: Phase) -> PhaseState {
+        self.phase(phase).map_or(PhaseState::ToCome, PhaseProgress::state)
+    }
+
+    /// The phase that this run is in; of several the one that was begun last.
+    pub fn running_phase(&self) -> Option<&PhaseProgress> {
+        let running = self.phases.iter().filter(|phase| phase.state() == PhaseState::Running);
+        running.max_by_key(|phase| phase.started_at)
+    }
+
+    /// The step that this run is at.
+    pub fn running_step(&self) -> Option<&StepProgress> {
+        self.running_phase()?.steps.iter().find(|step| step.run == self.run && step.ended.is_none())
+    }
+
+    /// What helm is doing for this run.
+    pub fn running_helm(&self) -> Option<&HelmProgress> {
+        self.running_phase()?.helm.last().filter(|helm| helm.run == self.run && helm.ended.is_none())
     }
 
     /// What its steps have put into the payload, in their order. What cleaning up after a failure has put there is not
@@ -327,6 +411,21 @@ impl ReleaseProgress {
 }
 
 impl PhaseProgress {
+    /// How far this run is with it.
+    pub fn state(&self) -> PhaseState {
+        match (self.part, self.ended) {
+            (PhasePart::Earlier, Some(Ended { ok: true, .. })) => PhaseState::Resumed,
+            (PhasePart::Earlier | PhasePart::Due, _) => PhaseState::ToCome,
+            (PhasePart::Passes | PhasePart::Does, None) => PhaseState::Running,
+            // What was put in order after a failure has done its work.
+            (part, Some(ended)) if ended.ok || self.phase == Phase::OnDeployFailure => match part {
+                PhasePart::Passes => PhaseState::Resumed,
+                PhasePart::Earlier | PhasePart::Does | PhasePart::Due => PhaseState::Done,
+            },
+            (PhasePart::Passes | PhasePart::Does, Some(_)) => PhaseState::Failed,
+        }
+    }
+
     /// A step that was begun.
     pub fn step(&self, index: usize) -> Option<&StepProgress> {
         self.steps.iter().find(|step| step.index == index)

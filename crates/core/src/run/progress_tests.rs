@@ -14,24 +14,24 @@ use uuid::Uuid;
 
 const DIGEST: &str = "d1";
 
-fn run_id(n: u128) -> RunId {
+pub(super) fn run_id(n: u128) -> RunId {
     RunId(Uuid::from_u128(n))
 }
 
-fn key(name: &str) -> ReleaseKey {
+pub(super) fn key(name: &str) -> ReleaseKey {
     ReleaseKey::new("web", name)
 }
 
-fn at(second: u64) -> Timestamp {
+pub(super) fn at(second: u64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + i64::try_from(second).unwrap()).unwrap()
 }
 
 /// Events numbered from 1, one second apart.
-fn numbered(kinds: impl IntoIterator<Item = EventKind>) -> Vec<Event> {
+pub(super) fn numbered(kinds: impl IntoIterator<Item = EventKind>) -> Vec<Event> {
     (1..).zip(kinds).map(|(seq, kind)| Event { seq, at: at(seq), kind }).collect()
 }
 
-fn fold(events: &[Event]) -> RunProgress {
+pub(super) fn fold(events: &[Event]) -> RunProgress {
     let mut progress = RunProgress::begin(&events[0]).unwrap();
     see_all(&mut progress, events);
     progress
@@ -43,7 +43,7 @@ fn see_all(progress: &mut RunProgress, events: &[Event]) {
     }
 }
 
-fn run_of(run: u128, releases: &[(&str, HelmAction)]) -> EventKind {
+pub(super) fn run_of(run: u128, releases: &[(&str, HelmAction)]) -> EventKind {
     let releases = releases
         .iter()
         .map(|(name, action)| PlannedRelease { release: key(name), action: *action, waits_for: Vec::new() })
@@ -60,19 +60,19 @@ fn run_of(run: u128, releases: &[(&str, HelmAction)]) -> EventKind {
     }
 }
 
-fn started(name: &str) -> EventKind {
+pub(super) fn started(name: &str) -> EventKind {
     EventKind::ReleaseStarted { release: key(name), action: HelmAction::Deploy }
 }
 
-fn phase(phase: Phase) -> EventKind {
+pub(super) fn phase(phase: Phase) -> EventKind {
     EventKind::PhaseStarted { release: key("a"), phase }
 }
 
-fn phase_ended(phase: Phase, ok: bool) -> EventKind {
+pub(super) fn phase_ended(phase: Phase, ok: bool) -> EventKind {
     EventKind::PhaseFinished { release: key("a"), phase, ok, summary: String::new(), elapsed_ms: 5 }
 }
 
-fn step(phase: Phase, index: usize) -> EventKind {
+pub(super) fn step(phase: Phase, index: usize) -> EventKind {
     EventKind::StepStarted {
         release: key("a"),
         phase,
@@ -83,12 +83,12 @@ fn step(phase: Phase, index: usize) -> EventKind {
     }
 }
 
-fn step_ended(phase: Phase, index: usize, output: Option<Value>) -> EventKind {
+pub(super) fn step_ended(phase: Phase, index: usize, output: Option<Value>) -> EventKind {
     let output = output.map(|value| [(format!("{phase}-{index}"), value)].into());
     EventKind::StepFinished { release: key("a"), phase, index, error: None, output, elapsed_ms: 7 }
 }
 
-fn helm(phase: Phase, command: HelmCommand) -> EventKind {
+pub(super) fn helm(phase: Phase, command: HelmCommand) -> EventKind {
     EventKind::HelmStarted {
         release: key("a"),
         phase,
@@ -99,19 +99,19 @@ fn helm(phase: Phase, command: HelmCommand) -> EventKind {
     }
 }
 
-fn helm_ended(phase: Phase, command: HelmCommand, error: Option<&str>) -> EventKind {
+pub(super) fn helm_ended(phase: Phase, command: HelmCommand, error: Option<&str>) -> EventKind {
     EventKind::HelmFinished { release: key("a"), phase, command, error: error.map(str::to_owned), elapsed_ms: 9 }
 }
 
-fn ended(name: &str, outcome: ReleaseOutcome) -> EventKind {
+pub(super) fn ended(name: &str, outcome: ReleaseOutcome) -> EventKind {
     EventKind::ReleaseFinished { release: key(name), outcome, elapsed_ms: 11 }
 }
 
-fn done() -> ReleaseOutcome {
+pub(super) fn done() -> ReleaseOutcome {
     ReleaseOutcome::Done { summary: "upgraded podinfo 6.9.0".to_owned() }
 }
 
-fn not_started() -> ReleaseOutcome {
+pub(super) fn not_started() -> ReleaseOutcome {
     ReleaseOutcome::NotStarted { reason: "the run was interrupted".to_owned(), blocked_by: None }
 }
 
@@ -150,6 +150,7 @@ fn a_whole_release() {
         steps: Vec::new(),
         helm: Vec::new(),
         ended: ok(5),
+        part: PhasePart::Does,
     };
     let step = |index, second, output: BTreeMap<String, Value>, output_kept| StepProgress {
         index,
@@ -211,6 +212,7 @@ fn a_whole_release() {
                 at: at(19),
                 elapsed_ms: 11,
             }),
+            standing: ReleaseStanding::Ended(ReleaseWay::Done),
         }],
     };
     let progress = fold(&whole());
@@ -293,13 +295,13 @@ fn a_killed_run_is_continued() {
     assert_eq!(progress.resumes, Some(run_id(1)));
     let of = |progress: &RunProgress, name: &str| progress.release(&key(name)).cloned().unwrap();
     // The same is to be done: all is known.
-    assert_eq!(of(&progress, "a"), of(&earlier, "a"));
+    assert_eq!(of(&progress, "a"), of(&earlier, "a").taken_over());
     // Something else is to be done: what was done before says nothing.
     assert_eq!(of(&progress, "b").run, run_id(2));
     assert_eq!(of(&progress, "b").phases, []);
     assert_eq!(of(&progress, "b").ending, None);
     // Not part of this run, but not forgotten.
-    assert_eq!(of(&progress, "c"), of(&earlier, "c"));
+    assert_eq!(of(&progress, "c"), of(&earlier, "c").taken_over());
     let order: Vec<&str> = progress.releases.iter().map(|release| release.release.name.as_str()).collect();
     assert_eq!(order, ["a", "b", "e", "c", "d"]);
 
@@ -384,8 +386,9 @@ fn a_run_that_was_refused_to_go_on_is_continued(#[case] verdict: RunVerdict, #[c
     let progress = refused_to_go_on(verdict);
     let names: Vec<String> = progress.to_continue().into_iter().map(|release| release.release.name).collect();
     assert_eq!(names, continued);
-    let steps = |progress: &RunProgress| progress.release(&key("a")).unwrap().phase(Phase::PreExec).cloned();
-    assert_eq!(steps(&progress), steps(&killed()));
+    let steps =
+        |progress: RunProgress| progress.release(&key("a")).unwrap().taken_over().phase(Phase::PreExec).cloned();
+    assert_eq!(steps(progress), steps(killed()));
 }
 
 /// Whoever began a step or helm is known, however many runs have looked at the release since.
@@ -580,7 +583,7 @@ fn failed(next: NextStep) -> ReleaseOutcome {
     })
 }
 
-fn retrying(attempt: u32) -> EventKind {
+pub(super) fn retrying(attempt: u32) -> EventKind {
     EventKind::Retrying { release: key("a"), attempt, of: 5, wait_ms: 10_000, phase: Phase::Exec }
 }
 

@@ -273,6 +273,7 @@ mod tests {
             attempt: kept,
             baselines: BTreeMap::new(),
             ending: None,
+            standing: pilothouse_core::ReleaseStanding::default(),
         };
         let attempts = Attempts::continued(&Ledger::new(Some(earlier), Vec::new()));
         assert_eq!((attempts.current(), attempts.no_return()), (current, Some("migrate")));

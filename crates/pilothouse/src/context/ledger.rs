@@ -223,13 +223,21 @@ mod tests {
             action: HelmAction::Deploy,
             run: run(1),
             started_at: Some(at),
-            phases: vec![PhaseProgress { phase, started_at: at, steps: vec![step], helm: Vec::new(), ended: None }],
+            phases: vec![PhaseProgress {
+                phase,
+                started_at: at,
+                steps: vec![step],
+                helm: Vec::new(),
+                ended: None,
+                part: pilothouse_core::PhasePart::default(),
+            }],
             adopted: Vec::new(),
             backups: Vec::new(),
             no_return: None,
             attempt: 0,
             baselines: BTreeMap::new(),
             ending: None,
+            standing: pilothouse_core::ReleaseStanding::default(),
         }
     }
 

@@ -303,6 +303,7 @@ mod tests {
                 attempt: 0,
                 baselines: BTreeMap::new(),
                 ending: None,
+                standing: pilothouse_core::ReleaseStanding::default(),
             }],
         }
     }
