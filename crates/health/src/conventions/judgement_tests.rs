@@ -1,9 +1,11 @@
 //! The general rules as tables.
 
 use super::judgement::*;
+use super::names::{EXISTS, NO_STATUS, SUSPENDED, WORDS, YOUNG};
+use pilothouse_core::Readiness;
 use Readiness::{Current, Failed, InProgress, NotFound, Unknown};
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn custom(status: &Value) -> Value {
     json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": status})
