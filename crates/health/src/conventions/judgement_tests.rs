@@ -2,8 +2,8 @@
 
 use super::judgement::*;
 use super::names::{EXISTS, NO_STATUS, SUSPENDED, WORDS, YOUNG};
-use pilothouse_core::Readiness;
 use Readiness::{Current, Failed, InProgress, NotFound, Unknown};
+use pilothouse_core::Readiness;
 use rstest::rstest;
 use serde_json::{Value, json};
 
