@@ -3,7 +3,6 @@
 use crate::context::observed::Observed;
 use crate::context::preflight_report::Foreseen;
 use crate::context::rendering::Rendering;
-use crate::context::session::Target;
 use crate::context::wanted::Wanted;
 use serde_json::Value;
 use std::sync::Arc;
@@ -11,8 +10,8 @@ use std::sync::Arc;
 /// The slots. Whoever fills one says when it holds no more.
 #[derive(Default)]
 pub(crate) struct Cache {
-    /// What is wanted.
-    pub(crate) wanted: Option<WantedFor>,
+    /// What is wanted: nothing but its steps until it was asked for.
+    pub(crate) wanted: Arc<Wanted>,
     /// What the cluster held when the release's turn came, or after it was last uninstalled here.
     pub(crate) observed: Option<Arc<Observed>>,
     /// What the chart renders with a look at the cluster, as an install or as an upgrade, once or more of each.
@@ -28,11 +27,4 @@ pub(crate) struct RenderedFor {
     pub(crate) values: Vec<Value>,
     pub(crate) is_upgrade: bool,
     pub(crate) rendering: Rendering,
-}
-
-/// What is wanted, and for which target and payload values.
-pub(crate) struct WantedFor {
-    pub(crate) target: Result<Arc<Target>, String>,
-    pub(crate) values: Vec<Value>,
-    pub(crate) wanted: Arc<Wanted>,
 }

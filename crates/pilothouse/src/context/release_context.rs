@@ -48,8 +48,6 @@ pub struct Context {
     thorough: bool,
     /// The stack, in whose name what is deployed is remembered.
     stack: Option<String>,
-    /// What was found out about the chart's steps before the run.
-    steps: StepsSeen,
     settled: Option<Settled>,
     only_every_run: AtomicBool,
 }
@@ -75,7 +73,6 @@ impl Context {
             baselines: Mutex::default(),
             thorough: false,
             stack: None,
-            steps: StepsSeen::default(),
             settled: None,
             only_every_run: AtomicBool::new(false),
         }
@@ -107,12 +104,12 @@ impl Context {
 
     /// Notes what is known of the chart's steps.
     pub(crate) fn see_steps(&mut self, steps: StepsSeen) {
-        self.steps = steps;
+        self.cache.get_mut().wanted = Arc::new(Wanted { steps: Arc::new(steps), ..Wanted::default() });
     }
 
     /// What is known of the chart's steps.
-    pub(crate) fn steps(&self) -> &StepsSeen {
-        &self.steps
+    pub(crate) async fn steps(&self) -> Arc<StepsSeen> {
+        self.cache.lock().await.wanted.steps.clone()
     }
 
     /// Nothing is to be done with the release, as was proven before the run.
@@ -366,14 +363,15 @@ impl Context {
 
     /// What was wanted last, without asking whether it is out of date.
     pub(crate) async fn last_wanted(&self) -> Option<Arc<Wanted>> {
-        self.cache.lock().await.wanted.as_ref().map(|kept| kept.wanted.clone())
+        let wanted = self.cache.lock().await.wanted.clone();
+        wanted.target.is_some().then_some(wanted)
     }
 
     /// Keeps what was rendered as small as it can be, until the release's turn has come, or after it.
     pub(crate) async fn pack(&self) {
-        let cache = self.cache.lock().await;
-        cache.wanted.iter().for_each(|kept| kept.wanted.rendering.pack());
-        cache.rendered.iter().for_each(|kept| kept.rendering.pack());
+        let mut cache = self.cache.lock().await;
+        cache.wanted = Arc::new(cache.wanted.packed());
+        cache.rendered.iter_mut().for_each(|kept| kept.rendering = kept.rendering.packed());
     }
 
     /// What was observed does not hold any more.

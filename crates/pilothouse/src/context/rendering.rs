@@ -6,15 +6,15 @@ use flate2::write::GzEncoder;
 use pilothouse_core::crd_facts;
 use pilothouse_helm::{RenderedDoc, YamlError, split_manifests};
 use std::io::{Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// Everything a chart renders. Many releases are rendered long before their turn comes, and objects take many times the
-/// room of their text: [`pack`](Self::pack) keeps only that, compressed.
-#[derive(Debug, Default)]
+/// room of their text: [`packed`](Self::packed) has only that, compressed.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Rendering {
-    packed: Vec<u8>,
+    packed: Arc<[u8]>,
     brings_kinds: bool,
-    docs: Mutex<Option<Arc<Vec<RenderedDoc>>>>,
+    docs: OnceLock<Arc<Vec<RenderedDoc>>>,
 }
 
 impl Rendering {
@@ -28,7 +28,7 @@ impl Rendering {
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         // Writing to memory cannot fail.
         let packed = gzip.write_all(text.as_bytes()).and_then(|()| gzip.finish()).unwrap_or_default();
-        Ok(Self { packed, brings_kinds, docs: Mutex::new(Some(Arc::new(docs))) })
+        Ok(Self { packed: packed.into(), brings_kinds, docs: OnceLock::from(Arc::new(docs)) })
     }
 
     /// Whether it defines new kinds, in `crds/` folders or in templates.
@@ -38,19 +38,18 @@ impl Rendering {
 
     /// All objects, hooks and definitions included.
     pub(crate) fn docs(&self) -> Arc<Vec<RenderedDoc>> {
-        let mut docs = self.docs.lock().unwrap_or_else(PoisonError::into_inner);
-        docs.get_or_insert_with(|| Arc::new(self.unpacked())).clone()
+        self.docs.get_or_init(|| Arc::new(self.unpacked())).clone()
     }
 
-    /// Forgets the objects until they are asked for again.
-    pub(crate) fn pack(&self) {
-        *self.docs.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// The same without its objects, until they are asked for.
+    pub(crate) fn packed(&self) -> Self {
+        Self { packed: self.packed.clone(), brings_kinds: self.brings_kinds, docs: OnceLock::new() }
     }
 
     /// The text was read once already, when this was made.
     fn unpacked(&self) -> Vec<RenderedDoc> {
         let mut text = String::new();
-        match GzDecoder::new(self.packed.as_slice()).read_to_string(&mut text) {
+        match GzDecoder::new(self.packed.as_ref()).read_to_string(&mut text) {
             Ok(_) => split_manifests(&text).unwrap_or_default(),
             Err(_) => Vec::new(),
         }
@@ -66,8 +65,9 @@ mod tests {
         let text = "---\n# Source: a/templates/a.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n";
         let rendering = Rendering::new(text).unwrap();
         let before = rendering.docs();
-        rendering.pack();
-        assert_eq!(rendering.docs(), before);
+        let packed = rendering.packed();
+        assert!(packed.docs.get().is_none());
+        assert_eq!(packed.docs(), before);
         assert_eq!(before.len(), 1);
         assert!(!rendering.brings_kinds());
         assert_eq!(Rendering::default().docs().len(), 0);

@@ -385,7 +385,7 @@ async fn by_decision(ctx: &Context, so_far: &mut SoFar) -> Option<(Ended, String
             }
             drift::renew(ctx).await;
             so_far.nothing_to_do = true;
-            if ctx.steps().every_run {
+            if ctx.steps().await.every_run {
                 ctx.run_only_every_run();
                 (Ended::Well, why)
             } else {

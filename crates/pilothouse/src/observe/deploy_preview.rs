@@ -112,7 +112,7 @@ pub(crate) async fn changing(ctx: &Context, payload: &Payload) -> Vec<(String, S
 }
 
 /// What is going to be applied. Values from earlier phases are only in what was prepared with them.
-async fn docs(ctx: &Context, prepared: &Arc<Wanted>, is_upgrade: bool) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
+async fn docs(ctx: &Context, prepared: &Wanted, is_upgrade: bool) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
     let has_payload = !wanted::payload_values(ctx.info(), &Payload::default()).is_empty();
     match &prepared.chart {
         Some(chart) if is_upgrade && !has_payload => {

@@ -152,7 +152,9 @@ async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached:
     let (Some(uid), Some(chart)) = (&newest.uid, &prepared.chart) else { return Ok(()) };
     let target = ctx.session().target().await?;
     let uses = render::templates_of(ctx, chart, payload).await;
-    let Some(now) = input_digests::wanted(ctx, chart, &uses, payload, &target).await else { return Ok(()) };
+    let Some(now) = input_digests::wanted(ctx, &prepared.steps, chart, &uses, payload, &target).await else {
+        return Ok(());
+    };
     // Files may have changed since helm has read them; what the cluster serves counts as of before.
     let input = observed.inputs.clone().unwrap_or_else(|| now.clone());
     if input.differs(&now).iter().any(|part| *part != InputPart::Capabilities) {

@@ -93,7 +93,7 @@ pub async fn decision(ctx: &Context) -> Decision {
     let decision = observed.decide(ctx.info());
     // Steps that run before helm may be made for helm to run after them: then it does.
     let changed = matches!(observed.state(ctx.info()), ReleaseState::LifecycleChanged { .. });
-    if changed && ctx.steps().before_exec && matches!(decision, Decision::Steps { .. }) {
+    if changed && matches!(decision, Decision::Steps { .. }) && ctx.steps().await.before_exec {
         return observed.decide_anew(ctx.info());
     }
     decision
@@ -117,10 +117,10 @@ async fn look_at_input(ctx: &Context, seen: &mut Observed, payload: &Payload) {
     let wanted = render::wanted(ctx, payload).await;
     let (Some(chart), Ok(target)) = (&wanted.chart, ctx.session().target().await) else { return };
     let uses = render::templates_of(ctx, chart, payload).await;
-    seen.inputs = input_digests::wanted(ctx, chart, &uses, payload, &target).await;
+    seen.inputs = input_digests::wanted(ctx, &wanted.steps, chart, &uses, payload, &target).await;
     seen.must_render = uses.must_render();
     if let (Some(inputs), RecordSeen::Some(record)) = (&seen.inputs, &seen.record) {
-        let now = inputs.as_in(record, ctx.steps());
+        let now = inputs.as_in(record, &wanted.steps);
         if !now.proven {
             seen.must_render.get_or_insert_with(|| "what is remembered of it is of an earlier form".to_owned());
         }

@@ -18,14 +18,14 @@ use std::sync::Arc;
 /// When it cannot be rendered.
 pub(crate) async fn as_upgrade(
     ctx: &Context,
-    prepared: &Arc<Wanted>,
+    prepared: &Wanted,
     uses: &TemplateUse,
 ) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
     render::rendered_again(ctx, 0, (prepared.chart()?, &prepared.payload), uses, true).await
 }
 
 /// As [`as_upgrade`], a second time.
-async fn again(ctx: &Context, prepared: &Arc<Wanted>, uses: &TemplateUse) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
+async fn again(ctx: &Context, prepared: &Wanted, uses: &TemplateUse) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
     render::rendered_again(ctx, 1, (prepared.chart()?, &prepared.payload), uses, true).await
 }
 
@@ -38,11 +38,7 @@ fn makes_up(uses: &TemplateUse) -> bool {
 ///
 /// # Errors
 /// When it cannot be rendered.
-pub(crate) async fn volatile(
-    ctx: &Context,
-    prepared: &Arc<Wanted>,
-    uses: &TemplateUse,
-) -> Result<Volatile, PhaseError> {
+pub(crate) async fn volatile(ctx: &Context, prepared: &Wanted, uses: &TemplateUse) -> Result<Volatile, PhaseError> {
     let first = as_upgrade(ctx, prepared, uses).await?;
     let second = again(ctx, prepared, uses).await?;
     Ok(volatile_fields(&first, &second))
@@ -59,7 +55,7 @@ pub(crate) async fn volatile(
 /// When it cannot be rendered, or what is deployed cannot be read.
 pub(crate) async fn rendered(
     ctx: &Context,
-    prepared: &Arc<Wanted>,
+    prepared: &Wanted,
     uses: &TemplateUse,
     deployed: &ReleaseRecord,
 ) -> Result<Rendered, PhaseError> {

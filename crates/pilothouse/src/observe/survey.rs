@@ -45,7 +45,8 @@ pub(crate) async fn take(
     writing: Writing,
 ) -> Vec<Option<Settled>> {
     let mut settled: Vec<Option<Settled>> = vec![None; contexts.len()];
-    let eligible: Vec<usize> = (0..contexts.len()).filter(|&node| is_eligible(&contexts[node])).collect();
+    let eligible: Vec<usize> =
+        futures::stream::iter(0..contexts.len()).filter(|&node| is_eligible(&contexts[node])).collect().await;
     if eligible.is_empty() {
         return settled;
     }
@@ -72,9 +73,9 @@ pub(crate) async fn take(
 }
 
 /// Whether it can be told of a release without helm that nothing is to be done with it.
-fn is_eligible(ctx: &Context) -> bool {
+async fn is_eligible(ctx: &Context) -> bool {
     let info = ctx.info();
-    info.action == HelmAction::Deploy && !info.skip_if_already_installed && !ctx.steps().every_run
+    info.action == HelmAction::Deploy && !info.skip_if_already_installed && !ctx.steps().await.every_run
 }
 
 /// A release whose input is what was deployed; only its objects are still to be looked at.
@@ -99,8 +100,9 @@ async fn candidate(
     record.objects.as_ref()?;
     let resolved = render::chart_without_helm(ctx).await?;
     let uses = render::templates_of(ctx, &resolved, &Payload::default()).await;
-    let inputs = input_digests::wanted(ctx, &resolved, &uses, &Payload::default(), target).await?;
-    let now = inputs.as_in(record, ctx.steps());
+    let steps = ctx.steps().await;
+    let inputs = input_digests::wanted(ctx, &steps, &resolved, &uses, &Payload::default(), target).await?;
+    let now = inputs.as_in(record, &steps);
     if !now.proven {
         return None;
     }

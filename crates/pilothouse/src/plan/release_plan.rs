@@ -95,7 +95,7 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, earlier: &[&Br
         plan.drifts = drifts;
     }
     plan.on_failure = on_failure(info, &decision);
-    plan.steps = steps(chart, ctx, plan.does);
+    plan.steps = steps(chart, ctx, plan.does).await;
     let mut compared = Vec::new();
     match fill(chart, ctx, &mut plan, &decision, earlier, all).await {
         Ok(found) => compared = found,
@@ -176,23 +176,23 @@ pub(crate) async fn input_of(ctx: &Context, does: PlannedAction, key: &DigestKey
         | PlannedAction::Reinstall
         | PlannedAction::Uninstall => {}
     }
-    let info = ctx.info();
+    let (info, steps) = (ctx.info(), ctx.steps().await);
     let inputs = match info.action {
         HelmAction::Deploy => {
             let prepared = render::wanted(ctx, &Payload::default()).await;
             let chart = prepared.chart.as_ref()?;
             let uses = render::templates_of(ctx, chart, &Payload::default()).await;
             let target = ctx.session().target().await.ok()?;
-            Some(input_digests::wanted(ctx, chart, &uses, &Payload::default(), &target).await?)
+            Some(input_digests::wanted(ctx, &steps, chart, &uses, &Payload::default(), &target).await?)
         }
         // An uninstall needs no chart.
         HelmAction::Destroy | HelmAction::Skip => None,
     };
     let given = json!({
-        "inputs": inputs.as_ref().map(PlainInputs::text), "steps": ctx.steps().digest, "on_failure": info.on_failure,
+        "inputs": inputs.as_ref().map(PlainInputs::text), "steps": steps.digest, "on_failure": info.on_failure,
         "drift": info.drift, "timeout": info.timeout_in_seconds, "create_namespace": info.create_namespace,
     });
-    let former = former::of_plan(info, ctx.steps(), inputs.as_ref());
+    let former = former::of_plan(info, &steps, inputs.as_ref());
     Some(Given::new(key, &digest::of(given.to_string()), &former))
 }
 
@@ -353,10 +353,11 @@ fn hooks(docs: &[RenderedDoc], event: &str) -> Vec<PlannedHook> {
 }
 
 /// The steps that are going to run.
-fn steps<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, does: PlannedAction) -> Vec<PlannedStep> {
+async fn steps<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, does: PlannedAction) -> Vec<PlannedStep> {
+    let has_every_run = ctx.steps().await.every_run;
     let runs = |phase: Phase, every_run: bool| match (does, phase) {
         (PlannedAction::Refuse, _) | (_, Phase::OnDeployFailure) => false,
-        (PlannedAction::Nothing, _) => every_run && ctx.steps().every_run,
+        (PlannedAction::Nothing, _) => every_run && has_every_run,
         (PlannedAction::Validate, _) => matches!(phase, Phase::CheckPrerequisites | Phase::Validate),
         (PlannedAction::Steps, _) => matches!(phase, Phase::CheckPrerequisites | Phase::PostExec | Phase::Validate),
         (PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall | PlannedAction::Uninstall, _) => {

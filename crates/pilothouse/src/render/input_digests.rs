@@ -59,6 +59,7 @@ pub(crate) async fn steps_seen(steps: &Steps, version: &str) -> StepsSeen {
 /// What is wanted now; `None` when a value comes from an earlier phase and is not known yet.
 pub(crate) async fn wanted(
     ctx: &Context,
+    steps: &StepsSeen,
     resolved: &ResolvedChart,
     uses: &TemplateUse,
     payload: &Payload,
@@ -77,7 +78,7 @@ pub(crate) async fn wanted(
         options: hex(&options.finalize()),
         helm_major: ctx.helm().version().major,
         capabilities: uses.capabilities.then(|| capabilities(uses, target)),
-        lifecycle: ctx.steps().digest.clone(),
+        lifecycle: steps.digest.clone(),
     }))
 }
 

@@ -1,7 +1,7 @@
 //! A release's chart, files and values, resolved and rendered, with everything that is wrong with them. Nothing here
 //! reads the state of the release; the cluster is asked only which version and kinds it serves.
 
-use crate::context::cache::{RenderedFor, WantedFor};
+use crate::context::cache::RenderedFor;
 use crate::context::release_context::Context;
 use crate::context::rendering::Rendering;
 use crate::context::session::Session;
@@ -218,9 +218,9 @@ pub(crate) async fn wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
     let session = ctx.session();
     let target = session.target().await.map_err(|error| ctx.error_text(&error));
     let values = payload_values(ctx.info(), payload);
-    let mut cache = ctx.cache().await;
-    if let Some(kept) = cache.wanted.as_ref().filter(|kept| kept.target == target && kept.values == values) {
-        return kept.wanted.clone();
+    let kept = &mut ctx.cache().await.wanted;
+    if kept.target.as_ref() == Some(&target) && payload_values(ctx.info(), &kept.payload) == values {
+        return kept.clone();
     }
     let place = Place {
         helm: ctx.helm(),
@@ -230,9 +230,9 @@ pub(crate) async fn wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
         cancel: ctx.cancel(),
     };
     let known = target.as_deref().map_err(Clone::clone);
-    let wanted = Arc::new(prepare(&place, ctx.info(), payload, Some(known)).await);
-    cache.wanted = Some(WantedFor { target, values, wanted: wanted.clone() });
-    wanted
+    let wanted = prepare(&place, ctx.info(), payload, Some(known)).await;
+    *kept = Arc::new(Wanted { target: Some(target), steps: kept.steps.clone(), ..wanted });
+    kept.clone()
 }
 
 /// The chart, if it can be had without helm and without changing anything.
