@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use pilothouse::{
     AdoptStep, ChartInfo, ChartRef, Context, HelmAction, HelmChart, Namespace, ObjectRef, On, Payload, PayloadKey,
-    Phase, PhaseError, SetValue, Step, StepKind, StepSpec, built_in, defaults,
+    Phase, PhaseError, ReleaseRun, SetValue, Step, StepKind, StepSpec, built_in, defaults,
 };
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ impl HelmChart for AwsVpcCni {
     }
 
     /// Looks at the live selector, which the chart must keep, before the objects are adopted.
-    async fn pre_exec(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
+    async fn pre_exec(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
         if self.info.action == HelmAction::Destroy {
             return Ok(());
         }
@@ -67,6 +67,6 @@ impl HelmChart for AwsVpcCni {
         let live = ctx.cluster().get(&daemon_set).await?;
         let original = live.is_some_and(|live| live.pointer("/spec/selector/matchLabels/k8s-app").is_some());
         payload.put(ORIGINAL_SELECTOR, &original)?;
-        defaults::run_steps(self, Phase::PreExec, ctx, payload).await
+        defaults::run_steps(self, Phase::PreExec, ctx, run, payload).await
     }
 }

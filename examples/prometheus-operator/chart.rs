@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use pilothouse::{
-    ChartInfo, ChartRef, Context, CrdPolicy, Finding, HelmAction, HelmChart, Namespace, Payload, PhaseError, defaults,
-    helpers,
+    ChartInfo, ChartRef, Context, CrdPolicy, Finding, HelmAction, HelmChart, Namespace, Payload, PhaseError,
+    ReleaseRun, defaults, helpers,
 };
 use std::time::Duration;
 
@@ -56,15 +56,15 @@ impl HelmChart for PrometheusOperator {
     }
 
     /// All that is checked anyway and, before anything is uninstalled, whether the CRDs could be removed afterwards.
-    async fn check_prerequisites(&self, ctx: &Context, payload: &Payload) -> Vec<Finding> {
-        let mut findings = defaults::check_prerequisites(self, ctx, payload).await;
+    async fn check_prerequisites(&self, ctx: &Context, run: &mut ReleaseRun, payload: &Payload) -> Vec<Finding> {
+        let mut findings = defaults::check_prerequisites(self, ctx, run, payload).await;
         if self.info.action == HelmAction::Destroy {
             findings.extend(helpers::crds_in_use(ctx, &CRDS).await);
         }
         findings
     }
 
-    async fn post_exec(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
+    async fn post_exec(&self, ctx: &Context, _run: &mut ReleaseRun, _payload: &mut Payload) -> Result<(), PhaseError> {
         if self.info.action == HelmAction::Destroy {
             helpers::delete_crds(ctx, &CRDS, Duration::from_secs(120)).await?;
         }

@@ -307,9 +307,9 @@ async fn an_uninstall_that_was_killed_is_finished(
     assert_eq!(observe::decision(&setting.world.ctx).await, Decision::FinishUninstallThenInstall);
     let in_the_way = usize::from(!policy.is_empty());
     assert_eq!(setting.clear(&helm).await.len(), in_the_way);
-    let World { ctx, events, .. } = &mut setting.world;
+    let World { ctx, run, events, .. } = &mut setting.world;
     tokio::select! {
-        done = uninstall::uninstall(ctx) => done.unwrap(),
+        done = uninstall::uninstall(ctx, run) => done.unwrap(),
         () = say_yes(events) => {}
     }
     assert_eq!(setting.statuses().await, []);

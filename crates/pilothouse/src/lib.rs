@@ -41,6 +41,7 @@ pub mod helpers {
 pub use context::ledger::StepAnswer;
 pub use context::preflight_report::Foresight;
 pub use context::release_context::Context;
+pub use context::release_run::ReleaseRun;
 pub use context::session::{Session, SessionConfig, Target};
 pub use context::step::{Step, StepDescription};
 pub use copy::cluster_copy::{ClusterCopy, CopyError, same_minor};

@@ -3,7 +3,7 @@
 use crate::actions::unlock::Intents;
 use crate::context::events::Message;
 use crate::error::PhaseError;
-use crate::{ChartInfo, Context, HelmDriver, Redactor, Session, SessionConfig};
+use crate::{ChartInfo, Context, HelmDriver, Redactor, ReleaseRun, Session, SessionConfig};
 use pilothouse_core::{EventKind, HelmCommand, HelmProgress, ReleaseKey, RunId};
 use pilothouse_health::Rules;
 use pilothouse_helm::HelmClient;
@@ -26,6 +26,7 @@ pub(crate) const OTHER: RunId = RunId(Uuid::from_u128(8));
 /// A context, its cancel token, and what it says.
 pub(crate) struct World {
     pub(crate) ctx: Context,
+    pub(crate) run: ReleaseRun,
     pub(crate) cancel: CancellationToken,
     pub(crate) events: UnboundedReceiver<Message>,
 }
@@ -66,7 +67,7 @@ pub(crate) fn saving_in(
     let mut info = ChartInfo { name: "demo".to_owned(), timeout_in_seconds: 300, ..ChartInfo::default() };
     change(&mut info);
     let (to, events) = unbounded_channel();
-    World { ctx: Context::new(session, &info, to), cancel, events }
+    World { ctx: Context::new(session, &info, to), run: ReleaseRun::default(), cancel, events }
 }
 
 /// The same over a cluster in memory.

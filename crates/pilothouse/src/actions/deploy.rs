@@ -7,6 +7,7 @@ use crate::actions::objects;
 use crate::actions::orphaned_hooks;
 use crate::context::ledger::upgrade_is_done;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::error::PhaseError;
 use crate::kept_digest::Given;
 use crate::observe;
@@ -22,11 +23,17 @@ use pilothouse_helm::{UpgradeRequest, Values};
 ///
 /// # Errors
 /// [`PhaseError::Refused`] when something would be lost; otherwise what failed.
-pub(crate) async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: bool) -> Result<String, PhaseError> {
+pub(crate) async fn deploy(
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    payload: &Payload,
+    verb: &str,
+    first: bool,
+) -> Result<String, PhaseError> {
     let prepared = render::wanted(ctx, payload).await;
     let chart = prepared.chart()?;
-    let given = uncertain_steps::of_deploy(ctx, chart, payload).await;
-    if let Some(done) = done_before(ctx, &given).await {
+    let given = uncertain_steps::of_deploy(ctx, run, chart, payload).await;
+    if let Some(done) = done_before(ctx, run, &given).await {
         if prepared.brings_kinds() {
             ctx.cluster().discovery(true).await?;
         }
@@ -37,30 +44,34 @@ pub(crate) async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: 
     }
     let observed = observe::observed(ctx).await;
     let history = observed.known_history();
-    if let (Some(base), Some(newest)) = (ctx.earlier_base(history.newest()), history.newest()) {
-        ctx.continue_from(base);
-        ctx.attempts().note_written(newest.revision, newest.run);
+    if let Some(newest) = history.newest()
+        && let Some(base) = run.ledger.base(newest)
+    {
+        run.continued_from = Some(base);
+        run.attempts.note_written(newest.revision, newest.run);
     }
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
         create_namespace: ctx.info().create_namespace,
         max_history: ctx.info().max_history,
         force: ctx.info().force_upgrade,
-        force_conflicts: (first && ctx.attempts().has_adopted()) || corrects_drift(ctx).await?,
-        labels: ctx.run().map(|run| (RUN_LABEL.to_owned(), run.to_string())).into_iter().collect(),
+        force_conflicts: (first && run.attempts.has_adopted()) || corrects_drift(ctx).await?,
+        labels: run.id.map(|id| (RUN_LABEL.to_owned(), id.to_string())).into_iter().collect(),
         ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.remaining())
     };
-    orphaned_hooks::clear_earlier(ctx).await?;
+    orphaned_hooks::clear_earlier(ctx, run.before.as_ref()).await?;
     let permit = permit::upgrade(ctx, payload, verb == "upgraded").await?;
     ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
-    ctx.attempts().note_written(history.newest_revision().saturating_add(1), ctx.run());
+    let (command, before) = (HelmCommand::Upgrade, history.newest_revision());
+    run.attempts.note_written(before.saturating_add(1), run.id);
     // All of it is one intent: the definitions before and the restart after are of no use without helm's run.
     let stop = ctx.terminate().child_token();
-    let run = async {
+    let helm = helm_run::begin(ctx, run, command, given.digest(), request.timeout, before).await?;
+    let done = async {
         let brought = crds::bring(ctx, &permit, &prepared).await?;
-        while_helm_runs(ctx, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
-        is_recorded(ctx, history.newest_revision()).await?;
-        ctx.attempts().note_deployed(given.digest(), history.newest_revision(), ctx.run());
+        while_helm_runs(ctx, run, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
+        is_recorded(ctx, before).await?;
+        run.attempts.note_deployed(given.digest(), before, run.id);
         if prepared.brings_kinds() {
             // Later releases are rendered for what the cluster serves now.
             ctx.cluster().discovery(true).await?;
@@ -68,8 +79,8 @@ pub(crate) async fn deploy(ctx: &Context, payload: &Payload, verb: &str, first: 
         restart_if_asked(ctx, verb).await?;
         Ok::<usize, PhaseError>(brought)
     };
-    let brought =
-        helm_run::run_helm(ctx, HelmCommand::Upgrade, given.digest().to_owned(), request.timeout, run).await?;
+    let done = done.await;
+    let brought = helm.ended(ctx, done)?;
     let crds = match brought {
         0 => String::new(),
         1 => ", 1 CRD applied".to_owned(),
@@ -109,34 +120,36 @@ struct DoneBefore {
 }
 
 /// What an earlier run or attempt has deployed, if helm's records prove that it did so to the end with the same input.
-async fn done_before(ctx: &Context, given: &Given) -> Option<DoneBefore> {
+async fn done_before(ctx: &Context, run: &mut ReleaseRun, given: &Given) -> Option<DoneBefore> {
     let observed = observe::observed(ctx).await;
     let newest = observed.known_history().newest();
-    if let Some((revision, executed)) = ctx.attempts().has_deployed(given.digest(), newest) {
+    if let Some((revision, executed)) = run.attempts.has_deployed(given.digest(), newest) {
         let to_the_end = executed.is_some();
         let summary = executed.unwrap_or_else(|| format!("an earlier attempt had deployed revision {revision}"));
         return Some(DoneBefore { summary, to_the_end });
     }
-    let helm = ctx.earlier_helm()?;
+    let helm = run.ledger.helm()?.clone();
     let revision = upgrade_is_done(&helm, given, newest)?;
-    if ctx.has_ended_well_before() {
-        ctx.continue_from(revision);
+    if run.ledger.has_ended_well() {
+        run.continued_from = Some(revision);
     } else {
-        ctx.continue_from(ctx.earlier_base(newest).unwrap_or(helm.revision_before));
-        ctx.attempts().note_written(revision, Some(helm.run));
+        let base = newest.and_then(|newest| run.ledger.base(newest));
+        run.continued_from = Some(base.unwrap_or(helm.revision_before));
+        run.attempts.note_written(revision, Some(helm.run));
     }
     let summary = format!("run {} had deployed revision {revision}", helm.run.short());
-    Some(DoneBefore { summary, to_the_end: ctx.earlier_exec_ended_well() })
+    Some(DoneBefore { summary, to_the_end: run.ledger.exec_ended_well() })
 }
 
 /// Whether helm has done before what `exec` would do, so that it is not run again.
-pub(crate) async fn is_deployed_before(ctx: &Context, payload: &Payload) -> bool {
+pub(crate) async fn is_deployed_before(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) -> bool {
     if ctx.info().action != HelmAction::Deploy {
         return false;
     }
     let prepared = render::wanted(ctx, payload).await;
     let Some(chart) = &prepared.chart else { return false };
-    done_before(ctx, &uncertain_steps::of_deploy(ctx, chart, payload).await).await.is_some()
+    let given = uncertain_steps::of_deploy(ctx, run, chart, payload).await;
+    done_before(ctx, run, &given).await.is_some()
 }
 
 /// Restarts the workloads after an upgrade, where the user wants it.

@@ -2,53 +2,56 @@
 
 use crate::context::events::millis;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::error::PhaseError;
-use crate::observe;
-use pilothouse_core::{EventKind, HelmCommand};
+use pilothouse_core::{EventKind, HelmCommand, Phase};
 use std::time::{Duration, Instant};
 
-/// Runs helm, and what belongs to its run, once the intent is in the journal, and writes down how it ended. `run` does
-/// nothing before it is awaited.
-///
-/// # Errors
-/// What failed, or [`PhaseError::Stopped`] when helm must not be started any more.
-pub(crate) async fn run_helm<T, E: Into<PhaseError>>(
-    ctx: &Context,
+/// A run of helm that was begun, with its intent in the journal.
+#[must_use]
+pub(crate) struct HelmRun {
+    phase: Phase,
     command: HelmCommand,
-    digest: String,
-    timeout: Duration,
-    run: impl Future<Output = Result<T, E>>,
-) -> Result<T, PhaseError> {
-    let revision_before = observe::observed(ctx).await.known_history().newest_revision();
-    run_helm_after(ctx, command, digest, timeout, revision_before, run).await
+    begun: Instant,
 }
 
-/// As [`run_helm`], where the newest revision there is was read just now.
+/// Writes down that helm is about to run, and what belongs to its run; `revision_before` is the newest revision there is.
 ///
 /// # Errors
-/// As for [`run_helm`].
-pub(crate) async fn run_helm_after<T, E: Into<PhaseError>>(
+/// [`PhaseError::Stopped`] when helm must not be started any more.
+pub(crate) async fn begin(
     ctx: &Context,
+    run: &mut ReleaseRun,
     command: HelmCommand,
-    digest: String,
+    digest: &str,
     timeout: Duration,
     revision_before: u32,
-    run: impl Future<Output = Result<T, E>>,
-) -> Result<T, PhaseError> {
-    let (release, phase) = (ctx.release(), ctx.phase());
-    ctx.done_again(phase);
+) -> Result<HelmRun, PhaseError> {
+    let phase = ctx.phase();
+    run.done_again(phase);
     let intent = EventKind::HelmStarted {
-        release: release.clone(),
+        release: ctx.release(),
         phase,
         command,
         revision_before,
-        digest,
+        digest: digest.to_owned(),
         timeout_ms: millis(timeout),
     };
     ctx.emitter().ask(intent).await?;
-    let begun = Instant::now();
-    let result = run.await.map_err(Into::into);
-    let error = result.as_ref().err().map(|error| ctx.error_text(error));
-    ctx.emitter().emit(EventKind::HelmFinished { release, phase, command, error, elapsed_ms: millis(begun.elapsed()) });
-    result
+    Ok(HelmRun { phase, command, begun: Instant::now() })
+}
+
+impl HelmRun {
+    /// Writes down how it has ended.
+    ///
+    /// # Errors
+    /// What failed.
+    pub(crate) fn ended<T, E: Into<PhaseError>>(self, ctx: &Context, result: Result<T, E>) -> Result<T, PhaseError> {
+        let Self { phase, command, begun } = self;
+        let result = result.map_err(Into::into);
+        let error = result.as_ref().err().map(|error| ctx.error_text(error));
+        let (release, elapsed_ms) = (ctx.release(), millis(begun.elapsed()));
+        ctx.emitter().emit(EventKind::HelmFinished { release, phase, command, error, elapsed_ms });
+        result
+    }
 }

@@ -3,6 +3,8 @@
 
 use crate::actions::unlock;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
+use crate::context::reported_causes::ReportedCauses;
 use crate::context::wanted::Wanted;
 use crate::diagnose::wait_ready;
 use crate::diagnose::wait_ready::{Unready, Verdict};
@@ -31,21 +33,22 @@ const INTERVAL: Duration = Duration::from_millis(400);
 /// What helm says; [`PhaseError::Hopeless`] when it was stopped here.
 pub(crate) async fn while_helm_runs<T>(
     ctx: &Context,
+    run: &mut ReleaseRun,
     prepared: &Wanted,
     stop: &CancellationToken,
-    run: impl Future<Output = Result<T, HelmError>>,
+    helm: impl Future<Output = Result<T, HelmError>>,
 ) -> Result<T, PhaseError> {
-    tokio::pin!(run);
+    tokio::pin!(helm);
     let why = tokio::select! {
         biased;
-        ended = &mut run => return Ok(ended?),
-        why = until_hopeless(ctx, prepared) => why,
+        ended = &mut helm => return Ok(ended?),
+        why = until_hopeless(ctx, &mut run.causes, prepared) => why,
     };
     stop.cancel();
-    match run.await {
+    match helm.await {
         Err(error) if error.is_interrupted() && !ctx.terminate().is_cancelled() => {
             let before = observe::observed(ctx).await.known_history().newest_revision();
-            if let Err(error) = unlock::mark_stopped(ctx, before).await {
+            if let Err(error) = unlock::mark_stopped(ctx, run.id, before).await {
                 ctx.warn(format!(
                     "whether helm has left its revision pending is not known: {}",
                     ctx.error_text(&error)
@@ -58,7 +61,7 @@ pub(crate) async fn while_helm_runs<T>(
 }
 
 /// Looks again and again. Ends with the cause that will not pass by itself.
-async fn until_hopeless(ctx: &Context, prepared: &Wanted) -> String {
+async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, prepared: &Wanted) -> String {
     let docs = prepared.rendering.docs();
     let before: Vec<Value> = hooks(&docs, &["pre-install", "pre-upgrade"]);
     let after: Vec<Value> = hooks(&docs, &["post-install", "post-upgrade"]);
@@ -88,8 +91,8 @@ async fn until_hopeless(ctx: &Context, prepared: &Wanted) -> String {
                 unready.extend(unready_of(ctx, &own).await.unwrap_or_default());
             }
             let ready = [before.ready, after.ready].concat();
-            ctx.known().keep_only(|object| !ready.iter().any(|ready| ready.same_object(object)));
-            let causes = wait_ready::look(ctx, &unready, None).await;
+            known.keep_only(|object| !ready.iter().any(|ready| ready.same_object(object)));
+            let causes = wait_ready::look(ctx, known, &unready, None).await;
             // A hook that has failed is what helm sees itself, and clears up by the hook's policy.
             let failed: Vec<&ObjectRef> = unready
                 .iter()

@@ -1,6 +1,7 @@
 //! What a chart's author needs inside a phase.
 
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::diagnose::wait_ready;
 use crate::error::PhaseError;
 use crate::observe::crd_changes;
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 ///
 /// # Errors
 /// When an object belongs to another release or to a controller, or cannot be read or changed.
-pub async fn adopt(ctx: &Context, objects: &[ObjectRef]) -> Result<Adoption, PhaseError> {
+pub async fn adopt(ctx: &Context, run: &mut ReleaseRun, objects: &[ObjectRef]) -> Result<Adoption, PhaseError> {
     let planned = permit::adopt(ctx, objects).await?.into_deed();
     let undo = planned.undo();
     if !undo.is_empty() {
@@ -29,7 +30,7 @@ pub async fn adopt(ctx: &Context, objects: &[ObjectRef]) -> Result<Adoption, Pha
     }
     let report = planned.carry_out(ctx.cluster()).await?;
     if !report.adopted.is_empty() || !report.already.is_empty() {
-        ctx.attempts().note_adopted(&[&report.adopted[..], &report.already].concat());
+        run.attempts.note_adopted(&[&report.adopted[..], &report.already].concat());
     }
     for object in &report.adopted {
         ctx.say(format!("adopted {object}"));
@@ -130,8 +131,13 @@ pub async fn delete_crds(ctx: &Context, names: &[&str], timeout: Duration) -> Re
 ///
 /// # Errors
 /// Those that are not, with their reasons, when the time is over or one of them cannot become ready any more.
-pub async fn wait_ready(ctx: &Context, objects: &[ObjectRef], timeout: Duration) -> Result<(), PhaseError> {
-    wait(ctx, objects, WaitFor::Ready, timeout).await
+pub async fn wait_ready(
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    objects: &[ObjectRef],
+    timeout: Duration,
+) -> Result<(), PhaseError> {
+    wait(ctx, run, objects, WaitFor::Ready, timeout).await
 }
 
 /// Waits until every one of these objects is in the state.
@@ -140,6 +146,7 @@ pub async fn wait_ready(ctx: &Context, objects: &[ObjectRef], timeout: Duration)
 /// Those that are not, with their reasons, when the time is over.
 pub async fn wait(
     ctx: &Context,
+    run: &mut ReleaseRun,
     objects: &[ObjectRef],
     wait_for: WaitFor,
     timeout: Duration,
@@ -148,7 +155,7 @@ pub async fn wait(
     let deadline = Instant::now() + timeout;
     let doing = |progress: &Progress| ctx.doing(text::progress(progress));
     match wait_for {
-        WaitFor::Ready => wait_ready::wait_ready(ctx, &objects, deadline).await?,
+        WaitFor::Ready => wait_ready::wait_ready(ctx, &mut run.causes, &objects, deadline).await?,
         WaitFor::Exists => pilothouse_kube::wait_exists(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?,
         WaitFor::Deleted => {
             pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?;

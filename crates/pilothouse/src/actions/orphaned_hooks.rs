@@ -53,12 +53,12 @@ fn is_in_the_way(hook: &HookRecord, events: &[&str]) -> bool {
         && !hook.delete_policies.iter().any(|policy| policy == BEFORE_CREATION)
 }
 
-/// Before helm runs: clears what an earlier run has left, if there is one that this run knows of.
+/// Before helm runs: clears what an earlier run has left, if `before` knows of one.
 ///
 /// # Errors
 /// See [`clear`].
-pub(crate) async fn clear_earlier(ctx: &Context) -> Result<(), PhaseError> {
-    match ctx.before().and_then(Before::earlier) {
+pub(crate) async fn clear_earlier(ctx: &Context, before: Option<&Before>) -> Result<(), PhaseError> {
+    match before.and_then(Before::earlier) {
         Some(earlier) => clear(ctx, &earlier, ctx.emitter().clone()).await.map(drop),
         None => Ok(()),
     }

@@ -2,6 +2,7 @@
 
 use crate::actions::helm_run;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::error::PhaseError;
 use crate::preflight::permit::{Permit, Rollback};
 use pilothouse_core::HelmCommand;
@@ -11,14 +12,20 @@ use pilothouse_helm::RollbackRequest;
 ///
 /// # Errors
 /// What failed, or [`PhaseError::Stopped`] when helm must not be started any more.
-pub(crate) async fn roll_back(ctx: &Context, permit: Permit<Rollback>, newest: u32) -> Result<(), PhaseError> {
+pub(crate) async fn roll_back(
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    permit: Permit<Rollback>,
+    newest: u32,
+) -> Result<(), PhaseError> {
     let info = ctx.info();
     let request = RollbackRequest {
         force: info.force_upgrade,
         max_history: info.max_history,
         ..RollbackRequest::new(info.key(), permit.into_deed().to_revision, ctx.timeout())
     };
+    let helm = helm_run::begin(ctx, run, HelmCommand::Rollback, "", request.timeout, newest).await?;
     // helm does not handle signals in a rollback, which would stay pending: only without the lock it must not go on.
-    let run = ctx.helm().rollback(&request, ctx.lost());
-    helm_run::run_helm_after(ctx, HelmCommand::Rollback, String::new(), request.timeout, newest, run).await.map(drop)
+    let done = ctx.helm().rollback(&request, ctx.lost()).await;
+    helm.ended(ctx, done).map(drop)
 }

@@ -3,6 +3,7 @@
 use crate::actions::helm_run;
 use crate::actions::orphaned_hooks;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::preflight::permit;
@@ -19,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 ///
 /// # Errors
 /// [`PhaseError::Refused`] when data hangs on the release and no consent was given; otherwise what failed.
-pub async fn uninstall_if_breaking_change(ctx: &Context) -> Result<bool, PhaseError> {
+pub async fn uninstall_if_breaking_change(ctx: &Context, run: &mut ReleaseRun) -> Result<bool, PhaseError> {
     match observe::observed(ctx).await.state(ctx.info()) {
         ReleaseState::Breaking { .. } => {
-            uninstall(ctx).await?;
+            uninstall(ctx, run).await?;
             Ok(true)
         }
         ReleaseState::Absent
@@ -54,14 +55,14 @@ pub async fn uninstall_if_breaking_change(ctx: &Context) -> Result<bool, PhaseEr
 /// # Errors
 /// [`PhaseError::Refused`] when data hangs on the release, or another release has a part of it, and no consent was given;
 /// otherwise what failed.
-pub async fn uninstall(ctx: &Context) -> Result<(), PhaseError> {
+pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseError> {
     let deadline = Instant::now() + ctx.remaining();
     // Without the record, nothing tells any more whose a hook's object is.
-    orphaned_hooks::clear_earlier(ctx).await?;
+    orphaned_hooks::clear_earlier(ctx, run.before.as_ref()).await?;
     let before = observe::observed(ctx).await.known_history().newest_revision();
     let permit = permit::uninstall(ctx).await?;
     ctx.doing("helm uninstall");
-    let objects = run_helm(ctx, permit, before, ctx.remaining(), ctx.terminate()).await?.objects;
+    let objects = run_helm(ctx, run, permit, before, ctx.remaining(), ctx.terminate()).await?.objects;
     ctx.forget_observation().await;
     ctx.doing("waiting until its objects are gone");
     pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| {
@@ -77,13 +78,15 @@ pub async fn uninstall(ctx: &Context) -> Result<(), PhaseError> {
 /// What failed, or [`PhaseError::Stopped`] when helm must not be started any more.
 pub(crate) async fn run_helm(
     ctx: &Context,
+    run: &mut ReleaseRun,
     permit: Permit<Uninstall>,
     newest: u32,
     timeout: Duration,
     stop: &CancellationToken,
 ) -> Result<Uninstall, PhaseError> {
     let request = UninstallRequest::new(ctx.release(), timeout);
-    let run = ctx.helm().uninstall(&request, stop);
-    helm_run::run_helm_after(ctx, HelmCommand::Uninstall, String::new(), request.timeout, newest, run).await?;
+    let helm = helm_run::begin(ctx, run, HelmCommand::Uninstall, "", request.timeout, newest).await?;
+    let done = ctx.helm().uninstall(&request, stop).await;
+    helm.ended(ctx, done)?;
     Ok(permit.into_deed())
 }

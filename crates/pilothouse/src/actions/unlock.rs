@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pilothouse_core::{
     Decision, EventKind, HelmAction, Observation, PendingOf, PendingSeen, RUN_LABEL, ReleaseState, RevisionMeta,
-    RevisionStatus, Wish, decide, determine,
+    RevisionStatus, RunId, Wish, decide, determine,
 };
 use pilothouse_helm::{decode_release, mark_failed, running_upgrades};
 use pilothouse_kube::{ClusterError, Precondition, record_patch, record_payload, record_ref};
@@ -252,10 +252,10 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
 ///
 /// # Errors
 /// When the records cannot be read or written, or the intent is refused. Nothing is marked then.
-pub(crate) async fn mark_stopped(ctx: &Context, revision_before: u32) -> Result<(), PhaseError> {
+pub(crate) async fn mark_stopped(ctx: &Context, run: Option<RunId>, revision_before: u32) -> Result<(), PhaseError> {
     let history = release_storage::history(ctx).await?;
     let own = history.newest().filter(|meta| {
-        meta.status.is_pending() && Some(meta.revision) == revision_before.checked_add(1) && meta.run == ctx.run()
+        meta.status.is_pending() && Some(meta.revision) == revision_before.checked_add(1) && meta.run == run
     });
     match own {
         Some(own) => unlock(ctx, own, "the helm that wrote it was stopped", &mut ctx.emitter().clone()).await.map(drop),

@@ -1,7 +1,6 @@
 //! What was found out about a release, kept so that no phase finds out what an earlier one did.
 
 use crate::context::observed::Observed;
-use crate::context::preflight_report::Foreseen;
 use crate::context::rendering::Rendering;
 use crate::context::wanted::Wanted;
 use serde_json::Value;
@@ -16,8 +15,6 @@ pub(crate) struct Cache {
     pub(crate) observed: Option<Arc<Observed>>,
     /// What the chart renders with a look at the cluster, as an install or as an upgrade, once or more of each.
     pub(crate) rendered: Vec<RenderedFor>,
-    /// What was found before the first change of the run.
-    pub(crate) foreseen: Option<Foreseen>,
 }
 
 /// A rendering, and of what.

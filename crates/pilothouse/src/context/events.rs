@@ -1,9 +1,7 @@
 //! Where a release's events go.
 
 use crate::error::PhaseError;
-use pilothouse_core::{
-    Cause, EventKind, Evidence, Failure, NextStep, Note, Phase, Redactor, ReleaseKey, ReleaseOutcome, StopReason,
-};
+use pilothouse_core::{Cause, EventKind, Evidence, Failure, NextStep, Redactor, ReleaseOutcome, StopReason};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -22,17 +20,17 @@ pub(crate) enum Message {
 #[derive(Debug, Clone)]
 pub(crate) struct Emitter {
     to: UnboundedSender<Message>,
-    release: ReleaseKey,
     redactor: Redactor,
 }
 
 impl Emitter {
-    pub(crate) fn new(to: UnboundedSender<Message>, release: ReleaseKey, redactor: Redactor) -> Self {
-        Self { to, release, redactor }
+    pub(crate) fn new(to: UnboundedSender<Message>, redactor: Redactor) -> Self {
+        Self { to, redactor }
     }
 
-    pub(crate) fn release(&self) -> ReleaseKey {
-        self.release.clone()
+    /// What replaces the secrets that are known.
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// Nobody listening any more is no error: the run is over.
@@ -99,10 +97,6 @@ impl Emitter {
         }
     }
 
-    pub(crate) fn say(&self, phase: Phase, note: Note, text: &str) {
-        self.emit(EventKind::Said { release: self.release(), phase, note, text: text.to_owned() });
-    }
-
     /// Redacts an outcome, which also leaves the run beside the events.
     pub(crate) fn redact_outcome(&self, outcome: &mut ReleaseOutcome) {
         match outcome {
@@ -158,14 +152,14 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::{Class, Finding};
+    use pilothouse_core::{Class, Finding, Note, Phase, ReleaseKey};
     use tokio::sync::mpsc::unbounded_channel;
 
     #[test]
     fn no_event_carries_a_secret() {
         let (to, mut events) = unbounded_channel();
         let release = ReleaseKey::new("a", "b");
-        let emitter = Emitter::new(to, release.clone(), Redactor::new(["hunter22"]));
+        let emitter = Emitter::new(to, Redactor::new(["hunter22"]));
         let secret = || "it is hunter22".to_owned();
         let failure = Failure {
             phase: Phase::Exec,
@@ -185,7 +179,8 @@ mod tests {
         for outcome in outcomes {
             emitter.emit(EventKind::ReleaseFinished { release: release.clone(), outcome, elapsed_ms: 0 });
         }
-        emitter.say(Phase::Exec, Note::Info, &secret());
+        let said = |text| EventKind::Said { release: release.clone(), phase: Phase::Exec, note: Note::Info, text };
+        emitter.emit(said(secret()));
         let phase = Phase::PreExec;
         emitter.emit(EventKind::StepStarted {
             release: release.clone(),

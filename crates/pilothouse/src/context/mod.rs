@@ -12,6 +12,7 @@ pub(crate) mod ledger;
 pub(crate) mod observed;
 pub(crate) mod preflight_report;
 pub(crate) mod release_context;
+pub(crate) mod release_run;
 pub(crate) mod rendering;
 pub(crate) mod reported_causes;
 pub(crate) mod session;

@@ -5,14 +5,14 @@ use std::collections::HashSet;
 
 /// What is known of a release's trouble.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct ReportedCauses {
     /// Code and root of each cause that was told, and whether as certain.
     told: HashSet<(String, String, bool)>,
     /// What each object's causes were when it was last looked at in the running phase. A hook's object may be gone since.
     seen: Vec<(ObjectRef, Vec<Cause>)>,
 }
 
-impl Known {
+impl ReportedCauses {
     /// A phase begins: what was told stays told.
     pub(crate) fn enter_phase(&mut self) {
         self.seen.clear();
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_cause_is_told_once_and_once_more_when_it_is_certain() {
-        let mut known = Known::default();
+        let mut known = ReportedCauses::default();
         let told = [
             cause("A", "x", Certainty::Passing),
             cause("A", "x", Certainty::Passing),
@@ -79,7 +79,7 @@ mod tests {
     fn what_was_seen_of_an_object_that_is_gone_is_still_known() {
         let object = |name: &str| ObjectRef::parse(name).unwrap();
         let (job, web) = (object("Job/web/hook"), object("Deployment/web/a"));
-        let mut known = Known::default();
+        let mut known = ReportedCauses::default();
         known.see(&job, &[cause("A", "x", Certainty::Passing)]);
         known.see(&job, &[cause("B", "x", Certainty::Passing)]);
         known.see(&web, &[cause("C", "x", Certainty::Passing)]);

@@ -1,9 +1,9 @@
 //! What a user adds to the phases, and a chart's steps as plain data.
 
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::digest;
 use crate::error::PhaseError;
-use crate::kept_digest::Given;
 use async_trait::async_trait;
 use pilothouse_core::{CheckReport, Finding, ObjectRef, On, Payload, Phase};
 use serde_json::json;
@@ -62,7 +62,7 @@ pub trait Step: Send + Sync {
     ///
     /// # Errors
     /// What failed.
-    async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError>;
+    async fn run(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError>;
 }
 
 /// What a step is going to do.
@@ -107,12 +107,6 @@ impl StepDescription {
         });
         digest::of_step(&json!({"description": told}))
     }
-}
-
-/// What a step is given, to be kept, and to be compared with what was kept.
-pub(crate) async fn given(ctx: &Context, step: &dyn Step) -> Given {
-    let former = if ctx.keeps_former_digests() { step.former_digests().await } else { Vec::new() };
-    Given::new(ctx.digest_key(), &step.digest().await, &former)
 }
 
 /// A chart's steps for its action, by phase, asked for once.

@@ -1,6 +1,7 @@
 //! Why a phase failed, gathered before anything is cleaned up.
 
 use crate::context::release_context::Context;
+use crate::context::reported_causes::ReportedCauses;
 use crate::diagnose::wait_ready;
 use crate::diagnose::wait_ready::Unready;
 use crate::error::PhaseError;
@@ -17,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const READS: Duration = Duration::from_secs(15);
 
 /// The causes of an error, the decisive one first. Whatever cannot be gathered is left out and said.
-pub(crate) async fn collect(ctx: &Context, error: &PhaseError) -> Vec<Cause> {
+pub(crate) async fn collect(ctx: &Context, reported: &ReportedCauses, error: &PhaseError) -> Vec<Cause> {
     let deadline = Instant::now() + READS;
     let gather = async {
         let objects = match (error.not_ready(), ctx.phase()) {
@@ -40,12 +41,12 @@ pub(crate) async fn collect(ctx: &Context, error: &PhaseError) -> Vec<Cause> {
             causes.extend(said);
         }
         // What helm has deleted meanwhile, as it was when it was last seen.
-        causes.extend(ctx.known().of_others(&told));
+        causes.extend(reported.of_others(&told));
         causes
     };
     let Ok(mut causes) = tokio::time::timeout(DEADLINE, gather).await else {
         ctx.warn(format!("gathering evidence took more than {} s and was given up", DEADLINE.as_secs()));
-        return ctx.known().of_others(&[]);
+        return reported.of_others(&[]);
     };
     causes.sort_by_key(weight);
     causes

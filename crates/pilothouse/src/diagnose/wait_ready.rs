@@ -1,6 +1,7 @@
 //! Why what is waited for does not work: told the moment it is known, and ending the wait when it will not pass by itself.
 
 use crate::context::release_context::Context;
+use crate::context::reported_causes::ReportedCauses;
 use crate::error::PhaseError;
 use crate::text;
 use pilothouse_core::{Cause, Certainty, EventKind, FailFast, ObjectRef, ObjectStatus, Readiness};
@@ -27,7 +28,12 @@ pub(crate) type Unready = Vec<(ObjectRef, ObjectStatus)>;
 ///
 /// # Errors
 /// The objects that are not ready.
-pub(crate) async fn wait_ready(ctx: &Context, objects: &[ObjectRef], deadline: Instant) -> Result<(), PhaseError> {
+pub(crate) async fn wait_ready(
+    ctx: &Context,
+    reported: &mut ReportedCauses,
+    objects: &[ObjectRef],
+    deadline: Instant,
+) -> Result<(), PhaseError> {
     let (tell, pending) = watch::channel(Unready::new());
     let waiting = pilothouse_kube::wait_ready(ctx.tracker(), objects, deadline, ctx.cancel(), |progress| {
         ctx.doing(text::progress(progress));
@@ -37,21 +43,25 @@ pub(crate) async fn wait_ready(ctx: &Context, objects: &[ObjectRef], deadline: I
     let ended = tokio::select! {
         biased;
         ended = waiting => ended,
-        unready = until_hopeless(ctx, pending.clone()) => Err(NotReady { objects: unready, ended: Ended::Failed }),
+        unready = until_hopeless(ctx, reported, pending.clone()) => Err(NotReady { objects: unready, ended: Ended::Failed }),
     };
     for warning in ctx.tracker().warnings() {
         ctx.warn(warning);
     }
     if ended.is_ok() {
         // What was in the way is not what fails later.
-        ctx.known().keep_only(|_| false);
+        reported.keep_only(|_| false);
     }
     Ok(ended?)
 }
 
 /// Looks at what is pending again and again: when something has changed, and in any case every second. Ends, with what is
 /// pending then, when a cause is certain twice in a row.
-async fn until_hopeless(ctx: &Context, mut pending: watch::Receiver<Unready>) -> Unready {
+async fn until_hopeless(
+    ctx: &Context,
+    reported: &mut ReportedCauses,
+    mut pending: watch::Receiver<Unready>,
+) -> Unready {
     let begun = Instant::now();
     tokio::select! {
         () = sleep_until(begun + PATIENCE) => {}
@@ -63,11 +73,11 @@ async fn until_hopeless(ctx: &Context, mut pending: watch::Receiver<Unready>) ->
     loop {
         let looked = Instant::now();
         let unready = pending.borrow_and_update().clone();
-        ctx.known().keep_only(|object| unready.iter().any(|(unready, _)| unready.same_object(object)));
+        reported.keep_only(|object| unready.iter().any(|(unready, _)| unready.same_object(object)));
         follow(ctx, &mut following, &unready);
         // What is about to end the wait is not taken from a cache.
         let known = following.as_ref().filter(|_| !verdict.doubts());
-        if verdict.is_hopeless(ctx, &look(ctx, &unready, known).await) {
+        if verdict.is_hopeless(ctx, &look(ctx, reported, &unready, known).await) {
             return unready;
         }
         sleep_until(looked + SOONEST).await;
@@ -134,7 +144,12 @@ impl Verdict {
 
 /// Gathers the evidence for objects that are not ready, tells what is new of its causes, and gives all of them. What is
 /// followed is not read.
-pub(crate) async fn look(ctx: &Context, unready: &Unready, following: Option<&Following>) -> Vec<Cause> {
+pub(crate) async fn look(
+    ctx: &Context,
+    reported: &mut ReportedCauses,
+    unready: &Unready,
+    following: Option<&Following>,
+) -> Vec<Cause> {
     let mut subjects = Subject::of_release(unready);
     if let Some(following) = following {
         for subject in &mut subjects {
@@ -143,9 +158,9 @@ pub(crate) async fn look(ctx: &Context, unready: &Unready, following: Option<&Fo
     }
     let mut all = Vec::new();
     for (object, causes) in causes_of(ctx, subjects, Instant::now() + LOOK).await {
-        ctx.known().see(&object, &causes);
+        reported.see(&object, &causes);
         for cause in &causes {
-            if ctx.known().is_news(cause) {
+            if reported.is_news(cause) {
                 let (release, phase) = (ctx.release(), ctx.phase());
                 ctx.emitter().emit(EventKind::CauseFound { release, phase, cause: cause.clone() });
             }

@@ -1,10 +1,13 @@
 //! The provided `run`: carries one release through its phases.
 
 use crate::actions::unlock;
+use crate::context::earlier_run::Before;
 use crate::context::events::millis;
+use crate::context::preflight_report::Foreseen;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
+use crate::context::reported_causes::ReportedCauses;
 use crate::context::settled::Settled;
-use crate::context::step::given;
 use crate::diagnose::failure;
 use crate::error::PhaseError;
 use crate::lifecycle::remediation;
@@ -23,20 +26,25 @@ use pilothouse_core::{
 use std::time::{Duration, Instant};
 
 /// Carries a release through its lifecycle and reports every phase as events.
-pub(crate) async fn run<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &mut Payload) -> ReleaseOutcome {
+pub(crate) async fn run<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &mut Context,
+    run: &mut ReleaseRun,
+    payload: &mut Payload,
+) -> ReleaseOutcome {
     let info = chart.chart_info();
     let begun = Instant::now();
-    if ctx.settled().is_none() {
+    if run.settled.is_none() {
         ctx.emitter().emit(EventKind::ReleaseStarted { release: info.key(), action: info.action });
     }
     let mut outcome = match info.action {
         HelmAction::Skip => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
-        HelmAction::Deploy | HelmAction::Destroy => match ctx.settled() {
+        HelmAction::Deploy | HelmAction::Destroy => match &run.settled {
             Some(settled) => unchanged(ctx, settled),
-            None => match put_in_order(ctx).await {
+            None => match put_in_order(ctx, run.before.as_ref()).await {
                 Ok(()) => {
-                    ctx.begin_turn().await;
-                    phases(chart, ctx, payload).await
+                    begin_turn(ctx, run).await;
+                    phases(chart, ctx, run, payload).await
                 }
                 Err(outcome) => outcome,
             },
@@ -60,8 +68,8 @@ fn tell_drift(ctx: &Context, drifts: &[Drift]) {
 }
 
 /// Puts in order what an interrupted run has left, before anything is looked at.
-async fn put_in_order(ctx: &Context) -> Result<(), ReleaseOutcome> {
-    let Some(before) = ctx.before() else { return Ok(()) };
+async fn put_in_order(ctx: &Context, before: Option<&Before>) -> Result<(), ReleaseOutcome> {
+    let Some(before) = before else { return Ok(()) };
     match unlock::heal_before(ctx, before).await {
         Ok(()) => Ok(()),
         Err(error) if error.is_interrupted() || ctx.cancel().is_cancelled() => {
@@ -72,6 +80,15 @@ async fn put_in_order(ctx: &Context) -> Result<(), ReleaseOutcome> {
             let finding = Finding::new(Class::Blocked, code, ctx.release(), ctx.error_text(&error));
             Err(ReleaseOutcome::Refused { findings: vec![finding] })
         }
+    }
+}
+
+/// The release's turn has come: what was seen of it before counts only if that was just now, and no release of the run has
+/// changed anything since.
+async fn begin_turn(ctx: &Context, run: &mut ReleaseRun) {
+    if !run.foreseen.as_ref().is_some_and(Foreseen::is_fresh) || ctx.session().has_begun() {
+        run.foreseen = None;
+        ctx.forget_observation().await;
     }
 }
 
@@ -105,25 +122,30 @@ struct Retry {
     wait: Duration,
 }
 
-async fn phases<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &mut Payload) -> ReleaseOutcome {
+async fn phases<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &mut Context,
+    run: &mut ReleaseRun,
+    payload: &mut Payload,
+) -> ReleaseOutcome {
     let mut so_far = SoFar::default();
     let mut phase = Phase::CheckPrerequisites;
     loop {
-        let ended = reported_phase(chart, ctx, payload, phase, &mut so_far).await;
+        let ended = reported_phase(chart, ctx, run, payload, phase, &mut so_far).await;
         if ended == Ended::Well {
-            remember(chart, ctx, payload, phase).await;
+            remember(chart, ctx, run, payload, phase).await;
         }
         match next(phase, ended) {
             Transition::To(following) => {
                 if let Some(retry) = so_far.retry.take()
-                    && let Some(outcome) = next_attempt(ctx, retry, &mut so_far).await
+                    && let Some(outcome) = next_attempt(ctx, run, retry, &mut so_far).await
                 {
                     return outcome;
                 }
                 phase = following;
             }
             Transition::Done if so_far.nothing_to_do => return ReleaseOutcome::Unchanged { why: so_far.summary },
-            Transition::Done => return ReleaseOutcome::Done { summary: done_summary(ctx, so_far) },
+            Transition::Done => return ReleaseOutcome::Done { summary: done_summary(run, so_far) },
             Transition::Refused => return ReleaseOutcome::Refused { findings: so_far.findings },
             Transition::Interrupted => return ReleaseOutcome::Interrupted { phase },
             Transition::Failed => {
@@ -134,14 +156,14 @@ async fn phases<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &mut P
 }
 
 /// Writes down how far the release has come, for runs to come.
-async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload, phase: Phase) {
-    if ctx.runs_only_every_run() {
+async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &ReleaseRun, payload: &Payload, phase: Phase) {
+    if run.only_every_run {
         return;
     }
     match (chart.chart_info().action, phase) {
-        (HelmAction::Deploy, Phase::Exec | Phase::Validate) => drift::remember(ctx, payload, phase).await,
+        (HelmAction::Deploy, Phase::Exec | Phase::Validate) => drift::remember(ctx, run, payload, phase).await,
         (HelmAction::Deploy, Phase::PostExec) if !steps_of(chart).of(phase).is_empty() => {
-            drift::remember(ctx, payload, phase).await;
+            drift::remember(ctx, run, payload, phase).await;
         }
         (HelmAction::Destroy, Phase::Exec) => drift::forget(ctx).await,
         (
@@ -157,8 +179,8 @@ async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Pay
 }
 
 /// What was done, and at which attempt.
-fn done_summary(ctx: &Context, so_far: SoFar) -> String {
-    match ctx.attempts().current() {
+fn done_summary(run: &ReleaseRun, so_far: SoFar) -> String {
+    match run.attempts.current() {
         1 => so_far.summary,
         attempt => format!("{}, at attempt {attempt}", so_far.summary),
     }
@@ -167,7 +189,12 @@ fn done_summary(ctx: &Context, so_far: SoFar) -> String {
 /// Waits for the next attempt of the deploy. Gives how the release ends when there is none after all.
 ///
 /// Changes nothing. Cancelled at once, without losing the failure that asked for another attempt.
-async fn next_attempt(ctx: &Context, retry: Retry, so_far: &mut SoFar) -> Option<ReleaseOutcome> {
+async fn next_attempt(
+    ctx: &mut Context,
+    run: &mut ReleaseRun,
+    retry: Retry,
+    so_far: &mut SoFar,
+) -> Option<ReleaseOutcome> {
     let mut failure = so_far.failure.take()?;
     let Retry { attempt, of, wait } = retry;
     let error = failure.error.first().map(String::as_str).unwrap_or_default();
@@ -181,7 +208,7 @@ async fn next_attempt(ctx: &Context, retry: Retry, so_far: &mut SoFar) -> Option
         biased;
         () = ctx.lost().cancelled() => Some("the lock of the stack is lost, another run may be at work".to_owned()),
         () = ctx.cancel().cancelled() => Some(format!("the run was interrupted before attempt {attempt} of {of}")),
-        () = tokio::time::sleep(wait) => remediation::taken_meanwhile(ctx, failure.phase).await,
+        () = tokio::time::sleep(wait) => remediation::taken_meanwhile(ctx, run, failure.phase).await,
     };
     if let Some(why) = why {
         failure.attempts = std::mem::take(&mut so_far.attempts);
@@ -190,8 +217,9 @@ async fn next_attempt(ctx: &Context, retry: Retry, so_far: &mut SoFar) -> Option
     }
     so_far.attempts.push(line);
     // It looks at the cluster anew.
-    let baseline = observe::baseline(ctx).await;
-    ctx.attempts().begin(attempt, baseline);
+    let baseline = observe::baseline(ctx, run).await;
+    run.attempts.begin(attempt, baseline);
+    ctx.go_on_with_deploy();
     ctx.forget_observation().await;
     None
 }
@@ -199,14 +227,15 @@ async fn next_attempt(ctx: &Context, retry: Retry, so_far: &mut SoFar) -> Option
 /// Runs one phase with its events.
 async fn reported_phase<C: HelmChart + ?Sized>(
     chart: &C,
-    ctx: &Context,
+    ctx: &mut Context,
+    run: &mut ReleaseRun,
     payload: &mut Payload,
     phase: Phase,
     so_far: &mut SoFar,
 ) -> Ended {
     let begun = Instant::now();
     ctx.emitter().emit(EventKind::PhaseStarted { release: ctx.release(), phase });
-    let (ended, summary) = one_phase(chart, ctx, payload, phase, so_far).await;
+    let (ended, summary) = one_phase(chart, ctx, run, payload, phase, so_far).await;
     ctx.emitter().emit(EventKind::PhaseFinished {
         release: ctx.release(),
         phase,
@@ -220,12 +249,15 @@ async fn reported_phase<C: HelmChart + ?Sized>(
 /// Runs one phase. Returns how it ended and a line about it.
 async fn one_phase<C: HelmChart + ?Sized>(
     chart: &C,
-    ctx: &Context,
+    ctx: &mut Context,
+    run: &mut ReleaseRun,
     payload: &mut Payload,
     phase: Phase,
     so_far: &mut SoFar,
 ) -> (Ended, String) {
     ctx.enter(phase);
+    run.causes.enter_phase();
+    let ctx = &*ctx;
     if matches!(phase, Phase::PreExec | Phase::Exec | Phase::OnDeployFailure) {
         ctx.session().note_begun();
     }
@@ -234,27 +266,27 @@ async fn one_phase<C: HelmChart + ?Sized>(
     }
     let result = match phase {
         Phase::CheckPrerequisites => {
-            let findings = chart.check_prerequisites(ctx, payload).await;
-            let ended = check_ended(chart, ctx, findings, so_far).await;
-            return match (&ended.0, baselines(chart, ctx, &ended.0).await) {
+            let findings = chart.check_prerequisites(ctx, run, payload).await;
+            let ended = check_ended(chart, ctx, run, findings, so_far).await;
+            return match (&ended.0, baselines(chart, ctx, run, &ended.0).await) {
                 (Ended::Well, Err(_)) => (Ended::Interrupted, "interrupted".to_owned()),
                 _ => ended,
             };
         }
-        Phase::PreExec => chart.pre_exec(ctx, payload).await,
+        Phase::PreExec => chart.pre_exec(ctx, run, payload).await,
         Phase::Exec => {
-            if let Some(ended) = decided_with_values(ctx, payload, so_far).await {
+            if let Some(ended) = decided_with_values(ctx, run, payload, so_far).await {
                 return ended;
             }
-            chart.exec(ctx, payload).await.map(|summary| {
-                ctx.attempts().note_exec(&summary);
+            chart.exec(ctx, run, payload).await.map(|summary| {
+                run.attempts.note_exec(&summary);
                 so_far.summary = summary;
             })
         }
-        Phase::PostExec => chart.post_exec(ctx, payload).await,
-        Phase::Validate => chart.validate(ctx, payload).await,
+        Phase::PostExec => chart.post_exec(ctx, run, payload).await,
+        Phase::Validate => chart.validate(ctx, run, payload).await,
         Phase::OnDeployFailure => {
-            return clean_up(chart, ctx, payload, so_far).await;
+            return clean_up(chart, ctx, run, payload, so_far).await;
         }
     };
     match result {
@@ -270,7 +302,7 @@ async fn one_phase<C: HelmChart + ?Sized>(
             (Ended::Interrupted, "interrupted".to_owned())
         }
         Err(error) => {
-            let failure = describe(ctx, phase, &error).await;
+            let failure = describe(ctx, &run.causes, phase, &error).await;
             let line = failure.error.first().cloned().unwrap_or_default();
             so_far.failure = Some(failure);
             (Ended::Badly, line)
@@ -279,7 +311,7 @@ async fn one_phase<C: HelmChart + ?Sized>(
 }
 
 /// The validate phase alone, reported like a whole lifecycle.
-pub(crate) async fn validate_only<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> ReleaseOutcome {
+pub(crate) async fn validate_only<C: HelmChart + ?Sized>(chart: &C, ctx: &mut Context) -> ReleaseOutcome {
     let info = chart.chart_info();
     let begun = Instant::now();
     ctx.emitter().emit(EventKind::ReleaseStarted { release: info.key(), action: info.action });
@@ -288,7 +320,9 @@ pub(crate) async fn validate_only<C: HelmChart + ?Sized>(chart: &C, ctx: &Contex
         HelmAction::Deploy | HelmAction::Destroy => {
             let phase = Phase::Validate;
             let mut so_far = SoFar::default();
-            let ended = reported_phase(chart, ctx, &mut Payload::default(), phase, &mut so_far).await;
+            // One check that fails is no reason not to make the others.
+            let mut run = ReleaseRun { thorough: true, ..ReleaseRun::default() };
+            let ended = reported_phase(chart, ctx, &mut run, &mut Payload::default(), phase, &mut so_far).await;
             match (ended, so_far.failure) {
                 (Ended::Interrupted, _) => ReleaseOutcome::Interrupted { phase },
                 (_, Some(mut failure)) => {
@@ -306,20 +340,25 @@ pub(crate) async fn validate_only<C: HelmChart + ?Sized>(chart: &C, ctx: &Contex
 
 /// Makes the checks that are judged by comparison, before anything is changed. Where nothing is installed yet, there is
 /// nothing to compare with; what was known before an earlier run began its change is not looked at again.
-async fn baselines<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, ended: &Ended) -> Result<(), PhaseError> {
-    if *ended != Ended::Well || chart.chart_info().action != HelmAction::Deploy || ctx.is_continued() {
+async fn baselines<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    ended: &Ended,
+) -> Result<(), PhaseError> {
+    if *ended != Ended::Well || chart.chart_info().action != HelmAction::Deploy || run.is_continued() {
         return Ok(());
     }
     if matches!(observe::decision(ctx).await, Decision::Install | Decision::FinishUninstallThenInstall) {
         return Ok(());
     }
     for step in steps_of(chart).of(Phase::Validate) {
-        let given = given(ctx, step.as_ref()).await;
-        if ctx.baseline_of(&given).is_some() {
+        let given = run.given(step.as_ref()).await;
+        if run.baseline_of(&given).is_some() {
             continue;
         }
         if let Some(report) = step.baseline(ctx).await? {
-            ctx.keep_baseline(given.digest().to_owned(), report.verdict);
+            run.keep_baseline(given.digest().to_owned(), report.verdict);
             if report.verdict != CheckVerdict::Held {
                 ctx.warn(format!("{}: it does not hold before the change: {}", report.check, report.why));
             }
@@ -339,6 +378,7 @@ async fn baselines<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, ended: &Ende
 async fn check_ended<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
+    run: &mut ReleaseRun,
     findings: Vec<Finding>,
     so_far: &mut SoFar,
 ) -> (Ended, String) {
@@ -358,35 +398,42 @@ async fn check_ended<C: HelmChart + ?Sized>(
         return (Ended::Complete, so_far.summary.clone());
     }
     // An earlier run that has begun goes on behind what it has done.
-    if chart.chart_info().action != HelmAction::Deploy || ctx.is_continued() {
+    if chart.chart_info().action != HelmAction::Deploy || run.is_continued() {
         return (Ended::Well, String::new());
     }
-    by_decision(ctx, so_far).await.unwrap_or((Ended::Well, String::new()))
+    by_decision(ctx, run, so_far).await.unwrap_or((Ended::Well, String::new()))
 }
 
 /// Once the values that come from steps are known, what is wanted is compared with what is deployed, as of any other release.
 /// Gives how `exec` ends where helm is not needed.
-async fn decided_with_values(ctx: &Context, payload: &Payload, so_far: &mut SoFar) -> Option<(Ended, String)> {
-    let is_first = !ctx.is_continued() && ctx.attempts().current() == 1 && !ctx.runs_only_every_run();
+async fn decided_with_values(
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    payload: &Payload,
+    so_far: &mut SoFar,
+) -> Option<(Ended, String)> {
+    let is_first = !run.is_under_way() && !run.only_every_run;
     let waited = is_first && !payload_values(ctx.info(), payload).is_empty();
     if !waited || !matches!(observe::decision(ctx).await, Decision::Upgrade { .. }) {
         return None;
     }
     observe::observe_with(ctx, payload).await;
-    by_decision(ctx, so_far).await
+    by_decision(ctx, run, so_far).await
 }
 
 /// How a phase ends after which helm is not needed; `None` where it is.
-async fn by_decision(ctx: &Context, so_far: &mut SoFar) -> Option<(Ended, String)> {
+async fn by_decision(ctx: &Context, run: &mut ReleaseRun, so_far: &mut SoFar) -> Option<(Ended, String)> {
     let (ended, why) = match observe::decision(ctx).await {
         Decision::Nothing { why } => {
             if let ReleaseState::Drifted { drifts, .. } = observe::observed(ctx).await.state(ctx.info()) {
                 tell_drift(ctx, &drifts);
             }
-            drift::renew(ctx).await;
+            if run.stack.is_some() {
+                drift::renew(ctx).await;
+            }
             so_far.nothing_to_do = true;
             if ctx.steps().await.every_run {
-                ctx.run_only_every_run();
+                run.only_every_run = true;
                 (Ended::Well, why)
             } else {
                 (Ended::Complete, why)
@@ -409,12 +456,12 @@ async fn by_decision(ctx: &Context, so_far: &mut SoFar) -> Option<(Ended, String
 }
 
 /// Gathers the evidence of a failure, before anything is cleaned up or rolled back.
-async fn describe(ctx: &Context, phase: Phase, error: &PhaseError) -> Failure {
+async fn describe(ctx: &Context, reported: &ReportedCauses, phase: Phase, error: &PhaseError) -> Failure {
     Failure {
         phase,
         step: error.step().map(str::to_owned),
         error: error.chain().iter().map(|line| ctx.redactor().redact(line)).collect(),
-        causes: failure::collect(ctx, error).await,
+        causes: failure::collect(ctx, reported, error).await,
         attempts: Vec::new(),
         on_deploy_failure_error: None,
         next: NextStep::Left { why: "nothing was asked for".to_owned() },
@@ -425,16 +472,17 @@ async fn describe(ctx: &Context, phase: Phase, error: &PhaseError) -> Failure {
 async fn clean_up<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
+    run: &mut ReleaseRun,
     payload: &mut Payload,
     so_far: &mut SoFar,
 ) -> (Ended, String) {
     let Some(failure) = so_far.failure.as_mut() else { return (Ended::Badly, String::new()) };
     // What it puts into the payload is not for the phases of another attempt: a continued run would not have it either.
-    if let Err(error) = chart.on_deploy_failure(ctx, &mut payload.clone(), failure).await {
+    if let Err(error) = chart.on_deploy_failure(ctx, run, &mut payload.clone(), failure).await {
         failure.on_deploy_failure_error = Some(ctx.redactor().redact(&error.chain().join(": ")));
     }
     failure.attempts.clone_from(&so_far.attempts);
-    match remediation::after(chart.chart_info(), ctx, failure).await {
+    match remediation::after(chart.chart_info(), ctx, run, failure).await {
         Following::Over(next) => {
             failure.next = next;
             (Ended::Badly, text::next_step(&failure.next))

@@ -3,6 +3,7 @@
 use crate::actions::{roll_back, uninstall};
 use crate::context::attempts::Attempts;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::release_storage;
@@ -51,21 +52,17 @@ pub(crate) enum Following {
 
 /// Decides by the release's policy what follows a failure, and carries it out unless it is a retry. Notes in the failure why
 /// there is none. Never fails: what goes wrong is part of the answer.
-pub(crate) async fn after(info: &ChartInfo, ctx: &Context, failure: &mut Failure) -> Following {
-    let (before, decision) = observe::baseline(ctx).await;
+pub(crate) async fn after(info: &ChartInfo, ctx: &Context, run: &mut ReleaseRun, failure: &mut Failure) -> Following {
+    let (before, decision) = observe::baseline(ctx, run).await;
     let certain = remedy::certain(&failure.causes);
-    let (attempt, no_return) = {
-        let attempts = ctx.attempts();
-        (attempts.current(), attempts.no_return().map(str::to_owned))
-    };
     let decided = remedy::decide(&Situation {
         on_failure: &info.on_failure,
         action: info.action,
         failed_in: failure.phase,
         decision: &decision,
-        attempt,
+        attempt: run.attempts.current(),
         certain: certain.as_deref(),
-        no_return: no_return.as_deref(),
+        no_return: run.attempts.no_return(),
         stopped: stopped(ctx),
     });
     failure.attempts.extend(decided.not_retried);
@@ -75,7 +72,7 @@ pub(crate) async fn after(info: &ChartInfo, ctx: &Context, failure: &mut Failure
         Action::Rollback(revision) => Undo::Rollback(revision),
         Action::Uninstall => Undo::Uninstall,
     };
-    Following::Over(carry_out(ctx, undo, (before, failure.phase)).await)
+    Following::Over(carry_out(ctx, run, undo, (before, failure.phase)).await)
 }
 
 fn stopped(ctx: &Context) -> Option<Stopped> {
@@ -88,12 +85,12 @@ fn stopped(ctx: &Context) -> Option<Stopped> {
 
 /// Why the deploy must not be tried again, by what Helm's records say now: another run is or was at work. When they cannot
 /// be read, the attempt finds that out.
-pub(crate) async fn taken_meanwhile(ctx: &Context, failed_in: Phase) -> Option<String> {
-    let (before, _) = observe::baseline(ctx).await;
+pub(crate) async fn taken_meanwhile(ctx: &Context, run: &ReleaseRun, failed_in: Phase) -> Option<String> {
+    let (before, _) = observe::baseline(ctx, run).await;
     let history = release_storage::history(ctx).await.ok()?;
     // A try that came to nothing may have left nothing.
     let newest = history.newest().filter(|newest| newest.revision > before)?;
-    untouchable(&ctx.attempts(), before, failed_in, Some(newest))
+    untouchable(&run.attempts, before, failed_in, Some(newest))
 }
 
 /// How a deploy is undone.
@@ -109,13 +106,18 @@ pub(crate) enum Undo {
 ///
 /// Deletes or writes nothing when helm wrote no revision in this run, when data would be lost without consent, and when objects
 /// would go that were adopted on this way.
-pub(crate) async fn carry_out(ctx: &Context, undo: Undo, (before, reached): (u32, Phase)) -> NextStep {
+pub(crate) async fn carry_out(
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    undo: Undo,
+    (before, reached): (u32, Phase),
+) -> NextStep {
     let left = |why: String| NextStep::Left { why };
     let history = match release_storage::history(ctx).await {
         Ok(history) => history,
         Err(error) => return left(format!("helm's records cannot be read: {}", ctx.error_text(&error))),
     };
-    let untouchable = untouchable(&ctx.attempts(), before, reached, history.newest());
+    let untouchable = untouchable(&run.attempts, before, reached, history.newest());
     if let Some(why) = untouchable {
         return left(why);
     }
@@ -129,19 +131,19 @@ pub(crate) async fn carry_out(ctx: &Context, undo: Undo, (before, reached): (u32
     };
     let (tried, result) = match undo {
         Undo::Rollback(revision) => {
-            let permit = match permit::roll_back(ctx, &history, revision).await {
+            let permit = match permit::roll_back(ctx, run, &history, revision).await {
                 Ok(permit) => permit,
                 Err(error) => return lost(&format!("a rollback to revision {revision}"), error),
             };
             ctx.doing(format!("rolling back to revision {revision}"));
-            let done = roll_back::roll_back(ctx, permit, newest).await;
+            let done = roll_back::roll_back(ctx, run, permit, newest).await;
             (
                 format!("the rollback to revision {revision}"),
                 done.map(|()| NextStep::RolledBack { to_revision: revision }),
             )
         }
         Undo::Uninstall => {
-            if ctx.attempts().has_adopted() {
+            if run.attempts.has_adopted() {
                 return left("objects that were adopted would be deleted".to_owned());
             }
             let permit = match permit::uninstall(ctx).await {
@@ -149,7 +151,7 @@ pub(crate) async fn carry_out(ctx: &Context, undo: Undo, (before, reached): (u32
                 Err(error) => return lost("an uninstall", error),
             };
             ctx.doing("uninstalling");
-            let done = uninstall::run_helm(ctx, permit, newest, ctx.timeout(), ctx.lost()).await;
+            let done = uninstall::run_helm(ctx, run, permit, newest, ctx.timeout(), ctx.lost()).await;
             ("the uninstall".to_owned(), done.map(|_| NextStep::Uninstalled))
         }
     };

@@ -2,6 +2,7 @@
 
 use crate::context::events::millis;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::lifecycle::remediation;
 use crate::lifecycle::remediation::Undo;
 use crate::observe;
@@ -12,7 +13,7 @@ use pilothouse_core::{ChartInfo, Decision, EventKind, Fate, HelmAction, NextStep
 use std::time::Instant;
 
 /// What has become of a release, as far as it matters for taking others back.
-pub(crate) async fn fate(info: &ChartInfo, ctx: &Context, outcome: &ReleaseOutcome) -> Fate {
+pub(crate) async fn fate(info: &ChartInfo, ctx: &Context, run: &ReleaseRun, outcome: &ReleaseOutcome) -> Fate {
     match outcome {
         ReleaseOutcome::Undone { next, .. } => fate_after(next),
         ReleaseOutcome::Failed(failure) => fate_after(&failure.next),
@@ -21,9 +22,9 @@ pub(crate) async fn fate(info: &ChartInfo, ctx: &Context, outcome: &ReleaseOutco
         | ReleaseOutcome::Skipped { .. }
         | ReleaseOutcome::Refused { .. } => Fate::Untouched,
         ReleaseOutcome::Interrupted { .. } => Fate::Stays,
-        ReleaseOutcome::Done { .. } => match how(info, ctx).await {
+        ReleaseOutcome::Done { .. } => match how(info, ctx, run).await {
             Some(_) => Fate::Undoable,
-            None if matches!(observe::decision(ctx).await, Decision::Nothing { .. }) && !ctx.is_continued() => {
+            None if matches!(observe::decision(ctx).await, Decision::Nothing { .. }) && !run.is_continued() => {
                 Fate::Untouched
             }
             None => Fate::Stays,
@@ -40,15 +41,12 @@ fn fate_after(next: &NextStep) -> Fate {
 
 /// How a release that ended well is taken back: only when helm has deployed it in this very run, it is not past a point of
 /// no return, and its own policy would do the same if it had failed.
-async fn how(info: &ChartInfo, ctx: &Context) -> Option<Undo> {
-    let changed = {
-        let attempts = ctx.attempts();
-        attempts.is_deployed() && attempts.no_return().is_none()
-    };
+async fn how(info: &ChartInfo, ctx: &Context, run: &ReleaseRun) -> Option<Undo> {
+    let changed = run.attempts.is_deployed() && run.attempts.no_return().is_none();
     if info.action != HelmAction::Deploy || !changed {
         return None;
     }
-    match remedy::taken_back(&info.on_failure, &observe::baseline(ctx).await.1) {
+    match remedy::taken_back(&info.on_failure, &observe::baseline(ctx, run).await.1) {
         Action::Rollback(revision) => Some(Undo::Rollback(revision)),
         Action::Uninstall => Some(Undo::Uninstall),
         Action::Leave(_) | Action::Retry { .. } => None,
@@ -56,13 +54,19 @@ async fn how(info: &ChartInfo, ctx: &Context) -> Option<Undo> {
 }
 
 /// Takes a release back, with the events of that. `None` when it stays after all; that is said.
-pub(crate) async fn take_back(info: &ChartInfo, ctx: &Context, because_of: ReleaseKey) -> Option<ReleaseOutcome> {
-    let undo = how(info, ctx).await?;
+pub(crate) async fn take_back(
+    info: &ChartInfo,
+    ctx: &mut Context,
+    run: &mut ReleaseRun,
+    because_of: ReleaseKey,
+) -> Option<ReleaseOutcome> {
+    let undo = how(info, ctx, run).await?;
     let (begun, release, phase) = (Instant::now(), ctx.release(), Phase::OnDeployFailure);
     ctx.enter(phase);
+    run.causes.enter_phase();
     ctx.emitter().emit(EventKind::PhaseStarted { release: release.clone(), phase });
-    let before = observe::baseline(ctx).await.0;
-    let next = remediation::carry_out(ctx, undo, (before, Phase::Validate)).await;
+    let before = observe::baseline(ctx, run).await.0;
+    let next = remediation::carry_out(ctx, run, undo, (before, Phase::Validate)).await;
     let summary = format!("since {because_of} failed: {}", text::next_step(&next));
     let elapsed_ms = millis(begun.elapsed());
     ctx.emitter().emit(EventKind::PhaseFinished { release: release.clone(), phase, ok: false, summary, elapsed_ms });

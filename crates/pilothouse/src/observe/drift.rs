@@ -3,6 +3,7 @@
 use crate::context::inputs::PlainInputs;
 use crate::context::observed::Observed;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::error::PhaseError;
 use crate::kept_digest;
 use crate::observe;
@@ -132,20 +133,26 @@ async fn missing_definitions(ctx: &Context, suspects: &[&AppliedObject]) -> Resu
 
 /// Remembers what was deployed, and how far its lifecycle has come. Writes: our record of the release. Repeatable. That it
 /// cannot be written is no failure: the next run compares in full then.
-pub(crate) async fn remember(ctx: &Context, payload: &Payload, reached: Phase) {
-    let Some(stack) = ctx.stack() else { return };
-    if let Err(error) = try_to_remember(ctx, stack, payload, reached).await {
+pub(crate) async fn remember(ctx: &Context, run: &ReleaseRun, payload: &Payload, reached: Phase) {
+    let Some(stack) = &run.stack else { return };
+    if let Err(error) = try_to_remember(ctx, run, stack, payload, reached).await {
         let why = ctx.redactor().redact(&error.chain().join(": "));
         ctx.warn(format!("what was deployed cannot be remembered, so the next run compares in full: {why}"));
     }
 }
 
-async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached: Phase) -> Result<(), PhaseError> {
+async fn try_to_remember(
+    ctx: &Context,
+    run: &ReleaseRun,
+    stack: &str,
+    payload: &Payload,
+    reached: Phase,
+) -> Result<(), PhaseError> {
     let history = release_storage::history(ctx).await?;
     let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else { return Ok(()) };
     let observed = observe::observed(ctx).await;
     // Somebody else may have deployed meanwhile, and what they have given helm is not known.
-    let is_ours = ctx.attempts().has_written(newest);
+    let is_ours = run.attempts.has_written(newest);
     let seen = observed.known_history().newest();
     let is_as_seen = seen.is_some_and(|seen| (seen.revision, &seen.uid) == (newest.revision, &newest.uid));
     let Some(prepared) = ctx.last_wanted().await.filter(|_| is_ours || is_as_seen) else { return Ok(()) };
@@ -192,7 +199,7 @@ async fn try_to_remember(ctx: &Context, stack: &str, payload: &Payload, reached:
         chart: format!("{} {}", chart.metadata.name, chart.metadata.version),
         revision: newest.revision,
         revision_uid: uid.clone(),
-        run: ctx.run(),
+        run: run.id,
         written_at: Timestamp::now(),
         input: input.under(&key),
         key: Some(key),
@@ -249,7 +256,7 @@ pub(crate) async fn refresh(
     objects: Option<Vec<AppliedObject>>,
 ) {
     let inputs = inputs.filter(|now| record.key.is_none() || record.input.capabilities != now.0.capabilities);
-    if ctx.stack().is_none() || (inputs.is_none() && objects.is_none()) {
+    if inputs.is_none() && objects.is_none() {
         return;
     }
     let mut fresh = DeployRecord { written_at: Timestamp::now(), ..record.clone() };

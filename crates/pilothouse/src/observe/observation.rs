@@ -2,6 +2,7 @@
 
 use crate::context::observed::{NamespaceState, Observed};
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
 use crate::observe::drift;
@@ -61,7 +62,7 @@ async fn observe(ctx: &Context, payload: &Payload) -> Observed {
     if ctx.info().action == HelmAction::Deploy {
         look_at_input(ctx, &mut seen, payload).await;
         // What this very run has begun it goes on with, whatever it has left.
-        if ctx.attempts().current() == 1 && !ctx.is_continued() {
+        if !ctx.is_under_way() {
             seen.failed_applied = failed_deploy::has_applied(ctx, &seen).await;
         }
     }
@@ -87,7 +88,7 @@ pub(crate) async fn observe_with(ctx: &Context, payload: &Payload) -> Arc<Observ
 /// or an earlier attempt, it goes on to its end.
 pub async fn decision(ctx: &Context) -> Decision {
     let observed = observed(ctx).await;
-    if ctx.is_continued() || ctx.attempts().current() > 1 {
+    if ctx.is_under_way() {
         return observed.decide_anew(ctx.info());
     }
     let decision = observed.decide(ctx.info());
@@ -101,12 +102,12 @@ pub async fn decision(ctx: &Context) -> Decision {
 
 /// The newest revision there was before anything was deployed on the way that this run is on, and what was decided
 /// then.
-pub(crate) async fn baseline(ctx: &Context) -> (u32, Decision) {
-    if let Some(kept) = ctx.attempts().baseline() {
+pub(crate) async fn baseline(ctx: &Context, run: &ReleaseRun) -> (u32, Decision) {
+    if let Some(kept) = run.attempts.baseline() {
         return kept.clone();
     }
     let observed = observed(ctx).await;
-    match ctx.continued_from() {
+    match run.continued_from {
         Some(revision) => (revision, observed.decide_as_of(revision, ctx.info())),
         None => (observed.known_history().newest_revision(), decision(ctx).await),
     }

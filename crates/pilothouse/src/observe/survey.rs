@@ -170,7 +170,7 @@ fn find<'a>(there: &'a There, object: &ObjectRef) -> Option<&'a Value> {
 
 async fn judge(candidate: &Candidate, ctx: &Context, there: &There, writing: Writing) -> Option<Settled> {
     let (settled, objects) = compared(candidate, ctx, there).await?;
-    if writing == Writing::Allowed {
+    if writing == Writing::Allowed && !ctx.info().dry_run {
         drift::refresh(ctx, &candidate.record, Some(&candidate.inputs), objects).await;
     }
     Some(settled)

@@ -2,6 +2,7 @@
 
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::context::step::{Step, Steps};
 use crate::error::PhaseError;
 use crate::phases::defaults;
@@ -51,31 +52,31 @@ pub trait HelmChart: Send + Sync {
     }
 
     /// Read-only: every reason why the release cannot be acted on, not just the first.
-    async fn check_prerequisites(&self, ctx: &Context, payload: &Payload) -> Vec<Finding> {
-        defaults::check_prerequisites(self, ctx, payload).await
+    async fn check_prerequisites(&self, ctx: &Context, run: &mut ReleaseRun, payload: &Payload) -> Vec<Finding> {
+        defaults::check_prerequisites(self, ctx, run, payload).await
     }
 
     /// What of that is known before a run changes anything at all, in whichever release: all of them are asked before the first is
     /// begun, and so are they for a plan. Read-only. Whoever checks less in [`check_prerequisites`](Self::check_prerequisites), or
     /// more, says so here too.
-    async fn look_ahead(&self, ctx: &Context, payload: &Payload) -> Foresight {
-        defaults::look_ahead(self, ctx, payload).await
+    async fn look_ahead(&self, ctx: &Context, run: &mut ReleaseRun, payload: &Payload) -> Foresight {
+        defaults::look_ahead(self, ctx, run, payload).await
     }
 
     /// Before Helm runs. By default: the steps.
     ///
     /// # Errors
     /// What failed. `exec` is not run then.
-    async fn pre_exec(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
-        defaults::run_steps(self, Phase::PreExec, ctx, payload).await
+    async fn pre_exec(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
+        defaults::run_steps(self, Phase::PreExec, ctx, run, payload).await
     }
 
     /// Install, upgrade or uninstall, decided from the observed state. Returns what it did, in one line.
     ///
     /// # Errors
     /// What failed.
-    async fn exec(&self, ctx: &Context, payload: &mut Payload) -> Result<String, PhaseError> {
-        defaults::exec(self, ctx, payload).await
+    async fn exec(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<String, PhaseError> {
+        defaults::exec(self, ctx, run, payload).await
     }
 
     /// After `pre_exec`, `exec`, `post_exec` or `validate` failed. The evidence is already in `failure`, and the
@@ -86,27 +87,28 @@ pub trait HelmChart: Send + Sync {
     async fn on_deploy_failure(
         &self,
         ctx: &Context,
+        run: &mut ReleaseRun,
         payload: &mut Payload,
         failure: &Failure,
     ) -> Result<(), PhaseError> {
         let _ = failure;
-        defaults::run_steps(self, Phase::OnDeployFailure, ctx, payload).await
+        defaults::run_steps(self, Phase::OnDeployFailure, ctx, run, payload).await
     }
 
     /// After Helm ran. By default: the steps.
     ///
     /// # Errors
     /// What failed.
-    async fn post_exec(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
-        defaults::run_steps(self, Phase::PostExec, ctx, payload).await
+    async fn post_exec(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
+        defaults::run_steps(self, Phase::PostExec, ctx, run, payload).await
     }
 
     /// Read-only: the release is deployed and every object of it is ready, then the steps. After a destroy: the steps.
     ///
     /// # Errors
     /// What is not as it should be.
-    async fn validate(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
-        defaults::validate(self, ctx, payload).await
+    async fn validate(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
+        defaults::validate(self, ctx, run, payload).await
     }
 }
 

@@ -7,7 +7,8 @@ use crate::context::ledger::StepVerdict;
 use crate::context::observed::NamespaceState;
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
-use crate::context::step::{Step, StepDescription, Steps, given};
+use crate::context::release_run::ReleaseRun;
+use crate::context::step::{Step, StepDescription, Steps};
 use crate::diagnose::wait_ready;
 use crate::error::PhaseError;
 use crate::observe;
@@ -31,16 +32,21 @@ use tokio::time::Instant;
 
 /// Everything that can be known before anything is changed: files, chart, version, values and rendering; the state of
 /// the release and of its namespace; who owns every object; data that would be lost; and what each step says.
-pub async fn check_prerequisites<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Vec<Finding> {
+pub async fn check_prerequisites<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    payload: &Payload,
+) -> Vec<Finding> {
     ctx.doing("checking chart, values and cluster");
-    let foresight = match ctx.foreseen().await {
-        Some(foresight) => foresight,
-        None => chart.look_ahead(ctx, payload).await,
+    let foresight = match run.foreseen.take() {
+        Some(seen) => seen.foresight,
+        None => chart.look_ahead(ctx, run, payload).await,
     };
     let mut findings = tell(ctx, foresight);
     let mut scratch = payload.clone();
     if findings.is_empty()
-        && let Err(error) = run_steps(chart, Phase::CheckPrerequisites, ctx, &mut scratch).await
+        && let Err(error) = run_steps(chart, Phase::CheckPrerequisites, ctx, run, &mut scratch).await
         && !error.is_interrupted()
     {
         let subject = error.step().unwrap_or("check").to_owned();
@@ -62,7 +68,12 @@ pub(crate) fn tell(ctx: &Context, foresight: Foresight) -> Vec<Finding> {
 }
 
 /// As [`check_prerequisites`], without running the user's steps of that phase: nothing but reading.
-pub async fn look_ahead<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload: &Payload) -> Foresight {
+pub async fn look_ahead<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    payload: &Payload,
+) -> Foresight {
     let steps = steps_of(chart);
     let mut findings = wanted::input_findings(&steps, ctx).await;
     if !findings.is_empty() {
@@ -85,7 +96,7 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload
     let mut foresight = Foresight::default();
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
-    if (!is_blocked || ctx.info().action == HelmAction::Destroy) && !is_deployed_before(ctx, payload).await {
+    if (!is_blocked || ctx.info().action == HelmAction::Destroy) && !is_deployed_before(ctx, run, payload).await {
         let mut ahead = preflight_deploy::findings(&steps, ctx, payload, &observe::decision(ctx).await).await;
         // Whose an object is has to be settled first.
         let is_foreign = |subject: &str| {
@@ -94,11 +105,11 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, payload
         ahead.findings.retain(|one| !is_foreign(&one.subject));
         foresight = ahead;
     }
-    findings.extend(rollback_target::findings(ctx).await);
+    findings.extend(rollback_target::findings(ctx, run).await);
     for step in steps.all() {
         findings.extend(step.check(ctx).await);
     }
-    findings.extend(uncertain_steps::findings(&steps, ctx, payload).await);
+    findings.extend(uncertain_steps::findings(&steps, ctx, run, payload).await);
     foresight.findings.splice(0..0, findings);
     foresight
 }
@@ -111,6 +122,7 @@ pub async fn run_steps<C: HelmChart + ?Sized>(
     chart: &C,
     phase: Phase,
     ctx: &Context,
+    run: &mut ReleaseRun,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
     let mut failed = Vec::new();
@@ -118,10 +130,10 @@ pub async fn run_steps<C: HelmChart + ?Sized>(
         if ctx.cancel().is_cancelled() && phase != Phase::OnDeployFailure {
             return Err(PhaseError::Interrupted);
         }
-        match run_step(ctx, phase, index, step.as_ref(), payload).await {
+        match run_step(ctx, run, phase, index, step.as_ref(), payload).await {
             Ok(()) => {}
             // They only look, and one more that fails is worth knowing.
-            Err(error @ PhaseError::Step { .. }) if ctx.is_thorough() && !error.is_interrupted() => failed.push(error),
+            Err(error @ PhaseError::Step { .. }) if run.thorough && !error.is_interrupted() => failed.push(error),
             Err(error) => return Err(error),
         }
     }
@@ -138,6 +150,7 @@ pub async fn run_steps<C: HelmChart + ?Sized>(
 /// Runs one step with its events, unless an earlier run has done it.
 async fn run_step(
     ctx: &Context,
+    run: &mut ReleaseRun,
     phase: Phase,
     index: usize,
     step: &dyn Step,
@@ -146,38 +159,38 @@ async fn run_step(
     let StepDescription {
         text: description, repeatable, adopts, adopts_unowned, point_of_no_return, every_run, ..
     } = step.describe();
-    let (release, given) = (ctx.release(), given(ctx, step).await);
-    if ctx.runs_only_every_run() && !every_run {
+    let (release, given) = (ctx.release(), run.given(step).await);
+    if run.only_every_run && !every_run {
         return Ok(());
     }
-    if ctx.attempts().has_done(phase, index, given.digest()) {
+    if run.attempts.has_done(phase, index, given.digest()) {
         ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
         return Ok(());
     }
-    match ctx.step_verdict(phase, index, &given, repeatable) {
-        StepVerdict::Run => ctx.done_again(phase),
+    match run.step_verdict(phase, index, &given, repeatable) {
+        StepVerdict::Run => run.done_again(phase),
         StepVerdict::Done { output } => {
             for (key, value) in output {
                 payload.put_value(key, value);
             }
             if adopts_unowned || !adopts.is_empty() {
-                ctx.attempts().note_adopted(&adopts);
+                run.attempts.note_adopted(&adopts);
             }
             ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
             return Ok(());
         }
-        StepVerdict::Uncertain { run, since, ended } => {
+        StepVerdict::Uncertain { run: earlier, since, ended } => {
             return Err(PhaseError::Uncertain(uncertain_steps::uncertain(
                 ctx,
                 phase,
                 index,
                 &description,
-                (run, since, ended),
+                (earlier, since, ended),
             )));
         }
     }
     if point_of_no_return {
-        ctx.point_of_no_return(&description).await?;
+        run.point_of_no_return(ctx, &description).await?;
     }
     let started = EventKind::StepStarted {
         release: release.clone(),
@@ -190,7 +203,7 @@ async fn run_step(
     ctx.emitter().ask(started).await?;
     let begun = std::time::Instant::now();
     let before = payload.clone();
-    let result = step.run(ctx, payload).await;
+    let result = step.run(ctx, run, payload).await;
     // A step that was told to end while it worked may have done its work or not: that it ended says nothing.
     let known = repeatable || !result.as_ref().is_err_and(PhaseError::is_interrupted);
     let finished = EventKind::StepFinished {
@@ -205,7 +218,7 @@ async fn run_step(
         ctx.emitter().emit(finished);
     }
     if result.is_ok() {
-        ctx.attempts().note_step(phase, index, given.digest(), repeatable);
+        run.attempts.note_step(phase, index, given.digest(), repeatable);
     }
     result.map_err(|source| match source {
         // That is the run's end, not the step's.
@@ -225,10 +238,11 @@ async fn run_step(
 pub async fn exec<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
+    run: &mut ReleaseRun,
     payload: &mut Payload,
 ) -> Result<String, PhaseError> {
     let decision = observe::decision(ctx).await;
-    look_with_payload(chart, ctx, payload, &decision).await?;
+    look_with_payload(chart, ctx, run, payload, &decision).await?;
     match decision {
         Decision::Nothing { why } | Decision::Validate { why } | Decision::Steps { why } => Ok(why),
         Decision::Compare { .. } | Decision::Look => {
@@ -240,18 +254,18 @@ pub async fn exec<C: HelmChart + ?Sized>(
         Decision::Unlock { revision, .. } => {
             Err(PhaseError::State(format!("revision {revision} is pending and was not marked failed")))
         }
-        Decision::Install => deploy(ctx, payload, "installed", true).await,
-        Decision::Upgrade { last_good } => deploy(ctx, payload, "upgraded", last_good.is_none()).await,
+        Decision::Install => deploy(ctx, run, payload, "installed", true).await,
+        Decision::Upgrade { last_good } => deploy(ctx, run, payload, "upgraded", last_good.is_none()).await,
         Decision::FinishUninstallThenInstall => {
-            uninstall::uninstall(ctx).await?;
-            deploy(ctx, payload, "finished the uninstall and installed", true).await
+            uninstall::uninstall(ctx, run).await?;
+            deploy(ctx, run, payload, "finished the uninstall and installed", true).await
         }
         Decision::Reinstall { deployed, .. } => {
-            uninstall::uninstall(ctx).await?;
-            deploy(ctx, payload, &format!("uninstalled {deployed} and installed"), true).await
+            uninstall::uninstall(ctx, run).await?;
+            deploy(ctx, run, payload, &format!("uninstalled {deployed} and installed"), true).await
         }
         Decision::Uninstall => {
-            uninstall::uninstall(ctx).await?;
+            uninstall::uninstall(ctx, run).await?;
             Ok("uninstalled".to_owned())
         }
     }
@@ -261,10 +275,11 @@ pub async fn exec<C: HelmChart + ?Sized>(
 async fn look_with_payload<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
+    run: &mut ReleaseRun,
     payload: &Payload,
     decision: &Decision,
 ) -> Result<(), PhaseError> {
-    if wanted::payload_values(ctx.info(), payload).is_empty() || is_deployed_before(ctx, payload).await {
+    if wanted::payload_values(ctx.info(), payload).is_empty() || is_deployed_before(ctx, run, payload).await {
         return Ok(());
     }
     let findings = tell(ctx, preflight_deploy::findings(&steps_of(chart), ctx, payload, decision).await);
@@ -279,9 +294,10 @@ async fn look_with_payload<C: HelmChart + ?Sized>(
 pub async fn validate<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
+    run: &mut ReleaseRun,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
-    if ctx.info().action == HelmAction::Deploy && !ctx.runs_only_every_run() {
+    if ctx.info().action == HelmAction::Deploy && !run.only_every_run {
         let record = release_storage::newest_record(ctx).await?;
         let record = record.ok_or_else(|| PhaseError::State("the release is not installed".to_owned()))?;
         if record.info.status != RevisionStatus::Deployed {
@@ -289,11 +305,11 @@ pub async fn validate<C: HelmChart + ?Sized>(
         }
         let objects = if ctx.info().wait { release_storage::objects_of(ctx, &record).await? } else { Vec::new() };
         let deadline = Instant::now() + ctx.remaining();
-        if let Err(not_ready) = wait_ready::wait_ready(ctx, &objects, deadline).await {
-            if !ctx.is_thorough() || not_ready.is_interrupted() {
+        if let Err(not_ready) = wait_ready::wait_ready(ctx, &mut run.causes, &objects, deadline).await {
+            if !run.thorough || not_ready.is_interrupted() {
                 return Err(not_ready);
             }
-            return Err(match run_steps(chart, Phase::Validate, ctx, payload).await {
+            return Err(match run_steps(chart, Phase::Validate, ctx, run, payload).await {
                 Ok(()) => not_ready,
                 Err(error) if error.is_interrupted() => error,
                 Err(PhaseError::Steps(errors)) => PhaseError::Steps(std::iter::once(not_ready).chain(errors).collect()),
@@ -301,7 +317,7 @@ pub async fn validate<C: HelmChart + ?Sized>(
             });
         }
     }
-    run_steps(chart, Phase::Validate, ctx, payload).await
+    run_steps(chart, Phase::Validate, ctx, run, payload).await
 }
 
 /// All objects that belong to someone else, but those a step is going to adopt or delete before helm runs. What is in

@@ -1,6 +1,7 @@
 //! What a release brings to the cluster for those that come after it.
 
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::render;
 use pilothouse_core::{HelmAction, Payload, ReleaseKey};
 
@@ -14,9 +15,9 @@ pub(crate) struct Brings {
 }
 
 /// What a release is going to bring, as far as that matters for others. Renders it.
-pub(super) async fn brings(ctx: &Context) -> Brings {
+pub(super) async fn brings(ctx: &Context, run: &ReleaseRun) -> Brings {
     let info = ctx.info();
-    if info.action != HelmAction::Deploy || ctx.settled().is_some() {
+    if info.action != HelmAction::Deploy || run.settled.is_some() {
         return Brings::default();
     }
     let prepared = render::wanted(ctx, &Payload::default()).await;

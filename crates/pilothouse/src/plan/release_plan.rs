@@ -2,6 +2,7 @@
 
 use crate::context::inputs::PlainInputs;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::digest;
 use crate::kept_digest::Given;
 use crate::observe;
@@ -31,10 +32,11 @@ use serde_json::{Value, json};
 pub(crate) async fn draft<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
+    run: &mut ReleaseRun,
     earlier: &[&Brings],
     all: &[Brings],
 ) -> Draft {
-    let mut draft = drafted(chart, ctx, earlier, all).await;
+    let mut draft = drafted(chart, ctx, run, earlier, all).await;
     redact(ctx, &mut draft.plan);
     draft
 }
@@ -48,20 +50,26 @@ fn redact(ctx: &Context, plan: &mut ReleasePlan) {
     }
 }
 
-async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, earlier: &[&Brings], all: &[Brings]) -> Draft {
+async fn drafted<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    earlier: &[&Brings],
+    all: &[Brings],
+) -> Draft {
     let info = chart.chart_info();
     let mut plan = empty(info);
     if info.action == HelmAction::Skip {
         "action is skip".clone_into(&mut plan.why);
         return Draft { plan, compared: Vec::new() };
     }
-    if let Some(settled) = ctx.settled() {
+    if let Some(settled) = &run.settled {
         plan.why.clone_from(&settled.why);
         plan.drifts.clone_from(&settled.drifts);
         plan.unchanged = settled.objects;
         return Draft { plan, compared: Vec::new() };
     }
-    let foresight = chart.look_ahead(ctx, &Payload::default()).await;
+    let foresight = chart.look_ahead(ctx, run, &Payload::default()).await;
     (plan.findings, plan.warnings, plan.not_checked) = (foresight.findings, foresight.warnings, foresight.not_checked);
     if let Some(brings) = earlier.iter().find(|brings| !brings.kinds.is_empty()) {
         // The template may ask for just these kinds.
@@ -97,7 +105,7 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, earlier: &[&Br
     plan.on_failure = on_failure(info, &decision);
     plan.steps = steps(chart, ctx, plan.does).await;
     let mut compared = Vec::new();
-    match fill(chart, ctx, &mut plan, &decision, earlier, all).await {
+    match fill(chart, ctx, &run.digest_key, &mut plan, &decision, earlier, all).await {
         Ok(found) => compared = found,
         Err(error) => {
             let message = ctx.redactor().redact(&error.chain().join(": "));
@@ -116,6 +124,7 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, earlier: &[&Br
 async fn fill<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
+    key: &DigestKey,
     plan: &mut ReleasePlan,
     decision: &Decision,
     earlier: &[&Brings],
@@ -130,7 +139,7 @@ async fn fill<C: HelmChart + ?Sized>(
     if uninstalls && let Some(record) = release_storage::record_of(ctx, history.newest()).await? {
         plan.hooks = stored_hooks(&record, "delete");
     }
-    plan.input = input_of(ctx, plan.does, ctx.digest_key()).await.map(|given| given.digest().to_owned());
+    plan.input = input_of(ctx, plan.does, key).await.map(|given| given.digest().to_owned());
     let mut objects = Objects::default();
     match plan.does {
         PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall => {

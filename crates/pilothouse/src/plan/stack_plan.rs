@@ -2,6 +2,7 @@
 //! the server would make of each object.
 
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::context::session::Session;
 use crate::kept_digest::fresh_key;
 use crate::observe::survey;
@@ -62,24 +63,20 @@ pub async fn plan(
     let key = fresh_key();
     for chart in charts {
         let mut ctx = Context::new(session.clone(), chart.chart_info(), to.clone());
-        ctx.use_digest_key(key.clone());
         ctx.see_steps(steps_seen(&steps_of(chart.as_ref()), chart.lifecycle_version()).await);
         contexts.push(ctx);
     }
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
     let settled = survey::take(session, &contexts, &stands_on, Writing::Never).await;
-    for (ctx, settled) in contexts.iter_mut().zip(settled) {
-        if let Some(settled) = settled {
-            ctx.settle(settled);
-        }
-    }
+    let run = |settled| ReleaseRun { settled, ..ReleaseRun::new(key.clone()) };
+    let mut runs: Vec<ReleaseRun> = settled.into_iter().map(run).collect();
     let width = concurrency.max(1);
-    let brings = contexts.iter().map(brings);
+    let brings = contexts.iter().zip(&runs).map(|(ctx, run)| brings(ctx, run));
     let brings: Vec<Brings> = futures::stream::iter(brings).buffered(width).collect().await;
-    let drafts = charts.iter().zip(&contexts).enumerate().map(|(node, (chart, ctx))| {
+    let drafts = charts.iter().zip(&contexts).zip(&mut runs).enumerate().map(|(node, ((chart, ctx), run))| {
         let earlier: Vec<&Brings> = stands_on[node].iter().map(|&on| &brings[on]).collect();
         let all = &brings;
-        async move { release_plan::draft(chart.as_ref(), ctx, &earlier, all).await }
+        async move { release_plan::draft(chart.as_ref(), ctx, run, &earlier, all).await }
     });
     let mut drafts: Vec<Draft> = futures::stream::iter(drafts).buffered(width).collect().await;
     outlook::add_effects(session, &contexts, &mut drafts).await;

@@ -1,6 +1,7 @@
 //! Whether a plan still holds when it is carried out.
 
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::kept_digest::closed;
 use crate::observe;
 use crate::plan::objects::seen;
@@ -12,13 +13,13 @@ use serde_json::Value;
 
 /// Why the plan does not hold for this release any more: what was given is another thing, something else would be done, or an
 /// object that it touches is not as it was. What it does not touch may have changed as it likes.
-pub(crate) async fn outdated(ctx: &Context, plan: &Plan) -> Vec<Finding> {
+pub(crate) async fn outdated(ctx: &Context, run: &ReleaseRun, plan: &Plan) -> Vec<Finding> {
     let release = ctx.release();
     let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);
     let Some(planned) = plan.releases.iter().find(|planned| planned.release == release) else {
         return vec![finding(release.to_string(), "the plan does not know it".to_owned())];
     };
-    let now = match ctx.settled() {
+    let now = match &run.settled {
         Some(_) => PlannedAction::Nothing,
         None => planned_action(&observe::decision(ctx).await),
     };
@@ -34,7 +35,7 @@ pub(crate) async fn outdated(ctx: &Context, plan: &Plan) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     // In its first form, a plan was under no key.
-    let key = plan.key.as_ref().unwrap_or(ctx.digest_key());
+    let key = plan.key.as_ref().unwrap_or(&run.digest_key);
     if let Some(input) = &planned.input
         && !input_of(ctx, planned.does, key).await.is_some_and(|given| given.is(&closed(input, key)))
     {

@@ -41,7 +41,7 @@ async fn adopt(
     cluster: &Arc<FakeCluster>,
     answer: Result<(), StopReason>,
 ) -> (Result<Adoption, PhaseError>, Vec<AdoptionUndo>) {
-    let World { ctx, mut events, .. } = fake(cluster, HelmDriver::Secret);
+    let World { ctx, mut run, mut events, .. } = fake(cluster, HelmDriver::Secret);
     let objects = ["a", "b"].map(|name| ObjectRef::parse(&format!("cm/{name}")).unwrap());
     let mut written = Vec::new();
     let journal = async {
@@ -56,7 +56,7 @@ async fn adopt(
         std::future::pending::<()>().await;
     };
     let adopted = tokio::select! {
-        adopted = objects::adopt(&ctx, &objects) => adopted,
+        adopted = objects::adopt(&ctx, &mut run, &objects) => adopted,
         () = journal => unreachable!(),
     };
     (adopted, written)

@@ -7,6 +7,7 @@
 mod tests;
 
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::error::PhaseError;
 use crate::observe::deploy_preview;
 use crate::observe::dry_run::compare::Scope;
@@ -117,6 +118,7 @@ pub(crate) async fn uninstall(ctx: &Context) -> Result<Permit<Uninstall>, PhaseE
 /// As for [`delete`]; also when objects would go that were there before the release and were adopted on this way.
 pub(crate) async fn roll_back(
     ctx: &Context,
+    run: &ReleaseRun,
     history: &ReleaseHistory,
     to_revision: u32,
 ) -> Result<Permit<Rollback>, PhaseError> {
@@ -128,11 +130,11 @@ pub(crate) async fn roll_back(
     };
     let (target, newest) = (record(to_revision).await?, record(history.newest_revision()).await?);
     let mut compared = deploy_preview::look_back(ctx, &newest, &target).await?;
-    let adopted = ctx.attempts().adopted().to_vec();
-    PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, &adopted, &consent).await)?;
+    let adopted = run.attempts.adopted();
+    PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, adopted, &consent).await)?;
     if save::before_changing(ctx, &compared, &consent).await? {
         compared = deploy_preview::look_back(ctx, &newest, &target).await?;
-        PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, &adopted, &consent).await)?;
+        PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, adopted, &consent).await)?;
     }
     Ok(Permit::new(Rollback { to_revision }))
 }

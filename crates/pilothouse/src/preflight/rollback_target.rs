@@ -1,6 +1,7 @@
 //! Whether a failed deploy could be rolled back as its policy asks: found out before anything is changed.
 
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::release_storage;
@@ -16,14 +17,14 @@ use pilothouse_kube::ClusterError;
 ///
 /// The revision to go back to must be there, readable, and kept by Helm until then; every kind in it must still be served.
 /// Read-only.
-pub(crate) async fn findings(ctx: &Context) -> Vec<Finding> {
+pub(crate) async fn findings(ctx: &Context, run: &mut ReleaseRun) -> Vec<Finding> {
     let info = ctx.info();
     let observed = observe::observed(ctx).await;
     // As `exec` will: what a run that is continued has deployed is not what is gone back to.
-    if let Some(base) = ctx.earlier_base(observed.known_history().newest()) {
-        ctx.continue_from(base);
+    if let Some(base) = observed.known_history().newest().and_then(|newest| run.ledger.base(newest)) {
+        run.continued_from = Some(base);
     }
-    let (_, decision) = observe::baseline(ctx).await;
+    let (_, decision) = observe::baseline(ctx, run).await;
     let policy = remedy::policy_for(&info.on_failure, &decision);
     if info.action != HelmAction::Deploy || policy.then != Remedy::Rollback {
         return Vec::new();

@@ -2,7 +2,8 @@
 
 use crate::context::ledger::StepVerdict;
 use crate::context::release_context::Context;
-use crate::context::step::{Steps, given};
+use crate::context::release_run::ReleaseRun;
+use crate::context::step::Steps;
 use crate::kept_digest::Given;
 use crate::observe;
 use crate::render::{self, input_digests};
@@ -16,17 +17,17 @@ use std::collections::BTreeMap;
 const LARGEST_OUTPUT: usize = 64 * 1024;
 
 /// Steps that an earlier run has begun, that must not be repeated, and whose end nobody knows: only the user can tell.
-pub(crate) async fn findings(steps: &Steps, ctx: &Context, payload: &Payload) -> Vec<Finding> {
-    let mut ledger = ctx.ledger_copy();
+pub(crate) async fn findings(steps: &Steps, ctx: &Context, run: &ReleaseRun, payload: &Payload) -> Vec<Finding> {
+    let mut ledger = run.ledger.clone();
     let mut payload = payload.clone();
     let mut findings = Vec::new();
     for phase in [Phase::CheckPrerequisites, Phase::PreExec, Phase::Exec, Phase::PostExec, Phase::Validate] {
-        if phase == Phase::Exec && !exec_counts(ctx, &payload).await {
+        if phase == Phase::Exec && !exec_counts(ctx, run, &payload).await {
             ledger.done_again(phase);
         }
         for (index, step) in steps.of(phase).iter().enumerate() {
             let description = step.describe();
-            match ledger.step(phase, index, &given(ctx, step.as_ref()).await, description.repeatable) {
+            match ledger.step(phase, index, &run.given(step.as_ref()).await, description.repeatable) {
                 StepVerdict::Run => ledger.done_again(phase),
                 StepVerdict::Done { output } => {
                     for (key, value) in output {
@@ -64,20 +65,20 @@ pub(crate) fn uncertain(
 }
 
 /// What a deploy is given, to be kept, and to be compared with what was kept.
-pub(crate) async fn of_deploy(ctx: &Context, chart: &ResolvedChart, payload: &Payload) -> Given {
+pub(crate) async fn of_deploy(ctx: &Context, run: &ReleaseRun, chart: &ResolvedChart, payload: &Payload) -> Given {
     let digest = input_digests::of_deploy(ctx, chart, payload).await;
     // It was the same in the form before, but for the key.
-    Given::new(ctx.digest_key(), &digest, std::slice::from_ref(&digest))
+    Given::new(&run.digest_key, &digest, std::slice::from_ref(&digest))
 }
 
 /// Whether what helm did in the earlier run is still what is wanted.
-async fn exec_counts(ctx: &Context, payload: &Payload) -> bool {
+async fn exec_counts(ctx: &Context, run: &ReleaseRun, payload: &Payload) -> bool {
     if ctx.info().action == HelmAction::Destroy {
-        return ctx.earlier_exec_ended_well() || matches!(observe::decision(ctx).await, Decision::Nothing { .. });
+        return run.ledger.exec_ended_well() || matches!(observe::decision(ctx).await, Decision::Nothing { .. });
     }
-    let Some(helm) = ctx.earlier_helm() else { return false };
+    let Some(helm) = run.ledger.helm() else { return false };
     match &render::wanted(ctx, payload).await.chart {
-        Some(chart) => of_deploy(ctx, chart, payload).await.is(&helm.digest),
+        Some(chart) => of_deploy(ctx, run, chart, payload).await.is(&helm.digest),
         None => false,
     }
 }

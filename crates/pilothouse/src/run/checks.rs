@@ -1,6 +1,7 @@
 //! What is checked of all releases before the first one is begun.
 
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::observe;
 use crate::phases::chart::HelmChart;
 use crate::phases::chart::steps_of;
@@ -15,13 +16,14 @@ use pilothouse_core::{Finding, HelmAction, Payload, Wait, code};
 pub(crate) async fn wrong_input(
     charts: &[Box<dyn HelmChart>],
     contexts: &[Context],
+    runs: &[ReleaseRun],
     stands_on: &[Vec<usize>],
     side_by_side: usize,
 ) -> Vec<Vec<Finding>> {
-    let checks = charts.iter().zip(contexts).map(|(chart, ctx)| async move {
+    let checks = charts.iter().zip(contexts).zip(runs).map(|((chart, ctx), run)| async move {
         match chart.chart_info().action {
             HelmAction::Skip => Checked::default(),
-            HelmAction::Deploy if ctx.settled().is_some() => Checked::default(),
+            HelmAction::Deploy if run.settled.is_some() => Checked::default(),
             HelmAction::Deploy | HelmAction::Destroy => check(chart.as_ref(), ctx).await,
         }
     });
@@ -44,35 +46,36 @@ pub(crate) async fn wrong_input(
 pub(crate) async fn foreseen(
     charts: &[Box<dyn HelmChart>],
     contexts: &[Context],
+    runs: &mut [ReleaseRun],
     waits: &[Vec<Wait>],
     side_by_side: usize,
 ) -> Vec<Vec<Finding>> {
-    let changes: Vec<bool> =
-        contexts.iter().map(|ctx| ctx.settled().is_none() && ctx.info().action != HelmAction::Skip).collect();
+    let changes = |(ctx, run): (&Context, &ReleaseRun)| run.settled.is_none() && ctx.info().action != HelmAction::Skip;
+    let changes: Vec<bool> = contexts.iter().zip(&*runs).map(changes).collect();
     if changes.iter().filter(|changes| **changes).count() < 2 {
         // Its own check comes before the first change.
         return vec![Vec::new(); charts.len()];
     }
     let after = after_changes(&changes, waits);
-    let looks =
-        charts.iter().zip(contexts).zip(changes).zip(after).map(|(((chart, ctx), changes), after)| async move {
-            let is_destroyed_later = after && ctx.info().action == HelmAction::Destroy;
-            if !changes || ctx.info().dry_run || ctx.is_continued() || is_destroyed_later || is_pending(ctx).await {
-                return Vec::new();
-            }
-            let mut foresight = chart.look_ahead(ctx, &Payload::default()).await;
-            ctx.pack().await;
-            if after {
-                ctx.forget_observation().await;
-                foresight.findings.retain(stays);
-                return foresight.findings;
-            }
-            if foresight.findings.is_empty() {
-                ctx.keep_foresight(foresight).await;
-                return Vec::new();
-            }
-            defaults::tell(ctx, foresight)
-        });
+    let all = charts.iter().zip(contexts).zip(runs).zip(changes).zip(after);
+    let looks = all.map(|((((chart, ctx), run), changes), after)| async move {
+        let is_destroyed_later = after && ctx.info().action == HelmAction::Destroy;
+        if !changes || ctx.info().dry_run || run.is_continued() || is_destroyed_later || is_pending(ctx).await {
+            return Vec::new();
+        }
+        let mut foresight = chart.look_ahead(ctx, run, &Payload::default()).await;
+        ctx.pack().await;
+        if after {
+            ctx.forget_observation().await;
+            foresight.findings.retain(stays);
+            return foresight.findings;
+        }
+        if foresight.findings.is_empty() {
+            run.keep_foresight(foresight);
+            return Vec::new();
+        }
+        defaults::tell(ctx, foresight)
+    });
     futures::stream::iter(looks).buffered(side_by_side.max(1)).collect().await
 }
 

@@ -2,6 +2,7 @@
 
 use crate::context::events::Message;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::context::session::Session;
 use crate::lifecycle::release;
 use crate::lifecycle::roll_back;
@@ -24,7 +25,8 @@ const LAZILY: Duration = Duration::from_secs(1);
 /// What the dispatcher works on.
 pub(crate) struct Dispatch<'a> {
     pub(crate) charts: &'a [Box<dyn HelmChart>],
-    pub(crate) contexts: &'a [Context],
+    /// What each release is handed; a worker has it while it works.
+    pub(crate) releases: Vec<Option<Handed>>,
     pub(crate) waits: Vec<Vec<Wait>>,
     pub(crate) concurrency: usize,
     pub(crate) policy: SetPolicy,
@@ -36,14 +38,17 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) lock: Option<&'a LeaseLock>,
 }
 
-type Worker<'a> = BoxFuture<'a, Ended>;
+type Worker<'a> = BoxFuture<'a, (usize, Handed, Ended)>;
+
+/// What a release is handed, and what is remembered of it.
+type Handed = (Context, ReleaseRun);
 
 /// What a worker has to say at its end.
 enum Ended {
     /// A release has come to its end.
-    Release(usize, ReleaseOutcome),
+    Release(ReleaseOutcome),
     /// A release that had ended well was taken back; `None` when it stays after all.
-    TakenBack(usize, Option<ReleaseOutcome>),
+    TakenBack(Option<ReleaseOutcome>),
 }
 
 /// Carries the releases through their lifecycles. Gives how each ended, in the order of the stack.
@@ -66,14 +71,14 @@ pub(crate) async fn dispatch<F: FnMut(&Event)>(
         work.enforce(owner.stopped());
         for order in schedule.orders() {
             match order {
-                Order::Start(node) => workers.push(work.worker(node)),
+                Order::Start(node) => workers.extend(work.worker(node)),
                 Order::Blocked { node, by } => outcomes[node] = Some(work.blocked(node, by, &outcomes, owner)),
                 Order::Cancelled(node) => outcomes[node] = Some(work.cancelled(node, owner)),
             }
         }
         if schedule.is_done() && workers.is_empty() {
             match work.next_to_take_back(owner.stopped(), &outcomes, &stays).await {
-                Some((node, because_of)) => workers.push(work.take_back(node, because_of)),
+                Some((node, because_of)) => workers.extend(work.take_back(node, because_of)),
                 None => break,
             }
         }
@@ -93,14 +98,15 @@ pub(crate) async fn dispatch<F: FnMut(&Event)>(
             },
             () = work.session.cancel.cancelled(), if user_stops => owner.stop(StopReason::User),
             _ = lazily.tick() => owner.publish_lazily(),
-            Some(ended) = workers.next() => {
+            Some((node, handed, ended)) = workers.next() => {
+                work.releases[node] = Some(handed);
                 // What it said last comes before anything that follows from its end.
                 while let Ok(message) = messages.try_recv() {
                     work.take(message, owner, &mut schedule);
                 }
-                let (node, outcome) = match ended {
-                    Ended::Release(node, outcome) => (node, outcome),
-                    Ended::TakenBack(node, outcome) => {
+                let outcome = match ended {
+                    Ended::Release(outcome) => outcome,
+                    Ended::TakenBack(outcome) => {
                         stays[node] = true;
                         outcomes[node] = outcome.or(outcomes[node].take());
                         continue;
@@ -125,21 +131,26 @@ pub(crate) async fn dispatch<F: FnMut(&Event)>(
 
 impl<'a> Dispatch<'a> {
     fn key(&self, node: usize) -> ReleaseKey {
-        self.contexts[node].release()
+        self.charts[node].chart_info().key()
     }
 
-    fn worker(&self, node: usize) -> Worker<'a> {
-        let (chart, ctx) = (&self.charts[node], &self.contexts[node]);
-        Box::pin(async move {
-            let outcome = release::run(chart.as_ref(), ctx, &mut Payload::default()).await;
+    /// Begins a release, unless it is being worked on.
+    fn worker(&mut self, node: usize) -> Option<Worker<'a>> {
+        let (chart, (mut ctx, mut run)) = (&self.charts[node], self.releases[node].take()?);
+        Some(Box::pin(async move {
+            let outcome = release::run(chart.as_ref(), &mut ctx, &mut run, &mut Payload::default()).await;
             ctx.pack().await;
-            Ended::Release(node, outcome)
-        })
+            (node, (ctx, run), Ended::Release(outcome))
+        }))
     }
 
-    fn take_back(&self, node: usize, because_of: ReleaseKey) -> Worker<'a> {
-        let (chart, ctx) = (&self.charts[node], &self.contexts[node]);
-        Box::pin(async move { Ended::TakenBack(node, roll_back::take_back(chart.chart_info(), ctx, because_of).await) })
+    /// Takes a release back, unless it is being worked on.
+    fn take_back(&mut self, node: usize, because_of: ReleaseKey) -> Option<Worker<'a>> {
+        let (chart, (mut ctx, mut run)) = (&self.charts[node], self.releases[node].take()?);
+        Some(Box::pin(async move {
+            let outcome = roll_back::take_back(chart.chart_info(), &mut ctx, &mut run, because_of).await;
+            (node, (ctx, run), Ended::TakenBack(outcome))
+        }))
     }
 
     /// The release to be taken back next, and the failed one for which that is done. Nothing once the run has to stop.
@@ -155,9 +166,11 @@ impl<'a> Dispatch<'a> {
         }
         let mut fates = Vec::with_capacity(outcomes.len());
         for (node, outcome) in outcomes.iter().enumerate() {
-            let fate = match outcome {
-                Some(outcome) => roll_back::fate(self.charts[node].chart_info(), &self.contexts[node], outcome).await,
-                None => Fate::Stays,
+            let fate = match (outcome, &self.releases[node]) {
+                (Some(outcome), Some((ctx, run))) => {
+                    roll_back::fate(self.charts[node].chart_info(), ctx, run, outcome).await
+                }
+                (None, _) | (_, None) => Fate::Stays,
             };
             fates.push(if fate == Fate::Undoable && stays[node] { Fate::Stays } else { fate });
         }
@@ -172,7 +185,7 @@ impl<'a> Dispatch<'a> {
 
     fn take<F: FnMut(&Event)>(&self, message: Message, owner: &mut Owner<F>, schedule: &mut Schedule) {
         if let Message::Happened(EventKind::PhaseFinished { release, phase: Phase::Exec, ok: true, .. }) = &message
-            && let Some(node) = self.contexts.iter().position(|ctx| ctx.release() == *release)
+            && let Some(node) = self.charts.iter().position(|chart| chart.chart_info().key() == *release)
         {
             schedule.deployed(node);
         }

@@ -4,6 +4,7 @@ use crate::context::events::Message;
 use crate::context::events::millis;
 use crate::context::ledger::{Ledger, StepAnswer};
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::context::session::Session;
 use crate::lifecycle::release;
 use crate::observe::survey;
@@ -46,10 +47,9 @@ pub async fn validate(
     let mut owner = Owner::new(on_event);
     owner.happened(started(config, session, RunKind::Validate, charts, &vec![Vec::new(); charts.len()]));
     let mut contexts = contexts(charts, session, &to);
-    contexts.iter_mut().for_each(Context::be_thorough);
     let work = charts
         .iter()
-        .zip(&contexts)
+        .zip(&mut contexts)
         .map(|(chart, ctx)| async move { (ctx.release(), release::validate_only(chart.as_ref(), ctx).await) });
     let work = futures::stream::iter(work).buffered(config.concurrency.max(1)).collect();
     let releases = listening(work, &mut owner, &mut messages).await;
@@ -92,61 +92,66 @@ pub async fn run(
     let mut contexts = contexts(charts, session, &to);
     for (chart, ctx) in charts.iter().zip(&mut contexts) {
         ctx.see_steps(steps_seen(&steps_of(chart.as_ref()), chart.lifecycle_version()).await);
-        if !ctx.info().dry_run {
-            ctx.remember_for(&config.stack);
-        }
     }
+    let run = |ctx: &Context| ReleaseRun {
+        stack: (!ctx.info().dry_run).then(|| config.stack.clone()),
+        ..ReleaseRun::default()
+    };
+    let mut runs: Vec<ReleaseRun> = contexts.iter().map(run).collect();
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
     let wanted_anew = config.state.as_ref().is_some_and(StateConfig::wants_the_last);
     if !wanted_anew {
         let surveyed = survey::take(session, &contexts, &stands_on, Writing::Allowed);
         let surveyed = listening(surveyed, &mut owner, &mut messages).await;
-        for (ctx, settled) in contexts.iter_mut().zip(surveyed) {
-            if let Some(settled) = settled {
-                ctx.settle(settled);
-            }
+        for (run, settled) in runs.iter_mut().zip(surveyed) {
+            run.settled = settled;
         }
     }
-    let checks = checks::wrong_input(charts, &contexts, &stands_on, config.concurrency);
+    let checks = checks::wrong_input(charts, &contexts, &runs, &stands_on, config.concurrency);
     let mut findings = listening(checks, &mut owner, &mut messages).await;
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
-        findings = listening(outdated(config, plan, &contexts), &mut owner, &mut messages).await;
+        findings = listening(outdated(config, plan, &contexts, &runs), &mut owner, &mut messages).await;
     }
     if let Some(outcome) = not_begun(&contexts, findings, "the input of another release is wrong", &mut owner) {
         owner.happened(finished(&outcome, begun));
         return Ok(outcome);
     }
     // What changes nothing needs no lock, and leaves no trace.
-    let idle = |ctx: &Context| ctx.info().dry_run || ctx.info().action == HelmAction::Skip || ctx.settled().is_some();
-    let opened = match config.state.as_ref().filter(|_| !contexts.iter().all(idle)) {
+    let idle = |(ctx, run): (&Context, &ReleaseRun)| {
+        ctx.info().dry_run || ctx.info().action == HelmAction::Skip || run.settled.is_some()
+    };
+    let opened = match config.state.as_ref().filter(|_| !contexts.iter().zip(&runs).all(idle)) {
         Some(state) => Some(open::open(config, state, session, &mut owner, &to, &mut messages).await?),
         None => None,
     };
     let mut refused = None;
     if let Some(opened) = &opened {
         let answers = config.state.as_ref().map(|state| state.answers.as_slice()).unwrap_or_default();
-        for ctx in &mut contexts {
+        for (ctx, run) in contexts.iter_mut().zip(&mut runs) {
             let ledger = Ledger::new(opened.earlier(ctx.info()), answers_for(answers, &ctx.release()));
             let before = opened.before(&ctx.release());
-            ctx.join(config.id, ledger, before, opened.digest_key().clone());
+            run.join(config.id, ledger, before, opened.digest_key().clone());
+            if run.is_under_way() {
+                ctx.go_on_with_deploy();
+            }
         }
         let lock = opened.lock();
         if lock.waited() > AT_ONCE || lock.taken_over().is_some() {
             // Another run was at work until now: what was seen before it ended proves nothing.
-            for ctx in &mut contexts {
-                ctx.unsettle();
+            for (ctx, run) in contexts.iter().zip(&mut runs) {
+                run.settled = None;
                 ctx.forget_observation().await;
             }
         }
         if let Some(plan) = &config.plan {
-            let findings = listening(outdated(config, plan, &contexts), &mut owner, &mut messages).await;
+            let findings = listening(outdated(config, plan, &contexts, &runs), &mut owner, &mut messages).await;
             refused = not_begun(&contexts, findings, "the plan does not hold for another release", &mut owner);
         }
     }
     // What was begun by an interrupted run is brought to its end, whatever is found of others.
-    let goes_on = config.despite_refusals || contexts.iter().any(Context::is_continued);
+    let goes_on = config.despite_refusals || runs.iter().any(ReleaseRun::is_continued);
     if refused.is_none() && !goes_on {
-        let foreseen = checks::foreseen(charts, &contexts, &waits, config.concurrency);
+        let foreseen = checks::foreseen(charts, &contexts, &mut runs, &waits, config.concurrency);
         let findings = listening(foreseen, &mut owner, &mut messages).await;
         refused = not_begun(&contexts, findings, "another release is refused", &mut owner);
     }
@@ -158,7 +163,7 @@ pub async fn run(
     }
     let work = Dispatch {
         charts,
-        contexts: &contexts,
+        releases: contexts.into_iter().zip(runs).map(Some).collect(),
         waits,
         concurrency: config.concurrency,
         policy: config.failure_policy,
@@ -169,17 +174,16 @@ pub async fn run(
     };
     let outcome = dispatch::dispatch(work, &mut owner, &mut messages).await;
     owner.happened(finished(&outcome, begun));
-    drop(contexts);
     open::close(opened, owner).await;
     Ok(outcome)
 }
 
 /// Why the plan does not hold any more, for each release. What the plan has and the run has not is told of the first.
-async fn outdated(config: &RunConfig, plan: &Plan, contexts: &[Context]) -> Vec<Vec<Finding>> {
+async fn outdated(config: &RunConfig, plan: &Plan, contexts: &[Context], runs: &[ReleaseRun]) -> Vec<Vec<Finding>> {
     for ctx in contexts {
         ctx.forget_observation().await;
     }
-    let findings = contexts.iter().map(|ctx| verify::outdated(ctx, plan));
+    let findings = contexts.iter().zip(runs).map(|(ctx, run)| verify::outdated(ctx, run, plan));
     let mut findings: Vec<Vec<Finding>> =
         futures::stream::iter(findings).buffered(config.concurrency.max(1)).collect().await;
     let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);

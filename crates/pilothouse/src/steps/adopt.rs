@@ -2,6 +2,7 @@
 
 use crate::actions::objects;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use crate::preflight::adoption;
@@ -40,12 +41,12 @@ impl Step for Adopt {
         }
     }
 
-    async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
+    async fn run(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
         let mut objects = self.0.objects.clone();
         if self.0.unowned {
             objects.extend(adoption::unowned(ctx, payload).await?);
         }
-        objects::adopt(ctx, &objects).await?;
+        objects::adopt(ctx, run, &objects).await?;
         Ok(())
     }
 }

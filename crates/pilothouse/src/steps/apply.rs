@@ -2,6 +2,7 @@
 
 use crate::actions::objects;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use async_trait::async_trait;
@@ -61,7 +62,7 @@ impl Step for Apply {
         self.objects().await.unwrap_or_default().iter().filter_map(object_ref).collect()
     }
 
-    async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
+    async fn run(&self, ctx: &Context, _run: &mut ReleaseRun, _payload: &mut Payload) -> Result<(), PhaseError> {
         objects::apply(ctx, &self.objects().await?).await
     }
 }

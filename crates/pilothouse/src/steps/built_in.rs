@@ -1,6 +1,7 @@
 //! Steps: what a user adds to the phases. Those of the stack file and those written in Rust are the same to the engine.
 
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use crate::steps::adopt;
@@ -71,7 +72,7 @@ impl Step for BuiltIn {
         self.inner.baseline(ctx).await
     }
 
-    async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
-        self.inner.run(ctx, payload).await
+    async fn run(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
+        self.inner.run(ctx, run, payload).await
     }
 }

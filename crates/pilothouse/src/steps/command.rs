@@ -1,6 +1,7 @@
 //! `command`: run a program.
 
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use async_trait::async_trait;
@@ -27,7 +28,7 @@ impl Step for Command {
         }
     }
 
-    async fn run(&self, ctx: &Context, payload: &mut Payload) -> Result<(), PhaseError> {
+    async fn run(&self, ctx: &Context, _run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
         let Some((program, args)) = self.0.argv.split_first() else { return Ok(()) };
         let release = ctx.release();
         let (env, _kubeconfig) = ctx.session().command_env().map_err(|source| PhaseError::File {

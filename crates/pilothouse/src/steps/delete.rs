@@ -2,6 +2,7 @@
 
 use crate::actions::objects;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use crate::observe::objects::{chart_crds, resolve};
@@ -46,7 +47,7 @@ impl Step for Delete {
         }
     }
 
-    async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
+    async fn run(&self, ctx: &Context, _run: &mut ReleaseRun, _payload: &mut Payload) -> Result<(), PhaseError> {
         let objects = self.objects(ctx).await?;
         objects::delete(ctx, &objects, Duration::from_secs(self.0.timeout_in_seconds)).await
     }

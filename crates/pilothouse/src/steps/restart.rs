@@ -2,6 +2,7 @@
 
 use crate::actions::objects;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use crate::text::listed;
@@ -21,7 +22,7 @@ impl Step for Restart {
         self.0.objects.clone()
     }
 
-    async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
+    async fn run(&self, ctx: &Context, _run: &mut ReleaseRun, _payload: &mut Payload) -> Result<(), PhaseError> {
         objects::restart(ctx, &self.0.objects).await
     }
 }

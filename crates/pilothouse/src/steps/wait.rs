@@ -2,6 +2,7 @@
 
 use crate::actions::objects;
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use crate::text::listed;
@@ -21,8 +22,14 @@ impl Step for Wait {
         self.0.objects.clone()
     }
 
-    async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
-        objects::wait(ctx, &self.0.objects, self.0.wait_for, std::time::Duration::from_secs(self.0.timeout_in_seconds))
-            .await
+    async fn run(&self, ctx: &Context, run: &mut ReleaseRun, _payload: &mut Payload) -> Result<(), PhaseError> {
+        objects::wait(
+            ctx,
+            run,
+            &self.0.objects,
+            self.0.wait_for,
+            std::time::Duration::from_secs(self.0.timeout_in_seconds),
+        )
+        .await
     }
 }

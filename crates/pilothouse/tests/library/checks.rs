@@ -6,8 +6,8 @@ use pilothouse::{
     AssertCheck, AssertOf, ChartInfo, ChartRef, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms,
     CheckVerdict, Context, DeclaredChart, Endpoint, EventKind, ExecCheck, Header, HeaderValue, HelmChart, HelmDriver,
     HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, ObjectRef, OnFailure, Payload, Phase, PhaseError,
-    PortRef, PrometheusCheck, Redactor, ReleaseOutcome, Rules, RunConfig, RunId, RunOutcome, Session, SessionConfig,
-    SetPolicy, Step, StepDescription, StepKind, StepSpec, TcpCheck, built_in,
+    PortRef, PrometheusCheck, Redactor, ReleaseOutcome, ReleaseRun, Rules, RunConfig, RunId, RunOutcome, Session,
+    SessionConfig, SetPolicy, Step, StepDescription, StepKind, StepSpec, TcpCheck, built_in,
 };
 use pilothouse_core::{Event, On, Sensitive};
 use pilothouse_kube::{ClusterClient, ExecOutput};
@@ -179,7 +179,7 @@ impl Step for Change {
         StepDescription::new("change the answer")
     }
 
-    async fn run(&self, _: &Context, _: &mut Payload) -> Result<(), PhaseError> {
+    async fn run(&self, _: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {
         self.0.status.store(self.1, Ordering::SeqCst);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use pilothouse::{
     ChartInfo, ChartRef, Context, EventKind, Failure, HelmChart, HelmDriver, Payload, Phase, PhaseError, Redactor,
-    ReleaseOutcome, Rules, RunConfig, RunId, Session, SessionConfig, Step, StepDescription,
+    ReleaseOutcome, ReleaseRun, Rules, RunConfig, RunId, Session, SessionConfig, Step, StepDescription,
 };
 use pilothouse_core::{Certainty, FailFast, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart};
@@ -81,7 +81,7 @@ impl Step for Pods {
         StepDescription::new("pods")
     }
 
-    async fn run(&self, _: &Context, _: &mut Payload) -> Result<(), PhaseError> {
+    async fn run(&self, _: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {
         self.0.put(owned("apps/v1", "ReplicaSet", "web-1", &uid(&self.0, "Deployment", "web")));
         self.0.put(waiting_pod("web-1-a", &uid(&self.0, "ReplicaSet", "web-1")));
         Ok(())

@@ -4,9 +4,9 @@
 use async_trait::async_trait;
 use pilothouse::{
     ChartInfo, ChartRef, Context, EventKind, FailurePolicy, Finding, HelmAction, HelmChart, HelmDriver, Namespace,
-    OnFailure, OnReleaseFailure, Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, Remedy, Rules,
-    RunConfig, RunId, RunOutcome, RunVerdict, Session, SessionConfig, SetPolicy, SetValue, Step, StepDescription,
-    ValueSource, defaults,
+    OnFailure, OnReleaseFailure, Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, ReleaseRun, Remedy,
+    Rules, RunConfig, RunId, RunOutcome, RunVerdict, Session, SessionConfig, SetPolicy, SetValue, Step,
+    StepDescription, ValueSource, defaults,
 };
 use pilothouse_core::{Class, NextStep, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};
@@ -70,7 +70,7 @@ impl Step for Noted {
         StepDescription { point_of_no_return: self.no_return, ..StepDescription::new(self.name) }
     }
 
-    async fn run(&self, _: &Context, _: &mut Payload) -> Result<(), PhaseError> {
+    async fn run(&self, _: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {
         let mut log = self.log.lock().unwrap();
         log.push(self.name.to_owned());
         let times = log.iter().filter(|name| *name == self.name).count();
@@ -772,8 +772,8 @@ impl HelmChart for Overridden {
         self.0.chart_info()
     }
 
-    async fn check_prerequisites(&self, ctx: &Context, payload: &Payload) -> Vec<Finding> {
-        let mut findings = defaults::check_prerequisites(self, ctx, payload).await;
+    async fn check_prerequisites(&self, ctx: &Context, run: &mut ReleaseRun, payload: &Payload) -> Vec<Finding> {
+        let mut findings = defaults::check_prerequisites(self, ctx, run, payload).await;
         findings.push(Finding::new(Class::Unsafe, "OWN", "chart", "its own reason"));
         findings
     }

@@ -13,7 +13,8 @@ mod reach;
 
 use crate::context::events::millis;
 use crate::context::release_context::Context;
-use crate::context::step::{Step, StepDescription, given};
+use crate::context::release_run::ReleaseRun;
+use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use crate::steps::check::judge::{Next, Pacing, wanted};
 use crate::steps::digests::{form, former};
@@ -202,9 +203,9 @@ impl Step for Check {
         Self::baseline(self, ctx).await
     }
 
-    async fn run(&self, ctx: &Context, _payload: &mut Payload) -> Result<(), PhaseError> {
+    async fn run(&self, ctx: &Context, run: &mut ReleaseRun, _payload: &mut Payload) -> Result<(), PhaseError> {
         let before = match ctx.phase() {
-            Phase::Validate => ctx.baseline_of(&given(ctx, self).await),
+            Phase::Validate => run.baseline_of(&run.given(self).await),
             _ => None,
         };
         self.judged(ctx, before).await

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use pilothouse::{
     ChartInfo, ChartRef, Context, Event, EventKind, HelmChart, HelmDriver, Holder, Payload, Phase, PhaseError,
-    Redactor, ReleaseOutcome, Resume, Rules, RunConfig, RunId, Session, SessionConfig, SetValue, StateConfig, Step,
-    StepDescription, YamlFile, built_in,
+    Redactor, ReleaseOutcome, ReleaseRun, Resume, Rules, RunConfig, RunId, Session, SessionConfig, SetValue,
+    StateConfig, Step, StepDescription, YamlFile, built_in,
 };
 use pilothouse_core::{Plan, StepSpec};
 use pilothouse_testkit::{FakeCluster, FakeHelm};
@@ -81,7 +81,7 @@ impl Step for NotedStep {
         StepDescription { every_run: self.0.every_run, ..StepDescription::new(self.0.name) }
     }
 
-    async fn run(&self, _: &Context, _: &mut Payload) -> Result<(), PhaseError> {
+    async fn run(&self, _: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {
         self.1.lock().unwrap().push(self.0.name);
         self.0.serves.into_iter().for_each(|kind| self.2.serve("x", kind));
         Ok(())

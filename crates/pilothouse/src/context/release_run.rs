@@ -1,0 +1,138 @@
+//! What is remembered of a release on its way through a run.
+
+use crate::context::attempts::Attempts;
+use crate::context::earlier_run::Before;
+use crate::context::ledger::{Ledger, StepVerdict};
+use crate::context::preflight_report::{Foreseen, Foresight};
+use crate::context::release_context::Context;
+use crate::context::reported_causes::ReportedCauses;
+use crate::context::settled::Settled;
+use crate::context::step::Step;
+use crate::error::PhaseError;
+use crate::kept_digest::{Given, fresh_key};
+use pilothouse_core::{CheckVerdict, DigestKey, EventKind, Phase, RunId};
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// What is remembered of a release on its way through a run: what an earlier run has done, what this one has done so far, and
+/// what of it cannot be taken back. It belongs to whoever carries the release through its phases, and is handed to each of
+/// them beside the [`Context`]; a phase or step written in Rust hands it on.
+pub struct ReleaseRun {
+    /// The run, if it is one that writes a journal.
+    pub(crate) id: Option<RunId>,
+    /// What is known of the time before this run, if it is one that takes the stack's lock.
+    pub(crate) before: Option<Before>,
+    /// The stack, in whose name what is deployed is remembered, if it is.
+    pub(crate) stack: Option<String>,
+    /// The key of digests that are kept or shown.
+    pub(crate) digest_key: DigestKey,
+    /// What an earlier run has done, as long as it counts.
+    pub(crate) ledger: Ledger,
+    /// What this run has done of a deploy that may be tried again.
+    pub(crate) attempts: Attempts,
+    /// The revision over which an earlier run has deployed the newest one.
+    pub(crate) continued_from: Option<u32>,
+    /// What checks have told before the change, by the digest of what their steps are given.
+    pub(crate) baselines: BTreeMap<String, CheckVerdict>,
+    /// What is known of why things do not work.
+    pub(crate) causes: ReportedCauses,
+    /// What proves that nothing is to be done with the release, if that is so.
+    pub(crate) settled: Option<Settled>,
+    /// What was found before the first change of the run.
+    pub(crate) foreseen: Option<Foreseen>,
+    /// Whether every check is to be made, also after one that has failed.
+    pub(crate) thorough: bool,
+    /// Whether only the steps that are run in every run are still to be run.
+    pub(crate) only_every_run: bool,
+}
+
+impl ReleaseRun {
+    /// Nothing has been done yet; digests that are kept or shown are put under this key.
+    pub(crate) fn new(digest_key: DigestKey) -> Self {
+        Self {
+            id: None,
+            before: None,
+            stack: None,
+            digest_key,
+            ledger: Ledger::default(),
+            attempts: Attempts::default(),
+            continued_from: None,
+            baselines: BTreeMap::new(),
+            causes: ReportedCauses::default(),
+            settled: None,
+            foreseen: None,
+            thorough: false,
+            only_every_run: false,
+        }
+    }
+
+    /// Makes it part of a run that writes a journal; `ledger` is what an earlier one has done, in digests under `digest_key`.
+    pub(crate) fn join(&mut self, id: RunId, ledger: Ledger, before: Before, digest_key: DigestKey) {
+        self.digest_key = digest_key;
+        self.id = Some(id);
+        self.before = Some(before);
+        self.attempts = Attempts::continued(&ledger);
+        self.ledger = ledger;
+    }
+
+    /// Says that `what` is about to be done and cannot be taken back: if the release fails after it, the failure policy does
+    /// not act. Written down before this returns, so that a run that continues this one knows.
+    ///
+    /// # Errors
+    /// [`PhaseError::Stopped`]: it must not be begun any more.
+    pub async fn point_of_no_return(&mut self, ctx: &Context, what: impl AsRef<str>) -> Result<(), PhaseError> {
+        let what = ctx.redactor().redact(what.as_ref());
+        let intent = EventKind::PointOfNoReturn { release: ctx.release(), phase: ctx.phase(), what: what.clone() };
+        ctx.emitter().ask(intent).await?;
+        self.attempts.pass_no_return(&what);
+        Ok(())
+    }
+
+    /// Whether an earlier run has begun to change something here, and that counts.
+    pub(crate) fn is_continued(&self) -> bool {
+        self.ledger.has_changes()
+    }
+
+    /// Whether a deploy was begun that goes on to its end, whatever it finds half done.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.is_continued() || self.attempts.current() > 1
+    }
+
+    /// Something that may change the cluster is done, or done again.
+    pub(crate) fn done_again(&mut self, phase: Phase) {
+        self.ledger.done_again(phase);
+        self.attempts.done_again(phase);
+    }
+
+    /// What a step is given, to be kept, and to be compared with what was kept.
+    pub(crate) async fn given(&self, step: &dyn Step) -> Given {
+        let former = if self.ledger.keeps_former_digests() { step.former_digests().await } else { Vec::new() };
+        Given::new(&self.digest_key, &step.digest().await, &former)
+    }
+
+    /// Whether a step has to be run, by what an earlier run has done.
+    pub(crate) fn step_verdict(&self, phase: Phase, index: usize, given: &Given, repeatable: bool) -> StepVerdict {
+        self.ledger.step(phase, index, given, repeatable)
+    }
+
+    /// Keeps what a check has told before the change, by the digest of what its step is given.
+    pub(crate) fn keep_baseline(&mut self, digest: String, verdict: CheckVerdict) {
+        self.baselines.insert(digest, verdict);
+    }
+
+    /// What a check has told before the change, in this run or in the one it continues.
+    pub(crate) fn baseline_of(&self, given: &Given) -> Option<CheckVerdict> {
+        self.baselines.get(given.digest()).copied().or_else(|| self.ledger.baseline(given))
+    }
+
+    /// Keeps what was found before the first change of the run, for the release's turn.
+    pub(crate) fn keep_foresight(&mut self, foresight: Foresight) {
+        self.foreseen = Some(Foreseen { foresight, at: Instant::now() });
+    }
+}
+
+impl Default for ReleaseRun {
+    fn default() -> Self {
+        Self::new(fresh_key())
+    }
+}
