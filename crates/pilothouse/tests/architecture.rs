@@ -43,6 +43,16 @@ const ALLOWED: [(&str, &str); 6] = [
     ("steps/check/job.rs", "the Job that the check itself has made"),
 ];
 
+/// How many fields `Context` has at most, counted through the library's own structs.
+const FIELDS_OF_CONTEXT: usize = 9;
+
+/// What counts as one field wherever it stands: it is handed on as a value of its own, and is none of `Context`'s parts.
+const SHARED: [(&str, &str); 3] = [
+    ("Session", "the clients and settings that all releases of a run share"),
+    ("Wanted", "what is wanted, made once and passed by reference"),
+    ("Observed", "what was seen of the cluster, read once and passed by reference"),
+];
+
 /// A file below `src`, by its path there.
 struct File {
     path: String,
@@ -138,6 +148,75 @@ fn planted(path: &str, text: &str) -> Vec<File> {
     vec![File { path: path.to_owned(), text: text.to_owned() }]
 }
 
+/// A struct's fields: each name with the words of its type.
+fn fields_of<'a>(files: &'a [File], name: &str) -> Option<Vec<(&'a str, Vec<&'a str>)>> {
+    let words = |text: &'a str| -> Vec<&'a str> {
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect()
+    };
+    let declares = |line: &str, end: &str| {
+        let line = line.split_once("struct ").filter(|(before, _)| before.is_empty() || before.starts_with("pub"));
+        line.and_then(|(_, line)| line.strip_prefix(name)).is_some_and(|rest| rest.starts_with(end))
+    };
+    let declared = format!("struct {name}");
+    for file in files.iter().filter(|file| !is_test(&file.path) && file.text.contains(&declared)) {
+        let mut lines = lines(file).map(|(_, line)| line);
+        let Some(first) = lines.find(|line| [" {", "(", "<", ";"].iter().any(|end| declares(line, end))) else {
+            continue;
+        };
+        if let Some((_, tuple)) = first.split_once('(').filter(|_| declares(first, "(")) {
+            return Some(tuple.split(", ").map(|field| ("0", words(field))).collect());
+        }
+        let fields = lines.take_while(|line| !line.starts_with('}')).filter_map(|line| line.split_once(": "));
+        let of = |(name, kind): (&'a str, &'a str)| Some((words(name).pop()?, words(kind)));
+        return Some(fields.filter_map(of).collect());
+    }
+    None
+}
+
+/// The fields of a struct, counted through every struct of the library that they hold, however it is wrapped, and the locks
+/// among them. What is filled once is no lock.
+fn counted(files: &[File], name: &str, way: &str, fields: &mut Vec<String>, locks: &mut Vec<String>) {
+    let of = fields_of(files, name).unwrap_or_else(|| panic!("there is no struct {name}"));
+    for (field, kind) in of {
+        let way = if way.is_empty() { field.to_owned() } else { format!("{way}.{field}") };
+        let is_lock = |word: &&str| {
+            ["Mutex", "RwLock", "RefCell", "Cell", "UnsafeCell", "watch"].contains(word) || word.starts_with("Atomic")
+        };
+        locks.extend(kind.iter().copied().filter(is_lock).map(|lock| format!("{way}: {lock}")));
+        let own = |word: &&str| {
+            *word != name
+                && word.starts_with(char::is_uppercase)
+                && fields_of(files, word).is_some_and(|fields| !fields.is_empty())
+        };
+        let parts: Vec<&str> = kind.iter().copied().filter(own).collect();
+        let before = fields.len();
+        for part in parts {
+            if part == "Session" {
+                // What belongs to all releases is not a release's.
+                continue;
+            }
+            let is_one = SHARED.iter().any(|(shared, _)| *shared == part);
+            let mut inside = Vec::new();
+            counted(files, part, &way, &mut inside, locks);
+            fields.extend(if is_one { vec![way.clone()] } else { inside });
+        }
+        if fields.len() == before {
+            fields.push(way);
+        }
+    }
+}
+
+/// What is wrong with `Context`: too many fields, or a lock that is not its cache's.
+fn wrong_context(files: &[File]) -> Vec<String> {
+    let (mut fields, mut wrong) = (Vec::new(), Vec::new());
+    counted(files, "Context", "", &mut fields, &mut wrong);
+    wrong.retain(|lock| lock != "cache: Mutex");
+    if fields.len() > FIELDS_OF_CONTEXT {
+        wrong.push(format!("Context has {} fields: {}", fields.len(), fields.join(", ")));
+    }
+    wrong
+}
+
 #[test]
 fn imports_go_one_way() {
     let wrong = wrong_imports(&library());
@@ -188,4 +267,43 @@ fn a_losing_call_is_found_with_its_line() {
         ["lifecycle/a.rs:2: only actions/ may do this: ctx.cluster().delete(&object, &any, how).await?;"]
     );
     assert_eq!(wrong_calls(&planted("actions/a.rs", "ctx.cluster().delete(&object).await?;\n")), [""; 0]);
+}
+
+#[test]
+fn a_context_is_small_and_locks_nothing_but_its_cache() {
+    let wrong = wrong_context(&library());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_a_context_hides_is_counted() {
+    let of = |fields: &str, hidden: &str| {
+        let text = format!("pub struct Context {{\n{fields}    cache: Mutex<Cache>,\n}}\n");
+        let mut files = planted("context/a.rs", &text);
+        files.extend(planted(
+            "context/b.rs",
+            "pub(crate) struct Cache {\n    pub(crate) seen: Option<Arc<Observed>>,\n}\n",
+        ));
+        files.extend(planted("context/c.rs", "pub(crate) struct Observed {\n    a: u8,\n    b: u8,\n    c: u8,\n}\n"));
+        files.extend(planted("context/d.rs", hidden));
+        wrong_context(&files)
+    };
+    let eight: String = ('a'..='h').map(|name| format!("    {name}: u8,\n")).collect();
+    assert_eq!(of(&eight, ""), [""; 0]);
+    assert_eq!(
+        of(&format!("{eight}    i: u8,\n"), ""),
+        ["Context has 10 fields: a, b, c, d, e, f, g, h, i, cache.seen"]
+    );
+    // In a struct of its own, behind an Arc, public or not.
+    let all = |inside: &str| format!("pub struct All {{\n{inside}    i: Vec<u8>,\n}}\n");
+    assert_eq!(
+        of("    all: Arc<All>,\n", &all(&eight)),
+        ["Context has 10 fields: all.a, all.b, all.c, all.d, all.e, all.f, all.g, all.h, all.i, cache.seen"]
+    );
+    assert_eq!(
+        of("    all: All,\n", &all("    /// With a lock.\n    pub(crate) a: std::sync::Mutex<u8>,\n")),
+        ["all.a: Mutex"]
+    );
+    assert_eq!(of("    all: Option<All>,\n", "struct All(u8, AtomicBool);\n"), ["all.0: AtomicBool"]);
+    assert_eq!(of("    a: RwLock<u8>,\n", ""), ["a: RwLock"]);
 }

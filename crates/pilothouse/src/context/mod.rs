@@ -1,4 +1,5 @@
-//! What every part is handed: the clients, what the release is to be, its events, and the types of what is known of it.
+//! What every part is handed: the clients, what the release is to be, its events, the memory of its run, and the types of what
+//! is known of it.
 //!
 //! In: a session's clients and one release. Out: [`Context`] and plain data with slots. Computes nothing. Imported by every room below.
 

@@ -157,7 +157,8 @@ pub async fn run(
     }
     if let Some(outcome) = refused {
         owner.happened(finished(&outcome, begun));
-        drop(contexts);
+        // They share the lock, which is given back once nobody does.
+        drop(runs);
         open::close(opened, owner).await;
         return Ok(outcome);
     }
