@@ -157,8 +157,8 @@ fn fields_of<'a>(files: &'a [File], name: &str) -> Option<Vec<(&'a str, Vec<&'a 
         let line = line.split_once("struct ").filter(|(before, _)| before.is_empty() || before.starts_with("pub"));
         line.and_then(|(_, line)| line.strip_prefix(name)).is_some_and(|rest| rest.starts_with(end))
     };
-    let declared = format!("struct {name}");
-    for file in files.iter().filter(|file| !is_test(&file.path) && file.text.contains(&declared)) {
+    let named = format!("struct {name}");
+    for file in files.iter().filter(|file| !is_test(&file.path) && file.text.contains(&named)) {
         let mut lines = lines(file).map(|(_, line)| line);
         let Some(first) = lines.find(|line| [" {", "(", "<", ";"].iter().any(|end| declares(line, end))) else {
             continue;
