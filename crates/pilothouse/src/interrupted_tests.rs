@@ -138,7 +138,7 @@ impl Setting {
     }
 
     async fn clear(&self, helm: &HelmProgress) -> Vec<Healed> {
-        orphaned_hooks::clear(&self.world.ctx, &Earlier { run: RUN, helm }, |_| Ok(())).await.unwrap()
+        orphaned_hooks::clear(&self.world.ctx, &self.world.run, &Earlier { run: RUN, helm }, |_| Ok(())).await.unwrap()
     }
 
     async fn description(&self, revision: u32) -> String {

@@ -47,10 +47,11 @@ const ALLOWED: [(&str, &str); 6] = [
 const FIELDS_OF_CONTEXT: usize = 9;
 
 /// What counts as one field wherever it stands: it is handed on as a value of its own, and is none of `Context`'s parts.
-const SHARED: [(&str, &str); 3] = [
+const SHARED: [(&str, &str); 4] = [
     ("Session", "the clients and settings that all releases of a run share"),
     ("Wanted", "what is wanted, made once and passed by reference"),
     ("Observed", "what was seen of the cluster, read once and passed by reference"),
+    ("RenderedFor", "a rendering with a look at the cluster, of which the cache keeps some"),
 ];
 
 /// A file below `src`, by its path there.

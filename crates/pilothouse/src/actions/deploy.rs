@@ -57,9 +57,9 @@ pub(crate) async fn deploy(
         force: ctx.info().force_upgrade,
         force_conflicts: (first && run.attempts.has_adopted()) || corrects_drift(ctx).await?,
         labels: run.id.map(|id| (RUN_LABEL.to_owned(), id.to_string())).into_iter().collect(),
-        ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, ctx.remaining())
+        ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, run.remaining(ctx))
     };
-    orphaned_hooks::clear_earlier(ctx, run.before.as_ref()).await?;
+    orphaned_hooks::clear_earlier(ctx, run).await?;
     let permit = permit::upgrade(ctx, payload, verb == "upgraded").await?;
     ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
     let (command, before) = (HelmCommand::Upgrade, history.newest_revision());

@@ -5,6 +5,7 @@ use crate::actions::objects::delete_as_seen;
 use crate::actions::unlock::{Healed, Intents};
 use crate::context::earlier_run::{Before, Earlier};
 use crate::context::release_context::Context;
+use crate::context::release_run::ReleaseRun;
 use crate::error::PhaseError;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
@@ -53,13 +54,13 @@ fn is_in_the_way(hook: &HookRecord, events: &[&str]) -> bool {
         && !hook.delete_policies.iter().any(|policy| policy == BEFORE_CREATION)
 }
 
-/// Before helm runs: clears what an earlier run has left, if `before` knows of one.
+/// Before helm runs: clears what an earlier run has left, if there is one that this run knows of.
 ///
 /// # Errors
 /// See [`clear`].
-pub(crate) async fn clear_earlier(ctx: &Context, before: Option<&Before>) -> Result<(), PhaseError> {
-    match before.and_then(Before::earlier) {
-        Some(earlier) => clear(ctx, &earlier, ctx.emitter().clone()).await.map(drop),
+pub(crate) async fn clear_earlier(ctx: &Context, run: &ReleaseRun) -> Result<(), PhaseError> {
+    match run.before.as_ref().and_then(Before::earlier) {
+        Some(earlier) => clear(ctx, run, &earlier, ctx.emitter().clone()).await.map(drop),
         None => Ok(()),
     }
 }
@@ -75,6 +76,7 @@ pub(crate) async fn clear_earlier(ctx: &Context, before: Option<&Before>) -> Res
 /// When something cannot be read or deleted, does not go away in time, or the intent is refused.
 pub(crate) async fn clear(
     ctx: &Context,
+    run: &ReleaseRun,
     earlier: &Earlier<'_>,
     mut intents: impl Intents,
 ) -> Result<Vec<Healed>, PhaseError> {
@@ -95,7 +97,7 @@ pub(crate) async fn clear(
             let Some(object) = object_ref(stored) else { continue };
             let leftover = Leftover { revision, earlier, hook, stored };
             for object in release_storage::complete(ctx, vec![object], NotServed::Skip).await? {
-                healed.extend(leftover.remove(ctx, &object, &mut intents).await?);
+                healed.extend(leftover.remove(ctx, run, &object, &mut intents).await?);
             }
         }
     }
@@ -115,6 +117,7 @@ impl Leftover<'_> {
     async fn remove(
         &self,
         ctx: &Context,
+        run: &ReleaseRun,
         object: &ObjectRef,
         intents: &mut impl Intents,
     ) -> Result<Option<Healed>, PhaseError> {
@@ -128,7 +131,7 @@ impl Leftover<'_> {
         let release = ctx.release();
         intents.take(EventKind::HealStarted { release: release.clone(), what: what.clone(), why: why.clone() }).await?;
         ctx.doing(format!("deleting {object}, a leftover of an interrupted run"));
-        let done = self.delete(ctx, object, permit).await;
+        let done = self.delete(ctx, run, object, permit).await;
         let error = done.as_ref().err().map(|error| error.chain().join(": "));
         ctx.emitter().emit(EventKind::HealFinished { release, error });
         Ok(done?.then_some(Healed { what, why }))
@@ -139,7 +142,13 @@ impl Leftover<'_> {
     }
 
     /// Deletes it, with what hangs on it first, and waits. Gives `false` when it turned out to be no leftover.
-    async fn delete(&self, ctx: &Context, object: &ObjectRef, permit: Permit<Deletion>) -> Result<bool, PhaseError> {
+    async fn delete(
+        &self,
+        ctx: &Context,
+        run: &ReleaseRun,
+        object: &ObjectRef,
+        permit: Permit<Deletion>,
+    ) -> Result<bool, PhaseError> {
         let mut permit = permit;
         let mut attempts = 1;
         loop {
@@ -154,7 +163,7 @@ impl Leftover<'_> {
                 None => return Ok(false),
             }
         }
-        let deadline = Instant::now() + ctx.remaining();
+        let deadline = Instant::now() + run.remaining(ctx);
         let doing = |progress: &Progress| ctx.doing(text::progress(progress));
         wait_deleted(ctx.cluster(), std::slice::from_ref(object), deadline, ctx.cancel(), doing).await?;
         Ok(true)

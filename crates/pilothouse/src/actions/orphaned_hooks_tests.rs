@@ -198,7 +198,7 @@ fn job(cluster: &FakeCluster) -> Option<Value> {
 async fn clear_noting(world: &World, helm: &HelmProgress) -> (Result<Vec<Healed>, PhaseError>, Vec<EventKind>) {
     let mut intents = Vec::new();
     let earlier = Earlier { run: RUN, helm };
-    let done = clear(&world.ctx, &earlier, |intent| {
+    let done = clear(&world.ctx, &world.run, &earlier, |intent| {
         intents.push(intent);
         Ok(())
     })
@@ -310,7 +310,8 @@ async fn an_intent_that_is_refused_forbids_the_effect() {
     let world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = begun(HelmCommand::Upgrade, 1);
     let earlier = Earlier { run: RUN, helm: &helm };
-    let refused = clear(&world.ctx, &earlier, |_| Err(PhaseError::State("the disk is full".to_owned()))).await;
+    let refused =
+        clear(&world.ctx, &world.run, &earlier, |_| Err(PhaseError::State("the disk is full".to_owned()))).await;
     assert_eq!(refused.unwrap_err().to_string(), "the disk is full");
     assert!(job(&cluster).is_some());
 }

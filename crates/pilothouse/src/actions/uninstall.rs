@@ -56,13 +56,13 @@ pub async fn uninstall_if_breaking_change(ctx: &Context, run: &mut ReleaseRun) -
 /// [`PhaseError::Refused`] when data hangs on the release, or another release has a part of it, and no consent was given;
 /// otherwise what failed.
 pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseError> {
-    let deadline = Instant::now() + ctx.remaining();
+    let deadline = Instant::now() + run.remaining(ctx);
     // Without the record, nothing tells any more whose a hook's object is.
-    orphaned_hooks::clear_earlier(ctx, run.before.as_ref()).await?;
+    orphaned_hooks::clear_earlier(ctx, run).await?;
     let before = observe::observed(ctx).await.known_history().newest_revision();
     let permit = permit::uninstall(ctx).await?;
     ctx.doing("helm uninstall");
-    let objects = run_helm(ctx, run, permit, before, ctx.remaining(), ctx.terminate()).await?.objects;
+    let objects = run_helm(ctx, run, permit, before, run.remaining(ctx), ctx.terminate()).await?.objects;
     ctx.forget_observation().await;
     ctx.doing("waiting until its objects are gone");
     pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| {

@@ -11,7 +11,7 @@ use pilothouse_helm::HelmClient;
 use pilothouse_kube::{ClusterClient, Tracker};
 use std::error::Error;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -24,8 +24,6 @@ pub struct Context {
     info: ChartInfo,
     emitter: Emitter,
     phase: Phase,
-    /// When the phase was entered.
-    entered: Instant,
     /// Whether a deploy was begun that goes on to its end, whatever it finds half done.
     under_way: bool,
     cache: Mutex<Cache>,
@@ -39,7 +37,6 @@ impl Context {
             session,
             info: info.clone(),
             phase: Phase::CheckPrerequisites,
-            entered: Instant::now(),
             under_way: false,
             cache: Mutex::default(),
         }
@@ -129,12 +126,6 @@ impl Context {
         Duration::from_secs(self.info.timeout_in_seconds)
     }
 
-    /// What is left of [`timeout`](Self::timeout) in the running phase; at least a second, so that what is started can say
-    /// itself that the time is up.
-    pub fn remaining(&self) -> Duration {
-        self.timeout().saturating_sub(self.entered.elapsed()).max(Duration::from_secs(1))
-    }
-
     /// Says what is being done or waited for right now.
     pub fn doing(&self, text: impl AsRef<str>) {
         self.note(Note::Doing, text.as_ref());
@@ -162,7 +153,7 @@ impl Context {
 
     /// A phase begins.
     pub(crate) fn enter(&mut self, phase: Phase) {
-        (self.phase, self.entered) = (phase, Instant::now());
+        self.phase = phase;
     }
 
     pub(crate) fn emitter(&self) -> &Emitter {

@@ -12,7 +12,7 @@ use crate::error::PhaseError;
 use crate::kept_digest::{Given, fresh_key};
 use pilothouse_core::{CheckVerdict, DigestKey, EventKind, Phase, RunId};
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is remembered of a release on its way through a run: what an earlier run has done, what this one has done so far, and
 /// what of it cannot be taken back. It belongs to whoever carries the release through its phases, and is handed to each of
@@ -34,6 +34,8 @@ pub struct ReleaseRun {
     pub(crate) continued_from: Option<u32>,
     /// What checks have told before the change, by the digest of what their steps are given.
     pub(crate) baselines: BTreeMap<String, CheckVerdict>,
+    /// When the running phase began.
+    pub(crate) phase_began: Instant,
     /// What is known of why things do not work.
     pub(crate) causes: ReportedCauses,
     /// What proves that nothing is to be done with the release, if that is so.
@@ -58,6 +60,7 @@ impl ReleaseRun {
             attempts: Attempts::default(),
             continued_from: None,
             baselines: BTreeMap::new(),
+            phase_began: Instant::now(),
             causes: ReportedCauses::default(),
             settled: None,
             foreseen: None,
@@ -86,6 +89,18 @@ impl ReleaseRun {
         ctx.emitter().ask(intent).await?;
         self.attempts.pass_no_return(&what);
         Ok(())
+    }
+
+    /// A phase begins.
+    pub(crate) fn enter_phase(&mut self) {
+        self.phase_began = Instant::now();
+        self.causes.enter_phase();
+    }
+
+    /// What is left of the release's [`timeout`](Context::timeout) in the running phase; at least a second, so that what is
+    /// started can say itself that the time is up.
+    pub fn remaining(&self, ctx: &Context) -> Duration {
+        ctx.timeout().saturating_sub(self.phase_began.elapsed()).max(Duration::from_secs(1))
     }
 
     /// Whether an earlier run has begun to change something here, and that counts.

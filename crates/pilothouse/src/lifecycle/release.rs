@@ -256,7 +256,7 @@ async fn one_phase<C: HelmChart + ?Sized>(
     so_far: &mut SoFar,
 ) -> (Ended, String) {
     ctx.enter(phase);
-    run.causes.enter_phase();
+    run.enter_phase();
     let ctx = &*ctx;
     if matches!(phase, Phase::PreExec | Phase::Exec | Phase::OnDeployFailure) {
         ctx.session().note_begun();

@@ -63,7 +63,7 @@ pub(crate) async fn take_back(
     let undo = how(info, ctx, run).await?;
     let (begun, release, phase) = (Instant::now(), ctx.release(), Phase::OnDeployFailure);
     ctx.enter(phase);
-    run.causes.enter_phase();
+    run.enter_phase();
     ctx.emitter().emit(EventKind::PhaseStarted { release: release.clone(), phase });
     let before = observe::baseline(ctx, run).await.0;
     let next = remediation::carry_out(ctx, run, undo, (before, Phase::Validate)).await;

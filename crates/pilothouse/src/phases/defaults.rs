@@ -304,7 +304,7 @@ pub async fn validate<C: HelmChart + ?Sized>(
             return Err(PhaseError::State(format!("its newest revision {} is {}", record.version, record.info.status)));
         }
         let objects = if ctx.info().wait { release_storage::objects_of(ctx, &record).await? } else { Vec::new() };
-        let deadline = Instant::now() + ctx.remaining();
+        let deadline = Instant::now() + run.remaining(ctx);
         if let Err(not_ready) = wait_ready::wait_ready(ctx, &mut run.causes, &objects, deadline).await {
             if !run.thorough || not_ready.is_interrupted() {
                 return Err(not_ready);
