@@ -10,7 +10,7 @@ use crate::step_keys::{ADOPT, APPLY, COMMAND, DELETE, RESTART, STEP, WAIT_STEP};
 use crate::tree::Node;
 use pilothouse_core::{
     AdoptStep, ApplyStep, CommandStep, DeleteStep, ObjectRef, On, Phase, RestartStep, StepKind, StepSpec, WaitFor,
-    WaitStep,
+    WaitStep, is_secret_argument,
 };
 
 const DELETE_TIMEOUT_IN_SECONDS: u64 = 120;
@@ -158,6 +158,7 @@ fn read_wait(step: &Fields<'_>, out: &mut Sink) -> Option<WaitStep> {
 fn read_command(step: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Option<CommandStep> {
     let fields = open(step, &COMMAND, out)?;
     let argv = arguments(&fields, "run", out);
+    warn_of_secrets(&fields, &argv, out);
     let cwd = context.file(fields.text("cwd", out).unwrap_or_default());
     let env = fields.text_map("env", out);
     for name in env.keys().filter(|name| name.is_empty() || name.contains(['=', '\0'])) {
@@ -174,9 +175,46 @@ fn read_command(step: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Opt
         // An empty path would mean nothing to a child process.
         cwd: Some(cwd).filter(|cwd| !cwd.path().as_os_str().is_empty()),
         output_to: fields.text("output_to", out).map(str::to_owned),
+        sensitive: read_sensitive(&fields, out),
         repeatable: fields.flag("repeatable", out).unwrap_or(false),
         timeout_in_seconds: fields.seconds("timeout_in_seconds", out).unwrap_or(COMMAND_TIMEOUT_IN_SECONDS),
     })
+}
+
+/// Only an output can be sensitive.
+fn read_sensitive(command: &Fields<'_>, out: &mut Sink) -> bool {
+    let sensitive = command.flag("sensitive", out).unwrap_or(false);
+    if let (true, None, Some(span)) = (sensitive, command.node("output_to"), command.key_span("sensitive")) {
+        out.push(
+            Problem::error(
+                "SENSITIVE_WITHOUT_OUTPUT",
+                span,
+                "`sensitive` says that what `output_to` keeps is a secret",
+            )
+            .label("there is no `output_to`")
+            .help("leave it out: what a command prints is not shown where it is a known secret, or looks like one"),
+        );
+    }
+    sensitive
+}
+
+/// Warns of arguments that look like secrets: they stand in the stack file, and in the list of processes for everybody.
+fn warn_of_secrets(command: &Fields<'_>, argv: &[String], out: &mut Sink) {
+    // What is no list was reported when the arguments were read.
+    let nodes = if argv.is_empty() { &[] } else { command.items("run", out) };
+    let mut before: Option<&str> = None;
+    for (node, argument) in nodes.iter().zip(argv) {
+        if is_secret_argument(before, argument) {
+            out.push(
+                Problem::warning("SECRET_ARGUMENT", node.span, "this argument looks like a secret")
+                    .label("everybody on the machine can read it while the program runs")
+                    .help(
+                        "let the program read it from a file or from the environment that pilothouse itself is given",
+                    ),
+            );
+        }
+        before = Some(argument);
+    }
 }
 
 /// A program and its arguments.

@@ -265,7 +265,15 @@ pub(crate) static COMMAND: Table = Table {
             Default("none"),
             "selector",
             "run: [./a.sh]",
-            "Puts its standard output, without white space around it, into the payload under this key.",
+            "Puts its standard output, without white space around it, into the payload under this key. It is shown nowhere.",
+        ),
+        key(
+            "sensitive",
+            K::Flag,
+            Default("false"),
+            "true",
+            "run: [./a.sh]\noutput_to: password",
+            "Whether the output is a secret: then it is hidden wherever it turns up later, and not kept, so that a run that continues this one runs the step again (or asks, where it is not `repeatable`).",
         ),
         key(
             "repeatable",

@@ -3,7 +3,9 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use pilothouse_core::{DigestKey, EventKind, ReleaseProgress, hex};
+use serde_json::Value;
 use sha2::Sha256;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The form of what digests are made of now.
@@ -58,11 +60,13 @@ pub(crate) fn closed(kept: &str, key: &DigestKey) -> String {
     if is_open(kept) { in_form(FORMER, key, kept) } else { kept.to_owned() }
 }
 
-/// Leaves out of what an event tells what was kept under no key: it is shown to whoever may not know what it is made of.
+/// Leaves out of what an event tells what was kept under no key: it is shown to whoever may not know what it is made of. And what
+/// steps hand on to later ones: that is the journal's business, and may be somebody's secret.
 pub(crate) fn hide(event: &mut EventKind) {
     match event {
         EventKind::StepStarted { digest, .. } | EventKind::HelmStarted { digest, .. } => hide_open(digest),
         EventKind::Checked { baseline_of: Some(digest), .. } => hide_open(digest),
+        EventKind::StepFinished { output: Some(output), .. } => hide_output(output),
         EventKind::RunResumed { releases, .. } => releases.iter_mut().for_each(hide_in),
         _ => {}
     }
@@ -71,6 +75,12 @@ pub(crate) fn hide(event: &mut EventKind) {
 /// The same of how far a release has come.
 pub(crate) fn hide_in(progress: &mut ReleaseProgress) {
     of_release(progress, &hide_open);
+    let steps = progress.phases.iter_mut().flat_map(|phase| &mut phase.steps);
+    steps.for_each(|step| hide_output(&mut step.output));
+}
+
+fn hide_output(output: &mut BTreeMap<String, Value>) {
+    output.values_mut().for_each(|value| *value = Value::from("***"));
 }
 
 fn hide_open(digest: &mut String) {

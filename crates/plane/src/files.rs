@@ -1,15 +1,11 @@
 //! Files and folders only their owner may read.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Creates a folder with mode 0700 (and its missing parents), or makes an existing one 0700.
-pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
-}
+pub(crate) use pilothouse_process::private_folder;
 
 /// Writes a file with mode 0600, replacing what was there in one step: it is never seen half-written.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Where the current user keeps programs and how more can be obtained:
 ///
-/// * the cache is `$XDG_CACHE_HOME/pilothouse/bin`, or `~/.cache/pilothouse/bin`;
+/// * the cache is `$XDG_CACHE_HOME/pilothouse/bin`, or `~/.cache/pilothouse/bin`; without either there is none, and obtaining
+///   anything is an error;
 /// * programs in `KUBEBUILDER_ASSETS`, the one at `TEST_ASSET_KUBE_APISERVER` (both are envtest's names) and those on
 ///   `PATH` are used if their version fits;
 /// * downloads and builds get the whole environment, for `HTTPS_PROXY`, `GOPROXY` and the like; `go` is the one on
@@ -28,11 +29,12 @@ pub fn for_current_user() -> ProvisionConfig {
     // The base directory specification wants relative paths ignored.
     let xdg = var("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || var("HOME").map(|home| Path::new(&home).join(".cache"));
-    let cache = xdg.or_else(home).unwrap_or_else(std::env::temp_dir);
+    // Without a home there is no cache: what lies in a folder for all is anybody's.
+    let cache = xdg.or_else(home).map(|cache| cache.join("pilothouse").join("bin")).unwrap_or_default();
     let path: Vec<PathBuf> =
         var("PATH").iter().flat_map(|path| std::env::split_paths(path).collect::<Vec<_>>()).collect();
     let named = ["TEST_ASSET_KUBE_APISERVER", "KUBEBUILDER_ASSETS"].into_iter().filter_map(var).map(PathBuf::from);
-    let mut config = ProvisionConfig::new(cache.join("pilothouse").join("bin"));
+    let mut config = ProvisionConfig::new(cache);
     config.candidates = named.chain(path.iter().cloned()).collect();
     config.go = path.iter().map(|folder| folder.join("go")).find(|go| go.is_file());
     config.base_env = std::env::vars_os().collect::<std::collections::BTreeMap<OsString, OsString>>();

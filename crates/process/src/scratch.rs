@@ -1,7 +1,8 @@
 //! A folder for the files that one child process is given, some of them with secrets.
 
 use crate::identity::ProcessIdentity;
-use std::fs::{DirBuilder, OpenOptions, Permissions};
+use crate::own_folder::check_folder;
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -21,6 +22,9 @@ const OWNER: &str = ".owner";
 #[derive(Debug)]
 pub struct Scratch {
     folder: TempDir,
+    /// Locked as long as this process uses the folder: whoever gets the lock knows that nobody does, of whatever boot and
+    /// container the owner was.
+    _owner: Option<File>,
 }
 
 impl Scratch {
@@ -33,25 +37,20 @@ impl Scratch {
         let prefix = format!("{PREFIX}{}-", std::process::id());
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(home)?;
         private_folder(folder.path())?;
-        let scratch = Self { folder };
-        if let Ok(owner) = ProcessIdentity::current() {
-            scratch.write(OWNER, &owner.to_string())?;
-        }
-        Ok(scratch)
+        let owner = ProcessIdentity::current().ok().map(|owner| lock_for(&owner, folder.path())).transpose()?;
+        Ok(Self { folder, _owner: owner })
     }
 
-    /// Removes the folders of processes that are gone: one that was killed could not remove its own. A folder whose process may
-    /// run on another machine, or in another container, is removed when it is old; one that a child of a killed process still
-    /// uses, which has it in its environment, is left. What cannot be removed stays; it is for its owner only.
+    /// Removes the folders of processes that are gone: one that was killed could not remove its own. A folder that cannot be locked
+    /// belongs to a process that lives; one that a child of a killed process still uses, which has it in its environment, is left.
+    /// What cannot be removed stays; it is for its owner only.
     pub fn sweep(home: &Path) {
         for entry in std::fs::read_dir(home).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let owner =
                 name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
             let Some(pid) = owner else { continue };
-            let identity = std::fs::read_to_string(entry.path().join(OWNER)).ok();
-            let told = identity.and_then(|text| text.parse::<ProcessIdentity>().ok()?.is_gone());
-            let is_gone = told.unwrap_or_else(|| {
+            let is_gone = is_left(&entry.path().join(OWNER)).unwrap_or_else(|| {
                 let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
                 !Path::new(&format!("/proc/{pid}")).exists() && age.is_some_and(|age| age > OLD)
             });
@@ -78,6 +77,38 @@ impl Scratch {
     }
 }
 
+impl Drop for Scratch {
+    /// What a killed process has left may have been in use by its children when this one began.
+    fn drop(&mut self) {
+        if let Some(home) = self.folder.path().parent() {
+            Self::sweep(home);
+        }
+    }
+}
+
+/// Says who uses a folder, in a file that is never seen without its lock.
+fn lock_for(owner: &ProcessIdentity, folder: &Path) -> io::Result<File> {
+    let new = folder.join(".owner.new");
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    // Where there are no locks, the process's identity has to do.
+    let _ = file.try_lock();
+    file.write_all(owner.to_string().as_bytes())?;
+    std::fs::rename(new, folder.join(OWNER))?;
+    Ok(file)
+}
+
+/// Whether the owner of a folder is gone; `None` when nothing tells.
+fn is_left(owner: &Path) -> Option<bool> {
+    let identity = std::fs::read_to_string(owner).ok()?.parse::<ProcessIdentity>().ok()?;
+    let lock = OpenOptions::new().write(true).open(owner).ok()?;
+    match (identity.is_gone(), lock.try_lock()) {
+        (Some(is_gone), _) => Some(is_gone),
+        (None, Ok(())) => Some(true),
+        (None, Err(TryLockError::WouldBlock)) => Some(false),
+        (None, Err(TryLockError::Error(_))) => None,
+    }
+}
+
 /// Whether a process here has a variable with this path. That a process is not readable means that it is somebody else's.
 fn is_in_use(path: &Path) -> bool {
     let path = path.as_os_str().as_encoded_bytes();
@@ -88,11 +119,13 @@ fn is_in_use(path: &Path) -> bool {
     })
 }
 
-/// Creates a folder that only its owner can look into, with the folders above it.
+/// Creates a folder that only its owner can look into, with the folders above it. One that is there already must not be
+/// somebody else's: see [`check_folder`](crate::check_folder).
 ///
 /// # Errors
-/// When it cannot be created.
+/// When it cannot be created, or others can write to it.
 pub fn private_folder(path: &Path) -> io::Result<()> {
+    check_folder(path)?;
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     std::fs::set_permissions(path, Permissions::from_mode(0o700))
 }
@@ -142,14 +175,17 @@ mod tests {
             .spawn()
             .unwrap();
         let elsewhere = folder("run-4194305-b", Some("another-boot/1/4194305/1"));
+        let locked_elsewhere = folder("run-1-b", Some("another-boot/1/1/1"));
+        let held = OpenOptions::new().write(true).open(locked_elsewhere.join(OWNER)).unwrap();
+        held.lock().unwrap();
         let unknown = folder("run-4194305-c", None);
         let old = folder("run-4194305-d", None);
         let other = folder("cache", None);
         let long_ago = std::time::SystemTime::now() - 2 * OLD;
         std::fs::File::open(&old).unwrap().set_modified(long_ago).unwrap();
         Scratch::sweep(home.path());
-        assert!(mine.path().is_dir() && elsewhere.is_dir() && unknown.is_dir() && other.is_dir());
-        assert!(!gone_here.exists() && !old.exists());
+        assert!(mine.path().is_dir() && locked_elsewhere.is_dir() && unknown.is_dir() && other.is_dir());
+        assert!(!gone_here.exists() && !old.exists() && !elsewhere.exists());
         assert!(used_here.is_dir());
         child.kill().unwrap();
         child.wait().unwrap();

@@ -5,6 +5,7 @@ use crate::guard::Guard;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
@@ -26,7 +27,6 @@ pub enum Sink {
 }
 
 /// A program to start, with everything it is given.
-#[derive(Debug)]
 pub struct Spawn {
     pub(crate) program: PathBuf,
     args: Vec<OsString>,
@@ -38,6 +38,15 @@ pub struct Spawn {
     stderr: Sink,
     parent_death: Signal,
     guarded: bool,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for Spawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Spawn");
+        shown.field("program", &self.program).field("args", &format_args!("{} of them", self.args.len()));
+        shown.field("env", &self.env.keys()).field("cwd", &self.cwd).finish_non_exhaustive()
+    }
 }
 
 /// The program could not be started.

@@ -54,7 +54,7 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
         flags: &args.run,
         resume: Resume::IfUnfinished,
         stack_file: Some(stack::place(&file)),
-        journals: settings.runs(),
+        journals: settings.runs()?,
         plan: plan.map(Arc::new),
         afterwards: if args.dry_run {
             Afterwards::Repeat

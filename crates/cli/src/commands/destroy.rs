@@ -35,7 +35,7 @@ pub(crate) async fn destroy(settings: &Settings, args: args::Destroy, stages: &S
         flags: &args.run,
         resume: Resume::IfUnfinished,
         stack_file: Some(stack::place(&args.on.stack.stack)),
-        journals: settings.runs(),
+        journals: settings.runs()?,
         plan: None,
         afterwards: Afterwards::Resume(resume_command(&args.on.stack.stack, &args.on.connection)),
     };

@@ -20,7 +20,7 @@ pub(crate) async fn history(settings: &Settings, args: args::History) -> Result<
         cluster: Arc::new(cluster),
         state_namespace: stack.state_namespace,
         stack: stack.name,
-        folder: settings.runs(),
+        folder: settings.runs()?,
     };
     match &args.run {
         Some(run) => one(settings, &of, run).await,
@@ -39,7 +39,7 @@ pub(crate) async fn last(
         cluster: session.cluster(),
         state_namespace: stack.state_namespace.clone(),
         stack: stack.name.clone(),
-        folder: settings.runs(),
+        folder: settings.runs()?,
     };
     let given = if let Some(run) = run {
         run.to_owned()

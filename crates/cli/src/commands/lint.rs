@@ -21,7 +21,7 @@ pub(crate) async fn lint(
 ) -> Result<Exit, CommandError> {
     let stack = stack::load(&args.stack, settings)?;
     let offline =
-        Offline { helm: connect::offline_helm(settings, &stack).await?, chart_cache: settings.cache.join("charts") };
+        Offline { helm: connect::offline_helm(settings, &stack).await?, chart_cache: settings.cache()?.join("charts") };
     let mut wrong = Vec::new();
     for chart in run::charts(&stack, RunKind::Apply) {
         let findings = offline.lint(chart.as_ref(), cancel).await;

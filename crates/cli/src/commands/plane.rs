@@ -36,7 +36,7 @@ pub(crate) async fn plane(
         args::Plane::Install(args) => install(settings, &args, cancel).await,
         args::Plane::Up(args) => {
             check(&args)?;
-            obtain(settings, Tool::of_plane(args.is_real()), settings.provision(), cancel).await?;
+            obtain(settings, Tool::of_plane(args.is_real()), settings.provision()?, cancel).await?;
             let record = up(settings, &args).await?;
             if settings.human() {
                 printer::out(format!("{} is up: {}", paint(STRONG, &record.name), record.url));
@@ -52,12 +52,12 @@ pub(crate) async fn plane(
         }
         args::Plane::Supervise(args) => supervise(settings, &args, cancel).await,
         args::Plane::Status(args) => {
-            let status = pilothouse_plane::status(&base(settings), &args.name).map_err(registry)?;
+            let status = pilothouse_plane::status(&base(settings)?, &args.name).map_err(registry)?;
             show(settings, &args.name, &status);
             Ok(if matches!(status, PlaneStatus::Up(_)) { Exit::Done } else { Exit::Failed })
         }
         args::Plane::Down(args) => {
-            pilothouse_plane::down(&base(settings), &args.name, DOWN).await.map_err(registry)?;
+            pilothouse_plane::down(&base(settings)?, &args.name, DOWN).await.map_err(registry)?;
             if settings.human() {
                 printer::out(format!("{} is down, nothing is left of it", paint(STRONG, &args.name)));
             } else {
@@ -122,7 +122,7 @@ async fn install(
     if args.no_download && args.no_build {
         return Err(CommandError::input("--no-download and --no-build leave no way to get programs"));
     }
-    let mut config = settings.provision();
+    let mut config = settings.provision()?;
     config.allow_download = !args.no_download;
     config.allow_build = !args.no_build;
     let wanted = [Tool::of_plane(args.node == NodeKind::Real), &Tool::HELM].concat();
@@ -151,7 +151,7 @@ async fn install(
 /// Starts a plane in the background: this program once more, which holds the plane until it is told to stop.
 pub(crate) async fn up(settings: &Settings, args: &args::PlaneUp) -> Result<PlaneRecord, CommandError> {
     let name = args.name.name.as_str();
-    let base = base(settings);
+    let base = base(settings)?;
     match pilothouse_plane::status(&base, name) {
         Ok(PlaneStatus::Up(_) | PlaneStatus::Changing) => {
             return Err(registry(RegistryError::NameTaken { name: name.to_owned() }));
@@ -177,7 +177,7 @@ pub(crate) async fn up(settings: &Settings, args: &args::PlaneUp) -> Result<Plan
     for file in &args.image {
         command.arg("--image").arg(file);
     }
-    command.arg("--cache").arg(&settings.cache);
+    command.arg("--cache").arg(settings.cache()?);
     if args.audit {
         command.arg("--audit");
     }
@@ -215,7 +215,7 @@ async fn supervise(
     args: &args::PlaneUp,
     cancel: &CancellationToken,
 ) -> Result<Exit, CommandError> {
-    let obtained = obtain(settings, Tool::of_plane(args.is_real()), settings.provision(), cancel).await?;
+    let obtained = obtain(settings, Tool::of_plane(args.is_real()), settings.provision()?, cancel).await?;
     let mut config = config(&obtained, args.nodes, args.audit)?;
     if !args.node.contains(&NodeKind::Simulated) {
         config.nodes.clear();
@@ -224,14 +224,14 @@ async fn supervise(
         config.nodes.push(RealNode { images: args.image.clone(), ..RealNode::new("real-1") }.into());
     }
     config.name.clone_from(&args.name.name);
-    pilothouse_plane::supervise(config, &base(settings), |_| {}, cancel)
+    pilothouse_plane::supervise(config, &base(settings)?, |_| {}, cancel)
         .await
         .map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
     Ok(Exit::Done)
 }
 
 fn list(settings: &Settings) -> Result<Exit, CommandError> {
-    let planes = pilothouse_plane::list(&base(settings)).map_err(registry)?;
+    let planes = pilothouse_plane::list(&base(settings)?).map_err(registry)?;
     if settings.human() {
         if planes.is_empty() {
             printer::out(paint(FAINT, "no control plane runs in the background"));
@@ -299,8 +299,8 @@ fn registry(error: RegistryError) -> CommandError {
     CommandError::from_error(exit, &error)
 }
 
-fn base(settings: &Settings) -> PathBuf {
-    settings.state.join(Path::new("planes"))
+fn base(settings: &Settings) -> Result<PathBuf, CommandError> {
+    Ok(settings.state()?.join("planes"))
 }
 
 /// A spinner with a line, while something starts.

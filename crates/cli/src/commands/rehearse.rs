@@ -48,7 +48,7 @@ pub(crate) async fn rehearse(settings: &Settings, args: args::Rehearse, stages: 
     let helm = if args.helm_major == "3" { Tool::Helm3 } else { Tool::Helm4 };
     let mut tools = Tool::PLANE.to_vec();
     tools.push(helm);
-    let obtained = plane::obtain(settings, &tools, settings.provision(), &stages.drain).await?;
+    let obtained = plane::obtain(settings, &tools, settings.provision()?, &stages.drain).await?;
     let helm = match (&settings.helm, obtained.path(helm)) {
         (Some(given), _) => given.clone(),
         (None, Some(path)) => path.to_owned(),

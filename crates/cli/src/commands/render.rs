@@ -21,7 +21,7 @@ pub(crate) async fn render(
     let mut stack = stack::load(&args.stack.stack, settings)?;
     select::select(&mut stack, &args.select)?;
     let offline =
-        Offline { helm: connect::offline_helm(settings, &stack).await?, chart_cache: settings.cache.join("charts") };
+        Offline { helm: connect::offline_helm(settings, &stack).await?, chart_cache: settings.cache()?.join("charts") };
     for release in &stack.releases {
         let info = &release.info;
         if info.action == HelmAction::Skip {

@@ -45,7 +45,7 @@ pub(crate) async fn resume(settings: &Settings, args: args::Resume, stages: &Sta
         flags: &args.flags,
         resume: if args.run.is_some() { Resume::Run(last.run) } else { Resume::Last },
         stack_file: Some(stack_file),
-        journals: settings.runs(),
+        journals: settings.runs()?,
         plan: None,
         afterwards: Afterwards::Resume(resume_command(&args.stack, &args.connection)),
     };

@@ -28,7 +28,7 @@ pub(crate) async fn validate(settings: &Settings, args: args::Validate, stages: 
         flags: &args::RunFlags::default(),
         resume: Resume::IfUnfinished,
         stack_file: Some(stack::place(&args.stack.stack)),
-        journals: settings.runs(),
+        journals: settings.runs()?,
         plan: None,
         afterwards: Afterwards::Repeat,
     };

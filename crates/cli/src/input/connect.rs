@@ -40,7 +40,7 @@ pub(crate) async fn helm(settings: &Settings) -> Result<PathBuf, CommandError> {
     if let Some(program) = settings.helm_program() {
         return Ok(program);
     }
-    let cached = Provisioner::new(settings.provision()).look(&[Tool::Helm4, Tool::Helm3]).await;
+    let cached = Provisioner::new(settings.provision()?).look(&[Tool::Helm4, Tool::Helm3]).await;
     let cached = cached.map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
     let found = [Tool::Helm4, Tool::Helm3].into_iter().find_map(|tool| match cached.get(&tool) {
         Some(Look::Found(installed)) => Some(installed.path.clone()),
@@ -59,7 +59,7 @@ pub(crate) async fn session(
     stack: &Stack,
     stages: &Stages,
 ) -> Result<Arc<Session>, CommandError> {
-    session_saving_in(settings.backups(), settings, place, stack, stages).await
+    session_saving_in(settings.backups()?, settings, place, stack, stages).await
 }
 
 /// The same with another folder for what is saved before it is lost.
@@ -73,7 +73,7 @@ pub(crate) async fn session_saving_in(
     let redactor = redactor(stack);
     let rules = stack::rules(stack)?;
     let driver = settings.driver()?;
-    let mut helm = helm_config(settings, place.helm, &redactor);
+    let mut helm = helm_config(settings, place.helm, &redactor)?;
     helm.driver = match driver {
         HelmDriver::Secret => Driver::Secret,
         HelmDriver::ConfigMap => Driver::ConfigMap,
@@ -88,8 +88,8 @@ pub(crate) async fn session_saving_in(
         cancel: stages.drain.clone(),
         terminate: stages.terminate.clone(),
         redactor,
-        chart_cache: settings.cache.join("charts"),
-        scratch: settings.cache.join("scratch"),
+        chart_cache: settings.cache()?.join("charts"),
+        scratch: settings.cache()?.join("scratch"),
         backups: Some(backups),
         command_env: settings.env.clone(),
         grace: GRACE,
@@ -114,23 +114,25 @@ fn not_connected(error: &ConnectError) -> CommandError {
 
 /// A helm that knows no cluster, for rendering and checking.
 pub(crate) async fn offline_helm(settings: &Settings, stack: &Stack) -> Result<Arc<Helm>, CommandError> {
-    let config = helm_config(settings, helm(settings).await?, &redactor(stack));
+    let config = helm_config(settings, helm(settings).await?, &redactor(stack))?;
     let helm = Helm::discover(config).await.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
     Ok(Arc::new(helm))
 }
 
-fn helm_config(settings: &Settings, program: PathBuf, redactor: &Redactor) -> HelmConfig {
-    let mut config = HelmConfig::new(program, settings.cache.join("helm"));
+fn helm_config(settings: &Settings, program: PathBuf, redactor: &Redactor) -> Result<HelmConfig, CommandError> {
+    let mut config = HelmConfig::new(program, settings.cache()?.join("helm"));
     config.base_env.clone_from(&settings.env);
     config.redactor = redactor.clone();
     config.grace = GRACE;
-    config
+    Ok(config)
 }
 
 fn redactor(stack: &Stack) -> Redactor {
     let values = stack.releases.iter().flat_map(|release| &release.info.values);
-    Redactor::new(values.filter_map(|value| match &value.value {
+    let redactor = Redactor::new(values.filter_map(|value| match &value.value {
         ValueSource::Sensitive(secret) => Some(secret.expose().as_str()),
         _ => None,
-    }))
+    }));
+    redactor.spare(&stack.name);
+    redactor
 }

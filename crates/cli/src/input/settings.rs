@@ -3,10 +3,11 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the program reads its environment, once")]
 
 use crate::terminal::args::{Color, Connection, Global, Output};
-use crate::terminal::exit::CommandError;
+use crate::terminal::exit::{CommandError, Exit};
 use pilothouse_core::ClusterPin;
 use pilothouse_kube::{ConnectOptions, HelmDriver};
 use pilothouse_plane::provision::ProvisionConfig;
+use pilothouse_process::check_folder;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -21,10 +22,10 @@ pub(crate) struct Settings {
     pub(crate) lines_above_view: bool,
     /// Whether a question can be answered.
     pub(crate) can_ask: bool,
-    /// Programs and charts that were fetched.
-    pub(crate) cache: PathBuf,
-    /// What runs in the background.
-    pub(crate) state: PathBuf,
+    /// Programs and charts that were fetched; `None` when there is no folder for them.
+    cache: Option<PathBuf>,
+    /// What runs in the background, and what runs have left behind.
+    state: Option<PathBuf>,
     /// The helm program that was asked for.
     pub(crate) helm: Option<PathBuf>,
     pub(crate) env: BTreeMap<OsString, OsString>,
@@ -42,11 +43,13 @@ impl Settings {
         let home = path(&env, "HOME");
         let base = |xdg: &str, in_home: &str| {
             let below_home = || home.as_ref().map(|home| home.join(in_home));
-            // The base directory specification wants relative paths ignored.
-            path(&env, xdg).filter(|path| path.is_absolute()).or_else(below_home).unwrap_or_else(std::env::temp_dir)
+            // The base directory specification wants relative paths ignored. What lies in a folder for all, like /tmp, would be
+            // anybody's.
+            path(&env, xdg).filter(|path| path.is_absolute()).or_else(below_home).map(|base| base.join("pilothouse"))
         };
-        let cache = global.cache.clone().unwrap_or_else(|| base("XDG_CACHE_HOME", ".cache").join("pilothouse"));
-        let state = base("XDG_STATE_HOME", ".local/state").join("pilothouse");
+        let cache = global.cache.clone().or_else(|| base("XDG_CACHE_HOME", ".cache"));
+        let state = base("XDG_STATE_HOME", ".local/state");
+        let state = state.or_else(|| global.cache.as_ref().map(|cache| cache.join("state")));
         let dumb = env.get(&OsString::from("TERM")).is_some_and(|term| term == "dumb");
         let live = std::io::stderr().is_terminal() && !dumb && global.verbose == 0;
         Self {
@@ -72,14 +75,24 @@ impl Settings {
         self.output == Output::Human
     }
 
+    /// The folder for programs and charts that were fetched.
+    pub(crate) fn cache(&self) -> Result<&Path, CommandError> {
+        trusted(self.cache.as_deref(), "XDG_CACHE_HOME")
+    }
+
+    /// The folder for what runs in the background.
+    pub(crate) fn state(&self) -> Result<&Path, CommandError> {
+        trusted(self.state.as_deref(), "XDG_STATE_HOME")
+    }
+
     /// The folder for the journals of runs.
-    pub(crate) fn runs(&self) -> PathBuf {
-        self.state.join("runs")
+    pub(crate) fn runs(&self) -> Result<PathBuf, CommandError> {
+        Ok(self.state()?.join("runs"))
     }
 
     /// The folder for what is saved before it is lost.
-    pub(crate) fn backups(&self) -> PathBuf {
-        self.state.join("backups")
+    pub(crate) fn backups(&self) -> Result<PathBuf, CommandError> {
+        Ok(self.state()?.join("backups"))
     }
 
     /// One variable of the environment, if it is text.
@@ -118,7 +131,7 @@ impl Settings {
                 .hint("name one with --kubeconfig, or try a stack without a cluster: pilothouse rehearse"));
             }
         };
-        Ok(options.context(connection.context.clone()).only(only.clone()))
+        Ok(options.context(connection.context.clone()).only(only.clone()).interactive(self.can_ask))
     }
 
     /// Where helm keeps its records, by Helm's own variable.
@@ -132,13 +145,13 @@ impl Settings {
     }
 
     /// How programs are obtained.
-    pub(crate) fn provision(&self) -> ProvisionConfig {
-        let mut config = ProvisionConfig::new(self.cache.join("bin"));
+    pub(crate) fn provision(&self) -> Result<ProvisionConfig, CommandError> {
+        let mut config = ProvisionConfig::new(self.cache()?.join("bin"));
         let named = ["KUBEBUILDER_ASSETS", "TEST_ASSET_KUBE_APISERVER"].map(|name| path(&self.env, name));
         config.candidates = named.into_iter().flatten().chain(self.path_folders()).collect();
         config.go = self.on_path("go");
         config.base_env = self.env.clone();
-        config
+        Ok(config)
     }
 
     /// The helm that was asked for, or the one on the PATH.
@@ -153,6 +166,20 @@ impl Settings {
     fn on_path(&self, program: &str) -> Option<PathBuf> {
         self.path_folders().into_iter().map(|folder| folder.join(program)).find(|file| is_executable(file))
     }
+}
+
+/// A folder in which nothing lies that others can have put there.
+fn trusted<'f>(folder: Option<&'f Path>, variable: &str) -> Result<&'f Path, CommandError> {
+    let folder = folder.ok_or_else(|| {
+        CommandError::input(format!("there is no folder of this user: neither HOME nor {variable} is set"))
+            .hint("set HOME, or name a folder of your own with --cache")
+    })?;
+    check_folder(folder).map_err(|error| {
+        CommandError::from_error(Exit::BadInput, &error).hint(
+            "programs are run from there: make it yours only (chown, chmod 700), or name another one with --cache",
+        )
+    })?;
+    Ok(folder)
 }
 
 fn path(env: &BTreeMap<OsString, OsString>, name: &str) -> Option<PathBuf> {

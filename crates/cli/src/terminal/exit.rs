@@ -1,7 +1,7 @@
 //! Exit codes and errors of the program.
 
 use crate::terminal::hints;
-use pilothouse_core::{Plan, ReleaseOutcome, RunOutcome, RunVerdict, code, error_chain};
+use pilothouse_core::{Plan, Redactor, ReleaseOutcome, RunOutcome, RunVerdict, code, error_chain};
 use pilothouse_kube::{ClusterError, ConnectError};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -141,7 +141,9 @@ impl CommandError {
     pub(crate) fn from_error(exit: Exit, error: &(dyn Error + 'static)) -> Self {
         let code = code_of(error);
         let hint = code.and_then(hints::of_code);
-        Self { exit, lines: error_chain(error), code, hint, problems: None }
+        // It may quote what a program, a proxy or a server has said.
+        let lines = error_chain(error).iter().map(|line| Redactor::default().clean(line).into_string()).collect();
+        Self { exit, lines, code, hint, problems: None }
     }
 
     pub(crate) fn problems(problems: pilothouse_config::Problems) -> Self {

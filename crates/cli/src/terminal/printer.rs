@@ -5,6 +5,7 @@ use crate::terminal::exit::CommandError;
 use anstyle::{AnsiColor, Style};
 use indicatif::ProgressBar;
 use miette::{GraphicalReportHandler, GraphicalTheme};
+use pilothouse_core::only_colours;
 use serde::Serialize;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
@@ -24,13 +25,15 @@ pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
 /// A line of the result.
 pub(crate) fn out(line: impl std::fmt::Display) {
     // Whoever reads may have gone away; that is no reason to fail.
-    let _ = writeln!(anstream::stdout(), "{line}");
+    let _ = writeln!(anstream::stdout(), "{}", only_colours(&line.to_string()));
 }
 
 /// A line beside the result: progress, warnings, errors. It stands above a live view.
 pub(crate) fn err(line: impl std::fmt::Display) {
+    let line = line.to_string();
     let print = || {
-        let _ = writeln!(anstream::stderr(), "{line}");
+        // Text of others may have got here from a journal or a cluster, which anybody may have written.
+        let _ = writeln!(anstream::stderr(), "{}", only_colours(&line));
     };
     let drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match drawn {
@@ -49,7 +52,7 @@ pub(crate) fn drawn(view: Option<ProgressBar>) {
 
 /// A question: the cursor stays behind it.
 pub(crate) fn ask(question: &str) {
-    let _ = write!(anstream::stderr(), "{question}");
+    let _ = write!(anstream::stderr(), "{}", only_colours(question));
 }
 
 /// A JSON document as the result; on one line where the output is of lines.

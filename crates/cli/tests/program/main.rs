@@ -19,6 +19,7 @@ mod one_cluster;
 mod plan;
 mod planes;
 mod quickstart;
+mod secrets;
 mod support;
 mod unchanged;
 mod unhealthy;

@@ -376,7 +376,7 @@ impl SetValue {
 }
 
 /// What a value is set to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum ValueSource {
     /// Text that becomes a boolean, an integer, null or a string, as with Helm's `--set`.
     Auto(String),
@@ -390,13 +390,33 @@ pub enum ValueSource {
     Payload(String),
 }
 
+/// Without the value.
+impl fmt::Debug for ValueSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto(_) => f.write_str("Auto(***)"),
+            Self::String(_) => f.write_str("String(***)"),
+            Self::Json(_) => f.write_str("Json(***)"),
+            Self::Sensitive(_) => f.write_str("Sensitive(***)"),
+            Self::Payload(key) => f.debug_tuple("Payload").field(key).finish(),
+        }
+    }
+}
+
 /// Values given directly, under a name that says where they come from when they are wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct YamlFile {
     /// A name for messages.
     pub name: String,
     /// One YAML document holding a mapping.
     pub content: String,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for YamlFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("YamlFile").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::chart_info::HelmAction;
 use super::check::CheckStep;
 use super::file_path::FilePath;
 use crate::ids::ObjectRef;
+use crate::text::hide_arguments;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -74,12 +75,20 @@ pub struct AdoptStep {
 }
 
 /// Apply manifests.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ApplyStep {
     /// Files with YAML documents.
     pub files: Vec<FilePath>,
     /// YAML documents given directly.
     pub manifests: Vec<String>,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for ApplyStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let manifests = format_args!("{} manifests", self.manifests.len());
+        f.debug_struct("ApplyStep").field("files", &self.files).field("manifests", &manifests).finish()
+    }
 }
 
 /// Delete objects. What holds data needs consent.
@@ -128,7 +137,7 @@ impl fmt::Display for WaitFor {
 
 /// Run a program. It gets the program's own environment and, on top, `KUBECONFIG`, `PILOTHOUSE_RELEASE`,
 /// `PILOTHOUSE_NAMESPACE`, `PILOTHOUSE_PHASE` and `PILOTHOUSE_ACTION`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CommandStep {
     /// The program and its arguments; no shell is involved unless it is named here.
     pub argv: Vec<String>,
@@ -138,10 +147,22 @@ pub struct CommandStep {
     pub cwd: Option<FilePath>,
     /// Puts its standard output, without white space around it, into the payload under this key.
     pub output_to: Option<String>,
+    /// Whether that output is a secret: then it is not kept for a run that continues this one, and is shown nowhere.
+    pub sensitive: bool,
     /// Whether it may be run again when it is not known whether it has run.
     pub repeatable: bool,
     /// Wall-clock seconds until it is stopped.
     pub timeout_in_seconds: u64,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for CommandStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("CommandStep");
+        shown.field("argv", &format_args!("{}", hide_arguments(&self.argv))).field("env", &self.env.keys());
+        shown.field("cwd", &self.cwd).field("output_to", &self.output_to).field("sensitive", &self.sensitive);
+        shown.field("repeatable", &self.repeatable).field("timeout_in_seconds", &self.timeout_in_seconds).finish()
+    }
 }
 
 /// Restart workloads.

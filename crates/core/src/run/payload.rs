@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::marker::PhantomData;
 
 /// The name of an entry in the [`Payload`] together with its type, so that both ends agree.
@@ -40,9 +41,16 @@ impl<T> Copy for PayloadKey<T> {}
 
 /// What travels through the phases of one release. Entries are kept as JSON, so that a run can be continued elsewhere;
 /// secrets do not belong here.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Payload {
     entries: BTreeMap<String, Value>,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Payload").field("entries", &self.entries.keys()).finish()
+    }
 }
 
 /// An entry is not of the type it was asked for as.

@@ -1,11 +1,10 @@
 //! Hides what looks like a secret in text that comes from elsewhere: logs, events, errors.
 
-use super::sensitive::redact_urls;
 use regex::{Captures, Regex};
 use std::sync::LazyLock;
 
 /// What takes the place of a secret.
-const STARS: &str = "***";
+pub(super) const STARS: &str = "***";
 
 /// Words that follow a name and a colon in messages about it, rather than in an assignment: `token: invalid`.
 const WORDS_ABOUT: [&str; 22] = [
@@ -64,9 +63,9 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
 });
 
 /// The text without what looks like a secret: passwords in URLs, tokens of authorization headers, JSON web tokens, and what is
-/// assigned to a name such as `password`. Secrets that are known should be replaced by a [`Redactor`](crate::Redactor) too:
-/// this one knows only forms.
-pub fn mask(text: &str) -> String {
+/// assigned to a name such as `password`. It knows only forms, and ends a value where many secrets go on: known secrets must have
+/// been replaced before, which is why only [`Redactor`](super::Redactor) may call it.
+pub(super) fn mask(text: &str) -> String {
     let mut masked = redact_urls(text);
     let patterns = &*PATTERNS;
     for (pattern, by) in [
@@ -85,14 +84,38 @@ pub fn mask(text: &str) -> String {
     }
 }
 
+/// Replaces `user:password@` after `://`.
+pub(super) fn redact_urls(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let end = after.find(|c: char| c.is_whitespace() || "/?#\"'`<>".contains(c)).unwrap_or(after.len());
+        let authority = &after[..end];
+        match authority.rfind('@') {
+            Some(at) => {
+                out.push_str("***");
+                out.push_str(&authority[at..]);
+            }
+            None => out.push_str(authority),
+        }
+        rest = &after[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Masks the value of an assignment, unless it is a word of a sentence, or the whole is the name of something: `token-issuer-x7: started`,
 /// `registry/secret:1.2`.
 fn assigned(found: &Captures<'_>) -> String {
     let part = |n: usize| found.get(n).map_or("", |part| part.as_str());
     let (slash, name, sign, value) = (part(1), part(2), part(3), part(4));
-    let is_kept = sign.contains(':')
-        && !value.starts_with(['"', '\''])
-        && (!slash.is_empty() || is_hyphened_on(name) || is_word_about(value));
+    let is_boolean = ["true", "false", "null"].contains(&value.trim_matches(['"', '\'']));
+    let is_kept = is_boolean
+        || sign.contains(':')
+            && !value.starts_with(['"', '\''])
+            && (!slash.is_empty() || is_hyphened_on(name) || is_word_about(value));
     if is_kept { format!("{slash}{name}{sign}{value}") } else { format!("{slash}{name}{sign}{STARS}") }
 }
 
@@ -100,6 +123,28 @@ fn assigned(found: &Captures<'_>) -> String {
 fn is_hyphened_on(name: &str) -> bool {
     const ENDS: [&str; 6] = ["password", "passwd", "passphrase", "secret", "token", "key"];
     name.rsplit_once('-').is_some_and(|(_, last)| !ENDS.iter().any(|end| last.to_ascii_lowercase().contains(end)))
+}
+
+/// Whether the name of an option, a variable or a key says that its value is a secret, and not where one is or how it is called.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    const SECRETS: [&str; 14] = [
+        "password",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "secret",
+        "token",
+        "apikey",
+        "accesskey",
+        "privatekey",
+        "secretkey",
+        "credential",
+        "credentials",
+        "pass",
+        "authkey",
+    ];
+    let plain: String = name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    SECRETS.iter().any(|secret| plain.ends_with(secret))
 }
 
 fn is_word_about(value: &str) -> bool {
@@ -146,6 +191,7 @@ mod tests {
     #[case("pod secret-sync-7d9f: started", "pod secret-sync-7d9f: started")]
     #[case("image registry.example/vault-secret:1.2 is there", "image registry.example/vault-secret:1.2 is there")]
     #[case("x-vault-token: s.abc", "x-vault-token: ***")]
+    #[case("automount_token: false, use_secret=true", "automount_token: false, use_secret=true")]
     fn masked(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(mask(text), expected);
         assert_eq!(mask(expected), expected, "masking twice is masking once");

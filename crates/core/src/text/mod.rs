@@ -2,16 +2,22 @@
 //!
 //! In: strings, bytes and errors. Out: strings. It imports nothing; every folder may import it.
 
+mod arguments;
 mod chain;
+mod control;
 mod digest_key;
 mod hex;
 mod mask;
 mod nearest;
+mod redactor;
 mod sensitive;
+mod spelling;
 
+pub use arguments::{hide_arguments, is_secret_argument};
 pub use chain::error_chain;
+pub use control::only_colours;
 pub use digest_key::DigestKey;
 pub use hex::hex;
-pub use mask::mask;
 pub use nearest::nearest;
-pub use sensitive::{Redactor, Sensitive};
+pub use redactor::{CleanText, Redactor};
+pub use sensitive::Sensitive;

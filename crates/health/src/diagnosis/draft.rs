@@ -1,8 +1,7 @@
 //! A cause being made: its certainty comes from the table, and every text is masked.
 
 use super::line::Line;
-use super::read::one_line;
-use pilothouse_core::{Cause, ObjectRef, ObjectStatus, mask};
+use pilothouse_core::{Cause, ObjectRef, ObjectStatus, Redactor};
 
 /// Lines of evidence a cause has at most.
 const MOST_EVIDENCE: usize = 16;
@@ -55,10 +54,9 @@ impl Draft {
     }
 
     /// The cause of this object's not being ready.
-    pub(super) fn cause(self, object: Option<ObjectRef>, status: Option<ObjectStatus>) -> Cause {
+    pub(super) fn cause(self, object: Option<ObjectRef>, status: Option<ObjectStatus>, redactor: &Redactor) -> Cause {
         let rule = self.line.rule();
-        // Cut before it is masked, a secret across the limit would not be told any more.
-        let clean = |text: &str| shortened(&mask(&one_line(text)));
+        let clean = |text: &str| redactor.clean(text).in_one_line(LONGEST);
         let status = status.map(|mut status| {
             status.message = clean(&status.message);
             status
@@ -74,13 +72,6 @@ impl Draft {
             evidence: self.evidence.iter().take(MOST_EVIDENCE).map(|line| clean(line)).collect(),
             next: self.next.iter().map(|line| clean(line)).collect(),
         }
-    }
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

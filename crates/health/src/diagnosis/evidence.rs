@@ -1,12 +1,13 @@
 //! What is gathered about one object that is not ready. Never the content of a Secret.
 
 use jiff::Timestamp;
-use pilothouse_core::{ObjectRef, ObjectStatus, ReleaseKey};
+use pilothouse_core::{ObjectRef, ObjectStatus, Redactor, ReleaseKey};
 use serde_json::Value;
+use std::fmt;
 use std::sync::Arc;
 
 /// Everything known about one object that is not ready.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Evidence {
     /// The object, complete: with its API version, and its namespace if it has one.
     pub object: ObjectRef,
@@ -35,6 +36,17 @@ pub struct Evidence {
     pub unanswered: Vec<Want>,
     /// What could not be read, each in one line.
     pub unreadable: Vec<String>,
+    /// What must not be told of it.
+    pub redactor: Redactor,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Evidence");
+        shown.field("object", &self.object).field("status", &self.status).field("referred", &self.referred);
+        shown.field("read", &self.read).field("unreadable", &self.unreadable).finish_non_exhaustive()
+    }
 }
 
 impl Evidence {
@@ -53,7 +65,47 @@ impl Evidence {
             read: Vec::new(),
             unanswered: Vec::new(),
             unreadable: Vec::new(),
+            redactor: Redactor::default(),
         }
+    }
+
+    /// Takes known secrets out of what it says in words, before a message is cut or taken apart, and lets none of them be told.
+    pub fn redact(&mut self, redactor: &Redactor) {
+        self.redactor = redactor.clone();
+        self.status.message = redactor.redact(&self.status.message);
+        let beside = self.beside.iter_mut().flatten().map(|(_, status)| &mut status.message);
+        beside.chain(&mut self.unreadable).for_each(|text| *text = redactor.redact(text));
+        let objects = self.live.iter_mut().chain(&mut self.owned).chain(&mut self.events).chain(&mut self.around);
+        objects.for_each(|object| redact_words(object, redactor));
+    }
+}
+
+/// Takes known secrets out of the messages of an object, and out of what its containers are given.
+fn redact_words(object: &mut Arc<Value>, redactor: &Redactor) {
+    const WORDS: [&str; 6] = ["message", "note", "reason", "value", "args", "command"];
+    fn is_meant(value: &Value, is_word: bool, redactor: &Redactor) -> bool {
+        match value {
+            Value::String(text) => is_word && redactor.knows(text),
+            Value::Array(items) => items.iter().any(|item| is_meant(item, is_word, redactor)),
+            Value::Object(map) => {
+                map.iter().any(|(key, value)| is_meant(value, WORDS.contains(&key.as_str()), redactor))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+    fn take_out(value: &mut Value, is_word: bool, redactor: &Redactor) {
+        match value {
+            Value::String(text) if is_word => *text = redactor.redact(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| take_out(item, is_word, redactor)),
+            Value::Object(map) => {
+                map.iter_mut().for_each(|(key, value)| take_out(value, WORDS.contains(&key.as_str()), redactor));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    // Most objects are shared, and stay so.
+    if is_meant(object, false, redactor) {
+        take_out(Arc::make_mut(object), false, redactor);
     }
 }
 
@@ -125,7 +177,7 @@ pub enum Want {
 }
 
 /// Everything known when helm has failed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HelmEvidence {
     /// The release.
     pub release: ReleaseKey,
@@ -141,6 +193,17 @@ pub struct HelmEvidence {
     pub unanswered: Vec<Want>,
     /// Helm's newest record, when it says that an operation is in progress.
     pub lock: Option<LockSeen>,
+    /// What must not be told of it.
+    pub redactor: Redactor,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for HelmEvidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("HelmEvidence");
+        shown.field("release", &self.release).field("text", &self.text).field("objects", &self.objects);
+        shown.field("read", &self.read).field("lock", &self.lock).finish_non_exhaustive()
+    }
 }
 
 impl HelmEvidence {
@@ -154,7 +217,15 @@ impl HelmEvidence {
             read: Vec::new(),
             unanswered: Vec::new(),
             lock: None,
+            redactor: Redactor::default(),
         }
+    }
+
+    /// Takes known secrets out of what it says in words, as [`Evidence::redact`] does.
+    pub fn redact(&mut self, redactor: &Redactor) {
+        self.redactor = redactor.clone();
+        self.text = redactor.redact(&self.text);
+        self.around.iter_mut().for_each(|object| redact_words(object, redactor));
     }
 }
 

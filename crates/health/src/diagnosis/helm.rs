@@ -58,7 +58,7 @@ pub fn helm_causes(evidence: &HelmEvidence, now: Timestamp) -> Vec<Cause> {
     let mut causes: Vec<Cause> = Vec::new();
     for (object, draft) in told {
         let draft = merged(vec![draft]).remove(0).all_seen(lines.iter().map(|line| format!("helm: {line}")));
-        let cause = draft.cause(object, None);
+        let cause = draft.cause(object, None, &evidence.redactor);
         if !causes
             .iter()
             .any(|known| known.code == cause.code && known.root == cause.root && known.object == cause.object)

@@ -59,7 +59,7 @@ pub fn wanted(evidence: &Evidence) -> Vec<Want> {
 pub fn causes(evidence: &Evidence, now: Timestamp) -> Vec<Cause> {
     let told = drafts(evidence, now).into_iter().map(|draft| {
         let draft = draft.all_seen(evidence.unreadable.iter().map(|line| format!("not read: {line}")));
-        draft.cause(Some(evidence.object.clone()), Some(evidence.status.clone()))
+        draft.cause(Some(evidence.object.clone()), Some(evidence.status.clone()), &evidence.redactor)
     });
     told.collect()
 }

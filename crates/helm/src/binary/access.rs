@@ -3,6 +3,7 @@
 use pilothouse_core::Sensitive;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Which cluster helm talks to. One private function of this type is the only place that tells a helm process.
@@ -60,13 +61,22 @@ impl Driver {
 }
 
 /// The environment of helm processes: the caller's, without anything that would change what helm does behind our back.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Isolation {
     pub(crate) base_env: BTreeMap<OsString, OsString>,
     pub(crate) access: KubeAccess,
     pub(crate) driver: Driver,
     pub(crate) registry_config: Option<PathBuf>,
     pub(crate) repository_config: Option<PathBuf>,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for Isolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Isolation");
+        shown.field("base_env", &self.base_env.keys()).field("access", &self.access).field("driver", &self.driver);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl Isolation {

@@ -14,6 +14,7 @@ use pilothouse_process::{Ended, Finished, Limits, Scratch, Signal, Spawn, privat
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
 
 /// Which helm to use, and how.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HelmConfig {
     /// The program.
     pub program: PathBuf,
@@ -48,6 +49,15 @@ pub struct HelmConfig {
     pub redactor: Redactor,
     /// Time between SIGTERM and SIGKILL. Helm needs some to mark a release failed.
     pub grace: Duration,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for HelmConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("HelmConfig");
+        shown.field("program", &self.program).field("home", &self.home).field("kubeconfig", &self.kubeconfig);
+        shown.field("context", &self.context).field("driver", &self.driver).finish_non_exhaustive()
+    }
 }
 
 impl HelmConfig {
@@ -158,7 +168,7 @@ impl Helm {
     }
 
     fn redactor_with<'a>(&self, secrets: impl Iterator<Item = &'a str>) -> Redactor {
-        let mut redactor = self.redactor.clone();
+        let redactor = self.redactor.clone();
         secrets.for_each(|secret| redactor.add(secret));
         redactor
     }

@@ -12,6 +12,7 @@ use pilothouse_core::RevisionStatus;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::fmt;
 use std::io::{Read, Write};
 
 /// A Secret holds at most 1 MiB; more than this does not come from one, however well it was packed.
@@ -21,7 +22,7 @@ const MAX_JSON: u64 = 256 * 1024 * 1024;
 const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
 
 /// Helm's record of one revision.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct ReleaseRecord {
     /// The release.
     pub name: String,
@@ -43,6 +44,15 @@ pub struct ReleaseRecord {
     pub apply_method: Option<String>,
     /// The whole record, with what is not named above.
     pub raw: Value,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for ReleaseRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ReleaseRecord");
+        shown.field("name", &self.name).field("namespace", &self.namespace).field("version", &self.version);
+        shown.field("status", &self.info.status).field("chart", &self.chart).finish_non_exhaustive()
+    }
 }
 
 impl ReleaseRecord {
@@ -76,7 +86,7 @@ pub struct ReleaseInfo {
 }
 
 /// A hook in a record.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct HookRecord {
     /// The object's name.
     #[serde(default)]
@@ -102,6 +112,14 @@ pub struct HookRecord {
     /// What became of it.
     #[serde(default)]
     pub last_run: HookRun,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for HookRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("HookRecord");
+        shown.field("kind", &self.kind).field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// What became of a hook.

@@ -2,9 +2,10 @@
 
 use crate::yaml::{self, YamlError};
 use serde_json::Value;
+use std::fmt;
 
 /// One object that helm rendered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct RenderedDoc {
     /// The template or file it comes from, as `podinfo/templates/service.yaml`.
     pub source: Option<String>,
@@ -12,6 +13,16 @@ pub struct RenderedDoc {
     pub origin: Origin,
     /// The object.
     pub object: Value,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for RenderedDoc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("RenderedDoc");
+        shown.field("source", &self.source).field("origin", &self.origin);
+        let text = |at: &str| self.object.pointer(at).and_then(Value::as_str).unwrap_or_default();
+        shown.field("object", &format_args!("{} {}", text("/kind"), text("/metadata/name"))).finish()
+    }
 }
 
 /// What an object is to helm.

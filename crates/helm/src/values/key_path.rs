@@ -116,6 +116,14 @@ impl Node {
     }
 }
 
+/// What a document has at a path of `--set`.
+pub fn value_at<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
+    parse(path).ok()?.iter().try_fold(document, |value, segment| match segment {
+        Segment::Key(key) => value.get(key),
+        Segment::Index(index) => value.get(index),
+    })
+}
+
 /// Reads a path: keys joined by `.`, indexes as `[n]`; a backslash takes the next character as it is.
 fn parse(path: &str) -> Result<Vec<Segment>, String> {
     let mut segments = Vec::new();

@@ -7,3 +7,4 @@ mod documents;
 mod key_path;
 
 pub use documents::{Values, ValuesDocument, ValuesError, values_documents};
+pub use key_path::value_at;

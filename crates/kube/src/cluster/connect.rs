@@ -3,11 +3,12 @@
 use super::connection::{Cluster, REQUEST_TIMEOUT};
 use super::kubeconfig;
 use super::pin::{self, NotPinned};
+use super::plugin;
 use crate::client::{ClusterAccess, ClusterClient, ClusterError, cluster_uid};
 use http::HeaderValue;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use pilothouse_core::{ClusterPin, mask};
+use pilothouse_core::{ClusterPin, Redactor};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct ConnectOptions {
     pub context: Option<String>,
     /// The one cluster that may be connected to.
     pub only: ClusterPin,
+    /// Whether credential plugins may ask somebody on the terminal, and write there.
+    pub interactive: bool,
     /// How long the first answer may take, retries and credential plugins included.
     pub connect_timeout: Duration,
     /// How long each request may take, retries included.
@@ -59,7 +62,21 @@ impl ConnectOptions {
 
     fn new(credentials: Credentials) -> Self {
         let (context, only) = (None, ClusterPin::default());
-        Self { credentials, context, only, connect_timeout: Duration::from_secs(10), request_timeout: REQUEST_TIMEOUT }
+        Self {
+            credentials,
+            context,
+            only,
+            interactive: false,
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: REQUEST_TIMEOUT,
+        }
+    }
+
+    /// Lets credential plugins that want to ask somebody, or say something, do so on the terminal.
+    #[must_use]
+    pub fn interactive(mut self, interactive: bool) -> Self {
+        self.interactive = interactive;
+        self
     }
 
     /// Uses this context.
@@ -152,6 +169,14 @@ pub enum ConnectError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// The credential plugin failed, or a file of credentials cannot be read.
+    #[error("no credentials for {server}: {why}")]
+    NoCredentials {
+        /// The address of the API.
+        server: String,
+        /// Why, without anything that the plugin was given or printed but its last line.
+        why: String,
+    },
     /// The credential plugin did not finish in time.
     #[error("no credentials for {server} after {} s", after.as_secs_f32())]
     CredentialsTimeout {
@@ -202,9 +227,12 @@ impl Cluster {
         let timed_out = || ConnectError::CredentialsTimeout { server: server.clone(), after: options.connect_timeout };
         let made = tokio::time::timeout_at(deadline, making).await.map_err(|_| timed_out())?;
         // The task ends without a value only when it panicked or the runtime goes down.
-        let client = made
-            .unwrap_or_else(|error| Err(kube::Error::Service(Box::new(error))))
-            .map_err(|source| ConnectError::Client { server: server.clone(), source: Box::new(source) })?;
+        let client = made.unwrap_or_else(|error| Err(kube::Error::Service(Box::new(error)))).map_err(|source| {
+            match plugin::no_credentials(&source) {
+                Some(why) => ConnectError::NoCredentials { server: server.clone(), why },
+                None => ConnectError::Client { server: server.clone(), source: Box::new(source) },
+            }
+        })?;
         let cluster = Self::from_client(client).with_request_timeout(options.request_timeout).through(Arc::new(access));
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         let no_answer = |source| ConnectError::NoAnswer { server, source: Box::new(source) };
@@ -225,11 +253,14 @@ async fn from_files(files: &[PathBuf], options: &ConnectOptions) -> Result<(Conf
     let context = wanted(&kubeconfig, &path, options)?;
     let unusable = |why: String| ConnectError::Context { path, context: context.clone(), why };
     let used = async {
-        let kubeconfig = kubeconfig::minified(kubeconfig, &context)?;
+        let mut kubeconfig = kubeconfig::minified(kubeconfig, &context)?;
         let access = kubeconfig::access(&kubeconfig)?;
+        if !options.interactive {
+            plugin::keep_from_terminal(&mut kubeconfig);
+        }
         let loaded = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         // The address may have a password in it.
-        Ok((loaded.map_err(|error| mask(&error.to_string()))?, access))
+        Ok((loaded.map_err(|error| Redactor::default().clean(&error.to_string()).into_string())?, access))
     };
     used.await.map_err(unusable)
 }

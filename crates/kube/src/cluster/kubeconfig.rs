@@ -5,7 +5,7 @@ use crate::client::ClusterAccess;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kube::config::{AuthInfo, Context, Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster, NamedContext};
-use pilothouse_core::{ClusterContext, Sensitive, mask};
+use pilothouse_core::{ClusterContext, Redactor, Sensitive};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub(super) fn access(kubeconfig: &Kubeconfig) -> Result<ClusterAccess, String> {
     let cluster = kubeconfig.clusters.first().and_then(|named| named.cluster.as_ref());
     let context = ClusterContext {
         context: kubeconfig.current_context.clone(),
-        server: mask(cluster.and_then(|cluster| cluster.server.as_deref()).unwrap_or_default()),
+        server: Redactor::default().redact(cluster.and_then(|cluster| cluster.server.as_deref()).unwrap_or_default()),
         user: kubeconfig.auth_infos.first().map(|named| named.name.clone()),
     };
     Ok(ClusterAccess::new(context, Sensitive::new(text)))

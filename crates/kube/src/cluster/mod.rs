@@ -7,6 +7,7 @@ mod connect;
 mod connection;
 mod kubeconfig;
 mod pin;
+mod plugin;
 mod requests;
 mod streams;
 mod transport;

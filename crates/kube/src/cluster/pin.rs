@@ -1,6 +1,6 @@
 //! Whether a cluster is the one that may be connected to.
 
-use pilothouse_core::{ClusterContext, ClusterPin, mask};
+use pilothouse_core::{ClusterContext, ClusterPin, Redactor};
 
 /// Why a cluster is not the one that may be connected to, or cannot be told to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +48,7 @@ pub(crate) fn check(pin: &ClusterPin, here: &ClusterContext) -> Result<(), NotPi
     }
     match &pin.server {
         Some(pinned) if address(pinned) != address(&here.server) => {
-            Err(NotPinned::Server { pinned: mask(pinned), here: here.clone() })
+            Err(NotPinned::Server { pinned: Redactor::default().redact(pinned), here: here.clone() })
         }
         Some(_) | None => Ok(()),
     }

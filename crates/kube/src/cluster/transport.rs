@@ -4,6 +4,7 @@
 //! `Retry-After`, and know no deadline. Only the one for watches is, which has the first of these faults not; the others are
 //! no matter there.
 
+use super::plugin;
 use crate::client::ClusterError;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::StreamExt;
@@ -309,8 +310,11 @@ fn connection_failed(error: kube::Error) -> Attempt {
         let io = cause.downcast_ref::<std::io::Error>();
         io.is_some_and(|io| io.kind() == ErrorKind::ConnectionRefused)
     });
+    // A credential plugin is run again whenever what it gave has expired.
+    if let Some(message) = plugin::no_credentials(&error) {
+        return Attempt { error: ClusterError::Unauthorized { message }, unprocessed: false, retry_after: None };
+    }
     let error = match error {
-        kube::Error::Auth(source) => ClusterError::Unauthorized { message: source.to_string() },
         // The wrapper says only that it is a service error.
         kube::Error::Service(source) => ClusterError::Unreachable { source },
         other => ClusterError::Unreachable { source: Box::new(other) },

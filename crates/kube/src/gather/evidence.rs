@@ -6,7 +6,7 @@ use super::shared::{Answers, Shared};
 use crate::client::{ClusterClient, ClusterError, in_one_line};
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt, join_all};
-use pilothouse_core::{ObjectRef, ObjectStatus};
+use pilothouse_core::{ObjectRef, ObjectStatus, Redactor};
 use pilothouse_health::{Evidence, HelmEvidence, Referred, Want, Whereabouts, helm_wanted, wanted};
 use serde_json::Value;
 use std::sync::Arc;
@@ -65,11 +65,16 @@ pub struct Gathering {
 
 impl Default for Gathering {
     fn default() -> Self {
-        Self { answers: Answers::new() }
+        Self::new(Redactor::default())
     }
 }
 
 impl Gathering {
+    /// A gathering in which nothing is found that this redactor knows: neither in logs nor in messages.
+    pub fn new(redactor: Redactor) -> Self {
+        Self { answers: Answers::new(redactor) }
+    }
+
     /// The evidence for each of these, in their order. Never fails: what cannot be read, or not until the deadline, is
     /// told in [`Evidence::unreadable`].
     pub async fn evidence(
@@ -116,6 +121,7 @@ impl Gathering {
                 evidence.read.push(want);
             }
         }
+        evidence.redact(self.answers.redactor());
         evidence
     }
 }
@@ -176,6 +182,7 @@ impl One<'_> {
         }
         evidence.unreadable.sort();
         evidence.unreadable.dedup();
+        evidence.redact(self.answers.redactor());
         evidence
     }
 

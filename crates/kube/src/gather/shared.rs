@@ -2,6 +2,7 @@
 
 use super::read_want::{Answer, read};
 use crate::client::{ClusterClient, ClusterError};
+use pilothouse_core::Redactor;
 use pilothouse_health::Want;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +22,7 @@ pub(super) type Shared = Result<Answer, Arc<ClusterError>>;
 pub(super) struct Answers {
     known: Mutex<HashMap<Want, Kept>>,
     requests: Semaphore,
+    redactor: Redactor,
 }
 
 struct Kept {
@@ -29,8 +31,13 @@ struct Kept {
 }
 
 impl Answers {
-    pub(super) fn new() -> Self {
-        Self { known: Mutex::default(), requests: Semaphore::new(SIDE_BY_SIDE) }
+    pub(super) fn new(redactor: Redactor) -> Self {
+        Self { known: Mutex::default(), requests: Semaphore::new(SIDE_BY_SIDE), redactor }
+    }
+
+    /// What must not be shown of what is read.
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// What somebody has just read, or is reading; else it is read.
@@ -40,7 +47,7 @@ impl Answers {
         let asked = answer.get_or_init(|| async {
             // The semaphore is never closed.
             let _permit = self.requests.acquire().await;
-            read(client, want).await.map_err(Arc::new)
+            read(client, want, &self.redactor).await.map_err(Arc::new)
         });
         asked.await.clone()
     }

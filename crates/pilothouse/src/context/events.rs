@@ -70,10 +70,11 @@ impl Emitter {
             | EventKind::BackupStarted { .. }
             | EventKind::Retrying { .. }
             | EventKind::RunFinished { .. } => {}
+            // What a step is told by may be a script.
             EventKind::StepStarted { description: text, .. }
             | EventKind::StepSkipped { description: text, .. }
-            | EventKind::PointOfNoReturn { what: text, .. }
-            | EventKind::Said { text, .. }
+            | EventKind::PointOfNoReturn { what: text, .. } => self.clean(text),
+            EventKind::Said { text, .. }
             | EventKind::PhaseFinished { summary: text, .. } => self.redact(text),
             EventKind::HealStarted { what, why, .. } => [what, why].into_iter().for_each(|text| self.redact(text)),
             EventKind::StepFinished { error, .. }
@@ -118,7 +119,8 @@ impl Emitter {
 
     fn redact_failure(&self, failure: &mut Failure) {
         let Failure { phase: _, step, error, causes, attempts, on_deploy_failure_error, next } = failure;
-        step.iter_mut().chain(error).chain(attempts).chain(on_deploy_failure_error).for_each(|text| self.redact(text));
+        step.iter_mut().for_each(|text| self.clean(text));
+        error.iter_mut().chain(attempts).chain(on_deploy_failure_error).for_each(|text| self.redact(text));
         for cause in causes {
             self.redact_cause(cause);
         }
@@ -137,6 +139,10 @@ impl Emitter {
         let Cause { code: _, class: _, certainty: _, object: _, status, why, root, evidence, next } = cause;
         let message = status.as_mut().map(|status| &mut status.message);
         message.into_iter().chain([why, root]).chain(evidence).chain(next).for_each(|text| self.redact(text));
+    }
+
+    fn clean(&self, text: &mut String) {
+        *text = self.redactor.clean(text).into_string();
     }
 
     fn redact(&self, text: &mut String) {

@@ -196,10 +196,14 @@ impl Context {
     }
 }
 
-/// The secrets known of a release, besides those known anyway.
+/// The redactor, which knows the secrets of this release too from now on, and by what names it is told of.
 pub(crate) fn redactor_of(known: &Redactor, info: &ChartInfo) -> Redactor {
-    let mut redactor = known.clone();
+    let redactor = known.clone();
+    redactor.spare(&info.name);
+    redactor.spare(info.key().namespace.as_str());
     for value in &info.values {
+        redactor.spare(&value.key);
+        value.key.split(['.', '[', ']']).filter(|key| key.len() > 2).for_each(|key| redactor.spare(key));
         if let ValueSource::Sensitive(secret) = &value.value {
             redactor.add(secret.expose());
         }

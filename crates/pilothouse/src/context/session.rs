@@ -113,6 +113,7 @@ impl Session {
         };
         Scratch::sweep(&scratch);
         let kube_version = OnceCell::new();
+        let gathering = Gathering::new(redactor.clone());
         let tracker = Tracker::new(Arc::clone(&cluster), rules);
         Arc::new(Self {
             cluster,
@@ -129,7 +130,7 @@ impl Session {
             command_env,
             scratch,
             grace,
-            gathering: Gathering::default(),
+            gathering,
             kube_version,
             target: Mutex::default(),
             begun: AtomicBool::new(false),

@@ -185,7 +185,7 @@ impl Loading<'_> {
                 // Without a record, the run would be about another release than the cluster has.
                 Err(error) if error.is_transient() || copied.turn == Turn::Record => return Err(error),
                 Err(error) => {
-                    let why = pilothouse_core::mask(&self.plane.redactor.redact(&error_chain(&error).join(": ")));
+                    let why = self.plane.redactor.clean(&error_chain(&error).join(": "));
                     self.not_copied.push(Untold::new(&copied.object, format!("the copy does not take it: {why}")));
                 }
             }

@@ -256,10 +256,21 @@ mod tests {
             let of = world.of();
             async move { run_details(&of, &samples::run_id(run).to_string()).await }
         };
-        let on_disk =
-            RunDetails { progress: samples::progress(3), events: samples::events(3), torn: false, journal: Some(path) };
-        assert_eq!(details(3).await.unwrap(), on_disk);
-        let in_cluster = RunDetails { progress: samples::progress(2), events: vec![], torn: false, journal: None };
+        // As they are, but for what steps have handed on, which is shown nowhere.
+        let hidden = |run: u128| {
+            let (mut progress, mut events) = (samples::progress(run), samples::events(run));
+            progress.releases.iter_mut().for_each(kept_digest::hide_in);
+            events.iter_mut().for_each(|event| kept_digest::hide(&mut event.kind));
+            (progress, events)
+        };
+        let (progress, events) = hidden(3);
+        assert_ne!(events, samples::events(3));
+        let on_disk = RunDetails { progress, events, torn: false, journal: Some(path) };
+        let told = details(3).await.unwrap();
+        assert_eq!(told, on_disk);
+        let json = serde_json::to_string(&told).unwrap();
+        assert!(json.contains(r#""out":"***""#) && !json.contains(r#""out":"x""#), "{json}");
+        let in_cluster = RunDetails { progress: hidden(2).0, events: vec![], torn: false, journal: None };
         assert_eq!(details(2).await.unwrap(), in_cluster);
         assert_eq!(
             details(1).await.unwrap_err().to_string(),

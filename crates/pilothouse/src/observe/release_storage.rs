@@ -3,8 +3,10 @@
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
 use jiff::{SignedDuration, Timestamp};
-use pilothouse_core::{ObjectRef, ObjectStatus, ReleaseHistory, RevisionMeta, object_ref};
-use pilothouse_helm::{ReleaseRecord, decode_release, parse_documents};
+use pilothouse_core::{
+    ObjectRef, ObjectStatus, Redactor, ReleaseHistory, RevisionMeta, SetValue, ValueSource, object_ref,
+};
+use pilothouse_helm::{ReleaseRecord, decode_release, parse_documents, value_at};
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
 
@@ -35,7 +37,29 @@ pub(crate) async fn record_of(ctx: &Context, meta: Option<&RevisionMeta>) -> Res
 pub(crate) async fn record(ctx: &Context, meta: &RevisionMeta) -> Result<Option<ReleaseRecord>, PhaseError> {
     let driver = ctx.session().driver;
     let payload = ctx.cluster().release_payload(driver, &meta.namespace, &meta.name, meta.revision).await?;
-    Ok(payload.map(|bytes| decode_release(&bytes)).transpose()?)
+    let record = payload.map(|bytes| decode_release(&bytes)).transpose()?;
+    record.iter().for_each(|record| know_secrets(ctx, record));
+    Ok(record)
+}
+
+/// What a sensitive value was in a revision is a secret as much as what it is to be: it is in force until the release is upgraded,
+/// and stands in every comparison with it.
+fn know_secrets(ctx: &Context, record: &ReleaseRecord) {
+    let is_sensitive = |value: &&SetValue| matches!(value.value, ValueSource::Sensitive(_));
+    for value in ctx.info().values.iter().filter(is_sensitive) {
+        value_at(&record.config, &value.key).into_iter().for_each(|old| know(ctx.redactor(), old));
+    }
+}
+
+fn know(redactor: &Redactor, value: &Value) {
+    match value {
+        Value::String(text) => redactor.add(text),
+        // Shorter ones are counts and ports, which stand everywhere.
+        Value::Number(number) if number.to_string().len() >= 4 => redactor.add(&number.to_string()),
+        Value::Number(_) | Value::Null | Value::Bool(_) => {}
+        Value::Array(items) => items.iter().for_each(|item| know(redactor, item)),
+        Value::Object(map) => map.values().for_each(|value| know(redactor, value)),
+    }
 }
 
 /// The objects of a record's manifest, completed by the cluster's discovery.

@@ -159,6 +159,7 @@ async fn run_step(
     let StepDescription {
         text: description, repeatable, adopts, adopts_unowned, point_of_no_return, every_run, ..
     } = step.describe();
+    let description = ctx.redactor().clean(&description).into_string();
     let (release, given) = (ctx.release(), run.given(step).await);
     if run.only_every_run && !every_run {
         return Ok(());

@@ -377,7 +377,9 @@ async fn steps<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, does: PlannedAct
     let of_phase = |phase: Phase| {
         let steps = all.of(phase).iter().map(|step| step.describe());
         let steps = steps.filter(move |step| runs(phase, step.every_run));
-        steps.map(move |step| PlannedStep { phase, text: ctx.redactor().redact(&step.text) }).collect::<Vec<_>>()
+        steps
+            .map(move |step| PlannedStep { phase, text: ctx.redactor().clean(&step.text).into_string() })
+            .collect::<Vec<_>>()
     };
     Phase::ALL.into_iter().flat_map(of_phase).collect()
 }

@@ -8,7 +8,7 @@ use crate::kept_digest::Given;
 use crate::observe;
 use crate::render::{self, input_digests};
 use jiff::Timestamp;
-use pilothouse_core::{Class, Decision, Finding, HelmAction, Payload, Phase, Redactor, RunId, code};
+use pilothouse_core::{Class, Decision, Finding, HelmAction, Payload, Phase, Redactor, RunId, code, only_colours};
 use pilothouse_helm::ResolvedChart;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -99,20 +99,25 @@ pub(crate) fn output(
     let output: BTreeMap<String, Value> =
         after.entries().iter().filter(new).map(|(key, value)| (key.clone(), value.clone())).collect();
     let bytes = serde_json::to_vec(&output).map_or(usize::MAX, |bytes| bytes.len());
-    let open = output.iter().all(|(key, value)| redactor.redact(key) == *key && holds_no_secret(value, redactor));
+    let open = output.iter().all(|(key, value)| is_open(key, redactor) && holds_no_secret(value, redactor));
     (bytes <= LARGEST_OUTPUT && open).then_some(output)
 }
 
 fn holds_no_secret(value: &Value, redactor: &Redactor) -> bool {
     match value {
         Value::Null | Value::Bool(_) => true,
-        Value::Number(number) => redactor.redact(&number.to_string()) == number.to_string(),
-        Value::String(text) => redactor.redact(text) == *text,
+        Value::Number(number) => is_open(&number.to_string(), redactor),
+        Value::String(text) => is_open(text, redactor),
         Value::Array(items) => items.iter().all(|item| holds_no_secret(item, redactor)),
         Value::Object(entries) => {
-            entries.iter().all(|(key, value)| redactor.redact(key) == *key && holds_no_secret(value, redactor))
+            entries.iter().all(|(key, value)| is_open(key, redactor) && holds_no_secret(value, redactor))
         }
     }
+}
+
+/// Whether nothing of it has to be hidden; control sequences make no secret.
+fn is_open(text: &str, redactor: &Redactor) -> bool {
+    redactor.redact(text) == only_colours(text)
 }
 
 #[cfg(test)]

@@ -3,11 +3,10 @@
 
 use crate::context::events::Message;
 use crate::journal::recorder::Recorder;
+use crate::kept_digest;
 use jiff::Timestamp;
 use pilothouse_core::{Event, EventKind, Phase, RunProgress, StopReason};
 use pilothouse_kube::LeaseLock;
-use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -235,23 +234,9 @@ fn never_begun(intent: &EventKind) -> Option<EventKind> {
     }
 }
 
-/// An event as it is shown: what steps hand on to later ones is the journal's business, and may be somebody's secret.
+/// An event as it is shown.
 fn shown(mut event: Event) -> Event {
-    let hide = |output: &mut BTreeMap<String, Value>| {
-        for value in output.values_mut() {
-            *value = Value::from("***");
-        }
-    };
-    match &mut event.kind {
-        EventKind::StepFinished { output: Some(output), .. } => hide(output),
-        EventKind::RunResumed { releases, .. } => {
-            let phases = releases.iter_mut().flat_map(|release| &mut release.phases);
-            for step in phases.flat_map(|phase| &mut phase.steps) {
-                hide(&mut step.output);
-            }
-        }
-        _ => {}
-    }
+    kept_digest::hide(&mut event.kind);
     event
 }
 

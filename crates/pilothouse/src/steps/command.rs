@@ -5,7 +5,7 @@ use crate::context::release_run::ReleaseRun;
 use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use async_trait::async_trait;
-use pilothouse_core::{CommandStep, Payload, mask};
+use pilothouse_core::{CommandStep, Payload, Redactor, hide_arguments};
 use pilothouse_process::{Ended, Finished, Limits, Spawn, run};
 use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
@@ -24,7 +24,7 @@ impl Step for Command {
     fn describe(&self) -> StepDescription {
         StepDescription {
             repeatable: self.0.repeatable,
-            ..StepDescription::new(format!("run {}", self.0.argv.join(" ")))
+            ..StepDescription::new(format!("run {}", hide_arguments(&self.0.argv)))
         }
     }
 
@@ -57,7 +57,7 @@ impl Step for Command {
             return Err(PhaseError::Command {
                 program: program.clone(),
                 how: how(&done, self.0.timeout_in_seconds),
-                output: ctx.redactor().redact(&tail(&done)),
+                output: tail(&done, ctx.redactor()),
             });
         }
         match &self.0.output_to {
@@ -65,8 +65,14 @@ impl Step for Command {
                 let how = "left something running that holds its output open".to_owned();
                 return Err(PhaseError::Command { program: program.clone(), how, output: String::new() });
             }
-            Some(key) => payload.put_value(key, Value::from(done.stdout.text().trim())),
-            None => last_lines(&done.stdout.text()).iter().for_each(|line| ctx.say(line)),
+            Some(key) => {
+                let text = done.stdout.text();
+                if self.0.sensitive {
+                    ctx.redactor().add(&text);
+                }
+                payload.put_value(key, Value::from(text.trim()));
+            }
+            None => last_lines(&done.stdout.text(), ctx.redactor()).iter().for_each(|line| ctx.say(line)),
         }
         Ok(())
     }
@@ -82,14 +88,14 @@ fn how(done: &Finished, timeout: u64) -> String {
 }
 
 /// The end of what the program wrote, standard output before standard error.
-fn tail(done: &Finished) -> String {
-    let mut lines = last_lines(&done.stdout.text());
-    lines.extend(last_lines(&done.stderr.text()));
+fn tail(done: &Finished, redactor: &Redactor) -> String {
+    let mut lines = last_lines(&done.stdout.text(), redactor);
+    lines.extend(last_lines(&done.stderr.text(), redactor));
     lines.join("\n")
 }
 
-/// The last lines, without what looks like a secret: nobody knows what else a program prints of its environment.
-fn last_lines(text: &str) -> Vec<String> {
-    let lines: Vec<&str> = text.trim_end().lines().collect();
-    lines[lines.len().saturating_sub(OUTPUT_LINES)..].iter().map(|line| mask(line)).collect()
+/// The last lines, of the whole text without secrets: one may go over several lines. Nobody knows what else a program prints of its
+/// environment.
+fn last_lines(text: &str, redactor: &Redactor) -> Vec<String> {
+    redactor.clean(text).last_lines(OUTPUT_LINES)
 }

@@ -5,13 +5,20 @@ use super::digest;
 use super::error::ProvisionError;
 use super::installed::{Installed, Source};
 use super::tool::Tool;
+use crate::files::private_folder;
+use pilothouse_process::check_folder;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, DirBuilder, File, Metadata, Permissions};
+use std::collections::HashSet;
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 const RECEIPT: &str = "receipt.json";
+
+/// Programs whose digest was compared in this process, as they were then.
+static SEEN: LazyLock<Mutex<HashSet<(PathBuf, String, Stat)>>> = LazyLock::new(Mutex::default);
 
 /// The cache, for one platform.
 #[derive(Debug, Clone)]
@@ -32,7 +39,7 @@ struct Receipt {
 }
 
 /// What tells, without reading it, that a file is still the one that was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Stat {
     size: u64,
     mtime_ns: i64,
@@ -103,16 +110,24 @@ impl Cache {
         private_folder(&work).map_err(|source| failed(&work, source))
     }
 
-    /// What there is of a tool, in the catalogue's version. Costs no more than looking at the files, unless one has
-    /// changed since it was written.
-    pub(crate) async fn find(&self, tool: Tool) -> Result<Found, ProvisionError> {
+    /// What there is of a tool, in the catalogue's version. A program is read and its digest compared before it is used for the
+    /// first time in a process: with `pinned`, that of the catalogue, or with what was written down when it was built or unpacked here.
+    pub(crate) async fn find(&self, tool: Tool, pinned: Option<&str>) -> Result<Found, ProvisionError> {
         let (folder, prefix) = (self.folder(tool), format!("{}-", self.prefix(tool)));
         let mut found = Found::default();
+        if self.root.as_os_str().is_empty() {
+            let why = "neither HOME nor XDG_CACHE_HOME is set, so there is no folder that is this user's only";
+            return Err(ProvisionError::Cache { path: self.root.clone(), source: io::Error::other(why) });
+        }
+        // A receipt proves nothing where somebody else may have written it.
+        for folder in [&self.root, &folder] {
+            check_folder(folder).map_err(|source| ProvisionError::Cache { path: folder.clone(), source })?;
+        }
         let entries = list(&folder).map_err(|source| ProvisionError::Cache { path: folder.clone(), source })?;
         for entry in entries {
             let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Some(content) = name.strip_prefix(&prefix) else { continue };
-            match check(tool, &entry, content).await {
+            match check(tool, &entry, content, pinned).await {
                 Ok(installed) => {
                     found.installed.get_or_insert(installed);
                 }
@@ -140,8 +155,9 @@ enum Unusable {
 }
 
 /// Checks one entry of the cache. `content` is the part of its name that stands for the content.
-async fn check(tool: Tool, entry: &Path, content: &str) -> Result<Installed, Unusable> {
+async fn check(tool: Tool, entry: &Path, content: &str, pinned: Option<&str>) -> Result<Installed, Unusable> {
     let why = |why: &str| Unusable::Why(why.to_owned());
+    check_folder(entry).map_err(|source| Unusable::Unreadable(entry.to_owned(), source))?;
     let receipt_path = entry.join(RECEIPT);
     let text = match fs::read(&receipt_path) {
         Ok(text) => text,
@@ -150,6 +166,13 @@ async fn check(tool: Tool, entry: &Path, content: &str) -> Result<Installed, Unu
     };
     let mut receipt: Receipt =
         serde_json::from_slice(&text).map_err(|error| Unusable::Why(format!("its receipt is damaged: {error}")))?;
+    let is_the_catalogues = matches!(receipt.source, Source::Download { pinned: true, .. });
+    if let Some(pinned) = pinned.filter(|pinned| is_the_catalogues && **pinned != receipt.sha256) {
+        return Err(Unusable::Why(format!(
+            "its receipt has the SHA-256 {}, and the catalogue {pinned}",
+            receipt.sha256
+        )));
+    }
     if receipt.tool != tool || content.len() < 12 || !receipt.sha256.starts_with(content) {
         return Err(why("its receipt is that of another file"));
     }
@@ -166,7 +189,8 @@ async fn check(tool: Tool, entry: &Path, content: &str) -> Result<Installed, Unu
         return Err(why("it is not executable"));
     }
     let now = stat(&metadata);
-    if now != receipt.stat {
+    let seen = (path.clone(), receipt.sha256.clone(), now);
+    if !SEEN.lock().unwrap_or_else(PoisonError::into_inner).contains(&seen) {
         let sha256 = match digest::of_file(&path).await {
             Ok(sha256) => sha256,
             Err(error) => return Err(Unusable::Unreadable(path, error)),
@@ -178,8 +202,7 @@ async fn check(tool: Tool, entry: &Path, content: &str) -> Result<Installed, Unu
             )));
         }
         receipt.stat = now;
-        // Only saves the next one from reading the file again; a cache that cannot be written can still be used.
-        let _ = write_receipt(entry, &receipt);
+        SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(seen);
     }
     Ok(installed(receipt, path))
 }
@@ -252,10 +275,6 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths: Vec<_> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
     paths.sort();
     Ok(paths)
-}
-
-fn private_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// Removes a file or a folder with all that is in it, if it is there.

@@ -4,11 +4,12 @@ use super::catalogue::Download;
 use super::tool::Tool;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where programs may come from. Nothing here is read from the environment: the caller resolves it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ProvisionConfig {
     /// The folder programs are kept in. Created, for its owner only, when it is not there.
     pub cache: PathBuf,
@@ -30,6 +31,15 @@ pub struct ProvisionConfig {
     pub downloads: BTreeMap<Tool, Download>,
     /// How long the download of one tool, or its build, may take.
     pub timeout: Duration,
+}
+
+/// Without what it is given: secrets may be in that.
+impl fmt::Debug for ProvisionConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ProvisionConfig");
+        shown.field("cache", &self.cache).field("explicit", &self.explicit).field("candidates", &self.candidates);
+        shown.field("go", &self.go).field("base_env", &self.base_env.keys()).finish_non_exhaustive()
+    }
 }
 
 impl ProvisionConfig {

@@ -87,7 +87,7 @@ impl Provisioner {
     }
 
     /// Makes sure that all of `tools` are there, one after the other, in the order they are given. With everything in
-    /// the cache this only looks at files: no program is started and no content is read.
+    /// the cache this only looks at files: no program is started.
     ///
     /// What was got stays in the cache, whatever becomes of the rest; a download or build that was interrupted is
     /// taken up again by the next call.
@@ -138,7 +138,7 @@ impl Provisioner {
         let waiting = || progress(ProvisionEvent::Waiting { tool });
         let _lock = lock::take(tool, &folder, PATIENCE, cancel, waiting).await?;
         // Whoever had the lock may have got it meanwhile.
-        let found = self.cache.find(tool).await?;
+        let found = self.cache.find(tool, self.pinned(tool).as_deref()).await?;
         for (path, why) in found.bad {
             remove(&path).map_err(|source| ProvisionError::Cache { path: path.clone(), source })?;
             progress(ProvisionEvent::Discarded { tool, path, why });
@@ -197,7 +197,7 @@ impl Provisioner {
         if let Some(path) = config.explicit.get(&tool) {
             return find::explicit(tool, path, env, cancel).await.map(Some);
         }
-        let found = self.cache.find(tool).await?;
+        let found = self.cache.find(tool, self.pinned(tool).as_deref()).await?;
         if found.installed.is_some() {
             return Ok(found.installed);
         }
@@ -210,6 +210,18 @@ impl Provisioner {
         Ok(found.await)
     }
 
+    fn downloaded(&self, tool: Tool) -> Option<Download> {
+        self.config.downloads.get(&tool).cloned().or_else(|| tool.download(self.platform))
+    }
+
+    /// The digest that is known of the program itself, where what is downloaded is the program.
+    fn pinned(&self, tool: Tool) -> Option<String> {
+        match self.downloaded(tool)? {
+            Download { digest: Digest::Pinned(sha256), member: None, .. } => Some(sha256),
+            Download { .. } => None,
+        }
+    }
+
     async fn download(
         &self,
         tool: Tool,
@@ -220,8 +232,7 @@ impl Provisioner {
         if !self.config.allow_download {
             return Err(NotGot::Next("not allowed".to_owned()));
         }
-        let given = self.config.downloads.get(&tool).cloned();
-        let Some(download) = given.or_else(|| tool.download(self.platform)) else {
+        let Some(download) = self.downloaded(tool) else {
             return Err(NotGot::Next(format!("there is none for {} that can be checked", self.platform)));
         };
         let url =

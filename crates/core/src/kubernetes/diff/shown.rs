@@ -57,7 +57,13 @@ impl Secrecy<'_> {
             return Value::String(format!("(sensitive, {} bytes)", size(path, value)));
         }
         match value {
+            // What everything is told by; a name is no secret.
+            Value::String(_) if is_name(path) => value.clone(),
             Value::String(text) => Value::String(self.text(text)),
+            Value::Number(number) => match self.text(&number.to_string()) {
+                text if text == number.to_string() => value.clone(),
+                text => Value::String(text),
+            },
             Value::Array(items) => Value::Array(
                 items
                     .iter()
@@ -69,13 +75,17 @@ impl Secrecy<'_> {
                 map.iter()
                     .map(|(key, value)| {
                         let masked = path.with(PathSegment::Field(key.clone()), |path| self.masked(path, value));
-                        (self.text(key), masked)
+                        (key.clone(), masked)
                     })
                     .collect(),
             ),
-            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+            Value::Null | Value::Bool(_) => value.clone(),
         }
     }
+}
+
+fn is_name(path: &FieldPath) -> bool {
+    matches!(path.fields()[..], ["kind" | "apiVersion"] | ["metadata", "name" | "namespace"])
 }
 
 /// How long a sensitive value is: that of `data` without its base64.

@@ -1,7 +1,7 @@
 //! What the server's answers to a dry run mean.
 
 use crate::observe::dry_run::compared::Outcome;
-use pilothouse_core::{Redactor, error_chain, forced_replacement, mask, words_of_refusal};
+use pilothouse_core::{Redactor, error_chain, forced_replacement, words_of_refusal};
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
 
@@ -91,5 +91,5 @@ pub(crate) fn is_of_rbac(message: &str) -> bool {
 }
 
 fn shown(message: &str, redactor: &Redactor) -> String {
-    mask(&redactor.redact(message))
+    redactor.clean(message).into_string()
 }

@@ -38,11 +38,16 @@ async fn step(kind: &StepKind) -> Value {
         StepKind::Wait(WaitStep { objects, wait_for, timeout_in_seconds }) => {
             json!({"wait": {"objects": objects, "for": wait_for.to_string(), "timeout": timeout_in_seconds}})
         }
-        StepKind::Command(CommandStep { argv, env, cwd, output_to, repeatable, timeout_in_seconds }) => {
-            json!({"command": {
+        StepKind::Command(CommandStep { argv, env, cwd, output_to, sensitive, repeatable, timeout_in_seconds }) => {
+            let mut form = json!({"command": {
                 "argv": argv, "env": env, "cwd": cwd.as_ref().map(FilePath::remembered), "output_to": output_to,
                 "repeatable": repeatable, "timeout": timeout_in_seconds,
-            }})
+            }});
+            // Left out where it has its default, so that no step seems to be another one than before.
+            if *sensitive {
+                form["command"]["sensitive"] = json!(true);
+            }
+            form
         }
         StepKind::Restart(RestartStep { objects }) => json!({"restart": {"objects": objects}}),
         StepKind::Check(check) => json!({"check": of_check(check).await}),
@@ -148,6 +153,7 @@ mod tests {
             env: BTreeMap::from([("MODE".to_owned(), "fast".to_owned())]),
             cwd: Some(file("./db")),
             output_to: None,
+            sensitive: false,
             repeatable: false,
             timeout_in_seconds: 300,
         };

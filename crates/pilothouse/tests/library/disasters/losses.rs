@@ -30,6 +30,7 @@ fn command(argv: &[&str]) -> StepKind {
         env: BTreeMap::new(),
         cwd: None,
         output_to: None,
+        sensitive: false,
         repeatable: false,
         timeout_in_seconds: 30,
     })

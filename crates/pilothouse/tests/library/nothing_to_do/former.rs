@@ -25,6 +25,7 @@ fn command(folder: &str, program: &str) -> StepSpec {
         env: BTreeMap::from([("MODE".to_owned(), "fast".to_owned())]),
         cwd: Some(FilePath::new(folder, "")),
         output_to: None,
+        sensitive: false,
         repeatable: false,
         timeout_in_seconds: 20,
     }))

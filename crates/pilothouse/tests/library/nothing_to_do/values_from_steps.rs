@@ -18,6 +18,7 @@ fn wanted(world: &World) -> Wanted {
         env: BTreeMap::new(),
         cwd: None,
         output_to: Some("tone".to_owned()),
+        sensitive: false,
         repeatable: true,
         timeout_in_seconds: 10,
     });

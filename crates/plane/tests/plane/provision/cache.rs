@@ -95,20 +95,44 @@ async fn the_receipt_of_another_tool_is_not_taken() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_only_touched_is_used_and_read_once() {
+async fn a_file_that_was_only_touched_is_used() {
     let (setting, server) = filled().await;
-    let (path, receipt) = (setting.entry(&kine()).join("kine"), setting.entry(&kine()).join("receipt.json"));
-    let before = fs::read_to_string(&receipt).unwrap();
+    let path = setting.entry(&kine()).join("kine");
     File::options().write(true).open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
     setting.obtain(Tool::Kine).await.unwrap();
-    let after = fs::read_to_string(&receipt).unwrap();
-    assert_ne!(after, before);
-    assert!(after.contains("\"mtime_ns\": 0,"), "{after}");
-    let inode = fs::metadata(&receipt).unwrap().ino();
     setting.obtain(Tool::Kine).await.unwrap();
-    assert_eq!(fs::metadata(&receipt).unwrap().ino(), inode, "the receipt was written again");
     assert_eq!(setting.story(), ["looking", "found", "looking", "found"]);
     assert_eq!((server.requests().len(), setting.runs()), (1, 1));
+}
+
+/// Another program with a receipt of its own that says everything right about it, also that the download was checked.
+#[tokio::test]
+async fn a_receipt_that_is_forged_does_not_stand_against_the_catalogue() {
+    let (setting, _server) = filled().await;
+    let evil = program("echo 'kine version v0.16.4 (evil)'");
+    let (old, entry) = (setting.entry(&kine()), setting.entry(&evil));
+    fs::rename(&old, &entry).unwrap();
+    fs::write(entry.join("kine"), &evil).unwrap();
+    let receipt = fs::read_to_string(entry.join("receipt.json")).unwrap().replace(&sha256(&kine()), &sha256(&evil));
+    fs::write(entry.join("receipt.json"), receipt).unwrap();
+    let looks = Provisioner::new(setting.config.clone()).look(&[Tool::Kine]).await.unwrap();
+    let (evil, right) = (sha256(&evil), sha256(&kine()));
+    let note = format!("{}: its receipt has the SHA-256 {evil}, and the catalogue {right}", entry.display());
+    assert_eq!(looks[&Tool::Kine], Look::Missing(vec![note]));
+}
+
+#[tokio::test]
+async fn a_cache_that_others_can_write_to_is_not_used() {
+    let (setting, server) = filled().await;
+    for folder in [setting.cache().to_owned(), setting.cache().join("kine"), setting.entry(&kine())] {
+        fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
+        let error = setting.obtain(Tool::Kine).await.unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        let why = format!("{} is not to be trusted: others can write to it (mode 777)", folder.display());
+        assert_eq!(source, why);
+        fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
+    }
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]

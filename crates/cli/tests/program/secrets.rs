@@ -1,0 +1,252 @@
+//! Secrets in every input, and none of them in any output: transcripts, plans, journals, what is left on the disk.
+
+use crate::support::{World, helm, plane};
+use pilothouse_plane::provision::Tool;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+/// What a chart may make of a value.
+const TEMPLATE: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: web, annotations: { pw: {{ .Values.p | quote }} } }
+spec:
+  replicas: 0
+  selector: { matchLabels: { app: web } }
+  template:
+    metadata: { labels: { app: web } }
+    spec: { containers: [{ name: c, image: "x:1", env: [
+      { name: TOK, value: {{ .Values.p | quote }} }, { name: B64, value: {{ .Values.p | b64enc }} },
+      { name: AUTH, value: "Basic {{ printf "user:%s" .Values.p | b64enc }}" },
+      { name: AT1, value: "{{ printf "u%s" .Values.p | b64enc }}" },
+      { name: JS, value: {{ dict "p" .Values.p | toJson | quote }} },
+      { name: GO, value: {{ printf "%q" .Values.p | quote }} },
+      { name: URL, value: "http://h/?q={{ .Values.p | urlquery }}" } ] }] }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: web }
+data: { conf: {{ printf "login = admin / %s" .Values.p | quote }} }
+"#;
+
+const STEPS: &str = r#"echo "PASSWORD=$PW"; echo "plain $PW"; echo "postgres://app:$PW@db/x"; echo "--password=$PW"
+echo "{\"password\": \"$PW\"}"; echo "token: $PW"; printf %s "u:$PW" | base64; printf '%q\n' "$PW" 2>/dev/null || true"#;
+
+fn world(namespace: &str, steps: &str) -> World {
+    let world = World::with_stack(&format!(
+        "version: 1\nname: {namespace}\ndefaults: {{ timeout_in_seconds: 60, wait: false }}\nreleases:\n  - name: web\n    \
+         namespace: {namespace}\n    chart: {{ path: web }}\n    values: [{{ key: p, from_env: PW, sensitive: true }}]\n{steps}"
+    ));
+    world.write("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n");
+    world.write("web/templates/all.yaml", TEMPLATE);
+    world
+}
+
+/// All that a command prints, and all that lies in the world's folder afterwards.
+fn told(world: &World, command: &mut Command) -> String {
+    let mut told = world.transcript(command);
+    let mut folders = vec![world.path("state"), world.path("cache")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.file_type().unwrap().is_dir() {
+                true => folders.push(entry.path()),
+                false => told.push_str(&String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap())),
+            }
+        }
+    }
+    told
+}
+
+#[test]
+fn a_secret_in_what_a_command_prints() {
+    for (namespace, end) in [("pw-said", ""), ("pw-failed", "; exit 1")] {
+        let run = serde_json::json!(["sh", "-c", format!("{STEPS}{end}")]);
+        let world = world(namespace, &format!("    pre_exec: [{{ command: {{ run: {run} }} }}]\n"));
+        // Which delimiter ends the value of an assignment is a matter of the redactor's own tests.
+        for (delimiter, output) in [(",", "human"), (";", "jsonl"), (" ", "json"), ("\"", "human")] {
+            let secret = format!("hunter{delimiter}22canary");
+            let told = told(&world, world.on_plane(&["apply", "--yes", "--output", output]).env("PW", &secret));
+            assert!(told.contains("PASSWORD=***") && !told.contains("22canar"), "{secret}: {told}");
+            assert!(!told.contains("MjJjYW5hc") && !told.contains("IyY2FuYX") && !told.contains("yMmNhbmFy"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn the_secret_that_is_in_force_and_the_new_one_in_every_spelling() {
+    let world = world("pw-rotated", "");
+    let applied = told(&world, world.on_plane(&["apply", "--yes"]).env("PW", "first-old-pw"));
+    assert!(applied.starts_with("exit code: 0") && !applied.contains("first-old-pw"), "{applied}");
+    for args in [
+        &["plan", "--full"][..],
+        &["plan", "--full", "--format", "markdown"],
+        &["plan", "--output", "json"],
+        &["plan", "--out", "state.plan"],
+        &["status"],
+        &["diagnose"],
+    ] {
+        let mut shown = told(&world, world.on_plane(args).env("PW", "second\"new-pw"));
+        shown.push_str(&std::fs::read_to_string(world.path("state.plan")).unwrap_or_default());
+        // Both, plain, as JSON, in base64 at three offsets, percent-encoded.
+        for secret in [
+            "first-old-pw",
+            "new-pw",
+            "Zmlyc3Qtb2xkLXB3",
+            "ZpcnN0LW9sZC1wd",
+            "c2Vjb25kIm5ldy1wd",
+            "NlY29uZCJuZXctcH",
+            "zZWNvbmQibmV3LXB3",
+            "mlyc3Qtb2xkLXB",
+            "%22new",
+        ] {
+            assert!(!shown.contains(secret), "{secret} in {args:?}: {shown}");
+        }
+    }
+    let plan = world.transcript(world.on_plane(&["plan", "--full"]).env("PW", "second\"new-pw"));
+    assert!(plan.contains("***") && plan.contains("TOK"), "{plan}");
+}
+
+#[test]
+fn a_secret_that_the_schema_of_a_chart_does_not_take() {
+    let world = world("pw-schema", "");
+    world.write("web/values.schema.json", r#"{"properties": {"p": {"type": "string", "pattern": "^[a-z]*$"}}}"#);
+    let told = told(&world, world.on_plane(&["apply", "--yes"]).env("PW", "BAD-CANARY-PW\"\\x"));
+    assert!(!told.starts_with("exit code: 0") && !told.contains("CANARY"), "{told}");
+}
+
+#[test]
+fn outputs_of_steps_are_shown_nowhere() {
+    let world = world("outputs", "    pre_exec: [{ command: { run: [echo, tok-12345], output_to: t } }]\n");
+    let stack = std::fs::read_to_string(world.path("pilothouse.yaml")).unwrap();
+    world.write(
+        "pilothouse.yaml",
+        &stack.replace("[{ key: p, from_env: PW, sensitive: true }]", "[{ key: p, from_payload: t }]"),
+    );
+    let applied = world.transcript(&mut world.on_plane(&["apply", "--yes", "--output", "jsonl"]));
+    // It stands in the step's description, which is its arguments.
+    let outputs = |text: &str| text.replace("run echo tok-12345", "").contains("tok-12345");
+    assert!(applied.starts_with("exit code: 0") && !outputs(&applied), "{applied}");
+    let runs = world.transcript(&mut world.on_plane(&["history", "--output", "json"]));
+    let runs: serde_json::Value = serde_json::from_str(runs.split_once("stdout -----\n").unwrap().1).unwrap();
+    let run = runs["runs"][0]["run"].as_str().unwrap();
+    let details = world.transcript(&mut world.on_plane(&["history", run, "--output", "json"]));
+    assert!(details.contains("\"t\": \"***\"") && !outputs(&details), "{details}");
+}
+
+#[test]
+fn a_sensitive_output_is_kept_nowhere() {
+    let step = "    pre_exec:\n      - { name: token, command: { run: [sh, -c, 'echo c4n4ry-${PWD:+12345}'], output_to: t, sensitive: true, repeatable: true } }\n      \
+                - { name: says, command: { run: [sh, -c, 'echo token is c4n4ry-${PWD:+12345}'] } }\n";
+    let world = world("sensitive-output", step);
+    let stack = std::fs::read_to_string(world.path("pilothouse.yaml")).unwrap();
+    world.write(
+        "pilothouse.yaml",
+        &stack.replace("[{ key: p, from_env: PW, sensitive: true }]", "[{ key: p, from_payload: t }]"),
+    );
+    let told = told(&world, &mut world.on_plane(&["apply", "--yes", "--output", "jsonl"]));
+    assert!(
+        told.starts_with("exit code: 0") && told.contains("token is ***") && !told.contains("c4n4ry-12345"),
+        "{told}"
+    );
+}
+
+#[test]
+fn arguments_that_look_like_secrets() {
+    let step = "    pre_exec: [{ command: { run: [./migrate, --password=hunter22, \"api_key=abc,22\", --token, hunter33] } }]\n";
+    let world = world("arguments", step);
+    for args in [
+        &["plan"][..],
+        &["plan", "--format", "markdown"],
+        &["plan", "--out", "state.plan"],
+        &["apply", "--yes"],
+        &["history"],
+    ] {
+        let mut told = told(&world, world.on_plane(args).env("PW", "a-value-of-no-interest"));
+        told.push_str(&std::fs::read_to_string(world.path("state.plan")).unwrap_or_default());
+        assert!(!told.contains("hunter") && !told.contains(",22"), "{args:?}: {told}");
+    }
+    let lint = world.transcript(world.program(&["lint"]).env("PW", "a-value-of-no-interest"));
+    assert_eq!(lint.matches("SECRET_ARGUMENT").count(), 3, "{lint}");
+}
+
+#[test]
+fn of_control_sequences_only_colours_reach_the_terminal() {
+    let run = r"[printf, 'before\033]0;pwned title\007\033[2J\033[1;1H\033[32mgreen\033[0m\n10%\r20%\n']";
+    let world = world(
+        "control",
+        &format!(
+            "    pre_exec:\n      - {{ command: {{ run: {run} }} }}\n      - {{ command: {{ run: [sh, -c, \"printf 'x\\\\033[2Jcleared\\\\n'; exit 1\"] }} }}\n"
+        ),
+    );
+    for args in [&["apply", "--yes", "--color", "always"][..], &["apply", "--yes", "--output", "jsonl"]] {
+        let told = world.transcript(world.on_plane(args).env("PW", "a-value-of-no-interest"));
+        let control: Vec<char> = told.replace("\u{1b}[", "").chars().filter(|c| c.is_control() && *c != '\n').collect();
+        assert!(control.is_empty(), "{told:?}");
+        assert!(!told.contains("pwned") && !told.contains("[2J") && !told.contains("[1;1H"), "{told:?}");
+        assert!(told.contains("xcleared") && told.contains("10% 20%"), "{told:?}");
+    }
+}
+
+#[test]
+fn a_credential_plugin_that_fails() {
+    let world = world("plugin", "");
+    let kubeconfig = std::fs::read_to_string(plane().kubeconfig()).unwrap();
+    let (before, _) = kubeconfig.split_once("users:").unwrap();
+    let name = kubeconfig.split("user: ").nth(1).unwrap().lines().next().unwrap();
+    let exec = "{ apiVersion: client.authentication.k8s.io/v1, command: sh, args: [-c, 'echo tok-on-stdout; echo first-line >&2; echo no login >&2; exit 1'], \
+                env: [{ name: AAD_SERVICE_PRINCIPAL_CLIENT_SECRET, value: hunter22 }] }";
+    let file = world.write("kubeconfig", &format!("{before}users:\n- name: {name}\n  user: {{ exec: {exec} }}\n"));
+    for args in [&["status"][..], &["status", "--output", "json"], &["plan"], &["apply", "--yes", "--output", "jsonl"]]
+    {
+        let told = told(&world, world.program(args).env("KUBECONFIG", &file).env("PW", "a-value-of-no-interest"));
+        assert!(
+            !told.contains("hunter22") && !told.contains("tok-on-stdout") && !told.contains("first-line"),
+            "{told}"
+        );
+        assert!(told.contains("the credential plugin sh ended with exit status: 1: no login"), "{told}");
+    }
+}
+
+#[test]
+fn without_a_home_nothing_is_believed_from_a_folder_for_all() {
+    let world = world("homeless", "");
+    let cached = |command: &mut Command| {
+        command
+            .env_remove("HOME")
+            .env_remove("XDG_CACHE_HOME")
+            .env_remove("XDG_STATE_HOME")
+            .env("PW", "of-no-interest");
+        world.transcript(command.env("TMPDIR", world.path("tmp")))
+    };
+    let told = cached(&mut world.program(&["render"]));
+    assert!(
+        told.starts_with("exit code: 2") && told.contains("set HOME, or name a folder of your own with --cache"),
+        "{told}"
+    );
+    let cache = world.path("given");
+    let args = ["render", "--cache", cache.to_str().unwrap()];
+    assert!(cached(&mut world.program(&args)).starts_with("exit code: 0"));
+    std::fs::set_permissions(&cache, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let told = cached(&mut world.program(&args));
+    assert!(told.starts_with("exit code: 2") && told.contains("others can write to it (mode 777)"), "{told}");
+    assert!(!world.path("tmp").exists());
+}
+
+/// Needs root, who alone can give a folder away; what is somebody else's is refused.
+#[test]
+fn another_users_cache_is_not_believed() {
+    let world = world("other-user", "");
+    let cache = world.path("theirs");
+    std::fs::create_dir(&cache).unwrap();
+    let expected = match std::os::unix::fs::chown(&cache, Some(65534), Some(65534)) {
+        Ok(()) => "exit code: 2",
+        Err(_) => "exit code: 0",
+    };
+    let _ = helm(Tool::Helm4);
+    let args = ["render", "--cache", cache.to_str().unwrap()];
+    let told = world.transcript(world.program(&args).env("PW", "of-no-interest"));
+    assert!(told.starts_with(expected), "{told}");
+    assert_eq!(expected == "exit code: 2", told.contains("belongs to the user with the number 65534"), "{told}");
+    assert!(Path::new(&cache).is_dir());
+}

@@ -1,0 +1,441 @@
+//! The one way for text of others to leave: known secrets first, then what looks like one, and only then is it cut.
+
+use super::control::only_colours;
+use super::mask::{mask, redact_urls};
+use super::spelling::Reading;
+use aho_corasick::AhoCorasick;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// What takes the place of a secret.
+const STARS: &[u8] = b"***";
+/// What is not itself marked as a secret, a line of one, is not looked for when it is shorter: it would turn ordinary text into
+/// stars and protect nothing. Nor is a spelling of so few characters.
+const SHORTEST_PART: usize = 8;
+/// What is marked and shorter than this is looked for as a word of its own, not inside of others.
+const SHORTEST_INSIDE: usize = 4;
+/// Longer texts are looked for in pieces of this size.
+const PIECE: usize = 1024;
+/// Words that are no secrets, whoever marks them: nobody could read a sentence any more.
+const WORDS: [&str; 10] = ["true", "false", "yes", "no", "on", "off", "null", "nil", "none", "~"];
+
+/// Replaces known secrets in text that comes from elsewhere (helm's stderr, a command's output, logs). Clones know the same: what
+/// one of them is told of while a run goes on, all of them replace from then on.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    known: Arc<RwLock<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    secrets: BTreeSet<String>,
+    /// Names that are shown anyway.
+    names: BTreeSet<String>,
+    /// Made when it is needed, after the last secret that was added.
+    finder: Option<Arc<Finder>>,
+}
+
+/// Finds all secrets in one pass.
+struct Finder {
+    secrets: AhoCorasick,
+    names: AhoCorasick,
+}
+
+impl Redactor {
+    /// A redactor for these secrets. Each line of a secret with several is looked for too.
+    pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
+        let redactor = Self::default();
+        for secret in secrets {
+            redactor.add(secret.as_ref());
+        }
+        redactor
+    }
+
+    /// Adds one more secret.
+    pub fn add(&self, secret: &str) {
+        let secret = secret.trim();
+        if secret.is_empty() || WORDS.contains(&secret.to_ascii_lowercase().as_str()) {
+            return;
+        }
+        let lines = secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_PART && !is_key(line));
+        let whole = (secret.len() <= PIECE).then_some(secret);
+        let parts = whole.into_iter().chain(lines).flat_map(pieces).map(str::to_owned);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let before = known.secrets.len();
+        known.secrets.extend(parts);
+        if known.secrets.len() != before {
+            known.finder = None;
+        }
+    }
+
+    /// Says that this is a name, of a release, an object, a key: it is shown also when a secret is the same or a part of it.
+    pub fn spare(&self, name: &str) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if !name.is_empty() && known.names.insert(name.to_owned()) {
+            known.finder = None;
+        }
+    }
+
+    /// The text with every known secret in every spelling, and the password of every URL, replaced by `***`. Of terminal control
+    /// sequences only colours are left.
+    pub fn redact(&self, text: &str) -> String {
+        let text = only_colours(text);
+        let Some(finder) = self.finder() else { return redact_urls(&text) };
+        let found = finder.find(&text);
+        if found.is_empty() {
+            return redact_urls(&text);
+        }
+        let mut redacted = Vec::with_capacity(text.len());
+        let mut rest = 0;
+        for (from, to) in found {
+            redacted.extend_from_slice(&text.as_bytes()[rest..from]);
+            redacted.extend_from_slice(STARS);
+            rest = to;
+        }
+        redacted.extend_from_slice(&text.as_bytes()[rest..]);
+        let redacted = String::from_utf8_lossy(&redacted);
+        // A secret may have swallowed the end of a colour.
+        redact_urls(&only_colours(&redacted))
+    }
+
+    /// The text without known secrets, and then without what looks like one: for what programs and clusters say, of which nobody
+    /// knows what they print of their environment.
+    pub fn clean(&self, text: &str) -> CleanText {
+        CleanText(mask(&self.redact(text)))
+    }
+
+    /// Whether this is, or holds, something that must not be shown.
+    pub fn knows(&self, text: &str) -> bool {
+        self.finder().is_some_and(|finder| !finder.find(text).is_empty())
+    }
+
+    fn finder(&self) -> Option<Arc<Finder>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if known.secrets.is_empty() || known.finder.is_some() {
+            return known.finder.clone();
+        }
+        drop(known);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.finder.is_none() {
+            known.finder = Finder::new(&known).map(Arc::new);
+        }
+        known.finder.clone()
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        write!(f, "Redactor({} secrets)", known.secrets.len())
+    }
+}
+
+impl Finder {
+    fn new(known: &Known) -> Option<Self> {
+        let build = |words: &BTreeSet<String>| AhoCorasick::new(words).ok();
+        Some(Self { secrets: build(&known.secrets)?, names: build(&known.names)? })
+    }
+
+    /// Where secrets stand, in order, none overlapping another.
+    fn find(&self, text: &str) -> Vec<(usize, usize)> {
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        let names: Vec<(usize, usize)> = self
+            .names
+            .find_overlapping_iter(text)
+            .map(|name| (name.start(), name.end()))
+            .filter(|name| is_word(text.as_bytes(), *name))
+            .collect();
+        Reading::plain(text).every(&mut |reading| {
+            for secret in self.secrets.find_overlapping_iter(&reading.bytes) {
+                let place = (secret.start(), secret.end());
+                let (from, to) = reading.original(place.0, place.1);
+                let len = place.1 - place.0;
+                let is_meant = match reading.of_base64 {
+                    true => len > SHORTEST_INSIDE && to - from >= SHORTEST_PART - 1,
+                    false => len >= SHORTEST_INSIDE || is_word(&reading.bytes, place),
+                };
+                if is_meant && !names.iter().any(|name| name.0 <= from && to <= name.1) {
+                    // What fills up base64 tells how long the secret is.
+                    let padding = text.as_bytes()[to..].iter().take_while(|byte| reading.of_base64 && **byte == b'=');
+                    found.push((from, to + padding.take(2).count()));
+                }
+            }
+        });
+        found.sort_unstable();
+        found.into_iter().fold(Vec::new(), |mut apart: Vec<(usize, usize)>, (from, to)| {
+            match apart.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(to),
+                _ => apart.push((from, to)),
+            }
+            apart
+        })
+    }
+}
+
+/// Whether neither a letter nor a digit is next to it.
+fn is_word(text: &[u8], (from, to): (usize, usize)) -> bool {
+    let before = from.checked_sub(1).and_then(|at| text.get(at));
+    !before.into_iter().chain(text.get(to)).any(u8::is_ascii_alphanumeric)
+}
+
+/// Whether a line is nothing but a key of YAML or a header of an INI file.
+fn is_key(line: &str) -> bool {
+    let name = line.strip_suffix(':').or_else(|| line.strip_prefix('[')?.strip_suffix(']'));
+    name.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "-_./\" ".contains(c)))
+}
+
+/// The end of a character at or before a place.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
+}
+
+/// A text in pieces none of which is longer than it may be.
+fn pieces(text: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while rest.len() > PIECE {
+        let (piece, after) = rest.split_at(boundary(rest, PIECE));
+        pieces.push(piece);
+        rest = after;
+    }
+    // The end is a piece as long as the others, so that none is so short that it is found everywhere.
+    match pieces.is_empty() {
+        true => pieces.push(rest),
+        false if !rest.is_empty() => pieces.push(&text[boundary(text, text.len() - PIECE)..]),
+        false => {}
+    }
+    pieces
+}
+
+/// Text of others that may be shown. It can only be made by a [`Redactor`], and only cut from here on: a secret is never masked
+/// or cut in part before it was looked for as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CleanText(String);
+
+impl CleanText {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
+    /// Its lines, each of at most so many characters.
+    pub fn lines(&self, longest: usize) -> Vec<String> {
+        self.0.lines().map(|line| cut(line, longest)).collect()
+    }
+
+    /// Its last lines.
+    pub fn last_lines(&self, count: usize) -> Vec<String> {
+        let lines: Vec<&str> = self.0.trim_end().lines().collect();
+        lines[lines.len().saturating_sub(count)..].iter().map(|line| only_colours(line).into_owned()).collect()
+    }
+
+    /// It in one line of at most so many characters.
+    pub fn in_one_line(&self, longest: usize) -> String {
+        cut(&self.0.split_whitespace().collect::<Vec<_>>().join(" "), longest)
+    }
+}
+
+impl fmt::Display for CleanText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn cut(line: &str, longest: usize) -> String {
+    let cut = match line.char_indices().nth(longest) {
+        Some((end, _)) => &format!("{}…", &line[..end]),
+        None => line,
+    };
+    only_colours(cut).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", Redactor::new(["hunter22"])), "Redactor(1 secrets)");
+    }
+
+    #[rstest]
+    #[case("pull https://joe:s3cr3t@host/x failed", "pull https://***@host/x failed")]
+    #[case("pull https://token@host failed", "pull https://***@host failed")]
+    #[case("see https://host/a@b", "see https://host/a@b")]
+    #[case("a hunter22 b hunter2266 c", "a *** b *** c")]
+    #[case("line-one-secret then line-two-secret", "*** then ***")]
+    #[case::short_lines_are_no_secrets("port: 1 and line", "port: 1 and line")]
+    #[case::keys_are_no_secrets("database: is a key", "database: is a key")]
+    #[case::shorter_than_inside("xyz, xyzzy", "***, xyzzy")]
+    #[case::inside("xadminx", "x***x")]
+    #[case::booleans("it is true", "it is true")]
+    #[case::two_that_overlap("hunter2266aaaabbbb", "***")]
+    #[case::colour_inside("hun\u{1b}[1mter\u{1b}[0m22.", "***.")]
+    #[case::control_inside("hun\u{1b}[Kter\u{7}22.", "***.")]
+    #[case::name("Deployment shop/podinfo-7f is ready; podinfos", "Deployment shop/podinfo-7f is ready; ***s")]
+    #[case::short_base64("cm9v cm9vdA", "cm9v cm9vdA")]
+    fn redacted_text(#[case] text: &str, #[case] expected: &str) {
+        let lines = "line-one-secret\nport: 1\ndatabase:\nline-two-secret";
+        let redactor = Redactor::new(["hunter22", "hunter2266", "66aaaabbbb", lines, "xyz", "admin", "true", "root"]);
+        redactor.add("podinfo");
+        redactor.spare("podinfo");
+        assert_eq!(redactor.redact(text), expected);
+        assert_eq!(redactor.redact(expected), expected, "once is enough");
+    }
+
+    #[test]
+    fn what_is_added_later_is_known_to_all_clones() {
+        let redactor = Redactor::default();
+        let other = redactor.clone();
+        assert_eq!(other.redact("hunter22"), "hunter22");
+        redactor.add("hunter22");
+        assert_eq!(other.redact("hunter22"), "***");
+    }
+
+    /// Known secrets go first, forms second, and what is cut is cut last.
+    #[test]
+    fn the_order_of_things() {
+        for delimiter in [",", ";", "&", ")", "}", "]", "'", " ", "\"", "/", "?", "#", "@", ":"] {
+            let secret = format!("hunter{delimiter}22canary");
+            let redactor = Redactor::new([&secret]);
+            for text in [
+                format!("PASSWORD={secret}"),
+                format!("postgres://app:{secret}@db/x"),
+                format!("--password={secret}"),
+                format!("token: {secret}"),
+                format!("Authorization: Bearer {secret}"),
+                serde_json::json!({ "password": secret }).to_string(),
+            ] {
+                let clean = redactor.clean(&text);
+                assert!(!clean.as_str().contains("22canary"), "{text}: {clean}");
+                for longest in 0..text.len() {
+                    assert!(!clean.in_one_line(longest).contains("hunter"), "{text}: {clean}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn long_secrets_are_found_in_pieces() {
+        let long: String = (0..3000).map(|n| char::from(b'a' + (n * 7 % 26) as u8)).collect::<String>() + "ä";
+        let redactor = Redactor::new([&long]);
+        assert_eq!(redactor.redact(&format!("<{long}>")), "<***>");
+        assert_eq!(redactor.redact(&format!("<{}>", STANDARD.encode(&long))), "<***>");
+    }
+
+    #[test]
+    fn base64_may_be_wrapped() {
+        let secret = "a-secret/that+is~long enough to be wrapped by base64, which does so after 76 characters";
+        let encoded = STANDARD.encode(format!("user:{secret}"));
+        let wrapped = |columns: usize, by: &str| {
+            encoded.as_bytes().chunks(columns).map(|line| String::from_utf8_lossy(line)).collect::<Vec<_>>().join(by)
+        };
+        let redactor = Redactor::new([secret]);
+        for text in [wrapped(76, "\n"), wrapped(64, "\r\n"), wrapped(76, "\n    "), wrapped(76, "\\n")] {
+            assert_eq!(redactor.redact(&text), "dXNl***".to_owned(), "{text}");
+        }
+    }
+
+    /// What programs make of a secret.
+    fn spellings(secret: &str) -> Vec<(&'static str, String)> {
+        let json = serde_json::to_string(secret).unwrap();
+        let quoted = format!("{json:?}");
+        let hex = |form: fn(u8) -> String| secret.bytes().map(form).collect::<String>();
+        let units = secret.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect::<String>();
+        let url = |plus: bool| {
+            secret.bytes().fold(String::new(), |url, byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                    url + &char::from(byte).to_string()
+                }
+                b' ' if plus => url + "+",
+                other => url + &format!("%{other:02X}"),
+            })
+        };
+        let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&#34;").replace('\'', "&#39;");
+        let shell: String =
+            secret.chars().map(|c| if c.is_alphanumeric() { c.to_string() } else { format!("\\{c}") }).collect();
+        vec![
+            ("plain", secret.to_owned()),
+            ("json", json.clone()),
+            ("json with html escaped, as Go has it", json.replace('<', "\\u003c").replace('&', "\\u0026")),
+            ("json in json", quoted),
+            ("utf-16", units),
+            ("go %+q", secret.escape_default().to_string()),
+            ("bytes", hex(|byte| format!("\\x{byte:02x}"))),
+            ("octal", hex(|byte| format!("\\{byte:03o}"))),
+            ("url", url(false)),
+            ("query", url(true)),
+            ("url in lower case", secret.bytes().map(|byte| format!("%{byte:02x}")).collect()),
+            ("json in url", json.replace('%', "%25").replace('"', "%22").replace('\\', "%5C")),
+            ("html", html),
+            ("shell", format!("'{}'", secret.replace('\'', r"'\''"))),
+            ("shell, other quotes", format!("'{}'", secret.replace('\'', r#"'"'"'"#))),
+            ("shell, backslashes", shell),
+            ("yaml", format!("'{}'", secret.replace('\'', "''"))),
+            ("base64 at 0", STANDARD.encode(secret)),
+            ("base64 at 1", STANDARD.encode(format!("u{secret}"))),
+            ("base64 at 2", STANDARD_NO_PAD.encode(format!("u:{secret}x"))),
+            ("base64 at 3", URL_SAFE.encode(format!("usr{secret}and more"))),
+            ("base64 of base64", STANDARD.encode(STANDARD.encode(secret))),
+            ("base64 of json", STANDARD.encode(&json)),
+            ("base64 in url", STANDARD.encode(secret).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")),
+        ]
+    }
+
+    #[test]
+    fn no_spelling_of_a_secret_survives() {
+        for secret in [
+            "second\"new-pw",
+            "BAD-CANARY-PW\"\\x",
+            "pa'ss word<&>%2F+x",
+            "ümlaut=€/?#pw",
+            "c4n4ry-plain",
+            "tab\tand\\nslash!",
+        ] {
+            let redactor = Redactor::new([secret]);
+            for (how, text) in spellings(secret) {
+                for around in [text.clone(), format!("x: {text}, y"), format!("Error: at '/p': {text} does not match")]
+                {
+                    let redacted = redactor.redact(&around);
+                    let left = redacted.replace("***", "");
+                    let kept: String = around.replacen(&text, "", 1);
+                    // Nothing is left but what was around, quotes, and what stood before and after in base64.
+                    assert!(
+                        redacted.contains("***") && left.len() <= kept.len() + 16,
+                        "{how} of {secret}: {around} -> {redacted}"
+                    );
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_survives(before in ".{0,20}", secret in "[ -~]{8,30}", after in ".{0,20}") {
+            let secret = secret.trim();
+            prop_assume!(secret.len() >= 8 && !is_key(secret) && !secret.contains("***"));
+            let redactor = Redactor::new([secret]);
+            let redacted = redactor.redact(&format!("{before}{secret}{after}"));
+            prop_assert!(!redacted.contains(secret));
+            for (how, text) in spellings(secret) {
+                prop_assert!(redactor.redact(&format!("<{text}>")).contains("***"), "{}: {}", how, text);
+            }
+        }
+
+        #[test]
+        fn text_without_secrets_stays(text in "[a-zA-Z0-9 .,:;/=%&'\\\\\"+-]{0,200}") {
+            let redactor = Redactor::new(["\u{1}canary-that-is-nowhere\u{2}"]);
+            prop_assert_eq!(redactor.redact(&text), redact_urls(&text));
+        }
+    }
+}
