@@ -16,7 +16,7 @@ use pilothouse_plane::{
 };
 use serde_json::{Value, json};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
