@@ -272,7 +272,7 @@ pub(crate) static COMMAND: Table = Table {
             K::Flag,
             Default("false"),
             "true",
-            "run: [./a.sh]\noutput_to: password",
+            "run: [./a.sh], output_to: password",
             "Whether the output is a secret: then it is hidden wherever it turns up later, and not kept, so that a run that continues this one runs the step again (or asks, where it is not `repeatable`).",
         ),
         key(

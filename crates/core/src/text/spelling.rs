@@ -177,7 +177,7 @@ fn number(digits: Option<&[u8]>, radix: u32) -> Option<u32> {
     u32::from_str_radix(std::str::from_utf8(digits?).ok().filter(|digits| !digits.starts_with(['+', '-']))?, radix).ok()
 }
 
-/// Backslashes, as JSON, YAML, Go's `%q`, Python and shells write them.
+/// Backslashes, as JSON, YAML, Go's `%q`, Python, Rust and shells write them.
 fn escape(text: &[u8]) -> Option<(usize, Decoded)> {
     let [b'\\', kind, rest @ ..] = text else { return None };
     let hex = |len: usize| number(rest.get(..len), 16);
@@ -193,6 +193,11 @@ fn escape(text: &[u8]) -> Option<(usize, Decoded)> {
         b'v' => simple(11),
         b'\n' => Some((2, Decoded::NOTHING)),
         b'x' => hex(2).and_then(|byte| u8::try_from(byte).ok()).map(|byte| (4, Decoded::byte(byte))),
+        // As Rust and JavaScript write it.
+        b'u' if rest.starts_with(b"{") => {
+            let len = rest.iter().take(9).position(|byte| *byte == b'}')?;
+            Decoded::char(number(rest.get(1..len), 16)?).map(|char| (len + 3, char))
+        }
         b'u' => {
             let code = hex(4)?;
             if let (0xd800..=0xdbff, Some(b"\\u")) = (code, rest.get(4..6)) {

@@ -55,7 +55,7 @@ fn change(path: &str, old: Value, new: Value) -> FieldChange {
     json!({"args": ["--b=hunter22"], "env": [{"name": "A", "value": "hunter22hunter22"}], "url": "https://u:p@host"}),
     vec![
         change("args", json!(["--a"]), json!(["--b=***"])),
-        change("env[name=A].value", json!("***"), json!("******")),
+        change("env[name=A].value", json!("***"), json!("*** (changed)")),
         change("url", json!("x"), json!("https://***@host")),
     ]
 )]
