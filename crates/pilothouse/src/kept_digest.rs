@@ -26,10 +26,15 @@ pub(crate) fn fresh_key() -> DigestKey {
 }
 
 /// A digest under a key, in hex.
-#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
 pub(crate) fn keyed(key: &DigestKey, digest: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("a key of any length");
-    mac.update(digest.as_bytes());
+    mac(key.expose(), digest)
+}
+
+/// The HMAC-SHA256 of a text, in hex.
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
+pub(crate) fn mac(key: &str, text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("a key of any length");
+    mac.update(text.as_bytes());
     hex(&mac.finalize().into_bytes())
 }
 

@@ -95,6 +95,9 @@ pub(crate) async fn session_saving_in(
         grace: GRACE,
         rules,
     });
+    if let Some(key) = settings.state_key()? {
+        session.use_state_key(key);
+    }
     session.target().await.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
     Ok(session)
 }

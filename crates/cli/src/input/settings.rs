@@ -4,13 +4,14 @@
 
 use crate::terminal::args::{Color, Connection, Global, Output};
 use crate::terminal::exit::{CommandError, Exit};
-use pilothouse_core::ClusterPin;
+use pilothouse::StateKey;
+use pilothouse_core::{ClusterPin, Sensitive};
 use pilothouse_kube::{ConnectOptions, HelmDriver};
 use pilothouse_plane::provision::ProvisionConfig;
 use pilothouse_process::check_folder;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 /// What the program was told, by flags first, then by the environment, then by default.
@@ -29,12 +30,17 @@ pub(crate) struct Settings {
     /// The helm program that was asked for.
     pub(crate) helm: Option<PathBuf>,
     pub(crate) env: BTreeMap<OsString, OsString>,
+    /// The file of the state key, and the key itself.
+    state_key: (Option<PathBuf>, Option<Sensitive<String>>),
     home: Option<PathBuf>,
 }
 
 impl Settings {
     pub(crate) fn resolve(global: &Global) -> Self {
-        let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        // No program that is started gets it.
+        let key = env.remove(&OsString::from(STATE_KEY)).filter(|key| !key.is_empty());
+        let key = key.map(|key| Sensitive::new(key.to_string_lossy().into_owned()));
         match global.color {
             Color::Auto => {}
             Color::Always => anstream::ColorChoice::Always.write_global(),
@@ -61,6 +67,7 @@ impl Settings {
             state,
             helm: global.helm.clone(),
             env,
+            state_key: (global.state_key.clone(), key),
             home,
         }
     }
@@ -93,6 +100,26 @@ impl Settings {
     /// The folder for what is saved before it is lost.
     pub(crate) fn backups(&self) -> Result<PathBuf, CommandError> {
         Ok(self.state()?.join("backups"))
+    }
+
+    /// The key by which what is kept in the cluster is known to be ours, if one was given.
+    pub(crate) fn state_key(&self) -> Result<Option<StateKey>, CommandError> {
+        let (from, text) = match &self.state_key {
+            (Some(file), _) => {
+                let unreadable = |error: std::io::Error| {
+                    CommandError::input(format!("the state key in {} cannot be read: {error}", file.display()))
+                };
+                // A pipe is as good as a file; what does not end is neither.
+                let mut text = String::new();
+                let read = std::fs::File::open(file).and_then(|file| file.take(LONGEST_KEY).read_to_string(&mut text));
+                read.map_err(unreadable)?;
+                (file.display().to_string(), text)
+            }
+            (None, Some(key)) => (STATE_KEY.to_owned(), key.expose().clone()),
+            (None, None) => return Ok(None),
+        };
+        let too_short = || CommandError::input(format!("the state key of {from} has fewer than 16 characters"));
+        Ok(Some(StateKey::new(&text).ok_or_else(|| too_short().hint("make one: openssl rand -hex 32"))?))
     }
 
     /// One variable of the environment, if it is text.
@@ -167,6 +194,11 @@ impl Settings {
         self.path_folders().into_iter().map(|folder| folder.join(program)).find(|file| is_executable(file))
     }
 }
+
+/// The variable with the state key.
+const STATE_KEY: &str = "PILOTHOUSE_STATE_KEY";
+/// Bytes of a file with a state key that are read.
+const LONGEST_KEY: u64 = 64 * 1024;
 
 /// A folder in which nothing lies that others can have put there.
 fn trusted<'f>(folder: Option<&'f Path>, variable: &str) -> Result<&'f Path, CommandError> {

@@ -153,6 +153,7 @@ pub(crate) fn earlier(name: &str, phases: &[Phase], way: Option<ReleaseWay>) -> 
                     ended,
                     output: BTreeMap::from([("port".to_owned(), json!(8080))]),
                     output_kept: true,
+                    output_untrusted: false,
                 }],
                 helm: vec![HelmProgress {
                     run: earlier_run_id(),

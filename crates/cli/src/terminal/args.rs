@@ -47,6 +47,10 @@ pub(crate) struct Global {
     /// The folder for programs and charts that were fetched [default: $XDG_CACHE_HOME/pilothouse]
     #[arg(long, global = true, env = "PILOTHOUSE_CACHE", hide_env_values = true, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
+    /// A file with the key by which what is kept in the cluster is known to be from those who have it; the key itself may be
+    /// in $PILOTHOUSE_STATE_KEY
+    #[arg(long, global = true, env = "PILOTHOUSE_STATE_KEY_FILE", hide_env_values = true, value_name = "FILE")]
+    pub(crate) state_key: Option<PathBuf>,
     /// The helm program to use [default: helm on the PATH, else the one in the cache]
     #[arg(long, global = true, env = "PILOTHOUSE_HELM", hide_env_values = true, value_name = "FILE")]
     pub(crate) helm: Option<PathBuf>,
@@ -375,9 +379,10 @@ fn lock_timeout(text: &str) -> Result<jiff::SignedDuration, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Consent {
-    /// What may be lost: an object as kind/namespace/name (kind/name where that is clear), or `lock`, which takes somebody
-    /// else's operation that has left a release pending for dead; can be repeated, and holds for all selected releases
-    #[arg(long, value_name = "OBJECT|lock")]
+    /// What may be lost: an object as kind/namespace/name (kind/name where that is clear); `lock`, which takes somebody
+    /// else's operation that has left a release pending for dead; `state`, which believes outputs of steps as the cluster
+    /// has them; can be repeated, and holds for all selected releases
+    #[arg(long, value_name = "OBJECT|lock|state")]
     pub(crate) consent: Vec<String>,
 }
 

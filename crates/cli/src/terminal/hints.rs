@@ -50,6 +50,9 @@ fn general(code: &str) -> Option<&'static str> {
         code::SECRET_REGENERATED => {
             "set it by a value, or consent: --consent secret/NAMESPACE/NAME, or `consent:` in the file"
         }
+        code::STEP_OUTPUT_UNTRUSTED => {
+            "give the key the other run was started with (--state-key FILE), or run the step again: --step-again STEP; or, if all who may write Secrets in the state namespace are trusted: --consent state"
+        }
         code::STEP_UNCERTAIN => {
             "look whether it has done its work, then say so: --step-done STEP, or --step-again STEP to run it again"
         }

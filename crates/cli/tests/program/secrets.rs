@@ -250,3 +250,75 @@ fn another_users_cache_is_not_believed() {
     assert_eq!(expected == "exit code: 2", told.contains("belongs to the user with the number 65534"), "{told}");
     assert!(Path::new(&cache).is_dir());
 }
+
+/// A run fails after a step whose output is a value; another machine goes on.
+#[test]
+fn another_machine_believes_what_was_done_and_no_values() {
+    let steps = "    pre_exec:\n      - { name: backup, command: { run: [sh, -c, 'echo backup >> backup.log'] } }\n      \
+                 - { command: { run: [echo, registry.example/good], output_to: img } }\n      \
+                 - { command: { run: [test, -e, ok], repeatable: true } }\n";
+    let stack = |namespace: &str| {
+        let world = world(namespace, steps);
+        let stack = std::fs::read_to_string(world.path("pilothouse.yaml")).unwrap();
+        world.write(
+            "pilothouse.yaml",
+            &stack.replace("[{ key: p, from_env: PW, sensitive: true }]", "[{ key: p, from_payload: img }]"),
+        );
+        world
+    };
+    let run = |world: &World, machine: &str, args: &[&str], key: Option<&str>| {
+        let mut command = world.on_plane(args);
+        command.env("XDG_STATE_HOME", world.path(machine)).env_remove("PILOTHOUSE_STATE_KEY");
+        key.into_iter().for_each(|key| drop(command.env("PILOTHOUSE_STATE_KEY", key)));
+        world.transcript(&mut command)
+    };
+    let backups = |world: &World| std::fs::read_to_string(world.path("backup.log")).unwrap();
+    let (apply, resume) = (&["apply", "--yes"][..], &["resume", "--yes"][..]);
+
+    let world = stack("no-key");
+    assert!(run(&world, "a", &apply[..2], None).starts_with("exit code: 1"));
+    world.write("ok", "");
+    let told = run(&world, "b", resume, None);
+    assert!(
+        told.starts_with("exit code: 3") && told.contains("STEP_OUTPUT_UNTRUSTED") && told.contains("--state-key FILE"),
+        "{told}"
+    );
+    let told = run(&world, "b", resume, None);
+    assert!(told.starts_with("exit code: 3"), "what was copied here is not more to be believed: {told}");
+    let told = run(&world, "b", &["resume", "--yes", "--consent", "state"], None);
+    assert!(told.starts_with("exit code: 0"), "{told}");
+    assert_eq!(backups(&world), "backup\n", "what was done is believed");
+
+    let world = stack("with-key");
+    let key = Some("0123456789abcdef");
+    assert!(run(&world, "a", &apply[..2], key).starts_with("exit code: 1"));
+    world.write("ok", "");
+    for other in [None, Some("another key of 16")] {
+        let told = run(&world, "c", resume, other);
+        assert!(told.contains("STEP_OUTPUT_UNTRUSTED"), "{told}");
+    }
+}
+
+#[test]
+fn another_machine_with_the_state_key_goes_on() {
+    let steps = "    pre_exec:\n      - { command: { run: [echo, registry.example/good], output_to: img } }\n      \
+                 - { command: { run: [test, -e, ok], repeatable: true } }\n";
+    let world = world("state-key", steps);
+    let stack = std::fs::read_to_string(world.path("pilothouse.yaml")).unwrap();
+    world.write(
+        "pilothouse.yaml",
+        &stack.replace("[{ key: p, from_env: PW, sensitive: true }]", "[{ key: p, from_payload: img }]"),
+    );
+    let file = world.write("key", "0123456789abcdef\n");
+    let run = |machine: &str, args: &[&str]| {
+        let mut command = world.on_plane(args);
+        world.transcript(command.env("XDG_STATE_HOME", world.path(machine)).env("PILOTHOUSE_STATE_KEY_FILE", &file))
+    };
+    assert!(run("a", &["apply", "--yes"]).starts_with("exit code: 1"));
+    world.write("ok", "");
+    let told = run("b", &["resume", "--yes", "--stack", "."]);
+    assert!(told.starts_with("exit code: 0"), "{told}");
+    world.write("key", "short");
+    let told = run("b", &["apply", "--yes"]);
+    assert!(told.starts_with("exit code: 2") && told.contains("fewer than 16 characters"), "{told}");
+}

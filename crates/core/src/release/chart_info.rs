@@ -78,6 +78,9 @@ pub struct ChartInfo {
     pub consent: Vec<ObjectRef>,
     /// Whether an operation of somebody else that has left the release pending is taken for dead (consent `lock`).
     pub breaks_lock: bool,
+    /// Whether outputs of steps are believed as the cluster's journal has them, although nothing proves who wrote them (consent
+    /// `state`).
+    pub believes_state: bool,
     /// What is done before something goes that `consent` names.
     pub before_destructive: BeforeDestructive,
 }
@@ -117,6 +120,7 @@ impl Default for ChartInfo {
             take_over: false,
             consent: Vec::new(),
             breaks_lock: false,
+            believes_state: false,
             before_destructive: BeforeDestructive::default(),
         }
     }
@@ -178,18 +182,24 @@ pub enum ConsentTo {
     Object(ObjectRef),
     /// `lock`: an operation of somebody else that has left the release pending is taken for dead.
     Lock,
+    /// `state`: outputs of steps are believed as the cluster has them, whoever may have written them.
+    State,
 }
 
 impl ConsentTo {
     /// All the words for what is no object.
-    pub const WORDS: [&str; 1] = ["lock"];
+    pub const WORDS: [&str; 2] = ["lock", "state"];
 
     /// Reads it as it is written in a stack file and on the command line.
     ///
     /// # Errors
     /// When it is neither an object nor one of the words.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        if text == "lock" { Ok(Self::Lock) } else { ObjectRef::parse(text).map(Self::Object) }
+        match text {
+            "lock" => Ok(Self::Lock),
+            "state" => Ok(Self::State),
+            object => ObjectRef::parse(object).map(Self::Object),
+        }
     }
 }
 
@@ -199,6 +209,7 @@ impl ChartInfo {
         match consent {
             ConsentTo::Object(object) => self.consent.push(object),
             ConsentTo::Lock => self.breaks_lock = true,
+            ConsentTo::State => self.believes_state = true,
         }
     }
 }

@@ -119,6 +119,7 @@ pub mod code {
         SECRET_REGENERATED: "A Secret holds a value that the chart makes anew in every rendering: an upgrade would replace it.",
         SERVICE_ACCOUNT_MISSING: "The ServiceAccount of a pod does not exist.",
         STACK_FILE_MISMATCH: "The run that is to be resumed was of another stack file with the same stack name.",
+        STEP_OUTPUT_UNTRUSTED: "A value would come from a step of an earlier run, and only the cluster's journal has it, which anybody with access to it may have written.",
         STEP_UNCERTAIN: "An earlier run has begun a step that must not be repeated, and nobody knows how it ended.",
         UNKNOWN: "What was seen is not understood; all of it is shown.",
         UNREADABLE: "Something that has to be known cannot be read, so nothing is decided.",

@@ -102,6 +102,7 @@ impl RunProgress {
                         ended: None,
                         output: BTreeMap::new(),
                         output_kept: true,
+                        output_untrusted: false,
                     });
                 }
             }
@@ -110,6 +111,7 @@ impl RunProgress {
                 if let Some(step) = self.phase_mut(release, *phase).and_then(|phase| phase.step_mut(*index)) {
                     step.ended = Some(ended);
                     step.output_kept = output.is_some();
+                    step.output_untrusted = false;
                     step.output = output.clone().unwrap_or_default();
                 }
             }

@@ -234,6 +234,9 @@ pub struct StepProgress {
     pub output: BTreeMap<String, Value>,
     /// Whether that is all it put there.
     pub output_kept: bool,
+    /// Whether that comes from a record that anybody may have written: then it is no value of anything without consent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub output_untrusted: bool,
 }
 
 /// How far helm has come.

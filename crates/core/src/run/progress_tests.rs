@@ -162,6 +162,7 @@ fn a_whole_release() {
         ended: ok(7),
         output,
         output_kept,
+        output_untrusted: false,
     };
     let output: BTreeMap<String, Value> = [("pre_exec-0".to_owned(), json!("made"))].into();
     let helm = HelmProgress {

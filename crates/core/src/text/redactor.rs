@@ -17,6 +17,10 @@ const SHORTEST_PART: usize = 8;
 const SHORTEST_INSIDE: usize = 4;
 /// Longer texts are looked for in pieces of this size.
 const PIECE: usize = 1024;
+/// How much of a text is looked at at a time.
+const PART: usize = 64 * 1024;
+/// More than the longest piece has in any spelling.
+const OVERLAP: usize = 16 * PIECE;
 /// Words that are no secrets, whoever marks them: nobody could read a sentence any more.
 const WORDS: [&str; 10] = ["true", "false", "yes", "no", "on", "off", "null", "nil", "none", "~"];
 
@@ -137,8 +141,30 @@ impl Finder {
         Some(Self { secrets: build(&known.secrets)?, names: build(&known.names)? })
     }
 
-    /// Where secrets stand, in order, none overlapping another.
+    /// Where secrets stand, in order, none overlapping another. A long text is looked at part by part, each a bit longer than to
+    /// where the next one begins: all its readings at once would need many times its memory.
     fn find(&self, text: &str) -> Vec<(usize, usize)> {
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        let mut from = 0;
+        loop {
+            let to = boundary(text, text.len().min(from + PART + OVERLAP));
+            found.extend(self.find_in(&text[from..to]).into_iter().map(|(start, end)| (from + start, from + end)));
+            if to == text.len() {
+                break;
+            }
+            from = boundary(text, from + PART);
+        }
+        found.sort_unstable();
+        found.into_iter().fold(Vec::new(), |mut apart: Vec<(usize, usize)>, (from, to)| {
+            match apart.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(to),
+                _ => apart.push((from, to)),
+            }
+            apart
+        })
+    }
+
+    fn find_in(&self, text: &str) -> Vec<(usize, usize)> {
         let mut found: Vec<(usize, usize)> = Vec::new();
         let names: Vec<(usize, usize)> = self
             .names
@@ -162,14 +188,7 @@ impl Finder {
                 }
             }
         });
-        found.sort_unstable();
-        found.into_iter().fold(Vec::new(), |mut apart: Vec<(usize, usize)>, (from, to)| {
-            match apart.last_mut() {
-                Some(last) if from <= last.1 => last.1 = last.1.max(to),
-                _ => apart.push((from, to)),
-            }
-            apart
-        })
+        found
     }
 }
 
@@ -331,6 +350,19 @@ mod tests {
         let redactor = Redactor::new([&long]);
         assert_eq!(redactor.redact(&format!("<{long}>")), "<***>");
         assert_eq!(redactor.redact(&format!("<{}>", STANDARD.encode(&long))), "<***>");
+    }
+
+    #[test]
+    fn long_texts_are_looked_at_part_by_part() {
+        let secret = "canary\"that is escaped, and long enough to go over the end of a part";
+        let redactor = Redactor::new([secret]);
+        let json = serde_json::to_string(secret).unwrap();
+        for before in (PART - 100..PART + 20).step_by(7) {
+            let text = format!("{}{json}{}", "x ".repeat(before / 2), " ä".repeat(2 * PART));
+            let redacted = redactor.redact(&text);
+            assert!(!redacted.contains("canary") && redacted.matches("***").count() == 1, "{before}");
+            assert_eq!(redacted.len(), text.len() - json.len() + 5);
+        }
     }
 
     #[test]

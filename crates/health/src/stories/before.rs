@@ -95,6 +95,15 @@ pub(super) const STORIES: &[Story] = &[
         ],
     },
     Story {
+        code: "STEP_OUTPUT_UNTRUSTED",
+        shows: "A run on another machine has done a step, later ones need what it has put out, and nothing proves that the journal in the cluster was not changed since.",
+        usually: "A run is continued on another machine, and no state key is used.",
+        todo: &[
+            "give the state key with which the first run was started (--state-key)",
+            "or run the step again, or consent to `state` if you trust all who may write Secrets in the state namespace",
+        ],
+    },
+    Story {
         code: "STEP_UNCERTAIN",
         shows: "An earlier run has begun a step that must not be repeated, and was killed before it knew how the step ended.",
         usually: "A run that was killed while a command ran.",

@@ -53,6 +53,11 @@ pub(crate) enum StepVerdict {
         /// What it has put into the payload.
         output: BTreeMap<String, Value>,
     },
+    /// An earlier run has done it, and only the cluster has what it has put out, where anybody may have written it.
+    Untrusted {
+        /// That run.
+        run: RunId,
+    },
     /// An earlier run has begun it, nobody knows how it ended, and it must not be repeated.
     Uncertain {
         /// That run.
@@ -114,8 +119,31 @@ impl Ledger {
         wrote.then(|| upgrades().last().map(|first| first.revision_before)).flatten()
     }
 
+    /// Believes what steps have put out, whoever may have written it.
+    pub(crate) fn believe_outputs(&mut self) {
+        let phases = self.earlier.iter_mut().flat_map(|earlier| &mut earlier.phases);
+        phases.flat_map(|phase| &mut phase.steps).for_each(|step| step.output_untrusted = false);
+    }
+
     /// Whether a step has to be run.
     pub(crate) fn step(&self, phase: Phase, index: usize, given: &Given, repeatable: bool) -> StepVerdict {
+        let verdict = self.believed(phase, index, given, repeatable);
+        let step = self.earlier.as_ref().and_then(|earlier| earlier.phase(phase)?.step(index));
+        let again = |answer: &StepAnswer| (answer.phase, answer.index, answer.done) == (phase, index, false);
+        match (verdict, step) {
+            (StepVerdict::Done { .. }, Some(step)) if step.output_untrusted => {
+                if repeatable || self.answers.iter().any(again) {
+                    StepVerdict::Run
+                } else {
+                    StepVerdict::Untrusted { run: step.run }
+                }
+            }
+            (verdict, _) => verdict,
+        }
+    }
+
+    /// As if all that was put out were to be believed.
+    fn believed(&self, phase: Phase, index: usize, given: &Given, repeatable: bool) -> StepVerdict {
         let Some(earlier) = &self.earlier else { return StepVerdict::Run };
         let Some(step) = earlier.phase(phase).and_then(|progress| progress.step(index)) else {
             return StepVerdict::Run;
@@ -217,6 +245,7 @@ mod tests {
             ended,
             output: BTreeMap::new(),
             output_kept,
+            output_untrusted: false,
         };
         ReleaseProgress {
             release: ReleaseKey::new("a", "b"),
@@ -272,6 +301,28 @@ mod tests {
             StepVerdict::Run,
             "no earlier run"
         );
+    }
+
+    #[rstest]
+    #[case::stops(false, &[], false, StepVerdict::Untrusted { run: RunId(uuid::Uuid::from_u128(1)) })]
+    #[case::can_be_repeated(true, &[], false, StepVerdict::Run)]
+    #[case::is_to_be_run_again(false, &[false], false, StepVerdict::Run)]
+    #[case::is_said_to_be_done(false, &[true], false, StepVerdict::Untrusted { run: RunId(uuid::Uuid::from_u128(1)) })]
+    #[case::is_consented_to(false, &[], true, DONE)]
+    fn an_output_that_anybody_may_have_written(
+        #[case] repeatable: bool,
+        #[case] answers: &[bool],
+        #[case] consent: bool,
+        #[case] expected: StepVerdict,
+    ) {
+        let mut earlier = progress(Phase::PreExec, repeatable, OK, true);
+        earlier.phases[0].steps[0].output_untrusted = true;
+        let answers = answers.iter().map(|done| StepAnswer { phase: Phase::PreExec, index: 0, done: *done });
+        let mut ledger = Ledger::new(Some(earlier), answers.collect());
+        if consent {
+            ledger.believe_outputs();
+        }
+        assert_eq!(ledger.step(Phase::PreExec, 0, &Given::plain("d"), repeatable), expected);
     }
 
     #[rstest]

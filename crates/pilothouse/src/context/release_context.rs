@@ -192,7 +192,7 @@ impl Context {
 
     /// An error with all that caused it in one line, redacted.
     pub(crate) fn error_text(&self, error: &(dyn Error + 'static)) -> String {
-        self.redactor().redact(&error_chain(error).join(": "))
+        self.redactor().clean(&error_chain(error).join(": ")).into_string()
     }
 }
 

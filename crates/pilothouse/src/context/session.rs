@@ -2,7 +2,7 @@
 
 use crate::context::capacity::SharedCapacity;
 use crate::journal;
-use crate::journal::JournalError;
+use crate::journal::{JournalError, StateKey};
 use pilothouse_core::{ClusterContext, Redactor, RevisionMeta};
 use pilothouse_health::Rules;
 use pilothouse_helm::{ChartShelf, HelmClient};
@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -69,6 +69,7 @@ pub struct Session {
     pub(crate) grace: Duration,
     /// What is read of why objects are not ready, for all releases.
     pub(crate) gathering: Gathering,
+    state_key: OnceLock<StateKey>,
     kube_version: OnceCell<String>,
     target: Mutex<Arc<Target>>,
     /// Whether a release of the run has begun to change something.
@@ -131,11 +132,23 @@ impl Session {
             scratch,
             grace,
             gathering,
+            state_key: OnceLock::new(),
             kube_version,
             target: Mutex::default(),
             begun: AtomicBool::new(false),
             capacity: SharedCapacity::default(),
         })
+    }
+
+    /// Lets what is kept in the cluster carry a code by this key, and be believed only with it. To be called before anything is
+    /// read; a second call does nothing.
+    pub fn use_state_key(&self, key: StateKey) {
+        let _ = self.state_key.set(key);
+    }
+
+    /// The key by which it is known who has written what is kept in the cluster.
+    pub(crate) fn state_key(&self) -> Option<&StateKey> {
+        self.state_key.get()
     }
 
     /// A run begins, and none of its releases has changed anything.

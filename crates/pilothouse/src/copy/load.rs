@@ -217,7 +217,9 @@ impl Loading<'_> {
         for record in remembered {
             let Some(uid) = self.uids.get(&record.revision_uid) else { continue };
             let record = DeployRecord { revision_uid: uid.clone(), objects: None, ..record.clone() };
-            if let Err(error) = deploy_records::store(self.plane.cluster.as_ref(), &record).await {
+            if let Err(error) =
+                deploy_records::store(self.plane.cluster.as_ref(), &record, self.plane.state_key()).await
+            {
                 let what = format!("what pilothouse remembers of {}", record.release);
                 self.not_copied.push(Untold::new(what, error_chain(&error).join(": ")));
             }

@@ -123,7 +123,7 @@ fn records(ctx: &Context, history: &ReleaseHistory) -> Vec<ObjectRef> {
 
 async fn remember(ctx: &Context, release: &ReleaseKey, about: &mut AboutRelease) {
     let what = || format!("what pilothouse remembers of {release}");
-    match deploy_records::read(ctx.cluster(), release).await {
+    match deploy_records::read(ctx.cluster(), release, ctx.session().state_key()).await {
         Ok(None) => {}
         Ok(Some(Found::Record(record))) => about.remembered = Some(*record),
         // Then the next run compares, there as here.

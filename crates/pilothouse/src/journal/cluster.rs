@@ -1,5 +1,6 @@
 //! The compact copy of a stack's runs in the cluster: one Secret per stack, so that any machine can continue.
 
+use crate::journal::state_key::{StateKey, code_of, data};
 use crate::journal::{JournalError, RunSummary, StackRecord};
 use crate::kept_digest::fresh_key;
 use pilothouse_core::{DigestKey, ObjectRef, RunProgress};
@@ -25,6 +26,10 @@ pub(crate) struct ClusterJournal {
     key: DigestKey,
     /// The runs before, newest first.
     earlier: Vec<RunSummary>,
+    /// The key by which it is known who has written it.
+    state_key: Option<StateKey>,
+    /// Whether that proves that one of us has written what was read.
+    believed: bool,
 }
 
 impl ClusterJournal {
@@ -37,6 +42,19 @@ impl ClusterJournal {
         namespace: &str,
         stack: &str,
     ) -> Result<(Self, Option<StackRecord>), JournalError> {
+        Self::load_by(cluster, namespace, stack, None).await
+    }
+
+    /// As [`load`](Self::load), with a key by which it is known who has written the record.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn load_by(
+        cluster: Arc<dyn ClusterClient>,
+        namespace: &str,
+        stack: &str,
+        state_key: Option<StateKey>,
+    ) -> Result<(Self, Option<StackRecord>), JournalError> {
         let mut journal = Self {
             cluster,
             namespace: namespace.to_owned(),
@@ -44,11 +62,19 @@ impl ClusterJournal {
             known: None,
             key: fresh_key(),
             earlier: Vec::new(),
+            state_key,
+            believed: false,
         };
-        let Some((known, record)) = journal.read().await? else { return Ok((journal, None)) };
+        let Some((known, record, believed)) = journal.read().await? else { return Ok((journal, None)) };
         journal.known = Some(known);
+        journal.believed = believed;
         journal.earlier.clone_from(&record.history);
         Ok((journal, Some(record)))
+    }
+
+    /// Whether one of those who have the state key has written what was read. Without a key nobody can tell.
+    pub(crate) fn is_believed(&self) -> bool {
+        self.believed
     }
 
     /// Takes a key for the digests in it: that of the run before, where there was one with a key, otherwise one of its own.
@@ -70,7 +96,10 @@ impl ClusterJournal {
         for _ in 0..ATTEMPTS {
             let written = match &self.known {
                 None => self.cluster.create(&self.secret(&value)).await,
-                Some(known) => self.cluster.merge_patch(&self.object(), &json!({"data": {KEY: value}}), known).await,
+                Some(known) => {
+                    let data = data(self.state_key.as_ref(), &self.object().to_string(), KEY, &value);
+                    self.cluster.merge_patch(&self.object(), &json!({"data": data}), known).await
+                }
             };
             match written {
                 Ok(secret) => {
@@ -95,7 +124,7 @@ impl ClusterJournal {
 
     /// Somebody has written the record: an earlier write of this run whose answer was lost, or another run.
     async fn after_conflict(&mut self, progress: &RunProgress) -> Result<(), JournalError> {
-        let Some((known, record)) = self.read().await? else {
+        let Some((known, record, _)) = self.read().await? else {
             // It was there a moment ago and is deleted now.
             self.known = None;
             return Ok(());
@@ -107,7 +136,7 @@ impl ClusterJournal {
         Ok(())
     }
 
-    async fn read(&self) -> Result<Option<(Precondition, StackRecord)>, JournalError> {
+    async fn read(&self) -> Result<Option<(Precondition, StackRecord, bool)>, JournalError> {
         let read = self.cluster.get(&self.object()).await;
         let Some(secret) = read.map_err(|source| self.failed("read the record of runs in", source))? else {
             return Ok(None);
@@ -116,7 +145,9 @@ impl ClusterJournal {
         let Some(value) = secret.pointer(&format!("/data/{KEY}")).and_then(Value::as_str) else {
             return Err(JournalError::Unreadable { object, why: format!("it has no key `{KEY}`") });
         };
-        Ok(Some((self.version_of(&secret)?, StackRecord::decode(value, &object)?)))
+        let fits = |key: &StateKey| key.fits(&object, value, code_of(&secret).as_deref());
+        let believed = self.state_key.as_ref().is_some_and(fits);
+        Ok(Some((self.version_of(&secret)?, StackRecord::decode(value, &object)?, believed)))
     }
 
     /// What guards the next write. Without a version nothing would.
@@ -150,13 +181,21 @@ impl ClusterJournal {
                 },
             },
             "type": "pilothouse.dev/stack.v1",
-            "data": {KEY: value},
+            "data": without_nulls(data(self.state_key.as_ref(), &self.object().to_string(), KEY, value)),
         })
     }
 
     fn failed(&self, what: &'static str, source: ClusterError) -> JournalError {
         JournalError::Cluster { what, object: self.object().to_string(), source }
     }
+}
+
+/// Data as it is created: what a patch would remove is not there.
+fn without_nulls(mut data: Value) -> Value {
+    if let Some(data) = data.as_object_mut() {
+        data.retain(|_, value| !value.is_null());
+    }
+    data
 }
 
 /// What tells a cluster from every other: the UID of its namespace `kube-system`. `None` when that may not be read.

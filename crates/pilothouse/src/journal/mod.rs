@@ -12,6 +12,7 @@ mod kept;
 mod kill_point;
 mod record;
 pub(crate) mod recorder;
+pub(crate) mod state_key;
 mod summary;
 
 #[cfg(test)]
@@ -24,4 +25,5 @@ pub(crate) use crate::journal::format::{FORMAT, PROGRAM, choose, folder_of};
 pub(crate) use crate::journal::kept::{Side, side};
 pub(crate) use crate::journal::kill_point::KillPoint;
 pub(crate) use crate::journal::record::StackRecord;
+pub use crate::journal::state_key::StateKey;
 pub use crate::journal::summary::RunSummary;

@@ -1,5 +1,6 @@
 //! What is remembered of each release's last deploy: one small Secret beside Helm's own.
 
+use crate::journal::state_key::{StateKey, code_of, data};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
@@ -47,19 +48,24 @@ pub(crate) fn record_ref(release: &ReleaseKey) -> ObjectRef {
 pub(crate) async fn list(
     cluster: &dyn ClusterClient,
     namespace: Option<&str>,
+    key: Option<&StateKey>,
 ) -> Result<HashMap<ReleaseKey, Found>, ClusterError> {
     let mut query = ListQuery::new("v1", "Secret").labelled(LABEL);
     query.namespace = namespace.map(str::to_owned);
     let secrets = cluster.list(&query).await?;
-    Ok(secrets.iter().filter_map(|secret| Some((release_of(secret)?, decode(secret)))).collect())
+    Ok(secrets.iter().filter_map(|secret| Some((release_of(secret)?, decode(secret, key)))).collect())
 }
 
 /// The record of one release.
 ///
 /// # Errors
 /// When it cannot be read; an error is never "none".
-pub(crate) async fn read(cluster: &dyn ClusterClient, release: &ReleaseKey) -> Result<Option<Found>, ClusterError> {
-    Ok(cluster.get(&record_ref(release)).await?.map(|secret| decode(&secret)))
+pub(crate) async fn read(
+    cluster: &dyn ClusterClient,
+    release: &ReleaseKey,
+    key: Option<&StateKey>,
+) -> Result<Option<Found>, ClusterError> {
+    Ok(cluster.get(&record_ref(release)).await?.map(|secret| decode(&secret, key)))
 }
 
 /// Writes the record of a release, in place of one that is there. Repeatable. Objects are left out when there are too many
@@ -67,7 +73,11 @@ pub(crate) async fn read(cluster: &dyn ClusterClient, release: &ReleaseKey) -> R
 ///
 /// # Errors
 /// As for any request.
-pub(crate) async fn store(cluster: &dyn ClusterClient, record: &DeployRecord) -> Result<(), ClusterError> {
+pub(crate) async fn store(
+    cluster: &dyn ClusterClient,
+    record: &DeployRecord,
+    key: Option<&StateKey>,
+) -> Result<(), ClusterError> {
     let mut packed = encode(record);
     if packed.len() > LIMIT {
         packed = encode(&DeployRecord { objects: None, ..record.clone() });
@@ -86,8 +96,14 @@ pub(crate) async fn store(cluster: &dyn ClusterClient, record: &DeployRecord) ->
         "kind": "Secret",
         "metadata": {"name": object.name, "namespace": object.namespace, "labels": labels},
         "type": "pilothouse.dev/deploy.v1",
-        "data": {KEY: packed},
+        "data": {},
     });
+    let mut secret = secret;
+    secret["data"] = data(key, &object.to_string(), KEY, &packed);
+    // What is applied without it is removed, since nobody else has a part in it.
+    if let Some(data) = secret["data"].as_object_mut() {
+        data.retain(|_, value| !value.is_null());
+    }
     let options = ApplyOptions {
         field_manager: "pilothouse".to_owned(),
         force: true,
@@ -105,14 +121,15 @@ pub(crate) async fn replace(
     cluster: &dyn ClusterClient,
     before: &DeployRecord,
     record: &DeployRecord,
+    key: Option<&StateKey>,
 ) -> Result<(), ClusterError> {
     let object = record_ref(&record.release);
     let Some(secret) = cluster.get(&object).await? else { return Ok(()) };
     let packed = encode(record);
-    if decode(&secret) != Found::Record(Box::new(before.clone())) || packed.len() > LIMIT {
+    if decode(&secret, key) != Found::Record(Box::new(before.clone())) || packed.len() > LIMIT {
         return Ok(());
     }
-    let patch = json!({"data": {KEY: packed}});
+    let patch = json!({"data": data(key, &object.to_string(), KEY, &packed)});
     cluster.merge_patch(&object, &patch, &Precondition::unchanged(&secret)).await.map(drop)
 }
 
@@ -139,7 +156,7 @@ fn encode(record: &DeployRecord) -> String {
     STANDARD.encode(packed)
 }
 
-fn decode(secret: &Value) -> Found {
+fn decode(secret: &Value, key: Option<&StateKey>) -> Found {
     let unpacked = || -> Result<Vec<u8>, String> {
         let text = secret.pointer(&format!("/data/{KEY}")).and_then(Value::as_str);
         let text = text.ok_or_else(|| format!("it has no key `{KEY}`"))?;
@@ -159,12 +176,21 @@ fn decode(secret: &Value) -> Found {
         }
     };
     match unpacked().and_then(read) {
+        Ok(record) if key.is_some_and(|key| !is_by(secret, &record.release, key)) => {
+            Found::Damaged(format!("it was not written with the state key, or was changed since: {}", record.release))
+        }
         Ok(record) if release_of(secret).is_some_and(|release| release == record.release) => {
             Found::Record(Box::new(record))
         }
         Ok(record) => Found::Damaged(format!("it is about another release, {}", record.release)),
         Err(why) => Found::Damaged(why),
     }
+}
+
+/// Whether a record carries the code of what is in it.
+fn is_by(secret: &Value, release: &ReleaseKey, key: &StateKey) -> bool {
+    let value = secret.pointer(&format!("/data/{KEY}")).and_then(Value::as_str).unwrap_or_default();
+    key.fits(&record_ref(release).to_string(), value, code_of(secret).as_deref())
 }
 
 /// What Kubernetes allows as the value of a label.
@@ -225,32 +251,32 @@ mod tests {
         let cluster = FakeCluster::default();
         let record = record(3);
         let release = record.release.clone();
-        assert_eq!(read(&cluster, &release).await.unwrap(), None);
-        store(&cluster, &record).await.unwrap();
+        assert_eq!(read(&cluster, &release, None).await.unwrap(), None);
+        store(&cluster, &record, None).await.unwrap();
         let found = Found::Record(Box::new(record));
-        assert_eq!(read(&cluster, &release).await.unwrap(), Some(found.clone()));
-        assert_eq!(list(&cluster, None).await.unwrap(), HashMap::from([(release.clone(), found)]));
-        assert_eq!(list(&cluster, Some("other")).await.unwrap(), HashMap::new());
+        assert_eq!(read(&cluster, &release, None).await.unwrap(), Some(found.clone()));
+        assert_eq!(list(&cluster, None, None).await.unwrap(), HashMap::from([(release.clone(), found)]));
+        assert_eq!(list(&cluster, Some("other"), None).await.unwrap(), HashMap::new());
         forget(&cluster, &release).await.unwrap();
         forget(&cluster, &release).await.unwrap();
-        assert_eq!(read(&cluster, &release).await.unwrap(), None);
+        assert_eq!(read(&cluster, &release, None).await.unwrap(), None);
     }
 
     #[tokio::test]
     async fn too_many_objects_are_left_out() {
         let cluster = FakeCluster::default();
         let record = record(20_000);
-        store(&cluster, &record).await.unwrap();
+        store(&cluster, &record, None).await.unwrap();
         let expected = DeployRecord { objects: None, ..record.clone() };
-        assert_eq!(read(&cluster, &record.release).await.unwrap(), Some(Found::Record(Box::new(expected))));
+        assert_eq!(read(&cluster, &record.release, None).await.unwrap(), Some(Found::Record(Box::new(expected))));
     }
 
     #[tokio::test]
     async fn thousands_of_objects_fit() {
         let cluster = FakeCluster::default();
         let record = record(5_000);
-        store(&cluster, &record).await.unwrap();
-        assert_eq!(read(&cluster, &record.release).await.unwrap(), Some(Found::Record(Box::new(record))));
+        store(&cluster, &record, None).await.unwrap();
+        assert_eq!(read(&cluster, &record.release, None).await.unwrap(), Some(Found::Record(Box::new(record))));
     }
 
     #[rstest]
@@ -263,7 +289,7 @@ mod tests {
         let release = ReleaseKey::new("web", "a");
         cluster.put(json!({"apiVersion": "v1", "kind": "Secret", "data": data,
             "metadata": {"name": "pilothouse.release.a", "namespace": "web"}}));
-        assert_eq!(read(&cluster, &release).await.unwrap(), Some(Found::Damaged(why.to_owned())));
+        assert_eq!(read(&cluster, &release, None).await.unwrap(), Some(Found::Damaged(why.to_owned())));
     }
 
     #[tokio::test]
@@ -276,7 +302,7 @@ mod tests {
         }
         let mut why = Vec::new();
         for name in ["newer", "other"] {
-            why.push(read(&cluster, &ReleaseKey::new("web", name)).await.unwrap());
+            why.push(read(&cluster, &ReleaseKey::new("web", name), None).await.unwrap());
         }
         let damaged = |why: &str| Some(Found::Damaged(why.to_owned()));
         assert_eq!(

@@ -167,7 +167,7 @@ async fn try_to_remember(
     if input.differs(&now).iter().any(|part| *part != InputPart::Capabilities) {
         return Ok(());
     }
-    let before = match deploy_records::read(ctx.cluster(), &ctx.release()).await? {
+    let before = match deploy_records::read(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await? {
         Some(Found::Record(before)) if before.revision == newest.revision && before.revision_uid == *uid => {
             Some(before)
         }
@@ -206,7 +206,7 @@ async fn try_to_remember(
         reached,
         objects,
     };
-    Ok(deploy_records::store(ctx.cluster(), &record).await?)
+    Ok(deploy_records::store(ctx.cluster(), &record, ctx.session().state_key()).await?)
 }
 
 /// What the chart's templates are told of the cluster, as it counts for the revision that was just deployed. A chart that brings
@@ -267,7 +267,7 @@ pub(crate) async fn refresh(
     if let Some(objects) = objects {
         fresh.objects = Some(objects);
     }
-    if let Err(error) = deploy_records::replace(ctx.cluster(), record, &fresh).await {
+    if let Err(error) = deploy_records::replace(ctx.cluster(), record, &fresh, ctx.session().state_key()).await {
         // Then it is looked at closer the next time too.
         tracing::debug!(error = %ctx.error_text(&error), "the record was not refreshed");
     }

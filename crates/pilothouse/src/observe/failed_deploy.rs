@@ -152,7 +152,7 @@ mod tests {
                 reached: Phase::Validate,
                 objects: Some(vec![fingerprint::applied(&object, &live).unwrap()]),
             };
-            deploy_records::store(&*cluster, &record).await.unwrap();
+            deploy_records::store(&*cluster, &record, None).await.unwrap();
         }
         if touched {
             let mut other = config(Some("demo"));

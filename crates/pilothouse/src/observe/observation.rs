@@ -165,7 +165,7 @@ async fn read_deployed(ctx: &Context, seen: &mut Observed) {
 
 /// What is remembered of the release's last deploy.
 async fn record_of(ctx: &Context) -> Result<RecordSeen, String> {
-    match deploy_records::read(ctx.cluster(), &ctx.release()).await {
+    match deploy_records::read(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await {
         Ok(None) => Ok(RecordSeen::None),
         Ok(Some(Found::Record(record))) => Ok(RecordSeen::Some(record)),
         Ok(Some(Found::Damaged(why))) => Ok(RecordSeen::Unreadable(why)),

@@ -236,7 +236,7 @@ async fn histories(
 
 async fn records(session: &Session, namespaces: &BTreeSet<String>) -> Result<HashMap<ReleaseKey, Found>, ClusterError> {
     let listed = within(namespaces, async |namespace: Option<&str>| {
-        Ok(deploy_records::list(session.cluster.as_ref(), namespace).await?.into_iter().collect())
+        Ok(deploy_records::list(session.cluster.as_ref(), namespace, session.state_key()).await?.into_iter().collect())
     });
     Ok(listed.await?.into_iter().collect())
 }

@@ -180,6 +180,9 @@ async fn run_step(
             ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
             return Ok(());
         }
+        StepVerdict::Untrusted { run: earlier } => {
+            return Err(PhaseError::Uncertain(uncertain_steps::untrusted(ctx, phase, index, &description, earlier)));
+        }
         StepVerdict::Uncertain { run: earlier, since, ended } => {
             return Err(PhaseError::Uncertain(uncertain_steps::uncertain(
                 ctx,

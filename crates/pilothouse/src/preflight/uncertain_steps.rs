@@ -34,6 +34,9 @@ pub(crate) async fn findings(steps: &Steps, ctx: &Context, run: &ReleaseRun, pay
                         payload.put_value(key, value);
                     }
                 }
+                StepVerdict::Untrusted { run } => {
+                    findings.push(untrusted(ctx, phase, index, &description.text, run));
+                }
                 StepVerdict::Uncertain { run, since, ended } => {
                     findings.push(uncertain(ctx, phase, index, &description.text, (run, since, ended)));
                 }
@@ -41,6 +44,17 @@ pub(crate) async fn findings(steps: &Steps, ctx: &Context, run: &ReleaseRun, pay
         }
     }
     findings
+}
+
+/// A step that an earlier run has done, whose output anybody may have written.
+pub(crate) fn untrusted(ctx: &Context, phase: Phase, index: usize, description: &str, run: RunId) -> Finding {
+    let subject = format!("{}:{phase}:{}", ctx.release(), index + 1);
+    let (run, what) = (run.short(), ctx.redactor().clean(description));
+    let message = format!(
+        "run {run} has done `{what}`, later steps or values need what it has put out, and nothing proves that the journal in the \
+         cluster was not changed since"
+    );
+    Finding::new(Class::Unsafe, code::STEP_OUTPUT_UNTRUSTED, subject, message)
 }
 
 /// A step that an earlier run has begun, of which only the user can tell what became of it.

@@ -183,18 +183,25 @@ async fn begin<F: FnMut(&Event)>(
 ) -> Result<(Option<RunProgress>, Vec<ReleaseProgress>, DigestKey), RunError> {
     let cluster = session.cluster.clone();
     let (loaded, id) = tokio::join!(
-        ClusterJournal::load(cluster.clone(), &state.namespace, &config.stack),
+        ClusterJournal::load_by(cluster.clone(), &state.namespace, &config.stack, session.state_key().cloned()),
         journal::cluster_id(cluster.as_ref()),
     );
     let (mut in_cluster, record) = loaded?;
     let id = id?;
     let folder = journal::folder_of(&state.folder, id.as_deref(), &config.stack);
-    let (in_record, key_of_record) = record.map(|record| (record.last, record.key)).unzip();
+    let (mut in_record, key_of_record) = record.map(|record| (record.last, record.key)).unzip();
+    if !in_cluster.is_believed() {
+        in_record.iter_mut().for_each(doubt);
+    }
     // Journals of clusters that cannot be told apart are no help.
     let on_disk = if id.is_some() { on_disk(&folder, in_record.as_ref())? } else { None };
     let (on_disk, key_on_disk) = on_disk.map(|journal| (journal.progress, journal.header.key)).unzip();
     let key = in_cluster.with_key(key_of_record.flatten().or(key_on_disk.flatten()));
-    let mut last = journal::choose(in_record, on_disk);
+    let mut last = match (in_record, on_disk) {
+        // This machine has written all of it; a record that says more was not written by us.
+        (Some(record), Some(disk)) if !in_cluster.is_believed() && record.run == disk.run => Some(disk),
+        (record, disk) => journal::choose(record, disk),
+    };
     for release in last.iter_mut().flat_map(|last| &mut last.releases) {
         kept_digest::close(release, &key);
     }
@@ -217,6 +224,15 @@ async fn begin<F: FnMut(&Event)>(
         owner.record_with(Recorder::new(file, in_cluster, lock.clone(), progress.seq), lock.clone());
     }
     Ok((last, continued, key))
+}
+
+/// Notes that anybody may have written what steps have put out. What was done is believed all the same: whoever says so falsely can
+/// keep a step from being run, not make a value.
+fn doubt(record: &mut RunProgress) {
+    let phases = record.releases.iter_mut().flat_map(|release| &mut release.phases);
+    for step in phases.flat_map(|phase| &mut phase.steps) {
+        step.output_untrusted |= !step.output.is_empty();
+    }
 }
 
 /// What this machine knows of the last run: the one the cluster names, which is not the newest by its id when a clock was
@@ -328,6 +344,15 @@ mod tests {
         let last = last(verdict);
         let continued = continued(resume, RunKind::Apply, Some(&last));
         assert_eq!(continued.map(|releases| !releases.is_empty()).map_err(|_| ()), expected);
+    }
+
+    #[test]
+    fn what_steps_have_put_out_is_doubted_where_there_is_something() {
+        let mut progress = samples::progress(1);
+        doubt(&mut progress);
+        let steps = || progress.releases.iter().flat_map(|release| &release.phases).flat_map(|phase| &phase.steps);
+        assert!(steps().any(|step| step.output_untrusted));
+        assert!(steps().all(|step| step.output_untrusted != step.output.is_empty()));
     }
 
     #[test]

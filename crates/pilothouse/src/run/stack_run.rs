@@ -128,7 +128,10 @@ pub async fn run(
     if let Some(opened) = &opened {
         let answers = config.state.as_ref().map(|state| state.answers.as_slice()).unwrap_or_default();
         for (ctx, run) in contexts.iter_mut().zip(&mut runs) {
-            let ledger = Ledger::new(opened.earlier(ctx.info()), answers_for(answers, &ctx.release()));
+            let mut ledger = Ledger::new(opened.earlier(ctx.info()), answers_for(answers, &ctx.release()));
+            if ctx.info().believes_state {
+                ledger.believe_outputs();
+            }
             let before = opened.before(&ctx.release());
             run.join(config.id, ledger, before, opened.digest_key().clone());
             if run.is_under_way() {

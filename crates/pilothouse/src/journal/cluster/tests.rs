@@ -271,3 +271,32 @@ async fn a_large_stack_on_a_real_control_plane() {
     assert!(matches!(journal.store(&progress).await, Err(JournalError::Taken { .. })));
     assert!(cluster_id(cluster.as_ref()).await.unwrap().is_some());
 }
+
+/// What another one has changed is seen by those who have the key; without a key nothing is believed.
+#[tokio::test]
+async fn what_somebody_else_has_written_is_not_believed() {
+    let cluster = cluster();
+    let key = |text: &str| StateKey::new(text);
+    let (ours, other) = (key("a key of 16 chars"), key("another key of 16"));
+    let believed = async |state_key: &Option<StateKey>| {
+        let (journal, record) =
+            ClusterJournal::load_by(cluster.clone(), "ops", "shop", state_key.clone()).await.unwrap();
+        assert!(record.is_some());
+        journal.is_believed()
+    };
+    let (mut journal, _) = ClusterJournal::load_by(cluster.clone(), "ops", "shop", ours.clone()).await.unwrap();
+    assert!(!journal.is_believed(), "there is nothing to be believed");
+    for events in [1, 5] {
+        journal.store(&after(1, events)).await.unwrap();
+        assert!(believed(&ours).await && !believed(&other).await && !believed(&None).await);
+    }
+    let before = secret(&cluster);
+    write_as(&cluster, 2);
+    assert!(!believed(&ours).await);
+    cluster.put(before);
+    assert!(believed(&ours).await);
+    // A run without the key takes the code away: what it has written is not ours either.
+    load(&cluster).await.0.store(&after(3, 1)).await.unwrap();
+    assert!(secret(&cluster)["data"].get("mac").is_none());
+    assert!(!believed(&ours).await);
+}
