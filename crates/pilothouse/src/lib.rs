@@ -50,7 +50,7 @@ pub use copy::read::copy;
 pub use diagnose::release_health::{Diagnosis, Health, diagnose};
 pub use error::PhaseError;
 pub use journal::history::{History, HistoryOf, RunDetails, history, run_details};
-pub use journal::{JournalError, RunSummary};
+pub use journal::{JournalError, RunSummary, StateKey};
 pub use observe::decision;
 pub use observe::dry_run::compare::{Comparison, compare};
 pub use observe::dry_run::compared::{Compared, Outcome};

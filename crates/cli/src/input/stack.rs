@@ -119,7 +119,8 @@ mod tests {
     #[case(&["a", "b"], "customresourcedefinitions.apiextensions.k8s.io/widgets.example.com", true)]
     #[case(&["a"], "data", false)]
     #[case(&["a", "b"], "lock", true)]
-    #[case(&["a"], "state", false)]
+    #[case(&["a", "b"], "state", true)]
+    #[case(&["a"], "stat", false)]
     fn consent_is_about_one_object(#[case] namespaces: &[&str], #[case] consent: &str, #[case] good: bool) {
         assert_eq!(add_consent(&mut stack(namespaces), &[consent.to_owned()]).is_ok(), good);
     }

@@ -59,7 +59,7 @@ impl Reading {
         if depth == 0 {
             return;
         }
-        let ways: [fn(&[u8]) -> Option<(usize, Decoded)>; 5] = [escape, percent, query, entity, quote];
+        let ways: [fn(&[u8]) -> Option<(usize, Decoded)>; 6] = [escape, percent, query, entity, quote, doubled];
         let texts = ways.into_iter().filter_map(|way| self.read_as(way));
         for reading in texts.chain(self.base64()) {
             // What is written once in one way is always found.
@@ -248,8 +248,13 @@ fn entity(text: &[u8]) -> Option<(usize, Decoded)> {
     Some((len + 2, decoded))
 }
 
-/// A quote in quotes: of shells `'\''` and `'"'"'`, of YAML and SQL `''`.
+/// A quote in quotes of shells: `'\''`, `'"'"'`.
 fn quote(text: &[u8]) -> Option<(usize, Decoded)> {
-    let quoted = [br"'\''".as_slice(), br#"'"'"'"#, b"''"].into_iter().find(|quoted| text.starts_with(quoted))?;
+    let quoted = [br"'\''".as_slice(), br#"'"'"'"#].into_iter().find(|quoted| text.starts_with(quoted))?;
     Some((quoted.len(), Decoded::byte(b'\'')))
+}
+
+/// A quote in quotes of YAML and SQL: `''`.
+fn doubled(text: &[u8]) -> Option<(usize, Decoded)> {
+    text.starts_with(b"''").then(|| (2, Decoded::byte(b'\'')))
 }
