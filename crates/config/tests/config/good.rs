@@ -68,6 +68,40 @@ fn checks() {
 fn every_key_arrives() {
     let loaded = read(FULL).unwrap();
     assert!(loaded.warnings.is_empty(), "{}", show(&loaded.warnings));
+    // What may be secret is in no picture.
+    let releases = &loaded.stack.releases;
+    let contents: Vec<&str> = releases
+        .iter()
+        .flat_map(|release| &release.info.yaml_files_content)
+        .map(|file| file.content.as_str())
+        .collect();
+    assert_eq!(contents, ["{\n  \"installCRDs\": true\n}", "installCRDs: false\n"]);
+    let (mut manifests, mut commands) = (Vec::new(), Vec::new());
+    for step in releases.iter().flat_map(|release| &release.steps).flat_map(|(_, steps)| steps) {
+        match &step.kind {
+            StepKind::Apply(apply) => manifests.extend(apply.manifests.clone()),
+            StepKind::Command(command) => commands.push((command.argv.clone(), command.env.clone())),
+            _ => {}
+        }
+    }
+    assert_eq!(
+        manifests,
+        [
+            "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"ConfigMap\",\n  \"metadata\": {\n    \"name\": \"a\"\n  }\n}",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: b }\n",
+        ]
+    );
+    let env = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>()
+    };
+    let argv = |argv: &[&str]| argv.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>();
+    assert_eq!(
+        commands,
+        [
+            (argv(&["./check.sh", ""]), env(&[])),
+            (argv(&["sh", "-c", "echo $COLOUR"]), env(&[("COLOUR", "blue"), ("COUNT", "7")])),
+        ]
+    );
     insta::assert_debug_snapshot!(loaded.stack);
 }
 
