@@ -12,7 +12,7 @@ use crate::error::PhaseError;
 use pilothouse_core::lenient_version;
 use pilothouse_core::{
     ChartInfo, ChartSource, Class, Finding, HelmAction, KubeVersionFrom, Payload, Redactor, SetValue, ValueSource,
-    VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits,
+    VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits, suffix_that_counts,
 };
 use pilothouse_helm::RenderedDoc;
 use pilothouse_helm::{
@@ -128,6 +128,12 @@ async fn render(
         && !kube_version_fits(constraint, &target.kube_version, KubeVersionFrom::Cluster)
     {
         let message = format!("it requires Kubernetes {constraint}, the cluster is {}", target.kube_version);
+        let message = match suffix_that_counts(constraint, &target.kube_version) {
+            Some(suffix) => format!(
+                "{message}: helm takes the suffix {suffix} for a pre-release, which a constraint allows only if it says so itself, as in `>=1.27.0-0`"
+            ),
+            None => message,
+        };
         return prepared.wrong(code::KUBE_VERSION_UNSUPPORTED, &subject, message);
     }
     let values = match Values::of(&known(info, payload), payload) {
