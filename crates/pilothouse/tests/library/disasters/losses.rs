@@ -270,6 +270,7 @@ async fn an_adopted_definition_that_loses_fields() {
     };
     let live = definition(&group, "a: {type: string}, b: {type: string}");
     world.apply(&pilothouse_helm::parse_documents(&live).unwrap().remove(0)).await;
+    world.cluster.create_namespace(&world.namespace).await.unwrap();
     world.apply(&widget_with(&group, json!({"b": "x"}))).await;
     // At the very adoption, and ever after.
     let fewer = || chart("1.0.0", "a: {type: string}");
