@@ -25,18 +25,6 @@ pub(crate) fn log_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
-/// A file with an advisory lock on it, which the operating system gives back however its holder ends.
-#[derive(Debug)]
-pub(crate) struct LockedFile(pub(crate) File);
-
-impl Drop for LockedFile {
-    /// Gives the lock back by name: a process that another thread is just starting has the open file too until it becomes its
-    /// program, and would hold the lock for that moment after it is closed here.
-    fn drop(&mut self) {
-        let _ = self.0.unlock();
-    }
-}
-
 /// The last `lines` lines of a file, looking at no more than its last 64 KiB. Empty when it cannot be read: this is
 /// decoration for an error that matters more.
 pub(crate) fn tail(path: &Path, lines: usize) -> String {
@@ -51,23 +39,4 @@ pub(crate) fn tail(path: &Path, lines: usize) -> String {
     let text = read().unwrap_or_default();
     let all: Vec<&str> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_is_given_back_although_a_child_has_the_file_open() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
-        let file = log_file(&path).unwrap();
-        let in_a_child = file.try_clone().unwrap();
-        file.try_lock().unwrap();
-        let lock = LockedFile(file);
-        assert!(log_file(&path).unwrap().try_lock().is_err());
-        drop(lock);
-        log_file(&path).unwrap().try_lock().unwrap();
-        drop(in_a_child);
-    }
 }

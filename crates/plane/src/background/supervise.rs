@@ -1,13 +1,13 @@
 //! Owns a background plane from its start to its end.
 
-use crate::component::Component;
-use crate::config::PlaneConfig;
-use crate::error::{Failure, PlaneError};
-use crate::plane::Plane;
-use crate::registry::{
+use super::registry::{
     ComponentProcess, Lock, PlaneRecord, ProcessIdentity, RegistryError, STATE, clear, folder, forget, remove,
     write_failure, write_record,
 };
+use crate::component::Component;
+use crate::config::PlaneConfig;
+use crate::control_plane::Plane;
+use crate::error::{Failure, PlaneError};
 use jiff::Timestamp;
 use std::path::Path;
 use tokio_util::sync::CancellationToken;

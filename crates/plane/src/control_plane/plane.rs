@@ -1,33 +1,32 @@
 //! A running plane.
 
+use super::folder::{folder, lock};
+use super::health::Probes;
+use super::layout::Layout;
+use super::monitor::Monitor;
+use super::ports::Ports;
+use super::start::Start;
+use super::{seed, simulation};
 use crate::certificates::Certificates;
-use crate::component::{Binaries, Component, Layout};
+use crate::component::{Binaries, Component};
 use crate::config::PlaneConfig;
-use crate::error::{Failure, PlaneError};
-use crate::files::{LockedFile, log_file, private_folder, tail, write_private};
-use crate::health::Probes;
+use crate::error::{Failure, PlaneError, RealNodeMissing};
+use crate::files::LockedFile;
 use crate::kubeconfig::{self, local};
-use crate::monitor::{LOG_LINES, Monitor};
 use crate::node::{Node, RealNode};
-use crate::ports::Ports;
 use crate::provision::Tool;
-use crate::real::{self, Machine, RealNodeMissing, real_node_missing};
-use crate::seed;
-use crate::simulation;
+use crate::real::{Machine, real_node_missing};
 use crate::stages::Fault;
 use crate::user;
+use crate::write::write;
 use kube::Client;
-use pilothouse_process::{Aftercare, Signal, Sink, Spawn};
-use std::fs::TryLockError;
+use pilothouse_process::{Aftercare, Signal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
-
-/// How often a component that starts is asked whether it is ready.
-const POLL: Duration = Duration::from_millis(25);
+use tokio::time::Instant;
 
 /// How often the start is tried when another program takes a port that was free a moment before.
 const TRIES: u32 = 3;
@@ -363,53 +362,6 @@ impl Drop for Plane {
     }
 }
 
-/// One try to start a plane.
-struct Start<'a> {
-    layout: &'a Layout,
-    monitor: &'a Monitor,
-    deadline: Instant,
-    allowed: Duration,
-}
-
-impl Start<'_> {
-    /// Starts one component; what it writes goes to the end of its log. Gives its process id.
-    async fn launch(&self, component: Component, spawn: Spawn) -> Result<u32, PlaneError> {
-        let path = self.layout.log(component);
-        let open = || {
-            let file = log_file(&path)?;
-            let length = file.metadata()?.len();
-            Ok::<_, std::io::Error>((file.try_clone()?, file, length))
-        };
-        let (out, err, length) = open().map_err(|source| PlaneError::Folder { path: path.clone(), source })?;
-        let spawn = spawn.stdout(Sink::File(out)).stderr(Sink::File(err));
-        let child = spawn.start().await.map_err(|source| PlaneError::Spawn { component, source })?;
-        let pid = child.id();
-        self.monitor.add(component, child, path, length);
-        Ok(pid)
-    }
-
-    /// Asks until the answer is good, something breaks, or the deadline is over.
-    async fn ready<F: Future<Output = Result<(), String>>>(
-        &self,
-        component: Component,
-        ask: impl Fn() -> F,
-    ) -> Result<(), PlaneError> {
-        loop {
-            let answer = ask().await;
-            // Also after a good answer: it may have come from another program that has the port.
-            if let Some(failure) = self.monitor.look() {
-                return Err(failure.into());
-            }
-            let Err(last) = answer else { return Ok(()) };
-            if Instant::now() >= self.deadline {
-                let log = tail(&self.layout.log(component), LOG_LINES);
-                return Err(PlaneError::NotReady { component, after: self.allowed, last, log });
-            }
-            sleep(POLL).await;
-        }
-    }
-}
-
 /// The real node, if there is to be one and this machine can have one.
 fn real_node(config: &PlaneConfig) -> Result<Option<RealNode>, PlaneError> {
     let real: Vec<&RealNode> = config
@@ -427,65 +379,6 @@ fn real_node(config: &PlaneConfig) -> Result<Option<RealNode>, PlaneError> {
             if missing.is_empty() { Ok(Some(node.clone())) } else { Err(RealNodeMissing(missing).into()) }
         }
         _ => Err(PlaneError::RealNodes(real.len())),
-    }
-}
-
-/// What the names of temporary folders begin with.
-const PREFIX: &str = "pilothouse-plane-";
-
-/// Age up to which a temporary folder may be one whose plane is just starting.
-const NEW: Duration = Duration::from_secs(120);
-
-async fn folder(config: &PlaneConfig) -> Result<(PathBuf, Option<TempDir>), PlaneError> {
-    let (path, temporary) = if let Some(path) = &config.folder {
-        (path.clone(), None)
-    } else {
-        sweep(&std::env::temp_dir()).await;
-        let made = tempfile::Builder::new().prefix(PREFIX).tempdir();
-        let temporary = made.map_err(|source| PlaneError::Folder { path: std::env::temp_dir(), source })?;
-        (temporary.path().to_owned(), Some(temporary))
-    };
-    let error = |source| PlaneError::Folder { path: path.clone(), source };
-    private_folder(&path).map_err(error)?;
-    // The programs are started inside it, so it must not depend on the current folder.
-    let path = path.canonicalize().map_err(error)?;
-    Ok((path, temporary))
-}
-
-/// Removes temporary folders of planes whose process was killed: nobody holds their lock any more. Only those that are not
-/// new, since a plane makes its folder before it locks it.
-async fn sweep(base: &Path) {
-    for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
-        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) && is_own(&entry.path());
-        let age = entry.metadata().and_then(|meta| meta.modified()).ok().and_then(|at| at.elapsed().ok());
-        if !ours || age.is_none_or(|age| age < NEW) {
-            continue;
-        }
-        // Opening does not create: a folder without a lock is not one of a plane that ran.
-        let lock = std::fs::OpenOptions::new().write(true).open(entry.path().join("lock"));
-        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) && real::clear(&entry.path()).await.is_ok() {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-/// Whether it is a folder, not a link to one, of this user, in which nobody else can put anything.
-fn is_own(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let meta = path.symlink_metadata();
-    meta.is_ok_and(|meta| {
-        meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0
-    })
-}
-
-/// The folder is one plane's as long as the file is open.
-fn lock(folder: &Path) -> Result<LockedFile, PlaneError> {
-    let path = folder.join("lock");
-    let file = log_file(&path).map_err(|source| PlaneError::Folder { path: path.clone(), source })?;
-    match file.try_lock() {
-        Ok(()) => Ok(LockedFile(file)),
-        Err(TryLockError::WouldBlock) => Err(PlaneError::FolderInUse(folder.to_owned())),
-        Err(TryLockError::Error(source)) => Err(PlaneError::Folder { path, source }),
     }
 }
 
@@ -507,37 +400,4 @@ fn write_files(config: &PlaneConfig, layout: &Layout) -> Result<(), PlaneError> 
         write(&layout.audit_policy(), &crate::audit::policy().to_string())?;
     }
     Ok(())
-}
-
-pub(crate) fn write(path: &Path, text: &str) -> Result<(), PlaneError> {
-    write_private(path, text.as_bytes()).map_err(|source| PlaneError::Folder { path: path.to_owned(), source })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs::File;
-
-    #[tokio::test]
-    async fn only_folders_nobody_holds_are_swept() {
-        let base = tempfile::tempdir().unwrap();
-        let long_ago = std::time::SystemTime::now() - 2 * NEW;
-        let made = |name: &str, old: bool| {
-            let path = base.path().join(name);
-            std::fs::create_dir(&path).unwrap();
-            std::fs::write(path.join("lock"), "").unwrap();
-            if old {
-                File::open(&path).unwrap().set_modified(long_ago).unwrap();
-            }
-            path
-        };
-        let (dead, held) = (made("pilothouse-plane-dead", true), made("pilothouse-plane-held", true));
-        let (fresh, other) = (made("pilothouse-plane-fresh", false), made("something-else", true));
-        let holder = lock(&held).unwrap();
-        // Writing into a folder makes it new.
-        File::open(&held).unwrap().set_modified(long_ago).unwrap();
-        sweep(base.path()).await;
-        assert!(!dead.exists() && held.exists() && fresh.exists() && other.exists());
-        drop(holder);
-    }
 }

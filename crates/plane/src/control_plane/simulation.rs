@@ -1,11 +1,11 @@
 //! What kwok is told: its configuration file and the logs it serves.
 
-use crate::component::Layout;
+use super::layout::Layout;
 use crate::config::PlaneConfig;
 use crate::error::PlaneError;
 use crate::files::private_folder;
-use crate::plane::write as write_file;
 use crate::stages::{Fault, cri_log, log_objects, objects, port_objects};
+use crate::write::write as write_file;
 use std::path::PathBuf;
 
 /// Whether a fault has a log. Which pods it belongs to is known only when they break, so kwok then has to watch for

@@ -1,6 +1,6 @@
 //! Planes that run in the background: who they are, and how they are ended.
 //!
-//! A background plane is owned by a supervisor, a process that calls [`supervise`] and does nothing else. It says who
+//! A background plane is owned by a supervisor, a process that calls [`crate::supervise`] and does nothing else. It says who
 //! it is in `BASE/NAME/plane.json`. A process id alone says little: once its process is gone the number can be given
 //! to another. So the file also holds when the process started (field 22 of `/proc/PID/stat`), and a supervisor
 //! counts as running only if both agree.

@@ -1,9 +1,9 @@
 //! Watches over the running components: whether they live, and what their logs say.
 
+use super::logscan::failure_in;
 use crate::component::Component;
 use crate::error::Failure;
 use crate::files::tail;
-use crate::logscan::failure_in;
 use pilothouse_process::{Child, Signal};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

@@ -1,6 +1,7 @@
 //! Asks components how they are.
 
-use crate::component::{Component, Layout};
+use super::layout::Layout;
+use crate::component::Component;
 use crate::error::PlaneError;
 use crate::kubeconfig::{client_config, local};
 use kube::Client;
