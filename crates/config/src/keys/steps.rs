@@ -1,7 +1,7 @@
 //! The keys of steps that change something or wait.
 
-use crate::check_keys::{ASSERT, EXEC, HELM_TEST, HTTP, JOB, PROMETHEUS, TCP};
-use crate::keys::{Kind as K, Need::Default, Need::Required, Table, key};
+use super::checks::{ASSERT, EXEC, HELM_TEST, HTTP, JOB, PROMETHEUS, TCP};
+use super::table::{Kind as K, Need::Default, Need::Required, Table, key};
 
 /// A step of any phase.
 pub(crate) static STEP: Table = Table {

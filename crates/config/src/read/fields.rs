@@ -1,10 +1,8 @@
 //! Reading one mapping of the file: each helper reports what is wrong at its place and gives what can be used.
 
+use super::suggest::special_help;
 use crate::keys::{Key, MAX_SECONDS, Need, Table};
-use crate::problem::Problem;
-use crate::scalar::Scalar;
-use crate::suggest::special_help;
-use crate::tree::{Content, Entry, Node};
+use crate::text::{Content, Entry, Node, Problem, Scalar};
 use pilothouse_core::{ConsentTo, InvalidName, ObjectRef, nearest};
 use pilothouse_yaml::Meaning;
 use pilothouse_yaml::Span;

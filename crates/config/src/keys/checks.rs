@@ -1,6 +1,6 @@
-//! The keys of checks: see [`crate::keys`].
+//! The keys of checks: see [`super::stack`].
 
-use crate::keys::{Key, Kind as K, Need::Default, Need::Required, Table, key};
+use super::table::{Key, Kind as K, Need::Default, Need::Required, Table, key};
 
 const TIMEOUT: &str = "Wall-clock seconds until the check fails; it is tried again until then.";
 

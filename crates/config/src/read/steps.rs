@@ -1,13 +1,12 @@
 //! The steps of a phase.
 
-use crate::documents::read_manifests;
-use crate::fields::{Fields, Sink};
-use crate::keys::Table;
-use crate::load::Context;
-use crate::problem::Problem;
-use crate::read_checks::read_check;
-use crate::step_keys::{ADOPT, APPLY, COMMAND, DELETE, RESTART, STEP, WAIT_STEP};
-use crate::tree::Node;
+use super::arguments::arguments;
+use super::checks::read_check;
+use super::context::Context;
+use super::documents::read_manifests;
+use super::fields::{Fields, Sink};
+use crate::keys::{ADOPT, APPLY, COMMAND, DELETE, RESTART, STEP, Table, WAIT_STEP};
+use crate::text::{Node, Problem};
 use pilothouse_core::{
     AdoptStep, ApplyStep, CommandStep, DeleteStep, ObjectRef, On, Phase, RestartStep, StepKind, StepSpec, WaitFor,
     WaitStep,
@@ -177,28 +176,6 @@ fn read_command(step: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Opt
         repeatable: fields.flag("repeatable", out).unwrap_or(false),
         timeout_in_seconds: fields.seconds("timeout_in_seconds", out).unwrap_or(COMMAND_TIMEOUT_IN_SECONDS),
     })
-}
-
-/// A program and its arguments.
-pub(crate) fn arguments(command: &Fields<'_>, key: &str, out: &mut Sink) -> Vec<String> {
-    if let Some(scalar) = command.node(key).and_then(Node::scalar).filter(|scalar| !scalar.is_null()) {
-        let quoted = serde_json::Value::from(scalar.text().trim());
-        let help = format!(
-            "no shell is involved unless it is named: write `{key}: [sh, -c, {quoted}]`, or each argument as an item"
-        );
-        command.wrong_type(key, "a list of the program and its arguments", Some(help), out);
-        return Vec::new();
-    }
-    // Arguments may be empty, so they are not read as `texts`.
-    let mut argv = Vec::new();
-    for item in command.items(key, out) {
-        match item.scalar() {
-            Some(scalar) if !scalar.is_null() => argv.push(scalar.text().to_owned()),
-            _ => crate::fields::wrong_type(item, &format!("an item of `{key}`"), "text", None, out),
-        }
-    }
-    command.report_empty_list(key, out);
-    argv
 }
 
 fn read_restart(step: &Fields<'_>, out: &mut Sink) -> Option<RestartStep> {

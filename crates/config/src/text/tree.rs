@@ -2,8 +2,8 @@
 //!
 //! YAML 1.2 with its core schema, plus merge keys (`<<`).
 
-use crate::problem::Problem;
-use crate::scalar::Scalar;
+use super::problem::Problem;
+use super::scalar::Scalar;
 use pilothouse_yaml::{Limits, Meaning, Pair, Refused, Schema, Span, Tag, Written, YamlError, YamlFault, compose};
 use serde_json::{Map, Value};
 use std::collections::HashMap;

@@ -1,9 +1,8 @@
 //! YAML inside the file: values documents and manifests, as mappings or as text that holds YAML.
 
-use crate::fields::{Fields, Sink, wrong_type};
+use super::fields::{Fields, Sink, wrong_type};
 use crate::keys::YAML_FILE;
-use crate::problem::Problem;
-use crate::tree::{self, Content, Node};
+use crate::text::{Content, Node, Problem, parse};
 use pilothouse_core::YamlFile;
 use pilothouse_yaml::Meaning;
 use pilothouse_yaml::Span;
@@ -122,7 +121,7 @@ fn check_manifest(manifest: &Node, place: Span, out: &mut Sink) {
 /// The documents of a text; reports what is wrong with it at `span`, with the line in the text.
 fn parse_text(text: &str, span: Span, out: &mut Sink) -> Option<Vec<Node>> {
     let line = |problem: &Problem| text.bytes().take(problem.span.offset).filter(|byte| *byte == b'\n').count() + 1;
-    let (documents, problems) = match tree::parse(text) {
+    let (documents, problems) = match parse(text) {
         Ok(parsed) => (Some(parsed.documents), parsed.problems),
         Err(problem) => (None, vec![*problem]),
     };

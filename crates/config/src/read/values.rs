@@ -1,11 +1,10 @@
 //! Single settings of values.
 
-use crate::documents::warn_of_other_readings;
-use crate::fields::{Fields, Sink};
+use super::context::Context;
+use super::documents::warn_of_other_readings;
+use super::fields::{Fields, Sink};
 use crate::keys::SET_VALUE;
-use crate::load::Context;
-use crate::problem::Problem;
-use crate::tree::Content;
+use crate::text::{Content, Problem};
 use pilothouse_core::{Sensitive, SetValue, ValueSource};
 use pilothouse_yaml::Meaning;
 

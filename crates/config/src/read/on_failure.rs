@@ -1,9 +1,8 @@
 //! The failure policy of a release.
 
-use crate::fields::{Fields, Sink};
+use super::fields::{Fields, Sink};
 use crate::keys::{ON_FAILURE_EACH, RETRY};
-use crate::problem::Problem;
-use crate::tree::{Content, Node};
+use crate::text::{Content, Node, Problem};
 use pilothouse_core::{FailurePolicy, OnFailure, Remedy};
 
 const WORDS: [(&str, Remedy); 3] =

@@ -1,6 +1,6 @@
 //! Where the things of a stack stand in its file, for problems that only show when files and charts are looked at.
 
-use crate::problem::{Problem, Problems};
+use super::problem::{Problem, Problems, mask};
 use pilothouse_core::ReleaseKey;
 use pilothouse_yaml::Span;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub struct SourceMap {
 
 impl SourceMap {
     pub(crate) fn new(name: &str, text: &str, masked: &[Span], releases: BTreeMap<ReleaseKey, ReleasePlaces>) -> Self {
-        Self { name: name.to_owned(), text: crate::problem::mask(text, masked), releases }
+        Self { name: name.to_owned(), text: mask(text, masked), releases }
     }
 
     /// Where a release stands; `None` when the file has no such release.

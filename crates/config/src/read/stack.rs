@@ -1,14 +1,12 @@
 //! The whole file: what holds for all releases, and what must fit between them.
 
-use crate::fields::{Fields, Sink};
+use super::context::Context;
+use super::fields::{Fields, Sink};
+use super::graph::check_needs;
+use super::readiness::read_rule;
+use super::release::{ReadRelease, read_common, read_release, report_name};
 use crate::keys::{CLUSTER, DEFAULTS, FILE};
-use crate::load::Context;
-use crate::needs::check_needs;
-use crate::problem::Problem;
-use crate::read_readiness::read_rule;
-use crate::read_release::{ReadRelease, read_common, read_release, report_name};
-use crate::source_map::ReleasePlaces;
-use crate::tree::Node;
+use crate::text::{Node, Problem, ReleasePlaces};
 use pilothouse_core::{ChartInfo, ClusterPin, OnReleaseFailure, ReleaseKey, SetPolicy, Stack, check_namespace};
 use pilothouse_yaml::Meaning;
 use std::collections::BTreeMap;

@@ -1,7 +1,6 @@
 //! What was probably meant by a key or a word that is not known.
 
-use crate::keys::{CHART, DEFAULTS, RELEASE, Table};
-use crate::step_keys::{COMMAND, STEP};
+use crate::keys::{CHART, COMMAND, DEFAULTS, RELEASE, STEP, Table};
 
 /// What people write who come from elsewhere, and what to write instead.
 pub(crate) fn special_help(table: &Table, key: &str) -> Option<&'static str> {

@@ -1,12 +1,10 @@
 //! Checks: the steps that only look.
 
-use crate::check_keys::{ASSERT, EXEC, EXEC_EXPECT, HEADER, HELM_TEST, HTTP, HTTP_EXPECT, JOB, PROMETHEUS, TCP};
-use crate::fields::{Fields, Sink};
-use crate::keys::Table;
-use crate::load::Context;
-use crate::problem::Problem;
-use crate::read_steps::arguments;
-use crate::tree::{Content, Node};
+use super::arguments::arguments;
+use super::context::Context;
+use super::fields::{Fields, Sink};
+use crate::keys::{ASSERT, EXEC, EXEC_EXPECT, HEADER, HELM_TEST, HTTP, HTTP_EXPECT, JOB, PROMETHEUS, TCP, Table};
+use crate::text::{Content, Node, Problem};
 use pilothouse_core::{
     AssertCheck, AssertOf, CheckKind, CheckStep, CheckTerms, Endpoint, ExecCheck, Header, HeaderValue, HelmTestCheck,
     HttpCheck, HttpExpect, JobCheck, JobSource, ObjectRef, Phase, PortRef, PrometheusCheck, Quantity, Sensitive,
@@ -404,8 +402,8 @@ fn read_assert(fields: &Fields<'_>, out: &mut Sink) -> Option<AssertCheck> {
 
 fn read_job(fields: &Fields<'_>, context: &Context<'_>, out: &mut Sink) -> Option<JobCheck> {
     let file = fields.text("file", out).map(|file| JobSource::File(context.file(file)));
-    let manifest = crate::documents::read_document(fields, "manifest", out).map(JobSource::Manifest);
-    let template = crate::documents::read_document(fields, "template", out).map(JobSource::Template);
+    let manifest = super::documents::read_document(fields, "manifest", out).map(JobSource::Manifest);
+    let template = super::documents::read_document(fields, "template", out).map(JobSource::Template);
     file.or(manifest).or(template).map(|source| JobCheck { source })
 }
 

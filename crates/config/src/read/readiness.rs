@@ -1,9 +1,8 @@
 //! The rules by which objects of single kinds are judged.
 
-use crate::fields::{Fields, Sink};
+use super::fields::{Fields, Sink};
 use crate::keys::READINESS;
-use crate::problem::Problem;
-use crate::tree::Node;
+use crate::text::{Node, Problem};
 use pilothouse_core::{Otherwise, ReadinessRule};
 use pilothouse_health::check_rule;
 

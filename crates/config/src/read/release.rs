@@ -1,17 +1,15 @@
 //! One release.
 
-use crate::documents::read_yaml_files;
-use crate::expression;
-use crate::fields::{Fields, Sink};
+use super::context::Context;
+use super::documents::read_yaml_files;
+use super::expression;
+use super::fields::{Fields, Sink};
+use super::needs::read_needs;
+use super::on_failure::read_on_failure;
+use super::steps::read_steps;
+use super::values::read_values;
 use crate::keys::{CHART, RELEASE};
-use crate::load::Context;
-use crate::needs::read_needs;
-use crate::problem::Problem;
-use crate::read_on_failure::read_on_failure;
-use crate::read_steps::read_steps;
-use crate::read_values::read_values;
-use crate::source_map::ReleasePlaces;
-use crate::tree::Node;
+use crate::text::{Node, Problem, ReleasePlaces};
 use pilothouse_core::{
     BeforeDestructive, ChartInfo, ChartRef, CrdPolicy, DriftPolicy, FailFast, HelmAction, InvalidName, Namespace, Need,
     Phase, ReleaseSpec, VersionConstraint, check_namespace, check_release_name, code,
