@@ -4,7 +4,6 @@ pub(crate) mod definitions;
 pub(crate) mod deleted;
 pub(crate) mod deletions;
 pub(crate) mod immutable;
-pub(crate) mod own_kinds;
 pub(crate) mod refusals;
 pub(crate) mod regenerated;
 pub(crate) mod scaled_down;
