@@ -11,6 +11,7 @@ mod faults;
 mod from_cluster;
 mod from_elsewhere;
 mod history;
+mod hostile;
 mod impure;
 mod interrupted;
 mod kubeconfig_moves;
@@ -22,6 +23,7 @@ mod quickstart;
 mod support;
 mod unchanged;
 mod unhealthy;
+mod ways;
 
 use pilothouse_plane::PlaneConfig;
 
