@@ -30,24 +30,24 @@ pub(crate) struct Probes {
 
 impl Probes {
     /// Clients for all components; `containerd` is the socket of a real node's.
-    pub(crate) async fn new(layout: &Layout, containerd: Option<PathBuf>) -> Result<Self, PlaneError> {
-        let client = async |server: SocketAddr| {
+    pub(crate) fn new(layout: &Layout, containerd: Option<PathBuf>) -> Result<Self, PlaneError> {
+        let client = |server: SocketAddr| {
             let error = |error: &dyn std::fmt::Display| PlaneError::Client(error.to_string());
-            let mut config = client_config("probe", server, &layout.certificates).await.map_err(|e| error(&e))?;
+            let mut config = client_config("probe", server, &layout.certificates).map_err(|e| error(&e))?;
             config.default_retry = false;
             Client::try_from(config).map_err(|e| error(&e))
         };
         let ports = layout.ports;
         let kubelet = match &layout.machine {
-            Some(machine) => Some(client((machine.address(), ports.kubelet).into()).await?),
+            Some(machine) => Some(client((machine.address(), ports.kubelet).into())?),
             None => None,
         };
         Ok(Self {
             store: layout.store_socket(),
-            api: client(local(ports.api)).await?,
-            controllers: client(local(ports.controllers)).await?,
-            scheduler: client(local(ports.scheduler)).await?,
-            node: client(local(ports.node)).await?,
+            api: client(local(ports.api))?,
+            controllers: client(local(ports.controllers))?,
+            scheduler: client(local(ports.scheduler))?,
+            node: client(local(ports.node))?,
             kubelet,
             containerd,
         })

@@ -146,7 +146,7 @@ impl Plane {
             entered = Some(start.launch(Component::Containerd, machine.containerd()).await?);
         }
         start.launch(Component::KubeApiserver, layout.apiserver()).await?;
-        let probes = Probes::new(&layout, entered.map(Machine::socket)).await?;
+        let probes = Probes::new(&layout, entered.map(Machine::socket))?;
         start.ready(Component::KubeApiserver, || probes.ask(Component::KubeApiserver)).await?;
         let api_ready_after = begun.elapsed();
         start.launch(Component::KubeControllerManager, layout.controllers()).await?;
@@ -171,7 +171,6 @@ impl Plane {
         start.ready(last, || seed::is_usable(probes.api(), nodes)).await?;
         let usable_after = begun.elapsed();
         let client_config = kubeconfig::client_config(&config.name, local(layout.ports.api), &layout.certificates)
-            .await
             .map_err(|error| PlaneError::Client(error.to_string()))?;
         let client = Client::try_from(client_config.clone()).map_err(|error| PlaneError::Client(error.to_string()))?;
         let simulation = Mutex::new(Simulation { faults: config.faults.clone(), restarts: 0, pod_logs });
