@@ -28,6 +28,9 @@ fn general(code: &str) -> Option<&'static str> {
         code::CLUSTER_MISMATCH => {
             "choose the cluster with --kubeconfig and --context; the stack file says under `cluster` which it is for"
         }
+        code::CHART_ACCESS_DENIED => {
+            "log in as for helm: `helm repo add NAME URL --username USER`, or `helm registry login HOST`; helm's repositories.yaml and registry/config.json and docker's config.json are read"
+        }
         code::CHART_DEPENDENCY_MISSING => "run `helm dependency build` in the chart's folder",
         code::CHART_INVALID => "fetch or package the chart again",
         code::CHART_NOT_FOUND => {
