@@ -138,6 +138,7 @@ mod tests {
                 chart: "fake 1.0.0".to_owned(),
                 revision: 1,
                 revision_uid: uid,
+                revision_version: None,
                 run: None,
                 written_at: Timestamp::UNIX_EPOCH,
                 key: None,
