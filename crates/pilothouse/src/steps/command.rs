@@ -6,13 +6,16 @@ use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use async_trait::async_trait;
 use pilothouse_core::{CommandStep, Payload, mask};
-use pilothouse_process::{Ended, Finished, Limits, Spawn, run};
+use pilothouse_process::{Captured, Ended, Finished, Limits, Spawn, run};
 use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 /// How many lines of each stream of a program are reported.
 const OUTPUT_LINES: usize = 20;
+
+/// What `output_to` takes, in bytes: it travels in the journal, in a Secret of the cluster too.
+const OUTPUT_TO: usize = 64 * 1024;
 
 /// Writes: whatever the program does; repeatable only when the user says so. The program works on the run's cluster, by a
 /// kubeconfig of its own. The program and all it started are stopped
@@ -45,6 +48,9 @@ impl Step for Command {
             .env("PILOTHOUSE_ACTION", ctx.info().action.to_string())
             .envs(&self.0.env)
             .guard_descendants();
+        if self.0.output_to.is_some() {
+            spawn = spawn.whole_stdout(OUTPUT_TO);
+        }
         if let Some(cwd) = &self.0.cwd {
             spawn = spawn.cwd(cwd.path());
         }
@@ -61,12 +67,17 @@ impl Step for Command {
             });
         }
         match &self.0.output_to {
-            Some(_) if !done.stdout.complete || done.stdout.dropped > 0 => {
+            Some(_) if !done.stdout.complete => {
                 let how = "left something running that holds its output open".to_owned();
                 return Err(PhaseError::Command { program: program.clone(), how, output: String::new() });
             }
+            Some(_) if done.stdout.dropped > 0 => {
+                let printed = done.stdout.bytes.len() as u64 + done.stdout.dropped;
+                let how = format!("printed {printed} bytes, and `output_to` takes {OUTPUT_TO} at most");
+                return Err(PhaseError::Command { program: program.clone(), how, output: String::new() });
+            }
             Some(key) => payload.put_value(key, Value::from(done.stdout.text().trim())),
-            None => last_lines(&done.stdout.text()).iter().for_each(|line| ctx.say(line)),
+            None => last_lines(&done.stdout).iter().for_each(|line| ctx.say(line)),
         }
         Ok(())
     }
@@ -83,13 +94,30 @@ fn how(done: &Finished, timeout: u64) -> String {
 
 /// The end of what the program wrote, standard output before standard error.
 fn tail(done: &Finished) -> String {
-    let mut lines = last_lines(&done.stdout.text());
-    lines.extend(last_lines(&done.stderr.text()));
+    let mut lines = last_lines(&done.stdout);
+    lines.extend(last_lines(&done.stderr));
     lines.join("\n")
 }
 
-/// The last lines, without what looks like a secret: nobody knows what else a program prints of its environment.
-fn last_lines(text: &str) -> Vec<String> {
+/// The last lines, without what looks like a secret: nobody knows what else a program prints of its environment. Where it has
+/// printed more than is kept of it, how much comes first.
+fn last_lines(printed: &Captured) -> Vec<String> {
+    let text = printed.text();
     let lines: Vec<&str> = text.trim_end().lines().collect();
-    lines[lines.len().saturating_sub(OUTPUT_LINES)..].iter().map(|line| mask(line)).collect()
+    let last = lines[lines.len().saturating_sub(OUTPUT_LINES)..].iter().map(|line| mask(line));
+    let more = (printed.dropped > 0).then(|| format!("({} bytes before these are left out)", printed.dropped));
+    more.into_iter().chain(last).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_counted() {
+        let printed = Captured { bytes: b"a\nb\n".to_vec(), dropped: 0, complete: true };
+        assert_eq!(last_lines(&printed), ["a", "b"]);
+        let cut = Captured { dropped: 99_934_464, ..printed };
+        assert_eq!(last_lines(&cut), ["(99934464 bytes before these are left out)", "a", "b"]);
+    }
 }
