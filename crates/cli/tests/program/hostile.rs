@@ -94,7 +94,10 @@ fn devices(#[case] args: &[&str], #[case] key: &str) {
     if key.starts_with("chart:") {
         world.write("pilothouse.yaml", &STACK.replace("chart: { path: chart }", key));
     } else if !key.is_empty() {
-        world.write("pilothouse.yaml", &STACK.replace("chart: { path: chart }", &format!("chart: {{ path: chart }}, {key}")));
+        world.write(
+            "pilothouse.yaml",
+            &STACK.replace("chart: { path: chart }", &format!("chart: {{ path: chart }}, {key}")),
+        );
     }
     refused(&world, args, DEVICE);
 }
@@ -104,7 +107,10 @@ fn a_device_as_kubeconfig_of_the_environment_or_as_configuration_of_helm() {
     let world = World::with_stack(STACK);
     let mut command = world.program(&["status"]);
     refused_with(command.env("KUBECONFIG", "/dev/zero"), DEVICE);
-    world.write("pilothouse.yaml", &STACK.replace("{ path: chart }", "{ repo: 'http://127.0.0.1:9', name: a, version: 1.0.0 }"));
+    world.write(
+        "pilothouse.yaml",
+        &STACK.replace("{ path: chart }", "{ repo: 'http://127.0.0.1:9', name: a, version: 1.0.0 }"),
+    );
     let mut command = world.program(&["lint"]);
     command.env("PILOTHOUSE_CACHE", world.path("cache"));
     refused_with(command.env("HELM_REPOSITORY_CONFIG", "/dev/zero"), DEVICE);
@@ -354,7 +360,12 @@ fn a_program_that_prints_without_measure(#[case] script: &str) {
     world.write("pilothouse.yaml", &stack.replace("SCRIPT", &quoted));
     let (code, told, peak) = watched(&mut world.on_plane(&["apply", "--yes", "--dry-run"]));
     assert!(code == Some(0) || script.contains("exit 1"), "{told}");
-    assert!(told.contains("bytes before these are left out") && told.len() < 200_000, "{} bytes: {:.2000}", told.len(), told);
+    assert!(
+        told.contains("bytes before these are left out") && told.len() < 200_000,
+        "{} bytes: {:.2000}",
+        told.len(),
+        told
+    );
     assert!(peak < MEMORY, "{peak} MiB");
 }
 

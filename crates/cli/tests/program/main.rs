@@ -15,6 +15,7 @@ mod hostile;
 mod impure;
 mod interrupted;
 mod kubeconfig_moves;
+mod leftovers;
 mod no_cluster;
 mod one_cluster;
 mod plan;

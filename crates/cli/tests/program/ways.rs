@@ -96,7 +96,13 @@ fn a_private_repository_is_reached_as_helm_reaches_it() {
         world.transcript(&mut command).replace(&url, "URL")
     };
     let refused = lint(&[]);
-    insta::assert_snapshot!(refused, @"");
+    insta::assert_snapshot!(refused, @r#"
+    exit code: 2
+    ----- stdout -----
+    ways/a: wrong
+      CHART_ACCESS_DENIED priv from URL (1.0.0): the repository or registry of priv from URL (1.0.0) refuses access: no credentials, or others than it wants: helm pull failed: looks like "URL" is not a valid chart repository or cannot be reached: failed to fetch URL/index.yaml : 401 Unauthorized
+      hint: log in as for helm: `helm repo add NAME URL --username USER`, or `helm registry login HOST`; helm's repositories.yaml and registry/config.json and docker's config.json are read
+    "#);
     // As helm itself writes it, in each of the places where helm looks for it.
     let add = |config: &std::path::Path| {
         let mut command = std::process::Command::new(helm(Tool::Helm4));

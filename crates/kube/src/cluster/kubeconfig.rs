@@ -220,7 +220,8 @@ fn inline<T: Data>(file: &mut Option<String>, data: &mut Option<T>) -> Result<()
     *data = match path {
         None => None,
         Some(path) => {
-            let content = read_input(Path::new(&path), Named::File, MOST).map_err(|error| format!("{path} cannot be read: {error}"))?;
+            let content = read_input(Path::new(&path), Named::File, MOST)
+                .map_err(|error| format!("{path} cannot be read: {error}"))?;
             Some(T::from(STANDARD.encode(content)))
         }
     };
