@@ -70,7 +70,7 @@ fn written(path: &[Segment]) -> String {
                     text.push(c);
                 }
             }
-            Segment::Index(index) => text.push_str(&format!("[{index}]")),
+            Segment::Index(index) => text.extend(["[", &index.to_string(), "]"]),
         }
     }
     text

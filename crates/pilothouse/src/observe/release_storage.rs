@@ -22,7 +22,9 @@ pub(crate) async fn newest_record(ctx: &Context) -> Result<Option<ReleaseRecord>
 /// [`RevisionStatus::and_in_payload`].
 pub(crate) async fn history(ctx: &Context) -> Result<ReleaseHistory, PhaseError> {
     let history = labelled(ctx).await?;
-    let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else { return Ok(history) };
+    let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else {
+        return Ok(history);
+    };
     let stored = match ctx.session().stored_status(newest) {
         Some(status) => Some(status),
         None => match record(ctx, newest).await {
