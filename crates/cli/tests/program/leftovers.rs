@@ -1,6 +1,6 @@
 //! What a killed program leaves: files of a rehearsal, and records of Helm's that disagree with themselves.
 
-use crate::support::{World, helm, plane};
+use crate::support::{World, helm, kubectl_get, plane};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pilothouse_core::ObjectRef;
@@ -8,6 +8,7 @@ use pilothouse_kube::{Cluster, ClusterClient, HelmDriver, Precondition};
 use pilothouse_plane::for_current_user;
 use pilothouse_plane::provision::Tool;
 use pilothouse_testkit::in_runtime;
+use rstest::rstest;
 use serde_json::json;
 use std::path::Path;
 use std::process::Stdio;
@@ -86,5 +87,33 @@ fn a_record_that_disagrees_with_itself_is_upgraded_over_once() {
     let mended = told(&["apply", "--yes"]);
     assert!(mended.contains("exit code: 0") && mended.contains("upgraded"), "{mended}");
     let again = told(&["apply", "--yes"]);
+    assert!(again.contains("unchanged"), "{again}");
+}
+
+/// helm runs a hook of an install at an install alone: the upgrade that follows a failed one would leave it out.
+#[rstest]
+fn a_hook_that_never_completed_is_not_done(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool, #[values("pre-install", "post-install")] event: &str) {
+    let world = World::new();
+    let namespace = format!("hook-{event}-{}", tool.name());
+    world.write("chart/Chart.yaml", "apiVersion: v2\nname: a\nversion: 0.1.0\n");
+    world.write("chart/templates/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\n");
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: { name: make-schema, annotations: { helm.sh/hook: EVENT } }\nspec: { template: { spec: { restartPolicy: Never, {{ if .Values.blocked }}nodeSelector: { no: such-node },{{ end }} containers: [{ name: c, image: 'x:1' }] } } }\n";
+    world.write("chart/templates/hook.yaml", &job.replace("EVENT", event));
+    let apply = |blocked: bool| {
+        world.write(
+            "pilothouse.yaml",
+            &format!("version: 1\nname: {namespace}\nreleases: [{{ name: a, namespace: {namespace}, chart: {{ path: chart }}, timeout_in_seconds: {}, values: [{{ key: blocked, value: {blocked} }}] }}]\n", if blocked { 8 } else { 120 }),
+        );
+        let mut command = world.on_plane(&["apply", "--yes"]);
+        command.env("PILOTHOUSE_HELM", helm(tool));
+        world.transcript(&mut command)
+    };
+    let failed = apply(true);
+    assert!(failed.contains("exit code: 1"), "{failed}");
+    let mended = apply(false);
+    assert!(mended.contains("exit code: 0") && mended.contains("uninstalled what was left and installed"), "{mended}");
+    let hook = kubectl_get(plane(), "batch/v1", "Job", Some(&namespace), "make-schema").unwrap();
+    assert_eq!(hook["status"]["succeeded"], 1, "{hook:#}");
+    let again = apply(false);
     assert!(again.contains("unchanged"), "{again}");
 }

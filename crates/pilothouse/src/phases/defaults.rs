@@ -262,7 +262,7 @@ pub async fn exec<C: HelmChart + ?Sized>(
         Decision::Upgrade { last_good } => deploy(ctx, run, payload, "upgraded", last_good.is_none()).await,
         Decision::FinishUninstallThenInstall => {
             uninstall::uninstall(ctx, run).await?;
-            deploy(ctx, run, payload, "finished the uninstall and installed", true).await
+            deploy(ctx, run, payload, "uninstalled what was left and installed", true).await
         }
         Decision::Reinstall { deployed, .. } => {
             uninstall::uninstall(ctx, run).await?;
