@@ -10,6 +10,7 @@ mod failure_policy;
 mod faults;
 mod from_cluster;
 mod from_elsewhere;
+mod helm_3;
 mod history;
 mod hostile;
 mod impure;

@@ -303,14 +303,14 @@ async fn snapshot(
         Ok(left) => left,
         Err(error) => {
             let why = ctx.redactor().redact(&error.chain().join(": "));
-            ctx.warn(format!("whether helm has taken back what others have changed is not known: {why}"));
+            ctx.warn(format!("whether helm has made everything as it should be is not known: {why}"));
             return Ok(None);
         }
     };
     // Once is enough.
     for drift in left.iter().filter(|_| ctx.phase() == Phase::Exec) {
         let (major, Drift { object, what }) = (ctx.helm().version().major, drift);
-        ctx.warn(format!("helm {major} has not taken back what others have changed: {object}: {what}"));
+        ctx.warn(format!("helm {major} has left {object} other than it should be: {what}"));
     }
     Ok(left.is_empty().then_some(now))
 }
