@@ -156,6 +156,9 @@ impl Serialize for Problem {
     }
 }
 
+/// From here on a line is too long to be shown, in bytes.
+const LONG: usize = 4000;
+
 /// The problems of one stack file, in the order of the file. As a [`Diagnostic`] it carries the text and has every
 /// problem as a related diagnostic, so that a report handler shows all of them with their lines. As JSON it is
 /// `{"file": …, "problems": [{"level", "code", "message", "line", "column", "label", "help", "related"}]}`.
@@ -200,6 +203,11 @@ impl Problems {
     /// The name of the file, as it was given to [`crate::load`].
     pub fn file(&self) -> &str {
         self.source.name()
+    }
+
+    /// Whether the text has a line that is too long to be shown beside what is wrong with it.
+    pub fn has_long_lines(&self) -> bool {
+        self.source.inner().lines().any(|line| line.len() > LONG)
     }
 
     /// Whether any of them stops the file from being used.
