@@ -42,7 +42,9 @@ pub(crate) async fn lint(
             }
         }
         if settings.human() {
-            warnings.iter().for_each(|warning| printer::out(format!("  {} {warning}", paint(WARN, "warning:"))));
+            for warning in &warnings {
+                printer::out(format!("  {} {warning}", paint(WARN, "warning:")));
+            }
         }
         wrong.push(json!({"release": chart.chart_info().key(), "findings": findings, "warnings": warnings}));
     }

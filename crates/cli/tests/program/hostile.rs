@@ -232,7 +232,7 @@ fn aliases() -> String {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let of = vec![format!("*a{}", level - 1); 9].join(", ");
-        text += &format!("a{level}: &a{level} [{of}]\n");
+        text.push_str(&["a", &level.to_string(), ": &a", &level.to_string(), " [", &of, "]\n"].concat());
     }
     text + STACK
 }
