@@ -56,8 +56,7 @@ async fn until_killed(settings: &Settings, command: Command) -> Result<Exit, Com
     let stages = Stages::default();
     let resumes = continues::resumes(&command);
     let background = matches!(command, Command::Plane(Plane::Supervise(_)));
-    interrupt::watch(&stages, background)
-        .map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
+    interrupt::watch(&stages, background).map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
     tokio::select! {
         ended = dispatch(settings, command, &stages) => ended,
         () = stages.kill.cancelled() => {

@@ -26,7 +26,7 @@ fn a_proxy_that_does_not_answer_is_named() {
     let world = World::with_stack(STACK);
     let elsewhere = "https://api.example.com:6443";
     let kubeconfig = std::fs::read_to_string(plane().kubeconfig()).unwrap();
-    let config = world.write("config", &kubeconfig.replace(plane().url(), elsewhere));
+    let config = world.write("config", &kubeconfig.replace(&plane().url(), elsewhere));
     let told = |variables: &[(&str, &str)]| {
         let mut command = world.program(&["status"]);
         command.env("KUBECONFIG", &config).env_remove("NO_PROXY").envs(variables.iter().copied());
