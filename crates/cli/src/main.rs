@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use terminal::args::{Cli, Command, Output, Plane, SchemaOf};
 use terminal::exit::{CommandError, Exit};
-use terminal::interrupt::{self, Manner, Stages};
+use terminal::interrupt::{self, Stages};
 use terminal::printer;
 
 fn main() -> ExitCode {
@@ -54,16 +54,9 @@ const LAST_GRACE: Duration = Duration::from_secs(1);
 /// it has started with it.
 async fn until_killed(settings: &Settings, command: Command) -> Result<Exit, CommandError> {
     let stages = Stages::default();
-    let manner = match command {
-        Command::Apply(_) | Command::Destroy(_) | Command::Resume(_) | Command::Validate(_) | Command::Rehearse(_) => {
-            Manner::Run
-        }
-        _ => Manner::Other,
-    };
     let resumes = continues::resumes(&command);
-    let outlives_terminal = matches!(command, Command::Plane(Plane::Supervise(_)));
-    interrupt::watch(&stages, manner, outlives_terminal)
-        .map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
+    let background = matches!(command, Command::Plane(Plane::Supervise(_)));
+    interrupt::watch(&stages, background).map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
     tokio::select! {
         ended = dispatch(settings, command, &stages) => ended,
         () = stages.kill.cancelled() => {

@@ -1,7 +1,8 @@
 //! The list of keys, the reader and the schema against each other.
 
 use crate::keys::{Key, Need, TABLES, Table};
-use crate::{load, schema, tree};
+use crate::text::parse;
+use crate::{load, schema};
 use jsonschema::Validator;
 use rstest::rstest;
 use serde_json::Value;
@@ -85,7 +86,7 @@ fn validator() -> Validator {
 }
 
 fn as_json(text: &str) -> Value {
-    tree::parse(text).unwrap().documents[0].to_json()
+    parse(text).unwrap().documents[0].to_json()
 }
 
 /// What the examples ask for.

@@ -23,34 +23,17 @@
 //! assert_eq!(problem.help.as_deref(), Some("use `on_failure: rollback`"));
 //! ```
 
-mod check_keys;
-mod documents;
-mod expression;
-mod fields;
 #[cfg(test)]
 mod key_tests;
 mod keys;
 mod load;
-mod needs;
-mod problem;
-mod read_checks;
-mod read_on_failure;
-mod read_readiness;
-mod read_release;
-mod read_stack;
-mod read_steps;
-mod read_values;
+mod read;
 mod reference;
-mod scalar;
 mod schema;
-mod source_map;
-mod step_keys;
-mod suggest;
-mod tree;
+mod text;
 
 pub use load::{Loaded, load};
 pub use pilothouse_yaml::Span;
-pub use problem::{Level, Place, Problem, Problems};
 pub use reference::reference_markdown;
 pub use schema::schema;
-pub use source_map::{ReleasePlaces, SourceMap};
+pub use text::{Level, Place, Problem, Problems, ReleasePlaces, SourceMap};

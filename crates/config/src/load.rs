@@ -1,11 +1,8 @@
 //! From text to stack.
 
-use crate::fields::Sink;
-use crate::problem::{Problem, Problems};
-use crate::read_stack::read_stack;
-use crate::source_map::SourceMap;
-use crate::tree;
-use pilothouse_core::{FilePath, Stack};
+use crate::read::{Context, Sink, read_stack};
+use crate::text::{Problem, Problems, SourceMap, parse};
+use pilothouse_core::Stack;
 use pilothouse_yaml::Span;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,19 +18,6 @@ pub struct Loaded {
     pub source_map: SourceMap,
 }
 
-/// What readers need to know.
-pub(crate) struct Context<'c> {
-    pub(crate) folder: &'c Path,
-    pub(crate) env: &'c BTreeMap<String, String>,
-}
-
-impl Context<'_> {
-    /// A path that the stack file names.
-    pub(crate) fn file(&self, given: &str) -> FilePath {
-        FilePath::new(self.folder, given)
-    }
-}
-
 /// Reads a stack file. `text` is its content, `name` what messages call it, `folder` where its relative paths start,
 /// and
 /// `env` the environment variables, for `from_env` and expressions. None of their values is ever part of a problem. Files
@@ -43,7 +27,7 @@ impl Context<'_> {
 /// Everything that is wrong with the text. A syntax error comes alone: what follows it cannot be read.
 pub fn load(text: &str, name: &str, folder: &Path, env: &BTreeMap<String, String>) -> Result<Loaded, Problems> {
     let mut out = Sink::default();
-    let parsed = match tree::parse(text) {
+    let parsed = match parse(text) {
         Ok(parsed) => parsed,
         Err(problem) => return Err(Problems::new(name, text, vec![*problem], &[])),
     };

@@ -1,8 +1,7 @@
 //! The JSON schema of the stack file, made from the list of its keys.
 
-use crate::keys::{CHART, FILE, Kind, MAX_SECONDS, Need, RELEASE, SET_VALUE, TABLES, Table};
-use crate::read_steps::{CHANGES, ONLY_VALIDATE};
-use crate::step_keys::STEP;
+use crate::keys::{CHART, FILE, Kind, MAX_SECONDS, Need, RELEASE, SET_VALUE, STEP, TABLES, Table};
+use crate::read::{CHANGES, ONLY_VALIDATE};
 use pilothouse_core::{ConsentTo, FailurePolicy};
 use serde_json::{Map, Value, json};
 

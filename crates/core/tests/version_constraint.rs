@@ -102,3 +102,14 @@ proptest! {
         prop_assert_eq!(["!=", ">", "<"].map(fits), [false; 3]);
     }
 }
+
+#[rstest::rstest]
+#[case(">=1.27.0", "v1.36.2-eks-3025e55", Some("-eks-3025e55"))]
+#[case(">=1.27.0-0", "v1.36.2-eks-3025e55", None)]
+#[case(">=1.40.0", "v1.36.2-gke.100", None)]
+#[case(">=1.27.0", "v1.36.2", None)]
+#[case(">=1.27.0", "v1.36.2+k3s1", None)]
+#[case("nothing that can be read", "v1.36.2-eks", None)]
+fn the_suffix_of_a_provider(#[case] constraint: &str, #[case] version: &str, #[case] expected: Option<&str>) {
+    assert_eq!(pilothouse_core::suffix_that_counts(constraint, version), expected);
+}

@@ -21,5 +21,5 @@ pub use release::{
     volatile_fields,
 };
 pub use resolve::{ChartError, ChartShelf, Fetch, ResolvedChart, ResolvedKind, resolve_chart, resolve_chart_shared};
-pub use values::{Values, ValuesDocument, ValuesError, value_at, values_documents};
-pub use yaml::YamlError;
+pub use values::{Values, ValuesDocument, ValuesError, value_at};
+pub use yaml::{YamlError, has_more_documents};

@@ -47,7 +47,7 @@ pub use client::{
     ExecQuery, HelmDriver, ListQuery, LogQuery, PodConnection, PodPort, Precondition, Propagation, Resource, Seen,
     ServerVersion, cluster_uid, read_all, record_patch, record_payload, record_ref,
 };
-pub use cluster::{Cluster, ConnectError, ConnectOptions, Credentials, NotPinned};
+pub use cluster::{Cluster, ConnectError, ConnectOptions, Credentials, NotPinned, Proxies};
 pub use gather::{Gathering, Known, Subject};
 pub use lease::{LeaseConfig, LeaseLock, LockError};
 pub use objects::{

@@ -15,7 +15,7 @@ pub(crate) fn decision(decision: &Decision) -> String {
         Decision::Validate { why } => format!("validate only: {why}"),
         Decision::Steps { why } => format!("run the steps without helm: {why}"),
         Decision::Install => "install".to_owned(),
-        Decision::FinishUninstallThenInstall => "finish the uninstall that stopped half-way, then install".to_owned(),
+        Decision::FinishUninstallThenInstall => "uninstall what an earlier operation has left, then install".to_owned(),
         Decision::Upgrade { .. } => "upgrade".to_owned(),
         Decision::Reinstall { deployed, breaking } => {
             format!("uninstall {deployed} and install again, since {breaking} is a breaking version")

@@ -1,5 +1,6 @@
 //! The certificates and keys of one plane: made for it, valid only for it, gone with it.
 
+use crate::error::CertificateError;
 use crate::files::write_private;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -20,23 +21,6 @@ pub(crate) struct Certificates {
     pub(crate) authority_pem: String,
     pub(crate) client_pem: String,
     pub(crate) client_key_pem: String,
-}
-
-/// Why there are no certificates.
-#[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
-    /// They could not be made.
-    #[error("cannot make certificates")]
-    Make(#[from] rcgen::Error),
-    /// They could not be written.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        #[source]
-        source: std::io::Error,
-    },
 }
 
 impl Certificates {

@@ -1,11 +1,10 @@
 //! What can go wrong with a plane.
 
-use crate::certificates::CertificateError;
 use crate::component::Component;
 use crate::provision::{ProvisionError, Tool};
-use crate::real::RealNodeMissing;
 use crate::stages::StageError;
 use pilothouse_process::SpawnError;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -98,6 +97,36 @@ pub enum PlaneError {
     /// No client can be made from the plane's own kubeconfig.
     #[error("cannot make a client for the plane: {0}")]
     Client(String),
+}
+
+/// Why there are no certificates.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// They could not be made.
+    #[error("cannot make certificates")]
+    Make(#[from] rcgen::Error),
+    /// They could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Something a real node needs is not here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct RealNodeMissing(
+    /// What is missing, each with what to do about it.
+    pub Vec<String>,
+);
+
+impl fmt::Display for RealNodeMissing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a real node cannot run here; it needs {}", self.0.join(", "))
+    }
 }
 
 /// What broke in a running plane.

@@ -3,7 +3,9 @@
 use crate::certificates::Certificates;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::Kubeconfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -30,16 +32,19 @@ pub(crate) fn render(name: &str, server: SocketAddr, certificates: &Certificates
     })
 }
 
-/// A client configuration for the plane, or, with another address, for the health checks of one of its components.
-pub(crate) async fn client_config(
+/// A client configuration for the plane, or, with another address, for the health checks of one of its components. Not by `kube`'s
+/// own way there, which asks the environment for a proxy: none leads to this machine.
+///
+/// # Errors
+/// When what the plane has made is no address, no certificate or no kubeconfig.
+pub(crate) fn client_config(
     name: &str,
     server: SocketAddr,
     certificates: &Certificates,
-) -> Result<kube::Config, KubeconfigError> {
-    let text = render(name, server, certificates).to_string();
-    let kubeconfig = Kubeconfig::from_yaml(&text)?;
-    let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-    // The way to an address of this machine never leads through a proxy.
-    config.proxy_url = None;
+) -> Result<kube::Config, Box<dyn std::error::Error + Send + Sync>> {
+    let kubeconfig = Kubeconfig::from_yaml(&render(name, server, certificates).to_string())?;
+    let mut config = kube::Config::new(format!("https://{server}").parse()?);
+    config.root_cert = Some(vec![CertificateDer::from_pem_slice(certificates.authority_pem.as_bytes())?.to_vec()]);
+    config.auth_info = kubeconfig.auth_infos.into_iter().find_map(|named| named.auth_info).unwrap_or_default();
     Ok(config)
 }

@@ -56,37 +56,31 @@
 //! aggregated APIs of charts have no backend, so the webhook admission plugins are off ([`PlaneConfig::webhooks`]).
 
 mod audit;
+mod background;
 mod certificates;
 mod component;
 mod config;
+mod control_plane;
 mod error;
 mod files;
-mod health;
 mod kubeconfig;
-mod logscan;
-mod monitor;
 mod node;
-mod plane;
-mod ports;
 pub mod provision;
 mod real;
-mod registry;
-mod seed;
-mod simulation;
 mod stages;
-mod supervise;
 mod user;
+mod write;
 
 pub use audit::{AuditError, AuditEvent, AuditLog, AuditStage};
-pub use certificates::CertificateError;
+pub use background::{
+    ComponentProcess, PlaneRecord, PlaneStatus, ProcessIdentity, RegistryError, SuperviseError, down, list, status,
+    supervise,
+};
 pub use component::{Binaries, Component};
 pub use config::{PlaneConfig, Tools};
-pub use error::{Failure, PlaneError};
+pub use control_plane::{Health, Plane, VOLUME_PROVISIONER};
+pub use error::{CertificateError, Failure, PlaneError, RealNodeMissing};
 pub use node::{Node, RealNode, SimulatedNode, Taint, TaintEffect};
-pub use plane::{Health, Plane};
-pub use real::{RealNodeMissing, WORKLOAD_IMAGE, real_node_missing};
-pub use registry::{ComponentProcess, PlaneRecord, PlaneStatus, ProcessIdentity, RegistryError, down, list, status};
-pub use seed::VOLUME_PROVISIONER;
+pub use real::{WORKLOAD_IMAGE, real_node_missing};
 pub use stages::{Fault, FaultKind, FaultMatch, Pattern, PodLogs, PodPort, PodSelector, StageError, StageSet};
-pub use supervise::{SuperviseError, supervise};
 pub use user::for_current_user;

@@ -10,6 +10,7 @@ use hyper::client::conn::http1::handshake;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use pilothouse_core::{Endpoint, Header, HeaderValue, TlsTrust};
+use pilothouse_process::{MAX_DOCUMENT, read_file_text};
 use std::collections::BTreeMap;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -68,7 +69,7 @@ impl Headers {
                 HeaderValue::Plain(value) => (value.clone(), false),
                 HeaderValue::Sensitive(value) => (value.expose().clone(), true),
                 HeaderValue::File { prefix, file } => {
-                    let held = tokio::fs::read_to_string(file).await;
+                    let held = read_file_text(file, MAX_DOCUMENT).await;
                     let held = held.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
                     (format!("{prefix}{}", held.trim()), true)
                 }

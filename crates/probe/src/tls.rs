@@ -4,6 +4,7 @@
 use crate::connection::ByteStream;
 use crate::result::ProbeResult;
 use pilothouse_core::TlsTrust;
+use pilothouse_process::{MAX_DOCUMENT, read_file};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -48,7 +49,7 @@ async fn config(trust: &TlsTrust) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     if let Some(file) = &trust.ca_file {
         let unreadable = |why: String| format!("cannot read certificates from {}: {why}", file.display());
-        let pem = tokio::fs::read(file).await.map_err(|error| unreadable(error.to_string()))?;
+        let pem = read_file(file, MAX_DOCUMENT).await.map_err(|error| unreadable(error.to_string()))?;
         for certificate in CertificateDer::pem_slice_iter(&pem) {
             let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
             roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;

@@ -11,6 +11,8 @@
 //!
 //! [`Scratch`] is a private folder for the files a child is given.
 //!
+//! [`read_input`] reads what a person has named, within bounds.
+//!
 //! [`ProcessIdentity`] tells a process from every other, so that it can be proven gone.
 //!
 //! ```
@@ -32,6 +34,7 @@ mod aftercare;
 mod child;
 mod guard;
 mod identity;
+mod input;
 mod kill_self;
 mod own_folder;
 mod run;
@@ -42,6 +45,7 @@ mod with_arguments;
 pub use aftercare::Aftercare;
 pub use child::Child;
 pub use identity::{InvalidIdentity, ProcessIdentity};
+pub use input::{MAX_DOCUMENT, Named, read_file, read_file_text, read_input, read_text};
 pub use kill_self::kill_self;
 pub use own_folder::check_folder;
 pub use run::{Captured, Ended, Finished, Limits, run};

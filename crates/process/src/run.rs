@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// What is kept of each stream, in bytes; the rest is read, counted and dropped.
-const CAPTURE_LIMIT: usize = 256 * 1024 * 1024;
+/// What is kept of each stream, in bytes: its end. What comes before is read, counted and dropped.
+const LAST: usize = 64 * 1024;
 
 /// How long streams are still read once the child has ended: something it started may hold them open.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ pub enum Ended {
 /// One captured stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Captured {
-    /// The bytes, from the beginning.
+    /// The bytes: the last 64 KiB, or, where the whole was asked for ([`Spawn::whole_stdout`]), those from the beginning.
     pub bytes: Vec<u8>,
     /// How many bytes more there were than are kept.
     pub dropped: u64,
@@ -52,6 +52,12 @@ impl Captured {
     /// The bytes as text, with replacement characters for what is not UTF-8.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    fn keep_last(&mut self) {
+        let first = self.bytes.len().saturating_sub(LAST);
+        self.bytes.drain(..first);
+        self.dropped += first as u64;
     }
 }
 
@@ -77,13 +83,17 @@ pub struct Finished {
 /// When the program cannot be started. A non-zero exit is not an error here: see [`Finished::status`].
 pub async fn run(spawn: Spawn, limits: Limits, cancel: &CancellationToken) -> Result<Finished, SpawnError> {
     let begun = Instant::now();
-    let program = spawn.program.clone();
+    let (program, whole) = (spawn.program.clone(), spawn.whole_stdout);
     let mut child = spawn.start().await?;
     let (out, err) = child.take_streams().map_err(|source| SpawnError { program, source })?;
     let (mut stdout, mut stderr) = (Captured::default(), Captured::default());
     // Borrowed, so that what was read is there also when the end never comes.
-    let reading = async { tokio::join!(read(out, &mut stdout), read(err, &mut stderr)) };
+    let reading = async { tokio::join!(read(out, &mut stdout, whole), read(err, &mut stderr, None)) };
     let (ended, status) = end_while(reading, end(&mut child, limits, cancel)).await;
+    stderr.keep_last();
+    if whole.is_none() {
+        stdout.keep_last();
+    }
     Ok(Finished { status, ended, stdout, stderr, elapsed: begun.elapsed() })
 }
 
@@ -126,7 +136,8 @@ impl Child {
     }
 }
 
-async fn read(stream: Option<impl AsyncRead + Unpin>, captured: &mut Captured) {
+/// Reads a stream to its end: all of it up to `whole` bytes, or its last ones.
+async fn read(stream: Option<impl AsyncRead + Unpin>, captured: &mut Captured, whole: Option<usize>) {
     let Some(mut stream) = stream else {
         captured.complete = true;
         return;
@@ -137,8 +148,12 @@ async fn read(stream: Option<impl AsyncRead + Unpin>, captured: &mut Captured) {
             captured.complete = true;
             return;
         }
-        let kept = n.min(CAPTURE_LIMIT - captured.bytes.len());
+        let kept = whole.map_or(n, |most| n.min(most.saturating_sub(captured.bytes.len())));
         captured.bytes.extend_from_slice(&chunk[..kept]);
         captured.dropped += (n - kept) as u64;
+        // Now and then, so that moving the end to the front is no work.
+        if whole.is_none() && captured.bytes.len() >= 2 * LAST {
+            captured.keep_last();
+        }
     }
 }

@@ -38,6 +38,7 @@ pub struct Spawn {
     stderr: Sink,
     parent_death: Signal,
     guarded: bool,
+    pub(crate) whole_stdout: Option<usize>,
 }
 
 /// Without what it is given: secrets may be in that.
@@ -81,6 +82,7 @@ impl Spawn {
             stderr: Sink::Pipe,
             parent_death: Signal::KILL,
             guarded: false,
+            whole_stdout: None,
         }
     }
 
@@ -160,6 +162,14 @@ impl Spawn {
     #[must_use]
     pub fn guard_descendants(mut self) -> Self {
         self.guarded = true;
+        self
+    }
+
+    /// Keeps standard output from its beginning, up to so many bytes, and not its end alone: for answers that are read by
+    /// programs. Whether that was all is told by [`Captured::dropped`](crate::Captured::dropped).
+    #[must_use]
+    pub fn whole_stdout(mut self, most: usize) -> Self {
+        self.whole_stdout = Some(most);
         self
     }
 

@@ -69,6 +69,25 @@ async fn what_was_written_is_kept_when_something_left_behind_holds_a_stream_open
     assert_eq!((done.stdout.dropped, done.stderr.dropped), (0, 0));
 }
 
+/// What is left out of both is counted, and what a program reads of them is bounded.
+#[tokio::test]
+async fn of_what_is_printed_the_end_is_kept() {
+    let script = "yes | head -c 100000000; yes e | head -c 1000001 >&2";
+    let done = run(sh(script), limits(60_000, 100), &CancellationToken::new()).await.unwrap();
+    let last = 64 * 1024;
+    assert_eq!((done.stdout.bytes.len() as u64, done.stdout.dropped), (last, 100_000_000 - last));
+    assert_eq!((done.stderr.bytes.len() as u64, done.stderr.dropped), (last, 1_000_001 - last));
+    assert!(done.stdout.complete && done.stdout.text().ends_with("y\ny\n") && done.stderr.text().ends_with("e\ne"));
+}
+
+#[tokio::test]
+async fn the_whole_of_it_is_kept_from_its_beginning_up_to_a_bound() {
+    let whole = sh("echo first; yes | head -c 1000000").whole_stdout(200_000);
+    let done = run(whole, limits(60_000, 100), &CancellationToken::new()).await.unwrap();
+    assert_eq!((done.stdout.bytes.len(), done.stdout.dropped), (200_000, 800_006));
+    assert!(done.stdout.text().starts_with("first\ny\n"));
+}
+
 #[tokio::test]
 async fn the_environment_is_only_what_was_given() {
     let done =

@@ -62,6 +62,7 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
             Afterwards::Resume(resume_command(&file, &args.on.connection))
         },
     };
+    stages.begin_run();
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())
 }

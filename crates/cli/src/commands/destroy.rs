@@ -39,6 +39,7 @@ pub(crate) async fn destroy(settings: &Settings, args: args::Destroy, stages: &S
         plan: None,
         afterwards: Afterwards::Resume(resume_command(&args.on.stack.stack, &args.on.connection)),
     };
+    stages.begin_run();
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())
 }

@@ -7,8 +7,8 @@ use crate::input::stack;
 use crate::terminal::args;
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::hints::hint;
-use crate::terminal::printer::{self, BAD, GOOD, paint};
-use pilothouse::Offline;
+use crate::terminal::printer::{self, BAD, GOOD, WARN, paint};
+use pilothouse::{Foresight, Offline};
 use pilothouse_core::RunKind;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,7 @@ pub(crate) async fn lint(
         Offline { helm: connect::offline_helm(settings, &stack).await?, chart_cache: settings.cache()?.join("charts") };
     let mut wrong = Vec::new();
     for chart in run::charts(&stack, RunKind::Apply) {
-        let findings = offline.lint(chart.as_ref(), cancel).await;
+        let Foresight { findings, warnings, .. } = offline.lint(chart.as_ref(), cancel).await;
         if cancel.is_cancelled() {
             return Err(CommandError::new(Exit::Interrupted, "interrupted"));
         }
@@ -41,7 +41,12 @@ pub(crate) async fn lint(
                 }
             }
         }
-        wrong.push(json!({"release": chart.chart_info().key(), "findings": findings}));
+        if settings.human() {
+            for warning in &warnings {
+                printer::out(format!("  {} {warning}", paint(WARN, "warning:")));
+            }
+        }
+        wrong.push(json!({"release": chart.chart_info().key(), "findings": findings, "warnings": warnings}));
     }
     let bad = wrong.iter().any(|release| release["findings"].as_array().is_some_and(|findings| !findings.is_empty()));
     if !settings.human() {

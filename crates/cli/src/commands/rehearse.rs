@@ -17,6 +17,7 @@ use pilothouse_core::{Rehearsal, RunKind, Stack};
 use pilothouse_kube::ConnectOptions;
 use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{Plane, VOLUME_PROVISIONER};
+use pilothouse_process::Scratch;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -69,6 +70,8 @@ pub(crate) async fn rehearse(settings: &Settings, args: args::Rehearse, stages: 
         () = stages.drain.cancelled() => return Err(CommandError::new(Exit::Interrupted, "interrupted")),
     };
     let plane = plane.map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
+    // From here on there is something to take down.
+    stages.begin_run();
     started.done(&format!("control plane Kubernetes at {}", plane.url()));
     let there = Place { connection: ConnectOptions::kubeconfig(plane.kubeconfig()), helm };
     let result = Box::pin(rehearsed(settings, &stack, &args.run, there, copy.as_ref(), stages)).await;
@@ -125,8 +128,8 @@ async fn rehearsed(
     copy: Option<&ClusterCopy>,
     stages: &Stages,
 ) -> Result<Exit, CommandError> {
-    // What is kept of a rehearsal goes with it.
-    let state = tempfile::tempdir()
+    // What is kept of a rehearsal goes with it; if this is killed, with the next run.
+    let state = Scratch::new(&settings.cache.join("scratch"))
         .map_err(|error| CommandError::new(Exit::Failed, format!("cannot make a temporary folder: {error}")))?;
     let backups = state.path().join("backups");
     let session = connect::session_saving_in(backups, settings, place, stack, stages).await?;
@@ -208,6 +211,7 @@ async fn keep(
         image: Vec::new(),
     };
     let up = plane::up(settings, &wanted).await?;
+    stages.begin_run();
     let place = Place { connection: ConnectOptions::kubeconfig(&up.kubeconfig), helm };
     let exit = Box::pin(rehearsed(settings, stack, flags, place, None, stages)).await?;
     if settings.human() {

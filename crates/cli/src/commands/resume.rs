@@ -49,6 +49,7 @@ pub(crate) async fn resume(settings: &Settings, args: args::Resume, stages: &Sta
         plan: None,
         afterwards: Afterwards::Resume(resume_command(&args.stack, &args.connection)),
     };
+    stages.begin_run();
     let outcome = run::run(settings, run).await?;
     Ok(outcome.verdict().into())
 }

@@ -37,6 +37,7 @@ pub(crate) async fn validate(settings: &Settings, args: args::Validate, stages: 
         write(file, &[])?;
     }
     let mut events = Vec::new();
+    stages.begin_run();
     let outcome = run::validate(settings, run, |event| {
         if junit.is_some() {
             events.push(event.clone());

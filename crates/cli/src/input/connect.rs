@@ -125,6 +125,8 @@ pub(crate) async fn offline_helm(settings: &Settings, stack: &Stack) -> Result<A
 fn helm_config(settings: &Settings, program: PathBuf, redactor: &Redactor) -> Result<HelmConfig, CommandError> {
     let mut config = HelmConfig::new(program, settings.cache()?.join("helm"));
     config.base_env.clone_from(&settings.env);
+    config.registry_config = settings.helm_file("HELM_REGISTRY_CONFIG", "registry/config.json");
+    config.repository_config = settings.helm_file("HELM_REPOSITORY_CONFIG", "repositories.yaml");
     config.redactor = redactor.clone();
     config.grace = GRACE;
     Ok(config)

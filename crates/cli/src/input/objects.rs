@@ -1,24 +1,41 @@
 //! Reading objects from files and standard input: YAML documents, JSON, JSON lines, and the lists that kubectl prints.
 
 use crate::terminal::exit::CommandError;
+use pilothouse_process::{MAX_DOCUMENT, Named, read_text};
 use serde_json::Value;
 use std::io::Read;
 use std::path::Path;
 
+/// How many values are read at most.
+const MOST: usize = 1_000_000;
+
 /// The objects of a file, or of standard input for `-`.
 pub(crate) fn read(file: &Path) -> Result<Vec<Value>, CommandError> {
     let (name, text) = if file == Path::new("-") {
-        let mut text = String::new();
-        ("standard input".to_owned(), std::io::stdin().read_to_string(&mut text).map(|_| text))
+        ("standard input".to_owned(), standard_input())
     } else {
-        (file.display().to_string(), std::fs::read_to_string(file))
+        (file.display().to_string(), read_text(file, Named::FileOrPipe, MAX_DOCUMENT))
     };
     let text = text.map_err(|error| CommandError::input(format!("cannot read {name}: {error}")))?;
     parse(&text).map_err(|why| CommandError::input(format!("{name}: {why}")))
 }
 
+/// What is piped into the program, within the same bounds.
+fn standard_input() -> std::io::Result<String> {
+    let mut text = String::new();
+    std::io::stdin().lock().take(MAX_DOCUMENT + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_DOCUMENT {
+        return Err(std::io::Error::other(format!("it is longer than {} MiB", MAX_DOCUMENT / 1024 / 1024)));
+    }
+    Ok(text)
+}
+
 /// The objects in a text; what is wrong is said with its place.
 fn parse(text: &str) -> Result<Vec<Value>, String> {
+    // Each value takes many times the room of a `0,`.
+    if text.bytes().filter(|byte| b",[{\n".contains(byte)).take(MOST).count() == MOST {
+        return Err(format!("it holds more than {MOST} values"));
+    }
     let documents = if text.trim_start().starts_with(['{', '[']) {
         let read = serde_json::Deserializer::from_str(text).into_iter::<Value>().collect::<Result<_, _>>();
         read.or_else(|error| {

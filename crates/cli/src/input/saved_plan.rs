@@ -3,6 +3,7 @@
 use crate::terminal::args::Select;
 use crate::terminal::exit::{CommandError, Exit};
 use pilothouse_core::{DigestKey, PLAN_FORMAT, Plan};
+use pilothouse_process::{Named, read_input};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
@@ -98,6 +99,9 @@ pub(crate) fn write(path: &Path, saved: &SavedPlan) -> Result<(), CommandError> 
     Ok(())
 }
 
+/// What a saved plan may hold, in bytes.
+const MAX_PLAN: u64 = 64 * 1024 * 1024;
+
 /// Whether a plan may be put there: nothing else must be lost by it.
 fn check_target(path: &Path) -> Result<(), CommandError> {
     let cannot = |error: &std::io::Error| CommandError::input(format!("cannot write to {}: {error}", path.display()));
@@ -107,7 +111,7 @@ fn check_target(path: &Path) -> Result<(), CommandError> {
         Ok(meta) if !meta.is_file() => Err(CommandError::input(format!("{} is no regular file", path.display()))
             .hint("name a new file for the plan, or one with a plan")),
         Ok(meta) if meta.len() == 0 => Ok(()),
-        Ok(_) if is_saved_plan(&fs::read(path).map_err(|error| cannot(&error))?) => Ok(()),
+        Ok(_) if is_saved_plan(&read_input(path, Named::File, MAX_PLAN).map_err(|error| cannot(&error))?) => Ok(()),
         Ok(_) => Err(CommandError::input(format!("{} is there and is no saved plan", path.display()))
             .hint("it is not written over: name another file with --out")),
     }
@@ -116,13 +120,13 @@ fn check_target(path: &Path) -> Result<(), CommandError> {
 /// The plan in a file, if it is one.
 pub(crate) fn find(path: &Path) -> Result<Option<SavedPlan>, CommandError> {
     // What cannot be read is told by whoever reads it as a stack file.
-    let is_plan = path.is_file() && fs::read(path).is_ok_and(|bytes| is_saved_plan(&bytes));
+    let is_plan = read_input(path, Named::File, MAX_PLAN).is_ok_and(|bytes| is_saved_plan(&bytes));
     is_plan.then(|| read(path)).transpose()
 }
 
 /// Reads a saved plan.
 pub(crate) fn read(path: &Path) -> Result<SavedPlan, CommandError> {
-    let bytes = fs::read(path)
+    let bytes = read_input(path, Named::File, MAX_PLAN)
         .map_err(|error| CommandError::input(format!("cannot read the plan {}: {error}", path.display())))?;
     parse(&bytes, path)
 }

@@ -6,7 +6,7 @@ use crate::terminal::args::{Color, Connection, Global, Output};
 use crate::terminal::exit::{CommandError, Exit};
 use pilothouse::StateKey;
 use pilothouse_core::{ClusterPin, Sensitive};
-use pilothouse_kube::{ConnectOptions, HelmDriver};
+use pilothouse_kube::{ConnectOptions, HelmDriver, Proxies};
 use pilothouse_plane::provision::ProvisionConfig;
 use pilothouse_process::check_folder;
 use std::collections::BTreeMap;
@@ -158,7 +158,9 @@ impl Settings {
                 .hint("name one with --kubeconfig, or try a stack without a cluster: pilothouse rehearse"));
             }
         };
-        Ok(options.context(connection.context.clone()).only(only.clone()).interactive(self.can_ask))
+        let proxies = Proxies::of_variables(|name| self.var(name));
+        let options = options.context(connection.context.clone()).only(only.clone()).proxies(proxies);
+        Ok(options.interactive(self.can_ask))
     }
 
     /// Where helm keeps its records, by Helm's own variable.
@@ -169,6 +171,15 @@ impl Settings {
             Some(other) => Err(CommandError::input(format!("HELM_DRIVER is `{other}`, which is not supported"))
                 .hint("supported are secret and configmap")),
         }
+    }
+
+    /// A file of the user's own helm configuration, where helm itself looks for it: by its variable, else below
+    /// `HELM_CONFIG_HOME`, `$XDG_CONFIG_HOME/helm` or `~/.config/helm`.
+    pub(crate) fn helm_file(&self, variable: &str, name: &str) -> Option<PathBuf> {
+        let in_xdg = || path(&self.env, "XDG_CONFIG_HOME").map(|folder| folder.join("helm"));
+        let in_home = || self.home.as_ref().map(|home| home.join(".config/helm"));
+        let below = || path(&self.env, "HELM_CONFIG_HOME").or_else(in_xdg).or_else(in_home);
+        path(&self.env, variable).or_else(|| below().map(|folder| folder.join(name)))
     }
 
     /// How programs are obtained.

@@ -5,7 +5,11 @@ use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::printer;
 use pilothouse::Rules;
 use pilothouse_core::{ConsentTo, Stack};
+use pilothouse_process::{Named, read_input, read_text};
 use std::path::{Path, PathBuf};
+
+/// What a stack file may hold, in bytes.
+const MAX_STACK: u64 = 4 * 1024 * 1024;
 
 /// The file a folder stands for.
 const FILE_NAME: &str = "pilothouse.yaml";
@@ -25,8 +29,8 @@ pub(crate) fn place(path: &Path) -> PathBuf {
 /// same file at another place: then what it holds must be the same or, where the recorded one is not here, its name.
 pub(crate) fn is_same(recorded: &Path, this: &Path) -> bool {
     recorded == this
-        || match std::fs::read(recorded) {
-            Ok(recorded) => std::fs::read(this).is_ok_and(|this| this == recorded),
+        || match read_input(recorded, Named::File, MAX_STACK) {
+            Ok(recorded) => read_input(this, Named::File, MAX_STACK).is_ok_and(|this| this == recorded),
             Err(_) => recorded.file_name() == this.file_name(),
         }
 }
@@ -34,7 +38,7 @@ pub(crate) fn is_same(recorded: &Path, this: &Path) -> bool {
 /// Reads a stack file, or the one of a folder.
 pub(crate) fn load(path: &Path, settings: &Settings) -> Result<Stack, CommandError> {
     let file = file(path);
-    let text = std::fs::read_to_string(&file).map_err(|error| {
+    let text = read_text(&file, Named::FileOrPipe, MAX_STACK).map_err(|error| {
         CommandError::input(format!("cannot read stack file {}: {error}", file.display()))
             .hint(format!("name a stack file, or a folder that has a {FILE_NAME}"))
     })?;

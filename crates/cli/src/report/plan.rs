@@ -104,7 +104,7 @@ impl Page {
         lines.extend(self.list("changed by others", release.drifts.iter().map(drift)));
         lines.extend(self.list("hooks", release.hooks.iter().map(|hook| format!("{} {}", hook.event, hook.object))));
         lines.extend(self.list("steps", release.steps.iter().map(|step| format!("{}: {}", step.phase, step.text))));
-        if release.has_changes() {
+        if release.has_changes() && !release.on_failure.is_empty() {
             lines.extend(self.wrapped(PART, &format!("if it fails: {}", one_line(&release.on_failure)), "      "));
         }
         if !release.effects.is_empty() {

@@ -63,10 +63,15 @@ fn shown_field(field: &FieldChange, full: bool) -> ShownField {
         (Some(old), Some(new)) if old.trim_end().contains('\n') || new.trim_end().contains('\n') => {
             diff(old, new, full)
         }
-        _ => What::Value {
-            old: field.old.as_ref().map(|value| written(value, full)),
-            new: field.new.as_ref().map(|value| written(value, full)),
-        },
+        _ => {
+            let (old, new) = (field.old.as_ref().map(Value::to_string), field.new.as_ref().map(Value::to_string));
+            let alike = old
+                .as_ref()
+                .zip(new.as_ref())
+                .map_or(0, |(old, new)| old.chars().zip(new.chars()).take_while(|(one, other)| one == other).count());
+            let written = |text: String| written(&text, alike, full);
+            What::Value { old: old.map(written), new: new.map(written) }
+        }
     };
     ShownField { path: one_line(&field.path), what, written_by: field.written_by.as_deref().map(one_line) }
 }
@@ -79,10 +84,16 @@ fn text(value: Option<&Value>) -> Option<&str> {
     }
 }
 
-/// The value as JSON in one line.
-fn written(value: &Value, full: bool) -> String {
-    let text = value.to_string();
-    if full { one_line(&text) } else { fit(&text, VALUE) }
+/// The value, as JSON, in one line. One that is cut shows what follows its first `alike` characters.
+fn written(text: &str, alike: usize, full: bool) -> String {
+    if full {
+        return one_line(text);
+    }
+    let is_long = text.chars().count() > VALUE;
+    match alike.checked_sub(VALUE / 4).filter(|start| is_long && *start >= VALUE / 4) {
+        Some(start) => fit(&format!("…{}", text.chars().skip(start).collect::<String>()), VALUE),
+        None => fit(text, VALUE),
+    }
 }
 
 fn diff(old: &str, new: &str, full: bool) -> What {
@@ -132,6 +143,16 @@ mod tests {
     #[case(json!("one line\n"), json!("another\n"), value(Some("\"one line\\n\""), Some("\"another\\n\"")))]
     fn values(#[case] old: Value, #[case] new: Value, #[case] expected: What) {
         assert_eq!(shown_field(&field("spec.a", old, new), false).what, expected);
+    }
+
+    #[test]
+    fn what_differs_in_a_long_value_is_seen() {
+        let long = |end: &str| json!(["x".repeat(300), end, "y".repeat(300)]);
+        let seen = |end: &str| Some(format!("…{}\",\"{end}\",\"{}…", "x".repeat(37), "y".repeat(160 - 45 - end.len())));
+        let What::Value { old, new } = shown_field(&field("spec.args", long("one"), long("two")), false).what else {
+            panic!("no values");
+        };
+        assert_eq!((old, new), (seen("one"), seen("two")));
     }
 
     #[test]
@@ -187,9 +208,9 @@ mod tests {
 
     #[test]
     fn a_value_without_an_end_is_cut_and_one_without_bounds_is_counted() {
-        let long = json!("x".repeat(500));
-        assert_eq!(written(&long, false), format!("\"{}…", "x".repeat(VALUE - 2)));
-        assert_eq!(written(&long, true), long.to_string());
+        let long = json!("x".repeat(500)).to_string();
+        assert_eq!(written(&long, 0, false), format!("\"{}…", "x".repeat(VALUE - 2)));
+        assert_eq!(written(&long, 0, true), long);
         let text = "line\n".repeat(COMPARED);
         let what = shown_field(&field("data.a", json!(text), json!("a\nb")), true).what;
         assert_eq!(what, value(Some("text of 4000 lines"), Some("text of 2 lines")));

@@ -164,7 +164,7 @@ fn details(release: &ReleasePlan) -> String {
             .map(|hook| format!("  hook {} {}", one_line(&hook.event), one_line(&hook.object.to_string()))),
     );
     lines.extend(release.steps.iter().map(|step| format!("  step {}: {}", step.phase, one_line(&step.text))));
-    if release.has_changes() {
+    if release.has_changes() && !release.on_failure.is_empty() {
         lines.push(format!("  if it fails: {}", one_line(&release.on_failure)));
     }
     if lines.is_empty() {

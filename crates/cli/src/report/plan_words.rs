@@ -1,5 +1,6 @@
 //! The words and marks of a plan, the same in text and Markdown.
 
+use crate::terminal::hints::consent_to;
 use crate::terminal::printer::{BAD, FAINT, GOOD, WARN};
 use anstyle::Style;
 use pilothouse_core::{
@@ -221,9 +222,8 @@ pub(super) fn effect(kind: EffectKind) -> (Style, &'static str) {
 /// The arguments that consent to what a finding warns of. Its subject is written as an object is: `Kind namespace/name`.
 pub(super) fn consent(finding: &Finding) -> Option<String> {
     let about_data = [code::DATA_ATTACHED, code::CRD_IN_USE].contains(&finding.code.as_str());
-    let (kind, name) = finding.subject.split_once(' ').filter(|_| about_data && finding.class == Class::Unsafe)?;
-    let plain = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-./:_".contains(c));
-    (plain(kind) && plain(name)).then(|| format!("--consent {kind}/{name}"))
+    let object = consent_to(&finding.subject).filter(|_| about_data && finding.class == Class::Unsafe)?;
+    Some(format!("--consent {object}"))
 }
 
 /// Whether all there is to tell of a release is that it stays as it is.

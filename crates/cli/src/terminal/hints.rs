@@ -4,7 +4,17 @@ use pilothouse_core::{Finding, code};
 
 /// A line that helps with a finding, if there is one.
 pub(crate) fn hint(finding: &Finding) -> Option<String> {
-    general(&finding.code).map(str::to_owned)
+    let hint = general(&finding.code)?;
+    let Some(object) = consent_to(&finding.subject) else { return Some(hint.to_owned()) };
+    Some(hint.replace("KIND/NAMESPACE/NAME", &object).replace("customresourcedefinition/NAME", &object))
+}
+
+/// How the object that a finding is about is named in consent, `Kind/namespace/name`. The subject is written as an object is,
+/// `Kind namespace/name`; what a shell would not take as it stands is none.
+pub(crate) fn consent_to(subject: &str) -> Option<String> {
+    let (kind, name) = subject.split_once(' ')?;
+    let plain = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-./:_".contains(c));
+    (plain(kind) && plain(name)).then(|| format!("{kind}/{name}"))
 }
 
 /// What helps with an error of the program that has a code.
@@ -18,6 +28,9 @@ fn general(code: &str) -> Option<&'static str> {
         code::CLUSTER_MISMATCH => {
             "choose the cluster with --kubeconfig and --context; the stack file says under `cluster` which it is for"
         }
+        code::CHART_ACCESS_DENIED => {
+            "log in as for helm: `helm repo add NAME URL --username USER`, or `helm registry login HOST`; helm's repositories.yaml and registry/config.json and docker's config.json are read"
+        }
         code::CHART_DEPENDENCY_MISSING => "run `helm dependency build` in the chart's folder",
         code::CHART_INVALID => "fetch or package the chart again",
         code::CHART_NOT_FOUND => {
@@ -25,7 +38,7 @@ fn general(code: &str) -> Option<&'static str> {
         }
         code::CHART_TEMPLATE_FAILED => "`pilothouse render` shows the rendering without a cluster",
         code::CRD_FIELDS_REMOVED => {
-            "leave the definitions alone: crds: create, or consent: --consent customresourcedefinition/NAME"
+            "crds: create leaves definitions of the chart's crds/ folder alone; for those among its templates save what the fields hold, then consent: --consent customresourcedefinition/NAME"
         }
         code::CRD_IN_USE => {
             "delete the custom resources first, or consent: --consent customresourcedefinition/NAME, or `consent:` in the file"

@@ -2,6 +2,8 @@
 
 use crate::terminal::exit::Exit;
 use crate::terminal::printer;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -9,9 +11,14 @@ use tokio_util::sync::CancellationToken;
 /// How long the program may take to let go of everything before it ends without.
 const LAST_GRACE: Duration = Duration::from_secs(5);
 
+/// How long a command that is no run may take to end by itself: it may be in a call that nothing can interrupt.
+const SOON: Duration = Duration::from_secs(2);
+
 /// What the user has asked for so far. Each stage includes those before it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stages {
+    /// Whether a run is under way, which has to come to a safe point.
+    running: Arc<AtomicBool>,
     /// Nothing new is begun; what runs goes on to a safe point.
     pub(crate) drain: CancellationToken,
     /// What runs gets SIGTERM.
@@ -20,12 +27,12 @@ pub(crate) struct Stages {
     pub(crate) kill: CancellationToken,
 }
 
-/// How a command ends when it is asked to.
+/// How the program ends when it is asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
-    /// A run: in three stages.
+enum Manner {
+    /// While a run is under way: in three stages.
     Run,
-    /// Everything else: at the first signal by itself, at the second at once.
+    /// Everything else: at the first signal by itself and soon, at the second at once.
     Other,
 }
 
@@ -37,28 +44,36 @@ enum Stage {
     Kill,
 }
 
-/// Fires the stages, one at each signal. A terminal that is closed (SIGHUP) counts too, unless `outlives_terminal` is
-/// set.
+/// Fires the stages, one at each signal. What is no run ends soon after the first one, whatever holds it up. What works in the
+/// `background` may take its time: it has something to clear away; and it outlives the terminal, whose end (SIGHUP) counts too
+/// otherwise.
 ///
 /// # Errors
 /// When the signals cannot be listened to.
-pub(crate) fn watch(stages: &Stages, manner: Manner, outlives_terminal: bool) -> std::io::Result<()> {
+pub(crate) fn watch(stages: &Stages, background: bool) -> std::io::Result<()> {
     let mut signals = Signals {
         interrupt: signal(SignalKind::interrupt())?,
         terminate: signal(SignalKind::terminate())?,
         hangup: signal(SignalKind::hangup())?,
-        outlives_terminal,
+        outlives_terminal: background,
     };
     let stages = stages.clone();
     tokio::spawn(async move {
         for nth in 0.. {
             signals.next().await;
+            let manner = stages.manner();
             let (stage, says) = meaning(manner, nth);
             printer::err(says);
             stages.fire(stage);
             if stage == Stage::Kill {
                 tokio::time::sleep(LAST_GRACE).await;
                 end_now();
+            }
+            if manner == Manner::Other && !background {
+                tokio::spawn(async {
+                    tokio::time::sleep(SOON).await;
+                    end_now();
+                });
             }
         }
     });
@@ -82,6 +97,15 @@ fn meaning(manner: Manner, nth: usize) -> (Stage, &'static str) {
 }
 
 impl Stages {
+    /// A run is begun: from now on it decides when it can end.
+    pub(crate) fn begin_run(&self) {
+        self.running.store(true, Ordering::Release);
+    }
+
+    fn manner(&self) -> Manner {
+        if self.running.load(Ordering::Acquire) { Manner::Run } else { Manner::Other }
+    }
+
     fn fire(&self, stage: Stage) {
         self.drain.cancel();
         if stage != Stage::Drain {

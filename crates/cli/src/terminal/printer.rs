@@ -74,8 +74,18 @@ pub(crate) fn json_line(document: &impl Serialize) {
     let _ = stdout.flush();
 }
 
+/// What is shown of a message that may quote anything, in characters.
+const LONGEST: usize = 500;
+
 /// An error with its causes and what to do.
 pub(crate) fn error(error: &CommandError) {
+    if let Some(problems) = error.problems.as_ref().filter(|problems| problems.has_long_lines()) {
+        for problem in problems.iter() {
+            let message: String = problem.message.chars().take(LONGEST).collect();
+            err(format!("{}: {}:{}:{}: {message}", paint(BAD, "error"), problems.file(), problem.line, problem.column));
+        }
+        return;
+    }
     if let Some(problems) = &error.problems {
         let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode()).with_width(100);
         let mut text = String::new();

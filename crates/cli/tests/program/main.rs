@@ -10,10 +10,13 @@ mod failure_policy;
 mod faults;
 mod from_cluster;
 mod from_elsewhere;
+mod helm_3;
 mod history;
+mod hostile;
 mod impure;
 mod interrupted;
 mod kubeconfig_moves;
+mod leftovers;
 mod no_cluster;
 mod one_cluster;
 mod plan;
@@ -23,6 +26,7 @@ mod secrets;
 mod support;
 mod unchanged;
 mod unhealthy;
+mod ways;
 
 use pilothouse_plane::PlaneConfig;
 

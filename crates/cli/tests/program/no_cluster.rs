@@ -1,6 +1,7 @@
 //! Commands that need no cluster.
 
-use crate::support::World;
+use crate::support::{World, helm};
+use pilothouse_plane::provision::Tool;
 use pilothouse_testkit::repository;
 
 const STACK: &str = "\
@@ -27,6 +28,51 @@ fn lint_of_the_quickstart_is_clean() {
 fn lint_tells_every_release() {
     let world = World::with_stack(&STACK.replace("CHARTS/data", "none"));
     insta::assert_snapshot!(world.transcript(&mut world.program(&["lint"])));
+}
+
+#[test]
+fn lint_warns_of_what_helm_deploys_all_the_same() {
+    let world = World::with_stack(
+        "version: 1\nname: demo\nreleases: [{ name: a, namespace: demo, chart: { path: chart }, values_files: [values.yaml] }]\n",
+    );
+    let needs = "apiVersion: v2\nname: a\nversion: 1.0.0\ndependencies: [{ name: sub, version: ^2.0.0, repository: 'file://../sub' }]\n";
+    world.write("chart/Chart.yaml", needs);
+    world.write("chart/charts/sub/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 1.0.0\n");
+    world.write("values.yaml", "a: 1\n---\nb: 2\n");
+    insta::assert_snapshot!(world.transcript(&mut world.program(&["lint"])), @"
+    exit code: 0
+    ----- stdout -----
+    demo/a: ok
+      warning: chart a: charts/ has sub 1.0.0, Chart.yaml asks for ^2.0.0 (`helm dependency update` mends it)
+    ");
+    let mut with_helm_3 = world.program(&["lint"]);
+    with_helm_3.env("PILOTHOUSE_HELM", helm(Tool::Helm3));
+    insta::assert_snapshot!(world.transcript(&mut with_helm_3), @"
+    exit code: 0
+    ----- stdout -----
+    demo/a: ok
+      warning: ./values.yaml holds more than one YAML document: helm 3 reads the first one only
+      warning: chart a: charts/ has sub 1.0.0, Chart.yaml asks for ^2.0.0 (`helm dependency update` mends it)
+    ");
+    insta::assert_snapshot!(world.transcript(&mut world.program(&["lint", "--output", "json"])), @r#"
+    exit code: 0
+    ----- stdout -----
+    {
+      "stack": "demo",
+      "releases": [
+        {
+          "release": {
+            "namespace": "demo",
+            "name": "a"
+          },
+          "findings": [],
+          "warnings": [
+            "chart a: charts/ has sub 1.0.0, Chart.yaml asks for ^2.0.0 (`helm dependency update` mends it)"
+          ]
+        }
+      ]
+    }
+    "#);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What Pilothouse remembers of the last deploy of a release: enough to tell, without helm, that nothing is to be done.
 
 use crate::ids::{ObjectRef, Phase, ReleaseKey, RunId};
+use crate::release::RevisionMeta;
 use crate::text::DigestKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,10 @@ pub struct DeployRecord {
     /// `metadata.uid` of the object in which Helm keeps that revision: a release that was removed and installed again has
     /// a revision of the same number.
     pub revision_uid: String,
+    /// `metadata.resourceVersion` of that object when its payload said `deployed`, as its label does; without it, nobody knows
+    /// whether they agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision_version: Option<String>,
     /// The run that wrote it.
     pub run: Option<RunId>,
     /// When it was written, by the clock of the machine that wrote it.
@@ -40,6 +45,16 @@ pub struct DeployRecord {
     pub reached: Phase,
     /// The objects of the release as they were after that phase; `None` when there are too many to be kept.
     pub objects: Option<Vec<AppliedObject>>,
+}
+
+impl DeployRecord {
+    /// Whether Helm's record of the revision is, to the last write, the one this is about.
+    pub fn knows(&self, meta: &RevisionMeta) -> bool {
+        self.revision == meta.revision
+            && meta.uid.as_ref() == Some(&self.revision_uid)
+            && self.revision_version.is_some()
+            && self.revision_version == meta.resource_version
+    }
 }
 
 /// Digests, in hex, of all that decides what a deploy makes of a release, part by part: SHA-256, and HMAC-SHA256 under the

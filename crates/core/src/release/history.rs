@@ -65,6 +65,15 @@ impl ReleaseHistory {
         self.last_deployed().or_else(|| self.newest())
     }
 
+    /// The same, with the status that the newest revision really has.
+    #[must_use]
+    pub fn with_newest_as(mut self, status: RevisionStatus) -> Self {
+        if let Some(newest) = self.revisions.last_mut() {
+            newest.status = status;
+        }
+        self
+    }
+
     /// What the history was when this revision was the newest, as far as Helm has kept it.
     #[must_use]
     pub fn as_of(&self, revision: u32) -> Self {

@@ -67,6 +67,18 @@ impl RevisionStatus {
         Self::ALL.into_iter().find(|status| status.name() == name).unwrap_or(Self::Unknown)
     }
 
+    /// What counts when the label and the payload of a record each have a status: a helm that is stopped at its very end leaves
+    /// them apart. Helm locks by the payload, and finds what is deployed by the label; whatever else they say, the revision is
+    /// none that could be built on.
+    #[must_use]
+    pub fn and_in_payload(self, payload: Self) -> Self {
+        match payload {
+            same if same == self => self,
+            pending if pending.is_pending() => pending,
+            _ => Self::Failed,
+        }
+    }
+
     /// Whether Helm refuses to touch the release in this status.
     pub fn is_pending(self) -> bool {
         match self {
@@ -115,4 +127,19 @@ pub struct RevisionMeta {
     /// Who last wrote the record: the field manager with the newest time in `metadata.managedFields`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manager: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use RevisionStatus::{Deployed, Failed, PendingUpgrade, Superseded};
+
+    #[test]
+    fn a_record_that_disagrees_with_itself_is_none_to_build_on() {
+        assert_eq!(Deployed.and_in_payload(Deployed), Deployed);
+        assert_eq!(Deployed.and_in_payload(Failed), Failed);
+        assert_eq!(Deployed.and_in_payload(Superseded), Failed);
+        assert_eq!(Failed.and_in_payload(Deployed), Failed);
+        assert_eq!(Deployed.and_in_payload(PendingUpgrade), PendingUpgrade);
+    }
 }

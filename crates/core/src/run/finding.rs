@@ -58,6 +58,7 @@ pub mod code {
         API_NOT_SERVED: "The cluster does not serve a kind: its definition is missing, or the API was removed.",
         API_UNREACHABLE: "The Kubernetes API does not answer, or not to these credentials.",
         BACKUP_IMPOSSIBLE: "What is going to be lost cannot be saved before, as `before_destructive: backup` wants it.",
+        CHART_ACCESS_DENIED: "The chart's repository or registry wants other credentials than it was given, or does not let them in.",
         CHART_DEPENDENCY_MISSING: "`Chart.yaml` lists a subchart that is not in `charts/`.",
         CHART_INVALID: "The chart is there but cannot be used: damaged archive, no usable `Chart.yaml`, another version than wanted.",
         CHART_NOT_FOUND: "There is no chart at the path, in the repository or in the registry.",

@@ -94,7 +94,7 @@ fn deploy(state: &ReleaseState, wish: &Wish) -> Decision {
         ReleaseState::Foreign { .. } => Decision::Stop { state: state.clone() },
         ReleaseState::Stale { revision, why, .. } => Decision::Unlock { revision: *revision, why: why.clone() },
         ReleaseState::Absent => Decision::Install,
-        ReleaseState::HalfRemoved => Decision::FinishUninstallThenInstall,
+        ReleaseState::HalfRemoved | ReleaseState::HalfInstalled { .. } => Decision::FinishUninstallThenInstall,
         ReleaseState::Breaking { deployed, breaking } => {
             Decision::Reinstall { deployed: deployed.clone(), breaking: breaking.clone() }
         }
@@ -136,6 +136,7 @@ fn destroy(state: &ReleaseState, wish: &Wish) -> Decision {
         ReleaseState::Stale { revision, why, .. } => Decision::Unlock { revision: *revision, why: why.clone() },
         ReleaseState::Absent => Decision::Nothing { why: "it is not installed".to_owned() },
         ReleaseState::HalfRemoved
+        | ReleaseState::HalfInstalled { .. }
         | ReleaseState::Breaking { .. }
         | ReleaseState::FailedClean { .. }
         | ReleaseState::FailedDirty { .. }
@@ -172,6 +173,7 @@ fn is_deployed(state: &ReleaseState) -> bool {
         | ReleaseState::Stale { .. }
         | ReleaseState::Absent
         | ReleaseState::HalfRemoved
+        | ReleaseState::HalfInstalled { .. }
         | ReleaseState::FailedClean { .. }
         | ReleaseState::FailedDirty { .. } => false,
     }

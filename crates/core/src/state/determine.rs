@@ -69,6 +69,9 @@ fn breaking(seen: &Observation) -> Option<(Version, Version)> {
 }
 
 fn failed(seen: &Observation, last: &RevisionMeta, last_good: Option<u32>) -> ReleaseState {
+    if let (None, Some(hook)) = (last_good, &seen.install_hook) {
+        return ReleaseState::HalfInstalled { revision: last.revision, hook: hook.clone() };
+    }
     match seen.failed_applied {
         Some(false) => ReleaseState::FailedClean { revision: last.revision, last_good },
         Some(true) | None => ReleaseState::FailedDirty { revision: last.revision, last_good },

@@ -32,6 +32,9 @@ pub struct Observation {
     pub live: LiveSeen,
     /// Of a failed newest revision: whether any object of it exists or was changed; `None` when nobody has looked.
     pub failed_applied: Option<bool>,
+    /// Of a first install that failed: a hook that only an install runs and that has not completed; `None` when there is none, or
+    /// nobody has looked.
+    pub install_hook: Option<String>,
 }
 
 impl Observation {
@@ -50,6 +53,7 @@ impl Observation {
             must_render: false,
             live: LiveSeen::NotLooked,
             failed_applied: None,
+            install_hook: None,
         }
     }
 }

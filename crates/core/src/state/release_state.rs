@@ -45,6 +45,13 @@ pub enum ReleaseState {
     Absent,
     /// An uninstall stopped half-way.
     HalfRemoved,
+    /// The first install failed, and a hook that only an install runs has not completed: an upgrade would leave it out.
+    HalfInstalled {
+        /// The failed revision.
+        revision: u32,
+        /// The hook.
+        hook: String,
+    },
     /// A breaking version lies between what is deployed and what is wanted.
     Breaking {
         /// What is deployed.

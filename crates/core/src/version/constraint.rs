@@ -150,6 +150,14 @@ pub fn kube_version_fits(constraint: &str, git_version: &str, from: KubeVersionF
     }
 }
 
+/// The suffix of a cluster's version (`-eks-3025e55` of `v1.36.2-eks-3025e55`) when it alone is why a chart's `kubeVersion` does
+/// not allow it: Helm takes it for that of a pre-release.
+pub fn suffix_that_counts<'v>(constraint: &str, git_version: &'v str) -> Option<&'v str> {
+    let suffix = &git_version[git_version.find('-')?..];
+    let allows = |version| kube_version_fits(constraint, version, KubeVersionFrom::Cluster);
+    (!allows(git_version) && allows(git_version.strip_suffix(suffix)?)).then_some(suffix)
+}
+
 /// Turns every `a - b` into two conditions. Done on the text, since Masterminds does so too and what it then refuses
 /// (`>1 - 2`) should be refused here.
 fn rewrite_ranges(text: &str) -> String {

@@ -5,4 +5,6 @@
 mod constraint;
 mod version_text;
 
-pub use constraint::{ConstraintError, KubeVersionFrom, VersionConstraint, kube_version_fits, lenient_version};
+pub use constraint::{
+    ConstraintError, KubeVersionFrom, VersionConstraint, kube_version_fits, lenient_version, suffix_that_counts,
+};

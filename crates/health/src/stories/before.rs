@@ -4,6 +4,16 @@ use super::story::Story;
 
 pub(super) const STORIES: &[Story] = &[
     Story {
+        code: "CHART_ACCESS_DENIED",
+        shows: "The chart's repository or registry has answered 401 or 403: it wants credentials that it was not given, or does not let those in that it was. Some registries answer so for a chart that is not there, too.",
+        usually: "Nobody has logged in on this machine, a token that has expired, or a login for another address than the stack file has.",
+        todo: &[
+            "helm repo add NAME URL --username USER, with the URL as the stack file has it",
+            "helm registry login HOST for a chart from a registry",
+            "helm pull CHART --version VERSION shows whether helm itself is let in",
+        ],
+    },
+    Story {
         code: "CHART_INVALID",
         shows: "The chart is there, but its archive is damaged, it has no usable Chart.yaml, or it is of another version than wanted.",
         usually: "A download that was cut off, a folder that is not a chart, or a version that was not raised.",

@@ -6,6 +6,7 @@
 use crate::client::{
     GetRequest, PullRequest, RollbackRequest, TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest,
 };
+use crate::values::Values;
 use pilothouse_core::{ChartRef, ChartSource, ReleaseKey};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -53,8 +54,10 @@ impl Argv {
         self.flag("--timeout", format!("{}s", (limit + SLACK).as_secs()))
     }
 
-    fn values(self, files: &[PathBuf]) -> Self {
-        files.iter().fold(self, |argv, file| argv.flag("--values", list_item(file)))
+    /// The documents, as files, and the numbers that would suffer in them.
+    fn values(self, files: &[PathBuf], values: &Values) -> Self {
+        let argv = files.iter().fold(self, |argv, file| argv.flag("--values", list_item(file)));
+        values.numbers().iter().fold(argv, |argv, number| argv.flag("--set", number))
     }
 
     /// Replacing objects instead of patching them. Helm 4 refuses it together with server-side apply, which it would
@@ -89,7 +92,7 @@ pub(crate) fn upgrade(request: &UpgradeRequest, files: &[PathBuf], major: u64) -
         .switch(request.create_namespace, "--create-namespace")
         .switch(true, "--skip-crds")
         .switch(true, "--reset-values")
-        .values(files)
+        .values(files, &request.values)
         .flag("--history-max", request.max_history.to_string())
         .force(request.force, major)
         .switch(request.force_conflicts && !request.force && major >= 4, "--force-conflicts")
@@ -140,7 +143,7 @@ pub(crate) fn template(request: &TemplateRequest, files: &[PathBuf]) -> Argv {
         .switch(true, "--include-crds")
         .switch(request.is_upgrade, "--is-upgrade")
         .switch(request.lookup, "--dry-run=server")
-        .values(files);
+        .values(files, &request.values);
     if let Some(version) = &request.kube_version {
         argv = argv.flag("--kube-version", version);
     }
@@ -152,19 +155,26 @@ pub(crate) fn test(request: &TestRequest) -> Argv {
     request.filters.iter().fold(argv, |argv, filter| argv.flag("--filter", filter)).timeout(request.timeout)
 }
 
-/// Nothing for a local chart: there is nothing to pull.
-pub(crate) fn pull(request: &PullRequest) -> Option<Argv> {
+/// Nothing for a local chart: there is nothing to pull. `repository` is the name of a chart's repository in the
+/// configuration helm is given, where it has one.
+pub(crate) fn pull(request: &PullRequest, repository: Option<&str>) -> Option<Argv> {
     let ChartRef { source, version } = &request.chart;
-    let argv = match source {
-        ChartSource::Path(_) => return None,
-        ChartSource::Repo { url, name } => Argv::new(&["pull", name]).flag("--repo", url),
-        ChartSource::Oci(reference) => Argv::new(&["pull", reference]),
+    let argv = match (source, repository) {
+        (ChartSource::Path(_), _) => return None,
+        (ChartSource::Repo { name, .. }, Some(repository)) => Argv::new(&["pull", &format!("{repository}/{name}")]),
+        (ChartSource::Repo { url, name }, None) => Argv::new(&["pull", name]).flag("--repo", url),
+        (ChartSource::Oci(reference), _) => Argv::new(&["pull", reference]),
     };
     let argv = argv.flag("--destination", &request.destination);
     Some(match version {
         Some(version) => argv.flag("--version", version),
         None => argv,
     })
+}
+
+/// Fetches the index of a repository, into the cache of this run. Helm 3 fails only when it is asked to.
+pub(crate) fn update_repository(name: &str, major: u64) -> Argv {
+    Argv::new(&["repo", "update", name]).switch(major < 4, "--fail-on-repo-update-fail")
 }
 
 /// `get values`, `get manifest`, `get metadata`.

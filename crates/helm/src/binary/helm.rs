@@ -3,13 +3,14 @@
 use super::access::{Driver, Isolation, KubeAccess};
 use super::argv::{self, Argv};
 use super::known_version::KnownVersion;
+use super::repositories::{Entry, entry_for};
 use super::scratch::{scratch, write, write_values};
 use crate::client::{
     GetRequest, HelmClient, HelmError, HelmVersion, HistoryEntry, Metadata, PullRequest, RollbackRequest,
     TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest, redacted,
 };
 use async_trait::async_trait;
-use pilothouse_core::{Redactor, Sensitive};
+use pilothouse_core::{ChartSource, Redactor, Sensitive};
 use pilothouse_process::{Ended, Finished, Limits, Scratch, Signal, Spawn, private_folder, run};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -23,6 +24,12 @@ use tokio_util::sync::CancellationToken;
 
 /// How long `helm version` may take; it does nothing but print, but a binary may have to come from a slow disk.
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
+
+/// What helm may print: many times what the largest charts of the community render to. A release has to fit into a Secret.
+const MOST: usize = 16 * 1024 * 1024;
+
+/// The command that fetches the index of a repository.
+const REPO_UPDATE: &str = "repo update";
 
 /// Which helm to use, and how.
 #[derive(Clone)]
@@ -137,7 +144,8 @@ impl Helm {
         let spawn = Spawn::new(&self.program)
             .args(argv.into_args())
             .envs(self.isolation.env(scratch.path(), kubeconfig.as_deref()))
-            .on_parent_death(Signal::TERM);
+            .on_parent_death(Signal::TERM)
+            .whole_stdout(MOST);
         let limits = Limits { timeout, grace: self.grace };
         let done = run(spawn, limits, cancel).await.map_err(HelmError::from_spawn)?;
         tracing::debug!(command, status = %done.status, elapsed = ?done.elapsed, "helm ended");
@@ -165,6 +173,32 @@ impl Helm {
     ) -> Result<T, HelmError> {
         let text = self.simple(command, argv, timeout, cancel).await?;
         serde_json::from_str(&text).map_err(|error| HelmError::Answer { command, why: error.to_string() })
+    }
+
+    /// What the user's own repository configuration has of a chart's repository.
+    fn entry_of(&self, request: &PullRequest) -> Result<Option<Entry>, HelmError> {
+        match (&request.chart.source, &self.isolation.repository_config) {
+            (ChartSource::Repo { url, .. }, Some(configuration)) => entry_for(configuration, url),
+            _ => Ok(None),
+        }
+    }
+
+    /// Fetches from a repository with the credentials of its entry, which are in a file only helm is to read. Helm takes them from
+    /// there for what it names by the entry, and only once it has the repository's index.
+    async fn pull_of(
+        &self,
+        entry: &Entry,
+        pull: Argv,
+        timeout: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<String, HelmError> {
+        let scratch = scratch(&self.home)?;
+        let mut helm = self.clone();
+        helm.isolation.repository_config = Some(write(&scratch, "repositories.yaml", entry.document.expose())?);
+        let redactor = self.redactor_with(entry.password.iter().map(|password| password.expose().as_str()));
+        let run = |command, argv| Run { command, argv, scratch: &scratch, timeout, redactor: redactor.clone() };
+        helm.run(run(REPO_UPDATE, argv::update_repository(&entry.name, self.version.major)), cancel).await?;
+        helm.run(run("pull", pull), cancel).await
     }
 
     fn redactor_with<'a>(&self, secrets: impl Iterator<Item = &'a str>) -> Redactor {
@@ -214,11 +248,15 @@ impl HelmClient for Helm {
 
     async fn pull(&self, request: &PullRequest, cancel: &CancellationToken) -> Result<PathBuf, HelmError> {
         let unexpected = |why: String| HelmError::Answer { command: "pull", why };
-        let argv = argv::pull(request)
+        let entry = self.entry_of(request)?;
+        let argv = argv::pull(request, entry.as_ref().map(|entry| entry.name.as_str()))
             .ok_or_else(|| unexpected(format!("{} is a local chart, there is nothing to fetch", request.chart)))?;
         // What helm prints differs from version to version (4.2.1 and later print the digest on stdout); the file that
         // is there afterwards is what counts.
-        self.simple("pull", argv, request.timeout, cancel).await?;
+        match entry {
+            Some(entry) => self.pull_of(&entry, argv, request.timeout, cancel).await?,
+            None => self.simple("pull", argv, request.timeout, cancel).await?,
+        };
         let archives = archives_in(&request.destination)
             .map_err(|source| HelmError::File { path: request.destination.clone(), source })?;
         match archives.as_slice() {
@@ -281,7 +319,7 @@ fn version_of(program: &Path, done: &Finished) -> Result<HelmVersion, HelmError>
 fn outcome(command: &'static str, timeout: Duration, done: Finished, redactor: &Redactor) -> Result<String, HelmError> {
     if done.status.success() {
         if done.stdout.dropped > 0 {
-            let why = format!("it is {} bytes longer than can be kept", done.stdout.dropped);
+            let why = format!("it is {} bytes longer than {} MiB", done.stdout.dropped, MOST / 1024 / 1024);
             return Err(HelmError::Answer { command, why });
         }
         if !done.stdout.complete {
@@ -296,8 +334,17 @@ fn outcome(command: &'static str, timeout: Duration, done: Finished, redactor: &
         (Ended::TimedOut, _) => Err(HelmError::Timeout { command, after: timeout, text: redacted(&stderr, redactor) }),
         (Ended::Cancelled, _) => Err(HelmError::Interrupted { command, text: redacted(&stderr, redactor) }),
         (Ended::Exited, Some(signal)) => Err(HelmError::Killed { command, signal, text: redacted(&stderr, redactor) }),
+        (Ended::Exited, None) if command == REPO_UPDATE => {
+            Err(HelmError::failed(command, &why_not_updated(&done.stdout.text(), &stderr), redactor))
+        }
         (Ended::Exited, None) => Err(HelmError::failed(command, &stderr, redactor)),
     }
+}
+
+/// Why a repository does not answer is told on standard output, indented below the line that names it.
+fn why_not_updated(stdout: &str, stderr: &str) -> String {
+    let reasons: Vec<&str> = stdout.lines().filter(|line| line.starts_with('\t')).map(str::trim).collect();
+    if reasons.is_empty() { stderr.to_owned() } else { format!("{stderr}\nError: {}", reasons.join("; ")) }
 }
 
 fn archives_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {

@@ -7,6 +7,7 @@ mod access;
 mod argv;
 mod helm;
 mod known_version;
+mod repositories;
 mod running;
 mod scratch;
 

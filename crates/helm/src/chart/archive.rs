@@ -5,6 +5,9 @@ use flate2::read::GzDecoder;
 use std::io::{self, Read};
 use tar::{Archive, EntryType};
 
+/// What a name, or the attributes of a file, may have, in bytes.
+const MAX_NAME: u64 = 1024 * 1024;
+
 /// Bytes of the tar reader's words that are still worth showing.
 const LONGEST_REASON: usize = 120;
 
@@ -16,6 +19,7 @@ pub(crate) fn each_file(bytes: &[u8], mut file: impl FnMut(&str, Vec<u8>)) -> Re
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Err("it is not a gzipped archive".to_owned());
     }
+    check_sizes(bytes)?;
     let mut total = 0;
     let mut archive = Archive::new(GzDecoder::new(bytes));
     for entry in archive.entries().map_err(|error| damaged(&error))? {
@@ -41,6 +45,29 @@ pub(crate) fn each_file(bytes: &[u8], mut file: impl FnMut(&str, Vec<u8>)) -> Re
     // What follows the last entry: padding, and gzip's checksum.
     let rest = io::copy(&mut archive.into_inner().take(MAX_CHART), &mut io::sink());
     rest.map(|_| ()).map_err(|error| damaged(&error))
+}
+
+/// Looks at the sizes that the archive tells, before anything of it is kept: names and attributes have entries of their own, which
+/// the reader takes whole.
+fn check_sizes(bytes: &[u8]) -> Result<(), String> {
+    let mut total: u64 = 0;
+    let mut archive = Archive::new(GzDecoder::new(bytes));
+    for entry in archive.entries().map_err(|error| damaged(&error))?.raw(true) {
+        let entry = entry.map_err(|error| damaged(&error))?;
+        let size = entry.header().entry_size().map_err(|error| damaged(&error))?;
+        let is_about_another = matches!(
+            entry.header().entry_type(),
+            EntryType::GNULongName | EntryType::GNULongLink | EntryType::XHeader | EntryType::XGlobalHeader
+        );
+        if is_about_another && size > MAX_NAME {
+            return Err("the name of a file in it is too long".to_owned());
+        }
+        total = total.saturating_add(size);
+        if total > MAX_CHART {
+            return Err(format!("it unpacks to more than {} MiB", MAX_CHART / 1024 / 1024));
+        }
+    }
+    Ok(())
 }
 
 fn damaged(error: &io::Error) -> String {

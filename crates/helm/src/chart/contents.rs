@@ -3,8 +3,9 @@
 use super::metadata::{ChartMetadata, Dependency};
 use super::template_use::TemplateUse;
 use crate::yaml;
+use pilothouse_core::{VersionConstraint, lenient_version};
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Helm's limit for what a chart may unpack to, in bytes (`pkg/chart/loader/archive`).
 pub(crate) const MAX_CHART: u64 = 100 * 1024 * 1024;
@@ -22,7 +23,10 @@ pub(crate) struct Contents {
 #[derive(Debug)]
 pub(crate) struct Described {
     pub(crate) metadata: ChartMetadata,
-    pub(crate) bundled: BTreeSet<String>,
+    /// The charts in its `charts/` folder, by name, each with the versions that are there.
+    pub(crate) bundled: BTreeMap<String, Vec<String>>,
+    /// What the lock file says that `charts/` should hold; nothing without one.
+    pub(crate) locked: Vec<Dependency>,
     /// What its templates depend on; nothing as long as nobody has looked.
     pub(crate) templates: TemplateUse,
 }
@@ -38,7 +42,7 @@ impl Contents {
     pub(crate) fn wants(path: &str) -> bool {
         let mut segments = path.split('/');
         match (segments.next(), segments.next(), segments.next(), segments.next()) {
-            (Some("Chart.yaml" | "requirements.yaml"), None, ..)
+            (Some("Chart.yaml" | "Chart.lock" | "requirements.yaml" | "requirements.lock"), None, ..)
             | (Some("charts"), Some(_), Some("Chart.yaml"), None) => true,
             (Some("charts"), Some(file), None, _) => is_archive(file),
             _ => false,
@@ -63,7 +67,12 @@ impl Contents {
             let requirements: Requirements = read(bytes, "requirements.yaml")?;
             metadata.dependencies = requirements.dependencies.unwrap_or_default();
         }
-        let mut bundled = BTreeSet::new();
+        let lock = ["Chart.lock", "requirements.lock"].iter().find_map(|file| Some((file, self.files.get(*file)?)));
+        let locked: Requirements = match lock {
+            Some((file, bytes)) => read(bytes, file)?,
+            None => Requirements::default(),
+        };
+        let mut bundled = BTreeMap::<String, Vec<String>>::new();
         for (path, bytes) in &self.files {
             let Some(inner) = path.strip_prefix("charts/") else { continue };
             // Helm skips them (`pkg/chart/v2/loader/load.go`).
@@ -75,18 +84,65 @@ impl Contents {
             } else {
                 self::metadata(bytes, path)?
             };
-            bundled.insert(subchart.name);
+            bundled.entry(subchart.name).or_default().push(subchart.version);
         }
-        Ok(Described { metadata, bundled, templates: TemplateUse::default() })
+        let locked = locked.dependencies.unwrap_or_default();
+        Ok(Described { metadata, bundled, locked, templates: TemplateUse::default() })
     }
 }
 
 impl Described {
     /// The dependencies that are not bundled. Conditions and tags do not matter to Helm here (`action.CheckDependencies`).
     pub(crate) fn missing(&self) -> Vec<String> {
-        let missing = self.metadata.dependencies.iter().filter(|wanted| !self.bundled.contains(&wanted.name));
+        let missing = self.metadata.dependencies.iter().filter(|wanted| !self.bundled.contains_key(&wanted.name));
         missing.map(|wanted| wanted.name.clone()).collect()
     }
+
+    /// What in `charts/` and in the lock file is not what `Chart.yaml` asks for, in words. Helm deploys it all the same:
+    /// it compares names alone (`action.CheckDependencies`), and versions only in `helm dependency list`.
+    pub(crate) fn stale(&self) -> Vec<String> {
+        let mut stale = Vec::new();
+        for wanted in &self.metadata.dependencies {
+            let Dependency { name, version, .. } = wanted;
+            // What is missing is told by itself; without a version, or with one that is no constraint, any will do.
+            let Some(found) = self.bundled.get(name) else { continue };
+            let constraint = VersionConstraint::parse(version).ok().filter(|_| !version.is_empty());
+            let fits = |found: &str| {
+                constraint
+                    .as_ref()
+                    .is_none_or(|wanted| lenient_version(found).is_some_and(|found| wanted.matches(&found)))
+            };
+            if !found.iter().any(|found| fits(found)) {
+                stale.push(format!("charts/ has {name} {}, Chart.yaml asks for {version}", found.join(" and ")));
+                continue;
+            }
+            let locked: Vec<&str> = self
+                .locked
+                .iter()
+                .filter(|locked| locked.name == *name)
+                .map(|locked| locked.version.as_str())
+                .collect();
+            if !locked.is_empty() && !locked.iter().any(|locked| fits(locked)) {
+                stale.push(format!("Chart.lock has {name} {}, Chart.yaml asks for {version}", locked.join(" and ")));
+            } else if !locked.is_empty()
+                && !found.iter().any(|found| locked.iter().any(|locked| is_same(found, locked)))
+            {
+                let (found, locked) = (found.join(" and "), locked.join(" and "));
+                stale.push(format!("charts/ has {name} {found}, Chart.lock has {name} {locked}"));
+            }
+        }
+        let is_unlocked = |wanted: &&Dependency| !self.locked.iter().any(|locked| locked.name == wanted.name);
+        if !self.locked.is_empty() {
+            let unlocked = self.metadata.dependencies.iter().filter(is_unlocked);
+            stale.extend(unlocked.map(|wanted| format!("Chart.lock does not have {}", wanted.name)));
+        }
+        stale
+    }
+}
+
+/// Whether two texts are the same version, be it with a `v` or without.
+fn is_same(one: &str, other: &str) -> bool {
+    one == other || lenient_version(one).is_some_and(|one| lenient_version(other) == Some(one))
 }
 
 pub(crate) fn is_archive(file: &str) -> bool {

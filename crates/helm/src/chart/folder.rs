@@ -4,10 +4,14 @@ use super::contents::{Contents, Described, MAX_CHART, MAX_FILE};
 use super::packaged;
 use super::scan::ChartScan;
 use pilothouse_core::hex;
+use pilothouse_process::{Named, read_input};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// How many files and folders are looked at; more is no chart, but the folder above it, or a link to one.
+const MAX_ENTRIES: usize = 50_000;
 
 /// How deep folders are followed; more is a loop of symbolic links.
 const MAX_DEPTH: usize = 40;
@@ -22,27 +26,32 @@ pub(crate) enum FolderError {
 /// Reads a chart folder: what it is, and the SHA-256 of its content (paths and bytes, in the order of the paths).
 /// Symbolic links are followed, as by Helm; `.helmignore` is not looked at, so the digest may differ without need.
 pub(crate) fn describe_folder(root: &Path) -> Result<(Described, String), FolderError> {
-    let mut files = Vec::new();
-    walk(root, "", 0, &mut files)?;
-    files.sort();
+    let mut found = Found::default();
+    found.walk(root, "", 0)?;
+    found.files.sort();
     let (mut contents, mut scan) = (Contents::default(), ChartScan::default());
-    let (mut digest, mut total) = (Sha256::new(), 0);
-    for inner in files {
+    let mut digest = Sha256::new();
+    for (inner, size) in found.files {
         let path = root.join(&inner);
-        let bytes = fs::read(&path).map_err(|source| FolderError::Io { path, source })?;
-        total += bytes.len() as u64;
-        if total > MAX_CHART {
-            return Err(FolderError::Chart(format!("it holds more than {} MiB", MAX_CHART / 1024 / 1024)));
-        }
-        for part in [inner.as_bytes(), bytes.as_slice()] {
-            digest.update((part.len() as u64).to_be_bytes());
-            digest.update(part);
-        }
-        scan.add(&inner, &bytes);
-        if Contents::wants(&inner) {
-            if bytes.len() as u64 > MAX_FILE {
+        digest.update((inner.len() as u64).to_be_bytes());
+        digest.update(&inner);
+        if size > MAX_FILE {
+            // Helm takes it only where `.helmignore` names it.
+            if Contents::wants(&inner) {
                 return Err(FolderError::Chart(format!("{inner} is larger than {} MiB", MAX_FILE / 1024 / 1024)));
             }
+            digest.update(size.to_be_bytes());
+            fs::File::open(&path)
+                .and_then(|file| io::copy(&mut io::Read::take(file, size), &mut Hashing(&mut digest)))
+                .map_err(|source| FolderError::Io { path, source })?;
+            scan.add_unread(&inner);
+            continue;
+        }
+        let bytes = read_input(&path, Named::File, MAX_FILE).map_err(|source| FolderError::Io { path, source })?;
+        digest.update((bytes.len() as u64).to_be_bytes());
+        digest.update(&bytes);
+        scan.add(&inner, &bytes);
+        if Contents::wants(&inner) {
             contents.insert(&inner, bytes);
         }
     }
@@ -50,32 +59,64 @@ pub(crate) fn describe_folder(root: &Path) -> Result<(Described, String), Folder
     Ok((Described { templates: scan.finish(), ..described }, hex(&digest.finalize())))
 }
 
-fn walk(root: &Path, inner: &str, depth: usize, files: &mut Vec<String>) -> Result<(), FolderError> {
-    let folder = root.join(inner);
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| FolderError::Io { path, source }
-    };
-    if depth > MAX_DEPTH {
-        return Err(FolderError::Chart(format!("folders are nested more than {MAX_DEPTH} levels deep")));
+/// What is written goes into a digest.
+struct Hashing<'a>(&'a mut Sha256);
+
+impl io::Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
     }
-    for entry in fs::read_dir(&folder).map_err(io(&folder))? {
-        let entry = entry.map_err(io(&folder))?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str() else {
-            return Err(FolderError::Chart(format!("the name of {} is not UTF-8", entry.path().display())));
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The files of a chart, with their sizes, before any of them is read.
+#[derive(Default)]
+struct Found {
+    files: Vec<(String, u64)>,
+    entries: usize,
+    total: u64,
+}
+
+impl Found {
+    fn walk(&mut self, root: &Path, inner: &str, depth: usize) -> Result<(), FolderError> {
+        let folder = root.join(inner);
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| FolderError::Io { path, source }
         };
-        // It changes with every commit and says nothing about the chart.
-        if name == ".git" {
-            continue;
+        if depth > MAX_DEPTH {
+            return Err(FolderError::Chart(format!("folders are nested more than {MAX_DEPTH} levels deep")));
         }
-        let path = if inner.is_empty() { name.to_owned() } else { format!("{inner}/{name}") };
-        let metadata = fs::metadata(entry.path()).map_err(io(&entry.path()))?;
-        if metadata.is_dir() {
-            walk(root, &path, depth + 1, files)?;
-        } else if metadata.is_file() {
-            files.push(path);
+        for entry in fs::read_dir(&folder).map_err(io(&folder))? {
+            let entry = entry.map_err(io(&folder))?;
+            self.entries += 1;
+            if self.entries > MAX_ENTRIES {
+                return Err(FolderError::Chart(format!("it holds more than {MAX_ENTRIES} files")));
+            }
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else {
+                return Err(FolderError::Chart(format!("the name of {} is not UTF-8", entry.path().display())));
+            };
+            // It changes with every commit and says nothing about the chart.
+            if name == ".git" {
+                continue;
+            }
+            let path = if inner.is_empty() { name.to_owned() } else { format!("{inner}/{name}") };
+            let metadata = fs::metadata(entry.path()).map_err(io(&entry.path()))?;
+            if metadata.is_dir() {
+                self.walk(root, &path, depth + 1)?;
+            } else if metadata.is_file() {
+                self.total = self.total.saturating_add(metadata.len());
+                if self.total > MAX_CHART {
+                    return Err(FolderError::Chart(format!("it holds more than {} MiB", MAX_CHART / 1024 / 1024)));
+                }
+                self.files.push((path, metadata.len()));
+            }
         }
+        Ok(())
     }
-    Ok(())
 }

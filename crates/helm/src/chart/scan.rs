@@ -38,6 +38,16 @@ impl ChartScan {
         self.add_nested(path, bytes, 0);
     }
 
+    /// Notes a file that is too large to be looked at.
+    pub(crate) fn add_unread(&mut self, path: &str) {
+        match role(path) {
+            Role::Template | Role::Archive => self.templates.own = TemplateUse::everything(),
+            Role::Values => self.values = TemplateUse::everything(),
+            Role::File => self.files = TemplateUse::everything(),
+            Role::Notes | Role::Ignored => {}
+        }
+    }
+
     /// What all files together depend on.
     pub(crate) fn finish(self) -> TemplateUse {
         let Self { templates: Uses { own: mut all, quoted }, values, files, .. } = self;

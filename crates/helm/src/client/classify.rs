@@ -51,6 +51,8 @@ pub enum Kind {
     TooLarge,
     /// The credentials do not allow it, or are refused.
     Forbidden,
+    /// The chart's repository or registry refuses the credentials, or wants some.
+    AccessDenied,
     /// There is no such chart, or what is there is not a chart.
     ChartNotFound,
     /// There is no such version of the chart.
@@ -126,6 +128,9 @@ pub fn classify(text: &str) -> Kind {
     }
     if is_values(&lower) {
         return Kind::Values;
+    }
+    if is_access_denied(&lower) {
+        return Kind::AccessDenied;
     }
     if is_version_missing(&lower) {
         return Kind::VersionNotFound;
@@ -208,6 +213,23 @@ fn is_values(lower: &str) -> bool {
     lower.contains("failed to parse") && !lower.contains("chart.yaml")
         || lower.contains("cannot unmarshal") && lower.contains("map[string]interface")
         || lower.contains("failed parsing --set")
+}
+
+/// Of a chart's repository or registry: texts about the API server are told apart before.
+fn is_access_denied(lower: &str) -> bool {
+    const SIGNS: [&str; 9] = [
+        "401 unauthorized",
+        "403 forbidden",
+        "407 proxy authentication required",
+        "status code 401",
+        "status code 403",
+        "basic credential not found",
+        "unauthorized: ",
+        "denied: ",
+        "no basic auth credentials",
+    ];
+    let of_a_chart = ["failed to fetch", "failed to perform", "failed to authorize", "registry", "repository", "pull"];
+    SIGNS.iter().any(|sign| lower.contains(sign)) && of_a_chart.iter().any(|word| lower.contains(word))
 }
 
 fn is_version_missing(lower: &str) -> bool {
@@ -342,6 +364,27 @@ mod tests {
     #[case("chart \"web\" version \"~3\" not found in https://a repository", Kind::VersionNotFound)]
     #[case("chart \"web\" not found in https://a repository", Kind::ChartNotFound)]
     #[case("looks like \"https://a\" is not a valid chart repository or cannot be reached: 404", Kind::ChartNotFound)]
+    #[case(
+        "looks like \"https://a\" is not a valid chart repository or cannot be reached: failed to fetch https://a/index.yaml : 401 Unauthorized",
+        Kind::AccessDenied
+    )]
+    #[case("failed to fetch https://a/web-1.0.0.tgz : 403 Forbidden", Kind::AccessDenied)]
+    #[case(
+        "failed to perform \"FetchReference\" on source: GET \"https://a/v2/web/manifests/1.0.0\": basic credential not found",
+        Kind::AccessDenied
+    )]
+    #[case(
+        "failed to perform \"FetchReference\" on source: GET \"https://a/v2/web/manifests/1.0.0\": response status code 401: unauthorized: authentication required",
+        Kind::AccessDenied
+    )]
+    #[case(
+        "failed to perform \"FetchReference\" on source: GET \"https://a/v2/web/manifests/1.0.0\": response status code 403: denied: denied",
+        Kind::AccessDenied
+    )]
+    #[case(
+        "looks like \"https://a\" is not a valid chart repository or cannot be reached: failed to fetch https://a/index.yaml : 404 Not Found",
+        Kind::ChartNotFound
+    )]
     #[case("failed to delete release: web", Kind::Other)]
     #[case("unknown flag: --server-side", Kind::Other)]
     #[case("", Kind::Other)]

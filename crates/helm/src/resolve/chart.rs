@@ -20,12 +20,18 @@ pub struct ResolvedChart {
     /// What its templates, and those of its subcharts, depend on besides its content and the values.
     pub templates: TemplateUse,
     pub(super) missing: Vec<String>,
+    pub(super) stale: Vec<String>,
 }
 
 impl ResolvedChart {
     /// The dependencies named in `Chart.yaml` that are not in its `charts/` folder. Helm refuses such a chart.
     pub fn missing_dependencies(&self) -> &[String] {
         &self.missing
+    }
+
+    /// What in its `charts/` folder and in its lock file is not what `Chart.yaml` asks for, in words. Helm deploys such a chart.
+    pub fn stale_dependencies(&self) -> &[String] {
+        &self.stale
     }
 }
 
@@ -51,6 +57,15 @@ pub enum ChartError {
         /// What helm said, when it was asked.
         #[source]
         source: Option<HelmError>,
+    },
+    /// The repository or registry does not let us in.
+    #[error("the repository or registry of {chart} refuses access: no credentials, or others than it wants")]
+    AccessDenied {
+        /// The chart.
+        chart: String,
+        /// What helm said.
+        #[source]
+        source: HelmError,
     },
     /// What is there cannot be used as a chart.
     #[error("{place} is not a usable chart: {why}")]

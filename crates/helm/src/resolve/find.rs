@@ -6,7 +6,7 @@ use super::shelf::ChartShelf;
 use crate::chart::{Described, FolderError, MAX_CHART, describe_archive, describe_folder};
 use crate::client::{HelmClient, Kind, PullRequest};
 use pilothouse_core::{ChartRef, ChartSource, VersionConstraint, hex, lenient_version};
-use pilothouse_process::private_folder;
+use pilothouse_process::{Named, Scratch, private_folder, read_input};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -126,16 +126,16 @@ fn local(path: &Path) -> Result<ResolvedChart, ChartError> {
         let why = format!("it is larger than {} MiB", MAX_CHART / 1024 / 1024);
         return Err(ChartError::Damaged { place: path.display().to_string(), why });
     }
-    let bytes = std::fs::read(path).map_err(read_error)?;
+    let bytes = read_input(path, Named::File, MAX_CHART).map_err(read_error)?;
     let described =
         describe_archive(&bytes).map_err(|why| ChartError::Damaged { place: path.display().to_string(), why })?;
     Ok(resolved(path, ResolvedKind::Archive, described, hex(&Sha256::digest(&bytes))))
 }
 
 fn resolved(path: &Path, kind: ResolvedKind, described: Described, digest: String) -> ResolvedChart {
-    let missing = described.missing();
+    let (missing, stale) = (described.missing(), described.stale());
     let Described { metadata, templates, .. } = described;
-    ResolvedChart { path: path.to_owned(), kind, metadata, digest, templates, missing }
+    ResolvedChart { path: path.to_owned(), kind, metadata, digest, templates, missing, stale }
 }
 
 async fn fetched(
@@ -149,12 +149,15 @@ async fn fetched(
         move |source| ChartError::Io { what: "write", path, source }
     };
     private_folder(cache).map_err(write_error(cache))?;
-    let folder = tempfile::Builder::new().prefix("fetch-").tempdir_in(cache).map_err(write_error(cache))?;
+    // What a killed one has left.
+    Scratch::sweep(cache);
+    let folder = Scratch::new(cache).map_err(write_error(cache))?;
     let request = PullRequest { chart: chart.clone(), destination: folder.path().to_owned(), timeout: PULL_LIMIT };
     let archive = helm.pull(&request, cancel).await.map_err(|source| match source.kind() {
         Some(Kind::ChartNotFound | Kind::VersionNotFound) => {
             ChartError::NotFound { place: chart.to_string(), source: Some(source) }
         }
+        Some(Kind::AccessDenied) => ChartError::AccessDenied { chart: chart.to_string(), source },
         _ => ChartError::Fetch { chart: chart.to_string(), source },
     })?;
     let found = blocking_local(archive.clone()).await.map_err(|error| match error {

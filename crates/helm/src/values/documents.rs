@@ -1,9 +1,15 @@
 //! The values of a release, as helm is given them: always as files, never on its command line.
 
-use super::key_path::Document;
+use super::key_path::{self, Document};
+use super::whole_numbers::{merge, whole_numbers};
+use crate::yaml;
 use pilothouse_core::{ChartInfo, Payload, Sensitive, ValueSource};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+
+/// More than this is not given on a command line, which the kernel bounds.
+const MAX_NUMBERS: usize = 256 * 1024;
 
 /// All values of a release, in the order in which helm merges them: later ones win, maps are merged, lists replaced.
 ///
@@ -13,13 +19,18 @@ use std::path::PathBuf;
 ///
 /// # What differs from `--set`
 /// The settings reach helm as a document of their own, so `hosts[1]` cannot change one entry of a list that comes from
-/// an earlier file or from the chart: the list that is set replaces that one, and must be complete. And, as with any
-/// values file, templates see numbers as floating point: `{{ .Values.n }}` of 1000000 prints `1e+06` unless the chart
-/// says `| int64`, where `--set` would give it an integer (seen with 3.21.4 and 4.2.4). Lists (`{a,b}`) and escapes in
-/// the *value* are not read: that is what JSON values are for.
+/// an earlier file or from the chart: the list that is set replaces that one, and must be complete. Lists (`{a,b}`) and
+/// escapes in the *value* are not read: that is what JSON values are for.
+///
+/// # Whole numbers
+/// From a file, templates see numbers as floating point: `{{ .Values.n }}` of 1000000 prints `1e+06` unless the chart says
+/// `| int64`, and what has more than 53 bits loses digits (seen with 3.21.4 and 4.2.4). The user's files are read so too.
+/// What is given directly arrives with its digits: helm is given these numbers by `--set` as well. Text
+/// ([`ValueSource::Auto`]) of which `--set` would make an integer is one at any size.
 #[derive(Debug, Clone, Default)]
 pub struct Values {
     documents: Vec<ValuesDocument>,
+    numbers: Vec<String>,
     secrets: Vec<Sensitive<String>>,
 }
 
@@ -59,6 +70,12 @@ pub enum ValuesError {
         /// The entry.
         payload_key: String,
     },
+    /// More numbers than a command line takes.
+    #[error(
+        "there are too many numbers of {exponent} and more among the values that are given directly: give them in a values file",
+        exponent = "1000000"
+    )]
+    Numbers,
     /// It could not be written as JSON.
     #[error("the values cannot be written as JSON: {0}")]
     Json(String),
@@ -70,22 +87,27 @@ impl Values {
     /// # Errors
     /// The first setting that is wrong.
     pub fn of(info: &ChartInfo, payload: &Payload) -> Result<Self, ValuesError> {
-        let documents = values_documents(info, payload)?;
+        let (documents, numbers) = values_documents(info, payload)?;
         let secret = |value: &ValueSource| match value {
             ValueSource::Sensitive(secret) => Some(secret.clone()),
             ValueSource::Auto(_) | ValueSource::String(_) | ValueSource::Json(_) | ValueSource::Payload(_) => None,
         };
-        Ok(Self { documents, secrets: info.values.iter().filter_map(|set| secret(&set.value)).collect() })
+        Ok(Self { documents, numbers, secrets: info.values.iter().filter_map(|set| secret(&set.value)).collect() })
     }
 
     /// Values from files alone.
     pub fn from_files(files: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self { documents: files.into_iter().map(ValuesDocument::File).collect(), secrets: Vec::new() }
+        Self { documents: files.into_iter().map(ValuesDocument::File).collect(), ..Self::default() }
     }
 
     /// The documents, in order.
     pub fn documents(&self) -> &[ValuesDocument] {
         &self.documents
+    }
+
+    /// The arguments of `--set` beside the documents: whole numbers, and no secrets.
+    pub fn numbers(&self) -> &[String] {
+        &self.numbers
     }
 
     /// What must not show in helm's messages.
@@ -94,28 +116,38 @@ impl Values {
     }
 }
 
-/// The documents of a release's values, in order. See [`Values`].
-///
-/// # Errors
-/// The first setting that is wrong.
-pub fn values_documents(info: &ChartInfo, payload: &Payload) -> Result<Vec<ValuesDocument>, ValuesError> {
+/// The documents of a release's values, in order, and the whole numbers among those that are given directly.
+fn values_documents(info: &ChartInfo, payload: &Payload) -> Result<(Vec<ValuesDocument>, Vec<String>), ValuesError> {
     let mut documents: Vec<ValuesDocument> = info.values_files.iter().cloned().map(ValuesDocument::File).collect();
-    documents.extend(
-        info.yaml_files_content
-            .iter()
-            .map(|file| ValuesDocument::Text { name: file.name.clone(), text: Sensitive::new(file.content.clone()) }),
-    );
+    let mut together = Value::Null;
+    for file in &info.yaml_files_content {
+        // What cannot be read is helm's to tell.
+        for value in yaml::read(yaml::Part { text: &file.content, line: 0 }).unwrap_or_default() {
+            merge(&mut together, value);
+        }
+        documents.push(ValuesDocument::Text { name: file.name.clone(), text: Sensitive::new(file.content.clone()) });
+    }
+    let mut as_set = BTreeSet::new();
     if !info.values.is_empty() {
         let mut document = Document::default();
         for set in &info.values {
             let value = value_of(&set.key, &set.value, payload)?;
-            document.set(&set.key, value).map_err(|why| ValuesError::Key { key: set.key.clone(), why })?;
+            let wrong = |why| ValuesError::Key { key: set.key.clone(), why };
+            document.set(&set.key, value).map_err(wrong)?;
+            if matches!(set.value, ValueSource::Auto(_)) {
+                as_set.insert(key_path::parse(&set.key).map_err(wrong)?);
+            }
         }
         let value = document.finish().map_err(ValuesError::Gap)?;
         let text = serde_json::to_string_pretty(&value).map_err(|error| ValuesError::Json(error.to_string()))?;
         documents.push(ValuesDocument::Text { name: "values".to_owned(), text: Sensitive::new(text) });
+        merge(&mut together, value);
     }
-    Ok(documents)
+    let numbers = whole_numbers(&together, &as_set);
+    if numbers.iter().map(String::len).sum::<usize>() > MAX_NUMBERS {
+        return Err(ValuesError::Numbers);
+    }
+    Ok((documents, numbers))
 }
 
 fn value_of(key: &str, source: &ValueSource, payload: &Payload) -> Result<Value, ValuesError> {
@@ -225,7 +257,7 @@ mod tests {
 
     #[test]
     fn without_settings_there_is_no_document_for_them() {
-        assert!(values_documents(&ChartInfo::default(), &Payload::default()).unwrap().is_empty());
+        assert!(Values::of(&ChartInfo::default(), &Payload::default()).unwrap().documents().is_empty());
     }
 
     #[rstest]

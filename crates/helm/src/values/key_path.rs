@@ -4,13 +4,14 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Larger indexes are refused, as by Helm (`pkg/strvals/parser.go`).
-const MAX_INDEX: usize = 65536;
+pub(crate) const MAX_INDEX: usize = 65536;
 
 /// Deeper paths are refused, as by Helm (`pkg/strvals/parser.go`).
-const MAX_DEPTH: usize = 30;
+pub(crate) const MAX_DEPTH: usize = 30;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
+/// A part of a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Segment {
     Key(String),
     Index(usize),
 }
@@ -125,7 +126,7 @@ pub fn value_at<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
 }
 
 /// Reads a path: keys joined by `.`, indexes as `[n]`; a backslash takes the next character as it is.
-fn parse(path: &str) -> Result<Vec<Segment>, String> {
+pub(crate) fn parse(path: &str) -> Result<Vec<Segment>, String> {
     let mut segments = Vec::new();
     let mut chars = path.chars().peekable();
     loop {

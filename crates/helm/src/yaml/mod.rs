@@ -4,5 +4,5 @@
 
 mod read;
 
-pub use read::YamlError;
-pub(crate) use read::{parts, read, read_one};
+pub(crate) use read::{Part, parts, read, read_one};
+pub use read::{YamlError, has_more_documents};

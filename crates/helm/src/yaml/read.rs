@@ -6,8 +6,8 @@
 use pilothouse_yaml::{Limits, Meaning, Pair, Refused, Schema, Span, Tag, Written, compose, yaml_1_1};
 use serde_json::{Map, Value};
 
-/// How many nodes aliases may add to a document, and how deep it may be nested. What helm printed without them is as large as it is.
-const LIMITS: Limits = Limits { nodes: usize::MAX, copies: 1_000_000, depth: 200 };
+/// How many nodes aliases may add to a document, how many it may have without them, and how deep it may be nested.
+const LIMITS: Limits = Limits { nodes: 600_000, copies: 600_000, depth: 200 };
 
 /// Text that is not YAML, or not what was expected of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +68,12 @@ pub(crate) fn read(part: Part<'_>) -> Result<Vec<Value>, YamlError> {
         why: error.fault.to_string(),
     })?;
     Ok(documents.into_iter().filter(|value| !value.is_null()).collect())
+}
+
+/// Whether a values file has documents behind its first one. Helm 3 leaves them out without a word, helm 4 merges them.
+pub fn has_more_documents(text: &str) -> bool {
+    let documents = compose(text, &mut GoReader, LIMITS).unwrap_or_default();
+    documents.iter().skip(1).any(|document| !document.is_null())
 }
 
 /// Reads one document.

@@ -1,11 +1,12 @@
 //! Finding charts: folders, archives, a repository.
 
-use crate::support::{chart, helm, never};
+use crate::support::{chart, helm, never, program};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pilothouse_core::ChartRef;
 use pilothouse_helm::{
-    ChartError, ChartKind, ChartShelf, Fetch, ResolvedChart, ResolvedKind, resolve_chart, resolve_chart_shared,
+    ChartError, ChartKind, ChartShelf, Fetch, Helm, HelmConfig, ResolvedChart, ResolvedKind, resolve_chart,
+    resolve_chart_shared,
 };
 use rstest::rstest;
 use sha2::{Digest, Sha256};
@@ -116,6 +117,67 @@ async fn an_archive() {
     assert_eq!(web.missing_dependencies(), ["two", "three"]);
 }
 
+/// What `charts/` and the lock hold beside what is asked for; `-` for what is not there.
+#[rstest]
+#[case::fits("^2.0.0", "2.1.0", "2.1.0", &[])]
+#[case::no_lock("^2.0.0", "2.1.0", "-", &[])]
+#[case::lock_with_v("^2.0.0", "2.1.0", "v2.1.0", &[])]
+#[case::any("", "0.1.0", "-", &[])]
+#[case::star("*", "0.1.0", "-", &[])]
+#[case::no_constraint("latest", "0.1.0", "-", &[])]
+#[case::old("^2.0.0", "1.0.0", "-", &["charts/ has sub 1.0.0, Chart.yaml asks for ^2.0.0"])]
+#[case::old_and_locked("^2.0.0", "1.0.0", "2.0.0", &["charts/ has sub 1.0.0, Chart.yaml asks for ^2.0.0"])]
+#[case::new("~1.4", "1.5.0", "-", &["charts/ has sub 1.5.0, Chart.yaml asks for ~1.4"])]
+#[case::pre_release(">=1.0.0", "1.1.0-rc.1", "-", &["charts/ has sub 1.1.0-rc.1, Chart.yaml asks for >=1.0.0"])]
+#[case::old_lock("^2.0.0", "2.1.0", "1.9.0", &["Chart.lock has sub 1.9.0, Chart.yaml asks for ^2.0.0"])]
+#[case::other_lock("^2.0.0", "2.1.0", "2.2.0", &["charts/ has sub 2.1.0, Chart.lock has sub 2.2.0"])]
+#[case::missing("^2.0.0", "-", "-", &[])]
+#[tokio::test]
+async fn dependencies_that_are_stale(
+    #[case] wanted: &str,
+    #[case] bundled: &str,
+    #[case] locked: &str,
+    #[case] expected: &[&str],
+    #[values(true, false)] packed: bool,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    let dependency = format!("dependencies:\n- name: sub\n  version: \"{wanted}\"\n");
+    write("Chart.yaml", format!("apiVersion: v2\nname: a\nversion: 1.0.0\n{dependency}").as_bytes());
+    match (bundled, packed) {
+        ("-", _) => {}
+        (version, true) => write("charts/sub.tgz", &simple("sub", version)),
+        (version, false) => write("charts/sub/Chart.yaml", chart_yaml("sub", version).as_bytes()),
+    }
+    if locked != "-" {
+        write("Chart.lock", format!("dependencies:\n- name: sub\n  version: {locked}\n").as_bytes());
+    }
+    let (found, _) = resolve(&ChartRef::path(folder.path())).await.unwrap();
+    assert_eq!(found.stale_dependencies(), expected);
+}
+
+#[tokio::test]
+async fn stale_dependencies_of_an_old_chart_with_aliases() {
+    let files = [
+        ("a/Chart.yaml", "apiVersion: v1\nname: a\nversion: 1.0.0\n"),
+        (
+            "a/requirements.yaml",
+            "dependencies:\n- {name: sub, version: ^1.0.0, alias: one}\n- {name: sub, version: ^2.0.0, alias: two}\n- {name: other, version: 1.x.x}\n",
+        ),
+        ("a/requirements.lock", "dependencies:\n- {name: sub, version: 1.0.0}\n- {name: sub, version: 2.0.0}\n"),
+        ("a/charts/sub/Chart.yaml", "name: sub\nversion: 1.0.0\n"),
+        ("a/charts/sub-2/Chart.yaml", "name: sub\nversion: 2.0.0\n"),
+        ("a/charts/other/Chart.yaml", "name: other\nversion: 2.0.0\n"),
+    ];
+    let found = resolve_bytes(&archive(&files)).await.unwrap();
+    let expected = ["charts/ has other 2.0.0, Chart.yaml asks for 1.x.x", "Chart.lock does not have other"];
+    assert_eq!(found.stale_dependencies(), expected);
+}
+
 #[tokio::test]
 async fn an_archive_in_an_archive() {
     let folder = tempfile::tempdir().unwrap();
@@ -205,6 +267,11 @@ struct Server {
 
 impl Server {
     async fn start(files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self::private(files, None).await
+    }
+
+    /// One that answers only requests with this header, and all others with 401 or another status.
+    async fn private(files: BTreeMap<String, Vec<u8>>, wants: Option<(&'static str, &'static str)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let files = Arc::new(files);
@@ -223,8 +290,14 @@ impl Server {
                     }
                     let request = String::from_utf8_lossy(&request).into_owned();
                     let path = request.split(' ').nth(1).unwrap_or_default();
-                    let answer = files.get(path);
-                    let status = if answer.is_some() { "200 OK" } else { "404 Not Found" };
+                    let refused =
+                        wants.filter(|(header, _)| !request.lines().any(|line| line.eq_ignore_ascii_case(header)));
+                    let answer = files.get(path).filter(|_| refused.is_none());
+                    let status = match (refused, answer) {
+                        (Some((_, status)), _) => status,
+                        (None, Some(_)) => "200 OK",
+                        (None, None) => "404 Not Found",
+                    };
                     let body = answer.cloned().unwrap_or_default();
                     let length = body.len();
                     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
@@ -247,6 +320,10 @@ impl Drop for Server {
 
 /// A repository with one chart in several versions, one of which is damaged and one of which is missing.
 async fn repository() -> Server {
+    Server::start(files_of_a_repository()).await
+}
+
+fn files_of_a_repository() -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut index = "apiVersion: v1\nentries:\n  web:\n".to_owned();
     for version in ["1.0.0", "1.1.0", "1.2.0", "2.0.0-rc.1"] {
@@ -267,7 +344,76 @@ async fn repository() -> Server {
         }
     }
     files.insert("/index.yaml".to_owned(), index.into_bytes());
-    Server::start(files).await
+    files
+}
+
+/// What comes of a chart of a repository that wants `reader` and `hush-hush`, with this as the user's own repository configuration;
+/// `URL` in it stands for the repository's.
+async fn from_private(major: u64, configuration: Option<&str>, status: &'static str) -> Result<String, String> {
+    // reader:hush-hush
+    let wants = ("Authorization: Basic cmVhZGVyOmh1c2gtaHVzaA==", status);
+    let server = Server::private(files_of_a_repository(), Some(wants)).await;
+    let home = tempfile::tempdir().unwrap();
+    let mut config = HelmConfig::new(program(major).await, home.path().join("helm"));
+    let file = home.path().join("repositories.yaml");
+    if let Some(text) = configuration {
+        fs::write(&file, text.replace("URL", &server.url)).unwrap();
+    }
+    config.repository_config = Some(file.clone());
+    let helm = Helm::discover(config).await.unwrap();
+    let reference = ChartRef::repo(&server.url, "web").version("1.2.0");
+    let resolved = resolve_chart(&reference, &helm, &home.path().join("charts"), &never()).await;
+    if let Some(text) = configuration {
+        assert_eq!(fs::read_to_string(&file).unwrap(), text.replace("URL", &server.url), "it is the user's own");
+    }
+    let left = fs::read_dir(home.path().join("helm")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["versions.json"], "nothing with a password is left");
+    resolved.map(|chart| chart.metadata.version).map_err(|error| {
+        let causes = std::iter::successors(Some(&error as &dyn Error), |error| (*error).source());
+        let text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        text.replace(&server.url, "URL").replace(file.to_str().unwrap(), "FILE")
+    })
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_private_repository_that_helm_knows(#[values(3, 4)] major: u64) {
+    let entry = "repositories: [{ name: mine, url: 'URL/', username: reader, password: hush-hush, pass_credentials_all: true }]";
+    assert_eq!(from_private(major, Some(entry), "401 Unauthorized").await.as_deref(), Ok("1.2.0"));
+}
+
+#[rstest]
+#[case::nobody_has_logged_in(None, "401 Unauthorized")]
+#[case::another_repository(
+    Some("repositories: [{ name: mine, url: 'URL/more', username: reader, password: hush-hush }]"),
+    "401 Unauthorized"
+)]
+#[case::a_wrong_password(
+    Some("repositories: [{ name: mine, url: URL, username: reader, password: hush-no-more }]"),
+    "401 Unauthorized"
+)]
+#[case::not_let_in(
+    Some("repositories: [{ name: mine, url: URL, username: other, password: hush-hush }]"),
+    "403 Forbidden"
+)]
+#[tokio::test]
+async fn a_private_repository_that_lets_nobody_in(
+    #[case] configuration: Option<&str>,
+    #[case] status: &'static str,
+    #[values(3, 4)] major: u64,
+) {
+    let error = from_private(major, configuration, status).await.unwrap_err();
+    assert!(error.starts_with("the repository or registry of web from URL (1.2.0) refuses access"), "{error}");
+    assert!(error.contains(status) && !error.contains("hush"), "{error}");
+}
+
+#[tokio::test]
+async fn a_repository_configuration_that_cannot_be_read_is_told() {
+    let error = from_private(4, Some("repositories: [{ password: hush-hush"), "401 Unauthorized").await.unwrap_err();
+    assert!(
+        error.contains("FILE") && error.contains("it is not YAML, at line 1") && !error.contains("hush"),
+        "{error}"
+    );
 }
 
 async fn from_repository(

@@ -9,4 +9,5 @@ mod offline;
 mod records;
 mod same_result;
 mod support;
+mod whole_numbers;
 mod yaml;

@@ -1,6 +1,6 @@
 //! YAML against the answers of Go's reader, and what is wrong with text that is not YAML.
 
-use pilothouse_helm::{Origin, parse_documents, split_manifests};
+use pilothouse_helm::{Origin, has_more_documents, parse_documents, split_manifests};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ fn aliases_cannot_blow_up() {
         text = format!("{text}a{i}: &a{i} [{again}]\n");
     }
     let error = parse_documents(&text).unwrap_err().to_string();
-    assert_eq!(error, "line 6: its aliases stand for more than 1000000 nodes");
+    assert_eq!(error, "line 6: its aliases stand for more than 600000 nodes");
     let deep = format!("a: {}{}", "[".repeat(250), "]".repeat(250));
     assert_eq!(parse_documents(&deep).unwrap_err().to_string(), "line 1: it is nested more than 200 levels deep");
 }
@@ -103,4 +103,19 @@ proptest! {
         let value: Value = keys.iter().map(|key| (key.clone(), json!([key, 1, null, {"x": true}]))).collect::<serde_json::Map<_, _>>().into();
         prop_assert_eq!(parse_documents(&value.to_string()).unwrap(), [value]);
     }
+}
+
+#[rstest]
+#[case::one("a: 1\n", false)]
+#[case::comment_before("# values\n---\na: 1\n", false)]
+#[case::marker_at_the_end("---\na: 1\n---\n", false)]
+#[case::comment_behind("a: 1\n---\n# nothing\n", false)]
+#[case::text("a: |\n  --- b: 2\n", false)]
+#[case::nothing("", false)]
+#[case::no_yaml("a: [1\n---\nb: 2\n", false)]
+#[case::two("a: 1\n---\nb: 2\n", true)]
+#[case::ended("a: 1\n...\n---\nb: 2\n", true)]
+#[case::first_is_empty("---\n---\nb: 2\n", true)]
+fn documents_that_helm_3_leaves_out(#[case] text: &str, #[case] expected: bool) {
+    assert_eq!(has_more_documents(text), expected);
 }

@@ -4,10 +4,11 @@ use super::connection::{Cluster, REQUEST_TIMEOUT};
 use super::kubeconfig;
 use super::pin::{self, NotPinned};
 use super::plugin;
+use super::proxy::{Proxies, Proxy};
 use crate::client::{ClusterAccess, ClusterClient, ClusterError, cluster_uid};
 use http::HeaderValue;
 use kube::Config;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::Kubeconfig;
 use pilothouse_core::{ClusterPin, Redactor};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ pub struct ConnectOptions {
     pub only: ClusterPin,
     /// Whether credential plugins may ask somebody on the terminal, and write there.
     pub interactive: bool,
+    /// The proxies that the environment names; none unless they are given.
+    pub proxies: Proxies,
     /// How long the first answer may take, retries and credential plugins included.
     pub connect_timeout: Duration,
     /// How long each request may take, retries included.
@@ -61,12 +64,12 @@ impl ConnectOptions {
     }
 
     fn new(credentials: Credentials) -> Self {
-        let (context, only) = (None, ClusterPin::default());
         Self {
             credentials,
-            context,
-            only,
+            context: None,
+            only: ClusterPin::default(),
             interactive: false,
+            proxies: Proxies::default(),
             connect_timeout: Duration::from_secs(10),
             request_timeout: REQUEST_TIMEOUT,
         }
@@ -90,6 +93,13 @@ impl ConnectOptions {
     #[must_use]
     pub fn only(mut self, pin: ClusterPin) -> Self {
         self.only = pin;
+        self
+    }
+
+    /// Connects through these proxies, where the context has none of its own.
+    #[must_use]
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
         self
     }
 }
@@ -186,14 +196,20 @@ pub enum ConnectError {
         after: Duration,
     },
     /// There is no usable answer.
-    #[error("no connection to {server}")]
+    #[error("no connection to {server}{}", through(proxy.as_deref()))]
     NoAnswer {
         /// The address of the API.
         server: String,
+        /// The proxy that leads there, and who named it.
+        proxy: Option<String>,
         /// Why.
         #[source]
         source: Box<ClusterError>,
     },
+}
+
+fn through(proxy: Option<&str>) -> String {
+    proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
 }
 
 fn list(names: &[String]) -> String {
@@ -203,15 +219,18 @@ fn list(names: &[String]) -> String {
 impl Cluster {
     /// Connects and makes sure that there is an API that answers, within `connect_timeout`.
     ///
-    /// Reads no environment variable but, inside `kube`, `HTTPS_PROXY` and `NO_PROXY` for a context without a proxy of
-    /// its own.
-    ///
     /// # Errors
     /// What is wrong with the kubeconfig, or why there is no answer.
     pub async fn connect(options: ConnectOptions) -> Result<Self, ConnectError> {
         let deadline = tokio::time::Instant::now() + options.connect_timeout;
-        let (mut config, access) = match &options.credentials {
-            Credentials::Kubeconfig(files) => from_files(files, &options).await?,
+        let (mut config, access, proxy) = match &options.credentials {
+            Credentials::Kubeconfig(files) => {
+                // A pipe may have to be waited for.
+                let (files, path) = (files.clone(), kubeconfig::named(files));
+                let options = options.clone();
+                let reading = tokio::task::spawn_blocking(move || from_files(&files, &options)).await;
+                reading.map_err(|error| ConnectError::Read { path, source: io::Error::other(error) })??
+            }
             Credentials::InCluster => in_cluster()?,
         };
         // Before anything is sent there.
@@ -235,7 +254,8 @@ impl Cluster {
         })?;
         let cluster = Self::from_client(client).with_request_timeout(options.request_timeout).through(Arc::new(access));
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        let no_answer = |source| ConnectError::NoAnswer { server, source: Box::new(source) };
+        let proxy = proxy.as_ref().map(Proxy::named);
+        let no_answer = |source| ConnectError::NoAnswer { server, proxy, source: Box::new(source) };
         if let Err(source) = cluster.probe(left).await {
             return Err(no_answer(source));
         }
@@ -247,22 +267,29 @@ impl Cluster {
     }
 }
 
-async fn from_files(files: &[PathBuf], options: &ConnectOptions) -> Result<(Config, ClusterAccess), ConnectError> {
+/// What a client is made of, the access for helm and commands, and the proxy on the way.
+type Way = (Config, ClusterAccess, Option<Proxy>);
+
+fn from_files(files: &[PathBuf], options: &ConnectOptions) -> Result<Way, ConnectError> {
     let kubeconfig = kubeconfig::read(files)?;
     let path = kubeconfig::named(files);
     let context = wanted(&kubeconfig, &path, options)?;
     let unusable = |why: String| ConnectError::Context { path, context: context.clone(), why };
-    let used = async {
+    let used = || {
         let mut kubeconfig = kubeconfig::minified(kubeconfig, &context)?;
         let access = kubeconfig::access(&kubeconfig)?;
         if !options.interactive {
             plugin::keep_from_terminal(&mut kubeconfig);
         }
-        let loaded = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         // The address may have a password in it.
-        Ok((loaded.map_err(|error| Redactor::default().clean(&error.to_string()).into_string())?, access))
+        let clean = |why: String| Redactor::default().clean(&why).into_string();
+        let mut config = kubeconfig::client_config(&kubeconfig).map_err(clean)?;
+        let proxy_url = kubeconfig.clusters.first().and_then(|named| named.cluster.as_ref()?.proxy_url.as_deref());
+        let proxy = options.proxies.proxy_to(&config.cluster_url, proxy_url)?;
+        config.proxy_url = proxy.as_ref().map(|proxy| proxy.address.clone());
+        Ok((config, access, proxy))
     };
-    used.await.map_err(unusable)
+    used().map_err(unusable)
 }
 
 /// The context that is asked for.
@@ -275,7 +302,8 @@ fn wanted(kubeconfig: &Kubeconfig, path: &Path, options: &ConnectOptions) -> Res
     if known.contains(&context) { Ok(context) } else { Err(ConnectError::NoContext { path, context, known }) }
 }
 
-fn in_cluster() -> Result<(Config, ClusterAccess), ConnectError> {
+/// Without a proxy, as `kube` has it.
+fn in_cluster() -> Result<Way, ConnectError> {
     let config = Config::incluster_dns().map_err(|source| ConnectError::InCluster { source })?;
     let text = |path: Option<&Path>| path.map(|path| path.display().to_string()).unwrap_or_default();
     let token = config.auth_info.token_file.clone().unwrap_or_default();
@@ -283,5 +311,5 @@ fn in_cluster() -> Result<(Config, ClusterAccess), ConnectError> {
     let server = config.cluster_url.to_string();
     let access = kubeconfig::in_cluster(&server, &config.default_namespace, &token, &certificate)
         .map_err(|why| ConnectError::Unwritable { context: "the service account of the pod".to_owned(), why })?;
-    Ok((config, access))
+    Ok((config, access, None))
 }

@@ -4,10 +4,20 @@ use super::connect::ConnectError;
 use crate::client::ClusterAccess;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kube::config::{AuthInfo, Context, Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster, NamedContext};
+use kube::Config;
+use kube::config::{
+    AuthInfo, Context, ExecAuthCluster, Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster, NamedContext,
+};
 use pilothouse_core::{ClusterContext, Redactor, Sensitive};
+use pilothouse_process::{Named, read_input, read_text};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+
+/// What a kubeconfig or a certificate may hold, in bytes.
+const MOST: u64 = 4 * 1024 * 1024;
 
 /// The name of everything in the kubeconfig of a pod's service account, which has no names.
 const IN_CLUSTER: &str = "in-cluster";
@@ -100,7 +110,12 @@ pub(crate) fn read(files: &[PathBuf]) -> Result<Kubeconfig, ConnectError> {
 fn read_one(path: &Path) -> Result<Kubeconfig, ConnectError> {
     let not_kubeconfig = |why: String| ConnectError::NotKubeconfig { path: path.to_owned(), why };
     let absolute = std::path::absolute(path).map_err(|source| ConnectError::Read { path: path.to_owned(), source })?;
-    let mut kubeconfig = Kubeconfig::read_from(absolute).map_err(|error| match error {
+    let read = |source| ConnectError::Read { path: path.to_owned(), source };
+    let text = read_text(&absolute, Named::FileOrPipe, MOST).map_err(read)?;
+    let is_pipe = std::fs::metadata(&absolute).is_ok_and(|seen| seen.file_type().is_fifo());
+    // Of a file it is read again, with what is relative to its folder; a pipe is empty by now, and in no folder.
+    let parsed = if is_pipe { Kubeconfig::from_yaml(&text) } else { Kubeconfig::read_from(absolute) };
+    let mut kubeconfig = parsed.map_err(|error| match error {
         KubeconfigError::ReadConfig(source, _) => ConnectError::Read { path: path.to_owned(), source },
         // The parser's own text shows lines of the file, in which there are credentials.
         KubeconfigError::Parse(error) => not_kubeconfig(match error.location() {
@@ -150,6 +165,35 @@ pub(crate) fn minified(kubeconfig: Kubeconfig, name: &str) -> Result<Kubeconfig,
     })
 }
 
+/// What a client for the only context is made of. `kube`'s own way there reads proxies from the environment, looks whether
+/// `NO_PROXY` names the *proxy*, and fails at a comma too many in it.
+///
+/// # Errors
+/// A sentence about an address or a certificate that is none.
+pub(crate) fn client_config(kubeconfig: &Kubeconfig) -> Result<Config, String> {
+    let cluster = kubeconfig.clusters.first().and_then(|named| named.cluster.clone()).unwrap_or_default();
+    let server = cluster.server.as_deref().ok_or("the cluster has no `server`")?;
+    let server = server.parse().map_err(|error| format!("failed to parse cluster url: {error}"))?;
+    let seen_by_plugins = ExecAuthCluster::try_from(&cluster).map_err(|error| error.to_string())?;
+    let mut config = Config::new(server);
+    if let Some(pem) = &seen_by_plugins.certificate_authority_data {
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+        let certificates = certificates.map_err(|error| format!("failed to parse certificates: {error}"))?;
+        config.root_cert = Some(certificates.into_iter().map(|certificate| certificate.to_vec()).collect());
+    }
+    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or_default();
+    config.disable_compression = cluster.disable_compression.unwrap_or_default();
+    config.tls_server_name.clone_from(&cluster.tls_server_name);
+    if let Some(namespace) = kubeconfig.contexts.first().and_then(|named| named.context.as_ref()?.namespace.clone()) {
+        config.default_namespace = namespace;
+    }
+    config.auth_info = kubeconfig.auth_infos.first().and_then(|named| named.auth_info.clone()).unwrap_or_default();
+    if let Some(plugin) = config.auth_info.exec.as_mut().filter(|plugin| plugin.provide_cluster_info) {
+        plugin.cluster = Some(seen_by_plugins);
+    }
+    Ok(config)
+}
+
 /// What the data of a certificate or key are kept as.
 trait Data: From<String> {
     fn is_given(&self) -> bool;
@@ -176,7 +220,8 @@ fn inline<T: Data>(file: &mut Option<String>, data: &mut Option<T>) -> Result<()
     *data = match path {
         None => None,
         Some(path) => {
-            let content = std::fs::read(&path).map_err(|error| format!("{path} cannot be read: {error}"))?;
+            let content = read_input(Path::new(&path), Named::File, MOST)
+                .map_err(|error| format!("{path} cannot be read: {error}"))?;
             Some(T::from(STANDARD.encode(content)))
         }
     };

@@ -28,6 +28,7 @@ pub async fn uninstall_if_breaking_change(ctx: &Context, run: &mut ReleaseRun) -
         }
         ReleaseState::Absent
         | ReleaseState::HalfRemoved
+        | ReleaseState::HalfInstalled { .. }
         | ReleaseState::FailedClean { .. }
         | ReleaseState::FailedDirty { .. }
         | ReleaseState::Unmanaged { .. }

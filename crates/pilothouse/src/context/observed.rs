@@ -35,6 +35,8 @@ pub(crate) struct Observed {
     pub(crate) live: LiveSeen,
     /// Whether a newest revision that failed has applied anything, where that is known.
     pub(crate) failed_applied: Option<bool>,
+    /// Of a first install that failed: a hook that only an install runs and that has not completed.
+    pub(crate) install_hook: Option<String>,
 }
 
 /// How the release's namespace stands.
@@ -84,6 +86,7 @@ impl Observed {
             rendered: self.rendered,
             live: self.live.clone(),
             failed_applied: self.failed_applied,
+            install_hook: self.install_hook.clone(),
             // A pending revision is healed before the first phase, or left.
             ..Observation::of(self.history.clone())
         })
@@ -185,6 +188,7 @@ fn why_stopped(info: &ChartInfo, state: &ReleaseState) -> Option<Finding> {
         ReleaseState::Stale { .. }
         | ReleaseState::Absent
         | ReleaseState::HalfRemoved
+        | ReleaseState::HalfInstalled { .. }
         | ReleaseState::Breaking { .. }
         | ReleaseState::FailedClean { .. }
         | ReleaseState::FailedDirty { .. }

@@ -3,12 +3,12 @@
 use crate::context::capacity::SharedCapacity;
 use crate::journal;
 use crate::journal::{JournalError, StateKey};
-use pilothouse_core::{ClusterContext, Redactor, RevisionMeta};
+use pilothouse_core::{ClusterContext, Redactor, RevisionMeta, RevisionStatus};
 use pilothouse_health::Rules;
 use pilothouse_helm::{ChartShelf, HelmClient};
 use pilothouse_kube::{ClusterAccess, ClusterClient, ClusterError, Gathering, HelmDriver, Tracker};
 use pilothouse_process::Scratch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -76,7 +76,12 @@ pub struct Session {
     begun: AtomicBool,
     /// What the nodes have.
     pub(crate) capacity: SharedCapacity,
+    /// What the payloads of Helm's records said, by the UID and the version of the object.
+    stored: Mutex<HashMap<StoredAt, RevisionStatus>>,
 }
+
+/// One very write of one of Helm's records.
+type StoredAt = (Option<String>, Option<String>);
 
 /// What a chart is rendered for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,6 +142,7 @@ impl Session {
             target: Mutex::default(),
             begun: AtomicBool::new(false),
             capacity: SharedCapacity::default(),
+            stored: Mutex::default(),
         })
     }
 
@@ -149,6 +155,20 @@ impl Session {
     /// The key by which it is known who has written what is kept in the cluster.
     pub(crate) fn state_key(&self) -> Option<&StateKey> {
         self.state_key.get()
+    }
+
+    /// What the payload of one of Helm's records said, if it was read since it was last written.
+    pub(crate) fn stored_status(&self, meta: &RevisionMeta) -> Option<RevisionStatus> {
+        let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.get(&(meta.uid.clone(), meta.resource_version.clone())).copied()
+    }
+
+    /// Keeps it.
+    pub(crate) fn note_stored(&self, meta: &RevisionMeta, status: RevisionStatus) {
+        if meta.uid.is_some() && meta.resource_version.is_some() {
+            let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+            stored.insert((meta.uid.clone(), meta.resource_version.clone()), status);
+        }
     }
 
     /// A run begins, and none of its releases has changed anything.

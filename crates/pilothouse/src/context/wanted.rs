@@ -24,6 +24,8 @@ pub(crate) struct Wanted {
     pub(crate) steps: Arc<StepsSeen>,
     /// What is wrong.
     pub(crate) findings: Vec<Finding>,
+    /// What is not as its author will have meant it, and stops nothing; a line each.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Wanted {

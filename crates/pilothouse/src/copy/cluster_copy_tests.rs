@@ -182,6 +182,7 @@ async fn what_is_remembered_belongs_to_the_copied_record() {
             chart: "demo 1.0.0".to_owned(),
             revision: 1,
             revision_uid: if uid_fits { uid(&from).as_str().unwrap().to_owned() } else { "another".to_owned() },
+            revision_version: None,
             run: None,
             written_at: "2026-11-21T08:00:00Z".parse().unwrap(),
             key: None,

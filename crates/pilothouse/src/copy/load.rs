@@ -216,7 +216,8 @@ impl Loading<'_> {
     async fn remember(&mut self, remembered: &[DeployRecord]) {
         for record in remembered {
             let Some(uid) = self.uids.get(&record.revision_uid) else { continue };
-            let record = DeployRecord { revision_uid: uid.clone(), objects: None, ..record.clone() };
+            let record =
+                DeployRecord { revision_uid: uid.clone(), revision_version: None, objects: None, ..record.clone() };
             if let Err(error) =
                 deploy_records::store(self.plane.cluster.as_ref(), &record, self.plane.state_key()).await
             {

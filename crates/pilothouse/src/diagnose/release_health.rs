@@ -107,11 +107,9 @@ async fn one(session: &Arc<Session>, info: &ChartInfo) -> Diagnosis {
 }
 
 async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError> {
-    let history = release_storage::history(ctx).await?;
-    let Some(newest) = history.newest() else { return Ok(()) };
-    let record = release_storage::record(ctx, newest).await?;
+    let Some((newest, record)) = release_storage::newest(ctx).await? else { return Ok(()) };
     let deployed = newest.status == RevisionStatus::Deployed;
-    diagnosis.revision = Some(newest.clone());
+    diagnosis.revision = Some(newest);
     let Some(record) = record else { return Ok(()) };
     diagnosis.chart = Some(format!("{} {}", record.chart.name, record.chart.version));
     if !deployed {

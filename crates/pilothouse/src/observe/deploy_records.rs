@@ -230,6 +230,7 @@ mod tests {
             chart: "front 1.0.0".to_owned(),
             revision: 3,
             revision_uid: "u".to_owned(),
+            revision_version: None,
             run: Some(RunId(Uuid::from_u128(1))),
             written_at: "2026-11-21T08:00:00Z".parse().unwrap(),
             key: Some(kept_digest::fresh_key()),

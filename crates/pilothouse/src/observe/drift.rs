@@ -199,6 +199,7 @@ async fn try_to_remember(
         chart: format!("{} {}", chart.metadata.name, chart.metadata.version),
         revision: newest.revision,
         revision_uid: uid.clone(),
+        revision_version: newest.resource_version.clone().filter(|_| is_deployed_by_both(ctx, newest)),
         run: run.id,
         written_at: Timestamp::now(),
         input: input.under(&key),
@@ -242,24 +243,37 @@ async fn capabilities_after(
 /// Puts what is remembered into the form of now, where the release was found to be as it was deployed.
 pub(crate) async fn renew(ctx: &Context) {
     let observed = observe::observed(ctx).await;
-    if let (RecordSeen::Some(record), true) = (&observed.record, observed.has_same_input()) {
-        refresh(ctx, record, observed.inputs.as_ref(), None).await;
+    if let (RecordSeen::Some(record), Some(newest), true) =
+        (&observed.record, observed.known_history().newest(), observed.has_same_input())
+    {
+        refresh(ctx, record, Some(newest), observed.inputs.as_ref(), None).await;
     }
 }
 
-/// Remembers anew what is as it was deployed: `inputs`, where the record is of an earlier form or the cluster serves something
-/// else by now, and `objects`, where they were written since the deploy and are the same all the same. Not over a record that somebody else has written meanwhile.
+/// Whether label and payload of a record both say that it is deployed, as far as that was read.
+fn is_deployed_by_both(ctx: &Context, meta: &RevisionMeta) -> bool {
+    meta.status == RevisionStatus::Deployed && ctx.session().stored_status(meta) == Some(RevisionStatus::Deployed)
+}
+
+/// Remembers anew what is as it was deployed: Helm's `revision` as it was seen now, `inputs`, where the record is of an earlier form
+/// or the cluster serves something else by now, and `objects`, where they were written since the deploy and are the same all the
+/// same. Not over a record that somebody else has written meanwhile.
 pub(crate) async fn refresh(
     ctx: &Context,
     record: &DeployRecord,
+    revision: Option<&RevisionMeta>,
     inputs: Option<&PlainInputs>,
     objects: Option<Vec<AppliedObject>>,
 ) {
     let inputs = inputs.filter(|now| record.key.is_none() || record.input.capabilities != now.0.capabilities);
-    if inputs.is_none() && objects.is_none() {
+    let revision = revision.filter(|seen| !record.knows(seen) && is_deployed_by_both(ctx, seen));
+    if revision.is_none() && inputs.is_none() && objects.is_none() {
         return;
     }
     let mut fresh = DeployRecord { written_at: Timestamp::now(), ..record.clone() };
+    if let Some(revision) = revision {
+        fresh.revision_version.clone_from(&revision.resource_version);
+    }
     if let Some(inputs) = inputs {
         let key = record.key.clone().unwrap_or_else(kept_digest::fresh_key);
         fresh = DeployRecord { format: DEPLOY_RECORD_FORMAT, input: inputs.under(&key), key: Some(key), ..fresh };
@@ -289,14 +303,14 @@ async fn snapshot(
         Ok(left) => left,
         Err(error) => {
             let why = ctx.redactor().redact(&error.chain().join(": "));
-            ctx.warn(format!("whether helm has taken back what others have changed is not known: {why}"));
+            ctx.warn(format!("whether helm has made everything as it should be is not known: {why}"));
             return Ok(None);
         }
     };
     // Once is enough.
     for drift in left.iter().filter(|_| ctx.phase() == Phase::Exec) {
         let (major, Drift { object, what }) = (ctx.helm().version().major, drift);
-        ctx.warn(format!("helm {major} has not taken back what others have changed: {object}: {what}"));
+        ctx.warn(format!("helm {major} has left {object} other than it should be: {what}"));
     }
     Ok(left.is_empty().then_some(now))
 }

@@ -1,4 +1,4 @@
-//! What others had changed and helm has left so.
+//! What helm has left other than the manifest has it.
 
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
@@ -7,9 +7,10 @@ use pilothouse_core::{AppliedObject, DeployRecord, Drift, ObjectRef, RevisionMet
 use pilothouse_health::is_built_in;
 use pilothouse_helm::ReleaseRecord;
 
-/// The drift that an upgrade has not taken back: over a custom resource helm 3, and helm 4 where it applies as helm 3 does,
-/// patches only what differs between its two manifests (`pkg/kube/client.go`). Only those are compared that were written since
-/// the last deploy, as far as that is remembered.
+/// What an upgrade has not made as it should be, where helm 3, or helm 4 as helm 3 does, has patched: over a custom resource only
+/// what differs between its two manifests (`pkg/kube/client.go`), and in lists of other objects without what has the same merge
+/// key, as two protocols of one port have. Only those are compared that were written since the last deploy, as far as that is
+/// remembered.
 ///
 /// # Errors
 /// When they cannot be compared.
@@ -35,11 +36,13 @@ pub(super) async fn left(
     drifts(ctx, revision, |object| suspects.iter().any(|suspect| suspect.same_object(object))).await
 }
 
-/// Whether it is a custom resource that was there before and was written since, by whomever. When nobody knows how the objects
-/// were, it may be any.
+/// Whether it was there before and was patched since, by whomever; of a custom resource, what others have written counts too. When
+/// nobody knows how the objects were, it may be any.
 fn is_suspect(before: Option<&[AppliedObject]>, now: &AppliedObject) -> bool {
-    let custom = !is_built_in(now.object.group().unwrap_or_default());
-    let Some(before) = before else { return custom };
+    let Some(before) = before else { return true };
     let known = before.iter().find(|known| known.object.same_object(&now.object) && known.uid == now.uid);
-    custom && known.is_some_and(|known| known != now)
+    let custom = !is_built_in(now.object.group().unwrap_or_default());
+    // A status that is written counts no generation up; where a kind has none, every write may be of what is wanted.
+    let is_patched = |known: &AppliedObject| now.generation.is_none() || known.generation != now.generation;
+    known.is_some_and(|known| known != now && (custom || is_patched(known)))
 }

@@ -6,7 +6,10 @@ use crate::error::PhaseError;
 use crate::observe::fingerprint;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
-use pilothouse_core::{AppliedObject, ObjectRef, RecordSeen, RevisionMeta, RevisionStatus, helm_owner, object_ref};
+use pilothouse_core::{
+    AppliedObject, ObjectRef, RecordSeen, ReleaseHistory, RevisionMeta, RevisionStatus, helm_owner, object_ref,
+};
+use pilothouse_helm::HookRecord;
 use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
 use serde_json::Value;
 
@@ -19,6 +22,26 @@ pub(crate) async fn has_applied(ctx: &Context, seen: &Observed) -> Option<bool> 
         tracing::debug!(error = %ctx.error_text(&error), "what a failed deploy has applied cannot be told");
         None
     })
+}
+
+/// A hook of a first install that failed which has not completed, and which helm runs at an install alone: the upgrade that would
+/// follow leaves it out, and says nothing.
+///
+/// # Errors
+/// When the record cannot be read.
+pub(crate) async fn unfinished_install_hook(
+    ctx: &Context,
+    history: &ReleaseHistory,
+) -> Result<Option<String>, PhaseError> {
+    let failed = history.newest().filter(|newest| newest.status == RevisionStatus::Failed);
+    let (Some(failed), None) = (failed, history.last_deployed()) else { return Ok(None) };
+    let Some(record) = release_storage::record(ctx, failed).await? else { return Ok(None) };
+    let is_left_out = |hook: &&HookRecord| {
+        let runs = |event: &str| hook.events.iter().any(|known| known == event);
+        hook.last_run.phase != "Succeeded"
+            && (runs("pre-install") && !runs("pre-upgrade") || runs("post-install") && !runs("post-upgrade"))
+    };
+    Ok(record.hooks.iter().find(is_left_out).map(|hook| format!("{} {}", hook.kind, hook.name)))
 }
 
 /// The objects as they were before, as far as that is known: none when nothing was ever deployed.
@@ -138,6 +161,7 @@ mod tests {
                 chart: "fake 1.0.0".to_owned(),
                 revision: 1,
                 revision_uid: uid,
+                revision_version: None,
                 run: None,
                 written_at: Timestamp::UNIX_EPOCH,
                 key: None,

@@ -45,6 +45,7 @@ async fn observe(ctx: &Context, payload: &Payload) -> Observed {
         rendered: None,
         live: LiveSeen::NotLooked,
         failed_applied: None,
+        install_hook: None,
     };
     if let Some(newest) = seen.known_history().newest() {
         match other_tools::still_managed_by(ctx, newest).await {
@@ -60,6 +61,10 @@ async fn observe(ctx: &Context, payload: &Payload) -> Observed {
         }
     }
     if ctx.info().action == HelmAction::Deploy {
+        match failed_deploy::unfinished_install_hook(ctx, seen.known_history()).await {
+            Ok(hook) => seen.install_hook = hook,
+            Err(error) => seen.history = Err(ctx.error_text(&error)),
+        }
         look_at_input(ctx, &mut seen, payload).await;
         // What this very run has begun it goes on with, whatever it has left.
         if !ctx.is_under_way() {

@@ -4,7 +4,7 @@ use crate::context::release_context::Context;
 use crate::error::PhaseError;
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{
-    ObjectRef, ObjectStatus, Redactor, ReleaseHistory, RevisionMeta, SetValue, ValueSource, object_ref,
+    ObjectRef, ObjectStatus, Redactor, ReleaseHistory, RevisionMeta, RevisionStatus, SetValue, ValueSource, object_ref,
 };
 use pilothouse_helm::{ReleaseRecord, decode_release, parse_documents, value_at};
 use pilothouse_kube::ClusterError;
@@ -20,9 +20,25 @@ pub(crate) async fn newest_record(ctx: &Context) -> Result<Option<ReleaseRecord>
     record_of(ctx, history(ctx).await?.newest()).await
 }
 
-/// All records of the release, by their metadata, read now.
+/// All records of the release, by their metadata, read now; the newest one with the status that counts, see
+/// [`RevisionStatus::and_in_payload`].
 pub(crate) async fn history(ctx: &Context) -> Result<ReleaseHistory, PhaseError> {
-    Ok(ctx.cluster().release_history(ctx.session().driver, &ctx.release()).await?)
+    let history = labelled(ctx).await?;
+    let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else {
+        return Ok(history);
+    };
+    let stored = match ctx.session().stored_status(newest) {
+        Some(status) => Some(status),
+        None => match record(ctx, newest).await {
+            Ok(record) => record.map(|record| record.info.status),
+            // What is damaged is for whoever needs what is in it.
+            Err(PhaseError::Record(_)) => None,
+            Err(error) => return Err(error),
+        },
+    };
+    // One that vanished meanwhile is for whoever reads it next.
+    let status = newest.status.and_in_payload(stored.unwrap_or(newest.status));
+    Ok(history.with_newest_as(status))
 }
 
 /// Reads and decodes the record of a revision, if there is one.
@@ -33,12 +49,31 @@ pub(crate) async fn record_of(ctx: &Context, meta: Option<&RevisionMeta>) -> Res
     }
 }
 
+/// All records of the release, as their labels have them.
+async fn labelled(ctx: &Context) -> Result<ReleaseHistory, PhaseError> {
+    Ok(ctx.cluster().release_history(ctx.session().driver, &ctx.release()).await?)
+}
+
+/// The newest revision with its record; its status is the one that counts.
+pub(crate) async fn newest(ctx: &Context) -> Result<Option<(RevisionMeta, Option<ReleaseRecord>)>, PhaseError> {
+    let history = labelled(ctx).await?;
+    let Some(mut newest) = history.newest().cloned() else { return Ok(None) };
+    let record = record(ctx, &newest).await?;
+    if let Some(record) = &record {
+        newest.status = newest.status.and_in_payload(record.info.status);
+    }
+    Ok(Some((newest, record)))
+}
+
 /// Reads and decodes one record. One that vanished meanwhile is `None`.
 pub(crate) async fn record(ctx: &Context, meta: &RevisionMeta) -> Result<Option<ReleaseRecord>, PhaseError> {
     let driver = ctx.session().driver;
     let payload = ctx.cluster().release_payload(driver, &meta.namespace, &meta.name, meta.revision).await?;
     let record = payload.map(|bytes| decode_release(&bytes)).transpose()?;
-    record.iter().for_each(|record| know_secrets(ctx, record));
+    if let Some(record) = &record {
+        know_secrets(ctx, record);
+        ctx.session().note_stored(meta, record.info.status);
+    }
     Ok(record)
 }
 
@@ -151,4 +186,57 @@ pub(crate) async fn complete(
         }
     }
     Ok(completed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HelmDriver;
+    use crate::observe;
+    use crate::test_world::{fake, release};
+    use pilothouse_core::Decision;
+    use pilothouse_testkit::{FakeCluster, release_secret};
+    use rstest::rstest;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    /// Such a record is left by a helm that is stopped at its very end.
+    fn torn(label: RevisionStatus, payload: RevisionStatus) -> Arc<FakeCluster> {
+        let cluster = Arc::new(FakeCluster::default());
+        let mut secret = release_secret(&release(), 1, payload, "1.0.0", "");
+        secret["metadata"]["labels"]["status"] = json!(label.name());
+        cluster.put(secret);
+        cluster
+    }
+
+    #[rstest]
+    #[case(RevisionStatus::Deployed, RevisionStatus::Deployed, RevisionStatus::Deployed)]
+    #[case(RevisionStatus::Deployed, RevisionStatus::Failed, RevisionStatus::Failed)]
+    #[case(RevisionStatus::Deployed, RevisionStatus::PendingUpgrade, RevisionStatus::PendingUpgrade)]
+    #[case(RevisionStatus::Failed, RevisionStatus::Deployed, RevisionStatus::Failed)]
+    #[tokio::test]
+    async fn label_and_payload_are_both_read(
+        #[case] label: RevisionStatus,
+        #[case] payload: RevisionStatus,
+        #[case] expected: RevisionStatus,
+    ) {
+        let cluster = torn(label, payload);
+        let world = fake(&cluster, HelmDriver::Secret);
+        let statuses = async || {
+            let history = history(&world.ctx).await.unwrap();
+            history.revisions().iter().map(|meta| meta.status).collect::<Vec<_>>()
+        };
+        assert_eq!(statuses().await, [expected]);
+        // Once is enough as long as nobody writes it.
+        let asked = cluster.failures.calls().len();
+        assert_eq!(statuses().await, [expected]);
+        assert!(cluster.failures.calls().len() <= asked + 1);
+        assert_eq!(newest(&world.ctx).await.unwrap().unwrap().0.status, expected);
+    }
+
+    #[tokio::test]
+    async fn what_disagrees_is_upgraded_over() {
+        let world = fake(&torn(RevisionStatus::Deployed, RevisionStatus::Failed), HelmDriver::Secret);
+        assert_eq!(observe::decision(&world.ctx).await, Decision::Upgrade { last_good: None });
+    }
 }

@@ -55,10 +55,8 @@ pub async fn status(session: &Arc<Session>, info: &ChartInfo) -> ReleaseStatus {
 }
 
 async fn fill(ctx: &Context, status: &mut ReleaseStatus) -> Result<(), crate::PhaseError> {
-    let history = release_storage::history(ctx).await?;
-    let Some(newest) = history.newest() else { return Ok(()) };
-    let record = release_storage::record(ctx, newest).await?;
-    status.revision = Some(newest.clone());
+    let Some((newest, record)) = release_storage::newest(ctx).await? else { return Ok(()) };
+    status.revision = Some(newest);
     let Some(record) = record else { return Ok(()) };
     status.chart = Some(format!("{} {}", record.chart.name, record.chart.version));
     let objects = release_storage::objects_of(ctx, &record).await?;

@@ -106,7 +106,8 @@ async fn candidate(
     if !now.proven {
         return None;
     }
-    let revision = history.get(record.revision)?.clone();
+    // Written since it was read: whether label and payload still agree is looked at by itself.
+    let revision = history.get(record.revision).filter(|meta| record.knows(meta))?.clone();
     // Whether that tool has let go of it is looked at by itself.
     let is_free = revision.manager.as_deref().is_none_or(|manager| !other_tools::is_of_another_tool(manager));
     let differs = record.input.differs(&now.inputs);
@@ -171,7 +172,7 @@ fn find<'a>(there: &'a There, object: &ObjectRef) -> Option<&'a Value> {
 async fn judge(candidate: &Candidate, ctx: &Context, there: &There, writing: Writing) -> Option<Settled> {
     let (settled, objects) = compared(candidate, ctx, there).await?;
     if writing == Writing::Allowed && !ctx.info().dry_run {
-        drift::refresh(ctx, &candidate.record, Some(&candidate.inputs), objects).await;
+        drift::refresh(ctx, &candidate.record, None, Some(&candidate.inputs), objects).await;
     }
     Some(settled)
 }

@@ -81,15 +81,16 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
     }
     let observed = observe::observed(ctx).await;
     findings.extend(observed.findings(ctx.info()));
+    let mut prepared = None;
     match ctx.info().action {
         HelmAction::Skip => {}
         HelmAction::Deploy => {
-            let prepared = render::wanted(ctx, payload).await;
-            let objects = rendered_objects(&prepared.rendering.docs());
-            let (conflicts, crds) =
-                tokio::join!(ownership(&steps, ctx, &objects), chart_crds::findings(ctx, &prepared));
+            let wanted = render::wanted(ctx, payload).await;
+            let objects = rendered_objects(&wanted.rendering.docs());
+            let (conflicts, crds) = tokio::join!(ownership(&steps, ctx, &objects), chart_crds::findings(ctx, &wanted));
             findings.extend(conflicts);
             findings.extend(crds);
+            prepared = Some(wanted);
         }
         HelmAction::Destroy => {}
     }
@@ -103,6 +104,9 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
             findings.iter().any(|found| found.code == code::OWNERSHIP_CONFLICT && found.subject == subject)
         };
         ahead.findings.retain(|one| !is_foreign(&one.subject));
+        if let Some(wanted) = prepared {
+            ahead.warnings.splice(0..0, wanted.warnings.iter().cloned());
+        }
         foresight = ahead;
     }
     findings.extend(rollback_target::findings(ctx, run).await);
@@ -262,7 +266,7 @@ pub async fn exec<C: HelmChart + ?Sized>(
         Decision::Upgrade { last_good } => deploy(ctx, run, payload, "upgraded", last_good.is_none()).await,
         Decision::FinishUninstallThenInstall => {
             uninstall::uninstall(ctx, run).await?;
-            deploy(ctx, run, payload, "finished the uninstall and installed", true).await
+            deploy(ctx, run, payload, "uninstalled what was left and installed", true).await
         }
         Decision::Reinstall { deployed, .. } => {
             uninstall::uninstall(ctx, run).await?;

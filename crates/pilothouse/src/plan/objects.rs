@@ -53,7 +53,7 @@ pub(crate) async fn deployed(
         deploy_preview::look(ctx, &Payload::default(), is_upgrade, &changing, Scope::All).await?;
     let own: Vec<(String, String)> =
         docs.iter().filter_map(|doc| crd_facts(&doc.object)).map(|facts| (facts.group, facts.kind)).collect();
-    let mut own_kinds = 0;
+    let (mut own_kinds, mut own_namespaces) = (0, 0);
     for compared in compared {
         if let Some(why) = &compared.not_checked {
             objects.not_checked.push(format!("{}: {why}", compared.object));
@@ -63,6 +63,11 @@ pub(crate) async fn deployed(
             objects.wanted.push((compared.object.clone(), None));
             objects.planned.push(created(&compared.object));
             continue;
+        }
+        if let Outcome::NoNamespace { namespace } = &compared.outcome
+            && brings_itself(ctx, namespace, all)
+        {
+            own_namespaces += 1;
         }
         match planned(ctx, &compared, earlier, all).await {
             Ok(planned) => objects.planned.push(planned),
@@ -75,11 +80,13 @@ pub(crate) async fn deployed(
         }
         objects.compared.push(compared);
     }
-    if own_kinds > 0 {
-        let counted =
-            if own_kinds == 1 { "1 object whose kind comes" } else { &format!("{own_kinds} objects whose kinds come") };
-        let line = format!("{counted} with this very release: nobody can be asked yet");
-        objects.not_checked.push(line);
+    for (count, what) in [(own_kinds, "kind"), (own_namespaces, "namespace")] {
+        let counted = match count {
+            0 => continue,
+            1 => format!("1 object whose {what} comes"),
+            count => format!("{count} objects whose {what}s come"),
+        };
+        objects.not_checked.push(format!("{counted} with this very release: nobody can be asked yet"));
     }
     Ok(objects)
 }
@@ -141,10 +148,20 @@ fn who_brings(object: &ObjectRef, earlier: &[&Brings]) -> Option<pilothouse_core
     earlier.iter().find(|brings| is_of(&brings.kinds, object)).and_then(|brings| brings.release.clone())
 }
 
+/// Whether a namespace is among the release's own templates: helm makes it before what is in it.
+fn brings_itself(ctx: &Context, namespace: &str, all: &[Brings]) -> bool {
+    let release = ctx.release();
+    let own = all.iter().filter(|brings| brings.release.as_ref() == Some(&release));
+    release.namespace != namespace && own.into_iter().any(|brings| brings.namespaces.iter().any(|own| own == namespace))
+}
+
 /// Helm makes the release's own namespace; another one has to be there, or to come with another release.
 async fn namespace_to_come(ctx: &Context, namespace: &str, all: &[Brings]) -> ObjectChange {
     let own = ctx.release().namespace == namespace;
     if own && ctx.info().create_namespace && matches!(observe::observed(ctx).await.namespace, NamespaceState::Absent) {
+        return ObjectChange::Create;
+    }
+    if brings_itself(ctx, namespace, all) {
         return ObjectChange::Create;
     }
     let release = ctx.release();

@@ -271,6 +271,9 @@ fn why(state: &ReleaseState, decision: &Decision) -> String {
         }
         ReleaseState::Absent => "it is not installed".to_owned(),
         ReleaseState::HalfRemoved => "an uninstall stopped half-way".to_owned(),
+        ReleaseState::HalfInstalled { hook, .. } => {
+            format!("its first install failed before the hook {hook} has completed, which an upgrade would leave out")
+        }
         ReleaseState::Breaking { deployed, breaking } => {
             format!("{breaking} is a breaking version, and {deployed} is deployed")
         }

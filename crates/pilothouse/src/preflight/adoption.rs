@@ -51,8 +51,8 @@ impl Adopting {
     }
 
     /// The objects that a step deletes before helm runs.
-    pub(crate) fn deleted(self) -> Vec<ObjectRef> {
-        self.deleted
+    pub(crate) fn deleted(&self) -> &[ObjectRef] {
+        &self.deleted
     }
 
     /// Why an object is not given to the release, if that stands in its way.
@@ -69,6 +69,11 @@ impl Adopting {
     /// Whether a step names the object: whether it can be adopted is that step's to say.
     pub(crate) fn names(&self, object: &ObjectRef) -> bool {
         is_in(&self.named, object)
+    }
+
+    /// Whether a step adopts this object, if it is there by then and nobody's.
+    pub(crate) fn adopts(&self, object: &ObjectRef) -> bool {
+        self.unowned || self.names(object)
     }
 
     fn consent(&self, object: &ObjectRef) -> AdoptionConsent {

@@ -10,6 +10,7 @@ use crate::preflight::adoption::Adopting;
 use crate::preflight::backup::save;
 use crate::preflight::changes::refusals::gate;
 use crate::preflight::cluster::checks::preflight;
+use crate::preflight::own_kinds;
 use crate::render::wanted;
 use pilothouse_core::{Class, Decision, Finding, Payload, code};
 use serde_json::Value;
@@ -43,13 +44,14 @@ pub(crate) async fn findings(steps: &Steps, ctx: &Context, payload: &Payload, de
         let changing = changing(ctx, payload).await;
         Ok::<_, PhaseError>((
             look(ctx, payload, is_upgrade, &changing, Scope::All).await?,
-            Adopting::of(steps, ctx).await?.deleted(),
+            Adopting::of(steps, ctx).await?,
         ))
     };
     match looked.await {
-        Ok((Look { compared, wanted, .. }, deleted)) => {
+        Ok((Look { compared, wanted, .. }, adopting)) => {
             let around = preflight(ctx, &compared, &wanted).await;
-            let findings = gate(ctx, &compared, &deleted, decision).await;
+            let mut findings = gate(ctx, &compared, adopting.deleted(), decision).await;
+            findings.extend(own_kinds::findings(&compared, &wanted, &adopting));
             let warnings = save::announced(ctx, &compared, decision).await.into_iter().collect();
             Foresight { findings, warnings, not_checked: Vec::new() }.and(around)
         }

@@ -10,6 +10,7 @@ pub(crate) mod crds;
 pub(crate) mod deploy;
 pub(crate) mod losses;
 pub(crate) mod orphaned_hooks;
+pub(crate) mod own_kinds;
 pub(crate) mod permit;
 pub(crate) mod rollback_target;
 pub(crate) mod uncertain_steps;

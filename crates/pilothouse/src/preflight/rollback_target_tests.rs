@@ -131,7 +131,7 @@ async fn a_record_that_cannot_be_read_is_said_to_be() {
         found(&cluster, Remedy::Rollback, 10).await;
         cluster.failures.calls()
     };
-    let payload = calls.iter().position(|call| call.contains("demo.v1")).unwrap_or_else(|| panic!("{calls:?}"));
+    let payload = calls.iter().rposition(|call| call.contains("demo.v1")).unwrap_or_else(|| panic!("{calls:?}"));
     cluster.failures.fail_at(calls.len() + payload + 1);
     let (findings, _) = found(&cluster, Remedy::Rollback, 10).await;
     let [finding] = findings.as_slice() else { panic!("{findings:?}") };

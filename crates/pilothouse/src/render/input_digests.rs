@@ -9,6 +9,7 @@ use crate::digest::part;
 use crate::render::wanted::payload_values;
 use pilothouse_core::{ChartInfo, CrdPolicy, InputDigests, Payload, Phase, ValueSource, hex};
 use pilothouse_helm::{ResolvedChart, TemplateUse};
+use pilothouse_process::{MAX_DOCUMENT, read_file};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 
@@ -157,7 +158,7 @@ async fn of_files(files: &[PathBuf]) -> String {
     let mut hash = Sha256::new();
     part(&mut hash, b"");
     for file in files {
-        match tokio::fs::read(file).await {
+        match read_file(file, MAX_DOCUMENT).await {
             Ok(bytes) => part(&mut hash, &bytes),
             Err(error) => part(&mut hash, error.kind().to_string().as_bytes()),
         }

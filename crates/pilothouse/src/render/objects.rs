@@ -5,6 +5,7 @@ use crate::context::wanted::Wanted;
 use pilothouse_core::{CrdPolicy, ObjectRef, object_ref};
 use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The objects helm will create or change: all that is rendered but hooks and what is in `crds/` folders.
 pub(crate) fn rendered_objects(rendered: &[RenderedDoc]) -> Vec<ObjectRef> {
@@ -12,10 +13,14 @@ pub(crate) fn rendered_objects(rendered: &[RenderedDoc]) -> Vec<ObjectRef> {
     own.filter_map(|doc| object_ref(&doc.object)).collect()
 }
 
-/// The definitions in the chart's `crds/` folders, those of enabled subcharts included.
+/// The definitions in the chart's `crds/` folders, those of enabled subcharts included. A subchart that is there twice has its
+/// definitions once: helm leaves out what is there already.
 pub(crate) fn of_chart(wanted: &Wanted) -> Vec<Value> {
-    let docs = wanted.rendering.docs();
-    docs.iter().filter(|doc| matches!(doc.origin, Origin::Crd)).map(|doc| doc.object.clone()).collect()
+    let (docs, mut seen) = (wanted.rendering.docs(), BTreeSet::new());
+    let crds = docs.iter().filter(|doc| matches!(doc.origin, Origin::Crd));
+    crds.filter(|doc| object_ref(&doc.object).is_none_or(|object| seen.insert(object)))
+        .map(|doc| doc.object.clone())
+        .collect()
 }
 
 /// The definitions of the chart that a deploy brings, or has brought.
@@ -23,5 +28,24 @@ pub(crate) fn brought(ctx: &Context, wanted: &Wanted) -> Vec<ObjectRef> {
     match ctx.info().crds {
         CrdPolicy::Skip => Vec::new(),
         CrdPolicy::Create | CrdPolicy::Upgrade => of_chart(wanted).iter().filter_map(object_ref).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::rendering::Rendering;
+
+    #[test]
+    fn a_subchart_that_is_there_twice_has_its_definitions_once() {
+        let crd = |path: &str, name: &str| {
+            format!(
+                "---\n# Source: a/charts/{path}/crds/crd.yaml\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{ name: {name} }}\n"
+            )
+        };
+        let text = [crd("one", "a.example"), crd("two", "a.example"), crd("two", "b.example")].concat();
+        let wanted = Wanted { rendering: Rendering::new(&text).unwrap(), ..Wanted::default() };
+        let names: Vec<String> = of_chart(&wanted).iter().filter_map(object_ref).map(|object| object.name).collect();
+        assert_eq!(names, ["a.example", "b.example"]);
     }
 }

@@ -12,13 +12,14 @@ use crate::error::PhaseError;
 use pilothouse_core::lenient_version;
 use pilothouse_core::{
     ChartInfo, ChartSource, Class, Finding, HelmAction, KubeVersionFrom, Payload, Redactor, SetValue, ValueSource,
-    VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits,
+    VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits, suffix_that_counts,
 };
 use pilothouse_helm::RenderedDoc;
 use pilothouse_helm::{
-    ChartError, ChartShelf, Fetch, HelmClient, ResolvedChart, TemplateRequest, TemplateUse, Values,
+    ChartError, ChartShelf, Fetch, HelmClient, ResolvedChart, TemplateRequest, TemplateUse, Values, has_more_documents,
     resolve_chart_shared,
 };
+use pilothouse_process::{MAX_DOCUMENT, read_file_text};
 use semver::Version;
 use serde_json::Value;
 use std::error::Error;
@@ -80,8 +81,14 @@ pub(crate) async fn prepare(
         return prepared;
     }
     for path in &info.values_files {
-        if let Some(message) = unreadable(path).await {
-            prepared.wrong(code::FILE_NOT_READABLE, path.display(), message);
+        match read_file_text(path, MAX_DOCUMENT).await {
+            Err(message) => prepared.wrong(code::FILE_NOT_READABLE, path.display(), message),
+            Ok(text) if place.helm.version().major < 4 && has_more_documents(&text) => {
+                let file = path.display();
+                let warning = format!("{file} holds more than one YAML document: helm 3 reads the first one only");
+                prepared.warnings.push(warning);
+            }
+            Ok(_) => {}
         }
     }
     if let Some(text) = &info.chart.version
@@ -92,10 +99,18 @@ pub(crate) async fn prepare(
     }
     let Place { helm, chart_cache, shelf, cancel, .. } = *place;
     match resolve_chart_shared(&info.chart, helm, chart_cache, shelf, Fetch::Always, cancel).await {
-        Ok(chart) => prepared.chart = Some(chart),
+        Ok(chart) => {
+            let name = &chart.metadata.name;
+            let stale = chart.stale_dependencies().iter();
+            prepared
+                .warnings
+                .extend(stale.map(|stale| format!("chart {name}: {stale} (`helm dependency update` mends it)")));
+            prepared.chart = Some(chart);
+        }
         Err(error) => {
             let code = match &error {
                 ChartError::NotFound { .. } | ChartError::Fetch { .. } => code::CHART_NOT_FOUND,
+                ChartError::AccessDenied { .. } => code::CHART_ACCESS_DENIED,
                 ChartError::Version { .. } => code::VERSION_INVALID,
                 _ => code::CHART_INVALID,
             };
@@ -128,6 +143,12 @@ async fn render(
         && !kube_version_fits(constraint, &target.kube_version, KubeVersionFrom::Cluster)
     {
         let message = format!("it requires Kubernetes {constraint}, the cluster is {}", target.kube_version);
+        let message = match suffix_that_counts(constraint, &target.kube_version) {
+            Some(suffix) => format!(
+                "{message}: helm takes the suffix {suffix} for a pre-release, which a constraint allows only if it says so itself, as in `>=1.27.0-0`"
+            ),
+            None => message,
+        };
         return prepared.wrong(code::KUBE_VERSION_UNSUPPORTED, &subject, message);
     }
     let values = match Values::of(&known(info, payload), payload) {
@@ -202,16 +223,6 @@ fn known(info: &ChartInfo, payload: &Payload) -> ChartInfo {
     ChartInfo { values: info.values.iter().filter(known).cloned().collect(), ..info.clone() }
 }
 
-/// Why a file cannot be read, if so.
-async fn unreadable(path: &Path) -> Option<String> {
-    match tokio::fs::metadata(path).await {
-        Ok(found) if found.is_dir() => return Some("it is a folder, not a file".to_owned()),
-        Ok(_) => {}
-        Err(error) => return Some(error.to_string()),
-    }
-    tokio::fs::File::open(path).await.err().map(|error| error.to_string())
-}
-
 /// The chart, resolved and rendered, with what is wrong with it. Done anew when the cluster serves other kinds than
 /// before (an earlier release may have brought them) or the payload holds other values.
 pub(crate) async fn wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
@@ -247,7 +258,7 @@ pub(crate) async fn templates_of(ctx: &Context, chart: &ResolvedChart, payload: 
     let mut texts = Vec::new();
     for file in &info.values_files {
         // One that cannot be read is told by whoever reads it for its values.
-        texts.push(tokio::fs::read_to_string(file).await.unwrap_or_default());
+        texts.push(read_file_text(file, MAX_DOCUMENT).await.unwrap_or_default());
     }
     texts.extend(info.yaml_files_content.iter().map(|document| document.content.clone()));
     texts.extend(info.values.iter().map(|value| match &value.value {

@@ -1,5 +1,6 @@
 //! What can be done without a cluster.
 
+use crate::context::preflight_report::Foresight;
 use crate::context::release_context::redactor_of;
 use crate::context::wanted::Wanted;
 use crate::phases::chart::HelmChart;
@@ -21,15 +22,16 @@ pub struct Offline {
 }
 
 impl Offline {
-    /// Everything that is wrong with the input of a release: names, files, chart, version, values, rendering.
-    pub async fn lint(&self, chart: &dyn HelmChart, cancel: &CancellationToken) -> Vec<Finding> {
+    /// Everything that is wrong with the input of a release (names, files, chart, version, values, rendering), and what only
+    /// looks wrong.
+    pub async fn lint(&self, chart: &dyn HelmChart, cancel: &CancellationToken) -> Foresight {
         let info = chart.chart_info();
-        let mut findings = wanted::name_findings(info);
+        let mut found = Foresight::from(wanted::name_findings(info));
         if info.action == HelmAction::Deploy {
-            findings.extend(self.prepare(info, cancel).await.findings);
+            let Wanted { findings, warnings, .. } = self.prepare(info, cancel).await;
+            found = found.and(Foresight { findings, warnings, not_checked: Vec::new() });
         }
-        findings.extend(steps_of(chart).input_findings().await);
-        findings
+        found.and(steps_of(chart).input_findings().await.into())
     }
 
     /// What helm renders for a release, as YAML documents. The data of Secrets and values marked sensitive are

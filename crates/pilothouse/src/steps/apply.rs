@@ -8,6 +8,7 @@ use crate::error::PhaseError;
 use async_trait::async_trait;
 use pilothouse_core::{ApplyStep, Class, Finding, ObjectRef, Payload, code, object_ref};
 use pilothouse_helm::parse_documents;
+use pilothouse_process::{MAX_DOCUMENT, read_file_text};
 use serde_json::Value;
 
 /// Writes: the objects of the manifests, as field manager `pilothouse`. Repeatable.
@@ -17,7 +18,7 @@ impl Apply {
     async fn objects(&self) -> Result<Vec<Value>, PhaseError> {
         let mut objects = Vec::new();
         for path in &self.0.files {
-            let text = tokio::fs::read_to_string(path).await.map_err(|source| PhaseError::File {
+            let text = read_file_text(path, MAX_DOCUMENT).await.map_err(|source| PhaseError::File {
                 what: "cannot read",
                 path: path.display().to_string(),
                 source,

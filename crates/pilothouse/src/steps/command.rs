@@ -6,13 +6,16 @@ use crate::context::step::{Step, StepDescription};
 use crate::error::PhaseError;
 use async_trait::async_trait;
 use pilothouse_core::{CommandStep, Payload, Redactor, hide_arguments};
-use pilothouse_process::{Ended, Finished, Limits, Spawn, run};
+use pilothouse_process::{Captured, Ended, Finished, Limits, Spawn, run};
 use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 /// How many lines of each stream of a program are reported.
 const OUTPUT_LINES: usize = 20;
+
+/// What `output_to` takes, in bytes: it travels in the journal, in a Secret of the cluster too.
+const OUTPUT_TO: usize = 64 * 1024;
 
 /// Writes: whatever the program does; repeatable only when the user says so. The program works on the run's cluster, by a
 /// kubeconfig of its own. The program and all it started are stopped
@@ -45,6 +48,9 @@ impl Step for Command {
             .env("PILOTHOUSE_ACTION", ctx.info().action.to_string())
             .envs(&self.0.env)
             .guard_descendants();
+        if self.0.output_to.is_some() {
+            spawn = spawn.whole_stdout(OUTPUT_TO);
+        }
         if let Some(cwd) = &self.0.cwd {
             spawn = spawn.cwd(cwd.path());
         }
@@ -61,8 +67,13 @@ impl Step for Command {
             });
         }
         match &self.0.output_to {
-            Some(_) if !done.stdout.complete || done.stdout.dropped > 0 => {
+            Some(_) if !done.stdout.complete => {
                 let how = "left something running that holds its output open".to_owned();
+                return Err(PhaseError::Command { program: program.clone(), how, output: String::new() });
+            }
+            Some(_) if done.stdout.dropped > 0 => {
+                let printed = done.stdout.bytes.len() as u64 + done.stdout.dropped;
+                let how = format!("printed {printed} bytes, and `output_to` takes {OUTPUT_TO} at most");
                 return Err(PhaseError::Command { program: program.clone(), how, output: String::new() });
             }
             Some(key) => {
@@ -72,7 +83,7 @@ impl Step for Command {
                 }
                 payload.put_value(key, Value::from(text.trim()));
             }
-            None => last_lines(&done.stdout.text(), ctx.redactor()).iter().for_each(|line| ctx.say(line)),
+            None => last_lines(&done.stdout, ctx.redactor()).iter().for_each(|line| ctx.say(line)),
         }
         Ok(())
     }
@@ -89,13 +100,34 @@ fn how(done: &Finished, timeout: u64) -> String {
 
 /// The end of what the program wrote, standard output before standard error.
 fn tail(done: &Finished, redactor: &Redactor) -> String {
-    let mut lines = last_lines(&done.stdout.text(), redactor);
-    lines.extend(last_lines(&done.stderr.text(), redactor));
+    let mut lines = last_lines(&done.stdout, redactor);
+    lines.extend(last_lines(&done.stderr, redactor));
     lines.join("\n")
 }
 
 /// The last lines, of the whole text without secrets: one may go over several lines. Nobody knows what else a program prints of its
-/// environment.
-fn last_lines(text: &str, redactor: &Redactor) -> Vec<String> {
-    redactor.clean(text).last_lines(OUTPUT_LINES)
+/// environment. Where it has printed more than is kept of it, how much comes first, and the rest of the line that is not whole is
+/// left out: it may begin with the end of a secret.
+fn last_lines(printed: &Captured, redactor: &Redactor) -> Vec<String> {
+    let text = printed.text();
+    let whole = match printed.dropped {
+        0 => text.as_str(),
+        _ => text.split_once('\n').map_or("", |(_, whole)| whole),
+    };
+    let more = (printed.dropped > 0).then(|| format!("({} bytes before these are left out)", printed.dropped));
+    more.into_iter().chain(redactor.clean(whole).last_lines(OUTPUT_LINES)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_counted_and_half_a_line_is_not_shown() {
+        let redactor = Redactor::new(["hunter22canary"]);
+        let printed = Captured { bytes: b"22canary\na\nb hunter22canary\n".to_vec(), dropped: 0, complete: true };
+        assert_eq!(last_lines(&printed, &redactor), ["22canary", "a", "b ***"]);
+        let cut = Captured { dropped: 99_934_464, ..printed };
+        assert_eq!(last_lines(&cut, &redactor), ["(99934464 bytes before these are left out)", "a", "b ***"]);
+    }
 }

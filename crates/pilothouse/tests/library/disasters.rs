@@ -7,7 +7,7 @@ use pilothouse::{
     HelmChart, HelmConfig, HelmDriver, Namespace, ObjectRef, On, Phase, Redactor, ReleaseOutcome, Rules, RunConfig,
     RunId, Session, SessionConfig, SetValue, Step, StepKind, StepSpec, ValueSource, built_in,
 };
-use pilothouse_kube::{ApplyOptions, Precondition, crd_ref};
+use pilothouse_kube::{ApplyOptions, ClusterError, Precondition, crd_ref};
 use pilothouse_plane::PlaneConfig;
 use pilothouse_plane::provision::Tool;
 use pilothouse_testkit::SharedPlane;
@@ -174,8 +174,15 @@ impl World {
             dry_run: false,
             default_namespace: Some(self.namespace.clone()),
         };
-        self.cluster.discovery(true).await.unwrap();
-        self.cluster.apply(object, &options).await.unwrap();
+        // A kind is served a moment after its definition is there.
+        for _ in 0..100 {
+            self.cluster.discovery(true).await.unwrap();
+            match self.cluster.apply(object, &options).await {
+                Err(ClusterError::NotServed { .. }) => tokio::time::sleep(Duration::from_millis(100)).await,
+                applied => return drop(applied.unwrap()),
+            }
+        }
+        panic!("the kind of {object} is not served");
     }
 }
 
@@ -296,7 +303,11 @@ spec:
 }
 
 fn widget(group: &str) -> Value {
-    json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "mine"}, "spec": {"a": "b"}})
+    widget_with(group, json!({"a": "b"}))
+}
+
+fn widget_with(group: &str, spec: Value) -> Value {
+    json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "mine"}, "spec": spec})
 }
 
 #[rstest]
@@ -434,7 +445,15 @@ async fn a_definition_among_the_templates_that_loses_fields(#[case] tool: Tool) 
     let chart =
         |version: &str, fields: &str| world.chart(version, &[("templates/crd.yaml", &definition(&group, fields))]);
     world.done(chart("1.0.0", "a: {type: string}, b: {type: string}")).await;
-    let fewer = || chart("1.1.0", "a: {type: string}");
+    let fewer = |version: &str| chart(version, "a: {type: string}");
+    // Without a custom resource, and with none that has the field, nothing is lost.
+    world.done(fewer("1.1.0")).await;
+    world.done(chart("1.2.0", "a: {type: string}, b: {type: string}")).await;
+    world.apply(&widget(&group)).await;
+    world.done(fewer("1.3.0")).await;
+    world.done(chart("1.4.0", "a: {type: string}, b: {type: string}")).await;
+    world.apply(&widget_with(&group, json!({"b": "x"}))).await;
+    let fewer = || fewer("1.5.0");
     let (found, message) = world.refused(fewer()).await;
     assert_eq!(found, named("CRD_FIELDS_REMOVED", format!("CustomResourceDefinition widgets.{group}")));
     assert!(message.starts_with("the chart's definition lacks v1.spec.b,"), "{message}");
@@ -458,6 +477,7 @@ async fn a_first_install_over_newer_definitions_leaves_them_alone(#[case] tool: 
     world.done(chart()).await;
     assert_eq!(world.get(&format!("crd/{name}")).await.unwrap()["spec"], before["spec"]);
     // To upgrade them is to downgrade them here.
+    world.apply(&widget_with(&group, json!({"b": "x"}))).await;
     let upgraded = || chart().with(|info| (info.name, info.crds) = ("second".to_owned(), CrdPolicy::Upgrade));
     let (found, message) = world.refused(upgraded()).await;
     assert_eq!(found, named("CRD_FIELDS_REMOVED", format!("CustomResourceDefinition {name}")));

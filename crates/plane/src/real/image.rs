@@ -1,6 +1,6 @@
 //! The images of a real node, made here: one program, one layer.
 
-use super::requirements::RealNodeMissing;
+use crate::error::RealNodeMissing;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};

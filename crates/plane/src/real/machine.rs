@@ -1,12 +1,12 @@
 //! The programs of a real node, started; and everything of it on the machine, cleared away.
 
 use super::network::{self, Subnet};
-use super::requirements::{PATH, RealNodeMissing, cni_folder, program};
+use super::requirements::{PATH, cni_folder, program};
 use super::{image, settings};
-use crate::error::PlaneError;
+use crate::error::{PlaneError, RealNodeMissing};
 use crate::files::{log_file, private_folder};
 use crate::node::RealNode;
-use crate::plane::write;
+use crate::write::write;
 use pilothouse_process::{Aftercare, Ended, Limits, Spawn, run};
 use std::collections::BTreeMap;
 use std::ffi::OsString;

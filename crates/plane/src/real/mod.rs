@@ -18,4 +18,4 @@ mod settings;
 
 pub use image::WORKLOAD_IMAGE;
 pub(crate) use machine::{Machine, clear};
-pub use requirements::{RealNodeMissing, real_node_missing};
+pub use requirements::real_node_missing;

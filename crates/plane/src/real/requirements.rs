@@ -1,7 +1,6 @@
 //! What a real node needs of the machine, and what of it is missing.
 
 use super::image::WORKLOAD;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Where a distribution puts programs. Root's own `PATH` is not asked: a library reads no environment.
@@ -27,19 +26,6 @@ const PROGRAMS: [(&str, &str); 9] = [
 
 /// The bits of the two capabilities without which root is not enough (`capability.h`).
 const CAPABILITIES: [(&str, u32); 2] = [("CAP_NET_ADMIN", 12), ("CAP_SYS_ADMIN", 21)];
-
-/// Something a real node needs is not here.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct RealNodeMissing(
-    /// What is missing, each with what to do about it.
-    pub Vec<String>,
-);
-
-impl fmt::Display for RealNodeMissing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a real node cannot run here; it needs {}", self.0.join(", "))
-    }
-}
 
 /// What is missing on this machine for a real node ([`crate::Node::Real`]); empty when it can run. Looks at files only.
 pub fn real_node_missing() -> Vec<String> {
@@ -115,6 +101,7 @@ fn has_groups(mounts: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::RealNodeMissing;
 
     fn good() -> Facts<'static> {
         let groups = true;

@@ -313,7 +313,13 @@ impl<'ast> Visit<'ast> for Reader {
             }
             return;
         }
-        if matches!(item, syn::Item::ExternCrate(_)) {
+        if let syn::Item::ExternCrate(item) = item {
+            if item.ident == "self"
+                && let Some((_, name)) = &item.rename
+            {
+                let path = Path { segments: vec!["crate".to_owned()], line: item.ident.span().start().line };
+                self.module().imports.push(Import { path, name: Some(plain(name)) });
+            }
             return;
         }
         self.module().has_code = true;

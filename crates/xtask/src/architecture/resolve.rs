@@ -163,7 +163,7 @@ impl<'a> Resolver<'a> {
             name => self.lookup(at, name, asked),
         };
         if targets.is_empty() {
-            targets = self.elsewhere(first, segments.len());
+            targets = self.elsewhere(placed.root, first, segments.len());
         }
         for name in rest {
             let mut next = BTreeSet::new();
@@ -185,11 +185,16 @@ impl<'a> Resolver<'a> {
         targets
     }
 
-    /// A name of no module here: the crate's own library, imported by a program beside it, or a macro of the whole crate.
-    fn elsewhere(&self, name: &'a str, length: usize) -> Targets<'a> {
+    /// A name of no module here: the crate itself by a name it has given itself, its library imported by a program beside it,
+    /// or a macro of the whole crate.
+    fn elsewhere(&self, root: usize, name: &'a str, length: usize) -> Targets<'a> {
         let is_library = |placed: &Placed| placed.parent.is_none() && self.all.files[placed.file].path == "lib.rs";
         if name == self.all.library && length > 1 {
             return self.all.modules.iter().position(is_library).map(Target::Module).into_iter().collect();
+        }
+        let is_itself = |paths: &Vec<&Path>| paths.iter().any(|path| path.segments == ["crate"]);
+        if self.imported[root].get(name).is_some_and(is_itself) {
+            return BTreeSet::from([Target::Module(root)]);
         }
         let of_a_macro = self.macros.get(name).filter(|_| length == 1);
         of_a_macro.map(|file| Target::Item { file: *file, name }).into_iter().collect()

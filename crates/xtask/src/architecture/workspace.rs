@@ -23,7 +23,7 @@ pub(super) fn crates() -> Result<Vec<(String, Crate)>, String> {
             crates.push((name, library, texts));
         }
     }
-    // What is parsed is most of the work: a crate's files, as many crates at a time as there are cores.
+    // Parsing is most of the work.
     let made = std::thread::scope(|scope| {
         let running: Vec<_> = crates
             .into_iter()

@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 const SERVER_METADATA: [&str; 6] =
     ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"];
 
+/// Annotations in which a controller, or the server itself, counts.
+const COUNTED: [&str; 2] = ["deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"];
+
 /// What is different in an object that is now `old` and is going to be `new`, both whole as the API gives them. Left out are the
 /// status and what the server keeps for itself. Whoever has written what is there now is told from `old`.
 pub fn field_changes(old: &Value, new: &Value, secrecy: Secrecy<'_>) -> Vec<FieldChange> {
@@ -150,9 +153,8 @@ fn is_of_the_server(map: &FieldPath, key: &str) -> bool {
     match map.segments() {
         [] => key == "status",
         [PathSegment::Field(name)] => name == "metadata" && SERVER_METADATA.contains(&key),
-        // Its controller counts there.
         [PathSegment::Field(name), PathSegment::Field(map)] => {
-            name == "metadata" && map == "annotations" && key == "deployment.kubernetes.io/revision"
+            name == "metadata" && map == "annotations" && COUNTED.contains(&key)
         }
         _ => false,
     }

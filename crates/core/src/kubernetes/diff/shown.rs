@@ -34,8 +34,11 @@ impl Secrecy<'_> {
         old: Option<&Value>,
         new: Option<&Value>,
     ) -> (Option<Value>, Option<Value>) {
-        let show = |value: &Value| shortened(self.masked(&mut path.clone(), value));
-        let (old, new) = (old.map(show), new.map(show));
+        let mask = |value: &Value| self.masked(&mut path.clone(), value);
+        let (old, new) = (old.map(mask), new.map(mask));
+        let alike = old.as_ref().zip(new.as_ref()).map_or(0, |(old, new)| alike(&written(old), &written(new)));
+        let shorten = |value: Value| shortened(value, alike);
+        let (old, new) = (old.map(shorten), new.map(shorten));
         if old.is_none() || old != new && !self.is_sensitive(path) {
             return (old, new);
         }
@@ -111,16 +114,29 @@ fn changed(value: Value) -> Value {
     }
 }
 
-fn shortened(value: Value) -> Value {
-    let text = match &value {
-        Value::String(text) => text.clone(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => return value,
-        Value::Array(_) | Value::Object(_) => value.to_string(),
-    };
+/// A text as it stands, anything else as JSON.
+fn written(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// How many characters two texts begin with alike.
+fn alike(one: &str, other: &str) -> usize {
+    one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count()
+}
+
+/// Cuts a long value, so that what follows the first `alike` characters is seen.
+fn shortened(value: Value, alike: usize) -> Value {
+    if matches!(value, Value::Null | Value::Bool(_) | Value::Number(_)) {
+        return value;
+    }
+    let text = written(&value);
     let count = text.chars().count();
     if count <= LONGEST {
         return value;
     }
-    let beginning: String = text.chars().take(SHORTENED).collect();
-    Value::String(format!("{beginning}… ({count} characters)"))
+    // What differs stands behind a quarter of what is shown.
+    let start = if alike < SHORTENED / 2 { 0 } else { (alike - SHORTENED / 4).min(count) };
+    let shown: String = text.chars().skip(start).take(SHORTENED).collect();
+    let (before, after) = (if start > 0 { "…" } else { "" }, if start + SHORTENED < count { "…" } else { "" });
+    Value::String(format!("{before}{shown}{after} ({count} characters)"))
 }

@@ -124,11 +124,13 @@ fn keys_of_a_config_map_are_told_one_by_one() {
 #[test]
 fn long_values_are_shortened() {
     let (a, b) = ("é".repeat(400), format!("{}x", "é".repeat(400)));
-    let short = format!("{}… (401 characters)", "é".repeat(200));
-    assert_eq!(diff("Pod", &json!({"a": a}), &json!({"a": b})), [change("a", json!(a), json!(short))]);
+    let short = |end: char| format!("…{}{end} (401 characters)", "é".repeat(50));
+    assert_eq!(diff("Pod", &json!({"a": a}), &json!({"a": b})), [change("a", json!(a), json!(short('x')))]);
     let c = format!("{}y", "é".repeat(400));
-    let changed = format!("{short} (changed)");
-    assert_eq!(diff("Pod", &json!({"a": b}), &json!({"a": c})), [change("a", json!(short), json!(changed))]);
+    assert_eq!(diff("Pod", &json!({"a": b}), &json!({"a": c})), [change("a", json!(short('x')), json!(short('y')))]);
+    let (d, e) = (format!("{c}{}", "z".repeat(300)), format!("{b}{}", "z".repeat(300)));
+    let middle = |differs: char| format!("…{}{differs}{}… (701 characters)", "é".repeat(50), "z".repeat(149));
+    assert_eq!(diff("Pod", &json!({"a": d}), &json!({"a": e})), [change("a", json!(middle('y')), json!(middle('x')))]);
     let map = json!({"long": "x".repeat(390)});
     let short = format!("{{\"long\":\"{}… (401 characters)", "x".repeat(191));
     assert_eq!(diff("Pod", &json!({}), &json!({"m": map})), [change("m", Value::Null, json!(short))]);
@@ -198,4 +200,12 @@ fn content_without_what_the_server_writes() {
         "deployment.kubernetes.io/revision": "3", "kubectl.kubernetes.io/last-applied-configuration": "{}", "x": "y"}});
     assert_eq!(own_labels(&metadata).to_string(), r#"{"annotations":{"x":"y"},"labels":{"a":"2","b":"1"}}"#);
     assert_eq!(own_labels(&json!({})).to_string(), r#"{"annotations":{},"labels":{}}"#);
+}
+
+#[test]
+fn what_is_counted_in_annotations_is_no_change() {
+    for counted in ["deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation"] {
+        let with = |count: &str| json!({"metadata": {"annotations": {counted: count, "a": "b"}}});
+        assert_eq!(diff("DaemonSet", &with("1"), &with("2")), [], "{counted}");
+    }
 }

@@ -67,6 +67,7 @@ const DIFFERS: Option<Rendered> = Some(Rendered::Differs);
 #[rstest]
 #[case(ReleaseState::Absent, Decision::Install, nothing("it is not installed"))]
 #[case(ReleaseState::HalfRemoved, Decision::FinishUninstallThenInstall, Decision::Uninstall)]
+#[case(ReleaseState::HalfInstalled { revision: 1, hook: "Job a".to_owned() }, Decision::FinishUninstallThenInstall, Decision::Uninstall)]
 #[case(stale(S::PendingUpgrade, GONE), Decision::Unlock { revision: 2, why: GONE.to_owned() }, Decision::Unlock { revision: 2, why: GONE.to_owned() })]
 #[case(locked(2, S::PendingUpgrade, NO_LOCK), stop(&locked(2, S::PendingUpgrade, NO_LOCK)), stop(&locked(2, S::PendingUpgrade, NO_LOCK)))]
 #[case(ReleaseState::Unknown { why: "x".to_owned() }, stop(&ReleaseState::Unknown { why: "x".to_owned() }), stop(&ReleaseState::Unknown { why: "x".to_owned() }))]

@@ -27,6 +27,7 @@ fn in_order() -> Vec<ReleaseState> {
         stale(S::PendingUpgrade, GONE),
         ReleaseState::HalfRemoved,
         is_breaking(),
+        ReleaseState::HalfInstalled { revision: 1, hook: "Job a".to_owned() },
         ReleaseState::FailedClean { revision: 2, last_good: Some(1) },
         ReleaseState::FailedDirty { revision: 2, last_good: Some(1) },
         unmanaged(None),
@@ -53,6 +54,7 @@ fn name(state: &ReleaseState) -> &'static str {
         ReleaseState::Stale { .. } => "stale",
         ReleaseState::HalfRemoved => "half removed",
         ReleaseState::Breaking { .. } => "breaking",
+        ReleaseState::HalfInstalled { .. } => "half installed",
         ReleaseState::FailedClean { .. } => "failed, nothing applied",
         ReleaseState::FailedDirty { .. } => "failed",
         ReleaseState::Unmanaged { compared: None, .. } => "unmanaged",
@@ -79,6 +81,9 @@ fn when(state: &ReleaseState) -> &'static str {
         ReleaseState::Stale { .. } => "the newest is `pending-*`, and its writer is provably gone",
         ReleaseState::HalfRemoved => "the newest is `uninstalling`",
         ReleaseState::Breaking { .. } => "`last_breaking_version_requiring_restart` lies between deployed and wanted",
+        ReleaseState::HalfInstalled { .. } => {
+            "the first install failed, and a hook that only an install runs has not completed"
+        }
         ReleaseState::FailedClean { .. } => "the newest is `failed`, and it is known that nothing of it was applied",
         ReleaseState::FailedDirty { .. } => "the newest is `failed`",
         ReleaseState::Unmanaged { compared: None, .. } => {
@@ -114,7 +119,7 @@ fn done(decision: &Decision) -> &'static str {
         Decision::Validate { .. } => "validate",
         Decision::Steps { .. } => "`post_exec` and `validate`, without helm",
         Decision::Install => "install",
-        Decision::FinishUninstallThenInstall => "finish the uninstall, install",
+        Decision::FinishUninstallThenInstall => "uninstall what is left, install",
         Decision::Upgrade { .. } => "upgrade",
         Decision::Reinstall { .. } => "uninstall, install",
         Decision::Uninstall => "uninstall",

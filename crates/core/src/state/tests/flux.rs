@@ -52,6 +52,7 @@ fn state_name(state: &ReleaseState) -> &'static str {
         ReleaseState::Stale { .. } => "Stale",
         ReleaseState::Absent => "Absent",
         ReleaseState::HalfRemoved => "HalfRemoved",
+        ReleaseState::HalfInstalled { .. } => "HalfInstalled",
         ReleaseState::Breaking { .. } => "Breaking",
         ReleaseState::FailedClean { .. } => "FailedClean",
         ReleaseState::FailedDirty { .. } => "FailedDirty",

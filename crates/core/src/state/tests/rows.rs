@@ -263,3 +263,15 @@ fn unfinished_stays_unfinished_with_other_values() {
     };
     assert_eq!(determine(&seen), ReleaseState::Unfinished { revision: 2, reached: Phase::Exec });
 }
+
+/// Only where nothing was ever deployed, and the install has failed.
+#[rstest]
+#[case(&[S::Failed], true)]
+#[case(&[S::Failed, S::Failed], true)]
+#[case(&[S::Deployed, S::Failed], false)]
+#[case(&[S::Deployed], false)]
+#[case(&[S::Failed, S::Uninstalled], false)]
+fn a_hook_of_the_first_install_that_never_completed(#[case] statuses: &[RevisionStatus], #[case] expected: bool) {
+    let observation = Observation { install_hook: Some("Job a".to_owned()), ..seen(statuses) };
+    assert_eq!(matches!(determine(&observation), ReleaseState::HalfInstalled { .. }), expected);
+}

@@ -95,6 +95,7 @@ pub(super) fn record(reached: Phase) -> DeployRecord {
         chart: "a-1.0.0".to_owned(),
         revision: 2,
         revision_uid: "uid-2".to_owned(),
+        revision_version: None,
         run: None,
         written_at: Timestamp::UNIX_EPOCH,
         key: None,

@@ -88,7 +88,7 @@ pub(crate) async fn by_rollback(
 /// What would be lost in objects that are changed, and consent does not name.
 pub(crate) async fn by_overwriting(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
     let mut findings = unreadable(compared);
-    findings.extend(definitions::findings(compared, consent));
+    findings.extend(definitions::findings(ctx, compared, consent).await);
     findings.extend(scaled_down::findings(ctx, compared, consent).await);
     findings
 }

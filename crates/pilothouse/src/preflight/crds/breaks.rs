@@ -1,22 +1,97 @@
 //! What would be lost if a chart's definition took the place of the one in the cluster.
 
-use pilothouse_core::{Class, Finding, ObjectRef, code, crd_facts};
+use pilothouse_core::{ObjectRef, crd_facts};
 use pilothouse_kube::Discovery;
 use serde_json::Value;
 use std::cmp::Ordering;
+use std::fmt;
 
 /// So many fields are named.
 const NAMED: usize = 3;
 
-/// A finding about a definition, and whether consent lifts it.
-pub(super) struct Break {
-    pub(super) finding: Finding,
-    pub(super) can_be_consented: bool,
+/// What would be lost to another definition.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// The server refuses it, or every custom resource would be lost, with the reason.
+    Certain(String),
+    /// The definition is older: it lacks these versions, which are newer than all it has.
+    Versions(Vec<String>),
+    /// What custom resources hold in these fields.
+    Fields(Vec<Field>),
+}
+
+impl Loss {
+    /// What a finding says of it.
+    pub(super) fn message(&self) -> String {
+        match self {
+            Self::Certain(message) => message.clone(),
+            Self::Versions(versions) => format!(
+                "the one in the cluster serves version {}, which is newer than all of the chart's definition",
+                versions.join(", ")
+            ),
+            Self::Fields(fields) => {
+                let more = fields.len().saturating_sub(NAMED);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let named: Vec<String> = fields.iter().take(NAMED).map(ToString::to_string).collect();
+                format!(
+                    "the chart's definition lacks {}{more}, which the one in the cluster has: what custom resources hold there would be dropped",
+                    named.join(", ")
+                )
+            }
+        }
+    }
+}
+
+/// A field of a version's schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Field {
+    pub(super) version: String,
+    path: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Named(String),
+    Items,
+    /// Whatever a map holds.
+    Any,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.version)?;
+        self.path.iter().try_for_each(|part| match part {
+            Part::Named(name) => write!(f, ".{name}"),
+            Part::Items => f.write_str("[]"),
+            Part::Any => f.write_str(".*"),
+        })
+    }
+}
+
+impl Field {
+    fn with(&self, part: Part) -> Self {
+        let path = self.path.iter().cloned().chain([part]).collect();
+        Self { version: self.version.clone(), path }
+    }
+
+    /// Whether a custom resource, in this version, has something there.
+    pub(super) fn is_in(&self, object: &Value) -> bool {
+        holds(object, &self.path)
+    }
+}
+
+fn holds(value: &Value, path: &[Part]) -> bool {
+    let Some((first, rest)) = path.split_first() else { return !value.is_null() };
+    match first {
+        Part::Named(name) => value.get(name).is_some_and(|value| holds(value, rest)),
+        Part::Items => value.as_array().into_iter().flatten().any(|value| holds(value, rest)),
+        Part::Any => value.as_object().is_some_and(|map| map.values().any(|value| holds(value, rest))),
+    }
 }
 
 /// What would be lost if `wanted` took the place of `live`.
-pub(super) fn breaks(object: &ObjectRef, live: &Value, wanted: &Value) -> Vec<Break> {
-    let (Some(is), Some(then)) = (crd_facts(live), crd_facts(wanted)) else { return Vec::new() };
+pub(super) fn loss(live: &Value, wanted: &Value) -> Option<Loss> {
+    let (is, then) = crd_facts(live).zip(crd_facts(wanted))?;
     let gone: Vec<&str> =
         is.stored_versions.iter().filter(|version| !then.versions.contains(version)).map(String::as_str).collect();
     let certain = if !gone.is_empty() {
@@ -26,38 +101,23 @@ pub(super) fn breaks(object: &ObjectRef, live: &Value, wanted: &Value) -> Vec<Br
     } else if is.kind != then.kind {
         format!("the chart's definition is of the kind {}, the one in the cluster of {}", then.kind, is.kind)
     } else {
-        return older(live, wanted)
-            .map(|message| Break {
-                finding: Finding::new(Class::Unsafe, code::CRD_FIELDS_REMOVED, object, message),
-                can_be_consented: true,
-            })
-            .into_iter()
-            .collect();
+        return older(live, wanted);
     };
-    vec![Break { finding: Finding::new(Class::Unsafe, code::CRD_IN_USE, object, certain), can_be_consented: false }]
+    Some(Loss::Certain(certain))
 }
 
-/// Why the chart's definition is an older one than that in the cluster, if it seems so.
-fn older(live: &Value, wanted: &Value) -> Option<String> {
+/// In what the chart's definition is an older one than that in the cluster, if it seems so.
+fn older(live: &Value, wanted: &Value) -> Option<Loss> {
     let newest = versions(wanted).filter_map(name).max_by(|a, b| by_priority(a, b))?;
-    let newer: Vec<&str> =
-        served(live).filter_map(name).filter(|version| by_priority(version, newest) == Ordering::Greater).collect();
+    let newer: Vec<String> = served(live)
+        .filter_map(name)
+        .filter(|version| by_priority(version, newest) == Ordering::Greater)
+        .map(str::to_owned)
+        .collect();
     if !newer.is_empty() {
-        return Some(format!(
-            "the one in the cluster serves version {}, which is newer than all of the chart's definition",
-            newer.join(", ")
-        ));
+        return Some(Loss::Versions(newer));
     }
-    let removed = removed_fields(live, wanted);
-    let more = removed.len().saturating_sub(NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let named: Vec<&str> = removed.iter().take(NAMED).map(String::as_str).collect();
-    (!removed.is_empty()).then(|| {
-        format!(
-            "the chart's definition lacks {}{more}, which the one in the cluster has: what custom resources hold there would be dropped",
-            named.join(", ")
-        )
-    })
+    Some(removed_fields(live, wanted)).filter(|removed| !removed.is_empty()).map(Loss::Fields)
 }
 
 fn versions(crd: &Value) -> impl Iterator<Item = &Value> {
@@ -92,7 +152,7 @@ fn by_priority(a: &str, b: &str) -> Ordering {
 }
 
 /// The fields that a served version has in the cluster and lacks in the chart, the outermost of each.
-pub(super) fn removed_fields(live: &Value, wanted: &Value) -> Vec<String> {
+fn removed_fields(live: &Value, wanted: &Value) -> Vec<Field> {
     let mut removed = Vec::new();
     for version in served(live) {
         let then = versions(wanted).find(|other| name(other) == name(version));
@@ -100,12 +160,12 @@ pub(super) fn removed_fields(live: &Value, wanted: &Value) -> Vec<String> {
         let (Some(version_name), Some(is), Some(then)) = (name(version), schema(version), then.and_then(schema)) else {
             continue;
         };
-        walk(&is, &then, version_name, &mut removed);
+        walk(&is, &then, &Field { version: version_name.to_owned(), path: Vec::new() }, &mut removed);
     }
     removed
 }
 
-fn walk(is: &Value, then: &Value, path: &str, removed: &mut Vec<String>) {
+fn walk(is: &Value, then: &Value, at: &Field, removed: &mut Vec<Field>) {
     let keeps_unknown = |schema: &Value| schema["x-kubernetes-preserve-unknown-fields"] == true;
     if keeps_unknown(then) {
         return;
@@ -113,22 +173,22 @@ fn walk(is: &Value, then: &Value, path: &str, removed: &mut Vec<String>) {
     // Only a map takes keys of any name.
     let is_map = |schema: &Value| schema.get("additionalProperties").is_some_and(|of| *of != false);
     if keeps_unknown(is) || (is_map(is) && !is_map(then)) {
-        removed.push(format!("{path}.*"));
+        removed.push(at.with(Part::Any));
     }
     for (field, schema) in is.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let path = format!("{path}.{field}");
+        let at = at.with(Part::Named(field.clone()));
         // A map takes every key.
         let same = then.get("properties").and_then(|all| all.get(field));
         match same.or_else(|| then.get("additionalProperties")) {
-            Some(other) => walk(schema, other, &path, removed),
-            None => removed.push(path),
+            Some(other) => walk(schema, other, &at, removed),
+            None => removed.push(at),
         }
     }
     if let (Some(is), Some(then)) = (is.get("items"), then.get("items")) {
-        walk(is, then, &format!("{path}[]"), removed);
+        walk(is, then, &at.with(Part::Items), removed);
     }
     if let (Some(is), Some(then)) = (is.get("additionalProperties"), then.get("additionalProperties")) {
-        walk(is, then, &format!("{path}.*"), removed);
+        walk(is, then, &at.with(Part::Any), removed);
     }
 }
 
@@ -189,17 +249,11 @@ mod tests {
     #[rstest]
     #[case(plain(&["v1"], &["v1"], "Namespaced"), plain(&["v1", "v2"], &[], "Namespaced"), None)]
     #[case(plain(&["v1beta1", "v1"], &["v1"], "Namespaced"), plain(&["v1"], &[], "Namespaced"), None)]
-    #[case(plain(&["v1"], &["v1"], "Namespaced"), plain(&["v2"], &[], "Namespaced"), Some(("CRD_IN_USE", "the chart's definition lacks version v1, in which objects may still be stored", false)))]
-    #[case(plain(&["v1"], &["v1"], "Namespaced"), plain(&["v1"], &[], "Cluster"), Some(("CRD_IN_USE", "the chart's definition has another scope than the one in the cluster", false)))]
-    #[case(plain(&["v1beta1", "v1"], &["v1beta1"], "Namespaced"), plain(&["v1beta1"], &[], "Namespaced"), Some(("CRD_FIELDS_REMOVED", "the one in the cluster serves version v1, which is newer than all of the chart's definition", true)))]
-    fn what_breaks(#[case] live: Value, #[case] wanted: Value, #[case] expected: Option<(&str, &str, bool)>) {
-        let object = ObjectRef::parse("CustomResourceDefinition/widgets.example.com").unwrap();
-        let found = breaks(&object, &live, &wanted);
-        let told: Vec<_> = found
-            .iter()
-            .map(|one| (one.finding.code.as_str(), one.finding.message.as_str(), one.can_be_consented))
-            .collect();
-        assert_eq!(told, expected.into_iter().collect::<Vec<_>>());
+    #[case(plain(&["v1"], &["v1"], "Namespaced"), plain(&["v2"], &[], "Namespaced"), Some("the chart's definition lacks version v1, in which objects may still be stored"))]
+    #[case(plain(&["v1"], &["v1"], "Namespaced"), plain(&["v1"], &[], "Cluster"), Some("the chart's definition has another scope than the one in the cluster"))]
+    #[case(plain(&["v1beta1", "v1"], &["v1beta1"], "Namespaced"), plain(&["v1beta1"], &[], "Namespaced"), Some("the one in the cluster serves version v1, which is newer than all of the chart's definition"))]
+    fn what_breaks(#[case] live: Value, #[case] wanted: Value, #[case] expected: Option<&str>) {
+        assert_eq!(loss(&live, &wanted).map(|loss| loss.message()).as_deref(), expected);
     }
 
     #[rstest]
@@ -215,7 +269,32 @@ mod tests {
     #[case(json!({"properties": {"a": {"properties": {"b": {}}}}}), json!({"properties": {"a": {"additionalProperties": {"type": "string"}}}}), &[])]
     fn fields(#[case] live: Value, #[case] wanted: Value, #[case] expected: &[&str]) {
         let of = |schema: &Value| crd(&[version("v1", schema)], &[], "Namespaced");
-        assert_eq!(removed_fields(&of(&live), &of(&wanted)), expected);
+        let removed = removed_fields(&of(&live), &of(&wanted));
+        assert_eq!(removed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+    }
+
+    #[rstest]
+    #[case::a_field(json!({"properties": {"a": {}}}), json!({"a": 1}), json!({"b": 1}))]
+    #[case::a_field_of_a_field(json!({"properties": {"a": {"properties": {"b": {}}}}}), json!({"a": {"b": ""}}), json!({"a": {}}))]
+    #[case::null(json!({"properties": {"a": {}}}), json!({"a": {}}), json!({"a": null}))]
+    #[case::items(json!({"properties": {"a": {"items": {"properties": {"b": {}}}}}}), json!({"a": [{}, {"b": 0}]}), json!({"a": [{}, {"c": 0}]}))]
+    #[case::a_map(json!({"properties": {"a": {"additionalProperties": {"properties": {"b": {}}}}}}), json!({"a": {"x": {"b": 0}}}), json!({"a": {"b": {}}}))]
+    fn what_a_custom_resource_holds(#[case] schema: Value, #[case] with: Value, #[case] without: Value) {
+        // Everything is left out but the outermost of the fields, which stay as they are without what they hold.
+        let emptied = |schema: &Value| -> Value {
+            match schema.pointer("/properties/a") {
+                Some(of) if of.get("properties").is_some() => json!({"properties": {"a": {}}}),
+                Some(of) if of.get("items").is_some() => json!({"properties": {"a": {"items": {}}}}),
+                Some(of) if of.get("additionalProperties").is_some() => {
+                    json!({"properties": {"a": {"additionalProperties": {}}}})
+                }
+                _ => json!({}),
+            }
+        };
+        let of = |schema: &Value| crd(&[version("v1", schema)], &[], "Namespaced");
+        let removed = removed_fields(&of(&schema), &of(&emptied(&schema)));
+        assert_eq!(removed.len(), 1);
+        assert_eq!((removed[0].is_in(&with), removed[0].is_in(&without)), (true, false));
     }
 
     #[rstest]

@@ -4,10 +4,13 @@ use crate::context::release_context::Context;
 use crate::context::wanted::Wanted;
 use crate::preflight::backup::save;
 use crate::preflight::crds::breaks;
+use crate::preflight::crds::breaks::{Field, Loss};
 use crate::preflight::losses::consent::Consent;
 use crate::render::objects::of_chart;
-use pilothouse_core::{Class, CrdPolicy, Finding, HelmOwner, ObjectRef, code, helm_owner, object_ref};
+use pilothouse_core::{Class, CrdPolicy, Finding, HelmOwner, ObjectRef, code, crd_facts, helm_owner, object_ref};
+use pilothouse_kube::{ClusterError, ListQuery, live_custom_resources};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Why the chart's definitions must not be brought to the cluster.
 pub(crate) async fn findings(ctx: &Context, prepared: &Wanted) -> Vec<Finding> {
@@ -35,7 +38,7 @@ pub(crate) async fn findings(ctx: &Context, prepared: &Wanted) -> Vec<Finding> {
                     let message = format!("it belongs to release {other}, which brings it along itself");
                     findings.push(Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &object, message));
                 }
-                findings.extend(lost(&object, &live, crd, &consent));
+                findings.extend(lost(ctx, &object, &live, crd, &consent).await);
                 findings.extend(converter(ctx, prepared, &object, breaks::new_converter(&live, crd)).await);
             }
             Err(error) => {
@@ -46,10 +49,46 @@ pub(crate) async fn findings(ctx: &Context, prepared: &Wanted) -> Vec<Finding> {
     findings
 }
 
-/// What would be lost if `then` took the place of the definition in the cluster, and nobody has consented to.
-pub(crate) fn lost(object: &ObjectRef, live: &Value, then: &Value, consent: &Consent) -> Vec<Finding> {
-    let broken = breaks::breaks(object, live, then).into_iter();
-    broken.filter(|one| !(one.can_be_consented && consent.names(object))).map(|one| one.finding).collect()
+/// What would be lost if `then` took the place of the definition in the cluster, and nobody has consented to. Where no custom
+/// resource is there to lose something, nothing is.
+pub(crate) async fn lost(
+    ctx: &Context,
+    object: &ObjectRef,
+    live: &Value,
+    then: &Value,
+    consent: &Consent,
+) -> Option<Finding> {
+    let loss = breaks::loss(live, then)?;
+    let finding = |code, message| Some(Finding::new(Class::Unsafe, code, object, message));
+    let lost = match &loss {
+        Loss::Certain(message) => return finding(code::CRD_IN_USE, message.clone()),
+        Loss::Versions(_) | Loss::Fields(_) if consent.names(object) => return None,
+        Loss::Versions(_) => {
+            let facts = crd_facts(live)?;
+            live_custom_resources(ctx.cluster(), &facts).await.map(|there| (!there.is_empty()).then_some(loss))
+        }
+        Loss::Fields(fields) => {
+            held(ctx, live, fields).await.map(|held| (!held.is_empty()).then_some(Loss::Fields(held)))
+        }
+    };
+    match lost {
+        Ok(lost) => finding(code::CRD_FIELDS_REMOVED, lost?.message()),
+        Err(error) => Some(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(&error))),
+    }
+}
+
+/// Those of the fields in which a custom resource holds something.
+async fn held(ctx: &Context, live: &Value, fields: &[Field]) -> Result<Vec<Field>, ClusterError> {
+    let Some(facts) = crd_facts(live) else { return Ok(Vec::new()) };
+    let versions: BTreeSet<&str> = fields.iter().map(|field| field.version.as_str()).collect();
+    let mut held = Vec::new();
+    for version in versions {
+        let query = ListQuery::new(format!("{}/{version}", facts.group), &facts.kind);
+        let there = ctx.cluster().list(&query).await?;
+        let in_use = |field: &&Field| field.version == version && there.iter().any(|object| field.is_in(object));
+        held.extend(fields.iter().filter(in_use).cloned());
+    }
+    Ok(held)
 }
 
 /// The definitions whose names another kind has.

@@ -15,6 +15,7 @@ use pilothouse_core::{JobCheck, JobSource, ObjectRef, object_ref};
 use pilothouse_helm::parse_documents;
 use pilothouse_kube::{ClusterError, ListQuery, Precondition, Propagation};
 use pilothouse_probe::ProbeResult;
+use pilothouse_process::{MAX_DOCUMENT, read_file_text};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -38,7 +39,7 @@ pub(super) async fn read(check: &JobCheck) -> Result<Value, String> {
         JobSource::Manifest(text) => (text.clone(), "the manifest".to_owned()),
         JobSource::Template(text) => (text.clone(), "the template".to_owned()),
         JobSource::File(file) => {
-            let text = tokio::fs::read_to_string(file).await;
+            let text = read_file_text(file, MAX_DOCUMENT).await;
             (text.map_err(|error| format!("cannot read {}: {error}", file.display()))?, file.display().to_string())
         }
     };

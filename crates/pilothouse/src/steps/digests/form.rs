@@ -10,6 +10,7 @@ use pilothouse_core::{
     FilePath, Header, HeaderValue, HelmTestCheck, HttpCheck, HttpExpect, JobCheck, JobSource, PrometheusCheck,
     Quantity, RestartStep, StepKind, TcpCheck, TlsTrust, WaitStep,
 };
+use pilothouse_process::{MAX_DOCUMENT, read_file};
 use serde_json::{Value, json};
 
 /// The digest of all that a step of a stack file is given, and of what its files hold.
@@ -56,7 +57,7 @@ async fn step(kind: &StepKind) -> Value {
 
 /// What a file holds. That it cannot be read counts as such: whoever uses it says so.
 async fn content(file: &FilePath) -> Value {
-    match tokio::fs::read(file).await {
+    match read_file(file, MAX_DOCUMENT).await {
         Ok(bytes) => json!({"content": digest::of(bytes)}),
         Err(error) => json!({"unreadable": error.kind().to_string()}),
     }

@@ -6,6 +6,7 @@ use crate::context::inputs::PlainInputs;
 use crate::context::steps_seen::StepsSeen;
 use crate::digest::{self, part};
 use pilothouse_core::{ChartInfo, CheckKind, CheckStep, FilePath, Header, HeaderValue, JobSource, StepKind, hex};
+use pilothouse_process::{MAX_DOCUMENT, read_file};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -64,7 +65,7 @@ async fn shown(kind: &StepKind, files: &[FilePath]) -> String {
     let mut hash = Sha256::new();
     part(&mut hash, text.as_bytes());
     for file in files {
-        match tokio::fs::read(file).await {
+        match read_file(file, MAX_DOCUMENT).await {
             Ok(bytes) => part(&mut hash, &bytes),
             Err(error) => part(&mut hash, error.kind().to_string().as_bytes()),
         }

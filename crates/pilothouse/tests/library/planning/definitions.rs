@@ -164,3 +164,51 @@ async fn helm_3_leaves_what_others_have_changed_in_custom_resources() {
     assert_eq!(world.done(coloured("green")).await, "upgraded patched 1.0.0");
     drifted("green").await;
 }
+
+/// Helm makes a namespace among the templates before what is in it.
+#[tokio::test]
+async fn a_namespace_of_its_own() {
+    let world = World::new("own-namespace", Tool::Helm4).await;
+    let side = format!("{}-side", world.namespace);
+    let templates = "\
+apiVersion: v1
+kind: Namespace
+metadata: { name: {{ .Release.Namespace }}-side }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: one, namespace: {{ .Release.Namespace }}-side }
+";
+    let chart = world.chart("side", &[("templates/all.yaml", templates)]);
+    let plan = world.plan_one(world.info("side", &chart, &[])).await;
+    let expected =
+        [(format!("Namespace {side}"), ObjectChange::Create), (format!("ConfigMap {side}/one"), ObjectChange::Create)];
+    assert_eq!((plan.does, changes(&plan)), (PlannedAction::Install, expected.to_vec()));
+    assert_eq!(plan.not_checked, ["1 object whose namespace comes with this very release: nobody can be asked yet"]);
+    let info = || ChartInfo {
+        consent: vec![ObjectRef::parse(&format!("ns/{side}")).unwrap()],
+        ..world.info("side", &chart, &[])
+    };
+    assert_eq!(world.run(vec![info()], None).await.iter().map(done).collect::<Vec<_>>(), ["installed side 1.0.0"]);
+    let destroy = ChartInfo { action: HelmAction::Destroy, ..info() };
+    assert_eq!(world.run(vec![destroy], None).await.iter().map(done).collect::<Vec<_>>(), ["uninstalled"]);
+}
+
+/// Helm has to know all kinds before it applies anything: neither plan nor run begins what it fails on.
+#[rstest]
+#[case::helm_3(Tool::Helm3)]
+#[case::helm_4(Tool::Helm4)]
+#[tokio::test]
+async fn a_definition_and_an_object_among_the_templates(#[case] tool: Tool) {
+    let world = World::new("own-kind", tool).await;
+    let group = format!("{}.example.com", world.namespace);
+    let templates = [GADGETS, "---\n", GADGET].concat().replace("patched.example.com", &group);
+    let chart = world.chart("kinds", &[("templates/all.yaml", &templates)]);
+    let plan = world.plan_one(world.info("kinds", &chart, &[])).await;
+    assert_eq!(plan.does, PlannedAction::Refuse);
+    let found: Vec<(&str, &str)> = plan.findings.iter().map(|one| (one.code.as_str(), one.subject.as_str())).collect();
+    assert_eq!(found, [("API_NOT_SERVED", "Gadget one")]);
+    let outcome = world.run(vec![world.info("kinds", &chart, &[])], None).await;
+    assert!(matches!(&outcome[..], [pilothouse::ReleaseOutcome::Refused { .. }]), "{outcome:#?}");
+    assert_eq!(world.writes(), <[String; 0]>::default());
+}
