@@ -129,7 +129,7 @@ async fn rehearsed(
     stages: &Stages,
 ) -> Result<Exit, CommandError> {
     // What is kept of a rehearsal goes with it; if this is killed, with the next run.
-    let state = Scratch::new(&settings.cache.join("scratch"))
+    let state = Scratch::new(&settings.cache()?.join("scratch"))
         .map_err(|error| CommandError::new(Exit::Failed, format!("cannot make a temporary folder: {error}")))?;
     let backups = state.path().join("backups");
     let session = connect::session_saving_in(backups, settings, place, stack, stages).await?;
