@@ -25,6 +25,7 @@ mod quickstart;
 mod support;
 mod unchanged;
 mod unhealthy;
+mod unset;
 mod ways;
 
 use pilothouse_plane::PlaneConfig;
