@@ -51,11 +51,10 @@ pub(crate) fn load_for(path: &Path, settings: &Settings, unset: Unset) -> Result
     let folder =
         file.parent().map(Path::to_owned).filter(|folder| folder != Path::new("")).unwrap_or(PathBuf::from("."));
     pilothouse_config::load_for(&text, &file.display().to_string(), &folder, &settings.text_env(), unset)
-        .map(|loaded| {
+        .inspect(|loaded| {
             for warning in loaded.warnings.iter() {
                 printer::err(format!("warning: {}:{}: {}", file.display(), warning.line, warning.message));
             }
-            loaded
         })
         .map_err(CommandError::problems)
 }
