@@ -32,8 +32,9 @@ mod reference;
 mod schema;
 mod text;
 
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_for};
 pub use pilothouse_yaml::Span;
+pub use read::Unset;
 pub use reference::reference_markdown;
 pub use schema::schema;
 pub use text::{Level, Place, Problem, Problems, ReleasePlaces, SourceMap};

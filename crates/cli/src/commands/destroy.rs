@@ -11,11 +11,12 @@ use crate::terminal::args;
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use pilothouse::Resume;
+use pilothouse_config::Unset;
 use pilothouse_core::RunKind;
 
 /// Destroys every release of the stack, each before those it needs.
 pub(crate) async fn destroy(settings: &Settings, args: args::Destroy, stages: &Stages) -> Result<Exit, CommandError> {
-    let mut stack = stack::load(&args.on.stack.stack, settings)?;
+    let mut stack = stack::load_for(&args.on.stack.stack, settings, Unset::LeftOutOfValues)?.stack;
     select::select(&mut stack, &args.on.select)?;
     stack::add_consent(&mut stack, &args.consent.consent)?;
     let place = connect::users(settings, &args.on.connection, &stack).await?;

@@ -10,6 +10,7 @@ use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::printer;
 use pilothouse::{Health, Session};
+use pilothouse_config::Unset;
 use pilothouse_core::{ChartInfo, ClusterPin, HelmAction, Namespace, OnReleaseFailure, ReleaseSpec, SetPolicy, Stack};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ pub(crate) async fn diagnose(settings: &Settings, args: args::Diagnose, stages: 
     select.only.extend(releases);
     let mut stack = match namespace {
         Some(_) => of_nobody(Vec::new()),
-        None => stack::load(&stack, settings)?,
+        None => stack::load_for(&stack, settings, Unset::LeftOut)?.stack,
     };
     if namespace.is_none() {
         select::select(&mut stack, &select)?;

@@ -8,13 +8,14 @@ use crate::terminal::args;
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::printer;
 use pilothouse::{HistoryOf, JournalError, Session, history as history_of, run_details};
+use pilothouse_config::Unset;
 use pilothouse_core::{RunProgress, Stack, error_chain};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Shows the runs of a stack, or one of them in detail. Exit code 1 when something cannot be read.
 pub(crate) async fn history(settings: &Settings, args: args::History) -> Result<Exit, CommandError> {
-    let stack = stack::load(&args.stack, settings)?;
+    let stack = stack::load_for(&args.stack, settings, Unset::LeftOut)?.stack;
     let cluster = connect::cluster(settings.connection(&args.connection, &stack.cluster)?).await?;
     let of = HistoryOf {
         cluster: Arc::new(cluster),

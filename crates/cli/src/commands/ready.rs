@@ -7,6 +7,7 @@ use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::printer::{self, BAD, FAINT, GOOD, WARN, paint};
 use jiff::Timestamp;
 use pilothouse::Rules;
+use pilothouse_config::Unset;
 use pilothouse_core::Readiness;
 use pilothouse_health::Verdict;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 /// Judges objects from files, without a cluster. Their age is counted by the clock of this machine.
 pub(crate) fn ready(settings: &Settings, args: &args::Ready) -> Result<Exit, CommandError> {
     let rules = match &args.stack {
-        Some(path) => stack::rules(&stack::load(path, settings)?)?,
+        Some(path) => stack::rules(&stack::load_for(path, settings, Unset::LeftOut)?.stack)?,
         None => Rules::default(),
     };
     let mut objects: Vec<Value> = Vec::new();

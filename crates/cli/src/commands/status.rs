@@ -9,11 +9,12 @@ use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::printer::{self, BAD, FAINT, GOOD, STRONG, WARN, paint};
 use pilothouse::{ReleaseStatus, status as release_status};
+use pilothouse_config::Unset;
 use serde_json::json;
 
 /// Shows the releases of a stack as they stand in the cluster. Exit code 1 when one cannot be read.
 pub(crate) async fn status(settings: &Settings, args: args::OnCluster, stages: &Stages) -> Result<Exit, CommandError> {
-    let mut stack = stack::load(&args.stack.stack, settings)?;
+    let mut stack = stack::load_for(&args.stack.stack, settings, Unset::LeftOut)?.stack;
     select::select(&mut stack, &args.select)?;
     let place = connect::users(settings, &args.connection, &stack).await?;
     let session = connect::session(settings, place, &stack, stages).await?;

@@ -4,6 +4,7 @@ use crate::input::settings::Settings;
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::printer;
 use pilothouse::Rules;
+use pilothouse_config::{Loaded, Unset};
 use pilothouse_core::{ConsentTo, Stack};
 use pilothouse_process::{Named, read_input, read_text};
 use std::path::{Path, PathBuf};
@@ -35,8 +36,13 @@ pub(crate) fn is_same(recorded: &Path, this: &Path) -> bool {
         }
 }
 
-/// Reads a stack file, or the one of a folder.
+/// Reads a stack file, or the one of a folder, for a command that needs everything in it.
 pub(crate) fn load(path: &Path, settings: &Settings) -> Result<Stack, CommandError> {
+    load_for(path, settings, Unset::Problem).map(|loaded| loaded.stack)
+}
+
+/// The same for a command that can do without some of what environment variables give.
+pub(crate) fn load_for(path: &Path, settings: &Settings, unset: Unset) -> Result<Loaded, CommandError> {
     let file = file(path);
     let text = read_text(&file, Named::FileOrPipe, MAX_STACK).map_err(|error| {
         CommandError::input(format!("cannot read stack file {}: {error}", file.display()))
@@ -44,12 +50,11 @@ pub(crate) fn load(path: &Path, settings: &Settings) -> Result<Stack, CommandErr
     })?;
     let folder =
         file.parent().map(Path::to_owned).filter(|folder| folder != Path::new("")).unwrap_or(PathBuf::from("."));
-    pilothouse_config::load(&text, &file.display().to_string(), &folder, &settings.text_env())
-        .map(|loaded| {
+    pilothouse_config::load_for(&text, &file.display().to_string(), &folder, &settings.text_env(), unset)
+        .inspect(|loaded| {
             for warning in loaded.warnings.iter() {
                 printer::err(format!("warning: {}:{}: {}", file.display(), warning.line, warning.message));
             }
-            loaded.stack
         })
         .map_err(CommandError::problems)
 }

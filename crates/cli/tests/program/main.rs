@@ -26,6 +26,7 @@ mod secrets;
 mod support;
 mod unchanged;
 mod unhealthy;
+mod unset;
 mod ways;
 
 use pilothouse_plane::PlaneConfig;

@@ -1,7 +1,7 @@
 //! Checks: the steps that only look.
 
 use super::arguments::arguments;
-use super::context::Context;
+use super::context::{Context, Unset};
 use super::fields::{Fields, Sink};
 use crate::keys::{ASSERT, EXEC, EXEC_EXPECT, HEADER, HELM_TEST, HTTP, HTTP_EXPECT, JOB, PROMETHEUS, TCP, Table};
 use crate::text::{Content, Node, Problem};
@@ -305,15 +305,8 @@ fn read_header_value(
     if let Some(file) = fields.text("from_file", out) {
         return Some(HeaderValue::File { prefix: prefix.to_owned(), file: context.file(file) });
     }
-    if let Some(variable) = fields.text("from_env", out) {
-        let Some(text) = context.env.get(variable) else {
-            let span = fields.node("from_env")?.span;
-            out.push(
-                Problem::error("ENV_NOT_SET", span, format!("the environment variable `{variable}` is not set"))
-                    .label("not set"),
-            );
-            return None;
-        };
+    if fields.node("from_env").is_some() {
+        let text = context.variable(fields, Unset::LeftOut, out)?;
         return Some(HeaderValue::Sensitive(Sensitive::new(format!("{prefix}{text}"))));
     }
     let text = fields.words("value", out)?.to_owned();

@@ -3,7 +3,7 @@
 use super::suggest::special_help;
 use crate::keys::{Key, MAX_SECONDS, Need, Table};
 use crate::text::{Content, Entry, Node, Problem, Scalar};
-use pilothouse_core::{ConsentTo, InvalidName, ObjectRef, nearest};
+use pilothouse_core::{ConsentTo, InvalidName, ObjectRef, ReleaseKey, nearest};
 use pilothouse_yaml::Meaning;
 use pilothouse_yaml::Span;
 use std::collections::BTreeMap;
@@ -14,6 +14,10 @@ pub(crate) struct Sink {
     pub(crate) problems: Vec<Problem>,
     /// Parts of the text that must not be shown.
     pub(crate) masked: Vec<Span>,
+    /// Variables that are not set, of which something is left out in the release that is being read.
+    pub(crate) unset: Vec<String>,
+    /// The same of the releases that were read.
+    pub(crate) left_out: Vec<(ReleaseKey, String)>,
 }
 
 impl Sink {

@@ -17,6 +17,7 @@ mod suggest;
 mod values;
 
 pub(crate) use context::Context;
+pub use context::Unset;
 pub(crate) use fields::Sink;
 pub(crate) use stack::read_stack;
 pub(crate) use steps::{CHANGES, ONLY_VALIDATE};

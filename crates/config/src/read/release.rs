@@ -78,6 +78,9 @@ pub(crate) fn read_release(
         }
     }
 
+    let unset = std::mem::take(&mut out.unset);
+    out.left_out.extend(unset.into_iter().map(|variable| (info.key(), variable)));
+
     let start = Span { len: 1, ..node.span };
     let (chart, version) = chart_places;
     let places = ReleasePlaces {

@@ -1,6 +1,6 @@
 //! Single settings of values.
 
-use super::context::Context;
+use super::context::{Context, Unset};
 use super::documents::warn_of_other_readings;
 use super::fields::{Fields, Sink};
 use crate::keys::SET_VALUE;
@@ -61,15 +61,8 @@ fn read_source(fields: &Fields<'_>, sensitive: bool, context: &Context<'_>, out:
         }
         return Some(ValueSource::Payload(payload_key.to_owned()));
     }
-    if let Some(variable) = fields.text("from_env", out) {
-        let Some(text) = context.env.get(variable).cloned() else {
-            let span = fields.node("from_env")?.span;
-            out.push(
-                Problem::error("ENV_NOT_SET", span, format!("the environment variable `{variable}` is not set"))
-                    .label("not set"),
-            );
-            return None;
-        };
+    if fields.node("from_env").is_some() {
+        let text = context.variable(fields, Unset::LeftOutOfValues, out)?.to_owned();
         return if sensitive {
             Some(secret(text))
         } else {

@@ -307,3 +307,22 @@ fn the_examples_load() {
         assert!(loaded.warnings.is_empty(), "{}", show(&loaded.warnings));
     }
 }
+
+/// What a variable gives that is not set is left out where it is not needed, and named.
+#[test]
+fn variables_that_are_not_set() {
+    use pilothouse_config::{Unset, load_for};
+    let text = "version: 1\nname: s\nreleases:\n  - name: a\n    chart: { path: a }\n    \
+        values: [{ key: b, from_env: VALUE }, { key: c, value: 1 }]\n    \
+        validate: [{ name: look, http: { url: \"http://a/\", headers: [{ name: A, from_env: HEADER }] } }]\n";
+    let read = |unset| load_for(text, "pilothouse.yaml", Path::new("/stack"), &BTreeMap::new(), unset);
+    let problems =
+        |unset| read(unset).map(|_| ()).unwrap_err().iter().map(|one| one.message.clone()).collect::<Vec<_>>();
+    let not_set = |name: &str| format!("the environment variable `{name}` is not set");
+    assert_eq!(problems(Unset::Problem), [not_set("VALUE"), not_set("HEADER")]);
+    assert_eq!(problems(Unset::LeftOutOfValues), [not_set("HEADER")]);
+    let loaded = read(Unset::LeftOut).unwrap();
+    let release = loaded.stack.releases[0].info.key();
+    assert_eq!(loaded.left_out, [(release.clone(), "VALUE".to_owned()), (release, "HEADER".to_owned())]);
+    assert_eq!(loaded.stack.releases[0].info.values, [SetValue::json("c", serde_json::json!(1))]);
+}

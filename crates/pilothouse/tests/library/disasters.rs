@@ -303,10 +303,10 @@ spec:
 }
 
 fn widget(group: &str) -> Value {
-    widget_with(group, json!({"a": "b"}))
+    widget_with(group, &json!({"a": "b"}))
 }
 
-fn widget_with(group: &str, spec: Value) -> Value {
+fn widget_with(group: &str, spec: &Value) -> Value {
     json!({"apiVersion": format!("{group}/v1"), "kind": "Widget", "metadata": {"name": "mine"}, "spec": spec})
 }
 
@@ -452,7 +452,7 @@ async fn a_definition_among_the_templates_that_loses_fields(#[case] tool: Tool) 
     world.apply(&widget(&group)).await;
     world.done(fewer("1.3.0")).await;
     world.done(chart("1.4.0", "a: {type: string}, b: {type: string}")).await;
-    world.apply(&widget_with(&group, json!({"b": "x"}))).await;
+    world.apply(&widget_with(&group, &json!({"b": "x"}))).await;
     let fewer = || fewer("1.5.0");
     let (found, message) = world.refused(fewer()).await;
     assert_eq!(found, named("CRD_FIELDS_REMOVED", format!("CustomResourceDefinition widgets.{group}")));
@@ -477,7 +477,7 @@ async fn a_first_install_over_newer_definitions_leaves_them_alone(#[case] tool: 
     world.done(chart()).await;
     assert_eq!(world.get(&format!("crd/{name}")).await.unwrap()["spec"], before["spec"]);
     // To upgrade them is to downgrade them here.
-    world.apply(&widget_with(&group, json!({"b": "x"}))).await;
+    world.apply(&widget_with(&group, &json!({"b": "x"}))).await;
     let upgraded = || chart().with(|info| (info.name, info.crds) = ("second".to_owned(), CrdPolicy::Upgrade));
     let (found, message) = world.refused(upgraded()).await;
     assert_eq!(found, named("CRD_FIELDS_REMOVED", format!("CustomResourceDefinition {name}")));

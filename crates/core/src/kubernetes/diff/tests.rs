@@ -128,9 +128,12 @@ fn long_values_are_shortened() {
     assert_eq!(diff("Pod", &json!({"a": a}), &json!({"a": b})), [change("a", json!(a), json!(short('x')))]);
     let c = format!("{}y", "é".repeat(400));
     assert_eq!(diff("Pod", &json!({"a": b}), &json!({"a": c})), [change("a", json!(short('x')), json!(short('y')))]);
-    let (d, e) = (format!("{c}{}", "z".repeat(300)), format!("{b}{}", "z".repeat(300)));
+    let (was, is) = (format!("{c}{}", "z".repeat(300)), format!("{b}{}", "z".repeat(300)));
     let middle = |differs: char| format!("…{}{differs}{}… (701 characters)", "é".repeat(50), "z".repeat(149));
-    assert_eq!(diff("Pod", &json!({"a": d}), &json!({"a": e})), [change("a", json!(middle('y')), json!(middle('x')))]);
+    assert_eq!(
+        diff("Pod", &json!({"a": was}), &json!({"a": is})),
+        [change("a", json!(middle('y')), json!(middle('x')))]
+    );
     let map = json!({"long": "x".repeat(390)});
     let short = format!("{{\"long\":\"{}… (401 characters)", "x".repeat(191));
     assert_eq!(diff("Pod", &json!({}), &json!({"m": map})), [change("m", Value::Null, json!(short))]);

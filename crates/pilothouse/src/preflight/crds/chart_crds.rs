@@ -60,7 +60,7 @@ pub(crate) async fn lost(
 ) -> Option<Finding> {
     let loss = breaks::loss(live, then)?;
     let finding = |code, message| Some(Finding::new(Class::Unsafe, code, object, message));
-    let lost = match &loss {
+    let there = match &loss {
         Loss::Certain(message) => return finding(code::CRD_IN_USE, message.clone()),
         Loss::Versions(_) | Loss::Fields(_) if consent.names(object) => return None,
         Loss::Versions(_) => {
@@ -71,8 +71,8 @@ pub(crate) async fn lost(
             held(ctx, live, fields).await.map(|held| (!held.is_empty()).then_some(Loss::Fields(held)))
         }
     };
-    match lost {
-        Ok(lost) => finding(code::CRD_FIELDS_REMOVED, lost?.message()),
+    match there {
+        Ok(there) => finding(code::CRD_FIELDS_REMOVED, there?.message()),
         Err(error) => Some(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(&error))),
     }
 }

@@ -154,7 +154,7 @@ async fn a_rollback_does_not_take_fields_out_of_a_definition() {
     let more = |version: &str| chart(version, "a: {type: string}, b: {type: string}");
     let next = world.next(more("1.1.0").that_fails(Remedy::Rollback)).await;
     assert_eq!(next, NextStep::RolledBack { to_revision: 1 }, "nothing is held there");
-    let holds = apply(&widget_with(&group, json!({"b": "x"})));
+    let holds = apply(&widget_with(&group, &json!({"b": "x"})));
     let why = world.left(more("2.0.0").step(Phase::PostExec, holds).that_fails(Remedy::Rollback)).await;
     assert!(why.contains(&format!("CustomResourceDefinition widgets.{group}")), "{why}");
     assert!(why.contains("v1.spec.b"), "{why}");
@@ -272,7 +272,7 @@ async fn an_adopted_definition_that_loses_fields() {
     let live = definition(&group, "a: {type: string}, b: {type: string}");
     world.apply(&pilothouse_helm::parse_documents(&live).unwrap().remove(0)).await;
     world.cluster.create_namespace(&world.namespace).await.unwrap();
-    world.apply(&widget_with(&group, json!({"b": "x"}))).await;
+    world.apply(&widget_with(&group, &json!({"b": "x"}))).await;
     // At the very adoption, and ever after.
     let fewer = || chart("1.0.0", "a: {type: string}");
     let fields = named("CRD_FIELDS_REMOVED", format!("CustomResourceDefinition widgets.{group}"));
@@ -283,7 +283,7 @@ async fn an_adopted_definition_that_loses_fields() {
         .await
         .unwrap();
     world.done(chart("0.9.0", "a: {type: string}, b: {type: string}")).await;
-    world.apply(&widget_with(&group, json!({"b": "x"}))).await;
+    world.apply(&widget_with(&group, &json!({"b": "x"}))).await;
     assert_eq!(world.refused(fewer()).await.0, fields);
 }
 
