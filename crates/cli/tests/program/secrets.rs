@@ -269,7 +269,9 @@ fn another_machine_believes_what_was_done_and_no_values() {
     let run = |world: &World, machine: &str, args: &[&str], key: Option<&str>| {
         let mut command = world.on_plane(args);
         command.env("XDG_STATE_HOME", world.path(machine)).env_remove("PILOTHOUSE_STATE_KEY");
-        key.into_iter().for_each(|key| drop(command.env("PILOTHOUSE_STATE_KEY", key)));
+        if let Some(key) = key {
+            command.env("PILOTHOUSE_STATE_KEY", key);
+        }
         world.transcript(&mut command)
     };
     let backups = |world: &World| std::fs::read_to_string(world.path("backup.log")).unwrap();
