@@ -1,8 +1,10 @@
 //! Digests of what phases are given, by which a later run tells whether that is still the same. SHA-256, in hex.
 
 use pilothouse_core::{hex, own_content, own_labels};
+use pilothouse_process::{MAX_DOCUMENT, read_file};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::path::PathBuf;
 
 /// The digest of a text.
 pub(crate) fn of(text: impl AsRef<[u8]>) -> String {
@@ -25,6 +27,19 @@ pub(crate) fn content_digest(object: &Value) -> String {
 /// The digest of the labels and annotations of an object's metadata, without those that tools write at every change.
 pub(crate) fn labels_digest(metadata: &Value) -> String {
     of(own_labels(metadata).to_string())
+}
+
+/// The digest of what files hold. A file that cannot be read counts as such: whoever uses it says so.
+pub(crate) async fn of_files(files: &[PathBuf]) -> String {
+    let mut hash = Sha256::new();
+    part(&mut hash, b"");
+    for file in files {
+        match read_file(file, MAX_DOCUMENT).await {
+            Ok(bytes) => part(&mut hash, &bytes),
+            Err(error) => part(&mut hash, error.kind().to_string().as_bytes()),
+        }
+    }
+    hex(&hash.finalize())
 }
 
 /// Adds one part; its length keeps `a`, `bc` and `ab`, `c` apart.

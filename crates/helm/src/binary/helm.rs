@@ -11,11 +11,14 @@ use crate::client::{
 };
 use async_trait::async_trait;
 use pilothouse_core::{ChartSource, Redactor, Sensitive};
-use pilothouse_process::{Ended, Finished, Limits, Scratch, Signal, Spawn, private_folder, run};
+use pilothouse_process::{
+    Ended, Finished, Limits, MAX_DOCUMENT, Named, Scratch, Signal, Spawn, private_folder, read_input, run,
+};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,6 +94,8 @@ pub struct Helm {
     program: PathBuf,
     home: PathBuf,
     isolation: Isolation,
+    /// The user's repositories: helm itself is given one entry of them, when it fetches from there.
+    repositories: Option<PathBuf>,
     redactor: Redactor,
     grace: Duration,
     version: HelmVersion,
@@ -121,7 +126,15 @@ impl Helm {
             None => KubeAccess::None,
             Some(kubeconfig) => KubeAccess::File { kubeconfig, context },
         };
-        let isolation = Isolation { base_env, access, driver, registry_config, repository_config };
+        if let Some(file) = &registry_config {
+            // Helm reads it whatever it is to do.
+            match read_input(file, Named::File, MAX_DOCUMENT) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(HelmError::File { path: file.clone(), source }),
+            }
+        }
+        let isolation = Isolation { base_env, access, driver, registry_config, repository_config: None };
         let known = KnownVersion::of(&home, &program);
         let version = match known.as_ref().and_then(KnownVersion::recall) {
             Some(version) => version,
@@ -131,7 +144,8 @@ impl Helm {
             known.remember(&version);
         }
         tracing::debug!(program = %program.display(), %version, "found helm");
-        Ok(Self { program, home, isolation, redactor: config.redactor, grace: config.grace, version })
+        let repositories = repository_config;
+        Ok(Self { program, home, isolation, repositories, redactor: config.redactor, grace: config.grace, version })
     }
 
     async fn run(&self, run_of: Run<'_>, cancel: &CancellationToken) -> Result<String, HelmError> {
@@ -177,7 +191,7 @@ impl Helm {
 
     /// What the user's own repository configuration has of a chart's repository.
     fn entry_of(&self, request: &PullRequest) -> Result<Option<Entry>, HelmError> {
-        match (&request.chart.source, &self.isolation.repository_config) {
+        match (&request.chart.source, &self.repositories) {
             (ChartSource::Repo { url, .. }, Some(configuration)) => entry_for(configuration, url),
             _ => Ok(None),
         }

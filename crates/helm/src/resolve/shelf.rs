@@ -47,6 +47,15 @@ impl ChartShelf {
         Ok(chart)
     }
 
+    /// Forgets a folder, so that it is read again: something may have been written into it.
+    pub async fn forget_folder(&self, path: &Path) {
+        let slot = self.slot(path);
+        let mut slot = slot.lock().await;
+        if matches!(&*slot, Some((Seen::Folder, _))) {
+            *slot = None;
+        }
+    }
+
     /// Forgets every chart: another run begins, and means what lies there then.
     pub fn clear(&self) {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();

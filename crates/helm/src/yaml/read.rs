@@ -7,7 +7,7 @@ use pilothouse_yaml::{Limits, Meaning, Pair, Refused, Schema, Span, Tag, Written
 use serde_json::{Map, Value};
 
 /// How many nodes aliases may add to a document, how many it may have without them, and how deep it may be nested.
-const LIMITS: Limits = Limits { nodes: 600_000, copies: 600_000, depth: 200 };
+const LIMITS: Limits = Limits { nodes: 600_000, copies: 500_000, depth: 200 };
 
 /// Text that is not YAML, or not what was expected of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

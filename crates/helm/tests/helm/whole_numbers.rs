@@ -125,6 +125,7 @@ async fn what_comes_later_wins_and_no_other_number_does(#[values(3, 4)] major: u
     insta::allow_duplicates! { insta::assert_snapshot!(shown.join("\n"), @r"
     a.b,c: 4000000
     file: 1.23456789012e+11
+    gone: <nil>
     list: [map[a:6000000] [7000000] 1e+07]
     map: map[a:123456789012 b:1.0000005e+06 c:[1 3000000]]
     over: 123456789013

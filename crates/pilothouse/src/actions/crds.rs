@@ -2,7 +2,6 @@
 //! alone.
 
 use crate::context::release_context::Context;
-use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use crate::observe::crd_changes::apply_options;
 use crate::preflight::permit::{Permit, Upgrade};
@@ -17,12 +16,12 @@ const ESTABLISHED: Duration = Duration::from_secs(60);
 
 /// Writes: definitions that are missing and, by policy, those that are there; as their own field manager. Returns when
 /// all of them are established. Repeatable.
-pub(crate) async fn bring(ctx: &Context, _permit: &Permit<Upgrade>, wanted: &Wanted) -> Result<usize, PhaseError> {
+pub(crate) async fn bring(ctx: &Context, permit: &Permit<Upgrade>) -> Result<usize, PhaseError> {
     if ctx.info().crds == CrdPolicy::Skip {
         return Ok(0);
     }
     let mut brought = Vec::new();
-    for crd in &of_chart(wanted) {
+    for crd in &of_chart(&permit.deed().wanted) {
         let Some(object) = object_ref(crd) else { continue };
         if ctx.info().crds == CrdPolicy::Create && ctx.cluster().get(&object).await?.is_some() {
             continue;

@@ -12,11 +12,12 @@ use crate::error::PhaseError;
 use crate::kept_digest::Given;
 use crate::observe;
 use crate::observe::release_storage;
-use crate::preflight::permit;
+use crate::preflight::permit::{self, Permit, Upgrade};
 use crate::preflight::uncertain_steps;
 use crate::render;
 use pilothouse_core::{DriftPolicy, HelmAction, HelmCommand, ObjectRef, Payload, RUN_LABEL, RevisionStatus};
 use pilothouse_helm::{UpgradeRequest, Values};
+use tokio_util::sync::CancellationToken;
 
 /// Installs or upgrades. `first` says that no revision was ever deployed. The fields of objects that were adopted then still belong to whoever
 /// made them, and helm 4, which applies server-side, has to take them over; helm 3 does so in any case.
@@ -50,6 +51,12 @@ pub(crate) async fn deploy(
         run.continued_from = Some(base);
         run.attempts.note_written(newest.revision, newest.run);
     }
+    orphaned_hooks::clear_earlier(ctx, run).await?;
+    let permit = permit::upgrade(ctx, payload, verb == "upgraded").await?;
+    // What was looked at is what is deployed, and remembered.
+    let wanted = permit.deed().wanted.clone();
+    let chart = wanted.chart()?;
+    let given = uncertain_steps::of_deploy(ctx, run, chart, payload).await;
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
         create_namespace: ctx.info().create_namespace,
@@ -59,8 +66,6 @@ pub(crate) async fn deploy(
         labels: run.id.map(|id| (RUN_LABEL.to_owned(), id.to_string())).into_iter().collect(),
         ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, run.remaining(ctx))
     };
-    orphaned_hooks::clear_earlier(ctx, run).await?;
-    let permit = permit::upgrade(ctx, payload, verb == "upgraded").await?;
     ctx.doing(format!("helm upgrade --install {} {}", chart.metadata.name, chart.metadata.version));
     let (command, before) = (HelmCommand::Upgrade, history.newest_revision());
     run.attempts.note_written(before.saturating_add(1), run.id);
@@ -68,11 +73,12 @@ pub(crate) async fn deploy(
     let stop = ctx.terminate().child_token();
     let helm = helm_run::begin(ctx, run, command, given.digest(), request.timeout, before).await?;
     let done = async {
-        let brought = crds::bring(ctx, &permit, &prepared).await?;
-        while_helm_runs(ctx, run, &prepared, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
+        let brought = crds::bring(ctx, &permit).await?;
+        permit::still_as_seen(ctx, &permit).await?;
+        upgrade(ctx, run, permit, &request, &stop).await?;
         is_recorded(ctx, before).await?;
         run.attempts.note_deployed(given.digest(), before, run.id);
-        if prepared.brings_kinds() {
+        if wanted.brings_kinds() {
             // Later releases are rendered for what the cluster serves now.
             ctx.cluster().discovery(true).await?;
         }
@@ -87,6 +93,18 @@ pub(crate) async fn deploy(
         n => format!(", {n} CRDs applied"),
     };
     Ok(format!("{verb} {} {}{crds}", chart.metadata.name, chart.metadata.version))
+}
+
+/// Lets helm install or upgrade what was permitted.
+async fn upgrade(
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    permit: Permit<Upgrade>,
+    request: &UpgradeRequest,
+    stop: &CancellationToken,
+) -> Result<(), PhaseError> {
+    let wanted = permit.into_deed().wanted;
+    while_helm_runs(ctx, run, &wanted, stop, ctx.helm().upgrade_install(request, stop)).await.map(drop)
 }
 
 /// Whether fields that others have written are to be taken back. Helm 4 can do so only over a revision that was applied

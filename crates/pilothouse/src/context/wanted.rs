@@ -18,6 +18,8 @@ pub(crate) struct Wanted {
     pub(crate) chart: Option<Arc<ResolvedChart>>,
     /// Everything it renders, hooks and definitions included; empty when it cannot be rendered.
     pub(crate) rendering: Rendering,
+    /// The digest of the values files that it was rendered with.
+    pub(crate) values_files: String,
     /// The values of earlier phases it is rendered with.
     pub(crate) payload: Payload,
     /// What is known of the steps around it.

@@ -82,7 +82,7 @@ pub(crate) async fn look_back(
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),
     };
-    Ok(compare_within(ctx.cluster(), &comparison, Scope::MayLose).await)
+    Ok(compare_within(ctx.cluster(), &comparison, Scope::MayLose { secrets: false }).await)
 }
 
 /// Asks the server what manifests make of the objects that may lose something when they are written over them, without changing
@@ -99,7 +99,7 @@ pub(crate) async fn look_over(ctx: &Context, wanted: &[Value]) -> Vec<Compared> 
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),
     };
-    compare_within(ctx.cluster(), &comparison, Scope::MayLose).await
+    compare_within(ctx.cluster(), &comparison, Scope::MayLose { secrets: false }).await
 }
 
 /// The kinds of the definitions that a deploy brings to the chart's version before helm runs.

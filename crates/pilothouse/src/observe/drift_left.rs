@@ -2,15 +2,17 @@
 
 use crate::context::release_context::Context;
 use crate::error::PhaseError;
+use crate::observe;
 use crate::observe::drift::drifts;
-use pilothouse_core::{AppliedObject, DeployRecord, Drift, ObjectRef, RevisionMeta};
+use crate::observe::release_storage::{self, NotServed};
+use pilothouse_core::{AppliedObject, DeployRecord, Drift, LiveSeen, ObjectRef, RevisionMeta, object_ref};
 use pilothouse_health::is_built_in;
 use pilothouse_helm::ReleaseRecord;
 
 /// What an upgrade has not made as it should be, where helm 3, or helm 4 as helm 3 does, has patched: over a custom resource only
 /// what differs between its two manifests (`pkg/kube/client.go`), and in lists of other objects without what has the same merge
-/// key, as two protocols of one port have. Only those are compared that were written since the last deploy, as far as that is
-/// remembered.
+/// key, as two protocols of one port have. Only those are compared whose manifest is another one, and custom
+/// resources that were written since the last deploy, as far as that is remembered.
 ///
 /// # Errors
 /// When they cannot be compared.
@@ -29,20 +31,39 @@ pub(super) async fn left(
         return Ok(Vec::new());
     }
     let before = before.and_then(|record| record.objects.as_deref());
-    let suspects: Vec<&ObjectRef> = now.iter().filter(|now| is_suspect(before, now)).map(|now| &now.object).collect();
+    let mut changed = changed(ctx, revision, deployed).await?;
+    // What the upgrade was to take back.
+    if let LiveSeen::Drifted(drifts) = &observe::observed(ctx).await.live {
+        changed.extend(drifts.iter().map(|drift| drift.object.clone()));
+    }
+    let is_changed = |now: &AppliedObject| changed.iter().any(|changed| changed.same_object(&now.object));
+    let suspects = now.iter().filter(|now| is_changed(now) || is_suspect(before, now));
+    let suspects: Vec<&ObjectRef> = suspects.map(|now| &now.object).collect();
     if suspects.is_empty() {
         return Ok(Vec::new());
     }
     drifts(ctx, revision, |object| suspects.iter().any(|suspect| suspect.same_object(object))).await
 }
 
-/// Whether it was there before and was patched since, by whomever; of a custom resource, what others have written counts too. When
-/// nobody knows how the objects were, it may be any.
+/// The objects that the manifest has otherwise than the one before: what helm has left out may have been all there was to patch.
+async fn changed(
+    ctx: &Context,
+    revision: &RevisionMeta,
+    deployed: &ReleaseRecord,
+) -> Result<Vec<ObjectRef>, PhaseError> {
+    let history = release_storage::history(ctx).await?.as_of(revision.revision.saturating_sub(1));
+    let earlier = release_storage::record_of(ctx, history.last_deployed()).await?;
+    let earlier = earlier.as_ref().map(release_storage::manifest_objects).transpose()?.unwrap_or_default();
+    let now = release_storage::manifest_objects(deployed)?;
+    let changed = now.iter().filter(|object| !earlier.contains(object)).filter_map(object_ref).collect();
+    release_storage::complete(ctx, changed, NotServed::Keep).await
+}
+
+/// Whether it is a custom resource that was there before and was written since, by whomever. When nobody knows how the objects
+/// were, it may be any.
 fn is_suspect(before: Option<&[AppliedObject]>, now: &AppliedObject) -> bool {
-    let Some(before) = before else { return true };
-    let known = before.iter().find(|known| known.object.same_object(&now.object) && known.uid == now.uid);
     let custom = !is_built_in(now.object.group().unwrap_or_default());
-    // A status that is written counts no generation up; where a kind has none, every write may be of what is wanted.
-    let is_patched = |known: &AppliedObject| now.generation.is_none() || known.generation != now.generation;
-    known.is_some_and(|known| known != now && (custom || is_patched(known)))
+    let Some(before) = before else { return custom };
+    let known = before.iter().find(|known| known.object.same_object(&now.object) && known.uid == now.uid);
+    custom && known.is_some_and(|known| known != now)
 }

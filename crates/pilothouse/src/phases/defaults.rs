@@ -249,8 +249,12 @@ pub async fn exec<C: HelmChart + ?Sized>(
     run: &mut ReleaseRun,
     payload: &mut Payload,
 ) -> Result<String, PhaseError> {
+    let has_changed = ctx.info().action == HelmAction::Deploy && render::refresh(ctx).await;
+    if has_changed {
+        observe::observe_with(ctx, payload).await;
+    }
     let decision = observe::decision(ctx).await;
-    look_with_payload(chart, ctx, run, payload, &decision).await?;
+    look_again(chart, ctx, run, payload, &decision, has_changed).await?;
     match decision {
         Decision::Nothing { why } | Decision::Validate { why } | Decision::Steps { why } => Ok(why),
         Decision::Compare { .. } | Decision::Look => {
@@ -279,15 +283,18 @@ pub async fn exec<C: HelmChart + ?Sized>(
     }
 }
 
-/// What could not be looked at ahead, since values come from earlier phases, is looked at now that they are known.
-async fn look_with_payload<C: HelmChart + ?Sized>(
+/// What could not be looked at ahead, since values come from earlier phases, is looked at now that they are known; and what has
+/// changed since.
+async fn look_again<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
     run: &mut ReleaseRun,
     payload: &Payload,
     decision: &Decision,
+    has_changed: bool,
 ) -> Result<(), PhaseError> {
-    if wanted::payload_values(ctx.info(), payload).is_empty() || is_deployed_before(ctx, run, payload).await {
+    let was_complete = wanted::payload_values(ctx.info(), payload).is_empty() && !has_changed;
+    if was_complete || is_deployed_before(ctx, run, payload).await {
         return Ok(());
     }
     let findings = tell(ctx, preflight_deploy::findings(&steps_of(chart), ctx, payload, decision).await);

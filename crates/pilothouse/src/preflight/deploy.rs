@@ -11,9 +11,11 @@ use crate::preflight::backup::save;
 use crate::preflight::changes::refusals::gate;
 use crate::preflight::cluster::checks::preflight;
 use crate::preflight::own_kinds;
+use crate::render;
 use crate::render::wanted;
 use pilothouse_core::{Class, Decision, Finding, Payload, code};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What speaks against deploying the release as it is going to be. Asks the server what becomes of each object, without changing
 /// anything.
@@ -22,8 +24,11 @@ pub(crate) async fn findings(steps: &Steps, ctx: &Context, payload: &Payload, de
         Decision::Install => false,
         Decision::Upgrade { .. } => true,
         Decision::Reinstall { .. } | Decision::Uninstall | Decision::FinishUninstallThenInstall => {
-            let findings = gate(ctx, &[], &[], decision).await;
-            let warnings = save::announced(ctx, &[], decision).await.into_iter().collect();
+            // An uninstall needs no chart.
+            let needs_chart = *decision != Decision::Uninstall;
+            let prepared = if needs_chart { render::wanted(ctx, payload).await } else { Arc::default() };
+            let findings = gate(ctx, &prepared, &[], &[], decision).await;
+            let warnings = save::announced(ctx, &prepared, &[], decision).await.into_iter().collect();
             return Foresight { findings, warnings, not_checked: Vec::new() };
         }
         Decision::Nothing { .. }
@@ -50,9 +55,10 @@ pub(crate) async fn findings(steps: &Steps, ctx: &Context, payload: &Payload, de
     match looked.await {
         Ok((Look { compared, wanted, .. }, adopting)) => {
             let around = preflight(ctx, &compared, &wanted).await;
-            let mut findings = gate(ctx, &compared, adopting.deleted(), decision).await;
+            let prepared = render::wanted(ctx, payload).await;
+            let mut findings = gate(ctx, &prepared, &compared, adopting.deleted(), decision).await;
             findings.extend(own_kinds::findings(&compared, &wanted, &adopting));
-            let warnings = save::announced(ctx, &compared, decision).await.into_iter().collect();
+            let warnings = save::announced(ctx, &prepared, &compared, decision).await.into_iter().collect();
             Foresight { findings, warnings, not_checked: Vec::new() }.and(around)
         }
         Err(error) => {

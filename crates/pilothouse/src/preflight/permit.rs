@@ -8,21 +8,25 @@ mod tests;
 
 use crate::context::release_context::Context;
 use crate::context::release_run::ReleaseRun;
+use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use crate::observe::deploy_preview;
 use crate::observe::dry_run::compare::Scope;
+use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::observe::objects;
 use crate::observe::release_storage;
 use crate::preflight::backup::save;
 use crate::preflight::changes::deletions;
 use crate::preflight::changes::refusals;
+use crate::preflight::changes::regenerated;
 use crate::preflight::crds::chart_crds;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
 use crate::render;
-use pilothouse_core::{CrdPolicy, ObjectRef, Payload, ReleaseHistory};
+use pilothouse_core::{CrdPolicy, ObjectChange, ObjectRef, Payload, ReleaseHistory};
 use pilothouse_kube::{PlannedAdoption, Precondition};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Permission for one deed.
 #[derive(Debug)]
@@ -68,7 +72,12 @@ pub(crate) struct Rollback {
 
 /// Helm installs or upgrades, after the chart's definitions were brought.
 #[derive(Debug)]
-pub(crate) struct Upgrade;
+pub(crate) struct Upgrade {
+    /// What is deployed.
+    pub(crate) wanted: Arc<Wanted>,
+    /// What helm deletes or replaces.
+    pub(crate) goes: Vec<Deletion>,
+}
 
 /// Objects are written over as a manifest says.
 #[derive(Debug)]
@@ -140,29 +149,73 @@ pub(crate) async fn roll_back(
 }
 
 /// To install or upgrade the release. What was looked at before the first phase is looked at again, as far as something can be
-/// lost: steps may have taken long, or changed it.
+/// lost: steps may have taken long, or changed it, the chart and the values included.
 ///
 /// # Errors
 /// As for [`delete`].
 pub(crate) async fn upgrade(ctx: &Context, payload: &Payload, is_upgrade: bool) -> Result<Permit<Upgrade>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
+    render::refresh(ctx).await;
+    let wanted = render::wanted(ctx, payload).await;
+    let uses = render::templates_of(ctx, wanted.chart()?, payload).await;
+    PhaseError::refuse_for(wanted.findings.clone())?;
     let changing = deploy_preview::changing(ctx, payload).await;
-    let scope = if save::is_wanted(ctx) { Scope::All } else { Scope::MayLose };
-    let prepared = render::wanted(ctx, payload).await;
+    let secrets = regenerated::makes_up(&uses);
+    let scope = if save::is_wanted(ctx) { Scope::All } else { Scope::MayLose { secrets } };
     let look = async || {
         let compared = deploy_preview::look(ctx, payload, is_upgrade, &changing, scope).await?.compared;
-        let mut findings = refusals::losses(ctx, &compared, &consent).await;
+        let mut findings = refusals::losses(ctx, &wanted, &compared, &consent).await;
+        findings.extend(regenerated::findings(ctx, &wanted, &compared, &consent, is_upgrade).await);
         if ctx.info().crds == CrdPolicy::Upgrade {
-            findings.extend(chart_crds::findings(ctx, &prepared).await);
+            findings.extend(chart_crds::findings(ctx, &wanted).await);
         }
         PhaseError::refuse_for(findings)?;
         Ok::<_, PhaseError>(compared)
     };
-    let compared = look().await?;
-    if save::before_helm(ctx, &prepared, &compared, &consent).await? {
-        look().await?;
+    let mut compared = look().await?;
+    if save::before_helm(ctx, &wanted, &compared, &consent).await? {
+        compared = look().await?;
     }
-    Ok(Permit::new(Upgrade))
+    let goes = compared.iter().filter_map(goes).collect();
+    Ok(Permit::new(Upgrade { wanted, goes }))
+}
+
+/// An object that goes, as it was seen.
+fn goes(one: &Compared) -> Option<Deletion> {
+    match &one.outcome {
+        Outcome::Change(ObjectChange::Delete | ObjectChange::Replace { .. }) => {
+            let uid = one.seen.as_ref().map(|seen| seen.uid.clone());
+            let as_seen = Precondition { uid, resource_version: None };
+            Some(Deletion { object: one.object.clone(), as_seen })
+        }
+        Outcome::Change(_) | Outcome::NoNamespace { .. } | Outcome::NotServed { .. } | Outcome::Unreadable { .. } => {
+            None
+        }
+    }
+}
+
+/// Reads the list once more, right before helm: the intent was written and the definitions were brought since, and helm deletes by
+/// name.
+///
+/// # Errors
+/// When something hangs on one of the objects by now, or another one has taken its place.
+pub(crate) async fn still_as_seen(ctx: &Context, permit: &Permit<Upgrade>) -> Result<(), PhaseError> {
+    if permit.0.goes.is_empty() {
+        return Ok(());
+    }
+    let consent = Consent::needed(ctx).await?;
+    let mut findings = Vec::new();
+    for Deletion { object, as_seen } in &permit.0.goes {
+        match data_loss::looked_at(ctx, object, &consent).await {
+            Ok(Some(now)) if now.uid != as_seen.uid => {
+                let why = "another object of that name has taken its place since it was looked at";
+                return Err(PhaseError::State(format!("helm would delete {object}: {why}")));
+            }
+            Ok(_) => {}
+            Err(finding) => findings.push(finding),
+        }
+    }
+    PhaseError::refuse_for(findings)
 }
 
 /// To give these objects to the release.

@@ -29,3 +29,21 @@ async fn only_what_was_looked_at_is_deleted() {
     let left = cluster.object("ConfigMap", Some("default"), "web").unwrap();
     assert_eq!(left["data"]["of"], "somebody else");
 }
+
+/// Between the permit and helm lie the intent and the definitions that are brought.
+#[tokio::test]
+async fn what_helm_is_going_to_delete_is_read_once_more() {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.put(config_map("somebody"));
+    let World { ctx, .. } = fake(&cluster, HelmDriver::Secret);
+    let live = cluster.object("ConfigMap", Some("default"), "web").unwrap();
+    let as_seen = Precondition { resource_version: None, ..Precondition::unchanged(&live) };
+    let object = pilothouse_core::object_ref(&live).unwrap();
+    let permit = Permit::new(Upgrade { wanted: Arc::default(), goes: vec![Deletion { object, as_seen }] });
+    still_as_seen(&ctx, &permit).await.unwrap();
+    cluster.remove("ConfigMap", Some("default"), "web").unwrap();
+    still_as_seen(&ctx, &permit).await.unwrap();
+    cluster.put(config_map("somebody else"));
+    let error = still_as_seen(&ctx, &permit).await.unwrap_err().to_string();
+    assert!(error.ends_with("web: another object of that name has taken its place since it was looked at"), "{error}");
+}

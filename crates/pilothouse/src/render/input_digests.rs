@@ -5,13 +5,11 @@ use crate::context::release_context::Context;
 use crate::context::session::Target;
 use crate::context::step::Steps;
 use crate::context::steps_seen::StepsSeen;
-use crate::digest::part;
+use crate::digest::{of_files, part};
 use crate::render::wanted::payload_values;
 use pilothouse_core::{ChartInfo, CrdPolicy, InputDigests, Payload, Phase, ValueSource, hex};
 use pilothouse_helm::{ResolvedChart, TemplateUse};
-use pilothouse_process::{MAX_DOCUMENT, read_file};
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
 
 /// The digest of a step, and those it may have had in the form before.
 struct OfStep {
@@ -151,17 +149,4 @@ fn values(hash: &mut Sha256, info: &ChartInfo) {
             ValueSource::Payload(key) => part(hash, format!("payload {key}").as_bytes()),
         }
     }
-}
-
-/// The digest of what files hold. A file that cannot be read counts as such: whoever uses it says so.
-async fn of_files(files: &[PathBuf]) -> String {
-    let mut hash = Sha256::new();
-    part(&mut hash, b"");
-    for file in files {
-        match read_file(file, MAX_DOCUMENT).await {
-            Ok(bytes) => part(&mut hash, &bytes),
-            Err(error) => part(&mut hash, error.kind().to_string().as_bytes()),
-        }
-    }
-    hex(&hash.finalize())
 }

@@ -6,4 +6,4 @@ pub(crate) mod input_digests;
 pub(crate) mod objects;
 pub(crate) mod wanted;
 
-pub(crate) use wanted::{chart_without_helm, rendered_again, templates_of, wanted, wanted_version};
+pub(crate) use wanted::{chart_without_helm, refresh, rendered_again, templates_of, wanted, wanted_version};

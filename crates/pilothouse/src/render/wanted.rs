@@ -8,6 +8,7 @@ use crate::context::session::Session;
 use crate::context::session::Target;
 use crate::context::step::Steps;
 use crate::context::wanted::Wanted;
+use crate::digest;
 use crate::error::PhaseError;
 use pilothouse_core::lenient_version;
 use pilothouse_core::{
@@ -71,7 +72,8 @@ pub(crate) async fn prepare(
     payload: &Payload,
     target: Option<Result<&Target, String>>,
 ) -> Wanted {
-    let mut prepared = Wanted { payload: payload.clone(), ..Wanted::default() };
+    let values_files = digest::of_files(&info.values_files).await;
+    let mut prepared = Wanted { values_files, payload: payload.clone(), ..Wanted::default() };
     if let ChartSource::Repo { url, .. } | ChartSource::Oci(url) = &info.chart.source
         && place.redactor.redact(url) != *url
     {
@@ -244,6 +246,27 @@ pub(crate) async fn wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
     let wanted = prepare(&place, ctx.info(), payload, Some(known)).await;
     *kept = Arc::new(Wanted { target: Some(target), steps: kept.steps.clone(), ..wanted });
     kept.clone()
+}
+
+/// Forgets what was rendered if the chart's folder or a values file holds something else by now, since a step, or somebody, has
+/// written there: helm would deploy what lies there. Gives whether so.
+pub(crate) async fn refresh(ctx: &Context) -> bool {
+    let Some(kept) = ctx.last_wanted().await else { return false };
+    if kept.values_files == digest::of_files(&ctx.info().values_files).await && is_chart_the_same(ctx, &kept).await {
+        return false;
+    }
+    let forgotten = Wanted { steps: kept.steps.clone(), ..Wanted::default() };
+    ctx.cache().await.wanted = Arc::new(forgotten);
+    ctx.forget_observation().await;
+    true
+}
+
+/// What was fetched lies in a folder of our own under its digest; only the user's own charts change.
+async fn is_chart_the_same(ctx: &Context, kept: &Wanted) -> bool {
+    let ChartSource::Path(path) = &ctx.info().chart.source else { return true };
+    ctx.session().shelf.forget_folder(path).await;
+    let now = chart_without_helm(ctx).await;
+    now.map(|chart| chart.digest.clone()) == kept.chart.as_ref().map(|chart| chart.digest.clone())
 }
 
 /// The chart, if it can be had without helm and without changing anything.

@@ -77,15 +77,20 @@ pub(crate) async fn compare_within(cluster: &dyn ClusterClient, what: &Compariso
 pub(crate) enum Scope {
     /// All of them.
     All,
-    /// Those that are not wanted any more, and of the others the kinds of which a change can lose something.
-    MayLose,
+    /// Those that are not wanted any more, and of the others the kinds of which a change can lose something: Secrets too
+    /// where the chart makes up values.
+    MayLose { secrets: bool },
 }
 
 impl Scope {
     fn has(self, object: &ObjectRef) -> bool {
         match self {
             Self::All => true,
-            Self::MayLose => ["CustomResourceDefinition", "StatefulSet"].contains(&object.kind.as_str()),
+            Self::MayLose { secrets } => match object.kind.as_str() {
+                "CustomResourceDefinition" | "StatefulSet" => true,
+                "Secret" => secrets,
+                _ => false,
+            },
         }
     }
 }

@@ -13,12 +13,10 @@ use crate::observe::objects;
 use crate::preflight::backup::content::Content;
 use crate::preflight::backup::file;
 use crate::preflight::losses::consent::Consent;
-use crate::render;
 use crate::render::objects as rendered_objects;
 use jiff::Timestamp;
 use pilothouse_core::{
-    BeforeDestructive, Class, CrdPolicy, Decision, EventKind, Finding, ObjectChange, ObjectRef, Payload, Sensitive,
-    code,
+    BeforeDestructive, Class, CrdPolicy, Decision, EventKind, Finding, ObjectChange, ObjectRef, Sensitive, code,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -103,14 +101,16 @@ pub(crate) async fn findings(ctx: &Context, doomed: &[Doomed]) -> Vec<Finding> {
 
 /// A line about what of a release is going to be saved before helm runs, if anything is; `compared` is what an install or upgrade
 /// makes of its objects.
-pub(crate) async fn announced(ctx: &Context, compared: &[Compared], decision: &Decision) -> Option<String> {
+pub(crate) async fn announced(
+    ctx: &Context,
+    prepared: &Wanted,
+    compared: &[Compared],
+    decision: &Decision,
+) -> Option<String> {
     // What cannot be told is among the findings.
     let consent = Consent::of(ctx).await.ok().filter(|_| is_wanted(ctx))?;
     let doomed = match decision {
-        Decision::Install | Decision::Upgrade { .. } => {
-            let prepared = render::wanted(ctx, &Payload::default()).await;
-            of_deploy(ctx, &prepared, compared, &consent).await
-        }
+        Decision::Install | Decision::Upgrade { .. } => of_deploy(ctx, prepared, compared, &consent).await,
         Decision::Uninstall | Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall => {
             of_deleted(&objects::deleted_by_uninstall(ctx).await.ok()?, &consent)
         }

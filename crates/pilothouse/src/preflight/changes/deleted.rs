@@ -1,22 +1,26 @@
 //! What goes because the chart does not render it any more.
 
 use crate::context::release_context::Context;
+use crate::context::wanted::Wanted;
 use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
-use crate::render;
 use crate::render::objects as rendered_objects;
-use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, Payload, ReleaseKey, code, object_ref};
+use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, ReleaseKey, code, object_ref};
 
 /// What the upgrade deletes and nobody has consented to.
-pub(super) async fn findings(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
+pub(super) async fn findings(
+    ctx: &Context,
+    prepared: &Wanted,
+    compared: &[Compared],
+    consent: &Consent,
+) -> Vec<Finding> {
     let gone: Vec<&Compared> = goes(compared).collect();
     let objects: Vec<ObjectRef> = gone.iter().map(|one| one.object.clone()).collect();
     let lost = data_loss::losses(ctx, &objects, consent).await;
     let mut moved = Vec::new();
     if objects.iter().any(|object| object.kind == "CustomResourceDefinition") {
-        let prepared = render::wanted(ctx, &Payload::default()).await;
-        moved.extend(rendered_objects::of_chart(&prepared).iter().filter_map(object_ref));
+        moved.extend(rendered_objects::of_chart(prepared).iter().filter_map(object_ref));
     }
     let mut findings = Vec::new();
     for one in gone.into_iter().filter(|one| !consent.names(&one.object)) {

@@ -5,6 +5,7 @@
 mod tests;
 
 use crate::context::release_context::Context;
+use crate::context::wanted::Wanted;
 use crate::observe;
 use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::preflight::backup::save;
@@ -23,6 +24,7 @@ use semver::Version;
 /// `deleted` is what a step deletes before helm runs. Changes nothing.
 pub(crate) async fn gate(
     ctx: &Context,
+    prepared: &Wanted,
     compared: &[Compared],
     deleted: &[ObjectRef],
     decision: &Decision,
@@ -34,7 +36,7 @@ pub(crate) async fn gate(
         Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall => {
             let mut findings = deletions::uninstall_findings(ctx).await;
             match Consent::of(ctx).await {
-                Ok(consent) => findings.extend(regenerated::by_reinstall(ctx, &consent).await),
+                Ok(consent) => findings.extend(regenerated::by_reinstall(ctx, prepared, &consent).await),
                 Err(finding) => findings.push(finding),
             }
             return findings;
@@ -55,21 +57,21 @@ pub(crate) async fn gate(
     let (by_step, open): (Vec<&Compared>, Vec<&Compared>) =
         compared.iter().partition(|one| deleted.iter().any(|object| object.same_object(&one.object)));
     let open: Vec<Compared> = open.into_iter().cloned().collect();
-    let mut findings = losses(ctx, &open, &consent).await;
+    let mut findings = losses(ctx, prepared, &open, &consent).await;
     findings.extend(deleted::renamed_sets(&by_step, compared, &consent));
     findings.extend(immutable::findings(&open, &consent, &ctx.release()));
     if is_upgrade {
         findings.extend(downgrade_of(ctx).await);
     }
-    findings.extend(regenerated::findings(ctx, compared, &consent, is_upgrade).await);
+    findings.extend(regenerated::findings(ctx, prepared, compared, &consent, is_upgrade).await);
     findings.extend(save::findings(ctx, &save::of_compared(ctx, &open, &consent).await).await);
     findings
 }
 
 /// What an install or upgrade would lose and consent does not name.
-pub(crate) async fn losses(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
+pub(crate) async fn losses(ctx: &Context, prepared: &Wanted, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
     let mut findings = by_overwriting(ctx, compared, consent).await;
-    findings.extend(deleted::findings(ctx, compared, consent).await);
+    findings.extend(deleted::findings(ctx, prepared, compared, consent).await);
     findings
 }
 

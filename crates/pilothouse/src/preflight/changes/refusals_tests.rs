@@ -30,7 +30,7 @@ fn world(cluster: &Arc<FakeCluster>, consent: &[&str]) -> World {
 }
 
 async fn told(world: &World, compared: &[Compared]) -> Vec<(String, String, Class)> {
-    let findings = gate(&world.ctx, compared, &[], &UPGRADE).await;
+    let findings = gate(&world.ctx, &Wanted::default(), compared, &[], &UPGRADE).await;
     findings.into_iter().map(|finding| (finding.code.clone(), finding.to_string(), finding.class)).collect()
 }
 
@@ -252,7 +252,10 @@ async fn nothing_is_asked_when_nothing_is_done() {
     let cluster = Arc::new(FakeCluster::default());
     let world = fake(&cluster, HelmDriver::Secret);
     let compared = [one("PersistentVolumeClaim/default/old", ObjectChange::Delete)];
-    assert_eq!(gate(&world.ctx, &compared, &[], &Decision::Nothing { why: String::new() }).await, []);
+    assert_eq!(
+        gate(&world.ctx, &Wanted::default(), &compared, &[], &Decision::Nothing { why: String::new() }).await,
+        []
+    );
     assert_eq!(cluster.failures.calls(), Vec::<String>::new());
 }
 
@@ -270,7 +273,7 @@ async fn what_a_step_deletes_is_settled_by_it() {
     ];
     let deleted: Vec<ObjectRef> = compared[..3].iter().map(|one| one.object.clone()).collect();
     let codes = async |deleted: &[ObjectRef]| {
-        let found = gate(&world(&cluster, &[]).ctx, &compared, deleted, &UPGRADE).await;
+        let found = gate(&world(&cluster, &[]).ctx, &Wanted::default(), &compared, deleted, &UPGRADE).await;
         found.into_iter().map(|finding| (finding.code, finding.subject)).collect::<Vec<_>>()
     };
     let finding = |code: &str, object: &str| (code.to_owned(), object.to_owned());

@@ -12,7 +12,7 @@ use crate::render;
 use crate::render::wanted;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, Payload, code};
+use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, code};
 use pilothouse_helm::{TemplateUse, Volatile, volatile_fields};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -22,10 +22,21 @@ const REMEDY: &str = "set it by a value, or name an existing Secret";
 /// Where nobody can tell beforehand.
 const NOT_KNOWN: &str = "whether the chart makes Secrets anew is not known: some values come from steps";
 
+/// Whether a chart makes up values, as far as that can be told.
+pub(crate) fn makes_up(uses: &TemplateUse) -> bool {
+    uses.random || uses.unreadable
+}
+
+/// Whether values that come from steps are not known yet.
+fn is_incomplete(ctx: &Context, prepared: &Wanted) -> bool {
+    wanted::payload_values(ctx.info(), &prepared.payload).iter().any(Value::is_null)
+}
+
 /// The Secrets whose values would be replaced by new ones. Renders a second time, but only charts that make something up and
 /// have a Secret that changes. Before an install there may be one that an uninstall has left.
-pub(super) async fn findings(
+pub(crate) async fn findings(
     ctx: &Context,
+    prepared: &Wanted,
     compared: &[Compared],
     consent: &Consent,
     is_upgrade: bool,
@@ -35,24 +46,22 @@ pub(super) async fn findings(
     if findings.is_empty() && !changes {
         return findings;
     }
-    let prepared = render::wanted(ctx, &Payload::default()).await;
     let Some(chart) = &prepared.chart else { return Vec::new() };
-    let uses = render::templates_of(ctx, chart, &Payload::default()).await;
-    if !(uses.random || uses.unreadable) {
+    let uses = render::templates_of(ctx, chart, &prepared.payload).await;
+    if !makes_up(&uses) {
         return Vec::new();
     }
     if !changes {
         return findings;
     }
-    if !wanted::payload_values(ctx.info(), &Payload::default()).is_empty() {
-        // Only the run knows them, and has rendered with them once.
+    if is_incomplete(ctx, prepared) {
         ctx.warn(NOT_KNOWN);
         return findings;
     }
     let volatile = if is_upgrade {
-        rendered_diff::volatile(ctx, &prepared, &uses).await
+        rendered_diff::volatile(ctx, prepared, &uses).await
     } else {
-        of_installs(ctx, &prepared, &uses).await
+        of_installs(ctx, prepared, &uses).await
     };
     match volatile {
         Ok(volatile) => findings.extend(regenerated(compared, &volatile, consent)),
@@ -65,7 +74,7 @@ pub(super) async fn findings(
 
 /// The Secrets that a reinstall deletes and the chart makes anew: what they were set up with, a database in a claim that stays,
 /// keeps the old value. Renders a second time, but only charts that make something up.
-pub(super) async fn by_reinstall(ctx: &Context, consent: &Consent) -> Vec<Finding> {
+pub(super) async fn by_reinstall(ctx: &Context, prepared: &Wanted, consent: &Consent) -> Vec<Finding> {
     let blocked = |why: String| vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), why)];
     // Why they cannot be told is among the losses of the uninstall.
     let (Ok(all), Ok(deleted)) = (release_storage::objects(ctx).await, objects::deleted_by_uninstall(ctx).await) else {
@@ -73,20 +82,19 @@ pub(super) async fn by_reinstall(ctx: &Context, consent: &Consent) -> Vec<Findin
     };
     let secrets: Vec<ObjectRef> =
         all.into_iter().filter(|object| object.kind == "Secret" && !consent.names(object)).collect();
-    let prepared = render::wanted(ctx, &Payload::default()).await;
     let Some(chart) = prepared.chart.as_ref().filter(|_| !secrets.is_empty()) else { return Vec::new() };
-    let uses = render::templates_of(ctx, chart, &Payload::default()).await;
-    if !(uses.random || uses.unreadable) {
+    let uses = render::templates_of(ctx, chart, &prepared.payload).await;
+    if !makes_up(&uses) {
         return Vec::new();
     }
-    if !wanted::payload_values(ctx.info(), &Payload::default()).is_empty() {
+    if is_incomplete(ctx, prepared) {
         ctx.warn(NOT_KNOWN);
         return Vec::new();
     }
     // What the chart could look up is gone by then. A Secret that stays may be looked up, and is replaced otherwise.
     let looks_up = uses.lookup;
     let without_cluster = TemplateUse { lookup: false, ..uses };
-    let again = match wanted::render_again(ctx, chart, &Payload::default(), &without_cluster, false).await {
+    let again = match wanted::render_again(ctx, chart, &prepared.payload, &without_cluster, false).await {
         Ok(again) => again.docs(),
         Err(error) => return blocked(not_known(ctx, &error)),
     };
@@ -140,8 +148,7 @@ pub(super) fn unreadable(compared: &[Compared], consent: &Consent) -> Vec<Findin
 async fn of_installs(ctx: &Context, prepared: &Wanted, uses: &TemplateUse) -> Result<Volatile, PhaseError> {
     let chart = prepared.chart()?;
     // Helm 4 checks ownership when it renders an install with the cluster at hand, and fails on what is about to be adopted.
-    let payload = Payload::default();
-    let render = || wanted::render_again(ctx, chart, &payload, uses, uses.lookup);
+    let render = || wanted::render_again(ctx, chart, &prepared.payload, uses, uses.lookup);
     let again = render().await?;
     let first = if uses.lookup || uses.unreadable { render().await?.docs() } else { prepared.rendering.docs() };
     Ok(volatile_fields(&first, &again.docs()))

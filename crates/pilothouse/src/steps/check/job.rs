@@ -106,25 +106,40 @@ pub(super) async fn look(ctx: &Context, check: &JobCheck, within: Duration) -> R
     if let Err(error) = remove_leftovers(ctx, now).await {
         return Ok(evidence::cluster(ctx, &error).asked(asked));
     }
-    let Some(object) = object_ref(&job) else { return Ok(ProbeResult::unknown("the Job has no name").asked(asked)) };
-    let looked = match ctx.cluster().create(&job).await {
-        Ok(_) => watched(ctx, &object, within).await,
-        // It may have been created all the same.
-        Err(error) => Ok(evidence::cluster(ctx, &error)),
-    };
-    let deleted = ctx.cluster().delete(&object, &Precondition::default(), Propagation::Background).await;
-    if let Err(error) = deleted {
-        ctx.warn(format!("{object} could not be deleted: {}; the cluster does that itself", ctx.error_text(&error)));
-    }
-    looked.map(|look| look.asked(asked))
+    carry_out(ctx, &job, within).await.map(|look| look.asked(asked))
 }
 
-async fn watched(ctx: &Context, object: &ObjectRef, within: Duration) -> Result<ProbeResult, PhaseError> {
+/// Creates this very Job, and deletes it.
+async fn carry_out(ctx: &Context, job: &Value, within: Duration) -> Result<ProbeResult, PhaseError> {
+    let Some(object) = object_ref(job) else { return Ok(ProbeResult::unknown("the Job has no name")) };
+    let (looked, made) = match ctx.cluster().create(job).await {
+        Ok(made) => (watched(ctx, &object, &made, within).await, Some(made)),
+        // It may have been created all the same.
+        Err(error) => (Ok(evidence::cluster(ctx, &error)), made_all_the_same(ctx, &object, job).await),
+    };
+    if let Some(made) = made {
+        let this_one = Precondition { resource_version: None, ..Precondition::unchanged(&made) };
+        if let Err(error) = ctx.cluster().delete(&object, &this_one, Propagation::Background).await {
+            let why = ctx.error_text(&error);
+            ctx.warn(format!("{object} could not be deleted: {why}; the cluster does that itself"));
+        }
+    }
+    looked
+}
+
+/// The Job of a request that has failed, if it is there and this very check's. What cannot be read is left: the cluster deletes it.
+async fn made_all_the_same(ctx: &Context, object: &ObjectRef, job: &Value) -> Option<Value> {
+    let live = ctx.cluster().get(object).await.ok().flatten()?;
+    let is_ours = |map: &str, key: &str| live["metadata"][map][key] == job["metadata"][map][key];
+    (is_ours("labels", CHECK_OF) && is_ours("annotations", LEFT_AFTER)).then_some(live)
+}
+
+async fn watched(ctx: &Context, object: &ObjectRef, made: &Value, within: Duration) -> Result<ProbeResult, PhaseError> {
     let deadline = Instant::now() + within;
     loop {
         let live = match ctx.cluster().get(object).await {
-            Ok(Some(live)) => live,
-            Ok(None) => return Ok(ProbeResult::unknown(format!("{object} was deleted by somebody else"))),
+            Ok(Some(live)) if live["metadata"]["uid"] == made["metadata"]["uid"] => live,
+            Ok(_) => return Ok(ProbeResult::unknown(format!("{object} was deleted by somebody else"))),
             Err(error) if error.is_transient() && Instant::now() < deadline => Value::Null,
             Err(error) => return Ok(evidence::cluster(ctx, &error)),
         };
@@ -186,7 +201,11 @@ fn is_left(job: &Value, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HelmDriver;
+    use crate::test_world::{World, fake};
+    use pilothouse_testkit::{Disturbance, FakeCluster};
     use rstest::rstest;
+    use std::sync::Arc;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -222,6 +241,54 @@ mod tests {
     async fn what_is_no_job_is_refused(#[case] text: &str, #[case] expected: &str) {
         let check = JobCheck { source: JobSource::Manifest(text.to_owned()) };
         assert_eq!(read(&check).await, Err(expected.to_owned()));
+    }
+
+    fn check_job(of: &str) -> Value {
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {"of": of}});
+        dressed(job, "default", "demo", "0a1b2c3d", Duration::from_secs(1), Timestamp::now())
+    }
+
+    const NAME: &str = "check-0a1b2c3d";
+
+    async fn carried_out(cluster: &Arc<FakeCluster>) -> Option<Value> {
+        let World { ctx, .. } = fake(cluster, HelmDriver::Secret);
+        carry_out(&ctx, &check_job("us"), Duration::ZERO).await.unwrap();
+        cluster.object("Job", Some("default"), NAME)
+    }
+
+    fn somebody_elses() -> Value {
+        let metadata = json!({"name": NAME, "namespace": "default"});
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"of": "them"}})
+    }
+
+    #[tokio::test]
+    async fn only_the_job_that_was_made_is_deleted() {
+        let cluster = Arc::new(FakeCluster::default());
+        assert_eq!(carried_out(&cluster).await, None);
+        cluster.before("delete Job", |cluster: &FakeCluster| {
+            cluster.remove("Job", Some("default"), NAME).unwrap();
+            cluster.put(somebody_elses());
+        });
+        assert_eq!(carried_out(&cluster).await.unwrap()["spec"]["of"], "them");
+    }
+
+    /// Of a request that fails it is not known whether it was carried out.
+    #[tokio::test]
+    async fn a_job_whose_creation_has_failed_is_deleted_if_it_is_ours() {
+        let cluster = Arc::new(FakeCluster::default());
+        cluster.put(somebody_elses());
+        assert_eq!(carried_out(&cluster).await.unwrap()["spec"]["of"], "them");
+        let cluster = Arc::new(FakeCluster::default());
+        cluster.disturb_at(1, Disturbance::LoseAnswer);
+        assert_eq!(carried_out(&cluster).await, None);
+        assert_eq!(
+            cluster.failures.calls(),
+            [
+                format!("create Job default/{NAME}"),
+                format!("get Job default/{NAME}"),
+                format!("delete Job default/{NAME}")
+            ]
+        );
     }
 
     #[rstest]

@@ -88,6 +88,14 @@ impl World {
             other => panic!("{other:?}"),
         }
     }
+
+    /// Why helm was not started, though the run had begun.
+    async fn stopped(&self, chart: Chart) -> String {
+        match self.run(chart).await {
+            ReleaseOutcome::Failed(failure) if failure.phase == Phase::Exec => failure.error.join(": "),
+            other => panic!("{}", serde_json::to_string_pretty(&other).unwrap()),
+        }
+    }
 }
 
 const ROLLED_BACK: NextStep = NextStep::RolledBack { to_revision: 1 };
@@ -356,12 +364,82 @@ async fn what_is_made_between_the_look_and_helm() {
     let files = [("templates/cm.yaml", CONFIG), ("templates/crd.yaml", crd.as_str())];
     world.done(world.chart("1.0.0", &files)).await;
     let chart = world.chart("2.0.0", &files[..1]).step(Phase::PreExec, apply(&widget(&group)));
-    let outcome = world.run(chart).await;
-    let ReleaseOutcome::Failed(failure) = &outcome else { panic!("{outcome:?}") };
-    assert_eq!(failure.phase, Phase::Exec);
-    let told = failure.error.join(": ");
+    let told = world.stopped(chart).await;
     assert!(told.contains(&format!("widgets.{group}: deleting it deletes 1 custom resource of it")), "{told}");
     assert!(world.get(&format!("crd/widgets.{group}")).await.is_some());
+}
+
+const RANDOM: &str =
+    "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\ndata: {password: '{{ randAlphaNum 12 | b64enc }}'}\n";
+const FIXED: &str = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\ndata: {password: b2xk}\n";
+
+/// A step has another chart under its hands than the one that was looked at, or gives it other values.
+#[rstest]
+#[case::chart("other-chart-3", Tool::Helm3, "rm app-2.0.0/templates/pvc.yaml")]
+#[case::chart("other-chart-4", Tool::Helm4, "rm app-2.0.0/templates/pvc.yaml")]
+#[case::values("other-values", Tool::Helm4, "echo 'claim: false' > values.yaml")]
+#[tokio::test]
+async fn a_step_that_changes_what_is_deployed(#[case] scenario: &str, #[case] tool: Tool, #[case] changes: &str) {
+    let world = world(scenario, tool).await;
+    let claim = format!("{{{{ if .Values.claim }}}}{CLAIM}{{{{ end }}}}");
+    let files = [("templates/cm.yaml", CONFIG), ("templates/pvc.yaml", &claim)];
+    write(world.folder.path(), "values.yaml", "claim: true\n");
+    let chart = |version: &str| {
+        let values = world.folder.path().join("values.yaml");
+        world.chart(version, &files).with(|info| info.values_files = vec![values])
+    };
+    world.done(chart("1.0.0")).await;
+    let script = format!("cd '{}' && {changes}", world.folder.path().display());
+    let told = world.stopped(chart("2.0.0").step(Phase::PreExec, command(&["sh", "-c", &script]))).await;
+    assert!(told.contains("/data: deleting it "), "{told}");
+    assert!(world.get("pvc/data").await.is_some());
+    assert_eq!(world.get("cm/settings").await.unwrap()["data"]["v"], "1.0.0");
+}
+
+/// With consent it goes on, and what is remembered is what was deployed: the next run has nothing to do.
+#[tokio::test]
+async fn what_a_step_has_made_of_the_chart_is_what_is_remembered() {
+    let world = world("remembered-chart", Tool::Helm4).await;
+    let files = [("templates/cm.yaml", CONFIG), ("templates/pvc.yaml", CLAIM)];
+    world.done(world.chart("1.0.0", &files)).await;
+    let script = format!("rm -f '{}/app-2.0.0/templates/pvc.yaml'", world.folder.path().display());
+    let step = || command(&["sh", "-c", &script]);
+    world.done(world.chart("2.0.0", &files).step(Phase::PreExec, step()).consenting_to(&["pvc/data"])).await;
+    assert!(world.get("pvc/data").await.is_none());
+    let again = world.chart("2.0.0", &files[..1]).step(Phase::PreExec, step()).consenting_to(&["pvc/data"]);
+    let outcome = world.run(again).await;
+    assert!(matches!(outcome, ReleaseOutcome::Unchanged { .. }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_step_that_makes_a_secret_random() {
+    let world = world("other-secret", Tool::Helm4).await;
+    let files = |secret| [("templates/cm.yaml", CONFIG), ("templates/secret.yaml", secret)];
+    world.done(world.chart("1.0.0", &files(FIXED))).await;
+    let chart = world.chart("2.0.0", &files(FIXED));
+    let script = format!("cp random '{}/app-2.0.0/templates/secret.yaml'", world.folder.path().display());
+    write(world.folder.path(), "random", RANDOM);
+    let script = format!("cd '{}' && {script}", world.folder.path().display());
+    let told = world.stopped(chart.step(Phase::PreExec, command(&["sh", "-c", &script]))).await;
+    assert!(told.contains("/login: the chart makes password anew"), "{told}");
+    assert_eq!(world.get("secret/login").await.unwrap()["data"]["password"], "b2xk");
+}
+
+/// The Secret was not there yet when the release was looked at.
+#[rstest]
+#[case("late-secret-3", Tool::Helm3)]
+#[case("late-secret-4", Tool::Helm4)]
+#[tokio::test]
+async fn a_secret_that_a_step_makes_and_adopts(#[case] scenario: &str, #[case] tool: Tool) {
+    let world = world(scenario, tool).await;
+    world.cluster.create_namespace(&world.namespace).await.unwrap();
+    let live =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "data": {"password": "b2xk"}});
+    let chart = world.chart("1.0.0", &[("templates/secret.yaml", RANDOM)]);
+    let chart = chart.step(Phase::PreExec, apply(&live)).step(Phase::PreExec, adopt("secret/login"));
+    let told = world.stopped(chart).await;
+    assert!(told.contains("/login: the chart makes password anew"), "{told}");
+    assert_eq!(world.get("secret/login").await.unwrap()["data"]["password"], "b2xk");
 }
 
 /// A release that others need has ended well, and is to go back since one of them has failed.
