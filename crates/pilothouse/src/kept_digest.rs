@@ -85,7 +85,9 @@ pub(crate) fn hide_in(progress: &mut ReleaseProgress) {
 }
 
 fn hide_output(output: &mut BTreeMap<String, Value>) {
-    output.values_mut().for_each(|value| *value = Value::from("***"));
+    for value in output.values_mut() {
+        *value = Value::from("***");
+    }
 }
 
 fn hide_open(digest: &mut String) {

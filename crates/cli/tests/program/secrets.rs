@@ -49,9 +49,10 @@ fn told(world: &World, command: &mut Command) -> String {
     let mut folders = vec![world.path("state"), world.path("cache")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            match entry.file_type().unwrap().is_dir() {
-                true => folders.push(entry.path()),
-                false => told.push_str(&String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap())),
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else {
+                told.push_str(&String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()));
             }
         }
     }

@@ -43,10 +43,7 @@ pub fn only_colours(text: &str) -> Cow<'_, str> {
         open = !matches!(colour.as_str(), RESET | "\u{1b}[m" | "\u{1b}[00m");
         colour.as_str().to_owned()
     });
-    match open {
-        true => Cow::Owned(format!("{clean}{RESET}")),
-        false => clean,
-    }
+    if open { Cow::Owned(format!("{clean}{RESET}")) } else { clean }
 }
 
 /// Where colours stand in a text, to look at it without them.

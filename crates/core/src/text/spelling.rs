@@ -59,7 +59,7 @@ impl Reading {
         if depth == 0 {
             return;
         }
-        let ways: [fn(&[u8]) -> Option<(usize, Decoded)>; 6] = [escape, percent, query, entity, quote, doubled];
+        let ways: [Way; 6] = [escape, percent, query, entity, quote, doubled];
         let texts = ways.into_iter().filter_map(|way| self.read_as(way));
         for reading in texts.chain(self.base64()) {
             // What is written once in one way is always found.
@@ -74,20 +74,17 @@ impl Reading {
     }
 
     /// Itself read in some way; `None` when nothing in it is written that way.
-    fn read_as(&self, way: fn(&[u8]) -> Option<(usize, Decoded)>) -> Option<Self> {
+    fn read_as(&self, way: Way) -> Option<Self> {
         let mut read = Self { of_base64: self.of_base64, ..Self::default() };
         let (mut at, mut changed) = (0, false);
         while at < self.bytes.len() {
-            match way(&self.bytes[at..]) {
-                Some((len, decoded)) => {
-                    let span = self.original(at, at + len);
-                    decoded.bytes().iter().for_each(|byte| read.push(*byte, span));
-                    (at, changed) = (at + len, true);
-                }
-                None => {
-                    read.push(self.bytes[at], self.spans[at]);
-                    at += 1;
-                }
+            if let Some((len, decoded)) = way(&self.bytes[at..]) {
+                let span = self.original(at, at + len);
+                decoded.bytes().iter().for_each(|byte| read.push(*byte, span));
+                (at, changed) = (at + len, true);
+            } else {
+                read.push(self.bytes[at], self.spans[at]);
+                at += 1;
             }
         }
         changed.then_some(read)
@@ -151,6 +148,9 @@ fn six_bits(byte: u8) -> Option<u8> {
         _ => None,
     }
 }
+
+/// Reads what a text begins with: how long that is, and what it stands for.
+type Way = fn(&[u8]) -> Option<(usize, Decoded)>;
 
 /// What an escape stands for: no byte, one, or a character.
 struct Decoded([u8; 4], usize);

@@ -119,7 +119,9 @@ impl Emitter {
 
     fn redact_failure(&self, failure: &mut Failure) {
         let Failure { phase: _, step, error, causes, attempts, on_deploy_failure_error, next } = failure;
-        step.iter_mut().for_each(|text| self.clean(text));
+        if let Some(text) = step {
+            self.clean(text);
+        }
         error.iter_mut().chain(attempts).chain(on_deploy_failure_error).for_each(|text| self.redact(text));
         for cause in causes {
             self.redact_cause(cause);

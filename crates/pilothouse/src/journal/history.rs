@@ -260,7 +260,9 @@ mod tests {
         let hidden = |run: u128| {
             let (mut progress, mut events) = (samples::progress(run), samples::events(run));
             progress.releases.iter_mut().for_each(kept_digest::hide_in);
-            events.iter_mut().for_each(|event| kept_digest::hide(&mut event.kind));
+            for event in &mut events {
+                kept_digest::hide(&mut event.kind);
+            }
             (progress, events)
         };
         let (progress, events) = hidden(3);

@@ -82,7 +82,9 @@ pub(crate) async fn record(ctx: &Context, meta: &RevisionMeta) -> Result<Option<
 fn know_secrets(ctx: &Context, record: &ReleaseRecord) {
     let is_sensitive = |value: &&SetValue| matches!(value.value, ValueSource::Sensitive(_));
     for value in ctx.info().values.iter().filter(is_sensitive) {
-        value_at(&record.config, &value.key).into_iter().for_each(|old| know(ctx.redactor(), old));
+        if let Some(old) = value_at(&record.config, &value.key) {
+            know(ctx.redactor(), old);
+        }
     }
 }
 
