@@ -8,8 +8,8 @@ use crate::observe;
 use crate::test_world::{RUN, World, begun, over, say_yes};
 use jiff::Timestamp;
 use pilothouse_core::{
-    ChartInfo, ChartRef, Decision, HelmCommand, HelmProgress, Namespace, ObjectRef, Payload, RUN_LABEL, ReleaseKey,
-    RevisionMeta, RevisionStatus, SetValue,
+    Change, ChartInfo, ChartRef, Decision, HelmCommand, HelmProgress, Namespace, ObjectRef, Payload, RUN_LABEL,
+    ReinstallReason, ReleaseKey, RevisionMeta, RevisionStatus, SetValue,
 };
 use pilothouse_helm::{
     Driver, Helm, HelmClient, HelmConfig, HelmError, Kind, RollbackRequest, UninstallRequest, UpgradeRequest, Values,
@@ -304,7 +304,8 @@ async fn an_uninstall_that_was_killed_is_finished(
     setting.open_gate().await;
     let helm = begun(HelmCommand::Uninstall, 1);
     assert_eq!(setting.heal(&proven(&helm)).await, []);
-    assert_eq!(observe::decision(&setting.world.ctx).await, Decision::FinishUninstallThenInstall);
+    let half_removed = Decision::Change(Change::Reinstall(ReinstallReason::HalfDone));
+    assert_eq!(observe::decision(&setting.world.ctx).await, half_removed);
     let in_the_way = usize::from(!policy.is_empty());
     assert_eq!(setting.clear(&helm).await.len(), in_the_way);
     let World { ctx, run, events, .. } = &mut setting.world;

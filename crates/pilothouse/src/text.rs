@@ -1,26 +1,28 @@
 //! One line for people about what was decided or done.
 
-use pilothouse_core::{CheckComparison, CheckReport, Decision, Evidence, FieldChange, NextStep, ObjectRef};
+use pilothouse_core::{
+    Change, CheckComparison, CheckReport, Decision, Evidence, FieldChange, NextStep, ObjectRef, ReinstallReason,
+    Remaining,
+};
 use pilothouse_kube::{Ended, NotReady, Progress};
 use serde_json::Value;
 
 /// What is going to be done, as a verb phrase.
 pub(crate) fn decision(decision: &Decision) -> String {
     match decision {
-        Decision::Nothing { why } => format!("do nothing: {why}"),
-        Decision::Stop { .. } => "stop".to_owned(),
-        Decision::Unlock { revision, why } => format!("mark revision {revision} failed, since {why}, and look again"),
-        Decision::Compare { .. } => "compare what is rendered with what is deployed".to_owned(),
-        Decision::Look => "look at the live objects".to_owned(),
-        Decision::Validate { why } => format!("validate only: {why}"),
-        Decision::Steps { why } => format!("run the steps without helm: {why}"),
-        Decision::Install => "install".to_owned(),
-        Decision::FinishUninstallThenInstall => "uninstall what an earlier operation has left, then install".to_owned(),
-        Decision::Upgrade { .. } => "upgrade".to_owned(),
-        Decision::Reinstall { deployed, breaking } => {
+        Decision::Keep { why } => format!("do nothing: {why}"),
+        Decision::Refuse { .. } => "stop".to_owned(),
+        Decision::Finish { remaining: Remaining::Validation, why } => format!("validate only: {why}"),
+        Decision::Finish { remaining: Remaining::Steps, why } => format!("run the steps without helm: {why}"),
+        Decision::Change(Change::Install) => "install".to_owned(),
+        Decision::Change(Change::Upgrade { .. }) => "upgrade".to_owned(),
+        Decision::Change(Change::Reinstall(ReinstallReason::HalfDone)) => {
+            "uninstall what an earlier operation has left, then install".to_owned()
+        }
+        Decision::Change(Change::Reinstall(ReinstallReason::Breaking { deployed, breaking })) => {
             format!("uninstall {deployed} and install again, since {breaking} is a breaking version")
         }
-        Decision::Uninstall => "uninstall".to_owned(),
+        Decision::Change(Change::Uninstall) => "uninstall".to_owned(),
     }
 }
 

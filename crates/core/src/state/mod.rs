@@ -9,8 +9,8 @@
 //! 5. Do the inputs differ, and the steps? Did the steps end well?
 //! 6. Have live objects drifted? Was it validated?
 //!
-//! Looking is costly, so not everything is looked at ahead. Where an answer is missing, the decision is to look
-//! ([`Decision::Compare`], [`Decision::Look`]) and to decide again; a missing answer is never taken for a good one.
+//! Looking is costly, so not everything is looked at ahead. Where an answer is missing, [`decide`] says which ([`Missing`]) and is
+//! asked again; a missing answer is never taken for a good one.
 //!
 //! In: what was observed of a release, and what is wanted. Out: its state, and what to do. It imports `ids` and `release`; `run`
 //! may import it.
@@ -23,7 +23,7 @@ mod release_state;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Decision, Wish, decide};
+pub use decide::{Change, Decision, Missing, ReinstallReason, Remaining, Wish, decide};
 pub use determine::determine;
 pub use observation::{Foreign, LiveSeen, Observation, RecordSeen, Rendered};
 pub use pending::{PendingOf, PendingSeen};

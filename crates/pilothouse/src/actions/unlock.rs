@@ -9,8 +9,8 @@ use crate::observe::release_storage;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pilothouse_core::{
-    Decision, EventKind, HelmAction, Observation, PendingOf, PendingSeen, RUN_LABEL, ReleaseState, RevisionMeta,
-    RevisionStatus, RunId, Wish, decide, determine,
+    Decision, EventKind, HelmAction, Missing, Observation, PendingOf, PendingSeen, RUN_LABEL, ReleaseState,
+    RevisionMeta, RevisionStatus, RunId, Wish, decide, determine,
 };
 use pilothouse_helm::{decode_release, mark_failed, running_upgrades};
 use pilothouse_kube::{ClusterError, Precondition, record_patch, record_payload, record_ref};
@@ -204,7 +204,7 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
             ..Observation::of(Ok(history.clone()))
         });
         let why = match decide(&state, &Wish { action: ctx.info().action, ..Wish::default() }) {
-            Decision::Unlock { why, .. } => {
+            Err(Missing::Unlock { why, .. }) => {
                 if let Some(healed) = unlock(ctx, newest, &why, &mut intents).await? {
                     // Once per release and run: whatever is pending after this is another operation's.
                     return Ok(vec![healed]);
@@ -212,19 +212,10 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
                 first_seen = None;
                 "somebody has just written its record".to_owned()
             }
-            Decision::Stop { state: ReleaseState::Locked { why, .. } } => why,
+            Ok(Decision::Refuse { state: ReleaseState::Locked { why, .. } }) => why,
             // Of a pending revision none of these is decided.
-            Decision::Stop { .. }
-            | Decision::Nothing { .. }
-            | Decision::Compare { .. }
-            | Decision::Look
-            | Decision::Validate { .. }
-            | Decision::Steps { .. }
-            | Decision::Install
-            | Decision::FinishUninstallThenInstall
-            | Decision::Upgrade { .. }
-            | Decision::Reinstall { .. }
-            | Decision::Uninstall => break,
+            Ok(Decision::Refuse { .. } | Decision::Keep { .. } | Decision::Finish { .. } | Decision::Change(_))
+            | Err(Missing::Comparison | Missing::LiveObjects) => break,
         };
         let locked = format!("revision {} is {}: {why}", newest.revision, newest.status);
         let spent = begun.elapsed();

@@ -167,7 +167,7 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::{AdoptionUndo, HelmAction, ReleaseKey, ReleaseProgress};
+    use pilothouse_core::{AdoptionUndo, Change, HelmAction, ReleaseKey, ReleaseProgress};
     use rstest::rstest;
     use std::collections::BTreeMap;
 
@@ -184,7 +184,7 @@ mod tests {
 
     fn again() -> Attempts {
         let mut attempts = tried();
-        attempts.begin(2, (2, Decision::Install));
+        attempts.begin(2, (2, Decision::Change(Change::Install)));
         attempts
     }
 
@@ -226,7 +226,7 @@ mod tests {
         // Nobody knows what is left after a clean-up.
         let mut cleaned_up = again();
         cleaned_up.done_again(Phase::OnDeployFailure);
-        cleaned_up.begin(3, (2, Decision::Install));
+        cleaned_up.begin(3, (2, Decision::Change(Change::Install)));
         assert_eq!((done(&cleaned_up, "s"), cleaned_up.is_deployed()), ([false; 5], false));
     }
 
@@ -250,8 +250,8 @@ mod tests {
     #[test]
     fn the_baseline_is_that_of_the_first_attempt() {
         let mut attempts = again();
-        attempts.begin(3, (4, Decision::Uninstall));
-        assert_eq!((attempts.current(), attempts.baseline()), (3, Some(&(2, Decision::Install))));
+        attempts.begin(3, (4, Decision::Change(Change::Uninstall)));
+        assert_eq!((attempts.current(), attempts.baseline()), (3, Some(&(2, Decision::Change(Change::Install)))));
     }
 
     #[rstest]

@@ -2,8 +2,8 @@
 
 use crate::context::inputs::{InputsInForm, PlainInputs};
 use pilothouse_core::{
-    ChartInfo, Class, Decision, Finding, Foreign, HelmAction, InputPart, LiveSeen, Observation, RecordSeen,
-    ReleaseHistory, ReleaseState, Rendered, Wish, code, decide, determine, lenient_version,
+    Change, ChartInfo, Class, Decision, Finding, Foreign, HelmAction, InputPart, LiveSeen, Missing, Observation,
+    RecordSeen, ReleaseHistory, ReleaseState, Rendered, Wish, code, decide, determine, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use semver::Version;
@@ -97,11 +97,20 @@ impl Observed {
     pub(crate) fn decide_as_of(&self, revision: u32, info: &ChartInfo) -> Decision {
         let then = Self { history: self.history.clone().map(|history| history.as_of(revision)), ..self.clone() };
         let pruned = revision > 0 && then.history.as_ref().is_ok_and(ReleaseHistory::is_empty);
-        if pruned { Decision::Upgrade { last_good: None } } else { then.decide_anew(info) }
+        if pruned { Decision::Change(Change::Upgrade { last_good: None }) } else { then.decide_anew(info) }
     }
 
-    /// What is to be done about the release as it stands.
+    /// What is to be done about the release as it stands. What could not be found out is no ground to act on.
     pub(crate) fn decide(&self, info: &ChartInfo) -> Decision {
+        self.decided(info).unwrap_or_else(|_| Decision::Refuse { state: self.state(info) })
+    }
+
+    /// What has to be observed besides before it can be decided.
+    pub(crate) fn missing(&self, info: &ChartInfo) -> Option<Missing> {
+        self.decided(info).err()
+    }
+
+    fn decided(&self, info: &ChartInfo) -> Result<Decision, Missing> {
         let wish = Wish {
             action: info.action,
             skip_if_already_installed: info.skip_if_already_installed,
@@ -114,25 +123,18 @@ impl Observed {
     /// What is to be done where what is there is known not to count: on the way of a deploy that was begun, that goes on to its
     /// end whatever it finds half done.
     pub(crate) fn decide_anew(&self, info: &ChartInfo) -> Decision {
-        match self.decide(info) {
-            Decision::Compare { .. } | Decision::Look | Decision::Validate { .. } | Decision::Steps { .. } => {
-                Decision::Upgrade { last_good: self.last_good() }
-            }
-            Decision::Nothing { .. }
+        let upgrade = || Decision::Change(Change::Upgrade { last_good: self.last_good() });
+        match self.decided(info) {
+            Err(Missing::Comparison | Missing::LiveObjects) | Ok(Decision::Finish { .. }) => upgrade(),
+            Err(Missing::Unlock { .. }) => Decision::Refuse { state: self.state(info) },
+            Ok(Decision::Keep { .. })
                 if info.action == HelmAction::Deploy
                     && !info.skip_if_already_installed
                     && self.last_good().is_some() =>
             {
-                Decision::Upgrade { last_good: self.last_good() }
+                upgrade()
             }
-            decision @ (Decision::Nothing { .. }
-            | Decision::Stop { .. }
-            | Decision::Unlock { .. }
-            | Decision::Install
-            | Decision::FinishUninstallThenInstall
-            | Decision::Upgrade { .. }
-            | Decision::Reinstall { .. }
-            | Decision::Uninstall) => decision,
+            Ok(decision @ (Decision::Keep { .. } | Decision::Refuse { .. } | Decision::Change(_))) => decision,
         }
     }
 
@@ -145,10 +147,8 @@ impl Observed {
         let mut findings = Vec::new();
         let subject = info.key();
         let blocked = |code, message: String| Finding::new(Class::Blocked, code, &subject, message);
-        if let Decision::Stop { state } = self.decide(info) {
-            findings.extend(why_stopped(info, &state));
-        } else if let ReleaseState::Stale { revision, status, why } = self.state(info) {
-            findings.push(blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}: {why}")));
+        if let Decision::Refuse { state } = self.decide(info) {
+            findings.push(why_refused(info, &state));
         }
         let namespace = info.namespace.as_str();
         match &self.namespace {
@@ -170,23 +170,26 @@ impl Observed {
 }
 
 /// Why a release in this state cannot be acted on.
-fn why_stopped(info: &ChartInfo, state: &ReleaseState) -> Option<Finding> {
+pub(crate) fn why_refused(info: &ChartInfo, state: &ReleaseState) -> Finding {
     let subject = info.key();
-    let blocked = |code, message: String| Some(Finding::new(Class::Blocked, code, &subject, message));
+    let blocked = |code, message: String| Finding::new(Class::Blocked, code, &subject, message);
     match state {
         ReleaseState::Unknown { why } | ReleaseState::LiveUnreadable { why, .. } => {
             blocked(code::UNREADABLE, why.clone())
         }
         ReleaseState::Foreign { foreign, .. } => {
             let message = format!("{} still manages it: {}", foreign.tool, foreign.why);
-            Some(Finding::new(Class::Unsafe, code::RELEASE_FOREIGN, &subject, message))
+            Finding::new(Class::Unsafe, code::RELEASE_FOREIGN, &subject, message)
         }
         ReleaseState::Locked { revision, status, since, why } => {
             let since = since.map(|at| format!(" since {at:.0}")).unwrap_or_default();
             blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}{since}: {why}"))
         }
-        ReleaseState::Stale { .. }
-        | ReleaseState::Absent
+        ReleaseState::Stale { revision, status, why } => {
+            blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}: {why}"))
+        }
+        // Of these, only what should have been compared and could not be is refused.
+        ReleaseState::Absent
         | ReleaseState::HalfRemoved
         | ReleaseState::HalfInstalled { .. }
         | ReleaseState::Breaking { .. }
@@ -200,6 +203,8 @@ fn why_stopped(info: &ChartInfo, state: &ReleaseState) -> Option<Finding> {
         | ReleaseState::LiveUnknown { .. }
         | ReleaseState::Drifted { .. }
         | ReleaseState::Unvalidated { .. }
-        | ReleaseState::InSync { .. } => None,
+        | ReleaseState::InSync { .. } => {
+            blocked(code::UNREADABLE, "what is deployed could not be compared with what is wanted".to_owned())
+        }
     }
 }

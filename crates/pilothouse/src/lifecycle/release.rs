@@ -20,8 +20,8 @@ use crate::phases::chart::steps_of;
 use crate::render::wanted::payload_values;
 use crate::text;
 use pilothouse_core::{
-    CheckVerdict, Class, Decision, Drift, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase,
-    ReleaseOutcome, ReleaseState, code,
+    Change, CheckVerdict, Class, Decision, Drift, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase,
+    ReinstallReason, ReleaseOutcome, ReleaseState, Remaining, code,
 };
 use std::time::{Duration, Instant};
 
@@ -349,7 +349,9 @@ async fn baselines<C: HelmChart + ?Sized>(
     if *ended != Ended::Well || chart.chart_info().action != HelmAction::Deploy || run.is_continued() {
         return Ok(());
     }
-    if matches!(observe::decision(ctx).await, Decision::Install | Decision::FinishUninstallThenInstall) {
+    if let Decision::Change(Change::Install | Change::Reinstall(ReinstallReason::HalfDone)) =
+        observe::decision(ctx).await
+    {
         return Ok(());
     }
     for step in steps_of(chart).of(Phase::Validate) {
@@ -414,7 +416,7 @@ async fn decided_with_values(
 ) -> Option<(Ended, String)> {
     let is_first = !run.is_under_way() && !run.only_every_run;
     let waited = is_first && !payload_values(ctx.info(), payload).is_empty();
-    if !waited || !matches!(observe::decision(ctx).await, Decision::Upgrade { .. }) {
+    if !waited || !matches!(observe::decision(ctx).await, Decision::Change(Change::Upgrade { .. })) {
         return None;
     }
     observe::observe_with(ctx, payload).await;
@@ -424,7 +426,7 @@ async fn decided_with_values(
 /// How a phase ends after which helm is not needed; `None` where it is.
 async fn by_decision(ctx: &Context, run: &mut ReleaseRun, so_far: &mut SoFar) -> Option<(Ended, String)> {
     let (ended, why) = match observe::decision(ctx).await {
-        Decision::Nothing { why } => {
+        Decision::Keep { why } => {
             if let ReleaseState::Drifted { drifts, .. } = observe::observed(ctx).await.state(ctx.info()) {
                 tell_drift(ctx, &drifts);
             }
@@ -439,17 +441,9 @@ async fn by_decision(ctx: &Context, run: &mut ReleaseRun, so_far: &mut SoFar) ->
                 (Ended::Complete, why)
             }
         }
-        Decision::Validate { why } => (Ended::On(Phase::Validate), why),
-        Decision::Steps { why } => (Ended::On(Phase::PostExec), why),
-        Decision::Stop { .. }
-        | Decision::Unlock { .. }
-        | Decision::Compare { .. }
-        | Decision::Look
-        | Decision::Install
-        | Decision::FinishUninstallThenInstall
-        | Decision::Upgrade { .. }
-        | Decision::Reinstall { .. }
-        | Decision::Uninstall => return None,
+        Decision::Finish { remaining: Remaining::Validation, why } => (Ended::On(Phase::Validate), why),
+        Decision::Finish { remaining: Remaining::Steps, why } => (Ended::On(Phase::PostExec), why),
+        Decision::Refuse { .. } | Decision::Change(_) => return None,
     };
     so_far.summary.clone_from(&why);
     Some((ended, why))

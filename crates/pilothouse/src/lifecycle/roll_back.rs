@@ -24,7 +24,7 @@ pub(crate) async fn fate(info: &ChartInfo, ctx: &Context, run: &ReleaseRun, outc
         ReleaseOutcome::Interrupted { .. } => Fate::Stays,
         ReleaseOutcome::Done { .. } => match how(info, ctx, run).await {
             Some(_) => Fate::Undoable,
-            None if matches!(observe::decision(ctx).await, Decision::Nothing { .. }) && !run.is_continued() => {
+            None if matches!(observe::decision(ctx).await, Decision::Keep { .. }) && !run.is_continued() => {
                 Fate::Untouched
             }
             None => Fate::Stays,

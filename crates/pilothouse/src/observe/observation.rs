@@ -13,7 +13,8 @@ use crate::observe::rendered_diff;
 use crate::render;
 use crate::render::input_digests;
 use pilothouse_core::{
-    ChartInfo, Decision, HelmAction, LiveSeen, ObjectRef, Payload, RecordSeen, ReleaseState, Rendered, lenient_version,
+    ChartInfo, Decision, HelmAction, LiveSeen, Missing, ObjectRef, Payload, RecordSeen, ReleaseState, Remaining,
+    Rendered, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ClusterError;
@@ -99,7 +100,8 @@ pub async fn decision(ctx: &Context) -> Decision {
     let decision = observed.decide(ctx.info());
     // Steps that run before helm may be made for helm to run after them: then it does.
     let changed = matches!(observed.state(ctx.info()), ReleaseState::LifecycleChanged { .. });
-    if changed && matches!(decision, Decision::Steps { .. }) && ctx.steps().await.before_exec {
+    let finishes_steps = matches!(decision, Decision::Finish { remaining: Remaining::Steps, .. });
+    if changed && finishes_steps && ctx.steps().await.before_exec {
         return observed.decide_anew(ctx.info());
     }
     decision
@@ -132,11 +134,11 @@ async fn look_at_input(ctx: &Context, seen: &mut Observed, payload: &Payload) {
         }
         seen.in_record = Some(now);
     }
-    if seen.inputs.is_none() && matches!(seen.decide(ctx.info()), Decision::Compare { .. }) {
+    if seen.inputs.is_none() && seen.missing(ctx.info()) == Some(Missing::Comparison) {
         // Without the values that come from steps, what it renders to says nothing.
         seen.rendered = Some(Rendered::Differs);
     }
-    if matches!(seen.decide(ctx.info()), Decision::Compare { .. }) {
+    if seen.missing(ctx.info()) == Some(Missing::Comparison) {
         read_deployed(ctx, seen).await;
         if let Some(deployed) = &seen.deployed {
             let compared = if seen.has_same_input() {
@@ -150,7 +152,7 @@ async fn look_at_input(ctx: &Context, seen: &mut Observed, payload: &Payload) {
             }
         }
     }
-    if seen.decide(ctx.info()) == Decision::Look {
+    if seen.missing(ctx.info()) == Some(Missing::LiveObjects) {
         seen.live = drift::look(ctx, seen).await;
     }
 }
@@ -205,4 +207,65 @@ async fn namespace_state(ctx: &Context, name: &str) -> NamespaceState {
 fn is_terminating(namespace: &Value) -> bool {
     namespace.pointer("/metadata/deletionTimestamp").is_some()
         || namespace.pointer("/status/phase").and_then(Value::as_str) == Some("Terminating")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HelmDriver;
+    use crate::test_world::{World, over, release};
+    use pilothouse_core::{Change, ChartRef, RevisionStatus};
+    use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};
+
+    const MANIFEST: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+
+    /// Somebody else has deployed a release, so that it has to be compared with what is wanted.
+    fn of_somebody_else() -> (Arc<FakeCluster>, World) {
+        let cluster = Arc::new(FakeCluster::default());
+        cluster.put(release_secret(&release(), 1, RevisionStatus::Deployed, "1.0.0", MANIFEST));
+        let helm = Arc::new(FakeHelm::new(cluster.clone(), "", "1.0.0"));
+        let world = over(cluster.clone(), helm, HelmDriver::Secret, |info| {
+            info.chart = ChartRef::path(fixture_chart("config"));
+        });
+        (cluster, world)
+    }
+
+    fn refuse_version(cluster: &FakeCluster) {
+        cluster.refuse("version", || ClusterError::Forbidden {
+            verb: "get".to_owned(),
+            what: "version".to_owned(),
+            message: "no".to_owned(),
+        });
+    }
+
+    #[tokio::test]
+    async fn what_was_compared_is_decided() {
+        let (_, world) = of_somebody_else();
+        assert_eq!(decision(&world.ctx).await, Decision::Change(Change::Upgrade { last_good: Some(1) }));
+        assert_eq!(observed(&world.ctx).await.missing(world.ctx.info()), None);
+    }
+
+    /// Nobody is asked further, and nothing is done on a guess.
+    #[tokio::test]
+    async fn what_could_not_be_compared_is_refused() {
+        let (cluster, world) = of_somebody_else();
+        refuse_version(&cluster);
+        let decided = decision(&world.ctx).await;
+        assert!(
+            matches!(decided, Decision::Refuse { state: ReleaseState::Unmanaged { compared: None, .. } }),
+            "{decided:?}"
+        );
+        let findings = observed(&world.ctx).await.findings(world.ctx.info());
+        let findings: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+        assert!(findings.contains(&"what is deployed could not be compared with what is wanted"), "{findings:?}");
+    }
+
+    /// A deploy that was begun goes on to its end.
+    #[tokio::test]
+    async fn what_was_begun_needs_no_comparison() {
+        let (cluster, mut world) = of_somebody_else();
+        refuse_version(&cluster);
+        world.ctx.go_on_with_deploy();
+        assert_eq!(decision(&world.ctx).await, Decision::Change(Change::Upgrade { last_good: Some(1) }));
+    }
 }

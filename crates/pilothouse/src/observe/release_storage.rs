@@ -196,7 +196,7 @@ mod tests {
     use crate::HelmDriver;
     use crate::observe;
     use crate::test_world::{fake, release};
-    use pilothouse_core::Decision;
+    use pilothouse_core::{Change, Decision};
     use pilothouse_testkit::{FakeCluster, release_secret};
     use rstest::rstest;
     use serde_json::json;
@@ -239,6 +239,7 @@ mod tests {
     #[tokio::test]
     async fn what_disagrees_is_upgraded_over() {
         let world = fake(&torn(RevisionStatus::Deployed, RevisionStatus::Failed), HelmDriver::Secret);
-        assert_eq!(observe::decision(&world.ctx).await, Decision::Upgrade { last_good: None });
+        let upgrade = Decision::Change(Change::Upgrade { last_good: None });
+        assert_eq!(observe::decision(&world.ctx).await, upgrade);
     }
 }

@@ -1,6 +1,6 @@
 //! What follows a failed deploy: one pure function. `docs/failure-policy.md` holds the same table, with reasons.
 
-use pilothouse_core::{Cause, Certainty, Decision, FailurePolicy, HelmAction, OnFailure, Phase, Remedy};
+use pilothouse_core::{Cause, Certainty, Change, Decision, FailurePolicy, HelmAction, OnFailure, Phase, Remedy};
 use std::time::Duration;
 
 /// Everything that decides about it.
@@ -61,20 +61,13 @@ pub(crate) struct Decided {
 /// The policy for what was decided: a release that was never deployed is installed.
 pub(crate) fn policy_for<'a>(on_failure: &'a OnFailure, decision: &Decision) -> &'a FailurePolicy {
     match decision {
-        Decision::Install
-        | Decision::FinishUninstallThenInstall
-        | Decision::Reinstall { .. }
-        | Decision::Compare { last_good: None }
-        | Decision::Upgrade { last_good: None } => &on_failure.install,
-        Decision::Upgrade { last_good: Some(_) }
-        | Decision::Nothing { .. }
-        | Decision::Stop { .. }
-        | Decision::Unlock { .. }
-        | Decision::Look
-        | Decision::Validate { .. }
-        | Decision::Steps { .. }
-        | Decision::Compare { last_good: Some(_) }
-        | Decision::Uninstall => &on_failure.upgrade,
+        Decision::Change(Change::Install | Change::Reinstall(_) | Change::Upgrade { last_good: None }) => {
+            &on_failure.install
+        }
+        Decision::Change(Change::Upgrade { last_good: Some(_) } | Change::Uninstall)
+        | Decision::Keep { .. }
+        | Decision::Refuse { .. }
+        | Decision::Finish { .. } => &on_failure.upgrade,
     }
 }
 
@@ -90,18 +83,10 @@ pub(crate) fn decide(seen: &Situation<'_>) -> Decided {
     }
     match seen.decision {
         // A check that fails over what was there already is no reason to deploy, nor to take something back.
-        Decision::Nothing { .. } | Decision::Validate { .. } | Decision::Steps { .. } => {
+        Decision::Keep { .. } | Decision::Finish { .. } => {
             return only(Action::Leave("nothing was deployed".to_owned()));
         }
-        Decision::Stop { .. }
-        | Decision::Unlock { .. }
-        | Decision::Compare { .. }
-        | Decision::Look
-        | Decision::Install
-        | Decision::FinishUninstallThenInstall
-        | Decision::Upgrade { .. }
-        | Decision::Reinstall { .. }
-        | Decision::Uninstall => {}
+        Decision::Refuse { .. } | Decision::Change(_) => {}
     }
     let policy = policy_for(seen.on_failure, seen.decision);
     let is_left = seen.attempt < policy.tries();
@@ -139,9 +124,11 @@ pub(crate) fn taken_back(on_failure: &OnFailure, decision: &Decision) -> Action 
 fn remedy(then: Remedy, decision: &Decision) -> Action {
     match (then, decision) {
         (Remedy::Leave, _) => Action::Leave("on_failure is leave".to_owned()),
-        (Remedy::Rollback, Decision::Upgrade { last_good: Some(revision) }) => Action::Rollback(*revision),
+        (Remedy::Rollback, Decision::Change(Change::Upgrade { last_good: Some(revision) })) => {
+            Action::Rollback(*revision)
+        }
         (Remedy::Rollback, _) => Action::Leave("there is no revision to roll back to".to_owned()),
-        (Remedy::Uninstall, Decision::Install) => Action::Uninstall,
+        (Remedy::Uninstall, Decision::Change(Change::Install)) => Action::Uninstall,
         (Remedy::Uninstall, _) => Action::Leave("only a first install that failed is uninstalled".to_owned()),
     }
 }

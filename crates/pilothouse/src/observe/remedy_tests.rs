@@ -1,14 +1,15 @@
 //! The table of `docs/failure-policy.md`, row by row, and what holds for all situations.
 
 use super::*;
-use pilothouse_core::{CauseClass, ObjectRef, ObjectStatus, Readiness};
+use pilothouse_core::{CauseClass, ObjectRef, ObjectStatus, Readiness, ReinstallReason};
 use proptest::prelude::*;
 use rstest::rstest;
 use semver::Version;
 
-const INSTALL: Decision = Decision::Install;
-const UPGRADE: Decision = Decision::Upgrade { last_good: Some(3) };
-const NEVER_DEPLOYED: Decision = Decision::Upgrade { last_good: None };
+const INSTALL: Decision = Decision::Change(Change::Install);
+const UPGRADE: Decision = Decision::Change(Change::Upgrade { last_good: Some(3) });
+const NEVER_DEPLOYED: Decision = Decision::Change(Change::Upgrade { last_good: None });
+const HALF_REMOVED: Decision = Decision::Change(Change::Reinstall(ReinstallReason::HalfDone));
 
 const LEAVE: &str = "on_failure is leave";
 const NOTHING_BEFORE: &str = "there is no revision to roll back to";
@@ -54,11 +55,11 @@ fn retry(attempt: u32, of: u32, seconds: u64) -> Action {
 #[case::a11(Remedy::Uninstall, Phase::Validate, INSTALL, Action::Uninstall)]
 #[case::a12(Remedy::Uninstall, Phase::Exec, UPGRADE, left(NO_FIRST_INSTALL))]
 #[case::a13(Remedy::Uninstall, Phase::Exec, NEVER_DEPLOYED, left(NO_FIRST_INSTALL))]
-#[case::a14(Remedy::Uninstall, Phase::Exec, Decision::FinishUninstallThenInstall, left(NO_FIRST_INSTALL))]
+#[case::a14(Remedy::Uninstall, Phase::Exec, HALF_REMOVED, left(NO_FIRST_INSTALL))]
 #[case::a15(
     Remedy::Rollback,
     Phase::Exec,
-    Decision::Reinstall { deployed: Version::new(1, 0, 0), breaking: Version::new(2, 0, 0) },
+    Decision::Change(Change::Reinstall(ReinstallReason::Breaking { deployed: Version::new(1, 0, 0), breaking: Version::new(2, 0, 0) })),
     left(NOTHING_BEFORE)
 )]
 fn the_last_attempt(
@@ -143,7 +144,8 @@ fn what_is_certainly_wrong_is_not_tried_again(
 #[test]
 fn a_failed_destroy_is_left() {
     let on_failure = OnFailure::from(policy(2, Remedy::Rollback));
-    let seen = Situation { action: HelmAction::Destroy, ..situation(&on_failure, Phase::Exec, &Decision::Uninstall) };
+    let uninstall = Decision::Change(Change::Uninstall);
+    let seen = Situation { action: HelmAction::Destroy, ..situation(&on_failure, Phase::Exec, &uninstall) };
     assert_eq!(decide(&seen).action, left("a destroy that failed is left as it is"));
 }
 
@@ -175,9 +177,9 @@ fn decisions() -> impl Strategy<Value = Decision> {
         INSTALL,
         UPGRADE,
         NEVER_DEPLOYED,
-        Decision::FinishUninstallThenInstall,
-        Decision::Uninstall,
-        Decision::Nothing { why: String::new() },
+        HALF_REMOVED,
+        Decision::Change(Change::Uninstall),
+        Decision::Keep { why: String::new() },
     ])
 }
 
@@ -226,7 +228,7 @@ proptest! {
             Action::Leave(why) => prop_assert!(!why.is_empty()),
             Action::Retry { .. } => prop_assert!(free && policy.retries > 0),
             Action::Rollback(revision) => {
-                let last_good = Decision::Upgrade { last_good: Some(revision) };
+                let last_good = Decision::Change(Change::Upgrade { last_good: Some(revision) });
                 prop_assert!(free && policy.then == Remedy::Rollback && decision == last_good);
             }
             Action::Uninstall => prop_assert!(free && policy.then == Remedy::Uninstall && decision == INSTALL),

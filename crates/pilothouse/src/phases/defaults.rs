@@ -5,6 +5,7 @@ use crate::actions::uninstall;
 use crate::context::events::millis;
 use crate::context::ledger::StepVerdict;
 use crate::context::observed::NamespaceState;
+use crate::context::observed::why_refused;
 use crate::context::preflight_report::Foresight;
 use crate::context::release_context::Context;
 use crate::context::release_run::ReleaseRun;
@@ -25,7 +26,8 @@ use crate::render;
 use crate::render::objects::rendered_objects;
 use crate::render::wanted;
 use pilothouse_core::{
-    Class, Decision, EventKind, Finding, HelmAction, ObjectRef, Payload, Phase, RevisionStatus, code,
+    Change, Class, Decision, EventKind, Finding, HelmAction, ObjectRef, Payload, Phase, ReinstallReason,
+    RevisionStatus, code,
 };
 use pilothouse_kube::{Conflict, ownership_conflicts};
 use tokio::time::Instant;
@@ -256,27 +258,21 @@ pub async fn exec<C: HelmChart + ?Sized>(
     let decision = observe::decision(ctx).await;
     look_again(chart, ctx, run, payload, &decision, has_changed).await?;
     match decision {
-        Decision::Nothing { why } | Decision::Validate { why } | Decision::Steps { why } => Ok(why),
-        Decision::Compare { .. } | Decision::Look => {
-            Err(PhaseError::State("what is deployed could not be compared with what is wanted".to_owned()))
+        Decision::Keep { why } | Decision::Finish { why, .. } => Ok(why),
+        Decision::Refuse { state } => Err(PhaseError::State(why_refused(ctx.info(), &state).message)),
+        Decision::Change(Change::Install) => deploy(ctx, run, payload, "installed", true).await,
+        Decision::Change(Change::Upgrade { last_good }) => {
+            deploy(ctx, run, payload, "upgraded", last_good.is_none()).await
         }
-        Decision::Stop { state } => {
-            Err(PhaseError::State(format!("the release is in a state to be left alone: {state:?}")))
-        }
-        Decision::Unlock { revision, .. } => {
-            Err(PhaseError::State(format!("revision {revision} is pending and was not marked failed")))
-        }
-        Decision::Install => deploy(ctx, run, payload, "installed", true).await,
-        Decision::Upgrade { last_good } => deploy(ctx, run, payload, "upgraded", last_good.is_none()).await,
-        Decision::FinishUninstallThenInstall => {
+        Decision::Change(Change::Reinstall(reason)) => {
             uninstall::uninstall(ctx, run).await?;
-            deploy(ctx, run, payload, "uninstalled what was left and installed", true).await
+            let verb = match reason {
+                ReinstallReason::HalfDone => "uninstalled what was left and installed".to_owned(),
+                ReinstallReason::Breaking { deployed, .. } => format!("uninstalled {deployed} and installed"),
+            };
+            deploy(ctx, run, payload, &verb, true).await
         }
-        Decision::Reinstall { deployed, .. } => {
-            uninstall::uninstall(ctx, run).await?;
-            deploy(ctx, run, payload, &format!("uninstalled {deployed} and installed"), true).await
-        }
-        Decision::Uninstall => {
+        Decision::Change(Change::Uninstall) => {
             uninstall::uninstall(ctx, run).await?;
             Ok("uninstalled".to_owned())
         }

@@ -22,8 +22,8 @@ use crate::render::input_digests;
 use crate::render::wanted;
 use crate::steps::digests::former;
 use pilothouse_core::{
-    ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
-    PlannedHook, PlannedStep, ReleasePlan, ReleaseState, code, object_ref,
+    Change, ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
+    PlannedHook, PlannedStep, ReinstallReason, ReleasePlan, ReleaseState, Remaining, code, object_ref,
 };
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, parse_documents};
 use serde_json::{Value, json};
@@ -134,8 +134,7 @@ async fn fill<C: HelmChart + ?Sized>(
     let history = observed.known_history();
     let record = release_storage::record_of(ctx, history.last_deployed_or_newest()).await?;
     plan.chart_now = record.as_ref().map(|record| format!("{} {}", record.chart.name, record.chart.version));
-    let uninstalls =
-        matches!(decision, Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall | Decision::Uninstall);
+    let uninstalls = matches!(decision, Decision::Change(Change::Reinstall(_) | Change::Uninstall));
     if uninstalls && let Some(record) = release_storage::record_of(ctx, history.newest()).await? {
         plan.hooks = stored_hooks(&record, "delete");
     }
@@ -232,16 +231,14 @@ fn empty(info: &ChartInfo) -> ReleasePlan {
 
 pub(crate) fn planned_action(decision: &Decision) -> PlannedAction {
     match decision {
-        Decision::Nothing { .. } => PlannedAction::Nothing,
-        Decision::Validate { .. } => PlannedAction::Validate,
-        Decision::Steps { .. } => PlannedAction::Steps,
-        Decision::Install | Decision::FinishUninstallThenInstall => PlannedAction::Install,
-        Decision::Upgrade { .. } => PlannedAction::Upgrade,
-        Decision::Reinstall { .. } => PlannedAction::Reinstall,
-        Decision::Uninstall => PlannedAction::Uninstall,
-        Decision::Stop { .. } | Decision::Unlock { .. } | Decision::Compare { .. } | Decision::Look => {
-            PlannedAction::Refuse
-        }
+        Decision::Keep { .. } => PlannedAction::Nothing,
+        Decision::Refuse { .. } => PlannedAction::Refuse,
+        Decision::Finish { remaining: Remaining::Validation, .. } => PlannedAction::Validate,
+        Decision::Finish { remaining: Remaining::Steps, .. } => PlannedAction::Steps,
+        Decision::Change(Change::Install | Change::Reinstall(ReinstallReason::HalfDone)) => PlannedAction::Install,
+        Decision::Change(Change::Upgrade { .. }) => PlannedAction::Upgrade,
+        Decision::Change(Change::Reinstall(ReinstallReason::Breaking { .. })) => PlannedAction::Reinstall,
+        Decision::Change(Change::Uninstall) => PlannedAction::Uninstall,
     }
 }
 
@@ -252,16 +249,8 @@ const VALUE_OF_A_STEP: &str =
 /// Why something is to be done, or nothing.
 fn why(state: &ReleaseState, decision: &Decision) -> String {
     match decision {
-        Decision::Nothing { why } | Decision::Validate { why } | Decision::Steps { why } => return why.clone(),
-        Decision::Stop { .. }
-        | Decision::Unlock { .. }
-        | Decision::Compare { .. }
-        | Decision::Look
-        | Decision::Install
-        | Decision::FinishUninstallThenInstall
-        | Decision::Upgrade { .. }
-        | Decision::Reinstall { .. }
-        | Decision::Uninstall => {}
+        Decision::Keep { why } | Decision::Finish { why, .. } => return why.clone(),
+        Decision::Refuse { .. } | Decision::Change(_) => {}
     }
     match state {
         ReleaseState::Unknown { why } | ReleaseState::LiveUnreadable { why, .. } => why.clone(),
@@ -298,18 +287,9 @@ fn why(state: &ReleaseState, decision: &Decision) -> String {
 /// What happens when the deploy fails.
 fn on_failure(info: &ChartInfo, decision: &Decision) -> String {
     match decision {
-        Decision::Install
-        | Decision::FinishUninstallThenInstall
-        | Decision::Upgrade { .. }
-        | Decision::Reinstall { .. } => {}
-        Decision::Uninstall => return "it is left as it is".to_owned(),
-        Decision::Nothing { .. }
-        | Decision::Validate { .. }
-        | Decision::Steps { .. }
-        | Decision::Stop { .. }
-        | Decision::Unlock { .. }
-        | Decision::Compare { .. }
-        | Decision::Look => return String::new(),
+        Decision::Change(Change::Install | Change::Upgrade { .. } | Change::Reinstall(_)) => {}
+        Decision::Change(Change::Uninstall) => return "it is left as it is".to_owned(),
+        Decision::Keep { .. } | Decision::Refuse { .. } | Decision::Finish { .. } => return String::new(),
     }
     let tries = remedy::policy_for(&info.on_failure, decision).tries();
     let first = if tries > 1 { format!("it is tried {tries} times, then ") } else { String::new() };

@@ -13,31 +13,28 @@ use crate::preflight::cluster::checks::preflight;
 use crate::preflight::own_kinds;
 use crate::render;
 use crate::render::wanted;
-use pilothouse_core::{Class, Decision, Finding, Payload, code};
+use pilothouse_core::{Change, Class, Decision, Finding, Payload, code};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// What speaks against deploying the release as it is going to be. Asks the server what becomes of each object, without changing
 /// anything.
 pub(crate) async fn findings(steps: &Steps, ctx: &Context, payload: &Payload, decision: &Decision) -> Foresight {
-    let is_upgrade = match decision {
-        Decision::Install => false,
-        Decision::Upgrade { .. } => true,
-        Decision::Reinstall { .. } | Decision::Uninstall | Decision::FinishUninstallThenInstall => {
+    let change = match decision {
+        Decision::Change(change) => change,
+        Decision::Keep { .. } | Decision::Refuse { .. } | Decision::Finish { .. } => return Foresight::default(),
+    };
+    let is_upgrade = match change {
+        Change::Install => false,
+        Change::Upgrade { .. } => true,
+        Change::Reinstall(_) | Change::Uninstall => {
             // An uninstall needs no chart.
-            let needs_chart = *decision != Decision::Uninstall;
+            let needs_chart = *change != Change::Uninstall;
             let prepared = if needs_chart { render::wanted(ctx, payload).await } else { Arc::default() };
-            let findings = gate(ctx, &prepared, &[], &[], decision).await;
-            let warnings = save::announced(ctx, &prepared, &[], decision).await.into_iter().collect();
+            let findings = gate(ctx, &prepared, &[], &[], change).await;
+            let warnings = save::announced(ctx, &prepared, &[], change).await.into_iter().collect();
             return Foresight { findings, warnings, not_checked: Vec::new() };
         }
-        Decision::Nothing { .. }
-        | Decision::Stop { .. }
-        | Decision::Unlock { .. }
-        | Decision::Compare { .. }
-        | Decision::Look
-        | Decision::Validate { .. }
-        | Decision::Steps { .. } => return Foresight::default(),
     };
     if wanted::payload_values(ctx.info(), payload).iter().any(Value::is_null) {
         return Foresight::not_checked(
@@ -56,9 +53,9 @@ pub(crate) async fn findings(steps: &Steps, ctx: &Context, payload: &Payload, de
         Ok((Look { compared, wanted, .. }, adopting)) => {
             let around = preflight(ctx, &compared, &wanted).await;
             let prepared = render::wanted(ctx, payload).await;
-            let mut findings = gate(ctx, &prepared, &compared, adopting.deleted(), decision).await;
+            let mut findings = gate(ctx, &prepared, &compared, adopting.deleted(), change).await;
             findings.extend(own_kinds::findings(&compared, &wanted, &adopting));
-            let warnings = save::announced(ctx, &prepared, &compared, decision).await.into_iter().collect();
+            let warnings = save::announced(ctx, &prepared, &compared, change).await.into_iter().collect();
             Foresight { findings, warnings, not_checked: Vec::new() }.and(around)
         }
         Err(error) => {

@@ -7,8 +7,8 @@ use crate::observe;
 use crate::observe::release_storage;
 use crate::observe::remedy;
 use pilothouse_core::{
-    Class, Decision, Finding, HelmAction, ObjectRef, ReleaseHistory, Remedy, RevisionMeta, RevisionStatus, code,
-    object_ref,
+    Change, Class, Decision, Finding, HelmAction, ObjectRef, ReleaseHistory, Remedy, RevisionMeta, RevisionStatus,
+    code, object_ref,
 };
 use pilothouse_kube::ClusterError;
 
@@ -30,22 +30,15 @@ pub(crate) async fn findings(ctx: &Context, run: &mut ReleaseRun) -> Vec<Finding
         return Vec::new();
     }
     let target = match decision {
-        Decision::Upgrade { last_good: Some(revision) } | Decision::Compare { last_good: Some(revision) } => revision,
-        Decision::Install
-        | Decision::FinishUninstallThenInstall
-        | Decision::Reinstall { .. }
-        | Decision::Compare { last_good: None }
-        | Decision::Upgrade { last_good: None } => {
+        Decision::Change(Change::Upgrade { last_good: Some(revision) }) => revision,
+        Decision::Change(Change::Install | Change::Reinstall(_) | Change::Upgrade { last_good: None }) => {
             ctx.say("there is no revision to roll back to: if this fails, it is left as it is");
             return Vec::new();
         }
-        Decision::Nothing { .. }
-        | Decision::Stop { .. }
-        | Decision::Unlock { .. }
-        | Decision::Look
-        | Decision::Validate { .. }
-        | Decision::Steps { .. }
-        | Decision::Uninstall => return Vec::new(),
+        Decision::Change(Change::Uninstall)
+        | Decision::Keep { .. }
+        | Decision::Refuse { .. }
+        | Decision::Finish { .. } => return Vec::new(),
     };
     let history = observed.known_history();
     let impossible = |why: String| {

@@ -1,8 +1,8 @@
 use super::*;
 use crate::HelmDriver;
 use crate::test_world::{over, release};
-use pilothouse_core::FailurePolicy;
-use pilothouse_testkit::{FakeCluster, release_secret};
+use pilothouse_core::{ChartRef, FailurePolicy};
+use pilothouse_testkit::{FakeCluster, fixture_chart, release_secret};
 use rstest::rstest;
 use serde_json::json;
 use std::sync::Arc;
@@ -76,6 +76,7 @@ async fn found(cluster: &Arc<FakeCluster>, then: Remedy, max_history: u32) -> (V
         Arc::new(pilothouse_testkit::FakeHelm::new(cluster.clone(), "", "1.0.0")),
         HelmDriver::Secret,
         |info| {
+            info.chart = ChartRef::path(fixture_chart("config"));
             info.on_failure = FailurePolicy { retries: 1, ..then.into() }.into();
             info.max_history = max_history;
         },
@@ -114,7 +115,7 @@ async fn an_upgrade(#[case] revisions: &[(RevisionStatus, &str)], #[case] then: 
 
 #[tokio::test]
 async fn a_damaged_record_is_found() {
-    let cluster = with(&[]);
+    let cluster = with(&[(S::Deployed, SERVED), (S::Failed, SERVED)]);
     let mut secret = release_secret(&release(), 1, S::Deployed, "1.0.0", SERVED);
     secret["data"]["release"] = json!("bm90IGEgcmVjb3Jk");
     cluster.put(secret);
@@ -126,7 +127,7 @@ async fn a_damaged_record_is_found() {
 /// A read error is never taken for "nothing is there".
 #[tokio::test]
 async fn a_record_that_cannot_be_read_is_said_to_be() {
-    let cluster = with(&[(S::Deployed, SERVED)]);
+    let cluster = with(&[(S::Deployed, SERVED), (S::Failed, SERVED)]);
     let calls = {
         found(&cluster, Remedy::Rollback, 10).await;
         cluster.failures.calls()

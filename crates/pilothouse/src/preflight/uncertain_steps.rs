@@ -88,7 +88,7 @@ pub(crate) async fn of_deploy(ctx: &Context, run: &ReleaseRun, chart: &ResolvedC
 /// Whether what helm did in the earlier run is still what is wanted.
 async fn exec_counts(ctx: &Context, run: &ReleaseRun, payload: &Payload) -> bool {
     if ctx.info().action == HelmAction::Destroy {
-        return run.ledger.exec_ended_well() || matches!(observe::decision(ctx).await, Decision::Nothing { .. });
+        return run.ledger.exec_ended_well() || matches!(observe::decision(ctx).await, Decision::Keep { .. });
     }
     let Some(helm) = run.ledger.helm() else { return false };
     match &render::wanted(ctx, payload).await.chart {

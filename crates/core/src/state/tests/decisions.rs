@@ -4,12 +4,14 @@ use super::samples::*;
 use crate::ids::Phase;
 use crate::release::RevisionStatus as S;
 use crate::release::{Drift, DriftPolicy, HelmAction, InputPart};
-use crate::state::{Decision, ReleaseState, Rendered, Wish, decide};
+use crate::state::{Change, Decision, Missing, ReinstallReason, ReleaseState, Remaining, Rendered, Wish, decide};
 use DriftPolicy::{Correct, Ignore, Report};
 use rstest::rstest;
 use semver::Version;
 
 const POLICIES: [DriftPolicy; 3] = [Report, Correct, Ignore];
+
+type Decided = Result<Decision, Missing>;
 
 fn wish(action: HelmAction) -> Wish {
     Wish { action, ..Wish::default() }
@@ -27,15 +29,16 @@ fn wishes(action: HelmAction) -> Vec<Wish> {
 }
 
 fn nothing(why: &str) -> Decision {
-    Decision::Nothing { why: why.to_owned() }
+    Decision::Keep { why: why.to_owned() }
 }
 
 fn upgrade() -> Decision {
-    Decision::Upgrade { last_good: Some(2) }
+    Decision::Change(Change::Upgrade { last_good: Some(2) })
 }
 
 fn validate() -> Decision {
-    Decision::Validate { why: "revision 2 is what is wanted, and was not validated".to_owned() }
+    let why = "revision 2 is what is wanted, and was not validated".to_owned();
+    Decision::Finish { remaining: Remaining::Validation, why }
 }
 
 fn unmanaged(compared: Option<Rendered>) -> ReleaseState {
@@ -54,8 +57,20 @@ fn unreadable(validated: bool) -> ReleaseState {
     ReleaseState::LiveUnreadable { revision: 2, why: "forbidden".to_owned(), validated }
 }
 
-fn stop(state: &ReleaseState) -> Decision {
-    Decision::Stop { state: state.clone() }
+fn refuse(state: &ReleaseState) -> Decision {
+    Decision::Refuse { state: state.clone() }
+}
+
+fn steps(why: &str) -> Decision {
+    Decision::Finish { remaining: Remaining::Steps, why: why.to_owned() }
+}
+
+fn unlock() -> Missing {
+    Missing::Unlock { revision: 2, why: GONE.to_owned() }
+}
+
+fn change(change: Change) -> Decision {
+    Decision::Change(change)
 }
 
 const WANTED: &str = "revision 2 is what is wanted, and was validated";
@@ -65,16 +80,24 @@ const DIFFERS: Option<Rendered> = Some(Rendered::Differs);
 
 /// What is not deployed: the same whatever is done about drift, and whether what is installed is skipped.
 #[rstest]
-#[case(ReleaseState::Absent, Decision::Install, nothing("it is not installed"))]
-#[case(ReleaseState::HalfRemoved, Decision::FinishUninstallThenInstall, Decision::Uninstall)]
-#[case(ReleaseState::HalfInstalled { revision: 1, hook: "Job a".to_owned() }, Decision::FinishUninstallThenInstall, Decision::Uninstall)]
-#[case(stale(S::PendingUpgrade, GONE), Decision::Unlock { revision: 2, why: GONE.to_owned() }, Decision::Unlock { revision: 2, why: GONE.to_owned() })]
-#[case(locked(2, S::PendingUpgrade, NO_LOCK), stop(&locked(2, S::PendingUpgrade, NO_LOCK)), stop(&locked(2, S::PendingUpgrade, NO_LOCK)))]
-#[case(ReleaseState::Unknown { why: "x".to_owned() }, stop(&ReleaseState::Unknown { why: "x".to_owned() }), stop(&ReleaseState::Unknown { why: "x".to_owned() }))]
-#[case(ReleaseState::FailedClean { revision: 3, last_good: Some(2) }, upgrade(), Decision::Uninstall)]
-#[case(ReleaseState::FailedDirty { revision: 3, last_good: Some(2) }, upgrade(), Decision::Uninstall)]
-#[case(ReleaseState::FailedDirty { revision: 1, last_good: None }, Decision::Upgrade { last_good: None }, Decision::Uninstall)]
-fn what_is_not_deployed(#[case] state: ReleaseState, #[case] to_deploy: Decision, #[case] to_destroy: Decision) {
+#[case(ReleaseState::Absent, Ok(change(Change::Install)), Ok(nothing("it is not installed")))]
+#[case(
+    ReleaseState::HalfRemoved,
+    Ok(change(Change::Reinstall(ReinstallReason::HalfDone))),
+    Ok(change(Change::Uninstall))
+)]
+#[case(
+    ReleaseState::HalfInstalled { revision: 1, hook: "Job a".to_owned() },
+    Ok(change(Change::Reinstall(ReinstallReason::HalfDone))),
+    Ok(change(Change::Uninstall))
+)]
+#[case(stale(S::PendingUpgrade, GONE), Err(unlock()), Err(unlock()))]
+#[case(locked(2, S::PendingUpgrade, NO_LOCK), Ok(refuse(&locked(2, S::PendingUpgrade, NO_LOCK))), Ok(refuse(&locked(2, S::PendingUpgrade, NO_LOCK))))]
+#[case(ReleaseState::Unknown { why: "x".to_owned() }, Ok(refuse(&ReleaseState::Unknown { why: "x".to_owned() })), Ok(refuse(&ReleaseState::Unknown { why: "x".to_owned() })))]
+#[case(ReleaseState::FailedClean { revision: 3, last_good: Some(2) }, Ok(upgrade()), Ok(change(Change::Uninstall)))]
+#[case(ReleaseState::FailedDirty { revision: 3, last_good: Some(2) }, Ok(upgrade()), Ok(change(Change::Uninstall)))]
+#[case(ReleaseState::FailedDirty { revision: 1, last_good: None }, Ok(change(Change::Upgrade { last_good: None })), Ok(change(Change::Uninstall)))]
+fn what_is_not_deployed(#[case] state: ReleaseState, #[case] to_deploy: Decided, #[case] to_destroy: Decided) {
     for wish in wishes(HelmAction::Deploy) {
         assert_eq!(decide(&state, &wish), to_deploy, "{wish:?}");
     }
@@ -82,48 +105,48 @@ fn what_is_not_deployed(#[case] state: ReleaseState, #[case] to_deploy: Decision
         assert_eq!(decide(&state, &wish), to_destroy, "{wish:?}");
     }
     for wish in wishes(HelmAction::Skip) {
-        assert_eq!(decide(&state, &wish), nothing("action is skip"), "{wish:?}");
+        assert_eq!(decide(&state, &wish), Ok(nothing("action is skip")), "{wish:?}");
     }
 }
 
 /// What is deployed, by what is done about drift: reported, corrected, ignored.
 #[rstest]
-#[case(is_breaking(), each(Decision::Reinstall { deployed: Version::new(1, 0, 0), breaking: Version::new(2, 0, 0) }))]
-#[case(unmanaged(None), each(Decision::Compare { last_good: Some(2) }))]
-#[case(unmanaged(DIFFERS), each(upgrade()))]
-#[case(unmanaged(SAME), each(upgrade()))]
-#[case(ReleaseState::InputUnknown { revision: 2 }, each(upgrade()))]
-#[case(out_of_sync(None), each(Decision::Compare { last_good: Some(2) }))]
-#[case(out_of_sync(DIFFERS), each(upgrade()))]
-#[case(ReleaseState::LifecycleChanged { revision: 2 }, each(Decision::Steps { why: "its steps have changed".to_owned() }))]
+#[case(is_breaking(), each(Ok(change(Change::Reinstall(ReinstallReason::Breaking { deployed: Version::new(1, 0, 0), breaking: Version::new(2, 0, 0) })))))]
+#[case(unmanaged(None), each(Err(Missing::Comparison)))]
+#[case(unmanaged(DIFFERS), each(Ok(upgrade())))]
+#[case(unmanaged(SAME), each(Ok(upgrade())))]
+#[case(ReleaseState::InputUnknown { revision: 2 }, each(Ok(upgrade())))]
+#[case(out_of_sync(None), each(Err(Missing::Comparison)))]
+#[case(out_of_sync(DIFFERS), each(Ok(upgrade())))]
+#[case(ReleaseState::LifecycleChanged { revision: 2 }, each(Ok(steps("its steps have changed"))))]
 #[case(
     ReleaseState::Unfinished { revision: 2, reached: Phase::Exec },
-    each(Decision::Steps { why: "of revision 2, nothing after exec is known to have ended well".to_owned() })
+    each(Ok(steps("of revision 2, nothing after exec is known to have ended well")))
 )]
-#[case(ReleaseState::LiveUnknown { revision: 2, validated: true }, [Decision::Look, Decision::Look, nothing(WANTED)])]
-#[case(ReleaseState::LiveUnknown { revision: 2, validated: false }, [Decision::Look, Decision::Look, validate()])]
-#[case(unreadable(true), [stop(&unreadable(true)), stop(&unreadable(true)), nothing(WANTED)])]
-#[case(unreadable(false), [stop(&unreadable(false)), stop(&unreadable(false)), validate()])]
-#[case(live_drifted(true), [nothing(DRIFTED), upgrade(), nothing(WANTED)])]
-#[case(live_drifted(false), [nothing(DRIFTED), upgrade(), validate()])]
-#[case(ReleaseState::Unvalidated { revision: 2 }, each(validate()))]
-#[case(ReleaseState::InSync { revision: 2 }, each(nothing(WANTED)))]
-fn what_is_deployed(#[case] state: ReleaseState, #[case] by_policy: [Decision; 3]) {
+#[case(ReleaseState::LiveUnknown { revision: 2, validated: true }, [Err(Missing::LiveObjects), Err(Missing::LiveObjects), Ok(nothing(WANTED))])]
+#[case(ReleaseState::LiveUnknown { revision: 2, validated: false }, [Err(Missing::LiveObjects), Err(Missing::LiveObjects), Ok(validate())])]
+#[case(unreadable(true), [Ok(refuse(&unreadable(true))), Ok(refuse(&unreadable(true))), Ok(nothing(WANTED))])]
+#[case(unreadable(false), [Ok(refuse(&unreadable(false))), Ok(refuse(&unreadable(false))), Ok(validate())])]
+#[case(live_drifted(true), [Ok(nothing(DRIFTED)), Ok(upgrade()), Ok(nothing(WANTED))])]
+#[case(live_drifted(false), [Ok(nothing(DRIFTED)), Ok(upgrade()), Ok(validate())])]
+#[case(ReleaseState::Unvalidated { revision: 2 }, each(Ok(validate())))]
+#[case(ReleaseState::InSync { revision: 2 }, each(Ok(nothing(WANTED))))]
+fn what_is_deployed(#[case] state: ReleaseState, #[case] by_policy: [Decided; 3]) {
     let decided = POLICIES.map(|drift| decide(&state, &Wish { drift, ..wish(HelmAction::Deploy) }));
     assert_eq!(decided, by_policy);
     for wish in wishes(HelmAction::Deploy).into_iter().filter(|wish| wish.skip_if_already_installed) {
-        assert_eq!(decide(&state, &wish), nothing("it is already installed"), "{wish:?}");
+        assert_eq!(decide(&state, &wish), Ok(nothing("it is already installed")), "{wish:?}");
     }
     for wish in wishes(HelmAction::Destroy) {
-        assert_eq!(decide(&state, &wish), Decision::Uninstall, "{wish:?}");
+        assert_eq!(decide(&state, &wish), Ok(change(Change::Uninstall)), "{wish:?}");
     }
     for wish in wishes(HelmAction::Skip) {
-        assert_eq!(decide(&state, &wish), nothing("action is skip"), "{wish:?}");
+        assert_eq!(decide(&state, &wish), Ok(nothing("action is skip")), "{wish:?}");
     }
 }
 
-fn each(decision: Decision) -> [Decision; 3] {
-    [decision.clone(), decision.clone(), decision]
+fn each(decided: Decided) -> [Decided; 3] {
+    [decided.clone(), decided.clone(), decided]
 }
 
 /// With consent it is as if nobody else managed it.
@@ -138,11 +161,11 @@ fn each(decision: Decision) -> [Decision; 3] {
 fn what_another_tool_manages(#[case] otherwise: ReleaseState) {
     let state = ReleaseState::Foreign { foreign: flux(), otherwise: Box::new(otherwise.clone()) };
     for wish in [wishes(HelmAction::Deploy), wishes(HelmAction::Destroy)].concat() {
-        let expected = if wish.take_over { decide(&otherwise, &wish) } else { stop(&state) };
+        let expected = if wish.take_over { decide(&otherwise, &wish) } else { Ok(refuse(&state)) };
         assert_eq!(decide(&state, &wish), expected, "{wish:?}");
     }
     for wish in wishes(HelmAction::Skip) {
-        assert_eq!(decide(&state, &wish), nothing("action is skip"), "{wish:?}");
+        assert_eq!(decide(&state, &wish), Ok(nothing("action is skip")), "{wish:?}");
     }
 }
 
@@ -158,5 +181,5 @@ fn drift(name: &str) -> Drift {
 #[case(vec![drift("a"), drift("b"), drift("c")], "Deployment ns/a has drifted (spec.replicas by kubectl-scale) and 2 more, reported only")]
 fn words_about_drift(#[case] drifts: Vec<Drift>, #[case] expected: &str) {
     let state = ReleaseState::Drifted { revision: 2, drifts, validated: true };
-    assert_eq!(decide(&state, &wish(HelmAction::Deploy)), nothing(expected));
+    assert_eq!(decide(&state, &wish(HelmAction::Deploy)), Ok(nothing(expected)));
 }

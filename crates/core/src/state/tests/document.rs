@@ -5,7 +5,7 @@ use super::samples::*;
 use crate::ids::Phase;
 use crate::release::DriftPolicy;
 use crate::release::RevisionStatus as S;
-use crate::state::{Decision, ReleaseState, Rendered, Wish, decide};
+use crate::state::{Change, Decision, Missing, ReinstallReason, ReleaseState, Remaining, Rendered, Wish, decide};
 
 const DOCUMENT: &str = include_str!("../../../../../docs/state.md");
 
@@ -109,20 +109,23 @@ fn when(state: &ReleaseState) -> &'static str {
     }
 }
 
-fn done(decision: &Decision) -> &'static str {
+fn done(decided: &Result<Decision, Missing>) -> &'static str {
+    let decision = match decided {
+        Ok(decision) => decision,
+        Err(Missing::Unlock { .. }) => return "mark it failed, look again",
+        Err(Missing::Comparison) => return "render and compare, decide again",
+        Err(Missing::LiveObjects) => return "look at the objects, decide again",
+    };
     match decision {
-        Decision::Nothing { .. } => "nothing",
-        Decision::Stop { .. } => "refuse",
-        Decision::Unlock { .. } => "mark it failed, look again",
-        Decision::Compare { .. } => "render and compare, decide again",
-        Decision::Look => "look at the objects, decide again",
-        Decision::Validate { .. } => "validate",
-        Decision::Steps { .. } => "`post_exec` and `validate`, without helm",
-        Decision::Install => "install",
-        Decision::FinishUninstallThenInstall => "uninstall what is left, install",
-        Decision::Upgrade { .. } => "upgrade",
-        Decision::Reinstall { .. } => "uninstall, install",
-        Decision::Uninstall => "uninstall",
+        Decision::Keep { .. } => "nothing",
+        Decision::Refuse { .. } => "refuse",
+        Decision::Finish { remaining: Remaining::Validation, .. } => "validate",
+        Decision::Finish { remaining: Remaining::Steps, .. } => "`post_exec` and `validate`, without helm",
+        Decision::Change(Change::Install) => "install",
+        Decision::Change(Change::Upgrade { .. }) => "upgrade",
+        Decision::Change(Change::Reinstall(ReinstallReason::HalfDone)) => "uninstall what is left, install",
+        Decision::Change(Change::Reinstall(ReinstallReason::Breaking { .. })) => "uninstall, install",
+        Decision::Change(Change::Uninstall) => "uninstall",
     }
 }
 

@@ -3,7 +3,9 @@
 use super::samples::*;
 use crate::ids::Phase;
 use crate::release::{DriftPolicy, InputPart, ReleaseHistory, RevisionStatus as S};
-use crate::state::{Decision, LiveSeen, Observation, RecordSeen, ReleaseState, Wish, decide, determine};
+use crate::state::{
+    Change, Decision, LiveSeen, Missing, Observation, RecordSeen, ReleaseState, Remaining, Wish, decide, determine,
+};
 use rstest::rstest;
 
 const KEPT_AS_TARGET: &str = "what is deployed is compared before it is upgraded, and stays the revision to go back to";
@@ -40,8 +42,8 @@ pub(super) const REASONS: [&str; 12] = [
 /// The state and the decision in Flux's way: the names alone.
 fn ours(seen: &Observation, drift: DriftPolicy) -> String {
     let state = determine(seen);
-    let decision = decide(&state, &Wish { drift, ..Wish::default() });
-    format!("{}/{}", state_name(&state), decision_name(&decision))
+    let decided = decide(&state, &Wish { drift, ..Wish::default() });
+    format!("{}/{}", state_name(&state), decision_name(&decided))
 }
 
 fn state_name(state: &ReleaseState) -> &'static str {
@@ -69,20 +71,23 @@ fn state_name(state: &ReleaseState) -> &'static str {
     }
 }
 
-fn decision_name(decision: &Decision) -> &'static str {
+/// Flux has an action for each; ours is a change, or what it takes to decide.
+fn decision_name(decided: &Result<Decision, Missing>) -> &'static str {
+    let decision = match decided {
+        Ok(decision) => decision,
+        Err(Missing::Unlock { .. }) => return "Unlock",
+        Err(Missing::Comparison) => return "Compare",
+        Err(Missing::LiveObjects) => return "Look",
+    };
     match decision {
-        Decision::Nothing { .. } => "Nothing",
-        Decision::Stop { .. } => "Stop",
-        Decision::Unlock { .. } => "Unlock",
-        Decision::Compare { .. } => "Compare",
-        Decision::Look => "Look",
-        Decision::Validate { .. } => "Validate",
-        Decision::Steps { .. } => "Steps",
-        Decision::Install => "Install",
-        Decision::FinishUninstallThenInstall => "FinishUninstallThenInstall",
-        Decision::Upgrade { .. } => "Upgrade",
-        Decision::Reinstall { .. } => "Reinstall",
-        Decision::Uninstall => "Uninstall",
+        Decision::Keep { .. } => "Keep",
+        Decision::Refuse { .. } => "Refuse",
+        Decision::Finish { remaining: Remaining::Validation, .. } => "Validate",
+        Decision::Finish { remaining: Remaining::Steps, .. } => "Steps",
+        Decision::Change(Change::Install) => "Install",
+        Decision::Change(Change::Upgrade { .. }) => "Upgrade",
+        Decision::Change(Change::Reinstall(_)) => "Reinstall",
+        Decision::Change(Change::Uninstall) => "Uninstall",
     }
 }
 
@@ -131,13 +136,13 @@ fn compare(seen: &Observation, drift: DriftPolicy, flux: &str, expected: &str, w
     assert_eq!(why.is_some(), flux != expected, "{flux} and {expected}");
 }
 
-/// Its table of states. `Nothing` stands for its "none", `Stop` for its "none, and the error".
+/// Its table of states. `Keep` stands for its "none", `Refuse` for its "none, and the error".
 #[rstest]
 #[case::r1_not_found(only(ReleaseHistory::NONE), "Absent/Install", "Absent/Install", None)]
-#[case::r2_read_error(unreadable(), "Unknown/Stop", "Unknown/Stop", None)]
-#[case::r3_pending_install(newest(S::PendingInstall), "Locked/Unlock", "Locked/Stop", Some(UNPROVEN))]
-#[case::r3_pending_upgrade(newest(S::PendingUpgrade), "Locked/Unlock", "Locked/Stop", Some(UNPROVEN))]
-#[case::r3_pending_rollback(newest(S::PendingRollback), "Locked/Unlock", "Locked/Stop", Some(UNPROVEN))]
+#[case::r2_read_error(unreadable(), "Unknown/Refuse", "Unknown/Refuse", None)]
+#[case::r3_pending_install(newest(S::PendingInstall), "Locked/Unlock", "Locked/Refuse", Some(UNPROVEN))]
+#[case::r3_pending_upgrade(newest(S::PendingUpgrade), "Locked/Unlock", "Locked/Refuse", Some(UNPROVEN))]
+#[case::r3_pending_rollback(newest(S::PendingRollback), "Locked/Unlock", "Locked/Refuse", Some(UNPROVEN))]
 #[case::r3_proven(killed(S::PendingUpgrade), "Locked/Unlock", "Stale/Unlock", Some(PROVEN))]
 #[case::r4_removed_before(without_record(newest(S::Uninstalled)), "Absent/Install", "Absent/Install", None)]
 #[case::r5_deployed(without_record(in_sync()), "Unmanaged/Upgrade", "Unmanaged/Compare", Some(KEPT_AS_TARGET))]
@@ -156,18 +161,18 @@ fn compare(seen: &Observation, drift: DriftPolicy, flux: &str, expected: &str, w
 #[case::r5_uninstalling(
     without_record(newest(S::Uninstalling)),
     "Unmanaged/Upgrade",
-    "HalfRemoved/FinishUninstallThenInstall",
+    "HalfRemoved/Reinstall",
     Some(HALF_REMOVED)
 )]
 #[case::r5_unknown(
     without_record(newest(S::Unknown)),
     "Unmanaged/Upgrade",
-    "Unknown/Stop",
+    "Unknown/Refuse",
     Some("what is not understood is not changed")
 )]
 #[case::r6_unparsable(unparsable(), "Unmanaged/Upgrade", "Unmanaged/Compare", Some(KEPT_AS_TARGET))]
 #[case::r6_mismatching(mismatching(), "Unmanaged/Upgrade", "Unmanaged/Compare", Some(KEPT_AS_TARGET))]
-#[case::r7_other_error(Observation { record: RecordSeen::Unreadable("timeout".to_owned()), ..in_sync() }, "Unknown/Stop", "Unmanaged/Compare", Some("a record that cannot be read costs a comparison, and nothing else"))]
+#[case::r7_other_error(Observation { record: RecordSeen::Unreadable("timeout".to_owned()), ..in_sync() }, "Unknown/Refuse", "Unmanaged/Compare", Some("a record that cannot be read costs a comparison, and nothing else"))]
 #[case::r8_failed(newest(S::Failed), "Failed/Upgrade", "FailedDirty/Upgrade", Some(TOLD_APART))]
 #[case::r9_uninstalled(newest(S::Uninstalled), "Absent/Install", "Absent/Install", None)]
 #[case::r10_chart(wanted(InputPart::Chart), "OutOfSync/Upgrade", "OutOfSync/Compare", Some(COMPARED_FIRST))]
@@ -176,22 +181,17 @@ fn compare(seen: &Observation, drift: DriftPolicy, flux: &str, expected: &str, w
 #[case::r13_common_metadata(wanted(InputPart::Options), "OutOfSync/Upgrade", "OutOfSync/Compare", Some(COMPARED_FIRST))]
 #[case::r14_untested(reached(Phase::PostExec), "Untested/Test", "Unvalidated/Validate", Some(VALIDATED))]
 #[case::r15_test_failed(reached(Phase::PostExec), "Failed/Rollback", "Unvalidated/Validate", Some(TESTS_FAILED))]
-#[case::r16_drifted(live(drifted()), "Drifted/Nothing", "Drifted/Nothing", None)]
-#[case::r17_diff_error(live(LiveSeen::Unreadable("timeout".to_owned())), "Unknown/Stop", "LiveUnreadable/Stop", Some("what cannot be read is named; where drift is ignored, it does not matter"))]
-#[case::r18_in_sync(in_sync(), "InSync/Nothing", "InSync/Nothing", None)]
-#[case::r19_uninstalling(
-    newest(S::Uninstalling),
-    "Unknown/Stop",
-    "HalfRemoved/FinishUninstallThenInstall",
-    Some(HALF_REMOVED)
-)]
+#[case::r16_drifted(live(drifted()), "Drifted/Keep", "Drifted/Keep", None)]
+#[case::r17_diff_error(live(LiveSeen::Unreadable("timeout".to_owned())), "Unknown/Refuse", "LiveUnreadable/Refuse", Some("what cannot be read is named; where drift is ignored, it does not matter"))]
+#[case::r18_in_sync(in_sync(), "InSync/Keep", "InSync/Keep", None)]
+#[case::r19_uninstalling(newest(S::Uninstalling), "Unknown/Refuse", "HalfRemoved/Reinstall", Some(HALF_REMOVED))]
 #[case::r19_superseded(
     newest(S::Superseded),
-    "Unknown/Stop",
+    "Unknown/Refuse",
     "Unmanaged/Compare",
     Some("helm can upgrade it, and it is the revision to go back to")
 )]
-#[case::r19_unknown(newest(S::Unknown), "Unknown/Stop", "Unknown/Stop", None)]
+#[case::r19_unknown(newest(S::Unknown), "Unknown/Refuse", "Unknown/Refuse", None)]
 fn its_table(#[case] seen: Observation, #[case] flux: &str, #[case] expected: &str, #[case] why: Option<&str>) {
     compare(&seen, DriftPolicy::Report, flux, expected, why);
 }
@@ -205,13 +205,13 @@ fn drift_is_corrected_by_an_upgrade() {
 
 /// The 22 cases of its Test_DetermineReleaseState, with the action that its table has for the state.
 #[rstest]
-#[case::t01_in_sync(in_sync(), "InSync/Nothing", "InSync/Nothing", None)]
+#[case::t01_in_sync(in_sync(), "InSync/Keep", "InSync/Keep", None)]
 #[case::t02_no_release(without_record(only(ReleaseHistory::NONE)), "Absent/Install", "Absent/Install", None)]
 #[case::t03_vanished(only(ReleaseHistory::NONE), "Absent/Install", "Absent/Install", None)]
 #[case::t04_without_history(without_record(in_sync()), "Unmanaged/Upgrade", "Unmanaged/Compare", Some(KEPT_AS_TARGET))]
 #[case::t05_digest_parse_error(unparsable(), "Unmanaged/Upgrade", "Unmanaged/Compare", Some(KEPT_AS_TARGET))]
 #[case::t06_digest_mismatch(mismatching(), "Unmanaged/Upgrade", "Unmanaged/Compare", Some(KEPT_AS_TARGET))]
-#[case::t07_pending(newest(S::PendingInstall), "Locked/Unlock", "Locked/Stop", Some(UNPROVEN))]
+#[case::t07_pending(newest(S::PendingInstall), "Locked/Unlock", "Locked/Refuse", Some(UNPROVEN))]
 #[case::t08_untested(reached(Phase::PostExec), "Untested/Test", "Unvalidated/Validate", Some(VALIDATED))]
 #[case::t09_test_incomplete(reached(Phase::PostExec), "Untested/Test", "Unvalidated/Validate", Some(VALIDATED))]
 #[case::t10_test_failed(reached(Phase::PostExec), "Failed/Rollback", "Unvalidated/Validate", Some(TESTS_FAILED))]
@@ -221,7 +221,7 @@ fn drift_is_corrected_by_an_upgrade() {
     "Unvalidated/Validate",
     Some(TESTS_FAILED)
 )]
-#[case::t12_test_failed_ignored(in_sync(), "InSync/Nothing", "InSync/Nothing", None)]
+#[case::t12_test_failed_ignored(in_sync(), "InSync/Keep", "InSync/Keep", None)]
 #[case::t13_test_of_somebody_else(reached(Phase::PostExec), "Untested/Test", "Unvalidated/Validate", Some(VALIDATED))]
 #[case::t14_failed(newest(S::Failed), "Failed/Upgrade", "FailedDirty/Upgrade", Some(TOLD_APART))]
 #[case::t15_uninstalled(newest(S::Uninstalled), "Absent/Install", "Absent/Install", None)]
@@ -237,13 +237,13 @@ fn drift_is_corrected_by_an_upgrade() {
 #[case::t20_common_metadata(wanted(InputPart::Options), "OutOfSync/Upgrade", "OutOfSync/Compare", Some(COMPARED_FIRST))]
 #[case::t21_post_renderers_observed(
     wanted(InputPart::Options),
-    "InSync/Nothing",
+    "InSync/Keep",
     "OutOfSync/Compare",
     Some(NEVER_TAKEN_FOR_SEEN)
 )]
 #[case::t22_common_metadata_observed(
     wanted(InputPart::Options),
-    "InSync/Nothing",
+    "InSync/Keep",
     "OutOfSync/Compare",
     Some(NEVER_TAKEN_FOR_SEEN)
 )]
@@ -260,14 +260,14 @@ fn its_tests(#[case] seen: Observation, #[case] flux: &str, #[case] expected: &s
     "Drifted/Upgrade",
     Some(CORRECTED_BY_HELM)
 )]
-#[case::enabled_none(in_sync(), DriftPolicy::Correct, "InSync/Nothing", "InSync/Nothing", None)]
-#[case::warn(live(drifted()), DriftPolicy::Report, "Drifted/Nothing", "Drifted/Nothing", None)]
-#[case::warn_none(in_sync(), DriftPolicy::Report, "InSync/Nothing", "InSync/Nothing", None)]
+#[case::enabled_none(in_sync(), DriftPolicy::Correct, "InSync/Keep", "InSync/Keep", None)]
+#[case::warn(live(drifted()), DriftPolicy::Report, "Drifted/Keep", "Drifted/Keep", None)]
+#[case::warn_none(in_sync(), DriftPolicy::Report, "InSync/Keep", "InSync/Keep", None)]
 #[case::disabled(
     live(drifted()),
     DriftPolicy::Ignore,
-    "InSync/Nothing",
-    "Drifted/Nothing",
+    "InSync/Keep",
+    "Drifted/Keep",
     Some("that it has drifted is known, and does not count")
 )]
 fn its_tests_of_drift(
@@ -291,7 +291,7 @@ fn its_tests_of_drift(
 #[case::f7_rollback_target_gone("Failed/Upgrade", TOLD_APART)]
 #[case::f8_rollback("Failed/Rollback", SAME_RUN)]
 #[case::f9_uninstall("Failed/UninstallRemediation", SAME_RUN)]
-#[case::f10_unknown_strategy("Failed/Stop", NO_OPTION)]
+#[case::f10_unknown_strategy("Failed/Refuse", NO_OPTION)]
 fn its_table_of_failures(#[case] flux: &str, #[case] why: &str) {
     compare(&newest(S::Failed), DriftPolicy::Report, flux, "FailedDirty/Upgrade", Some(why));
 }

@@ -3,7 +3,10 @@
 use super::samples::*;
 use crate::ids::Phase;
 use crate::release::{DriftPolicy, HelmAction, InputPart, ReleaseHistory, RevisionStatus};
-use crate::state::{Decision, LiveSeen, Observation, RecordSeen, ReleaseState, Rendered, Wish, decide, determine};
+use crate::state::{
+    Change, Decision, LiveSeen, Missing, Observation, RecordSeen, ReleaseState, Remaining, Rendered, Wish, decide,
+    determine,
+};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -80,29 +83,30 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn what_cannot_be_read_stops(seen in observations(), wish in wishes(&ACTIONS)) {
+    fn what_cannot_be_read_is_refused(seen in observations(), wish in wishes(&ACTIONS)) {
         let state = ReleaseState::Unknown { why: "forbidden".to_owned() };
         let seen = Observation { history: Err("forbidden".to_owned()), ..seen };
-        prop_assert_eq!(decide(&determine(&seen), &wish), Decision::Stop { state });
+        prop_assert_eq!(decide(&determine(&seen), &wish), Ok(Decision::Refuse { state }));
     }
 
     #[test]
     fn every_observation_leads_to_a_decision(seen in observations(), wish in wishes(&ACTIONS)) {
-        let stopped = matches!(decide(&determine(&seen), &wish), Decision::Stop { .. });
-        let must_stop = seen.history.is_err() || (seen.foreign.is_some() && !wish.take_over);
-        prop_assert!(stopped || !must_stop);
+        let refused = matches!(decide(&determine(&seen), &wish), Ok(Decision::Refuse { .. }));
+        let must_refuse = seen.history.is_err() || (seen.foreign.is_some() && !wish.take_over);
+        prop_assert!(refused || !must_refuse);
     }
 
     #[test]
     fn a_skipped_release_is_left_alone(seen in observations(), wish in wishes(&[HelmAction::Skip])) {
-        prop_assert_eq!(decide(&determine(&seen), &wish), Decision::Nothing { why: "action is skip".to_owned() });
+        prop_assert_eq!(decide(&determine(&seen), &wish), Ok(Decision::Keep { why: "action is skip".to_owned() }));
     }
 
     /// Unless drift is ignored or a deployed release is skipped, nothing is left as it is without having been looked at.
     #[test]
     fn a_missing_answer_is_no_good_one(seen in observations(), drift in select(vec![DriftPolicy::Report, DriftPolicy::Correct])) {
         let wish = Wish { drift, take_over: true, ..Wish::default() };
-        if let Decision::Nothing { .. } | Decision::Validate { .. } = decide(&determine(&seen), &wish) {
+        let decided = decide(&determine(&seen), &wish);
+        if let Ok(Decision::Keep { .. } | Decision::Finish { remaining: Remaining::Validation, .. }) = decided {
             prop_assert!(matches!(seen.live, LiveSeen::Same | LiveSeen::Drifted(_)));
             prop_assert!(seen.rendered == Some(Rendered::Same) || (seen.inputs.is_some() && !seen.must_render));
         }
@@ -114,8 +118,33 @@ proptest! {
         let wish = Wish { drift: DriftPolicy::Correct, take_over: true, ..Wish::default() };
         let is_good = |status| matches!(status, RevisionStatus::Deployed | RevisionStatus::Superseded);
         let good = seen.history.iter().flat_map(ReleaseHistory::revisions).filter(|meta| is_good(meta.status)).map(|meta| meta.revision).max();
-        if let Decision::Upgrade { last_good } | Decision::Compare { last_good } = decide(&determine(&seen), &wish) {
-            prop_assert_eq!(last_good, good);
+        let good = Ok(Decision::Change(Change::Upgrade { last_good: good }));
+        match decide(&determine(&seen), &wish) {
+            Err(Missing::Comparison) => {
+                let compared = Observation { rendered: Some(Rendered::Differs), ..seen };
+                prop_assert_eq!(decide(&determine(&compared), &wish), good);
+            }
+            upgrade @ Ok(Decision::Change(Change::Upgrade { .. })) => prop_assert_eq!(upgrade, good),
+            _ => {}
         }
+    }
+
+    /// Whoever has compared and then looked at the objects is asked for neither again.
+    #[test]
+    fn two_answers_are_enough(
+        seen in observations(),
+        wish in wishes(&ACTIONS),
+        rendered in select(vec![Rendered::Same, Rendered::Differs]),
+        live in select(vec![LiveSeen::Unreadable("forbidden".to_owned()), LiveSeen::Same, drifted()]),
+    ) {
+        let mut seen = seen;
+        if decide(&determine(&seen), &wish) == Err(Missing::Comparison) {
+            seen.rendered = Some(rendered);
+        }
+        if decide(&determine(&seen), &wish) == Err(Missing::LiveObjects) {
+            seen.live = live;
+        }
+        let decided = decide(&determine(&seen), &wish);
+        prop_assert!(matches!(decided, Ok(_) | Err(Missing::Unlock { .. })), "{decided:?}");
     }
 }

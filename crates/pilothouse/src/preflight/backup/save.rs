@@ -16,7 +16,7 @@ use crate::preflight::losses::consent::Consent;
 use crate::render::objects as rendered_objects;
 use jiff::Timestamp;
 use pilothouse_core::{
-    BeforeDestructive, Class, CrdPolicy, Decision, EventKind, Finding, ObjectChange, ObjectRef, Sensitive, code,
+    BeforeDestructive, Change, Class, CrdPolicy, EventKind, Finding, ObjectChange, ObjectRef, Sensitive, code,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -105,22 +105,15 @@ pub(crate) async fn announced(
     ctx: &Context,
     prepared: &Wanted,
     compared: &[Compared],
-    decision: &Decision,
+    change: &Change,
 ) -> Option<String> {
     // What cannot be told is among the findings.
     let consent = Consent::of(ctx).await.ok().filter(|_| is_wanted(ctx))?;
-    let doomed = match decision {
-        Decision::Install | Decision::Upgrade { .. } => of_deploy(ctx, prepared, compared, &consent).await,
-        Decision::Uninstall | Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall => {
+    let doomed = match change {
+        Change::Install | Change::Upgrade { .. } => of_deploy(ctx, prepared, compared, &consent).await,
+        Change::Uninstall | Change::Reinstall(_) => {
             of_deleted(&objects::deleted_by_uninstall(ctx).await.ok()?, &consent)
         }
-        Decision::Nothing { .. }
-        | Decision::Stop { .. }
-        | Decision::Unlock { .. }
-        | Decision::Compare { .. }
-        | Decision::Look
-        | Decision::Validate { .. }
-        | Decision::Steps { .. } => Vec::new(),
     };
     announcement(ctx, &doomed)
 }

@@ -17,7 +17,7 @@ use crate::preflight::changes::regenerated;
 use crate::preflight::changes::scaled_down;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss::DATA_KINDS;
-use pilothouse_core::{Class, Decision, Finding, ObjectRef, code, lenient_version};
+use pilothouse_core::{Change, Class, Finding, ObjectRef, code, lenient_version};
 use semver::Version;
 
 /// Reasons against what is going to be done: what it would lose, unless consent names the object; and what helm would fail on.
@@ -27,13 +27,13 @@ pub(crate) async fn gate(
     prepared: &Wanted,
     compared: &[Compared],
     deleted: &[ObjectRef],
-    decision: &Decision,
+    change: &Change,
 ) -> Vec<Finding> {
-    let is_upgrade = match decision {
-        Decision::Install => false,
-        Decision::Upgrade { .. } => true,
-        Decision::Uninstall => return deletions::uninstall_findings(ctx).await,
-        Decision::Reinstall { .. } | Decision::FinishUninstallThenInstall => {
+    let is_upgrade = match change {
+        Change::Install => false,
+        Change::Upgrade { .. } => true,
+        Change::Uninstall => return deletions::uninstall_findings(ctx).await,
+        Change::Reinstall(_) => {
             let mut findings = deletions::uninstall_findings(ctx).await;
             match Consent::of(ctx).await {
                 Ok(consent) => findings.extend(regenerated::by_reinstall(ctx, prepared, &consent).await),
@@ -41,13 +41,6 @@ pub(crate) async fn gate(
             }
             return findings;
         }
-        Decision::Nothing { .. }
-        | Decision::Stop { .. }
-        | Decision::Unlock { .. }
-        | Decision::Compare { .. }
-        | Decision::Look
-        | Decision::Validate { .. }
-        | Decision::Steps { .. } => return Vec::new(),
     };
     let consent = match Consent::of(ctx).await {
         Ok(consent) => consent,

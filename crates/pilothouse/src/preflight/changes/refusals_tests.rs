@@ -1,9 +1,12 @@
 use super::*;
+use crate::context::preflight_report::Foresight;
+use crate::context::step::Steps;
+use crate::preflight::deploy;
 use crate::test_world::{World, fake};
 use crate::{HelmDriver, ObjectRef};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pilothouse_core::{HelmOwner, ObjectChange, ReleaseKey, Sensitive};
+use pilothouse_core::{Decision, HelmOwner, ObjectChange, Payload, ReleaseKey, ReleaseState, Remaining, Sensitive};
 use pilothouse_helm::Volatile;
 use pilothouse_kube::ClusterError;
 use pilothouse_testkit::FakeCluster;
@@ -11,7 +14,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const UPGRADE: Decision = Decision::Upgrade { last_good: Some(1) };
+const UPGRADE: Change = Change::Upgrade { last_good: Some(1) };
 
 fn one(object: &str, change: ObjectChange) -> Compared {
     Compared::unknown(&ObjectRef::parse(object).unwrap(), Outcome::Change(change))
@@ -251,11 +254,15 @@ async fn a_secret_that_cannot_be_read_may_be_one_that_is_made_anew() {
 async fn nothing_is_asked_when_nothing_is_done() {
     let cluster = Arc::new(FakeCluster::default());
     let world = fake(&cluster, HelmDriver::Secret);
-    let compared = [one("PersistentVolumeClaim/default/old", ObjectChange::Delete)];
-    assert_eq!(
-        gate(&world.ctx, &Wanted::default(), &compared, &[], &Decision::Nothing { why: String::new() }).await,
-        []
-    );
+    let why = String::new();
+    for decision in [
+        Decision::Keep { why: why.clone() },
+        Decision::Refuse { state: ReleaseState::Unknown { why: why.clone() } },
+        Decision::Finish { remaining: Remaining::Steps, why },
+    ] {
+        let foresight = deploy::findings(&Steps::default(), &world.ctx, &Payload::default(), &decision).await;
+        assert_eq!(foresight, Foresight::default(), "{decision:?}");
+    }
     assert_eq!(cluster.failures.calls(), Vec::<String>::new());
 }
 
