@@ -126,7 +126,7 @@ fn is_hyphened_on(name: &str) -> bool {
 }
 
 /// Whether the name of an option, a variable or a key says that its value is a secret, and not where one is or how it is called.
-pub(super) fn is_secret_name(name: &str) -> bool {
+pub fn is_secret_name(name: &str) -> bool {
     const SECRETS: [&str; 14] = [
         "password",
         "passwd",

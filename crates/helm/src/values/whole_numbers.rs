@@ -1,9 +1,11 @@
 //! Whole numbers that helm is given by `--set`: from a file each number reaches templates as floating point, and is
 //! printed as `1e+06` then, or loses its last digits.
 //!
-//! Only what is no secret comes here, since a command line can be read by everybody: sensitive values are strings.
+//! Only what is no secret comes here, since a command line can be read by everybody: sensitive values are strings, and what a key
+//! calls a password or a token stays in its file.
 
 use super::key_path::{MAX_DEPTH, MAX_INDEX, Segment};
+use pilothouse_core::is_secret_name;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -35,14 +37,20 @@ fn collect(value: &Value, path: &mut Vec<Segment>, as_set: &BTreeSet<Vec<Segment
             }
         }
         Value::Number(number) => {
-            let size = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+            // `--set` takes more than 64 bits for text.
+            let size = number.as_i64().map(i64::unsigned_abs);
             let is_meant = |size: u64| size >= EXPONENT || as_set.contains(path.as_slice());
-            if size.is_some_and(is_meant) && can_be_set(path) {
+            if size.is_some_and(is_meant) && can_be_set(path) && !is_secret(path) {
                 found.push(format!("{}={number}", written(path)));
             }
         }
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
+}
+
+/// Whether a key of the path says that a secret is there: nobody has marked it, and it stays in its file all the same.
+fn is_secret(path: &[Segment]) -> bool {
+    path.iter().any(|segment| matches!(segment, Segment::Key(key) if is_secret_name(key)))
 }
 
 /// Whether `--set` takes such a path (`pkg/strvals/parser.go`).
@@ -98,6 +106,7 @@ mod tests {
     fn only_what_would_not_be_printed_as_it_is() {
         let document = json!({
             "small": 999_999, "large": 1_000_000, "below": -1_000_000, "over": u64::MAX, "part": 1e7, "text": "1000000",
+            "password": 12_345_678, "db": { "token": 12_345_678 },
             "a.b": { "list": [1, [2_000_000], { "c,d=e": i64::MIN }] }, "": 3_000_000,
         });
         let as_set = BTreeSet::from([vec![Segment::Key("small".to_owned())]]);
@@ -106,7 +115,6 @@ mod tests {
         small=999999
         large=1000000
         below=-1000000
-        over=18446744073709551615
         a\.b.list[1][0]=2000000
         a\.b.list[2].c\,d\=e=-9223372036854775808
         ");

@@ -61,7 +61,7 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
     // Without the record, nothing tells any more whose a hook's object is.
     orphaned_hooks::clear_earlier(ctx, run).await?;
     let before = observe::observed(ctx).await.known_history().newest_revision();
-    let permit = permit::uninstall(ctx).await?;
+    let permit = permit::uninstall(ctx, run).await?;
     ctx.doing("helm uninstall");
     let objects = run_helm(ctx, run, permit, before, run.remaining(ctx), ctx.terminate()).await?.objects;
     ctx.forget_observation().await;

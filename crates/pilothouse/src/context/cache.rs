@@ -2,6 +2,7 @@
 
 use crate::context::observed::Observed;
 use crate::context::rendering::Rendering;
+use crate::context::session::Target;
 use crate::context::wanted::Wanted;
 use serde_json::Value;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(crate) struct Cache {
 pub(crate) struct RenderedFor {
     /// The digest of the chart.
     pub(crate) chart: String,
+    pub(crate) target: Arc<Target>,
     pub(crate) values: Vec<Value>,
     pub(crate) is_upgrade: bool,
     pub(crate) rendering: Rendering,

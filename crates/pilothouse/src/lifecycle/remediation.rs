@@ -146,7 +146,7 @@ pub(crate) async fn carry_out(
             if run.attempts.has_adopted() {
                 return left("objects that were adopted would be deleted".to_owned());
             }
-            let permit = match permit::uninstall(ctx).await {
+            let permit = match permit::uninstall(ctx, run).await {
                 Ok(permit) => permit,
                 Err(error) => return lost("an uninstall", error),
             };

@@ -111,11 +111,11 @@ pub(crate) async fn changing(ctx: &Context, payload: &Payload) -> Vec<(String, S
     of_chart(&prepared).iter().filter_map(crd_facts).map(|facts| (facts.group, facts.kind)).collect()
 }
 
-/// What is going to be applied. Values from earlier phases are only in what was prepared with them.
+/// What is going to be applied. Where values from earlier phases are not known yet, that is what renders without them.
 async fn docs(ctx: &Context, prepared: &Wanted, is_upgrade: bool) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    let has_payload = !wanted::payload_values(ctx.info(), &Payload::default()).is_empty();
+    let is_open = wanted::payload_values(ctx.info(), &prepared.payload).iter().any(Value::is_null);
     match &prepared.chart {
-        Some(chart) if is_upgrade && !has_payload => {
+        Some(chart) if is_upgrade && !is_open => {
             let uses = render::templates_of(ctx, chart, &prepared.payload).await;
             rendered_diff::as_upgrade(ctx, prepared, &uses).await
         }

@@ -24,7 +24,7 @@ use crate::text;
 use jiff::Timestamp;
 use pilothouse_core::{
     AppliedObject, CrdPolicy, DEPLOY_RECORD_FORMAT, DeployRecord, Drift, InputPart, LiveSeen, ObjectRef, Payload,
-    Phase, RecordSeen, Rendered, RevisionMeta, RevisionStatus, object_ref,
+    Phase, RecordSeen, ReleaseState, Rendered, RevisionMeta, RevisionStatus, object_ref,
 };
 use pilothouse_helm::{ResolvedChart, TemplateUse};
 use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
@@ -243,8 +243,11 @@ async fn capabilities_after(
 /// Puts what is remembered into the form of now, where the release was found to be as it was deployed.
 pub(crate) async fn renew(ctx: &Context) {
     let observed = observe::observed(ctx).await;
+    // One that is left alone whatever is wanted was not compared.
+    let state = observed.state(ctx.info());
+    let is_compared = matches!(state, ReleaseState::InSync { .. } | ReleaseState::Drifted { .. });
     if let (RecordSeen::Some(record), Some(newest), true) =
-        (&observed.record, observed.known_history().newest(), observed.has_same_input())
+        (&observed.record, observed.known_history().newest(), is_compared && observed.has_same_input())
     {
         refresh(ctx, record, Some(newest), observed.inputs.as_ref(), None).await;
     }

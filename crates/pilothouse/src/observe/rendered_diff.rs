@@ -83,7 +83,8 @@ pub(crate) async fn rendered(
 /// Compares what a chart renders that is given what it was given before with the deployed revision that came of it: what the
 /// cluster answers to its templates may be something else by now.
 ///
-/// It is rendered as that revision was, as an install or as an upgrade, and where that does not tell, as the other. What differs
+/// It is rendered as that revision was, as an install or as an upgrade; one that was an install, where that does not tell, also
+/// as the upgrade that would follow. What differs
 /// between two renderings is made up, and says nothing. Definitions in `crds/` folders are those that were brought then.
 ///
 /// # Errors
@@ -94,12 +95,21 @@ pub(crate) async fn rendered_with_same_input(
     uses: &TemplateUse,
     deployed: &ReleaseRecord,
 ) -> Result<Rendered, PhaseError> {
-    let was_upgrade = deployed.version > 1;
-    let both = [was_upgrade, !was_upgrade];
     let asks = uses.install_or_upgrade || uses.unreadable;
     let recorded = split_record(deployed);
-    for &is_upgrade in if asks { both.as_slice() } else { &both[..1] } {
-        let first = split(&render::rendered_again(ctx, 0, chart, uses, is_upgrade).await?);
+    let modes: &[bool] = match (was_install(deployed), asks) {
+        (true, true) => &[false, true],
+        // What an upgrade made says nothing of an install.
+        (false, true) => &[true],
+        (_, false) => &[false],
+    };
+    for (at, &is_upgrade) in modes.iter().enumerate() {
+        let first = match render::rendered_again(ctx, 0, chart, uses, is_upgrade).await {
+            Ok(first) => split(&first),
+            // Helm may refuse to render it as an install of what is there.
+            Err(_) if at + 1 < modes.len() => continue,
+            Err(error) => return Err(error),
+        };
         if same_each(&first, &recorded, &[Volatile::default(), Volatile::default()])? {
             return Ok(Rendered::Same);
         }
@@ -112,6 +122,12 @@ pub(crate) async fn rendered_with_same_input(
         }
     }
     Ok(Rendered::Differs)
+}
+
+/// Whether a revision was rendered as an install: the first one, and one that followed an uninstall that kept the history
+/// (`Install complete` in Helm's `pkg/action/install.go`).
+fn was_install(deployed: &ReleaseRecord) -> bool {
+    deployed.version == 1 || deployed.info.description == "Install complete"
 }
 
 fn same_each(

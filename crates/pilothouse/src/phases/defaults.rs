@@ -18,6 +18,7 @@ use crate::observe::release_storage::NotServed;
 use crate::phases::chart::HelmChart;
 use crate::phases::chart::steps_of;
 use crate::preflight::adoption::Adopting;
+use crate::preflight::changes::refusals::gate;
 use crate::preflight::crds::chart_crds;
 use crate::preflight::deploy as preflight_deploy;
 use crate::preflight::rollback_target;
@@ -265,6 +266,9 @@ pub async fn exec<C: HelmChart + ?Sized>(
             deploy(ctx, run, payload, "upgraded", last_good.is_none()).await
         }
         Decision::Change(Change::Reinstall(reason)) => {
+            // Another attempt may come to this without having been looked at as a reinstall.
+            let (wanted, change) = (render::wanted(ctx, payload).await, Change::Reinstall(reason.clone()));
+            PhaseError::refuse_for(gate(ctx, &wanted, &[], &[], &change).await)?;
             uninstall::uninstall(ctx, run).await?;
             let verb = match reason {
                 ReinstallReason::HalfDone => "uninstalled what was left and installed".to_owned(),

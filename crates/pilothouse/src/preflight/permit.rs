@@ -16,6 +16,7 @@ use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::observe::objects;
 use crate::observe::release_storage;
 use crate::preflight::backup::save;
+use crate::preflight::changes::deleted;
 use crate::preflight::changes::deletions;
 use crate::preflight::changes::refusals;
 use crate::preflight::changes::regenerated;
@@ -109,14 +110,19 @@ pub(crate) async fn delete(ctx: &Context, objects: &[ObjectRef]) -> Result<Vec<P
 ///
 /// # Errors
 /// As for [`delete`].
-pub(crate) async fn uninstall(ctx: &Context) -> Result<Permit<Uninstall>, PhaseError> {
+pub(crate) async fn uninstall(ctx: &Context, run: &ReleaseRun) -> Result<Permit<Uninstall>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
-    let mut objects = objects::deleted_by_uninstall(ctx).await?;
-    PhaseError::refuse_for(deletions::uninstall_findings_of(ctx, &objects).await)?;
+    let look = async || {
+        let objects = objects::deleted_by_uninstall(ctx).await?;
+        let mut findings = deletions::uninstall_findings_of(ctx, &objects).await;
+        findings.extend(deleted::were_there(&objects, run.attempts.adopted(), &consent));
+        PhaseError::refuse_for(findings)?;
+        Ok::<_, PhaseError>(objects)
+    };
+    let mut objects = look().await?;
     if save::before_deleting(ctx, &objects, &consent).await? {
         // That may have taken long.
-        objects = objects::deleted_by_uninstall(ctx).await?;
-        PhaseError::refuse_for(deletions::uninstall_findings_of(ctx, &objects).await)?;
+        objects = look().await?;
     }
     Ok(Permit::new(Uninstall { objects }))
 }
@@ -156,6 +162,8 @@ pub(crate) async fn roll_back(
 pub(crate) async fn upgrade(ctx: &Context, payload: &Payload, is_upgrade: bool) -> Result<Permit<Upgrade>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
     render::refresh(ctx).await;
+    // What was rendered before saw the cluster as it was before the steps.
+    ctx.forget_renderings().await;
     let wanted = render::wanted(ctx, payload).await;
     let uses = render::templates_of(ctx, wanted.chart()?, payload).await;
     PhaseError::refuse_for(wanted.findings.clone())?;

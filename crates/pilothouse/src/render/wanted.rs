@@ -294,8 +294,8 @@ pub(crate) async fn templates_of(ctx: &Context, chart: &ResolvedChart, payload: 
     chart.templates.with_values(texts.iter().map(String::as_str))
 }
 
-/// What the chart renders with what the cluster holds where it looks for that, as an install or as an upgrade, for the `nth` time from 0; kept as long
-/// as what was observed.
+/// What the chart renders with what the cluster holds where it looks for that, as an install or as an upgrade, for the `nth` time
+/// from 0; kept as long as what was observed.
 ///
 /// # Errors
 /// When helm cannot render it.
@@ -311,14 +311,12 @@ pub(crate) async fn rendered_again(
     if nth == 0 && is_as_wanted {
         // So it is rendered in any case.
         let wanted = wanted(ctx, payload).await;
-        wanted.chart()?;
-        if wanted.findings.is_empty() {
-            return Ok(wanted.rendering.docs());
-        }
+        PhaseError::refuse_for(wanted.findings.clone())?;
+        return Ok(wanted.rendering.docs());
     }
-    let values = payload_values(ctx.info(), payload);
+    let (values, target) = (payload_values(ctx.info(), payload), ctx.session().target().await?);
     let kept = &mut ctx.cache().await.rendered;
-    kept.retain(|kept| kept.chart == chart.digest && kept.values == values);
+    kept.retain(|kept| kept.chart == chart.digest && kept.values == values && kept.target == target);
     loop {
         if let Some(kept) =
             kept.iter().filter(|kept| kept.is_upgrade == is_upgrade).nth(nth - usize::from(nth > 0 && is_as_wanted))
@@ -326,7 +324,8 @@ pub(crate) async fn rendered_again(
             return Ok(kept.rendering.docs());
         }
         let rendering = render_again(ctx, chart, payload, uses, is_upgrade).await?;
-        kept.push(RenderedFor { chart: chart.digest.clone(), values: values.clone(), is_upgrade, rendering });
+        let (chart, target, values) = (chart.digest.clone(), target.clone(), values.clone());
+        kept.push(RenderedFor { chart, target, values, is_upgrade, rendering });
     }
 }
 

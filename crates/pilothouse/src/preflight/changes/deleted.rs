@@ -50,14 +50,22 @@ pub(super) async fn by_rollback(
     let objects: Vec<ObjectRef> = goes(compared).map(|one| one.object.clone()).collect();
     let mut findings = data_loss::losses(ctx, &objects, consent).await;
     for one in goes(compared).filter(|one| !consent.names(&one.object)) {
-        let was_there = adopted.iter().any(|object| object.same_object(&one.object));
-        let found = was_there.then(|| {
-            let message = "helm would delete it, and it was there before it was adopted";
-            Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &one.object, message)
-        });
+        let found = was_there(&one.object, adopted);
         findings.extend(found.or_else(|| handed_over(one, &ctx.release())));
     }
     findings
+}
+
+/// The objects that would go, were there before they were adopted on this way, and that consent does not name.
+pub(crate) fn were_there(objects: &[ObjectRef], adopted: &[ObjectRef], consent: &Consent) -> Vec<Finding> {
+    objects.iter().filter(|object| !consent.names(object)).filter_map(|object| was_there(object, adopted)).collect()
+}
+
+fn was_there(object: &ObjectRef, adopted: &[ObjectRef]) -> Option<Finding> {
+    adopted.iter().any(|other| other.same_object(object)).then(|| {
+        let message = "helm would delete it, and it was there before it was adopted";
+        Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, object, message)
+    })
 }
 
 /// StatefulSets that a step deletes and that take their claims' place under another name: the step does not say so.

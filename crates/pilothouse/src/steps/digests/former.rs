@@ -8,6 +8,7 @@ use crate::digest::{self, part};
 use pilothouse_core::{ChartInfo, CheckKind, CheckStep, FilePath, Header, HeaderValue, JobSource, StepKind, hex};
 use pilothouse_process::{MAX_DOCUMENT, read_file};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The digests that a step of a stack file may have had: one for each way in which the folder of the stack file may have been
@@ -55,12 +56,9 @@ fn names(folder: &Path) -> Vec<PathBuf> {
 async fn shown(kind: &StepKind, files: &[FilePath]) -> String {
     let text = match kind {
         StepKind::Check(check) => format!("{check:?}"),
-        StepKind::Adopt(_)
-        | StepKind::Apply(_)
-        | StepKind::Delete(_)
-        | StepKind::Wait(_)
-        | StepKind::Command(_)
-        | StepKind::Restart(_) => format!("{kind:?}"),
+        StepKind::Apply(step) => format!("Apply({:?})", ApplyStep { files: &step.files, manifests: &step.manifests }),
+        StepKind::Command(step) => format!("Command({:?})", CommandStep::of(step)),
+        StepKind::Adopt(_) | StepKind::Delete(_) | StepKind::Wait(_) | StepKind::Restart(_) => format!("{kind:?}"),
     };
     let mut hash = Sha256::new();
     part(&mut hash, text.as_bytes());
@@ -71,6 +69,35 @@ async fn shown(kind: &StepKind, files: &[FilePath]) -> String {
         }
     }
     hex(&hash.finalize())
+}
+
+/// A step with manifests, as Rust showed it when nothing of it was left out.
+#[derive(Debug)]
+#[expect(dead_code, reason = "shown")]
+struct ApplyStep<'s> {
+    files: &'s [FilePath],
+    manifests: &'s [String],
+}
+
+/// A command, as Rust showed it when nothing of it was left out.
+#[derive(Debug)]
+#[expect(dead_code, reason = "shown")]
+struct CommandStep<'s> {
+    argv: &'s [String],
+    env: &'s BTreeMap<String, String>,
+    cwd: &'s Option<FilePath>,
+    output_to: &'s Option<String>,
+    repeatable: bool,
+    timeout_in_seconds: u64,
+}
+
+impl<'s> CommandStep<'s> {
+    fn of(step: &'s pilothouse_core::CommandStep) -> Self {
+        let pilothouse_core::CommandStep { argv, env, cwd, output_to, sensitive: _, repeatable, timeout_in_seconds } =
+            step;
+        let (repeatable, timeout_in_seconds) = (*repeatable, *timeout_in_seconds);
+        Self { argv, env, cwd, output_to, repeatable, timeout_in_seconds }
+    }
 }
 
 /// The files whose content was part of the digest.

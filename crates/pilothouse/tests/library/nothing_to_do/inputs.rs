@@ -252,3 +252,21 @@ async fn what_is_looked_up_and_made_up() {
     world.helm.renders(MANIFEST.replace("blue", "\"@MADE_UP@\"").replace("size: 1", "size: 2"));
     assert_eq!(world.run(&wanted).await.ended, upgraded().ended);
 }
+
+/// What an upgrade makes is compared with what an upgrade made: that an install would make what is deployed says nothing.
+#[tokio::test]
+async fn what_is_looked_up_by_an_upgrade_alone() {
+    let world = World::new();
+    world.write(
+        "chart/templates/all.yaml",
+        "{{ if .Release.IsUpgrade }}{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}{{ end }}",
+    );
+    let mut wanted = world.wanted();
+    world.run(&wanted).await;
+    value(&mut wanted, 0, ValueSource::Auto("2".to_owned()));
+    world.helm.renders(MANIFEST.replace("blue", "red"));
+    assert_eq!(world.run(&wanted).await.ended, upgraded().ended);
+    assert_eq!(world.run(&wanted).await, rendered(1));
+    world.helm.renders_as_upgrade(MANIFEST.replace("blue", "green"));
+    assert_eq!(world.run(&wanted).await.ended, upgraded().ended);
+}

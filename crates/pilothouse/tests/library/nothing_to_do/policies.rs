@@ -107,3 +107,19 @@ async fn helm_that_ends_well_without_a_record_of_it() {
         pending-install: the next run looks what became of it";
     assert_eq!((seen.ended, seen.steps), (vec![why.to_owned()], Vec::new()));
 }
+
+/// What is left alone whatever is wanted was compared with nothing: nothing is remembered of it.
+#[tokio::test]
+async fn what_was_left_alone_is_looked_at_later() {
+    let world = World::new();
+    world.write("chart/templates/all.yaml", ASKS_CLUSTER);
+    let mut wanted = world.wanted();
+    world.run(&wanted).await;
+    wanted.info.skip_if_already_installed = true;
+    wanted.steps[0].1.name = "move";
+    world.cluster.serve("x", "Gadget");
+    assert_eq!(world.run(&wanted).await.ended, ["unchanged: it is already installed"]);
+    wanted.info.skip_if_already_installed = false;
+    let seen = world.run(&wanted).await;
+    assert_eq!((seen.ended, seen.steps), (vec!["done: its steps have changed".to_owned()], vec!["move", "smoke"]));
+}
