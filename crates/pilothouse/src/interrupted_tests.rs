@@ -1,9 +1,12 @@
 //! What a killed helm 3 or 4 leaves on a real control plane, and what heals it.
 
 use crate::HelmDriver;
-use crate::actions::unlock::{Healed, Known, heal};
-use crate::actions::{orphaned_hooks, uninstall};
-use crate::context::earlier_run::{Earlier, Gone};
+use crate::actions;
+use crate::actions::Healed;
+use crate::actions::Known;
+use crate::actions::unlock_release;
+use crate::context::Earlier;
+use crate::context::Gone;
 use crate::observe;
 use crate::test_world::{RUN, World, begun, over, say_yes};
 use jiff::Timestamp;
@@ -134,11 +137,13 @@ impl Setting {
     }
 
     async fn heal(&self, known: &Known<'_>) -> Vec<Healed> {
-        heal(&self.world.ctx, known, |_| Ok(())).await.unwrap()
+        unlock_release(&self.world.ctx, known, |_| Ok(())).await.unwrap()
     }
 
     async fn clear(&self, helm: &HelmProgress) -> Vec<Healed> {
-        orphaned_hooks::clear(&self.world.ctx, &self.world.run, &Earlier { run: RUN, helm }, |_| Ok(())).await.unwrap()
+        actions::clear_orphaned_hooks(&self.world.ctx, &self.world.run, &Earlier { run: RUN, helm }, |_| Ok(()))
+            .await
+            .unwrap()
     }
 
     async fn description(&self, revision: u32) -> String {
@@ -310,7 +315,7 @@ async fn an_uninstall_that_was_killed_is_finished(
     assert_eq!(setting.clear(&helm).await.len(), in_the_way);
     let World { ctx, run, events, .. } = &mut setting.world;
     tokio::select! {
-        done = uninstall::uninstall(ctx, run) => done.unwrap(),
+        done = actions::uninstall(ctx, run) => done.unwrap(),
         () = say_yes(events) => {}
     }
     assert_eq!(setting.statuses().await, []);

@@ -1,7 +1,7 @@
 //! A cluster and a helm in memory, and a context over them.
 
-use crate::actions::unlock::Intents;
-use crate::context::events::Message;
+use crate::actions::Intents;
+use crate::context::Message;
 use crate::error::PhaseError;
 use crate::{ChartInfo, Context, HelmDriver, Redactor, ReleaseRun, Session, SessionConfig};
 use pilothouse_core::{EventKind, HelmCommand, HelmProgress, ReleaseKey, RunId};

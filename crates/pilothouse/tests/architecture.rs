@@ -103,6 +103,27 @@ fn wrong_imports(files: &[File]) -> Vec<String> {
     wrong
 }
 
+/// Modules of a room that others can name past its face. `(room, module)` with a reason.
+const OPEN: [(&str, &str); 2] =
+    [("phases", "defaults"), /* what charts written in Rust call */ ("journal", "samples") /* of tests */];
+
+/// Children of rooms that are not private.
+fn open_children(files: &[File]) -> Vec<String> {
+    let mut open = Vec::new();
+    for file in files.iter().filter(|file| file.path.ends_with("/mod.rs") && file.path.matches('/').count() == 1) {
+        let here = room(&file.path);
+        for (number, line) in lines(file) {
+            let child =
+                line.trim().strip_prefix("pub").and_then(|rest| rest.split_once("mod ")).map(|(_, child)| child);
+            let Some(child) = child.and_then(|child| child.strip_suffix(';')) else { continue };
+            if !OPEN.contains(&(here, child)) {
+                open.push(format!("{}:{number}: {child} is not private", file.path));
+            }
+        }
+    }
+    open
+}
+
 /// Calls that lose something, where they may not stand.
 fn wrong_calls(files: &[File]) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -237,6 +258,15 @@ fn each_exception_is_needed() {
         let file = files.iter().find(|file| file.path == path).unwrap();
         assert!(LOSING.iter().any(|call| file.text.contains(call)), "{path} ({why}) needs no exception any more");
     }
+}
+
+#[test]
+fn what_is_in_a_room_is_named_by_its_face() {
+    let open = open_children(&library());
+    assert!(open.is_empty(), "{}", open.join("\n"));
+    let files = planted("plan/mod.rs", "mod a;\npub(crate) mod b;\npub(crate) use b::c;\n");
+    assert_eq!(open_children(&files), ["plan/mod.rs:2: b is not private"]);
+    assert_eq!(open_children(&planted("plan/a/mod.rs", "pub(crate) mod b;\n")), [""; 0]);
 }
 
 #[test]

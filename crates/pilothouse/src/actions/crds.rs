@@ -1,11 +1,12 @@
 //! Brings the definitions in a chart's `crds/` folders to the cluster. Helm never upgrades them, so it is told to leave them
 //! alone.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::error::PhaseError;
-use crate::observe::crd_changes::apply_options;
-use crate::preflight::permit::{Permit, Upgrade};
-use crate::render::objects::of_chart;
+use crate::observe::apply_options;
+use crate::preflight::Permit;
+use crate::preflight::Upgrade;
+use crate::render::chart_definitions;
 use pilothouse_core::{CrdPolicy, object_ref};
 use pilothouse_kube::wait_ready;
 use std::time::Duration;
@@ -21,7 +22,7 @@ pub(crate) async fn bring(ctx: &Context, permit: &Permit<Upgrade>) -> Result<usi
         return Ok(0);
     }
     let mut brought = Vec::new();
-    for crd in &of_chart(&permit.deed().wanted) {
+    for crd in &chart_definitions(&permit.deed().wanted) {
         let Some(object) = object_ref(crd) else { continue };
         if ctx.info().crds == CrdPolicy::Create && ctx.cluster().get(&object).await?.is_some() {
             continue;

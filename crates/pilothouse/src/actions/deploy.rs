@@ -5,15 +5,15 @@ use crate::actions::helm_run;
 use crate::actions::helm_watch::while_helm_runs;
 use crate::actions::objects;
 use crate::actions::orphaned_hooks;
-use crate::context::ledger::upgrade_is_done;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::upgrade_is_done;
 use crate::error::PhaseError;
 use crate::kept_digest::Given;
 use crate::observe;
-use crate::observe::release_storage;
-use crate::preflight::permit::{self, Permit, Upgrade};
-use crate::preflight::uncertain_steps;
+use crate::preflight;
+use crate::preflight::Permit;
+use crate::preflight::Upgrade;
 use crate::render;
 use pilothouse_core::{DriftPolicy, HelmAction, HelmCommand, ObjectRef, Payload, RUN_LABEL, RevisionStatus};
 use pilothouse_helm::{UpgradeRequest, Values};
@@ -33,7 +33,7 @@ pub(crate) async fn deploy(
 ) -> Result<String, PhaseError> {
     let prepared = render::wanted(ctx, payload).await;
     let chart = prepared.chart()?;
-    let given = uncertain_steps::of_deploy(ctx, run, chart, payload).await;
+    let given = preflight::given_of_deploy(ctx, run, chart, payload).await;
     if let Some(done) = done_before(ctx, run, &given).await {
         if prepared.brings_kinds() {
             ctx.cluster().discovery(true).await?;
@@ -52,11 +52,11 @@ pub(crate) async fn deploy(
         run.attempts.note_written(newest.revision, newest.run);
     }
     orphaned_hooks::clear_earlier(ctx, run).await?;
-    let permit = permit::upgrade(ctx, payload, verb == "upgraded").await?;
+    let permit = preflight::permit_upgrade(ctx, payload, verb == "upgraded").await?;
     // What was looked at is what is deployed, and remembered.
     let wanted = permit.deed().wanted.clone();
     let chart = wanted.chart()?;
-    let given = uncertain_steps::of_deploy(ctx, run, chart, payload).await;
+    let given = preflight::given_of_deploy(ctx, run, chart, payload).await;
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
         create_namespace: ctx.info().create_namespace,
@@ -74,7 +74,7 @@ pub(crate) async fn deploy(
     let helm = helm_run::begin(ctx, run, command, given.digest(), request.timeout, before).await?;
     let done = async {
         let brought = crds::bring(ctx, &permit).await?;
-        permit::still_as_seen(ctx, &permit).await?;
+        preflight::refuse_unless_as_seen(ctx, &permit).await?;
         upgrade(ctx, run, permit, &request, &stop).await?;
         is_recorded(ctx, before).await?;
         run.attempts.note_deployed(given.digest(), before, run.id);
@@ -113,14 +113,14 @@ async fn corrects_drift(ctx: &Context) -> Result<bool, PhaseError> {
     if ctx.info().drift != DriftPolicy::Correct || ctx.helm().version().major < 4 {
         return Ok(false);
     }
-    let deployed = release_storage::newest_good_record(ctx).await?;
+    let deployed = observe::newest_good_record(ctx).await?;
     Ok(deployed.is_some_and(|record| record.apply_method.as_deref() == Some("ssa")))
 }
 
 /// Helm may end well although it could not write that it did (`pkg/action/install.go` calls it a tricky case): then the
 /// revision stays pending, and what follows must not be built on it.
 async fn is_recorded(ctx: &Context, before: u32) -> Result<(), PhaseError> {
-    let why = match release_storage::history(ctx).await?.newest() {
+    let why = match observe::release_history(ctx).await?.newest() {
         None => "no revision is recorded".to_owned(),
         Some(newest) if newest.revision <= before => format!("the newest revision is still {}", newest.revision),
         Some(newest) if newest.status != RevisionStatus::Deployed => {
@@ -166,7 +166,7 @@ pub(crate) async fn is_deployed_before(ctx: &Context, run: &mut ReleaseRun, payl
     }
     let prepared = render::wanted(ctx, payload).await;
     let Some(chart) = &prepared.chart else { return false };
-    let given = uncertain_steps::of_deploy(ctx, run, chart, payload).await;
+    let given = preflight::given_of_deploy(ctx, run, chart, payload).await;
     done_before(ctx, run, &given).await.is_some()
 }
 
@@ -176,6 +176,6 @@ async fn restart_if_asked(ctx: &Context, verb: &str) -> Result<(), PhaseError> {
         return Ok(());
     }
     let workloads = |object: &ObjectRef| matches!(object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
-    let objects: Vec<ObjectRef> = release_storage::objects(ctx).await?.into_iter().filter(workloads).collect();
+    let objects: Vec<ObjectRef> = observe::release_objects(ctx).await?.into_iter().filter(workloads).collect();
     objects::restart(ctx, &objects).await
 }

@@ -1,8 +1,8 @@
 //! Changes by helm, each with its intent written down before and its outcome after.
 
-use crate::context::events::millis;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::millis;
 use crate::error::PhaseError;
 use pilothouse_core::{EventKind, HelmCommand, Phase};
 use std::time::{Duration, Instant};

@@ -2,16 +2,16 @@
 //! of the release.
 
 use crate::actions::unlock;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::reported_causes::ReportedCauses;
-use crate::context::wanted::Wanted;
-use crate::diagnose::wait_ready;
-use crate::diagnose::wait_ready::{Unready, Verdict};
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::ReportedCauses;
+use crate::context::Wanted;
+use crate::diagnose;
+use crate::diagnose::Unready;
+use crate::diagnose::Verdict;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::release_storage;
-use crate::observe::release_storage::NotServed;
+use crate::observe::NotServed;
 use jiff::Timestamp;
 use pilothouse_core::{Certainty, ObjectRef, Readiness, object_ref};
 use pilothouse_helm::{HelmError, Origin, RenderedDoc};
@@ -92,7 +92,7 @@ async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, prepared: &Wa
             }
             let ready = [before.ready, after.ready].concat();
             known.keep_only(|object| !ready.iter().any(|ready| ready.same_object(object)));
-            let causes = wait_ready::look(ctx, known, &unready, None).await;
+            let causes = diagnose::look_at_readiness(ctx, known, &unready, None).await;
             // A hook that has failed is what helm sees itself, and clears up by the hook's policy.
             let failed: Vec<&ObjectRef> = unready
                 .iter()
@@ -126,7 +126,7 @@ fn hooks(docs: &[RenderedDoc], wanted: &[&str]) -> Vec<Value> {
 
 /// When helm made the revision it works on, by the server's clock; `None` when it has not yet.
 async fn begun_at(ctx: &Context, revision_before: u32) -> Result<Option<Timestamp>, PhaseError> {
-    let history = release_storage::history(ctx).await?;
+    let history = observe::release_history(ctx).await?;
     Ok(history.after(revision_before).last().and_then(|meta| meta.created_at))
 }
 
@@ -142,7 +142,7 @@ struct Hooks {
 /// How those of the hooks' objects stand that were made since helm began. Older ones are an earlier revision's.
 async fn waited_for(ctx: &Context, hooks: &[Value], begun: Timestamp) -> Result<Hooks, PhaseError> {
     let objects =
-        release_storage::complete(ctx, hooks.iter().filter_map(object_ref).collect(), NotServed::Skip).await?;
+        observe::complete_objects(ctx, hooks.iter().filter_map(object_ref).collect(), NotServed::Skip).await?;
     let mut found = Hooks::default();
     for object in objects {
         let Some(live) = ctx.cluster().get(&object).await? else { continue };
@@ -164,7 +164,7 @@ async fn waited_for(ctx: &Context, hooks: &[Value], begun: Timestamp) -> Result<
 
 /// Those of the release's objects that exist and are not ready.
 async fn unready_of(ctx: &Context, objects: &[ObjectRef]) -> Result<Unready, PhaseError> {
-    let objects = release_storage::complete(ctx, objects.to_vec(), NotServed::Skip).await?;
+    let objects = observe::complete_objects(ctx, objects.to_vec(), NotServed::Skip).await?;
     let mut unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
     unready.retain(|(_, status)| {
         !status.is_ready() && !matches!(status.readiness, Readiness::NotFound | Readiness::Unknown)

@@ -2,12 +2,23 @@
 //!
 //! In: a decision that nothing speaks against. Out: what was done.
 
-pub(crate) mod crds;
-pub(crate) mod deploy;
-pub(crate) mod helm_run;
-pub(crate) mod helm_watch;
-pub(crate) mod objects;
-pub(crate) mod orphaned_hooks;
-pub(crate) mod roll_back;
-pub(crate) mod uninstall;
-pub(crate) mod unlock;
+mod crds;
+mod deploy;
+mod helm_run;
+mod helm_watch;
+mod objects;
+mod orphaned_hooks;
+mod roll_back;
+mod uninstall;
+mod unlock;
+
+pub(crate) use deploy::{deploy, is_deployed_before};
+pub use objects::{adopt, apply, delete, delete_crds, restart, wait, wait_ready};
+#[cfg(test)]
+pub(crate) use orphaned_hooks::clear_orphaned_hooks;
+pub(crate) use roll_back::roll_back;
+pub(crate) use uninstall::uninstall_as_permitted;
+pub use uninstall::{uninstall, uninstall_if_breaking_change};
+pub(crate) use unlock::unlock_before;
+#[cfg(test)]
+pub(crate) use unlock::{Healed, Intents, Known, unlock_release};

@@ -1,13 +1,14 @@
 //! What a chart's author needs inside a phase.
 
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::diagnose::wait_ready;
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::diagnose;
 use crate::error::PhaseError;
-use crate::observe::crd_changes;
-use crate::observe::objects::resolve;
-use crate::preflight::permit;
-use crate::preflight::permit::{Deletion, Permit};
+use crate::observe;
+use crate::observe::resolve;
+use crate::preflight;
+use crate::preflight::Deletion;
+use crate::preflight::Permit;
 use crate::text;
 use jiff::Timestamp;
 use pilothouse_core::{EventKind, ObjectRef, WaitFor, object_ref};
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 /// # Errors
 /// When an object belongs to another release or to a controller, or cannot be read or changed.
 pub async fn adopt(ctx: &Context, run: &mut ReleaseRun, objects: &[ObjectRef]) -> Result<Adoption, PhaseError> {
-    let planned = permit::adopt(ctx, objects).await?.into_deed();
+    let planned = preflight::permit_adoption(ctx, objects).await?.into_deed();
     let undo = planned.undo();
     if !undo.is_empty() {
         let intent = EventKind::AdoptionStarted { release: ctx.release(), phase: ctx.phase(), undo };
@@ -47,12 +48,12 @@ pub async fn adopt(ctx: &Context, run: &mut ReleaseRun, objects: &[ObjectRef]) -
 /// [`PhaseError::Refused`] before anything is applied, when custom resources would lose fields, or a StatefulSet its claims, and no
 /// consent names it; otherwise the first object that is not accepted.
 pub async fn apply(ctx: &Context, objects: &[Value]) -> Result<(), PhaseError> {
-    for object in &permit::overwrite(ctx, objects).await?.into_deed().objects {
+    for object in &preflight::permit_overwriting(ctx, objects).await?.into_deed().objects {
         ctx.go_on()?;
         let named = object_ref(object).map(|object| object.to_string()).unwrap_or_default();
         ctx.doing(format!("applying {named}"));
         let options = ApplyOptions {
-            field_manager: crd_changes::FIELD_MANAGER.to_owned(),
+            field_manager: observe::FIELD_MANAGER.to_owned(),
             force: true,
             dry_run: false,
             default_namespace: Some(ctx.release().namespace),
@@ -83,7 +84,7 @@ async fn ensure_namespace(ctx: &Context, object: &Value) -> Result<(), PhaseErro
 /// [`PhaseError::Refused`] before anything is deleted; otherwise what failed.
 pub async fn delete(ctx: &Context, objects: &[ObjectRef], timeout: Duration) -> Result<(), PhaseError> {
     let objects = resolve(ctx, objects).await?;
-    for permit in permit::delete(ctx, &objects).await? {
+    for permit in preflight::permit_deletions(ctx, &objects).await? {
         ctx.go_on()?;
         let object = &permit.deed().object;
         ctx.doing(format!("deleting {object}"));
@@ -155,7 +156,7 @@ pub async fn wait(
     let deadline = Instant::now() + timeout;
     let doing = |progress: &Progress| ctx.doing(text::progress(progress));
     match wait_for {
-        WaitFor::Ready => wait_ready::wait_ready(ctx, &mut run.causes, &objects, deadline).await?,
+        WaitFor::Ready => diagnose::wait_ready(ctx, &mut run.causes, &objects, deadline).await?,
         WaitFor::Exists => pilothouse_kube::wait_exists(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?,
         WaitFor::Deleted => {
             pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?;

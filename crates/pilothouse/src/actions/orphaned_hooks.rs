@@ -3,14 +3,16 @@
 
 use crate::actions::objects::delete_as_seen;
 use crate::actions::unlock::{Healed, Intents};
-use crate::context::earlier_run::{Before, Earlier};
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Before;
+use crate::context::Context;
+use crate::context::Earlier;
+use crate::context::ReleaseRun;
 use crate::error::PhaseError;
-use crate::observe::release_storage;
-use crate::observe::release_storage::NotServed;
-use crate::preflight::orphaned_hooks;
-use crate::preflight::permit::{Deletion, Permit};
+use crate::observe;
+use crate::observe::NotServed;
+use crate::preflight;
+use crate::preflight::Deletion;
+use crate::preflight::Permit;
 use crate::text;
 use pilothouse_core::{EventKind, HelmCommand, ObjectRef, RevisionMeta, RevisionStatus, object_ref};
 use pilothouse_helm::{HookRecord, parse_documents};
@@ -57,10 +59,10 @@ fn is_in_the_way(hook: &HookRecord, events: &[&str]) -> bool {
 /// Before helm runs: clears what an earlier run has left, if there is one that this run knows of.
 ///
 /// # Errors
-/// See [`clear`].
+/// See [`clear_orphaned_hooks`].
 pub(crate) async fn clear_earlier(ctx: &Context, run: &ReleaseRun) -> Result<(), PhaseError> {
     match run.before.as_ref().and_then(Before::earlier) {
-        Some(earlier) => clear(ctx, run, &earlier, ctx.emitter().clone()).await.map(drop),
+        Some(earlier) => clear_orphaned_hooks(ctx, run, &earlier, ctx.emitter().clone()).await.map(drop),
         None => Ok(()),
     }
 }
@@ -74,17 +76,17 @@ pub(crate) async fn clear_earlier(ctx: &Context, run: &ReleaseRun) -> Result<(),
 ///
 /// # Errors
 /// When something cannot be read or deleted, does not go away in time, or the intent is refused.
-pub(crate) async fn clear(
+pub(crate) async fn clear_orphaned_hooks(
     ctx: &Context,
     run: &ReleaseRun,
     earlier: &Earlier<'_>,
     mut intents: impl Intents,
 ) -> Result<Vec<Healed>, PhaseError> {
-    let history = release_storage::history(ctx).await?;
+    let history = observe::release_history(ctx).await?;
     let interrupted = |revision| (revision, interrupted_events(earlier, revision));
     let found = history.revisions().iter().map(interrupted).find(|(_, events)| !events.is_empty());
     let Some((revision, events)) = found else { return Ok(Vec::new()) };
-    let Some(record) = release_storage::record(ctx, revision).await? else { return Ok(Vec::new()) };
+    let Some(record) = observe::read_record(ctx, revision).await? else { return Ok(Vec::new()) };
     let mut healed = Vec::new();
     for hook in record.hooks.iter().filter(|hook| is_in_the_way(hook, events)) {
         let name = || format!("hook {} of revision {}", hook.name, revision.revision);
@@ -96,7 +98,7 @@ pub(crate) async fn clear(
             }
             let Some(object) = object_ref(stored) else { continue };
             let leftover = Leftover { revision, earlier, hook, stored };
-            for object in release_storage::complete(ctx, vec![object], NotServed::Skip).await? {
+            for object in observe::complete_objects(ctx, vec![object], NotServed::Skip).await? {
                 healed.extend(leftover.remove(ctx, run, &object, &mut intents).await?);
             }
         }
@@ -138,7 +140,7 @@ impl Leftover<'_> {
     }
 
     async fn permit(&self, ctx: &Context, object: &ObjectRef) -> Result<Option<Permit<Deletion>>, PhaseError> {
-        orphaned_hooks::permit(ctx, self.revision, self.hook, self.stored, object).await
+        preflight::permit_hook_deletion(ctx, self.revision, self.hook, self.stored, object).await
     }
 
     /// Deletes it, with what hangs on it first, and waits. Gives `false` when it turned out to be no leftover.

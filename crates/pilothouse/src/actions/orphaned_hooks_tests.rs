@@ -1,6 +1,7 @@
 use super::*;
 use crate::HelmDriver;
-use crate::preflight::orphaned_hooks::{NEVER, left_alone};
+use crate::preflight::NEVER;
+use crate::preflight::left_alone;
 use crate::test_world;
 use crate::test_world::{OTHER, RUN, World, begun, release, stamped};
 use RevisionStatus as S;
@@ -198,7 +199,7 @@ fn job(cluster: &FakeCluster) -> Option<Value> {
 async fn clear_noting(world: &World, helm: &HelmProgress) -> (Result<Vec<Healed>, PhaseError>, Vec<EventKind>) {
     let mut intents = Vec::new();
     let earlier = Earlier { run: RUN, helm };
-    let done = clear(&world.ctx, &world.run, &earlier, |intent| {
+    let done = clear_orphaned_hooks(&world.ctx, &world.run, &earlier, |intent| {
         intents.push(intent);
         Ok(())
     })
@@ -310,8 +311,10 @@ async fn an_intent_that_is_refused_forbids_the_effect() {
     let world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = begun(HelmCommand::Upgrade, 1);
     let earlier = Earlier { run: RUN, helm: &helm };
-    let refused =
-        clear(&world.ctx, &world.run, &earlier, |_| Err(PhaseError::State("the disk is full".to_owned()))).await;
+    let refused = clear_orphaned_hooks(&world.ctx, &world.run, &earlier, |_| {
+        Err(PhaseError::State("the disk is full".to_owned()))
+    })
+    .await;
     assert_eq!(refused.unwrap_err().to_string(), "the disk is full");
     assert!(job(&cluster).is_some());
 }

@@ -1,10 +1,11 @@
 //! Goes back to an earlier revision.
 
 use crate::actions::helm_run;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Context;
+use crate::context::ReleaseRun;
 use crate::error::PhaseError;
-use crate::preflight::permit::{Permit, Rollback};
+use crate::preflight::Permit;
+use crate::preflight::Rollback;
 use pilothouse_core::HelmCommand;
 use pilothouse_helm::RollbackRequest;
 

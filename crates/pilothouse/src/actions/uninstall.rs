@@ -2,12 +2,13 @@
 
 use crate::actions::helm_run;
 use crate::actions::orphaned_hooks;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Context;
+use crate::context::ReleaseRun;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::preflight::permit;
-use crate::preflight::permit::{Permit, Uninstall};
+use crate::preflight;
+use crate::preflight::Permit;
+use crate::preflight::Uninstall;
 use crate::text;
 use pilothouse_core::{HelmCommand, ReleaseState};
 use pilothouse_helm::UninstallRequest;
@@ -61,9 +62,9 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
     // Without the record, nothing tells any more whose a hook's object is.
     orphaned_hooks::clear_earlier(ctx, run).await?;
     let before = observe::observed(ctx).await.known_history().newest_revision();
-    let permit = permit::uninstall(ctx, run).await?;
+    let permit = preflight::permit_uninstall(ctx, run).await?;
     ctx.doing("helm uninstall");
-    let objects = run_helm(ctx, run, permit, before, run.remaining(ctx), ctx.terminate()).await?.objects;
+    let objects = uninstall_as_permitted(ctx, run, permit, before, run.remaining(ctx), ctx.terminate()).await?.objects;
     ctx.forget_observation().await;
     ctx.doing("waiting until its objects are gone");
     pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| {
@@ -77,7 +78,7 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
 ///
 /// # Errors
 /// What failed, or [`PhaseError::Stopped`] when helm must not be started any more.
-pub(crate) async fn run_helm(
+pub(crate) async fn uninstall_as_permitted(
     ctx: &Context,
     run: &mut ReleaseRun,
     permit: Permit<Uninstall>,

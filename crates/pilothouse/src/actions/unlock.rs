@@ -1,11 +1,13 @@
 //! Healing what an operation that was killed has left in Helm's records: a revision that stays pending locks the release
 //! for good. It is marked failed, once nobody can be at work on it any more.
 
-use crate::context::earlier_run::{Before, Earlier, Gone};
-use crate::context::events::Emitter;
-use crate::context::release_context::Context;
+use crate::context::Before;
+use crate::context::Context;
+use crate::context::Earlier;
+use crate::context::Emitter;
+use crate::context::Gone;
 use crate::error::PhaseError;
-use crate::observe::release_storage;
+use crate::observe;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pilothouse_core::{
@@ -55,8 +57,8 @@ pub(crate) struct Known<'a> {
 /// Puts in order what the earlier run has left in Helm's records of the release.
 ///
 /// # Errors
-/// See [`heal`]; [`PhaseError::Locked`] when the earlier run's helm still works on the release.
-pub(crate) async fn heal_before(ctx: &Context, before: &Before) -> Result<(), PhaseError> {
+/// See [`unlock_release`]; [`PhaseError::Locked`] when the earlier run's helm still works on the release.
+pub(crate) async fn unlock_before(ctx: &Context, before: &Before) -> Result<(), PhaseError> {
     until_helm_has_ended(ctx, before).await?;
     let known = Known {
         server_now: before.lock.server_now(),
@@ -66,7 +68,7 @@ pub(crate) async fn heal_before(ctx: &Context, before: &Before) -> Result<(), Ph
         holds_lock: true,
         takes_for_dead: ctx.info().breaks_lock,
     };
-    heal(ctx, &known, ctx.emitter().clone()).await.map(drop)
+    unlock_release(ctx, &known, ctx.emitter().clone()).await.map(drop)
 }
 
 /// Waits until the helm of the earlier run has ended, up to the lock timeout. When its run is killed, helm is asked
@@ -166,7 +168,11 @@ fn pending(known: &Known<'_>, own_timeout: Duration, newest: &RevisionMeta, watc
 ///
 /// # Errors
 /// When the records cannot be read or written, or the intent is refused. Nothing is marked then.
-pub(crate) async fn heal(ctx: &Context, known: &Known<'_>, intents: impl Intents) -> Result<Vec<Healed>, PhaseError> {
+pub(crate) async fn unlock_release(
+    ctx: &Context,
+    known: &Known<'_>,
+    intents: impl Intents,
+) -> Result<Vec<Healed>, PhaseError> {
     if ctx.info().action == HelmAction::Skip || ctx.info().dry_run {
         return Ok(Vec::new());
     }
@@ -188,7 +194,7 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
         if ctx.cancel().is_cancelled() {
             return Err(PhaseError::Interrupted);
         }
-        let history = release_storage::history(ctx).await?;
+        let history = observe::release_history(ctx).await?;
         let Some(newest) = history.newest().filter(|meta| meta.status.is_pending()) else { break };
         let now = Instant::now();
         let unchanged_for = match &first_seen {
@@ -239,12 +245,12 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
 
 /// Marks the revision failed that the helm of this run, which was stopped and has ended, has left pending.
 ///
-/// Writes as [`heal`] does, and nothing when helm has marked its revision itself. Can be repeated.
+/// Writes as [`unlock_release`] does, and nothing when helm has marked its revision itself. Can be repeated.
 ///
 /// # Errors
 /// When the records cannot be read or written, or the intent is refused. Nothing is marked then.
 pub(crate) async fn mark_stopped(ctx: &Context, run: Option<RunId>, revision_before: u32) -> Result<(), PhaseError> {
-    let history = release_storage::history(ctx).await?;
+    let history = observe::release_history(ctx).await?;
     let own = history.newest().filter(|meta| {
         meta.status.is_pending() && Some(meta.revision) == revision_before.checked_add(1) && meta.run == run
     });

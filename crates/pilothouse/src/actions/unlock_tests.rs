@@ -148,7 +148,7 @@ fn untouched(status: RevisionStatus) -> (String, RevisionStatus, String) {
 /// Heals with intents that are noted.
 async fn heal_noting(world: &World, known: &Known<'_>) -> (Result<Vec<Healed>, PhaseError>, Vec<EventKind>) {
     let mut intents = Vec::new();
-    let done = heal(&world.ctx, known, |intent| {
+    let done = unlock_release(&world.ctx, known, |intent| {
         intents.push(intent);
         Ok(())
     })
@@ -170,7 +170,7 @@ async fn what_a_run_that_is_gone_has_left_is_marked_failed(
     let helm = begun(UPGRADE, 1);
     let known = Known { gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
     let mut intents = Vec::new();
-    let done = heal(&world.ctx, &known, |intent| {
+    let done = unlock_release(&world.ctx, &known, |intent| {
         assert_eq!(standing(&cluster), untouched(status), "the intent comes before the effect");
         intents.push(intent);
         Ok(())
@@ -381,7 +381,7 @@ async fn an_intent_that_is_refused_forbids_the_effect() {
     let world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = begun(UPGRADE, 1);
     let known = Known { gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
-    let refused = heal(&world.ctx, &known, |_| Err(PhaseError::State("the disk is full".to_owned()))).await;
+    let refused = unlock_release(&world.ctx, &known, |_| Err(PhaseError::State("the disk is full".to_owned()))).await;
     assert_eq!(refused.unwrap_err().to_string(), "the disk is full");
     assert_eq!(standing(&cluster), untouched(S::PendingUpgrade));
 }
@@ -466,7 +466,7 @@ async fn it_can_be_spawned() {
         let helm = begun(UPGRADE, 1);
         let known = Known { gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
         let mut journal = Vec::new();
-        heal(&world.ctx, &known, move |intent| {
+        unlock_release(&world.ctx, &known, move |intent| {
             journal.push(intent);
             Ok(())
         })

@@ -2,7 +2,7 @@
 
 use super::{ClusterCopy, CopyError, same_minor};
 use crate::copy::read::copy;
-use crate::observe::deploy_records;
+use crate::observe;
 use crate::{ChartInfo, ChartRef, DeclaredChart, HelmChart, HelmDriver, Redactor, Session, SessionConfig};
 use pilothouse_core::{
     DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, Phase, ReleaseKey, ReleaseSpec, RevisionStatus, RunOutcome,
@@ -190,15 +190,15 @@ async fn what_is_remembered_belongs_to_the_copied_record() {
             reached: Phase::Exec,
             objects: Some(Vec::new()),
         };
-        deploy_records::store(from.as_ref(), &record, None).await.unwrap();
+        observe::store_deploy_record(from.as_ref(), &record, None).await.unwrap();
         to.put(
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "before", "namespace": "default"}}),
         );
         copied(&from).await.unwrap().load(&session(&to), "volumes").await.unwrap();
         assert_ne!(uid(&from), uid(&to));
-        let found = deploy_records::read(to.as_ref() as &dyn ClusterClient, &release, None).await.unwrap();
+        let found = observe::read_deploy_record(to.as_ref() as &dyn ClusterClient, &release, None).await.unwrap();
         let of_copy = DeployRecord { revision_uid: uid(&to).as_str().unwrap().to_owned(), objects: None, ..record };
-        assert_eq!(found, expected.then(|| deploy_records::Found::Record(Box::new(of_copy))));
+        assert_eq!(found, expected.then(|| observe::Found::Record(Box::new(of_copy))));
     }
 }
 

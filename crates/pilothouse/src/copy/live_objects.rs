@@ -1,6 +1,6 @@
 //! How objects stand in the copy.
 
-use crate::context::session::Session;
+use crate::context::Session;
 use crate::copy::cluster_copy::SIDE_BY_SIDE;
 use crate::digest;
 use futures::StreamExt;

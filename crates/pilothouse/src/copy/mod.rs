@@ -1,12 +1,16 @@
 //! A copy of a cluster for a rehearsal: read from one, loaded into another.
 
-pub(crate) mod cluster_copy;
-pub(crate) mod live_objects;
-pub(crate) mod load;
-pub(crate) mod object_copy;
-pub(crate) mod policies;
-pub(crate) mod quota;
-pub(crate) mod read;
-pub(crate) mod releases;
-pub(crate) mod surroundings;
-pub(crate) mod webhooks;
+mod cluster_copy;
+mod live_objects;
+mod load;
+mod object_copy;
+mod policies;
+mod quota;
+mod read;
+mod releases;
+mod surroundings;
+mod webhooks;
+
+pub use cluster_copy::{ClusterCopy, CopyError, same_minor};
+pub use load::LoadedCopy;
+pub use read::copy;

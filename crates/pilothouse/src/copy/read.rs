@@ -1,7 +1,7 @@
 //! Reading what matters of a cluster. Nothing but `get` and `list` is asked of it.
 
-use crate::context::release_context::Context;
-use crate::context::session::Session;
+use crate::context::Context;
+use crate::context::Session;
 use crate::copy::cluster_copy::{ClusterCopy, Copied, CopyError, SIDE_BY_SIDE};
 use crate::copy::object_copy;
 use crate::copy::object_copy::{Turn, text};
@@ -11,8 +11,8 @@ use crate::copy::surroundings;
 use crate::copy::surroundings::{OF_CLUSTER, OF_NAMESPACE, Parameter, WEBHOOKS, core};
 use crate::copy::webhooks;
 use crate::error::PhaseError;
-use crate::observe::other_tools::FLUX;
-use crate::phases::chart::HelmChart;
+use crate::observe::FLUX;
+use crate::phases::HelmChart;
 use futures::StreamExt;
 use pilothouse_core::{ObjectRef, ReleaseKey, Sensitive, Untold, crd_facts, error_chain, named_release, object_ref};
 use pilothouse_kube::{ClusterError, Discovery, ListQuery, record_ref};

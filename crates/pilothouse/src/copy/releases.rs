@@ -1,15 +1,13 @@
 //! What the releases of a stack are about, found out without changing anything.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::error::PhaseError;
-use crate::observe::deploy_records;
-use crate::observe::deploy_records::Found;
-use crate::observe::release_storage;
-use crate::observe::release_storage::NotServed;
-use crate::phases::chart::HelmChart;
-use crate::phases::chart::steps_of;
+use crate::observe;
+use crate::observe::Found;
+use crate::observe::NotServed;
+use crate::phases::HelmChart;
+use crate::phases::steps_of;
 use crate::render;
-use crate::render::wanted;
 use pilothouse_core::{
     DeployRecord, HelmAction, ObjectRef, Payload, Phase, ReleaseHistory, ReleaseKey, RevisionMeta, Untold, object_ref,
 };
@@ -50,14 +48,14 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
     if ctx.info().action == HelmAction::Deploy {
         named.extend(rendered(ctx, &mut about).await);
     }
-    let history = release_storage::history(ctx).await?;
+    let history = observe::release_history(ctx).await?;
     let newest = history.newest();
     // What is deployed, what helm compares with, and what a rollback would bring back.
     let mut looked_at: Vec<&RevisionMeta> = newest.into_iter().chain(history.last_deployed_or_newest()).collect();
     looked_at.dedup_by_key(|meta| meta.revision);
     for meta in looked_at {
-        if let Some(record) = release_storage::record(ctx, meta).await? {
-            named.extend(release_storage::manifest_objects(&record)?.iter().filter_map(object_ref));
+        if let Some(record) = observe::read_record(ctx, meta).await? {
+            named.extend(observe::manifest_objects(&record)?.iter().filter_map(object_ref));
             let hooks = record.hooks.iter().map(|hook| pilothouse_helm::parse_documents(&hook.manifest));
             named.extend(hooks.flat_map(Result::unwrap_or_default).filter_map(|hook| object_ref(&hook)));
         }
@@ -67,7 +65,7 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
             named.extend(step.concerns().await);
         }
     }
-    about.objects = release_storage::complete(ctx, named, NotServed::Keep).await?;
+    about.objects = observe::complete_objects(ctx, named, NotServed::Keep).await?;
     about.records = records(ctx, &history);
     if let Some(newest) = newest {
         about.manager.clone_from(&newest.manager);
@@ -86,7 +84,7 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
 async fn rendered(ctx: &Context, about: &mut AboutRelease) -> Vec<ObjectRef> {
     let release = ctx.release();
     let prepared = render::wanted(ctx, &Payload::default()).await;
-    if wanted::payload_values(ctx.info(), &Payload::default()).iter().any(Value::is_null) {
+    if render::payload_values(ctx.info(), &Payload::default()).iter().any(Value::is_null) {
         let why = "values that come from a step are known only in the run";
         about.not_copied.push(Untold::new(format!("what {release} is going to have"), why));
     }
@@ -123,7 +121,7 @@ fn records(ctx: &Context, history: &ReleaseHistory) -> Vec<ObjectRef> {
 
 async fn remember(ctx: &Context, release: &ReleaseKey, about: &mut AboutRelease) {
     let what = || format!("what pilothouse remembers of {release}");
-    match deploy_records::read(ctx.cluster(), release, ctx.session().state_key()).await {
+    match observe::read_deploy_record(ctx.cluster(), release, ctx.session().state_key()).await {
         Ok(None) => {}
         Ok(Some(Found::Record(record))) => about.remembered = Some(*record),
         // Then the next run compares, there as here.

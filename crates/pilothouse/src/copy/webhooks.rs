@@ -1,7 +1,7 @@
 //! Which admission webhooks of the cluster would be asked about what the releases are about. Pure.
 
 use crate::copy::object_copy::text;
-use crate::preflight::cluster::checks::selects;
+use crate::preflight::selects;
 use pilothouse_core::{ObjectRef, object_ref};
 use pilothouse_kube::Discovery;
 use serde_json::Value;

@@ -1,11 +1,11 @@
 //! Why a phase failed, gathered before anything is cleaned up.
 
-use crate::context::release_context::Context;
-use crate::context::reported_causes::ReportedCauses;
+use crate::context::Context;
+use crate::context::ReportedCauses;
 use crate::diagnose::wait_ready;
 use crate::diagnose::wait_ready::Unready;
 use crate::error::PhaseError;
-use crate::observe::release_storage;
+use crate::observe;
 use pilothouse_core::{Cause, CauseClass, Certainty, ObjectRef, Phase, Readiness, code};
 use pilothouse_health::{HelmEvidence, LockSeen, helm_causes};
 use pilothouse_kube::Subject;
@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const READS: Duration = Duration::from_secs(15);
 
 /// The causes of an error, the decisive one first. Whatever cannot be gathered is left out and said.
-pub(crate) async fn collect(ctx: &Context, reported: &ReportedCauses, error: &PhaseError) -> Vec<Cause> {
+pub(crate) async fn collect_evidence(ctx: &Context, reported: &ReportedCauses, error: &PhaseError) -> Vec<Cause> {
     let deadline = Instant::now() + READS;
     let gather = async {
         let objects = match (error.not_ready(), ctx.phase()) {
@@ -64,7 +64,7 @@ pub(crate) async fn of_helm(ctx: &Context, text: String, objects: Vec<ObjectRef>
 
 /// The newest record, if it is pending.
 async fn lock(ctx: &Context) -> Option<LockSeen> {
-    let history = release_storage::history(ctx).await.ok()?;
+    let history = observe::release_history(ctx).await.ok()?;
     let newest = history.newest()?;
     newest.status.is_pending().then(|| LockSeen {
         revision: newest.revision,
@@ -82,7 +82,7 @@ pub(crate) fn weight(cause: &Cause) -> (bool, bool, Certainty) {
 
 /// The objects and hooks of the newest revision.
 async fn of_newest(ctx: &Context) -> Vec<ObjectRef> {
-    match release_storage::objects_and_hooks(ctx).await {
+    match observe::release_objects_and_hooks(ctx).await {
         Ok(objects) => objects,
         Err(error) => {
             ctx.warn(format!("the objects of the release cannot be told: {}", error.chain().join(": ")));

@@ -2,6 +2,10 @@
 //!
 //! In: objects that are not as they should be. Out: causes with their evidence. Reads the cluster only.
 
-pub(crate) mod failure;
-pub(crate) mod release_health;
-pub(crate) mod wait_ready;
+mod failure;
+mod release_health;
+mod wait_ready;
+
+pub(crate) use failure::collect_evidence;
+pub use release_health::{Diagnosis, Health, diagnose};
+pub(crate) use wait_ready::{Unready, Verdict, look_at_readiness, wait_ready};

@@ -1,12 +1,12 @@
 //! Why releases are not healthy, at any time and without a run.
 
-use crate::context::release_context::Context;
-use crate::context::session::Session;
+use crate::context::Context;
+use crate::context::Session;
 use crate::diagnose::failure;
 use crate::diagnose::wait_ready;
 use crate::diagnose::wait_ready::Unready;
 use crate::error::PhaseError;
-use crate::observe::release_storage;
+use crate::observe;
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
@@ -107,7 +107,7 @@ async fn one(session: &Arc<Session>, info: &ChartInfo) -> Diagnosis {
 }
 
 async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError> {
-    let Some((newest, record)) = release_storage::newest(ctx).await? else { return Ok(()) };
+    let Some((newest, record)) = observe::newest(ctx).await? else { return Ok(()) };
     let deployed = newest.status == RevisionStatus::Deployed;
     diagnosis.revision = Some(newest);
     let Some(record) = record else { return Ok(()) };
@@ -115,7 +115,7 @@ async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError
     if !deployed {
         diagnosis.description = Some(ctx.redactor().redact(&record.info.description));
     }
-    let objects = release_storage::objects_of(ctx, &record).await?;
+    let objects = observe::objects_of_record(ctx, &record).await?;
     diagnosis.objects = objects.len();
     let mut unready: Unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
     unready.retain(|(_, status)| !status.is_ready());
@@ -123,7 +123,7 @@ async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError
     if !deployed {
         // helm may not have come as far as its objects; what it has begun with are the hooks.
         unready.retain(|(_, status)| status.readiness != Readiness::NotFound);
-        unready.extend(release_storage::unready_hooks(ctx, &record).await?);
+        unready.extend(observe::unready_hooks(ctx, &record).await?);
     }
     let found = wait_ready::causes_of(ctx, Subject::of_release(&unready), Instant::now() + DEADLINE).await;
     diagnosis.causes = found.into_iter().flat_map(|(_, causes)| causes).collect();

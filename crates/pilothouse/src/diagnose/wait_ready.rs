@@ -1,7 +1,7 @@
 //! Why what is waited for does not work: told the moment it is known, and ending the wait when it will not pass by itself.
 
-use crate::context::release_context::Context;
-use crate::context::reported_causes::ReportedCauses;
+use crate::context::Context;
+use crate::context::ReportedCauses;
 use crate::error::PhaseError;
 use crate::text;
 use pilothouse_core::{Cause, Certainty, EventKind, FailFast, ObjectRef, ObjectStatus, Readiness};
@@ -77,7 +77,7 @@ async fn until_hopeless(
         follow(ctx, &mut following, &unready);
         // What is about to end the wait is not taken from a cache.
         let known = following.as_ref().filter(|_| !verdict.doubts());
-        if verdict.is_hopeless(ctx, &look(ctx, reported, &unready, known).await) {
+        if verdict.is_hopeless(ctx, &look_at_readiness(ctx, reported, &unready, known).await) {
             return unready;
         }
         sleep_until(looked + SOONEST).await;
@@ -144,7 +144,7 @@ impl Verdict {
 
 /// Gathers the evidence for objects that are not ready, tells what is new of its causes, and gives all of them. What is
 /// followed is not read.
-pub(crate) async fn look(
+pub(crate) async fn look_at_readiness(
     ctx: &Context,
     reported: &mut ReportedCauses,
     unready: &Unready,

@@ -7,12 +7,12 @@ mod cluster;
 mod error;
 mod file;
 mod format;
-pub(crate) mod history;
+mod history;
 mod kept;
 mod kill_point;
 mod record;
-pub(crate) mod recorder;
-pub(crate) mod state_key;
+mod recorder;
+mod state_key;
 mod summary;
 
 #[cfg(test)]
@@ -27,3 +27,6 @@ pub(crate) use crate::journal::kill_point::KillPoint;
 pub(crate) use crate::journal::record::StackRecord;
 pub use crate::journal::state_key::StateKey;
 pub use crate::journal::summary::RunSummary;
+pub use history::{History, HistoryOf, RunDetails, history, run_details};
+pub(crate) use recorder::Recorder;
+pub(crate) use state_key::{code_of, data};

@@ -1,6 +1,9 @@
 //! One release through its phases: transitions, attempts, remediation.
 
-pub(crate) mod release;
-pub(crate) mod remediation;
-pub(crate) mod roll_back;
-pub(crate) mod transition;
+mod release;
+mod remediation;
+mod roll_back;
+mod transition;
+
+pub(crate) use release::{run_release, validate_release};
+pub(crate) use roll_back::{fate_of_release, take_release_back};

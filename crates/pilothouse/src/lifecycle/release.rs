@@ -1,23 +1,22 @@
 //! The provided `run`: carries one release through its phases.
 
-use crate::actions::unlock;
-use crate::context::earlier_run::Before;
-use crate::context::events::millis;
-use crate::context::preflight_report::Foreseen;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::reported_causes::ReportedCauses;
-use crate::context::settled::Settled;
-use crate::diagnose::failure;
+use crate::actions;
+use crate::context::Before;
+use crate::context::Context;
+use crate::context::Foreseen;
+use crate::context::ReleaseRun;
+use crate::context::ReportedCauses;
+use crate::context::Settled;
+use crate::context::millis;
+use crate::diagnose;
 use crate::error::PhaseError;
 use crate::lifecycle::remediation;
 use crate::lifecycle::remediation::Following;
 use crate::lifecycle::transition::{Ended, Transition, next};
 use crate::observe;
-use crate::observe::drift;
-use crate::phases::chart::HelmChart;
-use crate::phases::chart::steps_of;
-use crate::render::wanted::payload_values;
+use crate::phases::HelmChart;
+use crate::phases::steps_of;
+use crate::render::payload_values;
 use crate::text;
 use pilothouse_core::{
     Change, CheckVerdict, Class, Decision, Drift, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase,
@@ -26,7 +25,7 @@ use pilothouse_core::{
 use std::time::{Duration, Instant};
 
 /// Carries a release through its lifecycle and reports every phase as events.
-pub(crate) async fn run<C: HelmChart + ?Sized>(
+pub(crate) async fn run_release<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &mut Context,
     run: &mut ReleaseRun,
@@ -70,7 +69,7 @@ fn tell_drift(ctx: &Context, drifts: &[Drift]) {
 /// Puts in order what an interrupted run has left, before anything is looked at.
 async fn put_in_order(ctx: &Context, before: Option<&Before>) -> Result<(), ReleaseOutcome> {
     let Some(before) = before else { return Ok(()) };
-    match unlock::heal_before(ctx, before).await {
+    match actions::unlock_before(ctx, before).await {
         Ok(()) => Ok(()),
         Err(error) if error.is_interrupted() || ctx.cancel().is_cancelled() => {
             Err(ReleaseOutcome::Interrupted { phase: Phase::CheckPrerequisites })
@@ -161,11 +160,11 @@ async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &Release
         return;
     }
     match (chart.chart_info().action, phase) {
-        (HelmAction::Deploy, Phase::Exec | Phase::Validate) => drift::remember(ctx, run, payload, phase).await,
+        (HelmAction::Deploy, Phase::Exec | Phase::Validate) => observe::remember_deploy(ctx, run, payload, phase).await,
         (HelmAction::Deploy, Phase::PostExec) if !steps_of(chart).of(phase).is_empty() => {
-            drift::remember(ctx, run, payload, phase).await;
+            observe::remember_deploy(ctx, run, payload, phase).await;
         }
-        (HelmAction::Destroy, Phase::Exec) => drift::forget(ctx).await,
+        (HelmAction::Destroy, Phase::Exec) => observe::forget_deploy(ctx).await,
         (
             HelmAction::Deploy | HelmAction::Destroy | HelmAction::Skip,
             Phase::CheckPrerequisites
@@ -311,7 +310,7 @@ async fn one_phase<C: HelmChart + ?Sized>(
 }
 
 /// The validate phase alone, reported like a whole lifecycle.
-pub(crate) async fn validate_only<C: HelmChart + ?Sized>(chart: &C, ctx: &mut Context) -> ReleaseOutcome {
+pub(crate) async fn validate_release<C: HelmChart + ?Sized>(chart: &C, ctx: &mut Context) -> ReleaseOutcome {
     let info = chart.chart_info();
     let begun = Instant::now();
     ctx.emitter().emit(EventKind::ReleaseStarted { release: info.key(), action: info.action });
@@ -431,7 +430,7 @@ async fn by_decision(ctx: &Context, run: &mut ReleaseRun, so_far: &mut SoFar) ->
                 tell_drift(ctx, &drifts);
             }
             if run.stack.is_some() {
-                drift::renew(ctx).await;
+                observe::renew_deploy_record(ctx).await;
             }
             so_far.nothing_to_do = true;
             if ctx.steps().await.every_run {
@@ -455,7 +454,7 @@ async fn describe(ctx: &Context, reported: &ReportedCauses, phase: Phase, error:
         phase,
         step: error.step().map(str::to_owned),
         error: error.chain().iter().map(|line| ctx.redactor().redact(line)).collect(),
-        causes: failure::collect(ctx, reported, error).await,
+        causes: diagnose::collect_evidence(ctx, reported, error).await,
         attempts: Vec::new(),
         on_deploy_failure_error: None,
         next: NextStep::Left { why: "nothing was asked for".to_owned() },

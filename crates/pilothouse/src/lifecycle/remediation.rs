@@ -1,15 +1,15 @@
 //! The failure policy at work: what is done after a failed deploy, once the evidence is safe.
 
-use crate::actions::{roll_back, uninstall};
-use crate::context::attempts::Attempts;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::actions;
+use crate::context::Attempts;
+use crate::context::Context;
+use crate::context::ReleaseRun;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::release_storage;
-use crate::observe::remedy;
-use crate::observe::remedy::{Action, Situation, Stopped};
-use crate::preflight::permit;
+use crate::observe::Action;
+use crate::observe::Situation;
+use crate::observe::Stopped;
+use crate::preflight;
 use pilothouse_core::{ChartInfo, Failure, NextStep, Phase, RevisionMeta, RevisionStatus};
 use std::time::Duration;
 
@@ -54,8 +54,8 @@ pub(crate) enum Following {
 /// there is none. Never fails: what goes wrong is part of the answer.
 pub(crate) async fn after(info: &ChartInfo, ctx: &Context, run: &mut ReleaseRun, failure: &mut Failure) -> Following {
     let (before, decision) = observe::baseline(ctx, run).await;
-    let certain = remedy::certain(&failure.causes);
-    let decided = remedy::decide(&Situation {
+    let certain = observe::certain_cause(&failure.causes);
+    let decided = observe::decide_remedy(&Situation {
         on_failure: &info.on_failure,
         action: info.action,
         failed_in: failure.phase,
@@ -87,7 +87,7 @@ fn stopped(ctx: &Context) -> Option<Stopped> {
 /// be read, the attempt finds that out.
 pub(crate) async fn taken_meanwhile(ctx: &Context, run: &ReleaseRun, failed_in: Phase) -> Option<String> {
     let (before, _) = observe::baseline(ctx, run).await;
-    let history = release_storage::history(ctx).await.ok()?;
+    let history = observe::release_history(ctx).await.ok()?;
     // A try that came to nothing may have left nothing.
     let newest = history.newest().filter(|newest| newest.revision > before)?;
     untouchable(&run.attempts, before, failed_in, Some(newest))
@@ -113,7 +113,7 @@ pub(crate) async fn carry_out(
     (before, reached): (u32, Phase),
 ) -> NextStep {
     let left = |why: String| NextStep::Left { why };
-    let history = match release_storage::history(ctx).await {
+    let history = match observe::release_history(ctx).await {
         Ok(history) => history,
         Err(error) => return left(format!("helm's records cannot be read: {}", ctx.error_text(&error))),
     };
@@ -131,12 +131,12 @@ pub(crate) async fn carry_out(
     };
     let (tried, result) = match undo {
         Undo::Rollback(revision) => {
-            let permit = match permit::roll_back(ctx, run, &history, revision).await {
+            let permit = match preflight::permit_rollback(ctx, run, &history, revision).await {
                 Ok(permit) => permit,
                 Err(error) => return lost(&format!("a rollback to revision {revision}"), error),
             };
             ctx.doing(format!("rolling back to revision {revision}"));
-            let done = roll_back::roll_back(ctx, run, permit, newest).await;
+            let done = actions::roll_back(ctx, run, permit, newest).await;
             (
                 format!("the rollback to revision {revision}"),
                 done.map(|()| NextStep::RolledBack { to_revision: revision }),
@@ -146,12 +146,12 @@ pub(crate) async fn carry_out(
             if run.attempts.has_adopted() {
                 return left("objects that were adopted would be deleted".to_owned());
             }
-            let permit = match permit::uninstall(ctx, run).await {
+            let permit = match preflight::permit_uninstall(ctx, run).await {
                 Ok(permit) => permit,
                 Err(error) => return lost("an uninstall", error),
             };
             ctx.doing("uninstalling");
-            let done = uninstall::run_helm(ctx, run, permit, newest, ctx.timeout(), ctx.lost()).await;
+            let done = actions::uninstall_as_permitted(ctx, run, permit, newest, ctx.timeout(), ctx.lost()).await;
             ("the uninstall".to_owned(), done.map(|_| NextStep::Uninstalled))
         }
     };

@@ -1,19 +1,23 @@
 //! Taking back releases that ended well, since a release that needs them has failed.
 
-use crate::context::events::millis;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::millis;
 use crate::lifecycle::remediation;
 use crate::lifecycle::remediation::Undo;
 use crate::observe;
-use crate::observe::remedy;
-use crate::observe::remedy::Action;
+use crate::observe::Action;
 use crate::text;
 use pilothouse_core::{ChartInfo, Decision, EventKind, Fate, HelmAction, NextStep, Phase, ReleaseKey, ReleaseOutcome};
 use std::time::Instant;
 
 /// What has become of a release, as far as it matters for taking others back.
-pub(crate) async fn fate(info: &ChartInfo, ctx: &Context, run: &ReleaseRun, outcome: &ReleaseOutcome) -> Fate {
+pub(crate) async fn fate_of_release(
+    info: &ChartInfo,
+    ctx: &Context,
+    run: &ReleaseRun,
+    outcome: &ReleaseOutcome,
+) -> Fate {
     match outcome {
         ReleaseOutcome::Undone { next, .. } => fate_after(next),
         ReleaseOutcome::Failed(failure) => fate_after(&failure.next),
@@ -46,7 +50,7 @@ async fn how(info: &ChartInfo, ctx: &Context, run: &ReleaseRun) -> Option<Undo> 
     if info.action != HelmAction::Deploy || !changed {
         return None;
     }
-    match remedy::taken_back(&info.on_failure, &observe::baseline(ctx, run).await.1) {
+    match observe::taken_back(&info.on_failure, &observe::baseline(ctx, run).await.1) {
         Action::Rollback(revision) => Some(Undo::Rollback(revision)),
         Action::Uninstall => Some(Undo::Uninstall),
         Action::Leave(_) | Action::Retry { .. } => None,
@@ -54,7 +58,7 @@ async fn how(info: &ChartInfo, ctx: &Context, run: &ReleaseRun) -> Option<Undo> 
 }
 
 /// Takes a release back, with the events of that. `None` when it stays after all; that is said.
-pub(crate) async fn take_back(
+pub(crate) async fn take_release_back(
     info: &ChartInfo,
     ctx: &mut Context,
     run: &mut ReleaseRun,

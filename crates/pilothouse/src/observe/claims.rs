@@ -1,6 +1,6 @@
 //! Claims that go with the pods of a StatefulSet.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::observe::dry_run::compared::{Compared, Outcome};
 use pilothouse_core::{ObjectChange, ObjectRef, ScaledDown, object_ref};
 use pilothouse_kube::{ClusterError, ListQuery};
@@ -9,7 +9,7 @@ use pilothouse_kube::{ClusterError, ListQuery};
 ///
 /// # Errors
 /// When they cannot be listed.
-pub(crate) async fn scaled_away(ctx: &Context, one: &Compared) -> Result<Vec<ObjectRef>, ClusterError> {
+pub(crate) async fn claims_scaled_away(ctx: &Context, one: &Compared) -> Result<Vec<ObjectRef>, ClusterError> {
     let changes = matches!(one.outcome, Outcome::Change(ObjectChange::Update | ObjectChange::Adopt));
     let both = one.live.as_ref().zip(one.then.as_ref()).filter(|_| changes && one.object.kind == "StatefulSet");
     let Some(scaled) = both.and_then(|(live, then)| ScaledDown::of(live.expose(), then.expose())) else {

@@ -1,10 +1,10 @@
 //! Whether the chart's definitions are in the cluster as the chart has them.
 
-use crate::context::release_context::Context;
-use crate::context::wanted::Wanted;
+use crate::context::Context;
+use crate::context::Wanted;
 use crate::digest;
 use crate::error::PhaseError;
-use crate::render::objects;
+use crate::render;
 use pilothouse_core::{CrdPolicy, object_ref};
 use pilothouse_kube::ApplyOptions;
 
@@ -25,7 +25,7 @@ pub(crate) async fn would_change(ctx: &Context, wanted: &Wanted) -> Result<bool,
     if ctx.info().crds == CrdPolicy::Skip {
         return Ok(false);
     }
-    for crd in &objects::of_chart(wanted) {
+    for crd in &render::chart_definitions(wanted) {
         let Some(object) = object_ref(crd) else { continue };
         let Some(live) = ctx.cluster().get(&object).await? else { return Ok(true) };
         if ctx.info().crds == CrdPolicy::Upgrade {

@@ -1,15 +1,14 @@
 //! What a deploy or a rollback is going to do to each object.
 
-use crate::context::release_context::Context;
-use crate::context::wanted::Wanted;
+use crate::context::Context;
+use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe::dry_run::compare::{Comparison, Scope, compare_within};
 use crate::observe::dry_run::compared::Compared;
 use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::render;
-use crate::render::objects::of_chart;
-use crate::render::wanted;
+use crate::render::chart_definitions;
 use jiff::Timestamp;
 use pilothouse_core::{CrdPolicy, DriftPolicy, Payload, crd_facts};
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc};
@@ -30,7 +29,7 @@ pub(crate) struct Look {
 ///
 /// # Errors
 /// When the chart cannot be rendered, or what is deployed cannot be read.
-pub(crate) async fn look(
+pub(crate) async fn preview_deploy(
     ctx: &Context,
     payload: &Payload,
     is_upgrade: bool,
@@ -64,7 +63,7 @@ pub(crate) async fn look(
 ///
 /// # Errors
 /// When a manifest cannot be read.
-pub(crate) async fn look_back(
+pub(crate) async fn preview_rollback(
     ctx: &Context,
     newest: &ReleaseRecord,
     target: &ReleaseRecord,
@@ -87,7 +86,7 @@ pub(crate) async fn look_back(
 
 /// Asks the server what manifests make of the objects that may lose something when they are written over them, without changing
 /// anything.
-pub(crate) async fn look_over(ctx: &Context, wanted: &[Value]) -> Vec<Compared> {
+pub(crate) async fn preview_overwriting(ctx: &Context, wanted: &[Value]) -> Vec<Compared> {
     let comparison = Comparison {
         release: &ctx.release(),
         wanted,
@@ -103,17 +102,17 @@ pub(crate) async fn look_over(ctx: &Context, wanted: &[Value]) -> Vec<Compared> 
 }
 
 /// The kinds of the definitions that a deploy brings to the chart's version before helm runs.
-pub(crate) async fn changing(ctx: &Context, payload: &Payload) -> Vec<(String, String)> {
+pub(crate) async fn kinds_changing(ctx: &Context, payload: &Payload) -> Vec<(String, String)> {
     if ctx.info().crds != CrdPolicy::Upgrade {
         return Vec::new();
     }
     let prepared = render::wanted(ctx, payload).await;
-    of_chart(&prepared).iter().filter_map(crd_facts).map(|facts| (facts.group, facts.kind)).collect()
+    chart_definitions(&prepared).iter().filter_map(crd_facts).map(|facts| (facts.group, facts.kind)).collect()
 }
 
 /// What is going to be applied. Where values from earlier phases are not known yet, that is what renders without them.
 async fn docs(ctx: &Context, prepared: &Wanted, is_upgrade: bool) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    let is_open = wanted::payload_values(ctx.info(), &prepared.payload).iter().any(Value::is_null);
+    let is_open = render::payload_values(ctx.info(), &prepared.payload).iter().any(Value::is_null);
     match &prepared.chart {
         Some(chart) if is_upgrade && !is_open => {
             let uses = render::templates_of(ctx, chart, &prepared.payload).await;

@@ -1,6 +1,8 @@
 //! What is remembered of each release's last deploy: one small Secret beside Helm's own.
 
-use crate::journal::state_key::{StateKey, code_of, data};
+use crate::journal::StateKey;
+use crate::journal::code_of;
+use crate::journal::data;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
@@ -60,7 +62,7 @@ pub(crate) async fn list(
 ///
 /// # Errors
 /// When it cannot be read; an error is never "none".
-pub(crate) async fn read(
+pub(crate) async fn read_deploy_record(
     cluster: &dyn ClusterClient,
     release: &ReleaseKey,
     key: Option<&StateKey>,
@@ -73,7 +75,7 @@ pub(crate) async fn read(
 ///
 /// # Errors
 /// As for any request.
-pub(crate) async fn store(
+pub(crate) async fn store_deploy_record(
     cluster: &dyn ClusterClient,
     record: &DeployRecord,
     key: Option<&StateKey>,
@@ -252,32 +254,38 @@ mod tests {
         let cluster = FakeCluster::default();
         let record = record(3);
         let release = record.release.clone();
-        assert_eq!(read(&cluster, &release, None).await.unwrap(), None);
-        store(&cluster, &record, None).await.unwrap();
+        assert_eq!(read_deploy_record(&cluster, &release, None).await.unwrap(), None);
+        store_deploy_record(&cluster, &record, None).await.unwrap();
         let found = Found::Record(Box::new(record));
-        assert_eq!(read(&cluster, &release, None).await.unwrap(), Some(found.clone()));
+        assert_eq!(read_deploy_record(&cluster, &release, None).await.unwrap(), Some(found.clone()));
         assert_eq!(list(&cluster, None, None).await.unwrap(), HashMap::from([(release.clone(), found)]));
         assert_eq!(list(&cluster, Some("other"), None).await.unwrap(), HashMap::new());
         forget(&cluster, &release).await.unwrap();
         forget(&cluster, &release).await.unwrap();
-        assert_eq!(read(&cluster, &release, None).await.unwrap(), None);
+        assert_eq!(read_deploy_record(&cluster, &release, None).await.unwrap(), None);
     }
 
     #[tokio::test]
     async fn too_many_objects_are_left_out() {
         let cluster = FakeCluster::default();
         let record = record(20_000);
-        store(&cluster, &record, None).await.unwrap();
+        store_deploy_record(&cluster, &record, None).await.unwrap();
         let expected = DeployRecord { objects: None, ..record.clone() };
-        assert_eq!(read(&cluster, &record.release, None).await.unwrap(), Some(Found::Record(Box::new(expected))));
+        assert_eq!(
+            read_deploy_record(&cluster, &record.release, None).await.unwrap(),
+            Some(Found::Record(Box::new(expected)))
+        );
     }
 
     #[tokio::test]
     async fn thousands_of_objects_fit() {
         let cluster = FakeCluster::default();
         let record = record(5_000);
-        store(&cluster, &record, None).await.unwrap();
-        assert_eq!(read(&cluster, &record.release, None).await.unwrap(), Some(Found::Record(Box::new(record))));
+        store_deploy_record(&cluster, &record, None).await.unwrap();
+        assert_eq!(
+            read_deploy_record(&cluster, &record.release, None).await.unwrap(),
+            Some(Found::Record(Box::new(record)))
+        );
     }
 
     #[rstest]
@@ -290,7 +298,7 @@ mod tests {
         let release = ReleaseKey::new("web", "a");
         cluster.put(json!({"apiVersion": "v1", "kind": "Secret", "data": data,
             "metadata": {"name": "pilothouse.release.a", "namespace": "web"}}));
-        assert_eq!(read(&cluster, &release, None).await.unwrap(), Some(Found::Damaged(why.to_owned())));
+        assert_eq!(read_deploy_record(&cluster, &release, None).await.unwrap(), Some(Found::Damaged(why.to_owned())));
     }
 
     #[tokio::test]
@@ -303,7 +311,7 @@ mod tests {
         }
         let mut why = Vec::new();
         for name in ["newer", "other"] {
-            why.push(read(&cluster, &ReleaseKey::new("web", name), None).await.unwrap());
+            why.push(read_deploy_record(&cluster, &ReleaseKey::new("web", name), None).await.unwrap());
         }
         let damaged = |why: &str| Some(Found::Damaged(why.to_owned()));
         assert_eq!(

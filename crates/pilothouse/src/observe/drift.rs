@@ -1,9 +1,9 @@
 //! A closer look at objects that may not be as they were deployed, and remembering how they are.
 
-use crate::context::inputs::PlainInputs;
-use crate::context::observed::Observed;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Context;
+use crate::context::Observed;
+use crate::context::PlainInputs;
+use crate::context::ReleaseRun;
 use crate::error::PhaseError;
 use crate::kept_digest;
 use crate::observe;
@@ -18,8 +18,6 @@ use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use crate::observe::rendered_diff;
 use crate::render;
-use crate::render::input_digests;
-use crate::render::objects as rendered_objects;
 use crate::text;
 use jiff::Timestamp;
 use pilothouse_core::{
@@ -83,11 +81,12 @@ pub(super) async fn drifts(
     revision: &RevisionMeta,
     wanted: impl Fn(&ObjectRef) -> bool,
 ) -> Result<Vec<Drift>, PhaseError> {
-    let record = release_storage::record(ctx, revision).await?;
+    let record = release_storage::read_record(ctx, revision).await?;
     let record = record.ok_or_else(|| PhaseError::State("helm's record vanished while it was read".to_owned()))?;
     let objects = release_storage::manifest_objects(&record)?;
     let references =
-        release_storage::complete(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep).await?;
+        release_storage::complete_objects(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep)
+            .await?;
     let named = objects.iter().filter(|object| object_ref(object).is_some());
     let objects: Vec<Value> =
         named.zip(references).filter(|(_, at)| wanted(at)).map(|(object, _)| object.clone()).collect();
@@ -133,7 +132,7 @@ async fn missing_definitions(ctx: &Context, suspects: &[&AppliedObject]) -> Resu
 
 /// Remembers what was deployed, and how far its lifecycle has come. Writes: our record of the release. Repeatable. That it
 /// cannot be written is no failure: the next run compares in full then.
-pub(crate) async fn remember(ctx: &Context, run: &ReleaseRun, payload: &Payload, reached: Phase) {
+pub(crate) async fn remember_deploy(ctx: &Context, run: &ReleaseRun, payload: &Payload, reached: Phase) {
     let Some(stack) = &run.stack else { return };
     if let Err(error) = try_to_remember(ctx, run, stack, payload, reached).await {
         let why = ctx.redactor().redact(&error.chain().join(": "));
@@ -148,7 +147,7 @@ async fn try_to_remember(
     payload: &Payload,
     reached: Phase,
 ) -> Result<(), PhaseError> {
-    let history = release_storage::history(ctx).await?;
+    let history = release_storage::release_history(ctx).await?;
     let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else { return Ok(()) };
     let observed = observe::observed(ctx).await;
     // Somebody else may have deployed meanwhile, and what they have given helm is not known.
@@ -159,7 +158,7 @@ async fn try_to_remember(
     let (Some(uid), Some(chart)) = (&newest.uid, &prepared.chart) else { return Ok(()) };
     let target = ctx.session().target().await?;
     let uses = render::templates_of(ctx, chart, payload).await;
-    let Some(now) = input_digests::wanted(ctx, &prepared.steps, chart, &uses, payload, &target).await else {
+    let Some(now) = render::wanted_inputs(ctx, &prepared.steps, chart, &uses, payload, &target).await else {
         return Ok(());
     };
     // Files may have changed since helm has read them; what the cluster serves counts as of before.
@@ -167,12 +166,13 @@ async fn try_to_remember(
     if input.differs(&now).iter().any(|part| *part != InputPart::Capabilities) {
         return Ok(());
     }
-    let before = match deploy_records::read(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await? {
-        Some(Found::Record(before)) if before.revision == newest.revision && before.revision_uid == *uid => {
-            Some(before)
-        }
-        Some(Found::Record(_) | Found::Damaged(_)) | None => None,
-    };
+    let before =
+        match deploy_records::read_deploy_record(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await? {
+            Some(Found::Record(before)) if before.revision == newest.revision && before.revision_uid == *uid => {
+                Some(before)
+            }
+            Some(Found::Record(_) | Found::Damaged(_)) | None => None,
+        };
     let mut input = input;
     input.0.capabilities = match &before {
         // As it was found right after helm.
@@ -189,7 +189,7 @@ async fn try_to_remember(
             RecordSeen::Some(record) => Some(record.as_ref()),
             RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
         };
-        snapshot(ctx, newest, &rendered_objects::brought(ctx, &prepared), before).await?
+        snapshot(ctx, newest, &render::definitions_brought(ctx, &prepared), before).await?
     };
     let key = kept_digest::fresh_key();
     let record = DeployRecord {
@@ -207,7 +207,7 @@ async fn try_to_remember(
         reached,
         objects,
     };
-    Ok(deploy_records::store(ctx.cluster(), &record, ctx.session().state_key()).await?)
+    Ok(deploy_records::store_deploy_record(ctx.cluster(), &record, ctx.session().state_key()).await?)
 }
 
 /// What the chart's templates are told of the cluster, as it counts for the revision that was just deployed. A chart that brings
@@ -229,11 +229,11 @@ async fn capabilities_after(
         ctx.cluster().discovery(true).await?;
     }
     let target = ctx.session().target().await?;
-    let now = Some(input_digests::capabilities(uses, &target));
+    let now = Some(render::capabilities(uses, &target));
     if now == before {
         return Ok(before);
     }
-    let Some(record) = release_storage::record(ctx, newest).await? else { return Ok(before) };
+    let Some(record) = release_storage::read_record(ctx, newest).await? else { return Ok(before) };
     // What was rendered for the run's plan was for what was served then.
     ctx.forget_renderings().await;
     let rendered = rendered_diff::rendered_with_same_input(ctx, chart, uses, &record).await?;
@@ -241,7 +241,7 @@ async fn capabilities_after(
 }
 
 /// Puts what is remembered into the form of now, where the release was found to be as it was deployed.
-pub(crate) async fn renew(ctx: &Context) {
+pub(crate) async fn renew_deploy_record(ctx: &Context) {
     let observed = observe::observed(ctx).await;
     // One that is left alone whatever is wanted was not compared.
     let state = observed.state(ctx.info());
@@ -298,8 +298,8 @@ async fn snapshot(
     definitions: &[ObjectRef],
     before: Option<&DeployRecord>,
 ) -> Result<Option<Vec<AppliedObject>>, PhaseError> {
-    let Some(record) = release_storage::record(ctx, revision).await? else { return Ok(None) };
-    let mut objects = release_storage::objects_of(ctx, &record).await?;
+    let Some(record) = release_storage::read_record(ctx, revision).await? else { return Ok(None) };
+    let mut objects = release_storage::objects_of_record(ctx, &record).await?;
     objects.extend(definitions.iter().cloned());
     let Some(now) = applied(ctx, &objects).await? else { return Ok(None) };
     let left = match drift_left::left(ctx, revision, &record, before, &now).await {
@@ -333,7 +333,7 @@ async fn applied(ctx: &Context, objects: &[ObjectRef]) -> Result<Option<Vec<Appl
 }
 
 /// Forgets what was deployed: it is gone. Repeatable.
-pub(crate) async fn forget(ctx: &Context) {
+pub(crate) async fn forget_deploy(ctx: &Context) {
     if let Err(error) = deploy_records::forget(ctx.cluster(), &ctx.release()).await {
         // A record about a revision that is gone counts for nothing.
         ctx.warn(format!("what was remembered of the release stays: {}", ctx.error_text(&error)));

@@ -1,6 +1,6 @@
 //! What helm has left other than the manifest has it.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::drift::drifts;
@@ -51,12 +51,12 @@ async fn changed(
     revision: &RevisionMeta,
     deployed: &ReleaseRecord,
 ) -> Result<Vec<ObjectRef>, PhaseError> {
-    let history = release_storage::history(ctx).await?.as_of(revision.revision.saturating_sub(1));
-    let earlier = release_storage::record_of(ctx, history.last_deployed()).await?;
+    let history = release_storage::release_history(ctx).await?.as_of(revision.revision.saturating_sub(1));
+    let earlier = release_storage::read_record_of(ctx, history.last_deployed()).await?;
     let earlier = earlier.as_ref().map(release_storage::manifest_objects).transpose()?.unwrap_or_default();
     let now = release_storage::manifest_objects(deployed)?;
     let changed = now.iter().filter(|object| !earlier.contains(object)).filter_map(object_ref).collect();
-    release_storage::complete(ctx, changed, NotServed::Keep).await
+    release_storage::complete_objects(ctx, changed, NotServed::Keep).await
 }
 
 /// Whether it is a custom resource that was there before and was written since, by whomever. When nobody knows how the objects

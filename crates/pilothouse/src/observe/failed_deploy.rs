@@ -1,7 +1,7 @@
 //! Whether a deploy that failed has applied anything.
 
-use crate::context::observed::Observed;
-use crate::context::release_context::Context;
+use crate::context::Context;
+use crate::context::Observed;
 use crate::error::PhaseError;
 use crate::observe::fingerprint;
 use crate::observe::release_storage;
@@ -35,7 +35,7 @@ pub(crate) async fn unfinished_install_hook(
 ) -> Result<Option<String>, PhaseError> {
     let failed = history.newest().filter(|newest| newest.status == RevisionStatus::Failed);
     let (Some(failed), None) = (failed, history.last_deployed()) else { return Ok(None) };
-    let Some(record) = release_storage::record(ctx, failed).await? else { return Ok(None) };
+    let Some(record) = release_storage::read_record(ctx, failed).await? else { return Ok(None) };
     let is_left_out = |hook: &&HookRecord| {
         let runs = |event: &str| hook.events.iter().any(|known| known == event);
         hook.last_run.phase != "Succeeded"
@@ -58,14 +58,14 @@ fn objects_before(seen: &Observed) -> Option<&[AppliedObject]> {
 }
 
 async fn looked(ctx: &Context, failed: &RevisionMeta, before: &[AppliedObject]) -> Result<Option<bool>, PhaseError> {
-    let Some(record) = release_storage::record(ctx, failed).await? else { return Ok(None) };
+    let Some(record) = release_storage::read_record(ctx, failed).await? else { return Ok(None) };
     if record.hooks.iter().any(|hook| hook.last_run.started_at.is_some()) {
         // What a hook has done is not seen in the release's objects.
         return Ok(Some(true));
     }
     let named = release_storage::manifest_objects(&record)?;
     let mut objects =
-        release_storage::complete(ctx, named.iter().filter_map(object_ref).collect(), NotServed::Skip).await?;
+        release_storage::complete_objects(ctx, named.iter().filter_map(object_ref).collect(), NotServed::Skip).await?;
     let known = |object: &ObjectRef| before.iter().find(|known| known.object.same_object(object));
     // What the failed deploy does not have any more it may have deleted.
     let gone = before.iter().filter(|known| !objects.iter().any(|object| object.same_object(&known.object)));
@@ -176,7 +176,7 @@ mod tests {
                 reached: Phase::Validate,
                 objects: Some(vec![fingerprint::applied(&object, &live).unwrap()]),
             };
-            deploy_records::store(&*cluster, &record, None).await.unwrap();
+            deploy_records::store_deploy_record(&*cluster, &record, None).await.unwrap();
         }
         if touched {
             let mut other = config(Some("demo"));

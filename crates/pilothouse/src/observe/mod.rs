@@ -2,23 +2,44 @@
 //!
 //! In: what is wanted. Out: an observation and the decision. Reads the cluster, changes nothing.
 
-pub(crate) mod claims;
-pub(crate) mod crd_changes;
-pub(crate) mod deploy_preview;
-pub(crate) mod deploy_records;
-pub(crate) mod drift;
-pub(crate) mod drift_left;
-pub(crate) mod dry_run;
-pub(crate) mod failed_deploy;
-pub(crate) mod fingerprint;
-pub(crate) mod objects;
-pub(crate) mod observation;
-pub(crate) mod other_tools;
-pub(crate) mod release_storage;
-pub(crate) mod remedy;
-pub(crate) mod rendered_diff;
-pub(crate) mod status;
-pub(crate) mod survey;
+mod claims;
+mod crd_changes;
+mod deploy_preview;
+mod deploy_records;
+mod drift;
+mod drift_left;
+mod dry_run;
+mod failed_deploy;
+mod fingerprint;
+mod objects;
+mod observation;
+mod other_tools;
+mod release_storage;
+mod remedy;
+mod rendered_diff;
+mod status;
+mod survey;
 
+pub(crate) use claims::claims_scaled_away;
+pub(crate) use crd_changes::{FIELD_MANAGER, apply_options};
+pub(crate) use deploy_preview::{Look, kinds_changing, preview_deploy, preview_overwriting, preview_rollback};
+pub(crate) use deploy_records::{Found, read_deploy_record, store_deploy_record};
+pub(crate) use drift::{forget_deploy, remember_deploy, renew_deploy_record};
+pub use dry_run::compare::{Comparison, compare};
+pub(crate) use dry_run::compare::{Scope, seen_digest};
+pub use dry_run::compared::{Compared, Outcome};
+pub use dry_run::field_drift::{Drift, Drifted, drifts};
+pub(crate) use dry_run::refusal::is_of_rbac;
+pub(crate) use objects::deleted_by_uninstall;
+pub use objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};
 pub use observation::decision;
 pub(crate) use observation::{baseline, observe_with, observed};
+pub(crate) use other_tools::FLUX;
+pub(crate) use release_storage::{
+    NotServed, complete_objects, manifest_objects, newest, newest_good_record, newest_record, objects_of_record,
+    read_record, read_record_of, release_history, release_objects, release_objects_and_hooks, unready_hooks,
+};
+pub(crate) use remedy::{Action, Situation, Stopped, certain_cause, decide_remedy, failure_policy_for, taken_back};
+pub(crate) use rendered_diff::volatile_in_renderings;
+pub use status::{ReleaseStatus, status};
+pub(crate) use survey::{Writing, take_survey};

@@ -1,11 +1,11 @@
 //! Objects as people and Helm's records name them.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use crate::render;
-use crate::render::objects::of_chart;
+use crate::render::chart_definitions;
 use pilothouse_core::{ObjectRef, Payload, RevisionStatus, kept_by_uninstall, lenient_version, object_ref};
 use semver::Version;
 
@@ -14,7 +14,7 @@ use semver::Version;
 /// # Errors
 /// When Helm's records cannot be read, which is not the same as "no".
 pub async fn is_chart_deployed(ctx: &Context) -> Result<bool, PhaseError> {
-    let history = release_storage::history(ctx).await?;
+    let history = release_storage::release_history(ctx).await?;
     Ok(history.newest().is_some_and(|meta| meta.status == RevisionStatus::Deployed))
 }
 
@@ -36,7 +36,7 @@ pub(crate) async fn deleted_by_uninstall(ctx: &Context) -> Result<Vec<ObjectRef>
     let Some(record) = release_storage::newest_record(ctx).await? else { return Ok(Vec::new()) };
     let objects = release_storage::manifest_objects(&record)?;
     let deleted = objects.iter().filter(|object| !kept_by_uninstall(object)).filter_map(object_ref);
-    release_storage::complete(ctx, deleted.collect(), NotServed::Skip).await
+    release_storage::complete_objects(ctx, deleted.collect(), NotServed::Skip).await
 }
 
 /// Completes references as people write them; a namespaced one without namespace is in the release's.
@@ -59,5 +59,5 @@ pub async fn resolve(ctx: &Context, objects: &[ObjectRef]) -> Result<Vec<ObjectR
 pub async fn chart_crds(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
     let prepared = render::wanted(ctx, &Payload::default()).await;
     PhaseError::refuse_for(prepared.findings.clone())?;
-    Ok(of_chart(&prepared).iter().filter_map(object_ref).collect())
+    Ok(chart_definitions(&prepared).iter().filter_map(object_ref).collect())
 }

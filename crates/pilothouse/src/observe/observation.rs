@@ -1,8 +1,9 @@
 //! What the cluster holds of a release before it is touched.
 
-use crate::context::observed::{NamespaceState, Observed};
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Context;
+use crate::context::NamespaceState;
+use crate::context::Observed;
+use crate::context::ReleaseRun;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
 use crate::observe::drift;
@@ -11,7 +12,6 @@ use crate::observe::other_tools;
 use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::render;
-use crate::render::input_digests;
 use pilothouse_core::{
     ChartInfo, Decision, HelmAction, LiveSeen, Missing, ObjectRef, Payload, RecordSeen, ReleaseState, Remaining,
     Rendered, lenient_version,
@@ -26,7 +26,7 @@ async fn observe(ctx: &Context, payload: &Payload) -> Observed {
     let wanted_version = render::wanted_version(ctx, payload).await;
     let release = ctx.release();
     let (history, namespace, record) =
-        tokio::join!(release_storage::history(ctx), namespace_state(ctx, &release.namespace), record_of(ctx),);
+        tokio::join!(release_storage::release_history(ctx), namespace_state(ctx, &release.namespace), record_of(ctx),);
     // A record that is there and cannot be read may say that steps are still to be run.
     let (record, unread) = match record {
         Ok(record) => (record, None),
@@ -125,7 +125,7 @@ async fn look_at_input(ctx: &Context, seen: &mut Observed, payload: &Payload) {
     let wanted = render::wanted(ctx, payload).await;
     let (Some(chart), Ok(target)) = (&wanted.chart, ctx.session().target().await) else { return };
     let uses = render::templates_of(ctx, chart, payload).await;
-    seen.inputs = input_digests::wanted(ctx, &wanted.steps, chart, &uses, payload, &target).await;
+    seen.inputs = render::wanted_inputs(ctx, &wanted.steps, chart, &uses, payload, &target).await;
     seen.must_render = uses.must_render();
     if let (Some(inputs), RecordSeen::Some(record)) = (&seen.inputs, &seen.record) {
         let now = inputs.as_in(record, &wanted.steps);
@@ -163,7 +163,7 @@ async fn read_deployed(ctx: &Context, seen: &mut Observed) {
     if seen.deployed.is_some() {
         return;
     }
-    match release_storage::record(ctx, last).await {
+    match release_storage::read_record(ctx, last).await {
         Ok(Some(record)) => seen.deployed = Some(record),
         Ok(None) => seen.history = Err("helm's record vanished while it was read".to_owned()),
         Err(error) => seen.history = Err(ctx.error_text(&error)),
@@ -172,7 +172,7 @@ async fn read_deployed(ctx: &Context, seen: &mut Observed) {
 
 /// What is remembered of the release's last deploy.
 async fn record_of(ctx: &Context) -> Result<RecordSeen, String> {
-    match deploy_records::read(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await {
+    match deploy_records::read_deploy_record(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await {
         Ok(None) => Ok(RecordSeen::None),
         Ok(Some(Found::Record(record))) => Ok(RecordSeen::Some(record)),
         Ok(Some(Found::Damaged(why))) => Ok(RecordSeen::Unreadable(why)),

@@ -1,6 +1,6 @@
 //! Other tools that manage releases of Helm, and whether one still does.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use pilothouse_core::{Foreign, ObjectRef, ReleaseKey, RevisionMeta, tool_of_manager};
 use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;

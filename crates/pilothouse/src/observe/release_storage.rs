@@ -1,6 +1,6 @@
 //! What Helm stored of a release, as objects.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::error::PhaseError;
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{
@@ -12,24 +12,24 @@ use serde_json::Value;
 
 /// The record of the newest revision that is or was deployed (of a failed first install: of that one).
 pub(crate) async fn newest_good_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
-    record_of(ctx, history(ctx).await?.last_deployed_or_newest()).await
+    read_record_of(ctx, release_history(ctx).await?.last_deployed_or_newest()).await
 }
 
 /// The record of the newest revision, whatever became of it.
 pub(crate) async fn newest_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
-    record_of(ctx, history(ctx).await?.newest()).await
+    read_record_of(ctx, release_history(ctx).await?.newest()).await
 }
 
 /// All records of the release, by their metadata, read now; the newest one with the status that counts, see
 /// [`RevisionStatus::and_in_payload`].
-pub(crate) async fn history(ctx: &Context) -> Result<ReleaseHistory, PhaseError> {
+pub(crate) async fn release_history(ctx: &Context) -> Result<ReleaseHistory, PhaseError> {
     let history = labelled(ctx).await?;
     let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else {
         return Ok(history);
     };
     let stored = match ctx.session().stored_status(newest) {
         Some(status) => Some(status),
-        None => match record(ctx, newest).await {
+        None => match read_record(ctx, newest).await {
             Ok(record) => record.map(|record| record.info.status),
             // What is damaged is for whoever needs what is in it.
             Err(PhaseError::Record(_)) => None,
@@ -42,9 +42,12 @@ pub(crate) async fn history(ctx: &Context) -> Result<ReleaseHistory, PhaseError>
 }
 
 /// Reads and decodes the record of a revision, if there is one.
-pub(crate) async fn record_of(ctx: &Context, meta: Option<&RevisionMeta>) -> Result<Option<ReleaseRecord>, PhaseError> {
+pub(crate) async fn read_record_of(
+    ctx: &Context,
+    meta: Option<&RevisionMeta>,
+) -> Result<Option<ReleaseRecord>, PhaseError> {
     match meta {
-        Some(meta) => record(ctx, meta).await,
+        Some(meta) => read_record(ctx, meta).await,
         None => Ok(None),
     }
 }
@@ -58,7 +61,7 @@ async fn labelled(ctx: &Context) -> Result<ReleaseHistory, PhaseError> {
 pub(crate) async fn newest(ctx: &Context) -> Result<Option<(RevisionMeta, Option<ReleaseRecord>)>, PhaseError> {
     let history = labelled(ctx).await?;
     let Some(mut newest) = history.newest().cloned() else { return Ok(None) };
-    let record = record(ctx, &newest).await?;
+    let record = read_record(ctx, &newest).await?;
     if let Some(record) = &record {
         newest.status = newest.status.and_in_payload(record.info.status);
     }
@@ -66,7 +69,7 @@ pub(crate) async fn newest(ctx: &Context) -> Result<Option<(RevisionMeta, Option
 }
 
 /// Reads and decodes one record. One that vanished meanwhile is `None`.
-pub(crate) async fn record(ctx: &Context, meta: &RevisionMeta) -> Result<Option<ReleaseRecord>, PhaseError> {
+pub(crate) async fn read_record(ctx: &Context, meta: &RevisionMeta) -> Result<Option<ReleaseRecord>, PhaseError> {
     let driver = ctx.session().driver;
     let payload = ctx.cluster().release_payload(driver, &meta.namespace, &meta.name, meta.revision).await?;
     let record = payload.map(|bytes| decode_release(&bytes)).transpose()?;
@@ -100,8 +103,8 @@ fn know(redactor: &Redactor, value: &Value) {
 }
 
 /// The objects of a record's manifest, completed by the cluster's discovery.
-pub(crate) async fn objects_of(ctx: &Context, record: &ReleaseRecord) -> Result<Vec<ObjectRef>, PhaseError> {
-    complete(ctx, manifest_objects(record)?.iter().filter_map(object_ref).collect(), NotServed::Keep).await
+pub(crate) async fn objects_of_record(ctx: &Context, record: &ReleaseRecord) -> Result<Vec<ObjectRef>, PhaseError> {
+    complete_objects(ctx, manifest_objects(record)?.iter().filter_map(object_ref).collect(), NotServed::Keep).await
 }
 
 /// The objects of a record's manifest.
@@ -111,20 +114,20 @@ pub(crate) fn manifest_objects(record: &ReleaseRecord) -> Result<Vec<Value>, Pha
 }
 
 /// The objects of the newest revision, completed by the cluster's discovery.
-pub(crate) async fn objects(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
+pub(crate) async fn release_objects(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
     let Some(record) = newest_record(ctx).await? else { return Ok(Vec::new()) };
-    objects_of(ctx, &record).await
+    objects_of_record(ctx, &record).await
 }
 
-/// As [`objects`], with the objects of the hooks: these may be what a deploy failed on.
-pub(crate) async fn objects_and_hooks(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
+/// As [`release_objects`], with the objects of the hooks: these may be what a deploy failed on.
+pub(crate) async fn release_objects_and_hooks(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
     let Some(record) = newest_record(ctx).await? else { return Ok(Vec::new()) };
     let mut objects = manifest_objects(&record)?;
     for hook in &record.hooks {
         // What cannot be read of a hook is no reason to say nothing of the others.
         objects.extend(parse_documents(&hook.manifest).unwrap_or_default());
     }
-    complete(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep).await
+    complete_objects(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep).await
 }
 
 /// The objects of a revision's hooks that exist, are its own by their age, and are not ready.
@@ -136,7 +139,7 @@ pub(crate) async fn unready_hooks(
     let own = record.hooks.iter().filter(|hook| hook.events.iter().any(|event| event != "test"));
     // What cannot be read of a hook is no reason to say nothing of the others.
     let objects: Vec<Value> = own.flat_map(|hook| parse_documents(&hook.manifest).unwrap_or_default()).collect();
-    let objects = complete(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Skip).await?;
+    let objects = complete_objects(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Skip).await?;
     let mut unready = Vec::new();
     for object in objects {
         let Some(live) = ctx.cluster().get(&object).await? else { continue };
@@ -164,7 +167,7 @@ pub(crate) enum NotServed {
 }
 
 /// Completes references by the cluster's discovery.
-pub(crate) async fn complete(
+pub(crate) async fn complete_objects(
     ctx: &Context,
     objects: Vec<ObjectRef>,
     not_served: NotServed,
@@ -225,7 +228,7 @@ mod tests {
         let cluster = torn(label, payload);
         let world = fake(&cluster, HelmDriver::Secret);
         let statuses = async || {
-            let history = history(&world.ctx).await.unwrap();
+            let history = release_history(&world.ctx).await.unwrap();
             history.revisions().iter().map(|meta| meta.status).collect::<Vec<_>>()
         };
         assert_eq!(statuses().await, [expected]);

@@ -59,7 +59,7 @@ pub(crate) struct Decided {
 }
 
 /// The policy for what was decided: a release that was never deployed is installed.
-pub(crate) fn policy_for<'a>(on_failure: &'a OnFailure, decision: &Decision) -> &'a FailurePolicy {
+pub(crate) fn failure_policy_for<'a>(on_failure: &'a OnFailure, decision: &Decision) -> &'a FailurePolicy {
     match decision {
         Decision::Change(Change::Install | Change::Reinstall(_) | Change::Upgrade { last_good: None }) => {
             &on_failure.install
@@ -72,7 +72,7 @@ pub(crate) fn policy_for<'a>(on_failure: &'a OnFailure, decision: &Decision) -> 
 }
 
 /// Decides what follows.
-pub(crate) fn decide(seen: &Situation<'_>) -> Decided {
+pub(crate) fn decide_remedy(seen: &Situation<'_>) -> Decided {
     let only = |action| Decided { action, not_retried: None };
     if seen.action != HelmAction::Deploy {
         return only(Action::Leave("a destroy that failed is left as it is".to_owned()));
@@ -88,7 +88,7 @@ pub(crate) fn decide(seen: &Situation<'_>) -> Decided {
         }
         Decision::Refuse { .. } | Decision::Change(_) => {}
     }
-    let policy = policy_for(seen.on_failure, seen.decision);
+    let policy = failure_policy_for(seen.on_failure, seen.decision);
     let is_left = seen.attempt < policy.tries();
     let in_the_end = remedy(policy.then, seen.decision);
     // Of a policy that does nothing anyway, nothing is held back.
@@ -118,7 +118,7 @@ pub(crate) fn decide(seen: &Situation<'_>) -> Decided {
 
 /// What takes back a deploy that has ended well, if its own policy would take back one that has failed.
 pub(crate) fn taken_back(on_failure: &OnFailure, decision: &Decision) -> Action {
-    remedy(policy_for(on_failure, decision).then, decision)
+    remedy(failure_policy_for(on_failure, decision).then, decision)
 }
 
 fn remedy(then: Remedy, decision: &Decision) -> Action {
@@ -134,7 +134,7 @@ fn remedy(then: Remedy, decision: &Decision) -> Action {
 }
 
 /// What is certainly wrong, in a few words, if anything is.
-pub(crate) fn certain(causes: &[Cause]) -> Option<String> {
+pub(crate) fn certain_cause(causes: &[Cause]) -> Option<String> {
     let cause = causes.iter().find(|cause| cause.certainty == Certainty::Certain)?;
     Some(if cause.root.is_empty() { cause.code.clone() } else { format!("{} ({})", cause.code, cause.root) })
 }

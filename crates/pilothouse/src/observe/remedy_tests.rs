@@ -68,12 +68,12 @@ fn the_last_attempt(
     #[case] decision: Decision,
     #[case] expected: Action,
 ) {
-    let decided = decide(&situation(&then.into(), failed_in, &decision));
+    let decided = decide_remedy(&situation(&then.into(), failed_in, &decision));
     assert_eq!(decided, Decided { action: expected.clone(), not_retried: None });
     // The same after retries.
     let on_failure = OnFailure::from(policy(2, then));
     let last = Situation { attempt: 3, ..situation(&on_failure, failed_in, &decision) };
-    assert_eq!(decide(&last), Decided { action: expected, not_retried: None });
+    assert_eq!(decide_remedy(&last), Decided { action: expected, not_retried: None });
 }
 
 /// What follows an attempt after which others are left.
@@ -93,7 +93,7 @@ fn another_attempt_is_left(
     #[case] expected: Action,
 ) {
     let on_failure = OnFailure::from(policy(2, Remedy::Rollback));
-    let decided = decide(&Situation { attempt, ..situation(&on_failure, failed_in, &decision) });
+    let decided = decide_remedy(&Situation { attempt, ..situation(&on_failure, failed_in, &decision) });
     assert_eq!(decided, Decided { action: expected, not_retried: None });
 }
 
@@ -120,7 +120,7 @@ fn held_back(
 ) {
     let on_failure = policy.into();
     let seen = Situation { no_return, stopped, ..situation(&on_failure, Phase::Exec, &UPGRADE) };
-    assert_eq!(decide(&seen), Decided { action: left(expected), not_retried: None });
+    assert_eq!(decide_remedy(&seen), Decided { action: left(expected), not_retried: None });
 }
 
 #[rstest]
@@ -138,7 +138,7 @@ fn what_is_certainly_wrong_is_not_tried_again(
     let certain = Some("IMAGE_NOT_FOUND (web:2)");
     let seen = Situation { attempt, certain, ..situation(&on_failure, Phase::Validate, &UPGRADE) };
     let said = "not tried again: IMAGE_NOT_FOUND (web:2) does not change by waiting".to_owned();
-    assert_eq!(decide(&seen), Decided { action, not_retried: is_said.then_some(said) });
+    assert_eq!(decide_remedy(&seen), Decided { action, not_retried: is_said.then_some(said) });
 }
 
 #[test]
@@ -146,14 +146,14 @@ fn a_failed_destroy_is_left() {
     let on_failure = OnFailure::from(policy(2, Remedy::Rollback));
     let uninstall = Decision::Change(Change::Uninstall);
     let seen = Situation { action: HelmAction::Destroy, ..situation(&on_failure, Phase::Exec, &uninstall) };
-    assert_eq!(decide(&seen).action, left("a destroy that failed is left as it is"));
+    assert_eq!(decide_remedy(&seen).action, left("a destroy that failed is left as it is"));
 }
 
 #[test]
 fn a_first_install_and_an_upgrade_have_their_own_policies() {
     let on_failure = OnFailure { install: policy(1, Remedy::Uninstall), upgrade: policy(0, Remedy::Rollback) };
-    assert_eq!(decide(&situation(&on_failure, Phase::Exec, &INSTALL)).action, retry(2, 2, 10));
-    assert_eq!(decide(&situation(&on_failure, Phase::Exec, &UPGRADE)).action, Action::Rollback(3));
+    assert_eq!(decide_remedy(&situation(&on_failure, Phase::Exec, &INSTALL)).action, retry(2, 2, 10));
+    assert_eq!(decide_remedy(&situation(&on_failure, Phase::Exec, &UPGRADE)).action, Action::Rollback(3));
 }
 
 #[test]
@@ -168,8 +168,8 @@ fn only_a_certain_cause_is_certain() {
         root: "Secret web/a".to_owned(),
         ..unclear.clone()
     };
-    assert_eq!(certain(&[unclear.clone(), passing.clone()]), None);
-    assert_eq!(certain(&[unclear, passing, known]).as_deref(), Some("X (Secret web/a)"));
+    assert_eq!(certain_cause(&[unclear.clone(), passing.clone()]), None);
+    assert_eq!(certain_cause(&[unclear, passing, known]).as_deref(), Some("X (Secret web/a)"));
 }
 
 fn decisions() -> impl Strategy<Value = Decision> {
@@ -197,10 +197,10 @@ proptest! {
     #[test]
     fn it_ends(install in policies(), upgrade in policies(), decision in decisions(), phases in prop::collection::vec(prop::sample::select(Phase::ALL.to_vec()), 30)) {
         let on_failure = OnFailure { install, upgrade };
-        let most = policy_for(&on_failure, &decision).tries();
+        let most = failure_policy_for(&on_failure, &decision).tries();
         let mut attempt = 1;
         for failed_in in phases {
-            match decide(&Situation { attempt, ..situation(&on_failure, failed_in, &decision) }).action {
+            match decide_remedy(&Situation { attempt, ..situation(&on_failure, failed_in, &decision) }).action {
                 Action::Retry { attempt: following, of, .. } => {
                     prop_assert_eq!((following, of), (attempt + 1, most));
                     attempt = following;
@@ -224,7 +224,7 @@ proptest! {
         let stopped = is_stopped.then_some(Stopped::Interrupted);
         let seen = Situation { no_return, stopped, ..situation(&on_failure, failed_in, &decision) };
         let free = no_return.is_none() && stopped.is_none() && failed_in > Phase::PreExec;
-        match decide(&seen).action {
+        match decide_remedy(&seen).action {
             Action::Leave(why) => prop_assert!(!why.is_empty()),
             Action::Retry { .. } => prop_assert!(free && policy.retries > 0),
             Action::Rollback(revision) => {

@@ -1,7 +1,7 @@
 //! Whether what a chart renders now is what is deployed.
 
-use crate::context::release_context::Context;
-use crate::context::wanted::Wanted;
+use crate::context::Context;
+use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe::crd_changes;
 use crate::render;
@@ -38,7 +38,11 @@ fn makes_up(uses: &TemplateUse) -> bool {
 ///
 /// # Errors
 /// When it cannot be rendered.
-pub(crate) async fn volatile(ctx: &Context, prepared: &Wanted, uses: &TemplateUse) -> Result<Volatile, PhaseError> {
+pub(crate) async fn volatile_in_renderings(
+    ctx: &Context,
+    prepared: &Wanted,
+    uses: &TemplateUse,
+) -> Result<Volatile, PhaseError> {
     let first = as_upgrade(ctx, prepared, uses).await?;
     let second = again(ctx, prepared, uses).await?;
     Ok(volatile_fields(&first, &second))

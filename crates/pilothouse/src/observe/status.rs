@@ -1,7 +1,7 @@
 //! How a release stands in the cluster.
 
-use crate::context::release_context::Context;
-use crate::context::session::Session;
+use crate::context::Context;
+use crate::context::Session;
 use crate::observe::release_storage;
 use pilothouse_core::{ChartInfo, ObjectRef, ObjectStatus, ReleaseKey, RevisionMeta};
 use serde::Serialize;
@@ -59,7 +59,7 @@ async fn fill(ctx: &Context, status: &mut ReleaseStatus) -> Result<(), crate::Ph
     status.revision = Some(newest);
     let Some(record) = record else { return Ok(()) };
     status.chart = Some(format!("{} {}", record.chart.name, record.chart.version));
-    let objects = release_storage::objects_of(ctx, &record).await?;
+    let objects = release_storage::objects_of_record(ctx, &record).await?;
     status.objects = objects.len();
     let statuses = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
     status.not_ready = statuses.into_iter().filter(|(_, status)| !status.is_ready()).collect();

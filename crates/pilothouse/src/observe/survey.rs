@@ -1,10 +1,11 @@
 //! One look at everything before a run, with few requests: which releases are proven to be as they should be. Whatever is
 //! not proven here takes the careful way, where it is looked at by itself.
 
-use crate::context::inputs::PlainInputs;
-use crate::context::release_context::Context;
-use crate::context::session::{Session, Target};
-use crate::context::settled::Settled;
+use crate::context::Context;
+use crate::context::PlainInputs;
+use crate::context::Session;
+use crate::context::Settled;
+use crate::context::Target;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
 use crate::observe::drift;
@@ -13,7 +14,6 @@ use crate::observe::other_tools;
 use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::render;
-use crate::render::input_digests;
 use futures::StreamExt;
 use pilothouse_core::{
     AppliedObject, DeployRecord, DriftPolicy, HelmAction, InputPart, LiveSeen, ObjectRef, Observation, Payload,
@@ -38,7 +38,7 @@ pub(crate) enum Writing {
 
 /// Which releases need nothing, in the order of the stack. `stands_on` gives the releases that one waits for, directly or
 /// not: a chart that asks what the cluster serves is judged only when none of these is going to change that.
-pub(crate) async fn take(
+pub(crate) async fn take_survey(
     session: &Session,
     contexts: &[Context],
     stands_on: &[Vec<usize>],
@@ -101,7 +101,7 @@ async fn candidate(
     let resolved = render::chart_without_helm(ctx).await?;
     let uses = render::templates_of(ctx, &resolved, &Payload::default()).await;
     let steps = ctx.steps().await;
-    let inputs = input_digests::wanted(ctx, &steps, &resolved, &uses, &Payload::default(), target).await?;
+    let inputs = render::wanted_inputs(ctx, &steps, &resolved, &uses, &Payload::default(), target).await?;
     let now = inputs.as_in(record, &steps);
     if !now.proven {
         return None;
@@ -121,7 +121,7 @@ async fn candidate(
     // Its templates may be answered something else by the cluster than when it was deployed.
     let asks_anew = observation.must_render || !differs.is_empty();
     if is_free && asks_anew && differs.iter().all(|part| *part == InputPart::Capabilities) {
-        let deployed = release_storage::record(ctx, &revision).await.ok()??;
+        let deployed = release_storage::read_record(ctx, &revision).await.ok()??;
         let chart = (resolved.as_ref(), &Payload::default());
         let rendered = rendered_diff::rendered_with_same_input(ctx, chart, &uses, &deployed).await;
         observation.rendered = Some(rendered.ok()?);

@@ -1,9 +1,10 @@
 //! The trait every chart with a lifecycle implements.
 
-use crate::context::preflight_report::Foresight;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::step::{Step, Steps};
+use crate::context::Context;
+use crate::context::Foresight;
+use crate::context::ReleaseRun;
+use crate::context::Step;
+use crate::context::Steps;
 use crate::error::PhaseError;
 use crate::phases::defaults;
 use async_trait::async_trait;

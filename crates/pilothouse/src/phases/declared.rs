@@ -1,8 +1,8 @@
 //! A chart as the stack file declares it.
 
-use crate::context::step::Step;
+use crate::context::Step;
 use crate::phases::chart::HelmChart;
-use crate::steps::built_in;
+use crate::steps;
 use pilothouse_core::{ChartInfo, HelmAction, Phase, ReleaseSpec};
 use std::sync::Arc;
 
@@ -34,6 +34,6 @@ impl HelmChart for DeclaredChart {
 
     fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
         let declared = self.spec.steps.get(&phase).map(Vec::as_slice).unwrap_or_default();
-        declared.iter().map(built_in::built_in).collect()
+        declared.iter().map(steps::built_in).collect()
     }
 }

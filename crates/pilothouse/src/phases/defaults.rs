@@ -1,31 +1,29 @@
 //! What the phases do unless a chart overrides them. An override can call these too.
 
-use crate::actions::deploy::{deploy, is_deployed_before};
-use crate::actions::uninstall;
-use crate::context::events::millis;
-use crate::context::ledger::StepVerdict;
-use crate::context::observed::NamespaceState;
-use crate::context::observed::why_refused;
-use crate::context::preflight_report::Foresight;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::step::{Step, StepDescription, Steps};
-use crate::diagnose::wait_ready;
+use crate::actions;
+use crate::actions::deploy;
+use crate::actions::is_deployed_before;
+use crate::context::Context;
+use crate::context::Foresight;
+use crate::context::NamespaceState;
+use crate::context::ReleaseRun;
+use crate::context::Step;
+use crate::context::StepDescription;
+use crate::context::StepVerdict;
+use crate::context::Steps;
+use crate::context::millis;
+use crate::context::why_refused;
+use crate::diagnose;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::release_storage;
-use crate::observe::release_storage::NotServed;
+use crate::observe::NotServed;
 use crate::phases::chart::HelmChart;
 use crate::phases::chart::steps_of;
-use crate::preflight::adoption::Adopting;
-use crate::preflight::changes::refusals::gate;
-use crate::preflight::crds::chart_crds;
-use crate::preflight::deploy as preflight_deploy;
-use crate::preflight::rollback_target;
-use crate::preflight::uncertain_steps;
+use crate::preflight;
+use crate::preflight::Adopting;
+use crate::preflight::gate;
 use crate::render;
-use crate::render::objects::rendered_objects;
-use crate::render::wanted;
+use crate::render::rendered_objects;
 use pilothouse_core::{
     Change, Class, Decision, EventKind, Finding, HelmAction, ObjectRef, Payload, Phase, ReinstallReason,
     RevisionStatus, code,
@@ -78,7 +76,7 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
     payload: &Payload,
 ) -> Foresight {
     let steps = steps_of(chart);
-    let mut findings = wanted::input_findings(&steps, ctx).await;
+    let mut findings = render::input_findings(&steps, ctx).await;
     if !findings.is_empty() {
         return findings.into();
     }
@@ -90,7 +88,8 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
         HelmAction::Deploy => {
             let wanted = render::wanted(ctx, payload).await;
             let objects = rendered_objects(&wanted.rendering.docs());
-            let (conflicts, crds) = tokio::join!(ownership(&steps, ctx, &objects), chart_crds::findings(ctx, &wanted));
+            let (conflicts, crds) =
+                tokio::join!(ownership(&steps, ctx, &objects), preflight::chart_crd_findings(ctx, &wanted));
             findings.extend(conflicts);
             findings.extend(crds);
             prepared = Some(wanted);
@@ -101,7 +100,7 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
     if (!is_blocked || ctx.info().action == HelmAction::Destroy) && !is_deployed_before(ctx, run, payload).await {
-        let mut ahead = preflight_deploy::findings(&steps, ctx, payload, &observe::decision(ctx).await).await;
+        let mut ahead = preflight::deploy_findings(&steps, ctx, payload, &observe::decision(ctx).await).await;
         // Whose an object is has to be settled first.
         let is_foreign = |subject: &str| {
             findings.iter().any(|found| found.code == code::OWNERSHIP_CONFLICT && found.subject == subject)
@@ -112,11 +111,11 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
         }
         foresight = ahead;
     }
-    findings.extend(rollback_target::findings(ctx, run).await);
+    findings.extend(preflight::rollback_findings(ctx, run).await);
     for step in steps.all() {
         findings.extend(step.check(ctx).await);
     }
-    findings.extend(uncertain_steps::findings(&steps, ctx, run, payload).await);
+    findings.extend(preflight::uncertain_step_findings(&steps, ctx, run, payload).await);
     foresight.findings.splice(0..0, findings);
     foresight
 }
@@ -188,10 +187,10 @@ async fn run_step(
             return Ok(());
         }
         StepVerdict::Untrusted { run: earlier } => {
-            return Err(PhaseError::Uncertain(uncertain_steps::untrusted(ctx, phase, index, &description, earlier)));
+            return Err(PhaseError::Uncertain(preflight::untrusted(ctx, phase, index, &description, earlier)));
         }
         StepVerdict::Uncertain { run: earlier, since, ended } => {
-            return Err(PhaseError::Uncertain(uncertain_steps::uncertain(
+            return Err(PhaseError::Uncertain(preflight::uncertain_step(
                 ctx,
                 phase,
                 index,
@@ -222,7 +221,7 @@ async fn run_step(
         phase,
         index,
         error: result.as_ref().err().map(|error| ctx.redactor().redact(&error.chain().join(": "))),
-        output: uncertain_steps::output(phase, &before, payload, ctx.redactor()),
+        output: preflight::step_output(phase, &before, payload, ctx.redactor()),
         elapsed_ms: millis(begun.elapsed()),
     };
     if known {
@@ -269,7 +268,7 @@ pub async fn exec<C: HelmChart + ?Sized>(
             // Another attempt may come to this without having been looked at as a reinstall.
             let (wanted, change) = (render::wanted(ctx, payload).await, Change::Reinstall(reason.clone()));
             PhaseError::refuse_for(gate(ctx, &wanted, &[], &[], &change).await)?;
-            uninstall::uninstall(ctx, run).await?;
+            actions::uninstall(ctx, run).await?;
             let verb = match reason {
                 ReinstallReason::HalfDone => "uninstalled what was left and installed".to_owned(),
                 ReinstallReason::Breaking { deployed, .. } => format!("uninstalled {deployed} and installed"),
@@ -277,7 +276,7 @@ pub async fn exec<C: HelmChart + ?Sized>(
             deploy(ctx, run, payload, &verb, true).await
         }
         Decision::Change(Change::Uninstall) => {
-            uninstall::uninstall(ctx, run).await?;
+            actions::uninstall(ctx, run).await?;
             Ok("uninstalled".to_owned())
         }
     }
@@ -293,11 +292,11 @@ async fn look_again<C: HelmChart + ?Sized>(
     decision: &Decision,
     has_changed: bool,
 ) -> Result<(), PhaseError> {
-    let was_complete = wanted::payload_values(ctx.info(), payload).is_empty() && !has_changed;
+    let was_complete = render::payload_values(ctx.info(), payload).is_empty() && !has_changed;
     if was_complete || is_deployed_before(ctx, run, payload).await {
         return Ok(());
     }
-    let findings = tell(ctx, preflight_deploy::findings(&steps_of(chart), ctx, payload, decision).await);
+    let findings = tell(ctx, preflight::deploy_findings(&steps_of(chart), ctx, payload, decision).await);
     if findings.is_empty() { Ok(()) } else { Err(PhaseError::Refused(findings)) }
 }
 
@@ -313,14 +312,14 @@ pub async fn validate<C: HelmChart + ?Sized>(
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
     if ctx.info().action == HelmAction::Deploy && !run.only_every_run {
-        let record = release_storage::newest_record(ctx).await?;
+        let record = observe::newest_record(ctx).await?;
         let record = record.ok_or_else(|| PhaseError::State("the release is not installed".to_owned()))?;
         if record.info.status != RevisionStatus::Deployed {
             return Err(PhaseError::State(format!("its newest revision {} is {}", record.version, record.info.status)));
         }
-        let objects = if ctx.info().wait { release_storage::objects_of(ctx, &record).await? } else { Vec::new() };
+        let objects = if ctx.info().wait { observe::objects_of_record(ctx, &record).await? } else { Vec::new() };
         let deadline = Instant::now() + run.remaining(ctx);
-        if let Err(not_ready) = wait_ready::wait_ready(ctx, &mut run.causes, &objects, deadline).await {
+        if let Err(not_ready) = diagnose::wait_ready(ctx, &mut run.causes, &objects, deadline).await {
             if !run.thorough || not_ready.is_interrupted() {
                 return Err(not_ready);
             }
@@ -341,7 +340,7 @@ async fn ownership(steps: &Steps, ctx: &Context, objects: &[ObjectRef]) -> Vec<F
     let unreadable = |error: &PhaseError| {
         vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), error.chain().join(": "))]
     };
-    let objects = match release_storage::complete(ctx, objects.to_vec(), NotServed::Skip).await {
+    let objects = match observe::complete_objects(ctx, objects.to_vec(), NotServed::Skip).await {
         Ok(objects) => objects,
         Err(error) => return unreadable(&error),
     };
@@ -357,7 +356,7 @@ async fn ownership(steps: &Steps, ctx: &Context, objects: &[ObjectRef]) -> Vec<F
     if conflicts.is_empty() {
         return Vec::new();
     }
-    let own = match release_storage::objects(ctx).await {
+    let own = match observe::release_objects(ctx).await {
         Ok(own) => own,
         Err(error) => return unreadable(&error),
     };

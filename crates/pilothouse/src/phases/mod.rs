@@ -1,5 +1,9 @@
 //! What a chart with a lifecycle implements, and what its phases do by default.
 
-pub(crate) mod chart;
-pub(crate) mod declared;
+mod chart;
+mod declared;
 pub mod defaults;
+
+pub use chart::HelmChart;
+pub(crate) use chart::steps_of;
+pub use declared::DeclaredChart;

@@ -1,7 +1,7 @@
 //! What a release brings to the cluster for those that come after it.
 
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Context;
+use crate::context::ReleaseRun;
 use crate::render;
 use pilothouse_core::{HelmAction, Payload, ReleaseKey};
 

@@ -1,10 +1,13 @@
 //! What a run would do, told before it. Beside `lifecycle`: it changes nothing.
 
-pub(crate) mod brings;
-pub(crate) mod draft;
-pub(crate) mod objects;
-pub(crate) mod outlook;
-pub(crate) mod ownership;
-pub(crate) mod release_plan;
-pub(crate) mod stack_plan;
-pub(crate) mod verify;
+mod brings;
+mod draft;
+mod objects;
+mod outlook;
+mod ownership;
+mod release_plan;
+mod stack_plan;
+mod verify;
+
+pub use stack_plan::plan;
+pub(crate) use verify::outdated_findings;

@@ -1,21 +1,20 @@
 //! The objects of a release in a plan.
 
-use crate::context::observed::NamespaceState;
-use crate::context::release_context::Context;
-use crate::context::wanted::Wanted;
+use crate::context::Context;
+use crate::context::NamespaceState;
+use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::crd_changes::apply_options;
-use crate::observe::deploy_preview;
-use crate::observe::deploy_preview::Look;
-use crate::observe::dry_run::compare::Scope;
-use crate::observe::dry_run::compare::seen_digest;
-use crate::observe::dry_run::compared::{Compared, Outcome};
-use crate::observe::dry_run::refusal::is_of_rbac;
-use crate::observe::release_storage;
-use crate::observe::release_storage::NotServed;
+use crate::observe::Compared;
+use crate::observe::Look;
+use crate::observe::NotServed;
+use crate::observe::Outcome;
+use crate::observe::Scope;
+use crate::observe::apply_options;
+use crate::observe::is_of_rbac;
+use crate::observe::seen_digest;
 use crate::plan::brings::Brings;
-use crate::render::objects as rendered_objects;
+use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
     CrdPolicy, FieldChange, ObjectChange, ObjectRef, Ownership, Payload, PlannedObject, Secrecy, SeenObject, Sensitive,
@@ -50,7 +49,7 @@ pub(crate) async fn deployed(
 ) -> Result<Objects, PhaseError> {
     let (mut objects, changing) = definitions(ctx, prepared).await?;
     let Look { docs, compared, .. } =
-        deploy_preview::look(ctx, &Payload::default(), is_upgrade, &changing, Scope::All).await?;
+        observe::preview_deploy(ctx, &Payload::default(), is_upgrade, &changing, Scope::All).await?;
     let own: Vec<(String, String)> =
         docs.iter().filter_map(|doc| crd_facts(&doc.object)).map(|facts| (facts.group, facts.kind)).collect();
     let (mut own_kinds, mut own_namespaces) = (0, 0);
@@ -180,7 +179,7 @@ async fn definitions(ctx: &Context, prepared: &Wanted) -> Result<(Objects, Vec<(
     if ctx.info().crds == CrdPolicy::Skip {
         return Ok((objects, changing));
     }
-    for crd in rendered_objects::of_chart(prepared) {
+    for crd in render::chart_definitions(prepared) {
         let Some(object) = object_ref(&crd) else { continue };
         let live = ctx.cluster().get(&object).await?;
         let (change, fields, then) = match &live {
@@ -270,12 +269,12 @@ pub(crate) fn seen(kind: &str, live: &Value) -> Option<SeenObject> {
 /// When that cannot be read.
 pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
     let mut objects = Objects::default();
-    let Some(record) = release_storage::newest_record(ctx).await? else { return Ok(objects) };
+    let Some(record) = observe::newest_record(ctx).await? else { return Ok(objects) };
     let (kept, deleted): (Vec<Value>, Vec<Value>) =
-        release_storage::manifest_objects(&record)?.into_iter().partition(kept_by_uninstall);
+        observe::manifest_objects(&record)?.into_iter().partition(kept_by_uninstall);
     for (manifests, change) in [(deleted, ObjectChange::Delete), (kept, ObjectChange::Keep)] {
         let named = manifests.iter().filter_map(object_ref).collect();
-        for object in release_storage::complete(ctx, named, NotServed::Skip).await? {
+        for object in observe::complete_objects(ctx, named, NotServed::Skip).await? {
             let Some(live) = ctx.cluster().get(&object).await? else { continue };
             objects.planned.push(found(ctx, &object, &change, &live));
             objects.compared.push(looked_at(&object, &change, &[], Some(live), None));
@@ -302,8 +301,8 @@ pub(crate) async fn reinstalled(ctx: &Context, prepared: &Wanted) -> Result<Obje
     let (mut objects, _) = definitions(ctx, prepared).await?;
     let before = uninstalled(ctx).await?;
     let mut after = Vec::new();
-    let rendered = rendered_objects::rendered_objects(&prepared.rendering.docs());
-    for object in release_storage::complete(ctx, rendered, NotServed::Keep).await? {
+    let rendered = render::rendered_objects(&prepared.rendering.docs());
+    for object in observe::complete_objects(ctx, rendered, NotServed::Keep).await? {
         let known = before.planned.iter().find(|planned| planned.object.same_object(&object));
         match known.map(|planned| &planned.change) {
             Some(ObjectChange::Keep) => continue,

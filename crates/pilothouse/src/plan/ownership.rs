@@ -1,9 +1,9 @@
 //! Whose the objects of a planned release are.
 
-use crate::context::release_context::Context;
-use crate::context::step::Steps;
+use crate::context::Context;
+use crate::context::Steps;
 use crate::error::PhaseError;
-use crate::preflight::adoption::Adopting;
+use crate::preflight::Adopting;
 use pilothouse_core::{ObjectChange, ObjectRef, OwnershipCounts, PlannedAction, ReleasePlan};
 use pilothouse_kube::ownerships;
 use serde_json::Value;

@@ -1,26 +1,22 @@
 //! One release of a plan.
 
-use crate::context::inputs::PlainInputs;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Context;
+use crate::context::PlainInputs;
+use crate::context::ReleaseRun;
 use crate::digest;
 use crate::kept_digest::Given;
 use crate::observe;
-use crate::observe::dry_run::compared::Compared;
-use crate::observe::release_storage;
-use crate::observe::remedy;
-use crate::observe::remedy::Action;
-use crate::phases::chart::HelmChart;
-use crate::phases::chart::steps_of;
+use crate::observe::Action;
+use crate::observe::Compared;
+use crate::phases::HelmChart;
+use crate::phases::steps_of;
 use crate::plan::brings::Brings;
 use crate::plan::draft::Draft;
 use crate::plan::objects;
 use crate::plan::objects::Objects;
 use crate::plan::ownership;
 use crate::render;
-use crate::render::input_digests;
-use crate::render::wanted;
-use crate::steps::digests::former;
+use crate::steps;
 use pilothouse_core::{
     Change, ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
     PlannedHook, PlannedStep, ReinstallReason, ReleasePlan, ReleaseState, Remaining, code, object_ref,
@@ -132,10 +128,10 @@ async fn fill<C: HelmChart + ?Sized>(
 ) -> Result<Vec<Compared>, crate::PhaseError> {
     let observed = observe::observed(ctx).await;
     let history = observed.known_history();
-    let record = release_storage::record_of(ctx, history.last_deployed_or_newest()).await?;
+    let record = observe::read_record_of(ctx, history.last_deployed_or_newest()).await?;
     plan.chart_now = record.as_ref().map(|record| format!("{} {}", record.chart.name, record.chart.version));
     let uninstalls = matches!(decision, Decision::Change(Change::Reinstall(_) | Change::Uninstall));
-    if uninstalls && let Some(record) = release_storage::record_of(ctx, history.newest()).await? {
+    if uninstalls && let Some(record) = observe::read_record_of(ctx, history.newest()).await? {
         plan.hooks = stored_hooks(&record, "delete");
     }
     plan.input = input_of(ctx, plan.does, key).await.map(|given| given.digest().to_owned());
@@ -146,7 +142,7 @@ async fn fill<C: HelmChart + ?Sized>(
             let resolved = prepared.chart()?;
             plan.chart_then = Some(format!("{} {}", resolved.metadata.name, resolved.metadata.version));
             let is_upgrade = plan.does == PlannedAction::Upgrade;
-            let is_known = !wanted::payload_values(ctx.info(), &Payload::default()).iter().any(Value::is_null);
+            let is_known = !render::payload_values(ctx.info(), &Payload::default()).iter().any(Value::is_null);
             // What it renders without them says nothing. Of a plain deploy that is told by the look ahead.
             if !is_known && uninstalls {
                 let line = "its objects: values that come from a step are known only in the run";
@@ -191,7 +187,7 @@ pub(crate) async fn input_of(ctx: &Context, does: PlannedAction, key: &DigestKey
             let chart = prepared.chart.as_ref()?;
             let uses = render::templates_of(ctx, chart, &Payload::default()).await;
             let target = ctx.session().target().await.ok()?;
-            Some(input_digests::wanted(ctx, &steps, chart, &uses, &Payload::default(), &target).await?)
+            Some(render::wanted_inputs(ctx, &steps, chart, &uses, &Payload::default(), &target).await?)
         }
         // An uninstall needs no chart.
         HelmAction::Destroy | HelmAction::Skip => None,
@@ -200,7 +196,7 @@ pub(crate) async fn input_of(ctx: &Context, does: PlannedAction, key: &DigestKey
         "inputs": inputs.as_ref().map(PlainInputs::text), "steps": steps.digest, "on_failure": info.on_failure,
         "drift": info.drift, "timeout": info.timeout_in_seconds, "create_namespace": info.create_namespace,
     });
-    let former = former::of_plan(info, &steps, inputs.as_ref());
+    let former = steps::former_digests_of_plan(info, &steps, inputs.as_ref());
     Some(Given::new(key, &digest::of(given.to_string()), &former))
 }
 
@@ -291,9 +287,9 @@ fn on_failure(info: &ChartInfo, decision: &Decision) -> String {
         Decision::Change(Change::Uninstall) => return "it is left as it is".to_owned(),
         Decision::Keep { .. } | Decision::Refuse { .. } | Decision::Finish { .. } => return String::new(),
     }
-    let tries = remedy::policy_for(&info.on_failure, decision).tries();
+    let tries = observe::failure_policy_for(&info.on_failure, decision).tries();
     let first = if tries > 1 { format!("it is tried {tries} times, then ") } else { String::new() };
-    let then = match remedy::taken_back(&info.on_failure, decision) {
+    let then = match observe::taken_back(&info.on_failure, decision) {
         Action::Rollback(revision) => format!("it is rolled back to revision {revision}"),
         Action::Uninstall => "it is uninstalled".to_owned(),
         Action::Leave(why) => format!("it is left as it is: {why}"),

@@ -1,19 +1,19 @@
 //! What a run would do, told without doing it: the same observation and the same decisions, and then a comparison with what
 //! the server would make of each object.
 
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::session::Session;
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::Session;
 use crate::kept_digest::fresh_key;
-use crate::observe::survey;
-use crate::observe::survey::Writing;
-use crate::phases::chart::HelmChart;
-use crate::phases::chart::steps_of;
+use crate::observe;
+use crate::observe::Writing;
+use crate::phases::HelmChart;
+use crate::phases::steps_of;
 use crate::plan::brings::{Brings, brings};
 use crate::plan::draft::Draft;
 use crate::plan::outlook;
 use crate::plan::release_plan;
-use crate::render::input_digests::steps_seen;
+use crate::render::steps_seen;
 use futures::StreamExt;
 use jiff::Timestamp;
 use pilothouse_core::{GraphNode, GraphProblem, PLAN_FORMAT, Plan, ReleaseGraph};
@@ -67,7 +67,7 @@ pub async fn plan(
         contexts.push(ctx);
     }
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
-    let settled = survey::take(session, &contexts, &stands_on, Writing::Never).await;
+    let settled = observe::take_survey(session, &contexts, &stands_on, Writing::Never).await;
     let run = |settled| ReleaseRun { settled, ..ReleaseRun::new(key.clone()) };
     let mut runs: Vec<ReleaseRun> = settled.into_iter().map(run).collect();
     let width = concurrency.max(1);

@@ -1,7 +1,7 @@
 //! Whether a plan still holds when it is carried out.
 
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Context;
+use crate::context::ReleaseRun;
 use crate::kept_digest::closed;
 use crate::observe;
 use crate::plan::objects::seen;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// Why the plan does not hold for this release any more: what was given is another thing, something else would be done, or an
 /// object that it touches is not as it was. What it does not touch may have changed as it likes.
-pub(crate) async fn outdated(ctx: &Context, run: &ReleaseRun, plan: &Plan) -> Vec<Finding> {
+pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Plan) -> Vec<Finding> {
     let release = ctx.release();
     let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);
     let Some(planned) = plan.releases.iter().find(|planned| planned.release == release) else {

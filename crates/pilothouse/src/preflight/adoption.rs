@@ -4,15 +4,14 @@
 #[path = "adoption_tests.rs"]
 mod tests;
 
-use crate::context::release_context::Context;
-use crate::context::step::Steps;
+use crate::context::Context;
+use crate::context::Steps;
 use crate::error::PhaseError;
-use crate::observe::objects;
-use crate::observe::release_storage;
-use crate::observe::release_storage::NotServed;
+use crate::observe;
+use crate::observe::NotServed;
 use crate::preflight::losses::consent::Consent;
 use crate::render;
-use crate::render::objects::rendered_objects;
+use crate::render::rendered_objects;
 use pilothouse_core::{AdoptionConsent, AdoptionVerdict, NotAdopted, ObjectRef, Ownership, Payload, Phase};
 use pilothouse_kube::{Conflict, ownership_conflicts};
 
@@ -37,8 +36,8 @@ impl Adopting {
         let (mut named, mut deleted, mut unowned) = (Vec::new(), Vec::new(), false);
         for step in steps.of(Phase::PreExec) {
             let description = step.describe();
-            named.extend(objects::resolve(ctx, &description.adopts).await?);
-            deleted.extend(objects::resolve(ctx, &description.deletes).await?);
+            named.extend(observe::resolve(ctx, &description.adopts).await?);
+            deleted.extend(observe::resolve(ctx, &description.deletes).await?);
             unowned |= description.adopts_unowned;
         }
         let consent = Consent::needed(ctx).await?;
@@ -99,7 +98,7 @@ fn is_in(objects: &[ObjectRef], object: &ObjectRef) -> bool {
 pub async fn unowned(ctx: &Context, payload: &Payload) -> Result<Vec<ObjectRef>, PhaseError> {
     let prepared = render::wanted(ctx, payload).await;
     let objects = rendered_objects(&prepared.rendering.docs());
-    let objects = release_storage::complete(ctx, objects, NotServed::Skip).await?;
+    let objects = observe::complete_objects(ctx, objects, NotServed::Skip).await?;
     let conflicts = ownership_conflicts(ctx.cluster(), &objects, &ctx.release()).await?;
     let consent = Consent::needed(ctx).await?;
     let is_adopted = |conflict: &Conflict| {

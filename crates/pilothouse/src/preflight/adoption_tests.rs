@@ -1,5 +1,5 @@
-use crate::actions::objects;
-use crate::context::events::Message;
+use crate::actions;
+use crate::context::Message;
 use crate::test_world::{World, fake};
 use crate::{HelmDriver, PhaseError};
 use pilothouse_core::{AdoptionUndo, EventKind, ObjectRef, StopReason};
@@ -56,7 +56,7 @@ async fn adopt(
         std::future::pending::<()>().await;
     };
     let adopted = tokio::select! {
-        adopted = objects::adopt(&ctx, &mut run, &objects) => adopted,
+        adopted = actions::adopt(&ctx, &mut run, &objects) => adopted,
         () = journal => unreachable!(),
     };
     (adopted, written)

@@ -1,25 +1,26 @@
 //! A look ahead: what a deploy is going to do to each object, and what speaks against it.
 
-use crate::context::preflight_report::Foresight;
-use crate::context::release_context::Context;
-use crate::context::step::Steps;
+use crate::context::Context;
+use crate::context::Foresight;
+use crate::context::Steps;
 use crate::error::PhaseError;
-use crate::observe::deploy_preview::{Look, changing, look};
-use crate::observe::dry_run::compare::Scope;
+use crate::observe::Look;
+use crate::observe::Scope;
+use crate::observe::kinds_changing;
+use crate::observe::preview_deploy;
 use crate::preflight::adoption::Adopting;
 use crate::preflight::backup::save;
 use crate::preflight::changes::refusals::gate;
 use crate::preflight::cluster::checks::preflight;
 use crate::preflight::own_kinds;
 use crate::render;
-use crate::render::wanted;
 use pilothouse_core::{Change, Class, Decision, Finding, Payload, code};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// What speaks against deploying the release as it is going to be. Asks the server what becomes of each object, without changing
 /// anything.
-pub(crate) async fn findings(steps: &Steps, ctx: &Context, payload: &Payload, decision: &Decision) -> Foresight {
+pub(crate) async fn deploy_findings(steps: &Steps, ctx: &Context, payload: &Payload, decision: &Decision) -> Foresight {
     let change = match decision {
         Decision::Change(change) => change,
         Decision::Keep { .. } | Decision::Refuse { .. } | Decision::Finish { .. } => return Foresight::default(),
@@ -36,16 +37,16 @@ pub(crate) async fn findings(steps: &Steps, ctx: &Context, payload: &Payload, de
             return Foresight { findings, warnings, not_checked: Vec::new() };
         }
     };
-    if wanted::payload_values(ctx.info(), payload).iter().any(Value::is_null) {
+    if render::payload_values(ctx.info(), payload).iter().any(Value::is_null) {
         return Foresight::not_checked(
             "what becomes of its objects",
             "that is looked at in the run, once the values that come from a step are known",
         );
     }
     let looked = async {
-        let changing = changing(ctx, payload).await;
+        let changing = kinds_changing(ctx, payload).await;
         Ok::<_, PhaseError>((
-            look(ctx, payload, is_upgrade, &changing, Scope::All).await?,
+            preview_deploy(ctx, payload, is_upgrade, &changing, Scope::All).await?,
             Adopting::of(steps, ctx).await?,
         ))
     };

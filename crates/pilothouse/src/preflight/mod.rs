@@ -2,15 +2,33 @@
 //!
 //! In: what is wanted and what is there. Out: findings. Reads the cluster; only `backup` writes, local files.
 
-pub(crate) mod adoption;
-pub(crate) mod backup;
-pub(crate) mod changes;
-pub(crate) mod cluster;
-pub(crate) mod crds;
-pub(crate) mod deploy;
-pub(crate) mod losses;
-pub(crate) mod orphaned_hooks;
-pub(crate) mod own_kinds;
-pub(crate) mod permit;
-pub(crate) mod rollback_target;
-pub(crate) mod uncertain_steps;
+mod adoption;
+mod backup;
+mod changes;
+mod cluster;
+mod crds;
+mod deploy;
+mod losses;
+mod orphaned_hooks;
+mod own_kinds;
+mod permit;
+mod rollback_target;
+mod uncertain_steps;
+
+pub(crate) use adoption::Adopting;
+pub use adoption::unowned;
+pub use changes::deletions::crds_in_use;
+pub(crate) use changes::deletions::deletion_findings;
+pub(crate) use changes::refusals::gate;
+pub(crate) use cluster::checks::selects;
+pub(crate) use crds::chart_crds::chart_crd_findings;
+pub(crate) use deploy::deploy_findings;
+pub(crate) use orphaned_hooks::permit_hook_deletion;
+#[cfg(test)]
+pub(crate) use orphaned_hooks::{NEVER, left_alone};
+pub(crate) use permit::{
+    Deletion, Permit, Rollback, Uninstall, Upgrade, permit_adoption, permit_deletions, permit_overwriting,
+    permit_rollback, permit_uninstall, permit_upgrade, refuse_unless_as_seen,
+};
+pub(crate) use rollback_target::rollback_findings;
+pub(crate) use uncertain_steps::{given_of_deploy, step_output, uncertain_step, uncertain_step_findings, untrusted};

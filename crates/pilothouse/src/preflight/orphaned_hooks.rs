@@ -1,6 +1,6 @@
 //! Whether a hook's object that a killed operation has left may be deleted.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::error::PhaseError;
 use crate::preflight::permit::{Deletion, Permit};
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ pub(crate) const NEVER: [&str; 4] =
 ///
 /// # Errors
 /// When it cannot be read, or told from another of its name.
-pub(crate) async fn permit(
+pub(crate) async fn permit_hook_deletion(
     ctx: &Context,
     revision: &RevisionMeta,
     hook: &HookRecord,

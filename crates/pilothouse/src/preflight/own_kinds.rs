@@ -1,6 +1,7 @@
 //! Objects of a kind that the chart defines among its own templates.
 
-use crate::observe::dry_run::compared::{Compared, Outcome};
+use crate::observe::Compared;
+use crate::observe::Outcome;
 use crate::preflight::adoption::Adopting;
 use pilothouse_core::{Class, Finding, ObjectRef, code, crd_facts, object_ref};
 use serde_json::Value;

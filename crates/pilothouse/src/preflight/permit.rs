@@ -6,15 +6,14 @@
 #[path = "permit_tests.rs"]
 mod tests;
 
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::wanted::Wanted;
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::Wanted;
 use crate::error::PhaseError;
-use crate::observe::deploy_preview;
-use crate::observe::dry_run::compare::Scope;
-use crate::observe::dry_run::compared::{Compared, Outcome};
-use crate::observe::objects;
-use crate::observe::release_storage;
+use crate::observe;
+use crate::observe::Compared;
+use crate::observe::Outcome;
+use crate::observe::Scope;
 use crate::preflight::backup::save;
 use crate::preflight::changes::deleted;
 use crate::preflight::changes::deletions;
@@ -90,7 +89,10 @@ pub(crate) struct Overwriting {
 ///
 /// # Errors
 /// [`PhaseError::Refused`] when one must not be lost; or what cannot be read or saved.
-pub(crate) async fn delete(ctx: &Context, objects: &[ObjectRef]) -> Result<Vec<Permit<Deletion>>, PhaseError> {
+pub(crate) async fn permit_deletions(
+    ctx: &Context,
+    objects: &[ObjectRef],
+) -> Result<Vec<Permit<Deletion>>, PhaseError> {
     PhaseError::refuse_for(deletions::deletion_findings(ctx, objects).await)?;
     let consent = Consent::needed(ctx).await?;
     save::before_deleting(ctx, objects, &consent).await?;
@@ -109,11 +111,11 @@ pub(crate) async fn delete(ctx: &Context, objects: &[ObjectRef]) -> Result<Vec<P
 /// To uninstall the release.
 ///
 /// # Errors
-/// As for [`delete`].
-pub(crate) async fn uninstall(ctx: &Context, run: &ReleaseRun) -> Result<Permit<Uninstall>, PhaseError> {
+/// As for [`permit_deletions`].
+pub(crate) async fn permit_uninstall(ctx: &Context, run: &ReleaseRun) -> Result<Permit<Uninstall>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
     let look = async || {
-        let objects = objects::deleted_by_uninstall(ctx).await?;
+        let objects = observe::deleted_by_uninstall(ctx).await?;
         let mut findings = deletions::uninstall_findings_of(ctx, &objects).await;
         findings.extend(deleted::were_there(&objects, run.attempts.adopted(), &consent));
         PhaseError::refuse_for(findings)?;
@@ -130,8 +132,8 @@ pub(crate) async fn uninstall(ctx: &Context, run: &ReleaseRun) -> Result<Permit<
 /// To go back from the newest revision to another, in the history as it was read just now.
 ///
 /// # Errors
-/// As for [`delete`]; also when objects would go that were there before the release and were adopted on this way.
-pub(crate) async fn roll_back(
+/// As for [`permit_deletions`]; also when objects would go that were there before the release and were adopted on this way.
+pub(crate) async fn permit_rollback(
     ctx: &Context,
     run: &ReleaseRun,
     history: &ReleaseHistory,
@@ -141,14 +143,14 @@ pub(crate) async fn roll_back(
     let record = async |revision: u32| {
         let gone = || PhaseError::State(format!("the record of revision {revision} is gone"));
         let meta = history.get(revision).ok_or_else(gone)?;
-        release_storage::record(ctx, meta).await?.ok_or_else(gone)
+        observe::read_record(ctx, meta).await?.ok_or_else(gone)
     };
     let (target, newest) = (record(to_revision).await?, record(history.newest_revision()).await?);
-    let mut compared = deploy_preview::look_back(ctx, &newest, &target).await?;
+    let mut compared = observe::preview_rollback(ctx, &newest, &target).await?;
     let adopted = run.attempts.adopted();
     PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, adopted, &consent).await)?;
     if save::before_changing(ctx, &compared, &consent).await? {
-        compared = deploy_preview::look_back(ctx, &newest, &target).await?;
+        compared = observe::preview_rollback(ctx, &newest, &target).await?;
         PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, adopted, &consent).await)?;
     }
     Ok(Permit::new(Rollback { to_revision }))
@@ -158,8 +160,12 @@ pub(crate) async fn roll_back(
 /// lost: steps may have taken long, or changed it, the chart and the values included.
 ///
 /// # Errors
-/// As for [`delete`].
-pub(crate) async fn upgrade(ctx: &Context, payload: &Payload, is_upgrade: bool) -> Result<Permit<Upgrade>, PhaseError> {
+/// As for [`permit_deletions`].
+pub(crate) async fn permit_upgrade(
+    ctx: &Context,
+    payload: &Payload,
+    is_upgrade: bool,
+) -> Result<Permit<Upgrade>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
     render::refresh(ctx).await;
     // What was rendered before saw the cluster as it was before the steps.
@@ -167,15 +173,15 @@ pub(crate) async fn upgrade(ctx: &Context, payload: &Payload, is_upgrade: bool) 
     let wanted = render::wanted(ctx, payload).await;
     let uses = render::templates_of(ctx, wanted.chart()?, payload).await;
     PhaseError::refuse_for(wanted.findings.clone())?;
-    let changing = deploy_preview::changing(ctx, payload).await;
+    let changing = observe::kinds_changing(ctx, payload).await;
     let secrets = regenerated::makes_up(&uses);
     let scope = if save::is_wanted(ctx) { Scope::All } else { Scope::MayLose { secrets } };
     let look = async || {
-        let compared = deploy_preview::look(ctx, payload, is_upgrade, &changing, scope).await?.compared;
+        let compared = observe::preview_deploy(ctx, payload, is_upgrade, &changing, scope).await?.compared;
         let mut findings = refusals::losses(ctx, &wanted, &compared, &consent).await;
         findings.extend(regenerated::findings(ctx, &wanted, &compared, &consent, is_upgrade).await);
         if ctx.info().crds == CrdPolicy::Upgrade {
-            findings.extend(chart_crds::findings(ctx, &wanted).await);
+            findings.extend(chart_crds::chart_crd_findings(ctx, &wanted).await);
         }
         PhaseError::refuse_for(findings)?;
         Ok::<_, PhaseError>(compared)
@@ -207,7 +213,7 @@ fn goes(one: &Compared) -> Option<Deletion> {
 ///
 /// # Errors
 /// When something hangs on one of the objects by now, or another one has taken its place.
-pub(crate) async fn still_as_seen(ctx: &Context, permit: &Permit<Upgrade>) -> Result<(), PhaseError> {
+pub(crate) async fn refuse_unless_as_seen(ctx: &Context, permit: &Permit<Upgrade>) -> Result<(), PhaseError> {
     if permit.0.goes.is_empty() {
         return Ok(());
     }
@@ -230,17 +236,20 @@ pub(crate) async fn still_as_seen(ctx: &Context, permit: &Permit<Upgrade>) -> Re
 ///
 /// # Errors
 /// When one belongs to another release or to a controller, or cannot be read.
-pub(crate) async fn adopt(ctx: &Context, objects: &[ObjectRef]) -> Result<Permit<PlannedAdoption>, PhaseError> {
+pub(crate) async fn permit_adoption(
+    ctx: &Context,
+    objects: &[ObjectRef],
+) -> Result<Permit<PlannedAdoption>, PhaseError> {
     Ok(Permit::new(PlannedAdoption::of(ctx.cluster(), objects, &ctx.release()).await?))
 }
 
 /// To write these manifests over what is there. The server is asked only of the kinds of which a change can lose something.
 ///
 /// # Errors
-/// As for [`delete`].
-pub(crate) async fn overwrite(ctx: &Context, objects: &[Value]) -> Result<Permit<Overwriting>, PhaseError> {
+/// As for [`permit_deletions`].
+pub(crate) async fn permit_overwriting(ctx: &Context, objects: &[Value]) -> Result<Permit<Overwriting>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
-    let compared = deploy_preview::look_over(ctx, objects).await;
+    let compared = observe::preview_overwriting(ctx, objects).await;
     let mut findings = refusals::by_overwriting(ctx, &compared, &consent).await;
     findings.extend(save::findings(ctx, &save::of_compared(ctx, &compared, &consent).await).await);
     PhaseError::refuse_for(findings)?;

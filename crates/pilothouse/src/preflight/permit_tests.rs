@@ -1,6 +1,6 @@
 use super::*;
 use crate::HelmDriver;
-use crate::actions::objects as actions;
+use crate::actions;
 use crate::test_world::{World, fake};
 use pilothouse_testkit::FakeCluster;
 use serde_json::json;
@@ -40,10 +40,10 @@ async fn what_helm_is_going_to_delete_is_read_once_more() {
     let as_seen = Precondition { resource_version: None, ..Precondition::unchanged(&live) };
     let object = pilothouse_core::object_ref(&live).unwrap();
     let permit = Permit::new(Upgrade { wanted: Arc::default(), goes: vec![Deletion { object, as_seen }] });
-    still_as_seen(&ctx, &permit).await.unwrap();
+    refuse_unless_as_seen(&ctx, &permit).await.unwrap();
     cluster.remove("ConfigMap", Some("default"), "web").unwrap();
-    still_as_seen(&ctx, &permit).await.unwrap();
+    refuse_unless_as_seen(&ctx, &permit).await.unwrap();
     cluster.put(config_map("somebody else"));
-    let error = still_as_seen(&ctx, &permit).await.unwrap_err().to_string();
+    let error = refuse_unless_as_seen(&ctx, &permit).await.unwrap_err().to_string();
     assert!(error.ends_with("web: another object of that name has taken its place since it was looked at"), "{error}");
 }

@@ -1,11 +1,9 @@
 //! Whether a failed deploy could be rolled back as its policy asks: found out before anything is changed.
 
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Context;
+use crate::context::ReleaseRun;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::release_storage;
-use crate::observe::remedy;
 use pilothouse_core::{
     Change, Class, Decision, Finding, HelmAction, ObjectRef, ReleaseHistory, Remedy, RevisionMeta, RevisionStatus,
     code, object_ref,
@@ -17,7 +15,7 @@ use pilothouse_kube::ClusterError;
 ///
 /// The revision to go back to must be there, readable, and kept by Helm until then; every kind in it must still be served.
 /// Read-only.
-pub(crate) async fn findings(ctx: &Context, run: &mut ReleaseRun) -> Vec<Finding> {
+pub(crate) async fn rollback_findings(ctx: &Context, run: &mut ReleaseRun) -> Vec<Finding> {
     let info = ctx.info();
     let observed = observe::observed(ctx).await;
     // As `exec` will: what a run that is continued has deployed is not what is gone back to.
@@ -25,7 +23,7 @@ pub(crate) async fn findings(ctx: &Context, run: &mut ReleaseRun) -> Vec<Finding
         run.continued_from = Some(base);
     }
     let (_, decision) = observe::baseline(ctx, run).await;
-    let policy = remedy::policy_for(&info.on_failure, &decision);
+    let policy = observe::failure_policy_for(&info.on_failure, &decision);
     if info.action != HelmAction::Deploy || policy.then != Remedy::Rollback {
         return Vec::new();
     }
@@ -75,8 +73,8 @@ enum Target {
 }
 
 async fn unserved(ctx: &Context, meta: &RevisionMeta) -> Result<Target, PhaseError> {
-    let Some(record) = release_storage::record(ctx, meta).await? else { return Ok(Target::Gone) };
-    let mut open: Vec<ObjectRef> = release_storage::manifest_objects(&record)?.iter().filter_map(object_ref).collect();
+    let Some(record) = observe::read_record(ctx, meta).await? else { return Ok(Target::Gone) };
+    let mut open: Vec<ObjectRef> = observe::manifest_objects(&record)?.iter().filter_map(object_ref).collect();
     let namespace = ctx.release().namespace;
     // What is not served by what is known already is asked for anew.
     for refresh in [false, true] {

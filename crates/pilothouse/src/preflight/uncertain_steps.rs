@@ -1,12 +1,12 @@
 //! Continuing what an earlier run has begun: what is not known of it, and what is kept for the next one.
 
-use crate::context::ledger::StepVerdict;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::step::Steps;
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::StepVerdict;
+use crate::context::Steps;
 use crate::kept_digest::Given;
 use crate::observe;
-use crate::render::{self, input_digests};
+use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{Class, Decision, Finding, HelmAction, Payload, Phase, Redactor, RunId, code, only_colours};
 use pilothouse_helm::ResolvedChart;
@@ -17,7 +17,12 @@ use std::collections::BTreeMap;
 const LARGEST_OUTPUT: usize = 64 * 1024;
 
 /// Steps that an earlier run has begun, that must not be repeated, and whose end nobody knows: only the user can tell.
-pub(crate) async fn findings(steps: &Steps, ctx: &Context, run: &ReleaseRun, payload: &Payload) -> Vec<Finding> {
+pub(crate) async fn uncertain_step_findings(
+    steps: &Steps,
+    ctx: &Context,
+    run: &ReleaseRun,
+    payload: &Payload,
+) -> Vec<Finding> {
     let mut ledger = run.ledger.clone();
     let mut payload = payload.clone();
     let mut findings = Vec::new();
@@ -38,7 +43,7 @@ pub(crate) async fn findings(steps: &Steps, ctx: &Context, run: &ReleaseRun, pay
                     findings.push(untrusted(ctx, phase, index, &description.text, run));
                 }
                 StepVerdict::Uncertain { run, since, ended } => {
-                    findings.push(uncertain(ctx, phase, index, &description.text, (run, since, ended)));
+                    findings.push(uncertain_step(ctx, phase, index, &description.text, (run, since, ended)));
                 }
             }
         }
@@ -58,7 +63,7 @@ pub(crate) fn untrusted(ctx: &Context, phase: Phase, index: usize, description: 
 }
 
 /// A step that an earlier run has begun, of which only the user can tell what became of it.
-pub(crate) fn uncertain(
+pub(crate) fn uncertain_step(
     ctx: &Context,
     phase: Phase,
     index: usize,
@@ -79,8 +84,13 @@ pub(crate) fn uncertain(
 }
 
 /// What a deploy is given, to be kept, and to be compared with what was kept.
-pub(crate) async fn of_deploy(ctx: &Context, run: &ReleaseRun, chart: &ResolvedChart, payload: &Payload) -> Given {
-    let digest = input_digests::of_deploy(ctx, chart, payload).await;
+pub(crate) async fn given_of_deploy(
+    ctx: &Context,
+    run: &ReleaseRun,
+    chart: &ResolvedChart,
+    payload: &Payload,
+) -> Given {
+    let digest = render::digest_of_deploy(ctx, chart, payload).await;
     // It was the same in the form before, but for the key.
     Given::new(&run.digest_key, &digest, std::slice::from_ref(&digest))
 }
@@ -92,14 +102,14 @@ async fn exec_counts(ctx: &Context, run: &ReleaseRun, payload: &Payload) -> bool
     }
     let Some(helm) = run.ledger.helm() else { return false };
     match &render::wanted(ctx, payload).await.chart {
-        Some(chart) => of_deploy(ctx, run, chart, payload).await.is(&helm.digest),
+        Some(chart) => given_of_deploy(ctx, run, chart, payload).await.is(&helm.digest),
         None => false,
     }
 }
 
 /// What a step has put into the payload, to be kept for a run that continues this one; `None` when it cannot be kept: it
 /// holds a secret, or is too large.
-pub(crate) fn output(
+pub(crate) fn step_output(
     phase: Phase,
     before: &Payload,
     after: &Payload,
@@ -146,12 +156,12 @@ mod tests {
         let with = |value: &str| {
             let mut after = before.clone();
             after.put_value("new", Value::from(value));
-            output(Phase::PreExec, &before, &after, &redactor)
+            step_output(Phase::PreExec, &before, &after, &redactor)
         };
         assert_eq!(with("plain"), Some(BTreeMap::from([("new".to_owned(), Value::from("plain"))])));
         assert_eq!(with("it is hunter22"), None);
         assert_eq!(with("a\"quoted\\secret"), None, "JSON writes it in another way");
         assert_eq!(with(&"x".repeat(LARGEST_OUTPUT)), None);
-        assert_eq!(output(Phase::PreExec, &before, &before, &redactor), Some(BTreeMap::new()));
+        assert_eq!(step_output(Phase::PreExec, &before, &before, &redactor), Some(BTreeMap::new()));
     }
 }

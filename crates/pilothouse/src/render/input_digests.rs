@@ -1,10 +1,10 @@
 //! All that decides what a deploy makes of a release, as digests: when they are the same, so is what helm would apply.
 
-use crate::context::inputs::PlainInputs;
-use crate::context::release_context::Context;
-use crate::context::session::Target;
-use crate::context::step::Steps;
-use crate::context::steps_seen::StepsSeen;
+use crate::context::Context;
+use crate::context::PlainInputs;
+use crate::context::Steps;
+use crate::context::StepsSeen;
+use crate::context::Target;
 use crate::digest::{of_files, part};
 use crate::render::wanted::payload_values;
 use pilothouse_core::{ChartInfo, CrdPolicy, InputDigests, Payload, Phase, ValueSource, hex};
@@ -56,7 +56,7 @@ pub(crate) async fn steps_seen(steps: &Steps, version: &str) -> StepsSeen {
 }
 
 /// What is wanted now; `None` when a value comes from an earlier phase and is not known yet.
-pub(crate) async fn wanted(
+pub(crate) async fn wanted_inputs(
     ctx: &Context,
     steps: &StepsSeen,
     resolved: &ResolvedChart,
@@ -98,7 +98,7 @@ pub(crate) fn capabilities(uses: &TemplateUse, target: &Target) -> String {
 
 /// The digest of all that decides what helm deploys: the chart's content, every value, the options that change what is
 /// applied, and helm's major version.
-pub(crate) async fn of_deploy(ctx: &Context, chart: &ResolvedChart, payload: &Payload) -> String {
+pub(crate) async fn digest_of_deploy(ctx: &Context, chart: &ResolvedChart, payload: &Payload) -> String {
     let info = ctx.info();
     let mut hash = Sha256::new();
     part(&mut hash, chart.digest.as_bytes());

@@ -2,8 +2,11 @@
 //!
 //! In: a release and the payload. Out: what is wanted, made once and passed by reference. Imported by `observe` and everything after it.
 
-pub(crate) mod input_digests;
-pub(crate) mod objects;
-pub(crate) mod wanted;
+mod input_digests;
+mod objects;
+mod wanted;
 
+pub(crate) use input_digests::{capabilities, digest_of_deploy, steps_seen, wanted_inputs};
+pub(crate) use objects::{chart_definitions, definitions_brought, rendered_objects};
+pub(crate) use wanted::{Place, input_findings, name_findings, payload_values, prepare_wanted, render_again};
 pub(crate) use wanted::{chart_without_helm, refresh, rendered_again, templates_of, wanted, wanted_version};

@@ -1,7 +1,7 @@
 //! What of a rendering helm will apply, and the definitions in the chart's `crds/` folders, which Helm never upgrades.
 
-use crate::context::release_context::Context;
-use crate::context::wanted::Wanted;
+use crate::context::Context;
+use crate::context::Wanted;
 use pilothouse_core::{CrdPolicy, ObjectRef, object_ref};
 use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub(crate) fn rendered_objects(rendered: &[RenderedDoc]) -> Vec<ObjectRef> {
 
 /// The definitions in the chart's `crds/` folders, those of enabled subcharts included. A subchart that is there twice has its
 /// definitions once: helm leaves out what is there already.
-pub(crate) fn of_chart(wanted: &Wanted) -> Vec<Value> {
+pub(crate) fn chart_definitions(wanted: &Wanted) -> Vec<Value> {
     let (docs, mut seen) = (wanted.rendering.docs(), BTreeSet::new());
     let crds = docs.iter().filter(|doc| matches!(doc.origin, Origin::Crd));
     crds.filter(|doc| object_ref(&doc.object).is_none_or(|object| seen.insert(object)))
@@ -24,17 +24,17 @@ pub(crate) fn of_chart(wanted: &Wanted) -> Vec<Value> {
 }
 
 /// The definitions of the chart that a deploy brings, or has brought.
-pub(crate) fn brought(ctx: &Context, wanted: &Wanted) -> Vec<ObjectRef> {
+pub(crate) fn definitions_brought(ctx: &Context, wanted: &Wanted) -> Vec<ObjectRef> {
     match ctx.info().crds {
         CrdPolicy::Skip => Vec::new(),
-        CrdPolicy::Create | CrdPolicy::Upgrade => of_chart(wanted).iter().filter_map(object_ref).collect(),
+        CrdPolicy::Create | CrdPolicy::Upgrade => chart_definitions(wanted).iter().filter_map(object_ref).collect(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::rendering::Rendering;
+    use crate::context::Rendering;
 
     #[test]
     fn a_subchart_that_is_there_twice_has_its_definitions_once() {
@@ -45,7 +45,8 @@ mod tests {
         };
         let text = [crd("one", "a.example"), crd("two", "a.example"), crd("two", "b.example")].concat();
         let wanted = Wanted { rendering: Rendering::new(&text).unwrap(), ..Wanted::default() };
-        let names: Vec<String> = of_chart(&wanted).iter().filter_map(object_ref).map(|object| object.name).collect();
+        let names: Vec<String> =
+            chart_definitions(&wanted).iter().filter_map(object_ref).map(|object| object.name).collect();
         assert_eq!(names, ["a.example", "b.example"]);
     }
 }

@@ -1,13 +1,13 @@
 //! A release's chart, files and values, resolved and rendered, with everything that is wrong with them. Nothing here
 //! reads the state of the release; the cluster is asked only which version and kinds it serves.
 
-use crate::context::cache::RenderedFor;
-use crate::context::release_context::Context;
-use crate::context::rendering::Rendering;
-use crate::context::session::Session;
-use crate::context::session::Target;
-use crate::context::step::Steps;
-use crate::context::wanted::Wanted;
+use crate::context::Context;
+use crate::context::RenderedFor;
+use crate::context::Rendering;
+use crate::context::Session;
+use crate::context::Steps;
+use crate::context::Target;
+use crate::context::Wanted;
 use crate::digest;
 use crate::error::PhaseError;
 use pilothouse_core::lenient_version;
@@ -66,7 +66,7 @@ pub(crate) fn name_findings(info: &ChartInfo) -> Vec<Finding> {
 
 /// Resolves and renders, for a cluster if there is one. Values that come from the payload and are not there yet are
 /// left out of this rendering.
-pub(crate) async fn prepare(
+pub(crate) async fn prepare_wanted(
     place: &Place<'_>,
     info: &ChartInfo,
     payload: &Payload,
@@ -243,7 +243,7 @@ pub(crate) async fn wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
         cancel: ctx.cancel(),
     };
     let known = target.as_deref().map_err(Clone::clone);
-    let wanted = prepare(&place, ctx.info(), payload, Some(known)).await;
+    let wanted = prepare_wanted(&place, ctx.info(), payload, Some(known)).await;
     *kept = Arc::new(Wanted { target: Some(target), steps: kept.steps.clone(), ..wanted });
     kept.clone()
 }

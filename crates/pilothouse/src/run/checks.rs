@@ -1,13 +1,12 @@
 //! What is checked of all releases before the first one is begun.
 
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
+use crate::context::Context;
+use crate::context::ReleaseRun;
 use crate::observe;
-use crate::phases::chart::HelmChart;
-use crate::phases::chart::steps_of;
+use crate::phases::HelmChart;
 use crate::phases::defaults;
+use crate::phases::steps_of;
 use crate::render;
-use crate::render::wanted;
 use futures::StreamExt;
 use pilothouse_core::{Finding, HelmAction, Payload, Wait, code};
 
@@ -125,7 +124,7 @@ struct Checked {
 }
 
 async fn check(chart: &dyn HelmChart, ctx: &Context) -> Checked {
-    let findings = wanted::input_findings(&steps_of(chart), ctx).await;
+    let findings = render::input_findings(&steps_of(chart), ctx).await;
     let deploys = chart.chart_info().action == HelmAction::Deploy;
     let brings_kinds = deploys && render::wanted(ctx, &Payload::default()).await.brings_kinds();
     ctx.pack().await;

@@ -1,6 +1,6 @@
 //! How a run is to go, and where it keeps its lock and its journal.
 
-use crate::context::ledger::StepAnswer;
+use crate::context::StepAnswer;
 use pilothouse_core::{Holder, OnReleaseFailure, Plan, ReleaseKey, RunId, RunKind, SetPolicy};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,12 +1,11 @@
 //! The dispatcher: begins releases when they may begin, listens to their workers, and stops everything when it must.
 
-use crate::context::events::Message;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::session::Session;
-use crate::lifecycle::release;
-use crate::lifecycle::roll_back;
-use crate::phases::chart::HelmChart;
+use crate::context::Context;
+use crate::context::Message;
+use crate::context::ReleaseRun;
+use crate::context::Session;
+use crate::lifecycle;
+use crate::phases::HelmChart;
 use crate::run::owner::Owner;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -138,7 +137,7 @@ impl<'a> Dispatch<'a> {
     fn worker(&mut self, node: usize) -> Option<Worker<'a>> {
         let (chart, (mut ctx, mut run)) = (&self.charts[node], self.releases[node].take()?);
         Some(Box::pin(async move {
-            let outcome = release::run(chart.as_ref(), &mut ctx, &mut run, &mut Payload::default()).await;
+            let outcome = lifecycle::run_release(chart.as_ref(), &mut ctx, &mut run, &mut Payload::default()).await;
             ctx.pack().await;
             (node, (ctx, run), Ended::Release(outcome))
         }))
@@ -148,7 +147,7 @@ impl<'a> Dispatch<'a> {
     fn take_back(&mut self, node: usize, because_of: ReleaseKey) -> Option<Worker<'a>> {
         let (chart, (mut ctx, mut run)) = (&self.charts[node], self.releases[node].take()?);
         Some(Box::pin(async move {
-            let outcome = roll_back::take_back(chart.chart_info(), &mut ctx, &mut run, because_of).await;
+            let outcome = lifecycle::take_release_back(chart.chart_info(), &mut ctx, &mut run, because_of).await;
             (node, (ctx, run), Ended::TakenBack(outcome))
         }))
     }
@@ -168,7 +167,7 @@ impl<'a> Dispatch<'a> {
         for (node, outcome) in outcomes.iter().enumerate() {
             let fate = match (outcome, &self.releases[node]) {
                 (Some(outcome), Some((ctx, run))) => {
-                    roll_back::fate(self.charts[node].chart_info(), ctx, run, outcome).await
+                    lifecycle::fate_of_release(self.charts[node].chart_info(), ctx, run, outcome).await
                 }
                 (None, _) | (_, None) => Fate::Stays,
             };

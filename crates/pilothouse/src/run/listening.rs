@@ -1,6 +1,6 @@
 //! Working while the owner of the run listens.
 
-use crate::context::events::Message;
+use crate::context::Message;
 use crate::run::owner::Owner;
 use pilothouse_core::Event;
 use tokio::sync::mpsc::UnboundedReceiver;

@@ -1,10 +1,15 @@
 //! The releases of a stack: the lock and the journal, checks before the first change, who may begin when.
 
-pub(crate) mod checks;
-pub(crate) mod config;
-pub(crate) mod dispatch;
-pub(crate) mod listening;
-pub(crate) mod offline;
-pub(crate) mod open;
-pub(crate) mod owner;
-pub(crate) mod stack_run;
+mod checks;
+mod config;
+mod dispatch;
+mod listening;
+mod offline;
+mod open;
+mod owner;
+mod stack_run;
+
+pub use config::{Answer, Resume, RunConfig, StateConfig};
+pub use offline::Offline;
+pub use open::RunError;
+pub use stack_run::{run, validate};

@@ -1,11 +1,11 @@
 //! What can be done without a cluster.
 
-use crate::context::preflight_report::Foresight;
-use crate::context::release_context::redactor_of;
-use crate::context::wanted::Wanted;
-use crate::phases::chart::HelmChart;
-use crate::phases::chart::steps_of;
-use crate::render::wanted;
+use crate::context::Foresight;
+use crate::context::Wanted;
+use crate::context::redactor_of;
+use crate::phases::HelmChart;
+use crate::phases::steps_of;
+use crate::render;
 use pilothouse_core::{ChartInfo, Class, Finding, HelmAction, Payload, Redactor, code};
 use pilothouse_helm::{ChartShelf, HelmClient};
 use serde_json::Value;
@@ -26,7 +26,7 @@ impl Offline {
     /// looks wrong.
     pub async fn lint(&self, chart: &dyn HelmChart, cancel: &CancellationToken) -> Foresight {
         let info = chart.chart_info();
-        let mut found = Foresight::from(wanted::name_findings(info));
+        let mut found = Foresight::from(render::name_findings(info));
         if info.action == HelmAction::Deploy {
             let Wanted { findings, warnings, .. } = self.prepare(info, cancel).await;
             found = found.and(Foresight { findings, warnings, not_checked: Vec::new() });
@@ -69,14 +69,14 @@ impl Offline {
 
     async fn prepare(&self, info: &ChartInfo, cancel: &CancellationToken) -> Wanted {
         let redactor = redactor_of(&Redactor::default(), info);
-        let place = wanted::Place {
+        let place = render::Place {
             helm: self.helm.as_ref(),
             chart_cache: &self.chart_cache,
             shelf: &ChartShelf::default(),
             redactor: &redactor,
             cancel,
         };
-        wanted::prepare(&place, info, &Payload::default(), None).await
+        render::prepare_wanted(&place, info, &Payload::default(), None).await
     }
 }
 

@@ -1,11 +1,12 @@
 //! Where a run keeps its lock and its journal, and how it comes to continue an earlier one.
 
-use crate::context::earlier_run::{Before, Gone};
-use crate::context::events::Message;
-use crate::context::events::millis;
-use crate::context::session::Session;
+use crate::context::Before;
+use crate::context::Gone;
+use crate::context::Message;
+use crate::context::Session;
+use crate::context::millis;
 use crate::journal;
-use crate::journal::recorder::Recorder;
+use crate::journal::Recorder;
 use crate::journal::{ClusterJournal, Journal, JournalError, JournalFile, JournalHeader, KillPoint};
 use crate::kept_digest;
 use crate::run::config::RunConfig;

@@ -1,8 +1,8 @@
 //! The one owner of a run's state: numbers and stamps what happens, writes it down, and tells whether what is intended
 //! may be done.
 
-use crate::context::events::Message;
-use crate::journal::recorder::Recorder;
+use crate::context::Message;
+use crate::journal::Recorder;
 use crate::kept_digest;
 use jiff::Timestamp;
 use pilothouse_core::{Event, EventKind, Phase, RunProgress, StopReason};

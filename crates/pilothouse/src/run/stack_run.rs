@@ -1,18 +1,19 @@
 //! A run over several releases.
 
-use crate::context::events::Message;
-use crate::context::events::millis;
-use crate::context::ledger::{Ledger, StepAnswer};
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::session::Session;
-use crate::lifecycle::release;
-use crate::observe::survey;
-use crate::observe::survey::Writing;
-use crate::phases::chart::HelmChart;
-use crate::phases::chart::steps_of;
-use crate::plan::verify;
-use crate::render::input_digests::steps_seen;
+use crate::context::Context;
+use crate::context::Ledger;
+use crate::context::Message;
+use crate::context::ReleaseRun;
+use crate::context::Session;
+use crate::context::StepAnswer;
+use crate::context::millis;
+use crate::lifecycle;
+use crate::observe;
+use crate::observe::Writing;
+use crate::phases::HelmChart;
+use crate::phases::steps_of;
+use crate::plan;
+use crate::render::steps_seen;
 use crate::run::checks;
 use crate::run::config::{Answer, RunConfig, StateConfig};
 use crate::run::dispatch;
@@ -50,7 +51,7 @@ pub async fn validate(
     let work = charts
         .iter()
         .zip(&mut contexts)
-        .map(|(chart, ctx)| async move { (ctx.release(), release::validate_only(chart.as_ref(), ctx).await) });
+        .map(|(chart, ctx)| async move { (ctx.release(), lifecycle::validate_release(chart.as_ref(), ctx).await) });
     let work = futures::stream::iter(work).buffered(config.concurrency.max(1)).collect();
     let releases = listening(work, &mut owner, &mut messages).await;
     let outcome = RunOutcome { releases, stopped: None };
@@ -101,7 +102,7 @@ pub async fn run(
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
     let wanted_anew = config.state.as_ref().is_some_and(StateConfig::wants_the_last);
     if !wanted_anew {
-        let surveyed = survey::take(session, &contexts, &stands_on, Writing::Allowed);
+        let surveyed = observe::take_survey(session, &contexts, &stands_on, Writing::Allowed);
         let surveyed = listening(surveyed, &mut owner, &mut messages).await;
         for (run, settled) in runs.iter_mut().zip(surveyed) {
             run.settled = settled;
@@ -187,7 +188,7 @@ async fn outdated(config: &RunConfig, plan: &Plan, contexts: &[Context], runs: &
     for ctx in contexts {
         ctx.forget_observation().await;
     }
-    let findings = contexts.iter().zip(runs).map(|(ctx, run)| verify::outdated(ctx, run, plan));
+    let findings = contexts.iter().zip(runs).map(|(ctx, run)| plan::outdated_findings(ctx, run, plan));
     let mut findings: Vec<Vec<Finding>> =
         futures::stream::iter(findings).buffered(config.concurrency.max(1)).collect().await;
     let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);

@@ -1,11 +1,12 @@
 //! `adopt`: give existing objects to the release.
 
-use crate::actions::objects;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::step::{Step, StepDescription};
+use crate::actions;
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::Step;
+use crate::context::StepDescription;
 use crate::error::PhaseError;
-use crate::preflight::adoption;
+use crate::preflight;
 use crate::text::listed;
 use async_trait::async_trait;
 use pilothouse_core::{AdoptStep, Class, Finding, Payload, code};
@@ -44,9 +45,9 @@ impl Step for Adopt {
     async fn run(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
         let mut objects = self.0.objects.clone();
         if self.0.unowned {
-            objects.extend(adoption::unowned(ctx, payload).await?);
+            objects.extend(preflight::unowned(ctx, payload).await?);
         }
-        objects::adopt(ctx, run, &objects).await?;
+        actions::adopt(ctx, run, &objects).await?;
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! `apply`: server-side apply of manifests.
 
-use crate::actions::objects;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::step::{Step, StepDescription};
+use crate::actions;
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::Step;
+use crate::context::StepDescription;
 use crate::error::PhaseError;
 use async_trait::async_trait;
 use pilothouse_core::{ApplyStep, Class, Finding, ObjectRef, Payload, code, object_ref};
@@ -64,6 +65,6 @@ impl Step for Apply {
     }
 
     async fn run(&self, ctx: &Context, _run: &mut ReleaseRun, _payload: &mut Payload) -> Result<(), PhaseError> {
-        objects::apply(ctx, &self.objects().await?).await
+        actions::apply(ctx, &self.objects().await?).await
     }
 }

@@ -1,8 +1,9 @@
 //! Steps: what a user adds to the phases. Those of the stack file and those written in Rust are the same to the engine.
 
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::step::{Step, StepDescription};
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::Step;
+use crate::context::StepDescription;
 use crate::error::PhaseError;
 use crate::steps::adopt;
 use crate::steps::apply;

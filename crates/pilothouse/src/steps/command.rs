@@ -1,8 +1,9 @@
 //! `command`: run a program.
 
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::step::{Step, StepDescription};
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::Step;
+use crate::context::StepDescription;
 use crate::error::PhaseError;
 use async_trait::async_trait;
 use pilothouse_core::{CommandStep, Payload, Redactor, hide_arguments};

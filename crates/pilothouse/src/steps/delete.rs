@@ -1,12 +1,14 @@
 //! `delete`: delete objects, with consent where data hangs on them.
 
-use crate::actions::objects;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::step::{Step, StepDescription};
+use crate::actions;
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::Step;
+use crate::context::StepDescription;
 use crate::error::PhaseError;
-use crate::observe::objects::{chart_crds, resolve};
-use crate::preflight::changes::deletions;
+use crate::observe::chart_crds;
+use crate::observe::resolve;
+use crate::preflight;
 use crate::text::listed;
 use async_trait::async_trait;
 use pilothouse_core::{Class, DeleteStep, Finding, ObjectRef, Payload, code};
@@ -39,7 +41,7 @@ impl Step for Delete {
 
     async fn check(&self, ctx: &Context) -> Vec<Finding> {
         match self.objects(ctx).await {
-            Ok(objects) => deletions::deletion_findings(ctx, &objects).await,
+            Ok(objects) => preflight::deletion_findings(ctx, &objects).await,
             Err(error) => {
                 let message = error.chain().join(": ");
                 vec![Finding::new(Class::Blocked, code::UNREADABLE, self.describe().text, message)]
@@ -49,6 +51,6 @@ impl Step for Delete {
 
     async fn run(&self, ctx: &Context, _run: &mut ReleaseRun, _payload: &mut Payload) -> Result<(), PhaseError> {
         let objects = self.objects(ctx).await?;
-        objects::delete(ctx, &objects, Duration::from_secs(self.0.timeout_in_seconds)).await
+        actions::delete(ctx, &objects, Duration::from_secs(self.0.timeout_in_seconds)).await
     }
 }

@@ -1,11 +1,14 @@
 //! Steps: what a user adds to the phases. Those of the stack file and those written in Rust are the same to the engine.
 
-pub(crate) mod adopt;
-pub(crate) mod apply;
-pub(crate) mod built_in;
-pub(crate) mod check;
-pub(crate) mod command;
-pub(crate) mod delete;
-pub(crate) mod digests;
-pub(crate) mod restart;
-pub(crate) mod wait;
+mod adopt;
+mod apply;
+mod built_in;
+mod check;
+mod command;
+mod delete;
+mod digests;
+mod restart;
+mod wait;
+
+pub use built_in::built_in;
+pub(crate) use digests::former::former_digests_of_plan;

@@ -1,9 +1,10 @@
 //! `restart`: restart workloads.
 
-use crate::actions::objects;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::step::{Step, StepDescription};
+use crate::actions;
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::Step;
+use crate::context::StepDescription;
 use crate::error::PhaseError;
 use crate::text::listed;
 use async_trait::async_trait;
@@ -23,6 +24,6 @@ impl Step for Restart {
     }
 
     async fn run(&self, ctx: &Context, _run: &mut ReleaseRun, _payload: &mut Payload) -> Result<(), PhaseError> {
-        objects::restart(ctx, &self.0.objects).await
+        actions::restart(ctx, &self.0.objects).await
     }
 }

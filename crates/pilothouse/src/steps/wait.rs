@@ -1,9 +1,10 @@
 //! `wait`: wait until objects are in a state.
 
-use crate::actions::objects;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::step::{Step, StepDescription};
+use crate::actions;
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::Step;
+use crate::context::StepDescription;
 use crate::error::PhaseError;
 use crate::text::listed;
 use async_trait::async_trait;
@@ -23,7 +24,7 @@ impl Step for Wait {
     }
 
     async fn run(&self, ctx: &Context, run: &mut ReleaseRun, _payload: &mut Payload) -> Result<(), PhaseError> {
-        objects::wait(
+        actions::wait(
             ctx,
             run,
             &self.0.objects,

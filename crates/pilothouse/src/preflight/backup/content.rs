@@ -1,6 +1,6 @@
 //! What has to be saved when an object is lost: itself, and what goes with it.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use pilothouse_core::recreatable;
 use pilothouse_core::{
     Class, Finding, ObjectRef, Sensitive, code, crd_facts, deletes_its_claims, is_claim_of, object_ref,

@@ -4,16 +4,16 @@
 #[path = "save_tests.rs"]
 mod tests;
 
-use crate::context::release_context::Context;
-use crate::context::wanted::Wanted;
+use crate::context::Context;
+use crate::context::Wanted;
 use crate::error::PhaseError;
-use crate::observe::claims;
-use crate::observe::dry_run::compared::{Compared, Outcome};
-use crate::observe::objects;
+use crate::observe;
+use crate::observe::Compared;
+use crate::observe::Outcome;
 use crate::preflight::backup::content::Content;
 use crate::preflight::backup::file;
 use crate::preflight::losses::consent::Consent;
-use crate::render::objects as rendered_objects;
+use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
     BeforeDestructive, Change, Class, CrdPolicy, EventKind, Finding, ObjectChange, ObjectRef, Sensitive, code,
@@ -64,7 +64,7 @@ pub(crate) async fn of_compared(ctx: &Context, compared: &[Compared], consent: &
     let mut all: Vec<Doomed> = compared.iter().filter_map(doomed).collect();
     for one in compared {
         // Why they cannot be told is among the losses.
-        let claims = claims::scaled_away(ctx, one).await.unwrap_or_default();
+        let claims = observe::claims_scaled_away(ctx, one).await.unwrap_or_default();
         let named = claims.into_iter().filter(|claim| consent.names(&one.object) || consent.names(claim));
         all.extend(named.map(|object| Doomed { object, goes: true }));
     }
@@ -76,7 +76,7 @@ pub(crate) fn of_definitions(ctx: &Context, prepared: &Wanted, consent: &Consent
     if ctx.info().crds != CrdPolicy::Upgrade {
         return Vec::new();
     }
-    let named = rendered_objects::brought(ctx, prepared).into_iter().filter(|object| consent.names(object));
+    let named = render::definitions_brought(ctx, prepared).into_iter().filter(|object| consent.names(object));
     named.map(|object| Doomed { object, goes: false }).collect()
 }
 
@@ -112,7 +112,7 @@ pub(crate) async fn announced(
     let doomed = match change {
         Change::Install | Change::Upgrade { .. } => of_deploy(ctx, prepared, compared, &consent).await,
         Change::Uninstall | Change::Reinstall(_) => {
-            of_deleted(&objects::deleted_by_uninstall(ctx).await.ok()?, &consent)
+            of_deleted(&observe::deleted_by_uninstall(ctx).await.ok()?, &consent)
         }
     };
     announcement(ctx, &doomed)

@@ -1,6 +1,6 @@
 use super::*;
-use crate::actions::objects;
-use crate::context::events::Message;
+use crate::actions;
+use crate::context::Message;
 use crate::test_world::{World, saving_in};
 use crate::{HelmDriver, PhaseError};
 use pilothouse_core::StopReason;
@@ -72,7 +72,7 @@ async fn delete(
         std::future::pending::<()>().await;
     };
     let done = tokio::select! {
-        done = objects::delete(&ctx, &objects, Duration::from_secs(5)) => done,
+        done = actions::delete(&ctx, &objects, Duration::from_secs(5)) => done,
         () = journal => unreachable!(),
     };
     (done, written)

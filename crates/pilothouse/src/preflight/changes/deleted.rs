@@ -1,11 +1,12 @@
 //! What goes because the chart does not render it any more.
 
-use crate::context::release_context::Context;
-use crate::context::wanted::Wanted;
-use crate::observe::dry_run::compared::{Compared, Outcome};
+use crate::context::Context;
+use crate::context::Wanted;
+use crate::observe::Compared;
+use crate::observe::Outcome;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
-use crate::render::objects as rendered_objects;
+use crate::render;
 use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, ReleaseKey, code, object_ref};
 
 /// What the upgrade deletes and nobody has consented to.
@@ -20,7 +21,7 @@ pub(super) async fn findings(
     let lost = data_loss::losses(ctx, &objects, consent).await;
     let mut moved = Vec::new();
     if objects.iter().any(|object| object.kind == "CustomResourceDefinition") {
-        moved.extend(rendered_objects::of_chart(prepared).iter().filter_map(object_ref));
+        moved.extend(render::chart_definitions(prepared).iter().filter_map(object_ref));
     }
     let mut findings = Vec::new();
     for one in gone.into_iter().filter(|one| !consent.names(&one.object)) {

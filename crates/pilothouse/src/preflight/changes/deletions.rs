@@ -1,7 +1,7 @@
 //! Reasons against deleting objects, by a step or by an uninstall: what would be lost with them, and what cannot be saved before.
 
-use crate::context::release_context::Context;
-use crate::observe::objects;
+use crate::context::Context;
+use crate::observe;
 use crate::preflight::backup::save;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
@@ -23,7 +23,7 @@ pub(crate) async fn deletion_findings(ctx: &Context, objects: &[ObjectRef]) -> V
 
 /// Reasons against an uninstall: as for any deletion, and that an object belongs to another release by now.
 pub(crate) async fn uninstall_findings(ctx: &Context) -> Vec<Finding> {
-    match objects::deleted_by_uninstall(ctx).await {
+    match observe::deleted_by_uninstall(ctx).await {
         Ok(objects) => uninstall_findings_of(ctx, &objects).await,
         Err(error) => vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))],
     }

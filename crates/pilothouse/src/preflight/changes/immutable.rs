@@ -1,6 +1,7 @@
 //! What helm would fail on, since the server says so beforehand.
 
-use crate::observe::dry_run::compared::{Compared, Outcome};
+use crate::observe::Compared;
+use crate::observe::Outcome;
 use crate::preflight::losses::consent::Consent;
 use jiff::Timestamp;
 use pilothouse_core::{Class, Finding, ObjectChange, ReleaseKey, code};

@@ -4,10 +4,11 @@
 #[path = "refusals_tests.rs"]
 mod tests;
 
-use crate::context::release_context::Context;
-use crate::context::wanted::Wanted;
+use crate::context::Context;
+use crate::context::Wanted;
 use crate::observe;
-use crate::observe::dry_run::compared::{Compared, Outcome};
+use crate::observe::Compared;
+use crate::observe::Outcome;
 use crate::preflight::backup::save;
 use crate::preflight::changes::definitions;
 use crate::preflight::changes::deleted;

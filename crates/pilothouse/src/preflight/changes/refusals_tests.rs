@@ -1,6 +1,6 @@
 use super::*;
-use crate::context::preflight_report::Foresight;
-use crate::context::step::Steps;
+use crate::context::Foresight;
+use crate::context::Steps;
 use crate::preflight::deploy;
 use crate::test_world::{World, fake};
 use crate::{HelmDriver, ObjectRef};
@@ -260,7 +260,7 @@ async fn nothing_is_asked_when_nothing_is_done() {
         Decision::Refuse { state: ReleaseState::Unknown { why: why.clone() } },
         Decision::Finish { remaining: Remaining::Steps, why },
     ] {
-        let foresight = deploy::findings(&Steps::default(), &world.ctx, &Payload::default(), &decision).await;
+        let foresight = deploy::deploy_findings(&Steps::default(), &world.ctx, &Payload::default(), &decision).await;
         assert_eq!(foresight, Foresight::default(), "{decision:?}");
     }
     assert_eq!(cluster.failures.calls(), Vec::<String>::new());

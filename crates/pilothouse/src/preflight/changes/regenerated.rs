@@ -1,15 +1,13 @@
 //! Secrets whose values the chart makes anew in every rendering.
 
-use crate::context::release_context::Context;
-use crate::context::wanted::Wanted;
+use crate::context::Context;
+use crate::context::Wanted;
 use crate::error::PhaseError;
-use crate::observe::dry_run::compared::{Compared, Outcome};
-use crate::observe::objects;
-use crate::observe::release_storage;
-use crate::observe::rendered_diff;
+use crate::observe;
+use crate::observe::Compared;
+use crate::observe::Outcome;
 use crate::preflight::losses::consent::Consent;
 use crate::render;
-use crate::render::wanted;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, code};
@@ -29,7 +27,7 @@ pub(crate) fn makes_up(uses: &TemplateUse) -> bool {
 
 /// Whether values that come from steps are not known yet.
 fn is_incomplete(ctx: &Context, prepared: &Wanted) -> bool {
-    wanted::payload_values(ctx.info(), &prepared.payload).iter().any(Value::is_null)
+    render::payload_values(ctx.info(), &prepared.payload).iter().any(Value::is_null)
 }
 
 /// The Secrets whose values would be replaced by new ones. Renders a second time, but only charts that make something up and
@@ -59,7 +57,7 @@ pub(crate) async fn findings(
         return findings;
     }
     let volatile = if is_upgrade {
-        rendered_diff::volatile(ctx, prepared, &uses).await
+        observe::volatile_in_renderings(ctx, prepared, &uses).await
     } else {
         of_installs(ctx, prepared, &uses).await
     };
@@ -77,7 +75,7 @@ pub(crate) async fn findings(
 pub(super) async fn by_reinstall(ctx: &Context, prepared: &Wanted, consent: &Consent) -> Vec<Finding> {
     let blocked = |why: String| vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), why)];
     // Why they cannot be told is among the losses of the uninstall.
-    let (Ok(all), Ok(deleted)) = (release_storage::objects(ctx).await, objects::deleted_by_uninstall(ctx).await) else {
+    let (Ok(all), Ok(deleted)) = (observe::release_objects(ctx).await, observe::deleted_by_uninstall(ctx).await) else {
         return Vec::new();
     };
     let secrets: Vec<ObjectRef> =
@@ -94,7 +92,7 @@ pub(super) async fn by_reinstall(ctx: &Context, prepared: &Wanted, consent: &Con
     // What the chart could look up is gone by then. A Secret that stays may be looked up, and is replaced otherwise.
     let looks_up = uses.lookup;
     let without_cluster = TemplateUse { lookup: false, ..uses };
-    let again = match wanted::render_again(ctx, chart, &prepared.payload, &without_cluster, false).await {
+    let again = match render::render_again(ctx, chart, &prepared.payload, &without_cluster, false).await {
         Ok(again) => again.docs(),
         Err(error) => return blocked(not_known(ctx, &error)),
     };
@@ -148,7 +146,7 @@ pub(super) fn unreadable(compared: &[Compared], consent: &Consent) -> Vec<Findin
 async fn of_installs(ctx: &Context, prepared: &Wanted, uses: &TemplateUse) -> Result<Volatile, PhaseError> {
     let chart = prepared.chart()?;
     // Helm 4 checks ownership when it renders an install with the cluster at hand, and fails on what is about to be adopted.
-    let render = || wanted::render_again(ctx, chart, &prepared.payload, uses, uses.lookup);
+    let render = || render::render_again(ctx, chart, &prepared.payload, uses, uses.lookup);
     let again = render().await?;
     let first = if uses.lookup || uses.unreadable { render().await?.docs() } else { prepared.rendering.docs() };
     Ok(volatile_fields(&first, &again.docs()))

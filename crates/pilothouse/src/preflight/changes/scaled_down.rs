@@ -1,8 +1,8 @@
 //! Claims that go with the pods of a StatefulSet.
 
-use crate::context::release_context::Context;
-use crate::observe::claims;
-use crate::observe::dry_run::compared::Compared;
+use crate::context::Context;
+use crate::observe;
+use crate::observe::Compared;
 use crate::preflight::losses::consent::Consent;
 use pilothouse_core::{Class, Finding, code};
 
@@ -10,7 +10,7 @@ use pilothouse_core::{Class, Finding, code};
 pub(super) async fn findings(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
     let mut findings = Vec::new();
     for one in compared.iter().filter(|one| !consent.names(&one.object)) {
-        let claims = match claims::scaled_away(ctx, one).await {
+        let claims = match observe::claims_scaled_away(ctx, one).await {
             Ok(claims) => claims,
             Err(error) => {
                 let why = format!("which of its claims would go is not known: {}", ctx.error_text(&error));

@@ -1,20 +1,20 @@
 //! Why the definitions in a chart's `crds/` folders must not be brought to the cluster.
 
-use crate::context::release_context::Context;
-use crate::context::wanted::Wanted;
+use crate::context::Context;
+use crate::context::Wanted;
 use crate::preflight::backup::save;
 use crate::preflight::crds::breaks;
 use crate::preflight::crds::breaks::{Field, Loss};
 use crate::preflight::losses::consent::Consent;
-use crate::render::objects::of_chart;
+use crate::render::chart_definitions;
 use pilothouse_core::{Class, CrdPolicy, Finding, HelmOwner, ObjectRef, code, crd_facts, helm_owner, object_ref};
 use pilothouse_kube::{ClusterError, ListQuery, live_custom_resources};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Why the chart's definitions must not be brought to the cluster.
-pub(crate) async fn findings(ctx: &Context, prepared: &Wanted) -> Vec<Finding> {
-    let definitions = of_chart(prepared);
+pub(crate) async fn chart_crd_findings(ctx: &Context, prepared: &Wanted) -> Vec<Finding> {
+    let definitions = chart_definitions(prepared);
     if definitions.is_empty() || ctx.info().crds == CrdPolicy::Skip {
         return Vec::new();
     }

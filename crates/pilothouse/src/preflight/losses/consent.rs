@@ -1,8 +1,8 @@
 //! What the user has consented to lose.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::error::PhaseError;
-use crate::observe::objects;
+use crate::observe;
 use pilothouse_core::{Class, Finding, ObjectRef, code};
 
 /// The objects that may be lost, replaced or changed for good, since the user has said so.
@@ -14,7 +14,7 @@ impl Consent {
     /// # Errors
     /// The finding, when a kind cannot be told.
     pub(crate) async fn of(ctx: &Context) -> Result<Self, Finding> {
-        match objects::resolve(ctx, &ctx.info().consent).await {
+        match observe::resolve(ctx, &ctx.info().consent).await {
             Ok(objects) => Ok(Self(objects)),
             Err(error) => {
                 let message = error.chain().join(": ");

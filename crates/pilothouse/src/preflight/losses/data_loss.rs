@@ -1,8 +1,8 @@
 //! What must not be lost by accident: deletions that take data with them need consent for each object.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::error::PhaseError;
-use crate::observe::objects;
+use crate::observe;
 use crate::preflight::losses::consent::Consent;
 use pilothouse_core::{
     Class, Finding, HelmAction, HelmOwner, ObjectRef, ReleaseKey, code, crd_facts, deletes_its_claims,
@@ -113,7 +113,7 @@ async fn foreign_resources(ctx: &Context, crd: &Value) -> Result<Vec<ObjectRef>,
     let resources = live_custom_resources(ctx.cluster(), &facts).await?;
     // What the uninstall of this release deletes anyway; after it, nothing.
     let doomed = match ctx.info().action {
-        HelmAction::Destroy => objects::deleted_by_uninstall(ctx).await?,
+        HelmAction::Destroy => observe::deleted_by_uninstall(ctx).await?,
         HelmAction::Deploy | HelmAction::Skip => Vec::new(),
     };
     let objects = resources.into_iter().map(|(object, _)| object);

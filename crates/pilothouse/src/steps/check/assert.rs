@@ -1,6 +1,6 @@
 //! `assert`: an expression about live objects.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::steps::check::evidence;
 use pilothouse_core::{AssertCheck, AssertOf, ObjectRef, Quantity, object_ref};
 use pilothouse_expression::Expression;

@@ -1,6 +1,6 @@
 //! What is kept of an attempt, without secrets.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use pilothouse_core::{Evidence, Redactor};
 use pilothouse_kube::ClusterError;
 use pilothouse_probe::ProbeResult;

@@ -1,6 +1,6 @@
 //! `exec`: a program in a container that runs already.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::steps::check::evidence;
 use crate::steps::check::reach::{is_ready, name_of, take};
 use pilothouse_core::ExecCheck;

@@ -1,8 +1,8 @@
 //! `helm_test`: the chart's own tests.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::error::PhaseError;
-use crate::observe::release_storage;
+use crate::observe;
 use crate::steps::check::logs;
 use pilothouse_core::{HelmTestCheck, ObjectRef, object_ref};
 use pilothouse_helm::{TestRequest, parse_documents};
@@ -44,7 +44,7 @@ async fn test_logs(ctx: &Context) -> Vec<String> {
 
 /// The tests of the chart, as Helm's record names them.
 async fn tests(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
-    let Some(record) = release_storage::newest_record(ctx).await? else { return Ok(Vec::new()) };
+    let Some(record) = observe::newest_record(ctx).await? else { return Ok(Vec::new()) };
     let hooks = record.hooks.iter().filter(|hook| hook.events.iter().any(|event| event.starts_with("test")));
     let mut tests = Vec::new();
     for hook in hooks {

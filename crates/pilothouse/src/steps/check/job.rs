@@ -4,7 +4,7 @@
 //! known by its labels and the time written on it, and deleted by the next; if nobody comes back, the cluster ends and
 //! deletes it by itself.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::digest;
 use crate::error::PhaseError;
 use crate::steps::check::evidence;

@@ -1,6 +1,6 @@
 //! Logs of what a check has run.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::steps::check::reach::name_of;
 use pilothouse_core::ObjectRef;
 use pilothouse_kube::LogQuery;

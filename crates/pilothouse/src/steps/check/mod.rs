@@ -11,10 +11,11 @@ mod logs;
 mod network;
 mod reach;
 
-use crate::context::events::millis;
-use crate::context::release_context::Context;
-use crate::context::release_run::ReleaseRun;
-use crate::context::step::{Step, StepDescription};
+use crate::context::Context;
+use crate::context::ReleaseRun;
+use crate::context::Step;
+use crate::context::StepDescription;
+use crate::context::millis;
 use crate::error::PhaseError;
 use crate::steps::check::judge::{Next, Pacing, wanted};
 use crate::steps::digests::{form, former};

@@ -1,6 +1,6 @@
 //! `http`, `tcp`, `prometheus`: what is asked through a connection.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::steps::check::reach;
 use pilothouse_core::{HttpCheck, PrometheusCheck, TcpCheck};
 use pilothouse_probe::{Deadline, HttpProbe, ProbeResult, PrometheusProbe};

@@ -4,7 +4,7 @@
 //! paths, headers and links, speaks only HTTP, and needs the right to `get services/proxy`, with which one reaches everything
 //! behind every Service; forwarding needs `create pods/portforward`, which whoever debugs has.
 
-use crate::context::release_context::Context;
+use crate::context::Context;
 use crate::steps::check::evidence;
 use pilothouse_core::{Endpoint, ObjectRef, PortRef};
 use pilothouse_kube::{ListQuery, PodConnection, PodPort};

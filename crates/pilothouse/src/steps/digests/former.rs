@@ -2,8 +2,8 @@
 //! stand as they led from where the program was started. Only for what was written then: format 5 of the journal and before,
 //! format 1 of deploy records, plans without a key.
 
-use crate::context::inputs::PlainInputs;
-use crate::context::steps_seen::StepsSeen;
+use crate::context::PlainInputs;
+use crate::context::StepsSeen;
 use crate::digest::{self, part};
 use pilothouse_core::{ChartInfo, CheckKind, CheckStep, FilePath, Header, HeaderValue, JobSource, StepKind, hex};
 use pilothouse_process::{MAX_DOCUMENT, read_file};
@@ -31,7 +31,7 @@ pub(crate) async fn digests(kind: &StepKind) -> Vec<String> {
 }
 
 /// The digests that all a release was given for a plan may have had.
-pub(crate) fn of_plan(info: &ChartInfo, steps: &StepsSeen, inputs: Option<&PlainInputs>) -> Vec<String> {
+pub(crate) fn former_digests_of_plan(info: &ChartInfo, steps: &StepsSeen, inputs: Option<&PlainInputs>) -> Vec<String> {
     let options =
         format!("{:?} {:?} {:?} {:?}", info.on_failure, info.drift, info.timeout_in_seconds, info.create_namespace);
     let one = |lifecycle: &String| {
