@@ -24,7 +24,7 @@ fn by_shell(world: &World, words: &str, args: &[&str]) -> Command {
 #[test]
 fn the_disk_is_full() {
     let world = world("full-disk");
-    let first = ran(&mut by_shell(&world, "trap '' XFSZ; ulimit -f 12; exec", &["apply", "--yes"]));
+    let first = ran(&mut by_shell(&world, "trap '' XFSZ; ulimit -f 16; exec", &["apply", "--yes"]));
     assert_eq!(first.code, Some(1), "{first:?}");
     let stopped = first.stdout.lines().find(|line| line.starts_with("stopped:")).unwrap();
     let journal = format!(
