@@ -166,15 +166,15 @@ async fn check(tool: Tool, entry: &Path, content: &str, pinned: Option<&str>) ->
     };
     let mut receipt: Receipt =
         serde_json::from_slice(&text).map_err(|error| Unusable::Why(format!("its receipt is damaged: {error}")))?;
+    if receipt.tool != tool || content.len() < 12 || !receipt.sha256.starts_with(content) {
+        return Err(why("its receipt is that of another file"));
+    }
     let is_the_catalogues = matches!(receipt.source, Source::Download { pinned: true, .. });
     if let Some(pinned) = pinned.filter(|pinned| is_the_catalogues && **pinned != receipt.sha256) {
         return Err(Unusable::Why(format!(
             "its receipt has the SHA-256 {}, and the catalogue {pinned}",
             receipt.sha256
         )));
-    }
-    if receipt.tool != tool || content.len() < 12 || !receipt.sha256.starts_with(content) {
-        return Err(why("its receipt is that of another file"));
     }
     let path = entry.join(tool.file_name());
     let metadata = match fs::symlink_metadata(&path) {
