@@ -7,7 +7,8 @@ use pilothouse_core::Sensitive;
 const SHORTEST: usize = 16;
 
 /// A key that only those have who run a stack, not those who may write in its namespaces. What is kept in the cluster carries a
-/// code by it (HMAC-SHA256), so that nobody else can change it unseen.
+/// code by it (HMAC-SHA256), so that nobody else can write something of their own unseen. An earlier state that was ours can be
+/// put back: the code says who has written it, not when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateKey(Sensitive<String>);
 

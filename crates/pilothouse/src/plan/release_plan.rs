@@ -246,7 +246,9 @@ const VALUE_OF_A_STEP: &str =
 fn why(state: &ReleaseState, decision: &Decision) -> String {
     match decision {
         Decision::Keep { why } | Decision::Finish { why, .. } => return why.clone(),
-        Decision::Refuse { .. } | Decision::Change(_) => {}
+        Decision::Change(Change::Uninstall) => return "it is to be destroyed".to_owned(),
+        Decision::Refuse { .. } | Decision::Change(Change::Install | Change::Upgrade { .. } | Change::Reinstall(_)) => {
+        }
     }
     match state {
         ReleaseState::Unknown { why } | ReleaseState::LiveUnreadable { why, .. } => why.clone(),

@@ -1,8 +1,9 @@
 use super::*;
 use crate::HelmDriver;
 use crate::actions;
-use crate::test_world::{World, fake};
-use pilothouse_testkit::FakeCluster;
+use crate::test_world::{World, fake, release};
+use pilothouse_core::RevisionStatus;
+use pilothouse_testkit::{FakeCluster, release_secret};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,4 +47,24 @@ async fn what_helm_is_going_to_delete_is_read_once_more() {
     cluster.put(config_map("somebody else"));
     let error = refuse_unless_as_seen(&ctx, &permit).await.unwrap_err().to_string();
     assert!(error.ends_with("web: another object of that name has taken its place since it was looked at"), "{error}");
+}
+
+/// Another attempt may come to an uninstall of what is half installed: what was there before it was adopted is not the release's
+/// to delete.
+#[tokio::test]
+async fn what_was_adopted_on_the_way_is_not_uninstalled() {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.put(config_map("somebody"));
+    let manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: default}\n";
+    cluster.put(release_secret(&release(), 1, RevisionStatus::Failed, "1.0.0", manifest));
+    let World { ctx, .. } = fake(&cluster, HelmDriver::Secret);
+    let mut run = ReleaseRun::default();
+    permit_uninstall(&ctx, &run).await.unwrap();
+    let live = cluster.object("ConfigMap", Some("default"), "web").unwrap();
+    run.attempts.note_adopted(&[pilothouse_core::object_ref(&live).unwrap()]);
+    let PhaseError::Refused(findings) = permit_uninstall(&ctx, &run).await.err().unwrap() else {
+        panic!("not refused")
+    };
+    let found: Vec<(&str, &str)> = findings.iter().map(|one| (one.code.as_str(), one.subject.as_str())).collect();
+    assert_eq!(found, [("OWNERSHIP_CONFLICT", "ConfigMap default/web")]);
 }

@@ -35,6 +35,7 @@ async fn what_is_kept_is_told_apart(#[case] tool: Tool) {
     let written = world.writes();
     let plan = world.plan_one(info(HelmAction::Destroy)).await;
     assert_eq!(world.writes(), written);
+    assert_eq!(plan.why, "it is to be destroyed");
     let is = |kind: &str, name: &str, change| (world.object("v1", kind, name).to_string(), change);
     assert_eq!(
         (plan.does, changes(&plan)),
