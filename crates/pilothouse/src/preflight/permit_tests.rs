@@ -59,7 +59,7 @@ async fn what_was_adopted_on_the_way_is_not_uninstalled() {
     cluster.put(release_secret(&release(), 1, RevisionStatus::Failed, "1.0.0", manifest));
     let World { ctx, .. } = fake(&cluster, HelmDriver::Secret);
     let mut run = ReleaseRun::default();
-    permit_uninstall(&ctx, &run).await.unwrap();
+    assert_eq!(permit_uninstall(&ctx, &run).await.unwrap().into_deed().objects.len(), 1);
     let live = cluster.object("ConfigMap", Some("default"), "web").unwrap();
     run.attempts.note_adopted(&[pilothouse_core::object_ref(&live).unwrap()]);
     let PhaseError::Refused(findings) = permit_uninstall(&ctx, &run).await.err().unwrap() else {
