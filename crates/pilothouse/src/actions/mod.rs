@@ -4,18 +4,24 @@
 
 mod crds;
 mod deploy;
+mod deploy_record;
 mod helm_run;
 mod helm_watch;
 mod objects;
 mod orphaned_hooks;
+mod remember;
 mod roll_back;
 mod uninstall;
 mod unlock;
 
 pub(crate) use deploy::{deploy, is_deployed_before};
+#[cfg(test)]
+pub(crate) use deploy_record::forget;
+pub(crate) use deploy_record::store_deploy_record;
 pub use objects::{adopt, apply, delete, delete_crds, restart, wait, wait_ready};
 #[cfg(test)]
 pub(crate) use orphaned_hooks::clear_orphaned_hooks;
+pub(crate) use remember::{forget_deploy, refresh_deploy_records, remember_deploy, renew_deploy_record};
 pub(crate) use roll_back::roll_back;
 pub(crate) use uninstall::uninstall_as_permitted;
 pub use uninstall::{uninstall, uninstall_if_breaking_change};

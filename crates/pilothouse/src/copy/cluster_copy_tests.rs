@@ -1,6 +1,7 @@
 //! Reading and loading, between two clusters in memory.
 
 use super::{ClusterCopy, CopyError, same_minor};
+use crate::actions;
 use crate::copy::read::copy;
 use crate::observe;
 use crate::{ChartInfo, ChartRef, DeclaredChart, HelmChart, HelmDriver, Redactor, Session, SessionConfig};
@@ -190,7 +191,7 @@ async fn what_is_remembered_belongs_to_the_copied_record() {
             reached: Phase::Exec,
             objects: Some(Vec::new()),
         };
-        observe::store_deploy_record(from.as_ref(), &record, None).await.unwrap();
+        actions::store_deploy_record(from.as_ref(), &record, None).await.unwrap();
         to.put(
             json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "before", "namespace": "default"}}),
         );

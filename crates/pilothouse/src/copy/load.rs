@@ -1,11 +1,11 @@
 //! Loading a copy into a control plane, and looking at it before and after a run.
 
+use crate::actions;
 use crate::context::Session;
 use crate::copy::cluster_copy::{ClusterCopy, Copied, CopyError, SIDE_BY_SIDE};
 use crate::copy::object_copy;
 use crate::copy::object_copy::{Turn, text};
 use crate::copy::{live_objects, policies, quota};
-use crate::observe;
 use futures::StreamExt;
 use pilothouse_core::likeness;
 use pilothouse_core::{
@@ -219,7 +219,7 @@ impl Loading<'_> {
             let record =
                 DeployRecord { revision_uid: uid.clone(), revision_version: None, objects: None, ..record.clone() };
             if let Err(error) =
-                observe::store_deploy_record(self.plane.cluster.as_ref(), &record, self.plane.state_key()).await
+                actions::store_deploy_record(self.plane.cluster.as_ref(), &record, self.plane.state_key()).await
             {
                 let what = format!("what pilothouse remembers of {}", record.release);
                 self.not_copied.push(Untold::new(what, error_chain(&error).join(": ")));

@@ -160,11 +160,11 @@ async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &Release
         return;
     }
     match (chart.chart_info().action, phase) {
-        (HelmAction::Deploy, Phase::Exec | Phase::Validate) => observe::remember_deploy(ctx, run, payload, phase).await,
+        (HelmAction::Deploy, Phase::Exec | Phase::Validate) => actions::remember_deploy(ctx, run, payload, phase).await,
         (HelmAction::Deploy, Phase::PostExec) if !steps_of(chart).of(phase).is_empty() => {
-            observe::remember_deploy(ctx, run, payload, phase).await;
+            actions::remember_deploy(ctx, run, payload, phase).await;
         }
-        (HelmAction::Destroy, Phase::Exec) => observe::forget_deploy(ctx).await,
+        (HelmAction::Destroy, Phase::Exec) => actions::forget_deploy(ctx).await,
         (
             HelmAction::Deploy | HelmAction::Destroy | HelmAction::Skip,
             Phase::CheckPrerequisites
@@ -430,7 +430,7 @@ async fn by_decision(ctx: &Context, run: &mut ReleaseRun, so_far: &mut SoFar) ->
                 tell_drift(ctx, &drifts);
             }
             if run.stack.is_some() {
-                observe::renew_deploy_record(ctx).await;
+                actions::renew_deploy_record(ctx).await;
             }
             so_far.nothing_to_do = true;
             if ctx.steps().await.every_run {

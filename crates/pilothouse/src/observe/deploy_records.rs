@@ -1,25 +1,22 @@
-//! What is remembered of each release's last deploy: one small Secret beside Helm's own.
+//! Reading what is remembered of each release's last deploy: one small Secret beside Helm's own. Written by `actions`.
 
 use crate::journal::StateKey;
 use crate::journal::code_of;
-use crate::journal::data;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use pilothouse_core::{DEPLOY_RECORD_FORMAT, DeployRecord, ObjectRef, ReleaseKey};
-use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError, ListQuery, Precondition, Propagation};
-use serde_json::{Value, json};
+use pilothouse_kube::{ClusterClient, ClusterError, ListQuery};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::io::{Read, Write};
 
 /// The label all records have.
 const LABEL: &str = "pilothouse.dev/record=deploy";
 /// The one key of the Secret.
-const KEY: &str = "record";
-/// How many bytes a record may have. Kubernetes allows a Secret 1 MiB.
-const LIMIT: usize = 900_000;
+pub(crate) const KEY: &str = "record";
 /// The newest form that is read.
 const NEWEST: u64 = DEPLOY_RECORD_FORMAT as u64;
 /// What a record may unpack to: more does not come from one that was written here.
@@ -70,79 +67,6 @@ pub(crate) async fn read_deploy_record(
     Ok(cluster.get(&record_ref(release)).await?.map(|secret| decode(&secret, key)))
 }
 
-/// Writes the record of a release, in place of one that is there. Repeatable. Objects are left out when there are too many
-/// of them: then the next run compares in full.
-///
-/// # Errors
-/// As for any request.
-pub(crate) async fn store_deploy_record(
-    cluster: &dyn ClusterClient,
-    record: &DeployRecord,
-    key: Option<&StateKey>,
-) -> Result<(), ClusterError> {
-    let mut packed = encode(record);
-    if packed.len() > LIMIT {
-        packed = encode(&DeployRecord { objects: None, ..record.clone() });
-    }
-    let object = record_ref(&record.release);
-    let mut labels = json!({
-        "app.kubernetes.io/managed-by": "pilothouse",
-        "pilothouse.dev/record": "deploy",
-        "pilothouse.dev/release": record.release.name,
-    });
-    if is_label_value(&record.stack) {
-        labels["pilothouse.dev/stack"] = json!(record.stack);
-    }
-    let secret = json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": object.name, "namespace": object.namespace, "labels": labels},
-        "type": "pilothouse.dev/deploy.v1",
-        "data": {},
-    });
-    let mut secret = secret;
-    secret["data"] = data(key, &object.to_string(), KEY, &packed);
-    // What is applied without it is removed, since nobody else has a part in it.
-    if let Some(data) = secret["data"].as_object_mut() {
-        data.retain(|_, value| !value.is_null());
-    }
-    let options = ApplyOptions {
-        field_manager: "pilothouse".to_owned(),
-        force: true,
-        dry_run: false,
-        default_namespace: Some(record.release.namespace.clone()),
-    };
-    cluster.apply(&secret, &options).await.map(drop)
-}
-
-/// Writes a record in place of one that was read before, if it is still there as it was.
-///
-/// # Errors
-/// As for any request; [`ClusterError::Conflict`] when somebody else writes it at the same moment.
-pub(crate) async fn replace(
-    cluster: &dyn ClusterClient,
-    before: &DeployRecord,
-    record: &DeployRecord,
-    key: Option<&StateKey>,
-) -> Result<(), ClusterError> {
-    let object = record_ref(&record.release);
-    let Some(secret) = cluster.get(&object).await? else { return Ok(()) };
-    let packed = encode(record);
-    if decode(&secret, key) != Found::Record(Box::new(before.clone())) || packed.len() > LIMIT {
-        return Ok(());
-    }
-    let patch = json!({"data": data(key, &object.to_string(), KEY, &packed)});
-    cluster.merge_patch(&object, &patch, &Precondition::unchanged(&secret)).await.map(drop)
-}
-
-/// Removes the record of a release. Repeatable.
-///
-/// # Errors
-/// As for any request.
-pub(crate) async fn forget(cluster: &dyn ClusterClient, release: &ReleaseKey) -> Result<(), ClusterError> {
-    cluster.delete(&record_ref(release), &Precondition::default(), Propagation::Background).await.map(drop)
-}
-
 fn release_of(secret: &Value) -> Option<ReleaseKey> {
     let metadata = secret.get("metadata")?;
     let name = metadata.get("name")?.as_str()?.strip_prefix("pilothouse.release.")?;
@@ -150,7 +74,7 @@ fn release_of(secret: &Value) -> Option<ReleaseKey> {
 }
 
 /// In base64, as a Secret wants it.
-fn encode(record: &DeployRecord) -> String {
+pub(crate) fn encode(record: &DeployRecord) -> String {
     // Neither a record nor memory can fail to be written.
     let json = serde_json::to_vec(record).unwrap_or_default();
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
@@ -158,7 +82,7 @@ fn encode(record: &DeployRecord) -> String {
     STANDARD.encode(packed)
 }
 
-fn decode(secret: &Value, key: Option<&StateKey>) -> Found {
+pub(crate) fn decode(secret: &Value, key: Option<&StateKey>) -> Found {
     let unpacked = || -> Result<Vec<u8>, String> {
         let text = secret.pointer(&format!("/data/{KEY}")).and_then(Value::as_str);
         let text = text.ok_or_else(|| format!("it has no key `{KEY}`"))?;
@@ -195,20 +119,15 @@ fn is_by(secret: &Value, release: &ReleaseKey, key: &StateKey) -> bool {
     key.fits(&record_ref(release).to_string(), value, code_of(secret).as_deref())
 }
 
-/// What Kubernetes allows as the value of a label.
-fn is_label_value(text: &str) -> bool {
-    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let ends = |c: char| c.is_ascii_alphanumeric();
-    text.len() <= 63 && text.chars().all(inside) && text.starts_with(ends) && text.ends_with(ends)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actions::{forget, store_deploy_record};
     use crate::kept_digest;
     use pilothouse_core::{AppliedObject, InputDigests, Phase, RunId};
     use pilothouse_testkit::FakeCluster;
     use rstest::rstest;
+    use serde_json::json;
     use uuid::Uuid;
 
     fn record(objects: usize) -> DeployRecord {

@@ -91,7 +91,7 @@ async fn looked(ctx: &Context, failed: &RevisionMeta, before: &[AppliedObject]) 
 mod tests {
     use super::*;
     use crate::HelmDriver;
-    use crate::observe::deploy_records;
+    use crate::actions::store_deploy_record;
     use crate::test_world::fake;
     use jiff::Timestamp;
     use pilothouse_core::{DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, Phase, ReleaseKey};
@@ -176,7 +176,7 @@ mod tests {
                 reached: Phase::Validate,
                 objects: Some(vec![fingerprint::applied(&object, &live).unwrap()]),
             };
-            deploy_records::store_deploy_record(&*cluster, &record, None).await.unwrap();
+            store_deploy_record(&*cluster, &record, None).await.unwrap();
         }
         if touched {
             let mut other = config(Some("demo"));

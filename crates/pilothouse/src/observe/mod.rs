@@ -17,14 +17,18 @@ mod other_tools;
 mod release_storage;
 mod remedy;
 mod rendered_diff;
+mod snapshot;
 mod status;
 mod survey;
 
 pub(crate) use claims::claims_scaled_away;
 pub(crate) use crd_changes::{FIELD_MANAGER, apply_options};
 pub(crate) use deploy_preview::{Look, kinds_changing, preview_deploy, preview_overwriting, preview_rollback};
-pub(crate) use deploy_records::{Found, read_deploy_record, store_deploy_record};
-pub(crate) use drift::{forget_deploy, remember_deploy, renew_deploy_record};
+pub(crate) use deploy_records::{Found, read_deploy_record};
+/// The Secret of a deploy record, for who writes it.
+pub(crate) mod deploy_record {
+    pub(crate) use super::deploy_records::{KEY, decode, encode, record_ref};
+}
 pub use dry_run::compare::{Comparison, compare};
 pub(crate) use dry_run::compare::{Scope, seen_digest};
 pub use dry_run::compared::{Compared, Outcome};
@@ -40,6 +44,7 @@ pub(crate) use release_storage::{
     read_record, read_record_of, release_history, release_objects, release_objects_and_hooks, unready_hooks,
 };
 pub(crate) use remedy::{Action, Situation, Stopped, certain_cause, decide_remedy, failure_policy_for, taken_back};
-pub(crate) use rendered_diff::volatile_in_renderings;
+pub(crate) use rendered_diff::{rendered_with_same_input, volatile_in_renderings};
+pub(crate) use snapshot::snapshot;
 pub use status::{ReleaseStatus, status};
-pub(crate) use survey::{Writing, take_survey};
+pub(crate) use survey::{Surveyed, take_survey};

@@ -29,11 +29,16 @@ const SIDE_BY_SIDE: usize = 8;
 /// What all objects of Helm's releases have, so that lists leave out everybody else's.
 const OF_HELM: &str = "app.kubernetes.io/managed-by=Helm";
 
-/// Whether a survey may write down what it has found out: records whose objects were written without being changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Writing {
-    Allowed,
-    Never,
+/// A release that is proven to need nothing, and what may be written into its record by now.
+#[derive(Debug, Clone)]
+pub(crate) struct Surveyed {
+    pub(crate) settled: Settled,
+    /// What is remembered of its last deploy.
+    pub(crate) record: DeployRecord,
+    /// What is wanted, as digests.
+    pub(crate) inputs: PlainInputs,
+    /// The objects as they are now, where they were written since the deploy and are the same all the same.
+    pub(crate) objects: Option<Vec<AppliedObject>>,
 }
 
 /// Which releases need nothing, in the order of the stack. `stands_on` gives the releases that one waits for, directly or
@@ -42,9 +47,8 @@ pub(crate) async fn take_survey(
     session: &Session,
     contexts: &[Context],
     stands_on: &[Vec<usize>],
-    writing: Writing,
-) -> Vec<Option<Settled>> {
-    let mut settled: Vec<Option<Settled>> = vec![None; contexts.len()];
+) -> Vec<Option<Surveyed>> {
+    let mut settled: Vec<Option<Surveyed>> = vec![None; contexts.len()];
     let eligible: Vec<usize> =
         futures::stream::iter(0..contexts.len()).filter(|&node| is_eligible(&contexts[node])).collect().await;
     if eligible.is_empty() {
@@ -63,8 +67,8 @@ pub(crate) async fn take_survey(
     let candidates: Vec<Candidate> =
         futures::stream::iter(candidates).buffered(SIDE_BY_SIDE).filter_map(std::future::ready).collect().await;
     let there = metadata(session, &candidates).await;
-    let judged = candidates.iter().map(|candidate| judge(candidate, &contexts[candidate.node], &there, writing));
-    let judged: Vec<Option<Settled>> = futures::stream::iter(judged).buffered(SIDE_BY_SIDE).collect().await;
+    let judged = candidates.iter().map(|candidate| compared(candidate, &contexts[candidate.node], &there));
+    let judged: Vec<Option<Surveyed>> = futures::stream::iter(judged).buffered(SIDE_BY_SIDE).collect().await;
     for (candidate, judged) in candidates.iter().zip(judged) {
         settled[candidate.node] = judged;
     }
@@ -169,40 +173,34 @@ fn find<'a>(there: &'a There, object: &ObjectRef) -> Option<&'a Value> {
     there.get(&kind)?.get(&(object.namespace.clone(), object.name.clone()))
 }
 
-async fn judge(candidate: &Candidate, ctx: &Context, there: &There, writing: Writing) -> Option<Settled> {
-    let (settled, objects) = compared(candidate, ctx, there).await?;
-    if writing == Writing::Allowed && !ctx.info().dry_run {
-        drift::refresh(ctx, &candidate.record, None, Some(&candidate.inputs), objects).await;
-    }
-    Some(settled)
-}
-
-/// Whether the objects are as they were deployed. Gives them as they are now, where they were written since and are the same all
-/// the same.
-async fn compared(
-    candidate: &Candidate,
-    ctx: &Context,
-    there: &There,
-) -> Option<(Settled, Option<Vec<AppliedObject>>)> {
+/// Whether the objects are as they were deployed.
+async fn compared(candidate: &Candidate, ctx: &Context, there: &There) -> Option<Surveyed> {
     let objects = candidate.record.objects.as_deref().unwrap_or_default();
     let suspects: Vec<&AppliedObject> =
         objects.iter().filter(|known| fingerprint::suspicion(known, find(there, &known.object)).is_some()).collect();
-    let as_deployed = Settled { why: AS_DEPLOYED.to_owned(), drifts: Vec::new(), objects: objects.len() };
+    let settled = |why: &str, drifts| Settled { why: why.to_owned(), drifts, objects: objects.len() };
+    let surveyed = |settled, objects| Surveyed {
+        settled,
+        record: candidate.record.clone(),
+        inputs: candidate.inputs.clone(),
+        objects,
+    };
     if suspects.is_empty() {
-        return Some((as_deployed, None));
+        return Some(surveyed(settled(AS_DEPLOYED, Vec::new()), None));
     }
     let seen = drift::look_closer(ctx, &candidate.revision, &suspects).await;
     let state = determine(&Observation { live: seen, ..candidate.observation.clone() });
     match state {
         ReleaseState::InSync { .. } => {
             let now = |known: &AppliedObject| fingerprint::applied(&known.object, find(there, &known.object)?);
-            Some((as_deployed, objects.iter().map(now).collect()))
+            Some(surveyed(settled(AS_DEPLOYED, Vec::new()), objects.iter().map(now).collect()))
         }
         ReleaseState::Drifted { drifts, .. } if ctx.info().drift == DriftPolicy::Report => {
-            let why = "it is as it was deployed but for what others have changed".to_owned();
-            Some((Settled { why, drifts, objects: objects.len() }, None))
+            Some(surveyed(settled("it is as it was deployed but for what others have changed", drifts), None))
         }
-        ReleaseState::Drifted { .. } if ctx.info().drift == DriftPolicy::Ignore => Some((as_deployed, None)),
+        ReleaseState::Drifted { .. } if ctx.info().drift == DriftPolicy::Ignore => {
+            Some(surveyed(settled(AS_DEPLOYED, Vec::new()), None))
+        }
         _ => None,
     }
 }
@@ -210,7 +208,7 @@ async fn compared(
 const AS_DEPLOYED: &str = "chart, values and steps are those that were deployed, and so are the objects";
 
 /// What the cluster serves may be another thing once a release that is not settled has been deployed.
-fn unsettle(settled: &mut [Option<Settled>], candidates: &[Candidate], stands_on: &[Vec<usize>]) {
+fn unsettle(settled: &mut [Option<Surveyed>], candidates: &[Candidate], stands_on: &[Vec<usize>]) {
     let moves: Vec<bool> = settled.iter().map(Option::is_none).collect();
     for candidate in candidates.iter().filter(|candidate| candidate.asks_cluster) {
         if stands_on[candidate.node].iter().any(|&on| moves[on]) {

@@ -6,7 +6,6 @@ use crate::context::ReleaseRun;
 use crate::context::Session;
 use crate::kept_digest::fresh_key;
 use crate::observe;
-use crate::observe::Writing;
 use crate::phases::HelmChart;
 use crate::phases::steps_of;
 use crate::plan::brings::{Brings, brings};
@@ -67,9 +66,10 @@ pub async fn plan(
         contexts.push(ctx);
     }
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
-    let settled = observe::take_survey(session, &contexts, &stands_on, Writing::Never).await;
-    let run = |settled| ReleaseRun { settled, ..ReleaseRun::new(key.clone()) };
-    let mut runs: Vec<ReleaseRun> = settled.into_iter().map(run).collect();
+    let surveyed = observe::take_survey(session, &contexts, &stands_on).await;
+    let settled = surveyed.into_iter().map(|surveyed| surveyed.map(|surveyed| surveyed.settled));
+    let mut runs: Vec<ReleaseRun> =
+        settled.map(|settled| ReleaseRun { settled, ..ReleaseRun::new(key.clone()) }).collect();
     let width = concurrency.max(1);
     let brings = contexts.iter().zip(&runs).map(|(ctx, run)| brings(ctx, run));
     let brings: Vec<Brings> = futures::stream::iter(brings).buffered(width).collect().await;

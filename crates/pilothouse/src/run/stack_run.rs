@@ -1,5 +1,6 @@
 //! A run over several releases.
 
+use crate::actions;
 use crate::context::Context;
 use crate::context::Ledger;
 use crate::context::Message;
@@ -9,7 +10,6 @@ use crate::context::StepAnswer;
 use crate::context::millis;
 use crate::lifecycle;
 use crate::observe;
-use crate::observe::Writing;
 use crate::phases::HelmChart;
 use crate::phases::steps_of;
 use crate::plan;
@@ -102,10 +102,14 @@ pub async fn run(
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
     let wanted_anew = config.state.as_ref().is_some_and(StateConfig::wants_the_last);
     if !wanted_anew {
-        let surveyed = observe::take_survey(session, &contexts, &stands_on, Writing::Allowed);
-        let surveyed = listening(surveyed, &mut owner, &mut messages).await;
-        for (run, settled) in runs.iter_mut().zip(surveyed) {
-            run.settled = settled;
+        let survey = async {
+            let surveyed = observe::take_survey(session, &contexts, &stands_on).await;
+            actions::refresh_deploy_records(&contexts, &surveyed).await;
+            surveyed
+        };
+        let surveyed = listening(survey, &mut owner, &mut messages).await;
+        for (run, surveyed) in runs.iter_mut().zip(surveyed) {
+            run.settled = surveyed.map(|surveyed| surveyed.settled);
         }
     }
     let checks = checks::wrong_input(charts, &contexts, &runs, &stands_on, config.concurrency);

@@ -192,8 +192,9 @@ async fn kube_prometheus_stack(#[case] tool: Tool) {
     assert_eq!(left, []);
 }
 
-/// A breaking version between what is deployed and what is wanted: uninstalled first, so revisions begin anew.
+/// A breaking version between what is deployed and what is wanted: uninstalled first, so revisions begin anew. (With small charts every day: `disasters`.)
 #[tokio::test]
+#[ignore = "the largest chart once more"]
 async fn kube_prometheus_stack_over_a_breaking_version() {
     let test = "kube_prometheus_stack_over_a_breaking_version";
     let Some(old) = community_chart("kube-prometheus-stack-75.17.0", test) else { return };
@@ -397,12 +398,12 @@ impl HelmChart for Adopting {
     }
 }
 
-/// Installed with plain `kubectl apply` of what the chart renders, then made a release: no pod is replaced.
+/// Installed with plain `kubectl apply` of what the chart renders, then made a release: no pod is replaced. (Every day another chart is adopted: the network plugin above.)
 #[rstest]
 #[case::helm_3(Tool::Helm3)]
-#[ignore = "the other helm"]
 #[case::helm_4(Tool::Helm4)]
 #[tokio::test]
+#[ignore = "the largest chart once more"]
 async fn what_kubectl_has_applied_is_adopted_without_a_restart(#[case] tool: Tool) {
     let test = "what_kubectl_has_applied_is_adopted_without_a_restart";
     let Some(package) = community_chart("kube-prometheus-stack-88.5.3", test) else { return };

@@ -1,0 +1,197 @@
+//! Remembering what was deployed, for runs to come.
+
+use crate::actions::deploy_record::{forget, replace, store_deploy_record};
+use crate::context::Context;
+use crate::context::PlainInputs;
+use crate::context::ReleaseRun;
+use crate::error::PhaseError;
+use crate::kept_digest;
+use crate::observe;
+use crate::observe::{Found, Surveyed};
+use crate::render;
+use futures::StreamExt;
+use jiff::Timestamp;
+use pilothouse_core::{
+    AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputPart, Payload, Phase, RecordSeen, ReleaseState, Rendered,
+    RevisionMeta, RevisionStatus,
+};
+use pilothouse_helm::{ResolvedChart, TemplateUse};
+
+/// Remembers what was deployed, and how far its lifecycle has come. Writes: our record of the release. Repeatable. That it
+/// cannot be written is no failure: the next run compares in full then.
+pub(crate) async fn remember_deploy(ctx: &Context, run: &ReleaseRun, payload: &Payload, reached: Phase) {
+    let Some(stack) = &run.stack else { return };
+    if let Err(error) = try_to_remember(ctx, run, stack, payload, reached).await {
+        let why = ctx.redactor().redact(&error.chain().join(": "));
+        ctx.warn(format!("what was deployed cannot be remembered, so the next run compares in full: {why}"));
+    }
+}
+
+async fn try_to_remember(
+    ctx: &Context,
+    run: &ReleaseRun,
+    stack: &str,
+    payload: &Payload,
+    reached: Phase,
+) -> Result<(), PhaseError> {
+    let history = observe::release_history(ctx).await?;
+    let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else { return Ok(()) };
+    let observed = observe::observed(ctx).await;
+    // Somebody else may have deployed meanwhile, and what they have given helm is not known.
+    let is_ours = run.attempts.has_written(newest);
+    let seen = observed.known_history().newest();
+    let is_as_seen = seen.is_some_and(|seen| (seen.revision, &seen.uid) == (newest.revision, &newest.uid));
+    let Some(prepared) = ctx.last_wanted().await.filter(|_| is_ours || is_as_seen) else { return Ok(()) };
+    let (Some(uid), Some(chart)) = (&newest.uid, &prepared.chart) else { return Ok(()) };
+    let target = ctx.session().target().await?;
+    let uses = render::templates_of(ctx, chart, payload).await;
+    let Some(now) = render::wanted_inputs(ctx, &prepared.steps, chart, &uses, payload, &target).await else {
+        return Ok(());
+    };
+    // Files may have changed since helm has read them; what the cluster serves counts as of before.
+    let input = observed.inputs.clone().unwrap_or_else(|| now.clone());
+    if input.differs(&now).iter().any(|part| *part != InputPart::Capabilities) {
+        return Ok(());
+    }
+    let before = match observe::read_deploy_record(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await? {
+        Some(Found::Record(before)) if before.revision == newest.revision && before.revision_uid == *uid => {
+            Some(before)
+        }
+        Some(Found::Record(_) | Found::Damaged(_)) | None => None,
+    };
+    let mut input = input;
+    input.0.capabilities = match &before {
+        // As it was found right after helm.
+        Some(before) if before.input.capabilities.is_some() == uses.capabilities => before.input.capabilities.clone(),
+        Some(_) | None => {
+            capabilities_after(ctx, newest, (chart, payload), &uses, &input, prepared.brings_kinds()).await?
+        }
+    };
+    let objects = if let Some(objects) = before.and_then(|before| before.objects) {
+        // As they were right after helm: what was written since is looked at by the next run.
+        Some(objects)
+    } else {
+        let before = match &observed.record {
+            RecordSeen::Some(record) => Some(record.as_ref()),
+            RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
+        };
+        observe::snapshot(ctx, newest, &render::definitions_brought(ctx, &prepared), before).await?
+    };
+    let key = kept_digest::fresh_key();
+    let record = DeployRecord {
+        format: DEPLOY_RECORD_FORMAT,
+        stack: stack.to_owned(),
+        release: ctx.release(),
+        chart: format!("{} {}", chart.metadata.name, chart.metadata.version),
+        revision: newest.revision,
+        revision_uid: uid.clone(),
+        revision_version: newest.resource_version.clone().filter(|_| is_deployed_by_both(ctx, newest)),
+        run: run.id,
+        written_at: Timestamp::now(),
+        input: input.under(&key),
+        key: Some(key),
+        reached,
+        objects,
+    };
+    Ok(store_deploy_record(ctx.cluster(), &record, ctx.session().state_key()).await?)
+}
+
+/// What the chart's templates are told of the cluster, as it counts for the revision that was just deployed. A chart that brings
+/// kinds changes that itself: where it renders to the same with them, they count as served, and where it does not, the next run
+/// has something to upgrade.
+async fn capabilities_after(
+    ctx: &Context,
+    newest: &RevisionMeta,
+    chart: (&ResolvedChart, &Payload),
+    uses: &TemplateUse,
+    before: &PlainInputs,
+    brings_kinds: bool,
+) -> Result<Option<String>, PhaseError> {
+    let before = before.0.capabilities.clone();
+    if !uses.capabilities {
+        return Ok(before);
+    }
+    if brings_kinds {
+        ctx.cluster().discovery(true).await?;
+    }
+    let target = ctx.session().target().await?;
+    let now = Some(render::capabilities(uses, &target));
+    if now == before {
+        return Ok(before);
+    }
+    let Some(record) = observe::read_record(ctx, newest).await? else { return Ok(before) };
+    // What was rendered for the run's plan was for what was served then.
+    ctx.forget_renderings().await;
+    let rendered = observe::rendered_with_same_input(ctx, chart, uses, &record).await?;
+    Ok(if rendered == Rendered::Same { now } else { before })
+}
+
+/// Puts what is remembered into the form of now, where the release was found to be as it was deployed.
+pub(crate) async fn renew_deploy_record(ctx: &Context) {
+    let observed = observe::observed(ctx).await;
+    // One that is left alone whatever is wanted was not compared.
+    let state = observed.state(ctx.info());
+    let is_compared = matches!(state, ReleaseState::InSync { .. } | ReleaseState::Drifted { .. });
+    if let (RecordSeen::Some(record), Some(newest), true) =
+        (&observed.record, observed.known_history().newest(), is_compared && observed.has_same_input())
+    {
+        refresh(ctx, record, Some(newest), observed.inputs.as_ref(), None).await;
+    }
+}
+
+/// How many records are written at once.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Puts what is remembered of releases that are proven to need nothing into the form of now. Writes only where that is another one.
+pub(crate) async fn refresh_deploy_records(contexts: &[Context], surveyed: &[Option<Surveyed>]) {
+    let found = contexts.iter().zip(surveyed).filter_map(|(ctx, surveyed)| Some((ctx, surveyed.as_ref()?)));
+    let writes = found
+        .filter(|(ctx, _)| !ctx.info().dry_run)
+        .map(|(ctx, found)| refresh(ctx, &found.record, None, Some(&found.inputs), found.objects.clone()));
+    futures::stream::iter(writes).buffer_unordered(SIDE_BY_SIDE).collect::<()>().await;
+}
+
+/// Whether label and payload of a record both say that it is deployed, as far as that was read.
+fn is_deployed_by_both(ctx: &Context, meta: &RevisionMeta) -> bool {
+    meta.status == RevisionStatus::Deployed && ctx.session().stored_status(meta) == Some(RevisionStatus::Deployed)
+}
+
+/// Remembers anew what is as it was deployed: Helm's `revision` as it was seen now, `inputs`, where the record is of an earlier form
+/// or the cluster serves something else by now, and `objects`, where they were written since the deploy and are the same all the
+/// same. Not over a record that somebody else has written meanwhile.
+async fn refresh(
+    ctx: &Context,
+    record: &DeployRecord,
+    revision: Option<&RevisionMeta>,
+    inputs: Option<&PlainInputs>,
+    objects: Option<Vec<AppliedObject>>,
+) {
+    let inputs = inputs.filter(|now| record.key.is_none() || record.input.capabilities != now.0.capabilities);
+    let revision = revision.filter(|seen| !record.knows(seen) && is_deployed_by_both(ctx, seen));
+    if revision.is_none() && inputs.is_none() && objects.is_none() {
+        return;
+    }
+    let mut fresh = DeployRecord { written_at: Timestamp::now(), ..record.clone() };
+    if let Some(revision) = revision {
+        fresh.revision_version.clone_from(&revision.resource_version);
+    }
+    if let Some(inputs) = inputs {
+        let key = record.key.clone().unwrap_or_else(kept_digest::fresh_key);
+        fresh = DeployRecord { format: DEPLOY_RECORD_FORMAT, input: inputs.under(&key), key: Some(key), ..fresh };
+    }
+    if let Some(objects) = objects {
+        fresh.objects = Some(objects);
+    }
+    if let Err(error) = replace(ctx.cluster(), record, &fresh, ctx.session().state_key()).await {
+        // Then it is looked at closer the next time too.
+        tracing::debug!(error = %ctx.error_text(&error), "the record was not refreshed");
+    }
+}
+
+/// Forgets what was deployed: it is gone. Repeatable.
+pub(crate) async fn forget_deploy(ctx: &Context) {
+    if let Err(error) = forget(ctx.cluster(), &ctx.release()).await {
+        // A record about a revision that is gone counts for nothing.
+        ctx.warn(format!("what was remembered of the release stays: {}", ctx.error_text(&error)));
+    }
+}

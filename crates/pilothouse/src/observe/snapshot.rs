@@ -1,0 +1,51 @@
+//! The objects of a release right after it was deployed, by which a later look sees whether anything has changed.
+
+use crate::context::Context;
+use crate::error::PhaseError;
+use crate::observe::drift_left;
+use crate::observe::fingerprint;
+use crate::observe::release_storage;
+use pilothouse_core::{AppliedObject, DeployRecord, Drift, ObjectRef, Phase, RevisionMeta};
+use pilothouse_kube::{Detail, ObjectError, read_all};
+
+/// The objects of a revision and these definitions as they are now; `None` when one of them is not there, or is not as it is
+/// wanted: then the next run compares in full.
+pub(crate) async fn snapshot(
+    ctx: &Context,
+    revision: &RevisionMeta,
+    definitions: &[ObjectRef],
+    before: Option<&DeployRecord>,
+) -> Result<Option<Vec<AppliedObject>>, PhaseError> {
+    let Some(record) = release_storage::read_record(ctx, revision).await? else { return Ok(None) };
+    let mut objects = release_storage::objects_of_record(ctx, &record).await?;
+    objects.extend(definitions.iter().cloned());
+    let Some(now) = applied(ctx, &objects).await? else { return Ok(None) };
+    let left = match drift_left::left(ctx, revision, &record, before, &now).await {
+        Ok(left) => left,
+        Err(error) => {
+            let why = ctx.redactor().redact(&error.chain().join(": "));
+            ctx.warn(format!("whether helm has made everything as it should be is not known: {why}"));
+            return Ok(None);
+        }
+    };
+    // Once is enough.
+    for drift in left.iter().filter(|_| ctx.phase() == Phase::Exec) {
+        let (major, Drift { object, what }) = (ctx.helm().version().major, drift);
+        ctx.warn(format!("helm {major} has left {object} other than it should be: {what}"));
+    }
+    Ok(left.is_empty().then_some(now))
+}
+
+async fn applied(ctx: &Context, objects: &[ObjectRef]) -> Result<Option<Vec<AppliedObject>>, ObjectError> {
+    let mut all = Vec::with_capacity(objects.len());
+    for (object, seen) in objects.iter().zip(read_all(ctx.cluster(), objects, Detail::Metadata).await) {
+        match seen {
+            Ok(seen) => match seen.and_then(|live| fingerprint::applied(object, &live)) {
+                Some(applied) => all.push(applied),
+                None => return Ok(None),
+            },
+            Err(source) => return Err(ObjectError { object: object.clone(), doing: "read", source }),
+        }
+    }
+    Ok(Some(all))
+}
