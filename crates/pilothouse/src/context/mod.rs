@@ -30,7 +30,7 @@ pub(crate) use events::{Emitter, Message, millis};
 pub(crate) use inputs::PlainInputs;
 pub use ledger::StepAnswer;
 pub(crate) use ledger::{Ledger, StepVerdict, upgrade_is_done};
-pub(crate) use observed::{NamespaceState, Observed, why_refused};
+pub(crate) use observed::{NamespaceState, Observed};
 pub(crate) use preflight_report::Foreseen;
 pub use preflight_report::Foresight;
 pub use release_context::Context;

@@ -4,6 +4,7 @@
 
 mod claims;
 mod crd_changes;
+mod decision;
 mod deploy_preview;
 mod deploy_records;
 mod drift;
@@ -23,6 +24,8 @@ mod survey;
 
 pub(crate) use claims::claims_scaled_away;
 pub(crate) use crd_changes::{FIELD_MANAGER, apply_options};
+pub use decision::decision;
+pub(crate) use decision::{baseline, why_refused};
 pub(crate) use deploy_preview::{Look, kinds_changing, preview_deploy, preview_overwriting, preview_rollback};
 pub(crate) use deploy_records::{Found, read_deploy_record};
 /// The Secret of a deploy record, for who writes it.
@@ -36,8 +39,7 @@ pub use dry_run::field_drift::{Drift, Drifted, drifts};
 pub(crate) use dry_run::refusal::is_of_rbac;
 pub(crate) use objects::deleted_by_uninstall;
 pub use objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};
-pub use observation::decision;
-pub(crate) use observation::{baseline, observe_with, observed};
+pub(crate) use observation::{observe_with, observed};
 pub(crate) use other_tools::FLUX;
 pub(crate) use release_storage::{
     NotServed, complete_objects, manifest_objects, newest, newest_good_record, newest_record, objects_of_record,

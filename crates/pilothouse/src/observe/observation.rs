@@ -1,9 +1,8 @@
-//! What the cluster holds of a release before it is touched.
+//! Looking at a release: what the cluster holds of it, as far as the decision depends on it.
 
 use crate::context::Context;
 use crate::context::NamespaceState;
 use crate::context::Observed;
-use crate::context::ReleaseRun;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
 use crate::observe::drift;
@@ -13,8 +12,7 @@ use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::render;
 use pilothouse_core::{
-    ChartInfo, Decision, HelmAction, LiveSeen, Missing, ObjectRef, Payload, RecordSeen, ReleaseState, Remaining,
-    Rendered, lenient_version,
+    ChartInfo, HelmAction, LiveSeen, Missing, ObjectRef, Payload, RecordSeen, Rendered, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ClusterError;
@@ -88,36 +86,6 @@ pub(crate) async fn observe_with(ctx: &Context, payload: &Payload) -> Arc<Observ
     let observed = Arc::new(observe(ctx, payload).await);
     ctx.cache().await.observed = Some(observed.clone());
     observed
-}
-
-/// What is going to be done, decided once from what was observed. On the way of a deploy that was begun, by an earlier run
-/// or an earlier attempt, it goes on to its end.
-pub async fn decision(ctx: &Context) -> Decision {
-    let observed = observed(ctx).await;
-    if ctx.is_under_way() {
-        return observed.decide_anew(ctx.info());
-    }
-    let decision = observed.decide(ctx.info());
-    // Steps that run before helm may be made for helm to run after them: then it does.
-    let changed = matches!(observed.state(ctx.info()), ReleaseState::LifecycleChanged { .. });
-    let finishes_steps = matches!(decision, Decision::Finish { remaining: Remaining::Steps, .. });
-    if changed && finishes_steps && ctx.steps().await.before_exec {
-        return observed.decide_anew(ctx.info());
-    }
-    decision
-}
-
-/// The newest revision there was before anything was deployed on the way that this run is on, and what was decided
-/// then.
-pub(crate) async fn baseline(ctx: &Context, run: &ReleaseRun) -> (u32, Decision) {
-    if let Some(kept) = run.attempts.baseline() {
-        return kept.clone();
-    }
-    let observed = observed(ctx).await;
-    match run.continued_from {
-        Some(revision) => (revision, observed.decide_as_of(revision, ctx.info())),
-        None => (observed.known_history().newest_revision(), decision(ctx).await),
-    }
 }
 
 /// What is wanted, and as much of what is there as the decision depends on.
@@ -213,8 +181,9 @@ fn is_terminating(namespace: &Value) -> bool {
 mod tests {
     use super::*;
     use crate::HelmDriver;
+    use crate::observe::decision;
     use crate::test_world::{World, over, release};
-    use pilothouse_core::{Change, ChartRef, RevisionStatus};
+    use pilothouse_core::{Change, ChartRef, Decision, ReleaseState, RevisionStatus};
     use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};
 
     const MANIFEST: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";

@@ -12,7 +12,6 @@ use crate::context::StepDescription;
 use crate::context::StepVerdict;
 use crate::context::Steps;
 use crate::context::millis;
-use crate::context::why_refused;
 use crate::diagnose;
 use crate::error::PhaseError;
 use crate::observe;
@@ -259,7 +258,7 @@ pub async fn exec<C: HelmChart + ?Sized>(
     look_again(chart, ctx, run, payload, &decision, has_changed).await?;
     match decision {
         Decision::Keep { why } | Decision::Finish { why, .. } => Ok(why),
-        Decision::Refuse { state } => Err(PhaseError::State(why_refused(ctx.info(), &state).message)),
+        Decision::Refuse { state } => Err(PhaseError::State(observe::why_refused(ctx.info(), &state).message)),
         Decision::Change(Change::Install) => deploy(ctx, run, payload, "installed", true).await,
         Decision::Change(Change::Upgrade { last_good }) => {
             deploy(ctx, run, payload, "upgraded", last_good.is_none()).await
