@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// How long a dropped aftercare is waited for.
 const DROPPED: Duration = Duration::from_secs(30);
 
-/// How often is looked whether it is done.
+/// How often it is looked whether it is done.
 const POLL: Duration = Duration::from_millis(5);
 
 /// A POSIX shell script that waits until this value is used up, or this process is gone, and runs then. What a kernel does not

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::task::AbortOnDropHandle;
 
-/// How often is looked whether nothing was printed for long.
+/// How often it is looked whether nothing was printed for long.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The report of one run. To be made inside the runtime.

@@ -43,7 +43,8 @@ pub struct DeployRecord {
     pub input: InputDigests,
     /// The last phase that ended well at this revision: [`Phase::Exec`], [`Phase::PostExec`] or [`Phase::Validate`].
     pub reached: Phase,
-    /// The objects of the release as they were after that phase; `None` when there are too many to be kept.
+    /// The objects of the release as they were right after `exec`; `None` when they are too many to be kept, or one of them was
+    /// missing or not as the manifest has it: then the next run compares all of them.
     pub objects: Option<Vec<AppliedObject>>,
 }
 
@@ -135,6 +136,6 @@ pub struct AppliedObject {
     pub generation: Option<i64>,
     /// `metadata.resourceVersion`; the server changes it with every write, that of a status too.
     pub resource_version: String,
-    /// Digest of the labels and annotations.
+    /// Digest of the labels, annotations, owners and finalizers.
     pub labels: String,
 }

@@ -19,7 +19,7 @@ use pilothouse_core::{DriftPolicy, HelmAction, HelmCommand, ObjectRef, Payload, 
 use pilothouse_helm::{UpgradeRequest, Values};
 use tokio_util::sync::CancellationToken;
 
-/// Installs or upgrades. `first` says that no revision was ever deployed. The fields of objects that were adopted then still belong to whoever
+/// Installs or upgrades. `first` says that no revision was ever deployed. On a first deploy the fields of adopted objects still belong to whoever
 /// made them, and helm 4, which applies server-side, has to take them over; helm 3 does so in any case.
 ///
 /// # Errors
@@ -128,7 +128,7 @@ async fn is_recorded(ctx: &Context, before: u32) -> Result<(), PhaseError> {
         }
         Some(_) => return Ok(()),
     };
-    Err(PhaseError::State(format!("helm has ended well, but {why}: the next run looks what became of it")))
+    Err(PhaseError::State(format!("helm reported success, but {why}: the next run checks what became of the release")))
 }
 
 /// What was deployed before, and whether all of `exec` was done then.

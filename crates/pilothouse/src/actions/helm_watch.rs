@@ -20,12 +20,12 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// Most of helm's runs are over by then: nothing is read before.
+/// Most of helm's runs are over by then, so nothing is read before.
 const PATIENCE: Duration = Duration::from_millis(700);
 /// Between two looks. A hook's pod that fails takes its Job a second to fail, and helm deletes the Job at once.
 const INTERVAL: Duration = Duration::from_millis(400);
 
-/// Runs helm and tells meanwhile why it does not come on. When that will certainly not pass by itself and the release's
+/// Runs helm and tells meanwhile why it makes no progress. When that will certainly not pass by itself and the release's
 /// `fail_fast` allows it, helm is told to end by `stop`, as for a cancel; should it leave its revision pending, it is marked
 /// failed.
 ///

@@ -156,7 +156,7 @@ fn is_deployed_by_both(ctx: &Context, meta: &RevisionMeta) -> bool {
     meta.status == RevisionStatus::Deployed && ctx.session().stored_status(meta) == Some(RevisionStatus::Deployed)
 }
 
-/// Remembers anew what is as it was deployed: Helm's `revision` as it was seen now, `inputs`, where the record is of an earlier form
+/// Rewrites the record of a release that is as it was deployed: Helm's `revision` as it was seen now, `inputs`, where the record is of an earlier form
 /// or the cluster serves something else by now, and `objects`, where they were written since the deploy and are the same all the
 /// same. Not over a record that somebody else has written meanwhile.
 async fn refresh(

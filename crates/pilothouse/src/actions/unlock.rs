@@ -28,11 +28,11 @@ mod tests;
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 /// What a look at Helm's records takes at most when there is nothing to wait for.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// How often is looked whether a helm has ended.
+/// How often it is looked whether a helm has ended.
 const HELM_POLL: Duration = Duration::from_millis(200);
 /// Between later looks.
 const POLL: Duration = Duration::from_secs(2);
-/// How often is said what is waited for.
+/// How often it is said what is waited for.
 const SAY: Duration = Duration::from_secs(10);
 /// What an operation may take beyond its time: helm is given some to mark its revision failed.
 const MARGIN: Duration = Duration::from_secs(60);

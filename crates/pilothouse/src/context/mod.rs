@@ -1,7 +1,7 @@
 //! What every part is handed: the clients, what the release is to be, its events, the memory of its run, and the types of what
 //! is known of it.
 //!
-//! In: a session's clients and one release. Out: [`Context`] and plain data with slots. Computes nothing. Imported by every room below.
+//! In: a session's clients and one release. Out: [`Context`], which computes nothing, and plain data with the pure functions over it. Imported by every room below.
 
 mod attempts;
 mod cache;

@@ -26,7 +26,7 @@ pub(crate) struct Wanted {
     pub(crate) steps: Arc<StepsSeen>,
     /// What is wrong.
     pub(crate) findings: Vec<Finding>,
-    /// What is not as its author will have meant it, and stops nothing; a line each.
+    /// What its author probably did not mean, and is no reason to stop; a line each.
     pub(crate) warnings: Vec<String>,
 }
 

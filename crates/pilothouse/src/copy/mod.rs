@@ -1,4 +1,6 @@
 //! A copy of a cluster for a rehearsal: read from one, loaded into another.
+//!
+//! In: two sessions, the cluster's and the plane's. Out: what was copied and what was not. Imported by nobody in the library.
 
 mod cluster_copy;
 mod live_objects;

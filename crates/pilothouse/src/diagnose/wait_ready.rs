@@ -65,7 +65,7 @@ async fn until_hopeless(
     let begun = Instant::now();
     tokio::select! {
         () = sleep_until(begun + PATIENCE) => {}
-        // What has failed is not given its second.
+        // An object that has failed is not waited for another second.
         () = has_failed(&mut pending) => {}
     }
     let mut verdict = Verdict::default();

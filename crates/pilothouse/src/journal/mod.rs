@@ -2,6 +2,8 @@
 //! cluster for other machines.
 //!
 //! Both hold a format number. A record of a newer format is never written over. What is kept was redacted before.
+//!
+//! In: events. Out: what earlier runs left, and the proof that an intent is written. Imported by every room below.
 
 mod cluster;
 mod error;

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long a write to the cluster that failed is waited with before it is tried again.
+/// How long to wait before a failed write to the cluster is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// How long writing to the cluster is tried before the run gives up: nothing new is begun meanwhile.

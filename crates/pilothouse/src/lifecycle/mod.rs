@@ -1,4 +1,6 @@
 //! One release through its phases: transitions, attempts, remediation.
+//!
+//! In: a chart, its context and the memory of its run. Out: how the release ended. Imported by `run`.
 
 mod release;
 mod remediation;

@@ -1,4 +1,4 @@
-//! The provided `run`: carries one release through its phases.
+//! Carries one release through its phases.
 
 use crate::actions;
 use crate::context::Before;
@@ -103,7 +103,7 @@ fn finished(ctx: &Context, outcome: &ReleaseOutcome, begun: Instant) {
 #[derive(Default)]
 struct SoFar {
     summary: String,
-    /// Whether that is why nothing was to be done.
+    /// Whether `summary` says why there was nothing to do.
     nothing_to_do: bool,
     findings: Vec<Finding>,
     failure: Option<Failure>,
@@ -185,7 +185,7 @@ fn done_summary(run: &ReleaseRun, so_far: SoFar) -> String {
     }
 }
 
-/// Waits for the next attempt of the deploy. Gives how the release ends when there is none after all.
+/// Waits for the next attempt of the deploy. Returns how the release ends when there is none after all.
 ///
 /// Changes nothing. Cancelled at once, without losing the failure that asked for another attempt.
 async fn next_attempt(
@@ -398,7 +398,7 @@ async fn check_ended<C: HelmChart + ?Sized>(
         so_far.summary = format!("dry run: would {}", text::decision(&observe::decision(ctx).await));
         return (Ended::Complete, so_far.summary.clone());
     }
-    // An earlier run that has begun goes on behind what it has done.
+    // A continued run goes on after what the earlier one has done.
     if chart.chart_info().action != HelmAction::Deploy || run.is_continued() {
         return (Ended::Well, String::new());
     }
@@ -406,7 +406,7 @@ async fn check_ended<C: HelmChart + ?Sized>(
 }
 
 /// Once the values that come from steps are known, what is wanted is compared with what is deployed, as of any other release.
-/// Gives how `exec` ends where helm is not needed.
+/// Returns how `exec` ends where helm is not needed.
 async fn decided_with_values(
     ctx: &Context,
     run: &mut ReleaseRun,

@@ -11,7 +11,7 @@ pub(crate) enum Ended {
     Badly,
     /// The user stopped it.
     Interrupted,
-    /// It found that nothing is to be done before this phase. Only `check_prerequisites` can find that, and `exec` once values
+    /// It found that the phases before this one can be left out. Only `check_prerequisites` can find that, and `exec` once values
     /// that come from steps are known.
     On(Phase),
     /// It did what it is for, and there is nothing to do after it.

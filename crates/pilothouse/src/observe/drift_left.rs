@@ -1,4 +1,4 @@
-//! What helm has left other than the manifest has it.
+//! What helm has left different from the manifest.
 
 use crate::context::Context;
 use crate::error::PhaseError;
@@ -45,7 +45,7 @@ pub(super) async fn left(
     drifts(ctx, revision, |object| suspects.iter().any(|suspect| suspect.same_object(object))).await
 }
 
-/// The objects that the manifest has otherwise than the one before: what helm has left out may have been all there was to patch.
+/// The objects whose manifest differs from that of the revision before: what helm has left out may have been all there was to patch.
 async fn changed(
     ctx: &Context,
     revision: &RevisionMeta,

@@ -110,9 +110,9 @@ async fn candidate(
     if !now.proven {
         return None;
     }
-    // Written since it was read: whether label and payload still agree is looked at by itself.
+    // Written since it was read: the careful way looks whether label and payload still agree.
     let revision = history.get(record.revision).filter(|meta| record.knows(meta))?.clone();
-    // Whether that tool has let go of it is looked at by itself.
+    // The careful way looks whether that tool has let go of it.
     let is_free = revision.manager.as_deref().is_none_or(|manager| !other_tools::is_of_another_tool(manager));
     let differs = record.input.differs(&now.inputs);
     let mut observation = Observation {
@@ -207,7 +207,7 @@ async fn compared(candidate: &Candidate, ctx: &Context, there: &There) -> Option
 
 const AS_DEPLOYED: &str = "chart, values and steps are those that were deployed, and so are the objects";
 
-/// What the cluster serves may be another thing once a release that is not settled has been deployed.
+/// A release that is not settled may change what the cluster serves, once it has been deployed.
 fn unsettle(settled: &mut [Option<Surveyed>], candidates: &[Candidate], stands_on: &[Vec<usize>]) {
     let moves: Vec<bool> = settled.iter().map(Option::is_none).collect();
     for candidate in candidates.iter().filter(|candidate| candidate.asks_cluster) {

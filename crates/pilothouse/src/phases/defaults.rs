@@ -5,29 +5,20 @@ use crate::actions::deploy;
 use crate::actions::is_deployed_before;
 use crate::context::Context;
 use crate::context::Foresight;
-use crate::context::NamespaceState;
 use crate::context::ReleaseRun;
-use crate::context::Step;
-use crate::context::StepDescription;
-use crate::context::StepVerdict;
-use crate::context::Steps;
-use crate::context::millis;
 use crate::diagnose;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::NotServed;
 use crate::phases::chart::HelmChart;
 use crate::phases::chart::steps_of;
+pub use crate::phases::run_steps::run_steps;
 use crate::preflight;
-use crate::preflight::Adopting;
 use crate::preflight::gate;
 use crate::render;
 use crate::render::rendered_objects;
 use pilothouse_core::{
-    Change, Class, Decision, EventKind, Finding, HelmAction, ObjectRef, Payload, Phase, ReinstallReason,
-    RevisionStatus, code,
+    Change, Class, Decision, Finding, HelmAction, Payload, Phase, ReinstallReason, RevisionStatus, code,
 };
-use pilothouse_kube::{Conflict, ownership_conflicts};
 use tokio::time::Instant;
 
 /// Everything that can be known before anything is changed: files, chart, version, values and rendering; the state of
@@ -87,8 +78,10 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
         HelmAction::Deploy => {
             let wanted = render::wanted(ctx, payload).await;
             let objects = rendered_objects(&wanted.rendering.docs());
-            let (conflicts, crds) =
-                tokio::join!(ownership(&steps, ctx, &objects), preflight::chart_crd_findings(ctx, &wanted));
+            let (conflicts, crds) = tokio::join!(
+                preflight::ownership_findings(&steps, ctx, &objects),
+                preflight::chart_crd_findings(ctx, &wanted)
+            );
             findings.extend(conflicts);
             findings.extend(crds);
             prepared = Some(wanted);
@@ -117,124 +110,6 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
     findings.extend(preflight::uncertain_step_findings(&steps, ctx, run, payload).await);
     foresight.findings.splice(0..0, findings);
     foresight
-}
-
-/// Runs the steps of a phase in order, up to the first that fails.
-///
-/// # Errors
-/// [`PhaseError::Step`], or [`PhaseError::Interrupted`] when the run was stopped before a step.
-pub async fn run_steps<C: HelmChart + ?Sized>(
-    chart: &C,
-    phase: Phase,
-    ctx: &Context,
-    run: &mut ReleaseRun,
-    payload: &mut Payload,
-) -> Result<(), PhaseError> {
-    let mut failed = Vec::new();
-    for (index, step) in steps_of(chart).of(phase).iter().enumerate() {
-        if ctx.cancel().is_cancelled() && phase != Phase::OnDeployFailure {
-            return Err(PhaseError::Interrupted);
-        }
-        match run_step(ctx, run, phase, index, step.as_ref(), payload).await {
-            Ok(()) => {}
-            // They only look, and one more that fails is worth knowing.
-            Err(error @ PhaseError::Step { .. }) if run.thorough && !error.is_interrupted() => failed.push(error),
-            Err(error) => return Err(error),
-        }
-    }
-    match failed.pop() {
-        None => Ok(()),
-        Some(only) if failed.is_empty() => Err(only),
-        Some(last) => {
-            failed.push(last);
-            Err(PhaseError::Steps(failed))
-        }
-    }
-}
-
-/// Runs one step with its events, unless an earlier run has done it.
-async fn run_step(
-    ctx: &Context,
-    run: &mut ReleaseRun,
-    phase: Phase,
-    index: usize,
-    step: &dyn Step,
-    payload: &mut Payload,
-) -> Result<(), PhaseError> {
-    let StepDescription {
-        text: description, repeatable, adopts, adopts_unowned, point_of_no_return, every_run, ..
-    } = step.describe();
-    let description = ctx.redactor().clean(&description).into_string();
-    let (release, given) = (ctx.release(), run.given(step).await);
-    if run.only_every_run && !every_run {
-        return Ok(());
-    }
-    if run.attempts.has_done(phase, index, given.digest()) {
-        ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
-        return Ok(());
-    }
-    match run.step_verdict(phase, index, &given, repeatable) {
-        StepVerdict::Run => run.done_again(phase),
-        StepVerdict::Done { output } => {
-            for (key, value) in output {
-                payload.put_value(key, value);
-            }
-            if adopts_unowned || !adopts.is_empty() {
-                run.attempts.note_adopted(&adopts);
-            }
-            ctx.emitter().emit(EventKind::StepSkipped { release, phase, index, description });
-            return Ok(());
-        }
-        StepVerdict::Untrusted { run: earlier } => {
-            return Err(PhaseError::Uncertain(preflight::untrusted(ctx, phase, index, &description, earlier)));
-        }
-        StepVerdict::Uncertain { run: earlier, since, ended } => {
-            return Err(PhaseError::Uncertain(preflight::uncertain_step(
-                ctx,
-                phase,
-                index,
-                &description,
-                (earlier, since, ended),
-            )));
-        }
-    }
-    if point_of_no_return {
-        run.point_of_no_return(ctx, &description).await?;
-    }
-    let started = EventKind::StepStarted {
-        release: release.clone(),
-        phase,
-        index,
-        description: description.clone(),
-        repeatable,
-        digest: given.digest().to_owned(),
-    };
-    ctx.emitter().ask(started).await?;
-    let begun = std::time::Instant::now();
-    let before = payload.clone();
-    let result = step.run(ctx, run, payload).await;
-    // A step that was told to end while it worked may have done its work or not: that it ended says nothing.
-    let known = repeatable || !result.as_ref().is_err_and(PhaseError::is_interrupted);
-    let finished = EventKind::StepFinished {
-        release,
-        phase,
-        index,
-        error: result.as_ref().err().map(|error| ctx.redactor().redact(&error.chain().join(": "))),
-        output: preflight::step_output(phase, &before, payload, ctx.redactor()),
-        elapsed_ms: millis(begun.elapsed()),
-    };
-    if known {
-        ctx.emitter().emit(finished);
-    }
-    if result.is_ok() {
-        run.attempts.note_step(phase, index, given.digest(), repeatable);
-    }
-    result.map_err(|source| match source {
-        // That is the run's end, not the step's.
-        PhaseError::Stopped(reason) => PhaseError::Stopped(reason),
-        PhaseError::Uncertain(finding) => PhaseError::Uncertain(finding),
-        source => PhaseError::Step { step: description, source: Box::new(source) },
-    })
 }
 
 /// Installs, upgrades, reinstalls or uninstalls, as the observed state asks for. Returns what it did.
@@ -331,45 +206,4 @@ pub async fn validate<C: HelmChart + ?Sized>(
         }
     }
     run_steps(chart, Phase::Validate, ctx, run, payload).await
-}
-
-/// All objects that belong to someone else, but those a step is going to adopt or delete before helm runs. What is in
-/// the manifest of the deployed revision is the release's, whatever its labels say: helm does not look at them either.
-async fn ownership(steps: &Steps, ctx: &Context, objects: &[ObjectRef]) -> Vec<Finding> {
-    let unreadable = |error: &PhaseError| {
-        vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), error.chain().join(": "))]
-    };
-    let objects = match observe::complete_objects(ctx, objects.to_vec(), NotServed::Skip).await {
-        Ok(objects) => objects,
-        Err(error) => return unreadable(&error),
-    };
-    // In a namespace that is not there is nothing that could be somebody else's.
-    let absent = matches!(observe::observed(ctx).await.namespace, NamespaceState::Absent);
-    let namespace = ctx.release().namespace;
-    let elsewhere = |object: &ObjectRef| !absent || object.namespace.as_ref() != Some(&namespace);
-    let objects: Vec<ObjectRef> = objects.into_iter().filter(elsewhere).collect();
-    let conflicts = match ownership_conflicts(ctx.cluster(), &objects, &ctx.release()).await {
-        Ok(conflicts) => conflicts,
-        Err(error) => return unreadable(&error.into()),
-    };
-    if conflicts.is_empty() {
-        return Vec::new();
-    }
-    let own = match observe::release_objects(ctx).await {
-        Ok(own) => own,
-        Err(error) => return unreadable(&error),
-    };
-    let adopting = match Adopting::of(steps, ctx).await {
-        Ok(adopting) => adopting,
-        Err(error) => return unreadable(&error),
-    };
-    let is_open = |conflict: &Conflict| {
-        let is_own = own.iter().any(|object| object.same_object(&conflict.object));
-        !is_own
-            && !adopting.names(&conflict.object)
-            && adopting.refusal(&conflict.object, &conflict.ownership).is_some()
-    };
-    let open = conflicts.into_iter().filter(is_open);
-    open.map(|conflict| Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &conflict.object, conflict.ownership))
-        .collect()
 }

@@ -1,4 +1,6 @@
 //! What a run would do, told before it. Beside `lifecycle`: it changes nothing.
+//!
+//! In: charts and a session. Out: a plan, or why a saved one does not hold any more. Imported by `run`.
 
 mod brings;
 mod draft;

@@ -212,7 +212,7 @@ fn goes(one: &Compared) -> Option<Deletion> {
 /// name.
 ///
 /// # Errors
-/// When something hangs on one of the objects by now, or another one has taken its place.
+/// When data depends on one of the objects by now, or another one has taken its place.
 pub(crate) async fn refuse_unless_as_seen(ctx: &Context, permit: &Permit<Upgrade>) -> Result<(), PhaseError> {
     if permit.0.goes.is_empty() {
         return Ok(());

@@ -59,7 +59,7 @@ pub(crate) async fn dispatch<F: FnMut(&Event)>(
     let mut schedule = Schedule::new(std::mem::take(&mut work.waits), work.concurrency);
     let mut outcomes: Vec<Option<ReleaseOutcome>> = vec![None; work.charts.len()];
     let mut workers: FuturesUnordered<Worker<'_>> = FuturesUnordered::new();
-    // What was not taken back though it might have been.
+    // Releases that could have been taken back and were not.
     let mut stays = vec![false; work.charts.len()];
     let mut lazily = tokio::time::interval(LAZILY);
     lazily.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

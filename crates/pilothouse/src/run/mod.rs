@@ -1,4 +1,6 @@
 //! The releases of a stack: the lock and the journal, checks before the first change, who may begin when.
+//!
+//! In: charts, a session, a configuration. Out: events, and how each release ended. Imported by nobody in the library.
 
 mod checks;
 mod config;

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-/// What taking a lock takes that nobody has, at most.
+/// The longest it takes to get a lock that nobody has.
 const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// Runs only the validate phase of each release, and all of them, whatever becomes of one.
@@ -63,8 +63,8 @@ pub async fn validate(
 /// [`RunConfig::concurrency`] at once. Releases that are destroyed go the other way through the graph.
 ///
 /// Before the first is begun, the graph and the charts, files and values of all are checked: when one is wrong, nothing is
-/// changed at all (but for a template that fails where a needed release brings kinds: that is known when its turn has
-/// come). Then the stack's lock is taken, and what an earlier run has left unfinished is continued. Otherwise each release is
+/// changed at all. (A template may fail because a needed release has not brought its kinds yet: that is looked at when its
+/// turn has come.) Then the stack's lock is taken, and what an earlier run has left unfinished is continued. Otherwise each release is
 /// asked [what it knows before](HelmChart::look_ahead), and when one is refused nothing is changed either, unless
 /// [`RunConfig::despite_refusals`] says otherwise. Everything that
 /// changes the cluster is written down before it begins and when it has ended.
@@ -100,8 +100,9 @@ pub async fn run(
     };
     let mut runs: Vec<ReleaseRun> = contexts.iter().map(run).collect();
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
-    let wanted_anew = config.state.as_ref().is_some_and(StateConfig::wants_the_last);
-    if !wanted_anew {
+    let wants_the_last = config.state.as_ref().is_some_and(StateConfig::wants_the_last);
+    // A run that goes on with an interrupted one looks at each release by itself.
+    if !wants_the_last {
         let survey = async {
             let surveyed = observe::take_survey(session, &contexts, &stands_on).await;
             actions::refresh_deploy_records(&contexts, &surveyed).await;
@@ -187,7 +188,7 @@ pub async fn run(
     Ok(outcome)
 }
 
-/// Why the plan does not hold any more, for each release. What the plan has and the run has not is told of the first.
+/// Why the plan does not hold any more, for each release. What is in the plan and not in the run is told of the first.
 async fn outdated(config: &RunConfig, plan: &Plan, contexts: &[Context], runs: &[ReleaseRun]) -> Vec<Vec<Finding>> {
     for ctx in contexts {
         ctx.forget_observation().await;

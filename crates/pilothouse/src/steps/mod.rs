@@ -1,4 +1,6 @@
 //! Steps: what a user adds to the phases. Those of the stack file and those written in Rust are the same to the engine.
+//!
+//! In: what the stack file says of a step. Out: a [`Step`](crate::Step). Imported by `phases` and what follows it.
 
 mod adopt;
 mod apply;

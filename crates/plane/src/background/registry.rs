@@ -29,7 +29,7 @@ const FAILURE: &str = "failure.txt";
 /// The lock a supervisor holds as long as it lives; the operating system takes it back however it ends.
 const LOCK: &str = "lock";
 
-/// How often is looked whether a supervisor has ended.
+/// How often it is looked whether a supervisor has ended.
 const POLL: Duration = Duration::from_millis(20);
 
 /// How long a supervisor that was killed may take to be gone.

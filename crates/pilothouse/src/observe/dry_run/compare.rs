@@ -144,7 +144,7 @@ impl Comparison<'_> {
         let mut conflict = None;
         if let Err(ClusterError::Conflict { message, .. }) = &answer {
             conflict = refusal::conflict(message, self.redactor);
-            // What it would be all the same.
+            // What it would become in spite of the conflict.
             answer = cluster.apply(&manifest, &options(true)).await;
         }
         let answer = answer.map_or_else(|error| refusal::read(&error, self.server_side, self.redactor), Answer::Then);

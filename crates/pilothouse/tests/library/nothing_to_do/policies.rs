@@ -103,8 +103,8 @@ async fn helm_that_ends_well_without_a_record_of_it() {
     let world = World::new();
     world.helm.recorded_as(RevisionStatus::PendingInstall);
     let seen = world.run(&world.wanted()).await;
-    let why = "failed in exec: helm has ended well, but revision 1 is recorded as \
-        pending-install: the next run looks what became of it";
+    let why = "failed in exec: helm reported success, but revision 1 is recorded as \
+        pending-install: the next run checks what became of the release";
     assert_eq!((seen.ended, seen.steps), (vec![why.to_owned()], Vec::new()));
 }
 

@@ -1,0 +1,52 @@
+//! Whose the objects of a chart are.
+
+use crate::context::Context;
+use crate::context::NamespaceState;
+use crate::context::Steps;
+use crate::error::PhaseError;
+use crate::observe;
+use crate::observe::NotServed;
+use crate::preflight::adoption::Adopting;
+use pilothouse_core::{Class, Finding, ObjectRef, code};
+use pilothouse_kube::{Conflict, ownership_conflicts};
+
+/// All objects that belong to someone else, but those a step is going to adopt or delete before helm runs. What is in
+/// the manifest of the deployed revision is the release's, whatever its labels say: helm does not look at them either.
+pub(crate) async fn ownership_findings(steps: &Steps, ctx: &Context, objects: &[ObjectRef]) -> Vec<Finding> {
+    let unreadable = |error: &PhaseError| {
+        vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), error.chain().join(": "))]
+    };
+    let objects = match observe::complete_objects(ctx, objects.to_vec(), NotServed::Skip).await {
+        Ok(objects) => objects,
+        Err(error) => return unreadable(&error),
+    };
+    // In a namespace that is not there is nothing that could be somebody else's.
+    let absent = matches!(observe::observed(ctx).await.namespace, NamespaceState::Absent);
+    let namespace = ctx.release().namespace;
+    let elsewhere = |object: &ObjectRef| !absent || object.namespace.as_ref() != Some(&namespace);
+    let objects: Vec<ObjectRef> = objects.into_iter().filter(elsewhere).collect();
+    let conflicts = match ownership_conflicts(ctx.cluster(), &objects, &ctx.release()).await {
+        Ok(conflicts) => conflicts,
+        Err(error) => return unreadable(&error.into()),
+    };
+    if conflicts.is_empty() {
+        return Vec::new();
+    }
+    let own = match observe::release_objects(ctx).await {
+        Ok(own) => own,
+        Err(error) => return unreadable(&error),
+    };
+    let adopting = match Adopting::of(steps, ctx).await {
+        Ok(adopting) => adopting,
+        Err(error) => return unreadable(&error),
+    };
+    let is_open = |conflict: &Conflict| {
+        let is_own = own.iter().any(|object| object.same_object(&conflict.object));
+        !is_own
+            && !adopting.names(&conflict.object)
+            && adopting.refusal(&conflict.object, &conflict.ownership).is_some()
+    };
+    let open = conflicts.into_iter().filter(is_open);
+    open.map(|conflict| Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &conflict.object, conflict.ownership))
+        .collect()
+}
