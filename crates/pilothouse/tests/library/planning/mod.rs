@@ -4,6 +4,7 @@ mod adoption;
 mod conflict;
 mod definitions;
 mod fields;
+mod in_its_turn;
 mod one_of_fifty;
 mod prometheus;
 mod read_only;
