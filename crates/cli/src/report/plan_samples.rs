@@ -49,6 +49,7 @@ pub(crate) fn release(name: &str, does: PlannedAction) -> ReleasePlan {
         warnings: Vec::new(),
         not_checked: Vec::new(),
         input: None,
+        rendering: None,
     }
 }
 

@@ -127,6 +127,8 @@ pub struct CrdFacts {
     pub namespaced: bool,
     /// Every version in the definition.
     pub versions: Vec<String>,
+    /// Those of them that are served.
+    pub served_versions: Vec<String>,
     /// The version objects are stored as.
     pub storage_version: Option<String>,
     /// Versions in which objects may still be stored (`status.storedVersions`, live definitions only).
@@ -159,6 +161,12 @@ pub fn crd_facts(object: &Value) -> Option<CrdFacts> {
         plural: text(object, "/spec/names/plural")?.to_owned(),
         namespaced: text(object, "/spec/scope") == Some("Namespaced"),
         versions: versions.into_iter().flatten().filter_map(name).collect(),
+        served_versions: versions
+            .into_iter()
+            .flatten()
+            .filter(|version| version["served"] == true)
+            .filter_map(name)
+            .collect(),
         storage_version: versions
             .into_iter()
             .flatten()

@@ -26,7 +26,8 @@ pub use holder::Holder;
 pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
 pub use payload::{Payload, PayloadError, PayloadKey};
 pub use plan::{
-    PLAN_FORMAT, Plan, PlanCounts, PlannedAction, PlannedHook, PlannedObject, PlannedStep, ReleasePlan, SeenObject,
+    PLAN_FORMAT, Plan, PlanCounts, PlannedAction, PlannedHook, PlannedObject, PlannedRendering, PlannedStep,
+    ReleasePlan, SeenObject,
 };
 pub use progress::{
     Ended, HelmCommand, HelmProgress, PhasePart, PhaseProgress, PhaseState, ReleaseEnding, ReleaseProgress,

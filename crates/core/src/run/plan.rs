@@ -4,6 +4,7 @@ use super::finding::Finding;
 use crate::ids::{ObjectRef, Phase, ReleaseKey};
 use crate::kubernetes::{Effect, FieldChange, NotAdopted, ObjectChange, Ownership, OwnershipCounts};
 use crate::release::{ClusterContext, Drift, HelmAction, InputPart};
+use crate::state::{Change, Decision, ReinstallReason, Remaining};
 use crate::text::DigestKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,23 @@ pub struct ReleasePlan {
     /// A digest of all that was given, under the plan's key; what is carried out later has to have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
+    /// What it is going to be rendered from and to when its turn has come; what is carried out has to be the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rendering: Option<PlannedRendering>,
+}
+
+/// What a release is rendered from and to, as digests under the plan's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PlannedRendering {
+    /// Of the chart and the values, without those that come from steps.
+    pub given: String,
+    /// Of what its templates ask whether the cluster serves it, where they look up nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<String>,
+    /// Of what it renders to without what differs in every rendering, where that depends on the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
 }
 
 /// What is going to be done with a release.
@@ -113,6 +131,21 @@ pub enum PlannedAction {
     Uninstall,
     /// It cannot be acted on; the findings say why.
     Refuse,
+}
+
+impl From<&Decision> for PlannedAction {
+    fn from(decision: &Decision) -> Self {
+        match decision {
+            Decision::Keep { .. } => Self::Nothing,
+            Decision::Refuse { .. } => Self::Refuse,
+            Decision::Finish { remaining: Remaining::Validation, .. } => Self::Validate,
+            Decision::Finish { remaining: Remaining::Steps, .. } => Self::Steps,
+            Decision::Change(Change::Install | Change::Reinstall(ReinstallReason::HalfDone)) => Self::Install,
+            Decision::Change(Change::Upgrade { .. }) => Self::Upgrade,
+            Decision::Change(Change::Reinstall(ReinstallReason::Breaking { .. })) => Self::Reinstall,
+            Decision::Change(Change::Uninstall) => Self::Uninstall,
+        }
+    }
 }
 
 /// What is going to happen to an object.

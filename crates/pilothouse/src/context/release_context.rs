@@ -6,7 +6,7 @@ use crate::context::session::Session;
 use crate::context::steps_seen::StepsSeen;
 use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
-use pilothouse_core::{ChartInfo, EventKind, Note, Phase, Redactor, ReleaseKey, ValueSource, error_chain};
+use pilothouse_core::{ChartInfo, CrdFacts, EventKind, Note, Phase, Redactor, ReleaseKey, ValueSource, error_chain};
 use pilothouse_helm::HelmClient;
 use pilothouse_kube::{ClusterClient, Tracker};
 use std::error::Error;
@@ -163,6 +163,20 @@ impl Context {
     /// What was found out so far. Held across an await only by whoever fills a slot.
     pub(crate) async fn cache(&self) -> tokio::sync::MutexGuard<'_, Cache> {
         self.cache.lock().await
+    }
+
+    /// Renders it from now on for a cluster that has these definitions too.
+    pub(crate) async fn expect(&self, coming: Arc<[CrdFacts]>) {
+        let mut cache = self.cache.lock().await;
+        if cache.coming != coming {
+            cache.coming = coming;
+            cache.observed = None;
+        }
+    }
+
+    /// Whether definitions are to come that it is rendered for.
+    pub(crate) async fn expects(&self) -> bool {
+        !self.cache.lock().await.coming.is_empty()
     }
 
     /// What was wanted last, without asking whether it is out of date.

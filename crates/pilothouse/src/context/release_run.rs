@@ -3,6 +3,7 @@
 use crate::context::attempts::Attempts;
 use crate::context::earlier_run::Before;
 use crate::context::ledger::{Ledger, StepVerdict};
+use crate::context::planned::Planned;
 use crate::context::preflight_report::{Foreseen, Foresight};
 use crate::context::release_context::Context;
 use crate::context::reported_causes::ReportedCauses;
@@ -12,6 +13,7 @@ use crate::error::PhaseError;
 use crate::kept_digest::{Given, fresh_key};
 use pilothouse_core::{CheckVerdict, DigestKey, EventKind, Phase, RunId};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What is remembered of a release on its way through a run: what an earlier run has done, what this one has done so far, and
@@ -40,6 +42,8 @@ pub struct ReleaseRun {
     pub(crate) causes: ReportedCauses,
     /// What proves that nothing is to be done with the release, if that is so.
     pub(crate) settled: Option<Settled>,
+    /// What is carried out, and nothing else, where that was planned.
+    pub(crate) planned: Option<Arc<Planned>>,
     /// What was found before the first change of the run.
     pub(crate) foreseen: Option<Foreseen>,
     /// Whether every check is to be made, also after one that has failed.
@@ -63,6 +67,7 @@ impl ReleaseRun {
             phase_began: Instant::now(),
             causes: ReportedCauses::default(),
             settled: None,
+            planned: None,
             foreseen: None,
             thorough: false,
             only_every_run: false,

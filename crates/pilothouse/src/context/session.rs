@@ -3,12 +3,12 @@
 use crate::context::capacity::SharedCapacity;
 use crate::journal;
 use crate::journal::{JournalError, StateKey};
-use pilothouse_core::{ClusterContext, Redactor, RevisionMeta, RevisionStatus};
+use pilothouse_core::{ClusterContext, CrdFacts, Redactor, RevisionMeta, RevisionStatus};
 use pilothouse_health::Rules;
 use pilothouse_helm::{ChartShelf, HelmClient};
 use pilothouse_kube::{ClusterAccess, ClusterClient, ClusterError, Gathering, HelmDriver, Tracker};
 use pilothouse_process::Scratch;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -90,6 +90,42 @@ pub struct Target {
     pub kube_version: String,
     /// The API versions and kinds it serves, as helm wants them.
     pub api_versions: Vec<String>,
+}
+
+impl Target {
+    /// What is served once these definitions are there as they are given.
+    pub(crate) fn with(&self, definitions: &[CrdFacts]) -> Self {
+        let mut served: BTreeSet<String> = self.api_versions.iter().cloned().collect();
+        for CrdFacts { group, kind, served_versions, .. } in definitions {
+            served.retain(|served| !is_kind(served, group, kind));
+            for version in served_versions {
+                served.insert(format!("{group}/{version}"));
+                served.insert(format!("{group}/{version}/{kind}"));
+            }
+            let is_empty = |version: &String| {
+                let is_of_group = version.split_once('/').is_some_and(|(of, rest)| of == group && !rest.contains('/'));
+                is_of_group
+                    && !served
+                        .range(format!("{version}/")..)
+                        .next()
+                        .is_some_and(|next| next.starts_with(&format!("{version}/")))
+            };
+            let empty: Vec<String> = served.iter().filter(|version| is_empty(version)).cloned().collect();
+            served.retain(|version| !empty.contains(version));
+        }
+        Self { kube_version: self.kube_version.clone(), api_versions: served.into_iter().collect() }
+    }
+
+    /// Whether a kind of this group and name is served, in whatever version.
+    pub(crate) fn has_kind(&self, group: &str, kind: &str) -> bool {
+        self.api_versions.iter().any(|served| is_kind(served, group, kind))
+    }
+}
+
+/// Whether what is served is this kind, in whatever version.
+fn is_kind(served: &str, group: &str, kind: &str) -> bool {
+    let mut parts = served.split('/');
+    parts.next() == Some(group) && parts.nth(1) == Some(kind)
 }
 
 impl Session {
@@ -251,5 +287,36 @@ impl Session {
             *known = Arc::new(target);
         }
         Ok(known.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::crd_facts;
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case::new("b.example", "Widget", &["v1"], &["a.example/v1", "a.example/v1/Gadget", "a.example/v1/Widget", "apps/v1", "apps/v1/Deployment", "b.example/v1", "b.example/v1/Widget", "v1"])]
+    #[case::as_it_is("a.example", "Widget", &["v1"], &["a.example/v1", "a.example/v1/Gadget", "a.example/v1/Widget", "apps/v1", "apps/v1/Deployment", "v1"])]
+    #[case::another_version("a.example", "Widget", &["v2"], &["a.example/v1", "a.example/v1/Gadget", "a.example/v2", "a.example/v2/Widget", "apps/v1", "apps/v1/Deployment", "v1"])]
+    #[case::the_last_of_a_version("apps", "Deployment", &["v2"], &["a.example/v1", "a.example/v1/Gadget", "a.example/v1/Widget", "apps/v2", "apps/v2/Deployment", "v1"])]
+    fn what_is_served_with_a_definition(
+        #[case] group: &str,
+        #[case] kind: &str,
+        #[case] versions: &[&str],
+        #[case] expected: &[&str],
+    ) {
+        let served =
+            ["a.example/v1", "a.example/v1/Gadget", "a.example/v1/Widget", "apps/v1", "apps/v1/Deployment", "v1"];
+        let target = Target { kube_version: "v1.36.0".to_owned(), api_versions: served.map(str::to_owned).to_vec() };
+        let versions = versions.iter().map(|version| json!({"name": version, "served": true}));
+        let versions: Vec<_> = versions.chain([json!({"name": "v0", "served": false})]).collect();
+        let definition = json!({
+            "kind": "CustomResourceDefinition",
+            "spec": {"group": group, "names": {"kind": kind, "plural": "all"}, "versions": versions},
+        });
+        assert_eq!(target.with(&[crd_facts(&definition).unwrap()]).api_versions, expected);
     }
 }

@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub(crate) struct Wanted {
     /// What it was rendered for, or why that is not known; nothing where no cluster was asked.
     pub(crate) target: Option<Result<Arc<Target>, String>>,
+    /// What helm is going to find served: the same, with the chart's own definitions.
+    pub(crate) serves: Arc<Target>,
     /// The chart; `None` when it cannot be resolved, which is among the findings.
     pub(crate) chart: Option<Arc<ResolvedChart>>,
     /// Everything it renders, hooks and definitions included; empty when it cannot be rendered.

@@ -38,6 +38,36 @@ pub(crate) async fn preview_deploy(
 ) -> Result<Look, PhaseError> {
     let prepared = render::wanted(ctx, payload).await;
     let docs = docs(ctx, &prepared, is_upgrade).await?;
+    preview(ctx, docs, is_upgrade, changing, scope).await
+}
+
+/// As [`preview_deploy`] of all objects, for a plan: an install is rendered with what the cluster holds too, where the chart looks for
+/// that. Helm 4 refuses to where it would refuse the install, which is told in words of our own.
+///
+/// # Errors
+/// As [`preview_deploy`].
+pub(crate) async fn preview_planned(
+    ctx: &Context,
+    is_upgrade: bool,
+    changing: &[(String, String)],
+) -> Result<Look, PhaseError> {
+    let prepared = render::wanted(ctx, &Payload::default()).await;
+    let mut docs = docs(ctx, &prepared, is_upgrade).await?;
+    if let (Some(chart), false) = (&prepared.chart, is_upgrade) {
+        let uses = render::templates_of(ctx, chart, &prepared.payload).await;
+        let looked_up = render::rendered_again(ctx, 0, (chart, &prepared.payload), &uses, false).await;
+        docs = looked_up.unwrap_or(docs);
+    }
+    preview(ctx, docs, is_upgrade, changing, Scope::All).await
+}
+
+async fn preview(
+    ctx: &Context,
+    docs: Arc<Vec<RenderedDoc>>,
+    is_upgrade: bool,
+    changing: &[(String, String)],
+    scope: Scope,
+) -> Result<Look, PhaseError> {
     let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
     let wanted: Vec<Value> = own.map(|doc| doc.object.clone()).collect();
     let deployed = if is_upgrade { release_storage::newest_good_record(ctx).await? } else { None };

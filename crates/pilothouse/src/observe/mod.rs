@@ -26,7 +26,7 @@ pub(crate) use claims::claims_scaled_away;
 pub(crate) use crd_changes::{FIELD_MANAGER, apply_options};
 pub use decision::decision;
 pub(crate) use decision::{baseline, why_refused};
-pub(crate) use deploy_preview::{Look, kinds_changing, preview_deploy, preview_overwriting, preview_rollback};
+pub(crate) use deploy_preview::{Look, kinds_changing, preview_deploy, preview_overwriting, preview_planned, preview_rollback};
 pub(crate) use deploy_records::{Found, read_deploy_record};
 /// The Secret of a deploy record, for who writes it.
 pub(crate) mod deploy_record {
@@ -46,7 +46,7 @@ pub(crate) use release_storage::{
     read_record, read_record_of, release_history, release_objects, release_objects_and_hooks, unready_hooks,
 };
 pub(crate) use remedy::{Action, Situation, Stopped, certain_cause, decide_remedy, failure_policy_for, taken_back};
-pub(crate) use rendered_diff::{rendered_with_same_input, volatile_in_renderings};
+pub(crate) use rendered_diff::{rendered_with_same_input, stable_rendering, volatile_in_renderings};
 pub(crate) use snapshot::snapshot;
 pub use status::{ReleaseStatus, status};
 pub(crate) use survey::{Surveyed, take_survey};

@@ -91,7 +91,7 @@ pub(crate) async fn observe_with(ctx: &Context, payload: &Payload) -> Arc<Observ
 /// What is wanted, and as much of what is there as the decision depends on.
 async fn look_at_input(ctx: &Context, seen: &mut Observed, payload: &Payload) {
     let wanted = render::wanted(ctx, payload).await;
-    let (Some(chart), Ok(target)) = (&wanted.chart, ctx.session().target().await) else { return };
+    let (Some(chart), Ok(target)) = (&wanted.chart, render::target(ctx).await) else { return };
     let uses = render::templates_of(ctx, chart, payload).await;
     seen.inputs = render::wanted_inputs(ctx, &wanted.steps, chart, &uses, payload, &target).await;
     seen.must_render = uses.must_render();

@@ -2,12 +2,14 @@
 
 use crate::context::Context;
 use crate::context::Wanted;
+use crate::digest;
 use crate::error::PhaseError;
 use crate::observe::crd_changes;
 use crate::render;
 use pilothouse_core::{Payload, Rendered};
 use pilothouse_helm::{
-    Origin, ReleaseRecord, RenderedDoc, ResolvedChart, TemplateUse, Volatile, same_result_except, volatile_fields,
+    Origin, ReleaseRecord, RenderedDoc, ResolvedChart, TemplateUse, Volatile, same_result_except, stable_text,
+    volatile_fields,
 };
 use std::sync::Arc;
 
@@ -46,6 +48,28 @@ pub(crate) async fn volatile_in_renderings(
     let first = as_upgrade(ctx, prepared, uses).await?;
     let second = again(ctx, prepared, uses).await?;
     Ok(volatile_fields(&first, &second))
+}
+
+/// What a deploy renders, as an install or as an upgrade, and the digest of what of it is the same in every rendering.
+///
+/// # Errors
+/// When it cannot be rendered.
+pub(crate) async fn stable_rendering(
+    ctx: &Context,
+    prepared: &Wanted,
+    uses: &TemplateUse,
+    is_upgrade: bool,
+) -> Result<(Arc<Vec<RenderedDoc>>, String), PhaseError> {
+    let chart = (prepared.chart()?, &prepared.payload);
+    let docs = render::rendered_again(ctx, 0, chart, uses, is_upgrade).await?;
+    let [own, _] = split(&docs);
+    let volatile = if makes_up(uses) {
+        let [again, _] = split(&render::rendered_again(ctx, 1, chart, uses, is_upgrade).await?);
+        volatile_fields(&own, &again)
+    } else {
+        Volatile::default()
+    };
+    Ok((docs, digest::of(stable_text(&own, &volatile))))
 }
 
 /// Compares what the chart renders as an upgrade with the objects and hooks of a deployed revision.

@@ -103,6 +103,7 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
         }
         foresight = ahead;
     }
+    findings.extend(preflight::planned_findings(ctx, run, payload, &observe::decision(ctx).await).await);
     findings.extend(preflight::rollback_findings(ctx, run).await);
     for step in steps.all() {
         findings.extend(step.check(ctx).await);
@@ -130,6 +131,11 @@ pub async fn exec<C: HelmChart + ?Sized>(
         observe::observe_with(ctx, payload).await;
     }
     let decision = observe::decision(ctx).await;
+    if run.planned.is_some() {
+        // What the steps have made in the cluster may be looked up.
+        ctx.forget_renderings().await;
+        PhaseError::refuse_for(preflight::planned_findings(ctx, run, payload, &decision).await)?;
+    }
     look_again(chart, ctx, run, payload, &decision, has_changed).await?;
     match decision {
         Decision::Keep { why } | Decision::Finish { why, .. } => Ok(why),

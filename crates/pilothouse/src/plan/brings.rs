@@ -3,24 +3,64 @@
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::render;
-use pilothouse_core::{HelmAction, Payload, ReleaseKey};
+use futures::StreamExt;
+use pilothouse_core::{CrdFacts, HelmAction, Payload, ReleaseGraph, ReleaseKey};
+use pilothouse_helm::Origin;
 
 /// What a release brings to the cluster for those that come after it.
 #[derive(Debug, Default)]
 pub(crate) struct Brings {
     pub(super) release: Option<ReleaseKey>,
-    /// Group and kind of each definition.
-    pub(crate) kinds: Vec<(String, String)>,
+    /// The definitions that are going to be there.
+    pub(crate) kinds: Vec<CrdFacts>,
     pub(super) namespaces: Vec<String>,
 }
 
-/// What a release is going to bring, as far as that matters for others. Renders it.
-pub(super) async fn brings(ctx: &Context, run: &ReleaseRun) -> Brings {
+/// What each release is going to bring, as far as that matters for others. Renders them. A chart that asks what the cluster
+/// serves is from then on rendered as it is going to be when its turn comes, with the kinds that those before it bring.
+pub(crate) async fn brings(
+    graph: &ReleaseGraph,
+    contexts: &[Context],
+    runs: &[ReleaseRun],
+    stands_on: &[Vec<usize>],
+    width: usize,
+) -> Vec<Brings> {
+    let alone = contexts.iter().zip(runs).map(|(ctx, run)| of_release(ctx, run));
+    let mut all: Vec<Brings> = futures::stream::iter(alone).buffered(width.max(1)).collect().await;
+    for node in graph.order() {
+        let (ctx, run) = (&contexts[node], &runs[node]);
+        let coming: Vec<CrdFacts> = stands_on[node].iter().flat_map(|&on| all[on].kinds.iter().cloned()).collect();
+        if !coming.is_empty() && asks(ctx, run).await {
+            ctx.expect(coming.into()).await;
+            all[node] = of_release(ctx, run).await;
+        }
+    }
+    all
+}
+
+/// Whether it is deployed and its templates ask what the cluster serves.
+async fn asks(ctx: &Context, run: &ReleaseRun) -> bool {
+    if !is_deployed(ctx, run) {
+        return false;
+    }
+    let wanted = render::wanted(ctx, &Payload::default()).await;
+    match &wanted.chart {
+        Some(chart) => render::templates_of(ctx, chart, &Payload::default()).await.capabilities,
+        None => false,
+    }
+}
+
+fn is_deployed(ctx: &Context, run: &ReleaseRun) -> bool {
+    ctx.info().action == HelmAction::Deploy && run.settled.is_none()
+}
+
+async fn of_release(ctx: &Context, run: &ReleaseRun) -> Brings {
     let info = ctx.info();
-    if info.action != HelmAction::Deploy || run.settled.is_some() {
+    if !is_deployed(ctx, run) {
         return Brings::default();
     }
     let prepared = render::wanted(ctx, &Payload::default()).await;
+    let target = render::target(ctx).await.unwrap_or_default();
     let docs = prepared.rendering.docs();
     let mut brings = Brings { release: Some(info.key()), ..Brings::default() };
     if info.create_namespace {
@@ -28,7 +68,9 @@ pub(super) async fn brings(ctx: &Context, run: &ReleaseRun) -> Brings {
     }
     for doc in docs.iter() {
         if let Some(facts) = pilothouse_core::crd_facts(&doc.object) {
-            brings.kinds.push((facts.group, facts.kind));
+            if !matches!(doc.origin, Origin::Crd) || render::is_brought(info, &facts, &target) {
+                brings.kinds.push(facts);
+            }
         } else if doc.object["kind"] == "Namespace" {
             brings.namespaces.extend(doc.object["metadata"]["name"].as_str().map(str::to_owned));
         }

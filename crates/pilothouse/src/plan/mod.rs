@@ -11,5 +11,6 @@ mod release_plan;
 mod stack_plan;
 mod verify;
 
+pub(crate) use brings::brings;
 pub use stack_plan::plan;
 pub(crate) use verify::outdated_findings;

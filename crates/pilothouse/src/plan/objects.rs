@@ -9,7 +9,6 @@ use crate::observe::Compared;
 use crate::observe::Look;
 use crate::observe::NotServed;
 use crate::observe::Outcome;
-use crate::observe::Scope;
 use crate::observe::apply_options;
 use crate::observe::is_of_rbac;
 use crate::observe::seen_digest;
@@ -17,8 +16,8 @@ use crate::plan::brings::Brings;
 use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
-    CrdPolicy, FieldChange, ObjectChange, ObjectRef, Ownership, Payload, PlannedObject, Secrecy, SeenObject, Sensitive,
-    crd_facts, field_changes, helm_owner, kept_by_uninstall, object_ref,
+    CrdFacts, CrdPolicy, FieldChange, ObjectChange, ObjectRef, Ownership, PlannedObject, Secrecy, SeenObject,
+    Sensitive, crd_facts, field_changes, helm_owner, kept_by_uninstall, object_ref,
 };
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -48,10 +47,8 @@ pub(crate) async fn deployed(
     all: &[Brings],
 ) -> Result<Objects, PhaseError> {
     let (mut objects, changing) = definitions(ctx, prepared).await?;
-    let Look { docs, compared, .. } =
-        observe::preview_deploy(ctx, &Payload::default(), is_upgrade, &changing, Scope::All).await?;
-    let own: Vec<(String, String)> =
-        docs.iter().filter_map(|doc| crd_facts(&doc.object)).map(|facts| (facts.group, facts.kind)).collect();
+    let Look { docs, compared, .. } = observe::preview_planned(ctx, is_upgrade, &changing).await?;
+    let own: Vec<CrdFacts> = docs.iter().filter_map(|doc| crd_facts(&doc.object)).collect();
     let (mut own_kinds, mut own_namespaces) = (0, 0);
     for compared in compared {
         if let Some(why) = &compared.not_checked {
@@ -101,9 +98,9 @@ fn wanted(compared: &Compared) -> Option<(ObjectRef, Option<Value>)> {
     }
 }
 
-fn is_of(kinds: &[(String, String)], object: &ObjectRef) -> bool {
+fn is_of(kinds: &[CrdFacts], object: &ObjectRef) -> bool {
     let group = object.group().unwrap_or_default();
-    kinds.iter().any(|(of, kind)| of == group && *kind == object.kind)
+    kinds.iter().any(|of| of.group == group && of.kind == object.kind)
 }
 
 fn created(object: &ObjectRef) -> PlannedObject {

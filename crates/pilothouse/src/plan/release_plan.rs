@@ -15,11 +15,12 @@ use crate::plan::draft::Draft;
 use crate::plan::objects;
 use crate::plan::objects::Objects;
 use crate::plan::ownership;
+use crate::preflight;
 use crate::render;
 use crate::steps;
 use pilothouse_core::{
     Change, ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
-    PlannedHook, PlannedStep, ReinstallReason, ReleasePlan, ReleaseState, Remaining, code, object_ref,
+    PlannedHook, PlannedStep, ReleasePlan, ReleaseState, code, object_ref,
 };
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, parse_documents};
 use serde_json::{Value, json};
@@ -90,7 +91,7 @@ async fn drafted<C: HelmChart + ?Sized>(
     let observed = observe::observed(ctx).await;
     let (decision, state) = (observe::decision(ctx).await, observed.state(info));
     plan.revision = observed.known_history().newest_revision();
-    plan.does = planned_action(&decision);
+    plan.does = PlannedAction::from(&decision);
     plan.why = why(&state, &decision);
     if let ReleaseState::OutOfSync { differs, .. } = &state {
         plan.differs.clone_from(differs);
@@ -110,7 +111,7 @@ async fn drafted<C: HelmChart + ?Sized>(
     }
     if !plan.findings.is_empty() {
         plan.does = PlannedAction::Refuse;
-        plan.input = None;
+        (plan.input, plan.rendering) = (None, None);
     }
     ctx.pack().await;
     Draft { plan, compared }
@@ -154,6 +155,12 @@ async fn fill<C: HelmChart + ?Sized>(
                 (false, true) => objects::uninstalled(ctx).await?,
                 (false, false) => Objects::default(),
             };
+            let (rendering, is_open) = preflight::planned_rendering(ctx, is_upgrade, key).await?;
+            plan.rendering = Some(rendering);
+            if let Some(brings) = earlier.iter().find(|brings| is_open && !brings.kinds.is_empty()) {
+                let by = brings.release.as_ref().map(ToString::to_string).unwrap_or_default();
+                plan.not_checked.push(format!("what it looks up: known once {by} has brought kinds"));
+            }
             let event = if is_upgrade { "upgrade" } else { "install" };
             plan.hooks.extend(hooks(&prepared.rendering.docs(), event));
         }
@@ -222,19 +229,7 @@ fn empty(info: &ChartInfo) -> ReleasePlan {
         warnings: Vec::new(),
         not_checked: Vec::new(),
         input: None,
-    }
-}
-
-pub(crate) fn planned_action(decision: &Decision) -> PlannedAction {
-    match decision {
-        Decision::Keep { .. } => PlannedAction::Nothing,
-        Decision::Refuse { .. } => PlannedAction::Refuse,
-        Decision::Finish { remaining: Remaining::Validation, .. } => PlannedAction::Validate,
-        Decision::Finish { remaining: Remaining::Steps, .. } => PlannedAction::Steps,
-        Decision::Change(Change::Install | Change::Reinstall(ReinstallReason::HalfDone)) => PlannedAction::Install,
-        Decision::Change(Change::Upgrade { .. }) => PlannedAction::Upgrade,
-        Decision::Change(Change::Reinstall(ReinstallReason::Breaking { .. })) => PlannedAction::Reinstall,
-        Decision::Change(Change::Uninstall) => PlannedAction::Uninstall,
+        rendering: None,
     }
 }
 

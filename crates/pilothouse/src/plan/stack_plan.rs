@@ -71,8 +71,7 @@ pub async fn plan(
     let mut runs: Vec<ReleaseRun> =
         settled.map(|settled| ReleaseRun { settled, ..ReleaseRun::new(key.clone()) }).collect();
     let width = concurrency.max(1);
-    let brings = contexts.iter().zip(&runs).map(|(ctx, run)| brings(ctx, run));
-    let brings: Vec<Brings> = futures::stream::iter(brings).buffered(width).collect().await;
+    let brings = brings(&graph, &contexts, &runs, &stands_on, width).await;
     let drafts = charts.iter().zip(&contexts).zip(&mut runs).enumerate().map(|(node, ((chart, ctx), run))| {
         let earlier: Vec<&Brings> = stands_on[node].iter().map(|&on| &brings[on]).collect();
         let all = &brings;

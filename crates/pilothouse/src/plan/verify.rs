@@ -5,7 +5,8 @@ use crate::context::ReleaseRun;
 use crate::kept_digest::closed;
 use crate::observe;
 use crate::plan::objects::seen;
-use crate::plan::release_plan::{input_of, planned_action};
+use crate::plan::release_plan::input_of;
+use crate::preflight::in_words;
 use jiff::Timestamp;
 use pilothouse_core::{Class, Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleasePlan, code};
 use pilothouse_kube::ClusterError;
@@ -21,10 +22,10 @@ pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Pl
     };
     let now = match &run.settled {
         Some(_) => PlannedAction::Nothing,
-        None => planned_action(&observe::decision(ctx).await),
+        None => PlannedAction::from(&observe::decision(ctx).await),
     };
     if now != planned.does {
-        let message = format!("the plan says that {}, and now {}", name(planned.does), name(now));
+        let message = format!("the plan says that {}, and now {}", in_words(planned.does), in_words(now));
         return vec![finding(release.to_string(), message)];
     }
     if planned.has_changes()
@@ -58,19 +59,6 @@ pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Pl
 /// How Helm's newest revision is not the one that the plan has seen: somebody was at work, even if no object tells.
 fn other_revision(planned: u32, now: u32) -> Option<String> {
     (planned != now).then(|| format!("the plan was made at revision {planned}, and now there is revision {now}"))
-}
-
-fn name(does: PlannedAction) -> &'static str {
-    match does {
-        PlannedAction::Nothing => "nothing is done",
-        PlannedAction::Validate => "it is validated only",
-        PlannedAction::Steps => "its steps are run",
-        PlannedAction::Install => "it is installed",
-        PlannedAction::Upgrade => "it is upgraded",
-        PlannedAction::Reinstall => "it is uninstalled and installed",
-        PlannedAction::Uninstall => "it is uninstalled",
-        PlannedAction::Refuse => "it is refused",
-    }
 }
 
 /// The objects that carrying it out changes or leaves behind.

@@ -3,6 +3,7 @@
 //! In: what is wanted and what is there. Out: findings. Reads the cluster; only `backup` writes, local files.
 
 mod adoption;
+mod as_planned;
 mod backup;
 mod changes;
 mod cluster;
@@ -18,6 +19,7 @@ mod uncertain_steps;
 
 pub(crate) use adoption::Adopting;
 pub use adoption::unowned;
+pub(crate) use as_planned::{in_words, planned_findings, planned_rendering};
 pub use changes::deletions::crds_in_use;
 pub(crate) use changes::deletions::deletion_findings;
 pub(crate) use changes::refusals::gate;

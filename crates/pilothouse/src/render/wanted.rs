@@ -12,14 +12,16 @@ use crate::digest;
 use crate::error::PhaseError;
 use pilothouse_core::lenient_version;
 use pilothouse_core::{
-    ChartInfo, ChartSource, Class, Finding, HelmAction, KubeVersionFrom, Payload, Redactor, SetValue, ValueSource,
-    VersionConstraint, check_namespace, check_release_name, code, error_chain, kube_version_fits, suffix_that_counts,
+    ChartInfo, ChartSource, Class, CrdFacts, CrdPolicy, Finding, HelmAction, KubeVersionFrom, Payload, Redactor,
+    SetValue, ValueSource, VersionConstraint, check_namespace, check_release_name, code, crd_facts, error_chain,
+    kube_version_fits, suffix_that_counts,
 };
-use pilothouse_helm::RenderedDoc;
 use pilothouse_helm::{
     ChartError, ChartShelf, Fetch, HelmClient, ResolvedChart, TemplateRequest, TemplateUse, Values, has_more_documents,
     resolve_chart_shared,
 };
+use pilothouse_helm::{Origin, RenderedDoc};
+use pilothouse_kube::ClusterError;
 use pilothouse_process::{MAX_DOCUMENT, read_file_text};
 use semver::Version;
 use serde_json::Value;
@@ -165,7 +167,10 @@ async fn render(
     };
     match place.helm.template(&request, place.cancel).await {
         Ok(text) => match Rendering::new(&text) {
-            Ok(rendering) => prepared.rendering = rendering,
+            Ok(rendering) => {
+                prepared.rendering = rendering;
+                prepared.serves = Arc::new(target.cloned().unwrap_or_default());
+            }
             Err(error) => prepared.wrong(code::CHART_TEMPLATE_FAILED, &subject, place.text(&error)),
         },
         // A chart may well require the value that is not known yet; it is rendered again when it is.
@@ -189,13 +194,28 @@ pub(crate) async fn render_again(
     uses: &TemplateUse,
     is_upgrade: bool,
 ) -> Result<Rendering, PhaseError> {
+    let target = served_to_helm(ctx).await?;
+    render_for(ctx, (chart, payload), looks_up(ctx, uses).await, &target, is_upgrade).await
+}
+
+/// Whether it is rendered with what the cluster holds. Helm 4 knows nothing of kinds that are to come then.
+pub(crate) async fn looks_up(ctx: &Context, uses: &TemplateUse) -> bool {
+    uses.lookup && (ctx.helm().version().major < 4 || !ctx.expects().await)
+}
+
+async fn render_for(
+    ctx: &Context,
+    (chart, payload): (&ResolvedChart, &Payload),
+    lookup: bool,
+    target: &Target,
+    is_upgrade: bool,
+) -> Result<Rendering, PhaseError> {
     let info = ctx.info();
-    let target = ctx.session().target().await?;
     let request = TemplateRequest {
         kube_version: Some(target.kube_version.clone()),
         api_versions: target.api_versions.clone(),
         is_upgrade,
-        lookup: uses.lookup,
+        lookup,
         ..TemplateRequest::new(info.key(), chart.path.clone(), Values::of(info, payload)?, ctx.timeout())
     };
     let text = ctx.helm().template(&request, ctx.cancel()).await?;
@@ -225,11 +245,24 @@ fn known(info: &ChartInfo, payload: &Payload) -> ChartInfo {
     ChartInfo { values: info.values.iter().filter(known).cloned().collect(), ..info.clone() }
 }
 
+/// What the cluster serves; in a plan, with what earlier releases bring before this one's turn comes.
+///
+/// # Errors
+/// When the cluster does not answer.
+pub(crate) async fn target(ctx: &Context) -> Result<Arc<Target>, ClusterError> {
+    let served = ctx.session().target().await?;
+    let coming = ctx.cache().await.coming.clone();
+    Ok(if coming.is_empty() { served } else { Arc::new(served.with(&coming)) })
+}
+
 /// The chart, resolved and rendered, with what is wrong with it. Done anew when the cluster serves other kinds than
 /// before (an earlier release may have brought them) or the payload holds other values.
+///
+/// The definitions in the chart's `crds/` are there before helm renders it: a chart that asks for their kinds is rendered once
+/// more with them.
 pub(crate) async fn wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
     let session = ctx.session();
-    let target = session.target().await.map_err(|error| ctx.error_text(&error));
+    let target = target(ctx).await.map_err(|error| ctx.error_text(&error));
     let values = payload_values(ctx.info(), payload);
     let kept = &mut ctx.cache().await.wanted;
     if kept.target.as_ref() == Some(&target) && payload_values(ctx.info(), &kept.payload) == values {
@@ -243,9 +276,41 @@ pub(crate) async fn wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
         cancel: ctx.cancel(),
     };
     let known = target.as_deref().map_err(Clone::clone);
-    let wanted = prepare_wanted(&place, ctx.info(), payload, Some(known)).await;
+    let mut wanted = prepare_wanted(&place, ctx.info(), payload, Some(known)).await;
+    if let (Ok(target), Some(chart)) = (&target, &wanted.chart)
+        && wanted.rendering.brings_kinds()
+        && templates_of(ctx, chart, payload).await.capabilities
+    {
+        let own = served_before_helm(ctx.info(), &wanted, target);
+        if own != **target {
+            render(&place, ctx.info(), &mut wanted, payload, Some(&own)).await;
+        }
+    }
     *kept = Arc::new(Wanted { target: Some(target), steps: kept.steps.clone(), ..wanted });
     kept.clone()
+}
+
+/// What is served once the definitions in the chart's `crds/` are brought.
+fn served_before_helm(info: &ChartInfo, wanted: &Wanted, target: &Target) -> Target {
+    let docs = wanted.rendering.docs();
+    let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Crd)).filter_map(|doc| crd_facts(&doc.object));
+    target.with(&own.filter(|own| is_brought(info, own, target)).collect::<Vec<_>>())
+}
+
+/// What helm is going to find served.
+async fn served_to_helm(ctx: &Context) -> Result<Arc<Target>, ClusterError> {
+    let target = target(ctx).await?;
+    let is_for = |wanted: &Arc<Wanted>| wanted.target.as_ref() == Some(&Ok(target.clone()));
+    Ok(ctx.last_wanted().await.filter(is_for).map_or_else(|| target.clone(), |wanted| wanted.serves.clone()))
+}
+
+/// Whether a definition of a `crds/` folder is brought to a cluster, by the release's policy.
+pub(crate) fn is_brought(info: &ChartInfo, definition: &CrdFacts, target: &Target) -> bool {
+    match info.crds {
+        CrdPolicy::Skip => false,
+        CrdPolicy::Create => !target.has_kind(&definition.group, &definition.kind),
+        CrdPolicy::Upgrade => true,
+    }
 }
 
 /// Forgets what was rendered if the chart's folder or a values file holds something else by now, since a step, or somebody, has
@@ -307,14 +372,15 @@ pub(crate) async fn rendered_again(
     is_upgrade: bool,
 ) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
     let differs_as_upgrade = uses.install_or_upgrade || uses.unreadable;
-    let is_as_wanted = !(uses.lookup || is_upgrade && differs_as_upgrade);
+    let looks_up = looks_up(ctx, uses).await;
+    let is_as_wanted = !(looks_up || is_upgrade && differs_as_upgrade);
     if nth == 0 && is_as_wanted {
         // So it is rendered in any case.
         let wanted = wanted(ctx, payload).await;
         PhaseError::refuse_for(wanted.findings.clone())?;
         return Ok(wanted.rendering.docs());
     }
-    let (values, target) = (payload_values(ctx.info(), payload), ctx.session().target().await?);
+    let (values, target) = (payload_values(ctx.info(), payload), served_to_helm(ctx).await?);
     let kept = &mut ctx.cache().await.rendered;
     kept.retain(|kept| kept.chart == chart.digest && kept.values == values && kept.target == target);
     loop {
@@ -323,7 +389,7 @@ pub(crate) async fn rendered_again(
         {
             return Ok(kept.rendering.docs());
         }
-        let rendering = render_again(ctx, chart, payload, uses, is_upgrade).await?;
+        let rendering = render_for(ctx, (chart, payload), looks_up, &target, is_upgrade).await?;
         let (chart, target, values) = (chart.digest.clone(), target.clone(), values.clone());
         kept.push(RenderedFor { chart, target, values, is_upgrade, rendering });
     }

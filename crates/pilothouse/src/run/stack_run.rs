@@ -4,6 +4,7 @@ use crate::actions;
 use crate::context::Context;
 use crate::context::Ledger;
 use crate::context::Message;
+use crate::context::Planned;
 use crate::context::ReleaseRun;
 use crate::context::Session;
 use crate::context::StepAnswer;
@@ -116,6 +117,8 @@ pub async fn run(
     let checks = checks::wrong_input(charts, &contexts, &runs, &stands_on, config.concurrency);
     let mut findings = listening(checks, &mut owner, &mut messages).await;
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
+        let foreseen = plan::brings(&graph, &contexts, &runs, &stands_on, config.concurrency);
+        listening(foreseen, &mut owner, &mut messages).await;
         findings = listening(outdated(config, plan, &contexts, &runs), &mut owner, &mut messages).await;
     }
     if let Some(outcome) = not_begun(&contexts, findings, "the input of another release is wrong", &mut owner) {
@@ -155,6 +158,15 @@ pub async fn run(
         if let Some(plan) = &config.plan {
             let findings = listening(outdated(config, plan, &contexts, &runs), &mut owner, &mut messages).await;
             refused = not_begun(&contexts, findings, "the plan does not hold for another release", &mut owner);
+        }
+    }
+    if let Some(plan) = &config.plan {
+        for (ctx, run) in contexts.iter().zip(&mut runs) {
+            // In its turn it is rendered for what is served then.
+            ctx.expect(Arc::default()).await;
+            let key = plan.key.as_ref().unwrap_or(&run.digest_key).clone();
+            let release = plan.releases.iter().find(|planned| planned.release == ctx.release()).cloned();
+            run.planned = release.map(|release| Arc::new(Planned { release, key }));
         }
     }
     // What was begun by an interrupted run is brought to its end, whatever is found of others.

@@ -1,0 +1,200 @@
+//! Whether a release is still what a saved plan says, when its turn has come: releases before it, and its own steps, have been at
+//! work since the plan was compared with the cluster.
+
+use crate::context::Context;
+use crate::context::Planned;
+use crate::context::ReleaseRun;
+use crate::context::Wanted;
+use crate::error::PhaseError;
+use crate::kept_digest::Given;
+use crate::observe;
+use crate::observe::NotServed;
+use crate::render;
+use pilothouse_core::{
+    Class, Decision, DigestKey, Finding, ObjectRef, Payload, PlannedAction, PlannedRendering, code, object_ref,
+};
+use pilothouse_helm::{Origin, RenderedDoc, TemplateUse};
+use serde_json::Value;
+
+/// How many objects are named that are in no line of a plan.
+const NAMED: usize = 3;
+
+/// What a release is going to be rendered from and to in its turn, as digests under the plan's key; and whether that is known only
+/// once kinds have come.
+///
+/// # Errors
+/// When there is no chart.
+pub(crate) async fn planned_rendering(
+    ctx: &Context,
+    is_upgrade: bool,
+    key: &DigestKey,
+) -> Result<(PlannedRendering, bool), PhaseError> {
+    let wanted = render::wanted(ctx, &Payload::default()).await;
+    let uses = render::templates_of(ctx, wanted.chart()?, &Payload::default()).await;
+    let is_open = uses.lookup && !render::looks_up(ctx, &uses).await;
+    let (mut rendering, is_comparable) = inputs(ctx, &wanted, &uses, key).await?;
+    if is_comparable && !is_open {
+        // Where helm refuses to look something up, it will not be compared.
+        let rendered = observe::stable_rendering(ctx, &wanted, &uses, is_upgrade).await;
+        rendering.result = rendered.ok().map(|(_, result)| kept(key, &result));
+    }
+    Ok((rendering, is_open && is_comparable))
+}
+
+fn kept(key: &DigestKey, digest: &str) -> String {
+    Given::new(key, digest, &[]).digest().to_owned()
+}
+
+/// What it is rendered from, and whether what it renders to may differ although that is the same.
+async fn inputs(
+    ctx: &Context,
+    wanted: &Wanted,
+    uses: &TemplateUse,
+    key: &DigestKey,
+) -> Result<(PlannedRendering, bool), PhaseError> {
+    // What comes from steps is not known when a plan is made.
+    let given = kept(key, &render::digest_of_deploy(ctx, wanted.chart()?, &Payload::default()).await);
+    let is_known = !render::payload_values(ctx.info(), &wanted.payload).iter().any(Value::is_null);
+    let served =
+        (is_known && uses.capabilities && !uses.lookup).then(|| kept(key, &render::capabilities(uses, &wanted.serves)));
+    let is_comparable = is_known && (uses.capabilities || uses.lookup);
+    Ok((PlannedRendering { given, served, result: None }, is_comparable))
+}
+
+/// Why the release is not what the plan says any more. Another attempt, and what an earlier run has begun, finds what it has left
+/// itself: then only chart and values are those of the plan.
+pub(crate) async fn planned_findings(
+    ctx: &Context,
+    run: &ReleaseRun,
+    payload: &Payload,
+    decision: &Decision,
+) -> Vec<Finding> {
+    let Some(planned) = &run.planned else { return Vec::new() };
+    let finding = |message: String| vec![Finding::new(Class::Unsafe, code::PLAN_OUTDATED, ctx.release(), message)];
+    let is_first = run.attempts.current() == 1 && !ctx.is_under_way();
+    let now = PlannedAction::from(decision);
+    if is_first && !is_within(now, planned.release.does) {
+        let (then, now) = (in_words(planned.release.does), in_words(now));
+        return finding(format!("the plan says that {then}, and now {now}"));
+    }
+    let Some(then) = planned.release.rendering.as_ref().filter(|_| deploys(now)) else { return Vec::new() };
+    match differs(ctx, payload, planned, then, is_first).await {
+        Ok(None) => Vec::new(),
+        Ok(Some(how)) => finding(how),
+        Err(PhaseError::Refused(findings)) => findings,
+        Err(error) => {
+            vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), error.chain().join(": "))]
+        }
+    }
+}
+
+/// How what is rendered now is not what was planned.
+async fn differs(
+    ctx: &Context,
+    payload: &Payload,
+    planned: &Planned,
+    then: &PlannedRendering,
+    is_first: bool,
+) -> Result<Option<String>, PhaseError> {
+    let wanted = render::wanted(ctx, payload).await;
+    let uses = render::templates_of(ctx, wanted.chart()?, payload).await;
+    let (mut now, _) = inputs(ctx, &wanted, &uses, &planned.key).await?;
+    if then.given != now.given {
+        return Ok(Some("chart or values are not those of the plan: they were written since".to_owned()));
+    }
+    // Where chart and values are the same, and so is what the cluster answers, so is the result: what differs is made up. What a
+    // chart looks up has no digest of its own.
+    let has_same_answers = then.served.is_some() && then.served == now.served;
+    if !is_first || then.result.is_none() || has_same_answers {
+        return Ok(None);
+    }
+    let is_upgrade = planned.release.does == PlannedAction::Upgrade;
+    let (docs, result) = observe::stable_rendering(ctx, &wanted, &uses, is_upgrade).await?;
+    now.result = Some(kept(&planned.key, &result));
+    if then.result == now.result {
+        return Ok(None);
+    }
+    let new = in_no_line(ctx, planned, &docs).await;
+    Ok(Some(format!("what it renders to is not what the plan has: {new}")))
+}
+
+/// Whether what is done now is what was planned, or less.
+fn is_within(now: PlannedAction, planned: PlannedAction) -> bool {
+    match now {
+        PlannedAction::Nothing => true,
+        PlannedAction::Validate | PlannedAction::Steps => now == planned || deploys(planned),
+        // What is refused is refused for what it is.
+        PlannedAction::Refuse => true,
+        PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall | PlannedAction::Uninstall => {
+            now == planned
+        }
+    }
+}
+
+fn deploys(does: PlannedAction) -> bool {
+    match does {
+        PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall => true,
+        PlannedAction::Nothing
+        | PlannedAction::Validate
+        | PlannedAction::Steps
+        | PlannedAction::Uninstall
+        | PlannedAction::Refuse => false,
+    }
+}
+
+/// The objects that it renders now and that are neither in the plan nor deployed, in words.
+async fn in_no_line(ctx: &Context, planned: &Planned, docs: &[RenderedDoc]) -> String {
+    let otherwise = "what the cluster answers to its templates has changed since".to_owned();
+    let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
+    let rendered: Vec<ObjectRef> = own.filter_map(|doc| object_ref(&doc.object)).collect();
+    let Ok(rendered) = observe::complete_objects(ctx, rendered, NotServed::Skip).await else { return otherwise };
+    let Ok(deployed) = observe::release_objects(ctx).await else { return otherwise };
+    let planned = planned.release.objects.iter().map(|planned| &planned.object);
+    let known: Vec<&ObjectRef> = planned.chain(&deployed).collect();
+    let new = rendered.iter().filter(|object| !known.iter().any(|known| known.same_object(object)));
+    let new: Vec<String> = new.map(ToString::to_string).collect();
+    match new.len() {
+        0 => otherwise,
+        1 => format!("{} is in no line of it", new[0]),
+        n if n <= NAMED => format!("{} are in no line of it", new.join(", ")),
+        n => format!("{} and {} more are in no line of it", new[..NAMED].join(", "), n - NAMED),
+    }
+}
+
+/// What is done, as the end of a sentence.
+pub(crate) fn in_words(does: PlannedAction) -> &'static str {
+    match does {
+        PlannedAction::Nothing => "nothing is done",
+        PlannedAction::Validate => "it is validated only",
+        PlannedAction::Steps => "its steps are run",
+        PlannedAction::Install => "it is installed",
+        PlannedAction::Upgrade => "it is upgraded",
+        PlannedAction::Reinstall => "it is uninstalled and installed",
+        PlannedAction::Uninstall => "it is uninstalled",
+        PlannedAction::Refuse => "it is refused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(PlannedAction::Nothing, PlannedAction::Upgrade, true)]
+    #[case(PlannedAction::Validate, PlannedAction::Upgrade, true)]
+    #[case(PlannedAction::Steps, PlannedAction::Install, true)]
+    #[case(PlannedAction::Upgrade, PlannedAction::Upgrade, true)]
+    #[case(PlannedAction::Steps, PlannedAction::Nothing, false)]
+    #[case(PlannedAction::Upgrade, PlannedAction::Nothing, false)]
+    #[case(PlannedAction::Reinstall, PlannedAction::Upgrade, false)]
+    #[case(PlannedAction::Upgrade, PlannedAction::Install, false)]
+    #[case(PlannedAction::Uninstall, PlannedAction::Reinstall, false)]
+    fn no_more_is_done_than_was_planned(
+        #[case] now: PlannedAction,
+        #[case] planned: PlannedAction,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(is_within(now, planned), expected);
+    }
+}
