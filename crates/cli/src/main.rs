@@ -8,6 +8,7 @@ mod terminal;
 use clap::{CommandFactory, Parser};
 use input::continues;
 use input::settings::Settings;
+use pilothouse_core::RunKind;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -73,7 +74,7 @@ async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Res
     let cancel = &stages.drain;
     match command {
         Command::Apply(args) => commands::apply::apply(settings, args, stages).await,
-        Command::Plan(args) => commands::plan::plan(settings, args, stages).await,
+        Command::Plan(args) => commands::plan::plan(settings, RunKind::Apply, args, stages).await,
         Command::Destroy(args) => commands::destroy::destroy(settings, args, stages).await,
         Command::Status(args) => commands::status::status(settings, args, stages).await,
         Command::Diagnose(args) => commands::diagnose::diagnose(settings, args, stages).await,

@@ -4,8 +4,7 @@ use crate::commands::plan;
 use crate::commands::run::{self, Run};
 use crate::input::connect;
 use crate::input::continues::resume_command;
-use crate::input::saved_plan::{self, SavedPlan};
-use crate::input::select;
+use crate::input::saved_plan;
 use crate::input::settings::Settings;
 use crate::input::stack;
 use crate::report::{self, Afterwards};
@@ -16,21 +15,21 @@ use crate::terminal::interrupt::Stages;
 use crate::terminal::printer;
 use pilothouse::{HelmChart, Resume, Session};
 use pilothouse_core::{Plan, RunKind, Stack};
-use std::path::Path;
 use std::sync::Arc;
 
 /// Carries every release of the stack through its lifecycle.
 pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stages) -> Result<Exit, CommandError> {
-    let saved = saved_plan::find(&args.on.stack.stack)?;
+    let kind = RunKind::Apply;
+    let saved = saved_plan::find(&args.on.stack.stack, kind, &args.on.select, &args.consent)?;
     let mut stack = match &saved {
-        None => stack_of(&args.on.stack.stack, &args.on.select, &args.consent.consent, settings)?,
-        Some(saved) => planned_stack(saved, &args, settings)?,
+        None => run::stack_of(&args.on.stack.stack, &args.on.select, &args.consent.consent, kind, settings)?,
+        Some(saved) => run::planned_stack(saved, settings)?,
     };
     for release in &mut stack.releases {
         release.info.dry_run |= args.dry_run;
     }
     let place = connect::users(settings, &args.on.connection, &stack).await?;
-    let charts = run::charts(&stack, RunKind::Apply);
+    let charts = run::charts(&stack, kind);
     // Whoever saved the plan has seen it.
     let agreed = args.yes || args.dry_run || saved.is_some();
     if !agreed {
@@ -42,7 +41,7 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
     let plan = match saved {
         None => shown,
         Some(saved) => {
-            on_its_cluster(&saved, &session).await?;
+            saved.on_its_cluster(&session).await?;
             Some(saved.plan)
         }
     };
@@ -50,7 +49,7 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
         stack: &stack,
         charts,
         session: &session,
-        kind: RunKind::Apply,
+        kind,
         flags: &args.run,
         resume: Resume::IfUnfinished,
         stack_file: Some(stack::place(&file)),
@@ -83,46 +82,4 @@ async fn show_and_ask(
     }
     run::ask(RunKind::Apply, session, &stages.drain).await?;
     Ok(None)
-}
-
-fn stack_of(
-    file: &Path,
-    selected: &args::Select,
-    consent: &[String],
-    settings: &Settings,
-) -> Result<Stack, CommandError> {
-    let mut stack = stack::load(file, settings)?;
-    select::select(&mut stack, selected)?;
-    stack::add_consent(&mut stack, consent)?;
-    Ok(stack)
-}
-
-/// The releases that were planned, as the stack file has them now. Whether that is still what was planned is found out with
-/// everything else that may have moved.
-fn planned_stack(saved: &SavedPlan, args: &args::Apply, settings: &Settings) -> Result<Stack, CommandError> {
-    if args.on.select != args::Select::default() || !args.consent.consent.is_empty() {
-        return Err(CommandError::input(
-            "a saved plan says itself which releases it is about and what was consented to",
-        )
-        .hint("make another plan with these flags: pilothouse plan --out FILE"));
-    }
-    stack_of(&saved.saved.stack_file, &saved.saved.select, &saved.saved.consent, settings)
-}
-
-/// A plan for one cluster is none for another.
-async fn on_its_cluster(saved: &SavedPlan, session: &Session) -> Result<(), CommandError> {
-    let here = session.cluster_id().await.map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
-    match (&saved.saved.cluster.id, here) {
-        (Some(planned), Some(here)) if *planned != here => Err(CommandError::new(
-            Exit::Refused,
-            format!("the plan was made for another cluster, {}", saved.saved.cluster.name),
-        )
-        .hint("name its kubeconfig and context, or make a plan for this cluster")),
-        (Some(_), None) => Err(CommandError::new(
-            Exit::Refused,
-            format!("whether this is the cluster of the plan, {}, cannot be told", saved.saved.cluster.name),
-        )
-        .hint("let the credentials read the namespace kube-system, whose UID tells clusters apart, or make a plan with them")),
-        (Some(_), Some(_)) | (None, _) => Ok(()),
-    }
 }

@@ -1,9 +1,10 @@
 //! `pilothouse destroy`
 
+use crate::commands::plan;
 use crate::commands::run::{self, Run};
 use crate::input::connect;
 use crate::input::continues::resume_command;
-use crate::input::select;
+use crate::input::saved_plan;
 use crate::input::settings::Settings;
 use crate::input::stack;
 use crate::report::Afterwards;
@@ -11,34 +12,47 @@ use crate::terminal::args;
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use pilothouse::Resume;
-use pilothouse_config::Unset;
 use pilothouse_core::RunKind;
+use std::sync::Arc;
 
-/// Destroys every release of the stack, each before those it needs.
+/// Destroys every release of the stack, each before those it needs; or tells what that would do.
 pub(crate) async fn destroy(settings: &Settings, args: args::Destroy, stages: &Stages) -> Result<Exit, CommandError> {
-    let mut stack = stack::load_for(&args.on.stack.stack, settings, Unset::LeftOutOfValues)?.stack;
-    select::select(&mut stack, &args.on.select)?;
-    stack::add_consent(&mut stack, &args.consent.consent)?;
+    let kind = RunKind::Destroy;
+    if args.plan {
+        let args::Destroy { on, shown, consent, .. } = args;
+        return plan::plan(settings, kind, args::Plan { on, shown, consent }, stages).await;
+    }
+    let saved = saved_plan::find(&args.on.stack.stack, kind, &args.on.select, &args.consent)?;
+    let stack = match &saved {
+        None => run::stack_of(&args.on.stack.stack, &args.on.select, &args.consent.consent, kind, settings)?,
+        Some(saved) => run::planned_stack(saved, settings)?,
+    };
     let place = connect::users(settings, &args.on.connection, &stack).await?;
-    let charts = run::charts(&stack, RunKind::Destroy);
-    if !args.yes {
+    let charts = run::charts(&stack, kind);
+    // Whoever saved the plan has seen it.
+    let agreed = args.yes || saved.is_some();
+    if !agreed {
         run::can_ask(settings)?;
     }
     let session = connect::session(settings, place, &stack, stages).await?;
-    if !args.yes {
-        run::confirm(RunKind::Destroy, &charts, &session, &stages.drain).await?;
+    if !agreed {
+        run::confirm(kind, &charts, &session, &stages.drain).await?;
     }
+    if let Some(saved) = &saved {
+        saved.on_its_cluster(&session).await?;
+    }
+    let file = saved.as_ref().map_or(&args.on.stack.stack, |saved| &saved.saved.stack_file).clone();
     let run = Run {
         stack: &stack,
         charts,
         session: &session,
-        kind: RunKind::Destroy,
+        kind,
         flags: &args.run,
         resume: Resume::IfUnfinished,
-        stack_file: Some(stack::place(&args.on.stack.stack)),
+        stack_file: Some(stack::place(&file)),
         journals: settings.runs()?,
-        plan: None,
-        afterwards: Afterwards::Resume(resume_command(&args.on.stack.stack, &args.on.connection)),
+        plan: saved.map(|saved| Arc::new(saved.plan)),
+        afterwards: Afterwards::Resume(resume_command(&file, &args.on.connection)),
     };
     stages.begin_run();
     let outcome = run::run(settings, run).await?;

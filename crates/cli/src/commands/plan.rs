@@ -1,11 +1,10 @@
-//! `pilothouse plan`
+//! `pilothouse plan`, and `pilothouse destroy --plan`
 
 use crate::commands::run;
 use crate::input::connect;
 use crate::input::saved_plan::{self, PlannedCluster, PlannedWith, SavedPlan};
 use crate::input::select;
 use crate::input::settings::Settings;
-use crate::input::stack;
 use crate::report;
 use crate::terminal::args::{self, PlanFormat};
 use crate::terminal::exit::{CommandError, Exit};
@@ -15,10 +14,15 @@ use pilothouse::{HelmChart, Session};
 use pilothouse_core::{Plan, RunKind, Stack};
 use std::sync::Arc;
 
-/// Tells what an apply would do, from looking. Writes nothing but the file that is asked for.
-pub(crate) async fn plan(settings: &Settings, args: args::Plan, stages: &Stages) -> Result<Exit, CommandError> {
-    let detailed = args.detailed_exitcode;
-    make(settings, args, stages).await.map_err(|mut error| {
+/// Tells what a run of this kind would do, from looking. Writes nothing but the file that is asked for.
+pub(crate) async fn plan(
+    settings: &Settings,
+    kind: RunKind,
+    args: args::Plan,
+    stages: &Stages,
+) -> Result<Exit, CommandError> {
+    let detailed = args.shown.detailed_exitcode;
+    make(settings, kind, args, stages).await.map_err(|mut error| {
         if detailed {
             error.exit = error.exit.beside_changes();
         }
@@ -26,29 +30,29 @@ pub(crate) async fn plan(settings: &Settings, args: args::Plan, stages: &Stages)
     })
 }
 
-async fn make(settings: &Settings, args: args::Plan, stages: &Stages) -> Result<Exit, CommandError> {
-    if !settings.human() && args.format == PlanFormat::Markdown {
+async fn make(settings: &Settings, kind: RunKind, args: args::Plan, stages: &Stages) -> Result<Exit, CommandError> {
+    let args::Plan { on, shown, consent } = args;
+    if !settings.human() && shown.format == PlanFormat::Markdown {
         return Err(CommandError::input("--format markdown and --output json are both ways to print the plan")
             .hint("leave one of them out"));
     }
-    let mut stack = stack::load(&args.on.stack.stack, settings)?;
-    select::select(&mut stack, &args.on.select)?;
-    stack::add_consent(&mut stack, &args.consent.consent)?;
+    let stack = run::stack_of(&on.stack.stack, &on.select, &consent.consent, kind, settings)?;
     select::graph(&stack)?;
-    let place = connect::users(settings, &args.on.connection, &stack).await?;
+    let place = connect::users(settings, &on.connection, &stack).await?;
     let session = connect::session(settings, place, &stack, stages).await?;
-    let charts = run::charts(&stack, RunKind::Apply);
+    let charts = run::charts(&stack, kind);
     let plan = planned(&stack, &charts, &session, stages).await?;
-    let exit = Exit::of_plan(&plan, args.detailed_exitcode);
-    if let Some(file) = &args.out {
+    let exit = Exit::of_plan(&plan, shown.detailed_exitcode);
+    if let Some(file) = &shown.out {
         let id = session.cluster_id().await;
         let saved = SavedPlan {
             plan: plan.clone(),
             saved: PlannedWith {
                 program: env!("CARGO_PKG_VERSION").to_owned(),
-                stack_file: std::path::absolute(&args.on.stack.stack).unwrap_or(args.on.stack.stack),
-                select: args.on.select,
-                consent: args.consent.consent,
+                kind,
+                stack_file: std::path::absolute(&on.stack.stack).unwrap_or(on.stack.stack),
+                select: on.select,
+                consent: consent.consent,
                 cluster: PlannedCluster {
                     name: connect::named(&session),
                     id: id.map_err(|error| CommandError::from_error(Exit::Failed, &error))?,
@@ -59,12 +63,13 @@ async fn make(settings: &Settings, args: args::Plan, stages: &Stages) -> Result<
         saved_plan::write(file, &saved)?;
     }
     if settings.human() {
-        printer::out(match args.format {
-            PlanFormat::Text => report::plan_text(&plan, settings.width(), args.full),
+        printer::out(match shown.format {
+            PlanFormat::Text => report::plan_text(&plan, settings.width(), shown.full),
             PlanFormat::Markdown => report::plan_markdown(&plan),
         });
-        if let Some(file) = &args.out {
-            printer::err(format!("saved: `pilothouse apply {}` carries out exactly this", file.display()));
+        if let Some(file) = &shown.out {
+            let command = saved_plan::command(kind);
+            printer::err(format!("saved: `pilothouse {command} {}` carries out exactly this", file.display()));
         }
     } else {
         let document = serde_json::to_value(&plan).map_err(|error| CommandError::from_error(Exit::Failed, &error))?;

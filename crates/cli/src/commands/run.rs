@@ -3,15 +3,19 @@
 use crate::commands::uncertain;
 use crate::input::connect;
 use crate::input::holder::holder;
+use crate::input::saved_plan::{PlannedWith, SavedPlan};
+use crate::input::select;
 use crate::input::settings::Settings;
+use crate::input::stack;
 use crate::report::{Afterwards, RunReport};
 use crate::terminal::args::{self, Output};
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::printer;
 use pilothouse::{Answer, DeclaredChart, HelmChart, Resume, RunConfig, RunError, Session, StateConfig, StepAnswer};
+use pilothouse_config::Unset;
 use pilothouse_core::{Event, HelmAction, Phase, Plan, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -152,6 +156,31 @@ pub(crate) fn charts(stack: &Stack, kind: RunKind) -> Vec<Box<dyn HelmChart>> {
         RunKind::Destroy => chart.destroyed(),
     });
     charts.map(|chart| Box::new(chart) as Box<dyn HelmChart>).collect()
+}
+
+/// The releases of a stack file that are meant, for a run of this kind, with what is consented to.
+pub(crate) fn stack_of(
+    file: &Path,
+    selected: &args::Select,
+    consent: &[String],
+    kind: RunKind,
+    settings: &Settings,
+) -> Result<Stack, CommandError> {
+    let mut stack = match kind {
+        RunKind::Apply | RunKind::Validate => stack::load(file, settings)?,
+        // Nothing is rendered.
+        RunKind::Destroy => stack::load_for(file, settings, Unset::LeftOutOfValues)?.stack,
+    };
+    select::select(&mut stack, selected)?;
+    stack::add_consent(&mut stack, consent)?;
+    Ok(stack)
+}
+
+/// The releases that were planned, as the stack file has them now. Whether that is still what was planned is found out with
+/// everything else that may have moved.
+pub(crate) fn planned_stack(saved: &SavedPlan, settings: &Settings) -> Result<Stack, CommandError> {
+    let PlannedWith { stack_file, select, consent, kind, .. } = &saved.saved;
+    stack_of(stack_file, select, consent, *kind, settings)
 }
 
 /// Why a run could not begin, with what to do about it.

@@ -23,11 +23,11 @@ pub(crate) fn resume_command(stack: &Path, connection: &Connection) -> String {
 pub(crate) fn resumes(command: &Command) -> Option<String> {
     let (stack, connection) = match command {
         Command::Apply(args) => (&args.on.stack.stack, &args.on.connection),
-        Command::Destroy(args) => (&args.on.stack.stack, &args.on.connection),
+        Command::Destroy(args) if !args.plan => (&args.on.stack.stack, &args.on.connection),
         Command::Resume(args) => (&args.stack, &args.connection),
         _ => return None,
     };
-    let planned = saved_plan::find(stack).ok().flatten().map(|saved| saved.saved.stack_file);
+    let planned = saved_plan::any(stack).ok().flatten().map(|saved| saved.saved.stack_file);
     Some(resume_command(planned.as_ref().unwrap_or(stack), connection))
 }
 

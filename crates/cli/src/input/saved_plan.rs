@@ -1,8 +1,9 @@
 //! A plan in a file: what was planned, and what is needed to carry out exactly that.
 
-use crate::terminal::args::Select;
+use crate::terminal::args::{Consent, Select};
 use crate::terminal::exit::{CommandError, Exit};
-use pilothouse_core::{DigestKey, PLAN_FORMAT, Plan};
+use pilothouse::Session;
+use pilothouse_core::{DigestKey, PLAN_FORMAT, Plan, RunKind};
 use pilothouse_process::{Named, read_input};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -31,6 +32,9 @@ pub(crate) struct SavedPlan {
 pub(crate) struct PlannedWith {
     /// The version of the program that made it.
     pub(crate) program: String,
+    /// What it is a plan of; an apply, where nothing is said.
+    #[serde(default = "apply", skip_serializing_if = "is_apply")]
+    pub(crate) kind: RunKind,
     /// The stack file, absolute.
     pub(crate) stack_file: PathBuf,
     /// How the releases were chosen.
@@ -51,6 +55,23 @@ pub(crate) struct PlannedCluster {
     pub(crate) name: String,
     /// What tells it from every other: the UID of its namespace `kube-system`, where that may be read.
     pub(crate) id: Option<String>,
+}
+
+fn apply() -> RunKind {
+    RunKind::Apply
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_apply(kind: &RunKind) -> bool {
+    *kind == RunKind::Apply
+}
+
+/// The command that carries out a plan of this kind.
+pub(crate) fn command(kind: RunKind) -> &'static str {
+    match kind {
+        RunKind::Apply | RunKind::Validate => "apply",
+        RunKind::Destroy => "destroy",
+    }
 }
 
 /// Whether this is a saved plan and no stack file; a damaged one counts too, as long as its beginning is there.
@@ -117,11 +138,59 @@ fn check_target(path: &Path) -> Result<(), CommandError> {
     }
 }
 
-/// The plan in a file, if it is one.
-pub(crate) fn find(path: &Path) -> Result<Option<SavedPlan>, CommandError> {
+/// The plan in a file, if it is one, of whatever kind.
+pub(crate) fn any(path: &Path) -> Result<Option<SavedPlan>, CommandError> {
     // What cannot be read is told by whoever reads it as a stack file.
     let is_plan = read_input(path, Named::File, MAX_PLAN).is_ok_and(|bytes| is_saved_plan(&bytes));
     is_plan.then(|| read(path)).transpose()
+}
+
+/// The plan in a file, if it is one: of a run of this kind, without selection and consent, which are the plan's.
+pub(crate) fn find(
+    path: &Path,
+    kind: RunKind,
+    select: &Select,
+    consent: &Consent,
+) -> Result<Option<SavedPlan>, CommandError> {
+    let Some(saved) = any(path)? else { return Ok(None) };
+    if saved.saved.kind != kind {
+        let (is, wanted) = (command(saved.saved.kind), command(kind));
+        let line = format!("{} is a plan of {is}, and this is {wanted}", path.display());
+        return Err(CommandError::input(line).hint(format!("carry it out with `pilothouse {is} {}`", path.display())));
+    }
+    if *select != Select::default() || !consent.consent.is_empty() {
+        let line = "a saved plan says itself which releases it is about and what was consented to";
+        return Err(CommandError::input(line).hint(format!("make another plan with these flags: {}", make_anew(kind))));
+    }
+    Ok(Some(saved))
+}
+
+/// The command that makes a plan of this kind.
+fn make_anew(kind: RunKind) -> &'static str {
+    match kind {
+        RunKind::Apply | RunKind::Validate => "pilothouse plan --out FILE",
+        RunKind::Destroy => "pilothouse destroy --plan --out FILE",
+    }
+}
+
+impl SavedPlan {
+    /// A plan for one cluster is none for another.
+    pub(crate) async fn on_its_cluster(&self, session: &Session) -> Result<(), CommandError> {
+        let PlannedCluster { name, id } = &self.saved.cluster;
+        let here = session.cluster_id().await.map_err(|error| CommandError::from_error(Exit::Failed, &error))?;
+        let (line, hint) = match (id, here) {
+            (Some(planned), Some(here)) if *planned != here => (
+                format!("the plan was made for another cluster, {name}"),
+                "name its kubeconfig and context, or make a plan for this cluster",
+            ),
+            (Some(_), None) => (
+                format!("whether this is the cluster of the plan, {name}, cannot be told"),
+                "let the credentials read the namespace kube-system, whose UID tells clusters apart, or make a plan with them",
+            ),
+            (Some(_), Some(_)) | (None, _) => return Ok(()),
+        };
+        Err(CommandError::new(Exit::Refused, line).hint(hint))
+    }
 }
 
 /// Reads a saved plan.
@@ -170,6 +239,7 @@ mod tests {
             plan: Plan { key: Some(DigestKey::new([7; 32])), ..every_way() },
             saved: PlannedWith {
                 program: "0.1.0".to_owned(),
+                kind: RunKind::Apply,
                 stack_file: PathBuf::from("/work/shop/pilothouse.yaml"),
                 select: Select { only: vec!["web/*".to_owned()], with_needs: true, ..Select::default() },
                 consent: vec!["pvc/data/db-0".to_owned()],

@@ -5,7 +5,9 @@ use crate::report::plan_words::{self as words, Mark};
 use crate::terminal::hints::hint;
 use crate::terminal::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
 use crate::terminal::text::one_line;
-use pilothouse_core::{Drift, Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleaseKey, ReleasePlan};
+use pilothouse_core::{
+    Drift, Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleaseKey, ReleasePlan, stays_in_words,
+};
 use std::collections::BTreeSet;
 use unicode_width::UnicodeWidthStr;
 
@@ -91,6 +93,13 @@ impl Page {
         lines.extend(self.wrapped(PART, &format!("why: {}", one_line(&release.why)), "      "));
         for object in words::by_severity(release) {
             lines.extend(self.object(object));
+        }
+        if !release.stays.is_empty() {
+            lines.extend(self.wrapped(
+                PART,
+                &format!("stays: {}", one_line(&stays_in_words(&release.stays))),
+                "      ",
+            ));
         }
         if let Some(ownership) = words::ownership(release) {
             lines.extend(self.wrapped(PART, &format!("whose objects: {ownership}"), "      "));

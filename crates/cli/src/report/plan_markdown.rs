@@ -4,7 +4,7 @@ use crate::report::markdown_text::{block, code, prose};
 use crate::report::plan_fields::{self, ShownField, Sign, What};
 use crate::report::plan_words::{self as words, Mark};
 use crate::terminal::text::one_line;
-use pilothouse_core::{Plan, PlannedObject, ReleasePlan};
+use pilothouse_core::{Plan, PlannedObject, ReleasePlan, stays_in_words};
 
 /// GitHub takes no longer comment.
 const LIMIT: usize = 65_536;
@@ -156,6 +156,9 @@ fn each(releases: &[&ReleasePlan], lines: impl Fn(&ReleasePlan) -> &Vec<String>)
 
 fn details(release: &ReleasePlan) -> String {
     let mut lines: Vec<String> = words::by_severity(release).into_iter().flat_map(object).collect();
+    if !release.stays.is_empty() {
+        lines.push(format!("  stays: {}", one_line(&stays_in_words(&release.stays))));
+    }
     lines.extend(words::ownership(release).map(|ownership| format!("  whose objects: {ownership}")));
     lines.extend(
         release

@@ -41,6 +41,7 @@ pub(crate) fn release(name: &str, does: PlannedAction) -> ReleasePlan {
         objects: Vec::new(),
         unchanged: 0,
         ownership: None,
+        stays: Vec::new(),
         hooks: Vec::new(),
         steps: Vec::new(),
         on_failure: "nothing is taken back".to_owned(),

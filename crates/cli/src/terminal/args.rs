@@ -242,6 +242,15 @@ pub(crate) struct Validate {
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) on: OnCluster,
+    #[command(flatten)]
+    pub(crate) shown: PlanOutput,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// Where a plan goes, and how it is shown.
+#[derive(Debug, Args)]
+pub(crate) struct PlanOutput {
     /// Also save the plan into this file; `apply FILE` carries out exactly that, or refuses
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -254,8 +263,6 @@ pub(crate) struct Plan {
     /// End with 2 when there are changes; bad input ends with 1 then
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    #[command(flatten)]
-    pub(crate) consent: Consent,
 }
 
 /// What to print a plan as.
@@ -310,10 +317,33 @@ For example:
   pilothouse apply shop.plan                       exactly what was planned and saved, or nothing
   pilothouse apply --consent pvc/data/db-0         with consent to lose this one claim";
 
+const DESTROY_FILE: &str = "\
+The stack file, a folder that has a pilothouse.yaml, or a plan that was saved with `destroy --plan --out`";
+
+const DESTROY_HELP: &str = "\
+For example:
+  pilothouse destroy                               the stack of this folder, after a question
+  pilothouse destroy --plan                        what would go, and what would stay?
+  pilothouse destroy --plan --out end.plan         save it, have it approved, then:
+  pilothouse destroy end.plan                      exactly that, or nothing";
+
 #[derive(Debug, Args)]
+#[command(
+    after_help = DESTROY_HELP,
+    mut_arg("stack", |arg| arg.help(DESTROY_FILE)),
+    mut_arg("out", |arg| arg.requires("plan").help("Also save the plan into this file; `destroy FILE` carries out exactly that, or refuses")),
+    mut_arg("format", |arg| arg.requires("plan")),
+    mut_arg("full", |arg| arg.requires("plan")),
+    mut_arg("detailed_exitcode", |arg| arg.requires("plan")),
+)]
 pub(crate) struct Destroy {
     #[command(flatten)]
     pub(crate) on: OnCluster,
+    /// Tell what would be deleted and what would stay, and change nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) plan: bool,
+    #[command(flatten)]
+    pub(crate) shown: PlanOutput,
     /// Do not ask
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -591,7 +621,7 @@ mod tests {
         let plan = plan(&args.split_whitespace().collect::<Vec<_>>()).unwrap();
         let select = Select { only: vec!["web/a".to_owned()], with_needs: true, ..Select::default() };
         assert_eq!(
-            (plan.on.stack.stack, plan.out, plan.format, plan.full, plan.detailed_exitcode),
+            (plan.on.stack.stack, plan.shown.out, plan.shown.format, plan.shown.full, plan.shown.detailed_exitcode),
             (PathBuf::from("shop"), Some(PathBuf::from("a.plan")), PlanFormat::Markdown, true, true)
         );
         assert_eq!((plan.on.select, plan.consent.consent), (select, vec!["pvc/a".to_owned(), "crd/b".to_owned()]));

@@ -194,6 +194,40 @@ fn http_patch(path: &str, body: &Value) -> hyper::Request<Vec<u8>> {
     request.body(body.to_string().into_bytes()).unwrap()
 }
 
+/// What would go and what would stay, saved and carried out.
+#[test]
+fn a_destroy_is_planned_and_carried_out() {
+    let world = World::new();
+    world.write("chart/Chart.yaml", "apiVersion: v2\nname: kept\nversion: 1.0.0\n");
+    let kept =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: kept, annotations: { helm.sh/resource-policy: keep } }\n";
+    world.write("chart/templates/kept.yaml", kept);
+    world.write("chart/templates/goes.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: goes }\n");
+    let chart = "version: 1\nname: end\nreleases:\n  - { name: kept, namespace: end, chart: { path: chart } }\n";
+    world.write("pilothouse.yaml", chart);
+    let says = |args: &[&str]| world.transcript(&mut world.on_plane(args));
+    let is_there = |name: &str| kubectl_get(plane(), "v1", "ConfigMap", Some("end"), name).is_some();
+    says(&["apply", "--yes"]);
+    timeless().bind(|| insta::assert_snapshot!("plan_destroy", says(&["destroy", "--plan", "--out", "end.plan"])));
+    let exit = world.on_plane(&["destroy", "--plan", "--detailed-exitcode"]).output().unwrap().status.code();
+    assert_eq!((exit, is_there("goes")), (Some(2), true));
+    // Each plan has its own command.
+    let wrong = says(&["apply", "end.plan"]);
+    assert!(wrong.starts_with("exit code: 2\n") && wrong.contains("pilothouse destroy end.plan"), "{wrong}");
+    says(&["plan", "--out", "apply.plan"]);
+    let wrong = says(&["destroy", "apply.plan"]);
+    assert!(wrong.starts_with("exit code: 2\n") && wrong.contains("pilothouse apply apply.plan"), "{wrong}");
+    // A new revision may have other objects.
+    world.write("chart/templates/new.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: new }\n");
+    says(&["apply", "--yes"]);
+    let outdated = says(&["destroy", "end.plan"]);
+    assert!(outdated.starts_with("exit code: 3\n") && outdated.contains("PLAN_OUTDATED"), "{outdated}");
+    assert!(is_there("goes") && is_there("new"));
+    says(&["destroy", "--plan", "--out", "end.plan"]);
+    timeless().bind(|| insta::assert_snapshot!("plan_destroy_carried_out", says(&["destroy", "end.plan"])));
+    assert_eq!((is_there("goes"), is_there("new"), is_there("kept")), (false, false, true));
+}
+
 #[test]
 fn help() {
     let world = World::new();

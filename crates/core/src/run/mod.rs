@@ -17,6 +17,7 @@ mod progress_tests;
 mod rehearsal;
 #[cfg(test)]
 mod standing_tests;
+mod staying;
 
 pub use cause::{Cause, CauseClass, Certainty};
 pub use cause_group::{CauseGroup, group};
@@ -34,3 +35,4 @@ pub use progress::{
     ReleaseStanding, ReleaseWay, RunKind, RunProgress, StepProgress,
 };
 pub use rehearsal::{Adopted, ObjectSeen, ObjectsSeen, Refusal, Rehearsal, Untold, refusals, what_became};
+pub use staying::{Staying, Stays, stays_in_words};

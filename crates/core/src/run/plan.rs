@@ -1,6 +1,7 @@
 //! What a run is going to do, told before it does it.
 
 use super::finding::Finding;
+use super::staying::Staying;
 use crate::ids::{ObjectRef, Phase, ReleaseKey};
 use crate::kubernetes::{Effect, FieldChange, NotAdopted, ObjectChange, Ownership, OwnershipCounts};
 use crate::release::{ClusterContext, Drift, HelmAction, InputPart};
@@ -68,6 +69,9 @@ pub struct ReleasePlan {
     /// Whose the objects are that it wants, where it is going to be installed or a step adopts what exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ownership: Option<OwnershipCounts>,
+    /// What an uninstall leaves in the cluster of what the release has brought.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stays: Vec<Staying>,
     /// The hooks that are going to run, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<PlannedHook>,

@@ -103,8 +103,10 @@ async fn upgrade(
     request: &UpgradeRequest,
     stop: &CancellationToken,
 ) -> Result<(), PhaseError> {
-    let wanted = permit.into_deed().wanted;
-    while_helm_runs(ctx, run, &wanted, stop, ctx.helm().upgrade_install(request, stop)).await.map(drop)
+    let Upgrade { wanted, stays, .. } = permit.into_deed();
+    while_helm_runs(ctx, run, &wanted, stop, ctx.helm().upgrade_install(request, stop)).await?;
+    run.stays = stays;
+    Ok(())
 }
 
 /// Whether fields that others have written are to be taken back. Helm 4 can do so only over a revision that was applied

@@ -18,6 +18,7 @@ pub(crate) use deploy::{deploy, is_deployed_before};
 #[cfg(test)]
 pub(crate) use deploy_record::forget;
 pub(crate) use deploy_record::store_deploy_record;
+pub(crate) use objects::tell_what_stays;
 pub use objects::{adopt, apply, delete, delete_crds, restart, wait, wait_ready};
 #[cfg(test)]
 pub(crate) use orphaned_hooks::clear_orphaned_hooks;

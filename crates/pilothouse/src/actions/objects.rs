@@ -11,7 +11,7 @@ use crate::preflight::Deletion;
 use crate::preflight::Permit;
 use crate::text;
 use jiff::Timestamp;
-use pilothouse_core::{EventKind, ObjectRef, WaitFor, object_ref};
+use pilothouse_core::{EventKind, ObjectRef, Staying, WaitFor, object_ref, stays_in_words};
 use pilothouse_kube::{Adoption, ApplyOptions, ClusterError, Progress, Propagation, crd_ref};
 use serde_json::Value;
 use std::time::Duration;
@@ -40,6 +40,20 @@ pub async fn adopt(ctx: &Context, run: &mut ReleaseRun, objects: &[ObjectRef]) -
         ctx.say(format!("{object} does not exist, helm will create it"));
     }
     Ok(report)
+}
+
+/// Says what of this is still there, if anything: what helm has left, and no step has deleted since.
+pub(crate) async fn tell_what_stays(ctx: &Context, stays: &[Staying]) {
+    let mut left = Vec::new();
+    for staying in stays {
+        // One that cannot be read any more was there a moment ago.
+        if !matches!(ctx.cluster().get(&staying.object).await, Ok(None) | Err(ClusterError::NotServed { .. })) {
+            left.push(staying.clone());
+        }
+    }
+    if !left.is_empty() {
+        ctx.say(format!("stays: {}", stays_in_words(&left)));
+    }
 }
 
 /// Server-side apply as field manager `pilothouse`, forced, in order. Objects without a namespace go to the release's.

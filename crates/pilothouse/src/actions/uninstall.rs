@@ -10,7 +10,7 @@ use crate::preflight;
 use crate::preflight::Permit;
 use crate::preflight::Uninstall;
 use crate::text;
-use pilothouse_core::{HelmCommand, ReleaseState};
+use pilothouse_core::{HelmAction, HelmCommand, ReleaseState};
 use pilothouse_helm::UninstallRequest;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -64,7 +64,13 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
     let before = observe::observed(ctx).await.known_history().newest_revision();
     let permit = preflight::permit_uninstall(ctx, run).await?;
     ctx.doing("helm uninstall");
-    let objects = uninstall_as_permitted(ctx, run, permit, before, run.remaining(ctx), ctx.terminate()).await?.objects;
+    let timeout = run.remaining(ctx);
+    let Uninstall { objects, stays } =
+        uninstall_as_permitted(ctx, run, permit, before, timeout, ctx.terminate()).await?;
+    // What is installed again right away is no news.
+    if ctx.info().action == HelmAction::Destroy {
+        run.stays = stays;
+    }
     ctx.forget_observation().await;
     ctx.doing("waiting until its objects are gone");
     pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| {

@@ -11,7 +11,7 @@ use crate::context::settled::Settled;
 use crate::context::step::Step;
 use crate::error::PhaseError;
 use crate::kept_digest::{Given, fresh_key};
-use pilothouse_core::{CheckVerdict, DigestKey, EventKind, Phase, RunId};
+use pilothouse_core::{CheckVerdict, DigestKey, EventKind, Phase, RunId, Staying};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,6 +44,8 @@ pub struct ReleaseRun {
     pub(crate) settled: Option<Settled>,
     /// What is carried out, and nothing else, where that was planned.
     pub(crate) planned: Option<Arc<Planned>>,
+    /// What helm has left of what it would otherwise have deleted.
+    pub(crate) stays: Vec<Staying>,
     /// What was found before the first change of the run.
     pub(crate) foreseen: Option<Foreseen>,
     /// Whether every check is to be made, also after one that has failed.
@@ -68,6 +70,7 @@ impl ReleaseRun {
             causes: ReportedCauses::default(),
             settled: None,
             planned: None,
+            stays: Vec::new(),
             foreseen: None,
             thorough: false,
             only_every_run: false,

@@ -76,6 +76,8 @@ pub struct StepDescription {
     pub adopts_unowned: bool,
     /// Objects it deletes: what is deleted before helm runs is no ownership conflict either.
     pub deletes: Vec<ObjectRef>,
+    /// Whether it deletes the definitions of the chart's `crds/`.
+    pub deletes_chart_crds: bool,
     /// Whether it may be run again when it is not known whether it has run.
     pub repeatable: bool,
     /// For which action of the release it runs.
@@ -95,16 +97,29 @@ impl StepDescription {
     /// The digest of all that it tells. What is added later is left out where it has its default, so that no step seems to
     /// have changed with the version of the program.
     fn digest(&self) -> String {
-        let Self { text, adopts, adopts_unowned, deletes, repeatable, on, point_of_no_return, every_run } = self;
+        let Self {
+            text,
+            adopts,
+            adopts_unowned,
+            deletes,
+            deletes_chart_crds,
+            repeatable,
+            on,
+            point_of_no_return,
+            every_run,
+        } = self;
         let on = match on {
             On::Deploy => "deploy",
             On::Destroy => "destroy",
             On::Always => "always",
         };
-        let told = json!({
+        let mut told = json!({
             "text": text, "adopts": adopts, "adopts_unowned": adopts_unowned, "deletes": deletes, "repeatable": repeatable,
             "on": on, "point_of_no_return": point_of_no_return, "every_run": every_run,
         });
+        if *deletes_chart_crds {
+            told["deletes_chart_crds"] = json!(true);
+        }
         digest::of_step(&json!({"description": told}))
     }
 }

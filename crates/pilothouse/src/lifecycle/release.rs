@@ -43,7 +43,9 @@ pub(crate) async fn run_release<C: HelmChart + ?Sized>(
             None => match put_in_order(ctx, run.before.as_ref()).await {
                 Ok(()) => {
                     begin_turn(ctx, run).await;
-                    phases(chart, ctx, run, payload).await
+                    let outcome = phases(chart, ctx, run, payload).await;
+                    actions::tell_what_stays(ctx, &run.stays).await;
+                    outcome
                 }
                 Err(outcome) => outcome,
             },

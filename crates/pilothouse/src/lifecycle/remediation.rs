@@ -152,6 +152,9 @@ pub(crate) async fn carry_out(
             };
             ctx.doing("uninstalling");
             let done = actions::uninstall_as_permitted(ctx, run, permit, newest, ctx.timeout(), ctx.lost()).await;
+            if let Ok(done) = &done {
+                actions::tell_what_stays(ctx, &done.stays).await;
+            }
             ("the uninstall".to_owned(), done.map(|_| NextStep::Uninstalled))
         }
     };

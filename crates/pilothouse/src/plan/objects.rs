@@ -17,7 +17,7 @@ use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
     CrdFacts, CrdPolicy, FieldChange, ObjectChange, ObjectRef, Ownership, PlannedObject, Secrecy, SeenObject,
-    Sensitive, crd_facts, field_changes, helm_owner, kept_by_uninstall, object_ref,
+    Sensitive, Staying, crd_facts, field_changes, helm_owner, kept_by_uninstall, object_ref,
 };
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -33,6 +33,8 @@ pub(crate) struct Objects {
     /// How many of them the deployed revision's manifest has: they are the release's, whatever their keys say.
     pub(crate) deployed: usize,
     pub(crate) not_checked: Vec<String>,
+    /// What an uninstall leaves.
+    pub(crate) stays: Vec<Staying>,
 }
 
 /// What a deploy is going to do to the objects of a release, rendered as helm is going to.
@@ -277,6 +279,7 @@ pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
             objects.compared.push(looked_at(&object, &change, &[], Some(live), None));
         }
     }
+    objects.stays = observe::left_by_uninstall(ctx).await?;
     Ok(objects)
 }
 

@@ -20,7 +20,7 @@ use crate::render;
 use crate::steps;
 use pilothouse_core::{
     Change, ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
-    PlannedHook, PlannedStep, ReleasePlan, ReleaseState, code, object_ref,
+    PlannedHook, PlannedStep, ReleasePlan, ReleaseState, Staying, Stays, code, object_ref,
 };
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, parse_documents};
 use serde_json::{Value, json};
@@ -168,11 +168,31 @@ async fn fill<C: HelmChart + ?Sized>(
         PlannedAction::Nothing | PlannedAction::Validate | PlannedAction::Steps | PlannedAction::Refuse => {}
     }
     plan.not_checked.extend(objects.not_checked);
+    if plan.does == PlannedAction::Uninstall {
+        plan.stays = left_by_steps(chart, ctx, objects.stays).await?;
+    }
     let same = |object: &pilothouse_core::PlannedObject| object.change == ObjectChange::Same;
     plan.unchanged = objects.planned.iter().filter(|object| same(object)).count();
     plan.objects = objects.planned.into_iter().filter(|object| !same(object)).collect();
     ownership::tell(&steps_of(chart), ctx, plan, &objects.wanted, objects.deployed).await?;
     Ok(objects.compared)
+}
+
+/// What stays and no step deletes.
+async fn left_by_steps<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &Context,
+    mut stays: Vec<Staying>,
+) -> Result<Vec<Staying>, crate::PhaseError> {
+    for step in steps_of(chart).all() {
+        let description = step.describe();
+        let deleted = observe::resolve(ctx, &description.deletes).await?;
+        stays.retain(|staying| {
+            let is_deleted = deleted.iter().any(|object| object.same_object(&staying.object));
+            !is_deleted && !(description.deletes_chart_crds && staying.because == Stays::Crds)
+        });
+    }
+    Ok(stays)
 }
 
 /// All that was given for what is going to be done; `None` where nothing is done, and where a value comes from a step and is not
@@ -221,6 +241,7 @@ fn empty(info: &ChartInfo) -> ReleasePlan {
         objects: Vec::new(),
         unchanged: 0,
         ownership: None,
+        stays: Vec::new(),
         hooks: Vec::new(),
         steps: Vec::new(),
         on_failure: String::new(),

@@ -23,7 +23,7 @@ use crate::preflight::crds::chart_crds;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
 use crate::render;
-use pilothouse_core::{CrdPolicy, ObjectChange, ObjectRef, Payload, ReleaseHistory};
+use pilothouse_core::{CrdPolicy, ObjectChange, ObjectRef, Payload, ReleaseHistory, Staying, Stays};
 use pilothouse_kube::{PlannedAdoption, Precondition};
 use serde_json::Value;
 use std::sync::Arc;
@@ -62,6 +62,8 @@ pub(crate) struct Deletion {
 pub(crate) struct Uninstall {
     /// What goes with it.
     pub(crate) objects: Vec<ObjectRef>,
+    /// What it leaves.
+    pub(crate) stays: Vec<Staying>,
 }
 
 /// Helm goes back to a revision.
@@ -77,6 +79,8 @@ pub(crate) struct Upgrade {
     pub(crate) wanted: Arc<Wanted>,
     /// What helm deletes or replaces.
     pub(crate) goes: Vec<Deletion>,
+    /// What is not part of the release any more and is left.
+    pub(crate) stays: Vec<Staying>,
 }
 
 /// Objects are written over as a manifest says.
@@ -126,7 +130,7 @@ pub(crate) async fn permit_uninstall(ctx: &Context, run: &ReleaseRun) -> Result<
         // That may have taken long.
         objects = look().await?;
     }
-    Ok(Permit::new(Uninstall { objects }))
+    Ok(Permit::new(Uninstall { objects, stays: observe::left_by_uninstall(ctx).await? }))
 }
 
 /// To go back from the newest revision to another, in the history as it was read just now.
@@ -191,7 +195,10 @@ pub(crate) async fn permit_upgrade(
         compared = look().await?;
     }
     let goes = compared.iter().filter_map(goes).collect();
-    Ok(Permit::new(Upgrade { wanted, goes }))
+    let is_kept = |one: &&Compared| one.outcome == Outcome::Change(ObjectChange::Keep);
+    let kept = compared.iter().filter(is_kept).map(|one| one.object.clone());
+    let stays = kept.map(|object| Staying { object, because: Stays::ResourcePolicy }).collect();
+    Ok(Permit::new(Upgrade { wanted, goes, stays }))
 }
 
 /// An object that goes, as it was seen.

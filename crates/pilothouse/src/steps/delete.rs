@@ -36,7 +36,11 @@ impl Step for Delete {
         if self.0.chart_crds {
             what = if what.is_empty() { "the chart's CRDs".to_owned() } else { format!("{what}, the chart's CRDs") };
         }
-        StepDescription { deletes: self.0.objects.clone(), ..StepDescription::new(format!("delete {what}")) }
+        StepDescription {
+            deletes: self.0.objects.clone(),
+            deletes_chart_crds: self.0.chart_crds,
+            ..StepDescription::new(format!("delete {what}"))
+        }
     }
 
     async fn check(&self, ctx: &Context) -> Vec<Finding> {
