@@ -73,6 +73,15 @@ pub(crate) async fn deploy(
     let stop = ctx.terminate().child_token();
     let helm = helm_run::begin(ctx, run, command, given.digest(), request.timeout, before).await?;
     let done = async {
+        // Helm 3 makes a missing namespace after it has looked whose the chart's objects are (`pkg/action/install.go`), and then
+        // fails on its own.
+        if first
+            && request.create_namespace
+            && ctx.helm().version().major < 4
+            && render::has_own_namespace(ctx, &wanted)
+        {
+            objects::make_namespace(ctx).await?;
+        }
         let brought = crds::bring(ctx, &permit).await?;
         preflight::refuse_unless_as_seen(ctx, &permit).await?;
         upgrade(ctx, run, permit, &request, &stop).await?;

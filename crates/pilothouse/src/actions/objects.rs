@@ -9,11 +9,12 @@ use crate::observe::resolve;
 use crate::preflight;
 use crate::preflight::Deletion;
 use crate::preflight::Permit;
+use crate::render;
 use crate::text;
 use jiff::Timestamp;
-use pilothouse_core::{EventKind, ObjectRef, Staying, WaitFor, object_ref, stays_in_words};
+use pilothouse_core::{EventKind, ObjectRef, Staying, WaitFor, adoption_patch, object_ref, stays_in_words};
 use pilothouse_kube::{Adoption, ApplyOptions, ClusterError, Progress, Propagation, crd_ref};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -83,13 +84,36 @@ async fn ensure_namespace(ctx: &Context, object: &Value) -> Result<(), PhaseErro
     let namespace = ctx.release().namespace;
     let goes_there = object.pointer("/metadata/namespace").and_then(Value::as_str).is_none_or(|ns| ns == namespace);
     if goes_there && ctx.info().create_namespace && object.get("kind").and_then(Value::as_str) != Some("Namespace") {
-        match ctx.cluster().create_namespace(&namespace).await {
+        match make_namespace(ctx).await {
             // Whoever may not create namespaces may well apply into one that is there.
-            Ok(_) | Err(ClusterError::Forbidden { .. }) => {}
+            Ok(()) | Err(ClusterError::Forbidden { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
     Ok(())
+}
+
+/// Makes the release's namespace, unless it is there. Where the chart has it among its templates, it gets Helm's marks: helm would
+/// otherwise meet one that is nobody's.
+///
+/// # Errors
+/// As for any request.
+pub(crate) async fn make_namespace(ctx: &Context) -> Result<(), ClusterError> {
+    let release = ctx.release();
+    let is_own = ctx.last_wanted().await.is_some_and(|wanted| render::has_own_namespace(ctx, &wanted));
+    if !is_own {
+        return ctx.cluster().create_namespace(&release.namespace).await.map(drop);
+    }
+    let mut namespace = adoption_patch(&release);
+    namespace["apiVersion"] = json!("v1");
+    namespace["kind"] = json!("Namespace");
+    namespace["metadata"]["name"] = json!(release.namespace);
+    match ctx.cluster().create(&namespace).await {
+        Ok(_) => Ok(()),
+        // One on its way out is there, too, but nothing can be put into it.
+        Err(ClusterError::Conflict { message, .. }) if !message.contains("being deleted") => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Deletes objects and waits until they are gone. One that does not exist is no error; what holds data needs consent.

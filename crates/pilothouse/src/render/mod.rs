@@ -7,7 +7,7 @@ mod objects;
 mod wanted;
 
 pub(crate) use input_digests::{capabilities, digest_of_deploy, steps_seen, wanted_inputs};
-pub(crate) use objects::{chart_definitions, definitions_brought, rendered_objects};
+pub(crate) use objects::{chart_definitions, definitions_brought, has_own_namespace, rendered_objects};
 pub(crate) use wanted::{Place, input_findings, name_findings, payload_values, prepare_wanted, render_again};
 pub(crate) use wanted::{
     chart_without_helm, is_brought, looks_up, refresh, rendered_again, target, templates_of, wanted, wanted_version,

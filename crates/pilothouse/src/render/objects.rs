@@ -13,6 +13,13 @@ pub(crate) fn rendered_objects(rendered: &[RenderedDoc]) -> Vec<ObjectRef> {
     own.filter_map(|doc| object_ref(&doc.object)).collect()
 }
 
+/// Whether the release's own namespace is among the chart's templates.
+pub(crate) fn has_own_namespace(ctx: &Context, wanted: &Wanted) -> bool {
+    let own = ctx.release().namespace;
+    let is_own = |object: &ObjectRef| object.kind == "Namespace" && object.group().is_none() && object.name == own;
+    rendered_objects(&wanted.rendering.docs()).iter().any(is_own)
+}
+
 /// The definitions in the chart's `crds/` folders, those of enabled subcharts included. A subchart that is there twice has its
 /// definitions once: helm leaves out what is there already.
 pub(crate) fn chart_definitions(wanted: &Wanted) -> Vec<Value> {

@@ -6,6 +6,7 @@ mod definitions;
 mod fields;
 mod in_its_turn;
 mod one_of_fifty;
+mod own_namespace;
 mod prometheus;
 mod read_only;
 mod saved;
