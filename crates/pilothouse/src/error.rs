@@ -192,7 +192,7 @@ fn each(errors: &[PhaseError]) -> String {
 }
 
 fn list(findings: &[Finding]) -> String {
-    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    findings.iter().map(|finding| format!("{} {finding}", finding.code)).collect::<Vec<_>>().join("; ")
 }
 
 fn tail(output: &str) -> String {

@@ -36,6 +36,9 @@ fn general(code: &str) -> Option<&'static str> {
         code::CHART_NOT_FOUND => {
             "check path, repository, network, name and version; paths start at the stack file's folder"
         }
+        code::CHART_SCHEMA_UNUSABLE => {
+            "let this machine reach what the schema refers to, or say `skip_schema_validation: true` for this release, or package the chart again without values.schema.json"
+        }
         code::CHART_TEMPLATE_FAILED => "`pilothouse render` shows the rendering without a cluster",
         code::CRD_FIELDS_REMOVED => {
             "crds: create leaves definitions of the chart's crds/ folder alone; for those among its templates save what the fields hold, then consent: --consent customresourcedefinition/NAME"

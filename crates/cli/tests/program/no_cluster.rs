@@ -217,3 +217,58 @@ fn ready_with_what_cannot_be_read() {
     world.write("objects.json", "{\"apiVersion\": \"v1\",\n \"kind\": }");
     insta::assert_snapshot!(world.transcript(&mut world.program(&["ready", "-f", "objects.json"])));
 }
+
+/// The values are not to blame for a schema that nobody can load, and there is a way on.
+#[test]
+fn a_schema_that_cannot_be_loaded() {
+    let stack = |key: &str| {
+        format!("version: 1\nname: demo\nreleases: [{{ name: a, namespace: demo, chart: {{ path: chart }}{key} }}]\n")
+    };
+    let world = World::with_stack(&stack(""));
+    world.write("chart/Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n");
+    world.write("chart/values.yaml", "a: 1\n");
+    world.write(
+        "chart/templates/a.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\ndata: { a: {{ .Values.a | quote }} }\n",
+    );
+    for (schema, told) in [
+        (
+            r##"{ "properties": { "a": { "$ref": "http://127.0.0.1:9/defs.json#/a" } } }"##,
+            "the chart's schema cannot be loaded: http://127.0.0.1:9/defs.json: ",
+        ),
+        (
+            r##"{ "$schema": "http://127.0.0.1:9/meta.json" }"##,
+            "the chart's schema cannot be loaded: http://127.0.0.1:9/meta.json: ",
+        ),
+        (
+            r##"{ "properties": { "a": { "$ref": "defs.json" } } }"##,
+            "the chart's schema cannot be loaded: file:///defs.json: ",
+        ),
+        (
+            r##"{ "properties": { "a": { "$ref": "#/definitions/none" } } }"##,
+            "the chart's schema cannot be used: json-pointer in ",
+        ),
+        ("{", "the chart's schema cannot be used: unexpected EOF"),
+    ] {
+        for tool in [Tool::Helm3, Tool::Helm4] {
+            let says = |args: &[&str]| {
+                let mut command = world.program(args);
+                command.env("PILOTHOUSE_HELM", helm(tool));
+                world.transcript(&mut command)
+            };
+            world.write("chart/values.schema.json", schema);
+            world.write("pilothouse.yaml", &stack(""));
+            let said = says(&["lint"]);
+            assert!(
+                said.starts_with("exit code: 2\n") && said.contains("CHART_SCHEMA_UNUSABLE") && said.contains(told),
+                "{said}"
+            );
+            assert!(said.contains("skip_schema_validation: true") && !said.contains("don't meet"), "{said}");
+            // The hint followed.
+            world.write("pilothouse.yaml", &stack(", skip_schema_validation: true"));
+            let said = says(&["lint"]);
+            assert!(said.starts_with("exit code: 0\n"), "{said}");
+            assert!(says(&["render"]).contains("a: '1'") || says(&["render"]).contains("a: \"1\""));
+        }
+    }
+}

@@ -243,6 +243,14 @@ const WAIT: Key = key(
 );
 const FORCE: Key =
     key("force_upgrade", K::Flag, Default("false"), "true", "", "Replace objects instead of patching them.");
+const SKIP_SCHEMA: Key = key(
+    "skip_schema_validation",
+    K::Flag,
+    Default("false"),
+    "true",
+    "",
+    "Take the values without asking the chart's `values.schema.json`, as Helm's flag of that name: for a schema that cannot be loaded. No reason to upgrade.",
+);
 const DRY_RUN: Key = key("dry_run", K::Flag, Default("false"), "true", "", "Check and render, but change nothing.");
 const SKIP_INSTALLED: Key = key(
     "skip_if_already_installed",
@@ -296,6 +304,7 @@ pub(crate) static DEFAULTS: Table = Table {
         TIMEOUT,
         WAIT,
         FORCE,
+        SKIP_SCHEMA,
         DRY_RUN,
         SKIP_INSTALLED,
         RECREATE,
@@ -385,6 +394,7 @@ pub(crate) static RELEASE: Table = Table {
         TIMEOUT,
         WAIT,
         FORCE,
+        SKIP_SCHEMA,
         DRY_RUN,
         SKIP_INSTALLED,
         RECREATE,

@@ -114,6 +114,7 @@ pub(crate) fn read_common(fields: &Fields<'_>, info: &mut ChartInfo, out: &mut S
     info.timeout_in_seconds = fields.seconds("timeout_in_seconds", out).unwrap_or(info.timeout_in_seconds);
     info.wait = fields.flag("wait", out).unwrap_or(info.wait);
     info.force_upgrade = fields.flag("force_upgrade", out).unwrap_or(info.force_upgrade);
+    info.skip_schema_validation = fields.flag("skip_schema_validation", out).unwrap_or(info.skip_schema_validation);
     info.dry_run = fields.flag("dry_run", out).unwrap_or(info.dry_run);
     info.skip_if_already_installed =
         fields.flag("skip_if_already_installed", out).unwrap_or(info.skip_if_already_installed);

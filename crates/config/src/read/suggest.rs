@@ -27,6 +27,7 @@ pub(crate) fn special_help(table: &Table, key: &str) -> Option<&'static str> {
             "use the phases: check_prerequisites, pre_exec, on_deploy_failure, post_exec, validate"
         }
         "skipcrds" | "installcrds" if in_release => "use `crds: skip`, `crds: create` or `crds: upgrade`",
+        "disableopenapivalidation" | "skipschema" | "skipvalidation" if in_release => "use `skip_schema_validation`",
         "force" if in_release => "use `force_upgrade`",
         "historymax" if in_release => "use `max_history`",
         "timeout" if table.has("timeout_in_seconds") => "use `timeout_in_seconds`, a number of seconds",

@@ -56,6 +56,8 @@ pub struct ChartInfo {
     pub wait: bool,
     /// Replace objects instead of patching them (`--force` in Helm 3, `--force-replace` in Helm 4).
     pub force_upgrade: bool,
+    /// Take the values without asking the chart's schema (`--skip-schema-validation`), where that cannot be loaded.
+    pub skip_schema_validation: bool,
     /// Check and render, but change nothing.
     pub dry_run: bool,
     /// Do nothing when the release is deployed, in whatever version.
@@ -109,6 +111,7 @@ impl Default for ChartInfo {
             timeout_in_seconds: 600,
             wait: true,
             force_upgrade: false,
+            skip_schema_validation: false,
             dry_run: false,
             skip_if_already_installed: false,
             recreate_pods: false,

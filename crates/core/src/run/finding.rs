@@ -62,6 +62,7 @@ pub mod code {
         CHART_DEPENDENCY_MISSING: "`Chart.yaml` lists a subchart that is not in `charts/`.",
         CHART_INVALID: "The chart is there but cannot be used: damaged archive, no usable `Chart.yaml`, another version than wanted.",
         CHART_NOT_FOUND: "There is no chart at the path, in the repository or in the registry.",
+        CHART_SCHEMA_UNUSABLE: "The schema of the chart's values cannot be used: it or one that it refers to cannot be loaded, or it is none. The values were not looked at.",
         CHART_TEMPLATE_FAILED: "helm cannot render the chart with these values.",
         CHECK_FAILED: "A step of `check_prerequisites` failed.",
         CLASS_MISSING: "A PriorityClass or RuntimeClass that a pod names does not exist.",

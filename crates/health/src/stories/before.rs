@@ -20,6 +20,16 @@ pub(super) const STORIES: &[Story] = &[
         todo: &["helm lint CHART", "correct chart in the stack file"],
     },
     Story {
+        code: "CHART_SCHEMA_UNUSABLE",
+        shows: "The chart's values.schema.json refers to an address that cannot be loaded, or is no schema itself. The address is told. The values were not looked at.",
+        usually: "A schema on the internet, and a machine that does not get there; or a chart that was packaged without a file its schema needs.",
+        todo: &[
+            "let the machine reach the address: NO_PROXY and HTTPS_PROXY count for helm too",
+            "say skip_schema_validation: true for the release",
+            "package the chart again without values.schema.json",
+        ],
+    },
+    Story {
         code: "CHECK_FAILED",
         shows: "A step of check_prerequisites failed. Its output is told.",
         usually: "What the step checks is not as it must be.",

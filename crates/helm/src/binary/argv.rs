@@ -92,6 +92,7 @@ pub(crate) fn upgrade(request: &UpgradeRequest, files: &[PathBuf], major: u64) -
         .switch(request.create_namespace, "--create-namespace")
         .switch(true, "--skip-crds")
         .switch(true, "--reset-values")
+        .switch(request.skip_schema_validation, "--skip-schema-validation")
         .values(files, &request.values)
         .flag("--history-max", request.max_history.to_string())
         .force(request.force, major)
@@ -143,6 +144,7 @@ pub(crate) fn template(request: &TemplateRequest, files: &[PathBuf]) -> Argv {
         .switch(true, "--include-crds")
         .switch(request.is_upgrade, "--is-upgrade")
         .switch(request.lookup, "--dry-run=server")
+        .switch(request.skip_schema_validation, "--skip-schema-validation")
         .values(files, &request.values);
     if let Some(version) = &request.kube_version {
         argv = argv.flag("--kube-version", version);

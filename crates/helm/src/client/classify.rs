@@ -43,6 +43,13 @@ pub enum Kind {
     DependencyMissing,
     /// The values do not meet the chart's schema.
     Schema,
+    /// The chart's schema cannot be used: the values were not looked at.
+    SchemaUnusable {
+        /// The address that cannot be loaded, if that is it.
+        address: Option<String>,
+        /// Why, in helm's words.
+        why: String,
+    },
     /// The values cannot be read: not YAML, or not a mapping.
     Values,
     /// A template cannot be rendered, or does not give YAML.
@@ -96,7 +103,7 @@ pub fn classify(text: &str) -> Kind {
         return Kind::DependencyMissing;
     }
     if has("values don't meet the specifications of the schema") {
-        return Kind::Schema;
+        return schema(text);
     }
     if is_too_large(&lower) {
         return Kind::TooLarge;
@@ -151,6 +158,22 @@ pub fn classify(text: &str) -> Kind {
         return Kind::Deadline;
     }
     Kind::Other
+}
+
+/// What of the values does not fit stands in lines that begin with a dash (`- at '/a': got number, want string`), below the name of
+/// the chart; what else is told there is of the schema itself.
+fn schema(text: &str) -> Kind {
+    const LOADING: &str = "failing loading \"";
+    let lower = text.to_ascii_lowercase();
+    if let Some((address, why)) = lower.find(LOADING).and_then(|at| text[at + LOADING.len()..].split_once('"')) {
+        let why = why.lines().next().unwrap_or_default().trim_start_matches(':').trim();
+        return Kind::SchemaUnusable { address: Some(address.to_owned()), why: why.to_owned() };
+    }
+    let told = text.lines().skip_while(|line| !line.to_ascii_lowercase().contains("chart(s):")).skip(2);
+    match told.map(str::trim).find(|line| !line.is_empty()) {
+        Some(why) if !why.starts_with('-') => Kind::SchemaUnusable { address: None, why: why.to_owned() },
+        Some(_) | None => Kind::Schema,
+    }
 }
 
 fn is_connection_refused(lower: &str) -> bool {
@@ -345,6 +368,26 @@ mod tests {
     #[case("chart requires kubeVersion: >=99.0.0 which is incompatible with Kubernetes v1.36.2", Kind::KubeVersion)]
     #[case("found in Chart.yaml, but missing in charts/ directory: a, b", Kind::DependencyMissing)]
     #[case("values don't meet the specifications of the schema(s) in the following chart(s):\nweb:\n- a", Kind::Schema)]
+    #[case(
+        "values don't meet the specifications of the schema(s) in the following chart(s):\nweb:\n- at '/a': got number, want string\n",
+        Kind::Schema
+    )]
+    #[case(
+        "values don't meet the specifications of the schema(s) in the following chart(s):\nc:\nfailing loading \"https://a.invalid/b.json\": HTTP request failed for https://a.invalid/b.json: no such host",
+        Kind::SchemaUnusable { address: Some("https://a.invalid/b.json".to_owned()), why: "HTTP request failed for https://a.invalid/b.json: no such host".to_owned() }
+    )]
+    #[case(
+        "values don't meet the specifications of the schema(s) in the following chart(s):\nc:\njson-pointer in \"file:///values.schema.json#/definitions/none\" not found",
+        Kind::SchemaUnusable { address: None, why: "json-pointer in \"file:///values.schema.json#/definitions/none\" not found".to_owned() }
+    )]
+    #[case(
+        "values don't meet the specifications of the schema(s) in the following chart(s):\nc:\n\"file:///values.schema.json#\" is not valid against metaschema: jsonschema validation failed with 'https://json-schema.org/draft/2020-12/schema#'\n- at '': 'allOf' failed",
+        Kind::SchemaUnusable { address: None, why: "\"file:///values.schema.json#\" is not valid against metaschema: jsonschema validation failed with 'https://json-schema.org/draft/2020-12/schema#'".to_owned() }
+    )]
+    #[case(
+        "values don't meet the specifications of the schema(s) in the following chart(s):\nc:\nunexpected EOF",
+        Kind::SchemaUnusable { address: None, why: "unexpected EOF".to_owned() }
+    )]
     #[case(
         "failed to parse a.yaml: error converting YAML to JSON: yaml: line 1: did not find expected node content",
         Kind::Values

@@ -124,6 +124,15 @@ impl HelmError {
         matches!(self, Self::Values(_)) || matches!(self.kind(), Some(Kind::Schema | Kind::Values))
     }
 
+    /// Why the chart's schema cannot be used, if that is so: with the address, where one cannot be loaded.
+    pub fn unusable_schema(&self) -> Option<String> {
+        let Some(Kind::SchemaUnusable { address, why }) = self.kind() else { return None };
+        Some(match address {
+            Some(address) => format!("the chart's schema cannot be loaded: {address}: {why}"),
+            None => format!("the chart's schema cannot be used: {why}"),
+        })
+    }
+
     /// Whether there is no such chart, or no such version of it.
     pub fn is_chart_not_found(&self) -> bool {
         matches!(self.kind(), Some(Kind::ChartNotFound | Kind::VersionNotFound))

@@ -15,6 +15,8 @@ pub struct UpgradeRequest {
     pub chart: PathBuf,
     /// All values. What an earlier revision was given is never used again.
     pub values: Values,
+    /// Whether the values are taken without asking the chart's schema.
+    pub skip_schema_validation: bool,
     /// Whether a missing namespace is created.
     pub create_namespace: bool,
     /// How many revisions Helm keeps; 0 means all.
@@ -41,6 +43,7 @@ impl UpgradeRequest {
             release,
             chart: chart.into(),
             values,
+            skip_schema_validation: false,
             create_namespace: false,
             max_history: 10,
             force: false,
@@ -106,6 +109,8 @@ pub struct TemplateRequest {
     pub chart: PathBuf,
     /// All values.
     pub values: Values,
+    /// Whether the values are taken without asking the chart's schema.
+    pub skip_schema_validation: bool,
     /// The Kubernetes version to render for, as `v1.36.2`; helm's own default when `None`. Helm 3 drops what follows
     /// the numbers, and both majors do so for the check of `kubeVersion`: see `pilothouse_core::KubeVersionFrom`.
     pub kube_version: Option<String>,
@@ -127,6 +132,7 @@ impl TemplateRequest {
             release,
             chart: chart.into(),
             values,
+            skip_schema_validation: false,
             kube_version: None,
             api_versions: Vec::new(),
             is_upgrade: false,

@@ -59,6 +59,7 @@ pub(crate) async fn deploy(
     let given = preflight::given_of_deploy(ctx, run, chart, payload).await;
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
+        skip_schema_validation: ctx.info().skip_schema_validation,
         create_namespace: ctx.info().create_namespace,
         max_history: ctx.info().max_history,
         force: ctx.info().force_upgrade,

@@ -12,11 +12,14 @@ use crate::preflight::Permit;
 use crate::render;
 use crate::text;
 use jiff::Timestamp;
-use pilothouse_core::{EventKind, ObjectRef, Staying, WaitFor, adoption_patch, object_ref, stays_in_words};
+use pilothouse_core::{EventKind, ObjectRef, Staying, WaitFor, adoption_patch, crd_facts, object_ref, stays_in_words};
 use pilothouse_kube::{Adoption, ApplyOptions, ClusterError, Progress, Propagation, crd_ref};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// How long definitions may take to be served.
+const ESTABLISHED: Duration = Duration::from_secs(20);
 
 /// Gives existing objects to the release: exactly Helm's three ownership keys on exactly these objects. One that does
 /// not exist is left for helm to create. What takes it back is in the journal before the first is changed. Can be repeated.
@@ -75,6 +78,14 @@ pub async fn apply(ctx: &Context, objects: &[Value]) -> Result<(), PhaseError> {
         };
         ensure_namespace(ctx, object).await?;
         ctx.cluster().apply(object, &options).await?;
+    }
+    let definitions = objects.iter().filter(|object| crd_facts(object).is_some());
+    let definitions: Vec<ObjectRef> = definitions.filter_map(object_ref).collect();
+    if !definitions.is_empty() {
+        // Charts are rendered for what the cluster serves then. One that is not served in time is told by whoever needs it.
+        let deadline = Instant::now() + ESTABLISHED;
+        let _ = pilothouse_kube::wait_ready(ctx.tracker(), &definitions, deadline, ctx.cancel(), |_| {}).await;
+        ctx.cluster().discovery(true).await?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use pilothouse_core::{CheckReport, Finding, ObjectRef, On, Payload, Phase};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// One step of a phase. It describes itself before it runs, so that it can be checked, shown and resumed.
@@ -66,7 +67,7 @@ pub trait Step: Send + Sync {
 }
 
 /// What a step is going to do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct StepDescription {
     /// One line for people.
     pub text: String,
@@ -86,6 +87,31 @@ pub struct StepDescription {
     pub point_of_no_return: bool,
     /// Whether it runs in every run, also when nothing else is to be done.
     pub every_run: bool,
+}
+
+/// Digests of the form before are of this text: what was added since stands in it only where it is not the default.
+impl fmt::Debug for StepDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            text,
+            adopts,
+            adopts_unowned,
+            deletes,
+            deletes_chart_crds,
+            repeatable,
+            on,
+            point_of_no_return,
+            every_run,
+        } = self;
+        let mut shown = f.debug_struct("StepDescription");
+        shown.field("text", text).field("adopts", adopts).field("adopts_unowned", adopts_unowned);
+        shown.field("deletes", deletes);
+        if *deletes_chart_crds {
+            shown.field("deletes_chart_crds", deletes_chart_crds);
+        }
+        shown.field("repeatable", repeatable).field("on", on);
+        shown.field("point_of_no_return", point_of_no_return).field("every_run", every_run).finish()
+    }
 }
 
 impl StepDescription {

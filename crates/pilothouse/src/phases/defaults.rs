@@ -134,6 +134,8 @@ pub async fn exec<C: HelmChart + ?Sized>(
     if run.planned.is_some() {
         // What the steps have made in the cluster may be looked up.
         ctx.forget_renderings().await;
+        // And so may be kinds, of which nobody else tells.
+        ctx.cluster().discovery(true).await?;
         PhaseError::refuse_for(preflight::planned_findings(ctx, run, payload, &decision).await)?;
     }
     look_again(chart, ctx, run, payload, &decision, has_changed).await?;

@@ -149,9 +149,17 @@ async fn in_no_line(ctx: &Context, planned: &Planned, docs: &[RenderedDoc]) -> S
     let rendered: Vec<ObjectRef> = own.filter_map(|doc| object_ref(&doc.object)).collect();
     let Ok(rendered) = observe::complete_objects(ctx, rendered, NotServed::Skip).await else { return otherwise };
     let Ok(deployed) = observe::release_objects(ctx).await else { return otherwise };
-    let planned = planned.release.objects.iter().map(|planned| &planned.object);
-    let known: Vec<&ObjectRef> = planned.chain(&deployed).collect();
-    let new = rendered.iter().filter(|object| !known.iter().any(|known| known.same_object(object)));
+    let planned = &planned.release.objects;
+    let is_known = |object: &ObjectRef| {
+        // The namespace of one whose kind was to come is not told.
+        let is_planned = planned.iter().map(|planned| &planned.object).any(|planned| {
+            let same_name =
+                planned.kind == object.kind && planned.group() == object.group() && planned.name == object.name;
+            planned.same_object(object) || same_name && planned.namespace.is_none()
+        });
+        is_planned || deployed.iter().any(|deployed| deployed.same_object(object))
+    };
+    let new = rendered.iter().filter(|object| !is_known(object));
     let new: Vec<String> = new.map(ToString::to_string).collect();
     match new.len() {
         0 => otherwise,

@@ -71,6 +71,7 @@ pub(crate) async fn wanted_inputs(
     let mut options = Sha256::new();
     part(&mut options, &[u8::from(info.force_upgrade), u8::from(info.recreate_pods), u8::from(info.wait)]);
     part(&mut options, policy_of_crds(info).as_bytes());
+    skipped_schema(&mut options, info);
     Some(PlainInputs(InputDigests {
         chart: resolved.digest.clone(),
         values: of_values(info, payload).await,
@@ -105,8 +106,16 @@ pub(crate) async fn digest_of_deploy(ctx: &Context, chart: &ResolvedChart, paylo
     part(&mut hash, &ctx.helm().version().major.to_be_bytes());
     part(&mut hash, &[u8::from(info.force_upgrade), u8::from(info.recreate_pods)]);
     part(&mut hash, policy_of_crds(info).as_bytes());
+    skipped_schema(&mut hash, info);
     all_values(&mut hash, info, payload).await;
     hex(&hash.finalize())
+}
+
+/// Only where it is: digests of before it could be stay the same.
+fn skipped_schema(hash: &mut Sha256, info: &ChartInfo) {
+    if info.skip_schema_validation {
+        part(hash, b"skip_schema_validation");
+    }
 }
 
 /// The policy for definitions, by the name it has in digests.

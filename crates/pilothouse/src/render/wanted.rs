@@ -161,6 +161,7 @@ async fn render(
     };
     let timeout = Duration::from_secs(info.timeout_in_seconds);
     let request = TemplateRequest {
+        skip_schema_validation: info.skip_schema_validation,
         kube_version: target.map(|target| target.kube_version.clone()),
         api_versions: target.map(|target| target.api_versions.clone()).unwrap_or_default(),
         ..TemplateRequest::new(info.key(), chart.path.clone(), values, timeout)
@@ -176,7 +177,13 @@ async fn render(
         // A chart may well require the value that is not known yet; it is rendered again when it is.
         Err(_) if values_are_missing(info, payload) && !place.cancel.is_cancelled() => {}
         Err(error) => {
-            let code = if error.is_values_schema() { code::VALUES_INVALID } else { code::CHART_TEMPLATE_FAILED };
+            let code = match error.unusable_schema() {
+                Some(why) => {
+                    return prepared.wrong(code::CHART_SCHEMA_UNUSABLE, &subject, place.redactor.redact(&why));
+                }
+                None if error.is_values_schema() => code::VALUES_INVALID,
+                None => code::CHART_TEMPLATE_FAILED,
+            };
             prepared.wrong(code, &subject, place.text(&error));
         }
     }
@@ -212,6 +219,7 @@ async fn render_for(
 ) -> Result<Rendering, PhaseError> {
     let info = ctx.info();
     let request = TemplateRequest {
+        skip_schema_validation: info.skip_schema_validation,
         kube_version: Some(target.kube_version.clone()),
         api_versions: target.api_versions.clone(),
         is_upgrade,

@@ -39,6 +39,7 @@ fn value(wanted: &mut Wanted, index: usize, value: ValueSource) {
 #[case::order_of_values(|_: &mut World, wanted: &mut Wanted| wanted.info.values.reverse())]
 #[case::no_value(|_: &mut World, wanted: &mut Wanted| drop(wanted.info.values.pop()))]
 #[case::force_upgrade(|_: &mut World, wanted: &mut Wanted| wanted.info.force_upgrade = true)]
+#[case::skip_schema_validation(|_: &mut World, wanted: &mut Wanted| wanted.info.skip_schema_validation = true)]
 #[case::recreate_pods(|_: &mut World, wanted: &mut Wanted| wanted.info.recreate_pods = true)]
 #[case::crds(|_: &mut World, wanted: &mut Wanted| wanted.info.crds = CrdPolicy::Upgrade)]
 #[case::helm_major(helm_3)]
