@@ -16,6 +16,7 @@ mod live;
 mod markdown_text;
 mod outcome;
 mod plan;
+mod plan_condensed;
 mod plan_fields;
 mod plan_markdown;
 #[cfg(test)]

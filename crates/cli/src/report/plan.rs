@@ -1,13 +1,16 @@
 //! A plan for people: a paragraph per release that changes, one line for all that stay, counts at the end.
 
+use crate::report::plan_condensed as condensed;
 use crate::report::plan_fields::{self, ShownField, Sign, What};
 use crate::report::plan_words::{self as words, Mark};
 use crate::terminal::hints::hint;
 use crate::terminal::printer::{BAD, FAINT, GOOD, STRONG, WARN, paint};
-use crate::terminal::text::one_line;
+use crate::terminal::text::{fit, one_line};
 use pilothouse_core::{
-    Drift, Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleaseKey, ReleasePlan, stays_in_words,
+    Drift, Effect, FieldChange, Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleaseKey, ReleasePlan,
+    stays_in_words,
 };
+use serde_json::Value;
 use std::collections::BTreeSet;
 use unicode_width::UnicodeWidthStr;
 
@@ -17,6 +20,17 @@ const NAMED: usize = 20;
 const NARROWEST: usize = 24;
 /// The column of effects, with a gap behind the longest word.
 const EFFECT: usize = 13;
+/// How many lines the objects of a release take at most, before they are told in fewer words: two screens have room for it with
+/// all that stands around.
+const ROOM: usize = 55;
+/// How many fields of an object are told, and how many lines of one; fewer where there is not room for more.
+const FIELDS: [usize; 3] = [40, 12, 4];
+/// Columns of a line that is cut, where the screen's are not known.
+const SHORT: usize = 118;
+/// Columns of one value of a label.
+const LABEL: usize = 40;
+/// How many objects are named that are affected alike.
+const AFFECTED: usize = 3;
 /// Where the parts of a release begin.
 const PART: &str = "    ";
 
@@ -43,6 +57,23 @@ pub(crate) fn text(plan: &Plan, width: Option<usize>, full: bool) -> String {
     }
     lines.push(paint(STRONG, words::totals(plan)));
     lines.join("\n") + "\n"
+}
+
+/// How much is told of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// Everything.
+    Full,
+    /// Its fields, up to a number.
+    Fields(usize),
+    /// One of its fields.
+    Short,
+}
+
+/// What is told of an object, or of several of a kind.
+enum Entry<'a> {
+    Alone { object: &'a PlannedObject, fields: Vec<FieldChange> },
+    Group { mark: Mark, kind: &'a str, objects: Vec<&'a PlannedObject> },
 }
 
 /// How the text is laid out.
@@ -91,9 +122,12 @@ impl Page {
         }
         let mut lines = self.wrapped(&sign(mark), &head, "      ");
         lines.extend(self.wrapped(PART, &format!("why: {}", one_line(&release.why)), "      "));
-        for object in words::by_severity(release) {
-            lines.extend(self.object(object));
+        if !release.findings.is_empty() {
+            lines.push(format!("{PART}{}", paint(BAD, "refused, because:")));
         }
+        lines.extend(release.findings.iter().flat_map(|finding| self.finding(finding)));
+        lines.extend(self.effects(&words::worst_first(&release.effects)));
+        lines.extend(self.objects(release));
         if !release.stays.is_empty() {
             lines.extend(self.wrapped(
                 PART,
@@ -111,29 +145,13 @@ impl Page {
         }
         let drift = |drift: &Drift| format!("{}: {}", drift.object, drift.what);
         lines.extend(self.list("changed by others", release.drifts.iter().map(drift)));
-        lines.extend(self.list("hooks", release.hooks.iter().map(|hook| format!("{} {}", hook.event, hook.object))));
+        lines.extend(self.list("hooks", condensed::hooks(&release.hooks, self.full).into_iter()));
         lines.extend(self.list("steps", release.steps.iter().map(|step| format!("{}: {}", step.phase, step.text))));
         if release.has_changes() && !release.on_failure.is_empty() {
             lines.extend(self.wrapped(PART, &format!("if it fails: {}", one_line(&release.on_failure)), "      "));
         }
-        if !release.effects.is_empty() {
-            lines.push(format!("{PART}effects:"));
-        }
-        for effect in words::worst_first(&release.effects) {
-            let (style, word) = words::effect(effect.kind);
-            let text = format!("{}: {}", one_line(&effect.object.to_string()), one_line(&effect.what));
-            lines.extend(self.wrapped(
-                &format!("      {}{}", paint(style, word), " ".repeat(EFFECT - word.len())),
-                &text,
-                "        ",
-            ));
-        }
-        if !release.findings.is_empty() {
-            lines.push(format!("{PART}{}", paint(BAD, "refused, because:")));
-        }
-        lines.extend(release.findings.iter().flat_map(|finding| self.finding(finding)));
         lines.extend(self.list("warnings", release.warnings.iter().cloned()));
-        lines.extend(self.list("not checked", release.not_checked.iter().cloned()));
+        lines.extend(self.list("not checked", condensed::same_reasons(&release.not_checked, self.full).into_iter()));
         lines
     }
 
@@ -158,7 +176,107 @@ impl Page {
         lines
     }
 
-    fn object(&self, object: &PlannedObject) -> Vec<String> {
+    fn effects(&self, effects: &[&Effect]) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !effects.is_empty() {
+            lines.push(format!("{PART}effects:"));
+        }
+        let groups = if self.full {
+            effects.iter().map(|effect| (*effect, vec![&effect.object])).collect()
+        } else {
+            condensed::effects(effects)
+        };
+        for (effect, objects) in groups {
+            let (style, word) = words::effect(effect.kind);
+            let objects = objects.iter().map(|object| one_line(&object.to_string())).collect();
+            let text = format!("{}: {}", condensed::listed(objects, AFFECTED), one_line(&effect.what));
+            let first = format!("      {}{}", paint(style, word), " ".repeat(EFFECT - word.len()));
+            lines.extend(self.wrapped(&first, &text, "        "));
+        }
+        lines
+    }
+
+    /// The objects of a release, the worst first: in detail if that fits, else each in few words.
+    fn objects(&self, release: &ReleasePlan) -> Vec<String> {
+        let objects = words::by_severity(release);
+        if self.full {
+            return objects.iter().flat_map(|object| self.object(object, &object.fields, None, Detail::Full)).collect();
+        }
+        let fits = |detail: &Detail| self.condensed(release, &objects, *detail).len() <= ROOM;
+        let detail = FIELDS.map(Detail::Fields).into_iter().find(fits).unwrap_or(Detail::Short);
+        self.condensed(release, &objects, detail)
+    }
+
+    /// The objects of a release: what comes or goes by its kind, labels that change alike once, schemas by what they gain and lose.
+    fn condensed(&self, release: &ReleasePlan, objects: &[&PlannedObject], detail: Detail) -> Vec<String> {
+        let labels = condensed::labels(objects);
+        let crowded = if detail == Detail::Short { condensed::crowded(objects, &labels) } else { BTreeSet::new() };
+        let (mut entries, mut only_labels): (Vec<Entry<'_>>, Vec<&PlannedObject>) = (Vec::new(), Vec::new());
+        for object in objects {
+            let (mark, fields) = (Mark::of_object(object), condensed::without(object, &labels));
+            let kind = object.object.kind.as_str();
+            let is_update = object.change == ObjectChange::Update && words::unhealthy(object).is_none();
+            if is_update && fields.is_empty() && !object.fields.is_empty() {
+                only_labels.push(object);
+                continue;
+            }
+            if !condensed::is_plain(object) && !(is_update && crowded.contains(kind)) {
+                entries.push(Entry::Alone { object, fields });
+                continue;
+            }
+            let group = entries.iter_mut().find_map(|entry| match entry {
+                Entry::Group { mark: of, kind: its, objects } if *of == mark && *its == kind => Some(objects),
+                Entry::Group { .. } | Entry::Alone { .. } => None,
+            });
+            match group {
+                Some(group) => group.push(object),
+                None => entries.push(Entry::Group { mark, kind, objects: vec![object] }),
+            }
+        }
+        let mut lines = Vec::new();
+        for entry in entries {
+            match entry {
+                Entry::Alone { object, fields } => {
+                    let (schema, fields) = condensed::schema(fields);
+                    lines.extend(self.object(object, &fields, schema.as_deref(), detail));
+                }
+                Entry::Group { mark, kind, objects } => {
+                    let text = condensed::together(kind, &objects, &release.release);
+                    lines.extend(self.wrapped(&format!("{PART}{}", sign(mark)), &text, "          "));
+                }
+            }
+        }
+        if !only_labels.is_empty() {
+            let counted = condensed::counted(&only_labels);
+            let text = format!("in nothing but these labels: {counted}");
+            lines.extend(self.wrapped(&format!("{PART}{}", sign(Mark::Change)), &text, "          "));
+        }
+        if !labels.is_empty() {
+            lines.push(format!("{PART}labels that change alike in many objects:"));
+        }
+        for label in labels {
+            let value = |value: &Option<Value>| {
+                value.as_ref().map_or_else(|| "(none)".to_owned(), |value| fit(&value.to_string(), LABEL))
+            };
+            let text = format!(
+                "{}: {} -> {}  ({} objects)",
+                one_line(&label.key),
+                value(&label.old),
+                value(&label.new),
+                label.objects
+            );
+            lines.extend(self.wrapped("      - ", &text, "        "));
+        }
+        lines
+    }
+
+    fn object(
+        &self,
+        object: &PlannedObject,
+        fields: &[FieldChange],
+        schema: Option<&str>,
+        detail: Detail,
+    ) -> Vec<String> {
         let mark = Mark::of_object(object);
         let mut head = vec![one_line(&object.object.to_string())];
         head.extend(words::unhealthy(object).map(|health| paint(WARN, format!("now {}", one_line(health)))));
@@ -176,8 +294,23 @@ impl Page {
             };
             head.push(format!("{word}{}", one_line(&remark)));
         }
-        let mut lines = self.wrapped(&format!("{PART}{}", sign(mark)), &head.join("  "), "          ");
-        let shown = plan_fields::shown(&object.fields, self.full);
+        let first = format!("{PART}{}", sign(mark));
+        let width = self.width.unwrap_or(SHORT);
+        if let (Some(schema), Detail::Short) = (schema, detail) {
+            let other = if fields.is_empty() { String::new() } else { format!("; {} more (--full)", fields.len()) };
+            head.push(format!("{schema}{other}"));
+            return vec![format!("{first}{}", fit(&head.join("  "), width.saturating_sub(2 * PART.len())))];
+        }
+        head.extend(schema.map(one_line));
+        let mut lines = self.wrapped(&first, &head.join("  "), "          ");
+        let shown = match detail {
+            Detail::Full => plan_fields::up_to(fields, None),
+            Detail::Fields(at_most) => plan_fields::up_to(fields, Some(at_most)),
+            Detail::Short => {
+                lines.extend(plan_fields::in_one_line(fields).map(|text| fit(&format!("          {text}"), width)));
+                return lines;
+            }
+        };
         lines.extend(shown.fields.iter().flat_map(|field| self.field(field)));
         if shown.left_out > 0 {
             lines.push(paint(FAINT, format!("          ... and {} more (--full)", shown.left_out)));

@@ -9,6 +9,10 @@ use similar::{ChangeTag, TextDiff};
 const SHOWN: usize = 40;
 /// Columns shown of one value before it is cut.
 const VALUE: usize = 160;
+/// Columns shown of a value where there is little room.
+const BRIEF: usize = 32;
+/// Columns shown of a path where there is little room.
+const PATH: usize = 44;
 /// Texts of more lines than this are not compared line by line: it would take long, and nobody reads it.
 const COMPARED: usize = 4_000;
 /// Lines shown around a change in text.
@@ -51,29 +55,70 @@ pub(super) enum Sign {
 
 /// The fields as they are shown. `full` leaves nothing out.
 pub(super) fn shown(fields: &[FieldChange], full: bool) -> ShownFields {
-    let at_most = if full { fields.len() } else { SHOWN.min(fields.len()) };
+    if full { up_to(fields, None) } else { up_to(fields, Some(SHOWN)) }
+}
+
+/// The first fields, and as many lines of each.
+pub(super) fn up_to(fields: &[FieldChange], at_most: Option<usize>) -> ShownFields {
+    let count = at_most.unwrap_or(fields.len()).min(fields.len());
     ShownFields {
-        fields: fields.iter().take(at_most).map(|field| shown_field(field, full)).collect(),
-        left_out: fields.len() - at_most,
+        fields: fields.iter().take(count).map(|field| shown_field(field, at_most)).collect(),
+        left_out: fields.len() - count,
     }
 }
 
-fn shown_field(field: &FieldChange, full: bool) -> ShownField {
-    let what = match (text(field.old.as_ref()), text(field.new.as_ref())) {
+/// One of the fields in one line, an image where one changes, and how many more there are.
+pub(super) fn in_one_line(fields: &[FieldChange]) -> Option<String> {
+    let first = fields.iter().find(|field| field.path.ends_with(".image")).or(fields.first())?;
+    let path = end_of(&first.path);
+    let what = match (text(first.old.as_ref()), text(first.new.as_ref())) {
         (Some(old), Some(new)) if old.trim_end().contains('\n') || new.trim_end().contains('\n') => {
-            diff(old, new, full)
+            format!("{path}: its text changes")
         }
         _ => {
-            let (old, new) = (field.old.as_ref().map(Value::to_string), field.new.as_ref().map(Value::to_string));
-            let alike = old
-                .as_ref()
-                .zip(new.as_ref())
-                .map_or(0, |(old, new)| old.chars().zip(new.chars()).take_while(|(one, other)| one == other).count());
-            let written = |text: String| written(&text, alike, full);
-            What::Value { old: old.map(written), new: new.map(written) }
+            let (old, new) = values(first, false, BRIEF);
+            let none = || "(none)".to_owned();
+            format!("{path}: {} -> {}", old.unwrap_or_else(none), new.unwrap_or_else(none))
+        }
+    };
+    let more = match fields.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more (--full)"),
+    };
+    Some(format!("{}{more}", one_line(&what)))
+}
+
+/// The end of a path, from a part of it that is not too far from there.
+fn end_of(path: &str) -> String {
+    if path.chars().count() <= PATH {
+        return path.to_owned();
+    }
+    let starts: Vec<usize> = path.match_indices('.').map(|(at, _)| at).collect();
+    let start = starts.iter().find(|at| path[**at..].chars().count() <= PATH).or(starts.last()).copied().unwrap_or(0);
+    format!("…{}", &path[start..])
+}
+
+fn shown_field(field: &FieldChange, at_most: Option<usize>) -> ShownField {
+    let what = match (text(field.old.as_ref()), text(field.new.as_ref())) {
+        (Some(old), Some(new)) if old.trim_end().contains('\n') || new.trim_end().contains('\n') => {
+            diff(old, new, at_most)
+        }
+        _ => {
+            let (old, new) = values(field, at_most.is_none(), VALUE);
+            What::Value { old, new }
         }
     };
     ShownField { path: one_line(&field.path), what, written_by: field.written_by.as_deref().map(one_line) }
+}
+
+/// What is there now and what is going to be, cut to as many columns so that what differs is seen.
+fn values(field: &FieldChange, full: bool, at_most: usize) -> (Option<String>, Option<String>) {
+    let (old, new) = (field.old.as_ref().map(Value::to_string), field.new.as_ref().map(Value::to_string));
+    let same =
+        |(old, new): (&String, &String)| old.chars().zip(new.chars()).take_while(|(one, other)| one == other).count();
+    let alike = old.as_ref().zip(new.as_ref()).map_or(0, same);
+    let written = |text: String| written(&text, alike, full, at_most);
+    (old.map(written), new.map(written))
 }
 
 /// The value as text, if it is text or nothing.
@@ -85,18 +130,18 @@ fn text(value: Option<&Value>) -> Option<&str> {
 }
 
 /// The value, as JSON, in one line. One that is cut shows what follows its first `alike` characters.
-fn written(text: &str, alike: usize, full: bool) -> String {
+fn written(text: &str, alike: usize, full: bool, at_most: usize) -> String {
     if full {
         return one_line(text);
     }
-    let is_long = text.chars().count() > VALUE;
-    match alike.checked_sub(VALUE / 4).filter(|start| is_long && *start >= VALUE / 4) {
-        Some(start) => fit(&format!("…{}", text.chars().skip(start).collect::<String>()), VALUE),
-        None => fit(text, VALUE),
+    let is_long = text.chars().count() > at_most;
+    match alike.checked_sub(at_most / 4).filter(|start| is_long && *start >= at_most / 4) {
+        Some(start) => fit(&format!("…{}", text.chars().skip(start).collect::<String>()), at_most),
+        None => fit(text, at_most),
     }
 }
 
-fn diff(old: &str, new: &str, full: bool) -> What {
+fn diff(old: &str, new: &str, at_most: Option<usize>) -> What {
     let (before, after) = (old.lines().count(), new.lines().count());
     if before + after > COMPARED {
         let lines = |count: usize| Some(format!("text of {count} lines"));
@@ -116,10 +161,10 @@ fn diff(old: &str, new: &str, full: bool) -> What {
             };
             // Cut like any other value: a line may be as long as a file.
             let text = change.value().trim_end_matches(['\n', '\r']);
-            (sign, if full { one_line(text) } else { fit(text, VALUE) })
+            (sign, if at_most.is_none() { one_line(text) } else { fit(text, VALUE) })
         }));
     }
-    let left_out = if full { 0 } else { lines.len().saturating_sub(SHOWN) };
+    let left_out = at_most.map_or(0, |at_most| lines.len().saturating_sub(at_most));
     lines.truncate(lines.len() - left_out);
     What::Diff { lines, left_out }
 }
@@ -142,14 +187,15 @@ mod tests {
     #[case(json!("red \u{1b}[31m"), json!("c1 \u{9b}31m"), value(Some("\"red \\u001b[31m\""), Some("\"c1  31m\"")))]
     #[case(json!("one line\n"), json!("another\n"), value(Some("\"one line\\n\""), Some("\"another\\n\"")))]
     fn values(#[case] old: Value, #[case] new: Value, #[case] expected: What) {
-        assert_eq!(shown_field(&field("spec.a", old, new), false).what, expected);
+        assert_eq!(shown_field(&field("spec.a", old, new), Some(SHOWN)).what, expected);
     }
 
     #[test]
     fn what_differs_in_a_long_value_is_seen() {
         let long = |end: &str| json!(["x".repeat(300), end, "y".repeat(300)]);
         let seen = |end: &str| Some(format!("…{}\",\"{end}\",\"{}…", "x".repeat(37), "y".repeat(160 - 45 - end.len())));
-        let What::Value { old, new } = shown_field(&field("spec.args", long("one"), long("two")), false).what else {
+        let What::Value { old, new } = shown_field(&field("spec.args", long("one"), long("two")), Some(SHOWN)).what
+        else {
             panic!("no values");
         };
         assert_eq!((old, new), (seen("one"), seen("two")));
@@ -159,7 +205,8 @@ mod tests {
     fn text_of_several_lines_is_compared_by_line() {
         let old = (1..=20).map(|n| format!("line {n}\n")).collect::<String>();
         let new = old.replace("line 2\n", "").replace("line 18\n", "line 18\tb\nline 18\u{1b}[1mc\n");
-        let What::Diff { lines, left_out } = shown_field(&field("data.a", json!(old), json!(new)), false).what else {
+        let What::Diff { lines, left_out } = shown_field(&field("data.a", json!(old), json!(new)), Some(SHOWN)).what
+        else {
             panic!("no diff");
         };
         let line = |(sign, text): &(Sign, String)| format!("{sign:?} {text}");
@@ -185,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_new_text_is_all_new() {
-        let what = shown_field(&field("data.a", json!(null), json!("a\nb")), false).what;
+        let what = shown_field(&field("data.a", json!(null), json!("a\nb")), Some(SHOWN)).what;
         let lines = vec![(Sign::Comes, "a".to_owned()), (Sign::Comes, "b".to_owned())];
         assert_eq!(what, What::Diff { lines, left_out: 0 });
     }
@@ -197,7 +244,9 @@ mod tests {
     #[case(52, true, (52, 0))]
     fn what_is_long_is_cut(#[case] count: usize, #[case] full: bool, #[case] expected: (usize, usize)) {
         let text = (0..count).map(|n| format!("{n}\n")).collect::<String>();
-        let What::Diff { lines, left_out } = shown_field(&field("data.a", json!(null), json!(text)), full).what else {
+        let What::Diff { lines, left_out } =
+            shown_field(&field("data.a", json!(null), json!(text)), (!full).then_some(SHOWN)).what
+        else {
             panic!("no diff");
         };
         assert_eq!((lines.len(), left_out), expected);
@@ -209,10 +258,10 @@ mod tests {
     #[test]
     fn a_value_without_an_end_is_cut_and_one_without_bounds_is_counted() {
         let long = json!("x".repeat(500)).to_string();
-        assert_eq!(written(&long, 0, false), format!("\"{}…", "x".repeat(VALUE - 2)));
-        assert_eq!(written(&long, 0, true), long);
+        assert_eq!(written(&long, 0, false, VALUE), format!("\"{}…", "x".repeat(VALUE - 2)));
+        assert_eq!(written(&long, 0, true, VALUE), long);
         let text = "line\n".repeat(COMPARED);
-        let what = shown_field(&field("data.a", json!(text), json!("a\nb")), true).what;
+        let what = shown_field(&field("data.a", json!(text), json!("a\nb")), None).what;
         assert_eq!(what, value(Some("text of 4000 lines"), Some("text of 2 lines")));
     }
 }

@@ -15,12 +15,36 @@ fn example(name: &str, package: &std::path::Path) -> String {
 #[test]
 fn the_prometheus_operator_comes_and_goes_with_its_definitions() {
     let test = "the_prometheus_operator_comes_and_goes_with_its_definitions";
+    let Some(old) = community_chart("kube-prometheus-stack-75.17.0", test) else { return };
     let Some(package) = community_chart("kube-prometheus-stack-88.5.3", test) else { return };
-    let world = World::with_stack(&example("prometheus-operator", &package));
+    let world = World::with_stack(&example("prometheus-operator", &old));
+    let install = world.transcript(&mut world.on_plane(&["plan"]));
+    // Grouped by kind: some fifty rules and dashboards take two lines.
+    assert!(screen_lines(&install) <= SCREEN, "{install}");
+    assert!(install.contains("    +   35 PrometheusRule  "), "{install}");
+    let before = world.transcript(&mut world.on_plane(&["apply", "--yes"]));
+    assert!(before.starts_with("exit code: 0\n"), "{before}");
+    world.write("pilothouse.yaml", &example("prometheus-operator", &package));
+    let plan = world.transcript(&mut world.on_plane(&["plan"]));
+    assert!(screen_lines(&plan) <= 2 * SCREEN, "{} lines:\n{plan}", screen_lines(&plan));
+    let at = |text: &str| plan.find(text).unwrap_or_else(|| panic!("no {text:?} in {plan}"));
+    let order = ["effects:", "    -   Role ", "schema changed: ", "labels that change alike in many objects:"].map(at);
+    assert!(order.is_sorted(), "{plan}");
+    assert_eq!(plan.matches("\"75.17.0\" -> \"88.5.3\"").count(), 1, "{plan}");
     settings().bind(|| {
         insta::assert_snapshot!("prometheus_apply", world.transcript(&mut world.on_plane(&["apply", "--yes"])));
         insta::assert_snapshot!("prometheus_destroy", world.transcript(&mut world.on_plane(&["destroy", "--yes"])));
     });
+}
+
+/// Lines of a screen.
+const SCREEN: usize = 45;
+
+/// How many lines of a screen with 120 columns the results of a transcript take.
+fn screen_lines(transcript: &str) -> usize {
+    let (_, text) = transcript.split_once("----- stdout -----\n").unwrap();
+    let text = text.split("----- stderr -----").next().unwrap_or_default();
+    text.lines().map(|line| line.chars().count().div_ceil(120).max(1)).sum()
 }
 
 #[test]
