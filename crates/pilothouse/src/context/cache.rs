@@ -2,9 +2,7 @@
 
 use crate::context::observed::Observed;
 use crate::context::rendering::Rendering;
-use crate::context::session::Target;
-use crate::context::wanted::Wanted;
-use serde_json::Value;
+use crate::context::wanted::{RenderedAs, Wanted};
 use std::sync::Arc;
 
 /// The slots. Whoever fills one says when it holds no more.
@@ -12,18 +10,16 @@ use std::sync::Arc;
 pub(crate) struct Cache {
     /// What is wanted: nothing but its steps until it was asked for.
     pub(crate) wanted: Arc<Wanted>,
+    /// How the release is going to be rendered, as far as it is known before it is looked at by itself.
+    pub(crate) expected: RenderedAs,
     /// What the cluster held when the release's turn came, or after it was last uninstalled here.
     pub(crate) observed: Option<Arc<Observed>>,
-    /// What the chart renders with a look at the cluster, as an install or as an upgrade, once or more of each.
-    pub(crate) rendered: Vec<RenderedFor>,
+    /// What it renders besides: with a look at the cluster, as an install or as an upgrade, once or more of each.
+    pub(crate) rendered: Vec<RenderedAgain>,
 }
 
-/// A rendering, and of what.
-pub(crate) struct RenderedFor {
-    /// The digest of the chart.
-    pub(crate) chart: String,
-    pub(crate) target: Arc<Target>,
-    pub(crate) values: Vec<Value>,
+/// One more rendering of what is wanted.
+pub(crate) struct RenderedAgain {
     pub(crate) is_upgrade: bool,
     pub(crate) rendering: Rendering,
 }

@@ -4,7 +4,7 @@ use crate::context::cache::Cache;
 use crate::context::events::{Emitter, Message};
 use crate::context::session::Session;
 use crate::context::steps_seen::StepsSeen;
-use crate::context::wanted::Wanted;
+use crate::context::wanted::{RenderedAs, Wanted};
 use crate::error::PhaseError;
 use pilothouse_core::{ChartInfo, EventKind, Note, Phase, Redactor, ReleaseKey, ValueSource, error_chain};
 use pilothouse_helm::HelmClient;
@@ -171,6 +171,25 @@ impl Context {
         wanted.target.is_some().then_some(wanted)
     }
 
+    /// How the release is going to be rendered, as far as that is known.
+    pub(crate) async fn expected(&self) -> RenderedAs {
+        self.cache.lock().await.expected
+    }
+
+    /// A revision is deployed, as far as that is known: then it is going to be an upgrade.
+    pub(crate) async fn expect_upgrade(&self) {
+        self.cache.lock().await.expected = RenderedAs { is_upgrade: true, looks_up: true };
+    }
+
+    /// What is wanted has to be made anew, of the same values of earlier phases; what was observed does not hold any more either.
+    pub(crate) async fn forget_wanted(&self) {
+        let mut cache = self.cache.lock().await;
+        let Wanted { steps, payload, .. } = &*cache.wanted;
+        cache.wanted = Arc::new(Wanted { steps: steps.clone(), payload: payload.clone(), ..Wanted::default() });
+        cache.observed = None;
+        cache.rendered.clear();
+    }
+
     /// Keeps what was rendered as small as it can be, until the release's turn has come, or after it.
     pub(crate) async fn pack(&self) {
         let mut cache = self.cache.lock().await;
@@ -178,9 +197,14 @@ impl Context {
         cache.rendered.iter_mut().for_each(|kept| kept.rendering = kept.rendering.packed());
     }
 
-    /// What was observed does not hold any more.
+    /// What was observed does not hold any more, nor what was rendered with a look at the cluster, unless that was just now and
+    /// nothing has begun to change since.
     pub(crate) async fn forget_observation(&self) {
         let mut cache = self.cache.lock().await;
+        if cache.wanted.rendered_as.looks_up && (self.session.has_begun() || !cache.wanted.is_fresh()) {
+            drop(cache);
+            return self.forget_wanted().await;
+        }
         cache.observed = None;
         cache.rendered.clear();
     }

@@ -20,7 +20,7 @@ pub(super) async fn brings(ctx: &Context, run: &ReleaseRun) -> Brings {
     if info.action != HelmAction::Deploy || run.settled.is_some() {
         return Brings::default();
     }
-    let prepared = render::wanted(ctx, &Payload::default()).await;
+    let prepared = render::make_wanted(ctx, &Payload::default()).await;
     let docs = prepared.rendering.docs();
     let mut brings = Brings { release: Some(info.key()), ..Brings::default() };
     if info.create_namespace {

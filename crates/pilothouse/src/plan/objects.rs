@@ -17,7 +17,7 @@ use crate::plan::brings::Brings;
 use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
-    CrdPolicy, FieldChange, ObjectChange, ObjectRef, Ownership, Payload, PlannedObject, Secrecy, SeenObject, Sensitive,
+    CrdPolicy, FieldChange, ObjectChange, ObjectRef, Ownership, PlannedObject, Secrecy, SeenObject, Sensitive,
     crd_facts, field_changes, helm_owner, kept_by_uninstall, object_ref,
 };
 use pilothouse_kube::ClusterError;
@@ -48,8 +48,7 @@ pub(crate) async fn deployed(
     all: &[Brings],
 ) -> Result<Objects, PhaseError> {
     let (mut objects, changing) = definitions(ctx, prepared).await?;
-    let Look { docs, compared, .. } =
-        observe::preview_deploy(ctx, &Payload::default(), is_upgrade, &changing, Scope::All).await?;
+    let Look { docs, compared, .. } = observe::preview_deploy(ctx, prepared, is_upgrade, &changing, Scope::All).await?;
     let own: Vec<(String, String)> =
         docs.iter().filter_map(|doc| crd_facts(&doc.object)).map(|facts| (facts.group, facts.kind)).collect();
     let (mut own_kinds, mut own_namespaces) = (0, 0);

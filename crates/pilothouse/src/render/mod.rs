@@ -2,11 +2,15 @@
 //!
 //! In: a release and the payload. Out: what is wanted, made once and passed by reference. Imported by `observe` and everything after it.
 
+mod again;
 mod input_digests;
 mod objects;
 mod wanted;
 
+pub(crate) use again::{render_again, rendered};
 pub(crate) use input_digests::{capabilities, digest_of_deploy, steps_seen, wanted_inputs};
 pub(crate) use objects::{chart_definitions, definitions_brought, rendered_objects};
-pub(crate) use wanted::{Place, input_findings, name_findings, payload_values, prepare_wanted, render_again};
-pub(crate) use wanted::{chart_without_helm, refresh, rendered_again, templates_of, wanted, wanted_version};
+pub(crate) use wanted::{Place, input_findings, name_findings, payload_values, prepare_wanted};
+pub(crate) use wanted::{
+    chart_without_helm, has_changed, look_up_again, make_wanted, make_wanted_as, renew_wanted, templates_of, wanted,
+};
