@@ -34,6 +34,7 @@ pub(crate) async fn destroy(settings: &Settings, args: args::Destroy, stages: &S
         session: &session,
         kind: RunKind::Destroy,
         flags: &args.run,
+        connection: Some(&args.on.connection),
         resume: Resume::IfUnfinished,
         stack_file: Some(stack::place(&args.on.stack.stack)),
         journals: settings.runs()?,

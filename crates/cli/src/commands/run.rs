@@ -2,16 +2,18 @@
 
 use crate::commands::uncertain;
 use crate::input::connect;
+use crate::input::continues::state_move_command;
 use crate::input::holder::holder;
 use crate::input::settings::Settings;
 use crate::report::{Afterwards, RunReport};
 use crate::terminal::args::{self, Output};
 use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::hints;
 use crate::terminal::printer;
-use pilothouse::{Answer, DeclaredChart, HelmChart, Resume, RunConfig, RunError, Session, StateConfig, StepAnswer};
+use pilothouse::{Answer, DeclaredChart, HelmChart, Resume, RunConfig, Session, StateConfig, StepAnswer};
 use pilothouse_core::{Event, HelmAction, Phase, Plan, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -23,6 +25,8 @@ pub(crate) struct Run<'a> {
     pub(crate) session: &'a Arc<Session>,
     pub(crate) kind: RunKind,
     pub(crate) flags: &'a args::RunFlags,
+    /// How the cluster was named.
+    pub(crate) connection: Option<&'a args::Connection>,
     pub(crate) resume: Resume,
     /// The stack file, absolute.
     pub(crate) stack_file: Option<PathBuf>,
@@ -58,6 +62,12 @@ impl Run<'_> {
             }
         }
         Ok(answers)
+    }
+
+    /// The command that moves the state of the stack.
+    fn state_move(&self) -> String {
+        let file = self.stack_file.as_deref().unwrap_or(Path::new("."));
+        state_move_command(file, self.connection.unwrap_or(&args::Connection::default()))
     }
 
     fn config(&self, settings: &Settings, answers: &[Answer]) -> RunConfig {
@@ -130,7 +140,7 @@ pub(crate) async fn run_untold(
         let outcome = pilothouse::run(&config, &run.charts, run.session, |event| report.see(event)).await;
         let outcome = outcome.map_err(|error| {
             report.clear();
-            not_begun(&error)
+            hints::not_begun(&error, &run.stack.name, &run.state_move())
         })?;
         let document = report.finish(&outcome, &run.afterwards);
         let more = uncertain::ask(settings, &outcome, run.session.cancel()).await;
@@ -152,28 +162,6 @@ pub(crate) fn charts(stack: &Stack, kind: RunKind) -> Vec<Box<dyn HelmChart>> {
         RunKind::Destroy => chart.destroyed(),
     });
     charts.map(|chart| Box::new(chart) as Box<dyn HelmChart>).collect()
-}
-
-/// Why a run could not begin, with what to do about it.
-fn not_begun(error: &RunError) -> CommandError {
-    let (exit, hint) = match error {
-        RunError::Locked { .. } => (
-            Exit::Failed,
-            Some(
-                "wait for it, or give it longer with --lock-timeout; a lock whose holder is dead is taken over by itself",
-            ),
-        ),
-        RunError::Lock(_) => (
-            Exit::Failed,
-            Some("the lock is a Lease in the stack's state_namespace: it must be possible to get, create and patch it"),
-        ),
-        RunError::Journal(_) => (Exit::Failed, None),
-        RunError::NothingToResume { .. } => (Exit::BadInput, Some("`pilothouse history` lists the runs of the stack")),
-        RunError::Interrupted => (Exit::Interrupted, None),
-    };
-    let mut error = CommandError::from_error(exit, error);
-    error.hint = hint.map(str::to_owned);
-    error
 }
 
 /// Runs only the validate phase of every release, and reports in the same way.
