@@ -236,8 +236,8 @@ mod tests {
         world.on_disk(1, 11);
         let damaged = world.on_disk(2, 11);
         std::fs::write(&damaged, "{}\n").unwrap();
-        // Namespace, Secret.
-        world.cluster.failures.fail_at(2);
+        // Namespace; Lease and Secret in the three places where state may be; Secret.
+        world.cluster.failures.fail_at(8);
         let history = history(&world.of()).await.unwrap();
         assert_eq!(told(&history), [(1, 10_000)]);
         let problems: Vec<String> = history.problems.iter().map(|problem| error_chain(problem).remove(0)).collect();
@@ -296,7 +296,7 @@ mod tests {
     async fn a_run_is_not_unknown_while_something_cannot_be_read() {
         let world = World::new();
         world.on_disk(1, 11);
-        world.cluster.failures.fail_at(2);
+        world.cluster.failures.fail_at(8);
         let error = run_details(&world.of(), "00000002").await.unwrap_err();
         assert_eq!(error_chain(&error)[0], "cannot read the record of runs in Secret ops/pilothouse.stack.shop");
     }

@@ -120,8 +120,22 @@ pub(crate) async fn find(
     configured: Option<&str>,
     stack: &str,
 ) -> Result<String, FindError> {
+    let own = look(cluster, wanted(configured), stack);
+    let (own, others) = tokio::join!(own, look_at_others(cluster, configured, stack));
+    Ok(decide(configured, own?, others?)?)
+}
+
+/// The same for a run, which will find out by taking the lock when the state was moved away from there: without a look at the
+/// place where the state is wanted, if there is nothing in the others.
+///
+/// # Errors
+/// As [`find`].
+pub(crate) async fn find_for_lock(
+    cluster: &dyn ClusterClient,
+    configured: Option<&str>,
+    stack: &str,
+) -> Result<String, FindError> {
     let others = look_at_others(cluster, configured, stack).await?;
-    // The usual case, and one look less.
     if others.iter().all(|other| matches!(other, Ok(seen) if !seen.record && !seen.is_moved())) {
         return Ok(wanted(configured).to_owned());
     }

@@ -49,12 +49,15 @@ pub(crate) async fn take_lock(
     to: &UnboundedSender<Message>,
 ) -> Result<Taken, RunError> {
     let taking = Taking { stack, state, session, to, until: Instant::now() + state.lock_timeout };
-    let mut others_were_at_work = false;
+    let (mut others_were_at_work, mut was_moved) = (false, false);
     for _ in 0..ROUNDS {
-        let namespace = taking.find().await?;
+        let namespace = taking.find(was_moved).await?;
         let lock = match taking.acquire(&namespace).await {
             Ok(lock) => lock,
-            Err(RunError::Lock { source: LockError::Moved { .. }, .. }) => continue,
+            Err(RunError::Lock { source: LockError::Moved { .. }, .. }) => {
+                was_moved = true;
+                continue;
+            }
             Err(error) => return Err(error),
         };
         others_were_at_work |= lock.waited() > AT_ONCE || lock.taken_over().is_some();
@@ -90,8 +93,12 @@ impl Taking<'_> {
         self.state.namespace.as_deref()
     }
 
-    async fn find(&self) -> Result<String, RunError> {
-        let found = place::find(self.cluster(), self.configured(), self.stack).await;
+    async fn find(&self, was_moved: bool) -> Result<String, RunError> {
+        let found = if was_moved {
+            place::find(self.cluster(), self.configured(), self.stack).await
+        } else {
+            place::find_for_lock(self.cluster(), self.configured(), self.stack).await
+        };
         Ok(found.map_err(JournalError::of_place)?)
     }
 
@@ -390,6 +397,18 @@ mod tests {
         moved.unwrap();
         assert!(["default", "pilothouse"].contains(&worked.as_str()));
         assert_eq!(run(&cluster, 2, None).place().await, "pilothouse");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_state_that_was_moved_to_where_the_file_does_not_look() {
+        let cluster = Arc::new(FakeCluster::default());
+        let taken = run(&cluster, 1, None).take().await.unwrap();
+        taken.lock.move_away("ops").await.unwrap();
+        let refused = run(&cluster, 2, None).take().await.map(drop);
+        let Err(RunError::Journal(JournalError::Place(PlaceError::Moved { from, to }))) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!((from.as_str(), to.as_str()), ("pilothouse", "ops"));
     }
 
     #[tokio::test(start_paused = true)]
