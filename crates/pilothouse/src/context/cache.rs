@@ -2,7 +2,7 @@
 
 use crate::context::observed::Observed;
 use crate::context::rendering::Rendering;
-use crate::context::wanted::{RenderedAs, Wanted};
+use crate::context::wanted::Wanted;
 use std::sync::Arc;
 
 /// The slots. Whoever fills one says when it holds no more.
@@ -10,8 +10,6 @@ use std::sync::Arc;
 pub(crate) struct Cache {
     /// What is wanted: nothing but its steps until it was asked for.
     pub(crate) wanted: Arc<Wanted>,
-    /// How the release is going to be rendered, as far as it is known before it is looked at by itself.
-    pub(crate) expected: RenderedAs,
     /// What the cluster held when the release's turn came, or after it was last uninstalled here.
     pub(crate) observed: Option<Arc<Observed>>,
     /// What it renders besides: with a look at the cluster, as an install or as an upgrade, once or more of each.

@@ -171,21 +171,16 @@ impl Context {
         wanted.target.is_some().then_some(wanted)
     }
 
-    /// How the release is going to be rendered, as far as that is known.
-    pub(crate) async fn expected(&self) -> RenderedAs {
-        self.cache.lock().await.expected
-    }
-
     /// A revision is deployed, as far as that is known: then it is going to be an upgrade.
     pub(crate) async fn expect_upgrade(&self) {
-        self.cache.lock().await.expected = RenderedAs { is_upgrade: true, looks_up: true };
+        let wanted = &mut self.cache.lock().await.wanted;
+        Arc::make_mut(wanted).expected = RenderedAs { is_upgrade: true, looks_up: true };
     }
 
     /// What is wanted has to be made anew, of the same values of earlier phases; what was observed does not hold any more either.
     pub(crate) async fn forget_wanted(&self) {
         let mut cache = self.cache.lock().await;
-        let Wanted { steps, payload, .. } = &*cache.wanted;
-        cache.wanted = Arc::new(Wanted { steps: steps.clone(), payload: payload.clone(), ..Wanted::default() });
+        cache.wanted = Arc::new(cache.wanted.to_be_made());
         cache.observed = None;
         cache.rendered.clear();
     }

@@ -29,6 +29,8 @@ pub(crate) struct Wanted {
     pub(crate) chart: Option<Arc<ResolvedChart>>,
     /// What its templates depend on besides it and its values.
     pub(crate) uses: TemplateUse,
+    /// How the release is going to be rendered, as far as that is known before it is looked at by itself.
+    pub(crate) expected: RenderedAs,
     /// How it was rendered.
     pub(crate) rendered_as: RenderedAs,
     /// Everything it renders, hooks and definitions included; empty when it cannot be rendered.
@@ -71,6 +73,12 @@ impl Wanted {
     /// Whether it defines new kinds, in `crds/` folders or in templates.
     pub(crate) fn brings_kinds(&self) -> bool {
         self.rendering.brings_kinds()
+    }
+
+    /// Nothing but what stays when it is made anew.
+    pub(crate) fn to_be_made(&self) -> Self {
+        let Self { expected, steps, payload, .. } = self;
+        Self { expected: *expected, steps: steps.clone(), payload: payload.clone(), ..Self::default() }
     }
 
     /// Whether what it has looked up is recent enough to be built on.

@@ -205,7 +205,7 @@ fn known(info: &ChartInfo, payload: &Payload) -> ChartInfo {
 /// Makes what is wanted: where a part of a release's way begins, for all that follows on it. What was made before stays as it is
 /// while the cluster serves the same (an earlier release may have brought kinds) and the payload holds the same values.
 pub(crate) async fn make_wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
-    let rendered_as = ctx.expected().await;
+    let rendered_as = ctx.cache().await.wanted.expected;
     make_wanted_as(ctx, payload, rendered_as).await
 }
 
@@ -228,8 +228,9 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, rendered_as
     };
     let known = target.as_deref().map_err(Clone::clone);
     let wanted = prepare_wanted(&place, ctx.info(), payload, Some(known), rendered_as).await;
-    *kept =
-        Arc::new(Wanted { target: Some(target), made_at: Some(Instant::now()), steps: kept.steps.clone(), ..wanted });
+    let Wanted { steps, expected, .. } = &**kept;
+    let (steps, expected, made_at) = (steps.clone(), *expected, Some(Instant::now()));
+    *kept = Arc::new(Wanted { target: Some(target), made_at, steps, expected, ..wanted });
     cache.rendered.clear();
     kept.clone()
 }
