@@ -12,7 +12,7 @@ use pilothouse_core::RunKind;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
-use terminal::args::{Cli, Command, Output, Plane, SchemaOf};
+use terminal::args::{Cli, Command, Output, Plane, SchemaOf, State};
 use terminal::exit::{CommandError, Exit};
 use terminal::interrupt::{self, Stages};
 use terminal::printer;
@@ -82,6 +82,7 @@ async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Res
         Command::Graph(args) => commands::graph::graph(settings, &args),
         Command::Resume(args) => commands::resume::resume(settings, args, stages).await,
         Command::History(args) => commands::history::history(settings, args).await,
+        Command::State(State::Move(args)) => commands::state::move_to(settings, args, stages).await,
         Command::Lint(args) => commands::lint::lint(settings, args, cancel).await,
         Command::Render(args) => commands::render::render(settings, args, cancel).await,
         Command::Ready(args) => commands::ready::ready(settings, &args),

@@ -49,7 +49,7 @@ pub use client::{
 };
 pub use cluster::{Cluster, ConnectError, ConnectOptions, Credentials, NotPinned, Proxies};
 pub use gather::{Gathering, Known, Subject};
-pub use lease::{LeaseConfig, LeaseLock, LockError};
+pub use lease::{LeaseConfig, LeaseLock, LockError, LockSeen};
 pub use objects::{
     AdoptError, Adoption, Conflict, ObjectError, PlannedAdoption, adoption_conflicts, crd_ref, live_custom_resources,
     ownership_conflicts, ownerships, restart,

@@ -71,7 +71,7 @@ pub use journal::HistoryOf;
 pub use journal::RunDetails;
 pub use journal::history;
 pub use journal::run_details;
-pub use journal::{JournalError, RunSummary, StateKey};
+pub use journal::{JournalError, PlaceError, RunSummary, StateKey};
 pub use observe::Compared;
 pub use observe::Comparison;
 pub use observe::Drift;
@@ -94,6 +94,7 @@ pub use run::RunError;
 pub use run::StateConfig;
 pub use run::run;
 pub use run::validate;
+pub use run::{StateMove, StateMoveError, StateMoved, move_state};
 pub use steps::built_in;
 
 pub use pilothouse_core::{

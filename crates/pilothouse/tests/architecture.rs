@@ -50,7 +50,7 @@ const SHARED: [(&str, &str); 4] = [
     ("Session", "the clients and settings that all releases of a run share"),
     ("Wanted", "what is wanted, made once and passed by reference"),
     ("Observed", "what was seen of the cluster, read once and passed by reference"),
-    ("RenderedFor", "a rendering with a look at the cluster, of which the cache keeps some"),
+    ("RenderedAgain", "one more rendering of what is wanted, of which the cache keeps some"),
 ];
 
 /// A file below `src`, by its path there.

@@ -51,6 +51,7 @@ pub(crate) async fn apply(settings: &Settings, args: args::Apply, stages: &Stage
         session: &session,
         kind,
         flags: &args.run,
+        connection: Some(&args.on.connection),
         resume: Resume::IfUnfinished,
         stack_file: Some(stack::place(&file)),
         journals: settings.runs()?,

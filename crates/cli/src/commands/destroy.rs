@@ -48,6 +48,7 @@ pub(crate) async fn destroy(settings: &Settings, args: args::Destroy, stages: &S
         session: &session,
         kind,
         flags: &args.run,
+        connection: Some(&args.on.connection),
         resume: Resume::IfUnfinished,
         stack_file: Some(stack::place(&file)),
         journals: settings.runs()?,

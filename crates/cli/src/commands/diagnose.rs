@@ -77,7 +77,7 @@ fn of_nobody(releases: Vec<ReleaseSpec>) -> Stack {
         failure_policy: SetPolicy::default(),
         on_release_failure: OnReleaseFailure::default(),
         cluster: ClusterPin::default(),
-        state_namespace: String::new(),
+        state_namespace: None,
         readiness: Vec::new(),
         releases,
     }

@@ -1,11 +1,13 @@
 //! `pilothouse history`
 
 use crate::input::connect;
+use crate::input::continues::state_move_command;
 use crate::input::settings::Settings;
 use crate::input::stack;
 use crate::report;
 use crate::terminal::args;
 use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::hints;
 use crate::terminal::printer;
 use pilothouse::{HistoryOf, JournalError, Session, history as history_of, run_details};
 use pilothouse_config::Unset;
@@ -23,9 +25,10 @@ pub(crate) async fn history(settings: &Settings, args: args::History) -> Result<
         stack: stack.name,
         folder: settings.runs()?,
     };
+    let command = state_move_command(&args.stack, &args.connection);
     match &args.run {
-        Some(run) => one(settings, &of, run).await,
-        None => all(settings, &of).await,
+        Some(run) => one(settings, &of, run, &command).await,
+        None => all(settings, &of, &command).await,
     }
 }
 
@@ -35,6 +38,7 @@ pub(crate) async fn last(
     session: &Session,
     stack: &Stack,
     run: Option<&str>,
+    state_move: &str,
 ) -> Result<RunProgress, CommandError> {
     let of = HistoryOf {
         cluster: session.cluster(),
@@ -45,21 +49,29 @@ pub(crate) async fn last(
     let given = if let Some(run) = run {
         run.to_owned()
     } else {
-        let runs = history_of(&of).await.map_err(|error| failed(&error))?.runs;
-        let newest = runs.first().ok_or_else(|| CommandError::input("no run of this stack is known"))?;
+        let runs = history_of(&of).await.map_err(|error| failed(&error, &of.stack, state_move))?;
+        // Without the cluster's record the newest here may not be the last.
+        let found = match runs.problems.into_iter().find(|problem| matches!(problem, JournalError::Place(_))) {
+            Some(problem) => return Err(failed(&problem, &of.stack, state_move)),
+            None => runs.runs,
+        };
+        let newest = found.first().ok_or_else(|| CommandError::input("no run of this stack is known"))?;
         newest.run.to_string()
     };
-    Ok(run_details(&of, &given).await.map_err(|error| failed(&error))?.progress)
+    Ok(run_details(&of, &given).await.map_err(|error| failed(&error, &of.stack, state_move))?.progress)
 }
 
-async fn all(settings: &Settings, of: &HistoryOf) -> Result<Exit, CommandError> {
-    let history = history_of(of).await.map_err(|error| failed(&error))?;
+async fn all(settings: &Settings, of: &HistoryOf, state_move: &str) -> Result<Exit, CommandError> {
+    let history = history_of(of).await.map_err(|error| failed(&error, &of.stack, state_move))?;
     if settings.human() {
         for line in report::runs(&of.stack, &history.runs) {
             printer::out(line);
         }
         for problem in &history.problems {
             printer::err(format!("warning: {}", error_chain(problem).join(": ")));
+            if let Some(hint) = failed(problem, &of.stack, state_move).hint {
+                printer::err(format!("hint: {hint}"));
+            }
         }
     } else {
         let problems: Vec<Value> = history.problems.iter().map(|problem| json!(error_chain(problem))).collect();
@@ -68,8 +80,8 @@ async fn all(settings: &Settings, of: &HistoryOf) -> Result<Exit, CommandError> 
     Ok(if history.problems.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
-async fn one(settings: &Settings, of: &HistoryOf, run: &str) -> Result<Exit, CommandError> {
-    let details = run_details(of, run).await.map_err(|error| failed(&error))?;
+async fn one(settings: &Settings, of: &HistoryOf, run: &str, state_move: &str) -> Result<Exit, CommandError> {
+    let details = run_details(of, run).await.map_err(|error| failed(&error, &of.stack, state_move))?;
     if settings.human() {
         for line in report::run(&details) {
             printer::out(line);
@@ -80,17 +92,6 @@ async fn one(settings: &Settings, of: &HistoryOf, run: &str) -> Result<Exit, Com
     Ok(Exit::Done)
 }
 
-fn failed(error: &JournalError) -> CommandError {
-    let exit = match error {
-        JournalError::UnknownRun { .. } | JournalError::AmbiguousRun { .. } => Exit::BadInput,
-        JournalError::File { .. }
-        | JournalError::Damaged { .. }
-        | JournalError::Newer { .. }
-        | JournalError::Cluster { .. }
-        | JournalError::Unreadable { .. }
-        | JournalError::Taken { .. }
-        | JournalError::TooLarge { .. }
-        | JournalError::NoDetails { .. } => Exit::Failed,
-    };
-    CommandError::from_error(exit, error)
+fn failed(error: &JournalError, stack: &str, state_move: &str) -> CommandError {
+    hints::of_journal(error, stack, state_move)
 }

@@ -14,6 +14,7 @@ pub(crate) mod rehearse;
 pub(crate) mod render;
 pub(crate) mod resume;
 pub(crate) mod run;
+pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod uncertain;
 pub(crate) mod validate;

@@ -152,6 +152,7 @@ async fn rehearsed(
         session: &session,
         kind: RunKind::Apply,
         flags,
+        connection: None,
         resume: Resume::IfUnfinished,
         stack_file: None,
         journals: state.path().join("runs"),

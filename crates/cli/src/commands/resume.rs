@@ -3,7 +3,7 @@
 use crate::commands::history;
 use crate::commands::run::{self, Run};
 use crate::input::connect;
-use crate::input::continues::resume_command;
+use crate::input::continues::{resume_command, state_move_command};
 use crate::input::select;
 use crate::input::settings::Settings;
 use crate::input::stack;
@@ -26,7 +26,8 @@ pub(crate) async fn resume(settings: &Settings, args: args::Resume, stages: &Sta
     }
     let place = connect::users(settings, &args.connection, &stack).await?;
     let session = connect::session(settings, place, &stack, stages).await?;
-    let last = history::last(settings, &session, &stack, args.run.as_deref()).await?;
+    let state_move = state_move_command(&args.stack, &args.connection);
+    let last = history::last(settings, &session, &stack, args.run.as_deref(), &state_move).await?;
     let stack_file = stack::place(&args.stack);
     same_file(&last, &stack_file)?;
     let missing = keep_only(&mut stack, &last)?;
@@ -43,6 +44,7 @@ pub(crate) async fn resume(settings: &Settings, args: args::Resume, stages: &Sta
         session: &session,
         kind: last.kind,
         flags: &args.flags,
+        connection: Some(&args.connection),
         resume: if args.run.is_some() { Resume::Run(last.run) } else { Resume::Last },
         stack_file: Some(stack_file),
         journals: settings.runs()?,

@@ -2,6 +2,7 @@
 
 use crate::commands::uncertain;
 use crate::input::connect;
+use crate::input::continues::state_move_command;
 use crate::input::holder::holder;
 use crate::input::saved_plan::{PlannedWith, SavedPlan};
 use crate::input::select;
@@ -10,8 +11,9 @@ use crate::input::stack;
 use crate::report::{Afterwards, RunReport};
 use crate::terminal::args::{self, Output};
 use crate::terminal::exit::{CommandError, Exit};
+use crate::terminal::hints;
 use crate::terminal::printer;
-use pilothouse::{Answer, DeclaredChart, HelmChart, Resume, RunConfig, RunError, Session, StateConfig, StepAnswer};
+use pilothouse::{Answer, DeclaredChart, HelmChart, Resume, RunConfig, Session, StateConfig, StepAnswer};
 use pilothouse_config::Unset;
 use pilothouse_core::{Event, HelmAction, Phase, Plan, ReleaseKey, RunId, RunKind, RunOutcome, SetPolicy, Stack};
 use serde_json::Value;
@@ -27,6 +29,8 @@ pub(crate) struct Run<'a> {
     pub(crate) session: &'a Arc<Session>,
     pub(crate) kind: RunKind,
     pub(crate) flags: &'a args::RunFlags,
+    /// How the cluster was named.
+    pub(crate) connection: Option<&'a args::Connection>,
     pub(crate) resume: Resume,
     /// The stack file, absolute.
     pub(crate) stack_file: Option<PathBuf>,
@@ -62,6 +66,12 @@ impl Run<'_> {
             }
         }
         Ok(answers)
+    }
+
+    /// The command that moves the state of the stack.
+    fn state_move(&self) -> String {
+        let file = self.stack_file.as_deref().unwrap_or(Path::new("."));
+        state_move_command(file, self.connection.unwrap_or(&args::Connection::default()))
     }
 
     fn config(&self, settings: &Settings, answers: &[Answer]) -> RunConfig {
@@ -134,7 +144,7 @@ pub(crate) async fn run_untold(
         let outcome = pilothouse::run(&config, &run.charts, run.session, |event| report.see(event)).await;
         let outcome = outcome.map_err(|error| {
             report.clear();
-            not_begun(&error)
+            hints::not_begun(&error, &run.stack.name, &run.state_move())
         })?;
         let document = report.finish(&outcome, &run.afterwards);
         let more = uncertain::ask(settings, &outcome, run.session.cancel()).await;
@@ -181,28 +191,6 @@ pub(crate) fn stack_of(
 pub(crate) fn planned_stack(saved: &SavedPlan, settings: &Settings) -> Result<Stack, CommandError> {
     let PlannedWith { stack_file, select, consent, kind, .. } = &saved.saved;
     stack_of(stack_file, select, consent, *kind, settings)
-}
-
-/// Why a run could not begin, with what to do about it.
-fn not_begun(error: &RunError) -> CommandError {
-    let (exit, hint) = match error {
-        RunError::Locked { .. } => (
-            Exit::Failed,
-            Some(
-                "wait for it, or give it longer with --lock-timeout; a lock whose holder is dead is taken over by itself",
-            ),
-        ),
-        RunError::Lock(_) => (
-            Exit::Failed,
-            Some("the lock is a Lease in the stack's state_namespace: it must be possible to get, create and patch it"),
-        ),
-        RunError::Journal(_) => (Exit::Failed, None),
-        RunError::NothingToResume { .. } => (Exit::BadInput, Some("`pilothouse history` lists the runs of the stack")),
-        RunError::Interrupted => (Exit::Interrupted, None),
-    };
-    let mut error = CommandError::from_error(exit, error);
-    error.hint = hint.map(str::to_owned);
-    error
 }
 
 /// Runs only the validate phase of every release, and reports in the same way.

@@ -26,6 +26,7 @@ pub(crate) async fn validate(settings: &Settings, args: args::Validate, stages: 
         session: &session,
         kind: RunKind::Validate,
         flags: &args::RunFlags::default(),
+        connection: None,
         resume: Resume::IfUnfinished,
         stack_file: Some(stack::place(&args.stack.stack)),
         journals: settings.runs()?,

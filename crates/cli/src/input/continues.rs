@@ -7,7 +7,16 @@ use std::path::Path;
 
 /// The command that resumes a run of this stack file on this cluster.
 pub(crate) fn resume_command(stack: &Path, connection: &Connection) -> String {
-    let mut line = "pilothouse resume".to_owned();
+    command_on("resume", stack, connection)
+}
+
+/// The command that moves the state of this stack file on this cluster.
+pub(crate) fn state_move_command(stack: &Path, connection: &Connection) -> String {
+    command_on("state move", stack, connection)
+}
+
+fn command_on(command: &str, stack: &Path, connection: &Connection) -> String {
+    let mut line = format!("pilothouse {command}");
     // The file of the current folder is what is taken without the flag.
     let stack = Some(stack).filter(|stack| *stack != Path::new("."));
     let given = [("--stack", stack), ("--kubeconfig", connection.kubeconfig.as_deref())];

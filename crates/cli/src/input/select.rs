@@ -97,7 +97,7 @@ mod tests {
             failure_policy: SetPolicy::default(),
             on_release_failure: OnReleaseFailure::default(),
             cluster: pilothouse_core::ClusterPin::default(),
-            state_namespace: "default".to_owned(),
+            state_namespace: None,
             readiness: Vec::new(),
             releases,
         }

@@ -114,7 +114,7 @@ mod tests {
             failure_policy: SetPolicy::default(),
             on_release_failure: OnReleaseFailure::default(),
             cluster: ClusterPin::default(),
-            state_namespace: "default".to_owned(),
+            state_namespace: None,
             readiness: Vec::new(),
             releases: namespaces.iter().map(release).collect(),
         }

@@ -110,6 +110,9 @@ pub(crate) enum Command {
     Resume(Resume),
     /// List the runs of a stack, or show one of them in detail
     History(History),
+    /// The state of a stack: its lock and the journal's copy in the cluster
+    #[command(subcommand)]
+    State(State),
     /// Check a stack file and its charts without a cluster
     Lint(StackFile),
     /// Print what helm renders for a stack, without a cluster
@@ -189,7 +192,7 @@ pub(crate) struct Select {
 }
 
 /// Which cluster.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Connection {
     /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config, else the service account of the pod]
     #[arg(long, value_name = "FILE")]
@@ -473,6 +476,41 @@ pub(crate) struct History {
     #[command(flatten)]
     pub(crate) connection: Connection,
 }
+
+/// The state of a stack.
+#[derive(Debug, Subcommand)]
+pub(crate) enum State {
+    /// Move it to another namespace, under its lock; what was interrupted is brought to its end by the same command
+    Move(StateMove),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = STATE_MOVE_HELP)]
+pub(crate) struct StateMove {
+    /// The stack file, or a folder that has a pilothouse.yaml
+    #[arg(long, default_value = ".", value_name = "FILE")]
+    pub(crate) stack: PathBuf,
+    /// The namespace where it is [default: `default` or `pilothouse`, whichever has it]
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace)]
+    pub(crate) from: Option<String>,
+    /// The namespace where it is to be [default: the state_namespace of the stack file, else `pilothouse`]
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace)]
+    pub(crate) to: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// How long to wait when a run holds the stack's lock
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = lock_timeout)]
+    pub(crate) lock_timeout: jiff::SignedDuration,
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    pilothouse_core::check_namespace(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
+}
+
+const STATE_MOVE_HELP: &str = "\
+For example:
+  pilothouse state move                            from `default` to where the stack file says, else to `pilothouse`
+  pilothouse state move --from ops                 the same from another namespace";
 
 #[derive(Debug, Args)]
 pub(crate) struct Render {

@@ -1,5 +1,7 @@
 //! What to do about a finding. The library says what is wrong; what to do next is the program's to say.
 
+use crate::terminal::exit::{CommandError, Exit};
+use pilothouse::{JournalError, PlaceError, RunError};
 use pilothouse_core::{Finding, code};
 
 /// A line that helps with a finding, if there is one.
@@ -20,6 +22,91 @@ pub(crate) fn consent_to(subject: &str) -> Option<String> {
 /// What helps with an error of the program that has a code.
 pub(crate) fn of_code(code: &str) -> Option<String> {
     general(code).map(|hint| format!("{hint}; `pilothouse explain {code}` tells more"))
+}
+
+/// Why a run could not begin, with what to do about it. `state_move` is the command that moves the state of the stack.
+pub(crate) fn not_begun(error: &RunError, stack: &str, state_move: &str) -> CommandError {
+    let (exit, hint) = match error {
+        RunError::Journal(error) => return of_journal(error, stack, state_move),
+        RunError::Locked { .. } => (
+            Exit::Failed,
+            Some(
+                "wait for it, or give it longer with --lock-timeout; a lock whose holder is dead is taken over by itself"
+                    .to_owned(),
+            ),
+        ),
+        RunError::Lock { namespace, .. } => (Exit::Failed, Some(rights(namespace))),
+        RunError::NothingToResume { .. } => {
+            (Exit::BadInput, Some("`pilothouse history` lists the runs of the stack".to_owned()))
+        }
+        RunError::Interrupted => (Exit::Interrupted, None),
+    };
+    let mut error = CommandError::from_error(exit, error);
+    // An API server that does not answer is what its own code says.
+    error.hint = error.hint.filter(|_| error.code.is_some()).or(hint);
+    error
+}
+
+/// Why what a run has left cannot be read or written, with what to do about it.
+pub(crate) fn of_journal(error: &JournalError, stack: &str, state_move: &str) -> CommandError {
+    let exit = match error {
+        JournalError::UnknownRun { .. } | JournalError::AmbiguousRun { .. } => Exit::BadInput,
+        JournalError::Place(PlaceError::Unreadable { .. } | PlaceError::Restless) => Exit::Failed,
+        JournalError::Place(_) => Exit::Refused,
+        JournalError::File { .. }
+        | JournalError::Damaged { .. }
+        | JournalError::Newer { .. }
+        | JournalError::Cluster { .. }
+        | JournalError::Unreadable { .. }
+        | JournalError::Taken { .. }
+        | JournalError::TooLarge { .. }
+        | JournalError::NoDetails { .. } => Exit::Failed,
+    };
+    let hint = match error {
+        JournalError::Place(error) => Some(of_place(error, stack, state_move)),
+        _ => None,
+    };
+    let mut error = CommandError::from_error(exit, error);
+    error.hint = hint.or(error.hint);
+    error
+}
+
+/// What it takes to keep the state of a stack in a namespace.
+fn rights(namespace: &str) -> String {
+    format!(
+        "the state of the stack is kept in namespace `{namespace}`: ask for that namespace and, in it, for get, create and \
+         patch on `leases.coordination.k8s.io` and `secrets`; or write `state_namespace: NAMESPACE` into the stack file, with a \
+         namespace where you have them"
+    )
+}
+
+fn of_place(error: &PlaceError, stack: &str, state_move: &str) -> String {
+    match error {
+        PlaceError::Elsewhere { found, wanted } => format!(
+            "move it: `{state_move} --from {found} --to {wanted}`; or write `state_namespace: {found}` into the stack file"
+        ),
+        PlaceError::Two { former, usual } => format!(
+            "write into the stack file which one counts, `state_namespace: {former}` or `state_namespace: {usual}` (`pilothouse \
+             history` shows the runs of the one that stands there); or delete the other: `kubectl --namespace NAMESPACE delete \
+             secret/pilothouse.stack.{stack} lease/pilothouse.stack.{stack}`"
+        ),
+        PlaceError::Moved { from, to } => format!(
+            "write `state_namespace: {to}` into the stack file; or move it back: `{state_move} --from {to} --to {from}`"
+        ),
+        PlaceError::Unfinished { from, to } => format!("bring it to its end: `{state_move} --from {from} --to {to}`"),
+        PlaceError::Unreadable { namespace, .. } => format!(
+            "ask for get on `leases.coordination.k8s.io` and `secrets` in namespace `{namespace}`; or, if nobody has run this \
+             stack with its state there, write `state_namespace: pilothouse` into the stack file"
+        ),
+        PlaceError::Restless => "give the same command again".to_owned(),
+    }
+}
+
+/// What a stack file has to say when the state was moved; `None` when it says it, or need not.
+pub(crate) fn state_moved(to: &str, file_says: Option<&str>) -> Option<String> {
+    let found_there = file_says.unwrap_or("pilothouse") == to;
+    (!found_there)
+        .then(|| format!("Write `state_namespace: {to}` into the stack file: without it the next run is refused."))
 }
 
 fn general(code: &str) -> Option<&'static str> {

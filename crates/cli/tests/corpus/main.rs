@@ -27,36 +27,40 @@ use symptoms::Symptoms;
 /// Of a hundred cases so many must be told with the right code and object.
 const RIGHT: usize = 95;
 
-/// How many cases are run side by side.
-const SIDE_BY_SIDE: usize = 8;
+/// How many cases of a place are run side by side. Most of the time they wait for what is not coming.
+const SIDE_BY_SIDE: usize = 12;
 
 /// The median time from a symptom to the telling of its cause, in milliseconds, must be below this.
 const SOON: i64 = 2000;
 
-/// Held by what measures time or asks much of the machine.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Held by what measures time or asks much of the plane of a place.
+static ALONE: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
 
-/// While it is held, no other test that takes it is at work.
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// While it is held, no other test that takes it for this place is at work.
+fn alone(place: Place) -> MutexGuard<'static, ()> {
+    let held = match place {
+        Place::Simulated => &ALONE[0],
+        Place::Real => &ALONE[1],
+    };
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[test]
 fn causes_are_told_on_simulated_nodes() {
-    let _alone = alone();
+    let _alone = alone(Place::Simulated);
     on(Place::Simulated, "simulated nodes", Majors::Daily, world::simulated());
 }
 
 #[test]
 #[ignore = "the other helm"]
 fn causes_are_told_on_simulated_nodes_with_the_other_helm() {
-    let _alone = alone();
+    let _alone = alone(Place::Simulated);
     on(Place::Simulated, "simulated nodes, the other helm", Majors::Rest, world::simulated());
 }
 
 #[test]
 fn causes_are_told_on_a_real_node() {
-    let _alone = alone();
+    let _alone = alone(Place::Real);
     let Some(plane) = world::real("causes_are_told_on_a_real_node") else { return };
     on(Place::Real, "a real node", Majors::Daily, plane);
 }
@@ -64,7 +68,7 @@ fn causes_are_told_on_a_real_node() {
 #[test]
 #[ignore = "the other helm"]
 fn causes_are_told_on_a_real_node_with_the_other_helm() {
-    let _alone = alone();
+    let _alone = alone(Place::Real);
     let Some(plane) = world::real("causes_are_told_on_a_real_node_with_the_other_helm") else { return };
     on(Place::Real, "a real node, the other helm", Majors::Rest, plane);
 }

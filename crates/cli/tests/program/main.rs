@@ -23,6 +23,7 @@ mod plan;
 mod planes;
 mod quickstart;
 mod secrets;
+mod state;
 mod support;
 mod unchanged;
 mod unhealthy;

@@ -55,10 +55,10 @@ pub(crate) static FILE: Table = Table {
         key(
             "state_namespace",
             K::Text,
-            Default("default"),
-            "pilothouse",
+            Default("pilothouse"),
+            "ops",
             "",
-            "The namespace of the stack's own lock and journal.",
+            "The namespace of the stack's own lock and journal. A stack whose journal is in `default`, where it was kept formerly, stays there without this key until `pilothouse state move` moves it.",
         ),
         key(
             "readiness",

@@ -13,8 +13,6 @@ use std::collections::BTreeMap;
 
 /// The only version of the format.
 const FORMAT_VERSION: u64 = 1;
-/// Where lock and journal are when the file does not say.
-const STATE_NAMESPACE: &str = "default";
 
 type ReadStack = (Stack, BTreeMap<ReleaseKey, ReleasePlaces>);
 
@@ -33,9 +31,9 @@ pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> 
     let failure_policy = file.choice("failure_policy", &policies, out).unwrap_or_default();
     let undoing = [("leave", OnReleaseFailure::Leave), ("rollback_needs", OnReleaseFailure::RollbackNeeds)];
     let on_release_failure = file.choice("on_release_failure", &undoing, out).unwrap_or_default();
-    let state_namespace = file.text("state_namespace", out).unwrap_or(STATE_NAMESPACE);
-    if let Some(node) = file.node("state_namespace") {
-        report_name(check_namespace(state_namespace), node.span, out);
+    let state_namespace = file.text("state_namespace", out);
+    if let (Some(name), Some(node)) = (state_namespace, file.node("state_namespace")) {
+        report_name(check_namespace(name), node.span, out);
     }
 
     let cluster = file.node("cluster").map(|node| read_cluster(node, out)).unwrap_or_default();
@@ -63,7 +61,7 @@ pub(crate) fn read_stack(root: &Node, context: &Context<'_>, out: &mut Sink) -> 
         cluster,
         failure_policy,
         on_release_failure,
-        state_namespace: state_namespace.to_owned(),
+        state_namespace: state_namespace.map(str::to_owned),
         readiness,
         releases: releases.into_iter().map(|release| release.spec).collect(),
     };

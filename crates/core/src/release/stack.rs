@@ -21,8 +21,8 @@ pub struct Stack {
     pub failure_policy: SetPolicy,
     /// What becomes of what a failed release needs.
     pub on_release_failure: OnReleaseFailure,
-    /// The namespace of the stack's own lock and journal.
-    pub state_namespace: String,
+    /// The namespace of the stack's own lock and journal, if the file says it.
+    pub state_namespace: Option<String>,
     /// How objects of single kinds are judged.
     pub readiness: Vec<ReadinessRule>,
     /// The releases in the order of the file. No two have the same key.

@@ -191,6 +191,21 @@ impl TemplateUse {
         self.lookup.then(|| "its templates call lookup".to_owned())
     }
 
+    /// Whether they may render something else as an upgrade than as an install.
+    pub fn asks_for_action(&self) -> bool {
+        self.install_or_upgrade || self.unreadable
+    }
+
+    /// Whether something in what they render may be another in each rendering, in a deploy.
+    pub fn differs_each_time(&self) -> bool {
+        self.random || self.clock || self.unreadable
+    }
+
+    /// Whether they may make up what is kept in Secrets.
+    pub fn makes_up_secrets(&self) -> bool {
+        self.random || self.unreadable
+    }
+
     /// The same of a template that makes nothing but tests: that these are others each time changes no deploy.
     pub(crate) fn of_tests(self) -> Self {
         let matters = |name: &&'static str| {

@@ -37,7 +37,7 @@ impl LeaseLock {
     ///
     /// # Errors
     /// [`LockError::Held`] when it was held all the time, [`LockError::Interrupted`] when cancelled,
-    /// [`LockError::Cluster`] when the cluster refused, or at the end of the time still did not answer.
+    /// [`LockError::Moved`] when what it protects is in another namespace, [`LockError::Cluster`] when the cluster refused, or at the end of the time still did not answer.
     pub async fn acquire(
         cluster: Arc<dyn ClusterClient>,
         mut config: LeaseConfig,
@@ -62,6 +62,7 @@ impl LeaseLock {
                 Look::Interrupted => return attempt.fail(LockError::Interrupted).await,
                 Look::Failed(error) if error.is_transient() => (LockError::Cluster(error), LOOK_EVERY),
                 Look::Failed(error) => return attempt.fail(LockError::Cluster(error)).await,
+                Look::Moved { to } => return attempt.fail(LockError::Moved { to }).await,
                 Look::Held { holder } => {
                     if !timeout.is_zero() && told.as_ref() != Some(&holder) {
                         on_wait(holder.as_ref());
@@ -109,6 +110,7 @@ enum Look {
     Interrupted,
     Failed(ClusterError),
     Held { holder: Option<Holder> },
+    Moved { to: String },
     Takeable { lease: Option<Value>, ours: bool },
 }
 
@@ -136,6 +138,8 @@ impl Attempt {
         let proof = lease.as_ref().and_then(holder).as_ref().filter(|holder| *holder != us).and_then(is_gone);
         match judge(lease.as_ref(), us, unchanged, proof) {
             Verdict::Held { holder } => Look::Held { holder },
+            Verdict::Moved { .. } if self.config.moved_back => Look::Takeable { lease, ours: false },
+            Verdict::Moved { to } => Look::Moved { to },
             // A write of ours whose answer did not reach us was made after all.
             Verdict::Ours => Look::Takeable { lease, ours: true },
             Verdict::Free => {

@@ -116,7 +116,7 @@ impl Tenure {
             Verdict::Ours => Renewed::Again { lease, failure: "somebody else has changed it".to_owned() },
             Verdict::Free if lease.is_none() => Renewed::Lost("it was deleted".to_owned()),
             Verdict::Free => Renewed::Lost("somebody else has released it".to_owned()),
-            Verdict::Held { .. } | Verdict::Gone { .. } => {
+            Verdict::Held { .. } | Verdict::Gone { .. } | Verdict::Moved { .. } => {
                 let named = lease.as_ref().and_then(identity).unwrap_or_default();
                 Renewed::Lost(format!("{named} has taken it"))
             }

@@ -1,6 +1,6 @@
 //! Whose a lease is.
 
-use super::record::{duration, holder, identity};
+use super::record::{duration, holder, identity, moved_to};
 use pilothouse_core::Holder;
 use serde_json::Value;
 use std::time::Duration;
@@ -17,6 +17,11 @@ pub(super) enum Verdict {
         /// Who, when it is one of us.
         holder: Option<Holder>,
     },
+    /// Nobody's, for good: what it protects is in another namespace.
+    Moved {
+        /// Which one.
+        to: String,
+    },
     /// Somebody's who certainly is not at work any more.
     Gone {
         /// Who, when it was one of us.
@@ -30,6 +35,9 @@ pub(super) enum Verdict {
 /// `proof` whether the holder's process is known to have ended. No clock of anybody else's counts.
 pub(super) fn judge(lease: Option<&Value>, us: &Holder, seen_unchanged_for: Duration, proof: Option<bool>) -> Verdict {
     let Some(lease) = lease else { return Verdict::Free };
+    if let Some(to) = moved_to(lease) {
+        return Verdict::Moved { to: to.to_owned() };
+    }
     let Some(named) = identity(lease) else { return Verdict::Free };
     let holder = holder(lease);
     if holder.as_ref() == Some(us) {
@@ -75,6 +83,11 @@ pub(super) mod tests {
 
     fn with(mut lease: Value, pointer: &str, value: Value) -> Value {
         *lease.pointer_mut(pointer).unwrap() = value;
+        lease
+    }
+
+    fn moved_away(mut lease: Value) -> Value {
+        lease["metadata"]["annotations"]["pilothouse.dev/moved-to"] = json!("pilothouse");
         lease
     }
 
@@ -125,6 +138,7 @@ pub(super) mod tests {
     #[case::no_duration(Some(with(of(2), "/spec/leaseDurationSeconds", Value::Null)), 16, None, held())]
     #[case::a_short_one(Some(with(of(2), "/spec/leaseDurationSeconds", json!(1))), 1, None, held())]
     #[case::an_endless_one(Some(with(of(2), "/spec/leaseDurationSeconds", json!(u64::MAX))), u64::MAX - 1, None, held())]
+    #[case::moved(Some(moved_away(of(2))), u64::MAX, Some(true), Verdict::Moved { to: "pilothouse".to_owned() })]
     #[case::unreadable(Some(with(of(2), HOLDER, json!("{"))), 0, None, held_by_somebody_unknown())]
     #[case::no_proof_about_the_unknown(Some(with(of(2), HOLDER, json!("{"))), 0, Some(true), held_by_somebody_unknown())]
     #[case::unknown_gone(

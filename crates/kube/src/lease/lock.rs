@@ -2,8 +2,8 @@
 
 use super::clock::Moment;
 use super::heartbeat::{Renewal, Tenure, keep};
-use super::record::{lease_ref, written_at};
-use super::write::let_go;
+use super::record::{identity, lease_ref, moved_to, written_at};
+use super::write::{close, let_go};
 use crate::client::{ClusterClient, ClusterError};
 use jiff::Timestamp;
 use pilothouse_core::{Holder, ObjectRef};
@@ -31,6 +31,8 @@ pub struct LeaseConfig {
     pub holder: Holder,
     /// Labels of the lease, beside `app.kubernetes.io/managed-by`.
     pub labels: BTreeMap<String, String>,
+    /// Whether it is taken although what it protects was moved to another namespace: that is moved back.
+    pub moved_back: bool,
 }
 
 impl LeaseConfig {
@@ -42,12 +44,27 @@ impl LeaseConfig {
             duration: Duration::from_secs(15),
             holder,
             labels: BTreeMap::new(),
+            moved_back: false,
         }
     }
 
     pub(super) fn target(&self) -> ObjectRef {
         lease_ref(&self.namespace, &self.name)
     }
+}
+
+/// What a lock looks like to somebody who does not want it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockSeen {
+    /// Nobody has it.
+    Free,
+    /// Somebody has it, or had it and ended without a word.
+    Held,
+    /// What it protects was moved to another namespace.
+    Moved {
+        /// Which one.
+        to: String,
+    },
 }
 
 /// Why a lock was not taken.
@@ -60,6 +77,12 @@ pub enum LockError {
         holder: Option<Holder>,
         /// How long was waited.
         waited: Duration,
+    },
+    /// What it protects was moved to another namespace, and so is the lock.
+    #[error("what the lock protects was moved to namespace {to}")]
+    Moved {
+        /// Which one.
+        to: String,
     },
     /// The wait was cancelled.
     #[error("the wait for the lock was interrupted")]
@@ -142,6 +165,33 @@ impl LeaseLock {
     /// and the time of one request at most. Does not depend on this machine's wall clock.
     pub fn server_now(&self) -> Option<Timestamp> {
         self.server.and_then(|(time, moment)| time.checked_add(moment.elapsed()).ok())
+    }
+
+    /// What a lock looks like, without wanting it.
+    ///
+    /// # Errors
+    /// As for any request.
+    pub async fn look(cluster: &dyn ClusterClient, namespace: &str, name: &str) -> Result<LockSeen, ClusterError> {
+        let lease = cluster.get(&lease_ref(namespace, name)).await?;
+        Ok(match lease.as_ref().map(|lease| (moved_to(lease), identity(lease))) {
+            Some((Some(to), _)) => LockSeen::Moved { to: to.to_owned() },
+            Some((None, Some(_))) => LockSeen::Held,
+            Some((None, None)) | None => LockSeen::Free,
+        })
+    }
+
+    /// Closes the lock for good, since what it protects is from now on in another namespace: whoever comes is told so, and
+    /// a program that does not know of it takes it for held. Tried for 5 s.
+    ///
+    /// # Errors
+    /// When the lock is not ours any more, or it is not known whether that was written. Then it is not given free.
+    pub async fn move_away(self, to: &str) -> Result<(), LockError> {
+        self.heartbeat.abort();
+        // A renewal that was under way may still be made; then the lease is read again.
+        let _ = self.heartbeat.await;
+        let Tenure { cluster, target, us, .. } = self.tenure.as_ref();
+        let lease = self.tenure.renewal().lease.clone();
+        close(cluster.as_ref(), target, us, lease, to, RELEASE_LIMIT).await
     }
 
     /// Gives the lock free, within 5 s. To be called when everything it protects has ended, since the next one starts at

@@ -14,4 +14,4 @@ mod lock;
 mod record;
 mod write;
 
-pub use lock::{LeaseConfig, LeaseLock, LockError};
+pub use lock::{LeaseConfig, LeaseLock, LockError, LockSeen};

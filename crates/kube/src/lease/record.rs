@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Holds the [`Holder`] as JSON; `spec.holderIdentity` is its text for people.
 const HOLDER: &str = "pilothouse.dev/holder";
 
+/// Names the namespace that what the lock protects was moved to.
+const MOVED_TO: &str = "pilothouse.dev/moved-to";
+
 /// How long a lease is valid that does not say so. Every one of ours does.
 const USUAL_DURATION: Duration = Duration::from_secs(15);
 
@@ -34,6 +37,11 @@ pub(super) fn holder(lease: &Value) -> Option<Holder> {
     let text = lease.get("metadata")?.get("annotations")?.get(HOLDER)?.as_str()?;
     let holder: Holder = serde_json::from_str(text).ok()?;
     (identity(lease)? == holder.to_string()).then_some(holder)
+}
+
+/// Where what the lock protects was moved to: nobody works under this lock any more.
+pub(super) fn moved_to(lease: &Value) -> Option<&str> {
+    lease.get("metadata")?.get("annotations")?.get(MOVED_TO)?.as_str()
 }
 
 /// How long the lease is valid after each renewal.
@@ -80,6 +88,10 @@ pub(super) fn taken(
         Some(_) => before.unwrap_or_default().saturating_add(1).min(i64::from(i32::MAX)),
         None => 0,
     };
+    let mut annotations = json!({HOLDER: annotation});
+    if lease.is_some_and(|lease| moved_to(lease).is_some()) {
+        annotations[MOVED_TO] = Value::Null;
+    }
     json!({
         "apiVersion": target.api_version,
         "kind": target.kind,
@@ -87,7 +99,7 @@ pub(super) fn taken(
             "name": target.name,
             "namespace": target.namespace,
             "labels": labels,
-            "annotations": {HOLDER: annotation},
+            "annotations": annotations,
         },
         "spec": {
             "holderIdentity": holder.to_string(),
@@ -114,6 +126,19 @@ pub(super) fn released(now: Timestamp) -> Value {
     json!({
         "metadata": {"annotations": {HOLDER: null}},
         "spec": {"holderIdentity": null, "renewTime": micro_time(now)},
+    })
+}
+
+/// The patch that closes the lock for good: what it protects is in another namespace now. A program that does not know of that
+/// takes it for held, and does not live to see its end.
+pub(super) fn moved(to: &str, now: Timestamp) -> Value {
+    json!({
+        "metadata": {"annotations": {HOLDER: null, MOVED_TO: to}},
+        "spec": {
+            "holderIdentity": format!("moved to namespace {to}"),
+            "leaseDurationSeconds": i32::MAX,
+            "renewTime": micro_time(now),
+        },
     })
 }
 

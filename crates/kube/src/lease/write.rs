@@ -1,7 +1,8 @@
 //! Writing the lease: guarded, with a deadline, and never twice without looking.
 
 use super::judge::{Verdict, judge};
-use super::record::released;
+use super::lock::LockError;
+use super::record::{moved, released};
 use crate::client::{ClusterClient, ClusterError, Precondition};
 use jiff::Timestamp;
 use pilothouse_core::{Holder, ObjectRef};
@@ -82,4 +83,41 @@ pub(super) async fn let_go(
     if timeout(limit, trying).await.is_err() {
         tracing::debug!(lease = %target, "not released in time");
     }
+}
+
+/// Writes into the lease that what it protects is in another namespace, if it is `us` who hold it.
+pub(super) async fn close(
+    cluster: &dyn ClusterClient,
+    target: &ObjectRef,
+    us: &Holder,
+    mut lease: Value,
+    to: &str,
+    limit: Duration,
+) -> Result<(), LockError> {
+    let trying = async {
+        loop {
+            let failure = match write(cluster, target, Some(&lease), &moved(to, Timestamp::now()), limit).await {
+                Written::Done(_) => return Ok(()),
+                Written::Raced => None,
+                Written::Uncertain(error) => Some(error),
+                Written::Refused(error) => return Err(LockError::Cluster(error)),
+            };
+            let found = match cluster.get(target).await {
+                Ok(found) => found,
+                Err(error) => return Err(LockError::Cluster(failure.unwrap_or(error))),
+            };
+            match (judge(found.as_ref(), us, Duration::ZERO, None), found) {
+                (Verdict::Moved { to: there }, _) if there == to => return Ok(()),
+                (Verdict::Ours, Some(found)) => lease = found,
+                (Verdict::Held { holder }, _) => return Err(LockError::Held { holder, waited: Duration::ZERO }),
+                _ => return Err(LockError::Held { holder: None, waited: Duration::ZERO }),
+            }
+            if let Some(error) = failure {
+                tracing::debug!(lease = %target, %error, "not closed yet");
+                sleep(Duration::from_millis(200)).await;
+            }
+        }
+    };
+    let late = || LockError::Cluster(ClusterError::Timeout { what: format!("write {target}"), after: limit });
+    timeout(limit, trying).await.unwrap_or_else(|_| Err(late()))
 }

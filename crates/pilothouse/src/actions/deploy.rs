@@ -7,6 +7,7 @@ use crate::actions::objects;
 use crate::actions::orphaned_hooks;
 use crate::context::Context;
 use crate::context::ReleaseRun;
+use crate::context::Wanted;
 use crate::context::upgrade_is_done;
 use crate::error::PhaseError;
 use crate::kept_digest::Given;
@@ -15,8 +16,9 @@ use crate::preflight;
 use crate::preflight::Permit;
 use crate::preflight::Upgrade;
 use crate::render;
-use pilothouse_core::{DriftPolicy, HelmAction, HelmCommand, ObjectRef, Payload, RUN_LABEL, RevisionStatus};
+use pilothouse_core::{DriftPolicy, HelmAction, HelmCommand, ObjectRef, RUN_LABEL, RevisionStatus};
 use pilothouse_helm::{UpgradeRequest, Values};
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Installs or upgrades. `first` says that no revision was ever deployed. On a first deploy the fields of adopted objects still belong to whoever
@@ -27,15 +29,14 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn deploy(
     ctx: &Context,
     run: &mut ReleaseRun,
-    payload: &Payload,
+    wanted: &Arc<Wanted>,
     verb: &str,
     first: bool,
 ) -> Result<String, PhaseError> {
-    let prepared = render::wanted(ctx, payload).await;
-    let chart = prepared.chart()?;
+    let (chart, payload) = (wanted.chart()?, &wanted.payload);
     let given = preflight::given_of_deploy(ctx, run, chart, payload).await;
     if let Some(done) = done_before(ctx, run, &given).await {
-        if prepared.brings_kinds() {
+        if wanted.brings_kinds() {
             ctx.cluster().discovery(true).await?;
         }
         if !done.to_the_end {
@@ -52,11 +53,7 @@ pub(crate) async fn deploy(
         run.attempts.note_written(newest.revision, newest.run);
     }
     orphaned_hooks::clear_earlier(ctx, run).await?;
-    let permit = preflight::permit_upgrade(ctx, payload, verb == "upgraded").await?;
-    // What was looked at is what is deployed, and remembered.
-    let wanted = permit.deed().wanted.clone();
-    let chart = wanted.chart()?;
-    let given = preflight::given_of_deploy(ctx, run, chart, payload).await;
+    let permit = preflight::permit_upgrade(ctx, wanted, verb == "upgraded").await?;
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
         skip_schema_validation: ctx.info().skip_schema_validation,
@@ -76,14 +73,12 @@ pub(crate) async fn deploy(
     let done = async {
         // Helm 3 makes a missing namespace after it has looked whose the chart's objects are (`pkg/action/install.go`), and then
         // fails on its own.
-        if first
-            && request.create_namespace
-            && ctx.helm().version().major < 4
-            && render::has_own_namespace(ctx, &wanted)
+        if first && request.create_namespace && ctx.helm().version().major < 4 && render::has_own_namespace(ctx, wanted)
         {
             objects::make_namespace(ctx).await?;
         }
         let brought = crds::bring(ctx, &permit).await?;
+        run.served = ctx.session().target().await.ok();
         preflight::refuse_unless_as_seen(ctx, &permit).await?;
         upgrade(ctx, run, permit, &request, &stop).await?;
         is_recorded(ctx, before).await?;
@@ -172,13 +167,12 @@ async fn done_before(ctx: &Context, run: &mut ReleaseRun, given: &Given) -> Opti
 }
 
 /// Whether helm has done before what `exec` would do, so that it is not run again.
-pub(crate) async fn is_deployed_before(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) -> bool {
+pub(crate) async fn is_deployed_before(ctx: &Context, run: &mut ReleaseRun, wanted: &Wanted) -> bool {
     if ctx.info().action != HelmAction::Deploy {
         return false;
     }
-    let prepared = render::wanted(ctx, payload).await;
-    let Some(chart) = &prepared.chart else { return false };
-    let given = preflight::given_of_deploy(ctx, run, chart, payload).await;
+    let Some(chart) = &wanted.chart else { return false };
+    let given = preflight::given_of_deploy(ctx, run, chart, &wanted.payload).await;
     done_before(ctx, run, &given).await.is_some()
 }
 

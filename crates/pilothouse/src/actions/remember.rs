@@ -4,6 +4,7 @@ use crate::actions::deploy_record::{forget, replace, store_deploy_record};
 use crate::context::Context;
 use crate::context::PlainInputs;
 use crate::context::ReleaseRun;
+use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::kept_digest;
 use crate::observe;
@@ -12,28 +13,21 @@ use crate::render;
 use futures::StreamExt;
 use jiff::Timestamp;
 use pilothouse_core::{
-    AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputPart, Payload, Phase, RecordSeen, ReleaseState, Rendered,
+    AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputPart, Phase, RecordSeen, ReleaseState, Rendered,
     RevisionMeta, RevisionStatus,
 };
-use pilothouse_helm::{ResolvedChart, TemplateUse};
 
 /// Remembers what was deployed, and how far its lifecycle has come. Writes: our record of the release. Repeatable. That it
 /// cannot be written is no failure: the next run compares in full then.
-pub(crate) async fn remember_deploy(ctx: &Context, run: &ReleaseRun, payload: &Payload, reached: Phase) {
+pub(crate) async fn remember_deploy(ctx: &Context, run: &ReleaseRun, reached: Phase) {
     let Some(stack) = &run.stack else { return };
-    if let Err(error) = try_to_remember(ctx, run, stack, payload, reached).await {
+    if let Err(error) = try_to_remember(ctx, run, stack, reached).await {
         let why = ctx.redactor().redact(&error.chain().join(": "));
         ctx.warn(format!("what was deployed cannot be remembered, so the next run compares in full: {why}"));
     }
 }
 
-async fn try_to_remember(
-    ctx: &Context,
-    run: &ReleaseRun,
-    stack: &str,
-    payload: &Payload,
-    reached: Phase,
-) -> Result<(), PhaseError> {
+async fn try_to_remember(ctx: &Context, run: &ReleaseRun, stack: &str, reached: Phase) -> Result<(), PhaseError> {
     let history = observe::release_history(ctx).await?;
     let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else { return Ok(()) };
     let observed = observe::observed(ctx).await;
@@ -43,9 +37,8 @@ async fn try_to_remember(
     let is_as_seen = seen.is_some_and(|seen| (seen.revision, &seen.uid) == (newest.revision, &newest.uid));
     let Some(prepared) = ctx.last_wanted().await.filter(|_| is_ours || is_as_seen) else { return Ok(()) };
     let (Some(uid), Some(chart)) = (&newest.uid, &prepared.chart) else { return Ok(()) };
-    let target = ctx.session().target().await?;
-    let uses = render::templates_of(ctx, chart, payload).await;
-    let Some(now) = render::wanted_inputs(ctx, &prepared.steps, chart, &uses, payload, &target).await else {
+    let Wanted { uses, steps, payload, .. } = &*prepared;
+    let Some(now) = render::wanted_inputs(ctx, steps, chart, uses, payload, prepared.target()?).await else {
         return Ok(());
     };
     // Files may have changed since helm has read them; what the cluster serves counts as of before.
@@ -64,7 +57,9 @@ async fn try_to_remember(
         // As it was found right after helm.
         Some(before) if before.input.capabilities.is_some() == uses.capabilities => before.input.capabilities.clone(),
         Some(_) | None => {
-            capabilities_after(ctx, newest, (chart, payload), &uses, &input, prepared.brings_kinds()).await?
+            let served = run.served.as_ref().filter(|_| is_ours && uses.capabilities);
+            let told = served.map(|served| render::capabilities(uses, served));
+            capabilities_after(ctx, newest, &prepared, told.or(input.0.capabilities)).await?
         }
     };
     let objects = if let Some(objects) = before.and_then(|before| before.objects) {
@@ -96,34 +91,29 @@ async fn try_to_remember(
     Ok(store_deploy_record(ctx.cluster(), &record, ctx.session().state_key()).await?)
 }
 
-/// What the chart's templates are told of the cluster, as it counts for the revision that was just deployed. A chart that brings
-/// kinds changes that itself: where it renders to the same with them, they count as served, and where it does not, the next run
-/// has something to upgrade.
+/// What the chart's templates are told of the cluster, as it counts for the revision that was just deployed; `told` is what helm
+/// has told them. A chart that brings kinds among its templates changes that itself: where it renders to the same with them, they
+/// count as served, and where it does not, the next run has something to upgrade.
 async fn capabilities_after(
     ctx: &Context,
     newest: &RevisionMeta,
-    chart: (&ResolvedChart, &Payload),
-    uses: &TemplateUse,
-    before: &PlainInputs,
-    brings_kinds: bool,
+    prepared: &Wanted,
+    told: Option<String>,
 ) -> Result<Option<String>, PhaseError> {
-    let before = before.0.capabilities.clone();
-    if !uses.capabilities {
-        return Ok(before);
+    if !prepared.uses.capabilities {
+        return Ok(told);
     }
-    if brings_kinds {
+    if prepared.brings_kinds() {
         ctx.cluster().discovery(true).await?;
     }
     let target = ctx.session().target().await?;
-    let now = Some(render::capabilities(uses, &target));
-    if now == before {
-        return Ok(before);
+    let now = Some(render::capabilities(&prepared.uses, &target));
+    if now == told {
+        return Ok(told);
     }
-    let Some(record) = observe::read_record(ctx, newest).await? else { return Ok(before) };
-    // What was rendered for the run's plan was for what was served then.
-    ctx.forget_renderings().await;
-    let rendered = observe::rendered_with_same_input(ctx, chart, uses, &record).await?;
-    Ok(if rendered == Rendered::Same { now } else { before })
+    let Some(record) = observe::read_record(ctx, newest).await? else { return Ok(told) };
+    let rendered = observe::rendered_as_deployed(ctx, &prepared.payload, &record).await?;
+    Ok(if rendered == Rendered::Same { now } else { told })
 }
 
 /// Puts what is remembered into the form of now, where the release was found to be as it was deployed.

@@ -24,7 +24,7 @@ mod steps_seen;
 mod wanted;
 
 pub(crate) use attempts::Attempts;
-pub(crate) use cache::RenderedFor;
+pub(crate) use cache::RenderedAgain;
 pub(crate) use capacity::{Capacity, Free};
 pub(crate) use earlier_run::{Before, Earlier, Gone};
 pub(crate) use events::{Emitter, Message, millis};
@@ -45,4 +45,4 @@ pub(crate) use settled::Settled;
 pub(crate) use step::Steps;
 pub use step::{Step, StepDescription};
 pub(crate) use steps_seen::StepsSeen;
-pub(crate) use wanted::Wanted;
+pub(crate) use wanted::{RenderedAs, Wanted};

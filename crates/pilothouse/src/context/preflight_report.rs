@@ -4,7 +4,7 @@ use pilothouse_core::Finding;
 use std::time::{Duration, Instant};
 
 /// How long what was found counts: no longer than looking and acting are apart when a release is looked at in its turn.
-const FRESH: Duration = Duration::from_secs(5);
+pub(super) const FRESH: Duration = Duration::from_secs(5);
 
 /// What is known of a release before anything is changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use crate::context::cache::Cache;
 use crate::context::events::{Emitter, Message};
 use crate::context::session::Session;
 use crate::context::steps_seen::StepsSeen;
-use crate::context::wanted::Wanted;
+use crate::context::wanted::{RenderedAs, Wanted};
 use crate::error::PhaseError;
 use pilothouse_core::{ChartInfo, CrdFacts, EventKind, Note, Phase, Redactor, ReleaseKey, ValueSource, error_chain};
 use pilothouse_helm::HelmClient;
@@ -165,24 +165,34 @@ impl Context {
         self.cache.lock().await
     }
 
-    /// Renders it from now on for a cluster that has these definitions too.
-    pub(crate) async fn expect(&self, coming: Arc<[CrdFacts]>) {
+    /// It is rendered from now on for a cluster that has these definitions too.
+    pub(crate) async fn expect_kinds(&self, coming: Arc<[CrdFacts]>) {
         let mut cache = self.cache.lock().await;
-        if cache.coming != coming {
-            cache.coming = coming;
+        if cache.wanted.coming != coming {
+            cache.wanted = Arc::new(Wanted { coming, ..cache.wanted.to_be_made() });
             cache.observed = None;
+            cache.rendered.clear();
         }
-    }
-
-    /// Whether definitions are to come that it is rendered for.
-    pub(crate) async fn expects(&self) -> bool {
-        !self.cache.lock().await.coming.is_empty()
     }
 
     /// What was wanted last, without asking whether it is out of date.
     pub(crate) async fn last_wanted(&self) -> Option<Arc<Wanted>> {
         let wanted = self.cache.lock().await.wanted.clone();
         wanted.target.is_some().then_some(wanted)
+    }
+
+    /// A revision is deployed, as far as that is known: then it is going to be an upgrade.
+    pub(crate) async fn expect_upgrade(&self) {
+        let wanted = &mut self.cache.lock().await.wanted;
+        Arc::make_mut(wanted).expected = RenderedAs { is_upgrade: true, looks_up: true };
+    }
+
+    /// What is wanted has to be made anew, of the same values of earlier phases; what was observed does not hold any more either.
+    pub(crate) async fn forget_wanted(&self) {
+        let mut cache = self.cache.lock().await;
+        cache.wanted = Arc::new(cache.wanted.to_be_made());
+        cache.observed = None;
+        cache.rendered.clear();
     }
 
     /// Keeps what was rendered as small as it can be, until the release's turn has come, or after it.
@@ -192,9 +202,14 @@ impl Context {
         cache.rendered.iter_mut().for_each(|kept| kept.rendering = kept.rendering.packed());
     }
 
-    /// What was observed does not hold any more.
+    /// What was observed does not hold any more, nor what was rendered with a look at the cluster, unless that was just now and
+    /// nothing has begun to change since.
     pub(crate) async fn forget_observation(&self) {
         let mut cache = self.cache.lock().await;
+        if cache.wanted.rendered_as.looks_up && (self.session.has_begun() || !cache.wanted.is_fresh()) {
+            drop(cache);
+            return self.forget_wanted().await;
+        }
         cache.observed = None;
         cache.rendered.clear();
     }

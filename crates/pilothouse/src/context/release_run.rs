@@ -7,6 +7,7 @@ use crate::context::planned::Planned;
 use crate::context::preflight_report::{Foreseen, Foresight};
 use crate::context::release_context::Context;
 use crate::context::reported_causes::ReportedCauses;
+use crate::context::session::Target;
 use crate::context::settled::Settled;
 use crate::context::step::Step;
 use crate::error::PhaseError;
@@ -32,6 +33,8 @@ pub struct ReleaseRun {
     pub(crate) ledger: Ledger,
     /// What this run has done of a deploy that may be tried again.
     pub(crate) attempts: Attempts,
+    /// What the cluster served when helm rendered what this run has deployed.
+    pub(crate) served: Option<Arc<Target>>,
     /// The revision over which an earlier run has deployed the newest one.
     pub(crate) continued_from: Option<u32>,
     /// What checks have told before the change, by the digest of what their steps are given.
@@ -64,6 +67,7 @@ impl ReleaseRun {
             digest_key,
             ledger: Ledger::default(),
             attempts: Attempts::default(),
+            served: None,
             continued_from: None,
             baselines: BTreeMap::new(),
             phase_began: Instant::now(),

@@ -1,13 +1,24 @@
 //! A release's chart as it is wanted: resolved and rendered, with everything that is wrong with it.
 
+use crate::context::preflight_report::FRESH;
 use crate::context::rendering::Rendering;
 use crate::context::session::Target;
 use crate::context::steps_seen::StepsSeen;
 use crate::error::PhaseError;
-use pilothouse_core::{Class, Finding, Payload};
-use pilothouse_helm::ResolvedChart;
+use pilothouse_core::{Class, CrdFacts, Finding, Payload};
+use pilothouse_helm::{ResolvedChart, TemplateUse};
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Instant;
+
+/// How a chart is rendered, which matters to those that ask.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct RenderedAs {
+    /// As an upgrade, not as an install.
+    pub(crate) is_upgrade: bool,
+    /// With what the cluster holds, where it looks for that.
+    pub(crate) looks_up: bool,
+}
 
 /// A release's chart as it is going to be deployed.
 #[derive(Debug, Clone, Default)]
@@ -18,12 +29,24 @@ pub(crate) struct Wanted {
     pub(crate) serves: Arc<Target>,
     /// The chart; `None` when it cannot be resolved, which is among the findings.
     pub(crate) chart: Option<Arc<ResolvedChart>>,
+    /// What its templates depend on besides it and its values.
+    pub(crate) uses: TemplateUse,
+    /// How the release is going to be rendered, as far as that is known before it is looked at by itself.
+    pub(crate) expected: RenderedAs,
+    /// In a plan, the definitions that earlier releases bring before the release's turn comes.
+    pub(crate) coming: Arc<[CrdFacts]>,
+    /// Whether it would look up what the cluster holds, and cannot: helm 4 would know nothing of kinds that are to come then.
+    pub(crate) looks_up_later: bool,
+    /// How it was rendered.
+    pub(crate) rendered_as: RenderedAs,
     /// Everything it renders, hooks and definitions included; empty when it cannot be rendered.
     pub(crate) rendering: Rendering,
     /// The digest of the values files that it was rendered with.
     pub(crate) values_files: String,
     /// The values of earlier phases it is rendered with.
     pub(crate) payload: Payload,
+    /// When that was.
+    pub(crate) made_at: Option<Instant>,
     /// What is known of the steps around it.
     pub(crate) steps: Arc<StepsSeen>,
     /// What is wrong.
@@ -33,6 +56,21 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// What it was rendered for, or why that is not known.
+    pub(crate) fn target(&self) -> Result<&Arc<Target>, PhaseError> {
+        match &self.target {
+            Some(Ok(target)) => Ok(target),
+            Some(Err(why)) => Err(PhaseError::State(why.clone())),
+            None => Err(PhaseError::State("no cluster was asked".to_owned())),
+        }
+    }
+
+    /// Whether this rendering is also what it renders as an install or as an upgrade with a look at the cluster.
+    pub(crate) fn is_rendered_as(&self, is_upgrade: bool) -> bool {
+        let RenderedAs { is_upgrade: was_upgrade, looks_up } = self.rendered_as;
+        (looks_up || !self.uses.lookup) && (was_upgrade == is_upgrade || !self.uses.asks_for_action())
+    }
+
     /// The chart, or why there is none.
     pub(crate) fn chart(&self) -> Result<&ResolvedChart, PhaseError> {
         self.chart.as_deref().ok_or_else(|| PhaseError::Refused(self.findings.clone()))
@@ -41,6 +79,18 @@ impl Wanted {
     /// Whether it defines new kinds, in `crds/` folders or in templates.
     pub(crate) fn brings_kinds(&self) -> bool {
         self.rendering.brings_kinds()
+    }
+
+    /// Nothing but what stays when it is made anew.
+    pub(crate) fn to_be_made(&self) -> Self {
+        let Self { expected, coming, steps, payload, .. } = self;
+        let (coming, steps, payload) = (coming.clone(), steps.clone(), payload.clone());
+        Self { expected: *expected, coming, steps, payload, ..Self::default() }
+    }
+
+    /// Whether what it has looked up is recent enough to be built on.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.made_at.is_some_and(|at| at.elapsed() < FRESH)
     }
 
     /// Notes something that is wrong.

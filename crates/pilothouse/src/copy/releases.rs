@@ -83,14 +83,12 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
 /// The objects a release renders. What cannot be rendered is told by the run itself.
 async fn rendered(ctx: &Context, about: &mut AboutRelease) -> Vec<ObjectRef> {
     let release = ctx.release();
-    let prepared = render::wanted(ctx, &Payload::default()).await;
+    let prepared = render::make_wanted(ctx, &Payload::default()).await;
     if render::payload_values(ctx.info(), &Payload::default()).iter().any(Value::is_null) {
         let why = "values that come from a step are known only in the run";
         about.not_copied.push(Untold::new(format!("what {release} is going to have"), why));
     }
-    if let Some(chart) = &prepared.chart
-        && render::templates_of(ctx, chart, &Payload::default()).await.lookup
-    {
+    if prepared.uses.lookup {
         about.not_exercised.push(format!(
             "{release} looks objects of the cluster up when it is rendered: what was not copied is not found"
         ));

@@ -4,7 +4,7 @@ use crate::journal::state_key::{StateKey, code_of, data};
 use crate::journal::{JournalError, RunSummary, StackRecord};
 use crate::kept_digest::fresh_key;
 use pilothouse_core::{DigestKey, ObjectRef, RunProgress};
-use pilothouse_kube::{ClusterClient, ClusterError, Precondition, cluster_uid};
+use pilothouse_kube::{ClusterClient, ClusterError, Precondition, Propagation, cluster_uid};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -32,6 +32,18 @@ pub(crate) struct ClusterJournal {
     believed: bool,
 }
 
+/// The record of a stack as it is stored.
+pub(crate) struct StoredRecord {
+    /// What is under the one key.
+    value: String,
+    /// Whether it carries a code of a state key.
+    pub(crate) has_code: bool,
+    /// Whether that is the right one.
+    pub(crate) believed: bool,
+    /// What guards its deletion.
+    version: Precondition,
+}
+
 impl ClusterJournal {
     /// Reads the record of a stack. Writes nothing.
     ///
@@ -55,7 +67,22 @@ impl ClusterJournal {
         stack: &str,
         state_key: Option<StateKey>,
     ) -> Result<(Self, Option<StackRecord>), JournalError> {
-        let mut journal = Self {
+        let mut journal = Self::unread(cluster, namespace, stack, state_key);
+        let Some((known, record, believed)) = journal.read().await? else { return Ok((journal, None)) };
+        journal.known = Some(known);
+        journal.believed = believed;
+        journal.earlier.clone_from(&record.history);
+        Ok((journal, Some(record)))
+    }
+
+    /// The record of a stack before anything is known of it.
+    pub(crate) fn unread(
+        cluster: Arc<dyn ClusterClient>,
+        namespace: &str,
+        stack: &str,
+        state_key: Option<StateKey>,
+    ) -> Self {
+        Self {
             cluster,
             namespace: namespace.to_owned(),
             stack: stack.to_owned(),
@@ -64,12 +91,12 @@ impl ClusterJournal {
             earlier: Vec::new(),
             state_key,
             believed: false,
-        };
-        let Some((known, record, believed)) = journal.read().await? else { return Ok((journal, None)) };
-        journal.known = Some(known);
-        journal.believed = believed;
-        journal.earlier.clone_from(&record.history);
-        Ok((journal, Some(record)))
+        }
+    }
+
+    /// The namespace it is in.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// Whether one of those who have the state key has written what was read. Without a key nobody can tell.
@@ -95,7 +122,7 @@ impl ClusterJournal {
         let mut namespace_made = false;
         for _ in 0..ATTEMPTS {
             let written = match &self.known {
-                None => self.cluster.create(&self.secret(&value)).await,
+                None => self.cluster.create(&self.secret(self.state_key.as_ref(), &value)).await,
                 Some(known) => {
                     let data = data(self.state_key.as_ref(), &self.object().to_string(), KEY, &value);
                     self.cluster.merge_patch(&self.object(), &json!({"data": data}), known).await
@@ -137,6 +164,16 @@ impl ClusterJournal {
     }
 
     async fn read(&self) -> Result<Option<(Precondition, StackRecord, bool)>, JournalError> {
+        let Some(stored) = self.stored().await? else { return Ok(None) };
+        let record = StackRecord::decode(&stored.value, &self.object().to_string())?;
+        Ok(Some((stored.version, record, stored.believed)))
+    }
+
+    /// The record as it is stored.
+    ///
+    /// # Errors
+    /// When it cannot be read, or there is something else in its place.
+    pub(crate) async fn stored(&self) -> Result<Option<StoredRecord>, JournalError> {
         let read = self.cluster.get(&self.object()).await;
         let Some(secret) = read.map_err(|source| self.failed("read the record of runs in", source))? else {
             return Ok(None);
@@ -145,9 +182,29 @@ impl ClusterJournal {
         let Some(value) = secret.pointer(&format!("/data/{KEY}")).and_then(Value::as_str) else {
             return Err(JournalError::Unreadable { object, why: format!("it has no key `{KEY}`") });
         };
-        let fits = |key: &StateKey| key.fits(&object, value, code_of(&secret).as_deref());
-        let believed = self.state_key.as_ref().is_some_and(fits);
-        Ok(Some((self.version_of(&secret)?, StackRecord::decode(value, &object)?, believed)))
+        let code = code_of(&secret);
+        let believed = self.state_key.as_ref().is_some_and(|key| key.fits(&object, value, code.as_deref()));
+        let version = self.version_of(&secret)?;
+        Ok(Some(StoredRecord { value: value.to_owned(), has_code: code.is_some(), believed, version }))
+    }
+
+    /// Creates the record as it was stored in another namespace. The code of the state key, which is about one object, is made
+    /// anew where it was right there, and nowhere else: what somebody else has written is not made ours.
+    ///
+    /// # Errors
+    /// As for any request; [`ClusterError::Conflict`] when there is one.
+    pub(crate) async fn create_as(&self, stored: &StoredRecord) -> Result<(), ClusterError> {
+        let key = self.state_key.as_ref().filter(|_| stored.believed);
+        self.cluster.create(&self.secret(key, &stored.value)).await.map(drop)
+    }
+
+    /// Deletes the record, if it still is as it was read. Repeatable.
+    ///
+    /// # Errors
+    /// As for any request.
+    pub(crate) async fn delete(&self, stored: &StoredRecord) -> Result<(), JournalError> {
+        let deleted = self.cluster.delete(&self.object(), &stored.version, Propagation::Background).await;
+        deleted.map(drop).map_err(|source| self.failed("delete the record of runs in", source))
     }
 
     /// What guards the next write. Without a version nothing would.
@@ -160,15 +217,20 @@ impl ClusterJournal {
     }
 
     fn object(&self) -> ObjectRef {
+        Self::object_of(&self.namespace, &self.stack)
+    }
+
+    /// The Secret with the record of a stack.
+    pub(crate) fn object_of(namespace: &str, stack: &str) -> ObjectRef {
         ObjectRef {
             api_version: Some("v1".to_owned()),
             kind: "Secret".to_owned(),
-            namespace: Some(self.namespace.clone()),
-            name: format!("pilothouse.stack.{}", self.stack),
+            namespace: Some(namespace.to_owned()),
+            name: state_name(stack),
         }
     }
 
-    fn secret(&self, value: &str) -> Value {
+    fn secret(&self, key: Option<&StateKey>, value: &str) -> Value {
         json!({
             "apiVersion": "v1",
             "kind": "Secret",
@@ -181,13 +243,18 @@ impl ClusterJournal {
                 },
             },
             "type": "pilothouse.dev/stack.v1",
-            "data": without_nulls(data(self.state_key.as_ref(), &self.object().to_string(), KEY, value)),
+            "data": without_nulls(data(key, &self.object().to_string(), KEY, value)),
         })
     }
 
     fn failed(&self, what: &'static str, source: ClusterError) -> JournalError {
         JournalError::Cluster { what, object: self.object().to_string(), source }
     }
+}
+
+/// The name of a stack's record, and of its lock.
+pub(crate) fn state_name(stack: &str) -> String {
+    format!("pilothouse.stack.{stack}")
 }
 
 /// Data as it is created: what a patch would remove is not there.

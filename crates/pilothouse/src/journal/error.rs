@@ -1,5 +1,6 @@
 //! Why a journal cannot be used.
 
+use crate::journal::place::{FindError, PlaceError};
 use pilothouse_core::RunId;
 use pilothouse_kube::ClusterError;
 use std::io;
@@ -51,6 +52,9 @@ pub enum JournalError {
         #[source]
         source: ClusterError,
     },
+    /// The state of the stack is not where it is looked for.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// The cluster's copy is not what this program or an older one writes.
     #[error("the record of runs in {object} cannot be read: {why}; delete it to go on without it")]
     Unreadable {
@@ -104,6 +108,16 @@ pub enum JournalError {
 }
 
 impl JournalError {
+    /// Why it is not known where the state of a stack is.
+    pub(crate) fn of_place(error: FindError) -> Self {
+        match error {
+            FindError::Place(error) => Self::Place(error),
+            FindError::Cluster(source) => {
+                Self::Cluster { what: "find", object: "the state of the stack".to_owned(), source }
+            }
+        }
+    }
+
     /// Whether it may pass by itself.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::Cluster { source, .. } if source.is_transient())

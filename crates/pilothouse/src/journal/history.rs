@@ -1,6 +1,8 @@
 //! The runs of a stack, from what they have left on this machine and in the cluster.
 
-use crate::journal::{ClusterJournal, Journal, JournalError, RunSummary, cluster_id, folder_of, journals, read};
+use crate::journal::{
+    ClusterJournal, Journal, JournalError, RunSummary, StackRecord, cluster_id, folder_of, journals, place, read,
+};
 use crate::kept_digest;
 use pilothouse_core::{Event, RunId, RunProgress};
 use pilothouse_kube::ClusterClient;
@@ -17,8 +19,8 @@ const CANDIDATES: usize = 5;
 pub struct HistoryOf {
     /// The cluster.
     pub cluster: Arc<dyn ClusterClient>,
-    /// The namespace of the stack's lock and journal.
-    pub state_namespace: String,
+    /// The namespace of the stack's lock and journal, where the stack file says it: see [`StateConfig`](crate::StateConfig).
+    pub state_namespace: Option<String>,
     /// The stack's name.
     pub stack: String,
     /// The folder for all journals of this machine.
@@ -127,7 +129,7 @@ impl Sources {
             problems.push(problem);
             Vec::new()
         });
-        let record = match ClusterJournal::load(of.cluster.clone(), &of.state_namespace, &of.stack).await {
+        let record = match load(of).await {
             Ok((_, record)) => record.map(|record| Known { last: record.last, summaries: record.history }),
             Err(problem) => {
                 problems.push(problem);
@@ -136,6 +138,12 @@ impl Sources {
         };
         Ok(Self { journals, record, problems })
     }
+}
+
+async fn load(of: &HistoryOf) -> Result<(ClusterJournal, Option<StackRecord>), JournalError> {
+    let found = place::find(of.cluster.as_ref(), of.state_namespace.as_deref(), &of.stack).await;
+    let namespace = found.map_err(JournalError::of_place)?;
+    ClusterJournal::load(of.cluster.clone(), &namespace, &of.stack).await
 }
 
 /// The run that is meant, of these, newest first.
@@ -182,7 +190,7 @@ mod tests {
         fn of(&self) -> HistoryOf {
             HistoryOf {
                 cluster: self.cluster.clone(),
-                state_namespace: "ops".to_owned(),
+                state_namespace: Some("ops".to_owned()),
                 stack: "shop".to_owned(),
                 folder: self.folder.path().to_owned(),
             }
@@ -228,8 +236,8 @@ mod tests {
         world.on_disk(1, 11);
         let damaged = world.on_disk(2, 11);
         std::fs::write(&damaged, "{}\n").unwrap();
-        // Namespace, Secret.
-        world.cluster.failures.fail_at(2);
+        // Namespace; Lease and Secret in the three places where state may be; Secret.
+        world.cluster.failures.fail_at(8);
         let history = history(&world.of()).await.unwrap();
         assert_eq!(told(&history), [(1, 10_000)]);
         let problems: Vec<String> = history.problems.iter().map(|problem| error_chain(problem).remove(0)).collect();
@@ -288,7 +296,7 @@ mod tests {
     async fn a_run_is_not_unknown_while_something_cannot_be_read() {
         let world = World::new();
         world.on_disk(1, 11);
-        world.cluster.failures.fail_at(2);
+        world.cluster.failures.fail_at(8);
         let error = run_details(&world.of(), "00000002").await.unwrap_err();
         assert_eq!(error_chain(&error)[0], "cannot read the record of runs in Secret ops/pilothouse.stack.shop");
     }

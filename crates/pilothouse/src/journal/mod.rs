@@ -12,6 +12,7 @@ mod format;
 mod history;
 mod kept;
 mod kill_point;
+pub(crate) mod place;
 mod record;
 mod recorder;
 mod state_key;
@@ -20,12 +21,13 @@ mod summary;
 #[cfg(test)]
 pub(crate) mod samples;
 
-pub(crate) use crate::journal::cluster::{ClusterJournal, cluster_id};
+pub(crate) use crate::journal::cluster::{ClusterJournal, StoredRecord, cluster_id, state_name};
 pub use crate::journal::error::JournalError;
 pub(crate) use crate::journal::file::{Journal, JournalFile, JournalHeader, journals, prune, read};
 pub(crate) use crate::journal::format::{FORMAT, PROGRAM, choose, folder_of};
 pub(crate) use crate::journal::kept::{Side, side};
 pub(crate) use crate::journal::kill_point::KillPoint;
+pub use crate::journal::place::PlaceError;
 pub(crate) use crate::journal::record::StackRecord;
 pub use crate::journal::state_key::StateKey;
 pub use crate::journal::summary::RunSummary;

@@ -16,7 +16,7 @@ use crate::lifecycle::transition::{Ended, Transition, next};
 use crate::observe;
 use crate::phases::HelmChart;
 use crate::phases::steps_of;
-use crate::render::payload_values;
+use crate::render;
 use crate::text;
 use pilothouse_core::{
     Change, CheckVerdict, Class, Decision, Drift, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase,
@@ -134,7 +134,7 @@ async fn phases<C: HelmChart + ?Sized>(
     loop {
         let ended = reported_phase(chart, ctx, run, payload, phase, &mut so_far).await;
         if ended == Ended::Well {
-            remember(chart, ctx, run, payload, phase).await;
+            remember(chart, ctx, run, phase).await;
         }
         match next(phase, ended) {
             Transition::To(following) => {
@@ -157,14 +157,14 @@ async fn phases<C: HelmChart + ?Sized>(
 }
 
 /// Writes down how far the release has come, for runs to come.
-async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &ReleaseRun, payload: &Payload, phase: Phase) {
+async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &ReleaseRun, phase: Phase) {
     if run.only_every_run {
         return;
     }
     match (chart.chart_info().action, phase) {
-        (HelmAction::Deploy, Phase::Exec | Phase::Validate) => actions::remember_deploy(ctx, run, payload, phase).await,
+        (HelmAction::Deploy, Phase::Exec | Phase::Validate) => actions::remember_deploy(ctx, run, phase).await,
         (HelmAction::Deploy, Phase::PostExec) if !steps_of(chart).of(phase).is_empty() => {
-            actions::remember_deploy(ctx, run, payload, phase).await;
+            actions::remember_deploy(ctx, run, phase).await;
         }
         (HelmAction::Destroy, Phase::Exec) => actions::forget_deploy(ctx).await,
         (
@@ -416,11 +416,11 @@ async fn decided_with_values(
     so_far: &mut SoFar,
 ) -> Option<(Ended, String)> {
     let is_first = !run.is_under_way() && !run.only_every_run;
-    let waited = is_first && !payload_values(ctx.info(), payload).is_empty();
+    let waited = is_first && !render::payload_values(ctx.info(), payload).is_empty();
     if !waited || !matches!(observe::decision(ctx).await, Decision::Change(Change::Upgrade { .. })) {
         return None;
     }
-    observe::observe_with(ctx, payload).await;
+    observe::observe_for(ctx, &*render::make_wanted(ctx, payload).await).await;
     by_decision(ctx, run, so_far).await
 }
 

@@ -6,11 +6,10 @@ use crate::error::PhaseError;
 use crate::observe::dry_run::compare::{Comparison, Scope, compare_within};
 use crate::observe::dry_run::compared::Compared;
 use crate::observe::release_storage;
-use crate::observe::rendered_diff;
 use crate::render;
 use crate::render::chart_definitions;
 use jiff::Timestamp;
-use pilothouse_core::{CrdPolicy, DriftPolicy, Payload, crd_facts};
+use pilothouse_core::{CrdPolicy, DriftPolicy, crd_facts};
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc};
 use serde_json::Value;
 use std::sync::Arc;
@@ -31,43 +30,12 @@ pub(crate) struct Look {
 /// When the chart cannot be rendered, or what is deployed cannot be read.
 pub(crate) async fn preview_deploy(
     ctx: &Context,
-    payload: &Payload,
+    prepared: &Wanted,
     is_upgrade: bool,
     changing: &[(String, String)],
     scope: Scope,
 ) -> Result<Look, PhaseError> {
-    let prepared = render::wanted(ctx, payload).await;
-    let docs = docs(ctx, &prepared, is_upgrade).await?;
-    preview(ctx, docs, is_upgrade, changing, scope).await
-}
-
-/// As [`preview_deploy`] of all objects, for a plan: an install is rendered with what the cluster holds too, where the chart looks for
-/// that. Helm 4 refuses to where it would refuse the install, which is told in words of our own.
-///
-/// # Errors
-/// As [`preview_deploy`].
-pub(crate) async fn preview_planned(
-    ctx: &Context,
-    is_upgrade: bool,
-    changing: &[(String, String)],
-) -> Result<Look, PhaseError> {
-    let prepared = render::wanted(ctx, &Payload::default()).await;
-    let mut docs = docs(ctx, &prepared, is_upgrade).await?;
-    if let (Some(chart), false) = (&prepared.chart, is_upgrade) {
-        let uses = render::templates_of(ctx, chart, &prepared.payload).await;
-        let looked_up = render::rendered_again(ctx, 0, (chart, &prepared.payload), &uses, false).await;
-        docs = looked_up.unwrap_or(docs);
-    }
-    preview(ctx, docs, is_upgrade, changing, Scope::All).await
-}
-
-async fn preview(
-    ctx: &Context,
-    docs: Arc<Vec<RenderedDoc>>,
-    is_upgrade: bool,
-    changing: &[(String, String)],
-    scope: Scope,
-) -> Result<Look, PhaseError> {
+    let docs = docs(ctx, prepared, is_upgrade).await?;
     let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
     let wanted: Vec<Value> = own.map(|doc| doc.object.clone()).collect();
     let deployed = if is_upgrade { release_storage::newest_good_record(ctx).await? } else { None };
@@ -132,22 +100,18 @@ pub(crate) async fn preview_overwriting(ctx: &Context, wanted: &[Value]) -> Vec<
 }
 
 /// The kinds of the definitions that a deploy brings to the chart's version before helm runs.
-pub(crate) async fn kinds_changing(ctx: &Context, payload: &Payload) -> Vec<(String, String)> {
+pub(crate) fn kinds_changing(ctx: &Context, wanted: &Wanted) -> Vec<(String, String)> {
     if ctx.info().crds != CrdPolicy::Upgrade {
         return Vec::new();
     }
-    let prepared = render::wanted(ctx, payload).await;
-    chart_definitions(&prepared).iter().filter_map(crd_facts).map(|facts| (facts.group, facts.kind)).collect()
+    chart_definitions(wanted).iter().filter_map(crd_facts).map(|facts| (facts.group, facts.kind)).collect()
 }
 
 /// What is going to be applied. Where values from earlier phases are not known yet, that is what renders without them.
 async fn docs(ctx: &Context, prepared: &Wanted, is_upgrade: bool) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
     let is_open = render::payload_values(ctx.info(), &prepared.payload).iter().any(Value::is_null);
     match &prepared.chart {
-        Some(chart) if is_upgrade && !is_open => {
-            let uses = render::templates_of(ctx, chart, &prepared.payload).await;
-            rendered_diff::as_upgrade(ctx, prepared, &uses).await
-        }
+        Some(_) if is_upgrade && !is_open => render::rendered(ctx, prepared, true, 0).await,
         Some(_) | None => Ok(prepared.rendering.docs()),
     }
 }

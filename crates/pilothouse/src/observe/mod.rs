@@ -27,9 +27,7 @@ pub(crate) use claims::claims_scaled_away;
 pub(crate) use crd_changes::{FIELD_MANAGER, apply_options};
 pub use decision::decision;
 pub(crate) use decision::{baseline, why_refused};
-pub(crate) use deploy_preview::{
-    Look, kinds_changing, preview_deploy, preview_overwriting, preview_planned, preview_rollback,
-};
+pub(crate) use deploy_preview::{Look, kinds_changing, preview_deploy, preview_overwriting, preview_rollback};
 pub(crate) use deploy_records::{Found, read_deploy_record};
 /// The Secret of a deploy record, for who writes it.
 pub(crate) mod deploy_record {
@@ -43,14 +41,14 @@ pub(crate) use dry_run::refusal::is_of_rbac;
 pub(crate) use left_behind::left_by_uninstall;
 pub(crate) use objects::deleted_by_uninstall;
 pub use objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};
-pub(crate) use observation::{observe_with, observed};
+pub(crate) use observation::{observe_for, observed};
 pub(crate) use other_tools::FLUX;
 pub(crate) use release_storage::{
     NotServed, complete_objects, manifest_objects, newest, newest_good_record, newest_record, objects_of_record,
     read_record, read_record_of, release_history, release_objects, release_objects_and_hooks, unready_hooks,
 };
 pub(crate) use remedy::{Action, Situation, Stopped, certain_cause, decide_remedy, failure_policy_for, taken_back};
-pub(crate) use rendered_diff::{rendered_with_same_input, stable_rendering, volatile_in_renderings};
+pub(crate) use rendered_diff::{rendered_as_deployed, stable_rendering};
 pub(crate) use snapshot::snapshot;
 pub use status::{ReleaseStatus, status};
 pub(crate) use survey::{Surveyed, take_survey};

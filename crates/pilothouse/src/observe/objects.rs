@@ -6,7 +6,7 @@ use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use crate::render;
 use crate::render::chart_definitions;
-use pilothouse_core::{ObjectRef, Payload, RevisionStatus, kept_by_uninstall, lenient_version, object_ref};
+use pilothouse_core::{ObjectRef, RevisionStatus, kept_by_uninstall, lenient_version, object_ref};
 use semver::Version;
 
 /// Whether the release is deployed right now: its newest revision has the status `deployed`.
@@ -57,7 +57,7 @@ pub async fn resolve(ctx: &Context, objects: &[ObjectRef]) -> Result<Vec<ObjectR
 /// # Errors
 /// When the chart cannot be resolved or rendered.
 pub async fn chart_crds(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
-    let prepared = render::wanted(ctx, &Payload::default()).await;
+    let prepared = render::wanted(ctx).await;
     PhaseError::refuse_for(prepared.findings.clone())?;
     Ok(chart_definitions(&prepared).iter().filter_map(object_ref).collect())
 }

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::context::NamespaceState;
 use crate::context::Observed;
+use crate::context::Wanted;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
 use crate::observe::drift;
@@ -11,17 +12,15 @@ use crate::observe::other_tools;
 use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::render;
-use pilothouse_core::{
-    ChartInfo, HelmAction, LiveSeen, Missing, ObjectRef, Payload, RecordSeen, Rendered, lenient_version,
-};
+use pilothouse_core::{ChartInfo, HelmAction, LiveSeen, Missing, ObjectRef, RecordSeen, Rendered, lenient_version};
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
 use std::sync::Arc;
 
 /// Reads what matters for the decision about this release, side by side, and no more than that.
-async fn observe(ctx: &Context, payload: &Payload) -> Observed {
-    let wanted_version = render::wanted_version(ctx, payload).await;
+async fn observe(ctx: &Context, wanted: &Wanted) -> Observed {
+    let wanted_version = wanted.chart.as_ref().and_then(|chart| lenient_version(&chart.metadata.version));
     let release = ctx.release();
     let (history, namespace, record) =
         tokio::join!(release_storage::release_history(ctx), namespace_state(ctx, &release.namespace), record_of(ctx),);
@@ -64,7 +63,7 @@ async fn observe(ctx: &Context, payload: &Payload) -> Observed {
             Ok(hook) => seen.install_hook = hook,
             Err(error) => seen.history = Err(ctx.error_text(&error)),
         }
-        look_at_input(ctx, &mut seen, payload).await;
+        look_at_input(ctx, &mut seen, wanted).await;
         // What this very run has begun it goes on with, whatever it has left.
         if !ctx.is_under_way() {
             seen.failed_applied = failed_deploy::has_applied(ctx, &seen).await;
@@ -78,25 +77,27 @@ pub(crate) async fn observed(ctx: &Context) -> Arc<Observed> {
     if let Some(observed) = ctx.cache().await.observed.clone() {
         return observed;
     }
-    observe_with(ctx, &Payload::default()).await
+    match ctx.info().action {
+        HelmAction::Deploy => observe_for(ctx, &*render::wanted(ctx).await).await,
+        HelmAction::Destroy | HelmAction::Skip => observe_for(ctx, &Wanted::default()).await,
+    }
 }
 
-/// The same, looked at anew with the values that earlier phases have made.
-pub(crate) async fn observe_with(ctx: &Context, payload: &Payload) -> Arc<Observed> {
-    let observed = Arc::new(observe(ctx, payload).await);
+/// The same, looked at anew for what is wanted by now.
+pub(crate) async fn observe_for(ctx: &Context, wanted: &Wanted) -> Arc<Observed> {
+    let observed = Arc::new(observe(ctx, wanted).await);
     ctx.cache().await.observed = Some(observed.clone());
     observed
 }
 
 /// What is wanted, and as much of what is there as the decision depends on.
-async fn look_at_input(ctx: &Context, seen: &mut Observed, payload: &Payload) {
-    let wanted = render::wanted(ctx, payload).await;
-    let (Some(chart), Ok(target)) = (&wanted.chart, render::target(ctx).await) else { return };
-    let uses = render::templates_of(ctx, chart, payload).await;
-    seen.inputs = render::wanted_inputs(ctx, &wanted.steps, chart, &uses, payload, &target).await;
+async fn look_at_input(ctx: &Context, seen: &mut Observed, wanted: &Wanted) {
+    let (Some(chart), Ok(target)) = (&wanted.chart, wanted.target()) else { return };
+    let Wanted { uses, steps, payload, .. } = wanted;
+    seen.inputs = render::wanted_inputs(ctx, steps, chart, uses, payload, target).await;
     seen.must_render = uses.must_render();
     if let (Some(inputs), RecordSeen::Some(record)) = (&seen.inputs, &seen.record) {
-        let now = inputs.as_in(record, &wanted.steps);
+        let now = inputs.as_in(record, steps);
         if !now.proven {
             seen.must_render.get_or_insert_with(|| "what is remembered of it is of an earlier form".to_owned());
         }
@@ -110,9 +111,9 @@ async fn look_at_input(ctx: &Context, seen: &mut Observed, payload: &Payload) {
         read_deployed(ctx, seen).await;
         if let Some(deployed) = &seen.deployed {
             let compared = if seen.has_same_input() {
-                rendered_diff::rendered_with_same_input(ctx, (chart, payload), &uses, deployed).await
+                rendered_diff::rendered_with_same_input(ctx, wanted, deployed).await
             } else {
-                rendered_diff::rendered(ctx, &wanted, &uses, deployed).await
+                rendered_diff::rendered(ctx, wanted, deployed).await
             };
             match compared {
                 Ok(rendered) => seen.rendered = Some(rendered),

@@ -1,54 +1,15 @@
 //! Whether what a chart renders now is what is deployed.
 
 use crate::context::Context;
+use crate::context::RenderedAs;
 use crate::context::Wanted;
 use crate::digest;
 use crate::error::PhaseError;
 use crate::observe::crd_changes;
 use crate::render;
 use pilothouse_core::{Payload, Rendered};
-use pilothouse_helm::{
-    Origin, ReleaseRecord, RenderedDoc, ResolvedChart, TemplateUse, Volatile, same_result_except, stable_text,
-    volatile_fields,
-};
+use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, Volatile, same_result_except, stable_text, volatile_fields};
 use std::sync::Arc;
-
-/// What the chart renders as an upgrade of what is deployed. Only a chart that asks for that, or reads the cluster, is rendered
-/// once more, and once for all who look at the release as it stands.
-///
-/// # Errors
-/// When it cannot be rendered.
-pub(crate) async fn as_upgrade(
-    ctx: &Context,
-    prepared: &Wanted,
-    uses: &TemplateUse,
-) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    render::rendered_again(ctx, 0, (prepared.chart()?, &prepared.payload), uses, true).await
-}
-
-/// As [`as_upgrade`], a second time.
-async fn again(ctx: &Context, prepared: &Wanted, uses: &TemplateUse) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    render::rendered_again(ctx, 1, (prepared.chart()?, &prepared.payload), uses, true).await
-}
-
-/// Whether what a chart makes up differs in each rendering.
-fn makes_up(uses: &TemplateUse) -> bool {
-    uses.random || uses.clock || uses.unreadable
-}
-
-/// What differs between two renderings of the chart as an upgrade.
-///
-/// # Errors
-/// When it cannot be rendered.
-pub(crate) async fn volatile_in_renderings(
-    ctx: &Context,
-    prepared: &Wanted,
-    uses: &TemplateUse,
-) -> Result<Volatile, PhaseError> {
-    let first = as_upgrade(ctx, prepared, uses).await?;
-    let second = again(ctx, prepared, uses).await?;
-    Ok(volatile_fields(&first, &second))
-}
 
 /// What a deploy renders, as an install or as an upgrade, and the digest of what of it is the same in every rendering.
 ///
@@ -56,15 +17,13 @@ pub(crate) async fn volatile_in_renderings(
 /// When it cannot be rendered.
 pub(crate) async fn stable_rendering(
     ctx: &Context,
-    prepared: &Wanted,
-    uses: &TemplateUse,
+    wanted: &Wanted,
     is_upgrade: bool,
 ) -> Result<(Arc<Vec<RenderedDoc>>, String), PhaseError> {
-    let chart = (prepared.chart()?, &prepared.payload);
-    let docs = render::rendered_again(ctx, 0, chart, uses, is_upgrade).await?;
+    let docs = render::rendered(ctx, wanted, is_upgrade, 0).await?;
     let [own, _] = split(&docs);
-    let volatile = if makes_up(uses) {
-        let [again, _] = split(&render::rendered_again(ctx, 1, chart, uses, is_upgrade).await?);
+    let volatile = if wanted.uses.differs_each_time() {
+        let [again, _] = split(&render::rendered(ctx, wanted, is_upgrade, 1).await?);
         volatile_fields(&own, &again)
     } else {
         Volatile::default()
@@ -81,16 +40,11 @@ pub(crate) async fn stable_rendering(
 ///
 /// # Errors
 /// When it cannot be rendered, or what is deployed cannot be read.
-pub(crate) async fn rendered(
-    ctx: &Context,
-    prepared: &Wanted,
-    uses: &TemplateUse,
-    deployed: &ReleaseRecord,
-) -> Result<Rendered, PhaseError> {
-    if crd_changes::would_change(ctx, prepared).await? {
+pub(crate) async fn rendered(ctx: &Context, wanted: &Wanted, deployed: &ReleaseRecord) -> Result<Rendered, PhaseError> {
+    if crd_changes::would_change(ctx, wanted).await? {
         return Ok(Rendered::Differs);
     }
-    let first = as_upgrade(ctx, prepared, uses).await?;
+    let first = render::rendered(ctx, wanted, true, 0).await?;
     let [own, tests] = split(&first);
     let [own_before, tests_before] = split_record(deployed);
     if !same(&own, &own_before, &Volatile::default())? {
@@ -99,40 +53,52 @@ pub(crate) async fn rendered(
     if same(&tests, &tests_before, &Volatile::default())? {
         return Ok(Rendered::Same);
     }
-    if !makes_up(uses) && !uses.random_tests {
+    if !wanted.uses.differs_each_time() && !wanted.uses.random_tests {
         return Ok(Rendered::Differs);
     }
-    let second = again(ctx, prepared, uses).await?;
+    let second = render::rendered(ctx, wanted, true, 1).await?;
     let [_, tests_again] = split(&second);
     let is_same = same(&tests, &tests_before, &volatile_fields(&tests, &tests_again))?;
     Ok(if is_same { Rendered::Same } else { Rendered::Differs })
+}
+
+/// As [`rendered_with_same_input`], of what is wanted now, rendered as that revision was.
+///
+/// # Errors
+/// As for [`rendered_with_same_input`].
+pub(crate) async fn rendered_as_deployed(
+    ctx: &Context,
+    payload: &Payload,
+    deployed: &ReleaseRecord,
+) -> Result<Rendered, PhaseError> {
+    let rendered_as = RenderedAs { is_upgrade: !was_install(deployed), looks_up: true };
+    let wanted = render::make_wanted_as(ctx, payload, rendered_as).await;
+    rendered_with_same_input(ctx, &wanted, deployed).await
 }
 
 /// Compares what a chart renders that is given what it was given before with the deployed revision that came of it: what the
 /// cluster answers to its templates may be something else by now.
 ///
 /// It is rendered as that revision was, as an install or as an upgrade; one that was an install, where that does not tell, also
-/// as the upgrade that would follow. What differs
-/// between two renderings is made up, and says nothing. Definitions in `crds/` folders are those that were brought then.
+/// as the upgrade that would follow. What differs between two renderings is made up, and says nothing. Definitions in `crds/`
+/// folders are those that were brought then.
 ///
 /// # Errors
 /// When it cannot be rendered, or what is deployed cannot be read.
 pub(crate) async fn rendered_with_same_input(
     ctx: &Context,
-    chart: (&ResolvedChart, &Payload),
-    uses: &TemplateUse,
+    wanted: &Wanted,
     deployed: &ReleaseRecord,
 ) -> Result<Rendered, PhaseError> {
-    let asks = uses.install_or_upgrade || uses.unreadable;
     let recorded = split_record(deployed);
-    let modes: &[bool] = match (was_install(deployed), asks) {
+    let modes: &[bool] = match (was_install(deployed), wanted.uses.asks_for_action()) {
         (true, true) => &[false, true],
         // What an upgrade made says nothing of an install.
         (false, true) => &[true],
         (_, false) => &[false],
     };
     for (at, &is_upgrade) in modes.iter().enumerate() {
-        let first = match render::rendered_again(ctx, 0, chart, uses, is_upgrade).await {
+        let first = match render::rendered(ctx, wanted, is_upgrade, 0).await {
             Ok(first) => split(&first),
             // Helm may refuse to render it as an install of what is there.
             Err(_) if at + 1 < modes.len() => continue,
@@ -141,8 +107,8 @@ pub(crate) async fn rendered_with_same_input(
         if same_each(&first, &recorded, &[Volatile::default(), Volatile::default()])? {
             return Ok(Rendered::Same);
         }
-        if makes_up(uses) || uses.random_tests {
-            let second = split(&render::rendered_again(ctx, 1, chart, uses, is_upgrade).await?);
+        if wanted.uses.differs_each_time() || wanted.uses.random_tests {
+            let second = split(&render::rendered(ctx, wanted, is_upgrade, 1).await?);
             let volatile = [0, 1].map(|part| volatile_fields(&first[part], &second[part]));
             if same_each(&first, &recorded, &volatile)? {
                 return Ok(Rendered::Same);

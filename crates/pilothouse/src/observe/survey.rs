@@ -59,6 +59,13 @@ pub(crate) async fn take_survey(
         tokio::join!(session.target(), histories(session, &namespaces), records(session, &namespaces));
     // Whoever looks at a release by itself tells what cannot be read.
     let (Ok(target), Ok(histories), Ok(records)) = (target, histories, records) else { return settled };
+    for ctx in contexts {
+        let deployed = histories.get(&ctx.release()).and_then(ReleaseHistory::last_deployed);
+        // Past a breaking version it is an install again.
+        if deployed.is_some() && ctx.info().last_breaking_version_requiring_restart.is_none() {
+            ctx.expect_upgrade().await;
+        }
+    }
     let candidates = eligible.into_iter().map(|node| {
         let (release, target) = (contexts[node].release(), target.as_ref());
         let (history, found) = (histories.get(&release), records.get(&release));
@@ -103,7 +110,7 @@ async fn candidate(
     let Found::Record(record) = found else { return None };
     record.objects.as_ref()?;
     let resolved = render::chart_without_helm(ctx).await?;
-    let uses = render::templates_of(ctx, &resolved, &Payload::default()).await;
+    let uses = render::templates_of(ctx.info(), &resolved, &Payload::default()).await;
     let steps = ctx.steps().await;
     let inputs = render::wanted_inputs(ctx, &steps, &resolved, &uses, &Payload::default(), target).await?;
     let now = inputs.as_in(record, &steps);
@@ -126,8 +133,7 @@ async fn candidate(
     let asks_anew = observation.must_render || !differs.is_empty();
     if is_free && asks_anew && differs.iter().all(|part| *part == InputPart::Capabilities) {
         let deployed = release_storage::read_record(ctx, &revision).await.ok()??;
-        let chart = (resolved.as_ref(), &Payload::default());
-        let rendered = rendered_diff::rendered_with_same_input(ctx, chart, &uses, &deployed).await;
+        let rendered = rendered_diff::rendered_as_deployed(ctx, &Payload::default(), &deployed).await;
         observation.rendered = Some(rendered.ok()?);
     }
     let in_sync = matches!(determine(&observation), ReleaseState::InSync { .. });

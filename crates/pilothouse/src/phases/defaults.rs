@@ -6,6 +6,7 @@ use crate::actions::is_deployed_before;
 use crate::context::Context;
 use crate::context::Foresight;
 use crate::context::ReleaseRun;
+use crate::context::Wanted;
 use crate::diagnose;
 use crate::error::PhaseError;
 use crate::observe;
@@ -19,6 +20,7 @@ use crate::render::rendered_objects;
 use pilothouse_core::{
     Change, Class, Decision, Finding, HelmAction, Payload, Phase, ReinstallReason, RevisionStatus, code,
 };
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Everything that can be known before anything is changed: files, chart, version, values and rendering; the state of
@@ -66,49 +68,45 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
     payload: &Payload,
 ) -> Foresight {
     let steps = steps_of(chart);
-    let mut findings = render::input_findings(&steps, ctx).await;
+    // An uninstall needs no chart.
+    let wanted = match ctx.info().action {
+        HelmAction::Deploy => render::make_wanted(ctx, payload).await,
+        HelmAction::Destroy | HelmAction::Skip => Arc::default(),
+    };
+    let mut findings = render::input_findings(&steps, ctx, &wanted).await;
     if !findings.is_empty() {
         return findings.into();
     }
     let observed = observe::observed(ctx).await;
     findings.extend(observed.findings(ctx.info()));
-    let mut prepared = None;
-    match ctx.info().action {
-        HelmAction::Skip => {}
-        HelmAction::Deploy => {
-            let wanted = render::wanted(ctx, payload).await;
-            let objects = rendered_objects(&wanted.rendering.docs());
-            let (conflicts, crds) = tokio::join!(
-                preflight::ownership_findings(&steps, ctx, &objects),
-                preflight::chart_crd_findings(ctx, &wanted)
-            );
-            findings.extend(conflicts);
-            findings.extend(crds);
-            prepared = Some(wanted);
-        }
-        HelmAction::Destroy => {}
+    if ctx.info().action == HelmAction::Deploy {
+        let objects = rendered_objects(&wanted.rendering.docs());
+        let (conflicts, crds) = tokio::join!(
+            preflight::ownership_findings(&steps, ctx, &objects),
+            preflight::chart_crd_findings(ctx, &wanted)
+        );
+        findings.extend(conflicts);
+        findings.extend(crds);
     }
     let mut foresight = Foresight::default();
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
-    if (!is_blocked || ctx.info().action == HelmAction::Destroy) && !is_deployed_before(ctx, run, payload).await {
-        let mut ahead = preflight::deploy_findings(&steps, ctx, payload, &observe::decision(ctx).await).await;
+    if (!is_blocked || ctx.info().action == HelmAction::Destroy) && !is_deployed_before(ctx, run, &wanted).await {
+        let mut ahead = preflight::deploy_findings(&steps, ctx, &wanted, &observe::decision(ctx).await).await;
         // Whose an object is has to be settled first.
         let is_foreign = |subject: &str| {
             findings.iter().any(|found| found.code == code::OWNERSHIP_CONFLICT && found.subject == subject)
         };
         ahead.findings.retain(|one| !is_foreign(&one.subject));
-        if let Some(wanted) = prepared {
-            ahead.warnings.splice(0..0, wanted.warnings.iter().cloned());
-        }
+        ahead.warnings.splice(0..0, wanted.warnings.iter().cloned());
         foresight = ahead;
     }
-    findings.extend(preflight::planned_findings(ctx, run, payload, &observe::decision(ctx).await).await);
+    findings.extend(preflight::planned_findings(ctx, run, &wanted, &observe::decision(ctx).await).await);
     findings.extend(preflight::rollback_findings(ctx, run).await);
     for step in steps.all() {
         findings.extend(step.check(ctx).await);
     }
-    findings.extend(preflight::uncertain_step_findings(&steps, ctx, run, payload).await);
+    findings.extend(preflight::uncertain_step_findings(&steps, ctx, run, &wanted).await);
     foresight.findings.splice(0..0, findings);
     foresight
 }
@@ -126,36 +124,38 @@ pub async fn exec<C: HelmChart + ?Sized>(
     run: &mut ReleaseRun,
     payload: &mut Payload,
 ) -> Result<String, PhaseError> {
-    let has_changed = ctx.info().action == HelmAction::Deploy && render::refresh(ctx).await;
+    let (mut wanted, has_changed) = match ctx.info().action {
+        HelmAction::Deploy => render::renew_wanted(ctx, payload).await,
+        HelmAction::Destroy | HelmAction::Skip => (Arc::default(), false),
+    };
     if has_changed {
-        observe::observe_with(ctx, payload).await;
+        observe::observe_for(ctx, &wanted).await;
     }
     let decision = observe::decision(ctx).await;
-    if run.planned.is_some() {
-        // What the steps have made in the cluster may be looked up.
-        ctx.forget_renderings().await;
-        // And so may be kinds, of which nobody else tells.
+    if run.planned.is_some() && ctx.info().action == HelmAction::Deploy {
+        // What the steps have made may be looked up, and kinds may be among it, of which nobody else tells.
         ctx.cluster().discovery(true).await?;
-        PhaseError::refuse_for(preflight::planned_findings(ctx, run, payload, &decision).await)?;
+        wanted = render::look_up_again(ctx, &render::make_wanted(ctx, payload).await).await?;
     }
-    look_again(chart, ctx, run, payload, &decision, has_changed).await?;
+    PhaseError::refuse_for(preflight::planned_findings(ctx, run, &wanted, &decision).await)?;
+    look_again(chart, ctx, run, &wanted, &decision, has_changed).await?;
     match decision {
         Decision::Keep { why } | Decision::Finish { why, .. } => Ok(why),
         Decision::Refuse { state } => Err(PhaseError::State(observe::why_refused(ctx.info(), &state).message)),
-        Decision::Change(Change::Install) => deploy(ctx, run, payload, "installed", true).await,
+        Decision::Change(Change::Install) => deploy(ctx, run, &wanted, "installed", true).await,
         Decision::Change(Change::Upgrade { last_good }) => {
-            deploy(ctx, run, payload, "upgraded", last_good.is_none()).await
+            deploy(ctx, run, &wanted, "upgraded", last_good.is_none()).await
         }
         Decision::Change(Change::Reinstall(reason)) => {
             // Another attempt may come to this without having been looked at as a reinstall.
-            let (wanted, change) = (render::wanted(ctx, payload).await, Change::Reinstall(reason.clone()));
+            let change = Change::Reinstall(reason.clone());
             PhaseError::refuse_for(gate(ctx, &wanted, &[], &[], &change).await)?;
             actions::uninstall(ctx, run).await?;
             let verb = match reason {
                 ReinstallReason::HalfDone => "uninstalled what was left and installed".to_owned(),
                 ReinstallReason::Breaking { deployed, .. } => format!("uninstalled {deployed} and installed"),
             };
-            deploy(ctx, run, payload, &verb, true).await
+            deploy(ctx, run, &wanted, &verb, true).await
         }
         Decision::Change(Change::Uninstall) => {
             actions::uninstall(ctx, run).await?;
@@ -170,15 +170,15 @@ async fn look_again<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
     run: &mut ReleaseRun,
-    payload: &Payload,
+    wanted: &Wanted,
     decision: &Decision,
     has_changed: bool,
 ) -> Result<(), PhaseError> {
-    let was_complete = render::payload_values(ctx.info(), payload).is_empty() && !has_changed;
-    if was_complete || is_deployed_before(ctx, run, payload).await {
+    let was_complete = render::payload_values(ctx.info(), &wanted.payload).is_empty() && !has_changed;
+    if was_complete || is_deployed_before(ctx, run, wanted).await {
         return Ok(());
     }
-    let findings = tell(ctx, preflight::deploy_findings(&steps_of(chart), ctx, payload, decision).await);
+    let findings = tell(ctx, preflight::deploy_findings(&steps_of(chart), ctx, wanted, decision).await);
     if findings.is_empty() { Ok(()) } else { Err(PhaseError::Refused(findings)) }
 }
 

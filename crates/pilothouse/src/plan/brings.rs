@@ -31,7 +31,7 @@ pub(crate) async fn brings(
         let (ctx, run) = (&contexts[node], &runs[node]);
         let coming: Vec<CrdFacts> = stands_on[node].iter().flat_map(|&on| all[on].kinds.iter().cloned()).collect();
         if !coming.is_empty() && asks(ctx, run).await {
-            ctx.expect(coming.into()).await;
+            ctx.expect_kinds(coming.into()).await;
             all[node] = of_release(ctx, run).await;
         }
     }
@@ -43,11 +43,7 @@ async fn asks(ctx: &Context, run: &ReleaseRun) -> bool {
     if !is_deployed(ctx, run) {
         return false;
     }
-    let wanted = render::wanted(ctx, &Payload::default()).await;
-    match &wanted.chart {
-        Some(chart) => render::templates_of(ctx, chart, &Payload::default()).await.capabilities,
-        None => false,
-    }
+    render::wanted(ctx).await.uses.capabilities
 }
 
 fn is_deployed(ctx: &Context, run: &ReleaseRun) -> bool {
@@ -59,8 +55,8 @@ async fn of_release(ctx: &Context, run: &ReleaseRun) -> Brings {
     if !is_deployed(ctx, run) {
         return Brings::default();
     }
-    let prepared = render::wanted(ctx, &Payload::default()).await;
-    let target = render::target(ctx).await.unwrap_or_default();
+    let prepared = render::make_wanted(ctx, &Payload::default()).await;
+    let target = prepared.target().cloned().unwrap_or_default();
     let docs = prepared.rendering.docs();
     let mut brings = Brings { release: Some(info.key()), ..Brings::default() };
     if info.create_namespace {

@@ -9,6 +9,7 @@ use crate::observe::Compared;
 use crate::observe::Look;
 use crate::observe::NotServed;
 use crate::observe::Outcome;
+use crate::observe::Scope;
 use crate::observe::apply_options;
 use crate::observe::is_of_rbac;
 use crate::observe::seen_digest;
@@ -49,7 +50,7 @@ pub(crate) async fn deployed(
     all: &[Brings],
 ) -> Result<Objects, PhaseError> {
     let (mut objects, changing) = definitions(ctx, prepared).await?;
-    let Look { docs, compared, .. } = observe::preview_planned(ctx, is_upgrade, &changing).await?;
+    let Look { docs, compared, .. } = observe::preview_deploy(ctx, prepared, is_upgrade, &changing, Scope::All).await?;
     let own: Vec<CrdFacts> = docs.iter().filter_map(|doc| crd_facts(&doc.object)).collect();
     let (mut own_kinds, mut own_namespaces) = (0, 0);
     for compared in compared {

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::context::PlainInputs;
 use crate::context::ReleaseRun;
+use crate::context::Wanted;
 use crate::digest;
 use crate::kept_digest::Given;
 use crate::observe;
@@ -139,7 +140,7 @@ async fn fill<C: HelmChart + ?Sized>(
     let mut objects = Objects::default();
     match plan.does {
         PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall => {
-            let prepared = render::wanted(ctx, &Payload::default()).await;
+            let prepared = render::wanted(ctx).await;
             let resolved = prepared.chart()?;
             plan.chart_then = Some(format!("{} {}", resolved.metadata.name, resolved.metadata.version));
             let is_upgrade = plan.does == PlannedAction::Upgrade;
@@ -210,11 +211,9 @@ pub(crate) async fn input_of(ctx: &Context, does: PlannedAction, key: &DigestKey
     let (info, steps) = (ctx.info(), ctx.steps().await);
     let inputs = match info.action {
         HelmAction::Deploy => {
-            let prepared = render::wanted(ctx, &Payload::default()).await;
-            let chart = prepared.chart.as_ref()?;
-            let uses = render::templates_of(ctx, chart, &Payload::default()).await;
+            let Wanted { chart, uses, payload, .. } = &*render::wanted(ctx).await;
             let target = ctx.session().target().await.ok()?;
-            Some(render::wanted_inputs(ctx, &steps, chart, &uses, &Payload::default(), &target).await?)
+            Some(render::wanted_inputs(ctx, &steps, chart.as_ref()?, uses, payload, &target).await?)
         }
         // An uninstall needs no chart.
         HelmAction::Destroy | HelmAction::Skip => None,

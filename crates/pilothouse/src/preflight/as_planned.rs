@@ -13,7 +13,7 @@ use crate::render;
 use pilothouse_core::{
     Class, Decision, DigestKey, Finding, ObjectRef, Payload, PlannedAction, PlannedRendering, code, object_ref,
 };
-use pilothouse_helm::{Origin, RenderedDoc, TemplateUse};
+use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::Value;
 
 /// How many objects are named that are in no line of a plan.
@@ -29,16 +29,14 @@ pub(crate) async fn planned_rendering(
     is_upgrade: bool,
     key: &DigestKey,
 ) -> Result<(PlannedRendering, bool), PhaseError> {
-    let wanted = render::wanted(ctx, &Payload::default()).await;
-    let uses = render::templates_of(ctx, wanted.chart()?, &Payload::default()).await;
-    let is_open = uses.lookup && !render::looks_up(ctx, &uses).await;
-    let (mut rendering, is_comparable) = inputs(ctx, &wanted, &uses, key).await?;
-    if is_comparable && !is_open {
+    let wanted = render::wanted(ctx).await;
+    let (mut rendering, is_comparable) = inputs(ctx, &wanted, key).await?;
+    if is_comparable && !wanted.looks_up_later {
         // Where helm refuses to look something up, it will not be compared.
-        let rendered = observe::stable_rendering(ctx, &wanted, &uses, is_upgrade).await;
+        let rendered = observe::stable_rendering(ctx, &wanted, is_upgrade).await;
         rendering.result = rendered.ok().map(|(_, result)| kept(key, &result));
     }
-    Ok((rendering, is_open && is_comparable))
+    Ok((rendering, wanted.looks_up_later && is_comparable))
 }
 
 fn kept(key: &DigestKey, digest: &str) -> String {
@@ -46,18 +44,14 @@ fn kept(key: &DigestKey, digest: &str) -> String {
 }
 
 /// What it is rendered from, and whether what it renders to may differ although that is the same.
-async fn inputs(
-    ctx: &Context,
-    wanted: &Wanted,
-    uses: &TemplateUse,
-    key: &DigestKey,
-) -> Result<(PlannedRendering, bool), PhaseError> {
+async fn inputs(ctx: &Context, wanted: &Wanted, key: &DigestKey) -> Result<(PlannedRendering, bool), PhaseError> {
     // What comes from steps is not known when a plan is made.
     let given = kept(key, &render::digest_of_deploy(ctx, wanted.chart()?, &Payload::default()).await);
     let is_known = !render::payload_values(ctx.info(), &wanted.payload).iter().any(Value::is_null);
-    let served =
-        (is_known && uses.capabilities && !uses.lookup).then(|| kept(key, &render::capabilities(uses, &wanted.serves)));
-    let is_comparable = is_known && (uses.capabilities || uses.lookup);
+    let looks_up = wanted.uses.lookup || wanted.looks_up_later;
+    let served = (is_known && wanted.uses.capabilities && !looks_up)
+        .then(|| kept(key, &render::capabilities(&wanted.uses, &wanted.serves)));
+    let is_comparable = is_known && (wanted.uses.capabilities || looks_up);
     Ok((PlannedRendering { given, served, result: None }, is_comparable))
 }
 
@@ -66,7 +60,7 @@ async fn inputs(
 pub(crate) async fn planned_findings(
     ctx: &Context,
     run: &ReleaseRun,
-    payload: &Payload,
+    wanted: &Wanted,
     decision: &Decision,
 ) -> Vec<Finding> {
     let Some(planned) = &run.planned else { return Vec::new() };
@@ -78,7 +72,7 @@ pub(crate) async fn planned_findings(
         return finding(format!("the plan says that {then}, and now {now}"));
     }
     let Some(then) = planned.release.rendering.as_ref().filter(|_| deploys(now)) else { return Vec::new() };
-    match differs(ctx, payload, planned, then, is_first).await {
+    match differs(ctx, wanted, planned, then, is_first).await {
         Ok(None) => Vec::new(),
         Ok(Some(how)) => finding(how),
         Err(PhaseError::Refused(findings)) => findings,
@@ -91,14 +85,12 @@ pub(crate) async fn planned_findings(
 /// How what is rendered now is not what was planned.
 async fn differs(
     ctx: &Context,
-    payload: &Payload,
+    wanted: &Wanted,
     planned: &Planned,
     then: &PlannedRendering,
     is_first: bool,
 ) -> Result<Option<String>, PhaseError> {
-    let wanted = render::wanted(ctx, payload).await;
-    let uses = render::templates_of(ctx, wanted.chart()?, payload).await;
-    let (mut now, _) = inputs(ctx, &wanted, &uses, &planned.key).await?;
+    let (mut now, _) = inputs(ctx, wanted, &planned.key).await?;
     if then.given != now.given {
         return Ok(Some("chart or values are not those of the plan: they were written since".to_owned()));
     }
@@ -109,7 +101,7 @@ async fn differs(
         return Ok(None);
     }
     let is_upgrade = planned.release.does == PlannedAction::Upgrade;
-    let (docs, result) = observe::stable_rendering(ctx, &wanted, &uses, is_upgrade).await?;
+    let (docs, result) = observe::stable_rendering(ctx, wanted, is_upgrade).await?;
     now.result = Some(kept(&planned.key, &result));
     if then.result == now.result {
         return Ok(None);

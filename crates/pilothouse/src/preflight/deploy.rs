@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::context::Foresight;
 use crate::context::Steps;
+use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe::Look;
 use crate::observe::Scope;
@@ -14,13 +15,12 @@ use crate::preflight::changes::refusals::gate;
 use crate::preflight::cluster::checks::preflight;
 use crate::preflight::own_kinds;
 use crate::render;
-use pilothouse_core::{Change, Class, Decision, Finding, Payload, code};
+use pilothouse_core::{Change, Class, Decision, Finding, code};
 use serde_json::Value;
-use std::sync::Arc;
 
 /// What speaks against deploying the release as it is going to be. Asks the server what becomes of each object, without changing
 /// anything.
-pub(crate) async fn deploy_findings(steps: &Steps, ctx: &Context, payload: &Payload, decision: &Decision) -> Foresight {
+pub(crate) async fn deploy_findings(steps: &Steps, ctx: &Context, prepared: &Wanted, decision: &Decision) -> Foresight {
     let change = match decision {
         Decision::Change(change) => change,
         Decision::Keep { .. } | Decision::Refuse { .. } | Decision::Finish { .. } => return Foresight::default(),
@@ -29,34 +29,30 @@ pub(crate) async fn deploy_findings(steps: &Steps, ctx: &Context, payload: &Payl
         Change::Install => false,
         Change::Upgrade { .. } => true,
         Change::Reinstall(_) | Change::Uninstall => {
-            // An uninstall needs no chart.
-            let needs_chart = *change != Change::Uninstall;
-            let prepared = if needs_chart { render::wanted(ctx, payload).await } else { Arc::default() };
-            let findings = gate(ctx, &prepared, &[], &[], change).await;
-            let warnings = save::announced(ctx, &prepared, &[], change).await.into_iter().collect();
+            let findings = gate(ctx, prepared, &[], &[], change).await;
+            let warnings = save::announced(ctx, prepared, &[], change).await.into_iter().collect();
             return Foresight { findings, warnings, not_checked: Vec::new() };
         }
     };
-    if render::payload_values(ctx.info(), payload).iter().any(Value::is_null) {
+    if render::payload_values(ctx.info(), &prepared.payload).iter().any(Value::is_null) {
         return Foresight::not_checked(
             "what becomes of its objects",
             "that is looked at in the run, once the values that come from a step are known",
         );
     }
     let looked = async {
-        let changing = kinds_changing(ctx, payload).await;
+        let changing = kinds_changing(ctx, prepared);
         Ok::<_, PhaseError>((
-            preview_deploy(ctx, payload, is_upgrade, &changing, Scope::All).await?,
+            preview_deploy(ctx, prepared, is_upgrade, &changing, Scope::All).await?,
             Adopting::of(steps, ctx).await?,
         ))
     };
     match looked.await {
         Ok((Look { compared, wanted, .. }, adopting)) => {
             let around = preflight(ctx, &compared, &wanted).await;
-            let prepared = render::wanted(ctx, payload).await;
-            let mut findings = gate(ctx, &prepared, &compared, adopting.deleted(), change).await;
+            let mut findings = gate(ctx, prepared, &compared, adopting.deleted(), change).await;
             findings.extend(own_kinds::findings(&compared, &wanted, &adopting));
-            let warnings = save::announced(ctx, &prepared, &compared, change).await.into_iter().collect();
+            let warnings = save::announced(ctx, prepared, &compared, change).await.into_iter().collect();
             Foresight { findings, warnings, not_checked: Vec::new() }.and(around)
         }
         Err(error) => {

@@ -23,7 +23,7 @@ use crate::preflight::crds::chart_crds;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
 use crate::render;
-use pilothouse_core::{CrdPolicy, ObjectChange, ObjectRef, Payload, ReleaseHistory, Staying, Stays};
+use pilothouse_core::{CrdPolicy, ObjectChange, ObjectRef, ReleaseHistory, Staying, Stays};
 use pilothouse_kube::{PlannedAdoption, Precondition};
 use serde_json::Value;
 use std::sync::Arc;
@@ -161,44 +161,45 @@ pub(crate) async fn permit_rollback(
 }
 
 /// To install or upgrade the release. What was looked at before the first phase is looked at again, as far as something can be
-/// lost: steps may have taken long, or changed it, the chart and the values included.
+/// lost: steps may have taken long.
 ///
 /// # Errors
-/// As for [`permit_deletions`].
+/// As for [`permit_deletions`]; also when `wanted` is not what lies there any more, since that was not looked at.
 pub(crate) async fn permit_upgrade(
     ctx: &Context,
-    payload: &Payload,
+    wanted: &Arc<Wanted>,
     is_upgrade: bool,
 ) -> Result<Permit<Upgrade>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
-    render::refresh(ctx).await;
-    // What was rendered before saw the cluster as it was before the steps.
-    ctx.forget_renderings().await;
-    let wanted = render::wanted(ctx, payload).await;
-    let uses = render::templates_of(ctx, wanted.chart()?, payload).await;
     PhaseError::refuse_for(wanted.findings.clone())?;
-    let changing = observe::kinds_changing(ctx, payload).await;
-    let secrets = regenerated::makes_up(&uses);
+    if render::has_changed(ctx, wanted).await {
+        let why = "the chart or a values file was changed while it was looked at whether it can be deployed";
+        return Err(PhaseError::State(why.to_owned()));
+    }
+    // What was rendered before saw the cluster as it was before the steps.
+    let wanted = &render::look_up_again(ctx, wanted).await?;
+    let changing = observe::kinds_changing(ctx, wanted);
+    let secrets = wanted.uses.makes_up_secrets();
     let scope = if save::is_wanted(ctx) { Scope::All } else { Scope::MayLose { secrets } };
     let look = async || {
-        let compared = observe::preview_deploy(ctx, payload, is_upgrade, &changing, scope).await?.compared;
-        let mut findings = refusals::losses(ctx, &wanted, &compared, &consent).await;
-        findings.extend(regenerated::findings(ctx, &wanted, &compared, &consent, is_upgrade).await);
+        let compared = observe::preview_deploy(ctx, wanted, is_upgrade, &changing, scope).await?.compared;
+        let mut findings = refusals::losses(ctx, wanted, &compared, &consent).await;
+        findings.extend(regenerated::findings(ctx, wanted, &compared, &consent, is_upgrade).await);
         if ctx.info().crds == CrdPolicy::Upgrade {
-            findings.extend(chart_crds::chart_crd_findings(ctx, &wanted).await);
+            findings.extend(chart_crds::chart_crd_findings(ctx, wanted).await);
         }
         PhaseError::refuse_for(findings)?;
         Ok::<_, PhaseError>(compared)
     };
     let mut compared = look().await?;
-    if save::before_helm(ctx, &wanted, &compared, &consent).await? {
+    if save::before_helm(ctx, wanted, &compared, &consent).await? {
         compared = look().await?;
     }
     let goes = compared.iter().filter_map(goes).collect();
     let is_kept = |one: &&Compared| one.outcome == Outcome::Change(ObjectChange::Keep);
     let kept = compared.iter().filter(is_kept).map(|one| one.object.clone());
     let stays = kept.map(|object| Staying { object, because: Stays::ResourcePolicy }).collect();
-    Ok(Permit::new(Upgrade { wanted, goes, stays }))
+    Ok(Permit::new(Upgrade { wanted: wanted.clone(), goes, stays }))
 }
 
 /// An object that goes, as it was seen.

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::context::StepVerdict;
 use crate::context::Steps;
+use crate::context::Wanted;
 use crate::kept_digest::Given;
 use crate::observe;
 use crate::render;
@@ -21,13 +22,13 @@ pub(crate) async fn uncertain_step_findings(
     steps: &Steps,
     ctx: &Context,
     run: &ReleaseRun,
-    payload: &Payload,
+    wanted: &Wanted,
 ) -> Vec<Finding> {
     let mut ledger = run.ledger.clone();
-    let mut payload = payload.clone();
+    let mut payload = wanted.payload.clone();
     let mut findings = Vec::new();
     for phase in [Phase::CheckPrerequisites, Phase::PreExec, Phase::Exec, Phase::PostExec, Phase::Validate] {
-        if phase == Phase::Exec && !exec_counts(ctx, run, &payload).await {
+        if phase == Phase::Exec && !exec_counts(ctx, run, wanted, &payload).await {
             ledger.done_again(phase);
         }
         for (index, step) in steps.of(phase).iter().enumerate() {
@@ -96,12 +97,12 @@ pub(crate) async fn given_of_deploy(
 }
 
 /// Whether what helm did in the earlier run is still what is wanted.
-async fn exec_counts(ctx: &Context, run: &ReleaseRun, payload: &Payload) -> bool {
+async fn exec_counts(ctx: &Context, run: &ReleaseRun, wanted: &Wanted, payload: &Payload) -> bool {
     if ctx.info().action == HelmAction::Destroy {
         return run.ledger.exec_ended_well() || matches!(observe::decision(ctx).await, Decision::Keep { .. });
     }
     let Some(helm) = run.ledger.helm() else { return false };
-    match &render::wanted(ctx, payload).await.chart {
+    match &wanted.chart {
         Some(chart) => given_of_deploy(ctx, run, chart, payload).await.is(&helm.digest),
         None => false,
     }

@@ -2,7 +2,7 @@
 //! reads the state of the release; the cluster is asked only which version and kinds it serves.
 
 use crate::context::Context;
-use crate::context::RenderedFor;
+use crate::context::RenderedAs;
 use crate::context::Rendering;
 use crate::context::Session;
 use crate::context::Steps;
@@ -10,25 +10,23 @@ use crate::context::Target;
 use crate::context::Wanted;
 use crate::digest;
 use crate::error::PhaseError;
-use pilothouse_core::lenient_version;
+use crate::render::again::render_again;
 use pilothouse_core::{
-    ChartInfo, ChartSource, Class, CrdFacts, CrdPolicy, Finding, HelmAction, KubeVersionFrom, Payload, Redactor,
-    SetValue, ValueSource, VersionConstraint, check_namespace, check_release_name, code, crd_facts, error_chain,
+    ChartInfo, ChartSource, Class, CrdFacts, CrdPolicy, Finding, KubeVersionFrom, Payload, Redactor, SetValue,
+    ValueSource, VersionConstraint, check_namespace, check_release_name, code, crd_facts, error_chain,
     kube_version_fits, suffix_that_counts,
 };
+use pilothouse_helm::Origin;
 use pilothouse_helm::{
     ChartError, ChartShelf, Fetch, HelmClient, ResolvedChart, TemplateRequest, TemplateUse, Values, has_more_documents,
     resolve_chart_shared,
 };
-use pilothouse_helm::{Origin, RenderedDoc};
-use pilothouse_kube::ClusterError;
 use pilothouse_process::{MAX_DOCUMENT, read_file_text};
-use semver::Version;
 use serde_json::Value;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// What preparing needs besides the release itself.
@@ -47,14 +45,9 @@ impl Place<'_> {
 }
 
 /// What is wrong with the input of a release, before anything is asked of the cluster's state.
-pub(crate) async fn input_findings(steps: &Steps, ctx: &Context) -> Vec<Finding> {
-    let info = ctx.info();
-    let mut findings = name_findings(info);
-    match info.action {
-        HelmAction::Deploy => findings.extend(wanted(ctx, &Payload::default()).await.findings.clone()),
-        // Uninstalling needs no chart; steps that name the chart's definitions resolve it when they are asked.
-        HelmAction::Destroy | HelmAction::Skip => {}
-    }
+pub(crate) async fn input_findings(steps: &Steps, ctx: &Context, wanted: &Wanted) -> Vec<Finding> {
+    let mut findings = name_findings(ctx.info());
+    findings.extend(wanted.findings.clone());
     findings.extend(steps.input_findings().await);
     findings
 }
@@ -67,12 +60,13 @@ pub(crate) fn name_findings(info: &ChartInfo) -> Vec<Finding> {
 }
 
 /// Resolves and renders, for a cluster if there is one. Values that come from the payload and are not there yet are
-/// left out of this rendering.
+/// left out of this rendering. Only a chart that asks how it is rendered is rendered `rendered_as`.
 pub(crate) async fn prepare_wanted(
     place: &Place<'_>,
     info: &ChartInfo,
     payload: &Payload,
     target: Option<Result<&Target, String>>,
+    rendered_as: RenderedAs,
 ) -> Wanted {
     let values_files = digest::of_files(&info.values_files).await;
     let mut prepared = Wanted { values_files, payload: payload.clone(), ..Wanted::default() };
@@ -109,6 +103,13 @@ pub(crate) async fn prepare_wanted(
             prepared
                 .warnings
                 .extend(stale.map(|stale| format!("chart {name}: {stale} (`helm dependency update` mends it)")));
+            let uses = templates_of(info, &chart, payload).await;
+            let RenderedAs { is_upgrade, looks_up } = rendered_as;
+            prepared.rendered_as = RenderedAs {
+                is_upgrade: is_upgrade && (uses.asks_for_action() || uses.lookup),
+                looks_up: looks_up && uses.lookup,
+            };
+            prepared.uses = uses;
             prepared.chart = Some(chart);
         }
         Err(error) => {
@@ -160,18 +161,18 @@ async fn render(
         Err(error) => return prepared.wrong(code::VALUES_INVALID, &subject, place.text(&error)),
     };
     let timeout = Duration::from_secs(info.timeout_in_seconds);
+    prepared.serves = Arc::new(target.cloned().unwrap_or_default());
     let request = TemplateRequest {
         skip_schema_validation: info.skip_schema_validation,
         kube_version: target.map(|target| target.kube_version.clone()),
         api_versions: target.map(|target| target.api_versions.clone()).unwrap_or_default(),
+        is_upgrade: prepared.rendered_as.is_upgrade,
+        lookup: prepared.rendered_as.looks_up,
         ..TemplateRequest::new(info.key(), chart.path.clone(), values, timeout)
     };
     match place.helm.template(&request, place.cancel).await {
         Ok(text) => match Rendering::new(&text) {
-            Ok(rendering) => {
-                prepared.rendering = rendering;
-                prepared.serves = Arc::new(target.cloned().unwrap_or_default());
-            }
+            Ok(rendering) => prepared.rendering = rendering,
             Err(error) => prepared.wrong(code::CHART_TEMPLATE_FAILED, &subject, place.text(&error)),
         },
         // A chart may well require the value that is not known yet; it is rendered again when it is.
@@ -187,48 +188,6 @@ async fn render(
             prepared.wrong(code, &subject, place.text(&error));
         }
     }
-}
-
-/// Renders a chart once more, as an install or as an upgrade of what is deployed, with what the cluster holds where it
-/// looks for that.
-///
-/// # Errors
-/// When helm cannot render it.
-pub(crate) async fn render_again(
-    ctx: &Context,
-    chart: &ResolvedChart,
-    payload: &Payload,
-    uses: &TemplateUse,
-    is_upgrade: bool,
-) -> Result<Rendering, PhaseError> {
-    let target = served_to_helm(ctx).await?;
-    render_for(ctx, (chart, payload), looks_up(ctx, uses).await, &target, is_upgrade).await
-}
-
-/// Whether it is rendered with what the cluster holds. Helm 4 knows nothing of kinds that are to come then.
-pub(crate) async fn looks_up(ctx: &Context, uses: &TemplateUse) -> bool {
-    uses.lookup && (ctx.helm().version().major < 4 || !ctx.expects().await)
-}
-
-async fn render_for(
-    ctx: &Context,
-    (chart, payload): (&ResolvedChart, &Payload),
-    lookup: bool,
-    target: &Target,
-    is_upgrade: bool,
-) -> Result<Rendering, PhaseError> {
-    let info = ctx.info();
-    let request = TemplateRequest {
-        skip_schema_validation: info.skip_schema_validation,
-        kube_version: Some(target.kube_version.clone()),
-        api_versions: target.api_versions.clone(),
-        is_upgrade,
-        lookup,
-        ..TemplateRequest::new(info.key(), chart.path.clone(), Values::of(info, payload)?, ctx.timeout())
-    };
-    let text = ctx.helm().template(&request, ctx.cancel()).await?;
-    let name = || format!("what {} renders", chart.metadata.name);
-    Rendering::new(&text).map_err(|error| PhaseError::Yaml { name: name(), message: error.to_string() })
 }
 
 fn values_are_missing(info: &ChartInfo, payload: &Payload) -> bool {
@@ -253,26 +212,25 @@ fn known(info: &ChartInfo, payload: &Payload) -> ChartInfo {
     ChartInfo { values: info.values.iter().filter(known).cloned().collect(), ..info.clone() }
 }
 
-/// What the cluster serves; in a plan, with what earlier releases bring before this one's turn comes.
+/// Makes what is wanted: where a part of a release's way begins, for all that follows on it. What was made before stays as it is
+/// while the cluster serves the same (an earlier release may have brought kinds) and the payload holds the same values.
 ///
-/// # Errors
-/// When the cluster does not answer.
-pub(crate) async fn target(ctx: &Context) -> Result<Arc<Target>, ClusterError> {
-    let served = ctx.session().target().await?;
-    let coming = ctx.cache().await.coming.clone();
-    Ok(if coming.is_empty() { served } else { Arc::new(served.with(&coming)) })
+/// The definitions in the chart's `crds/` are there before helm renders it: a chart that asks for kinds is rendered once more with
+/// them.
+pub(crate) async fn make_wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
+    let rendered_as = ctx.cache().await.wanted.expected;
+    make_wanted_as(ctx, payload, rendered_as).await
 }
 
-/// The chart, resolved and rendered, with what is wrong with it. Done anew when the cluster serves other kinds than
-/// before (an earlier release may have brought them) or the payload holds other values.
-///
-/// The definitions in the chart's `crds/` are there before helm renders it: a chart that asks for their kinds is rendered once
-/// more with them.
-pub(crate) async fn wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
+/// As [`make_wanted`]; what is made now is rendered like this, if the chart asks for it.
+pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, rendered_as: RenderedAs) -> Arc<Wanted> {
     let session = ctx.session();
-    let target = target(ctx).await.map_err(|error| ctx.error_text(&error));
+    let served = session.target().await.map_err(|error| ctx.error_text(&error));
     let values = payload_values(ctx.info(), payload);
-    let kept = &mut ctx.cache().await.wanted;
+    let cache = &mut *ctx.cache().await;
+    let kept = &mut cache.wanted;
+    let coming = kept.coming.clone();
+    let target = served.map(|served| if coming.is_empty() { served } else { Arc::new(served.with(&coming)) });
     if kept.target.as_ref() == Some(&target) && payload_values(ctx.info(), &kept.payload) == values {
         return kept.clone();
     }
@@ -284,17 +242,26 @@ pub(crate) async fn wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
         cancel: ctx.cancel(),
     };
     let known = target.as_deref().map_err(Clone::clone);
-    let mut wanted = prepare_wanted(&place, ctx.info(), payload, Some(known)).await;
-    if let (Ok(target), Some(chart)) = (&target, &wanted.chart)
-        && wanted.rendering.brings_kinds()
-        && templates_of(ctx, chart, payload).await.capabilities
+    // Helm 4 takes what is served from the cluster alone when it looks something up.
+    let is_blind = place.helm.version().major >= 4;
+    let rendered_as = RenderedAs { looks_up: rendered_as.looks_up && (coming.is_empty() || !is_blind), ..rendered_as };
+    let mut wanted = prepare_wanted(&place, ctx.info(), payload, Some(known), rendered_as).await;
+    wanted.looks_up_later = wanted.uses.lookup && is_blind && !coming.is_empty();
+    wanted.uses.lookup &= !wanted.looks_up_later;
+    if let Ok(target) = &target
+        && wanted.uses.capabilities
+        && wanted.brings_kinds()
+        && !(is_blind && wanted.rendered_as.looks_up)
     {
         let own = served_before_helm(ctx.info(), &wanted, target);
         if own != **target {
             render(&place, ctx.info(), &mut wanted, payload, Some(&own)).await;
         }
     }
-    *kept = Arc::new(Wanted { target: Some(target), steps: kept.steps.clone(), ..wanted });
+    let Wanted { steps, expected, .. } = &**kept;
+    let (steps, expected, made_at) = (steps.clone(), *expected, Some(Instant::now()));
+    *kept = Arc::new(Wanted { target: Some(target), coming, made_at, steps, expected, ..wanted });
+    cache.rendered.clear();
     kept.clone()
 }
 
@@ -303,13 +270,6 @@ fn served_before_helm(info: &ChartInfo, wanted: &Wanted, target: &Target) -> Tar
     let docs = wanted.rendering.docs();
     let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Crd)).filter_map(|doc| crd_facts(&doc.object));
     target.with(&own.filter(|own| is_brought(info, own, target)).collect::<Vec<_>>())
-}
-
-/// What helm is going to find served.
-async fn served_to_helm(ctx: &Context) -> Result<Arc<Target>, ClusterError> {
-    let target = target(ctx).await?;
-    let is_for = |wanted: &Arc<Wanted>| wanted.target.as_ref() == Some(&Ok(target.clone()));
-    Ok(ctx.last_wanted().await.filter(is_for).map_or_else(|| target.clone(), |wanted| wanted.serves.clone()))
 }
 
 /// Whether a definition of a `crds/` folder is brought to a cluster, by the release's policy.
@@ -321,17 +281,43 @@ pub(crate) fn is_brought(info: &ChartInfo, definition: &CrdFacts, target: &Targe
     }
 }
 
-/// Forgets what was rendered if the chart's folder or a values file holds something else by now, since a step, or somebody, has
-/// written there: helm would deploy what lies there. Gives whether so.
-pub(crate) async fn refresh(ctx: &Context) -> bool {
-    let Some(kept) = ctx.last_wanted().await else { return false };
-    if kept.values_files == digest::of_files(&ctx.info().values_files).await && is_chart_the_same(ctx, &kept).await {
-        return false;
+/// What is wanted, as it was made last; made now where it was not yet.
+pub(crate) async fn wanted(ctx: &Context) -> Arc<Wanted> {
+    let wanted = ctx.cache().await.wanted.clone();
+    if wanted.target.is_some() { wanted } else { make_wanted(ctx, &wanted.payload).await }
+}
+
+/// The same with what the cluster holds by now, where templates look for that: steps may have changed it.
+///
+/// # Errors
+/// When helm cannot render it any more.
+pub(crate) async fn look_up_again(ctx: &Context, wanted: &Arc<Wanted>) -> Result<Arc<Wanted>, PhaseError> {
+    ctx.forget_renderings().await;
+    if !wanted.rendered_as.looks_up {
+        return Ok(wanted.clone());
     }
-    let forgotten = Wanted { steps: kept.steps.clone(), ..Wanted::default() };
-    ctx.cache().await.wanted = Arc::new(forgotten);
-    ctx.forget_observation().await;
-    true
+    let rendering = render_again(ctx, wanted, wanted.rendered_as).await?;
+    let wanted = Arc::new(Wanted { rendering, made_at: Some(Instant::now()), ..Wanted::clone(wanted) });
+    ctx.cache().await.wanted = wanted.clone();
+    Ok(wanted)
+}
+
+/// As [`make_wanted`], also anew where the chart's folder or a values file holds something else by now, since a step, or somebody,
+/// has written there: helm would deploy what lies there. Gives whether so.
+pub(crate) async fn renew_wanted(ctx: &Context, payload: &Payload) -> (Arc<Wanted>, bool) {
+    let has_changed = match ctx.last_wanted().await {
+        Some(kept) => has_changed(ctx, &kept).await,
+        None => false,
+    };
+    if has_changed {
+        ctx.forget_wanted().await;
+    }
+    (make_wanted(ctx, payload).await, has_changed)
+}
+
+/// Whether the chart's folder or a values file holds something else by now than it was made of.
+pub(crate) async fn has_changed(ctx: &Context, wanted: &Wanted) -> bool {
+    wanted.values_files != digest::of_files(&ctx.info().values_files).await || !is_chart_the_same(ctx, wanted).await
 }
 
 /// What was fetched lies in a folder of our own under its digest; only the user's own charts change.
@@ -349,8 +335,7 @@ pub(crate) async fn chart_without_helm(ctx: &Context) -> Option<Arc<ResolvedChar
 }
 
 /// What the chart's templates depend on, with the release's values.
-pub(crate) async fn templates_of(ctx: &Context, chart: &ResolvedChart, payload: &Payload) -> TemplateUse {
-    let info = ctx.info();
+pub(crate) async fn templates_of(info: &ChartInfo, chart: &ResolvedChart, payload: &Payload) -> TemplateUse {
     let mut texts = Vec::new();
     for file in &info.values_files {
         // One that cannot be read is told by whoever reads it for its values.
@@ -365,49 +350,4 @@ pub(crate) async fn templates_of(ctx: &Context, chart: &ResolvedChart, payload: 
         ValueSource::Payload(key) => payload.value(key).map(ToString::to_string).unwrap_or_default(),
     }));
     chart.templates.with_values(texts.iter().map(String::as_str))
-}
-
-/// What the chart renders with what the cluster holds where it looks for that, as an install or as an upgrade, for the `nth` time
-/// from 0; kept as long as what was observed.
-///
-/// # Errors
-/// When helm cannot render it.
-pub(crate) async fn rendered_again(
-    ctx: &Context,
-    nth: usize,
-    (chart, payload): (&ResolvedChart, &Payload),
-    uses: &TemplateUse,
-    is_upgrade: bool,
-) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    let differs_as_upgrade = uses.install_or_upgrade || uses.unreadable;
-    let looks_up = looks_up(ctx, uses).await;
-    let is_as_wanted = !(looks_up || is_upgrade && differs_as_upgrade);
-    if nth == 0 && is_as_wanted {
-        // So it is rendered in any case.
-        let wanted = wanted(ctx, payload).await;
-        PhaseError::refuse_for(wanted.findings.clone())?;
-        return Ok(wanted.rendering.docs());
-    }
-    let (values, target) = (payload_values(ctx.info(), payload), served_to_helm(ctx).await?);
-    let kept = &mut ctx.cache().await.rendered;
-    kept.retain(|kept| kept.chart == chart.digest && kept.values == values && kept.target == target);
-    loop {
-        if let Some(kept) =
-            kept.iter().filter(|kept| kept.is_upgrade == is_upgrade).nth(nth - usize::from(nth > 0 && is_as_wanted))
-        {
-            return Ok(kept.rendering.docs());
-        }
-        let rendering = render_for(ctx, (chart, payload), looks_up, &target, is_upgrade).await?;
-        let (chart, target, values) = (chart.digest.clone(), target.clone(), values.clone());
-        kept.push(RenderedFor { chart, target, values, is_upgrade, rendering });
-    }
-}
-
-/// The chart version that is wanted; `None` when the release is not to be deployed.
-pub(crate) async fn wanted_version(ctx: &Context, payload: &Payload) -> Option<Version> {
-    if ctx.info().action != HelmAction::Deploy {
-        return None;
-    }
-    let wanted = wanted(ctx, payload).await;
-    wanted.chart.as_ref().and_then(|chart| lenient_version(&chart.metadata.version))
 }

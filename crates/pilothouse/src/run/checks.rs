@@ -9,6 +9,7 @@ use crate::phases::steps_of;
 use crate::render;
 use futures::StreamExt;
 use pilothouse_core::{Finding, HelmAction, Payload, Wait, code};
+use std::sync::Arc;
 
 /// What is wrong with charts, files and values of each release, in the order of the stack. `stands_on` gives the releases
 /// that one waits for, directly or not; `side_by_side` is how many are looked at at once.
@@ -124,11 +125,14 @@ struct Checked {
 }
 
 async fn check(chart: &dyn HelmChart, ctx: &Context) -> Checked {
-    let findings = render::input_findings(&steps_of(chart), ctx).await;
-    let deploys = chart.chart_info().action == HelmAction::Deploy;
-    let brings_kinds = deploys && render::wanted(ctx, &Payload::default()).await.brings_kinds();
+    // Uninstalling needs no chart; steps that name the chart's definitions resolve it when they are asked.
+    let wanted = match chart.chart_info().action {
+        HelmAction::Deploy => render::make_wanted(ctx, &Payload::default()).await,
+        HelmAction::Destroy | HelmAction::Skip => Arc::default(),
+    };
+    let findings = render::input_findings(&steps_of(chart), ctx, &wanted).await;
     ctx.pack().await;
-    Checked { findings, brings_kinds }
+    Checked { findings, brings_kinds: wanted.brings_kinds() }
 }
 
 #[cfg(test)]

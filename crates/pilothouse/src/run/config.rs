@@ -62,8 +62,9 @@ pub struct Answer {
 /// Where a run keeps its lock and its journal.
 #[derive(Debug, Clone)]
 pub struct StateConfig {
-    /// The namespace of the lock (a Lease) and of the journal's copy in the cluster (a Secret).
-    pub namespace: String,
+    /// The namespace of the lock (a Lease) and of the journal's copy in the cluster (a Secret). With `None` that is
+    /// `pilothouse`, or `default` for a stack whose copy is there, where it was kept formerly.
+    pub namespace: Option<String>,
     /// The folder for the journals of all stacks and clusters on this machine.
     pub folder: PathBuf,
     /// Who runs this.

@@ -5,13 +5,17 @@
 mod checks;
 mod config;
 mod dispatch;
+mod error;
 mod listening;
+mod lock;
 mod offline;
 mod open;
 mod owner;
 mod stack_run;
+mod state_move;
 
 pub use config::{Answer, Resume, RunConfig, StateConfig};
+pub use error::RunError;
 pub use offline::Offline;
-pub use open::RunError;
 pub use stack_run::{run, validate};
+pub use state_move::{StateMove, StateMoveError, StateMoved, move_state};

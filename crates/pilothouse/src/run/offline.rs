@@ -1,6 +1,7 @@
 //! What can be done without a cluster.
 
 use crate::context::Foresight;
+use crate::context::RenderedAs;
 use crate::context::Wanted;
 use crate::context::redactor_of;
 use crate::phases::HelmChart;
@@ -76,7 +77,7 @@ impl Offline {
             redactor: &redactor,
             cancel,
         };
-        render::prepare_wanted(&place, info, &Payload::default(), None).await
+        render::prepare_wanted(&place, info, &Payload::default(), None, RenderedAs::default()).await
     }
 }
 

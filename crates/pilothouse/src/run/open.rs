@@ -7,18 +7,19 @@ use crate::context::Session;
 use crate::context::millis;
 use crate::journal;
 use crate::journal::Recorder;
-use crate::journal::{ClusterJournal, Journal, JournalError, JournalFile, JournalHeader, KillPoint};
+use crate::journal::{Journal, JournalError, JournalFile, JournalHeader, KillPoint};
 use crate::kept_digest;
 use crate::run::config::RunConfig;
 use crate::run::config::{Resume, StateConfig};
+use crate::run::error::RunError;
 use crate::run::listening::listening;
+use crate::run::lock::{Left, Taken, is_gone, take_lock};
 use crate::run::owner::Owner;
 use pilothouse_core::{
     ChartInfo, DigestKey, Event, EventKind, HelmProgress, Holder, ReleaseKey, ReleaseProgress, RunKind, RunProgress,
     RunVerdict, StopReason,
 };
-use pilothouse_kube::{ClusterError, LeaseConfig, LeaseLock, LockError};
-use pilothouse_process::ProcessIdentity;
+use pilothouse_kube::LeaseLock;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,37 +28,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 /// How many journals of a stack are kept on a machine.
 const KEPT: usize = 100;
 
-/// Why a run cannot begin.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// Another run holds the stack's lock.
-    #[error("the stack is locked by {}", holder.as_ref().map_or_else(|| "somebody unknown".to_owned(), ToString::to_string))]
-    Locked {
-        /// Who.
-        holder: Option<Holder>,
-        /// How long was waited.
-        waited: Duration,
-    },
-    /// The lock cannot be taken.
-    #[error("cannot take the stack's lock")]
-    Lock(#[source] LockError),
-    /// The journal cannot be read or written.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// There is nothing to continue.
-    #[error("there is no run to continue: {why}")]
-    NothingToResume {
-        /// Why not.
-        why: String,
-    },
-    /// The user stopped it.
-    #[error("interrupted before anything was begun")]
-    Interrupted,
-}
-
 /// The lock and what is known of earlier runs.
 pub(crate) struct Opened {
     lock: Arc<LeaseLock>,
+    others_were_at_work: bool,
     /// The last run, whatever it was for.
     last: Option<RunProgress>,
     /// What of it is continued.
@@ -73,6 +47,11 @@ impl Opened {
     /// The stack's lock.
     pub(crate) fn lock(&self) -> &LeaseLock {
         &self.lock
+    }
+
+    /// Whether another run was at work until now: what was seen before it ended proves nothing.
+    pub(crate) fn others_were_at_work(&self) -> bool {
+        self.others_were_at_work
     }
 
     /// The key of the digests in the journal.
@@ -102,7 +81,7 @@ fn last_helm(release: &ReleaseProgress) -> Option<&HelmProgress> {
     release.phases.iter().flat_map(|phase| &phase.helm).next_back()
 }
 
-/// Takes the stack's lock, reads what earlier runs have left, and opens the journal. From then on everything the owner
+/// Takes the stack's lock where its state is, reads what earlier runs have left, and opens the journal. From then on everything the owner
 /// is told is written down.
 ///
 /// # Errors
@@ -115,14 +94,17 @@ pub(crate) async fn open<F: FnMut(&Event)>(
     to: &UnboundedSender<Message>,
     messages: &mut UnboundedReceiver<Message>,
 ) -> Result<Opened, RunError> {
-    let lock = Arc::new(listening(take_lock(config, state, session, to), owner, messages).await?);
+    let Taken { lock, others_were_at_work, left } =
+        listening(take_lock(&config.stack, state, session, to), owner, messages).await?;
+    let lock = Arc::new(lock);
     owner.happened(EventKind::LockTaken {
         waited_ms: millis(lock.waited()),
         taken_over: lock.taken_over().map(str::to_owned),
     });
-    match begin(config, state, session, owner, &lock).await {
+    match begin(config, state, left, owner, &lock).await {
         Ok((last, continued, key)) => {
-            Ok(Opened { lock, last, continued, key, us: state.holder.clone(), lock_timeout: state.lock_timeout })
+            let (us, lock_timeout) = (state.holder.clone(), state.lock_timeout);
+            Ok(Opened { lock, others_were_at_work, last, continued, key, us, lock_timeout })
         }
         Err(error) => {
             owner.forget_lock();
@@ -132,63 +114,20 @@ pub(crate) async fn open<F: FnMut(&Event)>(
     }
 }
 
-/// Whether the process of a holder is gone for certain, as far as that can be told from here.
-fn is_gone(holder: &Holder, us: &Holder) -> Option<bool> {
-    // Machines made from one snapshot share the id of their boot.
-    let here = holder.host == us.host;
-    holder.process.as_ref().filter(|_| here)?.parse::<ProcessIdentity>().ok()?.is_gone()
-}
-
 fn gone(holder: &Holder, us: &Holder) -> Option<Gone> {
     let why = format!("process {} of run {} on {} is gone", holder.pid, holder.run.short(), holder.host);
     (is_gone(holder, us) == Some(true)).then_some(Gone { run: holder.run, why })
 }
 
-async fn take_lock(
-    config: &RunConfig,
-    state: &StateConfig,
-    session: &Arc<Session>,
-    to: &UnboundedSender<Message>,
-) -> Result<LeaseLock, RunError> {
-    let lease = LeaseConfig::new(&state.namespace, lease_name(&config.stack), state.holder.clone());
-    let is_gone = |holder: &Holder| is_gone(holder, &state.holder);
-    let timeout_ms = millis(state.lock_timeout);
-    let on_wait = |holder: Option<&Holder>| {
-        let _ = to.send(Message::Happened(EventKind::LockWaiting { holder: holder.cloned(), timeout_ms }));
-    };
-    let cluster = session.cluster.clone();
-    let take = async |on_wait| {
-        LeaseLock::acquire(cluster.clone(), lease.clone(), state.lock_timeout, &session.cancel, is_gone, on_wait).await
-    };
-    let mut taken = take(on_wait).await;
-    if let Err(LockError::Cluster(ClusterError::NotFound { .. })) = &taken {
-        // The namespace is not there. Creating it says best why that cannot be.
-        session.cluster.create_namespace(&state.namespace).await.map_err(LockError::Cluster).map_err(RunError::Lock)?;
-        taken = take(on_wait).await;
-    }
-    match taken {
-        Ok(lock) => Ok(lock),
-        Err(LockError::Held { holder, waited }) => Err(RunError::Locked { holder, waited }),
-        Err(LockError::Interrupted) => Err(RunError::Interrupted),
-        Err(error @ LockError::Cluster(_)) => Err(RunError::Lock(error)),
-    }
-}
-
-/// Reads what earlier runs have left and opens the journal of this one.
+/// Reads what earlier runs have left on this machine too, and opens the journal of this one.
 async fn begin<F: FnMut(&Event)>(
     config: &RunConfig,
     state: &StateConfig,
-    session: &Arc<Session>,
+    left: Left,
     owner: &mut Owner<F>,
     lock: &Arc<LeaseLock>,
 ) -> Result<(Option<RunProgress>, Vec<ReleaseProgress>, DigestKey), RunError> {
-    let cluster = session.cluster.clone();
-    let (loaded, id) = tokio::join!(
-        ClusterJournal::load_by(cluster.clone(), &state.namespace, &config.stack, session.state_key().cloned()),
-        journal::cluster_id(cluster.as_ref()),
-    );
-    let (mut in_cluster, record) = loaded?;
-    let id = id?;
+    let Left { journal: mut in_cluster, record, cluster_id: id } = left;
     let folder = journal::folder_of(&state.folder, id.as_deref(), &config.stack);
     let (mut in_record, key_of_record) = record.map(|record| (record.last, record.key)).unzip();
     if !in_cluster.is_believed() {
@@ -263,10 +202,6 @@ fn continued(resume: Resume, kind: RunKind, last: Option<&RunProgress>) -> Resul
         }
         (Resume::Last | Resume::Run(_), Some(last)) => Ok(last.releases.clone()),
     }
-}
-
-fn lease_name(stack: &str) -> String {
-    format!("pilothouse.stack.{stack}")
 }
 
 /// Writes the end of a run and gives the lock back, unless it is lost: then nothing is touched any more.

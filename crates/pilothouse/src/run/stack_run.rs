@@ -19,9 +19,10 @@ use crate::run::checks;
 use crate::run::config::{Answer, RunConfig, StateConfig};
 use crate::run::dispatch;
 use crate::run::dispatch::{Dispatch, not_started};
+use crate::run::error::RunError;
 use crate::run::listening::listening;
 use crate::run::open;
-use crate::run::open::{Opened, RunError};
+use crate::run::open::Opened;
 use crate::run::owner::Owner;
 use futures::StreamExt;
 use pilothouse_core::{
@@ -29,11 +30,8 @@ use pilothouse_core::{
     ReleaseKey, ReleaseOutcome, RunKind, RunOutcome, StopReason, Wait, code,
 };
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-
-/// The longest it takes to get a lock that nobody has.
-const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// Runs only the validate phase of each release, and all of them, whatever becomes of one.
 ///
@@ -147,9 +145,7 @@ pub async fn run(
                 ctx.go_on_with_deploy();
             }
         }
-        let lock = opened.lock();
-        if lock.waited() > AT_ONCE || lock.taken_over().is_some() {
-            // Another run was at work until now: what was seen before it ended proves nothing.
+        if opened.others_were_at_work() {
             for (ctx, run) in contexts.iter().zip(&mut runs) {
                 run.settled = None;
                 ctx.forget_observation().await;
@@ -163,7 +159,7 @@ pub async fn run(
     if let Some(plan) = &config.plan {
         for (ctx, run) in contexts.iter().zip(&mut runs) {
             // In its turn it is rendered for what is served then.
-            ctx.expect(Arc::default()).await;
+            ctx.expect_kinds(Arc::default()).await;
             let key = plan.key.as_ref().unwrap_or(&run.digest_key).clone();
             let release = plan.releases.iter().find(|planned| planned.release == ctx.release()).cloned();
             run.planned = release.map(|release| Arc::new(Planned { release, key }));

@@ -76,7 +76,7 @@ pub(crate) fn waits_for_hook(release: &str) -> bool {
 /// Who holds the lock of a stack.
 pub(crate) fn lock_holder(stack: &str) -> Option<String> {
     let lease = ask(async |client| {
-        let api: Api<Lease> = Api::namespaced(client, "default");
+        let api: Api<Lease> = Api::namespaced(client, "pilothouse");
         api.get_opt(&format!("pilothouse.stack.{stack}")).await.unwrap()
     });
     lease?.spec?.holder_identity.filter(|holder| !holder.is_empty())
@@ -85,7 +85,7 @@ pub(crate) fn lock_holder(stack: &str) -> Option<String> {
 /// The journal's copy in the cluster, as it is: what it holds is the program's.
 pub(crate) fn record(stack: &str) -> Vec<u8> {
     let secret = ask(async |client| {
-        let api: Api<Secret> = Api::namespaced(client, "default");
+        let api: Api<Secret> = Api::namespaced(client, "pilothouse");
         api.get(&format!("pilothouse.stack.{stack}")).await.unwrap()
     });
     secret.data.unwrap()["record"].0.clone()

@@ -65,7 +65,7 @@ fn the_state_folder_is_read_only() {
     });
     assert_eq!(writes("read-only"), [""; 0]);
     assert_eq!(records(plane().client_config(), "read-only"), []);
-    assert_eq!(kubectl_get(plane(), "v1", "Secret", Some("default"), "pilothouse.stack.read-only"), None);
+    assert_eq!(kubectl_get(plane(), "v1", "Secret", Some("pilothouse"), "pilothouse.stack.read-only"), None);
     assert!(!world.path("done").exists());
     finish(&ran(&mut world.on_plane(&["apply", "--yes"])), || world.on_plane(&["resume", "--yes"]));
     assert_all_done(&world, plane().client_config(), "read-only");

@@ -6,7 +6,7 @@ use crate::test_world::{World, fake};
 use crate::{HelmDriver, ObjectRef};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pilothouse_core::{Decision, HelmOwner, ObjectChange, Payload, ReleaseKey, ReleaseState, Remaining, Sensitive};
+use pilothouse_core::{Decision, HelmOwner, ObjectChange, ReleaseKey, ReleaseState, Remaining, Sensitive};
 use pilothouse_helm::Volatile;
 use pilothouse_kube::ClusterError;
 use pilothouse_testkit::FakeCluster;
@@ -260,7 +260,7 @@ async fn nothing_is_asked_when_nothing_is_done() {
         Decision::Refuse { state: ReleaseState::Unknown { why: why.clone() } },
         Decision::Finish { remaining: Remaining::Steps, why },
     ] {
-        let foresight = deploy::deploy_findings(&Steps::default(), &world.ctx, &Payload::default(), &decision).await;
+        let foresight = deploy::deploy_findings(&Steps::default(), &world.ctx, &Wanted::default(), &decision).await;
         assert_eq!(foresight, Foresight::default(), "{decision:?}");
     }
     assert_eq!(cluster.failures.calls(), Vec::<String>::new());

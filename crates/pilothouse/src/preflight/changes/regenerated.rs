@@ -1,6 +1,7 @@
 //! Secrets whose values the chart makes anew in every rendering.
 
 use crate::context::Context;
+use crate::context::RenderedAs;
 use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
@@ -11,7 +12,7 @@ use crate::render;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, code};
-use pilothouse_helm::{TemplateUse, Volatile, volatile_fields};
+use pilothouse_helm::{Volatile, volatile_fields};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -19,11 +20,6 @@ use std::collections::BTreeSet;
 const REMEDY: &str = "set it by a value, or name an existing Secret";
 /// Where nobody can tell beforehand.
 const NOT_KNOWN: &str = "whether the chart makes Secrets anew is not known: some values come from steps";
-
-/// Whether a chart makes up values, as far as that can be told.
-pub(crate) fn makes_up(uses: &TemplateUse) -> bool {
-    uses.random || uses.unreadable
-}
 
 /// Whether values that come from steps are not known yet.
 fn is_incomplete(ctx: &Context, prepared: &Wanted) -> bool {
@@ -44,9 +40,7 @@ pub(crate) async fn findings(
     if findings.is_empty() && !changes {
         return findings;
     }
-    let Some(chart) = &prepared.chart else { return Vec::new() };
-    let uses = render::templates_of(ctx, chart, &prepared.payload).await;
-    if !makes_up(&uses) {
+    if !prepared.uses.makes_up_secrets() {
         return Vec::new();
     }
     if !changes {
@@ -56,12 +50,7 @@ pub(crate) async fn findings(
         ctx.warn(NOT_KNOWN);
         return findings;
     }
-    let volatile = if is_upgrade {
-        observe::volatile_in_renderings(ctx, prepared, &uses).await
-    } else {
-        of_installs(ctx, prepared, &uses).await
-    };
-    match volatile {
+    match in_renderings(ctx, prepared, is_upgrade).await {
         Ok(volatile) => findings.extend(regenerated(compared, &volatile, consent)),
         Err(error) => {
             findings.push(Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), not_known(ctx, &error)));
@@ -80,9 +69,7 @@ pub(super) async fn by_reinstall(ctx: &Context, prepared: &Wanted, consent: &Con
     };
     let secrets: Vec<ObjectRef> =
         all.into_iter().filter(|object| object.kind == "Secret" && !consent.names(object)).collect();
-    let Some(chart) = prepared.chart.as_ref().filter(|_| !secrets.is_empty()) else { return Vec::new() };
-    let uses = render::templates_of(ctx, chart, &prepared.payload).await;
-    if !makes_up(&uses) {
+    if secrets.is_empty() || !prepared.uses.makes_up_secrets() {
         return Vec::new();
     }
     if is_incomplete(ctx, prepared) {
@@ -90,13 +77,11 @@ pub(super) async fn by_reinstall(ctx: &Context, prepared: &Wanted, consent: &Con
         return Vec::new();
     }
     // What the chart could look up is gone by then. A Secret that stays may be looked up, and is replaced otherwise.
-    let looks_up = uses.lookup;
-    let without_cluster = TemplateUse { lookup: false, ..uses };
-    let again = match render::render_again(ctx, chart, &prepared.payload, &without_cluster, false).await {
-        Ok(again) => again.docs(),
+    let looks_up = prepared.uses.lookup;
+    let volatile = match without_cluster(ctx, prepared).await {
+        Ok(volatile) => volatile,
         Err(error) => return blocked(not_known(ctx, &error)),
     };
-    let volatile = volatile_fields(&prepared.rendering.docs(), &again);
     let mut findings = Vec::new();
     for secret in &secrets {
         let goes = deleted.iter().any(|object| object.same_object(secret));
@@ -142,14 +127,24 @@ pub(super) fn unreadable(compared: &[Compared], consent: &Consent) -> Vec<Findin
     compared.iter().filter_map(finding).collect()
 }
 
-/// What differs between two renderings of the chart as an install.
-async fn of_installs(ctx: &Context, prepared: &Wanted, uses: &TemplateUse) -> Result<Volatile, PhaseError> {
-    let chart = prepared.chart()?;
+/// What differs between two renderings of the chart as it is going to be deployed.
+async fn in_renderings(ctx: &Context, prepared: &Wanted, is_upgrade: bool) -> Result<Volatile, PhaseError> {
     // Helm 4 checks ownership when it renders an install with the cluster at hand, and fails on what is about to be adopted.
-    let render = || render::render_again(ctx, chart, &prepared.payload, uses, uses.lookup);
-    let again = render().await?;
-    let first = if uses.lookup || uses.unreadable { render().await?.docs() } else { prepared.rendering.docs() };
-    Ok(volatile_fields(&first, &again.docs()))
+    let is_upgrade = is_upgrade || prepared.uses.lookup;
+    let first = render::rendered(ctx, prepared, is_upgrade, 0).await?;
+    let second = render::rendered(ctx, prepared, is_upgrade, 1).await?;
+    Ok(volatile_fields(&first, &second))
+}
+
+/// What differs between two renderings of the chart as an install where nothing is there.
+async fn without_cluster(ctx: &Context, prepared: &Wanted) -> Result<Volatile, PhaseError> {
+    let install = RenderedAs::default();
+    let first = if prepared.rendered_as == install {
+        prepared.rendering.docs()
+    } else {
+        render::render_again(ctx, prepared, install).await?.docs()
+    };
+    Ok(volatile_fields(&first, &render::render_again(ctx, prepared, install).await?.docs()))
 }
 
 fn is_changed_secret(one: &Compared) -> bool {

@@ -166,7 +166,10 @@ async fn a_deploy_record_of_another_folder() {
 async fn failed() -> World {
     let world = World::new();
     world.cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}));
+    // At that time state was there; the file does not say so.
+    *world.state_namespace.lock().unwrap() = Some("default".to_owned());
     world.begin(&[wanted(&world, &checkout(&world, "shop"), "false")], Resume::IfUnfinished, THEN).await;
+    *world.state_namespace.lock().unwrap() = None;
     let mut secret = world.cluster.object("Secret", Some("default"), "pilothouse.stack.test").unwrap();
     secret["data"] = file("failed-stack.json")["data"].clone();
     world.cluster.put(secret);

@@ -7,5 +7,6 @@ mod live;
 mod places;
 mod policies;
 mod records;
+mod renderings;
 mod values_from_steps;
 mod world;

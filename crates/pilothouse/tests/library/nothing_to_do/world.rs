@@ -40,6 +40,8 @@ pub(crate) const ASKS_CLUSTER: &str = "{{ .Capabilities.KubeVersion }}{{ .Capabi
 pub(crate) struct World {
     pub(crate) cluster: Arc<FakeCluster>,
     pub(crate) helm: Arc<FakeHelm>,
+    /// What the stack file says of it.
+    pub(crate) state_namespace: Mutex<Option<String>>,
     folder: TempDir,
     steps: Log,
 }
@@ -134,7 +136,8 @@ impl World {
         let cluster = Arc::new(FakeCluster::default());
         cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}));
         let helm = Arc::new(FakeHelm::new(cluster.clone(), MANIFEST, "1.0.0"));
-        let world = Self { cluster, helm, folder: TempDir::new().unwrap(), steps: Log::default() };
+        let (folder, steps) = (TempDir::new().unwrap(), Log::default());
+        let world = Self { cluster, helm, state_namespace: Mutex::default(), folder, steps };
         world.write("chart/Chart.yaml", "apiVersion: v2\nname: demo\nversion: 1.0.0\n");
         world.write("chart/templates/all.yaml", PLAIN);
         world.write("values.yaml", "colour: blue\n");
@@ -236,7 +239,7 @@ impl World {
         let holder =
             Holder { run: id, user: "anna".to_owned(), host: "laptop".to_owned(), pid: 7, process: None, ci_job: None };
         let state = StateConfig {
-            namespace: "default".to_owned(),
+            namespace: self.state_namespace.lock().unwrap().clone(),
             folder: self.folder.path().join("state"),
             holder,
             lock_timeout: Duration::from_secs(1),

@@ -1,0 +1,448 @@
+//! Taking the lock of a stack, in the namespace where its state is. How it comes that a stack never has two is told in
+//! [`place`](crate::journal::place).
+
+use crate::context::Message;
+use crate::context::Session;
+use crate::context::millis;
+use crate::journal::place::{Looked, PlaceError, PlaceSeen};
+use crate::journal::{ClusterJournal, JournalError, StackRecord, cluster_id, place, state_name};
+use crate::run::config::StateConfig;
+use crate::run::error::RunError;
+use pilothouse_core::{EventKind, Holder};
+use pilothouse_kube::{ClusterClient, ClusterError, LeaseConfig, LeaseLock, LockError, LockSeen};
+use pilothouse_process::ProcessIdentity;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How often the place of the state is looked for anew.
+const ROUNDS: usize = 5;
+/// What taking a lock takes that nobody has, at most.
+const AT_ONCE: Duration = Duration::from_millis(200);
+
+/// The lock, and what was found under it.
+pub(crate) struct Taken {
+    pub(crate) lock: LeaseLock,
+    /// Whether another run was at work until now.
+    pub(crate) others_were_at_work: bool,
+    pub(crate) left: Left,
+}
+
+/// What earlier runs have left in the cluster.
+pub(crate) struct Left {
+    pub(crate) journal: ClusterJournal,
+    pub(crate) record: Option<StackRecord>,
+    /// What tells the cluster from every other.
+    pub(crate) cluster_id: Option<String>,
+}
+
+/// Takes the lock where the state of the stack is, and reads what is there.
+///
+/// # Errors
+/// See [`RunError`]. The lock is given back then.
+pub(crate) async fn take_lock(
+    stack: &str,
+    state: &StateConfig,
+    session: &Session,
+    to: &UnboundedSender<Message>,
+) -> Result<Taken, RunError> {
+    let taking = Taking { stack, state, session, to, until: Instant::now() + state.lock_timeout };
+    let (mut others_were_at_work, mut was_moved) = (false, false);
+    for _ in 0..ROUNDS {
+        let namespace = taking.find(was_moved).await?;
+        let lock = match taking.acquire(&namespace).await {
+            Ok(lock) => lock,
+            Err(RunError::Lock { source: LockError::Moved { .. }, .. }) => {
+                was_moved = true;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        others_were_at_work |= lock.waited() > AT_ONCE || lock.taken_over().is_some();
+        match taking.look_again(&namespace, &mut others_were_at_work).await {
+            Ok(Some(left)) => return Ok(Taken { lock, others_were_at_work, left }),
+            Ok(None) => {
+                others_were_at_work = true;
+                lock.release().await;
+            }
+            Err(error) => {
+                lock.release().await;
+                return Err(error);
+            }
+        }
+    }
+    Err(JournalError::from(PlaceError::Restless).into())
+}
+
+struct Taking<'a> {
+    stack: &'a str,
+    state: &'a StateConfig,
+    session: &'a Session,
+    to: &'a UnboundedSender<Message>,
+    until: Instant,
+}
+
+impl Taking<'_> {
+    fn cluster(&self) -> &dyn ClusterClient {
+        self.session.cluster.as_ref()
+    }
+
+    fn configured(&self) -> Option<&str> {
+        self.state.namespace.as_deref()
+    }
+
+    async fn find(&self, was_moved: bool) -> Result<String, RunError> {
+        let found = if was_moved {
+            place::find(self.cluster(), self.configured(), self.stack).await
+        } else {
+            place::find_for_lock(self.cluster(), self.configured(), self.stack).await
+        };
+        Ok(found.map_err(JournalError::of_place)?)
+    }
+
+    async fn acquire(&self, namespace: &str) -> Result<LeaseLock, RunError> {
+        let timeout_ms = millis(self.state.lock_timeout);
+        let on_wait = |holder: Option<&Holder>| {
+            let _ = self.to.send(Message::Happened(EventKind::LockWaiting { holder: holder.cloned(), timeout_ms }));
+        };
+        let lease = LeaseConfig::new(namespace, state_name(self.stack), self.state.holder.clone());
+        let left = self.until.saturating_duration_since(Instant::now());
+        acquire(&self.session.cluster, lease, left, &self.session.cancel, on_wait).await
+    }
+
+    /// Looks at all places again, with the lock of this one in the hand. `None` when the state is somewhere else by now.
+    async fn look_again(&self, namespace: &str, others_were_at_work: &mut bool) -> Result<Option<Left>, RunError> {
+        for _ in 0..ROUNDS {
+            let key = self.session.state_key().cloned();
+            let load = ClusterJournal::load_by(self.session.cluster.clone(), namespace, self.stack, key);
+            let (loaded, id, looked) = tokio::join!(load, cluster_id(self.cluster()), self.look_at_others(namespace));
+            let (journal, record) = loaded?;
+            let here = PlaceSeen { namespace: namespace.to_owned(), lock: LockSeen::Held, record: record.is_some() };
+            let looked = looked.map_err(|error| JournalError::of_place(error.into()))?;
+            let held = looked.iter().flatten().find(|other| other.lock == LockSeen::Held);
+            let held = held.map(|other| other.namespace.clone());
+            let wanted = place::wanted(self.configured());
+            let (own, others) = if namespace == wanted {
+                (Ok(here), looked)
+            } else {
+                let mut looked = looked;
+                // The place where it is wanted comes first.
+                (looked.remove(0), vec![Ok(here)])
+            };
+            if place::decide(self.configured(), own, others).map_err(JournalError::from)? != namespace {
+                return Ok(None);
+            }
+            match held.filter(|_| namespace == wanted) {
+                // One that is at work there knows nothing of this place, or is about to find out. Without a record its lock has
+                // still to be waited for: it may be making one.
+                Some(other) => {
+                    *others_were_at_work = true;
+                    match self.acquire(&other).await {
+                        Ok(lock) => lock.release().await,
+                        Err(RunError::Lock { source: LockError::Moved { .. }, .. }) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                None => return Ok(Some(Left { journal, record, cluster_id: id? })),
+            }
+        }
+        Err(JournalError::from(PlaceError::Restless).into())
+    }
+
+    /// All places but this one, that where the state is wanted first.
+    async fn look_at_others(&self, namespace: &str) -> Result<Vec<Looked>, ClusterError> {
+        if namespace == place::wanted(self.configured()) {
+            return place::look_at_others(self.cluster(), self.configured(), self.stack).await;
+        }
+        Ok(vec![place::look(self.cluster(), place::wanted(self.configured()), self.stack).await?])
+    }
+}
+
+/// Takes the lock in a namespace, which is made where it is missing.
+///
+/// # Errors
+/// [`RunError::Locked`], [`RunError::Lock`] or [`RunError::Interrupted`].
+pub(crate) async fn acquire(
+    cluster: &Arc<dyn ClusterClient>,
+    lease: LeaseConfig,
+    timeout: Duration,
+    cancel: &CancellationToken,
+    on_wait: impl Fn(Option<&Holder>) + Copy + Send,
+) -> Result<LeaseLock, RunError> {
+    let namespace = lease.namespace.clone();
+    let us = lease.holder.clone();
+    let failed = |source: LockError| RunError::Lock { namespace: namespace.clone(), source };
+    let take = async || {
+        let is_gone = |holder: &Holder| is_gone(holder, &us);
+        LeaseLock::acquire(cluster.clone(), lease.clone(), timeout, cancel, is_gone, on_wait).await
+    };
+    let mut taken = take().await;
+    if let Err(LockError::Cluster(ClusterError::NotFound { .. })) = &taken {
+        // The namespace is not there. Creating it says best why that cannot be.
+        let made = cluster.create_namespace(&namespace).await;
+        made.map_err(|source| failed(LockError::Cluster(source)))?;
+        taken = take().await;
+    }
+    match taken {
+        Ok(lock) => Ok(lock),
+        Err(LockError::Held { holder, waited }) => Err(RunError::Locked { holder, waited }),
+        Err(LockError::Interrupted) => Err(RunError::Interrupted),
+        Err(source @ (LockError::Cluster(_) | LockError::Moved { .. })) => Err(failed(source)),
+    }
+}
+
+/// Whether the process of a holder is gone for certain, as far as that can be told from here.
+pub(crate) fn is_gone(holder: &Holder, us: &Holder) -> Option<bool> {
+    // Machines made from one snapshot share the id of their boot.
+    let here = holder.host == us.host;
+    holder.process.as_ref().filter(|_| here)?.parse::<ProcessIdentity>().ok()?.is_gone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HelmDriver;
+    use crate::journal::samples;
+    use crate::run::config::Resume;
+    use crate::run::state_move::{StateMove, move_state};
+    use crate::test_world::{World, fake};
+    use pilothouse_core::RunId;
+    use pilothouse_testkit::FakeCluster;
+    use rstest::rstest;
+    use serde_json::Value;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    const NAME: &str = "pilothouse.stack.shop";
+
+    fn somebody(number: u32) -> Holder {
+        Holder {
+            run: RunId(uuid::Uuid::from_u128(number.into())),
+            user: "ann".to_owned(),
+            host: "desk".to_owned(),
+            pid: number,
+            process: None,
+            ci_job: None,
+        }
+    }
+
+    /// A run that takes the lock.
+    struct Runs {
+        world: World,
+        state: StateConfig,
+    }
+
+    fn run(cluster: &Arc<FakeCluster>, number: u32, namespace: Option<&str>) -> Runs {
+        let state = StateConfig {
+            namespace: namespace.map(str::to_owned),
+            folder: "/nonexistent".into(),
+            holder: somebody(number),
+            lock_timeout: Duration::from_secs(60),
+            resume: Resume::IfUnfinished,
+            answers: Vec::new(),
+            kill_at: None,
+        };
+        Runs { world: fake(cluster, HelmDriver::Secret), state }
+    }
+
+    impl Runs {
+        async fn take(&self) -> Result<Taken, RunError> {
+            let (to, _from) = unbounded_channel();
+            take_lock("shop", &self.state, self.world.ctx.session(), &to).await
+        }
+
+        /// The namespace in which the lock was taken.
+        async fn place(&self) -> String {
+            self.take().await.unwrap().left.journal.namespace().to_owned()
+        }
+    }
+
+    async fn lock_of_former_days(cluster: &Arc<FakeCluster>) -> LeaseLock {
+        let cluster: Arc<dyn ClusterClient> = cluster.clone();
+        let lease = LeaseConfig::new("default", NAME, somebody(9));
+        acquire(&cluster, lease, Duration::ZERO, &CancellationToken::new(), |_| {}).await.unwrap()
+    }
+
+    /// What a run of former days writes when it has the lock.
+    async fn record_of_former_days(cluster: &Arc<FakeCluster>) {
+        let mut journal = ClusterJournal::unread(cluster.clone(), "default", "shop", None);
+        journal.store(&samples::progress(1)).await.unwrap();
+    }
+
+    fn holder(cluster: &FakeCluster, namespace: &str) -> Option<Value> {
+        cluster.object("Lease", Some(namespace), NAME)?["spec"].get("holderIdentity").cloned()
+    }
+
+    /// One look side by side before, the lock, and one look side by side with the reads that there were before.
+    #[tokio::test(start_paused = true)]
+    async fn a_new_stack_is_looked_for_twice() {
+        let cluster = Arc::new(FakeCluster::default());
+        assert_eq!(run(&cluster, 1, None).place().await, "pilothouse");
+        let mut calls = cluster.failures.calls();
+        calls[4..].sort();
+        assert_eq!(
+            calls,
+            [
+                "get Lease default/pilothouse.stack.shop",
+                "get Secret default/pilothouse.stack.shop",
+                "get Lease pilothouse/pilothouse.stack.shop",
+                "create Lease pilothouse/pilothouse.stack.shop",
+                "get Lease default/pilothouse.stack.shop",
+                "get Namespace kube-system",
+                "get Secret default/pilothouse.stack.shop",
+                "get Secret pilothouse/pilothouse.stack.shop",
+            ]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_of_former_days_stays_where_it_is() {
+        let cluster = Arc::new(FakeCluster::default());
+        record_of_former_days(&cluster).await;
+        let taken = run(&cluster, 1, None).take().await.unwrap();
+        assert_eq!(taken.left.journal.namespace(), "default");
+        assert!(taken.left.record.is_some() && !taken.others_were_at_work);
+        let made = cluster.failures.calls().into_iter().filter(|call| call.starts_with("create"));
+        assert_eq!(made.skip(1).collect::<Vec<_>>(), ["create Lease default/pilothouse.stack.shop"]);
+    }
+
+    /// A program that does not know of the new place has run in between.
+    #[tokio::test(start_paused = true)]
+    async fn a_record_that_comes_after_the_first_look() {
+        let cluster = Arc::new(FakeCluster::default());
+        let secret = {
+            let there = Arc::new(FakeCluster::default());
+            record_of_former_days(&there).await;
+            there.object("Secret", Some("default"), NAME).unwrap()
+        };
+        cluster.before("create Lease pilothouse/", move |cluster| cluster.put(secret));
+        let taken = run(&cluster, 1, None).take().await.unwrap();
+        assert_eq!(taken.left.journal.namespace(), "default");
+        assert!(taken.others_were_at_work, "what was seen before it proves nothing");
+        assert_eq!(holder(&cluster, "pilothouse"), None, "given back");
+    }
+
+    /// Its first run is under way, and has not written a record yet, or is dead.
+    #[rstest]
+    #[case::it_writes_one(true, "default")]
+    #[case::it_is_dead(false, "pilothouse")]
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_of_former_days_is_waited_for(#[case] writes: bool, #[case] expected: &str) {
+        let cluster = Arc::new(FakeCluster::default());
+        let former = lock_of_former_days(&cluster).await;
+        let former = async {
+            if writes {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                assert!(holder(&cluster, "pilothouse").is_some(), "nobody else can begin meanwhile");
+                record_of_former_days(&cluster).await;
+                former.release().await;
+            } else {
+                drop(former);
+            }
+        };
+        let ours = run(&cluster, 1, None);
+        let ((), taken) = tokio::join!(former, ours.take());
+        let taken = taken.unwrap();
+        assert_eq!((taken.left.journal.namespace(), taken.others_were_at_work), (expected, true));
+        let other = if expected == "default" { "pilothouse" } else { "default" };
+        assert_eq!(holder(&cluster, other), None);
+    }
+
+    #[rstest]
+    #[case::new(false, "pilothouse")]
+    #[case::of_former_days(true, "default")]
+    #[tokio::test(start_paused = true)]
+    async fn of_two_at_the_same_time_one_waits(#[case] record: bool, #[case] place: &str) {
+        let cluster = Arc::new(FakeCluster::default());
+        if record {
+            record_of_former_days(&cluster).await;
+        }
+        let mut second = run(&cluster, 2, None);
+        second.state.lock_timeout = Duration::ZERO;
+        let first = run(&cluster, 1, None);
+        let (first, second) = tokio::join!(first.take(), second.take());
+        assert_eq!(first.unwrap().left.journal.namespace(), place);
+        assert!(matches!(second, Err(RunError::Locked { .. })));
+    }
+
+    /// A run that waits for a lock under which the state is moved away works in the new place.
+    #[tokio::test(start_paused = true)]
+    async fn a_run_follows_a_move() {
+        let cluster = Arc::new(FakeCluster::default());
+        record_of_former_days(&cluster).await;
+        let former = lock_of_former_days(&cluster).await;
+        let moving = StateMove {
+            cluster: cluster.clone(),
+            stack: "shop".to_owned(),
+            from: None,
+            to: None,
+            holder: somebody(7),
+            lock_timeout: Duration::from_secs(60),
+            state_key: None,
+            cancel: CancellationToken::new(),
+        };
+        let ours = run(&cluster, 1, None);
+        let free = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            former.release().await;
+        };
+        // Whichever of the two is first.
+        let run_and_end = async {
+            let taken = ours.take().await.unwrap();
+            taken.lock.release().await;
+            taken.left.journal.namespace().to_owned()
+        };
+        let (moved, worked, ()) = tokio::join!(move_state(&moving), run_and_end, free);
+        moved.unwrap();
+        assert!(["default", "pilothouse"].contains(&worked.as_str()));
+        assert_eq!(run(&cluster, 2, None).place().await, "pilothouse");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_state_that_was_moved_to_where_the_file_does_not_look() {
+        let cluster = Arc::new(FakeCluster::default());
+        let taken = run(&cluster, 1, None).take().await.unwrap();
+        taken.lock.move_away("ops").await.unwrap();
+        let refused = run(&cluster, 2, None).take().await.map(drop);
+        let Err(RunError::Journal(JournalError::Place(PlaceError::Moved { from, to }))) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!((from.as_str(), to.as_str()), ("pilothouse", "ops"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_may_not_be_read() {
+        let forbidden = || {
+            let (verb, what) = ("get".to_owned(), "leases".to_owned());
+            ClusterError::Forbidden { verb, what, message: "rbac".to_owned() }
+        };
+        let cluster = Arc::new(FakeCluster::default());
+        cluster.refuse("get Lease default/", forbidden);
+        let refused = run(&cluster, 1, None).take().await.map(drop);
+        let Err(RunError::Journal(JournalError::Place(PlaceError::Unreadable { namespace, .. }))) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(namespace, "default");
+        // A file that says where the state is needs no look elsewhere.
+        assert_eq!(run(&cluster, 1, Some("ops")).place().await, "ops");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_is_never_nothing_there() {
+        for nth in [1, 2] {
+            let cluster = Arc::new(FakeCluster::default());
+            cluster.failures.fail_at(nth);
+            let refused = run(&cluster, 1, None).take().await.map(drop);
+            assert!(matches!(refused, Err(RunError::Journal(JournalError::Cluster { .. }))), "{refused:?}");
+            assert_eq!(cluster.object("Lease", Some("pilothouse"), NAME), None);
+        }
+        // And under the lock: it is given back then.
+        for nth in [5, 6, 7, 8] {
+            let cluster = Arc::new(FakeCluster::default());
+            cluster.failures.fail_at(nth);
+            run(&cluster, 1, None).take().await.map(drop).unwrap_err();
+            assert_eq!(holder(&cluster, "pilothouse"), None);
+        }
+    }
+}
