@@ -117,7 +117,7 @@ async fn after_half_of_it_everything_can_be_taken_back() {
 #[rstest]
 #[case(
     forbidden,
-    "refused: OWNERSHIP_CONFLICT ConfigMap default/b belongs to release default/gone, whose records may not be read"
+    "refused: ConfigMap default/b belongs to release default/gone, whose records may not be read"
 )]
 #[case(timeout, "ConfigMap default/b cannot be read")]
 #[tokio::test]
