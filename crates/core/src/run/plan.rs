@@ -109,7 +109,7 @@ pub struct PlannedRendering {
     /// Of what its templates ask whether the cluster serves it, where they look up nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served: Option<String>,
-    /// Of what it renders to without what differs in every rendering, where that depends on the cluster.
+    /// Of what it renders to where that depends on the cluster; of a chart that makes something up, of which objects there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
 }

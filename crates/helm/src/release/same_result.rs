@@ -102,21 +102,6 @@ pub fn same_result_except(
     Ok(result)
 }
 
-/// What is rendered, as one text in which neither order nor formatting matters, without what differs in every rendering. What
-/// comes from `crds/` is not part of a release.
-pub fn stable_text(rendered: &[RenderedDoc], volatile: &Volatile) -> String {
-    let mut rendered = items(rendered);
-    let mut texts = Vec::new();
-    for (object, fields) in &volatile.objects {
-        texts.extend(masked(take(&mut rendered, object).into_values().flatten().collect(), Some(fields)));
-    }
-    for (object, items) in rendered {
-        texts.extend(masked(items, volatile.fields.get(&object)));
-    }
-    texts.sort();
-    texts.join("\n")
-}
-
 /// In what two renderings of the same input differ. Values that happen to be equal in both do not show, so a comparison
 /// without the rest can only find too much.
 pub fn volatile_fields(first: &[RenderedDoc], second: &[RenderedDoc]) -> Volatile {

@@ -8,10 +8,12 @@ use crate::error::PhaseError;
 use crate::observe::crd_changes;
 use crate::render;
 use pilothouse_core::{Payload, Rendered};
-use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, Volatile, same_result_except, stable_text, volatile_fields};
+use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, Volatile, same_result_except, volatile_fields};
+use serde_json::json;
 use std::sync::Arc;
 
-/// What a deploy renders, as an install or as an upgrade, and the digest of what of it is the same in every rendering.
+/// What a deploy renders, as an install or as an upgrade, and a digest of it without order and formatting. Of a chart that makes
+/// something up in each rendering it is of which objects there are, by their templates, since their names may be made up too.
 ///
 /// # Errors
 /// When it cannot be rendered.
@@ -21,14 +23,19 @@ pub(crate) async fn stable_rendering(
     is_upgrade: bool,
 ) -> Result<(Arc<Vec<RenderedDoc>>, String), PhaseError> {
     let docs = render::rendered(ctx, wanted, is_upgrade, 0).await?;
-    let [own, _] = split(&docs);
-    let volatile = if wanted.uses.differs_each_time() {
-        let [again, _] = split(&render::rendered(ctx, wanted, is_upgrade, 1).await?);
-        volatile_fields(&own, &again)
-    } else {
-        Volatile::default()
+    let text = |doc: &RenderedDoc| {
+        let mut object = doc.object.clone();
+        if wanted.uses.differs_each_time() {
+            let part = |pointer: &str| object.pointer(pointer).cloned();
+            return json!([doc.source, part("/apiVersion"), part("/kind"), part("/metadata/namespace")]).to_string();
+        }
+        object.sort_all_objects();
+        object.to_string()
     };
-    Ok((docs, digest::of(stable_text(&own, &volatile))))
+    let [own, _] = split(&docs);
+    let mut texts: Vec<String> = own.iter().filter(|doc| doc.origin != Origin::Crd).map(text).collect();
+    texts.sort();
+    Ok((docs, digest::of(texts.join("\n"))))
 }
 
 /// Compares what the chart renders as an upgrade with the objects and hooks of a deployed revision.

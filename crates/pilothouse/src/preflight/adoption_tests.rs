@@ -115,10 +115,7 @@ async fn after_half_of_it_everything_can_be_taken_back() {
 
 /// Whoever may not read the records of a release does not know that it is gone; nor does whoever gets no answer.
 #[rstest]
-#[case(
-    forbidden,
-    "refused: ConfigMap default/b belongs to release default/gone, whose records may not be read"
-)]
+#[case(forbidden, "refused: ConfigMap default/b belongs to release default/gone, whose records may not be read")]
 #[case(timeout, "ConfigMap default/b cannot be read")]
 #[tokio::test]
 async fn a_release_is_gone_only_when_its_records_can_be_read(
