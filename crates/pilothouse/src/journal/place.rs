@@ -14,6 +14,7 @@
 //! good before it copies the record: from then on nobody works there, also no program that does not know of moves, and where the copy
 //! is not made yet nobody works at all until it is.
 
+use crate::journal::place_error::{FindError, PlaceError};
 use crate::journal::{ClusterJournal, state_name};
 use pilothouse_kube::{ClusterClient, ClusterError, LeaseLock, LockSeen};
 
@@ -21,55 +22,6 @@ use pilothouse_kube::{ClusterClient, ClusterError, LeaseLock, LockSeen};
 pub(crate) const USUAL_PLACE: &str = "pilothouse";
 /// Where it was kept formerly.
 const FORMER: &str = "default";
-
-/// The state of a stack is not where this run would keep it.
-#[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
-    /// The stack file names one namespace, and the state is in another.
-    #[error("the stack file says that the state is in namespace `{wanted}`, but it is in `{found}`")]
-    Elsewhere {
-        /// Where it is.
-        found: String,
-        /// Where the file says.
-        wanted: String,
-    },
-    /// There are two records of runs.
-    #[error("there are two records of the runs of this stack, in namespace `{former}` and in `{usual}`")]
-    Two {
-        /// Where it was kept formerly.
-        former: String,
-        /// Where it is kept now.
-        usual: String,
-    },
-    /// The state was moved, and the stack file does not say where to.
-    #[error("the state of the stack was moved from namespace `{from}` to `{to}`")]
-    Moved {
-        /// Where it was.
-        from: String,
-        /// Where it is.
-        to: String,
-    },
-    /// A move was begun and not brought to its end.
-    #[error("the state of the stack is on its way from namespace `{from}` to `{to}`, and has not arrived")]
-    Unfinished {
-        /// Where it was.
-        from: String,
-        /// Where it is to be.
-        to: String,
-    },
-    /// It may not be read whether there is state.
-    #[error("whether the state of the stack is in namespace `{namespace}` cannot be told")]
-    Unreadable {
-        /// Where it would be.
-        namespace: String,
-        /// What the cluster says.
-        #[source]
-        source: ClusterError,
-    },
-    /// It moved again and again while this run tried to find it.
-    #[error("the state of the stack has moved several times just now")]
-    Restless,
-}
 
 /// What there is of a stack in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,15 +110,6 @@ pub(crate) async fn look_at_other_places(
 ) -> Result<Vec<Looked>, ClusterError> {
     let looks = other_places(configured).map(|namespace| look_at_place(cluster, namespace, stack));
     futures::future::join_all(looks).await.into_iter().collect()
-}
-
-/// Why the place of the state is not known.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FindError {
-    #[error(transparent)]
-    Place(#[from] PlaceError),
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
 }
 
 impl PlaceSeen {
