@@ -26,6 +26,19 @@ pub(crate) fn decision(decision: &Decision) -> String {
     }
 }
 
+/// What a change has done, as a participle.
+pub(crate) fn changed(change: &Change) -> String {
+    match change {
+        Change::Install => "installed".to_owned(),
+        Change::Upgrade { .. } => "upgraded".to_owned(),
+        Change::Reinstall(ReinstallReason::HalfDone) => "uninstalled what was left and installed".to_owned(),
+        Change::Reinstall(ReinstallReason::Breaking { deployed, .. }) => {
+            format!("uninstalled {deployed} and installed")
+        }
+        Change::Uninstall => "uninstalled".to_owned(),
+    }
+}
+
 /// What others have changed, the first few fields by name.
 pub(crate) fn fields(fields: &[FieldChange]) -> String {
     const NAMED: usize = 3;

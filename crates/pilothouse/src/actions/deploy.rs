@@ -8,20 +8,19 @@ use crate::actions::orphaned_hooks;
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::context::Wanted;
-use crate::context::upgrade_is_done;
 use crate::error::PhaseError;
-use crate::kept_digest::Given;
 use crate::observe;
 use crate::preflight;
 use crate::preflight::Permit;
 use crate::preflight::Upgrade;
 use crate::render;
-use pilothouse_core::{DriftPolicy, HelmAction, HelmCommand, ObjectRef, RUN_LABEL, RevisionStatus};
+use crate::text;
+use pilothouse_core::{Change, DriftPolicy, HelmCommand, ObjectRef, RUN_LABEL, RevisionStatus};
 use pilothouse_helm::{UpgradeRequest, Values};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Installs or upgrades. `first` says that no revision was ever deployed. On a first deploy the fields of adopted objects still belong to whoever
+/// Carries out a change that ends in an install or an upgrade. On a first deploy the fields of adopted objects still belong to whoever
 /// made them, and helm 4, which applies server-side, has to take them over; helm 3 does so in any case.
 ///
 /// # Errors
@@ -30,22 +29,22 @@ pub(crate) async fn deploy(
     ctx: &Context,
     run: &mut ReleaseRun,
     wanted: &Arc<Wanted>,
-    verb: &str,
-    first: bool,
+    change: &Change,
 ) -> Result<String, PhaseError> {
     let (chart, payload) = (wanted.chart()?, &wanted.payload);
-    let given = preflight::given_of_deploy(ctx, run, chart, payload).await;
-    if let Some(done) = done_before(ctx, run, &given).await {
+    let given = render::given_of_deploy(ctx, run, chart, payload).await;
+    let observed = observe::observed(ctx).await;
+    let history = observed.known_history();
+    if let Some(done) = run.deployed_before(&given, history.newest()) {
+        run.note_deployed_before(&done);
         if wanted.brings_kinds() {
             ctx.cluster().discovery(true).await?;
         }
         if !done.to_the_end {
-            restart_if_asked(ctx, verb).await?;
+            restart_if_asked(ctx, change).await?;
         }
         return Ok(done.summary);
     }
-    let observed = observe::observed(ctx).await;
-    let history = observed.known_history();
     if let Some(newest) = history.newest()
         && let Some(base) = run.ledger.base(newest)
     {
@@ -53,14 +52,15 @@ pub(crate) async fn deploy(
         run.attempts.note_written(newest.revision, newest.run);
     }
     orphaned_hooks::clear_earlier(ctx, run).await?;
-    let permit = preflight::permit_upgrade(ctx, wanted, verb == "upgraded").await?;
+    let permit = preflight::permit_upgrade(ctx, wanted, matches!(change, Change::Upgrade { .. })).await?;
+    let is_first = !matches!(change, Change::Upgrade { last_good: Some(_) });
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
         skip_schema_validation: ctx.info().skip_schema_validation,
         create_namespace: ctx.info().create_namespace,
         max_history: ctx.info().max_history,
         force: ctx.info().force_upgrade,
-        force_conflicts: (first && run.attempts.has_adopted()) || corrects_drift(ctx).await?,
+        force_conflicts: (is_first && run.attempts.has_adopted()) || corrects_drift(ctx).await?,
         labels: run.id.map(|id| (RUN_LABEL.to_owned(), id.to_string())).into_iter().collect(),
         ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, run.remaining(ctx))
     };
@@ -73,7 +73,10 @@ pub(crate) async fn deploy(
     let done = async {
         // Helm 3 makes a missing namespace after it has looked whose the chart's objects are (`pkg/action/install.go`), and then
         // fails on its own.
-        if first && request.create_namespace && ctx.helm().version().major < 4 && render::has_own_namespace(ctx, wanted)
+        if is_first
+            && request.create_namespace
+            && ctx.helm().version().major < 4
+            && render::has_own_namespace(ctx, wanted)
         {
             objects::make_namespace(ctx).await?;
         }
@@ -87,7 +90,7 @@ pub(crate) async fn deploy(
             // Later releases are rendered for what the cluster serves now.
             ctx.cluster().discovery(true).await?;
         }
-        restart_if_asked(ctx, verb).await?;
+        restart_if_asked(ctx, change).await?;
         Ok::<usize, PhaseError>(brought)
     };
     let done = done.await;
@@ -97,7 +100,7 @@ pub(crate) async fn deploy(
         1 => ", 1 CRD applied".to_owned(),
         n => format!(", {n} CRDs applied"),
     };
-    Ok(format!("{verb} {} {}{crds}", chart.metadata.name, chart.metadata.version))
+    Ok(format!("{} {} {}{crds}", text::changed(change), chart.metadata.name, chart.metadata.version))
 }
 
 /// Lets helm install or upgrade what was permitted.
@@ -138,47 +141,9 @@ async fn is_recorded(ctx: &Context, before: u32) -> Result<(), PhaseError> {
     Err(PhaseError::State(format!("helm reported success, but {why}: the next run checks what became of the release")))
 }
 
-/// What was deployed before, and whether all of `exec` was done then.
-struct DoneBefore {
-    summary: String,
-    to_the_end: bool,
-}
-
-/// What an earlier run or attempt has deployed, if helm's records prove that it did so to the end with the same input.
-async fn done_before(ctx: &Context, run: &mut ReleaseRun, given: &Given) -> Option<DoneBefore> {
-    let observed = observe::observed(ctx).await;
-    let newest = observed.known_history().newest();
-    if let Some((revision, executed)) = run.attempts.has_deployed(given.digest(), newest) {
-        let to_the_end = executed.is_some();
-        let summary = executed.unwrap_or_else(|| format!("an earlier attempt had deployed revision {revision}"));
-        return Some(DoneBefore { summary, to_the_end });
-    }
-    let helm = run.ledger.helm()?.clone();
-    let revision = upgrade_is_done(&helm, given, newest)?;
-    if run.ledger.has_ended_well() {
-        run.continued_from = Some(revision);
-    } else {
-        let base = newest.and_then(|newest| run.ledger.base(newest));
-        run.continued_from = Some(base.unwrap_or(helm.revision_before));
-        run.attempts.note_written(revision, Some(helm.run));
-    }
-    let summary = format!("run {} had deployed revision {revision}", helm.run.short());
-    Some(DoneBefore { summary, to_the_end: run.ledger.exec_ended_well() })
-}
-
-/// Whether helm has done before what `exec` would do, so that it is not run again.
-pub(crate) async fn is_deployed_before(ctx: &Context, run: &mut ReleaseRun, wanted: &Wanted) -> bool {
-    if ctx.info().action != HelmAction::Deploy {
-        return false;
-    }
-    let Some(chart) = &wanted.chart else { return false };
-    let given = preflight::given_of_deploy(ctx, run, chart, &wanted.payload).await;
-    done_before(ctx, run, &given).await.is_some()
-}
-
 /// Restarts the workloads after an upgrade, where the user wants it.
-async fn restart_if_asked(ctx: &Context, verb: &str) -> Result<(), PhaseError> {
-    if !ctx.info().recreate_pods || verb != "upgraded" {
+async fn restart_if_asked(ctx: &Context, change: &Change) -> Result<(), PhaseError> {
+    if !ctx.info().recreate_pods || !matches!(change, Change::Upgrade { .. }) {
         return Ok(());
     }
     let workloads = |object: &ObjectRef| matches!(object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");

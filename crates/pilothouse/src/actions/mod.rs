@@ -14,7 +14,7 @@ mod roll_back;
 mod uninstall;
 mod unlock;
 
-pub(crate) use deploy::{deploy, is_deployed_before};
+pub(crate) use deploy::deploy;
 #[cfg(test)]
 pub(crate) use deploy_record::forget;
 pub(crate) use deploy_record::store_deploy_record;

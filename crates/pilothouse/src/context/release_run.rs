@@ -2,9 +2,9 @@
 
 use crate::context::attempts::Attempts;
 use crate::context::earlier_run::Before;
-use crate::context::ledger::{Ledger, StepVerdict};
+use crate::context::foresight::{Foreseen, Foresight};
+use crate::context::ledger::{Ledger, StepVerdict, upgrade_is_done};
 use crate::context::planned::Planned;
-use crate::context::preflight_report::{Foreseen, Foresight};
 use crate::context::release_context::Context;
 use crate::context::reported_causes::ReportedCauses;
 use crate::context::session::Target;
@@ -12,7 +12,7 @@ use crate::context::settled::Settled;
 use crate::context::step::Step;
 use crate::error::PhaseError;
 use crate::kept_digest::{Given, fresh_key};
-use pilothouse_core::{CheckVerdict, DigestKey, EventKind, Phase, RunId, Staying};
+use pilothouse_core::{CheckVerdict, DigestKey, EventKind, Phase, RevisionMeta, RunId, Staying};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -57,7 +57,45 @@ pub struct ReleaseRun {
     pub(crate) only_every_run: bool,
 }
 
+/// What an earlier run or attempt has deployed, proven by Helm's records to the end and with the same input.
+#[derive(Debug, Clone)]
+pub(crate) struct DeployedBefore {
+    pub(crate) summary: String,
+    /// Whether all of `exec` was done then.
+    pub(crate) to_the_end: bool,
+    /// Of an earlier run: the revision over which it has deployed, and what it wrote, unless it has ended well.
+    by_run: Option<(u32, Option<(u32, RunId)>)>,
+}
+
 impl ReleaseRun {
+    /// What was deployed before, when `newest` is the newest revision and a deploy is given this.
+    pub(crate) fn deployed_before(&self, given: &Given, newest: Option<&RevisionMeta>) -> Option<DeployedBefore> {
+        if let Some((revision, executed)) = self.attempts.has_deployed(given.digest(), newest) {
+            let to_the_end = executed.is_some();
+            let summary = executed.unwrap_or_else(|| format!("an earlier attempt had deployed revision {revision}"));
+            return Some(DeployedBefore { summary, to_the_end, by_run: None });
+        }
+        let helm = self.ledger.helm()?;
+        let revision = upgrade_is_done(helm, given, newest)?;
+        let by_run = if self.ledger.has_ended_well() {
+            (revision, None)
+        } else {
+            let base = newest.and_then(|newest| self.ledger.base(newest));
+            (base.unwrap_or(helm.revision_before), Some((revision, helm.run)))
+        };
+        let summary = format!("run {} had deployed revision {revision}", helm.run.short());
+        Some(DeployedBefore { summary, to_the_end: self.ledger.exec_ended_well(), by_run: Some(by_run) })
+    }
+
+    /// This run goes on after what was deployed before.
+    pub(crate) fn note_deployed_before(&mut self, done: &DeployedBefore) {
+        let Some((base, written)) = done.by_run else { return };
+        self.continued_from = Some(base);
+        if let Some((revision, run)) = written {
+            self.attempts.note_written(revision, Some(run));
+        }
+    }
+
     /// Nothing has been done yet; digests that are kept or shown are put under this key.
     pub(crate) fn new(digest_key: DigestKey) -> Self {
         Self {

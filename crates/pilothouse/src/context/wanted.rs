@@ -1,6 +1,6 @@
 //! A release's chart as it is wanted: resolved and rendered, with everything that is wrong with it.
 
-use crate::context::preflight_report::FRESH;
+use crate::context::foresight::FRESH;
 use crate::context::rendering::Rendering;
 use crate::context::session::Target;
 use crate::context::steps_seen::StepsSeen;

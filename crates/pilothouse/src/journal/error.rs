@@ -1,6 +1,6 @@
 //! Why a journal cannot be used.
 
-use crate::journal::place::{FindError, PlaceError};
+use crate::journal::place_error::{FindError, PlaceError};
 use pilothouse_core::RunId;
 use pilothouse_kube::ClusterError;
 use std::io;

@@ -1,7 +1,7 @@
 //! The runs of a stack, from what they have left on this machine and in the cluster.
 
 use crate::journal::{
-    ClusterJournal, Journal, JournalError, RunSummary, StackRecord, cluster_id, folder_of, journals, place, read,
+    ClusterJournal, Journal, JournalError, RunSummary, StackRecord, cluster_id, find_place, folder_of, journals, read,
 };
 use crate::kept_digest;
 use pilothouse_core::{Event, RunId, RunProgress};
@@ -141,7 +141,7 @@ impl Sources {
 }
 
 async fn load(of: &HistoryOf) -> Result<(ClusterJournal, Option<StackRecord>), JournalError> {
-    let found = place::find(of.cluster.as_ref(), of.state_namespace.as_deref(), &of.stack).await;
+    let found = find_place(of.cluster.as_ref(), of.state_namespace.as_deref(), &of.stack).await;
     let namespace = found.map_err(JournalError::of_place)?;
     ClusterJournal::load(of.cluster.clone(), &namespace, &of.stack).await
 }

@@ -12,7 +12,8 @@ mod format;
 mod history;
 mod kept;
 mod kill_point;
-pub(crate) mod place;
+mod place;
+mod place_error;
 mod record;
 mod recorder;
 mod state_key;
@@ -27,7 +28,13 @@ pub(crate) use crate::journal::file::{Journal, JournalFile, JournalHeader, journ
 pub(crate) use crate::journal::format::{FORMAT, PROGRAM, choose, folder_of};
 pub(crate) use crate::journal::kept::{Side, side};
 pub(crate) use crate::journal::kill_point::KillPoint;
-pub use crate::journal::place::PlaceError;
+pub(crate) use crate::journal::place::{
+    Looked, PlaceSeen, USUAL_PLACE, decide_place, find_place, find_place_for_lock, look_at_other_places, look_at_place,
+    other_places, wanted_place,
+};
+#[cfg(test)]
+pub(crate) use crate::journal::place_error::FindError;
+pub use crate::journal::place_error::PlaceError;
 pub(crate) use crate::journal::record::StackRecord;
 pub use crate::journal::state_key::StateKey;
 pub use crate::journal::summary::RunSummary;

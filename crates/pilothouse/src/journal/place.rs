@@ -3,7 +3,7 @@
 //! A stack whose file says nothing has its state in `pilothouse`, unless its record is in `default`, where it was kept formerly: then it
 //! stays there until `state move` moves it. One stack must not have two locks, so:
 //!
-//! 1. Other places are looked at before a lock is taken, to know where ([`look`], [`decide`]).
+//! 1. Other places are looked at before a lock is taken, to know where ([`look_at_place`], [`decide_place`]).
 //! 2. They are looked at again when it is taken. Whoever finds that the state is somewhere else by now gives the lock back and
 //!    begins anew; whoever finds the other lock held waits until it is not, with its own in its hand, and looks again.
 //! 3. A run works in `default` only if the record is there, read under the lock of `default`.
@@ -14,62 +14,14 @@
 //! good before it copies the record: from then on nobody works there, also no program that does not know of moves, and where the copy
 //! is not made yet nobody works at all until it is.
 
+use crate::journal::place_error::{FindError, PlaceError};
 use crate::journal::{ClusterJournal, state_name};
 use pilothouse_kube::{ClusterClient, ClusterError, LeaseLock, LockSeen};
 
 /// Where state is kept when the stack file does not say.
-pub(crate) const USUAL: &str = "pilothouse";
+pub(crate) const USUAL_PLACE: &str = "pilothouse";
 /// Where it was kept formerly.
 const FORMER: &str = "default";
-
-/// The state of a stack is not where this run would keep it.
-#[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
-    /// The stack file names one namespace, and the state is in another.
-    #[error("the stack file says that the state is in namespace `{wanted}`, but it is in `{found}`")]
-    Elsewhere {
-        /// Where it is.
-        found: String,
-        /// Where the file says.
-        wanted: String,
-    },
-    /// There are two records of runs.
-    #[error("there are two records of the runs of this stack, in namespace `{former}` and in `{usual}`")]
-    Two {
-        /// Where it was kept formerly.
-        former: String,
-        /// Where it is kept now.
-        usual: String,
-    },
-    /// The state was moved, and the stack file does not say where to.
-    #[error("the state of the stack was moved from namespace `{from}` to `{to}`")]
-    Moved {
-        /// Where it was.
-        from: String,
-        /// Where it is.
-        to: String,
-    },
-    /// A move was begun and not brought to its end.
-    #[error("the state of the stack is on its way from namespace `{from}` to `{to}`, and has not arrived")]
-    Unfinished {
-        /// Where it was.
-        from: String,
-        /// Where it is to be.
-        to: String,
-    },
-    /// It may not be read whether there is state.
-    #[error("whether the state of the stack is in namespace `{namespace}` cannot be told")]
-    Unreadable {
-        /// Where it would be.
-        namespace: String,
-        /// What the cluster says.
-        #[source]
-        source: ClusterError,
-    },
-    /// It moved again and again while this run tried to find it.
-    #[error("the state of the stack has moved several times just now")]
-    Restless,
-}
 
 /// What there is of a stack in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,21 +36,25 @@ pub(crate) struct PlaceSeen {
 pub(crate) type Looked = Result<PlaceSeen, (String, ClusterError)>;
 
 /// The namespace where the state is when it is nowhere else.
-pub(crate) fn wanted(configured: Option<&str>) -> &str {
-    configured.unwrap_or(USUAL)
+pub(crate) fn wanted_place(configured: Option<&str>) -> &str {
+    configured.unwrap_or(USUAL_PLACE)
 }
 
 /// The namespaces where it may be all the same.
-pub(crate) fn others(configured: Option<&str>) -> impl Iterator<Item = &'static str> {
-    let wanted = wanted(configured).to_owned();
-    [FORMER, USUAL].into_iter().filter(move |place| *place != wanted)
+pub(crate) fn other_places(configured: Option<&str>) -> impl Iterator<Item = &'static str> {
+    let wanted = wanted_place(configured).to_owned();
+    [FORMER, USUAL_PLACE].into_iter().filter(move |place| *place != wanted)
 }
 
 /// Looks at one namespace, side by side at lock and record.
 ///
 /// # Errors
 /// As for any request. What may not be read is no error yet: whether that matters is decided later.
-pub(crate) async fn look(cluster: &dyn ClusterClient, namespace: &str, stack: &str) -> Result<Looked, ClusterError> {
+pub(crate) async fn look_at_place(
+    cluster: &dyn ClusterClient,
+    namespace: &str,
+    stack: &str,
+) -> Result<Looked, ClusterError> {
     let name = state_name(stack);
     let record = ClusterJournal::object_of(namespace, stack);
     let (lock, record) = tokio::join!(LeaseLock::look(cluster, namespace, &name), cluster.get(&record));
@@ -115,54 +71,45 @@ pub(crate) async fn look(cluster: &dyn ClusterClient, namespace: &str, stack: &s
 ///
 /// # Errors
 /// [`FindError::Place`] when it cannot be told or is not where it should be.
-pub(crate) async fn find(
+pub(crate) async fn find_place(
     cluster: &dyn ClusterClient,
     configured: Option<&str>,
     stack: &str,
 ) -> Result<String, FindError> {
-    let own = look(cluster, wanted(configured), stack);
-    let (own, others) = tokio::join!(own, look_at_others(cluster, configured, stack));
-    Ok(decide(configured, own?, others?)?)
+    let own = look_at_place(cluster, wanted_place(configured), stack);
+    let (own, others) = tokio::join!(own, look_at_other_places(cluster, configured, stack));
+    Ok(decide_place(configured, own?, others?)?)
 }
 
 /// The same for a run, which will find out by taking the lock when the state was moved away from there: without a look at the
 /// place where the state is wanted, if there is nothing in the others.
 ///
 /// # Errors
-/// As [`find`].
-pub(crate) async fn find_for_lock(
+/// As [`find_place`].
+pub(crate) async fn find_place_for_lock(
     cluster: &dyn ClusterClient,
     configured: Option<&str>,
     stack: &str,
 ) -> Result<String, FindError> {
-    let others = look_at_others(cluster, configured, stack).await?;
+    let others = look_at_other_places(cluster, configured, stack).await?;
     if others.iter().all(|other| matches!(other, Ok(seen) if !seen.record && !seen.is_moved())) {
-        return Ok(wanted(configured).to_owned());
+        return Ok(wanted_place(configured).to_owned());
     }
-    let own = look(cluster, wanted(configured), stack).await?;
-    Ok(decide(configured, own, others)?)
+    let own = look_at_place(cluster, wanted_place(configured), stack).await?;
+    Ok(decide_place(configured, own, others)?)
 }
 
 /// The other places, side by side.
 ///
 /// # Errors
 /// As for any request.
-pub(crate) async fn look_at_others(
+pub(crate) async fn look_at_other_places(
     cluster: &dyn ClusterClient,
     configured: Option<&str>,
     stack: &str,
 ) -> Result<Vec<Looked>, ClusterError> {
-    let looks = others(configured).map(|namespace| look(cluster, namespace, stack));
+    let looks = other_places(configured).map(|namespace| look_at_place(cluster, namespace, stack));
     futures::future::join_all(looks).await.into_iter().collect()
-}
-
-/// Why the place of the state is not known.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FindError {
-    #[error(transparent)]
-    Place(#[from] PlaceError),
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
 }
 
 impl PlaceSeen {
@@ -175,8 +122,8 @@ impl PlaceSeen {
 ///
 /// # Errors
 /// When it is not where the run would look for it.
-pub(crate) fn decide(configured: Option<&str>, own: Looked, others: Vec<Looked>) -> Result<String, PlaceError> {
-    let wanted = wanted(configured).to_owned();
+pub(crate) fn decide_place(configured: Option<&str>, own: Looked, others: Vec<Looked>) -> Result<String, PlaceError> {
+    let wanted = wanted_place(configured).to_owned();
     if let Ok(PlaceSeen { namespace, lock: LockSeen::Moved { to }, .. }) = own {
         return Err(PlaceError::Moved { from: namespace, to });
     }
@@ -265,8 +212,9 @@ mod tests {
         #[case] expected: &str,
     ) {
         let (default, pilothouse) = (seen("default", default), seen("pilothouse", pilothouse));
-        let (own, other) = if wanted(configured) == "default" { (default, pilothouse) } else { (pilothouse, default) };
-        assert_eq!(told(decide(configured, own, vec![other])), expected);
+        let (own, other) =
+            if wanted_place(configured) == "default" { (default, pilothouse) } else { (pilothouse, default) };
+        assert_eq!(told(decide_place(configured, own, vec![other])), expected);
     }
 
     #[rstest]
@@ -288,7 +236,7 @@ mod tests {
         #[case] expected: &str,
     ) {
         let others = vec![seen("default", default), seen("pilothouse", pilothouse)];
-        assert_eq!(told(decide(Some("ops"), seen("ops", ops), others)), expected);
+        assert_eq!(told(decide_place(Some("ops"), seen("ops", ops), others)), expected);
     }
 
     fn told(decided: Result<String, PlaceError>) -> String {
@@ -305,7 +253,7 @@ mod tests {
 
     #[test]
     fn both_places_are_looked_at() {
-        let others = |configured| others(configured).collect::<Vec<_>>();
+        let others = |configured| other_places(configured).collect::<Vec<_>>();
         assert_eq!(others(None), ["default"]);
         assert_eq!(others(Some("default")), ["pilothouse"]);
         assert_eq!(others(Some("ops")), ["default", "pilothouse"]);

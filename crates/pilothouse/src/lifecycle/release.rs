@@ -43,9 +43,7 @@ pub(crate) async fn run_release<C: HelmChart + ?Sized>(
             None => match put_in_order(ctx, run.before.as_ref()).await {
                 Ok(()) => {
                     begin_turn(ctx, run).await;
-                    let outcome = phases(chart, ctx, run, payload).await;
-                    actions::tell_what_stays(ctx, &run.stays).await;
-                    outcome
+                    phases(chart, ctx, run, payload).await
                 }
                 Err(outcome) => outcome,
             },
@@ -285,7 +283,13 @@ async fn one_phase<C: HelmChart + ?Sized>(
             })
         }
         Phase::PostExec => chart.post_exec(ctx, run, payload).await,
-        Phase::Validate => chart.validate(ctx, run, payload).await,
+        Phase::Validate => {
+            let result = chart.validate(ctx, run, payload).await;
+            if result.is_ok() {
+                actions::tell_what_stays(ctx, &run.stays).await;
+            }
+            result
+        }
         Phase::OnDeployFailure => {
             return clean_up(chart, ctx, run, payload, so_far).await;
         }

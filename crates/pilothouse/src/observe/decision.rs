@@ -1,10 +1,13 @@
 //! What is to be done about a release, decided from what was seen of it.
 
 use crate::context::Context;
+use crate::context::DeployedBefore;
 use crate::context::NamespaceState;
 use crate::context::Observed;
 use crate::context::ReleaseRun;
+use crate::context::Wanted;
 use crate::observe::observation::observed;
+use crate::render;
 use pilothouse_core::{
     Change, ChartInfo, Class, Decision, Finding, HelmAction, InputPart, Missing, Observation, RecordSeen,
     ReleaseHistory, ReleaseState, Remaining, Wish, code, decide, determine, lenient_version,
@@ -25,6 +28,15 @@ pub async fn decision(ctx: &Context) -> Decision {
         return observed.decide_anew(ctx.info());
     }
     decision
+}
+
+/// What helm has done before of what `exec` would do, so that it is not run again.
+pub(crate) async fn deployed_before(ctx: &Context, run: &ReleaseRun, wanted: &Wanted) -> Option<DeployedBefore> {
+    if ctx.info().action != HelmAction::Deploy {
+        return None;
+    }
+    let given = render::given_of_deploy(ctx, run, wanted.chart.as_ref()?, &wanted.payload).await;
+    run.deployed_before(&given, observed(ctx).await.known_history().newest())
 }
 
 /// The newest revision there was before anything was deployed on the way that this run is on, and what was decided

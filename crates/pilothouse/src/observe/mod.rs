@@ -26,7 +26,7 @@ mod survey;
 pub(crate) use claims::claims_scaled_away;
 pub(crate) use crd_changes::{FIELD_MANAGER, apply_options};
 pub use decision::decision;
-pub(crate) use decision::{baseline, why_refused};
+pub(crate) use decision::{baseline, deployed_before, why_refused};
 pub(crate) use deploy_preview::{Look, kinds_changing, preview_deploy, preview_overwriting, preview_rollback};
 pub(crate) use deploy_records::{Found, read_deploy_record};
 /// The Secret of a deploy record, for who writes it.

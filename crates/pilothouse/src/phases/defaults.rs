@@ -1,8 +1,6 @@
 //! What the phases do unless a chart overrides them. An override can call these too.
 
 use crate::actions;
-use crate::actions::deploy;
-use crate::actions::is_deployed_before;
 use crate::context::Context;
 use crate::context::Foresight;
 use crate::context::ReleaseRun;
@@ -17,9 +15,8 @@ use crate::preflight;
 use crate::preflight::gate;
 use crate::render;
 use crate::render::rendered_objects;
-use pilothouse_core::{
-    Change, Class, Decision, Finding, HelmAction, Payload, Phase, ReinstallReason, RevisionStatus, code,
-};
+use crate::text;
+use pilothouse_core::{Change, Class, Decision, Finding, HelmAction, Payload, Phase, RevisionStatus, code};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -91,7 +88,11 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
     let mut foresight = Foresight::default();
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
-    if (!is_blocked || ctx.info().action == HelmAction::Destroy) && !is_deployed_before(ctx, run, &wanted).await {
+    let deployed = observe::deployed_before(ctx, run, &wanted).await;
+    if let Some(deployed) = &deployed {
+        run.note_deployed_before(deployed);
+    }
+    if (!is_blocked || ctx.info().action == HelmAction::Destroy) && deployed.is_none() {
         let mut ahead = preflight::deploy_findings(&steps, ctx, &wanted, &observe::decision(ctx).await).await;
         // Whose an object is has to be settled first.
         let is_foreign = |subject: &str| {
@@ -142,24 +143,17 @@ pub async fn exec<C: HelmChart + ?Sized>(
     match decision {
         Decision::Keep { why } | Decision::Finish { why, .. } => Ok(why),
         Decision::Refuse { state } => Err(PhaseError::State(observe::why_refused(ctx.info(), &state).message)),
-        Decision::Change(Change::Install) => deploy(ctx, run, &wanted, "installed", true).await,
-        Decision::Change(Change::Upgrade { last_good }) => {
-            deploy(ctx, run, &wanted, "upgraded", last_good.is_none()).await
-        }
-        Decision::Change(Change::Reinstall(reason)) => {
-            // Another attempt may come to this without having been looked at as a reinstall.
-            let change = Change::Reinstall(reason.clone());
-            PhaseError::refuse_for(gate(ctx, &wanted, &[], &[], &change).await)?;
-            actions::uninstall(ctx, run).await?;
-            let verb = match reason {
-                ReinstallReason::HalfDone => "uninstalled what was left and installed".to_owned(),
-                ReinstallReason::Breaking { deployed, .. } => format!("uninstalled {deployed} and installed"),
-            };
-            deploy(ctx, run, &wanted, &verb, true).await
-        }
         Decision::Change(Change::Uninstall) => {
             actions::uninstall(ctx, run).await?;
-            Ok("uninstalled".to_owned())
+            Ok(text::changed(&Change::Uninstall))
+        }
+        Decision::Change(change) => {
+            if let Change::Reinstall(_) = &change {
+                // Another attempt may come to this without having been looked at as a reinstall.
+                PhaseError::refuse_for(gate(ctx, &wanted, &[], &[], &change).await)?;
+                actions::uninstall(ctx, run).await?;
+            }
+            actions::deploy(ctx, run, &wanted, &change).await
         }
     }
 }
@@ -169,13 +163,13 @@ pub async fn exec<C: HelmChart + ?Sized>(
 async fn look_again<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
-    run: &mut ReleaseRun,
+    run: &ReleaseRun,
     wanted: &Wanted,
     decision: &Decision,
     has_changed: bool,
 ) -> Result<(), PhaseError> {
     let was_complete = render::payload_values(ctx.info(), &wanted.payload).is_empty() && !has_changed;
-    if was_complete || is_deployed_before(ctx, run, wanted).await {
+    if was_complete || observe::deployed_before(ctx, run, wanted).await.is_some() {
         return Ok(());
     }
     let findings = tell(ctx, preflight::deploy_findings(&steps_of(chart), ctx, wanted, decision).await);

@@ -12,14 +12,15 @@ use crate::observe::preview_deploy;
 use crate::preflight::adoption::Adopting;
 use crate::preflight::backup::save;
 use crate::preflight::changes::refusals::gate;
-use crate::preflight::cluster::checks::preflight;
+use crate::preflight::cluster::checks::look_around;
 use crate::preflight::own_kinds;
 use crate::render;
 use pilothouse_core::{Change, Class, Decision, Finding, code};
 use serde_json::Value;
 
-/// What speaks against deploying the release as it is going to be. Asks the server what becomes of each object, without changing
-/// anything.
+/// What speaks against deploying the release as it is going to be. The server is asked what becomes of each object. Then, for those
+/// that change: rights, quotas, room on nodes, webhooks, pull secrets, APIs that go (`look_around`); what would be lost, and what
+/// consent allows (`gate`); custom resources of the chart's own kinds; what a backup cannot save. Changes nothing.
 pub(crate) async fn deploy_findings(steps: &Steps, ctx: &Context, prepared: &Wanted, decision: &Decision) -> Foresight {
     let change = match decision {
         Decision::Change(change) => change,
@@ -49,7 +50,7 @@ pub(crate) async fn deploy_findings(steps: &Steps, ctx: &Context, prepared: &Wan
     };
     match looked.await {
         Ok((Look { compared, wanted, .. }, adopting)) => {
-            let around = preflight(ctx, &compared, &wanted).await;
+            let around = look_around(ctx, &compared, &wanted).await;
             let mut findings = gate(ctx, prepared, &compared, adopting.deleted(), change).await;
             findings.extend(own_kinds::findings(&compared, &wanted, &adopting));
             let warnings = save::announced(ctx, prepared, &compared, change).await.into_iter().collect();

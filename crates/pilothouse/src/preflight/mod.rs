@@ -35,4 +35,4 @@ pub(crate) use permit::{
     permit_rollback, permit_uninstall, permit_upgrade, refuse_unless_as_seen,
 };
 pub(crate) use rollback_target::rollback_findings;
-pub(crate) use uncertain_steps::{given_of_deploy, step_output, uncertain_step, uncertain_step_findings, untrusted};
+pub(crate) use uncertain_steps::{step_output, uncertain_step, uncertain_step_findings, untrusted};

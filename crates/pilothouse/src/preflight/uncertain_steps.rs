@@ -5,12 +5,10 @@ use crate::context::ReleaseRun;
 use crate::context::StepVerdict;
 use crate::context::Steps;
 use crate::context::Wanted;
-use crate::kept_digest::Given;
 use crate::observe;
 use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{Class, Decision, Finding, HelmAction, Payload, Phase, Redactor, RunId, code, only_colours};
-use pilothouse_helm::ResolvedChart;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -84,18 +82,6 @@ pub(crate) fn uncertain_step(
     Finding::new(Class::Unsafe, code::STEP_UNCERTAIN, subject, message)
 }
 
-/// What a deploy is given, to be kept, and to be compared with what was kept.
-pub(crate) async fn given_of_deploy(
-    ctx: &Context,
-    run: &ReleaseRun,
-    chart: &ResolvedChart,
-    payload: &Payload,
-) -> Given {
-    let digest = render::digest_of_deploy(ctx, chart, payload).await;
-    // It was the same in the form before, but for the key.
-    Given::new(&run.digest_key, &digest, std::slice::from_ref(&digest))
-}
-
 /// Whether what helm did in the earlier run is still what is wanted.
 async fn exec_counts(ctx: &Context, run: &ReleaseRun, wanted: &Wanted, payload: &Payload) -> bool {
     if ctx.info().action == HelmAction::Destroy {
@@ -103,7 +89,7 @@ async fn exec_counts(ctx: &Context, run: &ReleaseRun, wanted: &Wanted, payload: 
     }
     let Some(helm) = run.ledger.helm() else { return false };
     match &wanted.chart {
-        Some(chart) => given_of_deploy(ctx, run, chart, payload).await.is(&helm.digest),
+        Some(chart) => render::given_of_deploy(ctx, run, chart, payload).await.is(&helm.digest),
         None => false,
     }
 }

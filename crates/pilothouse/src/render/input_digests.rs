@@ -2,10 +2,12 @@
 
 use crate::context::Context;
 use crate::context::PlainInputs;
+use crate::context::ReleaseRun;
 use crate::context::Steps;
 use crate::context::StepsSeen;
 use crate::context::Target;
 use crate::digest::{of_files, part};
+use crate::kept_digest::Given;
 use crate::render::wanted::payload_values;
 use pilothouse_core::{ChartInfo, CrdPolicy, InputDigests, Payload, Phase, ValueSource, hex};
 use pilothouse_helm::{ResolvedChart, TemplateUse};
@@ -95,6 +97,18 @@ pub(crate) fn capabilities(uses: &TemplateUse, target: &Target) -> String {
         }
     }
     hex(&hash.finalize())
+}
+
+/// What a deploy is given, to be kept, and to be compared with what was kept.
+pub(crate) async fn given_of_deploy(
+    ctx: &Context,
+    run: &ReleaseRun,
+    chart: &ResolvedChart,
+    payload: &Payload,
+) -> Given {
+    let digest = digest_of_deploy(ctx, chart, payload).await;
+    // It was the same in the form before, but for the key.
+    Given::new(&run.digest_key, &digest, std::slice::from_ref(&digest))
 }
 
 /// The digest of all that decides what helm deploys: the chart's content, every value, the options that change what is

@@ -8,7 +8,7 @@ mod objects;
 mod wanted;
 
 pub(crate) use again::{render_again, rendered};
-pub(crate) use input_digests::{capabilities, digest_of_deploy, steps_seen, wanted_inputs};
+pub(crate) use input_digests::{capabilities, digest_of_deploy, given_of_deploy, steps_seen, wanted_inputs};
 pub(crate) use objects::{chart_definitions, definitions_brought, has_own_namespace, rendered_objects};
 pub(crate) use wanted::{Place, input_findings, name_findings, payload_values, prepare_wanted};
 pub(crate) use wanted::{

@@ -1,11 +1,13 @@
 //! Taking the lock of a stack, in the namespace where its state is. How it comes that a stack never has two is told in
-//! [`place`](crate::journal::place).
+//! `journal/place.rs`.
 
 use crate::context::Message;
 use crate::context::Session;
 use crate::context::millis;
-use crate::journal::place::{Looked, PlaceError, PlaceSeen};
-use crate::journal::{ClusterJournal, JournalError, StackRecord, cluster_id, place, state_name};
+use crate::journal::{
+    ClusterJournal, JournalError, Looked, PlaceError, PlaceSeen, StackRecord, cluster_id, decide_place, find_place,
+    find_place_for_lock, look_at_other_places, look_at_place, state_name, wanted_place,
+};
 use crate::run::config::StateConfig;
 use crate::run::error::RunError;
 use pilothouse_core::{EventKind, Holder};
@@ -95,9 +97,9 @@ impl Taking<'_> {
 
     async fn find(&self, was_moved: bool) -> Result<String, RunError> {
         let found = if was_moved {
-            place::find(self.cluster(), self.configured(), self.stack).await
+            find_place(self.cluster(), self.configured(), self.stack).await
         } else {
-            place::find_for_lock(self.cluster(), self.configured(), self.stack).await
+            find_place_for_lock(self.cluster(), self.configured(), self.stack).await
         };
         Ok(found.map_err(JournalError::of_place)?)
     }
@@ -123,7 +125,7 @@ impl Taking<'_> {
             let looked = looked.map_err(|error| JournalError::of_place(error.into()))?;
             let held = looked.iter().flatten().find(|other| other.lock == LockSeen::Held);
             let held = held.map(|other| other.namespace.clone());
-            let wanted = place::wanted(self.configured());
+            let wanted = wanted_place(self.configured());
             let (own, others) = if namespace == wanted {
                 (Ok(here), looked)
             } else {
@@ -131,7 +133,7 @@ impl Taking<'_> {
                 // The place where it is wanted comes first.
                 (looked.remove(0), vec![Ok(here)])
             };
-            if place::decide(self.configured(), own, others).map_err(JournalError::from)? != namespace {
+            if decide_place(self.configured(), own, others).map_err(JournalError::from)? != namespace {
                 return Ok(None);
             }
             match held.filter(|_| namespace == wanted) {
@@ -153,10 +155,10 @@ impl Taking<'_> {
 
     /// All places but this one, that where the state is wanted first.
     async fn look_at_others(&self, namespace: &str) -> Result<Vec<Looked>, ClusterError> {
-        if namespace == place::wanted(self.configured()) {
-            return place::look_at_others(self.cluster(), self.configured(), self.stack).await;
+        if namespace == wanted_place(self.configured()) {
+            return look_at_other_places(self.cluster(), self.configured(), self.stack).await;
         }
-        Ok(vec![place::look(self.cluster(), place::wanted(self.configured()), self.stack).await?])
+        Ok(vec![look_at_place(self.cluster(), wanted_place(self.configured()), self.stack).await?])
     }
 }
 

@@ -95,7 +95,7 @@ pub(crate) async fn open<F: FnMut(&Event)>(
     messages: &mut UnboundedReceiver<Message>,
 ) -> Result<Opened, RunError> {
     let Taken { lock, others_were_at_work, left } =
-        listening(take_lock(&config.stack, state, session, to), owner, messages).await?;
+        listening(Box::pin(take_lock(&config.stack, state, session, to)), owner, messages).await?;
     let lock = Arc::new(lock);
     owner.happened(EventKind::LockTaken {
         waited_ms: millis(lock.waited()),

@@ -4,8 +4,10 @@
 //! the new place, and deleted in the old one. Wherever that is interrupted, the state is in one place or on its way, never in two; on its
 //! way it is not used, and the same command brings it to its end.
 
-use crate::journal::place::{self, PlaceError};
-use crate::journal::{ClusterJournal, JournalError, StateKey, StoredRecord, state_name};
+use crate::journal::{
+    ClusterJournal, JournalError, PlaceError, StateKey, StoredRecord, USUAL_PLACE, look_at_place, other_places,
+    state_name,
+};
 use crate::run::error::RunError;
 use crate::run::lock::acquire;
 use pilothouse_core::Holder;
@@ -91,7 +93,7 @@ impl From<JournalError> for StateMoveError {
 /// When there is nothing to move or it cannot be moved. After an error that may pass by itself, the state may be on its way: then no run
 /// begins until it has arrived.
 pub async fn move_state(moving: &StateMove) -> Result<StateMoved, StateMoveError> {
-    let to = moving.to.clone().unwrap_or_else(|| place::USUAL.to_owned());
+    let to = moving.to.clone().unwrap_or_else(|| USUAL_PLACE.to_owned());
     let (from, closed) = match moving.source(&to).await? {
         Source::There => return Ok(StateMoved::AlreadyThere { at: to }),
         Source::In(from) => (from, false),
@@ -121,10 +123,10 @@ enum Source {
 impl StateMove {
     async fn source(&self, to: &str) -> Result<Source, StateMoveError> {
         let given = self.from.as_deref().map(|from| Vec::from_iter((from != to).then_some(from)));
-        let namespaces = given.unwrap_or_else(|| place::others(Some(to)).collect());
+        let namespaces = given.unwrap_or_else(|| other_places(Some(to)).collect());
         let mut found = Vec::new();
         for &namespace in &namespaces {
-            let looked = place::look(self.cluster.as_ref(), namespace, &self.stack).await;
+            let looked = look_at_place(self.cluster.as_ref(), namespace, &self.stack).await;
             let seen = match looked.map_err(|error| JournalError::of_place(error.into()))? {
                 Ok(seen) => seen,
                 Err((namespace, source)) => {
@@ -236,8 +238,7 @@ async fn give_back(lock: Option<LeaseLock>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::place::FindError;
-    use crate::journal::samples;
+    use crate::journal::{FindError, find_place, samples};
     use pilothouse_core::RunId;
     use pilothouse_testkit::{Disturbance, FakeCluster};
     use rstest::rstest;
@@ -286,7 +287,7 @@ mod tests {
     }
 
     async fn place(cluster: &FakeCluster) -> Result<String, FindError> {
-        place::find(cluster, None, "shop").await
+        find_place(cluster, None, "shop").await
     }
 
     async fn is_in_its_new_place(cluster: &FakeCluster, before: &Value) {
@@ -405,7 +406,7 @@ mod tests {
         let back = StateMove { to: Some("default".to_owned()), ..moving(&cluster, 2) };
         move_state(&back).await.unwrap();
         assert_eq!((record(&cluster, "default"), record(&cluster, "pilothouse")), (before, None));
-        let found = place::find(cluster.as_ref(), Some("default"), "shop").await;
+        let found = find_place(cluster.as_ref(), Some("default"), "shop").await;
         assert_eq!(found.unwrap(), "default");
         // A file that does not say so is told.
         assert!(matches!(place(&cluster).await, Err(FindError::Place(PlaceError::Moved { .. }))));

@@ -18,7 +18,7 @@ use crate::preflight::cluster::webhooks;
 use serde_json::Value;
 
 /// Looks around a deploy: only what is about objects that change. What cannot be read is told as not checked. Changes nothing.
-pub(crate) async fn preflight(ctx: &Context, compared: &[Compared], rendered: &[Value]) -> Foresight {
+pub(crate) async fn look_around(ctx: &Context, compared: &[Compared], rendered: &[Value]) -> Foresight {
     let (rights, quota, room, webhooks, secrets) = tokio::join!(
         permissions::check(ctx, compared),
         quota::check(ctx, compared),

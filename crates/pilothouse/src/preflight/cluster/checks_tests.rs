@@ -37,7 +37,7 @@ fn blocked(code: &str, subject: &str, message: &str) -> Finding {
 }
 
 async fn look(cluster: &Arc<FakeCluster>, changes: &[Compared], rendered: &[Value]) -> Foresight {
-    preflight(&fake(cluster, HelmDriver::Secret).ctx, changes, rendered).await
+    look_around(&fake(cluster, HelmDriver::Secret).ctx, changes, rendered).await
 }
 
 #[tokio::test]
