@@ -8,11 +8,18 @@ use crate::observe;
 use crate::observe::NotServed;
 use crate::preflight::adoption::Adopting;
 use pilothouse_core::{Class, Finding, ObjectRef, code};
-use pilothouse_kube::{Conflict, ownership_conflicts};
+use pilothouse_kube::{Conflict, Detail, conflicts_among, read_for_ownership};
+use serde_json::Value;
 
 /// All objects that belong to someone else, but those a step is going to adopt or delete before helm runs. What is in
-/// the manifest of the deployed revision is the release's, whatever its labels say: helm does not look at them either.
-pub(crate) async fn ownership_findings(steps: &Steps, ctx: &Context, objects: &[ObjectRef]) -> Vec<Finding> {
+/// the manifest of the deployed revision is the release's, whatever its labels say: helm does not look at them either. `seen` gets the
+/// objects as they were read.
+pub(crate) async fn ownership_findings(
+    steps: &Steps,
+    ctx: &Context,
+    objects: &[ObjectRef],
+    seen: &mut Vec<(ObjectRef, Option<Value>)>,
+) -> Vec<Finding> {
     let unreadable = |error: &PhaseError| {
         vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), error.chain().join(": "))]
     };
@@ -25,7 +32,11 @@ pub(crate) async fn ownership_findings(steps: &Steps, ctx: &Context, objects: &[
     let namespace = ctx.release().namespace;
     let elsewhere = |object: &ObjectRef| !absent || object.namespace.as_ref() != Some(&namespace);
     let objects: Vec<ObjectRef> = objects.into_iter().filter(elsewhere).collect();
-    let conflicts = match ownership_conflicts(ctx.cluster(), &objects, &ctx.release()).await {
+    let conflicts = async {
+        *seen = read_for_ownership(ctx.cluster(), &objects, Detail::Whole).await?;
+        conflicts_among(ctx.cluster(), seen, &ctx.release()).await
+    };
+    let conflicts = match conflicts.await {
         Ok(conflicts) => conflicts,
         Err(error) => return unreadable(&error.into()),
     };
