@@ -122,6 +122,22 @@ impl Contest {
         })
     }
 
+    /// What this program has asked so far about a namespace, the cluster as a whole, and its own state, by how often.
+    pub(crate) fn asked_in(&self, namespace: &str) -> Vec<String> {
+        let log = pilothouse_plane::AuditLog::read(&self.audit).unwrap();
+        let mut counts = std::collections::BTreeMap::<String, usize>::new();
+        let ours = log.events().iter().filter(|event| event.user_agent.starts_with("pilothouse/"));
+        for event in ours.filter(|event| event.namespace.as_deref() == Some(namespace)) {
+            let named = event.name.as_deref().unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());
+            let by =
+                event.uri.split("Selector=").nth(1).unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());
+            *counts.entry(format!("{} {} {named} {by}", event.verb, event.resource)).or_default() += 1;
+        }
+        let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counts.into_iter().map(|(what, count)| format!("{count:5} {what}")).collect()
+    }
+
     /// `work` gives the peak of memory.
     pub(crate) fn measured(&self, work: impl FnOnce() -> u32) -> Took {
         std::thread::sleep(REST);

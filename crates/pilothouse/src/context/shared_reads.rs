@@ -14,14 +14,18 @@ use tokio::sync::OnceCell;
 
 /// How long what was read of a release's surroundings counts. It is for looks ahead and nothing else.
 const FRESH: Duration = Duration::from_secs(60);
+/// How long lists count by which a release is looked at once more when its turn has come: no longer than looking and acting are apart
+/// when it is looked at by itself.
+const JUST_NOW: Duration = Duration::from_secs(5);
 
 /// What the releases of a run have in common to read.
-#[derive(Default)]
 pub(crate) struct SharedReads {
     /// The nodes, and what is free on each: for warnings only, so that it counts although releases of the run take room.
     pub(crate) capacity: Once<(), Capacity>,
     /// What is around releases: quotas, webhooks.
     pub(crate) lists: Once<ListQuery, Vec<Value>>,
+    /// The metadata of objects, for a last look before a release's turn.
+    pub(crate) there: Once<ListQuery, Vec<Value>>,
     /// What the credentials allow, by the review that asks for it.
     pub(crate) rights: Once<String, bool>,
     /// What was read of each release before it is looked at.
@@ -41,6 +45,19 @@ pub(crate) struct Ahead {
     pub(crate) namespace: Option<NamespaceState>,
     /// What is remembered of its last deploy.
     pub(crate) record: Option<RecordSeen>,
+}
+
+impl Default for SharedReads {
+    fn default() -> Self {
+        Self {
+            capacity: Once::counting(FRESH),
+            lists: Once::counting(FRESH),
+            there: Once::counting(JUST_NOW),
+            rights: Once::counting(FRESH),
+            ahead: Mutex::default(),
+            records: Mutex::default(),
+        }
+    }
 }
 
 impl Default for Ahead {
@@ -93,30 +110,31 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Answers that are asked for once, however many want them at the same time, and count for a while.
-pub(crate) struct Once<K, V>(Mutex<HashMap<K, (Instant, Arc<OnceCell<Arc<V>>>)>>);
-
-impl<K, V> Default for Once<K, V> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
+pub(crate) struct Once<K, V> {
+    counts: Duration,
+    known: Mutex<HashMap<K, (Instant, Arc<OnceCell<Arc<V>>>)>>,
 }
 
 impl<K: Hash + Eq, V> Once<K, V> {
+    fn counting(counts: Duration) -> Self {
+        Self { counts, known: Mutex::default() }
+    }
+
     /// The answer, asked for if there is none. A failure is not kept: whoever comes next asks again.
     ///
     /// # Errors
     /// As `ask` has them.
     pub(crate) async fn get<E>(&self, key: K, ask: impl AsyncFnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
         let cell = {
-            let mut known = held(&self.0);
-            known.retain(|_, (at, _)| at.elapsed() < FRESH);
+            let mut known = held(&self.known);
+            known.retain(|_, (at, _)| at.elapsed() < self.counts);
             known.entry(key).or_insert_with(|| (Instant::now(), Arc::default())).1.clone()
         };
         cell.get_or_try_init(|| async { Ok(Arc::new(ask().await?)) }).await.cloned()
     }
 
     fn forget(&self) {
-        held(&self.0).clear();
+        held(&self.known).clear();
     }
 }
 
@@ -127,7 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn is_asked_once_and_a_failure_again() {
-        let (once, asked) = (Once::<&str, u8>::default(), Cell::new(0));
+        let (once, asked) = (Once::<&str, u8>::counting(FRESH), Cell::new(0));
         let ask = async |answer: Result<u8, &'static str>| {
             once.get("a", async || {
                 asked.set(asked.get() + 1);

@@ -16,6 +16,7 @@ use crate::lifecycle::transition::{Ended, Transition, next};
 use crate::observe;
 use crate::phases::HelmChart;
 use crate::phases::steps_of;
+use crate::preflight;
 use crate::render;
 use crate::text;
 use pilothouse_core::{
@@ -93,12 +94,15 @@ async fn put_in_order(ctx: &Context, before: Option<&Before>) -> Result<Option<R
 }
 
 /// The release's turn has come: what was seen of it before counts if that was just now and no release of the run has changed
-/// anything since; or else if it was not long ago and Helm's records are the same, as they were `read` or are read now. What is seen before is only of releases that come after no other one that changes something, and what may be lost is looked at again
-/// in any case, right before it is done.
+/// anything since; or else if it was not long ago, Helm's records are the same, as they were `read` or are read now, and its objects
+/// are still nobody else's. What is seen before is only of releases that come after no other one that changes something, and what may
+/// be lost is looked at again in any case, right before it is done.
 async fn begin_turn(ctx: &Context, run: &mut ReleaseRun, read: Ahead) {
     let holds = match &run.foreseen {
         Some(seen) if seen.is_fresh() && !ctx.session().has_begun() => true,
-        Some(seen) if seen.is_recent() => observe::is_as_observed(ctx, read.history.as_ref()).await,
+        Some(seen) if seen.is_recent() => {
+            observe::is_as_observed(ctx, read.history.as_ref()).await && preflight::is_still_free(ctx).await
+        }
         Some(_) | None => false,
     };
     if !holds {
