@@ -39,6 +39,7 @@ impl std::fmt::Display for Took {
 }
 
 /// The program that was built with this, or another build of it to be compared with.
+#[expect(clippy::disallowed_methods, reason = "a bench is no part of the program")]
 pub(crate) fn program() -> PathBuf {
     std::env::var_os("PILOTHOUSE_BENCH_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_pilothouse").into(), PathBuf::from)
 }

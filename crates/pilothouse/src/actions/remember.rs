@@ -30,14 +30,13 @@ pub(crate) async fn remember_deploy(ctx: &Context, run: &mut ReleaseRun, reached
 }
 
 async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reached: Phase) -> Result<(), PhaseError> {
-    let Recorded { revision: newest, remembered } = match run.recorded.take() {
-        // What is remembered is about this very revision, so that nothing is wrong should there be a newer one by now.
-        Some(read) => read,
-        None => {
-            let newest = observe::release_history(ctx).await?.newest().cloned();
-            let Some(revision) = newest else { return Ok(()) };
-            Recorded { revision, remembered: Remembered::NotRead }
-        }
+    // What is remembered is about this very revision, so that nothing is wrong should there be a newer one by now.
+    let Recorded { revision: newest, remembered } = if let Some(read) = run.recorded.take() {
+        read
+    } else {
+        let newest = observe::release_history(ctx).await?.newest().cloned();
+        let Some(revision) = newest else { return Ok(()) };
+        Recorded { revision, remembered: Remembered::NotRead }
     };
     let newest = &newest;
     if newest.status != RevisionStatus::Deployed {

@@ -112,8 +112,11 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Answers that are asked for once, however many want them at the same time, and count for a while.
 pub(crate) struct Once<K, V> {
     counts: Duration,
-    known: Mutex<HashMap<K, (Instant, Arc<OnceCell<Arc<V>>>)>>,
+    known: Mutex<HashMap<K, (Instant, Answer<V>)>>,
 }
+
+/// An answer that is there, or that somebody waits for.
+type Answer<V> = Arc<OnceCell<Arc<V>>>;
 
 impl<K: Hash + Eq, V> Once<K, V> {
     fn counting(counts: Duration) -> Self {

@@ -39,29 +39,33 @@ pub(crate) async fn run_release<C: HelmChart + ?Sized>(
     }
     let mut outcome = match info.action {
         HelmAction::Skip => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
-        HelmAction::Deploy | HelmAction::Destroy => match &run.settled {
-            Some(settled) => unchanged(ctx, settled),
-            None => {
-                let around = async {
-                    if run.foreseen.is_none() && run.before.is_some() {
-                        observe::read_around(ctx).await
-                    } else {
-                        Ahead::default()
-                    }
-                };
-                match tokio::join!(put_in_order(ctx, run.before.as_ref()), around) {
-                    (Ok(history), around) => {
-                        begin_turn(ctx, run, Ahead { history, ..around }).await;
-                        phases(chart, ctx, run, payload).await
-                    }
-                    (Err(outcome), _) => outcome,
-                }
-            }
+        HelmAction::Deploy | HelmAction::Destroy => match run.settled.clone() {
+            Some(settled) => unchanged(ctx, &settled),
+            None => in_turn(chart, ctx, run, payload).await,
         },
     };
     ctx.emitter().redact_outcome(&mut outcome);
     finished(ctx, &outcome, begun);
     outcome
+}
+
+/// Carries a release through its phases, once what an interrupted run has left of it is in order.
+async fn in_turn<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &mut Context,
+    run: &mut ReleaseRun,
+    payload: &mut Payload,
+) -> ReleaseOutcome {
+    // Meanwhile is read what it is looked at for, where that was not done before.
+    let is_looked_at = run.foreseen.is_none() && run.before.is_some();
+    let around = async { if is_looked_at { observe::read_around(ctx).await } else { Ahead::default() } };
+    match tokio::join!(put_in_order(ctx, run.before.as_ref()), around) {
+        (Ok(history), around) => {
+            begin_turn(ctx, run, Ahead { history, ..around }).await;
+            phases(chart, ctx, run, payload).await
+        }
+        (Err(outcome), _) => outcome,
+    }
 }
 
 /// The end of a release of which it was proven before the run that nothing is to be done.

@@ -52,13 +52,13 @@ async fn histories(
     releases: &[ReleaseKey],
     namespaces: &BTreeSet<String>,
 ) -> Result<HashMap<ReleaseKey, Vec<RevisionMeta>>, ClusterError> {
-    let named = |namespace: Option<&str>| -> Vec<String> {
+    let of_releases = |namespace: Option<&str>| -> Vec<String> {
         let here = releases.iter().filter(|release| namespace.is_none_or(|namespace| release.namespace == namespace));
         here.map(|release| release.name.clone()).collect::<BTreeSet<_>>().into_iter().collect()
     };
     let listed = within(namespaces, async |namespace: Option<&str>| {
-        let names = named(namespace);
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let owned = of_releases(namespace);
+        let names: Vec<&str> = owned.iter().map(String::as_str).collect();
         session.cluster.revisions_named(session.driver, namespace, &names).await
     });
     let mut by_release: HashMap<ReleaseKey, Vec<RevisionMeta>> = HashMap::new();
