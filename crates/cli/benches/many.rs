@@ -105,7 +105,9 @@ async fn one(cluster: &Cluster, left: &Left, (name, namespace): (String, String)
     helm["metadata"]["labels"]["name"] = json!(name);
     let mut config = anew(&left.config, &name, &namespace);
     let owner = [("meta.helm.sh/release-name", &name), ("meta.helm.sh/release-namespace", &namespace)];
-    owner.into_iter().for_each(|(key, value)| config["metadata"]["annotations"][key] = json!(value));
+    for (key, value) in owner {
+        config["metadata"]["annotations"][key] = json!(value);
+    }
     let (helm, config) = (cluster.create(&helm).await.unwrap(), cluster.create(&config).await.unwrap());
     let packed = STANDARD.decode(text(&left.of_ours, "/data/record")).unwrap();
     let mut record: DeployRecord = serde_json::from_reader(GzDecoder::new(packed.as_slice())).unwrap();
