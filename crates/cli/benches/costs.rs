@@ -156,7 +156,9 @@ fn from_nothing(contest: &Contest, name: &str, releases: usize) {
     let ratio = ours.wall.as_secs_f64() / theirs.wall.as_secs_f64();
     println!("  {releases} from nothing, median: helm {theirs}; pilothouse {ours}; ratio {ratio:.2}");
     println!("  what this program itself asks for of {releases} from nothing:");
-    contest.asked_in(&format!("{name}-ours-{}", ROUNDS - 1)).iter().for_each(|line| println!("    {line}"));
+    for line in contest.asked_in(&format!("{name}-ours-{}", ROUNDS - 1)) {
+        println!("    {line}");
+    }
     let stack = contest.stack(&format!("{name}-ours-0"), releases);
     for command in [&["apply", "--yes"][..], &["plan"], &["status"], &["diagnose", "--stack"]] {
         let all: Vec<Took> = (0..ROUNDS).map(|_| contest.ours(command, &stack)).collect();

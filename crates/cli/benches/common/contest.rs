@@ -66,7 +66,11 @@ impl Contest {
                     done(helm.arg(format!("r{release}")).arg(&self.chart));
                 }
             };
-            std::thread::scope(|threads| (0..HELMS).for_each(|_| drop(threads.spawn(work))));
+            std::thread::scope(|threads| {
+                for _ in 0..HELMS {
+                    threads.spawn(work);
+                }
+            });
             0
         })
     }
@@ -129,9 +133,10 @@ impl Contest {
         let mut counts = std::collections::BTreeMap::<String, usize>::new();
         let ours = log.events().iter().filter(|event| event.user_agent.starts_with("pilothouse/"));
         for event in ours.filter(|event| event.namespace.as_deref() == Some(namespace)) {
-            let named = event.name.as_deref().unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());
-            let by =
-                event.uri.split("Selector=").nth(1).unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());
+            let without_numbers = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+            let named = without_numbers(event.name.as_deref().unwrap_or_default());
+            let by = without_numbers(event.uri.split("Selector=").nth(1).unwrap_or_default());
+            let by: String = by.chars().take(60).collect();
             *counts.entry(format!("{} {} {named} {by}", event.verb, event.resource)).or_default() += 1;
         }
         let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
