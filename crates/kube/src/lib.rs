@@ -45,14 +45,14 @@ mod wait;
 pub use client::{
     ApplyOptions, ByteStream, Change, ClusterAccess, ClusterClient, ClusterError, Detail, Discovery, ExecOutput,
     ExecQuery, HelmDriver, ListQuery, LogQuery, PodConnection, PodPort, Precondition, Propagation, Resource, Seen,
-    ServerVersion, cluster_uid, read_all, record_patch, record_payload, record_ref,
+    ServerVersion, StoredRevision, cluster_uid, read_all, record_patch, record_payload, record_ref,
 };
 pub use cluster::{Cluster, ConnectError, ConnectOptions, Credentials, NotPinned, Proxies};
 pub use gather::{Gathering, Known, Subject};
 pub use lease::{LeaseConfig, LeaseLock, LockError, LockSeen};
 pub use objects::{
-    AdoptError, Adoption, Conflict, ObjectError, PlannedAdoption, adoption_conflicts, crd_ref, live_custom_resources,
-    ownership_conflicts, ownerships, restart,
+    AdoptError, Adoption, Conflict, ObjectError, PlannedAdoption, adoption_conflicts, conflicts_among, crd_ref,
+    live_custom_resources, ownership_conflicts, ownerships, read_for_ownership, restart,
 };
 pub use track::{Family, Following, Snapshot, Tracker};
-pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists, wait_ready};
+pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists, wait_ready, wait_ready_from};

@@ -137,7 +137,7 @@ impl Setting {
     }
 
     async fn heal(&self, known: &Known<'_>) -> Vec<Healed> {
-        unlock_release(&self.world.ctx, known, |_| Ok(())).await.unwrap()
+        unlock_release(&self.world.ctx, known, |_| Ok(())).await.unwrap().healed
     }
 
     async fn clear(&self, helm: &HelmProgress) -> Vec<Healed> {

@@ -81,7 +81,7 @@ pub use observe::ReleaseStatus;
 pub use observe::compare;
 pub use observe::decision;
 pub use observe::drifts;
-pub use observe::status;
+pub use observe::statuses;
 pub use phases::DeclaredChart;
 pub use phases::HelmChart;
 pub use phases::defaults;

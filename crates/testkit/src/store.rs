@@ -120,11 +120,20 @@ fn fits(query: &ListQuery, key: &Key, object: &Value) -> bool {
 
 fn matches(object: &Value, selector: &str) -> bool {
     let labels = &object["metadata"]["labels"];
-    selector.split(',').all(|term| match (term.split_once("!="), term.split_once('=')) {
+    let (selector, of_list) = match selector.split_once(" in (") {
+        // The last term, as here selectors are written.
+        Some((before, names)) => {
+            let (before, key) = before.rsplit_once(',').unwrap_or(("", before));
+            (before, names.trim_end_matches(')').split(',').any(|name| labels[key] == name))
+        }
+        None => (selector, true),
+    };
+    let fits = |term: &str| match (term.split_once("!="), term.split_once('=')) {
         (Some((key, value)), _) => labels[key] != value,
         (None, Some((key, value))) => labels[key] == value,
         (None, None) => true,
-    })
+    };
+    of_list && selector.split(',').all(fits)
 }
 
 pub(crate) fn of_detail(object: Value, detail: Detail) -> Value {

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "no bench uses all of it")]
 
+pub(crate) mod contest;
+pub(crate) mod delay;
+
 use pilothouse_plane::AuditLog;
 use std::path::{Path, PathBuf};
 use std::process::Command;

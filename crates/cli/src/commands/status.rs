@@ -8,7 +8,7 @@ use crate::terminal::args;
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::printer::{self, BAD, FAINT, GOOD, STRONG, WARN, paint};
-use pilothouse::{ReleaseStatus, status as release_status};
+use pilothouse::{ChartInfo, ReleaseStatus, statuses as release_statuses};
 use pilothouse_config::Unset;
 use serde_json::json;
 
@@ -18,10 +18,8 @@ pub(crate) async fn status(settings: &Settings, args: args::OnCluster, stages: &
     select::select(&mut stack, &args.select)?;
     let place = connect::users(settings, &args.connection, &stack).await?;
     let session = connect::session(settings, place, &stack, stages).await?;
-    let mut statuses = Vec::new();
-    for release in &stack.releases {
-        statuses.push(release_status(&session, &release.info).await);
-    }
+    let releases: Vec<ChartInfo> = stack.releases.iter().map(|release| release.info.clone()).collect();
+    let statuses = release_statuses(&session, &releases).await;
     let unreadable = statuses.iter().any(|status| status.error.is_some());
     if settings.human() {
         for status in &statuses {

@@ -6,7 +6,7 @@ use super::error::ClusterError;
 use super::records;
 use super::requests::{
     ApplyOptions, Change, Detail, ExecOutput, ExecQuery, HelmDriver, ListQuery, LogQuery, PodConnection, PodPort,
-    Precondition, Propagation, ServerVersion,
+    Precondition, Propagation, ServerVersion, StoredRevision,
 };
 use super::workload;
 use async_trait::async_trait;
@@ -28,7 +28,7 @@ pub trait ClusterClient: Send + Sync {
         None
     }
 
-    /// The server's version.
+    /// The server's version, perhaps as it was when it was connected to.
     ///
     /// # Errors
     /// When there is no answer, or it cannot be understood.
@@ -53,7 +53,7 @@ pub trait ClusterClient: Send + Sync {
     async fn list(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError>;
 
     /// As [`ClusterClient::list`], but only `apiVersion`, `kind` and `metadata` of each: what the objects hold (the data
-    /// of Secrets) is not transferred.
+    /// of Secrets) is not transferred. Which fields each field manager has may be left out.
     ///
     /// # Errors
     /// As for [`ClusterClient::get`].
@@ -193,6 +193,46 @@ pub trait ClusterClient: Send + Sync {
         Ok(records::revisions(&self.list_metadata(&records::all(driver, namespace)).await?))
     }
 
+    /// Helm's records of some releases, from their metadata: all that have one of these names, in one namespace or in all.
+    ///
+    /// # Errors
+    /// As for any request; an error is never an empty list.
+    async fn revisions_named(
+        &self,
+        driver: HelmDriver,
+        namespace: Option<&str>,
+        names: &[&str],
+    ) -> Result<Vec<RevisionMeta>, ClusterError> {
+        let mut found = Vec::new();
+        for names in names.chunks(records::NAMES_AT_ONCE) {
+            found.extend(self.list_metadata(&records::named(driver, namespace, names)).await?);
+        }
+        Ok(records::revisions(&found))
+    }
+
+    /// The revisions of some releases that no newer one has replaced, as Helm has stored them: of all that have one of these
+    /// names, in one namespace or in all. The newest revision of each is among them, with what it holds. Of a record that cannot be
+    /// read the payload is empty.
+    ///
+    /// # Errors
+    /// As for any request; an error is never an empty list.
+    async fn current_revisions_named(
+        &self,
+        driver: HelmDriver,
+        namespace: Option<&str>,
+        names: &[&str],
+    ) -> Result<Vec<StoredRevision>, ClusterError> {
+        let mut found = Vec::new();
+        for names in names.chunks(records::NAMES_AT_ONCE) {
+            let listed = self.list(&records::current_named(driver, namespace, names)).await?;
+            found.extend(listed.iter().map(|object| StoredRevision {
+                meta: records::revision_meta(object),
+                payload: records::record_payload(driver, object).unwrap_or_default(),
+            }));
+        }
+        Ok(found)
+    }
+
     /// As [`ClusterClient::release_revisions`], without the revisions that were replaced by a newer one: the
     /// newest of a release is never among those, and there are many of them.
     ///
@@ -218,11 +258,25 @@ pub trait ClusterClient: Send + Sync {
         name: &str,
         revision: u32,
     ) -> Result<Option<Vec<u8>>, ClusterError> {
+        Ok(self.stored_revision(driver, namespace, name, revision).await?.map(|stored| stored.payload))
+    }
+
+    /// One revision as Helm has stored it, metadata and payload in one read. `None` when there is no such record.
+    ///
+    /// # Errors
+    /// As for [`ClusterClient::release_payload`].
+    async fn stored_revision(
+        &self,
+        driver: HelmDriver,
+        namespace: &str,
+        name: &str,
+        revision: u32,
+    ) -> Result<Option<StoredRevision>, ClusterError> {
         let record = records::record_ref(driver, namespace, name, revision);
         let Some(object) = self.get(&record).await? else { return Ok(None) };
-        records::record_payload(driver, &object)
-            .map(Some)
-            .map_err(|source| ClusterError::Malformed { what: format!("get {record}"), source })
+        let payload = records::record_payload(driver, &object)
+            .map_err(|source| ClusterError::Malformed { what: format!("get {record}"), source })?;
+        Ok(Some(StoredRevision { meta: records::revision_meta(&object), payload }))
     }
 
     /// The events of a namespace that are about one of the objects with these UIDs (all when there are none), oldest

@@ -26,6 +26,19 @@ pub(crate) fn all(driver: HelmDriver, namespace: Option<&str>) -> ListQuery {
     selected(driver, namespace, "owner=helm".to_owned())
 }
 
+/// How many names a selector has at most: the path of a request has room for some thousand characters.
+pub(crate) const NAMES_AT_ONCE: usize = 50;
+
+/// The records of the releases with these names.
+pub(crate) fn named(driver: HelmDriver, namespace: Option<&str>, names: &[&str]) -> ListQuery {
+    selected(driver, namespace, format!("owner=helm,name in ({})", names.join(",")))
+}
+
+/// Of these, the records that no newer revision has replaced.
+pub(crate) fn current_named(driver: HelmDriver, namespace: Option<&str>, names: &[&str]) -> ListQuery {
+    selected(driver, namespace, format!("owner=helm,status!=superseded,name in ({})", names.join(",")))
+}
+
 /// The records of all releases that no newer revision has replaced.
 pub(crate) fn current(driver: HelmDriver, namespace: Option<&str>) -> ListQuery {
     selected(driver, namespace, "owner=helm,status!=superseded".to_owned())
@@ -77,7 +90,7 @@ pub fn record_payload(driver: HelmDriver, object: &Value) -> Result<Vec<u8>, ser
 }
 
 /// Reads the labels of one record (`pkg/storage/driver/secrets.go`); `None` for an object that only looks like one.
-fn revision_meta(object: &Value) -> Option<RevisionMeta> {
+pub(crate) fn revision_meta(object: &Value) -> Option<RevisionMeta> {
     let metadata = object.get("metadata")?;
     let label = |key: &str| metadata.get("labels")?.get(key)?.as_str();
     if !metadata.get("name")?.as_str()?.starts_with("sh.helm.release.v1.") {

@@ -1,6 +1,7 @@
 //! What a cluster can be asked, and what it answers.
 
 use futures::future::BoxFuture;
+use pilothouse_core::RevisionMeta;
 use serde_json::Value;
 use std::any::Any;
 use std::pin::Pin;
@@ -22,7 +23,7 @@ pub struct ServerVersion {
 }
 
 /// Which objects to list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListQuery {
     /// `v1`, `apps/v1`.
     pub api_version: String,
@@ -128,6 +129,15 @@ pub enum HelmDriver {
     Secret,
     /// In ConfigMaps.
     ConfigMap,
+}
+
+/// One revision of a release as Helm has stored it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRevision {
+    /// What its metadata says; `None` for an object that only looks like a record.
+    pub meta: Option<RevisionMeta>,
+    /// The bytes under `release`, without Kubernetes' own base64 but still with Helm's.
+    pub payload: Vec<u8>,
 }
 
 /// A port of a pod.

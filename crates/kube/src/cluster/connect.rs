@@ -256,7 +256,11 @@ impl Cluster {
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         let proxy = proxy.as_ref().map(Proxy::named);
         let no_answer = |source| ConnectError::NoAnswer { server, proxy, source: Box::new(source) };
+        // Whoever connects asks for the kinds next: that need not wait for the first answer. What fails of it is asked for again then.
+        let ahead = cluster.clone();
+        let ahead = tokio::spawn(async move { ahead.discover(false).await.map(drop) });
         if let Err(source) = cluster.probe(left).await {
+            ahead.abort();
             return Err(no_answer(source));
         }
         if let (Some(uid), Some(access)) = (&options.only.uid, cluster.access()) {

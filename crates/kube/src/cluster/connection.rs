@@ -8,7 +8,7 @@ use kube::core::WatchEvent;
 use pilothouse_core::ObjectRef;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -28,6 +28,8 @@ pub struct Cluster {
     pub(crate) transport: Transport,
     discovery: Arc<Mutex<Option<Arc<Discovery>>>>,
     access: Option<Arc<ClusterAccess>>,
+    /// The version by which the server answered first.
+    answered: Arc<OnceLock<ServerVersion>>,
 }
 
 // The client holds credentials.
@@ -40,7 +42,12 @@ impl std::fmt::Debug for Cluster {
 impl Cluster {
     /// A cluster behind an existing client, with a deadline of 15 s per request.
     pub fn from_client(client: kube::Client) -> Self {
-        Self { transport: Transport::new(client, REQUEST_TIMEOUT), discovery: Arc::default(), access: None }
+        Self {
+            transport: Transport::new(client, REQUEST_TIMEOUT),
+            discovery: Arc::default(),
+            access: None,
+            answered: Arc::default(),
+        }
     }
 
     /// The same cluster, which other programs reach in this way.
@@ -63,9 +70,19 @@ impl Cluster {
     }
 
     /// Asks for the version within `timeout`, and gives up after few attempts: is there an API at all?
-    pub(crate) async fn probe(&self, timeout: Duration) -> Result<ServerVersion, ClusterError> {
+    pub(crate) async fn probe(&self, timeout: Duration) -> Result<(), ClusterError> {
         let transport = self.transport.with_timeout(timeout);
-        version(&transport, Retry::AtMost(4)).await
+        let answered = version(&transport, Retry::AtMost(4)).await?;
+        let _ = self.answered.set(answered);
+        Ok(())
+    }
+
+    /// The version of the server, as it told it when it was connected to, if that was so.
+    pub(crate) async fn server_version(&self) -> Result<ServerVersion, ClusterError> {
+        match self.answered.get() {
+            Some(known) => Ok(known.clone()),
+            None => version(&self.transport, Retry::Always).await,
+        }
     }
 
     /// Finds the kind of an object. A kind that is not known is looked for once more in a fresh discovery, unless
@@ -163,6 +180,10 @@ impl Cluster {
         let items = match list.get_mut("items").map(Value::take) {
             Some(Value::Array(found)) => found.into_iter().map(|item| named(item, &resource)).collect(),
             _ => Vec::new(),
+        };
+        let items = match detail {
+            Detail::Whole => items,
+            Detail::Metadata => Vec::into_iter(items).map(without_field_sets).collect(),
         };
         Ok(Listed { items, token: Some(token).filter(|token| !token.is_empty()), version })
     }
@@ -280,6 +301,15 @@ fn named(item: Value, resource: &Resource) -> Value {
     Value::Object(object)
 }
 
+/// Metadata without the sets of fields that each manager has: most of it, and who lists looks for names and times only.
+fn without_field_sets(mut item: Value) -> Value {
+    let managers = item.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut);
+    for manager in managers.into_iter().flatten().filter_map(Value::as_object_mut) {
+        manager.remove("fieldsV1");
+    }
+    item
+}
+
 /// The path of all objects of a kind.
 pub(crate) fn collection(resource: &Resource, namespace: Option<&str>) -> String {
     let root = if resource.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", resource.group) };
@@ -298,7 +328,7 @@ pub(crate) fn path(resource: &Resource, object: &ObjectRef) -> Result<String, Cl
     Ok(format!("{}/{}", collection(resource, Some(namespace)), encode(&object.name)))
 }
 
-pub(crate) async fn version(transport: &Transport, retry: Retry) -> Result<ServerVersion, ClusterError> {
+async fn version(transport: &Transport, retry: Retry) -> Result<ServerVersion, ClusterError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Info {

@@ -1,6 +1,6 @@
 //! The port of the real cluster: one request for each call.
 
-use super::connection::{Cluster, collection, path, version};
+use super::connection::{Cluster, collection, path};
 use super::streams;
 use super::transport::{Answer, Call, Retry, encode};
 use super::watch;
@@ -22,7 +22,7 @@ impl ClusterClient for Cluster {
     }
 
     async fn version(&self) -> Result<ServerVersion, ClusterError> {
-        version(&self.transport, Retry::Always).await
+        self.server_version().await
     }
 
     async fn discovery(&self, fresh: bool) -> Result<Arc<Discovery>, ClusterError> {

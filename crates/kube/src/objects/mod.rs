@@ -9,6 +9,7 @@ mod restart;
 
 pub use crds::{crd_ref, live_custom_resources};
 pub use ownership::{
-    AdoptError, Adoption, Conflict, ObjectError, PlannedAdoption, adoption_conflicts, ownership_conflicts, ownerships,
+    AdoptError, Adoption, Conflict, ObjectError, PlannedAdoption, adoption_conflicts, conflicts_among,
+    ownership_conflicts, ownerships, read_for_ownership,
 };
 pub use restart::restart;

@@ -78,16 +78,41 @@ pub async fn ownership_conflicts(
     objects: &[ObjectRef],
     release: &ReleaseKey,
 ) -> Result<Vec<Conflict>, ObjectError> {
+    let seen = read_for_ownership(client, objects, Detail::Metadata).await?;
+    conflicts_among(client, &seen, release).await
+}
+
+/// Reads objects to tell whose they are: each with how it is, `None` where it is not there. Kinds that are not served have no objects.
+///
+/// # Errors
+/// The first object that cannot be read: unreadable is not absent.
+pub async fn read_for_ownership(
+    client: &dyn ClusterClient,
+    objects: &[ObjectRef],
+    want: Detail,
+) -> Result<Vec<(ObjectRef, Option<Value>)>, ObjectError> {
     let mut seen = Vec::with_capacity(objects.len());
-    for (object, live) in objects.iter().zip(read_all(client, objects, Detail::Metadata).await) {
+    for (object, live) in objects.iter().zip(read_all(client, objects, want).await) {
         match live {
             Ok(live) => seen.push((object.clone(), live)),
             Err(error) if matches!(*error, ClusterError::NotServed { .. }) => {}
             Err(error) => return Err(ObjectError::new(object, "read", error)),
         }
     }
-    let whose = ownerships(client, &seen, release).await?;
-    let all = seen.into_iter().zip(whose).map(|((object, _), ownership)| Conflict { object, ownership });
+    Ok(seen)
+}
+
+/// As [`ownership_conflicts`], of objects that were read.
+///
+/// # Errors
+/// When Helm's records of a release that one of them names cannot be read.
+pub async fn conflicts_among(
+    client: &dyn ClusterClient,
+    seen: &[(ObjectRef, Option<Value>)],
+    release: &ReleaseKey,
+) -> Result<Vec<Conflict>, ObjectError> {
+    let whose = ownerships(client, seen, release).await?;
+    let all = seen.iter().zip(whose).map(|((object, _), ownership)| Conflict { object: object.clone(), ownership });
     Ok(all.filter(|conflict| conflict.ownership.is_someone_elses()).collect())
 }
 

@@ -15,7 +15,7 @@ use super::look::{Look, readiness};
 use super::polling::Intervals;
 use super::progress::{Ended, NotReady, Progress};
 use super::together::{self, is_unbound_claim};
-use crate::client::{Detail, read_all};
+use crate::client::{Detail, Seen, read_all};
 use crate::track::{self, Following, Tracker};
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
@@ -44,6 +44,21 @@ pub async fn wait_ready(
     objects: &[ObjectRef],
     deadline: Instant,
     cancel: &CancellationToken,
+    on_change: impl FnMut(&Progress) + Send,
+) -> Result<(), NotReady> {
+    wait_ready_from(tracker, objects, None, deadline, cancel, on_change).await
+}
+
+/// As [`wait_ready`], where all objects were just read: `seen` takes the place of the first look, but for ending the wait well.
+///
+/// # Errors
+/// As there.
+pub async fn wait_ready_from(
+    tracker: &Tracker,
+    objects: &[ObjectRef],
+    mut seen: Option<Vec<Seen>>,
+    deadline: Instant,
+    cancel: &CancellationToken,
     mut on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
     let mut wait = Wait::new(tracker, objects);
@@ -51,13 +66,14 @@ pub async fn wait_ready(
     let mut due: Vec<usize> = (0..objects.len()).collect();
     loop {
         let asked: Vec<ObjectRef> = due.iter().map(|&index| objects[index].clone()).collect();
+        let before = seen.take().filter(|seen| seen.len() == asked.len());
+        let complete = due.len() == objects.len() && before.is_none();
         let looks = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(wait.ended(Ended::Cancelled)),
-            looks = timeout_at(deadline, look(tracker, &asked)) => looks,
+            looks = timeout_at(deadline, look(tracker, &asked, before)) => looks,
         };
         let Ok(looks) = looks else { return Err(wait.ended(Ended::Deadline)) };
-        let complete = due.len() == objects.len();
         let read = wait.read(&due, looks);
         if read.changed {
             on_change(&wait.progress());
@@ -97,8 +113,11 @@ pub async fn wait_ready(
 }
 
 /// Reads objects and tells how they stand.
-async fn look(tracker: &Tracker, objects: &[ObjectRef]) -> Vec<Look> {
-    let seen = read_all(tracker.client(), objects, Detail::Whole).await;
+async fn look(tracker: &Tracker, objects: &[ObjectRef], seen: Option<Vec<Seen>>) -> Vec<Look> {
+    let seen = match seen {
+        Some(seen) => seen,
+        None => read_all(tracker.client(), objects, Detail::Whole).await,
+    };
     together::looks(tracker.client(), tracker.rules(), objects, &seen).await
 }
 

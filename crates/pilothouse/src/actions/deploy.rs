@@ -6,7 +6,9 @@ use crate::actions::helm_watch::while_helm_runs;
 use crate::actions::objects;
 use crate::actions::orphaned_hooks;
 use crate::context::Context;
+use crate::context::Recorded;
 use crate::context::ReleaseRun;
+use crate::context::Remembered;
 use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
@@ -84,7 +86,7 @@ pub(crate) async fn deploy(
         run.served = ctx.session().target().await.ok();
         preflight::refuse_unless_as_seen(ctx, &permit).await?;
         upgrade(ctx, run, permit, &request, &stop).await?;
-        is_recorded(ctx, before).await?;
+        is_recorded(ctx, run, before).await?;
         run.attempts.note_deployed(given.digest(), before, run.id);
         if wanted.brings_kinds() {
             // Later releases are rendered for what the cluster serves now.
@@ -129,7 +131,14 @@ async fn corrects_drift(ctx: &Context) -> Result<bool, PhaseError> {
 
 /// Helm may end well although it could not write that it did (`pkg/action/install.go` calls it a tricky case): then the
 /// revision stays pending, and what follows must not be built on it.
-async fn is_recorded(ctx: &Context, before: u32) -> Result<(), PhaseError> {
+async fn is_recorded(ctx: &Context, run: &mut ReleaseRun, before: u32) -> Result<(), PhaseError> {
+    // One read, where all is as it mostly is. Of a newer revision `validate` tells.
+    if let Ok(Some((Some(next), record))) = observe::read_revision(ctx, before.saturating_add(1)).await
+        && next.status.and_in_payload(record.info.status) == RevisionStatus::Deployed
+    {
+        run.recorded = Some(Recorded { revision: next, remembered: Remembered::Nothing });
+        return Ok(());
+    }
     let why = match observe::release_history(ctx).await?.newest() {
         None => "no revision is recorded".to_owned(),
         Some(newest) if newest.revision <= before => format!("the newest revision is still {}", newest.revision),

@@ -205,7 +205,7 @@ pub async fn wait(
     let deadline = Instant::now() + timeout;
     let doing = |progress: &Progress| ctx.doing(text::progress(progress));
     match wait_for {
-        WaitFor::Ready => diagnose::wait_ready(ctx, &mut run.causes, &objects, deadline).await?,
+        WaitFor::Ready => diagnose::wait_ready(ctx, &mut run.causes, &objects, None, deadline).await?,
         WaitFor::Exists => pilothouse_kube::wait_exists(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?,
         WaitFor::Deleted => {
             pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?;

@@ -3,7 +3,9 @@
 use crate::actions::deploy_record::{forget, replace, store_deploy_record};
 use crate::context::Context;
 use crate::context::PlainInputs;
+use crate::context::Recorded;
 use crate::context::ReleaseRun;
+use crate::context::Remembered;
 use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::kept_digest;
@@ -19,17 +21,27 @@ use pilothouse_core::{
 
 /// Remembers what was deployed, and how far its lifecycle has come. Writes: our record of the release. Repeatable. That it
 /// cannot be written is no failure: the next run compares in full then.
-pub(crate) async fn remember_deploy(ctx: &Context, run: &ReleaseRun, reached: Phase) {
-    let Some(stack) = &run.stack else { return };
-    if let Err(error) = try_to_remember(ctx, run, stack, reached).await {
+pub(crate) async fn remember_deploy(ctx: &Context, run: &mut ReleaseRun, reached: Phase) {
+    let Some(stack) = run.stack.clone() else { return };
+    if let Err(error) = try_to_remember(ctx, run, &stack, reached).await {
         let why = ctx.redactor().redact(&error.chain().join(": "));
         ctx.warn(format!("what was deployed cannot be remembered, so the next run compares in full: {why}"));
     }
 }
 
-async fn try_to_remember(ctx: &Context, run: &ReleaseRun, stack: &str, reached: Phase) -> Result<(), PhaseError> {
-    let history = observe::release_history(ctx).await?;
-    let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else { return Ok(()) };
+async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reached: Phase) -> Result<(), PhaseError> {
+    // What is remembered is about this very revision, so that nothing is wrong should there be a newer one by now.
+    let Recorded { revision: newest, remembered } = if let Some(read) = run.recorded.take() {
+        read
+    } else {
+        let newest = observe::release_history(ctx).await?.newest().cloned();
+        let Some(revision) = newest else { return Ok(()) };
+        Recorded { revision, remembered: Remembered::NotRead }
+    };
+    let newest = &newest;
+    if newest.status != RevisionStatus::Deployed {
+        return Ok(());
+    }
     let observed = observe::observed(ctx).await;
     // Somebody else may have deployed meanwhile, and what they have given helm is not known.
     let is_ours = run.attempts.has_written(newest);
@@ -46,12 +58,18 @@ async fn try_to_remember(ctx: &Context, run: &ReleaseRun, stack: &str, reached: 
     if input.differs(&now).iter().any(|part| *part != InputPart::Capabilities) {
         return Ok(());
     }
-    let before = match observe::read_deploy_record(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await? {
-        Some(Found::Record(before)) if before.revision == newest.revision && before.revision_uid == *uid => {
-            Some(before)
+    let before = match remembered {
+        Remembered::Nothing => None,
+        Remembered::This(record) => Some(record),
+        Remembered::NotRead => {
+            let (release, key) = (ctx.release(), ctx.session().state_key());
+            match observe::read_deploy_record(ctx.cluster(), &release, key).await? {
+                Some(Found::Record(record)) => Some(record),
+                Some(Found::Damaged(_)) | None => None,
+            }
         }
-        Some(Found::Record(_) | Found::Damaged(_)) | None => None,
     };
+    let before = before.filter(|before| before.revision == newest.revision && before.revision_uid == *uid);
     let mut input = input;
     input.0.capabilities = match &before {
         // As it was found right after helm.
@@ -70,7 +88,8 @@ async fn try_to_remember(ctx: &Context, run: &ReleaseRun, stack: &str, reached: 
             RecordSeen::Some(record) => Some(record.as_ref()),
             RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
         };
-        observe::snapshot(ctx, newest, &render::definitions_brought(ctx, &prepared), before).await?
+        let definitions = render::definitions_brought(ctx, &prepared);
+        observe::snapshot(ctx, newest, &definitions, before, &mut run.looked).await?
     };
     let key = kept_digest::fresh_key();
     let record = DeployRecord {
@@ -88,7 +107,11 @@ async fn try_to_remember(ctx: &Context, run: &ReleaseRun, stack: &str, reached: 
         reached,
         objects,
     };
-    Ok(store_deploy_record(ctx.cluster(), &record, ctx.session().state_key()).await?)
+    store_deploy_record(ctx.cluster(), &record, ctx.session().state_key()).await?;
+    if reached != Phase::Validate {
+        run.recorded = Some(Recorded { revision: newest.clone(), remembered: Remembered::This(Box::new(record)) });
+    }
+    Ok(())
 }
 
 /// What the chart's templates are told of the cluster, as it counts for the revision that was just deployed; `told` is what helm

@@ -11,8 +11,8 @@ use crate::observe;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pilothouse_core::{
-    Decision, EventKind, HelmAction, Missing, Observation, PendingOf, PendingSeen, RUN_LABEL, ReleaseState,
-    RevisionMeta, RevisionStatus, RunId, Wish, decide, determine,
+    Decision, EventKind, HelmAction, Missing, Observation, PendingOf, PendingSeen, RUN_LABEL, ReleaseHistory,
+    ReleaseState, RevisionMeta, RevisionStatus, RunId, Wish, decide, determine,
 };
 use pilothouse_helm::{decode_release, mark_failed, running_upgrades};
 use pilothouse_kube::{ClusterError, Precondition, record_patch, record_payload, record_ref};
@@ -54,11 +54,12 @@ pub(crate) struct Known<'a> {
     pub(crate) takes_for_dead: bool,
 }
 
-/// Puts in order what the earlier run has left in Helm's records of the release.
+/// Puts in order what the earlier run has left in Helm's records of the release. Gives them as they were read last, where nothing had
+/// to be done.
 ///
 /// # Errors
 /// See [`unlock_release`]; [`PhaseError::Locked`] when the earlier run's helm still works on the release.
-pub(crate) async fn unlock_before(ctx: &Context, before: &Before) -> Result<(), PhaseError> {
+pub(crate) async fn unlock_before(ctx: &Context, before: &Before) -> Result<Option<ReleaseHistory>, PhaseError> {
     until_helm_has_ended(ctx, before).await?;
     let known = Known {
         server_now: before.lock.server_now(),
@@ -68,7 +69,16 @@ pub(crate) async fn unlock_before(ctx: &Context, before: &Before) -> Result<(), 
         holds_lock: true,
         takes_for_dead: ctx.info().breaks_lock,
     };
-    unlock_release(ctx, &known, ctx.emitter().clone()).await.map(drop)
+    unlock_release(ctx, &known, ctx.emitter().clone()).await.map(|looked| looked.history)
+}
+
+/// What came of looking for a revision that stays pending.
+#[derive(Debug, Default)]
+pub(crate) struct Unlocked {
+    /// What was done.
+    pub(crate) healed: Vec<Healed>,
+    /// Helm's records of the release, as they were read last and if no revision is pending.
+    pub(crate) history: Option<ReleaseHistory>,
 }
 
 /// Waits until the helm of the earlier run has ended, up to the lock timeout. When its run is killed, helm is asked
@@ -161,7 +171,7 @@ fn pending(known: &Known<'_>, own_timeout: Duration, newest: &RevisionMeta, watc
 }
 
 /// Marks a pending newest revision failed once nobody can be at work on it, waiting for that up to the lock timeout.
-/// What stays locked is left as it is: the check of prerequisites refuses the release then. Returns what was done.
+/// What stays locked is left as it is: the check of prerequisites refuses the release then.
 ///
 /// Writes Helm's record of the revision (status, description, label), only if nobody has written it since it was looked
 /// at, and only after its intent was taken. Can be repeated. Cancelled in any wait.
@@ -172,21 +182,21 @@ pub(crate) async fn unlock_release(
     ctx: &Context,
     known: &Known<'_>,
     intents: impl Intents,
-) -> Result<Vec<Healed>, PhaseError> {
+) -> Result<Unlocked, PhaseError> {
     if ctx.info().action == HelmAction::Skip || ctx.info().dry_run {
-        return Ok(Vec::new());
+        return Ok(Unlocked::default());
     }
     let begun = Instant::now();
-    let healed = watch(ctx, known, intents).await;
+    let looked = watch(ctx, known, intents).await;
     // Nothing that was seen before a record was waited for, or written, holds any more.
-    if begun.elapsed() > AT_ONCE || !healed.as_ref().is_ok_and(Vec::is_empty) {
+    if begun.elapsed() > AT_ONCE || !looked.as_ref().is_ok_and(|looked| looked.healed.is_empty()) {
         ctx.forget_observation().await;
     }
-    healed
+    looked
 }
 
 /// Looks at the newest revision until it is not pending, was marked failed, or the lock timeout is over.
-async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> Result<Vec<Healed>, PhaseError> {
+async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> Result<Unlocked, PhaseError> {
     let begun = Instant::now();
     let mut first_seen: Option<(RevisionMeta, Instant)> = None;
     let mut said: Option<Instant> = None;
@@ -195,7 +205,9 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
             return Err(PhaseError::Interrupted);
         }
         let history = observe::release_history(ctx).await?;
-        let Some(newest) = history.newest().filter(|meta| meta.status.is_pending()) else { break };
+        let Some(newest) = history.newest().filter(|meta| meta.status.is_pending()) else {
+            return Ok(Unlocked { healed: Vec::new(), history: Some(history) });
+        };
         let now = Instant::now();
         let unchanged_for = match &first_seen {
             Some((seen, since)) if seen == newest => Some(now.duration_since(*since)),
@@ -213,7 +225,7 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
             Err(Missing::Unlock { why, .. }) => {
                 if let Some(healed) = unlock(ctx, newest, &why, &mut intents).await? {
                     // Once per release and run: whatever is pending after this is another operation's.
-                    return Ok(vec![healed]);
+                    return Ok(Unlocked { healed: vec![healed], history: None });
                 }
                 first_seen = None;
                 "somebody has just written its record".to_owned()
@@ -240,7 +252,7 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
             () = ctx.cancel().cancelled() => {}
         }
     }
-    Ok(Vec::new())
+    Ok(Unlocked::default())
 }
 
 /// Marks the revision failed that the helm of this run, which was stopped and has ended, has left pending.

@@ -1,12 +1,6 @@
 //! What the nodes have and what is free on them, as it was read for all releases of a run.
 
 use serde_json::Value;
-use std::sync::Arc;
-use std::time::Instant;
-
-/// The nodes and what is free on each of them, read once for all releases that are looked at together.
-#[derive(Default)]
-pub(crate) struct SharedCapacity(pub(crate) tokio::sync::Mutex<Option<(Instant, Arc<Capacity>)>>);
 
 /// The nodes, and what is free on each.
 pub(crate) struct Capacity {

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 /// How long what was found counts: no longer than looking and acting are apart when a release is looked at in its turn.
 pub(super) const FRESH: Duration = Duration::from_secs(5);
 
+/// How long it counts where Helm's records show that nobody has been at work on the release since.
+const RECENT: Duration = Duration::from_secs(60);
+
 /// What is known of a release before anything is changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Foresight {
@@ -50,5 +53,10 @@ impl Foreseen {
     /// Whether it is recent enough to be built on.
     pub(crate) fn is_fresh(&self) -> bool {
         self.at.elapsed() < FRESH
+    }
+
+    /// Whether it is recent enough for a release that nobody has been at work on.
+    pub(crate) fn is_recent(&self) -> bool {
+        self.at.elapsed() < RECENT
     }
 }

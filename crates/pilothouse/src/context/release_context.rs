@@ -197,6 +197,7 @@ impl Context {
 
     /// Keeps what was rendered as small as it can be, until the release's turn has come, or after it.
     pub(crate) async fn pack(&self) {
+        self.session.reads.forget(&self.release());
         let mut cache = self.cache.lock().await;
         cache.wanted = Arc::new(cache.wanted.packed());
         cache.rendered.iter_mut().for_each(|kept| kept.rendering = kept.rendering.packed());
@@ -205,6 +206,7 @@ impl Context {
     /// What was observed does not hold any more, nor what was rendered with a look at the cluster, unless that was just now and
     /// nothing has begun to change since.
     pub(crate) async fn forget_observation(&self) {
+        self.session.reads.take_ahead(&self.release());
         let mut cache = self.cache.lock().await;
         if cache.wanted.rendered_as.looks_up && (self.session.has_begun() || !cache.wanted.is_fresh()) {
             drop(cache);

@@ -12,7 +12,10 @@ use crate::context::settled::Settled;
 use crate::context::step::Step;
 use crate::error::PhaseError;
 use crate::kept_digest::{Given, fresh_key};
-use pilothouse_core::{CheckVerdict, DigestKey, EventKind, Phase, RevisionMeta, RunId, Staying};
+use pilothouse_core::{
+    CheckVerdict, DeployRecord, DigestKey, EventKind, ObjectRef, Phase, RevisionMeta, RunId, Staying,
+};
+use pilothouse_kube::Seen;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,6 +54,10 @@ pub struct ReleaseRun {
     pub(crate) stays: Vec<Staying>,
     /// What was found before the first change of the run.
     pub(crate) foreseen: Option<Foreseen>,
+    /// Helm's newest revision as it was read last on the way of this deploy.
+    pub(crate) recorded: Option<Recorded>,
+    /// The objects of that revision and how each was right after helm, for the wait that follows.
+    pub(crate) looked: Option<(Vec<ObjectRef>, Vec<Seen>)>,
     /// Whether every check is to be made, also after one that has failed.
     pub(crate) thorough: bool,
     /// Whether only the steps that are run in every run are still to be run.
@@ -65,6 +72,22 @@ pub(crate) struct DeployedBefore {
     pub(crate) to_the_end: bool,
     /// Of an earlier run: the revision over which it has deployed, and what it wrote, unless it has ended well.
     by_run: Option<(u32, Option<(u32, RunId)>)>,
+}
+
+/// Helm's newest revision, and what is remembered of it.
+pub(crate) struct Recorded {
+    pub(crate) revision: RevisionMeta,
+    pub(crate) remembered: Remembered,
+}
+
+/// What this run knows of our own record about a revision.
+pub(crate) enum Remembered {
+    /// Nobody has looked.
+    NotRead,
+    /// There is none: helm has made the revision just now.
+    Nothing,
+    /// What was written there in this run.
+    This(Box<DeployRecord>),
 }
 
 impl ReleaseRun {
@@ -114,6 +137,8 @@ impl ReleaseRun {
             planned: None,
             stays: Vec::new(),
             foreseen: None,
+            recorded: None,
+            looked: None,
             thorough: false,
             only_every_run: false,
         }
@@ -163,8 +188,19 @@ impl ReleaseRun {
         self.is_continued() || self.attempts.current() > 1
     }
 
+    /// Notes Helm's newest revision as it is now, without forgetting what is known of it.
+    pub(crate) fn note_recorded(&mut self, revision: &RevisionMeta) {
+        let same =
+            |known: &Recorded| known.revision.revision == revision.revision && known.revision.uid == revision.uid;
+        let known = self.recorded.take().filter(same).map(|known| known.remembered);
+        let remembered = known.unwrap_or(Remembered::NotRead);
+        self.recorded = Some(Recorded { revision: revision.clone(), remembered });
+    }
+
     /// Something that may change the cluster is done, or done again.
     pub(crate) fn done_again(&mut self, phase: Phase) {
+        self.recorded = None;
+        self.looked = None;
         self.ledger.done_again(phase);
         self.attempts.done_again(phase);
     }

@@ -1,12 +1,12 @@
 //! What the releases of a run share.
 
-use crate::context::capacity::SharedCapacity;
+use crate::context::shared_reads::SharedReads;
 use crate::journal;
 use crate::journal::{JournalError, StateKey};
 use pilothouse_core::{ClusterContext, CrdFacts, Redactor, RevisionMeta, RevisionStatus};
 use pilothouse_health::Rules;
 use pilothouse_helm::{ChartShelf, HelmClient};
-use pilothouse_kube::{ClusterAccess, ClusterClient, ClusterError, Gathering, HelmDriver, Tracker};
+use pilothouse_kube::{ClusterAccess, ClusterClient, ClusterError, Discovery, Gathering, HelmDriver, Tracker};
 use pilothouse_process::Scratch;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
@@ -71,11 +71,12 @@ pub struct Session {
     pub(crate) gathering: Gathering,
     state_key: OnceLock<StateKey>,
     kube_version: OnceCell<String>,
-    target: Mutex<Arc<Target>>,
+    /// What charts are rendered for, by what it was read from.
+    target: Mutex<(Option<Arc<Discovery>>, Arc<Target>)>,
     /// Whether a release of the run has begun to change something.
     begun: AtomicBool,
-    /// What the nodes have.
-    pub(crate) capacity: SharedCapacity,
+    /// What is read for several releases at once, or once only.
+    pub(crate) reads: SharedReads,
     /// What the payloads of Helm's records said, by the UID and the version of the object.
     stored: Mutex<HashMap<StoredAt, RevisionStatus>>,
 }
@@ -177,7 +178,7 @@ impl Session {
             kube_version,
             target: Mutex::default(),
             begun: AtomicBool::new(false),
-            capacity: SharedCapacity::default(),
+            reads: SharedReads::default(),
             stored: Mutex::default(),
         })
     }
@@ -210,12 +211,18 @@ impl Session {
     /// A run begins, and none of its releases has changed anything.
     pub(crate) fn begin_run(&self) {
         self.shelf.clear();
+        self.reads.forget_surroundings();
         self.begun.store(false, Ordering::Release);
     }
 
     /// A release begins to change something.
     pub(crate) fn note_begun(&self) {
         self.begun.store(true, Ordering::Release);
+    }
+
+    /// A release has ended, or left, something that changes the cluster.
+    pub(crate) fn note_changed(&self) {
+        self.reads.forget_surroundings();
     }
 
     /// Whether a release of the run has begun to change something.
@@ -279,14 +286,19 @@ impl Session {
     /// When the cluster does not answer.
     pub async fn target(&self) -> Result<Arc<Target>, ClusterError> {
         let version = self.kube_version.get_or_try_init(|| async { Ok(self.cluster.version().await?.git_version) });
-        let (kube_version, api_versions) = tokio::join!(version, self.cluster.api_versions());
-        let target = Target { kube_version: kube_version?.clone(), api_versions: api_versions? };
-        // Every release keeps the one it was rendered for: they share it.
+        let (kube_version, served) = tokio::join!(version, self.cluster.discovery(false));
+        let (kube_version, served) = (kube_version?.clone(), served?);
         let mut known = self.target.lock().unwrap_or_else(PoisonError::into_inner);
-        if **known != target {
-            *known = Arc::new(target);
+        let is_known = known.0.as_ref().is_some_and(|known| Arc::ptr_eq(known, &served));
+        if !is_known {
+            let target = Target { kube_version, api_versions: served.api_versions() };
+            // Every release keeps the one it was rendered for: they share it.
+            if *known.1 != target {
+                known.1 = Arc::new(target);
+            }
+            known.0 = Some(served);
         }
-        Ok(known.clone())
+        Ok(known.1.clone())
     }
 }
 

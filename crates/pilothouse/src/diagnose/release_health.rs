@@ -7,6 +7,7 @@ use crate::diagnose::wait_ready;
 use crate::diagnose::wait_ready::Unready;
 use crate::error::PhaseError;
 use crate::observe;
+use crate::observe::Standing;
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
@@ -73,19 +74,21 @@ pub struct Diagnosis {
 
 /// Looks at releases as they stand in the cluster and says what is wrong with each, and why. Changes nothing.
 pub async fn diagnose(session: &Arc<Session>, releases: &[ChartInfo]) -> Vec<Diagnosis> {
+    let (events, _nobody) = unbounded_channel();
+    let contexts: Vec<Context> =
+        releases.iter().map(|info| Context::new(session.clone(), info, events.clone())).collect();
+    let standings = observe::standings(&contexts).await;
     // A list instead of `map`: with a closure over references the compiler cannot tell that this may change threads.
     let mut each: Vec<BoxFuture<'_, Diagnosis>> = Vec::new();
-    for info in releases {
-        each.push(one(session, info).boxed());
+    for (ctx, standing) in contexts.iter().zip(standings) {
+        each.push(one(ctx, standing).boxed());
     }
     futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await
 }
 
-async fn one(session: &Arc<Session>, info: &ChartInfo) -> Diagnosis {
-    let (events, _nobody) = unbounded_channel();
-    let ctx = Context::new(session.clone(), info, events);
+async fn one(ctx: &Context, standing: Result<Option<Standing>, PhaseError>) -> Diagnosis {
     let mut diagnosis = Diagnosis {
-        release: info.key(),
+        release: ctx.release(),
         state: Health::NotInstalled,
         revision: None,
         chart: None,
@@ -96,7 +99,12 @@ async fn one(session: &Arc<Session>, info: &ChartInfo) -> Diagnosis {
         causes: Vec::new(),
         error: None,
     };
-    if let Err(error) = fill(&ctx, &mut diagnosis).await {
+    let filled = match standing {
+        Ok(None) => Ok(()),
+        Ok(Some(standing)) => fill(ctx, &mut diagnosis, standing).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = filled {
         diagnosis.state = Health::Unreadable;
         diagnosis.error = Some(ctx.redactor().redact(&error.chain().join(": ")));
     }
@@ -106,8 +114,8 @@ async fn one(session: &Arc<Session>, info: &ChartInfo) -> Diagnosis {
     diagnosis
 }
 
-async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError> {
-    let Some((newest, record)) = observe::newest(ctx).await? else { return Ok(()) };
+async fn fill(ctx: &Context, diagnosis: &mut Diagnosis, standing: Standing) -> Result<(), PhaseError> {
+    let Standing { newest, record, objects: mut unready } = standing;
     let deployed = newest.status == RevisionStatus::Deployed;
     diagnosis.revision = Some(newest);
     let Some(record) = record else { return Ok(()) };
@@ -115,9 +123,8 @@ async fn fill(ctx: &Context, diagnosis: &mut Diagnosis) -> Result<(), PhaseError
     if !deployed {
         diagnosis.description = Some(ctx.redactor().redact(&record.info.description));
     }
-    let objects = observe::objects_of_record(ctx, &record).await?;
+    let objects: Vec<ObjectRef> = unready.iter().map(|(object, _)| object.clone()).collect();
     diagnosis.objects = objects.len();
-    let mut unready: Unready = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
     unready.retain(|(_, status)| !status.is_ready());
     diagnosis.ready = diagnosis.objects - unready.len();
     if !deployed {

@@ -6,7 +6,7 @@ use crate::error::PhaseError;
 use crate::text;
 use pilothouse_core::{Cause, Certainty, EventKind, FailFast, ObjectRef, ObjectStatus, Readiness};
 use pilothouse_health::causes;
-use pilothouse_kube::{Ended, Following, Known, NotReady, Subject};
+use pilothouse_kube::{Ended, Following, Known, NotReady, Seen, Subject};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_secs(10);
 pub(crate) type Unready = Vec<(ObjectRef, ObjectStatus)>;
 
 /// Waits until all objects are ready, tells why they are not, and ends early when that is certain to stay so and the
-/// release's `fail_fast` allows it.
+/// release's `fail_fast` allows it. `looked` is how the objects were read a moment ago, if they were.
 ///
 /// # Errors
 /// The objects that are not ready.
@@ -32,14 +32,16 @@ pub(crate) async fn wait_ready(
     ctx: &Context,
     reported: &mut ReportedCauses,
     objects: &[ObjectRef],
+    looked: Option<Vec<Seen>>,
     deadline: Instant,
 ) -> Result<(), PhaseError> {
     let (tell, pending) = watch::channel(Unready::new());
-    let waiting = pilothouse_kube::wait_ready(ctx.tracker(), objects, deadline, ctx.cancel(), |progress| {
-        ctx.doing(text::progress(progress));
-        // The receiver lives as long as this.
-        tell.send_replace(progress.pending.clone());
-    });
+    let waiting =
+        pilothouse_kube::wait_ready_from(ctx.tracker(), objects, looked, deadline, ctx.cancel(), |progress| {
+            ctx.doing(text::progress(progress));
+            // The receiver lives as long as this.
+            tell.send_replace(progress.pending.clone());
+        });
     let ended = tokio::select! {
         biased;
         ended = waiting => ended,

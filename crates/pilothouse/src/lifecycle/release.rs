@@ -1,9 +1,9 @@
 //! Carries one release through its phases.
 
 use crate::actions;
+use crate::context::Ahead;
 use crate::context::Before;
 use crate::context::Context;
-use crate::context::Foreseen;
 use crate::context::ReleaseRun;
 use crate::context::ReportedCauses;
 use crate::context::Settled;
@@ -16,11 +16,12 @@ use crate::lifecycle::transition::{Ended, Transition, next};
 use crate::observe;
 use crate::phases::HelmChart;
 use crate::phases::steps_of;
+use crate::preflight;
 use crate::render;
 use crate::text;
 use pilothouse_core::{
     Change, CheckVerdict, Class, Decision, Drift, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase,
-    ReinstallReason, ReleaseOutcome, ReleaseState, Remaining, code,
+    ReinstallReason, ReleaseHistory, ReleaseOutcome, ReleaseState, Remaining, code,
 };
 use std::time::{Duration, Instant};
 
@@ -38,20 +39,33 @@ pub(crate) async fn run_release<C: HelmChart + ?Sized>(
     }
     let mut outcome = match info.action {
         HelmAction::Skip => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
-        HelmAction::Deploy | HelmAction::Destroy => match &run.settled {
-            Some(settled) => unchanged(ctx, settled),
-            None => match put_in_order(ctx, run.before.as_ref()).await {
-                Ok(()) => {
-                    begin_turn(ctx, run).await;
-                    phases(chart, ctx, run, payload).await
-                }
-                Err(outcome) => outcome,
-            },
+        HelmAction::Deploy | HelmAction::Destroy => match run.settled.clone() {
+            Some(settled) => unchanged(ctx, &settled),
+            None => in_turn(chart, ctx, run, payload).await,
         },
     };
     ctx.emitter().redact_outcome(&mut outcome);
     finished(ctx, &outcome, begun);
     outcome
+}
+
+/// Carries a release through its phases, once what an interrupted run has left of it is in order.
+async fn in_turn<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &mut Context,
+    run: &mut ReleaseRun,
+    payload: &mut Payload,
+) -> ReleaseOutcome {
+    // Meanwhile is read what it is looked at for, where that was not done before.
+    let is_looked_at = run.foreseen.is_none() && run.before.is_some();
+    let around = async { if is_looked_at { observe::read_around(ctx).await } else { Ahead::default() } };
+    match tokio::join!(put_in_order(ctx, run.before.as_ref()), around) {
+        (Ok(history), around) => {
+            begin_turn(ctx, run, Ahead { history, ..around }).await;
+            phases(chart, ctx, run, payload).await
+        }
+        (Err(outcome), _) => outcome,
+    }
 }
 
 /// The end of a release of which it was proven before the run that nothing is to be done.
@@ -66,11 +80,12 @@ fn tell_drift(ctx: &Context, drifts: &[Drift]) {
     }
 }
 
-/// Puts in order what an interrupted run has left, before anything is looked at.
-async fn put_in_order(ctx: &Context, before: Option<&Before>) -> Result<(), ReleaseOutcome> {
-    let Some(before) = before else { return Ok(()) };
+/// Puts in order what an interrupted run has left, before anything is looked at. Gives Helm's records of the release where they were
+/// read for that, and nothing had to be done.
+async fn put_in_order(ctx: &Context, before: Option<&Before>) -> Result<Option<ReleaseHistory>, ReleaseOutcome> {
+    let Some(before) = before else { return Ok(None) };
     match actions::unlock_before(ctx, before).await {
-        Ok(()) => Ok(()),
+        Ok(read) => Ok(read),
         Err(error) if error.is_interrupted() || ctx.cancel().is_cancelled() => {
             Err(ReleaseOutcome::Interrupted { phase: Phase::CheckPrerequisites })
         }
@@ -82,12 +97,25 @@ async fn put_in_order(ctx: &Context, before: Option<&Before>) -> Result<(), Rele
     }
 }
 
-/// The release's turn has come: what was seen of it before counts only if that was just now, and no release of the run has
-/// changed anything since.
-async fn begin_turn(ctx: &Context, run: &mut ReleaseRun) {
-    if !run.foreseen.as_ref().is_some_and(Foreseen::is_fresh) || ctx.session().has_begun() {
+/// The release's turn has come: what was seen of it before counts if that was just now and no release of the run has changed
+/// anything since; or else if it was not long ago, Helm's records are the same, as they were `read` or are read now, and its objects
+/// are still nobody else's. What is seen before is only of releases that come after no other one that changes something, and what may
+/// be lost is looked at again in any case, right before it is done.
+async fn begin_turn(ctx: &Context, run: &mut ReleaseRun, read: Ahead) {
+    let holds = match &run.foreseen {
+        Some(seen) if seen.is_fresh() && !ctx.session().has_begun() => true,
+        Some(seen) if seen.is_recent() => {
+            observe::is_as_observed(ctx, read.history.as_ref()).await && preflight::is_still_free(ctx).await
+        }
+        Some(_) | None => false,
+    };
+    if !holds {
         run.foreseen = None;
         ctx.forget_observation().await;
+        // Where Helm's records were waited for, or written, what was read meanwhile does not count.
+        if read.history.is_some() {
+            ctx.session().reads.keep_ahead(ctx.release(), read);
+        }
     }
 }
 
@@ -155,7 +183,7 @@ async fn phases<C: HelmChart + ?Sized>(
 }
 
 /// Writes down how far the release has come, for runs to come.
-async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &ReleaseRun, phase: Phase) {
+async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut ReleaseRun, phase: Phase) {
     if run.only_every_run {
         return;
     }
@@ -235,6 +263,9 @@ async fn reported_phase<C: HelmChart + ?Sized>(
     let begun = Instant::now();
     ctx.emitter().emit(EventKind::PhaseStarted { release: ctx.release(), phase });
     let (ended, summary) = one_phase(chart, ctx, run, payload, phase, so_far).await;
+    if !matches!(phase, Phase::CheckPrerequisites | Phase::Validate) {
+        ctx.session().note_changed();
+    }
     ctx.emitter().emit(EventKind::PhaseFinished {
         release: ctx.release(),
         phase,
@@ -257,6 +288,10 @@ async fn one_phase<C: HelmChart + ?Sized>(
     ctx.enter(phase);
     run.enter_phase();
     let ctx = &*ctx;
+    if phase != Phase::CheckPrerequisites {
+        // It was for the look at the beginning.
+        ctx.session().reads.take_ahead(&ctx.release());
+    }
     if matches!(phase, Phase::PreExec | Phase::Exec | Phase::OnDeployFailure) {
         ctx.session().note_begun();
     }

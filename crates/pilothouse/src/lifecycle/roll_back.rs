@@ -71,6 +71,7 @@ pub(crate) async fn take_release_back(
     ctx.emitter().emit(EventKind::PhaseStarted { release: release.clone(), phase });
     let before = observe::baseline(ctx, run).await.0;
     let next = remediation::carry_out(ctx, run, undo, (before, Phase::Validate)).await;
+    ctx.session().note_changed();
     let summary = format!("since {because_of} failed: {}", text::next_step(&next));
     let elapsed_ms = millis(begun.elapsed());
     ctx.emitter().emit(EventKind::PhaseFinished { release: release.clone(), phase, ok: false, summary, elapsed_ms });

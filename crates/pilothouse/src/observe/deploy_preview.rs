@@ -9,7 +9,7 @@ use crate::observe::release_storage;
 use crate::render;
 use crate::render::chart_definitions;
 use jiff::Timestamp;
-use pilothouse_core::{CrdPolicy, DriftPolicy, crd_facts};
+use pilothouse_core::{CrdPolicy, DriftPolicy, ObjectRef, crd_facts};
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc};
 use serde_json::Value;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) struct Look {
 }
 
 /// Asks the server what becomes of each object of a release, without changing anything. `changing` are the kinds whose
-/// definitions are brought first, by group and kind.
+/// definitions are brought first, by group and kind. Of the objects of `scope`, those that were read a moment ago are not read again.
 ///
 /// # Errors
 /// When the chart cannot be rendered, or what is deployed cannot be read.
@@ -33,7 +33,7 @@ pub(crate) async fn preview_deploy(
     prepared: &Wanted,
     is_upgrade: bool,
     changing: &[(String, String)],
-    scope: Scope,
+    (scope, seen): (Scope, &[(ObjectRef, Option<Value>)]),
 ) -> Result<Look, PhaseError> {
     let docs = docs(ctx, prepared, is_upgrade).await?;
     let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
@@ -48,6 +48,7 @@ pub(crate) async fn preview_deploy(
         server_side: ctx.helm().version().major >= 4 && applied.unwrap_or(true),
         force: ctx.info().drift == DriftPolicy::Correct || applied.is_none(),
         changing,
+        seen,
         redactor: ctx.redactor(),
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),
@@ -75,6 +76,7 @@ pub(crate) async fn preview_rollback(
         // What a conflict would make helm fail on is no loss.
         force: true,
         changing: &[],
+        seen: &[],
         redactor: ctx.redactor(),
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),
@@ -92,6 +94,7 @@ pub(crate) async fn preview_overwriting(ctx: &Context, wanted: &[Value]) -> Vec<
         server_side: true,
         force: true,
         changing: &[],
+        seen: &[],
         redactor: ctx.redactor(),
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use pilothouse_core::{DEPLOY_RECORD_FORMAT, DeployRecord, ObjectRef, ReleaseKey};
+use pilothouse_core::{DEPLOY_RECORD_FORMAT, DeployRecord, ObjectRef, RecordSeen, ReleaseKey};
 use pilothouse_kube::{ClusterClient, ClusterError, ListQuery};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -28,6 +28,15 @@ pub(crate) enum Found {
     Record(Box<DeployRecord>),
     /// There is something that cannot be understood, with the reason.
     Damaged(String),
+}
+
+/// What is known of a release's last deploy by what was found.
+pub(crate) fn seen(found: Option<Found>) -> RecordSeen {
+    match found {
+        None => RecordSeen::None,
+        Some(Found::Record(record)) => RecordSeen::Some(record),
+        Some(Found::Damaged(why)) => RecordSeen::Unreadable(why),
+    }
 }
 
 /// The Secret of a release's record. Helm's names allow nothing that a Secret's would not.

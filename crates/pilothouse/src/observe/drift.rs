@@ -84,6 +84,7 @@ pub(super) async fn drifts(
         server_side: record.apply_method.as_deref() == Some("ssa"),
         force: true,
         changing: &[],
+        seen: &[],
         redactor: ctx.redactor(),
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),

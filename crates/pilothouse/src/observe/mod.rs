@@ -16,10 +16,12 @@ mod left_behind;
 mod objects;
 mod observation;
 mod other_tools;
+mod read_ahead;
 mod release_storage;
 mod remedy;
 mod rendered_diff;
 mod snapshot;
+mod standing;
 mod status;
 mod survey;
 
@@ -41,14 +43,17 @@ pub(crate) use dry_run::refusal::is_of_rbac;
 pub(crate) use left_behind::left_by_uninstall;
 pub(crate) use objects::deleted_by_uninstall;
 pub use objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};
-pub(crate) use observation::{observe_for, observed};
+pub(crate) use observation::{is_as_observed, observe_for, observed, read_around, scope};
 pub(crate) use other_tools::FLUX;
+pub(crate) use read_ahead::read_ahead;
 pub(crate) use release_storage::{
     NotServed, complete_objects, manifest_objects, newest, newest_good_record, newest_record, objects_of_record,
-    read_record, read_record_of, release_history, release_objects, release_objects_and_hooks, unready_hooks,
+    read_record, read_record_of, read_revision, release_history, release_objects, release_objects_and_hooks,
+    unready_hooks,
 };
 pub(crate) use remedy::{Action, Situation, Stopped, certain_cause, decide_remedy, failure_policy_for, taken_back};
 pub(crate) use rendered_diff::{rendered_as_deployed, stable_rendering};
 pub(crate) use snapshot::snapshot;
-pub use status::{ReleaseStatus, status};
+pub(crate) use standing::{Standing, standings};
+pub use status::{ReleaseStatus, statuses};
 pub(crate) use survey::{Surveyed, take_survey};

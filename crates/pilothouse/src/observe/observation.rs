@@ -1,18 +1,21 @@
 //! Looking at a release: what the cluster holds of it, as far as the decision depends on it.
 
+use crate::context::Ahead;
 use crate::context::Context;
 use crate::context::NamespaceState;
 use crate::context::Observed;
 use crate::context::Wanted;
 use crate::observe::deploy_records;
-use crate::observe::deploy_records::Found;
 use crate::observe::drift;
+use crate::observe::dry_run::compare::Scope;
 use crate::observe::failed_deploy;
 use crate::observe::other_tools;
 use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::render;
-use pilothouse_core::{ChartInfo, HelmAction, LiveSeen, Missing, ObjectRef, RecordSeen, Rendered, lenient_version};
+use pilothouse_core::{
+    ChartInfo, HelmAction, LiveSeen, Missing, ObjectRef, Phase, RecordSeen, ReleaseHistory, Rendered, lenient_version,
+};
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -22,8 +25,27 @@ use std::sync::Arc;
 async fn observe(ctx: &Context, wanted: &Wanted) -> Observed {
     let wanted_version = wanted.chart.as_ref().and_then(|chart| lenient_version(&chart.metadata.version));
     let release = ctx.release();
-    let (history, namespace, record) =
-        tokio::join!(release_storage::release_history(ctx), namespace_state(ctx, &release.namespace), record_of(ctx),);
+    let ahead = ctx.session().reads.take_ahead(&release);
+    let (history, namespace, record) = tokio::join!(
+        async {
+            match ahead.history {
+                Some(read) => release_storage::by_payload_too(ctx, read).await,
+                None => release_storage::release_history(ctx).await,
+            }
+        },
+        async {
+            match ahead.namespace {
+                Some(read) => read,
+                None => namespace_state(ctx, &release.namespace).await,
+            }
+        },
+        async {
+            match ahead.record {
+                Some(read) => Ok(read),
+                None => record_of(ctx).await,
+            }
+        },
+    );
     // A record that is there and cannot be read may say that steps are still to be run.
     let (record, unread) = match record {
         Ok(record) => (record, None),
@@ -90,6 +112,31 @@ pub(crate) async fn observe_for(ctx: &Context, wanted: &Wanted) -> Arc<Observed>
     observed
 }
 
+/// What is around a release, read before Helm's records are known.
+pub(crate) async fn read_around(ctx: &Context) -> Ahead {
+    let namespace = ctx.release().namespace;
+    let (namespace, record) = tokio::join!(namespace_state(ctx, &namespace), record_of(ctx));
+    Ahead { namespace: Some(namespace), record: record.ok(), ..Ahead::default() }
+}
+
+/// Whether what was observed still holds as far as Helm's records tell: they are those that were seen. `read` is how they were read
+/// just now, if they were.
+pub(crate) async fn is_as_observed(ctx: &Context, read: Option<&ReleaseHistory>) -> bool {
+    let Some(observed) = ctx.cache().await.observed.clone() else { return false };
+    match read {
+        Some(read) => observed.history.as_ref() == Ok(read),
+        None => release_storage::release_history(ctx).await.is_ok_and(|read| observed.history == Ok(read)),
+    }
+}
+
+/// Which objects of an install or upgrade are worth asking about, before anything of the release was begun.
+pub(crate) async fn scope(ctx: &Context, is_upgrade: bool) -> Scope {
+    let is_absent = matches!(observed(ctx).await.namespace, NamespaceState::Absent);
+    // Later the namespace may have come.
+    let is_first_look = ctx.phase() == Phase::CheckPrerequisites;
+    if is_absent && is_first_look && !is_upgrade { Scope::Elsewhere } else { Scope::All }
+}
+
 /// What is wanted, and as much of what is there as the decision depends on.
 async fn look_at_input(ctx: &Context, seen: &mut Observed, wanted: &Wanted) {
     let (Some(chart), Ok(target)) = (&wanted.chart, wanted.target()) else { return };
@@ -142,9 +189,7 @@ async fn read_deployed(ctx: &Context, seen: &mut Observed) {
 /// What is remembered of the release's last deploy.
 async fn record_of(ctx: &Context) -> Result<RecordSeen, String> {
     match deploy_records::read_deploy_record(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await {
-        Ok(None) => Ok(RecordSeen::None),
-        Ok(Some(Found::Record(record))) => Ok(RecordSeen::Some(record)),
-        Ok(Some(Found::Damaged(why))) => Ok(RecordSeen::Unreadable(why)),
+        Ok(found) => Ok(deploy_records::seen(found)),
         // Whoever may not read Secrets here has no record, and compares.
         Err(error @ ClusterError::Forbidden { .. }) => Ok(RecordSeen::Unreadable(ctx.error_text(&error))),
         Err(error) => Err(ctx.error_text(&error)),
@@ -164,12 +209,19 @@ async fn namespace_state(ctx: &Context, name: &str) -> NamespaceState {
         name: name.to_owned(),
     };
     match ctx.cluster().get(&object).await {
-        Ok(None) => NamespaceState::Absent,
-        Ok(Some(namespace)) if is_terminating(&namespace) => NamespaceState::Terminating,
-        Ok(Some(_)) => NamespaceState::Active,
+        Ok(found) => state_of_namespace(found.as_ref()),
         // Whoever may not read namespaces may well deploy into one; helm does not need to either.
         Err(ClusterError::Forbidden { .. }) => NamespaceState::Active,
         Err(error) => NamespaceState::Unreadable(ctx.error_text(&error)),
+    }
+}
+
+/// How a namespace stands that was looked for.
+pub(crate) fn state_of_namespace(found: Option<&Value>) -> NamespaceState {
+    match found {
+        None => NamespaceState::Absent,
+        Some(namespace) if is_terminating(namespace) => NamespaceState::Terminating,
+        Some(_) => NamespaceState::Active,
     }
 }
 

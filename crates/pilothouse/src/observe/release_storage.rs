@@ -7,7 +7,7 @@ use pilothouse_core::{
     ObjectRef, ObjectStatus, Redactor, ReleaseHistory, RevisionMeta, RevisionStatus, SetValue, ValueSource, object_ref,
 };
 use pilothouse_helm::{ReleaseRecord, decode_release, parse_documents, value_at};
-use pilothouse_kube::ClusterError;
+use pilothouse_kube::{ClusterError, StoredRevision};
 use serde_json::Value;
 
 /// The record of the newest revision that is or was deployed (of a failed first install: of that one).
@@ -23,7 +23,11 @@ pub(crate) async fn newest_record(ctx: &Context) -> Result<Option<ReleaseRecord>
 /// All records of the release, by their metadata, read now; the newest one with the status that counts, see
 /// [`RevisionStatus::and_in_payload`].
 pub(crate) async fn release_history(ctx: &Context) -> Result<ReleaseHistory, PhaseError> {
-    let history = labelled(ctx).await?;
+    by_payload_too(ctx, labelled(ctx).await?).await
+}
+
+/// A history as the labels of its records have it, the newest one with the status that counts.
+pub(crate) async fn by_payload_too(ctx: &Context, history: ReleaseHistory) -> Result<ReleaseHistory, PhaseError> {
     let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else {
         return Ok(history);
     };
@@ -68,13 +72,35 @@ pub(crate) async fn newest(ctx: &Context) -> Result<Option<(RevisionMeta, Option
     Ok(Some((newest, record)))
 }
 
-/// Reads and decodes one record. One that vanished meanwhile is `None`.
+/// The decoded record of a revision, read unless it was the last one that was read and nobody has written it since. One that
+/// vanished meanwhile is `None`.
 pub(crate) async fn read_record(ctx: &Context, meta: &RevisionMeta) -> Result<Option<ReleaseRecord>, PhaseError> {
-    let driver = ctx.session().driver;
-    let payload = ctx.cluster().release_payload(driver, &meta.namespace, &meta.name, meta.revision).await?;
-    let record = payload.map(|bytes| decode_release(&bytes)).transpose()?;
-    if let Some(record) = &record {
-        know_secrets(ctx, record);
+    match ctx.session().reads.record(meta) {
+        Some(known) => Ok(Some(known)),
+        None => Ok(read_revision(ctx, meta.revision).await?.map(|(_, record)| record)),
+    }
+}
+
+/// Reads and decodes one record, with what its metadata says: `None` for one that only looks like a record.
+pub(crate) async fn read_revision(
+    ctx: &Context,
+    revision: u32,
+) -> Result<Option<(Option<RevisionMeta>, ReleaseRecord)>, PhaseError> {
+    let (session, release) = (ctx.session(), ctx.release());
+    let stored = ctx.cluster().stored_revision(session.driver, &release.namespace, &release.name, revision).await?;
+    let Some(StoredRevision { meta, payload }) = stored else { return Ok(None) };
+    let record = decoded(ctx, meta.as_ref(), &payload)?;
+    if let Some(meta) = &meta {
+        session.reads.keep_record(meta.clone(), record.clone());
+    }
+    Ok(Some((meta, record)))
+}
+
+/// Decodes what was read of a revision. From then on it is known what in it is secret, and what it says of its status.
+pub(crate) fn decoded(ctx: &Context, meta: Option<&RevisionMeta>, payload: &[u8]) -> Result<ReleaseRecord, PhaseError> {
+    let record = decode_release(payload)?;
+    know_secrets(ctx, &record);
+    if let Some(meta) = meta {
         ctx.session().note_stored(meta, record.info.status);
     }
     Ok(record)

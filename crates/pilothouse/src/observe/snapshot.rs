@@ -6,20 +6,32 @@ use crate::observe::drift_left;
 use crate::observe::fingerprint;
 use crate::observe::release_storage;
 use pilothouse_core::{AppliedObject, DeployRecord, Drift, ObjectRef, Phase, RevisionMeta};
-use pilothouse_kube::{Detail, ObjectError, read_all};
+use pilothouse_kube::{Detail, ObjectError, Seen, read_all};
 
 /// The objects of a revision and these definitions as they are now; `None` when one of them is not there, or is not as it is
-/// wanted: then the next run compares in full.
+/// wanted: then the next run compares in full. `looked` gets the objects of the revision as they were read, where they are going to be
+/// waited for.
 pub(crate) async fn snapshot(
     ctx: &Context,
     revision: &RevisionMeta,
     definitions: &[ObjectRef],
     before: Option<&DeployRecord>,
+    looked: &mut Option<(Vec<ObjectRef>, Vec<Seen>)>,
 ) -> Result<Option<Vec<AppliedObject>>, PhaseError> {
     let Some(record) = release_storage::read_record(ctx, revision).await? else { return Ok(None) };
-    let mut objects = release_storage::objects_of_record(ctx, &record).await?;
-    objects.extend(definitions.iter().cloned());
-    let Some(now) = applied(ctx, &objects).await? else { return Ok(None) };
+    let objects = release_storage::objects_of_record(ctx, &record).await?;
+    // The wait that follows begins with how they are now, and wants all of each.
+    let detail = if ctx.info().wait { Detail::Whole } else { Detail::Metadata };
+    let (seen, defined) =
+        tokio::join!(read_all(ctx.cluster(), &objects, detail), read_all(ctx.cluster(), definitions, Detail::Metadata));
+    let now = match applied(&objects, &seen)? {
+        Some(of_revision) => applied(definitions, &defined)?.map(|defined| [of_revision, defined].concat()),
+        None => None,
+    };
+    if ctx.info().wait {
+        *looked = Some((objects, seen));
+    }
+    let Some(now) = now else { return Ok(None) };
     let left = match drift_left::left(ctx, revision, &record, before, &now).await {
         Ok(left) => left,
         Err(error) => {
@@ -36,15 +48,18 @@ pub(crate) async fn snapshot(
     Ok(left.is_empty().then_some(now))
 }
 
-async fn applied(ctx: &Context, objects: &[ObjectRef]) -> Result<Option<Vec<AppliedObject>>, ObjectError> {
+/// What is to be remembered of objects, by how they were read; `None` when one is not there.
+fn applied(objects: &[ObjectRef], seen: &[Seen]) -> Result<Option<Vec<AppliedObject>>, ObjectError> {
     let mut all = Vec::with_capacity(objects.len());
-    for (object, seen) in objects.iter().zip(read_all(ctx.cluster(), objects, Detail::Metadata).await) {
+    for (object, seen) in objects.iter().zip(seen) {
         match seen {
-            Ok(seen) => match seen.and_then(|live| fingerprint::applied(object, &live)) {
+            Ok(seen) => match seen.as_ref().and_then(|live| fingerprint::applied(object, live)) {
                 Some(applied) => all.push(applied),
                 None => return Ok(None),
             },
-            Err(source) => return Err(ObjectError { object: object.clone(), doing: "read", source }),
+            Err(source) => {
+                return Err(ObjectError { object: object.clone(), doing: "read", source: source.clone() });
+            }
         }
     }
     Ok(Some(all))

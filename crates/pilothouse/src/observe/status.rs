@@ -2,7 +2,8 @@
 
 use crate::context::Context;
 use crate::context::Session;
-use crate::observe::release_storage;
+use crate::error::PhaseError;
+use crate::observe::standing::{Standing, standings};
 use pilothouse_core::{ChartInfo, ObjectRef, ObjectStatus, ReleaseKey, RevisionMeta};
 use serde::Serialize;
 use std::sync::Arc;
@@ -35,12 +36,18 @@ impl ReleaseStatus {
     }
 }
 
-/// Reads how a release stands. What cannot be read is part of the answer, never taken for "not installed".
-pub async fn status(session: &Arc<Session>, info: &ChartInfo) -> ReleaseStatus {
+/// Reads how releases stand, in their order. What cannot be read is part of the answer, never taken for "not installed".
+pub async fn statuses(session: &Arc<Session>, releases: &[ChartInfo]) -> Vec<ReleaseStatus> {
     let (events, _nobody) = unbounded_channel();
-    let ctx = Context::new(session.clone(), info, events);
+    let contexts: Vec<Context> =
+        releases.iter().map(|info| Context::new(session.clone(), info, events.clone())).collect();
+    let standings = standings(&contexts).await;
+    contexts.iter().zip(standings).map(|(ctx, standing)| status(ctx, standing)).collect()
+}
+
+fn status(ctx: &Context, standing: Result<Option<Standing>, PhaseError>) -> ReleaseStatus {
     let mut status = ReleaseStatus {
-        release: info.key(),
+        release: ctx.release(),
         revision: None,
         chart: None,
         objects: 0,
@@ -48,21 +55,16 @@ pub async fn status(session: &Arc<Session>, info: &ChartInfo) -> ReleaseStatus {
         not_ready: Vec::new(),
         error: None,
     };
-    if let Err(error) = fill(&ctx, &mut status).await {
-        status.error = Some(ctx.redactor().redact(&error.chain().join(": ")));
+    match standing {
+        Ok(None) => {}
+        Ok(Some(Standing { newest, record, objects })) => {
+            status.revision = Some(newest);
+            status.chart = record.map(|record| format!("{} {}", record.chart.name, record.chart.version));
+            status.objects = objects.len();
+            status.not_ready = objects.into_iter().filter(|(_, status)| !status.is_ready()).collect();
+            status.ready = status.objects - status.not_ready.len();
+        }
+        Err(error) => status.error = Some(ctx.redactor().redact(&error.chain().join(": "))),
     }
     status
-}
-
-async fn fill(ctx: &Context, status: &mut ReleaseStatus) -> Result<(), crate::PhaseError> {
-    let Some((newest, record)) = release_storage::newest(ctx).await? else { return Ok(()) };
-    status.revision = Some(newest);
-    let Some(record) = record else { return Ok(()) };
-    status.chart = Some(format!("{} {}", record.chart.name, record.chart.version));
-    let objects = release_storage::objects_of_record(ctx, &record).await?;
-    status.objects = objects.len();
-    let statuses = pilothouse_kube::statuses(ctx.cluster(), ctx.tracker().rules(), &objects).await;
-    status.not_ready = statuses.into_iter().filter(|(_, status)| !status.is_ready()).collect();
-    status.ready = status.objects - status.not_ready.len();
-    Ok(())
 }

@@ -239,7 +239,11 @@ async fn histories(
     Ok(by_release.into_iter().map(|(release, revisions)| (release, ReleaseHistory::new(revisions))).collect())
 }
 
-async fn records(session: &Session, namespaces: &BTreeSet<String>) -> Result<HashMap<ReleaseKey, Found>, ClusterError> {
+/// Our own records in these namespaces, by release.
+pub(super) async fn records(
+    session: &Session,
+    namespaces: &BTreeSet<String>,
+) -> Result<HashMap<ReleaseKey, Found>, ClusterError> {
     let listed = within(namespaces, async |namespace: Option<&str>| {
         Ok(deploy_records::list(session.cluster.as_ref(), namespace, session.state_key()).await?.into_iter().collect())
     });
@@ -247,7 +251,7 @@ async fn records(session: &Session, namespaces: &BTreeSet<String>) -> Result<Has
 }
 
 /// Lists in one namespace or in all at once; where that is forbidden, in each by itself.
-async fn within<T>(
+pub(super) async fn within<T>(
     namespaces: &BTreeSet<String>,
     list: impl AsyncFn(Option<&str>) -> Result<Vec<T>, ClusterError>,
 ) -> Result<Vec<T>, ClusterError> {

@@ -76,10 +76,11 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
     }
     let observed = observe::observed(ctx).await;
     findings.extend(observed.findings(ctx.info()));
+    let mut seen = Vec::new();
     if ctx.info().action == HelmAction::Deploy {
         let objects = rendered_objects(&wanted.rendering.docs());
         let (conflicts, crds) = tokio::join!(
-            preflight::ownership_findings(&steps, ctx, &objects),
+            preflight::ownership_findings(&steps, ctx, &objects, &mut seen),
             preflight::chart_crd_findings(ctx, &wanted)
         );
         findings.extend(conflicts);
@@ -93,7 +94,7 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
         run.note_deployed_before(deployed);
     }
     if (!is_blocked || ctx.info().action == HelmAction::Destroy) && deployed.is_none() {
-        let mut ahead = preflight::deploy_findings(&steps, ctx, &wanted, &observe::decision(ctx).await).await;
+        let mut ahead = preflight::deploy_findings(&steps, ctx, &wanted, &observe::decision(ctx).await, &seen).await;
         // Whose an object is has to be settled first.
         let is_foreign = |subject: &str| {
             findings.iter().any(|found| found.code == code::OWNERSHIP_CONFLICT && found.subject == subject)
@@ -172,7 +173,7 @@ async fn look_again<C: HelmChart + ?Sized>(
     if was_complete || observe::deployed_before(ctx, run, wanted).await.is_some() {
         return Ok(());
     }
-    let findings = tell(ctx, preflight::deploy_findings(&steps_of(chart), ctx, wanted, decision).await);
+    let findings = tell(ctx, preflight::deploy_findings(&steps_of(chart), ctx, wanted, decision, &[]).await);
     if findings.is_empty() { Ok(()) } else { Err(PhaseError::Refused(findings)) }
 }
 
@@ -188,14 +189,17 @@ pub async fn validate<C: HelmChart + ?Sized>(
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
     if ctx.info().action == HelmAction::Deploy && !run.only_every_run {
-        let record = observe::newest_record(ctx).await?;
-        let record = record.ok_or_else(|| PhaseError::State("the release is not installed".to_owned()))?;
-        if record.info.status != RevisionStatus::Deployed {
-            return Err(PhaseError::State(format!("its newest revision {} is {}", record.version, record.info.status)));
+        let not_installed = || PhaseError::State("the release is not installed".to_owned());
+        let (newest, record) = observe::newest(ctx).await?.ok_or_else(not_installed)?;
+        let record = record.ok_or_else(not_installed)?;
+        if newest.status != RevisionStatus::Deployed {
+            return Err(PhaseError::State(format!("its newest revision {} is {}", newest.revision, newest.status)));
         }
+        run.note_recorded(&newest);
         let objects = if ctx.info().wait { observe::objects_of_record(ctx, &record).await? } else { Vec::new() };
+        let looked = run.looked.take().filter(|(looked, _)| *looked == objects).map(|(_, seen)| seen);
         let deadline = Instant::now() + run.remaining(ctx);
-        if let Err(not_ready) = diagnose::wait_ready(ctx, &mut run.causes, &objects, deadline).await {
+        if let Err(not_ready) = diagnose::wait_ready(ctx, &mut run.causes, &objects, looked, deadline).await {
             if !run.thorough || not_ready.is_interrupted() {
                 return Err(not_ready);
             }

@@ -9,7 +9,6 @@ use crate::observe::Compared;
 use crate::observe::Look;
 use crate::observe::NotServed;
 use crate::observe::Outcome;
-use crate::observe::Scope;
 use crate::observe::apply_options;
 use crate::observe::is_of_rbac;
 use crate::observe::seen_digest;
@@ -50,7 +49,9 @@ pub(crate) async fn deployed(
     all: &[Brings],
 ) -> Result<Objects, PhaseError> {
     let (mut objects, changing) = definitions(ctx, prepared).await?;
-    let Look { docs, compared, .. } = observe::preview_deploy(ctx, prepared, is_upgrade, &changing, Scope::All).await?;
+    let scope = observe::scope(ctx, is_upgrade).await;
+    let Look { docs, compared, .. } =
+        observe::preview_deploy(ctx, prepared, is_upgrade, &changing, (scope, &[])).await?;
     let own: Vec<CrdFacts> = docs.iter().filter_map(|doc| crd_facts(&doc.object)).collect();
     let (mut own_kinds, mut own_namespaces) = (0, 0);
     for compared in compared {

@@ -5,8 +5,8 @@ use crate::context::Foresight;
 use crate::context::Steps;
 use crate::context::Wanted;
 use crate::error::PhaseError;
+use crate::observe;
 use crate::observe::Look;
-use crate::observe::Scope;
 use crate::observe::kinds_changing;
 use crate::observe::preview_deploy;
 use crate::preflight::adoption::Adopting;
@@ -15,13 +15,20 @@ use crate::preflight::changes::refusals::gate;
 use crate::preflight::cluster::checks::look_around;
 use crate::preflight::own_kinds;
 use crate::render;
-use pilothouse_core::{Change, Class, Decision, Finding, code};
+use pilothouse_core::{Change, Class, Decision, Finding, ObjectRef, code};
 use serde_json::Value;
 
 /// What speaks against deploying the release as it is going to be. The server is asked what becomes of each object. Then, for those
 /// that change: rights, quotas, room on nodes, webhooks, pull secrets, APIs that go (`look_around`); what would be lost, and what
-/// consent allows (`gate`); custom resources of the chart's own kinds; what a backup cannot save. Changes nothing.
-pub(crate) async fn deploy_findings(steps: &Steps, ctx: &Context, prepared: &Wanted, decision: &Decision) -> Foresight {
+/// consent allows (`gate`); custom resources of the chart's own kinds; what a backup cannot save. `seen` are objects as they were read
+/// a moment ago. Changes nothing.
+pub(crate) async fn deploy_findings(
+    steps: &Steps,
+    ctx: &Context,
+    prepared: &Wanted,
+    decision: &Decision,
+    seen: &[(ObjectRef, Option<Value>)],
+) -> Foresight {
     let change = match decision {
         Decision::Change(change) => change,
         Decision::Keep { .. } | Decision::Refuse { .. } | Decision::Finish { .. } => return Foresight::default(),
@@ -43,8 +50,9 @@ pub(crate) async fn deploy_findings(steps: &Steps, ctx: &Context, prepared: &Wan
     }
     let looked = async {
         let changing = kinds_changing(ctx, prepared);
+        let scope = observe::scope(ctx, is_upgrade).await;
         Ok::<_, PhaseError>((
-            preview_deploy(ctx, prepared, is_upgrade, &changing, Scope::All).await?,
+            preview_deploy(ctx, prepared, is_upgrade, &changing, (scope, seen)).await?,
             Adopting::of(steps, ctx).await?,
         ))
     };

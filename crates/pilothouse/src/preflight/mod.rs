@@ -29,7 +29,7 @@ pub(crate) use deploy::deploy_findings;
 pub(crate) use orphaned_hooks::permit_hook_deletion;
 #[cfg(test)]
 pub(crate) use orphaned_hooks::{NEVER, left_alone};
-pub(crate) use ownership::ownership_findings;
+pub(crate) use ownership::{is_still_free, ownership_findings};
 pub(crate) use permit::{
     Deletion, Permit, Rollback, Uninstall, Upgrade, permit_adoption, permit_deletions, permit_overwriting,
     permit_rollback, permit_uninstall, permit_upgrade, refuse_unless_as_seen,

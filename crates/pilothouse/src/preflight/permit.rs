@@ -182,7 +182,7 @@ pub(crate) async fn permit_upgrade(
     let secrets = wanted.uses.makes_up_secrets();
     let scope = if save::is_wanted(ctx) { Scope::All } else { Scope::MayLose { secrets } };
     let look = async || {
-        let compared = observe::preview_deploy(ctx, wanted, is_upgrade, &changing, scope).await?.compared;
+        let compared = observe::preview_deploy(ctx, wanted, is_upgrade, &changing, (scope, &[])).await?.compared;
         let mut findings = refusals::losses(ctx, wanted, &compared, &consent).await;
         findings.extend(regenerated::findings(ctx, wanted, &compared, &consent, is_upgrade).await);
         if ctx.info().crds == CrdPolicy::Upgrade {

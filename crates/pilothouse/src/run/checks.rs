@@ -57,10 +57,20 @@ pub(crate) async fn foreseen(
         return vec![Vec::new(); charts.len()];
     }
     let after = after_changes(&changes, waits);
-    let all = charts.iter().zip(contexts).zip(runs).zip(changes).zip(after);
-    let looks = all.map(|((((chart, ctx), run), changes), after)| async move {
-        let is_destroyed_later = after && ctx.info().action == HelmAction::Destroy;
-        if !changes || ctx.info().dry_run || run.is_continued() || is_destroyed_later || is_pending(ctx).await {
+    let is_looked_at = |&node: &usize| {
+        let (info, run) = (contexts[node].info(), &runs[node]);
+        let is_destroyed_later = after[node] && info.action == HelmAction::Destroy;
+        changes[node] && !info.dry_run && !run.is_continued() && !is_destroyed_later
+    };
+    let looked_at: Vec<usize> = (0..charts.len()).filter(is_looked_at).collect();
+    if let Some(first) = looked_at.first() {
+        let all: Vec<&Context> = looked_at.iter().map(|&node| &contexts[node]).collect();
+        observe::read_ahead(contexts[*first].session(), &all).await;
+    }
+    let looked_at: Vec<bool> = (0..charts.len()).map(|node| looked_at.binary_search(&node).is_ok()).collect();
+    let all = charts.iter().zip(contexts).zip(runs).zip(looked_at).zip(after);
+    let looks = all.map(|((((chart, ctx), run), looked_at), after)| async move {
+        if !looked_at || is_pending(ctx).await {
             return Vec::new();
         }
         let mut foresight = chart.look_ahead(ctx, run, &Payload::default()).await;

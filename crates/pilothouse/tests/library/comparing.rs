@@ -79,6 +79,7 @@ impl World {
             server_side,
             force: true,
             changing: &[],
+            seen: &[],
             redactor: &self.redactor,
             rules: &self.rules,
             now: Timestamp::now(),

@@ -736,15 +736,11 @@ async fn any_single_failing_call_is_noticed() {
         "version",
         "list Secret",
         "list Secret",
-        // What only tells beforehand whether helm would fail.
-        "get ConfigMap default/settings",
-        // After exec: Helm's records and ours, then the objects as they are.
-        "list Secret",
-        &read,
+        // Helm's new revision, which is looked for among all of them then; the objects as they are, and what is remembered.
         "get Secret default/sh.helm.release.v1.demo.v1",
         "get ConfigMap default/settings",
         &remembered,
-        // After post_exec.
+        // After post_exec, which has a step: Helm's records and ours are read again.
         "list Secret",
         &read,
         &remembered,

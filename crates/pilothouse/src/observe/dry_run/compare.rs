@@ -44,6 +44,8 @@ pub struct Comparison<'a> {
     /// Group and kind of what is going to be defined anew before it is applied: the server would judge it by the definition of
     /// today, and is not asked.
     pub changing: &'a [(String, String)],
+    /// Objects as they were read a moment ago, `None` where one was not there: they are not read again.
+    pub seen: &'a [(ObjectRef, Option<Value>)],
     /// What is known to be secret.
     pub redactor: &'a Redactor,
     /// By which the objects' health is judged.
@@ -77,6 +79,8 @@ pub(crate) async fn compare_within(cluster: &dyn ClusterClient, what: &Compariso
 pub(crate) enum Scope {
     /// All of them.
     All,
+    /// Those outside the release's own namespace, since that is known not to be there: of the others nobody needs to be asked.
+    Elsewhere,
     /// Those that are not wanted any more, and of the others the kinds of which a change can lose something: Secrets too
     /// where the chart makes up values.
     MayLose { secrets: bool },
@@ -85,7 +89,7 @@ pub(crate) enum Scope {
 impl Scope {
     fn has(self, object: &ObjectRef) -> bool {
         match self {
-            Self::All => true,
+            Self::All | Self::Elsewhere => true,
             Self::MayLose { secrets } => match object.kind.as_str() {
                 "CustomResourceDefinition" | "StatefulSet" => true,
                 "Secret" => secrets,
@@ -107,6 +111,12 @@ pub(super) async fn look(
     let deployed = |object: &ObjectRef| stored.iter().find(|stored| stored.object.same_object(object));
     let mut looks: Vec<BoxFuture<'_, Option<Compared>>> = Vec::new();
     for subject in wanted.iter().filter(|subject| scope.has(&subject.object)) {
+        let is_nowhere = scope == Scope::Elsewhere && subject.object.namespace.as_ref() == Some(namespace);
+        if is_nowhere && subject.unknown.is_none() {
+            let outcome = Outcome::NoNamespace { namespace: namespace.clone() };
+            looks.push(std::future::ready(Some(Compared::unknown(&subject.object, outcome))).boxed());
+            continue;
+        }
         let stored = deployed(&subject.object).map(|stored| stored.manifest);
         let look = what.wanted(cluster, subject, stored).map(move |compared| match asked {
             Asked::WhatHelmDoes => what.by_merge_patch(subject, stored, compared),
@@ -252,6 +262,11 @@ impl Comparison<'_> {
         if let Some(outcome) = &subject.unknown {
             return Err(outcome.clone());
         }
+        if let Some((_, seen)) = self.seen.iter().find(|(object, _)| object.same_object(&subject.object))
+            && seen.as_ref().is_none_or(is_whole)
+        {
+            return Ok(seen.clone());
+        }
         cluster.get(&subject.object).await.map_err(|error| refusal::unreadable(&error, self.redactor))
     }
 
@@ -276,6 +291,11 @@ impl Comparison<'_> {
             ..Compared::unknown(object, Outcome::Change(ObjectChange::Same))
         }
     }
+}
+
+/// Whether an object that was read is certain to be all of it: of these two, lists have the metadata alone.
+fn is_whole(object: &Value) -> bool {
+    !matches!(object.get("kind").and_then(Value::as_str), Some("Secret" | "ConfigMap"))
 }
 
 /// What becomes of an object that is not there.

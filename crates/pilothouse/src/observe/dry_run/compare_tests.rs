@@ -30,6 +30,7 @@ impl World {
             server_side,
             force: true,
             changing: &[],
+            seen: &[],
             redactor: &self.redactor,
             rules: &self.rules,
             now: Timestamp::UNIX_EPOCH,

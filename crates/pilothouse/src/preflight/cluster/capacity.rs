@@ -11,12 +11,9 @@ use pilothouse_health::tolerates_taints;
 use pilothouse_kube::ListQuery;
 use serde_json::Value;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// With more nodes than this, their pods are not read: there would be too many.
 const MANY_NODES: usize = 100;
-/// How long what was read counts for warnings.
-const FRESH: Duration = Duration::from_secs(60);
 /// What is counted.
 const RESOURCES: [&str; 2] = ["cpu", "memory"];
 
@@ -64,14 +61,7 @@ pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Foresight {
 
 /// What the nodes have, read once for all releases that are looked at together.
 async fn shared(ctx: &Context) -> Result<Arc<Capacity>, String> {
-    let mut kept = ctx.session().capacity.0.lock().await;
-    if let Some((at, capacity)) = kept.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
-        tracing::trace!(age = ?at.elapsed(), "the capacity of the nodes is known");
-        return Ok(capacity.clone());
-    }
-    let capacity = Arc::new(read(ctx).await?);
-    *kept = Some((Instant::now(), capacity.clone()));
-    Ok(capacity)
+    ctx.session().reads.capacity.get((), async || read(ctx).await).await
 }
 
 async fn read(ctx: &Context) -> Result<Capacity, String> {

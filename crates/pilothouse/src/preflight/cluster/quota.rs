@@ -29,7 +29,8 @@ pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Foresight {
     let mut all = Foresight::default();
     for namespace in namespaces {
         let query = ListQuery::new("v1", "ResourceQuota").within(namespace);
-        all = all.and(match ctx.cluster().list(&query).await {
+        let listed = ctx.session().reads.lists.get(query.clone(), async || ctx.cluster().list(&query).await).await;
+        all = all.and(match listed {
             Ok(quotas) => {
                 let here: Vec<&Compared> =
                     changed.iter().copied().filter(|one| one.object.namespace.as_ref() == Some(namespace)).collect();

@@ -9,6 +9,7 @@ use pilothouse_core::{Class, Finding, ObjectRef, Sensitive, code, object_ref};
 use pilothouse_kube::{ClusterError, Discovery, ListQuery};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const API: &str = "admissionregistration.k8s.io/v1";
 
@@ -42,7 +43,7 @@ pub(super) async fn check(ctx: &Context, compared: &[Compared], rendered: &[Valu
     for listed in [mutating, validating] {
         match listed {
             Ok(configurations) => {
-                for configuration in &configurations {
+                for configuration in configurations.iter() {
                     add(ctx, configuration, &changed, &served, &mut labels, &mut needed).await;
                 }
             }
@@ -81,11 +82,13 @@ pub(super) async fn check(ctx: &Context, compared: &[Compared], rendered: &[Valu
     found
 }
 
-async fn list(ctx: &Context, kind: &str) -> Result<Vec<Value>, ClusterError> {
-    match ctx.cluster().list(&ListQuery::new(API, kind)).await {
+async fn list(ctx: &Context, kind: &str) -> Result<Arc<Vec<Value>>, ClusterError> {
+    let query = ListQuery::new(API, kind);
+    let list = async || match ctx.cluster().list(&query).await {
         Err(ClusterError::NotServed { .. }) => Ok(Vec::new()),
         listed => listed,
-    }
+    };
+    ctx.session().reads.lists.get(query.clone(), list).await
 }
 
 /// Notes the webhooks of a configuration that fail when they are not reached and are asked about what changes.
