@@ -220,7 +220,8 @@ impl Page {
                 only_labels.push(object);
                 continue;
             }
-            if !condensed::is_plain(object) && !(is_update && crowded.contains(kind)) {
+            let is_crowded = is_update && crowded.contains(kind);
+            if !is_crowded && !condensed::is_plain(object) {
                 entries.push(Entry::Alone { object, fields });
                 continue;
             }

@@ -149,7 +149,9 @@ pub(super) fn crowded<'a>(objects: &[&'a PlannedObject], labels: &[Label]) -> BT
 /// How many of each kind: `21 PrometheusRule, 12 ServiceMonitor`.
 pub(super) fn counted(objects: &[&PlannedObject]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    objects.iter().for_each(|object| *counts.entry(&object.object.kind).or_default() += 1);
+    for object in objects {
+        *counts.entry(&object.object.kind).or_default() += 1;
+    }
     let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     counts.iter().map(|(kind, count)| format!("{count} {}", one_line(kind))).collect::<Vec<_>>().join(", ")

@@ -69,7 +69,7 @@ pub(super) fn up_to(fields: &[FieldChange], at_most: Option<usize>) -> ShownFiel
 
 /// One of the fields in one line, an image where one changes, and how many more there are.
 pub(super) fn in_one_line(fields: &[FieldChange]) -> Option<String> {
-    let first = fields.iter().find(|field| field.path.ends_with(".image")).or(fields.first())?;
+    let first = fields.iter().find(|field| field.path.rsplit('.').next() == Some("image")).or(fields.first())?;
     let path = end_of(&first.path);
     let what = match (text(first.old.as_ref()), text(first.new.as_ref())) {
         (Some(old), Some(new)) if old.trim_end().contains('\n') || new.trim_end().contains('\n') => {

@@ -233,15 +233,15 @@ fn a_schema_that_cannot_be_loaded() {
     );
     for (schema, told) in [
         (
-            r##"{ "properties": { "a": { "$ref": "http://127.0.0.1:9/defs.json#/a" } } }"##,
+            r#"{ "properties": { "a": { "$ref": "http://127.0.0.1:9/defs.json#/a" } } }"#,
             "the chart's schema cannot be loaded: http://127.0.0.1:9/defs.json: ",
         ),
         (
-            r##"{ "$schema": "http://127.0.0.1:9/meta.json" }"##,
+            r#"{ "$schema": "http://127.0.0.1:9/meta.json" }"#,
             "the chart's schema cannot be loaded: http://127.0.0.1:9/meta.json: ",
         ),
         (
-            r##"{ "properties": { "a": { "$ref": "defs.json" } } }"##,
+            r#"{ "properties": { "a": { "$ref": "defs.json" } } }"#,
             "the chart's schema cannot be loaded: file:///defs.json: ",
         ),
         (

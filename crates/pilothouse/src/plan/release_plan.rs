@@ -190,7 +190,8 @@ async fn left_by_steps<C: HelmChart + ?Sized>(
         let deleted = observe::resolve(ctx, &description.deletes).await?;
         stays.retain(|staying| {
             let is_deleted = deleted.iter().any(|object| object.same_object(&staying.object));
-            !(is_deleted || description.deletes_chart_crds && staying.because == Stays::Crds)
+            let goes_with_crds = description.deletes_chart_crds && staying.because == Stays::Crds;
+            !is_deleted && !goes_with_crds
         });
     }
     Ok(stays)

@@ -87,10 +87,10 @@ fn outdated(outcome: &ReleaseOutcome) -> String {
 /// How an earlier release brings the kind.
 #[derive(Debug, Clone, Copy)]
 enum Brings {
-    InCrds,
-    InTemplates,
+    Crds,
+    Templates,
     /// In a step, of which a plan knows nothing.
-    InAStep,
+    AStep,
 }
 
 #[rstest]
@@ -100,22 +100,22 @@ enum Brings {
 #[tokio::test]
 async fn kinds_of_earlier_releases(
     #[case] tool: Tool,
-    #[values(Brings::InCrds, Brings::InTemplates, Brings::InAStep)] brings: Brings,
+    #[values(Brings::Crds, Brings::Templates, Brings::AStep)] brings: Brings,
 ) {
     let name = format!("{brings:?}").to_lowercase();
     let world = World::new(&format!("turn-{name}"), tool).await;
     let group = format!("{name}-{}.example", tool.name());
     let definition = definition(&group);
     let files: &[(&str, &str)] = match brings {
-        Brings::InCrds => &[("templates/cm.yaml", CONFIG), ("crds/monitors.yaml", &definition)],
-        Brings::InTemplates => &[("templates/cm.yaml", CONFIG), ("templates/monitors.yaml", &definition)],
-        Brings::InAStep => &[("templates/cm.yaml", CONFIG)],
+        Brings::Crds => &[("templates/cm.yaml", CONFIG), ("crds/monitors.yaml", &definition)],
+        Brings::Templates => &[("templates/cm.yaml", CONFIG), ("templates/monitors.yaml", &definition)],
+        Brings::AStep => &[("templates/cm.yaml", CONFIG)],
     };
     let defs = world.chart("defs", files);
     let app = world.chart("app", &[("templates/all.yaml", &asking(&group))]);
     let step = || {
         let apply = ApplyStep { files: Vec::new(), manifests: vec![definition.clone()] };
-        matches!(brings, Brings::InAStep).then_some(StepKind::Apply(apply))
+        matches!(brings, Brings::AStep).then_some(StepKind::Apply(apply))
     };
     let charts = || {
         let app = world.info("app", &app, &[]);
@@ -130,7 +130,7 @@ async fn kinds_of_earlier_releases(
     let outcomes = world.run_of(&charts(), Some(&plan)).await;
     done(&outcomes[0]);
     let is_there = async || world.get(&format!("{group}/v1"), "Monitor", "app").await.is_some();
-    if matches!(brings, Brings::InAStep) {
+    if matches!(brings, Brings::AStep) {
         assert_eq!(told, [config]);
         let told = format!("what it renders to is not what the plan has: {monitor} is in no line of it");
         assert_eq!(outdated(&outcomes[1]), told);
