@@ -22,6 +22,7 @@ mod one_cluster;
 mod plan;
 mod planes;
 mod quickstart;
+mod second_apply;
 mod secrets;
 mod state;
 mod support;

@@ -13,6 +13,7 @@ mod dry_run;
 mod failed_deploy;
 mod fingerprint;
 mod left_behind;
+mod made_up;
 mod objects;
 mod observation;
 mod other_tools;
@@ -48,7 +49,7 @@ pub(crate) use release_storage::{
     read_record, read_record_of, release_history, release_objects, release_objects_and_hooks, unready_hooks,
 };
 pub(crate) use remedy::{Action, Situation, Stopped, certain_cause, decide_remedy, failure_policy_for, taken_back};
-pub(crate) use rendered_diff::{rendered_as_deployed, stable_rendering};
+pub(crate) use rendered_diff::{made_up_for, rendered_as_deployed, stable_rendering};
 pub(crate) use snapshot::snapshot;
 pub use status::{ReleaseStatus, status};
 pub(crate) use survey::{Surveyed, take_survey};
