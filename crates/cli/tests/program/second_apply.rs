@@ -220,30 +220,28 @@ fn of_a_package(package: &str, tool: Tool) {
     let apply = || run(&world, plane, tool, &["apply", "--yes"]);
     let first = apply();
     assert!(first.transcript.starts_with("exit code: 0\n"), "{package}: {}", first.transcript);
-    let looked_up = usize::from(looks_up(package));
+    // As an install, helm 4 refuses to render a chart whose definitions in `crds/` are there and not its own, so that it is rendered
+    // as an upgrade after that.
+    let most = usize::from(looks_up(package)) * if tool == Tool::Helm4 { 2 } else { 1 };
+    let is_cheap = |cost: &Cost, most: usize| cost.helm.len() <= most && cost.helm.iter().all(|one| one == "template");
 
     let second = apply();
     assert!(second.is_nothing_to_do(1), "{package}: {}", second.transcript);
-    assert_eq!(second.helm, vec!["template"; looked_up], "{package}");
+    assert!(is_cheap(&second, most), "{package}: {:?}", second.helm);
     assert_eq!(second.writes(), [""; 0], "{package}");
     // Version, kinds, Helm's records, ours, and a list for each kind: fifteen, but for the largest charts.
     let lists = second.requests.iter().filter(|request| request.starts_with("list ")).count();
-    let allowed = 15.max(4 + lists) + looked_up;
+    let allowed = 15.max(4 + lists) + usize::from(looks_up(package));
     assert!(second.requests.len() <= allowed, "{package}: {:#?}", second.requests);
-    println!("{package}: {} requests, helm: {:?}", second.requests.len(), second.helm);
 
     bring_a_kind(plane);
     let third = apply();
     assert!(third.is_nothing_to_do(1), "{package}: {}", third.transcript);
-    assert!(
-        third.helm.len() <= 1 && third.helm.iter().all(|command| command == "template"),
-        "{package}: {:?}",
-        third.helm
-    );
+    assert!(is_cheap(&third, most.max(1)), "{package}: {:?}", third.helm);
 
     let fourth = apply();
     assert!(fourth.is_nothing_to_do(1), "{package}: {}", fourth.transcript);
-    assert_eq!(fourth.helm, vec!["template"; looked_up], "{package}: what was found out is remembered");
+    assert!(is_cheap(&fourth, most), "{package}: what was found out is remembered: {:?}", fourth.helm);
 }
 
 /// Somebody brings a definition, and it is served.
