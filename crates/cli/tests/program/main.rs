@@ -23,6 +23,7 @@ mod plan;
 mod planes;
 mod quickstart;
 mod requests;
+mod second_apply;
 mod secrets;
 mod state;
 mod support;

@@ -46,6 +46,21 @@ pub struct DeployRecord {
     /// The objects of the release as they were right after `exec`; `None` when they are too many to be kept, or one of them was
     /// missing or not as the manifest has it: then the next run compares all of them.
     pub objects: Option<Vec<AppliedObject>>,
+    /// What the chart's templates had made up, so that it is another in each rendering, as far as that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made_up: Vec<MadeUp>,
+}
+
+/// What templates make up of an object: fields that are others in each rendering of the same input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeUp {
+    /// The object, as it is rendered; without a name where that is made up too.
+    pub object: ObjectRef,
+    /// Its template, where its name is made up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// The fields, as JSON pointers.
+    pub fields: Vec<String>,
 }
 
 impl DeployRecord {

@@ -26,7 +26,7 @@ pub use check::{
     PrometheusCheck, Quantity, StatusPattern, TcpCheck, TlsTrust, every_value,
 };
 pub use cluster_context::{ClusterContext, ClusterPin};
-pub use deploy_record::{AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, InputPart};
+pub use deploy_record::{AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, InputPart, MadeUp};
 pub use drift::{Drift, DriftPolicy};
 pub use failure_policy::{FailurePolicy, OnFailure, Remedy};
 pub use file_path::FilePath;

@@ -9,4 +9,6 @@ mod same_result;
 
 pub use record::{DecodeError, HookRecord, HookRun, ReleaseInfo, ReleaseRecord, decode_release, mark_failed};
 pub use rendered::{Origin, RenderedDoc, parse_documents, split_manifests};
-pub use same_result::{SameResult, Volatile, VolatileObject, same_result, same_result_except, volatile_fields};
+pub use same_result::{
+    SameResult, Volatile, VolatileObject, same_result, same_result_except, volatile_fields, volatile_since,
+};

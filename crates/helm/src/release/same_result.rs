@@ -105,7 +105,18 @@ pub fn same_result_except(
 /// In what two renderings of the same input differ. Values that happen to be equal in both do not show, so a comparison
 /// without the rest can only find too much.
 pub fn volatile_fields(first: &[RenderedDoc], second: &[RenderedDoc]) -> Volatile {
-    let (mut first, mut second) = (items(first), items(second));
+    volatile(items(first), items(second))
+}
+
+/// As [`volatile_fields`], of a rendering and what helm has recorded of another of the same input.
+///
+/// # Errors
+/// When the record's manifests are not YAML.
+pub fn volatile_since(rendered: &[RenderedDoc], record: &ReleaseRecord) -> Result<Volatile, YamlError> {
+    Ok(volatile(items(rendered), recorded(record)?))
+}
+
+fn volatile(mut first: Items, mut second: Items) -> Volatile {
     let mut volatile = Volatile::default();
     let both: Vec<ObjectRef> = first.keys().filter(|object| second.contains_key(*object)).cloned().collect();
     for object in both {

@@ -15,7 +15,7 @@ use crate::render;
 use futures::StreamExt;
 use jiff::Timestamp;
 use pilothouse_core::{
-    AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputPart, Phase, RecordSeen, ReleaseState, Rendered,
+    AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputPart, MadeUp, Phase, RecordSeen, ReleaseState, Rendered,
     RevisionMeta, RevisionStatus,
 };
 
@@ -80,6 +80,11 @@ async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reach
             capabilities_after(ctx, newest, &prepared, told.or(input.0.capabilities)).await?
         }
     };
+    let made_up = match &before {
+        Some(before) => before.made_up.clone(),
+        None if is_ours => made_up(ctx, run, newest, &prepared).await?,
+        None => Vec::new(),
+    };
     let objects = if let Some(objects) = before.and_then(|before| before.objects) {
         // As they were right after helm: what was written since is looked at by the next run.
         Some(objects)
@@ -106,12 +111,31 @@ async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reach
         key: Some(key),
         reached,
         objects,
+        made_up,
     };
     store_deploy_record(ctx.cluster(), &record, ctx.session().state_key()).await?;
     if reached != Phase::Validate {
         run.recorded = Some(Recorded { revision: newest.clone(), remembered: Remembered::This(Box::new(record)) });
     }
     Ok(())
+}
+
+/// What the chart's templates have made up, as far as that is known.
+async fn made_up(
+    ctx: &Context,
+    run: &ReleaseRun,
+    newest: &RevisionMeta,
+    prepared: &Wanted,
+) -> Result<Vec<MadeUp>, PhaseError> {
+    let uses = &prepared.uses;
+    let is_rendered_again = uses.capabilities || uses.must_render().is_some();
+    if !is_rendered_again || !(uses.differs_each_time() || uses.random_tests) {
+        return Ok(Vec::new());
+    }
+    match observe::read_record(ctx, newest).await? {
+        Some(record) => observe::made_up_for(ctx, prepared, run.served.as_ref(), &record).await,
+        None => Ok(Vec::new()),
+    }
 }
 
 /// What the chart's templates are told of the cluster, as it counts for the revision that was just deployed; `told` is what helm
@@ -135,7 +159,7 @@ async fn capabilities_after(
         return Ok(told);
     }
     let Some(record) = observe::read_record(ctx, newest).await? else { return Ok(told) };
-    let rendered = observe::rendered_as_deployed(ctx, &prepared.payload, &record).await?;
+    let rendered = observe::rendered_as_deployed(ctx, &prepared.payload, &record, &[]).await?;
     Ok(if rendered == Rendered::Same { now } else { told })
 }
 

@@ -190,6 +190,7 @@ async fn what_is_remembered_belongs_to_the_copied_record() {
             input: digests,
             reached: Phase::Exec,
             objects: Some(Vec::new()),
+            made_up: Vec::new(),
         };
         actions::store_deploy_record(from.as_ref(), &record, None).await.unwrap();
         to.put(

@@ -174,6 +174,7 @@ mod tests {
             },
             reached: Phase::Validate,
             objects: Some((0..objects).map(object).collect()),
+            made_up: Vec::new(),
         }
     }
 

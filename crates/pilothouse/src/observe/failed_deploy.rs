@@ -175,6 +175,7 @@ mod tests {
                 },
                 reached: Phase::Validate,
                 objects: Some(vec![fingerprint::applied(&object, &live).unwrap()]),
+                made_up: Vec::new(),
             };
             store_deploy_record(&*cluster, &record, None).await.unwrap();
         }

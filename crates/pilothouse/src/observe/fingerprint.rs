@@ -82,6 +82,7 @@ mod tests {
     #[case("/metadata/finalizers", json!(["x"]), Some("its labels or annotations are others"), Some("its labels or annotations are others"))]
     #[case("/metadata/ownerReferences", json!([{"uid": "x"}]), Some("its labels or annotations are others"), Some("its labels or annotations are others"))]
     #[case("/metadata/annotations/deployment.kubernetes.io~1revision", json!("2"), None, None)]
+    #[case("/metadata/annotations/deprecated.daemonset.template.generation", json!("2"), None, None)]
     #[case("/metadata/managedFields", json!([]), None, None)]
     fn what_is_noticed(
         #[case] pointer: &str,

@@ -13,6 +13,7 @@ mod dry_run;
 mod failed_deploy;
 mod fingerprint;
 mod left_behind;
+mod made_up;
 mod objects;
 mod observation;
 mod other_tools;
@@ -52,7 +53,7 @@ pub(crate) use release_storage::{
     unready_hooks,
 };
 pub(crate) use remedy::{Action, Situation, Stopped, certain_cause, decide_remedy, failure_policy_for, taken_back};
-pub(crate) use rendered_diff::{rendered_as_deployed, stable_rendering};
+pub(crate) use rendered_diff::{made_up_for, rendered_as_deployed, stable_rendering};
 pub(crate) use snapshot::snapshot;
 pub(crate) use standing::{Standing, standings};
 pub use status::{ReleaseStatus, statuses};

@@ -14,7 +14,8 @@ use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::render;
 use pilothouse_core::{
-    ChartInfo, HelmAction, LiveSeen, Missing, ObjectRef, Phase, RecordSeen, ReleaseHistory, Rendered, lenient_version,
+    ChartInfo, HelmAction, LiveSeen, MadeUp, Missing, ObjectRef, Phase, RecordSeen, ReleaseHistory, Rendered,
+    lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ClusterError;
@@ -158,7 +159,7 @@ async fn look_at_input(ctx: &Context, seen: &mut Observed, wanted: &Wanted) {
         read_deployed(ctx, seen).await;
         if let Some(deployed) = &seen.deployed {
             let compared = if seen.has_same_input() {
-                rendered_diff::rendered_with_same_input(ctx, wanted, deployed).await
+                rendered_diff::rendered_with_same_input(ctx, wanted, deployed, made_up(&seen.record)).await
             } else {
                 rendered_diff::rendered(ctx, wanted, deployed).await
             };
@@ -170,6 +171,14 @@ async fn look_at_input(ctx: &Context, seen: &mut Observed, wanted: &Wanted) {
     }
     if seen.missing(ctx.info()) == Some(Missing::LiveObjects) {
         seen.live = drift::look(ctx, seen).await;
+    }
+}
+
+/// What is remembered of what the templates had made up.
+fn made_up(record: &RecordSeen) -> &[MadeUp] {
+    match record {
+        RecordSeen::Some(record) => &record.made_up,
+        RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => &[],
     }
 }
 

@@ -2,13 +2,17 @@
 
 use crate::context::Context;
 use crate::context::RenderedAs;
+use crate::context::Target;
 use crate::context::Wanted;
 use crate::digest;
 use crate::error::PhaseError;
 use crate::observe::crd_changes;
+use crate::observe::made_up;
 use crate::render;
-use pilothouse_core::{Payload, Rendered};
-use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, Volatile, same_result_except, volatile_fields};
+use pilothouse_core::{MadeUp, Payload, Rendered};
+use pilothouse_helm::{
+    Origin, ReleaseRecord, RenderedDoc, Volatile, YamlError, same_result_except, volatile_fields, volatile_since,
+};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -77,10 +81,37 @@ pub(crate) async fn rendered_as_deployed(
     ctx: &Context,
     payload: &Payload,
     deployed: &ReleaseRecord,
+    known: &[MadeUp],
 ) -> Result<Rendered, PhaseError> {
     let rendered_as = RenderedAs { is_upgrade: !was_install(deployed), looks_up: true };
     let wanted = render::make_wanted_as(ctx, payload, rendered_as).await;
-    rendered_with_same_input(ctx, &wanted, deployed).await
+    rendered_with_same_input(ctx, &wanted, deployed, known).await
+}
+
+/// What the templates have made up of the revision that has just been deployed of what is wanted; nothing where that is not known
+/// without another rendering, but of a chart that looks for what it has made up: once that is there it is not made up any more.
+///
+/// # Errors
+/// When it cannot be rendered again, or what is deployed cannot be read.
+pub(crate) async fn made_up_for(
+    ctx: &Context,
+    wanted: &Wanted,
+    served: Option<&Arc<Target>>,
+    deployed: &ReleaseRecord,
+) -> Result<Vec<MadeUp>, PhaseError> {
+    let Wanted { uses, rendering, rendered_as, .. } = wanted;
+    let (was_install, docs) = (was_install(deployed), rendering.docs());
+    let serves_as_rendered = !uses.capabilities || served == wanted.target().ok();
+    if serves_as_rendered && wanted.is_rendered_as(!was_install) {
+        let volatile = volatile_since(&docs, deployed).map_err(|error| unreadable(deployed, &error))?;
+        return Ok(made_up::kept(volatile));
+    }
+    let is_install = was_install && *rendered_as == RenderedAs::default();
+    if !uses.lookup || !uses.differs_each_time() || !is_install {
+        return Ok(Vec::new());
+    }
+    let second = render::render_again(ctx, wanted, *rendered_as).await?;
+    Ok(made_up::kept(volatile_fields(&docs, &second.docs())))
 }
 
 /// Compares what a chart renders that is given what it was given before with the deployed revision that came of it: what the
@@ -96,8 +127,9 @@ pub(crate) async fn rendered_with_same_input(
     ctx: &Context,
     wanted: &Wanted,
     deployed: &ReleaseRecord,
+    known: &[MadeUp],
 ) -> Result<Rendered, PhaseError> {
-    let recorded = split_record(deployed);
+    let (recorded, known) = (split_record(deployed), made_up::known(known));
     let modes: &[bool] = match (was_install(deployed), wanted.uses.asks_for_action()) {
         (true, true) => &[false, true],
         // What an upgrade made says nothing of an install.
@@ -111,13 +143,16 @@ pub(crate) async fn rendered_with_same_input(
             Err(_) if at + 1 < modes.len() => continue,
             Err(error) => return Err(error),
         };
-        if same_each(&first, &recorded, &[Volatile::default(), Volatile::default()])? {
-            return Ok(Rendered::Same);
+        // Without a further rendering, where that tells.
+        for known in [&Volatile::default(), &known] {
+            if same_each(&first, &recorded, [known, known])? {
+                return Ok(Rendered::Same);
+            }
         }
         if wanted.uses.differs_each_time() || wanted.uses.random_tests {
             let second = split(&render::rendered(ctx, wanted, is_upgrade, 1).await?);
-            let volatile = [0, 1].map(|part| volatile_fields(&first[part], &second[part]));
-            if same_each(&first, &recorded, &volatile)? {
+            let [own, tests] = [0, 1].map(|part| volatile_fields(&first[part], &second[part]));
+            if same_each(&first, &recorded, [&own, &tests])? {
                 return Ok(Rendered::Same);
             }
         }
@@ -134,16 +169,19 @@ fn was_install(deployed: &ReleaseRecord) -> bool {
 fn same_each(
     rendered: &[Vec<RenderedDoc>; 2],
     recorded: &[ReleaseRecord; 2],
-    volatile: &[Volatile; 2],
+    volatile: [&Volatile; 2],
 ) -> Result<bool, PhaseError> {
-    Ok(same(&rendered[0], &recorded[0], &volatile[0])? && same(&rendered[1], &recorded[1], &volatile[1])?)
+    Ok(same(&rendered[0], &recorded[0], volatile[0])? && same(&rendered[1], &recorded[1], volatile[1])?)
 }
 
 fn same(rendered: &[RenderedDoc], deployed: &ReleaseRecord, volatile: &Volatile) -> Result<bool, PhaseError> {
-    let name = || format!("the stored manifest of {} revision {}", deployed.name, deployed.version);
-    let result = same_result_except(rendered, deployed, volatile);
-    let result = result.map_err(|error| PhaseError::Yaml { name: name(), message: error.to_string() })?;
+    let result = same_result_except(rendered, deployed, volatile).map_err(|error| unreadable(deployed, &error))?;
     Ok(result.is_same())
+}
+
+fn unreadable(deployed: &ReleaseRecord, error: &YamlError) -> PhaseError {
+    let name = format!("the stored manifest of {} revision {}", deployed.name, deployed.version);
+    PhaseError::Yaml { name, message: error.to_string() }
 }
 
 fn is_test(events: &[String]) -> bool {

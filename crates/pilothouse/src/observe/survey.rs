@@ -133,7 +133,7 @@ async fn candidate(
     let asks_anew = observation.must_render || !differs.is_empty();
     if is_free && asks_anew && differs.iter().all(|part| *part == InputPart::Capabilities) {
         let deployed = release_storage::read_record(ctx, &revision).await.ok()??;
-        let rendered = rendered_diff::rendered_as_deployed(ctx, &Payload::default(), &deployed).await;
+        let rendered = rendered_diff::rendered_as_deployed(ctx, &Payload::default(), &deployed, &record.made_up).await;
         observation.rendered = Some(rendered.ok()?);
     }
     let in_sync = matches!(determine(&observation), ReleaseState::InSync { .. });

@@ -36,11 +36,15 @@ pub fn own_content(object: &Value) -> Value {
     sorted(object, &mut FieldPath::default())
 }
 
+/// Annotations in which controllers count, and the one in which `kubectl apply` keeps what it has applied.
+const OF_TOOLS: [&str; 3] =
+    ["deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation", shown::LAST_APPLIED];
+
 /// The labels and annotations of an object's metadata, in order, without those that tools write at every change.
 pub fn own_labels(metadata: &Value) -> Value {
     let map = |name: &str| {
         let mut map = metadata.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
-        map.retain(|key, _| !["deployment.kubernetes.io/revision", shown::LAST_APPLIED].contains(&key.as_str()));
+        map.retain(|key, _| !OF_TOOLS.contains(&key.as_str()));
         map
     };
     sorted(&json!({"annotations": map("annotations"), "labels": map("labels")}), &mut FieldPath::default())

@@ -102,6 +102,7 @@ pub(super) fn record(reached: Phase) -> DeployRecord {
         input: inputs(),
         reached,
         objects: None,
+        made_up: Vec::new(),
     }
 }
 
