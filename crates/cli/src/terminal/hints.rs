@@ -7,8 +7,35 @@ use pilothouse_core::{Finding, code};
 /// A line that helps with a finding, if there is one.
 pub(crate) fn hint(finding: &Finding) -> Option<String> {
     let hint = general(&finding.code)?;
-    let Some(object) = consent_to(&finding.subject) else { return Some(hint.to_owned()) };
+    let subject = finding.subject.as_str();
+    // What is to be named is named.
+    let named = match finding.code.as_str() {
+        code::STEP_OUTPUT_UNTRUSTED | code::STEP_UNCERTAIN => Some(("STEP", subject)),
+        code::NAMESPACE_MISSING | code::NAMESPACE_TERMINATING => {
+            subject.split_once('/').map(|(of, _)| ("NAMESPACE", of))
+        }
+        _ => None,
+    };
+    if let Some((word, name)) = named {
+        return Some(hint.replace(word, name));
+    }
+    let hint = &hint.replace("KUBECTL_DELETE", &kubectl_delete(subject));
+    let Some(object) = consent_to(subject) else { return Some(hint.to_owned()) };
     Some(hint.replace("KIND/NAMESPACE/NAME", &object).replace("customresourcedefinition/NAME", &object))
+}
+
+/// The command that deletes the object that a finding is about; the pods of a workload stay.
+fn kubectl_delete(subject: &str) -> String {
+    let object = consent_to(subject);
+    let mut parts = object.iter().flat_map(|object| object.split('/'));
+    let (kind, rest) = (parts.next().unwrap_or("KIND").to_lowercase(), parts.collect::<Vec<_>>());
+    let (namespace, name) = match rest[..] {
+        [namespace, name] => (format!(" --namespace {namespace}"), name),
+        [name] => (String::new(), name),
+        _ => (String::new(), "NAME"),
+    };
+    let has_pods = ["deployment", "statefulset", "daemonset", "replicaset"].contains(&kind.as_str());
+    format!("`kubectl delete {kind} {name}{namespace}{}`", if has_pods { " --cascade=orphan" } else { "" })
 }
 
 /// How the object that a finding is about is named in consent, `Kind/namespace/name`. The subject is written as an object is,
@@ -139,19 +166,40 @@ fn general(code: &str) -> Option<&'static str> {
         code::BACKUP_IMPOSSIBLE => {
             "back it up by a step of your own, then say `before_destructive: proceed` for this release"
         }
+        code::DOWNGRADE_BREAKING => {
+            "keep the deployed version, or a newer one; or destroy the release first (`action: destroy`), then install this one"
+        }
         code::FILE_NOT_READABLE => "paths start at the stack file's folder",
+        code::CRD_NOT_ESTABLISHED => {
+            "let the deletion end (finalizers of its resources keep it), bring the definition again, then run again"
+        }
+        code::FIELD_CONFLICT => {
+            "leave these fields out of the chart's values, or take them back: `drift: correct` for this release"
+        }
+        code::IMMUTABLE_FIELD => {
+            "undo the change in the chart or its values; or have the object made anew: KUBECTL_DELETE, then run again"
+        }
         code::KUBE_VERSION_UNSUPPORTED => "choose a version of the chart that supports this cluster",
-        code::NAMESPACE_MISSING => "create it, or set create_namespace: true",
-        code::NAMESPACE_TERMINATING => "see what holds it: kubectl get namespace NAME -o yaml (status.conditions)",
+        code::NAMESPACE_MISSING => "create it, `kubectl create namespace NAMESPACE`, or set create_namespace: true",
+        code::NAMESPACE_TERMINATING => {
+            "see what holds it: kubectl get namespace NAMESPACE -o yaml (status.conditions); when it is gone, run again"
+        }
         code::OWNERSHIP_CONFLICT => {
             "an `adopt` step in pre_exec takes over what nobody owns, and by name what another tool or a vanished release has; another release or a controller keeps what it has"
         }
         code::RELEASE_FOREIGN => "let that tool go of it first, or say `take_over: true` for this release",
         code::RELEASE_LOCKED => "wait while it is at work; if it certainly is not any more: --consent lock",
+        code::OBJECT_INVALID => "correct the values, or the chart's template; `pilothouse render` shows the object",
+        code::POLICY_DENIED => "change the values so that the policy is met, or have an exception made",
+        code::QUOTA_EXCEEDED => "lower replicas or resources in the values, or have the quota raised",
+        code::RBAC_FORBIDDEN => {
+            "have a role with this verb on this kind bound to the user; `kubectl auth can-i` tells whether it is there"
+        }
+        code::WEBHOOK_DENIED => "change the values as the webhook says, or ask whoever runs it",
         code::PLAN_OUTDATED => "make another plan and look at it: pilothouse plan --out FILE",
         code::ROLLBACK_IMPOSSIBLE => "mend that, or say `on_failure: { upgrade: leave }` for this release",
         code::SECRET_REGENERATED => {
-            "set it by a value, or consent: --consent secret/NAMESPACE/NAME, or `consent:` in the file"
+            "set it by a value, or consent: --consent KIND/NAMESPACE/NAME, or `consent:` in the file"
         }
         code::STEP_OUTPUT_UNTRUSTED => {
             "give the key the other run was started with (--state-key FILE), or run the step again: --step-again STEP; or, if all who may write Secrets in the state namespace are trusted: --consent state"

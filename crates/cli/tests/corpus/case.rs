@@ -56,6 +56,8 @@ pub(crate) struct Case {
     pub(crate) unreachable: bool,
     /// Random bytes in a file of the chart.
     pub(crate) ballast_kib: Option<usize>,
+    /// What somebody does who follows what was told.
+    pub(crate) follow: Option<Follow>,
     /// What a text must contain, in any case of letters, to have named the cause. Fixed before anything was run.
     pub(crate) words: Vec<String>,
 }
@@ -77,6 +79,39 @@ pub(crate) struct First {
     /// What somebody else applies afterwards, by force.
     #[serde(default)]
     pub(crate) after: Vec<Value>,
+}
+
+/// What somebody does who follows what was told to do. The same command again must end well then.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Follow {
+    /// What was told to do: a part of a line, with the names of this case in it.
+    #[serde(default)]
+    pub(crate) says: Vec<String>,
+    /// Helm's values afterwards, in place of the case's.
+    pub(crate) values: Option<Value>,
+    /// The chart afterwards.
+    pub(crate) chart: Option<String>,
+    /// Keys of the release in the stack file.
+    #[serde(default)]
+    pub(crate) release: serde_json::Map<String, Value>,
+    /// As `kubectl apply`, by whoever may.
+    #[serde(default)]
+    pub(crate) apply: Vec<Value>,
+    /// As `kubectl patch --type merge`, by `Kind/name`.
+    #[serde(default)]
+    pub(crate) patch: std::collections::BTreeMap<String, Value>,
+    /// As `kubectl delete`, by `Kind/name`.
+    #[serde(default)]
+    pub(crate) delete: Vec<String>,
+    /// As `kubectl delete --cascade=orphan`.
+    #[serde(default)]
+    pub(crate) orphan: Vec<String>,
+    /// More arguments of the program, in place of the case's.
+    pub(crate) args: Option<Vec<String>>,
+    /// The kubeconfig of somebody who may do it.
+    #[serde(default)]
+    pub(crate) as_administrator: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -128,7 +163,7 @@ impl Case {
             .replace("THE_NAMESPACE", &places.namespace)
             .replace("GATE_AUTHORITY", &places.webhook_authority)
             .replace("GATE_ADDRESS", &places.webhook)
-            .replace("REGISTRY", &places.registry);
+            .replace("REGISTRY/", &format!("{}/", places.registry));
         let case: Self = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}.yaml: {error}"));
         Self { name: name.to_owned(), ..case }
     }

@@ -3,8 +3,11 @@
 #![allow(clippy::similar_names, reason = "a plane and a place are called what they are")]
 #![expect(clippy::unwrap_used, reason = "a failed set-up should end the test")]
 
+mod by_hand;
 mod case;
 mod document;
+mod following;
+mod hints;
 mod prepare;
 mod redaction;
 #[expect(dead_code, reason = "the bench uses the rest")]
@@ -93,6 +96,7 @@ fn on(place: Place, title: &str, majors: Majors, plane: &Plane) {
     let (ran, broken) =
         run_all(&variants, SIDE_BY_SIDE, |variant| run::run(variant, plane, &world::SERVERS, &symptoms));
     table::judge(title, &ran, RIGHT, SOON);
+    following::follow_all(title, &ran, SIDE_BY_SIDE, plane, majors);
     assert!(broken.is_empty(), "cannot be run, see above: {broken:?}");
 }
 

@@ -1,6 +1,6 @@
 //! Making a cluster and a folder what a case needs.
 
-use crate::case::{Case, Record};
+use crate::case::{Case, Follow, Record};
 use crate::world::in_runtime;
 use base64::Engine as _;
 use pilothouse_core::{ObjectRef, object_ref};
@@ -68,6 +68,39 @@ async fn apply(cluster: &Cluster, namespace: &str, object: &Value) {
         assert!(begun.elapsed() < PATIENCE, "{:?}: {error}", object_ref(object));
         tokio::time::sleep(Duration::from_millis(200)).await;
         let _ = cluster.discovery(true).await;
+    }
+}
+
+/// Does in the cluster what somebody does who follows what was told.
+pub(crate) fn follow(config: &kube::Config, namespace: &str, follow: &Follow) {
+    in_runtime(async {
+        let cluster = Cluster::from_client(kube::Client::try_from(config.clone()).unwrap());
+        let find =
+            async |object: &String| cluster.resolve(&ObjectRef::parse(object).unwrap(), namespace).await.unwrap();
+        for (object, patch) in &follow.patch {
+            cluster.merge_patch(&find(object).await, patch, &Precondition::default()).await.unwrap();
+        }
+        for (objects, how) in [(&follow.delete, Propagation::Background), (&follow.orphan, Propagation::Orphan)] {
+            for object in objects {
+                let object = find(object).await;
+                cluster.delete(&object, &Precondition::default(), how).await.unwrap();
+                gone(&cluster, &object).await;
+            }
+        }
+        for object in &follow.apply {
+            apply(&cluster, namespace, object).await;
+        }
+        if !follow.apply.is_empty() || !follow.delete.is_empty() || !follow.patch.is_empty() {
+            tokio::time::sleep(ADMISSION).await;
+        }
+    });
+}
+
+async fn gone(cluster: &Cluster, object: &ObjectRef) {
+    let begun = Instant::now();
+    while cluster.get(object).await.unwrap().is_some() {
+        assert!(begun.elapsed() < PATIENCE, "{object} is not gone");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -192,8 +225,15 @@ pub(crate) fn chart(case: &Case, folder: &Path) -> Option<PathBuf> {
     Some(copy)
 }
 
-/// The stack file of a case.
-pub(crate) fn stack_file(case: &Case, chart: &Path, namespace: &str, folder: &Path, seconds: u32) {
+/// The stack file of a case, with more keys of its release.
+pub(crate) fn stack_file(
+    case: &Case,
+    chart: &Path,
+    namespace: &str,
+    folder: &Path,
+    seconds: u32,
+    more: &serde_json::Map<String, Value>,
+) {
     let mut release = json!({
         "name": "web",
         "namespace": namespace,
@@ -208,6 +248,9 @@ pub(crate) fn stack_file(case: &Case, chart: &Path, namespace: &str, folder: &Pa
     }
     if case.user.is_some() {
         release["create_namespace"] = json!(false);
+    }
+    if let Some(release) = release.as_object_mut() {
+        release.extend(more.clone());
     }
     // Each stack has a lock of its own, in a namespace that is not being deleted.
     let state = if case.user.is_some() { namespace } else { "default" };

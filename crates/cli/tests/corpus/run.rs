@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a release of the corpus may take, in seconds: a kubelet with dozens of broken pods takes its time.
-fn seconds(place: Place) -> u32 {
+pub(crate) fn seconds(place: Place) -> u32 {
     match place {
         Place::Simulated => 15,
         Place::Real => 30,
@@ -79,9 +79,12 @@ pub(crate) struct Ran {
     pub(crate) visible: Option<Timestamp>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// Where it was run.
+    pub(crate) ready: Ready,
 }
 
 /// A case with everything in place, ready to be run.
+#[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) case: Case,
     pub(crate) folder: tempfile::TempDir,
@@ -103,23 +106,24 @@ pub(crate) fn prepare(variant: &Variant, plane: &Plane, servers: &Servers, secon
     if let Some(first) = &case.first {
         prepare::namespace(&config, &namespace, &first.after);
     }
-    prepare::stack_file(&case, &chart, &namespace, folder.path(), seconds);
+    prepare::stack_file(&case, &chart, &namespace, folder.path(), seconds, &serde_json::Map::new());
     let kubeconfig = prepare::kubeconfig(&config, plane.kubeconfig(), folder.path(), &namespace, &case);
     Some(Ready { case, folder, chart, helm, kubeconfig })
 }
 
 /// Runs a case by the program to its end; `None` when its chart is not at hand.
 pub(crate) fn run(variant: &Variant, plane: &Plane, servers: &Servers, symptoms: &Symptoms) -> Option<Ran> {
-    let Ready { case, folder, helm, kubeconfig, .. } = prepare(variant, plane, servers, seconds(variant.place))?;
-    let mut command = world::program(folder.path(), &helm, &kubeconfig);
+    let ready = prepare(variant, plane, servers, seconds(variant.place))?;
+    let case = ready.case.clone();
+    let mut command = world::program(ready.folder.path(), &ready.helm, &ready.kubeconfig);
     command.args(["apply", "--yes", "--output", "jsonl"]).args(&case.args);
     let begun = Instant::now();
-    let (code, stdout, stderr) = finish(command, folder.path());
+    let (code, stdout, stderr) = finish(command, ready.folder.path());
     let took = begun.elapsed();
     let in_cluster = symptoms.first(&variant.namespace(), symptoms::of(&case.code));
     let visible = [in_cluster, told::helm_failed_at(&stdout)].into_iter().flatten().min();
     let told = told::told(&stdout);
-    Some(Ran { variant: variant.clone(), case, told, code, took, visible, stdout, stderr })
+    Some(Ran { variant: variant.clone(), case, told, code, took, visible, stdout, stderr, ready })
 }
 
 /// The install that works, by helm alone.

@@ -216,7 +216,7 @@ fn answered(evidence: &Evidence, container: Container<'_>, said: &str, again: bo
                 format!("{registry} does not give {image}: {decisive}"),
             )
             .next(format!(
-                "check from a node that {registry} can be reached: DNS, proxy, certificates, limits of pulls"
+                "check from a node that {registry} can be reached: DNS, proxy, certificates, limits of pulls; or correct the registry in the image's name"
             ));
             missing.iter().fold(draft, |draft, secret| {
                 draft.seen(format!("pull Secret {pod_namespace}/{secret}, which the pod names, does not exist"))

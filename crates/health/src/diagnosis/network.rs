@@ -38,9 +38,9 @@ pub(super) fn causes(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
     } else {
         let why = format!("nothing in this cluster gives addresses to Services of type LoadBalancer{of_class}");
         Draft::new(Line::LoadBalancerNobody, format!("controller for load balancers{of_class}"), why)
-            .next("set service.type to ClusterIP or NodePort in the values, or install such a controller (a cloud's, MetalLB)")
     };
-    Some(draft.all_seen(events.iter().rev().take(3).rev().map(Seen::says)).next(describe))
+    let otherwise = "set service.type to ClusterIP or NodePort in the values, or install a controller that gives it one (a cloud's, MetalLB)";
+    Some(draft.all_seen(events.iter().rev().take(3).rev().map(Seen::says)).next(otherwise).next(describe))
 }
 
 /// When somebody last changed it, so that it has been of this type for as long. Its creation says nothing: one that is there

@@ -180,13 +180,20 @@ pub(super) const STORIES: &[Story] = &[
         code: "OBJECT_MISSING",
         shows: "An object of the release does not exist on the cluster, though helm has applied it.",
         usually: "Somebody or some controller has deleted it, or it went with its namespace.",
-        todo: &["run apply again", "look for who deletes it in the audit log of the API server"],
+        todo: &[
+            "run apply with drift: correct for the release: by itself an apply only reports what others have changed",
+            "look for who deletes it in the audit log of the API server",
+        ],
     },
     Story {
         code: "OBJECT_TERMINATING",
         shows: "An object of the release has a deletion timestamp, and stays as long as its finalizers do.",
         usually: "The controller that should remove the finalizer does not run.",
-        todo: &["kubectl get KIND NAME -o yaml: metadata.finalizers", "bring back the controller, and let it finish"],
+        todo: &[
+            "kubectl get KIND NAME -o yaml: metadata.finalizers",
+            "bring back the controller, and let it finish",
+            "run apply with drift: correct for the release, once it is gone",
+        ],
     },
     Story {
         code: "UNKNOWN",
