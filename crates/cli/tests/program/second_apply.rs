@@ -197,7 +197,9 @@ fn of_every_chart(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
     let mut packages: Vec<String> = names.filter_map(|name| name.strip_suffix(".tgz").map(str::to_owned)).collect();
     packages.sort();
     assert!(!packages.is_empty());
-    packages.iter().for_each(|package| of_a_package(package, tool));
+    for package in &packages {
+        of_a_package(package, tool);
+    }
 }
 
 /// Installs it, and applies it again: as it is, after a kind of somebody else's has come, and once more.
