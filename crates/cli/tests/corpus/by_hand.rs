@@ -16,6 +16,7 @@ pub(crate) const BY_HAND: &[(&str, Follow)] = &[
     ("BACKUP_IMPOSSIBLE", backup_impossible),
     ("CHART_DEPENDENCY_MISSING", chart_dependency_missing),
     ("CHART_INVALID", chart_invalid),
+    ("CHART_SCHEMA_UNUSABLE", chart_schema_unusable),
     ("CHART_TEMPLATE_FAILED", chart_template_failed),
     ("CHECK_FAILED", check_failed),
     ("CLUSTER_MISMATCH", cluster_mismatch),
@@ -238,6 +239,15 @@ fn chart_invalid(hand: &Hand) {
     hand.stack("shop-1.0.0.tgz", &json!({}));
     hand.told(UP, "fetch or package the chart again");
     package();
+    hand.done(UP);
+}
+
+fn chart_schema_unusable(hand: &Hand) {
+    hand.chart("shop", "1.0.0", "");
+    hand.write("shop/values.schema.json", r#"{"$ref": "https://127.0.0.1:1/values.json"}"#);
+    hand.stack("shop", &json!({}));
+    hand.told(UP, "say `skip_schema_validation: true` for this release");
+    hand.stack("shop", &json!({ "skip_schema_validation": true }));
     hand.done(UP);
 }
 

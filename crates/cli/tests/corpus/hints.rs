@@ -1,7 +1,7 @@
 //! That what is told to do about every code is followed by a test, or why not.
 
 use crate::by_hand::{BY_HAND, Hand};
-use crate::case::{Case, Place};
+use crate::case::Case;
 use pilothouse_core::code;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -85,7 +85,6 @@ fn what_is_told_about_every_code_helps() {
 }
 
 fn follow(codes: impl Iterator<Item = &'static (&'static str, crate::by_hand::Follow)> + Send) {
-    let _alone = crate::alone(Place::Simulated);
     let next = Mutex::new(codes);
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|threads| {

@@ -1,6 +1,6 @@
 //! Twelve releases suffer from one missing pull secret: it is told once, with twelve names.
 
-use crate::case::{self, Place};
+use crate::case;
 use crate::run::finish;
 use crate::world;
 use pilothouse_plane::provision::Tool;
@@ -25,13 +25,11 @@ pub(crate) fn faults() -> Vec<Fault> {
 /// The same credentials are put into many namespaces: what is missing in each of them is one cause.
 #[test]
 fn one_missing_pull_secret_is_told_once() {
-    let _alone = crate::alone(Place::Simulated);
     assert_told_once(world::simulated(), IMAGE, &["shop-a", "shop-b", "shop-c"], "shops");
 }
 
 #[test]
 fn one_missing_pull_secret_is_told_once_on_a_real_node() {
-    let _alone = crate::alone(Place::Real);
     let Some(plane) = world::real("one_missing_pull_secret_is_told_once_on_a_real_node") else { return };
     let image = format!("{}/private/web:1", world::SERVERS.registry);
     assert_told_once(plane, &image, &["shop-real"], "shop-real");

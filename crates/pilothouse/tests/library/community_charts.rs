@@ -141,11 +141,12 @@ fn operator_version(crd: &Value) -> String {
 
 /// Installed in an old version, upgraded with its definitions, refused to be destroyed while somebody's custom resources
 /// exist, destroyed with its definitions.
+/// (Every day its upgrade is planned and carried out: `planning::prometheus`.)
 #[rstest]
 #[case::helm_4(Tool::Helm4)]
-#[ignore = "the other helm"]
 #[case::helm_3(Tool::Helm3)]
 #[tokio::test]
+#[ignore = "the largest chart once more"]
 async fn kube_prometheus_stack(#[case] tool: Tool) {
     let Some(old) = community_chart("kube-prometheus-stack-75.17.0", "kube_prometheus_stack") else { return };
     let Some(new) = community_chart("kube-prometheus-stack-88.5.3", "kube_prometheus_stack") else { return };
