@@ -58,8 +58,9 @@ fn a_first_install_asks_little_and_looking_later_less() {
         "patch secrets/pilothouse.release.",
     ];
     assert_eq!(each.map(count), [2 * RELEASES, RELEASES, 2 * RELEASES, 2 * RELEASES], "{first:#?}");
-    // Of all together: Helm's records and ours, in the survey and with the lock held.
-    assert!(first.len() <= 7 * RELEASES + 4, "{}: {first:#?}", first.len());
+    // Of all together: Helm's records and ours, in the survey and with the lock held. Lists that all share hold for some seconds: on a
+    // slow machine a few are read once more.
+    assert!(first.len() <= 8 * RELEASES, "{}: {first:#?}", first.len());
 
     let by_metadata = "list configmaps?labelSelector=app.kubernetes.io%2Fmanaged-by%3DHelm";
     let current = "list secrets?labelSelector=owner%3Dhelm%2Cstatus%21%3Dsuperseded";
