@@ -11,14 +11,13 @@
 
 mod common;
 
-use common::chart;
 use common::contest::{Contest, HELMS, Took, median};
 use common::delay::delayed;
-use pilothouse_plane::provision::{Provisioner, Tool};
-use pilothouse_plane::{Node, Plane, PlaneConfig, SimulatedNode, for_current_user};
+use common::{chart, programs, roomy};
+use pilothouse_plane::provision::Tool;
+use pilothouse_plane::{Node, Plane, PlaneConfig, SimulatedNode};
 use std::path::Path;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 const ROUNDS: usize = 3;
 /// Half of a round trip as most people have it.
@@ -28,14 +27,10 @@ const ONE_WAY: Duration = Duration::from_millis(25);
 async fn main() {
     let parts: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
-    let tools = [&Tool::PLANE[..], &[Tool::Helm4]].concat();
-    let obtained =
-        Provisioner::new(for_current_user()).obtain(&tools, |_| {}, &CancellationToken::new()).await.unwrap();
+    let obtained = programs(&[Tool::Helm4]).await;
     let (chart, name) = chart();
     println!("chart: {name}; helm {}; no other load intended", obtained.get(Tool::Helm4).unwrap().version);
-    let node = SimulatedNode { pods: 5000, cpu: "1000".to_owned(), ..SimulatedNode::new("node") };
-    let nodes = vec![Node::Simulated(node)];
-    let plane = Plane::start(PlaneConfig { audit: true, nodes, ..PlaneConfig::default() }).await.unwrap();
+    let plane = Plane::start(PlaneConfig { audit: true, nodes: roomy(), ..PlaneConfig::default() }).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let close = Contest {
         chart,

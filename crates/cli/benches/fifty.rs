@@ -10,15 +10,14 @@
 
 mod common;
 
-use common::{chart, count, done};
-use pilothouse_plane::provision::{Provisioner, Tool};
-use pilothouse_plane::{Node, Plane, PlaneConfig, SimulatedNode, for_current_user};
+use common::{chart, count, done, programs, roomy};
+use pilothouse_plane::provision::Tool;
+use pilothouse_plane::{Plane, PlaneConfig};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
 const RELEASES: usize = 50;
 const ROUNDS: usize = 3;
@@ -29,17 +28,13 @@ const REST: Duration = Duration::from_secs(3);
 
 #[tokio::main]
 async fn main() {
-    let tools = [&Tool::PLANE[..], &Tool::HELM].concat();
-    let obtained =
-        Provisioner::new(for_current_user()).obtain(&tools, |_| {}, &CancellationToken::new()).await.unwrap();
+    let obtained = programs(&Tool::HELM).await;
     let (chart, name) = chart();
     println!(
         "chart: {name}; {RELEASES} releases, each in a namespace of its own; {ROUNDS} rounds, no other load intended"
     );
     for helm in Tool::HELM {
-        let node = SimulatedNode { pods: 5000, cpu: "1000".to_owned(), ..SimulatedNode::new("node") };
-        let nodes = vec![Node::Simulated(node)];
-        let plane = Plane::start(PlaneConfig { audit: true, nodes, ..PlaneConfig::default() }).await.unwrap();
+        let plane = Plane::start(PlaneConfig { audit: true, nodes: roomy(), ..PlaneConfig::default() }).await.unwrap();
         let bench = Bench {
             chart: chart.clone(),
             helm: obtained.path(helm).unwrap().to_owned(),

@@ -10,15 +10,14 @@
 
 mod common;
 
-use common::{chart, peak_of};
-use pilothouse_plane::provision::{Provisioner, Tool};
-use pilothouse_plane::{Node, Plane, PlaneConfig, SimulatedNode, for_current_user};
+use common::{chart, programs, roomy, watched};
+use pilothouse_plane::provision::Tool;
+use pilothouse_plane::{Plane, PlaneConfig};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
 const RELEASES: usize = 500;
 /// Each chain of the graph has this many releases.
@@ -28,13 +27,9 @@ const SAMPLE: Duration = Duration::from_millis(20);
 #[tokio::main]
 async fn main() {
     let releases = std::env::args().find_map(|arg| arg.parse().ok()).unwrap_or(RELEASES);
-    let tools = [&Tool::PLANE[..], &[Tool::Helm4]].concat();
-    let obtained =
-        Provisioner::new(for_current_user()).obtain(&tools, |_| {}, &CancellationToken::new()).await.unwrap();
+    let obtained = programs(&[Tool::Helm4]).await;
     let (chart, name) = chart();
-    let node = SimulatedNode { pods: 5000, cpu: "1000".to_owned(), ..SimulatedNode::new("node") };
-    let nodes = vec![Node::Simulated(node)];
-    let plane = Plane::start(PlaneConfig { nodes, ..PlaneConfig::default() }).await.unwrap();
+    let plane = Plane::start(PlaneConfig { nodes: roomy(), ..PlaneConfig::default() }).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let stack = folder.path().join("stack.yaml");
     std::fs::write(&stack, stack_of(releases, &chart)).unwrap();
@@ -42,7 +37,7 @@ async fn main() {
     for what in ["install", "upgrade"] {
         let log = folder.path().join(format!("{what}.log"));
         let begun = Instant::now();
-        let mut program = Command::new(env!("CARGO_BIN_EXE_pilothouse"))
+        let program = Command::new(env!("CARGO_BIN_EXE_pilothouse"))
             .arg("apply")
             .arg(&stack)
             .args(["--yes", "--kubeconfig"])
@@ -54,14 +49,7 @@ async fn main() {
             .stderr(File::create(folder.path().join("errors")).unwrap())
             .spawn()
             .unwrap();
-        let mut peak = 0;
-        let status = loop {
-            if let Some(status) = program.try_wait().unwrap() {
-                break status;
-            }
-            peak = peak_of(program.id()).unwrap_or(peak);
-            std::thread::sleep(SAMPLE);
-        };
+        let (status, peak) = watched(program, SAMPLE, |_| {});
         assert!(status.success(), "{}", std::fs::read_to_string(log).unwrap());
         println!(
             "  {what}: peak of {:.1} MB resident, in {:.0} s",

@@ -10,22 +10,19 @@
 
 mod common;
 
-use common::chart;
-use pilothouse_plane::provision::{Provisioner, Tool};
-use pilothouse_plane::{AuditLog, Plane, PlaneConfig, for_current_user};
-use std::path::{Path, PathBuf};
+use common::{chart, count, programs};
+use pilothouse_plane::provision::Tool;
+use pilothouse_plane::{Plane, PlaneConfig};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use tokio_util::sync::CancellationToken;
 
 const ROUNDS: usize = 9;
 const STARTS: usize = 5;
 
 #[tokio::main]
 async fn main() {
-    let tools = [&Tool::PLANE[..], &Tool::HELM].concat();
-    let obtained =
-        Provisioner::new(for_current_user()).obtain(&tools, |_| {}, &CancellationToken::new()).await.unwrap();
+    let obtained = programs(&Tool::HELM).await;
     let starts = plane_starts().await;
     println!("plane: start to a usable API {}", figures(&starts));
     let (chart, name) = chart();
@@ -111,13 +108,6 @@ fn timed(command: &mut Command) -> Duration {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}\n{}", String::from_utf8_lossy(&output.stdout));
     elapsed
-}
-
-/// Requests so far of everything that is not part of the control plane.
-fn count(audit: &Path) -> usize {
-    let control_plane = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "Go-http-client"];
-    let log = AuditLog::read(audit).unwrap();
-    log.events().iter().filter(|event| !control_plane.iter().any(|agent| event.user_agent.starts_with(agent))).count()
 }
 
 async fn plane_starts() -> Vec<Duration> {

@@ -1,6 +1,6 @@
 //! One chart, many releases: by helm alone, four processes at a time, and by this program.
 
-use super::{count, done, peak_of};
+use super::{count, done, watched};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -101,8 +101,13 @@ impl Contest {
 
     /// One command of this program about a stack.
     pub(crate) fn ours(&self, command: &[&str], stack: &Path) -> Took {
+        self.ours_watched(command, stack, |_| {})
+    }
+
+    /// The same; `look` is given the process every 2 ms.
+    pub(crate) fn ours_watched(&self, command: &[&str], stack: &Path, look: impl FnMut(u32)) -> Took {
         self.measured(|| {
-            let mut program = Command::new(program())
+            let program = Command::new(program())
                 .args(command)
                 .arg(stack)
                 .arg("--kubeconfig")
@@ -114,16 +119,17 @@ impl Contest {
                 .stdout(Stdio::null())
                 .spawn()
                 .unwrap();
-            let mut peak = 0;
-            let status = loop {
-                if let Some(status) = program.try_wait().unwrap() {
-                    break status;
-                }
-                peak = peak_of(program.id()).unwrap_or(peak);
-                std::thread::sleep(Duration::from_millis(2));
-            };
+            let (status, peak) = watched(program, Duration::from_millis(2), look);
             assert!(status.success(), "{command:?}");
             peak
+        })
+    }
+
+    /// `helm list` of everything.
+    pub(crate) fn list(&self) -> Took {
+        self.measured(|| {
+            done(self.plain_helm().args(["list", "--all-namespaces", "--max", "0"]));
+            0
         })
     }
 

@@ -5,9 +5,23 @@
 pub(crate) mod contest;
 pub(crate) mod delay;
 
-use pilothouse_plane::AuditLog;
+use pilothouse_plane::provision::{Obtained, Provisioner, Tool};
+use pilothouse_plane::{AuditLog, Node, SimulatedNode, for_current_user};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The programs of a control plane, and these helms.
+pub(crate) async fn programs(helms: &[Tool]) -> Obtained {
+    let tools = [&Tool::PLANE[..], helms].concat();
+    Provisioner::new(for_current_user()).obtain(&tools, |_| {}, &CancellationToken::new()).await.unwrap()
+}
+
+/// One node with room for all that the benches deploy.
+pub(crate) fn roomy() -> Vec<Node> {
+    vec![SimulatedNode { pods: 5000, cpu: "1000".to_owned(), ..SimulatedNode::new("node") }.into()]
+}
 
 /// Runs a program to its end.
 pub(crate) fn done(command: &mut Command) {
@@ -29,6 +43,19 @@ pub(crate) fn peak_of(pid: u32) -> Option<u32> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u32 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kibibytes * 128 / 125)
+}
+
+/// Waits for a program, looking at it every so often: how it ended, and the most memory it had, in units of 1000 bytes.
+pub(crate) fn watched(mut program: Child, every: Duration, mut look: impl FnMut(u32)) -> (ExitStatus, u32) {
+    let mut peak = 0;
+    loop {
+        if let Some(status) = program.try_wait().unwrap() {
+            return (status, peak);
+        }
+        peak = peak_of(program.id()).unwrap_or(peak);
+        look(program.id());
+        std::thread::sleep(every);
+    }
 }
 
 /// podinfo where it is at hand, else the web chart of the quickstart.
