@@ -1,6 +1,7 @@
 //! The commands, one file each. Nothing but `main.rs` may import them.
 
 pub(crate) mod apply;
+mod carry_out;
 pub(crate) mod destroy;
 pub(crate) mod diagnose;
 pub(crate) mod explain;

@@ -20,10 +20,9 @@ const NAMED: usize = 20;
 const NARROWEST: usize = 24;
 /// The column of effects, with a gap behind the longest word.
 const EFFECT: usize = 13;
-/// How many lines the objects of a release take at most, before they are told in fewer words: two screens have room for it with
-/// all that stands around.
+/// The most lines for the objects of a release; with more they are shown in a shorter form. Leaves two screens enough room for the rest.
 const ROOM: usize = 55;
-/// How many fields of an object are told, and how many lines of one; fewer where there is not room for more.
+/// The most fields shown of an object, and the most lines of one field, from the longest form to the shortest.
 const FIELDS: [usize; 3] = [40, 12, 4];
 /// Columns of a line that is cut, where the screen's are not known.
 const SHORT: usize = 118;
@@ -59,7 +58,7 @@ pub(crate) fn text(plan: &Plan, width: Option<usize>, full: bool) -> String {
     lines.join("\n") + "\n"
 }
 
-/// How much is told of an object.
+/// How much of an object is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Detail {
     /// Everything.
@@ -70,7 +69,7 @@ enum Detail {
     Short,
 }
 
-/// What is told of an object, or of several of a kind.
+/// The lines of an object, or of several of a kind.
 enum Entry<'a> {
     Alone { object: &'a PlannedObject, fields: Vec<FieldChange> },
     Group { mark: Mark, kind: &'a str, objects: Vec<&'a PlannedObject> },

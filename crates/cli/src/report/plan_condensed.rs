@@ -1,5 +1,5 @@
-//! What a plan tells of many objects at once: what changes in all of them alike, objects of one kind, and definitions by what their
-//! schema gains and loses.
+//! Shorter forms of a plan's lines: a change that many objects share, several objects of a kind, and the added and removed fields of a
+//! CRD's schema.
 
 use crate::report::plan_words as words;
 use crate::terminal::text::one_line;
@@ -7,15 +7,15 @@ use pilothouse_core::{Effect, FieldChange, ObjectChange, ObjectRef, PlannedHook,
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// In how many objects a label changes alike before it is told once.
+/// A label with the same change in at least this many objects is shown once.
 const ALIKE: usize = 3;
-/// How many of a kind are told together, where there is little room.
+/// In the shorter form, at least this many objects of a kind share a line.
 const MANY: usize = 4;
-/// Names that are told of several objects before the rest is counted.
+/// Names of objects listed before the rest is counted.
 const NAMED: usize = 5;
-/// Fields of a schema that are told before the rest is counted.
+/// Fields of a schema listed before the rest is counted.
 const SCHEMA_FIELDS: usize = 4;
-/// Hooks, effects and lines alike that are told one by one.
+/// With more hooks, effects or similar lines than this, they are grouped.
 const ONE_BY_ONE: usize = 5;
 
 /// A label or annotation that changes alike in many objects.

@@ -64,12 +64,14 @@ pub struct MadeUp {
 }
 
 impl DeployRecord {
+    /// Whether this is the revision it is about, whatever was written into Helm's record of it since.
+    pub fn is_of(&self, meta: &RevisionMeta) -> bool {
+        self.revision == meta.revision && meta.uid.as_ref() == Some(&self.revision_uid)
+    }
+
     /// Whether Helm's record of the revision is, to the last write, the one this is about.
     pub fn knows(&self, meta: &RevisionMeta) -> bool {
-        self.revision == meta.revision
-            && meta.uid.as_ref() == Some(&self.revision_uid)
-            && self.revision_version.is_some()
-            && self.revision_version == meta.resource_version
+        self.is_of(meta) && self.revision_version.is_some() && self.revision_version == meta.resource_version
     }
 }
 

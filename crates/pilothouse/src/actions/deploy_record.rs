@@ -2,8 +2,8 @@
 
 use crate::journal::StateKey;
 use crate::journal::data;
-use crate::observe::Found;
-use crate::observe::deploy_record::{KEY, decode, encode, record_ref};
+use crate::observe;
+use crate::observe::{Found, RECORD_KEY, decode_record, encode_record, record_ref};
 use pilothouse_core::{DeployRecord, ReleaseKey};
 use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError, Precondition, Propagation};
 use serde_json::json;
@@ -21,9 +21,9 @@ pub(crate) async fn store_deploy_record(
     record: &DeployRecord,
     key: Option<&StateKey>,
 ) -> Result<(), ClusterError> {
-    let mut packed = encode(record);
+    let mut packed = encode_record(record);
     if packed.len() > LIMIT {
-        packed = encode(&DeployRecord { objects: None, ..record.clone() });
+        packed = encode_record(&DeployRecord { objects: None, ..record.clone() });
     }
     let object = record_ref(&record.release);
     let mut labels = json!({
@@ -42,17 +42,13 @@ pub(crate) async fn store_deploy_record(
         "data": {},
     });
     let mut secret = secret;
-    secret["data"] = data(key, &object.to_string(), KEY, &packed);
+    secret["data"] = data(key, &object.to_string(), RECORD_KEY, &packed);
     // What is applied without it is removed, since nobody else has a part in it.
     if let Some(data) = secret["data"].as_object_mut() {
         data.retain(|_, value| !value.is_null());
     }
-    let options = ApplyOptions {
-        field_manager: "pilothouse".to_owned(),
-        force: true,
-        dry_run: false,
-        default_namespace: Some(record.release.namespace.clone()),
-    };
+    let options =
+        ApplyOptions { default_namespace: Some(record.release.namespace.clone()), ..observe::apply_options(false) };
     cluster.apply(&secret, &options).await.map(drop)
 }
 
@@ -68,11 +64,11 @@ pub(crate) async fn replace(
 ) -> Result<(), ClusterError> {
     let object = record_ref(&record.release);
     let Some(secret) = cluster.get(&object).await? else { return Ok(()) };
-    let packed = encode(record);
-    if decode(&secret, key) != Found::Record(Box::new(before.clone())) || packed.len() > LIMIT {
+    let packed = encode_record(record);
+    if decode_record(&secret, key) != Found::Record(Box::new(before.clone())) || packed.len() > LIMIT {
         return Ok(());
     }
-    let patch = json!({"data": data(key, &object.to_string(), KEY, &packed)});
+    let patch = json!({"data": data(key, &object.to_string(), RECORD_KEY, &packed)});
     cluster.merge_patch(&object, &patch, &Precondition::unchanged(&secret)).await.map(drop)
 }
 

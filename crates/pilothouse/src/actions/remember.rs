@@ -69,7 +69,7 @@ async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reach
             }
         }
     };
-    let before = before.filter(|before| before.revision == newest.revision && before.revision_uid == *uid);
+    let before = before.filter(|before| before.is_of(newest));
     let mut input = input;
     input.0.capabilities = match &before {
         // As it was found right after helm.

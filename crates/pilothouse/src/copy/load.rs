@@ -6,12 +6,13 @@ use crate::copy::cluster_copy::{ClusterCopy, Copied, CopyError, SIDE_BY_SIDE};
 use crate::copy::object_copy;
 use crate::copy::object_copy::{Turn, text};
 use crate::copy::{live_objects, policies, quota};
+use crate::observe::apply_options;
 use futures::StreamExt;
 use pilothouse_core::likeness;
 use pilothouse_core::{
     DeployRecord, ObjectRef, ObjectsSeen, Rehearsal, RunOutcome, Untold, error_chain, refusals, what_became,
 };
-use pilothouse_kube::{ApplyOptions, ClusterError, ListQuery, Precondition, Propagation, wait_ready};
+use pilothouse_kube::{ClusterError, ListQuery, Precondition, Propagation, wait_ready};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -304,15 +305,7 @@ async fn put(plane: &Session, copied: &Copied, volumes: &str) -> Result<Value, C
 
 async fn create(plane: &Session, object: &Value) -> Result<Value, ClusterError> {
     match plane.cluster.create(object).await {
-        Err(ClusterError::Conflict { .. }) => {
-            let options = ApplyOptions {
-                field_manager: "pilothouse".to_owned(),
-                force: true,
-                dry_run: false,
-                default_namespace: None,
-            };
-            plane.cluster.apply(object, &options).await
-        }
+        Err(ClusterError::Conflict { .. }) => plane.cluster.apply(object, &apply_options(false)).await,
         created => created,
     }
 }

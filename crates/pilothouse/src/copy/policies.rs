@@ -1,8 +1,9 @@
 //! Waiting until admission policies are in force: the server reads them by and by.
 
 use crate::copy::surroundings::{ADMISSION, core};
+use crate::observe::apply_options;
 use pilothouse_core::ObjectRef;
-use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError, Precondition, Propagation};
+use pilothouse_kube::{ClusterClient, ClusterError, Precondition, Propagation};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -38,8 +39,7 @@ pub(super) async fn in_force(cluster: &dyn ClusterClient) -> Result<bool, Cluste
     cluster.create(&policy).await?;
     cluster.create(&binding).await?;
     let asked = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": LAST, "namespace": "default"}});
-    let options =
-        ApplyOptions { field_manager: "pilothouse".to_owned(), force: true, dry_run: true, default_namespace: None };
+    let options = apply_options(true);
     let deadline = Instant::now() + IN_FORCE;
     let in_force = loop {
         match cluster.apply(&asked, &options).await {

@@ -84,7 +84,7 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
 async fn rendered(ctx: &Context, about: &mut AboutRelease) -> Vec<ObjectRef> {
     let release = ctx.release();
     let prepared = render::make_wanted(ctx, &Payload::default()).await;
-    if render::payload_values(ctx.info(), &Payload::default()).iter().any(Value::is_null) {
+    if render::values_are_missing(ctx.info(), &Payload::default()) {
         let why = "values that come from a step are known only in the run";
         about.not_copied.push(Untold::new(format!("what {release} is going to have"), why));
     }

@@ -8,10 +8,10 @@ use crate::render;
 use pilothouse_core::{CrdPolicy, object_ref};
 use pilothouse_kube::ApplyOptions;
 
-/// Who owns the fields of the definitions in the cluster.
+/// Who owns the fields of what we apply ourselves: definitions, and our own records.
 pub(crate) const FIELD_MANAGER: &str = "pilothouse";
 
-/// How a definition is applied, or with `dry_run` only asked about: we own what the chart says, whoever had it before.
+/// How we apply an object ourselves, or with `dry_run` only ask about it: we own what it says, whoever had it before.
 pub(crate) fn apply_options(dry_run: bool) -> ApplyOptions {
     ApplyOptions { field_manager: FIELD_MANAGER.to_owned(), force: true, dry_run, default_namespace: None }
 }

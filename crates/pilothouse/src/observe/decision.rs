@@ -61,8 +61,7 @@ impl Observed {
         else {
             return false;
         };
-        record.revision == newest.revision
-            && Some(&record.revision_uid) == newest.uid.as_ref()
+        record.is_of(newest)
             && record
                 .input
                 .differs(&now.inputs)

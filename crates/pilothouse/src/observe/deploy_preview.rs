@@ -112,7 +112,7 @@ pub(crate) fn kinds_changing(ctx: &Context, wanted: &Wanted) -> Vec<(String, Str
 
 /// What is going to be applied. Where values from earlier phases are not known yet, that is what renders without them.
 async fn docs(ctx: &Context, prepared: &Wanted, is_upgrade: bool) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    let is_open = render::payload_values(ctx.info(), &prepared.payload).iter().any(Value::is_null);
+    let is_open = render::values_are_missing(ctx.info(), &prepared.payload);
     match &prepared.chart {
         Some(_) if is_upgrade && !is_open => render::rendered(ctx, prepared, true, 0).await,
         Some(_) | None => Ok(prepared.rendering.docs()),

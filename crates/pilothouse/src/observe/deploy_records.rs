@@ -16,7 +16,7 @@ use std::io::{Read, Write};
 /// The label all records have.
 const LABEL: &str = "pilothouse.dev/record=deploy";
 /// The one key of the Secret.
-pub(crate) const KEY: &str = "record";
+pub(crate) const RECORD_KEY: &str = "record";
 /// The newest form that is read.
 const NEWEST: u64 = DEPLOY_RECORD_FORMAT as u64;
 /// What a record may unpack to: more does not come from one that was written here.
@@ -61,7 +61,7 @@ pub(crate) async fn list(
     let mut query = ListQuery::new("v1", "Secret").labelled(LABEL);
     query.namespace = namespace.map(str::to_owned);
     let secrets = cluster.list(&query).await?;
-    Ok(secrets.iter().filter_map(|secret| Some((release_of(secret)?, decode(secret, key)))).collect())
+    Ok(secrets.iter().filter_map(|secret| Some((release_of(secret)?, decode_record(secret, key)))).collect())
 }
 
 /// The record of one release.
@@ -73,7 +73,7 @@ pub(crate) async fn read_deploy_record(
     release: &ReleaseKey,
     key: Option<&StateKey>,
 ) -> Result<Option<Found>, ClusterError> {
-    Ok(cluster.get(&record_ref(release)).await?.map(|secret| decode(&secret, key)))
+    Ok(cluster.get(&record_ref(release)).await?.map(|secret| decode_record(&secret, key)))
 }
 
 fn release_of(secret: &Value) -> Option<ReleaseKey> {
@@ -83,7 +83,7 @@ fn release_of(secret: &Value) -> Option<ReleaseKey> {
 }
 
 /// In base64, as a Secret wants it.
-pub(crate) fn encode(record: &DeployRecord) -> String {
+pub(crate) fn encode_record(record: &DeployRecord) -> String {
     // Neither a record nor memory can fail to be written.
     let json = serde_json::to_vec(record).unwrap_or_default();
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
@@ -91,10 +91,10 @@ pub(crate) fn encode(record: &DeployRecord) -> String {
     STANDARD.encode(packed)
 }
 
-pub(crate) fn decode(secret: &Value, key: Option<&StateKey>) -> Found {
+pub(crate) fn decode_record(secret: &Value, key: Option<&StateKey>) -> Found {
     let unpacked = || -> Result<Vec<u8>, String> {
-        let text = secret.pointer(&format!("/data/{KEY}")).and_then(Value::as_str);
-        let text = text.ok_or_else(|| format!("it has no key `{KEY}`"))?;
+        let text = secret.pointer(&format!("/data/{RECORD_KEY}")).and_then(Value::as_str);
+        let text = text.ok_or_else(|| format!("it has no key `{RECORD_KEY}`"))?;
         let packed = STANDARD.decode(text).map_err(|error| error.to_string())?;
         let mut json = Vec::new();
         GzDecoder::new(packed.as_slice()).take(UNPACKED).read_to_end(&mut json).map_err(|error| error.to_string())?;
@@ -124,7 +124,7 @@ pub(crate) fn decode(secret: &Value, key: Option<&StateKey>) -> Found {
 
 /// Whether a record carries the code of what is in it.
 fn is_by(secret: &Value, release: &ReleaseKey, key: &StateKey) -> bool {
-    let value = secret.pointer(&format!("/data/{KEY}")).and_then(Value::as_str).unwrap_or_default();
+    let value = secret.pointer(&format!("/data/{RECORD_KEY}")).and_then(Value::as_str).unwrap_or_default();
     key.fits(&record_ref(release).to_string(), value, code_of(secret).as_deref())
 }
 
@@ -235,7 +235,7 @@ mod tests {
         let cluster = FakeCluster::default();
         let (newer, other) = (DeployRecord { format: 3, ..record(0) }, record(0));
         for (name, record) in [("newer", newer), ("other", other)] {
-            cluster.put(json!({"apiVersion": "v1", "kind": "Secret", "data": {KEY: encode(&record)},
+            cluster.put(json!({"apiVersion": "v1", "kind": "Secret", "data": {RECORD_KEY: encode_record(&record)},
                 "metadata": {"name": format!("pilothouse.release.{name}"), "namespace": "web"}}));
         }
         let mut why = Vec::new();

@@ -20,11 +20,7 @@ use serde_json::Value;
 pub(crate) async fn look(ctx: &Context, seen: &Observed) -> LiveSeen {
     let Some(newest) = seen.known_history().newest() else { return LiveSeen::NotLooked };
     let known = match &seen.record {
-        RecordSeen::Some(record)
-            if record.revision == newest.revision && Some(&record.revision_uid) == newest.uid.as_ref() =>
-        {
-            record.objects.as_deref()
-        }
+        RecordSeen::Some(record) if record.is_of(newest) => record.objects.as_deref(),
         RecordSeen::Some(_) | RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
     };
     let Some(known) = known else { return seen_or_not(ctx, drifts(ctx, newest, |_| true).await) };

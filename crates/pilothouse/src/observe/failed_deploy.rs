@@ -48,11 +48,7 @@ pub(crate) async fn unfinished_install_hook(
 fn objects_before(seen: &Observed) -> Option<&[AppliedObject]> {
     match (seen.known_history().last_deployed(), &seen.record) {
         (None, _) => Some(&[]),
-        (Some(good), RecordSeen::Some(record))
-            if record.revision == good.revision && Some(&record.revision_uid) == good.uid.as_ref() =>
-        {
-            record.objects.as_deref()
-        }
+        (Some(good), RecordSeen::Some(record)) if record.is_of(good) => record.objects.as_deref(),
         (Some(_), RecordSeen::Some(_) | RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_)) => None,
     }
 }

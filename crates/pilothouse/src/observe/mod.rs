@@ -31,11 +31,7 @@ pub(crate) use crd_changes::{FIELD_MANAGER, apply_options};
 pub use decision::decision;
 pub(crate) use decision::{baseline, deployed_before, why_refused};
 pub(crate) use deploy_preview::{Look, kinds_changing, preview_deploy, preview_overwriting, preview_rollback};
-pub(crate) use deploy_records::{Found, read_deploy_record};
-/// The Secret of a deploy record, for who writes it.
-pub(crate) mod deploy_record {
-    pub(crate) use super::deploy_records::{KEY, decode, encode, record_ref};
-}
+pub(crate) use deploy_records::{Found, RECORD_KEY, decode_record, encode_record, read_deploy_record, record_ref};
 pub use dry_run::compare::{Comparison, compare};
 pub(crate) use dry_run::compare::{Scope, seen_digest};
 pub use dry_run::compared::{Compared, Outcome};

@@ -6,8 +6,8 @@ use crate::context::NamespaceState;
 use crate::context::Session;
 use crate::observe::deploy_records;
 use crate::observe::observation::state_of_namespace;
-use crate::observe::survey::{records, within};
-use pilothouse_core::{RecordSeen, ReleaseHistory, ReleaseKey, RevisionMeta};
+use crate::observe::survey::{by_release, names_in, records, within};
+use pilothouse_core::{RecordSeen, ReleaseHistory, ReleaseKey};
 use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
@@ -34,7 +34,7 @@ pub(crate) async fn read_ahead(session: &Session, contexts: &[&Context]) {
     for release in releases {
         let ahead = Ahead {
             at,
-            history: histories.as_mut().map(|all| ReleaseHistory::new(all.remove(&release).unwrap_or_default())),
+            history: histories.as_mut().map(|all| all.remove(&release).unwrap_or(ReleaseHistory::NONE)),
             namespace: states
                 .as_ref()
                 .map(|all| all.get(&release.namespace).cloned().unwrap_or(NamespaceState::Absent)),
@@ -51,21 +51,11 @@ async fn histories(
     session: &Session,
     releases: &[ReleaseKey],
     namespaces: &BTreeSet<String>,
-) -> Result<HashMap<ReleaseKey, Vec<RevisionMeta>>, ClusterError> {
-    let of_releases = |namespace: Option<&str>| -> Vec<String> {
-        let here = releases.iter().filter(|release| namespace.is_none_or(|namespace| release.namespace == namespace));
-        here.map(|release| release.name.clone()).collect::<BTreeSet<_>>().into_iter().collect()
-    };
+) -> Result<HashMap<ReleaseKey, ReleaseHistory>, ClusterError> {
     let listed = within(namespaces, async |namespace: Option<&str>| {
-        let owned = of_releases(namespace);
-        let names: Vec<&str> = owned.iter().map(String::as_str).collect();
-        session.cluster.revisions_named(session.driver, namespace, &names).await
+        session.cluster.revisions_named(session.driver, namespace, &names_in(namespace, releases)).await
     });
-    let mut by_release: HashMap<ReleaseKey, Vec<RevisionMeta>> = HashMap::new();
-    for meta in listed.await? {
-        by_release.entry(ReleaseKey::new(&meta.namespace, &meta.name)).or_default().push(meta);
-    }
-    Ok(by_release)
+    Ok(by_release(listed.await?))
 }
 
 /// How the namespaces stand that are there.

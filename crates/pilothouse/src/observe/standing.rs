@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe::release_storage;
-use crate::observe::survey::within;
+use crate::observe::survey::{names_in, within};
 use futures::StreamExt;
 use pilothouse_core::{ObjectRef, ObjectStatus, ReleaseKey, RevisionMeta};
 use pilothouse_helm::ReleaseRecord;
@@ -94,9 +94,7 @@ async fn listed(contexts: &[Context]) -> Result<HashMap<ReleaseKey, (RevisionMet
     let (session, releases) = (first.session(), contexts.iter().map(Context::release).collect::<BTreeSet<_>>());
     let namespaces: BTreeSet<String> = releases.iter().map(|release| release.namespace.clone()).collect();
     let revisions = within(&namespaces, async |namespace: Option<&str>| {
-        let here = releases.iter().filter(|release| namespace.is_none_or(|namespace| release.namespace == namespace));
-        let names: Vec<&str> = here.map(|release| release.name.as_str()).collect::<BTreeSet<_>>().into_iter().collect();
-        session.cluster.current_revisions_named(session.driver, namespace, &names).await
+        session.cluster.current_revisions_named(session.driver, namespace, &names_in(namespace, &releases)).await
     });
     let mut newest: HashMap<ReleaseKey, (RevisionMeta, Vec<u8>)> = HashMap::new();
     for StoredRevision { meta, payload } in revisions.await? {

@@ -232,11 +232,25 @@ async fn histories(
         // History is long, and says nothing about whether the newest revision is the deployed one.
         session.cluster.current_revisions(session.driver, namespace).await
     });
+    Ok(by_release(listed.await?))
+}
+
+/// The histories that these revisions are of.
+pub(super) fn by_release(revisions: Vec<RevisionMeta>) -> HashMap<ReleaseKey, ReleaseHistory> {
     let mut by_release: HashMap<ReleaseKey, Vec<RevisionMeta>> = HashMap::new();
-    for meta in listed.await? {
+    for meta in revisions {
         by_release.entry(ReleaseKey::new(&meta.namespace, &meta.name)).or_default().push(meta);
     }
-    Ok(by_release.into_iter().map(|(release, revisions)| (release, ReleaseHistory::new(revisions))).collect())
+    by_release.into_iter().map(|(release, revisions)| (release, ReleaseHistory::new(revisions))).collect()
+}
+
+/// The names of those of the releases that are in this namespace, or of all, each once.
+pub(super) fn names_in<'a>(
+    namespace: Option<&str>,
+    releases: impl IntoIterator<Item = &'a ReleaseKey>,
+) -> Vec<&'a str> {
+    let here = releases.into_iter().filter(|release| namespace.is_none_or(|namespace| release.namespace == namespace));
+    here.map(|release| release.name.as_str()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Our own records in these namespaces, by release.

@@ -89,12 +89,13 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
     let mut foresight = Foresight::default();
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
+    let decision = observe::decision(ctx).await;
     let deployed = observe::deployed_before(ctx, run, &wanted).await;
     if let Some(deployed) = &deployed {
         run.note_deployed_before(deployed);
     }
     if (!is_blocked || ctx.info().action == HelmAction::Destroy) && deployed.is_none() {
-        let mut ahead = preflight::deploy_findings(&steps, ctx, &wanted, &observe::decision(ctx).await, &seen).await;
+        let mut ahead = preflight::deploy_findings(&steps, ctx, &wanted, &decision, &seen).await;
         // Whose an object is has to be settled first.
         let is_foreign = |subject: &str| {
             findings.iter().any(|found| found.code == code::OWNERSHIP_CONFLICT && found.subject == subject)
@@ -103,7 +104,7 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
         ahead.warnings.splice(0..0, wanted.warnings.iter().cloned());
         foresight = ahead;
     }
-    findings.extend(preflight::planned_findings(ctx, run, &wanted, &observe::decision(ctx).await).await);
+    findings.extend(preflight::planned_findings(ctx, run, &wanted, &decision).await);
     findings.extend(preflight::rollback_findings(ctx, run).await);
     for step in steps.all() {
         findings.extend(step.check(ctx).await);

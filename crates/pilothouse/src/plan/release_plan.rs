@@ -24,7 +24,7 @@ use pilothouse_core::{
     PlannedHook, PlannedStep, ReleasePlan, ReleaseState, Staying, Stays, code, object_ref,
 };
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, parse_documents};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Plans one release. What it does to what is running is added later: others of the plan have a part in that.
 pub(crate) async fn draft<C: HelmChart + ?Sized>(
@@ -144,7 +144,7 @@ async fn fill<C: HelmChart + ?Sized>(
             let resolved = prepared.chart()?;
             plan.chart_then = Some(format!("{} {}", resolved.metadata.name, resolved.metadata.version));
             let is_upgrade = plan.does == PlannedAction::Upgrade;
-            let is_known = !render::payload_values(ctx.info(), &Payload::default()).iter().any(Value::is_null);
+            let is_known = !render::values_are_missing(ctx.info(), &Payload::default());
             // What it renders without them says nothing. Of a plain deploy that is told by the look ahead.
             if !is_known && uninstalls {
                 let line = "its objects: values that come from a step are known only in the run";

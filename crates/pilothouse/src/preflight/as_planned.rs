@@ -14,7 +14,6 @@ use pilothouse_core::{
     Class, Decision, DigestKey, Finding, ObjectRef, Payload, PlannedAction, PlannedRendering, code, object_ref,
 };
 use pilothouse_helm::{Origin, RenderedDoc};
-use serde_json::Value;
 
 /// How many objects are named that are in no line of a plan.
 const NAMED: usize = 3;
@@ -47,7 +46,7 @@ fn kept(key: &DigestKey, digest: &str) -> String {
 async fn inputs(ctx: &Context, wanted: &Wanted, key: &DigestKey) -> Result<(PlannedRendering, bool), PhaseError> {
     // What comes from steps is not known when a plan is made.
     let given = kept(key, &render::digest_of_deploy(ctx, wanted.chart()?, &Payload::default()).await);
-    let is_known = !render::payload_values(ctx.info(), &wanted.payload).iter().any(Value::is_null);
+    let is_known = !render::values_are_missing(ctx.info(), &wanted.payload);
     let looks_up = wanted.uses.lookup || wanted.looks_up_later;
     let served = (is_known && wanted.uses.capabilities && !looks_up)
         .then(|| kept(key, &render::capabilities(&wanted.uses, &wanted.serves)));

@@ -42,7 +42,7 @@ pub(crate) async fn deploy_findings(
             return Foresight { findings, warnings, not_checked: Vec::new() };
         }
     };
-    if render::payload_values(ctx.info(), &prepared.payload).iter().any(Value::is_null) {
+    if render::values_are_missing(ctx.info(), &prepared.payload) {
         return Foresight::not_checked(
             "what becomes of its objects",
             "that is looked at in the run, once the values that come from a step are known",

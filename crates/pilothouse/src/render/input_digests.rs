@@ -8,7 +8,7 @@ use crate::context::StepsSeen;
 use crate::context::Target;
 use crate::digest::{of_files, part};
 use crate::kept_digest::Given;
-use crate::render::wanted::payload_values;
+use crate::render::wanted::{payload_values, values_are_missing};
 use pilothouse_core::{ChartInfo, CrdPolicy, InputDigests, Payload, Phase, ValueSource, hex};
 use pilothouse_helm::{ResolvedChart, TemplateUse};
 use sha2::{Digest, Sha256};
@@ -67,7 +67,7 @@ pub(crate) async fn wanted_inputs(
     target: &Target,
 ) -> Option<PlainInputs> {
     let info = ctx.info();
-    if payload_values(info, payload).iter().any(serde_json::Value::is_null) {
+    if values_are_missing(info, payload) {
         return None;
     }
     let mut options = Sha256::new();

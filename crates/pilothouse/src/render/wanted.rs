@@ -190,7 +190,8 @@ async fn render(
     }
 }
 
-fn values_are_missing(info: &ChartInfo, payload: &Payload) -> bool {
+/// Whether a value comes from a payload entry that is not there yet.
+pub(crate) fn values_are_missing(info: &ChartInfo, payload: &Payload) -> bool {
     payload_values(info, payload).iter().any(Value::is_null)
 }
 

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the place of the state is looked for anew.
 const ROUNDS: usize = 5;
-/// What taking a lock takes that nobody has, at most.
+/// The longest it takes to get a lock that nobody has.
 const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// The lock, and what was found under it.

@@ -21,11 +21,6 @@ const REMEDY: &str = "set it by a value, or name an existing Secret";
 /// Where nobody can tell beforehand.
 const NOT_KNOWN: &str = "whether the chart makes Secrets anew is not known: some values come from steps";
 
-/// Whether values that come from steps are not known yet.
-fn is_incomplete(ctx: &Context, prepared: &Wanted) -> bool {
-    render::payload_values(ctx.info(), &prepared.payload).iter().any(Value::is_null)
-}
-
 /// The Secrets whose values would be replaced by new ones. Renders a second time, but only charts that make something up and
 /// have a Secret that changes. Before an install there may be one that an uninstall has left.
 pub(crate) async fn findings(
@@ -46,7 +41,7 @@ pub(crate) async fn findings(
     if !changes {
         return findings;
     }
-    if is_incomplete(ctx, prepared) {
+    if render::values_are_missing(ctx.info(), &prepared.payload) {
         ctx.warn(NOT_KNOWN);
         return findings;
     }
@@ -72,7 +67,7 @@ pub(super) async fn by_reinstall(ctx: &Context, prepared: &Wanted, consent: &Con
     if secrets.is_empty() || !prepared.uses.makes_up_secrets() {
         return Vec::new();
     }
-    if is_incomplete(ctx, prepared) {
+    if render::values_are_missing(ctx.info(), &prepared.payload) {
         ctx.warn(NOT_KNOWN);
         return Vec::new();
     }
