@@ -6,6 +6,7 @@ use kube::api::{Api, DeleteParams, PostParams};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
 use serde_json::json;
+use std::fmt::Write as _;
 
 /// A chart with these templates and, where it is named, a definition of its own, in a namespace of its own.
 fn world(name: &str, templates: &str, crd: Option<&str>) -> World {
@@ -13,12 +14,16 @@ fn world(name: &str, templates: &str, crd: Option<&str>) -> World {
         "version: 1\nname: {name}\ndefaults: {{ namespace: {name}, create_namespace: true }}\nreleases:\n  \
          - {{ name: web, chart: {{ path: chart }} }}\n"
     ));
-    world.write("chart/Chart.yaml", "apiVersion: v2\nname: impure\nversion: 1.0.0\n");
-    world.write("chart/templates/all.yaml", templates);
-    if let Some(group) = crd {
-        world.write("chart/crds/crd.yaml", &definition(group).to_string());
-    }
+    write_chart(&world, "chart", templates, crd);
     world
+}
+
+fn write_chart(world: &World, folder: &str, templates: &str, crd: Option<&str>) {
+    world.write(&format!("{folder}/Chart.yaml"), "apiVersion: v2\nname: impure\nversion: 1.0.0\n");
+    world.write(&format!("{folder}/templates/all.yaml"), templates);
+    if let Some(group) = crd {
+        world.write(&format!("{folder}/crds/crd.yaml"), &definition(group).to_string());
+    }
 }
 
 fn definition(group: &str) -> serde_json::Value {
@@ -60,39 +65,45 @@ fn assert_unchanged(transcript: &str) {
     assert!(transcript.contains("unchanged") && !transcript.contains("upgraded"), "{transcript}");
 }
 
+/// Name, templates, and the group of a kind that the chart defines. `GROUP` stands for it in the templates.
+fn charts() -> Vec<(&'static str, String, bool)> {
+    let first = "{{ if .Release.IsInstall }}\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: first }\n{{ end }}";
+    let policy = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\ndata: { text: {{ if not .Release.IsUpgrade }}Ignore{{ else }}Fail{{ end }} }";
+    let own = |version: &str| config("a", &format!(".Capabilities.APIVersions.Has \"GROUP/{version}\""));
+    vec![
+        ("random", [config("a", "randAlphaNum 8"), config("b", "uuidv4")].concat(), false),
+        ("certificates", config("a", "(genCA \"ca\" 365).Cert"), false),
+        ("htpasswd", config("a", "htpasswd \"a\" \"b\""), false),
+        ("clock", config("a", "now"), false),
+        ("install", first.to_owned(), false),
+        ("upgrade", policy.to_owned(), false),
+        ("revision", config("a", ".Release.Revision"), false),
+        ("version", config("a", ".Capabilities.KubeVersion.Version"), false),
+        ("own-kind", own("v1/Widget"), true),
+        ("own-and-chance", [own("v1"), config("b", "uuidv4")].concat(), true),
+    ]
+}
+
+/// All in one stack, each in a namespace of its own.
 #[rstest]
-#[case::chance("random", &[config("a", "randAlphaNum 8"), config("b", "uuidv4")].concat(), None)]
-#[case::certificates("certificates", &config("a", "(genCA \"ca\" 365).Cert"), None)]
-#[case::htpasswd("htpasswd", &config("a", "htpasswd \"a\" \"b\""), None)]
-#[case::clock("clock", &config("a", "now"), None)]
-#[case::install(
-    "install",
-    "{{ if .Release.IsInstall }}\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: first }\n{{ end }}",
-    None
-)]
-#[case::upgrade(
-    "upgrade",
-    "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\ndata: { text: {{ if not .Release.IsUpgrade }}Ignore{{ else }}Fail{{ end }} }",
-    None
-)]
-#[case::revision("revision", &config("a", ".Release.Revision"), None)]
-#[case::version("version", &config("a", ".Capabilities.KubeVersion.Version"), None)]
-#[case::own_kind("own-kind", &config("a", ".Capabilities.APIVersions.Has \"own-kind.example/v1/Widget\""), Some("own-kind.example"))]
-#[case::own_kind_and_chance("own-and-chance", &[config("a", ".Capabilities.APIVersions.Has \"own-and-chance.example/v1\""), config("b", "uuidv4")].concat(), Some("own-and-chance.example"))]
-fn nothing_is_to_be_done(
-    #[case] name: &str,
-    #[case] templates: &str,
-    #[case] crd: Option<&str>,
-    #[values(Tool::Helm3, Tool::Helm4)] tool: Tool,
-) {
-    let (name, group) = (format!("pure-{name}-{}", tool.name()), crd.map(|group| format!("{}.{group}", tool.name())));
-    let templates = crd.map_or(templates.to_owned(), |old| templates.replace(old, group.as_deref().unwrap()));
-    let world = world(&name, &templates, group.as_deref());
+fn nothing_is_to_be_done(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
+    let prefix = format!("pure-{}", tool.name());
+    let mut stack = format!("version: 1\nname: {prefix}\ndefaults: {{ create_namespace: true }}\nreleases:\n");
+    let world = World::new();
+    for (name, templates, defines) in charts() {
+        let group = format!("{name}.{}.example", tool.name());
+        writeln!(stack, "  - {{ name: {name}, namespace: {prefix}-{name}, chart: {{ path: {name} }} }}").unwrap();
+        write_chart(&world, name, &templates.replace("GROUP", &group), defines.then_some(group.as_str()));
+    }
+    world.write("pilothouse.yaml", &stack);
+    let written = || charts().iter().map(|(name, ..)| writes(&format!("{prefix}-{name}"))).collect::<Vec<_>>();
     let first = apply(&world, tool);
     assert!(first.starts_with("exit code: 0\n"), "{first}");
-    let written = writes(&name);
-    assert_unchanged(&apply_without_helm(&world, tool));
-    assert_eq!(writes(&name), written, "nothing is written");
+    let before = written();
+    assert!(before.iter().all(|writes| !writes.is_empty()), "{before:?}");
+    let second = apply_without_helm(&world, tool);
+    assert!(second.starts_with("exit code: 0\n") && second.contains("10 unchanged"), "{second}");
+    assert_eq!(written(), before, "nothing is written");
 }
 
 /// What is looked up is asked for each time: that takes one rendering.

