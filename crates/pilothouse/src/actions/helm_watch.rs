@@ -34,7 +34,7 @@ const INTERVAL: Duration = Duration::from_millis(400);
 pub(crate) async fn while_helm_runs<T>(
     ctx: &Context,
     run: &mut ReleaseRun,
-    prepared: &Wanted,
+    wanted: &Wanted,
     stop: &CancellationToken,
     helm: impl Future<Output = Result<T, HelmError>>,
 ) -> Result<T, PhaseError> {
@@ -42,7 +42,7 @@ pub(crate) async fn while_helm_runs<T>(
     let why = tokio::select! {
         biased;
         ended = &mut helm => return Ok(ended?),
-        why = until_hopeless(ctx, &mut run.causes, prepared) => why,
+        why = until_hopeless(ctx, &mut run.causes, wanted) => why,
     };
     stop.cancel();
     match helm.await {
@@ -61,8 +61,8 @@ pub(crate) async fn while_helm_runs<T>(
 }
 
 /// Looks again and again. Ends with the cause that will not pass by itself.
-async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, prepared: &Wanted) -> String {
-    let docs = prepared.rendering.docs();
+async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, wanted: &Wanted) -> String {
+    let docs = wanted.rendering.docs();
     let before: Vec<Value> = hooks(&docs, &["pre-install", "pre-upgrade"]);
     let after: Vec<Value> = hooks(&docs, &["post-install", "post-upgrade"]);
     if before.is_empty() && after.is_empty() {

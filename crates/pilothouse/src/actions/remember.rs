@@ -47,10 +47,10 @@ async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reach
     let is_ours = run.attempts.has_written(newest);
     let seen = observed.known_history().newest();
     let is_as_seen = seen.is_some_and(|seen| (seen.revision, &seen.uid) == (newest.revision, &newest.uid));
-    let Some(prepared) = ctx.last_wanted().await.filter(|_| is_ours || is_as_seen) else { return Ok(()) };
-    let (Some(uid), Some(chart)) = (&newest.uid, &prepared.chart) else { return Ok(()) };
-    let Wanted { uses, steps, payload, .. } = &*prepared;
-    let Some(now) = render::wanted_inputs(ctx, steps, chart, uses, payload, prepared.target()?).await else {
+    let Some(wanted) = ctx.last_wanted().await.filter(|_| is_ours || is_as_seen) else { return Ok(()) };
+    let (Some(uid), Some(chart)) = (&newest.uid, &wanted.chart) else { return Ok(()) };
+    let Wanted { uses, steps, payload, .. } = &*wanted;
+    let Some(now) = render::wanted_inputs(ctx, steps, chart, uses, payload, wanted.target()?).await else {
         return Ok(());
     };
     // Files may have changed since helm has read them; what the cluster serves counts as of before.
@@ -77,12 +77,12 @@ async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reach
         Some(_) | None => {
             let served = run.served.as_ref().filter(|_| is_ours && uses.capabilities);
             let told = served.map(|served| render::capabilities(uses, served));
-            capabilities_after(ctx, newest, &prepared, told.or(input.0.capabilities)).await?
+            capabilities_after(ctx, newest, &wanted, told.or(input.0.capabilities)).await?
         }
     };
     let made_up = match &before {
         Some(before) => before.made_up.clone(),
-        None if is_ours => made_up(ctx, run, newest, &prepared).await?,
+        None if is_ours => made_up(ctx, run, newest, &wanted).await?,
         None => Vec::new(),
     };
     let objects = if let Some(objects) = before.and_then(|before| before.objects) {
@@ -93,7 +93,7 @@ async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reach
             RecordSeen::Some(record) => Some(record.as_ref()),
             RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
         };
-        let definitions = render::definitions_brought(ctx, &prepared);
+        let definitions = render::definitions_brought(ctx, &wanted);
         observe::snapshot(ctx, newest, &definitions, before, &mut run.looked).await?
     };
     let key = kept_digest::fresh_key();
@@ -125,15 +125,15 @@ async fn made_up(
     ctx: &Context,
     run: &ReleaseRun,
     newest: &RevisionMeta,
-    prepared: &Wanted,
+    wanted: &Wanted,
 ) -> Result<Vec<MadeUp>, PhaseError> {
-    let uses = &prepared.uses;
+    let uses = &wanted.uses;
     let is_rendered_again = uses.capabilities || uses.must_render().is_some();
     if !is_rendered_again || !(uses.differs_each_time() || uses.random_tests) {
         return Ok(Vec::new());
     }
     match observe::read_record(ctx, newest).await? {
-        Some(record) => observe::made_up_for(ctx, prepared, run.served.as_ref(), &record).await,
+        Some(record) => observe::made_up_for(ctx, wanted, run.served.as_ref(), &record).await,
         None => Ok(Vec::new()),
     }
 }
@@ -144,22 +144,22 @@ async fn made_up(
 async fn capabilities_after(
     ctx: &Context,
     newest: &RevisionMeta,
-    prepared: &Wanted,
+    wanted: &Wanted,
     told: Option<String>,
 ) -> Result<Option<String>, PhaseError> {
-    if !prepared.uses.capabilities {
+    if !wanted.uses.capabilities {
         return Ok(told);
     }
-    if prepared.brings_kinds() {
+    if wanted.brings_kinds() {
         ctx.cluster().discovery(true).await?;
     }
     let target = ctx.session().target().await?;
-    let now = Some(render::capabilities(&prepared.uses, &target));
+    let now = Some(render::capabilities(&wanted.uses, &target));
     if now == told {
         return Ok(told);
     }
     let Some(record) = observe::read_record(ctx, newest).await? else { return Ok(told) };
-    let rendered = observe::rendered_as_deployed(ctx, &prepared.payload, &record, &[]).await?;
+    let rendered = observe::rendered_as_deployed(ctx, &wanted.payload, &record, &[]).await?;
     Ok(if rendered == Rendered::Same { now } else { told })
 }
 

@@ -83,17 +83,17 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
 /// The objects a release renders. What cannot be rendered is told by the run itself.
 async fn rendered(ctx: &Context, about: &mut AboutRelease) -> Vec<ObjectRef> {
     let release = ctx.release();
-    let prepared = render::make_wanted(ctx, &Payload::default()).await;
+    let wanted = render::make_wanted(ctx, &Payload::default()).await;
     if render::values_are_missing(ctx.info(), &Payload::default()) {
         let why = "values that come from a step are known only in the run";
         about.not_copied.push(Untold::new(format!("what {release} is going to have"), why));
     }
-    if prepared.uses.lookup {
+    if wanted.uses.lookup {
         about.not_exercised.push(format!(
             "{release} looks objects of the cluster up when it is rendered: what was not copied is not found"
         ));
     }
-    let docs = prepared.rendering.docs();
+    let docs = wanted.rendering.docs();
     about.rendered = docs.iter().map(|doc| doc.object.clone()).collect();
     for object in &mut about.rendered {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {

@@ -57,7 +57,7 @@ pub async fn resolve(ctx: &Context, objects: &[ObjectRef]) -> Result<Vec<ObjectR
 /// # Errors
 /// When the chart cannot be resolved or rendered.
 pub async fn chart_crds(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
-    let prepared = render::wanted(ctx).await;
-    PhaseError::refuse_for(prepared.findings.clone())?;
-    Ok(chart_definitions(&prepared).iter().filter_map(object_ref).collect())
+    let wanted = render::wanted(ctx).await;
+    PhaseError::refuse_for(wanted.findings.clone())?;
+    Ok(chart_definitions(&wanted).iter().filter_map(object_ref).collect())
 }

@@ -55,9 +55,9 @@ async fn of_release(ctx: &Context, run: &ReleaseRun) -> Brings {
     if !is_deployed(ctx, run) {
         return Brings::default();
     }
-    let prepared = render::make_wanted(ctx, &Payload::default()).await;
-    let target = prepared.target().cloned().unwrap_or_default();
-    let docs = prepared.rendering.docs();
+    let wanted = render::make_wanted(ctx, &Payload::default()).await;
+    let target = wanted.target().cloned().unwrap_or_default();
+    let docs = wanted.rendering.docs();
     let mut brings = Brings { release: Some(info.key()), ..Brings::default() };
     if info.create_namespace {
         brings.namespaces.push(info.namespace.as_str().to_owned());

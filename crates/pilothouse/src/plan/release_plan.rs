@@ -140,8 +140,8 @@ async fn fill<C: HelmChart + ?Sized>(
     let mut objects = Objects::default();
     match plan.does {
         PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall => {
-            let prepared = render::wanted(ctx).await;
-            let resolved = prepared.chart()?;
+            let wanted = render::wanted(ctx).await;
+            let resolved = wanted.chart()?;
             plan.chart_then = Some(format!("{} {}", resolved.metadata.name, resolved.metadata.version));
             let is_upgrade = plan.does == PlannedAction::Upgrade;
             let is_known = !render::values_are_missing(ctx.info(), &Payload::default());
@@ -151,8 +151,8 @@ async fn fill<C: HelmChart + ?Sized>(
                 plan.not_checked.push(line.to_owned());
             }
             objects = match (is_known, uninstalls) {
-                (true, true) => objects::reinstalled(ctx, &prepared).await?,
-                (true, false) => objects::deployed(ctx, &prepared, is_upgrade, earlier, all).await?,
+                (true, true) => objects::reinstalled(ctx, &wanted).await?,
+                (true, false) => objects::deployed(ctx, &wanted, is_upgrade, earlier, all).await?,
                 (false, true) => objects::uninstalled(ctx).await?,
                 (false, false) => Objects::default(),
             };
@@ -163,7 +163,7 @@ async fn fill<C: HelmChart + ?Sized>(
                 plan.not_checked.push(format!("what it looks up: known once {by} has brought kinds"));
             }
             let event = if is_upgrade { "upgrade" } else { "install" };
-            plan.hooks.extend(hooks(&prepared.rendering.docs(), event));
+            plan.hooks.extend(hooks(&wanted.rendering.docs(), event));
         }
         PlannedAction::Uninstall => objects = objects::uninstalled(ctx).await?,
         PlannedAction::Nothing | PlannedAction::Validate | PlannedAction::Steps | PlannedAction::Refuse => {}

@@ -96,8 +96,8 @@ fn is_in(objects: &[ObjectRef], object: &ObjectRef) -> bool {
 /// # Errors
 /// When one cannot be read.
 pub async fn unowned(ctx: &Context, payload: &Payload) -> Result<Vec<ObjectRef>, PhaseError> {
-    let prepared = render::make_wanted(ctx, payload).await;
-    let objects = rendered_objects(&prepared.rendering.docs());
+    let wanted = render::make_wanted(ctx, payload).await;
+    let objects = rendered_objects(&wanted.rendering.docs());
     let objects = observe::complete_objects(ctx, objects, NotServed::Skip).await?;
     let conflicts = ownership_conflicts(ctx.cluster(), &objects, &ctx.release()).await?;
     let consent = Consent::needed(ctx).await?;

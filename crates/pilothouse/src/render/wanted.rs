@@ -69,22 +69,22 @@ pub(crate) async fn prepare_wanted(
     rendered_as: RenderedAs,
 ) -> Wanted {
     let values_files = digest::of_files(&info.values_files).await;
-    let mut prepared = Wanted { values_files, payload: payload.clone(), ..Wanted::default() };
+    let mut wanted = Wanted { values_files, payload: payload.clone(), ..Wanted::default() };
     if let ChartSource::Repo { url, .. } | ChartSource::Oci(url) = &info.chart.source
         && place.redactor.redact(url) != *url
     {
         let message =
             "its URL holds credentials, which the process list would show: put them into helm's own configuration";
-        prepared.wrong(code::CHART_INVALID, place.redactor.redact(&info.chart.to_string()), message);
-        return prepared;
+        wanted.wrong(code::CHART_INVALID, place.redactor.redact(&info.chart.to_string()), message);
+        return wanted;
     }
     for path in &info.values_files {
         match read_file_text(path, MAX_DOCUMENT).await {
-            Err(message) => prepared.wrong(code::FILE_NOT_READABLE, path.display(), message),
+            Err(message) => wanted.wrong(code::FILE_NOT_READABLE, path.display(), message),
             Ok(text) if place.helm.version().major < 4 && has_more_documents(&text) => {
                 let file = path.display();
                 let warning = format!("{file} holds more than one YAML document: helm 3 reads the first one only");
-                prepared.warnings.push(warning);
+                wanted.warnings.push(warning);
             }
             Ok(_) => {}
         }
@@ -92,25 +92,25 @@ pub(crate) async fn prepare_wanted(
     if let Some(text) = &info.chart.version
         && let Err(error) = VersionConstraint::parse(text)
     {
-        prepared.wrong(code::VERSION_INVALID, &info.chart, error);
-        return prepared;
+        wanted.wrong(code::VERSION_INVALID, &info.chart, error);
+        return wanted;
     }
     let Place { helm, chart_cache, shelf, cancel, .. } = *place;
     match resolve_chart_shared(&info.chart, helm, chart_cache, shelf, Fetch::Always, cancel).await {
         Ok(chart) => {
             let name = &chart.metadata.name;
             let stale = chart.stale_dependencies().iter();
-            prepared
+            wanted
                 .warnings
                 .extend(stale.map(|stale| format!("chart {name}: {stale} (`helm dependency update` mends it)")));
             let uses = templates_of(info, &chart, payload).await;
             let RenderedAs { is_upgrade, looks_up } = rendered_as;
-            prepared.rendered_as = RenderedAs {
+            wanted.rendered_as = RenderedAs {
                 is_upgrade: is_upgrade && (uses.asks_for_action() || uses.lookup),
                 looks_up: looks_up && uses.lookup,
             };
-            prepared.uses = uses;
-            prepared.chart = Some(chart);
+            wanted.uses = uses;
+            wanted.chart = Some(chart);
         }
         Err(error) => {
             let code = match &error {
@@ -119,30 +119,30 @@ pub(crate) async fn prepare_wanted(
                 ChartError::Version { .. } => code::VERSION_INVALID,
                 _ => code::CHART_INVALID,
             };
-            prepared.wrong(code, &info.chart, place.text(&error));
+            wanted.wrong(code, &info.chart, place.text(&error));
         }
     }
     match target {
-        Some(Err(why)) => prepared.wrong(code::API_UNREACHABLE, "cluster", why),
-        Some(Ok(target)) => render(place, info, &mut prepared, payload, Some(target)).await,
-        None => render(place, info, &mut prepared, payload, None).await,
+        Some(Err(why)) => wanted.wrong(code::API_UNREACHABLE, "cluster", why),
+        Some(Ok(target)) => render(place, info, &mut wanted, payload, Some(target)).await,
+        None => render(place, info, &mut wanted, payload, None).await,
     }
-    prepared
+    wanted
 }
 
 async fn render(
     place: &Place<'_>,
     info: &ChartInfo,
-    prepared: &mut Wanted,
+    wanted: &mut Wanted,
     payload: &Payload,
     target: Option<&Target>,
 ) {
-    let Some(chart) = prepared.chart.clone().filter(|_| prepared.findings.is_empty()) else { return };
+    let Some(chart) = wanted.chart.clone().filter(|_| wanted.findings.is_empty()) else { return };
     let subject = format!("{} {}", chart.metadata.name, chart.metadata.version);
     let missing = chart.missing_dependencies();
     if !missing.is_empty() {
         let message = format!("dependencies are missing in charts/: {}", missing.join(", "));
-        return prepared.wrong(code::CHART_DEPENDENCY_MISSING, &subject, message);
+        return wanted.wrong(code::CHART_DEPENDENCY_MISSING, &subject, message);
     }
     if let (Some(constraint), Some(target)) = (&chart.metadata.kube_version, target)
         && !kube_version_fits(constraint, &target.kube_version, KubeVersionFrom::Cluster)
@@ -154,38 +154,38 @@ async fn render(
             ),
             None => message,
         };
-        return prepared.wrong(code::KUBE_VERSION_UNSUPPORTED, &subject, message);
+        return wanted.wrong(code::KUBE_VERSION_UNSUPPORTED, &subject, message);
     }
     let values = match Values::of(&known(info, payload), payload) {
         Ok(values) => values,
-        Err(error) => return prepared.wrong(code::VALUES_INVALID, &subject, place.text(&error)),
+        Err(error) => return wanted.wrong(code::VALUES_INVALID, &subject, place.text(&error)),
     };
     let timeout = Duration::from_secs(info.timeout_in_seconds);
-    prepared.serves = Arc::new(target.cloned().unwrap_or_default());
+    wanted.serves = Arc::new(target.cloned().unwrap_or_default());
     let request = TemplateRequest {
         skip_schema_validation: info.skip_schema_validation,
         kube_version: target.map(|target| target.kube_version.clone()),
         api_versions: target.map(|target| target.api_versions.clone()).unwrap_or_default(),
-        is_upgrade: prepared.rendered_as.is_upgrade,
-        lookup: prepared.rendered_as.looks_up,
+        is_upgrade: wanted.rendered_as.is_upgrade,
+        lookup: wanted.rendered_as.looks_up,
         ..TemplateRequest::new(info.key(), chart.path.clone(), values, timeout)
     };
     match place.helm.template(&request, place.cancel).await {
         Ok(text) => match Rendering::new(&text) {
-            Ok(rendering) => prepared.rendering = rendering,
-            Err(error) => prepared.wrong(code::CHART_TEMPLATE_FAILED, &subject, place.text(&error)),
+            Ok(rendering) => wanted.rendering = rendering,
+            Err(error) => wanted.wrong(code::CHART_TEMPLATE_FAILED, &subject, place.text(&error)),
         },
         // A chart may well require the value that is not known yet; it is rendered again when it is.
         Err(_) if values_are_missing(info, payload) && !place.cancel.is_cancelled() => {}
         Err(error) => {
             let code = match error.unusable_schema() {
                 Some(why) => {
-                    return prepared.wrong(code::CHART_SCHEMA_UNUSABLE, &subject, place.redactor.redact(&why));
+                    return wanted.wrong(code::CHART_SCHEMA_UNUSABLE, &subject, place.redactor.redact(&why));
                 }
                 None if error.is_values_schema() => code::VALUES_INVALID,
                 None => code::CHART_TEMPLATE_FAILED,
             };
-            prepared.wrong(code, &subject, place.text(&error));
+            wanted.wrong(code, &subject, place.text(&error));
         }
     }
 }

@@ -46,12 +46,12 @@ impl Offline {
         show_secrets: bool,
         cancel: &CancellationToken,
     ) -> Result<String, Vec<Finding>> {
-        let prepared = self.prepare(info, cancel).await;
-        if !prepared.findings.is_empty() {
-            return Err(prepared.findings);
+        let wanted = self.prepare(info, cancel).await;
+        if !wanted.findings.is_empty() {
+            return Err(wanted.findings);
         }
         let mut text = String::new();
-        for doc in prepared.rendering.docs().iter() {
+        for doc in wanted.rendering.docs().iter() {
             let mut object = doc.object.clone();
             if !show_secrets {
                 mask(&mut object);

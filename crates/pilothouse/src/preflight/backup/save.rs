@@ -72,18 +72,18 @@ pub(crate) async fn of_compared(ctx: &Context, compared: &[Compared], consent: &
 }
 
 /// Of the chart's definitions that take the place of others, what consent names.
-pub(crate) fn of_definitions(ctx: &Context, prepared: &Wanted, consent: &Consent) -> Vec<Doomed> {
+pub(crate) fn of_definitions(ctx: &Context, wanted: &Wanted, consent: &Consent) -> Vec<Doomed> {
     if ctx.info().crds != CrdPolicy::Upgrade {
         return Vec::new();
     }
-    let named = render::definitions_brought(ctx, prepared).into_iter().filter(|object| consent.names(object));
+    let named = render::definitions_brought(ctx, wanted).into_iter().filter(|object| consent.names(object));
     named.map(|object| Doomed { object, goes: false }).collect()
 }
 
 /// Of all that an install or upgrade deletes or changes, what consent names.
-async fn of_deploy(ctx: &Context, prepared: &Wanted, compared: &[Compared], consent: &Consent) -> Vec<Doomed> {
+async fn of_deploy(ctx: &Context, wanted: &Wanted, compared: &[Compared], consent: &Consent) -> Vec<Doomed> {
     let mut doomed = of_compared(ctx, compared, consent).await;
-    doomed.extend(of_definitions(ctx, prepared, consent));
+    doomed.extend(of_definitions(ctx, wanted, consent));
     doomed
 }
 
@@ -103,14 +103,14 @@ pub(crate) async fn findings(ctx: &Context, doomed: &[Doomed]) -> Vec<Finding> {
 /// makes of its objects.
 pub(crate) async fn announced(
     ctx: &Context,
-    prepared: &Wanted,
+    wanted: &Wanted,
     compared: &[Compared],
     change: &Change,
 ) -> Option<String> {
     // What cannot be told is among the findings.
     let consent = Consent::of(ctx).await.ok().filter(|_| is_wanted(ctx))?;
     let doomed = match change {
-        Change::Install | Change::Upgrade { .. } => of_deploy(ctx, prepared, compared, &consent).await,
+        Change::Install | Change::Upgrade { .. } => of_deploy(ctx, wanted, compared, &consent).await,
         Change::Uninstall | Change::Reinstall(_) => {
             of_deleted(&observe::deleted_by_uninstall(ctx).await.ok()?, &consent)
         }
@@ -154,11 +154,11 @@ pub(crate) async fn before_changing(
 /// As for [`before_deleting`].
 pub(crate) async fn before_helm(
     ctx: &Context,
-    prepared: &Wanted,
+    wanted: &Wanted,
     compared: &[Compared],
     consent: &Consent,
 ) -> Result<bool, PhaseError> {
-    if is_wanted(ctx) { save(ctx, &of_deploy(ctx, prepared, compared, consent).await).await } else { Ok(false) }
+    if is_wanted(ctx) { save(ctx, &of_deploy(ctx, wanted, compared, consent).await).await } else { Ok(false) }
 }
 
 /// Gives whether there was anything to save.

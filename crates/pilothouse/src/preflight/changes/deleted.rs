@@ -12,7 +12,7 @@ use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, ReleaseKey, code,
 /// What the upgrade deletes and nobody has consented to.
 pub(super) async fn findings(
     ctx: &Context,
-    prepared: &Wanted,
+    wanted: &Wanted,
     compared: &[Compared],
     consent: &Consent,
 ) -> Vec<Finding> {
@@ -21,7 +21,7 @@ pub(super) async fn findings(
     let lost = data_loss::losses(ctx, &objects, consent).await;
     let mut moved = Vec::new();
     if objects.iter().any(|object| object.kind == "CustomResourceDefinition") {
-        moved.extend(render::chart_definitions(prepared).iter().filter_map(object_ref));
+        moved.extend(render::chart_definitions(wanted).iter().filter_map(object_ref));
     }
     let mut findings = Vec::new();
     for one in gone.into_iter().filter(|one| !consent.names(&one.object)) {

@@ -25,7 +25,7 @@ use semver::Version;
 /// `deleted` is what a step deletes before helm runs. Changes nothing.
 pub(crate) async fn gate(
     ctx: &Context,
-    prepared: &Wanted,
+    wanted: &Wanted,
     compared: &[Compared],
     deleted: &[ObjectRef],
     change: &Change,
@@ -37,7 +37,7 @@ pub(crate) async fn gate(
         Change::Reinstall(_) => {
             let mut findings = deletions::uninstall_findings(ctx).await;
             match Consent::of(ctx).await {
-                Ok(consent) => findings.extend(regenerated::by_reinstall(ctx, prepared, &consent).await),
+                Ok(consent) => findings.extend(regenerated::by_reinstall(ctx, wanted, &consent).await),
                 Err(finding) => findings.push(finding),
             }
             return findings;
@@ -51,21 +51,21 @@ pub(crate) async fn gate(
     let (by_step, open): (Vec<&Compared>, Vec<&Compared>) =
         compared.iter().partition(|one| deleted.iter().any(|object| object.same_object(&one.object)));
     let open: Vec<Compared> = open.into_iter().cloned().collect();
-    let mut findings = losses(ctx, prepared, &open, &consent).await;
+    let mut findings = losses(ctx, wanted, &open, &consent).await;
     findings.extend(deleted::renamed_sets(&by_step, compared, &consent));
     findings.extend(immutable::findings(&open, &consent, &ctx.release()));
     if is_upgrade {
         findings.extend(downgrade_of(ctx).await);
     }
-    findings.extend(regenerated::findings(ctx, prepared, compared, &consent, is_upgrade).await);
+    findings.extend(regenerated::findings(ctx, wanted, compared, &consent, is_upgrade).await);
     findings.extend(save::findings(ctx, &save::of_compared(ctx, &open, &consent).await).await);
     findings
 }
 
 /// What an install or upgrade would lose and consent does not name.
-pub(crate) async fn losses(ctx: &Context, prepared: &Wanted, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
+pub(crate) async fn losses(ctx: &Context, wanted: &Wanted, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
     let mut findings = by_overwriting(ctx, compared, consent).await;
-    findings.extend(deleted::findings(ctx, prepared, compared, consent).await);
+    findings.extend(deleted::findings(ctx, wanted, compared, consent).await);
     findings
 }
 

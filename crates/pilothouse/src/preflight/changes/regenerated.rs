@@ -25,7 +25,7 @@ const NOT_KNOWN: &str = "whether the chart makes Secrets anew is not known: some
 /// have a Secret that changes. Before an install there may be one that an uninstall has left.
 pub(crate) async fn findings(
     ctx: &Context,
-    prepared: &Wanted,
+    wanted: &Wanted,
     compared: &[Compared],
     consent: &Consent,
     is_upgrade: bool,
@@ -35,17 +35,17 @@ pub(crate) async fn findings(
     if findings.is_empty() && !changes {
         return findings;
     }
-    if !prepared.uses.makes_up_secrets() {
+    if !wanted.uses.makes_up_secrets() {
         return Vec::new();
     }
     if !changes {
         return findings;
     }
-    if render::values_are_missing(ctx.info(), &prepared.payload) {
+    if render::values_are_missing(ctx.info(), &wanted.payload) {
         ctx.warn(NOT_KNOWN);
         return findings;
     }
-    match in_renderings(ctx, prepared, is_upgrade).await {
+    match in_renderings(ctx, wanted, is_upgrade).await {
         Ok(volatile) => findings.extend(regenerated(compared, &volatile, consent)),
         Err(error) => {
             findings.push(Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), not_known(ctx, &error)));
@@ -56,7 +56,7 @@ pub(crate) async fn findings(
 
 /// The Secrets that a reinstall deletes and the chart makes anew: what they were set up with, a database in a claim that stays,
 /// keeps the old value. Renders a second time, but only charts that make something up.
-pub(super) async fn by_reinstall(ctx: &Context, prepared: &Wanted, consent: &Consent) -> Vec<Finding> {
+pub(super) async fn by_reinstall(ctx: &Context, wanted: &Wanted, consent: &Consent) -> Vec<Finding> {
     let blocked = |why: String| vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), why)];
     // Why they cannot be told is among the losses of the uninstall.
     let (Ok(all), Ok(deleted)) = (observe::release_objects(ctx).await, observe::deleted_by_uninstall(ctx).await) else {
@@ -64,16 +64,16 @@ pub(super) async fn by_reinstall(ctx: &Context, prepared: &Wanted, consent: &Con
     };
     let secrets: Vec<ObjectRef> =
         all.into_iter().filter(|object| object.kind == "Secret" && !consent.names(object)).collect();
-    if secrets.is_empty() || !prepared.uses.makes_up_secrets() {
+    if secrets.is_empty() || !wanted.uses.makes_up_secrets() {
         return Vec::new();
     }
-    if render::values_are_missing(ctx.info(), &prepared.payload) {
+    if render::values_are_missing(ctx.info(), &wanted.payload) {
         ctx.warn(NOT_KNOWN);
         return Vec::new();
     }
     // What the chart could look up is gone by then. A Secret that stays may be looked up, and is replaced otherwise.
-    let looks_up = prepared.uses.lookup;
-    let volatile = match without_cluster(ctx, prepared).await {
+    let looks_up = wanted.uses.lookup;
+    let volatile = match without_cluster(ctx, wanted).await {
         Ok(volatile) => volatile,
         Err(error) => return blocked(not_known(ctx, &error)),
     };
@@ -123,23 +123,23 @@ pub(super) fn unreadable(compared: &[Compared], consent: &Consent) -> Vec<Findin
 }
 
 /// What differs between two renderings of the chart as it is going to be deployed.
-async fn in_renderings(ctx: &Context, prepared: &Wanted, is_upgrade: bool) -> Result<Volatile, PhaseError> {
+async fn in_renderings(ctx: &Context, wanted: &Wanted, is_upgrade: bool) -> Result<Volatile, PhaseError> {
     // Helm 4 checks ownership when it renders an install with the cluster at hand, and fails on what is about to be adopted.
-    let is_upgrade = is_upgrade || prepared.uses.lookup;
-    let first = render::rendered(ctx, prepared, is_upgrade, 0).await?;
-    let second = render::rendered(ctx, prepared, is_upgrade, 1).await?;
+    let is_upgrade = is_upgrade || wanted.uses.lookup;
+    let first = render::rendered(ctx, wanted, is_upgrade, 0).await?;
+    let second = render::rendered(ctx, wanted, is_upgrade, 1).await?;
     Ok(volatile_fields(&first, &second))
 }
 
 /// What differs between two renderings of the chart as an install where nothing is there.
-async fn without_cluster(ctx: &Context, prepared: &Wanted) -> Result<Volatile, PhaseError> {
+async fn without_cluster(ctx: &Context, wanted: &Wanted) -> Result<Volatile, PhaseError> {
     let install = RenderedAs::default();
-    let first = if prepared.rendered_as == install {
-        prepared.rendering.docs()
+    let first = if wanted.rendered_as == install {
+        wanted.rendering.docs()
     } else {
-        render::render_again(ctx, prepared, install).await?.docs()
+        render::render_again(ctx, wanted, install).await?.docs()
     };
-    Ok(volatile_fields(&first, &render::render_again(ctx, prepared, install).await?.docs()))
+    Ok(volatile_fields(&first, &render::render_again(ctx, wanted, install).await?.docs()))
 }
 
 fn is_changed_secret(one: &Compared) -> bool {

@@ -13,8 +13,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Why the chart's definitions must not be brought to the cluster.
-pub(crate) async fn chart_crd_findings(ctx: &Context, prepared: &Wanted) -> Vec<Finding> {
-    let definitions = chart_definitions(prepared);
+pub(crate) async fn chart_crd_findings(ctx: &Context, wanted: &Wanted) -> Vec<Finding> {
+    let definitions = chart_definitions(wanted);
     if definitions.is_empty() || ctx.info().crds == CrdPolicy::Skip {
         return Vec::new();
     }
@@ -26,7 +26,7 @@ pub(crate) async fn chart_crd_findings(ctx: &Context, prepared: &Wanted) -> Vec<
         Ok(consent) => consent,
         Err(finding) => return vec![finding],
     };
-    findings.extend(save::findings(ctx, &save::of_definitions(ctx, prepared, &consent)).await);
+    findings.extend(save::findings(ctx, &save::of_definitions(ctx, wanted, &consent)).await);
     for crd in &definitions {
         let Some(object) = object_ref(crd) else { continue };
         match ctx.cluster().get(&object).await {
@@ -39,7 +39,7 @@ pub(crate) async fn chart_crd_findings(ctx: &Context, prepared: &Wanted) -> Vec<
                     findings.push(Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &object, message));
                 }
                 findings.extend(lost(ctx, &object, &live, crd, &consent).await);
-                findings.extend(converter(ctx, prepared, &object, breaks::new_converter(&live, crd)).await);
+                findings.extend(converter(ctx, wanted, &object, breaks::new_converter(&live, crd)).await);
             }
             Err(error) => {
                 findings.push(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(&error)));
@@ -106,14 +106,14 @@ async fn clashes(ctx: &Context, definitions: &[Value]) -> Vec<Finding> {
 }
 
 /// Why custom resources could not be converted any more: the new Service for it is not there, and the chart does not bring it.
-async fn converter(ctx: &Context, prepared: &Wanted, crd: &ObjectRef, service: Option<ObjectRef>) -> Option<Finding> {
+async fn converter(ctx: &Context, wanted: &Wanted, crd: &ObjectRef, service: Option<ObjectRef>) -> Option<Finding> {
     let service = service?;
     let namespace = ctx.release().namespace;
     let is_it = |mut object: ObjectRef| {
         object.namespace.get_or_insert_with(|| namespace.clone());
         object.same_object(&service)
     };
-    if prepared.rendering.docs().iter().filter_map(|doc| object_ref(&doc.object)).any(is_it) {
+    if wanted.rendering.docs().iter().filter_map(|doc| object_ref(&doc.object)).any(is_it) {
         return None;
     }
     match ctx.cluster().get(&service).await {
