@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe::apply_options;
 use crate::preflight::Permit;
-use crate::preflight::Upgrade;
+use crate::preflight::Deploy;
 use crate::render::chart_definitions;
 use pilothouse_core::{CrdPolicy, object_ref};
 use pilothouse_kube::wait_ready;
@@ -17,7 +17,7 @@ const ESTABLISHED: Duration = Duration::from_secs(60);
 
 /// Writes: definitions that are missing and, by policy, those that are there; as their own field manager. Returns when
 /// all of them are established. Repeatable.
-pub(crate) async fn bring(ctx: &Context, permit: &Permit<Upgrade>) -> Result<usize, PhaseError> {
+pub(crate) async fn bring(ctx: &Context, permit: &Permit<Deploy>) -> Result<usize, PhaseError> {
     if ctx.info().crds == CrdPolicy::Skip {
         return Ok(0);
     }

@@ -14,7 +14,7 @@ use crate::error::PhaseError;
 use crate::observe;
 use crate::preflight;
 use crate::preflight::Permit;
-use crate::preflight::Upgrade;
+use crate::preflight::Deploy;
 use crate::render;
 use crate::text;
 use pilothouse_core::{Change, DriftPolicy, HelmCommand, ObjectRef, RUN_LABEL, RevisionStatus};
@@ -54,7 +54,7 @@ pub(crate) async fn deploy(
         run.attempts.note_written(newest.revision, newest.run);
     }
     orphaned_hooks::clear_earlier(ctx, run).await?;
-    let permit = preflight::permit_upgrade(ctx, wanted, matches!(change, Change::Upgrade { .. })).await?;
+    let permit = preflight::permit_deploy(ctx, wanted, matches!(change, Change::Upgrade { .. })).await?;
     let is_first = !matches!(change, Change::Upgrade { last_good: Some(_) });
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
@@ -109,11 +109,11 @@ pub(crate) async fn deploy(
 async fn upgrade(
     ctx: &Context,
     run: &mut ReleaseRun,
-    permit: Permit<Upgrade>,
+    permit: Permit<Deploy>,
     request: &UpgradeRequest,
     stop: &CancellationToken,
 ) -> Result<(), PhaseError> {
-    let Upgrade { wanted, stays, .. } = permit.into_deed();
+    let Deploy { wanted, stays, .. } = permit.into_deed();
     while_helm_runs(ctx, run, &wanted, stop, ctx.helm().upgrade_install(request, stop)).await?;
     run.stays = stays;
     Ok(())

@@ -31,8 +31,8 @@ pub(crate) use orphaned_hooks::permit_hook_deletion;
 pub(crate) use orphaned_hooks::{NEVER, left_alone};
 pub(crate) use ownership::{is_still_free, ownership_findings};
 pub(crate) use permit::{
-    Deletion, Permit, Rollback, Uninstall, Upgrade, permit_adoption, permit_deletions, permit_overwriting,
-    permit_rollback, permit_uninstall, permit_upgrade, refuse_unless_as_seen,
+    Deletion, Deploy, Permit, Rollback, Uninstall, permit_adoption, permit_deletions, permit_deploy,
+    permit_overwriting, permit_rollback, permit_uninstall, refuse_unless_as_seen,
 };
 pub(crate) use rollback_target::rollback_findings;
 pub(crate) use uncertain_steps::{step_output, uncertain_step, uncertain_step_findings, untrusted};

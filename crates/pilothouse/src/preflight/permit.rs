@@ -74,7 +74,7 @@ pub(crate) struct Rollback {
 
 /// Helm installs or upgrades, after the chart's definitions were brought.
 #[derive(Debug)]
-pub(crate) struct Upgrade {
+pub(crate) struct Deploy {
     /// What is deployed.
     pub(crate) wanted: Arc<Wanted>,
     /// What helm deletes or replaces.
@@ -165,11 +165,11 @@ pub(crate) async fn permit_rollback(
 ///
 /// # Errors
 /// As for [`permit_deletions`]; also when `wanted` is not what lies there any more, since that was not looked at.
-pub(crate) async fn permit_upgrade(
+pub(crate) async fn permit_deploy(
     ctx: &Context,
     wanted: &Arc<Wanted>,
     is_upgrade: bool,
-) -> Result<Permit<Upgrade>, PhaseError> {
+) -> Result<Permit<Deploy>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
     PhaseError::refuse_for(wanted.findings.clone())?;
     if render::has_changed(ctx, wanted).await {
@@ -199,7 +199,7 @@ pub(crate) async fn permit_upgrade(
     let is_kept = |one: &&Compared| one.outcome == Outcome::Change(ObjectChange::Keep);
     let kept = compared.iter().filter(is_kept).map(|one| one.object.clone());
     let stays = kept.map(|object| Staying { object, because: Stays::ResourcePolicy }).collect();
-    Ok(Permit::new(Upgrade { wanted: wanted.clone(), goes, stays }))
+    Ok(Permit::new(Deploy { wanted: wanted.clone(), goes, stays }))
 }
 
 /// An object that goes, as it was seen.
@@ -221,7 +221,7 @@ fn goes(one: &Compared) -> Option<Deletion> {
 ///
 /// # Errors
 /// When data depends on one of the objects by now, or another one has taken its place.
-pub(crate) async fn refuse_unless_as_seen(ctx: &Context, permit: &Permit<Upgrade>) -> Result<(), PhaseError> {
+pub(crate) async fn refuse_unless_as_seen(ctx: &Context, permit: &Permit<Deploy>) -> Result<(), PhaseError> {
     if permit.0.goes.is_empty() {
         return Ok(());
     }

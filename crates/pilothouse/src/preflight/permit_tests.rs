@@ -41,7 +41,7 @@ async fn what_helm_is_going_to_delete_is_read_once_more() {
     let as_seen = Precondition { resource_version: None, ..Precondition::unchanged(&live) };
     let object = pilothouse_core::object_ref(&live).unwrap();
     let permit =
-        Permit::new(Upgrade { wanted: Arc::default(), goes: vec![Deletion { object, as_seen }], stays: Vec::new() });
+        Permit::new(Deploy { wanted: Arc::default(), goes: vec![Deletion { object, as_seen }], stays: Vec::new() });
     refuse_unless_as_seen(&ctx, &permit).await.unwrap();
     cluster.remove("ConfigMap", Some("default"), "web").unwrap();
     refuse_unless_as_seen(&ctx, &permit).await.unwrap();
