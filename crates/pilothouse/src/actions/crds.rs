@@ -4,8 +4,8 @@
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe::apply_options;
-use crate::preflight::Permit;
 use crate::preflight::Deploy;
+use crate::preflight::Permit;
 use crate::render::chart_definitions;
 use pilothouse_core::{CrdPolicy, object_ref};
 use pilothouse_kube::wait_ready;

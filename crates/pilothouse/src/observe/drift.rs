@@ -4,8 +4,7 @@ use crate::context::Context;
 use crate::context::Observed;
 use crate::error::PhaseError;
 use crate::observe::dry_run::compare::Comparison;
-use crate::observe::dry_run::field_drift;
-use crate::observe::dry_run::field_drift::Drifted;
+use crate::observe::dry_run::drifted_objects::{Drifted, drifted_objects};
 use crate::observe::fingerprint;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
@@ -23,7 +22,7 @@ pub(crate) async fn look(ctx: &Context, seen: &Observed) -> LiveSeen {
         RecordSeen::Some(record) if record.is_of(newest) => record.objects.as_deref(),
         RecordSeen::Some(_) | RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
     };
-    let Some(known) = known else { return seen_or_not(ctx, drifts(ctx, newest, |_| true).await) };
+    let Some(known) = known else { return seen_or_not(ctx, drifts_from_manifest(ctx, newest, |_| true).await) };
     let objects: Vec<ObjectRef> = known.iter().map(|known| known.object.clone()).collect();
     let mut suspects = Vec::new();
     for (known, now) in known.iter().zip(read_all(ctx.cluster(), &objects, Detail::Metadata).await) {
@@ -40,7 +39,7 @@ pub(crate) async fn look(ctx: &Context, seen: &Observed) -> LiveSeen {
 /// Compares just these objects with what the revision's manifest wants of them.
 pub(crate) async fn look_closer(ctx: &Context, revision: &RevisionMeta, suspects: &[&AppliedObject]) -> LiveSeen {
     let is_suspect = |object: &ObjectRef| suspects.iter().any(|suspect| suspect.object.same_object(object));
-    let drifts = drifts(ctx, revision, is_suspect).await;
+    let drifts = drifts_from_manifest(ctx, revision, is_suspect).await;
     // Definitions are in no manifest; of these it is enough that they are there.
     match (seen_or_not(ctx, drifts), missing_definitions(ctx, suspects).await) {
         (LiveSeen::Same, Ok(missing)) if !missing.is_empty() => LiveSeen::Drifted(missing),
@@ -50,7 +49,7 @@ pub(crate) async fn look_closer(ctx: &Context, revision: &RevisionMeta, suspects
     }
 }
 
-fn seen_or_not(ctx: &Context, drifts: Result<Vec<pilothouse_core::Drift>, PhaseError>) -> LiveSeen {
+fn seen_or_not(ctx: &Context, drifts: Result<Vec<Drift>, PhaseError>) -> LiveSeen {
     match drifts {
         Ok(drifts) if drifts.is_empty() => LiveSeen::Same,
         Ok(drifts) => LiveSeen::Drifted(drifts),
@@ -59,7 +58,7 @@ fn seen_or_not(ctx: &Context, drifts: Result<Vec<pilothouse_core::Drift>, PhaseE
 }
 
 /// What others have changed in these objects of a revision's manifest.
-pub(super) async fn drifts(
+pub(super) async fn drifts_from_manifest(
     ctx: &Context,
     revision: &RevisionMeta,
     wanted: impl Fn(&ObjectRef) -> bool,
@@ -86,7 +85,7 @@ pub(super) async fn drifts(
         now: Timestamp::now(),
     };
     let mut found = Vec::new();
-    for drift in field_drift::drifts(ctx.cluster(), &comparison).await {
+    for drift in drifted_objects(ctx.cluster(), &comparison).await {
         let what = match &drift.what {
             Drifted::Missing => "it is gone".to_owned(),
             Drifted::Terminating => "it is being deleted".to_owned(),

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::drift::drifts;
+use crate::observe::drift::drifts_from_manifest;
 use crate::observe::release_storage::{self, NotServed};
 use pilothouse_core::{AppliedObject, DeployRecord, Drift, LiveSeen, ObjectRef, RevisionMeta, object_ref};
 use pilothouse_health::is_built_in;
@@ -42,7 +42,7 @@ pub(super) async fn left(
     if suspects.is_empty() {
         return Ok(Vec::new());
     }
-    drifts(ctx, revision, |object| suspects.iter().any(|suspect| suspect.same_object(object))).await
+    drifts_from_manifest(ctx, revision, |object| suspects.iter().any(|suspect| suspect.same_object(object))).await
 }
 
 /// The objects whose manifest differs from that of the revision before: what helm has left out may have been all there was to patch.

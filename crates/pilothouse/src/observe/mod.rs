@@ -35,7 +35,7 @@ pub(crate) use deploy_records::{Found, RECORD_KEY, decode_record, encode_record,
 pub use dry_run::compare::{Comparison, compare};
 pub(crate) use dry_run::compare::{Scope, seen_digest};
 pub use dry_run::compared::{Compared, Outcome};
-pub use dry_run::field_drift::{Drift, Drifted, drifts};
+pub use dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
 pub(crate) use dry_run::refusal::is_of_rbac;
 pub(crate) use left_behind::left_by_uninstall;
 pub(crate) use objects::deleted_by_uninstall;

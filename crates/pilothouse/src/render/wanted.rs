@@ -130,13 +130,7 @@ pub(crate) async fn prepare_wanted(
     wanted
 }
 
-async fn render(
-    place: &Place<'_>,
-    info: &ChartInfo,
-    wanted: &mut Wanted,
-    payload: &Payload,
-    target: Option<&Target>,
-) {
+async fn render(place: &Place<'_>, info: &ChartInfo, wanted: &mut Wanted, payload: &Payload, target: Option<&Target>) {
     let Some(chart) = wanted.chart.clone().filter(|_| wanted.findings.is_empty()) else { return };
     let subject = format!("{} {}", chart.metadata.name, chart.metadata.version);
     let missing = chart.missing_dependencies();

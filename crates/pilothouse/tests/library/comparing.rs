@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use pilothouse::{
-    Cluster, ClusterClient, Compared, Comparison, Drifted, Outcome, Redactor, ReleaseKey, Rules, compare, drifts,
+    Cluster, ClusterClient, Compared, Comparison, Drifted, Outcome, Redactor, ReleaseKey, Rules, compare,
+    drifted_objects,
 };
 use pilothouse_core::{FieldChange, ObjectChange, adoption_patch};
 use pilothouse_plane::PlaneConfig;
@@ -181,7 +182,7 @@ async fn replicas_that_somebody_has_changed_have_drifted() {
     world.deploy(&deployed[0], true).await;
     let path = format!("{}/web?fieldManager=kubectl-patch", world.path("Deployment"));
     world.send("PATCH", &path, "application/merge-patch+json", &json!({"spec": {"replicas": 5}})).await;
-    let found = drifts(&world.cluster, &world.comparison(&deployed, &[], true)).await;
+    let found = drifted_objects(&world.cluster, &world.comparison(&deployed, &[], true)).await;
     let [drift] = &found[..] else { panic!("{found:#?}") };
     let Drifted::Fields(fields) = &drift.what else { panic!("{drift:#?}") };
     let [field] = &fields[..] else { panic!("{fields:#?}") };

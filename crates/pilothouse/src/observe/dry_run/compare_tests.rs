@@ -1,5 +1,5 @@
 use super::*;
-use crate::observe::dry_run::field_drift::{Drift, Drifted, drifts};
+use crate::observe::dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
 use pilothouse_core::{FieldChange, HelmOwner};
 use pilothouse_testkit::FakeCluster;
 use rstest::rstest;
@@ -271,10 +271,10 @@ async fn drift_tells_what_was_deployed_and_what_is_there() {
     live["metadata"]["managedFields"] = json!([{"manager": "kubectl-edit", "operation": "Update",
         "time": "2026-11-21T10:00:00Z", "fieldsV1": {"f:data": {"f:k": {}}}}]);
     world.cluster.put(live);
-    let found = drifts(&world.cluster, &world.comparison(&deployed, &[], true)).await;
+    let found = drifted_objects(&world.cluster, &world.comparison(&deployed, &[], true)).await;
     let manager = Some("kubectl-edit, 2026-11-21T10:00:00Z".to_owned());
     let field = FieldChange { written_by: manager, ..change("data.k", json!("1"), json!("2")) };
-    let drift = |name: &str, what| Drift {
+    let drift = |name: &str, what| DriftedObject {
         object: ObjectRef {
             api_version: Some("v1".to_owned()),
             kind: "ConfigMap".to_owned(),

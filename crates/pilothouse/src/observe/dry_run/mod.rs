@@ -2,6 +2,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod compared;
-pub(crate) mod field_drift;
+pub(crate) mod drifted_objects;
+
 pub(crate) mod refusal;
 pub(crate) mod subject;

@@ -10,12 +10,7 @@ use crate::render;
 use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, ReleaseKey, code, object_ref};
 
 /// What the upgrade deletes and nobody has consented to.
-pub(super) async fn findings(
-    ctx: &Context,
-    wanted: &Wanted,
-    compared: &[Compared],
-    consent: &Consent,
-) -> Vec<Finding> {
+pub(super) async fn findings(ctx: &Context, wanted: &Wanted, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
     let gone: Vec<&Compared> = goes(compared).collect();
     let objects: Vec<ObjectRef> = gone.iter().map(|one| one.object.clone()).collect();
     let lost = data_loss::losses(ctx, &objects, consent).await;

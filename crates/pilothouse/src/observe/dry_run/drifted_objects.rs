@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// An object that is not as it was deployed, or of which that cannot be told.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Drift {
+pub struct DriftedObject {
     /// The object.
     pub object: ObjectRef,
     /// What is different.
@@ -35,7 +35,7 @@ pub enum Drifted {
 
 /// Tells which objects of `wanted`, here those of the deployed revision's manifest, are not as helm has deployed them: what
 /// applying them once more would change. `stored` counts for nothing. Changes nothing.
-pub async fn drifts(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<Drift> {
+pub async fn drifted_objects(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<DriftedObject> {
     let deployed = Comparison { stored: what.wanted, force: true, ..*what };
     look(cluster, &deployed, Asked::WhatIsDeclared, Scope::All)
         .await
@@ -44,7 +44,7 @@ pub async fn drifts(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<D
         .collect()
 }
 
-fn drift(compared: Compared, what: &Comparison<'_>) -> Option<Drift> {
+fn drift(compared: Compared, what: &Comparison<'_>) -> Option<DriftedObject> {
     let Compared { object, outcome, not_checked, live, then, .. } = compared;
     let fields = || {
         let (live, then) = live.as_ref().zip(then.as_ref())?;
@@ -63,5 +63,5 @@ fn drift(compared: Compared, what: &Comparison<'_>) -> Option<Drift> {
         Outcome::Change(ObjectChange::Keep | ObjectChange::Delete | ObjectChange::After { .. }) => return None,
         Outcome::NotServed { why } | Outcome::Unreadable { why } => Drifted::Unknown { why },
     };
-    Some(Drift { object, what: drifted, not_checked })
+    Some(DriftedObject { object, what: drifted, not_checked })
 }
