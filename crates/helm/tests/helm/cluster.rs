@@ -11,7 +11,8 @@ use pilothouse_helm::{
 use rstest::rstest;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// One helm with a namespace of its own.
@@ -85,9 +86,27 @@ impl Setting {
         }
     }
 
+    /// Waits until the kind `Thing` of a group is served with this type of its only field, in both places where helm looks.
+    async fn until_served(&self, group: &str, size: &str) {
+        let field = format!("/components/schemas/{}.v1.Thing/properties/spec/properties/size/type", reversed(group));
+        loop {
+            let schema = self.get(&format!("/openapi/v3/apis/{group}/v1")).await.unwrap_or_default();
+            let is_there = self.get(&format!("/apis/{group}/v1")).await.is_some();
+            if is_there && schema.pointer(&field) == Some(&json!(size)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     fn get_request(&self, name: &str) -> GetRequest {
         GetRequest::new(self.key(name), LIMIT)
     }
+}
+
+/// A group as the names of schemas have it.
+fn reversed(group: &str) -> String {
+    group.rsplit('.').collect::<Vec<_>>().join(".")
 }
 
 /// The error's kind, and its text without what differs from run to run.
@@ -376,4 +395,78 @@ async fn a_rendering_is_what_was_recorded(#[values(3, 4)] major: u64) {
     assert!(same.is_same(), "{same:?}");
     let changed: Vec<String> = result(false).await.changed.into_iter().map(|object| object.name).collect();
     assert_eq!(changed, ["web-config"]);
+}
+
+/// What is kept between runs of helm are schemas, whose address has their digest. What is served, and by which schema an object is
+/// judged, each run asks the server: definitions come and change between two of them.
+#[rstest]
+#[tokio::test]
+async fn runs_share_schemas_and_each_knows_what_is_served(#[values(3, 4)] major: u64) {
+    let setting = Setting::new(major, "schemas").await;
+    let group = format!("schemas-{major}.example.com");
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("templates")).unwrap();
+    fs::write(folder.path().join("Chart.yaml"), "apiVersion: v2\nname: thing\nversion: 1.0.0\n").unwrap();
+    let thing = format!(
+        "apiVersion: {group}/v1\nkind: Thing\nmetadata: {{ name: a }}\nspec: {{ size: {{{{ .Values.size }}}} }}\n"
+    );
+    fs::write(folder.path().join("templates/thing.yaml"), thing).unwrap();
+    let deploy = async |size: SetValue| {
+        let request = UpgradeRequest { chart: folder.path().to_owned(), ..setting.request("thing", "web", vec![size]) };
+        setting.tried.helm.upgrade_install(&request, &never()).await
+    };
+
+    setting.deploy("web", "web", vec![]).await.unwrap();
+    let kept = large_answers(setting.tried.home.path());
+    assert!(!kept.is_empty(), "nothing is kept");
+    let error = deploy(SetValue::auto("size", "1")).await.unwrap_err();
+    assert!(error.to_string().contains("no matches for kind \"Thing\""), "{error}");
+
+    let definition = |size: &str| {
+        let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": size}}}}});
+        let version = json!({"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}});
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("things.{group}")},
+            "spec": {
+                "group": group,
+                "names": {"kind": "Thing", "plural": "things"},
+                "scope": "Namespaced",
+                "versions": [version],
+            },
+        })
+    };
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    setting.send("POST", definitions, "application/json", &definition("integer")).await;
+    setting.until_served(&group, "integer").await;
+    deploy(SetValue::auto("size", "1")).await.unwrap();
+    deploy(SetValue::string("size", "large")).await.unwrap_err();
+
+    // One of before would not be one any more.
+    setting.tried.helm.uninstall(&UninstallRequest::new(setting.key("thing"), LIMIT), &never()).await.unwrap();
+    let path = format!("{definitions}/things.{group}");
+    setting.send("PATCH", &path, "application/merge-patch+json", &definition("string")).await;
+    setting.until_served(&group, "string").await;
+    deploy(SetValue::string("size", "large")).await.unwrap();
+    deploy(SetValue::auto("size", "1")).await.unwrap_err();
+
+    setting.deploy("another", "web", vec![]).await.unwrap();
+    let now = large_answers(setting.tried.home.path());
+    // Two schemas, of the core and of jobs; what is served is among the large answers too, and has changed.
+    assert!(kept.iter().filter(|known| now.contains(known)).count() >= 2, "{kept:?}\n{now:?}");
+    drop(setting.tried.helm);
+    assert_eq!(
+        fs::read_dir(setting.tried.home.path()).unwrap().flatten().filter(|entry| entry.path().is_dir()).count(),
+        0
+    );
+}
+
+/// The large answers of the server that are kept below a folder, with what tells a file from another in its place.
+fn large_answers(home: &Path) -> Vec<(PathBuf, u64)> {
+    let runs = fs::read_dir(home).unwrap().flatten().map(|run| run.path()).filter(|path| path.is_dir());
+    let files = runs.flat_map(|run| fs::read_dir(run).unwrap().flatten().collect::<Vec<_>>());
+    let described = files.map(|file| (file.path(), file.metadata().unwrap()));
+    let large = described.filter(|(_, about)| about.is_file() && about.len() > 50_000);
+    large.map(|(path, about)| (path, about.ino())).collect()
 }

@@ -1,7 +1,7 @@
 //! Programs that behave as a helm might: what they are given, and what comes of it.
 
 use crate::support::{key, never, values};
-use pilothouse_core::{ChartRef, Redactor, SetValue};
+use pilothouse_core::{ChartRef, Redactor, Sensitive, SetValue};
 use pilothouse_helm::{
     GetRequest, Helm, HelmClient, HelmConfig, HelmError, Kind, PullRequest, RollbackRequest, TemplateRequest,
     TestRequest, UninstallRequest, UpgradeRequest, Values,
@@ -10,6 +10,7 @@ use rstest::rstest;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -40,6 +41,7 @@ impl Fake {
             r#"here="${0%/*}"
 printf '%s\n' "$@" > "$here/argv"
 env > "$here/env"
+readlink "$KUBECACHEDIR/http" > "$here/http"
 for arg in "$@"; do
   case "$arg" in
     --values=*) file="${arg#--values=}"; stat -c '%a' "${file%/*}" "$file"; cat "$file"; echo ;;
@@ -326,6 +328,7 @@ async fn values_are_in_private_files_and_nowhere_else() {
     PATH=/usr/bin:/bin
     TOKEN=x
     "#);
+    drop(helm);
     assert_eq!(fake.left(), Vec::<PathBuf>::new());
     let mode = fs::metadata(fake.folder.path().join("home")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
@@ -408,6 +411,30 @@ async fn odd_ends(#[case] body: &str, #[case] expected: &str) {
 const HOLD: &str = r#"here="${0%/*}"
 setsid sh -c ': >"$0/held"; while [ -e "$0/held" ]; do sleep 0.05; done' "$here" 2>/dev/null &
 until [ -e "$here/held" ]; do sleep 0.01; done"#;
+
+/// Schemas are megabytes, and the same for every release of a cluster. All else is each run's own.
+#[tokio::test]
+async fn runs_on_one_cluster_share_the_schemas_it_serves_and_nothing_else() {
+    let fake = Fake::recorder("v4.2.4");
+    let helm = Arc::new(fake.helm().await);
+    let folders = async |helm: &dyn HelmClient| {
+        helm.uninstall(&UninstallRequest::new(key("web", "podinfo"), MINUTE), &never()).await.unwrap();
+        let env = fake.read("env");
+        let own = ["KUBECACHEDIR=", "HELM_CACHE_HOME="]
+            .map(|name| env.lines().find(|line| line.starts_with(name)).unwrap().to_owned());
+        (fake.read("http"), own)
+    };
+    let clusters = ["a", "b"].map(|name| Arc::clone(&helm).for_cluster(&Sensitive::new(name.to_owned())));
+    let (first, second) = (folders(clusters[0].as_ref()).await, folders(clusters[0].as_ref()).await);
+    assert!(!first.0.is_empty() && first.0 == second.0, "{first:?} {second:?}");
+    assert!(first.1[0] != second.1[0] && first.1[1] != second.1[1], "{first:?} {second:?}");
+    let other = folders(clusters[1].as_ref()).await;
+    assert!(!other.0.is_empty() && other.0 != first.0, "{first:?} {other:?}");
+    // One that knows no cluster keeps nothing of one.
+    assert_eq!(folders(helm.as_ref()).await.0, "");
+    drop((helm, clusters));
+    assert_eq!(fake.left(), Vec::<PathBuf>::new());
+}
 
 #[tokio::test]
 async fn an_answer_whose_end_does_not_come_is_none() {
