@@ -60,6 +60,9 @@ impl Driver {
     }
 }
 
+/// The folder of one run for what it keeps of the cluster, below its own folder.
+pub(crate) const KUBE_CACHE: &str = "kube";
+
 /// The environment of helm processes: the caller's, without anything that would change what helm does behind our back.
 #[derive(Clone)]
 pub(crate) struct Isolation {
@@ -91,7 +94,7 @@ impl Isolation {
             ("HELM_DATA_HOME", "data"),
             ("HELM_PLUGINS", "plugins"),
             // Otherwise `~/.kube/cache`, or `./.kube/cache` where there is no HOME.
-            ("KUBECACHEDIR", "kube"),
+            ("KUBECACHEDIR", KUBE_CACHE),
         ] {
             env.insert(name.into(), home.join(folder).into());
         }

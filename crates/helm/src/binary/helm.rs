@@ -4,7 +4,7 @@ use super::access::{Driver, Isolation, KubeAccess};
 use super::argv::{self, Argv};
 use super::known_version::KnownVersion;
 use super::repositories::{Entry, entry_for};
-use super::scratch::{scratch, write, write_values};
+use super::scratch::{scratch, share_answers, write, write_values};
 use crate::client::{
     GetRequest, HelmClient, HelmError, HelmVersion, HistoryEntry, Metadata, PullRequest, RollbackRequest,
     TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest, redacted,
@@ -21,7 +21,7 @@ use std::fmt;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -99,6 +99,8 @@ pub struct Helm {
     redactor: Redactor,
     grace: Duration,
     version: HelmVersion,
+    /// Where the runs of helm on one cluster keep the schemas of its kinds, as long as this lives: they are megabytes.
+    schemas: Arc<OnceLock<Scratch>>,
 }
 
 /// One run of helm.
@@ -145,7 +147,8 @@ impl Helm {
         }
         tracing::debug!(program = %program.display(), %version, "found helm");
         let repositories = repository_config;
-        Ok(Self { program, home, isolation, repositories, redactor: config.redactor, grace: config.grace, version })
+        let (redactor, grace, schemas) = (config.redactor, config.grace, Arc::default());
+        Ok(Self { program, home, isolation, repositories, redactor, grace, version, schemas })
     }
 
     async fn run(&self, run_of: Run<'_>, cancel: &CancellationToken) -> Result<String, HelmError> {
@@ -155,15 +158,29 @@ impl Helm {
             KubeAccess::File { .. } | KubeAccess::None => None,
         };
         // Each run has its own folders: runs that share a cache corrupt each other's index files (helm/helm#30983).
+        let kubeconfig = kubeconfig.as_deref();
+        if self.isolation.access != KubeAccess::None {
+            share_answers(scratch, &self.schemas()?)?;
+        }
         let spawn = Spawn::new(&self.program)
             .args(argv.into_args())
-            .envs(self.isolation.env(scratch.path(), kubeconfig.as_deref()))
+            .envs(self.isolation.env(scratch.path(), kubeconfig))
             .on_parent_death(Signal::TERM)
             .whole_stdout(MOST);
         let limits = Limits { timeout, grace: self.grace };
         let done = run(spawn, limits, cancel).await.map_err(HelmError::from_spawn)?;
         tracing::debug!(command, status = %done.status, elapsed = ?done.elapsed, "helm ended");
         outcome(command, timeout, done, &redactor)
+    }
+
+    /// The folder for the schemas of the cluster's kinds.
+    fn schemas(&self) -> Result<PathBuf, HelmError> {
+        if let Some(known) = self.schemas.get() {
+            return Ok(known.path().to_owned());
+        }
+        // Another run may be first: then this one goes, and nobody has been told of it.
+        let made = scratch(&self.home)?;
+        Ok(self.schemas.get_or_init(|| made).path().to_owned())
     }
 
     /// A run without values.
@@ -231,6 +248,7 @@ impl HelmClient for Helm {
     fn for_cluster(self: Arc<Self>, kubeconfig: &Sensitive<String>) -> Arc<dyn HelmClient> {
         let mut helm = Self::clone(&self);
         helm.isolation.access = KubeAccess::Text(kubeconfig.clone());
+        helm.schemas = Arc::default();
         Arc::new(helm)
     }
 
