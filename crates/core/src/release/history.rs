@@ -90,22 +90,12 @@ impl ReleaseHistory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::ReleaseKey;
     use RevisionStatus as S;
     use rstest::rstest;
 
     fn meta(revision: u32, status: RevisionStatus) -> RevisionMeta {
-        RevisionMeta {
-            namespace: "ns".to_owned(),
-            name: "a".to_owned(),
-            revision,
-            status,
-            written_at: None,
-            created_at: None,
-            run: None,
-            resource_version: None,
-            uid: None,
-            manager: None,
-        }
+        RevisionMeta::new(&ReleaseKey::new("ns", "a"), revision, status)
     }
 
     fn numbers(metas: &[RevisionMeta]) -> Vec<u32> {

@@ -1,6 +1,6 @@
 //! Helm's own records, as far as their metadata tells.
 
-use crate::ids::RunId;
+use crate::ids::{ReleaseKey, RunId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -127,6 +127,24 @@ pub struct RevisionMeta {
     /// Who last wrote the record: the field manager with the newest time in `metadata.managedFields`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manager: Option<String>,
+}
+
+impl RevisionMeta {
+    /// A revision of which nothing else is known.
+    pub fn new(release: &ReleaseKey, revision: u32, status: RevisionStatus) -> Self {
+        Self {
+            namespace: release.namespace.clone(),
+            name: release.name.clone(),
+            revision,
+            status,
+            written_at: None,
+            created_at: None,
+            run: None,
+            resource_version: None,
+            uid: None,
+            manager: None,
+        }
+    }
 }
 
 #[cfg(test)]

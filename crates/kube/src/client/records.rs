@@ -137,16 +137,11 @@ mod tests {
 
     fn meta(status: RevisionStatus, at: &str) -> RevisionMeta {
         RevisionMeta {
-            namespace: "web".to_owned(),
-            name: "podinfo".to_owned(),
-            revision: 2,
-            status,
             written_at: Some(at.parse().unwrap()),
             created_at: Some("2026-11-21T08:00:00Z".parse().unwrap()),
-            run: None,
             resource_version: Some("71".to_owned()),
             uid: Some("9c1d".to_owned()),
-            manager: None,
+            ..RevisionMeta::new(&ReleaseKey::new("web", "podinfo"), 2, status)
         }
     }
 

@@ -24,18 +24,7 @@ metadata:
 ";
 
 fn revision(number: u32, status: RevisionStatus, run: Option<RunId>) -> RevisionMeta {
-    RevisionMeta {
-        namespace: "default".to_owned(),
-        name: "demo".to_owned(),
-        revision: number,
-        status,
-        written_at: None,
-        created_at: Some(CREATED.parse().unwrap()),
-        run,
-        resource_version: None,
-        uid: None,
-        manager: None,
-    }
+    RevisionMeta { created_at: Some(CREATED.parse().unwrap()), run, ..RevisionMeta::new(&release(), number, status) }
 }
 
 const UPGRADE: [&str; 4] = ["pre-install", "post-install", "pre-upgrade", "post-upgrade"];

@@ -29,18 +29,8 @@ fn known(earlier: Option<Earlier<'_>>) -> Known<'_> {
 }
 
 fn revision(number: u32, status: RevisionStatus, run: Option<RunId>) -> RevisionMeta {
-    RevisionMeta {
-        namespace: "default".to_owned(),
-        name: "demo".to_owned(),
-        revision: number,
-        status,
-        written_at: at(4),
-        created_at: at(0),
-        run,
-        resource_version: Some("1".to_owned()),
-        uid: None,
-        manager: None,
-    }
+    let (written_at, created_at, resource_version) = (at(4), at(0), Some("1".to_owned()));
+    RevisionMeta { written_at, created_at, run, resource_version, ..RevisionMeta::new(&release(), number, status) }
 }
 
 fn ended(helm: HelmProgress) -> HelmProgress {

@@ -167,6 +167,7 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_world::release;
     use pilothouse_core::{AdoptionUndo, Change, HelmAction, ReleaseKey, ReleaseProgress};
     use rstest::rstest;
     use std::collections::BTreeMap;
@@ -189,18 +190,7 @@ mod tests {
     }
 
     fn newest(revision: u32, status: RevisionStatus, run: Option<RunId>) -> RevisionMeta {
-        RevisionMeta {
-            namespace: String::new(),
-            name: String::new(),
-            revision,
-            status,
-            written_at: None,
-            created_at: None,
-            run,
-            resource_version: None,
-            uid: None,
-            manager: None,
-        }
+        RevisionMeta { run, ..RevisionMeta::new(&release(), revision, status) }
     }
 
     #[test]

@@ -223,6 +223,7 @@ pub(crate) fn upgrade_is_done(earlier: &HelmProgress, given: &Given, newest: Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_world::release;
     use pilothouse_core::{Ended, HelmAction, ReleaseEnding, ReleaseKey, StepProgress};
     use rstest::rstest;
 
@@ -392,18 +393,7 @@ mod tests {
         earlier.phases[0].helm = vec![helm(HelmCommand::Upgrade, 2), helm(HelmCommand::Upgrade, 3)];
         earlier.attempt = 2;
         earlier.no_return = Some("migrate".to_owned());
-        let newest = RevisionMeta {
-            namespace: String::new(),
-            name: String::new(),
-            revision,
-            status: RevisionStatus::Failed,
-            written_at: None,
-            created_at: None,
-            run: Some(run(by)),
-            resource_version: None,
-            uid: None,
-            manager: None,
-        };
+        let newest = RevisionMeta { run: Some(run(by)), ..RevisionMeta::new(&release(), revision, RevisionStatus::Failed) };
         let ledger = Ledger::new(Some(earlier.clone()), Vec::new());
         assert_eq!((ledger.base(&newest), ledger.attempt(), ledger.no_return()), (expected, 2, Some("migrate")));
         // What has ended well is not to be taken back by whoever looks at it again.
@@ -447,18 +437,7 @@ mod tests {
             timeout_ms: 0,
             ended,
         };
-        let newest = RevisionMeta {
-            namespace: String::new(),
-            name: String::new(),
-            revision,
-            status,
-            written_at: None,
-            created_at: None,
-            run: Some(run(written_by)),
-            resource_version: None,
-            uid: None,
-            manager: None,
-        };
+        let newest = RevisionMeta { run: Some(run(written_by)), ..RevisionMeta::new(&release(), revision, status) };
         assert_eq!(upgrade_is_done(&earlier, &Given::plain(digest), Some(&newest)), expected);
         assert_eq!(upgrade_is_done(&earlier, &Given::plain(digest), None), None);
     }

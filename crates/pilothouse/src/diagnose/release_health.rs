@@ -189,18 +189,7 @@ mod tests {
     use rstest::rstest;
 
     fn meta(status: RevisionStatus) -> RevisionMeta {
-        RevisionMeta {
-            namespace: "web".to_owned(),
-            name: "podinfo".to_owned(),
-            revision: 1,
-            status,
-            written_at: None,
-            created_at: None,
-            run: None,
-            resource_version: None,
-            uid: None,
-            manager: None,
-        }
+        RevisionMeta::new(&ReleaseKey::new("web", "podinfo"), 1, status)
     }
 
     #[rstest]

@@ -168,6 +168,7 @@ pub(crate) async fn carry_out(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_world::release;
     use pilothouse_core::RunId;
     use rstest::rstest;
 
@@ -188,18 +189,7 @@ mod tests {
         #[case] newest: Option<(u32, RevisionStatus)>,
         #[case] expected: bool,
     ) {
-        let newest = newest.map(|(revision, status)| RevisionMeta {
-            namespace: String::new(),
-            name: String::new(),
-            revision,
-            status,
-            written_at: None,
-            created_at: None,
-            run: None,
-            resource_version: None,
-            uid: None,
-            manager: None,
-        });
+        let newest = newest.map(|(revision, status)| RevisionMeta::new(&release(), revision, status));
         let mut attempts = Attempts::default();
         attempts.note_written(before + 1, None);
         assert_eq!(untouchable(&attempts, before, failed_in, newest.as_ref()).is_some(), expected);
@@ -219,18 +209,8 @@ mod tests {
         let id = |run| RunId(uuid::Uuid::from_u128(run));
         let mut attempts = Attempts::default();
         attempts.note_written(4, Some(id(1)));
-        let newest = RevisionMeta {
-            namespace: String::new(),
-            name: String::new(),
-            revision,
-            status: RevisionStatus::Deployed,
-            written_at: None,
-            created_at: None,
-            run: run.map(id),
-            resource_version: None,
-            uid: None,
-            manager: None,
-        };
+        let newest =
+            RevisionMeta { run: run.map(id), ..RevisionMeta::new(&release(), revision, RevisionStatus::Deployed) };
         assert_eq!(untouchable(&attempts, 3, Phase::Validate, Some(&newest)).is_none(), expected);
     }
 }

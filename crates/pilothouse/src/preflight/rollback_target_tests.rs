@@ -10,18 +10,7 @@ use std::sync::Arc;
 use RevisionStatus as S;
 
 fn meta(revision: u32, status: RevisionStatus) -> RevisionMeta {
-    RevisionMeta {
-        namespace: String::new(),
-        name: String::new(),
-        revision,
-        status,
-        written_at: None,
-        created_at: None,
-        run: None,
-        resource_version: None,
-        uid: None,
-        manager: None,
-    }
+    RevisionMeta::new(&release(), revision, status)
 }
 
 /// What Helm does with its records, as its storage does it: the oldest go, but never the deployed one.

@@ -19,16 +19,8 @@ pub(super) const NO_LOCK: &str = "another operation may be in progress, and this
 /// Revisions from 1 on with these statuses, and with the uids `uid-1`, `uid-2` and so on.
 pub(super) fn revisions(statuses: &[RevisionStatus]) -> Vec<RevisionMeta> {
     let meta = |(i, status): (usize, &RevisionStatus)| RevisionMeta {
-        namespace: "ns".to_owned(),
-        name: "a".to_owned(),
-        revision: u32::try_from(i).unwrap() + 1,
-        status: *status,
-        written_at: None,
-        created_at: None,
-        run: None,
-        resource_version: None,
         uid: Some(format!("uid-{}", i + 1)),
-        manager: None,
+        ..RevisionMeta::new(&ReleaseKey::new("ns", "a"), u32::try_from(i).unwrap() + 1, *status)
     };
     // Reversed, since the order in which a cluster lists them means nothing.
     statuses.iter().enumerate().map(meta).rev().collect()
