@@ -1,12 +1,14 @@
 use super::*;
 use crate::HelmDriver;
 use crate::actions;
-use crate::test_world::{World, fake, release};
+use crate::test_world::{World, fake, over, release, say_yes};
 use pilothouse_core::RevisionStatus;
-use pilothouse_testkit::{FakeCluster, release_secret};
+use pilothouse_testkit::{FakeCluster, FakeHelm, release_secret};
+use rstest::rstest;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 fn config_map(of: &str) -> Value {
     let metadata = json!({"name": "web", "namespace": "default"});
@@ -68,4 +70,116 @@ async fn what_was_adopted_on_the_way_is_not_uninstalled() {
     };
     let found: Vec<(&str, &str)> = findings.iter().map(|one| (one.code.as_str(), one.subject.as_str())).collect();
     assert_eq!(found, [("OWNERSHIP_CONFLICT", "ConfigMap default/web")]);
+}
+
+const MANIFEST: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, namespace: default}\n";
+
+fn web() -> ObjectRef {
+    ObjectRef { api_version: Some("v1".to_owned()), ..ObjectRef::parse("ConfigMap/default/web").unwrap() }
+}
+
+/// The object of the release, as helm has made it.
+fn own() -> Value {
+    let mut object = config_map("us");
+    object["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "Helm"});
+    object["metadata"]["annotations"] =
+        json!({"meta.helm.sh/release-name": "demo", "meta.helm.sh/release-namespace": "default"});
+    object
+}
+
+/// What somebody does to the object between the look and the deed.
+type Meanwhile = fn(&FakeCluster);
+
+fn given_to_another_release(cluster: &FakeCluster) {
+    let mut object = own();
+    object["metadata"]["annotations"]["meta.helm.sh/release-name"] = json!("other");
+    cluster.put(object);
+}
+
+fn controlled(cluster: &FakeCluster) {
+    let mut object = own();
+    object["metadata"]["ownerReferences"] = json!([{"kind": "App", "name": "shop", "controller": true}]);
+    cluster.put(object);
+}
+
+fn made_anew(cluster: &FakeCluster) {
+    cluster.remove("ConfigMap", Some("default"), "web").unwrap();
+    cluster.put(own());
+}
+
+fn written(cluster: &FakeCluster) {
+    let mut object = own();
+    object["data"]["of"] = json!("a controller");
+    cluster.put(object);
+}
+
+/// A release whose newest revision has failed, after one that is to be gone back to and that lacks the object.
+fn with_object() -> Arc<FakeCluster> {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.put(own());
+    cluster.put(release_secret(&release(), 1, RevisionStatus::Superseded, "1.0.0", ""));
+    cluster.put(release_secret(&release(), 2, RevisionStatus::Failed, "1.0.0", MANIFEST));
+    cluster
+}
+
+/// What was done of a deed that was permitted, when this has happened since: whether helm or we have deleted, and the error.
+async fn after(deed: &str, meanwhile: Meanwhile) -> (bool, String) {
+    let cluster = with_object();
+    let helm = Arc::new(FakeHelm::new(cluster.clone(), MANIFEST, "1.0.0"));
+    let World { ctx, mut run, mut events, .. } = over(cluster.clone(), helm.clone(), HelmDriver::Secret, |_| {});
+    let deed = async {
+        match deed {
+            "delete" => {
+                cluster.before("delete ConfigMap", meanwhile);
+                actions::delete(&ctx, &[web()], Duration::from_secs(1)).await.map(drop)
+            }
+            "uninstall" => {
+                let permit = permit_uninstall(&ctx, &run).await.unwrap();
+                meanwhile(&cluster);
+                let (timeout, stop) = (Duration::from_secs(1), CancellationToken::new());
+                actions::uninstall_as_permitted(&ctx, &mut run, permit, 2, timeout, &stop).await.map(drop)
+            }
+            "rollback" => {
+                let history = observe::release_history(&ctx).await.unwrap();
+                let permit = permit_rollback(&ctx, &run, &history, 1).await.unwrap();
+                meanwhile(&cluster);
+                actions::roll_back(&ctx, &mut run, permit, 2).await
+            }
+            _ => unreachable!("{deed}"),
+        }
+    };
+    let done = tokio::select! {
+        done = deed => done,
+        () = say_yes(&mut events) => unreachable!(),
+    };
+    let deleted = cluster.object("ConfigMap", Some("default"), "web").is_none();
+    (deleted || !helm.failures.calls().is_empty(), done.err().map(|error| error.to_string()).unwrap_or_default())
+}
+
+/// Whoever deletes by name deletes what has the name by then.
+#[rstest]
+#[tokio::test]
+async fn what_has_come_into_other_hands_since_it_was_looked_at_is_left(
+    #[values("delete", "uninstall", "rollback")] deed: &str,
+    #[values(
+        ("given to another release", "release default/other"),
+        ("given to a controller", "App shop"),
+        ("made anew", "another object of that name has taken its place")
+    )]
+    (meanwhile, why): (&str, &str),
+) {
+    let meanwhile: Meanwhile = match meanwhile {
+        "given to another release" => given_to_another_release,
+        "given to a controller" => controlled,
+        _ => made_anew,
+    };
+    let (is_done, error) = after(deed, meanwhile).await;
+    assert!(!is_done && error.contains("ConfigMap default/web") && error.contains(why), "{error}");
+}
+
+/// What only changes is still the same object.
+#[rstest]
+#[tokio::test]
+async fn what_was_only_written_since_goes(#[values("delete", "uninstall", "rollback")] deed: &str) {
+    assert_eq!(after(deed, written).await, (true, String::new()));
 }
