@@ -27,8 +27,8 @@ pub use diff::{
 pub use effects::{Around, ChangedObject, Workload, effects, replaces_pods};
 pub use object_copy::{likeness, recreatable};
 pub use ownership::{
-    AdoptionConsent, AdoptionUndo, AdoptionVerdict, NotAdopted, Ownership, OwnershipCounts, Records, named_release,
-    ownership, tool_of_manager,
+    AdoptionConsent, AdoptionUndo, AdoptionVerdict, NotAdopted, OwnerMarks, Ownership, OwnershipCounts, Records,
+    named_release, owner_marks, ownership, tool_of_manager,
 };
 pub use pod_references::named_by_pods;
 pub use pod_resources::pod_amount;

@@ -98,7 +98,7 @@ pub mod code {
         OBJECT_MISSING: "An object of the release does not exist.",
         OBJECT_TERMINATING: "An object of the release is being deleted.",
         OOM_KILLED: "A container used more memory than its limit and was killed.",
-        OWNERSHIP_CONFLICT: "An object of the chart exists and belongs to someone else: another release, another tool, nobody. Or one that helm would delete belongs to another release by now.",
+        OWNERSHIP_CONFLICT: "An object of the chart exists and belongs to someone else: another release, another tool, nobody. Or one that would be deleted belongs to another release by now, or is not the one that was looked at.",
         PLAN_OUTDATED: "A saved plan does not hold any more: what it was made from or an object that it touches has changed.",
         POD_EVICTED: "A pod was removed from its node: pressure on the node, or a pod of higher priority.",
         POD_SECURITY: "Pod Security Admission refuses the pods of a workload.",

@@ -4,6 +4,7 @@
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe::apply_options;
+use crate::preflight;
 use crate::preflight::Deploy;
 use crate::preflight::Permit;
 use crate::render::chart_definitions;
@@ -21,6 +22,7 @@ pub(crate) async fn bring(ctx: &Context, permit: &Permit<Deploy>) -> Result<usiz
     if ctx.info().crds == CrdPolicy::Skip {
         return Ok(0);
     }
+    preflight::permit_definitions_again(ctx, permit).await?;
     let mut brought = Vec::new();
     for crd in &chart_definitions(&permit.deed().wanted) {
         let Some(object) = object_ref(crd) else { continue };

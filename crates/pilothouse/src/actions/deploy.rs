@@ -84,7 +84,7 @@ pub(crate) async fn deploy(
         }
         let brought = crds::bring(ctx, &permit).await?;
         run.served = ctx.session().target().await.ok();
-        preflight::refuse_unless_as_seen(ctx, &permit).await?;
+        preflight::refuse_unless_as_seen(ctx, &permit.deed().goes).await?;
         upgrade(ctx, run, permit, &request, &stop).await?;
         is_recorded(ctx, run, before).await?;
         run.attempts.note_deployed(given.digest(), before, run.id);

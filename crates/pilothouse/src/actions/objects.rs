@@ -8,6 +8,7 @@ use crate::observe;
 use crate::observe::resolve;
 use crate::preflight;
 use crate::preflight::Deletion;
+use crate::preflight::Overwriting;
 use crate::preflight::Permit;
 use crate::render;
 use crate::text;
@@ -18,6 +19,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How often an object that is written while it is looked at is looked at anew: a status is, for one.
+pub(crate) const ATTEMPTS: u32 = 5;
 /// How long definitions may take to be served.
 const ESTABLISHED: Duration = Duration::from_secs(20);
 
@@ -66,7 +69,9 @@ pub(crate) async fn tell_what_stays(ctx: &Context, stays: &[Staying]) {
 /// [`PhaseError::Refused`] before anything is applied, when custom resources would lose fields, or a StatefulSet its claims, and no
 /// consent names it; otherwise the first object that is not accepted.
 pub async fn apply(ctx: &Context, objects: &[Value]) -> Result<(), PhaseError> {
-    for object in &preflight::permit_overwriting(ctx, objects).await?.into_deed().objects {
+    let Overwriting { objects, seen } = preflight::permit_overwriting(ctx, objects).await?.into_deed();
+    preflight::refuse_unless_same(ctx, &seen).await?;
+    for object in &objects {
         ctx.go_on()?;
         let named = object_ref(object).map(|object| object.to_string()).unwrap_or_default();
         ctx.doing(format!("applying {named}"));
@@ -135,16 +140,10 @@ pub async fn delete(ctx: &Context, objects: &[ObjectRef], timeout: Duration) -> 
     let objects = resolve(ctx, objects).await?;
     for permit in preflight::permit_deletions(ctx, &objects).await? {
         ctx.go_on()?;
-        let object = &permit.deed().object;
+        let object = permit.deed().object().clone();
         ctx.doing(format!("deleting {object}"));
-        match delete_as_seen(ctx, &permit, Propagation::Background).await {
-            Ok(true) => ctx.say(format!("deleted {object}")),
-            Ok(false) => {}
-            Err(ClusterError::Conflict { .. }) => {
-                let why = "another object of that name has taken its place since it was looked at";
-                return Err(PhaseError::State(format!("{object} was not deleted: {why}")));
-            }
-            Err(error) => return Err(error.into()),
+        if delete_looking_again(ctx, permit).await? {
+            ctx.say(format!("deleted {object}"));
         }
     }
     let deadline = Instant::now() + timeout;
@@ -155,17 +154,33 @@ pub async fn delete(ctx: &Context, objects: &[ObjectRef], timeout: Duration) -> 
     Ok(())
 }
 
+/// Deletes an object that is still the one that was looked at, in the same hands; `false` when it was not there any more.
+async fn delete_looking_again(ctx: &Context, permit: Permit<Deletion>) -> Result<bool, PhaseError> {
+    let mut permit = permit;
+    let mut attempts = 1;
+    loop {
+        match delete_as_seen(ctx, &permit, Propagation::Background).await {
+            Err(ClusterError::Conflict { .. }) if attempts < ATTEMPTS => attempts += 1,
+            done => return Ok(done?),
+        }
+        match preflight::permit_deletion_again(ctx, permit).await? {
+            Some(anew) => permit = anew,
+            None => return Ok(false),
+        }
+    }
+}
+
 /// Deletes the very object that was looked at; `false` when it was not there any more.
 ///
 /// # Errors
-/// [`ClusterError::Conflict`] when it is not that one any more.
+/// [`ClusterError::Conflict`] when it was written since.
 pub(crate) async fn delete_as_seen(
     ctx: &Context,
     permit: &Permit<Deletion>,
     propagation: Propagation,
 ) -> Result<bool, ClusterError> {
-    let Deletion { object, as_seen } = permit.deed();
-    ctx.cluster().delete(object, as_seen, propagation).await
+    let deletion = permit.deed();
+    ctx.cluster().delete(deletion.object(), &deletion.unchanged, propagation).await
 }
 
 /// Deletes CustomResourceDefinitions by name (`prometheuses.monitoring.coreos.com`) and waits until they are gone.

@@ -1,7 +1,7 @@
 //! Hook objects that a killed operation has left. Helm deletes a hook's object before it makes it anew only where the
 //! chart's policy says so, which it does by default; otherwise the next upgrade fails, since the object `already exists`.
 
-use crate::actions::objects::delete_as_seen;
+use crate::actions::objects::{ATTEMPTS, delete_as_seen};
 use crate::actions::unlock::{Healed, Intents};
 use crate::context::Before;
 use crate::context::Context;
@@ -26,8 +26,6 @@ mod tests;
 
 /// When a hook's object is deleted before it is made anew (`helm.sh/hook-delete-policy`); also when nothing is said.
 const BEFORE_CREATION: &str = "before-hook-creation";
-/// How often an object that changes while it is looked at is looked at anew.
-const ATTEMPTS: u32 = 5;
 
 /// The events of the hooks that the interrupted operation may have run, if it is this revision it was interrupted in.
 ///

@@ -4,6 +4,7 @@ use crate::actions::helm_run;
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::error::PhaseError;
+use crate::preflight;
 use crate::preflight::Permit;
 use crate::preflight::Rollback;
 use pilothouse_core::HelmCommand;
@@ -23,10 +24,14 @@ pub(crate) async fn roll_back(
     let request = RollbackRequest {
         force: info.force_upgrade,
         max_history: info.max_history,
-        ..RollbackRequest::new(info.key(), permit.into_deed().to_revision, ctx.timeout())
+        ..RollbackRequest::new(info.key(), permit.deed().to_revision, ctx.timeout())
     };
     let helm = helm_run::begin(ctx, run, HelmCommand::Rollback, "", request.timeout, newest).await?;
-    // helm does not handle signals in a rollback, which would stay pending: only without the lock it must not go on.
-    let done = ctx.helm().rollback(&request, ctx.lost()).await;
+    let done = async {
+        preflight::refuse_unless_as_seen(ctx, &permit.deed().goes).await?;
+        // helm does not handle signals in a rollback, which would stay pending: only without the lock it must not go on.
+        ctx.helm().rollback(&request, ctx.lost()).await.map_err(PhaseError::from)
+    };
+    let done = done.await;
     helm.ended(ctx, done).map(drop)
 }

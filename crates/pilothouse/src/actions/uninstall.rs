@@ -10,7 +10,7 @@ use crate::preflight;
 use crate::preflight::Permit;
 use crate::preflight::Uninstall;
 use crate::text;
-use pilothouse_core::{HelmAction, HelmCommand, ReleaseState};
+use pilothouse_core::{HelmAction, HelmCommand, ObjectRef, ReleaseState};
 use pilothouse_helm::UninstallRequest;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -65,7 +65,7 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
     let permit = preflight::permit_uninstall(ctx, run).await?;
     ctx.doing("helm uninstall");
     let timeout = run.remaining(ctx);
-    let Uninstall { objects, stays } =
+    let Uninstall { goes, stays } =
         uninstall_as_permitted(ctx, run, permit, before, timeout, ctx.terminate()).await?;
     // What is installed again right away is no news.
     if ctx.info().action == HelmAction::Destroy {
@@ -73,6 +73,7 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
     }
     ctx.forget_observation().await;
     ctx.doing("waiting until its objects are gone");
+    let objects: Vec<ObjectRef> = goes.objects.into_iter().map(|seen| seen.object).collect();
     pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| {
         ctx.doing(text::progress(progress));
     })
@@ -94,7 +95,11 @@ pub(crate) async fn uninstall_as_permitted(
 ) -> Result<Uninstall, PhaseError> {
     let request = UninstallRequest::new(ctx.release(), timeout);
     let helm = helm_run::begin(ctx, run, HelmCommand::Uninstall, "", request.timeout, newest).await?;
-    let done = ctx.helm().uninstall(&request, stop).await;
+    let done = async {
+        preflight::refuse_unless_as_seen(ctx, &permit.deed().goes).await?;
+        ctx.helm().uninstall(&request, stop).await.map_err(PhaseError::from)
+    };
+    let done = done.await;
     helm.ended(ctx, done)?;
     Ok(permit.into_deed())
 }

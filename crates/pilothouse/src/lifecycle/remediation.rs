@@ -122,7 +122,7 @@ pub(crate) async fn carry_out(
         return left(why);
     }
     let newest = history.newest_revision();
-    let lost = |undo: &str, error: PhaseError| match error {
+    let refused = |undo: &str, error: PhaseError| match error {
         PhaseError::Refused(findings) => {
             let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
             left(format!("{undo} would lose data: {}", findings.join("; ")))
@@ -133,7 +133,7 @@ pub(crate) async fn carry_out(
         Undo::Rollback(revision) => {
             let permit = match preflight::permit_rollback(ctx, run, &history, revision).await {
                 Ok(permit) => permit,
-                Err(error) => return lost(&format!("a rollback to revision {revision}"), error),
+                Err(error) => return refused(&format!("a rollback to revision {revision}"), error),
             };
             ctx.doing(format!("rolling back to revision {revision}"));
             let done = actions::roll_back(ctx, run, permit, newest).await;
@@ -148,7 +148,7 @@ pub(crate) async fn carry_out(
             }
             let permit = match preflight::permit_uninstall(ctx, run).await {
                 Ok(permit) => permit,
-                Err(error) => return lost("an uninstall", error),
+                Err(error) => return refused("an uninstall", error),
             };
             ctx.doing("uninstalling");
             let done = actions::uninstall_as_permitted(ctx, run, permit, newest, ctx.timeout(), ctx.lost()).await;
@@ -160,7 +160,8 @@ pub(crate) async fn carry_out(
     };
     result.unwrap_or_else(|error| match error {
         // It was never begun.
-        PhaseError::Stopped(_) => left(ctx.error_text(&error)),
+        PhaseError::Stopped(_) | PhaseError::Locked(_) => left(ctx.error_text(&error)),
+        PhaseError::Refused(_) => refused(&tried, error),
         error => NextStep::RemediationFailed { tried, error: ctx.error_text(&error) },
     })
 }

@@ -3,13 +3,13 @@
 use crate::context::Context;
 use crate::context::Wanted;
 use crate::error::PhaseError;
-use crate::observe::dry_run::compare::{Comparison, Scope, compare_within};
+use crate::observe::dry_run::compare::{Comparison, Looked, Scope, compare_within};
 use crate::observe::dry_run::compared::Compared;
 use crate::observe::release_storage;
 use crate::render;
 use crate::render::chart_definitions;
 use jiff::Timestamp;
-use pilothouse_core::{CrdPolicy, DriftPolicy, ObjectRef, crd_facts};
+use pilothouse_core::{CrdPolicy, DriftPolicy, ObjectRef, ReleaseHistory, crd_facts};
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc};
 use serde_json::Value;
 use std::sync::Arc;
@@ -21,6 +21,10 @@ pub(crate) struct Look {
     /// The objects of the release in it.
     pub(crate) wanted: Vec<Value>,
     pub(crate) compared: Vec<Compared>,
+    /// What is not wanted any more, and is not there.
+    pub(crate) absent: Vec<ObjectRef>,
+    /// The newest revision, where there is one that is upgraded.
+    pub(crate) newest: Option<u32>,
 }
 
 /// Asks the server what becomes of each object of a release, without changing anything. `changing` are the kinds whose
@@ -38,7 +42,9 @@ pub(crate) async fn preview_deploy(
     let docs = docs(ctx, prepared, is_upgrade).await?;
     let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
     let wanted: Vec<Value> = own.map(|doc| doc.object.clone()).collect();
-    let deployed = if is_upgrade { release_storage::newest_good_record(ctx).await? } else { None };
+    let history = if is_upgrade { Some(release_storage::release_history(ctx).await?) } else { None };
+    let good = history.as_ref().and_then(ReleaseHistory::last_deployed_or_newest);
+    let deployed = release_storage::read_record_of(ctx, good).await?;
     let stored = deployed.as_ref().map(release_storage::manifest_objects).transpose()?.unwrap_or_default();
     let applied = deployed.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));
     let comparison = Comparison {
@@ -53,8 +59,8 @@ pub(crate) async fn preview_deploy(
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),
     };
-    let compared = compare_within(ctx.cluster(), &comparison, scope).await;
-    Ok(Look { docs, wanted, compared })
+    let Looked { compared, absent } = compare_within(ctx.cluster(), &comparison, scope).await;
+    Ok(Look { docs, wanted, compared, absent, newest: history.as_ref().map(ReleaseHistory::newest_revision) })
 }
 
 /// Asks the server what a rollback makes of the objects that may lose something, without changing anything: helm compares the
@@ -66,7 +72,7 @@ pub(crate) async fn preview_rollback(
     ctx: &Context,
     newest: &ReleaseRecord,
     target: &ReleaseRecord,
-) -> Result<Vec<Compared>, PhaseError> {
+) -> Result<Looked, PhaseError> {
     let (wanted, stored) = (release_storage::manifest_objects(target)?, release_storage::manifest_objects(newest)?);
     let comparison = Comparison {
         release: &ctx.release(),
@@ -99,7 +105,7 @@ pub(crate) async fn preview_overwriting(ctx: &Context, wanted: &[Value]) -> Vec<
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),
     };
-    compare_within(ctx.cluster(), &comparison, Scope::MayLose { secrets: false }).await
+    compare_within(ctx.cluster(), &comparison, Scope::MayLose { secrets: false }).await.compared
 }
 
 /// The kinds of the definitions that a deploy brings to the chart's version before helm runs.

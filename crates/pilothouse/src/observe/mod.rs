@@ -38,7 +38,7 @@ pub use dry_run::compared::{Compared, Outcome};
 pub use dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
 pub(crate) use dry_run::refusal::is_of_rbac;
 pub(crate) use left_behind::left_by_uninstall;
-pub(crate) use objects::deleted_by_uninstall;
+pub(crate) use objects::{deleted_by_uninstall, deleted_with};
 pub use objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};
 pub(crate) use observation::{is_as_observed, observe_for, observed, read_around, scope};
 pub(crate) use other_tools::FLUX;

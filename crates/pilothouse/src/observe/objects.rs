@@ -7,6 +7,7 @@ use crate::observe::release_storage::NotServed;
 use crate::render;
 use crate::render::chart_definitions;
 use pilothouse_core::{ObjectRef, RevisionStatus, kept_by_uninstall, lenient_version, object_ref};
+use pilothouse_helm::ReleaseRecord;
 use semver::Version;
 
 /// Whether the release is deployed right now: its newest revision has the status `deployed`.
@@ -33,8 +34,13 @@ pub async fn deployed_chart_version(ctx: &Context) -> Result<Option<Version>, Ph
 
 /// The live objects helm deletes when it uninstalls the release: those of the newest revision that have no resource policy.
 pub(crate) async fn deleted_by_uninstall(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
-    let Some(record) = release_storage::newest_record(ctx).await? else { return Ok(Vec::new()) };
-    let objects = release_storage::manifest_objects(&record)?;
+    deleted_with(ctx, release_storage::newest_record(ctx).await?.as_ref()).await
+}
+
+/// The same, where the newest record was read.
+pub(crate) async fn deleted_with(ctx: &Context, newest: Option<&ReleaseRecord>) -> Result<Vec<ObjectRef>, PhaseError> {
+    let Some(record) = newest else { return Ok(Vec::new()) };
+    let objects = release_storage::manifest_objects(record)?;
     let deleted = objects.iter().filter(|object| !kept_by_uninstall(object)).filter_map(object_ref);
     release_storage::complete_objects(ctx, deleted.collect(), NotServed::Skip).await
 }

@@ -4,6 +4,7 @@
 
 mod adoption;
 mod as_planned;
+mod as_seen;
 mod backup;
 mod changes;
 mod cluster;
@@ -20,6 +21,7 @@ mod uncertain_steps;
 pub(crate) use adoption::Adopting;
 pub use adoption::unowned;
 pub(crate) use as_planned::{in_words, planned_findings, planned_rendering};
+pub(crate) use as_seen::{refuse_unless_as_seen, refuse_unless_same};
 pub use changes::deletions::crds_in_use;
 pub(crate) use changes::deletions::deletion_findings;
 pub(crate) use changes::refusals::gate;
@@ -31,8 +33,8 @@ pub(crate) use orphaned_hooks::permit_hook_deletion;
 pub(crate) use orphaned_hooks::{NEVER, left_alone};
 pub(crate) use ownership::{is_still_free, ownership_findings};
 pub(crate) use permit::{
-    Deletion, Deploy, Permit, Rollback, Uninstall, permit_adoption, permit_deletions, permit_deploy,
-    permit_overwriting, permit_rollback, permit_uninstall, refuse_unless_as_seen,
+    Deletion, Deploy, Overwriting, Permit, Rollback, Uninstall, permit_adoption, permit_definitions_again,
+    permit_deletion_again, permit_deletions, permit_deploy, permit_overwriting, permit_rollback, permit_uninstall,
 };
 pub(crate) use rollback_target::rollback_findings;
 pub(crate) use uncertain_steps::{step_output, uncertain_step, uncertain_step_findings, untrusted};

@@ -6,7 +6,6 @@ use crate::preflight::permit::{Deletion, Permit};
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ReleaseKey, RevisionMeta, RevisionStatus, names_other_release};
 use pilothouse_helm::HookRecord;
-use pilothouse_kube::Precondition;
 use serde_json::Value;
 
 /// Kinds with which data goes.
@@ -30,11 +29,11 @@ pub(crate) async fn permit_hook_deletion(
         ctx.say(format!("{object}, which helm may find in its way, is left alone: {why}"));
         return Ok(None);
     }
-    let as_seen = Precondition::unchanged(&live);
-    if as_seen.uid.is_none() || as_seen.resource_version.is_none() {
+    let deletion = Deletion::new(object, &live);
+    if deletion.unchanged.uid.is_none() || deletion.unchanged.resource_version.is_none() {
         return Err(PhaseError::State(format!("{object} cannot be told from another of its name")));
     }
-    Ok(Some(Permit::new(Deletion { object: object.clone(), as_seen })))
+    Ok(Some(Permit::new(deletion)))
 }
 
 /// Why a live object is left alone, although a hook of the interrupted revision has its name; `None` when it is for

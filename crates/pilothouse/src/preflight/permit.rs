@@ -14,6 +14,7 @@ use crate::observe;
 use crate::observe::Compared;
 use crate::observe::Outcome;
 use crate::observe::Scope;
+use crate::preflight::as_seen::{self, AsSeen, Going};
 use crate::preflight::backup::save;
 use crate::preflight::changes::deleted;
 use crate::preflight::changes::deletions;
@@ -23,7 +24,7 @@ use crate::preflight::crds::chart_crds;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
 use crate::render;
-use pilothouse_core::{CrdPolicy, ObjectChange, ObjectRef, ReleaseHistory, Staying, Stays};
+use pilothouse_core::{Class, CrdPolicy, Finding, ObjectChange, ObjectRef, ReleaseHistory, Sensitive, Staying, Stays, code};
 use pilothouse_kube::{PlannedAdoption, Precondition};
 use serde_json::Value;
 use std::sync::Arc;
@@ -52,16 +53,27 @@ impl<Deed> Permit<Deed> {
 /// One very object is deleted.
 #[derive(Debug)]
 pub(crate) struct Deletion {
-    pub(crate) object: ObjectRef,
-    /// It must still be the one that was looked at.
-    pub(crate) as_seen: Precondition,
+    seen: AsSeen,
+    /// It must not have been written since: then it is looked at again.
+    pub(crate) unchanged: Precondition,
+}
+
+impl Deletion {
+    /// Of an object as it was read.
+    pub(crate) fn new(object: &ObjectRef, live: &Value) -> Self {
+        Self { seen: AsSeen::new(object, Some(live)), unchanged: Precondition::unchanged(live) }
+    }
+
+    pub(crate) fn object(&self) -> &ObjectRef {
+        &self.seen.object
+    }
 }
 
 /// Helm uninstalls the release.
 #[derive(Debug)]
 pub(crate) struct Uninstall {
     /// What goes with it.
-    pub(crate) objects: Vec<ObjectRef>,
+    pub(crate) goes: Going,
     /// What it leaves.
     pub(crate) stays: Vec<Staying>,
 }
@@ -70,6 +82,8 @@ pub(crate) struct Uninstall {
 #[derive(Debug)]
 pub(crate) struct Rollback {
     pub(crate) to_revision: u32,
+    /// What helm deletes or replaces.
+    pub(crate) goes: Going,
 }
 
 /// Helm installs or upgrades, after the chart's definitions were brought.
@@ -78,7 +92,9 @@ pub(crate) struct Deploy {
     /// What is deployed.
     pub(crate) wanted: Arc<Wanted>,
     /// What helm deletes or replaces.
-    pub(crate) goes: Vec<Deletion>,
+    pub(crate) goes: Going,
+    /// The chart's definitions that take the place of others.
+    pub(crate) definitions: Vec<AsSeen>,
     /// What is not part of the release any more and is left.
     pub(crate) stays: Vec<Staying>,
 }
@@ -87,6 +103,8 @@ pub(crate) struct Deploy {
 #[derive(Debug)]
 pub(crate) struct Overwriting {
     pub(crate) objects: Vec<Value>,
+    /// Those of which a change can lose something, as they were seen.
+    pub(crate) seen: Vec<AsSeen>,
 }
 
 /// To delete these objects; those that are not there are left out.
@@ -104,12 +122,30 @@ pub(crate) async fn permit_deletions(
     for object in objects {
         match data_loss::looked_at(ctx, object, &consent).await {
             Ok(None) => {}
-            Ok(Some(as_seen)) => permits.push(Permit::new(Deletion { object: object.clone(), as_seen })),
+            Ok(Some(live)) => permits.push(Permit::new(Deletion::new(object, &live))),
             Err(finding) => findings.push(finding),
         }
     }
     PhaseError::refuse_for(findings)?;
     Ok(permits)
+}
+
+/// The same once more, for an object that was written since it was looked at; `None` when it is not there any more.
+///
+/// # Errors
+/// As for [`permit_deletions`]; also when it is another object by now, or another's.
+pub(crate) async fn permit_deletion_again(
+    ctx: &Context,
+    permit: Permit<Deletion>,
+) -> Result<Option<Permit<Deletion>>, PhaseError> {
+    let seen = permit.into_deed().seen;
+    let refused = |finding| PhaseError::Refused(vec![finding]);
+    let consent = Consent::needed(ctx).await?;
+    let Some(live) = data_loss::looked_at(ctx, &seen.object, &consent).await.map_err(refused)? else { return Ok(None) };
+    if let Some(why) = seen.changed(&live, &ctx.release()) {
+        return Err(refused(Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &seen.object, why)));
+    }
+    Ok(Some(Permit::new(Deletion { unchanged: Precondition::unchanged(&live), seen })))
 }
 
 /// To uninstall the release.
@@ -119,18 +155,19 @@ pub(crate) async fn permit_deletions(
 pub(crate) async fn permit_uninstall(ctx: &Context, run: &ReleaseRun) -> Result<Permit<Uninstall>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
     let look = async || {
-        let objects = observe::deleted_by_uninstall(ctx).await?;
-        let mut findings = deletions::uninstall_findings_of(ctx, &objects).await;
+        let record = observe::newest_record(ctx).await?;
+        let objects = observe::deleted_with(ctx, record.as_ref()).await?;
+        let (mut findings, seen) = deletions::uninstall_findings_of(ctx, &objects, &consent).await;
         findings.extend(deleted::were_there(&objects, run.attempts.adopted(), &consent));
         PhaseError::refuse_for(findings)?;
-        Ok::<_, PhaseError>(objects)
+        Ok::<_, PhaseError>((objects, Going { newest: record.map(|record| record.version), objects: seen, kept: Vec::new() }))
     };
-    let mut objects = look().await?;
+    let (objects, mut goes) = look().await?;
     if save::before_deleting(ctx, &objects, &consent).await? {
         // That may have taken long.
-        objects = look().await?;
+        goes = look().await?.1;
     }
-    Ok(Permit::new(Uninstall { objects, stays: observe::left_by_uninstall(ctx).await? }))
+    Ok(Permit::new(Uninstall { goes, stays: observe::left_by_uninstall(ctx).await? }))
 }
 
 /// To go back from the newest revision to another, in the history as it was read just now.
@@ -150,14 +187,17 @@ pub(crate) async fn permit_rollback(
         observe::read_record(ctx, meta).await?.ok_or_else(gone)
     };
     let (target, newest) = (record(to_revision).await?, record(history.newest_revision()).await?);
-    let mut compared = observe::preview_rollback(ctx, &newest, &target).await?;
-    let adopted = run.attempts.adopted();
-    PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, adopted, &consent).await)?;
-    if save::before_changing(ctx, &compared, &consent).await? {
-        compared = observe::preview_rollback(ctx, &newest, &target).await?;
-        PhaseError::refuse_for(refusals::by_rollback(ctx, &compared, adopted, &consent).await)?;
+    let look = async || {
+        let looked = observe::preview_rollback(ctx, &newest, &target).await?;
+        let adopted = run.attempts.adopted();
+        PhaseError::refuse_for(refusals::by_rollback(ctx, &looked.compared, adopted, &consent).await)?;
+        Ok::<_, PhaseError>(looked)
+    };
+    let mut looked = look().await?;
+    if save::before_changing(ctx, &looked.compared, &consent).await? {
+        looked = look().await?;
     }
-    Ok(Permit::new(Rollback { to_revision }))
+    Ok(Permit::new(Rollback { to_revision, goes: going(Some(history.newest_revision()), &looked.compared, &looked.absent) }))
 }
 
 /// To install or upgrade the release. What was looked at before the first phase is looked at again, as far as something can be
@@ -182,62 +222,61 @@ pub(crate) async fn permit_deploy(
     let secrets = wanted.uses.makes_up_secrets();
     let scope = if save::is_wanted(ctx) { Scope::All } else { Scope::MayLose { secrets } };
     let look = async || {
-        let compared = observe::preview_deploy(ctx, wanted, is_upgrade, &changing, (scope, &[])).await?.compared;
-        let mut findings = refusals::losses(ctx, wanted, &compared, &consent).await;
-        findings.extend(regenerated::findings(ctx, wanted, &compared, &consent, is_upgrade).await);
+        let looked = observe::preview_deploy(ctx, wanted, is_upgrade, &changing, (scope, &[])).await?;
+        let mut findings = refusals::losses(ctx, wanted, &looked.compared, &consent).await;
+        findings.extend(regenerated::findings(ctx, wanted, &looked.compared, &consent, is_upgrade).await);
+        let mut definitions = Vec::new();
         if ctx.info().crds == CrdPolicy::Upgrade {
-            findings.extend(chart_crds::chart_crd_findings(ctx, wanted).await);
+            let (found, seen) = chart_crds::look_at_definitions(ctx, wanted).await;
+            findings.extend(found);
+            definitions = seen;
         }
         PhaseError::refuse_for(findings)?;
-        Ok::<_, PhaseError>(compared)
+        Ok::<_, PhaseError>((looked, definitions))
     };
-    let mut compared = look().await?;
-    if save::before_helm(ctx, wanted, &compared, &consent).await? {
-        compared = look().await?;
+    let (mut looked, mut definitions) = look().await?;
+    if save::before_helm(ctx, wanted, &looked.compared, &consent).await? {
+        (looked, definitions) = look().await?;
     }
-    let goes = compared.iter().filter_map(goes).collect();
-    let is_kept = |one: &&Compared| one.outcome == Outcome::Change(ObjectChange::Keep);
-    let kept = compared.iter().filter(is_kept).map(|one| one.object.clone());
+    let kept = looked.compared.iter().filter(is_kept).map(|one| one.object.clone());
     let stays = kept.map(|object| Staying { object, because: Stays::ResourcePolicy }).collect();
-    Ok(Permit::new(Deploy { wanted: wanted.clone(), goes, stays }))
+    let goes = going(looked.newest, &looked.compared, &looked.absent);
+    Ok(Permit::new(Deploy { wanted: wanted.clone(), goes, definitions, stays }))
 }
 
-/// An object that goes, as it was seen.
-fn goes(one: &Compared) -> Option<Deletion> {
-    match &one.outcome {
-        Outcome::Change(ObjectChange::Delete | ObjectChange::Replace { .. }) => {
-            let uid = one.seen.as_ref().map(|seen| seen.uid.clone());
-            let as_seen = Precondition { uid, resource_version: None };
-            Some(Deletion { object: one.object.clone(), as_seen })
-        }
+/// What goes, and what would if it were there or nothing kept it, as it was seen.
+fn going(newest: Option<u32>, compared: &[Compared], absent: &[ObjectRef]) -> Going {
+    let goes = |one: &&Compared| match &one.outcome {
+        Outcome::Change(ObjectChange::Delete | ObjectChange::Replace { .. }) => true,
         Outcome::Change(_) | Outcome::NoNamespace { .. } | Outcome::NotServed { .. } | Outcome::Unreadable { .. } => {
-            None
+            false
         }
-    }
+    };
+    let absent = absent.iter().map(|object| AsSeen::new(object, None));
+    let objects = compared.iter().filter(goes).map(as_compared).chain(absent).collect();
+    Going { newest, objects, kept: compared.iter().filter(is_kept).map(as_compared).collect() }
 }
 
-/// Reads the list once more, right before helm: the intent was written and the definitions were brought since, and helm deletes by
-/// name.
+fn is_kept(one: &&Compared) -> bool {
+    one.outcome == Outcome::Change(ObjectChange::Keep)
+}
+
+fn as_compared(one: &Compared) -> AsSeen {
+    AsSeen::new(&one.object, one.live.as_ref().map(Sensitive::expose))
+}
+
+/// Looks at the chart's definitions once more, right before they are brought: where one is not as it was seen, another release of
+/// the run may well have brought it, and it is judged anew.
 ///
 /// # Errors
-/// When data depends on one of the objects by now, or another one has taken its place.
-pub(crate) async fn refuse_unless_as_seen(ctx: &Context, permit: &Permit<Deploy>) -> Result<(), PhaseError> {
-    if permit.0.goes.is_empty() {
-        return Ok(());
-    }
-    let consent = Consent::needed(ctx).await?;
-    let mut findings = Vec::new();
-    for Deletion { object, as_seen } in &permit.0.goes {
-        match data_loss::looked_at(ctx, object, &consent).await {
-            Ok(Some(now)) if now.uid != as_seen.uid => {
-                let why = "another object of that name has taken its place since it was looked at";
-                return Err(PhaseError::State(format!("helm would delete {object}: {why}")));
-            }
-            Ok(_) => {}
-            Err(finding) => findings.push(finding),
+/// As for [`permit_deploy`].
+pub(crate) async fn permit_definitions_again(ctx: &Context, permit: &Permit<Deploy>) -> Result<(), PhaseError> {
+    match as_seen::refuse_unless_same(ctx, &permit.0.definitions).await {
+        Err(PhaseError::Refused(_)) => {
+            PhaseError::refuse_for(chart_crds::chart_crd_findings(ctx, &permit.0.wanted).await)
         }
+        looked => looked,
     }
-    PhaseError::refuse_for(findings)
 }
 
 /// To give these objects to the release.
@@ -262,5 +301,5 @@ pub(crate) async fn permit_overwriting(ctx: &Context, objects: &[Value]) -> Resu
     findings.extend(save::findings(ctx, &save::of_compared(ctx, &compared, &consent).await).await);
     PhaseError::refuse_for(findings)?;
     save::before_changing(ctx, &compared, &consent).await?;
-    Ok(Permit::new(Overwriting { objects: objects.to_vec() }))
+    Ok(Permit::new(Overwriting { objects: objects.to_vec(), seen: compared.iter().map(as_compared).collect() }))
 }

@@ -27,8 +27,8 @@ async fn only_what_was_looked_at_is_deleted() {
     let World { ctx, .. } = fake(&cluster, HelmDriver::Secret);
     let object = ObjectRef::parse("configmap/web").unwrap();
     let error = actions::delete(&ctx, std::slice::from_ref(&object), Duration::from_secs(1)).await.unwrap_err();
-    let why = "another object of that name has taken its place since it was looked at";
-    assert_eq!(error.to_string(), format!("ConfigMap default/web was not deleted: {why}"));
+    let why = "ConfigMap default/web: another object of that name has taken its place since it was looked at";
+    assert!(error.to_string().ends_with(why), "{error}");
     let left = cluster.object("ConfigMap", Some("default"), "web").unwrap();
     assert_eq!(left["data"]["of"], "somebody else");
 }
@@ -36,20 +36,53 @@ async fn only_what_was_looked_at_is_deleted() {
 /// Between the permit and helm lie the intent and the definitions that are brought.
 #[tokio::test]
 async fn what_helm_is_going_to_delete_is_read_once_more() {
-    let cluster = Arc::new(FakeCluster::default());
-    cluster.put(config_map("somebody"));
+    let cluster = with_object();
     let World { ctx, .. } = fake(&cluster, HelmDriver::Secret);
     let live = cluster.object("ConfigMap", Some("default"), "web").unwrap();
-    let as_seen = Precondition { resource_version: None, ..Precondition::unchanged(&live) };
-    let object = pilothouse_core::object_ref(&live).unwrap();
-    let permit =
-        Permit::new(Deploy { wanted: Arc::default(), goes: vec![Deletion { object, as_seen }], stays: Vec::new() });
-    refuse_unless_as_seen(&ctx, &permit).await.unwrap();
+    let going = |seen: Option<&Value>| Going { objects: vec![AsSeen::new(&web(), seen)], ..Going::default() };
+    let refused = async |going: Going| match as_seen::refuse_unless_as_seen(&ctx, &going).await {
+        Ok(()) => String::new(),
+        Err(error) => error.to_string().rsplit(": ").next().unwrap().to_owned(),
+    };
+    assert_eq!(refused(going(Some(&live))).await, "");
+    // Nobody has looked at what has come since.
+    assert_eq!(refused(going(None)).await, "it has come since it was looked at");
+    made_anew(&cluster);
+    let another = "another object of that name has taken its place since it was looked at";
+    assert_eq!(refused(going(Some(&live))).await, another);
     cluster.remove("ConfigMap", Some("default"), "web").unwrap();
-    refuse_unless_as_seen(&ctx, &permit).await.unwrap();
-    cluster.put(config_map("somebody else"));
-    let error = refuse_unless_as_seen(&ctx, &permit).await.unwrap_err().to_string();
-    assert!(error.ends_with("web: another object of that name has taken its place since it was looked at"), "{error}");
+    assert_eq!(refused(going(Some(&live))).await, "");
+}
+
+/// Helm deletes what only its annotation has kept, once that is gone.
+#[tokio::test]
+async fn what_nothing_keeps_any_more_is_not_what_was_looked_at() {
+    let cluster = with_object();
+    let mut kept = own();
+    kept["metadata"]["annotations"]["helm.sh/resource-policy"] = json!("keep");
+    cluster.put(kept);
+    let World { ctx, .. } = fake(&cluster, HelmDriver::Secret);
+    let live = cluster.object("ConfigMap", Some("default"), "web").unwrap();
+    let going = Going { kept: vec![AsSeen::new(&web(), Some(&live))], ..Going::default() };
+    as_seen::refuse_unless_as_seen(&ctx, &going).await.unwrap();
+    written(&cluster);
+    let error = as_seen::refuse_unless_as_seen(&ctx, &going).await.unwrap_err().to_string();
+    assert!(error.contains("its annotation helm.sh/resource-policy was taken away"), "{error}");
+}
+
+/// What helm deletes is what the newest manifest has: another one was not looked at.
+#[rstest]
+#[tokio::test]
+async fn another_revision_was_not_looked_at(
+    #[values(RevisionStatus::Deployed, RevisionStatus::PendingUpgrade)] status: RevisionStatus,
+) {
+    let cluster = with_object();
+    let World { ctx, .. } = fake(&cluster, HelmDriver::Secret);
+    let going = Going { newest: Some(2), ..Going::default() };
+    as_seen::refuse_unless_as_seen(&ctx, &going).await.unwrap();
+    cluster.put(release_secret(&release(), 3, status, "1.0.0", MANIFEST));
+    let error = as_seen::refuse_unless_as_seen(&ctx, &going).await.unwrap_err();
+    assert!(matches!(error, PhaseError::Locked(_)) && error.to_string().contains("revision 3"), "{error}");
 }
 
 /// Another attempt may come to an uninstall of what is half installed: what was there before it was adopted is not the release's
@@ -62,7 +95,7 @@ async fn what_was_adopted_on_the_way_is_not_uninstalled() {
     cluster.put(release_secret(&release(), 1, RevisionStatus::Failed, "1.0.0", manifest));
     let World { ctx, .. } = fake(&cluster, HelmDriver::Secret);
     let mut run = ReleaseRun::default();
-    assert_eq!(permit_uninstall(&ctx, &run).await.unwrap().into_deed().objects.len(), 1);
+    assert_eq!(permit_uninstall(&ctx, &run).await.unwrap().into_deed().goes.objects.len(), 1);
     let live = cluster.object("ConfigMap", Some("default"), "web").unwrap();
     run.attempts.note_adopted(&[pilothouse_core::object_ref(&live).unwrap()]);
     let PhaseError::Refused(findings) = permit_uninstall(&ctx, &run).await.err().unwrap() else {

@@ -1,7 +1,8 @@
 //! The marks that tools leave on what they manage.
 
-use crate::kubernetes::cluster_object::{MANAGED_BY, metadata};
+use crate::kubernetes::cluster_object::{HelmOwner, MANAGED_BY, helm_owner, metadata};
 use serde_json::Value;
+use std::fmt;
 
 /// Labels and annotations by which a tool finds its objects again: Argo CD's resource tracking, the controllers of Flux, kapp,
 /// Pulumi. `app.kubernetes.io/instance`, which Argo CD may be told to use, is in most charts and tells nothing.
@@ -60,6 +61,35 @@ pub(super) fn managers(live: &Value) -> impl Iterator<Item = &str> {
         }
     }
     names.into_iter()
+}
+
+/// Whose a live object is, by the marks that change when it comes into other hands, and only then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerMarks {
+    /// Who owns it in Helm's eyes.
+    pub helm: HelmOwner,
+    /// Kind and name of the object that controls it.
+    pub controller: Option<(String, String)>,
+}
+
+/// The marks of a live object's owner.
+pub fn owner_marks(live: &Value) -> OwnerMarks {
+    OwnerMarks { helm: helm_owner(live), controller: controller(live) }
+}
+
+impl fmt::Display for OwnerMarks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.controller, &self.helm) {
+            (Some((kind, name)), _) => write!(f, "{kind} {name}"),
+            (None, HelmOwner::Release(release) | HelmOwner::Partial { names: Some(release), .. }) => {
+                write!(f, "release {release}")
+            }
+            (None, HelmOwner::Nobody { managed_by: Some(tool) }) => f.write_str(tool),
+            (None, HelmOwner::Partial { names: None, .. } | HelmOwner::Nobody { managed_by: None }) => {
+                f.write_str("nobody")
+            }
+        }
+    }
 }
 
 /// Kind and name of the object that controls this one.

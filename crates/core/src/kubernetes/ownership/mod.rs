@@ -8,7 +8,7 @@ mod owner;
 #[cfg(test)]
 mod tests;
 
-pub use marks::tool_of_manager;
+pub use marks::{OwnerMarks, owner_marks, tool_of_manager};
 pub use owner::{
     AdoptionConsent, AdoptionUndo, AdoptionVerdict, NotAdopted, Ownership, OwnershipCounts, Records, named_release,
     ownership,

@@ -66,11 +66,18 @@ pub(super) enum Asked {
 /// Tells what a deploy would do to the objects of a release: first the wanted ones in their order, then those it deletes or
 /// leaves behind. Changes nothing (`dryRun=All`); can be repeated, and dropped at any time.
 pub async fn compare(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<Compared> {
-    compare_within(cluster, what, Scope::All).await
+    compare_within(cluster, what, Scope::All).await.compared
+}
+
+/// What was found of the objects of a release.
+pub(crate) struct Looked {
+    pub(crate) compared: Vec<Compared>,
+    /// What is not wanted any more, and is not there: helm would delete it if it came.
+    pub(crate) absent: Vec<ObjectRef>,
 }
 
 /// As [`compare`], of some of the objects.
-pub(crate) async fn compare_within(cluster: &dyn ClusterClient, what: &Comparison<'_>, scope: Scope) -> Vec<Compared> {
+pub(crate) async fn compare_within(cluster: &dyn ClusterClient, what: &Comparison<'_>, scope: Scope) -> Looked {
     look(cluster, what, Asked::WhatHelmDoes, scope).await
 }
 
@@ -104,17 +111,17 @@ pub(super) async fn look(
     what: &Comparison<'_>,
     asked: Asked,
     scope: Scope,
-) -> Vec<Compared> {
+) -> Looked {
     let namespace = &what.release.namespace;
     let wanted = subject::complete(cluster, what.wanted, namespace, what.redactor).await;
     let stored = subject::complete(cluster, what.stored, namespace, what.redactor).await;
     let deployed = |object: &ObjectRef| stored.iter().find(|stored| stored.object.same_object(object));
-    let mut looks: Vec<BoxFuture<'_, Option<Compared>>> = Vec::new();
+    let mut looks: Vec<BoxFuture<'_, Result<Compared, ObjectRef>>> = Vec::new();
     for subject in wanted.iter().filter(|subject| scope.has(&subject.object)) {
         let is_nowhere = scope == Scope::Elsewhere && subject.object.namespace.as_ref() == Some(namespace);
         if is_nowhere && subject.unknown.is_none() {
             let outcome = Outcome::NoNamespace { namespace: namespace.clone() };
-            looks.push(std::future::ready(Some(Compared::unknown(&subject.object, outcome))).boxed());
+            looks.push(std::future::ready(Ok(Compared::unknown(&subject.object, outcome))).boxed());
             continue;
         }
         let stored = deployed(&subject.object).map(|stored| stored.manifest);
@@ -122,12 +129,20 @@ pub(super) async fn look(
             Asked::WhatHelmDoes => what.by_merge_patch(subject, stored, compared),
             Asked::WhatIsDeclared => compared,
         });
-        looks.push(look.map(Some).boxed());
+        looks.push(look.map(Ok).boxed());
     }
     for subject in stored.iter().filter(|stored| !wanted.iter().any(|one| one.object.same_object(&stored.object))) {
         looks.push(what.unwanted(cluster, subject).boxed());
     }
-    futures::stream::iter(looks).buffered(SIDE_BY_SIDE).filter_map(std::future::ready).collect().await
+    let mut looked = Looked { compared: Vec::with_capacity(looks.len()), absent: Vec::new() };
+    let mut looks = futures::stream::iter(looks).buffered(SIDE_BY_SIDE);
+    while let Some(one) = looks.next().await {
+        match one {
+            Ok(compared) => looked.compared.push(compared),
+            Err(absent) => looked.absent.push(absent),
+        }
+    }
+    looked
 }
 
 impl Comparison<'_> {
@@ -245,16 +260,16 @@ impl Comparison<'_> {
         Compared { outcome: Outcome::Change(change), fields, then: Some(Sensitive::new(then)), ..compared }
     }
 
-    /// What becomes of an object that is not wanted any more; `None` when it is not there.
-    async fn unwanted(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>) -> Option<Compared> {
+    /// What becomes of an object that is not wanted any more; its name when it is not there.
+    async fn unwanted(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>) -> Result<Compared, ObjectRef> {
         match self.read(cluster, subject).await {
-            Ok(None) => None,
+            Ok(None) => Err(subject.object.clone()),
             Ok(Some(live)) => {
                 let change = if kept_by_upgrade(&live) { ObjectChange::Keep } else { ObjectChange::Delete };
                 let outcome = Outcome::Change(change);
-                Some(Compared { outcome, is_deployed: true, ..self.seen(&subject.object, live) })
+                Ok(Compared { outcome, is_deployed: true, ..self.seen(&subject.object, live) })
             }
-            Err(outcome) => Some(Compared::unknown(&subject.object, outcome)),
+            Err(outcome) => Ok(Compared::unknown(&subject.object, outcome)),
         }
     }
 

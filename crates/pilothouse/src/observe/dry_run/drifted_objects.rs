@@ -37,11 +37,8 @@ pub enum Drifted {
 /// applying them once more would change. `stored` counts for nothing. Changes nothing.
 pub async fn drifted_objects(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<DriftedObject> {
     let deployed = Comparison { stored: what.wanted, force: true, ..*what };
-    look(cluster, &deployed, Asked::WhatIsDeclared, Scope::All)
-        .await
-        .into_iter()
-        .filter_map(|compared| drift(compared, what))
-        .collect()
+    let looked = look(cluster, &deployed, Asked::WhatIsDeclared, Scope::All).await;
+    looked.compared.into_iter().filter_map(|compared| drift(compared, what)).collect()
 }
 
 fn drift(compared: Compared, what: &Comparison<'_>) -> Option<DriftedObject> {

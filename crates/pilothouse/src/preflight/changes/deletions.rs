@@ -2,10 +2,11 @@
 
 use crate::context::Context;
 use crate::observe;
+use crate::preflight::as_seen::AsSeen;
 use crate::preflight::backup::save;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
-use pilothouse_core::{Class, Finding, ObjectRef, code, helm_owner};
+use pilothouse_core::{Class, Finding, HelmOwner, ObjectRef, code, helm_owner};
 use pilothouse_kube::{ClusterError, Detail, crd_ref, read_all};
 
 /// Reasons not to delete these objects: data hangs on them and no consent names them, or they are to be saved before and cannot be.
@@ -23,36 +24,45 @@ pub(crate) async fn deletion_findings(ctx: &Context, objects: &[ObjectRef]) -> V
 
 /// Reasons against an uninstall: as for any deletion, and that an object belongs to another release by now.
 pub(crate) async fn uninstall_findings(ctx: &Context) -> Vec<Finding> {
-    match observe::deleted_by_uninstall(ctx).await {
-        Ok(objects) => uninstall_findings_of(ctx, &objects).await,
-        Err(error) => vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))],
-    }
-}
-
-/// As [`uninstall_findings`], where what would be deleted was read.
-pub(crate) async fn uninstall_findings_of(ctx: &Context, objects: &[ObjectRef]) -> Vec<Finding> {
     let consent = match Consent::of(ctx).await {
         Ok(consent) => consent,
         Err(finding) => return vec![finding],
     };
-    let mut findings = deletion_findings(ctx, objects).await;
-    let open: Vec<ObjectRef> = objects.iter().filter(|object| !consent.names(object)).cloned().collect();
-    for (object, live) in open.iter().zip(read_all(ctx.cluster(), &open, Detail::Metadata).await) {
+    match observe::deleted_by_uninstall(ctx).await {
+        Ok(objects) => uninstall_findings_of(ctx, &objects, &consent).await.0,
+        Err(error) => vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))],
+    }
+}
+
+/// As [`uninstall_findings`], where what would be deleted was read; with how the objects were seen.
+pub(crate) async fn uninstall_findings_of(
+    ctx: &Context,
+    objects: &[ObjectRef],
+    consent: &Consent,
+) -> (Vec<Finding>, Vec<AsSeen>) {
+    let (mut findings, mut seen) = (deletion_findings(ctx, objects).await, Vec::with_capacity(objects.len()));
+    for (object, live) in objects.iter().zip(read_all(ctx.cluster(), objects, Detail::Metadata).await) {
         match live {
-            Ok(Some(live)) => findings.extend(data_loss::another_release(&helm_owner(&live), &ctx.release()).map(|other| {
-                let message = format!(
-                    "helm's uninstall would delete it, and it belongs to release {other} by now: deploy this release once without it, with the live object annotated helm.sh/resource-policy: keep"
-                );
-                Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, object, message)
-            })),
-            Ok(None) => {}
-            Err(error) if matches!(*error, ClusterError::NotServed { .. }) => {}
+            Ok(live) => {
+                seen.push(AsSeen::new(object, live.as_ref()));
+                let owner = live.as_ref().filter(|_| !consent.names(object)).map(helm_owner);
+                findings.extend(owner.and_then(|owner| of_another(ctx, object, &owner)));
+            }
+            Err(error) if matches!(*error, ClusterError::NotServed { .. }) => seen.push(AsSeen::new(object, None)),
             Err(error) => {
                 findings.push(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(error.as_ref())));
             }
         }
     }
-    findings
+    (findings, seen)
+}
+
+fn of_another(ctx: &Context, object: &ObjectRef, owner: &HelmOwner) -> Option<Finding> {
+    let other = data_loss::another_release(owner, &ctx.release())?;
+    let message = format!(
+        "helm's uninstall would delete it, and it belongs to release {other} by now: deploy this release once without it, with the live object annotated helm.sh/resource-policy: keep"
+    );
+    Some(Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, object, message))
 }
 
 /// Why `delete_crds` would refuse, to be asked in `check_prerequisites`.

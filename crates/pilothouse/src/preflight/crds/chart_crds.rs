@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::context::Wanted;
+use crate::preflight::as_seen::AsSeen;
 use crate::preflight::backup::save;
 use crate::preflight::crds::breaks;
 use crate::preflight::crds::breaks::{Field, Loss};
@@ -14,22 +15,31 @@ use std::collections::BTreeSet;
 
 /// Why the chart's definitions must not be brought to the cluster.
 pub(crate) async fn chart_crd_findings(ctx: &Context, wanted: &Wanted) -> Vec<Finding> {
-    let definitions = chart_definitions(wanted);
+    look_at_definitions(ctx, wanted).await.0
+}
+
+/// The same, with how those were seen that take the place of others.
+pub(crate) async fn look_at_definitions(ctx: &Context, wanted: &Wanted) -> (Vec<Finding>, Vec<AsSeen>) {
+    let (definitions, mut seen) = (chart_definitions(wanted), Vec::new());
     if definitions.is_empty() || ctx.info().crds == CrdPolicy::Skip {
-        return Vec::new();
+        return (Vec::new(), seen);
     }
     let mut findings = clashes(ctx, &definitions).await;
     if ctx.info().crds != CrdPolicy::Upgrade {
-        return findings;
+        return (findings, seen);
     }
     let consent = match Consent::of(ctx).await {
         Ok(consent) => consent,
-        Err(finding) => return vec![finding],
+        Err(finding) => return (vec![finding], seen),
     };
     findings.extend(save::findings(ctx, &save::of_definitions(ctx, wanted, &consent)).await);
     for crd in &definitions {
         let Some(object) = object_ref(crd) else { continue };
-        match ctx.cluster().get(&object).await {
+        let live = ctx.cluster().get(&object).await;
+        if let Ok(live) = &live {
+            seen.push(AsSeen::new(&object, live.as_ref()));
+        }
+        match live {
             Ok(None) => {}
             Ok(Some(live)) => {
                 if let HelmOwner::Release(other) = helm_owner(&live)
@@ -46,7 +56,7 @@ pub(crate) async fn chart_crd_findings(ctx: &Context, wanted: &Wanted) -> Vec<Fi
             }
         }
     }
-    findings
+    (findings, seen)
 }
 
 /// What would be lost if `then` took the place of the definition in the cluster, and nobody has consented to. Where no custom

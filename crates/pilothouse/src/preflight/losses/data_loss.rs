@@ -7,7 +7,7 @@ use crate::preflight::losses::consent::Consent;
 use pilothouse_core::{
     Class, Finding, HelmAction, HelmOwner, ObjectRef, ReleaseKey, code, crd_facts, deletes_its_claims,
 };
-use pilothouse_kube::{ClusterError, Precondition, live_custom_resources};
+use pilothouse_kube::{ClusterError, live_custom_resources};
 use serde_json::Value;
 
 /// What must be known of an object before it goes: data may hang on these.
@@ -33,7 +33,7 @@ pub(crate) async fn losses(ctx: &Context, objects: &[ObjectRef], consent: &Conse
     findings
 }
 
-/// Which very object it is that may be deleted; `None` when it is not there.
+/// The object as it is, where it may be deleted; `None` when it is not there.
 ///
 /// # Errors
 /// Why it must not be deleted.
@@ -41,7 +41,7 @@ pub(crate) async fn looked_at(
     ctx: &Context,
     object: &ObjectRef,
     consent: &Consent,
-) -> Result<Option<Precondition>, Finding> {
+) -> Result<Option<Value>, Finding> {
     let unreadable = |error: &PhaseError| Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(error));
     let live = match ctx.cluster().get(object).await {
         Ok(Some(live)) => live,
@@ -53,8 +53,7 @@ pub(crate) async fn looked_at(
     {
         return Err(Finding::new(Class::Unsafe, code, object, lost));
     }
-    // It may well have changed; it must be the same one.
-    Ok(Some(Precondition { resource_version: None, ..Precondition::unchanged(&live) }))
+    Ok(Some(live))
 }
 
 /// What would be lost with this object, if anything.
