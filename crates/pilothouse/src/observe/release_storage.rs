@@ -265,6 +265,63 @@ mod tests {
         assert_eq!(newest(&world.ctx).await.unwrap().unwrap().0.status, expected);
     }
 
+    fn put(cluster: &FakeCluster, revision: u32, status: RevisionStatus) {
+        cluster.put(release_secret(&release(), revision, status, "1.0.0", ""));
+    }
+
+    /// Somebody's helm goes on between the list of records and the read of one: what it has written is no record that disagrees with
+    /// itself.
+    #[rstest]
+    #[case::upgraded(&[(1, RevisionStatus::Superseded), (2, RevisionStatus::Deployed)], RevisionStatus::Deployed)]
+    #[case::upgraded_and_at_work_again(
+        &[(1, RevisionStatus::Superseded), (2, RevisionStatus::Superseded), (3, RevisionStatus::PendingUpgrade)],
+        RevisionStatus::PendingUpgrade
+    )]
+    #[case::rolled_back_half_way(
+        &[(1, RevisionStatus::Superseded), (2, RevisionStatus::PendingRollback)],
+        RevisionStatus::PendingRollback
+    )]
+    #[case::uninstalling(&[(1, RevisionStatus::Uninstalling)], RevisionStatus::Uninstalling)]
+    #[case::uninstalled_with_history(&[(1, RevisionStatus::Uninstalled)], RevisionStatus::Uninstalled)]
+    #[tokio::test]
+    async fn what_is_written_while_it_is_read_has_not_failed(
+        #[case] written: &'static [(u32, RevisionStatus)],
+        #[case] expected: RevisionStatus,
+        #[values(false, true)] by_status: bool,
+    ) {
+        let cluster = torn(RevisionStatus::Deployed, RevisionStatus::Deployed);
+        cluster.before("get Secret default/sh.helm.release.v1.demo.v1", |cluster: &FakeCluster| {
+            written.iter().for_each(|(revision, status)| put(cluster, *revision, *status));
+        });
+        let world = fake(&cluster, HelmDriver::Secret);
+        let seen = if by_status {
+            newest(&world.ctx).await.unwrap().unwrap().0
+        } else {
+            release_history(&world.ctx).await.unwrap().newest().unwrap().clone()
+        };
+        assert_eq!((seen.revision, seen.status), (u32::try_from(written.len()).unwrap(), expected));
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_once_it_is_read_is_not_there() {
+        let cluster = torn(RevisionStatus::Deployed, RevisionStatus::Deployed);
+        cluster.before("get Secret", |cluster: &FakeCluster| {
+            cluster.remove("Secret", Some("default"), "sh.helm.release.v1.demo.v1");
+        });
+        assert!(release_history(&fake(&cluster, HelmDriver::Secret).ctx).await.unwrap().is_empty());
+    }
+
+    /// Records that are written without end are somebody's at work.
+    #[tokio::test]
+    async fn what_never_holds_still_is_locked() {
+        let cluster = torn(RevisionStatus::Deployed, RevisionStatus::Deployed);
+        for _ in 0..20 {
+            cluster.before("get Secret", |cluster: &FakeCluster| put(cluster, 1, RevisionStatus::Deployed));
+        }
+        let error = release_history(&fake(&cluster, HelmDriver::Secret).ctx).await.unwrap_err();
+        assert!(matches!(error, PhaseError::Locked(_)), "{error}");
+    }
+
     #[tokio::test]
     async fn what_disagrees_is_upgraded_over() {
         let world = fake(&torn(RevisionStatus::Deployed, RevisionStatus::Failed), HelmDriver::Secret);
