@@ -145,6 +145,11 @@ impl RevisionMeta {
             manager: None,
         }
     }
+
+    /// Whether both tell of one write of one object.
+    pub fn is_same_write(&self, other: &Self) -> bool {
+        self.uid == other.uid && self.resource_version == other.resource_version
+    }
 }
 
 #[cfg(test)]

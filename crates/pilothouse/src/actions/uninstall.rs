@@ -65,8 +65,7 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
     let permit = preflight::permit_uninstall(ctx, run).await?;
     ctx.doing("helm uninstall");
     let timeout = run.remaining(ctx);
-    let Uninstall { goes, stays } =
-        uninstall_as_permitted(ctx, run, permit, before, timeout, ctx.terminate()).await?;
+    let Uninstall { goes, stays } = uninstall_as_permitted(ctx, run, permit, before, timeout, ctx.terminate()).await?;
     // What is installed again right away is no news.
     if ctx.info().action == HelmAction::Destroy {
         run.stays = stays;

@@ -393,7 +393,8 @@ mod tests {
         earlier.phases[0].helm = vec![helm(HelmCommand::Upgrade, 2), helm(HelmCommand::Upgrade, 3)];
         earlier.attempt = 2;
         earlier.no_return = Some("migrate".to_owned());
-        let newest = RevisionMeta { run: Some(run(by)), ..RevisionMeta::new(&release(), revision, RevisionStatus::Failed) };
+        let newest =
+            RevisionMeta { run: Some(run(by)), ..RevisionMeta::new(&release(), revision, RevisionStatus::Failed) };
         let ledger = Ledger::new(Some(earlier.clone()), Vec::new());
         assert_eq!((ledger.base(&newest), ledger.attempt(), ledger.no_return()), (expected, 2, Some("migrate")));
         // What has ended well is not to be taken back by whoever looks at it again.

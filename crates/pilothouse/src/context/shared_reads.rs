@@ -94,8 +94,7 @@ impl SharedReads {
     pub(crate) fn record(&self, meta: &RevisionMeta) -> Option<ReleaseRecord> {
         let records = held(&self.records);
         let (known, record) = records.get(&ReleaseKey::new(&meta.namespace, &meta.name))?;
-        let is_it = known.uid == meta.uid && known.resource_version == meta.resource_version;
-        is_it.then(|| record.clone())
+        known.is_same_write(meta).then(|| record.clone())
     }
 
     /// A release is not at work any more, or not yet.

@@ -67,3 +67,75 @@ fn is_suspect(before: Option<&[AppliedObject]>, now: &AppliedObject) -> bool {
     let known = before.iter().find(|known| known.object.same_object(&now.object) && known.uid == now.uid);
     custom && known.is_some_and(|known| known != now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HelmDriver;
+    use crate::observe::fingerprint;
+    use crate::test_world::{over, release};
+    use pilothouse_core::RevisionStatus;
+    use pilothouse_testkit::{FakeCluster, FakeHelm, release_secret};
+    use rstest::rstest;
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    const MANIFEST: &str = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {a: b}
+---
+apiVersion: example.com/v1
+kind: Widget
+metadata: {name: one}
+spec: {size: 1}
+";
+
+    fn live(settings: &Value, widget: &Value) -> [Value; 2] {
+        let metadata = |name: &str| {
+            let mut owned = pilothouse_core::adoption_patch(&release());
+            owned["metadata"]["name"] = json!(name);
+            owned["metadata"]["namespace"] = json!("default");
+            owned["metadata"].clone()
+        };
+        [
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata("settings"), "data": settings}),
+            json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": metadata("one"), "spec": widget}),
+        ]
+    }
+
+    /// With `max_history: 1` the revision before is gone when helm has ended, so that nobody knows which manifests it has changed:
+    /// all objects are compared, and only what is not as the manifest has it is told.
+    #[rstest]
+    #[case::as_wanted(json!({"a": "b"}), json!({"size": 1}), &[])]
+    #[case::with_what_others_add(json!({"a": "b", "c": "d"}), json!({"size": 1, "color": "red"}), &[])]
+    #[case::lost(json!({"c": "d"}), json!({"size": 1}), &["ConfigMap default/settings"])]
+    #[case::left_as_others_have_it(json!({"a": "b"}), json!({"size": 2}), &["Widget default/one"])]
+    #[tokio::test]
+    async fn what_is_left_where_helm_has_pruned_the_revision_before(
+        #[case] settings: Value,
+        #[case] widget: Value,
+        #[case] expected: &[&str],
+        #[values(false, true)] is_pruned: bool,
+    ) {
+        let cluster = Arc::new(FakeCluster::default());
+        if !is_pruned {
+            cluster.put(release_secret(&release(), 1, RevisionStatus::Superseded, "1.0.0", "{}"));
+        }
+        cluster.put(release_secret(&release(), 2, RevisionStatus::Deployed, "1.0.0", MANIFEST));
+        live(&settings, &widget).into_iter().for_each(|object| cluster.put(object));
+        let helm = Arc::new(FakeHelm::new(cluster.clone(), "", "1.0.0").of_version("v3.19.0"));
+        let world = over(cluster.clone(), helm, HelmDriver::Secret, |_| {});
+        let history = release_storage::release_history(&world.ctx).await.unwrap();
+        let newest = history.newest().unwrap();
+        let record = release_storage::read_record(&world.ctx, newest).await.unwrap().unwrap();
+        let objects = release_storage::objects_of_record(&world.ctx, &record).await.unwrap();
+        let mut now = Vec::new();
+        for object in &objects {
+            let live = cluster.object(&object.kind, object.namespace.as_deref(), &object.name).unwrap();
+            now.push(fingerprint::applied(object, &live).unwrap());
+        }
+        let left = left(&world.ctx, newest, &record, None, &now).await.unwrap();
+        assert_eq!(left.iter().map(|drift| drift.object.to_string()).collect::<Vec<_>>(), expected);
+    }
+}

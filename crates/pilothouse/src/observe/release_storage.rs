@@ -26,23 +26,44 @@ pub(crate) async fn release_history(ctx: &Context) -> Result<ReleaseHistory, Pha
     by_payload_too(ctx, labelled(ctx).await?).await
 }
 
-/// A history as the labels of its records have it, the newest one with the status that counts.
+/// How often records that are written while they are read are listed anew.
+const LOOKS: u32 = 5;
+
+/// A history as the labels of its records have it, the newest one with the status that counts. Label and payload are compared of one
+/// write of the record: where helm has gone on since the list, there is another list.
 pub(crate) async fn by_payload_too(ctx: &Context, history: ReleaseHistory) -> Result<ReleaseHistory, PhaseError> {
-    let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else {
-        return Ok(history);
-    };
-    let stored = match ctx.session().stored_status(newest) {
-        Some(status) => Some(status),
-        None => match read_record(ctx, newest).await {
-            Ok(record) => record.map(|record| record.info.status),
-            // What is damaged is for whoever needs what is in it.
-            Err(PhaseError::Record(_)) => None,
-            Err(error) => return Err(error),
-        },
-    };
-    // One that vanished meanwhile is for whoever reads it next.
-    let status = newest.status.and_in_payload(stored.unwrap_or(newest.status));
-    Ok(history.with_newest_as(status))
+    let mut history = history;
+    for _ in 0..LOOKS {
+        let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else {
+            return Ok(history);
+        };
+        if let Some(stored) = status_in_payload(ctx, newest).await? {
+            let status = newest.status.and_in_payload(stored);
+            return Ok(history.with_newest_as(status));
+        }
+        let again = labelled(ctx).await?;
+        if again == history {
+            // Nobody has written it: it is none that can be read by its name.
+            return Ok(again);
+        }
+        history = again;
+    }
+    let why = "another operation is at work on the release: its records change while they are read";
+    Err(PhaseError::Locked(why.to_owned()))
+}
+
+/// What the payload of a record says; `None` when it was written or removed since it was listed.
+async fn status_in_payload(ctx: &Context, listed: &RevisionMeta) -> Result<Option<RevisionStatus>, PhaseError> {
+    if let Some(status) = ctx.session().stored_status(listed) {
+        return Ok(Some(status));
+    }
+    match read_revision(ctx, listed.revision).await {
+        Ok(Some((Some(read), record))) if read.is_same_write(listed) => Ok(Some(record.info.status)),
+        Ok(_) => Ok(None),
+        // What is damaged is for whoever needs what is in it.
+        Err(PhaseError::Record(_)) => Ok(Some(listed.status)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads and decodes the record of a revision, if there is one.
@@ -63,13 +84,9 @@ async fn labelled(ctx: &Context) -> Result<ReleaseHistory, PhaseError> {
 
 /// The newest revision with its record; its status is the one that counts.
 pub(crate) async fn newest(ctx: &Context) -> Result<Option<(RevisionMeta, Option<ReleaseRecord>)>, PhaseError> {
-    let history = labelled(ctx).await?;
-    let Some(mut newest) = history.newest().cloned() else { return Ok(None) };
-    let record = read_record(ctx, &newest).await?;
-    if let Some(record) = &record {
-        newest.status = newest.status.and_in_payload(record.info.status);
-    }
-    Ok(Some((newest, record)))
+    let history = release_history(ctx).await?;
+    let Some(newest) = history.newest() else { return Ok(None) };
+    Ok(Some((newest.clone(), read_record(ctx, newest).await?)))
 }
 
 /// The decoded record of a revision, read unless it was the last one that was read and nobody has written it since. One that
@@ -316,7 +333,9 @@ mod tests {
     async fn what_never_holds_still_is_locked() {
         let cluster = torn(RevisionStatus::Deployed, RevisionStatus::Deployed);
         for _ in 0..20 {
-            cluster.before("get Secret", |cluster: &FakeCluster| put(cluster, 1, RevisionStatus::Deployed));
+            for call in ["list Secret", "get Secret"] {
+                cluster.before(call, |cluster: &FakeCluster| put(cluster, 1, RevisionStatus::Deployed));
+            }
         }
         let error = release_history(&fake(&cluster, HelmDriver::Secret).ctx).await.unwrap_err();
         assert!(matches!(error, PhaseError::Locked(_)), "{error}");

@@ -24,7 +24,9 @@ use crate::preflight::crds::chart_crds;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
 use crate::render;
-use pilothouse_core::{Class, CrdPolicy, Finding, ObjectChange, ObjectRef, ReleaseHistory, Sensitive, Staying, Stays, code};
+use pilothouse_core::{
+    Class, CrdPolicy, Finding, ObjectChange, ObjectRef, ReleaseHistory, Sensitive, Staying, Stays, code,
+};
 use pilothouse_kube::{PlannedAdoption, Precondition};
 use serde_json::Value;
 use std::sync::Arc;
@@ -160,7 +162,10 @@ pub(crate) async fn permit_uninstall(ctx: &Context, run: &ReleaseRun) -> Result<
         let (mut findings, seen) = deletions::uninstall_findings_of(ctx, &objects, &consent).await;
         findings.extend(deleted::were_there(&objects, run.attempts.adopted(), &consent));
         PhaseError::refuse_for(findings)?;
-        Ok::<_, PhaseError>((objects, Going { newest: record.map(|record| record.version), objects: seen, kept: Vec::new() }))
+        Ok::<_, PhaseError>((
+            objects,
+            Going { newest: record.map(|record| record.version), objects: seen, kept: Vec::new() },
+        ))
     };
     let (objects, mut goes) = look().await?;
     if save::before_deleting(ctx, &objects, &consent).await? {
@@ -197,7 +202,10 @@ pub(crate) async fn permit_rollback(
     if save::before_changing(ctx, &looked.compared, &consent).await? {
         looked = look().await?;
     }
-    Ok(Permit::new(Rollback { to_revision, goes: going(Some(history.newest_revision()), &looked.compared, &looked.absent) }))
+    Ok(Permit::new(Rollback {
+        to_revision,
+        goes: going(Some(history.newest_revision()), &looked.compared, &looked.absent),
+    }))
 }
 
 /// To install or upgrade the release. What was looked at before the first phase is looked at again, as far as something can be

@@ -2,7 +2,7 @@ use super::*;
 use crate::HelmDriver;
 use crate::actions;
 use crate::test_world::{World, fake, over, release, say_yes};
-use pilothouse_core::RevisionStatus;
+use pilothouse_core::{ChartRef, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, release_secret};
 use rstest::rstest;
 use serde_json::json;
@@ -215,4 +215,148 @@ async fn what_has_come_into_other_hands_since_it_was_looked_at_is_left(
 #[tokio::test]
 async fn what_was_only_written_since_goes(#[values("delete", "uninstall", "rollback")] deed: &str) {
     assert_eq!(after(deed, written).await, (true, String::new()));
+}
+
+/// Helm keeps `max_history` revisions, and a helm of somebody else's has written meanwhile.
+#[tokio::test]
+async fn a_revision_that_helm_has_pruned_is_not_gone_back_to() {
+    let cluster = with_object();
+    let World { ctx, run, .. } = fake(&cluster, HelmDriver::Secret);
+    let history = observe::release_history(&ctx).await.unwrap();
+    let _ = permit_rollback(&ctx, &run, &history, 1).await.unwrap();
+    cluster.remove("Secret", Some("default"), "sh.helm.release.v1.demo.v1").unwrap();
+    let without_it = observe::release_history(&ctx).await.unwrap();
+    for history in [history, without_it] {
+        let error = permit_rollback(&ctx, &run, &history, 1).await.err().unwrap();
+        assert_eq!(error.to_string(), "the record of revision 1 is gone");
+    }
+}
+
+const CRD: &str = "apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gadgets.example.org}
+spec:
+  group: example.org
+  scope: Namespaced
+  names: {kind: Gadget, plural: gadgets}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+";
+
+fn crd() -> Value {
+    pilothouse_helm::parse_documents(CRD).unwrap().remove(0)
+}
+
+fn crd_of_another(cluster: &FakeCluster) {
+    let mut live = crd();
+    live["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "Helm"});
+    live["metadata"]["annotations"] =
+        json!({"meta.helm.sh/release-name": "other", "meta.helm.sh/release-namespace": "default"});
+    cluster.put(live);
+}
+
+/// The server is asked what a manifest makes of an object, and that is the moment in which another release gets it.
+#[rstest]
+#[tokio::test]
+async fn what_is_written_over_is_what_was_looked_at(#[values(true, false)] is_taken: bool) {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.put(crd());
+    if is_taken {
+        cluster.before("apply CustomResourceDefinition", crd_of_another);
+    }
+    let World { ctx, .. } = fake(&cluster, HelmDriver::Secret);
+    ctx.cancel().cancel();
+    let done = actions::apply(&ctx, &[crd()]).await;
+    // The first one only asks.
+    let calls = cluster.failures.calls();
+    assert_eq!(calls.iter().filter(|call| call.starts_with("apply CustomResourceDefinition")).count(), 1);
+    match done.unwrap_err() {
+        PhaseError::Refused(findings) => {
+            assert!(is_taken && findings[0].message.contains("release default/other"), "{findings:?}");
+        }
+        // It went on as far as it may in a run that is stopped.
+        error => assert!(!is_taken && error.is_interrupted(), "{error}"),
+    }
+}
+
+/// A chart, a values file, and what is deployed of them; whatever is given to `helm` is what the chart renders to.
+struct Given {
+    folder: tempfile::TempDir,
+    cluster: Arc<FakeCluster>,
+    world: World,
+    wanted: Arc<Wanted>,
+}
+
+async fn given(rendered: &str) -> Given {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("templates")).unwrap();
+    let files = [
+        ("Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n"),
+        ("templates/web.yaml", MANIFEST),
+        ("values.yaml", "a: 1\n"),
+        ("mine.yaml", "a: 2\n"),
+    ];
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let cluster = Arc::new(FakeCluster::default());
+    let helm = Arc::new(FakeHelm::new(cluster.clone(), rendered, "1.0.0"));
+    let world = over(cluster.clone(), helm, HelmDriver::Secret, |info| {
+        info.chart = ChartRef::path(folder.path());
+        info.values_files = vec![folder.path().join("mine.yaml")];
+        info.crds = CrdPolicy::Upgrade;
+    });
+    let wanted = render::wanted(&world.ctx).await;
+    assert_eq!(wanted.findings, []);
+    Given { folder, cluster, world, wanted }
+}
+
+/// What was looked at is the chart and the values as they were then.
+#[rstest]
+#[case::nothing(None, true)]
+#[case::a_values_file(Some(("mine.yaml", "a: 3\n")), false)]
+#[case::the_values_of_the_chart(Some(("values.yaml", "a: 3\n")), false)]
+#[case::a_template(Some(("templates/web.yaml", "kind: ConfigMap\n")), false)]
+#[case::another_template(Some(("templates/more.yaml", MANIFEST)), false)]
+#[case::the_version(Some(("Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.1\n")), false)]
+#[tokio::test]
+async fn what_was_changed_since_it_was_looked_at_is_not_deployed(
+    #[case] change: Option<(&str, &str)>,
+    #[case] is_permitted: bool,
+) {
+    let Given { folder, world, wanted, .. } = given(MANIFEST).await;
+    if let Some((name, text)) = change {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    match permit_deploy(&world.ctx, &wanted, false).await {
+        Ok(_) => assert!(is_permitted),
+        Err(error) => {
+            let why = "the chart or a values file was changed while it was looked at whether it can be deployed";
+            assert!(!is_permitted && error.to_string() == why, "{error}");
+        }
+    }
+}
+
+/// Between the permit and the definitions lies the intent. Another release of the run may well bring the same one; it is another
+/// thing when it has it among its own objects.
+#[rstest]
+#[case::nobody(|_: &FakeCluster| (), true)]
+#[case::brought_meanwhile(|cluster: &FakeCluster| cluster.put(crd()), true)]
+#[case::taken_over(crd_of_another, false)]
+#[tokio::test]
+async fn definitions_are_looked_at_again_where_they_are_not_as_seen(
+    #[case] meanwhile: Meanwhile,
+    #[case] is_permitted: bool,
+    #[values(false, true)] is_there: bool,
+) {
+    let given = given(&format!("---\n# Source: shop/crds/gadgets.yaml\n{CRD}")).await;
+    if is_there {
+        given.cluster.put(crd());
+    }
+    let ctx = &given.world.ctx;
+    let permit = permit_deploy(ctx, &given.wanted, false).await.unwrap();
+    meanwhile(&given.cluster);
+    match permit_definitions_again(ctx, &permit).await {
+        Ok(()) => assert!(is_permitted),
+        Err(error) => assert!(!is_permitted && error.to_string().contains("release default/other"), "{error}"),
+    }
 }

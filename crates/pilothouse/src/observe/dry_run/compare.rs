@@ -106,12 +106,7 @@ impl Scope {
     }
 }
 
-pub(super) async fn look(
-    cluster: &dyn ClusterClient,
-    what: &Comparison<'_>,
-    asked: Asked,
-    scope: Scope,
-) -> Looked {
+pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, asked: Asked, scope: Scope) -> Looked {
     let namespace = &what.release.namespace;
     let wanted = subject::complete(cluster, what.wanted, namespace, what.redactor).await;
     let stored = subject::complete(cluster, what.stored, namespace, what.redactor).await;

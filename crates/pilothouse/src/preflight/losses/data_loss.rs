@@ -37,11 +37,7 @@ pub(crate) async fn losses(ctx: &Context, objects: &[ObjectRef], consent: &Conse
 ///
 /// # Errors
 /// Why it must not be deleted.
-pub(crate) async fn looked_at(
-    ctx: &Context,
-    object: &ObjectRef,
-    consent: &Consent,
-) -> Result<Option<Value>, Finding> {
+pub(crate) async fn looked_at(ctx: &Context, object: &ObjectRef, consent: &Consent) -> Result<Option<Value>, Finding> {
     let unreadable = |error: &PhaseError| Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(error));
     let live = match ctx.cluster().get(object).await {
         Ok(Some(live)) => live,
