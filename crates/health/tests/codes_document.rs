@@ -52,7 +52,7 @@ fn the_document_of_codes_is_up_to_date() {
          ## When a cause is certain\n\n\
          A cause is told as soon as it is seen. One that is *certain* ends the wait: nothing will change without somebody doing something.\n\
          One that is *passing* may go by itself and is given its time; so is what is *unclear*. `fail_fast` of a release says whether\n\
-         certain causes end its wait.\n\n\
+         certain causes end its wait. What was last seen before the run is passing, too, until it is seen again: it may have been put right.\n\n\
          | code | certainty | when | why the line is there |\n|---|---|---|---|\n{line}"
     );
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/codes.md");

@@ -55,4 +55,6 @@ pub use objects::{
     live_custom_resources, ownership_conflicts, ownerships, read_for_ownership, restart,
 };
 pub use track::{Family, Following, Snapshot, Tracker};
-pub use wait::{Ended, NotReady, Progress, statuses, wait_deleted, wait_exists, wait_ready, wait_ready_from};
+pub use wait::{
+    Beforehand, Ended, NotReady, Progress, statuses, wait_deleted, wait_exists, wait_ready, wait_ready_from,
+};

@@ -196,8 +196,12 @@ fn general(code: &str) -> Option<&'static str> {
             "have a role with this verb on this kind bound to the user; `kubectl auth can-i` tells whether it is there"
         }
         code::WEBHOOK_DENIED => "change the values as the webhook says, or ask whoever runs it",
-        code::PLAN_OUTDATED => "make another plan and look at it: pilothouse plan --out FILE",
-        code::ROLLBACK_IMPOSSIBLE => "mend that, or say `on_failure: { upgrade: leave }` for this release",
+        code::PLAN_OUTDATED => {
+            "look at another plan: `pilothouse plan --out FILE` where one was saved, `pilothouse destroy --plan --out FILE` for a destroy; where it was shown and approved in the terminal, the same command shows another one"
+        }
+        code::ROLLBACK_IMPOSSIBLE => {
+            "mend that (a larger `max_history`, the definition of the kind), or say `on_failure: { upgrade: leave }` for this release"
+        }
         code::SECRET_REGENERATED => {
             "set it by a value, or consent: --consent KIND/NAMESPACE/NAME, or `consent:` in the file"
         }
@@ -206,6 +210,9 @@ fn general(code: &str) -> Option<&'static str> {
         }
         code::STEP_UNCERTAIN => {
             "look whether it has done its work, then say so: --step-done STEP, or --step-again STEP to run it again"
+        }
+        code::UNREADABLE => {
+            "have it read: what refuses or does not answer is told above, and `kubectl auth can-i VERB KIND` whether a right is missing; then run again"
         }
         code::VERSION_INVALID => "change `version` of the chart in the stack file",
         code::VALUES_INVALID => "compare with `helm show values`",

@@ -7,6 +7,7 @@ use pilothouse_core::ObjectRef;
 use pilothouse_kube::{ApplyOptions, Cluster, ClusterClient, Precondition, Propagation};
 use pilothouse_plane::provision::Tool;
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -31,10 +32,15 @@ pub(crate) const BY_HAND: &[(&str, Follow)] = &[
     ("PLAN_OUTDATED", plan_outdated),
     ("RELEASE_FOREIGN", release_foreign),
     ("RELEASE_NAME_INVALID", release_name_invalid),
+    ("RELEASE_STALE_LOCK", release_stale_lock),
+    ("ROLLBACK_IMPOSSIBLE", rollback_impossible),
+    ("ROLLOUT_STUCK", old_pod_in_the_way),
     ("SECRET_REGENERATED", secret_regenerated),
+    ("SERVICE_ACCOUNT_MISSING", service_account_missing),
     ("STACK_FILE_MISMATCH", stack_file_mismatch),
     ("STEP_OUTPUT_UNTRUSTED", step_output_untrusted),
     ("STEP_UNCERTAIN", step_uncertain),
+    ("UNREADABLE", unreadable),
     ("VERSION_INVALID", version_invalid),
 ];
 
@@ -78,7 +84,9 @@ impl Hand {
     fn stack_file(&self, file: &str, chart: &str, more: &Value) {
         let mut release = json!({ "name": "web", "namespace": self.namespace, "chart": { "path": chart } });
         release.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        release["timeout_in_seconds"] = json!(15);
+        if release.get("timeout_in_seconds").is_none() {
+            release["timeout_in_seconds"] = json!(15);
+        }
         let stack = json!({ "version": 1, "name": self.namespace, "releases": [release] });
         self.write(file, &stack.to_string());
     }
@@ -100,9 +108,22 @@ impl Hand {
     }
 
     fn command(&self, args: &[&str], kubeconfig: &Path) -> Command {
-        let mut command = world::program(self.folder.path(), &world::helm(Tool::Helm4), kubeconfig);
+        let mut command = world::program(self.folder.path(), &self.helm_binary(), kubeconfig);
         command.args(args);
         command
+    }
+
+    /// A helm of this folder, if there is one.
+    fn helm_binary(&self) -> PathBuf {
+        let own = self.path("helm.sh");
+        if own.exists() { own } else { world::helm(Tool::Helm4) }
+    }
+
+    /// What somebody does with helm by hand; whether that went well.
+    fn helm(&self, args: &[&str]) -> bool {
+        let mut helm = Command::new(world::helm(Tool::Helm4));
+        helm.args(args).args(["--namespace", &self.namespace]).env("KUBECONFIG", world::simulated().kubeconfig());
+        helm.env("HELM_CACHE_HOME", self.path("helm")).output().unwrap().status.success()
     }
 
     fn done(&self, args: &[&str]) -> String {
@@ -389,9 +410,15 @@ fn plan_outdated(hand: &Hand) {
     hand.objects(&json!([config_map("a", &json!({ "colour": "blue" }))]), &json!({}));
     hand.done(&["plan", "--out", "web.plan"]);
     hand.objects(&json!([config_map("a", &json!({ "colour": "red" }))]), &json!({}));
-    hand.told(&["apply", "web.plan"], "make another plan and look at it: pilothouse plan --out FILE");
+    hand.told(&["apply", "web.plan"], "look at another plan: `pilothouse plan --out FILE` where one was saved");
     hand.done(&["plan", "--out", "web.plan"]);
     hand.done(&["apply", "web.plan"]);
+    hand.done(&["destroy", "--plan", "--out", "gone.plan"]);
+    hand.objects(&json!([config_map("a", &json!({ "colour": "green" }))]), &json!({}));
+    hand.done(UP);
+    hand.told(&["destroy", "gone.plan"], "`pilothouse destroy --plan --out FILE` for a destroy");
+    hand.done(&["destroy", "--plan", "--out", "gone.plan"]);
+    hand.done(&["destroy", "gone.plan"]);
 }
 
 fn release_foreign(hand: &Hand) {
@@ -492,4 +519,156 @@ fn version_invalid(hand: &Hand) {
     hand.told(UP, "for example `1.2.3`");
     hand.stack("shop", &json!({ "chart": { "path": "shop", "version": "1.0.0" } }));
     hand.done(UP);
+}
+
+/// Somebody's uninstall has begun, and is killed, right when helm is asked for an upgrade.
+fn release_stale_lock(hand: &Hand) {
+    let mut held = config_map("held", &json!({}));
+    held["metadata"]["finalizers"] = json!(["example.com/held"]);
+    let objects = |colour: &str| json!([held, config_map("a", &json!({ "colour": colour }))]);
+    let (helm, namespace) = (world::helm(Tool::Helm4), &hand.namespace);
+    let (helm, once) = (helm.display(), hand.path("once"));
+    let script = format!(
+        "#!/bin/sh\n\
+         if [ \"$1\" = upgrade ] && [ -e '{once}' ]; then\n\
+         rm '{once}'\n\
+         '{helm}' uninstall web --namespace {namespace} --wait --timeout 60s >/dev/null 2>&1 & pid=$!\n\
+         until '{helm}' list --uninstalling --short --namespace {namespace} | grep -q web; do sleep 0.1; done\n\
+         kill -KILL $pid\n\
+         fi\n\
+         exec '{helm}' \"$@\"\n",
+        once = once.display(),
+    );
+    hand.write("helm.sh", &script);
+    std::fs::set_permissions(hand.path("helm.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let let_go = || hand.kubectl(&json!({ "patch": { "ConfigMap/held": { "metadata": { "finalizers": null } } } }));
+    hand.objects(&objects("blue"), &json!({}));
+    hand.done(UP);
+    let interrupted = |colour: &str, says: &str| {
+        hand.objects(&objects(colour), &json!({}));
+        hand.write("once", "");
+        hand.told(UP, says);
+        assert!(!once.exists());
+        let_go();
+    };
+    interrupted("red", "run again: what was begun is brought to its end first");
+    hand.done(UP);
+    // Or the other way that is told.
+    interrupted("green", &format!("helm uninstall -n {namespace} web"));
+    assert!(hand.helm(&["uninstall", "web"]));
+    hand.done(UP);
+    let_go();
+}
+
+/// A rollback by hand has failed: with that, Helm has no revision any more that is deployed, and keeps as few as it may.
+fn rollback_impossible(hand: &Hand) {
+    let fixed = |colour: &str, immutable: bool| {
+        let mut map = config_map("a", &json!({ "colour": colour }));
+        map["immutable"] = json!(immutable);
+        map
+    };
+    let keys = |then: &str, most: u32| json!({ "on_failure": { "upgrade": then }, "max_history": most });
+    hand.objects(&json!([fixed("blue", false)]), &json!({}));
+    hand.done(UP);
+    for (name, following) in [("b", keys("rollback", 10)), ("c", keys("leave", 2))] {
+        hand.objects(&json!([fixed("red", true)]), &json!({}));
+        hand.done(UP);
+        assert!(!hand.helm(&["rollback", "web", "1"]), "an immutable object was changed");
+        let wanted = json!([fixed("red", true), config_map(name, &json!({}))]);
+        hand.objects(&wanted, &keys("rollback", 2));
+        let told = hand.told(UP, "mend that (a larger `max_history`");
+        assert!(told.contains("or say `on_failure: { upgrade: leave }` for this release"), "{told}");
+        hand.objects(&wanted, &following);
+        hand.done(UP);
+    }
+}
+
+/// The stack file with the corpus' own chart and these values.
+fn workload(hand: &Hand, values: &Value, seconds: u32) {
+    let chart = case::folder("charts").join("web");
+    let content = json!([{ "name": "values.yaml", "content": values }]);
+    hand.stack(&chart.display().to_string(), &json!({ "yaml_files_content": content, "timeout_in_seconds": seconds }));
+}
+
+/// A StatefulSet does not replace a pod that never became ready.
+fn old_pod_in_the_way(hand: &Hand) {
+    let values = |pod: Value| json!({ "kind": "StatefulSet", "pod": pod });
+    workload(hand, &values(json!({ "schedulerName": "nobody" })), 5);
+    assert_eq!(hand.run(UP).0, Some(1));
+    workload(hand, &values(json!({})), 5);
+    hand.told(UP, &format!("kubectl delete pod -n {} web-0", hand.namespace));
+    hand.kubectl(&json!({ "delete": ["Pod/web-0"] }));
+    workload(hand, &values(json!({})), 15);
+    hand.done(UP);
+}
+
+/// The account is made, and the release is as it was: what its controller has said before is not what it says.
+fn service_account_missing(hand: &Hand) {
+    let account = |name: &str| json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name } });
+    let values = |name: &str| json!({ "pod": { "serviceAccountName": name } });
+    let make = |name: &str| {
+        format!(
+            "or make it: kubectl create serviceaccount -n {} {name}; then kubectl rollout restart deployment -n {0} web",
+            hand.namespace
+        )
+    };
+    workload(hand, &values("runner"), 15);
+    hand.told(UP, &make("runner"));
+    hand.kubectl(&json!({ "apply": [account("runner")] }));
+    // It is tried again after as long as it has been tried.
+    workload(hand, &values("runner"), 90);
+    hand.done(UP);
+    workload(hand, &values("walker"), 15);
+    hand.told(UP, &make("walker"));
+    hand.kubectl(&json!({ "apply": [account("walker")] }));
+    let restarted = json!({ "kubectl.kubernetes.io/restartedAt": jiff::Timestamp::now().to_string() });
+    let template = json!({ "metadata": { "annotations": restarted } });
+    hand.kubectl(&json!({ "patch": { "Deployment/web": { "spec": { "template": template } } } }));
+    hand.done(UP);
+}
+
+/// Somebody may write Services, and not read them.
+fn unreadable(hand: &Hand) {
+    let service = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": { "name": "web" },
+        "spec": { "selector": { "app": "web" }, "ports": [{ "port": 80 }] },
+    });
+    let rules = |verbs: &[&str]| json!({ "apiGroups": [""], "resources": ["services"], "verbs": verbs });
+    let all = json!({ "apiGroups": ["", "coordination.k8s.io"], "resources": ["secrets", "leases", "pods", "events"], "verbs": ["*"] });
+    let case = json!({
+        "code": hand.code,
+        "breaks": "",
+        "words": [],
+        "user": [all, rules(&["create", "patch", "update", "delete"])],
+    });
+    let case: case::Case = serde_json::from_value(case).unwrap();
+    let config = world::simulated().client_config();
+    prepare::namespace(&config, &hand.namespace, &[]);
+    let kubeconfig =
+        prepare::kubeconfig(&config, world::simulated().kubeconfig(), hand.folder.path(), &hand.namespace, &case);
+    hand.objects(&json!([service]), &json!({ "create_namespace": false }));
+    let stack = std::fs::read_to_string(hand.path("pilothouse.yaml")).unwrap();
+    let mut stack: Value = serde_json::from_str(&stack).unwrap();
+    stack["state_namespace"] = json!(hand.namespace);
+    hand.write("pilothouse.yaml", &stack.to_string());
+    let up = ["apply", "--yes", "--kubeconfig", &kubeconfig.display().to_string()];
+    let told = hand.told(&up, "have it read: what refuses or does not answer is told above");
+    assert!(told.contains("services \"web\" is forbidden"), "{told}");
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": { "name": "readers" },
+        "rules": [rules(&["get", "list", "watch"])],
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": { "name": "readers" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "readers" },
+        "subjects": [{ "kind": "ServiceAccount", "name": "deployer", "namespace": hand.namespace }],
+    });
+    hand.kubectl(&json!({ "apply": [role, binding] }));
+    hand.done(&up);
 }

@@ -100,7 +100,7 @@ fn on(place: Place, title: &str, majors: Majors, plane: &Plane) {
     assert!(broken.is_empty(), "cannot be run, see above: {broken:?}");
 }
 
-/// `PILOTHOUSE_CORPUS=name,name` runs only these.
+/// `PILOTHOUSE_CORPUS=name,name` runs only these; codes of hints, too.
 #[expect(clippy::disallowed_methods, reason = "the variable is for whoever runs this test")]
 fn chosen() -> Option<Vec<String>> {
     std::env::var("PILOTHOUSE_CORPUS").ok().map(|names| names.split(',').map(str::to_owned).collect())

@@ -222,9 +222,7 @@ fn of_a_package(package: &str, tool: Tool) {
     let apply = || run(&world, plane, tool, &["apply", "--yes"]);
     let first = apply();
     assert!(first.transcript.starts_with("exit code: 0\n"), "{package}: {}", first.transcript);
-    // As an install, helm 4 refuses to render a chart whose definitions in `crds/` are there and not its own, so that it is rendered
-    // as an upgrade after that.
-    let most = usize::from(looks_up(package)) * if tool == Tool::Helm4 { 2 } else { 1 };
+    let most = usize::from(looks_up(package));
     let is_cheap = |cost: &Cost, most: usize| cost.helm.len() <= most && cost.helm.iter().all(|one| one == "template");
 
     let second = apply();

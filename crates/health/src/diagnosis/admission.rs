@@ -2,9 +2,9 @@
 
 use super::draft::Draft;
 use super::line::{GRACE, Line};
-use super::read::{between, one_line, quoted};
+use super::read::{between, object, one_line, quoted};
 use super::webhooks::{self, Around};
-use pilothouse_core::parse_quantity;
+use pilothouse_core::{ObjectRef, parse_quantity};
 
 /// How often and how long it has been refused.
 #[derive(Debug, Clone, Copy)]
@@ -142,10 +142,25 @@ fn limit_range(said: &str, namespace: &str) -> Option<Draft> {
     )
 }
 
-/// `error looking up service account web/app: serviceaccount "app" not found`
-fn service_account(said: &str, namespace: &str, tries: Tries) -> Option<Draft> {
+/// What the words of a refusal say is not there.
+pub(super) fn missing(message: &str, namespace: &str) -> Option<ObjectRef> {
+    let said = one_line(message);
+    if let Some((namespace, name)) = missing_account(&said, namespace) {
+        return Some(object("v1", "ServiceAccount", namespace, name));
+    }
+    let (kind, name) = missing_class(&said)?;
+    let group = if kind == "PriorityClass" { "scheduling.k8s.io/v1" } else { "node.k8s.io/v1" };
+    Some(object(group, kind, "", name))
+}
+
+/// `error looking up service account web/app: serviceaccount "app" not found`: its namespace and name.
+fn missing_account<'a>(said: &'a str, namespace: &'a str) -> Option<(&'a str, &'a str)> {
     let name = quoted(said, "serviceaccount ").filter(|_| said.contains("not found"))?;
-    let namespace = between(said, "service account ", "/").unwrap_or(namespace);
+    Some((between(said, "service account ", "/").unwrap_or(namespace), name))
+}
+
+fn service_account(said: &str, namespace: &str, tries: Tries) -> Option<Draft> {
+    let (namespace, name) = missing_account(said, namespace)?;
     let line = if tries.long_enough() { Line::ServiceAccountMissing } else { Line::ServiceAccountMissingYet };
     let root = format!("ServiceAccount {namespace}/{name}");
     Some(
@@ -155,15 +170,18 @@ fn service_account(said: &str, namespace: &str, tries: Tries) -> Option<Draft> {
     )
 }
 
-/// `no PriorityClass with name high was found`, `pod rejected: RuntimeClass "x" not found`
+/// `no PriorityClass with name high was found`, `pod rejected: RuntimeClass "x" not found`: kind and name.
+fn missing_class(said: &str) -> Option<(&'static str, &str)> {
+    if let Some(name) = between(said, "no PriorityClass with name ", " was found") {
+        return Some(("PriorityClass", name));
+    }
+    let name = || quoted(said, "RuntimeClass ").or_else(|| quoted(said, "runtimeclasses.node.k8s.io "));
+    let name = (said.contains("RuntimeClass") && said.contains("not found")).then(name)??;
+    Some(("RuntimeClass", name))
+}
+
 fn class(said: &str, tries: Tries) -> Option<Draft> {
-    let (kind, name) = if let Some(name) = between(said, "no PriorityClass with name ", " was found") {
-        ("PriorityClass", name)
-    } else if said.contains("RuntimeClass") && said.contains("not found") {
-        ("RuntimeClass", quoted(said, "RuntimeClass ").or_else(|| quoted(said, "runtimeclasses.node.k8s.io "))?)
-    } else {
-        return None;
-    };
+    let (kind, name) = missing_class(said)?;
     let line = if tries.long_enough() { Line::ClassMissing } else { Line::ClassMissingYet };
     let root = format!("{kind} {name}");
     let kubectl = format!("kubectl get {}, and correct its name in the values", kind.to_lowercase());

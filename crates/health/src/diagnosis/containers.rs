@@ -136,6 +136,9 @@ pub(super) fn ended(evidence: &Evidence, container: Container<'_>) -> Option<Dra
     };
     let runs = container.status.pointer("/state/running").is_some();
     let draft = if runs { Draft { line: while_it_runs(draft.line), ..draft } } else { draft };
+    // What is never started again is not tried again either.
+    let is_tried_again = draft.line != Line::EndedForGood && !never_restarted(container.pod);
+    let draft = draft.last_seen(time(ended, "/finishedAt").filter(|_| is_tried_again), evidence);
     let (pod, namespace) = (name(container.pod), namespace(container.pod));
     let previous = if container.restarts() > 0 { " --previous" } else { "" };
     Some(

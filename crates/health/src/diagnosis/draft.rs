@@ -1,7 +1,9 @@
 //! A cause being made: its certainty comes from the table, and every text is masked.
 
+use super::evidence::Evidence;
 use super::line::Line;
-use pilothouse_core::{Cause, ObjectRef, ObjectStatus, Redactor};
+use jiff::Timestamp;
+use pilothouse_core::{Cause, Certainty, ObjectRef, ObjectStatus, Redactor};
 
 /// Lines of evidence a cause has at most.
 const MOST_EVIDENCE: usize = 16;
@@ -12,6 +14,8 @@ const LONGEST: usize = 600;
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     pub line: Line,
+    /// Whether it was last seen before the release was at work, so that nobody has tried again since.
+    pub before: bool,
     pub why: String,
     pub root: String,
     pub evidence: Vec<String>,
@@ -20,7 +24,26 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn new(line: Line, root: impl Into<String>, why: impl Into<String>) -> Self {
-        Self { line, why: why.into(), root: root.into(), evidence: Vec::new(), next: Vec::new() }
+        Self { line, before: false, why: why.into(), root: root.into(), evidence: Vec::new(), next: Vec::new() }
+    }
+
+    /// How certain it is: by the table, but for what was last seen before the release was at work.
+    pub(super) fn certainty(&self) -> Certainty {
+        match self.line.rule().certainty {
+            Certainty::Certain if self.before => Certainty::Passing,
+            certainty => certainty,
+        }
+    }
+
+    /// Notes when it was last seen. Kubernetes tells whole seconds.
+    #[must_use]
+    pub(super) fn last_seen(mut self, at: Option<Timestamp>, evidence: &Evidence) -> Self {
+        let is_before = |at: &Timestamp| evidence.since.is_some_and(|since| at.as_second() < since.as_second());
+        if let Some(at) = at.filter(is_before) {
+            self.before = true;
+            self.see(format!("that was at {at:.0}, before this run; nobody has tried again since"));
+        }
+        self
     }
 
     /// Adds a line of evidence, once.
@@ -55,7 +78,7 @@ impl Draft {
 
     /// The cause of this object's not being ready.
     pub(super) fn cause(self, object: Option<ObjectRef>, status: Option<ObjectStatus>, redactor: &Redactor) -> Cause {
-        let rule = self.line.rule();
+        let (rule, certainty) = (self.line.rule(), self.certainty());
         let clean = |text: &str| redactor.clean(text).in_one_line(LONGEST);
         let status = status.map(|mut status| {
             status.message = clean(&status.message);
@@ -64,7 +87,7 @@ impl Draft {
         Cause {
             code: rule.code.to_owned(),
             class: rule.class,
-            certainty: rule.certainty,
+            certainty,
             object,
             status,
             why: clean(&self.why),
@@ -82,8 +105,8 @@ pub(super) fn merged(drafts: Vec<Draft>) -> Vec<Draft> {
         let same = |kept: &&mut Draft| kept.line.rule().code == draft.line.rule().code && kept.root == draft.root;
         match kept.iter_mut().find(same) {
             Some(known) => {
-                if draft.line.rule().certainty < known.line.rule().certainty {
-                    known.line = draft.line;
+                if draft.certainty() < known.certainty() {
+                    (known.line, known.before) = (draft.line, draft.before);
                     known.why.clone_from(&draft.why);
                 }
                 draft.evidence.into_iter().for_each(|line| known.see(line));

@@ -36,6 +36,9 @@ pub struct Evidence {
     pub unanswered: Vec<Want>,
     /// What could not be read, each in one line.
     pub unreadable: Vec<String>,
+    /// Since when the release is at work, by the server's clock. What was last seen before that may have been put right since, and is
+    /// certain only when it is seen again; `None` when nobody has put anything right.
+    pub since: Option<Timestamp>,
     /// What must not be told of it.
     pub redactor: Redactor,
 }
@@ -65,6 +68,7 @@ impl Evidence {
             read: Vec::new(),
             unanswered: Vec::new(),
             unreadable: Vec::new(),
+            since: None,
             redactor: Redactor::default(),
         }
     }
@@ -240,6 +244,4 @@ pub struct LockSeen {
     pub since: Option<Timestamp>,
     /// Who is at work, in words, where that is known.
     pub holder: Option<String>,
-    /// Why nobody is at work on it any more, where that is proven.
-    pub gone: Option<String>,
 }

@@ -154,23 +154,15 @@ impl Part<'_> {
             let since = lock.since.map(|since| format!(" since {since}")).unwrap_or_default();
             let holder = lock.holder.as_ref().map(|holder| format!(", by {holder}")).unwrap_or_default();
             let record = format!("revision {} is {}{since}{holder}", lock.revision, lock.status);
-            return Some(match &lock.gone {
-                Some(gone) => {
-                    Draft::new(Line::ReleaseStaleLock, root, format!("{record}, and nobody is at work on it: {gone}"))
-                        .next("pilothouse resume")
-                        .next(format!("helm rollback -n {namespace} {name}"))
-                }
-                None => {
-                    Draft::new(Line::ReleaseLocked, root, format!("another operation of helm is in progress: {record}"))
-                        .next(history)
-                }
-            });
+            let why = format!("another operation of helm is in progress: {record}");
+            return Some(Draft::new(Line::ReleaseLocked, root, why).next(history));
         }
         if self.has("has no deployed releases") {
             let why = "helm has records of the release, but none that it could upgrade: an uninstall or first install was interrupted";
             return Some(
                 Draft::new(Line::ReleaseStaleLock, root, why)
                     .next(history)
+                    .next("run again: what was begun is brought to its end first")
                     .next(format!("helm uninstall -n {namespace} {name}")),
             );
         }

@@ -136,7 +136,8 @@ pub(super) fn pull(evidence: &Evidence, container: Container<'_>, now: Timestamp
             };
             let waited = seconds_since(since, now);
             let again = times >= 2 || (reason == "ImagePullBackOff" && waited >= PULL_GRACE);
-            answered(evidence, container, said, again, now)
+            let last = alike.iter().filter_map(|seen| seen.last()).max();
+            answered(evidence, container, said, again, now).last_seen(last, evidence)
         }
     };
     let draft = draft.seen(container.says());

@@ -45,6 +45,8 @@ pub(super) fn of_object(evidence: &Evidence, drafts: Vec<Draft>) -> Vec<Draft> {
         .into_iter()
         .map(|mut draft| {
             let rule = draft.line.rule();
+            // Nobody tries again.
+            draft.before &= !is_over;
             if rule.code == code::CRASH_LOOP && draft.line != Line::CannotStart {
                 draft.line = line;
                 draft.why = format!("{what} fails: {}", draft.why);

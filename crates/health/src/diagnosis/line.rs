@@ -162,6 +162,9 @@ lines! {
     JobFailing: JOB_FAILED, App, Passing, "a pod of the Job failed, and the Job tries again", "its backoff limit gives it more tries";
     JobFailed: JOB_FAILED, App, Certain, "the Job says that it has failed", "nothing runs it again";
     RolloutStuck: ROLLOUT_STUCK, Derived, Certain, "the Deployment's progress deadline has passed", "its author gave it this time";
+    OldPodBlocksYet: ROLLOUT_STUCK, Derived, Passing, "a pod of an older revision is not ready, and its StatefulSet waits for it or is to be updated by hand (OnDelete)",
+        "the old pod may become ready, and then the rollout goes on";
+    OldPodBlocks: ROLLOUT_STUCK, Derived, Certain, "such a pod will certainly not become ready", "its controller waits for what will not come";
     ObjectMissing: OBJECT_MISSING, State, Passing, "always", "whoever deleted it may bring it back";
     ObjectTerminating: OBJECT_TERMINATING, State, Passing, "always", "it goes when its finalizers have gone";
 
@@ -169,7 +172,7 @@ lines! {
     OwnershipConflict: OWNERSHIP_CONFLICT, Config, Certain, "at once", "owners do not change by themselves";
     FieldConflict: FIELD_CONFLICT, Config, Certain, "at once", "managers keep their fields";
     ReleaseLocked: RELEASE_LOCKED, State, Passing, "nobody knows that the operation is dead", "it may end well";
-    ReleaseStaleLock: RELEASE_STALE_LOCK, State, Certain, "it is proven that nobody is at work on it", "nobody will end it";
+    ReleaseStaleLock: RELEASE_STALE_LOCK, State, Certain, "helm has ended with it", "helm upgrades nothing that it has begun to remove";
     ValuesInvalid: VALUES_INVALID, Config, Certain, "at once", "the same values get the same answer";
     TemplateFailed: CHART_TEMPLATE_FAILED, Chart, Certain, "at once", "the same templates and values give the same answer";
     ChartNotFound: CHART_NOT_FOUND, Config, Certain, "it is not there, or not where it is looked for", "helm has ended with it";

@@ -19,6 +19,7 @@ mod network;
 mod pods;
 mod read;
 mod references;
+mod revisions;
 mod scheduling;
 mod storage;
 mod webhooks;
@@ -43,6 +44,7 @@ use read::{Seen, text};
 pub fn wanted(evidence: &Evidence) -> Vec<Want> {
     // Which messages there are does not depend on the time.
     let mut wants = pods::wanted(evidence);
+    wants.extend(revisions::wanted(evidence));
     wants.extend(storage::wanted(evidence));
     wants.extend(workload::wanted(evidence, Timestamp::UNIX_EPOCH));
     let mut new: Vec<Want> = Vec::new();
@@ -75,9 +77,10 @@ fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
     if let Some(going) = namespace::going(evidence) {
         return vec![going];
     }
-    let of_pods = pods::suspects(evidence).into_iter().flat_map(|pod| pods::causes(evidence, pod, now));
+    let of_pods = revisions::suspects(evidence).into_iter().flat_map(|pod| pods::causes(evidence, pod, now));
     let mut drafts = jobs::of_object(evidence, of_pods.collect());
     drafts.extend(workload::refused(evidence, now));
+    drafts.extend(revisions::blocked(evidence, now));
     if drafts.is_empty() {
         drafts.extend(storage::unbound(evidence, now));
     }
@@ -89,7 +92,7 @@ fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
     if drafts.iter().any(|draft| draft.line != Line::Unknown) {
         drafts.retain(|draft| draft.line != Line::Unknown);
     }
-    drafts.sort_by_key(|draft| rank(draft.line));
+    drafts.sort_by_key(rank);
     match stuck {
         Some(stuck) if drafts.is_empty() => drafts.push(stuck),
         Some(stuck) => drafts.iter_mut().for_each(|draft| draft.see(stuck.why.clone())),
@@ -102,9 +105,8 @@ fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
 }
 
 /// What is certain comes first, then what is known; each in the order it was found.
-fn rank(line: Line) -> (Certainty, bool) {
-    let rule = line.rule();
-    (rule.certainty, rule.class == CauseClass::Unknown)
+fn rank(draft: &Draft) -> (Certainty, bool) {
+    (draft.certainty(), draft.line.rule().class == CauseClass::Unknown)
 }
 
 /// Everything that was seen, for what is not understood.

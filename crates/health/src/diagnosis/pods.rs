@@ -4,42 +4,20 @@ use super::containers::{self, Container};
 use super::draft::Draft;
 use super::evidence::{Evidence, Want};
 use super::line::Line;
-use super::read::{Seen, condition, events_about, family, list, name, namespace, one_line, text, waiting_since};
+use super::read::{Seen, condition, events_about, name, namespace, one_line, text, waiting_since};
 use super::references::{self, Absent};
-use super::{images, scheduling, storage};
+use super::{images, revisions, scheduling, storage};
 use jiff::Timestamp;
 use serde_json::Value;
 
 /// Pods whose logs and references are looked at, of one object: they all suffer from the same.
 const MOST_PODS: usize = 3;
 
-/// The pods that are not as they should be; of a Deployment those of its newest ReplicaSet that has any.
-pub(super) fn suspects(evidence: &Evidence) -> Vec<&Value> {
-    let newest = newest_set(evidence);
-    let pods = family(evidence).map(AsRef::as_ref).filter(|object| text(object, "/kind") == "Pod");
-    pods.filter(|pod| is_suspect(pod) && newest.is_none_or(|uid| is_owned_by(pod, uid))).collect()
-}
-
-fn is_suspect(pod: &Value) -> bool {
+/// Whether it is neither ready, nor done, nor on its way out.
+pub(super) fn is_suspect(pod: &Value) -> bool {
     let ready = condition(pod, "Ready").is_some_and(|ready| text(ready, "/status") == "True");
     let deleted = !text(pod, "/metadata/deletionTimestamp").is_empty();
     !ready && !deleted && text(pod, "/status/phase") != "Succeeded"
-}
-
-/// The uid of the newest of a Deployment's ReplicaSets, if there are several.
-pub(super) fn newest_set(evidence: &Evidence) -> Option<&str> {
-    let revision = |set: &Value| {
-        let revision =
-            set.pointer("/metadata/annotations").and_then(|all| all.get("deployment.kubernetes.io/revision"));
-        revision.and_then(Value::as_str).and_then(|revision| revision.parse::<u64>().ok())
-    };
-    let sets = evidence.owned.iter().filter(|object| text(object, "/kind") == "ReplicaSet");
-    let newest = sets.filter_map(|set| Some((revision(set)?, set))).max_by_key(|(revision, _)| *revision)?.1;
-    Some(text(newest, "/metadata/uid")).filter(|uid| !uid.is_empty())
-}
-
-fn is_owned_by(pod: &Value, uid: &str) -> bool {
-    list(pod, "/metadata/ownerReferences").iter().any(|owner| text(owner, "/uid") == uid)
 }
 
 /// Why one pod is not ready.
@@ -161,7 +139,7 @@ fn sandbox(pod: &Value, events: &[Seen<'_>]) -> Option<Draft> {
 /// What would tell more about the pods.
 pub(super) fn wanted(evidence: &Evidence) -> Vec<Want> {
     let mut wants = Vec::new();
-    for pod in suspects(evidence).into_iter().take(MOST_PODS) {
+    for pod in revisions::suspects(evidence).into_iter().take(MOST_PODS) {
         let scheduled = condition(pod, "PodScheduled").is_none_or(|scheduled| text(scheduled, "/status") != "False");
         if !scheduled {
             wants.extend(scheduling::wanted(pod));

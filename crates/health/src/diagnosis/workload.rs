@@ -2,20 +2,21 @@
 
 use super::admission::{self, Tries};
 use super::draft::Draft;
-use super::evidence::{Evidence, Want};
+use super::evidence::{Evidence, Want, Whereabouts};
 use super::line::Line;
-use super::pods::newest_set;
 use super::read::{
-    Seen, condition, events_about, family, name, namespace, one_line, quoted, seconds_since, text, time,
+    Seen, condition, events_about, family, kubectl_name, name, namespace, one_line, quoted, seconds_since, text, time,
 };
+use super::revisions::newest_set;
 use super::webhooks::{self, Around};
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// A message of a controller that cannot make something, with how often and since when.
+/// A message of a controller that cannot make something, with how often, since when, and when it was last told.
 struct Failure {
     message: String,
     tries: Tries,
+    last: Option<Timestamp>,
     line: String,
 }
 
@@ -29,9 +30,37 @@ pub(super) fn refused(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
             let line = if message.contains(" is invalid: ") { Line::ObjectInvalid } else { Line::Unknown };
             Draft::new(line, evidence.object.to_string(), message)
         });
-        draft.seen(failure.line)
+        now_there(evidence, draft.last_seen(failure.last, evidence), &failure.message).seen(failure.line)
     };
     failures(evidence, now).into_iter().map(of).collect()
+}
+
+/// A refusal for want of something, with what is known of that by now. A controller that was refused tries again after as long as it
+/// has tried already, at most 16 minutes, and nothing but a new version makes it try at once.
+fn now_there(evidence: &Evidence, mut draft: Draft, message: &str) -> Draft {
+    let Some(missing) = admission::missing(message, in_namespace(evidence)) else { return draft };
+    let found = evidence.referred.iter().find(|referred| referred.object == missing);
+    let is_restartable = matches!(evidence.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
+    let restart = is_restartable.then(|| format!("kubectl rollout restart {}", kubectl_name(&evidence.object)));
+    match found.map(|found| &found.whereabouts) {
+        Some(Whereabouts::There { .. }) => {
+            draft.before = true;
+            draft.why = format!("{} is there now, and its controller has not tried again yet", draft.root);
+            draft.next = restart.map(|restart| format!("{restart} has it tried at once")).into_iter().collect();
+            draft
+        }
+        found => {
+            // It is missing, whenever that was told.
+            draft.before &= found != Some(&Whereabouts::Missing);
+            let make = (missing.kind == "ServiceAccount").then(|| format!("kubectl create {}", kubectl_name(&missing)));
+            match make.zip(restart) {
+                Some((make, restart)) => {
+                    draft.next(format!("or make it: {make}; then {restart}, to have it tried at once"))
+                }
+                None => draft,
+            }
+        }
+    }
 }
 
 fn in_namespace(evidence: &Evidence) -> &str {
@@ -69,6 +98,7 @@ fn failures(evidence: &Evidence, now: Timestamp) -> Vec<Failure> {
                     seconds: seconds_since(time(condition, "/lastTransitionTime"), now),
                     over: false,
                 },
+                last: time(condition, "/lastTransitionTime"),
                 line: format!(
                     "{} {}: ReplicaFailure: {}",
                     text(object, "/kind"),
@@ -93,11 +123,13 @@ fn add(failures: &mut Vec<Failure>, seen: &Seen<'_>, now: Timestamp) {
         Some(known) => {
             known.tries.count += count;
             known.tries.seconds = known.tries.seconds.max(seconds);
+            known.last = known.last.max(seen.last());
             seen.message.clone_into(&mut known.message);
         }
         None => failures.push(Failure {
             message: seen.message.to_owned(),
             tries: Tries { count, seconds, over: false },
+            last: seen.last(),
             line: seen.says(),
         }),
     }
@@ -110,11 +142,9 @@ pub(super) fn stuck(evidence: &Evidence) -> Option<Draft> {
     let past = text(progressing, "/status") == "False" && text(progressing, "/reason") == "ProgressDeadlineExceeded";
     past.then(|| {
         let why = format!("its rollout makes no progress: {}", one_line(text(progressing, "/message")));
-        Draft::new(Line::RolloutStuck, evidence.object.to_string(), why).next(format!(
-            "kubectl describe deployment -n {} {}",
-            namespace(live),
-            name(live)
-        ))
+        let draft = Draft::new(Line::RolloutStuck, evidence.object.to_string(), why);
+        let describe = format!("kubectl describe deployment -n {} {}", namespace(live), name(live));
+        draft.last_seen(time(progressing, "/lastUpdateTime"), evidence).next(describe)
     })
 }
 
@@ -123,6 +153,12 @@ pub(super) fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
     let around = Around { objects: &evidence.around, read: &evidence.read, unanswered: &evidence.unanswered };
     let failures: Vec<Failure> = failures(evidence, now);
     let mut wants: Vec<Want> = failures.iter().flat_map(|failure| webhooks::wanted(&failure.message, around)).collect();
+    wants.extend(
+        failures
+            .iter()
+            .filter_map(|failure| admission::missing(&failure.message, in_namespace(evidence)))
+            .map(Want::Keys),
+    );
     if failures.iter().any(|failure: &Failure| failure.message.contains("is being terminated"))
         && let Some(namespace) = evidence.object.namespace.as_deref()
     {

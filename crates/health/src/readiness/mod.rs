@@ -20,7 +20,7 @@ mod status;
 mod storage;
 mod workload;
 
-pub use certain::is_certain;
+pub use certain::{failed_before, is_certain};
 pub use pod::{ContainerTrouble, container_troubles};
 pub use rule::{RuleError, check_rule};
 pub use rules::{Rules, Verdict};

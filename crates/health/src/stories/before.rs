@@ -95,9 +95,13 @@ pub(super) const STORIES: &[Story] = &[
     },
     Story {
         code: "PLAN_OUTDATED",
-        shows: "A saved plan is carried out, and what it was made from or an object that it touches is not what it was then. What has moved is told, and by whom where the server knows; nothing is changed.",
+        shows: "A plan is carried out, saved or approved in the terminal, and what it was made from or an object that it touches is not what it was then. What has moved is told, and by whom where the server knows; nothing is changed.",
         usually: "Somebody has deployed, scaled or edited something since, or the stack file, the chart or the values have changed.",
-        todo: &["pilothouse plan --out FILE", "look at the new plan, then pilothouse apply FILE"],
+        todo: &[
+            "pilothouse plan --out FILE, look at the new plan, then pilothouse apply FILE",
+            "of a destroy: pilothouse destroy --plan --out FILE, then pilothouse destroy FILE",
+            "of what was approved in the terminal: the same command again",
+        ],
     },
     Story {
         code: "RELEASE_NAME_INVALID",

@@ -71,11 +71,11 @@ pub(super) const STORIES: &[Story] = &[
     },
     Story {
         code: "RELEASE_STALE_LOCK",
-        shows: "Helm's newest record says that an operation is in progress, and it is proven that nobody is at work on it; or an uninstall or first install has stopped half-way, so that helm has nothing to upgrade.",
+        shows: "Helm has records of the release, but none that it could upgrade: `has no deployed releases`. An uninstall or first install has stopped half-way, while this run was at work.",
         usually: "A helm that was killed: a pipeline that was cancelled, a machine that went away.",
         todo: &[
-            "pilothouse resume, or apply again",
-            "by hand: helm rollback NAME, or helm uninstall NAME for a first install",
+            "run again: what was begun is brought to its end first",
+            "by hand: helm uninstall NAME -n NAMESPACE, then run again",
         ],
     },
     Story {

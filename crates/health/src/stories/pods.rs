@@ -156,6 +156,7 @@ pub(super) const STORIES: &[Story] = &[
         todo: &[
             "kubectl get serviceaccounts -n NAMESPACE",
             "set serviceAccount.create, or correct serviceAccount.name in the values",
+            "or make it: kubectl create serviceaccount NAME, then kubectl rollout restart deployment NAME, to have it tried at once",
         ],
     },
     Story {
@@ -178,11 +179,12 @@ pub(super) const STORIES: &[Story] = &[
     },
     Story {
         code: "ROLLOUT_STUCK",
-        shows: "The Deployment says ProgressDeadlineExceeded. It follows from something else, which is told in its place where it is found.",
-        usually: "New pods that do not become ready, for any of the reasons that pods have.",
+        shows: "The Deployment says ProgressDeadlineExceeded: that follows from something else, which is told in its place where it is found. Or a pod of an older revision is not ready, and its StatefulSet waits for it and never makes it anew.",
+        usually: "New pods that do not become ready, for any of the reasons that pods have; a StatefulSet whose values were put right after a pod of it had broken.",
         todo: &[
             "kubectl rollout status deployment NAME",
             "kubectl describe deployment NAME, its newest ReplicaSet and its pods",
+            "of an older revision: kubectl delete pod NAME, which is made anew as it is wanted now; its claims stay",
         ],
     },
 ];

@@ -136,14 +136,17 @@ pub(crate) fn rollback(request: &RollbackRequest, major: u64) -> Argv {
 /// - Helm 3 changes nothing else. Capabilities are its own and what the flags say, kinds need not be served.
 /// - Helm 4 behaves as `install --dry-run=server`: the cluster's own capabilities count, `--kube-version` and
 ///   `--api-versions` are ignored. It fails when a kind is not served (`no matches for kind`), whatever flag it is
-///   given, and without `--is-upgrade` also when an object belongs to somebody else. Nothing is validated or written.
-pub(crate) fn template(request: &TemplateRequest, files: &[PathBuf]) -> Argv {
+///   given. As an install it asks whose the objects are, those of `crds/` among them, unless it is told to take them
+///   (`--take-ownership`): who renders does not want to know. Nothing is validated or written.
+pub(crate) fn template(request: &TemplateRequest, files: &[PathBuf], major: u64) -> Argv {
+    let asks_whose = major >= 4 && request.lookup && !request.is_upgrade;
     let mut argv = Argv::new(&["template", &request.release.name])
         .file(&request.chart)
         .release(&request.release)
         .switch(true, "--include-crds")
         .switch(request.is_upgrade, "--is-upgrade")
         .switch(request.lookup, "--dry-run=server")
+        .switch(asks_whose, "--take-ownership")
         .switch(request.skip_schema_validation, "--skip-schema-validation")
         .values(files, &request.values);
     if let Some(version) = &request.kube_version {

@@ -269,7 +269,7 @@ impl HelmClient for Helm {
 
     async fn template(&self, request: &TemplateRequest, cancel: &CancellationToken) -> Result<String, HelmError> {
         let scratch = scratch(&self.home)?;
-        let argv = argv::template(request, &write_values(&scratch, &request.values)?);
+        let argv = argv::template(request, &write_values(&scratch, &request.values)?, self.version.major);
         let redactor = self.redactor_with(request.values.secrets());
         self.run(Run { command: "template", argv, scratch: &scratch, timeout: request.timeout, redactor }, cancel).await
     }

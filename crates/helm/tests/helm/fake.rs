@@ -209,6 +209,8 @@ async fn ask_everything(fake: &Fake) -> String {
     };
     helm.template(&template, &cancel).await.unwrap();
     lines.push(fake.argv());
+    helm.template(&TemplateRequest { is_upgrade: false, ..template }, &cancel).await.unwrap();
+    lines.push(fake.argv());
 
     let plain = TestRequest::new(release.clone(), MINUTE);
     let filters = vec!["name=a".to_owned(), "!name=b".to_owned()];
@@ -250,6 +252,7 @@ async fn command_lines_of_helm_3() {
     rollback podinfo 7 --namespace=web --no-hooks --history-max=0 --force --timeout=120s
     template podinfo /charts/podinfo-6.9.0.tgz --namespace=web --include-crds
     template podinfo /charts/podinfo-6.9.0.tgz --namespace=web --include-crds --is-upgrade --dry-run=server --values=/a.yaml --kube-version=v1.36.2 --api-versions=apps/v1 --api-versions=apps/v1/Deployment
+    template podinfo /charts/podinfo-6.9.0.tgz --namespace=web --include-crds --dry-run=server --values=/a.yaml --kube-version=v1.36.2 --api-versions=apps/v1 --api-versions=apps/v1/Deployment
     test podinfo --namespace=web --logs --filter=name=a --filter=!name=b --timeout=120s
     pull podinfo --repo=https://charts.example.com --destination=FOLDER --version=~6.9
     pull oci://r/podinfo --destination=FOLDER
@@ -272,6 +275,7 @@ async fn command_lines_of_helm_4() {
     rollback podinfo 7 --namespace=web --no-hooks --history-max=0 --force-replace --server-side=false --timeout=120s
     template podinfo /charts/podinfo-6.9.0.tgz --namespace=web --include-crds
     template podinfo /charts/podinfo-6.9.0.tgz --namespace=web --include-crds --is-upgrade --dry-run=server --values=/a.yaml --kube-version=v1.36.2 --api-versions=apps/v1 --api-versions=apps/v1/Deployment
+    template podinfo /charts/podinfo-6.9.0.tgz --namespace=web --include-crds --dry-run=server --take-ownership --values=/a.yaml --kube-version=v1.36.2 --api-versions=apps/v1 --api-versions=apps/v1/Deployment
     test podinfo --namespace=web --logs --filter=name=a --filter=!name=b --timeout=120s
     pull podinfo --repo=https://charts.example.com --destination=FOLDER --version=~6.9
     pull oci://r/podinfo --destination=FOLDER

@@ -53,11 +53,11 @@ pub(super) fn owned_kinds(kind: &str) -> &'static [(&'static str, &'static str)]
 }
 
 /// What the object owns among `candidates`, in their order, and the claims that the pods among it use. Of a Deployment only
-/// its newest ReplicaSet counts, and nothing before its controller has seen its present spec: old pods tell nothing about
-/// the new ones.
+/// its newest ReplicaSet counts, and of what makes pods by revisions nothing before its controller has seen its present spec: old
+/// pods tell nothing about the new ones.
 pub(super) fn owned(object: &Value, candidates: &[Arc<Value>]) -> Vec<Arc<Value>> {
     let Some(root) = uid(object) else { return Vec::new() };
-    if text(object, "/kind") == "Deployment" && !is_seen(object) {
+    if matches!(text(object, "/kind"), "Deployment" | "StatefulSet" | "DaemonSet") && !is_seen(object) {
         return Vec::new();
     }
     let mut owners: HashSet<&str> = HashSet::from([root]);

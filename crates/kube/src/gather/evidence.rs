@@ -6,6 +6,7 @@ use super::shared::{Answers, Shared};
 use crate::client::{ClusterClient, ClusterError, in_one_line};
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt, join_all};
+use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Redactor};
 use pilothouse_health::{Evidence, HelmEvidence, Referred, Want, Whereabouts, helm_wanted, wanted};
 use serde_json::Value;
@@ -30,6 +31,8 @@ pub struct Subject {
     pub beside: Vec<(ObjectRef, ObjectStatus)>,
     /// What is known of it already, by watching; `None` when it is to be read.
     pub known: Option<Known>,
+    /// Since when its release is at work: see [`Evidence::since`].
+    pub since: Option<Timestamp>,
 }
 
 /// What is known of an object by watching it.
@@ -52,6 +55,7 @@ impl Subject {
             status: status.clone(),
             beside: others(at).map(|(_, other)| other.clone()).collect(),
             known: None,
+            since: None,
         };
         unready.iter().enumerate().map(subject).collect()
     }
@@ -159,6 +163,7 @@ impl One<'_> {
     async fn fill(self, subject: Subject) -> Evidence {
         let mut evidence = Evidence::new(subject.object, subject.status);
         evidence.beside = Some(subject.beside);
+        evidence.since = subject.since;
         match subject.known {
             Some(known) => {
                 evidence.owned = known.live.as_ref().map(|live| owned(live, &known.owned)).unwrap_or_default();

@@ -3,7 +3,7 @@
 use crate::client::{ClusterError, Seen, in_one_line};
 use jiff::Timestamp;
 use pilothouse_core::{ObjectStatus, Readiness};
-use pilothouse_health::{Rules, is_certain};
+use pilothouse_health::{Rules, failed_before, is_certain};
 use serde_json::Value;
 
 /// What a look at one object tells a wait.
@@ -15,6 +15,17 @@ pub(crate) struct Look {
     pub hopeless: bool,
     /// What others show has a part in it.
     pub depends: bool,
+}
+
+impl Look {
+    /// The same for who waits since that time: what was told before may have been put right.
+    pub(crate) fn since(mut self, object: Option<&Value>, since: Option<Timestamp>) -> Self {
+        if object.zip(since).is_some_and(|(object, since)| failed_before(object, &self.status, since)) {
+            self.hopeless = false;
+            self.status.readiness = Readiness::InProgress;
+        }
+        self
+    }
 }
 
 /// What an object that was read tells, or that it is not there (`None`).

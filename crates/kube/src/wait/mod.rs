@@ -11,5 +11,5 @@ mod together;
 
 pub use polling::{wait_deleted, wait_exists};
 pub use progress::{Ended, NotReady, Progress};
-pub use ready::{wait_ready, wait_ready_from};
+pub use ready::{Beforehand, wait_ready, wait_ready_from};
 pub use together::statuses;

@@ -46,22 +46,33 @@ pub async fn wait_ready(
     cancel: &CancellationToken,
     on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
-    wait_ready_from(tracker, objects, None, deadline, cancel, on_change).await
+    wait_ready_from(tracker, objects, Beforehand::default(), deadline, cancel, on_change).await
 }
 
-/// As [`wait_ready`], where all objects were just read: `seen` takes the place of the first look, but for ending the wait well.
+/// What is known before a wait begins.
+#[derive(Debug, Default)]
+pub struct Beforehand {
+    /// How all objects were just read: in place of the first look, but for ending the wait well.
+    pub seen: Option<Vec<Seen>>,
+    /// Since when somebody is at work on the objects, by the server's clock: a rollout that was late before that is late only when
+    /// that is told again.
+    pub since: Option<Timestamp>,
+}
+
+/// As [`wait_ready`], where something is known before.
 ///
 /// # Errors
 /// As there.
 pub async fn wait_ready_from(
     tracker: &Tracker,
     objects: &[ObjectRef],
-    mut seen: Option<Vec<Seen>>,
+    before: Beforehand,
     deadline: Instant,
     cancel: &CancellationToken,
     mut on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
-    let mut wait = Wait::new(tracker, objects);
+    let Beforehand { mut seen, since } = before;
+    let mut wait = Wait::new(tracker, objects, since);
     let mut intervals = Intervals::default();
     let mut due: Vec<usize> = (0..objects.len()).collect();
     loop {
@@ -71,7 +82,7 @@ pub async fn wait_ready_from(
         let looks = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(wait.ended(Ended::Cancelled)),
-            looks = timeout_at(deadline, look(tracker, &asked, before)) => looks,
+            looks = timeout_at(deadline, look(tracker, &asked, before, since)) => looks,
         };
         let Ok(looks) = looks else { return Err(wait.ended(Ended::Deadline)) };
         let read = wait.read(&due, looks);
@@ -113,18 +124,27 @@ pub async fn wait_ready_from(
 }
 
 /// Reads objects and tells how they stand.
-async fn look(tracker: &Tracker, objects: &[ObjectRef], seen: Option<Vec<Seen>>) -> Vec<Look> {
+async fn look(
+    tracker: &Tracker,
+    objects: &[ObjectRef],
+    seen: Option<Vec<Seen>>,
+    since: Option<Timestamp>,
+) -> Vec<Look> {
     let seen = match seen {
         Some(seen) => seen,
         None => read_all(tracker.client(), objects, Detail::Whole).await,
     };
-    together::looks(tracker.client(), tracker.rules(), objects, &seen).await
+    let looks = together::looks(tracker.client(), tracker.rules(), objects, &seen).await;
+    let live = seen.iter().map(|seen| seen.as_ref().ok().and_then(Option::as_ref));
+    looks.into_iter().zip(live).map(|(look, live)| look.since(live, since)).collect()
 }
 
 /// Where a wait stands.
 struct Wait<'a> {
     tracker: &'a Tracker,
     objects: &'a [ObjectRef],
+    /// Since when somebody is at work on them.
+    begun: Option<Timestamp>,
     statuses: Vec<ObjectStatus>,
     done: Vec<bool>,
     /// For which others had a part in it when they were last read.
@@ -156,11 +176,12 @@ struct Heard {
 }
 
 impl<'a> Wait<'a> {
-    fn new(tracker: &'a Tracker, objects: &'a [ObjectRef]) -> Self {
+    fn new(tracker: &'a Tracker, objects: &'a [ObjectRef], begun: Option<Timestamp>) -> Self {
         let unread = || ObjectStatus::new(Readiness::Unknown, "it has not been read yet");
         Self {
             tracker,
             objects,
+            begun,
             statuses: objects.iter().map(|_| unread()).collect(),
             done: vec![false; objects.len()],
             depends: vec![false; objects.len()],
@@ -251,7 +272,8 @@ impl<'a> Wait<'a> {
             // What has not changed is judged again at each tick only.
             if told.known && (ticked || self.heard[index] != Some(told.version)) {
                 self.heard[index] = Some(told.version);
-                let look = readiness(self.tracker.rules(), told.live.as_deref());
+                let look =
+                    readiness(self.tracker.rules(), told.live.as_deref()).since(told.live.as_deref(), self.begun);
                 if look.hopeless {
                     hopeless.push(index);
                 }

@@ -1,11 +1,14 @@
 //! What is known of why a release does not work: what was told already, and what was seen while it could still be seen.
 
+use jiff::Timestamp;
 use pilothouse_core::{Cause, Certainty, ObjectRef, code};
 use std::collections::HashSet;
 
 /// What is known of a release's trouble.
 #[derive(Debug, Default)]
 pub(crate) struct ReportedCauses {
+    /// Since when a run is at work on the release, by the server's clock; `None` where nothing is put right.
+    pub(crate) since: Option<Timestamp>,
     /// Code and root of each cause that was told, and whether as certain.
     told: HashSet<(String, String, bool)>,
     /// What each object's causes were when it was last looked at in the running phase. A hook's object may be gone since.

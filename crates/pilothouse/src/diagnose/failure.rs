@@ -29,7 +29,7 @@ pub(crate) async fn collect_evidence(ctx: &Context, reported: &ReportedCauses, e
             Some(not_ready) => not_ready.objects.clone(),
             None => unready(ctx, &objects).await,
         };
-        let found = wait_ready::causes_of(ctx, Subject::of_release(&unready), deadline).await;
+        let found = wait_ready::causes_of(ctx, Subject::of_release(&unready), reported.since, deadline).await;
         let (told, causes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let mut causes: Vec<Cause> = causes.into_iter().flatten().collect();
         if let Some(text) = error.helm_text() {
@@ -71,7 +71,6 @@ async fn lock(ctx: &Context) -> Option<LockSeen> {
         status: newest.status.to_string(),
         since: newest.written_at,
         holder: newest.run.map(|run| format!("run {}", run.short())),
-        gone: None,
     })
 }
 

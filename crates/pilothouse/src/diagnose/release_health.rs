@@ -132,7 +132,7 @@ async fn fill(ctx: &Context, diagnosis: &mut Diagnosis, standing: Standing) -> R
         unready.retain(|(_, status)| status.readiness != Readiness::NotFound);
         unready.extend(observe::unready_hooks(ctx, &record).await?);
     }
-    let found = wait_ready::causes_of(ctx, Subject::of_release(&unready), Instant::now() + DEADLINE).await;
+    let found = wait_ready::causes_of(ctx, Subject::of_release(&unready), None, Instant::now() + DEADLINE).await;
     diagnosis.causes = found.into_iter().flat_map(|(_, causes)| causes).collect();
     let stale = diagnosis.revision.as_ref().is_some_and(|newest| is_stale(newest, ctx.timeout(), Timestamp::now()));
     if !deployed {

@@ -4,9 +4,10 @@ use crate::context::Context;
 use crate::context::ReportedCauses;
 use crate::error::PhaseError;
 use crate::text;
+use jiff::Timestamp;
 use pilothouse_core::{Cause, Certainty, EventKind, FailFast, ObjectRef, ObjectStatus, Readiness};
 use pilothouse_health::causes;
-use pilothouse_kube::{Ended, Following, Known, NotReady, Seen, Subject};
+use pilothouse_kube::{Beforehand, Ended, Following, Known, NotReady, Seen, Subject};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -36,8 +37,9 @@ pub(crate) async fn wait_ready(
     deadline: Instant,
 ) -> Result<(), PhaseError> {
     let (tell, pending) = watch::channel(Unready::new());
+    let before = Beforehand { seen: looked, since: reported.since };
     let waiting =
-        pilothouse_kube::wait_ready_from(ctx.tracker(), objects, looked, deadline, ctx.cancel(), |progress| {
+        pilothouse_kube::wait_ready_from(ctx.tracker(), objects, before, deadline, ctx.cancel(), |progress| {
             ctx.doing(text::progress(progress));
             // The receiver lives as long as this.
             tell.send_replace(progress.pending.clone());
@@ -159,7 +161,7 @@ pub(crate) async fn look_at_readiness(
         }
     }
     let mut all = Vec::new();
-    for (object, causes) in causes_of(ctx, subjects, Instant::now() + LOOK).await {
+    for (object, causes) in causes_of(ctx, subjects, reported.since, Instant::now() + LOOK).await {
         reported.see(&object, &causes);
         for cause in &causes {
             if reported.is_news(cause) {
@@ -174,19 +176,21 @@ pub(crate) async fn look_at_readiness(
 
 /// What following an object has brought, if that is all there is to know.
 fn known(following: &Following, object: &ObjectRef) -> Option<Known> {
-    let snapshot = following.snapshot(object, jiff::Timestamp::now())?;
+    let snapshot = following.snapshot(object, Timestamp::now())?;
     let family = following.family(object);
     let is_whole = snapshot.known && snapshot.unwatched.is_none() && family.complete && family.unreadable.is_empty();
     is_whole.then_some(Known { live: snapshot.live, owned: family.owned, events: family.events })
 }
 
-/// The causes of each object's trouble.
+/// The causes of each object's trouble, to somebody who is at work on the release since that time.
 pub(crate) async fn causes_of(
     ctx: &Context,
-    subjects: Vec<Subject>,
+    mut subjects: Vec<Subject>,
+    since: Option<Timestamp>,
     deadline: Instant,
 ) -> Vec<(ObjectRef, Vec<Cause>)> {
+    subjects.iter_mut().for_each(|subject| subject.since = since);
     let gathered = ctx.session().gathering.evidence(ctx.cluster(), subjects, deadline).await;
-    let now = jiff::Timestamp::now();
+    let now = Timestamp::now();
     gathered.iter().map(|evidence| (evidence.object.clone(), causes(evidence, now))).collect()
 }

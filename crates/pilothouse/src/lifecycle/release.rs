@@ -62,6 +62,8 @@ async fn in_turn<C: HelmChart + ?Sized>(
     match tokio::join!(put_in_order(ctx, run.before.as_ref()), around) {
         (Ok(history), around) => {
             begin_turn(ctx, run, Ahead { history, ..around }).await;
+            // What was wrong until now may have been put right.
+            run.causes.since = run.before.as_ref().and_then(|before| before.lock.server_now());
             phases(chart, ctx, run, payload).await
         }
         (Err(outcome), _) => outcome,

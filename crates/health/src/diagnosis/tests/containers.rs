@@ -1,6 +1,6 @@
 //! Programs that end, are killed, or do not answer.
 
-use super::{Of, Want};
+use super::{Of, Want, ago};
 use crate::diagnosis::line::Line;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -268,4 +268,17 @@ fn equal_pods_are_one_cause() {
     second["status"]["containerStatuses"][0]["restartCount"] = json!(3);
     of = of.owns(second);
     of.tells(Line::Crashing, "container web ends with exit code 1");
+}
+
+/// Restarts from before the run do not count until it has ended once more: what it waits for may have come.
+#[rstest]
+#[case::before(20, 30, false)]
+#[case::since(20, 10, true)]
+fn a_crash_from_before_the_run(#[case] since: i64, #[case] ended: i64, #[case] certain: bool) {
+    let crashing = json!({
+        "restartCount": 6, "ready": false, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 2, "finishedAt": ago(ended)}},
+    });
+    let of = Of::web().container_since(700, &crashing).since(since);
+    assert_eq!((of.told()[0].0, of.certain()), (Line::Crashing, certain));
 }

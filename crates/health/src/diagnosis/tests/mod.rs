@@ -8,6 +8,7 @@ mod jobs;
 mod never;
 mod references;
 mod refused;
+mod revisions;
 mod scheduling;
 mod storage;
 mod webhooks;
@@ -15,7 +16,7 @@ mod webhooks;
 use super::line::Line;
 use super::{Evidence, LogTail, Referred, Want, Whereabouts, drafts};
 use jiff::{SignedDuration, Timestamp};
-use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
+use pilothouse_core::{Certainty, ObjectRef, ObjectStatus, Readiness};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -107,6 +108,16 @@ impl Of {
             "firstTimestamp": ago(seconds), "lastTimestamp": ago(1),
         })));
         self
+    }
+
+    /// The release is at work since so many seconds.
+    fn since(mut self, seconds: i64) -> Self {
+        self.0.since = Some(now() - SignedDuration::from_secs(seconds));
+        self
+    }
+
+    fn certain(&self) -> bool {
+        crate::causes(&self.0, now()).iter().any(|cause| cause.certainty == Certainty::Certain)
     }
 
     fn log(mut self, pod: &str, container: &str, lines: &[&str]) -> Self {

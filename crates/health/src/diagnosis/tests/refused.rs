@@ -1,7 +1,9 @@
 //! What the API server refuses to controllers, in the words of Kubernetes 1.36.
 
-use super::{Of, ago};
+use super::{Of, ago, object, there};
 use crate::diagnosis::line::Line;
+use crate::diagnosis::{Want, Whereabouts};
+use pilothouse_core::code;
 use rstest::rstest;
 use serde_json::json;
 
@@ -120,6 +122,77 @@ fn the_condition_of_a_deployment_tells_it_too() {
     }));
     of.tells(Line::QuotaUsedUp, "ResourceQuota web/pods does not allow it: pods: 1 asked for, 2 of 2 used");
     assert_eq!(of.roots(), ["ResourceQuota web/pods"]);
+}
+
+/// What a controller said before the run, and not since, may have been put right.
+#[rstest]
+#[case::before(Some(20), 40, false)]
+#[case::since(Some(20), 10, true)]
+#[case::nobody_is_at_work(None, 40, true)]
+fn what_was_refused_before_the_run(#[case] since: Option<i64>, #[case] condition: i64, #[case] certain: bool) {
+    let message = "pods \"web-6d4-x\" is forbidden: violates PodSecurity \"restricted:latest\": runAsNonRoot != true";
+    let of = Of::object(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "web"},
+        "status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": message, "lastTransitionTime": ago(condition)}]},
+    }));
+    let of = match since {
+        Some(seconds) => of.since(seconds),
+        None => of,
+    };
+    assert_eq!((of.told()[0].0, of.certain()), (Line::PodSecurity, certain));
+    // An event tells of each time.
+    let again = of.owns(json!({
+        "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web-6d4", "namespace": "web"},
+    }));
+    assert!(again.event("ReplicaSet/web-6d4", "FailedCreate", &format!("Error creating: {message}")).certain());
+}
+
+/// What a refusal was for is looked for: what is there by now is no cause, and what is not is one, whenever that was told.
+#[rstest]
+#[case::account(
+    "error looking up service account web/app: serviceaccount \"app\" not found",
+    object("v1", "ServiceAccount/web/app"),
+    code::SERVICE_ACCOUNT_MISSING
+)]
+#[case::priority(
+    "no PriorityClass with name high was found",
+    object("scheduling.k8s.io/v1", "PriorityClass/high"),
+    code::CLASS_MISSING
+)]
+#[case::runtime(
+    "pod rejected: RuntimeClass \"kata\" not found",
+    object("node.k8s.io/v1", "RuntimeClass/kata"),
+    code::CLASS_MISSING
+)]
+fn what_was_missing_is_looked_for(
+    #[case] message: &str,
+    #[case] missing: pilothouse_core::ObjectRef,
+    #[case] code: &str,
+    #[values(None, Some(20))] since: Option<i64>,
+) {
+    let failed = || {
+        let of = Of::object(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "web"},
+            "status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": message, "lastTransitionTime": ago(50)}]},
+        }));
+        match since {
+            Some(seconds) => of.since(seconds),
+            None => of,
+        }
+    };
+    failed().wants(&[Want::Keys(missing.clone())]);
+    let found = |whereabouts| {
+        let mut of = failed();
+        of.0.referred.push(crate::Referred { object: missing.clone(), whereabouts });
+        let cause = crate::causes(&of.0, super::now()).remove(0);
+        (cause.code, of.certain(), cause.why, cause.next)
+    };
+    let gone = found(Whereabouts::Missing);
+    assert_eq!((gone.0.as_str(), gone.1), (code, true));
+    let (told, certain, why, next) = found(there(&[]));
+    assert_eq!((told.as_str(), certain), (code, false));
+    assert!(why.ends_with("is there now, and its controller has not tried again yet"), "{why}");
+    assert_eq!(next, ["kubectl rollout restart deployment -n web web has it tried at once"]);
 }
 
 /// What was wrong with an earlier version says nothing about this one.
