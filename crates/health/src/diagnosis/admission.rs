@@ -165,7 +165,7 @@ fn service_account(said: &str, namespace: &str, tries: Tries) -> Option<Draft> {
     let root = format!("ServiceAccount {namespace}/{name}");
     Some(
         Draft::new(line, &root, format!("{root} does not exist"))
-            .next("set serviceAccount.create in the values, or correct its name")
+            .next("set serviceAccount.create in the values, or correct its name; Kubernetes keeps one that is left out: say `default` for none")
             .next(format!("kubectl get serviceaccounts -n {namespace}")),
     )
 }

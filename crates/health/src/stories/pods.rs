@@ -155,7 +155,7 @@ pub(super) const STORIES: &[Story] = &[
         usually: "serviceAccount.create is false in the values and the account was not made by anybody, or its name is wrong.",
         todo: &[
             "kubectl get serviceaccounts -n NAMESPACE",
-            "set serviceAccount.create, or correct serviceAccount.name in the values",
+            "set serviceAccount.create, or correct serviceAccount.name in the values; Kubernetes keeps a name that is left out, so say default for none",
             "or make it: kubectl create serviceaccount NAME, then kubectl rollout restart deployment NAME, to have it tried at once",
         ],
     },
