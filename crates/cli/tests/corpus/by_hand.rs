@@ -55,8 +55,9 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
-    pub(crate) fn new(code: &'static str) -> Self {
-        let namespace = format!("hint-{}", code.to_lowercase().replace('_', "-"));
+    /// `of` keeps the tests apart that follow the same code.
+    pub(crate) fn new(code: &'static str, of: &str) -> Self {
+        let namespace = format!("{of}-{}", code.to_lowercase().replace('_', "-"));
         Self { code, folder: tempfile::tempdir().unwrap(), namespace }
     }
 
@@ -200,7 +201,7 @@ fn widget(hand: &Hand) -> Value {
 /// The release that brings the definitions is needed by the one that uses them.
 fn api_not_served(hand: &Hand) {
     hand.objects(&json!([widget(hand)]), &json!({}));
-    hand.told(UP, "install what brings the definitions of hint-api-not-served.example.com first");
+    hand.told(UP, &format!("install what brings the definitions of {}.example.com first", hand.namespace));
     hand.kubectl(&json!({ "apply": [definition(hand, &["colour", "size"])] }));
     hand.done(UP);
 }

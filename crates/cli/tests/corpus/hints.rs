@@ -68,17 +68,20 @@ fn what_is_told_about_some_codes_helps() {
         &format!("hints of {left} of {} codes", BY_HAND.len()),
         "cargo xtask full follows them",
     );
-    follow(BY_HAND.iter().step_by(DAILY));
+    follow("daily", BY_HAND.iter().step_by(DAILY));
 }
 
 #[test]
 #[ignore = "all the others too"]
 fn what_is_told_about_every_code_helps() {
     let chosen = crate::chosen();
-    follow(BY_HAND.iter().filter(|(code, _)| chosen.as_ref().is_none_or(|all| all.iter().any(|one| one == code))));
+    follow(
+        "hint",
+        BY_HAND.iter().filter(|(code, _)| chosen.as_ref().is_none_or(|all| all.iter().any(|one| one == code))),
+    );
 }
 
-fn follow(codes: impl Iterator<Item = &'static (&'static str, crate::by_hand::Follow)> + Send) {
+fn follow(of: &str, codes: impl Iterator<Item = &'static (&'static str, crate::by_hand::Follow)> + Send) {
     let next = Mutex::new(codes);
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|threads| {
@@ -87,7 +90,7 @@ fn follow(codes: impl Iterator<Item = &'static (&'static str, crate::by_hand::Fo
                 loop {
                     let Some((code, follow)) = next.lock().unwrap().next() else { break };
                     let begun = std::time::Instant::now();
-                    if catch_unwind(AssertUnwindSafe(|| follow(&Hand::new(code)))).is_err() {
+                    if catch_unwind(AssertUnwindSafe(|| follow(&Hand::new(code, of)))).is_err() {
                         wrong.lock().unwrap().push(*code);
                     }
                     let line = format!("hint of {code}: {:.1} s\n", begun.elapsed().as_secs_f64());
