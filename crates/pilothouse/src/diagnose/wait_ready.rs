@@ -189,7 +189,9 @@ pub(crate) async fn causes_of(
     since: Option<Timestamp>,
     deadline: Instant,
 ) -> Vec<(ObjectRef, Vec<Cause>)> {
-    subjects.iter_mut().for_each(|subject| subject.since = since);
+    for subject in &mut subjects {
+        subject.since = since;
+    }
     let gathered = ctx.session().gathering.evidence(ctx.cluster(), subjects, deadline).await;
     let now = Timestamp::now();
     gathered.iter().map(|evidence| (evidence.object.clone(), causes(evidence, now))).collect()
