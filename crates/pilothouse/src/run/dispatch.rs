@@ -61,7 +61,8 @@ pub(crate) async fn dispatch<F: FnMut(&Event)>(
     let mut workers: FuturesUnordered<Worker<'_>> = FuturesUnordered::new();
     // Releases that could have been taken back and were not.
     let mut stays = vec![false; work.charts.len()];
-    let mut lazily = tokio::time::interval(LAZILY);
+    // What has happened so far is there already, or goes with the first intent.
+    let mut lazily = tokio::time::interval_at(tokio::time::Instant::now() + LAZILY, LAZILY);
     lazily.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         if owner.stopped().is_some() {

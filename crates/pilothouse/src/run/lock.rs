@@ -40,6 +40,23 @@ pub(crate) struct Left {
     pub(crate) cluster_id: Option<String>,
 }
 
+/// What was read before the lock is taken, side by side with what else is done before. What could not be read is read again then.
+#[derive(Debug, Default)]
+pub(crate) struct Beforehand {
+    /// Where the state seems to be.
+    namespace: Option<String>,
+    /// What tells the cluster from every other.
+    cluster_id: Option<String>,
+}
+
+/// Looks where the state of the stack is, which is looked at again once the lock is taken.
+pub(crate) async fn look_beforehand(stack: &str, state: &StateConfig, session: &Session) -> Beforehand {
+    let cluster = session.cluster.as_ref();
+    let found = find_place_for_lock(cluster, state.namespace.as_deref(), stack);
+    let (namespace, cluster_id) = tokio::join!(found, cluster_id(cluster));
+    Beforehand { namespace: namespace.ok(), cluster_id: cluster_id.ok().flatten() }
+}
+
 /// Takes the lock where the state of the stack is, and reads what is there.
 ///
 /// # Errors
@@ -48,12 +65,17 @@ pub(crate) async fn take_lock(
     stack: &str,
     state: &StateConfig,
     session: &Session,
+    before: Beforehand,
     to: &UnboundedSender<Message>,
 ) -> Result<Taken, RunError> {
-    let taking = Taking { stack, state, session, to, until: Instant::now() + state.lock_timeout };
+    let Beforehand { namespace: mut found, cluster_id } = before;
+    let taking = Taking { stack, state, session, cluster_id, to, until: Instant::now() + state.lock_timeout };
     let (mut others_were_at_work, mut was_moved) = (false, false);
     for _ in 0..ROUNDS {
-        let namespace = taking.find(was_moved).await?;
+        let namespace = match found.take() {
+            Some(found) => found,
+            None => taking.find(was_moved).await?,
+        };
         let lock = match taking.acquire(&namespace).await {
             Ok(lock) => lock,
             Err(RunError::Lock { source: LockError::Moved { .. }, .. }) => {
@@ -82,6 +104,8 @@ struct Taking<'a> {
     stack: &'a str,
     state: &'a StateConfig,
     session: &'a Session,
+    /// As it was read before, if it was.
+    cluster_id: Option<String>,
     to: &'a UnboundedSender<Message>,
     until: Instant,
 }
@@ -119,7 +143,13 @@ impl Taking<'_> {
         for _ in 0..ROUNDS {
             let key = self.session.state_key().cloned();
             let load = ClusterJournal::load_by(self.session.cluster.clone(), namespace, self.stack, key);
-            let (loaded, id, looked) = tokio::join!(load, cluster_id(self.cluster()), self.look_at_others(namespace));
+            let id = async {
+                match &self.cluster_id {
+                    Some(known) => Ok(Some(known.clone())),
+                    None => cluster_id(self.cluster()).await,
+                }
+            };
+            let (loaded, id, looked) = tokio::join!(load, id, self.look_at_others(namespace));
             let (journal, record) = loaded?;
             let here = PlaceSeen { namespace: namespace.to_owned(), lock: LockSeen::Held, record: record.is_some() };
             let looked = looked.map_err(|error| JournalError::of_place(error.into()))?;
@@ -251,7 +281,15 @@ mod tests {
     impl Runs {
         async fn take(&self) -> Result<Taken, RunError> {
             let (to, _from) = unbounded_channel();
-            take_lock("shop", &self.state, self.world.ctx.session(), &to).await
+            take_lock("shop", &self.state, self.world.ctx.session(), Beforehand::default(), &to).await
+        }
+
+        /// As a run that has looked while it did something else.
+        async fn take_after(&self, meanwhile: impl Future<Output = ()>) -> Result<Taken, RunError> {
+            let (to, _from) = unbounded_channel();
+            let before = look_beforehand("shop", &self.state, self.world.ctx.session()).await;
+            meanwhile.await;
+            take_lock("shop", &self.state, self.world.ctx.session(), before, &to).await
         }
 
         /// The namespace in which the lock was taken.
@@ -296,6 +334,29 @@ mod tests {
                 "get Secret pilothouse/pilothouse.stack.shop",
             ]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_looked_for_beforehand_is_not_looked_for_again() {
+        let cluster = Arc::new(FakeCluster::default());
+        let taken = run(&cluster, 1, None).take_after(std::future::ready(())).await.unwrap();
+        assert_eq!((taken.left.journal.namespace(), taken.others_were_at_work), ("pilothouse", false));
+        let calls = cluster.failures.calls();
+        let times = |call: &str| calls.iter().filter(|made| *made == call).count();
+        // Under the lock the other place is looked at once more.
+        assert_eq!(
+            (times("get Namespace kube-system"), times(&format!("get Lease default/{NAME}"))),
+            (1, 2),
+            "{calls:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_that_comes_after_the_look_beforehand() {
+        let cluster = Arc::new(FakeCluster::default());
+        let taken = run(&cluster, 1, None).take_after(record_of_former_days(&cluster)).await.unwrap();
+        assert_eq!((taken.left.journal.namespace(), taken.others_were_at_work), ("default", true));
+        assert_eq!(holder(&cluster, "pilothouse"), None, "given back");
     }
 
     #[tokio::test(start_paused = true)]

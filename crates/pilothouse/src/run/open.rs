@@ -13,7 +13,7 @@ use crate::run::config::RunConfig;
 use crate::run::config::{Resume, StateConfig};
 use crate::run::error::RunError;
 use crate::run::listening::listening;
-use crate::run::lock::{Left, Taken, is_gone, take_lock};
+use crate::run::lock::{Beforehand, Left, Taken, is_gone, take_lock};
 use crate::run::owner::Owner;
 use pilothouse_core::{
     ChartInfo, DigestKey, Event, EventKind, HelmProgress, Holder, ReleaseKey, ReleaseProgress, RunKind, RunProgress,
@@ -90,12 +90,13 @@ pub(crate) async fn open<F: FnMut(&Event)>(
     config: &RunConfig,
     state: &StateConfig,
     session: &Arc<Session>,
+    before: Beforehand,
     owner: &mut Owner<F>,
     to: &UnboundedSender<Message>,
     messages: &mut UnboundedReceiver<Message>,
 ) -> Result<Opened, RunError> {
     let Taken { lock, others_were_at_work, left } =
-        listening(Box::pin(take_lock(&config.stack, state, session, to)), owner, messages).await?;
+        listening(Box::pin(take_lock(&config.stack, state, session, before, to)), owner, messages).await?;
     let lock = Arc::new(lock);
     owner.happened(EventKind::LockTaken {
         waited_ms: millis(lock.waited()),

@@ -21,6 +21,7 @@ use crate::run::dispatch;
 use crate::run::dispatch::{Dispatch, not_started};
 use crate::run::error::RunError;
 use crate::run::listening::listening;
+use crate::run::lock::{self, Beforehand};
 use crate::run::open;
 use crate::run::open::Opened;
 use crate::run::owner::Owner;
@@ -112,8 +113,20 @@ pub async fn run(
             run.settled = surveyed.map(|surveyed| surveyed.settled);
         }
     }
+    // What changes nothing needs no lock, and leaves no trace.
+    let idle = |(ctx, run): (&Context, &ReleaseRun)| {
+        ctx.info().dry_run || ctx.info().action == HelmAction::Skip || run.settled.is_some()
+    };
+    let state = config.state.as_ref().filter(|_| !contexts.iter().zip(&runs).all(idle));
+    let before = async {
+        match state {
+            Some(state) => lock::look_beforehand(&config.stack, state, session).await,
+            None => Beforehand::default(),
+        }
+    };
     let checks = checks::wrong_input(charts, &contexts, &runs, &stands_on, config.concurrency);
-    let mut findings = listening(checks, &mut owner, &mut messages).await;
+    let checks = async { tokio::join!(checks, before) };
+    let (mut findings, before) = listening(Box::pin(checks), &mut owner, &mut messages).await;
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
         let foreseen = plan::brings(&graph, &contexts, &runs, &stands_on, config.concurrency);
         listening(foreseen, &mut owner, &mut messages).await;
@@ -123,12 +136,8 @@ pub async fn run(
         owner.happened(finished(&outcome, begun));
         return Ok(outcome);
     }
-    // What changes nothing needs no lock, and leaves no trace.
-    let idle = |(ctx, run): (&Context, &ReleaseRun)| {
-        ctx.info().dry_run || ctx.info().action == HelmAction::Skip || run.settled.is_some()
-    };
-    let opened = match config.state.as_ref().filter(|_| !contexts.iter().zip(&runs).all(idle)) {
-        Some(state) => Some(open::open(config, state, session, &mut owner, &to, &mut messages).await?),
+    let opened = match state {
+        Some(state) => Some(open::open(config, state, session, before, &mut owner, &to, &mut messages).await?),
         None => None,
     };
     let mut refused = None;
