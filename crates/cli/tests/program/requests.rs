@@ -49,18 +49,21 @@ fn a_first_install_asks_little_and_looking_later_less() {
     let world = world(namespace);
     let first = asked(&world, namespace, &["apply", "--yes", "--concurrency", "4"]);
     let count = |what: &str| first.iter().filter(|request| request.starts_with(what)).count();
-    // Of each release: Helm's records when its turn has come, the revision that helm has made, and the newest one before the wait; the
-    // object right after helm, and once more when it is ready; and what is remembered after exec and after validate.
+    // Of each release: Helm's records when its turn has come, and the revision that helm has made; the object right after helm, and once
+    // more when it is ready; and what is remembered after exec and after validate.
     let each = [
         "list secrets?labelSelector=owner%3Dhelm%2Cname%3Dr",
         "get secrets/sh.helm.",
         "get configmaps/",
         "patch secrets/pilothouse.release.",
     ];
-    assert_eq!(each.map(count), [2 * RELEASES, RELEASES, 2 * RELEASES, 2 * RELEASES], "{first:#?}");
+    let [records, revisions, objects, remembered] = each.map(count);
+    assert_eq!((revisions, objects, remembered), (RELEASES, 2 * RELEASES, 2 * RELEASES), "{first:#?}");
+    // Where the wait begins long after helm, as it may on a slow machine, the newest revision is read once more.
+    assert!((RELEASES..RELEASES + RELEASES / 2).contains(&records), "{first:#?}");
     // Of all together: Helm's records and ours, in the survey and with the lock held. Lists that all share hold for some seconds: on a
     // slow machine a few are read once more.
-    assert!(first.len() <= 8 * RELEASES, "{}: {first:#?}", first.len());
+    assert!(first.len() <= 15 * RELEASES / 2, "{}: {first:#?}", first.len());
 
     let by_metadata = "list configmaps?labelSelector=app.kubernetes.io%2Fmanaged-by%3DHelm";
     let current = "list secrets?labelSelector=owner%3Dhelm%2Cstatus%21%3Dsuperseded";

@@ -20,6 +20,7 @@ use crate::text;
 use pilothouse_core::{Change, DriftPolicy, HelmCommand, ObjectRef, RUN_LABEL, RevisionStatus};
 use pilothouse_helm::{UpgradeRequest, Values};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Carries out a change that ends in an install or an upgrade. On a first deploy the fields of adopted objects still belong to whoever
@@ -132,11 +133,11 @@ async fn corrects_drift(ctx: &Context) -> Result<bool, PhaseError> {
 /// Helm may end well although it could not write that it did (`pkg/action/install.go` calls it a tricky case): then the
 /// revision stays pending, and what follows must not be built on it.
 async fn is_recorded(ctx: &Context, run: &mut ReleaseRun, before: u32) -> Result<(), PhaseError> {
-    // One read, where all is as it mostly is. Of a newer revision `validate` tells.
+    // One read, where all is as it mostly is. A newer revision is found by the next run, if not by `validate`.
     if let Ok(Some((Some(next), record))) = observe::read_revision(ctx, before.saturating_add(1)).await
         && next.status.and_in_payload(record.info.status) == RevisionStatus::Deployed
     {
-        run.recorded = Some(Recorded { revision: next, remembered: Remembered::Nothing });
+        run.recorded = Some(Recorded { revision: next, at: Instant::now(), remembered: Remembered::Nothing });
         return Ok(());
     }
     let why = match observe::release_history(ctx).await?.newest() {

@@ -18,6 +18,7 @@ use pilothouse_core::{
     AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputPart, MadeUp, Phase, RecordSeen, ReleaseState, Rendered,
     RevisionMeta, RevisionStatus,
 };
+use std::time::Instant;
 
 /// Remembers what was deployed, and how far its lifecycle has come. Writes: our record of the release. Repeatable. That it
 /// cannot be written is no failure: the next run compares in full then.
@@ -31,12 +32,12 @@ pub(crate) async fn remember_deploy(ctx: &Context, run: &mut ReleaseRun, reached
 
 async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reached: Phase) -> Result<(), PhaseError> {
     // What is remembered is about this very revision, so that nothing is wrong should there be a newer one by now.
-    let Recorded { revision: newest, remembered } = if let Some(read) = run.recorded.take() {
+    let Recorded { revision: newest, at, remembered } = if let Some(read) = run.recorded.take() {
         read
     } else {
         let newest = observe::release_history(ctx).await?.newest().cloned();
         let Some(revision) = newest else { return Ok(()) };
-        Recorded { revision, remembered: Remembered::NotRead }
+        Recorded { revision, at: Instant::now(), remembered: Remembered::NotRead }
     };
     let newest = &newest;
     if newest.status != RevisionStatus::Deployed {
@@ -115,7 +116,7 @@ async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reach
     };
     store_deploy_record(ctx.cluster(), &record, ctx.session().state_key()).await?;
     if reached != Phase::Validate {
-        run.recorded = Some(Recorded { revision: newest.clone(), remembered: Remembered::This(Box::new(record)) });
+        run.recorded = Some(Recorded { revision: newest.clone(), at, remembered: Remembered::This(Box::new(record)) });
     }
     Ok(())
 }

@@ -20,6 +20,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How long Helm's newest revision counts as it was read right after helm has made it. What is remembered is about this very revision,
+/// so that nothing is wrong should there be a newer one by then.
+const JUST_NOW: Duration = Duration::from_secs(2);
+
 /// What is remembered of a release on its way through a run: what an earlier run has done, what this one has done so far, and
 /// what of it cannot be taken back. It belongs to whoever carries the release through its phases, and is handed to each of
 /// them beside the [`Context`]; a phase or step written in Rust hands it on.
@@ -77,6 +81,8 @@ pub(crate) struct DeployedBefore {
 /// Helm's newest revision, and what is remembered of it.
 pub(crate) struct Recorded {
     pub(crate) revision: RevisionMeta,
+    /// When it was read from the cluster.
+    pub(crate) at: Instant,
     pub(crate) remembered: Remembered,
 }
 
@@ -194,7 +200,13 @@ impl ReleaseRun {
             |known: &Recorded| known.revision.revision == revision.revision && known.revision.uid == revision.uid;
         let known = self.recorded.take().filter(same).map(|known| known.remembered);
         let remembered = known.unwrap_or(Remembered::NotRead);
-        self.recorded = Some(Recorded { revision: revision.clone(), remembered });
+        self.recorded = Some(Recorded { revision: revision.clone(), at: Instant::now(), remembered });
+    }
+
+    /// Helm's newest revision, if it was read so short a time ago that reading it again would tell nothing new.
+    pub(crate) fn recorded_just_now(&self) -> Option<RevisionMeta> {
+        let recorded = self.recorded.as_ref().filter(|recorded| recorded.at.elapsed() < JUST_NOW);
+        recorded.map(|recorded| recorded.revision.clone())
     }
 
     /// Something that may change the cluster is done, or done again.

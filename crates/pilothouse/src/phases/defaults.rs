@@ -191,12 +191,21 @@ pub async fn validate<C: HelmChart + ?Sized>(
 ) -> Result<(), PhaseError> {
     if ctx.info().action == HelmAction::Deploy && !run.only_every_run {
         let not_installed = || PhaseError::State("the release is not installed".to_owned());
-        let (newest, record) = observe::newest(ctx).await?.ok_or_else(not_installed)?;
+        let known = run.recorded_just_now();
+        let (newest, record) = match known.clone() {
+            Some(newest) => {
+                let record = observe::read_record(ctx, &newest).await?;
+                (newest, record)
+            }
+            None => observe::newest(ctx).await?.ok_or_else(not_installed)?,
+        };
         let record = record.ok_or_else(not_installed)?;
         if newest.status != RevisionStatus::Deployed {
             return Err(PhaseError::State(format!("its newest revision {} is {}", newest.revision, newest.status)));
         }
-        run.note_recorded(&newest);
+        if known.is_none() {
+            run.note_recorded(&newest);
+        }
         let objects = if ctx.info().wait { observe::objects_of_record(ctx, &record).await? } else { Vec::new() };
         let looked = run.looked.take().filter(|(looked, _)| *looked == objects).map(|(_, seen)| seen);
         let deadline = Instant::now() + run.remaining(ctx);
