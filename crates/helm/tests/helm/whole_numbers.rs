@@ -137,3 +137,62 @@ async fn what_comes_later_wins_and_no_other_number_does(#[values(3, 4)] major: u
     let by_file = by_hand(&program(major).await, &[format!("--values={}", file.display())]);
     assert_eq!(self::seen(major, &files, &Payload::default()).await, by_file);
 }
+
+/// In a file of the user's, and in one document behind another, numbers are what helm makes of them, whatever they are.
+#[rstest]
+#[tokio::test]
+async fn a_file_is_what_helm_makes_of_it(#[values(3, 4)] major: u64) {
+    // A list in YAML.
+    let mut texts: Vec<String> = texts().into_iter().filter(|text| text != "-").collect();
+    let more = ["9007199254740993", "18446744073709551616", "123456789012345678901234567890", "1e30", "-0.0", "0o17"];
+    texts.extend(more.map(str::to_owned));
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let lines: String = texts.iter().enumerate().map(|(n, text)| format!("  k{n}: {text}\n")).collect();
+    let whole: String = whole().iter().enumerate().map(|(n, number)| format!("  l{n}: {number}\n")).collect();
+    let files = vec![
+        write("one.yaml", &format!("all:\n{lines}")),
+        write("two.yaml", &format!("all: {{k0: 7}}\n---\nall:\n{whole}")),
+    ];
+    let arguments: Vec<String> = files.iter().map(|file| format!("--values={}", file.display())).collect();
+    let info = ChartInfo { values_files: files, ..ChartInfo::default() };
+    let ours = seen(major, &info, &Payload::default()).await;
+    assert_eq!(ours, by_hand(&program(major).await, &arguments));
+    // Helm 3 reads the first document alone.
+    assert_eq!(ours.contains_key("l0"), major >= 4);
+}
+
+/// What would lose digits in any helm is given to none, in whatever form.
+#[test]
+fn what_cannot_be_given_whole_is_refused() {
+    let document = |content: &str| ChartInfo {
+        yaml_files_content: vec![YamlFile { name: "inline".to_owned(), content: content.to_owned() }],
+        ..ChartInfo::default()
+    };
+    let set = |value: SetValue| ChartInfo { values: vec![value], ..ChartInfo::default() };
+    let mut payload = Payload::default();
+    payload.put_value("sum", json!({"n": u64::MAX}));
+    let digits = "would lose digits";
+    let cases = [
+        (set(SetValue::json("all.n", u64::MAX)), "the number at `all.n` would lose digits: give it as text"),
+        (set(SetValue::json("all", json!([{"n": u64::MAX}]))), "`all[0].n`"),
+        (set(SetValue::from_payload("all", "sum")), "`all.n`"),
+        (set(SetValue::json("all.password", (1_i64 << 53) + 1)), "`all.password`"),
+        (set(SetValue::auto("all.password", "9007199254740993")), "`all.password`"),
+        (document("a: 1\nn: 9223372036854775808\n"), "the values `inline` cannot be given: line 2: a whole number"),
+        (document("n: [-123456789012345678901234567890]"), digits),
+        (document(r#"{"n": 18446744073709551616}"#), digits),
+        (document("a: 1\n---\nn: 1000000\n"), "it has more than one document: helm 3 reads the first one alone"),
+    ];
+    for (info, expected) in cases {
+        let error = Values::of(&info, &payload).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    for content in ["", "# nothing\n", "---\na: 9223372036854775807\n---\n", "n: \"9223372036854775808\"", "n: 1e30"] {
+        Values::of(&document(content), &payload).unwrap();
+    }
+}
