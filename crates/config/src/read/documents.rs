@@ -3,7 +3,7 @@
 use super::fields::{Fields, Sink, wrong_type};
 use crate::keys::YAML_FILE;
 use crate::text::{Content, Node, Problem, parse};
-use pilothouse_core::YamlFile;
+use pilothouse_core::{YamlFile, is_secret_name};
 use pilothouse_yaml::Meaning;
 use pilothouse_yaml::Span;
 
@@ -18,6 +18,7 @@ pub(crate) fn read_yaml_files(release: &Fields<'_>, out: &mut Sink) -> Vec<YamlF
         match &content.content {
             Content::Mapping(_) => {
                 warn_of_other_readings(content, out);
+                tell_floats(content, false, out);
                 files.push(YamlFile { name, content: as_text(content) });
             }
             Content::Scalar(scalar) if *scalar.meaning() == Meaning::Text => {
@@ -40,6 +41,7 @@ fn check_values_text(text: &str, span: Span, out: &mut Sink) {
         [one] => one.is_null() || matches!(one.content, Content::Mapping(_)),
         _ => false,
     };
+    refuse_lost_digits(text, &documents, span, out);
     if !good {
         out.push(
             Problem::error("WRONG_TYPE", span, "the text must hold one YAML document with a mapping")
@@ -60,11 +62,11 @@ pub(crate) fn read_manifests(apply: &Fields<'_>, out: &mut Sink) -> Vec<String> 
                 manifests.push(as_text(node));
             }
             Content::Scalar(scalar) if *scalar.meaning() == Meaning::Text => {
-                for document in parse_text(scalar.text(), node.span, out).unwrap_or_default() {
-                    if !document.is_null() {
-                        check_manifest(&document, node.span, out);
-                    }
+                let documents = parse_text(scalar.text(), node.span, out).unwrap_or_default();
+                for document in documents.iter().filter(|document| !document.is_null()) {
+                    check_manifest(document, node.span, out);
                 }
+                refuse_lost_digits(scalar.text(), &documents, node.span, out);
                 manifests.push(scalar.text().to_owned());
             }
             Content::Scalar(_) | Content::List(_) => {
@@ -132,6 +134,61 @@ fn parse_text(text: &str, span: Span, out: &mut Sink) -> Option<Vec<Node>> {
     documents
 }
 
+/// Reports whole numbers in a text that lose digits, at `span`, with the line in the text.
+pub(super) fn refuse_lost_digits(text: &str, documents: &[Node], span: Span, out: &mut Sink) {
+    for document in documents {
+        document.walk(&mut |node| {
+            if let Some(problem) = lost_digits(node) {
+                let message = format!("line {} of this text: {}", node.span.line(text), problem.message);
+                out.push(Problem::error(problem.code, span, message).label("in this text").maybe_help(problem.help));
+            }
+        });
+    }
+}
+
+/// From here on Go prints a floating point number with an exponent; from the other one on it lacks whole numbers.
+const EXPONENT: u64 = 1_000_000;
+const EXACT: u64 = 1 << 53;
+
+/// Tells of whole numbers that stay off helm's command line, since their key is called like a secret: helm reads them from a file,
+/// where all numbers are floating point.
+pub(super) fn tell_floats(node: &Node, is_secret: bool, out: &mut Sink) {
+    match &node.content {
+        Content::Mapping(entries) => {
+            entries.iter().for_each(|entry| tell_floats(&entry.value, is_secret || is_secret_name(&entry.key), out));
+        }
+        Content::List(items) => items.iter().for_each(|item| tell_floats(item, is_secret, out)),
+        Content::Scalar(scalar) => {
+            if is_secret && scalar.meaning().is_too_large(scalar.text()) {
+                out.masked.push(node.span);
+            }
+            let Meaning::Integer(number) = scalar.meaning() else { return };
+            let Some(size) = number.as_i64().map(i64::unsigned_abs).filter(|size| is_secret && *size >= EXPONENT)
+            else {
+                return;
+            };
+            out.masked.push(node.span);
+            let problem = if size > EXACT {
+                Problem::error("NUMBER_TOO_LARGE", node.span, "this number would lose digits")
+            } else {
+                Problem::warning("NUMBER_AS_FLOAT", node.span, "templates print this number with an exponent, as 1e+06")
+            };
+            let label = "its key is called like a secret, so helm gets it from a file, as floating point";
+            out.push(problem.label(label).help("write it in quotes, as text"));
+        }
+    }
+}
+
+/// A whole number that no reader in Go keeps. It may be a secret, and is not shown.
+fn lost_digits(node: &Node) -> Option<Problem> {
+    let scalar = node.scalar()?;
+    scalar.meaning().is_too_large(scalar.text()).then(|| {
+        Problem::error("NUMBER_TOO_LARGE", node.span, "a whole number has more than 64 bits")
+            .label("its last digits would be lost")
+            .help("write it in quotes, as text")
+    })
+}
+
 /// A node as text that every YAML reader understands in the same way: JSON.
 fn as_text(node: &Node) -> String {
     format!("{:#}", node.to_json())
@@ -142,7 +199,9 @@ pub(crate) fn warn_of_other_readings(node: &Node, out: &mut Sink) {
     node.walk(&mut |node| {
         let Some(scalar) = node.scalar() else { return };
         let text = scalar.text();
-        if matches!(scalar.meaning(), Meaning::Float(number) if !number.is_finite()) {
+        if let Some(problem) = lost_digits(node) {
+            out.push(problem);
+        } else if matches!(scalar.meaning(), Meaning::Float(number) if !number.is_finite()) {
             out.push(
                 Problem::error("NOT_A_NUMBER", node.span, format!("`{text}` cannot be a value"))
                     .label("JSON has no such number"),

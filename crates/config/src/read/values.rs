@@ -1,11 +1,11 @@
 //! Single settings of values.
 
 use super::context::{Context, Unset};
-use super::documents::warn_of_other_readings;
+use super::documents::{refuse_lost_digits, tell_floats, warn_of_other_readings};
 use super::fields::{Fields, Sink};
 use crate::keys::SET_VALUE;
-use crate::text::{Content, Problem};
-use pilothouse_core::{Sensitive, SetValue, ValueSource};
+use crate::text::{Content, Problem, parse};
+use pilothouse_core::{Sensitive, SetValue, ValueSource, is_secret_name};
 use pilothouse_yaml::Meaning;
 
 /// How a value is understood.
@@ -30,6 +30,9 @@ pub(crate) fn read_values(release: &Fields<'_>, context: &Context<'_>, out: &mut
         let key = fields.text("key", out).unwrap_or_default().to_owned();
         check_key(&fields, &key, out);
         let source = read_source(&fields, sensitive, context, out);
+        if let (Some(ValueSource::Json(_)), Some(value)) = (&source, fields.node("value")) {
+            tell_floats(value, key.split(['.', '[']).any(is_secret_name), out);
+        }
         if let Some(value) = source {
             values.push(SetValue { key, value });
         }
@@ -102,7 +105,12 @@ fn typed_text(fields: &Fields<'_>, name: &str, kind: Type, text: String, out: &m
         Type::Auto => Some(ValueSource::Auto(text)),
         Type::String => Some(ValueSource::String(text)),
         Type::Json => match serde_json::from_str(&text) {
-            Ok(value) => Some(ValueSource::Json(value)),
+            Ok(value) => {
+                // JSON is YAML too, and knows where things stand then.
+                let read = parse(&text).map(|parsed| parsed.documents).unwrap_or_default();
+                refuse_lost_digits(&text, &read, fields.node(name)?.span, out);
+                Some(ValueSource::Json(value))
+            }
             Err(error) => {
                 let span = fields.node(name)?.span;
                 out.push(

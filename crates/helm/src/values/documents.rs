@@ -2,7 +2,7 @@
 
 use super::key_path::{self, Document};
 use super::whole_numbers::{merge, whole_numbers};
-use crate::yaml;
+use crate::yaml::{self, YamlError};
 use pilothouse_core::{ChartInfo, Payload, Sensitive, ValueSource};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -70,6 +70,17 @@ pub enum ValuesError {
         /// The entry.
         payload_key: String,
     },
+    /// A document that not every helm reads as it is meant.
+    #[error("the values `{name}` cannot be given: {why}")]
+    Document {
+        /// Where it comes from.
+        name: String,
+        /// What is wrong with it.
+        why: YamlError,
+    },
+    /// A whole number that helm cannot be given with all its digits, at this path.
+    #[error("the number at `{0}` would lose digits: give it as text")]
+    Digits(String),
     /// More numbers than a command line takes.
     #[error(
         "there are too many numbers of {exponent} and more among the values that are given directly: give them in a values file",
@@ -121,8 +132,8 @@ fn values_documents(info: &ChartInfo, payload: &Payload) -> Result<(Vec<ValuesDo
     let mut documents: Vec<ValuesDocument> = info.values_files.iter().cloned().map(ValuesDocument::File).collect();
     let mut together = Value::Null;
     for file in &info.yaml_files_content {
-        // What cannot be read is helm's to tell.
-        for value in yaml::read(yaml::Part { text: &file.content, line: 0 }).unwrap_or_default() {
+        let read = yaml::read_values(&file.content);
+        if let Some(value) = read.map_err(|why| ValuesError::Document { name: file.name.clone(), why })? {
             merge(&mut together, value);
         }
         documents.push(ValuesDocument::Text { name: file.name.clone(), text: Sensitive::new(file.content.clone()) });
@@ -143,7 +154,7 @@ fn values_documents(info: &ChartInfo, payload: &Payload) -> Result<(Vec<ValuesDo
         documents.push(ValuesDocument::Text { name: "values".to_owned(), text: Sensitive::new(text) });
         merge(&mut together, value);
     }
-    let numbers = whole_numbers(&together, &as_set);
+    let numbers = whole_numbers(&together, &as_set).map_err(ValuesError::Digits)?;
     if numbers.iter().map(String::len).sum::<usize>() > MAX_NUMBERS {
         return Err(ValuesError::Numbers);
     }

@@ -12,40 +12,56 @@ use std::collections::BTreeSet;
 /// From here on Go prints a floating point number with an exponent, and `%v` of a whole number shows it.
 const EXPONENT: u64 = 1_000_000;
 
+/// From here on a floating point number does not have all whole numbers.
+const EXACT: u64 = 1 << 53;
+
 /// The arguments of `--set` for a document: each whole number that would not be printed as it is, and those at `as_set`,
 /// which are given as text whose type `--set` guesses.
-pub(crate) fn whole_numbers(document: &Value, as_set: &BTreeSet<Vec<Segment>>) -> Vec<String> {
+///
+/// # Errors
+/// The path of a number that helm cannot be given with its digits.
+pub(crate) fn whole_numbers(document: &Value, as_set: &BTreeSet<Vec<Segment>>) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
-    collect(document, &mut Vec::new(), as_set, &mut found);
-    found
+    collect(document, &mut Vec::new(), as_set, &mut found)?;
+    Ok(found)
 }
 
-fn collect(value: &Value, path: &mut Vec<Segment>, as_set: &BTreeSet<Vec<Segment>>, found: &mut Vec<String>) {
+fn collect(
+    value: &Value,
+    path: &mut Vec<Segment>,
+    as_set: &BTreeSet<Vec<Segment>>,
+    found: &mut Vec<String>,
+) -> Result<(), String> {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
                 path.push(Segment::Key(key.clone()));
-                collect(value, path, as_set, found);
+                collect(value, path, as_set, found)?;
                 path.pop();
             }
         }
         Value::Array(items) => {
             for (index, value) in items.iter().enumerate() {
                 path.push(Segment::Index(index));
-                collect(value, path, as_set, found);
+                collect(value, path, as_set, found)?;
                 path.pop();
             }
         }
         Value::Number(number) => {
-            // `--set` takes more than 64 bits for text.
-            let size = number.as_i64().map(i64::unsigned_abs);
-            let is_meant = |size: u64| size >= EXPONENT || as_set.contains(path.as_slice());
-            if size.is_some_and(is_meant) && can_be_set(path) && !is_secret(path) {
-                found.push(format!("{}={number}", written(path)));
+            let can_be_set = can_be_set(path) && !is_secret(path);
+            match number.as_i64().map(i64::unsigned_abs) {
+                // `--set` takes more than 64 bits for text.
+                None if number.is_u64() => return Err(written(path)),
+                Some(size) if size > EXACT && !can_be_set => return Err(written(path)),
+                Some(size) if can_be_set && (size >= EXPONENT || as_set.contains(path.as_slice())) => {
+                    found.push(format!("{}={number}", written(path)));
+                }
+                Some(_) | None => {}
             }
         }
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
+    Ok(())
 }
 
 /// Whether a key of the path says that a secret is there: nobody has marked it, and it stays in its file all the same.
@@ -105,12 +121,12 @@ mod tests {
     #[test]
     fn only_what_would_not_be_printed_as_it_is() {
         let document = json!({
-            "small": 999_999, "large": 1_000_000, "below": -1_000_000, "over": u64::MAX, "part": 1e7, "text": "1000000",
+            "small": 999_999, "large": 1_000_000, "below": -1_000_000, "part": 1e7, "text": "1000000",
             "password": 12_345_678, "db": { "token": 12_345_678 },
             "a.b": { "list": [1, [2_000_000], { "c,d=e": i64::MIN }] }, "": 3_000_000,
         });
         let as_set = BTreeSet::from([vec![Segment::Key("small".to_owned())]]);
-        let found = whole_numbers(&document, &as_set).join("\n");
+        let found = whole_numbers(&document, &as_set).unwrap().join("\n");
         insta::assert_snapshot!(found, @r"
         small=999999
         large=1000000
@@ -121,12 +137,19 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_set_would_refuse_stays_in_its_document() {
-        let mut document = json!(1_000_000);
-        for _ in 0..=MAX_DEPTH {
-            document = json!({ "a": document });
+    fn a_path_that_set_would_refuse_stays_in_its_document_unless_digits_are_lost() {
+        for (number, is_exact) in [(1_000_000, true), (1 << 53, true), ((1_i64 << 53) + 1, false)] {
+            let mut document = json!(number);
+            for _ in 0..=MAX_DEPTH {
+                document = json!({ "a": document });
+            }
+            for document in [document, json!({"": number}), json!({"db": {"password": number}})] {
+                let found = whole_numbers(&document, &BTreeSet::new());
+                assert_eq!(found.ok(), is_exact.then(Vec::new), "{document}");
+            }
         }
-        assert!(whole_numbers(&document, &BTreeSet::new()).is_empty());
+        let over = json!({"a": [{"b.c": u64::MAX}]});
+        assert_eq!(whole_numbers(&over, &BTreeSet::new()), Err(r"a[0].b\.c".to_owned()));
     }
 
     #[test]

@@ -4,5 +4,5 @@
 
 mod read;
 
-pub(crate) use read::{Part, parts, read, read_one};
 pub use read::{YamlError, has_more_documents};
+pub(crate) use read::{parts, read, read_one, read_values};

@@ -62,7 +62,7 @@ pub(crate) fn read(part: Part<'_>) -> Result<Vec<Value>, YamlError> {
     if part.text.lines().all(only_comments) {
         return Ok(Vec::new());
     }
-    let documents = compose(part.text, &mut GoReader, LIMITS).map_err(|error| YamlError {
+    let documents = compose(part.text, &mut GoReader::default(), LIMITS).map_err(|error| YamlError {
         source_path: None,
         line: part.line + error.span.line(part.text),
         why: error.fault.to_string(),
@@ -72,8 +72,25 @@ pub(crate) fn read(part: Part<'_>) -> Result<Vec<Value>, YamlError> {
 
 /// Whether a values file has documents behind its first one. Helm 3 leaves them out without a word, helm 4 merges them.
 pub fn has_more_documents(text: &str) -> bool {
-    let documents = compose(text, &mut GoReader, LIMITS).unwrap_or_default();
+    let documents = compose(text, &mut GoReader::default(), LIMITS).unwrap_or_default();
     documents.iter().skip(1).any(|document| !document.is_null())
+}
+
+/// Reads what is given to every helm alike: one document, without whole numbers that lose digits. What is no YAML is `None`: helm tells.
+pub(crate) fn read_values(text: &str) -> Result<Option<Value>, YamlError> {
+    let mut reader = GoReader::default();
+    let Ok(documents) = compose(text, &mut reader, LIMITS) else { return Ok(None) };
+    let error = |line, why: &str| Err(YamlError { source_path: None, line, why: why.to_owned() });
+    if let Some(at) = reader.too_large {
+        let why = "a whole number of more than 64 bits would lose digits: write it in quotes";
+        return error(at.line(text), why);
+    }
+    let mut documents = documents.into_iter().filter(|document| !document.is_null());
+    let first = documents.next();
+    match documents.next() {
+        None => Ok(first),
+        Some(_) => error(1, "it has more than one document: helm 3 reads the first one alone"),
+    }
 }
 
 /// Reads one document.
@@ -93,7 +110,11 @@ pub(crate) fn read_one(text: &str) -> Result<Value, YamlError> {
 
 /// Nodes as Go's `yaml.v2` makes them, without places: tags other than those of the core schema mean text, a key given twice counts
 /// as it stands last, a merge counts where it stands.
-struct GoReader;
+#[derive(Default)]
+struct GoReader {
+    /// The first whole number that is too large for one.
+    too_large: Option<Span>,
+}
 
 impl Schema for GoReader {
     type Node = Value;
@@ -106,6 +127,9 @@ impl Schema for GoReader {
             Some(Tag::Core(core)) if ["int", "float", "bool", "null"].contains(&core.as_str()) => yaml_1_1(text),
             None | Some(Tag::Core(_) | Tag::NonSpecific | Tag::Other(_)) => Meaning::Text,
         };
+        if meaning.is_too_large(text) {
+            self.too_large.get_or_insert(span);
+        }
         meaning.to_json(text).ok_or_else(|| Refused { span, why: format!("`{text}` is a number JSON does not have") })
     }
 
