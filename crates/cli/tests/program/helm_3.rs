@@ -26,7 +26,11 @@ fn a_port_that_helm_3_loses_is_drift() {
     stack(false);
     apply();
     stack(true);
-    assert!(apply().contains("upgraded"));
+    // In the run itself.
+    let told = apply();
+    assert!(told.contains("upgraded"), "{told}");
+    let left = "helm 3 has left Service f17/dns different from the manifest: spec.ports";
+    assert!(told.contains(left), "{told}");
     // Not taken for what is wanted afterwards either.
     for _ in 0..2 {
         let told = apply();
