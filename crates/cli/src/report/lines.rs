@@ -128,10 +128,8 @@ impl Lines {
             EventKind::ReleaseFinished { release, outcome, elapsed_ms } => {
                 self.release_ends(release, outcome, *elapsed_ms)
             }
-            EventKind::PhaseStarted { release, .. } => {
-                self.inside.remove(release);
-                Vec::new()
-            }
+            // What was said after the phase before had ended.
+            EventKind::PhaseStarted { release, .. } => self.inside.remove(release).unwrap_or_default(),
             EventKind::PhaseFinished { release, phase, ok, summary, elapsed_ms } => {
                 self.phase_ends(release, *phase, *ok, summary, *elapsed_ms)
             }
@@ -219,7 +217,12 @@ impl Lines {
     }
 
     fn release_ends(&mut self, release: &ReleaseKey, outcome: &ReleaseOutcome, elapsed_ms: u64) -> Vec<String> {
-        self.inside.remove(release);
+        let mut lines = self.inside.remove(release).unwrap_or_default();
+        lines.extend(self.release_row(release, outcome, elapsed_ms));
+        lines
+    }
+
+    fn release_row(&self, release: &ReleaseKey, outcome: &ReleaseOutcome, elapsed_ms: u64) -> Vec<String> {
         let text = ending(outcome);
         let text = text.as_str();
         let begun = !matches!(outcome, ReleaseOutcome::NotStarted { .. } | ReleaseOutcome::Skipped { .. });
@@ -476,9 +479,16 @@ web/a-release-with-a-name-of-more-than-forty-columns      two"
             said(Note::Info, "adopted DaemonSet kube-system/aws-node"),
             said(Note::Warning, "something is odd"),
             finished(Phase::PreExec, true, "", 20),
+            said(Note::Warning, "something was left behind"),
             EventKind::PhaseStarted { release: release.clone(), phase: Phase::Exec },
             finished(Phase::Exec, false, "helm failed\nsecond line", 75_000),
             finished(Phase::OnDeployFailure, false, "rolled back to revision 3", 2_500),
+            said(Note::Warning, "it cannot be remembered"),
+            EventKind::ReleaseFinished {
+                release: release.clone(),
+                outcome: ReleaseOutcome::Done { summary: "upgraded".to_owned() },
+                elapsed_ms: 80_000,
+            },
         ]));
     }
 }

@@ -22,7 +22,7 @@ pub(crate) async fn look(ctx: &Context, seen: &Observed) -> LiveSeen {
         RecordSeen::Some(record) if record.is_of(newest) => record.objects.as_deref(),
         RecordSeen::Some(_) | RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
     };
-    let Some(known) = known else { return seen_or_not(ctx, drifts_from_manifest(ctx, newest, |_| true).await) };
+    let Some(known) = known else { return seen_or_not(ctx, drifts_from_manifest(ctx, newest, |_| true, &[]).await) };
     let objects: Vec<ObjectRef> = known.iter().map(|known| known.object.clone()).collect();
     let mut suspects = Vec::new();
     for (known, now) in known.iter().zip(read_all(ctx.cluster(), &objects, Detail::Metadata).await) {
@@ -39,7 +39,7 @@ pub(crate) async fn look(ctx: &Context, seen: &Observed) -> LiveSeen {
 /// Compares just these objects with what the revision's manifest wants of them.
 pub(crate) async fn look_closer(ctx: &Context, revision: &RevisionMeta, suspects: &[&AppliedObject]) -> LiveSeen {
     let is_suspect = |object: &ObjectRef| suspects.iter().any(|suspect| suspect.object.same_object(object));
-    let drifts = drifts_from_manifest(ctx, revision, is_suspect).await;
+    let drifts = drifts_from_manifest(ctx, revision, is_suspect, &[]).await;
     // Definitions are in no manifest; of these it is enough that they are there.
     match (seen_or_not(ctx, drifts), missing_definitions(ctx, suspects).await) {
         (LiveSeen::Same, Ok(missing)) if !missing.is_empty() => LiveSeen::Drifted(missing),
@@ -57,11 +57,12 @@ fn seen_or_not(ctx: &Context, drifts: Result<Vec<Drift>, PhaseError>) -> LiveSee
     }
 }
 
-/// What others have changed in these objects of a revision's manifest.
+/// What others have changed in these objects of a revision's manifest. `seen` were read a moment ago and are not read again.
 pub(super) async fn drifts_from_manifest(
     ctx: &Context,
     revision: &RevisionMeta,
     wanted: impl Fn(&ObjectRef) -> bool,
+    seen: &[(ObjectRef, Option<Value>)],
 ) -> Result<Vec<Drift>, PhaseError> {
     let record = release_storage::read_record(ctx, revision).await?;
     let record = record.ok_or_else(|| PhaseError::State("helm's record vanished while it was read".to_owned()))?;
@@ -79,7 +80,7 @@ pub(super) async fn drifts_from_manifest(
         server_side: record.apply_method.as_deref() == Some("ssa"),
         force: true,
         changing: &[],
-        seen: &[],
+        seen,
         redactor: ctx.redactor(),
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),

@@ -8,11 +8,12 @@ use crate::observe::release_storage::{self, NotServed};
 use pilothouse_core::{AppliedObject, DeployRecord, Drift, LiveSeen, ObjectRef, RevisionMeta, object_ref};
 use pilothouse_health::is_built_in;
 use pilothouse_helm::ReleaseRecord;
+use serde_json::Value;
 
 /// What an upgrade has not made as it should be, where helm 3, or helm 4 as helm 3 does, has patched: over a custom resource only
 /// what differs between its two manifests (`pkg/kube/client.go`), and in lists of other objects without what has the same merge
 /// key, as two protocols of one port have. Only those are compared whose manifest is another one, and custom
-/// resources that were written since the last deploy, as far as that is remembered.
+/// resources that were written since the last deploy, as far as that is remembered. `seen` are objects as they were just read.
 ///
 /// # Errors
 /// When they cannot be compared.
@@ -22,6 +23,7 @@ pub(super) async fn left(
     deployed: &ReleaseRecord,
     before: Option<&DeployRecord>,
     now: &[AppliedObject],
+    seen: &[(ObjectRef, Option<Value>)],
 ) -> Result<Vec<Drift>, PhaseError> {
     if deployed.apply_method.as_deref() == Some("ssa") {
         return Ok(Vec::new());
@@ -42,7 +44,8 @@ pub(super) async fn left(
     if suspects.is_empty() {
         return Ok(Vec::new());
     }
-    drifts_from_manifest(ctx, revision, |object| suspects.iter().any(|suspect| suspect.same_object(object))).await
+    let is_suspect = |object: &ObjectRef| suspects.iter().any(|suspect| suspect.same_object(object));
+    drifts_from_manifest(ctx, revision, is_suspect, seen).await
 }
 
 /// The objects whose manifest differs from that of the revision before: what helm has left out may have been all there was to patch.
@@ -77,7 +80,7 @@ mod tests {
     use pilothouse_core::RevisionStatus;
     use pilothouse_testkit::{FakeCluster, FakeHelm, release_secret};
     use rstest::rstest;
-    use serde_json::{Value, json};
+    use serde_json::json;
     use std::sync::Arc;
 
     const MANIFEST: &str = "apiVersion: v1
@@ -135,7 +138,7 @@ spec: {size: 1}
             let live = cluster.object(&object.kind, object.namespace.as_deref(), &object.name).unwrap();
             now.push(fingerprint::applied(object, &live).unwrap());
         }
-        let left = left(&world.ctx, newest, &record, None, &now).await.unwrap();
+        let left = left(&world.ctx, newest, &record, None, &now, &[]).await.unwrap();
         assert_eq!(left.iter().map(|drift| drift.object.to_string()).collect::<Vec<_>>(), expected);
     }
 }

@@ -24,15 +24,18 @@ pub(crate) async fn snapshot(
     let detail = if ctx.info().wait { Detail::Whole } else { Detail::Metadata };
     let (seen, defined) =
         tokio::join!(read_all(ctx.cluster(), &objects, detail), read_all(ctx.cluster(), definitions, Detail::Metadata));
-    let now = match applied(&objects, &seen)? {
-        Some(of_revision) => applied(definitions, &defined)?.map(|defined| [of_revision, defined].concat()),
-        None => None,
-    };
+    let now = [applied(&objects, &seen)?, applied(definitions, &defined)?].concat();
+    let is_complete = now.len() == objects.len() + definitions.len();
+    let mut whole = Vec::new();
     if ctx.info().wait {
+        if record.apply_method.as_deref() != Some("ssa") {
+            // What is compared is not read once more.
+            let read = objects.iter().zip(&seen).filter_map(|(object, seen)| Some((object, seen.as_ref().ok()?)));
+            whole = read.map(|(object, live)| (object.clone(), live.clone())).collect();
+        }
         *looked = Some((objects, seen));
     }
-    let Some(now) = now else { return Ok(None) };
-    let left = match drift_left::left(ctx, revision, &record, before, &now).await {
+    let left = match drift_left::left(ctx, revision, &record, before, &now, &whole).await {
         Ok(left) => left,
         Err(error) => {
             let why = ctx.redactor().redact(&error.chain().join(": "));
@@ -45,22 +48,19 @@ pub(crate) async fn snapshot(
         let (major, Drift { object, what }) = (ctx.helm().version().major, drift);
         ctx.warn(format!("helm {major} has left {object} different from the manifest: {what}"));
     }
-    Ok(left.is_empty().then_some(now))
+    Ok((left.is_empty() && is_complete).then_some(now))
 }
 
-/// What is to be remembered of objects, by how they were read; `None` when one is not there.
-fn applied(objects: &[ObjectRef], seen: &[Seen]) -> Result<Option<Vec<AppliedObject>>, ObjectError> {
+/// What is to be remembered of those objects that are there, by how they were read.
+fn applied(objects: &[ObjectRef], seen: &[Seen]) -> Result<Vec<AppliedObject>, ObjectError> {
     let mut all = Vec::with_capacity(objects.len());
     for (object, seen) in objects.iter().zip(seen) {
         match seen {
-            Ok(seen) => match seen.as_ref().and_then(|live| fingerprint::applied(object, live)) {
-                Some(applied) => all.push(applied),
-                None => return Ok(None),
-            },
+            Ok(seen) => all.extend(seen.as_ref().and_then(|live| fingerprint::applied(object, live))),
             Err(source) => {
                 return Err(ObjectError { object: object.clone(), doing: "read", source: source.clone() });
             }
         }
     }
-    Ok(Some(all))
+    Ok(all)
 }
