@@ -155,9 +155,15 @@ const EXACT: u64 = 1 << 53;
 pub(super) fn tell_floats(node: &Node, is_secret: bool, out: &mut Sink) {
     match &node.content {
         Content::Mapping(entries) => {
-            entries.iter().for_each(|entry| tell_floats(&entry.value, is_secret || is_secret_name(&entry.key), out));
+            for entry in entries {
+                tell_floats(&entry.value, is_secret || is_secret_name(&entry.key), out);
+            }
         }
-        Content::List(items) => items.iter().for_each(|item| tell_floats(item, is_secret, out)),
+        Content::List(items) => {
+            for item in items {
+                tell_floats(item, is_secret, out);
+            }
+        }
         Content::Scalar(scalar) => {
             if is_secret && scalar.meaning().is_too_large(scalar.text()) {
                 out.masked.push(node.span);
