@@ -126,7 +126,9 @@ spec: {size: 1}
             cluster.put(release_secret(&release(), 1, RevisionStatus::Superseded, "1.0.0", "{}"));
         }
         cluster.put(release_secret(&release(), 2, RevisionStatus::Deployed, "1.0.0", MANIFEST));
-        live(&settings, &widget).into_iter().for_each(|object| cluster.put(object));
+        for object in live(&settings, &widget) {
+            cluster.put(object);
+        }
         let helm = Arc::new(FakeHelm::new(cluster.clone(), "", "1.0.0").of_version("v3.19.0"));
         let world = over(cluster.clone(), helm, HelmDriver::Secret, |_| {});
         let history = release_storage::release_history(&world.ctx).await.unwrap();

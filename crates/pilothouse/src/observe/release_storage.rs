@@ -308,7 +308,9 @@ mod tests {
     ) {
         let cluster = torn(RevisionStatus::Deployed, RevisionStatus::Deployed);
         cluster.before("get Secret default/sh.helm.release.v1.demo.v1", |cluster: &FakeCluster| {
-            written.iter().for_each(|(revision, status)| put(cluster, *revision, *status));
+            for (revision, status) in written {
+                put(cluster, *revision, *status);
+            }
         });
         let world = fake(&cluster, HelmDriver::Secret);
         let seen = if by_status {

@@ -246,7 +246,7 @@ pub(crate) async fn permit_deploy(
     if save::before_helm(ctx, wanted, &looked.compared, &consent).await? {
         (looked, definitions) = look().await?;
     }
-    let kept = looked.compared.iter().filter(is_kept).map(|one| one.object.clone());
+    let kept = looked.compared.iter().filter(|one| is_kept(one)).map(|one| one.object.clone());
     let stays = kept.map(|object| Staying { object, because: Stays::ResourcePolicy }).collect();
     let goes = going(looked.newest, &looked.compared, &looked.absent);
     Ok(Permit::new(Deploy { wanted: wanted.clone(), goes, definitions, stays }))
@@ -262,10 +262,10 @@ fn going(newest: Option<u32>, compared: &[Compared], absent: &[ObjectRef]) -> Go
     };
     let absent = absent.iter().map(|object| AsSeen::new(object, None));
     let objects = compared.iter().filter(goes).map(as_compared).chain(absent).collect();
-    Going { newest, objects, kept: compared.iter().filter(is_kept).map(as_compared).collect() }
+    Going { newest, objects, kept: compared.iter().filter(|one| is_kept(one)).map(as_compared).collect() }
 }
 
-fn is_kept(one: &&Compared) -> bool {
+fn is_kept(one: &Compared) -> bool {
     one.outcome == Outcome::Change(ObjectChange::Keep)
 }
 
