@@ -307,7 +307,7 @@ mod tests {
         #[values(false, true)] by_status: bool,
     ) {
         let cluster = torn(RevisionStatus::Deployed, RevisionStatus::Deployed);
-        cluster.before("get Secret default/sh.helm.release.v1.demo.v1", |cluster: &FakeCluster| {
+        cluster.before("get Secret default/sh.helm.release.v1.demo.v1", move |cluster: &FakeCluster| {
             for (revision, status) in written {
                 put(cluster, *revision, *status);
             }
