@@ -7,16 +7,18 @@ use super::revision::{RevisionMeta, RevisionStatus};
 pub struct ReleaseHistory {
     /// From the oldest to the newest.
     revisions: Vec<RevisionMeta>,
+    /// What label and payload of the newest record say, where they disagree.
+    torn: Option<(RevisionStatus, RevisionStatus)>,
 }
 
 impl ReleaseHistory {
     /// The history of a release that Helm has no record of.
-    pub const NONE: Self = Self { revisions: Vec::new() };
+    pub const NONE: Self = Self { revisions: Vec::new(), torn: None };
 
     /// The history these revisions of one release make up, in whatever order they come.
     pub fn new(mut revisions: Vec<RevisionMeta>) -> Self {
         revisions.sort_by_key(|meta| meta.revision);
-        Self { revisions }
+        Self { revisions, torn: None }
     }
 
     /// All revisions, from the oldest to the newest.
@@ -44,7 +46,7 @@ impl ReleaseHistory {
         self.newest().map(|meta| meta.revision).unwrap_or_default()
     }
 
-    /// The newest revision that is or was deployed.
+    /// The newest revision that is or was deployed well: the one to go back to.
     pub fn last_deployed(&self) -> Option<&RevisionMeta> {
         let deployed = |meta: &&RevisionMeta| match meta.status {
             RevisionStatus::Deployed | RevisionStatus::Superseded => true,
@@ -59,17 +61,26 @@ impl ReleaseHistory {
         self.revisions.iter().rev().find(deployed)
     }
 
-    /// The revision to compare with: the newest that is or was deployed, and without one (a failed first install) the newest
-    /// at all.
-    pub fn last_deployed_or_newest(&self) -> Option<&RevisionMeta> {
-        self.last_deployed().or_else(|| self.newest())
+    /// The revision that helm compares the next upgrade with, and deletes what only this one has: the newest, when its payload
+    /// says `deployed`; else the newest that is labelled so; else, as after a rollback that failed, the newest whatever became of it
+    /// (`prepareUpgrade` in `pkg/action/upgrade.go`, the same in helm 3 and 4).
+    pub fn upgrade_base(&self) -> Option<&RevisionMeta> {
+        let newest = self.newest()?;
+        let (label, payload) = self.torn.unwrap_or((newest.status, newest.status));
+        if payload == RevisionStatus::Deployed || label == RevisionStatus::Deployed {
+            return Some(newest);
+        }
+        let deployed = |meta: &&RevisionMeta| meta.status == RevisionStatus::Deployed;
+        self.revisions.iter().rev().find(deployed).or(Some(newest))
     }
 
-    /// The same, with the status that the newest revision really has.
+    /// The same, where the payload of the newest record says this of its status: see [`RevisionStatus::and_in_payload`].
     #[must_use]
-    pub fn with_newest_as(mut self, status: RevisionStatus) -> Self {
+    pub fn with_newest_payload(mut self, payload: RevisionStatus) -> Self {
         if let Some(newest) = self.revisions.last_mut() {
-            newest.status = status;
+            let label = newest.status;
+            self.torn = (label != payload).then_some((label, payload));
+            newest.status = label.and_in_payload(payload);
         }
         self
     }
@@ -77,7 +88,8 @@ impl ReleaseHistory {
     /// What the history was when this revision was the newest, as far as Helm has kept it.
     #[must_use]
     pub fn as_of(&self, revision: u32) -> Self {
-        Self { revisions: self.revisions.iter().filter(|meta| meta.revision <= revision).cloned().collect() }
+        let torn = self.torn.filter(|_| self.newest_revision() <= revision);
+        Self { revisions: self.revisions.iter().filter(|meta| meta.revision <= revision).cloned().collect(), torn }
     }
 
     /// The revisions that came after this one.
@@ -102,28 +114,59 @@ mod tests {
         metas.iter().map(|meta| meta.revision).collect()
     }
 
-    /// What was listed in any order; then the newest, the last deployed and the one to compare with.
+    /// What was listed in any order; then the newest, the last deployed and the one that helm compares with.
     #[rstest]
     #[case::none(&[], None, None, None)]
     #[case::installed(&[(1, S::Deployed)], Some(1), Some(1), Some(1))]
     #[case::failed_first(&[(1, S::Failed)], Some(1), None, Some(1))]
     #[case::failed_upgrade(&[(12, S::Failed), (10, S::Superseded), (11, S::Deployed)], Some(12), Some(11), Some(11))]
     #[case::failed_twice(&[(3, S::Failed), (1, S::Failed)], Some(3), None, Some(3))]
-    #[case::nothing_is_deployed(&[(2, S::Uninstalled), (1, S::Superseded)], Some(2), Some(1), Some(1))]
+    #[case::failed_rollback(&[(1, S::Superseded), (2, S::Superseded), (3, S::Failed)], Some(3), Some(2), Some(3))]
+    #[case::failed_after_that(
+        &[(2, S::Superseded), (3, S::Failed), (4, S::Failed)],
+        Some(4), Some(2), Some(4)
+    )]
+    #[case::nothing_is_deployed(&[(1, S::Superseded), (2, S::Superseded)], Some(2), Some(2), Some(2))]
+    #[case::two_are_deployed(&[(1, S::Deployed), (2, S::Deployed), (3, S::Failed)], Some(3), Some(2), Some(2))]
+    #[case::uninstalled(&[(2, S::Uninstalled), (1, S::Superseded)], Some(2), Some(1), Some(2))]
     #[case::pending(&[(1, S::Deployed), (2, S::PendingUpgrade)], Some(2), Some(1), Some(1))]
+    #[case::pending_rollback(&[(1, S::Superseded), (2, S::PendingRollback)], Some(2), Some(1), Some(2))]
     fn what_stands_out(
         #[case] listed: &[(u32, RevisionStatus)],
         #[case] newest: Option<u32>,
         #[case] last_deployed: Option<u32>,
-        #[case] compared: Option<u32>,
+        #[case] base: Option<u32>,
     ) {
         let history = ReleaseHistory::new(listed.iter().map(|(revision, status)| meta(*revision, *status)).collect());
         let number = |meta: Option<&RevisionMeta>| meta.map(|meta| meta.revision);
         assert_eq!(number(history.newest()), newest);
         assert_eq!(history.newest_revision(), newest.unwrap_or(0));
         assert_eq!(number(history.last_deployed()), last_deployed);
-        assert_eq!(number(history.last_deployed_or_newest()), compared);
+        assert_eq!(number(history.upgrade_base()), base);
         assert_eq!(history.is_empty(), listed.is_empty());
+    }
+
+    /// After a revision 1 of this status, the newest by its label and by its payload; then what it counts for, and helm's base.
+    #[rstest]
+    #[case(S::Superseded, S::Deployed, S::Failed, S::Failed, 2)]
+    #[case(S::Superseded, S::Deployed, S::Superseded, S::Failed, 2)]
+    #[case(S::Deployed, S::Failed, S::Deployed, S::Failed, 2)]
+    #[case(S::Deployed, S::Failed, S::Failed, S::Failed, 1)]
+    #[case(S::Deployed, S::Superseded, S::Deployed, S::Failed, 2)]
+    #[case(S::Deployed, S::Deployed, S::PendingUpgrade, S::PendingUpgrade, 2)]
+    fn a_record_that_disagrees_with_itself(
+        #[case] before: RevisionStatus,
+        #[case] label: RevisionStatus,
+        #[case] payload: RevisionStatus,
+        #[case] status: RevisionStatus,
+        #[case] base: u32,
+    ) {
+        let history = ReleaseHistory::new(vec![meta(1, before), meta(2, label)]).with_newest_payload(payload);
+        assert_eq!(history.newest().map(|newest| newest.status), Some(status));
+        assert_eq!(history.upgrade_base().map(|base| base.revision), Some(base));
+        assert_eq!(history.as_of(2), history);
+        // What was before it agrees with itself.
+        assert_eq!(history.as_of(1), ReleaseHistory::new(vec![meta(1, before)]));
     }
 
     /// Helm prunes the oldest, so the numbers need not begin at 1.

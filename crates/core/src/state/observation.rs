@@ -11,7 +11,7 @@ pub struct Observation {
     pub history: Result<ReleaseHistory, String>,
     /// Another tool that still manages the release; set only where that was seen.
     pub foreign: Option<Foreign>,
-    /// The chart version of the newest revision that was deployed at some time.
+    /// The chart version of the revision that helm compares an upgrade with.
     pub deployed_version: Option<Version>,
     /// The chart version that is wanted; `None` when the release is to be destroyed.
     pub wanted_version: Option<Version>,

@@ -126,7 +126,7 @@ async fn corrects_drift(ctx: &Context) -> Result<bool, PhaseError> {
     if ctx.info().drift != DriftPolicy::Correct || ctx.helm().version().major < 4 {
         return Ok(false);
     }
-    let deployed = observe::newest_good_record(ctx).await?;
+    let deployed = observe::base_record(ctx).await?;
     Ok(deployed.is_some_and(|record| record.apply_method.as_deref() == Some("ssa")))
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
     let history = observe::release_history(ctx).await?;
     let newest = history.newest();
     // What is deployed, what helm compares with, and what a rollback would bring back.
-    let mut looked_at: Vec<&RevisionMeta> = newest.into_iter().chain(history.last_deployed_or_newest()).collect();
+    let mut looked_at: Vec<&RevisionMeta> = newest.into_iter().chain(needed(&history)).collect();
     looked_at.dedup_by_key(|meta| meta.revision);
     for meta in looked_at {
         if let Some(record) = observe::read_record(ctx, meta).await? {
@@ -105,13 +105,19 @@ async fn rendered(ctx: &Context, about: &mut AboutRelease) -> Vec<ObjectRef> {
     named
 }
 
-/// The newest of Helm's records, and the newest that is or was deployed.
+/// What helm compares with, and what a rollback would bring back, each once.
+fn needed(history: &ReleaseHistory) -> impl Iterator<Item = &RevisionMeta> {
+    let base = history.upgrade_base();
+    base.into_iter().chain(history.last_deployed().filter(|good| base != Some(good)))
+}
+
+/// The newest of Helm's records, and those that a run needs besides.
 fn records(ctx: &Context, history: &ReleaseHistory) -> Vec<ObjectRef> {
     let mut kept: Vec<&RevisionMeta> = history.revisions().iter().rev().take(REVISIONS).collect();
-    if let Some(good) = history.last_deployed_or_newest()
-        && !kept.contains(&good)
-    {
-        kept.push(good);
+    for needed in needed(history) {
+        if !kept.contains(&needed) {
+            kept.push(needed);
+        }
     }
     let driver = ctx.session().driver;
     kept.into_iter().map(|meta| record_ref(driver, &meta.namespace, &meta.name, meta.revision)).collect()

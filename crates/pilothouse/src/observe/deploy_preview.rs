@@ -43,8 +43,8 @@ pub(crate) async fn preview_deploy(
     let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
     let wanted: Vec<Value> = own.map(|doc| doc.object.clone()).collect();
     let history = if is_upgrade { Some(release_storage::release_history(ctx).await?) } else { None };
-    let good = history.as_ref().and_then(ReleaseHistory::last_deployed_or_newest);
-    let deployed = release_storage::read_record_of(ctx, good).await?;
+    let base = history.as_ref().and_then(ReleaseHistory::upgrade_base);
+    let deployed = release_storage::read_record_of(ctx, base).await?;
     let stored = deployed.as_ref().map(release_storage::manifest_objects).transpose()?.unwrap_or_default();
     let applied = deployed.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));
     let comparison = Comparison {

@@ -55,10 +55,14 @@ async fn changed(
     deployed: &ReleaseRecord,
 ) -> Result<Vec<ObjectRef>, PhaseError> {
     let history = release_storage::release_history(ctx).await?.as_of(revision.revision.saturating_sub(1));
-    let earlier = release_storage::read_record_of(ctx, history.last_deployed()).await?;
-    let earlier = earlier.as_ref().map(release_storage::manifest_objects).transpose()?.unwrap_or_default();
-    let now = release_storage::manifest_objects(deployed)?;
-    let changed = now.iter().filter(|object| !earlier.contains(object)).filter_map(object_ref).collect();
+    // Afterwards the records do not tell any more which of the two helm has compared with.
+    let mut changed = Vec::new();
+    for earlier in [history.last_deployed(), history.upgrade_base()] {
+        let earlier = release_storage::read_record_of(ctx, earlier).await?;
+        let earlier = earlier.as_ref().map(release_storage::manifest_objects).transpose()?.unwrap_or_default();
+        let now = release_storage::manifest_objects(deployed)?;
+        changed.extend(now.iter().filter(|object| !earlier.contains(object)).filter_map(object_ref));
+    }
     release_storage::complete_objects(ctx, changed, NotServed::Keep).await
 }
 

@@ -44,7 +44,7 @@ pub(crate) use observation::{is_as_observed, observe_for, observed, read_around,
 pub(crate) use other_tools::FLUX;
 pub(crate) use read_ahead::read_ahead;
 pub(crate) use release_storage::{
-    NotServed, complete_objects, manifest_objects, newest, newest_good_record, newest_record, objects_of_record,
+    NotServed, base_objects, base_record, complete_objects, manifest_objects, newest, newest_record, objects_of_record,
     read_record, read_record_of, read_revision, release_history, release_objects, release_objects_and_hooks,
     unready_hooks,
 };

@@ -19,12 +19,12 @@ pub async fn is_chart_deployed(ctx: &Context) -> Result<bool, PhaseError> {
     Ok(history.newest().is_some_and(|meta| meta.status == RevisionStatus::Deployed))
 }
 
-/// The chart version of the newest revision that was deployed; `None` when there is none.
+/// The chart version that an upgrade would follow: of the revision that helm compares it with; `None` when there is none.
 ///
 /// # Errors
 /// When Helm's records cannot be read or understood, or the version is not one.
 pub async fn deployed_chart_version(ctx: &Context) -> Result<Option<Version>, PhaseError> {
-    let Some(record) = release_storage::newest_good_record(ctx).await? else { return Ok(None) };
+    let Some(record) = release_storage::base_record(ctx).await? else { return Ok(None) };
     let text = record.chart_version();
     match lenient_version(text) {
         Some(version) => Ok(Some(version)),

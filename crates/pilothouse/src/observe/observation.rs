@@ -182,9 +182,9 @@ fn made_up(record: &RecordSeen) -> &[MadeUp] {
     }
 }
 
-/// Reads the record of the newest revision that was deployed, unless that was done.
+/// Reads the record that helm compares an upgrade with, unless that was done.
 async fn read_deployed(ctx: &Context, seen: &mut Observed) {
-    let Some(last) = seen.known_history().last_deployed_or_newest() else { return };
+    let Some(last) = seen.known_history().upgrade_base() else { return };
     if seen.deployed.is_some() {
         return;
     }

@@ -10,9 +10,9 @@ use pilothouse_helm::{ReleaseRecord, decode_release, parse_documents, value_at};
 use pilothouse_kube::{ClusterError, StoredRevision};
 use serde_json::Value;
 
-/// The record of the newest revision that is or was deployed (of a failed first install: of that one).
-pub(crate) async fn newest_good_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
-    read_record_of(ctx, release_history(ctx).await?.last_deployed_or_newest()).await
+/// The record that helm compares an upgrade with, see [`ReleaseHistory::upgrade_base`].
+pub(crate) async fn base_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
+    read_record_of(ctx, release_history(ctx).await?.upgrade_base()).await
 }
 
 /// The record of the newest revision, whatever became of it.
@@ -34,12 +34,9 @@ const LOOKS: u32 = 5;
 pub(crate) async fn by_payload_too(ctx: &Context, history: ReleaseHistory) -> Result<ReleaseHistory, PhaseError> {
     let mut history = history;
     for _ in 0..LOOKS {
-        let Some(newest) = history.newest().filter(|meta| meta.status == RevisionStatus::Deployed) else {
-            return Ok(history);
-        };
+        let Some(newest) = history.newest().filter(|meta| may_be_torn(meta.status)) else { return Ok(history) };
         if let Some(stored) = status_in_payload(ctx, newest).await? {
-            let status = newest.status.and_in_payload(stored);
-            return Ok(history.with_newest_as(status));
+            return Ok(history.with_newest_payload(stored));
         }
         let again = labelled(ctx).await?;
         if again == history {
@@ -50,6 +47,11 @@ pub(crate) async fn by_payload_too(ctx: &Context, history: ReleaseHistory) -> Re
     }
     let why = "another operation is at work on the release: its records change while they are read";
     Err(PhaseError::Locked(why.to_owned()))
+}
+
+/// Whether the payload may say something else that counts: of what is under way, whoever acts on it reads it.
+fn may_be_torn(label: RevisionStatus) -> bool {
+    matches!(label, RevisionStatus::Deployed | RevisionStatus::Failed | RevisionStatus::Superseded)
 }
 
 /// What the payload of a record says; `None` when it was written or removed since it was listed.
@@ -154,6 +156,12 @@ pub(crate) async fn objects_of_record(ctx: &Context, record: &ReleaseRecord) -> 
 pub(crate) fn manifest_objects(record: &ReleaseRecord) -> Result<Vec<Value>, PhaseError> {
     let name = || format!("the stored manifest of {} revision {}", record.name, record.version);
     parse_documents(&record.manifest).map_err(|error| PhaseError::Yaml { name: name(), message: error.to_string() })
+}
+
+/// The objects of the revision that helm compares an upgrade with, completed by the cluster's discovery.
+pub(crate) async fn base_objects(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
+    let Some(record) = base_record(ctx).await? else { return Ok(Vec::new()) };
+    objects_of_record(ctx, &record).await
 }
 
 /// The objects of the newest revision, completed by the cluster's discovery.

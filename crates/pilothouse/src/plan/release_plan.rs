@@ -130,7 +130,7 @@ async fn fill<C: HelmChart + ?Sized>(
 ) -> Result<Vec<Compared>, crate::PhaseError> {
     let observed = observe::observed(ctx).await;
     let history = observed.known_history();
-    let record = observe::read_record_of(ctx, history.last_deployed_or_newest()).await?;
+    let record = observe::read_record_of(ctx, history.upgrade_base()).await?;
     plan.chart_now = record.as_ref().map(|record| format!("{} {}", record.chart.name, record.chart.version));
     let uninstalls = matches!(decision, Decision::Change(Change::Reinstall(_) | Change::Uninstall));
     if uninstalls && let Some(record) = observe::read_record_of(ctx, history.newest()).await? {

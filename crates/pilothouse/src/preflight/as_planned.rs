@@ -139,7 +139,7 @@ async fn in_no_line(ctx: &Context, planned: &Planned, docs: &[RenderedDoc]) -> S
     let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
     let rendered: Vec<ObjectRef> = own.filter_map(|doc| object_ref(&doc.object)).collect();
     let Ok(rendered) = observe::complete_objects(ctx, rendered, NotServed::Skip).await else { return otherwise };
-    let Ok(deployed) = observe::release_objects(ctx).await else { return otherwise };
+    let Ok(deployed) = observe::base_objects(ctx).await else { return otherwise };
     let planned = &planned.release.objects;
     let is_known = |object: &ObjectRef| {
         // The namespace of one whose kind was to come is not told.

@@ -9,13 +9,13 @@ use crate::observe::NotServed;
 use crate::preflight::adoption::Adopting;
 use crate::render;
 use crate::render::rendered_objects;
-use pilothouse_core::{Class, Finding, ObjectRef, code};
+use pilothouse_core::{Change, Class, Decision, Finding, ObjectRef, code};
 use pilothouse_kube::{Conflict, Detail, ListQuery, conflicts_among, read_for_ownership};
 use serde_json::Value;
 
 /// All objects that belong to someone else, but those a step is going to adopt or delete before helm runs. What is in
-/// the manifest of the deployed revision is the release's, whatever its labels say: helm does not look at them either. `seen` gets the
-/// objects as they were read.
+/// the manifest that helm compares with, or uninstalls first, is the release's, whatever its labels say: helm does not look at them
+/// either. `seen` gets the objects as they were read.
 pub(crate) async fn ownership_findings(
     steps: &Steps,
     ctx: &Context,
@@ -45,7 +45,14 @@ pub(crate) async fn ownership_findings(
     if conflicts.is_empty() {
         return Vec::new();
     }
-    let own = match observe::release_objects(ctx).await {
+    let own = match observe::decision(ctx).await {
+        Decision::Change(Change::Reinstall(_)) => observe::release_objects(ctx).await,
+        Decision::Change(Change::Install | Change::Upgrade { .. } | Change::Uninstall)
+        | Decision::Keep { .. }
+        | Decision::Refuse { .. }
+        | Decision::Finish { .. } => observe::base_objects(ctx).await,
+    };
+    let own = match own {
         Ok(own) => own,
         Err(error) => return unreadable(&error),
     };

@@ -20,12 +20,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+mod bases;
 mod losses;
 
 static PLANE: SharedPlane = SharedPlane::new();
 
 struct World {
     cluster: Arc<Cluster>,
+    /// For what somebody does with helm.
+    helm: Arc<Helm>,
     session: Arc<Session>,
     /// One for each scenario and helm.
     namespace: String,
@@ -85,9 +88,10 @@ async fn world(scenario: &str, tool: Tool) -> World {
     let cluster = Arc::new(Cluster::from_client(kube::Client::try_from(plane.client_config()).unwrap()));
     let mut config = HelmConfig::new(pilothouse_testkit::helm(tool).await, folder.path().join("helm"));
     config.kubeconfig = Some(plane.kubeconfig().to_owned());
+    let helm = Arc::new(Helm::discover(config).await.unwrap());
     let session = Session::new(SessionConfig {
         cluster: cluster.clone(),
-        helm: Arc::new(Helm::discover(config).await.unwrap()),
+        helm: helm.clone(),
         driver: HelmDriver::Secret,
         cancel: CancellationToken::new(),
         terminate: CancellationToken::new(),
@@ -99,7 +103,7 @@ async fn world(scenario: &str, tool: Tool) -> World {
         grace: Duration::from_secs(5),
         rules: Rules::default(),
     });
-    World { cluster, session, namespace: format!("{scenario}-{}", tool.name()), folder }
+    World { cluster, helm, session, namespace: format!("{scenario}-{}", tool.name()), folder }
 }
 
 impl World {

@@ -13,8 +13,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {v: '{{ .Chart.Version }}'}\n";
-const CLAIM: &str = "apiVersion: v1
+pub(super) const CONFIG: &str =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {v: '{{ .Chart.Version }}'}\n";
+pub(super) const CLAIM: &str = "apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: data}
 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
