@@ -79,6 +79,11 @@ impl RevisionStatus {
         }
     }
 
+    /// Whether an operation is at work on the release, or was killed: the status does not tell which.
+    pub fn is_under_way(self) -> bool {
+        self.is_pending() || self == Self::Uninstalling
+    }
+
     /// Whether Helm refuses to touch the release in this status.
     pub fn is_pending(self) -> bool {
         match self {

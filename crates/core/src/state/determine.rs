@@ -27,7 +27,11 @@ fn by_newest(seen: &Observation, history: &ReleaseHistory) -> ReleaseState {
         RevisionStatus::PendingInstall | RevisionStatus::PendingUpgrade | RevisionStatus::PendingRollback => {
             locked_or_stale(last, seen.pending.as_ref())
         }
-        RevisionStatus::Uninstalling => ReleaseState::HalfRemoved,
+        // Helm goes on with an uninstall, beside one that is at work.
+        RevisionStatus::Uninstalling => match locked_or_stale(last, seen.pending.as_ref()) {
+            ReleaseState::Stale { .. } => ReleaseState::HalfRemoved,
+            locked => locked,
+        },
         RevisionStatus::Uninstalled => ReleaseState::Absent,
         RevisionStatus::Failed | RevisionStatus::Deployed | RevisionStatus::Superseded => {
             // Before "failed" and "unmanaged" are told apart: an upgrade is as wrong over a failed revision, whoever wrote it.

@@ -17,7 +17,7 @@ pub struct Observation {
     pub wanted_version: Option<Version>,
     /// See `ChartInfo::last_breaking_version_requiring_restart`.
     pub breaking_version: Option<Version>,
-    /// What is known of the newest revision when it is pending; `None` when nobody has looked.
+    /// What is known of the newest revision when it is pending or being uninstalled; `None` when nobody has looked.
     pub pending: Option<PendingSeen>,
     /// Our own record of the last deploy.
     pub record: RecordSeen,

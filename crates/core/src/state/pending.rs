@@ -1,6 +1,6 @@
-//! What is known of a pending revision, and whether that proves that nobody is at work on it.
+//! What is known of a revision that is pending or being uninstalled, and whether that proves that nobody is at work on it.
 
-/// Whose operation a pending revision is.
+/// Whose operation it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PendingOf {
     /// A run in this stack's journal began it.
@@ -11,7 +11,7 @@ pub enum PendingOf {
     SomebodyDead,
 }
 
-/// What is known of a pending revision, beside what its record's metadata tells.
+/// What is known of a revision that is pending or being uninstalled, beside what its record's metadata tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingSeen {
     /// The revision.

@@ -23,9 +23,9 @@ pub enum ReleaseState {
     },
     /// Another operation is in progress, or was killed: it is not proven which.
     Locked {
-        /// The revision that is pending.
+        /// The revision that is pending or being uninstalled.
         revision: u32,
-        /// How it is pending.
+        /// Which of the two, and how.
         status: RevisionStatus,
         /// When its record was last written.
         since: Option<Timestamp>,
@@ -43,7 +43,7 @@ pub enum ReleaseState {
     },
     /// There is nothing.
     Absent,
-    /// An uninstall stopped half-way.
+    /// An uninstall stopped half-way, and nobody is at work on it any more.
     HalfRemoved,
     /// The first install failed, and a hook that only an install runs has not completed: an upgrade would leave it out.
     HalfInstalled {

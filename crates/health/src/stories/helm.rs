@@ -62,7 +62,7 @@ pub(super) const STORIES: &[Story] = &[
     },
     Story {
         code: "RELEASE_LOCKED",
-        shows: "Helm's newest record is pending-install, pending-upgrade or pending-rollback: an operation is in progress, or was killed, and nothing proves which.",
+        shows: "Helm's newest record is pending-install, pending-upgrade, pending-rollback or uninstalling: an operation is in progress, or was killed, and nothing proves which.",
         usually: "A colleague or a pipeline that deploys the same release right now.",
         todo: &[
             "helm history NAME -n NAMESPACE",

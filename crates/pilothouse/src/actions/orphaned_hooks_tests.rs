@@ -229,11 +229,12 @@ async fn what_is_not_the_interrupted_runs_is_left_and_said() {
 }
 
 #[tokio::test]
-async fn another_revision_is_not_even_read() {
+async fn hooks_of_another_revision_are_not_even_read() {
     let cluster = cluster();
     let world = test_world::fake(&cluster, HelmDriver::Secret);
     assert_eq!(clear_noting(&world, &begun(HelmCommand::Upgrade, 2)).await.0.unwrap(), []);
-    assert_eq!(cluster.failures.calls(), ["list Secret"]);
+    let calls = cluster.failures.calls();
+    assert!(calls.iter().all(|call| call.contains("Secret")), "{calls:?}");
 }
 
 /// A Job's status changes all the time; somebody else's object of that name is another thing.

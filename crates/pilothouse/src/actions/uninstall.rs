@@ -10,7 +10,7 @@ use crate::preflight;
 use crate::preflight::Permit;
 use crate::preflight::Uninstall;
 use crate::text;
-use pilothouse_core::{HelmAction, HelmCommand, ObjectRef, ReleaseState};
+use pilothouse_core::{HelmAction, HelmCommand, ObjectRef, PendingOf, PendingSeen, ReleaseState};
 use pilothouse_helm::UninstallRequest;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -96,7 +96,18 @@ pub(crate) async fn uninstall_as_permitted(
     let helm = helm_run::begin(ctx, run, HelmCommand::Uninstall, "", request.timeout, newest).await?;
     let done = async {
         preflight::refuse_unless_as_seen(ctx, &permit.deed().goes).await?;
-        ctx.helm().uninstall(&request, stop).await.map_err(PhaseError::from)
+        let done = ctx.helm().uninstall(&request, stop).await;
+        // What it leaves half done is nobody else's.
+        ctx.cache().await.removal_over = Some(PendingSeen {
+            revision: newest,
+            writer_gone: Some("the helm of this run has ended".to_owned()),
+            of: PendingOf::ThisStack,
+            lock_held: true,
+            age_ms: None,
+            deadline_ms: 0,
+            unchanged: true,
+        });
+        done.map_err(PhaseError::from)
     };
     let done = done.await;
     helm.ended(ctx, done)?;

@@ -1,5 +1,6 @@
 //! Healing what an operation that was killed has left in Helm's records: a revision that stays pending locks the release
-//! for good. It is marked failed, once nobody can be at work on it any more.
+//! for good. It is marked failed, once nobody can be at work on it any more. One that is being uninstalled is only told to be
+//! left over then: helm goes on with that by itself.
 
 use crate::context::Before;
 use crate::context::Context;
@@ -140,17 +141,23 @@ struct Watched {
     unchanged_for: Option<Duration>,
 }
 
-/// What is known of a pending revision, for [`determine`].
+/// What is known of a revision that is pending or being uninstalled, for [`determine`].
 fn pending(known: &Known<'_>, own_timeout: Duration, newest: &RevisionMeta, watched: Watched) -> PendingSeen {
-    let told = known.earlier.filter(|earlier| earlier.wrote(newest) || earlier.rolled_back_to(newest));
+    // Who has written a revision need not be who uninstalls it.
+    let is_told = |earlier: &Earlier<'_>| match newest.status {
+        RevisionStatus::Uninstalling => earlier.began_to_remove(newest),
+        _ => earlier.wrote(newest) || earlier.rolled_back_to(newest),
+    };
+    let told = known.earlier.filter(is_told);
     let writer_gone = told.and_then(|earlier| {
         if earlier.helm.ended.is_some() {
             return Some(format!("the helm of run {} that wrote it has ended", earlier.run.short()));
         }
         known.gone.as_ref().filter(|gone| gone.run == earlier.run).map(|gone| gone.why.clone())
     });
-    // Of somebody else's operation it is not known when it began; its last write may be a hook's.
-    let begun = if told.is_some() { newest.created_at } else { newest.written_at };
+    // Of somebody else's operation it is not known when it began; its last write may be a hook's. An uninstall makes no record.
+    let makes_record = told.is_some() && newest.status.is_pending();
+    let begun = if makes_record { newest.created_at } else { newest.written_at };
     let by_clock = known.server_now.zip(begun).and_then(|(now, begun)| {
         Duration::try_from(now.duration_since(begun)).ok().map(|age| age.saturating_add(watched.since_begin))
     });
@@ -170,8 +177,8 @@ fn pending(known: &Known<'_>, own_timeout: Duration, newest: &RevisionMeta, watc
     }
 }
 
-/// Marks a pending newest revision failed once nobody can be at work on it, waiting for that up to the lock timeout.
-/// What stays locked is left as it is: the check of prerequisites refuses the release then.
+/// Marks a pending newest revision failed once nobody can be at work on it, waiting for that up to the lock timeout; of one that is
+/// being uninstalled that is noted. What stays locked is left as it is: the check of prerequisites refuses the release then.
 ///
 /// Writes Helm's record of the revision (status, description, label), only if nobody has written it since it was looked
 /// at, and only after its intent was taken. Can be repeated. Cancelled in any wait.
@@ -195,7 +202,8 @@ pub(crate) async fn unlock_release(
     looked
 }
 
-/// Looks at the newest revision until it is not pending, was marked failed, or the lock timeout is over.
+/// Looks at the newest revision until nothing is under way, it was marked failed or is proven to be left over, or the lock timeout is
+/// over.
 async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> Result<Unlocked, PhaseError> {
     let begun = Instant::now();
     let mut first_seen: Option<(RevisionMeta, Instant)> = None;
@@ -205,7 +213,7 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
             return Err(PhaseError::Interrupted);
         }
         let history = observe::release_history(ctx).await?;
-        let Some(newest) = history.newest().filter(|meta| meta.status.is_pending()) else {
+        let Some(newest) = history.newest().filter(|meta| meta.status.is_under_way()) else {
             return Ok(Unlocked { healed: Vec::new(), history: Some(history) });
         };
         let now = Instant::now();
@@ -217,10 +225,12 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
             }
         };
         let watched = Watched { since_begin: now.duration_since(begun), unchanged_for };
-        let state = determine(&Observation {
-            pending: Some(pending(known, ctx.timeout(), newest, watched)),
-            ..Observation::of(Ok(history.clone()))
-        });
+        let seen = pending(known, ctx.timeout(), newest, watched);
+        let state = determine(&Observation { pending: Some(seen.clone()), ..Observation::of(Ok(history.clone())) });
+        if state == ReleaseState::HalfRemoved {
+            ctx.cache().await.removal_over = Some(seen);
+            break;
+        }
         let why = match decide(&state, &Wish { action: ctx.info().action, ..Wish::default() }) {
             Err(Missing::Unlock { why, .. }) => {
                 if let Some(healed) = unlock(ctx, newest, &why, &mut intents).await? {
@@ -231,7 +241,7 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
                 "somebody has just written its record".to_owned()
             }
             Ok(Decision::Refuse { state: ReleaseState::Locked { why, .. } }) => why,
-            // Of a pending revision none of these is decided.
+            // Of what is under way none of these is decided.
             Ok(Decision::Refuse { .. } | Decision::Keep { .. } | Decision::Finish { .. } | Decision::Change(_))
             | Err(Missing::Comparison | Missing::LiveObjects) => break,
         };

@@ -3,8 +3,7 @@ use crate::HelmDriver;
 use crate::test_world;
 use crate::test_world::{OTHER, RUN, World, begun, release, stamped};
 use RevisionStatus as S;
-use pilothouse_core::Ended;
-use pilothouse_core::{HelmCommand, HelmProgress, RunId};
+use pilothouse_core::{Change, Ended, HelmCommand, HelmProgress, ReinstallReason, RunId};
 use pilothouse_testkit::{FakeCluster, record_secret, release_secret};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -37,9 +36,11 @@ fn ended(helm: HelmProgress) -> HelmProgress {
     HelmProgress { ended: Some(Ended { ok: false, elapsed_ms: 1 }), ..helm }
 }
 
+const HALF_REMOVED: Decision = Decision::Change(Change::Reinstall(ReinstallReason::HalfDone));
 const SECOND: Watched = Watched { since_begin: Duration::from_secs(2), unchanged_for: Some(Duration::from_secs(1)) };
 const UPGRADE: HelmCommand = HelmCommand::Upgrade;
 const ROLLBACK: HelmCommand = HelmCommand::Rollback;
+const UNINSTALL: HelmCommand = HelmCommand::Uninstall;
 
 /// Whether the writer is proven to be gone, whose it is, how old the record is, and how long its operation can take (in seconds).
 #[rstest]
@@ -65,6 +66,13 @@ const ROLLBACK: HelmCommand = HelmCommand::Rollback;
 #[case(begun(ROLLBACK, 1), gone(RUN), RevisionMeta { created_at: at(-61), ..revision(2, S::PendingRollback, Some(RUN)) }, (None, false, 8, 360))]
 #[case(begun(ROLLBACK, 1), gone(RUN), RevisionMeta { created_at: None, ..revision(2, S::PendingRollback, Some(RUN)) }, (None, false, 8, 360))]
 #[case(begun(ROLLBACK, 1), gone(RUN), revision(2, S::PendingUpgrade, Some(RUN)), (None, false, 8, 360))]
+// An uninstall makes no revision: its command and the number tell whose it is, whoever has written the revision.
+#[case(begun(UNINSTALL, 2), gone(RUN), revision(2, S::Uninstalling, Some(OTHER)), (Some("process 7 is gone"), true, 8, 160))]
+#[case(begun(UNINSTALL, 2), None, revision(2, S::Uninstalling, Some(RUN)), (None, true, 8, 160))]
+#[case(ended(begun(UNINSTALL, 2)), None, revision(2, S::Uninstalling, None), (Some("the helm of run 00000007 that wrote it has ended"), true, 8, 160))]
+#[case(begun(UNINSTALL, 1), gone(RUN), revision(2, S::Uninstalling, Some(RUN)), (None, false, 8, 360))]
+#[case(ended(begun(UPGRADE, 1)), gone(RUN), revision(2, S::Uninstalling, Some(RUN)), (None, false, 8, 360))]
+#[case(begun(ROLLBACK, 1), gone(RUN), revision(2, S::Uninstalling, Some(RUN)), (None, false, 8, 360))]
 fn what_is_known(
     #[case] helm: HelmProgress,
     #[case] gone: Option<Gone>,
@@ -252,6 +260,58 @@ async fn somebody_elses_operation_is_waited_for_and_left_unless_consent_takes_it
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         assert_eq!(standing(&cluster).1, S::Failed);
     }
+}
+
+/// Somebody uninstalls what this stack has deployed last: a second helm beside theirs would run their hooks again, and delete the same.
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_uninstall_is_waited_for_and_left_unless_consent_takes_it_for_dead() {
+    let cluster = cluster(S::Uninstalling);
+    let mut world = test_world::fake(&cluster, HelmDriver::Secret);
+    let helm = ended(begun(UPGRADE, 1));
+    let known = Known { server_now: at(100_000), gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
+    let begun = Instant::now();
+    assert_eq!(heal_noting(&world, &known).await.0.unwrap(), []);
+    assert!((60..=62).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    let told = world.told().pop().unwrap();
+    let why = "revision 2 is uninstalling: another operation may be in progress, which no run of this stack has begun (waited 60 s)";
+    assert_eq!(told["text"], why);
+    let decision = observe::decision(&world.ctx).await;
+    assert!(matches!(decision, Decision::Refuse { state: ReleaseState::Locked { .. } }), "{decision:?}");
+    let consented = Known { takes_for_dead: true, ..known };
+    assert_eq!(heal_noting(&world, &consented).await.0.unwrap(), []);
+    assert_eq!(observe::decision(&world.ctx).await, HALF_REMOVED);
+    assert_eq!(standing(&cluster), untouched(S::Uninstalling), "helm goes on with it as it is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_uninstall_of_this_stack_goes_on_once_nobody_is_at_work_on_it() {
+    for (gone, waits) in [(gone(RUN), 0..5), (None, 150..160)] {
+        let world = test_world::fake(&cluster(S::Uninstalling), HelmDriver::Secret);
+        let helm = begun(UNINSTALL, 2);
+        let earlier = Some(Earlier { run: RUN, helm: &helm });
+        let known = Known { gone, lock_timeout: Duration::from_secs(600), ..known(earlier) };
+        let begun = Instant::now();
+        assert_eq!(heal_noting(&world, &known).await.0.unwrap(), []);
+        assert!(waits.contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+        assert_eq!(observe::decision(&world.ctx).await, HALF_REMOVED);
+    }
+}
+
+/// It ends while it is waited for: then there is nothing.
+#[tokio::test(start_paused = true)]
+async fn an_uninstall_that_ends_while_it_is_waited_for() {
+    let cluster = cluster(S::Uninstalling);
+    let world = test_world::fake(&cluster, HelmDriver::Secret);
+    let ending = async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        for revision in [1, 2] {
+            cluster.remove("Secret", Some("default"), &format!("sh.helm.release.v1.demo.v{revision}")).unwrap();
+        }
+    };
+    let known = known(None);
+    let (healed, ()) = tokio::join!(heal_noting(&world, &known), ending);
+    assert_eq!(healed.0.unwrap(), []);
+    assert_eq!(observe::decision(&world.ctx).await, Decision::Change(Change::Install));
 }
 
 #[tokio::test(start_paused = true)]

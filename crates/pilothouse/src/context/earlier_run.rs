@@ -63,6 +63,11 @@ impl Earlier<'_> {
             && revision.created_at.is_some_and(|created| created.duration_since(self.helm.started_at).abs() <= AT_ONCE)
     }
 
+    /// Whether it is the revision that the earlier run has begun to uninstall.
+    pub(crate) fn began_to_remove(&self, revision: &RevisionMeta) -> bool {
+        self.helm.command == HelmCommand::Uninstall && self.helm.revision_before == revision.revision
+    }
+
     fn is_next(&self, revision: &RevisionMeta) -> bool {
         self.helm.revision_before.checked_add(1) == Some(revision.revision)
     }

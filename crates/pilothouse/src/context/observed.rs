@@ -1,7 +1,7 @@
 //! What the cluster holds of a release before it is touched, as plain data.
 
 use crate::context::inputs::{InputsInForm, PlainInputs};
-use pilothouse_core::{Foreign, LiveSeen, RecordSeen, ReleaseHistory, Rendered};
+use pilothouse_core::{Foreign, LiveSeen, PendingSeen, RecordSeen, ReleaseHistory, Rendered};
 use pilothouse_helm::ReleaseRecord;
 use semver::Version;
 
@@ -32,6 +32,8 @@ pub(crate) struct Observed {
     pub(crate) live: LiveSeen,
     /// Whether a newest revision that failed has applied anything, where that is known.
     pub(crate) failed_applied: Option<bool>,
+    /// What proves that an uninstall which has stopped half-way is nobody's any more.
+    pub(crate) removal_over: Option<PendingSeen>,
     /// Of a first install that failed: a hook that only an install runs and that has not completed.
     pub(crate) install_hook: Option<String>,
 }

@@ -69,7 +69,7 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
     about.records = records(ctx, &history);
     if let Some(newest) = newest {
         about.manager.clone_from(&newest.manager);
-        if newest.status.is_pending() {
+        if newest.status.is_under_way() {
             about.not_exercised.push(format!(
                 "{release}: revision {} is {}; whether that is left over is told by its age, and in the copy it is new",
                 newest.revision, newest.status

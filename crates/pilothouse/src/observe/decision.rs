@@ -90,7 +90,8 @@ impl Observed {
             live: self.live.clone(),
             failed_applied: self.failed_applied,
             install_hook: self.install_hook.clone(),
-            // A pending revision is healed before the first phase, or left.
+            // A pending revision is healed before the first phase, or left; one that is being uninstalled cannot be marked.
+            pending: self.removal_over.clone(),
             ..Observation::of(self.history.clone())
         })
     }

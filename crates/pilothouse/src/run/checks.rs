@@ -70,7 +70,7 @@ pub(crate) async fn foreseen(
     let looked_at: Vec<bool> = (0..charts.len()).map(|node| looked_at.binary_search(&node).is_ok()).collect();
     let all = charts.iter().zip(contexts).zip(runs).zip(looked_at).zip(after);
     let looks = all.map(|((((chart, ctx), run), looked_at), after)| async move {
-        if !looked_at || is_pending(ctx).await {
+        if !looked_at || is_under_way(ctx).await {
             return Vec::new();
         }
         let mut foresight = chart.look_ahead(ctx, run, &Payload::default()).await;
@@ -90,13 +90,13 @@ pub(crate) async fn foreseen(
 }
 
 /// Whether Helm's newest record says that somebody is at work on it: that is waited for when its turn has come.
-async fn is_pending(ctx: &Context) -> bool {
-    let pending =
-        observe::observed(ctx).await.known_history().newest().is_some_and(|newest| newest.status.is_pending());
-    if pending {
+async fn is_under_way(ctx: &Context) -> bool {
+    let under_way =
+        observe::observed(ctx).await.known_history().newest().is_some_and(|newest| newest.status.is_under_way());
+    if under_way {
         ctx.forget_observation().await;
     }
-    pending
+    under_way
 }
 
 /// Which releases come after one that changes something, directly or not.

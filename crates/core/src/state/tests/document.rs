@@ -77,9 +77,9 @@ fn when(state: &ReleaseState) -> &'static str {
         ReleaseState::Unknown { .. } => "Helm's records cannot be read, or the newest has a status nobody knows here",
         ReleaseState::Foreign { .. } => "another tool still manages it; with `take_over` this is not asked",
         ReleaseState::Absent => "no revision, or the newest is `uninstalled`",
-        ReleaseState::Locked { .. } => "the newest is `pending-*`, and its writer may be at work",
+        ReleaseState::Locked { .. } => "the newest is `pending-*` or `uninstalling`, and its writer may be at work",
         ReleaseState::Stale { .. } => "the newest is `pending-*`, and its writer is provably gone",
-        ReleaseState::HalfRemoved => "the newest is `uninstalling`",
+        ReleaseState::HalfRemoved => "the newest is `uninstalling`, and its writer is not at work any more",
         ReleaseState::Breaking { .. } => "`last_breaking_version_requiring_restart` lies between deployed and wanted",
         ReleaseState::HalfInstalled { .. } => {
             "the first install failed, and a hook that only an install runs has not completed"

@@ -159,7 +159,7 @@ fn compare(seen: &Observation, drift: DriftPolicy, flux: &str, expected: &str, w
     Some(KEPT_AS_TARGET)
 )]
 #[case::r5_uninstalling(
-    without_record(newest(S::Uninstalling)),
+    without_record(Observation { pending: Some(gone()), ..newest(S::Uninstalling) }),
     "Unmanaged/Upgrade",
     "HalfRemoved/Reinstall",
     Some(HALF_REMOVED)
@@ -184,7 +184,12 @@ fn compare(seen: &Observation, drift: DriftPolicy, flux: &str, expected: &str, w
 #[case::r16_drifted(live(drifted()), "Drifted/Keep", "Drifted/Keep", None)]
 #[case::r17_diff_error(live(LiveSeen::Unreadable("timeout".to_owned())), "Unknown/Refuse", "LiveUnreadable/Refuse", Some("what cannot be read is named; where drift is ignored, it does not matter"))]
 #[case::r18_in_sync(in_sync(), "InSync/Keep", "InSync/Keep", None)]
-#[case::r19_uninstalling(newest(S::Uninstalling), "Unknown/Refuse", "HalfRemoved/Reinstall", Some(HALF_REMOVED))]
+#[case::r19_uninstalling(
+    Observation { pending: Some(gone()), ..newest(S::Uninstalling) },
+    "Unknown/Refuse",
+    "HalfRemoved/Reinstall",
+    Some(HALF_REMOVED)
+)]
 #[case::r19_superseded(
     newest(S::Superseded),
     "Unknown/Refuse",

@@ -3,7 +3,7 @@
 use super::samples::*;
 use crate::ids::Phase;
 use crate::release::{InputPart, ReleaseHistory, RevisionStatus as S};
-use crate::state::{LiveSeen, Observation, PendingSeen, RecordSeen, ReleaseState, determine};
+use crate::state::{LiveSeen, Observation, PendingOf, PendingSeen, RecordSeen, ReleaseState, determine};
 use rstest::rstest;
 
 fn foreign(otherwise: ReleaseState) -> ReleaseState {
@@ -37,11 +37,15 @@ fn pending(statuses: &[S]) -> Observation {
     breaking(Observation { history: Ok(ReleaseHistory::NONE), ..in_sync() }),
     ReleaseState::Absent
 )]
-#[case::half_removed_before_stale_of_an_older_one(
-    pending(&[S::PendingUpgrade, S::Uninstalling]),
+#[case::half_removed_where_the_writer_is_gone(pending(&[S::PendingUpgrade, S::Uninstalling]), ReleaseState::HalfRemoved)]
+#[case::locked_before_half_removed(
+    Observation { pending: Some(PendingSeen { of: PendingOf::Somebody, ..over() }), ..newest(S::Uninstalling) },
+    locked(2, S::Uninstalling, SOMEBODY)
+)]
+#[case::half_removed_before_breaking(
+    breaking(Observation { pending: Some(gone()), ..newest(S::Uninstalling) }),
     ReleaseState::HalfRemoved
 )]
-#[case::half_removed_before_breaking(breaking(newest(S::Uninstalling)), ReleaseState::HalfRemoved)]
 #[case::removed_before_half_removed_once(pending(&[S::Uninstalling, S::Uninstalled]), ReleaseState::Absent)]
 #[case::removed_before_breaking(breaking(newest(S::Uninstalled)), ReleaseState::Absent)]
 #[case::locked_before_breaking(breaking(newest(S::PendingUpgrade)), locked(2, S::PendingUpgrade, UNASKED))]

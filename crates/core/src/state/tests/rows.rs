@@ -29,7 +29,7 @@ fn failed(revision: u32, last_good: Option<u32>) -> ReleaseState {
 #[case(&[S::Superseded], unlooked(1))]
 #[case(&[S::Failed], failed(1, None))]
 #[case(&[S::Superseded, S::Deployed, S::Failed], failed(3, Some(2)))]
-#[case(&[S::Deployed, S::Uninstalling], ReleaseState::HalfRemoved)]
+#[case(&[S::Deployed, S::Uninstalling], locked(2, S::Uninstalling, UNASKED))]
 #[case(&[S::PendingInstall], locked(1, S::PendingInstall, UNASKED))]
 #[case(&[S::Deployed, S::PendingUpgrade], locked(2, S::PendingUpgrade, UNASKED))]
 #[case(&[S::PendingUpgrade, S::Deployed], unlooked(2))]

@@ -71,8 +71,8 @@ async fn our_record_and_an_object() {
     ended("refused: RELEASE_LOCKED revision 2 is pending-upgrade: another operation is in progress, or was killed", &["template"], &[]))]
 #[case::a_rollback_in_progress(RevisionStatus::PendingRollback, MANIFEST,
     ended("refused: RELEASE_LOCKED revision 2 is pending-rollback: another operation is in progress, or was killed", &["template"], &[]))]
-#[case::an_uninstall_that_stopped(RevisionStatus::Uninstalling, MANIFEST,
-    ended("done: uninstalled what was left and installed demo 1.0.0", &["template", "uninstall", "upgrade"], &["migrate", "smoke"]))]
+#[case::an_uninstall_in_progress(RevisionStatus::Uninstalling, MANIFEST,
+    ended("refused: RELEASE_LOCKED revision 2 is uninstalling: another operation is in progress, or was killed", &["template"], &[]))]
 #[case::an_uninstall_that_kept_history(RevisionStatus::Uninstalled, MANIFEST,
     ended("done: installed demo 1.0.0", &["template", "upgrade"], &["migrate", "smoke"]))]
 #[case::a_status_nobody_knows(RevisionStatus::Unknown, MANIFEST,
