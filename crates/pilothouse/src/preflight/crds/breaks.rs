@@ -1,10 +1,10 @@
 //! What would be lost if a chart's definition took the place of the one in the cluster.
 
+use crate::preflight::crds::fields::{Field, name, removed_fields, served, versions};
 use pilothouse_core::{ObjectRef, crd_facts};
 use pilothouse_kube::Discovery;
 use serde_json::Value;
 use std::cmp::Ordering;
-use std::fmt;
 
 /// So many fields are named.
 const NAMED: usize = 3;
@@ -42,53 +42,6 @@ impl Loss {
     }
 }
 
-/// A field of a version's schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) version: String,
-    path: Vec<Part>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Named(String),
-    Items,
-    /// Whatever a map holds.
-    Any,
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.version)?;
-        self.path.iter().try_for_each(|part| match part {
-            Part::Named(name) => write!(f, ".{name}"),
-            Part::Items => f.write_str("[]"),
-            Part::Any => f.write_str(".*"),
-        })
-    }
-}
-
-impl Field {
-    fn with(&self, part: Part) -> Self {
-        let path = self.path.iter().cloned().chain([part]).collect();
-        Self { version: self.version.clone(), path }
-    }
-
-    /// Whether a custom resource, in this version, has something there.
-    pub(super) fn is_in(&self, object: &Value) -> bool {
-        holds(object, &self.path)
-    }
-}
-
-fn holds(value: &Value, path: &[Part]) -> bool {
-    let Some((first, rest)) = path.split_first() else { return !value.is_null() };
-    match first {
-        Part::Named(name) => value.get(name).is_some_and(|value| holds(value, rest)),
-        Part::Items => value.as_array().into_iter().flatten().any(|value| holds(value, rest)),
-        Part::Any => value.as_object().is_some_and(|map| map.values().any(|value| holds(value, rest))),
-    }
-}
-
 /// What would be lost if `wanted` took the place of `live`.
 pub(super) fn loss(live: &Value, wanted: &Value) -> Option<Loss> {
     let (is, then) = crd_facts(live).zip(crd_facts(wanted))?;
@@ -120,18 +73,6 @@ fn older(live: &Value, wanted: &Value) -> Option<Loss> {
     Some(removed_fields(live, wanted)).filter(|removed| !removed.is_empty()).map(Loss::Fields)
 }
 
-fn versions(crd: &Value) -> impl Iterator<Item = &Value> {
-    crd.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten()
-}
-
-fn served(crd: &Value) -> impl Iterator<Item = &Value> {
-    versions(crd).filter(|version| version.get("served").and_then(Value::as_bool) == Some(true))
-}
-
-fn name(version: &Value) -> Option<&str> {
-    version.get("name").and_then(Value::as_str)
-}
-
 /// Kubernetes' order of versions: `v2`, `v1`, `v1beta2`, `v1alpha1`. What is none of these comes last.
 fn by_priority(a: &str, b: &str) -> Ordering {
     fn parts(version: &str) -> Option<(u8, u32, u32)> {
@@ -149,47 +90,6 @@ fn by_priority(a: &str, b: &str) -> Ordering {
         Some((stage, major, minor.parse().ok()?))
     }
     parts(a).cmp(&parts(b))
-}
-
-/// The fields that a served version has in the cluster and lacks in the chart, the outermost of each.
-fn removed_fields(live: &Value, wanted: &Value) -> Vec<Field> {
-    let mut removed = Vec::new();
-    for version in served(live) {
-        let then = versions(wanted).find(|other| name(other) == name(version));
-        let schema = |version: &Value| version.pointer("/schema/openAPIV3Schema").cloned();
-        let (Some(version_name), Some(is), Some(then)) = (name(version), schema(version), then.and_then(schema)) else {
-            continue;
-        };
-        walk(&is, &then, &Field { version: version_name.to_owned(), path: Vec::new() }, &mut removed);
-    }
-    removed
-}
-
-fn walk(is: &Value, then: &Value, at: &Field, removed: &mut Vec<Field>) {
-    let keeps_unknown = |schema: &Value| schema["x-kubernetes-preserve-unknown-fields"] == true;
-    if keeps_unknown(then) {
-        return;
-    }
-    // Only a map takes keys of any name.
-    let is_map = |schema: &Value| schema.get("additionalProperties").is_some_and(|of| *of != false);
-    if keeps_unknown(is) || (is_map(is) && !is_map(then)) {
-        removed.push(at.with(Part::Any));
-    }
-    for (field, schema) in is.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let at = at.with(Part::Named(field.clone()));
-        // A map takes every key.
-        let same = then.get("properties").and_then(|all| all.get(field));
-        match same.or_else(|| then.get("additionalProperties")) {
-            Some(other) => walk(schema, other, &at, removed),
-            None => removed.push(at),
-        }
-    }
-    if let (Some(is), Some(then)) = (is.get("items"), then.get("items")) {
-        walk(is, then, &at.with(Part::Items), removed);
-    }
-    if let (Some(is), Some(then)) = (is.get("additionalProperties"), then.get("additionalProperties")) {
-        walk(is, then, &at.with(Part::Any), removed);
-    }
 }
 
 /// Which kind of the same group has names that the definition wants, if any (`NamesAccepted`).
@@ -254,47 +154,6 @@ mod tests {
     #[case(plain(&["v1beta1", "v1"], &["v1beta1"], "Namespaced"), plain(&["v1beta1"], &[], "Namespaced"), Some("the one in the cluster serves version v1, which is newer than all of the chart's definition"))]
     fn what_breaks(#[case] live: Value, #[case] wanted: Value, #[case] expected: Option<&str>) {
         assert_eq!(loss(&live, &wanted).map(|loss| loss.message()).as_deref(), expected);
-    }
-
-    #[rstest]
-    #[case(json!({"properties": {"a": {}, "b": {}}}), json!({"properties": {"a": {}, "c": {}}}), &["v1.b"])]
-    #[case(json!({"properties": {"a": {"properties": {"b": {}}}}}), json!({"properties": {"a": {}}}), &["v1.a.b"])]
-    #[case(json!({"properties": {"a": {"properties": {"b": {}}}}}), json!({}), &["v1.a"])]
-    #[case(json!({"items": {"properties": {"b": {}}}}), json!({"items": {}}), &["v1[].b"])]
-    #[case(json!({"additionalProperties": {"properties": {"b": {}}}}), json!({"additionalProperties": {}}), &["v1.*.b"])]
-    #[case::unknown_fields(json!({"properties": {"a": {"x-kubernetes-preserve-unknown-fields": true}}}), json!({"properties": {"a": {"properties": {"b": {}}}}}), &["v1.a.*"])]
-    #[case::a_map_that_is_none_any_more(json!({"properties": {"a": {"additionalProperties": {"type": "string"}}}}), json!({"properties": {"a": {"properties": {"b": {}}}}}), &["v1.a.*"])]
-    #[case::a_map_of_anything(json!({"properties": {"a": {"x-kubernetes-preserve-unknown-fields": true}}}), json!({"properties": {"a": {"x-kubernetes-preserve-unknown-fields": true, "type": "object"}}}), &[])]
-    #[case(json!({"properties": {"a": {"properties": {"b": {}}}}}), json!({"properties": {"a": {"x-kubernetes-preserve-unknown-fields": true}}}), &[])]
-    #[case(json!({"properties": {"a": {"properties": {"b": {}}}}}), json!({"properties": {"a": {"additionalProperties": {"type": "string"}}}}), &[])]
-    fn fields(#[case] live: Value, #[case] wanted: Value, #[case] expected: &[&str]) {
-        let of = |schema: &Value| crd(&[version("v1", schema)], &[], "Namespaced");
-        let removed = removed_fields(&of(&live), &of(&wanted));
-        assert_eq!(removed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
-    }
-
-    #[rstest]
-    #[case::a_field(json!({"properties": {"a": {}}}), json!({"a": 1}), json!({"b": 1}))]
-    #[case::a_field_of_a_field(json!({"properties": {"a": {"properties": {"b": {}}}}}), json!({"a": {"b": ""}}), json!({"a": {}}))]
-    #[case::null(json!({"properties": {"a": {}}}), json!({"a": {}}), json!({"a": null}))]
-    #[case::items(json!({"properties": {"a": {"items": {"properties": {"b": {}}}}}}), json!({"a": [{}, {"b": 0}]}), json!({"a": [{}, {"c": 0}]}))]
-    #[case::a_map(json!({"properties": {"a": {"additionalProperties": {"properties": {"b": {}}}}}}), json!({"a": {"x": {"b": 0}}}), json!({"a": {"b": {}}}))]
-    fn what_a_custom_resource_holds(#[case] schema: Value, #[case] with: Value, #[case] without: Value) {
-        // Everything is left out but the outermost of the fields, which stay as they are without what they hold.
-        let emptied = |schema: &Value| -> Value {
-            match schema.pointer("/properties/a") {
-                Some(of) if of.get("properties").is_some() => json!({"properties": {"a": {}}}),
-                Some(of) if of.get("items").is_some() => json!({"properties": {"a": {"items": {}}}}),
-                Some(of) if of.get("additionalProperties").is_some() => {
-                    json!({"properties": {"a": {"additionalProperties": {}}}})
-                }
-                _ => json!({}),
-            }
-        };
-        let of = |schema: &Value| crd(&[version("v1", schema)], &[], "Namespaced");
-        let removed = removed_fields(&of(&schema), &of(&emptied(&schema)));
-        assert_eq!(removed.len(), 1);
-        assert_eq!((removed[0].is_in(&with), removed[0].is_in(&without)), (true, false));
     }
 
     #[rstest]

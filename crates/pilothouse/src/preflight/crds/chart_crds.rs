@@ -5,13 +5,14 @@ use crate::context::Wanted;
 use crate::preflight::as_seen::AsSeen;
 use crate::preflight::backup::save;
 use crate::preflight::crds::breaks;
-use crate::preflight::crds::breaks::{Field, Loss};
+use crate::preflight::crds::breaks::Loss;
+use crate::preflight::crds::fields::Field;
 use crate::preflight::losses::consent::Consent;
 use crate::render::chart_definitions;
 use pilothouse_core::{Class, CrdPolicy, Finding, HelmOwner, ObjectRef, code, crd_facts, helm_owner, object_ref};
 use pilothouse_kube::{ClusterError, ListQuery, live_custom_resources};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Why the chart's definitions must not be brought to the cluster.
 pub(crate) async fn chart_crd_findings(ctx: &Context, wanted: &Wanted) -> Vec<Finding> {
@@ -87,16 +88,22 @@ pub(crate) async fn lost(
     }
 }
 
-/// Those of the fields in which a custom resource holds something.
+/// Those of the fields in which a custom resource holds something. What no version shows may be held by each there is.
 async fn held(ctx: &Context, live: &Value, fields: &[Field]) -> Result<Vec<Field>, ClusterError> {
     let Some(facts) = crd_facts(live) else { return Ok(Vec::new()) };
-    let versions: BTreeSet<&str> = fields.iter().map(|field| field.version.as_str()).collect();
+    let mut shown: BTreeMap<Option<&str>, Vec<&Field>> = BTreeMap::new();
+    for field in fields {
+        shown.entry(field.shown_in(live)).or_default().push(field);
+    }
     let mut held = Vec::new();
-    for version in versions {
-        let query = ListQuery::new(format!("{}/{version}", facts.group), &facts.kind);
-        let there = ctx.cluster().list(&query).await?;
-        let in_use = |field: &&Field| field.version == version && there.iter().any(|object| field.is_in(object));
-        held.extend(fields.iter().filter(in_use).cloned());
+    for (version, fields) in shown {
+        if let Some(version) = version {
+            let query = ListQuery::new(format!("{}/{version}", facts.group), &facts.kind);
+            let there = ctx.cluster().list(&query).await?;
+            held.extend(fields.into_iter().filter(|field| there.iter().any(|object| field.is_in(object))).cloned());
+        } else if !live_custom_resources(ctx.cluster(), &facts).await?.is_empty() {
+            held.extend(fields.into_iter().cloned());
+        }
     }
     Ok(held)
 }

@@ -2,3 +2,4 @@
 
 pub(crate) mod breaks;
 pub(crate) mod chart_crds;
+pub(crate) mod fields;

@@ -472,3 +472,42 @@ async fn a_branch_that_is_taken_back_loses_nothing_either() {
     assert!(matches!(first, ReleaseOutcome::Done { .. }), "{first:?}");
     assert!(world.get("pvc/data").await.is_some());
 }
+
+/// Objects are pruned by the schema of the version they are stored as, whether that is served or not.
+#[tokio::test]
+async fn a_definition_that_stores_another_version() {
+    let world = world("storage", Tool::Helm4).await;
+    let group = format!("{}.example.com", world.namespace);
+    let chart = |version: &str, old: (bool, bool, &str), new: (bool, bool, &str)| {
+        let version_of = |name: &str, (served, storage, fields): (bool, bool, &str)| {
+            let fields: serde_json::Map<_, _> =
+                fields.chars().map(|field| (field.to_string(), json!({"type": "string"}))).collect();
+            let spec = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}});
+            json!({"name": name, "served": served, "storage": storage, "schema": {"openAPIV3Schema": spec}})
+        };
+        let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("widgets.{group}")}, "spec": {"group": group, "scope": "Namespaced",
+            "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
+            "versions": [version_of("v1alpha1", old), version_of("v1", new)]}});
+        world.chart(version, &[("templates/crd.yaml", &crd.to_string())])
+    };
+    world.done(chart("1.0.0", (true, true, "ab"), (true, false, "a"))).await;
+    let mut held = widget_with(&group, &json!({"b": "x"}));
+    held["apiVersion"] = json!(format!("{group}/v1alpha1"));
+    world.apply(&held).await;
+    let refused = async |chart: Chart, field: &str| {
+        let (found, message) = world.refused(chart).await;
+        assert_eq!(found, named("CRD_FIELDS_REMOVED", format!("CustomResourceDefinition widgets.{group}")));
+        assert!(message.starts_with(&format!("the chart's definition lacks {field}")), "{message}");
+    };
+    refused(chart("2.0.0", (true, false, "ab"), (true, true, "a")), "v1alpha1.spec.b (in v1, ").await;
+    // Stored in a version that is not served any more, and shown by another one.
+    world.done(chart("3.0.0", (false, true, "ab"), (true, false, "ab"))).await;
+    refused(chart("4.0.0", (false, true, "a"), (true, false, "ab")), "v1alpha1.spec.b,").await;
+    // Shown by none.
+    world.done(chart("5.0.0", (false, true, "abc"), (true, false, "ab"))).await;
+    refused(chart("6.0.0", (false, true, "ab"), (true, false, "ab")), "v1alpha1.spec.c,").await;
+    // Nothing is lost by storing another version that has it all, or by what the storage version lacked before.
+    world.done(chart("7.0.0", (true, false, "abc"), (true, true, "abc"))).await;
+    world.done(chart("8.0.0", (true, false, "abcd"), (true, true, "abc"))).await;
+}
