@@ -319,8 +319,9 @@ fn an_archive_of_archives_of_archives() {
 
 /// Links that lead out of a chart's folder, to all there is, and round in circles.
 #[rstest]
-#[case::everything("/", "")]
-#[case::processes("/proc", "")]
+#[case::everything("/", "link is a link to /, outside of the chart's folder")]
+#[case::processes("/proc", "link is a link to /proc, outside of the chart's folder")]
+#[case::one_file("/etc/passwd", "link is a link to /etc/passwd, outside of the chart's folder")]
 #[case::circle(".", "more than 40 levels deep")]
 fn links_out_of_a_chart(#[case] target: &str, #[case] expected: &str) {
     let world = World::with_stack(STACK);

@@ -24,9 +24,11 @@ pub(crate) enum FolderError {
 }
 
 /// Reads a chart folder: what it is, and the SHA-256 of its content (paths and bytes, in the order of the paths).
-/// Symbolic links are followed, as by Helm; `.helmignore` is not looked at, so the digest may differ without need.
+/// Symbolic links are followed, as by Helm, but to no place outside; `.helmignore` is not looked at, so the digest may differ
+/// without need.
 pub(crate) fn describe_folder(root: &Path) -> Result<(Described, String), FolderError> {
-    let mut found = Found::default();
+    let bounds = Bounds::of(root).map_err(|source| FolderError::Io { path: root.to_owned(), source })?;
+    let mut found = Found { bounds, files: Vec::new(), entries: 0, total: 0 };
     found.walk(root, "", 0)?;
     found.files.sort();
     let (mut contents, mut scan) = (Contents::default(), ChartScan::default());
@@ -73,9 +75,38 @@ impl io::Write for Hashing<'_> {
     }
 }
 
+/// Where the links of a chart may lead. Helm follows them to any file of this machine and puts what is there into objects, which
+/// is not meant by who deploys a chart that somebody else has written. Files that the charts of one repository share by links are
+/// common, so that is where they may lead, but for git's own folder, which may hold credentials. A chart that is in no repository
+/// is all that is known to belong together.
+struct Bounds {
+    folder: PathBuf,
+    is_repository: bool,
+}
+
+impl Bounds {
+    fn of(root: &Path) -> io::Result<Self> {
+        let root = fs::canonicalize(root)?;
+        match root.ancestors().find(|folder| folder.join(".git").exists()) {
+            Some(repository) => Ok(Self { folder: repository.to_owned(), is_repository: true }),
+            None => Ok(Self { folder: root, is_repository: false }),
+        }
+    }
+
+    /// Why a link with this name must not be followed to `target`, if so.
+    fn check(&self, name: &str, target: &Path) -> Result<(), FolderError> {
+        let is_inside = |inner: &Path| !inner.components().any(|part| part.as_os_str() == ".git");
+        if target.strip_prefix(&self.folder).is_ok_and(is_inside) {
+            return Ok(());
+        }
+        let of_what = if self.is_repository { "the repository that the chart is in" } else { "the chart's folder" };
+        Err(FolderError::Chart(format!("{name} is a link to {}, outside of {of_what}", target.display())))
+    }
+}
+
 /// The files of a chart, with their sizes, before any of them is read.
-#[derive(Default)]
 struct Found {
+    bounds: Bounds,
     files: Vec<(String, u64)>,
     entries: usize,
     total: u64,
@@ -101,11 +132,15 @@ impl Found {
             let Some(name) = name.to_str() else {
                 return Err(FolderError::Chart(format!("the name of {} is not UTF-8", entry.path().display())));
             };
+            let path = if inner.is_empty() { name.to_owned() } else { format!("{inner}/{name}") };
+            if entry.file_type().map_err(io(&entry.path()))?.is_symlink() {
+                let target = fs::canonicalize(entry.path()).map_err(io(&entry.path()))?;
+                self.bounds.check(&path, &target)?;
+            }
             // It changes with every commit and says nothing about the chart.
             if name == ".git" {
                 continue;
             }
-            let path = if inner.is_empty() { name.to_owned() } else { format!("{inner}/{name}") };
             let metadata = fs::metadata(entry.path()).map_err(io(&entry.path()))?;
             if metadata.is_dir() {
                 self.walk(root, &path, depth + 1)?;

@@ -15,6 +15,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -96,6 +97,54 @@ async fn the_digest_of_a_folder_is_that_of_its_content() {
     assert_ne!(first, second);
     fs::rename(folder.path().join("values.yaml"), folder.path().join("values.yml")).unwrap();
     assert_ne!(digest().await, first);
+}
+
+/// A link that leads out shows whatever lies on the machine; within one repository charts share files by links.
+#[rstest]
+#[case::within_the_chart(true, "files/own", "../Chart.yaml", "")]
+#[case::a_file_of_the_repository(true, "files/shared", "../../shared/file", "")]
+#[case::a_chart_beside_it(true, "charts/common", "../../shared", "")]
+#[case::any_file(
+    true,
+    "templates/s.yaml",
+    "/etc/hostname",
+    "templates/s.yaml is a link to /etc/hostname, outside of the repository that the chart is in"
+)]
+#[case::a_folder(true, "files/etc", "/etc", "files/etc is a link to /etc, outside of the repository")]
+#[case::called_as_gits_folder(true, ".git", "/etc", ".git is a link to /etc, outside of the repository")]
+#[case::to_gits_folder(true, "files/config", "../../.git/config", "files/config is a link to")]
+#[case::by_another_link(true, "files/hostname", "../../shared/out", "files/hostname is a link to /etc/hostname")]
+#[case::beyond_a_folder(true, "charts/leads", "../../leads", "charts/leads/out is a link to /etc/hostname")]
+#[case::in_no_repository(false, "files/own", "../Chart.yaml", "")]
+#[case::out_of_a_folder_in_no_repository(false, "files/shared", "../../shared/file", "outside of the chart's folder")]
+#[tokio::test]
+async fn links_in_a_folder(#[case] in_repository: bool, #[case] name: &str, #[case] target: &str, #[case] wrong: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |path: &str| folder.path().join(path);
+    for path in ["app/templates", "app/files", "app/charts", "shared", "leads"] {
+        fs::create_dir_all(place(path)).unwrap();
+    }
+    if in_repository {
+        fs::create_dir(place(".git")).unwrap();
+        fs::write(place(".git/config"), "").unwrap();
+    }
+    fs::write(place("app/Chart.yaml"), chart_yaml("app", "1.0.0")).unwrap();
+    fs::write(place("shared/Chart.yaml"), chart_yaml("common", "1.0.0")).unwrap();
+    fs::write(place("shared/file"), "").unwrap();
+    if name == "files/hostname" {
+        symlink("/etc/hostname", place("shared/out")).unwrap();
+    }
+    symlink("/etc/hostname", place("leads/out")).unwrap();
+    symlink(target, place("app").join(name)).unwrap();
+    // A folder that is a link itself is what the user has named.
+    symlink("app", place("called")).unwrap();
+    for chart in ["app", "called"] {
+        let told = resolve(&ChartRef::path(place(chart))).await.map(|_| ()).map_err(|error| error.to_string());
+        match wrong {
+            "" => assert_eq!(told, Ok(())),
+            wrong => assert!(told.as_ref().is_err_and(|error| error.contains(wrong)), "{told:?}"),
+        }
+    }
 }
 
 #[tokio::test]
