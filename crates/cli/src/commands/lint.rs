@@ -37,12 +37,13 @@ pub(crate) async fn lint(
             wrong.push(json!({"release": key, "findings": [], "not_checked": why}));
             continue;
         }
-        let Foresight { findings, warnings, .. } = offline.lint(chart.as_ref(), cancel).await;
+        let Foresight { findings, warnings, not_checked } = offline.lint(chart.as_ref(), cancel).await;
         if cancel.is_cancelled() {
             return Err(CommandError::new(Exit::Interrupted, "interrupted"));
         }
         if settings.human() {
             match findings.len() {
+                0 if !not_checked.is_empty() => {}
                 0 => printer::out(format!("{key}: {}", paint(GOOD, "ok"))),
                 _ => printer::out(format!("{key}: {}", paint(BAD, "wrong"))),
             }
@@ -54,11 +55,18 @@ pub(crate) async fn lint(
             }
         }
         if settings.human() {
+            for line in &not_checked {
+                printer::out(format!("{key}: {}: {line}", paint(WARN, "not checked")));
+            }
             for warning in &warnings {
                 printer::out(format!("  {} {warning}", paint(WARN, "warning:")));
             }
         }
-        wrong.push(json!({"release": chart.chart_info().key(), "findings": findings, "warnings": warnings}));
+        let mut told = json!({"release": key, "findings": findings, "warnings": warnings});
+        if !not_checked.is_empty() {
+            told["not_checked"] = json!(not_checked.join("; "));
+        }
+        wrong.push(told);
     }
     let bad = wrong.iter().any(|release| release["findings"].as_array().is_some_and(|findings| !findings.is_empty()));
     if !settings.human() {

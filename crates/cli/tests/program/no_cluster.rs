@@ -30,6 +30,24 @@ fn lint_tells_every_release() {
     insta::assert_snapshot!(world.transcript(&mut world.program(&["lint"])));
 }
 
+/// A template that has to find something renders with a cluster alone.
+#[test]
+fn lint_of_a_chart_that_must_find_something() {
+    let world =
+        World::with_stack("version: 1\nname: demo\nreleases: [{ name: a, namespace: demo, chart: { path: chart } }]\n");
+    world.write("chart/Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n");
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\ndata: { uid: {{ (lookup \"v1\" \"Namespace\" \"\" \"kube-system\").metadata.uid }} }\n";
+    world.write("chart/templates/a.yaml", template);
+    let output = world.program(&["lint"]).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.starts_with("demo/a: not checked: it could not be checked without a cluster"), "{told}");
+    assert!(told.contains("nil pointer"), "{told}");
+    // What no cluster could put right.
+    world.write("chart/values.schema.json", r#"{"required": ["size"]}"#);
+    assert_eq!(world.program(&["lint"]).output().unwrap().status.code(), Some(2));
+}
+
 #[test]
 fn lint_warns_of_what_helm_deploys_all_the_same() {
     let world = World::with_stack(

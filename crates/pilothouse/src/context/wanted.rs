@@ -5,7 +5,7 @@ use crate::context::rendering::Rendering;
 use crate::context::session::Target;
 use crate::context::steps_seen::StepsSeen;
 use crate::error::PhaseError;
-use pilothouse_core::{Class, CrdFacts, Finding, Payload};
+use pilothouse_core::{Class, CrdFacts, Finding, Payload, code};
 use pilothouse_helm::{ResolvedChart, TemplateUse};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -79,6 +79,12 @@ impl Wanted {
     /// Whether it defines new kinds, in `crds/` folders or in templates.
     pub(crate) fn brings_kinds(&self) -> bool {
         self.rendering.brings_kinds()
+    }
+
+    /// Whether it may render only with what the cluster holds: without that it does not, and it looks for it.
+    pub(crate) fn needs_lookup(&self) -> bool {
+        let failed = |finding: &Finding| finding.code == code::CHART_TEMPLATE_FAILED;
+        self.uses.lookup && !self.rendered_as.looks_up && !self.findings.is_empty() && self.findings.iter().all(failed)
     }
 
     /// Nothing but what stays when it is made anew.

@@ -69,8 +69,10 @@ async fn drafted<C: HelmChart + ?Sized>(
     }
     let foresight = chart.look_ahead(ctx, run, &Payload::default()).await;
     (plan.findings, plan.warnings, plan.not_checked) = (foresight.findings, foresight.warnings, foresight.not_checked);
-    if let Some(brings) = earlier.iter().find(|brings| !brings.kinds.is_empty()) {
-        // The template may ask for just these kinds.
+    let looks_up = info.action == HelmAction::Deploy && render::wanted(ctx).await.uses.lookup;
+    let may_help = |brings: &&&Brings| !brings.kinds.is_empty() || (looks_up && brings.release.is_some());
+    if let Some(brings) = earlier.iter().find(may_help) {
+        // The template may ask for just these kinds, or look for such an object.
         let (open, findings) =
             plan.findings.into_iter().partition(|finding| finding.code == code::CHART_TEMPLATE_FAILED);
         plan.findings = findings;

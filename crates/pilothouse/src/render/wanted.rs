@@ -241,6 +241,16 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, rendered_as
     let is_blind = place.helm.version().major >= 4;
     let rendered_as = RenderedAs { looks_up: rendered_as.looks_up && (coming.is_empty() || !is_blind), ..rendered_as };
     let mut wanted = prepare_wanted(&place, ctx.info(), payload, Some(known), rendered_as).await;
+    if let Ok(target) = &target
+        && wanted.needs_lookup()
+        && (coming.is_empty() || !is_blind)
+    {
+        wanted.findings.clear();
+        // As an upgrade where that is the same: rendering an install, helm 4 fails on what is about to be adopted.
+        let is_upgrade = wanted.rendered_as.is_upgrade || !wanted.uses.asks_for_action();
+        wanted.rendered_as = RenderedAs { is_upgrade, looks_up: true };
+        render(&place, ctx.info(), &mut wanted, payload, Some(target)).await;
+    }
     wanted.looks_up_later = wanted.uses.lookup && is_blind && !coming.is_empty();
     wanted.uses.lookup &= !wanted.looks_up_later;
     if let Ok(target) = &target

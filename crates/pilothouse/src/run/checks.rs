@@ -28,10 +28,11 @@ pub(crate) async fn wrong_input(
         }
     });
     let mut checked: Vec<Checked> = futures::stream::iter(checks).buffered(side_by_side.max(1)).collect().await;
-    let brings_kinds: Vec<bool> = checked.iter().map(|checked| checked.brings_kinds).collect();
+    let brings: Vec<(bool, bool)> = checked.iter().map(|checked| (checked.is_deployed, checked.brings_kinds)).collect();
     for (checked, stands_on) in checked.iter_mut().zip(stands_on) {
-        if stands_on.iter().any(|&on| brings_kinds[on]) {
-            // The template may ask for just these kinds; it is rendered again when its turn has come.
+        let looks_up = checked.looks_up;
+        if stands_on.iter().any(|&on| brings[on].1 || (looks_up && brings[on].0)) {
+            // The template may ask for just these kinds, or look for such an object; it is rendered again when its turn has come.
             checked.findings.retain(|finding| finding.code != code::CHART_TEMPLATE_FAILED);
         }
     }
@@ -130,8 +131,11 @@ fn stays(finding: &Finding) -> bool {
 #[derive(Default)]
 struct Checked {
     findings: Vec<Finding>,
+    is_deployed: bool,
     /// Whether it is deployed and defines new kinds.
     brings_kinds: bool,
+    /// Whether its templates look for objects.
+    looks_up: bool,
 }
 
 async fn check(chart: &dyn HelmChart, ctx: &Context) -> Checked {
@@ -142,7 +146,8 @@ async fn check(chart: &dyn HelmChart, ctx: &Context) -> Checked {
     };
     let findings = render::input_findings(&steps_of(chart), ctx, &wanted).await;
     ctx.pack().await;
-    Checked { findings, brings_kinds: wanted.brings_kinds() }
+    let is_deployed = chart.chart_info().action == HelmAction::Deploy;
+    Checked { findings, is_deployed, brings_kinds: wanted.brings_kinds(), looks_up: wanted.uses.lookup }
 }
 
 #[cfg(test)]

@@ -29,8 +29,19 @@ impl Offline {
         let info = chart.chart_info();
         let mut found = Foresight::from(render::name_findings(info));
         if info.action == HelmAction::Deploy {
-            let Wanted { findings, warnings, .. } = self.prepare(info, cancel).await;
-            found = found.and(Foresight { findings, warnings, not_checked: Vec::new() });
+            let wanted = self.prepare(info, cancel).await;
+            let needs_lookup = wanted.needs_lookup();
+            let Wanted { findings, warnings, .. } = wanted;
+            found = found.and(if needs_lookup {
+                let line = |finding: &Finding| {
+                    format!(
+                        "it could not be checked without a cluster, in which its templates look something up: {finding}"
+                    )
+                };
+                Foresight { not_checked: findings.iter().map(line).collect(), warnings, findings: Vec::new() }
+            } else {
+                Foresight { findings, warnings, not_checked: Vec::new() }
+            });
         }
         found.and(steps_of(chart).input_findings().await.into())
     }
