@@ -37,7 +37,7 @@ pub(super) const STORIES: &[Story] = &[
     },
     Story {
         code: "CRD_FIELDS_REMOVED",
-        shows: "The chart's CustomResourceDefinition lacks fields of a served version that the one in the cluster has. The API server drops what custom resources hold in them, with their next write.",
+        shows: "The chart's CustomResourceDefinition lacks fields that the one in the cluster has in a version that is served, or in which custom resources may be stored; or it stores them in another version that lacks the fields. The API server drops what custom resources hold there, with their next write.",
         usually: "A chart that is older than the definitions in the cluster, which a newer chart or another release has brought.",
         todo: &[
             "take a chart version whose definitions are at least as new as those in the cluster",
@@ -156,7 +156,7 @@ pub(super) const STORIES: &[Story] = &[
     },
     Story {
         code: "SECRET_REGENERATED",
-        shows: "A Secret holds a value that the chart makes anew in every rendering, so that an upgrade replaces it. The key is told, never the value.",
+        shows: "A Secret holds a value that the chart makes anew in every rendering, or of the time or the number of the revision, so that an upgrade replaces it; or it is deleted while a Secret with such a value takes its place. The key is told, never the value.",
         usually: "A chart that makes a random password and does not look up the one that is there. Whoever has been given the old one, a database for instance, keeps it.",
         todo: &[
             "give the chart the password as a value, or the name of an existing Secret",

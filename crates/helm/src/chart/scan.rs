@@ -64,8 +64,8 @@ impl ChartScan {
     fn add_nested(&mut self, path: &str, bytes: &[u8], depth: usize) {
         let text = std::str::from_utf8(bytes);
         match (role(path), text) {
-            (Role::Template, Ok(text)) => self.template(text),
-            (Role::Notes, Ok(text)) if defines(text) => self.template(text),
+            (Role::Template, Ok(text)) => self.template(path, text),
+            (Role::Notes, Ok(text)) if defines(text) => self.template(path, text),
             (Role::Template | Role::Notes, Err(_)) => self.templates.own = TemplateUse::everything(),
             (Role::Values, Ok(text)) => self.values.merge(&TemplateUse::of_values(text)),
             (Role::Values, Err(_)) => self.values = TemplateUse::everything(),
@@ -75,8 +75,11 @@ impl ChartScan {
         }
     }
 
-    fn template(&mut self, text: &str) {
-        let Uses { own, quoted } = Uses::of_text(text);
+    fn template(&mut self, path: &str, text: &str) {
+        let Uses { mut own, quoted } = Uses::of_text(text);
+        if !own.of_the_moment.is_empty() && !defines(text) {
+            own.of_the_moment = [path.to_owned()].into();
+        }
         let own = if holds_only_tests(text) { own.of_tests() } else { own };
         self.templates.own.merge(&own);
         self.templates.quoted.merge(&quoted);

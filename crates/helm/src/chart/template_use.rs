@@ -24,6 +24,9 @@ pub struct TemplateUse {
     pub all_served: bool,
     /// They read the number of the revision. `helm template` says 1 in any case.
     pub revision: bool,
+    /// The templates that read the clock or the number of the revision, by the ends of their paths; the empty one where it may be
+    /// any of them, as what all may include.
+    pub of_the_moment: BTreeSet<String>,
     /// They ask whether they are installed or upgraded.
     pub install_or_upgrade: bool,
     /// They look up a host name. Helm answers with nothing unless it is given `--enable-dns`, which we never do.
@@ -157,6 +160,7 @@ impl TemplateUse {
             asked: BTreeSet::new(),
             all_served: true,
             revision: true,
+            of_the_moment: BTreeSet::from([String::new()]),
             install_or_upgrade: true,
             cluster_dns: true,
             tpl: true,
@@ -203,7 +207,12 @@ impl TemplateUse {
 
     /// Whether they may make up what is kept in Secrets.
     pub fn makes_up_secrets(&self) -> bool {
-        self.random || self.unreadable
+        self.random || self.unreadable || !self.of_the_moment.is_empty()
+    }
+
+    /// Whether an object of this template may be another one at another time, or in another revision.
+    pub fn is_of_the_moment(&self, source: &str) -> bool {
+        self.of_the_moment.iter().any(|path| source.ends_with(path))
     }
 
     /// The same of a template that makes nothing but tests: that these are others each time changes no deploy.
@@ -214,7 +223,8 @@ impl TemplateUse {
         };
         let found = self.found.iter().copied().filter(matters).collect();
         let random_tests = self.random || self.clock;
-        Self { random: self.unreadable, clock: self.unreadable, random_tests, found, ..self }
+        let of_the_moment = if self.unreadable { self.of_the_moment } else { BTreeSet::new() };
+        Self { random: self.unreadable, clock: self.unreadable, of_the_moment, random_tests, found, ..self }
     }
 
     /// Adds what another text uses.
@@ -227,6 +237,7 @@ impl TemplateUse {
         self.asked.extend(other.asked.iter().cloned());
         self.all_served |= other.all_served;
         self.revision |= other.revision;
+        self.of_the_moment.extend(other.of_the_moment.iter().cloned());
         self.install_or_upgrade |= other.install_or_upgrade;
         self.cluster_dns |= other.cluster_dns;
         self.tpl |= other.tpl;
@@ -287,6 +298,9 @@ impl TemplateUse {
 
     fn mark(&mut self, name: &'static str, use_of: Use) {
         self.found.insert(name);
+        if matches!(use_of, Use::Clock | Use::Revision) {
+            self.of_the_moment.insert(String::new());
+        }
         *match use_of {
             Use::Lookup => &mut self.lookup,
             Use::Random => &mut self.random,
@@ -337,6 +351,18 @@ mod tests {
     #[case("{{ tpl (.Files.Get \"a\") . }}", &[".Files", "tpl"])]
     fn what_a_template_uses(#[case] text: &str, #[case] expected: &[&str]) {
         assert_eq!(names(&TemplateUse::of_text(text)), expected);
+    }
+
+    #[rstest]
+    #[case::its_own("{{ now }}", "a/templates/s.yaml", true)]
+    #[case::of_the_revision("{{ .Release.Revision }}", "a/templates/s.yaml", true)]
+    #[case::of_another("{{ now }}", "a/templates/other.yaml", false)]
+    #[case::what_others_may_include("{{ define \"d\" }}{{ now }}{{ end }}", "a/templates/other.yaml", true)]
+    #[case::neither("{{ randAlphaNum 5 }}", "a/templates/s.yaml", false)]
+    fn what_is_of_the_moment(#[case] text: &str, #[case] source: &str, #[case] expected: bool) {
+        let mut scan = super::super::scan::ChartScan::default();
+        scan.add("templates/s.yaml", text.as_bytes());
+        assert_eq!(scan.finish().is_of_the_moment(source), expected);
     }
 
     #[test]

@@ -415,6 +415,43 @@ async fn a_random_password_that_an_upgrade_makes_anew(#[case] tool: Tool) {
     assert_eq!((saved.len(), &saved[0]["data"]["password"]), (1, &before));
 }
 
+/// What protects data goes as well as the data does: under another name, as a key, or with the day.
+#[tokio::test]
+async fn what_a_chart_makes_up_under_another_name_or_of_the_day() {
+    let world = world("made-up", Tool::Helm4).await;
+    let secret = |name: &str, value: &str| {
+        let data = format!("{{user: YWRtaW4=, password: '{{{{ {value} | b64enc }}}}'}}");
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ndata: {data}\n")
+    };
+    let chart =
+        |version: &str, secrets: &[String]| world.chart(version, &[("templates/secret.yaml", &secrets.join("---\n"))]);
+    let refused = async |version: &str, secrets: &[String], name: &str| {
+        let (found, message) = world.refused(chart(version, secrets)).await;
+        assert_eq!(found, named("SECRET_REGENERATED", format!("Secret {}/{name}", world.namespace)));
+        message
+    };
+    let dated = secret("dated", "now | date \"2006-01-02\" | sha256sum");
+    world.done(chart("1.0.0", &[secret("db", "randAlphaNum 12"), dated.clone()])).await;
+    let message = refused("2.0.0", &[secret("db-auth", "randAlphaNum 12"), dated.clone()], "db").await;
+    assert!(message.contains(&format!("Secret {}/db-auth takes its place", world.namespace)), "{message}");
+    // Without one in its place, it is what the plan says.
+    world.done(chart("3.0.0", &[dated.clone()])).await;
+    world.done(chart("4.0.0", &[secret("key", "genPrivateKey \"ed25519\""), dated.clone()])).await;
+    let message =
+        refused("5.0.0", &[secret("key", "genPrivateKey \"ed25519\""), dated.clone(), secret("more", "\"x\"")], "key")
+            .await;
+    assert!(message.starts_with("the chart makes password anew"), "{message}");
+    world.done(chart("6.0.0", &[dated.clone()])).await;
+    // As it was made another day.
+    world
+        .apply(
+            &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "dated"}, "data": {"password": "b2xk"}}),
+        )
+        .await;
+    let message = refused("7.0.0", &[dated, secret("more", "\"x\"")], "dated").await;
+    assert!(message.starts_with("the chart makes password of the time or the number of the revision"), "{message}");
+}
+
 /// As many charts do: what is there is kept, and an uninstall takes it away.
 const KEPT_SECRET: &str = r#"{{- $old := lookup "v1" "Secret" .Release.Namespace "login" }}
 apiVersion: v1

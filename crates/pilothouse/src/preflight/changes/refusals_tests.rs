@@ -1,13 +1,14 @@
 use super::*;
 use crate::context::Foresight;
 use crate::context::Steps;
+use crate::preflight::changes::regenerated::MadeUp;
 use crate::preflight::deploy;
 use crate::test_world::{World, fake};
 use crate::{HelmDriver, ObjectRef};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pilothouse_core::{Decision, HelmOwner, ObjectChange, ReleaseKey, ReleaseState, Remaining, Sensitive};
-use pilothouse_helm::Volatile;
+use pilothouse_helm::{Origin, RenderedDoc, TemplateUse, Volatile};
 use pilothouse_kube::ClusterError;
 use pilothouse_testkit::FakeCluster;
 use rstest::rstest;
@@ -209,6 +210,102 @@ fn downgrades(#[case] deployed: &str, #[case] breaking: &str, #[case] wanted: &s
     assert_eq!(downgrade(&version(deployed), &version(breaking), &version(wanted)).is_some(), refused);
 }
 
+fn made_up(volatile: Volatile) -> MadeUp {
+    MadeUp::new(volatile, &[], &TemplateUse::default())
+}
+
+const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\nMII=\n";
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMII=\n";
+
+/// The keys of a Secret that are told, when the chart makes these up.
+#[rstest]
+#[case::a_key_alone(&[("key", PRIVATE)], &["key"], &["key"])]
+#[case::beside_its_certificate(&[("tls.crt", CERTIFICATE), ("tls.key", PRIVATE)], &["tls.crt", "tls.key"], &[])]
+#[case::beside_a_certificate_that_stays(&[("ca.crt", CERTIFICATE), ("key", PRIVATE)], &["key"], &["key"])]
+#[case::in_one_file(&[("both.pem", "-----BEGIN PRIVATE KEY-----\nMII=\n-----BEGIN CERTIFICATE-----\nMII=\n")], &["both.pem"], &[])]
+#[case::a_key_of_ssh(&[("id", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3B=\n")], &["id"], &["id"])]
+#[tokio::test]
+async fn a_private_key_renews_itself_with_its_certificate(
+    #[case] live: &[(&str, &str)],
+    #[case] made: &[&str],
+    #[case] told: &[&str],
+) {
+    let rendered = ObjectRef::parse("Secret/pass").unwrap();
+    let fields = made.iter().map(|key| format!("/data/{key}")).collect();
+    let made_up = made_up(Volatile { fields: [(rendered, fields)].into(), ..Volatile::default() });
+    let data: serde_json::Map<_, _> = live.iter().map(|(key, value)| ((*key).to_owned(), text(value).into())).collect();
+    let live = json!({"data": data});
+    let secret = with(one("Secret/default/pass", ObjectChange::Update), live.clone(), live);
+    let consent = no_consent().await;
+    let found = regenerated::regenerated(&[secret], &made_up, &consent);
+    let expected = told.iter().map(|keys| format!("the chart makes {keys} anew")).collect::<Vec<_>>();
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+    assert!(found.iter().zip(&expected).all(|(found, expected)| found.message.starts_with(expected)), "{found:?}");
+}
+
+async fn no_consent() -> Consent {
+    Consent::of(&world(&Arc::new(FakeCluster::default()), &[]).ctx).await.unwrap_or_else(|_| panic!("consent"))
+}
+
+/// Two renderings of one moment are the same; at another one, or in another revision, they are not.
+#[rstest]
+#[case::of_its_template("templates/a.yaml", "yesterday", Some("password"))]
+#[case::of_what_any_may_include("", "yesterday", Some("password"))]
+#[case::of_another_template("templates/b.yaml", "yesterday", None)]
+#[case::the_same("templates/a.yaml", "today", None)]
+#[tokio::test]
+async fn values_that_are_made_of_the_moment(#[case] path: &str, #[case] live: &str, #[case] told: Option<&str>) {
+    let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pass"},
+        "stringData": {"password": "today", "user": "admin"}});
+    let doc = RenderedDoc { source: Some("c/templates/a.yaml".to_owned()), origin: Origin::Template, object };
+    let uses = TemplateUse { of_the_moment: [path.to_owned()].into(), ..TemplateUse::default() };
+    let made_up = MadeUp::new(Volatile::default(), &[doc], &uses);
+    let live = json!({"data": {"password": text(live), "user": text("admin")}});
+    let secret = with(one("Secret/default/pass", ObjectChange::Update), live.clone(), live);
+    let found = regenerated::regenerated(&[secret], &made_up, &no_consent().await);
+    let expected = told.map(|key| format!("the chart makes {key} of the time or the number of the revision,"));
+    assert_eq!(found.len(), usize::from(expected.is_some()), "{found:?}");
+    assert!(found.iter().zip(&expected).all(|(found, expected)| found.message.starts_with(expected)), "{found:?}");
+}
+
+/// One Secret goes, and another one comes in which the chart makes up `password`.
+#[rstest]
+#[case::the_same_key("default/db-auth", json!({"password": "b2xk"}), "Opaque", true)]
+#[case::another_key("default/db-auth", json!({"pw": "b2xk"}), "Opaque", true)]
+#[case::another_namespace("other/db", json!({"password": "b2xk"}), "Opaque", true)]
+#[case::of_something_else("other/db-auth", json!({"password": "b2xk"}), "Opaque", false)]
+#[case::of_another_type("default/db-auth", json!({".dockerconfigjson": "b2xk"}), "kubernetes.io/dockerconfigjson", false)]
+#[case::of_another_type_with_the_key("default/db-auth", json!({"password": "b2xk"}), "kubernetes.io/basic-auth", true)]
+#[case::a_certificate("default/db-auth", json!({"ca.crt": text(CERTIFICATE)}), "Opaque", false)]
+#[case::nothing("default/db-auth", json!({}), "Opaque", false)]
+#[tokio::test]
+async fn a_secret_that_is_made_up_under_another_name(
+    #[case] new: &str,
+    #[case] old: Value,
+    #[case] of_type: &str,
+    #[case] told: bool,
+) {
+    let object = ObjectRef::parse(&format!("Secret/{new}")).unwrap();
+    let fields = ["/data/password".to_owned()].into();
+    let volatile = Volatile { fields: [(object.clone(), fields)].into(), ..Volatile::default() };
+    let then = json!({"type": "Opaque", "data": {"password": "bmV3"}});
+    let compared = [
+        with(one("Secret/default/db", ObjectChange::Delete), json!({"type": of_type, "data": old}), Value::Null),
+        with(one(&format!("Secret/{new}"), ObjectChange::Create), Value::Null, then),
+    ];
+    let found = regenerated::regenerated(&compared, &made_up(volatile), &no_consent().await);
+    let message = format!(
+        "helm would delete it, and {object} takes its place, in which the chart makes password anew, while what was set up with the old one may stay: set it by a value, or name an existing Secret"
+    );
+    let expected = Finding::new(Class::Unsafe, code::SECRET_REGENERATED, &compared[0].object, message);
+    assert_eq!(found, told.then_some(expected).into_iter().collect::<Vec<_>>());
+    // Nothing is made up in what comes.
+    assert_eq!(regenerated::regenerated(&compared, &MadeUp::default(), &no_consent().await), []);
+    let cluster = Arc::new(FakeCluster::default());
+    let consent = Consent::of(&world(&cluster, &["secret/db"]).ctx).await.unwrap_or_else(|_| panic!("consent"));
+    assert_eq!(regenerated::regenerated(&compared, &MadeUp::default(), &consent), []);
+}
+
 #[rstest]
 #[case(json!({"data": {"password": "b2xk"}}), "/data/password", Some("password"))]
 #[case(json!({"data": {"password": "b2xk"}}), "/stringData/password", Some("password"))]
@@ -224,18 +321,18 @@ fn downgrades(#[case] deployed: &str, #[case] breaking: &str, #[case] wanted: &s
 #[tokio::test]
 async fn values_that_are_made_anew(#[case] live: Value, #[case] field: &str, #[case] key: Option<&str>) {
     let rendered = ObjectRef::parse("Secret/pass").unwrap();
-    let volatile = Volatile { fields: [(rendered, [field.to_owned()].into())].into(), ..Volatile::default() };
+    let made_up = made_up(Volatile { fields: [(rendered, [field.to_owned()].into())].into(), ..Volatile::default() });
     let secret = with(one("Secret/default/pass", ObjectChange::Update), live.clone(), live);
     let cluster = Arc::new(FakeCluster::default());
     let consent =
         async |objects: &[&str]| Consent::of(&world(&cluster, objects).ctx).await.unwrap_or_else(|_| panic!("consent"));
-    let found = regenerated::regenerated(std::slice::from_ref(&secret), &volatile, &consent(&[]).await);
+    let found = regenerated::regenerated(std::slice::from_ref(&secret), &made_up, &consent(&[]).await);
     let expected = key.map(|key| {
         let message = format!("the chart makes {key} anew in every rendering, so helm would replace it, and whoever was given the old one keeps that: set it by a value, or name an existing Secret");
         Finding::new(Class::Unsafe, code::SECRET_REGENERATED, &secret.object, message)
     });
     assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
-    assert_eq!(regenerated::regenerated(&[secret], &volatile, &consent(&["secret/pass"]).await), []);
+    assert_eq!(regenerated::regenerated(&[secret], &made_up, &consent(&["secret/pass"]).await), []);
 }
 
 #[tokio::test]
