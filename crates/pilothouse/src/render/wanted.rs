@@ -11,6 +11,7 @@ use crate::context::Wanted;
 use crate::digest;
 use crate::error::PhaseError;
 use crate::render::again::render_again;
+use crate::render::objects::doubtful;
 use pilothouse_core::{
     ChartInfo, ChartSource, Class, CrdFacts, CrdPolicy, Finding, KubeVersionFrom, Payload, Redactor, SetValue,
     ValueSource, VersionConstraint, check_namespace, check_release_name, code, crd_facts, error_chain,
@@ -166,7 +167,15 @@ async fn render(place: &Place<'_>, info: &ChartInfo, wanted: &mut Wanted, payloa
     };
     match place.helm.template(&request, place.cancel).await {
         Ok(text) => match Rendering::new(&text) {
-            Ok(rendering) => wanted.rendering = rendering,
+            Ok(rendering) => {
+                for line in doubtful(&rendering.docs()) {
+                    let line = place.redactor.redact(&line);
+                    if !wanted.warnings.contains(&line) {
+                        wanted.warnings.push(line);
+                    }
+                }
+                wanted.rendering = rendering;
+            }
             Err(error) => wanted.wrong(code::CHART_TEMPLATE_FAILED, &subject, place.text(&error)),
         },
         // A chart may well require the value that is not known yet; it is rendered again when it is.

@@ -418,7 +418,8 @@ async fn a_random_password_that_an_upgrade_makes_anew(#[case] tool: Tool) {
 /// What protects data goes as well as the data does: under another name, as a key, or with the day.
 #[tokio::test]
 async fn what_a_chart_makes_up_under_another_name_or_of_the_day() {
-    let world = world("made-up", Tool::Helm4).await;
+    // Helm 4 would refuse what somebody else has written, by which a day passes here.
+    let world = world("made-up", Tool::Helm3).await;
     let secret = |name: &str, value: &str| {
         let data = format!("{{user: YWRtaW4=, password: '{{{{ {value} | b64enc }}}}'}}");
         format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ndata: {data}\n")
@@ -450,6 +451,38 @@ async fn what_a_chart_makes_up_under_another_name_or_of_the_day() {
         .await;
     let message = refused("7.0.0", &[dated, secret("more", "\"x\"")], "dated").await;
     assert!(message.starts_with("the chart makes password of the time or the number of the revision"), "{message}");
+}
+
+/// Without the cluster such a chart does not render, and before the other release is there neither.
+#[rstest]
+#[case::helm_4(Tool::Helm4)]
+#[case::helm_3(Tool::Helm3)]
+#[tokio::test]
+async fn a_chart_that_must_find_something(#[case] tool: Tool) {
+    let world = world("finds", tool).await;
+    let uid = r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: found}
+data: {uid: '{{ (lookup "v1" "Namespace" "" "kube-system").metadata.uid }}'}
+"#;
+    let chart = || world.chart("1.0.0", &[("templates/a.yaml", uid)]);
+    world.done(chart()).await;
+    let found = world.get("cm/found").await.unwrap()["data"]["uid"].clone();
+    assert_eq!(found, world.get("ns/kube-system").await.unwrap()["metadata"]["uid"]);
+    assert!(matches!(world.run(chart()).await, ReleaseOutcome::Done { .. } | ReleaseOutcome::Unchanged { .. }));
+    // What another release of the stack brings.
+    let of_found =
+        uid.replace("Namespace\" \"\" \"kube-system", &format!("ConfigMap\" \"{}\" \"brought", world.namespace));
+    let mut after = world.chart("2.0.0", &[("templates/a.yaml", &of_found.replace("name: found", "name: after"))]);
+    after.info.name = "after".to_owned();
+    after.info.needs = vec![pilothouse::Need::new("brings")];
+    let brought = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: brought}\n";
+    let brings = world.chart("3.0.0", &[("templates/a.yaml", brought)]).with(|info| info.name = "brings".to_owned());
+    let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(after), Box::new(brings)];
+    let config = RunConfig::new("test", RunId(uuid::Uuid::now_v7()));
+    let outcome = pilothouse::run(&config, &charts, &world.session, |_| {}).await.unwrap();
+    let done = |(_, outcome): &(_, ReleaseOutcome)| matches!(outcome, ReleaseOutcome::Done { .. });
+    assert!(outcome.releases.iter().all(done), "{}", serde_json::to_string_pretty(&outcome.releases).unwrap());
 }
 
 /// As many charts do: what is there is kept, and an uninstall takes it away.
