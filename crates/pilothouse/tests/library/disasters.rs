@@ -21,6 +21,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 mod bases;
+mod hooks;
 mod losses;
 
 static PLANE: SharedPlane = SharedPlane::new();

@@ -56,26 +56,26 @@ fn on_failure(then: Remedy) -> OnFailure {
 
 impl Chart {
     /// It deploys, and is not what it should be.
-    fn that_fails(self, then: Remedy) -> Self {
+    pub(super) fn that_fails(self, then: Remedy) -> Self {
         self.with(|info| info.on_failure = on_failure(then)).step(Phase::Validate, command(&["false"]))
     }
 
-    fn saving(self) -> Self {
+    pub(super) fn saving(self) -> Self {
         self.with(|info| info.before_destructive = BeforeDestructive::Backup)
     }
 
-    fn consenting_to(self, objects: &[&str]) -> Self {
+    pub(super) fn consenting_to(self, objects: &[&str]) -> Self {
         self.with(|info| info.consent = objects.iter().map(|text| object(text)).collect())
     }
 
-    fn destroyed(self) -> Self {
+    pub(super) fn destroyed(self) -> Self {
         self.with(|info| info.action = HelmAction::Destroy)
     }
 }
 
 impl World {
     /// What became of a deploy that failed.
-    async fn next(&self, chart: Chart) -> NextStep {
+    pub(super) async fn next(&self, chart: Chart) -> NextStep {
         match self.run(chart).await {
             ReleaseOutcome::Failed(failure) => failure.next,
             other => panic!("{}", serde_json::to_string_pretty(&other).unwrap()),
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// Why a deploy that failed was left as it is.
-    async fn left(&self, chart: Chart) -> String {
+    pub(super) async fn left(&self, chart: Chart) -> String {
         match self.next(chart).await {
             NextStep::Left { why } => why,
             other => panic!("{other:?}"),
@@ -91,7 +91,7 @@ impl World {
     }
 
     /// Why helm was not started, though the run had begun.
-    async fn stopped(&self, chart: Chart) -> String {
+    pub(super) async fn stopped(&self, chart: Chart) -> String {
         match self.run(chart).await {
             ReleaseOutcome::Failed(failure) if failure.phase == Phase::Exec => failure.error.join(": "),
             other => panic!("{}", serde_json::to_string_pretty(&other).unwrap()),
