@@ -5,6 +5,7 @@ use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe::dry_run::compare::{Comparison, Looked, Scope, compare_within};
 use crate::observe::dry_run::compared::Compared;
+use crate::observe::hook_deletions;
 use crate::observe::release_storage;
 use crate::render;
 use crate::render::chart_definitions;
@@ -27,7 +28,7 @@ pub(crate) struct Look {
     pub(crate) newest: Option<u32>,
 }
 
-/// Asks the server what becomes of each object of a release, without changing anything. `changing` are the kinds whose
+/// Asks the server what becomes of each object of a release, hooks that delete something included, without changing anything. `changing` are the kinds whose
 /// definitions are brought first, by group and kind. Of the objects of `scope`, those that were read a moment ago are not read again.
 ///
 /// # Errors
@@ -60,6 +61,9 @@ pub(crate) async fn preview_deploy(
         now: Timestamp::now(),
     };
     let Looked { compared, absent } = compare_within(ctx.cluster(), &comparison, scope).await;
+    let events = hook_deletions::events_of_deploy(is_upgrade);
+    let deleted = hook_deletions::deleted_by_hooks(ctx, &docs, &events).await?;
+    let compared = hook_deletions::with_hooks(compared, deleted);
     Ok(Look { docs, wanted, compared, absent, newest: history.as_ref().map(ReleaseHistory::newest_revision) })
 }
 
@@ -87,7 +91,11 @@ pub(crate) async fn preview_rollback(
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),
     };
-    Ok(compare_within(ctx.cluster(), &comparison, Scope::MayLose { secrets: false }).await)
+    let Looked { compared, absent } =
+        compare_within(ctx.cluster(), &comparison, Scope::MayLose { secrets: false }).await;
+    let (hooks, events) = (hook_deletions::stored_hooks(target), ["pre-rollback", "post-rollback"]);
+    let deleted = hook_deletions::deleted_by_hooks(ctx, &hooks, &events).await?;
+    Ok(Looked { compared: hook_deletions::with_hooks(compared, deleted), absent })
 }
 
 /// Asks the server what manifests make of the objects that may lose something when they are written over them, without changing

@@ -12,6 +12,7 @@ mod drift_left;
 mod dry_run;
 mod failed_deploy;
 mod fingerprint;
+mod hook_deletions;
 mod left_behind;
 mod made_up;
 mod objects;
@@ -34,9 +35,12 @@ pub(crate) use deploy_preview::{Look, kinds_changing, preview_deploy, preview_ov
 pub(crate) use deploy_records::{Found, RECORD_KEY, decode_record, encode_record, read_deploy_record, record_ref};
 pub use dry_run::compare::{Comparison, compare};
 pub(crate) use dry_run::compare::{Scope, seen_digest};
-pub use dry_run::compared::{Compared, Outcome};
+pub use dry_run::compared::{ByHook, Compared, Outcome};
 pub use dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
 pub(crate) use dry_run::refusal::is_of_rbac;
+pub(crate) use hook_deletions::{
+    deleted_by_hooks_of, deleted_by_reinstall_hooks, deleted_by_stored_hooks, deleted_by_uninstall_hooks, stored_hooks,
+};
 pub(crate) use left_behind::left_by_uninstall;
 pub use objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};
 pub(crate) use objects::{deleted_by_uninstall, deleted_with};

@@ -249,6 +249,7 @@ fn looked_at(
         owner: live.as_ref().map(helm_owner),
         is_deployed: false,
         not_checked: None,
+        by_hook: None,
         live: live.map(Sensitive::new),
         then: then.map(Sensitive::new),
     }
@@ -282,7 +283,25 @@ pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
         }
     }
     objects.stays = observe::left_by_uninstall(ctx).await?;
+    by_hooks(&mut objects, observe::deleted_by_uninstall_hooks(ctx).await?);
     Ok(objects)
+}
+
+/// Adds what hooks delete, which does not stay then.
+fn by_hooks(objects: &mut Objects, deleted: Vec<Compared>) {
+    for one in deleted {
+        if let Outcome::Unreadable { why } = &one.outcome {
+            objects.not_checked.push(format!("{}: {why}", one.object));
+            continue;
+        }
+        let is_it = |object: &ObjectRef| object.same_object(&one.object);
+        objects.stays.retain(|staying| !is_it(&staying.object));
+        objects.planned.retain(|planned| !(planned.change == ObjectChange::Keep && is_it(&planned.object)));
+        if !objects.planned.iter().any(|planned| planned.change == ObjectChange::Delete && is_it(&planned.object)) {
+            objects.planned.push(PlannedObject { seen: one.seen.clone(), ..with(&one.object, ObjectChange::Delete) });
+            objects.compared.push(one);
+        }
+    }
 }
 
 /// An object that is there.
@@ -301,9 +320,12 @@ fn found(ctx: &Context, object: &ObjectRef, change: &ObjectChange, live: &Value)
 /// When what is deployed cannot be read.
 pub(crate) async fn reinstalled(ctx: &Context, prepared: &Wanted) -> Result<Objects, PhaseError> {
     let (mut objects, _) = definitions(ctx, prepared).await?;
-    let before = uninstalled(ctx).await?;
+    let mut before = uninstalled(ctx).await?;
     let mut after = Vec::new();
-    let rendered = render::rendered_objects(&prepared.rendering.docs());
+    let docs = prepared.rendering.docs();
+    let gone = observe::deleted_by_uninstall(ctx).await?;
+    by_hooks(&mut before, observe::deleted_by_reinstall_hooks(ctx, &docs, &gone).await?);
+    let rendered = render::rendered_objects(&docs);
     for object in observe::complete_objects(ctx, rendered, NotServed::Keep).await? {
         let known = before.planned.iter().find(|planned| planned.object.same_object(&object));
         match known.map(|planned| &planned.change) {

@@ -23,7 +23,7 @@ use pilothouse_core::{
     Change, ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
     PlannedHook, PlannedStep, ReleasePlan, ReleaseState, Staying, Stays, code, object_ref,
 };
-use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, parse_documents};
+use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::json;
 
 /// Plans one release. What it does to what is running is added later: others of the plan have a part in that.
@@ -136,7 +136,7 @@ async fn fill<C: HelmChart + ?Sized>(
     plan.chart_now = record.as_ref().map(|record| format!("{} {}", record.chart.name, record.chart.version));
     let uninstalls = matches!(decision, Decision::Change(Change::Reinstall(_) | Change::Uninstall));
     if uninstalls && let Some(record) = observe::read_record_of(ctx, history.newest()).await? {
-        plan.hooks = stored_hooks(&record, "delete");
+        plan.hooks = hooks(&observe::stored_hooks(&record), "delete");
     }
     plan.input = input_of(ctx, plan.does, key).await.map(|given| given.digest().to_owned());
     let mut objects = Objects::default();
@@ -316,28 +316,6 @@ fn on_failure(info: &ChartInfo, decision: &Decision) -> String {
         Action::Retry { .. } => "it is tried again".to_owned(),
     };
     format!("{first}{then}")
-}
-
-/// The hooks of an event as helm has stored them: it does not look at the chart when it uninstalls.
-fn stored_hooks(record: &ReleaseRecord, event: &str) -> Vec<PlannedHook> {
-    let docs: Vec<RenderedDoc> = record
-        .hooks
-        .iter()
-        .flat_map(|hook| {
-            // What cannot be read of a hook is no reason to say nothing of the others.
-            let objects = parse_documents(&hook.manifest).unwrap_or_default();
-            objects.into_iter().map(move |object| RenderedDoc {
-                source: None,
-                origin: Origin::Hook {
-                    events: hook.events.clone(),
-                    weight: hook.weight,
-                    delete_policies: hook.delete_policies.clone(),
-                },
-                object,
-            })
-        })
-        .collect();
-    hooks(&docs, event)
 }
 
 /// The hooks of an event, before and after, in the order in which helm runs them.

@@ -24,6 +24,7 @@ pub(crate) use as_planned::{in_words, planned_findings, planned_rendering};
 pub(crate) use as_seen::{refuse_unless_as_seen, refuse_unless_same};
 pub use changes::deletions::crds_in_use;
 pub(crate) use changes::deletions::deletion_findings;
+pub(crate) use changes::hooks::test_hook_findings;
 pub(crate) use changes::refusals::gate;
 pub(crate) use cluster::checks::selects;
 pub(crate) use crds::chart_crds::chart_crd_findings;

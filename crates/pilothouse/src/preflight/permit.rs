@@ -159,18 +159,17 @@ pub(crate) async fn permit_uninstall(ctx: &Context, run: &ReleaseRun) -> Result<
     let look = async || {
         let record = observe::newest_record(ctx).await?;
         let objects = observe::deleted_with(ctx, record.as_ref()).await?;
-        let (mut findings, seen) = deletions::uninstall_findings_of(ctx, &objects, &consent).await;
+        let by_hooks = observe::deleted_by_uninstall_hooks(ctx).await?;
+        let (mut findings, seen) = deletions::uninstall_findings_of(ctx, &objects, &by_hooks, &consent).await;
         findings.extend(deleted::were_there(&objects, run.attempts.adopted(), &consent));
         PhaseError::refuse_for(findings)?;
-        Ok::<_, PhaseError>((
-            objects,
-            Going { newest: record.map(|record| record.version), objects: seen, kept: Vec::new() },
-        ))
+        let goes = Going { newest: record.map(|record| record.version), objects: seen, kept: Vec::new() };
+        Ok::<_, PhaseError>((objects, by_hooks, goes))
     };
-    let (objects, mut goes) = look().await?;
-    if save::before_deleting(ctx, &objects, &consent).await? {
+    let (objects, by_hooks, mut goes) = look().await?;
+    if save::before_uninstalling(ctx, &objects, &by_hooks, &consent).await? {
         // That may have taken long.
-        goes = look().await?.1;
+        goes = look().await?.2;
     }
     Ok(Permit::new(Uninstall { goes, stays: observe::left_by_uninstall(ctx).await? }))
 }

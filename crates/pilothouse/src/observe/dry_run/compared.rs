@@ -22,10 +22,21 @@ pub struct Compared {
     pub is_deployed: bool,
     /// Why the server was not asked what becomes of it: what is told is what the manifest declares.
     pub not_checked: Option<String>,
+    /// The hook that deletes it, whether or not it is the release's.
+    pub by_hook: Option<ByHook>,
     /// It as it is.
     pub live: Option<Sensitive<Value>>,
     /// It as it is going to be.
     pub then: Option<Sensitive<Value>>,
+}
+
+/// The hook that deletes an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByHook {
+    /// When: `pre-upgrade`.
+    pub event: String,
+    /// Whether what is there is the release's.
+    pub is_own: bool,
 }
 
 /// What is going to happen to an object, or why that cannot be told.
@@ -62,6 +73,7 @@ impl Compared {
             owner: None,
             is_deployed: false,
             not_checked: None,
+            by_hook: None,
             live: None,
             then: None,
         }

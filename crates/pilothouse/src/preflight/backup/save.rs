@@ -71,6 +71,13 @@ pub(crate) async fn of_compared(ctx: &Context, compared: &[Compared], consent: &
     all
 }
 
+/// Of what an uninstall and its hooks delete, what consent names.
+async fn of_uninstall(ctx: &Context, objects: &[ObjectRef], by_hooks: &[Compared], consent: &Consent) -> Vec<Doomed> {
+    let mut doomed = of_deleted(objects, consent);
+    doomed.extend(of_compared(ctx, by_hooks, consent).await);
+    doomed
+}
+
 /// Of the chart's definitions that take the place of others, what consent names.
 pub(crate) fn of_definitions(ctx: &Context, wanted: &Wanted, consent: &Consent) -> Vec<Doomed> {
     if ctx.info().crds != CrdPolicy::Upgrade {
@@ -112,7 +119,10 @@ pub(crate) async fn announced(
     let doomed = match change {
         Change::Install | Change::Upgrade { .. } => of_deploy(ctx, wanted, compared, &consent).await,
         Change::Uninstall | Change::Reinstall(_) => {
-            of_deleted(&observe::deleted_by_uninstall(ctx).await.ok()?, &consent)
+            let deleted = observe::deleted_by_uninstall(ctx).await.ok()?;
+            let docs = wanted.rendering.docs();
+            let by_hooks = observe::deleted_by_hooks_of(ctx, change, &docs, &deleted).await.ok()?;
+            of_uninstall(ctx, &deleted, &by_hooks, &consent).await
         }
     };
     announcement(ctx, &doomed)
@@ -134,6 +144,19 @@ pub(crate) async fn before_deleting(
     consent: &Consent,
 ) -> Result<bool, PhaseError> {
     if is_wanted(ctx) { save(ctx, &of_deleted(objects, consent)).await } else { Ok(false) }
+}
+
+/// The same of what an uninstall and its hooks are about to delete.
+///
+/// # Errors
+/// As for [`before_deleting`].
+pub(crate) async fn before_uninstalling(
+    ctx: &Context,
+    objects: &[ObjectRef],
+    by_hooks: &[Compared],
+    consent: &Consent,
+) -> Result<bool, PhaseError> {
+    if is_wanted(ctx) { save(ctx, &of_uninstall(ctx, objects, by_hooks, consent).await).await } else { Ok(false) }
 }
 
 /// The same of what a rollback or a manifest is about to delete or change.

@@ -72,7 +72,7 @@ pub(super) fn renamed_sets(deleted: &[&Compared], compared: &[Compared], consent
 }
 
 fn goes(compared: &[Compared]) -> impl Iterator<Item = &Compared> {
-    compared.iter().filter(|one| one.outcome == Outcome::Change(ObjectChange::Delete))
+    compared.iter().filter(|one| one.by_hook.is_none() && one.outcome == Outcome::Change(ObjectChange::Delete))
 }
 
 /// The claim that takes the place of one whose name has changed.

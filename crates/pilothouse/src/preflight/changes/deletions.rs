@@ -1,12 +1,16 @@
 //! Reasons against deleting objects, by a step or by an uninstall: what would be lost with them, and what cannot be saved before.
 
 use crate::context::Context;
+use crate::context::Wanted;
+use crate::error::PhaseError;
 use crate::observe;
+use crate::observe::Compared;
 use crate::preflight::as_seen::AsSeen;
 use crate::preflight::backup::save;
+use crate::preflight::changes::hooks;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
-use pilothouse_core::{Class, Finding, HelmOwner, ObjectRef, code, helm_owner};
+use pilothouse_core::{Change, Class, Finding, HelmOwner, ObjectRef, code, helm_owner};
 use pilothouse_kube::{ClusterError, Detail, crd_ref, read_all};
 
 /// Reasons not to delete these objects: data hangs on them and no consent names them, or they are to be saved before and cannot be.
@@ -22,14 +26,21 @@ pub(crate) async fn deletion_findings(ctx: &Context, objects: &[ObjectRef]) -> V
     }
 }
 
-/// Reasons against an uninstall: as for any deletion, and that an object belongs to another release by now.
-pub(crate) async fn uninstall_findings(ctx: &Context) -> Vec<Finding> {
+/// Reasons against a change that begins with an uninstall: as for any deletion, and that an object belongs to another release by
+/// now. What hooks delete is looked at too, those of the install that follows included.
+pub(crate) async fn uninstall_findings(ctx: &Context, wanted: &Wanted, change: &Change) -> Vec<Finding> {
     let consent = match Consent::of(ctx).await {
         Ok(consent) => consent,
         Err(finding) => return vec![finding],
     };
-    match observe::deleted_by_uninstall(ctx).await {
-        Ok(objects) => uninstall_findings_of(ctx, &objects, &consent).await.0,
+    let looked = async {
+        let objects = observe::deleted_by_uninstall(ctx).await?;
+        let docs = wanted.rendering.docs();
+        let by_hooks = observe::deleted_by_hooks_of(ctx, change, &docs, &objects).await?;
+        Ok::<_, PhaseError>((objects, by_hooks))
+    };
+    match looked.await {
+        Ok((objects, by_hooks)) => uninstall_findings_of(ctx, &objects, &by_hooks, &consent).await.0,
         Err(error) => vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))],
     }
 }
@@ -38,9 +49,12 @@ pub(crate) async fn uninstall_findings(ctx: &Context) -> Vec<Finding> {
 pub(crate) async fn uninstall_findings_of(
     ctx: &Context,
     objects: &[ObjectRef],
+    by_hooks: &[Compared],
     consent: &Consent,
 ) -> (Vec<Finding>, Vec<AsSeen>) {
     let (mut findings, mut seen) = (deletion_findings(ctx, objects).await, Vec::with_capacity(objects.len()));
+    findings.extend(hooks::findings(ctx, by_hooks, consent).await);
+    findings.extend(save::findings(ctx, &save::of_compared(ctx, by_hooks, consent).await).await);
     for (object, live) in objects.iter().zip(read_all(ctx.cluster(), objects, Detail::Metadata).await) {
         match live {
             Ok(live) => {

@@ -3,6 +3,7 @@
 pub(crate) mod definitions;
 pub(crate) mod deleted;
 pub(crate) mod deletions;
+pub(crate) mod hooks;
 pub(crate) mod immutable;
 pub(crate) mod refusals;
 pub(crate) mod regenerated;

@@ -13,6 +13,7 @@ use crate::preflight::backup::save;
 use crate::preflight::changes::definitions;
 use crate::preflight::changes::deleted;
 use crate::preflight::changes::deletions;
+use crate::preflight::changes::hooks;
 use crate::preflight::changes::immutable;
 use crate::preflight::changes::regenerated;
 use crate::preflight::changes::scaled_down;
@@ -33,9 +34,9 @@ pub(crate) async fn gate(
     let is_upgrade = match change {
         Change::Install => false,
         Change::Upgrade { .. } => true,
-        Change::Uninstall => return deletions::uninstall_findings(ctx).await,
+        Change::Uninstall => return deletions::uninstall_findings(ctx, wanted, change).await,
         Change::Reinstall(_) => {
-            let mut findings = deletions::uninstall_findings(ctx).await;
+            let mut findings = deletions::uninstall_findings(ctx, wanted, change).await;
             match Consent::of(ctx).await {
                 Ok(consent) => findings.extend(regenerated::by_reinstall(ctx, wanted, &consent).await),
                 Err(finding) => findings.push(finding),
@@ -66,6 +67,7 @@ pub(crate) async fn gate(
 pub(crate) async fn losses(ctx: &Context, wanted: &Wanted, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
     let mut findings = by_overwriting(ctx, compared, consent).await;
     findings.extend(deleted::findings(ctx, wanted, compared, consent).await);
+    findings.extend(hooks::findings(ctx, compared, consent).await);
     findings
 }
 
@@ -78,6 +80,7 @@ pub(crate) async fn by_rollback(
 ) -> Vec<Finding> {
     let mut findings = by_overwriting(ctx, compared, consent).await;
     findings.extend(deleted::by_rollback(ctx, compared, adopted, consent).await);
+    findings.extend(hooks::findings(ctx, compared, consent).await);
     findings
 }
 
@@ -92,6 +95,7 @@ pub(crate) async fn by_overwriting(ctx: &Context, compared: &[Compared], consent
 /// What may hold data and could not be looked at.
 fn unreadable(compared: &[Compared]) -> Vec<Finding> {
     let finding = |one: &Compared| match &one.outcome {
+        Outcome::Unreadable { .. } if one.by_hook.is_some() => None,
         Outcome::Unreadable { why } if DATA_KINDS.contains(&one.object.kind.as_str()) => {
             Some(Finding::new(Class::Blocked, code::UNREADABLE, &one.object, why))
         }

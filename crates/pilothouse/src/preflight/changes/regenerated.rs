@@ -119,8 +119,14 @@ pub(super) async fn by_reinstall(ctx: &Context, wanted: &Wanted, consent: &Conse
     let (Ok(all), Ok(deleted)) = (observe::release_objects(ctx).await, observe::deleted_by_uninstall(ctx).await) else {
         return Vec::new();
     };
-    let secrets: Vec<ObjectRef> =
-        all.into_iter().filter(|object| object.kind == "Secret" && !consent.names(object)).collect();
+    let by_hooks = observe::deleted_by_reinstall_hooks(ctx, &wanted.rendering.docs(), &deleted).await;
+    let by_hooks: Vec<ObjectRef> = by_hooks.into_iter().flatten().map(|one| one.object).collect();
+    let is_deleted = |secret: &ObjectRef| deleted.iter().chain(&by_hooks).any(|object| object.same_object(secret));
+    let secrets: Vec<ObjectRef> = all
+        .into_iter()
+        .chain(by_hooks.iter().cloned())
+        .filter(|object| object.kind == "Secret" && !consent.names(object))
+        .collect();
     if secrets.is_empty() || !wanted.uses.makes_up_secrets() {
         return Vec::new();
     }
@@ -136,7 +142,7 @@ pub(super) async fn by_reinstall(ctx: &Context, wanted: &Wanted, consent: &Conse
     };
     let mut findings = Vec::new();
     for secret in &secrets {
-        let goes = deleted.iter().any(|object| object.same_object(secret));
+        let goes = is_deleted(secret);
         if !goes && looks_up {
             continue;
         }
@@ -200,8 +206,9 @@ async fn without_cluster(ctx: &Context, wanted: &Wanted) -> Result<MadeUp, Phase
 }
 
 fn is_changed_secret(one: &Compared) -> bool {
+    // A hook makes it anew.
     let changes = matches!(one.outcome, Outcome::Change(ObjectChange::Update | ObjectChange::Adopt));
-    one.object.kind == "Secret" && changes
+    one.object.kind == "Secret" && (changes || one.by_hook.is_some())
 }
 
 /// The Secrets that go, each with those that may take its place: in its namespace or under its name, and alike in type or a key.

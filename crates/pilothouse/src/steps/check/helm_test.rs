@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe;
+use crate::preflight;
 use crate::steps::check::logs;
 use pilothouse_core::{HelmTestCheck, ObjectRef, object_ref};
 use pilothouse_helm::{TestRequest, parse_documents};
@@ -16,6 +17,7 @@ pub(super) async fn look(ctx: &Context, check: &HelmTestCheck, within: Duration)
     });
     // With its own `--logs` helm fails when it cannot read one, though the tests have passed.
     let request = TestRequest { filters: filters.collect(), logs: false, ..TestRequest::new(ctx.release(), within) };
+    PhaseError::refuse_for(preflight::test_hook_findings(ctx).await?)?;
     let asked = vec![format!("helm test {}", ctx.release().name)];
     match ctx.helm().test(&request, ctx.terminate()).await {
         Ok(_) => Ok(ProbeResult::held("the tests passed").asked(asked).got(test_logs(ctx).await)),
