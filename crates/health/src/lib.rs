@@ -11,7 +11,7 @@ mod readiness;
 mod stories;
 
 pub use diagnosis::{
-    Evidence, HelmEvidence, LockSeen, LogTail, Referred, Rule, Want, Whereabouts, causes, helm_causes, helm_wanted,
+    Events, Evidence, HelmEvidence, LockSeen, LogTail, Referred, Rule, Want, Whereabouts, causes, helm_causes, helm_wanted,
     rules, tolerates_taints, wanted,
 };
 pub use groups::is_built_in;

@@ -56,6 +56,7 @@ pub mod code {
 
     codes! {
         API_NOT_SERVED: "The cluster does not serve a kind: its definition is missing, or the API was removed.",
+        APISERVICE_UNAVAILABLE: "An aggregated API is registered, and nobody answers for it.",
         API_UNREACHABLE: "The Kubernetes API does not answer, or not to these credentials.",
         BACKUP_IMPOSSIBLE: "What is going to be lost cannot be saved before, as `before_destructive: backup` wants it.",
         CHART_ACCESS_DENIED: "The chart's repository or registry wants other credentials than it was given, or does not let them in.",
@@ -67,6 +68,7 @@ pub mod code {
         CHECK_FAILED: "A step of `check_prerequisites` failed.",
         CLASS_MISSING: "A PriorityClass or RuntimeClass that a pod names does not exist.",
         CLUSTER_MISMATCH: "The cluster is not the one that the stack file's `cluster` names, or cannot be told to be.",
+        CONDITION_NOT_MET: "A condition of an object does not hold, for the reason that its controller gives.",
         CONFIGMAP_KEY_MISSING: "A ConfigMap is there, but not the key that a pod wants of it.",
         CONFIGMAP_MISSING: "A ConfigMap that a pod refers to does not exist.",
         CONTAINER_CONFIG_INVALID: "The node refuses to make a container from what its spec says.",
@@ -101,8 +103,10 @@ pub mod code {
         OWNERSHIP_CONFLICT: "An object of the chart exists and belongs to someone else: another release, another tool, nobody. Or one that would be deleted belongs to another release by now, or is not the one that was looked at.",
         PLAN_OUTDATED: "A saved plan does not hold any more: what it was made from or an object that it touches has changed.",
         POD_EVICTED: "A pod was removed from its node: pressure on the node, or a pod of higher priority.",
+        POD_REJECTED: "A node does not run a pod that it was given.",
         POD_SECURITY: "Pod Security Admission refuses the pods of a workload.",
         POLICY_DENIED: "A policy of the cluster refuses an object.",
+        POST_START_FAILED: "A container's `postStart` hook fails, and the container is killed for it.",
         PROBE_FAILING: "A container runs, but its startup, readiness or liveness probe fails.",
         PVC_UNBOUND: "A PersistentVolumeClaim gets no volume.",
         QUOTA_EXCEEDED: "A ResourceQuota of the namespace does not allow what is asked for.",
@@ -114,6 +118,7 @@ pub mod code {
         RELEASE_STALE_LOCK: "Helm has records of the release, but none that it could upgrade: an uninstall or first install has stopped half-way.",
         RELEASE_TOO_LARGE: "Helm's record of the release is larger than a Secret may be.",
         ROLLBACK_IMPOSSIBLE: "`on_failure` asks for a rollback, and the revision to go back to is not there, damaged, not kept by `max_history`, or of kinds that are not served any more.",
+        ROLLOUT_PAUSED: "Somebody has paused a rollout or suspended a Job that the chart does not.",
         ROLLOUT_STUCK: "A rollout makes no progress: its deadline has passed, or a pod of an older revision is in its way.",
         SANDBOX_FAILED: "A node cannot set up a pod: its network or its container runtime does not work.",
         SECRET_KEY_MISSING: "A Secret is there, but not the key that a pod wants of it.",
@@ -132,6 +137,7 @@ pub mod code {
         VALUES_INVALID: "The values do not fit the chart's schema, or cannot be put together.",
         VERSION_INVALID: "The wanted version is not a version constraint.",
         VOLUME_MOUNT_FAILED: "A volume of a pod cannot be attached or mounted.",
+        WAITING: "Nothing has failed; what the release waits for has not moved.",
         WEBHOOK_DENIED: "An admission webhook refuses an object.",
         WEBHOOK_UNREACHABLE: "An admission webhook does not answer.",
     }

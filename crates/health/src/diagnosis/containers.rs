@@ -4,6 +4,7 @@ use super::draft::Draft;
 use super::evidence::{Evidence, LogTail, Want};
 use super::line::{Line, RESTARTS, RESTARTS_AT_MOST};
 use super::read::{Seen, between, events_about, list, name, namespace, number, one_line, still_starting, text, time};
+use super::runtime;
 use serde_json::Value;
 
 /// Lines of a log that a cause shows.
@@ -112,9 +113,10 @@ pub(super) fn ended(evidence: &Evidence, container: Container<'_>) -> Option<Dra
     let logs = log_lines(evidence, container);
     let draft = if reason == "OOMKilled" {
         out_of_memory(container, &root)
-    } else if let Some(why) = cannot_start(container, ended, &logs) {
-        Draft::new(Line::CannotStart, &root, why)
-            .next("correct command, args or image in the values; try it with `docker run --rm --entrypoint sh IMAGE`")
+    } else if let Some((line, why, next)) = cannot_start(container, ended, &logs) {
+        Draft::new(line, &root, why).next(next)
+    } else if let Some(hook) = post_start(evidence, container, &root) {
+        hook
     } else if code != 0
         && let Some(killed) = killed_by_probe(evidence, container)
     {
@@ -156,6 +158,7 @@ fn while_it_runs(line: Line) -> Line {
         Line::Oom => Line::OomFew,
         Line::ProbeKills => Line::ProbeFailing,
         Line::InitFailing => Line::InitFailingFew,
+        Line::PostStartFailing => Line::PostStartFailingFew,
         Line::Crashing | Line::CannotStart | Line::EndedForGood => Line::CrashingFew,
         other => other,
     }
@@ -190,28 +193,38 @@ fn out_of_memory(container: Container<'_>, root: &str) -> Draft {
     Draft::new(line, root, why).next(format!("raise resources.limits.memory of {} in the values", container.label()))
 }
 
-/// Why a program cannot even be started.
-fn cannot_start(container: Container<'_>, ended: &Value, logs: &[String]) -> Option<String> {
+/// A postStart hook that fails: the kubelet kills the container for it, and how that ended says nothing.
+fn post_start(evidence: &Evidence, container: Container<'_>, root: &str) -> Option<Draft> {
+    let events = container.events(evidence);
+    let failed = events.iter().rfind(|seen| seen.reason == "FailedPostStartHook");
+    let waits = container.waiting().filter(|(reason, _)| *reason == "PostStartHookError").map(|(_, message)| message);
+    let words = waits.filter(|words| !words.is_empty()).or_else(|| failed.map(|seen| seen.message))?;
+    // Since a run of the program that went on, the hook has worked.
+    let went_on = failed.and_then(Seen::last).zip(time(container.status, "/state/running/startedAt"));
+    if went_on.is_some_and(|(failed, started)| failed < started) {
+        return None;
+    }
+    let line = tried_enough(evidence, container.restarts(), Line::PostStartFailing, Line::PostStartFailingFew);
+    let why = format!("{}: its postStart hook fails: {}", container.label(), one_line(words));
+    let next = "correct lifecycle.postStart in the values: run its command in the container by hand (kubectl exec)";
+    Some(Draft::new(line, root, why).all_seen(failed.map(Seen::says)).next(next))
+}
+
+/// The same of a container that waits for it.
+pub(super) fn post_start_failed(evidence: &Evidence, container: Container<'_>) -> Option<Draft> {
+    let root = format!("{} {}", evidence.object, container.label());
+    post_start(evidence, container, &root).map(|draft| draft.seen(container.says()))
+}
+
+/// Why a program cannot even be started, and what to do.
+fn cannot_start(container: Container<'_>, ended: &Value, logs: &[String]) -> Option<(Line, String, String)> {
     if logs.iter().any(|line| line.contains("exec format error")) {
-        return Some(format!("{}: the program is made for another processor: exec format error", container.label()));
+        let why = format!("{}: the program is made for another processor: exec format error", container.label());
+        return Some((Line::CannotStart, why, "use an image for the processor of the nodes".to_owned()));
     }
     let refused = matches!(text(ended, "/reason"), "StartError" | "ContainerCannotRun");
     let message = text(ended, "/message");
-    (refused || is_start_error(message)).then(|| start_error(container, message))
-}
-
-/// Whether the container runtime says that there is nothing it could run.
-pub(super) fn is_start_error(message: &str) -> bool {
-    ["executable file not found", "exec format error"].iter().any(|sign| message.contains(sign))
-        || message.contains("exec: \"")
-            && ["no such file or directory", "permission denied"].iter().any(|sign| message.contains(sign))
-}
-
-/// The decisive end of what the container runtime says.
-pub(super) fn start_error(container: Container<'_>, message: &str) -> String {
-    let message = one_line(message);
-    let end = message.find("exec: ").map_or(message.as_str(), |at| &message[at..]);
-    format!("{} cannot be started: {}", container.label(), end.trim_end_matches(": unknown"))
+    (refused || runtime::is_about_program(message)).then(|| runtime::start_error(container, message))
 }
 
 /// Whether nothing starts it again. A pod with an owner is not the end: its owner may make another one.
@@ -283,7 +296,7 @@ fn probe_hint(container: Container<'_>) -> String {
 }
 
 /// The end of the container's log, of the run that ended if it was read.
-fn log_lines(evidence: &Evidence, container: Container<'_>) -> Vec<String> {
+pub(super) fn log_lines(evidence: &Evidence, container: Container<'_>) -> Vec<String> {
     let of =
         |log: &&LogTail| log.pod == name(container.pod) && log.container == container.name() && !log.lines.is_empty();
     let previous = evidence.logs.iter().filter(of).find(|log| log.previous);

@@ -1,5 +1,6 @@
 //! What is gathered about one object that is not ready. Never the content of a Secret.
 
+use super::events::Events;
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Redactor, ReleaseKey};
 use serde_json::Value;
@@ -18,7 +19,7 @@ pub struct Evidence {
     /// What it owns, directly or through others: ReplicaSets, Jobs, Pods, PersistentVolumeClaims.
     pub owned: Vec<Arc<Value>>,
     /// The events about it and about what it owns, oldest first.
-    pub events: Vec<Arc<Value>>,
+    pub events: Events,
     /// The ends of the logs that were read.
     pub logs: Vec<LogTail>,
     /// What its pods refer to and was looked for.
@@ -60,7 +61,7 @@ impl Evidence {
             status,
             live: None,
             owned: Vec::new(),
-            events: Vec::new(),
+            events: Events::default(),
             logs: Vec::new(),
             referred: Vec::new(),
             around: Vec::new(),
@@ -79,7 +80,7 @@ impl Evidence {
         self.status.message = redactor.redact(&self.status.message);
         let beside = self.beside.iter_mut().flatten().map(|(_, status)| &mut status.message);
         beside.chain(&mut self.unreadable).for_each(|text| *text = redactor.redact(text));
-        let objects = self.live.iter_mut().chain(&mut self.owned).chain(&mut self.events).chain(&mut self.around);
+        let objects = self.live.iter_mut().chain(&mut self.owned).chain(self.events.iter_mut()).chain(&mut self.around);
         objects.for_each(|object| redact_words(object, redactor));
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 const HOOK: &str = "helm.sh/hook";
 
 /// The events an object is a hook for; `None` when it is none.
-fn hook(object: &Value) -> Option<&str> {
+pub(super) fn hook(object: &Value) -> Option<&str> {
     object.pointer("/metadata/annotations")?.get(HOOK)?.as_str()
 }
 

@@ -21,6 +21,8 @@ pub struct Rule {
 pub(super) const GRACE: i64 = 30;
 /// Seconds after which a registry that still says no means it, where its answers are not counted.
 pub(super) const PULL_GRACE: i64 = 20;
+/// Seconds after which what has not moved is worth a word.
+pub(super) const PATIENCE: i64 = 15;
 /// Restarts after which a program that ends is not waiting for anything else of its release, when nothing else of it is starting.
 pub(super) const RESTARTS: i64 = 3;
 /// Restarts after which it does not matter what else is starting: the node has waited five minutes by then.
@@ -83,7 +85,7 @@ lines! {
     ServiceAccountMissing: SERVICE_ACCOUNT_MISSING, Config, Certain, "it has been missing for 30 s, or helm has ended with it", "nothing makes ServiceAccounts by itself";
     ClassMissingYet: CLASS_MISSING, Config, Passing, "it has been missing for less than 30 s", "another release may be about to make it";
     ClassMissing: CLASS_MISSING, Config, Certain, "it has been missing for 30 s, or helm has ended with it", "classes are made by people";
-    ContainerRefused: CONTAINER_CONFIG_INVALID, Config, Certain, "the container must not run as root and its image does, or nothing says what to run",
+    ContainerRefused: CONTAINER_CONFIG_INVALID, Config, Certain, "the container must not run as root and its image does, or nothing says what to run, or the runtime cannot mount a volume at its path, or it says another reason for the third time",
         "neither the spec nor the image changes by itself";
     ContainerNotMade: CONTAINER_CONFIG_INVALID, Config, Passing, "the node says another reason", "many such reasons are the node's own and pass";
     ClaimMissingYet: VOLUME_MOUNT_FAILED, Config, Passing, "a PersistentVolumeClaim has been missing for less than 30 s, or something else of the release is still starting",
@@ -109,7 +111,15 @@ lines! {
         "init containers often wait for something else that way";
     InitFailing: INIT_FAILED, App, Certain, "it was started again three times and nothing else of the release is starting, five times, or is never started again, nor its pod made anew",
         "what it waits for had its time";
+    PostStartFailingFew: POST_START_FAILED, App, Passing, "the program was started again less than three times, or less than five times while something else of the release is starting, or it runs again",
+        "a hook may wait for what is not there yet";
+    PostStartFailing: POST_START_FAILED, App, Certain, "it was started again three times and nothing else of the release is starting, or five times",
+        "what the hook needs had its time";
     Evicted: POD_EVICTED, Cluster, Passing, "always", "the controller makes another pod";
+    Rejected: POD_REJECTED, Cluster, Passing, "it happened less than three times, or another node may take the pod",
+        "the controller makes another pod, which may go elsewhere";
+    Unsupported: POD_REJECTED, Cluster, Certain, "three pods were rejected for what the node is not set up for: a sysctl, AppArmor, an operating system",
+        "nodes are set up by people";
     SandboxFailing: SANDBOX_FAILED, Cluster, Passing, "always", "the network of a new node takes its time, and the node tries again";
 
     ResourcesShort: UNSCHEDULABLE_RESOURCES, Cluster, Passing, "a node could hold the pod if others left, for the first 30 s, while an autoscaler may add nodes, or when no node has any of a device",
@@ -181,6 +191,11 @@ lines! {
     KubeVersionUnsupported: KUBE_VERSION_UNSUPPORTED, Config, Certain, "at once", "neither chart nor cluster changes by itself";
     ReleaseTooLarge: RELEASE_TOO_LARGE, Chart, Certain, "at once", "the limit is Kubernetes' own";
     ApiUnreachable: API_UNREACHABLE, Cluster, Passing, "always", "connections come back";
+    ApiServiceDown: APISERVICE_UNAVAILABLE, Cluster, Passing, "its Service exists, or for the first 30 s", "the program behind it may be starting";
+    ApiServiceNobody: APISERVICE_UNAVAILABLE, Cluster, Certain, "its Service has not existed for 30 s", "an API that was left behind has nobody to answer";
+    Suspended: ROLLOUT_PAUSED, State, Certain, "at once", "who has paused or suspended it wants it so";
+    Waiting: WAITING, App, Passing, "nothing has failed, and something has not moved for 15 s", "what it waits for may come";
+    ConditionNotMet: CONDITION_NOT_MET, Cluster, Passing, "always", "controllers try again";
     Unknown: UNKNOWN, Unknown, Unclear, "always", "what is not understood is not judged";
 }
 
@@ -221,6 +236,6 @@ mod tests {
     /// The words of the table name these numbers.
     #[test]
     fn the_numbers_of_the_table() {
-        assert_eq!((GRACE, PULL_GRACE, RESTARTS, RESTARTS_AT_MOST, LOAD_BALANCER_GRACE), (30, 20, 3, 5, 120));
+        assert_eq!((GRACE, PULL_GRACE, PATIENCE, RESTARTS, RESTARTS_AT_MOST, LOAD_BALANCER_GRACE), (30, 20, 15, 3, 5, 120));
     }
 }

@@ -4,9 +4,11 @@
 //! cause is certain is decided by the table in `line.rs`.
 
 mod admission;
+mod api_services;
 mod containers;
 mod definitions;
 mod draft;
+mod events;
 mod evidence;
 mod helm;
 mod helm_objects;
@@ -19,15 +21,19 @@ mod network;
 mod pods;
 mod read;
 mod references;
+mod rejected;
 mod revisions;
+mod runtime;
 mod scheduling;
 mod storage;
+mod unmoved;
 mod webhooks;
 mod workload;
 
 #[cfg(test)]
 mod tests;
 
+pub use events::Events;
 pub use evidence::{Evidence, HelmEvidence, LockSeen, LogTail, Referred, Want, Whereabouts};
 pub use helm::{helm_causes, helm_wanted};
 pub use line::{Rule, rules};
@@ -37,16 +43,17 @@ use draft::{Draft, merged};
 use jiff::Timestamp;
 use line::Line;
 use pilothouse_core::{Cause, CauseClass, Certainty};
-use read::{Seen, text};
+use read::Seen;
 
 /// What should be read besides what the evidence has already, so that its cause becomes certain. Asked again after each
 /// round of reading, until it wants nothing more.
-pub fn wanted(evidence: &Evidence) -> Vec<Want> {
-    // Which messages there are does not depend on the time.
+pub fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
     let mut wants = pods::wanted(evidence);
     wants.extend(revisions::wanted(evidence));
     wants.extend(storage::wanted(evidence));
-    wants.extend(workload::wanted(evidence, Timestamp::UNIX_EPOCH));
+    wants.extend(workload::wanted(evidence, now));
+    wants.extend(unmoved::wanted(evidence, now));
+    wants.extend(api_services::wanted(evidence));
     let mut new: Vec<Want> = Vec::new();
     for want in wants {
         if !evidence.read.contains(&want) && !new.contains(&want) {
@@ -77,7 +84,7 @@ fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
     if let Some(going) = namespace::going(evidence) {
         return vec![going];
     }
-    let of_pods = revisions::suspects(evidence).into_iter().flat_map(|pod| pods::causes(evidence, pod, now));
+    let of_pods = pods::alike(revisions::suspects(evidence)).into_iter().flat_map(|pod| pods::causes(evidence, pod, now));
     let mut drafts = jobs::of_object(evidence, of_pods.collect());
     drafts.extend(workload::refused(evidence, now));
     drafts.extend(revisions::blocked(evidence, now));
@@ -85,6 +92,8 @@ fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
         drafts.extend(storage::unbound(evidence, now));
     }
     drafts.extend(definitions::causes(evidence));
+    drafts.extend(api_services::causes(evidence, now));
+    drafts.extend(unmoved::suspended(evidence));
     drafts.extend(network::causes(evidence, now));
     let stuck = workload::stuck(evidence);
     let mut drafts = merged(drafts);
@@ -98,8 +107,17 @@ fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
         Some(stuck) => drafts.iter_mut().for_each(|draft| draft.see(stuck.why.clone())),
         None => {}
     }
-    if drafts.is_empty() {
-        drafts.push(unknown(evidence));
+    if drafts.iter().all(|draft| draft.line == Line::Unknown) {
+        let known = unmoved::waiting(evidence, now).or_else(|| unmoved::told(evidence));
+        match (known, drafts.pop()) {
+            (Some(known), None) => drafts.push(known.all_seen(unmoved::chain(evidence, now))),
+            // What a controller or the scheduler has said and is not understood comes first.
+            (known, Some(unknown)) => {
+                let seen = known.into_iter().flat_map(|known| std::iter::once(known.why).chain(known.evidence));
+                drafts.push(unknown.all_seen(seen).all_seen(unmoved::chain(evidence, now)));
+            }
+            (None, None) => drafts.push(unknown(evidence, now)),
+        }
     }
     drafts
 }
@@ -110,10 +128,9 @@ fn rank(draft: &Draft) -> (Certainty, bool) {
 }
 
 /// Everything that was seen, for what is not understood.
-fn unknown(evidence: &Evidence) -> Draft {
-    let warnings = read::events(evidence).filter(|seen| text(seen.event, "/type") == "Warning");
-    let mut warnings: Vec<String> = warnings.map(|seen: Seen<'_>| seen.says()).collect();
-    let newest = warnings.split_off(warnings.len().saturating_sub(8));
+fn unknown(evidence: &Evidence, now: Timestamp) -> Draft {
     let describe = format!("kubectl describe {}", read::kubectl_name(&evidence.object));
-    Draft::new(Line::Unknown, evidence.object.to_string(), &evidence.status.message).all_seen(newest).next(describe)
+    Draft::new(Line::Unknown, evidence.object.to_string(), &evidence.status.message)
+        .all_seen(unmoved::chain(evidence, now))
+        .next(describe)
 }

@@ -6,18 +6,45 @@ use super::evidence::{Evidence, Want};
 use super::line::Line;
 use super::read::{Seen, condition, events_about, name, namespace, one_line, text, waiting_since};
 use super::references::{self, Absent};
-use super::{images, revisions, scheduling, storage};
+use super::{images, rejected, revisions, runtime, scheduling, storage};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// Pods whose logs and references are looked at, of one object: they all suffer from the same.
 const MOST_PODS: usize = 3;
+/// Pods in the same state whose causes are found: restarts and events differ.
+const MOST_ALIKE: usize = 20;
+/// Pods whose causes are found in all.
+const MOST_LOOKED_AT: usize = 200;
+
+/// A few of the pods that suffer from the same, as their status has it: hundreds of them tell no more.
+pub(super) fn alike(pods: Vec<&Value>) -> Vec<&Value> {
+    let mut seen: HashMap<Vec<&str>, usize> = HashMap::new();
+    pods.into_iter()
+        .filter(|pod| {
+            let scheduled = condition(pod, "PodScheduled").map_or("", |scheduled| text(scheduled, "/message"));
+            let mut marks = vec![text(pod, "/status/phase"), text(pod, "/status/reason"), scheduled];
+            for container in Container::all(pod) {
+                marks.extend([container.name(), container.waiting().map_or("", |(reason, _)| reason)]);
+                marks.push(container.ended().map_or("", |ended| text(ended, "/reason")));
+            }
+            let count = seen.entry(marks).or_default();
+            *count += 1;
+            *count <= MOST_ALIKE
+        })
+        .take(MOST_LOOKED_AT)
+        .collect()
+}
 
 /// Whether it is neither ready, nor done, nor on its way out.
 pub(super) fn is_suspect(pod: &Value) -> bool {
     let ready = condition(pod, "Ready").is_some_and(|ready| text(ready, "/status") == "True");
-    let deleted = !text(pod, "/metadata/deletionTimestamp").is_empty();
-    !ready && !deleted && text(pod, "/status/phase") != "Succeeded"
+    !ready && !is_deleted(pod) && text(pod, "/status/phase") != "Succeeded"
+}
+
+pub(super) fn is_deleted(pod: &Value) -> bool {
+    !text(pod, "/metadata/deletionTimestamp").is_empty()
 }
 
 /// Why one pod is not ready.
@@ -26,13 +53,8 @@ pub(super) fn causes(evidence: &Evidence, pod: &Value, now: Timestamp) -> Vec<Dr
         return scheduling::causes(evidence, pod, scheduled, now);
     }
     let events = events_about(evidence, pod);
-    if matches!(text(pod, "/status/reason"), "Evicted" | "Preempting" | "NodeShutdown" | "Terminated") {
-        let why = format!("pod {}: {}", text(pod, "/status/reason"), one_line(text(pod, "/status/message")));
-        let root = format!("node {}", text(pod, "/spec/nodeName"));
-        return vec![
-            Draft::new(Line::Evicted, root, why)
-                .next("kubectl get nodes, and look at the pressure conditions of the node"),
-        ];
+    if let Some(rejected) = rejected::cause(evidence, pod) {
+        return vec![rejected];
     }
     let mut drafts: Vec<Draft> = Container::all(pod)
         .into_iter()
@@ -51,6 +73,7 @@ pub(super) fn causes(evidence: &Evidence, pod: &Value, now: Timestamp) -> Vec<Dr
 fn of_container(evidence: &Evidence, container: Container<'_>, events: &[Seen<'_>], now: Timestamp) -> Option<Draft> {
     match container.waiting() {
         Some((reason, _)) if images::is_pull(reason) => images::pull(evidence, container, now),
+        Some(("PostStartHookError", _)) => containers::post_start_failed(evidence, container),
         Some(("CreateContainerConfigError" | "CreateContainerError" | "RunContainerError", message)) => {
             Some(not_made(evidence, container, message, events, now))
         }
@@ -94,13 +117,12 @@ fn not_made(
         let why = format!("{} {} is there now; the node has not tried again yet", absent.kind, absent.name);
         return Draft::new(Line::ContainerNotMade, root, why).seen(container.says());
     }
-    if containers::is_start_error(message) {
-        return Draft::new(Line::CannotStart, root, containers::start_error(container, message))
-            .seen(container.says())
-            .next("correct command, args or image in the values");
-    }
     let refused =
         ["runAsNonRoot", "non-numeric user", "no command specified"].iter().any(|sign| message.contains(sign));
+    if !refused && container.waiting().is_some_and(|(reason, _)| reason == "RunContainerError") || runtime::is_about_program(message) {
+        let (line, why, next) = runtime::start_error(container, message);
+        return Draft::new(line, root, why).seen(container.says()).next(next);
+    }
     let line = if refused { Line::ContainerRefused } else { Line::ContainerNotMade };
     let draft = Draft::new(line, root, format!("{}: {}", container.label(), one_line(message))).seen(container.says());
     if message.contains("runAsNonRoot") || message.contains("non-numeric user") {

@@ -86,6 +86,12 @@ pub(super) struct Seen<'a> {
     pub message: &'a str,
 }
 
+impl<'a> Seen<'a> {
+    fn of(event: &'a Value) -> Self {
+        Self { event, reason: text(event, "/reason"), message: text(event, "/message") }
+    }
+}
+
 impl Seen<'_> {
     /// How often it came.
     pub(super) fn count(&self) -> i64 {
@@ -118,23 +124,12 @@ impl Seen<'_> {
 
 /// The events about one object, oldest first.
 pub(super) fn events_about<'a>(evidence: &'a Evidence, about: &Value) -> Vec<Seen<'a>> {
-    let uid = text(about, "/metadata/uid");
-    events(evidence)
-        .filter(|seen| {
-            let of = text(seen.event, "/involvedObject/uid");
-            if uid.is_empty() || of.is_empty() {
-                text(seen.event, "/involvedObject/kind") == text(about, "/kind")
-                    && text(seen.event, "/involvedObject/name") == name(about)
-            } else {
-                of == uid
-            }
-        })
-        .collect()
+    evidence.events.about(about).into_iter().map(Seen::of).collect()
 }
 
 /// All events there are, oldest first.
 pub(super) fn events(evidence: &Evidence) -> impl Iterator<Item = Seen<'_>> {
-    evidence.events.iter().map(|event| Seen { event, reason: text(event, "/reason"), message: text(event, "/message") })
+    evidence.events.iter().map(|event| Seen::of(event))
 }
 
 /// Seconds from a moment until now; 0 when it is not known or to come.

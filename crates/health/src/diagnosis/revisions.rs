@@ -66,7 +66,7 @@ fn is_owned_by(object: &Value, uid: &str) -> bool {
 }
 
 /// Whether a pod is of an older revision than its workload wants it to be. Below the partition of a StatefulSet it is meant to be.
-fn is_old(evidence: &Evidence, pod: &Value) -> bool {
+pub(super) fn is_old(evidence: &Evidence, pod: &Value) -> bool {
     match present(evidence) {
         Present::Any => false,
         Present::Set(uid) => !is_owned_by(pod, uid),

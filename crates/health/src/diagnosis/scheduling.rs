@@ -7,7 +7,7 @@ use super::read::{
     Seen, around, events_about, list, name, namespace, object, one_line, quoted, seconds_since, text, time, was_read,
     whereabouts,
 };
-use super::storage;
+use super::{storage, unmoved};
 use jiff::Timestamp;
 use pilothouse_core::{parse_quantity, pod_amount, show_quantity};
 use serde_json::Value;
@@ -27,6 +27,8 @@ pub(super) enum Refusal {
     Pods(String),
     /// A volume is bound elsewhere, or none can be had.
     Volume(String),
+    /// A claim is used by another pod, and its mode allows one.
+    ClaimInUse,
     /// Anything else, in the scheduler's words.
     Other(String),
 }
@@ -49,6 +51,45 @@ pub(super) fn refusals(message: &str) -> (Option<u64>, Vec<(u64, Refusal)>) {
     (total, reasons.split(", ").filter_map(read).collect())
 }
 
+/// What the scheduler's plugins say of nodes they refuse, without `node(s)`, as of Kubernetes 1.36 (the `ErrReason` constants of
+/// pkg/scheduler/framework/plugins/*) and, with a second spelling, of the releases before. Words that are not here are told as they
+/// are: a rule that half fits would tell what is not so.
+const WORDS: &[(&str, fn(&str) -> Refusal)] = &[
+    ("were unschedulable", |_| Refusal::Taint(Some("node.kubernetes.io/unschedulable".to_owned()))),
+    ("had untolerated taint", taint),
+    ("had taint", taint),
+    ("didn't match Pod's node affinity/selector", |_| Refusal::Selector),
+    ("didn't match node selector", |_| Refusal::Selector),
+    ("didn't have free ports for the requested pod ports", |_| Refusal::Ports),
+    ("unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use", |_| Refusal::ClaimInUse),
+    ("had no available disk", volume),
+    ("exceed max volume count", volume),
+    ("didn't find available persistent volumes to bind", volume),
+    ("had volume node affinity conflict", volume),
+    ("did not have enough free storage", volume),
+    ("unavailable due to one or more pvc(s) bound to non-existent pv(s)", volume),
+    ("had no available volume zone", volume),
+    ("didn't match pod topology spread constraints", pods),
+    ("didn't match pod affinity", pods),
+    ("didn't match pod anti-affinity", pods),
+    ("didn't satisfy existing pods anti-affinity rules", pods),
+    ("didn't satisfy existing pods affinity", pods),
+];
+
+fn taint(reason: &str) -> Refusal {
+    let inside = super::read::between(reason, "{", "}").map(str::trim);
+    let key = inside.map(|inside| inside.split(':').next().unwrap_or(inside).trim().to_owned());
+    Refusal::Taint(key.filter(|key| !key.is_empty()))
+}
+
+fn volume(reason: &str) -> Refusal {
+    Refusal::Volume(reason.to_owned())
+}
+
+fn pods(reason: &str) -> Refusal {
+    Refusal::Pods(reason.to_owned())
+}
+
 fn refusal(reason: &str) -> Refusal {
     let reason = reason.trim_start_matches("node(s) ");
     if let Some(resource) = reason.strip_prefix("Insufficient ") {
@@ -57,27 +98,8 @@ fn refusal(reason: &str) -> Refusal {
     if reason == "Too many pods" {
         return Refusal::Resource("pods".to_owned());
     }
-    if reason.contains("free ports") {
-        return Refusal::Ports;
-    }
-    if reason.contains("node affinity/selector") || reason.contains("didn't match node selector") {
-        return Refusal::Selector;
-    }
-    if reason.contains("taint") {
-        let inside = super::read::between(reason, "{", "}").map(str::trim);
-        let key = inside.map(|inside| inside.split(':').next().unwrap_or(inside).trim().to_owned());
-        return Refusal::Taint(key.filter(|key| !key.is_empty()));
-    }
-    if reason == "were unschedulable" {
-        return Refusal::Taint(Some("node.kubernetes.io/unschedulable".to_owned()));
-    }
-    if reason.contains("volume") {
-        return Refusal::Volume(reason.to_owned());
-    }
-    if reason.contains("affinity") || reason.contains("topology spread") || reason.contains("anti-affinity") {
-        return Refusal::Pods(reason.to_owned());
-    }
-    Refusal::Other(reason.to_owned())
+    let known = WORDS.iter().find(|(words, _)| reason.starts_with(words));
+    known.map_or_else(|| Refusal::Other(reason.to_owned()), |(_, refusal)| refusal(reason))
 }
 
 /// Why a pod with this `PodScheduled` condition is not scheduled.
@@ -99,6 +121,9 @@ pub(super) fn causes(evidence: &Evidence, pod: &Value, scheduled: &Value, now: T
             drafts.push(Draft::new(Line::ClaimWaiting, &root, format!("{root} is not bound to a volume")));
         }
         return drafts.into_iter().map(|draft| draft.seen(says.clone())).collect();
+    }
+    if let Some(gated) = unmoved::gated(evidence, pod) {
+        return vec![gated.seen(says)];
     }
     let (total, refusals) = refusals(message);
     let context = Context { evidence, pod, waited: seconds_since(since, now) >= GRACE, total };
@@ -142,12 +167,14 @@ impl<'a> Context<'a> {
             && self.fitting_nodes().is_some_and(|fitting| !fitting.is_empty());
         let nearness = |refusal: &Refusal| match refusal {
             Refusal::Pods(_) => 5,
-            Refusal::Volume(_) => 4,
+            Refusal::Volume(_) | Refusal::ClaimInUse => 4,
             Refusal::Resource(_) => 3,
             Refusal::Ports => 2,
             Refusal::Taint(_) if all_fitting_tainted => 2,
+            // Nobody knows where the scheduler was with it; what is said of the others is true of them alone.
+            Refusal::Other(_) => 2,
             Refusal::Selector => 1,
-            Refusal::Taint(_) | Refusal::Other(_) => 0,
+            Refusal::Taint(_) => 0,
         };
         let Some((_, nearest)) = refusals.iter().max_by_key(|(_, refusal)| nearness(refusal)) else {
             return self.selector(false);
@@ -183,10 +210,21 @@ impl<'a> Context<'a> {
                 Draft::new(Line::AffinityUnmet, root, self.nodes_say(reason))
                     .next("kubectl get pv: the nodes that can reach the volume have no room, or are in another zone")
             }
+            Refusal::ClaimInUse => self.claim_in_use(),
             Refusal::Other(reason) => {
                 Draft::new(Line::Unknown, self.evidence.object.to_string(), self.nodes_say(reason))
             }
         }
+    }
+
+    fn claim_in_use(&self) -> Draft {
+        let namespace = namespace(self.pod);
+        let claims: Vec<String> =
+            storage::claims_of(self.pod).iter().map(|claim| format!("PersistentVolumeClaim {namespace}/{claim}")).collect();
+        let root = claims.join(" or ");
+        let why = format!("{root} is used by another pod, and its access mode ReadWriteOncePod allows one");
+        Draft::new(Line::MountFailing, root, why)
+            .next(format!("kubectl get pods -n {namespace}: end the pod that uses the claim, or run one replica with the strategy Recreate"))
     }
 
     fn nodes_say(&self, reason: &str) -> String {
@@ -416,7 +454,10 @@ fn autoscalers() -> [Want; 2] {
 pub(super) fn wanted(pod: &Value) -> Vec<Want> {
     let Some(scheduled) = super::read::condition(pod, "PodScheduled") else { return Vec::new() };
     let message = text(scheduled, "/message");
-    if message.to_lowercase().contains("persistentvolumeclaim") || message.contains("persistent volumes to bind") {
+    let of_claims = message.contains("persistentvolumeclaim \"")
+        || message.contains("unbound immediate PersistentVolumeClaims")
+        || message.contains("persistent volumes to bind");
+    if of_claims {
         return storage::wanted_of_pod(pod);
     }
     let nodes = Want::All { api_version: "v1".to_owned(), kind: "Node".to_owned(), namespace: None, labels: None };

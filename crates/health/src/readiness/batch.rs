@@ -1,6 +1,7 @@
 //! Job and CronJob. A Job that has started is not done.
 
-use crate::conventions::fields::{condition, count, flag};
+use super::suspended::suspended;
+use crate::conventions::fields::{condition, count};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 
@@ -12,8 +13,8 @@ pub(super) fn job(object: &Value) -> ObjectStatus {
     if holds("Complete").is_some() {
         return ObjectStatus::new(Readiness::Current, "the Job is complete");
     }
-    if holds("Suspended").is_some() || flag(object, "/spec/suspend") {
-        return ObjectStatus::new(Readiness::InProgress, "the Job is suspended").because("Suspended");
+    if let Some(suspended) = suspended(object, "suspend", "the Job is suspended") {
+        return suspended;
     }
     let counts = [("active", "running"), ("succeeded", "succeeded"), ("failed", "failed")]
         .into_iter()
@@ -26,10 +27,7 @@ pub(super) fn job(object: &Value) -> ObjectStatus {
 }
 
 pub(super) fn cron_job(object: &Value) -> ObjectStatus {
-    if flag(object, "/spec/suspend") {
-        return ObjectStatus::new(Readiness::Current, "it is suspended, as its spec asks").because("Suspended");
-    }
-    ObjectStatus::new(Readiness::Current, "it is scheduled")
+    suspended(object, "suspend", "it is suspended").unwrap_or_else(|| ObjectStatus::new(Readiness::Current, "it is scheduled"))
 }
 
 #[cfg(test)]
@@ -42,7 +40,7 @@ mod tests {
     #[rstest]
     #[case(json!({"status": {}}), (InProgress, None, "the Job has not started"))]
     #[case(json!({"status": {"active": 1, "failed": 2}}), (InProgress, None, "1 pods running, 2 pods failed"))]
-    #[case(json!({"spec": {"suspend": true}}), (InProgress, Some("Suspended"), "the Job is suspended"))]
+    #[case(json!({"spec": {"suspend": true}}), (Current, Some("Suspended"), "the Job is suspended, as its spec asks"))]
     #[case(json!({"status": {"conditions": [{"type": "SuccessCriteriaMet", "status": "True"}], "succeeded": 1}}),
         (InProgress, None, "1 pods succeeded"))]
     #[case(json!({"status": {"conditions": [{"type": "Complete", "status": "True"}]}}), (Current, None, "the Job is complete"))]

@@ -1,5 +1,6 @@
 //! When waiting longer is certainly of no use.
 
+use super::suspended::SUSPENDED;
 use crate::conventions::fields::{condition, text};
 use jiff::Timestamp;
 use pilothouse_core::{ObjectStatus, Readiness};
@@ -21,6 +22,9 @@ pub fn failed_before(object: &Value, status: &ObjectStatus, time: Timestamp) -> 
 pub fn is_certain(object: &Value, status: &ObjectStatus) -> bool {
     if status.readiness != Readiness::Failed {
         return false;
+    }
+    if status.reason.as_deref() == Some(SUSPENDED) {
+        return true;
     }
     match (text(object, "/apiVersion"), text(object, "/kind")) {
         ("batch/v1", "Job") => true,

@@ -18,10 +18,13 @@ mod rules;
 mod settled;
 mod status;
 mod storage;
+mod suspended;
 mod workload;
 
 pub use certain::{failed_before, is_certain};
 pub use pod::{ContainerTrouble, container_troubles};
 pub use rule::{RuleError, check_rule};
 pub use rules::{Rules, Verdict};
+pub(crate) use settled::JUST_STARTED;
 pub use settled::{unproven, unsettled};
+pub(crate) use suspended::SUSPENDED;

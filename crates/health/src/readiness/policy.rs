@@ -56,8 +56,13 @@ pub(super) fn autoscaler(object: &Value) -> ObjectStatus {
     if let Some(unable) = condition(object, "AbleToScale").filter(Condition::is_false) {
         return told(Readiness::InProgress, &unable);
     }
-    match condition(object, "ScalingActive").filter(Condition::is_false) {
-        Some(inactive) => told(Readiness::Current, &inactive),
+    match condition(object, "ScalingActive") {
+        Some(inactive) if inactive.is_false() => told(Readiness::Current, &inactive),
+        Some(_) => ObjectStatus::new(Readiness::Current, "it scales"),
+        // Its controller looks every 15 s.
+        None if condition(object, "AbleToScale").is_none() => {
+            ObjectStatus::new(Readiness::InProgress, "its controller has not looked at it yet")
+        }
         None => ObjectStatus::new(Readiness::Current, "it exists"),
     }
 }
@@ -87,7 +92,9 @@ mod tests {
     #[case(disruption_budget, json!({"metadata": {"generation": 1}}), (InProgress, None))]
     #[case(disruption_budget, with("DisruptionAllowed", "False", "InsufficientPods"), (Current, None))]
     #[case(disruption_budget, with("DisruptionAllowed", "False", "SyncFailed"), (Failed, Some("SyncFailed")))]
-    #[case(autoscaler, json!({}), (Current, None))]
+    #[case(autoscaler, json!({}), (InProgress, None))]
+    #[case(autoscaler, with("AbleToScale", "True", "ReadyForNewScale"), (Current, None))]
+    #[case(autoscaler, with("ScalingActive", "True", "ValidMetricFound"), (Current, None))]
     #[case(autoscaler, with("ScalingActive", "False", "FailedGetResourceMetric"), (Current, Some("FailedGetResourceMetric")))]
     #[case(autoscaler, with("AbleToScale", "False", "FailedGetScale"), (InProgress, Some("FailedGetScale")))]
     fn statuses(

@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 
+/// The reason of what has only just started.
+pub(crate) const JUST_STARTED: &str = "JustStarted";
 /// How long a container without a readiness probe must have run.
 const FIRST: SignedDuration = SignedDuration::from_secs(3);
 /// The same for one that has ended before.
@@ -41,7 +43,7 @@ pub fn unsettled(workload: &Value, pods: &[Value], now: Timestamp) -> Option<Obj
     let young = containers.any(|container| names.contains(&text(container, "/name")) && is_young(container, now));
     young.then(|| {
         let message = "its containers have only just started or ended, and no readiness probe vouches for them";
-        ObjectStatus::new(Readiness::InProgress, message).because("JustStarted")
+        ObjectStatus::new(Readiness::InProgress, message).because(JUST_STARTED)
     })
 }
 

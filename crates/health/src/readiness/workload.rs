@@ -1,6 +1,7 @@
 //! Deployment, StatefulSet, DaemonSet, ReplicaSet: every replica asked for is updated and available.
 
-use crate::conventions::fields::{condition, count, flag, is_unseen, number, text};
+use super::suspended::suspended;
+use crate::conventions::fields::{condition, count, is_unseen, number, text};
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::Value;
 
@@ -33,14 +34,14 @@ pub(super) fn deployment(object: &Value) -> ObjectStatus {
     }
     let wanted = wanted(object);
     let Some(lacks) = deployment_lacks(object, wanted) else { return ready("replicas", wanted) };
+    if let Some(suspended) = suspended(object, "paused", "the rollout is paused") {
+        return suspended;
+    }
     // Counts first: a rollout that got there after its deadline is there.
     let deadline = condition(object, "Progressing").filter(|c| c.reason == "ProgressDeadlineExceeded");
     if let Some(deadline) = deadline {
         let message = format!("{lacks}; {}", deadline.says());
         return ObjectStatus::new(Readiness::Failed, message).because(deadline.reason);
-    }
-    if flag(object, "/spec/paused") {
-        return progress(format!("{lacks}; the rollout is paused")).because("Paused");
     }
     cannot_create(object).unwrap_or_else(|| progress(lacks))
 }
@@ -167,7 +168,7 @@ mod tests {
             {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]}),
         (Current, None, "1 of 1 replicas available"))]
     #[case(json!({"replicas": 2, "paused": true}), json!({"observedGeneration": 2, "replicas": 2}),
-        (InProgress, Some("Paused"), "0 of 2 replicas updated; the rollout is paused"))]
+        (Current, Some("Suspended"), "the rollout is paused, as its spec asks"))]
     #[case(json!({"replicas": 2}),
         json!({"observedGeneration": 2, "conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}]}),
         (InProgress, Some("FailedCreate"), "pods cannot be created: exceeded quota"))]

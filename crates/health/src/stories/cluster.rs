@@ -196,6 +196,34 @@ pub(super) const STORIES: &[Story] = &[
         ],
     },
     Story {
+        code: "APISERVICE_UNAVAILABLE",
+        shows: "The condition Available of an APIService is False. Its reason says how far the API server came: ServiceNotFound, MissingEndpoints, EndpointsNotFound, FailedDiscoveryCheck.",
+        usually: "The Service behind it was never made or was removed, its pods do not run, or the API server cannot reach them: a network policy, a wrong certificate.",
+        todo: &[
+            "kubectl describe apiservice NAME",
+            "kubectl get service,endpointslices of the Service that it names",
+            "kubectl delete apiservice NAME, where what served it was removed",
+        ],
+    },
+    Story {
+        code: "CONDITION_NOT_MET",
+        shows: "The status of the object has a condition that does not hold, or a state that is not good, with a reason and a message of its controller. They are told as they are.",
+        usually: "Something that the controller needs is missing, or what the object asks for is refused. Its own words say which.",
+        todo: &["read the message", "kubectl describe the object, and look at the log of its controller"],
+    },
+    Story {
+        code: "ROLLOUT_PAUSED",
+        shows: "`spec.paused` of a Deployment or `spec.suspend` of a Job is true, and its field manager is not helm: somebody has halted it. What the chart itself pauses or suspends is ready.",
+        usually: "kubectl rollout pause during an incident, or a queue controller that has not admitted the Job yet.",
+        todo: &["kubectl rollout resume deployment NAME", "for a Job of a queue (Kueue): look at its Workload"],
+    },
+    Story {
+        code: "WAITING",
+        shows: "Nothing has failed. An init container or a hook still runs, a readiness gate or a scheduling gate is not set, an old pod takes its time to end, a sidecar keeps a Job from completing, or pods are ready and not yet available. It has not moved for 15 seconds.",
+        usually: "What is waited for comes later than expected, or not at all: a database, a controller that sets the gate, a lock.",
+        todo: &["read what it waits for, and the end of the log", "give the release more time with timeout_in_seconds, or let it need what it waits for"],
+    },
+    Story {
         code: "UNKNOWN",
         shows: "The object is not ready, or helm has failed, and what was seen is not understood. All of it is shown.",
         usually: "A custom resource whose controller says it in its own words, or a situation that was not thought of.",

@@ -138,6 +138,24 @@ pub(super) const STORIES: &[Story] = &[
         todo: &["kubectl describe node NODE", "raise resources.requests so that the pod is put where there is room"],
     },
     Story {
+        code: "POD_REJECTED",
+        shows: "The pod's phase is Failed, none of its containers was begun, and `status.reason` and `status.message` say why the kubelet of its node does not run it: SysctlForbidden, AppArmor, OutOfcpu, NodeAffinity, TopologyAffinityError, UnexpectedAdmissionError and others. The controller makes another pod, which may be rejected as well.",
+        usually: "A sysctl or profile that the node does not allow, a pod that was bound to a node by its name, or a node that has less room than the scheduler believed.",
+        todo: &[
+            "kubectl get pod POD -o jsonpath='{.status.reason}: {.status.message}'",
+            "change what the message names in the values, or set up the nodes for it",
+        ],
+    },
+    Story {
+        code: "POST_START_FAILED",
+        shows: "An event FailedPostStartHook, or a container that waits with PostStartHookError: the command or request of `lifecycle.postStart` failed, and the kubelet killed the container for it. The exit code of the container (137, mostly) follows from that.",
+        usually: "The hook runs before the program listens, or needs a program that is not in the image.",
+        todo: &[
+            "kubectl describe pod POD: the event FailedPostStartHook has the hook's output",
+            "correct lifecycle.postStart in the values, or have it wait for the program",
+        ],
+    },
+    Story {
         code: "SANDBOX_FAILED",
         shows: "Events FailedCreatePodSandBox or NetworkNotReady: the node cannot set up the pod before its first container.",
         usually: "The network plugin is not ready or out of addresses, or the container runtime is in trouble.",

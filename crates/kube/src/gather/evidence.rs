@@ -167,13 +167,13 @@ impl One<'_> {
         match subject.known {
             Some(known) => {
                 evidence.owned = known.live.as_ref().map(|live| owned(live, &known.owned)).unwrap_or_default();
-                (evidence.live, evidence.events) = (known.live, known.events);
+                (evidence.live, evidence.events) = (known.live, known.events.into());
             }
             None => self.look(&mut evidence).await,
         }
         let mut left = WISHES;
         for _ in 0..ROUNDS {
-            let mut wishes = wanted(&evidence);
+            let mut wishes = wanted(&evidence, jiff::Timestamp::now());
             wishes.retain(|want| !evidence.read.contains(want));
             wishes.truncate(left);
             if wishes.is_empty() {

@@ -133,9 +133,9 @@ fn a_readiness_probe_that_fails() {
 #[test]
 fn a_probe_that_failed_before_the_last_start_is_old_news() {
     let mut of = Of::web().container_since(40, &running(0)).events("Pod/web-1", "Unhealthy", REFUSED, 1, 40);
-    let event = std::sync::Arc::make_mut(&mut of.0.events[0]);
+    let event = std::sync::Arc::make_mut(of.0.events.iter_mut().next().unwrap());
     event["lastTimestamp"] = json!(super::ago(35));
-    of.tells(Line::Unknown, "0 of 1 pods are ready");
+    of.tells(Line::Waiting, "container web has run for 30 s and is not ready");
 }
 
 #[rstest]

@@ -8,9 +8,11 @@ mod jobs;
 mod never;
 mod references;
 mod refused;
+mod rejected;
 mod revisions;
 mod scheduling;
 mod storage;
+mod unmoved;
 mod webhooks;
 
 use super::line::Line;
@@ -170,7 +172,7 @@ impl Of {
 
     #[track_caller]
     fn wants(&self, expected: &[Want]) {
-        assert_eq!(super::wanted(&self.0), expected);
+        assert_eq!(super::wanted(&self.0, now()), expected);
     }
 }
 

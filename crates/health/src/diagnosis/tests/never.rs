@@ -127,7 +127,7 @@ proptest! {
         of.0.events.push(Arc::new(event));
         let told = causes(&of.0, now());
         prop_assert!(!told.is_empty());
-        let _ = super::super::wanted(&of.0);
+        let _ = super::super::wanted(&of.0, now());
         prop_assert!(!helm_causes(&HelmEvidence::new(ReleaseKey::new("a", "b"), text), now()).is_empty());
         for cause in told {
             prop_assert!(rules().iter().any(|rule| (rule.code, rule.class, rule.certainty) == (cause.code.as_str(), cause.class, cause.certainty)));
