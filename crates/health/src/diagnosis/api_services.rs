@@ -25,19 +25,21 @@ pub(super) fn causes(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
     let service = service(api);
     let lasts = seconds_since(time(down, "/lastTransitionTime"), now) >= GRACE;
     let absent = service.as_ref().is_some_and(|service| {
-        let is_it = |found: &Value| {
-            text(found, "/kind") == "Service" && name(found) == service.name
-        };
+        let is_it = |found: &Value| text(found, "/kind") == "Service" && name(found) == service.name;
         was_read(evidence, &Want::Object(service.clone())) && !evidence.around.iter().any(|found| is_it(found))
     });
-    let line = if absent && lasts && reason == "ServiceNotFound" { Line::ApiServiceNobody } else { Line::ApiServiceDown };
+    let line =
+        if absent && lasts && reason == "ServiceNotFound" { Line::ApiServiceNobody } else { Line::ApiServiceDown };
     let root = service.as_ref().map_or_else(|| evidence.object.to_string(), ToString::to_string);
     let draft = Draft::new(line, root, format!("its API is not available: {reason}: {message}"))
         .next(format!("kubectl describe apiservice {}", name(api)));
     Some(match service {
         Some(service) => {
             let namespace = service.namespace.unwrap_or_default();
-            draft.next(format!("kubectl get service,endpointslices -n {namespace}, and look at the pods behind Service {}", service.name))
+            draft.next(format!(
+                "kubectl get service,endpointslices -n {namespace}, and look at the pods behind Service {}",
+                service.name
+            ))
         }
         None => draft,
     })

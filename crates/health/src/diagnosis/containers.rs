@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::evidence::{Evidence, LogTail, Want};
 use super::line::{Line, RESTARTS, RESTARTS_AT_MOST};
-use super::read::{Seen, between, events_about, list, name, namespace, number, one_line, still_starting, text, time};
+use super::read::{Seen, between, events_about, list, name, namespace, number, one_line, others_at_work, text, time};
 use super::runtime;
 use serde_json::Value;
 
@@ -125,14 +125,14 @@ pub(super) fn ended(evidence: &Evidence, container: Container<'_>) -> Option<Dra
         let line = if never_restarted(container.pod) {
             Line::InitFailing
         } else {
-            tried_enough(evidence, container.restarts(), Line::InitFailing, Line::InitFailingFew)
+            tried_enough(evidence, container, Line::InitFailing, Line::InitFailingFew)
         };
         Draft::new(line, &root, format!("{} {}", container.label(), ends_with(code, &logs)))
     } else {
         let line = if text(container.pod, "/status/phase") == "Failed" && never_restarted(container.pod) {
             Line::EndedForGood
         } else {
-            tried_enough(evidence, container.restarts(), Line::Crashing, Line::CrashingFew)
+            tried_enough(evidence, container, Line::Crashing, Line::CrashingFew)
         };
         Draft::new(line, &root, format!("{} {}", container.label(), ends_with(code, &logs)))
     };
@@ -204,7 +204,7 @@ fn post_start(evidence: &Evidence, container: Container<'_>, root: &str) -> Opti
     if went_on.is_some_and(|(failed, started)| failed < started) {
         return None;
     }
-    let line = tried_enough(evidence, container.restarts(), Line::PostStartFailing, Line::PostStartFailingFew);
+    let line = tried_enough(evidence, container, Line::PostStartFailing, Line::PostStartFailingFew);
     let why = format!("{}: its postStart hook fails: {}", container.label(), one_line(words));
     let next = "correct lifecycle.postStart in the values: run its command in the container by hand (kubectl exec)";
     Some(Draft::new(line, root, why).all_seen(failed.map(Seen::says)).next(next))
@@ -232,10 +232,12 @@ fn never_restarted(pod: &Value) -> bool {
     text(pod, "/spec/restartPolicy") == "Never" && list(pod, "/metadata/ownerReferences").is_empty()
 }
 
-fn tried_enough(evidence: &Evidence, restarts: i64, certain: Line, passing: Line) -> Line {
-    let others_wait = evidence.beside.is_none() || still_starting(evidence).is_some();
+fn tried_enough(evidence: &Evidence, container: Container<'_>, certain: Line, passing: Line) -> Line {
+    let others_wait = evidence.beside.is_none() || others_at_work(evidence);
     let enough = if others_wait { RESTARTS_AT_MOST } else { RESTARTS };
-    if restarts >= enough { certain } else { passing }
+    let key = (text(container.pod, "/metadata/uid").to_owned(), container.name().to_owned());
+    let before = evidence.starts_before.get(&key).copied().unwrap_or_default();
+    if container.restarts() - before >= enough { certain } else { passing }
 }
 
 /// A container that the kubelet killed because of a probe, and not by its own program.

@@ -4,6 +4,7 @@ use super::events::Events;
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Redactor, ReleaseKey};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,6 +31,11 @@ pub struct Evidence {
     /// The other objects of the release that are not ready; `None` when nobody has looked. What depends on one that is still
     /// starting is given its time.
     pub beside: Option<Vec<(ObjectRef, ObjectStatus)>>,
+    /// The other releases of the run that are still at work, and not in vain.
+    pub releases: Vec<ReleaseKey>,
+    /// How often each container, by its pod's UID and its name, was started before the last thing came that it may have waited for.
+    /// Those starts do not count.
+    pub starts_before: HashMap<(String, String), i64>,
     /// The wants that were read, in whatever way that ended: they are not wanted again. A kind that is not served was read and has
     /// no objects.
     pub read: Vec<Want>,
@@ -66,6 +72,8 @@ impl Evidence {
             referred: Vec::new(),
             around: Vec::new(),
             beside: None,
+            releases: Vec::new(),
+            starts_before: HashMap::new(),
             read: Vec::new(),
             unanswered: Vec::new(),
             unreadable: Vec::new(),

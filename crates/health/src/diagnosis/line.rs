@@ -63,20 +63,20 @@ lines! {
     RegistryUnreachable: REGISTRY_UNREACHABLE, Cluster, Passing, "always", "networks and registries recover, and limits of pulls run out";
     PullFailing: IMAGE_PULL_FAILED, Cluster, Passing, "always", "the node tries again, and why it fails is not known";
 
-    SecretMissingYet: SECRET_MISSING, Config, Passing, "it has been missing for less than 30 s, something else of the release is still starting, or whether it exists and who would make it could not be read",
+    SecretMissingYet: SECRET_MISSING, Config, Passing, "it has been missing for less than 30 s, something else of the release is still starting or another release of the run is at work, or whether it exists and who would make it could not be read",
         "a Job, an operator or another release may make it";
     SecretAwaited: SECRET_MISSING, Config, Passing, "an object is there that is to make it: ExternalSecret, Certificate, SealedSecret, VaultStaticSecret",
         "its controller makes the Secret when it can";
     SecretMissing: SECRET_MISSING, Config, Certain, "it has been missing for 30 s and nothing is seen that would make it",
         "Kubernetes does not make Secrets by itself";
-    SecretKeyMissingYet: SECRET_KEY_MISSING, Config, Passing, "the key has been missing for less than 30 s, something else of the release is still starting, or the Secret or who would fill it could not be read",
+    SecretKeyMissingYet: SECRET_KEY_MISSING, Config, Passing, "the key has been missing for less than 30 s, something else of the release is still starting or another release of the run is at work, or the Secret or who would fill it could not be read",
         "controllers fill Secrets step by step";
     SecretKeyMissing: SECRET_KEY_MISSING, Config, Certain, "the key has been missing for 30 s and nothing is seen that would fill it",
         "whoever made the Secret did not mean to put the key there";
-    ConfigMapMissingYet: CONFIGMAP_MISSING, Config, Passing, "it has been missing for less than 30 s, something else of the release is still starting, or whether it exists could not be read",
+    ConfigMapMissingYet: CONFIGMAP_MISSING, Config, Passing, "it has been missing for less than 30 s, something else of the release is still starting or another release of the run is at work, or whether it exists could not be read",
         "a Job, an operator or another release may make it";
     ConfigMapMissing: CONFIGMAP_MISSING, Config, Certain, "it has been missing for 30 s", "nothing is seen that would make it";
-    ConfigMapKeyMissingYet: CONFIGMAP_KEY_MISSING, Config, Passing, "the key has been missing for less than 30 s, or something else of the release is still starting",
+    ConfigMapKeyMissingYet: CONFIGMAP_KEY_MISSING, Config, Passing, "the key has been missing for less than 30 s, or something else of the release is still starting or another release of the run is at work",
         "controllers fill ConfigMaps step by step";
     ConfigMapKeyMissing: CONFIGMAP_KEY_MISSING, Config, Certain, "the key has been missing for 30 s",
         "whoever made the ConfigMap did not mean to put the key there";
@@ -88,16 +88,16 @@ lines! {
     ContainerRefused: CONTAINER_CONFIG_INVALID, Config, Certain, "the container must not run as root and its image does, or nothing says what to run, or the runtime cannot mount a volume at its path, or it says another reason for the third time",
         "neither the spec nor the image changes by itself";
     ContainerNotMade: CONTAINER_CONFIG_INVALID, Config, Passing, "the node says another reason", "many such reasons are the node's own and pass";
-    ClaimMissingYet: VOLUME_MOUNT_FAILED, Config, Passing, "a PersistentVolumeClaim has been missing for less than 30 s, or something else of the release is still starting",
+    ClaimMissingYet: VOLUME_MOUNT_FAILED, Config, Passing, "a PersistentVolumeClaim has been missing for less than 30 s, or something else of the release is still starting or another release of the run is at work",
         "another release may be about to make it";
     ClaimMissing: VOLUME_MOUNT_FAILED, Config, Certain, "a PersistentVolumeClaim has been missing for 30 s", "claims of Deployments are made by whoever deploys them";
     MountHopeless: VOLUME_MOUNT_FAILED, Config, Certain, "the node has had no such file or folder for 30 s, it is not a socket, and nothing else of the release is starting", "a node does not get files by itself";
     MountFailing: VOLUME_MOUNT_FAILED, Config, Passing, "attaching or mounting fails for another reason",
         "drivers start, and volumes are detached from other nodes, with time";
 
-    CrashingFew: CRASH_LOOP, App, Passing, "the program was started again less than three times, or less than five times while something else of the release is starting, or it runs again",
+    CrashingFew: CRASH_LOOP, App, Passing, "the program was started again less than three times, or less than five times while something else of the release or another release of the run is at work, or it runs again",
         "programs end when what they need is not there yet, a database for one";
-    Crashing: CRASH_LOOP, App, Certain, "it was started again three times and nothing else of the release is starting, or five times",
+    Crashing: CRASH_LOOP, App, Certain, "it was started again three times and nothing else is at work, or five times; starts before the last thing came that it may have waited for do not count",
         "what it needs had its time: the node waits longer before each start";
     CannotStart: CRASH_LOOP, App, Certain, "the program cannot be started: it is not in the image, not executable, or made for another processor",
         "an image does not change";
@@ -107,13 +107,13 @@ lines! {
     ProbeFailing: PROBE_FAILING, App, Passing, "the container was killed less than three times because of it, or runs", "programs take their time to start";
     ProbeKills: PROBE_FAILING, App, Certain, "the liveness or startup probe had the container killed three times",
         "the probe gives the program less time than it needs, or asks the wrong thing";
-    InitFailingFew: INIT_FAILED, App, Passing, "it was started again less than three times, or less than five times while something else of the release is starting, or it runs again, or its Job makes another pod",
+    InitFailingFew: INIT_FAILED, App, Passing, "it was started again less than three times, or less than five times while something else of the release or another release of the run is at work, or it runs again, or its Job makes another pod",
         "init containers often wait for something else that way";
-    InitFailing: INIT_FAILED, App, Certain, "it was started again three times and nothing else of the release is starting, five times, or is never started again, nor its pod made anew",
+    InitFailing: INIT_FAILED, App, Certain, "it was started again three times and nothing else is at work, five times, or is never started again, nor its pod made anew",
         "what it waits for had its time";
-    PostStartFailingFew: POST_START_FAILED, App, Passing, "the program was started again less than three times, or less than five times while something else of the release is starting, or it runs again",
+    PostStartFailingFew: POST_START_FAILED, App, Passing, "the program was started again less than three times, or less than five times while something else of the release or another release of the run is at work, or it runs again",
         "a hook may wait for what is not there yet";
-    PostStartFailing: POST_START_FAILED, App, Certain, "it was started again three times and nothing else of the release is starting, or five times",
+    PostStartFailing: POST_START_FAILED, App, Certain, "it was started again three times and nothing else is at work, or five times; starts before the last thing came that it may have waited for do not count",
         "what the hook needs had its time";
     Evicted: POD_EVICTED, Cluster, Passing, "always", "the controller makes another pod";
     Rejected: POD_REJECTED, Cluster, Passing, "it happened less than three times, or another node may take the pod",
@@ -236,6 +236,9 @@ mod tests {
     /// The words of the table name these numbers.
     #[test]
     fn the_numbers_of_the_table() {
-        assert_eq!((GRACE, PULL_GRACE, PATIENCE, RESTARTS, RESTARTS_AT_MOST, LOAD_BALANCER_GRACE), (30, 20, 15, 3, 5, 120));
+        assert_eq!(
+            (GRACE, PULL_GRACE, PATIENCE, RESTARTS, RESTARTS_AT_MOST, LOAD_BALANCER_GRACE),
+            (30, 20, 15, 3, 5, 120)
+        );
     }
 }

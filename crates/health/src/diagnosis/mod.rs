@@ -63,6 +63,18 @@ pub fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
     new
 }
 
+/// How often each container of the object's pods was started again, by the pod's UID and the container's name.
+pub fn starts(evidence: &Evidence) -> Vec<((String, String), i64)> {
+    let pods = read::family(evidence).filter(|object| read::text(object, "/kind") == "Pod");
+    let containers = pods.flat_map(|pod| containers::Container::all(pod));
+    containers
+        .map(|container| {
+            let uid = read::text(container.pod, "/metadata/uid").to_owned();
+            ((uid, container.name().to_owned()), container.restarts())
+        })
+        .collect()
+}
+
 /// Why the object is not ready, the decisive cause first. Never empty for an object that is not ready: what is not
 /// understood has the code `UNKNOWN`.
 pub fn causes(evidence: &Evidence, now: Timestamp) -> Vec<Cause> {
@@ -84,7 +96,8 @@ fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
     if let Some(going) = namespace::going(evidence) {
         return vec![going];
     }
-    let of_pods = pods::alike(revisions::suspects(evidence)).into_iter().flat_map(|pod| pods::causes(evidence, pod, now));
+    let of_pods =
+        pods::alike(revisions::suspects(evidence)).into_iter().flat_map(|pod| pods::causes(evidence, pod, now));
     let mut drafts = jobs::of_object(evidence, of_pods.collect());
     drafts.extend(workload::refused(evidence, now));
     drafts.extend(revisions::blocked(evidence, now));

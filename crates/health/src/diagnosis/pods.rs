@@ -119,7 +119,9 @@ fn not_made(
     }
     let refused =
         ["runAsNonRoot", "non-numeric user", "no command specified"].iter().any(|sign| message.contains(sign));
-    if !refused && container.waiting().is_some_and(|(reason, _)| reason == "RunContainerError") || runtime::is_about_program(message) {
+    if !refused && container.waiting().is_some_and(|(reason, _)| reason == "RunContainerError")
+        || runtime::is_about_program(message)
+    {
         let (line, why, next) = runtime::start_error(container, message);
         return Draft::new(line, root, why).seen(container.says()).next(next);
     }

@@ -166,10 +166,11 @@ pub(super) fn was_read(evidence: &Evidence, want: &Want) -> bool {
     evidence.read.contains(want) && !evidence.unanswered.contains(want)
 }
 
-/// The first other object of the release that is on its way, so that something may yet come of it.
-pub(super) fn still_starting(evidence: &Evidence) -> Option<&ObjectRef> {
-    let beside = evidence.beside.as_ref()?;
-    beside.iter().find(|(_, status)| status.readiness == Readiness::InProgress).map(|(object, _)| object)
+/// Whether something else is at work, so that something may yet come of it: another object of the release that is on its way, or
+/// another release of the run.
+pub(super) fn others_at_work(evidence: &Evidence) -> bool {
+    let mut beside = evidence.beside.iter().flatten();
+    !evidence.releases.is_empty() || beside.any(|(_, status)| status.readiness == Readiness::InProgress)
 }
 
 /// When the pod came to its node.

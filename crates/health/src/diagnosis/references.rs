@@ -8,7 +8,7 @@ use super::read::{
 };
 use crate::groups::is_built_in;
 use jiff::Timestamp;
-use pilothouse_core::{ObjectRef, Readiness, nearest};
+use pilothouse_core::{ObjectRef, Readiness, ReleaseKey, nearest};
 use serde_json::Value;
 
 /// What a message of the kubelet says is not there.
@@ -103,12 +103,15 @@ pub(super) fn missing(
     };
     let why = match &maker {
         Some(Maker::For(object)) => format!("{root} does not exist yet; {object} is to make it"),
-        Some(Maker::Perhaps(_)) | None => format!("{root} does not exist"),
+        Some(Maker::Perhaps(_) | Maker::Release(_)) | None => format!("{root} does not exist"),
     };
     let draft = Draft::new(line, root, why);
     Some(match maker {
         Some(Maker::For(object)) => draft.next(format!("kubectl describe {}", kubectl_name(&object))),
         Some(Maker::Perhaps(object)) => draft.seen(format!("{object} is still starting and may make it")),
+        Some(Maker::Release(release)) => draft
+            .seen(format!("release {release} is still at work and may make it"))
+            .next(format!("if release {release} makes it, let this release need that one: needs")),
         None if *kind == "Secret" => {
             draft.next(format!("create it in namespace {namespace}, or correct its name in the values"))
         }
@@ -123,6 +126,8 @@ pub(super) enum Maker {
     For(ObjectRef),
     /// A Job or custom resource of the release that is still starting.
     Perhaps(ObjectRef),
+    /// Another release of the run that is still at work.
+    Release(ReleaseKey),
 }
 
 /// What may make a missing object.
@@ -143,7 +148,8 @@ pub(super) fn maker(evidence: &Evidence, kind: &str, name_wanted: &str) -> Optio
         let group = object.group().unwrap_or_default();
         status.readiness == Readiness::InProgress && (object.kind == "Job" || !is_built_in(group))
     });
-    starting.map(|(object, _)| Maker::Perhaps(object.clone()))
+    let release = || evidence.releases.first().map(|release| Maker::Release(release.clone()));
+    starting.map(|(object, _)| Maker::Perhaps(object.clone())).or_else(release)
 }
 
 /// What tells whether it is there, which keys it has, and who may make it or its key.

@@ -81,13 +81,22 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"nope\": executable file not found in $PATH: unknown", Wrong::Program)]
+    #[case(
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"nope\": executable file not found in $PATH: unknown",
+        Wrong::Program
+    )]
     #[case("runc create failed: unable to start container process: error during container init: error mounting \"/var/lib/kubelet/pods/a/volumes/kubernetes.io~configmap/c\" to rootfs at \"/app/run.sh\": mount src=/x, dst=/app/run.sh: not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)?", Wrong::Mount("/app/run.sh".to_owned()))]
     #[case("crun: mount `/var/lib/x` to `etc/nginx/nginx.conf`: Not a directory: OCI runtime error", Wrong::Mount("etc/nginx/nginx.conf".to_owned()))]
     #[case("runc create failed: error mounting \"/x\" to rootfs at \"/y\": no such file or directory", Wrong::Other)]
-    #[case("runc create failed: unable to start container process: exec: \"/run.sh\": permission denied: unknown", Wrong::Program)]
+    #[case(
+        "runc create failed: unable to start container process: exec: \"/run.sh\": permission denied: unknown",
+        Wrong::Program
+    )]
     #[case("crun: executable file `nope` not found: No such file or directory", Wrong::Program)]
-    #[case("unable to start container process: error during container init: chdir to cwd (\"/nope\") set in config.json failed: no such file or directory", Wrong::Folder)]
+    #[case(
+        "unable to start container process: error during container init: chdir to cwd (\"/nope\") set in config.json failed: no such file or directory",
+        Wrong::Folder
+    )]
     #[case("", Wrong::Other)]
     fn words(#[case] message: &str, #[case] expected: Wrong) {
         assert_eq!(read(message), expected);

@@ -61,7 +61,9 @@ const WORDS: &[(&str, fn(&str) -> Refusal)] = &[
     ("didn't match Pod's node affinity/selector", |_| Refusal::Selector),
     ("didn't match node selector", |_| Refusal::Selector),
     ("didn't have free ports for the requested pod ports", |_| Refusal::Ports),
-    ("unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use", |_| Refusal::ClaimInUse),
+    ("unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use", |_| {
+        Refusal::ClaimInUse
+    }),
     ("had no available disk", volume),
     ("exceed max volume count", volume),
     ("didn't find available persistent volumes to bind", volume),
@@ -219,8 +221,10 @@ impl<'a> Context<'a> {
 
     fn claim_in_use(&self) -> Draft {
         let namespace = namespace(self.pod);
-        let claims: Vec<String> =
-            storage::claims_of(self.pod).iter().map(|claim| format!("PersistentVolumeClaim {namespace}/{claim}")).collect();
+        let claims: Vec<String> = storage::claims_of(self.pod)
+            .iter()
+            .map(|claim| format!("PersistentVolumeClaim {namespace}/{claim}"))
+            .collect();
         let root = claims.join(" or ");
         let why = format!("{root} is used by another pod, and its access mode ReadWriteOncePod allows one");
         Draft::new(Line::MountFailing, root, why)

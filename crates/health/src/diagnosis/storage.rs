@@ -4,8 +4,8 @@ use super::draft::Draft;
 use super::evidence::{Evidence, Want};
 use super::line::{GRACE, Line};
 use super::read::{
-    Seen, around, events, events_about, family, list, name, namespace, object, one_line, quoted, seconds_since,
-    still_starting, text, time, waiting_since, was_read,
+    Seen, around, events, events_about, family, list, name, namespace, object, one_line, others_at_work, quoted,
+    seconds_since, text, time, waiting_since, was_read,
 };
 use super::references::{self, Absent, maker};
 use jiff::Timestamp;
@@ -31,7 +31,7 @@ pub(super) fn mounting(evidence: &Evidence, pod: &Value, events: &[Seen<'_>], no
         let why = message.rsplit_once("desc = ").map_or(message.as_str(), |(_, end)| end);
         let root = format!("{} volume {volume}", evidence.object);
         // Sockets and the like are made by programs that start, on the node or in this release.
-        let alone = evidence.beside.is_some() && still_starting(evidence).is_none();
+        let alone = evidence.beside.is_some() && !others_at_work(evidence);
         let hopeless = message.contains("hostPath type check failed")
             && !message.contains("socket")
             && alone

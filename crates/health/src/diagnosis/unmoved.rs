@@ -6,8 +6,8 @@ use super::draft::Draft;
 use super::evidence::{Evidence, Want};
 use super::line::{Line, PATIENCE};
 use super::pods::is_deleted;
-use super::revisions::{is_old, suspects};
 use super::read::{condition, events, family, list, name, namespace, number, one_line, seconds_since, text, time};
+use super::revisions::{is_old, suspects};
 use super::{Seen, jobs, read};
 use crate::readiness::{JUST_STARTED, SUSPENDED};
 use jiff::Timestamp;
@@ -121,14 +121,18 @@ fn of_pod(evidence: &Evidence, pod: &Value, now: Timestamp) -> Option<Draft> {
         return Some(still_running(evidence, pod, *container, now));
     }
     let since = time(pod, "/status/startTime").or_else(|| time(pod, "/metadata/creationTimestamp"));
-    let begins = containers.iter().find(|container| container.waiting().is_some()).filter(|_| containers.iter().all(|one| {
-        one.status.pointer("/state/running").is_none()
-    }));
+    let begins = containers
+        .iter()
+        .find(|container| container.waiting().is_some())
+        .filter(|_| containers.iter().all(|one| one.status.pointer("/state/running").is_none()));
     begins.filter(|_| seconds_since(since, now) >= PATIENCE).map(|container| {
         let reason = container.waiting().map_or("", |(reason, _)| reason);
         let why = format!("{} has not been begun for {} s ({reason})", container.label(), seconds_since(since, now));
-        Draft::new(Line::Waiting, root(&container.label()), why)
-            .next(format!("kubectl describe pod -n {} {}", namespace(pod), name(pod)))
+        Draft::new(Line::Waiting, root(&container.label()), why).next(format!(
+            "kubectl describe pod -n {} {}",
+            namespace(pod),
+            name(pod)
+        ))
     })
 }
 
@@ -138,7 +142,10 @@ fn still_running(evidence: &Evidence, pod: &Value, container: Container<'_>, now
     let label = container.label();
     let done: Vec<&str> = Container::all(pod)
         .into_iter()
-        .filter(|other| number(other.status, "/state/terminated/exitCode") == 0 && other.status.pointer("/state/terminated").is_some())
+        .filter(|other| {
+            number(other.status, "/state/terminated/exitCode") == 0
+                && other.status.pointer("/state/terminated").is_some()
+        })
         .filter(|other| !other.init)
         .map(|other| other.name())
         .collect();
@@ -157,7 +164,10 @@ fn still_running(evidence: &Evidence, pod: &Value, container: Container<'_>, now
     let follow = format!("kubectl logs -n {} {} -c {}", namespace(pod), name(pod), container.name());
     let draft = Draft::new(Line::Waiting, format!("{} {label}", evidence.object), why).next(follow);
     if ends_by_itself(pod) && !done.is_empty() {
-        draft.next(format!("make {} an init container with restartPolicy Always, so that it ends with the pod", container.name()))
+        draft.next(format!(
+            "make {} an init container with restartPolicy Always, so that it ends with the pod",
+            container.name()
+        ))
     } else {
         draft
     }
@@ -204,10 +214,9 @@ fn old_pod(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
         (false, held) if !held.is_empty() => format!("{asked} and is kept{held}"),
         (false, _) => format!("{asked}, its grace of {grace} s is over, and its node has not removed it"),
     };
-    Some(
-        Draft::new(Line::Waiting, format!("pod {}/{}", namespace(pod), name(pod)), why)
-            .next("lower terminationGracePeriodSeconds or the preStop hook's time in the values, or give the release more time"),
-    )
+    Some(Draft::new(Line::Waiting, format!("pod {}/{}", namespace(pod), name(pod)), why).next(
+        "lower terminationGracePeriodSeconds or the preStop hook's time in the values, or give the release more time",
+    ))
 }
 
 fn elapsed(moment: Option<Timestamp>, now: Timestamp) -> i64 {
@@ -227,8 +236,10 @@ fn min_ready(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
         "its pods are ready for {} s, and count as available after minReadySeconds of {seconds} s",
         seconds_since(since, now)
     );
-    Some(Draft::new(Line::Waiting, format!("{} minReadySeconds", evidence.object), why)
-        .next("give the release more time than minReadySeconds (timeout_in_seconds), or lower it in the values"))
+    Some(
+        Draft::new(Line::Waiting, format!("{} minReadySeconds", evidence.object), why)
+            .next("give the release more time than minReadySeconds (timeout_in_seconds), or lower it in the values"),
+    )
 }
 
 /// Logs of containers that have run on for a while.
@@ -259,7 +270,9 @@ pub(super) fn suspended(evidence: &Evidence) -> Option<Draft> {
     let namespace = object.namespace.as_deref().unwrap_or_default();
     let go_on = match object.kind.as_str() {
         "Deployment" => format!("kubectl rollout resume -n {namespace} deployment {}", object.name),
-        _ => format!("kubectl patch {} --type=merge -p '{{\"spec\":{{\"suspend\":false}}}}'", read::kubectl_name(object)),
+        _ => {
+            format!("kubectl patch {} --type=merge -p '{{\"spec\":{{\"suspend\":false}}}}'", read::kubectl_name(object))
+        }
     };
     Some(Draft::new(Line::Suspended, object.to_string(), &evidence.status.message).next(go_on))
 }

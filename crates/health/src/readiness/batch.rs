@@ -27,7 +27,8 @@ pub(super) fn job(object: &Value) -> ObjectStatus {
 }
 
 pub(super) fn cron_job(object: &Value) -> ObjectStatus {
-    suspended(object, "suspend", "it is suspended").unwrap_or_else(|| ObjectStatus::new(Readiness::Current, "it is scheduled"))
+    suspended(object, "suspend", "it is suspended")
+        .unwrap_or_else(|| ObjectStatus::new(Readiness::Current, "it is scheduled"))
 }
 
 #[cfg(test)]

@@ -221,7 +221,10 @@ pub(super) const STORIES: &[Story] = &[
         code: "WAITING",
         shows: "Nothing has failed. An init container or a hook still runs, a readiness gate or a scheduling gate is not set, an old pod takes its time to end, a sidecar keeps a Job from completing, or pods are ready and not yet available. It has not moved for 15 seconds.",
         usually: "What is waited for comes later than expected, or not at all: a database, a controller that sets the gate, a lock.",
-        todo: &["read what it waits for, and the end of the log", "give the release more time with timeout_in_seconds, or let it need what it waits for"],
+        todo: &[
+            "read what it waits for, and the end of the log",
+            "give the release more time with timeout_in_seconds, or let it need what it waits for",
+        ],
     },
     Story {
         code: "UNKNOWN",

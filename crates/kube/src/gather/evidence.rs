@@ -215,7 +215,7 @@ impl One<'_> {
         if let Some(live) = evidence.live.clone() {
             evidence.owned = owned(&live, &candidates);
         }
-        evidence.events = events_about(&object, evidence.live.as_deref(), &evidence.owned, &events);
+        evidence.events = events_about(&object, evidence.live.as_deref(), &evidence.owned, &events).into();
     }
 }
 

@@ -9,7 +9,8 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Takes out what nothing is judged by: who has written which field (but of a workload that is halted), the last configuration, the data of Secrets and
 /// ConfigMaps, the schemas of definitions.
 pub(super) fn prune(mut object: Value) -> Value {
-    let is_suspended = ["/spec/paused", "/spec/suspend"].iter().any(|field| object.pointer(field) == Some(&Value::Bool(true)));
+    let is_suspended =
+        ["/spec/paused", "/spec/suspend"].iter().any(|field| object.pointer(field) == Some(&Value::Bool(true)));
     if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
         if !is_suspended {
             metadata.shift_remove("managedFields");

@@ -17,7 +17,7 @@ use pilothouse_core::{Certainty, ObjectRef, Readiness, object_ref};
 use pilothouse_helm::{HelmError, Origin, RenderedDoc};
 use serde_json::Value;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 /// Most of helm's runs are over by then, so nothing is read before.
@@ -75,6 +75,8 @@ async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, wanted: &Want
     let revision_before = observe::observed(ctx).await.known_history().newest_revision();
     let mut begun = None;
     let mut verdict = Verdict::default();
+    let since = Instant::now();
+    let mut done = 0;
     sleep(PATIENCE).await;
     loop {
         // What cannot be read now is looked at again: helm itself tells if the cluster is gone.
@@ -92,7 +94,12 @@ async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, wanted: &Want
             }
             let ready = [before.ready, after.ready].concat();
             known.keep_only(|object| !ready.iter().any(|ready| ready.same_object(object)));
-            let causes = diagnose::look_at_readiness(ctx, known, &unready, None).await;
+            // A hook that has ended may be what containers have waited for.
+            if ready.len() > std::mem::replace(&mut done, ready.len()) {
+                known.something_came();
+            }
+            let lasts = since.elapsed() >= diagnose::LASTS;
+            let causes = diagnose::look_at_readiness(ctx, known, &unready, None, lasts).await;
             // A hook that has failed is what helm sees itself, and clears up by the hook's policy.
             let failed: Vec<&ObjectRef> = unready
                 .iter()

@@ -3,6 +3,7 @@
 //!
 //! In: a session's clients and one release. Out: [`Context`], which computes nothing, and plain data with the pure functions over it. Imported by every room below.
 
+mod at_work;
 mod attempts;
 mod cache;
 mod capacity;
@@ -24,6 +25,7 @@ mod step;
 mod steps_seen;
 mod wanted;
 
+pub(crate) use at_work::AtWork;
 pub(crate) use attempts::Attempts;
 pub(crate) use cache::RenderedAgain;
 pub(crate) use capacity::{Capacity, Free};

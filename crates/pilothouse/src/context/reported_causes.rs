@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use pilothouse_core::{Cause, Certainty, ObjectRef, code};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// What is known of a release's trouble.
 #[derive(Debug, Default)]
@@ -13,12 +13,33 @@ pub(crate) struct ReportedCauses {
     told: HashSet<(String, String, bool)>,
     /// What each object's causes were when it was last looked at in the running phase. A hook's object may be gone since.
     seen: Vec<(ObjectRef, Vec<Cause>)>,
+    /// How often each container was started when the last thing came that it may have waited for.
+    starts: HashMap<(String, String), i64>,
+    /// Whether something has come since the containers were last looked at.
+    has_come: bool,
 }
 
 impl ReportedCauses {
     /// A phase begins: what was told stays told.
     pub(crate) fn enter_phase(&mut self) {
         self.seen.clear();
+    }
+
+    /// Something has come that containers may have waited for: a hook has run, another object is ready, another release is done.
+    /// What they were started for before says nothing.
+    pub(crate) fn something_came(&mut self) {
+        self.has_come = true;
+    }
+
+    /// How often the containers were started before that, given how often they were by now.
+    pub(crate) fn starts_before(
+        &mut self,
+        now: impl IntoIterator<Item = ((String, String), i64)>,
+    ) -> &HashMap<(String, String), i64> {
+        if std::mem::take(&mut self.has_come) {
+            self.starts = now.into_iter().collect();
+        }
+        &self.starts
     }
 
     /// Keeps the causes of an object in place of what was known of it.
@@ -40,9 +61,11 @@ impl ReportedCauses {
         self.seen.iter().filter(|(object, _)| other(object)).flat_map(|(_, causes)| causes.clone()).collect()
     }
 
-    /// Whether a cause is to be told now: it was not yet, or not as certain. What is not understood is told at the end only.
-    pub(crate) fn is_news(&mut self, cause: &Cause) -> bool {
-        if cause.code == code::UNKNOWN {
+    /// Whether a cause is to be told now: it was not yet, or not as certain. What is not understood is told at the end only, and
+    /// what a healthy start may look like as well, when that `lasts`.
+    pub(crate) fn is_news(&mut self, cause: &Cause, lasts: bool) -> bool {
+        let may_be_well = [code::WAITING, code::CONDITION_NOT_MET].contains(&cause.code.as_str());
+        if cause.code == code::UNKNOWN || may_be_well && !lasts {
             return false;
         }
         let certain = cause.certainty == Certainty::Certain;
@@ -74,8 +97,10 @@ mod tests {
             cause("A", "x", Certainty::Passing),
             cause(code::UNKNOWN, "x", Certainty::Unclear),
         ]
-        .map(|cause| known.is_news(&cause));
+        .map(|cause| known.is_news(&cause, false));
         assert_eq!(told, [true, false, true, true, false, false, false]);
+        let waits = cause(code::WAITING, "x", Certainty::Passing);
+        assert_eq!([false, true, true].map(|lasts| known.is_news(&waits, lasts)), [false, true, false]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the releases of a run share.
 
+use crate::context::AtWork;
 use crate::context::shared_reads::SharedReads;
 use crate::journal;
 use crate::journal::{JournalError, StateKey};
@@ -75,6 +76,8 @@ pub struct Session {
     target: Mutex<(Option<Arc<Discovery>>, Arc<Target>)>,
     /// Whether a release of the run has begun to change something.
     begun: AtomicBool,
+    /// The releases that are at work.
+    pub(crate) at_work: AtWork,
     /// What is read for several releases at once, or once only.
     pub(crate) reads: SharedReads,
     /// What the payloads of Helm's records said, by the UID and the version of the object.
@@ -178,6 +181,7 @@ impl Session {
             kube_version,
             target: Mutex::default(),
             begun: AtomicBool::new(false),
+            at_work: AtWork::default(),
             reads: SharedReads::default(),
             stored: Mutex::default(),
         })

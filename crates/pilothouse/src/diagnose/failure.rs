@@ -17,6 +17,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// How much of that may be for reading one by one.
 const READS: Duration = Duration::from_secs(15);
 
+/// What helm says when its time is up.
+const STOPPED: [&str; 3] = ["context canceled", "context deadline exceeded", "timed out waiting"];
+
 /// The causes of an error, the decisive one first. Whatever cannot be gathered is left out and said.
 pub(crate) async fn collect_evidence(ctx: &Context, reported: &ReportedCauses, error: &PhaseError) -> Vec<Cause> {
     let deadline = Instant::now() + READS;
@@ -40,6 +43,7 @@ pub(crate) async fn collect_evidence(ctx: &Context, reported: &ReportedCauses, e
             }
             causes.extend(said);
         }
+        only_known(&mut causes);
         // What helm has deleted meanwhile, as it was when it was last seen.
         causes.extend(reported.of_others(&told));
         causes
@@ -72,6 +76,19 @@ async fn lock(ctx: &Context) -> Option<LockSeen> {
         since: newest.written_at,
         holder: newest.run.map(|run| format!("run {}", run.short())),
     })
+}
+
+/// Beside what is known to be wrong, an object that is merely on its way is none of the causes, and that helm was stopped follows
+/// from them.
+fn only_known(causes: &mut Vec<Cause>) {
+    if causes.iter().all(|cause| cause.code == code::UNKNOWN) {
+        return;
+    }
+    causes.retain(|cause| {
+        let on_its_way = cause.status.as_ref().is_some_and(|status| status.readiness == Readiness::InProgress);
+        let stopped = cause.object.is_none() && STOPPED.iter().any(|words| cause.why.contains(words));
+        cause.code != code::UNKNOWN || !(on_its_way || stopped)
+    });
 }
 
 /// Decisive causes first: what is certain, what is known, what only follows, what is not understood.

@@ -163,7 +163,8 @@ fn health(newest: Option<&RevisionMeta>, unready: &Unready, causes: &[Cause]) ->
         Readiness::Failed | Readiness::NotFound | Readiness::Unknown => true,
         Readiness::Current | Readiness::InProgress | Readiness::Terminating => false,
     };
-    let known = causes.iter().any(|cause| cause.code != code::UNKNOWN);
+    // Nothing has failed where something is waited for.
+    let known = causes.iter().any(|cause| ![code::UNKNOWN, code::WAITING].contains(&cause.code.as_str()));
     let under_way = match newest.status {
         RevisionStatus::Deployed => false,
         RevisionStatus::PendingInstall
@@ -202,6 +203,7 @@ mod tests {
         Health::InProgress
     )]
     #[case::understood(RevisionStatus::Deployed, Some(Readiness::InProgress), Some("CRASH_LOOP"), Health::Wrong)]
+    #[case::waits(RevisionStatus::Deployed, Some(Readiness::InProgress), Some(code::WAITING), Health::InProgress)]
     #[case::gone(RevisionStatus::Deployed, Some(Readiness::NotFound), None, Health::Wrong)]
     #[case::failed_object(RevisionStatus::Deployed, Some(Readiness::Failed), None, Health::Wrong)]
     #[case::unreadable_object(RevisionStatus::Deployed, Some(Readiness::Unknown), None, Health::Wrong)]

@@ -5,8 +5,8 @@ use crate::context::ReportedCauses;
 use crate::error::PhaseError;
 use crate::text;
 use jiff::Timestamp;
-use pilothouse_core::{Cause, Certainty, EventKind, FailFast, ObjectRef, ObjectStatus, Readiness};
-use pilothouse_health::causes;
+use pilothouse_core::{Cause, Certainty, EventKind, FailFast, ObjectRef, ObjectStatus, Readiness, ReleaseKey};
+use pilothouse_health::{Evidence, causes};
 use pilothouse_kube::{Beforehand, Ended, Following, Known, NotReady, Seen, Subject};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// What starts well is ready, or well on its way, by then: nothing is read before.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// What has not come by then is told of, also where nothing is known to be wrong.
+pub(crate) const LASTS: Duration = Duration::from_secs(15);
 /// Between two looks, when nothing changes.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Between two looks, however much changes.
@@ -74,14 +76,21 @@ async fn until_hopeless(
     }
     let mut verdict = Verdict::default();
     let mut following: Option<Following> = None;
+    let (mut waited_for, mut others) = (usize::MAX, usize::MAX);
     loop {
         let looked = Instant::now();
         let unready = pending.borrow_and_update().clone();
+        let beside = ctx.session().at_work.beside(&ctx.release()).len();
+        if unready.len() < waited_for && waited_for != usize::MAX || beside < others && others != usize::MAX {
+            reported.something_came();
+        }
+        (waited_for, others) = (unready.len(), beside);
         reported.keep_only(|object| unready.iter().any(|(unready, _)| unready.same_object(object)));
         follow(ctx, &mut following, &unready);
         // What is about to end the wait is not taken from a cache.
         let known = following.as_ref().filter(|_| !verdict.doubts());
-        if verdict.is_hopeless(ctx, &look_at_readiness(ctx, reported, &unready, known).await) {
+        let lasts = begun.elapsed() >= LASTS;
+        if verdict.is_hopeless(ctx, &look_at_readiness(ctx, reported, &unready, known, lasts).await) {
             return unready;
         }
         sleep_until(looked + SOONEST).await;
@@ -147,12 +156,13 @@ impl Verdict {
 }
 
 /// Gathers the evidence for objects that are not ready, tells what is new of its causes, and gives all of them. What is
-/// followed is not read.
+/// followed is not read. `lasts` is whether this has been waited for so long that what may be well is told too.
 pub(crate) async fn look_at_readiness(
     ctx: &Context,
     reported: &mut ReportedCauses,
     unready: &Unready,
     following: Option<&Following>,
+    lasts: bool,
 ) -> Vec<Cause> {
     let mut subjects = Subject::of_release(unready);
     if let Some(following) = following {
@@ -160,12 +170,25 @@ pub(crate) async fn look_at_readiness(
             subject.known = known(following, &subject.object);
         }
     }
+    let (release, others) = (ctx.release(), ctx.session().at_work.beside(&ctx.release()));
+    let mut gathered = gather(ctx, subjects, reported.since, &others, Instant::now() + LOOK).await;
+    let started = gathered.iter().flat_map(pilothouse_health::starts);
+    let before = reported.starts_before(started.collect::<Vec<_>>()).clone();
+    gathered.iter_mut().for_each(|evidence| evidence.starts_before.clone_from(&before));
+    if !others.is_empty() {
+        // Without the others' work this would be certain: then nothing comes of this one for them.
+        let alone = gathered.iter().cloned().map(|evidence| Evidence { releases: Vec::new(), ..evidence });
+        let alone = found(alone.collect()).await;
+        let is_certain = |cause: &Cause| cause.certainty == Certainty::Certain;
+        let stuck = alone.iter().flat_map(|(_, causes)| causes).any(is_certain);
+        ctx.session().at_work.note_stuck(&release, stuck);
+    }
     let mut all = Vec::new();
-    for (object, causes) in causes_of(ctx, subjects, reported.since, Instant::now() + LOOK).await {
+    for (object, causes) in found(gathered).await {
         reported.see(&object, &causes);
         for cause in &causes {
-            if reported.is_news(cause) {
-                let (release, phase) = (ctx.release(), ctx.phase());
+            if reported.is_news(cause, lasts) {
+                let (release, phase) = (release.clone(), ctx.phase());
                 ctx.emitter().emit(EventKind::CauseFound { release, phase, cause: cause.clone() });
             }
         }
@@ -185,14 +208,30 @@ fn known(following: &Following, object: &ObjectRef) -> Option<Known> {
 /// The causes of each object's trouble, to somebody who is at work on the release since that time.
 pub(crate) async fn causes_of(
     ctx: &Context,
-    mut subjects: Vec<Subject>,
+    subjects: Vec<Subject>,
     since: Option<Timestamp>,
     deadline: Instant,
 ) -> Vec<(ObjectRef, Vec<Cause>)> {
-    for subject in &mut subjects {
-        subject.since = since;
-    }
-    let gathered = ctx.session().gathering.evidence(ctx.cluster(), subjects, deadline).await;
+    let others = ctx.session().at_work.beside(&ctx.release());
+    found(gather(ctx, subjects, since, &others, deadline).await).await
+}
+
+async fn gather(
+    ctx: &Context,
+    mut subjects: Vec<Subject>,
+    since: Option<Timestamp>,
+    others: &[ReleaseKey],
+    deadline: Instant,
+) -> Vec<Evidence> {
+    subjects.iter_mut().for_each(|subject| subject.since = since);
+    let mut gathered = ctx.session().gathering.evidence(ctx.cluster(), subjects, deadline).await;
+    gathered.iter_mut().for_each(|evidence| evidence.releases = others.to_vec());
+    gathered
+}
+
+/// The causes in evidence. Ten thousand pods take their time, and the thread of the run has deadlines and signals to see.
+async fn found(gathered: Vec<Evidence>) -> Vec<(ObjectRef, Vec<Cause>)> {
     let now = Timestamp::now();
-    gathered.iter().map(|evidence| (evidence.object.clone(), causes(evidence, now))).collect()
+    let find = move || gathered.iter().map(|evidence| (evidence.object.clone(), causes(evidence, now))).collect();
+    tokio::task::spawn_blocking(find).await.unwrap_or_default()
 }

@@ -41,7 +41,10 @@ pub(crate) async fn run_release<C: HelmChart + ?Sized>(
         HelmAction::Skip => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
         HelmAction::Deploy | HelmAction::Destroy => match run.settled.clone() {
             Some(settled) => unchanged(ctx, &settled),
-            None => in_turn(chart, ctx, run, payload).await,
+            None => {
+                let _working = ctx.session().at_work.begin(info.key());
+                in_turn(chart, ctx, run, payload).await
+            }
         },
     };
     ctx.emitter().redact_outcome(&mut outcome);

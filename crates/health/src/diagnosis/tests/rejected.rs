@@ -13,11 +13,31 @@ fn rejected(of: Of, nth: u32, reason: &str, message: &str) -> Of {
 }
 
 #[rstest]
-#[case::a_sysctl("SysctlForbidden", "Pod was rejected: forbidden sysctl: \"kernel.msgmax\" not allowlisted", 1, Line::Rejected)]
-#[case::a_sysctl_again("SysctlForbidden", "Pod was rejected: forbidden sysctl: \"kernel.msgmax\" not allowlisted", 3, Line::Unsupported)]
+#[case::a_sysctl(
+    "SysctlForbidden",
+    "Pod was rejected: forbidden sysctl: \"kernel.msgmax\" not allowlisted",
+    1,
+    Line::Rejected
+)]
+#[case::a_sysctl_again(
+    "SysctlForbidden",
+    "Pod was rejected: forbidden sysctl: \"kernel.msgmax\" not allowlisted",
+    3,
+    Line::Unsupported
+)]
 #[case::no_room("OutOfcpu", "Pod was rejected: Node didn't have enough resource: cpu", 4, Line::Rejected)]
-#[case::a_device("UnexpectedAdmissionError", "Pod was rejected: Allocate failed due to no healthy devices present", 4, Line::Rejected)]
-#[case::topology("TopologyAffinityError", "Pod was rejected: Resources cannot be allocated with Topology locality", 4, Line::Rejected)]
+#[case::a_device(
+    "UnexpectedAdmissionError",
+    "Pod was rejected: Allocate failed due to no healthy devices present",
+    4,
+    Line::Rejected
+)]
+#[case::topology(
+    "TopologyAffinityError",
+    "Pod was rejected: Resources cannot be allocated with Topology locality",
+    4,
+    Line::Rejected
+)]
 #[case::affinity("NodeAffinity", "Pod was rejected: Predicate NodeAffinity failed", 1, Line::Rejected)]
 #[case::never_seen("BrandNew", "Pod was rejected: because", 1, Line::Rejected)]
 #[case::evicted("Evicted", "The node was low on resource: memory.", 3, Line::Evicted)]

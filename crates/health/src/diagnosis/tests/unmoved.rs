@@ -19,7 +19,11 @@ fn an_init_container_that_runs_on() {
         let status = json!({"phase": "Pending",
             "initContainerStatuses": [{"name": "wait-for-db", "ready": false, "restartCount": 0, "state": running(seconds)}],
             "containerStatuses": [{"name": "web", "ready": false, "state": {"waiting": {"reason": "PodInitializing"}}}]});
-        Of::web().pod_since(60, &spec(), &status).log("web-1", "wait-for-db", &["waiting for postgres.data.svc:5432 ..."])
+        Of::web().pod_since(60, &spec(), &status).log(
+            "web-1",
+            "wait-for-db",
+            &["waiting for postgres.data.svc:5432 ..."],
+        )
     };
     waits(58).tells(
         Line::Waiting,
@@ -39,7 +43,10 @@ fn a_readiness_gate_that_nobody_sets() {
         {"type": "ContainersReady", "status": "True", "lastTransitionTime": ago(58)},
         {"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady", "message": "the status of pod readiness gate \"target-health.elbv2.k8s.aws/web\" is not \"True\", but False", "lastTransitionTime": ago(61)}]});
     let of = Of::web().pod_since(61, &spec, &status);
-    of.tells(Line::Waiting, "its containers are ready, and its readiness gate target-health.elbv2.k8s.aws/web has not been set");
+    of.tells(
+        Line::Waiting,
+        "its containers are ready, and its readiness gate target-health.elbv2.k8s.aws/web has not been set",
+    );
     let evidence = drafts(&of.0, now())[0].evidence.join("\n");
     assert!(evidence.contains("ReadinessGatesNotReady"), "{evidence}");
 }
@@ -70,10 +77,9 @@ fn a_sidecar_that_keeps_a_job_from_its_end() {
     let status = json!({"phase": "Running", "containerStatuses": [
         {"name": "migrate", "ready": false, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}},
         {"name": "mesh-proxy", "ready": true, "state": running(55)}]});
-    Of::object(job).pod_since(60, &spec, &status).tells(
-        Line::Waiting,
-        "container migrate has completed, and container mesh-proxy still runs, after 55 s",
-    );
+    Of::object(job)
+        .pod_since(60, &spec, &status)
+        .tells(Line::Waiting, "container migrate has completed, and container mesh-proxy still runs, after 55 s");
 }
 
 #[test]
@@ -81,21 +87,22 @@ fn a_hook_that_runs_on() {
     let job = json!({"apiVersion": "batch/v1", "kind": "Job", "status": {"active": 1},
         "metadata": {"name": "migrate", "namespace": "web", "annotations": {"helm.sh/hook": "pre-install"}}});
     let spec = json!({"containers": [{"name": "migrate"}], "restartPolicy": "Never", "nodeName": "node-1"});
-    let status = json!({"phase": "Running", "containerStatuses": [{"name": "migrate", "ready": true, "state": running(59)}]});
-    Of::object(job)
-        .pod_since(60, &spec, &status)
-        .log("web-1", "migrate", &["waiting for advisory lock 4711"])
-        .tells(Line::Waiting, "the hook (pre-install): container migrate still runs, after 59 s: waiting for advisory lock 4711");
+    let status =
+        json!({"phase": "Running", "containerStatuses": [{"name": "migrate", "ready": true, "state": running(59)}]});
+    Of::object(job).pod_since(60, &spec, &status).log("web-1", "migrate", &["waiting for advisory lock 4711"]).tells(
+        Line::Waiting,
+        "the hook (pre-install): container migrate still runs, after 59 s: waiting for advisory lock 4711",
+    );
 }
 
 #[test]
 fn min_ready_seconds() {
     let live = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "web"}, "spec": {"minReadySeconds": 120}});
-    let status = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": ago(57)}]});
-    Of::object(live).pod_since(60, &spec(), &status).tells(
-        Line::Waiting,
-        "its pods are ready for 57 s, and count as available after minReadySeconds of 120 s",
-    );
+    let status =
+        json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": ago(57)}]});
+    Of::object(live)
+        .pod_since(60, &spec(), &status)
+        .tells(Line::Waiting, "its pods are ready for 57 s, and count as available after minReadySeconds of 120 s");
 }
 
 /// A status that says reason and message is told with them.
@@ -103,7 +110,9 @@ fn min_ready_seconds() {
 #[case::failed(Readiness::Failed)]
 #[case::in_progress(Readiness::InProgress)]
 fn a_status_that_says_why(#[case] readiness: Readiness) {
-    let mut of = Of::object(json!({"apiVersion": "acme.example/v1", "kind": "Cluster", "metadata": {"name": "db", "namespace": "web"}}));
+    let mut of = Of::object(
+        json!({"apiVersion": "acme.example/v1", "kind": "Cluster", "metadata": {"name": "db", "namespace": "web"}}),
+    );
     of.0.status = ObjectStatus::new(readiness, "no backup bucket named b1").because("BucketMissing");
     of.tells(Line::ConditionNotMet, "BucketMissing: no backup bucket named b1");
     of.0.status = in_progress();
@@ -113,7 +122,8 @@ fn a_status_that_says_why(#[case] readiness: Readiness) {
 #[test]
 fn a_rollout_that_somebody_has_paused() {
     let mut of = Of::web();
-    of.0.status = ObjectStatus::new(Readiness::Failed, "the rollout is paused, by kubectl-rollout").because("Suspended");
+    of.0.status =
+        ObjectStatus::new(Readiness::Failed, "the rollout is paused, by kubectl-rollout").because("Suspended");
     of.tells(Line::Suspended, "the rollout is paused, by kubectl-rollout");
 }
 
@@ -140,9 +150,13 @@ fn a_refusal_that_is_not_understood() {
         let spec = json!({"nodeSelector": {"pilothouse.dev/node": "simulated"}, "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]});
         Of::web().pod_since(60, &spec, &status).told()
     };
-    let used = scheduling("0/3 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 2 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod. preemption: 0/3 nodes are available");
+    let used = scheduling(
+        "0/3 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 2 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod. preemption: 0/3 nodes are available",
+    );
     assert_eq!(used[0].0, Line::MountFailing, "{used:?}");
     assert!(used[0].1.contains("PersistentVolumeClaim web/data is used by another pod"), "{used:?}");
-    let odd = scheduling("0/3 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 2 node(s) are on holiday.");
+    let odd = scheduling(
+        "0/3 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 2 node(s) are on holiday.",
+    );
     assert_eq!(odd, [(Line::Unknown, "none of 3 nodes takes the pod: are on holiday".to_owned())]);
 }
