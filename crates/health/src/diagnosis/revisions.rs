@@ -66,8 +66,8 @@ fn is_owned_by(object: &Value, uid: &str) -> bool {
 }
 
 /// Whether a pod is of an older revision than its workload wants it to be. Below the partition of a StatefulSet it is meant to be.
-pub(super) fn is_old(evidence: &Evidence, pod: &Value) -> bool {
-    match present(evidence) {
+fn is_old(evidence: &Evidence, present: Present<'_>, pod: &Value) -> bool {
+    match present {
         Present::Any => false,
         Present::Set(uid) => !is_owned_by(pod, uid),
         Present::Label(label) => {
@@ -83,8 +83,18 @@ pub(super) fn is_old(evidence: &Evidence, pod: &Value) -> bool {
 
 /// The pods that are not as they should be, and whether each is of an older revision.
 fn unready(evidence: &Evidence) -> impl Iterator<Item = (&Value, bool)> {
-    let pods = family(evidence).map(AsRef::as_ref).filter(|object| text(object, "/kind") == "Pod");
-    pods.filter(|pod| pods::is_suspect(pod)).map(|pod| (pod, is_old(evidence, pod)))
+    let present = present(evidence);
+    all_pods(evidence).filter(|pod| pods::is_suspect(pod)).map(move |pod| (pod, is_old(evidence, present, pod)))
+}
+
+pub(super) fn all_pods(evidence: &Evidence) -> impl Iterator<Item = &Value> {
+    family(evidence).map(AsRef::as_ref).filter(|object| text(object, "/kind") == "Pod")
+}
+
+/// The pods of the present revision.
+pub(super) fn present_pods(evidence: &Evidence) -> impl Iterator<Item = &Value> {
+    let present = present(evidence);
+    all_pods(evidence).filter(move |pod| !is_old(evidence, present, pod))
 }
 
 /// The pods that are not as they should be, but for those of older revisions.

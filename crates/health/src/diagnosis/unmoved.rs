@@ -7,7 +7,7 @@ use super::evidence::{Evidence, Want};
 use super::line::{Line, PATIENCE};
 use super::pods::is_deleted;
 use super::read::{condition, events, family, list, name, namespace, number, one_line, seconds_since, text, time};
-use super::revisions::{is_old, suspects};
+use super::revisions::{all_pods, present_pods, suspects};
 use super::{Seen, jobs, read};
 use crate::readiness::{JUST_STARTED, SUSPENDED};
 use jiff::Timestamp;
@@ -51,10 +51,6 @@ pub(super) fn chain(evidence: &Evidence, now: Timestamp) -> Vec<String> {
     let mut warnings: Vec<String> = warnings.map(|seen: Seen<'_>| seen.says()).collect();
     lines.extend(warnings.split_off(warnings.len().saturating_sub(MOST_WARNINGS)));
     lines
-}
-
-fn all_pods(evidence: &Evidence) -> impl Iterator<Item = &Value> {
-    family(evidence).map(AsRef::as_ref).filter(|object| text(object, "/kind") == "Pod")
 }
 
 /// `pod web-1 is Running on node a, since 58 s`, with its deletion.
@@ -227,7 +223,7 @@ fn elapsed(moment: Option<Timestamp>, now: Timestamp) -> i64 {
 fn min_ready(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
     let live = evidence.live.as_deref()?;
     let seconds = number(live, "/spec/minReadySeconds");
-    let mut own = all_pods(evidence).filter(|pod| !is_old(evidence, pod)).peekable();
+    let mut own = present_pods(evidence).peekable();
     if seconds == 0 || own.peek().is_none() || !suspects(evidence).is_empty() {
         return None;
     }

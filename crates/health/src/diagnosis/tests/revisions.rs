@@ -60,7 +60,7 @@ fn an_old_pod_is_no_cause_where_it_is_replaced() {
 fn the_revisions_of_a_daemon_set_are_read() {
     let of = || crashing(set("DaemonSet", &json!({})), "web-x", "old", 5);
     let want = all("apps/v1", "ControllerRevision", Some("web"));
-    assert!(crate::wanted(&of().0).contains(&want));
+    assert!(crate::wanted(&of().0, super::now()).contains(&want));
     of().tells(Line::Crashing, "container web ends with exit code 1");
     let revision = |name: &str, revision: i64, owner: &str| {
         json!({
