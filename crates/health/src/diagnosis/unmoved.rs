@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::evidence::{Evidence, Want};
 use super::line::{Line, PATIENCE};
 use super::pods::is_deleted;
-use super::read::{condition, events, family, list, name, namespace, number, one_line, seconds_since, text, time};
+use super::read::{condition, events, list, name, namespace, number, one_line, seconds_since, text, time};
 use super::revisions::{all_pods, present_pods, suspects};
 use super::{Seen, jobs, read};
 use crate::readiness::{JUST_STARTED, SUSPENDED};
