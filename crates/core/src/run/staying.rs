@@ -22,6 +22,8 @@ pub enum Stays {
     ResourcePolicy,
     /// It is a definition of the chart's `crds/`, which Helm never deletes.
     Crds,
+    /// It is of a revision before the one that is uninstalled, which has it no more: Helm looks at the newest manifest alone.
+    EarlierRevision,
     /// It is the release's namespace, which was created for it.
     Namespace,
 }
@@ -49,6 +51,7 @@ pub fn stays_in_words(staying: &[Staying]) -> String {
         match because {
             Stays::ResourcePolicy => format!("{what} (resource policy keep)"),
             Stays::Crds => format!("{what} of crds/"),
+            Stays::EarlierRevision => format!("{what} of an earlier revision"),
             Stays::Namespace => what,
         }
     };
@@ -63,6 +66,10 @@ mod tests {
     #[rstest]
     #[case(&[], "")]
     #[case(&[("configmap/web/kept", Stays::ResourcePolicy)], "configmap web/kept (resource policy keep)")]
+    #[case(
+        &[("Namespace/web", Stays::Namespace), ("PersistentVolumeClaim/web/old", Stays::EarlierRevision)],
+        "PersistentVolumeClaim web/old of an earlier revision, namespace web"
+    )]
     #[case(
         &[
             ("Namespace/web", Stays::Namespace),

@@ -7,11 +7,11 @@ use crate::observe::deploy_records::Found;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use crate::render;
-use pilothouse_core::{ObjectRef, Staying, Stays, kept_by_uninstall, object_ref};
+use pilothouse_core::{ObjectRef, Staying, Stays, helm_owner, kept_by_uninstall, object_ref};
 use serde_json::Value;
 
 /// What an uninstall of the newest revision leaves: what a resource policy keeps, the definitions of `crds/` that we have brought,
-/// and the namespace, if it was made for the release.
+/// what only earlier revisions have, and the namespace, if it was made for the release.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -46,6 +46,13 @@ pub(crate) async fn left_by_uninstall(ctx: &Context) -> Result<Vec<Staying>, Pha
             left.push(Staying { object, because });
         }
     }
+    for object in only_in_earlier_revisions(ctx, record.version, &own).await? {
+        let is_told = left.iter().any(|told: &Staying| told.object.same_object(&object));
+        let live = if is_told { None } else { ctx.cluster().get(&object).await? };
+        if live.is_some_and(|live| helm_owner(&live).is(&ctx.release())) {
+            left.push(Staying { object, because: Stays::EarlierRevision });
+        }
+    }
     let namespace = ObjectRef {
         api_version: Some("v1".to_owned()),
         kind: "Namespace".to_owned(),
@@ -61,6 +68,44 @@ pub(crate) async fn left_by_uninstall(ctx: &Context) -> Result<Vec<Staying>, Pha
         left.push(Staying { object: namespace, because: Stays::Namespace });
     }
     Ok(left)
+}
+
+/// What manifests before the newest have and this one has not. An upgrade that fails does not delete it, and neither does the
+/// uninstall after it.
+async fn only_in_earlier_revisions(
+    ctx: &Context,
+    newest: u32,
+    own: &[ObjectRef],
+) -> Result<Vec<ObjectRef>, PhaseError> {
+    let own = release_storage::complete_objects(ctx, own.to_vec(), NotServed::Skip).await?;
+    let mut only: Vec<ObjectRef> = Vec::new();
+    for revision in release_storage::release_history(ctx).await?.revisions() {
+        if revision.revision >= newest {
+            continue;
+        }
+        let manifest = match release_storage::read_record(ctx, revision).await {
+            Ok(Some(record)) => release_storage::manifest_objects(&record),
+            Ok(None) => continue,
+            Err(error) => Err(error),
+        };
+        let manifest = match manifest {
+            Ok(manifest) => manifest,
+            // Nothing that is deleted depends on it.
+            Err(error @ (PhaseError::Record(_) | PhaseError::Yaml { .. })) => {
+                let why = ctx.error_text(&error);
+                ctx.warn(format!("whether revision {} has left something is not known: {why}", revision.revision));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let named = manifest.iter().filter_map(object_ref).collect();
+        for object in release_storage::complete_objects(ctx, named, NotServed::Skip).await? {
+            if !is_among(&own, &object) && !is_among(&only, &object) {
+                only.push(object);
+            }
+        }
+    }
+    Ok(only)
 }
 
 fn is_among(objects: &[ObjectRef], object: &ObjectRef) -> bool {

@@ -2,15 +2,18 @@
 
 use super::support::{World, changes, done};
 use pilothouse::{
-    ChartInfo, ClusterClient, EventKind, HelmAction, HelmChart, ObjectRef, Phase, ReleaseOutcome, RunConfig, RunId,
-    Step, built_in,
+    ChartInfo, ClusterClient, EventKind, HelmAction, HelmChart, HelmClient, ObjectRef, Payload, Phase, ReleaseOutcome,
+    RunConfig, RunId, Step, built_in,
 };
 use pilothouse_core::{DeleteStep, ObjectChange, On, PlannedAction, Staying, StepKind, StepSpec, stays_in_words};
+use pilothouse_helm::{UpgradeRequest, Values};
 use pilothouse_kube::{Precondition, Propagation};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 const OBJECTS: &str = "\
 apiVersion: v1
@@ -181,6 +184,42 @@ async fn what_stays_is_told(#[case] tool: Tool) {
     let expected = expected.replace(&format!(", definition brought.{group} of crds/"), "");
     assert_eq!(words(&world.plan_of(&[deletes()]).await.releases[0].stays), expected);
     assert_eq!(said(deletes()).await, [expected]);
+}
+
+/// An upgrade that fails deletes nothing of what it has no more, and the uninstall after it looks at its manifest alone.
+#[rstest]
+#[case::helm_4(Tool::Helm4)]
+#[ignore = "the other helm"]
+#[case::helm_3(Tool::Helm3)]
+#[tokio::test]
+async fn what_a_failed_upgrade_has_left_is_told(#[case] tool: Tool) {
+    let world = World::new("left", tool).await;
+    let chart = world.chart("kept", &[("templates/all.yaml", OBJECTS)]);
+    assert_eq!(world.done(world.info("kept", &chart, &[])).await, "installed kept 1.0.0");
+    let refused = "apiVersion: v1\nkind: Service\nmetadata: { name: goes }\nspec: { clusterIP: 10.0.0.300, ports: [{ port: 80 }] }\n";
+    std::fs::write(chart.join("templates/all.yaml"), refused).unwrap();
+    let info = world.info("kept", &chart, &[]);
+    let values = Values::of(&info, &Payload::default()).unwrap();
+    let request = UpgradeRequest::new(info.key(), &chart, values, Duration::from_secs(60));
+    world.helm.upgrade_install(&request, &CancellationToken::new()).await.unwrap_err();
+
+    let namespace = &world.namespace;
+    let expected = format!(
+        "Secret {namespace}/goes of an earlier revision, 2 objects of kind ConfigMap of an earlier revision, namespace {namespace}"
+    );
+    let destroyed = || ChartInfo { action: HelmAction::Destroy, ..world.info("kept", &chart, &[]) };
+    assert_eq!(stays_in_words(&world.plan_one(destroyed()).await.stays), expected);
+    let mut said = Vec::new();
+    let charts = [Box::new(Plain(destroyed(), false)) as Box<dyn HelmChart>];
+    let config = RunConfig::new("test", RunId(uuid::Uuid::now_v7()));
+    let outcome = pilothouse::run(&config, &charts, &world.session, |event| {
+        if let EventKind::Said { text, .. } = &event.kind {
+            said.push(text.clone());
+        }
+    });
+    done(&outcome.await.unwrap().releases[0].1);
+    assert!(said.contains(&format!("stays: {expected}")), "{said:?}");
+    assert!(world.get("v1", "Secret", "goes").await.is_some());
 }
 
 /// An upgrade that gives an object up leaves it, if it says so itself.
