@@ -51,6 +51,7 @@ pub(crate) fn release(name: &str, does: PlannedAction) -> ReleasePlan {
         not_checked: Vec::new(),
         input: None,
         rendering: None,
+        same: Vec::new(),
     }
 }
 

@@ -28,7 +28,7 @@ pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, Sto
 pub use payload::{Payload, PayloadError, PayloadKey};
 pub use plan::{
     PLAN_FORMAT, Plan, PlanCounts, PlannedAction, PlannedHook, PlannedObject, PlannedRendering, PlannedStep,
-    ReleasePlan, SeenObject,
+    ReleasePlan, SameObject, SeenObject,
 };
 pub use progress::{
     Ended, HelmCommand, HelmProgress, PhasePart, PhaseProgress, PhaseState, ReleaseEnding, ReleaseProgress,

@@ -66,6 +66,9 @@ pub struct ReleasePlan {
     pub objects: Vec<PlannedObject>,
     /// How many objects stay as they are.
     pub unchanged: usize,
+    /// Those of them that helm touches all the same, as they were seen: what is carried out must not change them either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub same: Vec<SameObject>,
     /// Whose the objects are that it wants, where it is going to be installed or a step adopts what exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ownership: Option<OwnershipCounts>,
@@ -98,6 +101,16 @@ pub struct ReleasePlan {
     /// What it is going to be rendered from and to when its turn has come; what is carried out has to be the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rendering: Option<PlannedRendering>,
+}
+
+/// An object that stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SameObject {
+    /// The object.
+    pub object: ObjectRef,
+    /// As it was seen.
+    pub seen: SeenObject,
 }
 
 /// What a release is rendered from and to, as digests under the plan's key.

@@ -206,7 +206,9 @@ async fn definitions(ctx: &Context, prepared: &Wanted) -> Result<(Objects, Vec<(
             changing.extend(crd_facts(&crd).map(|facts| (facts.group, facts.kind)));
             objects.compared.push(looked_at(&object, &change, &fields, live.clone(), then));
         }
-        let seen = live.as_ref().and_then(|live| seen(&object.kind, live));
+        // One that is there already nobody touches by the policy `create`.
+        let is_left = change == ObjectChange::Same && ctx.info().crds == CrdPolicy::Create;
+        let seen = live.as_ref().filter(|_| !is_left).and_then(|live| seen(&object.kind, live));
         objects.planned.push(PlannedObject { fields, seen, ..with(&object, change) });
     }
     Ok((objects, changing))

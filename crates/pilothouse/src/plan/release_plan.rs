@@ -21,7 +21,7 @@ use crate::render;
 use crate::steps;
 use pilothouse_core::{
     Change, ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
-    PlannedHook, PlannedStep, ReleasePlan, ReleaseState, Staying, Stays, code, object_ref,
+    PlannedHook, PlannedStep, ReleasePlan, ReleaseState, SameObject, Staying, Stays, code, object_ref,
 };
 use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::json;
@@ -175,8 +175,11 @@ async fn fill<C: HelmChart + ?Sized>(
         plan.stays = left_by_steps(chart, ctx, objects.stays).await?;
     }
     let same = |object: &pilothouse_core::PlannedObject| object.change == ObjectChange::Same;
-    plan.unchanged = objects.planned.iter().filter(|object| same(object)).count();
-    plan.objects = objects.planned.into_iter().filter(|object| !same(object)).collect();
+    let (same, changed): (Vec<_>, Vec<_>) = objects.planned.into_iter().partition(same);
+    plan.unchanged = same.len();
+    plan.same =
+        same.into_iter().filter_map(|same| Some(SameObject { object: same.object, seen: same.seen? })).collect();
+    plan.objects = changed;
     ownership::tell(&steps_of(chart), ctx, plan, &objects.wanted, objects.deployed).await?;
     Ok(objects.compared)
 }
@@ -253,6 +256,7 @@ fn empty(info: &ChartInfo) -> ReleasePlan {
         not_checked: Vec::new(),
         input: None,
         rendering: None,
+        same: Vec::new(),
     }
 }
 

@@ -2,18 +2,24 @@
 
 use crate::context::Context;
 use crate::context::ReleaseRun;
+use crate::error::PhaseError;
 use crate::kept_digest::closed;
 use crate::observe;
+use crate::observe::Outcome;
 use crate::plan::objects::seen;
 use crate::plan::release_plan::input_of;
 use crate::preflight::in_words;
+use crate::render;
 use jiff::Timestamp;
-use pilothouse_core::{Class, Finding, ObjectChange, Plan, PlannedAction, PlannedObject, ReleasePlan, code};
-use pilothouse_kube::ClusterError;
+use pilothouse_core::{
+    Class, Finding, ObjectChange, ObjectRef, Plan, PlannedAction, PlannedObject, ReleasePlan, SeenObject, code,
+};
+use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
 use serde_json::Value;
 
 /// Why the plan does not hold for this release any more: what was given is another thing, something else would be done, or an
-/// object that it touches is not as it was. What it does not touch may have changed as it likes.
+/// object that it changes is not as it was, or one that it was to leave as it is would change too. What it does not touch may have
+/// changed as it likes.
 pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Plan) -> Vec<Finding> {
     let release = ctx.release();
     let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);
@@ -44,16 +50,57 @@ pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Pl
         findings.push(finding(release.to_string(), message.to_owned()));
     }
     for object in touched(planned) {
-        match moved(ctx, object, plan).await {
-            Ok(None) => {}
-            Ok(Some(how)) => findings.push(finding(object.object.to_string(), how)),
+        let live = match ctx.cluster().get(&object.object).await {
+            Err(ClusterError::NotServed { .. }) => None,
+            Ok(live) => live,
             Err(error) => {
                 let message = ctx.error_text(&error);
                 findings.push(Finding::new(Class::Blocked, code::UNREADABLE, &object.object, message));
+                continue;
             }
+        };
+        let how = moved(&object.object, object.seen.as_ref(), live.as_ref(), plan);
+        findings.extend(how.map(|how| finding(object.object.to_string(), how)));
+    }
+    match changed_too(ctx, planned, plan).await {
+        Ok(changed) => findings.extend(changed.into_iter().map(|(object, how)| finding(object.to_string(), how))),
+        Err(error) => {
+            findings.push(Finding::new(Class::Blocked, code::UNREADABLE, &release, ctx.error_text(&error)));
         }
     }
     findings
+}
+
+/// The objects that were to stay as they are and would not any more, since somebody has written or deleted them: helm touches these
+/// too. What others have written that helm leaves is nothing to the plan.
+///
+/// # Errors
+/// When that cannot be told.
+async fn changed_too(
+    ctx: &Context,
+    planned: &ReleasePlan,
+    plan: &Plan,
+) -> Result<Vec<(ObjectRef, String)>, PhaseError> {
+    let objects: Vec<ObjectRef> = planned.same.iter().map(|same| same.object.clone()).collect();
+    let mut changed = Vec::new();
+    for (same, live) in planned.same.iter().zip(read_all(ctx.cluster(), &objects, Detail::Whole).await) {
+        let live = match live {
+            Err(error) if matches!(*error, ClusterError::NotServed { .. }) => None,
+            live => live.map_err(|source| ObjectError { object: same.object.clone(), doing: "read", source })?,
+        };
+        let how = moved(&same.object, Some(&same.seen), live.as_ref(), plan);
+        changed.extend(how.map(|how| (same.object.clone(), how)));
+    }
+    if changed.is_empty() {
+        return Ok(changed);
+    }
+    let (wanted, is_upgrade) = (render::wanted(ctx).await, planned.does == PlannedAction::Upgrade);
+    let (changing, scope) = (observe::kinds_changing(ctx, &wanted), observe::scope(ctx, is_upgrade).await);
+    let compared = observe::preview_deploy(ctx, &wanted, is_upgrade, &changing, (scope, &[])).await?.compared;
+    let same = Outcome::Change(ObjectChange::Same);
+    let stays = |object: &ObjectRef| compared.iter().any(|one| one.object.same_object(object) && one.outcome == same);
+    changed.retain(|(object, _)| !stays(object));
+    Ok(changed)
 }
 
 /// How Helm's newest revision is not the one that the plan has seen: somebody was at work, even if no object tells.
@@ -81,26 +128,19 @@ fn is_created_anew(planned: &ReleasePlan, object: &PlannedObject) -> bool {
 }
 
 /// How an object is another one, or in another state, than the plan has seen.
-async fn moved(ctx: &Context, object: &PlannedObject, plan: &Plan) -> Result<Option<String>, ClusterError> {
-    let live = match ctx.cluster().get(&object.object).await {
-        Err(ClusterError::NotServed { .. }) => None,
-        live => live?,
-    };
-    let how = match (&object.seen, live) {
+fn moved(object: &ObjectRef, seen_then: Option<&SeenObject>, live: Option<&Value>, plan: &Plan) -> Option<String> {
+    match (seen_then, live) {
         (None, None) => None,
-        (None, Some(live)) => Some(format!("it did not exist when the plan was made, and does now{}", by(&live, plan))),
+        (None, Some(live)) => Some(format!("it did not exist when the plan was made, and does now{}", by(live, plan))),
         (Some(_), None) => Some("it is gone since the plan was made".to_owned()),
-        (Some(before), Some(live)) => match seen(&object.object.kind, &live) {
-            Some(now) if now.uid != before.uid => {
-                Some(format!("it was created anew since the plan{}", by(&live, plan)))
-            }
+        (Some(before), Some(live)) => match seen(&object.kind, live) {
+            Some(now) if now.uid != before.uid => Some(format!("it was created anew since the plan{}", by(live, plan))),
             Some(now) if now.resource_version == before.resource_version => None,
             // A status, or what the server keeps for itself. Of a Secret there is no digest.
             Some(now) if !before.digest.is_empty() && now.digest == before.digest => None,
-            Some(_) | None => Some(format!("it was changed since the plan{}", by(&live, plan))),
+            Some(_) | None => Some(format!("it was changed since the plan{}", by(live, plan))),
         },
-    };
-    Ok(how)
+    }
 }
 
 /// Who has written it since the plan was made, as far as its managed fields tell. Times are in whole seconds: who wrote in the

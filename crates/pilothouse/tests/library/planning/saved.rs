@@ -40,6 +40,10 @@ enum Between {
     Touched,
     /// Writes to an object of the release that the plan leaves as it is.
     Left,
+    /// Writes into such an object what helm takes back.
+    LeftOtherwise,
+    /// Deletes such an object.
+    LeftGone,
     /// Writes the status of an object that the plan changes.
     Status,
     /// Deletes an object that the plan changes, and makes one of that name.
@@ -79,6 +83,14 @@ impl Saved {
             Between::Nothing => {}
             Between::Touched => self.world.apply_as("somebody", &config("touched")).await,
             Between::Left => self.world.apply_as("somebody", &config("left")).await,
+            Between::LeftOtherwise => {
+                let hotfix = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "left"}, "data": {"text": "hotfix"}});
+                self.world.apply_as("somebody", &hotfix).await;
+            }
+            Between::LeftGone => {
+                let left = self.world.object("v1", "ConfigMap", "left");
+                self.world.cluster.delete(&left, &Precondition::default(), Propagation::Background).await.unwrap();
+            }
             Between::Status => self.write_status().await,
             Between::MadeAnew => {
                 let touched = self.world.object("v1", "ConfigMap", "touched");
@@ -137,10 +149,12 @@ impl Saved {
 }
 
 /// What happens between, and what is refused then: its subject, without the namespace, and why.
-const MOVED: [(Between, Option<(&str, &str)>); 8] = [
+const MOVED: [(Between, Option<(&str, &str)>); 10] = [
     (Between::Nothing, None),
     (Between::Touched, Some(("ConfigMap NAMESPACE/touched", "it was changed since the plan, by somebody"))),
     (Between::Left, None),
+    (Between::LeftOtherwise, Some(("ConfigMap NAMESPACE/left", "it was changed since the plan, by somebody"))),
+    (Between::LeftGone, Some(("ConfigMap NAMESPACE/left", "it is gone since the plan was made"))),
     (Between::Status, None),
     (Between::MadeAnew, Some(("ConfigMap NAMESPACE/touched", "it was created anew since the plan, by somebody"))),
     (Between::Upgraded, Some(("NAMESPACE/saved", "the plan was made at revision 1, and now there is revision 2"))),
