@@ -83,8 +83,9 @@ pub(crate) fn follow(config: &kube::Config, namespace: &str, follow: &Follow) {
         for (objects, how) in [(&follow.delete, Propagation::Background), (&follow.orphan, Propagation::Orphan)] {
             for object in objects {
                 let object = find(object).await;
+                let uid = uid_of(&cluster, &object).await;
                 cluster.delete(&object, &Precondition::default(), how).await.unwrap();
-                gone(&cluster, &object).await;
+                gone(&cluster, &object, uid.as_ref()).await;
             }
         }
         for object in &follow.apply {
@@ -96,9 +97,14 @@ pub(crate) fn follow(config: &kube::Config, namespace: &str, follow: &Follow) {
     });
 }
 
-async fn gone(cluster: &Cluster, object: &ObjectRef) {
+async fn uid_of(cluster: &Cluster, object: &ObjectRef) -> Option<Value> {
+    cluster.get(object).await.unwrap().map(|found| found["metadata"]["uid"].clone())
+}
+
+/// One of the same name may have been made since.
+async fn gone(cluster: &Cluster, object: &ObjectRef, uid: Option<&Value>) {
     let begun = Instant::now();
-    while cluster.get(object).await.unwrap().is_some() {
+    while uid.is_some() && uid_of(cluster, object).await.as_ref() == uid {
         assert!(begun.elapsed() < PATIENCE, "{object} is not gone");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -51,10 +51,13 @@ pub(super) fn refusals(message: &str) -> (Option<u64>, Vec<(u64, Refusal)>) {
     (total, reasons.split(", ").filter_map(read).collect())
 }
 
+/// Makes a refusal of the words it was said in.
+type Reader = fn(&str) -> Refusal;
+
 /// What the scheduler's plugins say of nodes they refuse, without `node(s)`, as of Kubernetes 1.36 (the `ErrReason` constants of
 /// pkg/scheduler/framework/plugins/*) and, with a second spelling, of the releases before. Words that are not here are told as they
 /// are: a rule that half fits would tell what is not so.
-const WORDS: &[(&str, fn(&str) -> Refusal)] = &[
+const WORDS: &[(&str, Reader)] = &[
     ("were unschedulable", |_| Refusal::Taint(Some("node.kubernetes.io/unschedulable".to_owned()))),
     ("had untolerated taint", taint),
     ("had taint", taint),

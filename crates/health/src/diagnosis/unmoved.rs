@@ -60,15 +60,12 @@ fn says(pod: &Value, now: Timestamp) -> String {
         node => format!(" on node {node}"),
     };
     let since = seconds_since(time(pod, "/metadata/creationTimestamp"), now);
-    let mut line = format!("pod {} is {}{node}, made {since} s ago", name(pod), text(pod, "/status/phase"));
-    if is_deleted(pod) {
-        line.push_str(&format!(
-            ", and is being deleted: grace {} s{}",
-            number(pod, "/metadata/deletionGracePeriodSeconds"),
-            finalizers(pod)
-        ));
-    }
-    line
+    let deleted = is_deleted(pod).then(|| {
+        let grace = number(pod, "/metadata/deletionGracePeriodSeconds");
+        format!(", and is being deleted: grace {grace} s{}", finalizers(pod))
+    });
+    let phase = text(pod, "/status/phase");
+    format!("pod {} is {phase}{node}, made {since} s ago{}", name(pod), deleted.unwrap_or_default())
 }
 
 fn finalizers(object: &Value) -> String {
@@ -260,6 +257,10 @@ pub(super) fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
 /// A rollout that somebody has paused, or a Job that somebody has suspended.
 pub(super) fn suspended(evidence: &Evidence) -> Option<Draft> {
     if evidence.status.readiness != Readiness::Failed || evidence.status.reason.as_deref() != Some(SUSPENDED) {
+        return None;
+    }
+    // A hook is helm's to run and to delete.
+    if evidence.live.as_deref().and_then(jobs::hook).is_some() {
         return None;
     }
     let object = &evidence.object;

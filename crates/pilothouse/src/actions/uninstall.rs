@@ -98,7 +98,7 @@ pub(crate) async fn uninstall_as_permitted(
         preflight::refuse_unless_as_seen(ctx, &permit.deed().goes).await?;
         let done = ctx.helm().uninstall(&request, stop).await;
         // What it leaves half done is nobody else's.
-        ctx.cache().await.removal_over = Some(PendingSeen {
+        let over = PendingSeen {
             revision: newest,
             writer_gone: Some("the helm of this run has ended".to_owned()),
             of: PendingOf::ThisStack,
@@ -106,7 +106,8 @@ pub(crate) async fn uninstall_as_permitted(
             age_ms: None,
             deadline_ms: 0,
             unchanged: true,
-        });
+        };
+        ctx.session().note_removal_over(ctx.release(), over);
         done.map_err(PhaseError::from)
     };
     let done = done.await;

@@ -228,7 +228,7 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
         let seen = pending(known, ctx.timeout(), newest, watched);
         let state = determine(&Observation { pending: Some(seen.clone()), ..Observation::of(Ok(history.clone())) });
         if state == ReleaseState::HalfRemoved {
-            ctx.cache().await.removal_over = Some(seen);
+            ctx.session().note_removal_over(ctx.release(), seen);
             break;
         }
         let why = match decide(&state, &Wish { action: ctx.info().action, ..Wish::default() }) {

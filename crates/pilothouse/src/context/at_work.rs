@@ -61,7 +61,7 @@ mod tests {
         let _web = all.begin(web.clone());
         assert_eq!(all.beside(&web), []);
         let working = all.begin(setup.clone());
-        assert_eq!(all.beside(&web), [setup.clone()]);
+        assert_eq!(all.beside(&web), std::slice::from_ref(&setup));
         all.note_stuck(&setup, true);
         assert_eq!(all.beside(&web), []);
         all.note_stuck(&setup, false);

@@ -3,7 +3,6 @@
 use crate::context::observed::Observed;
 use crate::context::rendering::Rendering;
 use crate::context::wanted::Wanted;
-use pilothouse_core::PendingSeen;
 use std::sync::Arc;
 
 /// The slots. Whoever fills one says when it holds no more.
@@ -13,8 +12,6 @@ pub(crate) struct Cache {
     pub(crate) wanted: Arc<Wanted>,
     /// What the cluster held when the release's turn came, or after it was last uninstalled here.
     pub(crate) observed: Option<Arc<Observed>>,
-    /// What proves that an uninstall has stopped half-way: for good, since it is about one revision.
-    pub(crate) removal_over: Option<PendingSeen>,
     /// What it renders besides: with a look at the cluster, as an install or as an upgrade, once or more of each.
     pub(crate) rendered: Vec<RenderedAgain>,
 }

@@ -4,7 +4,7 @@ use crate::context::AtWork;
 use crate::context::shared_reads::SharedReads;
 use crate::journal;
 use crate::journal::{JournalError, StateKey};
-use pilothouse_core::{ClusterContext, CrdFacts, Redactor, RevisionMeta, RevisionStatus};
+use pilothouse_core::{ClusterContext, CrdFacts, PendingSeen, Redactor, ReleaseKey, RevisionMeta, RevisionStatus};
 use pilothouse_health::Rules;
 use pilothouse_helm::{ChartShelf, HelmClient};
 use pilothouse_kube::{ClusterAccess, ClusterClient, ClusterError, Discovery, Gathering, HelmDriver, Tracker};
@@ -82,6 +82,8 @@ pub struct Session {
     pub(crate) reads: SharedReads,
     /// What the payloads of Helm's records said, by the UID and the version of the object.
     stored: Mutex<HashMap<StoredAt, RevisionStatus>>,
+    /// What proves of a release that its uninstall has stopped half-way: for good, since it is about one revision.
+    removals_over: Mutex<HashMap<ReleaseKey, PendingSeen>>,
 }
 
 /// One very write of one of Helm's records.
@@ -184,6 +186,7 @@ impl Session {
             at_work: AtWork::default(),
             reads: SharedReads::default(),
             stored: Mutex::default(),
+            removals_over: Mutex::default(),
         })
     }
 
@@ -210,6 +213,16 @@ impl Session {
             let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
             stored.insert((meta.uid.clone(), meta.resource_version.clone()), status);
         }
+    }
+
+    /// What proves of a release that its uninstall has stopped half-way, if anything does.
+    pub(crate) fn removal_over(&self, release: &ReleaseKey) -> Option<PendingSeen> {
+        self.removals_over.lock().unwrap_or_else(PoisonError::into_inner).get(release).cloned()
+    }
+
+    /// Keeps it.
+    pub(crate) fn note_removal_over(&self, release: ReleaseKey, seen: PendingSeen) {
+        self.removals_over.lock().unwrap_or_else(PoisonError::into_inner).insert(release, seen);
     }
 
     /// A run begins, and none of its releases has changed anything.

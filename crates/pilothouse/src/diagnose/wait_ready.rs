@@ -174,7 +174,9 @@ pub(crate) async fn look_at_readiness(
     let mut gathered = gather(ctx, subjects, reported.since, &others, Instant::now() + LOOK).await;
     let started = gathered.iter().flat_map(pilothouse_health::starts);
     let before = reported.starts_before(started.collect::<Vec<_>>()).clone();
-    gathered.iter_mut().for_each(|evidence| evidence.starts_before.clone_from(&before));
+    for evidence in &mut gathered {
+        evidence.starts_before.clone_from(&before);
+    }
     if !others.is_empty() {
         // Without the others' work this would be certain: then nothing comes of this one for them.
         let alone = gathered.iter().cloned().map(|evidence| Evidence { releases: Vec::new(), ..evidence });
@@ -223,9 +225,13 @@ async fn gather(
     others: &[ReleaseKey],
     deadline: Instant,
 ) -> Vec<Evidence> {
-    subjects.iter_mut().for_each(|subject| subject.since = since);
+    for subject in &mut subjects {
+        subject.since = since;
+    }
     let mut gathered = ctx.session().gathering.evidence(ctx.cluster(), subjects, deadline).await;
-    gathered.iter_mut().for_each(|evidence| evidence.releases = others.to_vec());
+    for evidence in &mut gathered {
+        evidence.releases = others.to_vec();
+    }
     gathered
 }
 

@@ -39,13 +39,14 @@ pub(crate) async fn run_release<C: HelmChart + ?Sized>(
     }
     let mut outcome = match info.action {
         HelmAction::Skip => ReleaseOutcome::Skipped { reason: "action is skip".to_owned() },
-        HelmAction::Deploy | HelmAction::Destroy => match run.settled.clone() {
-            Some(settled) => unchanged(ctx, &settled),
-            None => {
+        HelmAction::Deploy | HelmAction::Destroy => {
+            if let Some(settled) = run.settled.clone() {
+                unchanged(ctx, &settled)
+            } else {
                 let _working = ctx.session().at_work.begin(info.key());
                 in_turn(chart, ctx, run, payload).await
             }
-        },
+        }
     };
     ctx.emitter().redact_outcome(&mut outcome);
     finished(ctx, &outcome, begun);

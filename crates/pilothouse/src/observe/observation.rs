@@ -66,7 +66,7 @@ async fn observe(ctx: &Context, wanted: &Wanted) -> Observed {
         rendered: None,
         live: LiveSeen::NotLooked,
         failed_applied: None,
-        removal_over: ctx.cache().await.removal_over.clone(),
+        removal_over: ctx.session().removal_over(&ctx.release()),
         install_hook: None,
     };
     if let Some(newest) = seen.known_history().newest() {

@@ -243,7 +243,7 @@ mod tests {
     use pilothouse_core::RunId;
     use pilothouse_testkit::FakeCluster;
     use rstest::rstest;
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use tokio::sync::mpsc::unbounded_channel;
 
     const NAME: &str = "pilothouse.stack.shop";
@@ -339,6 +339,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_looked_for_beforehand_is_not_looked_for_again() {
         let cluster = Arc::new(FakeCluster::default());
+        let system = json!({"name": "kube-system", "uid": "1"});
+        cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": system}));
         let taken = run(&cluster, 1, None).take_after(std::future::ready(())).await.unwrap();
         assert_eq!((taken.left.journal.namespace(), taken.others_were_at_work), ("pilothouse", false));
         let calls = cluster.failures.calls();

@@ -437,13 +437,13 @@ async fn what_a_chart_makes_up_under_another_name_or_of_the_day() {
     let message = refused("2.0.0", &[secret("db-auth", "randAlphaNum 12"), dated.clone()], "db").await;
     assert!(message.contains(&format!("Secret {}/db-auth takes its place", world.namespace)), "{message}");
     // Without one in its place, it is what the plan says.
-    world.done(chart("3.0.0", &[dated.clone()])).await;
+    world.done(chart("3.0.0", std::slice::from_ref(&dated))).await;
     world.done(chart("4.0.0", &[secret("key", "genPrivateKey \"ed25519\""), dated.clone()])).await;
     let message =
         refused("5.0.0", &[secret("key", "genPrivateKey \"ed25519\""), dated.clone(), secret("more", "\"x\"")], "key")
             .await;
     assert!(message.starts_with("the chart makes password anew"), "{message}");
-    world.done(chart("6.0.0", &[dated.clone()])).await;
+    world.done(chart("6.0.0", std::slice::from_ref(&dated))).await;
     // As it was made another day.
     world
         .apply(

@@ -185,7 +185,8 @@ async fn a_hook_of_an_earlier_revision_does_not_end_helm() {
     let world = world(&format!("{DEPLOYMENT}---\n{HOOK}"));
     world.cluster.put(serde_json::json!({
         "apiVersion": "batch/v1", "kind": "Job", "status": {"active": 1},
-        "metadata": {"name": "migrate", "namespace": "default", "creationTimestamp": "2026-11-21T07:00:00Z"},
+        "metadata": {"name": "migrate", "namespace": "default", "creationTimestamp": "2026-11-21T07:00:00Z",
+            "annotations": {"helm.sh/hook": "post-install"}},
     }));
     world.cluster.put(waiting_pod("migrate-a", &uid(&world.cluster, "Job", "migrate")));
     world.helm.hang(Vec::new(), RevisionStatus::Failed);

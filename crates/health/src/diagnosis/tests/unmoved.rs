@@ -30,8 +30,8 @@ fn an_init_container_that_runs_on() {
         "init container wait-for-db has run for 58 s, and the others wait for its end: waiting for postgres.data.svc:5432 ...",
     );
     assert_eq!(waits(10).told()[0].0, Line::Unknown, "that may be what a healthy start looks like");
-    let wants = super::super::wanted(&waits(58).0, now());
-    assert!(format!("{wants:?}").contains("wait-for-db"), "{wants:?}");
+    let read = format!("{:?}", super::super::wanted(&waits(58).0, now()));
+    assert!(read.contains("wait-for-db"), "{read}");
 }
 
 #[test]
