@@ -211,7 +211,9 @@ fn what_a_killed_run_has_left_goes(
     let token = Kubeconfig::read_from(world.path("K")).unwrap().clusters[0].cluster.clone().unwrap().server.unwrap();
     let holds = |folder: &PathBuf| {
         let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-        files.filter(|path| path.is_file()).any(|path| std::fs::read_to_string(path).unwrap().contains(&token))
+        files
+            .filter(|path| path.is_file())
+            .any(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).contains(&token))
     };
     assert!(left.iter().any(holds), "the run has left no kubeconfig: {left:?}");
     // A helm that was under way has its file until it has ended.

@@ -7,7 +7,7 @@ use super::read::{
     Seen, around, events_about, list, name, namespace, object, one_line, quoted, seconds_since, text, time, was_read,
     whereabouts,
 };
-use super::{storage, unmoved};
+use super::storage;
 use jiff::Timestamp;
 use pilothouse_core::{parse_quantity, pod_amount, show_quantity};
 use serde_json::Value;
@@ -127,7 +127,7 @@ pub(super) fn causes(evidence: &Evidence, pod: &Value, scheduled: &Value, now: T
         }
         return drafts.into_iter().map(|draft| draft.seen(says.clone())).collect();
     }
-    if let Some(gated) = unmoved::gated(evidence, pod) {
+    if let Some(gated) = gated(evidence, pod) {
         return vec![gated.seen(says)];
     }
     let (total, refusals) = refusals(message);
@@ -146,6 +146,17 @@ pub(super) fn causes(evidence: &Evidence, pod: &Value, scheduled: &Value, now: T
     };
     let scaling = context.scaling().map(|seen| seen.says());
     vec![draft.seen(says).all_seen(scaling)]
+}
+
+/// A pod that the scheduler does not look at yet.
+fn gated(evidence: &Evidence, pod: &Value) -> Option<Draft> {
+    let names: Vec<&str> = list(pod, "/spec/schedulingGates").iter().map(|gate| text(gate, "/name")).collect();
+    (!names.is_empty()).then(|| {
+        let (pod, gates) = (name(pod), names.join(", "));
+        let why = format!("pod {pod} is not scheduled before its scheduling gates are taken off: {gates}");
+        Draft::new(Line::Waiting, format!("{} scheduling gates", evidence.object), why)
+            .next("look at the controller that sets these gates")
+    })
 }
 
 /// What a decision needs to know.

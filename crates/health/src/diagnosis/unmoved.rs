@@ -171,17 +171,6 @@ fn ends_by_itself(pod: &Value) -> bool {
     matches!(text(pod, "/spec/restartPolicy"), "Never" | "OnFailure")
 }
 
-/// A pod that the scheduler does not look at yet.
-pub(super) fn gated(evidence: &Evidence, pod: &Value) -> Option<Draft> {
-    let names: Vec<&str> = list(pod, "/spec/schedulingGates").iter().map(|gate| text(gate, "/name")).collect();
-    (!names.is_empty()).then(|| {
-        let (pod, gates) = (name(pod), names.join(", "));
-        let why = format!("pod {pod} is not scheduled before its scheduling gates are taken off: {gates}");
-        Draft::new(Line::Waiting, format!("{} scheduling gates", evidence.object), why)
-            .next("look at the controller that sets these gates")
-    })
-}
-
 /// The first readiness gate that does not hold, where the containers are ready.
 fn readiness_gate(pod: &Value) -> Option<&str> {
     let holds = |kind: &str| condition(pod, kind).is_some_and(|condition| text(condition, "/status") == "True");

@@ -6,55 +6,9 @@ use crate::error::PhaseError;
 use crate::observe;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
-use pilothouse_core::{Class, Finding, ObjectRef, OwnerMarks, ReleaseKey, code, kept_by_upgrade, owner_marks};
+use crate::preflight::losses::seen::AsSeen;
+use pilothouse_core::{Class, Finding, ObjectRef, code};
 use pilothouse_kube::{ClusterError, Detail, read_all};
-use serde_json::Value;
-
-/// An object as it was when it was looked at.
-#[derive(Debug, Clone)]
-pub(crate) struct AsSeen {
-    pub(crate) object: ObjectRef,
-    /// What matters of it; `None` when it was not there.
-    marks: Option<Marks>,
-}
-
-/// By what it is known that an object is the same one in the same hands. Whatever else changes in it is no matter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Marks {
-    uid: Option<String>,
-    owner: OwnerMarks,
-    /// Whether helm's upgrade leaves it.
-    is_kept: bool,
-}
-
-impl AsSeen {
-    /// An object, from how it was read.
-    pub(crate) fn new(object: &ObjectRef, live: Option<&Value>) -> Self {
-        Self { object: object.clone(), marks: live.map(Marks::of) }
-    }
-
-    /// Why it is not what was looked at any more, from how it is now.
-    pub(crate) fn changed(&self, live: &Value, release: &ReleaseKey) -> Option<String> {
-        let now = Marks::of(live);
-        let Some(then) = &self.marks else { return Some("it has come since it was looked at".to_owned()) };
-        if then.uid != now.uid {
-            return Some("another object of that name has taken its place since it was looked at".to_owned());
-        }
-        let is_ours = now.owner.helm.is(release) && now.owner.controller.is_none();
-        if then.owner != now.owner && !is_ours {
-            return Some(format!("since it was looked at it has come to belong to {}", now.owner));
-        }
-        let is_exposed = then.is_kept && !now.is_kept;
-        is_exposed.then(|| "its annotation helm.sh/resource-policy was taken away since it was looked at".to_owned())
-    }
-}
-
-impl Marks {
-    fn of(live: &Value) -> Self {
-        let uid = live.pointer("/metadata/uid").and_then(Value::as_str).map(str::to_owned);
-        Self { uid, owner: owner_marks(live), is_kept: kept_by_upgrade(live) }
-    }
-}
 
 /// What helm takes away, as it was when it was looked at.
 #[derive(Debug, Default)]
@@ -84,7 +38,7 @@ pub(crate) async fn refuse_unless_as_seen(ctx: &Context, going: &Going) -> Resul
     }
     let all: Vec<AsSeen> = going.objects.iter().chain(&going.kept).cloned().collect();
     refuse_unless_same(ctx, &all).await?;
-    let there = going.objects.iter().filter(|seen| seen.marks.is_some());
+    let there = going.objects.iter().filter(|seen| seen.was_there());
     let there: Vec<ObjectRef> = there.map(|seen| seen.object.clone()).collect();
     if there.is_empty() {
         return Ok(());

@@ -14,7 +14,7 @@ use crate::observe;
 use crate::observe::Compared;
 use crate::observe::Outcome;
 use crate::observe::Scope;
-use crate::preflight::as_seen::{self, AsSeen, Going};
+use crate::preflight::as_seen::{self, Going};
 use crate::preflight::backup::save;
 use crate::preflight::changes::deleted;
 use crate::preflight::changes::deletions;
@@ -23,6 +23,7 @@ use crate::preflight::changes::regenerated;
 use crate::preflight::crds::chart_crds;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
+use crate::preflight::losses::seen::AsSeen;
 use crate::render;
 use pilothouse_core::{
     Class, CrdPolicy, Finding, ObjectChange, ObjectRef, ReleaseHistory, Sensitive, Staying, Stays, code,

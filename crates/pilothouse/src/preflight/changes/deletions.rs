@@ -5,11 +5,11 @@ use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::Compared;
-use crate::preflight::as_seen::AsSeen;
 use crate::preflight::backup::save;
 use crate::preflight::changes::hooks;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
+use crate::preflight::losses::seen::AsSeen;
 use pilothouse_core::{Change, Class, Finding, HelmOwner, ObjectRef, code, helm_owner};
 use pilothouse_kube::{ClusterError, Detail, crd_ref, read_all};
 

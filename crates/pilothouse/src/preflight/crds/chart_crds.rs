@@ -2,12 +2,12 @@
 
 use crate::context::Context;
 use crate::context::Wanted;
-use crate::preflight::as_seen::AsSeen;
 use crate::preflight::backup::save;
 use crate::preflight::crds::breaks;
 use crate::preflight::crds::breaks::Loss;
 use crate::preflight::crds::fields::Field;
 use crate::preflight::losses::consent::Consent;
+use crate::preflight::losses::seen::AsSeen;
 use crate::render::chart_definitions;
 use pilothouse_core::{Class, CrdPolicy, Finding, HelmOwner, ObjectRef, code, crd_facts, helm_owner, object_ref};
 use pilothouse_kube::{ClusterError, ListQuery, live_custom_resources};

@@ -2,3 +2,4 @@
 
 pub(crate) mod consent;
 pub(crate) mod data_loss;
+pub(crate) mod seen;
