@@ -4,6 +4,9 @@ use jiff::Timestamp;
 use pilothouse_core::{Cause, Certainty, ObjectRef, code};
 use std::collections::{HashMap, HashSet};
 
+/// Lines of evidence that are kept of a cause.
+const MOST_EVIDENCE: usize = 24;
+
 /// What is known of a release's trouble.
 #[derive(Debug, Default)]
 pub(crate) struct ReportedCauses {
@@ -42,11 +45,21 @@ impl ReportedCauses {
         &self.starts
     }
 
-    /// Keeps the causes of an object in place of what was known of it.
+    /// Keeps the causes of an object in place of what was known of it. What was seen for the same cause before stays: a pod that is
+    /// being deleted has no log any more.
     pub(crate) fn see(&mut self, object: &ObjectRef, causes: &[Cause]) {
+        let mut causes = causes.to_vec();
         match self.seen.iter_mut().find(|(known, _)| known.same_object(object)) {
-            Some((_, known)) => *known = causes.to_vec(),
-            None => self.seen.push((object.clone(), causes.to_vec())),
+            Some((_, known)) => {
+                for cause in &mut causes {
+                    let before = known.iter().find(|known| (&known.code, &known.root) == (&cause.code, &cause.root));
+                    let lines = before.into_iter().flat_map(|before| &before.evidence);
+                    let lost: Vec<_> = lines.filter(|line| !cause.evidence.contains(line)).cloned().collect();
+                    cause.evidence.extend(lost.into_iter().take(MOST_EVIDENCE.saturating_sub(cause.evidence.len())));
+                }
+                *known = causes;
+            }
+            None => self.seen.push((object.clone(), causes)),
         }
     }
 
@@ -101,6 +114,21 @@ mod tests {
         assert_eq!(told, [true, false, true, true, false, false, false]);
         let waits = cause(code::WAITING, "x", Certainty::Passing);
         assert_eq!([false, true, true].map(|lasts| known.is_news(&waits, lasts)), [false, true, false]);
+    }
+
+    #[test]
+    fn what_was_seen_for_a_cause_before_stays() {
+        let job = ObjectRef::parse("Job/web/hook").unwrap();
+        let with = |lines: &[&str]| Cause {
+            evidence: lines.iter().map(|line| (*line).into()).collect(),
+            ..cause("A", "x", Certainty::Passing)
+        };
+        let mut known = ReportedCauses::default();
+        known.see(&job, &[with(&["exit code 4", "log: no table"])]);
+        known.see(&job, &[with(&["exit code 4"])]);
+        assert_eq!(known.of_others(&[])[0].evidence, with(&["exit code 4", "log: no table"]).evidence);
+        known.see(&job, &[cause("B", "x", Certainty::Passing)]);
+        assert!(known.of_others(&[])[0].evidence.is_empty());
     }
 
     #[test]
