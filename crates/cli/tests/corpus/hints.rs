@@ -17,6 +17,10 @@ const SIDE_BY_SIDE: usize = 6;
 /// What is told about these cannot be followed in a test here.
 const NOT_FOLLOWABLE: &[(&str, &str)] = &[
     (
+        "APISERVICE_UNAVAILABLE",
+        "while nobody answers for an API, no namespace of the control plane that all cases share can be deleted",
+    ),
+    (
         "GRAPH_INVALID",
         "the program tells every such mistake by its line in the stack file; only Rust charts get that far",
     ),
