@@ -122,15 +122,13 @@ fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
     }
     if drafts.iter().all(|draft| draft.line == Line::Unknown) {
         let known = unmoved::waiting(evidence, now).or_else(|| unmoved::told(evidence));
-        match (known, drafts.pop()) {
-            (Some(known), None) => drafts.push(known.all_seen(unmoved::chain(evidence, now))),
+        let draft = match (known, drafts.pop()) {
             // What a controller or the scheduler has said and is not understood comes first.
-            (known, Some(unknown)) => {
-                let seen = known.into_iter().flat_map(|known| std::iter::once(known.why).chain(known.evidence));
-                drafts.push(unknown.all_seen(seen).all_seen(unmoved::chain(evidence, now)));
-            }
-            (None, None) => drafts.push(unknown(evidence, now)),
-        }
+            (known, Some(unknown)) => unknown.all_seen(known.map(|known| known.why)),
+            (Some(known), None) => known,
+            (None, None) => unknown(evidence),
+        };
+        drafts.push(draft.all_seen(unmoved::chain(evidence, now)));
     }
     drafts
 }
@@ -140,10 +138,8 @@ fn rank(draft: &Draft) -> (Certainty, bool) {
     (draft.certainty(), draft.line.rule().class == CauseClass::Unknown)
 }
 
-/// Everything that was seen, for what is not understood.
-fn unknown(evidence: &Evidence, now: Timestamp) -> Draft {
+/// What is not understood.
+fn unknown(evidence: &Evidence) -> Draft {
     let describe = format!("kubectl describe {}", read::kubectl_name(&evidence.object));
-    Draft::new(Line::Unknown, evidence.object.to_string(), &evidence.status.message)
-        .all_seen(unmoved::chain(evidence, now))
-        .next(describe)
+    Draft::new(Line::Unknown, evidence.object.to_string(), &evidence.status.message).next(describe)
 }

@@ -23,11 +23,15 @@ const MOST_WARNINGS: usize = 8;
 pub(super) fn waiting(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
     let unready = suspects(evidence);
     let of_pods = unready.iter().take(MOST_PODS).find_map(|pod| of_pod(evidence, pod, now));
-    let mut draft = of_pods.or_else(|| old_pod(evidence, now)).or_else(|| min_ready(evidence, now))?;
+    // Where a pod of the present revision is the trouble, no other one is.
+    let mut draft = match of_pods {
+        None if unready.is_empty() => old_pod(evidence, now).or_else(|| min_ready(evidence, now))?,
+        of_pods => of_pods?,
+    };
     if let Some(events) = evidence.live.as_deref().and_then(jobs::hook) {
         draft.why = format!("the hook ({}): {}", one_line(events), draft.why);
     }
-    Some(draft.all_seen(chain(evidence, now)))
+    Some(draft)
 }
 
 /// Everything a person would look at first, a line each: pods with their containers and conditions, ends of logs, warnings.
@@ -106,9 +110,8 @@ fn of_pod(evidence: &Evidence, pod: &Value, now: Timestamp) -> Option<Draft> {
         });
     }
     let still = containers.iter().find(|container| {
-        let since = time(container.status, "/state/running/startedAt");
         let ready = container.status.get("ready") == Some(&Value::Bool(true));
-        (container.init || !ready || ends_by_itself(pod)) && seconds_since(since, now) >= PATIENCE && since.is_some()
+        (container.init || !ready || ends_by_itself(pod)) && runs_on(container, now)
     });
     if let Some(container) = still {
         return Some(still_running(evidence, pod, *container, now));
@@ -166,6 +169,11 @@ fn still_running(evidence: &Evidence, pod: &Value, container: Container<'_>, now
     }
 }
 
+/// Whether the container has run for a while.
+fn runs_on(container: &Container<'_>, now: Timestamp) -> bool {
+    seconds_since(time(container.status, "/state/running/startedAt"), now) >= PATIENCE
+}
+
 /// Whether the pod is to come to an end by itself: that of a Job, or a hook.
 fn ends_by_itself(pod: &Value) -> bool {
     matches!(text(pod, "/spec/restartPolicy"), "Never" | "OnFailure")
@@ -178,11 +186,8 @@ fn readiness_gate(pod: &Value) -> Option<&str> {
     gates.find(|gate| !holds(gate)).filter(|_| holds("ContainersReady"))
 }
 
-/// An old pod that takes its time to end, where no new one is the trouble.
+/// An old pod that takes its time to end.
 fn old_pod(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
-    if !suspects(evidence).is_empty() {
-        return None;
-    }
     let pod = all_pods(evidence).find(|pod| is_deleted(pod))?;
     let grace = number(pod, "/metadata/deletionGracePeriodSeconds");
     // The timestamp is when the grace is over.
@@ -210,7 +215,7 @@ fn min_ready(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
     let live = evidence.live.as_deref()?;
     let seconds = number(live, "/spec/minReadySeconds");
     let mut own = present_pods(evidence).peekable();
-    if seconds == 0 || own.peek().is_none() || !suspects(evidence).is_empty() {
+    if seconds == 0 || own.peek().is_none() {
         return None;
     }
     let since = own.filter_map(|pod| time(condition(pod, "Ready")?, "/lastTransitionTime")).max();
@@ -229,8 +234,7 @@ pub(super) fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
     let mut wants = Vec::new();
     for pod in suspects(evidence).into_iter().take(MOST_PODS) {
         for container in Container::all(pod) {
-            let since = time(container.status, "/state/running/startedAt");
-            if since.is_some() && seconds_since(since, now) >= PATIENCE && (container.init || ends_by_itself(pod)) {
+            if runs_on(&container, now) && (container.init || ends_by_itself(pod)) {
                 wants.push(Want::Log {
                     namespace: namespace(pod).to_owned(),
                     pod: name(pod).to_owned(),

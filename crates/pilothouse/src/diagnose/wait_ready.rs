@@ -76,15 +76,16 @@ async fn until_hopeless(
     }
     let mut verdict = Verdict::default();
     let mut following: Option<Following> = None;
-    let (mut waited_for, mut others) = (usize::MAX, usize::MAX);
+    // How many objects and how many other releases there were at the look before.
+    let mut before: Option<(usize, usize)> = None;
     loop {
         let looked = Instant::now();
         let unready = pending.borrow_and_update().clone();
         let beside = ctx.session().at_work.beside(&ctx.release()).len();
-        if unready.len() < waited_for && waited_for != usize::MAX || beside < others && others != usize::MAX {
+        if before.is_some_and(|(objects, others)| unready.len() < objects || beside < others) {
             reported.something_came();
         }
-        (waited_for, others) = (unready.len(), beside);
+        before = Some((unready.len(), beside));
         reported.keep_only(|object| unready.iter().any(|(unready, _)| unready.same_object(object)));
         follow(ctx, &mut following, &unready);
         // What is about to end the wait is not taken from a cache.

@@ -2,12 +2,10 @@
 
 use crate::context::Context;
 use crate::error::PhaseError;
-use crate::observe::dry_run::compare::seen_digest;
+use crate::observe::dry_run::compare::seen_object;
 use crate::observe::dry_run::compared::{ByHook, Compared, Outcome};
 use crate::observe::release_storage::{self, NotServed};
-use pilothouse_core::{
-    Change, ObjectChange, ObjectRef, SeenObject, Sensitive, helm_owner, names_other_release, object_ref,
-};
+use pilothouse_core::{Change, ObjectChange, ObjectRef, Sensitive, helm_owner, names_other_release, object_ref};
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, parse_documents};
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -129,7 +127,7 @@ pub(crate) async fn deleted_by_hooks(
                 is_own = own.iter().flatten().any(|known| known.same_object(&object));
             }
             found.push(Compared {
-                seen: seen(&object.kind, &live),
+                seen: seen_object(&object.kind, &live),
                 owner: Some(owner),
                 live: Some(Sensitive::new(live)),
                 by_hook: by_hook(is_own),
@@ -155,16 +153,6 @@ pub(crate) fn with_hooks(mut compared: Vec<Compared>, deleted: Vec<Compared>) ->
         }
     }
     compared
-}
-
-/// Which object this is, and in which state.
-fn seen(kind: &str, live: &Value) -> Option<SeenObject> {
-    let text = |pointer| live.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    Some(SeenObject {
-        uid: text("/metadata/uid")?,
-        resource_version: text("/metadata/resourceVersion")?,
-        digest: seen_digest(kind, live),
-    })
 }
 
 /// The first of these events at which helm runs the hook, if it ever deletes its object: without a policy it does so before it

@@ -34,7 +34,7 @@ pub(crate) use decision::{baseline, deployed_before, why_refused};
 pub(crate) use deploy_preview::{Look, kinds_changing, preview_deploy, preview_overwriting, preview_rollback};
 pub(crate) use deploy_records::{Found, RECORD_KEY, decode_record, encode_record, read_deploy_record, record_ref};
 pub use dry_run::compare::{Comparison, compare};
-pub(crate) use dry_run::compare::{Scope, seen_digest};
+pub(crate) use dry_run::compare::{Scope, seen_object};
 pub use dry_run::compared::{ByHook, Compared, Outcome};
 pub use dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
 pub(crate) use dry_run::refusal::is_of_rbac;

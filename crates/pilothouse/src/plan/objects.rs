@@ -11,13 +11,13 @@ use crate::observe::NotServed;
 use crate::observe::Outcome;
 use crate::observe::apply_options;
 use crate::observe::is_of_rbac;
-use crate::observe::seen_digest;
+use crate::observe::seen_object;
 use crate::plan::brings::Brings;
 use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
-    CrdFacts, CrdPolicy, FieldChange, ObjectChange, ObjectRef, Ownership, PlannedObject, Secrecy, SeenObject,
-    Sensitive, Staying, crd_facts, field_changes, helm_owner, kept_by_uninstall, object_ref,
+    CrdFacts, CrdPolicy, FieldChange, ObjectChange, ObjectRef, Ownership, PlannedObject, Secrecy, Sensitive, Staying,
+    crd_facts, field_changes, helm_owner, kept_by_uninstall, object_ref,
 };
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -208,7 +208,7 @@ async fn definitions(ctx: &Context, prepared: &Wanted) -> Result<(Objects, Vec<(
         }
         // One that is there already nobody touches by the policy `create`.
         let is_left = change == ObjectChange::Same && ctx.info().crds == CrdPolicy::Create;
-        let seen = live.as_ref().filter(|_| !is_left).and_then(|live| seen(&object.kind, live));
+        let seen = live.as_ref().filter(|_| !is_left).and_then(|live| seen_object(&object.kind, live));
         objects.planned.push(PlannedObject { fields, seen, ..with(&object, change) });
     }
     Ok((objects, changing))
@@ -247,7 +247,7 @@ fn looked_at(
         outcome: Outcome::Change(change.clone()),
         fields: fields.to_vec(),
         health: None,
-        seen: live.as_ref().and_then(|live| seen(&object.kind, live)),
+        seen: live.as_ref().and_then(|live| seen_object(&object.kind, live)),
         owner: live.as_ref().map(helm_owner),
         is_deployed: false,
         not_checked: None,
@@ -255,16 +255,6 @@ fn looked_at(
         live: live.map(Sensitive::new),
         then: then.map(Sensitive::new),
     }
-}
-
-/// Which object this is, and in which state.
-pub(crate) fn seen(kind: &str, live: &Value) -> Option<SeenObject> {
-    let text = |pointer| live.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    Some(SeenObject {
-        uid: text("/metadata/uid")?,
-        resource_version: text("/metadata/resourceVersion")?,
-        digest: seen_digest(kind, live),
-    })
 }
 
 /// What an uninstall deletes and what it leaves, by the manifest: helm does not look at the live objects for that.
@@ -311,7 +301,7 @@ fn found(ctx: &Context, object: &ObjectRef, change: &ObjectChange, live: &Value)
     let status = ctx.tracker().rules().judge(live, Timestamp::now()).status;
     PlannedObject {
         health: (!status.is_ready()).then(|| format!("{:?}: {}", status.readiness, status.message)),
-        seen: seen(&object.kind, live),
+        seen: seen_object(&object.kind, live),
         ..with(object, change.clone())
     }
 }

@@ -6,7 +6,7 @@ use crate::error::PhaseError;
 use crate::kept_digest::closed;
 use crate::observe;
 use crate::observe::Outcome;
-use crate::plan::objects::seen;
+use crate::observe::seen_object;
 use crate::plan::release_plan::input_of;
 use crate::preflight::in_words;
 use crate::render;
@@ -133,7 +133,7 @@ fn moved(object: &ObjectRef, seen_then: Option<&SeenObject>, live: Option<&Value
         (None, None) => None,
         (None, Some(live)) => Some(format!("it did not exist when the plan was made, and does now{}", by(live, plan))),
         (Some(_), None) => Some("it is gone since the plan was made".to_owned()),
-        (Some(before), Some(live)) => match seen(&object.kind, live) {
+        (Some(before), Some(live)) => match seen_object(&object.kind, live) {
             Some(now) if now.uid != before.uid => Some(format!("it was created anew since the plan{}", by(live, plan))),
             Some(now) if now.resource_version == before.resource_version => None,
             // A status, or what the server keeps for itself. Of a Secret there is no digest.

@@ -321,8 +321,18 @@ fn created(subject: &Subject<'_>, answer: Answer) -> Compared {
     }
 }
 
+/// Which object this is, and in which state; `None` for one that the server has not made.
+pub(crate) fn seen_object(kind: &str, live: &Value) -> Option<SeenObject> {
+    let text = |pointer| live.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    Some(SeenObject {
+        uid: text("/metadata/uid")?,
+        resource_version: text("/metadata/resourceVersion")?,
+        digest: seen_digest(kind, live),
+    })
+}
+
 /// The digest of what an object holds; none for a Secret: plans are saved and printed, and short values are found by trying.
-pub(crate) fn seen_digest(kind: &str, live: &Value) -> String {
+fn seen_digest(kind: &str, live: &Value) -> String {
     if kind == "Secret" { String::new() } else { digest::content_digest(live) }
 }
 
