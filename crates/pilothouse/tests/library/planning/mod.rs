@@ -1,6 +1,7 @@
 //! Plans, and whether exactly what they say happens: real helm 3 and 4 on a real control plane.
 
 mod adoption;
+mod asked_once;
 mod conflict;
 mod definitions;
 mod fields;
