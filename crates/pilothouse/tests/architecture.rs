@@ -34,11 +34,10 @@ const LOSING: [&str; 8] = [
 ];
 
 /// Who may call one of them outside `actions/`, and why.
-const ALLOWED: [(&str, &str); 5] = [
+const ALLOWED: [(&str, &str); 4] = [
     ("journal/cluster.rs", "the journal's own record"),
     ("observe/crd_changes.rs", "a dry run"),
     ("observe/dry_run/compare.rs", "a dry run"),
-    ("plan/objects.rs", "a dry run"),
     ("steps/check/job.rs", "the Job that the check itself has made"),
 ];
 

@@ -1,5 +1,6 @@
 //! What is known of a release before anything is changed.
 
+use crate::context::deploy_preview::DeployPreview;
 use pilothouse_core::Finding;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ pub(super) const FRESH: Duration = Duration::from_secs(5);
 const RECENT: Duration = Duration::from_secs(60);
 
 /// What is known of a release before anything is changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Foresight {
     /// Why it must not be begun, or would fail.
     pub findings: Vec<Finding>,
@@ -18,6 +19,8 @@ pub struct Foresight {
     pub warnings: Vec<String>,
     /// What could not be looked at and why, a line each.
     pub not_checked: Vec<String>,
+    /// What the server has answered about each object, where it was asked: a plan tells it and asks nothing again.
+    pub(crate) preview: Option<Box<DeployPreview>>,
 }
 
 impl Foresight {

@@ -238,8 +238,10 @@ impl ReleaseRun {
         self.baselines.get(given.digest()).copied().or_else(|| self.ledger.baseline(given))
     }
 
-    /// Keeps what was found before the first change of the run, for the release's turn.
+    /// Keeps what was found before the first change of the run, for the release's turn; without what it was found by, which may
+    /// be large.
     pub(crate) fn keep_foresight(&mut self, foresight: Foresight) {
+        let foresight = Foresight { preview: None, ..foresight };
         self.foreseen = Some(Foreseen { foresight, at: Instant::now() });
     }
 }

@@ -1,7 +1,7 @@
 //! Claims that go with the pods of a StatefulSet.
 
 use crate::context::Context;
-use crate::observe::dry_run::compared::{Compared, Outcome};
+use crate::context::{Compared, Outcome};
 use pilothouse_core::{ObjectChange, ObjectRef, ScaledDown, object_ref};
 use pilothouse_kube::{ClusterError, ListQuery};
 

@@ -1,12 +1,21 @@
-//! Whether the chart's definitions are in the cluster as the chart has them.
+//! Whether the chart's definitions are in the cluster as the chart has them, and what bringing them would change.
 
+use crate::context::Compared;
 use crate::context::Context;
+use crate::context::Outcome;
 use crate::context::Wanted;
 use crate::digest;
 use crate::error::PhaseError;
+use crate::observe::dry_run::compare::seen_object;
+use crate::observe::dry_run::refusal::is_of_rbac;
 use crate::render;
-use pilothouse_core::{CrdPolicy, object_ref};
-use pilothouse_kube::ApplyOptions;
+use futures::{StreamExt, TryStreamExt};
+use pilothouse_core::{CrdPolicy, ObjectChange, ObjectRef, Secrecy, Sensitive, field_changes, helm_owner, object_ref};
+use pilothouse_kube::{ApplyOptions, ClusterError};
+use serde_json::Value;
+
+/// Definitions at a time; each takes two requests.
+const SIDE_BY_SIDE: usize = 8;
 
 /// Who owns the fields of what we apply ourselves: definitions, and our own records.
 pub(crate) const FIELD_MANAGER: &str = "pilothouse";
@@ -36,4 +45,79 @@ pub(crate) async fn would_change(ctx: &Context, wanted: &Wanted) -> Result<bool,
         }
     }
     Ok(false)
+}
+
+/// What bringing the chart's definitions makes of each, by the release's policy for them. Those that were read a moment ago, `seen`,
+/// are not read again. Changes nothing.
+///
+/// # Errors
+/// When one cannot be read.
+pub(crate) async fn preview_definitions(
+    ctx: &Context,
+    wanted: &Wanted,
+    seen: &[(ObjectRef, Option<Value>)],
+) -> Result<Vec<Compared>, PhaseError> {
+    if ctx.info().crds == CrdPolicy::Skip {
+        return Ok(Vec::new());
+    }
+    let definitions = render::chart_definitions(wanted);
+    let looks = definitions.iter().filter_map(|crd| Some(preview_definition(ctx, object_ref(crd)?, crd, seen)));
+    futures::stream::iter(looks.collect::<Vec<_>>()).buffered(SIDE_BY_SIDE).try_collect().await
+}
+
+async fn preview_definition(
+    ctx: &Context,
+    object: ObjectRef,
+    crd: &Value,
+    seen: &[(ObjectRef, Option<Value>)],
+) -> Result<Compared, PhaseError> {
+    let live = match seen.iter().find(|(known, _)| known.same_object(&object)) {
+        Some((_, live)) => live.clone(),
+        None => ctx.cluster().get(&object).await?,
+    };
+    let Some(live) = live else { return Ok(Compared::unknown(&object, Outcome::Change(ObjectChange::Create))) };
+    let there = Compared {
+        seen: seen_object(&object.kind, &live),
+        owner: Some(helm_owner(&live)),
+        live: Some(Sensitive::new(live.clone())),
+        ..Compared::unknown(&object, Outcome::Change(ObjectChange::Same))
+    };
+    if ctx.info().crds != CrdPolicy::Upgrade {
+        // Nobody touches it by the policy `create`.
+        return Ok(Compared { seen: None, ..there });
+    }
+    Ok(match ctx.cluster().apply(crd, &apply_options(true)).await {
+        Ok(then) => {
+            let fields = field_changes(&live, &then, Secrecy { kind: &object.kind, redactor: ctx.redactor() });
+            let change = if fields.is_empty() { ObjectChange::Same } else { ObjectChange::Update };
+            Compared { outcome: Outcome::Change(change), fields, then: Some(Sensitive::new(then)), ..there }
+        }
+        Err(error) => {
+            let outcome = match not_asked(ctx, &error) {
+                Some(why) => Outcome::Unreadable { why: format!("not checked by the server: {why}") },
+                None => Outcome::Change(ObjectChange::Refused { why: ctx.error_text(&error) }),
+            };
+            Compared { outcome, ..there }
+        }
+    })
+}
+
+/// Why the server was not asked what becomes of a definition; `None` when it has refused it.
+fn not_asked(ctx: &Context, error: &ClusterError) -> Option<String> {
+    match error {
+        ClusterError::Forbidden { message, .. } if is_of_rbac(message) => Some("forbidden".to_owned()),
+        ClusterError::Invalid { message, .. } if message.contains("does not support dry run") => {
+            Some("a webhook does not support dry runs".to_owned())
+        }
+        ClusterError::Forbidden { .. } | ClusterError::Invalid { .. } | ClusterError::Conflict { .. } => None,
+        ClusterError::Unreachable { .. }
+        | ClusterError::Timeout { .. }
+        | ClusterError::Unauthorized { .. }
+        | ClusterError::NotServed { .. }
+        | ClusterError::Stale { .. }
+        | ClusterError::NotFound { .. }
+        | ClusterError::Unnamed { .. }
+        | ClusterError::Api { .. }
+        | ClusterError::Malformed { .. } => Some(ctx.error_text(error)),
+    }
 }

@@ -1,26 +1,26 @@
 //! What a deploy or a rollback is going to do to each object.
 
+use crate::context::Compared;
 use crate::context::Context;
+use crate::context::DeployPreview;
+use crate::context::Outcome;
 use crate::context::Wanted;
 use crate::error::PhaseError;
+use crate::observe::crd_changes;
 use crate::observe::dry_run::compare::{Comparison, Looked, Scope, compare_within};
-use crate::observe::dry_run::compared::Compared;
 use crate::observe::hook_deletions;
+use crate::observe::observation::scope;
 use crate::observe::release_storage;
 use crate::render;
 use crate::render::chart_definitions;
 use jiff::Timestamp;
-use pilothouse_core::{CrdPolicy, DriftPolicy, ObjectRef, ReleaseHistory, crd_facts};
+use pilothouse_core::{CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, ReleaseHistory, Sensitive, crd_facts};
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// What is going to be applied, and what becomes of each object.
-pub(crate) struct Look {
-    /// Everything that is rendered.
-    pub(crate) docs: Arc<Vec<RenderedDoc>>,
-    /// The objects of the release in it.
-    pub(crate) wanted: Vec<Value>,
+/// What a deploy makes of objects, as it was looked at right before.
+pub(crate) struct LossPreview {
     pub(crate) compared: Vec<Compared>,
     /// What is not wanted any more, and is not there.
     pub(crate) absent: Vec<ObjectRef>,
@@ -28,21 +28,51 @@ pub(crate) struct Look {
     pub(crate) newest: Option<u32>,
 }
 
-/// Asks the server what becomes of each object of a release, hooks that delete something included, without changing anything. `changing` are the kinds whose
-/// definitions are brought first, by group and kind. Of the objects of `scope`, those that were read a moment ago are not read again.
+/// Asks the server what a deploy makes of each object, before anything of it is begun and without changing anything: hooks that delete
+/// something included, and the chart's definitions, where they take the place of others. Objects that were read a moment ago, `seen`,
+/// are not read again.
 ///
 /// # Errors
-/// When the chart cannot be rendered, or what is deployed cannot be read.
+/// When the chart cannot be rendered, or a definition or what is deployed cannot be read.
 pub(crate) async fn preview_deploy(
     ctx: &Context,
-    prepared: &Wanted,
+    wanted: &Wanted,
+    is_upgrade: bool,
+    seen: &[(ObjectRef, Option<Value>)],
+) -> Result<DeployPreview, PhaseError> {
+    let definitions = match ctx.info().crds {
+        CrdPolicy::Upgrade => crd_changes::preview_definitions(ctx, wanted, seen).await?,
+        CrdPolicy::Create | CrdPolicy::Skip => Vec::new(),
+    };
+    let changing = kinds_changing(&definitions);
+    let scope = scope(ctx, is_upgrade).await;
+    let (docs, manifests) = manifests(ctx, wanted, is_upgrade).await?;
+    let LossPreview { compared, .. } = compared(ctx, (&docs, &manifests), is_upgrade, &changing, (scope, seen)).await?;
+    Ok(DeployPreview { docs, definitions, manifests: Sensitive::new(manifests), compared })
+}
+
+/// The same right before helm, of the objects of `scope`: what they are by then.
+///
+/// # Errors
+/// As for [`preview_deploy`].
+pub(crate) async fn preview_losses(
+    ctx: &Context,
+    wanted: &Wanted,
+    is_upgrade: bool,
+    scope: Scope,
+) -> Result<LossPreview, PhaseError> {
+    let (docs, manifests) = manifests(ctx, wanted, is_upgrade).await?;
+    compared(ctx, (&docs, &manifests), is_upgrade, &kinds_brought(ctx, wanted), (scope, &[])).await
+}
+
+/// What becomes of the objects of `scope`. `changing` are the kinds whose definitions are brought first, by group and kind.
+async fn compared(
+    ctx: &Context,
+    (docs, manifests): (&[RenderedDoc], &[Value]),
     is_upgrade: bool,
     changing: &[(String, String)],
     (scope, seen): (Scope, &[(ObjectRef, Option<Value>)]),
-) -> Result<Look, PhaseError> {
-    let docs = docs(ctx, prepared, is_upgrade).await?;
-    let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
-    let wanted: Vec<Value> = own.map(|doc| doc.object.clone()).collect();
+) -> Result<LossPreview, PhaseError> {
     let history = if is_upgrade { Some(release_storage::release_history(ctx).await?) } else { None };
     let base = history.as_ref().and_then(ReleaseHistory::upgrade_base);
     let deployed = release_storage::read_record_of(ctx, base).await?;
@@ -50,7 +80,7 @@ pub(crate) async fn preview_deploy(
     let applied = deployed.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));
     let comparison = Comparison {
         release: &ctx.release(),
-        wanted: &wanted,
+        wanted: manifests,
         stored: &stored,
         server_side: ctx.helm().version().major >= 4 && applied.unwrap_or(true),
         force: ctx.info().drift == DriftPolicy::Correct || applied.is_none(),
@@ -62,9 +92,9 @@ pub(crate) async fn preview_deploy(
     };
     let Looked { compared, absent } = compare_within(ctx.cluster(), &comparison, scope).await;
     let events = hook_deletions::events_of_deploy(is_upgrade);
-    let deleted = hook_deletions::deleted_by_hooks(ctx, &docs, &events).await?;
+    let deleted = hook_deletions::deleted_by_hooks(ctx, docs, &events).await?;
     let compared = hook_deletions::with_hooks(compared, deleted);
-    Ok(Look { docs, wanted, compared, absent, newest: history.as_ref().map(ReleaseHistory::newest_revision) })
+    Ok(LossPreview { compared, absent, newest: history.as_ref().map(ReleaseHistory::newest_revision) })
 }
 
 /// Asks the server what a rollback makes of the objects that may lose something, without changing anything: helm compares the
@@ -116,19 +146,35 @@ pub(crate) async fn preview_overwriting(ctx: &Context, wanted: &[Value]) -> Vec<
     compare_within(ctx.cluster(), &comparison, Scope::MayLose { secrets: false }).await.compared
 }
 
+/// The kinds of the definitions that change before helm runs, and of those of which nobody knows whether they do.
+fn kinds_changing(definitions: &[Compared]) -> Vec<(String, String)> {
+    let changes =
+        |one: &&Compared| matches!(one.outcome, Outcome::Change(ObjectChange::Update) | Outcome::Unreadable { .. });
+    let facts = definitions.iter().filter(changes).filter_map(|one| crd_facts(one.live.as_ref()?.expose()));
+    facts.map(|facts| (facts.group, facts.kind)).collect()
+}
+
 /// The kinds of the definitions that a deploy brings to the chart's version before helm runs.
-pub(crate) fn kinds_changing(ctx: &Context, wanted: &Wanted) -> Vec<(String, String)> {
+fn kinds_brought(ctx: &Context, wanted: &Wanted) -> Vec<(String, String)> {
     if ctx.info().crds != CrdPolicy::Upgrade {
         return Vec::new();
     }
     chart_definitions(wanted).iter().filter_map(crd_facts).map(|facts| (facts.group, facts.kind)).collect()
 }
 
-/// What is going to be applied. Where values from earlier phases are not known yet, that is what renders without them.
-async fn docs(ctx: &Context, prepared: &Wanted, is_upgrade: bool) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    let is_open = render::values_are_missing(ctx.info(), &prepared.payload);
-    match &prepared.chart {
-        Some(_) if is_upgrade && !is_open => render::rendered(ctx, prepared, true, 0).await,
-        Some(_) | None => Ok(prepared.rendering.docs()),
-    }
+/// What is going to be applied: everything that is rendered, and the objects of the release in it. Where values from earlier phases
+/// are not known yet, that is what renders without them.
+async fn manifests(
+    ctx: &Context,
+    wanted: &Wanted,
+    is_upgrade: bool,
+) -> Result<(Arc<Vec<RenderedDoc>>, Vec<Value>), PhaseError> {
+    let is_open = render::values_are_missing(ctx.info(), &wanted.payload);
+    let docs = match &wanted.chart {
+        Some(_) if is_upgrade && !is_open => render::rendered(ctx, wanted, true, 0).await?,
+        Some(_) | None => wanted.rendering.docs(),
+    };
+    let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
+    let manifests = own.map(|doc| doc.object.clone()).collect();
+    Ok((docs, manifests))
 }

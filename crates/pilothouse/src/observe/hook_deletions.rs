@@ -1,9 +1,9 @@
 //! What is there and hooks are going to delete: helm does that by name, and looks neither at whose it is nor at what it is.
 
 use crate::context::Context;
+use crate::context::{ByHook, Compared, Outcome};
 use crate::error::PhaseError;
 use crate::observe::dry_run::compare::seen_object;
-use crate::observe::dry_run::compared::{ByHook, Compared, Outcome};
 use crate::observe::release_storage::{self, NotServed};
 use pilothouse_core::{Change, ObjectChange, ObjectRef, Sensitive, helm_owner, names_other_release, object_ref};
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, parse_documents};

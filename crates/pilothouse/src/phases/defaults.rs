@@ -79,10 +79,11 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
     let mut seen = Vec::new();
     if ctx.info().action == HelmAction::Deploy {
         let objects = rendered_objects(&wanted.rendering.docs());
-        let (conflicts, crds) = tokio::join!(
+        let (conflicts, (crds, definitions)) = tokio::join!(
             preflight::ownership_findings(&steps, ctx, &objects, &mut seen),
-            preflight::chart_crd_findings(ctx, &wanted)
+            preflight::look_at_definitions(ctx, &wanted)
         );
+        seen.extend(definitions);
         findings.extend(conflicts);
         findings.extend(crds);
     }

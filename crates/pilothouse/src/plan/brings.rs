@@ -16,6 +16,22 @@ pub(crate) struct Brings {
     pub(super) namespaces: Vec<String>,
 }
 
+/// What is going to be there when the turn of a release comes.
+pub(crate) struct Coming<'a> {
+    /// What the releases bring that it waits for, directly or not.
+    pub(super) earlier: Vec<&'a Brings>,
+    /// What all releases of the plan bring.
+    pub(super) all: &'a [Brings],
+}
+
+impl Coming<'_> {
+    /// A release that it waits for and that brings kinds, or, for a template that looks objects up, anything.
+    pub(super) fn bringing(&self, looks_up: bool) -> Option<&ReleaseKey> {
+        let may_help = |brings: &&&Brings| !brings.kinds.is_empty() || (looks_up && brings.release.is_some());
+        self.earlier.iter().find(may_help)?.release.as_ref()
+    }
+}
+
 /// What each release is going to bring, as far as that matters for others. Renders them. A chart that asks what the cluster
 /// serves is from then on rendered as it is going to be when its turn comes, with the kinds that those before it bring.
 pub(crate) async fn brings(

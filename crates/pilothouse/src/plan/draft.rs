@@ -1,6 +1,6 @@
 //! A release of a plan while it is being made.
 
-use crate::observe::Compared;
+use crate::context::Compared;
 use pilothouse_core::ReleasePlan;
 
 /// A release of a plan, and what is needed to tell its effects.

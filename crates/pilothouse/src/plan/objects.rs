@@ -1,23 +1,21 @@
 //! The objects of a release in a plan.
 
+use crate::context::Compared;
 use crate::context::Context;
+use crate::context::DeployPreview;
 use crate::context::NamespaceState;
+use crate::context::Outcome;
 use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::Compared;
-use crate::observe::Look;
 use crate::observe::NotServed;
-use crate::observe::Outcome;
-use crate::observe::apply_options;
-use crate::observe::is_of_rbac;
 use crate::observe::seen_object;
-use crate::plan::brings::Brings;
+use crate::plan::brings::Coming;
 use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
-    CrdFacts, CrdPolicy, FieldChange, ObjectChange, ObjectRef, Ownership, PlannedObject, Secrecy, Sensitive, Staying,
-    crd_facts, field_changes, helm_owner, kept_by_uninstall, object_ref,
+    CrdFacts, CrdPolicy, ObjectChange, ObjectRef, Ownership, PlannedObject, ReleaseKey, Sensitive, Staying, crd_facts,
+    helm_owner, kept_by_uninstall, object_ref,
 };
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -37,21 +35,28 @@ pub(crate) struct Objects {
     pub(crate) stays: Vec<Staying>,
 }
 
-/// What a deploy is going to do to the objects of a release, rendered as helm is going to.
+/// What a deploy is going to do to the objects of a release, rendered as helm is going to: as the server was asked already, or else
+/// is asked now.
 ///
 /// # Errors
 /// When what is deployed cannot be read.
 pub(crate) async fn deployed(
     ctx: &Context,
-    prepared: &Wanted,
+    wanted: &Wanted,
     is_upgrade: bool,
-    earlier: &[&Brings],
-    all: &[Brings],
+    asked: Option<Box<DeployPreview>>,
+    coming: &Coming<'_>,
 ) -> Result<Objects, PhaseError> {
-    let (mut objects, changing) = definitions(ctx, prepared).await?;
-    let scope = observe::scope(ctx, is_upgrade).await;
-    let Look { docs, compared, .. } =
-        observe::preview_deploy(ctx, prepared, is_upgrade, &changing, (scope, &[])).await?;
+    let preview = match asked {
+        Some(preview) => *preview,
+        None => observe::preview_deploy(ctx, wanted, is_upgrade, &[]).await?,
+    };
+    let DeployPreview { docs, definitions, compared, .. } = preview;
+    let mut objects = with_definitions(match ctx.info().crds {
+        // Those that take the place of none were of no matter.
+        CrdPolicy::Create => observe::preview_definitions(ctx, wanted, &[]).await?,
+        CrdPolicy::Upgrade | CrdPolicy::Skip => definitions,
+    });
     let own: Vec<CrdFacts> = docs.iter().filter_map(|doc| crd_facts(&doc.object)).collect();
     let (mut own_kinds, mut own_namespaces) = (0, 0);
     for compared in compared {
@@ -65,15 +70,15 @@ pub(crate) async fn deployed(
             continue;
         }
         if let Outcome::NoNamespace { namespace } = &compared.outcome
-            && brings_itself(ctx, namespace, all)
+            && brings_itself(ctx, namespace, coming)
         {
             own_namespaces += 1;
         }
-        match planned(ctx, &compared, earlier, all).await {
+        match planned(ctx, &compared, coming).await {
             Ok(planned) => objects.planned.push(planned),
             Err(why) => objects.not_checked.push(format!("{}: {why}", compared.object)),
         }
-        match wanted(&compared) {
+        match still_wanted(&compared) {
             Some(_) if compared.is_deployed => objects.deployed += 1,
             Some(wanted) => objects.wanted.push(wanted),
             None => {}
@@ -92,7 +97,7 @@ pub(crate) async fn deployed(
 }
 
 /// An object that the release wants, as it is; `None` for what it does not want any more, and what is not known to be there or not.
-fn wanted(compared: &Compared) -> Option<(ObjectRef, Option<Value>)> {
+fn still_wanted(compared: &Compared) -> Option<(ObjectRef, Option<Value>)> {
     let live = compared.live.as_ref().map(|live| live.expose().clone());
     match &compared.outcome {
         Outcome::Change(ObjectChange::Delete | ObjectChange::Keep)
@@ -118,25 +123,20 @@ fn with(object: &ObjectRef, change: ObjectChange) -> PlannedObject {
 }
 
 /// What becomes of one object, or why that cannot be told.
-async fn planned(
-    ctx: &Context,
-    compared: &Compared,
-    earlier: &[&Brings],
-    all: &[Brings],
-) -> Result<PlannedObject, String> {
+async fn planned(ctx: &Context, compared: &Compared, coming: &Coming<'_>) -> Result<PlannedObject, String> {
     let change = match &compared.outcome {
         Outcome::Change(change) => change.clone(),
-        Outcome::NotServed { why } => match who_brings(&compared.object, earlier) {
+        Outcome::NotServed { why } => match who_brings(&compared.object, coming) {
             Some(release) => ObjectChange::After { release, needs: format!("kind {}", compared.object.kind) },
             None => ObjectChange::Refused { why: why.clone() },
         },
-        Outcome::NoNamespace { namespace } => namespace_to_come(ctx, namespace, all).await,
+        Outcome::NoNamespace { namespace } => namespace_to_come(ctx, namespace, coming).await,
         Outcome::Unreadable { why } => return Err(why.clone()),
     };
     Ok(PlannedObject {
         object: compared.object.clone(),
         change,
-        ownership: (compared.is_deployed && wanted(compared).is_some()).then_some(Ownership::Own),
+        ownership: (compared.is_deployed && still_wanted(compared).is_some()).then_some(Ownership::Own),
         not_adopted: None,
         fields: compared.fields.clone(),
         health: compared.health.clone(),
@@ -144,28 +144,28 @@ async fn planned(
     })
 }
 
-fn who_brings(object: &ObjectRef, earlier: &[&Brings]) -> Option<pilothouse_core::ReleaseKey> {
-    earlier.iter().find(|brings| is_of(&brings.kinds, object)).and_then(|brings| brings.release.clone())
+fn who_brings(object: &ObjectRef, coming: &Coming<'_>) -> Option<ReleaseKey> {
+    coming.earlier.iter().find(|brings| is_of(&brings.kinds, object)).and_then(|brings| brings.release.clone())
 }
 
 /// Whether a namespace is among the release's own templates: helm makes it before what is in it.
-fn brings_itself(ctx: &Context, namespace: &str, all: &[Brings]) -> bool {
+fn brings_itself(ctx: &Context, namespace: &str, coming: &Coming<'_>) -> bool {
     let release = ctx.release();
-    let own = all.iter().filter(|brings| brings.release.as_ref() == Some(&release));
+    let own = coming.all.iter().filter(|brings| brings.release.as_ref() == Some(&release));
     release.namespace != namespace && own.into_iter().any(|brings| brings.namespaces.iter().any(|own| own == namespace))
 }
 
 /// Helm makes the release's own namespace; another one has to be there, or to come with another release.
-async fn namespace_to_come(ctx: &Context, namespace: &str, all: &[Brings]) -> ObjectChange {
+async fn namespace_to_come(ctx: &Context, namespace: &str, coming: &Coming<'_>) -> ObjectChange {
     let own = ctx.release().namespace == namespace;
     if own && ctx.info().create_namespace && matches!(observe::observed(ctx).await.namespace, NamespaceState::Absent) {
         return ObjectChange::Create;
     }
-    if brings_itself(ctx, namespace, all) {
+    if brings_itself(ctx, namespace, coming) {
         return ObjectChange::Create;
     }
     let release = ctx.release();
-    let others = all.iter().filter(|brings| brings.release.as_ref() != Some(&release));
+    let others = coming.all.iter().filter(|brings| brings.release.as_ref() != Some(&release));
     let mut bringing = others.filter(|brings| brings.namespaces.iter().any(|known| known == namespace));
     match bringing.next().and_then(|brings| brings.release.clone()) {
         Some(release) => ObjectChange::After { release, needs: format!("namespace {namespace}") },
@@ -173,87 +173,35 @@ async fn namespace_to_come(ctx: &Context, namespace: &str, all: &[Brings]) -> Ob
     }
 }
 
-/// The definitions in the chart's `crds/` folders, by the release's policy for them.
-/// Also gives the group and kind of those that change.
-async fn definitions(ctx: &Context, prepared: &Wanted) -> Result<(Objects, Vec<(String, String)>), PhaseError> {
-    let (mut objects, mut changing) = (Objects::default(), Vec::new());
-    if ctx.info().crds == CrdPolicy::Skip {
-        return Ok((objects, changing));
-    }
-    for crd in render::chart_definitions(prepared) {
-        let Some(object) = object_ref(&crd) else { continue };
-        let live = ctx.cluster().get(&object).await?;
-        let (change, fields, then) = match &live {
-            None => (ObjectChange::Create, Vec::new(), None),
-            Some(_) if ctx.info().crds == CrdPolicy::Create => (ObjectChange::Same, Vec::new(), None),
-            Some(live) => match ctx.cluster().apply(&crd, &apply_options(true)).await {
-                Ok(then) => {
-                    let secrecy = Secrecy { kind: &object.kind, redactor: ctx.redactor() };
-                    let fields = field_changes(live, &then, secrecy);
-                    let change = if fields.is_empty() { ObjectChange::Same } else { ObjectChange::Update };
-                    (change, fields, Some(then))
-                }
-                Err(error) => match not_asked(ctx, &error) {
-                    Some(why) => {
-                        objects.not_checked.push(format!("{object}: not checked by the server: {why}"));
-                        continue;
-                    }
-                    None => (ObjectChange::Refused { why: ctx.error_text(&error) }, Vec::new(), None),
-                },
-            },
+/// The definitions in the chart's `crds/` folders, as they are brought.
+fn with_definitions(definitions: Vec<Compared>) -> Objects {
+    let mut objects = Objects::default();
+    for one in definitions {
+        let change = match &one.outcome {
+            Outcome::Change(change) => change.clone(),
+            Outcome::Unreadable { why } | Outcome::NotServed { why } => {
+                objects.not_checked.push(format!("{}: {why}", one.object));
+                continue;
+            }
+            // They are in none.
+            Outcome::NoNamespace { .. } => continue,
         };
+        let (fields, seen) = (one.fields.clone(), one.seen.clone());
+        objects.planned.push(PlannedObject { fields, seen, ..with(&one.object, change.clone()) });
         if change == ObjectChange::Update {
-            changing.extend(crd_facts(&crd).map(|facts| (facts.group, facts.kind)));
-            objects.compared.push(looked_at(&object, &change, &fields, live.clone(), then));
+            objects.compared.push(one);
         }
-        // One that is there already nobody touches by the policy `create`.
-        let is_left = change == ObjectChange::Same && ctx.info().crds == CrdPolicy::Create;
-        let seen = live.as_ref().filter(|_| !is_left).and_then(|live| seen_object(&object.kind, live));
-        objects.planned.push(PlannedObject { fields, seen, ..with(&object, change) });
     }
-    Ok((objects, changing))
+    objects
 }
 
-/// Why the server was not asked what becomes of a definition; `None` when it has refused it.
-fn not_asked(ctx: &Context, error: &ClusterError) -> Option<String> {
-    match error {
-        ClusterError::Forbidden { message, .. } if is_of_rbac(message) => Some("forbidden".to_owned()),
-        ClusterError::Invalid { message, .. } if message.contains("does not support dry run") => {
-            Some("a webhook does not support dry runs".to_owned())
-        }
-        ClusterError::Forbidden { .. } | ClusterError::Invalid { .. } | ClusterError::Conflict { .. } => None,
-        ClusterError::Unreachable { .. }
-        | ClusterError::Timeout { .. }
-        | ClusterError::Unauthorized { .. }
-        | ClusterError::NotServed { .. }
-        | ClusterError::Stale { .. }
-        | ClusterError::NotFound { .. }
-        | ClusterError::Unnamed { .. }
-        | ClusterError::Api { .. }
-        | ClusterError::Malformed { .. } => Some(ctx.error_text(error)),
-    }
-}
-
-/// What was found of an object, for its effects.
-fn looked_at(
-    object: &ObjectRef,
-    change: &ObjectChange,
-    fields: &[FieldChange],
-    live: Option<Value>,
-    then: Option<Value>,
-) -> Compared {
+/// What was found of an object that an uninstall finds, for its effects.
+fn looked_at(object: &ObjectRef, change: &ObjectChange, live: Value) -> Compared {
     Compared {
-        object: object.clone(),
-        outcome: Outcome::Change(change.clone()),
-        fields: fields.to_vec(),
-        health: None,
-        seen: live.as_ref().and_then(|live| seen_object(&object.kind, live)),
-        owner: live.as_ref().map(helm_owner),
-        is_deployed: false,
-        not_checked: None,
-        by_hook: None,
-        live: live.map(Sensitive::new),
-        then: then.map(Sensitive::new),
+        seen: seen_object(&object.kind, &live),
+        owner: Some(helm_owner(&live)),
+        live: Some(Sensitive::new(live)),
+        ..Compared::unknown(object, Outcome::Change(change.clone()))
     }
 }
 
@@ -271,7 +219,7 @@ pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
         for object in observe::complete_objects(ctx, named, NotServed::Skip).await? {
             let Some(live) = ctx.cluster().get(&object).await? else { continue };
             objects.planned.push(found(ctx, &object, &change, &live));
-            objects.compared.push(looked_at(&object, &change, &[], Some(live), None));
+            objects.compared.push(looked_at(&object, &change, live));
         }
     }
     objects.stays = observe::left_by_uninstall(ctx).await?;
@@ -310,11 +258,11 @@ fn found(ctx: &Context, object: &ObjectRef, change: &ObjectChange, live: &Value)
 ///
 /// # Errors
 /// When what is deployed cannot be read.
-pub(crate) async fn reinstalled(ctx: &Context, prepared: &Wanted) -> Result<Objects, PhaseError> {
-    let (mut objects, _) = definitions(ctx, prepared).await?;
+pub(crate) async fn reinstalled(ctx: &Context, wanted: &Wanted) -> Result<Objects, PhaseError> {
+    let mut objects = with_definitions(observe::preview_definitions(ctx, wanted, &[]).await?);
     let mut before = uninstalled(ctx).await?;
     let mut after = Vec::new();
-    let docs = prepared.rendering.docs();
+    let docs = wanted.rendering.docs();
     let gone = observe::deleted_by_uninstall(ctx).await?;
     by_hooks(&mut before, observe::deleted_by_reinstall_hooks(ctx, &docs, &gone).await?);
     let rendered = render::rendered_objects(&docs);

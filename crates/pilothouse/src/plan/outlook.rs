@@ -1,9 +1,9 @@
 //! What the changes of a plan do to what is running.
 
+use crate::context::Compared;
 use crate::context::Context;
+use crate::context::Outcome;
 use crate::context::Session;
-use crate::observe::Compared;
-use crate::observe::Outcome;
 use crate::plan::draft::Draft;
 use pilothouse_core::{
     Around, ChangedObject, ObjectChange, ObjectRef, Sensitive, Workload, crd_facts, effects, object_ref, replaces_pods,

@@ -1,17 +1,20 @@
 //! One release of a plan.
 
+use crate::context::Compared;
 use crate::context::Context;
+use crate::context::DeployPreview;
+use crate::context::Foresight;
+use crate::context::Observed;
 use crate::context::PlainInputs;
 use crate::context::ReleaseRun;
-use crate::context::Wanted;
 use crate::digest;
+use crate::error::PhaseError;
 use crate::kept_digest::Given;
 use crate::observe;
 use crate::observe::Action;
-use crate::observe::Compared;
 use crate::phases::HelmChart;
 use crate::phases::steps_of;
-use crate::plan::brings::Brings;
+use crate::plan::brings::Coming;
 use crate::plan::draft::Draft;
 use crate::plan::objects;
 use crate::plan::objects::Objects;
@@ -31,10 +34,9 @@ pub(crate) async fn draft<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
     run: &mut ReleaseRun,
-    earlier: &[&Brings],
-    all: &[Brings],
+    coming: &Coming<'_>,
 ) -> Draft {
-    let mut draft = drafted(chart, ctx, run, earlier, all).await;
+    let mut draft = drafted(chart, ctx, run, coming).await;
     redact(ctx, &mut draft.plan);
     draft
 }
@@ -48,13 +50,7 @@ fn redact(ctx: &Context, plan: &mut ReleasePlan) {
     }
 }
 
-async fn drafted<C: HelmChart + ?Sized>(
-    chart: &C,
-    ctx: &Context,
-    run: &mut ReleaseRun,
-    earlier: &[&Brings],
-    all: &[Brings],
-) -> Draft {
+async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut ReleaseRun, coming: &Coming<'_>) -> Draft {
     let info = chart.chart_info();
     let mut plan = empty(info);
     if info.action == HelmAction::Skip {
@@ -68,15 +64,14 @@ async fn drafted<C: HelmChart + ?Sized>(
         return Draft { plan, compared: Vec::new() };
     }
     let foresight = chart.look_ahead(ctx, run, &Payload::default()).await;
-    (plan.findings, plan.warnings, plan.not_checked) = (foresight.findings, foresight.warnings, foresight.not_checked);
+    let Foresight { findings, warnings, not_checked, preview } = foresight;
+    (plan.findings, plan.warnings, plan.not_checked) = (findings, warnings, not_checked);
     let looks_up = info.action == HelmAction::Deploy && render::wanted(ctx).await.uses.lookup;
-    let may_help = |brings: &&&Brings| !brings.kinds.is_empty() || (looks_up && brings.release.is_some());
-    if let Some(brings) = earlier.iter().find(may_help) {
+    if let Some(by) = coming.bringing(looks_up) {
         // The template may ask for just these kinds, or look for such an object.
         let (open, findings) =
             plan.findings.into_iter().partition(|finding| finding.code == code::CHART_TEMPLATE_FAILED);
         plan.findings = findings;
-        let by = brings.release.as_ref().map(ToString::to_string).unwrap_or_default();
         let later = |finding: Finding| format!("{finding}; it is rendered again once {by} is done");
         plan.not_checked.extend(Vec::into_iter(open).map(later));
     }
@@ -105,7 +100,8 @@ async fn drafted<C: HelmChart + ?Sized>(
     plan.on_failure = on_failure(info, &decision);
     plan.steps = steps(chart, ctx, plan.does).await;
     let mut compared = Vec::new();
-    match fill(chart, ctx, &run.digest_key, &mut plan, &decision, earlier, all).await {
+    let found = Found { observed: &observed, decision: &decision, preview };
+    match fill(chart, ctx, &run.digest_key, &mut plan, found, coming).await {
         Ok(found) => compared = found,
         Err(error) => {
             let message = ctx.redactor().redact(&error.chain().join(": "));
@@ -120,17 +116,23 @@ async fn drafted<C: HelmChart + ?Sized>(
     Draft { plan, compared }
 }
 
+/// What looking at a release has found.
+struct Found<'a> {
+    observed: &'a Observed,
+    decision: &'a Decision,
+    /// What the server has answered about its objects, if it was asked.
+    preview: Option<Box<DeployPreview>>,
+}
+
 /// Adds charts, objects and hooks.
 async fn fill<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
     key: &DigestKey,
     plan: &mut ReleasePlan,
-    decision: &Decision,
-    earlier: &[&Brings],
-    all: &[Brings],
-) -> Result<Vec<Compared>, crate::PhaseError> {
-    let observed = observe::observed(ctx).await;
+    Found { observed, decision, preview }: Found<'_>,
+    coming: &Coming<'_>,
+) -> Result<Vec<Compared>, PhaseError> {
     let history = observed.known_history();
     let record = observe::read_record_of(ctx, history.upgrade_base()).await?;
     plan.chart_now = record.as_ref().map(|record| format!("{} {}", record.chart.name, record.chart.version));
@@ -138,7 +140,7 @@ async fn fill<C: HelmChart + ?Sized>(
     if uninstalls && let Some(record) = observe::read_record_of(ctx, history.newest()).await? {
         plan.hooks = hooks(&observe::stored_hooks(&record), "delete");
     }
-    plan.input = input_of(ctx, plan.does, key).await.map(|given| given.digest().to_owned());
+    plan.input = input_of(ctx, observed, plan.does, key).await.map(|given| given.digest().to_owned());
     let mut objects = Objects::default();
     match plan.does {
         PlannedAction::Install | PlannedAction::Upgrade | PlannedAction::Reinstall => {
@@ -154,14 +156,13 @@ async fn fill<C: HelmChart + ?Sized>(
             }
             objects = match (is_known, uninstalls) {
                 (true, true) => objects::reinstalled(ctx, &wanted).await?,
-                (true, false) => objects::deployed(ctx, &wanted, is_upgrade, earlier, all).await?,
+                (true, false) => objects::deployed(ctx, &wanted, is_upgrade, preview, coming).await?,
                 (false, true) => objects::uninstalled(ctx).await?,
                 (false, false) => Objects::default(),
             };
-            let (rendering, is_open) = preflight::planned_rendering(ctx, is_upgrade, key).await?;
+            let (rendering, is_open) = preflight::planned_rendering(ctx, &wanted, is_upgrade, key).await?;
             plan.rendering = Some(rendering);
-            if let Some(brings) = earlier.iter().find(|brings| is_open && !brings.kinds.is_empty()) {
-                let by = brings.release.as_ref().map(ToString::to_string).unwrap_or_default();
+            if let Some(by) = coming.bringing(false).filter(|_| is_open) {
                 plan.not_checked.push(format!("what it looks up: known once {by} has brought kinds"));
             }
             let event = if is_upgrade { "upgrade" } else { "install" };
@@ -189,7 +190,7 @@ async fn left_by_steps<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
     mut stays: Vec<Staying>,
-) -> Result<Vec<Staying>, crate::PhaseError> {
+) -> Result<Vec<Staying>, PhaseError> {
     for step in steps_of(chart).all() {
         let description = step.describe();
         let deleted = observe::resolve(ctx, &description.deletes).await?;
@@ -204,7 +205,12 @@ async fn left_by_steps<C: HelmChart + ?Sized>(
 
 /// All that was given for what is going to be done; `None` where nothing is done, and where a value comes from a step and is not
 /// known yet.
-pub(crate) async fn input_of(ctx: &Context, does: PlannedAction, key: &DigestKey) -> Option<Given> {
+pub(crate) async fn input_of(
+    ctx: &Context,
+    observed: &Observed,
+    does: PlannedAction,
+    key: &DigestKey,
+) -> Option<Given> {
     match does {
         PlannedAction::Nothing | PlannedAction::Refuse => return None,
         PlannedAction::Validate
@@ -217,9 +223,12 @@ pub(crate) async fn input_of(ctx: &Context, does: PlannedAction, key: &DigestKey
     let (info, steps) = (ctx.info(), ctx.steps().await);
     let inputs = match info.action {
         HelmAction::Deploy => {
-            let Wanted { chart, uses, payload, .. } = &*render::wanted(ctx).await;
-            let target = ctx.session().target().await.ok()?;
-            Some(render::wanted_inputs(ctx, &steps, chart.as_ref()?, uses, payload, &target).await?)
+            // For what the cluster serves now: kinds that are to come first are those of other releases.
+            let served = ctx.session().target().await.ok()?;
+            let mut inputs = observed.inputs.clone()?;
+            let uses = &render::wanted(ctx).await.uses;
+            inputs.0.capabilities = uses.capabilities.then(|| render::capabilities(uses, &served));
+            Some(inputs)
         }
         // An uninstall needs no chart.
         HelmAction::Destroy | HelmAction::Skip => None,

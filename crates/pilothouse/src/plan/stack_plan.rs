@@ -8,7 +8,7 @@ use crate::kept_digest::fresh_key;
 use crate::observe;
 use crate::phases::HelmChart;
 use crate::phases::steps_of;
-use crate::plan::brings::{Brings, brings};
+use crate::plan::brings::{Coming, brings};
 use crate::plan::draft::Draft;
 use crate::plan::outlook;
 use crate::plan::release_plan;
@@ -73,9 +73,9 @@ pub async fn plan(
     let width = concurrency.max(1);
     let brings = brings(&graph, &contexts, &runs, &stands_on, width).await;
     let drafts = charts.iter().zip(&contexts).zip(&mut runs).enumerate().map(|(node, ((chart, ctx), run))| {
-        let earlier: Vec<&Brings> = stands_on[node].iter().map(|&on| &brings[on]).collect();
-        let all = &brings;
-        async move { release_plan::draft(chart.as_ref(), ctx, run, &earlier, all).await }
+        let earlier = stands_on[node].iter().map(|&on| &brings[on]).collect();
+        let coming = Coming { earlier, all: &brings };
+        async move { release_plan::draft(chart.as_ref(), ctx, run, &coming).await }
     });
     let mut drafts: Vec<Draft> = futures::stream::iter(drafts).buffered(width).collect().await;
     outlook::add_effects(session, &contexts, &mut drafts).await;

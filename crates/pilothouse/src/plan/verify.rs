@@ -1,11 +1,11 @@
 //! Whether a plan still holds when it is carried out.
 
 use crate::context::Context;
+use crate::context::Outcome;
 use crate::context::ReleaseRun;
 use crate::error::PhaseError;
 use crate::kept_digest::closed;
 use crate::observe;
-use crate::observe::Outcome;
 use crate::observe::seen_object;
 use crate::plan::release_plan::input_of;
 use crate::preflight::in_words;
@@ -44,7 +44,9 @@ pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Pl
     // In its first form, a plan was under no key.
     let key = plan.key.as_ref().unwrap_or(&run.digest_key);
     if let Some(input) = &planned.input
-        && !input_of(ctx, planned.does, key).await.is_some_and(|given| given.is(&closed(input, key)))
+        && !input_of(ctx, &*observe::observed(ctx).await, planned.does, key)
+            .await
+            .is_some_and(|given| given.is(&closed(input, key)))
     {
         let message = "chart, values, steps or what the cluster serves are not those of the plan";
         findings.push(finding(release.to_string(), message.to_owned()));
@@ -95,8 +97,7 @@ async fn changed_too(
         return Ok(changed);
     }
     let (wanted, is_upgrade) = (render::wanted(ctx).await, planned.does == PlannedAction::Upgrade);
-    let (changing, scope) = (observe::kinds_changing(ctx, &wanted), observe::scope(ctx, is_upgrade).await);
-    let compared = observe::preview_deploy(ctx, &wanted, is_upgrade, &changing, (scope, &[])).await?.compared;
+    let compared = observe::preview_deploy(ctx, &wanted, is_upgrade, &[]).await?.compared;
     let same = Outcome::Change(ObjectChange::Same);
     let stays = |object: &ObjectRef| compared.iter().any(|one| one.object.same_object(object) && one.outcome == same);
     changed.retain(|(object, _)| !stays(object));

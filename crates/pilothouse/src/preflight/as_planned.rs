@@ -25,14 +25,14 @@ const NAMED: usize = 3;
 /// When there is no chart.
 pub(crate) async fn planned_rendering(
     ctx: &Context,
+    wanted: &Wanted,
     is_upgrade: bool,
     key: &DigestKey,
 ) -> Result<(PlannedRendering, bool), PhaseError> {
-    let wanted = render::wanted(ctx).await;
-    let (mut rendering, is_comparable) = inputs(ctx, &wanted, key).await?;
+    let (mut rendering, is_comparable) = inputs(ctx, wanted, key).await?;
     if is_comparable && !wanted.looks_up_later {
         // Where helm refuses to look something up, it will not be compared.
-        let rendered = observe::stable_rendering(ctx, &wanted, is_upgrade).await;
+        let rendered = observe::stable_rendering(ctx, wanted, is_upgrade).await;
         rendering.result = rendered.ok().map(|(_, result)| kept(key, &result));
     }
     Ok((rendering, wanted.looks_up_later && is_comparable))

@@ -5,9 +5,6 @@ use crate::context::Foresight;
 use crate::context::Steps;
 use crate::context::Wanted;
 use crate::error::PhaseError;
-use crate::observe;
-use crate::observe::Look;
-use crate::observe::kinds_changing;
 use crate::observe::preview_deploy;
 use crate::preflight::adoption::Adopting;
 use crate::preflight::backup::save;
@@ -21,11 +18,11 @@ use serde_json::Value;
 /// What speaks against deploying the release as it is going to be. The server is asked what becomes of each object. Then, for those
 /// that change: rights, quotas, room on nodes, webhooks, pull secrets, APIs that go (`look_around`); what would be lost, and what
 /// consent allows (`gate`); custom resources of the chart's own kinds; what a backup cannot save. `seen` are objects as they were read
-/// a moment ago. Changes nothing.
+/// a moment ago. What the server has answered is kept. Changes nothing.
 pub(crate) async fn deploy_findings(
     steps: &Steps,
     ctx: &Context,
-    prepared: &Wanted,
+    wanted: &Wanted,
     decision: &Decision,
     seen: &[(ObjectRef, Option<Value>)],
 ) -> Foresight {
@@ -37,32 +34,30 @@ pub(crate) async fn deploy_findings(
         Change::Install => false,
         Change::Upgrade { .. } => true,
         Change::Reinstall(_) | Change::Uninstall => {
-            let findings = gate(ctx, prepared, &[], &[], change).await;
-            let warnings = save::announced(ctx, prepared, &[], change).await.into_iter().collect();
-            return Foresight { findings, warnings, not_checked: Vec::new() };
+            let findings = gate(ctx, wanted, &[], &[], change).await;
+            let warnings = save::announced(ctx, wanted, &[], change).await.into_iter().collect();
+            return Foresight { findings, warnings, ..Foresight::default() };
         }
     };
-    if render::values_are_missing(ctx.info(), &prepared.payload) {
+    if render::values_are_missing(ctx.info(), &wanted.payload) {
         return Foresight::not_checked(
             "what becomes of its objects",
             "that is looked at in the run, once the values that come from a step are known",
         );
     }
     let looked = async {
-        let changing = kinds_changing(ctx, prepared);
-        let scope = observe::scope(ctx, is_upgrade).await;
-        Ok::<_, PhaseError>((
-            preview_deploy(ctx, prepared, is_upgrade, &changing, (scope, seen)).await?,
-            Adopting::of(steps, ctx).await?,
-        ))
+        let preview = preview_deploy(ctx, wanted, is_upgrade, seen).await?;
+        Ok::<_, PhaseError>((preview, Adopting::of(steps, ctx).await?))
     };
     match looked.await {
-        Ok((Look { compared, wanted, .. }, adopting)) => {
-            let around = look_around(ctx, &compared, &wanted).await;
-            let mut findings = gate(ctx, prepared, &compared, adopting.deleted(), change).await;
-            findings.extend(own_kinds::findings(&compared, &wanted, &adopting));
-            let warnings = save::announced(ctx, prepared, &compared, change).await.into_iter().collect();
-            Foresight { findings, warnings, not_checked: Vec::new() }.and(around)
+        Ok((preview, adopting)) => {
+            let (compared, manifests) = (&preview.compared, preview.manifests.expose());
+            let around = look_around(ctx, compared, manifests).await;
+            let mut findings = gate(ctx, wanted, compared, adopting.deleted(), change).await;
+            findings.extend(own_kinds::findings(compared, manifests, &adopting));
+            let warnings = save::announced(ctx, wanted, compared, change).await.into_iter().collect();
+            let preview = Some(Box::new(preview));
+            Foresight { findings, warnings, preview, ..Foresight::default() }.and(around)
         }
         Err(error) => {
             vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))].into()

@@ -27,7 +27,7 @@ pub(crate) use changes::deletions::deletion_findings;
 pub(crate) use changes::hooks::test_hook_findings;
 pub(crate) use changes::refusals::gate;
 pub(crate) use cluster::checks::selects;
-pub(crate) use crds::chart_crds::chart_crd_findings;
+pub(crate) use crds::chart_crds::look_at_definitions;
 pub(crate) use deploy::deploy_findings;
 pub(crate) use orphaned_hooks::permit_hook_deletion;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Objects of a kind that the chart defines among its own templates.
 
-use crate::observe::Compared;
-use crate::observe::Outcome;
+use crate::context::Compared;
+use crate::context::Outcome;
 use crate::preflight::adoption::Adopting;
 use pilothouse_core::{Class, Finding, ObjectRef, code, crd_facts, object_ref};
 use serde_json::Value;

@@ -6,13 +6,13 @@
 #[path = "permit_tests.rs"]
 mod tests;
 
+use crate::context::Compared;
 use crate::context::Context;
+use crate::context::Outcome;
 use crate::context::ReleaseRun;
 use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::Compared;
-use crate::observe::Outcome;
 use crate::observe::Scope;
 use crate::preflight::as_seen::{self, Going};
 use crate::preflight::backup::save;
@@ -226,18 +226,17 @@ pub(crate) async fn permit_deploy(
     }
     // What was rendered before saw the cluster as it was before the steps.
     let wanted = &render::look_up_again(ctx, wanted).await?;
-    let changing = observe::kinds_changing(ctx, wanted);
     let secrets = wanted.uses.makes_up_secrets();
     let scope = if save::is_wanted(ctx) { Scope::All } else { Scope::MayLose { secrets } };
     let look = async || {
-        let looked = observe::preview_deploy(ctx, wanted, is_upgrade, &changing, (scope, &[])).await?;
+        let looked = observe::preview_losses(ctx, wanted, is_upgrade, scope).await?;
         let mut findings = refusals::losses(ctx, wanted, &looked.compared, &consent).await;
         findings.extend(regenerated::findings(ctx, wanted, &looked.compared, &consent, is_upgrade).await);
         let mut definitions = Vec::new();
         if ctx.info().crds == CrdPolicy::Upgrade {
             let (found, seen) = chart_crds::look_at_definitions(ctx, wanted).await;
             findings.extend(found);
-            definitions = seen;
+            definitions = seen.iter().map(|(object, live)| AsSeen::new(object, live.as_ref())).collect();
         }
         PhaseError::refuse_for(findings)?;
         Ok::<_, PhaseError>((looked, definitions))

@@ -38,9 +38,9 @@ impl Offline {
                         "it could not be checked without a cluster, in which its templates look something up: {finding}"
                     )
                 };
-                Foresight { not_checked: findings.iter().map(line).collect(), warnings, findings: Vec::new() }
+                Foresight { not_checked: findings.iter().map(line).collect(), warnings, ..Foresight::default() }
             } else {
-                Foresight { findings, warnings, not_checked: Vec::new() }
+                Foresight { findings, warnings, ..Foresight::default() }
             });
         }
         found.and(steps_of(chart).input_findings().await.into())

@@ -4,8 +4,8 @@
 #[path = "compare_tests.rs"]
 mod tests;
 
+use crate::context::{Compared, Outcome};
 use crate::digest;
-use crate::observe::dry_run::compared::{Compared, Outcome};
 use crate::observe::dry_run::refusal;
 use crate::observe::dry_run::refusal::Answer;
 use crate::observe::dry_run::subject;
@@ -282,20 +282,14 @@ impl Comparison<'_> {
 
     /// A live object, of which nothing is said yet.
     fn seen(&self, object: &ObjectRef, live: Value) -> Compared {
-        let text = |pointer| live.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let status = self.rules.judge(&live, self.now).status;
         let health = match status.readiness {
             Readiness::Current => "Current".to_owned(),
             other => self.redactor.redact(&format!("{other:?}: {}", status.message)),
         };
-        let seen = SeenObject {
-            uid: text("/metadata/uid"),
-            resource_version: text("/metadata/resourceVersion"),
-            digest: seen_digest(&object.kind, &live),
-        };
         Compared {
             health: Some(health),
-            seen: Some(seen),
+            seen: seen_object(&object.kind, &live),
             owner: Some(helm_owner(&live)),
             live: Some(Sensitive::new(live)),
             ..Compared::unknown(object, Outcome::Change(ObjectChange::Same))

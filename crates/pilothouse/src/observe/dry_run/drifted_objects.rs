@@ -1,7 +1,7 @@
 //! What of a deployed release is not as it was deployed.
 
+use crate::context::{Compared, Outcome};
 use crate::observe::dry_run::compare::{Asked, Comparison, Scope, look};
-use crate::observe::dry_run::compared::{Compared, Outcome};
 use pilothouse_core::{FieldChange, ObjectChange, ObjectRef, Secrecy, Sensitive, drifted_fields};
 use pilothouse_kube::ClusterClient;
 use serde_json::Value;

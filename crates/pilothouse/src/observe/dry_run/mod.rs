@@ -1,8 +1,6 @@
 //! What the API server would make of each object, asked by dry run.
 
 pub(crate) mod compare;
-pub(crate) mod compared;
 pub(crate) mod drifted_objects;
-
 pub(crate) mod refusal;
 pub(crate) mod subject;

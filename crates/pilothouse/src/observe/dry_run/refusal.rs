@@ -1,6 +1,6 @@
 //! What the server's answers to a dry run mean.
 
-use crate::observe::dry_run::compared::Outcome;
+use crate::context::Outcome;
 use pilothouse_core::{Redactor, error_chain, forced_replacement, words_of_refusal};
 use pilothouse_kube::ClusterError;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Which objects are to be looked at.
 
-use crate::observe::dry_run::compared::Outcome;
+use crate::context::Outcome;
 use crate::observe::dry_run::refusal::unreadable;
 use pilothouse_core::{ObjectRef, Redactor, object_ref};
 use pilothouse_kube::ClusterError;

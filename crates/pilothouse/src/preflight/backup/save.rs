@@ -4,12 +4,12 @@
 #[path = "save_tests.rs"]
 mod tests;
 
+use crate::context::Compared;
 use crate::context::Context;
+use crate::context::Outcome;
 use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::Compared;
-use crate::observe::Outcome;
 use crate::preflight::backup::content::Content;
 use crate::preflight::backup::file;
 use crate::preflight::losses::consent::Consent;

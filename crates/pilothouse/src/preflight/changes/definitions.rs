@@ -1,8 +1,8 @@
 //! What custom resources would lose to a definition that the chart has among its templates.
 
+use crate::context::Compared;
 use crate::context::Context;
-use crate::observe::Compared;
-use crate::observe::Outcome;
+use crate::context::Outcome;
 use crate::preflight::crds::chart_crds;
 use crate::preflight::losses::consent::Consent;
 use pilothouse_core::{Finding, ObjectChange};

@@ -1,9 +1,9 @@
 //! What goes because the chart does not render it any more.
 
+use crate::context::Compared;
 use crate::context::Context;
+use crate::context::Outcome;
 use crate::context::Wanted;
-use crate::observe::Compared;
-use crate::observe::Outcome;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
 use crate::render;

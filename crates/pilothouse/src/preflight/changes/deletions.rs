@@ -1,10 +1,10 @@
 //! Reasons against deleting objects, by a step or by an uninstall: what would be lost with them, and what cannot be saved before.
 
+use crate::context::Compared;
 use crate::context::Context;
 use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::Compared;
 use crate::preflight::backup::save;
 use crate::preflight::changes::hooks;
 use crate::preflight::losses::consent::Consent;

@@ -1,10 +1,10 @@
 //! What a chart's hooks delete: helm asks neither what it is nor whose.
 
+use crate::context::Compared;
 use crate::context::Context;
+use crate::context::Outcome;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::Compared;
-use crate::observe::Outcome;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
 use pilothouse_core::{Class, Finding, code};

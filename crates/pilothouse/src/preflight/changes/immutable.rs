@@ -1,7 +1,7 @@
 //! What helm would fail on, since the server says so beforehand.
 
-use crate::observe::Compared;
-use crate::observe::Outcome;
+use crate::context::Compared;
+use crate::context::Outcome;
 use crate::preflight::losses::consent::Consent;
 use jiff::Timestamp;
 use pilothouse_core::{Class, Finding, ObjectChange, ReleaseKey, code};

@@ -4,11 +4,11 @@
 #[path = "refusals_tests.rs"]
 mod tests;
 
+use crate::context::Compared;
 use crate::context::Context;
+use crate::context::Outcome;
 use crate::context::Wanted;
 use crate::observe;
-use crate::observe::Compared;
-use crate::observe::Outcome;
 use crate::preflight::backup::save;
 use crate::preflight::changes::definitions;
 use crate::preflight::changes::deleted;

@@ -1,12 +1,12 @@
 //! Secrets whose values the chart makes anew in every rendering.
 
+use crate::context::Compared;
 use crate::context::Context;
+use crate::context::Outcome;
 use crate::context::RenderedAs;
 use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::Compared;
-use crate::observe::Outcome;
 use crate::preflight::losses::consent::Consent;
 use crate::render;
 use base64::Engine as _;

@@ -1,8 +1,8 @@
 //! Claims that go with the pods of a StatefulSet.
 
+use crate::context::Compared;
 use crate::context::Context;
 use crate::observe;
-use crate::observe::Compared;
 use crate::preflight::losses::consent::Consent;
 use pilothouse_core::{Class, Finding, code};
 

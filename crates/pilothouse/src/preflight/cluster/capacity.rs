@@ -1,10 +1,10 @@
 //! Whether the nodes have room for the pods that come.
 
 use crate::context::Capacity;
+use crate::context::Compared;
 use crate::context::Context;
 use crate::context::Foresight;
 use crate::context::Free;
-use crate::observe::Compared;
 use crate::preflight::cluster::verb::verb;
 use pilothouse_core::{ObjectRef, pod_amount, quantity, show_quantity};
 use pilothouse_health::tolerates_taints;

@@ -6,9 +6,9 @@ mod tests;
 
 pub(crate) use crate::preflight::cluster::selector::matches as selects;
 
+use crate::context::Compared;
 use crate::context::Context;
 use crate::context::Foresight;
-use crate::observe::Compared;
 use crate::preflight::cluster::capacity;
 use crate::preflight::cluster::permissions;
 use crate::preflight::cluster::pull_secrets;

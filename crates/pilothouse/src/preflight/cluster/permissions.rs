@@ -1,8 +1,8 @@
 //! Whether the credentials allow what is going to be done.
 
+use crate::context::Compared;
 use crate::context::Context;
 use crate::context::Foresight;
-use crate::observe::Compared;
 use crate::preflight::cluster::verb::verb;
 use futures::StreamExt;
 use pilothouse_core::{Class, Finding, ObjectRef, code};

@@ -1,8 +1,8 @@
 //! Whether the Secrets are there with which images are to be pulled.
 
+use crate::context::Compared;
 use crate::context::Context;
 use crate::context::Foresight;
-use crate::observe::Compared;
 use crate::preflight::cluster::verb::verb;
 use pilothouse_core::{ObjectRef, object_ref};
 use pilothouse_kube::{Detail, read_all};

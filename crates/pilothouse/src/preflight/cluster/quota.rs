@@ -1,8 +1,8 @@
 //! Whether the ResourceQuotas of the namespaces have room for what is added.
 
+use crate::context::Compared;
 use crate::context::Context;
 use crate::context::Foresight;
-use crate::observe::Compared;
 use crate::preflight::cluster::verb::verb;
 use pilothouse_core::{Class, Finding, ObjectRef, code, object_ref, pod_amount, quantity, show_quantity};
 use pilothouse_kube::{Discovery, ListQuery};

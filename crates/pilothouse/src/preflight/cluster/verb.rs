@@ -1,7 +1,7 @@
 //! What is sent for an object, as RBAC and admission name it.
 
-use crate::observe::Compared;
-use crate::observe::Outcome;
+use crate::context::Compared;
+use crate::context::Outcome;
 use pilothouse_core::ObjectChange;
 
 /// What is done to an object that is written or deleted: the verb of RBAC. `None` where nothing is sent.

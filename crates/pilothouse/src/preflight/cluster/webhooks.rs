@@ -1,8 +1,8 @@
 //! Whether the admission webhooks that will be asked can answer.
 
+use crate::context::Compared;
 use crate::context::Context;
 use crate::context::Foresight;
-use crate::observe::Compared;
 use crate::preflight::cluster::selector::matches;
 use crate::preflight::cluster::verb::verb;
 use pilothouse_core::{Class, Finding, ObjectRef, Sensitive, code, object_ref};

@@ -7,7 +7,6 @@ use crate::preflight::crds::breaks;
 use crate::preflight::crds::breaks::Loss;
 use crate::preflight::crds::fields::Field;
 use crate::preflight::losses::consent::Consent;
-use crate::preflight::losses::seen::AsSeen;
 use crate::render::chart_definitions;
 use pilothouse_core::{Class, CrdPolicy, Finding, HelmOwner, ObjectRef, code, crd_facts, helm_owner, object_ref};
 use pilothouse_kube::{ClusterError, ListQuery, live_custom_resources};
@@ -19,8 +18,11 @@ pub(crate) async fn chart_crd_findings(ctx: &Context, wanted: &Wanted) -> Vec<Fi
     look_at_definitions(ctx, wanted).await.0
 }
 
-/// The same, with how those were seen that take the place of others.
-pub(crate) async fn look_at_definitions(ctx: &Context, wanted: &Wanted) -> (Vec<Finding>, Vec<AsSeen>) {
+/// The same, with those that would take the place of others as they were read.
+pub(crate) async fn look_at_definitions(
+    ctx: &Context,
+    wanted: &Wanted,
+) -> (Vec<Finding>, Vec<(ObjectRef, Option<Value>)>) {
     let (definitions, mut seen) = (chart_definitions(wanted), Vec::new());
     if definitions.is_empty() || ctx.info().crds == CrdPolicy::Skip {
         return (Vec::new(), seen);
@@ -36,12 +38,8 @@ pub(crate) async fn look_at_definitions(ctx: &Context, wanted: &Wanted) -> (Vec<
     findings.extend(save::findings(ctx, &save::of_definitions(ctx, wanted, &consent)).await);
     for crd in &definitions {
         let Some(object) = object_ref(crd) else { continue };
-        let live = ctx.cluster().get(&object).await;
-        if let Ok(live) = &live {
-            seen.push(AsSeen::new(&object, live.as_ref()));
-        }
-        match live {
-            Ok(None) => {}
+        match ctx.cluster().get(&object).await {
+            Ok(None) => seen.push((object, None)),
             Ok(Some(live)) => {
                 if let HelmOwner::Release(other) = helm_owner(&live)
                     && other != ctx.release()
@@ -51,6 +49,7 @@ pub(crate) async fn look_at_definitions(ctx: &Context, wanted: &Wanted) -> (Vec<
                 }
                 findings.extend(lost(ctx, &object, &live, crd, &consent).await);
                 findings.extend(converter(ctx, wanted, &object, breaks::new_converter(&live, crd)).await);
+                seen.push((object, Some(live)));
             }
             Err(error) => {
                 findings.push(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(&error)));

@@ -1,4 +1,4 @@
-//! What was found of an object, and what is going to happen to it.
+//! What was found of an object, and what is going to happen to it, as plain data.
 
 use pilothouse_core::{FieldChange, HelmOwner, ObjectChange, ObjectRef, SeenObject, Sensitive};
 use serde_json::Value;

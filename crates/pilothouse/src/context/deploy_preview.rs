@@ -1,0 +1,20 @@
+//! What a deploy is going to do to each object, as the server was asked about it.
+
+use crate::context::compared::Compared;
+use pilothouse_core::Sensitive;
+use pilothouse_helm::RenderedDoc;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What is going to be applied, and what becomes of each object.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DeployPreview {
+    /// Everything that is rendered.
+    pub(crate) docs: Arc<Vec<RenderedDoc>>,
+    /// The chart's own definitions, where they take the place of those in the cluster.
+    pub(crate) definitions: Vec<Compared>,
+    /// The objects of the release in what is rendered.
+    pub(crate) manifests: Sensitive<Vec<Value>>,
+    /// What becomes of them, and of those that are deployed and not rendered any more.
+    pub(crate) compared: Vec<Compared>,
+}
