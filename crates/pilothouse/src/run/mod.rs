@@ -6,6 +6,7 @@ mod checks;
 mod config;
 mod dispatch;
 mod error;
+mod foresee;
 mod listening;
 mod lock;
 mod offline;

@@ -20,6 +20,7 @@ use crate::run::config::{Answer, RunConfig, StateConfig};
 use crate::run::dispatch;
 use crate::run::dispatch::{Dispatch, not_started};
 use crate::run::error::RunError;
+use crate::run::foresee;
 use crate::run::listening::listening;
 use crate::run::lock::{self, Beforehand};
 use crate::run::open;
@@ -177,7 +178,7 @@ pub async fn run(
     // What was begun by an interrupted run is brought to its end, whatever is found of others.
     let goes_on = config.despite_refusals || runs.iter().any(ReleaseRun::is_continued);
     if refused.is_none() && !goes_on {
-        let foreseen = checks::foreseen(charts, &contexts, &mut runs, &waits, config.concurrency);
+        let foreseen = foresee::foreseen(charts, &contexts, &mut runs, &waits, config.concurrency);
         let findings = listening(foreseen, &mut owner, &mut messages).await;
         refused = not_begun(&contexts, findings, "another release is refused", &mut owner);
     }
