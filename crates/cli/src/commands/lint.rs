@@ -37,7 +37,7 @@ pub(crate) async fn lint(
             wrong.push(json!({"release": key, "findings": [], "not_checked": why}));
             continue;
         }
-        let Foresight { findings, warnings, not_checked } = offline.lint(chart.as_ref(), cancel).await;
+        let Foresight { findings, warnings, not_checked, .. } = offline.lint(chart.as_ref(), cancel).await;
         if cancel.is_cancelled() {
             return Err(CommandError::new(Exit::Interrupted, "interrupted"));
         }
