@@ -7,7 +7,7 @@ use futures::stream::BoxStream;
 use pilothouse_core::{ObjectRef, object_ref};
 use pilothouse_kube::{
     ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, ExecOutput, ExecQuery, ListQuery, LogQuery,
-    PodConnection, PodPort, Precondition, Propagation, Resource, ServerVersion,
+    PodConnection, PodPort, Precondition, Propagation, Resource, ServerVersion, UpdateOptions,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -354,6 +354,28 @@ impl ClusterClient for FakeCluster {
         let live = self.written(live, before.as_ref());
         store.put(key(&named), live.clone());
         lost.map_or(Ok(live), Err)
+    }
+
+    async fn update_dry_run(
+        &self,
+        target: &ObjectRef,
+        object: &Value,
+        _options: &UpdateOptions,
+    ) -> Result<Value, ClusterError> {
+        let lost = self.call(format!("update {target}")).await?;
+        let live = self.lock().objects.get(&key(target)).cloned();
+        let live = live.ok_or_else(|| ClusterError::NotFound { object: target.clone() })?;
+        check(target, &live, &Precondition { uid: None, ..Precondition::unchanged(object) })?;
+        let mut then = object.clone();
+        for field in ["uid", "namespace", "managedFields"] {
+            if let Some(value) = live["metadata"].get(field) {
+                then["metadata"][field] = value.clone();
+            }
+        }
+        if let Some(status) = live.get("status") {
+            then["status"] = status.clone();
+        }
+        lost.map_or(Ok(then), Err)
     }
 
     async fn create(&self, object: &Value) -> Result<Value, ClusterError> {

@@ -241,8 +241,14 @@ const WAIT: Key = key(
     "",
     "Whether `validate` waits for the objects of the release to become ready.",
 );
-const FORCE: Key =
-    key("force_upgrade", K::Flag, Default("false"), "true", "", "Replace objects instead of patching them.");
+const FORCE: Key = key(
+    "force_upgrade",
+    K::Flag,
+    Default("false"),
+    "true",
+    "",
+    "Replace objects instead of patching them: what the chart does not set in them goes, whoever has set it (replicas, keys of a Secret).",
+);
 const SKIP_SCHEMA: Key = key(
     "skip_schema_validation",
     K::Flag,

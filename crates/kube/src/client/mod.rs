@@ -23,7 +23,7 @@ pub use records::{record_patch, record_payload, record_ref};
 pub(crate) use requests::FIELD_MANAGER;
 pub use requests::{
     ApplyOptions, ByteStream, Change, Detail, ExecOutput, ExecQuery, HelmDriver, ListQuery, LogQuery, PodConnection,
-    PodPort, Precondition, Propagation, ServerVersion, StoredRevision,
+    PodPort, Precondition, Propagation, ServerVersion, StoredRevision, UpdateOptions,
 };
 pub use uid::cluster_uid;
 pub(crate) use workload::{event_time, revision, text, uid};

@@ -6,7 +6,7 @@ use super::error::ClusterError;
 use super::records;
 use super::requests::{
     ApplyOptions, Change, Detail, ExecOutput, ExecQuery, HelmDriver, ListQuery, LogQuery, PodConnection, PodPort,
-    Precondition, Propagation, ServerVersion, StoredRevision,
+    Precondition, Propagation, ServerVersion, StoredRevision, UpdateOptions,
 };
 use super::workload;
 use async_trait::async_trait;
@@ -71,6 +71,26 @@ pub trait ClusterClient: Send + Sync {
     /// [`ClusterError::Conflict`] when another field manager owns a field and `force` is not set,
     /// [`ClusterError::Invalid`] when the server refuses the object, otherwise as for any request.
     async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Value, ClusterError>;
+
+    /// What an object that is there would become by an update (`PUT`): all that `object` does not set would go. Changes nothing
+    /// (`dryRun=All`).
+    ///
+    /// # Errors
+    /// [`ClusterError::NotFound`] when it is not there, [`ClusterError::Conflict`] when its `metadata.resourceVersion` is another
+    /// than that of `object`, [`ClusterError::Invalid`] when the server refuses it, otherwise as for any request. Always, for a client
+    /// that cannot ask.
+    async fn update_dry_run(
+        &self,
+        target: &ObjectRef,
+        _object: &Value,
+        _options: &UpdateOptions,
+    ) -> Result<Value, ClusterError> {
+        Err(ClusterError::Api {
+            status: 0,
+            what: format!("update {target}"),
+            message: "this client makes no updates".to_owned(),
+        })
+    }
 
     /// Creates an object that does not exist yet, and gives it as it is afterwards. A review (`SelfSubjectAccessReview`), which
     /// must not have a name, is answered.

@@ -92,6 +92,15 @@ pub struct ApplyOptions {
     pub default_namespace: Option<String>,
 }
 
+/// How to update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateOptions {
+    /// The name under which the fields are owned.
+    pub field_manager: String,
+    /// Refuse fields that the server does not know (`fieldValidation=Strict`), instead of dropping them.
+    pub strict: bool,
+}
+
 /// What must hold for a change to be made. Without any, it is made in any case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Precondition {

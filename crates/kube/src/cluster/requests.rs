@@ -7,6 +7,7 @@ use super::watch;
 use crate::client::{
     ApplyOptions, Change, ClusterAccess, ClusterClient, ClusterError, Detail, Discovery, ExecOutput, ExecQuery,
     FIELD_MANAGER, ListQuery, LogQuery, PodConnection, PodPort, Precondition, Propagation, ServerVersion,
+    UpdateOptions,
 };
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -83,6 +84,33 @@ impl ClusterClient for Cluster {
         };
         // An apply of a missing object creates it; what can be missing is its namespace.
         self.transport.json(&call).await?.ok_or_else(|| ClusterError::NotFound { object: missing(&target) })
+    }
+
+    async fn update_dry_run(
+        &self,
+        target: &ObjectRef,
+        object: &Value,
+        options: &UpdateOptions,
+    ) -> Result<Value, ClusterError> {
+        let resource = self.resource(target).await?;
+        let mut body = object.clone();
+        if let (Some(namespace), Some(metadata)) =
+            (&target.namespace, body.get_mut("metadata").and_then(Value::as_object_mut))
+        {
+            metadata.insert("namespace".to_owned(), Value::String(namespace.clone()));
+        }
+        let validation = if options.strict { "Strict" } else { "Warn" };
+        let uri = format!(
+            "{}?fieldManager={}&fieldValidation={validation}&dryRun=All",
+            path(&resource, target)?,
+            encode(&options.field_manager)
+        );
+        let call = Call {
+            method: Method::PUT,
+            body: Some(("application/json", body.to_string().into_bytes())),
+            ..Call::get(uri, "update", target.to_string()).about(target)
+        };
+        self.transport.json(&call).await?.ok_or_else(|| ClusterError::NotFound { object: target.clone() })
     }
 
     async fn create(&self, object: &Value) -> Result<Value, ClusterError> {

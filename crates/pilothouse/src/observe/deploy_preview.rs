@@ -7,7 +7,7 @@ use crate::context::Outcome;
 use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe::crd_changes;
-use crate::observe::dry_run::compare::{Comparison, Looked, Scope, compare_within};
+use crate::observe::dry_run::compare::{Comparison, Looked, Scope, WriteMethod, compare_within};
 use crate::observe::hook_deletions;
 use crate::observe::observation::scope;
 use crate::observe::release_storage;
@@ -82,8 +82,7 @@ async fn compared(
         release: &ctx.release(),
         wanted: manifests,
         stored: &stored,
-        server_side: ctx.helm().version().major >= 4 && applied.unwrap_or(true),
-        force: ctx.info().drift == DriftPolicy::Correct || applied.is_none(),
+        write: write(ctx, applied.unwrap_or(true), ctx.info().drift == DriftPolicy::Correct || applied.is_none()),
         changing,
         seen,
         redactor: ctx.redactor(),
@@ -112,9 +111,8 @@ pub(crate) async fn preview_rollback(
         release: &ctx.release(),
         wanted: &wanted,
         stored: &stored,
-        server_side: ctx.helm().version().major >= 4 && target.apply_method.as_deref() == Some("ssa"),
         // What a conflict would make helm fail on is no loss.
-        force: true,
+        write: write(ctx, target.apply_method.as_deref() == Some("ssa"), true),
         changing: &[],
         seen: &[],
         redactor: ctx.redactor(),
@@ -135,8 +133,7 @@ pub(crate) async fn preview_overwriting(ctx: &Context, wanted: &[Value]) -> Vec<
         release: &ctx.release(),
         wanted,
         stored: &[],
-        server_side: true,
-        force: true,
+        write: WriteMethod::Apply { force: true },
         changing: &[],
         seen: &[],
         redactor: ctx.redactor(),
@@ -152,6 +149,17 @@ fn kinds_changing(definitions: &[Compared]) -> Vec<(String, String)> {
         |one: &&Compared| matches!(one.outcome, Outcome::Change(ObjectChange::Update) | Outcome::Unreadable { .. });
     let facts = definitions.iter().filter(changes).filter_map(|one| crd_facts(one.live.as_ref()?.expose()));
     facts.map(|facts| (facts.group, facts.kind)).collect()
+}
+
+/// How helm writes what is there: with `force_upgrade` by updates, whoever made the object; otherwise helm 4 as `applied` says that
+/// the release was deployed, on the server's side or not, and helm 3 by patches.
+fn write(ctx: &Context, applied: bool, takes_over: bool) -> WriteMethod {
+    let is_helm_4 = ctx.helm().version().major >= 4;
+    match (ctx.info().force_upgrade, is_helm_4 && applied) {
+        (true, _) => WriteMethod::Replace { strict: is_helm_4 },
+        (false, true) => WriteMethod::Apply { force: takes_over },
+        (false, false) => WriteMethod::Patch,
+    }
 }
 
 /// The kinds of the definitions that a deploy brings to the chart's version before helm runs.

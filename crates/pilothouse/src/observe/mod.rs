@@ -33,7 +33,7 @@ pub use decision::decision;
 pub(crate) use decision::{baseline, deployed_before, why_refused};
 pub(crate) use deploy_preview::{preview_deploy, preview_losses, preview_overwriting, preview_rollback};
 pub(crate) use deploy_records::{Found, RECORD_KEY, decode_record, encode_record, read_deploy_record, record_ref};
-pub use dry_run::compare::{Comparison, compare};
+pub use dry_run::compare::{Comparison, WriteMethod, compare};
 pub(crate) use dry_run::compare::{Scope, seen_object};
 pub use dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
 pub(crate) use hook_deletions::{

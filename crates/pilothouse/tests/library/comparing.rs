@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use pilothouse::{
-    Cluster, ClusterClient, Compared, Comparison, Drifted, Outcome, Redactor, ReleaseKey, Rules, compare,
+    Cluster, ClusterClient, Compared, Comparison, Drifted, Outcome, Redactor, ReleaseKey, Rules, WriteMethod, compare,
     drifted_objects,
 };
 use pilothouse_core::{FieldChange, ObjectChange, adoption_patch};
@@ -77,8 +77,7 @@ impl World {
             release: &self.release,
             wanted,
             stored,
-            server_side,
-            force: true,
+            write: if server_side { WriteMethod::Apply { force: true } } else { WriteMethod::Patch },
             changing: &[],
             seen: &[],
             redactor: &self.redactor,

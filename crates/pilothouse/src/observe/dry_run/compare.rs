@@ -20,11 +20,13 @@ use pilothouse_core::{
     field_changes, helm_owner, is_client_side_applied, kept_by_upgrade, merge_patched, removed_paths,
 };
 use pilothouse_health::{Rules, is_built_in};
-use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError};
+use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError, UpdateOptions};
 use serde_json::Value;
 
 /// Objects at a time; each takes two requests.
 const SIDE_BY_SIDE: usize = 8;
+/// How often the server is asked about an object that others keep writing.
+const UPDATE_ATTEMPTS: usize = 4;
 /// Helm's own field manager: only as helm is the answer what helm would get.
 pub(super) const FIELD_MANAGER: &str = "helm";
 
@@ -37,10 +39,8 @@ pub struct Comparison<'a> {
     pub wanted: &'a [Value],
     /// The objects of the deployed revision's manifest; none before the first install.
     pub stored: &'a [Value],
-    /// Whether helm applies on the server's side. Otherwise it deletes what its manifest does not set any more.
-    pub server_side: bool,
-    /// Whether it takes over fields that others own. On the client's side it does in any case.
-    pub force: bool,
+    /// How helm writes the objects.
+    pub write: WriteMethod,
     /// Group and kind of what is going to be defined anew before it is applied: the server would judge it by the definition of
     /// today, and is not asked.
     pub changing: &'a [(String, String)],
@@ -52,6 +52,29 @@ pub struct Comparison<'a> {
     pub rules: &'a Rules,
     /// By which an object's age is counted.
     pub now: Timestamp,
+}
+
+/// How helm writes an object that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteMethod {
+    /// By an apply on the server's side, with or without taking over fields that others own.
+    Apply {
+        /// Whether it takes them over.
+        force: bool,
+    },
+    /// By a patch it makes itself: it takes over what others own, and deletes what its manifest does not set any more.
+    Patch,
+    /// By an update (`--force`, `--force-replace`): whatever its manifest does not set goes, whoever has set it.
+    Replace {
+        /// Whether the server refuses fields that it does not know, as helm 4 asks it to.
+        strict: bool,
+    },
+}
+
+impl WriteMethod {
+    fn is_apply(self) -> bool {
+        matches!(self, Self::Apply { .. })
+    }
 }
 
 /// What is to be told of an object.
@@ -160,15 +183,51 @@ impl Comparison<'_> {
             let why = "not checked by the server: its definition changes first".to_owned();
             return self.compared(subject, stored, live, &manifest, Answer::NotAsked { why }, None);
         }
-        let mut answer = cluster.apply(&manifest, &options(self.force || !self.server_side)).await;
+        if let (Some(live), WriteMethod::Replace { strict }) = (&live, self.write) {
+            let options = UpdateOptions { field_manager: FIELD_MANAGER.to_owned(), strict };
+            let (live, answer) = self.replaced(cluster, subject, &manifest, live.clone(), &options).await;
+            return self.compared(subject, stored, Some(live), &manifest, answer, None);
+        }
+        let mut answer = cluster.apply(&manifest, &options(self.write != WriteMethod::Apply { force: false })).await;
         let mut conflict = None;
         if let Err(ClusterError::Conflict { message, .. }) = &answer {
             conflict = refusal::conflict(message, self.redactor);
             // What it would become in spite of the conflict.
             answer = cluster.apply(&manifest, &options(true)).await;
         }
-        let answer = answer.map_or_else(|error| refusal::read(&error, self.server_side, self.redactor), Answer::Then);
+        let answer =
+            answer.map_or_else(|error| refusal::read(&error, self.write.is_apply(), self.redactor), Answer::Then);
         self.compared(subject, stored, live, &manifest, answer, conflict)
+    }
+
+    /// What an update makes of an object, and how that was when the server was asked: it judges the very version it was read in, as
+    /// it does for helm, and an object that is written meanwhile is read again.
+    async fn replaced(
+        &self,
+        cluster: &dyn ClusterClient,
+        subject: &Subject<'_>,
+        manifest: &Value,
+        mut live: Value,
+        options: &UpdateOptions,
+    ) -> (Value, Answer) {
+        let mut attempts = UPDATE_ATTEMPTS;
+        loop {
+            let mut update = manifest.clone();
+            update["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+            let error = match cluster.update_dry_run(&subject.object, &update, options).await {
+                Ok(then) => return (live, Answer::Then(then)),
+                Err(error) => error,
+            };
+            if !matches!(error, ClusterError::Conflict { .. }) {
+                return (live, refusal::read(&error, false, self.redactor));
+            }
+            attempts -= 1;
+            match cluster.get(&subject.object).await {
+                Ok(Some(now)) if attempts > 0 => live = now,
+                Ok(_) => return (live, Answer::Unknown(refusal::unreadable(&error, self.redactor))),
+                Err(error) => return (live, Answer::Unknown(refusal::unreadable(&error, self.redactor))),
+            }
+        }
     }
 
     /// What becomes of an object, by the server's answer; `conflict` is why it would be refused all the same.
@@ -187,6 +246,11 @@ impl Comparison<'_> {
         let mut change = conflict.map(|why| ObjectChange::Refused { why });
         match answer {
             Answer::Then(answer) => then = answer,
+            Answer::NotAsked { why } if matches!(self.write, WriteMethod::Replace { .. }) => {
+                not_checked = Some(why);
+                then = manifest.clone();
+                then["metadata"]["namespace"] = live["metadata"]["namespace"].clone();
+            }
             Answer::NotAsked { why } => {
                 not_checked = Some(why);
                 // Lists of custom resources are mostly replaced as a whole, and what is not set any more goes.
@@ -206,7 +270,7 @@ impl Comparison<'_> {
             }
         }
         if let Some(stored) = stored
-            && (!self.server_side || is_client_side_applied(&live))
+            && (self.write == WriteMethod::Patch || self.write.is_apply() && is_client_side_applied(&live))
         {
             // The fields are helm's by an update, so an apply leaves them; helm's own patch takes them out.
             for path in removed_paths(&with_data(stored.clone()), &manifest) {
@@ -237,7 +301,7 @@ impl Comparison<'_> {
     fn by_merge_patch(&self, subject: &Subject<'_>, stored: Option<&Value>, compared: Compared) -> Compared {
         let patched = match (&compared.outcome, &compared.live) {
             (Outcome::Change(ObjectChange::Update | ObjectChange::Same | ObjectChange::Adopt), Some(live))
-                if !self.server_side && is_custom(&subject.object) =>
+                if self.write == WriteMethod::Patch && is_custom(&subject.object) =>
             {
                 let wanted = owned_by(subject.manifest, self.release);
                 let then = merge_patched(live.expose(), stored.unwrap_or(&wanted), &wanted);

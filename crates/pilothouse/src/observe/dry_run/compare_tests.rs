@@ -27,8 +27,7 @@ impl World {
             release: &self.release,
             wanted,
             stored,
-            server_side,
-            force: true,
+            write: if server_side { WriteMethod::Apply { force: true } } else { WriteMethod::Patch },
             changing: &[],
             seen: &[],
             redactor: &self.redactor,
@@ -285,4 +284,110 @@ async fn drift_tells_what_was_deployed_and_what_is_there() {
         not_checked: None,
     };
     assert_eq!(found, [drift("a", Drifted::Fields(vec![field])), drift("c", Drifted::Missing)]);
+}
+
+impl World {
+    /// As helm does it with `--force`.
+    async fn compare_replaced(&self, wanted: &[Value], stored: &[Value]) -> Vec<Compared> {
+        let write = WriteMethod::Replace { strict: true };
+        compare(&self.cluster, &Comparison { write, ..self.comparison(wanted, stored, false) }).await
+    }
+
+    /// The writes the server was asked about.
+    fn asked(&self) -> Vec<String> {
+        let calls = self.cluster.failures.calls();
+        calls.into_iter().filter(|call| call.starts_with("apply") || call.starts_with("update")).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_update_takes_what_the_manifest_does_not_set() {
+    let world = world();
+    let stored = [config("a", &json!({"k": "1"})), config("b", &json!({"k": "1"}))];
+    world.deploy(&stored);
+    for name in ["a", "adopted"] {
+        let mut live = world.cluster.object("ConfigMap", Some("web"), name).unwrap_or_else(|| config(name, &json!({})));
+        live["metadata"]["namespace"] = json!("web");
+        live["metadata"]["annotations"]["mine"] = json!("1");
+        live["data"] = json!({"k": "1", "others": "2"});
+        world.cluster.put(live);
+    }
+    let widget = json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"a": 1}});
+    world.deploy(std::slice::from_ref(&widget));
+    let mut live = world.cluster.object("Widget", Some("web"), "w").unwrap();
+    live["spec"]["others"] = json!(2);
+    world.cluster.put(live);
+    let wanted =
+        [&stored[..], &[config("adopted", &json!({"k": "1"})), widget.clone(), config("new", &json!({}))]].concat();
+    let compared = world.compare_replaced(&wanted, &[&stored[..], &[widget]].concat()).await;
+    let told: Vec<(&str, &Outcome, Vec<&str>)> = compared
+        .iter()
+        .map(|one| {
+            let paths = one
+                .fields
+                .iter()
+                .map(|field| field.path.as_str())
+                .filter(|path| !path.contains("helm") && *path != "metadata.labels");
+            (one.object.name.as_str(), &one.outcome, paths.collect())
+        })
+        .collect();
+    let change = Outcome::Change;
+    let of_others = vec!["metadata.annotations.mine", "data.others"];
+    assert_eq!(
+        told,
+        [
+            ("a", &change(ObjectChange::Update), of_others.clone()),
+            ("b", &change(ObjectChange::Same), vec![]),
+            ("adopted", &change(ObjectChange::Adopt), of_others),
+            ("w", &change(ObjectChange::Update), vec!["spec.others"]),
+            ("new", &change(ObjectChange::Create), vec![]),
+        ]
+    );
+    let mut asked = world.asked();
+    asked.sort();
+    let updates = ["ConfigMap web/a", "ConfigMap web/adopted", "ConfigMap web/b", "Widget web/w"];
+    let updates = updates.map(|object| format!("update {object}"));
+    assert_eq!(asked, [&["apply ConfigMap new".to_owned()], &updates[..]].concat());
+}
+
+#[tokio::test]
+async fn an_object_that_others_write_meanwhile_is_read_again() {
+    let world = world();
+    let stored = [config("a", &json!({"k": "1"}))];
+    world.deploy(&stored);
+    let write = |cluster: &FakeCluster| {
+        let mut live = cluster.object("ConfigMap", Some("web"), "a").unwrap();
+        live["data"] = json!({"k": "1", "others": "2"});
+        cluster.put(live);
+    };
+    world.cluster.before("update ConfigMap", write);
+    let compared = world.compare_replaced(&stored, &stored).await;
+    assert_eq!(compared[0].fields, [change("data.others", json!("2"), Value::Null)]);
+    assert_eq!(world.asked().len(), 2);
+    // Nobody knows what becomes of one that never stays as it was read.
+    for _ in 0..UPDATE_ATTEMPTS {
+        world.cluster.before("update ConfigMap", write);
+    }
+    let compared = world.compare_replaced(&stored, &stored).await;
+    assert!(matches!(compared[0].outcome, Outcome::Unreadable { .. }), "{compared:?}");
+}
+
+#[rstest]
+#[case::rbac(|| forbidden("configmaps \"a\" is forbidden: User \"ci\" cannot update resource \"configmaps\" in API group \"\""), Outcome::Change(ObjectChange::Update), &["data.others"])]
+#[case::immutable(|| invalid("ConfigMap \"a\" is invalid: data: Forbidden: field is immutable when `immutable` is set"), replace("data: field is immutable"), &[])]
+#[case::unknown_field(|| invalid("strict decoding error: unknown field \"dat\""), refused("strict decoding error: unknown field \"dat\""), &[])]
+#[case::server(|| api("no"), Outcome::Unreadable { why: "the Kubernetes API answered 500 to patch it: no".to_owned() }, &[])]
+#[tokio::test]
+async fn answers_of_the_server_to_an_update(
+    #[case] error: fn() -> ClusterError,
+    #[case] outcome: Outcome,
+    #[case] fields: &[&str],
+) {
+    let world = world();
+    let stored = [config("a", &json!({"k": "1"}))];
+    world.deploy(&[config("a", &json!({"k": "1", "others": "2"}))]);
+    world.cluster.refuse("update ConfigMap", error);
+    let compared = world.compare_replaced(&stored, &stored).await;
+    let paths: Vec<&str> = compared[0].fields.iter().map(|field| field.path.as_str()).collect();
+    assert_eq!((&compared[0].outcome, paths.as_slice()), (&outcome, fields));
 }

@@ -1,7 +1,7 @@
 //! What of a deployed release is not as it was deployed.
 
 use crate::context::{Compared, Outcome};
-use crate::observe::dry_run::compare::{Asked, Comparison, Scope, look};
+use crate::observe::dry_run::compare::{Asked, Comparison, Scope, WriteMethod, look};
 use pilothouse_core::{FieldChange, ObjectChange, ObjectRef, Secrecy, Sensitive, drifted_fields};
 use pilothouse_kube::ClusterClient;
 use serde_json::Value;
@@ -36,7 +36,9 @@ pub enum Drifted {
 /// Tells which objects of `wanted`, here those of the deployed revision's manifest, are not as helm has deployed them: what
 /// applying them once more would change. `stored` counts for nothing. Changes nothing.
 pub async fn drifted_objects(cluster: &dyn ClusterClient, what: &Comparison<'_>) -> Vec<DriftedObject> {
-    let deployed = Comparison { stored: what.wanted, force: true, ..*what };
+    let write =
+        if let WriteMethod::Apply { .. } = what.write { WriteMethod::Apply { force: true } } else { what.write };
+    let deployed = Comparison { stored: what.wanted, write, ..*what };
     let looked = look(cluster, &deployed, Asked::WhatIsDeclared, Scope::All).await;
     looked.compared.into_iter().filter_map(|compared| drift(compared, what)).collect()
 }

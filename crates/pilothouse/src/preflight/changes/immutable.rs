@@ -4,16 +4,16 @@ use crate::context::Compared;
 use crate::context::Outcome;
 use crate::preflight::losses::consent::Consent;
 use jiff::Timestamp;
-use pilothouse_core::{Class, Finding, ObjectChange, ReleaseKey, code};
+use pilothouse_core::{ChartInfo, Class, Finding, ObjectChange, ReleaseKey, code};
 use pilothouse_health::{HelmEvidence, helm_causes};
 use serde_json::Value;
 
 /// The objects that cannot be changed in place, and those the server refuses.
-pub(super) fn findings(compared: &[Compared], consent: &Consent, release: &ReleaseKey) -> Vec<Finding> {
+pub(super) fn findings(compared: &[Compared], consent: &Consent, info: &ChartInfo) -> Vec<Finding> {
     let finding = |one: &Compared| match &one.outcome {
-        Outcome::Change(ObjectChange::Replace { because }) => replaced(one, because, consent),
+        Outcome::Change(ObjectChange::Replace { because }) => replaced(one, because, consent, info),
         Outcome::Change(ObjectChange::Refused { why }) => {
-            (!lacks_what_is_created(why, compared)).then(|| refused(one, why, release))
+            (!lacks_what_is_created(why, compared)).then(|| refused(one, why, &info.key()))
         }
         Outcome::Change(
             ObjectChange::Create
@@ -31,7 +31,14 @@ pub(super) fn findings(compared: &[Compared], consent: &Consent, release: &Relea
     compared.iter().filter_map(finding).collect()
 }
 
-fn replaced(one: &Compared, because: &str, consent: &Consent) -> Option<Finding> {
+fn replaced(one: &Compared, because: &str, consent: &Consent, info: &ChartInfo) -> Option<Finding> {
+    // Nothing that the manifest sets changes in it.
+    if info.force_upgrade && one.fields.is_empty() {
+        let message = format!(
+            "{because}, so helm would fail on it: `force_upgrade` sends it without what others have set in it; without `force_upgrade` it is left as it is"
+        );
+        return Some(Finding::new(Class::Blocked, code::IMMUTABLE_FIELD, &one.object, message));
+    }
     let remedy = "to replace it, delete it with a `delete` step in pre_exec";
     if one.object.kind != "StatefulSet" {
         let message = format!("{because}, so helm would fail on it: {remedy}");

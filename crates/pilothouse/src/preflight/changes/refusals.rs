@@ -54,7 +54,7 @@ pub(crate) async fn gate(
     let open: Vec<Compared> = open.into_iter().cloned().collect();
     let mut findings = losses(ctx, wanted, &open, &consent).await;
     findings.extend(deleted::renamed_sets(&by_step, compared, &consent));
-    findings.extend(immutable::findings(&open, &consent, &ctx.release()));
+    findings.extend(immutable::findings(&open, &consent, ctx.info()));
     if is_upgrade {
         findings.extend(downgrade_of(ctx).await);
     }

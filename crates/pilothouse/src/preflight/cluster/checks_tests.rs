@@ -336,3 +336,25 @@ fn what_is_not_sent_needs_no_right() {
         [Some("create"), Some("patch"), Some("patch"), Some("delete"), None, None]
     );
 }
+
+#[test]
+fn who_replaces_needs_another_right() {
+    let served = pilothouse_kube::Discovery::new(vec![pilothouse_kube::Resource {
+        group: String::new(),
+        version: "v1".to_owned(),
+        kind: "ConfigMap".to_owned(),
+        plural: "configmaps".to_owned(),
+        singular: "configmap".to_owned(),
+        short_names: Vec::new(),
+        namespaced: true,
+        verbs: Vec::new(),
+        subresource_kinds: Vec::new(),
+    }]);
+    let verbs = |replaces| -> Vec<&str> {
+        let changes = [ObjectChange::Create, ObjectChange::Adopt, ObjectChange::Update, ObjectChange::Delete];
+        let compared = changes.map(|change| compared(&config("a"), change));
+        let needed = crate::preflight::cluster::permissions::needed(&compared, &served, replaces);
+        needed.into_keys().map(|right| right.verb).collect()
+    };
+    assert_eq!((verbs(false), verbs(true)), (vec!["create", "delete", "patch"], vec!["create", "delete", "update"]));
+}

@@ -47,18 +47,18 @@ pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Foresight {
         Ok(served) => served,
         Err(error) => return Foresight::not_checked("permissions", ctx.error_text(&error)),
     };
-    let needed = needed(compared, &served);
+    let needed = needed(compared, &served, ctx.info().force_upgrade);
     let asked = futures::stream::iter(needed).map(|(right, objects)| ask(ctx, right, objects));
     asked.buffered(SIDE_BY_SIDE).fold(Foresight::default(), async |all, one| all.and(one)).await
 }
 
-/// The rights a deploy needs, with the objects each is for.
-pub(super) fn needed(compared: &[Compared], served: &Discovery) -> BTreeMap<Right, Vec<ObjectRef>> {
+/// The rights a deploy needs, with the objects each is for. What is there is patched, or updated where helm `replaces` it.
+pub(super) fn needed(compared: &[Compared], served: &Discovery, replaces: bool) -> BTreeMap<Right, Vec<ObjectRef>> {
     let mut needed: BTreeMap<Right, Vec<ObjectRef>> = BTreeMap::new();
     for one in compared {
         let (Some(verb), Ok(resource)) = (verb(one), served.lookup(&one.object)) else { continue };
         let right = Right {
-            verb,
+            verb: if replaces && verb == "patch" { "update" } else { verb },
             group: resource.group.clone(),
             resource: resource.plural.clone(),
             namespace: one.object.namespace.clone(),
