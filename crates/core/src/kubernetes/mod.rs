@@ -14,6 +14,7 @@ mod pod_resources;
 mod quantity;
 mod readiness;
 mod stateful_set;
+mod volume;
 
 pub use change::{Effect, EffectKind, FieldChange, ObjectChange};
 pub use cluster_object::{
@@ -35,3 +36,4 @@ pub use pod_resources::pod_amount;
 pub use quantity::{parse_quantity, quantity, show_quantity};
 pub use readiness::{ObjectStatus, Otherwise, Readiness, ReadinessRule};
 pub use stateful_set::{ScaledDown, deletes_its_claims, is_claim_of};
+pub use volume::Reclaimed;

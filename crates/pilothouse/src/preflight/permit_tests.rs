@@ -360,3 +360,73 @@ async fn definitions_are_looked_at_again_where_they_are_not_as_seen(
         Err(error) => assert!(!is_permitted && error.to_string().contains("release default/other"), "{error}"),
     }
 }
+
+fn volume(policy: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"}, "spec":
+        {"persistentVolumeReclaimPolicy": policy, "claimRef": {"namespace": "default", "name": "data", "uid": "1"}}})
+}
+
+/// A volume whose claim is gone goes with its data the moment its policy says so, whoever writes that.
+#[rstest]
+#[case::lost("Released", "Delete", &[], true)]
+#[case::with_consent("Released", "Delete", &["PersistentVolume/pv"], false)]
+#[case::kept("Released", "Retain", &[], false)]
+#[case::bound("Bound", "Delete", &[], false)]
+#[tokio::test]
+async fn a_volume_is_not_given_away_by_its_policy(
+    #[case] phase: &str,
+    #[case] policy: &str,
+    #[case] consent: &[&str],
+    #[case] is_refused: bool,
+    #[values("apply", "rollback")] by: &str,
+) {
+    let cluster = Arc::new(FakeCluster::default());
+    let mut live = volume("Retain");
+    live["status"] = json!({"phase": phase});
+    cluster.put(live);
+    let manifest = volume(policy).to_string();
+    cluster.put(release_secret(&release(), 1, RevisionStatus::Superseded, "1.0.0", &manifest));
+    cluster.put(release_secret(&release(), 2, RevisionStatus::Failed, "1.0.0", &volume("Retain").to_string()));
+    let helm = Arc::new(FakeHelm::new(cluster.clone(), "", "1.0.0"));
+    let World { ctx, run, .. } = over(cluster.clone(), helm, HelmDriver::Secret, |info| {
+        info.consent = consent.iter().map(|object| ObjectRef::parse(object).unwrap()).collect();
+    });
+    let error = match by {
+        "apply" => permit_overwriting(&ctx, &[volume(policy)]).await.err(),
+        _ => {
+            let history = observe::release_history(&ctx).await.unwrap();
+            permit_rollback(&ctx, &run, &history, 1).await.err()
+        }
+    };
+    let told = error.map(|error| error.to_string()).unwrap_or_default();
+    assert_eq!(told.contains("DATA_ATTACHED") && told.contains("deleted at once"), is_refused, "{told}");
+}
+
+/// With `force` a rollback replaces too: replicas that the manifest does not set are the default.
+#[rstest]
+#[case::patched(false, false)]
+#[case::replaced(true, true)]
+#[tokio::test]
+async fn a_rollback_that_replaces_scales_down(#[case] force: bool, #[case] is_refused: bool) {
+    let cluster = Arc::new(FakeCluster::default());
+    let set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"}, "spec": {
+        "persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"},
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}}]}});
+    let mut live = set.clone();
+    live["metadata"]["namespace"] = json!("default");
+    live["spec"]["replicas"] = json!(3);
+    cluster.put(live);
+    for ordinal in 0..3 {
+        let metadata = json!({"name": format!("data-db-{ordinal}"), "namespace": "default"});
+        cluster.put(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata}));
+    }
+    for (revision, status) in [(1, RevisionStatus::Superseded), (2, RevisionStatus::Failed)] {
+        cluster.put(release_secret(&release(), revision, status, "1.0.0", &set.to_string()));
+    }
+    let helm = Arc::new(FakeHelm::new(cluster.clone(), "", "1.0.0"));
+    let World { ctx, run, .. } = over(cluster.clone(), helm, HelmDriver::Secret, |info| info.force_upgrade = force);
+    let history = observe::release_history(&ctx).await.unwrap();
+    let error = permit_rollback(&ctx, &run, &history, 1).await.err();
+    let told = error.map(|error| error.to_string()).unwrap_or_default();
+    assert_eq!(told.contains("data-db-1") && told.contains("data-db-2"), is_refused, "{told}");
+}

@@ -7,6 +7,7 @@ use crate::kubernetes::change::{Effect, EffectKind, ObjectChange};
 use crate::kubernetes::cluster_object::object_ref;
 use crate::kubernetes::pod_references::{pod_spec, refers_to};
 use crate::kubernetes::stateful_set::{ScaledDown, deletes_its_claims};
+use crate::kubernetes::volume::{Reclaimed, snapshot_goes_with_its_object};
 use serde_json::Value;
 
 /// What a change does to what is running; nothing for what is created, stays, or is not going to happen.
@@ -56,6 +57,17 @@ fn claims_go(scaled: &ScaledDown, set: &str) -> String {
     format!("the claims of {}{more} go with them (whenScaled: Delete)", named.join(", "))
 }
 
+fn reclaimed(when: Reclaimed) -> Found {
+    match when {
+        Reclaimed::AtOnce => {
+            (EffectKind::DataLost, "its claim is gone, so it is deleted at once, with its data".to_owned())
+        }
+        Reclaimed::WithItsClaim => {
+            (EffectKind::UsedBy, "its data is deleted with its claim from now on, and was kept before".to_owned())
+        }
+    }
+}
+
 fn updated(change: &ChangedObject<'_>, around: &Around<'_>) -> Vec<Found> {
     let (Some(live), Some(then)) = (change.live, change.then) else { return Vec::new() };
     let differs = |pointer: &str| live.pointer(pointer) != then.pointer(pointer);
@@ -68,6 +80,11 @@ fn updated(change: &ChangedObject<'_>, around: &Around<'_>) -> Vec<Found> {
             found.extend(rollout::of(&change.object.kind, live, then, around));
             found
         }
+        "PersistentVolume" => Reclaimed::of(live, then).map(reclaimed).into_iter().collect(),
+        "VolumeSnapshotContent" if snapshot_goes_with_its_object(live, then) => vec![(
+            EffectKind::UsedBy,
+            "its data is deleted with its snapshot from now on (deletionPolicy: Delete)".to_owned(),
+        )],
         "Deployment" | "DaemonSet" => rollout::of(&change.object.kind, live, then, around),
         "Service" if differs("/spec/selector") => {
             vec![(

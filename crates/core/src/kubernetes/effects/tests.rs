@@ -198,3 +198,22 @@ fn claims_that_go_with_their_set() {
     let what = "all its pods stop, and its claims go with it (whenDeleted: Delete)";
     assert_eq!(found, [told(EffectKind::DataLost, what)]);
 }
+
+#[rstest]
+#[case("PersistentVolume", json!({"persistentVolumeReclaimPolicy": "Retain", "claimRef": {"uid": "1"}}), "Released", json!({"persistentVolumeReclaimPolicy": "Delete", "claimRef": {"uid": "1"}}), Some((EffectKind::DataLost, "its claim is gone, so it is deleted at once, with its data")))]
+#[case("PersistentVolume", json!({"persistentVolumeReclaimPolicy": "Retain", "claimRef": {"uid": "1"}}), "Bound", json!({"persistentVolumeReclaimPolicy": "Delete", "claimRef": {"uid": "1"}}), Some((EffectKind::UsedBy, "its data is deleted with its claim from now on, and was kept before")))]
+#[case("PersistentVolume", json!({"persistentVolumeReclaimPolicy": "Delete"}), "Available", json!({"persistentVolumeReclaimPolicy": "Retain"}), None)]
+#[case("VolumeSnapshotContent", json!({"deletionPolicy": "Retain"}), "", json!({"deletionPolicy": "Delete"}), Some((EffectKind::UsedBy, "its data is deleted with its snapshot from now on (deletionPolicy: Delete)")))]
+#[case("VolumeSnapshotContent", json!({"deletionPolicy": "Delete"}), "", json!({"deletionPolicy": "Retain"}), None)]
+fn policies_of_data(
+    #[case] kind: &str,
+    #[case] live: Value,
+    #[case] phase: &str,
+    #[case] then: Value,
+    #[case] expected: Option<(EffectKind, &str)>,
+) {
+    let mut live = object(kind, live);
+    live["status"] = json!({"phase": phase});
+    let found = of(&ObjectChange::Update, &live, Some(&object(kind, then)), &Around::default());
+    assert_eq!(found, expected.map(|(kind, what)| told(kind, what)).into_iter().collect::<Vec<_>>());
+}

@@ -121,7 +121,7 @@ impl Scope {
         match self {
             Self::All | Self::Elsewhere => true,
             Self::MayLose { secrets } => match object.kind.as_str() {
-                "CustomResourceDefinition" | "StatefulSet" => true,
+                "CustomResourceDefinition" | "StatefulSet" | "PersistentVolume" => true,
                 "Secret" => secrets,
                 _ => false,
             },

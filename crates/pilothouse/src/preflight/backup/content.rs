@@ -23,6 +23,17 @@ pub(super) struct Content<'a> {
     findings: Vec<Finding>,
 }
 
+/// What becomes of an object that is saved before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is changed for good.
+    Changed,
+    /// It goes, so that what hangs on it goes too.
+    Deleted,
+    /// It is changed, a volume to which no claim is bound any more, and goes with its data by that.
+    Reclaimed,
+}
+
 impl<'a> Content<'a> {
     pub(super) fn new(ctx: &'a Context) -> Self {
         Self { ctx, objects: Vec::new(), documents: Vec::new(), known: BTreeSet::new(), findings: Vec::new() }
@@ -33,14 +44,16 @@ impl<'a> Content<'a> {
         if self.findings.is_empty() { Ok(self) } else { Err(self.findings) }
     }
 
-    /// Adds an object, if it is there; with `goes` also what is deleted with it.
-    pub(super) async fn add(&mut self, object: &ObjectRef, goes: bool) {
+    /// Adds an object, if it is there; where it goes also what is deleted with it.
+    pub(super) async fn add(&mut self, object: &ObjectRef, fate: Fate) {
+        let goes = fate == Fate::Deleted;
         let Some(live) = self.read(object).await else { return };
         self.objects.push(object.clone());
         self.keep(&live);
         match object.kind.as_str() {
             "PersistentVolumeClaim" if goes => self.claim(object, &live).await,
             "PersistentVolume" if goes => self.volume(object, &live),
+            "PersistentVolume" if fate == Fate::Reclaimed => self.cannot_be_saved(object, &object.name),
             "StatefulSet" if goes && deletes_its_claims(&live) => self.claims_of(object, &live).await,
             "Namespace" if goes => self.all_in(&object.name).await,
             "CustomResourceDefinition" => self.custom_resources(object, &live).await,
@@ -99,6 +112,10 @@ impl<'a> Content<'a> {
             return;
         }
         let name = volume.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        self.cannot_be_saved(subject, name);
+    }
+
+    fn cannot_be_saved(&mut self, subject: &ObjectRef, name: &str) {
         let message = format!(
             "its data on volume {name} is not in the API, so it cannot be saved: back it up by a step of your own, or give the volume the reclaim policy Retain"
         );

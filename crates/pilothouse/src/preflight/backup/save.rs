@@ -10,7 +10,7 @@ use crate::context::Outcome;
 use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::preflight::backup::content::Content;
+use crate::preflight::backup::content::{Content, Fate};
 use crate::preflight::backup::file;
 use crate::preflight::losses::consent::Consent;
 use crate::render;
@@ -25,8 +25,7 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Doomed {
     object: ObjectRef,
-    /// Whether it goes, so that what hangs on it goes too; else it is changed for good.
-    goes: bool,
+    fate: Fate,
 }
 
 /// Whether the release wants that at all.
@@ -40,15 +39,16 @@ pub(crate) fn is_wanted(ctx: &Context) -> bool {
 /// Of what is deleted, what consent names.
 pub(crate) fn of_deleted(objects: &[ObjectRef], consent: &Consent) -> Vec<Doomed> {
     let named = objects.iter().filter(|object| consent.names(object));
-    named.map(|object| Doomed { object: object.clone(), goes: true }).collect()
+    named.map(|object| Doomed { object: object.clone(), fate: Fate::Deleted }).collect()
 }
 
 /// Of what a deploy or a rollback makes of objects, what consent names; with the claims that go with the pods of a StatefulSet.
 pub(crate) async fn of_compared(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Doomed> {
     let doomed = |one: &Compared| {
-        let goes = match &one.outcome {
-            Outcome::Change(ObjectChange::Delete | ObjectChange::Replace { .. }) => true,
-            Outcome::Change(ObjectChange::Update | ObjectChange::Adopt) | Outcome::Unreadable { .. } => false,
+        let fate = match &one.outcome {
+            Outcome::Change(ObjectChange::Delete | ObjectChange::Replace { .. }) => Fate::Deleted,
+            Outcome::Change(_) if observe::is_reclaimed_at_once(one) => Fate::Reclaimed,
+            Outcome::Change(ObjectChange::Update | ObjectChange::Adopt) | Outcome::Unreadable { .. } => Fate::Changed,
             Outcome::Change(
                 ObjectChange::Create
                 | ObjectChange::Keep
@@ -59,14 +59,14 @@ pub(crate) async fn of_compared(ctx: &Context, compared: &[Compared], consent: &
             | Outcome::NoNamespace { .. }
             | Outcome::NotServed { .. } => return None,
         };
-        consent.names(&one.object).then(|| Doomed { object: one.object.clone(), goes })
+        consent.names(&one.object).then(|| Doomed { object: one.object.clone(), fate })
     };
     let mut all: Vec<Doomed> = compared.iter().filter_map(doomed).collect();
     for one in compared {
         // Why they cannot be told is among the losses.
         let claims = observe::claims_scaled_away(ctx, one).await.unwrap_or_default();
         let named = claims.into_iter().filter(|claim| consent.names(&one.object) || consent.names(claim));
-        all.extend(named.map(|object| Doomed { object, goes: true }));
+        all.extend(named.map(|object| Doomed { object, fate: Fate::Deleted }));
     }
     all
 }
@@ -84,7 +84,7 @@ pub(crate) fn of_definitions(ctx: &Context, wanted: &Wanted, consent: &Consent) 
         return Vec::new();
     }
     let named = render::definitions_brought(ctx, wanted).into_iter().filter(|object| consent.names(object));
-    named.map(|object| Doomed { object, goes: false }).collect()
+    named.map(|object| Doomed { object, fate: Fate::Changed }).collect()
 }
 
 /// Of all that an install or upgrade deletes or changes, what consent names.
@@ -223,7 +223,7 @@ async fn write(path: &Path, documents: Vec<Sensitive<Value>>) -> Result<(), Phas
 async fn gather<'a>(ctx: &'a Context, doomed: &[Doomed]) -> Result<Content<'a>, Vec<Finding>> {
     let mut content = Content::new(ctx);
     for one in doomed {
-        content.add(&one.object, one.goes).await;
+        content.add(&one.object, one.fate).await;
     }
     content.told()
 }

@@ -5,6 +5,7 @@ pub(crate) mod deleted;
 pub(crate) mod deletions;
 pub(crate) mod hooks;
 pub(crate) mod immutable;
+pub(crate) mod reclaimed;
 pub(crate) mod refusals;
 pub(crate) mod regenerated;
 pub(crate) mod scaled_down;

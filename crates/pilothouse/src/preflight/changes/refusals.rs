@@ -15,6 +15,7 @@ use crate::preflight::changes::deleted;
 use crate::preflight::changes::deletions;
 use crate::preflight::changes::hooks;
 use crate::preflight::changes::immutable;
+use crate::preflight::changes::reclaimed;
 use crate::preflight::changes::regenerated;
 use crate::preflight::changes::scaled_down;
 use crate::preflight::losses::consent::Consent;
@@ -89,6 +90,7 @@ pub(crate) async fn by_overwriting(ctx: &Context, compared: &[Compared], consent
     let mut findings = unreadable(compared);
     findings.extend(definitions::findings(ctx, compared, consent).await);
     findings.extend(scaled_down::findings(ctx, compared, consent).await);
+    findings.extend(reclaimed::findings(compared, consent));
     findings
 }
 

@@ -10,6 +10,7 @@ mod one_of_fifty;
 mod own_namespace;
 mod prometheus;
 mod read_only;
+mod reclaimed;
 mod replaced;
 mod saved;
 mod snapshot;
