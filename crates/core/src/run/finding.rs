@@ -77,7 +77,7 @@ pub mod code {
         CRD_IN_USE: "A CustomResourceDefinition would be deleted, or changed so that stored objects are lost, while custom resources exist.",
         CRD_NAMES_CONFLICT: "The names of a CustomResourceDefinition are taken by another one.",
         CRD_NOT_ESTABLISHED: "A CustomResourceDefinition is not served yet.",
-        DATA_ATTACHED: "An object with data would be deleted and no consent names it: a PersistentVolumeClaim, a PersistentVolume, a Namespace, or the claims that go with the pods of a StatefulSet.",
+        DATA_ATTACHED: "An object with data would be deleted and no consent names it: a PersistentVolumeClaim, a PersistentVolume (also one whose claim is gone and whose reclaim policy becomes Delete), a Namespace, or the claims that go with the pods of a StatefulSet.",
         DOWNGRADE_BREAKING: "The chart would go back over `last_breaking_version_requiring_restart`.",
         FIELD_CONFLICT: "Fields of an object belong to another field manager.",
         FILE_NOT_READABLE: "A values file or manifest is missing or cannot be read.",

@@ -47,8 +47,8 @@ pub(super) const STORIES: &[Story] = &[
     },
     Story {
         code: "DATA_ATTACHED",
-        shows: "An object with data would be deleted (a PersistentVolumeClaim, a PersistentVolume, a Namespace), and no consent names it.",
-        usually: "A release that is destroyed, or a chart that does not have the object any more.",
+        shows: "An object with data would be deleted (a PersistentVolumeClaim, a PersistentVolume, a Namespace), or lose its data by a change (a StatefulSet with fewer pods, a released volume that is not kept any more), and no consent names it.",
+        usually: "A release that is destroyed, a chart that does not have the object any more, or `force_upgrade`, which takes what others have set.",
         todo: &[
             "give the consent that the message names, if the data may go",
             "or keep it: annotate the object with helm.sh/resource-policy: keep",

@@ -198,7 +198,7 @@ async fn a_namespace() {
     cluster.put(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "made", "namespace": "default",
         "ownerReferences": [{"kind": "ReplicaSet", "name": "a", "controller": true}]}}));
     let World { ctx, .. } = world(&cluster, Some(folder.path().to_owned()), &["ns/default"]);
-    let doomed = [Doomed { object: objects(&["Namespace/default"])[0].clone(), goes: true }];
+    let doomed = [Doomed { object: objects(&["Namespace/default"])[0].clone(), fate: Fate::Deleted }];
     let content = gather(&ctx, &doomed).await.ok().unwrap();
     let mut kinds: Vec<&str> =
         content.documents.iter().map(|document| document.expose()["kind"].as_str().unwrap()).collect();
@@ -212,23 +212,23 @@ async fn a_namespace() {
 }
 
 #[rstest]
-#[case(Outcome::Change(ObjectChange::Delete), Some(true))]
-#[case(Outcome::Change(ObjectChange::Replace { because: String::new() }), Some(true))]
-#[case(Outcome::Change(ObjectChange::Update), Some(false))]
-#[case(Outcome::Change(ObjectChange::Adopt), Some(false))]
-#[case(Outcome::Unreadable { why: String::new() }, Some(false))]
+#[case(Outcome::Change(ObjectChange::Delete), Some(Fate::Deleted))]
+#[case(Outcome::Change(ObjectChange::Replace { because: String::new() }), Some(Fate::Deleted))]
+#[case(Outcome::Change(ObjectChange::Update), Some(Fate::Changed))]
+#[case(Outcome::Change(ObjectChange::Adopt), Some(Fate::Changed))]
+#[case(Outcome::Unreadable { why: String::new() }, Some(Fate::Changed))]
 #[case(Outcome::Change(ObjectChange::Create), None)]
 #[case(Outcome::Change(ObjectChange::Keep), None)]
 #[case(Outcome::Change(ObjectChange::Same), None)]
 #[tokio::test]
-async fn what_an_upgrade_loses(#[case] outcome: Outcome, #[case] goes: Option<bool>) {
+async fn what_an_upgrade_loses(#[case] outcome: Outcome, #[case] fate: Option<Fate>) {
     let World { ctx, .. } = world(&cluster(), None, &["secret/login"]);
     let consent = Consent::of(&ctx).await.unwrap();
     let one = |name: &str| compared(name, outcome.clone());
     let doomed = of_compared(&ctx, &[one("Secret/default/login"), one("Secret/default/other")], &consent).await;
-    let found: Vec<(String, bool)> = doomed.iter().map(|one| (one.object.to_string(), one.goes)).collect();
-    let expected: Vec<(String, bool)> =
-        goes.map(|goes| ("Secret default/login".to_owned(), goes)).into_iter().collect();
+    let found: Vec<(String, Fate)> = doomed.iter().map(|one| (one.object.to_string(), one.fate)).collect();
+    let expected: Vec<(String, Fate)> =
+        fate.map(|fate| ("Secret default/login".to_owned(), fate)).into_iter().collect();
     assert_eq!(found, expected);
 }
 
@@ -253,4 +253,25 @@ async fn a_look_ahead_at_a_claim(#[case] policy: &str, #[case] expected: &[&str]
 
 fn compared(name: &str, outcome: Outcome) -> Compared {
     Compared::unknown(&ObjectRef::parse(name).unwrap(), outcome)
+}
+
+/// Its own policy says that the data stays, and the new one does not.
+#[tokio::test]
+async fn a_volume_that_a_change_gives_away() {
+    let cluster = cluster();
+    with_claim(&cluster, "Retain");
+    let World { ctx, .. } = world(&cluster, Some("/state/backups".into()), &["pv/pv-1"]);
+    let mut live = cluster.object("PersistentVolume", None, "pv-1").unwrap();
+    live["status"] = json!({"phase": "Released"});
+    let mut then = live.clone();
+    then["spec"]["persistentVolumeReclaimPolicy"] = json!("Delete");
+    let update = Outcome::Change(ObjectChange::Update);
+    let one = Compared {
+        live: Some(Sensitive::new(live)),
+        then: Some(Sensitive::new(then)),
+        ..compared("PersistentVolume/pv-1", update)
+    };
+    let consent = Consent::of(&ctx).await.unwrap();
+    let found = findings(&ctx, &of_compared(&ctx, &[one], &consent).await).await;
+    assert_eq!(found.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), ["BACKUP_IMPOSSIBLE"]);
 }
