@@ -9,7 +9,7 @@ mod progress;
 mod ready;
 mod together;
 
-pub use polling::{wait_deleted, wait_exists};
+pub use polling::{Leaving, MadeAgain, wait_deleted, wait_exists};
 pub use progress::{Ended, NotReady, Progress};
 pub use ready::{Beforehand, wait_ready, wait_ready_from};
 pub use together::statuses;

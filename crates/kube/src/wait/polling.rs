@@ -6,6 +6,7 @@ use crate::client::{ClusterClient, ClusterError, Detail, Seen, read_all};
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
 use pilothouse_health::Rules;
+use serde_json::Value;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -31,18 +32,73 @@ impl Intervals {
     }
 }
 
-/// Waits until none of the objects exists. A kind that is no longer served has no objects left.
+/// An object that is waited for to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    /// Its name.
+    pub object: ObjectRef,
+    /// Its `metadata.uid`: another object of that name is not waited for. `None` for whatever has the name.
+    pub uid: Option<String>,
+}
+
+impl Leaving {
+    /// Whatever has this name.
+    pub fn named(object: ObjectRef) -> Self {
+        Self { object, uid: None }
+    }
+}
+
+/// An object that has taken the name of one that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeAgain {
+    /// The name.
+    pub object: ObjectRef,
+    /// Who has made it, where it tells: its controller, or the field manager that was first to write it.
+    pub by: Option<String>,
+}
+
+/// Waits until none of the objects exists. A kind that is no longer served has no objects left. Gives those whose names others
+/// have taken since: a controller may well be faster than any look.
 ///
 /// # Errors
 /// What still exists, with what holds it (its finalizers), and why the wait ended.
 pub async fn wait_deleted(
     client: &dyn ClusterClient,
-    objects: &[ObjectRef],
+    leaving: &[Leaving],
     deadline: Instant,
     cancel: &CancellationToken,
     on_change: impl FnMut(&Progress) + Send,
-) -> Result<(), NotReady> {
-    wait(client, objects, deadline, cancel, look_for_gone, Detail::Metadata, on_change).await
+) -> Result<Vec<MadeAgain>, NotReady> {
+    let objects: Vec<ObjectRef> = leaving.iter().map(|one| one.object.clone()).collect();
+    let mut again: Vec<Option<MadeAgain>> = leaving.iter().map(|_| None).collect();
+    let look = |index: usize, seen: &Seen| {
+        let one: &Leaving = &leaving[index];
+        again[index] = made_again(one, seen);
+        if again[index].is_some() { gone() } else { look_for_gone(seen) }
+    };
+    wait(client, &objects, deadline, cancel, look, Detail::Metadata, on_change).await?;
+    Ok(again.into_iter().flatten().collect())
+}
+
+/// The object that has the name now, where that is another one.
+fn made_again(leaving: &Leaving, seen: &Seen) -> Option<MadeAgain> {
+    let now = seen.as_ref().ok()?.as_ref()?;
+    let uid = now.pointer("/metadata/uid").and_then(Value::as_str)?;
+    // One that is being deleted too may well be what was deleted by its name.
+    let stays = now.pointer("/metadata/deletionTimestamp").is_none();
+    let is_another = stays && leaving.uid.as_deref().is_some_and(|before| before != uid);
+    is_another.then(|| MadeAgain { object: leaving.object.clone(), by: maker(now) })
+}
+
+fn maker(object: &Value) -> Option<String> {
+    let list = |pointer| object.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let controller =
+        list("/metadata/ownerReferences").find(|owner| owner.get("controller") == Some(&Value::Bool(true)));
+    let owner = controller.and_then(|owner| Some(format!("{} {}", text(owner, "kind")?, text(owner, "name")?)));
+    // Times of RFC 3339 in UTC are in the order of their text.
+    let first = list("/metadata/managedFields").min_by_key(|entry| text(entry, "time"));
+    owner.or_else(|| text(first?, "manager"))
 }
 
 /// Waits until all of the objects exist, in whatever state.
@@ -56,7 +112,7 @@ pub async fn wait_exists(
     cancel: &CancellationToken,
     on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
-    wait(client, objects, deadline, cancel, look_for_any, Detail::Metadata, on_change).await
+    wait(client, objects, deadline, cancel, |_, seen| look_for_any(seen), Detail::Metadata, on_change).await
 }
 
 async fn wait(
@@ -64,7 +120,7 @@ async fn wait(
     objects: &[ObjectRef],
     deadline: Instant,
     cancel: &CancellationToken,
-    look: fn(&Seen) -> Look,
+    mut look: impl FnMut(usize, &Seen) -> Look + Send,
     want: Detail,
     mut on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
@@ -87,7 +143,7 @@ async fn wait(
         let complete = pending.len() == objects.len();
         let (mut left, mut changed, mut hopeless) = (Vec::new(), false, false);
         for (index, seen) in pending.into_iter().zip(&seen) {
-            let look = look(seen);
+            let look = look(index, seen);
             changed |= look.done || look.status != statuses[index];
             hopeless |= look.hopeless;
             statuses[index] = look.status;
@@ -122,13 +178,11 @@ async fn wait(
     }
 }
 
+fn gone() -> Look {
+    Look { status: ObjectStatus::new(Readiness::NotFound, "it is gone"), done: true, hopeless: false, depends: false }
+}
+
 fn look_for_gone(seen: &Seen) -> Look {
-    let gone = || Look {
-        status: ObjectStatus::new(Readiness::NotFound, "it is gone"),
-        done: true,
-        hopeless: false,
-        depends: false,
-    };
     match seen {
         Ok(None) => gone(),
         Ok(Some(object)) => match Rules::default().judge(object, Timestamp::now()).status {

@@ -7,9 +7,9 @@ use futures::stream::BoxStream;
 use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_health::Rules;
 use pilothouse_kube::{
-    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, Gathering, ListQuery, LogQuery,
-    NotReady, PlannedAdoption, Precondition, Progress, Propagation, ServerVersion, Tracker, adoption_conflicts,
-    ownership_conflicts, ownerships, restart, statuses, wait_deleted, wait_ready,
+    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, Gathering, Leaving, ListQuery,
+    LogQuery, MadeAgain, NotReady, PlannedAdoption, Precondition, Progress, Propagation, ServerVersion, Tracker,
+    adoption_conflicts, ownership_conflicts, ownerships, restart, statuses, wait_deleted, wait_ready,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -28,6 +28,8 @@ enum State {
     Busy,
     Forbidden,
     FailedJob,
+    Before,
+    Anew,
 }
 
 #[derive(Default)]
@@ -56,6 +58,12 @@ fn pod(name: &str, ready: &str) -> Value {
     })
 }
 
+fn with_uid(mut pod: Value, uid: &str) -> Value {
+    pod["metadata"]["uid"] = json!(uid);
+    pod["metadata"]["managedFields"] = json!([{"manager": "kubelet", "time": "2026-11-30T10:00:01Z"}, {"manager": "maker", "time": "2026-11-30T10:00:00Z"}]);
+    pod
+}
+
 #[async_trait]
 impl ClusterClient for Script {
     async fn version(&self) -> Result<ServerVersion, ClusterError> {
@@ -73,6 +81,8 @@ impl ClusterClient for Script {
             State::Ready => Ok(Some(pod(name, "True"))),
             State::Starting => Ok(Some(pod(name, "False"))),
             State::Missing => Ok(None),
+            State::Before => Ok(Some(with_uid(pod(name, "True"), "1"))),
+            State::Anew => Ok(Some(with_uid(pod(name, "False"), "2"))),
             State::Unserved => Err(ClusterError::NotServed { kind: "Pod".to_owned(), group: None }),
             State::Busy => Err(ClusterError::Api { status: 503, what: "get".to_owned(), message: "busy".to_owned() }),
             State::Forbidden => Err(ClusterError::Forbidden {
@@ -227,8 +237,22 @@ async fn the_interval_grows() {
 async fn gone_is_what_cannot_exist() {
     let script = Script::new(&[("a", &[State::Ready, State::Missing]), ("b", &[State::Busy, State::Unserved])]);
     let deadline = Instant::now() + Duration::from_secs(20);
-    let objects = [object("a"), object("b")];
+    let objects = [object("a"), object("b")].map(Leaving::named);
     wait_deleted(script.as_ref(), &objects, deadline, &CancellationToken::new(), |_| {}).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_was_made_again_is_another_one() {
+    let script = Script::new(&[("a", &[State::Before, State::Anew]), ("b", &[State::Before, State::Missing])]);
+    let wait = async |uid: Option<&str>| {
+        let leaving = ["a", "b"].map(|name| Leaving { object: object(name), uid: uid.map(str::to_owned) });
+        let deadline = Instant::now() + Duration::from_secs(20);
+        wait_deleted(script.as_ref(), &leaving, deadline, &CancellationToken::new(), |_| {}).await
+    };
+    let again = MadeAgain { object: object("a"), by: Some("maker".to_owned()) };
+    assert_eq!(wait(Some("1")).await.unwrap(), [again]);
+    // Where nobody knows which one is meant, it is the one that has the name.
+    assert_eq!(wait(None).await.unwrap_err().ended, Ended::Deadline);
 }
 
 #[tokio::test(start_paused = true)]

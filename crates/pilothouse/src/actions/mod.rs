@@ -24,8 +24,8 @@ pub use objects::{adopt, apply, delete, delete_crds, restart, wait, wait_ready};
 pub(crate) use orphaned_hooks::clear_orphaned_hooks;
 pub(crate) use remember::{forget_deploy, refresh_deploy_records, remember_deploy, renew_deploy_record};
 pub(crate) use roll_back::roll_back;
-pub(crate) use uninstall::uninstall_as_permitted;
 pub use uninstall::{uninstall, uninstall_if_breaking_change};
+pub(crate) use uninstall::{uninstall_as_permitted, wait_for_what_is_left};
 pub(crate) use unlock::unlock_before;
 #[cfg(test)]
 pub(crate) use unlock::{Healed, Intents, Known, unlock_release};

@@ -14,7 +14,7 @@ use crate::render;
 use crate::text;
 use jiff::Timestamp;
 use pilothouse_core::{EventKind, ObjectRef, Staying, WaitFor, adoption_patch, crd_facts, object_ref, stays_in_words};
-use pilothouse_kube::{Adoption, ApplyOptions, ClusterError, Progress, Propagation, crd_ref};
+use pilothouse_kube::{Adoption, ApplyOptions, ClusterError, Leaving, MadeAgain, Progress, Propagation, crd_ref};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -138,7 +138,9 @@ pub(crate) async fn make_namespace(ctx: &Context) -> Result<(), ClusterError> {
 /// [`PhaseError::Refused`] before anything is deleted; otherwise what failed.
 pub async fn delete(ctx: &Context, objects: &[ObjectRef], timeout: Duration) -> Result<(), PhaseError> {
     let objects = resolve(ctx, objects).await?;
-    for permit in preflight::permit_deletions(ctx, &objects).await? {
+    let permits = preflight::permit_deletions(ctx, &objects).await?;
+    let leaving: Vec<Leaving> = permits.iter().filter_map(|permit| permit.deed().leaving()).collect();
+    for permit in permits {
         ctx.go_on()?;
         let object = permit.deed().object().clone();
         ctx.doing(format!("deleting {object}"));
@@ -146,11 +148,20 @@ pub async fn delete(ctx: &Context, objects: &[ObjectRef], timeout: Duration) -> 
             ctx.say(format!("deleted {object}"));
         }
     }
-    let deadline = Instant::now() + timeout;
-    pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| {
-        ctx.doing(text::progress(progress));
-    })
-    .await?;
+    wait_until_gone(ctx, &leaving, Instant::now() + timeout).await
+}
+
+/// Waits until these very objects are gone, and tells which of their names others have taken since.
+///
+/// # Errors
+/// What is still there, and what holds it.
+pub(crate) async fn wait_until_gone(ctx: &Context, leaving: &[Leaving], deadline: Instant) -> Result<(), PhaseError> {
+    let doing = |progress: &Progress| ctx.doing(text::progress(progress));
+    let again = pilothouse_kube::wait_deleted(ctx.cluster(), leaving, deadline, ctx.cancel(), doing).await?;
+    for MadeAgain { object, by } in again {
+        let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
+        ctx.say(format!("{object} was deleted and has been made again{by}: that one is left alone"));
+    }
     Ok(())
 }
 
@@ -223,7 +234,9 @@ pub async fn wait(
         WaitFor::Ready => diagnose::wait_ready(ctx, &mut run.causes, &objects, None, deadline).await?,
         WaitFor::Exists => pilothouse_kube::wait_exists(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?,
         WaitFor::Deleted => {
-            pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?;
+            // Here the name is what is asked about: nothing is to have it.
+            let named: Vec<Leaving> = objects.into_iter().map(Leaving::named).collect();
+            pilothouse_kube::wait_deleted(ctx.cluster(), &named, deadline, ctx.cancel(), doing).await?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Hook objects that a killed operation has left. Helm deletes a hook's object before it makes it anew only where the
 //! chart's policy says so, which it does by default; otherwise the next upgrade fails, since the object `already exists`.
 
-use crate::actions::objects::{ATTEMPTS, delete_as_seen};
+use crate::actions::objects::{ATTEMPTS, delete_as_seen, wait_until_gone};
 use crate::actions::unlock::{Healed, Intents};
 use crate::context::Before;
 use crate::context::Context;
@@ -13,10 +13,9 @@ use crate::observe::NotServed;
 use crate::preflight;
 use crate::preflight::Deletion;
 use crate::preflight::Permit;
-use crate::text;
 use pilothouse_core::{EventKind, HelmCommand, ObjectRef, RevisionMeta, RevisionStatus, object_ref};
 use pilothouse_helm::{HookRecord, parse_documents};
-use pilothouse_kube::{ClusterError, Progress, Propagation, wait_deleted};
+use pilothouse_kube::{ClusterError, Propagation};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -164,8 +163,7 @@ impl Leftover<'_> {
             }
         }
         let deadline = Instant::now() + run.remaining(ctx);
-        let doing = |progress: &Progress| ctx.doing(text::progress(progress));
-        wait_deleted(ctx.cluster(), std::slice::from_ref(object), deadline, ctx.cancel(), doing).await?;
+        wait_until_gone(ctx, permit.deed().leaving().as_slice(), deadline).await?;
         Ok(true)
     }
 }

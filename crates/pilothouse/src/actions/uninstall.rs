@@ -1,17 +1,19 @@
 //! Uninstalls the release.
 
 use crate::actions::helm_run;
+use crate::actions::objects::wait_until_gone;
 use crate::actions::orphaned_hooks;
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::error::PhaseError;
 use crate::observe;
+use crate::observe::Found;
 use crate::preflight;
 use crate::preflight::Permit;
 use crate::preflight::Uninstall;
-use crate::text;
 use pilothouse_core::{HelmAction, HelmCommand, ObjectRef, PendingOf, PendingSeen, ReleaseState};
 use pilothouse_helm::UninstallRequest;
+use pilothouse_kube::{ClusterError, Detail, Leaving, read_all};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -72,12 +74,38 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
     }
     ctx.forget_observation().await;
     ctx.doing("waiting until its objects are gone");
-    let objects: Vec<ObjectRef> = goes.objects.into_iter().map(|seen| seen.object).collect();
-    pilothouse_kube::wait_deleted(ctx.cluster(), &objects, deadline, ctx.cancel(), |progress| {
-        ctx.doing(text::progress(progress));
-    })
-    .await?;
-    Ok(())
+    wait_until_gone(ctx, &goes.leaving(), deadline).await
+}
+
+/// Waits for what an earlier uninstall of the release has deleted and something still holds: our record of what was deployed is there as
+/// long as not everything is gone.
+///
+/// # Errors
+/// What is still there; or that the record or an object cannot be read.
+pub(crate) async fn wait_for_what_is_left(ctx: &Context, run: &ReleaseRun) -> Result<(), PhaseError> {
+    let deadline = Instant::now() + run.remaining(ctx);
+    let found = observe::read_deploy_record(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await?;
+    let Some(Found::Record(record)) = found else { return Ok(()) };
+    let known = record.objects.unwrap_or_default();
+    let objects: Vec<ObjectRef> = known.iter().map(|known| known.object.clone()).collect();
+    let mut leaving = Vec::new();
+    for (known, now) in known.into_iter().zip(read_all(ctx.cluster(), &objects, Detail::Metadata).await) {
+        match now {
+            // What is not on its way was kept, or is another object by now.
+            Ok(Some(now)) if observe::is_leaving(&known, &now) => {
+                leaving.push(Leaving { object: known.object, uid: Some(known.uid) });
+            }
+            Ok(_) => {}
+            Err(error) if matches!(*error, ClusterError::NotServed { .. }) => {}
+            Err(error) => {
+                return Err(PhaseError::State(format!("{}: {}", known.object, ctx.error_text(error.as_ref()))));
+            }
+        }
+    }
+    if !leaving.is_empty() {
+        ctx.doing("waiting until what an earlier uninstall has left is gone");
+    }
+    wait_until_gone(ctx, &leaving, deadline).await
 }
 
 /// Lets helm uninstall it; `newest` is the newest revision there is. Gives what has gone.

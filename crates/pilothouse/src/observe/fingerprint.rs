@@ -40,6 +40,12 @@ pub(crate) fn suspicion(known: &AppliedObject, now: Option<&Value>) -> Option<&'
     (labels_digest(metadata) != known.labels).then_some("its labels or annotations are others")
 }
 
+/// Whether it is this very object that is being deleted.
+pub(crate) fn is_leaving(known: &AppliedObject, now: &Value) -> bool {
+    let metadata = now.get("metadata").unwrap_or(&Value::Null);
+    metadata["uid"] == known.uid.as_str() && metadata.get("deletionTimestamp").is_some()
+}
+
 /// A digest of the labels, annotations, owners and finalizers: changes of these do not count up a generation.
 fn labels_digest(metadata: &Value) -> String {
     let of = |key: &str| metadata.get(key).unwrap_or(&Value::Null);

@@ -36,6 +36,7 @@ pub(crate) use deploy_records::{Found, RECORD_KEY, decode_record, encode_record,
 pub use dry_run::compare::{Comparison, WriteMethod, compare};
 pub(crate) use dry_run::compare::{Scope, seen_object};
 pub use dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
+pub(crate) use fingerprint::is_leaving;
 pub(crate) use hook_deletions::{
     deleted_by_hooks_of, deleted_by_reinstall_hooks, deleted_by_stored_hooks, deleted_by_uninstall_hooks, stored_hooks,
 };

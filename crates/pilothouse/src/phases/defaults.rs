@@ -144,6 +144,10 @@ pub async fn exec<C: HelmChart + ?Sized>(
     PhaseError::refuse_for(preflight::planned_findings(ctx, run, &wanted, &decision).await)?;
     look_again(chart, ctx, run, &wanted, &decision, has_changed).await?;
     match decision {
+        Decision::Keep { why } if ctx.info().action == HelmAction::Destroy => {
+            actions::wait_for_what_is_left(ctx, run).await?;
+            Ok(why)
+        }
         Decision::Keep { why } | Decision::Finish { why, .. } => Ok(why),
         Decision::Refuse { state } => Err(PhaseError::State(observe::why_refused(ctx.info(), &state).message)),
         Decision::Change(Change::Uninstall) => {

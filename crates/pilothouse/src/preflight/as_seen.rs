@@ -8,7 +8,7 @@ use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
 use crate::preflight::losses::seen::AsSeen;
 use pilothouse_core::{Class, Finding, ObjectRef, code};
-use pilothouse_kube::{ClusterError, Detail, read_all};
+use pilothouse_kube::{ClusterError, Detail, Leaving, read_all};
 
 /// What helm takes away, as it was when it was looked at.
 #[derive(Debug, Default)]
@@ -19,6 +19,13 @@ pub(crate) struct Going {
     pub(crate) objects: Vec<AsSeen>,
     /// What only its resource policy keeps.
     pub(crate) kept: Vec<AsSeen>,
+}
+
+impl Going {
+    /// The very objects that go, to be waited for.
+    pub(crate) fn leaving(&self) -> Vec<Leaving> {
+        self.objects.iter().filter_map(AsSeen::leaving).collect()
+    }
 }
 
 /// Looks once more, right before helm: the intent was written and the definitions were brought since. What then can happen until

@@ -28,7 +28,7 @@ use crate::render;
 use pilothouse_core::{
     Class, CrdPolicy, Finding, ObjectChange, ObjectRef, ReleaseHistory, Sensitive, Staying, Stays, code,
 };
-use pilothouse_kube::{PlannedAdoption, Precondition};
+use pilothouse_kube::{Leaving, PlannedAdoption, Precondition};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -69,6 +69,11 @@ impl Deletion {
 
     pub(crate) fn object(&self) -> &ObjectRef {
         &self.seen.object
+    }
+
+    /// That very object, to be waited for.
+    pub(crate) fn leaving(&self) -> Option<Leaving> {
+        self.seen.leaving()
     }
 }
 

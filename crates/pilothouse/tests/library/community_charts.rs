@@ -308,7 +308,9 @@ async fn objects_that_nobody_adopts_are_told_all_together() {
             .await
             .unwrap();
     }
-    let gone = before_helm("kube-system").iter().filter_map(pilothouse_core::object_ref).collect::<Vec<_>>();
+    let gone = before_helm("kube-system");
+    let gone: Vec<_> =
+        gone.iter().filter_map(pilothouse_core::object_ref).map(pilothouse_kube::Leaving::named).collect();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     pilothouse_kube::wait_deleted(world.cluster.as_ref(), &gone, deadline, &CancellationToken::new(), |_| {})
         .await

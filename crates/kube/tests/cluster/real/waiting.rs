@@ -3,7 +3,7 @@
 use super::{apply, deployment, job, namespace, tracker};
 use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_kube::{
-    Cluster, ClusterClient, Ended, Precondition, Progress, Propagation, wait_deleted, wait_exists, wait_ready,
+    Cluster, ClusterClient, Ended, Leaving, Precondition, Progress, Propagation, wait_deleted, wait_exists, wait_ready,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -49,15 +49,20 @@ pub(crate) async fn for_a_workload(cluster: &Cluster) {
     waited.unwrap();
 
     cluster.delete(&missing, &Precondition::default(), Propagation::Foreground).await.unwrap();
-    wait_deleted(cluster, &[missing], soon(), &token, |_| {}).await.unwrap();
+    wait_deleted(cluster, &[Leaving::named(missing)], soon(), &token, |_| {}).await.unwrap();
 
     let held = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "finalizers": ["example.com/hold"]}});
     let held = apply(cluster, ns, held).await;
     cluster.delete(&held, &Precondition::default(), Propagation::Background).await.unwrap();
-    let ended =
-        wait_deleted(cluster, std::slice::from_ref(&held), Instant::now() + Duration::from_millis(200), &token, |_| {})
-            .await
-            .unwrap_err();
+    let ended = wait_deleted(
+        cluster,
+        &[Leaving::named(held.clone())],
+        Instant::now() + Duration::from_millis(200),
+        &token,
+        |_| {},
+    )
+    .await
+    .unwrap_err();
     assert_eq!(
         ended.to_string(),
         "the time is up: ConfigMap waiting/held is terminating: it is being deleted; finalizers left: example.com/hold"

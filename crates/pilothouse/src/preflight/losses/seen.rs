@@ -1,6 +1,7 @@
 //! An object as it was looked at before it goes, to be compared with what is there when it does.
 
 use pilothouse_core::{ObjectRef, OwnerMarks, ReleaseKey, kept_by_upgrade, owner_marks};
+use pilothouse_kube::Leaving;
 use serde_json::Value;
 
 /// An object as it was when it was looked at.
@@ -28,6 +29,11 @@ impl AsSeen {
 
     pub(crate) fn was_there(&self) -> bool {
         self.marks.is_some()
+    }
+
+    /// That very object, to be waited for until it is gone; `None` when there was none.
+    pub(crate) fn leaving(&self) -> Option<Leaving> {
+        self.marks.as_ref().map(|marks| Leaving { object: self.object.clone(), uid: marks.uid.clone() })
     }
 
     /// Why it is not what was looked at any more, from how it is now.

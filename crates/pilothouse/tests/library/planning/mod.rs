@@ -6,6 +6,7 @@ mod conflict;
 mod definitions;
 mod fields;
 mod in_its_turn;
+mod made_again;
 mod one_of_fifty;
 mod own_namespace;
 mod prometheus;

@@ -4,10 +4,10 @@ use super::support::{World, changes, fields};
 use pilothouse::{ChartInfo, ClusterClient, HelmClient, Payload, ReleaseOutcome};
 use pilothouse_core::{ObjectChange, PlannedAction, code};
 use pilothouse_helm::{UpgradeRequest, Values};
-use pilothouse_kube::{ListQuery, Precondition};
+use pilothouse_kube::ListQuery;
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -21,11 +21,6 @@ impl World {
         let query = ListQuery::new("v1", "PersistentVolumeClaim").within(&self.namespace);
         let claims = self.cluster.list(&query).await.unwrap();
         claims.iter().map(|claim| claim["metadata"]["name"].as_str().unwrap().to_owned()).collect()
-    }
-
-    async fn patch(&self, api_version: &str, kind: &str, name: &str, patch: &Value) {
-        let object = self.object(api_version, kind, name);
-        self.cluster.merge_patch(&object, patch, &Precondition::default()).await.unwrap();
     }
 }
 

@@ -5,7 +5,7 @@ use pilothouse::{
     ObjectRef, Redactor, ReleaseOutcome, Rules, RunConfig, RunId, Session, SessionConfig, SetValue,
 };
 use pilothouse_core::{ObjectChange, Plan, PlannedObject, ReleasePlan};
-use pilothouse_kube::ApplyOptions;
+use pilothouse_kube::{ApplyOptions, Precondition};
 use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{AuditLog, Node, Plane, PlaneConfig, SimulatedNode};
 use pilothouse_testkit::SharedPlane;
@@ -132,6 +132,12 @@ impl World {
             namespace: Some(self.namespace.clone()),
             name: name.to_owned(),
         }
+    }
+
+    /// Changes an object of this namespace by a merge patch, as somebody.
+    pub(crate) async fn patch(&self, api_version: &str, kind: &str, name: &str, patch: &Value) {
+        let object = self.object(api_version, kind, name);
+        self.cluster.merge_patch(&object, patch, &Precondition::default()).await.unwrap();
     }
 
     /// Applies an object on the server's side as this manager, over whatever others have written.
