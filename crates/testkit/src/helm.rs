@@ -78,7 +78,8 @@ impl FakeHelm {
         Self { version, ..self }
     }
 
-    /// From now on every chart renders this. Each `@MADE_UP@` in it is another number in each rendering.
+    /// From now on every chart renders this. Each `@MADE_UP@` in it is another number in each rendering, each `@REVISION@` the number
+    /// of the revision.
     pub fn renders(&self, manifest: impl Into<String>) {
         *self.manifest.lock().unwrap_or_else(PoisonError::into_inner) = manifest.into();
     }
@@ -88,12 +89,12 @@ impl FakeHelm {
         *self.as_upgrade.lock().unwrap_or_else(PoisonError::into_inner) = Some(manifest.into());
     }
 
-    fn manifest(&self, is_upgrade: bool) -> String {
+    fn manifest(&self, is_upgrade: bool, revision: u32) -> String {
         let as_upgrade = self.as_upgrade.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let manifest = as_upgrade.filter(|_| is_upgrade);
         let manifest = manifest.unwrap_or_else(|| self.manifest.lock().unwrap_or_else(PoisonError::into_inner).clone());
         let number = self.rendered.fetch_add(1, Ordering::Relaxed);
-        manifest.replace("@MADE_UP@", &format!("made-up-{number}"))
+        manifest.replace("@MADE_UP@", &format!("made-up-{number}")).replace("@REVISION@", &revision.to_string())
     }
 
     /// The status an upgrade that ends well leaves, `deployed` unless said otherwise: so helm ends that cannot write its record.
@@ -113,7 +114,7 @@ impl FakeHelm {
     }
 
     async fn hanging(&self, request: &UpgradeRequest, hang: Hang, cancel: &CancellationToken) -> HelmError {
-        let manifest = self.manifest(false);
+        let manifest = self.manifest(false, self.newest(&request.release) + 1);
         let record = |status| self.record(&request.release, status, &request.labels, &manifest);
         let revision = record(RevisionStatus::PendingUpgrade);
         for object in hang.objects {
@@ -141,10 +142,7 @@ impl FakeHelm {
         labels: &BTreeMap<String, String>,
         manifest: &str,
     ) -> u32 {
-        let mut revision = 1;
-        while self.cluster.object("Secret", Some(&release.namespace), &secret_name(release, revision)).is_some() {
-            revision += 1;
-        }
+        let revision = self.newest(release) + 1;
         let mut secret = release_secret(release, revision, status, &self.chart_version, manifest);
         secret["metadata"]["creationTimestamp"] = json!("2026-11-21T08:00:00Z");
         for (key, value) in labels {
@@ -153,6 +151,15 @@ impl FakeHelm {
         self.cluster.put(secret);
         if status == RevisionStatus::Deployed {
             self.supersede(release, revision);
+        }
+        revision
+    }
+
+    /// The number of the newest revision; 0 where there is none.
+    fn newest(&self, release: &ReleaseKey) -> u32 {
+        let mut revision = 0;
+        while self.cluster.object("Secret", Some(&release.namespace), &secret_name(release, revision + 1)).is_some() {
+            revision += 1;
         }
         revision
     }
@@ -242,7 +249,8 @@ impl HelmClient for FakeHelm {
         }
         let first = secret_name(&request.release, 1);
         let is_upgrade = self.cluster.object("Secret", Some(&request.release.namespace), &first).is_some();
-        let manifest = self.manifest(is_upgrade);
+        let revision = if is_upgrade { self.newest(&request.release) + 1 } else { 1 };
+        let manifest = self.manifest(is_upgrade, revision);
         if let Err(error) = self.call("upgrade", &request.release) {
             let status = *self.failed_as.lock().unwrap_or_else(PoisonError::into_inner);
             self.record(&request.release, status, &request.labels, &manifest);
@@ -264,7 +272,8 @@ impl HelmClient for FakeHelm {
     async fn uninstall(&self, request: &UninstallRequest, _: &CancellationToken) -> Result<String, HelmError> {
         self.call("uninstall", &request.release)?;
         let namespace = request.release.namespace.as_str();
-        for object in objects(&self.manifest(false)).iter().filter_map(object_ref) {
+        let manifest = self.manifest(false, self.newest(&request.release));
+        for object in objects(&manifest).iter().filter_map(object_ref) {
             self.cluster.remove(&object.kind, Some(object.namespace.as_deref().unwrap_or(namespace)), &object.name);
         }
         let mut revision = 1;
@@ -276,13 +285,18 @@ impl HelmClient for FakeHelm {
 
     async fn rollback(&self, request: &RollbackRequest, _: &CancellationToken) -> Result<String, HelmError> {
         self.call(&format!("rollback to {}", request.revision), &request.release)?;
-        self.record(&request.release, RevisionStatus::Deployed, &BTreeMap::new(), &self.manifest(true));
+        self.record(
+            &request.release,
+            RevisionStatus::Deployed,
+            &BTreeMap::new(),
+            &self.manifest(true, request.revision),
+        );
         Ok(String::new())
     }
 
     async fn template(&self, request: &TemplateRequest, _: &CancellationToken) -> Result<String, HelmError> {
         self.call("template", &request.release)?;
-        Ok(self.manifest(request.is_upgrade))
+        Ok(self.manifest(request.is_upgrade, request.revision))
     }
 
     async fn test(&self, request: &TestRequest, _: &CancellationToken) -> Result<String, HelmError> {
@@ -302,7 +316,7 @@ impl HelmClient for FakeHelm {
 
     async fn get_manifest(&self, request: &GetRequest, _: &CancellationToken) -> Result<String, HelmError> {
         self.call("get manifest", &request.release)?;
-        Ok(self.manifest(true))
+        Ok(self.manifest(true, request.revision.unwrap_or_else(|| self.newest(&request.release))))
     }
 
     async fn get_metadata(&self, request: &GetRequest, _: &CancellationToken) -> Result<Metadata, HelmError> {

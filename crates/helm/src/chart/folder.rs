@@ -17,9 +17,11 @@ const MAX_ENTRIES: usize = 50_000;
 const MAX_DEPTH: usize = 40;
 
 /// A folder that could not be read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum FolderError {
+    #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
+    #[error("{0}")]
     Chart(String),
 }
 
@@ -27,13 +29,10 @@ pub(crate) enum FolderError {
 /// Symbolic links are followed, as by Helm, but to no place outside; `.helmignore` is not looked at, so the digest may differ
 /// without need.
 pub(crate) fn describe_folder(root: &Path) -> Result<(Described, String), FolderError> {
-    let bounds = Bounds::of(root).map_err(|source| FolderError::Io { path: root.to_owned(), source })?;
-    let mut found = Found { bounds, files: Vec::new(), entries: 0, total: 0 };
-    found.walk(root, "", 0)?;
-    found.files.sort();
+    let files = files_of(root)?;
     let (mut contents, mut scan) = (Contents::default(), ChartScan::default());
     let mut digest = Sha256::new();
-    for (inner, size) in found.files {
+    for (inner, size) in files {
         let path = root.join(&inner);
         digest.update((inner.len() as u64).to_be_bytes());
         digest.update(&inner);
@@ -59,6 +58,15 @@ pub(crate) fn describe_folder(root: &Path) -> Result<(Described, String), Folder
     }
     let described = contents.describe(packaged::metadata).map_err(FolderError::Chart)?;
     Ok((Described { templates: scan.finish(), ..described }, hex(&digest.finalize())))
+}
+
+/// The files of a chart folder by their paths below it, in order, with their sizes.
+pub(super) fn files_of(root: &Path) -> Result<Vec<(String, u64)>, FolderError> {
+    let bounds = Bounds::of(root).map_err(|source| FolderError::Io { path: root.to_owned(), source })?;
+    let mut found = Found { bounds, files: Vec::new(), entries: 0, total: 0 };
+    found.walk(root, "", 0)?;
+    found.files.sort();
+    Ok(found.files)
 }
 
 /// What is written goes into a digest.

@@ -118,6 +118,9 @@ pub struct TemplateRequest {
     pub api_versions: Vec<String>,
     /// Whether to render as an upgrade (`.Release.IsUpgrade`) or as an install.
     pub is_upgrade: bool,
+    /// The revision that templates are told they are (`.Release.Revision`). Helm itself tells them 1: for any other number it is
+    /// given a copy of the chart that says so.
+    pub revision: u32,
     /// Whether `lookup` finds what is in the cluster, instead of nothing. Helm 4 then takes the cluster's version and what
     /// it serves from the cluster alone, and fails when a kind of the release is not served.
     pub lookup: bool,
@@ -136,6 +139,7 @@ impl TemplateRequest {
             kube_version: None,
             api_versions: Vec::new(),
             is_upgrade: false,
+            revision: 1,
             lookup: false,
             timeout,
         }

@@ -61,6 +61,92 @@ async fn values_and_cluster_reach_the_templates(#[values(3, 4)] major: u64) {
     assert_eq!(config.object["data"], expected);
 }
 
+/// What templates are told of the revision, in the chart, in a subchart, in one that is an archive, and by what one hands on to another.
+#[rstest]
+#[case::none(1)]
+#[case::another(7)]
+#[tokio::test]
+async fn the_number_of_the_revision(#[case] revision: u32, #[values(3, 4)] major: u64) {
+    let tried = helm(major, None).await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let chart = |name: &str| format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n");
+    let config = |name: &str, text: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: {name} }}\ndata: {{ is: {{{{ {text} | quote }}}} }}\n"
+        )
+    };
+    let put = |folder: &str, name: &str, templates: &[(&str, String)]| {
+        write(&format!("{folder}/Chart.yaml"), &chart(name));
+        for (file, text) in templates {
+            write(&format!("{folder}/templates/{file}"), text);
+        }
+    };
+    put("packed/deep", "deep", &[("z/z/z/z/z/z/z/deep.yaml", config("deep", "index .Release \"Revision\""))]);
+    let archive = std::fs::File::create(folder.path().join("deep.tgz")).unwrap();
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(archive, flate2::Compression::fast()));
+    tar.append_dir_all("deep", folder.path().join("packed/deep")).unwrap();
+    tar.into_inner().unwrap().finish().unwrap();
+    put(
+        "app",
+        "app",
+        &[
+            ("a.yaml", config("a", ".Release.Revision")),
+            ("kind.yaml", config("kind", "kindOf .Release.Revision")),
+            ("_helpers.tpl", "{{ define \"number\" }}{{ .Release.Revision }}{{ end }}".to_owned()),
+            ("b.yaml", config("b", "include \"number\" .")),
+            ("tpl.yaml", config("tpl", "tpl \"{{ $.Release.Revision }}\" .")),
+            ("whole.yaml", config("whole", "(toJson .Release | fromJson).Revision")),
+            ("files.yaml", config("files", "len (.Files.Glob \"**\")")),
+            (
+                "hook.yaml",
+                config("hook", ".Release.Revision")
+                    .replace("name: hook", "name: hook, annotations: {helm.sh/hook: post-upgrade}"),
+            ),
+        ],
+    );
+    put("app/charts/sub", "sub", &[("sub.yaml", config("sub", "include \"number\" ."))]);
+    std::fs::copy(folder.path().join("deep.tgz"), folder.path().join("app/charts/deep-1.0.0.tgz")).unwrap();
+    let archive = std::fs::File::create(folder.path().join("app.tgz")).unwrap();
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(archive, flate2::Compression::fast()));
+    tar.append_dir_all("app", folder.path().join("app")).unwrap();
+    tar.into_inner().unwrap().finish().unwrap();
+    let rendered = async |chart: &str| {
+        let chart = folder.path().join(chart);
+        let request = TemplateRequest {
+            revision,
+            is_upgrade: true,
+            ..TemplateRequest::new(key("shop", "web"), chart, Values::default(), LIMIT)
+        };
+        let mut docs = split_manifests(&tried.helm.template(&request, &never()).await.unwrap()).unwrap();
+        docs.sort_by(|one, other| one.source.cmp(&other.source));
+        docs
+    };
+    let docs = rendered("app").await;
+    assert_eq!(docs, rendered("app.tgz").await);
+    let is: Vec<String> = docs
+        .iter()
+        .map(|doc| format!("{} {}", doc.source.as_deref().unwrap(), doc.object["data"]["is"].as_str().unwrap()))
+        .collect();
+    let n = revision;
+    let expected = [
+        format!("app/charts/deep/templates/z/z/z/z/z/z/z/deep.yaml {n}"),
+        format!("app/charts/sub/templates/sub.yaml {n}"),
+        format!("app/templates/a.yaml {n}"),
+        format!("app/templates/b.yaml {n}"),
+        "app/templates/files.yaml 0".to_owned(),
+        format!("app/templates/hook.yaml {n}"),
+        "app/templates/kind.yaml int".to_owned(),
+        format!("app/templates/tpl.yaml {n}"),
+        format!("app/templates/whole.yaml {n}"),
+    ];
+    assert_eq!(is, expected);
+}
+
 #[rstest]
 #[case("needs", vec![], Kind::DependencyMissing)]
 #[case("newer", vec![], Kind::KubeVersion)]
