@@ -22,7 +22,7 @@ pub struct TemplateUse {
     pub asked: BTreeSet<String>,
     /// They read what the cluster serves in another way, so that all of it counts.
     pub all_served: bool,
-    /// They read the number of the revision. `helm template` says 1 in any case.
+    /// They read the number of the revision.
     pub revision: bool,
     /// The templates that read the clock or the number of the revision, by the ends of their paths; the empty one where it may be
     /// any of them, as what all may include.
@@ -112,6 +112,9 @@ impl Uses {
                     uses.own.fields(chain, argument);
                 }
                 // Each level is shorter than the one before by its quotes.
+                // As in `index . "Release" "Revision"`.
+                Token::Quoted("Release") => uses.own.release(|_| true),
+                Token::Quoted("Revision") => uses.own.release(|(field, ..)| *field == "Revision"),
                 Token::Quoted(text) if text.contains("{{") => uses.quoted.merge(&TemplateUse::of_text_rendered(text)),
                 Token::Quoted(_) => {}
             }
@@ -348,6 +351,9 @@ mod tests {
     #[case("{{ .Release.Name }}{{ .Release.Service }}{{ $.Release.Namespace }}", &[])]
     #[case("{{ if $root.Release.IsUpgrade }}", &[".Release.IsUpgrade"])]
     #[case("{{ with .Release }}{{ .Revision }}{{ end }}", &[".Release.IsInstall", ".Release.IsUpgrade", ".Release.Revision"])]
+    #[case("{{ (index . \"Release\").Name }}", &[".Release.IsInstall", ".Release.IsUpgrade", ".Release.Revision"])]
+    #[case("{{ get . `Release` | toYaml }}", &[".Release.IsInstall", ".Release.IsUpgrade", ".Release.Revision"])]
+    #[case("{{ index $.a \"Revision\" }}{{ print \"Revisions\" }}", &[".Release.Revision"])]
     #[case("{{ tpl (.Files.Get \"a\") . }}", &[".Files", "tpl"])]
     fn what_a_template_uses(#[case] text: &str, #[case] expected: &[&str]) {
         assert_eq!(names(&TemplateUse::of_text(text)), expected);

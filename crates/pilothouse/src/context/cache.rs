@@ -18,6 +18,6 @@ pub(crate) struct Cache {
 
 /// One more rendering of what is wanted.
 pub(crate) struct RenderedAgain {
-    pub(crate) is_upgrade: bool,
+    pub(crate) upgrade: Option<u32>,
     pub(crate) rendering: Rendering,
 }

@@ -181,10 +181,18 @@ impl Context {
         wanted.target.is_some().then_some(wanted)
     }
 
-    /// A revision is deployed, as far as that is known: then it is going to be an upgrade.
-    pub(crate) async fn expect_upgrade(&self) {
+    /// A revision is deployed, as far as that is known: then it is going to be an upgrade, to this one.
+    pub(crate) async fn expect_upgrade(&self, revision: u32) {
         let wanted = &mut self.cache.lock().await.wanted;
-        Arc::make_mut(wanted).expected = RenderedAs { is_upgrade: true, looks_up: true };
+        Arc::make_mut(wanted).expected = RenderedAs { upgrade: Some(revision), looks_up: true };
+    }
+
+    /// It is going to be an install, or an upgrade to this revision, as was found by a look at it.
+    pub(crate) async fn expect(&self, upgrade: Option<u32>) {
+        let wanted = &mut self.cache.lock().await.wanted;
+        if wanted.expected.upgrade != upgrade {
+            Arc::make_mut(wanted).expected.upgrade = upgrade;
+        }
     }
 
     /// What is wanted has to be made anew, of the same values of earlier phases; what was observed does not hold any more either.

@@ -14,10 +14,22 @@ use std::time::Instant;
 /// How a chart is rendered, which matters to those that ask.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct RenderedAs {
-    /// As an upgrade, not as an install.
-    pub(crate) is_upgrade: bool,
+    /// As an upgrade to this revision, not as an install, which is the first one.
+    pub(crate) upgrade: Option<u32>,
     /// With what the cluster holds, where it looks for that.
     pub(crate) looks_up: bool,
+}
+
+impl RenderedAs {
+    /// The number of the revision that templates are told.
+    pub(crate) fn revision(self) -> u32 {
+        self.upgrade.unwrap_or(1)
+    }
+
+    /// The same as far as these templates can tell: without the number, where they do not ask for it.
+    pub(crate) fn as_asked(self, uses: &TemplateUse) -> Self {
+        Self { upgrade: self.upgrade.map(|number| if uses.revision { number } else { 1 }), ..self }
+    }
 }
 
 /// A release's chart as it is going to be deployed.
@@ -65,10 +77,21 @@ impl Wanted {
         }
     }
 
-    /// Whether this rendering is also what it renders as an install or as an upgrade with a look at the cluster.
-    pub(crate) fn is_rendered_as(&self, is_upgrade: bool) -> bool {
-        let RenderedAs { is_upgrade: was_upgrade, looks_up } = self.rendered_as;
-        (looks_up || !self.uses.lookup) && (was_upgrade == is_upgrade || !self.uses.asks_for_action())
+    /// Whether this rendering is also what it renders as an install, or as an upgrade to this revision, with a look at the cluster.
+    pub(crate) fn is_rendered_as(&self, upgrade: Option<u32>) -> bool {
+        let (was, looks_up) = (self.rendered_as, self.rendered_as.looks_up);
+        let is_same_action = was.upgrade.is_some() == upgrade.is_some() || !self.uses.asks_for_action();
+        (looks_up || !self.uses.lookup) && is_same_action && self.is_of_revision(RenderedAs { upgrade, looks_up })
+    }
+
+    /// Whether templates were told the same number of the revision, as far as they ask.
+    pub(crate) fn is_of_revision(&self, rendered_as: RenderedAs) -> bool {
+        self.rendered_as.revision() == rendered_as.as_asked(&self.uses).revision()
+    }
+
+    /// How it is going to be rendered as an install or as an upgrade.
+    pub(crate) fn upgrade(&self, is_upgrade: bool) -> Option<u32> {
+        is_upgrade.then(|| self.expected.revision())
     }
 
     /// The chart, or why there is none.

@@ -45,11 +45,12 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
         return Ok(about);
     }
     let mut named = Vec::new();
+    let history = observe::release_history(ctx).await?;
+    let newest = history.newest();
+    ctx.expect(newest.map(|newest| newest.revision + 1)).await;
     if ctx.info().action == HelmAction::Deploy {
         named.extend(rendered(ctx, &mut about).await);
     }
-    let history = observe::release_history(ctx).await?;
-    let newest = history.newest();
     // What is deployed, what helm compares with, and what a rollback would bring back.
     let mut looked_at: Vec<&RevisionMeta> = newest.into_iter().chain(needed(&history)).collect();
     looked_at.dedup_by_key(|meta| meta.revision);

@@ -46,8 +46,10 @@ pub(crate) async fn preview_deploy(
     };
     let changing = kinds_changing(&definitions);
     let scope = scope(ctx, is_upgrade).await;
-    let (docs, manifests) = manifests(ctx, wanted, is_upgrade).await?;
-    let LossPreview { compared, .. } = compared(ctx, (&docs, &manifests), is_upgrade, &changing, (scope, seen)).await?;
+    let upgraded = upgraded(ctx, is_upgrade).await?;
+    let (docs, manifests) = manifests(ctx, wanted, upgraded.as_ref()).await?;
+    let looks = compared(ctx, (&docs, &manifests), upgraded.as_ref(), &changing, (scope, seen));
+    let LossPreview { compared, .. } = looks.await?;
     Ok(DeployPreview { docs, definitions, manifests: Sensitive::new(manifests), compared })
 }
 
@@ -61,20 +63,25 @@ pub(crate) async fn preview_losses(
     is_upgrade: bool,
     scope: Scope,
 ) -> Result<LossPreview, PhaseError> {
-    let (docs, manifests) = manifests(ctx, wanted, is_upgrade).await?;
-    compared(ctx, (&docs, &manifests), is_upgrade, &kinds_brought(ctx, wanted), (scope, &[])).await
+    let upgraded = upgraded(ctx, is_upgrade).await?;
+    let (docs, manifests) = manifests(ctx, wanted, upgraded.as_ref()).await?;
+    compared(ctx, (&docs, &manifests), upgraded.as_ref(), &kinds_brought(ctx, wanted), (scope, &[])).await
+}
+
+/// Helm's records of what is upgraded; nothing before an install.
+async fn upgraded(ctx: &Context, is_upgrade: bool) -> Result<Option<ReleaseHistory>, PhaseError> {
+    if is_upgrade { release_storage::release_history(ctx).await.map(Some) } else { Ok(None) }
 }
 
 /// What becomes of the objects of `scope`. `changing` are the kinds whose definitions are brought first, by group and kind.
 async fn compared(
     ctx: &Context,
     (docs, manifests): (&[RenderedDoc], &[Value]),
-    is_upgrade: bool,
+    upgraded: Option<&ReleaseHistory>,
     changing: &[(String, String)],
     (scope, seen): (Scope, &[(ObjectRef, Option<Value>)]),
 ) -> Result<LossPreview, PhaseError> {
-    let history = if is_upgrade { Some(release_storage::release_history(ctx).await?) } else { None };
-    let base = history.as_ref().and_then(ReleaseHistory::upgrade_base);
+    let base = upgraded.and_then(ReleaseHistory::upgrade_base);
     let deployed = release_storage::read_record_of(ctx, base).await?;
     let stored = deployed.as_ref().map(release_storage::manifest_objects).transpose()?.unwrap_or_default();
     let applied = deployed.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));
@@ -90,10 +97,10 @@ async fn compared(
         now: Timestamp::now(),
     };
     let Looked { compared, absent } = compare_within(ctx.cluster(), &comparison, scope).await;
-    let events = hook_deletions::events_of_deploy(is_upgrade);
+    let events = hook_deletions::events_of_deploy(upgraded.is_some());
     let deleted = hook_deletions::deleted_by_hooks(ctx, docs, &events).await?;
     let compared = hook_deletions::with_hooks(compared, deleted);
-    Ok(LossPreview { compared, absent, newest: history.as_ref().map(ReleaseHistory::newest_revision) })
+    Ok(LossPreview { compared, absent, newest: upgraded.map(ReleaseHistory::newest_revision) })
 }
 
 /// Asks the server what a rollback makes of the objects that may lose something, without changing anything: helm compares the
@@ -175,12 +182,12 @@ fn kinds_brought(ctx: &Context, wanted: &Wanted) -> Vec<(String, String)> {
 async fn manifests(
     ctx: &Context,
     wanted: &Wanted,
-    is_upgrade: bool,
+    upgraded: Option<&ReleaseHistory>,
 ) -> Result<(Arc<Vec<RenderedDoc>>, Vec<Value>), PhaseError> {
     let is_open = render::values_are_missing(ctx.info(), &wanted.payload);
-    let docs = match &wanted.chart {
-        Some(_) if is_upgrade && !is_open => render::rendered(ctx, wanted, true, 0).await?,
-        Some(_) | None => wanted.rendering.docs(),
+    let docs = match upgraded.filter(|_| wanted.chart.is_some() && !is_open) {
+        Some(history) => render::rendered(ctx, wanted, Some(history.newest_revision() + 1), 0).await?,
+        None => wanted.rendering.docs(),
     };
     let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
     let manifests = own.map(|doc| doc.object.clone()).collect();

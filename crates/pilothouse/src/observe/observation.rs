@@ -14,8 +14,8 @@ use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::render;
 use pilothouse_core::{
-    ChartInfo, HelmAction, LiveSeen, MadeUp, Missing, ObjectRef, Phase, RecordSeen, ReleaseHistory, Rendered,
-    lenient_version,
+    Change, ChartInfo, Decision, HelmAction, LiveSeen, MadeUp, Missing, ObjectRef, Phase, RecordSeen, ReleaseHistory,
+    Rendered, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ClusterError;
@@ -111,7 +111,21 @@ pub(crate) async fn observed(ctx: &Context) -> Arc<Observed> {
 pub(crate) async fn observe_for(ctx: &Context, wanted: &Wanted) -> Arc<Observed> {
     let observed = Arc::new(observe(ctx, wanted).await);
     ctx.cache().await.observed = Some(observed.clone());
+    ctx.expect(upgrade_expected(ctx.info(), &observed)).await;
     observed
+}
+
+/// The revision that an upgrade is going to make; `None` where it is an install. Helm counts on from the newest, whatever became of
+/// it, and an install begins anew for its templates (`prepareUpgrade` and `RunWithContext` in its `pkg/action`).
+fn upgrade_expected(info: &ChartInfo, observed: &Observed) -> Option<u32> {
+    let newest = observed.known_history().newest_revision();
+    match observed.decide(info) {
+        Decision::Change(Change::Install | Change::Reinstall(_) | Change::Uninstall) => None,
+        Decision::Change(Change::Upgrade { .. })
+        | Decision::Keep { .. }
+        | Decision::Refuse { .. }
+        | Decision::Finish { .. } => (newest > 0).then_some(newest + 1),
+    }
 }
 
 /// What is around a release, read before Helm's records are known.
@@ -246,7 +260,7 @@ mod tests {
     use crate::HelmDriver;
     use crate::observe::decision;
     use crate::test_world::{World, over, release};
-    use pilothouse_core::{Change, ChartRef, Decision, ReleaseState, RevisionStatus};
+    use pilothouse_core::{ChartRef, ReleaseState, RevisionStatus};
     use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};
 
     const MANIFEST: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";

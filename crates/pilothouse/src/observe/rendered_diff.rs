@@ -26,7 +26,7 @@ pub(crate) async fn stable_rendering(
     wanted: &Wanted,
     is_upgrade: bool,
 ) -> Result<(Arc<Vec<RenderedDoc>>, String), PhaseError> {
-    let docs = render::rendered(ctx, wanted, is_upgrade, 0).await?;
+    let docs = render::rendered(ctx, wanted, wanted.upgrade(is_upgrade), 0).await?;
     let text = |doc: &RenderedDoc| {
         let mut object = doc.object.clone();
         if wanted.uses.differs_each_time() {
@@ -42,7 +42,8 @@ pub(crate) async fn stable_rendering(
     Ok((docs, digest::of(texts.join("\n"))))
 }
 
-/// Compares what the chart renders as an upgrade with the objects and hooks of a deployed revision.
+/// Compares what the chart renders as an upgrade with the objects and hooks of a deployed revision. Its number is that revision's:
+/// that it would be the next one is no difference.
 ///
 /// Definitions in `crds/` folders are in no revision: they count by what bringing them would change.
 ///
@@ -55,7 +56,8 @@ pub(crate) async fn rendered(ctx: &Context, wanted: &Wanted, deployed: &ReleaseR
     if crd_changes::would_change(ctx, wanted).await? {
         return Ok(Rendered::Differs);
     }
-    let first = render::rendered(ctx, wanted, true, 0).await?;
+    let upgrade = made_as(deployed).or(Some(1));
+    let first = render::rendered(ctx, wanted, upgrade, 0).await?;
     let [own, tests] = split(&first);
     let [own_before, tests_before] = split_record(deployed);
     if !same(&own, &own_before, &Volatile::default())? {
@@ -67,7 +69,7 @@ pub(crate) async fn rendered(ctx: &Context, wanted: &Wanted, deployed: &ReleaseR
     if !wanted.uses.differs_each_time() && !wanted.uses.random_tests {
         return Ok(Rendered::Differs);
     }
-    let second = render::rendered(ctx, wanted, true, 1).await?;
+    let second = render::rendered(ctx, wanted, upgrade, 1).await?;
     let [_, tests_again] = split(&second);
     let is_same = same(&tests, &tests_before, &volatile_fields(&tests, &tests_again))?;
     Ok(if is_same { Rendered::Same } else { Rendered::Differs })
@@ -83,7 +85,7 @@ pub(crate) async fn rendered_as_deployed(
     deployed: &ReleaseRecord,
     known: &[MadeUp],
 ) -> Result<Rendered, PhaseError> {
-    let rendered_as = RenderedAs { is_upgrade: !was_install(deployed), looks_up: true };
+    let rendered_as = RenderedAs { upgrade: made_as(deployed), looks_up: true };
     let wanted = render::make_wanted_as(ctx, payload, rendered_as).await;
     rendered_with_same_input(ctx, &wanted, deployed, known).await
 }
@@ -100,13 +102,13 @@ pub(crate) async fn made_up_for(
     deployed: &ReleaseRecord,
 ) -> Result<Vec<MadeUp>, PhaseError> {
     let Wanted { uses, rendering, rendered_as, .. } = wanted;
-    let (was_install, docs) = (was_install(deployed), rendering.docs());
+    let (made_as, docs) = (made_as(deployed), rendering.docs());
     let serves_as_rendered = !uses.capabilities || served == wanted.target().ok();
-    if serves_as_rendered && wanted.is_rendered_as(!was_install) {
+    if serves_as_rendered && wanted.is_rendered_as(made_as) {
         let volatile = volatile_since(&docs, deployed).map_err(|error| unreadable(deployed, &error))?;
         return Ok(made_up::kept(volatile));
     }
-    let is_install = was_install && *rendered_as == RenderedAs::default();
+    let is_install = made_as.is_none() && *rendered_as == RenderedAs::default();
     if !uses.lookup || !uses.differs_each_time() || !is_install {
         return Ok(Vec::new());
     }
@@ -118,7 +120,8 @@ pub(crate) async fn made_up_for(
 /// cluster answers to its templates may be something else by now.
 ///
 /// It is rendered as that revision was, as an install or as an upgrade; one that was an install, where that does not tell, also
-/// as the upgrade that would follow. What differs between two renderings is made up, and says nothing. Definitions in `crds/`
+/// as the upgrade that would follow. What differs between two renderings is made up, and says nothing, nor does what differs between
+/// two revisions. Definitions in `crds/`
 /// folders are those that were brought then.
 ///
 /// # Errors
@@ -130,14 +133,14 @@ pub(crate) async fn rendered_with_same_input(
     known: &[MadeUp],
 ) -> Result<Rendered, PhaseError> {
     let (recorded, known) = (split_record(deployed), made_up::known(known));
-    let modes: &[bool] = match (was_install(deployed), wanted.uses.asks_for_action()) {
-        (true, true) => &[false, true],
+    let modes = match (made_as(deployed), wanted.uses.asks_for_action()) {
+        (None, true) => vec![None, Some(1)],
         // What an upgrade made says nothing of an install.
-        (false, true) => &[true],
-        (_, false) => &[false],
+        (upgrade @ Some(_), true) => vec![upgrade],
+        (upgrade, false) => vec![upgrade.filter(|_| wanted.uses.revision)],
     };
-    for (at, &is_upgrade) in modes.iter().enumerate() {
-        let first = match render::rendered(ctx, wanted, is_upgrade, 0).await {
+    for (at, &upgrade) in modes.iter().enumerate() {
+        let first = match render::rendered(ctx, wanted, upgrade, 0).await {
             Ok(first) => split(&first),
             // Helm may refuse to render it as an install of what is there.
             Err(_) if at + 1 < modes.len() => continue,
@@ -149,8 +152,12 @@ pub(crate) async fn rendered_with_same_input(
                 return Ok(Rendered::Same);
             }
         }
-        if wanted.uses.differs_each_time() || wanted.uses.random_tests {
-            let second = split(&render::rendered(ctx, wanted, is_upgrade, 1).await?);
+        let again = match upgrade {
+            Some(number) if wanted.uses.revision => Some((Some(number + 1), 0)),
+            Some(_) | None => (wanted.uses.differs_each_time() || wanted.uses.random_tests).then_some((upgrade, 1)),
+        };
+        if let Some((upgrade, nth)) = again {
+            let second = split(&render::rendered(ctx, wanted, upgrade, nth).await?);
             let [own, tests] = [0, 1].map(|part| volatile_fields(&first[part], &second[part]));
             if same_each(&first, &recorded, [&own, &tests])? {
                 return Ok(Rendered::Same);
@@ -160,10 +167,13 @@ pub(crate) async fn rendered_with_same_input(
     Ok(Rendered::Differs)
 }
 
-/// Whether a revision was rendered as an install: the first one, and one that followed an uninstall that kept the history
-/// (`Install complete` in Helm's `pkg/action/install.go`).
-fn was_install(deployed: &ReleaseRecord) -> bool {
-    deployed.version == 1 || deployed.info.description == "Install complete"
+/// As which upgrade a revision was rendered; `None` for an install: the first one, and one that followed an uninstall that kept the
+/// history (`Install complete` in Helm's `pkg/action/install.go`). A rollback has what its target rendered (`rollback.go` there).
+fn made_as(deployed: &ReleaseRecord) -> Option<u32> {
+    let ReleaseRecord { version, info, .. } = deployed;
+    let target = info.description.strip_prefix("Rollback to ").and_then(|target| target.parse().ok());
+    let number = target.unwrap_or(*version);
+    (number != 1 && info.description != "Install complete").then_some(number)
 }
 
 fn same_each(

@@ -60,10 +60,12 @@ pub(crate) async fn take_survey(
     // Whoever looks at a release by itself tells what cannot be read.
     let (Ok(target), Ok(histories), Ok(records)) = (target, histories, records) else { return settled };
     for ctx in contexts {
-        let deployed = histories.get(&ctx.release()).and_then(ReleaseHistory::last_deployed);
+        let deployed = histories.get(&ctx.release()).filter(|history| history.last_deployed().is_some());
         // Past a breaking version it is an install again.
-        if deployed.is_some() && ctx.info().last_breaking_version_requiring_restart.is_none() {
-            ctx.expect_upgrade().await;
+        if let Some(history) = deployed
+            && ctx.info().last_breaking_version_requiring_restart.is_none()
+        {
+            ctx.expect_upgrade(history.newest_revision() + 1).await;
         }
     }
     let candidates = eligible.into_iter().map(|node| {

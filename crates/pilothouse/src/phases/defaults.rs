@@ -66,7 +66,7 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
 ) -> Foresight {
     let steps = steps_of(chart);
     // An uninstall needs no chart.
-    let wanted = match ctx.info().action {
+    let mut wanted = match ctx.info().action {
         HelmAction::Deploy => render::make_wanted(ctx, payload).await,
         HelmAction::Destroy | HelmAction::Skip => Arc::default(),
     };
@@ -75,6 +75,13 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
         return findings.into();
     }
     let observed = observe::observed(ctx).await;
+    if ctx.info().action == HelmAction::Deploy {
+        // Which revision it is going to be is known by now.
+        wanted = render::make_wanted(ctx, payload).await;
+        if !wanted.findings.is_empty() {
+            return wanted.findings.clone().into();
+        }
+    }
     findings.extend(observed.findings(ctx.info()));
     let mut seen = Vec::new();
     if ctx.info().action == HelmAction::Deploy {
@@ -136,10 +143,15 @@ pub async fn exec<C: HelmChart + ?Sized>(
         observe::observe_for(ctx, &wanted).await;
     }
     let decision = observe::decision(ctx).await;
-    if run.planned.is_some() && ctx.info().action == HelmAction::Deploy {
-        // What the steps have made may be looked up, and kinds may be among it, of which nobody else tells.
-        ctx.cluster().discovery(true).await?;
-        wanted = render::look_up_again(ctx, &render::make_wanted(ctx, payload).await).await?;
+    if ctx.info().action == HelmAction::Deploy {
+        if run.planned.is_some() {
+            // What the steps have made may be looked up, and kinds may be among it, of which nobody else tells.
+            ctx.cluster().discovery(true).await?;
+        }
+        wanted = render::make_wanted(ctx, payload).await;
+        if run.planned.is_some() {
+            wanted = render::look_up_again(ctx, &wanted).await?;
+        }
     }
     PhaseError::refuse_for(preflight::planned_findings(ctx, run, &wanted, &decision).await)?;
     look_again(chart, ctx, run, &wanted, &decision, has_changed).await?;

@@ -8,7 +8,7 @@ use crate::kept_digest::closed;
 use crate::observe;
 use crate::observe::seen_object;
 use crate::plan::release_plan::input_of;
-use crate::preflight::in_words;
+use crate::preflight::{in_words, other_revision};
 use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
@@ -102,11 +102,6 @@ async fn changed_too(
     let stays = |object: &ObjectRef| compared.iter().any(|one| one.object.same_object(object) && one.outcome == same);
     changed.retain(|(object, _)| !stays(object));
     Ok(changed)
-}
-
-/// How Helm's newest revision is not the one that the plan has seen: somebody was at work, even if no object tells.
-fn other_revision(planned: u32, now: u32) -> Option<String> {
-    (planned != now).then(|| format!("the plan was made at revision {planned}, and now there is revision {now}"))
 }
 
 /// The objects that carrying it out changes or leaves behind.

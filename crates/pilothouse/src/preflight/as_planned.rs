@@ -70,6 +70,13 @@ pub(crate) async fn planned_findings(
         let (then, now) = (in_words(planned.release.does), in_words(now));
         return finding(format!("the plan says that {then}, and now {now}"));
     }
+    if is_first
+        && wanted.uses.revision
+        && let Some(message) =
+            other_revision(planned.release.revision, observe::observed(ctx).await.known_history().newest_revision())
+    {
+        return finding(message);
+    }
     let Some(then) = planned.release.rendering.as_ref().filter(|_| deploys(now)) else { return Vec::new() };
     match differs(ctx, wanted, planned, then, is_first).await {
         Ok(None) => Vec::new(),
@@ -107,6 +114,11 @@ async fn differs(
     }
     let new = in_no_line(ctx, planned, &docs).await;
     Ok(Some(format!("what it renders to is not what the plan has: {new}")))
+}
+
+/// How Helm's newest revision is not the one that the plan has seen: somebody was at work, even if no object tells.
+pub(crate) fn other_revision(planned: u32, now: u32) -> Option<String> {
+    (planned != now).then(|| format!("the plan was made at revision {planned}, and now there is revision {now}"))
 }
 
 /// Whether what is done now is what was planned, or less.

@@ -20,7 +20,7 @@ mod uncertain_steps;
 
 pub(crate) use adoption::Adopting;
 pub use adoption::unowned;
-pub(crate) use as_planned::{in_words, planned_findings, planned_rendering};
+pub(crate) use as_planned::{in_words, other_revision, planned_findings, planned_rendering};
 pub(crate) use as_seen::{refuse_unless_as_seen, refuse_unless_same};
 pub use changes::deletions::crds_in_use;
 pub(crate) use changes::deletions::deletion_findings;

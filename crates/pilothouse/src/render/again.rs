@@ -10,18 +10,20 @@ use crate::error::PhaseError;
 use pilothouse_helm::{RenderedDoc, TemplateRequest, Values};
 use std::sync::Arc;
 
-/// What a chart renders with what the cluster holds where it looks for that, as an install or as an upgrade, for the `nth` time
-/// from 0; kept as long as what was observed. It may be what was rendered already.
+/// What a chart renders with what the cluster holds where it looks for that, as an install or as an upgrade to a revision, for the
+/// `nth` time from 0; kept as long as what was observed. It may be what was rendered already.
 ///
 /// # Errors
 /// When helm cannot render it.
 pub(crate) async fn rendered(
     ctx: &Context,
     wanted: &Wanted,
-    is_upgrade: bool,
+    upgrade: Option<u32>,
     nth: usize,
 ) -> Result<Arc<Vec<RenderedDoc>>, PhaseError> {
-    let is_first = wanted.is_rendered_as(is_upgrade);
+    let rendered_as = RenderedAs { upgrade, looks_up: wanted.uses.lookup }.as_asked(&wanted.uses);
+    let upgrade = rendered_as.upgrade;
+    let is_first = wanted.is_rendered_as(upgrade);
     if nth == 0 && is_first {
         PhaseError::refuse_for(wanted.findings.clone())?;
         return Ok(wanted.rendering.docs());
@@ -29,11 +31,10 @@ pub(crate) async fn rendered(
     let nth = nth - usize::from(is_first);
     let kept = &mut ctx.cache().await.rendered;
     loop {
-        if let Some(kept) = kept.iter().filter(|kept| kept.is_upgrade == is_upgrade).nth(nth) {
+        if let Some(kept) = kept.iter().filter(|kept| kept.upgrade == upgrade).nth(nth) {
             return Ok(kept.rendering.docs());
         }
-        let rendered_as = RenderedAs { is_upgrade, looks_up: wanted.uses.lookup };
-        kept.push(RenderedAgain { is_upgrade, rendering: render_again(ctx, wanted, rendered_as).await? });
+        kept.push(RenderedAgain { upgrade, rendering: render_again(ctx, wanted, rendered_as).await? });
     }
 }
 
@@ -47,7 +48,8 @@ pub(crate) async fn render_again(ctx: &Context, wanted: &Wanted, as_what: Render
         skip_schema_validation: info.skip_schema_validation,
         kube_version: Some(target.kube_version.clone()),
         api_versions: target.api_versions.clone(),
-        is_upgrade: as_what.is_upgrade,
+        is_upgrade: as_what.upgrade.is_some(),
+        revision: as_what.as_asked(&wanted.uses).revision(),
         lookup: as_what.looks_up,
         ..TemplateRequest::new(info.key(), chart.path.clone(), Values::of(info, &wanted.payload)?, ctx.timeout())
     };

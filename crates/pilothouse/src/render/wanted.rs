@@ -103,9 +103,9 @@ pub(crate) async fn prepare_wanted(
                 .warnings
                 .extend(stale.map(|stale| format!("chart {name}: {stale} (`helm dependency update` mends it)")));
             let uses = templates_of(info, &chart, payload).await;
-            let RenderedAs { is_upgrade, looks_up } = rendered_as;
+            let RenderedAs { upgrade, looks_up } = rendered_as.as_asked(&uses);
             wanted.rendered_as = RenderedAs {
-                is_upgrade: is_upgrade && (uses.asks_for_action() || uses.lookup),
+                upgrade: upgrade.filter(|_| uses.asks_for_action() || uses.revision || uses.lookup),
                 looks_up: looks_up && uses.lookup,
             };
             wanted.uses = uses;
@@ -159,7 +159,8 @@ async fn render(place: &Place<'_>, info: &ChartInfo, wanted: &mut Wanted, payloa
         skip_schema_validation: info.skip_schema_validation,
         kube_version: target.map(|target| target.kube_version.clone()),
         api_versions: target.map(|target| target.api_versions.clone()).unwrap_or_default(),
-        is_upgrade: wanted.rendered_as.is_upgrade,
+        is_upgrade: wanted.rendered_as.upgrade.is_some(),
+        revision: wanted.rendered_as.revision(),
         lookup: wanted.rendered_as.looks_up,
         ..TemplateRequest::new(info.key(), chart.path.clone(), values, timeout)
     };
@@ -224,7 +225,8 @@ pub(crate) async fn make_wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted>
     make_wanted_as(ctx, payload, rendered_as).await
 }
 
-/// As [`make_wanted`]; what is made now is rendered like this, if the chart asks for it.
+/// As [`make_wanted`]; what is made now is rendered like this, if the chart asks for it. What was made for another revision does not
+/// stay, where the chart asks for that.
 pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, rendered_as: RenderedAs) -> Arc<Wanted> {
     let session = ctx.session();
     let served = session.target().await.map_err(|error| ctx.error_text(&error));
@@ -233,7 +235,8 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, rendered_as
     let kept = &mut cache.wanted;
     let coming = kept.coming.clone();
     let target = served.map(|served| if coming.is_empty() { served } else { Arc::new(served.with(&coming)) });
-    if kept.target.as_ref() == Some(&target) && payload_values(ctx.info(), &kept.payload) == values {
+    let is_made = kept.target.as_ref() == Some(&target) && kept.is_of_revision(rendered_as);
+    if is_made && payload_values(ctx.info(), &kept.payload) == values {
         return kept.clone();
     }
     let place = Place {
@@ -254,8 +257,8 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, rendered_as
     {
         wanted.findings.clear();
         // As an upgrade where that is the same: rendering an install, helm 4 fails on what is about to be adopted.
-        let is_upgrade = wanted.rendered_as.is_upgrade || !wanted.uses.asks_for_action();
-        wanted.rendered_as = RenderedAs { is_upgrade, looks_up: true };
+        let upgrade = wanted.rendered_as.upgrade.or((!wanted.uses.asks_for_action()).then_some(1));
+        wanted.rendered_as = RenderedAs { upgrade, looks_up: true };
         render(&place, ctx.info(), &mut wanted, payload, Some(target)).await;
     }
     wanted.looks_up_later = wanted.uses.lookup && is_blind && !coming.is_empty();

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 mod bases;
 mod hooks;
 mod losses;
+mod revisions;
 
 static PLANE: SharedPlane = SharedPlane::new();
 

@@ -222,6 +222,25 @@ async fn what_is_made_up_is_no_reason(#[case] template: &str) {
     assert_eq!(world.run(&wanted).await, nothing());
 }
 
+/// What is looked up is compared with a revision as that one was rendered: not as the next one, nor, after a rollback, as the newest.
+#[tokio::test]
+async fn what_is_looked_up_beside_the_number_of_the_revision() {
+    let world = World::new();
+    world.write("chart/templates/all.yaml", "{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}{{ .Release.Revision }}");
+    let (plain, numbered) = (MANIFEST.replace("blue", "n@REVISION@"), "size: 2");
+    world.helm.renders(plain.clone());
+    let mut wanted = world.wanted();
+    world.run(&wanted).await;
+    assert_eq!(world.run(&wanted).await, rendered(1));
+    value(&mut wanted, 0, ValueSource::Auto("2".to_owned()));
+    world.helm.renders(plain.replace("size: 1", numbered));
+    assert_eq!(world.run(&wanted).await.ended, upgraded().ended);
+    assert_eq!(world.run(&wanted).await, rendered(1));
+    world.helm.renders(plain);
+    assert_eq!(world.run(&wanted).await.ended, upgraded().ended, "what it finds is another thing");
+    assert_eq!(world.run(&wanted).await, rendered(1));
+}
+
 /// What a chart reads of the cluster is asked each time, and costs one rendering.
 #[rstest]
 #[case::the_same(MANIFEST, MANIFEST, 1)]

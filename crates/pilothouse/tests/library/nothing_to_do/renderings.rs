@@ -7,6 +7,7 @@ use rstest::rstest;
 const ACTION: &str = "{{ if .Release.IsUpgrade }}a{{ end }}";
 const SERVED: &str = "{{ range .Capabilities.APIVersions }}{{ . }}{{ end }}";
 const LOOKUP: &str = "{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}";
+const NUMBER: &str = "{{ .Release.Revision }}";
 const MADE_UP: &str = "{{ uuidv4 }}{{ now }}";
 
 /// How many renderings each takes.
@@ -28,7 +29,8 @@ impl World {
 }
 
 /// One each. What is looked up is looked up again right before helm, since steps may have changed it; and what is
-/// made up where it finds nothing is told by a second rendering, once.
+/// made up where it finds nothing is told by a second rendering, once. Where the number of the revision is asked for, what is deployed
+/// is compared under its own number, and what is going to be has the next one.
 #[rstest]
 #[case::plain(&[PLAIN], [1, 0, 1, 1])]
 #[case::made_up(&[MADE_UP], [1, 0, 1, 1])]
@@ -39,6 +41,10 @@ impl World {
 #[case::served_and_made_up(&[SERVED, MADE_UP], [1, 1, 1, 1])]
 #[case::lookup(&[LOOKUP], [1, 1, 1, 2])]
 #[case::lookup_and_made_up(&[LOOKUP, MADE_UP], [2, 1, 1, 2])]
+#[case::number(&[NUMBER], [1, 0, 2, 2])]
+#[case::number_and_action(&[NUMBER, ACTION], [1, 0, 2, 2])]
+#[case::number_and_served(&[NUMBER, SERVED], [1, 1, 2, 2])]
+#[case::number_and_lookup(&[NUMBER, LOOKUP], [1, 1, 2, 3])]
 #[case::all_of_it(&[LOOKUP, ACTION, SERVED, MADE_UP], [2, 1, 1, 2])]
 #[tokio::test]
 async fn each_chart_is_rendered_once(#[case] templates: &[&str], #[case] expected: [usize; 4]) {
@@ -46,6 +52,9 @@ async fn each_chart_is_rendered_once(#[case] templates: &[&str], #[case] expecte
     world.write("chart/templates/all.yaml", &templates.concat());
     if templates.contains(&MADE_UP) {
         world.helm.renders(MANIFEST.replace("blue", "\"@MADE_UP@\""));
+    }
+    if templates.contains(&NUMBER) {
+        world.helm.renders(MANIFEST.replace("blue", "n@REVISION@"));
     }
     if templates.contains(&ACTION) {
         world.helm.renders_as_upgrade(MANIFEST.replace("blue", "\"@MADE_UP@ again\""));
