@@ -102,10 +102,10 @@ pub fn restart_patch(at: &str) -> Value {
 /// By which an object says that it outlives its release (`pkg/kube/resource_policy.go`).
 const RESOURCE_POLICY: &str = "helm.sh/resource-policy";
 
-/// Whether Helm's uninstall leaves an object of its manifest: whatever has the annotation, since only `keep` is told as kept and
+/// Whether Helm's uninstall leaves a document of its manifest, by its metadata (of a list, the list's, whatever is in it): whatever has the annotation, since only `keep` is told as kept and
 /// nothing else is deleted (`filterManifestsToKeep` in `pkg/action/resource_policy.go`).
-pub fn kept_by_uninstall(manifest: &Value) -> bool {
-    manifest.pointer("/metadata/annotations").is_some_and(|all| all.get(RESOURCE_POLICY).is_some())
+pub fn kept_by_uninstall(metadata: &Value) -> bool {
+    metadata.get("annotations").is_some_and(|all| all.get(RESOURCE_POLICY).is_some())
 }
 
 /// Whether Helm's upgrade and rollback leave a live object that they do not want any more: exactly `keep`, as it is in the cluster
@@ -223,7 +223,7 @@ mod tests {
     #[case(json!({"annotations": {RESOURCE_POLICY: null}}), true, false)]
     fn what_outlives_its_release(#[case] metadata: Value, #[case] uninstall: bool, #[case] upgrade: bool) {
         let object = json!({"metadata": metadata});
-        assert_eq!((kept_by_uninstall(&object), kept_by_upgrade(&object)), (uninstall, upgrade));
+        assert_eq!((kept_by_uninstall(&object["metadata"]), kept_by_upgrade(&object)), (uninstall, upgrade));
     }
 
     #[test]

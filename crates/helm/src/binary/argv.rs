@@ -138,6 +138,7 @@ pub(crate) fn rollback(request: &RollbackRequest, major: u64) -> Argv {
 ///   `--api-versions` are ignored. It fails when a kind is not served (`no matches for kind`), whatever flag it is
 ///   given. As an install it asks whose the objects are, those of `crds/` among them, unless it is told to take them
 ///   (`--take-ownership`): who renders does not want to know. Nothing is validated or written.
+///
 /// `chart` is the request's, or a copy of it.
 pub(crate) fn template(request: &TemplateRequest, chart: &Path, files: &[PathBuf], major: u64) -> Argv {
     let asks_whose = major >= 4 && request.lookup && !request.is_upgrade;

@@ -8,7 +8,7 @@ mod rendered;
 mod same_result;
 
 pub use record::{DecodeError, HookRecord, HookRun, ReleaseInfo, ReleaseRecord, decode_release, mark_failed};
-pub use rendered::{Origin, RenderedDoc, parse_documents, split_manifests};
+pub use rendered::{Document, Origin, RenderedDoc, parse_by_document, parse_documents, split_manifests};
 pub use same_result::{
     SameResult, Volatile, VolatileObject, same_result, same_result_except, volatile_fields, volatile_since,
 };

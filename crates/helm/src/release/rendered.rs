@@ -43,7 +43,8 @@ pub enum Origin {
     },
 }
 
-/// The objects in what `helm template --include-crds` printed, in its order. Objects in lists stand for themselves.
+/// The objects in what `helm template --include-crds` printed, in its order. Objects in lists stand for themselves; whether they
+/// are hooks is said by the annotations of the list alone, as to helm.
 ///
 /// # Errors
 /// The first document that is not YAML or not a mapping, with its template.
@@ -56,8 +57,9 @@ pub fn split_manifests(text: &str) -> Result<Vec<RenderedDoc>, YamlError> {
         }
         let with_source = |error: YamlError| YamlError { source_path: source.clone(), ..error };
         for value in yaml::read(part).map_err(with_source)? {
+            let origin = origin(source.as_deref(), &value);
             for object in objects(value, part.line).map_err(with_source)? {
-                docs.push(RenderedDoc { origin: origin(source.as_deref(), &object), source: source.clone(), object });
+                docs.push(RenderedDoc { origin: origin.clone(), source: source.clone(), object });
             }
         }
     }
@@ -69,10 +71,29 @@ pub fn split_manifests(text: &str) -> Result<Vec<RenderedDoc>, YamlError> {
 /// # Errors
 /// The first document that is not YAML or not a mapping.
 pub fn parse_documents(text: &str) -> Result<Vec<Value>, YamlError> {
+    Ok(parse_by_document(text)?.into_iter().flat_map(|document| document.objects).collect())
+}
+
+/// A document of a manifest.
+#[derive(Clone, PartialEq)]
+pub struct Document {
+    /// Its own metadata: of a list, the list's. To helm, annotations of documents say what is a hook and what an uninstall keeps
+    /// (`pkg/releaseutil/manifest_sorter.go`, `pkg/action/resource_policy.go`), not those of what is in them.
+    pub metadata: Value,
+    /// The object, or the objects of a list.
+    pub objects: Vec<Value>,
+}
+
+/// As [`parse_documents`], document by document.
+///
+/// # Errors
+/// As [`parse_documents`].
+pub fn parse_by_document(text: &str) -> Result<Vec<Document>, YamlError> {
     let mut all = Vec::new();
     for part in yaml::parts(text) {
         for value in yaml::read(part)? {
-            all.extend(objects(value, part.line)?);
+            let metadata = value.get("metadata").cloned().unwrap_or_default();
+            all.push(Document { metadata, objects: objects(value, part.line)? });
         }
     }
     Ok(all)
@@ -91,14 +112,39 @@ fn named_source<'a>(text: &'a str, before: Option<&str>) -> Option<&'a str> {
     }
 }
 
-/// An object, or the objects in a list, as kubectl's resource builder flattens them.
+/// An object, or the objects in a list.
 fn objects(value: Value, line: usize) -> Result<Vec<Value>, YamlError> {
-    let error = |why: &str| YamlError { source_path: None, line: line + 1, why: why.to_owned() };
-    let Value::Object(mut map) = value else { return Err(error("a document is not a mapping")) };
-    let is_list = map.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
-    match map.get_mut("items") {
-        Some(Value::Array(items)) if is_list => Ok(std::mem::take(items)),
-        _ => Ok(vec![Value::Object(map)]),
+    if !value.is_object() {
+        return Err(YamlError { source_path: None, line: line + 1, why: "a document is not a mapping".to_owned() });
+    }
+    let mut all = Vec::new();
+    flatten(value, &mut all);
+    Ok(all)
+}
+
+/// As kubectl's resource builder does it (`FlattenListVisitor`, and `decodeToList` of `UnstructuredJSONScheme`): whatever has items
+/// is a list, lists in lists are too, and what is in a list of one kind (`ConfigMapList`) need not say what it is.
+fn flatten(value: Value, all: &mut Vec<Value>) {
+    let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let (kind, api_version) = (text("kind").unwrap_or_default(), text("apiVersion"));
+    let items = match value {
+        Value::Object(map) => match map.get("items") {
+            Some(Value::Array(items)) if items.iter().all(Value::is_object) => items.clone(),
+            _ => return all.push(Value::Object(map)),
+        },
+        value => return all.push(value),
+    };
+    let of_kind = kind.strip_suffix("List").unwrap_or(&kind);
+    for mut item in items {
+        if let Value::Object(map) = &mut item
+            && !of_kind.is_empty()
+            && !map.contains_key("kind")
+            && !map.contains_key("apiVersion")
+        {
+            map.insert("kind".to_owned(), Value::from(of_kind));
+            map.extend(api_version.clone().map(|version| ("apiVersion".to_owned(), Value::from(version))));
+        }
+        flatten(item, all);
     }
 }
 

@@ -1,6 +1,6 @@
 //! YAML against the answers of Go's reader, and what is wrong with text that is not YAML.
 
-use pilothouse_helm::{Origin, has_more_documents, parse_documents, split_manifests};
+use pilothouse_helm::{Origin, has_more_documents, parse_by_document, parse_documents, split_manifests};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -41,6 +41,37 @@ fn documents_are_cut_at_their_markers() {
     assert_eq!(parse_documents(text).unwrap(), expected);
     assert_eq!(parse_documents("a: 1\r\n---\r\nb: 2\r\n").unwrap(), [json!({"a": 1}), json!({"b": 2})]);
     assert_eq!(parse_documents("").unwrap(), [] as [Value; 0]);
+}
+
+/// As `kubectl create --dry-run=client` takes them.
+#[rstest]
+#[case::of_one_kind("kind: ConfigMapList\napiVersion: v1\nitems: [{a: 1}, {b: 2}]", json!([{"a": 1, "kind": "ConfigMap", "apiVersion": "v1"}, {"b": 2, "kind": "ConfigMap", "apiVersion": "v1"}]))]
+#[case::that_say_what_they_are("kind: ConfigMapList\napiVersion: v1\nitems: [{kind: Secret, apiVersion: v1}]", json!([{"kind": "Secret", "apiVersion": "v1"}]))]
+#[case::in_another("kind: List\nitems: [{kind: List, items: [{a: 1}]}, {kind: SecretList, items: [{b: 2}]}]", json!([{"a": 1}, {"b": 2, "kind": "Secret"}]))]
+#[case::of_a_kind_that_is_none("kind: Wish\napiVersion: x/v1\nitems: [{a: 1}]", json!([{"a": 1, "kind": "Wish", "apiVersion": "x/v1"}]))]
+#[case::of_nothing("kind: List\nitems: []", json!([]))]
+#[case::of_no_objects("kind: Wish\nitems: [a]", json!([{"kind": "Wish", "items": ["a"]}]))]
+fn what_is_in_lists(#[case] text: &str, #[case] expected: Value) {
+    assert_eq!(Value::from(parse_documents(text).unwrap()), expected);
+}
+
+/// To helm, annotations count where they stand at a document: what is in a list inherits nothing, and what it says itself is not
+/// looked at.
+#[test]
+fn annotations_of_lists() {
+    let list = |of_list: &str, of_item: &str| {
+        format!(
+            "---\n# Source: a/templates/x.yaml\nkind: List\nmetadata: {{annotations: {{{of_list}}}}}\nitems: [{{kind: A, metadata: {{annotations: {{{of_item}}}}}}}]\n"
+        )
+    };
+    let hook = "helm.sh/hook: 'pre-install,test', helm.sh/hook-weight: '2'";
+    let of_list = split_manifests(&list(hook, "")).unwrap();
+    let events = vec!["pre-install".to_owned(), "test".to_owned()];
+    assert_eq!(of_list[0].origin, Origin::Hook { events, weight: 2, delete_policies: Vec::new() });
+    assert_eq!(split_manifests(&list("", hook)).unwrap()[0].origin, Origin::Template);
+    let documents = parse_by_document(&list("helm.sh/resource-policy: keep", "a: b")).unwrap();
+    assert_eq!(documents[0].metadata, json!({"annotations": {"helm.sh/resource-policy": "keep"}}));
+    assert_eq!(documents[0].objects, [json!({"kind": "A", "metadata": {"annotations": {"a": "b"}}})]);
 }
 
 #[rstest]

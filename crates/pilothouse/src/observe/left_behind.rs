@@ -5,9 +5,9 @@ use crate::error::PhaseError;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
 use crate::observe::release_storage;
-use crate::observe::release_storage::NotServed;
+use crate::observe::release_storage::{ByUninstall, NotServed};
 use crate::render;
-use pilothouse_core::{ObjectRef, Staying, Stays, helm_owner, kept_by_uninstall, object_ref};
+use pilothouse_core::{ObjectRef, Staying, Stays, helm_owner, object_ref};
 use serde_json::Value;
 
 /// What an uninstall of the newest revision leaves: what a resource policy keeps, the definitions of `crds/` that we have brought,
@@ -17,9 +17,9 @@ use serde_json::Value;
 /// When it cannot be read.
 pub(crate) async fn left_by_uninstall(ctx: &Context) -> Result<Vec<Staying>, PhaseError> {
     let Some(record) = release_storage::newest_record(ctx).await? else { return Ok(Vec::new()) };
-    let manifest = release_storage::manifest_objects(&record)?;
-    let kept = manifest.iter().filter(|object| kept_by_uninstall(object)).filter_map(object_ref).collect();
-    let own: Vec<ObjectRef> = manifest.iter().filter_map(object_ref).collect();
+    let ByUninstall { deleted, kept } = release_storage::by_uninstall(&record)?;
+    let own: Vec<ObjectRef> = deleted.iter().chain(&kept).filter_map(object_ref).collect();
+    let kept = kept.iter().filter_map(object_ref).collect();
     let mut staying = Vec::new();
     for object in release_storage::complete_objects(ctx, kept, NotServed::Skip).await? {
         staying.push((object, Stays::ResourcePolicy));

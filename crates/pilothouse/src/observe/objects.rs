@@ -6,7 +6,7 @@ use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use crate::render;
 use crate::render::chart_definitions;
-use pilothouse_core::{ObjectRef, RevisionStatus, kept_by_uninstall, lenient_version, object_ref};
+use pilothouse_core::{ObjectRef, RevisionStatus, lenient_version, object_ref};
 use pilothouse_helm::ReleaseRecord;
 use semver::Version;
 
@@ -40,9 +40,8 @@ pub(crate) async fn deleted_by_uninstall(ctx: &Context) -> Result<Vec<ObjectRef>
 /// The same, where the newest record was read.
 pub(crate) async fn deleted_with(ctx: &Context, newest: Option<&ReleaseRecord>) -> Result<Vec<ObjectRef>, PhaseError> {
     let Some(record) = newest else { return Ok(Vec::new()) };
-    let objects = release_storage::manifest_objects(record)?;
-    let deleted = objects.iter().filter(|object| !kept_by_uninstall(object)).filter_map(object_ref);
-    release_storage::complete_objects(ctx, deleted.collect(), NotServed::Skip).await
+    let deleted = release_storage::by_uninstall(record)?.deleted;
+    release_storage::complete_objects(ctx, deleted.iter().filter_map(object_ref).collect(), NotServed::Skip).await
 }
 
 /// Completes references as people write them; a namespaced one without namespace is in the release's.

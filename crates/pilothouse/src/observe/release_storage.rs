@@ -4,9 +4,12 @@ use crate::context::Context;
 use crate::error::PhaseError;
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{
-    ObjectRef, ObjectStatus, Redactor, ReleaseHistory, RevisionMeta, RevisionStatus, SetValue, ValueSource, object_ref,
+    ObjectRef, ObjectStatus, Redactor, ReleaseHistory, RevisionMeta, RevisionStatus, SetValue, ValueSource,
+    kept_by_uninstall, object_ref,
 };
-use pilothouse_helm::{ReleaseRecord, decode_release, parse_documents, value_at};
+use pilothouse_helm::{
+    Document, ReleaseRecord, YamlError, decode_release, parse_by_document, parse_documents, value_at,
+};
 use pilothouse_kube::{ClusterError, StoredRevision};
 use serde_json::Value;
 
@@ -154,8 +157,30 @@ pub(crate) async fn objects_of_record(ctx: &Context, record: &ReleaseRecord) -> 
 
 /// The objects of a record's manifest.
 pub(crate) fn manifest_objects(record: &ReleaseRecord) -> Result<Vec<Value>, PhaseError> {
-    let name = || format!("the stored manifest of {} revision {}", record.name, record.version);
-    parse_documents(&record.manifest).map_err(|error| PhaseError::Yaml { name: name(), message: error.to_string() })
+    parse_documents(&record.manifest).map_err(|error| unreadable(record, &error))
+}
+
+fn unreadable(record: &ReleaseRecord, error: &YamlError) -> PhaseError {
+    let name = format!("the stored manifest of {} revision {}", record.name, record.version);
+    PhaseError::Yaml { name, message: error.to_string() }
+}
+
+/// The objects of a record's manifest, by what an uninstall does with them: helm does not look at the live ones for that.
+pub(crate) struct ByUninstall {
+    pub(crate) deleted: Vec<Value>,
+    pub(crate) kept: Vec<Value>,
+}
+
+/// What an uninstall deletes and keeps: of a list, all of it or nothing.
+///
+/// # Errors
+/// When it is not YAML.
+pub(crate) fn by_uninstall(record: &ReleaseRecord) -> Result<ByUninstall, PhaseError> {
+    let documents = parse_by_document(&record.manifest).map_err(|error| unreadable(record, &error))?;
+    let (kept, deleted): (Vec<Document>, Vec<Document>) =
+        documents.into_iter().partition(|document| kept_by_uninstall(&document.metadata));
+    let objects = |documents: Vec<Document>| documents.into_iter().flat_map(|document| document.objects).collect();
+    Ok(ByUninstall { deleted: objects(deleted), kept: objects(kept) })
 }
 
 /// The objects of the revision that helm compares an upgrade with, completed by the cluster's discovery.

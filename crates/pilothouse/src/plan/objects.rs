@@ -8,6 +8,7 @@ use crate::context::Outcome;
 use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
+use crate::observe::ByUninstall;
 use crate::observe::NotServed;
 use crate::observe::seen_object;
 use crate::plan::brings::Coming;
@@ -15,7 +16,7 @@ use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
     CrdFacts, CrdPolicy, ObjectChange, ObjectRef, Ownership, PlannedObject, ReleaseKey, Sensitive, Staying, crd_facts,
-    helm_owner, kept_by_uninstall, object_ref,
+    helm_owner, object_ref,
 };
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -212,8 +213,7 @@ fn looked_at(object: &ObjectRef, change: &ObjectChange, live: Value) -> Compared
 pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
     let mut objects = Objects::default();
     let Some(record) = observe::newest_record(ctx).await? else { return Ok(objects) };
-    let (kept, deleted): (Vec<Value>, Vec<Value>) =
-        observe::manifest_objects(&record)?.into_iter().partition(kept_by_uninstall);
+    let ByUninstall { deleted, kept } = observe::by_uninstall(&record)?;
     for (manifests, change) in [(deleted, ObjectChange::Delete), (kept, ObjectChange::Keep)] {
         let named = manifests.iter().filter_map(object_ref).collect();
         for object in observe::complete_objects(ctx, named, NotServed::Skip).await? {

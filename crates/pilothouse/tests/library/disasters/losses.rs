@@ -359,6 +359,43 @@ async fn a_resource_policy_that_is_spelled_otherwise(#[case] tool: Tool) {
     }
 }
 
+/// Helm's uninstall looks at the annotations of a document: of a list, at the list's and not at those of what is in it. An upgrade
+/// looks at each live object.
+#[rstest]
+#[case::helm_4(Tool::Helm4)]
+#[ignore = "the other helm"]
+#[case::helm_3(Tool::Helm3)]
+#[tokio::test]
+async fn a_resource_policy_in_a_list(#[case] tool: Tool) {
+    let world = world("policy-list", tool).await;
+    let keep = "helm.sh/resource-policy: keep";
+    let list = |kind: &str, of_list: &str, of_item: &str| {
+        let claim = CLAIM.replace("{name: data}", &format!("{{name: data, annotations: {{{of_item}}}}}"));
+        // What is in a list of one kind need not say what it is.
+        let claim = if kind == "List" { claim } else { claim.lines().skip(2).collect::<Vec<_>>().join("\n") };
+        let claim = claim.trim_end().replace('\n', "\n    ");
+        let metadata =
+            if of_list.is_empty() { String::new() } else { format!("metadata: {{annotations: {{{of_list}}}}}\n") };
+        format!("apiVersion: v1\nkind: {kind}\n{metadata}items:\n  - {claim}\n")
+    };
+    let chart = |version: &str, list: &str| {
+        world.chart(version, &[("templates/cm.yaml", CONFIG), ("templates/list.yaml", list)])
+    };
+    for (version, kind) in [("1.0.0", "List"), ("1.0.1", "PersistentVolumeClaimList")] {
+        let of_item = list(kind, "", keep);
+        world.done(chart(version, &of_item)).await;
+        let (found, _) = world.refused(chart(version, &of_item).destroyed()).await;
+        assert_eq!(found, named("DATA_ATTACHED", format!("PersistentVolumeClaim {}/data", world.namespace)), "{kind}");
+    }
+    // The live claim says it.
+    world.done(world.chart("1.1.0", &[("templates/cm.yaml", CONFIG)])).await;
+    assert!(world.get("pvc/data").await.is_some());
+    let of_list = list("List", keep, "");
+    world.done(chart("1.2.0", &of_list).step(Phase::PreExec, adopt("pvc/data"))).await;
+    world.done(chart("1.2.0", &of_list).destroyed()).await;
+    assert!(world.get("pvc/data").await.is_some());
+}
+
 /// Somebody makes the first resource of a definition while the release is under way.
 #[tokio::test]
 async fn what_is_made_between_the_look_and_helm() {
