@@ -183,9 +183,10 @@ fn looks_up(package: &str) -> bool {
 
 #[test]
 fn of_charts_of_the_community() {
+    let plane = SharedPlane::new();
     for package in ["podinfo-6.14.1", "cert-manager-v1.20.0"] {
         if community_chart(package, "of_charts_of_the_community").is_some() {
-            of_a_package(package, Tool::Helm4);
+            of_a_package(package, Tool::Helm4, &plane);
         }
     }
 }
@@ -200,14 +201,14 @@ fn of_every_chart(#[values(Tool::Helm3, Tool::Helm4)] tool: Tool) {
     packages.sort();
     assert!(!packages.is_empty());
     for package in &packages {
-        of_a_package(package, tool);
+        of_a_package(package, tool, &SharedPlane::new());
     }
 }
 
 /// Installs it, and applies it again: as it is, after a kind of somebody else's has come, and once more.
-fn of_a_package(package: &str, tool: Tool) {
+fn of_a_package(package: &str, tool: Tool, plane: &SharedPlane) {
     let Some(path) = community_chart(package, "of_every_chart") else { return };
-    let plane = SharedPlane::new();
+    let name = package.split('-').next().unwrap();
     let plane = plane.get(plane_config);
     let crds = if package.starts_with("cert-manager") { "crds: { enabled: true }" } else { "{}" };
     let world = World::new();
@@ -215,7 +216,7 @@ fn of_a_package(package: &str, tool: Tool) {
     world.write(
         "pilothouse.yaml",
         &format!(
-            "version: 1\nname: once\nreleases:\n  - name: web\n    namespace: once\n    wait: false\n    \
+            "version: 1\nname: {name}\nreleases:\n  - name: web\n    namespace: {name}\n    wait: false\n    \
              chart: {{ path: {} }}\n    values_files: [{}]\n",
             display(&path),
             display(&values),
@@ -244,7 +245,7 @@ fn of_a_package(package: &str, tool: Tool) {
     let line = format!("second apply of {package}: {} requests for {} kinds\n", second.requests.len(), kinds.len());
     std::io::stdout().write_all(line.as_bytes()).unwrap();
 
-    bring_a_kind(plane);
+    bring_a_kind(plane, &format!("{name}.example"));
     let third = apply();
     assert!(third.is_nothing_to_do(1), "{package}: {}", third.transcript);
     assert!(is_cheap(&third, most.max(1)), "{package}: {:?}", third.helm);
@@ -261,11 +262,11 @@ fn is_of_a_kind(request: &str) -> bool {
 }
 
 /// Somebody brings a definition, and it is served.
-fn bring_a_kind(plane: &Plane) {
+fn bring_a_kind(plane: &Plane, group: &str) {
     let definition: CustomResourceDefinition = serde_json::from_value(json!({
-        "metadata": {"name": "widgets.anybody.example"},
+        "metadata": {"name": format!("widgets.{group}")},
         "spec": {
-            "group": "anybody.example", "scope": "Namespaced",
+            "group": group, "scope": "Namespaced",
             "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
             "versions": [{"name": "v1", "served": true, "storage": true,
                 "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
@@ -277,7 +278,7 @@ fn bring_a_kind(plane: &Plane) {
         let client = kube::Client::try_from(config).unwrap();
         Api::all(client.clone()).create(&PostParams::default(), &definition).await.unwrap();
         for _ in 0..100 {
-            if client.list_api_group_resources("anybody.example/v1").await.is_ok() {
+            if client.list_api_group_resources(&format!("{group}/v1")).await.is_ok() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

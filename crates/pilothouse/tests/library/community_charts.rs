@@ -141,7 +141,7 @@ fn operator_version(crd: &Value) -> String {
 
 /// Installed in an old version, upgraded with its definitions, refused to be destroyed while somebody's custom resources
 /// exist, destroyed with its definitions.
-/// (Every day its upgrade is planned and carried out: `planning::prometheus`.)
+/// (Every day its upgrade is planned and carried out: `a_large_chart`.)
 #[rstest]
 #[case::helm_4(Tool::Helm4)]
 #[case::helm_3(Tool::Helm3)]

@@ -8,6 +8,8 @@ mod aws_vpc_cni;
 #[expect(unreachable_pub, reason = "an example is public to whoever copies it")]
 mod prometheus_operator;
 
+mod a_large_chart;
+mod a_large_stack;
 mod checks;
 mod checks_real;
 mod community_charts;

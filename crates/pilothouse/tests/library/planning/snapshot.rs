@@ -29,7 +29,7 @@ pub(crate) async fn snapshot(world: &World) -> BTreeMap<String, Value> {
         }
         let query = ListQuery::new(resource.api_version(), &resource.kind);
         for object in world.cluster.list(&query).await.unwrap() {
-            if is_record(&object) || is_of_another_test(&object) {
+            if is_record(&object) {
                 continue;
             }
             let name = pilothouse_core::object_ref(&object).unwrap().to_string();
@@ -37,13 +37,6 @@ pub(crate) async fn snapshot(world: &World) -> BTreeMap<String, Value> {
         }
     }
     objects
-}
-
-/// Other tests are at work in namespaces of their own.
-fn is_of_another_test(object: &Value) -> bool {
-    let namespace = object["metadata"]["namespace"].as_str();
-    let is_shared = |name: &str| ["monitoring", "kube-system", "default"].contains(&name);
-    object["kind"] == "Namespace" || namespace.is_some_and(|name| !is_shared(name))
 }
 
 fn is_record(object: &Value) -> bool {

@@ -14,16 +14,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 static PLANE: SharedPlane = SharedPlane::new();
-/// Held by tests whose charts have objects outside of namespaces.
-pub(crate) static CLUSTER_SCOPED: Mutex<()> = Mutex::const_new(());
 
 pub(crate) fn plane() -> &'static Plane {
+    PLANE.get(plane_config)
+}
+
+/// With room for much, and an audit log.
+pub(crate) fn plane_config() -> PlaneConfig {
     let node = SimulatedNode { pods: 500, cpu: "100".to_owned(), ..SimulatedNode::new("node") };
-    PLANE.get(|| PlaneConfig { audit: true, nodes: vec![Node::Simulated(node)], ..PlaneConfig::default() })
+    PlaneConfig { audit: true, nodes: vec![Node::Simulated(node)], ..PlaneConfig::default() }
 }
 
 pub(crate) struct World {
@@ -153,7 +155,12 @@ impl World {
 
     /// What clients have written so far about the namespace of this world, dry runs left out.
     pub(crate) fn writes(&self) -> Vec<String> {
-        let log = AuditLog::read(&plane().audit_log().unwrap()).unwrap();
+        self.writes_to(plane())
+    }
+
+    /// The same on another plane than that of these tests.
+    pub(crate) fn writes_to(&self, plane: &Plane) -> Vec<String> {
+        let log = AuditLog::read(&plane.audit_log().unwrap()).unwrap();
         let written = log.events().iter().filter(|event| {
             let writes = ["create", "update", "patch", "delete", "deletecollection"].contains(&event.verb.as_str());
             let client = event.user_agent.starts_with("pilothouse/") || event.user_agent.starts_with("Helm/");

@@ -1,14 +1,19 @@
-//! A large chart from one version to a much newer one, with its definitions.
+//! A large chart from one version to a much newer one, with its definitions. Tests begin by their names, and this takes longest.
 
-use super::snapshot::{Changes, fields_between, fields_told, snapshot};
-use super::support::{CLUSTER_SCOPED, World, done, plane};
+use crate::planning::snapshot::{Changes, fields_between, fields_told, snapshot};
+use crate::planning::support::{World, done, plane_config};
 use crate::prometheus_operator::PrometheusOperator;
 use pilothouse::{ChartRef, HelmAction, HelmChart, ReleaseOutcome};
 use pilothouse_core::PlannedAction;
 use pilothouse_plane::provision::Tool;
-use pilothouse_testkit::community_chart;
+use pilothouse_testkit::{SharedPlane, community_chart};
 use rstest::rstest;
 use std::path::Path;
+use tokio::sync::Mutex;
+
+/// With nobody else on it: everything that there is is compared.
+static PLANE: SharedPlane = SharedPlane::new();
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 #[rstest]
 #[case::helm_3(Tool::Helm3)]
@@ -19,18 +24,19 @@ async fn exactly_what_is_planned_happens(#[case] tool: Tool) {
     let test = "exactly_what_is_planned_happens";
     let Some(old) = community_chart("kube-prometheus-stack-75.17.0", test) else { return };
     let Some(new) = community_chart("kube-prometheus-stack-88.5.3", test) else { return };
-    let _alone = CLUSTER_SCOPED.lock().await;
+    let _alone = ALONE.lock().await;
     let helm = pilothouse_testkit::helm(tool).await;
-    let world = World::with(helm, plane().kubeconfig(), "monitoring".to_owned()).await;
+    let plane = PLANE.get(plane_config);
+    let world = World::with(helm, plane.kubeconfig(), "monitoring".to_owned()).await;
     let chart = |path: &Path, action| -> [Box<dyn HelmChart>; 1] {
         [Box::new(PrometheusOperator::new(ChartRef::path(path), action))]
     };
     let run = async |path: &Path, action| done(&world.run_of(&chart(path, action), None).await[0]);
     run(&old, HelmAction::Deploy).await;
 
-    let written = world.writes().len();
+    let written = world.writes_to(plane).len();
     let plan = world.plan_of(&chart(&new, HelmAction::Deploy)).await;
-    assert_eq!(world.writes().len(), written);
+    assert_eq!(world.writes_to(plane).len(), written);
     let release = &plan.releases[0];
     assert_eq!((release.does, &release.findings[..]), (PlannedAction::Upgrade, &[][..]));
     let before = snapshot(&world).await;

@@ -1,6 +1,6 @@
-//! What a plan costs where little has changed.
+//! What a plan costs where little has changed. Tests begin by their names, and this takes long.
 
-use super::support::{World, changes, done, plane};
+use crate::planning::support::{World, changes, done, plane};
 use pilothouse::ChartInfo;
 use pilothouse_core::{ObjectChange, PlannedAction};
 use pilothouse_plane::provision::Tool;
