@@ -128,6 +128,9 @@ struct Attempt {
 
 impl Attempt {
     async fn look(&mut self, is_gone: &(impl Fn(&Holder) -> Option<bool> + Sync)) -> Look {
+        if std::mem::take(&mut self.config.absent) {
+            return Look::Takeable { lease: None, ours: false };
+        }
         let asked = Instant::now();
         let lease = match self.cluster.get(&self.config.target()).await {
             Ok(lease) => lease,

@@ -33,6 +33,8 @@ pub struct LeaseConfig {
     pub labels: BTreeMap<String, String>,
     /// Whether it is taken although what it protects was moved to another namespace: that is moved back.
     pub moved_back: bool,
+    /// Whether it was not there a moment ago: then it is created without another look, and looked at only where somebody was faster.
+    pub absent: bool,
 }
 
 impl LeaseConfig {
@@ -45,7 +47,16 @@ impl LeaseConfig {
             holder,
             labels: BTreeMap::new(),
             moved_back: false,
+            absent: false,
         }
+    }
+
+    /// Whether there is no such lease now.
+    ///
+    /// # Errors
+    /// As for any request.
+    pub async fn is_absent(&self, cluster: &dyn ClusterClient) -> Result<bool, ClusterError> {
+        Ok(cluster.get(&self.target()).await?.is_none())
     }
 
     pub(super) fn target(&self) -> ObjectRef {

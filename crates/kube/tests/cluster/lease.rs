@@ -87,6 +87,25 @@ async fn what_is_free_is_taken_at_once_and_released_for_the_next() {
     assert_eq!(cluster.failures.calls(), [GET, CREATE, PATCH, GET, PATCH]);
 }
 
+/// What was not there is created; where somebody was faster it is theirs.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_there_needs_no_other_look() {
+    let cluster = cluster();
+    let port = Arc::clone(&cluster) as Arc<dyn ClusterClient>;
+    assert!(config(1).is_absent(port.as_ref()).await.unwrap());
+    let take = async |number| {
+        let config = LeaseConfig { absent: true, ..config(number) };
+        let never = CancellationToken::new();
+        LeaseLock::acquire(port.clone(), config, Duration::ZERO, &never, |_| None, |_| {}).await
+    };
+    let first = take(1).await.unwrap();
+    assert_eq!(cluster.failures.calls(), [GET, CREATE]);
+    is_held_by(take(2).await, 1);
+    assert!(first.is_valid());
+    assert_eq!(held_by(&cluster), somebody(1).to_string());
+    assert_eq!(cluster.failures.calls(), [GET, CREATE, CREATE, GET]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_held_is_waited_for() {
     let cluster = cluster();

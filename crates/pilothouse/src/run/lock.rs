@@ -45,16 +45,18 @@ pub(crate) struct Left {
 pub(crate) struct Beforehand {
     /// Where the state seems to be.
     namespace: Option<String>,
-    /// What tells the cluster from every other.
-    cluster_id: Option<String>,
+    /// Whether there is no lock where the state of a new stack would be.
+    no_lock: bool,
 }
 
 /// Looks where the state of the stack is, which is looked at again once the lock is taken.
 pub(crate) async fn look_beforehand(stack: &str, state: &StateConfig, session: &Session) -> Beforehand {
     let cluster = session.cluster.as_ref();
-    let found = find_place_for_lock(cluster, state.namespace.as_deref(), stack);
-    let (namespace, cluster_id) = tokio::join!(found, cluster_id(cluster));
-    Beforehand { namespace: namespace.ok(), cluster_id: cluster_id.ok().flatten() }
+    let configured = state.namespace.as_deref();
+    let lease = LeaseConfig::new(wanted_place(configured), state_name(stack), state.holder.clone());
+    let found = find_place_for_lock(cluster, configured, stack);
+    let (namespace, no_lock) = tokio::join!(found, lease.is_absent(cluster));
+    Beforehand { namespace: namespace.ok(), no_lock: no_lock.is_ok_and(|absent| absent) }
 }
 
 /// Takes the lock where the state of the stack is, and reads what is there.
@@ -68,15 +70,19 @@ pub(crate) async fn take_lock(
     before: Beforehand,
     to: &UnboundedSender<Message>,
 ) -> Result<Taken, RunError> {
-    let Beforehand { namespace: mut found, cluster_id } = before;
-    let taking = Taking { stack, state, session, cluster_id, to, until: Instant::now() + state.lock_timeout };
+    let Beforehand { namespace: mut found, mut no_lock } = before;
+    let mut taking = Taking { stack, state, session, cluster_id: None, to, until: Instant::now() + state.lock_timeout };
     let (mut others_were_at_work, mut was_moved) = (false, false);
     for _ in 0..ROUNDS {
         let namespace = match found.take() {
             Some(found) => found,
             None => taking.find(was_moved).await?,
         };
-        let lock = match taking.acquire(&namespace).await {
+        let absent = std::mem::take(&mut no_lock) && namespace == wanted_place(taking.configured());
+        // What does not depend on the lock is read beside it: not before, when as many requests as there are connections are under way.
+        let (lock, id) = tokio::join!(taking.acquire(&namespace, absent), taking.cluster_id());
+        taking.cluster_id = id.ok().flatten();
+        let lock = match lock {
             Ok(lock) => lock,
             Err(RunError::Lock { source: LockError::Moved { .. }, .. }) => {
                 was_moved = true;
@@ -104,7 +110,7 @@ struct Taking<'a> {
     stack: &'a str,
     state: &'a StateConfig,
     session: &'a Session,
-    /// As it was read before, if it was.
+    /// What tells the cluster from every other, once it was read.
     cluster_id: Option<String>,
     to: &'a UnboundedSender<Message>,
     until: Instant,
@@ -119,6 +125,13 @@ impl Taking<'_> {
         self.state.namespace.as_deref()
     }
 
+    async fn cluster_id(&self) -> Result<Option<String>, JournalError> {
+        match &self.cluster_id {
+            Some(known) => Ok(Some(known.clone())),
+            None => cluster_id(self.cluster()).await,
+        }
+    }
+
     async fn find(&self, was_moved: bool) -> Result<String, RunError> {
         let found = if was_moved {
             find_place(self.cluster(), self.configured(), self.stack).await
@@ -128,12 +141,13 @@ impl Taking<'_> {
         Ok(found.map_err(JournalError::of_place)?)
     }
 
-    async fn acquire(&self, namespace: &str) -> Result<LeaseLock, RunError> {
+    async fn acquire(&self, namespace: &str, absent: bool) -> Result<LeaseLock, RunError> {
         let timeout_ms = millis(self.state.lock_timeout);
         let on_wait = |holder: Option<&Holder>| {
             let _ = self.to.send(Message::Happened(EventKind::LockWaiting { holder: holder.cloned(), timeout_ms }));
         };
         let lease = LeaseConfig::new(namespace, state_name(self.stack), self.state.holder.clone());
+        let lease = LeaseConfig { absent, ..lease };
         let left = self.until.saturating_duration_since(Instant::now());
         acquire(&self.session.cluster, lease, left, &self.session.cancel, on_wait).await
     }
@@ -143,13 +157,7 @@ impl Taking<'_> {
         for _ in 0..ROUNDS {
             let key = self.session.state_key().cloned();
             let load = ClusterJournal::load_by(self.session.cluster.clone(), namespace, self.stack, key);
-            let id = async {
-                match &self.cluster_id {
-                    Some(known) => Ok(Some(known.clone())),
-                    None => cluster_id(self.cluster()).await,
-                }
-            };
-            let (loaded, id, looked) = tokio::join!(load, id, self.look_at_others(namespace));
+            let (loaded, id, looked) = tokio::join!(load, self.cluster_id(), self.look_at_others(namespace));
             let (journal, record) = loaded?;
             let here = PlaceSeen { namespace: namespace.to_owned(), lock: LockSeen::Held, record: record.is_some() };
             let looked = looked.map_err(|error| JournalError::of_place(error.into()))?;
@@ -171,7 +179,7 @@ impl Taking<'_> {
                 // still to be waited for: it may be making one.
                 Some(other) => {
                     *others_were_at_work = true;
-                    match self.acquire(&other).await {
+                    match self.acquire(&other, false).await {
                         Ok(lock) => lock.release().await,
                         Err(RunError::Lock { source: LockError::Moved { .. }, .. }) => {}
                         Err(error) => return Err(error),
@@ -346,11 +354,20 @@ mod tests {
         let calls = cluster.failures.calls();
         let times = |call: &str| calls.iter().filter(|made| *made == call).count();
         // Under the lock the other place is looked at once more.
-        assert_eq!(
-            (times("get Namespace kube-system"), times(&format!("get Lease default/{NAME}"))),
-            (1, 2),
-            "{calls:?}"
-        );
+        let of_locks = ["default", "pilothouse"].map(|place| times(&format!("get Lease {place}/{NAME}")));
+        assert_eq!((times("get Namespace kube-system"), of_locks), (1, [2, 1]), "{calls:?}");
+    }
+
+    /// Two that have both seen that there is no lock.
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_that_comes_after_the_look_beforehand() {
+        let cluster = Arc::new(FakeCluster::default());
+        let first = run(&cluster, 1, None);
+        let mut second = run(&cluster, 2, None);
+        second.state.lock_timeout = Duration::ZERO;
+        let meanwhile = async { drop(first.take_after(std::future::ready(())).await.unwrap().lock) };
+        assert!(matches!(second.take_after(meanwhile).await, Err(RunError::Locked { .. })));
+        assert_eq!(holder(&cluster, "pilothouse"), Some(json!(somebody(1).to_string())));
     }
 
     #[tokio::test(start_paused = true)]
@@ -502,8 +519,8 @@ mod tests {
             assert!(matches!(refused, Err(RunError::Journal(JournalError::Cluster { .. }))), "{refused:?}");
             assert_eq!(cluster.object("Lease", Some("pilothouse"), NAME), None);
         }
-        // And under the lock: it is given back then.
-        for nth in [5, 6, 7, 8] {
+        // And under the lock: it is given back then. (What tells the cluster from others is asked for again.)
+        for nth in [6, 7, 8] {
             let cluster = Arc::new(FakeCluster::default());
             cluster.failures.fail_at(nth);
             run(&cluster, 1, None).take().await.map(drop).unwrap_err();
