@@ -59,6 +59,25 @@ pub trait ClusterClient: Send + Sync {
     /// As for [`ClusterClient::get`].
     async fn list_metadata(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError>;
 
+    /// As [`ClusterClient::list`] or [`ClusterClient::list_metadata`], giving each object as it comes instead of holding all of them. Where
+    /// a list has to begin anew, some are given twice.
+    ///
+    /// # Errors
+    /// As for [`ClusterClient::get`].
+    async fn list_each(
+        &self,
+        query: &ListQuery,
+        detail: Detail,
+        each: &mut (dyn FnMut(Value) + Send),
+    ) -> Result<(), ClusterError> {
+        let all = match detail {
+            Detail::Whole => self.list(query).await?,
+            Detail::Metadata => self.list_metadata(query).await?,
+        };
+        all.into_iter().for_each(each);
+        Ok(())
+    }
+
     /// Tells everything a query matches and then, as it happens, what becomes of it. What it takes to go on telling is done
     /// inside: a connection that ends is made anew from where it ended, a history that is too short is listed again, a failure
     /// that may pass is told and followed by another attempt, later and later. After any other failure the stream ends;
@@ -263,7 +282,10 @@ pub trait ClusterClient: Send + Sync {
         driver: HelmDriver,
         namespace: Option<&str>,
     ) -> Result<Vec<RevisionMeta>, ClusterError> {
-        Ok(records::revisions(&self.list_metadata(&records::current(driver, namespace)).await?))
+        let mut found = Vec::new();
+        let mut each = |record: Value| found.extend(records::revision_meta(&record));
+        self.list_each(&records::current(driver, namespace), Detail::Metadata, &mut each).await?;
+        Ok(records::in_order(found))
     }
 
     /// What Helm stored of one revision: the bytes under `release`, without Kubernetes' own base64 but still with

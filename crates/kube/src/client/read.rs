@@ -43,6 +43,78 @@ pub async fn read_all(client: &dyn ClusterClient, objects: &[ObjectRef], want: D
     seen.into_iter().map(|one| one.unwrap_or(Ok(None))).collect()
 }
 
+/// As [`read_all`], of objects that should all have this label: those of one kind that are in many namespaces are listed at once, by the
+/// label, without who has written which fields. What is not found so, or may not be listed so, is read as [`read_all`] does.
+pub(crate) async fn read_labelled(
+    client: &dyn ClusterClient,
+    objects: &[ObjectRef],
+    want: Detail,
+    label: &str,
+) -> Vec<Seen> {
+    let mut seen: Vec<Option<Value>> = objects.iter().map(|_| None).collect();
+    let lists = over_namespaces(objects).into_iter().map(|(query, mut wanted)| async move {
+        let mut found = Vec::with_capacity(wanted.len());
+        let mut each = |mut item: Value| {
+            if let Some(index) = wanted.remove(&place(&item)) {
+                // Half of an object is who has written which of its fields, and nobody asks for that here.
+                item["metadata"].as_object_mut().and_then(|metadata| metadata.remove("managedFields"));
+                found.push((index, item));
+            }
+        };
+        let query = query.labelled(label);
+        // What was found before a failure counts, the rest is read otherwise.
+        let _ = client.list_each(&query, held(&query.kind, want), &mut each).await;
+        found
+    });
+    let mut running = futures::stream::iter(lists).buffer_unordered(SIDE_BY_SIDE);
+    while let Some(found) = running.next().await {
+        for (index, item) in found {
+            seen[index] = Some(item);
+        }
+    }
+    let rest: Vec<usize> = (0..objects.len()).filter(|&index| seen[index].is_none()).collect();
+    let left: Vec<ObjectRef> = rest.iter().map(|&index| objects[index].clone()).collect();
+    let mut seen: Vec<Seen> = seen.into_iter().map(Ok).collect();
+    for (index, one) in rest.into_iter().zip(read_all(client, &left, want).await) {
+        seen[index] = one;
+    }
+    seen
+}
+
+/// Namespace and name.
+type Place = (Option<String>, Option<String>);
+
+/// The kinds of which [`read_all`] would ask so often that one list of all namespaces is less, with their objects.
+fn over_namespaces(objects: &[ObjectRef]) -> Vec<(ListQuery, HashMap<Place, usize>)> {
+    let mut kinds: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+    for (index, object) in objects.iter().enumerate() {
+        if let (Some(version), Some(_)) = (&object.api_version, &object.namespace) {
+            kinds.entry((version, &object.kind)).or_default().push(index);
+        }
+    }
+    let requests = |members: &[usize]| {
+        let mut namespaces: HashMap<Option<&str>, usize> = HashMap::new();
+        for &index in members {
+            *namespaces.entry(objects[index].namespace.as_deref()).or_default() += 1;
+        }
+        namespaces.into_values().map(|count| if count < WORTH_A_LIST { count } else { 1 }).sum::<usize>()
+    };
+    let many = kinds.into_iter().filter(|(_, members)| requests(members) >= WORTH_A_LIST);
+    let of = |index: usize| ((objects[index].namespace.clone(), Some(objects[index].name.clone())), index);
+    many.map(|((version, kind), members)| (ListQuery::new(version, kind), members.into_iter().map(of).collect()))
+        .collect()
+}
+
+fn place(item: &Value) -> Place {
+    let text = |pointer| item.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    (text("/metadata/namespace"), text("/metadata/name"))
+}
+
+/// No more of a kind than is asked for, or is good to be held.
+fn held(kind: &str, want: Detail) -> Detail {
+    if want == Detail::Metadata { want } else { detail_of(kind) }
+}
+
 fn jobs(objects: &[ObjectRef]) -> Vec<Job> {
     let mut groups: HashMap<(&str, &str, Option<&str>), Vec<usize>> = HashMap::new();
     let mut jobs = Vec::new();
@@ -71,11 +143,20 @@ async fn run(client: &dyn ClusterClient, objects: &[ObjectRef], job: Job, want: 
     match job {
         Job::One(index) => vec![(index, client.get(&objects[index]).await.map_err(Arc::new))],
         Job::Many(query, members) => {
-            let bare = want == Detail::Metadata || detail_of(&query.kind) == Detail::Metadata;
-            let listed = if bare { client.list_metadata(&query).await } else { client.list(&query).await };
+            let listed = match held(&query.kind, want) {
+                Detail::Whole => client.list(&query).await,
+                Detail::Metadata => client.list_metadata(&query).await,
+            };
             match listed {
                 Ok(items) => {
-                    let found = |index: usize| items.iter().find(|item| is(item, &objects[index])).cloned();
+                    let mut by_name: HashMap<Option<&str>, Vec<&Value>> = HashMap::new();
+                    for item in &items {
+                        by_name.entry(item.pointer("/metadata/name").and_then(Value::as_str)).or_default().push(item);
+                    }
+                    let found = |index: usize| {
+                        let named = by_name.get(&Some(objects[index].name.as_str()))?;
+                        named.iter().find(|item| is(item, &objects[index])).map(|&item| item.clone())
+                    };
                     members.into_iter().map(|index| (index, Ok(found(index)))).collect()
                 }
                 Err(error) => {

@@ -52,8 +52,13 @@ fn selected(driver: HelmDriver, namespace: Option<&str>, selector: String) -> Li
 
 /// What the metadata of records says, by namespace, name and revision.
 pub(crate) fn revisions(records: &[Value]) -> Vec<RevisionMeta> {
-    let mut found: Vec<RevisionMeta> = records.iter().filter_map(revision_meta).collect();
+    in_order(records.iter().filter_map(revision_meta).collect())
+}
+
+/// By namespace, name and revision, each once.
+pub(crate) fn in_order(mut found: Vec<RevisionMeta>) -> Vec<RevisionMeta> {
     found.sort_by(|a, b| (&a.namespace, &a.name, a.revision).cmp(&(&b.namespace, &b.name, b.revision)));
+    found.dedup_by(|a, b| (&a.namespace, &a.name, a.revision) == (&b.namespace, &b.name, b.revision));
     found
 }
 

@@ -136,20 +136,35 @@ impl Cluster {
     }
 
     pub(crate) async fn list_as(&self, query: &ListQuery, detail: Detail) -> Result<Vec<Value>, ClusterError> {
-        let mut page = Page::first(PAGE);
         let mut items = Vec::new();
+        let mut take = |page: Option<Vec<Value>>| match page {
+            Some(page) => items.extend(page),
+            None => items.clear(),
+        };
+        self.list_pages(query, detail, &mut take).await?;
+        Ok(items)
+    }
+
+    /// Reads a list page by page; `None` says that it begins anew.
+    pub(crate) async fn list_pages(
+        &self,
+        query: &ListQuery,
+        detail: Detail,
+        take: &mut (dyn FnMut(Option<Vec<Value>>) + Send),
+    ) -> Result<(), ClusterError> {
+        let mut page = Page::first(PAGE);
         loop {
             match self.list_page(query, detail, &page).await {
                 Ok(found) => {
-                    items.extend(found.items);
+                    take(Some(found.items));
                     match found.token {
                         Some(token) => page.token = Some(token),
-                        None => return Ok(items),
+                        None => return Ok(()),
                     }
                 }
                 // The rest of the list is too old to be told (410): once more, all of it at once.
                 Err(ClusterError::Api { status: 410, .. }) if page.token.is_some() => {
-                    items.clear();
+                    take(None);
                     page = Page::whole();
                 }
                 Err(error) => return Err(error),

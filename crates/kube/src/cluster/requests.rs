@@ -48,6 +48,15 @@ impl ClusterClient for Cluster {
         self.list_as(query, Detail::Metadata).await
     }
 
+    async fn list_each(
+        &self,
+        query: &ListQuery,
+        detail: Detail,
+        each: &mut (dyn FnMut(Value) + Send),
+    ) -> Result<(), ClusterError> {
+        self.list_pages(query, detail, &mut |page| page.into_iter().flatten().for_each(&mut *each)).await
+    }
+
     fn watch(&self, query: &ListQuery, detail: Detail) -> BoxStream<'static, Result<Change, ClusterError>> {
         watch::changes(self.clone(), query.clone(), detail)
     }

@@ -2,13 +2,13 @@
 //! depends on pods and storage classes; whether a workload has settled, on its pods.
 
 use super::look::{Look, look_for_ready};
-use crate::client::{ClusterClient, Detail, ListQuery, SIDE_BY_SIDE, Seen, in_one_line, read_all};
+use crate::client::{ClusterClient, Detail, ListQuery, SIDE_BY_SIDE, Seen, in_one_line, read_all, read_labelled};
 use futures::StreamExt;
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
 use pilothouse_health::{Rules, unproven, unsettled};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// How each of the objects stands right now, in their order. One that cannot be read is `Unknown`, with the reason.
 pub async fn statuses(
@@ -19,6 +19,27 @@ pub async fn statuses(
     let seen = read_all(client, objects, Detail::Whole).await;
     let looks = looks(client, rules, objects, &seen).await;
     objects.iter().cloned().zip(looks.into_iter().map(|look| look.status)).collect()
+}
+
+/// As [`statuses`], of objects that should all have this label: those of a kind that are in many namespaces are listed at once. No
+/// more than a few kinds are in memory at a time.
+pub async fn statuses_labelled(
+    client: &dyn ClusterClient,
+    rules: &Rules,
+    objects: Vec<ObjectRef>,
+    label: &str,
+) -> HashMap<ObjectRef, ObjectStatus> {
+    let mut kinds: HashMap<(Option<String>, String), Vec<ObjectRef>> = HashMap::new();
+    for object in objects {
+        kinds.entry((object.api_version.clone(), object.kind.clone())).or_default().push(object);
+    }
+    let each = kinds.into_values().map(|objects| async move {
+        let seen = read_labelled(client, &objects, Detail::Whole, label).await;
+        let looks = looks(client, rules, &objects, &seen).await;
+        objects.into_iter().zip(looks.into_iter().map(|look| look.status)).collect::<Vec<_>>()
+    });
+    let each: Vec<_> = each.collect();
+    futures::stream::iter(each).buffer_unordered(SIDE_BY_SIDE).flat_map(futures::stream::iter).collect().await
 }
 
 /// How the objects stand, in their order. What they depend on is listed; what may not be listed changes nothing.

@@ -115,29 +115,30 @@ async fn one(ctx: &Context, standing: Result<Option<Standing>, PhaseError>) -> D
 }
 
 async fn fill(ctx: &Context, diagnosis: &mut Diagnosis, standing: Standing) -> Result<(), PhaseError> {
-    let Standing { newest, record, objects: mut unready } = standing;
-    let deployed = newest.status == RevisionStatus::Deployed;
+    let Standing { newest, chart, record, objects: mut unready } = standing;
     diagnosis.revision = Some(newest);
-    let Some(record) = record else { return Ok(()) };
-    diagnosis.chart = Some(format!("{} {}", record.chart.name, record.chart.version));
-    if !deployed {
+    if chart.is_none() {
+        return Ok(());
+    }
+    diagnosis.chart = chart;
+    if let Some(record) = &record {
         diagnosis.description = Some(ctx.redactor().redact(&record.info.description));
     }
     let objects: Vec<ObjectRef> = unready.iter().map(|(object, _)| object.clone()).collect();
     diagnosis.objects = objects.len();
     unready.retain(|(_, status)| !status.is_ready());
     diagnosis.ready = diagnosis.objects - unready.len();
-    if !deployed {
+    if let Some(record) = &record {
         // helm may not have come as far as its objects; what it has begun with are the hooks.
         unready.retain(|(_, status)| status.readiness != Readiness::NotFound);
-        unready.extend(observe::unready_hooks(ctx, &record).await?);
+        unready.extend(observe::unready_hooks(ctx, record).await?);
     }
     let found = wait_ready::causes_of(ctx, Subject::of_release(&unready), None, Instant::now() + DEADLINE).await;
     diagnosis.causes = found.into_iter().flat_map(|(_, causes)| causes).collect();
     let stale = diagnosis.revision.as_ref().is_some_and(|newest| is_stale(newest, ctx.timeout(), Timestamp::now()));
-    if !deployed {
+    if let Some(record) = record {
         // Helm's own words for a release that stays pending.
-        let text = if stale { LOCKED.to_owned() } else { record.info.description.clone() };
+        let text = if stale { LOCKED.to_owned() } else { record.info.description };
         let said = failure::of_helm(ctx, text, objects, Instant::now() + DEADLINE).await;
         diagnosis.causes.extend(said.into_iter().filter(|cause| cause.code != code::UNKNOWN));
     }

@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use pilothouse_core::{DEPLOY_RECORD_FORMAT, DeployRecord, ObjectRef, RecordSeen, ReleaseKey};
-use pilothouse_kube::{ClusterClient, ClusterError, ListQuery};
+use pilothouse_kube::{ClusterClient, ClusterError, Detail, ListQuery};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -60,8 +60,11 @@ pub(crate) async fn list(
 ) -> Result<HashMap<ReleaseKey, Found>, ClusterError> {
     let mut query = ListQuery::new("v1", "Secret").labelled(LABEL);
     query.namespace = namespace.map(str::to_owned);
-    let secrets = cluster.list(&query).await?;
-    Ok(secrets.iter().filter_map(|secret| Some((release_of(secret)?, decode_record(secret, key)))).collect())
+    let mut found = HashMap::new();
+    let mut each =
+        |secret: Value| found.extend(release_of(&secret).map(|release| (release, decode_record(&secret, key))));
+    cluster.list_each(&query, Detail::Whole, &mut each).await?;
+    Ok(found)
 }
 
 /// The record of one release.

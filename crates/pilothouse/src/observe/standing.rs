@@ -3,23 +3,27 @@
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe::release_storage;
-use crate::observe::survey::{names_in, within};
+use crate::observe::survey::{OF_HELM, names_in, within};
 use futures::StreamExt;
-use pilothouse_core::{ObjectRef, ObjectStatus, ReleaseKey, RevisionMeta};
+use pilothouse_core::{ObjectRef, ObjectStatus, ReleaseKey, RevisionMeta, RevisionStatus};
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::{ClusterError, StoredRevision};
 use std::collections::{BTreeSet, HashMap};
 
-/// How many releases are read together: their records and objects are in memory at once.
+/// How many releases are read together: their records are in memory at once.
 const AT_ONCE: usize = 50;
 /// Requests side by side for what is not found by a list.
 const SIDE_BY_SIDE: usize = 8;
+/// How many of these lists are under way at once.
+const LISTS_AT_ONCE: usize = 4;
 
 /// How a release stands.
 pub(crate) struct Standing {
     /// Its newest revision, with the status that counts.
     pub(crate) newest: RevisionMeta,
-    /// What that revision holds; `None` when it vanished while it was read.
+    /// Name and version of its chart; `None` when it vanished while it was read.
+    pub(crate) chart: Option<String>,
+    /// What that revision holds, of one that is not deployed: helm's words and the hooks may say why.
     pub(crate) record: Option<ReleaseRecord>,
     /// The objects of its manifest, with how each stands.
     pub(crate) objects: Vec<(ObjectRef, ObjectStatus)>,
@@ -28,36 +32,35 @@ pub(crate) struct Standing {
 type Newest = Result<Option<(RevisionMeta, Option<ReleaseRecord>)>, PhaseError>;
 
 /// How the releases of these contexts stand, in their order; `None` for one that is not installed. What cannot be read is told of each
-/// release it is about.
+/// release it is about. Asks by pages of releases and of objects: of thousands of releases, no more than that is in memory at once.
 pub(crate) async fn standings(contexts: &[Context]) -> Vec<Result<Option<Standing>, PhaseError>> {
-    let mut all = Vec::with_capacity(contexts.len());
-    for together in contexts.chunks(AT_ONCE) {
-        all.extend(read(together).await);
-    }
-    all
+    let Some(first) = contexts.first() else { return Vec::new() };
+    let chunks: Vec<_> = contexts.chunks(AT_ONCE).map(read).collect();
+    let all: Vec<_> =
+        futures::stream::iter(chunks).buffered(LISTS_AT_ONCE).flat_map(futures::stream::iter).collect().await;
+    let objects = all.iter().filter_map(|one: &Result<Option<Read>, _>| one.as_ref().ok()?.as_ref());
+    let objects: BTreeSet<ObjectRef> = objects.flat_map(|(_, objects)| objects.iter().cloned()).collect();
+    let rules = first.tracker().rules();
+    let statuses =
+        pilothouse_kube::statuses_labelled(first.cluster(), rules, objects.into_iter().collect(), OF_HELM).await;
+    let with_status = |object: ObjectRef| statuses.get(&object).cloned().map(|status| (object, status));
+    let with_objects = |(standing, objects): Read| Standing {
+        objects: Vec::into_iter(objects).filter_map(with_status).collect(),
+        ..standing
+    };
+    all.into_iter().map(|one| Ok(one?.map(with_objects))).collect()
 }
 
-async fn read(contexts: &[Context]) -> Vec<Result<Option<Standing>, PhaseError>> {
+/// A standing, but for how its objects are.
+type Read = (Standing, Vec<ObjectRef>);
+
+async fn read(contexts: &[Context]) -> Vec<Result<Option<Read>, PhaseError>> {
     let mut all = Vec::with_capacity(contexts.len());
     for (ctx, newest) in contexts.iter().zip(newest(contexts).await) {
         all.push(with_objects(ctx, newest).await);
     }
-    let Some(first) = contexts.first() else { return Vec::new() };
-    let objects = all.iter().filter_map(|one| one.as_ref().ok()?.as_ref());
-    let objects: Vec<ObjectRef> =
-        objects.flat_map(|(_, _, objects)| objects.iter().cloned()).collect::<BTreeSet<_>>().into_iter().collect();
-    let statuses = pilothouse_kube::statuses(first.cluster(), first.tracker().rules(), &objects).await;
-    let statuses: HashMap<ObjectRef, ObjectStatus> = statuses.into_iter().collect();
-    let with_status = |object: ObjectRef| statuses.get(&object).cloned().map(|status| (object, status));
-    let standing = |(newest, record, objects): Read| Standing {
-        newest,
-        record,
-        objects: Vec::into_iter(objects).filter_map(with_status).collect(),
-    };
-    all.into_iter().map(|one| Ok(one?.map(standing))).collect()
+    all
 }
-
-type Read = (RevisionMeta, Option<ReleaseRecord>, Vec<ObjectRef>);
 
 async fn with_objects(ctx: &Context, newest: Newest) -> Result<Option<Read>, PhaseError> {
     let Some((newest, record)) = newest? else { return Ok(None) };
@@ -65,7 +68,9 @@ async fn with_objects(ctx: &Context, newest: Newest) -> Result<Option<Read>, Pha
         Some(record) => release_storage::objects_of_record(ctx, record).await?,
         None => Vec::new(),
     };
-    Ok(Some((newest, record, objects)))
+    let chart = record.as_ref().map(|record| format!("{} {}", record.chart.name, record.chart.version));
+    let record = record.filter(|_| newest.status != RevisionStatus::Deployed);
+    Ok(Some((Standing { newest, chart, record, objects: Vec::new() }, objects)))
 }
 
 /// The newest revision of each release with its record: by one list where that is allowed and has it, else each by itself.
@@ -106,4 +111,107 @@ async fn listed(contexts: &[Context]) -> Result<HashMap<ReleaseKey, (RevisionMet
         }
     }
     Ok(newest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HelmDriver;
+    use crate::test_world::over;
+    use pilothouse_core::{Namespace, Readiness};
+    use pilothouse_testkit::{FakeCluster, FakeHelm, release_secret};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    /// So many deployed releases over so many namespaces, each with two objects; `change` gives what there is of one.
+    fn many(
+        cluster: &Arc<FakeCluster>,
+        releases: usize,
+        namespaces: usize,
+        change: impl Fn(usize, Value) -> Option<Value>,
+    ) -> Vec<Context> {
+        let one = |number: usize| {
+            let release = ReleaseKey::new(format!("n{}", number % namespaces), format!("r{number}"));
+            let object = |kind: &str| {
+                let labels = json!({"app.kubernetes.io/managed-by": "Helm"});
+                let metadata = json!({"name": release.name, "namespace": release.namespace, "labels": labels});
+                json!({"apiVersion": "v1", "kind": kind, "metadata": metadata})
+            };
+            let objects = ["ConfigMap", "ServiceAccount"].map(object);
+            let manifest = objects.iter().map(Value::to_string).collect::<Vec<_>>().join("\n---\n");
+            cluster.put(release_secret(&release, 1, RevisionStatus::Deployed, "1.0.0", &manifest));
+            objects.into_iter().filter_map(|object| change(number, object)).for_each(|object| cluster.put(object));
+            let helm = Arc::new(FakeHelm::new(cluster.clone(), "", "1.0.0"));
+            let world = over(cluster.clone(), helm, HelmDriver::Secret, |info| {
+                info.name.clone_from(&release.name);
+                info.namespace = Namespace::from(release.namespace.as_str());
+            });
+            world.ctx
+        };
+        (0..releases).map(one).collect()
+    }
+
+    /// How many requests it took, but for discovery, which is asked once of a real cluster; and the objects that are not ready.
+    async fn look(cluster: &FakeCluster, contexts: &[Context]) -> (usize, Vec<(String, Readiness)>) {
+        let standings = standings(contexts).await;
+        assert_eq!(standings.len(), contexts.len());
+        let mut unready = Vec::new();
+        for (ctx, standing) in contexts.iter().zip(standings) {
+            let standing = standing.unwrap().unwrap();
+            assert_eq!(
+                (standing.newest.name, standing.chart, standing.record.is_none()),
+                (ctx.release().name, Some("fake 1.0.0".to_owned()), true)
+            );
+            assert_eq!(standing.objects.len(), 2);
+            let ready = standing.objects.iter().filter(|(_, status)| !status.is_ready());
+            unready.extend(ready.map(|(object, status)| (object.to_string(), status.readiness)));
+        }
+        let asked = cluster.failures.calls().into_iter().filter(|call| call != "discovery").count();
+        (asked, unready)
+    }
+
+    /// One list for fifty releases, and one for each kind.
+    #[tokio::test]
+    async fn requests_do_not_grow_with_releases() {
+        let cluster = Arc::new(FakeCluster::default());
+        let contexts = many(&cluster, 300, 100, |_, object| Some(object));
+        assert_eq!(look(&cluster, &contexts).await, (300 / AT_ONCE + 2, Vec::new()));
+    }
+
+    /// What the list by the label does not have is read by itself before it is said to be missing.
+    #[tokio::test]
+    async fn what_has_no_label_is_there_and_what_is_missing_is_not() {
+        let cluster = Arc::new(FakeCluster::default());
+        let contexts = many(&cluster, 20, 10, |number, mut object| match (number, object["kind"] == "ConfigMap") {
+            (3, true) => None,
+            (4, true) => {
+                object["metadata"]["labels"] = json!({});
+                Some(object)
+            }
+            _ => Some(object),
+        });
+        let missing = ("ConfigMap n3/r3".to_owned(), Readiness::NotFound);
+        assert_eq!(look(&cluster, &contexts).await, (3 + 2, vec![missing]));
+    }
+
+    /// Who may not list all namespaces reads each object, as whoever may list none of them.
+    #[tokio::test]
+    async fn where_lists_are_forbidden_each_object_is_read() {
+        let cluster = Arc::new(FakeCluster::default());
+        let contexts = many(&cluster, 20, 10, |_, object| Some(object));
+        cluster.refuse("list ConfigMap", || ClusterError::Forbidden {
+            verb: "list".to_owned(),
+            what: "ConfigMaps".to_owned(),
+            message: "no".to_owned(),
+        });
+        assert_eq!(look(&cluster, &contexts).await, (1 + 1 + 1 + 20, Vec::new()));
+    }
+
+    /// Lists of one namespace tell no more than is asked for.
+    #[tokio::test]
+    async fn few_releases_are_listed_where_they_are() {
+        let cluster = Arc::new(FakeCluster::default());
+        let contexts = many(&cluster, 20, 1, |_, object| Some(object));
+        assert_eq!(look(&cluster, &contexts).await, (3, Vec::new()));
+    }
 }

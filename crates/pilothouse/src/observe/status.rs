@@ -57,9 +57,9 @@ fn status(ctx: &Context, standing: Result<Option<Standing>, PhaseError>) -> Rele
     };
     match standing {
         Ok(None) => {}
-        Ok(Some(Standing { newest, record, objects })) => {
+        Ok(Some(Standing { newest, chart, objects, .. })) => {
             status.revision = Some(newest);
-            status.chart = record.map(|record| format!("{} {}", record.chart.name, record.chart.version));
+            status.chart = chart;
             status.objects = objects.len();
             status.not_ready = objects.into_iter().filter(|(_, status)| !status.is_ready()).collect();
             status.ready = status.objects - status.not_ready.len();

@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const SIDE_BY_SIDE: usize = 8;
 
 /// What all objects of Helm's releases have, so that lists leave out everybody else's.
-const OF_HELM: &str = "app.kubernetes.io/managed-by=Helm";
+pub(super) const OF_HELM: &str = "app.kubernetes.io/managed-by=Helm";
 
 /// A release that is proven to need nothing, and what may be written into its record by now.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ pub(crate) async fn take_survey(
     let (target, histories, records) =
         tokio::join!(session.target(), histories(session, &namespaces), records(session, &namespaces));
     // Whoever looks at a release by itself tells what cannot be read.
-    let (Ok(target), Ok(histories), Ok(records)) = (target, histories, records) else { return settled };
+    let (Ok(target), Ok(mut histories), Ok(mut records)) = (target, histories, records) else { return settled };
     for ctx in contexts {
         let deployed = histories.get(&ctx.release()).filter(|history| history.last_deployed().is_some());
         // Past a breaking version it is an install again.
@@ -70,18 +70,24 @@ pub(crate) async fn take_survey(
     }
     let candidates = eligible.into_iter().map(|node| {
         let (release, target) = (contexts[node].release(), target.as_ref());
-        let (history, found) = (histories.get(&release), records.get(&release));
+        // Each is held once: there may be thousands of them.
+        let (history, found) = (histories.remove(&release), records.remove(&release));
         async move { candidate(node, &contexts[node], history?, found?, target).await }
     });
     let candidates: Vec<Candidate> =
         futures::stream::iter(candidates).buffered(SIDE_BY_SIDE).filter_map(std::future::ready).collect().await;
     let there = metadata(session, &candidates).await;
-    let judged = candidates.iter().map(|candidate| compared(candidate, &contexts[candidate.node], &there));
-    let judged: Vec<Option<Surveyed>> = futures::stream::iter(judged).buffered(SIDE_BY_SIDE).collect().await;
-    for (candidate, judged) in candidates.iter().zip(judged) {
-        settled[candidate.node] = judged;
+    let asking: Vec<usize> =
+        candidates.iter().filter(|candidate| candidate.asks_cluster).map(|candidate| candidate.node).collect();
+    let judged = candidates.into_iter().map(|candidate| async {
+        let node = candidate.node;
+        (node, compared(candidate, &contexts[node], &there).await)
+    });
+    let judged: Vec<(usize, Option<Surveyed>)> = futures::stream::iter(judged).buffered(SIDE_BY_SIDE).collect().await;
+    for (node, judged) in judged {
+        settled[node] = judged;
     }
-    unsettle(&mut settled, &candidates, stands_on);
+    unsettle(&mut settled, &asking, stands_on);
     settled
 }
 
@@ -94,19 +100,27 @@ async fn is_eligible(ctx: &Context) -> bool {
 /// A release whose input is what was deployed; only its objects are still to be looked at.
 struct Candidate {
     node: usize,
-    record: DeployRecord,
     inputs: PlainInputs,
     revision: RevisionMeta,
     /// Whether its templates ask what the cluster serves.
     asks_cluster: bool,
+    /// With what is remembered of its last deploy.
     observation: Observation,
+}
+
+impl Candidate {
+    /// The objects of its last deploy.
+    fn objects(&self) -> &[AppliedObject] {
+        let RecordSeen::Some(record) = &self.observation.record else { return &[] };
+        record.objects.as_deref().unwrap_or_default()
+    }
 }
 
 async fn candidate(
     node: usize,
     ctx: &Context,
-    history: &ReleaseHistory,
-    found: &Found,
+    history: ReleaseHistory,
+    found: Found,
     target: &Target,
 ) -> Option<Candidate> {
     let Found::Record(record) = found else { return None };
@@ -115,7 +129,7 @@ async fn candidate(
     let uses = render::templates_of(ctx.info(), &resolved, &Payload::default()).await;
     let steps = ctx.steps().await;
     let inputs = render::wanted_inputs(ctx, &steps, &resolved, &uses, &Payload::default(), target).await?;
-    let now = inputs.as_in(record, &steps);
+    let now = inputs.as_in(&record, &steps);
     if !now.proven {
         return None;
     }
@@ -124,26 +138,24 @@ async fn candidate(
     // The careful way looks whether that tool has let go of it.
     let is_free = revision.manager.as_deref().is_none_or(|manager| !other_tools::is_of_another_tool(manager));
     let differs = record.input.differs(&now.inputs);
+    let made_up = record.made_up.clone();
     let mut observation = Observation {
-        record: RecordSeen::Some(record.clone()),
+        record: RecordSeen::Some(record),
         inputs: Some(now.inputs),
         must_render: uses.must_render().is_some(),
         live: LiveSeen::Same,
-        ..Observation::of(Ok(history.clone()))
+        ..Observation::of(Ok(history))
     };
     // Its templates may be answered something else by the cluster than when it was deployed.
     let asks_anew = observation.must_render || !differs.is_empty();
     if is_free && asks_anew && differs.iter().all(|part| *part == InputPart::Capabilities) {
         let deployed = release_storage::read_record(ctx, &revision).await.ok()??;
-        let rendered = rendered_diff::rendered_as_deployed(ctx, &Payload::default(), &deployed, &record.made_up).await;
+        let rendered = rendered_diff::rendered_as_deployed(ctx, &Payload::default(), &deployed, &made_up).await;
         observation.rendered = Some(rendered.ok()?);
     }
     let in_sync = matches!(determine(&observation), ReleaseState::InSync { .. });
     let asks_cluster = uses.capabilities;
-    (in_sync && is_free).then(|| {
-        let record = (**record).clone();
-        Candidate { node, record, inputs, revision, asks_cluster, observation }
-    })
+    (in_sync && is_free).then(|| Candidate { node, inputs, revision, asks_cluster, observation })
 }
 
 /// Objects by API version and kind, then by namespace and name.
@@ -153,7 +165,7 @@ type There = HashMap<(String, String), HashMap<(Option<String>, String), Value>>
 /// themselves.
 async fn metadata(session: &Session, candidates: &[Candidate]) -> There {
     let mut kinds: BTreeMap<(String, String), BTreeSet<Option<String>>> = BTreeMap::new();
-    for object in candidates.iter().flat_map(|candidate| candidate.record.objects.iter().flatten()) {
+    for object in candidates.iter().flat_map(Candidate::objects) {
         let kind = (object.object.api_version.clone().unwrap_or_default(), object.object.kind.clone());
         kinds.entry(kind).or_default().insert(object.object.namespace.clone());
     }
@@ -182,45 +194,41 @@ fn find<'a>(there: &'a There, object: &ObjectRef) -> Option<&'a Value> {
 }
 
 /// Whether the objects are as they were deployed.
-async fn compared(candidate: &Candidate, ctx: &Context, there: &There) -> Option<Surveyed> {
-    let objects = candidate.record.objects.as_deref().unwrap_or_default();
+async fn compared(candidate: Candidate, ctx: &Context, there: &There) -> Option<Surveyed> {
+    let known = candidate.objects();
     let suspects: Vec<&AppliedObject> =
-        objects.iter().filter(|known| fingerprint::suspicion(known, find(there, &known.object)).is_some()).collect();
-    let settled = |why: &str, drifts| Settled { why: why.to_owned(), drifts, objects: objects.len() };
-    let surveyed = |settled, objects| Surveyed {
-        settled,
-        record: candidate.record.clone(),
-        inputs: candidate.inputs.clone(),
-        objects,
+        known.iter().filter(|known| fingerprint::suspicion(known, find(there, &known.object)).is_some()).collect();
+    let mut objects = None;
+    let (why, drifts) = if suspects.is_empty() {
+        (AS_DEPLOYED, Vec::new())
+    } else {
+        let live = drift::look_closer(ctx, &candidate.revision, &suspects).await;
+        match determine(&Observation { live, ..candidate.observation.clone() }) {
+            ReleaseState::InSync { .. } => {
+                let now = |known: &AppliedObject| fingerprint::applied(&known.object, find(there, &known.object)?);
+                objects = known.iter().map(now).collect();
+                (AS_DEPLOYED, Vec::new())
+            }
+            ReleaseState::Drifted { drifts, .. } if ctx.info().drift == DriftPolicy::Report => {
+                ("it is as it was deployed but for what others have changed", drifts)
+            }
+            ReleaseState::Drifted { .. } if ctx.info().drift == DriftPolicy::Ignore => (AS_DEPLOYED, Vec::new()),
+            _ => return None,
+        }
     };
-    if suspects.is_empty() {
-        return Some(surveyed(settled(AS_DEPLOYED, Vec::new()), None));
-    }
-    let seen = drift::look_closer(ctx, &candidate.revision, &suspects).await;
-    let state = determine(&Observation { live: seen, ..candidate.observation.clone() });
-    match state {
-        ReleaseState::InSync { .. } => {
-            let now = |known: &AppliedObject| fingerprint::applied(&known.object, find(there, &known.object)?);
-            Some(surveyed(settled(AS_DEPLOYED, Vec::new()), objects.iter().map(now).collect()))
-        }
-        ReleaseState::Drifted { drifts, .. } if ctx.info().drift == DriftPolicy::Report => {
-            Some(surveyed(settled("it is as it was deployed but for what others have changed", drifts), None))
-        }
-        ReleaseState::Drifted { .. } if ctx.info().drift == DriftPolicy::Ignore => {
-            Some(surveyed(settled(AS_DEPLOYED, Vec::new()), None))
-        }
-        _ => None,
-    }
+    let settled = Settled { why: why.to_owned(), drifts, objects: known.len() };
+    let RecordSeen::Some(record) = candidate.observation.record else { return None };
+    Some(Surveyed { settled, record: *record, inputs: candidate.inputs, objects })
 }
 
 const AS_DEPLOYED: &str = "chart, values and steps are those that were deployed, and so are the objects";
 
 /// A release that is not settled may change what the cluster serves, once it has been deployed.
-fn unsettle(settled: &mut [Option<Surveyed>], candidates: &[Candidate], stands_on: &[Vec<usize>]) {
+fn unsettle(settled: &mut [Option<Surveyed>], asking: &[usize], stands_on: &[Vec<usize>]) {
     let moves: Vec<bool> = settled.iter().map(Option::is_none).collect();
-    for candidate in candidates.iter().filter(|candidate| candidate.asks_cluster) {
-        if stands_on[candidate.node].iter().any(|&on| moves[on]) {
-            settled[candidate.node] = None;
+    for &node in asking {
+        if stands_on[node].iter().any(|&on| moves[on]) {
+            settled[node] = None;
         }
     }
 }

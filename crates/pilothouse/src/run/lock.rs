@@ -326,6 +326,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_new_stack_is_looked_for_twice() {
         let cluster = Arc::new(FakeCluster::default());
+        let system = json!({"name": "kube-system", "uid": "1"});
+        cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": system}));
         assert_eq!(run(&cluster, 1, None).place().await, "pilothouse");
         let mut calls = cluster.failures.calls();
         calls[4..].sort();
