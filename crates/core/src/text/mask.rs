@@ -32,7 +32,7 @@ const WORDS_ABOUT: [&str; 22] = [
     "unsupported",
 ];
 
-/// Compiled once: masking happens for every line of every log.
+/// Compiled once: masking happens for every line of every log. In each, the group `hidden` is what must not be shown.
 struct Patterns {
     /// `Authorization: Bearer abc`, `authorization=Basic abc`.
     authorization: Option<Regex>,
@@ -42,21 +42,25 @@ struct Patterns {
     known: Option<Regex>,
     /// `user:password@tcp(host)`, as Go's MySQL driver has it.
     data_source: Option<Regex>,
+    /// `mysql -uapp -ppassword`: of this family only, what follows `-p` without a blank is a password.
+    mysql: Option<Regex>,
     /// `password=abc`, `"api_key": "abc"`.
     assignment: Option<Regex>,
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     Patterns {
-    authorization: Regex::new(r#"(?i)(authorization["']?\s*[:=]\s*["']?)(?:(?:bearer|basic|digest|token)\s+)?[^\s"',]+"#).ok(),
-    bearer: Regex::new(r"(?i)\b(bearer\s+)[a-z0-9._~+/-]{16,}=*").ok(),
+    authorization: Regex::new(r#"(?i)authorization\\*["']?\s*[:=]\s*\\*["']?(?<hidden>(?:(?:bearer|basic|digest|token)\s+)?[^\s"',\\]+)"#).ok(),
+    bearer: Regex::new(r"(?i)\bbearer\s+(?<hidden>[a-z0-9._~+/-]{16,}=*)").ok(),
     known: Regex::new(
-        r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,4}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}|\bxox[abprs]-[\w-]{10,}",
+        r"(?<hidden>\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,4}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}|\bxox[abprs]-[\w-]{10,})",
     )
     .ok(),
-    data_source: Regex::new(r"([\w.-]+):[^\s:@/]+@(tcp|unix)\(").ok(),
+    data_source: Regex::new(r"[\w.-]+:(?<hidden>[^\s:@/]+)@(?:tcp|unix)\(").ok(),
+    mysql: Regex::new(r#"\b(?:mysql|mariadb)[a-z_-]*\s(?:[^\n;|&]*\s)?-p(?<hidden>[^\s"'$]\S*)"#).ok(),
+    // A quote that is not closed holds all of its line.
     assignment: Regex::new(
-        r#"(?i)(/?)\b([\w.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)(?:[_-][\w-]+)?)(["']?\s*(?:=|:)\s*)("[^"]*"|'[^']*'|[^\s,;&"')}\]]+)"#,
+        r#"(?i)(?<slash>/?)\b(?<name>[\w.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)(?:[_-][\w-]+)?)(?<sign>\\*["']?\s*(?:=|:)\s*)(?<hidden>\\+"[^"]*"|"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|["'][^\n]*|[^\s,;&"')}\]]+)"#,
     )
     .ok(),
 }
@@ -66,57 +70,103 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
 /// assigned to a name such as `password`. It knows only forms, and ends a value where many secrets go on: known secrets must have
 /// been replaced before, which is why only [`Redactor`](super::Redactor) may call it.
 pub(super) fn mask(text: &str) -> String {
-    let mut masked = redact_urls(text);
-    let patterns = &*PATTERNS;
-    for (pattern, by) in [
-        (&patterns.authorization, "${1}***"),
-        (&patterns.bearer, "${1}***"),
-        (&patterns.known, STARS),
-        (&patterns.data_source, "${1}:***@${2}("),
-    ] {
-        if let Some(pattern) = pattern {
-            masked = pattern.replace_all(&masked, by).into_owned();
-        }
-    }
-    match &patterns.assignment {
-        Some(pattern) => pattern.replace_all(&masked, assigned).into_owned(),
-        None => masked,
-    }
+    replace(text, &secret_parts(text))
 }
 
-/// Replaces `user:password@` after `://`.
-pub(super) fn redact_urls(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || "/?#\"'`<>".contains(c)).unwrap_or(after.len());
-        let authority = &after[..end];
-        match authority.rfind('@') {
-            Some(at) => {
-                out.push_str("***");
-                out.push_str(&authority[at..]);
-            }
-            None => out.push_str(authority),
-        }
-        rest = &after[end..];
+/// Where in a text something stands that looks like a secret: from where to where in bytes, in order, none overlapping another.
+pub fn secret_parts(text: &str) -> Vec<(usize, usize)> {
+    let p = &*PATTERNS;
+    let mut parts = url_parts(text);
+    for pattern in [&p.authorization, &p.bearer, &p.known, &p.data_source, &p.mysql, &p.assignment].into_iter().flatten() {
+        let found = pattern.captures_iter(text).filter(|found| !is_kept(found));
+        parts.extend(found.filter_map(|found| found.name("hidden")).map(|hidden| (hidden.start(), hidden.end())));
     }
-    out.push_str(rest);
+    apart(parts)
+}
+
+/// In order, and those that overlap as one.
+pub(super) fn apart(mut parts: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    parts.sort_unstable();
+    parts.into_iter().fold(Vec::new(), |mut apart: Vec<(usize, usize)>, (from, to)| {
+        match apart.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ => apart.push((from, to)),
+        }
+        apart
+    })
+}
+
+/// Stars in place of these parts.
+fn replace(text: &str, parts: &[(usize, usize)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = 0;
+    for (from, to) in parts {
+        out.push_str(&text[rest..*from]);
+        out.push_str(STARS);
+        rest = *to;
+    }
+    out.push_str(&text[rest..]);
     out
 }
 
-/// Masks the value of an assignment, unless it is a word of a sentence, or the whole is the name of something: `token-issuer-x7: started`,
+/// Replaces `user:password@` after `://`, and what a URL's query calls a token or a signature.
+pub(super) fn redact_urls(text: &str) -> String {
+    replace(text, &url_parts(text))
+}
+
+fn url_parts(text: &str) -> Vec<(usize, usize)> {
+    let mut parts = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text[from..].find("://") {
+        let start = from + at + 3;
+        let end_of = |ends: &str, from: usize| {
+            let after = &text[from..];
+            from + after.find(|c: char| c.is_whitespace() || ends.contains(c)).unwrap_or(after.len())
+        };
+        from = end_of("/?#\"'`<>", start);
+        if let Some(at) = text[start..from].rfind('@') {
+            parts.push((start, start + at));
+        }
+        // A URL in a query is looked at by itself.
+        let end = end_of("\"'`<>", from);
+        let end = text[from..end].find("://").map_or(end, |at| from + at);
+        let mut pair = from;
+        while pair < end {
+            let after = pair + text[pair..end].find(['?', '&', ';', '#', '\\']).unwrap_or(end - pair);
+            if let Some((name, value)) = text[pair..after].split_once('=')
+                && is_secret_parameter(name)
+                && !matches!(value, "" | STARS | "true" | "false")
+                && !value.starts_with('$')
+            {
+                parts.push((after - value.len(), after));
+            }
+            pair = after + 1;
+        }
+    }
+    parts
+}
+
+/// Whether a parameter of a URL's query is a secret: those of signed URLs grant what the signer may do.
+fn is_secret_parameter(name: &str) -> bool {
+    const SECRETS: [&str; 6] = ["sig", "signature", "auth", "jwt", "pw", "authorization"];
+    let last = name.rsplit(['-', '_', '.']).next().unwrap_or(name).to_ascii_lowercase();
+    // `&` in JSON that Go has written is `\u0026`.
+    let last = last.strip_prefix("u0026").unwrap_or(&last);
+    is_secret_name(name) || SECRETS.contains(&last) || matches!(name, "key" | "u0026key")
+}
+
+/// Whether what is assigned is a word of a sentence, or the whole is the name of something: `token-issuer-x7: started`,
 /// `registry/secret:1.2`.
-fn assigned(found: &Captures<'_>) -> String {
-    let part = |n: usize| found.get(n).map_or("", |part| part.as_str());
-    let (slash, name, sign, value) = (part(1), part(2), part(3), part(4));
-    let is_boolean = ["true", "false", "null"].contains(&value.trim_matches(['"', '\'']));
-    let is_kept = is_boolean
+fn is_kept(found: &Captures<'_>) -> bool {
+    let Some(name) = found.name("name") else { return false };
+    let part = |name: &str| found.name(name).map_or("", |part| part.as_str());
+    let (sign, value) = (part("sign"), part("hidden"));
+    // What opens something in YAML is no value.
+    let is_word = ["true", "false", "null", "{", "[", "|", ">", "|-", ">-"].contains(&value.trim_matches(['"', '\'']));
+    is_word
         || sign.contains(':')
-            && !value.starts_with(['"', '\''])
-            && (!slash.is_empty() || is_hyphened_on(name) || is_word_about(value));
-    if is_kept { format!("{slash}{name}{sign}{value}") } else { format!("{slash}{name}{sign}{STARS}") }
+            && !value.starts_with(['"', '\'', '\\'])
+            && (!part("slash").is_empty() || is_hyphened_on(name.as_str()) || is_word_about(value))
 }
 
 /// Whether what makes a name one of a secret is followed by something else: `secret-sync-7d9f`.
@@ -160,7 +210,8 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         let p = &*PATTERNS;
-        assert!([&p.authorization, &p.bearer, &p.known, &p.data_source, &p.assignment].iter().all(|p| p.is_some()));
+        let all = [&p.authorization, &p.bearer, &p.known, &p.data_source, &p.mysql, &p.assignment];
+        assert!(all.iter().all(|p| p.is_some()));
     }
 
     #[rstest]
@@ -178,6 +229,18 @@ mod tests {
     #[case("{\"clientSecret\": \"a b\", \"x\": 1}", "{\"clientSecret\": ***, \"x\": 1}")]
     #[case("GET /x?access_token=abc&y=1", "GET /x?access_token=***&y=1")]
     #[case("dsn user=app password='a b' host=db", "dsn user=app password=*** host=db")]
+    #[case("GET https://h/a?x=1&token=abc&y=2#z", "GET https://h/a?x=1&token=***&y=2#z")]
+    #[case("\"https://s3/b?X-Amz-Credential=AK%2F1&X-Amz-Signature=0a1b\"", "\"https://s3/b?X-Amz-Credential=***&X-Amz-Signature=***\"")]
+    #[case("https://a.blob/c?sv=1&sig=a%2Bb%3D&se=2", "https://a.blob/c?sv=1&sig=***&se=2")]
+    #[case(r"https://h/?a=1\u0026sig=abc\u0026key=AIza1", r"https://h/?a=1\u0026sig=***\u0026key=***")]
+    #[case("https://h/cb#access_token=abc&state=1", "https://h/cb#access_token=***&state=1")]
+    #[case("https://h/?next=https://u:p@i/?jwt=abc", "https://h/?next=https://***@i/?jwt=***")]
+    #[case("https://h/?sort=key&monkey=1&token=$TOKEN", "https://h/?sort=key&monkey=1&token=***")]
+    #[case("mysqldump -uapp -phunter22 db; ls -p x", "mysqldump -uapp -p*** db; ls -p x")]
+    #[case("password: \"hunter22 c\nb", "password: ***\nb")]
+    #[case(r#"{"password": "a\"b c", "x": 1}"#, r#"{"password": ***, "x": 1}"#)]
+    #[case(r#""{\"password\": \"hunter 22\", \"x\": 1}""#, r#""{\"password\": ***, \"x\": 1}""#)]
+    #[case("password: 'it''s hunter 22', x", "password: ***, x")]
     // What messages of Kubernetes and helm say about secrets stays as it is.
     #[case("secret \"db\" not found", "secret \"db\" not found")]
     #[case("couldn't find key password in Secret web/db", "couldn't find key password in Secret web/db")]

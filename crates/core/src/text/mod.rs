@@ -18,7 +18,7 @@ pub use chain::error_chain;
 pub use control::only_colours;
 pub use digest_key::DigestKey;
 pub use hex::hex;
-pub use mask::is_secret_name;
+pub use mask::{is_secret_name, secret_parts};
 pub use nearest::nearest;
 pub use redactor::{CleanText, Redactor};
 pub use sensitive::Sensitive;

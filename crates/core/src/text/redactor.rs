@@ -1,7 +1,7 @@
 //! The one way for text of others to leave: known secrets first, then what looks like one, and only then is it cut.
 
 use super::control::only_colours;
-use super::mask::{mask, redact_urls};
+use super::mask::{apart, mask, redact_urls};
 use super::spelling::Reading;
 use aho_corasick::AhoCorasick;
 use std::collections::BTreeSet;
@@ -154,14 +154,7 @@ impl Finder {
             }
             from = boundary(text, from + PART);
         }
-        found.sort_unstable();
-        found.into_iter().fold(Vec::new(), |mut apart: Vec<(usize, usize)>, (from, to)| {
-            match apart.last_mut() {
-                Some(last) if from <= last.1 => last.1 = last.1.max(to),
-                _ => apart.push((from, to)),
-            }
-            apart
-        })
+        apart(found)
     }
 
     fn find_in(&self, text: &str) -> Vec<(usize, usize)> {
