@@ -7,7 +7,7 @@ use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::text::one_line;
 use pilothouse::{Session, SessionConfig};
-use pilothouse_core::{Redactor, Stack, ValueSource};
+use pilothouse_core::{Redactor, ReleaseSpec, Stack};
 use pilothouse_helm::{Driver, Helm, HelmConfig};
 use pilothouse_kube::{Cluster, ConnectError, ConnectOptions, HelmDriver};
 use pilothouse_plane::provision::{Look, Provisioner, Tool};
@@ -133,11 +133,7 @@ fn helm_config(settings: &Settings, program: PathBuf, redactor: &Redactor) -> Re
 }
 
 fn redactor(stack: &Stack) -> Redactor {
-    let values = stack.releases.iter().flat_map(|release| &release.info.values);
-    let redactor = Redactor::new(values.filter_map(|value| match &value.value {
-        ValueSource::Sensitive(secret) => Some(secret.expose().as_str()),
-        _ => None,
-    }));
+    let redactor = Redactor::new(stack.releases.iter().flat_map(ReleaseSpec::secrets));
     redactor.spare(&stack.name);
     redactor
 }

@@ -171,6 +171,48 @@ fn arguments_that_look_like_secrets() {
     assert_eq!(lint.matches("this argument looks like a secret").count(), 3, "{lint}");
 }
 
+/// Arguments, scripts and variables in which something looks like a secret: programs print them.
+#[test]
+fn what_looks_like_a_secret_is_known_where_it_is_printed() {
+    let script =
+        "echo https://joe:c4n4ry-1A@h/x; echo c4n4ry-1A; env; echo 'mysql -pc4n4ry-4D' | rev | rev; echo c4n4ry-4D";
+    let steps = [
+        serde_json::json!({ "command": { "run": ["echo", "--password", "c4n4ry-2B", "--api-key=c4n4ry-3C", "https://h/?sig=c4n4ry-5E"] } }),
+        serde_json::json!({ "command": { "run": ["sh", "-c", script], "env": { "DB_PASSWORD": "c4n4ry-6F" } } }),
+        serde_json::json!({ "command": { "run": ["sh", "-c", "echo \"$0 $1\"; echo c4n4ry-7G", "mysql", "-pc4n4ry-7G"] } }),
+    ];
+    let world = world("guessed", &format!("    pre_exec: {}\n", serde_json::json!(steps)));
+    for args in [
+        &["lint"][..],
+        &["plan", "--full", "--out", "state.plan"],
+        &["apply", "--yes", "--output", "jsonl"],
+        &["apply", "--yes"],
+        &["history", "--output", "json"],
+    ] {
+        let mut told = told(&world, world.on_plane(args).env("PW", "a-value-of-no-interest"));
+        told.push_str(&std::fs::read_to_string(world.path("state.plan")).unwrap_or_default());
+        assert!(!told.contains("c4n4ry"), "{args:?}: {told}");
+    }
+}
+
+/// A credential in the query of an address, which is shown where it does not answer.
+#[test]
+fn tokens_in_addresses() {
+    let world = world(
+        "addresses",
+        "    validate: [{ http: { url: 'https://127.0.0.1:1/a?token=c4n4ry1', timeout_in_seconds: 1 } }]\n",
+    );
+    let validate = told(&world, world.on_plane(&["apply", "--yes", "--output", "jsonl"]).env("PW", "of-no-interest"));
+    assert!(validate.contains("127.0.0.1:1/a?token=***") && !validate.contains("c4n4ry"), "{validate}");
+    let stack = std::fs::read_to_string(world.path("pilothouse.yaml")).unwrap();
+    let chart = "{ repo: 'https://127.0.0.1:1/x?sig=c4n4ry2', name: a, version: 1.0.0 }";
+    world.write("pilothouse.yaml", &stack.replace("{ path: web }", chart));
+    for args in [&["lint"][..], &["plan", "--output", "json"], &["plan"], &["apply", "--yes", "--output", "jsonl"]] {
+        let told = told(&world, world.on_plane(args).env("PW", "of-no-interest"));
+        assert!(told.contains("127.0.0.1:1/x") && !told.contains("c4n4ry"), "{args:?}: {told}");
+    }
+}
+
 #[test]
 fn of_control_sequences_only_colours_reach_the_terminal() {
     let run = r"[printf, 'before\033]0;pwned title\007\033[2J\033[1;1H\033[32mgreen\033[0m\n10%%\r20%%\n']";

@@ -201,9 +201,8 @@ fn read_sensitive(command: &Fields<'_>, out: &mut Sink) -> bool {
 fn warn_of_secrets(command: &Fields<'_>, argv: &[String], out: &mut Sink) {
     // What is no list was reported when the arguments were read.
     let nodes = if argv.is_empty() { &[] } else { command.items("run", out) };
-    let mut before: Option<&str> = None;
-    for (node, argument) in nodes.iter().zip(argv) {
-        if is_secret_argument(before, argument) {
+    for (at, node) in nodes.iter().enumerate() {
+        if is_secret_argument(argv, at) {
             out.push(
                 Problem::warning("SECRET_ARGUMENT", node.span, "this argument looks like a secret")
                     .label("everybody on the machine can read it while the program runs")
@@ -212,7 +211,6 @@ fn warn_of_secrets(command: &Fields<'_>, argv: &[String], out: &mut Sink) {
                     ),
             );
         }
-        before = Some(argument);
     }
 }
 

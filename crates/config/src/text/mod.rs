@@ -1,5 +1,6 @@
 //! The text of a stack file as a tree that knows where everything stands, and what is wrong at a place of it.
 
+mod credentials;
 mod problem;
 mod scalar;
 mod source_map;

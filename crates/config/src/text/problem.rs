@@ -1,6 +1,9 @@
 //! What is wrong with a stack file, and where.
 
+use super::credentials::{credentials, credentials_of_lines};
+use super::tree::parse;
 use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
+use pilothouse_core::{Redactor, is_telling};
 use pilothouse_yaml::Span;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
@@ -169,7 +172,8 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Sorts the problems and tells their lines. `masked` are parts of the text that must not be shown.
+    /// Sorts the problems and tells their lines. `masked` are parts of the text that must not be shown, besides those that look like
+    /// credentials.
     pub(crate) fn new(name: &str, text: &str, mut problems: Vec<Problem>, masked: &[Span]) -> Self {
         let lines = Lines::new(text);
         for problem in &mut problems {
@@ -182,7 +186,8 @@ impl Problems {
         }
         problems.sort_by_key(|problem| (problem.span.offset, problem.span.len));
         problems.dedup();
-        Self { source: NamedSource::new(name, mask(text, masked)).with_language("yaml"), problems }
+        let shown = if problems.is_empty() { text.to_owned() } else { hide(text, masked, &mut problems) };
+        Self { source: NamedSource::new(name, shown).with_language("yaml"), problems }
     }
 
     /// The problems, in the order of the file.
@@ -271,12 +276,36 @@ impl<'t> Lines<'t> {
     }
 }
 
+/// The text as it may be shown around these problems, whose own words lose what is hidden in it.
+fn hide(text: &str, masked: &[Span], problems: &mut [Problem]) -> String {
+    let (found, is_yaml) = match parse(text) {
+        Ok(parsed) => (credentials(text, &parsed.documents), true),
+        Err(wrong) => (credentials_of_lines(text, wrong.span), false),
+    };
+    let hidden: Vec<Span> = masked.iter().copied().chain(found).map(|span| span.clamp(text)).collect();
+    let values = hidden.iter().map(|span| text[span.offset..span.offset + span.len].trim().trim_matches(['"', '\'']));
+    // A word would be hidden wherever a problem says it. Nothing that is called by a name is told of a text that is no YAML.
+    let redactor = Redactor::new(values.filter(|value| if is_yaml { is_telling(value) } else { value.len() >= 4 }));
+    let clean = |said: &mut String| *said = redactor.clean(said).into_string();
+    for problem in problems {
+        clean(&mut problem.message);
+        clean(&mut problem.label);
+        problem.help.iter_mut().for_each(clean);
+        problem.related.iter_mut().for_each(|place| clean(&mut place.label));
+    }
+    mask(text, hidden)
+}
+
 /// The text with stars in place of what must not be shown; of the same length in bytes, so that spans stay right.
-pub(crate) fn mask(text: &str, masked: &[Span]) -> String {
+fn mask(text: &str, mut masked: Vec<Span>) -> String {
+    masked.sort_by_key(|span| span.offset);
     let mut out = String::with_capacity(text.len());
+    let (mut next, mut hidden_to) = (masked.into_iter().peekable(), 0);
     for (at, c) in text.char_indices() {
-        let hidden = masked.iter().any(|span| at >= span.offset && at < span.offset + span.len);
-        if hidden && !c.is_whitespace() {
+        while let Some(span) = next.next_if(|span| span.offset <= at) {
+            hidden_to = hidden_to.max(span.offset + span.len);
+        }
+        if at < hidden_to && !c.is_whitespace() {
             out.extend(std::iter::repeat_n('*', c.len_utf8()));
         } else {
             out.push(c);
@@ -302,7 +331,7 @@ mod tests {
     #[test]
     fn a_masked_text_keeps_its_length() {
         let text = "a: gehéim\nb: x";
-        let masked = mask(text, &[Span { offset: 3, len: 7 }]);
+        let masked = mask(text, vec![Span { offset: 3, len: 7 }]);
         assert_eq!(masked, "a: *******\nb: x");
         assert_eq!(masked.len(), text.len());
     }

@@ -1,7 +1,7 @@
 //! Where the things of a stack stand in its file, for problems that only show when files and charts are looked at.
 
-use super::problem::{Problem, Problems, mask};
-use pilothouse_core::ReleaseKey;
+use super::problem::{Problem, Problems};
+use pilothouse_core::{ReleaseKey, Sensitive};
 use pilothouse_yaml::Span;
 use std::collections::BTreeMap;
 
@@ -22,14 +22,15 @@ pub struct ReleasePlaces {
 #[derive(Debug, Clone)]
 pub struct SourceMap {
     name: String,
-    /// Without what must not be shown.
-    text: String,
+    text: Sensitive<String>,
+    /// What of it must not be shown, besides what looks like a credential.
+    masked: Vec<Span>,
     releases: BTreeMap<ReleaseKey, ReleasePlaces>,
 }
 
 impl SourceMap {
     pub(crate) fn new(name: &str, text: &str, masked: &[Span], releases: BTreeMap<ReleaseKey, ReleasePlaces>) -> Self {
-        Self { name: name.to_owned(), text: mask(text, masked), releases }
+        Self { name: name.to_owned(), text: Sensitive::new(text.to_owned()), masked: masked.to_vec(), releases }
     }
 
     /// Where a release stands; `None` when the file has no such release.
@@ -39,6 +40,6 @@ impl SourceMap {
 
     /// Problems at places of this file together with its text, ready to be shown with their lines.
     pub fn problems(&self, problems: Vec<Problem>) -> Problems {
-        Problems::new(&self.name, &self.text, problems, &[])
+        Problems::new(&self.name, self.text.expose(), problems, &self.masked)
     }
 }

@@ -155,6 +155,64 @@ fn of_a_chart(#[case] chart: &str) {
     insta::assert_snapshot!(format!("chart_{name}"), shown);
 }
 
+/// What is shown beside a mistake has nothing to do with it, and may be anything.
+#[rstest]
+#[case::env("    pre_exec: [{ command: { run: [a], env: { PASSWORD: c4n4ryA } } }]")]
+#[case::url("    pre_exec: [{ command: { run: [sh, -c, 'curl https://joe:c4n4ryA@h'] } }]")]
+#[case::query("    validate: [{ http: { url: 'https://h/?token=c4n4ryA' } }]")]
+#[case::option("    pre_exec: [{ command: { run: [a, --password, c4n4ryA] } }]")]
+#[case::option_with_value("    pre_exec: [{ command: { run: [a, --api-key=c4n4ryA] } }]")]
+#[case::option_of_a_program("    pre_exec: [{ command: { run: [mysql, -pc4n4ryA, x] } }]")]
+#[case::option_on_a_line("    pre_exec: [{ command: { run: [sh, -c, 'mysql -u x -pc4n4ryA'] } }]")]
+#[case::header("    pre_exec: [{ command: { run: [curl, -H, 'Authorization: Bearer c4n4ryA'] } }]")]
+#[case::header_of_a_check(
+    "    validate: [{ http: { url: 'https://h/', headers: [{ name: X-Auth-Token, value: c4n4ryA }] } }]"
+)]
+#[case::value("    values: [{ key: db.password, value: c4n4ryA }]")]
+#[case::quoted("    values: [{ key: db.password, value: \"c4n4ryA, }b\" }]")]
+#[case::escaped("    values: [{ key: a, value: \"pass\\x77ord=c4n4ryA\" }]")]
+#[case::list("    yaml_files_content: [{ name: a, content: { tokens: { token: [c4n4ryA, c4n4ryB] } } }]")]
+#[case::secret("    pre_exec: [{ apply: { manifests: [{ kind: Secret, stringData: { a: c4n4ryA } }] } }]")]
+#[case::comment("    # password: c4n4ryA")]
+#[case::comment_with_url("    # https://joe:c4n4ryA@h")]
+fn nothing_beside_a_mistake_is_a_credential(#[case] line: &str) {
+    // Before and after it, in a text that is YAML and in one that is none.
+    for wrong in ["nope: 1", "nope: [", "nope: >= 1", "\tnope: 1", "nope: a: b"] {
+        let before = format!("{line}\n    {wrong}\n");
+        let after = format!("    {wrong}\n{line}\n");
+        for lines in [before, after] {
+            let shown = mistakes(&format!(
+                "version: 1\nname: demo\nreleases:\n  - name: web\n    chart: {{ path: a }}\n{lines}"
+            ));
+            assert!(!shown.contains("c4n4ry"), "{wrong}: {shown}");
+            assert!(shown.contains("nope"), "the mistake itself is shown: {shown}");
+        }
+    }
+}
+
+#[rstest]
+#[case("    values:\n      - key: db.password\n        nope: 1\n        value: |\n          c4n4ryA\n")]
+#[case("    values:\n      - key: db.password\n        value: |\n          c4n4ryA\n        nope: 1\n")]
+#[case("    values:\n      - key: db.password\n        value: >-\n          b\n           c4n4ryA\n      nope: [\n")]
+#[case(
+    "    pre_exec:\n      - command:\n          nope: 1\n          run:\n            - --password\n            - c4n4ryA\n          nope: 2\n"
+)]
+#[case("    pre_exec:\n      - command:\n          run:\n            - --password\n            - @c4n4ryA\n")]
+#[case("    password: @c4n4ryA\n")]
+#[case("    password: c4n4ryA: b\n")]
+#[case("    env: { PASSWORD: c4n4ryA: b }\n")]
+#[case("    password: \"c4n4ryA\n    nope: 1\n")]
+#[case("    validate: [{ command: { run: \"curl -u joe:c4n4ryA https://h\" } }]\n")]
+#[case("    validate: [{ command: { run: \"curl https://joe:c4n4ryA@h\" } }]\n")]
+#[case("    validate: [{ command: { run: [mysql, -pc4n4ryA], env: [{ name: PASSWORD, value: c4n4ryB }] } }]\n")]
+#[case("    validate: [{ command: { run: \"x --password c4n4ryA\" } }]\n")]
+#[case("    wait: password=c4n4ryA\n")]
+fn a_mistake_in_a_credential_does_not_show_it(#[case] lines: &str) {
+    let text = format!("version: 1\nname: demo\nreleases:\n  - name: web\n    chart: {{ path: a }}\n{lines}");
+    let shown = mistakes(&text);
+    assert!(!shown.contains("c4n4ry"), "{shown}");
+}
+
 const TEN: &str = "\
 version: 1
 name: demo

@@ -2,7 +2,7 @@
 
 use super::file_path::FilePath;
 use crate::ids::ObjectRef;
-use crate::text::Sensitive;
+use crate::text::{Sensitive, secrets_given};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -272,6 +272,13 @@ pub struct ExecCheck {
     pub exit_code: i32,
     /// What its standard output must have in it.
     pub stdout_contains: Option<String>,
+}
+
+impl ExecCheck {
+    /// What it is given that looks like a secret: the program may print it.
+    pub fn secrets(&self) -> Vec<&str> {
+        secrets_given(&self.command, std::iter::empty())
+    }
 }
 
 /// An expression about live objects.

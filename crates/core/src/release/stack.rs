@@ -1,6 +1,6 @@
 //! A stack: the releases of one file.
 
-use super::chart_info::ChartInfo;
+use super::chart_info::{ChartInfo, ValueSource};
 use super::cluster_context::ClusterPin;
 use super::step::StepSpec;
 use crate::ids::Phase;
@@ -57,4 +57,15 @@ pub struct ReleaseSpec {
     pub info: ChartInfo,
     /// The steps of each phase, in order.
     pub steps: BTreeMap<Phase, Vec<StepSpec>>,
+}
+
+impl ReleaseSpec {
+    /// Everything in it that is a secret or looks like one, for a redactor.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let values = self.info.values.iter().filter_map(|value| match &value.value {
+            ValueSource::Sensitive(secret) => Some(secret.expose().as_str()),
+            _ => None,
+        });
+        values.chain(self.steps.values().flatten().flat_map(|step| step.kind.secrets()))
+    }
 }

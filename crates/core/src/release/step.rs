@@ -1,10 +1,10 @@
 //! What the stack file can ask for inside a phase.
 
 use super::chart_info::HelmAction;
-use super::check::CheckStep;
+use super::check::{CheckKind, CheckStep};
 use super::file_path::FilePath;
 use crate::ids::ObjectRef;
-use crate::text::hide_arguments;
+use crate::text::{hide_arguments, secrets_given};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -63,6 +63,20 @@ pub enum StepKind {
     Restart(RestartStep),
     /// Look whether something is as wanted.
     Check(Box<CheckStep>),
+}
+
+impl StepKind {
+    /// What in it looks like a secret.
+    pub fn secrets(&self) -> Vec<&str> {
+        match self {
+            Self::Command(command) => command.secrets(),
+            Self::Check(check) => match &check.kind {
+                CheckKind::Exec(exec) => exec.secrets(),
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// Give existing objects to the release.
@@ -153,6 +167,13 @@ pub struct CommandStep {
     pub repeatable: bool,
     /// Wall-clock seconds until it is stopped.
     pub timeout_in_seconds: u64,
+}
+
+impl CommandStep {
+    /// What it is given that looks like a secret: the program may print it.
+    pub fn secrets(&self) -> Vec<&str> {
+        secrets_given(&self.argv, self.env.iter())
+    }
 }
 
 /// Without what it is given: secrets may be in that.

@@ -1,55 +1,114 @@
 //! A command line as it may be shown: an argument is known from its beginning to its end, which its text alone does not tell.
 
-use super::mask::{STARS, is_secret_name};
+use super::mask::{STARS, is_secret_name, secret_parts};
 
 /// The arguments in one line, without the values of those that are named as secrets: `--password=x`, `--api-key x`, `TOKEN=x`,
-/// `-u user:x`, `-H 'Authorization: x'`. What else may be in them is left to a [`Redactor`](super::Redactor).
-pub fn hide_arguments(argv: &[String]) -> String {
-    let mut shown = Vec::with_capacity(argv.len());
-    let mut before = None;
-    for argument in argv {
-        shown.push(shown_after(before, argument));
-        before = Some(argument.as_str());
-    }
-    shown.join(" ")
+/// `-u user:x`, `-H 'Authorization: x'`, and of known programs `-px`. What else may be in them is left to a
+/// [`Redactor`](super::Redactor).
+pub fn hide_arguments<S: AsRef<str>>(argv: &[S]) -> String {
+    let shown = |at: usize| {
+        let argument = argv[at].as_ref();
+        let hidden = secret_in_argument(argv, at);
+        hidden.map_or_else(|| argument.to_owned(), |from| format!("{}{STARS}", &argument[..from]))
+    };
+    (0..argv.len()).map(shown).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether an argument looks like a secret: it would stand in the stack file, in lists of processes, and in shells' histories.
-pub fn is_secret_argument(before: Option<&str>, argument: &str) -> bool {
-    shown_after(before, argument) != argument || super::Redactor::default().clean(argument).as_str() != argument
+pub fn is_secret_argument<S: AsRef<str>>(argv: &[S], at: usize) -> bool {
+    secret_in_argument(argv, at).is_some() || argv.get(at).is_some_and(|one| !secret_parts(one.as_ref()).is_empty())
 }
 
-fn shown_after(before: Option<&str>, argument: &str) -> String {
-    let is_literal = |value: &str| !value.is_empty() && !value.starts_with('$');
+/// What of these arguments and variables looks like a secret and can be known again where a program prints it. A plain word is
+/// left out: it would be hidden wherever it stands.
+pub fn secrets_given<'a>(argv: &'a [String], env: impl Iterator<Item = (&'a String, &'a String)>) -> Vec<&'a str> {
+    let mut secrets: Vec<&str> =
+        env.filter(|(name, _)| is_secret_name(name)).map(|(_, value)| value.as_str()).collect();
+    for (at, argument) in argv.iter().enumerate() {
+        secrets.extend(secret_in_argument(argv, at).map(|from| &argument[from..]));
+        secrets.extend(secret_parts(argument).into_iter().map(|(from, to)| {
+            let part = argument[from..to].trim_matches(['"', '\'', '\\']);
+            // Of what stands before the host of a URL, the user is no secret.
+            match argument[to..].starts_with('@') {
+                true => part.split_once(':').map_or(part, |(_, password)| password),
+                false => part,
+            }
+        }));
+    }
+    secrets.retain(|secret| is_literal(secret) && is_telling(secret));
+    secrets
+}
+
+/// Where in an argument a secret begins, which goes on to its end.
+pub fn secret_in_argument<S: AsRef<str>>(argv: &[S], at: usize) -> Option<usize> {
+    let argument = argv.get(at)?.as_ref();
+    let before = at.checked_sub(1).and_then(|before| argv.get(before)).map(AsRef::as_ref);
     if let Some((name, value)) = argument.split_once('=')
         && is_name(name)
         && is_secret_name(name)
         && is_literal(value)
         && !matches!(value, "true" | "false")
     {
-        return format!("{name}={STARS}");
+        return Some(argument.len() - value.len());
     }
-    match before {
-        Some("-u" | "--user" | "--proxy-user" | "-U") => match argument.split_once(':') {
-            Some((user, password)) if is_literal(password) => format!("{user}:{STARS}"),
-            Some(_) | None => argument.to_owned(),
-        },
-        Some("-H" | "--header") => match argument.split_once(':') {
-            Some((name, value)) if is_secret_header(name) && is_literal(value.trim()) => format!("{name}: {STARS}"),
-            Some(_) | None => argument.to_owned(),
-        },
-        // An option that is named as a file of secrets, or takes none, is followed by something else.
-        Some(option)
-            if option.starts_with('-')
-                && !option.contains('=')
-                && is_secret_name(option)
-                && !argument.starts_with('-')
-                && is_literal(argument) =>
-        {
-            STARS.to_owned()
+    if let Some(from) = by_program(argv, at, argument, before) {
+        return Some(from).filter(|from| is_literal(&argument[*from..]));
+    }
+    match before? {
+        "-u" | "--user" | "--proxy-user" | "-U" => {
+            let (_, password) = argument.split_once(':')?;
+            is_literal(password).then(|| argument.len() - password.len())
         }
-        Some(_) | None => argument.to_owned(),
+        "-H" | "--header" => {
+            let (name, value) = argument.split_once(':')?;
+            let value = value.trim_start();
+            (is_secret_header(name) && is_literal(value)).then(|| argument.len() - value.len())
+        }
+        // An option that is named as a file of secrets, or takes none, is followed by something else.
+        option => (option.starts_with('-')
+            && !option.contains('=')
+            && is_secret_name(option)
+            && !argument.starts_with('-')
+            && is_literal(argument))
+        .then_some(0),
     }
+}
+
+/// Short options that take a secret, which only their program tells.
+fn by_program<S: AsRef<str>>(argv: &[S], at: usize, argument: &str, before: Option<&str>) -> Option<usize> {
+    let option = argument.starts_with("-p") && argument.len() > 2 && !argument.starts_with("--");
+    let logs_in = || argv[..at].iter().any(|argument| argument.as_ref() == "login");
+    argv[..at].iter().rev().map(|word| word.as_ref().rsplit('/').next().unwrap_or_default()).find_map(|program| {
+        let (attached, separate) = match program {
+            "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlcheck" | "mysqlpump" | "mysqlshow" => {
+                (true, "")
+            }
+            _ if program.starts_with("mariadb") => (true, ""),
+            "sshpass" => (true, "-p"),
+            "mongo" | "mongosh" | "mongodump" | "mongorestore" | "mongoimport" | "mongoexport" => (false, "-p"),
+            "redis-cli" | "valkey-cli" => (false, "-a"),
+            "ldapsearch" | "ldapadd" | "ldapmodify" | "ldapdelete" | "ldapwhoami" => (false, "-w"),
+            "docker" | "podman" | "nerdctl" | "helm" | "oras" | "skopeo" | "crane" | "az" | "oc" if logs_in() => {
+                (false, "-p")
+            }
+            _ => return None,
+        };
+        match before {
+            _ if attached && option => Some(2),
+            Some(before) if before == separate => Some(0),
+            _ => None,
+        }
+    })
+}
+
+fn is_literal(value: &str) -> bool {
+    !value.is_empty() && !value.starts_with('$') && value != STARS
+}
+
+/// Whether this is no word that other texts have too: it has a digit, a capital or a sign in it, or is very long.
+pub fn is_telling(text: &str) -> bool {
+    const PLAIN: &str = "-_./: ";
+    text.len() >= 4 && text.chars().any(|c| !c.is_ascii_lowercase() && !PLAIN.contains(c)) || text.len() >= 16
 }
 
 /// Whether this is one word, and no script or URL that happens to have a `=` in it.
@@ -75,6 +134,12 @@ mod tests {
     #[case(&["x", "--secret-key", "a", "--client-secret=b", "--auth-token", "c"], "x --secret-key *** --client-secret=*** --auth-token ***")]
     #[case(&["curl", "-u", "joe:hunter,22", "https://h"], "curl -u joe:*** https://h")]
     #[case(&["curl", "-H", "Authorization: Bearer abc def", "-H", "X-Api-Key: k"], "curl -H Authorization: *** -H X-Api-Key: ***")]
+    #[case(&["mysql", "-uapp", "-phunter22", "-p", "db"], "mysql -uapp -p*** -p db")]
+    #[case(&["nice", "/usr/bin/mariadb-dump", "-phunter22"], "nice /usr/bin/mariadb-dump -p***")]
+    #[case(&["redis-cli", "-h", "r", "-a", "hunter22", "ping"], "redis-cli -h r -a *** ping")]
+    #[case(&["docker", "login", "-u", "joe", "-p", "hunter22"], "docker login -u joe -p ***")]
+    #[case(&["docker", "run", "-p", "8080:80", "-pool"], "docker run -p 8080:80 -pool")]
+    #[case(&["mkdir", "-p", "a", "-parents"], "mkdir -p a -parents")]
     #[case(&["env", "PGPASSWORD=hunter22", "psql"], "env PGPASSWORD=*** psql")]
     // What only names a secret is shown.
     #[case(&["x", "--password-file=/run/pw", "--secret-name", "db"], "x --password-file=/run/pw --secret-name db")]
@@ -86,5 +151,19 @@ mod tests {
     fn shown(#[case] argv: &[&str], #[case] expected: &str) {
         let argv: Vec<String> = argv.iter().map(|argument| (*argument).to_owned()).collect();
         assert_eq!(hide_arguments(&argv), expected);
+    }
+
+    #[rstest]
+    #[case(&["x", "--password", "hunter22"], &["hunter22"])]
+    #[case(&["sh", "-c", "curl https://joe:s3cr3t@h/?sig=ab%2F; echo \"password: 'a B'\""], &["s3cr3t", "ab%2F", "a B"])]
+    #[case(&["mysql", "-phunter22"], &["hunter22"])]
+    // A word would be hidden wherever it stands, and what a shell puts in is known elsewhere or not at all.
+    #[case(&["x", "--password", "postgres", "--token=$T", "--secret=a1"], &[])]
+    fn given(#[case] argv: &[&str], #[case] expected: &[&str]) {
+        let argv: Vec<String> = argv.iter().map(|argument| (*argument).to_owned()).collect();
+        assert_eq!(secrets_given(&argv, std::iter::empty()), expected);
+        let env = [("PASSWORD".to_owned(), "hunter33".to_owned()), ("HOST".to_owned(), "hunter44".to_owned())];
+        let with_env = secrets_given(&argv, env.iter().map(|(name, value)| (name, value)));
+        assert_eq!(with_env, [&["hunter33"], expected].concat());
     }
 }

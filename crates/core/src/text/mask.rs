@@ -1,5 +1,6 @@
 //! Hides what looks like a secret in text that comes from elsewhere: logs, events, errors.
 
+use super::arguments::is_telling;
 use regex::{Captures, Regex};
 use std::sync::LazyLock;
 
@@ -44,6 +45,10 @@ struct Patterns {
     data_source: Option<Regex>,
     /// `mysql -uapp -ppassword`: of this family only, what follows `-p` without a blank is a password.
     mysql: Option<Regex>,
+    /// `curl -u joe:password`.
+    curl: Option<Regex>,
+    /// `--password abc`
+    option: Option<Regex>,
     /// `password=abc`, `"api_key": "abc"`.
     assignment: Option<Regex>,
 }
@@ -58,6 +63,11 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     .ok(),
     data_source: Regex::new(r"[\w.-]+:(?<hidden>[^\s:@/]+)@(?:tcp|unix)\(").ok(),
     mysql: Regex::new(r#"\b(?:mysql|mariadb)[a-z_-]*\s(?:[^\n;|&]*\s)?-p(?<hidden>[^\s"'$]\S*)"#).ok(),
+    curl: Regex::new(r#"\bcurl\s(?:[^\n;|]*\s)?(?:-u|--user|--proxy-user|-U)[ =]?["']?[^\s:"']+:(?<hidden>[^\s"'$][^\s"']*)"#).ok(),
+    option: Regex::new(
+        r#"(?i)(?:^|[\s"'(])(?<option>--?[\w-]*(?:password|passwd|passphrase|pwd|secret|token|api-?key|access-?key|private-?key))\s+(?<hidden>"[^"]*"|'[^']*'|[^\s"'$-]\S*)"#,
+    )
+    .ok(),
     // A quote that is not closed holds all of its line.
     assignment: Regex::new(
         r#"(?i)(?<slash>/?)\b(?<name>[\w.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)(?:[_-][\w-]+)?)(?<sign>\\*["']?\s*(?:=|:)\s*)(?<hidden>\\+"[^"]*"|"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|["'][^\n]*|[^\s,;&"')}\]]+)"#,
@@ -77,7 +87,10 @@ pub(super) fn mask(text: &str) -> String {
 pub fn secret_parts(text: &str) -> Vec<(usize, usize)> {
     let p = &*PATTERNS;
     let mut parts = url_parts(text);
-    for pattern in [&p.authorization, &p.bearer, &p.known, &p.data_source, &p.mysql, &p.assignment].into_iter().flatten() {
+    for pattern in [&p.authorization, &p.bearer, &p.known, &p.data_source, &p.mysql, &p.curl, &p.option, &p.assignment]
+        .into_iter()
+        .flatten()
+    {
         let found = pattern.captures_iter(text).filter(|found| !is_kept(found));
         parts.extend(found.filter_map(|found| found.name("hidden")).map(|hidden| (hidden.start(), hidden.end())));
     }
@@ -158,8 +171,12 @@ fn is_secret_parameter(name: &str) -> bool {
 /// Whether what is assigned is a word of a sentence, or the whole is the name of something: `token-issuer-x7: started`,
 /// `registry/secret:1.2`.
 fn is_kept(found: &Captures<'_>) -> bool {
-    let Some(name) = found.name("name") else { return false };
     let part = |name: &str| found.name(name).map_or("", |part| part.as_str());
+    if found.name("option").is_some() {
+        // Sentences speak of options: `--token flag is required`.
+        return !is_telling(part("hidden").trim_matches(['"', '\'']));
+    }
+    let Some(name) = found.name("name") else { return false };
     let (sign, value) = (part("sign"), part("hidden"));
     // What opens something in YAML is no value.
     let is_word = ["true", "false", "null", "{", "[", "|", ">", "|-", ">-"].contains(&value.trim_matches(['"', '\'']));
@@ -210,7 +227,7 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         let p = &*PATTERNS;
-        let all = [&p.authorization, &p.bearer, &p.known, &p.data_source, &p.mysql, &p.assignment];
+        let all = [&p.authorization, &p.bearer, &p.known, &p.data_source, &p.mysql, &p.curl, &p.option, &p.assignment];
         assert!(all.iter().all(|p| p.is_some()));
     }
 
@@ -230,13 +247,19 @@ mod tests {
     #[case("GET /x?access_token=abc&y=1", "GET /x?access_token=***&y=1")]
     #[case("dsn user=app password='a b' host=db", "dsn user=app password=*** host=db")]
     #[case("GET https://h/a?x=1&token=abc&y=2#z", "GET https://h/a?x=1&token=***&y=2#z")]
-    #[case("\"https://s3/b?X-Amz-Credential=AK%2F1&X-Amz-Signature=0a1b\"", "\"https://s3/b?X-Amz-Credential=***&X-Amz-Signature=***\"")]
+    #[case(
+        "\"https://s3/b?X-Amz-Credential=AK%2F1&X-Amz-Signature=0a1b\"",
+        "\"https://s3/b?X-Amz-Credential=***&X-Amz-Signature=***\""
+    )]
     #[case("https://a.blob/c?sv=1&sig=a%2Bb%3D&se=2", "https://a.blob/c?sv=1&sig=***&se=2")]
     #[case(r"https://h/?a=1\u0026sig=abc\u0026key=AIza1", r"https://h/?a=1\u0026sig=***\u0026key=***")]
     #[case("https://h/cb#access_token=abc&state=1", "https://h/cb#access_token=***&state=1")]
     #[case("https://h/?next=https://u:p@i/?jwt=abc", "https://h/?next=https://***@i/?jwt=***")]
     #[case("https://h/?sort=key&monkey=1&token=$TOKEN", "https://h/?sort=key&monkey=1&token=***")]
     #[case("mysqldump -uapp -phunter22 db; ls -p x", "mysqldump -uapp -p*** db; ls -p x")]
+    #[case("curl -s -u joe:hunter22 h; docker run -u 1000:1000", "curl -s -u joe:*** h; docker run -u 1000:1000")]
+    #[case("x --password hunter22 --db-token 'a b2' y", "x --password *** --db-token *** y")]
+    #[case("the --token flag is required, as --password $PW is", "the --token flag is required, as --password $PW is")]
     #[case("password: \"hunter22 c\nb", "password: ***\nb")]
     #[case(r#"{"password": "a\"b c", "x": 1}"#, r#"{"password": ***, "x": 1}"#)]
     #[case(r#""{\"password\": \"hunter 22\", \"x\": 1}""#, r#""{\"password\": ***, \"x\": 1}""#)]

@@ -35,6 +35,7 @@ impl Step for Command {
     async fn run(&self, ctx: &Context, _run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
         let Some((program, args)) = self.0.argv.split_first() else { return Ok(()) };
         let release = ctx.release();
+        self.0.secrets().into_iter().for_each(|secret| ctx.redactor().add(secret));
         let (env, _kubeconfig) = ctx.session().command_env().map_err(|source| PhaseError::File {
             what: "cannot write the kubeconfig for",
             path: program.clone(),

@@ -3,14 +3,15 @@
 use crate::context::Context;
 use crate::steps::check::evidence;
 use crate::steps::check::reach::{is_ready, name_of, take};
-use pilothouse_core::ExecCheck;
+use pilothouse_core::{ExecCheck, hide_arguments};
 use pilothouse_kube::{ExecOutput, ExecQuery};
 use pilothouse_probe::ProbeResult;
 use serde_json::Value;
 use std::time::Duration;
 
 pub(super) async fn look(ctx: &Context, check: &ExecCheck, attempt: u32, within: Duration) -> ProbeResult {
-    let asked = |place: &str| vec![format!("exec in {place}: {}", check.command.join(" "))];
+    check.secrets().into_iter().for_each(|secret| ctx.redactor().add(secret));
+    let asked = |place: &str| vec![format!("exec in {place}: {}", hide_arguments(&check.command))];
     let pod = match pod(ctx, check, attempt).await {
         Ok(pod) => pod,
         Err(look) => return look.asked(asked(&check.target.to_string())),

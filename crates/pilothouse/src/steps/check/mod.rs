@@ -22,7 +22,7 @@ use crate::steps::digests::{form, former};
 use async_trait::async_trait;
 use pilothouse_core::{
     CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, EventKind, Finding, JobSource,
-    Payload, Phase, StepKind, code,
+    Payload, Phase, StepKind, code, hide_arguments,
 };
 use pilothouse_probe::{Deadline, HttpProbe, ProbeResult};
 use std::time::Duration;
@@ -172,7 +172,7 @@ fn what(kind: &CheckKind) -> String {
     match kind {
         CheckKind::Http(check) => HttpProbe::asked(check),
         CheckKind::Tcp(check) => format!("tcp {}", check.endpoint),
-        CheckKind::Exec(check) => format!("exec in {}: {}", check.target, check.command.join(" ")),
+        CheckKind::Exec(check) => format!("exec in {}: {}", check.target, hide_arguments(&check.command)),
         CheckKind::Assert(check) => format!("assert {}: {}", assert::of(&check.of), check.that),
         CheckKind::Job(check) => match &check.source {
             JobSource::File(file) => format!("job {file}"),
