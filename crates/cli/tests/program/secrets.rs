@@ -108,6 +108,59 @@ fn the_secret_that_is_in_force_and_the_new_one_in_every_spelling() {
     assert!(plan.contains("***") && plan.contains("TOK"), "{plan}");
 }
 
+/// Spellings that charts and programs make: hex, JSON in JSON, base32, and parts that are cut out.
+#[test]
+fn a_secret_that_is_cut_and_rewritten() {
+    let steps = "    pre_exec: [{ command: { run: [sh, -c, 'printf %s \"$PW\" | od -An -tx1; printf %s \"$LONG\" | cut -c100-300; printf %s \"$LONG\" | cut -c1-80; \
+                 printf %s \"$PW\" | base64 | base64'] } }]\n";
+    let world = world("pw-cut", steps);
+    let stack = std::fs::read_to_string(world.path("pilothouse.yaml")).unwrap();
+    let values = "{ key: p, from_env: PW, sensitive: true }, { key: long, from_env: LONG, sensitive: true }";
+    world.write("pilothouse.yaml", &stack.replace("{ key: p, from_env: PW, sensitive: true }", values));
+    world.write(
+        "web/templates/cut.yaml",
+        r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: cut }
+data:
+  hex: {{ printf "%x" .Values.p }}
+  HEX: {{ printf "% X" .Values.p }}
+  json: {{ dict "a" (dict "p" .Values.p) | toJson | toJson | toJson | quote }}
+  base32: {{ .Values.p | b32enc }}
+  start: {{ .Values.p | trunc 12 | quote }}
+  long: {{ .Values.long | trunc 600 }}
+  middle: {{ substr 200 300 .Values.long }}
+"#,
+    );
+    let secret = "Zq7!canary/one@x y&%\"q";
+    let long: String = (0..3000_u32).map(|n| char::from(b'a' + (n * n % 23 + n % 3) as u8)).collect();
+    for args in [
+        &["render"][..],
+        &["plan", "--full"],
+        &["plan", "--full", "--output", "json"],
+        &["apply", "--yes", "--output", "jsonl"],
+        &["history", "--output", "json"],
+        &["diagnose"],
+    ] {
+        let told = told(&world, world.on_plane(args).env("PW", secret).env("LONG", &long));
+        let hidden = [
+            "canary",
+            "63616e617279",
+            "63 61 6e 61 72 79",
+            "63 61 6E 61 72 79",
+            "LJYTOIL",
+            "Zq7!",
+            &long[210..250],
+            &long[20..60],
+        ];
+        for part in hidden {
+            assert!(!told.contains(part), "{part} in {args:?}: {told}");
+        }
+        assert!(args[0] != "render" || told.contains("hex: '***'") || told.contains("hex: ***"), "{told}");
+    }
+}
+
 #[test]
 fn a_secret_that_the_schema_of_a_chart_does_not_take() {
     let world = world("pw-schema", "");

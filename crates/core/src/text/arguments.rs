@@ -155,7 +155,7 @@ mod tests {
 
     #[rstest]
     #[case(&["x", "--password", "hunter22"], &["hunter22"])]
-    #[case(&["sh", "-c", "curl https://joe:s3cr3t@h/?sig=ab%2F; echo \"password: 'a B'\""], &["s3cr3t", "ab%2F", "a B"])]
+    #[case(&["sh", "-c", "curl https://joe:s3cr3t@h/?sig=ab%2F; echo \"password: 'a Bc'\""], &["s3cr3t", "ab%2F", "a Bc"])]
     #[case(&["mysql", "-phunter22"], &["hunter22"])]
     // A word would be hidden wherever it stands, and what a shell puts in is known elsewhere or not at all.
     #[case(&["x", "--password", "postgres", "--token=$T", "--secret=a1"], &[])]

@@ -4,7 +4,7 @@ use super::control::only_colours;
 use super::mask::{apart, mask, redact_urls};
 use super::spelling::Reading;
 use aho_corasick::AhoCorasick;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,12 +15,19 @@ const STARS: &[u8] = b"***";
 const SHORTEST_PART: usize = 8;
 /// What is marked and shorter than this is looked for as a word of its own, not inside of others.
 const SHORTEST_INSIDE: usize = 4;
-/// Longer texts are looked for in pieces of this size.
-const PIECE: usize = 1024;
+/// A value of several lines is looked for as a whole up to this size, besides its lines.
+const WHOLE: usize = 1024;
+/// What is in one line and longer than two of these is looked for in chunks of this size, from each of which it is followed to both
+/// sides: any cut of twice this size has a chunk in it.
+const CHUNK: usize = 32;
+/// A chunk that is the same in more places of a secret is followed in so many.
+const PLACES: usize = 4;
+/// Parts of secrets that repeat themselves are everywhere in a text with them: after so many they are no longer followed.
+const MOST_FOLLOWED: usize = 1000;
 /// How much of a text is looked at at a time.
 const PART: usize = 64 * 1024;
 /// More than the longest piece has in any spelling.
-const OVERLAP: usize = 16 * PIECE;
+const OVERLAP: usize = 16 * WHOLE;
 /// Words that are no secrets, whoever marks them: nobody could read a sentence any more.
 const WORDS: [&str; 10] = ["true", "false", "yes", "no", "on", "off", "null", "nil", "none", "~"];
 
@@ -40,9 +47,16 @@ struct Known {
     finder: Option<Arc<Finder>>,
 }
 
+/// How far a text was followed as a secret that begins, or would begin, at a place of it.
+type Followed = HashMap<(usize, usize), usize>;
+
 /// Finds all secrets in one pass.
 struct Finder {
-    secrets: AhoCorasick,
+    patterns: AhoCorasick,
+    /// Of which secrets each pattern is a part that goes on in the text as it does there, and where in them. What is looked for as a
+    /// whole has none.
+    parts: Vec<Vec<(usize, usize)>>,
+    secrets: Vec<String>,
     names: AhoCorasick,
 }
 
@@ -63,8 +77,8 @@ impl Redactor {
             return;
         }
         let lines = secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_PART && !is_key(line));
-        let whole = (secret.len() <= PIECE).then_some(secret);
-        let parts = whole.into_iter().chain(lines).flat_map(pieces).map(str::to_owned);
+        let whole = (secret.len() <= WHOLE || !secret.contains('\n')).then_some(secret);
+        let parts = whole.into_iter().chain(lines).map(str::to_owned);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let before = known.secrets.len();
         known.secrets.extend(parts);
@@ -137,8 +151,40 @@ impl fmt::Debug for Redactor {
 
 impl Finder {
     fn new(known: &Known) -> Option<Self> {
-        let build = |words: &BTreeSet<String>| AhoCorasick::new(words).ok();
-        Some(Self { secrets: build(&known.secrets)?, names: build(&known.names)? })
+        let secrets: Vec<String> = known.secrets.iter().cloned().collect();
+        let mut wanted: BTreeMap<Vec<u8>, Vec<(usize, usize)>> = BTreeMap::new();
+        let mut part = |text: &[u8], secret: usize, at: usize| {
+            let places = wanted.entry(text.to_owned()).or_default();
+            if places.len() < PLACES {
+                places.push((secret, at));
+            }
+        };
+        let mut wholes: Vec<String> = Vec::new();
+        for (number, secret) in secrets.iter().enumerate() {
+            if let Some(len) = shortest_beginning(secret) {
+                part(&secret.as_bytes()[..len], number, 0);
+            }
+            let is_line = !secret.contains('\n');
+            let chunks = secret.as_bytes().chunks_exact(CHUNK).enumerate().filter(|(_, chunk)| is_various(chunk));
+            let chunks: Vec<_> = if is_line && secret.len() >= 2 * CHUNK { chunks.collect() } else { Vec::new() };
+            if chunks.is_empty() {
+                wholes.push(secret.clone());
+            }
+            for (at, chunk) in chunks {
+                part(chunk, number, at * CHUNK);
+            }
+            // As it is found where lines are folded.
+            if secret.contains(char::is_whitespace) {
+                let squeezed: String = secret.split_whitespace().collect();
+                wholes.extend((squeezed.len() >= SHORTEST_PART).then_some(squeezed));
+            }
+        }
+        for whole in wholes {
+            wanted.entry(whole.into_bytes()).or_default();
+        }
+        let patterns = AhoCorasick::new(wanted.keys()).ok()?;
+        let parts = wanted.into_values().collect();
+        Some(Self { patterns, parts, secrets, names: AhoCorasick::new(&known.names).ok()? })
     }
 
     /// Where secrets stand, in order, none overlapping another. A long text is looked at part by part, each a bit longer than to
@@ -166,24 +212,76 @@ impl Finder {
             .filter(|name| is_word(text.as_bytes(), *name))
             .collect();
         Reading::plain(text).every(&mut |reading| {
-            for secret in self.secrets.find_overlapping_iter(&reading.bytes) {
-                let place = (secret.start(), secret.end());
+            let mut followed = Followed::new();
+            for pattern in self.patterns.find_overlapping_iter(&reading.bytes) {
+                let parts = &self.parts[pattern.pattern()];
+                let place = self.follow(&reading.bytes, (pattern.start(), pattern.end()), parts, &mut followed);
                 let (from, to) = reading.original(place.0, place.1);
                 let len = place.1 - place.0;
-                let is_meant = if reading.of_base64 {
+                let is_meant = if reading.of_digits {
                     len > SHORTEST_INSIDE && to - from >= SHORTEST_PART - 1
+                } else if reading.is_squeezed {
+                    len >= SHORTEST_PART
                 } else {
                     len >= SHORTEST_INSIDE || is_word(&reading.bytes, place)
                 };
                 if is_meant && !names.iter().any(|name| name.0 <= from && to <= name.1) {
                     // What fills up base64 tells how long the secret is.
-                    let padding = text.as_bytes()[to..].iter().take_while(|byte| reading.of_base64 && **byte == b'=');
-                    found.push((from, to + padding.take(2).count()));
+                    let padding = text.as_bytes()[to..].iter().take_while(|byte| reading.of_digits && **byte == b'=');
+                    let to = to + padding.take(6).count();
+                    // What is cut in the midst of a character loses all of it.
+                    let to = (to..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+                    found.push((boundary(text, from), to));
                 }
             }
         });
         found
     }
+}
+
+impl Finder {
+    /// From where to where a text goes on as the secrets of which a part stands in it. `done` says how far that was followed.
+    fn follow(
+        &self,
+        text: &[u8],
+        (from, to): (usize, usize),
+        parts: &[(usize, usize)],
+        done: &mut Followed,
+    ) -> (usize, usize) {
+        let mut longest = (from, to);
+        for (secret, at) in parts {
+            let begun = (*secret, from.wrapping_sub(*at));
+            if done.len() >= MOST_FOLLOWED || done.get(&begun).is_some_and(|done| to <= *done) {
+                continue;
+            }
+            let (before, after) = self.secrets[*secret].as_bytes().split_at(*at);
+            let back = text[..from].iter().rev().zip(before.iter().rev()).take_while(|(a, b)| a == b).count();
+            let on = text[from..].iter().zip(after).take_while(|(a, b)| a == b).count();
+            longest = (longest.0.min(from - back), longest.1.max(from + on));
+            done.insert(begun, from + on);
+        }
+        longest
+    }
+}
+
+/// How much of the beginning of a secret at least tells that it is cut there: what other texts begin with too does not.
+fn shortest_beginning(secret: &str) -> Option<usize> {
+    const HEADS: [&str; 2] = ["-----BEGIN", "LS0tLS1CRUdJTi"];
+    const STRUCTURE: &str = "{}[]()<>\"'=,";
+    const PLAIN: &str = "-_./:";
+    if secret.contains('\n') || secret.contains(": ") || HEADS.iter().any(|head| secret.starts_with(head)) {
+        return None;
+    }
+    let telling = secret.find(|c: char| !c.is_ascii_lowercase() && !PLAIN.contains(c))?;
+    let len = (telling + 1).max(SHORTEST_PART);
+    let beginning = secret.get(..(len..secret.len()).find(|at| secret.is_char_boundary(*at))?)?;
+    let is_text = beginning.contains(|c: char| c.is_whitespace() || STRUCTURE.contains(c));
+    (!is_text).then_some(beginning.len())
+}
+
+/// Whether a chunk is no line of dashes, padding or blanks, which are everywhere.
+fn is_various(chunk: &[u8]) -> bool {
+    chunk.iter().collect::<BTreeSet<_>>().len() > 5
 }
 
 /// Whether neither a letter nor a digit is next to it.
@@ -201,24 +299,6 @@ fn is_key(line: &str) -> bool {
 /// The end of a character at or before a place.
 fn boundary(text: &str, at: usize) -> usize {
     (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
-}
-
-/// A text in pieces none of which is longer than it may be.
-fn pieces(text: &str) -> Vec<&str> {
-    let mut pieces = Vec::new();
-    let mut rest = text;
-    while rest.len() > PIECE {
-        let (piece, after) = rest.split_at(boundary(rest, PIECE));
-        pieces.push(piece);
-        rest = after;
-    }
-    // The end is a piece as long as the others, so that none is so short that it is found everywhere.
-    match pieces.is_empty() {
-        true => pieces.push(rest),
-        false if !rest.is_empty() => pieces.push(&text[boundary(text, text.len() - PIECE)..]),
-        false => {}
-    }
-    pieces
 }
 
 /// Text of others that may be shown. It can only be made by a [`Redactor`], and only cut from here on: a secret is never masked
@@ -378,6 +458,9 @@ mod tests {
         let quoted = format!("{json:?}");
         let hex = |form: fn(u8) -> String| secret.bytes().map(form).collect::<String>();
         let units = secret.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect::<String>();
+        let apart = |by: &str| secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(by);
+        let nested = |times: usize| (0..times).fold(json.clone(), |json, _| serde_json::to_string(&json).unwrap());
+        let double_url = |text: String| text.replace('%', "%25").replace('+', "%2B");
         let url = |plus: bool| {
             secret.bytes().fold(String::new(), |url, byte| match byte {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
@@ -395,7 +478,28 @@ mod tests {
             ("json", json.clone()),
             ("json with html escaped, as Go has it", json.replace('<', "\\u003c").replace('&', "\\u0026")),
             ("json in json", quoted),
+            ("json in json in json", nested(2)),
+            ("json six times", nested(5)),
+            ("json three times, in base64", STANDARD.encode(nested(2))),
+            (
+                "json three times, in url",
+                nested(2).replace('%', "%25").replace('"', "%22").replace('\\', "%5C").replace('+', "%2B"),
+            ),
             ("utf-16", units),
+            ("hex", hex(|byte| format!("{byte:02x}"))),
+            ("hex, capitals", hex(|byte| format!("{byte:02X}"))),
+            ("hex of more", format!("0{}", hex(|byte| format!("{byte:02x}")))),
+            (
+                "hex of a line, as xxd has it",
+                apart("").as_bytes().chunks(20).map(String::from_utf8_lossy).collect::<Vec<_>>().join("\n"),
+            ),
+            ("hex, set apart", apart(" ")),
+            ("hex, colons", apart(":")),
+            ("hex, as Go has it", format!("0x{}", apart(", 0x"))),
+            ("hex of base64", STANDARD.encode(secret).bytes().map(|byte| format!("{byte:02x}")).collect()),
+            ("base64 of hex", STANDARD.encode(apart(""))),
+            ("url twice", double_url(url(false))),
+            ("url three times", double_url(double_url(url(false)))),
             ("go %+q", secret.escape_default().to_string()),
             ("bytes", hex(|byte| format!("\\x{byte:02x}"))),
             ("octal", hex(|byte| format!("\\{byte:03o}"))),
@@ -403,7 +507,9 @@ mod tests {
             ("query", url(true)),
             ("url in lower case", secret.bytes().map(|byte| format!("%{byte:02x}")).collect()),
             ("json in url", json.replace('%', "%25").replace('"', "%22").replace('\\', "%5C")),
+            ("html twice", html.replace('&', "&amp;")),
             ("html", html),
+            ("base32", base32(secret)),
             ("shell", format!("'{}'", secret.replace('\'', r"'\''"))),
             ("shell, other quotes", format!("'{}'", secret.replace('\'', r#"'"'"'"#))),
             ("shell, backslashes", shell),
@@ -416,6 +522,82 @@ mod tests {
             ("base64 of json", STANDARD.encode(&json)),
             ("base64 in url", STANDARD.encode(secret).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")),
         ]
+    }
+
+    /// As `b32enc` of charts has it.
+    fn base32(text: &str) -> String {
+        let bits: String = text.bytes().map(|byte| format!("{byte:08b}")).collect();
+        let digit = |five: &[u8]| {
+            let five = format!("{:0<5}", std::str::from_utf8(five).unwrap());
+            char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from_str_radix(&five, 2).unwrap()])
+        };
+        let digits: String = bits.as_bytes().chunks(5).map(digit).collect();
+        let padded = digits.len().div_ceil(8) * 8;
+        format!("{digits:=<padded$}")
+    }
+
+    /// What escapes quotes around a secret tells nothing of it.
+    fn without_escapes(text: &str) -> String {
+        text.replace("%22", "").replace("%5C", "").replace(['\\', '"'], "")
+    }
+
+    /// Any part of a long one that is long enough, in spellings too; and nothing besides.
+    #[test]
+    fn cuts_of_long_secrets_are_hidden() {
+        let long: String = (0..3000_u32).map(|n| char::from(b'a' + (n * 7 % 26 + n / 26 % 3) as u8)).collect();
+        let short = &long[..200];
+        for secret in [long.as_str(), short] {
+            let redactor = Redactor::new([secret]);
+            for len in [64, 65, 100, 150] {
+                for from in (0..secret.len() - len).step_by(if secret.len() > 1000 { 37 } else { 1 }) {
+                    let cut = &secret[from..from + len];
+                    assert_eq!(redactor.redact(&format!("<{cut}>")), "<***>", "{from} {len}");
+                }
+                let cut = &secret[len / 3..len / 3 + len];
+                for (how, text) in spellings(cut) {
+                    let redacted = redactor.redact(&format!("<{text}>"));
+                    // Digits that have a bit of what is not there any more stay.
+                    assert!(redacted.contains("***") && without_escapes(&redacted).len() <= 32, "{how}: {redacted}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_secret_of_one_character_is_hidden_as_a_whole_only() {
+        let secret = "=".repeat(2000);
+        let redactor = Redactor::new([&secret]);
+        assert_eq!(redactor.redact(&format!("a {secret} b")), "a *** b");
+        let line = "=".repeat(80);
+        assert_eq!(redactor.redact(&line), line);
+    }
+
+    #[rstest]
+    #[case("Zq7!canary/one@x y", "cut Zq7!canary/o", "cut ***")]
+    #[case("Zq7!canary/one@x y", "cut: \"Zq7!cana\"", "cut: \"***\"")]
+    #[case::too_short("Zq7!canary/one@x y", "Zq7!can", "Zq7!can")]
+    #[case::base64("Zq7!canary/one@x y", "WnE3IWNhbmFyeS9vbmVA", "***")]
+    #[case::umlaut("ümläut4canary", "ümläut4c", "***")]
+    #[case::words_are_everywhere("correct-horse-battery", "correct-horse", "correct-horse")]
+    #[case::address("postgres://app:pw1234567@db", "postgres://app: postgres", "postgres://app: postgres")]
+    #[case::address_cut("postgres://app:pw1234567@db", "postgres://app:pw12", "***")]
+    #[case::json("{\"auths\":{\"Registry1\":1}}", "{\"auths\":{}}", "{\"auths\":{}}")]
+    #[case::setting("apiVersion: v1", "apiVersion: apps/v1", "apiVersion: apps/v1")]
+    #[case::assignment("user=App4 password=x", "user=App5", "user=App5")]
+    #[case::certificate("LS0tLS1CRUdJTiBDRVJU", "LS0tLS1CRUdJTiBDRQ", "LS0tLS1CRUdJTiBDRQ")]
+    fn beginnings(#[case] secret: &str, #[case] text: &str, #[case] expected: &str) {
+        assert_eq!(Redactor::new([secret]).redact(text), expected);
+    }
+
+    #[rstest]
+    #[case::plain("a:\n  key: the quick4 brown\n    fox jumps\n", "a:\n  key: ***\n")]
+    #[case::quoted("key: \"the quick4\\\n    \\ brown fox jumps\"", "key: \"***\"")]
+    #[case::block("key: >-\n  the quick4\n  brown fox jumps\n", "key: >-\n  ***\n")]
+    #[case::in_json("{\"v\": \"key: the quick4 brown\\n  fox jumps\"}", "{\"v\": \"key: ***\"}")]
+    #[case::wrapped("the quick4 br\nown fox jumps", "***")]
+    #[case::joined("thequick4brownfoxjumps", "***")]
+    fn folded_lines(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(Redactor::new(["the quick4 brown fox jumps"]).redact(text), expected);
     }
 
     #[test]
@@ -433,11 +615,11 @@ mod tests {
                 for around in [text.clone(), format!("x: {text}, y"), format!("Error: at '/p': {text} does not match")]
                 {
                     let redacted = redactor.redact(&around);
-                    let left = redacted.replace("***", "");
+                    let left = without_escapes(&redacted.replace("***", ""));
                     let kept: String = around.replacen(&text, "", 1);
                     // Nothing is left but what was around, quotes, and what stood before and after in base64.
                     assert!(
-                        redacted.contains("***") && left.len() <= kept.len() + 16,
+                        redacted.contains("***") && left.len() <= kept.len() + 24,
                         "{how} of {secret}: {around} -> {redacted}"
                     );
                 }

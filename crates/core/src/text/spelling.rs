@@ -1,14 +1,16 @@
-//! The ways in which programs write a text into another one: escapes, percent-encoding, entities, quotes, base64.
+//! The ways in which programs write a text into another one: escapes, percent-encoding, entities, quotes, hex, base64, folded lines.
 //!
 //! A text is read back as each of them, and each byte knows where it stood: a secret is found in whatever spelling, also in
 //! several at once, and in those that differ from program to program (`\"` or `\u0022`, `%2f` or `%2F`).
 
 use super::control::colours;
 
-/// The shortest base64 that is looked into.
-const SHORTEST_BASE64: usize = 8;
-/// Ways one in another: JSON in JSON in a URL.
+/// Ways one in another: JSON in base64 in a URL.
 const DEEPEST: usize = 3;
+/// How often in a row the same way is read back: JSON in JSON in JSON. Backslashes halve each time.
+const MOST_IN_A_ROW: usize = 16;
+/// The shortest text that is looked into where digits were read.
+const SHORTEST_TEXT: usize = 5;
 /// Bytes that are looked at in all readings of a text before the deepest are left out.
 const BUDGET: usize = 8 << 20;
 
@@ -17,10 +19,57 @@ const BUDGET: usize = 8 << 20;
 pub(super) struct Reading {
     pub(super) bytes: Vec<u8>,
     /// From where to where in the original each byte stands.
-    spans: Vec<(usize, usize)>,
-    /// Whether it was made by reading base64: then nearly all of it is noise.
-    pub(super) of_base64: bool,
+    spans: Vec<(u32, u32)>,
+    /// Whether it was made by reading digits: then nearly all of it is noise.
+    pub(super) of_digits: bool,
+    /// Whether it has lost its white space.
+    pub(super) is_squeezed: bool,
 }
+
+/// A way of writing: what it cannot be without, how it is read, and whether that is of digits.
+struct Spelling {
+    mark: Option<u8>,
+    read: Read,
+}
+
+enum Read {
+    /// What each part that is written that way stands for.
+    Parts(Way),
+    /// Characters that have so many bits each.
+    Digits(Digits),
+}
+
+struct Digits {
+    bits: usize,
+    /// So many are whole bytes.
+    group: usize,
+    /// The shortest run that is looked into.
+    shortest: usize,
+    value: fn(u8) -> Option<u8>,
+    /// How long what may stand between the digits of a run is, when so many have come: how lines are wrapped, and bytes set apart.
+    between: fn(&[u8], usize) -> usize,
+}
+
+const SPELLINGS: [Spelling; 9] = [
+    Spelling { mark: Some(b'\\'), read: Read::Parts(escape) },
+    Spelling { mark: Some(b'%'), read: Read::Parts(percent) },
+    Spelling { mark: Some(b'+'), read: Read::Parts(query) },
+    Spelling { mark: Some(b'&'), read: Read::Parts(entity) },
+    Spelling { mark: Some(b'\''), read: Read::Parts(quote) },
+    Spelling { mark: Some(b'\''), read: Read::Parts(doubled) },
+    Spelling {
+        mark: None,
+        read: Read::Digits(Digits { bits: 6, group: 4, shortest: 8, value: of_base64, between: wrapped }),
+    },
+    Spelling {
+        mark: None,
+        read: Read::Digits(Digits { bits: 5, group: 8, shortest: 12, value: of_base32, between: wrapped }),
+    },
+    Spelling {
+        mark: None,
+        read: Read::Digits(Digits { bits: 4, group: 2, shortest: 8, value: of_hex, between: apart }),
+    },
+];
 
 impl Reading {
     /// The text itself, without colours in the midst of words.
@@ -28,10 +77,8 @@ impl Reading {
         let mut plain = Self::default();
         let mut rest = 0;
         for (from, to) in colours(text).chain([(text.len(), text.len())]) {
-            for at in rest..from {
-                plain.bytes.push(text.as_bytes()[at]);
-                plain.spans.push((at, at + 1));
-            }
+            plain.bytes.extend_from_slice(&text.as_bytes()[rest..from]);
+            plain.spans.extend((place(rest)..place(from)).map(|at| (at, at + 1)));
             rest = to;
         }
         plain
@@ -39,11 +86,16 @@ impl Reading {
 
     /// Where a part of it stands in the original.
     pub(super) fn original(&self, from: usize, to: usize) -> (usize, usize) {
+        let (start, end) = self.span(from, to);
+        (start as usize, end as usize)
+    }
+
+    fn span(&self, from: usize, to: usize) -> (u32, u32) {
         let start = self.spans.get(from).map_or(0, |span| span.0);
         (start, to.checked_sub(1).and_then(|last| self.spans.get(last)).map_or(start, |span| span.1))
     }
 
-    fn push(&mut self, byte: u8, span: (usize, usize)) {
+    fn push(&mut self, byte: u8, span: (u32, u32)) {
         self.bytes.push(byte);
         self.spans.push(span);
     }
@@ -52,34 +104,56 @@ impl Reading {
     pub(super) fn every(&self, look: &mut impl FnMut(&Self)) {
         let mut budget = BUDGET.saturating_sub(self.bytes.len());
         look(self);
-        self.deeper(DEEPEST, &mut budget, look);
+        self.deeper(DEEPEST, None, &mut budget, look);
     }
 
-    fn deeper(&self, depth: usize, budget: &mut usize, look: &mut impl FnMut(&Self)) {
+    /// Reads it in each way but the one it was just read in, as often as that changes it.
+    fn deeper(&self, depth: usize, but: Option<usize>, budget: &mut usize, look: &mut impl FnMut(&Self)) {
+        if !self.of_digits
+            && self.bytes.contains(&b'\n')
+            && let Some(squeezed) = self.squeezed()
+        {
+            look(&squeezed);
+        }
         if depth == 0 {
             return;
         }
-        let ways: [Way; 6] = [escape, percent, query, entity, quote, doubled];
-        let texts = ways.into_iter().filter_map(|way| self.read_as(way));
-        for reading in texts.chain(self.base64()) {
-            // What is written once in one way is always found.
-            if depth < DEEPEST && *budget < reading.bytes.len() {
-                continue;
+        for (number, spelling) in SPELLINGS.iter().enumerate().filter(|(number, _)| Some(*number) != but) {
+            let is_digits = matches!(spelling.read, Read::Digits(_));
+            let mut next = self.read_in(spelling);
+            for time in 0..MOST_IN_A_ROW {
+                // What is written once in one way is always found.
+                let Some(reading) = next.filter(|next| depth == DEEPEST && time == 0 || next.bytes.len() <= *budget)
+                else {
+                    break;
+                };
+                *budget = budget.saturating_sub(reading.bytes.len());
+                look(&reading);
+                // Nearly all of what digits give is noise, full of what looks like escapes.
+                let depth = if reading.of_digits { 1.min(depth - 1) } else { depth - 1 };
+                reading.deeper(depth, Some(number).filter(|_| !is_digits), budget, look);
+                next = if is_digits { None } else { reading.read_in(spelling) };
             }
-            *budget = budget.saturating_sub(reading.bytes.len());
-            look(&reading);
-            // Nearly all of what base64 gives is noise, full of what looks like escapes.
-            reading.deeper(if reading.of_base64 { 1.min(depth - 1) } else { depth - 1 }, budget, look);
         }
     }
 
     /// Itself read in some way; `None` when nothing in it is written that way.
-    fn read_as(&self, way: Way) -> Option<Self> {
-        let mut read = Self { of_base64: self.of_base64, ..Self::default() };
+    fn read_in(&self, spelling: &Spelling) -> Option<Self> {
+        if spelling.mark.is_some_and(|mark| !self.bytes.contains(&mark)) {
+            return None;
+        }
+        match &spelling.read {
+            Read::Parts(way) => self.read_parts(*way),
+            Read::Digits(digits) => self.read_digits(digits),
+        }
+    }
+
+    fn read_parts(&self, way: Way) -> Option<Self> {
+        let mut read = Self { of_digits: self.of_digits, ..Self::default() };
         let (mut at, mut changed) = (0, false);
         while at < self.bytes.len() {
             if let Some((len, decoded)) = way(&self.bytes[at..]) {
-                let span = self.original(at, at + len);
+                let span = self.span(at, at + len);
                 decoded.bytes().iter().for_each(|byte| read.push(*byte, span));
                 (at, changed) = (at + len, true);
             } else {
@@ -90,55 +164,101 @@ impl Reading {
         changed.then_some(read)
     }
 
-    /// What is written in base64, from each of the four places a group of characters may begin at. Lines may be wrapped.
-    fn base64(&self) -> Option<Self> {
-        let mut read = Self { of_base64: true, ..Self::default() };
+    /// Without white space: lines may be folded where a text has blanks, or wrapped where it has none.
+    fn squeezed(&self) -> Option<Self> {
+        let mut read = Self { is_squeezed: true, ..Self::default() };
+        for (byte, span) in self.bytes.iter().zip(&self.spans).filter(|(byte, _)| !byte.is_ascii_whitespace()) {
+            read.push(*byte, *span);
+        }
+        (read.bytes.len() != self.bytes.len()).then_some(read)
+    }
+
+    /// What is written in digits, from each of the places a group of whole bytes may begin at.
+    fn read_digits(&self, digits: &Digits) -> Option<Self> {
+        let mut read = Self { of_digits: true, ..Self::default() };
+        let mut run = Vec::new();
         let mut at = 0;
         while at < self.bytes.len() {
-            let run = self.base64_run(at);
+            self.run_of(digits, at, &mut run);
             at = run.last().map_or(at, |(last, _)| *last) + 1;
-            if run.len() < SHORTEST_BASE64 {
+            if run.len() < digits.shortest {
                 continue;
             }
-            for skipped in 0..4 {
-                for group in run[skipped..].chunks(4) {
-                    let value = group.iter().fold(0_u32, |value, (_, six)| value << 6 | u32::from(*six));
-                    let value = value << (6 * (4 - group.len()));
-                    let span = self.original(group[0].0, group[group.len() - 1].0 + 1);
-                    let bytes = value.to_be_bytes();
-                    bytes[1..].iter().take(group.len() * 6 / 8).for_each(|byte| read.push(*byte, span));
+            for skipped in 0..digits.group {
+                let mut decoded = Self::default();
+                for group in run[skipped..].chunks(digits.group) {
+                    let value = group.iter().fold(0_u64, |value, (_, digit)| value << digits.bits | u64::from(*digit));
+                    let len = group.len() * digits.bits / 8;
+                    let value = value >> (group.len() * digits.bits - len * 8);
+                    let span = self.span(group[0].0, group[group.len() - 1].0 + 1);
+                    value.to_be_bytes()[8 - len..].iter().for_each(|byte| decoded.push(*byte, span));
                 }
-                // No secret goes over from one run to the next.
-                read.push(0, self.original(at - 1, at));
+                read.push_texts(&decoded);
             }
         }
         (!read.bytes.is_empty()).then_some(read)
     }
 
-    /// The characters of base64 that follow each other from here, with their places and values.
-    fn base64_run(&self, from: usize) -> Vec<(usize, u8)> {
-        let mut run = Vec::new();
+    /// Adds what may be text of what was read from digits, which is little unless it is. Nothing goes over from one such part to the next.
+    fn push_texts(&mut self, decoded: &Self) {
+        let mut at = 0;
+        for chunk in decoded.bytes.utf8_chunks() {
+            for text in chunk.valid().split('\0') {
+                if text.len() >= SHORTEST_TEXT {
+                    self.bytes.extend_from_slice(text.as_bytes());
+                    self.spans.extend_from_slice(&decoded.spans[at..at + text.len()]);
+                    self.push(0, decoded.spans[at + text.len() - 1]);
+                }
+                at += text.len() + 1;
+            }
+            // Every part but the last ended in a byte that is left out.
+            at = at - 1 + chunk.invalid().len();
+        }
+    }
+
+    /// The digits that follow each other from here, with their places and values.
+    fn run_of(&self, digits: &Digits, from: usize, run: &mut Vec<(usize, u8)>) {
+        run.clear();
         let mut at = from;
         while let Some(byte) = self.bytes.get(at) {
-            match six_bits(*byte) {
-                Some(six) => run.push((at, six)),
-                None if !run.is_empty() && matches!(byte, b'\n' | b'\r' | b' ' | b'\t') => {
-                    let white = self.bytes[at..].iter().take_while(|byte| byte.is_ascii_whitespace());
-                    let white: Vec<u8> = white.copied().collect();
-                    if !white.contains(&b'\n') {
-                        return run;
-                    }
-                    at += white.len() - 1;
-                }
-                None => return run,
+            if let Some(value) = (digits.value)(*byte) {
+                run.push((at, value));
+                at += 1;
+                continue;
             }
-            at += 1;
+            let between = if run.is_empty() { 0 } else { (digits.between)(&self.bytes[at..], run.len()) };
+            if between == 0 {
+                return;
+            }
+            at += between;
         }
-        run
     }
 }
 
-fn six_bits(byte: u8) -> Option<u8> {
+/// Texts are read in parts of far fewer bytes than this holds.
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// Lines of an encoding may be wrapped, and indented then.
+fn wrapped(text: &[u8], _: usize) -> usize {
+    let white = text.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    if text[..white].contains(&b'\n') { white } else { 0 }
+}
+
+/// Bytes in hex may be set apart, one or more at a time: `5a:71`, `5a 71`, `0x5a, 0x71`.
+fn apart(text: &[u8], digits: usize) -> usize {
+    if digits % 2 == 1 {
+        return 0;
+    }
+    let sign = text.iter().take_while(|byte| matches!(byte, b',' | b':' | b'-')).take(1).count();
+    let white = text[sign..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    let rest = &text[sign + white..];
+    let prefix = if rest.starts_with(b"0x") || rest.starts_with(b"0X") { 2 } else { 0 };
+    sign + white + prefix
+}
+
+fn of_base64(byte: u8) -> Option<u8> {
     match byte {
         b'A'..=b'Z' => Some(byte - b'A'),
         b'a'..=b'z' => Some(byte - b'a' + 26),
@@ -147,6 +267,18 @@ fn six_bits(byte: u8) -> Option<u8> {
         b'/' | b'_' => Some(63),
         _ => None,
     }
+}
+
+fn of_base32(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'2'..=b'7' => Some(byte - b'2' + 26),
+        _ => None,
+    }
+}
+
+fn of_hex(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// Reads what a text begins with: how long that is, and what it stands for.
@@ -191,7 +323,11 @@ fn escape(text: &[u8]) -> Option<(usize, Decoded)> {
         b'e' | b'E' => simple(27),
         b'f' => simple(12),
         b'v' => simple(11),
-        b'\n' => Some((2, Decoded::NOTHING)),
+        // A line that is folded in quotes of YAML goes on after the blanks it is indented by.
+        b'\n' => {
+            let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            Some((2 + blanks, Decoded::NOTHING))
+        }
         b'x' => hex(2).and_then(|byte| u8::try_from(byte).ok()).map(|byte| (4, Decoded::byte(byte))),
         // As Rust and JavaScript write it.
         b'u' if rest.starts_with(b"{") => {
