@@ -1,10 +1,10 @@
 //! Single settings of values.
 
 use super::context::{Context, Unset};
-use super::documents::{refuse_lost_digits, tell_floats, warn_of_other_readings};
+use super::documents::{refuse_lost_digits, tell_floats, tell_floats_in_text, warn_of_other_readings};
 use super::fields::{Fields, Sink};
 use crate::keys::SET_VALUE;
-use crate::text::{Content, Problem, parse};
+use crate::text::{Content, Node, Problem, Scalar, parse};
 use pilothouse_core::{Sensitive, SetValue, ValueSource, is_secret_name};
 use pilothouse_yaml::Meaning;
 
@@ -31,13 +31,17 @@ pub(crate) fn read_values(release: &Fields<'_>, context: &Context<'_>, out: &mut
         check_key(&fields, &key, out);
         let source = read_source(&fields, sensitive, context, out);
         if let (Some(ValueSource::Json(_)), Some(value)) = (&source, fields.node("value")) {
-            tell_floats(value, key.split(['.', '[']).any(is_secret_name), out);
+            tell_floats(value, is_secret_key(&key), out);
         }
         if let Some(value) = source {
             values.push(SetValue { key, value });
         }
     }
     values
+}
+
+fn is_secret_key(key: &str) -> bool {
+    key.split(['.', '[']).any(is_secret_name)
 }
 
 fn read_source(fields: &Fields<'_>, sensitive: bool, context: &Context<'_>, out: &mut Sink) -> Option<ValueSource> {
@@ -108,7 +112,10 @@ fn typed_text(fields: &Fields<'_>, name: &str, kind: Type, text: String, out: &m
             Ok(value) => {
                 // JSON is YAML too, and knows where things stand then.
                 let read = parse(&text).map(|parsed| parsed.documents).unwrap_or_default();
-                refuse_lost_digits(&text, &read, fields.node(name)?.span, out);
+                let span = fields.node(name)?.span;
+                refuse_lost_digits(&text, &read, span, out);
+                let key = fields.node("key").and_then(Node::scalar).map_or("", Scalar::text);
+                tell_floats_in_text(&text, &read, span, is_secret_key(key), out);
                 Some(ValueSource::Json(value))
             }
             Err(error) => {

@@ -96,6 +96,9 @@ fn of_a_file(#[case] text: &str) {
 #[case::numbers_that_lose_digits(
     "values:\n  - { key: a, value: 123456789012345678901234567890 }\n  - { key: b, value: { c: [-9223372036854775809] } }\n  - { key: d, value: '{\"e\": 18446744073709551615}', type: json }\n  - { key: whole, value: [9223372036854775807, \"9223372036854775808\", 1e30] }\n  - { key: db.password, value: 1234567 }\n  - { key: db, value: { token: 9007199254740993, size: 9007199254740993, pass: 9223372036854775808 } }\nyaml_files_content:\n  - { name: f, content: { g: 9223372036854775808 } }\n  - name: h\n    content: |\n      i: 1\n      j: 9223372036854775808\npre_exec:\n  - apply: { manifests: [{ apiVersion: v1, kind: ConfigMap, metadata: { name: a }, x: 9223372036854775808 }] }"
 )]
+#[case::numbers_in_a_text_that_lose_digits(
+    "values:\n  - { key: a, value: '{\"token\": 9007199254740993, \"size\": 9007199254740993}', type: json }\n  - { key: db.password, value: '[1234567, 12]', type: json }"
+)]
 #[case::value_keys("values:\n  - { key: a..b, value: 1 }\n  - { key: \"\", value: 1 }")]
 #[case::sensitive_value_is_not_shown(
     "values:\n  - { key: a, value: hunter22, sensitive: maybe }\n  - { key: a, value: swordfish, sensitive: true, type: json }"

@@ -29,10 +29,8 @@ pub fn secrets_given<'a>(argv: &'a [String], env: impl Iterator<Item = (&'a Stri
         secrets.extend(secret_parts(argument).into_iter().map(|(from, to)| {
             let part = argument[from..to].trim_matches(['"', '\'', '\\']);
             // Of what stands before the host of a URL, the user is no secret.
-            match argument[to..].starts_with('@') {
-                true => part.split_once(':').map_or(part, |(_, password)| password),
-                false => part,
-            }
+            let is_before_host = argument[to..].starts_with('@');
+            part.split_once(':').filter(|_| is_before_host).map_or(part, |(_, password)| password)
         }));
     }
     secrets.retain(|secret| is_literal(secret) && is_telling(secret));

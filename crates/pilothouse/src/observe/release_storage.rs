@@ -12,6 +12,7 @@ use pilothouse_helm::{
 };
 use pilothouse_kube::{ClusterError, StoredRevision};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The record that helm compares an upgrade with, see [`ReleaseHistory::upgrade_base`].
 pub(crate) async fn base_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
@@ -242,7 +243,7 @@ pub(crate) enum NotServed {
     Skip,
 }
 
-/// Completes references by the cluster's discovery.
+/// Completes references by the cluster's discovery. What a manifest has twice is one object.
 pub(crate) async fn complete_objects(
     ctx: &Context,
     objects: Vec<ObjectRef>,
@@ -252,6 +253,7 @@ pub(crate) async fn complete_objects(
     let mut discovery = ctx.cluster().discovery(false).await?;
     let mut asked_again = false;
     let mut completed = Vec::with_capacity(objects.len());
+    let mut known = BTreeSet::new();
     for object in objects {
         let mut resolved = discovery.resolve(&object, &namespace);
         if matches!(resolved, Err(ClusterError::NotServed { .. } | ClusterError::Stale { .. })) && !asked_again {
@@ -259,11 +261,14 @@ pub(crate) async fn complete_objects(
             discovery = ctx.cluster().discovery(true).await?;
             resolved = discovery.resolve(&object, &namespace);
         }
-        match (resolved, not_served) {
-            (Ok(object), _) => completed.push(object),
-            (Err(ClusterError::NotServed { .. }), NotServed::Keep) => completed.push(object),
-            (Err(ClusterError::NotServed { .. }), NotServed::Skip) => {}
+        let object = match (resolved, not_served) {
+            (Ok(object), _) => object,
+            (Err(ClusterError::NotServed { .. }), NotServed::Keep) => object,
+            (Err(ClusterError::NotServed { .. }), NotServed::Skip) => continue,
             (Err(error), _) => return Err(error.into()),
+        };
+        if known.insert(object.clone()) {
+            completed.push(object);
         }
     }
     Ok(completed)

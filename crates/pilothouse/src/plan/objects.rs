@@ -217,6 +217,10 @@ pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
     for (manifests, change) in [(deleted, ObjectChange::Delete), (kept, ObjectChange::Keep)] {
         let named = manifests.iter().filter_map(object_ref).collect();
         for object in observe::complete_objects(ctx, named, NotServed::Skip).await? {
+            // Of what is there twice, helm deletes the one without the policy.
+            if objects.planned.iter().any(|planned| planned.object.same_object(&object)) {
+                continue;
+            }
             let Some(live) = ctx.cluster().get(&object).await? else { continue };
             objects.planned.push(found(ctx, &object, &change, &live));
             objects.compared.push(looked_at(&object, &change, live));

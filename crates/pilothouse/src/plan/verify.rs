@@ -30,8 +30,7 @@ pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Pl
         Some(_) => PlannedAction::Nothing,
         None => PlannedAction::from(&observe::decision(ctx).await),
     };
-    if now != planned.does {
-        let message = format!("the plan says that {}, and now {}", in_words(planned.does), in_words(now));
+    if let Some(message) = does_otherwise(planned.does, now) {
         return vec![finding(release.to_string(), message)];
     }
     if planned.has_changes()
@@ -104,6 +103,18 @@ async fn changed_too(
     Ok(changed)
 }
 
+/// How what would be done is not what the plan says. What is refused still tells itself why.
+fn does_otherwise(planned: PlannedAction, now: PlannedAction) -> Option<String> {
+    match planned {
+        same if same == now => None,
+        PlannedAction::Refuse => Some(
+            "the plan refuses this release, so it cannot be carried out: make another plan, in which what its findings say is mended"
+                .to_owned(),
+        ),
+        planned => Some(format!("the plan says that {}, and now {}", in_words(planned), in_words(now))),
+    }
+}
+
 /// The objects that carrying it out changes or leaves behind.
 fn touched(planned: &ReleasePlan) -> impl Iterator<Item = &PlannedObject> {
     planned.objects.iter().filter(|object| match object.change {
@@ -163,6 +174,29 @@ mod tests {
     use pilothouse_core::PLAN_FORMAT;
     use rstest::rstest;
     use serde_json::json;
+
+    #[rstest]
+    #[case(PlannedAction::Upgrade, PlannedAction::Upgrade, None)]
+    #[case(
+        PlannedAction::Upgrade,
+        PlannedAction::Install,
+        Some("the plan says that it is upgraded, and now it is installed")
+    )]
+    #[case::refused(
+        PlannedAction::Refuse,
+        PlannedAction::Install,
+        Some(
+            "the plan refuses this release, so it cannot be carried out: make another plan, in which what its findings say is mended"
+        )
+    )]
+    #[case::refused_still(PlannedAction::Refuse, PlannedAction::Refuse, None)]
+    fn what_is_done_otherwise(
+        #[case] planned: PlannedAction,
+        #[case] now: PlannedAction,
+        #[case] expected: Option<&str>,
+    ) {
+        assert_eq!(does_otherwise(planned, now).as_deref(), expected);
+    }
 
     #[rstest]
     #[case(&[("helm", 9)], "")]

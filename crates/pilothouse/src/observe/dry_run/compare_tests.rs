@@ -70,6 +70,20 @@ fn is(name: &str, change: ObjectChange) -> (String, Outcome) {
     (format!("ConfigMap web/{name}"), Outcome::Change(change))
 }
 
+/// helm applies what is there twice one after another, and finds it once where it deletes.
+#[tokio::test]
+async fn an_object_that_is_there_twice_is_one() {
+    let world = world();
+    let twice = [config("a", &json!({"k": "1"})), config("b", &json!({})), config("a", &json!({"k": "2"}))];
+    let created = [is("a", ObjectChange::Create), is("b", ObjectChange::Create)];
+    assert_eq!(world.outcomes(&twice, &[]).await, created);
+    world.deploy(&twice[..2]);
+    let compared = world.compare(&twice, &twice, true).await;
+    assert_eq!(compared.len(), 2);
+    assert_eq!(compared[0].fields, [change("data.k", json!("1"), json!("2"))], "the last one wins");
+    assert_eq!(world.outcomes(&[], &twice).await, [is("a", ObjectChange::Delete), is("b", ObjectChange::Delete)]);
+}
+
 #[tokio::test]
 async fn every_kind_of_change() {
     let world = world();

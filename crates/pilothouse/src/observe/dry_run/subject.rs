@@ -6,6 +6,8 @@ use pilothouse_core::{ObjectRef, Redactor, object_ref};
 use pilothouse_kube::ClusterError;
 use pilothouse_kube::{ClusterClient, Discovery};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// An object of a manifest.
@@ -18,7 +20,7 @@ pub(super) struct Subject<'a> {
 }
 
 /// Completes the objects of a manifest by the cluster's discovery, which is asked anew once at most. Without those that have no
-/// name yet (`generateName`).
+/// name yet (`generateName`). One that is there twice is one object, as the last of them has it: helm applies them one after another.
 pub(super) async fn complete<'a>(
     cluster: &dyn ClusterClient,
     manifests: &'a [Value],
@@ -27,7 +29,8 @@ pub(super) async fn complete<'a>(
 ) -> Vec<Subject<'a>> {
     let mut discovery = None;
     let mut asked_again = false;
-    let mut subjects = Vec::with_capacity(manifests.len());
+    let mut subjects: Vec<Subject<'_>> = Vec::with_capacity(manifests.len());
+    let mut places = BTreeMap::new();
     for manifest in manifests {
         let Some(object) = object_ref(manifest) else { continue };
         let known = match &discovery {
@@ -41,10 +44,17 @@ pub(super) async fn complete<'a>(
             let fresh = cluster.discovery(true).await;
             resolved = resolve(&mut discovery, fresh, &object, namespace);
         }
-        subjects.push(match resolved {
-            Ok(object) => Subject { object, manifest, unknown: None },
-            Err(error) => Subject { object, manifest, unknown: Some(unreadable(&error, redactor)) },
-        });
+        let (object, unknown) = match resolved {
+            Ok(object) => (object, None),
+            Err(error) => (object, Some(unreadable(&error, redactor))),
+        };
+        match places.entry(object.clone()) {
+            Entry::Occupied(place) => subjects[*place.get()].manifest = manifest,
+            Entry::Vacant(place) => {
+                place.insert(subjects.len());
+                subjects.push(Subject { object, manifest, unknown });
+            }
+        }
     }
     subjects
 }
