@@ -30,7 +30,7 @@ pub(super) async fn complete<'a>(
     let mut discovery = None;
     let mut asked_again = false;
     let mut subjects: Vec<Subject<'_>> = Vec::with_capacity(manifests.len());
-    let mut places = BTreeMap::new();
+    let mut places: BTreeMap<ObjectRef, usize> = BTreeMap::new();
     for manifest in manifests {
         let Some(object) = object_ref(manifest) else { continue };
         let known = match &discovery {
