@@ -134,7 +134,7 @@ data:
 "#,
     );
     let secret = "Zq7!canary/one@x y&%\"q";
-    let long: String = (0..3000_u32).map(|n| char::from(b'a' + (n * n % 23 + n % 3) as u8)).collect();
+    let long: String = (0..3000_u32).map(|n| char::from(b'a' + u8::try_from(n * n % 23 + n % 3).unwrap())).collect();
     for args in [
         &["render"][..],
         &["plan", "--full"],

@@ -188,7 +188,9 @@ pub(super) fn tell_floats(node: &Node, is_secret: bool, out: &mut Sink) {
 /// The same of a setting that is given as a text, told at `span` with the line in the text.
 pub(super) fn tell_floats_in_text(text: &str, documents: &[Node], span: Span, is_secret: bool, out: &mut Sink) {
     let mut told = Sink::default();
-    documents.iter().for_each(|document| tell_floats(document, is_secret, &mut told));
+    for document in documents {
+        tell_floats(document, is_secret, &mut told);
+    }
     if !told.masked.is_empty() {
         out.masked.push(span);
     }
