@@ -6,6 +6,7 @@ use crate::actions::helm_watch::while_helm_runs;
 use crate::actions::objects;
 use crate::actions::orphaned_hooks;
 use crate::context::Context;
+use crate::context::DeployedBefore;
 use crate::context::Recorded;
 use crate::context::ReleaseRun;
 use crate::context::Remembered;
@@ -38,16 +39,6 @@ pub(crate) async fn deploy(
     let given = render::given_of_deploy(ctx, run, chart, payload).await;
     let observed = observe::observed(ctx).await;
     let history = observed.known_history();
-    if let Some(done) = run.deployed_before(&given, history.newest()) {
-        run.note_deployed_before(&done);
-        if wanted.brings_kinds() {
-            ctx.cluster().discovery(true).await?;
-        }
-        if !done.to_the_end {
-            restart_if_asked(ctx, change).await?;
-        }
-        return Ok(done.summary);
-    }
     if let Some(newest) = history.newest()
         && let Some(base) = run.ledger.base(newest)
     {
@@ -56,6 +47,7 @@ pub(crate) async fn deploy(
     }
     orphaned_hooks::clear_earlier(ctx, run).await?;
     let permit = preflight::permit_deploy(ctx, wanted, matches!(change, Change::Upgrade { .. })).await?;
+    let wanted = &permit.deed().wanted.clone();
     let is_first = !matches!(change, Change::Upgrade { last_good: Some(_) });
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
@@ -104,6 +96,27 @@ pub(crate) async fn deploy(
         n => format!(", {n} CRDs applied"),
     };
     Ok(format!("{} {} {}{crds}", text::changed(change), chart.metadata.name, chart.metadata.version))
+}
+
+/// Does what is left of a change that an earlier run or attempt has carried out with helm, and says what that was.
+///
+/// # Errors
+/// What failed.
+pub(crate) async fn finish_deployed(
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    wanted: &Wanted,
+    change: &Change,
+    done: DeployedBefore,
+) -> Result<String, PhaseError> {
+    run.note_deployed_before(&done);
+    if wanted.brings_kinds() {
+        ctx.cluster().discovery(true).await?;
+    }
+    if !done.to_the_end {
+        restart_if_asked(ctx, change).await?;
+    }
+    Ok(done.summary)
 }
 
 /// Lets helm install or upgrade what was permitted.

@@ -14,7 +14,7 @@ mod roll_back;
 mod uninstall;
 mod unlock;
 
-pub(crate) use deploy::deploy;
+pub(crate) use deploy::{deploy, finish_deployed};
 #[cfg(test)]
 pub(crate) use deploy_record::forget;
 pub(crate) use deploy_record::store_deploy_record;

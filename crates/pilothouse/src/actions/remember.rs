@@ -20,7 +20,9 @@ use pilothouse_core::{
 };
 use std::time::Instant;
 
-/// Remembers what was deployed, and how far its lifecycle has come. Writes: our record of the release. Repeatable. That it
+/// Remembers what was deployed, and how far its lifecycle has come; written again when it has come further. Nothing is written where
+/// the newest revision is not ours, or files were changed since. Leaves the objects as they were read to the wait that follows
+/// (`looked`). Writes: our record of the release. Repeatable. That it
 /// cannot be written is no failure: the next run compares in full then.
 pub(crate) async fn remember_deploy(ctx: &Context, run: &mut ReleaseRun, reached: Phase) {
     let Some(stack) = run.stack.clone() else { return };

@@ -56,12 +56,14 @@ pub struct ReleaseRun {
     pub(crate) planned: Option<Arc<Planned>>,
     /// What helm has left of what it would otherwise have deleted.
     pub(crate) stays: Vec<Staying>,
+    /// Whether names and steps were checked, as they are of all releases before anything else.
+    pub(crate) input_checked: bool,
     /// What was found before the first change of the run.
     pub(crate) foreseen: Option<Foreseen>,
     /// Helm's newest revision as it was read last on the way of this deploy.
     pub(crate) recorded: Option<Recorded>,
-    /// The objects of that revision and how each was right after helm, for the wait that follows.
-    pub(crate) looked: Option<(Vec<ObjectRef>, Vec<Seen>)>,
+    /// The objects of the newest revision right after helm, for the wait that follows.
+    pub(crate) looked: Option<Looked>,
     /// Whether every check is to be made, also after one that has failed.
     pub(crate) thorough: bool,
     /// Whether only the steps that are run in every run are still to be run.
@@ -84,6 +86,21 @@ pub(crate) struct Recorded {
     /// When it was read from the cluster.
     pub(crate) at: Instant,
     pub(crate) remembered: Remembered,
+}
+
+/// The objects of a revision, and how each was when it was read.
+pub(crate) struct Looked {
+    pub(crate) revision: u32,
+    pub(crate) uid: Option<String>,
+    pub(crate) objects: Vec<ObjectRef>,
+    pub(crate) seen: Vec<Seen>,
+}
+
+impl Looked {
+    /// Whether they are those of this revision.
+    pub(crate) fn is_of(&self, revision: &RevisionMeta) -> bool {
+        (self.revision, &self.uid) == (revision.revision, &revision.uid)
+    }
 }
 
 /// What this run knows of our own record about a revision.
@@ -142,6 +159,7 @@ impl ReleaseRun {
             settled: None,
             planned: None,
             stays: Vec::new(),
+            input_checked: false,
             foreseen: None,
             recorded: None,
             looked: None,

@@ -150,7 +150,7 @@ impl StepDescription {
     }
 }
 
-/// A chart's steps for its action, by phase, asked for once.
+/// A chart's steps for its action, by phase.
 #[derive(Clone, Default)]
 pub(crate) struct Steps(BTreeMap<Phase, Vec<Arc<dyn Step>>>);
 

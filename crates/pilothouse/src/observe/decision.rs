@@ -13,7 +13,7 @@ use pilothouse_core::{
     ReleaseHistory, ReleaseState, Remaining, Wish, code, decide, determine, lenient_version,
 };
 
-/// What is going to be done, decided once from what was observed. On the way of a deploy that was begun, by an earlier run
+/// What is going to be done: from one observation, always the same. On the way of a deploy that was begun, by an earlier run
 /// or an earlier attempt, it goes on to its end.
 pub async fn decision(ctx: &Context) -> Decision {
     let observed = observed(ctx).await;
@@ -146,13 +146,13 @@ impl Observed {
         self.known_history().last_deployed().map(|meta| meta.revision)
     }
 
-    /// Why the release cannot be acted on as it stands.
-    pub(crate) fn findings(&self, info: &ChartInfo) -> Vec<Finding> {
+    /// Why the release cannot be acted on as it stands, after this decision.
+    pub(crate) fn findings(&self, info: &ChartInfo, decision: &Decision) -> Vec<Finding> {
         let mut findings = Vec::new();
         let subject = info.key();
         let blocked = |code, message: String| Finding::new(Class::Blocked, code, &subject, message);
-        if let Decision::Refuse { state } = self.decide(info) {
-            findings.push(why_refused(info, &state));
+        if let Decision::Refuse { state } = decision {
+            findings.push(why_refused(info, state));
         }
         let namespace = info.namespace.as_str();
         match &self.namespace {

@@ -9,7 +9,7 @@ use crate::error::PhaseError;
 use crate::observe::crd_changes;
 use crate::observe::dry_run::compare::{Comparison, Looked, Scope, WriteMethod, compare_within};
 use crate::observe::hook_deletions;
-use crate::observe::observation::scope;
+use crate::observe::observation::{observed, scope};
 use crate::observe::release_storage;
 use crate::render;
 use crate::render::chart_definitions;
@@ -46,9 +46,10 @@ pub(crate) async fn preview_deploy(
     };
     let changing = kinds_changing(&definitions);
     let scope = scope(ctx, is_upgrade).await;
-    let upgraded = upgraded(ctx, is_upgrade).await?;
-    let (docs, manifests) = manifests(ctx, wanted, upgraded.as_ref()).await?;
-    let looks = compared(ctx, (&docs, &manifests), upgraded.as_ref(), &changing, (scope, seen));
+    let observed = observed(ctx).await;
+    let upgraded = is_upgrade.then(|| observed.known_history());
+    let (docs, manifests) = manifests(ctx, wanted, upgraded).await?;
+    let looks = compared(ctx, (&docs, &manifests), upgraded, &changing, (scope, seen));
     let LossPreview { compared, .. } = looks.await?;
     Ok(DeployPreview { docs, definitions, manifests: Sensitive::new(manifests), compared })
 }
@@ -63,17 +64,12 @@ pub(crate) async fn preview_losses(
     is_upgrade: bool,
     scope: Scope,
 ) -> Result<LossPreview, PhaseError> {
-    let upgraded = upgraded(ctx, is_upgrade).await?;
+    let upgraded = if is_upgrade { Some(release_storage::release_history(ctx).await?) } else { None };
     let (docs, manifests) = manifests(ctx, wanted, upgraded.as_ref()).await?;
     compared(ctx, (&docs, &manifests), upgraded.as_ref(), &kinds_brought(ctx, wanted), (scope, &[])).await
 }
 
-/// Helm's records of what is upgraded; nothing before an install.
-async fn upgraded(ctx: &Context, is_upgrade: bool) -> Result<Option<ReleaseHistory>, PhaseError> {
-    if is_upgrade { release_storage::release_history(ctx).await.map(Some) } else { Ok(None) }
-}
-
-/// What becomes of the objects of `scope`. `changing` are the kinds whose definitions are brought first, by group and kind.
+/// What becomes of the objects of `scope` by an upgrade from the newest of `upgraded`, or by an install. `changing` are the kinds whose definitions are brought first, by group and kind.
 async fn compared(
     ctx: &Context,
     (docs, manifests): (&[RenderedDoc], &[Value]),

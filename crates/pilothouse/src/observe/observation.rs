@@ -301,7 +301,7 @@ mod tests {
             matches!(decided, Decision::Refuse { state: ReleaseState::Unmanaged { compared: None, .. } }),
             "{decided:?}"
         );
-        let findings = observed(&world.ctx).await.findings(world.ctx.info());
+        let findings = observed(&world.ctx).await.findings(world.ctx.info(), &decided);
         let findings: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
         assert!(findings.contains(&"what is deployed could not be compared with what is wanted"), "{findings:?}");
     }

@@ -42,7 +42,8 @@ pub(crate) struct Surveyed {
 }
 
 /// Which releases need nothing, in the order of the stack. `stands_on` gives the releases that one waits for, directly or
-/// not: a chart that asks what the cluster serves is judged only when none of these is going to change that.
+/// not: a chart that asks what the cluster serves is judged only when none of these is going to change that. Their drift is looked
+/// for too. Charts of deployed releases are rendered as upgrades from now on.
 pub(crate) async fn take_survey(
     session: &Session,
     contexts: &[Context],

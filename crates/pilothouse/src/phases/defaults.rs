@@ -3,6 +3,7 @@
 use crate::actions;
 use crate::context::Context;
 use crate::context::Foresight;
+use crate::context::Looked;
 use crate::context::ReleaseRun;
 use crate::context::Wanted;
 use crate::diagnose;
@@ -70,7 +71,8 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
         HelmAction::Deploy => render::make_wanted(ctx, payload).await,
         HelmAction::Destroy | HelmAction::Skip => Arc::default(),
     };
-    let mut findings = render::input_findings(&steps, ctx, &wanted).await;
+    let mut findings =
+        if run.input_checked { wanted.findings.clone() } else { render::input_findings(&steps, ctx, &wanted).await };
     if !findings.is_empty() {
         return findings.into();
     }
@@ -82,7 +84,8 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
             return wanted.findings.clone().into();
         }
     }
-    findings.extend(observed.findings(ctx.info()));
+    let decision = observe::decision(ctx).await;
+    findings.extend(observed.findings(ctx.info(), &decision));
     let mut seen = Vec::new();
     if ctx.info().action == HelmAction::Deploy {
         let objects = rendered_objects(&wanted.rendering.docs());
@@ -97,7 +100,6 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
     let mut foresight = Foresight::default();
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
-    let decision = observe::decision(ctx).await;
     let deployed = observe::deployed_before(ctx, run, &wanted).await;
     if let Some(deployed) = &deployed {
         run.note_deployed_before(deployed);
@@ -154,7 +156,11 @@ pub async fn exec<C: HelmChart + ?Sized>(
         }
     }
     PhaseError::refuse_for(preflight::planned_findings(ctx, run, &wanted, &decision).await)?;
-    look_again(chart, ctx, run, &wanted, &decision, has_changed).await?;
+    // Steps have run since it was looked ahead, and an earlier attempt may have deployed it.
+    let deployed = observe::deployed_before(ctx, run, &wanted).await;
+    if deployed.is_none() {
+        look_again(chart, ctx, &wanted, &decision, has_changed).await?;
+    }
     match decision {
         Decision::Keep { why } if ctx.info().action == HelmAction::Destroy => {
             actions::wait_for_what_is_left(ctx, run).await?;
@@ -171,6 +177,8 @@ pub async fn exec<C: HelmChart + ?Sized>(
                 // Another attempt may come to this without having been looked at as a reinstall.
                 PhaseError::refuse_for(gate(ctx, &wanted, &[], &[], &change).await)?;
                 actions::uninstall(ctx, run).await?;
+            } else if let Some(deployed) = deployed {
+                return actions::finish_deployed(ctx, run, &wanted, &change, deployed).await;
             }
             actions::deploy(ctx, run, &wanted, &change).await
         }
@@ -182,13 +190,12 @@ pub async fn exec<C: HelmChart + ?Sized>(
 async fn look_again<C: HelmChart + ?Sized>(
     chart: &C,
     ctx: &Context,
-    run: &ReleaseRun,
     wanted: &Wanted,
     decision: &Decision,
     has_changed: bool,
 ) -> Result<(), PhaseError> {
     let was_complete = render::payload_values(ctx.info(), &wanted.payload).is_empty() && !has_changed;
-    if was_complete || observe::deployed_before(ctx, run, wanted).await.is_some() {
+    if was_complete {
         return Ok(());
     }
     let findings = tell(ctx, preflight::deploy_findings(&steps_of(chart), ctx, wanted, decision, &[]).await);
@@ -223,8 +230,12 @@ pub async fn validate<C: HelmChart + ?Sized>(
         if known.is_none() {
             run.note_recorded(&newest);
         }
-        let objects = if ctx.info().wait { observe::objects_of_record(ctx, &record).await? } else { Vec::new() };
-        let looked = run.looked.take().filter(|(looked, _)| *looked == objects).map(|(_, seen)| seen);
+        let looked = run.looked.take().filter(|looked| looked.is_of(&newest));
+        let (objects, looked) = match looked {
+            _ if !ctx.info().wait => (Vec::new(), None),
+            Some(Looked { objects, seen, .. }) => (objects, Some(seen)),
+            None => (observe::objects_of_record(ctx, &record).await?, None),
+        };
         let deadline = Instant::now() + run.remaining(ctx);
         if let Err(not_ready) = diagnose::wait_ready(ctx, &mut run.causes, &objects, looked, deadline).await {
             if !run.thorough || not_ready.is_interrupted() {

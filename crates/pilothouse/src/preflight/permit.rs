@@ -214,7 +214,8 @@ pub(crate) async fn permit_rollback(
 }
 
 /// To install or upgrade the release. What was looked at before the first phase is looked at again, as far as something can be
-/// lost: steps may have taken long.
+/// lost (objects that helm deletes or replaces, made-up Secrets, definitions): steps may have taken long. What is deployed is the
+/// permit's `wanted`, rendered anew where templates look something up.
 ///
 /// # Errors
 /// As for [`permit_deletions`]; also when `wanted` is not what lies there any more, since that was not looked at.

@@ -14,7 +14,7 @@ use pilothouse_kube::ClusterError;
 /// comes to.
 ///
 /// The revision to go back to must be there, readable, and kept by Helm until then; every kind in it must still be served.
-/// Read-only.
+/// Read-only; notes the revision over which an earlier run has deployed.
 pub(crate) async fn rollback_findings(ctx: &Context, run: &mut ReleaseRun) -> Vec<Finding> {
     let info = ctx.info();
     let observed = observe::observed(ctx).await;

@@ -215,7 +215,8 @@ fn known(info: &ChartInfo, payload: &Payload) -> ChartInfo {
     ChartInfo { values: info.values.iter().filter(known).cloned().collect(), ..info.clone() }
 }
 
-/// Makes what is wanted: where a part of a release's way begins, for all that follows on it. What was made before stays as it is
+/// Makes what is wanted, where a part of a release's way begins, for all that follows on it: resolves the chart, checks versions and
+/// schema, renders. What is wrong is in its `findings`. What was made before stays as it is
 /// while the cluster serves the same (an earlier release may have brought kinds) and the payload holds the same values.
 ///
 /// The definitions in the chart's `crds/` are there before helm renders it: a chart that asks for kinds is rendered once more with

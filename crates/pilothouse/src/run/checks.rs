@@ -9,12 +9,12 @@ use futures::StreamExt;
 use pilothouse_core::{Finding, HelmAction, Payload, code};
 use std::sync::Arc;
 
-/// What is wrong with charts, files and values of each release, in the order of the stack. `stands_on` gives the releases
-/// that one waits for, directly or not; `side_by_side` is how many are looked at at once.
+/// What is wrong with charts, files and values of each release, in the order of the stack: what is wanted of each is made for that, and
+/// kept. `stands_on` gives the releases that one waits for, directly or not; `side_by_side` is how many are looked at at once.
 pub(crate) async fn wrong_input(
     charts: &[Box<dyn HelmChart>],
     contexts: &[Context],
-    runs: &[ReleaseRun],
+    runs: &mut [ReleaseRun],
     stands_on: &[Vec<usize>],
     side_by_side: usize,
 ) -> Vec<Vec<Finding>> {
@@ -22,7 +22,7 @@ pub(crate) async fn wrong_input(
         match chart.chart_info().action {
             HelmAction::Skip => Checked::default(),
             HelmAction::Deploy if run.settled.is_some() => Checked::default(),
-            HelmAction::Deploy | HelmAction::Destroy => check(chart.as_ref(), ctx).await,
+            HelmAction::Deploy | HelmAction::Destroy => check(chart.as_ref(), ctx, run).await,
         }
     });
     let mut checked: Vec<Checked> = futures::stream::iter(checks).buffered(side_by_side.max(1)).collect().await;
@@ -47,13 +47,14 @@ struct Checked {
     looks_up: bool,
 }
 
-async fn check(chart: &dyn HelmChart, ctx: &Context) -> Checked {
+async fn check(chart: &dyn HelmChart, ctx: &Context, run: &mut ReleaseRun) -> Checked {
     // Uninstalling needs no chart; steps that name the chart's definitions resolve it when they are asked.
     let wanted = match chart.chart_info().action {
         HelmAction::Deploy => render::make_wanted(ctx, &Payload::default()).await,
         HelmAction::Destroy | HelmAction::Skip => Arc::default(),
     };
     let findings = render::input_findings(&steps_of(chart), ctx, &wanted).await;
+    run.input_checked = true;
     ctx.pack().await;
     let is_deployed = chart.chart_info().action == HelmAction::Deploy;
     Checked { findings, is_deployed, brings_kinds: wanted.brings_kinds(), looks_up: wanted.uses.lookup }

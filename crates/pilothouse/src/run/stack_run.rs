@@ -125,7 +125,7 @@ pub async fn run(
             None => Beforehand::default(),
         }
     };
-    let checks = checks::wrong_input(charts, &contexts, &runs, &stands_on, config.concurrency);
+    let checks = checks::wrong_input(charts, &contexts, &mut runs, &stands_on, config.concurrency);
     let checks = async { tokio::join!(checks, before) };
     let (mut findings, before) = listening(Box::pin(checks), &mut owner, &mut messages).await;
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
