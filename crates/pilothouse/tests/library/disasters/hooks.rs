@@ -1,7 +1,7 @@
 //! What a chart's hooks delete by their name alone: helm looks neither at what it is nor at whose it is.
 
 use super::{Chart, World, named, world};
-use pilothouse::{ClusterClient as _, HelmChart, ObjectChange, Phase};
+use pilothouse::{ClusterClient as _, HelmChart, HelmClient as _, ObjectChange, Phase, ReleaseOutcome};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
 use serde_json::Value;
@@ -23,6 +23,15 @@ fn config(name: &str, annotations: &str) -> String {
 }
 
 impl World {
+    /// Lets a hook take the place of what is there, by helm itself. Helm 4 tells the status of objects by workers side by side
+    /// (`pkg/kube/statuswait.go`): where the end of the old object is told after the beginning of the new one, it waits in vain.
+    async fn replaced(&self, chart: Chart) {
+        let outcome = self.run(chart).await;
+        let by_helm = matches!(&outcome, ReleaseOutcome::Failed(failure) if failure.phase == Phase::Exec);
+        let is_helm_4 = self.helm.version().major >= 4;
+        assert!((is_helm_4 && by_helm) || matches!(outcome, ReleaseOutcome::Done { .. }), "{outcome:?}");
+    }
+
     /// A chart with a template of which no hook wants anything, and this one.
     fn with(&self, version: &str, template: &str) -> Chart {
         self.chart(version, &[("templates/cm.yaml", CONFIG), ("templates/hook.yaml", template)])
@@ -77,7 +86,7 @@ async fn a_claim_that_a_hook_has_made() {
     assert_eq!(world.uid("pvc/data").await, before, "no hook of an upgrade");
     let upgrade = || world.with("1.2.0", &claim("helm.sh/hook: post-upgrade"));
     assert_eq!(world.refused(upgrade()).await.0, world.named("DATA_ATTACHED", "PersistentVolumeClaim/data"));
-    world.done(upgrade().consenting_to(&["pvc/data"])).await;
+    world.replaced(upgrade().consenting_to(&["pvc/data"])).await;
     assert!(!world.is_still("pvc/data", &before).await);
 }
 
@@ -112,7 +121,7 @@ async fn a_claim_of_the_release_that_becomes_a_hook(#[case] tool: Tool) {
     let of_claim = planned.releases[0].objects.iter().filter(|one| one.object.kind == "PersistentVolumeClaim");
     let told: Vec<&ObjectChange> = of_claim.map(|one| &one.change).collect();
     assert_eq!(told, [&ObjectChange::Delete]);
-    world.done(next().consenting_to(&["pvc/data"])).await;
+    world.replaced(next().consenting_to(&["pvc/data"])).await;
     assert!(!world.is_still("pvc/data", &before).await);
 }
 
@@ -156,8 +165,7 @@ async fn hooks_of_an_uninstall_and_of_a_rollback() {
     assert_eq!(found, world.named("DATA_ATTACHED", "PersistentVolumeClaim/data"));
     assert!(message.contains("pre-delete"), "{message}");
     assert_eq!(world.uid("pvc/data").await, before);
-    // Helm 4 fails where it sees the deletion of the old claim only after it has made the new one.
-    world.run(destroyed().consenting_to(&["pvc/data"])).await;
+    world.replaced(destroyed().consenting_to(&["pvc/data"])).await;
     assert_ne!(world.uid("pvc/data").await, before);
 }
 
