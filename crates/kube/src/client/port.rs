@@ -59,8 +59,8 @@ pub trait ClusterClient: Send + Sync {
     /// As for [`ClusterClient::get`].
     async fn list_metadata(&self, query: &ListQuery) -> Result<Vec<Value>, ClusterError>;
 
-    /// As [`ClusterClient::list`] or [`ClusterClient::list_metadata`], giving each object as it comes instead of holding all of them. Where
-    /// a list has to begin anew, some are given twice.
+    /// As [`ClusterClient::list`] or [`ClusterClient::list_metadata`], giving each object as it comes instead of holding all of them. `None`
+    /// says that the list begins anew: what was given before it does not count.
     ///
     /// # Errors
     /// As for [`ClusterClient::get`].
@@ -68,13 +68,13 @@ pub trait ClusterClient: Send + Sync {
         &self,
         query: &ListQuery,
         detail: Detail,
-        each: &mut (dyn FnMut(Value) + Send),
+        each: &mut (dyn FnMut(Option<Value>) + Send),
     ) -> Result<(), ClusterError> {
         let all = match detail {
             Detail::Whole => self.list(query).await?,
             Detail::Metadata => self.list_metadata(query).await?,
         };
-        all.into_iter().for_each(each);
+        all.into_iter().map(Some).for_each(each);
         Ok(())
     }
 
@@ -283,7 +283,10 @@ pub trait ClusterClient: Send + Sync {
         namespace: Option<&str>,
     ) -> Result<Vec<RevisionMeta>, ClusterError> {
         let mut found = Vec::new();
-        let mut each = |record: Value| found.extend(records::revision_meta(&record));
+        let mut each = |record: Option<Value>| match record {
+            Some(record) => found.extend(records::revision_meta(&record)),
+            None => found.clear(),
+        };
         self.list_each(&records::current(driver, namespace), Detail::Metadata, &mut each).await?;
         Ok(records::in_order(found))
     }

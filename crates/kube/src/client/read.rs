@@ -52,10 +52,11 @@ pub(crate) async fn read_labelled(
     label: &str,
 ) -> Vec<Seen> {
     let mut seen: Vec<Option<Value>> = objects.iter().map(|_| None).collect();
-    let lists = over_namespaces(objects).into_iter().map(|(query, mut wanted)| async move {
+    let lists = over_namespaces(objects).into_iter().map(|(query, wanted)| async move {
         let mut found = Vec::with_capacity(wanted.len());
-        let mut each = |mut item: Value| {
-            if let Some(index) = wanted.remove(&place(&item)) {
+        let mut each = |item: Option<Value>| {
+            let Some(mut item) = item else { return found.clear() };
+            if let Some(&index) = wanted.get(&place(&item)) {
                 // Half of an object is who has written which of its fields, and nobody asks for that here.
                 item["metadata"].as_object_mut().and_then(|metadata| metadata.remove("managedFields"));
                 found.push((index, item));

@@ -52,9 +52,13 @@ impl ClusterClient for Cluster {
         &self,
         query: &ListQuery,
         detail: Detail,
-        each: &mut (dyn FnMut(Value) + Send),
+        each: &mut (dyn FnMut(Option<Value>) + Send),
     ) -> Result<(), ClusterError> {
-        self.list_pages(query, detail, &mut |page| page.into_iter().flatten().for_each(&mut *each)).await
+        let mut take = |page: Option<Vec<Value>>| match page {
+            Some(page) => page.into_iter().map(Some).for_each(&mut *each),
+            None => each(None),
+        };
+        self.list_pages(query, detail, &mut take).await
     }
 
     fn watch(&self, query: &ListQuery, detail: Detail) -> BoxStream<'static, Result<Change, ClusterError>> {

@@ -4,7 +4,7 @@ use futures::StreamExt;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{Request, Response};
 use kube::client::Body;
-use pilothouse_core::{ObjectRef, ReleaseKey};
+use pilothouse_core::{ObjectRef, ReleaseKey, RevisionStatus};
 use pilothouse_kube::{
     ApplyOptions, Change, Cluster, ClusterClient, ClusterError, Detail, HelmDriver, ListQuery, LogQuery, Precondition,
     Propagation,
@@ -150,6 +150,22 @@ async fn a_list_whose_rest_has_expired_is_read_again_as_a_whole() {
     GET /api/v1/pods?limit=500&continue=old
     GET /api/v1/pods
     "#);
+}
+
+/// What was given before does not count any more: it may be of another time.
+#[tokio::test]
+async fn a_list_that_is_given_one_by_one_begins_anew() {
+    let record = |status: &str| {
+        let labels = json!({"owner": "helm", "name": "web", "version": "1", "status": status});
+        json!({"metadata": {"namespace": "shop", "name": "sh.helm.release.v1.web.v1", "labels": labels}})
+    };
+    let page = |items: Vec<Value>, token: &str| ok(&json!({"metadata": {"continue": token}, "items": items}));
+    let before = || page(vec![record("pending-upgrade")], "old");
+    let (cluster, _) = scripted(vec![before(), refusal(410, "Expired", ""), page(vec![record("deployed")], "")]);
+    let found = cluster.current_revisions(HelmDriver::Secret, None).await.unwrap();
+    assert_eq!(found.iter().map(|meta| meta.status).collect::<Vec<_>>(), [RevisionStatus::Deployed]);
+    let (cluster, _) = scripted(vec![before(), refusal(410, "Expired", ""), page(Vec::new(), "")]);
+    assert_eq!(cluster.current_revisions(HelmDriver::Secret, None).await.unwrap(), []);
 }
 
 #[tokio::test]

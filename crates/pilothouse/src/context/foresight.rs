@@ -10,7 +10,7 @@ pub(super) const FRESH: Duration = Duration::from_secs(5);
 /// How long it counts where Helm's records show that nobody has been at work on the release since.
 const RECENT: Duration = Duration::from_secs(60);
 
-/// What is known of a release before anything is changed.
+/// What is known of a release before anything is changed. Made from findings, or as [`Foresight::default`] and then filled.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Foresight {
     /// Why it must not be begun, or would fail.

@@ -45,7 +45,7 @@ pub use release_context::Context;
 pub(crate) use release_context::redactor_of;
 pub(crate) use release_run::DeployedBefore;
 pub use release_run::ReleaseRun;
-pub(crate) use release_run::{Looked, Recorded, Remembered};
+pub(crate) use release_run::{ObjectsRead, Recorded, Remembered};
 pub(crate) use rendering::Rendering;
 pub(crate) use reported_causes::ReportedCauses;
 pub use session::{Session, SessionConfig, Target};

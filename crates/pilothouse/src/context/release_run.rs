@@ -63,7 +63,7 @@ pub struct ReleaseRun {
     /// Helm's newest revision as it was read last on the way of this deploy.
     pub(crate) recorded: Option<Recorded>,
     /// The objects of the newest revision right after helm, for the wait that follows.
-    pub(crate) looked: Option<Looked>,
+    pub(crate) looked: Option<ObjectsRead>,
     /// Whether every check is to be made, also after one that has failed.
     pub(crate) thorough: bool,
     /// Whether only the steps that are run in every run are still to be run.
@@ -89,14 +89,14 @@ pub(crate) struct Recorded {
 }
 
 /// The objects of a revision, and how each was when it was read.
-pub(crate) struct Looked {
+pub(crate) struct ObjectsRead {
     pub(crate) revision: u32,
     pub(crate) uid: Option<String>,
     pub(crate) objects: Vec<ObjectRef>,
     pub(crate) seen: Vec<Seen>,
 }
 
-impl Looked {
+impl ObjectsRead {
     /// Whether they are those of this revision.
     pub(crate) fn is_of(&self, revision: &RevisionMeta) -> bool {
         (self.revision, &self.uid) == (revision.revision, &revision.uid)

@@ -14,7 +14,7 @@ use crate::observe::release_storage;
 use crate::render;
 use crate::render::chart_definitions;
 use jiff::Timestamp;
-use pilothouse_core::{CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, ReleaseHistory, Sensitive, crd_facts};
+use pilothouse_core::{CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, Phase, ReleaseHistory, Sensitive, crd_facts};
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc};
 use serde_json::Value;
 use std::sync::Arc;
@@ -47,7 +47,13 @@ pub(crate) async fn preview_deploy(
     let changing = kinds_changing(&definitions);
     let scope = scope(ctx, is_upgrade).await;
     let observed = observed(ctx).await;
-    let upgraded = is_upgrade.then(|| observed.known_history());
+    // Steps that ran since may have made a revision.
+    let newer = match ctx.phase() {
+        Phase::CheckPrerequisites => None,
+        _ if is_upgrade => Some(release_storage::release_history(ctx).await?),
+        _ => None,
+    };
+    let upgraded = newer.as_ref().or_else(|| is_upgrade.then(|| observed.known_history()));
     let (docs, manifests) = manifests(ctx, wanted, upgraded).await?;
     let looks = compared(ctx, (&docs, &manifests), upgraded, &changing, (scope, seen));
     let LossPreview { compared, .. } = looks.await?;

@@ -61,8 +61,10 @@ pub(crate) async fn list(
     let mut query = ListQuery::new("v1", "Secret").labelled(LABEL);
     query.namespace = namespace.map(str::to_owned);
     let mut found = HashMap::new();
-    let mut each =
-        |secret: Value| found.extend(release_of(&secret).map(|release| (release, decode_record(&secret, key))));
+    let mut each = |secret: Option<Value>| match secret {
+        Some(secret) => found.extend(release_of(&secret).map(|release| (release, decode_record(&secret, key)))),
+        None => found.clear(),
+    };
     cluster.list_each(&query, Detail::Whole, &mut each).await?;
     Ok(found)
 }

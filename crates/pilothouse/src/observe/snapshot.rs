@@ -1,7 +1,7 @@
 //! The objects of a release right after it was deployed, by which a later look sees whether anything has changed.
 
 use crate::context::Context;
-use crate::context::Looked;
+use crate::context::ObjectsRead;
 use crate::error::PhaseError;
 use crate::observe::drift_left;
 use crate::observe::fingerprint;
@@ -17,7 +17,7 @@ pub(crate) async fn snapshot(
     revision: &RevisionMeta,
     definitions: &[ObjectRef],
     before: Option<&DeployRecord>,
-    looked: &mut Option<Looked>,
+    looked: &mut Option<ObjectsRead>,
 ) -> Result<Option<Vec<AppliedObject>>, PhaseError> {
     let Some(record) = release_storage::read_record(ctx, revision).await? else { return Ok(None) };
     let objects = release_storage::objects_of_record(ctx, &record).await?;
@@ -34,7 +34,7 @@ pub(crate) async fn snapshot(
             let read = objects.iter().zip(&seen).filter_map(|(object, seen)| Some((object, seen.as_ref().ok()?)));
             whole = read.map(|(object, live)| (object.clone(), live.clone())).collect();
         }
-        *looked = Some(Looked { revision: revision.revision, uid: revision.uid.clone(), objects, seen });
+        *looked = Some(ObjectsRead { revision: revision.revision, uid: revision.uid.clone(), objects, seen });
     }
     let left = match drift_left::left(ctx, revision, &record, before, &now, &whole).await {
         Ok(left) => left,

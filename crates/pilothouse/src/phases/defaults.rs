@@ -3,7 +3,7 @@
 use crate::actions;
 use crate::context::Context;
 use crate::context::Foresight;
-use crate::context::Looked;
+use crate::context::ObjectsRead;
 use crate::context::ReleaseRun;
 use crate::context::Wanted;
 use crate::diagnose;
@@ -233,7 +233,7 @@ pub async fn validate<C: HelmChart + ?Sized>(
         let looked = run.looked.take().filter(|looked| looked.is_of(&newest));
         let (objects, looked) = match looked {
             _ if !ctx.info().wait => (Vec::new(), None),
-            Some(Looked { objects, seen, .. }) => (objects, Some(seen)),
+            Some(ObjectsRead { objects, seen, .. }) => (objects, Some(seen)),
             None => (observe::objects_of_record(ctx, &record).await?, None),
         };
         let deadline = Instant::now() + run.remaining(ctx);

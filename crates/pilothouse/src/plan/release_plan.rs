@@ -100,7 +100,7 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
     plan.on_failure = on_failure(info, &decision);
     plan.steps = steps(chart, ctx, plan.does).await;
     let mut compared = Vec::new();
-    let found = Found { observed: &observed, decision: &decision, preview };
+    let found = ReleaseSeen { observed: &observed, decision: &decision, preview };
     match fill(chart, ctx, &run.digest_key, &mut plan, found, coming).await {
         Ok(found) => compared = found,
         Err(error) => {
@@ -117,7 +117,7 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
 }
 
 /// What looking at a release has found.
-struct Found<'a> {
+struct ReleaseSeen<'a> {
     observed: &'a Observed,
     decision: &'a Decision,
     /// What the server has answered about its objects, if it was asked.
@@ -130,7 +130,7 @@ async fn fill<C: HelmChart + ?Sized>(
     ctx: &Context,
     key: &DigestKey,
     plan: &mut ReleasePlan,
-    Found { observed, decision, preview }: Found<'_>,
+    ReleaseSeen { observed, decision, preview }: ReleaseSeen<'_>,
     coming: &Coming<'_>,
 ) -> Result<Vec<Compared>, PhaseError> {
     let history = observed.known_history();
