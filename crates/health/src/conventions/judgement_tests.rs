@@ -139,3 +139,89 @@ fn running(#[case] kind: &str, #[case] expected: Readiness) {
     let object = json!({"apiVersion": "example.com/v1", "kind": kind, "status": {"phase": "Running"}});
     assert_eq!(told(&object, false).status.readiness, expected);
 }
+
+fn conditions(all: &[(&str, &str, &str)]) -> Value {
+    let one = |(kind, status, reason): &(&str, &str, &str)| json!({"type": kind, "status": status, "reason": reason});
+    Value::Array(all.iter().map(one).collect())
+}
+
+/// What lists in a status say of single parts counts where the whole says nothing, or that it does not know.
+#[rstest]
+#[case::of_a_listener(json!({"listeners": [{"name": "a", "conditions": conditions(&[("Conflicted", "True", "PortUnavailable")])}]}), Failed)]
+#[case::of_one_of_two(json!({"listeners": [{"conditions": conditions(&[("Ready", "True", "")])}, {"conditions": conditions(&[("ResolvedRefs", "False", "InvalidCertificateRef")])}]}), Failed)]
+#[case::the_whole_does_not_know(json!({"conditions": conditions(&[("Ready", "Unknown", "")]), "parents": [{"conditions": conditions(&[("Accepted", "False", "NotAllowed")])}]}), Failed)]
+#[case::the_whole_has_a_word_for_not_knowing(json!({"phase": "Unknown", "parents": [{"conditions": conditions(&[("Accepted", "False", "NotAllowed")])}]}), Failed)]
+#[case::the_whole_has_only_names_that_say_nothing(json!({"conditions": conditions(&[("MemoryPressure", "False", "")]), "parents": [{"conditions": conditions(&[("Accepted", "False", "NotAllowed")])}]}), Failed)]
+#[case::by_cluster(json!({"aggregatedStatus": [{"clusterName": "a", "applied": true, "health": "Healthy"}, {"clusterName": "b", "applied": true, "health": "Unhealthy"}]}), Failed)]
+#[case::by_flag(json!({"aggregatedStatus": [{"clusterName": "a", "applied": true}, {"clusterName": "b", "applied": false}]}), InProgress)]
+#[case::by_flag_and_message(json!({"aggregatedStatus": [{"clusterName": "b", "applied": false, "appliedMessage": "namespaces \"x\" not found"}]}), Failed)]
+#[case::conditions_under_the_status_of_a_part(json!({"targets": [{"name": "a", "status": {"conditions": conditions(&[("Ready", "False", "CreateFailed")])}}]}), Failed)]
+#[case::a_word_beside_conditions(json!({"shards": [{"conditions": conditions(&[("Ready", "True", "")]), "state": "Failed"}]}), Failed)]
+#[case::an_error_of_a_part(json!({"nodes": [{"name": "a", "error": "no route to host"}]}), Failed)]
+#[case::parts_count_where_the_whole_only_counts(json!({"replicas": 2, "readyReplicas": 2, "shards": [{"conditions": conditions(&[("Ready", "False", "CreateFailed")])}]}), Failed)]
+#[case::the_whole_speaks_for_them(json!({"conditions": conditions(&[("Ready", "True", "")]), "parents": [{"conditions": conditions(&[("Accepted", "False", "NotAllowed")])}]}), Current)]
+#[case::all_is_well(json!({"listeners": [{"conditions": conditions(&[("Accepted", "True", ""), ("Conflicted", "False", "NoConflicts")])}]}), Current)]
+#[case::what_was(json!({"conditions": conditions(&[("Ready", "Unknown", "")]), "history": [{"state": "Failed"}], "lastRuns": [{"state": "Failed"}]}), InProgress)]
+fn parts_of_a_list(#[case] status: Value, #[case] expected: Readiness) {
+    let told = told(&custom(&status), false).status;
+    assert_eq!(told.readiness, expected, "{}", told.message);
+}
+
+/// States that are told in sentences.
+#[rstest]
+#[case(json!({"state": "All 3 members are healthy"}), Current)]
+#[case(json!({"state": "2 of 3 members are ready"}), InProgress)]
+#[case(json!({"phase": "2/3 shards online"}), InProgress)]
+#[case(json!({"phase": "3/3 shards online"}), Current)]
+#[case(json!({"status": "Waiting for the primary, which failed its probe"}), InProgress)]
+#[case(json!({"status": "could not bind to port 80"}), Failed)]
+#[case(json!({"status": "The cluster is running without errors"}), Current)]
+#[case(json!({"message": "cannot find the secret db-password"}), Failed)]
+#[case(json!({"message": "waiting for the secret db-password"}), InProgress)]
+#[case(json!({"reason": "InvalidSpec", "message": "size has to be positive"}), Failed)]
+#[case(json!({"message": "see the documentation"}), Current)]
+#[case::the_whole_is_a_sentence(json!("Deployment failed: no disk"), Failed)]
+#[case::the_whole_is_a_word(json!("Ready"), Current)]
+#[case::a_message_beside_what_is_said(json!({"conditions": conditions(&[("Ready", "True", "")]), "message": "an upgrade failed earlier"}), Current)]
+fn sentences(#[case] status: Value, #[case] expected: Readiness) {
+    let told = told(&custom(&status), false).status;
+    assert_eq!(told.readiness, expected, "{}", told.message);
+}
+
+/// Fields for errors count whatever phase stands beside them.
+#[rstest]
+#[case(json!({"phase": "Running", "error": "no disk"}), Failed)]
+#[case(json!({"phase": "Running", "errors": ["no disk"]}), Failed)]
+#[case(json!({"phase": "Running", "errors": []}), Current)]
+#[case(json!({"phase": "Running", "errors": [{"message": "no disk"}]}), Failed)]
+#[case(json!({"phase": "Running", "errorMsg": "no disk"}), Failed)]
+#[case(json!({"phase": "Running", "errorReason": "NoDisk"}), Failed)]
+#[case(json!({"phase": "Running", "validationError": "no disk"}), Failed)]
+#[case(json!({"phase": "Pending", "reconcileError": {"message": "no disk"}}), Failed)]
+#[case(json!({"phase": "Running", "error": ""}), Current)]
+#[case(json!({"phase": "Running", "error": "none"}), Current)]
+#[case(json!({"phase": "Running", "errorCount": 3, "failedTasks": {"a": 1}}), Current)]
+#[case(json!({"phase": "Running", "errorRate": "0.1"}), Current)]
+#[case(json!({"phase": "Running", "lastError": "no disk"}), Current)]
+#[case(json!({"phase": "Pending", "lastErrorMessage": "no disk"}), Failed)]
+#[case(json!({"conditions": conditions(&[("Ready", "True", "")]), "lastErrorMessage": "no disk"}), Current)]
+fn errors_beside_a_phase(#[case] status: Value, #[case] expected: Readiness) {
+    let told = told(&custom(&status), false).status;
+    assert_eq!(told.readiness, expected, "{}", told.message);
+}
+
+/// A condition with a bad name tells of a part where the whole says that it is ready.
+#[rstest]
+#[case("OrphanedResources", Current)]
+#[case("UnhealthyReplicas", Current)]
+#[case("InsufficientCapacity", Current)]
+#[case("Stalled", Failed)]
+#[case("Failed", Failed)]
+#[case("Degraded", Failed)]
+#[case("ReconcileError", Failed)]
+fn bad_names_beside_ready(#[case] kind: &str, #[case] expected: Readiness) {
+    let status = json!({"conditions": conditions(&[(kind, "True", ""), ("Ready", "True", "")])});
+    assert_eq!(told(&custom(&status), false).status.readiness, expected);
+    let alone = json!({"conditions": conditions(&[(kind, "True", "")])});
+    assert_eq!(told(&custom(&alone), false).status.readiness, Failed);
+}

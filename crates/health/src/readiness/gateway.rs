@@ -147,6 +147,20 @@ mod tests {
     }
 
     #[rstest]
+    #[case(&[("Accepted", "True", "Accepted", 2), ("ResolvedRefs", "False", "InvalidCertificateRef", 2)], (Failed, "listener https: InvalidCertificateRef"))]
+    #[case(&[("Conflicted", "True", "HostnameConflict", 2)], (Failed, "listener https: HostnameConflict"))]
+    #[case(&[("Accepted", "False", "PortUnavailable", 2)], (Failed, "listener https: PortUnavailable"))]
+    #[case(&[("Programmed", "False", "Pending", 2)], (InProgress, "listener https: Pending"))]
+    #[case(&[("ResolvedRefs", "False", "InvalidCertificateRef", 1)], (InProgress, "listener https: ResolvedRefs is about an earlier version of its spec"))]
+    #[case(&[("Conflicted", "False", "NoConflicts", 2), ("ResolvedRefs", "True", "ResolvedRefs", 2)], (Current, "Accepted and Programmed is True"))]
+    fn listeners(#[case] all: &[(&str, &str, &str, i64)], #[case] expected: (Readiness, &'static str)) {
+        let whole = conditions(&[("Accepted", "True", "Accepted", 2), ("Programmed", "True", "Programmed", 2)]);
+        let listeners = json!([{"name": "http", "conditions": []}, {"name": "https", "conditions": conditions(all)}]);
+        let status = gateway(&json!({"metadata": {"generation": 2}, "status": {"conditions": whole, "listeners": listeners}}));
+        assert_eq!((status.readiness, status.message.as_str()), expected);
+    }
+
+    #[rstest]
     #[case(json!([]), (InProgress, "gateway a has not answered it yet"))]
     #[case(json!([{"parentRef": {"name": "b"}, "conditions": conditions(&[("Accepted", "True", "Accepted", 2)])}]),
         (InProgress, "gateway a has not answered it yet"))]
