@@ -33,6 +33,11 @@ impl Named<'_> {
             && (self.name == "not ready" || words::sense_of_plain(&self.name) == Some(Sense::Bad))
     }
 
+    /// Whether its bad name is about the object itself, not about a part of it.
+    fn is_about_the_whole(&self) -> bool {
+        self.name.split(' ').all(|word| word.starts_with("reconcil") || words::sense_of_plain(word) == Some(Sense::Bad))
+    }
+
     fn is_summary(&self) -> bool {
         SUMMARY.binary_search(&self.name.as_str()).is_ok()
     }
@@ -86,7 +91,7 @@ fn named(conditions: Vec<Condition<'_>>, generation: Option<i64>) -> Vec<Named<'
         .map(|condition| Named {
             // `platform.example.com/app-ready` and `ACK.Terminal` have their names behind a domain or a product.
             name: words::plain(condition.kind.rsplit(['/', '.']).next().unwrap_or_default()),
-            stale: condition.generation.zip(generation).is_some_and(|(written_for, now)| written_for < now),
+            stale: condition.is_before(generation),
             condition,
         })
         .collect()
@@ -105,7 +110,8 @@ fn wrong(all: &[Named<'_>]) -> Option<Opinion> {
             return false;
         }
         if one.is_bad_name() {
-            return one.condition.is_true();
+            // What is ready may well tell of parts that are in trouble.
+            return one.condition.is_true() && (!ready || one.is_about_the_whole());
         }
         // What is ready may have parts that are not; only the reason is a clear word.
         let by_message =

@@ -23,6 +23,11 @@ impl Condition<'_> {
         self.status == "False"
     }
 
+    /// Whether it was written for an earlier version of a spec that is at this generation now.
+    pub(crate) fn is_before(&self, generation: Option<i64>) -> bool {
+        self.generation.zip(generation).is_some_and(|(written_for, now)| written_for < now)
+    }
+
     /// Its message, or its reason, or what it says at all.
     pub(crate) fn says(&self) -> String {
         [self.message, self.reason]

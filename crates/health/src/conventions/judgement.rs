@@ -9,6 +9,7 @@ use super::{counts, words_in};
 use crate::groups::is_built_in;
 use pilothouse_core::{ObjectStatus, Readiness};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The fields in which controllers say which generation of the spec their status is about.
 const GENERATIONS: [&str; 6] = [
@@ -45,8 +46,13 @@ pub(crate) fn before_all(object: &Value) -> Option<General> {
 /// nothing to say.
 pub(crate) fn any(object: &Value, young: bool) -> General {
     let told = |readiness, message: &str, rule| General { status: ObjectStatus::new(readiness, message), rule };
-    let empty = Map::new();
-    let status = object.get("status").and_then(Value::as_object).unwrap_or(&empty);
+    let status = match object.get("status") {
+        Some(Value::Object(status)) => Cow::Borrowed(status),
+        // Some controllers write one word or a sentence.
+        Some(Value::String(text)) => Cow::Owned(Map::from_iter([("status".to_owned(), Value::from(text.as_str()))])),
+        _ => Cow::Owned(Map::new()),
+    };
+    let status = status.as_ref();
     if let Some(worst) = worst_opinion(object, status, number(object, "/metadata/generation")) {
         let rule = worst.rule;
         return General { status: worst.into_status(), rule };
@@ -112,8 +118,7 @@ fn worst_opinion(object: &Value, status: &Map<String, Value>, generation: Option
     opinions.extend(of_conditions(listed, generation));
     opinions.extend(words_in::of_words(object, status));
     opinions.extend(counts::of_counts(object, status));
-    let listed = status.get("conditions").map(fields::conditions_of).unwrap_or_default();
-    opinions.extend(words_in::of_failure_text(status, conditions::is_well(listed, generation)));
+    opinions.extend(words_in::of_failure_text(status, is_well(object, status, generation)));
     opinions.extend(words_in::of_flags(status));
     opinions.extend(words_in::of_inner_health(object, status));
     if opinions.is_empty() {
@@ -129,36 +134,66 @@ fn worst_opinion(object: &Value, status: &Map<String, Value>, generation: Option
     if opinions.is_empty() {
         opinions.extend(parts);
     } else {
-        opinions.extend(
-            parts.filter(|part| part.sense == Sense::Bad && opinions.iter().any(|one| one.sense != Sense::Good)),
-        );
+        let speaks_for_parts =
+            opinions.iter().all(|one| one.sense == Sense::Good) && opinions.iter().any(|one| one.rule != names::COUNTS);
+        opinions.extend(parts.filter(|part| part.sense == Sense::Bad && !speaks_for_parts));
     }
-    // The first of equals.
-    opinions.into_iter().reduce(|worst, other| if other.sense > worst.sense { other } else { worst })
+    if opinions.is_empty() {
+        opinions.extend(words_in::of_sentences(status));
+    }
+    worst(opinions)
+}
+
+/// Whether the whole is said to be as it should, by a condition or a word.
+fn is_well(object: &Value, status: &Map<String, Value>, generation: Option<i64>) -> bool {
+    let listed = status.get("conditions").map(fields::conditions_of).unwrap_or_default();
+    if !listed.is_empty() {
+        return conditions::is_well(listed, generation);
+    }
+    words_in::of_words(object, status).is_some_and(|said| said.sense == Sense::Good)
 }
 
 /// What the parts of a status say that have conditions, a state or counts of their own (`parents` of a Gateway API
-/// route, `statuses` by namespace, `racks`).
+/// route, `aggregatedStatus` by cluster, `statuses` by namespace, `racks`).
 fn of_parts(object: &Value, status: &Map<String, Value>, generation: Option<i64>) -> Option<Opinion> {
-    let of_part = |part: &Value| -> Option<Opinion> {
-        let part = part.as_object()?;
-        let conditions = part.get("conditions").map(fields::conditions_of).unwrap_or_default();
-        let said = of_conditions(conditions, generation);
-        let said = said.or_else(|| words_in::of_words(object, part)).or_else(|| counts::of_part(part))?;
-        Some(Opinion { rule: names::PARTS, ..said })
+    let of_part = |part: &Value| {
+        // A part may have a status of its own.
+        let own = of_part(object, part, generation);
+        let inner = part.get("status").and_then(|inner| of_part(object, inner, generation));
+        worst(own.into_iter().chain(inner))
     };
-    let said = status.iter().filter(|(field, _)| !words_in::is_history(field)).flat_map(|(_, value)| {
-        let inner: Vec<Option<Opinion>> = match value {
-            Value::Array(items) => items.iter().map(of_part).collect(),
-            Value::Object(inner) => {
-                let entries = inner.iter().filter(|(field, _)| !words_in::is_history(field));
-                std::iter::once(of_part(value)).chain(entries.map(|(_, entry)| of_part(entry))).collect()
-            }
-            _ => Vec::new(),
-        };
-        inner.into_iter().flatten()
-    });
-    said.reduce(|worst, other| if other.sense > worst.sense { other } else { worst })
+    worst(current(status).filter_map(|value| match value {
+        Value::Array(items) => worst(items.iter().filter_map(of_part)),
+        Value::Object(inner) => {
+            let entries = current(inner).flat_map(|entry| match entry {
+                Value::Array(items) => items.as_slice(),
+                entry => std::slice::from_ref(entry),
+            });
+            worst(std::iter::once(value).chain(entries).filter_map(of_part))
+        }
+        _ => None,
+    }))
+}
+
+/// The fields that tell what is.
+fn current(status: &Map<String, Value>) -> impl Iterator<Item = &Value> {
+    status.iter().filter(|(field, _)| !words_in::is_history(field)).map(|(_, value)| value)
+}
+
+/// What one part says. Its counts and flags count where its conditions and words say nothing.
+fn of_part(object: &Value, part: &Value, generation: Option<i64>) -> Option<Opinion> {
+    let part = part.as_object()?;
+    let conditions = || part.get("conditions").map(fields::conditions_of).unwrap_or_default();
+    let failure = words_in::of_failure_text(part, is_well(object, part, generation));
+    let said = [of_conditions(conditions(), generation), words_in::of_words(object, part), failure];
+    let said = worst(said.into_iter().flatten()).or_else(|| counts::of_part(part));
+    let said = worst(said.into_iter().chain(words_in::of_part_flags(part)))?;
+    Some(Opinion { rule: names::PARTS, ..said })
+}
+
+/// The worst of some opinions, the first of equals.
+fn worst(opinions: impl IntoIterator<Item = Opinion>) -> Option<Opinion> {
+    opinions.into_iter().reduce(|worst, other| if other.sense > worst.sense { other } else { worst })
 }
 
 /// Whether the kind belongs to Kubernetes itself and never gets a status that tells whether it is ready (ConfigMap,

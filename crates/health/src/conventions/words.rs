@@ -219,20 +219,46 @@ const COMPLAINTS: [&str; 27] = [
     "unreachable",
 ];
 /// Beginnings and parts of sentences that say that it goes on.
-const PATIENCE: [&str; 8] =
-    ["waiting", "not yet", "in progress", "no error", "0 error", "without error", "will be retried", "pending"];
+const GOES_ON: [&str; 5] = ["waiting", "not yet", "in progress", "will be retried", "pending"];
+/// Parts of sentences that name errors and tell of none.
+const NO_ERROR: [&str; 3] = ["no error", "0 error", "without error"];
+/// A label of at least as many words is a sentence.
+const SENTENCE: usize = 3;
 /// Of a long message only the beginning counts.
 const MOST_OF_A_MESSAGE: usize = 400;
 
 /// Whether a message says that something is wrong.
 pub(crate) fn complains(message: &str) -> bool {
     let lower = beginning(message);
-    has_any(&lower, &COMPLAINTS) && !has_any(&lower, &PATIENCE)
+    has_any(&lower, &COMPLAINTS) && !has_any(&lower, &GOES_ON) && !has_any(&lower, &NO_ERROR)
 }
 
 /// Whether a message says that something goes on.
 pub(crate) fn is_patient(message: &str) -> bool {
-    has_any(&beginning(message), &PATIENCE)
+    let lower = beginning(message);
+    has_any(&lower, &GOES_ON) || has_any(&lower, &NO_ERROR)
+}
+
+/// The sense of a state that is told in a sentence; `None` for a label, and where its words tell as much as a label's.
+pub(crate) fn sense_of_sentence(text: &str) -> Option<Sense> {
+    if text.split_whitespace().count() < SENTENCE {
+        return None;
+    }
+    if complains(text) {
+        return Some(Sense::Bad);
+    }
+    (has_any(&beginning(text), &GOES_ON) || is_part_of_all(text)).then_some(Sense::Moving)
+}
+
+/// Whether a sentence tells of fewer than all: `2/3 shards online`, `2 of 3 members are ready`.
+fn is_part_of_all(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let is_less = |few: &str, all: &str| match (few.parse::<u32>(), all.parse::<u32>()) {
+        (Ok(few), Ok(all)) => few < all,
+        _ => false,
+    };
+    let fraction = |word: &&str| word.split_once('/').is_some_and(|(few, all)| is_less(few, all));
+    words.iter().any(fraction) || words.windows(3).any(|three| three[1] == "of" && is_less(three[0], three[2]))
 }
 
 fn beginning(message: &str) -> String {

@@ -3,16 +3,23 @@
 use super::fields;
 use super::names;
 use super::opinion::Opinion;
-use super::words::{Sense, is_achieved, plain, sense_of_plain};
+use super::words::{self, Sense, complains, is_achieved, plain, sense_of_plain, sense_of_sentence};
 use serde_json::{Map, Value};
 
 /// The fields for one word about the whole.
 const FIELDS: [&str; 9] =
     ["phase", "state", "health", "healthStatus", "status", "stage", "compliant", "currentState", "currentPhase"];
-/// Fields for what went wrong.
-const FAILURES: [&str; 6] =
-    ["failureMessage", "errorMessage", "errorDescription", "lastError", "failureReason", "error"];
+/// Words that end the name of a field for what went wrong (`lastError`, `validationErrors`).
+const FAILURES: [&str; 4] = ["error", "errors", "failure", "failures"];
+/// Words behind such a word that are for what it says of it (`failureMessage`, `errorDescription`).
+const SAID_OF_IT: [&str; 7] = ["message", "msg", "description", "details", "text", "reason", "messages"];
+/// What is written there when nothing went wrong.
+const NO_FAILURE: [&str; 9] = ["", "-", "<none>", "n/a", "nil", "none", "no error", "null", "ok"];
+/// Fields for a sentence about the whole.
+const SENTENCES: [&str; 5] = ["message", "statusMessage", "description", "details", "info"];
 const FLAGS: [&str; 7] = ["ready", "readyToUse", "isReady", "available", "healthy", "succeeded", "active"];
+/// Flags that say of a part what has become of it there.
+const PART_FLAGS: [&str; 2] = ["applied", "synced"];
 /// Ends of the names of kinds that do something once: running, they are not done.
 const ONCE: [&str; 20] = [
     "Analysis",
@@ -55,6 +62,9 @@ const BEGUN: [&str; 12] = [
 
 /// What a word says about an object of this kind.
 fn sense_for(object: &Value, word: &str) -> Option<Sense> {
+    if let Some(said) = sense_of_sentence(word) {
+        return Some(said);
+    }
     let words = plain(word);
     let said = sense_of_plain(&words).or_else(|| is_achieved(&words).then_some(Sense::Good))?;
     if said == Sense::Good && BEGUN.contains(&words.as_str()) {
@@ -108,21 +118,68 @@ fn of_fields<'a>(
     let said = ["message", "reason"].map(|field| status.get(field).and_then(Value::as_str).unwrap_or_default());
     let said = said.into_iter().find(|text| !text.is_empty() && *text != word);
     let message = said.map_or_else(|| format!("{field} is {word}"), |said| format!("{field} is {word}: {said}"));
-    let reason = word.split_whitespace().collect();
+    // A sentence is no reason.
+    let reason = if word.split_whitespace().count() > 4 { String::new() } else { word.split_whitespace().collect() };
     Some(Opinion { reason, ..Opinion::new(sense, names::WORDS, message) })
 }
 
 /// What a status says in a field for errors (`failureMessage` is Cluster API's). The last error is remembered by some
 /// controllers after all is well again.
 pub(super) fn of_failure_text(status: &Map<String, Value>, is_well: bool) -> Option<Opinion> {
-    let text = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Object(error) => error.get("message").and_then(Value::as_str).map(str::to_owned),
-        _ => None,
-    };
-    let fields = FAILURES.iter().filter(|field| !(is_well && **field == "lastError"));
-    let said = fields.filter_map(|field| text(status.get(*field)?)).find(|text| !text.is_empty())?;
+    let fields = status.iter().filter_map(|(field, value)| {
+        let words = plain(field);
+        let counts = is_for_failures(&words) && !(is_well && words.starts_with("last "));
+        // A message says more than a reason.
+        counts.then(|| (words.ends_with("reason"), value))
+    });
+    let said = fields.filter_map(|(is_reason, value)| Some((is_reason, failure_in(value)?)));
+    let (_, said) = said.min_by_key(|(is_reason, _)| *is_reason)?;
     Some(Opinion { reason: "Error".to_owned(), ..Opinion::new(Sense::Bad, names::FAILURE_TEXT, said) })
+}
+
+fn is_for_failures(words: &str) -> bool {
+    let mut all: Vec<&str> = words.split(' ').collect();
+    if all.first().is_some_and(|first| *first == "previous") {
+        return false;
+    }
+    if all.len() > 1 && all.last().is_some_and(|last| SAID_OF_IT.contains(last)) {
+        all.pop();
+    }
+    all.last().is_some_and(|last| FAILURES.contains(last))
+}
+
+fn failure_in(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => {
+            let is_none = NO_FAILURE.contains(&text.trim().to_lowercase().as_str());
+            (!is_none).then(|| text.clone())
+        }
+        Value::Object(error) => ["message", "reason"].into_iter().find_map(|field| failure_in(error.get(field)?)),
+        Value::Array(errors) => errors.iter().find_map(failure_in),
+        _ => None,
+    }
+}
+
+/// What a reason and sentences say of the whole; for a status that says it nowhere else.
+pub(super) fn of_sentences(status: &Map<String, Value>) -> Option<Opinion> {
+    let text = |field: &str| status.get(field).and_then(Value::as_str).unwrap_or_default();
+    let reason = text("reason");
+    let message = SENTENCES.into_iter().map(text).find(|text| !text.is_empty()).unwrap_or_default();
+    let sense = match words::sense(reason) {
+        Some(Sense::Bad | Sense::Missing) => Sense::Bad,
+        _ => sense_of_sentence(message).or_else(|| complains(message).then_some(Sense::Bad))?,
+    };
+    let said = if message.is_empty() { reason } else { message };
+    Some(Opinion { reason: reason.to_owned(), ..Opinion::new(sense, names::WORDS, said) })
+}
+
+/// What a flag says of a part, with the message beside it (`applied: false`, `appliedMessage`).
+pub(super) fn of_part_flags(part: &Map<String, Value>) -> Option<Opinion> {
+    let field = PART_FLAGS.into_iter().find(|field| part.get(*field).and_then(Value::as_bool) == Some(false))?;
+    let text = |field: &str| part.get(field).and_then(Value::as_str).unwrap_or_default();
+    let message = [text(&format!("{field}Message")), text("message")].into_iter().find(|text| !text.is_empty());
+    let sense = if message.is_some_and(complains) { Sense::Bad } else { Sense::Moving };
+    Some(Opinion::new(sense, names::FLAGS, message.map_or_else(|| format!("{field} is false"), str::to_owned)))
 }
 
 /// What `ready: false` and its like say.

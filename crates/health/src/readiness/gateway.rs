@@ -15,12 +15,34 @@ pub(super) fn gateway(object: &Value) -> ObjectStatus {
         return ObjectStatus::new(Readiness::InProgress, "its controller has not seen this version yet");
     }
     let all = object.pointer("/status/conditions").map(conditions_of).unwrap_or_default();
-    judge(
-        &all,
-        &["Accepted", "Programmed"],
-        number(object, "/metadata/generation"),
-        "no controller has accepted it yet",
-    )
+    let generation = number(object, "/metadata/generation");
+    let whole = judge(&all, &["Accepted", "Programmed"], generation, "no controller has accepted it yet");
+    let listeners = || array(object, "/status/listeners").iter().map(|listener| of_listener(listener, generation));
+    // A gateway with a listener that is refused is accepted all the same (`ListenersNotValid`).
+    let refused = || listeners().find(|status| status.readiness == Readiness::Failed);
+    match whole.readiness {
+        Readiness::Failed => whole,
+        Readiness::Current => refused().or_else(|| listeners().find(|status| !status.is_ready())).unwrap_or(whole),
+        _ => refused().unwrap_or(whole),
+    }
+}
+
+/// What a gateway says of one of its listeners.
+fn of_listener(listener: &Value, generation: Option<i64>) -> ObjectStatus {
+    let all = listener.get("conditions").map(conditions_of).unwrap_or_default();
+    let conflict = all.iter().find(|one| one.kind == "Conflicted" && one.is_true() && !one.is_before(generation));
+    let status = match conflict {
+        Some(conflict) => ObjectStatus::new(Readiness::Failed, conflict.says()).because(conflict.reason),
+        None => of_given(&all, &["Accepted", "ResolvedRefs", "Programmed"], generation),
+    };
+    ObjectStatus { message: format!("listener {}: {}", member(listener, "name"), status.message), ..status }
+}
+
+/// What the conditions of these kinds say; only those that are given count.
+fn of_given(all: &[Condition<'_>], kinds: &[&str], generation: Option<i64>) -> ObjectStatus {
+    let given = kinds.iter().filter(|kind| all.iter().any(|one| one.kind == **kind));
+    let mut told = given.map(|kind| judge(all, &[kind], generation, ""));
+    told.find(|status| !status.is_ready()).unwrap_or_else(|| ObjectStatus::new(Readiness::Current, "it is accepted"))
 }
 
 pub(super) fn route(object: &Value) -> ObjectStatus {
@@ -65,13 +87,7 @@ pub(super) fn policy(object: &Value) -> ObjectStatus {
 fn of_answer(answer: &Value, generation: Option<i64>, name: &str) -> ObjectStatus {
     let all = answer.get("conditions").map(conditions_of).unwrap_or_default();
     let status = judge(&all, &["Accepted"], generation, "it is not accepted yet");
-    // Of the others only those that are given count.
-    let others = ["ResolvedRefs", "Programmed"].into_iter().filter(|kind| all.iter().any(|one| one.kind == *kind));
-    let others = others.map(|kind| judge(&all, &[kind], generation, ""));
-    let status = std::iter::once(status)
-        .chain(others)
-        .find(|status| !status.is_ready())
-        .unwrap_or_else(|| ObjectStatus::new(Readiness::Current, "it is accepted"));
+    let status = if status.is_ready() { of_given(&all, &["ResolvedRefs", "Programmed"], generation) } else { status };
     ObjectStatus { message: format!("{name}: {}", status.message), ..status }
 }
 
@@ -81,7 +97,7 @@ fn judge(all: &[Condition<'_>], kinds: &[&str], generation: Option<i64>, without
         let Some(condition) = all.iter().find(|condition| condition.kind == *kind) else {
             return ObjectStatus::new(Readiness::InProgress, without);
         };
-        if condition.generation.zip(generation).is_some_and(|(written_for, now)| written_for < now) {
+        if condition.is_before(generation) {
             let message = format!("{kind} is about an earlier version of its spec");
             return ObjectStatus::new(Readiness::InProgress, message);
         }
@@ -156,7 +172,8 @@ mod tests {
     fn listeners(#[case] all: &[(&str, &str, &str, i64)], #[case] expected: (Readiness, &'static str)) {
         let whole = conditions(&[("Accepted", "True", "Accepted", 2), ("Programmed", "True", "Programmed", 2)]);
         let listeners = json!([{"name": "http", "conditions": []}, {"name": "https", "conditions": conditions(all)}]);
-        let status = gateway(&json!({"metadata": {"generation": 2}, "status": {"conditions": whole, "listeners": listeners}}));
+        let status =
+            gateway(&json!({"metadata": {"generation": 2}, "status": {"conditions": whole, "listeners": listeners}}));
         assert_eq!((status.readiness, status.message.as_str()), expected);
     }
 

@@ -63,7 +63,7 @@ fn a_rule_for_a_kind_comes_before_the_general_ones_and_the_generation_before_it(
 #[case(json!({"status": {"phase": "Kept"}}), (Readiness::Current, None, "it is ready by the rule for its kind"))]
 #[case(json!({"status": {"phase": "?"}}), (Readiness::Unknown, None, "phase is ?, a word that no rule knows"))]
 #[case(json!({"status": {"phase": 7}}), (Readiness::InProgress, None, "its controller has not said yet how it stands"))]
-#[case(json!({"status": "Kept"}), (Readiness::InProgress, None, "its controller has not written a status yet"))]
+#[case(json!({"status": "Kept"}), (Readiness::InProgress, None, "it is not ready yet by the rule for its kind"))]
 #[case(json!({}), (Readiness::InProgress, None, "its controller has not written a status yet"))]
 // The words of the object are kept.
 #[case(json!({"status": {"phase": "Copying"}}), (Readiness::InProgress, Some("Copying"), "phase is Copying"))]
