@@ -2,6 +2,7 @@
 
 use super::{Of, Want, all, object};
 use crate::diagnosis::line::Line;
+use pilothouse_core::{ObjectStatus, Readiness};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -97,6 +98,69 @@ fn refusals(#[case] message: &str, #[case] line: Line, #[case] why: &str, #[case
     let of = refused(message, 2);
     of.tells(line, why);
     assert_eq!(of.roots(), [root]);
+}
+
+const CONVERTS: &str = "conversion webhook for diag.example.com/v1, Kind=Gadget failed: Post \"https://converter.gadget-system.svc:443/convert?timeout=30s\": service \"converter\" not found";
+
+fn definition(plural: &str) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("{plural}.diag.example.com")},
+        "spec": {"group": "diag.example.com", "names": {"plural": plural, "kind": "Gadget", "listKind": "GadgetList"},
+            "conversion": {"webhook": {"clientConfig": {"service": {"namespace": "gadget-system", "name": "converter"}}}}},
+    })
+}
+
+fn converter(kind: &str) -> Want {
+    Want::Object(object("v1", &format!("{kind}/gadget-system/converter")))
+}
+
+/// What the API server says when it cannot convert an object, whoever had asked for it.
+#[rstest]
+#[case::it_has_no_service(CONVERTS, "cannot be asked: service \"converter\" not found; its Service is gadget-system/converter")]
+#[case::of_a_list(&CONVERTS.replace("Kind=Gadget ", "Kind=GadgetList "), "cannot be asked: service \"converter\" not found; its Service is gadget-system/converter")]
+#[case::refused(&CONVERTS.replace("service \"converter\" not found", "dial tcp 10.0.0.1:443: connect: connection refused"),
+    "cannot be asked: dial tcp 10.0.0.1:443: connect: connection refused; its Service is gadget-system/converter")]
+#[case::an_error_of_its_own("conversion webhook for diag.example.com/v1, Kind=Gadget failed: no such field spec.size",
+    "fails: no such field spec.size; its Service is gadget-system/converter")]
+#[case::a_wrong_answer("conversion webhook for diag.example.com/v1, Kind=Gadget returned 0 objects, expected 1",
+    "fails: returned 0 objects, expected 1; its Service is gadget-system/converter")]
+fn a_webhook_that_does_not_convert(#[case] message: &str, #[case] expected: &str) {
+    let of = refused(&format!("Error creating: Internal error occurred: {message}"), 3).around(definition("gadgets"));
+    let why = format!("the conversion webhook of CustomResourceDefinition gadgets.diag.example.com {expected}");
+    of.tells(Line::WebhookUnreachable, &why);
+    assert_eq!(of.roots(), ["CustomResourceDefinition gadgets.diag.example.com"]);
+}
+
+#[test]
+fn what_is_read_of_a_webhook_that_converts() {
+    let definition = Want::Object(object("apiextensions.k8s.io/v1", "CustomResourceDefinition/gadgets.diag.example.com"));
+    let endpoints = Want::All {
+        api_version: "discovery.k8s.io/v1".to_owned(),
+        kind: "EndpointSlice".to_owned(),
+        namespace: Some("gadget-system".to_owned()),
+        labels: Some("kubernetes.io/service-name=converter".to_owned()),
+    };
+    refused(CONVERTS, 1).wants(&[definition, converter("Service"), endpoints]);
+}
+
+#[test]
+fn a_webhook_that_converts_and_whose_service_does_not_exist() {
+    let of = refused(CONVERTS, 3).read(converter("Service"));
+    of.tells(
+        Line::WebhookNobody,
+        "the conversion webhook of the definition of Gadget (diag.example.com) cannot be asked: service \"converter\" not found; its Service gadget-system/converter does not exist",
+    );
+}
+
+/// An object that cannot be read for it says so in its status alone.
+#[test]
+fn an_object_that_cannot_be_converted_is_not_read() {
+    let mut of = Of::object(json!({"apiVersion": "diag.example.com/v2", "kind": "Gadget", "metadata": {"name": "main", "namespace": "web"}}));
+    of.0.live = None;
+    of.0.status = ObjectStatus::new(Readiness::Unknown, format!("it cannot be read: {CONVERTS}")).because("Unreadable");
+    let of = of.around(definition("gadgets"));
+    assert_eq!(of.roots(), ["CustomResourceDefinition gadgets.diag.example.com"]);
+    assert!(crate::wanted(&of.0, super::now()).contains(&converter("Service")));
 }
 
 #[test]
