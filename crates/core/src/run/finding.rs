@@ -139,6 +139,6 @@ pub mod code {
         VOLUME_MOUNT_FAILED: "A volume of a pod cannot be attached or mounted.",
         WAITING: "Nothing has failed; what the release waits for has not moved.",
         WEBHOOK_DENIED: "An admission webhook refuses an object.",
-        WEBHOOK_UNREACHABLE: "An admission webhook does not answer.",
+        WEBHOOK_UNREACHABLE: "A webhook that admits or converts objects does not answer.",
     }
 }

@@ -227,7 +227,7 @@ impl Part<'_> {
     }
 
     fn connection(&self) -> Option<Draft> {
-        let of_webhook = self.has("failed calling webhook");
+        let of_webhook = self.any(&["failed calling webhook", "conversion webhook for "]);
         let credentials = self.any(&["asked for the client to provide credentials", "must be logged in to the server"]);
         if of_webhook || !(credentials || helm_words::api_unreachable(&self.lower)) {
             return None;

@@ -85,16 +85,20 @@ pub(super) fn with_group(plural: &str, group: &str) -> String {
 /// `plural.group` of an object, the plural as Kubernetes itself guesses it from the kind (`UnsafeGuessKindToResource` in
 /// apimachinery's `meta`). A wrong guess finds no object.
 fn resource(object: &ObjectRef) -> String {
-    let kind = object.kind.to_lowercase();
-    let plural = match kind.strip_suffix('y') {
-        _ if kind.ends_with("endpoints") => kind.clone(),
+    let group =
+        object.api_version.as_deref().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
+    with_group(&plural_of(&object.kind), group)
+}
+
+/// The plural as Kubernetes guesses it.
+pub(super) fn plural_of(kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    match kind.strip_suffix('y') {
+        _ if kind.ends_with("endpoints") => kind,
         Some(stem) => format!("{stem}ies"),
         None if kind.ends_with('s') => format!("{kind}es"),
         None => format!("{kind}s"),
-    };
-    let group =
-        object.api_version.as_deref().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
-    with_group(&plural, group)
+    }
 }
 
 /// The object a part of helm's text names.

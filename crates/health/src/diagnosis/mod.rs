@@ -54,6 +54,7 @@ pub fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
     wants.extend(workload::wanted(evidence, now));
     wants.extend(unmoved::wanted(evidence, now));
     wants.extend(api_services::wanted(evidence));
+    wants.extend(webhooks::wanted_to_read(evidence));
     let mut new: Vec<Want> = Vec::new();
     for want in wants {
         if !evidence.read.contains(&want) && !new.contains(&want) {
@@ -106,6 +107,7 @@ fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
     }
     drafts.extend(definitions::causes(evidence));
     drafts.extend(api_services::causes(evidence, now));
+    drafts.extend(webhooks::unreadable(evidence));
     drafts.extend(unmoved::suspended(evidence));
     drafts.extend(network::causes(evidence, now));
     let stuck = workload::stuck(evidence);

@@ -1,11 +1,12 @@
-//! Admission webhooks and policies.
+//! Webhooks that admit and that convert, and policies.
 
 use super::admission::Tries;
 use super::draft::Draft;
-use super::evidence::Want;
-use super::helm_objects::with_group;
+use super::evidence::{Evidence, Want};
+use super::helm_objects::{plural_of, with_group};
 use super::line::Line;
-use super::read::{around, between, list, name, namespace, object, quoted, text};
+use super::read::{around, between, list, name, namespace, object, one_line, quoted, text};
+use pilothouse_core::Readiness;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -27,7 +28,10 @@ impl Around<'_> {
 /// Why a webhook or policy refused, or could not be asked.
 pub(super) fn refusal(said: &str, tries: Tries, around: Around<'_>) -> Option<Draft> {
     let enough = tries.enough();
-    unreachable(said, tries, around).or_else(|| builtin_policy(said, enough)).or_else(|| denied(said, enough, around))
+    unreachable(said, tries, around)
+        .or_else(|| unconverted(said, tries, around))
+        .or_else(|| builtin_policy(said, enough))
+        .or_else(|| denied(said, enough, around))
 }
 
 /// `failed calling webhook "x": failed to call webhook: Post "https://svc.ns.svc:443/path?timeout=10s": no endpoints available for
@@ -35,8 +39,7 @@ pub(super) fn refusal(said: &str, tries: Tries, around: Around<'_>) -> Option<Dr
 fn unreachable(said: &str, tries: Tries, around: Around<'_>) -> Option<Draft> {
     let webhook = quoted(said, "failed calling webhook ")?;
     let call = said.split_once("failed to call webhook: ").map_or(said, |(_, call)| call);
-    let url = between(call, "\"", "\"");
-    let says = url.and_then(|url| call.split_once(&format!("\"{url}\": "))).map_or(call, |(_, rest)| rest);
+    let (url, says) = answer(call);
     let service =
         url.and_then(service_of_url).or_else(|| configured(around, webhook).and_then(|(_, hook)| service_of(hook)));
     let mut draft = Draft::new(Line::WebhookUnreachable, format!("webhook {webhook}"), String::new());
@@ -45,30 +48,8 @@ fn unreachable(said: &str, tries: Tries, around: Around<'_>) -> Option<Draft> {
         draft =
             draft.seen(format!("{} {} has the webhook {webhook}", text(configuration, "/kind"), name(configuration)));
     }
-    let about = match &service {
-        Some((in_namespace, service)) => {
-            draft = draft
-                .next(format!("kubectl get endpointslices -n {in_namespace} -l kubernetes.io/service-name={service}"))
-                .next(format!("kubectl get pods -n {in_namespace}"));
-            match endpoints(around, in_namespace, service) {
-                Endpoints::NoService => {
-                    if tries.long_enough() {
-                        draft.line = Line::WebhookNobody;
-                    }
-                    format!("; its Service {in_namespace}/{service} does not exist")
-                }
-                Endpoints::Ready(0) => {
-                    format!("; its Service {in_namespace}/{service} has no endpoints that are ready")
-                }
-                Endpoints::Ready(1) => format!("; its Service {in_namespace}/{service} has 1 endpoint that is ready"),
-                Endpoints::Ready(more) => {
-                    format!("; its Service {in_namespace}/{service} has {more} endpoints that are ready")
-                }
-                Endpoints::NotRead => format!("; its Service is {in_namespace}/{service}"),
-            }
-        }
-        None => String::new(),
-    };
+    draft.why = format!("the admission webhook {webhook} cannot be asked: {says}");
+    let mut draft = behind(draft, service, tries, around);
     if let Some(configuration) = configuration {
         draft = draft.next(format!(
             "if what it belongs to is gone: kubectl delete {} {}",
@@ -76,8 +57,120 @@ fn unreachable(said: &str, tries: Tries, around: Around<'_>) -> Option<Draft> {
             name(configuration)
         ));
     }
-    draft.why = format!("the admission webhook {webhook} cannot be asked: {says}{about}");
     Some(draft)
+}
+
+/// The URL that was called, where a text has one, and what came of it.
+fn answer(call: &str) -> (Option<&str>, &str) {
+    let url = between(call, "\"", "\"").filter(|url| url.contains("://"));
+    let says = url.and_then(|url| call.split_once(&format!("\"{url}\": "))).map_or(call, |(_, rest)| rest);
+    (url, says)
+}
+
+/// With what is known of the Service behind a webhook that was called.
+fn behind(mut draft: Draft, service: Option<(String, String)>, tries: Tries, around: Around<'_>) -> Draft {
+    let Some((in_namespace, service)) = service else { return draft };
+    let named = format!("{in_namespace}/{service}");
+    draft.why += &match endpoints(around, &in_namespace, &service) {
+        Endpoints::NoService => {
+            if tries.long_enough() {
+                draft.line = Line::WebhookNobody;
+            }
+            format!("; its Service {named} does not exist")
+        }
+        Endpoints::Ready(0) => format!("; its Service {named} has no endpoints that are ready"),
+        Endpoints::Ready(1) => format!("; its Service {named} has 1 endpoint that is ready"),
+        Endpoints::Ready(more) => format!("; its Service {named} has {more} endpoints that are ready"),
+        Endpoints::NotRead => format!("; its Service is {named}"),
+    };
+    draft
+        .next(format!("kubectl get endpointslices -n {in_namespace} -l kubernetes.io/service-name={service}"))
+        .next(format!("kubectl get pods -n {in_namespace}"))
+}
+
+/// What the API server could not have converted, from its words (`webhook_converter.go` of apiextensions-apiserver):
+/// `conversion webhook for example.com/v1, Kind=Gadget failed: Post "https://svc.ns.svc:443/convert?timeout=30s": ...`, and
+/// `conversion webhook for example.com/v1, Kind=Gadget returned 0 objects, expected 1`.
+struct Conversion<'a> {
+    group: &'a str,
+    /// The kind, or that of its list: both are told.
+    kind: &'a str,
+    url: Option<&'a str>,
+    says: &'a str,
+}
+
+impl<'a> Conversion<'a> {
+    fn of(said: &'a str) -> Option<Self> {
+        let (_, rest) = said.split_once("conversion webhook for ")?;
+        let (version, rest) = rest.split_once(", Kind=")?;
+        let (kind, says) = rest.split_once(' ')?;
+        let (group, _) = version.split_once('/')?;
+        let (url, says) = says.strip_prefix("failed: ").map_or((None, says), answer);
+        Some(Self { group, kind, url, says })
+    }
+
+    /// The kinds whose objects it may be about.
+    fn kinds(&self) -> impl Iterator<Item = &'a str> {
+        std::iter::once(self.kind).chain(self.kind.strip_suffix("List").filter(|kind| !kind.is_empty()))
+    }
+
+    /// The definition of the kind, if it was read.
+    fn definition(&self, around_it: Around<'a>) -> Option<&'a Value> {
+        let mut all = around(around_it.objects, "CustomResourceDefinition");
+        all.find(|definition| {
+            text(definition, "/spec/group") == self.group
+                && ["/spec/names/kind", "/spec/names/listKind"].iter().any(|at| text(definition, at) == self.kind)
+        })
+    }
+
+    fn service(&self, around: Around<'a>) -> Option<(String, String)> {
+        let by_definition = || service_of(self.definition(around)?.pointer("/spec/conversion/webhook")?);
+        self.url.and_then(service_of_url).or_else(by_definition)
+    }
+
+    /// The definition by the name it has where its plural is the usual one.
+    fn wanted(&self) -> impl Iterator<Item = Want> {
+        let names = self.kinds().map(|kind| with_group(&plural_of(kind), self.group));
+        names.map(|name| Want::Object(object("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", &name)))
+    }
+}
+
+/// Why objects of a kind could not be converted between its versions.
+fn unconverted(said: &str, tries: Tries, around: Around<'_>) -> Option<Draft> {
+    let conversion = Conversion::of(said)?;
+    let definition = conversion.definition(around).map(name);
+    let root = match definition {
+        Some(name) => format!("CustomResourceDefinition {name}"),
+        None => format!("the definition of {} ({})", conversion.kinds().last()?, conversion.group),
+    };
+    let what = if conversion.url.is_some() { "cannot be asked" } else { "fails" };
+    let why = format!("the conversion webhook of {root} {what}: {}", conversion.says);
+    let draft = behind(Draft::new(Line::WebhookUnreachable, root, why), conversion.service(around), tries, around);
+    Some(match definition {
+        Some(name) => {
+            draft.next(format!("kubectl get crd {name} -o yaml: spec.conversion names the webhook and what it trusts"))
+        }
+        None => draft,
+    })
+}
+
+/// Why an object cannot be read, where that is for want of a conversion.
+pub(super) fn unreadable(evidence: &Evidence) -> Option<Draft> {
+    let around = Around { objects: &evidence.around, read: &evidence.read, unanswered: &evidence.unanswered };
+    let tries = Tries { count: 1, seconds: 0, over: false };
+    let said = one_line(unread(evidence)?);
+    unconverted(&said, tries, around).map(|draft| draft.seen(said))
+}
+
+/// What tells more about a webhook for want of which the object cannot be read.
+pub(super) fn wanted_to_read(evidence: &Evidence) -> Vec<Want> {
+    let around = Around { objects: &evidence.around, read: &evidence.read, unanswered: &evidence.unanswered };
+    unread(evidence).map(|said| wanted(said, around)).unwrap_or_default()
+}
+
+fn unread(evidence: &Evidence) -> Option<&str> {
+    let unread = evidence.live.is_none() && evidence.status.readiness == Readiness::Unknown;
+    unread.then_some(evidence.status.message.as_str())
 }
 
 enum Endpoints {
@@ -130,6 +223,9 @@ fn configured<'a>(around_it: Around<'a>, webhook: &str) -> Option<(&'a Value, &'
 
 /// The resources, each as `plural.group`, about which the webhook is asked that a text names.
 pub(super) fn gated(said: &str, around: Around<'_>) -> Vec<String> {
+    if let Some(conversion) = Conversion::of(said) {
+        return conversion.kinds().map(|kind| with_group(&plural_of(kind), conversion.group)).collect();
+    }
     let webhook = quoted(said, "failed calling webhook ").or_else(|| quoted(said, "admission webhook "));
     let Some((_, entry)) = webhook.and_then(|webhook| configured(around, webhook)) else { return Vec::new() };
     let texts = |rule: &Value, key: &str| -> Vec<String> {
@@ -208,6 +304,13 @@ fn wanted_endpoints(namespace: &str, service: &str) -> Want {
 
 /// What tells more about a webhook named in a message: its configuration, its Service and whether that has endpoints.
 pub(super) fn wanted(message: &str, around: Around<'_>) -> Vec<Want> {
+    if let Some(conversion) = Conversion::of(message) {
+        let mut wants: Vec<Want> = conversion.wanted().collect();
+        wants.extend(conversion.service(around).iter().flat_map(|(namespace, service)| {
+            [wanted_service(namespace, service), wanted_endpoints(namespace, service)]
+        }));
+        return wants;
+    }
     let failed = quoted(message, "failed calling webhook ");
     let Some(webhook) = failed.or_else(|| quoted(message, "admission webhook ")) else { return Vec::new() };
     let configurations = ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"].map(|kind| Want::All {

@@ -77,10 +77,11 @@ pub(super) const STORIES: &[Story] = &[
     },
     Story {
         code: "WEBHOOK_UNREACHABLE",
-        shows: "The API says `failed calling webhook`: to helm, or in an event FailedCreate. The webhook, its Service, and whether that has endpoints that are ready are told.",
+        shows: "The API says `failed calling webhook` or `conversion webhook for ... failed`: to helm, in an event FailedCreate, or to whoever reads an object. The webhook or the CustomResourceDefinition, its Service, and whether that has endpoints that are ready are told.",
         usually: "The program behind the webhook is starting, has crashed or was uninstalled and its configuration was left, or the API server cannot reach it or does not trust its certificate.",
         todo: &[
             "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations",
+            "kubectl get crd NAME -o yaml: spec.conversion",
             "kubectl get pods,endpointslices -n NAMESPACE_OF_THE_WEBHOOK",
             "where it was left behind: kubectl delete the configuration",
             "where another release brings it: have this release need that one",

@@ -382,3 +382,14 @@ fn credentials_in_helms_words_are_masked() {
     );
     assert!(!format!("{causes:?}").contains("hunter22"));
 }
+
+/// It is not the API server that does not answer.
+#[test]
+fn a_webhook_that_does_not_convert() {
+    let text = "Error: INSTALLATION FAILED: conversion webhook for diag.example.com/v1, Kind=Gadget failed: Post \"https://converter.gadget-system.svc:443/convert?timeout=30s\": dial tcp 10.0.0.1:443: connect: connection refused";
+    let cause = helm_causes(&of(text), now()).remove(0);
+    assert_eq!(
+        (cause.code.as_str(), cause.root.as_str()),
+        ("WEBHOOK_UNREACHABLE", "the definition of Gadget (diag.example.com)")
+    );
+}

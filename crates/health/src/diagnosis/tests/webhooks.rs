@@ -116,14 +116,21 @@ fn converter(kind: &str) -> Want {
 
 /// What the API server says when it cannot convert an object, whoever had asked for it.
 #[rstest]
-#[case::it_has_no_service(CONVERTS, "cannot be asked: service \"converter\" not found; its Service is gadget-system/converter")]
+#[case::it_has_no_service(
+    CONVERTS,
+    "cannot be asked: service \"converter\" not found; its Service is gadget-system/converter"
+)]
 #[case::of_a_list(&CONVERTS.replace("Kind=Gadget ", "Kind=GadgetList "), "cannot be asked: service \"converter\" not found; its Service is gadget-system/converter")]
 #[case::refused(&CONVERTS.replace("service \"converter\" not found", "dial tcp 10.0.0.1:443: connect: connection refused"),
     "cannot be asked: dial tcp 10.0.0.1:443: connect: connection refused; its Service is gadget-system/converter")]
-#[case::an_error_of_its_own("conversion webhook for diag.example.com/v1, Kind=Gadget failed: no such field spec.size",
-    "fails: no such field spec.size; its Service is gadget-system/converter")]
-#[case::a_wrong_answer("conversion webhook for diag.example.com/v1, Kind=Gadget returned 0 objects, expected 1",
-    "fails: returned 0 objects, expected 1; its Service is gadget-system/converter")]
+#[case::an_error_of_its_own(
+    "conversion webhook for diag.example.com/v1, Kind=Gadget failed: no such field spec.size",
+    "fails: no such field spec.size; its Service is gadget-system/converter"
+)]
+#[case::a_wrong_answer(
+    "conversion webhook for diag.example.com/v1, Kind=Gadget returned 0 objects, expected 1",
+    "fails: returned 0 objects, expected 1; its Service is gadget-system/converter"
+)]
 fn a_webhook_that_does_not_convert(#[case] message: &str, #[case] expected: &str) {
     let of = refused(&format!("Error creating: Internal error occurred: {message}"), 3).around(definition("gadgets"));
     let why = format!("the conversion webhook of CustomResourceDefinition gadgets.diag.example.com {expected}");
@@ -133,7 +140,8 @@ fn a_webhook_that_does_not_convert(#[case] message: &str, #[case] expected: &str
 
 #[test]
 fn what_is_read_of_a_webhook_that_converts() {
-    let definition = Want::Object(object("apiextensions.k8s.io/v1", "CustomResourceDefinition/gadgets.diag.example.com"));
+    let definition =
+        Want::Object(object("apiextensions.k8s.io/v1", "CustomResourceDefinition/gadgets.diag.example.com"));
     let endpoints = Want::All {
         api_version: "discovery.k8s.io/v1".to_owned(),
         kind: "EndpointSlice".to_owned(),
@@ -155,7 +163,9 @@ fn a_webhook_that_converts_and_whose_service_does_not_exist() {
 /// An object that cannot be read for it says so in its status alone.
 #[test]
 fn an_object_that_cannot_be_converted_is_not_read() {
-    let mut of = Of::object(json!({"apiVersion": "diag.example.com/v2", "kind": "Gadget", "metadata": {"name": "main", "namespace": "web"}}));
+    let mut of = Of::object(
+        json!({"apiVersion": "diag.example.com/v2", "kind": "Gadget", "metadata": {"name": "main", "namespace": "web"}}),
+    );
     of.0.live = None;
     of.0.status = ObjectStatus::new(Readiness::Unknown, format!("it cannot be read: {CONVERTS}")).because("Unreadable");
     let of = of.around(definition("gadgets"));
