@@ -71,7 +71,7 @@ fn answer(call: &str) -> (Option<&str>, &str) {
 fn behind(mut draft: Draft, service: Option<(String, String)>, tries: Tries, around: Around<'_>) -> Draft {
     let Some((in_namespace, service)) = service else { return draft };
     let named = format!("{in_namespace}/{service}");
-    draft.why += &match endpoints(around, &in_namespace, &service) {
+    let about = match endpoints(around, &in_namespace, &service) {
         Endpoints::NoService => {
             if tries.long_enough() {
                 draft.line = Line::WebhookNobody;
@@ -83,6 +83,7 @@ fn behind(mut draft: Draft, service: Option<(String, String)>, tries: Tries, aro
         Endpoints::Ready(more) => format!("; its Service {named} has {more} endpoints that are ready"),
         Endpoints::NotRead => format!("; its Service is {named}"),
     };
+    draft.why.push_str(&about);
     draft
         .next(format!("kubectl get endpointslices -n {in_namespace} -l kubernetes.io/service-name={service}"))
         .next(format!("kubectl get pods -n {in_namespace}"))
