@@ -20,6 +20,7 @@ mod namespace;
 mod network;
 mod pods;
 mod read;
+mod reasons;
 mod references;
 mod rejected;
 mod revisions;

@@ -5,6 +5,7 @@ use super::draft::Draft;
 use super::evidence::{Evidence, Want};
 use super::line::Line;
 use super::read::{Seen, condition, events_about, name, namespace, one_line, text, waiting_since};
+use super::reasons::{self, Means};
 use super::references::{self, Absent};
 use super::{images, rejected, revisions, runtime, scheduling, storage};
 use jiff::Timestamp;
@@ -143,10 +144,7 @@ fn is_being_made(pod: &Value) -> bool {
 }
 
 fn sandbox(pod: &Value, events: &[Seen<'_>]) -> Option<Draft> {
-    let seen = events
-        .iter()
-        .rev()
-        .find(|seen| matches!(seen.reason, "FailedCreatePodSandBox" | "NetworkNotReady" | "FailedPodSandBoxStatus"))?;
+    let seen = events.iter().rev().find(|seen| reasons::means(seen.reason) == Means::Sandbox)?;
     let node = text(pod, "/spec/nodeName");
     if let Some(class) = seen.message.split_once("RuntimeHandler").map(|_| one_line(seen.message)) {
         return Some(Draft::new(Line::SandboxFailing, format!("node {node}"), class).seen(seen.says()));

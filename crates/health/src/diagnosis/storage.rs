@@ -7,6 +7,7 @@ use super::read::{
     Seen, around, events, events_about, family, list, name, namespace, object, one_line, others_at_work, quoted,
     seconds_since, text, time, waiting_since, was_read,
 };
+use super::reasons::{self, Means};
 use super::references::{self, Absent, maker};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -17,7 +18,7 @@ const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 /// Why the volumes of a pod cannot be mounted, by its events.
 pub(super) fn mounting(evidence: &Evidence, pod: &Value, events: &[Seen<'_>], now: Timestamp) -> Vec<Draft> {
     let mut drafts = Vec::new();
-    let failing = |seen: &&Seen<'_>| matches!(seen.reason, "FailedMount" | "FailedAttachVolume" | "FailedMapVolume");
+    let failing = |seen: &&Seen<'_>| reasons::means(seen.reason) == Means::Mount;
     for seen in events.iter().filter(failing) {
         // `Unable to attach or mount volumes: ... timed out` only repeats what another event says.
         let Some(volume) = quoted(seen.message, "volume ") else { continue };

@@ -7,6 +7,7 @@ use super::line::Line;
 use super::read::{
     Seen, condition, events_about, family, kubectl_name, name, namespace, one_line, quoted, seconds_since, text, time,
 };
+use super::reasons::{self, Means};
 use super::revisions::newest_set;
 use super::webhooks::{self, Around};
 use jiff::Timestamp;
@@ -69,7 +70,7 @@ fn in_namespace(evidence: &Evidence) -> &str {
 
 /// What controllers say they cannot make, newest last: their events, and the condition a Deployment or ReplicaSet has of it.
 fn failures(evidence: &Evidence, now: Timestamp) -> Vec<Failure> {
-    let is_refusal = |seen: &Seen<'_>| matches!(seen.reason, "FailedCreate" | "FailedUpdate");
+    let is_refusal = |seen: &Seen<'_>| reasons::means(seen.reason) == Means::Refusal;
     // What could be made since is no failure any more.
     let made = |seen: &Seen<'_>| seen.reason == "SuccessfulCreate";
     // An old ReplicaSet tells what was wrong with an earlier version.

@@ -222,6 +222,20 @@ fn a_node_without_network() {
     );
 }
 
+#[rstest]
+#[case("NetworkNotReady", "network is not ready: container runtime network not ready")]
+#[case("FailedPodSandBoxStatus", "unable to get the status of the sandbox")]
+#[case(
+    "FailedCreatePodContainer",
+    "unable to ensure pod container exists: failed to create container for [kubepods pod1]"
+)]
+#[case("FailedPrepareDynamicResources", "Failed to prepare dynamic resources: no driver gpu.example.com")]
+fn what_a_node_cannot_set_up(#[case] reason: &str, #[case] message: &str) {
+    let waiting = json!({"state": {"waiting": {"reason": "ContainerCreating"}}});
+    let of = Of::web().container_since(9, &waiting).event("Pod/web-1", reason, message);
+    of.tells(Line::SandboxFailing, &format!("node node-1 cannot set up the pod: {message}"));
+}
+
 fn log(previous: bool) -> Want {
     Want::Log { namespace: "web".to_owned(), pod: "web-1".to_owned(), container: "web".to_owned(), previous }
 }

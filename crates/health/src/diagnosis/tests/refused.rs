@@ -210,3 +210,12 @@ fn events_of_old_replica_sets_do_not_count() {
     assert_eq!(failed(both(), "web-1").told()[0].0, Line::Unknown);
     failed(both(), "web-2").tells(Line::ServiceAccountMissingYet, "ServiceAccount web/app does not exist");
 }
+
+/// A StatefulSet says what it could not change of a pod.
+#[test]
+fn an_update_that_is_refused() {
+    let message = "update Pod db-0 in StatefulSet db failed error: admission webhook \"guard.example.com\" denied the request: no";
+    let set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "web"}});
+    let of = Of::object(set).events("StatefulSet/db", "FailedUpdate", message, 4, 40);
+    of.tells(Line::WebhookDenied, "the admission webhook guard.example.com refuses it: no");
+}

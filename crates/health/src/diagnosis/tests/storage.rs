@@ -155,3 +155,16 @@ fn a_folder_that_something_else_may_make() {
     let of = of.beside("apps/v1", "DaemonSet/web/agent");
     of.tells(Line::MountFailing, &format!("volume data: {message}"));
 }
+
+#[rstest]
+#[case("FailedAttachVolume", "AttachVolume.Attach failed for volume \"data\" : rpc error: no such disk")]
+#[case("FailedMapVolume", "MapVolume.SetUpDevice failed for volume \"data\" : no such device")]
+#[case(
+    "FailedMountOnFilesystemMismatch",
+    "MountVolume.MountDevice failed for volume \"data\" : it has xfs, asked for ext4"
+)]
+fn what_the_node_says_of_a_volume(#[case] reason: &str, #[case] message: &str) {
+    let waiting = json!({"state": {"waiting": {"reason": "ContainerCreating"}}});
+    let of = Of::web().container_since(60, &waiting).events("Pod/web-1", reason, message, 3, 60);
+    of.tells(Line::MountFailing, &format!("volume data: {message}"));
+}
