@@ -253,3 +253,36 @@ pub async fn restart(ctx: &Context, objects: &[ObjectRef]) -> Result<(), PhaseEr
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HelmDriver;
+    use crate::test_world::fake;
+    use pilothouse_testkit::FakeCluster;
+    use std::sync::Arc;
+
+    /// Another object under the name is told and left; where nothing is there, nothing is told.
+    #[tokio::test]
+    async fn what_has_been_made_again_is_told_and_left() {
+        let cluster = Arc::new(FakeCluster::default());
+        cluster.put(json!({"apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": "default", "namespace": "default", "uid": "second",
+                "managedFields": [{"manager": "kube-controller-manager", "operation": "Update"}]}}));
+        let mut world = fake(&cluster, HelmDriver::Secret);
+        let leaving = ["default", "gone"].map(|name| Leaving {
+            object: ObjectRef {
+                api_version: Some("v1".to_owned()),
+                ..ObjectRef::parse(&format!("ServiceAccount/default/{name}")).unwrap()
+            },
+            uid: Some("first".to_owned()),
+        });
+        wait_until_gone(&world.ctx, &leaving, Instant::now() + Duration::from_secs(5)).await.unwrap();
+        let told = world.told();
+        let texts: Vec<&str> =
+            told.iter().filter_map(|event| event["text"].as_str()).filter(|text| *text != "2 of 2").collect();
+        let again = "ServiceAccount default/default was deleted and has been made again by kube-controller-manager: that one is left alone";
+        assert_eq!(texts, [again]);
+        assert!(cluster.object("ServiceAccount", Some("default"), "default").is_some());
+    }
+}

@@ -85,7 +85,16 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
 pub(crate) async fn wait_for_what_is_left(ctx: &Context, run: &ReleaseRun) -> Result<(), PhaseError> {
     let deadline = Instant::now() + run.remaining(ctx);
     let found = observe::read_deploy_record(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await?;
-    let Some(Found::Record(record)) = found else { return Ok(()) };
+    let record = match found {
+        None => return Ok(()),
+        Some(Found::Record(record)) => record,
+        Some(Found::Damaged(why)) => {
+            return Err(PhaseError::State(format!(
+                "whether something of it is left cannot be told: what is remembered of it in {} cannot be understood: {why}; where nothing is left, delete it",
+                observe::record_ref(&ctx.release())
+            )));
+        }
+    };
     let known = record.objects.unwrap_or_default();
     let objects: Vec<ObjectRef> = known.iter().map(|known| known.object.clone()).collect();
     let mut leaving = Vec::new();
@@ -141,4 +150,28 @@ pub(crate) async fn uninstall_as_permitted(
     let done = done.await;
     helm.ended(ctx, done)?;
     Ok(permit.into_deed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HelmDriver;
+    use crate::test_world::{World, fake, release};
+    use pilothouse_testkit::FakeCluster;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    /// Whether anything is left is not known then, and with the record would go what tells it.
+    #[tokio::test]
+    async fn a_record_that_cannot_be_understood_is_not_absent() {
+        let cluster = Arc::new(FakeCluster::default());
+        let World { ctx, run, .. } = fake(&cluster, HelmDriver::Secret);
+        wait_for_what_is_left(&ctx, &run).await.unwrap();
+        let name = format!("pilothouse.release.{}", release().name);
+        cluster.put(json!({"apiVersion": "v1", "kind": "Secret", "data": {"record": "AAAAAAAAAAAAAAAA"},
+            "metadata": {"name": name, "namespace": release().namespace}}));
+        let error = wait_for_what_is_left(&ctx, &run).await.unwrap_err();
+        assert!(matches!(error, PhaseError::State(_)), "{error:?}");
+        assert!(error.to_string().contains("invalid gzip header"), "{error}");
+    }
 }

@@ -27,7 +27,7 @@ mod standing;
 mod status;
 mod survey;
 
-pub(crate) use claims::{claims_scaled_away, is_reclaimed_at_once};
+pub(crate) use claims::{claim_of, claims_scaled_away, is_reclaimed_at_once};
 pub(crate) use crd_changes::{FIELD_MANAGER, apply_options, preview_definitions};
 pub use decision::decision;
 pub(crate) use decision::{baseline, deployed_before, why_refused};

@@ -8,6 +8,7 @@ use crate::digest;
 use crate::error::PhaseError;
 use crate::observe::crd_changes;
 use crate::observe::made_up;
+use crate::observe::release_storage;
 use crate::render;
 use pilothouse_core::{MadeUp, Payload, Rendered};
 use pilothouse_helm::{
@@ -56,7 +57,7 @@ pub(crate) async fn rendered(ctx: &Context, wanted: &Wanted, deployed: &ReleaseR
     if crd_changes::would_change(ctx, wanted).await? {
         return Ok(Rendered::Differs);
     }
-    let upgrade = made_as(deployed).or(Some(1));
+    let upgrade = made_as(ctx, deployed).await?.upgrade.or(Some(1));
     let first = render::rendered(ctx, wanted, upgrade, 0).await?;
     let [own, tests] = split(&first);
     let [own_before, tests_before] = split_record(deployed);
@@ -85,7 +86,7 @@ pub(crate) async fn rendered_as_deployed(
     deployed: &ReleaseRecord,
     known: &[MadeUp],
 ) -> Result<Rendered, PhaseError> {
-    let rendered_as = RenderedAs { upgrade: made_as(deployed), looks_up: true };
+    let rendered_as = RenderedAs { upgrade: made_as(ctx, deployed).await?.upgrade, looks_up: true };
     let wanted = render::make_wanted_as(ctx, payload, rendered_as).await;
     rendered_with_same_input(ctx, &wanted, deployed, known).await
 }
@@ -102,7 +103,11 @@ pub(crate) async fn made_up_for(
     deployed: &ReleaseRecord,
 ) -> Result<Vec<MadeUp>, PhaseError> {
     let Wanted { uses, rendering, rendered_as, .. } = wanted;
-    let (made_as, docs) = (made_as(deployed), rendering.docs());
+    let MadeAs { upgrade: made_as, is_certain } = made_as(ctx, deployed).await?;
+    if !is_certain {
+        return Ok(Vec::new());
+    }
+    let docs = rendering.docs();
     let serves_as_rendered = !uses.capabilities || served == wanted.target().ok();
     if serves_as_rendered && wanted.is_rendered_as(made_as) {
         let volatile = volatile_since(&docs, deployed).map_err(|error| unreadable(deployed, &error))?;
@@ -133,10 +138,12 @@ pub(crate) async fn rendered_with_same_input(
     known: &[MadeUp],
 ) -> Result<Rendered, PhaseError> {
     let (recorded, known) = (split_record(deployed), made_up::known(known));
-    let modes = match (made_as(deployed), wanted.uses.asks_for_action()) {
+    let made_as = made_as(ctx, deployed).await?;
+    let modes = match (made_as.upgrade, wanted.uses.asks_for_action()) {
         (None, true) => vec![None, Some(1)],
         // What an upgrade made says nothing of an install.
-        (upgrade @ Some(_), true) => vec![upgrade],
+        (upgrade @ Some(_), true) if made_as.is_certain => vec![upgrade],
+        (upgrade @ Some(_), true) => vec![None, upgrade],
         (upgrade, false) => vec![upgrade.filter(|_| wanted.uses.revision)],
     };
     for (at, &upgrade) in modes.iter().enumerate() {
@@ -167,13 +174,40 @@ pub(crate) async fn rendered_with_same_input(
     Ok(Rendered::Differs)
 }
 
-/// As which upgrade a revision was rendered; `None` for an install: the first one, and one that followed an uninstall that kept the
-/// history (`Install complete` in Helm's `pkg/action/install.go`). A rollback has what its target rendered (`rollback.go` there).
-fn made_as(deployed: &ReleaseRecord) -> Option<u32> {
-    let ReleaseRecord { version, info, .. } = deployed;
-    let target = info.description.strip_prefix("Rollback to ").and_then(|target| target.parse().ok());
-    let number = target.unwrap_or(*version);
-    (number != 1 && info.description != "Install complete").then_some(number)
+/// How a revision was rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct MadeAs {
+    /// As which upgrade; `None` for an install.
+    upgrade: Option<u32>,
+    /// Not so where the record that tells is gone.
+    is_certain: bool,
+}
+
+/// How a revision was rendered. An install are the first one, and one that followed an uninstall that kept the history (`Install
+/// complete` in Helm's `pkg/action/install.go`). A rollback has what its target has (`rollback.go` there), which may be a rollback too.
+///
+/// # Errors
+/// When the record of a target cannot be read.
+async fn made_as(ctx: &Context, deployed: &ReleaseRecord) -> Result<MadeAs, PhaseError> {
+    let (mut number, mut description) = (deployed.version, deployed.info.description.clone());
+    let mut is_certain = true;
+    while let Some(target) = description.strip_prefix("Rollback to ").and_then(|target| target.parse().ok()) {
+        // Helm goes back to earlier ones only: what says otherwise is somebody else's word.
+        if target >= number {
+            break;
+        }
+        number = target;
+        if number == 1 {
+            break;
+        }
+        let Some((_, record)) = release_storage::read_revision(ctx, number).await? else {
+            is_certain = false;
+            break;
+        };
+        description = record.info.description;
+    }
+    let upgrade = (number != 1 && description != "Install complete").then_some(number);
+    Ok(MadeAs { upgrade, is_certain })
 }
 
 fn same_each(
@@ -212,4 +246,60 @@ fn split_record(record: &ReleaseRecord) -> [ReleaseRecord; 2] {
     let (tests, own) = record.hooks.iter().cloned().partition(|hook| is_test(&hook.events));
     let tests = ReleaseRecord { manifest: String::new(), hooks: tests, ..record.clone() };
     [ReleaseRecord { hooks: own, ..record.clone() }, tests]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HelmDriver;
+    use crate::test_world::{fake, release};
+    use pilothouse_testkit::{FakeCluster, record_secret};
+    use rstest::rstest;
+
+    const UPGRADE: &str = "Upgrade complete";
+    const INSTALL: &str = "Install complete";
+
+    /// A rollback to a rollback has what the first of them went back to.
+    #[rstest]
+    #[case::first(&[INSTALL], Some((None, true)))]
+    #[case::upgrade(&[INSTALL, UPGRADE], Some((Some(2), true)))]
+    #[case::installed_over_a_history(&[INSTALL, INSTALL], Some((None, true)))]
+    #[case::back(&[INSTALL, UPGRADE, UPGRADE, "Rollback to 2"], Some((Some(2), true)))]
+    #[case::back_to_the_first(&[INSTALL, UPGRADE, "Rollback to 1"], Some((None, true)))]
+    #[case::back_and_back(&[INSTALL, UPGRADE, UPGRADE, "Rollback to 2", UPGRADE, "Rollback to 4"], Some((Some(2), true)))]
+    #[case::back_to_one_that_was_back_to_the_first(
+        &[INSTALL, UPGRADE, "Rollback to 1", UPGRADE, "Rollback to 3"],
+        Some((None, true))
+    )]
+    #[case::back_to_an_install(&[INSTALL, UPGRADE, INSTALL, UPGRADE, "Rollback to 3"], Some((None, true)))]
+    #[case::back_to_what_is_gone(&[INSTALL, "", UPGRADE, "Rollback to 2"], Some((Some(2), false)))]
+    #[case::back_to_what_went_back_to_what_is_gone(
+        &[INSTALL, "", UPGRADE, "Rollback to 2", UPGRADE, "Rollback to 4"],
+        Some((Some(2), false))
+    )]
+    #[case::to_itself(&[INSTALL, UPGRADE, "Rollback to 3"], Some((Some(3), true)))]
+    #[case::unreadable(&[INSTALL, "unreadable", UPGRADE, "Rollback to 2"], None)]
+    #[tokio::test]
+    async fn how_a_revision_was_rendered(#[case] descriptions: &[&str], #[case] expected: Option<(Option<u32>, bool)>) {
+        let cluster = Arc::new(FakeCluster::default());
+        let world = fake(&cluster, HelmDriver::Secret);
+        let release = release();
+        let mut newest = 0;
+        for description in descriptions {
+            newest += 1;
+            let record = json!({"name": release.name, "namespace": release.namespace, "version": newest,
+                "info": {"status": "superseded", "description": description},
+                "chart": {"metadata": {"name": "fake", "version": "1.0.0"}}, "manifest": "", "hooks": []});
+            let mut secret = record_secret(&record);
+            match *description {
+                "" => continue,
+                "unreadable" => secret["data"]["release"] = json!("JSUl"),
+                _ => {}
+            }
+            cluster.put(secret);
+        }
+        let (_, deployed) = release_storage::read_revision(&world.ctx, newest).await.unwrap().unwrap();
+        let found = made_as(&world.ctx, &deployed).await.ok().map(|made| (made.upgrade, made.is_certain));
+        assert_eq!(found, expected);
+    }
 }

@@ -50,7 +50,7 @@ pub(crate) async fn refuse_unless_as_seen(ctx: &Context, going: &Going) -> Resul
     if there.is_empty() {
         return Ok(());
     }
-    PhaseError::refuse_for(data_loss::losses(ctx, &there, &Consent::needed(ctx).await?).await)
+    PhaseError::refuse_for(data_loss::losses(ctx, &there, &[], &Consent::needed(ctx).await?).await)
 }
 
 /// Looks whether objects are still those that were looked at, in the same hands.

@@ -128,7 +128,7 @@ pub(crate) async fn permit_deletions(
     save::before_deleting(ctx, objects, &consent).await?;
     let (mut permits, mut findings) = (Vec::with_capacity(objects.len()), Vec::new());
     for object in objects {
-        match data_loss::looked_at(ctx, object, &consent).await {
+        match data_loss::looked_at(ctx, object, &[], &consent).await {
             Ok(None) => {}
             Ok(Some(live)) => permits.push(Permit::new(Deletion::new(object, &live))),
             Err(finding) => findings.push(finding),
@@ -149,7 +149,9 @@ pub(crate) async fn permit_deletion_again(
     let seen = permit.into_deed().seen;
     let refused = |finding| PhaseError::Refused(vec![finding]);
     let consent = Consent::needed(ctx).await?;
-    let Some(live) = data_loss::looked_at(ctx, &seen.object, &consent).await.map_err(refused)? else { return Ok(None) };
+    let Some(live) = data_loss::looked_at(ctx, &seen.object, &[], &consent).await.map_err(refused)? else {
+        return Ok(None);
+    };
     if let Some(why) = seen.changed(&live, &ctx.release()) {
         return Err(refused(Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &seen.object, why)));
     }

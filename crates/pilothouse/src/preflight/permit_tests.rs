@@ -361,9 +361,9 @@ async fn definitions_are_looked_at_again_where_they_are_not_as_seen(
     }
 }
 
-fn volume(policy: &str) -> Value {
+fn volume(policy: &str, claim: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"}, "spec":
-        {"persistentVolumeReclaimPolicy": policy, "claimRef": {"namespace": "default", "name": "data", "uid": "1"}}})
+        {"persistentVolumeReclaimPolicy": policy, "claimRef": {"namespace": "default", "name": "data", "uid": claim["metadata"]["uid"]}}})
 }
 
 /// A volume whose claim is gone goes with its data the moment its policy says so, whoever writes that.
@@ -381,12 +381,15 @@ async fn a_volume_is_not_given_away_by_its_policy(
     #[values(true, false)] by_rollback: bool,
 ) {
     let cluster = Arc::new(FakeCluster::default());
-    let mut live = volume("Retain");
+    cluster.put(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {"volumeName": "pv"},
+        "metadata": {"name": "data", "namespace": "default"}}));
+    let claim = cluster.object("PersistentVolumeClaim", Some("default"), "data").unwrap();
+    let mut live = volume("Retain", &claim);
     live["status"] = json!({"phase": phase});
     cluster.put(live);
-    let manifest = volume(policy).to_string();
+    let manifest = volume(policy, &claim).to_string();
     cluster.put(release_secret(&release(), 1, RevisionStatus::Superseded, "1.0.0", &manifest));
-    cluster.put(release_secret(&release(), 2, RevisionStatus::Failed, "1.0.0", &volume("Retain").to_string()));
+    cluster.put(release_secret(&release(), 2, RevisionStatus::Failed, "1.0.0", &volume("Retain", &claim).to_string()));
     let helm = Arc::new(FakeHelm::new(cluster.clone(), "", "1.0.0"));
     let World { ctx, run, .. } = over(cluster.clone(), helm, HelmDriver::Secret, |info| {
         info.consent = consent.iter().map(|object| ObjectRef::parse(object).unwrap()).collect();
@@ -395,7 +398,7 @@ async fn a_volume_is_not_given_away_by_its_policy(
         let history = observe::release_history(&ctx).await.unwrap();
         permit_rollback(&ctx, &run, &history, 1).await.err()
     } else {
-        permit_overwriting(&ctx, &[volume(policy)]).await.err()
+        permit_overwriting(&ctx, &[volume(policy, &claim)]).await.err()
     };
     let told = error.map(|error| error.to_string()).unwrap_or_default();
     assert_eq!(told.contains("DATA_ATTACHED") && told.contains("deleted at once"), is_refused, "{told}");

@@ -30,7 +30,7 @@ pub(super) enum Fate {
     Changed,
     /// It goes, so that what hangs on it goes too.
     Deleted,
-    /// It is changed, a volume to which no claim is bound any more, and goes with its data by that.
+    /// It is changed, a volume whose claim is gone or goes, and goes with its data by that.
     Reclaimed,
 }
 

@@ -47,7 +47,6 @@ pub(crate) async fn of_compared(ctx: &Context, compared: &[Compared], consent: &
     let doomed = |one: &Compared| {
         let fate = match &one.outcome {
             Outcome::Change(ObjectChange::Delete | ObjectChange::Replace { .. }) => Fate::Deleted,
-            Outcome::Change(_) if observe::is_reclaimed_at_once(one) => Fate::Reclaimed,
             Outcome::Change(ObjectChange::Update | ObjectChange::Adopt) | Outcome::Unreadable { .. } => Fate::Changed,
             Outcome::Change(
                 ObjectChange::Create
@@ -61,7 +60,18 @@ pub(crate) async fn of_compared(ctx: &Context, compared: &[Compared], consent: &
         };
         consent.names(&one.object).then(|| Doomed { object: one.object.clone(), fate })
     };
-    let mut all: Vec<Doomed> = compared.iter().filter_map(doomed).collect();
+    let mut all = Vec::new();
+    for one in compared {
+        // Why it cannot be told is among the losses.
+        if observe::is_reclaimed_at_once(ctx, one, compared).await.unwrap_or(true) {
+            // Who gives the claim away loses what is on its volume.
+            let claim = one.live.as_ref().and_then(|volume| observe::claim_of(volume.expose()));
+            let is_named = consent.names(&one.object) || claim.is_some_and(|claim| consent.names(&claim));
+            all.extend(is_named.then(|| Doomed { object: one.object.clone(), fate: Fate::Reclaimed }));
+        } else {
+            all.extend(doomed(one));
+        }
+    }
     for one in compared {
         // Why they cannot be told is among the losses.
         let claims = observe::claims_scaled_away(ctx, one).await.unwrap_or_default();

@@ -275,3 +275,26 @@ async fn a_volume_that_a_change_gives_away() {
     let found = findings(&ctx, &of_compared(&ctx, &[one], &consent).await).await;
     assert_eq!(found.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), ["BACKUP_IMPOSSIBLE"]);
 }
+
+/// Consent to the claim alone: its data goes with it since the same change gives its volume away.
+#[tokio::test]
+async fn a_claim_whose_volume_a_change_gives_away() {
+    let cluster = cluster();
+    with_claim(&cluster, "Retain");
+    let World { ctx, .. } = world(&cluster, Some("/state/backups".into()), &["pvc/data-db-0"]);
+    let mut live = cluster.object("PersistentVolume", None, "pv-1").unwrap();
+    live["status"] = json!({"phase": "Bound"});
+    live["spec"]["claimRef"]["namespace"] = json!("default");
+    let mut then = live.clone();
+    then["spec"]["persistentVolumeReclaimPolicy"] = json!("Delete");
+    let volume = Compared {
+        live: Some(Sensitive::new(live)),
+        then: Some(Sensitive::new(then)),
+        ..compared("PersistentVolume/pv-1", Outcome::Change(ObjectChange::Update))
+    };
+    let claim = compared("PersistentVolumeClaim/default/data-db-0", Outcome::Change(ObjectChange::Delete));
+    let consent = Consent::of(&ctx).await.unwrap();
+    let found = findings(&ctx, &of_compared(&ctx, &[volume, claim], &consent).await).await;
+    let told: Vec<(&str, &str)> = found.iter().map(|one| (one.code.as_str(), one.subject.as_str())).collect();
+    assert_eq!(told, [("BACKUP_IMPOSSIBLE", "PersistentVolume pv-1")]);
+}

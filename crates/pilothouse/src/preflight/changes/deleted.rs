@@ -13,7 +13,7 @@ use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, ReleaseKey, code,
 pub(super) async fn findings(ctx: &Context, wanted: &Wanted, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
     let gone: Vec<&Compared> = goes(compared).collect();
     let objects: Vec<ObjectRef> = gone.iter().map(|one| one.object.clone()).collect();
-    let lost = data_loss::losses(ctx, &objects, consent).await;
+    let lost = data_loss::losses(ctx, &objects, compared, consent).await;
     let mut moved = Vec::new();
     if objects.iter().any(|object| object.kind == "CustomResourceDefinition") {
         moved.extend(render::chart_definitions(wanted).iter().filter_map(object_ref));
@@ -44,7 +44,7 @@ pub(super) async fn by_rollback(
     consent: &Consent,
 ) -> Vec<Finding> {
     let objects: Vec<ObjectRef> = goes(compared).map(|one| one.object.clone()).collect();
-    let mut findings = data_loss::losses(ctx, &objects, consent).await;
+    let mut findings = data_loss::losses(ctx, &objects, compared, consent).await;
     for one in goes(compared).filter(|one| !consent.names(&one.object)) {
         let found = was_there(&one.object, adopted);
         findings.extend(found.or_else(|| handed_over(one, &ctx.release())));

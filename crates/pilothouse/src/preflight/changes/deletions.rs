@@ -18,7 +18,7 @@ use pilothouse_kube::{ClusterError, Detail, crd_ref, read_all};
 pub(crate) async fn deletion_findings(ctx: &Context, objects: &[ObjectRef]) -> Vec<Finding> {
     match Consent::of(ctx).await {
         Ok(consent) => {
-            let mut findings = data_loss::losses(ctx, objects, &consent).await;
+            let mut findings = data_loss::losses(ctx, objects, &[], &consent).await;
             findings.extend(save::findings(ctx, &save::of_deleted(objects, &consent)).await);
             findings
         }

@@ -19,7 +19,7 @@ pub(crate) async fn findings(ctx: &Context, compared: &[Compared], consent: &Con
             continue;
         }
         let deletes = format!("the chart's {} hook deletes it", hook.event);
-        let lost = data_loss::losses(ctx, std::slice::from_ref(&one.object), consent).await;
+        let lost = data_loss::losses(ctx, std::slice::from_ref(&one.object), compared, consent).await;
         if let Some(lost) = lost.into_iter().next() {
             findings.push(Finding { message: format!("{deletes}: {}", lost.message), ..lost });
         } else if !hook.is_own {

@@ -90,7 +90,7 @@ pub(crate) async fn by_overwriting(ctx: &Context, compared: &[Compared], consent
     let mut findings = unreadable(compared);
     findings.extend(definitions::findings(ctx, compared, consent).await);
     findings.extend(scaled_down::findings(ctx, compared, consent).await);
-    findings.extend(reclaimed::findings(compared, consent));
+    findings.extend(reclaimed::findings(ctx, compared, consent).await);
     findings
 }
 

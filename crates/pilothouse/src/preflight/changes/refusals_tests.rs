@@ -82,6 +82,142 @@ async fn a_claim_whose_name_changes(#[case] policy: Option<&str>, #[case] lost: 
     assert_eq!(told(&world(&cluster, &["pvc/new"]), &compared).await, expected);
 }
 
+/// A kept volume of this claim that the change makes the cluster delete with its claim.
+fn given_away(cluster: &FakeCluster, claim: &str) -> Compared {
+    let live = cluster.object("PersistentVolumeClaim", Some("default"), claim);
+    let uid = live.map_or_else(|| json!("of one that is gone"), |live| live["metadata"]["uid"].clone());
+    let volume = |policy: &str| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv-1"},
+            "spec": {"persistentVolumeReclaimPolicy": policy,
+                "claimRef": {"namespace": "default", "name": claim, "uid": uid}},
+            "status": {"phase": "Bound"}})
+    };
+    with(one("PersistentVolume/pv-1", ObjectChange::Update), volume("Retain"), volume("Delete"))
+}
+
+fn bound(name: &str, deleted: Option<&str>) -> Value {
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {"volumeName": "pv-1"},
+        "metadata": {"name": name, "namespace": "default", "deletionTimestamp": deleted}})
+}
+
+fn set_that_deletes(policy: &str, replicas: u32) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "default"},
+        "spec": {"replicas": replicas, "persistentVolumeClaimRetentionPolicy": {policy: "Delete"},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}}]}})
+}
+
+/// The policy that it has when its claim goes is the new one.
+#[tokio::test]
+async fn a_claim_whose_volume_is_given_away_by_the_same_change() {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.put(bound("old", None));
+    cluster.put(given_away(&cluster, "old").live.unwrap().expose().clone());
+    let compared = [given_away(&cluster, "old"), one("PersistentVolumeClaim/default/old", ObjectChange::Delete)];
+    let volume = (
+        "DATA_ATTACHED".to_owned(),
+        "PersistentVolume pv-1: its claim goes or is gone, and its reclaim policy would not be Retain: it would be deleted at once, with the data on it".to_owned(),
+        Class::Unsafe,
+    );
+    let claim = (
+        "DATA_ATTACHED".to_owned(),
+        "PersistentVolumeClaim default/old: deleting it deletes the data on it: volume pv-1 gets the reclaim policy Delete"
+            .to_owned(),
+        Class::Unsafe,
+    );
+    assert_eq!(told(&world(&cluster, &[]), &compared).await, [volume.clone(), claim]);
+    assert_eq!(told(&world(&cluster, &["pvc/old"]), &compared).await, [volume]);
+    assert_eq!(told(&world(&cluster, &["pvc/old", "pv/pv-1"]), &compared).await, []);
+}
+
+/// Whether the volume is written before its claim goes, nothing says.
+#[tokio::test]
+async fn a_claim_whose_volume_is_kept_by_the_same_change() {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.put(bound("old", None));
+    let Compared { live, then, .. } = given_away(&cluster, "old");
+    cluster.put(then.clone().unwrap().expose().clone());
+    let kept = Compared { live: then, then: live, ..given_away(&cluster, "old") };
+    let message = "PersistentVolumeClaim default/old: deleting it may delete the data on it";
+    let compared = [kept, one("PersistentVolumeClaim/default/old", ObjectChange::Delete)];
+    let found = told(&world(&cluster, &[]), &compared).await;
+    assert_eq!(found, [("DATA_ATTACHED".to_owned(), message.to_owned(), Class::Unsafe)]);
+}
+
+/// All that takes a claim takes the data of a volume that is not kept any more.
+#[rstest]
+#[case::replaced(one("PersistentVolumeClaim/default/data-db-1", ObjectChange::Replace { because: String::new() }), true)]
+#[case::with_its_namespace(one("Namespace/default", ObjectChange::Delete), true)]
+#[case::with_its_set(
+    with(one("StatefulSet/default/db", ObjectChange::Delete), set_that_deletes("whenDeleted", 2), Value::Null),
+    true
+)]
+#[case::with_its_pod(
+    with(
+        one("StatefulSet/default/db", ObjectChange::Update),
+        set_that_deletes("whenScaled", 2),
+        set_that_deletes("whenScaled", 1)
+    ),
+    true
+)]
+#[case::not_with_another_pod(
+    with(
+        one("StatefulSet/default/db", ObjectChange::Update),
+        set_that_deletes("whenScaled", 3),
+        set_that_deletes("whenScaled", 2)
+    ),
+    false
+)]
+#[case::not_with_a_set_that_keeps_it(
+    with(one("StatefulSet/default/db", ObjectChange::Delete), set_that_deletes("whenScaled", 2), Value::Null),
+    false
+)]
+#[case::not_with_one_of_another_namespace(one("PersistentVolumeClaim/other/data-db-1", ObjectChange::Delete), false)]
+#[case::not_if_it_stays(one("PersistentVolumeClaim/default/data-db-1", ObjectChange::Keep), false)]
+#[tokio::test]
+async fn what_takes_the_claim_of_a_volume_that_is_given_away(#[case] taking: Compared, #[case] is_lost: bool) {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.put(bound("data-db-1", None));
+    let found = told(&world(&cluster, &[]), &[given_away(&cluster, "data-db-1"), taking]).await;
+    assert_eq!(
+        found.iter().any(|(_, message, _)| message.starts_with("PersistentVolume pv-1: ")),
+        is_lost,
+        "{found:?}"
+    );
+}
+
+#[rstest]
+#[case::on_its_way(Some(bound("old", Some("2026-11-21T08:00:00Z"))), false, Some("DATA_ATTACHED"))]
+#[case::gone_just_now(None, false, Some("DATA_ATTACHED"))]
+#[case::another_one(Some(bound("old", None)), true, Some("DATA_ATTACHED"))]
+#[case::that_stays(Some(bound("old", None)), false, None)]
+#[tokio::test]
+async fn the_claim_of_a_volume_that_is_given_away(
+    #[case] claim: Option<Value>,
+    #[case] is_another: bool,
+    #[case] expected: Option<&str>,
+) {
+    let cluster = Arc::new(FakeCluster::default());
+    let before = given_away(&cluster, "old");
+    if let Some(claim) = claim {
+        cluster.put(claim);
+    }
+    let volume = if is_another { before } else { given_away(&cluster, "old") };
+    let found = told(&world(&cluster, &[]), &[volume]).await;
+    assert_eq!(found.iter().map(|(code, ..)| code.as_str()).collect::<Vec<_>>(), Vec::from_iter(expected));
+}
+
+#[tokio::test]
+async fn the_claim_of_a_volume_that_is_given_away_and_cannot_be_read() {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.refuse("get PersistentVolumeClaim", || ClusterError::Timeout {
+        what: "it".to_owned(),
+        after: std::time::Duration::from_secs(1),
+    });
+    let found = told(&world(&cluster, &[]), &[given_away(&cluster, "old")]).await;
+    let [(code, message, Class::Blocked)] = found.as_slice() else { panic!("{found:?}") };
+    assert!(code == "UNREADABLE" && message.starts_with("PersistentVolume pv-1: "), "{found:?}");
+}
+
 #[tokio::test]
 async fn what_may_hold_data_and_cannot_be_read_is_not_absent() {
     let cluster = Arc::new(FakeCluster::default());

@@ -1,11 +1,12 @@
 //! What must not be lost by accident: deletions that take data with them need consent for each object.
 
+use crate::context::Compared;
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::preflight::losses::consent::Consent;
 use pilothouse_core::{
-    Class, Finding, HelmAction, HelmOwner, ObjectRef, ReleaseKey, code, crd_facts, deletes_its_claims,
+    Class, Finding, HelmAction, HelmOwner, ObjectRef, ReleaseKey, Sensitive, code, crd_facts, deletes_its_claims,
 };
 use pilothouse_kube::{ClusterError, live_custom_resources};
 use serde_json::Value;
@@ -22,12 +23,17 @@ pub(crate) fn another_release<'a>(owner: &'a HelmOwner, release: &ReleaseKey) ->
     }
 }
 
-/// Of objects that are about to go, what would be lost without consent.
-pub(crate) async fn losses(ctx: &Context, objects: &[ObjectRef], consent: &Consent) -> Vec<Finding> {
+/// Of objects that are about to go, what would be lost without consent. `compared` is what else the same change makes of objects.
+pub(crate) async fn losses(
+    ctx: &Context,
+    objects: &[ObjectRef],
+    compared: &[Compared],
+    consent: &Consent,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     for object in objects {
         if DATA_KINDS.contains(&object.kind.as_str()) && !consent.names(object) {
-            findings.extend(looked_at(ctx, object, consent).await.err());
+            findings.extend(looked_at(ctx, object, compared, consent).await.err());
         }
     }
     findings
@@ -37,7 +43,12 @@ pub(crate) async fn losses(ctx: &Context, objects: &[ObjectRef], consent: &Conse
 ///
 /// # Errors
 /// Why it must not be deleted.
-pub(crate) async fn looked_at(ctx: &Context, object: &ObjectRef, consent: &Consent) -> Result<Option<Value>, Finding> {
+pub(crate) async fn looked_at(
+    ctx: &Context,
+    object: &ObjectRef,
+    compared: &[Compared],
+    consent: &Consent,
+) -> Result<Option<Value>, Finding> {
     let unreadable = |error: &PhaseError| Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(error));
     let live = match ctx.cluster().get(object).await {
         Ok(Some(live)) => live,
@@ -45,7 +56,8 @@ pub(crate) async fn looked_at(ctx: &Context, object: &ObjectRef, consent: &Conse
         Err(error) => return Err(unreadable(&error.into())),
     };
     if !consent.names(object)
-        && let Some((code, lost)) = what_is_lost(ctx, object, &live).await.map_err(|error| unreadable(&error))?
+        && let Some((code, lost)) =
+            what_is_lost(ctx, object, &live, compared).await.map_err(|error| unreadable(&error))?
     {
         return Err(Finding::new(Class::Unsafe, code, object, lost));
     }
@@ -57,14 +69,15 @@ async fn what_is_lost(
     ctx: &Context,
     object: &ObjectRef,
     live: &Value,
+    compared: &[Compared],
 ) -> Result<Option<(&'static str, String)>, PhaseError> {
     let lost = match object.kind.as_str() {
         "Namespace" => Some("deleting it deletes everything in it".to_owned()),
         "StatefulSet" => deletes_its_claims(live).then(|| {
             "deleting it deletes its claims: persistentVolumeClaimRetentionPolicy.whenDeleted is Delete".to_owned()
         }),
-        "PersistentVolume" => Some(with_volume(Some(live))),
-        "PersistentVolumeClaim" => Some(with_volume(volume_of(ctx, live).await.as_ref())),
+        "PersistentVolume" => Some(with_volume(Some(live), compared)),
+        "PersistentVolumeClaim" => Some(with_volume(volume_of(ctx, live).await.as_ref(), compared)),
         "CustomResourceDefinition" => {
             let others = foreign_resources(ctx, live).await?;
             return Ok((!others.is_empty()).then(|| (code::CRD_IN_USE, in_use(&others))));
@@ -86,13 +99,22 @@ async fn volume_of(ctx: &Context, claim: &Value) -> Option<Value> {
     ctx.cluster().get(&volume).await.ok().flatten()
 }
 
-/// What becomes of the data on a volume whose claim, or which itself, is deleted.
-fn with_volume(volume: Option<&Value>) -> String {
+/// What becomes of the data on a volume whose claim, or which itself, is deleted: whether it is changed before or after that is not
+/// known, so that it is kept for certain only where both policies say so.
+fn with_volume(volume: Option<&Value>, compared: &[Compared]) -> String {
     let name = volume.and_then(|volume| volume.pointer("/metadata/name")).and_then(Value::as_str).unwrap_or_default();
-    let policy = volume.and_then(|volume| volume.pointer("/spec/persistentVolumeReclaimPolicy"));
-    match policy.and_then(Value::as_str) {
-        Some("Delete") => format!("deleting it deletes the data on it: volume {name} has the reclaim policy Delete"),
-        Some("Retain") => format!(
+    let mut volumes = compared.iter().filter(|one| one.object.kind == "PersistentVolume" && one.object.name == name);
+    let then = volumes.find_map(|one| one.then.as_ref()).map(Sensitive::expose);
+    let [is, then] = [volume, then.or(volume)]
+        .map(|volume| volume?.pointer("/spec/persistentVolumeReclaimPolicy").and_then(Value::as_str));
+    match (is, then) {
+        (Some("Delete"), Some("Delete")) => {
+            format!("deleting it deletes the data on it: volume {name} has the reclaim policy Delete")
+        }
+        (_, Some("Delete")) => {
+            format!("deleting it deletes the data on it: volume {name} gets the reclaim policy Delete")
+        }
+        (Some("Retain"), Some("Retain")) => format!(
             "deleting it cuts its data off: volume {name} has the reclaim policy Retain, so the data stays, but nothing is bound to it any more"
         ),
         _ => "deleting it may delete the data on it".to_owned(),
