@@ -38,7 +38,8 @@ pub(crate) fn copy_numbered(chart: &Path, revision: u32, into: &Path) -> io::Res
         .map_err(io::Error::other)?;
         copied?;
     }
-    let template = format!("templates/{}number.yaml", "revision/".repeat(DEPTH));
+    // A folder's `.helmignore` counts for it too, and nothing in there can take a file out again: `!` ignores all other files.
+    let template = format!("templates/{}pilothouse-revision", "pilothouse-revision/".repeat(DEPTH));
     fs::write(place(into, &template)?, format!("{{{{- $_ := set .Release \"Revision\" {revision} -}}}}\n"))
 }
 

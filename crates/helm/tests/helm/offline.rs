@@ -147,6 +147,33 @@ async fn the_number_of_the_revision(#[case] revision: u32, #[values(3, 4)] major
     assert_eq!(is, expected);
 }
 
+/// What a chart leaves out of its own files is no reason to be told another number.
+#[rstest]
+#[case::by_name("number*\nrevision\n")]
+#[case::by_folder("revision/\n")]
+#[case::by_path("templates/r*\n")]
+#[case::by_ending("[a-z]*.yaml\n")]
+#[tokio::test]
+async fn the_number_of_the_revision_of_a_chart_that_ignores_files(#[case] ignored: &str, #[values(3, 4)] major: u64) {
+    let tried = helm(major, None).await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir(folder.path().join("templates")).unwrap();
+    write("Chart.yaml", "apiVersion: v2\nname: app\nversion: 1.0.0\n");
+    write(".helmignore", ignored);
+    let object = "kind: ConfigMap\napiVersion: v1\nmetadata: { name: a-{{ .Release.Revision }} }\n";
+    write("templates/a.yml", object);
+    let chart = folder.path().to_owned();
+    let request = TemplateRequest {
+        revision: 7,
+        is_upgrade: true,
+        ..TemplateRequest::new(key("shop", "web"), chart, Values::default(), LIMIT)
+    };
+    let docs = split_manifests(&tried.helm.template(&request, &never()).await.unwrap()).unwrap();
+    let names: Vec<&str> = docs.iter().map(|doc| doc.object["metadata"]["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["a-7"]);
+}
+
 #[rstest]
 #[case("needs", vec![], Kind::DependencyMissing)]
 #[case("newer", vec![], Kind::KubeVersion)]
