@@ -139,6 +139,13 @@ mod tests {
     #[case(&["docker", "run", "-p", "8080:80", "-pool"], "docker run -p 8080:80 -pool")]
     #[case(&["mkdir", "-p", "a", "-parents"], "mkdir -p a -parents")]
     #[case(&["env", "PGPASSWORD=hunter22", "psql"], "env PGPASSWORD=*** psql")]
+    // The password is sshpass's own, the port is not; nor is what another program takes that the first one runs.
+    #[case(&["sshpass", "-v", "-p", "x", "ssh", "-p", "2222", "h"], "sshpass -v -p *** ssh -p 2222 h")]
+    #[case(&["sshpass", "-f", "pw", "-P", "word", "-px1", "ssh", "-p", "2222"], "sshpass -f pw -P word -p*** ssh -p 2222")]
+    #[case(&["docker", "run", "mongo", "redis-cli", "-p", "6379", "-a", "x"], "docker run mongo redis-cli -p 6379 -a ***")]
+    #[case(&["mysql", "-h", "mongo", "-phunter22"], "mysql -h mongo -p***")]
+    // What may be the name of a Secret is hidden where it stands.
+    #[case(&["x", "--image-pull-secret", "regcred-1"], "x --image-pull-secret ***")]
     // What only names a secret is shown.
     #[case(&["x", "--password-file=/run/pw", "--secret-name", "db"], "x --password-file=/run/pw --secret-name db")]
     #[case(&["x", "--password", "--verbose"], "x --password --verbose")]
@@ -155,6 +162,17 @@ mod tests {
     #[case(&["x", "--password", "hunter22"], &["hunter22"])]
     #[case(&["sh", "-c", "curl https://joe:s3cr3t@h/?sig=ab%2F; echo \"password: 'a Bc'\""], &["s3cr3t", "ab%2F", "a Bc"])]
     #[case(&["mysql", "-phunter22"], &["hunter22"])]
+    #[case(&["sh", "-c", "curl -s -u joe:hunter22 h && docker run -u 1000:1000 x; mysql -phunter44 -pother9"], &["hunter44", "other9", "hunter22"])]
+    // The name of an object is shown wherever it stands but there; a password is no name, whatever it looks like.
+    #[case(&["x", "--secret", "db-creds-2", "--image-pull-secret=regcred-1", "--tls-secret", "a.b-1"], &[])]
+    #[case(&["sh", "-c", "x --image-pull-secret regcred-1; PULL_SECRET=regcred-2 y; echo 'secret: \"db-creds-3\"'"], &[])]
+    #[case(&["x", "--secret", "Hunter-22", "--password", "db-creds-2", "--auth-token=a-1-b-2"], &["Hunter-22", "db-creds-2", "a-1-b-2"])]
+    #[case(&["x", "--client-secret", "f47ac10b-58cc-4372", "--hmac-secret", "f47ac10b58cc4372a567"], &["f47ac10b-58cc-4372", "f47ac10b58cc4372a567"])]
+    #[case(&["sshpass", "-p", "hunter22", "ssh", "-p", "2222"], &["hunter22"])]
+    // A user alone is no secret, unless it looks like a token.
+    #[case(&["git", "clone", "https://Deploy1@h/x", "https://Deploy2:hunter22@h/x"], &["hunter22"])]
+    #[case(&["git", "clone", "https://glpat-0123456789abcdefghij@h/x"], &["glpat-0123456789abcdefghij"])]
+    #[case(&["sh", "-c", "x app:hunter22@tcp(db:3306)/app"], &["hunter22"])]
     // A word would be hidden wherever it stands, and what a shell puts in is known elsewhere or not at all.
     #[case(&["x", "--password", "postgres", "--token=$T", "--secret=a1"], &[])]
     fn given(#[case] argv: &[&str], #[case] expected: &[&str]) {
@@ -163,5 +181,8 @@ mod tests {
         let env = [("PASSWORD".to_owned(), "hunter33".to_owned()), ("HOST".to_owned(), "hunter44".to_owned())];
         let with_env = secrets_given(&argv, env.iter().map(|(name, value)| (name, value)));
         assert_eq!(with_env, [&["hunter33"], expected].concat());
+        let names = [("PULL_SECRET".to_owned(), "regcred-1".to_owned()), ("SECRET".to_owned(), "Regcred-1".to_owned())];
+        let with_names = secrets_given(&argv, names.iter().map(|(name, value)| (name, value)));
+        assert_eq!(with_names, [&["Regcred-1"], expected].concat());
     }
 }
