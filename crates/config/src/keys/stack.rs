@@ -247,7 +247,7 @@ const FORCE: Key = key(
     Default("false"),
     "true",
     "",
-    "Replace objects instead of patching them: what the chart does not set in them goes, whoever has set it (replicas, keys of a Secret).",
+    "Replace objects instead of patching them: fields the chart does not set are removed, whoever set them (replicas, keys of a Secret).",
 );
 const SKIP_SCHEMA: Key = key(
     "skip_schema_validation",

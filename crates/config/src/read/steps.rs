@@ -9,7 +9,7 @@ use crate::keys::{ADOPT, APPLY, COMMAND, DELETE, RESTART, STEP, Table, WAIT_STEP
 use crate::text::{Node, Problem};
 use pilothouse_core::{
     AdoptStep, ApplyStep, CommandStep, DeleteStep, ObjectRef, On, Phase, RestartStep, StepKind, StepSpec, WaitFor,
-    WaitStep, is_secret_argument,
+    WaitStep, secret_arguments,
 };
 
 const DELETE_TIMEOUT_IN_SECONDS: u64 = 120;
@@ -201,8 +201,8 @@ fn read_sensitive(command: &Fields<'_>, out: &mut Sink) -> bool {
 fn warn_of_secrets(command: &Fields<'_>, argv: &[String], out: &mut Sink) {
     // What is no list was reported when the arguments were read.
     let nodes = if argv.is_empty() { &[] } else { command.items("run", out) };
-    for (at, node) in nodes.iter().enumerate() {
-        if is_secret_argument(argv, at) {
+    for (node, is_secret) in nodes.iter().zip(secret_arguments(argv)) {
+        if is_secret {
             out.push(
                 Problem::warning("SECRET_ARGUMENT", node.span, "this argument looks like a secret")
                     .label("everybody on the machine can read it while the program runs")

@@ -2,7 +2,7 @@
 //! with it and may hold anything.
 
 use super::tree::{Content, Node};
-use pilothouse_core::{is_secret_name, secret_in_argument, secret_parts};
+use pilothouse_core::{is_secret_name, secret_parts, secrets_in_arguments};
 use pilothouse_yaml::Span;
 
 /// Where something stands that looks like a credential: by its form, by the name of its key, as an argument of a program, or as
@@ -26,8 +26,8 @@ pub(crate) fn credentials(text: &str, documents: &[Node]) -> Vec<Span> {
             }
             Content::List(items) => {
                 let texts: Vec<&str> = items.iter().map(|item| item.scalar().map_or("", |text| text.text())).collect();
-                for (at, item) in items.iter().enumerate() {
-                    if secret_in_argument(&texts, at).is_some() {
+                for (item, secret) in items.iter().zip(secrets_in_arguments(&texts)) {
+                    if secret.is_some() {
                         found.push(item.span);
                     }
                 }

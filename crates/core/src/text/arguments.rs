@@ -6,41 +6,88 @@ use super::mask::{STARS, is_secret_name, secret_parts};
 /// `-u user:x`, `-H 'Authorization: x'`, and of known programs `-px`. What else may be in them is left to a
 /// [`Redactor`](super::Redactor).
 pub fn hide_arguments<S: AsRef<str>>(argv: &[S]) -> String {
-    let shown = |at: usize| {
-        let argument = argv[at].as_ref();
-        let hidden = secret_in_argument(argv, at);
+    let shown = |(argument, hidden): (&S, Option<usize>)| {
+        let argument = argument.as_ref();
         hidden.map_or_else(|| argument.to_owned(), |from| format!("{}{STARS}", &argument[..from]))
     };
-    (0..argv.len()).map(shown).collect::<Vec<_>>().join(" ")
+    argv.iter().zip(secrets_in_arguments(argv)).map(shown).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether an argument looks like a secret: it would stand in the stack file, in lists of processes, and in shells' histories.
-pub fn is_secret_argument<S: AsRef<str>>(argv: &[S], at: usize) -> bool {
-    secret_in_argument(argv, at).is_some() || argv.get(at).is_some_and(|one| !secret_parts(one.as_ref()).is_empty())
+/// Whether each of these arguments looks like a secret: it would stand in the stack file, in lists of processes, and in shells'
+/// histories.
+pub fn secret_arguments<S: AsRef<str>>(argv: &[S]) -> Vec<bool> {
+    let found = argv.iter().zip(secrets_in_arguments(argv));
+    found.map(|(argument, secret)| secret.is_some() || !secret_parts(argument.as_ref()).is_empty()).collect()
 }
 
 /// What of these arguments and variables looks like a secret and can be known again where a program prints it. A plain word is
-/// left out: it would be hidden wherever it stands.
+/// left out, and what may be the name of a Secret: it would be hidden wherever it stands.
 pub fn secrets_given<'a>(argv: &'a [String], env: impl Iterator<Item = (&'a String, &'a String)>) -> Vec<&'a str> {
-    let mut secrets: Vec<&str> =
-        env.filter(|(name, _)| is_secret_name(name)).map(|(_, value)| value.as_str()).collect();
-    for (at, argument) in argv.iter().enumerate() {
-        secrets.extend(secret_in_argument(argv, at).map(|from| &argument[from..]));
-        secrets.extend(secret_parts(argument).into_iter().map(|(from, to)| {
-            let part = argument[from..to].trim_matches(['"', '\'', '\\']);
-            // Of what stands before the host of a URL, the user is no secret.
-            let is_before_host = argument[to..].starts_with('@');
-            part.split_once(':').filter(|_| is_before_host).map_or(part, |(_, password)| password)
-        }));
+    let mut secrets: Vec<(&str, &str)> =
+        env.filter(|(name, _)| is_secret_name(name)).map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut before = "";
+    for (argument, secret) in argv.iter().zip(secrets_in_arguments(argv)) {
+        let named = |from| if from == 0 { before } else { name_before(argument, from) };
+        secrets.extend(secret.map(|from| (named(from), &argument[from..])));
+        let parts = secret_parts(argument).into_iter();
+        secrets.extend(parts.map(|(from, to)| (name_before(argument, from), secret_of_part(argument, from, to))));
+        before = argument;
     }
-    secrets.retain(|secret| is_literal(secret) && is_telling(secret));
-    secrets
+    secrets.retain(|(name, secret)| is_literal(secret) && is_telling(secret) && !names_an_object(name, secret));
+    secrets.into_iter().map(|(_, secret)| secret).collect()
 }
 
-/// Where in an argument a secret begins, which goes on to its end.
-pub fn secret_in_argument<S: AsRef<str>>(argv: &[S], at: usize) -> Option<usize> {
-    let argument = argv.get(at)?.as_ref();
-    let before = at.checked_sub(1).and_then(|before| argv.get(before)).map(AsRef::as_ref);
+/// What is the secret itself of a part of a text that is hidden.
+fn secret_of_part(text: &str, from: usize, to: usize) -> &str {
+    let part = &text[from..to];
+    if text[..from].ends_with("://") && text[to..].starts_with('@') {
+        // Of what stands before the host of a URL, the user is no secret, but a token may stand there.
+        let user_alone = if secret_parts(part).is_empty() { "" } else { part };
+        return part.split_once(':').map_or(user_alone, |(_, password)| password);
+    }
+    let quotes = ['"', '\'', '\\'];
+    // In a shell these end a word that is not in quotes.
+    let part = if part.starts_with(quotes) { part } else { part.trim_end_matches([';', ')', '&', '|']) };
+    part.trim_matches(quotes)
+}
+
+/// What the value that begins here is assigned to, or is given as.
+fn name_before(text: &str, from: usize) -> &str {
+    let before = text[..from].trim_end_matches(|c: char| c.is_whitespace() || "=:\"'\\".contains(c));
+    before.rsplit(|c: char| !is_of_name(c)).next().unwrap_or(before)
+}
+
+/// Whether this may be the name of a Secret rather than what is in one: `--image-pull-secret registry-1`. What is generated has
+/// longer parts than names have.
+fn names_an_object(name: &str, value: &str) -> bool {
+    let plain: String = name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    let is_part = |part: &str| {
+        let is_word = !part.contains(|c: char| c.is_ascii_digit());
+        !part.is_empty()
+            && (is_word || part.len() < 16)
+            && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    plain.ends_with("secret")
+        && !plain.ends_with("clientsecret")
+        && value.len() <= 253
+        && value.split(['-', '.']).all(is_part)
+}
+
+/// Where in each of these arguments a secret begins, which goes on to its end.
+pub fn secrets_in_arguments<S: AsRef<str>>(argv: &[S]) -> Vec<Option<usize>> {
+    let mut options = ShortOptions::default();
+    let mut before = None;
+    let arguments = argv.iter().map(AsRef::as_ref);
+    let found_in = arguments.map(|argument| {
+        let found = secret_in_argument(argument, before, &options);
+        options.go_on(argument, before);
+        before = Some(argument);
+        found
+    });
+    found_in.collect()
+}
+
+fn secret_in_argument(argument: &str, before: Option<&str>, options: &ShortOptions) -> Option<usize> {
     if let Some((name, value)) = argument.split_once('=')
         && is_name(name)
         && is_secret_name(name)
@@ -49,7 +96,7 @@ pub fn secret_in_argument<S: AsRef<str>>(argv: &[S], at: usize) -> Option<usize>
     {
         return Some(argument.len() - value.len());
     }
-    if let Some(from) = by_program(argv, at, argument, before) {
+    if let Some(from) = options.secret_in(argument, before) {
         return Some(from).filter(|from| is_literal(&argument[*from..]));
     }
     match before? {
@@ -72,31 +119,57 @@ pub fn secret_in_argument<S: AsRef<str>>(argv: &[S], at: usize) -> Option<usize>
     }
 }
 
-/// Short options that take a secret, which only their program tells.
-fn by_program<S: AsRef<str>>(argv: &[S], at: usize, argument: &str, before: Option<&str>) -> Option<usize> {
-    let option = argument.starts_with("-p") && argument.len() > 2 && !argument.starts_with("--");
-    let logs_in = || argv[..at].iter().any(|argument| argument.as_ref() == "login");
-    argv[..at].iter().rev().map(|word| word.as_ref().rsplit('/').next().unwrap_or_default()).find_map(|program| {
-        let (attached, separate) = match program {
-            "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlcheck" | "mysqlpump" | "mysqlshow" => {
-                (true, "")
-            }
-            _ if program.starts_with("mariadb") => (true, ""),
-            "sshpass" => (true, "-p"),
-            "mongo" | "mongosh" | "mongodump" | "mongorestore" | "mongoimport" | "mongoexport" => (false, "-p"),
-            "redis-cli" | "valkey-cli" => (false, "-a"),
-            "ldapsearch" | "ldapadd" | "ldapmodify" | "ldapdelete" | "ldapwhoami" => (false, "-w"),
-            "docker" | "podman" | "nerdctl" | "helm" | "oras" | "skopeo" | "crane" | "az" | "oc" if logs_in() => {
-                (false, "-p")
-            }
-            _ => return None,
-        };
-        match before {
-            _ if attached && option => Some(2),
-            Some(before) if before == separate => Some(0),
-            _ => None,
+/// Short options that take a secret, which only the program before them tells.
+#[derive(Default)]
+struct ShortOptions {
+    /// Whether what follows `-p` without a blank is one.
+    is_attached: bool,
+    separate: Vec<&'static str>,
+    /// The program takes a password where it logs in only.
+    may_log_in: bool,
+    /// The options of sshpass end at the program that it runs.
+    are_of_sshpass: bool,
+}
+
+impl ShortOptions {
+    fn secret_in(&self, argument: &str, before: Option<&str>) -> Option<usize> {
+        if self.is_attached && argument.starts_with("-p") && argument.len() > 2 {
+            return Some(2);
         }
-    })
+        before.filter(|before| self.separate.contains(before)).map(|_| 0)
+    }
+
+    /// What is known after this argument too.
+    fn go_on(&mut self, argument: &str, before: Option<&str>) {
+        let is_own = argument.starts_with('-') || matches!(before, Some("-f" | "-d" | "-p" | "-P"));
+        if self.are_of_sshpass && !is_own {
+            *self = Self::default();
+        }
+        let program = argument.rsplit('/').next().unwrap_or_default();
+        let (is_attached, separate) = match program {
+            "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlcheck" | "mysqlpump" | "mysqlshow" => {
+                (true, None)
+            }
+            _ if program.starts_with("mariadb") => (true, None),
+            "sshpass" => (true, Some("-p")),
+            "mongo" | "mongosh" | "mongodump" | "mongorestore" | "mongoimport" | "mongoexport" => (false, Some("-p")),
+            "redis-cli" | "valkey-cli" => (false, Some("-a")),
+            "ldapsearch" | "ldapadd" | "ldapmodify" | "ldapdelete" | "ldapwhoami" => (false, Some("-w")),
+            "docker" | "podman" | "nerdctl" | "helm" | "oras" | "skopeo" | "crane" | "az" | "oc" => {
+                self.may_log_in = true;
+                return;
+            }
+            "login" if self.may_log_in => (false, Some("-p")),
+            _ => return,
+        };
+        // What follows an option may be its value, and no program: `mysql -h mongo -px`.
+        if !before.is_some_and(|before| before.starts_with('-')) {
+            *self = Self { may_log_in: self.may_log_in, ..Self::default() };
+        }
+        self.is_attached |= is_attached;
+        self.are_of_sshpass |= program == "sshpass";
+        self.separate.extend(separate.filter(|option| !self.separate.contains(option)));
+    }
 }
 
 fn is_literal(value: &str) -> bool {
@@ -111,7 +184,11 @@ pub fn is_telling(text: &str) -> bool {
 
 /// Whether this is one word, and no script or URL that happens to have a `=` in it.
 fn is_name(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    text.chars().all(is_of_name)
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_.".contains(c)
 }
 
 fn is_secret_header(name: &str) -> bool {
@@ -162,11 +239,11 @@ mod tests {
     #[case(&["x", "--password", "hunter22"], &["hunter22"])]
     #[case(&["sh", "-c", "curl https://joe:s3cr3t@h/?sig=ab%2F; echo \"password: 'a Bc'\""], &["s3cr3t", "ab%2F", "a Bc"])]
     #[case(&["mysql", "-phunter22"], &["hunter22"])]
-    #[case(&["sh", "-c", "curl -s -u joe:hunter22 h && docker run -u 1000:1000 x; mysql -phunter44 -pother9"], &["hunter44", "other9", "hunter22"])]
+    #[case(&["sh", "-c", "curl -s -u joe:hunter22 h && docker run -u 1000:1000 x; mysql -phunter44 -pother9"], &["hunter22", "hunter44", "other9"])]
     // The name of an object is shown wherever it stands but there; a password is no name, whatever it looks like.
     #[case(&["x", "--secret", "db-creds-2", "--image-pull-secret=regcred-1", "--tls-secret", "a.b-1"], &[])]
     #[case(&["sh", "-c", "x --image-pull-secret regcred-1; PULL_SECRET=regcred-2 y; echo 'secret: \"db-creds-3\"'"], &[])]
-    #[case(&["x", "--secret", "Hunter-22", "--password", "db-creds-2", "--auth-token=a-1-b-2"], &["Hunter-22", "db-creds-2", "a-1-b-2"])]
+    #[case(&["x", "--secret", "Hunter-22", "--password", "db-creds-2", "--auth-token", "a-1-b-2"], &["Hunter-22", "db-creds-2", "a-1-b-2"])]
     #[case(&["x", "--client-secret", "f47ac10b-58cc-4372", "--hmac-secret", "f47ac10b58cc4372a567"], &["f47ac10b-58cc-4372", "f47ac10b58cc4372a567"])]
     #[case(&["sshpass", "-p", "hunter22", "ssh", "-p", "2222"], &["hunter22"])]
     // A user alone is no secret, unless it looks like a token.

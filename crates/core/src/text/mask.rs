@@ -44,13 +44,39 @@ struct Patterns {
     /// `user:password@tcp(host)`, as Go's MySQL driver has it.
     data_source: Option<Regex>,
     /// `mysql -uapp -ppassword`: of this family only, what follows `-p` without a blank is a password.
-    mysql: Option<Regex>,
+    mysql: CommandPattern,
     /// `curl -u joe:password`.
-    curl: Option<Regex>,
+    curl: CommandPattern,
     /// `--password abc`
     option: Option<Regex>,
     /// `password=abc`, `"api_key": "abc"`.
     assignment: Option<Regex>,
+}
+
+/// A command of a shell has any number of options, each of which may be a secret.
+struct CommandPattern {
+    /// From the program's name to the end of the command.
+    command: Option<Regex>,
+    /// One of its options.
+    option: Option<Regex>,
+}
+
+impl CommandPattern {
+    /// A command goes on in the next line after a backslash, and signs that end it do not in quotes; nor does the `&` in the
+    /// middle of a URL.
+    fn new(program: &str, option: &str) -> Self {
+        let rest = r#"(?:\\\r?\n|"[^"\n]*"|'[^'\n]*'|&[^\s&;|]|[^\n;|&])*"#;
+        Self { command: Regex::new(&format!(r"\b{program}\s{rest}")).ok(), option: Regex::new(option).ok() }
+    }
+
+    fn secret_parts(&self, text: &str) -> Vec<(usize, usize)> {
+        let (Some(command), Some(option)) = (&self.command, &self.option) else { return Vec::new() };
+        let in_command = |command: regex::Match<'_>| {
+            let hidden = option.captures_iter(command.as_str()).filter_map(|found| found.name("hidden"));
+            hidden.map(|hidden| (command.start() + hidden.start(), command.start() + hidden.end())).collect::<Vec<_>>()
+        };
+        command.find_iter(text).flat_map(in_command).collect()
+    }
 }
 
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
@@ -62,8 +88,15 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     )
     .ok(),
     data_source: Regex::new(r"[\w.-]+:(?<hidden>[^\s:@/]+)@(?:tcp|unix)\(").ok(),
-    mysql: Regex::new(r#"\b(?:mysql|mariadb)[a-z_-]*\s(?:[^\n;|&]*\s)?-p(?<hidden>[^\s"'$]\S*)"#).ok(),
-    curl: Regex::new(r#"\bcurl\s(?:[^\n;|]*\s)?(?:-u|--user|--proxy-user|-U)[ =]?["']?[^\s:"']+:(?<hidden>[^\s"'$][^\s"']*)"#).ok(),
+    mysql: CommandPattern::new(
+        r"(?:mysql|mariadb)[a-z_-]*",
+        r#"\s-p(?<hidden>"[^"$\n][^"\n]*"|'[^'\n]+'|[^\s"'$]\S*)"#,
+    ),
+    // Options that take nothing may stand before `u`: `-fsSu`.
+    curl: CommandPattern::new(
+        "curl",
+        r#"\s(?:-[sSfkLivgjlqaGIJNOR46]*[uU]|--user|--proxy-user)[ =]?["']?[^\s:"']+:(?<hidden>[^\s"'$][^\s"']*)"#,
+    ),
     option: Regex::new(
         r#"(?i)(?:^|[\s"'(])(?<option>--?[\w-]*(?:password|passwd|passphrase|pwd|secret|token|api-?key|access-?key|private-?key))\s+(?<hidden>"[^"]*"|'[^']*'|[^\s"'$-]\S*)"#,
     )
@@ -87,9 +120,10 @@ pub(super) fn mask(text: &str) -> String {
 pub fn secret_parts(text: &str) -> Vec<(usize, usize)> {
     let p = &*PATTERNS;
     let mut parts = url_parts(text);
-    for pattern in [&p.authorization, &p.bearer, &p.known, &p.data_source, &p.mysql, &p.curl, &p.option, &p.assignment]
-        .into_iter()
-        .flatten()
+    parts.extend(p.mysql.secret_parts(text));
+    parts.extend(p.curl.secret_parts(text));
+    for pattern in
+        [&p.authorization, &p.bearer, &p.known, &p.data_source, &p.option, &p.assignment].into_iter().flatten()
     {
         let found = pattern.captures_iter(text).filter(|found| !is_kept(found));
         parts.extend(found.filter_map(|found| found.name("hidden")).map(|hidden| (hidden.start(), hidden.end())));
@@ -127,23 +161,25 @@ pub(super) fn redact_urls(text: &str) -> String {
     replace(text, &url_parts(text))
 }
 
+/// Where URLs stand in a text, each from behind its `://` to its end. None overlaps another, so that all of them are read once: a
+/// URL in a query is looked at by itself.
+fn urls(text: &str) -> Vec<(usize, usize)> {
+    let starts: Vec<usize> = text.match_indices("://").map(|(at, sign)| at + sign.len()).collect();
+    let ends = starts.iter().skip(1).map(|next| next - 3).chain([text.len()]);
+    let url = |(start, next): (usize, usize)| {
+        let end = text[start..next].find(|c: char| c.is_whitespace() || "\"'`<>".contains(c));
+        (start, end.map_or(next, |at| start + at))
+    };
+    starts.iter().copied().zip(ends).map(url).collect()
+}
+
 fn url_parts(text: &str) -> Vec<(usize, usize)> {
     let mut parts = Vec::new();
-    let mut from = 0;
-    while let Some(at) = text[from..].find("://") {
-        let start = from + at + 3;
-        let end_of = |ends: &str, from: usize| {
-            let after = &text[from..];
-            from + after.find(|c: char| c.is_whitespace() || ends.contains(c)).unwrap_or(after.len())
-        };
-        from = end_of("/?#\"'`<>", start);
-        if let Some(at) = text[start..from].rfind('@') {
+    for (start, end) in urls(text) {
+        let mut pair = text[start..end].find(['/', '?', '#']).map_or(end, |at| start + at);
+        if let Some(at) = text[start..pair].rfind('@') {
             parts.push((start, start + at));
         }
-        // A URL in a query is looked at by itself.
-        let end = end_of("\"'`<>", from);
-        let end = text[from..end].find("://").map_or(end, |at| from + at);
-        let mut pair = from;
         while pair < end {
             let after = pair + text[pair..end].find(['?', '&', ';', '#', '\\']).unwrap_or(end - pair);
             if let Some((name, value)) = text[pair..after].split_once('=')
@@ -227,7 +263,9 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         let p = &*PATTERNS;
-        let all = [&p.authorization, &p.bearer, &p.known, &p.data_source, &p.mysql, &p.curl, &p.option, &p.assignment];
+        let of_commands = [&p.mysql.command, &p.mysql.option, &p.curl.command, &p.curl.option];
+        let all = [&p.authorization, &p.bearer, &p.known, &p.data_source, &p.option, &p.assignment];
+        let all = all.into_iter().chain(of_commands).collect::<Vec<_>>();
         assert!(all.iter().all(|p| p.is_some()));
     }
 
@@ -259,7 +297,10 @@ mod tests {
     #[case("mysqldump -uapp -phunter22 db; ls -p x", "mysqldump -uapp -p*** db; ls -p x")]
     #[case("curl -s -u joe:hunter22 h; docker run -u 1000:1000", "curl -s -u joe:*** h; docker run -u 1000:1000")]
     // Every option of a command, and of no other: `&` in an address, a line that goes on, and what is in quotes end none.
-    #[case("curl -s -u joe:hunter22 h && docker run -u 1000:1000 x", "curl -s -u joe:*** h && docker run -u 1000:1000 x")]
+    #[case(
+        "curl -s -u joe:hunter22 h && docker run -u 1000:1000 x",
+        "curl -s -u joe:*** h && docker run -u 1000:1000 x"
+    )]
     #[case("curl -u joe:hunter22 h & docker run -u 1000:1000", "curl -u joe:*** h & docker run -u 1000:1000")]
     #[case("curl -u joe:hunter22 h --proxy-user p:s2 -U q:s3 h", "curl -u joe:*** h --proxy-user p:*** -U q:*** h")]
     #[case("curl h?a=1&b=2 -fsSu joe:hunter22 2>&1 && x -u 10:10", "curl h?a=1&b=2 -fsSu joe:*** 2>&1 && x -u 10:10")]
@@ -290,6 +331,20 @@ mod tests {
     fn masked(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(mask(text), expected);
         assert_eq!(mask(expected), expected, "masking twice is masking once");
+    }
+
+    /// However many there are, the text is read once.
+    #[rstest]
+    #[case("a://b/", 1000)]
+    #[case("a://b/?c=d://", 2000)]
+    #[case("://", 1000)]
+    #[case("a://b c://d\"", 2000)]
+    fn urls_do_not_overlap(#[case] text: &str, #[case] expected: usize) {
+        let text = text.repeat(1000);
+        let urls = urls(&text);
+        assert_eq!(urls.len(), expected);
+        let read: usize = urls.iter().map(|(start, end)| end - start).sum();
+        assert!(read <= text.len() && urls.windows(2).all(|two| two[0].1 <= two[1].0), "{read}");
     }
 
     proptest! {

@@ -13,7 +13,7 @@ mod redactor;
 mod sensitive;
 mod spelling;
 
-pub use arguments::{hide_arguments, is_secret_argument, is_telling, secret_in_argument, secrets_given};
+pub use arguments::{hide_arguments, is_telling, secret_arguments, secrets_given, secrets_in_arguments};
 pub use chain::error_chain;
 pub use control::only_colours;
 pub use digest_key::DigestKey;

@@ -111,10 +111,10 @@ impl Uses {
                     };
                     uses.own.fields(chain, argument);
                 }
-                // Each level is shorter than the one before by its quotes.
                 // As in `index . "Release" "Revision"`.
                 Token::Quoted("Release") => uses.own.release(|_| true),
                 Token::Quoted("Revision") => uses.own.release(|(field, ..)| *field == "Revision"),
+                // Each level is shorter than the one before by its quotes.
                 Token::Quoted(text) if text.contains("{{") => uses.quoted.merge(&TemplateUse::of_text_rendered(text)),
                 Token::Quoted(_) => {}
             }

@@ -107,10 +107,9 @@ async fn changed_too(
 fn does_otherwise(planned: PlannedAction, now: PlannedAction) -> Option<String> {
     match planned {
         same if same == now => None,
-        PlannedAction::Refuse => Some(
-            "the plan refuses this release, so it cannot be carried out: make another plan, in which what its findings say is mended"
-                .to_owned(),
-        ),
+        PlannedAction::Refuse => {
+            Some("the saved plan refuses this release; fix its findings and plan again".to_owned())
+        }
         planned => Some(format!("the plan says that {}, and now {}", in_words(planned), in_words(now))),
     }
 }
@@ -185,9 +184,7 @@ mod tests {
     #[case::refused(
         PlannedAction::Refuse,
         PlannedAction::Install,
-        Some(
-            "the plan refuses this release, so it cannot be carried out: make another plan, in which what its findings say is mended"
-        )
+        Some("the saved plan refuses this release; fix its findings and plan again")
     )]
     #[case::refused_still(PlannedAction::Refuse, PlannedAction::Refuse, None)]
     fn what_is_done_otherwise(
