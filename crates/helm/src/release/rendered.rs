@@ -34,6 +34,8 @@ pub enum Origin {
     Crd,
     /// A hook: not part of the release either.
     Hook {
+        /// The kind of the document: `List` for what is in one.
+        kind: String,
         /// When it runs: `pre-install`, `test`.
         events: Vec<String>,
         /// Hooks of one event run by weight, then by name.
@@ -158,6 +160,7 @@ fn origin(source: Option<&str>, object: &Value) -> Origin {
     match annotation("helm.sh/hook") {
         None => Origin::Template,
         Some(events) => Origin::Hook {
+            kind: object.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned(),
             events: list(events),
             weight: annotation("helm.sh/hook-weight").and_then(|weight| weight.parse().ok()).unwrap_or(0),
             delete_policies: annotation("helm.sh/hook-delete-policy").map(list).unwrap_or_default(),

@@ -15,7 +15,7 @@ fn line(doc: &RenderedDoc) -> String {
     let origin = match &doc.origin {
         Origin::Template => "template".to_owned(),
         Origin::Crd => "crd".to_owned(),
-        Origin::Hook { events, weight, delete_policies } => format!("hook {events:?} {weight} {delete_policies:?}"),
+        Origin::Hook { events, weight, delete_policies, .. } => format!("hook {events:?} {weight} {delete_policies:?}"),
     };
     format!("{} {} | {origin} | {}", text("/kind"), text("/metadata/name"), doc.source.as_deref().unwrap_or("-"))
 }

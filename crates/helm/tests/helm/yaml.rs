@@ -67,7 +67,8 @@ fn annotations_of_lists() {
     let hook = "helm.sh/hook: 'pre-install,test', helm.sh/hook-weight: '2'";
     let of_list = split_manifests(&list(hook, "")).unwrap();
     let events = vec!["pre-install".to_owned(), "test".to_owned()];
-    assert_eq!(of_list[0].origin, Origin::Hook { events, weight: 2, delete_policies: Vec::new() });
+    let kind = "List".to_owned();
+    assert_eq!(of_list[0].origin, Origin::Hook { kind, events, weight: 2, delete_policies: Vec::new() });
     assert_eq!(split_manifests(&list("", hook)).unwrap()[0].origin, Origin::Template);
     let documents = parse_by_document(&list("helm.sh/resource-policy: keep", "a: b")).unwrap();
     assert_eq!(documents[0].metadata, json!({"annotations": {"helm.sh/resource-policy": "keep"}}));

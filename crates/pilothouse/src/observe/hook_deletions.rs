@@ -11,7 +11,8 @@ use pilothouse_kube::ClusterError;
 use serde_json::Value;
 
 /// What must be known before it goes, whoever has made it.
-const ALWAYS: [&str; 5] = ["PersistentVolumeClaim", "PersistentVolume", "Namespace", "StatefulSet", "Secret"];
+const ALWAYS: [&str; 6] =
+    ["PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition", "StatefulSet", "Secret"];
 
 /// The events of the hooks that helm runs with an install or an upgrade.
 pub(crate) fn events_of_deploy(is_upgrade: bool) -> [&'static str; 2] {
@@ -22,6 +23,7 @@ pub(crate) fn events_of_deploy(is_upgrade: bool) -> [&'static str; 2] {
 pub(crate) fn stored_hooks(record: &ReleaseRecord) -> Vec<RenderedDoc> {
     let docs = |hook: &pilothouse_helm::HookRecord| {
         let origin = Origin::Hook {
+            kind: hook.kind.clone(),
             events: hook.events.clone(),
             weight: hook.weight,
             delete_policies: hook.delete_policies.clone(),
@@ -159,10 +161,10 @@ pub(crate) fn with_hooks(mut compared: Vec<Compared>, deleted: Vec<Compared>) ->
 /// creates it. Helm 4 applies one that is there and has only the other policies, and deletes it afterwards.
 fn event_that_deletes<'a>(doc: &RenderedDoc, events: &[&'a str]) -> Option<&'a str> {
     const DELETE: [&str; 3] = ["before-hook-creation", "hook-succeeded", "hook-failed"];
-    let Origin::Hook { events: of, delete_policies, .. } = &doc.origin else { return None };
+    let Origin::Hook { kind, events: of, delete_policies, .. } = &doc.origin else { return None };
     let deletes = delete_policies.is_empty() || delete_policies.iter().any(|policy| DELETE.contains(&policy.as_str()));
-    // Helm never deletes a definition that is a hook.
-    if !deletes || doc.object["kind"] == "CustomResourceDefinition" {
+    // Helm never deletes a definition that is a hook, but it does those in a list that is one.
+    if !deletes || kind == "CustomResourceDefinition" {
         return None;
     }
     events.iter().copied().find(|event| of.iter().any(|one| one == event))

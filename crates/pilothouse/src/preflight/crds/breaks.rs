@@ -73,6 +73,14 @@ fn older(live: &Value, wanted: &Value) -> Option<Loss> {
     Some(removed_fields(live, wanted)).filter(|removed| !removed.is_empty()).map(Loss::Fields)
 }
 
+/// The versions that the one in the cluster serves and the other does not.
+pub(super) fn no_longer_served<'a>(live: &'a Value, wanted: &Value) -> Vec<&'a str> {
+    served(live)
+        .filter_map(name)
+        .filter(|version| !served(wanted).filter_map(name).any(|then| then == *version))
+        .collect()
+}
+
 /// Kubernetes' order of versions: `v2`, `v1`, `v1beta2`, `v1alpha1`. What is none of these comes last.
 fn by_priority(a: &str, b: &str) -> Ordering {
     fn parts(version: &str) -> Option<(u8, u32, u32)> {

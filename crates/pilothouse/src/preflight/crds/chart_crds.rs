@@ -2,6 +2,8 @@
 
 use crate::context::Context;
 use crate::context::Wanted;
+use crate::error::PhaseError;
+use crate::observe;
 use crate::preflight::backup::save;
 use crate::preflight::crds::breaks;
 use crate::preflight::crds::breaks::Loss;
@@ -48,6 +50,7 @@ pub(crate) async fn look_at_definitions(
                     findings.push(Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &object, message));
                 }
                 findings.extend(lost(ctx, &object, &live, crd, &consent).await);
+                findings.extend(unserved(ctx, &object, &live, crd).await);
                 findings.extend(converter(ctx, wanted, &object, breaks::new_converter(&live, crd)).await);
                 seen.push((object, Some(live)));
             }
@@ -83,6 +86,35 @@ pub(crate) async fn lost(
     };
     match there {
         Ok(there) => finding(code::CRD_FIELDS_REMOVED, there?.message()),
+        Err(error) => Some(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(&error))),
+    }
+}
+
+/// Why helm could not read the deployed revision any more: it has objects in a version that would not be served. Helm builds each
+/// object of it before an upgrade, a rollback or an uninstall (`KubeClient.Build`).
+async fn unserved(ctx: &Context, object: &ObjectRef, live: &Value, then: &Value) -> Option<Finding> {
+    let (facts, gone) = (crd_facts(live)?, breaks::no_longer_served(live, then));
+    if gone.is_empty() {
+        return None;
+    }
+    let deployed = async {
+        let record = observe::base_record(ctx).await?;
+        record.map(|record| Ok::<_, PhaseError>((record.version, observe::manifest_objects(&record)?))).transpose()
+    };
+    match deployed.await {
+        Ok(deployed) => {
+            let (revision, objects) = deployed?;
+            let is_of = |one: &&Value, version: &str| {
+                one["kind"] == facts.kind.as_str() && one["apiVersion"] == format!("{}/{version}", facts.group)
+            };
+            let (version, first) =
+                gone.iter().find_map(|version| Some((version, objects.iter().find(|one| is_of(one, version))?)))?;
+            let message = format!(
+                "the chart's definition does not serve version {version} any more, in which revision {revision} has {}: helm could not read that revision again. First deploy a version of the chart whose definition serves it still and whose objects are in the new one",
+                object_ref(first)?
+            );
+            Some(Finding::new(Class::Blocked, code::API_NOT_SERVED, object, message))
+        }
         Err(error) => Some(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(&error))),
     }
 }

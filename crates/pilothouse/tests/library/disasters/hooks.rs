@@ -1,6 +1,6 @@
 //! What a chart's hooks delete by their name alone: helm looks neither at what it is nor at whose it is.
 
-use super::{Chart, World, named, world};
+use super::{Chart, World, definition, named, widget, world};
 use pilothouse::{ClusterClient as _, HelmChart, HelmClient as _, ObjectChange, Phase, ReleaseOutcome};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
@@ -123,6 +123,25 @@ async fn a_claim_of_the_release_that_becomes_a_hook(#[case] tool: Tool) {
     assert_eq!(told, [&ObjectChange::Delete]);
     world.replaced(next().consenting_to(&["pvc/data"])).await;
     assert!(!world.is_still("pvc/data", &before).await);
+}
+
+/// Helm spares a definition that is a hook, but not one in a list that is one (`deleteHookByPolicy` in `pkg/action/hooks.go`).
+#[tokio::test]
+async fn a_definition_in_a_list_that_is_a_hook() {
+    let world = world("hook-list", Tool::Helm4).await;
+    let group = format!("{}.example.com", world.namespace);
+    let crd = definition(&group, "a: {type: string}");
+    world.done(world.chart("1.0.0", &[("crds/crd.yaml", &crd)])).await;
+    world.apply(&widget(&group)).await;
+    let item = crd.replace('\n', "\n    ");
+    let list = format!(
+        "apiVersion: v1\nkind: List\nmetadata: {{annotations: {{helm.sh/hook: 'pre-upgrade,pre-delete'}}}}\nitems:\n  - {item}\n"
+    );
+    let next = || world.chart("1.1.0", &[("templates/list.yaml", &list)]);
+    let (found, message) = world.refused(next()).await;
+    assert_eq!(found, named("CRD_IN_USE", format!("CustomResourceDefinition widgets.{group}")));
+    assert!(message.contains("hook deletes it"), "{message}");
+    assert!(world.get(&format!("crd/widgets.{group}")).await.is_some());
 }
 
 /// What holds no data is not the release's to delete either; what a hook has left is.

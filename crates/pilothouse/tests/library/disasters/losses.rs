@@ -3,8 +3,8 @@
 
 use super::{Chart, World, definition, named, widget, widget_with, world, write};
 use pilothouse::{
-    AdoptStep, ApplyStep, BeforeDestructive, CommandStep, FailurePolicy, HelmAction, HelmChart, ObjectRef, OnFailure,
-    OnReleaseFailure, Phase, ReleaseOutcome, Remedy, RunConfig, RunId, StepKind, WaitFor, WaitStep,
+    AdoptStep, ApplyStep, BeforeDestructive, CommandStep, CrdPolicy, FailurePolicy, HelmAction, HelmChart, ObjectRef,
+    OnFailure, OnReleaseFailure, Phase, ReleaseOutcome, Remedy, RunConfig, RunId, StepKind, WaitFor, WaitStep,
 };
 use pilothouse_core::NextStep;
 use pilothouse_kube::{ClusterClient, Precondition, Propagation, crd_ref};
@@ -550,4 +550,34 @@ async fn a_definition_that_stores_another_version() {
     // Nothing is lost by storing another version that has it all, or by what the storage version lacked before.
     world.done(chart("7.0.0", (true, false, "abc"), (true, true, "abc"))).await;
     world.done(chart("8.0.0", (true, false, "abcd"), (true, true, "abc"))).await;
+}
+
+/// Helm builds each object of the deployed revision before it upgrades, rolls back or uninstalls.
+#[tokio::test]
+async fn a_version_in_which_the_deployed_revision_has_objects() {
+    let world = world("unserved", Tool::Helm4).await;
+    let group = format!("{}.example.com", world.namespace);
+    let chart = |version: &str, serves_old: bool, of_object: &str| {
+        let version_of = |name: &str, served: bool, storage: bool| {
+            let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+            json!({"name": name, "served": served, "storage": storage, "schema": {"openAPIV3Schema": schema}})
+        };
+        let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("widgets.{group}")}, "spec": {"group": group, "scope": "Namespaced",
+            "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
+            "versions": [version_of("v1alpha1", serves_old, false), version_of("v1", true, true)]}});
+        let mut object = widget(&group);
+        object["apiVersion"] = json!(format!("{group}/{of_object}"));
+        let files = [("crds/crd.yaml", crd.to_string()), ("templates/object.yaml", object.to_string())];
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        world.chart(version, &files).with(|info| info.crds = CrdPolicy::Upgrade)
+    };
+    world.done(chart("1.0.0", true, "v1alpha1")).await;
+    let ReleaseOutcome::Refused { findings } = world.run(chart("2.0.0", false, "v1")).await else { panic!() };
+    let told: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(told, ["API_NOT_SERVED"], "{findings:?}");
+    assert!(findings[0].message.contains("revision 1 has Widget mine"), "{findings:?}");
+    // What the message says helps.
+    world.done(chart("1.5.0", true, "v1")).await;
+    world.done(chart("2.0.0", false, "v1")).await;
 }
