@@ -11,8 +11,8 @@ mod readiness;
 mod stories;
 
 pub use diagnosis::{
-    Events, Evidence, HelmEvidence, LockSeen, LogTail, Referred, Rule, Want, Whereabouts, causes, helm_causes,
-    helm_wanted, rules, starts, tolerates_taints, wanted,
+    AtWork, Events, Evidence, Family, HelmEvidence, LockSeen, LogTail, OtherRelease, Referred, Rule, Want, Whereabouts,
+    causes, helm_causes, helm_wanted, rules, starts, tolerates_taints, wanted,
 };
 pub use groups::is_built_in;
 pub use readiness::{

@@ -3,8 +3,9 @@
 use super::draft::Draft;
 use super::evidence::{Evidence, LogTail, Want};
 use super::line::{Line, RESTARTS, RESTARTS_AT_MOST};
-use super::read::{Seen, between, events_about, list, name, namespace, number, one_line, others_at_work, text, time};
+use super::read::{Seen, between, events_about, list, name, namespace, number, one_line, text, time};
 use super::runtime;
+use super::surroundings::while_open;
 use serde_json::Value;
 
 /// Lines of a log that a cause shows.
@@ -112,7 +113,7 @@ pub(super) fn ended(evidence: &Evidence, container: Container<'_>) -> Option<Dra
     let root = format!("{} {}", evidence.object, container.label());
     let logs = log_lines(evidence, container);
     let draft = if reason == "OOMKilled" {
-        out_of_memory(container, &root)
+        out_of_memory(evidence, container, &root)
     } else if let Some((line, why, next)) = cannot_start(container, ended, &logs) {
         Draft::new(line, &root, why).next(next)
     } else if let Some(hook) = post_start(evidence, container, &root) {
@@ -122,19 +123,19 @@ pub(super) fn ended(evidence: &Evidence, container: Container<'_>) -> Option<Dra
     {
         killed
     } else if container.init {
-        let line = if never_restarted(container.pod) {
-            Line::InitFailing
+        let why = format!("{} {}", container.label(), ends_with(code, &logs));
+        if never_restarted(container.pod) {
+            Draft::new(Line::InitFailing, &root, why).settled(true)
         } else {
-            tried_enough(evidence, container, Line::InitFailing, Line::InitFailingFew)
-        };
-        Draft::new(line, &root, format!("{} {}", container.label(), ends_with(code, &logs)))
+            tried(Line::InitFailing, starts(evidence, container), &root, why)
+        }
     } else {
-        let line = if text(container.pod, "/status/phase") == "Failed" && never_restarted(container.pod) {
-            Line::EndedForGood
+        let why = format!("{} {}", container.label(), ends_with(code, &logs));
+        if text(container.pod, "/status/phase") == "Failed" && never_restarted(container.pod) {
+            Draft::new(Line::EndedForGood, &root, why)
         } else {
-            tried_enough(evidence, container, Line::Crashing, Line::CrashingFew)
-        };
-        Draft::new(line, &root, format!("{} {}", container.label(), ends_with(code, &logs)))
+            tried(Line::Crashing, starts(evidence, container), &root, why)
+        }
     };
     let runs = container.status.pointer("/state/running").is_some();
     let draft = if runs { Draft { line: while_it_runs(draft.line), ..draft } } else { draft };
@@ -156,11 +157,8 @@ pub(super) fn ended(evidence: &Evidence, container: Container<'_>) -> Option<Dra
 fn while_it_runs(line: Line) -> Line {
     match line {
         Line::Oom => Line::OomFew,
-        Line::ProbeKills => Line::ProbeFailing,
-        Line::InitFailing => Line::InitFailingFew,
-        Line::PostStartFailing => Line::PostStartFailingFew,
-        Line::Crashing | Line::CannotStart | Line::EndedForGood => Line::CrashingFew,
-        other => other,
+        Line::CannotStart | Line::EndedForGood => Line::CrashingFew,
+        other => while_open(other),
     }
 }
 
@@ -182,9 +180,9 @@ fn ends_with(code: i64, logs: &[String]) -> String {
     }
 }
 
-fn out_of_memory(container: Container<'_>, root: &str) -> Draft {
+fn out_of_memory(evidence: &Evidence, container: Container<'_>, root: &str) -> Draft {
     let limit = container.spec().map_or("", |spec| text(spec, "/resources/limits/memory"));
-    let line = if container.restarts() >= RESTARTS { Line::Oom } else { Line::OomFew };
+    let line = if starts(evidence, container) >= RESTARTS { Line::Oom } else { Line::OomFew };
     let why = if limit.is_empty() {
         format!("{} used up the memory of its node or pod and was killed", container.label())
     } else {
@@ -204,10 +202,10 @@ fn post_start(evidence: &Evidence, container: Container<'_>, root: &str) -> Opti
     if went_on.is_some_and(|(failed, started)| failed < started) {
         return None;
     }
-    let line = tried_enough(evidence, container, Line::PostStartFailing, Line::PostStartFailingFew);
     let why = format!("{}: its postStart hook fails: {}", container.label(), one_line(words));
     let next = "correct lifecycle.postStart in the values: run its command in the container by hand (kubectl exec)";
-    Some(Draft::new(line, root, why).all_seen(failed.map(Seen::says)).next(next))
+    let draft = tried(Line::PostStartFailing, starts(evidence, container), root, why);
+    Some(draft.all_seen(failed.map(Seen::says)).next(next))
 }
 
 /// The same of a container that waits for it.
@@ -232,12 +230,16 @@ fn never_restarted(pod: &Value) -> bool {
     text(pod, "/spec/restartPolicy") == "Never" && list(pod, "/metadata/ownerReferences").is_empty()
 }
 
-fn tried_enough(evidence: &Evidence, container: Container<'_>, certain: Line, passing: Line) -> Line {
-    let others_wait = evidence.beside.is_none() || others_at_work(evidence);
-    let enough = if others_wait { RESTARTS_AT_MOST } else { RESTARTS };
+/// How often it was started again since the last thing came that it may have waited for.
+fn starts(evidence: &Evidence, container: Container<'_>) -> i64 {
     let key = (text(container.pod, "/metadata/uid").to_owned(), container.name().to_owned());
-    let before = evidence.starts_before.get(&key).copied().unwrap_or_default();
-    if container.restarts() - before >= enough { certain } else { passing }
+    container.restarts() - evidence.starts_before.get(&key).copied().unwrap_or_default()
+}
+
+/// What has failed so often: a few times are none, and after many it does not matter what else is at work.
+fn tried(line: Line, times: i64, root: &str, why: String) -> Draft {
+    let line = if times >= RESTARTS { line } else { while_open(line) };
+    Draft::new(line, root, why).settled(times >= RESTARTS_AT_MOST)
 }
 
 /// A container that the kubelet killed because of a probe, and not by its own program.
@@ -248,17 +250,18 @@ fn killed_by_probe(evidence: &Evidence, container: Container<'_>) -> Option<Draf
             && ["failed liveness probe", "failed startup probe"].iter().any(|sign| seen.message.contains(sign))
     };
     let killing = events.iter().rfind(killed)?;
-    // Restarts for other reasons do not count.
+    // Restarts for other reasons do not count, nor those from before what it may have waited for.
     let kills: i64 = events.iter().filter(killed).map(Seen::count).sum();
+    let kills = kills.min(starts(evidence, container));
     let startup = killing.message.contains("startup");
     let unhealthy = |seen: &&Seen<'_>| {
         seen.reason == "Unhealthy" && seen.message.starts_with(if startup { "Startup" } else { "Liveness" })
     };
     let answer = events.iter().rfind(unhealthy);
-    let line = if kills >= RESTARTS { Line::ProbeKills } else { Line::ProbeFailing };
     let why = answer.map_or_else(|| one_line(killing.message), |seen| one_line(seen.message));
     let root = format!("{} {}", evidence.object, container.label());
-    let draft = Draft::new(line, root, format!("{}: {why}; the kubelet kills it for that", container.label()));
+    let why = format!("{}: {why}; the kubelet kills it for that", container.label());
+    let draft = tried(Line::ProbeKills, kills, &root, why);
     Some(draft.all_seen(answer.map(Seen::says)).seen(killing.says()).next(probe_hint(container)))
 }
 

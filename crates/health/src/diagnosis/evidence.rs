@@ -32,7 +32,9 @@ pub struct Evidence {
     /// starting is given its time.
     pub beside: Option<Vec<(ObjectRef, ObjectStatus)>>,
     /// The other releases of the run that are still at work, and not in vain.
-    pub releases: Vec<ReleaseKey>,
+    pub releases: Vec<OtherRelease>,
+    /// The hooks of the release that have not ended: they run, or are to run.
+    pub hooks: Vec<ObjectRef>,
     /// How often each container, by its pod's UID and its name, was started before the last thing came that it may have waited for.
     /// Those starts do not count.
     pub starts_before: HashMap<(String, String), i64>,
@@ -73,6 +75,7 @@ impl Evidence {
             around: Vec::new(),
             beside: None,
             releases: Vec::new(),
+            hooks: Vec::new(),
             starts_before: HashMap::new(),
             read: Vec::new(),
             unanswered: Vec::new(),
@@ -119,6 +122,33 @@ fn redact_words(object: &mut Arc<Value>, redactor: &Redactor) {
     // Most objects are shared, and stay so.
     if is_meant(object, false, redactor) {
         take_out(Arc::make_mut(object), false, redactor);
+    }
+}
+
+/// Another release of the run that is at work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherRelease {
+    /// The release.
+    pub release: ReleaseKey,
+    /// What it was rendered to, hooks included, as far as that is known; without a namespace where the chart names none.
+    pub makes: Arc<[ObjectRef]>,
+}
+
+impl OtherRelease {
+    /// A release of which nobody knows what it makes.
+    pub fn new(release: ReleaseKey) -> Self {
+        Self { release, makes: Arc::default() }
+    }
+
+    /// Whether what a text begins with, `Kind namespace/name` or `Kind name`, is among what it makes.
+    pub(super) fn makes(&self, text: &str) -> bool {
+        let mut words = text.split_whitespace();
+        let (Some(kind), Some(path)) = (words.next(), words.next()) else { return false };
+        let (namespace, name) = path.split_once('/').map_or((None, path), |(namespace, name)| (Some(namespace), name));
+        self.makes.iter().any(|object| {
+            let own = object.namespace.as_deref().or(Some(self.release.namespace.as_str()));
+            object.kind == kind && object.name == name && (namespace.is_none() || namespace == own)
+        })
     }
 }
 
@@ -204,6 +234,8 @@ pub struct HelmEvidence {
     pub read: Vec<Want>,
     /// Those of them that could not be answered: nothing is concluded from what they lack.
     pub unanswered: Vec<Want>,
+    /// The other releases of the run that are still at work, and not in vain: with them another try may end otherwise.
+    pub releases: Vec<OtherRelease>,
     /// Helm's newest record, when it says that an operation is in progress.
     pub lock: Option<LockSeen>,
     /// What must not be told of it.
@@ -229,6 +261,7 @@ impl HelmEvidence {
             around: Vec::new(),
             read: Vec::new(),
             unanswered: Vec::new(),
+            releases: Vec::new(),
             lock: None,
             redactor: Redactor::default(),
         }

@@ -57,7 +57,8 @@ pub fn helm_causes(evidence: &HelmEvidence, now: Timestamp) -> Vec<Cause> {
     let lines: Vec<String> = helm_words::shown_lines(&evidence.text);
     let mut causes: Vec<Cause> = Vec::new();
     for (object, draft) in told {
-        let draft = merged(vec![draft]).remove(0).all_seen(lines.iter().map(|line| format!("helm: {line}")));
+        let draft = merged(vec![draft]).remove(0).weighed_for_helm(&evidence.releases);
+        let draft = draft.all_seen(lines.iter().map(|line| format!("helm: {line}")));
         let cause = draft.cause(object, None, &evidence.redactor);
         if !causes
             .iter()

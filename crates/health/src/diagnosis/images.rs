@@ -5,7 +5,8 @@ use super::draft::Draft;
 use super::evidence::{Evidence, Want, Whereabouts};
 use super::line::{GRACE, Line, PULL_GRACE};
 use super::read::{Seen, list, name, namespace, object, one_line, quoted, seconds_since, text, time, whereabouts};
-use super::references::{maker, makers, makers_are_known};
+use super::references::{controller, makers, makers_are_known};
+use super::surroundings::AtWork;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -168,16 +169,18 @@ fn answered(evidence: &Evidence, container: Container<'_>, said: &str, again: bo
         Answer::Denied => {
             if let Some(secret) = missing.first() {
                 let waited = seconds_since(waiting_since(container), now);
-                let nobody =
-                    makers_are_known(evidence, "Secret", pod_namespace) && maker(evidence, "Secret", secret).is_none();
-                let certain = waited >= GRACE && nobody;
-                let line = if certain { Line::PullSecretMissing } else { Line::PullSecretMissingYet };
+                let of_controller = controller(evidence, "Secret", pod_namespace, secret);
+                let is_unseen = !makers_are_known(evidence, "Secret", pod_namespace);
+                let line = if waited >= GRACE { Line::PullSecretMissing } else { Line::PullSecretMissingYet };
                 let why = format!(
                     "{registry} refuses {image}: {decisive}; the pull Secret {secret}, which the pod names, does not exist in namespace {pod_namespace}"
                 );
                 // The same credentials are put into many namespaces: missing in each of them, they are one cause.
                 Draft::new(line, format!("pull Secret {secret} for {registry}"), why)
+                    .amid(of_controller.as_ref().map(|_| AtWork::Controller))
+                    .amid(is_unseen.then_some(AtWork::Unseen))
                     .seen(format!("Secret {pod_namespace}/{secret} does not exist"))
+                    .all_seen(of_controller.map(|object| format!("{object} is to make it")))
                     .next(format!(
                         "kubectl create secret docker-registry {secret} -n {pod_namespace} --from-file=.dockerconfigjson=FILE, with credentials for {registry} in FILE"
                     ))

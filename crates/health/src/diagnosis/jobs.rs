@@ -47,6 +47,7 @@ pub(super) fn of_object(evidence: &Evidence, drafts: Vec<Draft>) -> Vec<Draft> {
             let rule = draft.line.rule();
             // Nobody tries again.
             draft.before &= !is_over;
+            draft.settled |= is_over;
             if rule.code == code::CRASH_LOOP && draft.line != Line::CannotStart {
                 draft.line = line;
                 draft.why = format!("{what} fails: {}", draft.why);

@@ -1,5 +1,6 @@
 //! The line between what is certain and what may pass by itself, as one table: every cause takes its certainty from here.
 
+use super::surroundings::{Family, family};
 use pilothouse_core::{CauseClass, Certainty, code};
 
 /// When a cause is certain, and when it is given its time.
@@ -9,8 +10,10 @@ pub struct Rule {
     pub code: &'static str,
     /// Who can do something about it; the same for all rules of a code.
     pub class: CauseClass,
-    /// Whether waiting is of use.
+    /// Whether waiting is of use, with nothing else at work.
     pub certainty: Certainty,
+    /// What it hangs on: what else is at work may let it pass.
+    pub family: Family,
     /// The condition, in words that go on after `when`.
     pub when: &'static str,
     /// Why the line is drawn there.
@@ -37,8 +40,12 @@ macro_rules! lines {
         pub(super) enum Line { $($line),* }
 
         static RULES: &[Rule] = &[$(Rule {
-            code: code::$code, class: CauseClass::$class, certainty: Certainty::$certainty, when: $when, because: $because,
+            code: code::$code, class: CauseClass::$class, certainty: Certainty::$certainty, family: family(Line::$line),
+            when: $when, because: $because,
         }),*];
+
+        #[cfg(test)]
+        pub(super) const ALL_LINES: &[Line] = &[$(Line::$line),*];
     };
 }
 

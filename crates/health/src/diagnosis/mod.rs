@@ -27,6 +27,7 @@ mod revisions;
 mod runtime;
 mod scheduling;
 mod storage;
+mod surroundings;
 mod unmoved;
 mod webhooks;
 mod workload;
@@ -35,10 +36,11 @@ mod workload;
 mod tests;
 
 pub use events::Events;
-pub use evidence::{Evidence, HelmEvidence, LockSeen, LogTail, Referred, Want, Whereabouts};
+pub use evidence::{Evidence, HelmEvidence, LockSeen, LogTail, OtherRelease, Referred, Want, Whereabouts};
 pub use helm::{helm_causes, helm_wanted};
 pub use line::{Rule, rules};
 pub use scheduling::tolerates_taints;
+pub use surroundings::{AtWork, Family};
 
 use draft::{Draft, merged};
 use jiff::Timestamp;
@@ -101,17 +103,19 @@ fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
     let of_pods =
         pods::alike(revisions::suspects(evidence)).into_iter().flat_map(|pod| pods::causes(evidence, pod, now));
     let mut drafts = jobs::of_object(evidence, of_pods.collect());
-    drafts.extend(workload::refused(evidence, now));
-    drafts.extend(revisions::blocked(evidence, now));
-    if drafts.is_empty() {
-        drafts.extend(storage::unbound(evidence, now));
+    // Those of pods were weighed where they were found: a Job that has failed for good is helped by nothing.
+    let mut others = workload::refused(evidence, now);
+    others.extend(revisions::blocked(evidence, now));
+    if drafts.is_empty() && others.is_empty() {
+        others.extend(storage::unbound(evidence, now));
     }
-    drafts.extend(definitions::causes(evidence));
-    drafts.extend(api_services::causes(evidence, now));
-    drafts.extend(webhooks::unreadable(evidence));
-    drafts.extend(unmoved::suspended(evidence));
-    drafts.extend(network::causes(evidence, now));
-    let stuck = workload::stuck(evidence);
+    others.extend(definitions::causes(evidence));
+    others.extend(api_services::causes(evidence, now));
+    others.extend(webhooks::unreadable(evidence));
+    others.extend(unmoved::suspended(evidence));
+    others.extend(network::causes(evidence, now));
+    drafts.extend(others.into_iter().map(|draft| draft.weighed(evidence)));
+    let stuck = workload::stuck(evidence).map(|draft| draft.weighed(evidence));
     let mut drafts = merged(drafts);
     // What is understood makes what is not superfluous.
     if drafts.iter().any(|draft| draft.line != Line::Unknown) {

@@ -48,8 +48,12 @@ pub(super) fn is_deleted(pod: &Value) -> bool {
     !text(pod, "/metadata/deletionTimestamp").is_empty()
 }
 
-/// Why one pod is not ready.
+/// Why one pod is not ready, by all that is at work.
 pub(super) fn causes(evidence: &Evidence, pod: &Value, now: Timestamp) -> Vec<Draft> {
+    found(evidence, pod, now).into_iter().map(|draft| draft.weighed(evidence)).collect()
+}
+
+fn found(evidence: &Evidence, pod: &Value, now: Timestamp) -> Vec<Draft> {
     if let Some(scheduled) = condition(pod, "PodScheduled").filter(|scheduled| text(scheduled, "/status") == "False") {
         return scheduling::causes(evidence, pod, scheduled, now);
     }

@@ -3,7 +3,7 @@
 use super::evidence::{Evidence, Want, Whereabouts};
 use crate::groups::is_built_in;
 use jiff::Timestamp;
-use pilothouse_core::{ObjectRef, Readiness};
+use pilothouse_core::ObjectRef;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -164,13 +164,6 @@ pub(super) fn whereabouts<'a>(
 /// Whether something was read, so that what it lacks is not there.
 pub(super) fn was_read(evidence: &Evidence, want: &Want) -> bool {
     evidence.read.contains(want) && !evidence.unanswered.contains(want)
-}
-
-/// Whether something else is at work, so that something may yet come of it: another object of the release that is on its way, or
-/// another release of the run.
-pub(super) fn others_at_work(evidence: &Evidence) -> bool {
-    let mut beside = evidence.beside.iter().flatten();
-    !evidence.releases.is_empty() || beside.any(|(_, status)| status.readiness == Readiness::InProgress)
 }
 
 /// When the pod came to its node.

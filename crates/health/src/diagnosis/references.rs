@@ -4,11 +4,12 @@ use super::draft::Draft;
 use super::evidence::{Evidence, Want, Whereabouts};
 use super::line::{GRACE, Line};
 use super::read::{
-    Seen, around, kubectl_name, name, object, one_line, quoted, seconds_since, text, was_read, whereabouts,
+    self, Seen, kubectl_name, name, object, one_line, quoted, seconds_since, text, was_read, whereabouts,
 };
+use super::surroundings::AtWork;
 use crate::groups::is_built_in;
 use jiff::Timestamp;
-use pilothouse_core::{ObjectRef, Readiness, ReleaseKey, nearest};
+use pilothouse_core::{ObjectRef, nearest};
 use serde_json::Value;
 
 /// What a message of the kubelet says is not there.
@@ -68,12 +69,15 @@ pub(super) fn missing(
     let Absent { kind, name, key } = absent;
     let root = format!("{kind} {namespace}/{name}");
     let there = whereabouts(evidence, kind, namespace, name);
+    let waited = seconds_since(since, now) >= GRACE;
     // Nothing is certain before it is known who would make it.
-    let waited = seconds_since(since, now) >= GRACE && makers_are_known(evidence, kind, namespace);
+    let unseen = (!makers_are_known(evidence, kind, namespace)).then_some(AtWork::Unseen);
+    let of_controller = controller(evidence, kind, namespace, name);
+    let at_work = unseen.into_iter().chain(of_controller.as_ref().map(|_| AtWork::Controller));
     if let Some(Whereabouts::There { keys }) = there {
         // It has come in the meantime: the kubelet sees it with its next look.
         let key = key.as_ref().filter(|key| !keys.contains(key))?;
-        let line = match (*kind, waited && maker(evidence, kind, name).is_none()) {
+        let line = match (*kind, waited) {
             ("Secret", true) => Line::SecretKeyMissing,
             ("Secret", false) => Line::SecretKeyMissingYet,
             (_, true) => Line::ConfigMapKeyMissing,
@@ -84,6 +88,7 @@ pub(super) fn missing(
             .map(|near| format!("; did you mean {near}?"))
             .unwrap_or_default();
         let draft = Draft::new(line, format!("{root} key {key}"), format!("{root} has no key {key}, {has}{meant}"));
+        let draft = draft.amid(at_work).all_seen(of_controller.map(|object| format!("{object} fills it")));
         return Some(draft.next(format!("correct the key in the values, or add {key} to {root}")));
     }
     if let (Some(key), None | Some(Whereabouts::Unreadable)) = (key, there) {
@@ -91,27 +96,22 @@ pub(super) fn missing(
         let draft = Draft::new(line, format!("{root} key {key}"), format!("{root} has no key {key}"));
         return Some(draft.next(format!("kubectl describe {} -n {namespace} {name}", kind.to_lowercase())));
     }
-    let maker = maker(evidence, kind, name);
     // What the kubelet said may be old: only the cluster's own word that it is missing counts.
     let waited = waited && there == Some(&Whereabouts::Missing);
-    let line = match (*kind, &maker) {
-        ("Secret", Some(Maker::For(_))) => Line::SecretAwaited,
+    let line = match (*kind, &of_controller) {
+        ("Secret", Some(_)) => Line::SecretAwaited,
         ("Secret", None) if waited => Line::SecretMissing,
-        ("Secret", _) => Line::SecretMissingYet,
-        (_, None) if waited => Line::ConfigMapMissing,
+        ("Secret", None) => Line::SecretMissingYet,
+        _ if waited => Line::ConfigMapMissing,
         _ => Line::ConfigMapMissingYet,
     };
-    let why = match &maker {
-        Some(Maker::For(object)) => format!("{root} does not exist yet; {object} is to make it"),
-        Some(Maker::Perhaps(_) | Maker::Release(_)) | None => format!("{root} does not exist"),
+    let why = match &of_controller {
+        Some(object) => format!("{root} does not exist yet; {object} is to make it"),
+        None => format!("{root} does not exist"),
     };
-    let draft = Draft::new(line, root, why);
-    Some(match maker {
-        Some(Maker::For(object)) => draft.next(format!("kubectl describe {}", kubectl_name(&object))),
-        Some(Maker::Perhaps(object)) => draft.seen(format!("{object} is still starting and may make it")),
-        Some(Maker::Release(release)) => draft
-            .seen(format!("release {release} is still at work and may make it"))
-            .next(format!("if release {release} makes it, let this release need that one: needs")),
+    let draft = Draft::new(line, root, why).amid(at_work);
+    Some(match of_controller {
+        Some(object) => draft.next(format!("kubectl describe {}", kubectl_name(&object))),
         None if *kind == "Secret" => {
             draft.next(format!("create it in namespace {namespace}, or correct its name in the values"))
         }
@@ -119,37 +119,35 @@ pub(super) fn missing(
     })
 }
 
-/// What may make something that is missing.
-#[derive(Debug)]
-pub(super) enum Maker {
-    /// An object that says so.
-    For(ObjectRef),
-    /// A Job or custom resource of the release that is still starting.
-    Perhaps(ObjectRef),
-    /// Another release of the run that is still at work.
-    Release(ReleaseKey),
-}
-
-/// What may make a missing object.
-pub(super) fn maker(evidence: &Evidence, kind: &str, name_wanted: &str) -> Option<Maker> {
-    if kind == "Secret" {
-        for (_, kind, at) in MAKERS {
-            let makes = |object: &&Value| {
+/// The custom resource whose controller is to make a missing object: one of the kinds that are known to, by the name they say, or
+/// one of another kind whose spec has the name in it.
+pub(super) fn controller(evidence: &Evidence, kind: &str, namespace: &str, name_wanted: &str) -> Option<ObjectRef> {
+    let makes = |object: &Value| {
+        let known = MAKERS.iter().find(|(_, maker, _)| text(object, "/kind") == *maker);
+        match known {
+            Some((_, _, at)) if kind == "Secret" => {
                 let target = text(object, at);
                 (if target.is_empty() { name(object) } else { target }) == name_wanted
-            };
-            if let Some(maker) = around(&evidence.around, kind).find(makes).and_then(pilothouse_core::object_ref) {
-                return Some(Maker::For(maker));
+            }
+            Some(_) => false,
+            None => {
+                let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
+                !is_built_in(group) && object.get("spec").is_some_and(|spec| says(spec, name_wanted))
             }
         }
+    };
+    let here = evidence.around.iter().filter(|object| read::namespace(object) == namespace);
+    here.map(AsRef::as_ref).find(|object| makes(object)).and_then(pilothouse_core::object_ref)
+}
+
+/// Whether this is among the texts of a value.
+fn says(value: &Value, wanted: &str) -> bool {
+    match value {
+        Value::String(text) => text == wanted,
+        Value::Array(items) => items.iter().any(|item| says(item, wanted)),
+        Value::Object(map) => map.values().any(|value| says(value, wanted)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
-    let beside = evidence.beside.as_deref().unwrap_or_default();
-    let starting = beside.iter().find(|(object, status)| {
-        let group = object.group().unwrap_or_default();
-        status.readiness == Readiness::InProgress && (object.kind == "Job" || !is_built_in(group))
-    });
-    let release = || evidence.releases.first().map(|release| Maker::Release(release.clone()));
-    starting.map(|(object, _)| Maker::Perhaps(object.clone())).or_else(release)
 }
 
 /// What tells whether it is there, which keys it has, and who may make it or its key.

@@ -8,6 +8,7 @@ use super::read::{
     whereabouts,
 };
 use super::storage;
+use super::surroundings::AtWork;
 use jiff::Timestamp;
 use pilothouse_core::{parse_quantity, pod_amount, show_quantity};
 use serde_json::Value;
@@ -145,7 +146,7 @@ pub(super) fn causes(evidence: &Evidence, pod: &Value, scheduled: &Value, now: T
         context.decide(&refusals)
     };
     let scaling = context.scaling().map(|seen| seen.says());
-    vec![draft.seen(says).all_seen(scaling)]
+    vec![draft.seen(says).all_seen(scaling).amid(context.at_work())]
 }
 
 /// A pod that the scheduler does not look at yet.
@@ -296,9 +297,10 @@ impl<'a> Context<'a> {
         karpenter || cluster_autoscaler
     }
 
-    /// Whether it is known that nobody adds nodes.
-    fn is_fixed(&self) -> bool {
-        self.waited && !self.may_scale() && autoscalers().iter().all(|want| was_read(self.evidence, want))
+    /// Who may add nodes, or that nobody could look for that.
+    fn at_work(&self) -> Option<AtWork> {
+        let is_known = autoscalers().iter().all(|want| was_read(self.evidence, want));
+        if self.may_scale() { Some(AtWork::Autoscaler) } else { (!is_known).then_some(AtWork::Unseen) }
     }
 
     /// No node has the labels the pod asks for. `by_all`: every node the scheduler has looked at refuses for that.
@@ -311,12 +313,12 @@ impl<'a> Context<'a> {
             .collect();
         if labels.is_empty() {
             let why = self.nodes_say("none meets its required node affinity");
-            let line = if by_all && self.is_fixed() { Line::AffinityUnmatched } else { Line::AffinityUnmet };
+            let line = if by_all && self.waited { Line::AffinityUnmatched } else { Line::AffinityUnmet };
             return Draft::new(line, format!("{} node affinity", self.evidence.object), why)
                 .next("kubectl get nodes --show-labels, and correct affinity.nodeAffinity in the values");
         }
         let labels = labels.join(", ");
-        let certain = self.is_fixed() && self.fitting_nodes().is_some_and(|fitting| fitting.is_empty());
+        let certain = self.waited && self.fitting_nodes().is_some_and(|fitting| fitting.is_empty());
         let line = if certain { Line::SelectorUnmatched } else { Line::SelectorUnmatchedYet };
         let why = match self.total {
             Some(total) => format!("none of {total} nodes has the labels {labels}"),
@@ -361,7 +363,7 @@ impl<'a> Context<'a> {
         taints.sort_unstable();
         taints.dedup();
         let passes = taints.is_empty() || taints.iter().any(|taint| goes_by_itself(taint));
-        let line = if self.is_fixed() && !passes && !nodes.is_empty() { Line::Tainted } else { Line::TaintedYet };
+        let line = if self.waited && !passes && !nodes.is_empty() { Line::Tainted } else { Line::TaintedYet };
         let taints = if taints.is_empty() { "a taint".to_owned() } else { taints.join(", ") };
         let why = self.nodes_say(&format!("it does not tolerate {taints}"));
         Draft::new(line, format!("taint {taints}"), why)
@@ -401,7 +403,7 @@ impl<'a> Context<'a> {
                 format!("it asks for {} {resource}; the largest node has {}, but not free", shown(wanted), shown(most))
             })
             .collect();
-        let line = if never && self.is_fixed() { Line::ResourcesNever } else { Line::ResourcesShort };
+        let line = if never && self.waited { Line::ResourcesNever } else { Line::ResourcesShort };
         let mut lacking = lacking.to_vec();
         lacking.sort_unstable();
         Draft::new(line, format!("nodes with enough {}", lacking.join(" and ")), self.nodes_say(&says.join("; ")))

@@ -4,11 +4,12 @@ use super::draft::Draft;
 use super::evidence::{Evidence, Want};
 use super::line::{GRACE, Line};
 use super::read::{
-    Seen, around, events, events_about, family, list, name, namespace, object, one_line, others_at_work, quoted,
-    seconds_since, text, time, waiting_since, was_read,
+    Seen, around, events, events_about, family, list, name, namespace, object, one_line, quoted, seconds_since, text,
+    time, waiting_since, was_read,
 };
 use super::reasons::{self, Means};
-use super::references::{self, Absent, maker};
+use super::references::{self, Absent, controller};
+use super::surroundings::AtWork;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -31,11 +32,9 @@ pub(super) fn mounting(evidence: &Evidence, pod: &Value, events: &[Seen<'_>], no
         let message = one_line(seen.message);
         let why = message.rsplit_once("desc = ").map_or(message.as_str(), |(_, end)| end);
         let root = format!("{} volume {volume}", evidence.object);
-        // Sockets and the like are made by programs that start, on the node or in this release.
-        let alone = evidence.beside.is_some() && !others_at_work(evidence);
+        // Sockets are made by programs that start on the node.
         let hopeless = message.contains("hostPath type check failed")
             && !message.contains("socket")
-            && alone
             && seconds_since(since, now) >= GRACE;
         let line = if hopeless { Line::MountHopeless } else { Line::MountFailing };
         drafts.push(Draft::new(line, root, format!("volume {volume}: {why}")).seen(seen.says()).next(format!(
@@ -84,10 +83,12 @@ pub(super) fn claim_missing(
     since: Option<Timestamp>,
     now: Timestamp,
 ) -> Draft {
-    let certain = seconds_since(since, now) >= GRACE && maker(evidence, "PersistentVolumeClaim", claim).is_none();
-    let line = if certain { Line::ClaimMissing } else { Line::ClaimMissingYet };
+    let line = if seconds_since(since, now) >= GRACE { Line::ClaimMissing } else { Line::ClaimMissingYet };
     let root = format!("PersistentVolumeClaim {namespace}/{claim}");
+    let of_controller = controller(evidence, "PersistentVolumeClaim", namespace, claim);
     Draft::new(line, &root, format!("{root} does not exist, and a volume of the pod is to be it"))
+        .amid(of_controller.as_ref().map(|_| AtWork::Controller))
+        .all_seen(of_controller.map(|object| format!("{object} names it")))
         .next(format!("kubectl get pvc -n {namespace}, and correct the name of the claim in the values"))
 }
 
@@ -121,7 +122,8 @@ fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
     let evidence_of =
         |draft: Draft| draft.all_seen(events.iter().rev().take(3).rev().map(Seen::says)).next(describe.clone());
     if text(claim, "/status/phase") == "Lost" {
-        return evidence_of(Draft::new(Line::ClaimHopeless, &root, format!("{root} has lost its volume")));
+        let draft = Draft::new(Line::ClaimHopeless, &root, format!("{root} has lost its volume"));
+        return evidence_of(draft.settled(true));
     }
     let waited = seconds_since(time(claim, "/metadata/creationTimestamp"), now) >= GRACE;
     let hopeless = if waited { Line::ClaimHopeless } else { Line::ClaimWaiting };

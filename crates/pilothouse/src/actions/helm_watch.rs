@@ -63,12 +63,15 @@ pub(crate) async fn while_helm_runs<T>(
 /// Looks again and again. Ends with the cause that will not pass by itself.
 async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, wanted: &Wanted) -> String {
     let docs = wanted.rendering.docs();
+    let makes = docs.iter().filter_map(|doc| object_ref(&doc.object)).collect();
+    ctx.session().at_work.note_makes(&ctx.release(), makes);
     let before: Vec<Value> = hooks(&docs, &["pre-install", "pre-upgrade"]);
     let after: Vec<Value> = hooks(&docs, &["post-install", "post-upgrade"]);
     if before.is_empty() && after.is_empty() {
         // helm waits for nothing then.
         return std::future::pending().await;
     }
+    let all_hooks: Vec<ObjectRef> = before.iter().chain(&after).filter_map(object_ref).collect();
     let own = docs.iter().filter(|doc| doc.origin == Origin::Template).map(|doc| &doc.object);
     let own: Vec<ObjectRef> = own.filter_map(object_ref).collect();
     drop(docs);
@@ -98,6 +101,7 @@ async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, wanted: &Want
             if ready.len() > std::mem::replace(&mut done, ready.len()) {
                 known.something_came();
             }
+            known.hooks = to_end(&all_hooks, &ready, &unready);
             let lasts = since.elapsed() >= diagnose::LASTS;
             let causes = diagnose::look_at_readiness(ctx, known, &unready, None, lasts).await;
             // A hook that has failed is what helm sees itself, and clears up by the hook's policy.
@@ -119,6 +123,19 @@ async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, wanted: &Want
         }
         sleep(INTERVAL).await;
     }
+}
+
+/// The hooks that run or are to run: none once one has failed, since helm then ends.
+fn to_end(hooks: &[ObjectRef], ready: &[ObjectRef], unready: &Unready) -> Vec<ObjectRef> {
+    let is = |hook: &ObjectRef, other: &ObjectRef| {
+        (&hook.kind, &hook.name) == (&other.kind, &other.name) && (hook.namespace.is_none() || hook.same_object(other))
+    };
+    let failed = unready
+        .iter()
+        .any(|(object, status)| status.readiness == Readiness::Failed && hooks.iter().any(|hook| is(hook, object)));
+    let open = hooks.iter().filter(|hook| !failed && !ready.iter().any(|ready| is(hook, ready)));
+    open.map(|hook| unready.iter().map(|(object, _)| object).find(|object| is(hook, object)).unwrap_or(hook).clone())
+        .collect()
 }
 
 /// The objects of the hooks of these events that helm waits for.

@@ -1,11 +1,20 @@
 //! Which releases of the run are at work, so that what others lack may come of them.
 
-use pilothouse_core::ReleaseKey;
+use pilothouse_core::{ObjectRef, ReleaseKey};
+use pilothouse_health::OtherRelease;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Each release that is at work, and whether it is stuck: what it lacks would certainly not come, were it not for the others.
-type Releases = HashMap<ReleaseKey, bool>;
+/// A release that is at work.
+#[derive(Debug, Default)]
+struct Work {
+    /// Whether what it lacks would certainly not come, were it not for the others.
+    stuck: bool,
+    /// What it was rendered to, hooks included, once that is known.
+    makes: Arc<[ObjectRef]>,
+}
+
+type Releases = HashMap<ReleaseKey, Work>;
 
 /// The releases of a run that are at work.
 #[derive(Debug, Default, Clone)]
@@ -21,21 +30,27 @@ pub(crate) struct Working {
 impl AtWork {
     /// A release begins.
     pub(crate) fn begin(&self, release: ReleaseKey) -> Working {
-        self.with(|all| all.insert(release.clone(), false));
+        self.with(|all| all.insert(release.clone(), Work::default()));
         Working { release, all: self.clone() }
     }
 
     /// Notes whether a release is stuck. Two that wait for each other would otherwise hope for ever.
     pub(crate) fn note_stuck(&self, release: &ReleaseKey, stuck: bool) {
-        self.with(|all| all.get_mut(release).map(|of| *of = stuck));
+        self.with(|all| all.get_mut(release).map(|of| of.stuck = stuck));
+    }
+
+    /// Notes what a release is about to make.
+    pub(crate) fn note_makes(&self, release: &ReleaseKey, objects: Vec<ObjectRef>) {
+        self.with(|all| all.get_mut(release).map(|of| of.makes = objects.into()));
     }
 
     /// The others that are at work and not stuck, by name.
-    pub(crate) fn beside(&self, release: &ReleaseKey) -> Vec<ReleaseKey> {
-        let mut others: Vec<ReleaseKey> = self.with(|all| {
-            all.iter().filter(|(other, stuck)| *other != release && !**stuck).map(|(other, _)| other.clone()).collect()
-        });
-        others.sort_unstable();
+    pub(crate) fn beside(&self, release: &ReleaseKey) -> Vec<OtherRelease> {
+        let of =
+            |(other, work): (&ReleaseKey, &Work)| OtherRelease { release: other.clone(), makes: work.makes.clone() };
+        let mut others: Vec<OtherRelease> =
+            self.with(|all| all.iter().filter(|(other, work)| *other != release && !work.stuck).map(of).collect());
+        others.sort_unstable_by(|one, other| one.release.cmp(&other.release));
         others
     }
 
@@ -59,13 +74,17 @@ mod tests {
         let all = AtWork::default();
         let [web, setup] = ["web", "setup"].map(|name| ReleaseKey::new("shop", name));
         let _web = all.begin(web.clone());
-        assert_eq!(all.beside(&web), []);
+        let names = || all.beside(&web).into_iter().map(|other| other.release).collect::<Vec<_>>();
+        assert_eq!(names(), []);
         let working = all.begin(setup.clone());
-        assert_eq!(all.beside(&web), std::slice::from_ref(&setup));
+        assert_eq!(names(), std::slice::from_ref(&setup));
         all.note_stuck(&setup, true);
-        assert_eq!(all.beside(&web), []);
+        assert_eq!(names(), []);
         all.note_stuck(&setup, false);
+        let secret = ObjectRef::parse("Secret/shop/db").unwrap();
+        all.note_makes(&setup, vec![secret.clone()]);
+        assert_eq!(*all.beside(&web)[0].makes, [secret]);
         drop(working);
-        assert_eq!(all.beside(&web), []);
+        assert_eq!(names(), []);
     }
 }

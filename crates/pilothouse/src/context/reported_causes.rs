@@ -12,6 +12,8 @@ const MOST_EVIDENCE: usize = 24;
 pub(crate) struct ReportedCauses {
     /// Since when a run is at work on the release, by the server's clock; `None` where nothing is put right.
     pub(crate) since: Option<Timestamp>,
+    /// The hooks that run or are to run, while helm does.
+    pub(crate) hooks: Vec<ObjectRef>,
     /// Code and root of each cause that was told, and whether as certain.
     told: HashSet<(String, String, bool)>,
     /// What each object's causes were when it was last looked at in the running phase. A hook's object may be gone since.
@@ -26,6 +28,7 @@ impl ReportedCauses {
     /// A phase begins: what was told stays told.
     pub(crate) fn enter_phase(&mut self) {
         self.seen.clear();
+        self.hooks.clear();
     }
 
     /// Something has come that containers may have waited for: a hook has run, another object is ready, another release is done.

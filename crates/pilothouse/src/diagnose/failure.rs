@@ -60,6 +60,7 @@ pub(crate) async fn collect_evidence(ctx: &Context, reported: &ReportedCauses, e
 pub(crate) async fn of_helm(ctx: &Context, text: String, objects: Vec<ObjectRef>, deadline: Instant) -> Vec<Cause> {
     let mut evidence = HelmEvidence::new(ctx.release(), ctx.redactor().redact(&text));
     evidence.objects = objects;
+    evidence.releases = ctx.session().at_work.beside(&ctx.release());
     // Who is at work on the release is told by the newest record.
     evidence.lock = lock(ctx).await;
     let evidence = ctx.session().gathering.helm(ctx.cluster(), evidence, deadline).await;

@@ -5,8 +5,8 @@ use crate::context::ReportedCauses;
 use crate::error::PhaseError;
 use crate::text;
 use jiff::Timestamp;
-use pilothouse_core::{Cause, Certainty, EventKind, FailFast, ObjectRef, ObjectStatus, Readiness, ReleaseKey};
-use pilothouse_health::{Evidence, causes};
+use pilothouse_core::{Cause, Certainty, EventKind, FailFast, ObjectRef, ObjectStatus, Readiness};
+use pilothouse_health::{Evidence, OtherRelease, causes};
 use pilothouse_kube::{Beforehand, Ended, Following, Known, NotReady, Seen, Subject};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -177,6 +177,7 @@ pub(crate) async fn look_at_readiness(
     let before = reported.starts_before(started.collect::<Vec<_>>()).clone();
     for evidence in &mut gathered {
         evidence.starts_before.clone_from(&before);
+        evidence.hooks.clone_from(&reported.hooks);
     }
     if !others.is_empty() {
         // Without the others' work this would be certain: then nothing comes of this one for them.
@@ -223,7 +224,7 @@ async fn gather(
     ctx: &Context,
     mut subjects: Vec<Subject>,
     since: Option<Timestamp>,
-    others: &[ReleaseKey],
+    others: &[OtherRelease],
     deadline: Instant,
 ) -> Vec<Evidence> {
     for subject in &mut subjects {

@@ -1,5 +1,6 @@
 //! What is told of evidence as Kubernetes gives it, one file per family.
 
+mod certainty;
 mod containers;
 mod control;
 mod helm;
