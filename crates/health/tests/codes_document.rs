@@ -43,7 +43,7 @@ fn at_work() -> String {
     for family in Family::ALL {
         let cells: String =
             AtWork::ALL.iter().map(|at_work| format!(" {} |", certainty(family.while_at_work(*at_work).0))).collect();
-        writeln!(text, "| {} |{cells}", family.what()).unwrap();
+        writeln!(text, "| {} |{cells}", family.what()).expect("a text takes it");
     }
     text += "\n| the cause is that | codes | why |\n|---|---|---|\n";
     for family in Family::ALL {
@@ -55,11 +55,11 @@ fn at_work() -> String {
         for at_work in AtWork::ALL {
             let (passes, because) = family.while_at_work(at_work);
             if passes != alone {
-                write!(why, "; {} while {}: {because}", certainty(passes), at_work.words()).unwrap();
+                write!(why, "; {} while {}: {because}", certainty(passes), at_work.words()).expect("a text takes it");
             }
         }
         let codes = if family == Family::Passing { "all others".to_owned() } else { codes.join(", ") };
-        writeln!(text, "| {} | {codes} | {why} |", family.what()).unwrap();
+        writeln!(text, "| {} | {codes} | {why} |", family.what()).expect("a text takes it");
     }
     text
 }

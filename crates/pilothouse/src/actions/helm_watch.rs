@@ -195,3 +195,30 @@ async fn unready_of(ctx: &Context, objects: &[ObjectRef]) -> Result<Unready, Pha
     });
     Ok(unready)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::ObjectStatus;
+    use rstest::rstest;
+
+    /// The hooks of a chart name no namespace; those on the cluster have one.
+    #[rstest]
+    #[case::none_begun(&[], &[], &["Job/a", "Job/b"])]
+    #[case::one_runs(&[], &[("Job/web/a", Readiness::InProgress)], &["Job/web/a", "Job/b"])]
+    #[case::one_is_done(&["Job/web/a"], &[("Job/web/b", Readiness::InProgress)], &["Job/web/b"])]
+    #[case::one_has_failed(&[], &[("Job/web/a", Readiness::Failed)], &[])]
+    #[case::an_object_has_failed(&[], &[("Deployment/web/a", Readiness::Failed)], &["Job/a", "Job/b"])]
+    fn hooks_that_have_not_ended(
+        #[case] ready: &[&str],
+        #[case] unready: &[(&str, Readiness)],
+        #[case] expected: &[&str],
+    ) {
+        let all = |names: &[&str]| names.iter().map(|name| ObjectRef::parse(name).unwrap()).collect::<Vec<_>>();
+        let unready = unready
+            .iter()
+            .map(|(name, readiness)| (ObjectRef::parse(name).unwrap(), ObjectStatus::new(*readiness, "it is so")));
+        let open = to_end(&all(&["Job/a", "Job/b"]), &all(ready), &unready.collect());
+        assert_eq!(open, all(expected));
+    }
+}
