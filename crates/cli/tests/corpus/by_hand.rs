@@ -552,8 +552,11 @@ fn release_stale_lock(hand: &Hand) {
         assert!(!once.exists());
         let_go();
     };
-    interrupted("red", "run again: what was begun is brought to its end first");
-    hand.done(UP);
+    interrupted(
+        "red",
+        "once that operation has certainly ended, run again with --consent lock: what was begun is brought to its end first",
+    );
+    hand.done(&["apply", "--yes", "--consent", "lock"]);
     // Or the other way that is told.
     interrupted("green", &format!("helm uninstall -n {namespace} web"));
     assert!(hand.helm(&["uninstall", "web"]));

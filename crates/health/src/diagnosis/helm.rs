@@ -163,7 +163,7 @@ impl Part<'_> {
             return Some(
                 Draft::new(Line::ReleaseStaleLock, root, why)
                     .next(history)
-                    .next("run again: what was begun is brought to its end first")
+                    .next("once that operation has certainly ended, run again with --consent lock: what was begun is brought to its end first")
                     .next(format!("helm uninstall -n {namespace} {name}")),
             );
         }

@@ -74,7 +74,7 @@ pub(super) const STORIES: &[Story] = &[
         shows: "Helm has records of the release, but none that it could upgrade: `has no deployed releases`. An uninstall or first install has stopped half-way, while this run was at work.",
         usually: "A helm that was killed: a pipeline that was cancelled, a machine that went away.",
         todo: &[
-            "run again: what was begun is brought to its end first",
+            "once that operation has certainly ended, run again with --consent lock: what was begun is brought to its end first",
             "by hand: helm uninstall NAME -n NAMESPACE, then run again",
         ],
     },
