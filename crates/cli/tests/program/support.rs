@@ -100,7 +100,7 @@ pub(crate) fn settings() -> insta::Settings {
     // What a run says when it was quiet for long, which depends on the machine.
     settings.add_filter(r"(?m)^after [0-9ms. ]+: \d+ .*\n", "");
     settings.add_filter(r"( +)\d+\.\d s\b", " N s");
-    settings.add_filter(r"( +)\d+ s\b", " N s");
+    settings.add_filter(r"( +)(\d+ m )?\d+ s\b", " N s");
     // The names of pods, how often something happened so far, and which events there are already.
     settings.add_filter(r"\b(node-agent|podinfo-[0-9a-f]+)-[a-z0-9]{5}\b", "$1-POD");
     settings.add_filter(r"\d+ restarts?", "N restarts");
