@@ -288,7 +288,6 @@ fn resource(group: &str, kind: &str, plural: &str, short: &str, namespaced: bool
         namespaced,
         verbs: ["create", "delete", "get", "list", "patch", "update", "watch"].map(str::to_owned).to_vec(),
         subresource_kinds: Vec::new(),
-        has_status: false,
     }
 }
 

@@ -70,19 +70,6 @@ pub(crate) fn any(object: &Value, young: bool) -> General {
     }
 }
 
-/// An object is not done because nobody has looked at it yet: what `rule` says of an object without a status, where its
-/// definition has one for its controller to write.
-pub(crate) fn unwritten(object: &Value, rule: &str) -> Option<General> {
-    let is_empty = match object.get("status") {
-        None | Some(Value::Null) => true,
-        Some(status) => status.as_object().is_some_and(Map::is_empty),
-    };
-    (is_empty && rule == names::EXISTS).then(|| {
-        let status = ObjectStatus::new(Readiness::InProgress, "its controller has not written a status yet");
-        General { status, rule: names::UNWRITTEN }
-    })
-}
-
 /// Whether the status is about an earlier version of the spec.
 fn behind(status: &Map<String, Value>, generation: i64) -> Option<ObjectStatus> {
     let is_behind = GENERATIONS.iter().filter_map(|field| status.get(*field)).any(|seen| {

@@ -13,4 +13,4 @@ mod opinion;
 pub(crate) mod words;
 mod words_in;
 
-pub(crate) use judgement::{General, any, before_all, unwritten};
+pub(crate) use judgement::{General, any, before_all};

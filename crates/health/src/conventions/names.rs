@@ -9,6 +9,5 @@ pub(super) const GENERATION: &str = "general: the generation its controller has 
 pub(super) const NO_STATUS: &str = "general: kinds of Kubernetes without a status";
 pub(super) const PARTS: &str = "general: what the parts of its status say";
 pub(super) const SUSPENDED: &str = "general: suspended by its spec or an annotation";
-pub(super) const UNWRITTEN: &str = "general: a status that its definition has, and nobody has written";
 pub(super) const WORDS: &str = "general: phases and states";
 pub(super) const YOUNG: &str = "general: too young for an empty status to count";

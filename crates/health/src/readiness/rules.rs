@@ -3,8 +3,8 @@
 use super::rule::{Case, Rule, RuleError, RuleSet};
 use super::status::{built_in, deleted};
 use super::storage::unused_claim;
-use crate::conventions::fields::{array, group_and_kind, text};
-use crate::conventions::{General, any, before_all, unwritten};
+use crate::conventions::fields::{group_and_kind, text};
+use crate::conventions::{General, any, before_all};
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{ObjectStatus, Readiness, ReadinessRule};
 use serde_json::Value;
@@ -61,29 +61,16 @@ impl Rules {
     }
 
     /// Tells how objects stand that belong together: as [`Rules::judge`], but a claim that its storage class binds only when
-    /// a pod uses it is ready when no pod of `objects` does. Of the classes and definitions, those among `objects` are known.
+    /// a pod uses it is ready when no pod of `objects` does. Of the classes, those among `objects` are known.
     pub fn judge_together(&self, objects: &[&Value], now: Timestamp) -> Vec<Verdict> {
         let judge = |object: &&Value| {
             let verdict = self.judge(object, now);
-            if verdict.status.is_ready() && objects.iter().any(|other| defines_status(other, object)) {
-                return self.judge_with_status(object, now);
-            }
             if verdict.status.readiness != Readiness::InProgress {
                 return verdict;
             }
             unused_claim(object, objects).map_or(verdict, |status| Verdict { status, rule: UNUSED_CLAIM.to_owned() })
         };
         objects.iter().map(judge).collect()
-    }
-
-    /// As [`Rules::judge`], of a kind whose definition has the subresource `status`: an object without a status is in progress, however
-    /// old it is, unless a rule for its kind says that it needs none.
-    pub fn judge_with_status(&self, object: &Value, now: Timestamp) -> Verdict {
-        let verdict = self.judge(object, now);
-        match unwritten(object, &verdict.rule) {
-            Some(General { status, rule }) => Verdict { status, rule: rule.to_owned() },
-            None => verdict,
-        }
     }
 
     /// Tells how an object stands, from its JSON as the API gives it. `now` is what its age is counted by.
@@ -139,18 +126,6 @@ fn in_general_words(readiness: Readiness, object: &Value, young: bool) -> Object
         _ => "it is not ready yet by the rule for its kind",
     };
     ObjectStatus::new(readiness, message)
-}
-
-/// Whether `definition` is the CustomResourceDefinition of the object, and gives it a status.
-fn defines_status(definition: &Value, object: &Value) -> bool {
-    if text(definition, "/kind") != "CustomResourceDefinition" {
-        return false;
-    }
-    let (group, kind) = group_and_kind(object);
-    let version = text(object, "/apiVersion").rsplit('/').next().unwrap_or_default();
-    let is_of = text(definition, "/spec/group") == group && text(definition, "/spec/names/kind") == kind;
-    let mut versions = array(definition, "/spec/versions").iter();
-    is_of && versions.any(|one| text(one, "/name") == version && one.pointer("/subresources/status").is_some())
 }
 
 /// Whether an object is so new that an empty status says nothing. One without a time of creation was not made by an API

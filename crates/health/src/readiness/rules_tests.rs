@@ -179,36 +179,3 @@ fn virtual_machines(#[case] spec: Value, #[case] word: &str, #[case] expected: R
     }});
     assert_eq!(told(&Rules::default(), &object).0, expected);
 }
-
-/// An object is not done because nobody has looked at it yet, however long that takes.
-#[rstest]
-#[case::no_status(json!(null), json!({"status": {}}), "v1", Readiness::InProgress)]
-#[case::an_empty_one(json!({}), json!({"status": {}}), "v1", Readiness::InProgress)]
-#[case::one_that_says_something(json!({"address": "a"}), json!({"status": {}}), "v1", Readiness::Current)]
-#[case::its_definition_has_none(json!(null), json!({"scale": {}}), "v1", Readiness::Current)]
-#[case::only_another_version_has_one(json!(null), json!({"status": {}}), "v2", Readiness::Current)]
-fn a_status_that_nobody_has_written(
-    #[case] status: Value,
-    #[case] subresources: Value,
-    #[case] version: &str,
-    #[case] expected: Readiness,
-) {
-    let object = json!({"apiVersion": "example.com/v1", "kind": "Widget",
-        "metadata": {"creationTimestamp": "2020-01-01T00:00:00Z"}, "status": status});
-    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "spec": {"group": "example.com", "names": {"kind": "Widget"}, "versions": [{"name": version, "subresources": subresources}]},
-        "status": {"conditions": [{"type": "Established", "status": "True"}, {"type": "NamesAccepted", "status": "True"}]}});
-    let verdicts = Rules::default().judge_together(&[&object, &definition], LATER);
-    assert_eq!(verdicts[0].status.readiness, expected, "{}", verdicts[0].rule);
-    assert!(Rules::default().judge(&object, LATER).status.is_ready(), "nothing is known of its definition");
-}
-
-/// Kinds that never get a status are known by the rules for them.
-#[test]
-fn a_rule_for_the_kind_says_that_it_needs_no_status() {
-    let object = json!({"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor"});
-    assert!(Rules::default().judge_with_status(&object, LATER).status.is_ready());
-    let object = json!({"apiVersion": "example.com/v1", "kind": "Widget"});
-    let given = ReadinessRule { current: Some("true".to_owned()), ..rule("Widget.example.com") };
-    assert!(Rules::with(&[given]).unwrap().judge_with_status(&object, LATER).status.is_ready());
-}

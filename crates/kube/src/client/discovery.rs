@@ -26,8 +26,6 @@ pub struct Resource {
     pub verbs: Vec<String>,
     /// The kinds of its subresources (`Scale`).
     pub subresource_kinds: Vec<String>,
-    /// Whether it has the subresource `status`: its controllers write one.
-    pub has_status: bool,
 }
 
 impl Resource {
@@ -180,7 +178,6 @@ fn aggregated(group: &str, version: &str, resource: &Value) -> Option<Resource> 
         namespaced: text(resource, "scope") == "Namespaced",
         verbs: words(resource, "verbs"),
         subresource_kinds: array(resource, "subresources").filter_map(kind_of).collect(),
-        has_status: array(resource, "subresources").any(|one| text(one, "subresource") == "status"),
     })
 }
 

@@ -51,8 +51,6 @@ pub(crate) async fn looks(
 ) -> Vec<Look> {
     let mut looks: Vec<Look> = seen.iter().map(|seen| look_for_ready(rules, seen)).collect();
     let found = |index: usize| seen[index].as_ref().ok()?.as_ref().map(|live| (index, live));
-    let ready = (0..looks.len()).filter(|&index| looks[index].done).filter_map(found).collect();
-    doubt_unwritten(client, rules, objects, ready, &mut looks).await;
     let claims = (0..looks.len()).filter(|&index| is_unbound_claim(&objects[index], &looks[index]));
     let claims: Vec<(usize, &Value)> = claims.filter_map(found).collect();
     excuse_claims(client, rules, &claims, &mut looks).await;
@@ -62,28 +60,6 @@ pub(crate) async fn looks(
         ready.filter_map(|(index, live)| Some((index, live, unproven(live, now)?))).collect();
     doubt_workloads(client, objects, workloads, &mut looks).await;
     looks
-}
-
-/// An object without a status is not ready where the server has one for its kind: nobody has looked at it yet.
-async fn doubt_unwritten(
-    client: &dyn ClusterClient,
-    rules: &Rules,
-    objects: &[ObjectRef],
-    ready: Vec<(usize, &Value)>,
-    looks: &mut [Look],
-) {
-    let now = Timestamp::now();
-    let doubts = ready.into_iter().map(|(index, live)| (index, rules.judge_with_status(live, now).status));
-    let doubts: Vec<(usize, ObjectStatus)> = doubts.filter(|(_, status)| !status.is_ready()).collect();
-    if doubts.is_empty() {
-        return;
-    }
-    let Ok(served) = client.discovery(false).await else { return };
-    for (index, status) in doubts {
-        if served.lookup(&objects[index]).is_ok_and(|resource| resource.has_status) {
-            looks[index] = Look { status, done: false, hopeless: false, depends: true };
-        }
-    }
 }
 
 /// A claim that its storage class binds only when a pod uses it is ready when no pod does.

@@ -28,7 +28,6 @@ enum State {
     Busy,
     Forbidden,
     FailedJob,
-    NoStatus,
     Before,
     Anew,
 }
@@ -72,13 +71,7 @@ impl ClusterClient for Script {
     }
 
     async fn discovery(&self, _: bool) -> Result<Arc<Discovery>, ClusterError> {
-        let resource = |kind: &str, subresources: Value| json!({"resource": kind.to_lowercase(), "responseKind": {"kind": kind}, "subresources": subresources});
-        let kinds = [
-            resource("Widget", json!([{"subresource": "status", "responseKind": {"kind": "Widget"}}])),
-            resource("Plain", json!([])),
-        ];
-        let group = json!({"metadata": {"name": "example.com"}, "versions": [{"version": "v1", "resources": kinds}]});
-        Ok(Arc::new(Discovery::from_aggregated(&[json!({"items": [group]})])))
+        unreachable!("a wait does not ask for it")
     }
 
     async fn get(&self, object: &ObjectRef) -> Result<Option<Value>, ClusterError> {
@@ -97,10 +90,6 @@ impl ClusterClient for Script {
                 what: object.to_string(),
                 message: "no".to_owned(),
             }),
-            State::NoStatus => Ok(Some(json!({
-                "apiVersion": "example.com/v1", "kind": object.kind,
-                "metadata": {"name": name, "creationTimestamp": "2020-01-01T00:00:00Z"},
-            }))),
             State::FailedJob => Ok(Some(json!({
                 "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name},
                 "status": {"conditions": [{"type": "Failed", "status": "True", "message": "gave up"}]},
@@ -272,23 +261,6 @@ async fn how_objects_stand_right_now() {
     let told = statuses(script.as_ref(), &Rules::default(), &[object("a"), object("b"), object("c")]).await;
     let told: Vec<(&str, Readiness)> = told.iter().map(|(of, status)| (of.name.as_str(), status.readiness)).collect();
     assert_eq!(told, [("a", Readiness::Unknown), ("b", Readiness::NotFound), ("c", Readiness::Current)]);
-}
-
-/// However old an object is: where its kind has a status for controllers to write, an empty one says that none has looked.
-#[tokio::test]
-async fn an_object_whose_status_nobody_has_written_is_not_ready() {
-    let script = Script::new(&[("a", &[State::NoStatus]), ("b", &[State::NoStatus])]);
-    let of = |name: &str, kind: &str| ObjectRef {
-        api_version: Some("example.com/v1".to_owned()),
-        kind: kind.to_owned(),
-        ..object(name)
-    };
-    let told = statuses(script.as_ref(), &Rules::default(), &[of("a", "Widget"), of("b", "Plain")]).await;
-    let told: Vec<(Readiness, &str)> =
-        told.iter().map(|(_, status)| (status.readiness, status.message.as_str())).collect();
-    let expected =
-        [(Readiness::InProgress, "its controller has not written a status yet"), (Readiness::Current, "it exists")];
-    assert_eq!(told, expected);
 }
 
 /// The engine runs these on a runtime with several threads.

@@ -77,7 +77,6 @@ mod tests {
             namespaced: true,
             verbs: Vec::new(),
             subresource_kinds: Vec::new(),
-            has_status: false,
         };
         let namespaces = [("web".to_owned(), json!({"guarded": "yes"}))].into();
         let line = "ValidatingWebhookConfiguration guard is not called (w.example.com)".to_owned();

@@ -349,7 +349,6 @@ fn who_replaces_needs_another_right() {
         namespaced: true,
         verbs: Vec::new(),
         subresource_kinds: Vec::new(),
-        has_status: false,
     }]);
     let verbs = |replaces| -> Vec<&str> {
         let changes = [ObjectChange::Create, ObjectChange::Adopt, ObjectChange::Update, ObjectChange::Delete];

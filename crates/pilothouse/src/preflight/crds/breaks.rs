@@ -198,7 +198,6 @@ mod tests {
             namespaced: true,
             verbs: Vec::new(),
             subresource_kinds: Vec::new(),
-            has_status: false,
         };
         let wanted = plain(&["v1"], &[], "Namespaced");
         assert_eq!(clash(&wanted, &Discovery::new(vec![served])).as_deref(), expected);
