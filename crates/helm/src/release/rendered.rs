@@ -130,8 +130,8 @@ fn flatten(value: Value, all: &mut Vec<Value>) {
     let text = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     let (kind, api_version) = (text("kind").unwrap_or_default(), text("apiVersion"));
     let items = match value {
-        Value::Object(map) => match map.get("items") {
-            Some(Value::Array(items)) if items.iter().all(Value::is_object) => items.clone(),
+        Value::Object(mut map) => match map.get_mut("items") {
+            Some(Value::Array(items)) if items.iter().all(Value::is_object) => std::mem::take(items),
             _ => return all.push(Value::Object(map)),
         },
         value => return all.push(value),

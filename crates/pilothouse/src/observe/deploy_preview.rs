@@ -48,10 +48,10 @@ pub(crate) async fn preview_deploy(
     let scope = scope(ctx, is_upgrade).await;
     let observed = observed(ctx).await;
     // Steps that ran since may have made a revision.
-    let newer = match ctx.phase() {
-        Phase::CheckPrerequisites => None,
-        _ if is_upgrade => Some(release_storage::release_history(ctx).await?),
-        _ => None,
+    let newer = if is_upgrade && ctx.phase() != Phase::CheckPrerequisites {
+        Some(release_storage::release_history(ctx).await?)
+    } else {
+        None
     };
     let upgraded = newer.as_ref().or_else(|| is_upgrade.then(|| observed.known_history()));
     let (docs, manifests) = manifests(ctx, wanted, upgraded).await?;
