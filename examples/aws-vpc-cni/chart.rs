@@ -67,6 +67,6 @@ impl HelmChart for AwsVpcCni {
         let live = ctx.cluster().get(&daemon_set).await?;
         let original = live.is_some_and(|live| live.pointer("/spec/selector/matchLabels/k8s-app").is_some());
         payload.put(ORIGINAL_SELECTOR, &original)?;
-        defaults::run_steps(self, Phase::PreExec, ctx, run, payload).await
+        defaults::run_steps(Phase::PreExec, ctx, run, payload).await
     }
 }

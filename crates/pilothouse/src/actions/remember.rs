@@ -45,35 +45,63 @@ async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reach
     if newest.status != RevisionStatus::Deployed {
         return Ok(());
     }
+    let record = match remembered {
+        // What was found right after helm still holds.
+        Remembered::This(written) if written.is_of(newest) => Some(*written),
+        Remembered::This(_) | Remembered::Nothing => put_together(ctx, run, stack, newest, None).await?,
+        Remembered::NotRead => {
+            let (release, key) = (ctx.release(), ctx.session().state_key());
+            let before = match observe::read_deploy_record(ctx.cluster(), &release, key).await? {
+                Some(Found::Record(record)) => Some(*record).filter(|record| record.is_of(newest)),
+                Some(Found::Damaged(_)) | None => None,
+            };
+            put_together(ctx, run, stack, newest, before).await?
+        }
+    };
+    let Some(record) = record else { return Ok(()) };
+    let objects = match record.objects {
+        // As they were right after helm: what was written since is looked at by the next run.
+        Some(objects) => Some(objects),
+        None => objects_now(ctx, run, newest).await?,
+    };
+    let record = DeployRecord {
+        revision_version: newest.resource_version.clone().filter(|_| is_deployed_by_both(ctx, newest)),
+        written_at: Timestamp::now(),
+        reached,
+        objects,
+        ..record
+    };
+    store_deploy_record(ctx.cluster(), &record, ctx.session().state_key()).await?;
+    if reached != Phase::Validate {
+        run.recorded = Some(Recorded { revision: newest.clone(), at, remembered: Remembered::This(Box::new(record)) });
+    }
+    Ok(())
+}
+
+/// What is to be remembered of a revision; `before` is what already is. `None` where it is not known what helm was given: somebody
+/// else may have deployed meanwhile, and files may have been changed since helm has read them.
+async fn put_together(
+    ctx: &Context,
+    run: &ReleaseRun,
+    stack: &str,
+    newest: &RevisionMeta,
+    before: Option<DeployRecord>,
+) -> Result<Option<DeployRecord>, PhaseError> {
     let observed = observe::observed(ctx).await;
-    // Somebody else may have deployed meanwhile, and what they have given helm is not known.
     let is_ours = run.attempts.has_written(newest);
     let seen = observed.known_history().newest();
     let is_as_seen = seen.is_some_and(|seen| (seen.revision, &seen.uid) == (newest.revision, &newest.uid));
-    let Some(wanted) = ctx.last_wanted().await.filter(|_| is_ours || is_as_seen) else { return Ok(()) };
-    let (Some(uid), Some(chart)) = (&newest.uid, &wanted.chart) else { return Ok(()) };
+    let Some(wanted) = ctx.last_wanted().await.filter(|_| is_ours || is_as_seen) else { return Ok(None) };
+    let (Some(uid), Some(chart)) = (&newest.uid, &wanted.chart) else { return Ok(None) };
     let Wanted { uses, steps, payload, .. } = &*wanted;
     let Some(now) = render::wanted_inputs(ctx, steps, chart, uses, payload, wanted.target()?).await else {
-        return Ok(());
+        return Ok(None);
     };
-    // Files may have changed since helm has read them; what the cluster serves counts as of before.
-    let input = observed.inputs.clone().unwrap_or_else(|| now.clone());
+    let mut input = observed.inputs.clone().unwrap_or_else(|| now.clone());
+    // What the cluster serves counts as of before.
     if input.differs(&now).iter().any(|part| *part != InputPart::Capabilities) {
-        return Ok(());
+        return Ok(None);
     }
-    let before = match remembered {
-        Remembered::Nothing => None,
-        Remembered::This(record) => Some(record),
-        Remembered::NotRead => {
-            let (release, key) = (ctx.release(), ctx.session().state_key());
-            match observe::read_deploy_record(ctx.cluster(), &release, key).await? {
-                Some(Found::Record(record)) => Some(record),
-                Some(Found::Damaged(_)) | None => None,
-            }
-        }
-    };
-    let before = before.filter(|before| before.is_of(newest));
-    let mut input = input;
     input.0.capabilities = match &before {
         // As it was found right after helm.
         Some(before) if before.input.capabilities.is_some() == uses.capabilities => before.input.capabilities.clone(),
@@ -83,44 +111,44 @@ async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reach
             capabilities_after(ctx, newest, &wanted, told.or(input.0.capabilities)).await?
         }
     };
-    let made_up = match &before {
-        Some(before) => before.made_up.clone(),
-        None if is_ours => made_up(ctx, run, newest, &wanted).await?,
-        None => Vec::new(),
-    };
-    let objects = if let Some(objects) = before.and_then(|before| before.objects) {
-        // As they were right after helm: what was written since is looked at by the next run.
-        Some(objects)
-    } else {
-        let before = match &observed.record {
-            RecordSeen::Some(record) => Some(record.as_ref()),
-            RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
-        };
-        let definitions = render::definitions_brought(ctx, &wanted);
-        observe::snapshot(ctx, newest, &definitions, before, &mut run.looked).await?
+    let (objects, made_up) = match before {
+        Some(before) => (before.objects, before.made_up),
+        None if is_ours => (None, made_up(ctx, run, newest, &wanted).await?),
+        None => (None, Vec::new()),
     };
     let key = kept_digest::fresh_key();
-    let record = DeployRecord {
+    Ok(Some(DeployRecord {
         format: DEPLOY_RECORD_FORMAT,
         stack: stack.to_owned(),
         release: ctx.release(),
         chart: format!("{} {}", chart.metadata.name, chart.metadata.version),
         revision: newest.revision,
         revision_uid: uid.clone(),
-        revision_version: newest.resource_version.clone().filter(|_| is_deployed_by_both(ctx, newest)),
+        revision_version: None,
         run: run.id,
         written_at: Timestamp::now(),
         input: input.under(&key),
         key: Some(key),
-        reached,
+        reached: Phase::Exec,
         objects,
         made_up,
+    }))
+}
+
+/// The objects of a revision as they are right after it was deployed, if that is worth remembering.
+async fn objects_now(
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    newest: &RevisionMeta,
+) -> Result<Option<Vec<AppliedObject>>, PhaseError> {
+    let Some(wanted) = ctx.last_wanted().await else { return Ok(None) };
+    let observed = observe::observed(ctx).await;
+    let before = match &observed.record {
+        RecordSeen::Some(record) => Some(record.as_ref()),
+        RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
     };
-    store_deploy_record(ctx.cluster(), &record, ctx.session().state_key()).await?;
-    if reached != Phase::Validate {
-        run.recorded = Some(Recorded { revision: newest.clone(), at, remembered: Remembered::This(Box::new(record)) });
-    }
-    Ok(())
+    let definitions = render::definitions_brought(ctx, &wanted);
+    observe::snapshot(ctx, newest, &definitions, before, &mut run.looked).await
 }
 
 /// What the chart's templates have made up, as far as that is known.

@@ -9,7 +9,7 @@ use crate::context::release_context::Context;
 use crate::context::reported_causes::ReportedCauses;
 use crate::context::session::Target;
 use crate::context::settled::Settled;
-use crate::context::step::Step;
+use crate::context::step::{Step, Steps};
 use crate::error::PhaseError;
 use crate::kept_digest::{Given, fresh_key};
 use pilothouse_core::{
@@ -34,6 +34,8 @@ pub struct ReleaseRun {
     pub(crate) before: Option<Before>,
     /// The stack, in whose name what is deployed is remembered, if it is.
     pub(crate) stack: Option<String>,
+    /// The chart's steps, asked of it once.
+    pub(crate) steps: Steps,
     /// The key of digests that are kept or shown.
     pub(crate) digest_key: DigestKey,
     /// What an earlier run has done, as long as it counts.
@@ -148,6 +150,7 @@ impl ReleaseRun {
             id: None,
             before: None,
             stack: None,
+            steps: Steps::default(),
             digest_key,
             ledger: Ledger::default(),
             attempts: Attempts::default(),

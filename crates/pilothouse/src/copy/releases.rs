@@ -9,7 +9,7 @@ use crate::phases::HelmChart;
 use crate::phases::steps_of;
 use crate::render;
 use pilothouse_core::{
-    DeployRecord, HelmAction, ObjectRef, Payload, Phase, ReleaseHistory, ReleaseKey, RevisionMeta, Untold, object_ref,
+    DeployRecord, HelmAction, ObjectRef, Payload, ReleaseHistory, ReleaseKey, RevisionMeta, Untold, object_ref,
 };
 use pilothouse_kube::record_ref;
 use serde_json::Value;
@@ -61,10 +61,8 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
             named.extend(hooks.flat_map(Result::unwrap_or_default).filter_map(|hook| object_ref(&hook)));
         }
     }
-    for phase in Phase::ALL {
-        for step in steps_of(chart).of(phase) {
-            named.extend(step.concerns().await);
-        }
+    for step in steps_of(chart).all() {
+        named.extend(step.concerns().await);
     }
     about.objects = observe::complete_objects(ctx, named, NotServed::Keep).await?;
     about.records = records(ctx, &history);

@@ -166,7 +166,7 @@ async fn phases<C: HelmChart + ?Sized>(
     loop {
         let ended = reported_phase(chart, ctx, run, payload, phase, &mut so_far).await;
         if ended == Ended::Well {
-            remember(chart, ctx, run, phase).await;
+            remember(ctx, run, phase).await;
         }
         match next(phase, ended) {
             Transition::To(following) => {
@@ -189,13 +189,13 @@ async fn phases<C: HelmChart + ?Sized>(
 }
 
 /// Writes down how far the release has come, for runs to come.
-async fn remember<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut ReleaseRun, phase: Phase) {
+async fn remember(ctx: &Context, run: &mut ReleaseRun, phase: Phase) {
     if run.only_every_run {
         return;
     }
-    match (chart.chart_info().action, phase) {
+    match (ctx.info().action, phase) {
         (HelmAction::Deploy, Phase::Exec | Phase::Validate) => actions::remember_deploy(ctx, run, phase).await,
-        (HelmAction::Deploy, Phase::PostExec) if !steps_of(chart).of(phase).is_empty() => {
+        (HelmAction::Deploy, Phase::PostExec) if !run.steps.of(phase).is_empty() => {
             actions::remember_deploy(ctx, run, phase).await;
         }
         (HelmAction::Destroy, Phase::Exec) => actions::forget_deploy(ctx).await,
@@ -307,11 +307,7 @@ async fn one_phase<C: HelmChart + ?Sized>(
     let result = match phase {
         Phase::CheckPrerequisites => {
             let findings = chart.check_prerequisites(ctx, run, payload).await;
-            let ended = check_ended(chart, ctx, run, findings, so_far).await;
-            return match (&ended.0, baselines(chart, ctx, run, &ended.0).await) {
-                (Ended::Well, Err(_)) => (Ended::Interrupted, "interrupted".to_owned()),
-                _ => ended,
-            };
+            return check_ended(ctx, run, findings, so_far).await;
         }
         Phase::PreExec => chart.pre_exec(ctx, run, payload).await,
         Phase::Exec => {
@@ -367,7 +363,7 @@ pub(crate) async fn validate_release<C: HelmChart + ?Sized>(chart: &C, ctx: &mut
             let phase = Phase::Validate;
             let mut so_far = SoFar::default();
             // One check that fails is no reason not to make the others.
-            let mut run = ReleaseRun { thorough: true, ..ReleaseRun::default() };
+            let mut run = ReleaseRun { thorough: true, steps: steps_of(chart), ..ReleaseRun::default() };
             let ended = reported_phase(chart, ctx, &mut run, &mut Payload::default(), phase, &mut so_far).await;
             match (ended, so_far.failure) {
                 (Ended::Interrupted, _) => ReleaseOutcome::Interrupted { phase },
@@ -386,21 +382,11 @@ pub(crate) async fn validate_release<C: HelmChart + ?Sized>(chart: &C, ctx: &mut
 
 /// Makes the checks that are judged by comparison, before anything is changed. Where nothing is installed yet, there is
 /// nothing to compare with; what was known before an earlier run began its change is not looked at again.
-async fn baselines<C: HelmChart + ?Sized>(
-    chart: &C,
-    ctx: &Context,
-    run: &mut ReleaseRun,
-    ended: &Ended,
-) -> Result<(), PhaseError> {
-    if *ended != Ended::Well || chart.chart_info().action != HelmAction::Deploy || run.is_continued() {
+async fn baselines(ctx: &Context, run: &mut ReleaseRun, decision: &Decision) -> Result<(), PhaseError> {
+    if let Decision::Change(Change::Install | Change::Reinstall(ReinstallReason::HalfDone)) = decision {
         return Ok(());
     }
-    if let Decision::Change(Change::Install | Change::Reinstall(ReinstallReason::HalfDone)) =
-        observe::decision(ctx).await
-    {
-        return Ok(());
-    }
-    for step in steps_of(chart).of(Phase::Validate) {
+    for step in run.steps.of(Phase::Validate).to_vec() {
         let given = run.given(step.as_ref()).await;
         if run.baseline_of(&given).is_some() {
             continue;
@@ -423,8 +409,7 @@ async fn baselines<C: HelmChart + ?Sized>(
 }
 
 /// Turns what `check_prerequisites` found into an ending.
-async fn check_ended<C: HelmChart + ?Sized>(
-    chart: &C,
+async fn check_ended(
     ctx: &Context,
     run: &mut ReleaseRun,
     findings: Vec<Finding>,
@@ -441,15 +426,21 @@ async fn check_ended<C: HelmChart + ?Sized>(
         so_far.findings = findings;
         return (Ended::Badly, line);
     }
-    if chart.chart_info().dry_run {
-        so_far.summary = format!("dry run: would {}", text::decision(&observe::decision(ctx).await));
-        return (Ended::Complete, so_far.summary.clone());
-    }
+    let info = ctx.info();
     // A continued run goes on after what the earlier one has done.
-    if chart.chart_info().action != HelmAction::Deploy || run.is_continued() {
+    if !info.dry_run && (info.action != HelmAction::Deploy || run.is_continued()) {
         return (Ended::Well, String::new());
     }
-    by_decision(ctx, run, so_far).await.unwrap_or((Ended::Well, String::new()))
+    let decision = observe::decision(ctx).await;
+    if info.dry_run {
+        so_far.summary = format!("dry run: would {}", text::decision(&decision));
+        return (Ended::Complete, so_far.summary.clone());
+    }
+    let ended = by_decision(ctx, run, &decision, so_far).await.unwrap_or((Ended::Well, String::new()));
+    if ended.0 == Ended::Well && baselines(ctx, run, &decision).await.is_err() {
+        return (Ended::Interrupted, "interrupted".to_owned());
+    }
+    ended
 }
 
 /// Once the values that come from steps are known, what is wanted is compared with what is deployed, as of any other release.
@@ -466,12 +457,17 @@ async fn decided_with_values(
         return None;
     }
     observe::observe_for(ctx, &*render::make_wanted(ctx, payload).await).await;
-    by_decision(ctx, run, so_far).await
+    by_decision(ctx, run, &observe::decision(ctx).await, so_far).await
 }
 
 /// How a phase ends after which helm is not needed; `None` where it is.
-async fn by_decision(ctx: &Context, run: &mut ReleaseRun, so_far: &mut SoFar) -> Option<(Ended, String)> {
-    let (ended, why) = match observe::decision(ctx).await {
+async fn by_decision(
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    decision: &Decision,
+    so_far: &mut SoFar,
+) -> Option<(Ended, String)> {
+    let (ended, why) = match decision {
         Decision::Keep { why } => {
             if let ReleaseState::Drifted { drifts, .. } = observe::observed(ctx).await.state(ctx.info()) {
                 tell_drift(ctx, &drifts);
@@ -491,8 +487,8 @@ async fn by_decision(ctx: &Context, run: &mut ReleaseRun, so_far: &mut SoFar) ->
         Decision::Finish { remaining: Remaining::Steps, why } => (Ended::On(Phase::PostExec), why),
         Decision::Refuse { .. } | Decision::Change(_) => return None,
     };
-    so_far.summary.clone_from(&why);
-    Some((ended, why))
+    so_far.summary.clone_from(why);
+    Some((ended, why.clone()))
 }
 
 /// Gathers the evidence of a failure, before anything is cleaned up or rolled back.

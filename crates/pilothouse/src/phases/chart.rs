@@ -39,7 +39,7 @@ pub trait HelmChart: Send + Sync {
     fn chart_info(&self) -> &ChartInfo;
 
     /// The user's steps of a phase, for the action of [`chart_info`](Self::chart_info). The default phases run them,
-    /// and `check_prerequisites` asks each of them beforehand whether it could run.
+    /// and `check_prerequisites` asks each of them beforehand whether it could run. Asked once per run, before its first phase.
     fn steps(&self, phase: Phase) -> Vec<Arc<dyn Step>> {
         let _ = phase;
         Vec::new()
@@ -61,7 +61,7 @@ pub trait HelmChart: Send + Sync {
     /// begun, and so are they for a plan. Read-only. Whoever checks less in [`check_prerequisites`](Self::check_prerequisites), or
     /// more, says so here too.
     async fn look_ahead(&self, ctx: &Context, run: &mut ReleaseRun, payload: &Payload) -> Foresight {
-        defaults::look_ahead(self, ctx, run, payload).await
+        defaults::look_ahead(ctx, run, payload).await
     }
 
     /// Before Helm runs. By default: the steps.
@@ -69,7 +69,7 @@ pub trait HelmChart: Send + Sync {
     /// # Errors
     /// What failed. `exec` is not run then.
     async fn pre_exec(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
-        defaults::run_steps(self, Phase::PreExec, ctx, run, payload).await
+        defaults::run_steps(Phase::PreExec, ctx, run, payload).await
     }
 
     /// Install, upgrade or uninstall, decided from the observed state. Returns what it did, in one line.
@@ -77,7 +77,7 @@ pub trait HelmChart: Send + Sync {
     /// # Errors
     /// What failed.
     async fn exec(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<String, PhaseError> {
-        defaults::exec(self, ctx, run, payload).await
+        defaults::exec(ctx, run, payload).await
     }
 
     /// After `pre_exec`, `exec`, `post_exec` or `validate` failed. The evidence is already in `failure`, and the
@@ -93,7 +93,7 @@ pub trait HelmChart: Send + Sync {
         failure: &Failure,
     ) -> Result<(), PhaseError> {
         let _ = failure;
-        defaults::run_steps(self, Phase::OnDeployFailure, ctx, run, payload).await
+        defaults::run_steps(Phase::OnDeployFailure, ctx, run, payload).await
     }
 
     /// After Helm ran. By default: the steps.
@@ -101,7 +101,7 @@ pub trait HelmChart: Send + Sync {
     /// # Errors
     /// What failed.
     async fn post_exec(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
-        defaults::run_steps(self, Phase::PostExec, ctx, run, payload).await
+        defaults::run_steps(Phase::PostExec, ctx, run, payload).await
     }
 
     /// Read-only: the release is deployed and every object of it is ready, then the steps. After a destroy: the steps.
@@ -109,7 +109,7 @@ pub trait HelmChart: Send + Sync {
     /// # Errors
     /// What is not as it should be.
     async fn validate(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
-        defaults::validate(self, ctx, run, payload).await
+        defaults::validate(ctx, run, payload).await
     }
 }
 

@@ -10,10 +10,8 @@ use crate::diagnose;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::phases::chart::HelmChart;
-use crate::phases::chart::steps_of;
 pub use crate::phases::run_steps::run_steps;
 use crate::preflight;
-use crate::preflight::gate;
 use crate::render;
 use crate::render::rendered_objects;
 use crate::text;
@@ -37,7 +35,7 @@ pub async fn check_prerequisites<C: HelmChart + ?Sized>(
     let mut findings = tell(ctx, foresight);
     let mut scratch = payload.clone();
     if findings.is_empty()
-        && let Err(error) = run_steps(chart, Phase::CheckPrerequisites, ctx, run, &mut scratch).await
+        && let Err(error) = run_steps(Phase::CheckPrerequisites, ctx, run, &mut scratch).await
         && !error.is_interrupted()
     {
         let subject = error.step().unwrap_or("check").to_owned();
@@ -59,13 +57,8 @@ pub(crate) fn tell(ctx: &Context, foresight: Foresight) -> Vec<Finding> {
 }
 
 /// As [`check_prerequisites`], without running the user's steps of that phase: nothing but reading.
-pub async fn look_ahead<C: HelmChart + ?Sized>(
-    chart: &C,
-    ctx: &Context,
-    run: &mut ReleaseRun,
-    payload: &Payload,
-) -> Foresight {
-    let steps = steps_of(chart);
+pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) -> Foresight {
+    let steps = run.steps.clone();
     // An uninstall needs no chart.
     let mut wanted = match ctx.info().action {
         HelmAction::Deploy => render::make_wanted(ctx, payload).await,
@@ -90,7 +83,7 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
     if ctx.info().action == HelmAction::Deploy {
         let objects = rendered_objects(&wanted.rendering.docs());
         let (conflicts, (crds, definitions)) = tokio::join!(
-            preflight::ownership_findings(&steps, ctx, &objects, &mut seen),
+            preflight::ownership_findings(&steps, ctx, &objects, &decision, &mut seen),
             preflight::look_at_definitions(ctx, &wanted)
         );
         seen.extend(definitions);
@@ -119,7 +112,7 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
     for step in steps.all() {
         findings.extend(step.check(ctx).await);
     }
-    findings.extend(preflight::uncertain_step_findings(&steps, ctx, run, &wanted).await);
+    findings.extend(preflight::uncertain_step_findings(ctx, run, &wanted, &decision).await);
     foresight.findings.splice(0..0, findings);
     foresight
 }
@@ -131,12 +124,7 @@ pub async fn look_ahead<C: HelmChart + ?Sized>(
 ///
 /// # Errors
 /// What failed.
-pub async fn exec<C: HelmChart + ?Sized>(
-    chart: &C,
-    ctx: &Context,
-    run: &mut ReleaseRun,
-    payload: &mut Payload,
-) -> Result<String, PhaseError> {
+pub async fn exec(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<String, PhaseError> {
     let (mut wanted, has_changed) = match ctx.info().action {
         HelmAction::Deploy => render::renew_wanted(ctx, payload).await,
         HelmAction::Destroy | HelmAction::Skip => (Arc::default(), false),
@@ -159,7 +147,7 @@ pub async fn exec<C: HelmChart + ?Sized>(
     // Steps have run since it was looked ahead, and an earlier attempt may have deployed it.
     let deployed = observe::deployed_before(ctx, run, &wanted).await;
     if deployed.is_none() {
-        look_again(chart, ctx, &wanted, &decision, has_changed).await?;
+        look_again(ctx, run, &wanted, &decision, has_changed).await?;
     }
     match decision {
         Decision::Keep { why } if ctx.info().action == HelmAction::Destroy => {
@@ -175,7 +163,7 @@ pub async fn exec<C: HelmChart + ?Sized>(
         Decision::Change(change) => {
             if let Change::Reinstall(_) = &change {
                 // Another attempt may come to this without having been looked at as a reinstall.
-                PhaseError::refuse_for(gate(ctx, &wanted, &[], &[], &change).await)?;
+                preflight::refuse_reinstall(ctx, &wanted, &change).await?;
                 actions::uninstall(ctx, run).await?;
             } else if let Some(deployed) = deployed {
                 return actions::finish_deployed(ctx, run, &wanted, &change, deployed).await;
@@ -187,9 +175,9 @@ pub async fn exec<C: HelmChart + ?Sized>(
 
 /// What could not be looked at ahead, since values come from earlier phases, is looked at now that they are known; and what has
 /// changed since.
-async fn look_again<C: HelmChart + ?Sized>(
-    chart: &C,
+async fn look_again(
     ctx: &Context,
+    run: &ReleaseRun,
     wanted: &Wanted,
     decision: &Decision,
     has_changed: bool,
@@ -198,7 +186,7 @@ async fn look_again<C: HelmChart + ?Sized>(
     if was_complete {
         return Ok(());
     }
-    let findings = tell(ctx, preflight::deploy_findings(&steps_of(chart), ctx, wanted, decision, &[]).await);
+    let findings = tell(ctx, preflight::deploy_findings(&run.steps, ctx, wanted, decision, &[]).await);
     if findings.is_empty() { Ok(()) } else { Err(PhaseError::Refused(findings)) }
 }
 
@@ -207,12 +195,7 @@ async fn look_again<C: HelmChart + ?Sized>(
 ///
 /// # Errors
 /// The objects that are not, with their reasons; or the step that failed.
-pub async fn validate<C: HelmChart + ?Sized>(
-    chart: &C,
-    ctx: &Context,
-    run: &mut ReleaseRun,
-    payload: &mut Payload,
-) -> Result<(), PhaseError> {
+pub async fn validate(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
     if ctx.info().action == HelmAction::Deploy && !run.only_every_run {
         let not_installed = || PhaseError::State("the release is not installed".to_owned());
         let known = run.recorded_just_now();
@@ -241,7 +224,7 @@ pub async fn validate<C: HelmChart + ?Sized>(
             if !run.thorough || not_ready.is_interrupted() {
                 return Err(not_ready);
             }
-            return Err(match run_steps(chart, Phase::Validate, ctx, run, payload).await {
+            return Err(match run_steps(Phase::Validate, ctx, run, payload).await {
                 Ok(()) => not_ready,
                 Err(error) if error.is_interrupted() => error,
                 Err(PhaseError::Steps(errors)) => PhaseError::Steps(std::iter::once(not_ready).chain(errors).collect()),
@@ -249,5 +232,5 @@ pub async fn validate<C: HelmChart + ?Sized>(
             });
         }
     }
-    run_steps(chart, Phase::Validate, ctx, run, payload).await
+    run_steps(Phase::Validate, ctx, run, payload).await
 }

@@ -7,8 +7,6 @@ use crate::context::StepDescription;
 use crate::context::StepVerdict;
 use crate::context::millis;
 use crate::error::PhaseError;
-use crate::phases::chart::HelmChart;
-use crate::phases::chart::steps_of;
 use crate::preflight;
 use pilothouse_core::{EventKind, Payload, Phase};
 
@@ -16,15 +14,14 @@ use pilothouse_core::{EventKind, Payload, Phase};
 ///
 /// # Errors
 /// [`PhaseError::Step`], or [`PhaseError::Interrupted`] when the run was stopped before a step.
-pub async fn run_steps<C: HelmChart + ?Sized>(
-    chart: &C,
+pub async fn run_steps(
     phase: Phase,
     ctx: &Context,
     run: &mut ReleaseRun,
     payload: &mut Payload,
 ) -> Result<(), PhaseError> {
-    let mut failed = Vec::new();
-    for (index, step) in steps_of(chart).of(phase).iter().enumerate() {
+    let (mut failed, steps) = (Vec::new(), run.steps.of(phase).to_vec());
+    for (index, step) in steps.iter().enumerate() {
         if ctx.cancel().is_cancelled() && phase != Phase::OnDeployFailure {
             return Err(PhaseError::Interrupted);
         }

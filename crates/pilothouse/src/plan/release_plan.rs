@@ -7,13 +7,13 @@ use crate::context::Foresight;
 use crate::context::Observed;
 use crate::context::PlainInputs;
 use crate::context::ReleaseRun;
+use crate::context::Steps;
 use crate::digest;
 use crate::error::PhaseError;
 use crate::kept_digest::Given;
 use crate::observe;
 use crate::observe::Action;
 use crate::phases::HelmChart;
-use crate::phases::steps_of;
 use crate::plan::brings::Coming;
 use crate::plan::draft::Draft;
 use crate::plan::objects;
@@ -98,10 +98,10 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
         plan.drifts = drifts;
     }
     plan.on_failure = on_failure(info, &decision);
-    plan.steps = steps(chart, ctx, plan.does).await;
+    plan.steps = steps(&run.steps, ctx, plan.does).await;
     let mut compared = Vec::new();
     let found = ReleaseSeen { observed: &observed, decision: &decision, preview };
-    match fill(chart, ctx, &run.digest_key, &mut plan, found, coming).await {
+    match fill(ctx, run, &mut plan, found, coming).await {
         Ok(found) => compared = found,
         Err(error) => {
             let message = ctx.redactor().redact(&error.chain().join(": "));
@@ -125,15 +125,14 @@ struct ReleaseSeen<'a> {
 }
 
 /// Adds charts, objects and hooks.
-async fn fill<C: HelmChart + ?Sized>(
-    chart: &C,
+async fn fill(
     ctx: &Context,
-    key: &DigestKey,
+    run: &ReleaseRun,
     plan: &mut ReleasePlan,
     ReleaseSeen { observed, decision, preview }: ReleaseSeen<'_>,
     coming: &Coming<'_>,
 ) -> Result<Vec<Compared>, PhaseError> {
-    let history = observed.known_history();
+    let (history, key) = (observed.known_history(), &run.digest_key);
     let record = observe::read_record_of(ctx, history.upgrade_base()).await?;
     plan.chart_now = record.as_ref().map(|record| format!("{} {}", record.chart.name, record.chart.version));
     let uninstalls = matches!(decision, Decision::Change(Change::Reinstall(_) | Change::Uninstall));
@@ -173,7 +172,7 @@ async fn fill<C: HelmChart + ?Sized>(
     }
     plan.not_checked.extend(objects.not_checked);
     if plan.does == PlannedAction::Uninstall {
-        plan.stays = left_by_steps(chart, ctx, objects.stays).await?;
+        plan.stays = left_by_steps(&run.steps, ctx, objects.stays).await?;
     }
     let same = |object: &pilothouse_core::PlannedObject| object.change == ObjectChange::Same;
     let (same, changed): (Vec<_>, Vec<_>) = objects.planned.into_iter().partition(same);
@@ -181,17 +180,13 @@ async fn fill<C: HelmChart + ?Sized>(
     plan.same =
         same.into_iter().filter_map(|same| Some(SameObject { object: same.object, seen: same.seen? })).collect();
     plan.objects = changed;
-    ownership::tell(&steps_of(chart), ctx, plan, &objects.wanted, objects.deployed).await?;
+    ownership::tell(&run.steps, ctx, plan, &objects.wanted, objects.deployed).await?;
     Ok(objects.compared)
 }
 
 /// What stays and no step deletes.
-async fn left_by_steps<C: HelmChart + ?Sized>(
-    chart: &C,
-    ctx: &Context,
-    mut stays: Vec<Staying>,
-) -> Result<Vec<Staying>, PhaseError> {
-    for step in steps_of(chart).all() {
+async fn left_by_steps(steps: &Steps, ctx: &Context, mut stays: Vec<Staying>) -> Result<Vec<Staying>, PhaseError> {
+    for step in steps.all() {
         let description = step.describe();
         let deleted = observe::resolve(ctx, &description.deletes).await?;
         stays.retain(|staying| {
@@ -352,7 +347,7 @@ fn hooks(docs: &[RenderedDoc], event: &str) -> Vec<PlannedHook> {
 }
 
 /// The steps that are going to run.
-async fn steps<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, does: PlannedAction) -> Vec<PlannedStep> {
+async fn steps(all: &Steps, ctx: &Context, does: PlannedAction) -> Vec<PlannedStep> {
     let has_every_run = ctx.steps().await.every_run;
     let runs = |phase: Phase, every_run: bool| match (does, phase) {
         (PlannedAction::Refuse, _) | (_, Phase::OnDeployFailure) => false,
@@ -363,7 +358,6 @@ async fn steps<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, does: PlannedAct
             true
         }
     };
-    let all = steps_of(chart);
     let of_phase = |phase: Phase| {
         let steps = all.of(phase).iter().map(|step| step.describe());
         let steps = steps.filter(move |step| runs(phase, step.every_run));

@@ -58,18 +58,19 @@ pub async fn plan(
     let graph = ReleaseGraph::new(charts.iter().map(|chart| GraphNode::from(chart.chart_info())))?;
     // What the releases say on the way is for those who watch a run.
     let (to, _nobody) = unbounded_channel();
-    let mut contexts = Vec::with_capacity(charts.len());
+    let (mut contexts, mut runs) = (Vec::with_capacity(charts.len()), Vec::with_capacity(charts.len()));
     let key = fresh_key();
     for chart in charts {
-        let mut ctx = Context::new(session.clone(), chart.chart_info(), to.clone());
-        ctx.see_steps(steps_seen(&steps_of(chart.as_ref()), chart.lifecycle_version()).await);
+        let (steps, mut ctx) =
+            (steps_of(chart.as_ref()), Context::new(session.clone(), chart.chart_info(), to.clone()));
+        ctx.see_steps(steps_seen(&steps, chart.lifecycle_version()).await);
         contexts.push(ctx);
+        runs.push(ReleaseRun { steps, ..ReleaseRun::new(key.clone()) });
     }
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
-    let surveyed = observe::take_survey(session, &contexts, &stands_on).await;
-    let settled = surveyed.into_iter().map(|surveyed| surveyed.map(|surveyed| surveyed.settled));
-    let mut runs: Vec<ReleaseRun> =
-        settled.map(|settled| ReleaseRun { settled, ..ReleaseRun::new(key.clone()) }).collect();
+    for (run, surveyed) in runs.iter_mut().zip(observe::take_survey(session, &contexts, &stands_on).await) {
+        run.settled = surveyed.map(|surveyed| surveyed.settled);
+    }
     let width = concurrency.max(1);
     let brings = brings(&graph, &contexts, &runs, &stands_on, width).await;
     let drafts = charts.iter().zip(&contexts).zip(&mut runs).enumerate().map(|(node, ((chart, ctx), run))| {

@@ -59,7 +59,7 @@ impl Adopting {
         if is_in(&self.deleted, object) {
             return None;
         }
-        match ownership.adoption(self.consent(object)) {
+        match ownership.adoption(self.consent_to(object)) {
             AdoptionVerdict::NotNeeded | AdoptionVerdict::Adopt => None,
             AdoptionVerdict::Refuse(why) => Some(why),
         }
@@ -75,7 +75,12 @@ impl Adopting {
         self.unowned || self.names(object)
     }
 
-    fn consent(&self, object: &ObjectRef) -> AdoptionConsent {
+    /// What the user has consented to.
+    pub(crate) fn consent(&self) -> &Consent {
+        &self.consent
+    }
+
+    fn consent_to(&self, object: &ObjectRef) -> AdoptionConsent {
         if self.names(object) || (self.unowned && self.consent.names(object)) {
             AdoptionConsent::Named
         } else if self.unowned {

@@ -10,10 +10,20 @@ use crate::preflight::adoption::Adopting;
 use crate::preflight::backup::save;
 use crate::preflight::changes::refusals::gate;
 use crate::preflight::cluster::checks::look_around;
+use crate::preflight::losses::consent::Consent;
 use crate::preflight::own_kinds;
 use crate::render;
 use pilothouse_core::{Change, Class, Decision, Finding, ObjectRef, code};
 use serde_json::Value;
+
+/// Reasons against a reinstall, looked at once more before its uninstall is begun.
+///
+/// # Errors
+/// [`PhaseError::Refused`] with them.
+pub(crate) async fn refuse_reinstall(ctx: &Context, wanted: &Wanted, change: &Change) -> Result<(), PhaseError> {
+    let consent = Consent::needed(ctx).await?;
+    PhaseError::refuse_for(gate(ctx, wanted, &[], &[], change, &consent).await)
+}
 
 /// What speaks against deploying the release as it is going to be. The server is asked what becomes of each object. Then, for those
 /// that change: rights, quotas, room on nodes, webhooks, pull secrets, APIs that go (`look_around`); what would be lost, and what
@@ -34,8 +44,12 @@ pub(crate) async fn deploy_findings(
         Change::Install => false,
         Change::Upgrade { .. } => true,
         Change::Reinstall(_) | Change::Uninstall => {
-            let findings = gate(ctx, wanted, &[], &[], change).await;
-            let warnings = save::announced(ctx, wanted, &[], change).await.into_iter().collect();
+            let consent = match Consent::of(ctx).await {
+                Ok(consent) => consent,
+                Err(finding) => return vec![finding].into(),
+            };
+            let findings = gate(ctx, wanted, &[], &[], change, &consent).await;
+            let warnings = save::announced(ctx, wanted, &[], change, &consent).await.into_iter().collect();
             return Foresight { findings, warnings, ..Foresight::default() };
         }
     };
@@ -53,9 +67,10 @@ pub(crate) async fn deploy_findings(
         Ok((preview, adopting)) => {
             let (compared, manifests) = (&preview.compared, preview.manifests.expose());
             let around = look_around(ctx, compared, manifests).await;
-            let mut findings = gate(ctx, wanted, compared, adopting.deleted(), change).await;
+            let mut findings = gate(ctx, wanted, compared, adopting.deleted(), change, adopting.consent()).await;
             findings.extend(own_kinds::findings(compared, manifests, &adopting));
-            let warnings = save::announced(ctx, wanted, compared, change).await.into_iter().collect();
+            let warnings =
+                save::announced(ctx, wanted, compared, change, adopting.consent()).await.into_iter().collect();
             let preview = Some(Box::new(preview));
             Foresight { findings, warnings, preview, ..Foresight::default() }.and(around)
         }

@@ -25,10 +25,9 @@ pub(crate) use as_seen::{refuse_unless_as_seen, refuse_unless_same};
 pub use changes::deletions::crds_in_use;
 pub(crate) use changes::deletions::deletion_findings;
 pub(crate) use changes::hooks::test_hook_findings;
-pub(crate) use changes::refusals::gate;
 pub(crate) use cluster::checks::selects;
 pub(crate) use crds::chart_crds::look_at_definitions;
-pub(crate) use deploy::deploy_findings;
+pub(crate) use deploy::{deploy_findings, refuse_reinstall};
 pub(crate) use orphaned_hooks::permit_hook_deletion;
 #[cfg(test)]
 pub(crate) use orphaned_hooks::{NEVER, left_alone};

@@ -20,6 +20,7 @@ pub(crate) async fn ownership_findings(
     steps: &Steps,
     ctx: &Context,
     objects: &[ObjectRef],
+    decision: &Decision,
     seen: &mut Vec<(ObjectRef, Option<Value>)>,
 ) -> Vec<Finding> {
     let unreadable = |error: &PhaseError| {
@@ -45,7 +46,7 @@ pub(crate) async fn ownership_findings(
     if conflicts.is_empty() {
         return Vec::new();
     }
-    let own = match observe::decision(ctx).await {
+    let own = match decision {
         Decision::Change(Change::Reinstall(_)) => observe::release_objects(ctx).await,
         Decision::Change(Change::Install | Change::Upgrade { .. } | Change::Uninstall)
         | Decision::Keep { .. }

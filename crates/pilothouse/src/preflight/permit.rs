@@ -123,8 +123,8 @@ pub(crate) async fn permit_deletions(
     ctx: &Context,
     objects: &[ObjectRef],
 ) -> Result<Vec<Permit<Deletion>>, PhaseError> {
-    PhaseError::refuse_for(deletions::deletion_findings(ctx, objects).await)?;
     let consent = Consent::needed(ctx).await?;
+    PhaseError::refuse_for(deletions::deletion_findings_of(ctx, objects, &consent).await)?;
     save::before_deleting(ctx, objects, &consent).await?;
     let (mut permits, mut findings) = (Vec::with_capacity(objects.len()), Vec::new());
     for object in objects {

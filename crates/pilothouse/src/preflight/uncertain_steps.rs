@@ -3,9 +3,7 @@
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::context::StepVerdict;
-use crate::context::Steps;
 use crate::context::Wanted;
-use crate::observe;
 use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{Class, Decision, Finding, HelmAction, Payload, Phase, Redactor, RunId, code, only_colours};
@@ -17,19 +15,19 @@ const LARGEST_OUTPUT: usize = 64 * 1024;
 
 /// Steps that an earlier run has begun, that must not be repeated, and whose end nobody knows: only the user can tell.
 pub(crate) async fn uncertain_step_findings(
-    steps: &Steps,
     ctx: &Context,
     run: &ReleaseRun,
     wanted: &Wanted,
+    decision: &Decision,
 ) -> Vec<Finding> {
     let mut ledger = run.ledger.clone();
     let mut payload = wanted.payload.clone();
     let mut findings = Vec::new();
     for phase in [Phase::CheckPrerequisites, Phase::PreExec, Phase::Exec, Phase::PostExec, Phase::Validate] {
-        if phase == Phase::Exec && !exec_counts(ctx, run, wanted, &payload).await {
+        if phase == Phase::Exec && !exec_counts(ctx, run, wanted, decision, &payload).await {
             ledger.done_again(phase);
         }
-        for (index, step) in steps.of(phase).iter().enumerate() {
+        for (index, step) in run.steps.of(phase).iter().enumerate() {
             let description = step.describe();
             match ledger.step(phase, index, &run.given(step.as_ref()).await, description.repeatable) {
                 StepVerdict::Run => ledger.done_again(phase),
@@ -83,9 +81,9 @@ pub(crate) fn uncertain_step(
 }
 
 /// Whether what helm did in the earlier run is still what is wanted.
-async fn exec_counts(ctx: &Context, run: &ReleaseRun, wanted: &Wanted, payload: &Payload) -> bool {
+async fn exec_counts(ctx: &Context, run: &ReleaseRun, wanted: &Wanted, decision: &Decision, payload: &Payload) -> bool {
     if ctx.info().action == HelmAction::Destroy {
-        return run.ledger.exec_ended_well() || matches!(observe::decision(ctx).await, Decision::Keep { .. });
+        return run.ledger.exec_ended_well() || matches!(decision, Decision::Keep { .. });
     }
     let Some(helm) = run.ledger.helm() else { return false };
     match &wanted.chart {

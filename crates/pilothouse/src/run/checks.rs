@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::phases::HelmChart;
-use crate::phases::steps_of;
 use crate::render;
 use futures::StreamExt;
 use pilothouse_core::{Finding, HelmAction, Payload, code};
@@ -53,7 +52,7 @@ async fn check(chart: &dyn HelmChart, ctx: &Context, run: &mut ReleaseRun) -> Ch
         HelmAction::Deploy => render::make_wanted(ctx, &Payload::default()).await,
         HelmAction::Destroy | HelmAction::Skip => Arc::default(),
     };
-    let findings = render::input_findings(&steps_of(chart), ctx, &wanted).await;
+    let findings = render::input_findings(&run.steps, ctx, &wanted).await;
     run.input_checked = true;
     ctx.pack().await;
     let is_deployed = chart.chart_info().action == HelmAction::Deploy;

@@ -92,14 +92,12 @@ pub async fn run(
     let waits = graph.waits();
     owner.happened(started(config, session, config.kind, charts, &waits));
     let mut contexts = contexts(charts, session, &to);
+    let mut runs = Vec::with_capacity(charts.len());
     for (chart, ctx) in charts.iter().zip(&mut contexts) {
-        ctx.see_steps(steps_seen(&steps_of(chart.as_ref()), chart.lifecycle_version()).await);
+        let (steps, stack) = (steps_of(chart.as_ref()), (!ctx.info().dry_run).then(|| config.stack.clone()));
+        ctx.see_steps(steps_seen(&steps, chart.lifecycle_version()).await);
+        runs.push(ReleaseRun { stack, steps, ..ReleaseRun::default() });
     }
-    let run = |ctx: &Context| ReleaseRun {
-        stack: (!ctx.info().dry_run).then(|| config.stack.clone()),
-        ..ReleaseRun::default()
-    };
-    let mut runs: Vec<ReleaseRun> = contexts.iter().map(run).collect();
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
     let wants_the_last = config.state.as_ref().is_some_and(StateConfig::wants_the_last);
     // A run that goes on with an interrupted one looks at each release by itself.

@@ -123,16 +123,19 @@ pub(crate) async fn announced(
     wanted: &Wanted,
     compared: &[Compared],
     change: &Change,
+    consent: &Consent,
 ) -> Option<String> {
+    if !is_wanted(ctx) {
+        return None;
+    }
     // What cannot be told is among the findings.
-    let consent = Consent::of(ctx).await.ok().filter(|_| is_wanted(ctx))?;
     let doomed = match change {
-        Change::Install | Change::Upgrade { .. } => of_deploy(ctx, wanted, compared, &consent).await,
+        Change::Install | Change::Upgrade { .. } => of_deploy(ctx, wanted, compared, consent).await,
         Change::Uninstall | Change::Reinstall(_) => {
             let deleted = observe::deleted_by_uninstall(ctx).await.ok()?;
             let docs = wanted.rendering.docs();
             let by_hooks = observe::deleted_by_hooks_of(ctx, change, &docs, &deleted).await.ok()?;
-            of_uninstall(ctx, &deleted, &by_hooks, &consent).await
+            of_uninstall(ctx, &deleted, &by_hooks, consent).await
         }
     };
     announcement(ctx, &doomed)

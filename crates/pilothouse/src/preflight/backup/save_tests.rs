@@ -243,10 +243,12 @@ async fn a_look_ahead_at_a_claim(#[case] policy: &str, #[case] expected: &[&str]
     let World { ctx, .. } = world(&cluster, Some("/state/backups".into()), &["pvc/data-db-0"]);
     let compared = [compared("PersistentVolumeClaim/default/data-db-0", Outcome::Change(ObjectChange::Delete))];
     let change = Change::Upgrade { last_good: Some(1) };
-    let found = crate::preflight::changes::refusals::gate(&ctx, &Wanted::default(), &compared, &[], &change).await;
+    let consent = Consent::of(&ctx).await.unwrap();
+    let gate = crate::preflight::changes::refusals::gate;
+    let found = gate(&ctx, &Wanted::default(), &compared, &[], &change, &consent).await;
     assert_eq!(found.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), expected);
     let told = "saved in a file in /state/backups before it is lost: PersistentVolumeClaim default/data-db-0";
-    assert_eq!(announced(&ctx, &Wanted::default(), &compared, &change).await.as_deref(), Some(told));
+    assert_eq!(announced(&ctx, &Wanted::default(), &compared, &change, &consent).await.as_deref(), Some(told));
     // Nothing was written.
     assert!(!cluster.failures.calls().iter().any(|call| call.starts_with("delete ") || call.starts_with("apply ")));
 }

@@ -31,36 +31,30 @@ pub(crate) async fn gate(
     compared: &[Compared],
     deleted: &[ObjectRef],
     change: &Change,
+    consent: &Consent,
 ) -> Vec<Finding> {
     let is_upgrade = match change {
         Change::Install => false,
         Change::Upgrade { .. } => true,
-        Change::Uninstall => return deletions::uninstall_findings(ctx, wanted, change).await,
+        Change::Uninstall => return deletions::uninstall_findings(ctx, wanted, change, consent).await,
         Change::Reinstall(_) => {
-            let mut findings = deletions::uninstall_findings(ctx, wanted, change).await;
-            match Consent::of(ctx).await {
-                Ok(consent) => findings.extend(regenerated::by_reinstall(ctx, wanted, &consent).await),
-                Err(finding) => findings.push(finding),
-            }
+            let mut findings = deletions::uninstall_findings(ctx, wanted, change, consent).await;
+            findings.extend(regenerated::by_reinstall(ctx, wanted, consent).await);
             return findings;
         }
-    };
-    let consent = match Consent::of(ctx).await {
-        Ok(consent) => consent,
-        Err(finding) => return vec![finding],
     };
     // What a step deletes is created anew; whether it may be deleted is that step's to say.
     let (by_step, open): (Vec<&Compared>, Vec<&Compared>) =
         compared.iter().partition(|one| deleted.iter().any(|object| object.same_object(&one.object)));
     let open: Vec<Compared> = open.into_iter().cloned().collect();
-    let mut findings = losses(ctx, wanted, &open, &consent).await;
-    findings.extend(deleted::renamed_sets(&by_step, compared, &consent));
-    findings.extend(immutable::findings(&open, &consent, ctx.info()));
+    let mut findings = losses(ctx, wanted, &open, consent).await;
+    findings.extend(deleted::renamed_sets(&by_step, compared, consent));
+    findings.extend(immutable::findings(&open, consent, ctx.info()));
     if is_upgrade {
         findings.extend(downgrade_of(ctx).await);
     }
-    findings.extend(regenerated::findings(ctx, wanted, compared, &consent, is_upgrade).await);
-    findings.extend(save::findings(ctx, &save::of_compared(ctx, &open, &consent).await).await);
+    findings.extend(regenerated::findings(ctx, wanted, compared, consent, is_upgrade).await);
+    findings.extend(save::findings(ctx, &save::of_compared(ctx, &open, consent).await).await);
     findings
 }
 

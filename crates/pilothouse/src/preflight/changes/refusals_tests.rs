@@ -34,7 +34,8 @@ fn world(cluster: &Arc<FakeCluster>, consent: &[&str]) -> World {
 }
 
 async fn told(world: &World, compared: &[Compared]) -> Vec<(String, String, Class)> {
-    let findings = gate(&world.ctx, &Wanted::default(), compared, &[], &UPGRADE).await;
+    let consent = Consent::of(&world.ctx).await.unwrap();
+    let findings = gate(&world.ctx, &Wanted::default(), compared, &[], &UPGRADE, &consent).await;
     findings.into_iter().map(|finding| (finding.code.clone(), finding.to_string(), finding.class)).collect()
 }
 
@@ -514,7 +515,8 @@ async fn what_a_step_deletes_is_settled_by_it() {
     ];
     let deleted: Vec<ObjectRef> = compared[..3].iter().map(|one| one.object.clone()).collect();
     let codes = async |deleted: &[ObjectRef]| {
-        let found = gate(&world(&cluster, &[]).ctx, &Wanted::default(), &compared, deleted, &UPGRADE).await;
+        let (world, consent) = (world(&cluster, &[]), no_consent().await);
+        let found = gate(&world.ctx, &Wanted::default(), &compared, deleted, &UPGRADE, &consent).await;
         found.into_iter().map(|finding| (finding.code, finding.subject)).collect::<Vec<_>>()
     };
     let finding = |code: &str, object: &str| (code.to_owned(), object.to_owned());
