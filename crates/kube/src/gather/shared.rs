@@ -5,7 +5,7 @@ use crate::client::{ClusterClient, ClusterError};
 use pilothouse_core::Redactor;
 use pilothouse_health::Want;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
@@ -49,14 +49,29 @@ impl Answers {
             let _permit = self.requests.acquire().await;
             read(client, want, &self.redactor).await.map_err(Arc::new)
         });
-        asked.await.clone()
+        let answer = asked.await.clone();
+        if !is_kept(want, &answer) {
+            self.known().remove(want);
+        }
+        answer
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Want, Kept>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn kept(&self, want: &Want) -> Arc<OnceCell<Shared>> {
         let now = Instant::now();
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         known.retain(|_, kept| now.duration_since(kept.asked_at) < FRESH);
         let kept = known.entry(want.clone());
         kept.or_insert_with(|| Kept { asked_at: now, answer: Arc::default() }).answer.clone()
     }
+}
+
+/// Whether an answer holds for a while. That there is no log does not: a program writes its last words when it ends, and its pod may be
+/// deleted a moment later.
+fn is_kept(want: &Want, answer: &Shared) -> bool {
+    let is_read = matches!(answer, Ok(Answer::Log(log)) if !log.lines.is_empty());
+    is_read || !matches!(want, Want::Log { .. })
 }

@@ -82,6 +82,23 @@ async fn gather(cluster: &FakeCluster, names: &[&str]) -> Vec<Evidence> {
     Gathering::default().evidence(cluster, subjects(names), Instant::now() + Duration::from_secs(5)).await
 }
 
+/// A program writes its last words when it ends: a log that was empty a moment ago is read again, one that was not is shared.
+#[tokio::test]
+async fn an_empty_log_is_read_again() {
+    let cluster = cluster();
+    cluster.put_log("c-1-x", "main", true, "");
+    let gathering = Gathering::default();
+    let logs = async || {
+        let found = gathering.evidence(&cluster, subjects(&["c"]), Instant::now() + Duration::from_secs(5)).await;
+        found[0].logs.clone()
+    };
+    assert_eq!(logs().await, []);
+    cluster.put_log("c-1-x", "main", true, "no database\n");
+    assert_eq!(logs().await[0].lines, ["no database"]);
+    cluster.put_log("c-1-x", "main", true, "something else\n");
+    assert_eq!(logs().await[0].lines, ["no database"]);
+}
+
 fn calls(cluster: &FakeCluster, call: &str) -> usize {
     cluster.failures.calls().iter().filter(|made| *made == call).count()
 }

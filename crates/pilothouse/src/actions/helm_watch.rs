@@ -15,15 +15,18 @@ use crate::observe::NotServed;
 use jiff::Timestamp;
 use pilothouse_core::{Certainty, ObjectRef, Readiness, object_ref};
 use pilothouse_helm::{HelmError, Origin, RenderedDoc};
+use pilothouse_kube::Following;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 /// Most of helm's runs are over by then, so nothing is read before.
 const PATIENCE: Duration = Duration::from_millis(700);
-/// Between two looks. A hook's pod that fails takes its Job a second to fail, and helm deletes the Job at once.
+/// Between two looks, when nothing changes.
 const INTERVAL: Duration = Duration::from_millis(400);
+/// Between two looks, however much changes. A hook's pod that fails takes its Job a second to fail, and helm deletes the Job at once.
+const SOONEST: Duration = Duration::from_millis(100);
 
 /// Runs helm and tells meanwhile why it makes no progress. When that will certainly not pass by itself and the release's
 /// `fail_fast` allows it, helm is told to end by `stop`, as for a cancel; should it leave its revision pending, it is marked
@@ -77,6 +80,7 @@ async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, wanted: &Want
     drop(docs);
     let revision_before = observe::observed(ctx).await.known_history().newest_revision();
     let mut begun = None;
+    let mut following = None;
     let mut verdict = Verdict::default();
     let since = Instant::now();
     let mut done = 0;
@@ -87,6 +91,9 @@ async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, wanted: &Want
             begun = begun_at(ctx, revision_before).await.unwrap_or_default();
         }
         if let Some(begun) = begun {
+            if following.is_none() {
+                following = follow(ctx, &all_hooks).await;
+            }
             let before = waited_for(ctx, &before, begun).await.unwrap_or_default();
             let after = waited_for(ctx, &after, begun).await.unwrap_or_default();
             let mut unready = [before.unready, after.unready].concat();
@@ -103,7 +110,7 @@ async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, wanted: &Want
             }
             known.hooks = to_end(&all_hooks, &ready, &unready);
             let lasts = since.elapsed() >= diagnose::LASTS;
-            let causes = diagnose::look_at_readiness(ctx, known, &unready, None, lasts).await;
+            let causes = diagnose::look_at_readiness(ctx, known, &unready, following.as_ref(), lasts).await;
             // A hook that has failed is what helm sees itself, and clears up by the hook's policy.
             let failed: Vec<&ObjectRef> = unready
                 .iter()
@@ -121,8 +128,19 @@ async fn until_hopeless(ctx: &Context, known: &mut ReportedCauses, wanted: &Want
                 return certain.map(|cause| format!("{}: {}", cause.code, cause.why)).unwrap_or_default();
             }
         }
-        sleep(INTERVAL).await;
+        let looked = Instant::now();
+        sleep(SOONEST).await;
+        tokio::select! {
+            () = sleep_until(looked + INTERVAL) => {}
+            () = diagnose::changed(&mut following) => {}
+        }
     }
+}
+
+/// Follows the hooks and what belongs to them: the log of a pod is there until the pod is deleted, soon after it has failed.
+async fn follow(ctx: &Context, hooks: &[ObjectRef]) -> Option<Following> {
+    let hooks = observe::complete_objects(ctx, hooks.to_vec(), NotServed::Skip).await.ok()?;
+    Some(ctx.tracker().follow_at_once(hooks))
 }
 
 /// The hooks that run or are to run: none once one has failed, since helm then ends.

@@ -8,4 +8,4 @@ mod wait_ready;
 
 pub(crate) use failure::collect_evidence;
 pub use release_health::{Diagnosis, Health, diagnose};
-pub(crate) use wait_ready::{LASTS, Unready, Verdict, look_at_readiness, wait_ready};
+pub(crate) use wait_ready::{LASTS, Unready, Verdict, changed, look_at_readiness, wait_ready};

@@ -115,7 +115,8 @@ fn follow(ctx: &Context, following: &mut Option<Following>, unready: &Unready) {
     }
 }
 
-async fn changed(following: &mut Option<Following>) {
+/// Returns when something of what is followed has changed; never where nothing is.
+pub(crate) async fn changed(following: &mut Option<Following>) {
     match following {
         Some(following) => following.changed().await,
         None => std::future::pending().await,
@@ -187,8 +188,16 @@ pub(crate) async fn look_at_readiness(
         let stuck = alone.iter().flat_map(|(_, causes)| causes).any(is_certain);
         ctx.session().at_work.note_stuck(&release, stuck);
     }
+    // An object that went while it was looked at, a hook's Job, tells less than it did before.
+    let gone = |evidence: &&Evidence| {
+        evidence.live.is_none() && evidence.unreadable.is_empty() && evidence.status.readiness != Readiness::NotFound
+    };
+    let gone: Vec<ObjectRef> = gathered.iter().filter(gone).map(|evidence| evidence.object.clone()).collect();
     let mut all = Vec::new();
     for (object, causes) in found(gathered).await {
+        if gone.contains(&object) {
+            continue;
+        }
         reported.see(&object, &causes);
         for cause in &causes {
             if reported.is_news(cause, lasts) {

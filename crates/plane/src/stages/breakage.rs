@@ -346,10 +346,12 @@ fn stage(fault: &Fault, act: &Act, index: usize, matches: &str, logs: Option<&Pa
         expressions.push(json!({ "jq": { "key": when, "operator": "In", "values": ["true"] } }));
     }
     let status = status(fault, act);
-    let mut steps = vec![json!({ "patch": { "subresource": "status", "root": "status", "template": status } })];
+    let mut steps = Vec::new();
+    // Whoever sees the status can read the log, as of a kubelet.
     if let Some(file) = logs {
         steps.push(json!({ "apply": { "template": logs_template(file) } }));
     }
+    steps.push(json!({ "patch": { "subresource": "status", "root": "status", "template": status } }));
     for event in &act.events {
         steps.push(json!({ "apply": { "template": event_template(fault, event) } }));
     }
