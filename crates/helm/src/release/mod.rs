@@ -6,6 +6,7 @@
 mod record;
 mod rendered;
 mod same_result;
+mod unusable;
 
 pub use record::{DecodeError, HookRecord, HookRun, ReleaseInfo, ReleaseRecord, decode_release, mark_failed};
 pub use rendered::{Document, Origin, RenderedDoc, parse_by_document, parse_documents, split_manifests};

@@ -1,7 +1,9 @@
 //! What `helm template` prints, taken apart.
 
+use super::unusable;
 use crate::yaml::{self, YamlError};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// One object that helm rendered.
@@ -11,7 +13,11 @@ pub struct RenderedDoc {
     pub source: Option<String>,
     /// What kind of file that is.
     pub origin: Origin,
-    /// The object.
+    /// The annotations of its document that helm acts on (`helm.sh/…`): of what is in a list, those of the list.
+    pub directives: BTreeMap<String, Value>,
+    /// Why helm fails on it whatever the cluster holds: a name that is not text, a list in a list.
+    pub unusable: Option<String>,
+    /// The object; the whole list where helm cannot use that.
     pub object: Value,
 }
 
@@ -59,9 +65,21 @@ pub fn split_manifests(text: &str) -> Result<Vec<RenderedDoc>, YamlError> {
         }
         let with_source = |error: YamlError| YamlError { source_path: source.clone(), ..error };
         for value in yaml::read(part).map_err(with_source)? {
-            let origin = origin(source.as_deref(), &value);
+            let (origin, directives) = (origin(source.as_deref(), &value), directives(&value));
+            // Helm deletes a hook by its name before it makes it, unless it is told something else.
+            let may_be_nameless = matches!(&origin, Origin::Hook { delete_policies, .. }
+                if !delete_policies.is_empty() && !delete_policies.iter().any(|policy| policy == "before-hook-creation"));
+            let mut add = |object: Value, unusable: Option<String>| {
+                let (origin, directives) = (origin.clone(), directives.clone());
+                docs.push(RenderedDoc { origin, directives, source: source.clone(), unusable, object });
+            };
+            if let Some(why) = unusable::list(&value) {
+                add(value, Some(why));
+                continue;
+            }
             for object in objects(value, part.line).map_err(with_source)? {
-                docs.push(RenderedDoc { origin: origin.clone(), source: source.clone(), object });
+                let why = unusable::object(&object, may_be_nameless);
+                add(object, why);
             }
         }
     }
@@ -148,6 +166,12 @@ fn flatten(value: Value, all: &mut Vec<Value>) {
         }
         flatten(item, all);
     }
+}
+
+fn directives(document: &Value) -> BTreeMap<String, Value> {
+    let annotations = document.pointer("/metadata/annotations").and_then(Value::as_object);
+    let own = annotations.into_iter().flatten().filter(|(name, _)| name.starts_with("helm.sh/"));
+    own.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn origin(source: Option<&str>, object: &Value) -> Origin {

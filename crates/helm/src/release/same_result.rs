@@ -44,9 +44,10 @@ pub struct VolatileObject {
     pub object: ObjectRef,
 }
 
-/// An object with its template.
+/// An object with its template, and what the annotations of its document tell helm.
 struct Item {
     source: Option<String>,
+    directives: BTreeMap<String, Value>,
     object: Value,
 }
 
@@ -140,10 +141,10 @@ fn volatile(mut first: Items, mut second: Items) -> Volatile {
 
 fn items(docs: &[RenderedDoc]) -> Items {
     let mut items = Items::new();
-    for RenderedDoc { source, origin, object } in docs {
+    for RenderedDoc { source, origin, directives, object, unusable: _ } in docs {
         match origin {
             Origin::Template | Origin::Hook { .. } => {
-                let item = Item { source: source.clone(), object: object.clone() };
+                let item = Item { source: source.clone(), directives: directives.clone(), object: object.clone() };
                 items.entry(named(object)).or_default().push(item);
             }
             Origin::Crd => {}
@@ -154,16 +155,17 @@ fn items(docs: &[RenderedDoc]) -> Items {
 
 fn recorded(record: &ReleaseRecord) -> Result<Items, YamlError> {
     let mut items = Items::new();
-    let mut add = |source: Option<String>, object: Value| {
-        items.entry(named(&object)).or_default().push(Item { source, object });
+    let mut add = |source: Option<String>, doc: RenderedDoc| {
+        let item = Item { source, directives: doc.directives, object: doc.object };
+        items.entry(named(&item.object)).or_default().push(item);
     };
     for doc in split_manifests(&record.manifest)? {
-        add(doc.source, doc.object);
+        add(doc.source.clone(), doc);
     }
     for hook in &record.hooks {
         let with_source = |error: YamlError| YamlError { source_path: Some(hook.path.clone()), ..error };
         for doc in split_manifests(&hook.manifest).map_err(with_source)? {
-            add(Some(hook.path.clone()), doc.object);
+            add(Some(hook.path.clone()), doc);
         }
     }
     Ok(items)
@@ -200,10 +202,10 @@ fn take(items: &mut Items, wanted: &VolatileObject) -> Items {
 fn masked(items: Vec<Item>, fields: Option<&BTreeSet<String>>) -> Vec<String> {
     let mut texts: Vec<String> = items
         .into_iter()
-        .map(|Item { mut object, .. }| {
+        .map(|Item { mut object, directives, .. }| {
             fields.into_iter().flatten().for_each(|pointer| mask(&mut object, pointer));
             object.sort_all_objects();
-            object.to_string()
+            format!("{object} {directives:?}")
         })
         .collect();
     texts.sort();

@@ -9,5 +9,6 @@ mod offline;
 mod records;
 mod same_result;
 mod support;
+mod unusable;
 mod whole_numbers;
 mod yaml;

@@ -38,6 +38,8 @@ const A_AGAIN: &str = "---\nmetadata:\n  name: a # reformatted\ndata:\n  y: \"2\
 const A_CHANGED: &str = "---\n# Source: web/templates/a.yaml\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: 1}\n";
 const B: &str = "---\n# Source: web/templates/b.yaml\nkind: ConfigMap\nmetadata: {name: b}\n";
 const CRD: &str = "---\n# Source: web/crds/c.yaml\nkind: CustomResourceDefinition\nmetadata: {name: c}\n";
+const LIST: &str = "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: A, metadata: {name: x}}]";
+const HOOK_LIST: &str = "apiVersion: v1\nkind: List\nmetadata: {annotations: {helm.sh/hook: test}}\nitems: [{apiVersion: v1, kind: A, metadata: {name: x}}]";
 const TEST: &str =
     "---\n# Source: web/templates/t.yaml\nkind: Pod\nmetadata: {name: t, annotations: {helm.sh/hook: test}}\n";
 
@@ -54,7 +56,17 @@ const TEST: &str =
 #[case::hook_removed(A, A, &[("web/templates/t.yaml", TEST)], ["", "t", ""])]
 #[case::another_namespace("kind: A\nmetadata: {name: x}", "kind: A\nmetadata: {name: x, namespace: shop}", &[], ["x", "x", ""])]
 #[case::twice(&[A, A].concat(), A, &[], ["", "", "a"])]
-#[case::list("kind: List\nitems: [{kind: A, metadata: {name: x}}]", "kind: A\nmetadata: {name: x}", &[], ["", "", ""])]
+#[case::list("apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: A, metadata: {name: x}}]", "apiVersion: v1\nkind: A\nmetadata: {name: x}", &[], ["", "", ""])]
+#[case::list_that_is_kept("apiVersion: v1\nkind: List\nmetadata: {annotations: {helm.sh/resource-policy: keep}}\nitems: [{apiVersion: v1, kind: A, metadata: {name: x}}]", LIST, &[], ["", "", "x"])]
+#[case::list_that_is_not_kept_any_more(LIST, "apiVersion: v1\nkind: List\nmetadata: {annotations: {helm.sh/resource-policy: keep}}\nitems: [{apiVersion: v1, kind: A, metadata: {name: x}}]", &[], ["", "", "x"])]
+#[case::list_that_becomes_a_hook("apiVersion: v1\nkind: List\nmetadata: {annotations: {helm.sh/hook: test}}\nitems: [{apiVersion: v1, kind: A, metadata: {name: x}}]", LIST, &[], ["", "", "x"])]
+#[case::list_that_is_a_hook(HOOK_LIST, "", &[("web/templates/t.yaml", HOOK_LIST)], ["", "", ""])]
+#[case::words_of_a_list("apiVersion: v1\nkind: List\nmetadata: {annotations: {a.b/c: d}}\nitems: [{apiVersion: v1, kind: A, metadata: {name: x}}]", LIST, &[], ["", "", ""])]
+#[case::annotation_moves_into_a_list(
+    "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: A, metadata: {name: x, annotations: {helm.sh/resource-policy: keep}}}]",
+    "apiVersion: v1\nkind: A\nmetadata: {name: x, annotations: {helm.sh/resource-policy: keep}}",
+    &[], ["", "", "x"]
+)]
 #[case::without_a_name("kind: A\nmetadata: {generateName: x}", "kind: A\nmetadata: {generateName: y}", &[], ["", "", "A"])]
 fn what_differs(
     #[case] rendered: &str,

@@ -54,4 +54,4 @@ pub(crate) use shared_reads::Ahead;
 pub(crate) use step::Steps;
 pub use step::{Step, StepDescription};
 pub(crate) use steps_seen::StepsSeen;
-pub(crate) use wanted::{RenderedAs, Wanted};
+pub(crate) use wanted::{RenderedAs, Wanted, is_of_rendering};

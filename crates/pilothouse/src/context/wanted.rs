@@ -67,6 +67,11 @@ pub(crate) struct Wanted {
     pub(crate) warnings: Vec<String>,
 }
 
+/// Whether what is wrong is how a chart renders, which may be otherwise where the cluster holds or serves something else.
+pub(crate) fn is_of_rendering(finding: &Finding) -> bool {
+    finding.class == Class::BadInput && [code::CHART_TEMPLATE_FAILED, code::OBJECT_INVALID].contains(&&*finding.code)
+}
+
 impl Wanted {
     /// What it was rendered for, or why that is not known.
     pub(crate) fn target(&self) -> Result<&Arc<Target>, PhaseError> {
@@ -106,8 +111,8 @@ impl Wanted {
 
     /// Whether it may render only with what the cluster holds: without that it does not, and it looks for it.
     pub(crate) fn needs_lookup(&self) -> bool {
-        let failed = |finding: &Finding| finding.code == code::CHART_TEMPLATE_FAILED;
-        self.uses.lookup && !self.rendered_as.looks_up && !self.findings.is_empty() && self.findings.iter().all(failed)
+        let is_open = !self.findings.is_empty() && self.findings.iter().all(is_of_rendering);
+        self.uses.lookup && !self.rendered_as.looks_up && is_open
     }
 
     /// Nothing but what stays when it is made anew.

@@ -6,7 +6,7 @@ use crate::error::PhaseError;
 use crate::observe::dry_run::compare::seen_object;
 use crate::observe::release_storage::{self, NotServed};
 use pilothouse_core::{Change, ObjectChange, ObjectRef, Sensitive, helm_owner, names_other_release, object_ref};
-use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, parse_documents};
+use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, split_manifests};
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
 
@@ -29,8 +29,8 @@ pub(crate) fn stored_hooks(record: &ReleaseRecord) -> Vec<RenderedDoc> {
             delete_policies: hook.delete_policies.clone(),
         };
         // What cannot be read of a hook is no reason to say nothing of the others.
-        let objects = parse_documents(&hook.manifest).unwrap_or_default();
-        objects.into_iter().map(move |object| RenderedDoc { source: None, origin: origin.clone(), object })
+        let docs = split_manifests(&hook.manifest).unwrap_or_default();
+        docs.into_iter().map(move |doc| RenderedDoc { source: None, origin: origin.clone(), ..doc })
     };
     record.hooks.iter().flat_map(docs).collect()
 }

@@ -35,7 +35,8 @@ pub(crate) async fn stable_rendering(
             return json!([doc.source, part("/apiVersion"), part("/kind"), part("/metadata/namespace")]).to_string();
         }
         object.sort_all_objects();
-        object.to_string()
+        // Of what is in a list: the list's own annotations, by which helm keeps it or takes it for a hook.
+        if doc.directives.is_empty() { object.to_string() } else { json!([object, doc.directives]).to_string() }
     };
     let [own, _] = split(&docs);
     let mut texts: Vec<String> = own.iter().filter(|doc| doc.origin != Origin::Crd).map(text).collect();

@@ -8,6 +8,7 @@ use crate::context::Observed;
 use crate::context::PlainInputs;
 use crate::context::ReleaseRun;
 use crate::context::Steps;
+use crate::context::is_of_rendering;
 use crate::digest;
 use crate::error::PhaseError;
 use crate::kept_digest::Given;
@@ -69,8 +70,7 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
     let looks_up = info.action == HelmAction::Deploy && render::wanted(ctx).await.uses.lookup;
     if let Some(by) = coming.bringing(looks_up) {
         // The template may ask for just these kinds, or look for such an object.
-        let (open, findings) =
-            plan.findings.into_iter().partition(|finding| finding.code == code::CHART_TEMPLATE_FAILED);
+        let (open, findings) = plan.findings.into_iter().partition(is_of_rendering);
         plan.findings = findings;
         let later = |finding: Finding| format!("{finding}; it is rendered again once {by} is done");
         plan.not_checked.extend(Vec::into_iter(open).map(later));

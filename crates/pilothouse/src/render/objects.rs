@@ -13,19 +13,36 @@ pub(crate) fn rendered_objects(rendered: &[RenderedDoc]) -> Vec<ObjectRef> {
     own.filter_map(|doc| object_ref(&doc.object)).collect()
 }
 
-/// What its author probably did not mean, a line each: objects that helm cannot make, and those that are there twice.
+/// Rendered documents that helm fails on, with the reason. Those that a deploy does not reach (hooks of an uninstall, a rollback or
+/// a test, and definitions that are not brought) are no reason to refuse it.
+pub(super) fn unusable(
+    rendered: &[RenderedDoc],
+    crds: CrdPolicy,
+) -> impl Iterator<Item = (&RenderedDoc, String, bool)> {
+    rendered.iter().filter_map(move |doc| {
+        let why = doc.unusable.as_ref()?;
+        let text = |at: &str| doc.object.pointer(at).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let prefix = text("/metadata/generateName").map(|prefix| format!("{prefix}*"));
+        let name = text("/metadata/name").map(str::to_owned).or(prefix);
+        let named: Vec<&str> = text("/kind").into_iter().chain(name.as_deref()).collect();
+        let message = if named.is_empty() { why.clone() } else { format!("{}: {why}", named.join(" ")) };
+        let is_reached = match &doc.origin {
+            Origin::Template => true,
+            Origin::Crd => crds != CrdPolicy::Skip,
+            Origin::Hook { events, .. } => {
+                events.iter().any(|event| event.ends_with("-install") || event.ends_with("-upgrade"))
+            }
+        };
+        Some((doc, message, is_reached))
+    })
+}
+
+/// What its author probably did not mean, a line each: objects that are there twice.
 pub(super) fn doubtful(rendered: &[RenderedDoc]) -> Vec<String> {
     let mut seen = BTreeMap::new();
     let own = rendered.iter().filter(|doc| matches!(doc.origin, Origin::Template));
     let line = |doc: &RenderedDoc| {
-        let source = doc.source.clone().unwrap_or_default();
-        let Some(object) = object_ref(&doc.object) else {
-            let metadata = doc.object.get("metadata")?;
-            let (prefix, kind) = (metadata.get("generateName")?.as_str()?, doc.object.get("kind")?.as_str()?);
-            return Some(format!(
-                "{source}: {kind} {prefix}* has no name (generateName): helm fails on what is no hook and has none"
-            ));
-        };
+        let (source, object) = (doc.source.clone().unwrap_or_default(), object_ref(&doc.object)?);
         let before = seen.insert(object.clone(), source.clone())?;
         Some(format!("{source}: {object} is in {before} already: helm applies one over the other"))
     };
@@ -63,9 +80,10 @@ pub(crate) fn definitions_brought(ctx: &Context, wanted: &Wanted) -> Vec<ObjectR
 mod tests {
     use super::*;
     use crate::context::Rendering;
+    use rstest::rstest;
 
     #[test]
-    fn objects_without_a_name_and_those_that_are_there_twice() {
+    fn objects_that_are_there_twice() {
         let object = |source: &str, kind: &str, metadata: &str| {
             format!("---\n# Source: a/templates/{source}\napiVersion: v1\nkind: {kind}\nmetadata: {{ {metadata} }}\n")
         };
@@ -73,16 +91,43 @@ mod tests {
             object("a.yaml", "ConfigMap", "name: a"),
             object("a.yaml", "Secret", "name: a"),
             object("a.yaml", "ConfigMap", "name: a, namespace: other"),
-            object("hook.yaml", "Job", "generateName: h-, annotations: { helm.sh/hook: pre-install }"),
             object("b.yaml", "ConfigMap", "name: a"),
-            object("c.yaml", "Job", "generateName: j-"),
         ];
         let docs = Rendering::new(&text.concat()).unwrap().docs();
-        let expected = [
-            "a/templates/b.yaml: ConfigMap a is in a/templates/a.yaml already: helm applies one over the other",
-            "a/templates/c.yaml: Job j-* has no name (generateName): helm fails on what is no hook and has none",
-        ];
+        let expected =
+            ["a/templates/b.yaml: ConfigMap a is in a/templates/a.yaml already: helm applies one over the other"];
         assert_eq!(doubtful(&docs), expected);
+    }
+
+    #[rstest]
+    #[case::of_the_release("templates/a.yaml", "name: 1", CrdPolicy::Create, Some(true))]
+    #[case::usable("templates/a.yaml", "name: '1'", CrdPolicy::Create, None)]
+    #[case::hook(
+        "templates/a.yaml",
+        "name: 1, annotations: { helm.sh/hook: 'test, post-upgrade' }",
+        CrdPolicy::Create,
+        Some(true)
+    )]
+    #[case::test("templates/a.yaml", "name: 1, annotations: { helm.sh/hook: test }", CrdPolicy::Create, Some(false))]
+    #[case::uninstall(
+        "templates/a.yaml",
+        "name: 1, annotations: { helm.sh/hook: pre-delete }",
+        CrdPolicy::Create,
+        Some(false)
+    )]
+    #[case::definition("crds/a.yaml", "name: 1", CrdPolicy::Create, Some(true))]
+    #[case::definition_that_is_not_brought("crds/a.yaml", "name: 1", CrdPolicy::Skip, Some(false))]
+    fn what_helm_fails_on(
+        #[case] path: &str,
+        #[case] metadata: &str,
+        #[case] crds: CrdPolicy,
+        #[case] expected: Option<bool>,
+    ) {
+        let text = format!("---\n# Source: a/{path}\napiVersion: v1\nkind: Thing\nmetadata: {{ {metadata} }}\n");
+        let docs = Rendering::new(&text).unwrap().docs();
+        let found: Vec<(String, bool)> = unusable(&docs, crds).map(|(_, why, is_reached)| (why, is_reached)).collect();
+        let why = "Thing: metadata.name is the number 1 to helm, not text: write it in quotes".to_owned();
+        assert_eq!(found, expected.map(|is_reached| (why, is_reached)).into_iter().collect::<Vec<_>>());
     }
 
     #[test]

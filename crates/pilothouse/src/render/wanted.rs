@@ -8,8 +8,9 @@ use crate::context::Session;
 use crate::context::Steps;
 use crate::context::Target;
 use crate::context::Wanted;
+use crate::context::is_of_rendering;
 use crate::digest;
-use crate::render::objects::doubtful;
+use crate::render::objects::{doubtful, unusable};
 use pilothouse_core::{
     ChartInfo, ChartSource, Class, CrdFacts, CrdPolicy, Finding, KubeVersionFrom, Payload, Redactor, SetValue,
     ValueSource, VersionConstraint, check_namespace, check_release_name, code, crd_facts, error_chain,
@@ -173,6 +174,17 @@ async fn render(place: &Place<'_>, info: &ChartInfo, wanted: &mut Wanted, payloa
                         wanted.warnings.push(line);
                     }
                 }
+                // A value that is not known yet may be just what is missing; it is rendered again when it is.
+                if !values_are_missing(info, payload) {
+                    for (doc, why, is_reached) in unusable(&rendering.docs(), info.crds) {
+                        let (source, why) = (doc.source.as_deref().unwrap_or(&subject), place.redactor.redact(&why));
+                        if is_reached {
+                            wanted.wrong(code::OBJECT_INVALID, source, why);
+                        } else {
+                            wanted.warnings.push(format!("{source}: {why}; helm is going to fail on it"));
+                        }
+                    }
+                }
                 wanted.rendering = rendering;
             }
             Err(error) => wanted.wrong(code::CHART_TEMPLATE_FAILED, &subject, place.text(&error)),
@@ -271,6 +283,7 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, rendered_as
     {
         let own = served_before_helm(ctx.info(), &wanted, target);
         if own != **target {
+            wanted.findings.retain(|finding| !is_of_rendering(finding));
             render(&place, ctx.info(), &mut wanted, payload, Some(&own)).await;
         }
     }

@@ -2,10 +2,11 @@
 
 use crate::context::Context;
 use crate::context::ReleaseRun;
+use crate::context::is_of_rendering;
 use crate::phases::HelmChart;
 use crate::render;
 use futures::StreamExt;
-use pilothouse_core::{Finding, HelmAction, Payload, code};
+use pilothouse_core::{Finding, HelmAction, Payload};
 use std::sync::Arc;
 
 /// What is wrong with charts, files and values of each release, in the order of the stack: what is wanted of each is made for that, and
@@ -30,7 +31,7 @@ pub(crate) async fn wrong_input(
         let looks_up = checked.looks_up;
         if stands_on.iter().any(|&on| brings[on].1 || (looks_up && brings[on].0)) {
             // The template may ask for just these kinds, or look for such an object; it is rendered again when its turn has come.
-            checked.findings.retain(|finding| finding.code != code::CHART_TEMPLATE_FAILED);
+            checked.findings.retain(|finding| !is_of_rendering(finding));
         }
     }
     checked.into_iter().map(|checked| checked.findings).collect()

@@ -13,6 +13,7 @@ use pilothouse_kube::ClusterError;
 use pilothouse_testkit::FakeCluster;
 use rstest::rstest;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const UPGRADE: Change = Change::Upgrade { last_good: Some(1) };
@@ -394,7 +395,8 @@ async fn no_consent() -> Consent {
 async fn values_that_are_made_of_the_moment(#[case] path: &str, #[case] live: &str, #[case] told: Option<&str>) {
     let object = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pass"},
         "stringData": {"password": "today", "user": "admin"}});
-    let doc = RenderedDoc { source: Some("c/templates/a.yaml".to_owned()), origin: Origin::Template, object };
+    let (source, directives) = (Some("c/templates/a.yaml".to_owned()), BTreeMap::new());
+    let doc = RenderedDoc { source, origin: Origin::Template, directives, unusable: None, object };
     let uses = TemplateUse { of_the_moment: [path.to_owned()].into(), ..TemplateUse::default() };
     let made_up = MadeUp::new(Volatile::default(), &[doc], &uses);
     let live = json!({"data": {"password": text(live), "user": text("admin")}});

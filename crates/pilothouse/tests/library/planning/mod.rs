@@ -4,6 +4,7 @@ mod adoption;
 mod asked_once;
 mod conflict;
 mod definitions;
+mod documents;
 mod fields;
 mod in_its_turn;
 mod made_again;
