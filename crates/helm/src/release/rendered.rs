@@ -27,7 +27,7 @@ impl fmt::Debug for RenderedDoc {
         let mut shown = f.debug_struct("RenderedDoc");
         shown.field("source", &self.source).field("origin", &self.origin);
         let text = |at: &str| self.object.pointer(at).and_then(Value::as_str).unwrap_or_default();
-        shown.field("object", &format_args!("{} {}", text("/kind"), text("/metadata/name"))).finish()
+        shown.field("object", &format_args!("{} {}", text("/kind"), text("/metadata/name"))).finish_non_exhaustive()
     }
 }
 
