@@ -22,7 +22,7 @@ pub(super) fn list(document: &Value) -> Option<String> {
     for (at, item) in items.iter().enumerate() {
         let why = match item {
             Value::Object(fields) if fields.get("items").is_some_and(Value::is_array) => Some(
-                "a list in a list, which helm does not take apart: write its objects into the outer one".to_owned(),
+                " is a list in a list, which helm does not take apart: write its objects into the outer one".to_owned(),
             ),
             Value::Object(_) if is_list => kind(item).map(|why| format!(": {why}")),
             Value::Object(_) => None,
