@@ -16,7 +16,7 @@ pub use diagnosis::{
 };
 pub use groups::is_built_in;
 pub use readiness::{
-    ContainerTrouble, RuleError, Rules, Verdict, check_rule, container_troubles, failed_before, is_certain, unproven,
-    unsettled,
+    ContainerTrouble, RuleError, Rules, Verdict, check_rule, container_troubles, failed_before, is_certain,
+    leaves_when_done, unproven, unsettled,
 };
 pub use stories::{Story, explain};

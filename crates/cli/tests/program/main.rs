@@ -15,6 +15,7 @@ mod history;
 mod hostile;
 mod impure;
 mod interrupted;
+mod jobs;
 mod kubeconfig_moves;
 mod leftovers;
 mod no_cluster;

@@ -26,6 +26,13 @@ pub(super) fn job(object: &Value) -> ObjectStatus {
     ObjectStatus::new(Readiness::InProgress, message)
 }
 
+/// Whether Kubernetes deletes it once it has ended: a Job with `ttlSecondsAfterFinished`.
+pub fn leaves_when_done(object: &Value) -> bool {
+    let is = |field: &str, wanted: &str| object.get(field).and_then(Value::as_str) == Some(wanted);
+    let ttl = object.pointer("/spec/ttlSecondsAfterFinished");
+    is("apiVersion", "batch/v1") && is("kind", "Job") && ttl.is_some_and(Value::is_u64)
+}
+
 pub(super) fn cron_job(object: &Value) -> ObjectStatus {
     suspended(object, "suspend", "it is suspended")
         .unwrap_or_else(|| ObjectStatus::new(Readiness::Current, "it is scheduled"))
@@ -58,5 +65,15 @@ mod tests {
     fn a_cron_job_is_ready_when_it_exists() {
         assert_eq!(cron_job(&json!({})).readiness, Current);
         assert_eq!(cron_job(&json!({"spec": {"suspend": true}})).reason.as_deref(), Some("Suspended"));
+    }
+
+    #[rstest]
+    #[case(json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {"ttlSecondsAfterFinished": 0}}), true)]
+    #[case(json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {"ttlSecondsAfterFinished": null}}), false)]
+    #[case(json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {}}), false)]
+    #[case(json!({"apiVersion": "batch/v1", "kind": "CronJob", "spec": {"ttlSecondsAfterFinished": 1}}), false)]
+    #[case(json!({"apiVersion": "example.com/v1", "kind": "Job", "spec": {"ttlSecondsAfterFinished": 1}}), false)]
+    fn what_leaves_when_it_is_done(#[case] object: Value, #[case] expected: bool) {
+        assert_eq!(leaves_when_done(&object), expected);
     }
 }

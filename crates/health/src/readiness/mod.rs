@@ -21,6 +21,7 @@ mod storage;
 mod suspended;
 mod workload;
 
+pub use batch::leaves_when_done;
 pub use certain::{failed_before, is_certain};
 pub use pod::{ContainerTrouble, container_troubles};
 pub use rule::{RuleError, check_rule};

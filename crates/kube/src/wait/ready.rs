@@ -57,6 +57,8 @@ pub struct Beforehand {
     /// Since when somebody is at work on the objects, by the server's clock: a rollout that was late before that is late only when
     /// that is told again.
     pub since: Option<Timestamp>,
+    /// Those of the objects that were created and that Kubernetes deletes once they are done: gone, they are ready.
+    pub leaving: Vec<ObjectRef>,
 }
 
 /// As [`wait_ready`], where something is known before.
@@ -71,8 +73,8 @@ pub async fn wait_ready_from(
     cancel: &CancellationToken,
     mut on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
-    let Beforehand { mut seen, since } = before;
-    let mut wait = Wait::new(tracker, objects, since);
+    let Beforehand { mut seen, since, leaving } = before;
+    let mut wait = Wait::new(tracker, objects, since, &leaving);
     let mut intervals = Intervals::default();
     let mut due: Vec<usize> = (0..objects.len()).collect();
     loop {
@@ -147,6 +149,8 @@ struct Wait<'a> {
     begun: Option<Timestamp>,
     statuses: Vec<ObjectStatus>,
     done: Vec<bool>,
+    /// Which of them are ready when they are gone.
+    leaving: Vec<bool>,
     /// For which others had a part in it when they were last read.
     depends: Vec<bool>,
     following: Option<Following>,
@@ -176,7 +180,7 @@ struct Heard {
 }
 
 impl<'a> Wait<'a> {
-    fn new(tracker: &'a Tracker, objects: &'a [ObjectRef], begun: Option<Timestamp>) -> Self {
+    fn new(tracker: &'a Tracker, objects: &'a [ObjectRef], begun: Option<Timestamp>, leaving: &[ObjectRef]) -> Self {
         let unread = || ObjectStatus::new(Readiness::Unknown, "it has not been read yet");
         Self {
             tracker,
@@ -184,6 +188,7 @@ impl<'a> Wait<'a> {
             begun,
             statuses: objects.iter().map(|_| unread()).collect(),
             done: vec![false; objects.len()],
+            leaving: objects.iter().map(|object| leaving.contains(object)).collect(),
             depends: vec![false; objects.len()],
             following: None,
             since: Instant::now(),
@@ -215,7 +220,13 @@ impl<'a> Wait<'a> {
     }
 
     /// Notes what is known of an object; whether that is something new.
-    fn note(&mut self, index: usize, look: Look) -> bool {
+    fn note(&mut self, index: usize, mut look: Look) -> bool {
+        // A Job that was complete stays so when somebody clears it away.
+        let was_complete = self.done[index] && self.objects[index].kind == "Job";
+        if look.status.readiness == Readiness::NotFound && (self.leaving[index] || was_complete) {
+            look.status = ObjectStatus::new(Readiness::Current, "it is done and was deleted");
+            look.done = true;
+        }
         let changed = look.done != self.done[index] || look.status != self.statuses[index];
         self.done[index] = look.done;
         self.statuses[index] = look.status;

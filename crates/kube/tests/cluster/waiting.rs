@@ -7,9 +7,10 @@ use futures::stream::BoxStream;
 use pilothouse_core::{ObjectRef, Readiness};
 use pilothouse_health::Rules;
 use pilothouse_kube::{
-    ApplyOptions, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, Gathering, Leaving, ListQuery,
-    LogQuery, MadeAgain, NotReady, PlannedAdoption, Precondition, Progress, Propagation, ServerVersion, Tracker,
-    adoption_conflicts, ownership_conflicts, ownerships, restart, statuses, wait_deleted, wait_ready,
+    ApplyOptions, Beforehand, Change, ClusterClient, ClusterError, Detail, Discovery, Ended, Gathering, Leaving,
+    ListQuery, LogQuery, MadeAgain, NotReady, PlannedAdoption, Precondition, Progress, Propagation, ServerVersion,
+    Tracker, adoption_conflicts, ownership_conflicts, ownerships, restart, statuses, wait_deleted, wait_ready,
+    wait_ready_from,
 };
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -28,6 +29,7 @@ enum State {
     Busy,
     Forbidden,
     FailedJob,
+    CompleteJob,
     Before,
     Anew,
 }
@@ -55,6 +57,13 @@ fn pod(name: &str, ready: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "web"},
         "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
+    })
+}
+
+fn job(name: &str, ended: &str) -> Value {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": "web"},
+        "status": {"conditions": [{"type": ended, "status": "True", "message": "gave up"}]},
     })
 }
 
@@ -90,10 +99,8 @@ impl ClusterClient for Script {
                 what: object.to_string(),
                 message: "no".to_owned(),
             }),
-            State::FailedJob => Ok(Some(json!({
-                "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name},
-                "status": {"conditions": [{"type": "Failed", "status": "True", "message": "gave up"}]},
-            }))),
+            State::FailedJob => Ok(Some(job(name, "Failed"))),
+            State::CompleteJob => Ok(Some(job(name, "Complete"))),
         }
     }
 
@@ -213,6 +220,25 @@ async fn what_is_certain_ends_the_wait_at_once() {
     let script = Script::new(&[("a", &[State::Forbidden])]);
     let ended = wait(&script, &["a"]).await.0.unwrap_err();
     assert_eq!((ended.ended, ended.objects[0].1.readiness), (Ended::Failed, Readiness::Unknown));
+}
+
+/// Kubernetes deletes a Job with a TTL once it is done, and people clear away those that are complete.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_done_may_be_gone() {
+    let starting = [State::Starting, State::Starting, State::Starting, State::Ready];
+    let ended = async |job: &[State], is_leaving: bool| {
+        let script = Script::new(&[("a", &starting), ("job", job)]);
+        let job = ObjectRef { api_version: Some("batch/v1".to_owned()), kind: "Job".to_owned(), ..object("job") };
+        let leaving = if is_leaving { vec![job.clone()] } else { Vec::new() };
+        let before = Beforehand { leaving, ..Beforehand::default() };
+        let tracker = Tracker::new(script.clone(), Rules::default());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        wait_ready_from(&tracker, &[object("a"), job], before, deadline, &CancellationToken::new(), |_| {}).await
+    };
+    ended(&[State::CompleteJob, State::Missing], false).await.unwrap();
+    ended(&[State::Missing], true).await.unwrap();
+    ended(&[State::Missing], false).await.unwrap_err();
+    ended(&[State::FailedJob, State::Missing], true).await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]

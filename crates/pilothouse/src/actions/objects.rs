@@ -14,7 +14,9 @@ use crate::render;
 use crate::text;
 use jiff::Timestamp;
 use pilothouse_core::{EventKind, ObjectRef, Staying, WaitFor, adoption_patch, crd_facts, object_ref, stays_in_words};
-use pilothouse_kube::{Adoption, ApplyOptions, ClusterError, Leaving, MadeAgain, Progress, Propagation, crd_ref};
+use pilothouse_kube::{
+    Adoption, ApplyOptions, Beforehand, ClusterError, Leaving, MadeAgain, Progress, Propagation, crd_ref,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -231,7 +233,7 @@ pub async fn wait(
     let deadline = Instant::now() + timeout;
     let doing = |progress: &Progress| ctx.doing(text::progress(progress));
     match wait_for {
-        WaitFor::Ready => diagnose::wait_ready(ctx, &mut run.causes, &objects, None, deadline).await?,
+        WaitFor::Ready => diagnose::wait_ready(ctx, &mut run.causes, &objects, Beforehand::default(), deadline).await?,
         WaitFor::Exists => pilothouse_kube::wait_exists(ctx.cluster(), &objects, deadline, ctx.cancel(), doing).await?,
         WaitFor::Deleted => {
             // Here the name is what is asked about: nothing is to have it.

@@ -7,7 +7,7 @@ use crate::text;
 use jiff::Timestamp;
 use pilothouse_core::{Cause, Certainty, EventKind, FailFast, ObjectRef, ObjectStatus, Readiness};
 use pilothouse_health::{Evidence, OtherRelease, causes};
-use pilothouse_kube::{Beforehand, Ended, Following, Known, NotReady, Seen, Subject};
+use pilothouse_kube::{Beforehand, Ended, Following, Known, NotReady, Subject};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(10);
 pub(crate) type Unready = Vec<(ObjectRef, ObjectStatus)>;
 
 /// Waits until all objects are ready, tells why they are not, and ends early when that is certain to stay so and the
-/// release's `fail_fast` allows it. `looked` is how the objects were read a moment ago, if they were.
+/// release's `fail_fast` allows it. `before` is what is known of the objects; since when they are at work is known here.
 ///
 /// # Errors
 /// The objects that are not ready.
@@ -35,11 +35,11 @@ pub(crate) async fn wait_ready(
     ctx: &Context,
     reported: &mut ReportedCauses,
     objects: &[ObjectRef],
-    looked: Option<Vec<Seen>>,
+    before: Beforehand,
     deadline: Instant,
 ) -> Result<(), PhaseError> {
     let (tell, pending) = watch::channel(Unready::new());
-    let before = Beforehand { seen: looked, since: reported.since };
+    let before = Beforehand { since: reported.since, ..before };
     let waiting =
         pilothouse_kube::wait_ready_from(ctx.tracker(), objects, before, deadline, ctx.cancel(), |progress| {
             ctx.doing(text::progress(progress));

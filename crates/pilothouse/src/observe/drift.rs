@@ -10,9 +10,14 @@ use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use crate::text;
 use jiff::Timestamp;
-use pilothouse_core::{AppliedObject, CrdPolicy, Drift, LiveSeen, ObjectRef, RecordSeen, RevisionMeta, object_ref};
+use pilothouse_core::{
+    AppliedObject, CrdPolicy, Drift, LiveSeen, ObjectRef, Phase, RecordSeen, RevisionMeta, object_ref,
+};
 use pilothouse_kube::{ClusterError, Detail, read_all};
 use serde_json::Value;
+
+/// What is told of an object that is not there.
+const GONE: &str = "it is gone";
 
 /// How the live objects of a deployed release are. With a record of ours about it, only what looks different by its metadata
 /// is compared; without one everything is.
@@ -22,7 +27,10 @@ pub(crate) async fn look(ctx: &Context, seen: &Observed) -> LiveSeen {
         RecordSeen::Some(record) if record.is_of(newest) => record.objects.as_deref(),
         RecordSeen::Some(_) | RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
     };
-    let Some(known) = known else { return seen_or_not(ctx, drifts_from_manifest(ctx, newest, |_| true, &[]).await) };
+    let was_ready = was_ready(ctx, &seen.record);
+    let Some(known) = known else {
+        return seen_or_not(ctx, drifts_from_manifest(ctx, newest, |_| true, &[]).await, was_ready);
+    };
     let objects: Vec<ObjectRef> = known.iter().map(|known| known.object.clone()).collect();
     let mut suspects = Vec::new();
     for (known, now) in known.iter().zip(read_all(ctx.cluster(), &objects, Detail::Metadata).await) {
@@ -33,15 +41,25 @@ pub(crate) async fn look(ctx: &Context, seen: &Observed) -> LiveSeen {
             Err(error) => return LiveSeen::Unreadable(ctx.error_text(&error)),
         }
     }
-    if suspects.is_empty() { LiveSeen::Same } else { look_closer(ctx, newest, &suspects).await }
+    if suspects.is_empty() { LiveSeen::Same } else { look_closer(ctx, newest, &suspects, was_ready).await }
 }
 
-/// Compares just these objects with what the revision's manifest wants of them.
-pub(crate) async fn look_closer(ctx: &Context, revision: &RevisionMeta, suspects: &[&AppliedObject]) -> LiveSeen {
+/// Whether the record is of a revision that was seen ready.
+pub(crate) fn was_ready(ctx: &Context, record: &RecordSeen) -> bool {
+    matches!(record, RecordSeen::Some(record) if record.reached == Phase::Validate) && ctx.info().wait
+}
+
+/// Compares just these objects with what the revision's manifest wants of them; `was_ready` says that all were ready once.
+pub(crate) async fn look_closer(
+    ctx: &Context,
+    revision: &RevisionMeta,
+    suspects: &[&AppliedObject],
+    was_ready: bool,
+) -> LiveSeen {
     let is_suspect = |object: &ObjectRef| suspects.iter().any(|suspect| suspect.object.same_object(object));
     let drifts = drifts_from_manifest(ctx, revision, is_suspect, &[]).await;
     // Definitions are in no manifest; of these it is enough that they are there.
-    match (seen_or_not(ctx, drifts), missing_definitions(ctx, suspects).await) {
+    match (seen_or_not(ctx, drifts, was_ready), missing_definitions(ctx, suspects).await) {
         (LiveSeen::Same, Ok(missing)) if !missing.is_empty() => LiveSeen::Drifted(missing),
         (LiveSeen::Drifted(drifts), Ok(missing)) => LiveSeen::Drifted(drifts.into_iter().chain(missing).collect()),
         (_, Err(error)) => LiveSeen::Unreadable(ctx.error_text(&error)),
@@ -49,8 +67,10 @@ pub(crate) async fn look_closer(ctx: &Context, revision: &RevisionMeta, suspects
     }
 }
 
-fn seen_or_not(ctx: &Context, drifts: Result<Vec<Drift>, PhaseError>) -> LiveSeen {
-    match drifts {
+/// A Job that was complete is not missed when it is gone.
+fn seen_or_not(ctx: &Context, drifts: Result<Vec<Drift>, PhaseError>, was_ready: bool) -> LiveSeen {
+    let is_missed = |drift: &Drift| !(was_ready && drift.what == GONE && drift.object.kind == "Job");
+    match drifts.map(|drifts| drifts.into_iter().filter(is_missed).collect::<Vec<_>>()) {
         Ok(drifts) if drifts.is_empty() => LiveSeen::Same,
         Ok(drifts) => LiveSeen::Drifted(drifts),
         Err(error) => LiveSeen::Unreadable(ctx.redactor().redact(&error.chain().join(": "))),
@@ -88,10 +108,12 @@ pub(super) async fn drifts_from_manifest(
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),
     };
+    let leaving = release_storage::leaving_of_record(ctx, &record).await?;
     let mut found = Vec::new();
     for drift in drifted_objects(ctx.cluster(), &comparison).await {
         let what = match &drift.what {
-            Drifted::Missing => "it is gone".to_owned(),
+            Drifted::Missing if leaving.iter().any(|object| object.same_object(&drift.object)) => continue,
+            Drifted::Missing => GONE.to_owned(),
             Drifted::Terminating => "it is being deleted".to_owned(),
             Drifted::Fields(fields) => text::fields(fields),
             Drifted::Unknown { why } => return Err(PhaseError::State(format!("{}: {why}", drift.object))),
@@ -106,7 +128,7 @@ async fn missing_definitions(ctx: &Context, suspects: &[&AppliedObject]) -> Resu
     let mut missing = Vec::new();
     for known in suspects.iter().filter(|suspect| suspect.object.kind == "CustomResourceDefinition") {
         let what = match ctx.cluster().get(&known.object).await? {
-            None => "it is gone",
+            None => GONE,
             Some(now) => match fingerprint::suspicion(known, Some(&now)) {
                 Some(what) if ctx.info().crds == CrdPolicy::Upgrade => what,
                 Some(_) | None => continue,

@@ -7,6 +7,7 @@ use pilothouse_core::{
     ObjectRef, ObjectStatus, Redactor, ReleaseHistory, RevisionMeta, RevisionStatus, SetValue, ValueSource,
     kept_by_uninstall, object_ref,
 };
+use pilothouse_health::leaves_when_done;
 use pilothouse_helm::{
     Document, ReleaseRecord, YamlError, decode_release, parse_by_document, parse_documents, value_at,
 };
@@ -154,6 +155,13 @@ fn know(redactor: &Redactor, value: &Value) {
 /// The objects of a record's manifest, completed by the cluster's discovery.
 pub(crate) async fn objects_of_record(ctx: &Context, record: &ReleaseRecord) -> Result<Vec<ObjectRef>, PhaseError> {
     complete_objects(ctx, manifest_objects(record)?.iter().filter_map(object_ref).collect(), NotServed::Keep).await
+}
+
+/// Those of them that Kubernetes deletes once they are done.
+pub(crate) async fn leaving_of_record(ctx: &Context, record: &ReleaseRecord) -> Result<Vec<ObjectRef>, PhaseError> {
+    let leaving = manifest_objects(record)?.into_iter().filter(leaves_when_done);
+    let leaving: Vec<ObjectRef> = leaving.filter_map(|object| object_ref(&object)).collect();
+    if leaving.is_empty() { Ok(leaving) } else { complete_objects(ctx, leaving, NotServed::Keep).await }
 }
 
 /// The objects of a record's manifest.

@@ -9,8 +9,8 @@ use crate::observe::release_storage;
 use pilothouse_core::{AppliedObject, DeployRecord, Drift, ObjectRef, Phase, RevisionMeta};
 use pilothouse_kube::{Detail, ObjectError, Seen, read_all};
 
-/// The objects of a revision and these definitions as they are now; `None` when one of them is not there, or is not as it is
-/// wanted: then the next run compares in full. `looked` gets the objects of the revision as they were read, where they are going to be
+/// The objects of a revision and these definitions as they are now; `None` when one of them is not there, but for a Job that leaves when
+/// it is done, or is not as it is wanted: then the next run compares in full. `looked` gets the objects of the revision as they were read, where they are going to be
 /// waited for.
 pub(crate) async fn snapshot(
     ctx: &Context,
@@ -26,7 +26,10 @@ pub(crate) async fn snapshot(
     let (seen, defined) =
         tokio::join!(read_all(ctx.cluster(), &objects, detail), read_all(ctx.cluster(), definitions, Detail::Metadata));
     let now = [applied(&objects, &seen)?, applied(definitions, &defined)?].concat();
-    let is_complete = now.len() == objects.len() + definitions.len();
+    let leaving = release_storage::leaving_of_record(ctx, &record).await?;
+    let is_there = |object: &&ObjectRef| now.iter().any(|now| now.object == **object);
+    let is_complete =
+        now.len() + leaving.iter().filter(|object| !is_there(object)).count() == objects.len() + definitions.len();
     let mut whole = Vec::new();
     if ctx.info().wait {
         if record.apply_method.as_deref() != Some("ssa") {

@@ -5,7 +5,7 @@ use crate::error::PhaseError;
 use crate::observe::release_storage;
 use crate::observe::survey::{OF_HELM, names_in, within};
 use futures::StreamExt;
-use pilothouse_core::{ObjectRef, ObjectStatus, ReleaseKey, RevisionMeta, RevisionStatus};
+use pilothouse_core::{ObjectRef, ObjectStatus, Readiness, ReleaseKey, RevisionMeta, RevisionStatus};
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::{ClusterError, StoredRevision};
 use std::collections::{BTreeSet, HashMap};
@@ -39,20 +39,29 @@ pub(crate) async fn standings(contexts: &[Context]) -> Vec<Result<Option<Standin
     let all: Vec<_> =
         futures::stream::iter(chunks).buffered(LISTS_AT_ONCE).flat_map(futures::stream::iter).collect().await;
     let objects = all.iter().filter_map(|one: &Result<Option<Read>, _>| one.as_ref().ok()?.as_ref());
-    let objects: BTreeSet<ObjectRef> = objects.flat_map(|(_, objects)| objects.iter().cloned()).collect();
+    let objects: BTreeSet<ObjectRef> = objects.flat_map(|(_, of)| of.objects.iter().cloned()).collect();
     let rules = first.tracker().rules();
     let statuses =
         pilothouse_kube::statuses_labelled(first.cluster(), rules, objects.into_iter().collect(), OF_HELM).await;
     let with_status = |object: ObjectRef| statuses.get(&object).cloned().map(|status| (object, status));
-    let with_objects = |(standing, objects): Read| Standing {
-        objects: Vec::into_iter(objects).filter_map(with_status).collect(),
-        ..standing
+    let with_objects = |(standing, Objects { objects, leaving }): Read| {
+        let is_done = |(object, status): &(ObjectRef, ObjectStatus)| {
+            status.readiness == Readiness::NotFound && leaving.contains(object)
+        };
+        let objects = objects.into_iter().filter_map(with_status).filter(|one| !is_done(one)).collect();
+        Standing { objects, ..standing }
     };
     all.into_iter().map(|one| Ok(one?.map(with_objects))).collect()
 }
 
 /// A standing, but for how its objects are.
-type Read = (Standing, Vec<ObjectRef>);
+type Read = (Standing, Objects);
+
+/// The objects of a release, and those of them that Kubernetes deletes once they are done.
+struct Objects {
+    objects: Vec<ObjectRef>,
+    leaving: Vec<ObjectRef>,
+}
 
 async fn read(contexts: &[Context]) -> Vec<Result<Option<Read>, PhaseError>> {
     let mut all = Vec::with_capacity(contexts.len());
@@ -64,13 +73,16 @@ async fn read(contexts: &[Context]) -> Vec<Result<Option<Read>, PhaseError>> {
 
 async fn with_objects(ctx: &Context, newest: Newest) -> Result<Option<Read>, PhaseError> {
     let Some((newest, record)) = newest? else { return Ok(None) };
-    let objects = match &record {
-        Some(record) => release_storage::objects_of_record(ctx, record).await?,
-        None => Vec::new(),
+    let (objects, leaving) = match &record {
+        Some(record) => (
+            release_storage::objects_of_record(ctx, record).await?,
+            release_storage::leaving_of_record(ctx, record).await?,
+        ),
+        None => (Vec::new(), Vec::new()),
     };
     let chart = record.as_ref().map(|record| format!("{} {}", record.chart.name, record.chart.version));
     let record = record.filter(|_| newest.status != RevisionStatus::Deployed);
-    Ok(Some((Standing { newest, chart, record, objects: Vec::new() }, objects)))
+    Ok(Some((Standing { newest, chart, record, objects: Vec::new() }, Objects { objects, leaving })))
 }
 
 /// The newest revision of each release with its record: by one list where that is allowed and has it, else each by itself.
@@ -118,7 +130,7 @@ mod tests {
     use super::*;
     use crate::HelmDriver;
     use crate::test_world::over;
-    use pilothouse_core::{Namespace, Readiness};
+    use pilothouse_core::Namespace;
     use pilothouse_testkit::{FakeCluster, FakeHelm, release_secret};
     use serde_json::{Value, json};
     use std::sync::Arc;

@@ -203,7 +203,8 @@ async fn compared(candidate: Candidate, ctx: &Context, there: &There) -> Option<
     let (why, drifts) = if suspects.is_empty() {
         (AS_DEPLOYED, Vec::new())
     } else {
-        let live = drift::look_closer(ctx, &candidate.revision, &suspects).await;
+        let was_ready = drift::was_ready(ctx, &candidate.observation.record);
+        let live = drift::look_closer(ctx, &candidate.revision, &suspects, was_ready).await;
         match determine(&Observation { live, ..candidate.observation.clone() }) {
             ReleaseState::InSync { .. } => {
                 let now = |known: &AppliedObject| fingerprint::applied(&known.object, find(there, &known.object)?);

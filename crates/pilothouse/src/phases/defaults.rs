@@ -16,6 +16,7 @@ use crate::render;
 use crate::render::rendered_objects;
 use crate::text;
 use pilothouse_core::{Change, Class, Decision, Finding, HelmAction, Payload, Phase, RevisionStatus, code};
+use pilothouse_kube::Beforehand;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -214,13 +215,14 @@ pub async fn validate(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload
             run.note_recorded(&newest);
         }
         let looked = run.looked.take().filter(|looked| looked.is_of(&newest));
-        let (objects, looked) = match looked {
+        let (objects, seen) = match looked {
             _ if !ctx.info().wait => (Vec::new(), None),
             Some(ObjectsRead { objects, seen, .. }) => (objects, Some(seen)),
             None => (observe::objects_of_record(ctx, &record).await?, None),
         };
+        let before = Beforehand { seen, leaving: observe::leaving_of_record(ctx, &record).await?, since: None };
         let deadline = Instant::now() + run.remaining(ctx);
-        if let Err(not_ready) = diagnose::wait_ready(ctx, &mut run.causes, &objects, looked, deadline).await {
+        if let Err(not_ready) = diagnose::wait_ready(ctx, &mut run.causes, &objects, before, deadline).await {
             if !run.thorough || not_ready.is_interrupted() {
                 return Err(not_ready);
             }
