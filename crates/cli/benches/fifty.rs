@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{chart, count, done, programs, roomy};
+use common::{chart, count, done, program, programs, roomy};
 use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{Plane, PlaneConfig};
 use std::fmt::Write as _;
@@ -137,7 +137,7 @@ impl Bench<'_> {
         std::fs::write(&stack, text).unwrap();
         self.measured(|| {
             done(
-                Command::new(env!("CARGO_BIN_EXE_pilothouse"))
+                Command::new(program())
                     .arg("apply")
                     .arg(&stack)
                     .args(["--yes", "--kubeconfig"])

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{chart, programs, roomy, watched};
+use common::{chart, program, programs, roomy, watched};
 use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{Plane, PlaneConfig};
 use std::fmt::Write as _;
@@ -37,7 +37,7 @@ async fn main() {
     for what in ["install", "upgrade"] {
         let log = folder.path().join(format!("{what}.log"));
         let begun = Instant::now();
-        let program = Command::new(env!("CARGO_BIN_EXE_pilothouse"))
+        let program = Command::new(program())
             .arg("apply")
             .arg(&stack)
             .args(["--yes", "--kubeconfig"])

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{chart, count, programs};
+use common::{chart, count, program, programs};
 use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{Plane, PlaneConfig};
 use std::path::PathBuf;
@@ -90,7 +90,7 @@ impl Bench {
         );
         std::fs::write(&stack, text).unwrap();
         timed(
-            Command::new(env!("CARGO_BIN_EXE_pilothouse"))
+            Command::new(program())
                 .arg("apply")
                 .arg(&stack)
                 .args(["--yes", "--kubeconfig"])

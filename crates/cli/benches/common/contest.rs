@@ -1,6 +1,6 @@
 //! One chart, many releases: by helm alone, four processes at a time, and by this program.
 
-use super::{count, done, watched};
+use super::{count, done, program, watched};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -36,12 +36,6 @@ impl std::fmt::Display for Took {
         write!(f, "{:.2} s, {} requests", self.wall.as_secs_f64(), self.requests)?;
         if self.peak > 0 { write!(f, ", {:.1} MB", f64::from(self.peak) / 1000.0) } else { Ok(()) }
     }
-}
-
-/// The program that was built with this, or another build of it to be compared with.
-#[expect(clippy::disallowed_methods, reason = "a bench is no part of the program")]
-pub(crate) fn program() -> PathBuf {
-    std::env::var_os("PILOTHOUSE_BENCH_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_pilothouse").into(), PathBuf::from)
 }
 
 /// The one in the middle, by time.

@@ -23,6 +23,12 @@ pub(crate) fn roomy() -> Vec<Node> {
     vec![SimulatedNode { pods: 5000, cpu: "1000".to_owned(), ..SimulatedNode::new("node") }.into()]
 }
 
+/// The program that was built with this, or another build of it to be compared with.
+#[expect(clippy::disallowed_methods, reason = "a bench is no part of the program")]
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("PILOTHOUSE_BENCH_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_pilothouse").into(), PathBuf::from)
+}
+
 /// Runs a program to its end.
 pub(crate) fn done(command: &mut Command) {
     let output = command.output().unwrap();
