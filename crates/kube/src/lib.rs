@@ -56,6 +56,6 @@ pub use objects::{
 };
 pub use track::{Family, Following, Snapshot, Tracker};
 pub use wait::{
-    Beforehand, Ended, Leaving, MadeAgain, NotReady, Progress, statuses, statuses_labelled, wait_deleted, wait_exists,
-    wait_ready, wait_ready_from,
+    Beforehand, Ended, Leaving, MadeAgain, NotReady, Progress, statuses, statuses_labelled, unsettled_now,
+    wait_deleted, wait_exists, wait_ready, wait_ready_from,
 };

@@ -27,5 +27,5 @@ pub use pod::{ContainerTrouble, container_troubles};
 pub use rule::{RuleError, check_rule};
 pub use rules::{Rules, Verdict};
 pub(crate) use settled::JUST_STARTED;
-pub use settled::{unproven, unsettled};
+pub use settled::{selector, unproven, unsettled};
 pub(crate) use suspended::SUSPENDED;

@@ -1,5 +1,6 @@
-//! Workloads that are ready by their own status, but whose pods have only just started and have no readiness probe: without
-//! one, Kubernetes calls a container ready as soon as its program runs, also one that ends a moment later.
+//! Workloads that are ready by their own status, but whose pods have only just started: without a readiness probe, Kubernetes calls a
+//! container ready as soon as its program runs, also one that ends a moment later. One that has ended badly may pass its probe once
+//! before it ends again.
 
 use crate::conventions::fields::{array, group_and_kind, text};
 use jiff::{SignedDuration, Timestamp};
@@ -16,14 +17,16 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// The label selector of the pods that tell whether a workload has settled; `None` where its own status is enough: every
 /// container has a readiness probe, `minReadySeconds` asks for as long, it runs nothing, or its last change is long ago.
 pub fn unproven(workload: &Value, now: Timestamp) -> Option<String> {
-    if !matches!(group_and_kind(workload), ("apps", "Deployment" | "StatefulSet" | "DaemonSet")) {
-        return None;
-    }
     let number = |pointer: &str| workload.pointer(pointer).and_then(Value::as_i64);
     let patient = number("/spec/minReadySeconds").is_some_and(|seconds| seconds >= FIRST.as_secs());
     let idle = number("/spec/replicas") == Some(0);
     let probed = unprobed(array(workload, "/spec/template/spec/containers")).is_empty();
-    if patient || idle || probed || is_long_done(workload, now) {
+    if patient || idle || probed || is_long_done(workload, now) { None } else { selector(workload) }
+}
+
+/// The label selector of a workload's pods; `None` where it has none, or is no workload.
+pub fn selector(workload: &Value) -> Option<String> {
+    if !matches!(group_and_kind(workload), ("apps", "Deployment" | "StatefulSet" | "DaemonSet")) {
         return None;
     }
     let labels = workload.pointer("/spec/selector/matchLabels").and_then(Value::as_object)?;
@@ -40,11 +43,26 @@ pub fn unsettled(workload: &Value, pods: &[Value], now: Timestamp) -> Option<Obj
     let own = pods.iter().filter(|pod| is_its_pod(workload, pod));
     let living = own.filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none() && !ended(pod));
     let mut containers = living.flat_map(|pod| array(pod, "/status/containerStatuses"));
-    let young = containers.any(|container| names.contains(&text(container, "/name")) && is_young(container, now));
-    young.then(|| {
-        let message = "its containers have only just started or ended, and no readiness probe vouches for them";
-        ObjectStatus::new(Readiness::InProgress, message).because(JUST_STARTED)
+    containers.find_map(|container| {
+        let message = if has_ended_badly(container, now) {
+            "a container has ended with an error and has run again for less than 10 seconds"
+        } else if names.contains(&text(container, "/name")) && is_young(container, now) {
+            "its containers have only just started or ended, and no readiness probe vouches for them"
+        } else {
+            return None;
+        };
+        Some(ObjectStatus::new(Readiness::InProgress, message).because(JUST_STARTED))
     })
+}
+
+/// Whether a container ended with an error, and the one after it has not run for long: a probe that it passes says little.
+fn has_ended_badly(container: &Value, now: Timestamp) -> bool {
+    let failed = |ended: &str| container.pointer(ended).and_then(Value::as_i64).is_some_and(|code| code != 0);
+    if !["/state/terminated/exitCode", "/lastState/terminated/exitCode"].into_iter().any(failed) {
+        return false;
+    }
+    let started = text(container, "/state/running/startedAt").parse::<Timestamp>();
+    started.map_or(true, |started| is_within(started, AGAIN, now))
 }
 
 /// Whether the workload has made the pod. Others may have the same labels, a Job's for one.
@@ -190,7 +208,24 @@ mod tests {
         again["status"]["containerStatuses"][0]["lastState"] = json!({"terminated": {"exitCode": 1}});
         let status = unsettled(&deployment(0), std::slice::from_ref(&again), now()).unwrap();
         assert_eq!((status.readiness, status.reason.as_deref()), (Readiness::InProgress, Some("JustStarted")));
+        let long_ago = pod("web", 11);
+        assert_eq!(unsettled(&deployment(0), &[long_ago], now()), None);
         again["metadata"]["deletionTimestamp"] = json!(NOW);
         assert_eq!(unsettled(&deployment(0), &[again], now()), None, "it goes away");
+    }
+
+    /// One passed probe says little of a program that has ended with an error a moment ago.
+    #[rstest]
+    #[case::a_moment_ago(json!({"running": {"startedAt": ago(9)}}), json!({"exitCode": 137}), true)]
+    #[case::long_ago(json!({"running": {"startedAt": ago(11)}}), json!({"exitCode": 137}), false)]
+    #[case::well(json!({"running": {"startedAt": ago(1)}}), json!({"exitCode": 0}), false)]
+    #[case::never(json!({"running": {"startedAt": ago(1)}}), json!(null), false)]
+    #[case::between(json!({"waiting": {"reason": "CrashLoopBackOff"}}), json!({"exitCode": 1}), true)]
+    #[case::now(json!({"terminated": {"exitCode": 1}}), json!(null), true)]
+    fn one_with_a_probe_that_has_ended_badly(#[case] state: Value, #[case] last: Value, #[case] expected: bool) {
+        let mut pod = pod("side", 1);
+        pod["status"]["containerStatuses"][0] =
+            json!({"name": "side", "state": state, "lastState": {"terminated": last}});
+        assert_eq!(unsettled(&deployment(0), &[pod], now()).is_some(), expected);
     }
 }

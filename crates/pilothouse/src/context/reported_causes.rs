@@ -20,6 +20,8 @@ pub(crate) struct ReportedCauses {
     seen: Vec<(ObjectRef, Vec<Cause>)>,
     /// How often each container was started when the last thing came that it may have waited for.
     starts: HashMap<(String, String), i64>,
+    /// Objects of which a container was started again.
+    restarted: Vec<ObjectRef>,
     /// Whether something has come since the containers were last looked at.
     has_come: bool,
 }
@@ -29,6 +31,7 @@ impl ReportedCauses {
     pub(crate) fn enter_phase(&mut self) {
         self.seen.clear();
         self.hooks.clear();
+        self.restarted.clear();
     }
 
     /// Something has come that containers may have waited for: a hook has run, another object is ready, another release is done.
@@ -46,6 +49,18 @@ impl ReportedCauses {
             self.starts = now.into_iter().collect();
         }
         &self.starts
+    }
+
+    /// A container of the object was started again.
+    pub(crate) fn see_restart(&mut self, object: &ObjectRef) {
+        if !self.restarted.contains(object) {
+            self.restarted.push(object.clone());
+        }
+    }
+
+    /// The objects of which a container was started again in the running phase.
+    pub(crate) fn restarted(&self) -> &[ObjectRef] {
+        &self.restarted
     }
 
     /// Keeps the causes of an object in place of what was known of it. What was seen for the same cause before stays: a pod that is

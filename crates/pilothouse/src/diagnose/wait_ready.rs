@@ -7,10 +7,10 @@ use crate::text;
 use jiff::Timestamp;
 use pilothouse_core::{Cause, Certainty, EventKind, FailFast, ObjectRef, ObjectStatus, Readiness};
 use pilothouse_health::{Evidence, OtherRelease, causes};
-use pilothouse_kube::{Beforehand, Ended, Following, Known, NotReady, Subject};
+use pilothouse_kube::{Beforehand, Ended, Following, Known, NotReady, Progress, Subject};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// What starts well is ready, or well on its way, by then: nothing is read before.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -38,18 +38,27 @@ pub(crate) async fn wait_ready(
     before: Beforehand,
     deadline: Instant,
 ) -> Result<(), PhaseError> {
-    let (tell, pending) = watch::channel(Unready::new());
-    let before = Beforehand { since: reported.since, ..before };
-    let waiting =
-        pilothouse_kube::wait_ready_from(ctx.tracker(), objects, before, deadline, ctx.cancel(), |progress| {
-            ctx.doing(text::progress(progress));
-            // The receiver lives as long as this.
-            tell.send_replace(progress.pending.clone());
-        });
-    let ended = tokio::select! {
-        biased;
-        ended = waiting => ended,
-        unready = until_hopeless(ctx, reported, pending.clone()) => Err(NotReady { objects: unready, ended: Ended::Failed }),
+    let leaving = before.leaving.clone();
+    let mut before = Beforehand { since: reported.since, ..before };
+    let ended = loop {
+        let ended = once(ctx, reported, objects, before, deadline).await;
+        before = Beforehand { since: reported.since, leaving: leaving.clone(), seen: None };
+        // A probe that is passed once says little of a program that has just ended with an error.
+        let restarted: Vec<ObjectRef> =
+            objects.iter().filter(|object| reported.restarted().contains(object)).cloned().collect();
+        if ended.is_err() || restarted.is_empty() {
+            break ended;
+        }
+        let unsettled = pilothouse_kube::unsettled_now(ctx.cluster(), &restarted).await;
+        if unsettled.is_empty() {
+            break ended;
+        }
+        ctx.doing(text::progress(&Progress { total: objects.len(), pending: unsettled.clone() }));
+        tokio::select! {
+            () = ctx.cancel().cancelled() => break Err(NotReady { objects: unsettled, ended: Ended::Cancelled }),
+            () = sleep_until(deadline) => break Err(NotReady { objects: unsettled, ended: Ended::Deadline }),
+            () = sleep(INTERVAL) => {}
+        }
     };
     for warning in ctx.tracker().warnings() {
         ctx.warn(warning);
@@ -59,6 +68,28 @@ pub(crate) async fn wait_ready(
         reported.keep_only(|_| false);
     }
     Ok(ended?)
+}
+
+/// Waits until all objects say that they are ready, or one of them will certainly not be.
+async fn once(
+    ctx: &Context,
+    reported: &mut ReportedCauses,
+    objects: &[ObjectRef],
+    before: Beforehand,
+    deadline: Instant,
+) -> Result<(), NotReady> {
+    let (tell, pending) = watch::channel(Unready::new());
+    let waiting =
+        pilothouse_kube::wait_ready_from(ctx.tracker(), objects, before, deadline, ctx.cancel(), |progress| {
+            ctx.doing(text::progress(progress));
+            // The receiver lives as long as this.
+            tell.send_replace(progress.pending.clone());
+        });
+    tokio::select! {
+        biased;
+        ended = waiting => ended,
+        unready = until_hopeless(ctx, reported, pending.clone()) => Err(NotReady { objects: unready, ended: Ended::Failed }),
+    }
 }
 
 /// Looks at what is pending again and again: when something has changed, and in any case every second. Ends, with what is
@@ -174,6 +205,11 @@ pub(crate) async fn look_at_readiness(
     }
     let (release, others) = (ctx.release(), ctx.session().at_work.beside(&ctx.release()));
     let mut gathered = gather(ctx, subjects, reported.since, &others, Instant::now() + LOOK).await;
+    for evidence in &gathered {
+        if pilothouse_health::starts(evidence).iter().any(|(_, restarts)| *restarts > 0) {
+            reported.see_restart(&evidence.object);
+        }
+    }
     let started = gathered.iter().flat_map(pilothouse_health::starts);
     let before = reported.starts_before(started.collect::<Vec<_>>()).clone();
     for evidence in &mut gathered {
@@ -251,4 +287,72 @@ async fn found(gathered: Vec<Evidence>) -> Vec<(ObjectRef, Vec<Cause>)> {
     let now = Timestamp::now();
     let find = move || gathered.iter().map(|evidence| (evidence.object.clone(), causes(evidence, now))).collect();
     tokio::task::spawn_blocking(find).await.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HelmDriver;
+    use crate::test_world::fake;
+    use pilothouse_testkit::FakeCluster;
+    use rstest::rstest;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    /// A Deployment that says it is ready; its container has a probe, and was started again so many seconds ago.
+    fn cluster(started: i64, last: &serde_json::Value) -> Arc<FakeCluster> {
+        let cluster = Arc::new(FakeCluster::default());
+        let container = json!({"name": "web", "readinessProbe": {"tcpSocket": {"port": 80}}});
+        cluster.put(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": "default", "uid": "web", "generation": 1},
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": {"spec": {"containers": [container]}}},
+            "status": {
+                "observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
+                "conditions": [{"type": "Available", "status": "True"}],
+            },
+        }));
+        let started = Timestamp::now() - jiff::SignedDuration::from_secs(started);
+        let owner = json!({"kind": "ReplicaSet", "name": "web-1", "uid": "set", "controller": true});
+        cluster.put(json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": "web-1-a", "namespace": "default", "ownerReferences": [owner],
+                "labels": {"app": "web", "pod-template-hash": "1"},
+            },
+            "status": {"phase": "Running", "containerStatuses": [{
+                "name": "web", "ready": true, "restartCount": 1,
+                "state": {"running": {"startedAt": started.to_string()}}, "lastState": {"terminated": last},
+            }]},
+        }));
+        cluster
+    }
+
+    /// The pods are asked only where a container was seen to be started again.
+    #[rstest]
+    #[case::a_moment_ago(1, json!({"exitCode": 137}), true, false)]
+    #[case::long_ago(20, json!({"exitCode": 137}), true, true)]
+    #[case::well(1, json!({"exitCode": 0}), true, true)]
+    #[case::not_seen(1, json!({"exitCode": 137}), false, true)]
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_is_passed_once_after_an_error_is_not_enough(
+        #[case] started: i64,
+        #[case] last: serde_json::Value,
+        #[case] seen: bool,
+        #[case] expected: bool,
+    ) {
+        let world = fake(&cluster(started, &last), HelmDriver::Secret);
+        let object = ObjectRef {
+            api_version: Some("apps/v1".to_owned()),
+            ..ObjectRef::parse("Deployment/default/web").unwrap()
+        };
+        let mut reported = ReportedCauses::default();
+        if seen {
+            reported.see_restart(&object);
+        }
+        let deadline = Instant::now() + Duration::from_secs(3);
+        let ended = wait_ready(&world.ctx, &mut reported, &[object], Beforehand::default(), deadline).await;
+        assert_eq!(ended.is_ok(), expected, "{ended:?}");
+        assert!(expected || ended.unwrap_err().not_ready().is_some());
+    }
 }
