@@ -153,7 +153,7 @@ pub async fn delete(ctx: &Context, objects: &[ObjectRef], timeout: Duration) -> 
     wait_until_gone(ctx, &leaving, Instant::now() + timeout).await
 }
 
-/// Waits until these very objects are gone, and tells which of their names others have taken since.
+/// Waits until these very objects are gone, and reports those that were recreated under the same name.
 ///
 /// # Errors
 /// What is still there, and what holds it.
@@ -162,7 +162,7 @@ pub(crate) async fn wait_until_gone(ctx: &Context, leaving: &[Leaving], deadline
     let again = pilothouse_kube::wait_deleted(ctx.cluster(), leaving, deadline, ctx.cancel(), doing).await?;
     for MadeAgain { object, by } in again {
         let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
-        ctx.say(format!("{object} was deleted and has been made again{by}: that one is left alone"));
+        ctx.say(format!("{object} was deleted and recreated{by}; the new one is left alone"));
     }
     Ok(())
 }
@@ -264,9 +264,9 @@ mod tests {
     use pilothouse_testkit::FakeCluster;
     use std::sync::Arc;
 
-    /// Another object under the name is told and left; where nothing is there, nothing is told.
+    /// A new object of the same name is reported and left alone; an object that is gone is not reported.
     #[tokio::test]
-    async fn what_has_been_made_again_is_told_and_left() {
+    async fn what_was_recreated_is_told_and_left_alone() {
         let cluster = Arc::new(FakeCluster::default());
         cluster.put(json!({"apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": {"name": "default", "namespace": "default", "uid": "second",
@@ -283,7 +283,7 @@ mod tests {
         let told = world.told();
         let texts: Vec<&str> =
             told.iter().filter_map(|event| event["text"].as_str()).filter(|text| *text != "2 of 2").collect();
-        let again = "ServiceAccount default/default was deleted and has been made again by kube-controller-manager: that one is left alone";
+        let again = "ServiceAccount default/default was deleted and recreated by kube-controller-manager; the new one is left alone";
         assert_eq!(texts, [again]);
         assert!(cluster.object("ServiceAccount", Some("default"), "default").is_some());
     }

@@ -26,9 +26,12 @@ impl RenderedAs {
         self.upgrade.unwrap_or(1)
     }
 
-    /// The same as far as these templates can tell: without the number, where they do not ask for it.
+    /// The same as far as these templates can tell: whether it is an upgrade, its number, and what the cluster holds each count only
+    /// where they ask for it.
     pub(crate) fn as_asked(self, uses: &TemplateUse) -> Self {
-        Self { upgrade: self.upgrade.map(|number| if uses.revision { number } else { 1 }), ..self }
+        let tells_upgrades = uses.asks_for_action() || uses.revision || uses.lookup;
+        let upgrade = self.upgrade.filter(|_| tells_upgrades).map(|number| if uses.revision { number } else { 1 });
+        Self { upgrade, looks_up: self.looks_up && uses.lookup }
     }
 }
 

@@ -7,11 +7,11 @@ use crate::context::Wanted;
 use crate::digest;
 use crate::error::PhaseError;
 use crate::observe::dry_run::compare::seen_object;
-use crate::observe::dry_run::refusal::is_of_rbac;
+use crate::observe::dry_run::refusal::{self, Answer};
 use crate::render;
 use futures::{StreamExt, TryStreamExt};
 use pilothouse_core::{CrdPolicy, ObjectChange, ObjectRef, Secrecy, Sensitive, field_changes, helm_owner, object_ref};
-use pilothouse_kube::{ApplyOptions, ClusterError};
+use pilothouse_kube::ApplyOptions;
 use serde_json::Value;
 
 /// Definitions at a time; each takes two requests.
@@ -86,38 +86,17 @@ async fn preview_definition(
         // Nobody touches it by the policy `create`.
         return Ok(Compared { seen: None, ..there });
     }
-    Ok(match ctx.cluster().apply(crd, &apply_options(true)).await {
-        Ok(then) => {
+    let answer = ctx.cluster().apply(crd, &apply_options(true)).await;
+    let outcome = match answer.map_or_else(|error| refusal::read(&error, true, ctx.redactor()), Answer::Then) {
+        Answer::Then(then) => {
             let fields = field_changes(&live, &then, Secrecy { kind: &object.kind, redactor: ctx.redactor() });
             let change = if fields.is_empty() { ObjectChange::Same } else { ObjectChange::Update };
-            Compared { outcome: Outcome::Change(change), fields, then: Some(Sensitive::new(then)), ..there }
+            let (outcome, then) = (Outcome::Change(change), Some(Sensitive::new(then)));
+            return Ok(Compared { outcome, fields, then, ..there });
         }
-        Err(error) => {
-            let outcome = match not_asked(ctx, &error) {
-                Some(why) => Outcome::Unreadable { why: format!("not checked by the server: {why}") },
-                None => Outcome::Change(ObjectChange::Refused { why: ctx.error_text(&error) }),
-            };
-            Compared { outcome, ..there }
-        }
-    })
-}
-
-/// Why the server was not asked what becomes of a definition; `None` when it has refused it.
-fn not_asked(ctx: &Context, error: &ClusterError) -> Option<String> {
-    match error {
-        ClusterError::Forbidden { message, .. } if is_of_rbac(message) => Some("forbidden".to_owned()),
-        ClusterError::Invalid { message, .. } if message.contains("does not support dry run") => {
-            Some("a webhook does not support dry runs".to_owned())
-        }
-        ClusterError::Forbidden { .. } | ClusterError::Invalid { .. } | ClusterError::Conflict { .. } => None,
-        ClusterError::Unreachable { .. }
-        | ClusterError::Timeout { .. }
-        | ClusterError::Unauthorized { .. }
-        | ClusterError::NotServed { .. }
-        | ClusterError::Stale { .. }
-        | ClusterError::NotFound { .. }
-        | ClusterError::Unnamed { .. }
-        | ClusterError::Api { .. }
-        | ClusterError::Malformed { .. } => Some(ctx.error_text(error)),
-    }
+        Answer::Refused { why } => Outcome::Change(ObjectChange::Refused { why }),
+        Answer::NotAsked { why } => Outcome::Unreadable { why },
+        Answer::Unknown(outcome) => outcome,
+    };
+    Ok(Compared { outcome, ..there })
 }

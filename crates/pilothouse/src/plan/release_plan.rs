@@ -90,7 +90,7 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
     let (decision, state) = (observe::decision(ctx).await, observed.state(info));
     plan.revision = observed.known_history().newest_revision();
     plan.does = PlannedAction::from(&decision);
-    plan.why = why(&state, &decision);
+    plan.why = why(info, &state, &decision);
     if let ReleaseState::OutOfSync { differs, .. } = &state {
         plan.differs.clone_from(differs);
     }
@@ -269,19 +269,19 @@ const VALUE_OF_A_STEP: &str =
     "a value comes from a step and is known only in the run: helm is not run if nothing has changed then";
 
 /// Why something is to be done, or nothing.
-fn why(state: &ReleaseState, decision: &Decision) -> String {
+fn why(info: &ChartInfo, state: &ReleaseState, decision: &Decision) -> String {
     match decision {
         Decision::Keep { why } | Decision::Finish { why, .. } => return why.clone(),
         Decision::Change(Change::Uninstall) => return "it is to be destroyed".to_owned(),
-        Decision::Refuse { .. } | Decision::Change(Change::Install | Change::Upgrade { .. } | Change::Reinstall(_)) => {
-        }
+        Decision::Refuse { state } => return observe::why_refused(info, state).message,
+        Decision::Change(Change::Install | Change::Upgrade { .. } | Change::Reinstall(_)) => {}
     }
     match state {
-        ReleaseState::Unknown { why } | ReleaseState::LiveUnreadable { why, .. } => why.clone(),
-        ReleaseState::Foreign { foreign, .. } => format!("{} manages it: {}", foreign.tool, foreign.why),
-        ReleaseState::Locked { revision, status, why, .. } | ReleaseState::Stale { revision, status, why } => {
-            format!("revision {revision} is {status}: {why}")
-        }
+        ReleaseState::Unknown { .. }
+        | ReleaseState::LiveUnreadable { .. }
+        | ReleaseState::Foreign { .. }
+        | ReleaseState::Locked { .. }
+        | ReleaseState::Stale { .. } => observe::why_refused(info, state).message,
         ReleaseState::Absent => "it is not installed".to_owned(),
         ReleaseState::HalfRemoved => "an uninstall stopped half-way".to_owned(),
         ReleaseState::HalfInstalled { hook, .. } => {

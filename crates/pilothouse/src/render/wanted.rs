@@ -104,11 +104,7 @@ pub(crate) async fn prepare_wanted(
                 .warnings
                 .extend(stale.map(|stale| format!("chart {name}: {stale} (`helm dependency update` mends it)")));
             let uses = templates_of(info, &chart, payload).await;
-            let RenderedAs { upgrade, looks_up } = rendered_as.as_asked(&uses);
-            wanted.rendered_as = RenderedAs {
-                upgrade: upgrade.filter(|_| uses.asks_for_action() || uses.revision || uses.lookup),
-                looks_up: looks_up && uses.lookup,
-            };
+            wanted.rendered_as = rendered_as.as_asked(&uses);
             wanted.uses = uses;
             wanted.chart = Some(chart);
         }

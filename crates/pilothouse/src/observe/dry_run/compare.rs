@@ -249,7 +249,10 @@ impl Comparison<'_> {
             Answer::NotAsked { why } if matches!(self.write, WriteMethod::Replace { .. }) => {
                 not_checked = Some(why);
                 then = manifest.clone();
-                then["metadata"]["namespace"] = live["metadata"]["namespace"].clone();
+                // The manifest may leave it out; an object of the whole cluster has none.
+                if let Some(namespace) = live.pointer("/metadata/namespace") {
+                    then["metadata"]["namespace"] = namespace.clone();
+                }
             }
             Answer::NotAsked { why } => {
                 not_checked = Some(why);

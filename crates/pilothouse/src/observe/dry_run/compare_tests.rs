@@ -405,3 +405,20 @@ async fn answers_of_the_server_to_an_update(
     let paths: Vec<&str> = compared[0].fields.iter().map(|field| field.path.as_str()).collect();
     assert_eq!((&compared[0].outcome, paths.as_slice()), (&outcome, fields));
 }
+
+/// A cluster-scoped object gets no namespace, not even an empty one.
+#[tokio::test]
+async fn an_update_that_is_not_asked_gives_no_namespace_to_what_has_none() {
+    let world = world();
+    let stored = [json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}})];
+    world.deploy(&stored);
+    world.cluster.refuse("update Namespace", || {
+        forbidden(
+            "namespaces \"other\" is forbidden: User \"ci\" cannot update resource \"namespaces\" in API group \"\"",
+        )
+    });
+    let compared = world.compare_replaced(&stored, &stored).await;
+    let then = compared[0].then.as_ref().unwrap().expose();
+    assert_eq!(then["metadata"].as_object().unwrap().get("namespace"), None);
+    assert_eq!(compared[0].outcome, Outcome::Change(ObjectChange::Same));
+}

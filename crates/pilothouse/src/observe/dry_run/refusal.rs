@@ -6,7 +6,7 @@ use pilothouse_kube::ClusterError;
 use serde_json::Value;
 
 /// What came of asking the server.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// The object is going to be this.
     Then(Value),
     /// The server does not let us ask; what the manifest declares has to do.
@@ -18,7 +18,7 @@ pub(super) enum Answer {
 }
 
 /// Reads an error of a dry run.
-pub(super) fn read(error: &ClusterError, server_side: bool, redactor: &Redactor) -> Answer {
+pub(crate) fn read(error: &ClusterError, server_side: bool, redactor: &Redactor) -> Answer {
     let not_asked = |why: &str| Answer::NotAsked { why: format!("not checked by the server: {why}") };
     match error {
         ClusterError::Forbidden { message, .. } if is_of_rbac(message) => not_asked("forbidden"),

@@ -117,7 +117,8 @@ async fn a_claim_whose_volume_is_given_away_by_the_same_change() {
     let compared = [given_away(&cluster, "old"), one("PersistentVolumeClaim/default/old", ObjectChange::Delete)];
     let volume = (
         "DATA_ATTACHED".to_owned(),
-        "PersistentVolume pv-1: its claim goes or is gone, and its reclaim policy would not be Retain: it would be deleted at once, with the data on it".to_owned(),
+        "PersistentVolume pv-1: released volume: changing its reclaim policy deletes it and its data immediately"
+            .to_owned(),
         Class::Unsafe,
     );
     let claim = (
