@@ -8,7 +8,7 @@ use crate::actions::unlock_release;
 use crate::context::Earlier;
 use crate::context::Gone;
 use crate::observe;
-use crate::test_world::{RUN, World, begun, over, say_yes};
+use crate::test_world::{RUN, World, begun, over, plane, say_yes};
 use jiff::Timestamp;
 use pilothouse_core::{
     Change, ChartInfo, ChartRef, Decision, HelmCommand, HelmProgress, Namespace, ObjectRef, Payload, RUN_LABEL,
@@ -18,17 +18,14 @@ use pilothouse_helm::{
     Driver, Helm, HelmClient, HelmConfig, HelmError, Kind, RollbackRequest, UninstallRequest, UpgradeRequest, Values,
 };
 use pilothouse_kube::{ApplyOptions, Cluster, ClusterClient, Precondition};
-use pilothouse_plane::PlaneConfig;
 use pilothouse_plane::provision::Tool;
-use pilothouse_testkit::{SharedPlane, fixture_chart};
+use pilothouse_testkit::fixture_chart;
 use rstest::rstest;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-
-static PLANE: SharedPlane = SharedPlane::new();
 
 /// How long a run of helm may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -46,7 +43,7 @@ struct Setting {
 
 impl Setting {
     async fn new(tool: Tool, driver: HelmDriver, name: &str) -> Self {
-        let plane = PLANE.get(PlaneConfig::default);
+        let plane = plane();
         let folder = tempfile::tempdir().unwrap();
         // A client of this test's own runtime: the plane's lives on another one.
         let cluster = Arc::new(Cluster::from_client(kube::Client::try_from(plane.client_config()).unwrap()));

@@ -8,7 +8,8 @@ use pilothouse_core::{EventKind, HelmCommand, HelmProgress, ReleaseKey, RunId};
 use pilothouse_health::Rules;
 use pilothouse_helm::HelmClient;
 use pilothouse_kube::ClusterClient;
-use pilothouse_testkit::{FakeCluster, FakeHelm};
+use pilothouse_plane::{Plane, PlaneConfig};
+use pilothouse_testkit::{FakeCluster, FakeHelm, SharedPlane};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,6 +18,13 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+static PLANE: SharedPlane = SharedPlane::new();
+
+/// The plane of this test binary: whoever is on it has namespaces of its own.
+pub(crate) fn plane() -> &'static Plane {
+    PLANE.get(PlaneConfig::default)
+}
 
 /// The run that was killed.
 pub(crate) const RUN: RunId = RunId(Uuid::from_u128(7));

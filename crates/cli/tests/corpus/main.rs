@@ -91,7 +91,10 @@ fn on(place: Place, title: &str, majors: Majors, plane: &Plane) {
     if majors == Majors::Daily {
         let (left, both) = (all(Majors::Rest).len(), all(Majors::Both).len());
         let what = format!("corpus on {title}: {left} of {both} runs");
-        pilothouse_testkit::not_run(&what, "the case is run with the other helm; cargo xtask full runs them");
+        pilothouse_testkit::not_run(
+            &what,
+            "the case is run with the other helm, or on a real node; cargo xtask full runs them",
+        );
     }
     let (ran, broken) =
         run_all(&variants, SIDE_BY_SIDE, |variant| run::run(variant, plane, &world::SERVERS, &symptoms));

@@ -3,6 +3,7 @@
 use crate::case::{Case, Place};
 use crate::run::{Runner, Variant};
 use crate::symptoms;
+use pilothouse_plane::real_node_missing;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
@@ -10,17 +11,19 @@ use std::sync::Mutex;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Majors {
     Both,
-    /// One of the two for each case, always the same; both where nothing but helm shows the cause: there they differ.
+    /// One of the two for each case, always the same; both where nothing but helm shows the cause: there they differ. What is
+    /// seen on a real node is not simulated besides, where this machine can have one.
     Daily,
     /// Those that are left out every day.
     Rest,
 }
 
 impl Majors {
-    fn include(self, case: &Case, helm: u8) -> bool {
+    fn include(self, case: &Case, helm: u8, place: Place) -> bool {
         // From the name: no other case that comes or goes changes it.
         let chosen = if case.name.bytes().fold(0, |sum: u8, byte| sum.wrapping_add(byte)) % 2 == 0 { 4 } else { 3 };
-        let daily = case.helm.len() == 1 || symptoms::of(&case.code).is_empty() || helm == chosen;
+        let is_twin = place == Place::Simulated && case.plane == Place::Real && real_node_missing().is_empty();
+        let daily = !is_twin && (case.helm.len() == 1 || symptoms::of(&case.code).is_empty() || helm == chosen);
         match self {
             Self::Both => true,
             Self::Daily => daily,
@@ -36,7 +39,7 @@ pub(crate) fn variants(place: Place, by: Runner, majors: Majors, only: Option<&[
         for case in Case::all() {
             let here = case.plane == place || (place == Place::Simulated && case.fault.is_some());
             let meant = only.is_none_or(|only| only.contains(&case.name));
-            if here && meant && case.helm.contains(&helm) && majors.include(&case, helm) {
+            if here && meant && case.helm.contains(&helm) && majors.include(&case, helm, place) {
                 variants.push(Variant { name: case.name, place, helm, by });
             }
         }

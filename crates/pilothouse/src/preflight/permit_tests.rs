@@ -401,7 +401,11 @@ async fn a_volume_is_not_given_away_by_its_policy(
         permit_overwriting(&ctx, &[volume(policy, &claim)]).await.err()
     };
     let told = error.map(|error| error.to_string()).unwrap_or_default();
-    assert_eq!(told.contains("DATA_ATTACHED") && told.contains("deletes it and its data immediately"), is_refused, "{told}");
+    assert_eq!(
+        told.contains("DATA_ATTACHED") && told.contains("deletes it and its data immediately"),
+        is_refused,
+        "{told}"
+    );
 }
 
 /// With `force` a rollback replaces too: replicas that the manifest does not set are the default.

@@ -1,16 +1,13 @@
 //! Comparing on a real control plane: what its dry runs answer, and who it says has written what.
 
+use crate::bare_plane::plane;
 use jiff::Timestamp;
 use pilothouse::{
     Cluster, ClusterClient, Compared, Comparison, Drifted, Outcome, Redactor, ReleaseKey, Rules, WriteMethod, compare,
     drifted_objects,
 };
 use pilothouse_core::{FieldChange, ObjectChange, adoption_patch};
-use pilothouse_plane::PlaneConfig;
-use pilothouse_testkit::SharedPlane;
 use serde_json::{Value, json};
-
-static PLANE: SharedPlane = SharedPlane::new();
 
 struct World {
     client: kube::Client,
@@ -23,7 +20,7 @@ struct World {
 impl World {
     /// A world in a namespace of its own.
     async fn new(namespace: &str) -> Self {
-        let plane = PLANE.get(PlaneConfig::default);
+        let plane = plane();
         // A client of this test's own runtime: the plane's lives on another one.
         let client = kube::Client::try_from(plane.client_config()).unwrap();
         let cluster = Cluster::from_client(client.clone());
@@ -216,7 +213,7 @@ async fn with_the_rights_to_read_only_the_manifest_is_compared() {
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "reader"}]});
     let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings");
     world.send("POST", &path, "application/json", &binding).await;
-    let mut config = PLANE.get(PlaneConfig::default).client_config();
+    let mut config = plane().client_config();
     config.auth_info.impersonate = Some("reader".to_owned());
     config.auth_info.impersonate_groups = Some(vec!["system:authenticated".to_owned()]);
     let reader = Cluster::from_client(kube::Client::try_from(config).unwrap());

@@ -2,15 +2,14 @@
 //! with the object named, and goes through with consent.
 #![allow(clippy::disallowed_methods, reason = "helm needs the environment")]
 
+use crate::bare_plane::plane;
 use pilothouse::{
     BeforeDestructive, ChartInfo, ChartRef, Class, Cluster, ClusterClient, CrdPolicy, DeleteStep, Helm, HelmAction,
     HelmChart, HelmConfig, HelmDriver, Namespace, ObjectRef, On, Phase, Redactor, ReleaseOutcome, Rules, RunConfig,
     RunId, Session, SessionConfig, SetValue, Step, StepKind, StepSpec, ValueSource, built_in,
 };
 use pilothouse_kube::{ApplyOptions, ClusterError, Precondition, crd_ref};
-use pilothouse_plane::PlaneConfig;
 use pilothouse_plane::provision::Tool;
-use pilothouse_testkit::SharedPlane;
 use rstest::rstest;
 use semver::Version;
 use serde_json::{Value, json};
@@ -24,8 +23,6 @@ mod bases;
 mod hooks;
 mod losses;
 mod revisions;
-
-static PLANE: SharedPlane = SharedPlane::new();
 
 struct World {
     cluster: Arc<Cluster>,
@@ -84,7 +81,7 @@ impl Chart {
 }
 
 async fn world(scenario: &str, tool: Tool) -> World {
-    let plane = PLANE.get(PlaneConfig::default);
+    let plane = plane();
     let folder = tempfile::tempdir().unwrap();
     // A client of this test's own runtime: the plane's lives on another one.
     let cluster = Arc::new(Cluster::from_client(kube::Client::try_from(plane.client_config()).unwrap()));

@@ -10,6 +10,7 @@ mod prometheus_operator;
 
 mod a_large_chart;
 mod a_large_stack;
+mod bare_plane;
 mod checks;
 mod checks_real;
 mod community_charts;

@@ -236,9 +236,7 @@ async fn clusters_are_told_apart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_stack_on_a_real_control_plane() {
     use pilothouse_kube::{Cluster, ConnectOptions};
-    use pilothouse_plane::PlaneConfig;
-    static PLANE: pilothouse_testkit::SharedPlane = pilothouse_testkit::SharedPlane::new();
-    let plane = PLANE.get(PlaneConfig::default);
+    let plane = crate::test_world::plane();
     let cluster = Cluster::connect(ConnectOptions::kubeconfig(plane.kubeconfig())).await.unwrap();
     let cluster: Arc<dyn ClusterClient> = Arc::new(cluster);
 
