@@ -1,12 +1,12 @@
-//! What is still at work and could change what is wrong, and what follows from that, as one table: from the family of a cause and its
-//! surroundings to certain, passing or unclear. Nothing is certain of what may still heal.
+//! What is still running that could put a problem right, and what that means for its certainty, as one table: the family of a cause
+//! and what runs around it give certain, passing or unclear. A cause that may still go away is never certain.
 
 use super::evidence::{Evidence, OtherRelease};
 use super::line::Line;
 use crate::groups::is_built_in;
 use pilothouse_core::{Certainty, ObjectRef, Readiness};
 
-/// What is still at work.
+/// What is still running that could put a problem right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AtWork {
     /// Nothing that could change it.
@@ -17,7 +17,7 @@ pub enum AtWork {
     Making,
     /// A hook of the release runs or is to run.
     Hook,
-    /// Another release of the run is at work, and not in vain.
+    /// Another release of the run is still making progress.
     Release,
     /// A custom resource names what is missing, and its controller may make it.
     Controller,
@@ -29,14 +29,14 @@ pub enum AtWork {
     Before,
 }
 
-/// Causes that hang on the same things.
+/// Causes that depend on the same things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
-    /// The same input gets the same answer, or nobody tries again.
+    /// Another attempt gives the same answer, or nothing tries again.
     Fixed,
-    /// Something does not exist that may be made.
+    /// Something does not exist that something else may create.
     Missing,
-    /// A program was started again three or four times.
+    /// A program was restarted three or four times.
     Restarting,
     /// Rules and permissions of the cluster refuse it.
     Ruled,
@@ -80,7 +80,7 @@ impl AtWork {
         Self::Before,
     ];
 
-    /// In words that go on after `while`.
+    /// In words that follow `while`.
     pub fn words(self) -> &'static str {
         match self {
             Self::Nothing => "nothing else is at work",
@@ -353,7 +353,7 @@ pub(super) const fn family(line: Line) -> Family {
     }
 }
 
-/// Lines that are certain, each with the one of its code for what may still change. Those of a code that has none keep their line.
+/// Certain lines, each with the line of the same code for a cause that may still change. A line that is not listed stays as it is.
 const TWINS: [(Line, Line); 21] = [
     (Line::PullSecretMissing, Line::PullSecretMissingYet),
     (Line::SecretMissing, Line::SecretMissingYet),
@@ -383,13 +383,13 @@ pub(super) fn while_open(line: Line) -> Line {
     TWINS.iter().find(|(certain, _)| *certain == line).map_or(line, |(_, open)| *open)
 }
 
-/// Whether it is, or will be with time, that something is missing.
+/// Whether the line says that something is missing, for certain or not yet.
 pub(super) fn is_missing(line: Line) -> bool {
     let certain = TWINS.iter().find(|(_, open)| *open == line).map_or(line, |(certain, _)| *certain);
     family(certain) == Family::Missing
 }
 
-/// What is at work by the evidence, each with a line that tells of it.
+/// What is still running according to the evidence, each with a line about it.
 pub(super) fn at_work(evidence: &Evidence) -> Vec<(AtWork, String)> {
     let mut found = Vec::new();
     let is_starting = |status: &pilothouse_core::ObjectStatus| status.readiness == Readiness::InProgress;
@@ -400,7 +400,7 @@ pub(super) fn at_work(evidence: &Evidence) -> Vec<(AtWork, String)> {
     if let Some(other) = starting.clone().find(|object| !makes_things(object)) {
         found.push((AtWork::Starting, format!("{other} is still starting")));
     }
-    // Hooks run one after the other: none that comes later helps one that waits.
+    // Hooks run one after the other: a later one cannot help one that waits.
     let is_hook = evidence.hooks.iter().any(|hook| hook.same_object(&evidence.object));
     if let Some(hook) = evidence.hooks.first().filter(|_| !is_hook) {
         found.push((AtWork::Hook, format!("hook {hook} has not ended")));
@@ -412,13 +412,13 @@ pub(super) fn at_work(evidence: &Evidence) -> Vec<(AtWork, String)> {
     found
 }
 
-/// Another release that is at work.
+/// Another release that is still running.
 pub(super) fn release_at_work(releases: &[OtherRelease]) -> Option<(AtWork, String)> {
     let other = releases.first()?;
     Some((AtWork::Release, format!("release {} is still at work", other.release)))
 }
 
-/// Whether Secrets and the like come of such an object: not of the workloads of Kubernetes itself.
+/// Whether objects of this kind create Secrets and the like: Jobs and custom resources do, other built-in workloads do not.
 fn makes_things(object: &ObjectRef) -> bool {
     object.kind == "Job" || !is_built_in(object.group().unwrap_or_default())
 }

@@ -51,7 +51,7 @@ pub async fn adopt(ctx: &Context, run: &mut ReleaseRun, objects: &[ObjectRef]) -
     Ok(report)
 }
 
-/// Says what of this is still there, if anything: what helm has left, and no step has deleted since.
+/// Reports what helm has left behind and no step has deleted since, if anything.
 pub(crate) async fn tell_what_stays(ctx: &Context, stays: &[Staying]) {
     let mut left = Vec::new();
     for staying in stays {

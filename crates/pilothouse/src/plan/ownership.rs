@@ -1,4 +1,4 @@
-//! Whose the objects of a planned release are.
+//! The owners of a planned release's objects.
 
 use crate::context::Context;
 use crate::context::Steps;
@@ -8,8 +8,8 @@ use pilothouse_core::{ObjectChange, ObjectRef, OwnershipCounts, PlannedAction, R
 use pilothouse_kube::ownerships;
 use serde_json::Value;
 
-/// Tells of each object that the release wants whose it is, and whether it is adopted. `deployed` are as many more, which are
-/// the release's.
+/// Notes the owner of each object that the release wants, and whether it is adopted. `deployed` is how many more the release
+/// already owns.
 ///
 /// # Errors
 /// When that cannot be told.

@@ -1,4 +1,4 @@
-//! A look ahead: what a deploy is going to do to each object, and what speaks against it.
+//! A look ahead: what a deploy is going to do to each object, and the reasons against it.
 
 use crate::context::Context;
 use crate::context::Foresight;
@@ -25,7 +25,7 @@ pub(crate) async fn refuse_reinstall(ctx: &Context, wanted: &Wanted, change: &Ch
     PhaseError::refuse_for(gate(ctx, wanted, &[], &[], change, &consent).await)
 }
 
-/// What speaks against deploying the release as it is going to be. The server is asked what becomes of each object. Then, for those
+/// Reasons against deploying the release. The server is asked what becomes of each object. Then, for those
 /// that change: rights, quotas, room on nodes, webhooks, pull secrets, APIs that go (`look_around`); what would be lost, and what
 /// consent allows (`gate`); custom resources of the chart's own kinds; what a backup cannot save. `seen` are objects as they were read
 /// a moment ago. What the server has answered is kept. Changes nothing.

@@ -1,4 +1,4 @@
-//! Whose the objects of a chart are.
+//! The owners of a chart's objects.
 
 use crate::context::Context;
 use crate::context::NamespaceState;
