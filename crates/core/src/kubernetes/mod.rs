@@ -31,7 +31,7 @@ pub use ownership::{
     AdoptionConsent, AdoptionUndo, AdoptionVerdict, NotAdopted, OwnerMarks, Ownership, OwnershipCounts, Records,
     named_release, owner_marks, ownership, tool_of_manager,
 };
-pub use pod_references::named_by_pods;
+pub use pod_references::{named_by_pods, needed_by_pods};
 pub use pod_resources::pod_amount;
 pub use quantity::{parse_quantity, quantity, show_quantity};
 pub use readiness::{ObjectStatus, Otherwise, Readiness, ReadinessRule};

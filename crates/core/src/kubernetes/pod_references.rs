@@ -43,40 +43,58 @@ pub(crate) fn claim_names(pod_spec: &Value) -> impl Iterator<Item = &str> {
 /// What the pods of a workload name in their namespace, as kind and name: ConfigMaps, Secrets (those with which images are
 /// pulled too), claims and the ServiceAccount. Nothing for what makes no pods.
 pub fn named_by_pods(workload: &Value) -> BTreeSet<(&'static str, String)> {
-    let spec = match workload.get("kind").and_then(Value::as_str) {
+    let pulled_with = any_pod_spec(workload).into_iter().flat_map(|spec| items(spec, "/imagePullSecrets"));
+    let pulled_with = pulled_with.filter_map(|secret| Some(("Secret", named(secret, "/name")?)));
+    references(workload, |_| true).chain(pulled_with).collect()
+}
+
+/// Those of them without which its pods do not start: not what is optional, and not what images are pulled with.
+pub fn needed_by_pods(workload: &Value) -> BTreeSet<(&'static str, String)> {
+    references(workload, |at| at.get("optional") != Some(&Value::Bool(true))).collect()
+}
+
+/// The spec of the pods it makes, whether they stay or not.
+fn any_pod_spec(workload: &Value) -> Option<&Value> {
+    match workload.get("kind").and_then(Value::as_str) {
         Some("Pod") => workload.get("spec"),
         Some("CronJob") => workload.pointer("/spec/jobTemplate/spec/template/spec"),
         _ => workload.pointer("/spec/template/spec"),
+    }
+}
+
+/// What pods name in volumes, in their environment and as their ServiceAccount, where that `counts`.
+fn references(workload: &Value, counts: impl Fn(&Value) -> bool) -> impl Iterator<Item = (&'static str, String)> {
+    let mut found = Vec::new();
+    let Some(spec) = any_pod_spec(workload) else { return found.into_iter() };
+    let mut add = |kind, at: Option<&Value>, name: &str| {
+        let at = at.filter(|at| counts(at));
+        found.extend(at.and_then(|at| named(at, name)).map(|name| (kind, name)));
     };
-    let mut named = BTreeSet::new();
-    let Some(spec) = spec else { return named };
-    let mut add = |kind, value: Option<&Value>| {
-        if let Some(name) = value.and_then(Value::as_str).filter(|name| !name.is_empty()) {
-            named.insert((kind, name.to_owned()));
-        }
-    };
-    add("ServiceAccount", spec.get("serviceAccountName"));
-    items(spec, "/imagePullSecrets").for_each(|secret| add("Secret", secret.get("name")));
+    add("ServiceAccount", Some(spec), "/serviceAccountName");
     for volume in items(spec, "/volumes") {
-        add("ConfigMap", volume.pointer("/configMap/name"));
-        add("Secret", volume.pointer("/secret/secretName"));
-        add("PersistentVolumeClaim", volume.pointer("/persistentVolumeClaim/claimName"));
+        add("ConfigMap", volume.get("configMap"), "/name");
+        add("Secret", volume.get("secret"), "/secretName");
+        add("PersistentVolumeClaim", volume.get("persistentVolumeClaim"), "/claimName");
         for source in items(volume, "/projected/sources") {
-            add("ConfigMap", source.pointer("/configMap/name"));
-            add("Secret", source.pointer("/secret/name"));
+            add("ConfigMap", source.get("configMap"), "/name");
+            add("Secret", source.get("secret"), "/name");
         }
     }
     for container in ["/initContainers", "/containers"].into_iter().flat_map(|list| items(spec, list)) {
         for entry in items(container, "/env") {
-            add("ConfigMap", entry.pointer("/valueFrom/configMapKeyRef/name"));
-            add("Secret", entry.pointer("/valueFrom/secretKeyRef/name"));
+            add("ConfigMap", entry.pointer("/valueFrom/configMapKeyRef"), "/name");
+            add("Secret", entry.pointer("/valueFrom/secretKeyRef"), "/name");
         }
         for entry in items(container, "/envFrom") {
-            add("ConfigMap", entry.pointer("/configMapRef/name"));
-            add("Secret", entry.pointer("/secretRef/name"));
+            add("ConfigMap", entry.get("configMapRef"), "/name");
+            add("Secret", entry.get("secretRef"), "/name");
         }
     }
-    named
+    found.into_iter()
+}
+
+fn named(at: &Value, name: &str) -> Option<String> {
+    at.pointer(name).and_then(Value::as_str).filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 fn items<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {

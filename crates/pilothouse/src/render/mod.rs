@@ -3,6 +3,7 @@
 //! In: a release and the payload. Out: what is wanted, made once and passed by reference. Imported by `observe` and everything after it.
 
 mod again;
+mod hook_order;
 mod input_digests;
 mod objects;
 mod renew;

@@ -10,6 +10,7 @@ use crate::context::Target;
 use crate::context::Wanted;
 use crate::context::is_of_rendering;
 use crate::digest;
+use crate::render::hook_order::too_early;
 use crate::render::objects::{doubtful, unusable};
 use pilothouse_core::{
     ChartInfo, ChartSource, Class, CrdFacts, CrdPolicy, Finding, KubeVersionFrom, Payload, Redactor, SetValue,
@@ -164,7 +165,8 @@ async fn render(place: &Place<'_>, info: &ChartInfo, wanted: &mut Wanted, payloa
     match place.helm.template(&request, place.cancel).await {
         Ok(text) => match Rendering::new(&text) {
             Ok(rendering) => {
-                for line in doubtful(&rendering.docs()) {
+                let docs = rendering.docs();
+                for line in doubtful(&docs).into_iter().chain(too_early(&docs)) {
                     let line = place.redactor.redact(&line);
                     if !wanted.warnings.contains(&line) {
                         wanted.warnings.push(line);
