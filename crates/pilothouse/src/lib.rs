@@ -81,7 +81,7 @@ pub use observe::compare;
 pub use observe::decision;
 pub use observe::drifted_objects;
 pub use observe::statuses;
-pub use observe::{Comparison, WriteMethod};
+pub use observe::{Comparison, Uninstalled, WriteMethod};
 pub use phases::DeclaredChart;
 pub use phases::HelmChart;
 pub use phases::defaults;

@@ -59,6 +59,9 @@ struct Pods {
     programs: BTreeMap<Vec<String>, ExecOutput>,
 }
 
+/// The kinds it serves that are in no namespace.
+const CLUSTER_SCOPED: [&str; 3] = ["Namespace", "PersistentVolume", "CustomResourceDefinition"];
+
 /// What asks for a permission.
 const REVIEW: &str = "SelfSubjectAccessReview";
 
@@ -343,7 +346,9 @@ impl ClusterClient for FakeCluster {
     async fn apply(&self, object: &Value, options: &ApplyOptions) -> Result<Value, ClusterError> {
         let mut named = object_ref(object).ok_or(ClusterError::Unnamed { lacks: "metadata.name" })?;
         let lost = self.call(format!("apply {named}")).await?;
-        named.namespace = named.namespace.or_else(|| options.default_namespace.clone());
+        if !CLUSTER_SCOPED.contains(&named.kind.as_str()) {
+            named.namespace = named.namespace.or_else(|| options.default_namespace.clone());
+        }
         let mut store = self.lock();
         let before = store.objects.get(&key(&named)).cloned();
         let mut live = before.clone().unwrap_or_else(|| json!({}));
@@ -376,6 +381,15 @@ impl ClusterClient for FakeCluster {
             then["status"] = status.clone();
         }
         lost.map_or(Ok(then), Err)
+    }
+
+    async fn create_dry_run(&self, object: &Value, _options: &UpdateOptions) -> Result<Value, ClusterError> {
+        let named = object_ref(object).ok_or(ClusterError::Unnamed { lacks: "metadata.name" })?;
+        let lost = self.call(format!("dry-create {named}")).await?;
+        if self.lock().objects.contains_key(&key(&named)) {
+            return Err(ClusterError::Conflict { object: named, message: "already exists".to_owned() });
+        }
+        lost.map_or_else(|| Ok(object.clone()), Err)
     }
 
     async fn create(&self, object: &Value) -> Result<Value, ClusterError> {

@@ -76,6 +76,7 @@ pub(crate) fn object(name: &str, change: ObjectChange, fields: Vec<FieldChange>)
         fields,
         health: None,
         seen: None,
+        again: false,
     }
 }
 

@@ -85,7 +85,7 @@ impl Mark {
 /// The objects of a release about which something is to be told, the worst first.
 pub(super) fn by_severity(release: &ReleasePlan) -> Vec<&PlannedObject> {
     let mut objects: Vec<&PlannedObject> =
-        release.objects.iter().filter(|object| object.change != ObjectChange::Same).collect();
+        release.objects.iter().filter(|object| object.change != ObjectChange::Same || object.again).collect();
     // Stable: what is equally bad stays in Helm's order.
     objects.sort_by_key(|object| Mark::of_object(object));
     objects
@@ -129,6 +129,9 @@ pub(super) fn remark(object: &PlannedObject) -> Option<String> {
         return Some(format!("{}: {}", told(whose), remedy(why)));
     }
     match &object.change {
+        ObjectChange::Update | ObjectChange::Same if object.again => {
+            Some("is kept, and becomes part of the release again".to_owned())
+        }
         ObjectChange::Create | ObjectChange::Update | ObjectChange::Delete | ObjectChange::Same => None,
         ObjectChange::Replace { because } => Some(format!("cannot be changed in place: {because}")),
         ObjectChange::Keep => Some("not part of the release any more".to_owned()),
@@ -298,7 +301,7 @@ fn listed(counts: &[(usize, &str)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::plan_samples::{every_way, plan, release, unchanged};
+    use crate::report::plan_samples::{every_way, object, plan, release, unchanged};
     use pilothouse_core::{Phase, PlannedStep};
     use rstest::rstest;
 
@@ -369,5 +372,17 @@ mod tests {
     #[case(Class::Unsafe, code::DATA_ATTACHED, "db-0", None)]
     fn consents(#[case] class: Class, #[case] code: &str, #[case] subject: &str, #[case] expected: Option<&str>) {
         assert_eq!(consent(&Finding::new(class, code, subject, "it holds data")).as_deref(), expected);
+    }
+
+    #[test]
+    fn what_an_uninstall_leaves_is_told_though_it_stays() {
+        let kept = |again, change| PlannedObject { again, ..object("ConfigMap/web/a", change, Vec::new()) };
+        assert_eq!(remark(&kept(false, ObjectChange::Same)), None);
+        for change in [ObjectChange::Same, ObjectChange::Update] {
+            assert_eq!(remark(&kept(true, change)).as_deref(), Some("is kept, and becomes part of the release again"));
+        }
+        let objects = vec![kept(true, ObjectChange::Same), kept(false, ObjectChange::Same)];
+        let release = ReleasePlan { objects, ..release("web/a", PlannedAction::Reinstall) };
+        assert_eq!(by_severity(&release), [&kept(true, ObjectChange::Same)]);
     }
 }

@@ -72,7 +72,7 @@ pub struct ReleasePlan {
     /// Whose the objects are that it wants, where it is going to be installed or a step adopts what exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ownership: Option<OwnershipCounts>,
-    /// What an uninstall leaves in the cluster of what the release has brought.
+    /// What an uninstall, or an upgrade after a revision that has failed, leaves in the cluster of what the release has brought.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stays: Vec<Staying>,
     /// The hooks that are going to run, in their order.
@@ -189,6 +189,9 @@ pub struct PlannedObject {
     /// Which very object this is about; `None` when it is not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<SeenObject>,
+    /// Whether an uninstall that comes first leaves it, and it becomes part of the release again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// Which object was looked at, and in which state.

@@ -1,9 +1,9 @@
-//! What an uninstall leaves in the cluster.
+//! What an uninstall or an upgrade leaves in the cluster.
 
 use crate::ids::ObjectRef;
 use serde::{Deserialize, Serialize};
 
-/// An object that an uninstall leaves.
+/// An object that an uninstall or an upgrade leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Staying {
@@ -22,7 +22,7 @@ pub enum Stays {
     ResourcePolicy,
     /// It is a definition of the chart's `crds/`, which Helm never deletes.
     Crds,
-    /// It is of a revision before the one that is uninstalled, which has it no more: Helm looks at the newest manifest alone.
+    /// It is of a revision before, which the one that is uninstalled or upgraded has no more: Helm looks at that manifest alone.
     EarlierRevision,
     /// It is the release's namespace, which was created for it.
     Namespace,

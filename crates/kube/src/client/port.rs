@@ -111,6 +111,19 @@ pub trait ClusterClient: Send + Sync {
         })
     }
 
+    /// What an object that is not there would be once it was created (`POST`). Changes nothing (`dryRun=All`).
+    ///
+    /// # Errors
+    /// As for [`ClusterClient::create`]; [`ClusterError::Invalid`] when the server refuses it. Always, for a client that cannot ask.
+    async fn create_dry_run(&self, object: &Value, _options: &UpdateOptions) -> Result<Value, ClusterError> {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        Err(ClusterError::Api {
+            status: 0,
+            what: format!("create {name}"),
+            message: "this client asks about nothing that is created".to_owned(),
+        })
+    }
+
     /// Creates an object that does not exist yet, and gives it as it is afterwards. A review (`SelfSubjectAccessReview`), which
     /// must not have a name, is answered.
     ///

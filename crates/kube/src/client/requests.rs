@@ -92,7 +92,7 @@ pub struct ApplyOptions {
     pub default_namespace: Option<String>,
 }
 
-/// How to update.
+/// How to ask about an update, or about what is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdateOptions {
     /// The name under which the fields are owned.

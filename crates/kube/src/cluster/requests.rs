@@ -126,32 +126,14 @@ impl ClusterClient for Cluster {
         self.transport.json(&call).await?.ok_or_else(|| ClusterError::NotFound { object: target.clone() })
     }
 
+    async fn create_dry_run(&self, object: &Value, options: &UpdateOptions) -> Result<Value, ClusterError> {
+        let validation = if options.strict { "Strict" } else { "Warn" };
+        let manager = encode(&options.field_manager);
+        self.post(object, &format!("fieldManager={manager}&fieldValidation={validation}&dryRun=All")).await
+    }
+
     async fn create(&self, object: &Value) -> Result<Value, ClusterError> {
-        if object.get("apiVersion").and_then(Value::as_str).is_none() {
-            return Err(ClusterError::Unnamed { lacks: "apiVersion" });
-        }
-        let target = match (object_ref(object), object.get("kind").and_then(Value::as_str)) {
-            (Some(target), _) => target,
-            (None, Some(kind)) => nameless(object, kind),
-            (None, None) => return Err(ClusterError::Unnamed { lacks: "kind" }),
-        };
-        let resource = self.resource(&target).await?;
-        // A review is an answer, not an object: it must have no name.
-        if target.name.is_empty() && resource.verbs != ["create"] {
-            return Err(ClusterError::Unnamed { lacks: "metadata.name" });
-        }
-        if resource.namespaced && target.namespace.is_none() {
-            return Err(ClusterError::Unnamed { lacks: "metadata.namespace" });
-        }
-        let uri = format!("{}?fieldManager={FIELD_MANAGER}", collection(&resource, target.namespace.as_deref()));
-        let call = Call {
-            method: Method::POST,
-            body: Some(("application/json", object.to_string().into_bytes())),
-            // A second one would find what the first has made, and call it somebody else's.
-            retry: Retry::IfUnprocessed,
-            ..Call::get(uri, "create", target.to_string()).about(&target)
-        };
-        self.transport.json(&call).await?.ok_or_else(|| ClusterError::NotFound { object: missing(&target) })
+        self.post(object, &format!("fieldManager={FIELD_MANAGER}")).await
     }
 
     async fn merge_patch(
@@ -280,6 +262,37 @@ impl ClusterClient for Cluster {
 
     async fn exec(&self, query: &ExecQuery) -> Result<ExecOutput, ClusterError> {
         streams::exec(self.transport.client(), query, self.transport.timeout()).await
+    }
+}
+
+impl Cluster {
+    /// Sends an object to the collection of its kind.
+    async fn post(&self, object: &Value, query: &str) -> Result<Value, ClusterError> {
+        if object.get("apiVersion").and_then(Value::as_str).is_none() {
+            return Err(ClusterError::Unnamed { lacks: "apiVersion" });
+        }
+        let target = match (object_ref(object), object.get("kind").and_then(Value::as_str)) {
+            (Some(target), _) => target,
+            (None, Some(kind)) => nameless(object, kind),
+            (None, None) => return Err(ClusterError::Unnamed { lacks: "kind" }),
+        };
+        let resource = self.resource(&target).await?;
+        // A review is an answer, not an object: it must have no name.
+        if target.name.is_empty() && resource.verbs != ["create"] {
+            return Err(ClusterError::Unnamed { lacks: "metadata.name" });
+        }
+        if resource.namespaced && target.namespace.is_none() {
+            return Err(ClusterError::Unnamed { lacks: "metadata.namespace" });
+        }
+        let uri = format!("{}?{query}", collection(&resource, target.namespace.as_deref()));
+        let call = Call {
+            method: Method::POST,
+            body: Some(("application/json", object.to_string().into_bytes())),
+            // A second one would find what the first has made, and call it somebody else's.
+            retry: Retry::IfUnprocessed,
+            ..Call::get(uri, "create", target.to_string()).about(&target)
+        };
+        self.transport.json(&call).await?.ok_or_else(|| ClusterError::NotFound { object: missing(&target) })
     }
 }
 

@@ -18,7 +18,7 @@ use crate::preflight::Deploy;
 use crate::preflight::Permit;
 use crate::render;
 use crate::text;
-use pilothouse_core::{Change, DriftPolicy, HelmCommand, ObjectRef, RUN_LABEL, RevisionStatus};
+use pilothouse_core::{Change, DriftPolicy, HelmCommand, ObjectRef, RUN_LABEL, RevisionStatus, Staying};
 use pilothouse_helm::{UpgradeRequest, Values};
 use std::sync::Arc;
 use std::time::Instant;
@@ -129,7 +129,13 @@ async fn upgrade(
 ) -> Result<(), PhaseError> {
     let Deploy { wanted, stays, .. } = permit.into_deed();
     while_helm_runs(ctx, run, &wanted, stop, ctx.helm().upgrade_install(request, stop)).await?;
-    run.stays = stays;
+    // An uninstall before may have left something that is part of the release again.
+    let own = render::rendered_objects(&wanted.rendering.docs());
+    let own = observe::complete_objects(ctx, own, observe::NotServed::Skip).await?;
+    let is_new =
+        |one: &Staying| !own.iter().chain(stays.iter().map(|one| &one.object)).any(|own| own.same_object(&one.object));
+    run.stays.retain(is_new);
+    run.stays.extend(stays);
     Ok(())
 }
 

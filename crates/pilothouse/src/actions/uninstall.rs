@@ -11,7 +11,7 @@ use crate::observe::Found;
 use crate::preflight;
 use crate::preflight::Permit;
 use crate::preflight::Uninstall;
-use pilothouse_core::{HelmAction, HelmCommand, ObjectRef, PendingOf, PendingSeen, ReleaseState};
+use pilothouse_core::{HelmAction, HelmCommand, ObjectRef, PendingOf, PendingSeen, ReleaseState, Staying, Stays};
 use pilothouse_helm::UninstallRequest;
 use pilothouse_kube::{ClusterError, Detail, Leaving, read_all};
 use std::time::Duration;
@@ -68,10 +68,10 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
     ctx.doing("helm uninstall");
     let timeout = run.remaining(ctx);
     let Uninstall { goes, stays } = uninstall_as_permitted(ctx, run, permit, before, timeout, ctx.terminate()).await?;
-    // What is installed again right away is no news.
-    if ctx.info().action == HelmAction::Destroy {
-        run.stays = stays;
-    }
+    // What is installed again right away is no news; what only earlier revisions have made, nobody can tell afterwards.
+    let is_told =
+        |staying: &Staying| ctx.info().action == HelmAction::Destroy || staying.because == Stays::EarlierRevision;
+    run.stays = stays.into_iter().filter(is_told).collect();
     ctx.forget_observation().await;
     ctx.doing("waiting until its objects are gone");
     wait_until_gone(ctx, &goes.leaving(), deadline).await

@@ -20,6 +20,8 @@ pub struct Compared {
     pub owner: Option<HelmOwner>,
     /// Whether the deployed revision's manifest has it: then it is the release's, whatever its keys say.
     pub is_deployed: bool,
+    /// Whether an uninstall that comes first leaves it, and it becomes part of the release again.
+    pub again: bool,
     /// Why the server was not asked what becomes of it: what is told is what the manifest declares.
     pub not_checked: Option<String>,
     /// The hook that deletes it, whether or not it is the release's.
@@ -72,6 +74,7 @@ impl Compared {
             seen: None,
             owner: None,
             is_deployed: false,
+            again: false,
             not_checked: None,
             by_hook: None,
             live: None,

@@ -7,14 +7,18 @@ use crate::context::Outcome;
 use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe::crd_changes;
-use crate::observe::dry_run::compare::{Comparison, Looked, Scope, WriteMethod, compare_within};
+use crate::observe::dry_run::compare::{Comparison, Looked, Scope, Uninstalled, WriteMethod, compare_within};
 use crate::observe::hook_deletions;
 use crate::observe::observation::{observed, scope};
 use crate::observe::release_storage;
+use crate::observe::release_storage::{ByUninstall, NotServed};
 use crate::render;
 use crate::render::chart_definitions;
 use jiff::Timestamp;
-use pilothouse_core::{CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, Phase, ReleaseHistory, Sensitive, crd_facts};
+use pilothouse_core::{
+    Change, CrdFacts, CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, Phase, ReleaseHistory, Sensitive, crd_facts,
+    object_ref,
+};
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc};
 use serde_json::Value;
 use std::sync::Arc;
@@ -37,9 +41,10 @@ pub(crate) struct LossPreview {
 pub(crate) async fn preview_deploy(
     ctx: &Context,
     wanted: &Wanted,
-    is_upgrade: bool,
+    change: &Change,
     seen: &[(ObjectRef, Option<Value>)],
 ) -> Result<DeployPreview, PhaseError> {
+    let is_upgrade = matches!(change, Change::Upgrade { .. });
     let definitions = match ctx.info().crds {
         CrdPolicy::Upgrade => crd_changes::preview_definitions(ctx, wanted, seen).await?,
         CrdPolicy::Create | CrdPolicy::Skip => Vec::new(),
@@ -54,8 +59,17 @@ pub(crate) async fn preview_deploy(
         None
     };
     let upgraded = newer.as_ref().or_else(|| is_upgrade.then(|| observed.known_history()));
+    let over = match (change, upgraded) {
+        (Change::Reinstall(_), _) => {
+            let record = release_storage::newest_record(ctx).await?;
+            let by_uninstall = record.as_ref().map(release_storage::by_uninstall).transpose()?;
+            Over::Uninstalled(by_uninstall.unwrap_or_default())
+        }
+        (Change::Install | Change::Upgrade { .. } | Change::Uninstall, Some(upgraded)) => Over::Revision(upgraded),
+        (Change::Install | Change::Upgrade { .. } | Change::Uninstall, None) => Over::Nothing,
+    };
     let (docs, manifests) = manifests(ctx, wanted, upgraded).await?;
-    let looks = compared(ctx, (&docs, &manifests), upgraded, &changing, (scope, seen));
+    let looks = compared(ctx, (&docs, &manifests), &over, &changing, (scope, seen));
     let LossPreview { compared, .. } = looks.await?;
     Ok(DeployPreview { docs, definitions, manifests: Sensitive::new(manifests), compared })
 }
@@ -72,26 +86,45 @@ pub(crate) async fn preview_losses(
 ) -> Result<LossPreview, PhaseError> {
     let upgraded = if is_upgrade { Some(release_storage::release_history(ctx).await?) } else { None };
     let (docs, manifests) = manifests(ctx, wanted, upgraded.as_ref()).await?;
-    compared(ctx, (&docs, &manifests), upgraded.as_ref(), &kinds_brought(ctx, wanted), (scope, &[])).await
+    let over = upgraded.as_ref().map_or(Over::Nothing, Over::Revision);
+    compared(ctx, (&docs, &manifests), &over, &kinds_brought(ctx, wanted), (scope, &[])).await
 }
 
-/// What becomes of the objects of `scope` by an upgrade from the newest of `upgraded`, or by an install. `changing` are the kinds whose definitions are brought first, by group and kind.
+/// What is there of the release before it is deployed.
+enum Over<'a> {
+    /// Nothing: it is installed.
+    Nothing,
+    /// The newest of these revisions: it is upgraded.
+    Revision(&'a ReleaseHistory),
+    /// What is uninstalled first: then it is installed.
+    Uninstalled(ByUninstall),
+}
+
+/// What becomes of the objects of `scope`. `changing` are the definitions that are brought first.
 async fn compared(
     ctx: &Context,
     (docs, manifests): (&[RenderedDoc], &[Value]),
-    upgraded: Option<&ReleaseHistory>,
-    changing: &[(String, String)],
+    over: &Over<'_>,
+    changing: &[CrdFacts],
     (scope, seen): (Scope, &[(ObjectRef, Option<Value>)]),
 ) -> Result<LossPreview, PhaseError> {
+    let (upgraded, uninstalled) = match over {
+        Over::Nothing => (None, None),
+        Over::Revision(history) => (Some(*history), None),
+        Over::Uninstalled(by_uninstall) => (None, Some(by_uninstall)),
+    };
     let base = upgraded.and_then(ReleaseHistory::upgrade_base);
     let deployed = release_storage::read_record_of(ctx, base).await?;
     let stored = deployed.as_ref().map(release_storage::manifest_objects).transpose()?.unwrap_or_default();
     let applied = deployed.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));
+    // Over what an uninstall has left, helm takes no fields from others.
+    let takes_over = uninstalled.is_none() && (ctx.info().drift == DriftPolicy::Correct || applied.is_none());
     let comparison = Comparison {
         release: &ctx.release(),
         wanted: manifests,
         stored: &stored,
-        write: write(ctx, applied.unwrap_or(true), ctx.info().drift == DriftPolicy::Correct || applied.is_none()),
+        uninstalled: uninstalled.map(|ByUninstall { deleted, kept }| Uninstalled { deleted, kept }).unwrap_or_default(),
+        write: write(ctx, applied.unwrap_or(true), takes_over),
         changing,
         seen,
         redactor: ctx.redactor(),
@@ -99,8 +132,14 @@ async fn compared(
         now: Timestamp::now(),
     };
     let Looked { compared, absent } = compare_within(ctx.cluster(), &comparison, scope).await;
-    let events = hook_deletions::events_of_deploy(upgraded.is_some());
-    let deleted = hook_deletions::deleted_by_hooks(ctx, docs, &events).await?;
+    let deleted = if let Some(uninstalled) = uninstalled {
+        let gone = uninstalled.deleted.iter().filter_map(object_ref).collect();
+        let gone = release_storage::complete_objects(ctx, gone, NotServed::Skip).await?;
+        hook_deletions::deleted_by_reinstall_hooks(ctx, docs, &gone).await?
+    } else {
+        let events = hook_deletions::events_of_deploy(upgraded.is_some());
+        hook_deletions::deleted_by_hooks(ctx, docs, &events).await?
+    };
     let compared = hook_deletions::with_hooks(compared, deleted);
     Ok(LossPreview { compared, absent, newest: upgraded.map(ReleaseHistory::newest_revision) })
 }
@@ -120,6 +159,7 @@ pub(crate) async fn preview_rollback(
         release: &ctx.release(),
         wanted: &wanted,
         stored: &stored,
+        uninstalled: Uninstalled::default(),
         // What a conflict would make helm fail on is no loss.
         write: write(ctx, target.apply_method.as_deref() == Some("ssa"), true),
         changing: &[],
@@ -142,6 +182,7 @@ pub(crate) async fn preview_overwriting(ctx: &Context, wanted: &[Value]) -> Vec<
         release: &ctx.release(),
         wanted,
         stored: &[],
+        uninstalled: Uninstalled::default(),
         write: WriteMethod::Apply { force: true },
         changing: &[],
         seen: &[],
@@ -152,12 +193,12 @@ pub(crate) async fn preview_overwriting(ctx: &Context, wanted: &[Value]) -> Vec<
     compare_within(ctx.cluster(), &comparison, Scope::MayLose { secrets: false }).await.compared
 }
 
-/// The kinds of the definitions that change before helm runs, and of those of which nobody knows whether they do.
-fn kinds_changing(definitions: &[Compared]) -> Vec<(String, String)> {
+/// The definitions that change before helm runs as they are then, and those of which nobody knows whether they do.
+fn kinds_changing(definitions: &[Compared]) -> Vec<CrdFacts> {
     let changes =
         |one: &&Compared| matches!(one.outcome, Outcome::Change(ObjectChange::Update) | Outcome::Unreadable { .. });
-    let facts = definitions.iter().filter(changes).filter_map(|one| crd_facts(one.live.as_ref()?.expose()));
-    facts.map(|facts| (facts.group, facts.kind)).collect()
+    let facts = definitions.iter().filter(changes).filter_map(|one| one.then.as_ref().or(one.live.as_ref()));
+    facts.filter_map(|definition| crd_facts(definition.expose())).collect()
 }
 
 /// How helm writes what is there: with `force_upgrade` by updates, whoever made the object; otherwise helm 4 as `applied` says that
@@ -171,12 +212,12 @@ fn write(ctx: &Context, applied: bool, takes_over: bool) -> WriteMethod {
     }
 }
 
-/// The kinds of the definitions that a deploy brings to the chart's version before helm runs.
-fn kinds_brought(ctx: &Context, wanted: &Wanted) -> Vec<(String, String)> {
+/// The definitions that a deploy brings to the chart's version before helm runs.
+fn kinds_brought(ctx: &Context, wanted: &Wanted) -> Vec<CrdFacts> {
     if ctx.info().crds != CrdPolicy::Upgrade {
         return Vec::new();
     }
-    chart_definitions(wanted).iter().filter_map(crd_facts).map(|facts| (facts.group, facts.kind)).collect()
+    chart_definitions(wanted).iter().filter_map(crd_facts).collect()
 }
 
 /// What is going to be applied: everything that is rendered, and the objects of the release in it. Where values from earlier phases

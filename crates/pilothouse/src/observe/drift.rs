@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::context::Observed;
 use crate::error::PhaseError;
-use crate::observe::dry_run::compare::{Comparison, WriteMethod};
+use crate::observe::dry_run::compare::{Comparison, Uninstalled, WriteMethod};
 use crate::observe::dry_run::drifted_objects::{Drifted, drifted_objects};
 use crate::observe::fingerprint;
 use crate::observe::release_storage;
@@ -97,6 +97,7 @@ pub(super) async fn drifts_from_manifest(
         release: &ctx.release(),
         wanted: &objects,
         stored: &[],
+        uninstalled: Uninstalled::default(),
         // As it was deployed: what only an update would take away is no drift.
         write: match record.apply_method.as_deref() {
             Some("ssa") => WriteMethod::Apply { force: true },

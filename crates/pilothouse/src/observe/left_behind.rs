@@ -1,13 +1,14 @@
-//! What an uninstall leaves in the cluster of what a release has brought.
+//! What an uninstall or an upgrade leaves in the cluster of what a release has brought.
 
 use crate::context::Context;
+use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
 use crate::observe::release_storage;
 use crate::observe::release_storage::{ByUninstall, NotServed};
 use crate::render;
-use pilothouse_core::{ObjectRef, Staying, Stays, helm_owner, object_ref};
+use pilothouse_core::{ObjectRef, RevisionMeta, Staying, Stays, helm_owner, object_ref};
 use serde_json::Value;
 
 /// What an uninstall of the newest revision leaves: what a resource policy keeps, the definitions of `crds/` that we have brought,
@@ -46,10 +47,12 @@ pub(crate) async fn left_by_uninstall(ctx: &Context) -> Result<Vec<Staying>, Pha
             left.push(Staying { object, because });
         }
     }
-    for object in only_in_earlier_revisions(ctx, record.version, &own).await? {
+    let history = release_storage::release_history(ctx).await?;
+    let earlier: Vec<&RevisionMeta> =
+        history.revisions().iter().filter(|revision| revision.revision < record.version).collect();
+    for object in only_in(ctx, &earlier, &own).await? {
         let is_told = left.iter().any(|told: &Staying| told.object.same_object(&object));
-        let live = if is_told { None } else { ctx.cluster().get(&object).await? };
-        if live.is_some_and(|live| helm_owner(&live).is(&ctx.release())) {
+        if !is_told && is_left(ctx, &object).await? {
             left.push(Staying { object, because: Stays::EarlierRevision });
         }
     }
@@ -70,19 +73,58 @@ pub(crate) async fn left_by_uninstall(ctx: &Context) -> Result<Vec<Staying>, Pha
     Ok(left)
 }
 
-/// What manifests before the newest have and this one has not. An upgrade that fails does not delete it, and neither does the
-/// uninstall after it.
-async fn only_in_earlier_revisions(
+/// What an upgrade leaves: what revisions since the last one that was deployed well have made, and neither the one that helm compares it with
+/// nor the new one has. Helm deletes nothing of it.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) async fn left_by_upgrade(ctx: &Context, wanted: &Wanted) -> Result<Vec<Staying>, PhaseError> {
+    let history = release_storage::release_history(ctx).await?;
+    let base = history.upgrade_base();
+    let good = history.last_deployed().map(|good| good.revision).unwrap_or_default();
+    let is_failed = |one: &&RevisionMeta| one.revision > good && Some(one.revision) != base.map(|base| base.revision);
+    let failed: Vec<&RevisionMeta> = history.revisions().iter().filter(is_failed).collect();
+    if failed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut known = render::rendered_objects(&wanted.rendering.docs());
+    if let Some(record) = release_storage::read_record_of(ctx, base).await? {
+        known.extend(release_storage::manifest_objects(&record)?.iter().filter_map(object_ref));
+    }
+    let mut left = Vec::new();
+    for object in only_in(ctx, &failed, &known).await? {
+        left.extend(is_left(ctx, &object).await?.then_some(Staying { object, because: Stays::EarlierRevision }));
+    }
+    Ok(left)
+}
+
+/// What an uninstall leaves that is followed by an install, and is no part of the release then. Nobody can tell it afterwards: the records go.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) async fn left_by_reinstall(ctx: &Context, wanted: &Wanted) -> Result<Vec<Staying>, PhaseError> {
+    let mut left = left_by_uninstall(ctx).await?;
+    let wanted = render::rendered_objects(&wanted.rendering.docs());
+    let wanted = release_storage::complete_objects(ctx, wanted, NotServed::Skip).await?;
+    left.retain(|staying| staying.because == Stays::EarlierRevision && !is_among(&wanted, &staying.object));
+    Ok(left)
+}
+
+/// Whether an object is there and the release's.
+async fn is_left(ctx: &Context, object: &ObjectRef) -> Result<bool, PhaseError> {
+    Ok(ctx.cluster().get(object).await?.is_some_and(|live| helm_owner(&live).is(&ctx.release())))
+}
+
+/// What the manifests of these revisions have that is not among the `known` objects. An upgrade that fails does not delete it, and neither does what
+/// follows it.
+async fn only_in(
     ctx: &Context,
-    newest: u32,
-    own: &[ObjectRef],
+    revisions: &[&RevisionMeta],
+    known: &[ObjectRef],
 ) -> Result<Vec<ObjectRef>, PhaseError> {
-    let own = release_storage::complete_objects(ctx, own.to_vec(), NotServed::Skip).await?;
+    let known = release_storage::complete_objects(ctx, known.to_vec(), NotServed::Skip).await?;
     let mut only: Vec<ObjectRef> = Vec::new();
-    for revision in release_storage::release_history(ctx).await?.revisions() {
-        if revision.revision >= newest {
-            continue;
-        }
+    for revision in revisions {
         let manifest = match release_storage::read_record(ctx, revision).await {
             Ok(Some(record)) => release_storage::manifest_objects(&record),
             Ok(None) => continue,
@@ -100,7 +142,7 @@ async fn only_in_earlier_revisions(
         };
         let named = manifest.iter().filter_map(object_ref).collect();
         for object in release_storage::complete_objects(ctx, named, NotServed::Skip).await? {
-            if !is_among(&own, &object) && !is_among(&only, &object) {
+            if !is_among(&known, &object) && !is_among(&only, &object) {
                 only.push(object);
             }
         }
@@ -118,4 +160,52 @@ fn is_made_for_a_release(namespace: &Value) -> bool {
     let mut managers = writers.filter_map(|entry| entry.get("manager").and_then(Value::as_str));
     let goes = namespace.pointer("/metadata/deletionTimestamp").is_some();
     !goes && managers.any(|manager| manager.to_lowercase().starts_with("helm") || manager.starts_with("pilothouse"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HelmDriver;
+    use crate::context::Rendering;
+    use crate::test_world::{fake, release};
+    use pilothouse_core::RevisionStatus::{self, Deployed, Failed, Superseded};
+    use pilothouse_testkit::{FakeCluster, release_secret};
+    use rstest::rstest;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    const CONFIG: &str = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+    const BOTH: &str = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\n";
+
+    /// A claim of the release, in what was tried and in what comes now.
+    #[rstest]
+    #[case::of_one_that_failed(&[(Deployed, CONFIG), (Failed, BOTH)], CONFIG, true, &["data"])]
+    #[case::of_a_first_one_that_failed(&[(Failed, BOTH), (Failed, CONFIG)], CONFIG, true, &["data"])]
+    #[case::of_none_that_failed(&[(Deployed, CONFIG), (Failed, CONFIG)], CONFIG, true, &[])]
+    #[case::helm_deletes_it(&[(Superseded, CONFIG), (Deployed, BOTH)], CONFIG, true, &[])]
+    #[case::the_base_has_it(&[(Deployed, BOTH), (Failed, BOTH)], CONFIG, true, &[])]
+    #[case::wanted_again(&[(Deployed, CONFIG), (Failed, BOTH)], BOTH, true, &[])]
+    #[case::told_when_it_was_new(&[(Failed, BOTH), (Deployed, CONFIG)], CONFIG, true, &[])]
+    #[case::somebody_elses(&[(Deployed, CONFIG), (Failed, BOTH)], CONFIG, false, &[])]
+    #[tokio::test]
+    async fn what_an_upgrade_leaves(
+        #[case] revisions: &[(RevisionStatus, &str)],
+        #[case] chart: &str,
+        #[case] is_own: bool,
+        #[case] expected: &[&str],
+    ) {
+        let cluster = Arc::new(FakeCluster::default());
+        for ((status, manifest), number) in revisions.iter().zip(1..) {
+            cluster.put(release_secret(&release(), number, *status, "1.0.0", manifest));
+        }
+        let owner = if is_own { "demo" } else { "other" };
+        cluster.put(json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {
+            "name": "data", "namespace": "default", "labels": {"app.kubernetes.io/managed-by": "Helm"},
+            "annotations": {"meta.helm.sh/release-name": owner, "meta.helm.sh/release-namespace": "default"}}}));
+        let wanted = Wanted { rendering: Rendering::new(chart).unwrap(), ..Wanted::default() };
+        let left = left_by_upgrade(&fake(&cluster, HelmDriver::Secret).ctx, &wanted).await.unwrap();
+        let told: Vec<&str> = left.iter().map(|one| one.object.name.as_str()).collect();
+        assert_eq!(told, expected);
+        assert!(left.iter().all(|one| one.because == Stays::EarlierRevision));
+    }
 }

@@ -33,14 +33,14 @@ pub use decision::decision;
 pub(crate) use decision::{baseline, deployed_before, why_refused};
 pub(crate) use deploy_preview::{preview_deploy, preview_losses, preview_overwriting, preview_rollback};
 pub(crate) use deploy_records::{Found, RECORD_KEY, decode_record, encode_record, read_deploy_record, record_ref};
-pub use dry_run::compare::{Comparison, WriteMethod, compare};
+pub use dry_run::compare::{Comparison, Uninstalled, WriteMethod, compare};
 pub(crate) use dry_run::compare::{Scope, seen_object};
 pub use dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
 pub(crate) use fingerprint::is_leaving;
 pub(crate) use hook_deletions::{
     deleted_by_hooks_of, deleted_by_reinstall_hooks, deleted_by_stored_hooks, deleted_by_uninstall_hooks, stored_hooks,
 };
-pub(crate) use left_behind::left_by_uninstall;
+pub(crate) use left_behind::{left_by_reinstall, left_by_uninstall, left_by_upgrade};
 pub use objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};
 pub(crate) use objects::{deleted_by_uninstall, deleted_with};
 pub(crate) use observation::{is_as_observed, observe_for, observed, read_around};

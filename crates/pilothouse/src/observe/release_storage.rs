@@ -175,6 +175,7 @@ fn unreadable(record: &ReleaseRecord, error: &YamlError) -> PhaseError {
 }
 
 /// The objects of a record's manifest, by what an uninstall does with them: helm does not look at the live ones for that.
+#[derive(Default)]
 pub(crate) struct ByUninstall {
     pub(crate) deleted: Vec<Value>,
     pub(crate) kept: Vec<Value>,

@@ -147,7 +147,7 @@ pub async fn exec(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) ->
     PhaseError::refuse_for(preflight::planned_findings(ctx, run, &wanted, &decision).await)?;
     // Steps have run since it was looked ahead, and an earlier attempt may have deployed it.
     let deployed = observe::deployed_before(ctx, run, &wanted).await;
-    if deployed.is_none() {
+    if deployed.is_none() || matches!(decision, Decision::Change(Change::Reinstall(_))) {
         look_again(ctx, run, &wanted, &decision, has_changed).await?;
     }
     match decision {
@@ -163,8 +163,6 @@ pub async fn exec(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) ->
         }
         Decision::Change(change) => {
             if let Change::Reinstall(_) = &change {
-                // Another attempt may come to this without having been looked at as a reinstall.
-                preflight::refuse_reinstall(ctx, &wanted, &change).await?;
                 actions::uninstall(ctx, run).await?;
             } else if let Some(deployed) = deployed {
                 return actions::finish_deployed(ctx, run, &wanted, &change, deployed).await;
@@ -184,10 +182,14 @@ async fn look_again(
     has_changed: bool,
 ) -> Result<(), PhaseError> {
     let was_complete = render::payload_values(ctx.info(), &wanted.payload).is_empty() && !has_changed;
-    if was_complete {
+    // What the cluster refuses after the uninstall is refused too late: steps have run, and another attempt may come to this without
+    // having been looked at as a reinstall.
+    let is_reinstall = matches!(decision, Decision::Change(Change::Reinstall(_)));
+    if was_complete && !is_reinstall {
         return Ok(());
     }
-    let findings = tell(ctx, preflight::deploy_findings(&run.steps, ctx, wanted, decision, &[]).await);
+    let foresight = preflight::deploy_findings(&run.steps, ctx, wanted, decision, &[]).await;
+    let findings = if was_complete { foresight.findings } else { tell(ctx, foresight) };
     if findings.is_empty() { Ok(()) } else { Err(PhaseError::Refused(findings)) }
 }
 

@@ -12,13 +12,11 @@ use crate::observe::ByUninstall;
 use crate::observe::NotServed;
 use crate::observe::seen_object;
 use crate::plan::brings::Coming;
-use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
-    CrdFacts, CrdPolicy, ObjectChange, ObjectRef, Ownership, PlannedObject, ReleaseKey, Sensitive, Staying, crd_facts,
-    helm_owner, object_ref,
+    Change, CrdFacts, CrdPolicy, ObjectChange, ObjectRef, Ownership, PlannedObject, ReleaseKey, Sensitive, Staying,
+    crd_facts, helm_owner, object_ref,
 };
-use pilothouse_kube::ClusterError;
 use serde_json::Value;
 
 /// The objects of a release as they are going to be, and what could not be told of them.
@@ -36,7 +34,7 @@ pub(crate) struct Objects {
     pub(crate) stays: Vec<Staying>,
 }
 
-/// What a deploy is going to do to the objects of a release, rendered as helm is going to: as the server was asked already, or else
+/// What a deploy is going to do to the objects of a release, what an uninstall before it deletes and leaves included, rendered as helm is going to: as the server was asked already, or else
 /// is asked now.
 ///
 /// # Errors
@@ -44,13 +42,13 @@ pub(crate) struct Objects {
 pub(crate) async fn deployed(
     ctx: &Context,
     wanted: &Wanted,
-    is_upgrade: bool,
+    change: &Change,
     asked: Option<Box<DeployPreview>>,
     coming: &Coming<'_>,
 ) -> Result<Objects, PhaseError> {
     let preview = match asked {
         Some(preview) => *preview,
-        None => observe::preview_deploy(ctx, wanted, is_upgrade, &[]).await?,
+        None => observe::preview_deploy(ctx, wanted, change, &[]).await?,
     };
     let DeployPreview { docs, definitions, compared, .. } = preview;
     let mut objects = with_definitions(match ctx.info().crds {
@@ -120,7 +118,16 @@ fn created(object: &ObjectRef) -> PlannedObject {
 /// An object of which nothing else is told.
 fn with(object: &ObjectRef, change: ObjectChange) -> PlannedObject {
     let object = object.clone();
-    PlannedObject { object, change, ownership: None, not_adopted: None, fields: Vec::new(), health: None, seen: None }
+    PlannedObject {
+        object,
+        change,
+        ownership: None,
+        not_adopted: None,
+        fields: Vec::new(),
+        health: None,
+        seen: None,
+        again: false,
+    }
 }
 
 /// What becomes of one object, or why that cannot be told.
@@ -142,6 +149,7 @@ async fn planned(ctx: &Context, compared: &Compared, coming: &Coming<'_>) -> Res
         fields: compared.fields.clone(),
         health: compared.health.clone(),
         seen: compared.seen.clone(),
+        again: compared.again,
     })
 }
 
@@ -256,52 +264,4 @@ fn found(ctx: &Context, object: &ObjectRef, change: &ObjectChange, live: &Value)
         seen: seen_object(&object.kind, live),
         ..with(object, change.clone())
     }
-}
-
-/// What an uninstall deletes and what it leaves, and what the install after it creates. What is kept is told once.
-///
-/// # Errors
-/// When what is deployed cannot be read.
-pub(crate) async fn reinstalled(ctx: &Context, wanted: &Wanted) -> Result<Objects, PhaseError> {
-    let mut objects = with_definitions(observe::preview_definitions(ctx, wanted, &[]).await?);
-    let mut before = uninstalled(ctx).await?;
-    let mut after = Vec::new();
-    let docs = wanted.rendering.docs();
-    let gone = observe::deleted_by_uninstall(ctx).await?;
-    by_hooks(&mut before, observe::deleted_by_reinstall_hooks(ctx, &docs, &gone).await?);
-    let rendered = render::rendered_objects(&docs);
-    for object in observe::complete_objects(ctx, rendered, NotServed::Keep).await? {
-        let known = before.planned.iter().find(|planned| planned.object.same_object(&object));
-        match known.map(|planned| &planned.change) {
-            Some(ObjectChange::Keep) => continue,
-            Some(_) => {
-                objects.wanted.push((object.clone(), None));
-                after.push(created(&object));
-                continue;
-            }
-            None => {}
-        }
-        // The manifest that is uninstalled does not have it.
-        let live = match ctx.cluster().get(&object).await {
-            Ok(live) => live,
-            Err(ClusterError::NotServed { .. }) => None,
-            Err(error) => {
-                objects.not_checked.push(format!("{object}: {}", ctx.error_text(&error)));
-                continue;
-            }
-        };
-        let Some(live) = live else {
-            objects.wanted.push((object.clone(), None));
-            after.push(created(&object));
-            continue;
-        };
-        let is_own = helm_owner(&live).is(&ctx.release());
-        let change = if is_own { ObjectChange::Update } else { ObjectChange::Adopt };
-        objects.wanted.push((object.clone(), Some(live.clone())));
-        after.push(found(ctx, &object, &change, &live));
-    }
-    objects.planned.extend(before.planned);
-    objects.planned.extend(after);
-    objects.compared.extend(before.compared);
-    Ok(objects)
 }

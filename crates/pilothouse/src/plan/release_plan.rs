@@ -25,7 +25,7 @@ use crate::render;
 use crate::steps;
 use pilothouse_core::{
     Change, ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
-    PlannedHook, PlannedStep, ReleasePlan, ReleaseState, SameObject, Staying, Stays, code, object_ref,
+    PlannedHook, PlannedObject, PlannedStep, ReleasePlan, ReleaseState, SameObject, Staying, Stays, code, object_ref,
 };
 use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::json;
@@ -102,7 +102,18 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
     let mut compared = Vec::new();
     let found = ReleaseSeen { observed: &observed, decision: &decision, preview };
     match fill(ctx, run, &mut plan, found, coming).await {
-        Ok(found) => compared = found,
+        Ok(found) => {
+            compared = found;
+            // What another release brings first is there by then.
+            let comes = |finding: &Finding| {
+                let is_it = |one: &PlannedObject| one.object.to_string() == finding.subject;
+                [code::API_NOT_SERVED, code::NAMESPACE_MISSING].contains(&finding.code.as_str())
+                    && plan.objects.iter().any(|one| is_it(one) && matches!(one.change, ObjectChange::After { .. }))
+            };
+            let comes: Vec<bool> = plan.findings.iter().map(comes).collect();
+            let mut comes = comes.into_iter();
+            plan.findings.retain(|_| !comes.next().unwrap_or_default());
+        }
         Err(error) => {
             let message = ctx.redactor().redact(&error.chain().join(": "));
             plan.findings.push(Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), message));
@@ -148,16 +159,18 @@ async fn fill(
             plan.chart_then = Some(format!("{} {}", resolved.metadata.name, resolved.metadata.version));
             let is_upgrade = plan.does == PlannedAction::Upgrade;
             let is_known = !render::values_are_missing(ctx.info(), &Payload::default());
-            // What it renders without them says nothing. Of a plain deploy that is told by the look ahead.
-            if !is_known && uninstalls {
-                let line = "its objects: values that come from a step are known only in the run";
-                plan.not_checked.push(line.to_owned());
-            }
-            objects = match (is_known, uninstalls) {
-                (true, true) => objects::reinstalled(ctx, &wanted).await?,
-                (true, false) => objects::deployed(ctx, &wanted, is_upgrade, preview, coming).await?,
-                (false, true) => objects::uninstalled(ctx).await?,
-                (false, false) => Objects::default(),
+            // What it renders without them says nothing, as the look ahead tells.
+            objects = match decision {
+                Decision::Change(change) if is_known => {
+                    objects::deployed(ctx, &wanted, change, preview, coming).await?
+                }
+                _ if uninstalls => objects::uninstalled(ctx).await?,
+                _ => Objects::default(),
+            };
+            objects.stays = match (is_known, uninstalls, is_upgrade) {
+                (true, true, _) => observe::left_by_reinstall(ctx, &wanted).await?,
+                (true, false, true) => observe::left_by_upgrade(ctx, &wanted).await?,
+                (true, false, false) | (false, _, _) => Vec::new(),
             };
             let (rendering, is_open) = preflight::planned_rendering(ctx, &wanted, is_upgrade, key).await?;
             plan.rendering = Some(rendering);
@@ -171,15 +184,18 @@ async fn fill(
         PlannedAction::Nothing | PlannedAction::Validate | PlannedAction::Steps | PlannedAction::Refuse => {}
     }
     plan.not_checked.extend(objects.not_checked);
-    if plan.does == PlannedAction::Uninstall {
+    if !objects.stays.is_empty() {
         plan.stays = left_by_steps(&run.steps, ctx, objects.stays).await?;
     }
     let same = |object: &pilothouse_core::PlannedObject| object.change == ObjectChange::Same;
     let (same, changed): (Vec<_>, Vec<_>) = objects.planned.into_iter().partition(same);
-    plan.unchanged = same.len();
+    // What becomes part of the release again is told, though it stays as it is.
+    let again: Vec<_> = same.iter().filter(|object| object.again).cloned().collect();
+    plan.unchanged = same.len() - again.len();
     plan.same =
         same.into_iter().filter_map(|same| Some(SameObject { object: same.object, seen: same.seen? })).collect();
     plan.objects = changed;
+    plan.objects.extend(again);
     ownership::tell(&run.steps, ctx, plan, &objects.wanted, objects.deployed).await?;
     Ok(objects.compared)
 }

@@ -12,7 +12,8 @@ use crate::preflight::{in_words, other_revision};
 use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
-    Class, Finding, ObjectChange, ObjectRef, Plan, PlannedAction, PlannedObject, ReleasePlan, SeenObject, code,
+    Class, Decision, Finding, ObjectChange, ObjectRef, Plan, PlannedAction, PlannedObject, ReleasePlan, SeenObject,
+    code,
 };
 use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
 use serde_json::Value;
@@ -95,8 +96,9 @@ async fn changed_too(
     if changed.is_empty() {
         return Ok(changed);
     }
-    let (wanted, is_upgrade) = (render::wanted(ctx).await, planned.does == PlannedAction::Upgrade);
-    let compared = observe::preview_deploy(ctx, &wanted, is_upgrade, &[]).await?.compared;
+    let Decision::Change(change) = observe::decision(ctx).await else { return Ok(changed) };
+    let wanted = render::wanted(ctx).await;
+    let compared = observe::preview_deploy(ctx, &wanted, &change, &[]).await?.compared;
     let same = Outcome::Change(ObjectChange::Same);
     let stays = |object: &ObjectRef| compared.iter().any(|one| one.object.same_object(object) && one.outcome == same);
     changed.retain(|(object, _)| !stays(object));

@@ -11,6 +11,7 @@ mod cluster;
 mod crds;
 mod deploy;
 mod losses;
+mod not_there;
 mod orphaned_hooks;
 mod own_kinds;
 mod ownership;
@@ -27,7 +28,7 @@ pub(crate) use changes::deletions::deletion_findings;
 pub(crate) use changes::hooks::test_hook_findings;
 pub(crate) use cluster::checks::selects;
 pub(crate) use crds::chart_crds::look_at_definitions;
-pub(crate) use deploy::{deploy_findings, refuse_reinstall};
+pub(crate) use deploy::deploy_findings;
 pub(crate) use orphaned_hooks::permit_hook_deletion;
 #[cfg(test)]
 pub(crate) use orphaned_hooks::{NEVER, left_alone};

@@ -124,7 +124,7 @@ pub(crate) async fn permit_deletions(
     objects: &[ObjectRef],
 ) -> Result<Vec<Permit<Deletion>>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
-    PhaseError::refuse_for(deletions::deletion_findings_of(ctx, objects, &consent).await)?;
+    PhaseError::refuse_for(deletions::deletion_findings_of(ctx, objects, &[], &consent).await)?;
     save::before_deleting(ctx, objects, &consent).await?;
     let (mut permits, mut findings) = (Vec::with_capacity(objects.len()), Vec::new());
     for object in objects {
@@ -168,7 +168,7 @@ pub(crate) async fn permit_uninstall(ctx: &Context, run: &ReleaseRun) -> Result<
         let record = observe::newest_record(ctx).await?;
         let objects = observe::deleted_with(ctx, record.as_ref()).await?;
         let by_hooks = observe::deleted_by_uninstall_hooks(ctx).await?;
-        let (mut findings, seen) = deletions::uninstall_findings_of(ctx, &objects, &by_hooks, &consent).await;
+        let (mut findings, seen) = deletions::uninstall_findings_of(ctx, (&objects, &by_hooks), &[], &consent).await;
         findings.extend(deleted::were_there(&objects, run.attempts.adopted(), &consent));
         PhaseError::refuse_for(findings)?;
         let goes = Going { newest: record.map(|record| record.version), objects: seen, kept: Vec::new() };
@@ -254,7 +254,10 @@ pub(crate) async fn permit_deploy(
         (looked, definitions) = look().await?;
     }
     let kept = looked.compared.iter().filter(|one| is_kept(one)).map(|one| one.object.clone());
-    let stays = kept.map(|object| Staying { object, because: Stays::ResourcePolicy }).collect();
+    let mut stays: Vec<Staying> = kept.map(|object| Staying { object, because: Stays::ResourcePolicy }).collect();
+    if is_upgrade {
+        stays.extend(observe::left_by_upgrade(ctx, wanted).await?);
+    }
     let goes = going(looked.newest, &looked.compared, &looked.absent);
     Ok(Permit::new(Deploy { wanted: wanted.clone(), goes, definitions, stays }))
 }

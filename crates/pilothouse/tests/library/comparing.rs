@@ -3,8 +3,8 @@
 use crate::bare_plane::plane;
 use jiff::Timestamp;
 use pilothouse::{
-    Cluster, ClusterClient, Compared, Comparison, Drifted, Outcome, Redactor, ReleaseKey, Rules, WriteMethod, compare,
-    drifted_objects,
+    Cluster, ClusterClient, Compared, Comparison, Drifted, Outcome, Redactor, ReleaseKey, Rules, Uninstalled,
+    WriteMethod, compare, drifted_objects,
 };
 use pilothouse_core::{FieldChange, ObjectChange, adoption_patch};
 use serde_json::{Value, json};
@@ -74,6 +74,7 @@ impl World {
             release: &self.release,
             wanted,
             stored,
+            uninstalled: Uninstalled::default(),
             write: if server_side { WriteMethod::Apply { force: true } } else { WriteMethod::Patch },
             changing: &[],
             seen: &[],

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 mod bases;
 mod hooks;
 mod losses;
+mod reinstalls;
 mod revisions;
 
 struct World {

@@ -6,8 +6,10 @@ mod tests;
 
 use crate::context::{Compared, Outcome};
 use crate::digest;
+use crate::observe::dry_run::anew::Leaving;
 use crate::observe::dry_run::refusal;
 use crate::observe::dry_run::refusal::Answer;
+use crate::observe::dry_run::refusal::FIELD_MANAGER;
 use crate::observe::dry_run::subject;
 use crate::observe::dry_run::subject::Subject;
 use base64::Engine as _;
@@ -16,8 +18,8 @@ use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use jiff::Timestamp;
 use pilothouse_core::{
-    ObjectChange, ObjectRef, Readiness, Redactor, ReleaseKey, Secrecy, SeenObject, Sensitive, adoption_patch, declared,
-    field_changes, helm_owner, is_client_side_applied, kept_by_upgrade, merge_patched, removed_paths,
+    CrdFacts, ObjectChange, ObjectRef, Readiness, Redactor, ReleaseKey, Secrecy, SeenObject, Sensitive, adoption_patch,
+    declared, field_changes, helm_owner, is_client_side_applied, kept_by_upgrade, merge_patched, removed_paths,
 };
 use pilothouse_health::{Rules, is_built_in};
 use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError, UpdateOptions};
@@ -27,8 +29,9 @@ use serde_json::Value;
 const SIDE_BY_SIDE: usize = 8;
 /// How often the server is asked about an object that others keep writing.
 const UPDATE_ATTEMPTS: usize = 4;
-/// Helm's own field manager: only as helm is the answer what helm would get.
-pub(super) const FIELD_MANAGER: &str = "helm";
+
+/// Why the server is not asked about what it will judge by another definition.
+pub(super) const CHANGING: &str = "not checked by the server: its definition changes first";
 
 /// What is to be compared.
 #[derive(Clone, Copy)]
@@ -39,11 +42,13 @@ pub struct Comparison<'a> {
     pub wanted: &'a [Value],
     /// The objects of the deployed revision's manifest; none before the first install.
     pub stored: &'a [Value],
+    /// What an uninstall does that comes first; nothing where none does.
+    pub uninstalled: Uninstalled<'a>,
     /// How helm writes the objects.
     pub write: WriteMethod,
-    /// Group and kind of what is going to be defined anew before it is applied: the server would judge it by the definition of
-    /// today, and is not asked.
-    pub changing: &'a [(String, String)],
+    /// What is going to be defined anew before it is applied, as it is then: the server would judge it by the definition of today, and
+    /// is not asked.
+    pub changing: &'a [CrdFacts],
     /// Objects as they were read a moment ago, `None` where one was not there: they are not read again.
     pub seen: &'a [(ObjectRef, Option<Value>)],
     /// What is known to be secret.
@@ -52,6 +57,15 @@ pub struct Comparison<'a> {
     pub rules: &'a Rules,
     /// By which an object's age is counted.
     pub now: Timestamp,
+}
+
+/// The manifests of a release that is uninstalled before it is installed again.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Uninstalled<'a> {
+    /// What goes: of what is wanted, it is not there any more then.
+    pub deleted: &'a [Value],
+    /// What a resource policy keeps: of what is wanted, it becomes part of the release again.
+    pub kept: &'a [Value],
 }
 
 /// How helm writes an object that is there.
@@ -131,9 +145,12 @@ impl Scope {
 
 pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, asked: Asked, scope: Scope) -> Looked {
     let namespace = &what.release.namespace;
-    let wanted = subject::complete(cluster, what.wanted, namespace, what.redactor).await;
-    let stored = subject::complete(cluster, what.stored, namespace, what.redactor).await;
-    let deployed = |object: &ObjectRef| stored.iter().find(|stored| stored.object.same_object(object));
+    let wanted = subject::complete(cluster, what.wanted, namespace, what.changing, what.redactor).await;
+    let stored = subject::complete(cluster, what.stored, namespace, &[], what.redactor).await;
+    let deleted = subject::complete(cluster, what.uninstalled.deleted, namespace, &[], what.redactor).await;
+    let kept = subject::complete(cluster, what.uninstalled.kept, namespace, &[], what.redactor).await;
+    let leaving = Leaving { objects: deleted.iter().map(|subject| subject.object.clone()).collect() };
+    let deployed = |object: &ObjectRef| find(&stored, object);
     let mut looks: Vec<BoxFuture<'_, Result<Compared, ObjectRef>>> = Vec::new();
     for subject in wanted.iter().filter(|subject| scope.has(&subject.object)) {
         let is_nowhere = scope == Scope::Elsewhere && subject.object.namespace.as_ref() == Some(namespace);
@@ -142,15 +159,28 @@ pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, ask
             looks.push(std::future::ready(Ok(Compared::unknown(&subject.object, outcome))).boxed());
             continue;
         }
+        if leaving.has(&subject.object) {
+            looks.push(what.anew(cluster, subject, &leaving).map(Ok).boxed());
+            continue;
+        }
         let stored = deployed(&subject.object).map(|stored| stored.manifest);
-        let look = what.wanted(cluster, subject, stored).map(move |compared| match asked {
-            Asked::WhatHelmDoes => what.by_merge_patch(subject, stored, compared),
+        let again = find(&kept, &subject.object).is_some();
+        let look = what.wanted(cluster, subject, stored, &leaving).map(move |compared| match asked {
+            Asked::WhatHelmDoes => Compared { again, ..what.by_merge_patch(subject, stored, compared) },
             Asked::WhatIsDeclared => compared,
         });
         looks.push(look.map(Ok).boxed());
     }
-    for subject in stored.iter().filter(|stored| !wanted.iter().any(|one| one.object.same_object(&stored.object))) {
-        looks.push(what.unwanted(cluster, subject).boxed());
+    let is_wanted = |subject: &&Subject<'_>| find(&wanted, &subject.object).is_some();
+    for subject in stored.iter().filter(|stored| !is_wanted(stored)) {
+        looks.push(what.unwanted(cluster, subject, None).boxed());
+    }
+    for subject in &deleted {
+        looks.push(what.unwanted(cluster, subject, Some(ObjectChange::Delete)).boxed());
+    }
+    // Of what is there twice, helm deletes the one without the policy.
+    for subject in kept.iter().filter(|kept| !is_wanted(kept) && !leaving.has(&kept.object)) {
+        looks.push(what.unwanted(cluster, subject, Some(ObjectChange::Keep)).boxed());
     }
     let mut looked = Looked { compared: Vec::with_capacity(looks.len()), absent: Vec::new() };
     let mut looks = futures::stream::iter(looks).buffered(SIDE_BY_SIDE);
@@ -163,8 +193,18 @@ pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, ask
     looked
 }
 
+fn find<'s, 'm>(subjects: &'s [Subject<'m>], object: &ObjectRef) -> Option<&'s Subject<'m>> {
+    subjects.iter().find(|subject| subject.object.same_object(object))
+}
+
 impl Comparison<'_> {
-    async fn wanted(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>, stored: Option<&Value>) -> Compared {
+    pub(super) async fn wanted(
+        &self,
+        cluster: &dyn ClusterClient,
+        subject: &Subject<'_>,
+        stored: Option<&Value>,
+        leaving: &Leaving,
+    ) -> Compared {
         let live = match self.read(cluster, subject).await {
             Ok(live) => live,
             Err(outcome) => return Compared::unknown(&subject.object, outcome),
@@ -176,11 +216,8 @@ impl Comparison<'_> {
             dry_run: true,
             default_namespace: Some(self.release.namespace.clone()),
         };
-        let is_changing = |(group, kind): &(String, String)| {
-            subject.object.group() == Some(group.as_str()) && subject.object.kind == *kind
-        };
-        if self.changing.iter().any(is_changing) {
-            let why = "not checked by the server: its definition changes first".to_owned();
+        if self.is_changing(&subject.object) {
+            let why = CHANGING.to_owned();
             return self.compared(subject, stored, live, &manifest, Answer::NotAsked { why }, None);
         }
         if let (Some(live), WriteMethod::Replace { strict }) = (&live, self.write) {
@@ -197,12 +234,19 @@ impl Comparison<'_> {
         }
         let answer =
             answer.map_or_else(|error| refusal::read(&error, self.write.is_apply(), self.redactor), Answer::Then);
+        let answer = leaving.without_what_goes(&subject.object, answer);
         self.compared(subject, stored, live, &manifest, answer, conflict)
+    }
+
+    /// Whether its kind is defined anew before it is applied.
+    pub(super) fn is_changing(&self, object: &ObjectRef) -> bool {
+        let is_it = |facts: &CrdFacts| object.group() == Some(facts.group.as_str()) && object.kind == facts.kind;
+        self.changing.iter().any(is_it)
     }
 
     /// What an update makes of an object, and how that was when the server was asked: it judges the very version it was read in, as
     /// it does for helm, and an object that is written meanwhile is read again.
-    async fn replaced(
+    pub(super) async fn replaced(
         &self,
         cluster: &dyn ClusterClient,
         subject: &Subject<'_>,
@@ -322,12 +366,18 @@ impl Comparison<'_> {
         Compared { outcome: Outcome::Change(change), fields, then: Some(Sensitive::new(then)), ..compared }
     }
 
-    /// What becomes of an object that is not wanted any more; its name when it is not there.
-    async fn unwanted(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>) -> Result<Compared, ObjectRef> {
+    /// What becomes of an object that is not wanted any more, by the live one unless that is `settled`; its name when it is not there.
+    async fn unwanted(
+        &self,
+        cluster: &dyn ClusterClient,
+        subject: &Subject<'_>,
+        settled: Option<ObjectChange>,
+    ) -> Result<Compared, ObjectRef> {
         match self.read(cluster, subject).await {
             Ok(None) => Err(subject.object.clone()),
             Ok(Some(live)) => {
-                let change = if kept_by_upgrade(&live) { ObjectChange::Keep } else { ObjectChange::Delete };
+                let by_live = || if kept_by_upgrade(&live) { ObjectChange::Keep } else { ObjectChange::Delete };
+                let change = settled.unwrap_or_else(by_live);
                 let outcome = Outcome::Change(change);
                 Ok(Compared { outcome, is_deployed: true, ..self.seen(&subject.object, live) })
             }
@@ -335,7 +385,11 @@ impl Comparison<'_> {
         }
     }
 
-    async fn read(&self, cluster: &dyn ClusterClient, subject: &Subject<'_>) -> Result<Option<Value>, Outcome> {
+    pub(super) async fn read(
+        &self,
+        cluster: &dyn ClusterClient,
+        subject: &Subject<'_>,
+    ) -> Result<Option<Value>, Outcome> {
         if let Some(outcome) = &subject.unknown {
             return Err(outcome.clone());
         }
@@ -370,7 +424,7 @@ fn is_whole(object: &Value) -> bool {
 }
 
 /// What becomes of an object that is not there.
-fn created(subject: &Subject<'_>, answer: Answer) -> Compared {
+pub(super) fn created(subject: &Subject<'_>, answer: Answer) -> Compared {
     let create = Compared::unknown(&subject.object, Outcome::Change(ObjectChange::Create));
     match answer {
         Answer::Then(then) => Compared { then: Some(Sensitive::new(then)), ..create },
@@ -403,7 +457,7 @@ fn is_custom(object: &ObjectRef) -> bool {
 }
 
 /// A manifest with the keys by which helm owns the object, as helm adds them.
-fn owned_by(manifest: &Value, release: &ReleaseKey) -> Value {
+pub(super) fn owned_by(manifest: &Value, release: &ReleaseKey) -> Value {
     let mut owned = manifest.clone();
     let keys = adoption_patch(release);
     for map in ["labels", "annotations"] {

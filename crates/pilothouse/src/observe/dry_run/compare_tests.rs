@@ -27,6 +27,7 @@ impl World {
             release: &self.release,
             wanted,
             stored,
+            uninstalled: Uninstalled::default(),
             write: if server_side { WriteMethod::Apply { force: true } } else { WriteMethod::Patch },
             changing: &[],
             seen: &[],
@@ -421,4 +422,29 @@ async fn an_update_that_is_not_asked_gives_no_namespace_to_what_has_none() {
     let then = compared[0].then.as_ref().unwrap().expose();
     assert_eq!(then["metadata"].as_object().unwrap().get("namespace"), None);
     assert_eq!(compared[0].outcome, Outcome::Change(ObjectChange::Same));
+}
+
+/// A kind in another version is the same object, also where the cluster is to serve that version only with this very release.
+#[rstest]
+#[case::comes_with_the_release(&["v1", "v2"], "Change(Update)")]
+#[case::does_not_come(&["v1"], "NotServed")]
+#[tokio::test]
+async fn a_version_that_is_not_served_yet(#[case] served: &[&str], #[case] expected: &str) {
+    let world = world();
+    let leg = |version: &str| json!({"apiVersion": format!("example.com/{version}"), "kind": "Widget", "metadata": {"name": "l"}, "spec": {"a": version}});
+    world.deploy(&[leg("v1")]);
+    let versions: Vec<Value> = served.iter().map(|version| json!({"name": version, "served": true})).collect();
+    let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "widgets.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced",
+            "names": {"kind": "Widget", "plural": "widgets"}, "versions": versions}});
+    let changing = [pilothouse_core::crd_facts(&definition).unwrap()];
+    let (wanted, stored) = ([leg("v2")], [leg("v1")]);
+    for server_side in [true, false] {
+        let what = Comparison { changing: &changing, ..world.comparison(&wanted, &stored, server_side) };
+        let compared = compare(&world.cluster, &what).await;
+        let [one] = compared.as_slice() else { panic!("{compared:#?}") };
+        assert_eq!(one.object.namespace.as_deref(), Some("web"));
+        let outcome = format!("{:?}", one.outcome);
+        assert!(outcome.starts_with(expected), "{outcome}");
+    }
 }

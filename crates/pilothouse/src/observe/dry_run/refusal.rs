@@ -5,6 +5,9 @@ use pilothouse_core::{Redactor, error_chain, forced_replacement, words_of_refusa
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
 
+/// Helm's own field manager: only as helm is the answer what helm would get.
+pub(super) const FIELD_MANAGER: &str = "helm";
+
 /// What came of asking the server.
 pub(crate) enum Answer {
     /// The object is going to be this.
@@ -55,7 +58,7 @@ pub(crate) fn read(error: &ClusterError, server_side: bool, redactor: &Redactor)
 /// applied on the client's side, it moves to itself first.
 pub(super) fn conflict(message: &str, redactor: &Redactor) -> Option<String> {
     let managers = message.split("with \"").skip(1).filter_map(|rest| rest.split('"').next());
-    let others = managers.filter(|manager| *manager != crate::observe::dry_run::compare::FIELD_MANAGER).count();
+    let others = managers.filter(|manager| *manager != FIELD_MANAGER).count();
     (others > 0).then(|| shown(message, redactor))
 }
 

@@ -2,9 +2,9 @@
 
 use crate::context::Outcome;
 use crate::observe::dry_run::refusal::unreadable;
-use pilothouse_core::{ObjectRef, Redactor, object_ref};
+use pilothouse_core::{CrdFacts, ObjectRef, Redactor, object_ref};
 use pilothouse_kube::ClusterError;
-use pilothouse_kube::{ClusterClient, Discovery};
+use pilothouse_kube::{ClusterClient, Discovery, Resource};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -21,10 +21,13 @@ pub(super) struct Subject<'a> {
 
 /// Completes the objects of a manifest by the cluster's discovery, which is asked anew once at most. Without those that have no
 /// name yet (`generateName`). One that is there twice is one object, as the last of them has it: helm applies them one after another.
+/// One in a version that is not served is the object that another version of its kind shows: it is looked at in that one where its
+/// definition, among those that are `changing`, is going to serve its own.
 pub(super) async fn complete<'a>(
     cluster: &dyn ClusterClient,
     manifests: &'a [Value],
     namespace: &str,
+    changing: &[CrdFacts],
     redactor: &Redactor,
 ) -> Vec<Subject<'a>> {
     let mut discovery = None;
@@ -46,7 +49,11 @@ pub(super) async fn complete<'a>(
         }
         let (object, unknown) = match resolved {
             Ok(object) => (object, None),
-            Err(error) => (object, Some(unreadable(&error, redactor))),
+            Err(error) => match discovery.as_deref().and_then(|known| in_another_version(known, &object, namespace)) {
+                Some(other) if changing.iter().any(|facts| will_serve(facts, &object)) => (other, None),
+                Some(other) => (other, Some(unreadable(&error, redactor))),
+                None => (object, Some(unreadable(&error, redactor))),
+            },
         };
         match places.entry(object.clone()) {
             Entry::Occupied(place) => subjects[*place.get()].manifest = manifest,
@@ -66,4 +73,17 @@ fn resolve(
     namespace: &str,
 ) -> Result<ObjectRef, ClusterError> {
     kept.insert(discovery?).resolve(object, namespace)
+}
+
+/// The object as another version of its kind shows it, where its own is not served.
+fn in_another_version(known: &Discovery, object: &ObjectRef, namespace: &str) -> Option<ObjectRef> {
+    let is_it = |other: &&Resource| object.group() == Some(other.group.as_str()) && object.kind == other.kind;
+    let other = known.resources().iter().find(is_it)?;
+    known.resolve(&ObjectRef { api_version: Some(other.api_version()), ..object.clone() }, namespace).ok()
+}
+
+/// Whether a definition serves the object's version.
+fn will_serve(facts: &CrdFacts, object: &ObjectRef) -> bool {
+    let served = |version: &String| object.api_version == Some(format!("{}/{version}", facts.group));
+    object.kind == facts.kind && facts.served_versions.iter().any(served)
 }

@@ -131,6 +131,7 @@ pub(crate) async fn announced(
     // What cannot be told is among the findings.
     let doomed = match change {
         Change::Install | Change::Upgrade { .. } => of_deploy(ctx, wanted, compared, consent).await,
+        Change::Reinstall(_) if !compared.is_empty() => of_deploy(ctx, wanted, compared, consent).await,
         Change::Uninstall | Change::Reinstall(_) => {
             let deleted = observe::deleted_by_uninstall(ctx).await.ok()?;
             let docs = wanted.rendering.docs();

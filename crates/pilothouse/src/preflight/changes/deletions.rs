@@ -17,23 +17,29 @@ use pilothouse_kube::{ClusterError, Detail, crd_ref, read_all};
 /// What cannot be read is a reason too, since nobody knows then what would be lost.
 pub(crate) async fn deletion_findings(ctx: &Context, objects: &[ObjectRef]) -> Vec<Finding> {
     match Consent::of(ctx).await {
-        Ok(consent) => deletion_findings_of(ctx, objects, &consent).await,
+        Ok(consent) => deletion_findings_of(ctx, objects, &[], &consent).await,
         Err(finding) => vec![finding],
     }
 }
 
-/// The same, with what the user has consented to.
-pub(crate) async fn deletion_findings_of(ctx: &Context, objects: &[ObjectRef], consent: &Consent) -> Vec<Finding> {
-    let mut findings = data_loss::losses(ctx, objects, &[], consent).await;
+/// The same, with what the user has consented to; `compared` is what else the same change makes of objects.
+pub(crate) async fn deletion_findings_of(
+    ctx: &Context,
+    objects: &[ObjectRef],
+    compared: &[Compared],
+    consent: &Consent,
+) -> Vec<Finding> {
+    let mut findings = data_loss::losses(ctx, objects, compared, consent).await;
     findings.extend(save::findings(ctx, &save::of_deleted(objects, consent)).await);
     findings
 }
 
 /// Reasons against a change that begins with an uninstall: as for any deletion, and that an object belongs to another release by
-/// now. What hooks delete is looked at too, those of the install that follows included.
+/// now. What hooks delete is looked at too, those of the install that follows included. `compared` is what that makes of objects.
 pub(crate) async fn uninstall_findings(
     ctx: &Context,
     wanted: &Wanted,
+    compared: &[Compared],
     change: &Change,
     consent: &Consent,
 ) -> Vec<Finding> {
@@ -44,7 +50,7 @@ pub(crate) async fn uninstall_findings(
         Ok::<_, PhaseError>((objects, by_hooks))
     };
     match looked.await {
-        Ok((objects, by_hooks)) => uninstall_findings_of(ctx, &objects, &by_hooks, consent).await.0,
+        Ok((objects, by_hooks)) => uninstall_findings_of(ctx, (&objects, &by_hooks), compared, consent).await.0,
         Err(error) => vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))],
     }
 }
@@ -52,12 +58,12 @@ pub(crate) async fn uninstall_findings(
 /// As [`uninstall_findings`], where what would be deleted was read; with how the objects were seen.
 pub(crate) async fn uninstall_findings_of(
     ctx: &Context,
-    objects: &[ObjectRef],
-    by_hooks: &[Compared],
+    (objects, by_hooks): (&[ObjectRef], &[Compared]),
+    compared: &[Compared],
     consent: &Consent,
 ) -> (Vec<Finding>, Vec<AsSeen>) {
-    let (mut findings, mut seen) =
-        (deletion_findings_of(ctx, objects, consent).await, Vec::with_capacity(objects.len()));
+    let mut seen = Vec::with_capacity(objects.len());
+    let mut findings = deletion_findings_of(ctx, objects, compared, consent).await;
     findings.extend(hooks::findings(ctx, by_hooks, consent).await);
     findings.extend(save::findings(ctx, &save::of_compared(ctx, by_hooks, consent).await).await);
     for (object, live) in objects.iter().zip(read_all(ctx.cluster(), objects, Detail::Metadata).await) {

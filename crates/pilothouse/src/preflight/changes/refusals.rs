@@ -33,29 +33,41 @@ pub(crate) async fn gate(
     change: &Change,
     consent: &Consent,
 ) -> Vec<Finding> {
-    let is_upgrade = match change {
-        Change::Install => false,
-        Change::Upgrade { .. } => true,
-        Change::Uninstall => return deletions::uninstall_findings(ctx, wanted, change, consent).await,
-        Change::Reinstall(_) => {
-            let mut findings = deletions::uninstall_findings(ctx, wanted, change, consent).await;
-            findings.extend(regenerated::by_reinstall(ctx, wanted, consent).await);
-            return findings;
-        }
+    let (is_upgrade, is_reinstall) = match change {
+        Change::Install => (false, false),
+        Change::Upgrade { .. } => (true, false),
+        Change::Reinstall(_) => (false, true),
+        Change::Uninstall => return deletions::uninstall_findings(ctx, wanted, compared, change, consent).await,
     };
     // What a step deletes is created anew; whether it may be deleted is that step's to say.
     let (by_step, open): (Vec<&Compared>, Vec<&Compared>) =
         compared.iter().partition(|one| deleted.iter().any(|object| object.same_object(&one.object)));
     let open: Vec<Compared> = open.into_iter().cloned().collect();
-    let mut findings = losses(ctx, wanted, &open, consent).await;
-    findings.extend(deleted::renamed_sets(&by_step, compared, consent));
+    // What an uninstall deletes is looked at by itself.
+    let mut findings = if is_reinstall {
+        let mut findings = deletions::uninstall_findings(ctx, wanted, compared, change, consent).await;
+        findings.extend(regenerated::by_reinstall(ctx, wanted, consent).await);
+        findings.extend(by_overwriting(ctx, &open, consent).await);
+        findings
+    } else {
+        let mut findings = losses(ctx, wanted, &open, consent).await;
+        findings.extend(deleted::renamed_sets(&by_step, compared, consent));
+        findings.extend(regenerated::findings(ctx, wanted, compared, consent, is_upgrade).await);
+        findings
+    };
     findings.extend(immutable::findings(&open, consent, ctx.info()));
     if is_upgrade {
         findings.extend(downgrade_of(ctx).await);
     }
-    findings.extend(regenerated::findings(ctx, wanted, compared, consent, is_upgrade).await);
     findings.extend(save::findings(ctx, &save::of_compared(ctx, &open, consent).await).await);
-    findings
+    // Of what goes, the uninstall has told some already.
+    let mut told: Vec<Finding> = Vec::with_capacity(findings.len());
+    for one in findings {
+        if !told.iter().any(|told| told.code == one.code && told.subject == one.subject) {
+            told.push(one);
+        }
+    }
+    told
 }
 
 /// What an install or upgrade would lose and consent does not name.

@@ -29,7 +29,7 @@ struct Wanted<'a> {
 
 /// Warnings only: somebody may add nodes, and pods of lower priority may have to go.
 pub(super) async fn check(ctx: &Context, compared: &[Compared]) -> Foresight {
-    let wanted: Vec<Wanted<'_>> = compared.iter().filter_map(wanted).collect();
+    let wanted: Vec<Wanted<'_>> = compared.iter().filter_map(|one| wanted(one, compared)).collect();
     if wanted.is_empty() {
         return Foresight::default();
     }
@@ -93,15 +93,18 @@ fn free(nodes: &[Value], pods: &[Value]) -> Vec<Free> {
 }
 
 /// What comes of a workload that is created or changed. Of DaemonSets, Jobs and CronJobs nobody knows when and how many.
-fn wanted(one: &Compared) -> Option<Wanted<'_>> {
+/// What is created anew has the room of the one that goes.
+fn wanted<'a>(one: &'a Compared, compared: &'a [Compared]) -> Option<Wanted<'a>> {
     let then = one.then.as_ref().filter(|_| matches!(verb(one), Some("create" | "patch")))?.expose();
     if !matches!(one.object.kind.as_str(), "Deployment" | "StatefulSet") {
         return None;
     }
     let replicas = |object: &Value| object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
-    let (pods, before) = (replicas(then), one.live.as_ref().map_or(0, |live| replicas(live.expose())));
+    let goes = |other: &&Compared| verb(other) == Some("delete") && other.object.same_object(&one.object);
+    let live = one.live.as_ref().or_else(|| compared.iter().find(goes)?.live.as_ref());
+    let (pods, before) = (replicas(then), live.map_or(0, |live| replicas(live.expose())));
     let spec = then.pointer("/spec/template/spec")?;
-    let same = one.live.as_ref().and_then(|live| live.expose().pointer("/spec/template/spec")) == Some(spec);
+    let same = live.and_then(|live| live.expose().pointer("/spec/template/spec")) == Some(spec);
     let more = pods.saturating_sub(before);
     // Pods that stay have their room.
     (pods > 0 && !(same && more == 0)).then_some(Wanted { workload: &one.object, spec, pods, more })

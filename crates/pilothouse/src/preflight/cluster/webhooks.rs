@@ -43,7 +43,13 @@ pub(super) async fn check(ctx: &Context, compared: &[Compared], rendered: &[Valu
     for listed in [mutating, validating] {
         match listed {
             Ok(configurations) => {
-                for configuration in configurations.iter() {
+                // One that goes first is asked no more.
+                let goes = |named: &ObjectRef| {
+                    let mut gone = changed.iter().filter(|one| verb(one) == Some("delete"));
+                    gone.any(|one| one.object.same_object(named))
+                };
+                let stay = |configuration: &&Value| !object_ref(configuration).is_some_and(|named| goes(&named));
+                for configuration in configurations.iter().filter(stay) {
                     add(ctx, configuration, &changed, &served, &mut labels, &mut needed).await;
                 }
             }

@@ -125,3 +125,36 @@ async fn names_with_the_number_of_the_revision(#[case] tool: Tool) {
         other => panic!("{other:?}"),
     }
 }
+
+/// What a failed revision has made and the next chart lacks stays: helm does not compare with that one. It is told by the plan and at the end.
+#[rstest]
+#[case::helm_4(Tool::Helm4)]
+#[ignore = "the other helm"]
+#[case::helm_3(Tool::Helm3)]
+#[tokio::test]
+async fn what_a_failed_revision_has_made(#[case] tool: Tool) {
+    const BAD: &str = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: Not_A_Name, annotations: {helm.sh/hook: post-upgrade}}
+";
+    let world = world("made", tool).await;
+    world.done(world.chart("1.0.0", &[("templates/cm.yaml", CONFIG)])).await;
+    let failing = [("templates/cm.yaml", CONFIG), ("templates/claim.yaml", CLAIM), ("templates/hook.yaml", BAD)];
+    let outcome = world.run(world.chart("2.0.0", &failing)).await;
+    assert!(matches!(outcome, ReleaseOutcome::Failed(_)), "{outcome:?}");
+    let next = || world.chart("3.0.0", &[("templates/cm.yaml", CONFIG)]);
+    let plan = world.planned(next()).await;
+    let told = pilothouse_core::stays_in_words(&plan.releases[0].stays);
+    assert_eq!(told, format!("PersistentVolumeClaim {}/data of an earlier revision", world.namespace));
+    let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(next())];
+    let config = RunConfig::new("test", RunId(uuid::Uuid::now_v7()));
+    let mut said = String::new();
+    pilothouse::run(&config, &charts, &world.session, |event| said += &serde_json::to_string(event).unwrap())
+        .await
+        .unwrap();
+    assert!(said.contains(&format!("stays: {told}")), "{said}");
+    assert!(world.get("pvc/data").await.is_some());
+    // From now on helm compares with a revision that has never had it.
+    let plan = world.planned(world.chart("3.1.0", &[("templates/cm.yaml", CONFIG)])).await;
+    assert_eq!(plan.releases[0].stays, []);
+}

@@ -1,7 +1,7 @@
 //! Objects whose kind or namespace is still to come.
 
 use super::support::{World, changes, done, fields};
-use pilothouse::{ChartInfo, HelmAction, Need, ObjectRef};
+use pilothouse::{ChartInfo, CrdPolicy, HelmAction, Need, ObjectRef};
 use pilothouse_core::{ObjectChange, PlannedAction, ReleaseKey};
 use pilothouse_plane::provision::Tool;
 use pilothouse_testkit::fixture_chart;
@@ -216,4 +216,45 @@ async fn a_definition_and_an_object_among_the_templates(#[case] tool: Tool) {
     let outcome = world.run(vec![world.info("kinds", &chart, &[])], None).await;
     assert!(matches!(&outcome[..], [pilothouse::ReleaseOutcome::Refused { .. }]), "{outcome:#?}");
     assert_eq!(world.writes(), <[String; 0]>::default());
+}
+
+/// Helm changes it in place, in whichever version it is written.
+#[rstest]
+#[case::helm_3(Tool::Helm3)]
+#[ignore = "the other helm"]
+#[case::helm_4(Tool::Helm4)]
+#[tokio::test]
+async fn an_object_moves_to_a_version_that_comes_with_the_chart(#[case] tool: Tool) {
+    let world = World::new("moves", tool).await;
+    let group = format!("{}.example.com", world.namespace);
+    let version = |name: &str, stores: bool| {
+        format!(
+            "    - {{ name: {name}, served: true, storage: {stores}, schema: {{ openAPIV3Schema: {{ type: object, properties: {{ spec: {{ type: object, properties: {{ a: {{ type: string }} }} }} }} }} }} }}\n"
+        )
+    };
+    let definition = |versions: &str| {
+        format!(
+            "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{ name: legs.{group} }}\nspec:\n  group: {group}\n  scope: Namespaced\n  names: {{ kind: Leg, plural: legs, singular: leg, listKind: LegList }}\n  versions:\n{versions}"
+        )
+    };
+    let leg = |version: &str| {
+        format!("apiVersion: {group}/{version}\nkind: Leg\nmetadata: {{ name: l }}\nspec: {{ a: {version} }}\n")
+    };
+    let info = |chart: &std::path::Path| ChartInfo { crds: CrdPolicy::Upgrade, ..world.info("moves", chart, &[]) };
+    let old = definition(&version("v1alpha1", true));
+    let chart = world.chart("moves", &[("crds/leg.yaml", &old), ("templates/leg.yaml", &leg("v1alpha1"))]);
+    world.done(info(&chart)).await;
+    let uid = async |api: &str| {
+        let live = world.get(&format!("{group}/{api}"), "Leg", "l").await.unwrap();
+        live["metadata"]["uid"].clone()
+    };
+    let before = uid("v1alpha1").await;
+    let new = definition(&(version("v1alpha1", false) + &version("v1", true)));
+    let chart = world.chart("moves", &[("crds/leg.yaml", &new), ("templates/leg.yaml", &leg("v1"))]);
+    let plan = world.plan_one(info(&chart)).await;
+    let of_leg: Vec<&ObjectChange> =
+        plan.objects.iter().filter(|one| one.object.kind == "Leg").map(|one| &one.change).collect();
+    assert_eq!(of_leg, [&ObjectChange::Update], "{:#?}", plan.objects);
+    world.done(info(&chart)).await;
+    assert_eq!(uid("v1").await, before);
 }
