@@ -221,6 +221,20 @@ mod tests {
     #[case(&["sshpass", "-f", "pw", "-P", "word", "-px1", "ssh", "-p", "2222"], "sshpass -f pw -P word -p*** ssh -p 2222")]
     #[case(&["docker", "run", "mongo", "redis-cli", "-p", "6379", "-a", "x"], "docker run mongo redis-cli -p 6379 -a ***")]
     #[case(&["mysql", "-h", "mongo", "-phunter22"], "mysql -h mongo -p***")]
+    #[case(&["curl", "-u", "joe:two words", "-ujoe:hunter22", "-fsSu", "joe:x1"], "curl -u joe:*** -ujoe:*** -fsSu joe:***")]
+    #[case(&["curl", "--user=joe:two words", "--proxy-user=p:x1"], "curl --user=joe:*** --proxy-user=p:***")]
+    #[case(&["wget", "--user", "joe:x1", "--user=joe:x2"], "wget --user joe:*** --user=joe:***")]
+    #[case(&["skopeo", "copy", "--src-creds=joe:x1", "--dest-creds", "joe:x2"], "skopeo copy --src-creds=joe:*** --dest-creds joe:***")]
+    #[case(&["docker", "login", "-ujoe", "-phunter22"], "docker login -ujoe -p***")]
+    #[case(&["ldapsearch", "-whunter22", "-x"], "ldapsearch -w*** -x")]
+    #[case(&["7z", "x", "-phunter22", "a.7z"], "7z x -p*** a.7z")]
+    #[case(&["sqlcmd", "-U", "sa", "-P", "x1"], "sqlcmd -U sa -P ***")]
+    #[case(&["unzip", "-P", "x1", "a.zip"], "unzip -P *** a.zip")]
+    #[case(&["openssl", "rsa", "-passin", "pass:hunter22"], "openssl rsa -passin pass:***")]
+    // Users and groups by number are none, but to curl.
+    #[case(&["docker", "run", "-u", "1000:1000", "--user=0:0"], "docker run -u 1000:1000 --user=0:0")]
+    #[case(&["tar", "-ujoe:x", "-pX"], "tar -ujoe:x -pX")]
+    #[case(&["curl", "-u", "1000:1000"], "curl -u 1000:***")]
     // What may be the name of a Secret is hidden where it stands.
     #[case(&["x", "--image-pull-secret", "regcred-1"], "x --image-pull-secret ***")]
     // What only names a secret is shown.

@@ -1,0 +1,109 @@
+//! Which pieces of a secret tell something of it: those that no other text has.
+//!
+//! A piece that is an ordinary word, a host, an address or a kind stands in many texts that are no secret. To hide it there would
+//! make messages useless, and the reader would know it all the same.
+
+use super::finder::SHORTEST_PART;
+use std::collections::BTreeSet;
+
+/// What stands between words.
+const PLAIN: &str = "-_./:";
+/// What holds texts together.
+const STRUCTURE: &str = "{}[]()<>\"'=,";
+/// A piece of a secret that is not its beginning or its end is hidden from this size on, if it looks random.
+const RANDOM: usize = 16;
+/// No single word is so long.
+const UNBROKEN: usize = 32;
+/// Whatever it looks like, a piece of this size is hidden.
+const ANY: usize = 64;
+/// In what looks random, at least every so many characters another sort of them begins.
+const TURN: usize = 5;
+
+/// How much of the beginning of a secret at least tells that it is cut there: what other texts begin with too does not.
+pub(super) fn beginning(secret: &str) -> Option<usize> {
+    if secret.contains('\n') || secret.contains(": ") || head_of(secret) > 0 {
+        return None;
+    }
+    let telling = secret.find(is_telling)?;
+    let len = (telling + 1).max(SHORTEST_PART);
+    let len = (len..secret.len()).find(|at| secret.is_char_boundary(*at))?;
+    (!is_text(&secret[..len])).then_some(len)
+}
+
+/// From where the end of a secret tells that its beginning is cut off. The end of an address is that of others too.
+pub(super) fn end(secret: &str) -> Option<usize> {
+    const DASHES: [&str; 4] = ["---", "LS0t", "tLS0", "0tLS"];
+    if secret.contains('\n') || secret.contains("://") {
+        return None;
+    }
+    let unpadded = secret.trim_end_matches('=');
+    let telling = unpadded.rfind(is_telling)?;
+    let at = telling.min(unpadded.len().checked_sub(SHORTEST_PART)?);
+    let at = (1..=at).rev().find(|at| unpadded.is_char_boundary(*at))?;
+    let end = &unpadded[at..];
+    (!is_text(end) && !DASHES.iter().any(|dashes| end.contains(dashes))).then_some(at)
+}
+
+/// Whether a piece of a secret that others may have too is worth hiding.
+pub(super) fn tells(piece: &[u8]) -> bool {
+    let sorts = || piece.iter().map(|byte| Sort::of(*byte));
+    let turns = sorts().zip(sorts().skip(1)).filter(|(before, after)| before.turns_to(*after)).count();
+    piece.len() >= ANY
+        || piece.len() >= UNBROKEN && sorts().all(|sort| sort != Sort::Between)
+        || piece.len() >= RANDOM && turns * TURN >= piece.len()
+}
+
+/// Whether a chunk is no line of dashes, padding or blanks, which are everywhere.
+pub(super) fn is_various(chunk: &[u8]) -> bool {
+    chunk.iter().collect::<BTreeSet<_>>().len() > 3
+}
+
+/// Whether this in another case would be a word that other texts have too: `production`.
+pub(super) fn is_word_in_any_case(text: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphabetic() || PLAIN.as_bytes().contains(byte) || *byte == b' ';
+    let is_humped = text.windows(2).any(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase());
+    text.len() < SHORTEST_PART || text.len() < RANDOM && text.iter().all(is_plain) && !is_humped
+}
+
+/// The sort of a character, as far as words have one sort and random text has all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Small,
+    Capital,
+    Digit,
+    Sign,
+    Between,
+}
+
+impl Sort {
+    fn of(byte: u8) -> Self {
+        match byte {
+            b'A'..=b'Z' => Self::Capital,
+            b'0'..=b'9' => Self::Digit,
+            byte if byte.is_ascii_lowercase() || !byte.is_ascii() => Self::Small,
+            byte if byte.is_ascii_whitespace() => Self::Between,
+            byte if PLAIN.as_bytes().contains(&byte) || STRUCTURE.as_bytes().contains(&byte) => Self::Between,
+            _ => Self::Sign,
+        }
+    }
+
+    /// A word begins with a capital: what follows one is no turn.
+    fn turns_to(self, after: Self) -> bool {
+        self != after && self != Self::Between && after != Self::Between && (self, after) != (Self::Capital, Self::Small)
+    }
+}
+
+fn is_telling(c: char) -> bool {
+    !c.is_ascii_lowercase() && !PLAIN.contains(c)
+}
+
+fn is_text(piece: &str) -> bool {
+    piece.contains(|c: char| c.is_whitespace() || STRUCTURE.contains(c))
+}
+
+/// How much of a secret all others of its format begin with.
+pub(super) fn head_of(secret: &str) -> usize {
+    // `-----BEGIN RSA PRIVATE KEY-----`, and that in base64.
+    let head = [("-----BEGIN", 32), ("LS0tLS1CRUdJTi", 44)].into_iter().find(|(head, _)| secret.starts_with(head));
+    head.map_or(0, |(_, len)| len)
+}
