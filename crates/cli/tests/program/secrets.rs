@@ -112,7 +112,7 @@ fn the_secret_that_is_in_force_and_the_new_one_in_every_spelling() {
 #[test]
 fn a_secret_that_is_cut_and_rewritten() {
     let steps = "    pre_exec: [{ command: { run: [sh, -c, 'printf %s \"$PW\" | od -An -tx1; printf %s \"$LONG\" | cut -c100-300; printf %s \"$LONG\" | cut -c1-80; \
-                 printf %s \"$PW\" | base64 | base64'] } }]\n";
+                 printf %s \"$PW\" | base64 | base64; printf %s \"$PW\" | tr a-z A-Z; echo; echo \"$PW\" | rev; printf %s \"$PW\" | base64 | tr A-Z a-z'] } }]\n";
     let world = world("pw-cut", steps);
     let stack = std::fs::read_to_string(world.path("pilothouse.yaml")).unwrap();
     let values = "{ key: p, from_env: PW, sensitive: true }, { key: long, from_env: LONG, sensitive: true }";
@@ -131,6 +131,10 @@ data:
   start: {{ .Values.p | trunc 12 | quote }}
   long: {{ .Values.long | trunc 600 }}
   middle: {{ substr 200 300 .Values.long }}
+  piece: {{ substr 3 19 .Values.p | quote }}
+  end: {{ .Values.p | trunc -12 | quote }}
+  upper: {{ .Values.p | upper | quote }}
+  upper64: {{ .Values.p | b64enc | upper | quote }}
 "#,
     );
     let secret = "Zq7!canary/one@x y&%\"q";
@@ -146,6 +150,11 @@ data:
         let told = told(&world, world.on_plane(args).env("PW", secret).env("LONG", &long));
         let hidden = [
             "canary",
+            "CANARY",
+            "yranac",
+            "bmfyes9vbm",
+            "BMFYES9VBM",
+            "@x y",
             "63616e617279",
             "63 61 6e 61 72 79",
             "63 61 6E 61 72 79",

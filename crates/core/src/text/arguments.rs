@@ -75,7 +75,7 @@ fn names_an_object(name: &str, value: &str) -> bool {
 
 /// Where in each of these arguments a secret begins, which goes on to its end.
 pub fn secrets_in_arguments<S: AsRef<str>>(argv: &[S]) -> Vec<Option<usize>> {
-    let mut options = ShortOptions::default();
+    let mut options = ProgramOptions::default();
     let mut before = None;
     let arguments = argv.iter().map(AsRef::as_ref);
     let found_in = arguments.map(|argument| {
@@ -87,7 +87,7 @@ pub fn secrets_in_arguments<S: AsRef<str>>(argv: &[S]) -> Vec<Option<usize>> {
     found_in.collect()
 }
 
-fn secret_in_argument(argument: &str, before: Option<&str>, options: &ShortOptions) -> Option<usize> {
+fn secret_in_argument(argument: &str, before: Option<&str>, options: &ProgramOptions) -> Option<usize> {
     if let Some((name, value)) = argument.split_once('=')
         && is_name(name)
         && is_secret_name(name)
@@ -99,10 +99,16 @@ fn secret_in_argument(argument: &str, before: Option<&str>, options: &ShortOptio
     if let Some(from) = options.secret_in(argument, before) {
         return Some(from).filter(|from| is_literal(&argument[*from..]));
     }
+    if let Some((option, from)) = options.pair_in(argument, before) {
+        let (user, password) = argument[from..].split_once(':')?;
+        // Users and groups by number are no secret: `--user 1000:1000`.
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_secret = is_literal(password) && (option == Pair::OfCurl || !is_number(user) || !is_number(password));
+        return is_secret.then(|| argument.len() - password.len());
+    }
     match before? {
-        "-u" | "--user" | "--proxy-user" | "-U" => {
-            let (_, password) = argument.split_once(':')?;
-            is_literal(password).then(|| argument.len() - password.len())
+        "-passin" | "-passout" => {
+            argument.strip_prefix("pass:").filter(|value| is_literal(value)).map(|_| "pass:".len())
         }
         "-H" | "--header" => {
             let (name, value) = argument.split_once(':')?;
@@ -119,56 +125,87 @@ fn secret_in_argument(argument: &str, before: Option<&str>, options: &ShortOptio
     }
 }
 
-/// Short options that take a secret, which only the program before them tells.
+/// Options of programs that take a secret, which only the program before them tells.
 #[derive(Default)]
-struct ShortOptions {
-    /// Whether what follows `-p` without a blank is one.
-    is_attached: bool,
+struct ProgramOptions {
+    /// What follows these without a blank is one.
+    attached: Vec<&'static str>,
     separate: Vec<&'static str>,
+    is_curl: bool,
     /// The program takes a password where it logs in only.
     may_log_in: bool,
     /// The options of sshpass end at the program that it runs.
     are_of_sshpass: bool,
 }
 
-impl ShortOptions {
+/// Whose option takes a user and a password.
+#[derive(PartialEq, Eq)]
+enum Pair {
+    OfCurl,
+    OfAny,
+}
+
+impl ProgramOptions {
     fn secret_in(&self, argument: &str, before: Option<&str>) -> Option<usize> {
-        if self.is_attached && argument.starts_with("-p") && argument.len() > 2 {
-            return Some(2);
+        let is_attached = |option: &&str| argument.len() > option.len() && argument.starts_with(*option);
+        if let Some(option) = self.attached.iter().copied().find(|option| is_attached(option)) {
+            return Some(option.len());
         }
         before.filter(|before| self.separate.contains(before)).map(|_| 0)
     }
 
+    /// Where in this argument `user:password` begins.
+    fn pair_in(&self, argument: &str, before: Option<&str>) -> Option<(Pair, usize)> {
+        const LONG: [&str; 5] = ["--user", "--proxy-user", "--creds", "--src-creds", "--dest-creds"];
+        // Options of curl that take nothing may stand before: `-fsSu`.
+        let after_flags = |text: &str| {
+            let flags = text.strip_prefix('-')?.trim_start_matches(|c| "sSfkLivgjlqaGIJNOR46".contains(c));
+            flags.strip_prefix(['u', 'U']).map(|rest| text.len() - rest.len()).filter(|_| self.is_curl)
+        };
+        let pair = if self.is_curl { Pair::OfCurl } else { Pair::OfAny };
+        let is_next = |before: &str| {
+            matches!(before, "-u" | "-U") || LONG.contains(&before) || after_flags(before) == Some(before.len())
+        };
+        if before.is_some_and(is_next) {
+            return Some((pair, 0));
+        }
+        let named = argument.split_once('=').filter(|(name, _)| LONG.contains(name)).map(|(name, _)| name.len() + 1);
+        named.or_else(|| after_flags(argument).filter(|from| *from < argument.len())).map(|from| (pair, from))
+    }
+
     /// What is known after this argument too.
     fn go_on(&mut self, argument: &str, before: Option<&str>) {
+        const NONE: &[&str] = &[];
         let is_own = argument.starts_with('-') || matches!(before, Some("-f" | "-d" | "-p" | "-P"));
         if self.are_of_sshpass && !is_own {
             *self = Self::default();
         }
         let program = argument.rsplit('/').next().unwrap_or_default();
-        let (is_attached, separate) = match program {
-            "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlcheck" | "mysqlpump" | "mysqlshow" => {
-                (true, None)
-            }
-            _ if program.starts_with("mariadb") => (true, None),
-            "sshpass" => (true, Some("-p")),
-            "mongo" | "mongosh" | "mongodump" | "mongorestore" | "mongoimport" | "mongoexport" => (false, Some("-p")),
-            "redis-cli" | "valkey-cli" => (false, Some("-a")),
-            "ldapsearch" | "ldapadd" | "ldapmodify" | "ldapdelete" | "ldapwhoami" => (false, Some("-w")),
+        let (attached, separate): (&[_], &[_]) = match program {
+            "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlcheck" | "mysqlpump" | "mysqlshow" | "7z"
+            | "7za" | "7zr" | "7zz" => (&["-p"], NONE),
+            _ if program.starts_with("mariadb") => (&["-p"], NONE),
+            "sshpass" => (&["-p"], &["-p"]),
+            "mongo" | "mongosh" | "mongodump" | "mongorestore" | "mongoimport" | "mongoexport" => (NONE, &["-p"]),
+            "redis-cli" | "valkey-cli" => (NONE, &["-a"]),
+            "ldapsearch" | "ldapadd" | "ldapmodify" | "ldapdelete" | "ldapwhoami" => (&["-w"], &["-w"]),
+            "sqlcmd" | "bcp" | "zip" | "unzip" => (&["-P"], &["-P"]),
+            "curl" => (NONE, NONE),
             "docker" | "podman" | "nerdctl" | "helm" | "oras" | "skopeo" | "crane" | "az" | "oc" => {
                 self.may_log_in = true;
                 return;
             }
-            "login" if self.may_log_in => (false, Some("-p")),
+            "login" if self.may_log_in => (&["-p"], &["-p"]),
             _ => return,
         };
         // What follows an option may be its value, and no program: `mysql -h mongo -px`.
         if !before.is_some_and(|before| before.starts_with('-')) {
             *self = Self { may_log_in: self.may_log_in, ..Self::default() };
         }
-        self.is_attached |= is_attached;
         self.are_of_sshpass |= program == "sshpass";
-        self.separate.extend(separate.filter(|option| !self.separate.contains(option)));
+        self.is_curl |= program == "curl";
+        self.attached.extend(attached);
+        self.separate.extend(separate);
     }
 }
 

@@ -57,7 +57,7 @@ struct Patterns {
 struct CommandPattern {
     /// From the program's name to the end of the command.
     command: Option<Regex>,
-    /// One of its options.
+    /// One of its options. Each of its groups is what must not be shown, in one way to quote it.
     option: Option<Regex>,
 }
 
@@ -72,7 +72,8 @@ impl CommandPattern {
     fn secret_parts(&self, text: &str) -> Vec<(usize, usize)> {
         let (Some(command), Some(option)) = (&self.command, &self.option) else { return Vec::new() };
         let in_command = |command: regex::Match<'_>| {
-            let hidden = option.captures_iter(command.as_str()).filter_map(|found| found.name("hidden"));
+            let found = option.captures_iter(command.as_str());
+            let hidden = found.flat_map(|found| found.iter().skip(1).flatten().collect::<Vec<_>>());
             hidden.map(|hidden| (command.start() + hidden.start(), command.start() + hidden.end())).collect::<Vec<_>>()
         };
         command.find_iter(text).flat_map(in_command).collect()
@@ -95,7 +96,8 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     // Options that take nothing may stand before `u`: `-fsSu`.
     curl: CommandPattern::new(
         "curl",
-        r#"\s(?:-[sSfkLivgjlqaGIJNOR46]*[uU]|--user|--proxy-user)[ =]?["']?[^\s:"']+:(?<hidden>[^\s"'$][^\s"']*)"#,
+        r#"(?x)\s(?:-[sSfkLivgjlqaGIJNOR46]*[uU]\ ?|--(?:proxy-)?user[\ =])
+            (?:\\+"[^:"\n]+:([^"\\$][^"\\]*)|"[^:"\n]+:([^"$][^"]*)|'[^:'\n]+:([^'$\n][^'\n]*)|[^\s:"']+:([^\s"'$][^\s"']*))"#,
     ),
     option: Regex::new(
         r#"(?i)(?:^|[\s"'(])(?<option>--?[\w-]*(?:password|passwd|passphrase|pwd|secret|token|api-?key|access-?key|private-?key))\s+(?<hidden>"[^"]*"|'[^']*'|[^\s"'$-]\S*)"#,

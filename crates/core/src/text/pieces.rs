@@ -89,7 +89,10 @@ impl Sort {
 
     /// A word begins with a capital: what follows one is no turn.
     fn turns_to(self, after: Self) -> bool {
-        self != after && self != Self::Between && after != Self::Between && (self, after) != (Self::Capital, Self::Small)
+        self != after
+            && self != Self::Between
+            && after != Self::Between
+            && (self, after) != (Self::Capital, Self::Small)
     }
 }
 

@@ -114,9 +114,7 @@ fn spellings(secret: &str) -> Vec<(&'static str, String)> {
     let double_url = |text: String| text.replace('%', "%25").replace('+', "%2B");
     let url = |plus: bool| {
         secret.bytes().fold(String::new(), |url, byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                url + &char::from(byte).to_string()
-            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => url + &char::from(byte).to_string(),
             b' ' if plus => url + "+",
             other => url + &format!("%{other:02X}"),
         })
@@ -264,8 +262,7 @@ fn no_spelling_of_a_secret_survives() {
     ] {
         let redactor = Redactor::new([secret]);
         for (how, text) in spellings(secret) {
-            for around in [text.clone(), format!("x: {text}, y"), format!("Error: at '/p': {text} does not match")]
-            {
+            for around in [text.clone(), format!("x: {text}, y"), format!("Error: at '/p': {text} does not match")] {
                 let redacted = redactor.redact(&around);
                 let left = without_escapes(&redacted.replace("***", ""));
                 let kept: String = around.replacen(&text, "", 1);
@@ -316,17 +313,18 @@ const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 #[test]
 fn reversed_and_in_another_case() {
     let token = token(BASE64, 100, 5);
-    for secret in
-        ["second\"new-pw", "BAD-CANARY-PW\"\\x", "pa'ss Word<&>%2F+x", "ümLaut=€/?#pw", "c4n4ry-plain", "HunterCanary", &token]
-    {
+    for secret in [
+        "second\"new-pw",
+        "BAD-CANARY-PW\"\\x",
+        "pa'ss Word<&>%2F+x",
+        "ümLaut=€/?#pw",
+        "c4n4ry-plain",
+        "HunterCanary",
+        &token,
+    ] {
         let redactor = Redactor::new([secret]);
         let reversed = |text: &str| text.chars().rev().collect::<String>();
-        let forms = [
-            reversed(secret),
-            secret.to_uppercase(),
-            secret.to_lowercase(),
-            reversed(&secret.to_uppercase()),
-        ];
+        let forms = [reversed(secret), secret.to_uppercase(), secret.to_lowercase(), reversed(&secret.to_uppercase())];
         for form in forms {
             for (how, text) in spellings(&form) {
                 let redacted = redactor.redact(&format!("<{text}>"));
@@ -395,7 +393,11 @@ fn pieces_of_tokens_are_hidden() {
     "lookup db.shop.svc.cluster.local:5432: no such host in /app?sslmode=disable",
     "lookup db.shop.svc.cluster.local:5432: no such host in /app?sslmode=disable"
 )]
-#[case::address("host=10.244.12.13 port=30443 password=x1y2z3w4", "dial 10.244.12.13 port=30443", "dial 10.244.12.13 port=30443")]
+#[case::address(
+    "host=10.244.12.13 port=30443 password=x1y2z3w4",
+    "dial 10.244.12.13 port=30443",
+    "dial 10.244.12.13 port=30443"
+)]
 #[case::json(
     "{\"auths\":{\"registry.example.com\":{\"username\":\"joe\",\"password\":\"Hunter22\"}}}",
     "{\"auths\":{\"registry.example.com\":{\"username\":\"",
@@ -406,7 +408,11 @@ fn pieces_of_tokens_are_hidden() {
     "ValidatingWebhookConfiguration admissionregistration.k8s.io/v1",
     "ValidatingWebhookConfiguration admissionregistration.k8s.io/v1"
 )]
-#[case::pem_ends("-----BEGIN CERTIFICATE-----\nMIIBcanary1\n-----END CERTIFICATE-----", "CERTIFICATE-----", "CERTIFICATE-----")]
+#[case::pem_ends(
+    "-----BEGIN CERTIFICATE-----\nMIIBcanary1\n-----END CERTIFICATE-----",
+    "CERTIFICATE-----",
+    "CERTIFICATE-----"
+)]
 #[case::pem_ends_in_base64("TUlJQmNhbmFyeTE0NQotLS0tLUVORCBYLS0tLS0K", "LS0tLS0K", "LS0tLS0K")]
 fn pieces(#[case] secret: &str, #[case] text: &str, #[case] expected: &str) {
     assert_eq!(Redactor::new([secret]).redact(text), expected);
