@@ -46,11 +46,14 @@ pub(super) fn end(secret: &str) -> Option<usize> {
 
 /// Whether a piece of a secret that others may have too is worth hiding.
 pub(super) fn tells(piece: &[u8]) -> bool {
-    let sorts = || piece.iter().map(|byte| Sort::of(*byte));
-    let turns = sorts().zip(sorts().skip(1)).filter(|(before, after)| before.turns_to(*after)).count();
     piece.len() >= ANY
-        || piece.len() >= UNBROKEN && sorts().all(|sort| sort != Sort::Between)
-        || piece.len() >= RANDOM && turns * TURN >= piece.len()
+        || piece.len() >= UNBROKEN && piece.iter().all(|byte| Sort::of(*byte) != Sort::Between)
+        || piece.len() >= RANDOM && is_random(piece)
+}
+
+fn is_random(piece: &[u8]) -> bool {
+    let turns = piece.windows(2).filter(|two| Sort::of(two[0]).turns_to(Sort::of(two[1]))).count();
+    turns * TURN >= piece.len()
 }
 
 /// Whether a chunk is no line of dashes, padding or blanks, which are everywhere.
@@ -100,8 +103,9 @@ fn is_telling(c: char) -> bool {
     !c.is_ascii_lowercase() && !PLAIN.contains(c)
 }
 
+/// Whether this holds a text together rather than being a secret itself.
 fn is_text(piece: &str) -> bool {
-    piece.contains(|c: char| c.is_whitespace() || STRUCTURE.contains(c))
+    piece.contains(|c: char| c.is_whitespace() || STRUCTURE.contains(c)) && !is_random(piece.as_bytes())
 }
 
 /// How much of a secret all others of its format begin with.

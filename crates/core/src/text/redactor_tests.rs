@@ -383,6 +383,7 @@ fn pieces_of_tokens_are_hidden() {
 #[case::upper("Zq7!canary/one@x y&%\"q", "7!CANARY/ONE@X Y", "***")]
 #[case::base64("Zq7!canary/one@x y&%\"q", "NyFjYW5hcnkvb25lQHggeQ", "***")]
 #[case::end("Zq7!canary/one@x", "<nary/one@x>", "<***>")]
+#[case::end_with_blanks_and_quotes("Zq7!canary/one@x y&%\"q", "/one@x y&%\"q", "***")]
 #[case::end_of_pair("joe:hunter22", "hunter22", "***")]
 #[case::end_too_short("Zq7!canary/one@x", "y/one@x", "y/one@x")]
 #[case::end_of_base64("aGVsbG8gd29ybGQgMTIzNA==", "QgMTIzNA==", "***")]

@@ -104,6 +104,21 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
+    /// Whether the API server itself is well and tells that another one is not, which it had to ask: a webhook, or the server
+    /// behind an API. That may last for as long as somebody is needed to mend it.
+    pub fn is_of_other_server(&self) -> bool {
+        const WEBHOOKS: [&str; 2] = ["conversion webhook for ", "failed calling webhook "];
+        // The API server's own words for one that it does not reach.
+        const SERVERS: [&str; 2] = ["service unavailable", "error trying to reach service: "];
+        match self {
+            Self::Api { status: 500.., message, .. } => {
+                WEBHOOKS.iter().any(|said| message.contains(said))
+                    || SERVERS.iter().any(|said| message.starts_with(said))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the same request may well succeed a little later: no connection, no answer in time, too many requests,
     /// a server error, also of a server behind the API.
     pub fn is_transient(&self) -> bool {

@@ -20,6 +20,9 @@ use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+/// A server behind the API that was away for so long, or a second time, is told rather than asked again.
+const LONG: Duration = Duration::from_secs(1);
+
 /// A request in the making.
 pub(crate) struct Call<'a> {
     /// The HTTP method.
@@ -127,7 +130,8 @@ impl Transport {
     /// Sends a request, again where that is allowed and may help, until the deadline. The failure told is the last one
     /// the server or the connection gave.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, ClusterError> {
-        let deadline = Instant::now() + self.timeout;
+        let begun = Instant::now();
+        let deadline = begun + self.timeout;
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(2))
@@ -146,11 +150,13 @@ impl Transport {
                 Err(failed) => failed,
             };
             attempts += 1;
-            let again = match call.retry {
-                Retry::Always => true,
-                Retry::IfUnprocessed => failed.unprocessed,
-                Retry::AtMost(times) => attempts < times,
-            };
+            let is_hopeless = failed.error.is_of_other_server() && (attempts > 1 || begun.elapsed() > LONG);
+            let again = !is_hopeless
+                && match call.retry {
+                    Retry::Always => true,
+                    Retry::IfUnprocessed => failed.unprocessed,
+                    Retry::AtMost(times) => attempts < times,
+                };
             let delay = failed.retry_after.or_else(|| delays.next()).unwrap_or(Duration::from_secs(2));
             if !again || !failed.error.is_transient() || Instant::now() + delay >= deadline {
                 return Err(failed.error);

@@ -19,10 +19,11 @@ struct Reply {
     status: u16,
     retry_after: Option<u32>,
     body: String,
+    after: Duration,
 }
 
 fn ok(body: &Value) -> Reply {
-    Reply { status: 200, retry_after: None, body: body.to_string() }
+    Reply { status: 200, retry_after: None, body: body.to_string(), after: Duration::ZERO }
 }
 
 fn refusal(status: u16, reason: &str, name: &str) -> Reply {
@@ -30,11 +31,11 @@ fn refusal(status: u16, reason: &str, name: &str) -> Reply {
         "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status, "reason": reason,
         "message": format!("{reason} it is"), "details": {"name": name},
     });
-    Reply { status, retry_after: None, body: body.to_string() }
+    Reply { status, retry_after: None, body: body.to_string(), after: Duration::ZERO }
 }
 
 fn plain(status: u16, body: &str) -> Reply {
-    Reply { status, retry_after: None, body: body.to_owned() }
+    Reply { status, retry_after: None, body: body.to_owned(), after: Duration::ZERO }
 }
 
 /// A cluster that answers with the replies in their order, and then not at all; and what was asked of it. Discovery is
@@ -59,6 +60,7 @@ fn scripted(replies: Vec<Reply>) -> (Cluster, Arc<Mutex<Vec<String>>>) {
                 open.push(send);
                 continue;
             };
+            tokio::time::sleep(reply.after).await;
             let mut response = Response::builder().status(reply.status);
             if let Some(seconds) = reply.retry_after {
                 response = response.header(RETRY_AFTER, seconds);
@@ -317,6 +319,46 @@ async fn transient_failures_are_tried_again() {
     assert_eq!(told.lock().unwrap().len(), 3);
     let waited = started.elapsed();
     assert!(waited >= Duration::from_secs(2) && waited < Duration::from_secs(3), "{waited:?}");
+}
+
+fn failed(status: u16, message: &str) -> Reply {
+    let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": status, "message": message});
+    plain(status, &body.to_string())
+}
+
+/// A webhook or a server behind the API that is away stays so for longer than anybody wants to wait for a word of it.
+#[rstest]
+#[case::conversion(|| failed(500, "conversion webhook for example.com/v1, Kind=Gadget failed: Post \"https://c.g.svc:443/convert?timeout=30s\": dial tcp 10.0.0.1:443: connect: connection refused"))]
+#[case::admission(|| failed(500, "Internal error occurred: failed calling webhook \"v.example.com\": failed to call webhook: Post \"https://v.g.svc:443/v?timeout=10s\": service \"v\" not found"))]
+#[case::aggregated(|| plain(503, "service unavailable\n"))]
+#[case::aggregated_refused(|| plain(503, "error trying to reach service: dial tcp 10.0.0.2:443: connect: connection refused"))]
+#[tokio::test(start_paused = true)]
+async fn a_server_behind_the_api_is_asked_for_twice(#[case] reply: fn() -> Reply) {
+    let pods = ListQuery::new("v1", "Pod");
+    let (cluster, told) = scripted((0..100).map(|_| reply()).collect());
+    let started = tokio::time::Instant::now();
+    let error = cluster.list(&pods).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Api { .. }) && error.is_transient(), "{error:?}");
+    assert_eq!(told.lock().unwrap().len(), 2);
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+
+    let (cluster, told) = scripted(vec![reply(), ok(&json!({"kind": "PodList", "items": []}))]);
+    assert_eq!(cluster.list(&pods).await.unwrap(), Vec::<Value>::new());
+    assert_eq!(told.lock().unwrap().len(), 2);
+}
+
+/// So does one that did not answer the API in its time.
+#[tokio::test(start_paused = true)]
+async fn a_webhook_that_hangs_is_asked_once() {
+    let (cluster, told) = scripted(vec![Reply {
+        after: Duration::from_secs(2),
+        ..failed(
+            500,
+            "Internal error occurred: failed calling webhook \"v\": failed to call webhook: Post \"https://v.g.svc:443/v?timeout=2s\": context deadline exceeded",
+        )
+    }]);
+    cluster.get(&object("v1", "Pod", "a")).await.unwrap_err();
+    assert_eq!(told.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
