@@ -1,6 +1,7 @@
 //! The program as a person runs it: real helm, a real control plane, whole transcripts.
 #![expect(clippy::unwrap_used, reason = "a failed set-up should end the test")]
 
+mod at_terminal;
 mod bad_input;
 mod causes;
 mod continuing;
