@@ -82,8 +82,8 @@ pub(crate) async fn carry_out(
     Ok(outcome.verdict().into())
 }
 
-/// Shows what is going to be done, and asks whether to go on. Where an apply has nothing to do there is nothing to ask: then the run is
-/// held to that, by the plan that comes back.
+/// Shows what is going to be done, and asks whether to go on; where an apply has nothing to do there is nothing to ask. The run is held
+/// to what was shown, by the plan that comes back.
 async fn show_and_ask(
     kind: RunKind,
     stack: &Stack,
@@ -102,5 +102,6 @@ async fn show_and_ask(
         return Ok(Some(plan));
     }
     run::ask(kind, session, &stages.drain).await?;
-    Ok(None)
+    // What is refused has no objects to hold the run to, and tells itself why.
+    Ok((!plan.is_refused()).then_some(plan))
 }
