@@ -127,8 +127,8 @@ mod tests {
     #[test]
     fn what_is_left_out_is_counted_and_half_a_line_is_not_shown() {
         let redactor = Redactor::new(["hunter22canary"]);
-        let printed = Captured { bytes: b"22canary\na\nb hunter22canary\n".to_vec(), dropped: 0, complete: true };
-        assert_eq!(last_lines(&printed, &redactor), ["22canary", "a", "b ***"]);
+        let printed = Captured { bytes: b"2canary\na\nb hunter22canary\n".to_vec(), dropped: 0, complete: true };
+        assert_eq!(last_lines(&printed, &redactor), ["2canary", "a", "b ***"]);
         let cut = Captured { dropped: 99_934_464, ..printed };
         assert_eq!(last_lines(&cut, &redactor), ["(99934464 bytes before these are left out)", "a", "b ***"]);
     }
