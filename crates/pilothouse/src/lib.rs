@@ -85,7 +85,7 @@ pub use observe::{Comparison, Uninstalled, WriteMethod};
 pub use phases::DeclaredChart;
 pub use phases::HelmChart;
 pub use phases::defaults;
-pub use plan::plan;
+pub use plan::{EarlierRuns, plan};
 pub use run::Answer;
 pub use run::Offline;
 pub use run::Resume;

@@ -51,7 +51,7 @@ pub(crate) async fn carry_out(
         run::can_ask(settings)?;
     }
     let session = connect::session(settings, place, &stack, stages).await?;
-    let shown = if agreed { None } else { show_and_ask(kind, &stack, &charts, &session, stages).await? };
+    let shown = if agreed { None } else { show_and_ask(settings, kind, &stack, &charts, &session, stages).await? };
     let file = saved.as_ref().map_or(&on.stack.stack, |saved| &saved.saved.stack_file).clone();
     let plan = match saved {
         None => shown,
@@ -85,6 +85,7 @@ pub(crate) async fn carry_out(
 /// Shows what is going to be done, and asks whether to go on; where an apply has nothing to do there is nothing to ask. The run is held
 /// to what was shown, by the plan that comes back.
 async fn show_and_ask(
+    settings: &Settings,
     kind: RunKind,
     stack: &Stack,
     charts: &[Box<dyn HelmChart>],
@@ -95,7 +96,7 @@ async fn show_and_ask(
         run::confirm(kind, charts, session, &stages.drain).await?;
         return Ok(None);
     }
-    let plan = plan::planned(stack, charts, session, stages).await?;
+    let plan = plan::planned(settings, stack, charts, session, stages).await?;
     printer::err(report::plan_text(&plan, Some(console_size().0), false));
     let runs_steps = plan.releases.iter().any(|release| !release.steps.is_empty());
     if !(plan.has_changes() || plan.is_refused() || runs_steps) {

@@ -2,6 +2,7 @@
 
 use crate::commands::run;
 use crate::input::connect;
+use crate::input::holder::holder;
 use crate::input::saved_plan::{self, PlannedCluster, PlannedWith, SavedPlan};
 use crate::input::select;
 use crate::input::settings::Settings;
@@ -10,9 +11,10 @@ use crate::terminal::args::{self, PlanFormat};
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::printer;
-use pilothouse::{HelmChart, Session};
-use pilothouse_core::{Plan, RunKind, Stack};
+use pilothouse::{EarlierRuns, HelmChart, HistoryOf, Session};
+use pilothouse_core::{Plan, RunId, RunKind, Stack};
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// Tells what a run of this kind would do, from looking. Writes nothing but the file that is asked for.
 pub(crate) async fn plan(
@@ -41,7 +43,7 @@ async fn make(settings: &Settings, kind: RunKind, args: args::Plan, stages: &Sta
     let place = connect::users(settings, &on.connection, &stack).await?;
     let session = connect::session(settings, place, &stack, stages).await?;
     let charts = run::charts(&stack, kind);
-    let plan = planned(&stack, &charts, &session, stages).await?;
+    let plan = planned(settings, &stack, &charts, &session, stages).await?;
     let exit = Exit::of_plan(&plan, shown.detailed_exitcode);
     if let Some(file) = &shown.out {
         let id = session.cluster_id().await;
@@ -80,13 +82,21 @@ async fn make(settings: &Settings, kind: RunKind, args: args::Plan, stages: &Sta
 
 /// Makes the plan. The graph of the stack was looked at before.
 pub(crate) async fn planned(
+    settings: &Settings,
     stack: &Stack,
     charts: &[Box<dyn HelmChart>],
     session: &Arc<Session>,
     stages: &Stages,
 ) -> Result<Plan, CommandError> {
+    let history = HistoryOf {
+        cluster: session.cluster(),
+        state_namespace: stack.state_namespace.clone(),
+        stack: stack.name.clone(),
+        folder: settings.runs()?,
+    };
+    let earlier = EarlierRuns { history, us: holder(settings, RunId(Uuid::now_v7())) };
     let planned = tokio::select! {
-        planned = pilothouse::plan(&stack.name, charts, session, run::default_concurrency()) => planned,
+        planned = pilothouse::plan(&stack.name, charts, session, run::default_concurrency(), Some(&earlier)) => planned,
         // Nothing was begun that would have to be ended.
         () = stages.drain.cancelled() => {
             return Err(CommandError::new(Exit::Interrupted, "stopped: nothing was changed"));

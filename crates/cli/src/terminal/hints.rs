@@ -2,12 +2,24 @@
 
 use crate::terminal::exit::{CommandError, Exit};
 use pilothouse::{JournalError, PlaceError, RunError};
-use pilothouse_core::{Finding, code};
+use pilothouse_core::{Class, Finding, code};
 
 /// A line that helps with a finding, if there is one.
 pub(crate) fn hint(finding: &Finding) -> Option<String> {
-    let hint = general(&finding.code)?;
     let subject = finding.subject.as_str();
+    let hint = match finding.code.as_str() {
+        code::CHART_INVALID if finding.message.contains(" is a link to ") => {
+            "copy into the chart what the link leads to; links from one chart to another are followed where both are in one git repository"
+        }
+        // Made anew, it would take all custom resources with it.
+        code::IMMUTABLE_FIELD if subject.starts_with("CustomResourceDefinition ") => {
+            "keep the chart's version with the definition that is there, or undo the change in it; a definition of another scope or kind is another one, with another name or group"
+        }
+        code::CRD_IN_USE if finding.class == Class::Blocked => {
+            "keep the version in the definition until every object is stored in another one and `status.storedVersions` of the definition does not name it any more"
+        }
+        code => general(code)?,
+    };
     // What is to be named is named.
     let named = match finding.code.as_str() {
         code::STEP_OUTPUT_UNTRUSTED | code::STEP_UNCERTAIN => Some(("STEP", subject)),

@@ -85,6 +85,16 @@ impl ReleaseHistory {
         self
     }
 
+    /// The same, where this revision, if it is the newest, is marked failed.
+    #[must_use]
+    pub fn with_failed(mut self, revision: u32) -> Self {
+        if let Some(newest) = self.revisions.last_mut().filter(|newest| newest.revision == revision) {
+            newest.status = RevisionStatus::Failed;
+            self.torn = None;
+        }
+        self
+    }
+
     /// What the history was when this revision was the newest, as far as Helm has kept it.
     #[must_use]
     pub fn as_of(&self, revision: u32) -> Self {

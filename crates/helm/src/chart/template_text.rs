@@ -3,6 +3,10 @@
 /// A part of an action that may be a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token<'a> {
+    /// An action begins.
+    Action,
+    /// All that the template is given: `.` or `$` by itself.
+    All,
     /// A function or a keyword.
     Word(&'a str),
     /// A chain of fields, as `.Release.Name`. The variable or the parenthesis it belongs to is left out.
@@ -16,9 +20,11 @@ pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     let (mut found, mut rest) = (Vec::new(), text);
     while let Some(at) = rest.find("{{") {
         rest = &rest[at + 2..];
-        rest = match after_comment(rest) {
-            Some(after) => after,
-            None => action(rest, &mut found),
+        rest = if let Some(after) = after_comment(rest) {
+            after
+        } else {
+            found.push(Token::Action);
+            action(rest, &mut found)
         };
     }
     found
@@ -50,7 +56,17 @@ fn action<'a>(text: &'a str, found: &mut Vec<Token<'a>>) -> &'a str {
                 found.push(Token::Fields(&inner[..end]));
                 &inner[end..]
             }
-            '$' => inner.trim_start_matches(is_name),
+            '.' => {
+                found.push(Token::All);
+                inner
+            }
+            '$' => {
+                let after = inner.trim_start_matches(is_name);
+                if after.len() == inner.len() && !after.starts_with('.') {
+                    found.push(Token::All);
+                }
+                after
+            }
             first if first.is_numeric() => inner.trim_start_matches(|c| is_name(c) || c == '.'),
             first if is_name(first) => {
                 let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
@@ -84,7 +100,7 @@ fn is_name(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Token::{Fields, Quoted, Word};
+    use super::Token::{All, Fields, Quoted, Word};
     use super::*;
     use proptest::prelude::*;
     use rstest::rstest;
@@ -93,14 +109,16 @@ mod tests {
     #[case::plain("lookup }} { now", &[])]
     #[case::comments("{{/* now */}}{{- /* now }} */ -}} now {{/* {{ now", &[])]
     #[case::words("{{- now|date -}}x{{ago}}", &[Word("now"), Word("date"), Word("ago")])]
-    #[case::fields("{{ $x.now.a $now (.b).c . .d }}", &[Fields("now.a"), Fields("b"), Fields("c"), Fields("d")])]
+    #[case::fields("{{ $x.now.a $now (.b).c . .d }}", &[Fields("now.a"), Fields("b"), Fields("c"), All, Fields("d")])]
+    #[case::all("{{ toYaml . }}{{ $ }}{{ $.a }}{{ $a }}", &[Word("toYaml"), All, All, Fields("a")])]
     #[case::quotes(r#"{{ "a\"}}" `b\` 'c' '\'' d }}"#, &[Quoted(r#"a\"}}"#), Quoted(r"b\"), Word("d")])]
     #[case::numbers("{{ 1e5 0x1F 1.now -3 }}", &[])]
     #[case::braces("{{ `{{` }} now {{ \"}}\" }}", &[Quoted("{{"), Quoted("}}")])]
     #[case::no_end("{{ now \"ago", &[Word("now"), Quoted("ago")])]
     #[case::lines("{{ if\n  now }}", &[Word("if"), Word("now")])]
     fn what_actions_consist_of(#[case] text: &str, #[case] expected: &[Token<'_>]) {
-        assert_eq!(tokens(text), expected);
+        let found: Vec<Token<'_>> = tokens(text).into_iter().filter(|token| *token != Token::Action).collect();
+        assert_eq!(found, expected);
     }
 
     proptest! {

@@ -101,9 +101,22 @@ impl Uses {
     pub(crate) fn of_text(text: &str) -> Self {
         let mut uses = Self::default();
         let mut tokens = tokens(text).into_iter().peekable();
+        let (mut place, mut before) = (Place::default(), Token::Action);
         while let Some(token) = tokens.next() {
+            let last = std::mem::replace(&mut before, token);
             match token {
-                Token::Word(word) => uses.own.call(word),
+                Token::Action => {}
+                Token::Word(word) => {
+                    place.enter(word, last);
+                    uses.own.call(word);
+                }
+                Token::All => {
+                    let is_next = tokens.peek().is_some_and(|next| is_dump(*next));
+                    let is_dumped = is_dump(last) || (last == Token::Action && is_next);
+                    if is_dumped && place.is_root() {
+                        uses.own.everything_given();
+                    }
+                }
                 Token::Fields(chain) => {
                     let argument = match tokens.peek() {
                         Some(Token::Quoted(quoted)) => argument(text, chain, quoted),
@@ -121,6 +134,38 @@ impl Uses {
         }
         uses
     }
+}
+
+/// The blocks around an action: in some of them `.` is not all that the template is given.
+#[derive(Debug, Default)]
+struct Place {
+    /// Whether each block changes what `.` is.
+    blocks: Vec<bool>,
+}
+
+impl Place {
+    /// A word of an action, and the token before it.
+    fn enter(&mut self, word: &str, last: Token<'_>) {
+        match word {
+            _ if last != Token::Action => {}
+            "with" | "range" | "define" | "block" => self.blocks.push(true),
+            "if" => self.blocks.push(false),
+            "end" => drop(self.blocks.pop()),
+            _ => {}
+        }
+    }
+
+    fn is_root(&self) -> bool {
+        !self.blocks.contains(&true)
+    }
+}
+
+/// Whether it is a function that writes all of what it is given.
+fn is_dump(token: Token<'_>) -> bool {
+    let Token::Word(word) = token else { return false };
+    let form = word.strip_prefix("mustTo").or_else(|| word.strip_prefix("to"));
+    let forms = ["Yaml", "YamlPretty", "Json", "PrettyJson", "RawJson", "Toml"];
+    form.is_some_and(|form| forms.contains(&form))
 }
 
 impl TemplateUse {
@@ -299,6 +344,13 @@ impl TemplateUse {
         RELEASE_FIELDS.iter().filter(|field| wanted(field)).for_each(|(_, name, use_of)| self.mark(name, *use_of));
     }
 
+    /// All that a template is given is written.
+    fn everything_given(&mut self) {
+        for field in ["Capabilities", "Files", "Release"] {
+            self.fields(field, None);
+        }
+    }
+
     fn mark(&mut self, name: &'static str, use_of: Use) {
         self.found.insert(name);
         if matches!(use_of, Use::Clock | Use::Revision) {
@@ -338,6 +390,9 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
+    const ALL_GIVEN: &[&str] =
+        &[".Capabilities", ".Files", ".Release.IsInstall", ".Release.IsUpgrade", ".Release.Revision"];
+
     fn names(found: &TemplateUse) -> Vec<&'static str> {
         found.found.iter().copied().collect()
     }
@@ -353,6 +408,12 @@ mod tests {
     #[case("{{ with .Release }}{{ .Revision }}{{ end }}", &[".Release.IsInstall", ".Release.IsUpgrade", ".Release.Revision"])]
     #[case("{{ (index . \"Release\").Name }}", &[".Release.IsInstall", ".Release.IsUpgrade", ".Release.Revision"])]
     #[case("{{ get . `Release` | toYaml }}", &[".Release.IsInstall", ".Release.IsUpgrade", ".Release.Revision"])]
+    #[case("{{ .Release | toJson }}", &[".Release.IsInstall", ".Release.IsUpgrade", ".Release.Revision"])]
+    #[case("{{ if .Values.a }}{{ toYaml . }}{{ end }}", ALL_GIVEN)]
+    #[case("{{ . | mustToJson }}", ALL_GIVEN)]
+    #[case("{{ range .Values.a }}{{ .b }}{{ end }}{{ toPrettyJson $ }}", ALL_GIVEN)]
+    #[case("{{ with .Values.a }}{{ toYaml . }}{{ end }}{{ include \"a\" . | toYaml }}{{ toYaml .Values }}", &[])]
+    #[case("{{ define \"a\" }}{{ toYaml . }}{{ end }}", &[])]
     #[case("{{ index $.a \"Revision\" }}{{ print \"Revisions\" }}", &[".Release.Revision"])]
     #[case("{{ tpl (.Files.Get \"a\") . }}", &[".Files", "tpl"])]
     fn what_a_template_uses(#[case] text: &str, #[case] expected: &[&str]) {

@@ -3,7 +3,6 @@
 
 use crate::actions::objects::{ATTEMPTS, delete_as_seen, wait_until_gone};
 use crate::actions::unlock::{Healed, Intents};
-use crate::context::Before;
 use crate::context::Context;
 use crate::context::Earlier;
 use crate::context::ReleaseRun;
@@ -58,7 +57,7 @@ fn is_in_the_way(hook: &HookRecord, events: &[&str]) -> bool {
 /// # Errors
 /// See [`clear_orphaned_hooks`].
 pub(crate) async fn clear_earlier(ctx: &Context, run: &ReleaseRun) -> Result<(), PhaseError> {
-    match run.before.as_ref().and_then(Before::earlier) {
+    match run.before.as_ref().and_then(|before| before.run.earlier()) {
         Some(earlier) => clear_orphaned_hooks(ctx, run, &earlier, ctx.emitter().clone()).await.map(drop),
         None => Ok(()),
     }

@@ -7,13 +7,12 @@ use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::error::PhaseError;
 use crate::observe;
-use crate::observe::Found;
 use crate::preflight;
 use crate::preflight::Permit;
 use crate::preflight::Uninstall;
-use pilothouse_core::{HelmAction, HelmCommand, ObjectRef, PendingOf, PendingSeen, ReleaseState, Staying, Stays};
+use pilothouse_core::{HelmAction, HelmCommand, PendingOf, PendingSeen, ReleaseState, Staying, Stays};
 use pilothouse_helm::UninstallRequest;
-use pilothouse_kube::{ClusterError, Detail, Leaving, read_all};
+use pilothouse_kube::Leaving;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -77,40 +76,15 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
     wait_until_gone(ctx, &goes.leaving(), deadline).await
 }
 
-/// Waits for what an earlier uninstall of the release has deleted and something still holds: our record of what was deployed is there as
-/// long as not everything is gone.
+/// Waits for what an earlier uninstall of the release has deleted and something still holds.
 ///
 /// # Errors
 /// What is still there; or that the record or an object cannot be read.
 pub(crate) async fn wait_for_what_is_left(ctx: &Context, run: &ReleaseRun) -> Result<(), PhaseError> {
     let deadline = Instant::now() + run.remaining(ctx);
-    let found = observe::read_deploy_record(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await?;
-    let record = match found {
-        None => return Ok(()),
-        Some(Found::Record(record)) => record,
-        Some(Found::Damaged(why)) => {
-            return Err(PhaseError::State(format!(
-                "whether something of it is left cannot be told: what is remembered of it in {} cannot be understood: {why}; where nothing is left, delete it",
-                observe::record_ref(&ctx.release())
-            )));
-        }
-    };
-    let known = record.objects.unwrap_or_default();
-    let objects: Vec<ObjectRef> = known.iter().map(|known| known.object.clone()).collect();
-    let mut leaving = Vec::new();
-    for (known, now) in known.into_iter().zip(read_all(ctx.cluster(), &objects, Detail::Metadata).await) {
-        match now {
-            // What is not on its way was kept, or is another object by now.
-            Ok(Some(now)) if observe::is_leaving(&known, &now) => {
-                leaving.push(Leaving { object: known.object, uid: Some(known.uid) });
-            }
-            Ok(_) => {}
-            Err(error) if matches!(*error, ClusterError::NotServed { .. }) => {}
-            Err(error) => {
-                return Err(PhaseError::State(format!("{}: {}", known.object, ctx.error_text(error.as_ref()))));
-            }
-        }
-    }
+    let going = observe::still_going(ctx).await?;
+    let leaving: Vec<Leaving> =
+        going.into_iter().map(|one| Leaving { object: one.object, uid: Some(one.uid) }).collect();
     if !leaving.is_empty() {
         ctx.doing("waiting until what an earlier uninstall has left is gone");
     }

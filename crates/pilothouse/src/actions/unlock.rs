@@ -5,6 +5,7 @@
 use crate::context::Before;
 use crate::context::Context;
 use crate::context::Earlier;
+use crate::context::EarlierRun;
 use crate::context::Emitter;
 use crate::context::Gone;
 use crate::error::PhaseError;
@@ -64,8 +65,8 @@ pub(crate) async fn unlock_before(ctx: &Context, before: &Before) -> Result<Opti
     until_helm_has_ended(ctx, before).await?;
     let known = Known {
         server_now: before.lock.server_now(),
-        gone: before.gone.clone(),
-        earlier: before.earlier(),
+        gone: before.run.gone.clone(),
+        earlier: before.run.earlier(),
         lock_timeout: before.lock_timeout,
         holds_lock: true,
         takes_for_dead: ctx.info().breaks_lock,
@@ -85,16 +86,9 @@ pub(crate) struct Unlocked {
 /// Waits until the helm of the earlier run has ended, up to the lock timeout. When its run is killed, helm is asked
 /// to end, and writes its record once more, or twice: `deployed`, and `failed` after that.
 async fn until_helm_has_ended(ctx: &Context, before: &Before) -> Result<(), PhaseError> {
-    let Some(helm) = before.helm.as_ref().filter(|helm| before.here && helm.ended.is_none()) else { return Ok(()) };
-    let run = helm.run.to_string();
     let begun = Instant::now();
     loop {
-        let running = running_upgrades(&ctx.release(), (RUN_LABEL, &run)).unwrap_or_else(|error| {
-            tracing::debug!(%error, "processes cannot be listed");
-            Vec::new()
-        });
-        let Some(pid) = running.first() else { return Ok(()) };
-        let at_work = format!("helm (process {pid}) of run {} is still at work on it", helm.run.short());
+        let Some(at_work) = at_work(ctx, &before.run) else { return Ok(()) };
         if begun.elapsed() >= before.lock_timeout {
             return Err(PhaseError::Locked(at_work));
         }
@@ -103,6 +97,43 @@ async fn until_helm_has_ended(ctx: &Context, before: &Before) -> Result<(), Phas
             () = tokio::time::sleep(HELM_POLL) => {}
             () = ctx.cancel().cancelled() => return Err(PhaseError::Interrupted),
         }
+    }
+}
+
+/// What tells that the helm of an earlier run is still there.
+fn at_work(ctx: &Context, run: &EarlierRun) -> Option<String> {
+    let helm = run.helm.as_ref().filter(|helm| run.here && helm.ended.is_none())?;
+    let running = running_upgrades(&ctx.release(), (RUN_LABEL, &helm.run.to_string())).unwrap_or_else(|error| {
+        tracing::debug!(%error, "processes cannot be listed");
+        Vec::new()
+    });
+    let pid = running.first()?;
+    Some(format!("helm (process {pid}) of run {} is still at work on it", helm.run.short()))
+}
+
+/// Notes of a release whose revision a run of this stack has left under way what a run that takes the lock now would prove of it, so
+/// that a plan takes it for what that run will find. Writes nothing. What cannot be read is left to the observation.
+pub(crate) async fn foresee_unlock(ctx: &Context, run: &EarlierRun) {
+    if run.helm.is_none() || at_work(ctx, run).is_some() {
+        return;
+    }
+    let Ok(history) = observe::release_history(ctx).await else { return };
+    let Some(newest) = history.newest().filter(|meta| meta.status.is_under_way()) else { return };
+    let known = Known {
+        // A plan has no lock to tell the server's time by; a run looks again.
+        server_now: Some(Timestamp::now()),
+        gone: run.gone.clone(),
+        earlier: run.earlier(),
+        lock_timeout: Duration::ZERO,
+        holds_lock: true,
+        takes_for_dead: ctx.info().breaks_lock,
+    };
+    let watched = Watched { since_begin: Duration::ZERO, unchanged_for: Some(Duration::ZERO) };
+    let seen = pending(&known, ctx.timeout(), newest, watched);
+    match determine(&Observation { pending: Some(seen.clone()), ..Observation::of(Ok(history.clone())) }) {
+        ReleaseState::HalfRemoved => ctx.session().note_removal_over(ctx.release(), seen),
+        ReleaseState::Stale { revision, why, .. } => ctx.session().note_foreseen_failed(ctx.release(), revision, why),
+        _ => {}
     }
 }
 

@@ -84,6 +84,8 @@ pub struct Session {
     stored: Mutex<HashMap<StoredAt, RevisionStatus>>,
     /// What proves of a release that its uninstall has stopped half-way: for good, since it is about one revision.
     removals_over: Mutex<HashMap<ReleaseKey, PendingSeen>>,
+    /// In a plan: the revisions that a run would mark failed first, and why.
+    foreseen_failed: Mutex<HashMap<ReleaseKey, (u32, String)>>,
 }
 
 /// One very write of one of Helm's records.
@@ -187,6 +189,7 @@ impl Session {
             reads: SharedReads::default(),
             stored: Mutex::default(),
             removals_over: Mutex::default(),
+            foreseen_failed: Mutex::default(),
         })
     }
 
@@ -225,8 +228,20 @@ impl Session {
         self.removals_over.lock().unwrap_or_else(PoisonError::into_inner).insert(release, seen);
     }
 
-    /// A run begins, and none of its releases has changed anything.
+    /// The revision that a run of now would mark failed before it looks at the release, and why: what a plan goes by.
+    pub(crate) fn foreseen_failed(&self, release: &ReleaseKey) -> Option<(u32, String)> {
+        self.foreseen_failed.lock().unwrap_or_else(PoisonError::into_inner).get(release).cloned()
+    }
+
+    /// Keeps it.
+    pub(crate) fn note_foreseen_failed(&self, release: ReleaseKey, revision: u32, why: String) {
+        self.foreseen_failed.lock().unwrap_or_else(PoisonError::into_inner).insert(release, (revision, why));
+    }
+
+    /// A run begins, and none of its releases has changed anything. What a plan has foreseen it finds out by itself.
     pub(crate) fn begin_run(&self) {
+        self.foreseen_failed.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.removals_over.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.shelf.clear();
         self.reads.forget_surroundings();
         self.begun.store(false, Ordering::Release);

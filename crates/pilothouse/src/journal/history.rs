@@ -1,14 +1,15 @@
 //! The runs of a stack, from what they have left on this machine and in the cluster.
 
 use crate::journal::{
-    ClusterJournal, Journal, JournalError, RunSummary, StackRecord, cluster_id, find_place, folder_of, journals, read,
+    ClusterJournal, Journal, JournalError, RunSummary, StackRecord, choose, cluster_id, find_place, folder_of,
+    journals, read,
 };
 use crate::kept_digest;
 use pilothouse_core::{Event, RunId, RunProgress};
 use pilothouse_kube::ClusterClient;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How many runs an error names.
@@ -104,6 +105,30 @@ pub async fn run_details(of: &HistoryOf, given: &str) -> Result<RunDetails, Jour
         }
         _ => Err(JournalError::NoDetails { run, host: host.unwrap_or_else(|| "another machine".to_owned()) }),
     }
+}
+
+/// The last run of a stack as the cluster and this machine know it, without its lock: it may be at work.
+///
+/// # Errors
+/// When what is there cannot be read.
+pub(crate) async fn last_run(of: &HistoryOf) -> Result<Option<RunProgress>, JournalError> {
+    let id = cluster_id(of.cluster.as_ref()).await?;
+    let in_record = load(of).await?.1.map(|record| record.last);
+    // Journals of clusters that cannot be told apart are no help.
+    let folder = folder_of(&of.folder, id.as_deref(), &of.stack);
+    let on_disk = if id.is_some() { on_disk(&folder, in_record.as_ref())? } else { None };
+    Ok(choose(in_record, on_disk.map(|journal| journal.progress)))
+}
+
+/// What this machine knows of the last run: the one the cluster names, which is not the newest by its id when a clock was
+/// set back; without a record in the cluster, the newest.
+pub(crate) fn on_disk(folder: &Path, in_record: Option<&RunProgress>) -> Result<Option<Journal>, JournalError> {
+    let known = journals(folder)?.into_iter();
+    let last = match in_record {
+        Some(record) => known.into_iter().find(|(run, _)| *run == record.run),
+        None => known.into_iter().next(),
+    };
+    last.map(|(_, path)| read(&path)).transpose()
 }
 
 /// Where runs are known from.

@@ -38,9 +38,12 @@ pub(crate) async fn would_change(ctx: &Context, wanted: &Wanted) -> Result<bool,
         let Some(object) = object_ref(crd) else { continue };
         let Some(live) = ctx.cluster().get(&object).await? else { return Ok(true) };
         if ctx.info().crds == CrdPolicy::Upgrade {
-            let then = ctx.cluster().apply(crd, &apply_options(true)).await?;
-            if digest::content_digest(&live) != digest::content_digest(&then) {
-                return Ok(true);
+            match ctx.cluster().apply(crd, &apply_options(true)).await {
+                Ok(then) if digest::content_digest(&live) == digest::content_digest(&then) => {}
+                Ok(_) => return Ok(true),
+                // What the server refuses is not what is there: the preview tells why.
+                Err(error) if not_asked(ctx, &error).is_none() => return Ok(true),
+                Err(error) => return Err(error.into()),
             }
         }
     }

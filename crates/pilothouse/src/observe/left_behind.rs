@@ -5,10 +5,12 @@ use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
+use crate::observe::fingerprint::is_leaving;
 use crate::observe::release_storage;
 use crate::observe::release_storage::{ByUninstall, NotServed};
 use crate::render;
 use pilothouse_core::{ObjectRef, RevisionMeta, Staying, Stays, helm_owner, object_ref};
+use pilothouse_kube::{ClusterError, Detail, read_all};
 use serde_json::Value;
 
 /// What an uninstall of the newest revision leaves: what a resource policy keeps, the definitions of `crds/` that we have brought,
@@ -113,6 +115,53 @@ pub(crate) async fn left_by_reinstall(ctx: &Context, wanted: &Wanted) -> Result<
 /// Whether an object is there and the release's.
 async fn is_left(ctx: &Context, object: &ObjectRef) -> Result<bool, PhaseError> {
     Ok(ctx.cluster().get(object).await?.is_some_and(|live| helm_owner(&live).is(&ctx.release())))
+}
+
+/// Something that an earlier uninstall has deleted and something still holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StillGoing {
+    pub(crate) object: ObjectRef,
+    pub(crate) uid: String,
+    /// What it waits for.
+    pub(crate) finalizers: Vec<String>,
+}
+
+/// What an earlier uninstall of the release has deleted and something still holds: our record of what was deployed is there as long as
+/// not everything is gone.
+///
+/// # Errors
+/// That the record or an object cannot be read.
+pub(crate) async fn still_going(ctx: &Context) -> Result<Vec<StillGoing>, PhaseError> {
+    let found = deploy_records::read_deploy_record(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await?;
+    let record = match found {
+        None => return Ok(Vec::new()),
+        Some(Found::Record(record)) => record,
+        Some(Found::Damaged(why)) => {
+            return Err(PhaseError::State(format!(
+                "whether something of it is left cannot be told: what is remembered of it in {} cannot be understood: {why}; where nothing is left, delete it",
+                deploy_records::record_ref(&ctx.release())
+            )));
+        }
+    };
+    let known = record.objects.unwrap_or_default();
+    let objects: Vec<ObjectRef> = known.iter().map(|known| known.object.clone()).collect();
+    let mut going = Vec::new();
+    for (known, now) in known.into_iter().zip(read_all(ctx.cluster(), &objects, Detail::Metadata).await) {
+        match now {
+            // What is not on its way was kept, or is another object by now.
+            Ok(Some(now)) if is_leaving(&known, &now) => {
+                let finalizers = now.pointer("/metadata/finalizers").and_then(Value::as_array).into_iter().flatten();
+                let finalizers = finalizers.filter_map(Value::as_str).map(str::to_owned).collect();
+                going.push(StillGoing { object: known.object, uid: known.uid, finalizers });
+            }
+            Ok(_) => {}
+            Err(error) if matches!(*error, ClusterError::NotServed { .. }) => {}
+            Err(error) => {
+                return Err(PhaseError::State(format!("{}: {}", known.object, ctx.error_text(error.as_ref()))));
+            }
+        }
+    }
+    Ok(going)
 }
 
 /// What the manifests of these revisions have that is not among the `known` objects. An upgrade that fails does not delete it, and neither does what

@@ -36,20 +36,19 @@ pub(crate) use deploy_records::{Found, RECORD_KEY, decode_record, encode_record,
 pub use dry_run::compare::{Comparison, Uninstalled, WriteMethod, compare};
 pub(crate) use dry_run::compare::{Scope, seen_object};
 pub use dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
-pub(crate) use fingerprint::is_leaving;
 pub(crate) use hook_deletions::{
     deleted_by_hooks_of, deleted_by_reinstall_hooks, deleted_by_stored_hooks, deleted_by_uninstall_hooks, stored_hooks,
 };
-pub(crate) use left_behind::{left_by_reinstall, left_by_uninstall, left_by_upgrade};
+pub(crate) use left_behind::{left_by_reinstall, left_by_uninstall, left_by_upgrade, still_going};
 pub use objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};
 pub(crate) use objects::{deleted_by_uninstall, deleted_with};
 pub(crate) use observation::{is_as_observed, observe_for, observed, read_around};
 pub(crate) use other_tools::FLUX;
 pub(crate) use read_ahead::read_ahead;
 pub(crate) use release_storage::{
-    ByUninstall, NotServed, base_objects, base_record, by_uninstall, complete_objects, leaving_of_record,
-    manifest_objects, newest, newest_record, objects_of_record, read_record, read_record_of, read_revision,
-    release_history, release_objects, release_objects_and_hooks, unready_hooks,
+    ByUninstall, NotServed, base_objects, base_record, base_record_of, by_uninstall, complete_objects,
+    leaving_of_record, manifest_objects, newest, newest_record, objects_of_record, read_record, read_record_of,
+    read_revision, release_history, release_objects, release_objects_and_hooks, unready_hooks,
 };
 pub(crate) use remedy::{Action, Situation, Stopped, certain_cause, decide_remedy, failure_policy_for, taken_back};
 pub(crate) use rendered_diff::{made_up_for, rendered_as_deployed, stable_rendering};

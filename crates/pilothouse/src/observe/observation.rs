@@ -53,6 +53,10 @@ async fn observe(ctx: &Context, wanted: &Wanted) -> Observed {
         Err(why) => (RecordSeen::NotLooked, Some(why)),
     };
     let history = history.map_err(|error| ctx.error_text(&error));
+    let history = match ctx.session().foreseen_failed(&release) {
+        Some((revision, _)) => history.map(|history| history.with_failed(revision)),
+        None => history,
+    };
     let mut seen = Observed {
         history: unread.map_or(history, Err),
         deployed: None,

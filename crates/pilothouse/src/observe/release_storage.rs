@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::PhaseError;
 use jiff::{SignedDuration, Timestamp};
 use pilothouse_core::{
-    ObjectRef, ObjectStatus, Redactor, ReleaseHistory, RevisionMeta, RevisionStatus, SetValue, ValueSource,
+    ObjectRef, ObjectStatus, Redactor, ReleaseHistory, ReleaseKey, RevisionMeta, RevisionStatus, SetValue, ValueSource,
     kept_by_uninstall, object_ref,
 };
 use pilothouse_health::leaves_when_done;
@@ -18,6 +18,15 @@ use std::collections::BTreeSet;
 /// The record that helm compares an upgrade with, see [`ReleaseHistory::upgrade_base`].
 pub(crate) async fn base_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
     read_record_of(ctx, release_history(ctx).await?.upgrade_base()).await
+}
+
+/// The same of another release.
+pub(crate) async fn base_record_of(ctx: &Context, release: &ReleaseKey) -> Result<Option<ReleaseRecord>, PhaseError> {
+    let driver = ctx.session().driver;
+    let history = ctx.cluster().release_history(driver, release).await?;
+    let Some(base) = history.upgrade_base() else { return Ok(None) };
+    let stored = ctx.cluster().stored_revision(driver, &release.namespace, &release.name, base.revision).await?;
+    Ok(stored.map(|stored| decode_release(&stored.payload)).transpose()?)
 }
 
 /// The record of the newest revision, whatever became of it.

@@ -12,5 +12,5 @@ mod stack_plan;
 mod verify;
 
 pub(crate) use brings::brings;
-pub use stack_plan::plan;
+pub use stack_plan::{EarlierRuns, plan};
 pub(crate) use verify::outdated_findings;

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::context::DeployPreview;
 use crate::context::Foresight;
 use crate::context::Observed;
+use crate::context::Outcome;
 use crate::context::PlainInputs;
 use crate::context::ReleaseRun;
 use crate::context::Steps;
@@ -67,6 +68,11 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
     let foresight = chart.look_ahead(ctx, run, &Payload::default()).await;
     let Foresight { findings, warnings, not_checked, preview } = foresight;
     (plan.findings, plan.warnings, plan.not_checked) = (findings, warnings, not_checked);
+    if let Some((revision, why)) = ctx.session().foreseen_failed(&ctx.release()) {
+        let line =
+            format!("an interrupted run has left revision {revision} under way, which is marked failed first: {why}");
+        plan.warnings.push(line);
+    }
     let looks_up = info.action == HelmAction::Deploy && render::wanted(ctx).await.uses.lookup;
     if let Some(by) = coming.bringing(looks_up) {
         // The template may ask for just these kinds, or look for such an object.
@@ -97,6 +103,9 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
     if let ReleaseState::Drifted { drifts, .. } = state {
         plan.drifts = drifts;
     }
+    if info.action == HelmAction::Destroy && matches!(decision, Decision::Keep { .. }) {
+        tell_what_is_waited_for(ctx, &mut plan).await;
+    }
     plan.on_failure = on_failure(info, &decision);
     plan.steps = steps(&run.steps, ctx, plan.does).await;
     let mut compared = Vec::new();
@@ -125,6 +134,21 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
     }
     ctx.pack().await;
     Draft { plan, compared }
+}
+
+/// Tells of a release that is uninstalled what its destroy still waits for.
+async fn tell_what_is_waited_for(ctx: &Context, plan: &mut ReleasePlan) {
+    match observe::still_going(ctx).await {
+        Ok(going) => plan.warnings.extend(going.into_iter().map(|one| {
+            let waits = if one.finalizers.is_empty() {
+                "is being deleted".to_owned()
+            } else {
+                format!("is being deleted and waits for its finalizers: {}", one.finalizers.join(", "))
+            };
+            format!("{} {waits}; the destroy waits until it is gone, {} s at most", one.object, ctx.timeout().as_secs())
+        })),
+        Err(error) => plan.not_checked.push(ctx.redactor().redact(&error.chain().join(": "))),
+    }
 }
 
 /// What looking at a release has found.
@@ -194,10 +218,26 @@ async fn fill(
     plan.unchanged = same.len() - again.len();
     plan.same =
         same.into_iter().filter_map(|same| Some(SameObject { object: same.object, seen: same.seen? })).collect();
+    plan.same.extend(volumes_of_deleted(ctx, &objects.compared).await);
     plan.objects = changed;
     plan.objects.extend(again);
     ownership::tell(&run.steps, ctx, plan, &objects.wanted, objects.deployed).await?;
     Ok(objects.compared)
+}
+
+/// The volumes under claims that are deleted, as they are: what becomes of the data, and so what was consented to, hangs on their
+/// reclaim policies.
+async fn volumes_of_deleted(ctx: &Context, compared: &[Compared]) -> Vec<SameObject> {
+    let mut volumes = Vec::new();
+    for one in compared {
+        let is_deleted_claim =
+            one.object.kind == "PersistentVolumeClaim" && one.outcome == Outcome::Change(ObjectChange::Delete);
+        let Some(claim) = one.live.as_ref().filter(|_| is_deleted_claim) else { continue };
+        let Some(volume) = preflight::volume_of(ctx, claim.expose()).await else { continue };
+        let seen = observe::seen_object("PersistentVolume", &volume);
+        volumes.extend(object_ref(&volume).zip(seen).map(|(object, seen)| SameObject { object, seen }));
+    }
+    volumes
 }
 
 /// What stays and no step deletes.

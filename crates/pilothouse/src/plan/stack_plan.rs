@@ -1,9 +1,12 @@
 //! What a run would do, told without doing it: the same observation and the same decisions, and then a comparison with what
 //! the server would make of each object.
 
+use crate::actions;
 use crate::context::Context;
+use crate::context::EarlierRun;
 use crate::context::ReleaseRun;
 use crate::context::Session;
+use crate::journal::{HistoryOf, last_run};
 use crate::kept_digest::fresh_key;
 use crate::observe;
 use crate::phases::HelmChart;
@@ -15,12 +18,22 @@ use crate::plan::release_plan;
 use crate::render::steps_seen;
 use futures::StreamExt;
 use jiff::Timestamp;
-use pilothouse_core::{GraphNode, GraphProblem, PLAN_FORMAT, Plan, ReleaseGraph};
+use pilothouse_core::{GraphNode, GraphProblem, Holder, PLAN_FORMAT, Plan, ReleaseGraph};
 use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
+/// Where a plan reads what earlier runs of the stack have left.
+#[derive(Clone)]
+pub struct EarlierRuns {
+    /// The stack's runs.
+    pub history: HistoryOf,
+    /// Who plans: whether the process of an earlier run is gone can be told on its own machine only.
+    pub us: Holder,
+}
+
 /// Plans what [`run`](crate::run) would do with these releases. Changes nothing, not even the lock of the stack: that somebody
-/// is at work is seen in Helm's records only. At most `concurrency` releases are looked at at once; 0 counts as 1.
+/// is at work is seen in Helm's records only. What a killed run of the stack has left under way there is planned as a run would go on
+/// with it, where `earlier` tells where that is known. At most `concurrency` releases are looked at at once; 0 counts as 1.
 ///
 /// A plan that is to be carried out, and nothing else, goes into [`RunConfig::plan`](crate::RunConfig::plan): what has moved
 /// since is refused then, before anything is changed.
@@ -30,7 +43,7 @@ use tokio::sync::mpsc::unbounded_channel;
 /// use std::sync::Arc;
 ///
 /// # async fn example(session: &Arc<Session>, charts: &[Box<dyn HelmChart>]) {
-/// match plan("shop", charts, session, 4).await {
+/// match plan("shop", charts, session, 4, None).await {
 ///     Ok(plan) => {
 ///         for release in &plan.releases {
 ///             let stays = release.does == PlannedAction::Nothing;
@@ -53,6 +66,7 @@ pub async fn plan(
     charts: &[Box<dyn HelmChart>],
     session: &Arc<Session>,
     concurrency: usize,
+    earlier: Option<&EarlierRuns>,
 ) -> Result<Plan, Vec<GraphProblem>> {
     session.shelf.clear();
     let graph = ReleaseGraph::new(charts.iter().map(|chart| GraphNode::from(chart.chart_info())))?;
@@ -67,6 +81,7 @@ pub async fn plan(
         contexts.push(ctx);
         runs.push(ReleaseRun { steps, ..ReleaseRun::new(key.clone()) });
     }
+    foresee_unlocks(&contexts, earlier).await;
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
     for (run, surveyed) in runs.iter_mut().zip(observe::take_survey(session, &contexts, &stands_on).await) {
         run.settled = surveyed.map(|surveyed| surveyed.settled);
@@ -92,4 +107,19 @@ pub async fn plan(
         releases,
         key: Some(key),
     })
+}
+
+/// Notes what a run would put in order first. What cannot be read of earlier runs is as unknown as it is without them.
+async fn foresee_unlocks(contexts: &[Context], earlier: Option<&EarlierRuns>) {
+    let Some(EarlierRuns { history, us }) = earlier else { return };
+    let last = match last_run(history).await {
+        Ok(last) => last,
+        Err(error) => {
+            tracing::debug!(%error, "what earlier runs have left is not known");
+            return;
+        }
+    };
+    for ctx in contexts {
+        actions::foresee_unlock(ctx, &EarlierRun::of(last.as_ref(), &ctx.release(), us)).await;
+    }
 }

@@ -93,7 +93,8 @@ async fn changed_too(
         let how = moved(&same.object, Some(&same.seen), live.as_ref(), plan);
         changed.extend(how.map(|how| (same.object.clone(), how)));
     }
-    if changed.is_empty() {
+    // An uninstall has nothing that it leaves as it is but the volumes under its claims.
+    if changed.is_empty() || planned.does == PlannedAction::Uninstall {
         return Ok(changed);
     }
     let Decision::Change(change) = observe::decision(ctx).await else { return Ok(changed) };

@@ -29,6 +29,7 @@ pub(crate) use changes::hooks::test_hook_findings;
 pub(crate) use cluster::checks::selects;
 pub(crate) use crds::chart_crds::look_at_definitions;
 pub(crate) use deploy::deploy_findings;
+pub(crate) use losses::data_loss::volume_of;
 pub(crate) use orphaned_hooks::permit_hook_deletion;
 #[cfg(test)]
 pub(crate) use orphaned_hooks::{NEVER, left_alone};

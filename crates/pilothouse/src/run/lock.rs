@@ -3,6 +3,7 @@
 
 use crate::context::Message;
 use crate::context::Session;
+use crate::context::is_gone;
 use crate::context::millis;
 use crate::journal::{
     ClusterJournal, JournalError, Looked, PlaceError, PlaceSeen, StackRecord, cluster_id, decide_place, find_place,
@@ -12,7 +13,6 @@ use crate::run::config::StateConfig;
 use crate::run::error::RunError;
 use pilothouse_core::{EventKind, Holder};
 use pilothouse_kube::{ClusterClient, ClusterError, LeaseConfig, LeaseLock, LockError, LockSeen};
-use pilothouse_process::ProcessIdentity;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -231,13 +231,6 @@ pub(crate) async fn acquire(
         Err(LockError::Interrupted) => Err(RunError::Interrupted),
         Err(source @ (LockError::Cluster(_) | LockError::Moved { .. })) => Err(failed(source)),
     }
-}
-
-/// Whether the process of a holder is gone for certain, as far as that can be told from here.
-pub(crate) fn is_gone(holder: &Holder, us: &Holder) -> Option<bool> {
-    // Machines made from one snapshot share the id of their boot.
-    let here = holder.host == us.host;
-    holder.process.as_ref().filter(|_| here)?.parse::<ProcessIdentity>().ok()?.is_gone()
 }
 
 #[cfg(test)]

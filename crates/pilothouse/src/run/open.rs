@@ -1,26 +1,25 @@
 //! Where a run keeps its lock and its journal, and how it comes to continue an earlier one.
 
 use crate::context::Before;
-use crate::context::Gone;
+use crate::context::EarlierRun;
 use crate::context::Message;
 use crate::context::Session;
 use crate::context::millis;
 use crate::journal;
 use crate::journal::Recorder;
-use crate::journal::{Journal, JournalError, JournalFile, JournalHeader, KillPoint};
+use crate::journal::{JournalFile, JournalHeader, KillPoint};
 use crate::kept_digest;
 use crate::run::config::RunConfig;
 use crate::run::config::{Resume, StateConfig};
 use crate::run::error::RunError;
 use crate::run::listening::listening;
-use crate::run::lock::{Beforehand, Left, Taken, is_gone, take_lock};
+use crate::run::lock::{Beforehand, Left, Taken, take_lock};
 use crate::run::owner::Owner;
 use pilothouse_core::{
-    ChartInfo, DigestKey, Event, EventKind, HelmProgress, Holder, ReleaseKey, ReleaseProgress, RunKind, RunProgress,
-    RunVerdict, StopReason,
+    ChartInfo, DigestKey, Event, EventKind, Holder, ReleaseKey, ReleaseProgress, RunKind, RunProgress, RunVerdict,
+    StopReason,
 };
 use pilothouse_kube::LeaseLock;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -67,18 +66,9 @@ impl Opened {
 
     /// What matters of the time before this run for putting a release in order.
     pub(crate) fn before(&self, release: &ReleaseKey) -> Before {
-        let helm = self.last.as_ref().and_then(|last| last_helm(last.release(release)?).cloned());
-        // Not always the last run: that one may have been killed before it came to this release.
-        let holder = helm.as_ref().and_then(|helm| helm.holder.as_ref());
-        let gone = holder.and_then(|holder| gone(holder, &self.us));
-        let here = holder.is_some_and(|holder| is_gone(holder, &self.us).is_some());
-        Before { lock: self.lock.clone(), gone, helm, here, lock_timeout: self.lock_timeout }
+        let run = EarlierRun::of(self.last.as_ref(), release, &self.us);
+        Before { lock: self.lock.clone(), run, lock_timeout: self.lock_timeout }
     }
-}
-
-/// What helm was asked to do last: by the order of what happened, not by its times, since a clock may have been set back.
-fn last_helm(release: &ReleaseProgress) -> Option<&HelmProgress> {
-    release.phases.iter().flat_map(|phase| &phase.helm).next_back()
 }
 
 /// Takes the stack's lock where its state is, reads what earlier runs have left, and opens the journal. From then on everything the owner
@@ -115,11 +105,6 @@ pub(crate) async fn open<F: FnMut(&Event)>(
     }
 }
 
-fn gone(holder: &Holder, us: &Holder) -> Option<Gone> {
-    let why = format!("process {} of run {} on {} is gone", holder.pid, holder.run.short(), holder.host);
-    (is_gone(holder, us) == Some(true)).then_some(Gone { run: holder.run, why })
-}
-
 /// Reads what earlier runs have left on this machine too, and opens the journal of this one.
 async fn begin<F: FnMut(&Event)>(
     config: &RunConfig,
@@ -135,7 +120,7 @@ async fn begin<F: FnMut(&Event)>(
         in_record.iter_mut().for_each(doubt);
     }
     // Journals of clusters that cannot be told apart are no help.
-    let on_disk = if id.is_some() { on_disk(&folder, in_record.as_ref())? } else { None };
+    let on_disk = if id.is_some() { journal::on_disk(&folder, in_record.as_ref())? } else { None };
     let (on_disk, key_on_disk) = on_disk.map(|journal| (journal.progress, journal.header.key)).unzip();
     let key = in_cluster.with_key(key_of_record.flatten().or(key_on_disk.flatten()));
     let mut last = match (in_record, on_disk) {
@@ -174,17 +159,6 @@ fn doubt(record: &mut RunProgress) {
     for step in phases.flat_map(|phase| &mut phase.steps) {
         step.output_untrusted |= !step.output.is_empty();
     }
-}
-
-/// What this machine knows of the last run: the one the cluster names, which is not the newest by its id when a clock was
-/// set back; without a record in the cluster, the newest.
-fn on_disk(folder: &Path, in_record: Option<&RunProgress>) -> Result<Option<Journal>, JournalError> {
-    let known = journal::journals(folder)?.into_iter();
-    let last = match in_record {
-        Some(record) => known.into_iter().find(|(run, _)| *run == record.run),
-        None => known.into_iter().next(),
-    };
-    last.map(|(_, path)| journal::read(&path)).transpose()
 }
 
 /// What of the last run is continued.
@@ -315,8 +289,9 @@ mod tests {
         }
         let record = samples::progress(5);
         let run = |of: Option<RunProgress>| of.map(|progress| progress.run);
-        let on_disk =
-            |record: Option<&RunProgress>| on_disk(folder.path(), record).unwrap().map(|journal| journal.progress);
+        let on_disk = |record: Option<&RunProgress>| {
+            journal::on_disk(folder.path(), record).unwrap().map(|journal| journal.progress)
+        };
         assert_eq!(run(on_disk(Some(&record))), Some(samples::run_id(5)));
         assert_eq!(run(journal::choose(Some(record), None)), Some(samples::run_id(5)));
         // The only thing left to go by.
@@ -348,7 +323,17 @@ mod tests {
         for event in &mut events {
             event.at = Timestamp::from_second(1_000_000 - i64::try_from(event.seq).unwrap()).unwrap();
         }
-        let last = |events: &[Event]| last_helm(&samples::fold(events).releases[0]).map(|helm| helm.command);
+        let us = Holder {
+            run: samples::run_id(2),
+            user: "ann".to_owned(),
+            host: "desk".to_owned(),
+            pid: 2,
+            process: None,
+            ci_job: None,
+        };
+        let last = |events: &[Event]| {
+            EarlierRun::of(Some(&samples::fold(events)), &release, &us).helm.map(|helm| helm.command)
+        };
         assert_eq!(last(&events[..1]), None);
         assert_eq!(last(&events[..3]), Some(HelmCommand::Uninstall));
         assert_eq!(last(&events[..5]), Some(HelmCommand::Upgrade));

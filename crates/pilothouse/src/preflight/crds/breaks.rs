@@ -12,8 +12,10 @@ const NAMED: usize = 3;
 /// What would be lost to another definition.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Loss {
-    /// The server refuses it, or every custom resource would be lost, with the reason.
-    Certain(String),
+    /// The server refuses it, whatever anybody consents to: another scope or kind, with the reason.
+    Immutable(String),
+    /// The server refuses it as long as objects may be stored in a version that it lacks, with the reason.
+    Stored(String),
     /// The definition is older: it lacks these versions, which are newer than all it has.
     Versions(Vec<String>),
     /// What custom resources hold in these fields.
@@ -24,7 +26,7 @@ impl Loss {
     /// What a finding says of it.
     pub(super) fn message(&self) -> String {
         match self {
-            Self::Certain(message) => message.clone(),
+            Self::Immutable(message) | Self::Stored(message) => message.clone(),
             Self::Versions(versions) => format!(
                 "the one in the cluster serves version {}, which is newer than all of the chart's definition",
                 versions.join(", ")
@@ -47,16 +49,19 @@ pub(super) fn loss(live: &Value, wanted: &Value) -> Option<Loss> {
     let (is, then) = crd_facts(live).zip(crd_facts(wanted))?;
     let gone: Vec<&str> =
         is.stored_versions.iter().filter(|version| !then.versions.contains(version)).map(String::as_str).collect();
-    let certain = if !gone.is_empty() {
-        format!("the chart's definition lacks version {}, in which objects may still be stored", gone.join(", "))
-    } else if is.namespaced != then.namespaced {
+    if !gone.is_empty() {
+        let why =
+            format!("the chart's definition lacks version {}, in which objects may still be stored", gone.join(", "));
+        return Some(Loss::Stored(why));
+    }
+    let immutable = if is.namespaced != then.namespaced {
         "the chart's definition has another scope than the one in the cluster".to_owned()
     } else if is.kind != then.kind {
         format!("the chart's definition is of the kind {}, the one in the cluster of {}", then.kind, is.kind)
     } else {
         return older(live, wanted);
     };
-    Some(Loss::Certain(certain))
+    Some(Loss::Immutable(format!("{immutable}, which cannot be changed")))
 }
 
 /// In what the chart's definition is an older one than that in the cluster, if it seems so.
@@ -158,7 +163,7 @@ mod tests {
     #[case(plain(&["v1"], &["v1"], "Namespaced"), plain(&["v1", "v2"], &[], "Namespaced"), None)]
     #[case(plain(&["v1beta1", "v1"], &["v1"], "Namespaced"), plain(&["v1"], &[], "Namespaced"), None)]
     #[case(plain(&["v1"], &["v1"], "Namespaced"), plain(&["v2"], &[], "Namespaced"), Some("the chart's definition lacks version v1, in which objects may still be stored"))]
-    #[case(plain(&["v1"], &["v1"], "Namespaced"), plain(&["v1"], &[], "Cluster"), Some("the chart's definition has another scope than the one in the cluster"))]
+    #[case(plain(&["v1"], &["v1"], "Namespaced"), plain(&["v1"], &[], "Cluster"), Some("the chart's definition has another scope than the one in the cluster, which cannot be changed"))]
     #[case(plain(&["v1beta1", "v1"], &["v1beta1"], "Namespaced"), plain(&["v1beta1"], &[], "Namespaced"), Some("the one in the cluster serves version v1, which is newer than all of the chart's definition"))]
     fn what_breaks(#[case] live: Value, #[case] wanted: Value, #[case] expected: Option<&str>) {
         assert_eq!(loss(&live, &wanted).map(|loss| loss.message()).as_deref(), expected);

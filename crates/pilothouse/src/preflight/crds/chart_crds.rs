@@ -10,10 +10,12 @@ use crate::preflight::crds::breaks::Loss;
 use crate::preflight::crds::fields::Field;
 use crate::preflight::losses::consent::Consent;
 use crate::render::chart_definitions;
-use pilothouse_core::{Class, CrdPolicy, Finding, HelmOwner, ObjectRef, code, crd_facts, helm_owner, object_ref};
+use pilothouse_core::{
+    Class, CrdFacts, CrdPolicy, Finding, HelmOwner, ObjectRef, ReleaseKey, code, crd_facts, helm_owner, object_ref,
+};
 use pilothouse_kube::{ClusterError, ListQuery, live_custom_resources};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why the chart's definitions must not be brought to the cluster.
 pub(crate) async fn chart_crd_findings(ctx: &Context, wanted: &Wanted) -> Vec<Finding> {
@@ -72,9 +74,11 @@ pub(crate) async fn lost(
     consent: &Consent,
 ) -> Option<Finding> {
     let loss = breaks::loss(live, then)?;
-    let finding = |code, message| Some(Finding::new(Class::Unsafe, code, object, message));
+    let finding = |class, code, message| Some(Finding::new(class, code, object, message));
     let there = match &loss {
-        Loss::Certain(message) => return finding(code::CRD_IN_USE, message.clone()),
+        // The server refuses these: consent would change nothing.
+        Loss::Immutable(message) => return finding(Class::Blocked, code::IMMUTABLE_FIELD, message.clone()),
+        Loss::Stored(message) => return finding(Class::Blocked, code::CRD_IN_USE, message.clone()),
         Loss::Versions(_) | Loss::Fields(_) if consent.names(object) => return None,
         Loss::Versions(_) => {
             let facts = crd_facts(live)?;
@@ -85,38 +89,74 @@ pub(crate) async fn lost(
         }
     };
     match there {
-        Ok(there) => finding(code::CRD_FIELDS_REMOVED, there?.message()),
+        Ok(there) => finding(Class::Unsafe, code::CRD_FIELDS_REMOVED, there?.message()),
         Err(error) => Some(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(&error))),
     }
 }
 
-/// Why helm could not read the deployed revision any more: it has objects in a version that would not be served. Helm builds each
-/// object of it before an upgrade, a rollback or an uninstall (`KubeClient.Build`).
+/// Why helm could not read a deployed revision any more, of this release or of another that has custom resources of the definition: it
+/// has objects in a version that would not be served. Helm builds each object of it before an upgrade, a rollback or an uninstall
+/// (`KubeClient.Build`).
 async fn unserved(ctx: &Context, object: &ObjectRef, live: &Value, then: &Value) -> Option<Finding> {
     let (facts, gone) = (crd_facts(live)?, breaks::no_longer_served(live, then));
     if gone.is_empty() {
         return None;
     }
-    let deployed = async {
-        let record = observe::base_record(ctx).await?;
-        record.map(|record| Ok::<_, PhaseError>((record.version, observe::manifest_objects(&record)?))).transpose()
+    let unreadable =
+        |error: &PhaseError| Some(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(error)));
+    let owned = match live_custom_resources(ctx.cluster(), &facts).await {
+        Ok(owned) => owned,
+        Err(ClusterError::NotServed { .. }) => Vec::new(),
+        Err(error) => return unreadable(&error.into()),
     };
-    match deployed.await {
-        Ok(deployed) => {
-            let (revision, objects) = deployed?;
-            let is_of = |one: &&Value, version: &str| {
-                one["kind"] == facts.kind.as_str() && one["apiVersion"] == format!("{}/{version}", facts.group)
-            };
-            let (version, first) =
-                gone.iter().find_map(|version| Some((version, objects.iter().find(|one| is_of(one, version))?)))?;
-            let message = format!(
-                "the chart's definition does not serve version {version} any more, in which revision {revision} has {}: helm could not read that revision again. First deploy a version of the chart whose definition serves it still and whose objects are in the new one",
-                object_ref(first)?
-            );
-            Some(Finding::new(Class::Blocked, code::API_NOT_SERVED, object, message))
-        }
-        Err(error) => Some(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(&error))),
+    let others: BTreeSet<ReleaseKey> = owned
+        .into_iter()
+        .filter_map(|(_, owner)| match owner {
+            HelmOwner::Release(other) if other != ctx.release() => Some(other),
+            HelmOwner::Release(_) | HelmOwner::Partial { .. } | HelmOwner::Nobody { .. } => None,
+        })
+        .collect();
+    for other in std::iter::once(None).chain(others.iter().map(Some)) {
+        let record = match other {
+            None => observe::base_record(ctx).await,
+            Some(other) => observe::base_record_of(ctx, other).await,
+        };
+        let found = match record {
+            Ok(Some(record)) => observe::manifest_objects(&record).map(|objects| {
+                let (version, first) = first_in(&objects, &facts, &gone)?;
+                Some((record.version, version, first))
+            }),
+            Ok(None) => Ok(None),
+            // For whose records may not be read nobody can answer here.
+            Err(PhaseError::Cluster(ClusterError::Forbidden { .. })) if other.is_some() => Ok(None),
+            Err(error) => Err(error),
+        };
+        let (revision, version, first) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            Err(error) => return unreadable(&error),
+        };
+        let (of, chart) = match other {
+            None => (String::new(), "a version of the chart"),
+            Some(other) => (format!(" of release {other}"), "versions of both charts"),
+        };
+        let message = format!(
+            "the chart's definition does not serve version {version} any more, in which revision {revision}{of} has {first}: helm could not read that revision again. First deploy {chart} with which the definition serves it still and the objects are in the new one"
+        );
+        return Some(Finding::new(Class::Blocked, code::API_NOT_SERVED, object, message));
     }
+    None
+}
+
+/// The first of these objects that is in one of these versions of a definition's kind.
+fn first_in<'a>(objects: &[Value], facts: &CrdFacts, versions: &[&'a str]) -> Option<(&'a str, ObjectRef)> {
+    versions.iter().find_map(|version| {
+        let api_version = format!("{}/{version}", facts.group);
+        let mut of_it = objects.iter().filter_map(object_ref);
+        of_it
+            .find(|one| one.kind == facts.kind && one.api_version.as_deref() == Some(&api_version))
+            .map(|first| (*version, first))
+    })
 }
 
 /// Those of the fields in which a custom resource holds something. What no version shows may be held by each there is.

@@ -88,7 +88,7 @@ async fn what_is_lost(
 }
 
 /// The volume a claim is bound to, as far as it can be read: it only says how bad it is.
-async fn volume_of(ctx: &Context, claim: &Value) -> Option<Value> {
+pub(crate) async fn volume_of(ctx: &Context, claim: &Value) -> Option<Value> {
     let name = claim.pointer("/spec/volumeName").and_then(Value::as_str)?;
     let volume = ObjectRef {
         api_version: Some("v1".to_owned()),

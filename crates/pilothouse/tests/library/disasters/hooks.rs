@@ -117,7 +117,7 @@ async fn a_claim_of_the_release_that_becomes_a_hook(#[case] tool: Tool) {
     assert_eq!(world.refused(next()).await.0, world.named("DATA_ATTACHED", "PersistentVolumeClaim/data"));
     assert_eq!(world.uid("pvc/data").await, before);
     let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(next())];
-    let planned = pilothouse::plan("test", &charts, &world.session, 1).await.unwrap();
+    let planned = pilothouse::plan("test", &charts, &world.session, 1, None).await.unwrap();
     let of_claim = planned.releases[0].objects.iter().filter(|one| one.object.kind == "PersistentVolumeClaim");
     let told: Vec<&ObjectChange> = of_claim.map(|one| &one.change).collect();
     assert_eq!(told, [&ObjectChange::Delete]);

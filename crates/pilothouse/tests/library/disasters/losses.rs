@@ -6,7 +6,7 @@ use pilothouse::{
     AdoptStep, ApplyStep, BeforeDestructive, CommandStep, CrdPolicy, FailurePolicy, HelmAction, HelmChart, ObjectRef,
     OnFailure, OnReleaseFailure, Phase, ReleaseOutcome, Remedy, RunConfig, RunId, StepKind, WaitFor, WaitStep,
 };
-use pilothouse_core::NextStep;
+use pilothouse_core::{Class, NextStep};
 use pilothouse_kube::{ClusterClient, Precondition, Propagation, crd_ref};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
@@ -580,4 +580,59 @@ async fn a_version_in_which_the_deployed_revision_has_objects() {
     // What the message says helps.
     world.done(chart("1.5.0", true, "v1")).await;
     world.done(chart("2.0.0", false, "v1")).await;
+}
+
+/// As above, where the objects are another release's.
+#[tokio::test]
+async fn a_version_in_which_another_release_has_objects() {
+    let world = world("unserved-other", Tool::Helm4).await;
+    let group = format!("{}.example.com", world.namespace);
+    let operator = |version: &str, serves_old: bool| {
+        let version_of = |name: &str, served: bool, storage: bool| {
+            let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+            json!({"name": name, "served": served, "storage": storage, "schema": {"openAPIV3Schema": schema}})
+        };
+        let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("widgets.{group}")}, "spec": {"group": group, "scope": "Namespaced",
+            "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
+            "versions": [version_of("v1alpha1", serves_old, false), version_of("v1", true, true)]}})
+        .to_string();
+        world.chart(version, &[("crds/crd.yaml", &crd)]).with(|info| info.crds = CrdPolicy::Upgrade)
+    };
+    let user = |of_object: &str| {
+        let mut object = widget(&group);
+        object["apiVersion"] = json!(format!("{group}/{of_object}"));
+        let object = object.to_string();
+        world.chart("9.0.0", &[("templates/object.yaml", &object)]).with(|info| info.name = "user".to_owned())
+    };
+    world.done(operator("1.0.0", true)).await;
+    world.done(user("v1alpha1")).await;
+    let ReleaseOutcome::Refused { findings } = world.run(operator("2.0.0", false)).await else { panic!() };
+    let told: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(told, ["API_NOT_SERVED"], "{findings:?}");
+    assert!(findings[0].message.contains("/user has Widget mine"), "{findings:?}");
+    // What the message says helps.
+    world.done(user("v1")).await;
+    world.done(operator("2.0.0", false)).await;
+}
+
+/// The server refuses both, whatever anybody consents to.
+#[tokio::test]
+async fn another_scope_of_a_definition() {
+    let world = world("scope", Tool::Helm4).await;
+    let group = format!("{}.example.com", world.namespace);
+    let chart = |version: &str, scope: &str| {
+        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("widgets.{group}")}, "spec": {"group": group, "scope": scope,
+            "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]}})
+        .to_string();
+        let files = [("crds/crd.yaml", crd.as_str()), ("templates/config.yaml", CONFIG)];
+        world.chart(version, &files).with(|info| info.crds = CrdPolicy::Upgrade)
+    };
+    world.done(chart("1.0.0", "Namespaced")).await;
+    let ReleaseOutcome::Refused { findings } = world.run(chart("2.0.0", "Cluster")).await else { panic!() };
+    let told: Vec<(&str, Class)> = findings.iter().map(|finding| (finding.code.as_str(), finding.class)).collect();
+    assert_eq!(told, [("IMMUTABLE_FIELD", Class::Blocked)], "{findings:?}");
 }

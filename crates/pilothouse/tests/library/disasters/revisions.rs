@@ -42,7 +42,7 @@ impl World {
 
     async fn planned(&self, chart: Chart) -> Plan {
         let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(chart)];
-        pilothouse::plan("test", &charts, &self.session, 1).await.unwrap()
+        pilothouse::plan("test", &charts, &self.session, 1, None).await.unwrap()
     }
 
     async fn carried_out(&self, plan: &Plan, chart: Chart) -> ReleaseOutcome {

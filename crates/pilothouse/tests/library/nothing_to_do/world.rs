@@ -201,7 +201,7 @@ impl World {
 
     /// What a run would do.
     pub(crate) async fn plan(&self, wanted: &[Wanted]) -> Plan {
-        pilothouse::plan("test", &self.charts(wanted), &self.session(), 1).await.unwrap()
+        pilothouse::plan("test", &self.charts(wanted), &self.session(), 1, None).await.unwrap()
     }
 
     fn charts(&self, wanted: &[Wanted]) -> Vec<Box<dyn HelmChart>> {

@@ -2,7 +2,7 @@
 
 use super::support::{World, done};
 use pilothouse::{ChartInfo, ClusterClient, HelmAction, HelmChart, ReleaseOutcome, RunConfig, RunId};
-use pilothouse_core::adoption_patch;
+use pilothouse_core::{PlannedAction, adoption_patch};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
 use serde_json::json;
@@ -76,6 +76,12 @@ async fn a_second_destroy_waits_for_what_the_first_has_left(#[case] tool: Tool) 
         let (outcome, _) = destroyed(&world, &info).await;
         let ReleaseOutcome::Failed(failure) = &outcome else { panic!("{outcome:?}") };
         assert!(format!("{failure:?}").contains("held"), "{failure:?}");
+        let plan = world.plan_one(ChartInfo { action: HelmAction::Destroy, ..info.clone() }).await;
+        let held = format!(
+            "ConfigMap {}/held is being deleted and waits for its finalizers: example.com/hold; the destroy waits until it is gone, 5 s at most",
+            world.namespace
+        );
+        assert_eq!((plan.does, plan.warnings), (PlannedAction::Nothing, vec![held]));
     }
     world.patch("v1", "ConfigMap", "held", &json!({"metadata": {"finalizers": null}})).await;
     assert!(matches!(destroyed(&world, &info).await.0, ReleaseOutcome::Done { .. } | ReleaseOutcome::Unchanged { .. }));

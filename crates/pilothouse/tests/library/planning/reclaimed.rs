@@ -1,7 +1,7 @@
 //! A volume that was kept and is not any more.
 
-use super::support::World;
-use pilothouse::{ChartInfo, ClusterClient, ObjectRef, ReleaseOutcome};
+use super::support::{World, done};
+use pilothouse::{ChartInfo, ClusterClient, HelmAction, ObjectRef, ReleaseOutcome};
 use pilothouse_core::{EffectKind, code};
 use pilothouse_kube::{Precondition, Propagation};
 use pilothouse_plane::provision::Tool;
@@ -73,4 +73,42 @@ async fn a_released_volume_is_not_given_away(#[case] tool: Tool) {
     };
     world.done(consented).await;
     world.until(None).await;
+}
+
+/// What was consented to was to cut the data off, not to delete it.
+#[rstest]
+#[case::helm_4(Tool::Helm4)]
+#[case::helm_3(Tool::Helm3)]
+#[tokio::test]
+async fn a_destroy_that_was_planned_while_the_volume_was_kept(#[case] tool: Tool) {
+    let world = World::new("was-kept", tool).await;
+    let volume = world.volume();
+    let spec = json!({"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "by-hand",
+        "persistentVolumeReclaimPolicy": "Retain", "hostPath": {"path": format!("/tmp/pilothouse-test-{}", world.namespace)}});
+    let made = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume.name}, "spec": spec});
+    world.cluster.create(&made).await.unwrap();
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"},
+        "spec": {"storageClassName": "by-hand", "accessModes": ["ReadWriteOnce"], "volumeName": volume.name,
+            "resources": {"requests": {"storage": "1Gi"}}}});
+    let chart = world.chart("claim", &[("templates/claim.yaml", &claim.to_string())]);
+    let info = ChartInfo { wait: false, ..world.info("claim", &chart, &[]) };
+    world.done(info.clone()).await;
+    world.until(Some("Bound")).await;
+
+    let claim = world.object("v1", "PersistentVolumeClaim", "data");
+    let destroy = ChartInfo { action: HelmAction::Destroy, consent: vec![claim.clone()], ..info };
+    let plan = world.plan(vec![destroy.clone()]).await;
+    let policy = async |policy: &str| {
+        let patch = json!({"spec": {"persistentVolumeReclaimPolicy": policy}});
+        world.cluster.merge_patch(&volume, &patch, &Precondition::default()).await.unwrap();
+    };
+    policy("Delete").await;
+    let outcome = world.run(vec![destroy.clone()], Some(&plan)).await.remove(0);
+    let ReleaseOutcome::Refused { findings } = outcome else { panic!("{outcome:?}") };
+    let told: Vec<(&str, &str)> = findings.iter().map(|one| (one.code.as_str(), one.subject.as_str())).collect();
+    assert_eq!(told, [(code::PLAN_OUTDATED, volume.to_string().as_str())], "{findings:?}");
+    assert!(world.cluster.get(&claim).await.unwrap().is_some());
+    // As it was, it is what was consented to.
+    policy("Retain").await;
+    assert_eq!(done(&world.run(vec![destroy], Some(&plan)).await[0]), "uninstalled");
 }

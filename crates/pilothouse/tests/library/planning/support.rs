@@ -96,7 +96,7 @@ impl World {
     }
 
     pub(crate) async fn plan_of(&self, charts: &[Box<dyn HelmChart>]) -> Plan {
-        pilothouse::plan("test", charts, &self.session, 8).await.unwrap()
+        pilothouse::plan("test", charts, &self.session, 8, None).await.unwrap()
     }
 
     /// The plan of the one release.
