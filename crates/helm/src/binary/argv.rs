@@ -195,6 +195,11 @@ pub(crate) fn get(what: &str, request: &GetRequest) -> Argv {
     if what == "manifest" { argv } else { argv.flag("--output", "json") }
 }
 
+/// Makes an archive of a chart's folder, without what its `.helmignore` names.
+pub(crate) fn package(chart: &Path, into: &Path) -> Argv {
+    Argv::new(&["package"]).file(chart).flag("--destination", into)
+}
+
 /// All revisions; helm shows 256 by default.
 pub(crate) fn history(request: &GetRequest) -> Argv {
     Argv::new(&["history", &request.release.name])

@@ -5,7 +5,7 @@ use super::argv::{self, Argv};
 use super::known_version::KnownVersion;
 use super::repositories::{Entry, entry_for};
 use super::scratch::{scratch, share_answers, write, write_values};
-use crate::chart::copy_numbered;
+use crate::chart::{copy_numbered, may_ignore_the_template};
 use crate::client::{
     GetRequest, HelmClient, HelmError, HelmVersion, HistoryEntry, Metadata, PullRequest, RollbackRequest,
     TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest, redacted,
@@ -185,6 +185,33 @@ impl Helm {
     }
 
     /// A run without values.
+    /// The chart, or a copy of it in the folder of this run where that tells templates another revision than helm does.
+    async fn chart_to_render(
+        &self,
+        request: &TemplateRequest,
+        scratch: &Scratch,
+        cancel: &CancellationToken,
+    ) -> Result<PathBuf, HelmError> {
+        if request.revision == 1 {
+            return Ok(request.chart.clone());
+        }
+        let (mut chart, copy) = (request.chart.clone(), scratch.path().join("chart"));
+        if may_ignore_the_template(&chart) {
+            let packed = scratch.path().join("packed");
+            let made = self.simple("package", argv::package(&chart, &packed), request.timeout, cancel).await;
+            // What is wrong with the chart is told better by helm where it renders it.
+            if made.is_ok() {
+                let archives = archives_in(&packed).map_err(|source| HelmError::File { path: packed, source })?;
+                chart = archives.into_iter().next().unwrap_or(chart);
+            }
+        }
+        let (revision, into) = (request.revision, copy.clone());
+        let copied = tokio::task::spawn_blocking(move || copy_numbered(&chart, revision, &into)).await;
+        let copied = copied.unwrap_or_else(|error| Err(io::Error::other(error)));
+        copied.map_err(|source| HelmError::File { path: request.chart.clone(), source })?;
+        Ok(copy)
+    }
+
     async fn simple(
         &self,
         command: &'static str,
@@ -270,7 +297,7 @@ impl HelmClient for Helm {
 
     async fn template(&self, request: &TemplateRequest, cancel: &CancellationToken) -> Result<String, HelmError> {
         let scratch = scratch(&self.home)?;
-        let chart = chart_to_render(request, &scratch).await?;
+        let chart = self.chart_to_render(request, &scratch, cancel).await?;
         let argv = argv::template(request, &chart, &write_values(&scratch, &request.values)?, self.version.major);
         let redactor = self.redactor_with(request.values.secrets());
         self.run(Run { command: "template", argv, scratch: &scratch, timeout: request.timeout, redactor }, cancel).await
@@ -319,19 +346,6 @@ impl HelmClient for Helm {
     async fn history(&self, request: &GetRequest, cancel: &CancellationToken) -> Result<Vec<HistoryEntry>, HelmError> {
         self.json("history", argv::history(request), request.timeout, cancel).await
     }
-}
-
-/// The chart, or a copy of it in the folder of this run where that tells templates another revision than helm does.
-async fn chart_to_render(request: &TemplateRequest, scratch: &Scratch) -> Result<PathBuf, HelmError> {
-    if request.revision == 1 {
-        return Ok(request.chart.clone());
-    }
-    let (chart, revision, copy) = (request.chart.clone(), request.revision, scratch.path().join("chart"));
-    let into = copy.clone();
-    let copied = tokio::task::spawn_blocking(move || copy_numbered(&chart, revision, &into)).await;
-    let copied = copied.unwrap_or_else(|error| Err(io::Error::other(error)));
-    copied.map_err(|source| HelmError::File { path: request.chart.clone(), source })?;
-    Ok(copy)
 }
 
 /// Starts the program to ask for its version.

@@ -16,6 +16,6 @@ mod template_use;
 pub(crate) use contents::{Described, MAX_CHART};
 pub(crate) use folder::{FolderError, describe_folder};
 pub use metadata::{ChartKind, ChartMetadata, Dependency};
-pub(crate) use numbered::copy_numbered;
+pub(crate) use numbered::{copy_numbered, may_ignore_the_template};
 pub(crate) use packaged::describe_archive;
 pub use template_use::TemplateUse;

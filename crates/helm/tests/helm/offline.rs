@@ -153,6 +153,8 @@ async fn the_number_of_the_revision(#[case] revision: u32, #[values(3, 4)] major
 #[case::by_folder("revision/\n")]
 #[case::by_path("templates/r*\n")]
 #[case::by_ending("[a-z]*.yaml\n")]
+#[case::all_folders_of_templates("templates/*/\n")]
+#[case::whatever_is_like_it("*-revision\n")]
 #[tokio::test]
 async fn the_number_of_the_revision_of_a_chart_that_ignores_files(#[case] ignored: &str, #[values(3, 4)] major: u64) {
     let tried = helm(major, None).await;
