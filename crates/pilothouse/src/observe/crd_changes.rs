@@ -42,7 +42,9 @@ pub(crate) async fn would_change(ctx: &Context, wanted: &Wanted) -> Result<bool,
                 Ok(then) if digest::content_digest(&live) == digest::content_digest(&then) => {}
                 Ok(_) => return Ok(true),
                 // What the server refuses is not what is there: the preview tells why.
-                Err(error) if not_asked(ctx, &error).is_none() => return Ok(true),
+                Err(error) if matches!(refusal::read(&error, true, ctx.redactor()), Answer::Refused { .. }) => {
+                    return Ok(true);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
