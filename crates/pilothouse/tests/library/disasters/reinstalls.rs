@@ -96,7 +96,7 @@ data: {{v: '{{{{ .Chart.Version }}}}'}}
 
 async fn planned(world: &World, chart: Chart) -> ReleasePlan {
     let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(chart)];
-    pilothouse::plan("test", &charts, &world.session, 1).await.unwrap().releases.remove(0)
+    pilothouse::plan("test", &charts, &world.session, 1, None).await.unwrap().releases.remove(0)
 }
 
 #[rstest]
