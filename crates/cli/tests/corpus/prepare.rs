@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long the cluster may take to be what was asked for.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The same for a namespace: first its controller goes through all kinds there are, those of other cases too that do not answer.
+const DELETION: Duration = Duration::from_secs(60);
 
 /// How long the API server may take to heed a webhook or policy it was given.
 const ADMISSION: Duration = Duration::from_secs(2);
@@ -120,7 +122,7 @@ async fn gone_or_going(cluster: &Cluster, namespace: &str, objects: &[String]) {
             if live.is_none_or(|live| live["status"]["conditions"].as_array().is_some_and(|all| !all.is_empty())) {
                 break;
             }
-            assert!(begun.elapsed() < PATIENCE, "{object} is not being deleted");
+            assert!(begun.elapsed() < DELETION, "{object} is not being deleted");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

@@ -58,12 +58,15 @@ fn a_first_install_asks_little_and_looking_later_less() {
         "patch secrets/pilothouse.release.",
     ];
     let [records, revisions, objects, remembered] = each.map(count);
+    // While another test has a webhook on this cluster, the server is asked about each object beforehand: a read and a dry run.
+    let ahead = count("patch configmaps/");
+    let objects = objects - ahead;
     assert_eq!((revisions, objects, remembered), (RELEASES, 2 * RELEASES, 2 * RELEASES), "{first:#?}");
     // Where the wait begins long after helm, as it may on a slow machine, the newest revision is read once more.
     assert!((RELEASES..RELEASES + RELEASES / 2).contains(&records), "{first:#?}");
     // Of all together: Helm's records and ours, in the survey and with the lock held. Lists that all share hold for some seconds: on a
     // slow machine a few are read once more.
-    assert!(first.len() <= 15 * RELEASES / 2, "{}: {first:#?}", first.len());
+    assert!(first.len() - 2 * ahead <= 15 * RELEASES / 2, "{}: {first:#?}", first.len());
 
     let by_metadata = "list configmaps?labelSelector=app.kubernetes.io%2Fmanaged-by%3DHelm";
     let current = "list secrets?labelSelector=owner%3Dhelm%2Cstatus%21%3Dsuperseded";

@@ -45,7 +45,7 @@ pub fn unsettled(workload: &Value, pods: &[Value], now: Timestamp) -> Option<Obj
     let mut containers = living.flat_map(|pod| array(pod, "/status/containerStatuses"));
     containers.find_map(|container| {
         let message = if has_ended_badly(container, now) {
-            "a container has ended with an error and has run again for less than 10 seconds"
+            "a container has ended with an error and has not run for 10 seconds since"
         } else if names.contains(&text(container, "/name")) && is_young(container, now) {
             "its containers have only just started or ended, and no readiness probe vouches for them"
         } else {

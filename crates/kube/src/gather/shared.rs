@@ -42,16 +42,17 @@ impl Answers {
 
     /// What somebody has just read, or is reading; else it is read.
     pub(super) async fn to(&self, want: &Want, client: &dyn ClusterClient) -> Shared {
-        let answer = self.kept(want);
+        let cell = self.kept(want);
         // Whoever comes first asks; when that one is dropped, the next one asks anew.
-        let asked = answer.get_or_init(|| async {
+        let asked = cell.get_or_init(|| async {
             // The semaphore is never closed.
             let _permit = self.requests.acquire().await;
             read(client, want, &self.redactor).await.map_err(Arc::new)
         });
         let answer = asked.await.clone();
-        if !is_kept(want, &answer) {
-            self.known().remove(want);
+        let mut known = self.known();
+        if !is_kept(want, &answer) && known.get(want).is_some_and(|kept| Arc::ptr_eq(&kept.answer, &cell)) {
+            known.remove(want);
         }
         answer
     }

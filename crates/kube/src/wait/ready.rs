@@ -46,7 +46,7 @@ pub async fn wait_ready(
     cancel: &CancellationToken,
     on_change: impl FnMut(&Progress) + Send,
 ) -> Result<(), NotReady> {
-    wait_ready_from(tracker, objects, Beforehand::default(), deadline, cancel, on_change).await
+    wait_ready_from(tracker, objects, Beforehand::default(), deadline, cancel, on_change).await.map(|_| ())
 }
 
 /// What is known before a wait begins.
@@ -57,11 +57,11 @@ pub struct Beforehand {
     /// Since when somebody is at work on the objects, by the server's clock: a rollout that was late before that is late only when
     /// that is told again.
     pub since: Option<Timestamp>,
-    /// Those of the objects that were created and that Kubernetes deletes once they are done: gone, they are ready.
-    pub leaving: Vec<ObjectRef>,
+    /// The Jobs among the objects that were created and that Kubernetes deletes some time after their end, complete or not.
+    pub ttl_jobs: Vec<ObjectRef>,
 }
 
-/// As [`wait_ready`], where something is known before.
+/// As [`wait_ready`], where something is known before. Gives the Jobs that are gone by their TTL and that nobody has seen complete.
 ///
 /// # Errors
 /// As there.
@@ -72,9 +72,9 @@ pub async fn wait_ready_from(
     deadline: Instant,
     cancel: &CancellationToken,
     mut on_change: impl FnMut(&Progress) + Send,
-) -> Result<(), NotReady> {
-    let Beforehand { mut seen, since, leaving } = before;
-    let mut wait = Wait::new(tracker, objects, since, &leaving);
+) -> Result<Vec<ObjectRef>, NotReady> {
+    let Beforehand { mut seen, since, ttl_jobs } = before;
+    let mut wait = Wait::new(tracker, objects, since, &ttl_jobs);
     let mut intervals = Intervals::default();
     let mut due: Vec<usize> = (0..objects.len()).collect();
     loop {
@@ -96,7 +96,7 @@ pub async fn wait_ready_from(
         }
         if wait.is_done() {
             if complete {
-                return Ok(());
+                return Ok(wait.unseen());
             }
             due = wait.all();
             continue;
@@ -149,8 +149,10 @@ struct Wait<'a> {
     begun: Option<Timestamp>,
     statuses: Vec<ObjectStatus>,
     done: Vec<bool>,
-    /// Which of them are ready when they are gone.
-    leaving: Vec<bool>,
+    /// Which of them are Jobs with a TTL.
+    ttl_jobs: Vec<bool>,
+    /// Which of these have gone, and nobody has seen how they ended.
+    unseen: Vec<bool>,
     /// For which others had a part in it when they were last read.
     depends: Vec<bool>,
     following: Option<Following>,
@@ -180,7 +182,7 @@ struct Heard {
 }
 
 impl<'a> Wait<'a> {
-    fn new(tracker: &'a Tracker, objects: &'a [ObjectRef], begun: Option<Timestamp>, leaving: &[ObjectRef]) -> Self {
+    fn new(tracker: &'a Tracker, objects: &'a [ObjectRef], begun: Option<Timestamp>, ttl_jobs: &[ObjectRef]) -> Self {
         let unread = || ObjectStatus::new(Readiness::Unknown, "it has not been read yet");
         Self {
             tracker,
@@ -188,7 +190,8 @@ impl<'a> Wait<'a> {
             begun,
             statuses: objects.iter().map(|_| unread()).collect(),
             done: vec![false; objects.len()],
-            leaving: objects.iter().map(|object| leaving.contains(object)).collect(),
+            ttl_jobs: objects.iter().map(|object| ttl_jobs.contains(object)).collect(),
+            unseen: vec![false; objects.len()],
             depends: vec![false; objects.len()],
             following: None,
             since: Instant::now(),
@@ -200,6 +203,11 @@ impl<'a> Wait<'a> {
 
     fn all(&self) -> Vec<usize> {
         (0..self.objects.len()).collect()
+    }
+
+    /// The Jobs that are gone and that nobody has seen complete.
+    fn unseen(&self) -> Vec<ObjectRef> {
+        self.objects.iter().zip(&self.unseen).filter(|(_, unseen)| **unseen).map(|(object, _)| object.clone()).collect()
     }
 
     fn is_done(&self) -> bool {
@@ -221,10 +229,17 @@ impl<'a> Wait<'a> {
 
     /// Notes what is known of an object; whether that is something new.
     fn note(&mut self, index: usize, mut look: Look) -> bool {
-        // A Job that was complete stays so when somebody clears it away.
-        let was_complete = self.done[index] && self.objects[index].kind == "Job";
-        if look.status.readiness == Readiness::NotFound && (self.leaving[index] || was_complete) {
-            look.status = ObjectStatus::new(Readiness::Current, "it is done and was deleted");
+        // A Job that was complete stays so when it is cleared away, and one that had failed stays failed.
+        let is_gone = look.status.readiness == Readiness::NotFound;
+        let is_job =
+            self.objects[index].kind == "Job" && self.objects[index].api_version.as_deref() == Some("batch/v1");
+        if is_gone && is_job && self.statuses[index].readiness == Readiness::Failed {
+            return false;
+        }
+        let was_complete = self.done[index] && is_job;
+        if is_gone && (self.ttl_jobs[index] || was_complete) {
+            self.unseen[index] |= !was_complete;
+            look.status = ObjectStatus::new(Readiness::Current, "it has ended and was deleted");
             look.done = true;
         }
         let changed = look.done != self.done[index] || look.status != self.statuses[index];

@@ -1,7 +1,7 @@
 //! How objects stand that were read together: some depend on others that are not among them. Whether a claim has to be bound
 //! depends on pods and storage classes; whether a workload has settled, on its pods.
 
-use super::look::{Look, look_for_ready, pending};
+use super::look::{Look, look_for_ready, pending, unreadable};
 use crate::client::{ClusterClient, Detail, ListQuery, SIDE_BY_SIDE, Seen, in_one_line, read_all, read_labelled};
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -43,13 +43,16 @@ pub async fn statuses_labelled(
 }
 
 /// Those of the workloads whose pods do not bear out that they are ready, whether or not they have readiness probes: a container has
-/// ended with an error a moment ago. What cannot be read is not among them.
+/// ended with an error a moment ago. One that cannot be read is among them where that may pass.
 pub async fn unsettled_now(client: &dyn ClusterClient, objects: &[ObjectRef]) -> Vec<(ObjectRef, ObjectStatus)> {
     let seen = read_all(client, objects, Detail::Whole).await;
+    let look = |seen: &Seen| match seen {
+        Err(error) if error.is_transient() => unreadable(error),
+        Ok(_) | Err(_) => Look { done: true, ..pending(Readiness::Current, "its status says so") },
+    };
+    let mut looks: Vec<Look> = seen.iter().map(look).collect();
     let live = seen.iter().enumerate().filter_map(|(index, seen)| Some((index, seen.as_ref().ok()?.as_ref()?)));
     let workloads = live.filter_map(|(index, live)| Some((index, live, selector(live)?))).collect();
-    let ready = |_| Look { done: true, ..pending(Readiness::Current, "its status says so") };
-    let mut looks: Vec<Look> = objects.iter().map(ready).collect();
     doubt_workloads(client, objects, workloads, &mut looks).await;
     let all = objects.iter().cloned().zip(looks);
     all.filter(|(_, look)| !look.done).map(|(object, look)| (object, look.status)).collect()

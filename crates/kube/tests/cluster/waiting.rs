@@ -226,19 +226,38 @@ async fn what_is_certain_ends_the_wait_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_is_done_may_be_gone() {
     let starting = [State::Starting, State::Starting, State::Starting, State::Ready];
-    let ended = async |job: &[State], is_leaving: bool| {
+    let ended = async |job: &[State], has_ttl: bool| {
         let script = Script::new(&[("a", &starting), ("job", job)]);
         let job = ObjectRef { api_version: Some("batch/v1".to_owned()), kind: "Job".to_owned(), ..object("job") };
-        let leaving = if is_leaving { vec![job.clone()] } else { Vec::new() };
-        let before = Beforehand { leaving, ..Beforehand::default() };
+        let ttl_jobs = if has_ttl { vec![job.clone()] } else { Vec::new() };
+        let before = Beforehand { ttl_jobs, ..Beforehand::default() };
         let tracker = Tracker::new(script.clone(), Rules::default());
         let deadline = Instant::now() + Duration::from_secs(20);
         wait_ready_from(&tracker, &[object("a"), job], before, deadline, &CancellationToken::new(), |_| {}).await
     };
-    ended(&[State::CompleteJob, State::Missing], false).await.unwrap();
-    ended(&[State::Missing], true).await.unwrap();
+    let unseen = ["Job web/job".to_owned()];
+    let names = |jobs: Vec<ObjectRef>| jobs.iter().map(ToString::to_string).collect::<Vec<_>>();
+    for has_ttl in [false, true] {
+        assert_eq!(names(ended(&[State::CompleteJob, State::Missing], has_ttl).await.unwrap()), [""; 0]);
+    }
+    assert_eq!(names(ended(&[State::Missing], true).await.unwrap()), unseen);
+    assert_eq!(names(ended(&[State::Starting, State::Missing], true).await.unwrap()), unseen);
     ended(&[State::Missing], false).await.unwrap_err();
     ended(&[State::FailedJob, State::Missing], true).await.unwrap_err();
+}
+
+/// A kind of another group is no Job of Kubernetes.
+#[tokio::test(start_paused = true)]
+async fn what_is_called_a_job_elsewhere_is_missed() {
+    let script = Script::new(&[
+        ("a", &[State::Starting, State::Starting, State::Ready]),
+        ("job", &[State::CompleteJob, State::Missing]),
+    ]);
+    let api_version = Some("batch.volcano.sh/v1alpha1".to_owned());
+    let job = ObjectRef { api_version, kind: "Job".to_owned(), ..object("job") };
+    let tracker = Tracker::new(script.clone(), Rules::default());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    wait_ready(&tracker, &[object("a"), job], deadline, &CancellationToken::new(), |_| {}).await.unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use pilothouse_health::{Evidence, OtherRelease, causes};
 use pilothouse_kube::{Beforehand, Ended, Following, Known, NotReady, Progress, Subject};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// What starts well is ready, or well on its way, by then: nothing is read before.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -38,18 +38,25 @@ pub(crate) async fn wait_ready(
     before: Beforehand,
     deadline: Instant,
 ) -> Result<(), PhaseError> {
-    let leaving = before.leaving.clone();
+    let ttl_jobs = before.ttl_jobs.clone();
     let mut before = Beforehand { since: reported.since, ..before };
     let ended = loop {
         let ended = once(ctx, reported, objects, before, deadline).await;
-        before = Beforehand { since: reported.since, leaving: leaving.clone(), seen: None };
+        before = Beforehand { since: reported.since, ttl_jobs: ttl_jobs.clone(), seen: None };
         // A probe that is passed once says little of a program that has just ended with an error.
         let restarted: Vec<ObjectRef> =
             objects.iter().filter(|object| reported.restarted().contains(object)).cloned().collect();
         if ended.is_err() || restarted.is_empty() {
             break ended;
         }
-        let unsettled = pilothouse_kube::unsettled_now(ctx.cluster(), &restarted).await;
+        let looked = timeout_at(deadline, pilothouse_kube::unsettled_now(ctx.cluster(), &restarted));
+        let unsettled = tokio::select! {
+            () = ctx.cancel().cancelled() => break Err(NotReady { objects: Vec::new(), ended: Ended::Cancelled }),
+            looked = looked => looked.unwrap_or_else(|_| {
+                let why = "a container of it was started again, and its pods could not be read in time";
+                restarted.into_iter().map(|object| (object, ObjectStatus::new(Readiness::Unknown, why))).collect()
+            }),
+        };
         if unsettled.is_empty() {
             break ended;
         }
@@ -63,11 +70,14 @@ pub(crate) async fn wait_ready(
     for warning in ctx.tracker().warnings() {
         ctx.warn(warning);
     }
-    if ended.is_ok() {
-        // What was in the way is not what fails later.
-        reported.keep_only(|_| false);
+    for job in ended? {
+        ctx.warn(format!(
+            "{job} has ended and is gone by its ttlSecondsAfterFinished: nobody has seen whether it completed"
+        ));
     }
-    Ok(ended?)
+    // What was in the way is not what fails later.
+    reported.keep_only(|_| false);
+    Ok(())
 }
 
 /// Waits until all objects say that they are ready, or one of them will certainly not be.
@@ -77,7 +87,7 @@ async fn once(
     objects: &[ObjectRef],
     before: Beforehand,
     deadline: Instant,
-) -> Result<(), NotReady> {
+) -> Result<Vec<ObjectRef>, NotReady> {
     let (tell, pending) = watch::channel(Unready::new());
     let waiting =
         pilothouse_kube::wait_ready_from(ctx.tracker(), objects, before, deadline, ctx.cancel(), |progress| {

@@ -222,7 +222,7 @@ pub async fn validate(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload
             Some(ObjectsRead { objects, seen, .. }) => (objects, Some(seen)),
             None => (observe::objects_of_record(ctx, &record).await?, None),
         };
-        let before = Beforehand { seen, leaving: observe::leaving_of_record(ctx, &record).await?, since: None };
+        let before = Beforehand { seen, ttl_jobs: observe::leaving_of_record(ctx, &record).await?, since: None };
         let deadline = Instant::now() + run.remaining(ctx);
         if let Err(not_ready) = diagnose::wait_ready(ctx, &mut run.causes, &objects, before, deadline).await {
             if !run.thorough || not_ready.is_interrupted() {
