@@ -16,6 +16,7 @@ static PLANE: SharedPlane = SharedPlane::new();
 static ALONE: Mutex<()> = Mutex::const_new(());
 
 #[rstest]
+#[ignore = "the largest chart"]
 #[case::helm_3(Tool::Helm3)]
 #[ignore = "the other helm"]
 #[case::helm_4(Tool::Helm4)]
