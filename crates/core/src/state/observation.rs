@@ -56,6 +56,13 @@ impl Observation {
             install_hook: None,
         }
     }
+
+    /// Helm's history of the release as far as it could be read: none, when it could not. Whether the release may be acted on
+    /// then is told by its state.
+    pub fn known_history(&self) -> &ReleaseHistory {
+        static NONE: ReleaseHistory = ReleaseHistory::NONE;
+        self.history.as_ref().unwrap_or(&NONE)
+    }
 }
 
 /// Another tool that manages a release.

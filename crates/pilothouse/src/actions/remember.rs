@@ -143,7 +143,7 @@ async fn objects_now(
 ) -> Result<Option<Vec<AppliedObject>>, PhaseError> {
     let Some(wanted) = ctx.last_wanted().await else { return Ok(None) };
     let observed = observe::observed(ctx).await;
-    let before = match &observed.record {
+    let before = match &observed.seen.record {
         RecordSeen::Some(record) => Some(record.as_ref()),
         RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,
     };
@@ -198,10 +198,9 @@ async fn capabilities_after(
 pub(crate) async fn renew_deploy_record(ctx: &Context) {
     let observed = observe::observed(ctx).await;
     // One that is left alone whatever is wanted was not compared.
-    let state = observed.state(ctx.info());
-    let is_compared = matches!(state, ReleaseState::InSync { .. } | ReleaseState::Drifted { .. });
+    let is_compared = matches!(observed.state, ReleaseState::InSync { .. } | ReleaseState::Drifted { .. });
     if let (RecordSeen::Some(record), Some(newest), true) =
-        (&observed.record, observed.known_history().newest(), is_compared && observed.has_same_input())
+        (&observed.seen.record, observed.known_history().newest(), is_compared && observed.has_same_input())
     {
         refresh(ctx, record, Some(newest), observed.inputs.as_ref(), None).await;
     }

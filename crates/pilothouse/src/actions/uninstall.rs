@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 /// # Errors
 /// [`PhaseError::Refused`] when data hangs on the release and no consent was given; otherwise what failed.
 pub async fn uninstall_if_breaking_change(ctx: &Context, run: &mut ReleaseRun) -> Result<bool, PhaseError> {
-    match observe::observed(ctx).await.state(ctx.info()) {
+    match observe::observed(ctx).await.state.clone() {
         ReleaseState::Breaking { .. } => {
             uninstall(ctx, run).await?;
             Ok(true)

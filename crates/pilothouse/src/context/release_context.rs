@@ -55,6 +55,8 @@ impl Context {
     /// A deploy was begun, by an earlier run or an earlier attempt: it goes on to its end, whatever it finds half done.
     pub(crate) fn go_on_with_deploy(&mut self) {
         self.under_way = true;
+        // What was decided was not on this way.
+        self.cache.get_mut().observed = None;
     }
 
     /// Whether a deploy was begun that goes on to its end.

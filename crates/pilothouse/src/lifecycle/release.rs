@@ -456,8 +456,8 @@ async fn decided_with_values(
     if !waited || !matches!(observe::decision(ctx).await, Decision::Change(Change::Upgrade { .. })) {
         return None;
     }
-    observe::observe_for(ctx, &*render::make_wanted(ctx, payload).await).await;
-    by_decision(ctx, run, &observe::decision(ctx).await, so_far).await
+    let observed = observe::observe_for(ctx, &*render::make_wanted(ctx, payload).await).await;
+    by_decision(ctx, run, &observed.decision, so_far).await
 }
 
 /// How a phase ends after which helm is not needed; `None` where it is.
@@ -469,8 +469,8 @@ async fn by_decision(
 ) -> Option<(Ended, String)> {
     let (ended, why) = match decision {
         Decision::Keep { why } => {
-            if let ReleaseState::Drifted { drifts, .. } = observe::observed(ctx).await.state(ctx.info()) {
-                tell_drift(ctx, &drifts);
+            if let ReleaseState::Drifted { drifts, .. } = &observe::observed(ctx).await.state {
+                tell_drift(ctx, drifts);
             }
             if run.stack.is_some() {
                 actions::renew_deploy_record(ctx).await;

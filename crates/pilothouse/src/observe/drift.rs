@@ -1,7 +1,6 @@
 //! A closer look at objects that may not be as they were deployed.
 
 use crate::context::Context;
-use crate::context::Observed;
 use crate::error::PhaseError;
 use crate::observe::dry_run::compare::{Comparison, Uninstalled, WriteMethod};
 use crate::observe::dry_run::drifted_objects::{Drifted, drifted_objects};
@@ -11,7 +10,7 @@ use crate::observe::release_storage::NotServed;
 use crate::text;
 use jiff::Timestamp;
 use pilothouse_core::{
-    AppliedObject, CrdPolicy, Drift, LiveSeen, ObjectRef, Phase, RecordSeen, RevisionMeta, object_ref,
+    AppliedObject, CrdPolicy, Drift, LiveSeen, ObjectRef, Observation, Phase, RecordSeen, RevisionMeta, object_ref,
 };
 use pilothouse_kube::{ClusterError, Detail, read_all};
 use serde_json::Value;
@@ -21,7 +20,7 @@ const GONE: &str = "it is gone";
 
 /// How the live objects of a deployed release are. With a record of ours about it, only what looks different by its metadata
 /// is compared; without one everything is.
-pub(crate) async fn look(ctx: &Context, seen: &Observed) -> LiveSeen {
+pub(crate) async fn look(ctx: &Context, seen: &Observation) -> LiveSeen {
     let Some(newest) = seen.known_history().newest() else { return LiveSeen::NotLooked };
     let known = match &seen.record {
         RecordSeen::Some(record) if record.is_of(newest) => record.objects.as_deref(),

@@ -35,7 +35,7 @@ pub(super) async fn left(
     let before = before.and_then(|record| record.objects.as_deref());
     let mut changed = changed(ctx, revision, deployed).await?;
     // What the upgrade was to take back.
-    if let LiveSeen::Drifted(drifts) = &observe::observed(ctx).await.live {
+    if let LiveSeen::Drifted(drifts) = &observe::observed(ctx).await.seen.live {
         changed.extend(drifts.iter().map(|drift| drift.object.clone()));
     }
     let is_changed = |now: &AppliedObject| changed.iter().any(|changed| changed.same_object(&now.object));

@@ -1,13 +1,13 @@
 //! Whether a deploy that failed has applied anything.
 
 use crate::context::Context;
-use crate::context::Observed;
 use crate::error::PhaseError;
 use crate::observe::fingerprint;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use pilothouse_core::{
-    AppliedObject, ObjectRef, RecordSeen, ReleaseHistory, RevisionMeta, RevisionStatus, helm_owner, object_ref,
+    AppliedObject, ObjectRef, Observation, RecordSeen, ReleaseHistory, RevisionMeta, RevisionStatus, helm_owner,
+    object_ref,
 };
 use pilothouse_helm::HookRecord;
 use pilothouse_kube::{ClusterError, Detail, ObjectError, read_all};
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 /// Whether the newest revision, when it failed, has left anything of it in the cluster; `None` when it did not fail, or when
 /// that cannot be told: without a record of what was there before, an object that is there may have been changed.
-pub(crate) async fn has_applied(ctx: &Context, seen: &Observed) -> Option<bool> {
+pub(crate) async fn has_applied(ctx: &Context, seen: &Observation) -> Option<bool> {
     let failed = seen.known_history().newest().filter(|newest| newest.status == RevisionStatus::Failed)?;
     let before = objects_before(seen)?;
     looked(ctx, failed, before).await.unwrap_or_else(|error| {
@@ -45,7 +45,7 @@ pub(crate) async fn unfinished_install_hook(
 }
 
 /// The objects as they were before, as far as that is known: none when nothing was ever deployed.
-fn objects_before(seen: &Observed) -> Option<&[AppliedObject]> {
+fn objects_before(seen: &Observation) -> Option<&[AppliedObject]> {
     match (seen.known_history().last_deployed(), &seen.record) {
         (None, _) => Some(&[]),
         (Some(good), RecordSeen::Some(record)) if record.is_of(good) => record.objects.as_deref(),
@@ -119,7 +119,7 @@ mod tests {
 
     async fn applied_by_the_failed_one(cluster: &Arc<FakeCluster>) -> Option<bool> {
         let world = fake(cluster, HelmDriver::Secret);
-        has_applied(&world.ctx, &*crate::observe::observed(&world.ctx).await).await
+        has_applied(&world.ctx, &crate::observe::observed(&world.ctx).await.seen).await
     }
 
     #[rstest]

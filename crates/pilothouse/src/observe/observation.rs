@@ -4,7 +4,9 @@ use crate::context::Ahead;
 use crate::context::Context;
 use crate::context::NamespaceState;
 use crate::context::Observed;
+use crate::context::PlainInputs;
 use crate::context::Wanted;
+use crate::observe::decision::{decided, has_same_input, missing};
 use crate::observe::deploy_records;
 use crate::observe::drift;
 use crate::observe::dry_run::compare::Scope;
@@ -14,8 +16,8 @@ use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::render;
 use pilothouse_core::{
-    Change, ChartInfo, Decision, HelmAction, LiveSeen, MadeUp, Missing, ObjectRef, Phase, RecordSeen, ReleaseHistory,
-    Rendered, lenient_version,
+    Change, ChartInfo, Decision, HelmAction, MadeUp, Missing, ObjectRef, Observation, Phase, RecordSeen,
+    ReleaseHistory, Rendered, determine, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ClusterError;
@@ -57,22 +59,15 @@ async fn observe(ctx: &Context, wanted: &Wanted) -> Observed {
         Some((revision, _)) => history.map(|history| history.with_failed(revision)),
         None => history,
     };
-    let mut seen = Observed {
-        history: unread.map_or(history, Err),
-        deployed: None,
-        namespace,
+    let mut seen = Observation {
         wanted_version,
-        foreign: None,
+        breaking_version: ctx.info().last_breaking_version_requiring_restart.clone(),
         record,
-        inputs: None,
-        in_record: None,
-        must_render: None,
-        rendered: None,
-        live: LiveSeen::NotLooked,
-        failed_applied: None,
-        removal_over: ctx.session().removal_over(&ctx.release()),
-        install_hook: None,
+        // A pending revision is healed before the first phase, or left; one that is being uninstalled cannot be marked.
+        pending: ctx.session().removal_over(&release),
+        ..Observation::of(unread.map_or(history, Err))
     };
+    let (mut deployed, mut inputs) = (None, None);
     if let Some(newest) = seen.known_history().newest() {
         match other_tools::still_managed_by(ctx, newest).await {
             Ok(foreign) => seen.foreign = foreign,
@@ -80,8 +75,8 @@ async fn observe(ctx: &Context, wanted: &Wanted) -> Observed {
         }
     }
     if needs_record(ctx.info()) {
-        read_deployed(ctx, &mut seen).await;
-        let version = seen.deployed.as_ref().map(ReleaseRecord::chart_version);
+        read_deployed(ctx, &mut seen, &mut deployed).await;
+        let version = deployed.as_ref().map(ReleaseRecord::chart_version);
         if let Some(version) = version.filter(|version| lenient_version(version).is_none()) {
             seen.history = Err(format!("the deployed chart has the version `{version}`, which is not one"));
         }
@@ -91,13 +86,15 @@ async fn observe(ctx: &Context, wanted: &Wanted) -> Observed {
             Ok(hook) => seen.install_hook = hook,
             Err(error) => seen.history = Err(ctx.error_text(&error)),
         }
-        look_at_input(ctx, &mut seen, wanted).await;
+        inputs = look_at_input(ctx, &mut seen, &mut deployed, wanted).await;
         // What this very run has begun it goes on with, whatever it has left.
         if !ctx.is_under_way() {
             seen.failed_applied = failed_deploy::has_applied(ctx, &seen).await;
         }
     }
-    seen
+    let state = determine(&seen);
+    let decision = decided(ctx, &seen, &state).await;
+    Observed { seen, namespace, inputs, state, decision }
 }
 
 /// What the cluster held when the release's turn came, or after it was last uninstalled here.
@@ -115,15 +112,15 @@ pub(crate) async fn observed(ctx: &Context) -> Arc<Observed> {
 pub(crate) async fn observe_for(ctx: &Context, wanted: &Wanted) -> Arc<Observed> {
     let observed = Arc::new(observe(ctx, wanted).await);
     ctx.cache().await.observed = Some(observed.clone());
-    ctx.expect(upgrade_expected(ctx.info(), &observed)).await;
+    ctx.expect(upgrade_expected(&observed)).await;
     observed
 }
 
 /// The revision that an upgrade is going to make; `None` where it is an install. Helm counts on from the newest, whatever became of
 /// it, and an install begins anew for its templates (`prepareUpgrade` and `RunWithContext` in its `pkg/action`).
-fn upgrade_expected(info: &ChartInfo, observed: &Observed) -> Option<u32> {
+fn upgrade_expected(observed: &Observed) -> Option<u32> {
     let newest = observed.known_history().newest_revision();
-    match observed.decide(info) {
+    match observed.decision {
         Decision::Change(Change::Install | Change::Reinstall(_) | Change::Uninstall) => None,
         Decision::Change(Change::Upgrade { .. })
         | Decision::Keep { .. }
@@ -144,8 +141,8 @@ pub(crate) async fn read_around(ctx: &Context) -> Ahead {
 pub(crate) async fn is_as_observed(ctx: &Context, read: Option<&ReleaseHistory>) -> bool {
     let Some(observed) = ctx.cache().await.observed.clone() else { return false };
     match read {
-        Some(read) => observed.history.as_ref() == Ok(read),
-        None => release_storage::release_history(ctx).await.is_ok_and(|read| observed.history == Ok(read)),
+        Some(read) => observed.seen.history.as_ref() == Ok(read),
+        None => release_storage::release_history(ctx).await.is_ok_and(|read| observed.seen.history == Ok(read)),
     }
 }
 
@@ -157,39 +154,49 @@ pub(crate) async fn scope(ctx: &Context, is_upgrade: bool) -> Scope {
     if is_absent && is_first_look && !is_upgrade { Scope::Elsewhere } else { Scope::All }
 }
 
-/// What is wanted, and as much of what is there as the decision depends on.
-async fn look_at_input(ctx: &Context, seen: &mut Observed, wanted: &Wanted) {
-    let (Some(chart), Ok(target)) = (&wanted.chart, wanted.target()) else { return };
+/// What is wanted, and as much of what is there as the decision depends on. Gives what is wanted, as digests.
+async fn look_at_input(
+    ctx: &Context,
+    seen: &mut Observation,
+    deployed: &mut Option<ReleaseRecord>,
+    wanted: &Wanted,
+) -> Option<PlainInputs> {
+    let (Some(chart), Ok(target)) = (&wanted.chart, wanted.target()) else { return None };
     let Wanted { uses, steps, payload, .. } = wanted;
-    seen.inputs = render::wanted_inputs(ctx, steps, chart, uses, payload, target).await;
-    seen.must_render = uses.must_render();
-    if let (Some(inputs), RecordSeen::Some(record)) = (&seen.inputs, &seen.record) {
+    let inputs = render::wanted_inputs(ctx, steps, chart, uses, payload, target).await;
+    seen.must_render = uses.must_render().is_some();
+    if let (Some(inputs), RecordSeen::Some(record)) = (&inputs, &seen.record) {
         let now = inputs.as_in(record, steps);
-        if !now.proven {
-            seen.must_render.get_or_insert_with(|| "what is remembered of it is of an earlier form".to_owned());
-        }
-        seen.in_record = Some(now);
+        // What is remembered of it may be of an earlier form.
+        seen.must_render |= !now.proven;
+        seen.inputs = Some(now.inputs);
     }
-    if seen.inputs.is_none() && seen.missing(ctx.info()) == Some(Missing::Comparison) {
-        // Without the values that come from steps, what it renders to says nothing.
-        seen.rendered = Some(Rendered::Differs);
-    }
-    if seen.missing(ctx.info()) == Some(Missing::Comparison) {
-        read_deployed(ctx, seen).await;
-        if let Some(deployed) = &seen.deployed {
-            let compared = if seen.has_same_input() {
-                rendered_diff::rendered_with_same_input(ctx, wanted, deployed, made_up(&seen.record)).await
-            } else {
-                rendered_diff::rendered(ctx, wanted, deployed).await
-            };
-            match compared {
-                Ok(rendered) => seen.rendered = Some(rendered),
-                Err(error) => seen.history = Err(ctx.error_text(&error)),
-            }
+    if missing(ctx.info(), seen) == Some(Missing::Comparison) {
+        if inputs.is_none() {
+            // Without the values that come from steps, what it renders to says nothing.
+            seen.rendered = Some(Rendered::Differs);
+        } else {
+            compare(ctx, seen, deployed, wanted).await;
         }
     }
-    if seen.missing(ctx.info()) == Some(Missing::LiveObjects) {
+    if missing(ctx.info(), seen) == Some(Missing::LiveObjects) {
         seen.live = drift::look(ctx, seen).await;
+    }
+    inputs
+}
+
+/// Compares what is wanted with what is deployed, as both are rendered.
+async fn compare(ctx: &Context, seen: &mut Observation, deployed: &mut Option<ReleaseRecord>, wanted: &Wanted) {
+    read_deployed(ctx, seen, deployed).await;
+    let Some(deployed) = deployed else { return };
+    let compared = if has_same_input(seen) {
+        rendered_diff::rendered_with_same_input(ctx, wanted, deployed, made_up(&seen.record)).await
+    } else {
+        rendered_diff::rendered(ctx, wanted, deployed).await
+    };
+    match compared {
+        Ok(rendered) => seen.rendered = Some(rendered),
+        Err(error) => seen.history = Err(ctx.error_text(&error)),
     }
 }
 
@@ -202,13 +209,16 @@ fn made_up(record: &RecordSeen) -> &[MadeUp] {
 }
 
 /// Reads the record that helm compares an upgrade with, unless that was done.
-async fn read_deployed(ctx: &Context, seen: &mut Observed) {
+async fn read_deployed(ctx: &Context, seen: &mut Observation, deployed: &mut Option<ReleaseRecord>) {
     let Some(last) = seen.known_history().upgrade_base() else { return };
-    if seen.deployed.is_some() {
+    if deployed.is_some() {
         return;
     }
     match release_storage::read_record(ctx, last).await {
-        Ok(Some(record)) => seen.deployed = Some(record),
+        Ok(Some(record)) => {
+            seen.deployed_version = lenient_version(record.chart_version());
+            *deployed = Some(record);
+        }
         Ok(None) => seen.history = Err("helm's record vanished while it was read".to_owned()),
         Err(error) => seen.history = Err(ctx.error_text(&error)),
     }
@@ -292,7 +302,7 @@ mod tests {
     async fn what_was_compared_is_decided() {
         let (_, world) = of_somebody_else();
         assert_eq!(decision(&world.ctx).await, Decision::Change(Change::Upgrade { last_good: Some(1) }));
-        assert_eq!(observed(&world.ctx).await.missing(world.ctx.info()), None);
+        assert_eq!(observed(&world.ctx).await.seen.rendered, Some(Rendered::Differs));
     }
 
     /// Nobody is asked further, and nothing is done on a guess.
@@ -305,7 +315,7 @@ mod tests {
             matches!(decided, Decision::Refuse { state: ReleaseState::Unmanaged { compared: None, .. } }),
             "{decided:?}"
         );
-        let findings = observed(&world.ctx).await.findings(world.ctx.info(), &decided);
+        let findings = observed(&world.ctx).await.findings(world.ctx.info());
         let findings: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
         assert!(findings.contains(&"what is deployed could not be compared with what is wanted"), "{findings:?}");
     }

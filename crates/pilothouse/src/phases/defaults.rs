@@ -78,13 +78,13 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
             return wanted.findings.clone().into();
         }
     }
-    let decision = observe::decision(ctx).await;
-    findings.extend(observed.findings(ctx.info(), &decision));
+    let decision = &observed.decision;
+    findings.extend(observed.findings(ctx.info()));
     let mut seen = Vec::new();
     if ctx.info().action == HelmAction::Deploy {
         let objects = rendered_objects(&wanted.rendering.docs());
         let (conflicts, (crds, definitions)) = tokio::join!(
-            preflight::ownership_findings(&steps, ctx, &objects, &decision, &mut seen),
+            preflight::ownership_findings(&steps, ctx, &objects, decision, &mut seen),
             preflight::look_at_definitions(ctx, &wanted)
         );
         seen.extend(definitions);
@@ -99,7 +99,7 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
         run.note_deployed_before(deployed);
     }
     if (!is_blocked || ctx.info().action == HelmAction::Destroy) && deployed.is_none() {
-        let mut ahead = preflight::deploy_findings(&steps, ctx, &wanted, &decision, &seen).await;
+        let mut ahead = preflight::deploy_findings(&steps, ctx, &wanted, decision, &seen).await;
         // Whose an object is has to be settled first.
         let is_foreign = |subject: &str| {
             findings.iter().any(|found| found.code == code::OWNERSHIP_CONFLICT && found.subject == subject)
@@ -108,12 +108,12 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
         ahead.warnings.splice(0..0, wanted.warnings.iter().cloned());
         foresight = ahead;
     }
-    findings.extend(preflight::planned_findings(ctx, run, &wanted, &decision).await);
+    findings.extend(preflight::planned_findings(ctx, run, &wanted, decision).await);
     findings.extend(preflight::rollback_findings(ctx, run).await);
     for step in steps.all() {
         findings.extend(step.check(ctx).await);
     }
-    findings.extend(preflight::uncertain_step_findings(ctx, run, &wanted, &decision).await);
+    findings.extend(preflight::uncertain_step_findings(ctx, run, &wanted, decision).await);
     foresight.findings.splice(0..0, findings);
     foresight
 }

@@ -93,23 +93,23 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
         return Draft { plan, compared: Vec::new() };
     }
     let observed = observe::observed(ctx).await;
-    let (decision, state) = (observe::decision(ctx).await, observed.state(info));
+    let (decision, state) = (&observed.decision, &observed.state);
     plan.revision = observed.known_history().newest_revision();
-    plan.does = PlannedAction::from(&decision);
-    plan.why = why(info, &state, &decision);
-    if let ReleaseState::OutOfSync { differs, .. } = &state {
+    plan.does = PlannedAction::from(decision);
+    plan.why = why(info, state, decision);
+    if let ReleaseState::OutOfSync { differs, .. } = state {
         plan.differs.clone_from(differs);
     }
     if let ReleaseState::Drifted { drifts, .. } = state {
-        plan.drifts = drifts;
+        plan.drifts.clone_from(drifts);
     }
     if info.action == HelmAction::Destroy && matches!(decision, Decision::Keep { .. }) {
         tell_what_is_waited_for(ctx, &mut plan).await;
     }
-    plan.on_failure = on_failure(info, &decision);
+    plan.on_failure = on_failure(info, decision);
     plan.steps = steps(&run.steps, ctx, plan.does).await;
     let mut compared = Vec::new();
-    let found = ReleaseSeen { observed: &observed, decision: &decision, preview };
+    let found = ReleaseSeen { observed: &observed, decision, preview };
     match fill(ctx, run, &mut plan, found, coming).await {
         Ok(found) => {
             compared = found;

@@ -20,7 +20,7 @@ use crate::preflight::changes::regenerated;
 use crate::preflight::changes::scaled_down;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss::DATA_KINDS;
-use pilothouse_core::{Change, Class, Finding, ObjectRef, code, lenient_version};
+use pilothouse_core::{Change, Class, Finding, ObjectRef, code};
 use semver::Version;
 
 /// Reasons against what is going to be done: what it would lose, unless consent names the object; and what helm would fail on.
@@ -116,9 +116,9 @@ fn unreadable(compared: &[Compared]) -> Vec<Finding> {
 
 async fn downgrade_of(ctx: &Context) -> Option<Finding> {
     let observed = observe::observed(ctx).await;
-    let deployed = observed.deployed.as_ref().and_then(|record| lenient_version(record.chart_version()))?;
+    let deployed = observed.seen.deployed_version.as_ref()?;
     let breaking = ctx.info().last_breaking_version_requiring_restart.as_ref()?;
-    let message = downgrade(&deployed, breaking, observed.wanted_version.as_ref()?)?;
+    let message = downgrade(deployed, breaking, observed.seen.wanted_version.as_ref()?)?;
     Some(Finding::new(Class::Unsafe, code::DOWNGRADE_BREAKING, ctx.release(), message))
 }
 
