@@ -12,6 +12,7 @@ use crate::context::ReleaseRun;
 use crate::context::Remembered;
 use crate::context::Wanted;
 use crate::error::PhaseError;
+use crate::kept_digest::Given;
 use crate::observe;
 use crate::preflight;
 use crate::preflight::Deploy;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Carries out a change that ends in an install or an upgrade. On a first deploy the fields of adopted objects still belong to whoever
+/// Carries out a change that ends in an install or an upgrade of what is `given`. On a first deploy the fields of adopted objects still belong to whoever
 /// made them, and helm 4, which applies server-side, has to take them over; helm 3 does so in any case.
 ///
 /// # Errors
@@ -33,10 +34,10 @@ pub(crate) async fn deploy(
     ctx: &Context,
     run: &mut ReleaseRun,
     wanted: &Arc<Wanted>,
+    given: &Given,
     change: &Change,
 ) -> Result<String, PhaseError> {
     let (chart, payload) = (wanted.chart()?, &wanted.payload);
-    let given = render::given_of_deploy(ctx, run, chart, payload).await;
     let observed = observe::observed(ctx).await;
     let history = observed.known_history();
     if let Some(newest) = history.newest()

@@ -6,6 +6,7 @@ use crate::context::NamespaceState;
 use crate::context::Observed;
 use crate::context::ReleaseRun;
 use crate::context::Wanted;
+use crate::kept_digest::Given;
 use crate::observe::observation::observed;
 use crate::render;
 use pilothouse_core::{
@@ -90,13 +91,17 @@ fn decide_as_of(revision: u32, info: &ChartInfo, seen: &Observation) -> Decision
     decide_anew(info, &then, &determine(&then))
 }
 
-/// What helm has done before of what `exec` would do, so that it is not run again.
-pub(crate) async fn deployed_before(ctx: &Context, run: &ReleaseRun, wanted: &Wanted) -> Option<DeployedBefore> {
-    if ctx.info().action != HelmAction::Deploy {
-        return None;
+/// What helm is given by `exec`; `None` where it deploys nothing, or nothing that could be resolved.
+pub(crate) async fn given_of_exec(ctx: &Context, run: &ReleaseRun, wanted: &Wanted) -> Option<Given> {
+    match ctx.info().action {
+        HelmAction::Deploy => Some(render::given_of_deploy(ctx, run, wanted.chart.as_ref()?, &wanted.payload).await),
+        HelmAction::Destroy | HelmAction::Skip => None,
     }
-    let given = render::given_of_deploy(ctx, run, wanted.chart.as_ref()?, &wanted.payload).await;
-    run.deployed_before(&given, observed(ctx).await.known_history().newest())
+}
+
+/// What helm has done before of what `exec` would do with this, so that it is not run again.
+pub(crate) async fn deployed_before(ctx: &Context, run: &ReleaseRun, given: &Given) -> Option<DeployedBefore> {
+    run.deployed_before(given, observed(ctx).await.known_history().newest())
 }
 
 /// The newest revision there was before anything was deployed on the way that this run is on, and what was decided

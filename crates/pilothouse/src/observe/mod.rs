@@ -30,7 +30,7 @@ mod survey;
 pub(crate) use claims::{claim_of, claims_scaled_away, is_reclaimed_at_once};
 pub(crate) use crd_changes::{FIELD_MANAGER, apply_options, preview_definitions};
 pub use decision::decision;
-pub(crate) use decision::{baseline, deployed_before, why_refused};
+pub(crate) use decision::{baseline, deployed_before, given_of_exec, why_refused};
 pub(crate) use deploy_preview::{preview_deploy, preview_losses, preview_overwriting, preview_rollback};
 pub(crate) use deploy_records::{Found, RECORD_KEY, decode_record, encode_record, read_deploy_record, record_ref};
 pub use dry_run::compare::{Comparison, Uninstalled, WriteMethod, compare};

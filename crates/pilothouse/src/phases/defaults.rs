@@ -94,7 +94,10 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
     let mut foresight = Foresight::default();
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
-    let deployed = observe::deployed_before(ctx, run, &wanted).await;
+    let deployed = match observe::given_of_exec(ctx, run, &wanted).await {
+        Some(given) => observe::deployed_before(ctx, run, &given).await,
+        None => None,
+    };
     if let Some(deployed) = &deployed {
         run.note_deployed_before(deployed);
     }
@@ -146,7 +149,11 @@ pub async fn exec(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) ->
     }
     PhaseError::refuse_for(preflight::planned_findings(ctx, run, &wanted, &decision).await)?;
     // Steps have run since it was looked ahead, and an earlier attempt may have deployed it.
-    let deployed = observe::deployed_before(ctx, run, &wanted).await;
+    let given = observe::given_of_exec(ctx, run, &wanted).await;
+    let deployed = match &given {
+        Some(given) => observe::deployed_before(ctx, run, given).await,
+        None => None,
+    };
     if deployed.is_none() || matches!(decision, Decision::Change(Change::Reinstall(_))) {
         look_again(ctx, run, &wanted, &decision, has_changed).await?;
     }
@@ -162,12 +169,14 @@ pub async fn exec(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) ->
             Ok(text::changed(&Change::Uninstall))
         }
         Decision::Change(change) => {
+            // Nothing is uninstalled for what could not be installed then.
+            let given = given.ok_or_else(|| PhaseError::Refused(wanted.findings.clone()))?;
             if let Change::Reinstall(_) = &change {
                 actions::uninstall(ctx, run).await?;
             } else if let Some(deployed) = deployed {
                 return actions::finish_deployed(ctx, run, &wanted, &change, deployed).await;
             }
-            actions::deploy(ctx, run, &wanted, &change).await
+            actions::deploy(ctx, run, &wanted, &given, &change).await
         }
     }
 }
