@@ -19,7 +19,8 @@ pub struct Foresight {
     pub warnings: Vec<String>,
     /// What could not be looked at and why, a line each.
     pub not_checked: Vec<String>,
-    /// What the server has answered about each object, where it was asked: a plan tells it and asks nothing again.
+    /// What the server has answered about each object, where it was asked: a plan tells this, and does not
+    /// ask for these objects once more.
     pub(crate) preview: Option<Box<DeployPreview>>,
 }
 

@@ -57,7 +57,8 @@ pub(crate) fn tell(ctx: &Context, foresight: Foresight) -> Vec<Finding> {
     foresight.findings
 }
 
-/// As [`check_prerequisites`], without running the user's steps of that phase: nothing but reading.
+/// What is wrong with what is wanted and how the cluster stands to it, as far as reading tells: nothing is changed, and none of the
+/// user's steps is run. What each step says of itself is asked for.
 pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) -> Foresight {
     let steps = run.steps.clone();
     // An uninstall needs no chart.
@@ -155,7 +156,7 @@ pub async fn exec(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) ->
         None => None,
     };
     if deployed.is_none() || matches!(decision, Decision::Change(Change::Reinstall(_))) {
-        look_again(ctx, run, &wanted, &decision, has_changed).await?;
+        look_where_outdated(ctx, run, &wanted, &decision, has_changed).await?;
     }
     match decision {
         Decision::Keep { why } if ctx.info().action == HelmAction::Destroy => {
@@ -181,9 +182,9 @@ pub async fn exec(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) ->
     }
 }
 
-/// What could not be looked at ahead, since values come from earlier phases, is looked at now that they are known; and what has
-/// changed since.
-async fn look_again(
+/// Looks again where what was found ahead does not count by now: values have come from earlier phases, files have changed, or it is
+/// uninstalled first. Otherwise it does not look.
+async fn look_where_outdated(
     ctx: &Context,
     run: &ReleaseRun,
     wanted: &Wanted,

@@ -1,6 +1,7 @@
 //! Reasons not to begin: ownership, adoption, data loss, deletions, definitions, permissions, quota, capacity, webhooks, backups.
 //!
-//! In: what is wanted and what is there. Out: findings. Reads the cluster; only `backup` writes, local files.
+//! In: what is wanted and what is there. Out: findings, and the permits without which nothing is
+//! changed or deleted. Reads the cluster; only `backup` writes, local files.
 
 mod adoption;
 mod as_planned;

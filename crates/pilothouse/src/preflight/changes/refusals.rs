@@ -59,7 +59,9 @@ pub(crate) async fn gate(
     if is_upgrade {
         findings.extend(downgrade_of(ctx).await);
     }
-    findings.extend(save::findings(ctx, &save::of_compared(ctx, &open, consent).await).await);
+    if save::is_wanted(ctx) {
+        findings.extend(save::findings(ctx, &save::of_compared(ctx, &open, consent).await).await);
+    }
     // Of what goes, the uninstall has told some already.
     let mut told: Vec<Finding> = Vec::with_capacity(findings.len());
     for one in findings {
