@@ -6,6 +6,7 @@ use crate::context::PlainInputs;
 use crate::context::Session;
 use crate::context::Settled;
 use crate::context::Target;
+use crate::observe::decision::{missing, wish};
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
 use crate::observe::drift;
@@ -16,8 +17,8 @@ use crate::observe::rendered_diff;
 use crate::render;
 use futures::StreamExt;
 use pilothouse_core::{
-    AppliedObject, DeployRecord, DriftPolicy, HelmAction, InputPart, LiveSeen, ObjectRef, Observation, Payload,
-    RecordSeen, ReleaseHistory, ReleaseKey, ReleaseState, RevisionMeta, determine,
+    AppliedObject, Decision, DeployRecord, HelmAction, InputPart, LiveSeen, ObjectRef, Observation, Payload,
+    RecordSeen, ReleaseHistory, ReleaseKey, ReleaseState, RevisionMeta, decide, determine,
 };
 use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
@@ -144,7 +145,6 @@ async fn candidate(
         record: RecordSeen::Some(record),
         inputs: Some(now.inputs),
         must_render: uses.must_render().is_some(),
-        live: LiveSeen::Same,
         ..Observation::of(Ok(history))
     };
     // Its templates may be answered something else by the cluster than when it was deployed.
@@ -154,7 +154,7 @@ async fn candidate(
         let rendered = rendered_diff::rendered_as_deployed(ctx, &Payload::default(), &deployed, &made_up).await;
         observation.rendered = Some(rendered.ok()?);
     }
-    let in_sync = matches!(determine(&observation), ReleaseState::InSync { .. });
+    let in_sync = matches!(determine(&observation), ReleaseState::LiveUnknown { validated: true, .. });
     let asks_cluster = uses.capabilities;
     (in_sync && is_free).then(|| Candidate { node, inputs, revision, asks_cluster, observation })
 }
@@ -194,32 +194,33 @@ fn find<'a>(there: &'a There, object: &ObjectRef) -> Option<&'a Value> {
     there.get(&kind)?.get(&(object.namespace.clone(), object.name.clone()))
 }
 
-/// Whether the objects are as they were deployed.
+/// Whether nothing is to be done, as its objects are.
 async fn compared(candidate: Candidate, ctx: &Context, there: &There) -> Option<Surveyed> {
     let known = candidate.objects();
     let suspects: Vec<&AppliedObject> =
         known.iter().filter(|known| fingerprint::suspicion(known, find(there, &known.object)).is_some()).collect();
-    let mut objects = None;
-    let (why, drifts) = if suspects.is_empty() {
-        (AS_DEPLOYED, Vec::new())
+    let live = if suspects.is_empty() {
+        LiveSeen::Same
+    } else if missing(ctx.info(), &candidate.observation).is_none() {
+        // Whatever others have changed, it is left to them.
+        LiveSeen::NotLooked
     } else {
         let was_ready = drift::was_ready(ctx, &candidate.observation.record);
-        let live = drift::look_closer(ctx, &candidate.revision, &suspects, was_ready).await;
-        match determine(&Observation { live, ..candidate.observation.clone() }) {
-            ReleaseState::InSync { .. } => {
-                let now = |known: &AppliedObject| fingerprint::applied(&known.object, find(there, &known.object)?);
-                objects = known.iter().map(now).collect();
-                (AS_DEPLOYED, Vec::new())
-            }
-            ReleaseState::Drifted { drifts, .. } if ctx.info().drift == DriftPolicy::Report => {
-                ("it is as it was deployed but for what others have changed", drifts)
-            }
-            ReleaseState::Drifted { .. } if ctx.info().drift == DriftPolicy::Ignore => (AS_DEPLOYED, Vec::new()),
-            _ => return None,
-        }
+        drift::look_closer(ctx, &candidate.revision, &suspects, was_ready).await
     };
-    let settled = Settled { why: why.to_owned(), drifts, objects: known.len() };
-    let RecordSeen::Some(record) = candidate.observation.record else { return None };
+    let is_rewritten = !suspects.is_empty() && live == LiveSeen::Same;
+    let now = |known: &AppliedObject| fingerprint::applied(&known.object, find(there, &known.object)?);
+    let objects = if is_rewritten { known.iter().map(now).collect() } else { None };
+    let count = known.len();
+    let observation = Observation { live, ..candidate.observation };
+    let state = determine(&observation);
+    let Ok(Decision::Keep { .. }) = decide(&state, &wish(ctx.info())) else { return None };
+    let (why, drifts) = match state {
+        ReleaseState::Drifted { drifts, .. } => ("it is as it was deployed but for what others have changed", drifts),
+        _ => (AS_DEPLOYED, Vec::new()),
+    };
+    let RecordSeen::Some(record) = observation.record else { return None };
+    let settled = Settled { why: why.to_owned(), drifts, objects: count };
     Some(Surveyed { settled, record: *record, inputs: candidate.inputs, objects })
 }
 
