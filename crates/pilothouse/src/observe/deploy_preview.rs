@@ -45,11 +45,10 @@ pub(crate) async fn preview_deploy(
     seen: &[(ObjectRef, Option<Value>)],
 ) -> Result<DeployPreview, PhaseError> {
     let is_upgrade = matches!(change, Change::Upgrade { .. });
-    let definitions = match ctx.info().crds {
+    let mut definitions = match ctx.info().crds {
         CrdPolicy::Upgrade => crd_changes::preview_definitions(ctx, wanted, seen).await?,
         CrdPolicy::Create | CrdPolicy::Skip => Vec::new(),
     };
-    let changing = kinds_changing(&definitions);
     let scope = scope(ctx, is_upgrade).await;
     let observed = observed(ctx).await;
     // Steps that ran since may have made a revision.
@@ -68,6 +67,14 @@ pub(crate) async fn preview_deploy(
         (Change::Install | Change::Upgrade { .. } | Change::Uninstall, Some(upgraded)) => Over::Revision(upgraded),
         (Change::Install | Change::Upgrade { .. } | Change::Uninstall, None) => Over::Nothing,
     };
+    let mut changing = Vec::new();
+    if let Over::Uninstalled(ByUninstall { deleted, .. }) = &over {
+        let anew = definitions_anew(ctx, wanted, deleted);
+        definitions.retain(|one| !anew.iter().any(|anew| anew.object.same_object(&one.object)));
+        definitions.extend(anew);
+        changing = kinds_going(ctx, wanted, deleted);
+    }
+    changing.extend(kinds_changing(&definitions));
     let (docs, manifests) = manifests(ctx, wanted, upgraded).await?;
     let looks = compared(ctx, (&docs, &manifests), &over, &changing, (scope, seen));
     let LossPreview { compared, .. } = looks.await?;
@@ -199,6 +206,30 @@ fn kinds_changing(definitions: &[Compared]) -> Vec<CrdFacts> {
         |one: &&Compared| matches!(one.outcome, Outcome::Change(ObjectChange::Update) | Outcome::Unreadable { .. });
     let facts = definitions.iter().filter(changes).filter_map(|one| one.then.as_ref().or(one.live.as_ref()));
     facts.filter_map(|definition| crd_facts(definition.expose())).collect()
+}
+
+/// The definitions that an uninstall deletes, as they were and as the chart brings them again: what is there of them judges nothing
+/// that comes after.
+fn kinds_going(ctx: &Context, wanted: &Wanted, deleted: &[Value]) -> Vec<CrdFacts> {
+    let mut going: Vec<CrdFacts> = deleted.iter().filter_map(crd_facts).collect();
+    if ctx.info().crds != CrdPolicy::Skip {
+        let comes_again =
+            |facts: &CrdFacts| going.iter().any(|gone| gone.group == facts.group && gone.kind == facts.kind);
+        let again: Vec<CrdFacts> = chart_definitions(wanted).iter().filter_map(crd_facts).filter(comes_again).collect();
+        going.extend(again);
+    }
+    going
+}
+
+/// The definitions of the chart's `crds/` that take the place of those that an uninstall deletes first.
+fn definitions_anew(ctx: &Context, wanted: &Wanted, deleted: &[Value]) -> Vec<Compared> {
+    let goes = |object: &ObjectRef| deleted.iter().filter_map(object_ref).any(|gone| gone.same_object(object));
+    let why = "not checked by the server: the uninstall that comes first deletes the one that is there";
+    let anew = |object: ObjectRef| Compared {
+        not_checked: Some(why.to_owned()),
+        ..Compared::unknown(&object, Outcome::Change(ObjectChange::Create))
+    };
+    render::definitions_brought(ctx, wanted).into_iter().filter(goes).map(anew).collect()
 }
 
 /// How helm writes what is there: with `force_upgrade` by updates, whoever made the object; otherwise helm 4 as `applied` says that

@@ -53,7 +53,12 @@ pub(crate) async fn deployed(
     let DeployPreview { docs, definitions, compared, .. } = preview;
     let mut objects = with_definitions(match ctx.info().crds {
         // Those that take the place of none were of no matter.
-        CrdPolicy::Create => observe::preview_definitions(ctx, wanted, &[]).await?,
+        CrdPolicy::Create => {
+            let mut all = observe::preview_definitions(ctx, wanted, &[]).await?;
+            all.retain(|one| !definitions.iter().any(|known| known.object.same_object(&one.object)));
+            all.extend(definitions);
+            all
+        }
         CrdPolicy::Upgrade | CrdPolicy::Skip => definitions,
     });
     let own: Vec<CrdFacts> = docs.iter().filter_map(|doc| crd_facts(&doc.object)).collect();
@@ -195,6 +200,9 @@ fn with_definitions(definitions: Vec<Compared>) -> Objects {
             // They are in none.
             Outcome::NoNamespace { .. } => continue,
         };
+        if let Some(why) = &one.not_checked {
+            objects.not_checked.push(format!("{}: {why}", one.object));
+        }
         let (fields, seen) = (one.fields.clone(), one.seen.clone());
         objects.planned.push(PlannedObject { fields, seen, ..with(&one.object, change.clone()) });
         if change == ObjectChange::Update {

@@ -1,10 +1,10 @@
 use super::*;
 use crate::context::Rendering;
-use crate::test_world::{fake, release};
+use crate::test_world::{over, release};
 use crate::{HelmDriver, StepSpec, built_in};
 use pilothouse_core::{On, ReinstallReason, RevisionStatus, StepKind, WaitFor, WaitStep};
 use pilothouse_kube::ClusterError;
-use pilothouse_testkit::{FakeCluster, release_secret};
+use pilothouse_testkit::{FakeCluster, FakeHelm, release_secret};
 use rstest::rstest;
 use serde_json::json;
 use std::sync::Arc;
@@ -36,27 +36,54 @@ fn deployed(manifest: &str) -> Arc<FakeCluster> {
     cluster
 }
 
-fn invalid(message: &'static str) -> impl Fn() -> ClusterError + Send + 'static {
+fn invalid(message: &'static str) -> impl Fn() -> ClusterError + Send + Clone + 'static {
     move || ClusterError::Invalid { object: ObjectRef::parse("it/x").unwrap(), message: message.to_owned() }
+}
+
+fn forbidden(message: &'static str) -> impl Fn() -> ClusterError + Send + Clone + 'static {
+    move || ClusterError::Forbidden { verb: "patch".to_owned(), what: "it".to_owned(), message: message.to_owned() }
+}
+
+fn failing(message: &'static str) -> impl Fn() -> ClusterError + Send + Clone + 'static {
+    move || ClusterError::Api { status: 500, what: "patch it".to_owned(), message: message.to_owned() }
 }
 
 /// What is told of a reinstall with this chart: findings, and what was not checked.
 async fn told(cluster: &Arc<FakeCluster>, steps: &Steps, chart: &str) -> (Vec<(String, String)>, Vec<String>) {
-    let world = fake(cluster, HelmDriver::Secret);
+    told_by(cluster, steps, chart, false).await
+}
+
+async fn told_by(
+    cluster: &Arc<FakeCluster>,
+    steps: &Steps,
+    chart: &str,
+    force: bool,
+) -> (Vec<(String, String)>, Vec<String>) {
+    let found = foreseen(cluster, steps, chart, force).await;
+    let of_objects = |preview: &crate::context::DeployPreview| {
+        preview.compared.iter().filter_map(|one| one.not_checked.clone()).collect()
+    };
+    let not_checked = found.preview.as_deref().map_or_else(Vec::new, of_objects);
+    (found.findings.into_iter().map(|finding| (finding.code, finding.subject)).collect(), not_checked)
+}
+
+async fn findings_in_full(cluster: &Arc<FakeCluster>, chart: &str) -> Vec<Finding> {
+    foreseen(cluster, &Steps::default(), chart, false).await.findings
+}
+
+async fn foreseen(cluster: &Arc<FakeCluster>, steps: &Steps, chart: &str, force: bool) -> Foresight {
+    let helm = Arc::new(FakeHelm::new(cluster.clone(), "", "1.0.0"));
+    let world = over(cluster.clone(), helm, HelmDriver::Secret, |info| info.force_upgrade = force);
     let wanted = Wanted { rendering: Rendering::new(chart).unwrap(), ..Wanted::default() };
     let version = semver::Version::new(1, 0, 0);
     let reason = ReinstallReason::Breaking { deployed: version.clone(), breaking: version };
     let decision = Decision::Change(Change::Reinstall(reason));
     let found = deploy_findings(steps, &world.ctx, &wanted, &decision, &[]).await;
-    let findings = found.findings.into_iter().map(|finding| (finding.code, finding.subject)).collect();
     let calls = cluster.failures.calls();
     let written: Vec<&String> =
         calls.iter().filter(|call| call.starts_with("patch") || call.starts_with("delete")).collect();
     assert_eq!(written, Vec::<&String>::new());
-    let of_objects = |preview: &crate::context::DeployPreview| {
-        preview.compared.iter().filter_map(|one| one.not_checked.clone()).collect()
-    };
-    (findings, found.preview.as_deref().map_or_else(Vec::new, of_objects))
+    found
 }
 
 async fn findings(cluster: &Arc<FakeCluster>, chart: &str) -> Vec<(String, String)> {
@@ -86,6 +113,11 @@ async fn a_new_object_that_the_server_refuses() {
     Some("spec.ports: Invalid value"),
     &["OBJECT_INVALID Service default/web"]
 )]
+#[case::the_only_default(
+    Some("PriorityClass \"web\" is invalid: value: Forbidden: may not be changed in an update."),
+    Some("priorityclasses \"pilothouse-dry-run\" is forbidden: PriorityClass web is already marked as default"),
+    &[]
+)]
 #[case::its_own_port(
     Some("spec.clusterIPs[0]: Invalid value: may not change once set"),
     Some("spec.ports[0].nodePort: Invalid value: 30000: provided port is already allocated"),
@@ -109,17 +141,17 @@ async fn an_object_that_is_created_anew(
     let found: Vec<String> = found.into_iter().map(|(code, subject)| format!("{code} {subject}")).collect();
     assert_eq!(found, expected);
     // An apply would fill what is missing from the one that goes.
-    assert!(!cluster.failures.calls().iter().any(|call| call.starts_with("apply Service")));
+    assert!(!cluster.failures.calls().iter().any(|call| call.starts_with("apply Service default/web")));
 }
 
 /// What goes first is not in the way of what comes.
 #[rstest]
 #[case::port("provided port is already allocated", true)]
 #[case::quota("pods \"x\" is forbidden: exceeded quota: small, requested: pods=1", true)]
-#[case::named("admission webhook \"n\" denied the request: host is already defined in ingress default/old", true)]
 #[case::named_by_chance("spec.selector: Invalid value: \"old\"", false)]
-#[case::somebody_elses(
-    "admission webhook \"n\" denied the request: host is already defined in ingress default/other",
+#[case::by_a_policy("admission webhook \"n\" denied the request: image docker.io/default/old:7 has no digest", false)]
+#[case::by_a_policy_with_the_quoted_name(
+    "admission webhook \"n\" denied the request: label \"old\" is not allowed",
     false
 )]
 #[tokio::test]
@@ -128,6 +160,197 @@ async fn a_new_object_in_the_way_of_which_is_what_goes(#[case] message: &'static
     cluster.refuse("apply Service", invalid(message));
     let (found, not_checked) = told(&cluster, &Steps::default(), &manifest("v1", "Service", "new", "")).await;
     assert_eq!((found.is_empty(), not_checked.len()), (goes, usize::from(goes)), "{found:?} {not_checked:?}");
+}
+
+/// The host of an Ingress is free once the one that has it is gone: that very one, not one whose name begins alike.
+#[rstest]
+#[case::goes("default/old", true)]
+#[case::goes_and_the_text_goes_on("default/old, and path \"/\"", true)]
+#[case::somebody_elses("default/other", false)]
+#[case::begins_alike("default/old-2", false)]
+#[case::ends_alike("default/very.old", false)]
+#[case::in_another_namespace("web/old", false)]
+#[case::ends_alike_in_its_namespace("my-default/old", false)]
+#[case::is_part_of_a_path("docker.io/default/old:7", false)]
+#[case::is_itself("default/new", false)]
+#[tokio::test]
+async fn a_host_that_is_taken(#[case] by: &str, #[case] goes: bool) {
+    let ingress = |name: &str| manifest("networking.k8s.io/v1", "Ingress", name, "");
+    let cluster = deployed(&(ingress("old") + &manifest("v1", "Service", "other", "")));
+    cluster.serve("networking.k8s.io", "Ingress");
+    let message = format!("admission webhook \"n\" denied the request: host \"h\" is already defined in ingress {by}");
+    let message: &'static str = Box::leak(message.into_boxed_str());
+    cluster.refuse("apply Ingress", invalid(message));
+    let (found, not_checked) = told(&cluster, &Steps::default(), &ingress("new")).await;
+    assert_eq!((found.is_empty(), not_checked.len()), (goes, usize::from(goes)), "{found:?} {not_checked:?}");
+}
+
+/// Names of one release begin alike, and images are called as what runs them.
+#[tokio::test]
+async fn a_policy_that_refuses_beside_what_goes() {
+    let cluster = deployed(&(manifest("v1", "Secret", "redis", "") + &manifest("v1", "Service", "redis", "")));
+    for message in [
+        "admission webhook \"p\" denied the request: resource StatefulSet/default/redis-master was blocked",
+        "admission webhook \"p\" denied the request: container \"redis\": image docker.io/bitnami/redis:7 is not allowed",
+    ] {
+        cluster.refuse("apply StatefulSet", invalid(message));
+        let found = findings(&cluster, &manifest("apps/v1", "StatefulSet", "redis-master", "")).await;
+        let [(_, object)] = found.as_slice() else { panic!("{message}: {found:?}") };
+        assert_eq!(object, "StatefulSet default/redis-master");
+    }
+}
+
+/// Who judges admission and is part of the release goes with it, and is not asked again.
+#[rstest]
+#[case::webhook(invalid("admission webhook \"own.example.com\" denied the request: no"), true)]
+#[case::mutating(invalid("admission webhook \"changes.example.com\" denied the request: no"), true)]
+#[case::dead(failing("Internal error occurred: failed calling webhook \"own.example.com\": no endpoints"), true)]
+#[case::policy(invalid("ValidatingAdmissionPolicy 'own' with binding 'b' denied request: no"), true)]
+#[case::binding(invalid("ValidatingAdmissionPolicy 'p' with binding 'own-binding' denied request: no"), true)]
+#[case::webhook_of_others(
+    invalid("admission webhook \"not-own.example.com\" denied the request: own.example.com"),
+    false
+)]
+#[case::policy_of_others(invalid("ValidatingAdmissionPolicy 'owner' with binding 'b' denied request: no"), false)]
+#[case::dead_of_others(
+    failing("Internal error occurred: failed calling webhook \"x.example.com\": no endpoints"),
+    false
+)]
+#[tokio::test]
+async fn admission_that_goes_too(
+    #[case] refusal: impl Fn() -> ClusterError + Send + Clone + 'static,
+    #[case] goes: bool,
+    #[values("ConfigMap", "PersistentVolumeClaim")] kind: &str,
+    #[values("new", "there", "stays")] name: &str,
+    #[values(true, false)] force: bool,
+) {
+    let api = "admissionregistration.k8s.io";
+    let of = |kind: &str, name: &str, more: &str| manifest(&format!("{api}/v1"), kind, name, more);
+    let old = of("ValidatingWebhookConfiguration", "v", "webhooks: [{name: own.example.com}]")
+        + &of("MutatingWebhookConfiguration", "m", "webhooks: [{name: changes.example.com}]")
+        + &of("ValidatingAdmissionPolicy", "own", "")
+        + &of("ValidatingAdmissionPolicyBinding", "own-binding", "");
+    let wanted = if name == "stays" { kept(kind, name, "") } else { manifest("v1", kind, name, "") };
+    let is_there = if name == "new" { "" } else { wanted.as_str() };
+    let cluster = deployed(&(old + is_there));
+    for kind in [
+        "ValidatingWebhookConfiguration",
+        "MutatingWebhookConfiguration",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    ] {
+        cluster.serve(api, kind);
+    }
+    for verb in ["apply", "update", "dry-create"] {
+        cluster.refuse(format!("{verb} {kind}"), refusal.clone());
+    }
+    let (found, not_checked) = told_by(&cluster, &Steps::default(), &wanted, force).await;
+    // What goes of it holds data, which is another matter.
+    let refused = found.iter().filter(|(code, _)| code != "DATA_ATTACHED").count();
+    // What could not be looked at stops what may hold data.
+    let stops = !matches!(refusal(), ClusterError::Api { .. }) || kind == "PersistentVolumeClaim";
+    let expected = if goes { (0, 1) } else { (usize::from(stops), 0) };
+    assert_eq!((refused, not_checked.len()), expected, "{found:?} {not_checked:?}");
+}
+
+/// An update and a creation accept it; helm 4 applies on the server's side, which does not.
+#[tokio::test]
+async fn what_only_an_apply_refuses() {
+    let web = manifest("v1", "Service", "web", "spec: {ports: []}");
+    let cluster = deployed(&web);
+    cluster.refuse(
+        "apply Service default/pilothouse-dry-run",
+        invalid("failed to create typed patch object (default/pilothouse-dry-run; /v1, Kind=Service): .spec.ports: duplicate entries for key [port=53,protocol=\"TCP\"]"),
+    );
+    let found = findings_in_full(&cluster, &web).await;
+    let [finding] = found.as_slice() else { panic!("{found:#?}") };
+    assert_eq!((finding.subject.as_str(), finding.class), ("Service default/web", Class::Blocked));
+    assert!(
+        finding.message.contains("(default/web; /v1, Kind=Service): .spec.ports: duplicate entries"),
+        "{finding:?}"
+    );
+}
+
+/// What an apply is refused for beside, an update was asked about; and a right that is missing is told.
+#[rstest]
+#[case::its_name_is_made_up(invalid("admission webhook \"n\" denied the request: its name is no good"), 0)]
+#[case::may_not_ask(
+    forbidden("services \"pilothouse-dry-run\" is forbidden: User \"ci\" cannot patch resource \"services\""),
+    1
+)]
+#[tokio::test]
+async fn an_apply_of_a_copy(#[case] refusal: impl Fn() -> ClusterError + Send + 'static, #[case] expected: usize) {
+    let web = manifest("v1", "Service", "web", "spec: {ports: []}");
+    let cluster = deployed(&web);
+    cluster.refuse("apply Service default/pilothouse-dry-run", refusal);
+    let (found, not_checked) = told(&cluster, &Steps::default(), &web).await;
+    assert_eq!((found, not_checked.len()), (Vec::new(), expected), "{not_checked:?}");
+}
+
+/// A copy says something else where the name says something; what it is refused for then is nothing of the object's.
+#[rstest]
+#[case::rule_by_its_words(
+    "ConfigMap \"pilothouse-dry-run\" is invalid: <nil>: Invalid value: failed rule: self.metadata.name == 'only'",
+    true
+)]
+#[case::rule_by_the_name(
+    "ConfigMap \"pilothouse-dry-run\" is invalid: <nil>: Invalid value: \"object\": must be called web",
+    true
+)]
+#[case::the_only_one(
+    "configmaps \"pilothouse-dry-run\" is forbidden: ConfigMap web is already marked as default",
+    true
+)]
+#[case::by_prefix("admission webhook \"n\" denied the request: pilothouse-dry-run does not begin with team-", true)]
+#[case::another_is_the_only_one(
+    "configmaps \"pilothouse-dry-run\" is forbidden: ConfigMap other is already marked as default",
+    false
+)]
+#[case::of_itself("ConfigMap \"pilothouse-dry-run\" is invalid: data: Invalid value: no", false)]
+#[case::begins_alike("ConfigMap \"pilothouse-dry-run\" is invalid: data[web-2]: Invalid value: no", false)]
+#[case::of_its_namespace("ConfigMap \"pilothouse-dry-run\" is invalid: metadata.namespace: Invalid value: no", false)]
+#[case::of_both("ConfigMap \"pilothouse-dry-run\" is invalid: data[web]: Invalid value: no", false)]
+#[tokio::test]
+async fn a_name_that_means_something(#[case] create: &'static str, #[case] is_of_name: bool) {
+    let web = manifest("v1", "ConfigMap", "web", "");
+    let cluster = deployed(&web);
+    cluster.refuse("update ConfigMap", invalid(
+        "ConfigMap \"web\" is invalid: [data[web]: Invalid value: no, data: Forbidden: field is immutable when `immutable` is set]",
+    ));
+    cluster.refuse("dry-create ConfigMap", invalid(create));
+    let (found, not_checked) = told(&cluster, &Steps::default(), &web).await;
+    let told: Vec<usize> = vec![found.len(), not_checked.len()];
+    assert_eq!(told, [usize::from(!is_of_name), usize::from(is_of_name)], "{found:?} {not_checked:?}");
+    let found = findings_in_full(&cluster, &web).await;
+    let words = format!("{found:?} {not_checked:?}");
+    assert!(!words.contains("pilothouse-dry-run"), "{words}");
+}
+
+/// A definition that goes judges nothing that comes.
+#[rstest]
+#[case::definition_of_the_templates("templates", "templates", &[])]
+#[case::moves_to_crds("templates", "crds", &[])]
+#[tokio::test]
+async fn custom_resources_of_a_definition_that_goes(#[case] old: &str, #[case] new: &str, #[case] expected: &[&str]) {
+    let at = |folder: &str| definition(false).replace("a/templates/", &format!("a/{folder}/"));
+    let cluster = deployed(&(at(old) + &manifest("example.com/v1", "Widget", "there", "")));
+    for verb in ["apply", "update", "dry-create"] {
+        cluster.refuse(format!("{verb} Widget"), invalid("strict decoding error: unknown field \"spec.b\""));
+    }
+    cluster.refuse(
+        "update CustomResourceDefinition",
+        invalid("CustomResourceDefinition.apiextensions.k8s.io \"widgets.example.com\" is invalid: status.storedVersions[0]: Invalid value: \"v1beta1\": missing from spec.versions; v1beta1 was previously a storage version, and must remain in spec.versions"),
+    );
+    let widgets = ["there", "new"].map(|name| manifest("example.com/v1", "Widget", name, "spec: {b: 1}")).concat();
+    let wanted = widgets + &at(new);
+    let (found, not_checked) = told(&cluster, &Steps::default(), &wanted).await;
+    let preview = foreseen(&cluster, &Steps::default(), &wanted, false).await.preview.unwrap();
+    let definitions: Vec<String> = preview.definitions.iter().map(|one| format!("{:?}", one.outcome)).collect();
+    assert_eq!(definitions, if new == "crds" { vec!["Change(Create)"] } else { Vec::new() });
+    let codes: Vec<&str> =
+        found.iter().map(|(code, _)| code.as_str()).filter(|code| *code != "API_NOT_SERVED").collect();
+    assert_eq!(codes, expected, "{found:?}");
+    assert_eq!(not_checked.len(), if new == "crds" { 2 } else { 3 }, "{not_checked:?}");
 }
 
 #[tokio::test]
@@ -204,9 +427,56 @@ async fn an_object_whose_kind_will_not_be_there(
     #[case] expected: Option<&str>,
 ) {
     let cluster = deployed(&(old.to_owned() + &manifest("v1", "ConfigMap", "a", "")));
-    let found = findings(&cluster, &(new.to_owned() + &manifest(api_version, "Widget", "x", ""))).await;
+    let found = findings(&cluster, &(manifest(api_version, "Widget", "x", "") + new)).await;
     let codes: Vec<&str> = found.iter().map(|(code, _)| code.as_str()).collect();
     assert_eq!(codes, Vec::from_iter(expected), "{found:?}");
+}
+
+/// The chart's definition is of no use where it does not serve the version of the object.
+#[rstest]
+#[case::is_not_served("v1", "v2", "", "the cluster serves no kind `Gadget` in `example.com/v2`")]
+#[case::it_goes(
+    "v2",
+    "v1",
+    "Gadget",
+    "the uninstall that comes first deletes its definition, and that of the chart serves no example.com/v1"
+)]
+#[tokio::test]
+async fn a_definition_that_serves_another_version(
+    #[case] brought: &str,
+    #[case] version: &str,
+    #[case] serves: &str,
+    #[case] expected: &str,
+) {
+    let of = |folder: &str, version: &str| {
+        let renamed = definition(false).replace("widgets", "gadgets").replace("Widget", "Gadget");
+        renamed.replace("a/templates/", &format!("a/{folder}/")).replace("name: v1", &format!("name: {version}"))
+    };
+    let cluster = deployed(
+        &(if serves.is_empty() { String::new() } else { of("templates", "v1") }
+            + &manifest("v1", "ConfigMap", "a", "")),
+    );
+    if !serves.is_empty() {
+        cluster.serve("example.com", serves);
+    }
+    let chart = manifest(&format!("example.com/{version}"), "Gadget", "x", "") + &of("crds", brought);
+    let found = findings_in_full(&cluster, &chart).await;
+    let told: Vec<(&str, &str)> = found.iter().map(|one| (one.code.as_str(), one.message.as_str())).collect();
+    assert_eq!(told, [("API_NOT_SERVED", expected)]);
+}
+
+/// A namespace that goes is there until then.
+#[tokio::test]
+async fn a_namespace_that_goes() {
+    let cluster = deployed(&manifest("v1", "Namespace", "own", ""));
+    let chart = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: own}\n";
+    let told: Vec<String> = findings_in_full(&cluster, chart)
+        .await
+        .into_iter()
+        .filter(|one| one.code == "NAMESPACE_MISSING")
+        .map(|one| one.message)
+        .collect();
+    assert_eq!(told, ["the uninstall that comes first deletes namespace own, and the chart brings none"]);
 }
 
 #[tokio::test]

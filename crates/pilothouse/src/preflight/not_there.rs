@@ -24,7 +24,7 @@ pub(crate) fn findings(ctx: &Context, wanted: &Wanted, compared: &[Compared], to
     let finding = |one: &Compared| {
         let blocked = |code, message: String| Some(Finding::new(Class::Blocked, code, &one.object, message));
         let in_namespace = match &one.outcome {
-            Outcome::NotServed { .. } if brought.has_kind(&one.object) => return None,
+            Outcome::NotServed { .. } if brought.serves(&one.object) => return None,
             Outcome::NotServed { why } => return blocked(code::API_NOT_SERVED, why.clone()),
             Outcome::NoNamespace { namespace } => Some(namespace),
             Outcome::Change(change) if stays(change) => {
@@ -32,11 +32,21 @@ pub(crate) fn findings(ctx: &Context, wanted: &Wanted, compared: &[Compared], to
             }
             Outcome::Change(_) | Outcome::Unreadable { .. } => return None,
         };
-        if gone.iter().any(|facts| is_of(facts, &one.object)) && !brought.has_kind(&one.object) {
-            return blocked(code::API_NOT_SERVED, "the uninstall that comes first deletes its definition".to_owned());
+        if gone.iter().any(|facts| is_of(facts, &one.object)) && !brought.serves(&one.object) {
+            let deleted = "the uninstall that comes first deletes its definition";
+            let message = match (brought.has_kind(&one.object), &one.object.api_version) {
+                (true, Some(version)) => format!("{deleted}, and that of the chart serves no {version}"),
+                (true, None) | (false, _) => deleted.to_owned(),
+            };
+            return blocked(code::API_NOT_SERVED, message);
         }
         let namespace = in_namespace.filter(|name| !brought.namespaces.contains(name))?;
-        blocked(code::NAMESPACE_MISSING, format!("namespace {namespace} is not there, and the chart brings none"))
+        let why = if goes_namespace(namespace) {
+            format!("the uninstall that comes first deletes namespace {namespace}")
+        } else {
+            format!("namespace {namespace} is not there")
+        };
+        blocked(code::NAMESPACE_MISSING, format!("{why}, and the chart brings none"))
     };
     let is_told = |one: &Finding| told.iter().any(|told| told.code == one.code && told.subject == one.subject);
     compared.iter().filter_map(finding).filter(|one| !is_told(one)).collect()
@@ -69,6 +79,15 @@ impl Brought {
 
     fn has_kind(&self, object: &ObjectRef) -> bool {
         self.kinds.iter().any(|facts| is_of(facts, object))
+    }
+
+    /// Whether it is also served in the object's version then.
+    fn serves(&self, object: &ObjectRef) -> bool {
+        let is_its = |facts: &CrdFacts, version: &String| {
+            object.api_version.as_deref() == Some(format!("{}/{version}", facts.group).as_str())
+        };
+        let served = |facts: &CrdFacts| facts.served_versions.iter().any(|version| is_its(facts, version));
+        self.kinds.iter().any(|facts| is_of(facts, object) && served(facts))
     }
 }
 

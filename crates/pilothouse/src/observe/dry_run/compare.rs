@@ -6,7 +6,7 @@ mod tests;
 
 use crate::context::{Compared, Outcome};
 use crate::digest;
-use crate::observe::dry_run::anew::Leaving;
+use crate::observe::dry_run::going::Going;
 use crate::observe::dry_run::refusal;
 use crate::observe::dry_run::refusal::Answer;
 use crate::observe::dry_run::refusal::FIELD_MANAGER;
@@ -86,7 +86,7 @@ pub enum WriteMethod {
 }
 
 impl WriteMethod {
-    fn is_apply(self) -> bool {
+    pub(super) fn is_apply(self) -> bool {
         matches!(self, Self::Apply { .. })
     }
 }
@@ -149,7 +149,7 @@ pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, ask
     let stored = subject::complete(cluster, what.stored, namespace, &[], what.redactor).await;
     let deleted = subject::complete(cluster, what.uninstalled.deleted, namespace, &[], what.redactor).await;
     let kept = subject::complete(cluster, what.uninstalled.kept, namespace, &[], what.redactor).await;
-    let leaving = Leaving { objects: deleted.iter().map(|subject| subject.object.clone()).collect() };
+    let going = Going::of(&deleted);
     let deployed = |object: &ObjectRef| find(&stored, object);
     let mut looks: Vec<BoxFuture<'_, Result<Compared, ObjectRef>>> = Vec::new();
     for subject in wanted.iter().filter(|subject| scope.has(&subject.object)) {
@@ -159,13 +159,13 @@ pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, ask
             looks.push(std::future::ready(Ok(Compared::unknown(&subject.object, outcome))).boxed());
             continue;
         }
-        if leaving.has(&subject.object) {
-            looks.push(what.anew(cluster, subject, &leaving).map(Ok).boxed());
+        if going.has(&subject.object) {
+            looks.push(what.anew(cluster, subject, &going).map(Ok).boxed());
             continue;
         }
         let stored = deployed(&subject.object).map(|stored| stored.manifest);
         let again = find(&kept, &subject.object).is_some();
-        let look = what.wanted(cluster, subject, stored, &leaving).map(move |compared| match asked {
+        let look = what.wanted(cluster, subject, stored, &going).map(move |compared| match asked {
             Asked::WhatHelmDoes => Compared { again, ..what.by_merge_patch(subject, stored, compared) },
             Asked::WhatIsDeclared => compared,
         });
@@ -179,7 +179,7 @@ pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, ask
         looks.push(what.unwanted(cluster, subject, Some(ObjectChange::Delete)).boxed());
     }
     // Of what is there twice, helm deletes the one without the policy.
-    for subject in kept.iter().filter(|kept| !is_wanted(kept) && !leaving.has(&kept.object)) {
+    for subject in kept.iter().filter(|kept| !is_wanted(kept) && !going.has(&kept.object)) {
         looks.push(what.unwanted(cluster, subject, Some(ObjectChange::Keep)).boxed());
     }
     let mut looked = Looked { compared: Vec::with_capacity(looks.len()), absent: Vec::new() };
@@ -203,19 +203,13 @@ impl Comparison<'_> {
         cluster: &dyn ClusterClient,
         subject: &Subject<'_>,
         stored: Option<&Value>,
-        leaving: &Leaving,
+        going: &Going,
     ) -> Compared {
         let live = match self.read(cluster, subject).await {
             Ok(live) => live,
             Err(outcome) => return Compared::unknown(&subject.object, outcome),
         };
         let manifest = owned_by(subject.manifest, self.release);
-        let options = |force: bool| ApplyOptions {
-            field_manager: FIELD_MANAGER.to_owned(),
-            force,
-            dry_run: true,
-            default_namespace: Some(self.release.namespace.clone()),
-        };
         if self.is_changing(&subject.object) {
             let why = CHANGING.to_owned();
             return self.compared(subject, stored, live, &manifest, Answer::NotAsked { why }, None);
@@ -223,19 +217,36 @@ impl Comparison<'_> {
         if let (Some(live), WriteMethod::Replace { strict }) = (&live, self.write) {
             let options = UpdateOptions { field_manager: FIELD_MANAGER.to_owned(), strict };
             let (live, answer) = self.replaced(cluster, subject, &manifest, live.clone(), &options).await;
+            let answer = going.without_what_goes(&subject.object, answer);
             return self.compared(subject, stored, Some(live), &manifest, answer, None);
         }
-        let mut answer = cluster.apply(&manifest, &options(self.write != WriteMethod::Apply { force: false })).await;
+        let mut answer = self.ask(cluster, &manifest, self.write != WriteMethod::Apply { force: false }).await;
         let mut conflict = None;
         if let Err(ClusterError::Conflict { message, .. }) = &answer {
             conflict = refusal::conflict(message, self.redactor);
             // What it would become in spite of the conflict.
-            answer = cluster.apply(&manifest, &options(true)).await;
+            answer = self.ask(cluster, &manifest, true).await;
         }
         let answer =
             answer.map_or_else(|error| refusal::read(&error, self.write.is_apply(), self.redactor), Answer::Then);
-        let answer = leaving.without_what_goes(&subject.object, answer);
+        let answer = going.without_what_goes(&subject.object, answer);
         self.compared(subject, stored, live, &manifest, answer, conflict)
+    }
+
+    /// What an apply on the server's side makes of an object.
+    pub(super) async fn ask(
+        &self,
+        cluster: &dyn ClusterClient,
+        manifest: &Value,
+        force: bool,
+    ) -> Result<Value, ClusterError> {
+        let options = ApplyOptions {
+            field_manager: FIELD_MANAGER.to_owned(),
+            force,
+            dry_run: true,
+            default_namespace: Some(self.release.namespace.clone()),
+        };
+        cluster.apply(manifest, &options).await
     }
 
     /// Whether its kind is defined anew before it is applied.
@@ -263,7 +274,7 @@ impl Comparison<'_> {
                 Err(error) => error,
             };
             if !matches!(error, ClusterError::Conflict { .. }) {
-                return (live, refusal::read(&error, false, self.redactor));
+                return (live, refusal::read(&error, self.write.is_apply(), self.redactor));
             }
             attempts -= 1;
             match cluster.get(&subject.object).await {

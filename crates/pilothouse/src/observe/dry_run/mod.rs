@@ -3,5 +3,6 @@
 mod anew;
 pub(crate) mod compare;
 pub(crate) mod drifted_objects;
+mod going;
 pub(crate) mod refusal;
 pub(crate) mod subject;

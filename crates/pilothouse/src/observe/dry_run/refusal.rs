@@ -88,6 +88,36 @@ pub(super) fn replaced(kind: &str, why: &str, live: &Value, then: &Value) -> Opt
     Some(forced_replacement(kind, live, then).unwrap_or(words))
 }
 
+/// Whether an update is refused for what is there, which a creation would not be.
+pub(super) fn is_of_what_is_there(why: &str) -> bool {
+    let of_changes = ["is immutable", "may not be changed in an update", "updates to ", "may not change", "oldSelf"];
+    // In which versions custom resources are stored is forgotten with their definition.
+    let of_status = ["status.storedVersions"];
+    words_of_refusal(why).is_some() || of_changes.iter().chain(&of_status).any(|words| why.contains(words))
+}
+
+/// Whether an apply on the server's side is refused for what does not fit the schema, which nothing else is refused for.
+pub(super) fn is_of_schema(why: &str) -> bool {
+    why.starts_with("failed to create typed patch object") || why.contains("duplicate entries for key")
+}
+
+/// Whether the server names this: not something that begins or ends with it.
+pub(super) fn has_word(why: &str, word: &str) -> bool {
+    let goes_on = |next: char| next.is_ascii_alphanumeric() || matches!(next, '-' | '_' | '/');
+    let is_alone = |start: usize| {
+        let (before, after) = (&why[..start], &why[start + word.len()..]);
+        let mut next = after.chars();
+        let ends = match next.next() {
+            // The end of a sentence, or a tag or a domain.
+            Some('.' | ':') => !next.next().is_some_and(|next| next.is_ascii_alphanumeric()),
+            Some(next) => !goes_on(next),
+            None => true,
+        };
+        ends && !before.ends_with(|last: char| goes_on(last) || last == '.')
+    };
+    !word.is_empty() && why.match_indices(word).any(|(start, _)| is_alone(start))
+}
+
 /// Whether RBAC refuses it, which says nothing of the object; admission refuses with the same status.
 pub(crate) fn is_of_rbac(message: &str) -> bool {
     message.contains("User \"") && message.contains("\" cannot ")

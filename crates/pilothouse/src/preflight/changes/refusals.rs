@@ -65,7 +65,7 @@ pub(crate) async fn gate(
     // Of what goes, the uninstall has told some already.
     let mut told: Vec<Finding> = Vec::with_capacity(findings.len());
     for one in findings {
-        if !told.iter().any(|told| told.code == one.code && told.subject == one.subject) {
+        if !told.contains(&one) {
             told.push(one);
         }
     }

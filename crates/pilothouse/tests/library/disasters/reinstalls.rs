@@ -204,3 +204,36 @@ async fn what_stays_becomes_part_of_the_release_again(#[case] tool: Tool) {
     assert_eq!(world.get("cm/version").await.unwrap()["data"]["v"], "2.0.0");
     assert!(world.get("svc/other").await.is_some());
 }
+
+/// The server takes two variables of one name in what is created or updated, but not in what is applied on its side, as helm 4 does.
+#[rstest]
+#[case::helm_4(Tool::Helm4, &["Deployment web"])]
+#[ignore = "the other helm"]
+#[case::helm_3(Tool::Helm3, &[])]
+#[tokio::test]
+async fn what_only_an_apply_refuses(#[case] tool: Tool, #[case] expected: &[&str]) {
+    let world = world("twice", tool).await;
+    let chart = |version: &str, variables: &str| {
+        let text = format!(
+            "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  replicas: 0
+  selector: {{matchLabels: {{app: web}}}}
+  template: {{metadata: {{labels: {{app: web}}}}, spec: {{containers: [{{name: c, image: a, env: [{variables}]}}]}}}}
+"
+        );
+        let chart = world.chart(version, &[("templates/all.yaml", &text)]);
+        chart.with(|info| info.last_breaking_version_requiring_restart = Some(Version::new(2, 0, 0)))
+    };
+    world.done(chart("1.0.0", "{name: A, value: b}")).await;
+    let plan = planned(&world, chart("2.0.0", "{name: A, value: b}, {name: A, value: c}")).await;
+    assert_eq!(plan.does, if expected.is_empty() { PlannedAction::Reinstall } else { PlannedAction::Refuse });
+    let told: Vec<&str> = plan.findings.iter().map(|finding| finding.subject.as_str()).collect();
+    let expected: Vec<String> =
+        expected.iter().map(|object| object.replacen(' ', &format!(" {}/", world.namespace), 1)).collect();
+    assert_eq!(told, expected, "{:#?}", plan.findings);
+    let words = format!("{:?} {:?}", plan.findings, plan.not_checked);
+    assert!(!words.contains("pilothouse-dry-run"), "{words}");
+}
