@@ -63,6 +63,11 @@ pub(crate) async fn gate(
         findings.extend(save::findings(ctx, &save::of_compared(ctx, &open, consent).await).await);
     }
     // Of what goes, the uninstall has told some already.
+    each_once(findings)
+}
+
+/// Findings without those that were told before in the same words: one object may have several of one code.
+fn each_once(findings: Vec<Finding>) -> Vec<Finding> {
     let mut told: Vec<Finding> = Vec::with_capacity(findings.len());
     for one in findings {
         if !told.contains(&one) {

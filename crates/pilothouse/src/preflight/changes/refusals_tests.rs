@@ -534,3 +534,10 @@ async fn what_a_step_deletes_is_settled_by_it() {
     );
     assert_eq!(codes(&deleted).await, [renamed]);
 }
+
+#[test]
+fn one_object_has_several_findings_of_one_code() {
+    let finding = |message: &str| Finding::new(Class::Unsafe, code::DATA_ATTACHED, "StatefulSet a/db", message);
+    let told = each_once(vec![finding("its claims go"), finding("it is scaled down"), finding("its claims go")]);
+    assert_eq!(told, [finding("its claims go"), finding("it is scaled down")]);
+}
