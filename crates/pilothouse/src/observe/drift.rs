@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use pilothouse_core::{
     AppliedObject, CrdPolicy, Drift, LiveSeen, ObjectRef, Observation, Phase, RecordSeen, RevisionMeta, object_ref,
 };
+use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::{ClusterError, Detail, read_all};
 use serde_json::Value;
 
@@ -28,7 +29,7 @@ pub(crate) async fn look(ctx: &Context, seen: &Observation) -> LiveSeen {
     };
     let was_ready = was_ready(ctx, &seen.record);
     let Some(known) = known else {
-        return seen_or_not(ctx, drifts_from_manifest(ctx, newest, |_| true, &[]).await, was_ready);
+        return seen_or_not(ctx, drifts_of_revision(ctx, newest, |_| true, was_ready).await);
     };
     let objects: Vec<ObjectRef> = known.iter().map(|known| known.object.clone()).collect();
     let mut suspects = Vec::new();
@@ -56,9 +57,9 @@ pub(crate) async fn look_closer(
     was_ready: bool,
 ) -> LiveSeen {
     let is_suspect = |object: &ObjectRef| suspects.iter().any(|suspect| suspect.object.same_object(object));
-    let drifts = drifts_from_manifest(ctx, revision, is_suspect, &[]).await;
+    let drifts = drifts_of_revision(ctx, revision, is_suspect, was_ready).await;
     // Definitions are in no manifest; of these it is enough that they are there.
-    match (seen_or_not(ctx, drifts, was_ready), missing_definitions(ctx, suspects).await) {
+    match (seen_or_not(ctx, drifts), missing_definitions(ctx, suspects).await) {
         (LiveSeen::Same, Ok(missing)) if !missing.is_empty() => LiveSeen::Drifted(missing),
         (LiveSeen::Drifted(drifts), Ok(missing)) => LiveSeen::Drifted(drifts.into_iter().chain(missing).collect()),
         (_, Err(error)) => LiveSeen::Unreadable(ctx.error_text(&error)),
@@ -66,26 +67,40 @@ pub(crate) async fn look_closer(
     }
 }
 
-/// A Job that was complete is not missed when it is gone.
-fn seen_or_not(ctx: &Context, drifts: Result<Vec<Drift>, PhaseError>, was_ready: bool) -> LiveSeen {
-    let is_missed = |drift: &Drift| !(was_ready && drift.what == GONE && drift.object.kind == "Job");
-    match drifts.map(|drifts| drifts.into_iter().filter(is_missed).collect::<Vec<_>>()) {
+fn seen_or_not(ctx: &Context, drifts: Result<Vec<Drift>, PhaseError>) -> LiveSeen {
+    match drifts {
         Ok(drifts) if drifts.is_empty() => LiveSeen::Same,
         Ok(drifts) => LiveSeen::Drifted(drifts),
         Err(error) => LiveSeen::Unreadable(ctx.redactor().redact(&error.chain().join(": "))),
     }
 }
 
-/// What others have changed in these objects of a revision's manifest. `seen` were read a moment ago and are not read again.
-pub(super) async fn drifts_from_manifest(
+/// What others have changed in these objects of a revision's manifest.
+async fn drifts_of_revision(
     ctx: &Context,
     revision: &RevisionMeta,
     wanted: impl Fn(&ObjectRef) -> bool,
-    seen: &[(ObjectRef, Option<Value>)],
+    was_ready: bool,
 ) -> Result<Vec<Drift>, PhaseError> {
     let record = release_storage::read_record(ctx, revision).await?;
     let record = record.ok_or_else(|| PhaseError::State("helm's record vanished while it was read".to_owned()))?;
-    let objects = release_storage::manifest_objects(&record)?;
+    drifts_from_manifest(ctx, &record, wanted, was_ready, &[]).await
+}
+
+/// A Job that was complete is not missed when it is gone.
+fn is_missed(object: &ObjectRef, was_ready: bool) -> bool {
+    !(was_ready && object.kind == "Job" && object.group() == Some("batch"))
+}
+
+/// What is otherwise in these objects of a record's manifest. `seen` were read a moment ago and are not read again.
+pub(super) async fn drifts_from_manifest(
+    ctx: &Context,
+    record: &ReleaseRecord,
+    wanted: impl Fn(&ObjectRef) -> bool,
+    was_ready: bool,
+    seen: &[(ObjectRef, Option<Value>)],
+) -> Result<Vec<Drift>, PhaseError> {
+    let objects = release_storage::manifest_objects(record)?;
     let references =
         release_storage::complete_objects(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep)
             .await?;
@@ -108,11 +123,12 @@ pub(super) async fn drifts_from_manifest(
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),
     };
-    let leaving = release_storage::leaving_of_record(ctx, &record).await?;
+    let leaving = release_storage::leaving_of_record(ctx, record).await?;
     let mut found = Vec::new();
     for drift in drifted_objects(ctx.cluster(), &comparison).await {
         let what = match &drift.what {
             Drifted::Missing if leaving.iter().any(|object| object.same_object(&drift.object)) => continue,
+            Drifted::Missing if !is_missed(&drift.object, was_ready) => continue,
             Drifted::Missing => GONE.to_owned(),
             Drifted::Terminating => "it is being deleted".to_owned(),
             Drifted::Fields(fields) => text::fields(fields),
@@ -137,4 +153,26 @@ async fn missing_definitions(ctx: &Context, suspects: &[&AppliedObject]) -> Resu
         missing.push(Drift { object: known.object.clone(), what: what.to_owned() });
     }
     Ok(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    /// Only Kubernetes' own Jobs are known to be cleared away once they are done.
+    #[rstest]
+    #[case::complete("batch/v1", "Job", true, false)]
+    #[case::never_seen_complete("batch/v1", "Job", false, true)]
+    #[case::of_another_api("batch.volcano.sh/v1alpha1", "Job", true, true)]
+    #[case::another_kind("batch/v1", "CronJob", true, true)]
+    fn what_is_missed(#[case] api_version: &str, #[case] kind: &str, #[case] was_ready: bool, #[case] expected: bool) {
+        let object = ObjectRef {
+            api_version: Some(api_version.to_owned()),
+            kind: kind.to_owned(),
+            namespace: Some("default".to_owned()),
+            name: "a".to_owned(),
+        };
+        assert_eq!(is_missed(&object, was_ready), expected);
+    }
 }

@@ -5,7 +5,9 @@ use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::drift::drifts_from_manifest;
 use crate::observe::release_storage::{self, NotServed};
-use pilothouse_core::{AppliedObject, DeployRecord, Drift, LiveSeen, ObjectRef, RevisionMeta, object_ref};
+use pilothouse_core::{
+    AppliedObject, DeployRecord, Drift, LiveSeen, ObjectRef, ReleaseHistory, RevisionMeta, object_ref,
+};
 use pilothouse_health::is_built_in;
 use pilothouse_helm::ReleaseRecord;
 use serde_json::Value;
@@ -33,9 +35,10 @@ pub(super) async fn left(
         return Ok(Vec::new());
     }
     let before = before.and_then(|record| record.objects.as_deref());
-    let mut changed = changed(ctx, revision, deployed).await?;
+    let observed = observe::observed(ctx).await;
+    let mut changed = changed(ctx, observed.known_history(), revision, deployed).await?;
     // What the upgrade was to take back.
-    if let LiveSeen::Drifted(drifts) = &observe::observed(ctx).await.seen.live {
+    if let LiveSeen::Drifted(drifts) = &observed.seen.live {
         changed.extend(drifts.iter().map(|drift| drift.object.clone()));
     }
     let is_changed = |now: &AppliedObject| changed.iter().any(|changed| changed.same_object(&now.object));
@@ -45,19 +48,23 @@ pub(super) async fn left(
         return Ok(Vec::new());
     }
     let is_suspect = |object: &ObjectRef| suspects.iter().any(|suspect| suspect.same_object(object));
-    drifts_from_manifest(ctx, revision, is_suspect, seen).await
+    drifts_from_manifest(ctx, deployed, is_suspect, false, seen).await
 }
 
-/// The objects whose manifest differs from that of the revision before: what helm has left out may have been all there was to patch.
+/// The objects whose manifest differs from that of the revision before, by what was seen before helm ran: what helm has left out may have
+/// been all there was to patch.
 async fn changed(
     ctx: &Context,
+    seen: &ReleaseHistory,
     revision: &RevisionMeta,
     deployed: &ReleaseRecord,
 ) -> Result<Vec<ObjectRef>, PhaseError> {
-    let history = release_storage::release_history(ctx).await?.as_of(revision.revision.saturating_sub(1));
-    // Afterwards the records do not tell any more which of the two helm has compared with.
+    let history = seen.as_of(revision.revision.saturating_sub(1));
+    // Of a run that goes on it was seen afterwards: then the records do not tell any more which of the two helm has compared with.
+    let (good, base) = (history.last_deployed(), history.upgrade_base());
+    let one = Some(good).filter(|good| *good == base);
     let mut changed = Vec::new();
-    for earlier in [history.last_deployed(), history.upgrade_base()] {
+    for earlier in one.map_or_else(|| vec![good, base], |one| vec![one]) {
         let earlier = release_storage::read_record_of(ctx, earlier).await?;
         let earlier = earlier.as_ref().map(release_storage::manifest_objects).transpose()?.unwrap_or_default();
         let now = release_storage::manifest_objects(deployed)?;
