@@ -414,6 +414,25 @@ fn pieces_of_tokens_are_hidden() {
     "CERTIFICATE-----",
     "CERTIFICATE-----"
 )]
+#[case::service_and_port(
+    "db.shop.svc:5432",
+    "lookup pg.infra.svc:5432: no such host",
+    "lookup pg.infra.svc:5432: no such host"
+)]
+#[case::numbered_host("postgres1.shop.svc:5432", "dial postgres1.infra.svc:5432", "dial postgres1.infra.svc:5432")]
+#[case::mail("admin@example.com", "joe@example.com, admin@example.org", "joe@example.com, admin@example.org")]
+#[case::short_mail("sales@ex.io", "names@ex.io", "names@ex.io")]
+#[case::word_of_a_pair("joe:Production", "in Production, inProduction", "in Production, inProduction")]
+#[case::subnet("10.0.12.7:8080", "dial 10.0.12.9:8081, 110.0.12.4", "dial 10.0.12.9:8081, 110.0.12.4")]
+#[case::date("2026-11-30", "2026-11-29", "2026-11-29")]
+#[case::time("2026-11-30T10:00:00Z", "2026-11-30T10:00:01Z 12:00:00Z", "2026-11-30T10:00:01Z 12:00:00Z")]
+#[case::number("10000000", "00000001-0000-4000-8000-000000000000", "00000001-0000-4000-8000-000000000000")]
+#[case::long_number("1000000000000042", "10000000, 4200000000000001", "10000000, 4200000000000001")]
+// What stands beside a word or an address may be a secret.
+#[case::after_a_word("Joe:hunter22abc", "Joe:hunter22", "***")]
+#[case::before_a_date("hunter22-2026-11-30", "nter22-2026-11-30", "***")]
+#[case::number_after_a_name("joe:8315072946", "8315072946", "***")]
+#[case::word_that_goes_on("AKIAIOSFODNN7EXAMPLE", "AKIAIOSF", "***")]
 #[case::pem_ends_in_base64("TUlJQmNhbmFyeTE0NQotLS0tLUVORCBYLS0tLS0K", "LS0tLS0K", "LS0tLS0K")]
 fn pieces(#[case] secret: &str, #[case] text: &str, #[case] expected: &str) {
     assert_eq!(Redactor::new([secret]).redact(text), expected);
@@ -428,4 +447,18 @@ fn repetitions_are_not_followed_for_ever() {
     let begun = std::time::Instant::now();
     assert!(!redactor.redact(&text).contains(HEX));
     assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+/// One that repeats itself uses up what may be followed in a text; what else is in the text is hidden all the same.
+#[test]
+fn a_repetition_gives_no_other_secret_away() {
+    let repeated = HEX.repeat(1 << 12);
+    for len in [40, 64, 100, 256, 257, 700] {
+        let token = token(BASE64, len, 11);
+        let redactor = Redactor::new([&repeated, &token]);
+        let text = format!("a {} token={token} b {token}", &repeated[3..60_000]);
+        let redacted = redactor.redact(&text);
+        assert!(!token.as_bytes().windows(12).any(|piece| redacted.contains(std::str::from_utf8(piece).unwrap())));
+        assert!(redacted.starts_with("a ***") && redacted.contains(" b ***"), "{len}: {redacted}");
+    }
 }

@@ -347,6 +347,42 @@ async fn a_server_behind_the_api_is_asked_for_twice(#[case] reply: fn() -> Reply
     assert_eq!(told.lock().unwrap().len(), 2);
 }
 
+/// What changes something is what a webhook that is just being rolled out is waited for with, as before: for the whole time of a
+/// request. Nobody waits for a word of it sooner.
+#[tokio::test(start_paused = true)]
+async fn a_change_waits_for_a_webhook() {
+    let failing = || failed(500, "Internal error occurred: failed calling webhook \"v\": no endpoints available");
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "web"}});
+    let replies = || (0..5).map(|_| failing()).chain([ok(&pod)]).collect();
+    let apply = |dry_run| ApplyOptions {
+        field_manager: "pilothouse".to_owned(),
+        force: false,
+        dry_run,
+        default_namespace: None,
+    };
+
+    let (cluster, told) = scripted(replies());
+    assert_eq!(cluster.apply(&pod, &apply(false)).await.unwrap(), pod);
+    assert_eq!(told.lock().unwrap().len(), 6);
+    let (cluster, _) = scripted(replies());
+    let patch = json!({"metadata": {"labels": {"a": "b"}}});
+    cluster.merge_patch(&object("v1", "Pod", "a"), &patch, &Precondition::default()).await.unwrap();
+
+    let (cluster, told) = scripted(replies());
+    cluster.apply(&pod, &apply(true)).await.unwrap_err();
+    assert_eq!(told.lock().unwrap().len(), 2);
+}
+
+/// What the API server itself was busy with counts nothing against the server behind it.
+#[tokio::test(start_paused = true)]
+async fn a_busy_server_is_no_failure_of_a_webhook() {
+    let busy = Reply { retry_after: Some(2), ..refusal(429, "TooManyRequests", "") };
+    let conversion = failed(500, "conversion webhook for example.com/v1, Kind=Gadget failed: connection refused");
+    let (cluster, told) = scripted(vec![busy, conversion, ok(&json!({"kind": "PodList", "items": []}))]);
+    assert_eq!(cluster.list(&ListQuery::new("v1", "Pod")).await.unwrap(), Vec::<Value>::new());
+    assert_eq!(told.lock().unwrap().len(), 3);
+}
+
 /// So does one that did not answer the API in its time.
 #[tokio::test(start_paused = true)]
 async fn a_webhook_that_hangs_is_asked_once() {
