@@ -16,15 +16,15 @@ const SHORTEST_INSIDE: usize = 4;
 /// A secret is looked for in chunks of this size, from each of which it is followed to both sides: any piece of twice this size has
 /// a chunk in it.
 const CHUNK: usize = 8;
-/// From this size on a secret is found by its chunks alone.
-const BY_CHUNKS: usize = 64;
 const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BASE32: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-/// What digits are in another case cannot be read back, and is looked for of secrets up to this size.
-const ENCODED: usize = 256;
+/// Up to this size a secret is looked for as a whole besides its chunks, and so is what cannot be read back: what digits are in
+/// another case.
+const AT_ONCE: usize = 256;
 /// A chunk that is the same in more places of a secret is followed in so many.
 const PLACES: usize = 4;
-/// Parts of secrets that repeat themselves are everywhere in a text with them: after so many bytes they are no longer followed.
+/// Parts of secrets that repeat themselves are everywhere in a text with them: after so many bytes nothing is followed any more.
+/// Whatever has a part of a secret in it is hidden then.
 const MOST_FOLLOWED: usize = 1 << 20;
 /// How much of a text is looked at at a time.
 pub(super) const PART: usize = 64 * 1024;
@@ -32,13 +32,14 @@ pub(super) const PART: usize = 64 * 1024;
 const OVERLAP: usize = 16 * WHOLE;
 
 /// Finds all secrets in one pass.
+#[derive(Default)]
 pub(super) struct Finder {
-    /// In any case.
-    patterns: AhoCorasick,
+    /// In any case. `None` when there are too many secrets to look for: then nobody knows what of a text may be shown.
+    patterns: Option<AhoCorasick>,
     meant: Vec<Pattern>,
     /// Each secret, and it reversed.
     forms: Vec<String>,
-    names: AhoCorasick,
+    names: Option<AhoCorasick>,
 }
 
 /// What finding a pattern means.
@@ -64,6 +65,8 @@ struct Place {
 struct Followed {
     to: HashMap<(usize, usize), usize>,
     bytes: usize,
+    /// What was hidden last without being followed.
+    hidden: (usize, usize),
 }
 
 /// All patterns, each once.
@@ -93,7 +96,7 @@ impl Wanted {
         let chunks = text.as_bytes().chunks_exact(CHUNK).enumerate().skip(after_head);
         let chunks = chunks.filter(|(_, chunk)| is_various(chunk));
         let chunks: Vec<_> = if is_line && text.len() >= 2 * CHUNK { chunks.collect() } else { Vec::new() };
-        if chunks.is_empty() || text.len() < BY_CHUNKS {
+        if chunks.is_empty() || text.len() <= AT_ONCE {
             self.whole(text);
         }
         for (number, chunk) in chunks {
@@ -127,8 +130,8 @@ fn encoded(text: &[u8], before: usize, alphabet: &[u8], bits: usize) -> String {
 }
 
 impl Finder {
-    /// Finds these, where they are no names. `None` when they are too many for it.
-    pub(super) fn new(secrets: &BTreeSet<String>, names: &BTreeSet<String>) -> Option<Self> {
+    /// Finds these, where they are no names.
+    pub(super) fn new(secrets: &BTreeSet<String>, names: &BTreeSet<String>) -> Self {
         let mut forms = Vec::new();
         let mut wanted = Wanted::default();
         for secret in secrets {
@@ -148,27 +151,32 @@ impl Finder {
                     wanted.whole(&squeezed);
                 }
             }
-            if (SHORTEST_PART..=WHOLE).contains(&secret.len()) && !secret.contains('\n') {
+            // A number is told from other numbers by nothing: `10000000` reversed is in every other UUID.
+            let is_number = bytes.iter().all(u8::is_ascii_digit);
+            if (SHORTEST_PART..=WHOLE).contains(&secret.len()) && !secret.contains('\n') && !is_number {
                 wanted.form(forms.len(), &reversed(secret));
                 forms.push(reversed(secret));
             }
-            if (SHORTEST_PART..=ENCODED).contains(&secret.len()) {
+            if (SHORTEST_PART..=AT_ONCE).contains(&secret.len()) {
                 wanted.unreadable(secret);
             }
         }
-        let patterns = AhoCorasick::builder().ascii_case_insensitive(true).build(wanted.0.keys()).ok()?;
+        let patterns = AhoCorasick::builder().ascii_case_insensitive(true).build(wanted.0.keys()).ok();
         let meant = wanted.0.into_values().collect();
-        Some(Self { patterns, meant, forms, names: AhoCorasick::new(names).ok()? })
+        Self { patterns, meant, forms, names: AhoCorasick::new(names).ok() }
     }
 
     /// Where secrets stand, in order, none overlapping another. A long text is looked at part by part, each a bit longer than to
     /// where the next one begins: all its readings at once would need many times its memory.
     pub(super) fn find(&self, text: &str) -> Vec<(usize, usize)> {
+        let Some(patterns) = &self.patterns else { return vec![(0, text.len())] };
         let mut found: Vec<(usize, usize)> = Vec::new();
         let mut from = 0;
         loop {
             let to = boundary(text, text.len().min(from + PART + OVERLAP));
-            found.extend(self.find_in(&text[from..to]).into_iter().map(|(start, end)| (from + start, from + end)));
+            found.extend(
+                self.find_in(patterns, &text[from..to]).into_iter().map(|(start, end)| (from + start, from + end)),
+            );
             if to == text.len() {
                 break;
             }
@@ -177,16 +185,11 @@ impl Finder {
         apart(found)
     }
 
-    fn find_in(&self, text: &str) -> Vec<(usize, usize)> {
+    fn find_in(&self, patterns: &AhoCorasick, text: &str) -> Vec<(usize, usize)> {
         let mut found: Vec<(usize, usize)> = Vec::new();
-        let names: Vec<(usize, usize)> = self
-            .names
-            .find_overlapping_iter(text)
-            .map(|name| (name.start(), name.end()))
-            .filter(|name| is_word(text.as_bytes(), *name))
-            .collect();
+        let names = self.names_in(text);
         Reading::plain(text).every(&mut |reading| {
-            for place in self.places_in(&reading.bytes) {
+            for place in self.places_in(patterns, &reading.bytes) {
                 let (from, to) = reading.original(place.0, place.1);
                 let len = place.1 - place.0;
                 let is_meant = if reading.of_digits {
@@ -196,7 +199,7 @@ impl Finder {
                 } else {
                     len >= SHORTEST_INSIDE || is_word(&reading.bytes, place)
                 };
-                if is_meant && !names.iter().any(|name| name.0 <= from && to <= name.1) {
+                if is_meant && !is_in_one(&names, from, to) {
                     // What fills up base64 tells how long the secret is.
                     let padding = text.as_bytes()[to..].iter().take_while(|byte| reading.of_digits && **byte == b'=');
                     let to = to + padding.take(6).count();
@@ -209,11 +212,25 @@ impl Finder {
         found
     }
 
+    /// Where names stand that are words of their own, each with the end of it or of a longer one that began before.
+    fn names_in(&self, text: &str) -> Vec<(usize, usize)> {
+        let found = self.names.iter().flat_map(|names| names.find_overlapping_iter(text));
+        let found = found.map(|name| (name.start(), name.end()));
+        let mut names: Vec<_> = found.filter(|name| is_word(text.as_bytes(), *name)).collect();
+        names.sort_unstable();
+        let mut furthest = 0;
+        for (_, end) in &mut names {
+            furthest = furthest.max(*end);
+            *end = furthest;
+        }
+        names
+    }
+
     /// Where secrets, and pieces of them that tell something, stand in a reading of a text.
-    fn places_in(&self, text: &[u8]) -> Vec<(usize, usize)> {
+    fn places_in(&self, patterns: &AhoCorasick, text: &[u8]) -> Vec<(usize, usize)> {
         let mut followed = Followed::default();
         let mut found = Vec::new();
-        for at in self.patterns.find_overlapping_iter(text) {
+        for at in patterns.find_overlapping_iter(text) {
             let pattern = &self.meant[at.pattern()];
             let here = (at.start(), at.end());
             let is_exact = text[at.range()] == pattern.text;
@@ -221,8 +238,13 @@ impl Finder {
                 found.push(here);
             }
             for place in pattern.places.iter().filter(|place| is_exact || !place.is_edge) {
-                let goes_on = self.follow(text, here, place, &mut followed);
-                found.extend(goes_on.filter(|(from, to)| place.is_edge || tells(&text[*from..*to])));
+                if followed.bytes < MOST_FOLLOWED {
+                    let goes_on = self.follow(text, here, place, &mut followed);
+                    found.extend(goes_on.filter(|(from, to)| place.is_edge || tells(&text[*from..*to])));
+                } else if here.0 < followed.hidden.0 || followed.hidden.1 < here.1 {
+                    followed.hidden = unbroken(text, here);
+                    found.push(followed.hidden);
+                }
             }
         }
         found
@@ -238,8 +260,8 @@ impl Finder {
     ) -> Option<(usize, usize)> {
         let begun = (place.form, from.wrapping_sub(place.at));
         // An edge is meant in any length, a piece is not.
-        if !place.is_edge && done.to.get(&begun).is_some_and(|done| to <= *done) || done.bytes >= MOST_FOLLOWED {
-            return Some((from, to)).filter(|_| done.bytes >= MOST_FOLLOWED);
+        if !place.is_edge && done.to.get(&begun).is_some_and(|done| to <= *done) {
+            return None;
         }
         let (before, after) = self.forms[place.form].as_bytes().split_at(place.at);
         let is_same = |(a, b): &(&u8, &u8)| a.eq_ignore_ascii_case(b);
@@ -253,6 +275,19 @@ impl Finder {
 
 fn reversed(text: &str) -> String {
     text.chars().rev().collect()
+}
+
+/// Whether this lies in one of some places that are in order, each of which ends no sooner than those before it.
+fn is_in_one(places: &[(usize, usize)], from: usize, to: usize) -> bool {
+    let begun = places.partition_point(|place| place.0 <= from);
+    places[..begun].last().is_some_and(|place| to <= place.1)
+}
+
+/// A place with all that stands around it up to the next blank.
+fn unbroken(text: &[u8], (from, to): (usize, usize)) -> (usize, usize) {
+    let goes_on = |byte: &&u8| **byte != 0 && !byte.is_ascii_whitespace();
+    let before = text[..from].iter().rev().take_while(goes_on).count();
+    (from - before, to + text[to..].iter().take_while(goes_on).count())
 }
 
 /// Whether neither a letter nor a digit is next to it.

@@ -24,10 +24,9 @@ pub(super) fn beginning(secret: &str) -> Option<usize> {
     if secret.contains('\n') || secret.contains(": ") || head_of(secret) > 0 {
         return None;
     }
-    let telling = secret.find(is_telling)?;
-    let len = (telling + 1).max(SHORTEST_PART);
-    let len = (len..secret.len()).find(|at| secret.is_char_boundary(*at))?;
-    (!is_text(&secret[..len])).then_some(len)
+    let least = (secret.find(is_telling)? + 1).max(SHORTEST_PART);
+    let mut ends = (least..secret.len().min(least + ANY)).filter(|at| secret.is_char_boundary(*at));
+    ends.find(|at| tells_of_edge(secret, 0, *at))
 }
 
 /// From where the end of a secret tells that its beginning is cut off. The end of an address is that of others too.
@@ -37,11 +36,53 @@ pub(super) fn end(secret: &str) -> Option<usize> {
         return None;
     }
     let unpadded = secret.trim_end_matches('=');
-    let telling = unpadded.rfind(is_telling)?;
-    let at = telling.min(unpadded.len().checked_sub(SHORTEST_PART)?);
-    let at = (1..=at).rev().find(|at| unpadded.is_char_boundary(*at))?;
-    let end = &unpadded[at..];
-    (!is_text(end) && !DASHES.iter().any(|dashes| end.contains(dashes))).then_some(at)
+    let least = unpadded.rfind(is_telling)?.min(unpadded.len().checked_sub(SHORTEST_PART)?);
+    let mut begins = (least.saturating_sub(ANY).max(1)..=least).rev().filter(|at| unpadded.is_char_boundary(*at));
+    let at = begins.find(|at| tells_of_edge(unpadded, *at, unpadded.len()))?;
+    (!DASHES.iter().any(|dashes| unpadded[at..].contains(dashes))).then_some(at)
+}
+
+fn tells_of_edge(secret: &str, from: usize, to: usize) -> bool {
+    let edge = &secret[from..to];
+    is_various(edge.as_bytes()) && !is_text(edge) && !is_ordinary(secret, from, to)
+}
+
+/// Whether a part of a secret is made of nothing but words, names of hosts, addresses, ports and dates, which are told elsewhere
+/// too. A word that goes on in the secret is looked at whole.
+fn is_ordinary(secret: &str, from: usize, to: usize) -> bool {
+    let ends_word = |c: char| !c.is_alphanumeric();
+    let from = secret[..from].char_indices().rfind(|(_, c)| ends_word(*c)).map_or(0, |(at, c)| at + c.len_utf8());
+    let to = secret[to..].find(ends_word).map_or(secret.len(), |len| to + len);
+    let piece = &secret[from..to];
+    let is_of_domain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '-';
+    let domain = secret[from..].split_once('@').map(|(_, domain)| domain);
+    let is_mail = domain.is_some_and(|domain| domain.contains('.') && domain.chars().all(is_of_domain));
+    let mut rest = &secret[from..];
+    piece.split(|c| PLAIN.contains(c) || is_mail && c == '@').all(|word| {
+        let after = &rest[word.len()..];
+        rest = after.get(1..).unwrap_or_default();
+        is_word(word) || is_number(word) || is_label(word, after)
+    })
+}
+
+fn is_word(word: &str) -> bool {
+    let is_random = !word.is_empty() && is_random(word.as_bytes());
+    word.len() < UNBROKEN && word.chars().all(char::is_alphabetic) && !is_random
+}
+
+/// A port, a year, a part of an address, a time with what stands around it: `8080`, `30T10`, `00Z`.
+fn is_number(word: &str) -> bool {
+    const LONGEST: usize = 5;
+    word.len() <= LONGEST && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'T' | b'Z'))
+}
+
+/// Whether this is a part of the name of a host that is numbered: `db1.shop`, `redis12:6379`.
+fn is_label(word: &str, after: &str) -> bool {
+    const MOST_DIGITS: usize = 3;
+    let digits = word.trim_start_matches(|c: char| c.is_ascii_lowercase());
+    let is_numbered = digits.len() <= MOST_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_port = |port: &str| port.starts_with(|c: char| c.is_ascii_digit());
+    is_numbered && (after.starts_with('.') || after.strip_prefix(':').is_some_and(is_port))
 }
 
 /// Whether a piece of a secret that others may have too is worth hiding.

@@ -104,7 +104,7 @@ impl Redactor {
         drop(known);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.finder.is_none() {
-            known.finder = Finder::new(&known.secrets, &known.names).map(Arc::new);
+            known.finder = Some(Arc::new(Finder::new(&known.secrets, &known.names)));
         }
         known.finder.clone()
     }

@@ -430,6 +430,7 @@ fn pieces_of_tokens_are_hidden() {
 #[case::long_number("1000000000000042", "10000000, 4200000000000001", "10000000, 4200000000000001")]
 // What stands beside a word or an address may be a secret.
 #[case::after_a_word("Joe:hunter22abc", "Joe:hunter22", "***")]
+#[case::at_that_is_no_mail("joe:Secret@Pass", "Secret@Pass", "***")]
 #[case::before_a_date("hunter22-2026-11-30", "nter22-2026-11-30", "***")]
 #[case::number_after_a_name("joe:8315072946", "8315072946", "***")]
 #[case::word_that_goes_on("AKIAIOSFODNN7EXAMPLE", "AKIAIOSF", "***")]
@@ -461,4 +462,29 @@ fn a_repetition_gives_no_other_secret_away() {
         assert!(!token.as_bytes().windows(12).any(|piece| redacted.contains(std::str::from_utf8(piece).unwrap())));
         assert!(redacted.starts_with("a ***") && redacted.contains(" b ***"), "{len}: {redacted}");
     }
+}
+
+/// Where there are too many secrets to look for, nothing is shown: nobody knows what of a text is none.
+#[test]
+fn without_a_finder_nothing_is_shown() {
+    let redactor = Redactor::new(["hunter22"]);
+    redactor.known.write().unwrap().finder = Some(Arc::default());
+    assert_eq!(redactor.redact("a hunter22 b"), "***");
+    assert_eq!(redactor.clean("a b").as_str(), "***");
+    assert!(redactor.knows("a b"));
+}
+
+/// A secret in a name is shown, also where a shorter name begins in the midst of the one that holds it.
+#[rstest]
+#[case("shop-hunter22-db", "shop-hunter22-db")]
+#[case("hunter22-db", "hunter22-db")]
+#[case("hunter22", "***")]
+#[case("shop-hunter22", "shop-***")]
+#[case("x hunter22 shop-hunter22-db hunter22 hunter22-db", "x *** shop-hunter22-db *** hunter22-db")]
+fn secrets_in_names(#[case] text: &str, #[case] expected: &str) {
+    let redactor = Redactor::new(["hunter22"]);
+    for name in ["shop-hunter22-db", "shop", "hunter22-db", "db"] {
+        redactor.spare(name);
+    }
+    assert_eq!(redactor.redact(text), expected);
 }

@@ -20,7 +20,8 @@ use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// A server behind the API that was away for so long, or a second time, is told rather than asked again.
+/// A server behind the API that was away for so long, or a second time, is told rather than asked again by what only reads: somebody
+/// waits for a word of it. What changes something is worth the whole time of a request: the server may just be rolled out.
 const LONG: Duration = Duration::from_secs(1);
 
 /// A request in the making.
@@ -62,6 +63,10 @@ impl<'a> Call<'a> {
     pub(crate) fn about(mut self, object: &'a ObjectRef) -> Self {
         self.object = Some(object);
         self
+    }
+
+    fn changes_something(&self) -> bool {
+        self.method != Method::GET && !self.uri.contains("dryRun=All")
     }
 
     fn described(&self) -> String {
@@ -130,8 +135,7 @@ impl Transport {
     /// Sends a request, again where that is allowed and may help, until the deadline. The failure told is the last one
     /// the server or the connection gave.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, ClusterError> {
-        let begun = Instant::now();
-        let deadline = begun + self.timeout;
+        let deadline = Instant::now() + self.timeout;
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(2))
@@ -140,7 +144,9 @@ impl Transport {
             .build();
         let mut last: Option<ClusterError> = None;
         let mut attempts = 0;
+        let mut failures_of_others = 0;
         loop {
+            let begun = Instant::now();
             let Ok(outcome) = timeout_at(deadline, self.attempt(call)).await else {
                 let timeout = || ClusterError::Timeout { what: call.described(), after: self.timeout };
                 return Err(last.unwrap_or_else(timeout));
@@ -150,7 +156,10 @@ impl Transport {
                 Err(failed) => failed,
             };
             attempts += 1;
-            let is_hopeless = failed.error.is_of_other_server() && (attempts > 1 || begun.elapsed() > LONG);
+            let is_of_other = failed.error.is_of_other_server();
+            failures_of_others += u32::from(is_of_other);
+            let is_long = failures_of_others > 1 || begun.elapsed() > LONG;
+            let is_hopeless = is_of_other && is_long && !call.changes_something();
             let again = !is_hopeless
                 && match call.retry {
                     Retry::Always => true,
