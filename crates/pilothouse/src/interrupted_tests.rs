@@ -3,11 +3,11 @@
 use crate::HelmDriver;
 use crate::actions;
 use crate::actions::Healed;
-use crate::actions::Known;
 use crate::actions::unlock_release;
 use crate::context::Earlier;
 use crate::context::Gone;
 use crate::observe;
+use crate::observe::Known;
 use crate::test_world::{RUN, World, begun, over, plane, say_yes};
 use jiff::Timestamp;
 use pilothouse_core::{
@@ -138,9 +138,12 @@ impl Setting {
     }
 
     async fn clear(&self, helm: &HelmProgress) -> Vec<Healed> {
-        actions::clear_orphaned_hooks(&self.world.ctx, &self.world.run, &Earlier { run: RUN, helm }, |_| Ok(()))
-            .await
-            .unwrap()
+        let history = observe::release_history(&self.world.ctx).await.unwrap();
+        actions::clear_orphaned_hooks(&self.world.ctx, &self.world.run, &history, &Earlier { run: RUN, helm }, |_| {
+            Ok(())
+        })
+        .await
+        .unwrap()
     }
 
     async fn description(&self, revision: u32) -> String {

@@ -184,7 +184,6 @@ impl Helm {
         Ok(self.schemas.get_or_init(|| made).path().to_owned())
     }
 
-    /// A run without values.
     /// The chart, or a copy of it in the folder of this run where that tells templates another revision than helm does.
     async fn chart_to_render(
         &self,
@@ -212,6 +211,7 @@ impl Helm {
         Ok(copy)
     }
 
+    /// A run without values.
     async fn simple(
         &self,
         command: &'static str,

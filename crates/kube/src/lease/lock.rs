@@ -2,7 +2,7 @@
 
 use super::clock::Moment;
 use super::heartbeat::{Renewal, Tenure, keep};
-use super::record::{identity, lease_ref, moved_to, written_at};
+use super::record::{holder, identity, lease_ref, moved_to, written_at};
 use super::write::{close, let_go};
 use crate::client::{ClusterClient, ClusterError};
 use jiff::Timestamp;
@@ -189,6 +189,21 @@ impl LeaseLock {
             Some((None, Some(_))) => LockSeen::Held,
             Some((None, None)) | None => LockSeen::Free,
         })
+    }
+
+    /// Whether somebody may be at work under a lock, without wanting it: somebody is named in it whose process is not proven to be gone.
+    ///
+    /// # Errors
+    /// As for any request.
+    pub async fn may_be_held(
+        cluster: &dyn ClusterClient,
+        namespace: &str,
+        name: &str,
+        is_gone: impl Fn(&Holder) -> Option<bool>,
+    ) -> Result<bool, ClusterError> {
+        let lease = cluster.get(&lease_ref(namespace, name)).await?;
+        let is_gone = |lease: &Value| holder(lease).as_ref().and_then(&is_gone) == Some(true);
+        Ok(lease.is_some_and(|lease| moved_to(&lease).is_none() && identity(&lease).is_some() && !is_gone(&lease)))
     }
 
     /// Closes the lock for good, since what it protects is from now on in another namespace: whoever comes is told so, and

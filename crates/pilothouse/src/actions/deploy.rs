@@ -15,15 +15,12 @@ use crate::error::PhaseError;
 use crate::kept_digest::Given;
 use crate::observe;
 use crate::preflight;
-use crate::preflight::Deploy;
-use crate::preflight::Permit;
 use crate::render;
 use crate::text;
 use pilothouse_core::{Change, DriftPolicy, HelmCommand, ObjectRef, RUN_LABEL, RevisionStatus, Staying};
 use pilothouse_helm::{UpgradeRequest, Values};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// Carries out a change that ends in an install or an upgrade of what is `given`. On a first deploy the fields of adopted objects still belong to whoever
 /// made them, and helm 4, which applies server-side, has to take them over; helm 3 does so in any case.
@@ -46,9 +43,10 @@ pub(crate) async fn deploy(
         run.continued_from = Some(base);
         run.attempts.note_written(newest.revision, newest.run);
     }
-    orphaned_hooks::clear_earlier(ctx, run).await?;
+    orphaned_hooks::clear_earlier(ctx, run, history).await?;
     let permit = preflight::permit_deploy(ctx, wanted, matches!(change, Change::Upgrade { .. })).await?;
     let wanted = &permit.deed().wanted.clone();
+    let stays = stays_after(ctx, &run.stays, &permit.deed().stays, wanted).await;
     let is_first = !matches!(change, Change::Upgrade { last_good: Some(_) });
     let values = Values::of(ctx.info(), payload)?;
     let request = UpgradeRequest {
@@ -79,7 +77,8 @@ pub(crate) async fn deploy(
         let brought = crds::bring(ctx, &permit).await?;
         run.served = ctx.session().target().await.ok();
         preflight::refuse_unless_as_seen(ctx, &permit.deed().goes).await?;
-        upgrade(ctx, run, permit, &request, &stop).await?;
+        while_helm_runs(ctx, run, wanted, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
+        run.stays = stays;
         is_recorded(ctx, run, before).await?;
         run.attempts.note_deployed(given.digest(), before, run.id);
         if wanted.brings_kinds() {
@@ -120,24 +119,22 @@ pub(crate) async fn finish_deployed(
     Ok(done.summary)
 }
 
-/// Lets helm install or upgrade what was permitted.
-async fn upgrade(
-    ctx: &Context,
-    run: &mut ReleaseRun,
-    permit: Permit<Deploy>,
-    request: &UpgradeRequest,
-    stop: &CancellationToken,
-) -> Result<(), PhaseError> {
-    let Deploy { wanted, stays, .. } = permit.into_deed();
-    while_helm_runs(ctx, run, &wanted, stop, ctx.helm().upgrade_install(request, stop)).await?;
-    // An uninstall before may have left something that is part of the release again.
-    let own = render::rendered_objects(&wanted.rendering.docs());
-    let own = observe::complete_objects(ctx, own, observe::NotServed::Skip).await?;
-    let is_new =
-        |one: &Staying| !own.iter().chain(stays.iter().map(|one| &one.object)).any(|own| own.same_object(&one.object));
-    run.stays.retain(is_new);
-    run.stays.extend(stays);
-    Ok(())
+/// What stays once this is deployed. An uninstall before may have left something that is part of the release again. Told before helm runs:
+/// nothing of it may speak against what has ended well.
+async fn stays_after(ctx: &Context, before: &[Staying], left: &[Staying], wanted: &Wanted) -> Vec<Staying> {
+    let mut stays = before.to_vec();
+    if !stays.is_empty() {
+        let own = render::rendered_objects(&wanted.rendering.docs());
+        let own = observe::complete_objects(ctx, own, observe::NotServed::Skip).await.unwrap_or_else(|error| {
+            let why = ctx.error_text(&error);
+            ctx.warn(format!("which of what the uninstall has left is part of the release again is not known: {why}"));
+            Vec::new()
+        });
+        let again = || own.iter().chain(left.iter().map(|one| &one.object));
+        stays.retain(|one| !again().any(|own| own.same_object(&one.object)));
+    }
+    stays.extend_from_slice(left);
+    stays
 }
 
 /// Whether fields that others have written are to be taken back. Helm 4 can do so only over a revision that was applied
@@ -179,4 +176,50 @@ async fn restart_if_asked(ctx: &Context, change: &Change) -> Result<(), PhaseErr
     let workloads = |object: &ObjectRef| matches!(object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
     let objects: Vec<ObjectRef> = observe::release_objects(ctx).await?.into_iter().filter(workloads).collect();
     objects::restart(ctx, &objects).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HelmDriver;
+    use crate::context::Rendering;
+    use crate::test_world;
+    use pilothouse_core::Stays;
+    use pilothouse_kube::ClusterError;
+    use pilothouse_testkit::FakeCluster;
+    use rstest::rstest;
+
+    fn staying(name: &str) -> Staying {
+        let object = ObjectRef::parse(&format!("ConfigMap/{name}")).unwrap();
+        let object = ObjectRef { api_version: Some("v1".to_owned()), namespace: Some("default".to_owned()), ..object };
+        Staying { object, because: Stays::EarlierRevision }
+    }
+
+    /// What an uninstall before has left, whether the cluster says what it serves, and what is told in the end: the chart has `again`.
+    #[rstest]
+    #[case::nothing_to_ask_for(&[], false, &["kept"], 0)]
+    #[case::part_of_it_again(&["again", "old"], true, &["old", "kept"], 0)]
+    #[case::kept_anyway(&["kept", "old"], true, &["old", "kept"], 0)]
+    #[case::not_known(&["again", "old"], false, &["again", "old", "kept"], 1)]
+    #[tokio::test]
+    async fn what_stays(
+        #[case] before: &[&str],
+        #[case] answers: bool,
+        #[case] told: &[&str],
+        #[case] warnings: usize,
+    ) {
+        let cluster = Arc::new(FakeCluster::default());
+        if !answers {
+            cluster.refuse("discovery", || ClusterError::Unauthorized { message: "no".to_owned() });
+        }
+        let mut world = test_world::fake(&cluster, HelmDriver::Secret);
+        let chart = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: again}\n";
+        let wanted = Wanted { rendering: Rendering::new(chart).unwrap(), ..Wanted::default() };
+        let before: Vec<Staying> = before.iter().copied().map(staying).collect();
+        let stays = stays_after(&world.ctx, &before, &[staying("kept")], &wanted).await;
+        let names: Vec<&str> = stays.iter().map(|one| one.object.name.as_str()).collect();
+        assert_eq!(names, told);
+        let warned = world.told().iter().filter(|event| event.to_string().contains("is not known")).count();
+        assert_eq!((warned, before.is_empty() && !cluster.failures.calls().is_empty()), (warnings, false));
+    }
 }

@@ -26,6 +26,6 @@ pub(crate) use remember::{forget_deploy, refresh_deploy_records, remember_deploy
 pub(crate) use roll_back::roll_back;
 pub use uninstall::{uninstall, uninstall_if_breaking_change};
 pub(crate) use uninstall::{uninstall_as_permitted, wait_for_what_is_left};
+pub(crate) use unlock::unlock_before;
 #[cfg(test)]
-pub(crate) use unlock::{Healed, Intents, Known, unlock_release};
-pub(crate) use unlock::{foresee_unlock, unlock_before};
+pub(crate) use unlock::{Healed, Intents, unlock_release};

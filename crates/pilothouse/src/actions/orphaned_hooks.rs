@@ -12,7 +12,7 @@ use crate::observe::NotServed;
 use crate::preflight;
 use crate::preflight::Deletion;
 use crate::preflight::Permit;
-use pilothouse_core::{EventKind, HelmCommand, ObjectRef, RevisionMeta, RevisionStatus, object_ref};
+use pilothouse_core::{EventKind, HelmCommand, ObjectRef, ReleaseHistory, RevisionMeta, RevisionStatus, object_ref};
 use pilothouse_helm::{HookRecord, parse_documents};
 use pilothouse_kube::{ClusterError, Propagation};
 use serde_json::Value;
@@ -52,13 +52,13 @@ fn is_in_the_way(hook: &HookRecord, events: &[&str]) -> bool {
         && !hook.delete_policies.iter().any(|policy| policy == BEFORE_CREATION)
 }
 
-/// Before helm runs: clears what an earlier run has left, if there is one that this run knows of.
+/// Before helm runs: clears what an earlier run has left, if there is one that this run knows of. `history` are the release's records.
 ///
 /// # Errors
 /// See [`clear_orphaned_hooks`].
-pub(crate) async fn clear_earlier(ctx: &Context, run: &ReleaseRun) -> Result<(), PhaseError> {
+pub(crate) async fn clear_earlier(ctx: &Context, run: &ReleaseRun, history: &ReleaseHistory) -> Result<(), PhaseError> {
     match run.before.as_ref().and_then(|before| before.run.earlier()) {
-        Some(earlier) => clear_orphaned_hooks(ctx, run, &earlier, ctx.emitter().clone()).await.map(drop),
+        Some(earlier) => clear_orphaned_hooks(ctx, run, history, &earlier, ctx.emitter().clone()).await.map(drop),
         None => Ok(()),
     }
 }
@@ -75,10 +75,10 @@ pub(crate) async fn clear_earlier(ctx: &Context, run: &ReleaseRun) -> Result<(),
 pub(crate) async fn clear_orphaned_hooks(
     ctx: &Context,
     run: &ReleaseRun,
+    history: &ReleaseHistory,
     earlier: &Earlier<'_>,
     mut intents: impl Intents,
 ) -> Result<Vec<Healed>, PhaseError> {
-    let history = observe::release_history(ctx).await?;
     let interrupted = |revision| (revision, interrupted_events(earlier, revision));
     let found = history.revisions().iter().map(interrupted).find(|(_, events)| !events.is_empty());
     let Some((revision, events)) = found else { return Ok(Vec::new()) };

@@ -188,7 +188,11 @@ fn job(cluster: &FakeCluster) -> Option<Value> {
 async fn clear_noting(world: &World, helm: &HelmProgress) -> (Result<Vec<Healed>, PhaseError>, Vec<EventKind>) {
     let mut intents = Vec::new();
     let earlier = Earlier { run: RUN, helm };
-    let done = clear_orphaned_hooks(&world.ctx, &world.run, &earlier, |intent| {
+    let history = match observe::release_history(&world.ctx).await {
+        Ok(history) => history,
+        Err(error) => return (Err(error), intents),
+    };
+    let done = clear_orphaned_hooks(&world.ctx, &world.run, &history, &earlier, |intent| {
         intents.push(intent);
         Ok(())
     })
@@ -301,7 +305,8 @@ async fn an_intent_that_is_refused_forbids_the_effect() {
     let world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = begun(HelmCommand::Upgrade, 1);
     let earlier = Earlier { run: RUN, helm: &helm };
-    let refused = clear_orphaned_hooks(&world.ctx, &world.run, &earlier, |_| {
+    let history = observe::release_history(&world.ctx).await.unwrap();
+    let refused = clear_orphaned_hooks(&world.ctx, &world.run, &history, &earlier, |_| {
         Err(PhaseError::State("the disk is full".to_owned()))
     })
     .await;

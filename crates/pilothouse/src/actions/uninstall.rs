@@ -61,8 +61,9 @@ pub async fn uninstall_if_breaking_change(ctx: &Context, run: &mut ReleaseRun) -
 pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseError> {
     let deadline = Instant::now() + run.remaining(ctx);
     // Without the record, nothing tells any more whose a hook's object is.
-    orphaned_hooks::clear_earlier(ctx, run).await?;
-    let before = observe::observed(ctx).await.known_history().newest_revision();
+    let observed = observe::observed(ctx).await;
+    orphaned_hooks::clear_earlier(ctx, run, observed.known_history()).await?;
+    let before = observed.known_history().newest_revision();
     let permit = preflight::permit_uninstall(ctx, run).await?;
     ctx.doing("helm uninstall");
     let timeout = run.remaining(ctx);

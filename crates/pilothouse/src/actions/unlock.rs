@@ -4,19 +4,16 @@
 
 use crate::context::Before;
 use crate::context::Context;
-use crate::context::Earlier;
-use crate::context::EarlierRun;
 use crate::context::Emitter;
-use crate::context::Gone;
 use crate::error::PhaseError;
 use crate::observe;
+use crate::observe::{Known, Watched};
 use async_trait::async_trait;
-use jiff::Timestamp;
 use pilothouse_core::{
-    Decision, EventKind, HelmAction, Missing, Observation, PendingOf, PendingSeen, RUN_LABEL, ReleaseHistory,
-    ReleaseState, RevisionMeta, RevisionStatus, RunId, Wish, decide, determine,
+    Decision, EventKind, HelmAction, Missing, Observation, ReleaseHistory, ReleaseState, RevisionMeta, RevisionStatus,
+    RunId, Wish, decide, determine,
 };
-use pilothouse_helm::{decode_release, mark_failed, running_upgrades};
+use pilothouse_helm::{decode_release, mark_failed};
 use pilothouse_kube::{ClusterError, Precondition, record_patch, record_payload, record_ref};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -36,26 +33,6 @@ const HELM_POLL: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_secs(2);
 /// How often it is said what is waited for.
 const SAY: Duration = Duration::from_secs(10);
-/// What an operation may take beyond its time: helm is given some to mark its revision failed.
-const MARGIN: Duration = Duration::from_secs(60);
-
-/// What the run knows when a release's turn comes.
-#[derive(Debug, Clone)]
-pub(crate) struct Known<'a> {
-    /// The time by the server's clock, right now.
-    pub(crate) server_now: Option<Timestamp>,
-    /// The run whose process is proven to be gone.
-    pub(crate) gone: Option<Gone>,
-    /// What an earlier run did with the release last.
-    pub(crate) earlier: Option<Earlier<'a>>,
-    /// How long an operation that may be alive is waited for.
-    pub(crate) lock_timeout: Duration,
-    /// Whether this run holds the stack's lock.
-    pub(crate) holds_lock: bool,
-    /// Whether the user consents to take somebody else's operation for dead.
-    pub(crate) takes_for_dead: bool,
-}
-
 /// Puts in order what the earlier run has left in Helm's records of the release. Gives them as they were read last, where nothing had
 /// to be done.
 ///
@@ -88,7 +65,7 @@ pub(crate) struct Unlocked {
 async fn until_helm_has_ended(ctx: &Context, before: &Before) -> Result<(), PhaseError> {
     let begun = Instant::now();
     loop {
-        let Some(at_work) = at_work(ctx, &before.run) else { return Ok(()) };
+        let Some(at_work) = observe::at_work(ctx, &before.run) else { return Ok(()) };
         if begun.elapsed() >= before.lock_timeout {
             return Err(PhaseError::Locked(at_work));
         }
@@ -97,43 +74,6 @@ async fn until_helm_has_ended(ctx: &Context, before: &Before) -> Result<(), Phas
             () = tokio::time::sleep(HELM_POLL) => {}
             () = ctx.cancel().cancelled() => return Err(PhaseError::Interrupted),
         }
-    }
-}
-
-/// What tells that the helm of an earlier run is still there.
-fn at_work(ctx: &Context, run: &EarlierRun) -> Option<String> {
-    let helm = run.helm.as_ref().filter(|helm| run.here && helm.ended.is_none())?;
-    let running = running_upgrades(&ctx.release(), (RUN_LABEL, &helm.run.to_string())).unwrap_or_else(|error| {
-        tracing::debug!(%error, "processes cannot be listed");
-        Vec::new()
-    });
-    let pid = running.first()?;
-    Some(format!("helm (process {pid}) of run {} is still at work on it", helm.run.short()))
-}
-
-/// Notes of a release whose revision a run of this stack has left under way what a run that takes the lock now would prove of it, so
-/// that a plan takes it for what that run will find. Writes nothing. What cannot be read is left to the observation.
-pub(crate) async fn foresee_unlock(ctx: &Context, run: &EarlierRun) {
-    if run.helm.is_none() || at_work(ctx, run).is_some() {
-        return;
-    }
-    let Ok(history) = observe::release_history(ctx).await else { return };
-    let Some(newest) = history.newest().filter(|meta| meta.status.is_under_way()) else { return };
-    let known = Known {
-        // A plan has no lock to tell the server's time by; a run looks again.
-        server_now: Some(Timestamp::now()),
-        gone: run.gone.clone(),
-        earlier: run.earlier(),
-        lock_timeout: Duration::ZERO,
-        holds_lock: true,
-        takes_for_dead: ctx.info().breaks_lock,
-    };
-    let watched = Watched { since_begin: Duration::ZERO, unchanged_for: Some(Duration::ZERO) };
-    let seen = pending(&known, ctx.timeout(), newest, watched);
-    match determine(&Observation { pending: Some(seen.clone()), ..Observation::of(Ok(history.clone())) }) {
-        ReleaseState::HalfRemoved => ctx.session().note_removal_over(ctx.release(), seen),
-        ReleaseState::Stale { revision, why, .. } => ctx.session().note_foreseen_failed(ctx.release(), revision, why),
-        _ => {}
     }
 }
 
@@ -161,51 +101,6 @@ pub(crate) struct Healed {
     pub(crate) what: String,
     /// Why that was right.
     pub(crate) why: String,
-}
-
-/// How a record has been watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Watched {
-    /// Since this run began to look at all.
-    since_begin: Duration,
-    /// Since the record was first seen as it is now; `None` when it is seen so for the first time.
-    unchanged_for: Option<Duration>,
-}
-
-/// What is known of a revision that is pending or being uninstalled, for [`determine`].
-fn pending(known: &Known<'_>, own_timeout: Duration, newest: &RevisionMeta, watched: Watched) -> PendingSeen {
-    // Who has written a revision need not be who uninstalls it.
-    let is_told = |earlier: &Earlier<'_>| match newest.status {
-        RevisionStatus::Uninstalling => earlier.began_to_remove(newest),
-        _ => earlier.wrote(newest) || earlier.rolled_back_to(newest),
-    };
-    let told = known.earlier.filter(is_told);
-    let writer_gone = told.and_then(|earlier| {
-        if earlier.helm.ended.is_some() {
-            return Some(format!("the helm of run {} that wrote it has ended", earlier.run.short()));
-        }
-        known.gone.as_ref().filter(|gone| gone.run == earlier.run).map(|gone| gone.why.clone())
-    });
-    // Of somebody else's operation it is not known when it began; its last write may be a hook's. An uninstall makes no record.
-    let makes_record = told.is_some() && newest.status.is_pending();
-    let begun = if makes_record { newest.created_at } else { newest.written_at };
-    let by_clock = known.server_now.zip(begun).and_then(|(now, begun)| {
-        Duration::try_from(now.duration_since(begun)).ok().map(|age| age.saturating_add(watched.since_begin))
-    });
-    let timeout = told.map_or(own_timeout, |earlier| Duration::from_millis(earlier.helm.timeout_ms));
-    PendingSeen {
-        revision: newest.revision,
-        writer_gone,
-        of: match (told, known.takes_for_dead) {
-            (Some(_), _) => PendingOf::ThisStack,
-            (None, true) => PendingOf::SomebodyDead,
-            (None, false) => PendingOf::Somebody,
-        },
-        lock_held: known.holds_lock,
-        age_ms: by_clock.max(watched.unchanged_for).map(millis),
-        deadline_ms: millis(timeout.saturating_add(MARGIN)),
-        unchanged: watched.unchanged_for.is_some(),
-    }
 }
 
 /// Marks a pending newest revision failed once nobody can be at work on it, waiting for that up to the lock timeout; of one that is
@@ -256,7 +151,7 @@ async fn watch(ctx: &Context, known: &Known<'_>, mut intents: impl Intents) -> R
             }
         };
         let watched = Watched { since_begin: now.duration_since(begun), unchanged_for };
-        let seen = pending(known, ctx.timeout(), newest, watched);
+        let seen = observe::pending(known, ctx.timeout(), newest, watched);
         let state = determine(&Observation { pending: Some(seen.clone()), ..Observation::of(Ok(history.clone())) });
         if state == ReleaseState::HalfRemoved {
             ctx.session().note_removal_over(ctx.release(), seen);
@@ -349,8 +244,4 @@ async fn unlock(
         Err(ClusterError::Conflict { .. } | ClusterError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,9 +1,12 @@
 use super::*;
 use crate::HelmDriver;
+use crate::context::{Earlier, Gone};
+use crate::observe::pending;
 use crate::test_world;
 use crate::test_world::{OTHER, RUN, World, begun, release, stamped};
 use RevisionStatus as S;
-use pilothouse_core::{Change, Ended, HelmCommand, HelmProgress, ReinstallReason, RunId};
+use jiff::Timestamp;
+use pilothouse_core::{Change, Ended, HelmCommand, HelmProgress, PendingOf, PendingSeen, ReinstallReason, RunId};
 use pilothouse_testkit::{FakeCluster, record_secret, release_secret};
 use rstest::rstest;
 use serde_json::{Value, json};

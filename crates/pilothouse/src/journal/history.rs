@@ -2,11 +2,11 @@
 
 use crate::journal::{
     ClusterJournal, Journal, JournalError, RunSummary, StackRecord, choose, cluster_id, find_place, folder_of,
-    journals, read,
+    journals, read, state_name,
 };
 use crate::kept_digest;
-use pilothouse_core::{Event, RunId, RunProgress};
-use pilothouse_kube::ClusterClient;
+use pilothouse_core::{Event, Holder, RunId, RunProgress};
+use pilothouse_kube::{ClusterClient, LeaseLock};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -107,17 +107,42 @@ pub async fn run_details(of: &HistoryOf, given: &str) -> Result<RunDetails, Jour
     }
 }
 
-/// The last run of a stack as the cluster and this machine know it, without its lock: it may be at work.
+/// The last run of a stack as the cluster and this machine know it, where nobody may be at work under the stack's lock: by `is_gone` it is
+/// told whether the process of a holder has ended.
 ///
 /// # Errors
 /// When what is there cannot be read.
-pub(crate) async fn last_run(of: &HistoryOf) -> Result<Option<RunProgress>, JournalError> {
-    let id = cluster_id(of.cluster.as_ref()).await?;
-    let in_record = load(of).await?.1.map(|record| record.last);
+pub(crate) async fn last_run(
+    of: &HistoryOf,
+    is_gone: impl Fn(&Holder) -> Option<bool>,
+) -> Result<LastRun, JournalError> {
+    let cluster = of.cluster.as_ref();
+    let (namespace, name) = (place(of).await?, state_name(&of.stack));
+    let (held, loaded, id) = tokio::join!(
+        LeaseLock::may_be_held(cluster, &namespace, &name, is_gone),
+        ClusterJournal::load(of.cluster.clone(), &namespace, &of.stack),
+        cluster_id(cluster)
+    );
+    if held.map_err(|error| JournalError::of_place(error.into()))? {
+        return Ok(LastRun::AtWork);
+    }
+    let (id, in_record) = (id?, loaded?.1.map(|record| record.last));
     // Journals of clusters that cannot be told apart are no help.
     let folder = folder_of(&of.folder, id.as_deref(), &of.stack);
     let on_disk = if id.is_some() { on_disk(&folder, in_record.as_ref())? } else { None };
-    Ok(choose(in_record, on_disk.map(|journal| journal.progress)))
+    Ok(choose(in_record, on_disk.map(|journal| journal.progress))
+        .map_or(LastRun::None, |last| LastRun::Over(Box::new(last))))
+}
+
+/// The last run of a stack.
+#[derive(Debug)]
+pub(crate) enum LastRun {
+    /// Nothing is known of any.
+    None,
+    /// Somebody has the stack's lock, and may be at work.
+    AtWork,
+    /// Nobody is at work by now.
+    Over(Box<RunProgress>),
 }
 
 /// What this machine knows of the last run: the one the cluster names, which is not the newest by its id when a clock was
@@ -166,9 +191,12 @@ impl Sources {
 }
 
 async fn load(of: &HistoryOf) -> Result<(ClusterJournal, Option<StackRecord>), JournalError> {
+    ClusterJournal::load(of.cluster.clone(), &place(of).await?, &of.stack).await
+}
+
+async fn place(of: &HistoryOf) -> Result<String, JournalError> {
     let found = find_place(of.cluster.as_ref(), of.state_namespace.as_deref(), &of.stack).await;
-    let namespace = found.map_err(JournalError::of_place)?;
-    ClusterJournal::load(of.cluster.clone(), &namespace, &of.stack).await
+    found.map_err(JournalError::of_place)
 }
 
 /// The run that is meant, of these, newest first.
@@ -351,5 +379,31 @@ mod tests {
     fn a_stack_that_has_never_run() {
         let error = find("1", &[]).unwrap_err().to_string();
         assert_eq!(error, "no run of this stack is called `1`; there is none at all");
+    }
+
+    /// Of a lock with a holder that is known or not, whose process is gone, is there, or is another machine's.
+    #[rstest::rstest]
+    #[case::gone(Some((true, Some(true))), false)]
+    #[case::alive(Some((true, Some(false))), true)]
+    #[case::on_another_machine(Some((true, None)), true)]
+    #[case::unknown(Some((false, Some(true))), true)]
+    #[case::free(None, false)]
+    #[tokio::test]
+    async fn whoever_may_be_at_work_is_left_alone(#[case] lock: Option<(bool, Option<bool>)>, #[case] at_work: bool) {
+        let cluster = Arc::new(pilothouse_testkit::FakeCluster::default());
+        let (user, host) = ("ann".to_owned(), "desk".to_owned());
+        let run = RunId(uuid::Uuid::from_u128(7));
+        let holder = Holder { run, user, host, pid: 7, process: None, ci_job: None };
+        if let Some((known, _)) = lock {
+            let text = if known { serde_json::to_string(&holder).unwrap() } else { String::new() };
+            cluster.put(serde_json::json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                "metadata": {"name": state_name("shop"), "namespace": "ops", "annotations": {"pilothouse.dev/holder": text}},
+                "spec": {"holderIdentity": holder.to_string()}}));
+        }
+        let folder = tempfile::tempdir().unwrap().path().to_owned();
+        let (state_namespace, stack) = (Some("ops".to_owned()), "shop".to_owned());
+        let of = HistoryOf { cluster, state_namespace, stack, folder };
+        let last = last_run(&of, |seen| lock.filter(|_| *seen == holder)?.1).await.unwrap();
+        assert_eq!(matches!(last, LastRun::AtWork), at_work, "{last:?}");
     }
 }

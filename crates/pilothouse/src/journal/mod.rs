@@ -39,6 +39,6 @@ pub(crate) use crate::journal::record::StackRecord;
 pub use crate::journal::state_key::StateKey;
 pub use crate::journal::summary::RunSummary;
 pub use history::{History, HistoryOf, RunDetails, history, run_details};
-pub(crate) use history::{last_run, on_disk};
+pub(crate) use history::{LastRun, last_run, on_disk};
 pub(crate) use recorder::Recorder;
 pub(crate) use state_key::{code_of, data};

@@ -81,19 +81,19 @@ pub(crate) async fn preview_deploy(
     Ok(DeployPreview { docs, definitions, manifests: Sensitive::new(manifests), compared })
 }
 
-/// The same right before helm, of the objects of `scope`: what they are by then.
+/// The same right before helm, of the objects of `scope`: what they are by then. `upgraded` are the records of a release that is upgraded,
+/// read just now.
 ///
 /// # Errors
 /// As for [`preview_deploy`].
 pub(crate) async fn preview_losses(
     ctx: &Context,
     wanted: &Wanted,
-    is_upgrade: bool,
+    upgraded: Option<&ReleaseHistory>,
     scope: Scope,
 ) -> Result<LossPreview, PhaseError> {
-    let upgraded = if is_upgrade { Some(release_storage::release_history(ctx).await?) } else { None };
-    let (docs, manifests) = manifests(ctx, wanted, upgraded.as_ref()).await?;
-    let over = upgraded.as_ref().map_or(Over::Nothing, Over::Revision);
+    let (docs, manifests) = manifests(ctx, wanted, upgraded).await?;
+    let over = upgraded.map_or(Over::Nothing, Over::Revision);
     compared(ctx, (&docs, &manifests), &over, &kinds_brought(ctx, wanted), (scope, &[])).await
 }
 

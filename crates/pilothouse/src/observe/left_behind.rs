@@ -9,17 +9,43 @@ use crate::observe::fingerprint::is_leaving;
 use crate::observe::release_storage;
 use crate::observe::release_storage::{ByUninstall, NotServed};
 use crate::render;
-use pilothouse_core::{ObjectRef, RevisionMeta, Staying, Stays, helm_owner, object_ref};
+use pilothouse_core::{ObjectRef, ReleaseHistory, RevisionMeta, Staying, Stays, helm_owner, object_ref};
 use pilothouse_kube::{ClusterError, Detail, read_all};
 use serde_json::Value;
+
+/// How many revisions are looked through for what they have left, the newest ones: each is a record to be read and decoded.
+const LOOKED_THROUGH: usize = 10;
+
+/// What is left in the cluster. It is news, and nothing that is deleted or written depends on it: what cannot be read is told and ends
+/// nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    pub(crate) stays: Vec<Staying>,
+    /// What may be left and could not be looked at, and why.
+    pub(crate) not_known: Vec<String>,
+}
+
+impl Left {
+    /// What is left, where what is not known is a warning of the run.
+    pub(crate) fn telling(self, ctx: &Context) -> Vec<Staying> {
+        self.not_known.into_iter().for_each(|line| ctx.warn(line));
+        self.stays
+    }
+
+    fn cannot_tell(&mut self, ctx: &Context, what: impl std::fmt::Display, error: &PhaseError) {
+        self.not_known.push(format!("whether {what} is left is not known: {}", ctx.error_text(error)));
+    }
+}
 
 /// What an uninstall of the newest revision leaves: what a resource policy keeps, the definitions of `crds/` that we have brought,
 /// what only earlier revisions have, and the namespace, if it was made for the release.
 ///
 /// # Errors
-/// When it cannot be read.
-pub(crate) async fn left_by_uninstall(ctx: &Context) -> Result<Vec<Staying>, PhaseError> {
-    let Some(record) = release_storage::newest_record(ctx).await? else { return Ok(Vec::new()) };
+/// When the record of the newest revision, or of the last deploy, cannot be read.
+pub(crate) async fn left_by_uninstall(ctx: &Context) -> Result<Left, PhaseError> {
+    let history = release_storage::release_history(ctx).await?;
+    let record = release_storage::read_record_of(ctx, history.newest()).await?;
+    let Some(record) = record else { return Ok(Left::default()) };
     let ByUninstall { deleted, kept } = release_storage::by_uninstall(&record)?;
     let own: Vec<ObjectRef> = deleted.iter().chain(&kept).filter_map(object_ref).collect();
     let kept = kept.iter().filter_map(object_ref).collect();
@@ -43,21 +69,11 @@ pub(crate) async fn left_by_uninstall(ctx: &Context) -> Result<Vec<Staying>, Pha
     }
     brought.retain(|object| !is_among(&own, object));
     staying.extend(brought.into_iter().map(|object| (object, Stays::Crds)));
-    let mut left = Vec::new();
-    for (object, because) in staying {
-        if ctx.cluster().get(&object).await?.is_some() {
-            left.push(Staying { object, because });
-        }
-    }
-    let history = release_storage::release_history(ctx).await?;
+    let mut left = Left::default();
+    add_those_there(ctx, &mut left, staying, |_| true).await;
     let earlier: Vec<&RevisionMeta> =
         history.revisions().iter().filter(|revision| revision.revision < record.version).collect();
-    for object in only_in(ctx, &earlier, &own).await? {
-        let is_told = left.iter().any(|told: &Staying| told.object.same_object(&object));
-        if !is_told && is_left(ctx, &object).await? {
-            left.push(Staying { object, because: Stays::EarlierRevision });
-        }
-    }
+    add_what_is_only_in(ctx, &mut left, &earlier, &own).await;
     let namespace = ObjectRef {
         api_version: Some("v1".to_owned()),
         kind: "Namespace".to_owned(),
@@ -70,51 +86,69 @@ pub(crate) async fn left_by_uninstall(ctx: &Context) -> Result<Vec<Staying>, Pha
         && let Ok(Some(live)) = ctx.cluster().get(&namespace).await
         && is_made_for_a_release(&live)
     {
-        left.push(Staying { object: namespace, because: Stays::Namespace });
+        left.stays.push(Staying { object: namespace, because: Stays::Namespace });
     }
     Ok(left)
 }
 
-/// What an upgrade leaves: what revisions since the last one that was deployed well have made, and neither the one that helm compares it with
-/// nor the new one has. Helm deletes nothing of it.
-///
-/// # Errors
-/// When it cannot be read.
-pub(crate) async fn left_by_upgrade(ctx: &Context, wanted: &Wanted) -> Result<Vec<Staying>, PhaseError> {
-    let history = release_storage::release_history(ctx).await?;
+/// What an upgrade leaves over these records of the release: what revisions since the last one that was deployed well have made, and neither
+/// the one that helm compares it with nor the new one has. Helm deletes nothing of it.
+pub(crate) async fn left_by_upgrade(ctx: &Context, history: &ReleaseHistory, wanted: &Wanted) -> Left {
+    let mut left = Left::default();
     let base = history.upgrade_base();
     let good = history.last_deployed().map(|good| good.revision).unwrap_or_default();
     let is_failed = |one: &&RevisionMeta| one.revision > good && Some(one.revision) != base.map(|base| base.revision);
     let failed: Vec<&RevisionMeta> = history.revisions().iter().filter(is_failed).collect();
     if failed.is_empty() {
-        return Ok(Vec::new());
+        return left;
     }
-    let mut known = render::rendered_objects(&wanted.rendering.docs());
-    if let Some(record) = release_storage::read_record_of(ctx, base).await? {
-        known.extend(release_storage::manifest_objects(&record)?.iter().filter_map(object_ref));
+    let of_base = async {
+        let record = release_storage::read_record_of(ctx, base).await?;
+        Ok::<_, PhaseError>(record.as_ref().map(release_storage::manifest_objects).transpose()?.unwrap_or_default())
+    };
+    match of_base.await {
+        Ok(of_base) => {
+            let mut known = render::rendered_objects(&wanted.rendering.docs());
+            known.extend(of_base.iter().filter_map(object_ref));
+            add_what_is_only_in(ctx, &mut left, &failed, &known).await;
+        }
+        Err(error) => left.cannot_tell(ctx, "something of revisions that failed", &error),
     }
-    let mut left = Vec::new();
-    for object in only_in(ctx, &failed, &known).await? {
-        left.extend(is_left(ctx, &object).await?.then_some(Staying { object, because: Stays::EarlierRevision }));
-    }
-    Ok(left)
+    left
 }
 
 /// What an uninstall leaves that is followed by an install, and is no part of the release then. Nobody can tell it afterwards: the records go.
 ///
 /// # Errors
-/// When it cannot be read.
-pub(crate) async fn left_by_reinstall(ctx: &Context, wanted: &Wanted) -> Result<Vec<Staying>, PhaseError> {
+/// As for [`left_by_uninstall`], and when what is wanted cannot be told from it.
+pub(crate) async fn left_by_reinstall(ctx: &Context, wanted: &Wanted) -> Result<Left, PhaseError> {
     let mut left = left_by_uninstall(ctx).await?;
     let wanted = render::rendered_objects(&wanted.rendering.docs());
     let wanted = release_storage::complete_objects(ctx, wanted, NotServed::Skip).await?;
-    left.retain(|staying| staying.because == Stays::EarlierRevision && !is_among(&wanted, &staying.object));
+    left.stays.retain(|staying| staying.because == Stays::EarlierRevision && !is_among(&wanted, &staying.object));
     Ok(left)
 }
 
-/// Whether an object is there and the release's.
-async fn is_left(ctx: &Context, object: &ObjectRef) -> Result<bool, PhaseError> {
-    Ok(ctx.cluster().get(object).await?.is_some_and(|live| helm_owner(&live).is(&ctx.release())))
+/// Adds those of the objects that are there.
+async fn add_those_there(
+    ctx: &Context,
+    left: &mut Left,
+    staying: Vec<(ObjectRef, Stays)>,
+    counts: impl Fn(&Value) -> bool,
+) {
+    let objects: Vec<ObjectRef> = staying.iter().map(|(object, _)| object.clone()).collect();
+    for ((object, because), live) in staying.into_iter().zip(read_all(ctx.cluster(), &objects, Detail::Metadata).await)
+    {
+        match live {
+            Ok(Some(live)) if counts(&live) => left.stays.push(Staying { object, because }),
+            Ok(_) => {}
+            Err(error) if matches!(*error, ClusterError::NotServed { .. }) => {}
+            Err(error) => {
+                let why = ctx.error_text(error.as_ref());
+                left.not_known.push(format!("whether {object} is left is not known: {why}"));
+            }
+        }
+    }
 }
 
 /// Something that an earlier uninstall has deleted and something still holds.
@@ -164,39 +198,47 @@ pub(crate) async fn still_going(ctx: &Context) -> Result<Vec<StillGoing>, PhaseE
     Ok(going)
 }
 
-/// What the manifests of these revisions have that is not among the `known` objects. An upgrade that fails does not delete it, and neither does what
-/// follows it.
-async fn only_in(
-    ctx: &Context,
-    revisions: &[&RevisionMeta],
-    known: &[ObjectRef],
-) -> Result<Vec<ObjectRef>, PhaseError> {
-    let known = release_storage::complete_objects(ctx, known.to_vec(), NotServed::Skip).await?;
-    let mut only: Vec<ObjectRef> = Vec::new();
-    for revision in revisions {
-        let manifest = match release_storage::read_record(ctx, revision).await {
-            Ok(Some(record)) => release_storage::manifest_objects(&record),
-            Ok(None) => continue,
-            Err(error) => Err(error),
-        };
-        let manifest = match manifest {
-            Ok(manifest) => manifest,
-            // Nothing that is deleted depends on it.
-            Err(error @ (PhaseError::Record(_) | PhaseError::Yaml { .. })) => {
-                let why = ctx.error_text(&error);
-                ctx.warn(format!("whether revision {} has left something is not known: {why}", revision.revision));
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        let named = manifest.iter().filter_map(object_ref).collect();
-        for object in release_storage::complete_objects(ctx, named, NotServed::Skip).await? {
-            if !is_among(&known, &object) && !is_among(&only, &object) {
-                only.push(object);
-            }
+/// Adds what the manifests of these revisions have that is not among the `known` objects, where it is there and the release's. An upgrade
+/// that fails does not delete it, and neither does what follows it.
+async fn add_what_is_only_in(ctx: &Context, left: &mut Left, revisions: &[&RevisionMeta], known: &[ObjectRef]) {
+    let mut named = Vec::new();
+    // Oldest first, as they stand in the history.
+    let (older, looked_through) = revisions.split_at(revisions.len().saturating_sub(LOOKED_THROUGH));
+    for revision in looked_through {
+        match named_in(ctx, revision).await {
+            Ok(objects) => named.extend(objects),
+            Err(error) => left.cannot_tell(ctx, format!("something of revision {}", revision.revision), &error),
         }
     }
-    Ok(only)
+    if let Some(newest) = older.last() {
+        left.not_known.push(format!(
+            "whether something of the revisions up to {} is left is not known: only the newest {LOOKED_THROUGH} are looked through",
+            newest.revision
+        ));
+    }
+    let complete = async |objects| release_storage::complete_objects(ctx, objects, NotServed::Skip).await;
+    let (known, named) = match (complete(known.to_vec()).await, complete(named).await) {
+        (Ok(known), Ok(named)) => (known, named),
+        (Err(error), _) | (_, Err(error)) => {
+            return left.cannot_tell(ctx, "something of earlier revisions", &error);
+        }
+    };
+    let mut only: Vec<ObjectRef> = Vec::new();
+    for object in named {
+        let is_told = left.stays.iter().any(|told| told.object.same_object(&object));
+        if !is_told && !is_among(&known, &object) && !is_among(&only, &object) {
+            only.push(object);
+        }
+    }
+    let only = only.into_iter().map(|object| (object, Stays::EarlierRevision)).collect();
+    let release = ctx.release();
+    add_those_there(ctx, left, only, |live| helm_owner(live).is(&release)).await;
+}
+
+/// What the manifest of a revision names.
+async fn named_in(ctx: &Context, revision: &RevisionMeta) -> Result<Vec<ObjectRef>, PhaseError> {
+    let Some(record) = release_storage::read_record(ctx, revision).await? else { return Ok(Vec::new()) };
+    Ok(release_storage::manifest_objects(&record)?.iter().filter_map(object_ref).collect())
 }
 
 fn is_among(objects: &[ObjectRef], object: &ObjectRef) -> bool {
@@ -252,9 +294,66 @@ mod tests {
             "name": "data", "namespace": "default", "labels": {"app.kubernetes.io/managed-by": "Helm"},
             "annotations": {"meta.helm.sh/release-name": owner, "meta.helm.sh/release-namespace": "default"}}}));
         let wanted = Wanted { rendering: Rendering::new(chart).unwrap(), ..Wanted::default() };
-        let left = left_by_upgrade(&fake(&cluster, HelmDriver::Secret).ctx, &wanted).await.unwrap();
-        let told: Vec<&str> = left.iter().map(|one| one.object.name.as_str()).collect();
-        assert_eq!(told, expected);
-        assert!(left.iter().all(|one| one.because == Stays::EarlierRevision));
+        let (left, _) = left(&cluster, &wanted).await;
+        let told: Vec<&str> = left.stays.iter().map(|one| one.object.name.as_str()).collect();
+        assert_eq!((told.as_slice(), left.not_known.len()), (expected, 0));
+        assert!(left.stays.iter().all(|one| one.because == Stays::EarlierRevision));
+    }
+
+    /// What an upgrade leaves, and the requests that this took.
+    async fn left(cluster: &Arc<FakeCluster>, wanted: &Wanted) -> (Left, Vec<String>) {
+        let world = fake(cluster, HelmDriver::Secret);
+        let history = release_storage::release_history(&world.ctx).await.unwrap();
+        let before = cluster.failures.calls().len();
+        let left = left_by_upgrade(&world.ctx, &history, wanted).await;
+        (left, cluster.failures.calls().split_off(before))
+    }
+
+    fn claim() -> Value {
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {
+            "name": "data", "namespace": "default", "labels": {"app.kubernetes.io/managed-by": "Helm"},
+            "annotations": {"meta.helm.sh/release-name": "demo", "meta.helm.sh/release-namespace": "default"}}})
+    }
+
+    /// The revision failed since the user may not touch such an object: the chart without it is the mend.
+    #[rstest]
+    #[case::an_object("get PersistentVolumeClaim", "PersistentVolumeClaim default/data")]
+    #[case::a_record("get Secret default/sh.helm.release.v1.demo.v2", "something of revision 2")]
+    #[case::the_base("get Secret default/sh.helm.release.v1.demo.v1", "something of revisions that failed")]
+    #[case::the_kinds("discovery", "something of earlier revisions")]
+    #[tokio::test]
+    async fn what_may_not_be_read_is_told_and_ends_nothing(#[case] call: &str, #[case] what: &str) {
+        let cluster = Arc::new(FakeCluster::default());
+        cluster.put(release_secret(&release(), 1, Deployed, "1.0.0", CONFIG));
+        cluster.put(release_secret(&release(), 2, Failed, "1.0.0", BOTH));
+        cluster.put(release_secret(&release(), 3, Failed, "1.0.0", CONFIG));
+        cluster.put(claim());
+        cluster.refuse(call, || ClusterError::Forbidden {
+            verb: "get".to_owned(),
+            what: "it".to_owned(),
+            message: "no".to_owned(),
+        });
+        let wanted = Wanted { rendering: Rendering::new(CONFIG).unwrap(), ..Wanted::default() };
+        let (left, calls) = left(&cluster, &wanted).await;
+        assert!(left.stays.is_empty(), "{left:?}");
+        assert!(left.not_known.iter().any(|line| line.contains(what)), "{left:?} {calls:?}");
+    }
+
+    /// Of a release that keeps all its records.
+    #[tokio::test]
+    async fn only_the_newest_revisions_are_looked_through() {
+        let cluster = Arc::new(FakeCluster::default());
+        cluster.put(release_secret(&release(), 1, Deployed, "1.0.0", CONFIG));
+        for number in 2..=40 {
+            cluster.put(release_secret(&release(), number, Failed, "1.0.0", if number == 40 { BOTH } else { CONFIG }));
+        }
+        cluster.put(claim());
+        let wanted = Wanted { rendering: Rendering::new(CONFIG).unwrap(), ..Wanted::default() };
+        let (left, calls) = left(&cluster, &wanted).await;
+        assert_eq!(left.stays.len(), 1);
+        assert_eq!(left.not_known.len(), 1);
+        assert!(left.not_known[0].contains("up to 30"), "{left:?}");
+        let lists = calls.iter().filter(|call| call.starts_with("list Secret")).count();
+        assert!(lists == 0 && calls.len() < 20, "{calls:?}");
     }
 }

@@ -26,6 +26,7 @@ mod snapshot;
 mod standing;
 mod status;
 mod survey;
+mod under_way;
 
 pub(crate) use claims::{claim_of, claims_scaled_away, is_reclaimed_at_once};
 pub(crate) use crd_changes::{FIELD_MANAGER, apply_options, preview_definitions};
@@ -39,7 +40,7 @@ pub use dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
 pub(crate) use hook_deletions::{
     deleted_by_hooks_of, deleted_by_reinstall_hooks, deleted_by_stored_hooks, deleted_by_uninstall_hooks, stored_hooks,
 };
-pub(crate) use left_behind::{left_by_reinstall, left_by_uninstall, left_by_upgrade, still_going};
+pub(crate) use left_behind::{Left, left_by_reinstall, left_by_uninstall, left_by_upgrade, still_going};
 pub use objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};
 pub(crate) use objects::{deleted_by_uninstall, deleted_with};
 pub(crate) use observation::{is_as_observed, observe_for, observed, read_around};
@@ -56,3 +57,4 @@ pub(crate) use snapshot::snapshot;
 pub(crate) use standing::{Standing, standings};
 pub use status::{ReleaseStatus, statuses};
 pub(crate) use survey::{Surveyed, take_survey};
+pub(crate) use under_way::{Known, Watched, at_work, foresee_unlocks, pending};

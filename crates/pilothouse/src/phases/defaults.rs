@@ -81,16 +81,17 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
     }
     let decision = &observed.decision;
     findings.extend(observed.findings(ctx.info()));
-    let mut seen = Vec::new();
+    let (mut seen, mut not_checked) = (Vec::new(), Vec::new());
     if ctx.info().action == HelmAction::Deploy {
         let objects = rendered_objects(&wanted.rendering.docs());
-        let (conflicts, (crds, definitions)) = tokio::join!(
+        let (conflicts, definitions) = tokio::join!(
             preflight::ownership_findings(&steps, ctx, &objects, decision, &mut seen),
             preflight::look_at_definitions(ctx, &wanted)
         );
-        seen.extend(definitions);
+        seen.extend(definitions.seen);
         findings.extend(conflicts);
-        findings.extend(crds);
+        findings.extend(definitions.findings);
+        not_checked = definitions.not_checked;
     }
     let mut foresight = Foresight::default();
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
@@ -119,6 +120,7 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
     }
     findings.extend(preflight::uncertain_step_findings(ctx, run, &wanted, decision).await);
     foresight.findings.splice(0..0, findings);
+    foresight.not_checked.append(&mut not_checked);
     foresight
 }
 

@@ -9,6 +9,7 @@ use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::ByUninstall;
+use crate::observe::Left;
 use crate::observe::NotServed;
 use crate::observe::seen_object;
 use crate::plan::brings::Coming;
@@ -32,6 +33,13 @@ pub(crate) struct Objects {
     pub(crate) not_checked: Vec<String>,
     /// What an uninstall leaves.
     pub(crate) stays: Vec<Staying>,
+}
+
+impl Objects {
+    pub(crate) fn note_left(&mut self, left: Left) {
+        self.stays = left.stays;
+        self.not_checked.extend(left.not_known);
+    }
 }
 
 /// What a deploy is going to do to the objects of a release, what an uninstall before it deletes and leaves included, rendered as helm is going to: as the server was asked already, or else
@@ -242,7 +250,7 @@ pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
             objects.compared.push(looked_at(&object, &change, live));
         }
     }
-    objects.stays = observe::left_by_uninstall(ctx).await?;
+    objects.note_left(observe::left_by_uninstall(ctx).await?);
     by_hooks(&mut objects, observe::deleted_by_uninstall_hooks(ctx).await?);
     Ok(objects)
 }

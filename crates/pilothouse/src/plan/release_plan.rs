@@ -15,6 +15,7 @@ use crate::error::PhaseError;
 use crate::kept_digest::Given;
 use crate::observe;
 use crate::observe::Action;
+use crate::observe::Left;
 use crate::phases::HelmChart;
 use crate::plan::brings::Coming;
 use crate::plan::draft::Draft;
@@ -26,10 +27,11 @@ use crate::render;
 use crate::steps;
 use pilothouse_core::{
     Change, ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
-    PlannedHook, PlannedObject, PlannedStep, ReleasePlan, ReleaseState, SameObject, Staying, Stays, code, object_ref,
+    PlannedHook, PlannedStep, ReleasePlan, ReleaseState, SameObject, Staying, Stays, code, object_ref,
 };
 use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Plans one release. What it does to what is running is added later: others of the plan have a part in that.
 pub(crate) async fn draft<C: HelmChart + ?Sized>(
@@ -114,14 +116,12 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
         Ok(found) => {
             compared = found;
             // What another release brings first is there by then.
-            let comes = |finding: &Finding| {
-                let is_it = |one: &PlannedObject| one.object.to_string() == finding.subject;
-                [code::API_NOT_SERVED, code::NAMESPACE_MISSING].contains(&finding.code.as_str())
-                    && plan.objects.iter().any(|one| is_it(one) && matches!(one.change, ObjectChange::After { .. }))
-            };
-            let comes: Vec<bool> = plan.findings.iter().map(comes).collect();
-            let mut comes = comes.into_iter();
-            plan.findings.retain(|_| !comes.next().unwrap_or_default());
+            let later = plan.objects.iter().filter(|one| matches!(one.change, ObjectChange::After { .. }));
+            let later: BTreeSet<String> = later.map(|one| one.object.to_string()).collect();
+            plan.findings.retain(|finding| {
+                let comes = [code::API_NOT_SERVED, code::NAMESPACE_MISSING].contains(&finding.code.as_str());
+                !(comes && later.contains(&finding.subject))
+            });
         }
         Err(error) => {
             let message = ctx.redactor().redact(&error.chain().join(": "));
@@ -191,11 +191,11 @@ async fn fill(
                 _ if uninstalls => objects::uninstalled(ctx).await?,
                 _ => Objects::default(),
             };
-            objects.stays = match (is_known, uninstalls, is_upgrade) {
+            objects.note_left(match (is_known, uninstalls, is_upgrade) {
                 (true, true, _) => observe::left_by_reinstall(ctx, &wanted).await?,
-                (true, false, true) => observe::left_by_upgrade(ctx, &wanted).await?,
-                (true, false, false) | (false, _, _) => Vec::new(),
-            };
+                (true, false, true) => observe::left_by_upgrade(ctx, history, &wanted).await,
+                (true, false, false) | (false, _, _) => Left::default(),
+            });
             let (rendering, is_open) = preflight::planned_rendering(ctx, &wanted, is_upgrade, key).await?;
             plan.rendering = Some(rendering);
             if let Some(by) = coming.bringing(false).filter(|_| is_open) {
@@ -218,26 +218,37 @@ async fn fill(
     plan.unchanged = same.len() - again.len();
     plan.same =
         same.into_iter().filter_map(|same| Some(SameObject { object: same.object, seen: same.seen? })).collect();
-    plan.same.extend(volumes_of_deleted(ctx, &objects.compared).await);
+    let (volumes, not_read) = volumes_of_deleted(ctx, &objects.compared).await;
+    plan.same.extend(volumes);
+    plan.not_checked.extend(not_read);
     plan.objects = changed;
     plan.objects.extend(again);
     ownership::tell(&run.steps, ctx, plan, &objects.wanted, objects.deployed).await?;
     Ok(objects.compared)
 }
 
-/// The volumes under claims that are deleted, as they are: what becomes of the data, and so what was consented to, hangs on their
-/// reclaim policies.
-async fn volumes_of_deleted(ctx: &Context, compared: &[Compared]) -> Vec<SameObject> {
-    let mut volumes = Vec::new();
+/// The volumes under claims that are deleted, as they are, and of which that is not known: what becomes of the data, and so what was
+/// consented to, hangs on their reclaim policies.
+async fn volumes_of_deleted(ctx: &Context, compared: &[Compared]) -> (Vec<SameObject>, Vec<String>) {
+    let (mut volumes, mut not_read) = (Vec::new(), Vec::new());
     for one in compared {
         let is_deleted_claim =
             one.object.kind == "PersistentVolumeClaim" && one.outcome == Outcome::Change(ObjectChange::Delete);
         let Some(claim) = one.live.as_ref().filter(|_| is_deleted_claim) else { continue };
-        let Some(volume) = preflight::volume_of(ctx, claim.expose()).await else { continue };
-        let seen = observe::seen_object("PersistentVolume", &volume);
-        volumes.extend(object_ref(&volume).zip(seen).map(|(object, seen)| SameObject { object, seen }));
+        match preflight::volume_of(ctx, claim.expose()).await {
+            Ok(None) => {}
+            Ok(Some(volume)) => {
+                let seen = observe::seen_object("PersistentVolume", &volume);
+                volumes.extend(object_ref(&volume).zip(seen).map(|(object, seen)| SameObject { object, seen }));
+            }
+            Err(error) => not_read.push(format!(
+                "{}: whether its volume is still as it is now when it is deleted: {}",
+                one.object,
+                ctx.error_text(&error)
+            )),
+        }
     }
-    volumes
+    (volumes, not_read)
 }
 
 /// What stays and no step deletes.

@@ -1,12 +1,12 @@
 //! What a run would do, told without doing it: the same observation and the same decisions, and then a comparison with what
 //! the server would make of each object.
 
-use crate::actions;
 use crate::context::Context;
 use crate::context::EarlierRun;
 use crate::context::ReleaseRun;
 use crate::context::Session;
-use crate::journal::{HistoryOf, last_run};
+use crate::context::is_gone;
+use crate::journal::{HistoryOf, LastRun, last_run};
 use crate::kept_digest::fresh_key;
 use crate::observe;
 use crate::phases::HelmChart;
@@ -18,7 +18,8 @@ use crate::plan::release_plan;
 use crate::render::steps_seen;
 use futures::StreamExt;
 use jiff::Timestamp;
-use pilothouse_core::{GraphNode, GraphProblem, Holder, PLAN_FORMAT, Plan, ReleaseGraph};
+use pilothouse_core::{GraphNode, GraphProblem, Holder, PLAN_FORMAT, Plan, ReleaseGraph, ReleasePlan, code};
+use std::error::Error;
 use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -81,7 +82,7 @@ pub async fn plan(
         contexts.push(ctx);
         runs.push(ReleaseRun { steps, ..ReleaseRun::new(key.clone()) });
     }
-    foresee_unlocks(&contexts, earlier).await;
+    let unforeseen = foresee_unlocks(&contexts, earlier).await;
     let stands_on: Vec<Vec<usize>> = (0..charts.len()).map(|node| graph.stands_on(node)).collect();
     for (run, surveyed) in runs.iter_mut().zip(observe::take_survey(session, &contexts, &stands_on).await) {
         run.settled = surveyed.map(|surveyed| surveyed.settled);
@@ -94,6 +95,11 @@ pub async fn plan(
         async move { release_plan::draft(chart.as_ref(), ctx, run, &coming).await }
     });
     let mut drafts: Vec<Draft> = futures::stream::iter(drafts).buffered(width).collect().await;
+    if let Some(why) = unforeseen {
+        let is_locked = |plan: &ReleasePlan| plan.findings.iter().any(|finding| finding.code == code::RELEASE_LOCKED);
+        let locked = drafts.iter_mut().filter(|draft| is_locked(&draft.plan));
+        locked.for_each(|draft| draft.plan.not_checked.push(why.clone()));
+    }
     outlook::add_effects(session, &contexts, &mut drafts).await;
     let mut plans: Vec<Option<_>> = drafts.into_iter().map(|draft| Some(draft.plan)).collect();
     // The order in which a run would begin them.
@@ -109,17 +115,23 @@ pub async fn plan(
     })
 }
 
-/// Notes what a run would put in order first. What cannot be read of earlier runs is as unknown as it is without them.
-async fn foresee_unlocks(contexts: &[Context], earlier: Option<&EarlierRuns>) {
-    let Some(EarlierRuns { history, us }) = earlier else { return };
-    let last = match last_run(history).await {
-        Ok(last) => last,
-        Err(error) => {
-            tracing::debug!(%error, "what earlier runs have left is not known");
-            return;
-        }
+/// Notes what a run would put in order first. Gives why that is not known, where it is not: then it is as unknown as without earlier runs.
+async fn foresee_unlocks(contexts: &[Context], earlier: Option<&EarlierRuns>) -> Option<String> {
+    let EarlierRuns { history, us } = earlier?;
+    let not_known = |error: &(dyn Error + 'static)| {
+        let why = contexts.first()?.error_text(error);
+        Some(format!("whether an interrupted run has left it so is not known: {why}"))
     };
-    for ctx in contexts {
-        actions::foresee_unlock(ctx, &EarlierRun::of(last.as_ref(), &ctx.release(), us)).await;
-    }
+    let last = match last_run(history, |holder| is_gone(holder, us)).await {
+        Ok(LastRun::None) => return None,
+        Ok(LastRun::AtWork) => {
+            return Some(
+                "whether it was interrupted is not known: somebody has the stack's lock, and may be at work".to_owned(),
+            );
+        }
+        Ok(LastRun::Over(last)) => last,
+        Err(error) => return not_known(&error),
+    };
+    let foreseen = observe::foresee_unlocks(contexts, |release| EarlierRun::of(Some(&last), release, us)).await;
+    foreseen.err().and_then(|error| not_known(&error))
 }

@@ -179,7 +179,7 @@ pub(crate) async fn permit_uninstall(ctx: &Context, run: &ReleaseRun) -> Result<
         // That may have taken long.
         goes = look().await?.2;
     }
-    Ok(Permit::new(Uninstall { goes, stays: observe::left_by_uninstall(ctx).await? }))
+    Ok(Permit::new(Uninstall { goes, stays: observe::left_by_uninstall(ctx).await?.telling(ctx) }))
 }
 
 /// To go back from the newest revision to another, in the history as it was read just now.
@@ -237,26 +237,28 @@ pub(crate) async fn permit_deploy(
     let secrets = wanted.uses.makes_up_secrets();
     let scope = if save::is_wanted(ctx) { Scope::All } else { Scope::MayLose { secrets } };
     let look = async || {
-        let looked = observe::preview_losses(ctx, wanted, is_upgrade, scope).await?;
+        let history = if is_upgrade { Some(observe::release_history(ctx).await?) } else { None };
+        let looked = observe::preview_losses(ctx, wanted, history.as_ref(), scope).await?;
         let mut findings = refusals::losses(ctx, wanted, &looked.compared, &consent).await;
         findings.extend(regenerated::findings(ctx, wanted, &looked.compared, &consent, is_upgrade).await);
         let mut definitions = Vec::new();
         if ctx.info().crds == CrdPolicy::Upgrade {
-            let (found, seen) = chart_crds::look_at_definitions(ctx, wanted).await;
-            findings.extend(found);
-            definitions = seen.iter().map(|(object, live)| AsSeen::new(object, live.as_ref())).collect();
+            // What could not be looked at was told when it was looked at first.
+            let looked = chart_crds::look_at_definitions(ctx, wanted).await;
+            findings.extend(looked.findings);
+            definitions = looked.seen.iter().map(|(object, live)| AsSeen::new(object, live.as_ref())).collect();
         }
         PhaseError::refuse_for(findings)?;
-        Ok::<_, PhaseError>((looked, definitions))
+        Ok::<_, PhaseError>((looked, definitions, history))
     };
-    let (mut looked, mut definitions) = look().await?;
+    let (mut looked, mut definitions, mut history) = look().await?;
     if save::before_helm(ctx, wanted, &looked.compared, &consent).await? {
-        (looked, definitions) = look().await?;
+        (looked, definitions, history) = look().await?;
     }
     let kept = looked.compared.iter().filter(|one| is_kept(one)).map(|one| one.object.clone());
     let mut stays: Vec<Staying> = kept.map(|object| Staying { object, because: Stays::ResourcePolicy }).collect();
-    if is_upgrade {
-        stays.extend(observe::left_by_upgrade(ctx, wanted).await?);
+    if let Some(history) = &history {
+        stays.extend(observe::left_by_upgrade(ctx, history, wanted).await.telling(ctx));
     }
     let goes = going(looked.newest, &looked.compared, &looked.absent);
     Ok(Permit::new(Deploy { wanted: wanted.clone(), goes, definitions, stays }))

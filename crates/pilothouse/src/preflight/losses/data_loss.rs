@@ -77,7 +77,8 @@ async fn what_is_lost(
             "deleting it deletes its claims: persistentVolumeClaimRetentionPolicy.whenDeleted is Delete".to_owned()
         }),
         "PersistentVolume" => Some(with_volume(Some(live), compared)),
-        "PersistentVolumeClaim" => Some(with_volume(volume_of(ctx, live).await.as_ref(), compared)),
+        // It only says how bad it is: what is not known may be lost.
+        "PersistentVolumeClaim" => Some(with_volume(volume_of(ctx, live).await.ok().flatten().as_ref(), compared)),
         "CustomResourceDefinition" => {
             let others = foreign_resources(ctx, live).await?;
             return Ok((!others.is_empty()).then(|| (code::CRD_IN_USE, in_use(&others))));
@@ -87,16 +88,19 @@ async fn what_is_lost(
     Ok(lost.map(|lost| (code::DATA_ATTACHED, lost)))
 }
 
-/// The volume a claim is bound to, as far as it can be read: it only says how bad it is.
-pub(crate) async fn volume_of(ctx: &Context, claim: &Value) -> Option<Value> {
-    let name = claim.pointer("/spec/volumeName").and_then(Value::as_str)?;
+/// The volume a claim is bound to.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) async fn volume_of(ctx: &Context, claim: &Value) -> Result<Option<Value>, ClusterError> {
+    let Some(name) = claim.pointer("/spec/volumeName").and_then(Value::as_str) else { return Ok(None) };
     let volume = ObjectRef {
         api_version: Some("v1".to_owned()),
         kind: "PersistentVolume".to_owned(),
         namespace: None,
         name: name.to_owned(),
     };
-    ctx.cluster().get(&volume).await.ok().flatten()
+    ctx.cluster().get(&volume).await
 }
 
 /// What becomes of the data on a volume whose claim, or which itself, is deleted: whether it is changed before or after that is not
