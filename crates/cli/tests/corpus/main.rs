@@ -31,7 +31,7 @@ use symptoms::Symptoms;
 const RIGHT: usize = 95;
 
 /// How many cases of a place are run side by side. Most of the time they wait for what is not coming.
-const SIDE_BY_SIDE: usize = 16;
+const SIDE_BY_SIDE: usize = 10;
 
 /// The median time from a symptom to the telling of its cause, in milliseconds, must be below this.
 const SOON: i64 = 2000;
