@@ -249,6 +249,11 @@ async fn a_helm_that_is_stopped_marks_the_release_failed(#[values(3, 4)] major: 
     let request = hanging(&setting, "pre-install", LIMIT);
     let (result, ()) = tokio::join!(helm.upgrade_install(&request, &cancel), async {
         setting.until("hangs", RevisionStatus::PendingInstall).await;
+        // Helm 3 writes its record once more right before it makes the hook: stopped then, that may come after the mark that it failed.
+        let job = format!("/apis/batch/v1/namespaces/{}/jobs/hangs-fails", setting.namespace);
+        while setting.get(&job).await.is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         cancel.cancel();
     });
     assert!(result.unwrap_err().is_interrupted());
