@@ -158,6 +158,11 @@ impl ObjectRef {
         self.api_version.as_deref().map(|version| version.split_once('/').map_or("", |(group, _)| group))
     }
 
+    /// Whether it is a Job of Kubernetes: other APIs have kinds of that name.
+    pub fn is_job(&self) -> bool {
+        self.kind == "Job" && self.group() == Some("batch")
+    }
+
     /// Whether both name the same object, whatever version of its API they use.
     pub fn same_object(&self, other: &Self) -> bool {
         let groups_agree = match (self.group(), other.group()) {

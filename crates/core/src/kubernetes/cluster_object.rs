@@ -143,6 +143,21 @@ impl CrdFacts {
     pub fn was_served(&self) -> bool {
         !self.stored_versions.is_empty() && !self.names_refused
     }
+
+    /// Whether this defines the object's kind, in whatever version.
+    pub fn is_of(&self, object: &ObjectRef) -> bool {
+        object.group() == Some(self.group.as_str()) && object.kind == self.kind
+    }
+
+    /// Whether the object is of this kind in this version, as `v1`.
+    pub fn is_in(&self, object: &ObjectRef, version: &str) -> bool {
+        self.is_of(object) && object.api_version.as_deref().and_then(|of| of.rsplit('/').next()) == Some(version)
+    }
+
+    /// Whether this defines the object's kind and serves its version.
+    pub fn serves(&self, object: &ObjectRef) -> bool {
+        self.served_versions.iter().any(|version| self.is_in(object, version))
+    }
 }
 
 /// Reads a definition (`apiextensions.k8s.io/v1`); `None` when the object is not one.

@@ -231,8 +231,7 @@ impl<'a> Wait<'a> {
     fn note(&mut self, index: usize, mut look: Look) -> bool {
         // A Job that was complete stays so when it is cleared away, and one that had failed stays failed.
         let is_gone = look.status.readiness == Readiness::NotFound;
-        let is_job =
-            self.objects[index].kind == "Job" && self.objects[index].api_version.as_deref() == Some("batch/v1");
+        let is_job = self.objects[index].is_job();
         if is_gone && is_job && self.statuses[index].readiness == Readiness::Failed {
             return false;
         }

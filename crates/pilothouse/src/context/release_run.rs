@@ -95,6 +95,8 @@ pub(crate) struct ObjectsRead {
     pub(crate) revision: u32,
     pub(crate) uid: Option<String>,
     pub(crate) objects: Vec<ObjectRef>,
+    /// Those of them that Kubernetes deletes once they are done.
+    pub(crate) leaving: Vec<ObjectRef>,
     pub(crate) seen: Vec<Seen>,
 }
 

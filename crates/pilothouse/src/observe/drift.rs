@@ -89,7 +89,7 @@ async fn drifts_of_revision(
 
 /// A Job that was complete is not missed when it is gone.
 fn is_missed(object: &ObjectRef, was_ready: bool) -> bool {
-    !(was_ready && object.kind == "Job" && object.group() == Some("batch"))
+    !(was_ready && object.is_job())
 }
 
 /// What is otherwise in these objects of a record's manifest. `seen` were read a moment ago and are not read again.
@@ -123,7 +123,7 @@ pub(super) async fn drifts_from_manifest(
         rules: ctx.tracker().rules(),
         now: Timestamp::now(),
     };
-    let leaving = release_storage::leaving_of_record(ctx, record).await?;
+    let leaving = release_storage::leaving_among(ctx, &objects).await?;
     let mut found = Vec::new();
     for drift in drifted_objects(ctx.cluster(), &comparison).await {
         let what = match &drift.what {

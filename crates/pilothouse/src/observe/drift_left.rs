@@ -145,7 +145,7 @@ spec: {size: 1}
         let history = release_storage::release_history(&world.ctx).await.unwrap();
         let newest = history.newest().unwrap();
         let record = release_storage::read_record(&world.ctx, newest).await.unwrap().unwrap();
-        let objects = release_storage::objects_of_record(&world.ctx, &record).await.unwrap();
+        let objects = release_storage::objects_of_record(&world.ctx, &record).await.unwrap().objects;
         let mut now = Vec::new();
         for object in &objects {
             let live = cluster.object(&object.kind, object.namespace.as_deref(), &object.name).unwrap();

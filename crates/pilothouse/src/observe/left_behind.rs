@@ -12,6 +12,8 @@ use crate::render;
 use pilothouse_core::{ObjectRef, ReleaseHistory, RevisionMeta, Staying, Stays, helm_owner, object_ref};
 use pilothouse_kube::{ClusterError, Detail, read_all};
 use serde_json::Value;
+use std::error::Error;
+use std::fmt;
 
 /// How many revisions are looked through for what they have left, the newest ones: each is a record to be read and decoded.
 const LOOKED_THROUGH: usize = 10;
@@ -32,7 +34,7 @@ impl Left {
         self.stays
     }
 
-    fn cannot_tell(&mut self, ctx: &Context, what: impl std::fmt::Display, error: &PhaseError) {
+    fn cannot_tell(&mut self, ctx: &Context, what: impl fmt::Display, error: &(dyn Error + 'static)) {
         self.not_known.push(format!("whether {what} is left is not known: {}", ctx.error_text(error)));
     }
 }
@@ -143,10 +145,7 @@ async fn add_those_there(
             Ok(Some(live)) if counts(&live) => left.stays.push(Staying { object, because }),
             Ok(_) => {}
             Err(error) if matches!(*error, ClusterError::NotServed { .. }) => {}
-            Err(error) => {
-                let why = ctx.error_text(error.as_ref());
-                left.not_known.push(format!("whether {object} is left is not known: {why}"));
-            }
+            Err(error) => left.cannot_tell(ctx, object, error.as_ref()),
         }
     }
 }

@@ -161,15 +161,25 @@ fn know(redactor: &Redactor, value: &Value) {
     }
 }
 
-/// The objects of a record's manifest, completed by the cluster's discovery.
-pub(crate) async fn objects_of_record(ctx: &Context, record: &ReleaseRecord) -> Result<Vec<ObjectRef>, PhaseError> {
-    complete_objects(ctx, manifest_objects(record)?.iter().filter_map(object_ref).collect(), NotServed::Keep).await
+/// The objects of a manifest, completed by the cluster's discovery.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ManifestObjects {
+    pub(crate) objects: Vec<ObjectRef>,
+    /// Those of them that Kubernetes deletes once they are done.
+    pub(crate) leaving: Vec<ObjectRef>,
 }
 
-/// Those of them that Kubernetes deletes once they are done.
-pub(crate) async fn leaving_of_record(ctx: &Context, record: &ReleaseRecord) -> Result<Vec<ObjectRef>, PhaseError> {
-    let leaving = manifest_objects(record)?.into_iter().filter(leaves_when_done);
-    let leaving: Vec<ObjectRef> = leaving.filter_map(|object| object_ref(&object)).collect();
+/// The objects of a record's manifest.
+pub(crate) async fn objects_of_record(ctx: &Context, record: &ReleaseRecord) -> Result<ManifestObjects, PhaseError> {
+    let manifest = manifest_objects(record)?;
+    let objects = complete_objects(ctx, manifest.iter().filter_map(object_ref).collect(), NotServed::Keep).await?;
+    Ok(ManifestObjects { objects, leaving: leaving_among(ctx, &manifest).await? })
+}
+
+/// Those of the objects of a manifest that Kubernetes deletes once they are done, completed by the cluster's discovery.
+pub(crate) async fn leaving_among(ctx: &Context, manifest: &[Value]) -> Result<Vec<ObjectRef>, PhaseError> {
+    let leaving = manifest.iter().filter(|object| leaves_when_done(object));
+    let leaving: Vec<ObjectRef> = leaving.filter_map(object_ref).collect();
     if leaving.is_empty() { Ok(leaving) } else { complete_objects(ctx, leaving, NotServed::Keep).await }
 }
 
@@ -205,13 +215,13 @@ pub(crate) fn by_uninstall(record: &ReleaseRecord) -> Result<ByUninstall, PhaseE
 /// The objects of the revision that helm compares an upgrade with, completed by the cluster's discovery.
 pub(crate) async fn base_objects(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
     let Some(record) = base_record(ctx).await? else { return Ok(Vec::new()) };
-    objects_of_record(ctx, &record).await
+    Ok(objects_of_record(ctx, &record).await?.objects)
 }
 
 /// The objects of the newest revision, completed by the cluster's discovery.
 pub(crate) async fn release_objects(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
     let Some(record) = newest_record(ctx).await? else { return Ok(Vec::new()) };
-    objects_of_record(ctx, &record).await
+    Ok(objects_of_record(ctx, &record).await?.objects)
 }
 
 /// As [`release_objects`], with the objects of the hooks: these may be what a deploy failed on.

@@ -6,12 +6,13 @@ use crate::error::PhaseError;
 use crate::observe::drift_left;
 use crate::observe::fingerprint;
 use crate::observe::release_storage;
+use crate::observe::release_storage::ManifestObjects;
 use pilothouse_core::{AppliedObject, DeployRecord, Drift, ObjectRef, Phase, RevisionMeta};
 use pilothouse_kube::{Detail, ObjectError, Seen, read_all};
 
-/// The objects of a revision and these definitions as they are now; `None` when one of them is not there, but for a Job that leaves when
-/// it is done, or is not as it is wanted: then the next run compares in full. `looked` gets the objects of the revision as they were read, where they are going to be
-/// waited for.
+/// The objects of a revision and these definitions as they are now; `None` when one of them is not there, but for a Job that leaves
+/// when it is done, or is not as it is wanted: then the next run compares in full. `looked` gets the objects of the revision as they
+/// were read, where they are going to be waited for.
 pub(crate) async fn snapshot(
     ctx: &Context,
     revision: &RevisionMeta,
@@ -20,13 +21,12 @@ pub(crate) async fn snapshot(
     looked: &mut Option<ObjectsRead>,
 ) -> Result<Option<Vec<AppliedObject>>, PhaseError> {
     let Some(record) = release_storage::read_record(ctx, revision).await? else { return Ok(None) };
-    let objects = release_storage::objects_of_record(ctx, &record).await?;
+    let ManifestObjects { objects, leaving } = release_storage::objects_of_record(ctx, &record).await?;
     // The wait that follows begins with how they are now, and wants all of each.
     let detail = if ctx.info().wait { Detail::Whole } else { Detail::Metadata };
     let (seen, defined) =
         tokio::join!(read_all(ctx.cluster(), &objects, detail), read_all(ctx.cluster(), definitions, Detail::Metadata));
     let now = [applied(&objects, &seen)?, applied(definitions, &defined)?].concat();
-    let leaving = release_storage::leaving_of_record(ctx, &record).await?;
     let is_there = |object: &&ObjectRef| now.iter().any(|now| now.object == **object);
     let is_complete =
         now.len() + leaving.iter().filter(|object| !is_there(object)).count() == objects.len() + definitions.len();
@@ -37,7 +37,7 @@ pub(crate) async fn snapshot(
             let read = objects.iter().zip(&seen).filter_map(|(object, seen)| Some((object, seen.as_ref().ok()?)));
             whole = read.map(|(object, live)| (object.clone(), live.clone())).collect();
         }
-        *looked = Some(ObjectsRead { revision: revision.revision, uid: revision.uid.clone(), objects, seen });
+        *looked = Some(ObjectsRead { revision: revision.revision, uid: revision.uid.clone(), objects, leaving, seen });
     }
     let left = match drift_left::left(ctx, revision, &record, before, &now, &whole).await {
         Ok(left) => left,

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe::release_storage;
+use crate::observe::release_storage::ManifestObjects;
 use crate::observe::survey::{OF_HELM, names_in, within};
 use futures::StreamExt;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness, ReleaseKey, RevisionMeta, RevisionStatus};
@@ -44,7 +45,7 @@ pub(crate) async fn standings(contexts: &[Context]) -> Vec<Result<Option<Standin
     let statuses =
         pilothouse_kube::statuses_labelled(first.cluster(), rules, objects.into_iter().collect(), OF_HELM).await;
     let with_status = |object: ObjectRef| statuses.get(&object).cloned().map(|status| (object, status));
-    let with_objects = |(standing, Objects { objects, leaving }): Read| {
+    let with_objects = |(standing, ManifestObjects { objects, leaving }): Read| {
         let is_done = |(object, status): &(ObjectRef, ObjectStatus)| {
             status.readiness == Readiness::NotFound && leaving.contains(object)
         };
@@ -55,13 +56,7 @@ pub(crate) async fn standings(contexts: &[Context]) -> Vec<Result<Option<Standin
 }
 
 /// A standing, but for how its objects are.
-type Read = (Standing, Objects);
-
-/// The objects of a release, and those of them that Kubernetes deletes once they are done.
-struct Objects {
-    objects: Vec<ObjectRef>,
-    leaving: Vec<ObjectRef>,
-}
+type Read = (Standing, ManifestObjects);
 
 async fn read(contexts: &[Context]) -> Vec<Result<Option<Read>, PhaseError>> {
     let mut all = Vec::with_capacity(contexts.len());
@@ -73,16 +68,13 @@ async fn read(contexts: &[Context]) -> Vec<Result<Option<Read>, PhaseError>> {
 
 async fn with_objects(ctx: &Context, newest: Newest) -> Result<Option<Read>, PhaseError> {
     let Some((newest, record)) = newest? else { return Ok(None) };
-    let (objects, leaving) = match &record {
-        Some(record) => (
-            release_storage::objects_of_record(ctx, record).await?,
-            release_storage::leaving_of_record(ctx, record).await?,
-        ),
-        None => (Vec::new(), Vec::new()),
+    let objects = match &record {
+        Some(record) => release_storage::objects_of_record(ctx, record).await?,
+        None => ManifestObjects::default(),
     };
     let chart = record.as_ref().map(|record| format!("{} {}", record.chart.name, record.chart.version));
     let record = record.filter(|_| newest.status != RevisionStatus::Deployed);
-    Ok(Some((Standing { newest, chart, record, objects: Vec::new() }, Objects { objects, leaving })))
+    Ok(Some((Standing { newest, chart, record, objects: Vec::new() }, objects)))
 }
 
 /// The newest revision of each release with its record: by one list where that is allowed and has it, else each by itself.

@@ -9,6 +9,7 @@ use crate::context::Wanted;
 use crate::diagnose;
 use crate::error::PhaseError;
 use crate::observe;
+use crate::observe::ManifestObjects;
 use crate::phases::chart::HelmChart;
 pub use crate::phases::run_steps::run_steps;
 use crate::preflight;
@@ -229,12 +230,12 @@ pub async fn validate(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload
             run.note_recorded(&newest);
         }
         let looked = run.looked.take().filter(|looked| looked.is_of(&newest));
-        let (objects, seen) = match looked {
-            _ if !ctx.info().wait => (Vec::new(), None),
-            Some(ObjectsRead { objects, seen, .. }) => (objects, Some(seen)),
+        let (ManifestObjects { objects, leaving }, seen) = match looked {
+            _ if !ctx.info().wait => (ManifestObjects::default(), None),
+            Some(ObjectsRead { objects, leaving, seen, .. }) => (ManifestObjects { objects, leaving }, Some(seen)),
             None => (observe::objects_of_record(ctx, &record).await?, None),
         };
-        let before = Beforehand { seen, ttl_jobs: observe::leaving_of_record(ctx, &record).await?, since: None };
+        let before = Beforehand { seen, ttl_jobs: leaving, since: None };
         let deadline = Instant::now() + run.remaining(ctx);
         if let Err(not_ready) = diagnose::wait_ready(ctx, &mut run.causes, &objects, before, deadline).await {
             if !run.thorough || not_ready.is_interrupted() {

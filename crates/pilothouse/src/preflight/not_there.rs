@@ -32,7 +32,7 @@ pub(crate) fn findings(ctx: &Context, wanted: &Wanted, compared: &[Compared], to
             }
             Outcome::Change(_) | Outcome::Unreadable { .. } => return None,
         };
-        if gone.iter().any(|facts| is_of(facts, &one.object)) && !brought.serves(&one.object) {
+        if gone.iter().any(|facts| facts.is_of(&one.object)) && !brought.serves(&one.object) {
             let deleted = "the uninstall that comes first deletes its definition";
             let message = match (brought.has_kind(&one.object), &one.object.api_version) {
                 (true, Some(version)) => format!("{deleted}, and that of the chart serves no {version}"),
@@ -78,19 +78,11 @@ impl Brought {
     }
 
     fn has_kind(&self, object: &ObjectRef) -> bool {
-        self.kinds.iter().any(|facts| is_of(facts, object))
+        self.kinds.iter().any(|facts| facts.is_of(object))
     }
 
     /// Whether it is also served in the object's version then.
     fn serves(&self, object: &ObjectRef) -> bool {
-        let is_its = |facts: &CrdFacts, version: &String| {
-            object.api_version.as_deref() == Some(format!("{}/{version}", facts.group).as_str())
-        };
-        let served = |facts: &CrdFacts| facts.served_versions.iter().any(|version| is_its(facts, version));
-        self.kinds.iter().any(|facts| is_of(facts, object) && served(facts))
+        self.kinds.iter().any(|facts| facts.serves(object))
     }
-}
-
-fn is_of(facts: &CrdFacts, object: &ObjectRef) -> bool {
-    object.group() == Some(facts.group.as_str()) && object.kind == facts.kind
 }

@@ -251,8 +251,7 @@ impl Comparison<'_> {
 
     /// Whether its kind is defined anew before it is applied.
     pub(super) fn is_changing(&self, object: &ObjectRef) -> bool {
-        let is_it = |facts: &CrdFacts| object.group() == Some(facts.group.as_str()) && object.kind == facts.kind;
-        self.changing.iter().any(is_it)
+        self.changing.iter().any(|facts| facts.is_of(object))
     }
 
     /// What an update makes of an object, and how that was when the server was asked: it judges the very version it was read in, as

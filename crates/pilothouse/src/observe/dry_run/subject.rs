@@ -50,7 +50,7 @@ pub(super) async fn complete<'a>(
         let (object, unknown) = match resolved {
             Ok(object) => (object, None),
             Err(error) => match discovery.as_deref().and_then(|known| in_another_version(known, &object, namespace)) {
-                Some(other) if changing.iter().any(|facts| will_serve(facts, &object)) => (other, None),
+                Some(other) if changing.iter().any(|facts| facts.serves(&object)) => (other, None),
                 Some(other) => (other, Some(unreadable(&error, redactor))),
                 None => (object, Some(unreadable(&error, redactor))),
             },
@@ -80,10 +80,4 @@ fn in_another_version(known: &Discovery, object: &ObjectRef, namespace: &str) ->
     let is_it = |other: &&Resource| object.group() == Some(other.group.as_str()) && object.kind == other.kind;
     let other = known.resources().iter().find(is_it)?;
     known.resolve(&ObjectRef { api_version: Some(other.api_version()), ..object.clone() }, namespace).ok()
-}
-
-/// Whether a definition serves the object's version.
-fn will_serve(facts: &CrdFacts, object: &ObjectRef) -> bool {
-    let served = |version: &String| object.api_version == Some(format!("{}/{version}", facts.group));
-    object.kind == facts.kind && facts.served_versions.iter().any(served)
 }

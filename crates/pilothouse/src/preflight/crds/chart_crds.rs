@@ -202,11 +202,8 @@ fn in_versions<'a>(
 /// The first of these objects that is in one of these versions of a definition's kind.
 fn first_in<'a>(objects: &[Value], facts: &CrdFacts, versions: &[&'a str]) -> Option<(&'a str, ObjectRef)> {
     versions.iter().find_map(|version| {
-        let api_version = format!("{}/{version}", facts.group);
         let mut of_it = objects.iter().filter_map(object_ref);
-        of_it
-            .find(|one| one.kind == facts.kind && one.api_version.as_deref() == Some(&api_version))
-            .map(|first| (*version, first))
+        of_it.find(|one| facts.is_in(one, version)).map(|first| (*version, first))
     })
 }
 

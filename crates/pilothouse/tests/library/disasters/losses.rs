@@ -552,20 +552,25 @@ async fn a_definition_that_stores_another_version() {
     world.done(chart("8.0.0", (true, false, "abcd"), (true, true, "abc"))).await;
 }
 
+/// A definition that stores `v1` and has an older version, too.
+fn in_two_versions(group: &str, serves_old: bool) -> Value {
+    let version_of = |name: &str, served: bool, storage: bool| {
+        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        json!({"name": name, "served": served, "storage": storage, "schema": {"openAPIV3Schema": schema}})
+    };
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("widgets.{group}")}, "spec": {"group": group, "scope": "Namespaced",
+        "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
+        "versions": [version_of("v1alpha1", serves_old, false), version_of("v1", true, true)]}})
+}
+
 /// Helm builds each object of the deployed revision before it upgrades, rolls back or uninstalls.
 #[tokio::test]
 async fn a_version_in_which_the_deployed_revision_has_objects() {
     let world = world("unserved", Tool::Helm4).await;
     let group = format!("{}.example.com", world.namespace);
     let chart = |version: &str, serves_old: bool, of_object: &str| {
-        let version_of = |name: &str, served: bool, storage: bool| {
-            let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-            json!({"name": name, "served": served, "storage": storage, "schema": {"openAPIV3Schema": schema}})
-        };
-        let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": format!("widgets.{group}")}, "spec": {"group": group, "scope": "Namespaced",
-            "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
-            "versions": [version_of("v1alpha1", serves_old, false), version_of("v1", true, true)]}});
+        let crd = in_two_versions(&group, serves_old);
         let mut object = widget(&group);
         object["apiVersion"] = json!(format!("{group}/{of_object}"));
         let files = [("crds/crd.yaml", crd.to_string()), ("templates/object.yaml", object.to_string())];
@@ -588,15 +593,7 @@ async fn a_version_in_which_another_release_has_objects() {
     let world = world("unserved-other", Tool::Helm4).await;
     let group = format!("{}.example.com", world.namespace);
     let operator = |version: &str, serves_old: bool| {
-        let version_of = |name: &str, served: bool, storage: bool| {
-            let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-            json!({"name": name, "served": served, "storage": storage, "schema": {"openAPIV3Schema": schema}})
-        };
-        let crd = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": format!("widgets.{group}")}, "spec": {"group": group, "scope": "Namespaced",
-            "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
-            "versions": [version_of("v1alpha1", serves_old, false), version_of("v1", true, true)]}})
-        .to_string();
+        let crd = in_two_versions(&group, serves_old).to_string();
         world.chart(version, &[("crds/crd.yaml", &crd)]).with(|info| info.crds = CrdPolicy::Upgrade)
     };
     let user = |of_object: &str| {
