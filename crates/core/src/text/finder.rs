@@ -151,7 +151,7 @@ impl Finder {
                     wanted.whole(&squeezed);
                 }
             }
-            // A number is told from other numbers by nothing: `10000000` reversed is in every other UUID.
+            // Digits reversed match numbers that are no secret: `10000000` reversed is in every other UUID.
             let is_number = bytes.iter().all(u8::is_ascii_digit);
             if (SHORTEST_PART..=WHOLE).contains(&secret.len()) && !secret.contains('\n') && !is_number {
                 wanted.form(forms.len(), &reversed(secret));

@@ -47,8 +47,8 @@ fn tells_of_edge(secret: &str, from: usize, to: usize) -> bool {
     is_various(edge.as_bytes()) && !is_text(edge) && !is_ordinary(secret, from, to)
 }
 
-/// Whether a part of a secret is made of nothing but words, names of hosts, addresses, ports and dates, which are told elsewhere
-/// too. A word that goes on in the secret is looked at whole.
+/// Whether a part of a secret consists of words, host names, addresses, ports and dates only, which other texts contain too. A word that
+/// goes on in the secret is judged whole.
 fn is_ordinary(secret: &str, from: usize, to: usize) -> bool {
     let ends_word = |c: char| !c.is_alphanumeric();
     let from = secret[..from].char_indices().rfind(|(_, c)| ends_word(*c)).map_or(0, |(at, c)| at + c.len_utf8());

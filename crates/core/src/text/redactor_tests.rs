@@ -388,7 +388,7 @@ fn pieces_of_tokens_are_hidden() {
 #[case::end_too_short("Zq7!canary/one@x", "y/one@x", "y/one@x")]
 #[case::end_of_base64("aGVsbG8gd29ybGQgMTIzNA==", "QgMTIzNA==", "***")]
 #[case::small_letters("qwpzmxyvnrtkslbcjdhgfqwpmznxyvtr", "qwpzmxyvnrtkslbcjdhgfqwpmznxyvtr", "***")]
-// Ordinary words and addresses, which are told elsewhere too.
+// Ordinary words and addresses, which other texts contain too.
 #[case::host(
     "postgres://app:pw1234567@db.shop.svc.cluster.local:5432/app?sslmode=disable",
     "lookup db.shop.svc.cluster.local:5432: no such host in /app?sslmode=disable",

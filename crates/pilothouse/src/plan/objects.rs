@@ -42,8 +42,8 @@ impl Objects {
     }
 }
 
-/// What a deploy is going to do to the objects of a release, what an uninstall before it deletes and leaves included, rendered as helm is going to: as the server was asked already, or else
-/// is asked now.
+/// What a deploy does to the objects of a release, and what an uninstall before it deletes and leaves. The chart is rendered as helm
+/// will render it; where the server has not been asked yet, it is asked now.
 ///
 /// # Errors
 /// When what is deployed cannot be read.
