@@ -17,6 +17,6 @@ pub use diagnosis::{
 pub use groups::is_built_in;
 pub use readiness::{
     ContainerTrouble, RuleError, Rules, Verdict, check_rule, container_troubles, failed_before, is_certain,
-    leaves_when_done, selector, unproven, unsettled,
+    leaves_when_done, restarted, runs_pods, selector, unproven, unsettled,
 };
 pub use stories::{Story, explain};

@@ -53,6 +53,11 @@ impl<'a> Container<'a> {
         self.status.pointer("/state/terminated").or_else(|| self.status.pointer("/lastState/terminated"))
     }
 
+    /// Whether its last run, or the one before the present one, has ended with an error.
+    pub(super) fn has_ended_badly(&self) -> bool {
+        !self.init && self.ended().is_some_and(|ended| number(ended, "/exitCode") != 0)
+    }
+
     pub(super) fn restarts(&self) -> i64 {
         number(self.status, "/restartCount")
     }

@@ -44,6 +44,11 @@ pub(super) fn is_suspect(pod: &Value) -> bool {
     !ready && !is_deleted(pod) && text(pod, "/status/phase") != "Succeeded"
 }
 
+/// Whether the last run of one of its containers has ended with an error.
+pub(super) fn has_ended_badly(pod: &Value) -> bool {
+    Container::all(pod).iter().any(Container::has_ended_badly)
+}
+
 pub(super) fn is_deleted(pod: &Value) -> bool {
     !text(pod, "/metadata/deletionTimestamp").is_empty()
 }
@@ -90,7 +95,9 @@ fn of_container(evidence: &Evidence, container: Container<'_>, events: &[Seen<'_
             // A program that ends by itself, where it is to run on, is started again at once.
             let is_over = ended.is_some() && !container.init && text(container.pod, "/spec/restartPolicy") == "Always";
             let is_ready = container.status.get("ready") == Some(&Value::Bool(true));
-            if failed || is_over {
+            // It is ready until it ends again.
+            let comes_and_goes = is_ready && revisions::is_restarted(evidence) && container.has_ended_badly();
+            if failed || is_over || comes_and_goes {
                 containers::ended(evidence, container)
             } else if ended.is_some() || is_ready {
                 None

@@ -5,6 +5,7 @@ use super::evidence::{Evidence, Want};
 use super::line::Line;
 use super::pods;
 use super::read::{around, family, kubectl_name, list, name, number, object, text};
+use crate::readiness::RESTARTED;
 use jiff::Timestamp;
 use pilothouse_core::Certainty;
 use serde_json::Value;
@@ -97,9 +98,19 @@ pub(super) fn present_pods(evidence: &Evidence) -> impl Iterator<Item = &Value> 
     all_pods(evidence).filter(move |pod| !is_old(evidence, present, pod))
 }
 
-/// The pods that are not as they should be, but for those of older revisions.
+/// The pods that are not as they should be, but for those of older revisions. Of an object whose pods all say that they are ready,
+/// and which is not well since one has ended with an error, those that have.
 pub(super) fn suspects(evidence: &Evidence) -> Vec<&Value> {
-    unready(evidence).filter(|(_, is_old)| !is_old).map(|(pod, _)| pod).collect()
+    let unready: Vec<&Value> = unready(evidence).filter(|(_, is_old)| !is_old).map(|(pod, _)| pod).collect();
+    if unready.is_empty() && is_restarted(evidence) {
+        return present_pods(evidence).filter(|pod| !pods::is_deleted(pod) && pods::has_ended_badly(pod)).collect();
+    }
+    unready
+}
+
+/// Whether the object is not well since a container of it has ended with an error.
+pub(super) fn is_restarted(evidence: &Evidence) -> bool {
+    evidence.status.reason.as_deref() == Some(RESTARTED)
 }
 
 /// A pod of an older revision that is not ready, and that its controller makes anew only when it is, or never by itself.

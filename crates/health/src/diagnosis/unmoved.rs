@@ -9,7 +9,7 @@ use super::pods::is_deleted;
 use super::read::{condition, events, list, name, namespace, number, one_line, seconds_since, text, time};
 use super::revisions::{all_pods, present_pods, suspects};
 use super::{Seen, jobs, read};
-use crate::readiness::{JUST_STARTED, SUSPENDED};
+use crate::readiness::{JUST_STARTED, RESTARTED, SUSPENDED};
 use jiff::Timestamp;
 use pilothouse_core::Readiness;
 use serde_json::Value;
@@ -270,7 +270,8 @@ pub(super) fn suspended(evidence: &Evidence) -> Option<Draft> {
 /// What a custom resource or any other object says of itself: the reason and words of its own status.
 pub(super) fn told(evidence: &Evidence) -> Option<Draft> {
     // What has only just started says nothing of its own.
-    let reason = evidence.status.reason.as_deref().filter(|reason| !matches!(*reason, "" | JUST_STARTED))?;
+    let reason =
+        evidence.status.reason.as_deref().filter(|reason| !matches!(*reason, "" | JUST_STARTED | RESTARTED))?;
     let message = one_line(&evidence.status.message);
     let object = read::kubectl_name(&evidence.object);
     Some(

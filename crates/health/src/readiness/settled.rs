@@ -4,15 +4,21 @@
 
 use crate::conventions::fields::{array, group_and_kind, text};
 use jiff::{SignedDuration, Timestamp};
-use pilothouse_core::{ObjectStatus, Readiness};
+use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
 use serde_json::Value;
 
 /// The reason of what has only just started.
 pub(crate) const JUST_STARTED: &str = "JustStarted";
+/// The reason of what runs, of which a container has ended with an error and has not proven itself since.
+pub(crate) const RESTARTED: &str = "RestartedAfterError";
 /// How long a container without a readiness probe must have run.
 const FIRST: SignedDuration = SignedDuration::from_secs(3);
 /// The same for one that has ended before.
 const AGAIN: SignedDuration = SignedDuration::from_secs(10);
+/// The longest time in which a container that has ended with an error must prove itself, while somebody waits for it.
+const PROOF: SignedDuration = SignedDuration::from_mins(1);
+/// The same where nobody waits: a kubelet forgives a container that has run for so long, too.
+const MEMORY: SignedDuration = SignedDuration::from_mins(10);
 
 /// The label selector of the pods that tell whether a workload has settled; `None` where its own status is enough: every
 /// container has a readiness probe, `minReadySeconds` asks for as long, it runs nothing, or its last change is long ago.
@@ -26,7 +32,7 @@ pub fn unproven(workload: &Value, now: Timestamp) -> Option<String> {
 
 /// The label selector of a workload's pods; `None` where it has none, or is no workload.
 pub fn selector(workload: &Value) -> Option<String> {
-    if !matches!(group_and_kind(workload), ("apps", "Deployment" | "StatefulSet" | "DaemonSet")) {
+    if !is_workload(group_and_kind(workload)) {
         return None;
     }
     let labels = workload.pointer("/spec/selector/matchLabels").and_then(Value::as_object)?;
@@ -35,48 +41,88 @@ pub fn selector(workload: &Value) -> Option<String> {
     (!labels.is_empty()).then(|| labels.join(","))
 }
 
+fn is_workload(group_and_kind: (&str, &str)) -> bool {
+    matches!(group_and_kind, ("apps", "Deployment" | "StatefulSet" | "DaemonSet"))
+}
+
+/// Whether an object is one whose pods [`restarted`] may be asked about.
+pub fn runs_pods(object: &ObjectRef) -> bool {
+    let of = (object.group().unwrap_or_default(), object.kind.as_str());
+    is_workload(of) || of == ("", "Pod")
+}
+
+/// Why an object that is ready by its own status is not well, by the pods of its namespace: a container has ended with an error,
+/// and the next run has not lasted as long as that one did. Between two ends of a program that comes and goes, nothing else tells.
+pub fn restarted(object: &ObjectRef, pods: &[Value], now: Timestamp) -> Option<ObjectStatus> {
+    let is_its_own = |pod: &&Value| {
+        if !runs_pods(object) || object.namespace.as_deref() != Some(text(pod, "/metadata/namespace")) {
+            return false;
+        }
+        let owner = controller(pod).map(|owner| (text(owner, "/kind"), text(owner, "/name")));
+        match object.kind.as_str() {
+            "Pod" => text(pod, "/metadata/name") == object.name,
+            "Deployment" => owner.is_some_and(|owner| is_set_of(&object.name, pod, owner)),
+            kind => owner == Some((kind, &object.name)),
+        }
+    };
+    living(pods.iter().filter(is_its_own)).find_map(|container| restarted_after_error(container, MEMORY, now))
+}
+
+/// The containers of those pods that are neither over nor being deleted.
+fn living<'a>(pods: impl Iterator<Item = &'a Value>) -> impl Iterator<Item = &'a Value> {
+    // Evicted pods stay behind as failed ones.
+    let ended = |pod: &Value| matches!(text(pod, "/status/phase"), "Failed" | "Succeeded");
+    let living = pods.filter(move |pod| pod.pointer("/metadata/deletionTimestamp").is_none() && !ended(pod));
+    living.flat_map(|pod| array(pod, "/status/containerStatuses"))
+}
+
 /// Why a workload cannot be called ready yet, by the pods of its selector.
 pub fn unsettled(workload: &Value, pods: &[Value], now: Timestamp) -> Option<ObjectStatus> {
     let names = unprobed(array(workload, "/spec/template/spec/containers"));
-    // Evicted pods stay behind as failed ones.
-    let ended = |pod: &Value| matches!(text(pod, "/status/phase"), "Failed" | "Succeeded");
-    let own = pods.iter().filter(|pod| is_its_pod(workload, pod));
-    let living = own.filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none() && !ended(pod));
-    let mut containers = living.flat_map(|pod| array(pod, "/status/containerStatuses"));
-    containers.find_map(|container| {
-        let message = if has_ended_badly(container, now) {
-            "a container has ended with an error and has not run for 10 seconds since"
-        } else if names.contains(&text(container, "/name")) && is_young(container, now) {
-            "its containers have only just started or ended, and no readiness probe vouches for them"
-        } else {
-            return None;
-        };
-        Some(ObjectStatus::new(Readiness::InProgress, message).because(JUST_STARTED))
+    living(pods.iter().filter(|pod| is_its_pod(workload, pod))).find_map(|container| {
+        restarted_after_error(container, PROOF, now).or_else(|| {
+            let message = "its containers have only just started or ended, and no readiness probe vouches for them";
+            let is_new = names.contains(&text(container, "/name")) && is_young(container, now);
+            is_new.then(|| ObjectStatus::new(Readiness::InProgress, message).because(JUST_STARTED))
+        })
     })
 }
 
-/// Whether a container ended with an error, and the one after it has not run for long: a probe that it passes says little.
-fn has_ended_badly(container: &Value, now: Timestamp) -> bool {
-    let failed = |ended: &str| container.pointer(ended).and_then(Value::as_i64).is_some_and(|code| code != 0);
-    if !["/state/terminated/exitCode", "/lastState/terminated/exitCode"].into_iter().any(failed) {
-        return false;
-    }
+/// Where a container ended with an error, and the run after it has not lasted as long: a probe that it passes says little then.
+fn restarted_after_error(container: &Value, at_most: SignedDuration, now: Timestamp) -> Option<ObjectStatus> {
+    let failed = |ended: &&Value| ended.get("exitCode").and_then(Value::as_i64).is_some_and(|code| code != 0);
+    let ended = ["/state/terminated", "/lastState/terminated"].into_iter().filter_map(|at| container.pointer(at));
+    let ended = ended.into_iter().find(failed)?;
+    let time = |at: &str| text(ended, at).parse::<Timestamp>().ok();
+    let lasted = time("/startedAt").zip(time("/finishedAt")).map_or(AGAIN, |(from, to)| to.duration_since(from));
+    let proof = lasted.clamp(AGAIN, at_most);
     let started = text(container, "/state/running/startedAt").parse::<Timestamp>();
-    started.map_or(true, |started| is_within(started, AGAIN, now))
+    started.map_or(true, |started| is_within(started, proof, now)).then(|| {
+        let (name, seconds) = (text(container, "/name"), proof.as_secs());
+        let message = format!("container {name} has ended with an error and has not run for {seconds} s since");
+        ObjectStatus::new(Readiness::InProgress, message).because(RESTARTED)
+    })
 }
 
 /// Whether the workload has made the pod. Others may have the same labels, a Job's for one.
 fn is_its_pod(workload: &Value, pod: &Value) -> bool {
-    let mut owners = array(pod, "/metadata/ownerReferences").iter();
-    let Some(owner) = owners.find(|owner| owner.get("controller") == Some(&Value::Bool(true))) else { return false };
+    let Some(owner) = controller(pod) else { return false };
     if group_and_kind(workload).1 == "Deployment" {
-        // Its pods belong to its ReplicaSets, whose names are made of its own and of what the pods are labelled with.
-        let hash = text(pod, "/metadata/labels/pod-template-hash");
-        let set = format!("{}-{hash}", text(workload, "/metadata/name"));
-        return !hash.is_empty() && text(owner, "/kind") == "ReplicaSet" && text(owner, "/name") == set;
+        return is_set_of(text(workload, "/metadata/name"), pod, (text(owner, "/kind"), text(owner, "/name")));
     }
     let uid = text(workload, "/metadata/uid");
     !uid.is_empty() && text(owner, "/uid") == uid
+}
+
+fn controller(pod: &Value) -> Option<&Value> {
+    array(pod, "/metadata/ownerReferences").iter().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
+}
+
+/// Whether a pod's owner is a ReplicaSet of the Deployment of this name: theirs are made of its name and of what the pods are
+/// labelled with.
+fn is_set_of(deployment: &str, pod: &Value, (kind, name): (&str, &str)) -> bool {
+    let hash = text(pod, "/metadata/labels/pod-template-hash");
+    !hash.is_empty() && kind == "ReplicaSet" && name == format!("{deployment}-{hash}")
 }
 
 fn unprobed(containers: &[Value]) -> Vec<&str> {
@@ -207,7 +253,7 @@ mod tests {
         let mut again = pod("web", 9);
         again["status"]["containerStatuses"][0]["lastState"] = json!({"terminated": {"exitCode": 1}});
         let status = unsettled(&deployment(0), std::slice::from_ref(&again), now()).unwrap();
-        assert_eq!((status.readiness, status.reason.as_deref()), (Readiness::InProgress, Some("JustStarted")));
+        assert_eq!((status.readiness, status.reason.as_deref()), (Readiness::InProgress, Some(RESTARTED)));
         let long_ago = pod("web", 11);
         assert_eq!(unsettled(&deployment(0), &[long_ago], now()), None);
         again["metadata"]["deletionTimestamp"] = json!(NOW);
@@ -227,5 +273,41 @@ mod tests {
         pod["status"]["containerStatuses"][0] =
             json!({"name": "side", "state": state, "lastState": {"terminated": last}});
         assert_eq!(unsettled(&deployment(0), &[pod], now()).is_some(), expected);
+    }
+
+    /// A program that comes and goes is not well between two of its ends; nor is it while somebody waits, for a minute.
+    #[rstest]
+    #[case::as_long_as_before(20, 15, true, true)]
+    #[case::longer_than_before(20, 21, false, false)]
+    #[case::short_before(1, 9, true, true)]
+    #[case::ran_for_an_hour(3600, 59, true, true)]
+    #[case::nobody_waits_so_long(3600, 61, false, true)]
+    #[case::forgiven(3600, 601, false, false)]
+    fn one_that_comes_and_goes(
+        #[case] lasted: i64,
+        #[case] runs: i64,
+        #[case] waited_for: bool,
+        #[case] looked_at: bool,
+    ) {
+        let mut pod = pod("side", runs);
+        pod["metadata"]["namespace"] = json!("web");
+        let ended = json!({"exitCode": 1, "startedAt": ago(runs + 5 + lasted), "finishedAt": ago(runs + 5)});
+        pod["status"]["containerStatuses"][0]["lastState"] = json!({"terminated": ended});
+        let pods = [pod];
+        assert_eq!(unsettled(&deployment(0), &pods, now()).is_some(), waited_for);
+        let object = |text: &str, version: &str| ObjectRef {
+            api_version: Some(version.to_owned()),
+            ..ObjectRef::parse(text).unwrap()
+        };
+        let found = restarted(&object("Deployment/web/web", "apps/v1"), &pods, now());
+        assert_eq!(found.map(|status| status.reason), looked_at.then(|| Some(RESTARTED.to_owned())));
+        for other in [
+            object("Deployment/web/other", "apps/v1"),
+            object("Deployment/elsewhere/web", "apps/v1"),
+            object("Deployment/web/web", "example.com/v1"),
+            object("DaemonSet/web/web", "apps/v1"),
+        ] {
+            assert_eq!(restarted(&other, &pods, now()), None, "{other}");
+        }
     }
 }

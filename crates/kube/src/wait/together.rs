@@ -2,11 +2,13 @@
 //! depends on pods and storage classes; whether a workload has settled, on its pods.
 
 use super::look::{Look, look_for_ready, pending, unreadable};
-use crate::client::{ClusterClient, Detail, ListQuery, SIDE_BY_SIDE, Seen, in_one_line, read_all, read_labelled};
+use crate::client::{
+    ClusterClient, ClusterError, Detail, ListQuery, SIDE_BY_SIDE, Seen, in_one_line, read_all, read_labelled,
+};
 use futures::StreamExt;
 use jiff::Timestamp;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness};
-use pilothouse_health::{Rules, selector, unproven, unsettled};
+use pilothouse_health::{Rules, restarted, runs_pods, selector, unproven, unsettled};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
@@ -56,6 +58,33 @@ pub async fn unsettled_now(client: &dyn ClusterClient, objects: &[ObjectRef]) ->
     doubt_workloads(client, objects, workloads, &mut looks).await;
     let all = objects.iter().cloned().zip(looks);
     all.filter(|(_, look)| !look.done).map(|(object, look)| (object, look.status)).collect()
+}
+
+/// Those of the objects of which a container has ended with an error and not proven itself since: ready by their own status, until it
+/// ends again. The pods of each namespace are listed once; whoever may not list them is told of none.
+pub async fn restarted_lately(client: &dyn ClusterClient, objects: &[ObjectRef]) -> Vec<(ObjectRef, ObjectStatus)> {
+    let mut namespaces: HashMap<&str, Vec<&ObjectRef>> = HashMap::new();
+    for object in objects.iter().filter(|object| runs_pods(object)) {
+        namespaces.entry(object.namespace.as_deref().unwrap_or_default()).or_default().push(object);
+    }
+    let each = namespaces.into_iter().map(|(namespace, objects)| async move {
+        let pods = client.list(&ListQuery::new("v1", "Pod").within(namespace)).await;
+        let status = |object: &ObjectRef| match &pods {
+            Ok(pods) => restarted(object, pods, Timestamp::now()),
+            Err(error) => pods_unreadable(error),
+        };
+        let found = objects.into_iter().filter_map(|object| Some((object.clone(), status(object)?)));
+        found.collect::<Vec<_>>()
+    });
+    let each: Vec<_> = each.collect();
+    futures::stream::iter(each).buffer_unordered(SIDE_BY_SIDE).flat_map(futures::stream::iter).collect().await
+}
+
+/// Of a workload whose pods cannot be read nothing is known, where that may pass. Who may not read them gets what Kubernetes says of
+/// the workload.
+fn pods_unreadable(error: &ClusterError) -> Option<ObjectStatus> {
+    let message = format!("its pods cannot be read: {}", in_one_line(error));
+    error.is_transient().then(|| ObjectStatus::new(Readiness::Unknown, message).because("Unreadable"))
 }
 
 /// How the objects stand, in their order. What they depend on is listed; what may not be listed changes nothing.
@@ -131,12 +160,7 @@ async fn settling(
 ) -> (usize, Option<ObjectStatus>) {
     let status = match client.list(&pods).await {
         Ok(pods) => unsettled(workload, &pods, Timestamp::now()),
-        Err(error) if error.is_transient() => {
-            let message = format!("its pods cannot be read: {}", in_one_line(&error));
-            Some(ObjectStatus::new(Readiness::Unknown, message).because("Unreadable"))
-        }
-        // Who may not read pods gets what Kubernetes says of the workload.
-        Err(_) => None,
+        Err(error) => pods_unreadable(&error),
     };
     (index, status)
 }

@@ -16,6 +16,7 @@ use pilothouse_core::{
 };
 use pilothouse_kube::Subject;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
@@ -77,9 +78,26 @@ pub async fn diagnose(session: &Arc<Session>, releases: &[ChartInfo]) -> Vec<Dia
     let (events, _nobody) = unbounded_channel();
     let contexts: Vec<Context> =
         releases.iter().map(|info| Context::new(session.clone(), info, events.clone())).collect();
-    let standings = observe::standings(&contexts).await;
+    let mut standings = observe::standings(&contexts).await;
+    doubt(&contexts, &mut standings).await;
     let each = contexts.iter().zip(standings).map(|(ctx, standing)| one(ctx, standing).boxed());
     side_by_side(each, SIDE_BY_SIDE).await
+}
+
+/// What is ready only until a container of it ends again is not ready.
+async fn doubt(contexts: &[Context], standings: &mut [Result<Option<Standing>, PhaseError>]) {
+    let Some(first) = contexts.first() else { return };
+    let of_all = standings.iter_mut().filter_map(|standing| standing.as_mut().ok()?.as_mut());
+    let mut ready: HashMap<ObjectRef, Vec<&mut ObjectStatus>> = HashMap::new();
+    for (object, status) in of_all.flat_map(|standing| &mut standing.objects).filter(|(_, status)| status.is_ready()) {
+        ready.entry(object.clone()).or_default().push(status);
+    }
+    let objects: Vec<ObjectRef> = ready.keys().cloned().collect();
+    for (object, doubted) in pilothouse_kube::restarted_lately(first.cluster(), &objects).await {
+        for status in ready.get_mut(&object).into_iter().flatten() {
+            **status = doubted.clone();
+        }
+    }
 }
 
 async fn one(ctx: &Context, standing: Result<Option<Standing>, PhaseError>) -> Diagnosis {

@@ -29,6 +29,28 @@ fn a_program_that_ends(#[case] restarts: i64, #[case] line: Line) {
     assert_eq!(of.roots(), ["Deployment web/web container web"]);
 }
 
+/// Between two of its ends a program runs and says that it is ready. That it will end for good is not certain then, and what an old
+/// pod has done long ago says nothing of an object that is not ready for another reason.
+#[rstest]
+#[case::comes_and_goes("RestartedAfterError", 1, Some((Line::CrashingFew, "container web ends with exit code 1: lost connection to broker")))]
+#[case::often("RestartedAfterError", 7, Some((Line::CrashingFew, "container web ends with exit code 1: lost connection to broker")))]
+#[case::something_else_is_wrong("Other", 1, None)]
+fn a_program_that_comes_and_goes(#[case] reason: &str, #[case] restarts: i64, #[case] expected: Option<(Line, &str)>) {
+    let status = json!({
+        "restartCount": restarts, "ready": true, "state": {"running": {"startedAt": ago(5)}},
+        "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": ago(27), "finishedAt": ago(6)}},
+    });
+    let mut of =
+        Of::web().container_since(90, &status).log("web-1", "web", &["listening", "lost connection to broker"]);
+    let mut pod = (*of.0.owned[0]).clone();
+    pod["status"]["conditions"].as_array_mut().unwrap().push(json!({"type": "Ready", "status": "True"}));
+    of.0.owned[0] = std::sync::Arc::new(pod);
+    of.0.status = of.0.status.because(reason);
+    let told = of.told();
+    let crash = told.iter().find(|(line, _)| line.rule().code == "CRASH_LOOP");
+    assert_eq!(crash.map(|(line, why)| (*line, why.as_str())), expected, "{told:?}");
+}
+
 #[rstest]
 #[case::a_database_is_starting(3, Line::CrashingFew)]
 #[case::had_its_time(5, Line::Crashing)]

@@ -5,13 +5,15 @@
 //! deletes it by itself.
 
 use crate::context::Context;
+use crate::diagnose;
 use crate::digest;
 use crate::error::PhaseError;
+use crate::steps::check::ByObject;
 use crate::steps::check::evidence;
 use crate::steps::check::logs;
 use crate::steps::check::reach::name_of;
 use jiff::{SignedDuration, Timestamp};
-use pilothouse_core::{JobCheck, JobSource, ObjectRef, object_ref};
+use pilothouse_core::{CheckVerdict, JobCheck, JobSource, ObjectRef, object_ref};
 use pilothouse_helm::parse_documents;
 use pilothouse_kube::{ClusterError, ListQuery, Precondition, Propagation};
 use pilothouse_probe::ProbeResult;
@@ -92,30 +94,40 @@ fn dressed(mut job: Value, namespace: &str, release: &str, ending: &str, within:
 ///
 /// # Errors
 /// When the run is stopped.
-pub(super) async fn look(ctx: &Context, check: &JobCheck, within: Duration) -> Result<ProbeResult, PhaseError> {
+pub(super) async fn look(
+    ctx: &Context,
+    check: &JobCheck,
+    within: Duration,
+) -> Result<(ProbeResult, ByObject), PhaseError> {
     let release = ctx.release();
     let asked = vec![format!("a Job in namespace {}", release.namespace)];
     let job = match read(check).await {
         Ok(job) => job,
-        Err(why) => return Ok(ProbeResult::unknown(why).asked(asked)),
+        Err(why) => return Ok((ProbeResult::unknown(why).asked(asked), Vec::new())),
     };
     let now = Timestamp::now();
     let ending: String = digest::of(format!("{now:?} {} {job}", std::process::id())).chars().take(8).collect();
     let job = dressed(job, &release.namespace, &release.name, &ending, within, now);
     let asked = vec![format!("Job {}/{}", release.namespace, name_of(&job))];
     if let Err(error) = remove_leftovers(ctx, now).await {
-        return Ok(evidence::cluster(ctx, &error).asked(asked));
+        return Ok((evidence::cluster(ctx, &error).asked(asked), Vec::new()));
     }
-    carry_out(ctx, &job, within).await.map(|look| look.asked(asked))
+    carry_out(ctx, &job, within).await.map(|(look, causes)| (look.asked(asked), causes))
 }
 
-/// Creates this very Job, and deletes it.
-async fn carry_out(ctx: &Context, job: &Value, within: Duration) -> Result<ProbeResult, PhaseError> {
-    let Some(object) = object_ref(job) else { return Ok(ProbeResult::unknown("the Job has no name")) };
+/// Creates this very Job, looks why it does not complete where it does not, and deletes it.
+async fn carry_out(ctx: &Context, job: &Value, within: Duration) -> Result<(ProbeResult, ByObject), PhaseError> {
+    let Some(object) = object_ref(job) else { return Ok((ProbeResult::unknown("the Job has no name"), Vec::new())) };
     let (looked, made) = match ctx.cluster().create(job).await {
         Ok(made) => (watched(ctx, &object, &made, within).await, Some(made)),
         // It may have been created all the same.
         Err(error) => (Ok(evidence::cluster(ctx, &error)), made_all_the_same(ctx, &object, job).await),
+    };
+    let has_failed = looked.as_ref().is_ok_and(|look| look.verdict != CheckVerdict::Held);
+    let causes = if has_failed && made.is_some() {
+        diagnose::causes_of_named(ctx, std::slice::from_ref(&object)).await
+    } else {
+        Vec::new()
     };
     if let Some(made) = made {
         let this_one = Precondition { resource_version: None, ..Precondition::unchanged(&made) };
@@ -124,7 +136,7 @@ async fn carry_out(ctx: &Context, job: &Value, within: Duration) -> Result<Probe
             ctx.warn(format!("{object} could not be deleted: {why}; the cluster does that itself"));
         }
     }
-    looked
+    Ok((looked?, causes))
 }
 
 /// The Job of a request that has failed, if it is there and this very check's. What cannot be read is left: the cluster deletes it.
@@ -254,6 +266,34 @@ mod tests {
         let World { ctx, .. } = fake(cluster, HelmDriver::Secret);
         carry_out(&ctx, &check_job("us"), Duration::ZERO).await.unwrap();
         cluster.object("Job", Some("default"), NAME)
+    }
+
+    /// Why it fails is read before it is deleted.
+    #[tokio::test]
+    async fn why_a_job_has_failed_is_told() {
+        let cluster = Arc::new(FakeCluster::default());
+        cluster.before("get Job", |cluster: &FakeCluster| {
+            let mut job = cluster.object("Job", Some("default"), NAME).unwrap();
+            job["status"] = json!({"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "it failed"}]});
+            let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": NAME, "uid": job["metadata"]["uid"], "controller": true});
+            cluster.put(job);
+            let ended = json!({"terminated": {"exitCode": 3, "reason": "Error"}});
+            cluster.put(json!({"apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": "smoke", "namespace": "default", "ownerReferences": [owner]},
+                "spec": {"restartPolicy": "Never", "containers": [{"name": "smoke"}]},
+                "status": {"phase": "Failed", "containerStatuses": [{"name": "smoke", "ready": false, "restartCount": 0, "state": ended}]}}));
+        });
+        let World { ctx, .. } = fake(&cluster, HelmDriver::Secret);
+        let (look, causes) = carry_out(&ctx, &check_job("us"), Duration::from_secs(1)).await.unwrap();
+        let told: Vec<(&str, &str)> = causes
+            .iter()
+            .flat_map(|(_, causes)| causes.iter().map(|cause| (cause.code.as_str(), cause.why.as_str())))
+            .collect();
+        assert_eq!(
+            (look.verdict, told),
+            (CheckVerdict::NotHeld, vec![("JOB_FAILED", "the Job fails: container smoke ends with exit code 3")])
+        );
+        assert_eq!(cluster.object("Job", Some("default"), NAME), None);
     }
 
     fn somebody_elses() -> Value {

@@ -2,6 +2,7 @@
 //! they asked and what came back.
 
 mod assert;
+mod behind;
 mod evidence;
 mod exec;
 mod helm_test;
@@ -13,16 +14,18 @@ mod reach;
 
 use crate::context::Context;
 use crate::context::ReleaseRun;
+use crate::context::ReportedCauses;
 use crate::context::Step;
 use crate::context::StepDescription;
 use crate::context::millis;
+use crate::diagnose;
 use crate::error::PhaseError;
 use crate::steps::check::judge::{Next, Pacing, wanted};
 use crate::steps::digests::{form, former};
 use async_trait::async_trait;
 use pilothouse_core::{
-    CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, EventKind, Finding, JobSource,
-    Payload, Phase, StepKind, code, hide_arguments,
+    Cause, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, EventKind, Finding,
+    JobSource, ObjectRef, Payload, Phase, StepKind, code, hide_arguments,
 };
 use pilothouse_probe::{Deadline, HttpProbe, ProbeResult};
 use std::time::Duration;
@@ -39,6 +42,16 @@ pub(super) struct Check {
     pub(super) step: CheckStep,
     /// What the step is called.
     pub(super) name: Option<String>,
+}
+
+/// The causes of each object's trouble.
+type ByObject = Vec<(ObjectRef, Vec<Cause>)>;
+
+/// A check that was made.
+struct Made {
+    report: CheckReport,
+    /// What is wrong with the objects that the check itself has made and deleted.
+    causes: ByObject,
 }
 
 impl Check {
@@ -61,17 +74,18 @@ impl Check {
             stable_for_in_seconds: 0,
             ..terms.clone()
         };
-        Ok(Some(self.made(ctx, &terms).await?))
+        Ok(Some(self.made(ctx, &terms).await?.report))
     }
 
-    async fn made(&self, ctx: &Context, terms: &CheckTerms) -> Result<CheckReport, PhaseError> {
+    async fn made(&self, ctx: &Context, terms: &CheckTerms) -> Result<Made, PhaseError> {
         let begun = Instant::now();
         let whole = Duration::from_secs(terms.timeout_in_seconds);
         let mut pacing = Pacing::new(terms);
         let mut attempts = 0;
         loop {
             let started = begun.elapsed();
-            let look = attempt(ctx, &self.step.kind, attempts, (whole, whole.saturating_sub(started))).await?;
+            let (look, causes) =
+                attempt(ctx, &self.step.kind, attempts, (whole, whole.saturating_sub(started))).await?;
             attempts += 1;
             let verdict = wanted(&look, terms.must_fail);
             let next = if repeats(&self.step.kind) {
@@ -94,7 +108,7 @@ impl Check {
                 }
                 (false, ..) => evidence::why(ctx, &look),
             };
-            return Ok(CheckReport {
+            let report = CheckReport {
                 check: self.text(),
                 kind: self.step.kind.name().to_owned(),
                 verdict: if unstable { CheckVerdict::NotHeld } else { verdict },
@@ -103,13 +117,20 @@ impl Check {
                 evidence: evidence::evidence(ctx, &look),
                 attempts,
                 elapsed_ms: millis(begun.elapsed()),
-            });
+            };
+            return Ok(Made { report, causes });
         }
     }
 
     /// Makes the check, and compares it with how it was before the change.
-    pub(super) async fn judged(&self, ctx: &Context, before: Option<CheckVerdict>) -> Result<(), PhaseError> {
-        let mut report = self.made(ctx, &self.step.terms).await?;
+    /// What is wrong with what stands behind one that fails is noted in `known`.
+    pub(super) async fn judged(
+        &self,
+        ctx: &Context,
+        before: Option<CheckVerdict>,
+        known: &mut ReportedCauses,
+    ) -> Result<(), PhaseError> {
+        let Made { mut report, mut causes } = self.made(ctx, &self.step.terms).await?;
         if self.step.terms.baseline {
             report.comparison = CheckComparison::of(before, report.verdict);
         }
@@ -126,7 +147,15 @@ impl Check {
             Some(CheckComparison::Fixed) => ctx.say(format!("{}: it did not hold before the change", report.check)),
             Some(CheckComparison::StillHolds | CheckComparison::Broken) | None => {}
         }
-        if report.passes() { Ok(()) } else { Err(PhaseError::Check(Box::new(report))) }
+        if report.passes() {
+            return Ok(());
+        }
+        // Of what must not work, that it does not is no cause.
+        if causes.is_empty() && !self.step.terms.must_fail {
+            causes = diagnose::causes_of_named(ctx, &behind::of(ctx, &self.step.kind).await).await;
+        }
+        causes.iter().for_each(|(object, causes)| known.see(object, causes));
+        Err(PhaseError::Check(Box::new(report)))
     }
 }
 
@@ -140,7 +169,7 @@ async fn attempt(
     kind: &CheckKind,
     number: u32,
     (whole, left): (Duration, Duration),
-) -> Result<ProbeResult, PhaseError> {
+) -> Result<(ProbeResult, ByObject), PhaseError> {
     let limit = left.clamp(Duration::from_secs(1), ATTEMPT.max(whole / 3));
     let deadline = Deadline::after(limit);
     let looking = async {
@@ -159,9 +188,9 @@ async fn attempt(
     match kind {
         // These put in order what they have made before they end.
         CheckKind::Job(check) => job::look(ctx, check, left).await,
-        CheckKind::HelmTest(check) => helm_test::look(ctx, check, left).await,
+        CheckKind::HelmTest(check) => Ok((helm_test::look(ctx, check, left).await?, Vec::new())),
         _ => tokio::select! {
-            look = looking => Ok(look),
+            look = looking => Ok((look, Vec::new())),
             () = ctx.cancel().cancelled() => Err(PhaseError::Interrupted),
         },
     }
@@ -209,7 +238,7 @@ impl Step for Check {
             Phase::Validate => run.baseline_of(&run.given(self).await),
             _ => None,
         };
-        self.judged(ctx, before).await
+        self.judged(ctx, before, &mut run.causes).await
     }
 
     async fn digest(&self) -> String {

@@ -12,7 +12,7 @@ use pilothouse_probe::{Connection, Deadline, ProbeResult};
 use serde_json::Value;
 
 /// `name` or `namespace/name` as both.
-fn split(ctx: &Context, name: &str) -> (String, String) {
+pub(super) fn split(ctx: &Context, name: &str) -> (String, String) {
     match name.split_once('/') {
         Some((namespace, name)) => (namespace.to_owned(), name.to_owned()),
         None => (ctx.release().namespace, name.to_owned()),
@@ -123,7 +123,7 @@ pub(super) fn name_of(object: &Value) -> String {
     object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn selector(service: &Value) -> Option<String> {
+pub(super) fn selector(service: &Value) -> Option<String> {
     let labels = service.pointer("/spec/selector").and_then(Value::as_object).filter(|labels| !labels.is_empty())?;
     let terms: Vec<String> =
         labels.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();

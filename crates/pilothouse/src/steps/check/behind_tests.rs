@@ -1,0 +1,125 @@
+//! Whatever a check asks, the trouble behind it is told.
+
+use crate::HelmDriver;
+use crate::context::ReportedCauses;
+use crate::steps::check::Check;
+use crate::test_world::{fake, release};
+use pilothouse_core::{
+    AssertCheck, AssertOf, CheckKind, CheckStep, CheckTerms, Endpoint, ExecCheck, HelmTestCheck, HttpCheck, HttpExpect,
+    ObjectRef, PortRef, PrometheusCheck, Quantity, RevisionStatus, TcpCheck,
+};
+use pilothouse_testkit::{FakeCluster, release_secret};
+use rstest::rstest;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A Deployment that says that it is ready, of which a program comes and goes, behind a Service.
+fn comes_and_goes() -> Arc<FakeCluster> {
+    let cluster = Arc::new(FakeCluster::default());
+    let labels = json!({"app": "web"});
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "default", "uid": "web", "generation": 1},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"spec": {"containers": [{"name": "web", "readinessProbe": {}}]}}},
+        "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
+            "conditions": [{"type": "Available", "status": "True"}]},
+    });
+    let owned = |kind: &str, name: &str, owner: Value, more: Value| {
+        let mut object = json!({"apiVersion": if kind == "Pod" { "v1" } else { "apps/v1" }, "kind": kind, "metadata": {
+            "name": name, "namespace": "default", "uid": name, "ownerReferences": [owner],
+            "labels": {"app": "web", "pod-template-hash": "1"}}});
+        object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        object
+    };
+    let ago = |seconds| (jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds)).to_string();
+    let set = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "web", "controller": true});
+    let pod =
+        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "web-1", "controller": true});
+    let ended = json!({"exitCode": 1, "reason": "Error", "startedAt": ago(25), "finishedAt": ago(5)});
+    let container = json!({"name": "web", "ready": true, "restartCount": 1, "state": {"running": {"startedAt": ago(4)}}, "lastState": {"terminated": ended}});
+    cluster.put(deployment.clone());
+    cluster.put(owned("ReplicaSet", "web-1", set, json!({})));
+    cluster.put(owned(
+        "Pod",
+        "web-1-a",
+        pod,
+        json!({"spec": {"containers": [{"name": "web"}]}, "status": {"phase": "Running", "containerStatuses": [container],
+            "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}]}}),
+    ));
+    cluster.put(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": labels, "ports": [{"port": 80}]}}));
+    cluster.put(release_secret(&release(), 1, RevisionStatus::Deployed, "1.0.0", &deployment.to_string()));
+    cluster
+}
+
+fn service() -> Endpoint {
+    Endpoint::Service { service: "web".to_owned(), port: PortRef::Number(80) }
+}
+
+fn http(endpoint: Endpoint) -> CheckKind {
+    CheckKind::Http(HttpCheck {
+        endpoint,
+        tls: None,
+        path: "/".to_owned(),
+        method: "GET".to_owned(),
+        headers: Vec::new(),
+        body: None,
+        expect: HttpExpect::default(),
+    })
+}
+
+fn assert(of: AssertOf) -> CheckKind {
+    CheckKind::Assert(AssertCheck { of, that: "object.metadata.name == 'another'".to_owned() })
+}
+
+fn pods() -> AssertOf {
+    let labels = [("app".to_owned(), "web".to_owned())].into();
+    AssertOf::Several { kind: "Pod".to_owned(), namespace: None, labels, quantity: Quantity::All }
+}
+
+fn the(object: &str) -> ObjectRef {
+    ObjectRef::parse(object).unwrap()
+}
+
+#[rstest]
+#[case::http(http(service()))]
+#[case::tcp(CheckKind::Tcp(TcpCheck { endpoint: service() }))]
+#[case::of_a_pod(CheckKind::Tcp(TcpCheck { endpoint: Endpoint::Pod { pod: "web-1-a".to_owned(), port: PortRef::Number(80) } }))]
+#[case::from_outside(http(Endpoint::Address { host: "127.0.0.1".to_owned(), port: 1 }))]
+#[case::prometheus(CheckKind::Prometheus(PrometheusCheck {
+    endpoint: service(), tls: None, path_prefix: String::new(), headers: Vec::new(), query: "up".to_owned(), expect: "> 0".to_owned(),
+}))]
+#[case::exec(CheckKind::Exec(ExecCheck {
+    target: the("Deployment/web"), container: None, command: vec!["true".to_owned()], exit_code: 0, stdout_contains: None,
+}))]
+#[case::of_an_object(assert(AssertOf::Object(the("Deployment/default/web"))))]
+#[case::of_pods(assert(pods()))]
+#[tokio::test]
+async fn the_pods_behind_a_check_that_fails_are_told(#[case] kind: CheckKind) {
+    let cluster = comes_and_goes();
+    let world = fake(&cluster, HelmDriver::Secret);
+    let terms = CheckTerms { timeout_in_seconds: 1, ..CheckTerms::default() };
+    let mut known = ReportedCauses::default();
+    let failing = Check { step: CheckStep { terms: terms.clone(), kind: kind.clone() }, name: None };
+    assert!(failing.judged(&world.ctx, None, &mut known).await.is_err());
+    let told: Vec<(String, String)> = known.of_others(&[]).into_iter().map(|cause| (cause.code, cause.root)).collect();
+    assert_eq!(told, [("CRASH_LOOP".to_owned(), "Deployment default/web container web".to_owned())]);
+
+    // Of what must fail and does, there is nothing to tell; and what holds is not looked into.
+    let mut known = ReportedCauses::default();
+    let terms = CheckTerms { must_fail: true, ..terms };
+    let _ = Check { step: CheckStep { terms, kind }, name: None }.judged(&world.ctx, None, &mut known).await;
+    assert!(known.of_others(&[]).is_empty());
+}
+
+/// The chart's tests are told as what they are: hooks that have failed.
+#[tokio::test]
+async fn a_check_of_nothing_in_the_cluster_looks_at_the_release() {
+    let cluster = comes_and_goes();
+    let world = fake(&cluster, HelmDriver::Secret);
+    let objects = super::of(&world.ctx, &CheckKind::HelmTest(HelmTestCheck::default())).await;
+    assert!(objects.is_empty(), "the chart has no tests: {objects:?}");
+    let outside = http(Endpoint::Address { host: "127.0.0.1".to_owned(), port: 1 });
+    let objects = super::of(&world.ctx, &outside).await;
+    assert_eq!(objects.iter().map(ToString::to_string).collect::<Vec<_>>(), ["Deployment default/web"]);
+}
