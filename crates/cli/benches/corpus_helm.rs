@@ -11,8 +11,12 @@
     reason = "a bench is a program that may end at the first surprise; the modules are the tests', which use more of them"
 )]
 
+#[path = "../tests/corpus/acting.rs"]
+mod acting;
 #[path = "../tests/corpus/case.rs"]
 mod case;
+#[path = "../tests/corpus/made.rs"]
+mod made;
 #[path = "../tests/corpus/prepare.rs"]
 mod prepare;
 #[path = "../tests/corpus/run.rs"]
@@ -78,6 +82,7 @@ fn main() {
 fn on(place: Place, plane: &Plane, only: Option<&[String]>, results: &mut Results) {
     for by in [Runner::Helm, Runner::Pilothouse] {
         let mut variants = several::variants(place, by, several::Majors::Both, only);
+        variants.retain(|variant| made::text(&variant.name).is_none());
         // helm 4 is what the program works with if both are there.
         variants.retain(|variant| by == Runner::Helm || variant.helm == 4 || !with_helm_4(&variant.name));
         let (ran, broken) = several::run_all(&variants, SIDE_BY_SIDE, |variant| {

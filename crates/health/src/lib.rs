@@ -12,7 +12,8 @@ mod stories;
 
 pub use diagnosis::{
     AtWork, Events, Evidence, Family, HelmEvidence, LockSeen, LogTail, OtherRelease, Referred, Rule, Want, Whereabouts,
-    causes, helm_causes, helm_wanted, rules, starts, tolerates_taints, wanted,
+    causes, helm_causes, helm_wanted, mount_warnings, rejection_reasons, rules, sandbox_warnings, starts,
+    tolerates_taints, wanted,
 };
 pub use groups::is_built_in;
 pub use readiness::{

@@ -1,5 +1,6 @@
-//! A broken release as it is written down.
+//! A broken release as it is written down, or made of a table of reasons.
 
+use crate::made;
 use pilothouse_plane::FaultKind;
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,8 +13,20 @@ pub(crate) struct Case {
     /// The name of its file.
     #[serde(skip)]
     pub(crate) name: String,
-    /// The code that must be told.
+    /// The code that must be told; empty where the release works.
+    #[serde(default)]
     pub(crate) code: String,
+    /// Something looks bad, and the release ends well: nothing may be told for certain.
+    #[serde(default)]
+    pub(crate) ends_well: bool,
+    /// Made of a table, not written by hand.
+    #[serde(skip)]
+    pub(crate) made: bool,
+    /// What is said in the place of a kubelet, a scheduler or a controller that is not there.
+    #[serde(default)]
+    pub(crate) acts: Vec<Act>,
+    /// The seconds the release is given, where they are others than those of the place.
+    pub(crate) seconds: Option<u32>,
     /// The object that must be named, as `Kind/name`; none where helm or the chart fails as a whole.
     pub(crate) object: Option<String>,
     /// Objects of which the same may be told instead.
@@ -59,7 +72,26 @@ pub(crate) struct Case {
     /// What somebody does who follows what was told.
     pub(crate) follow: Option<Follow>,
     /// What a text must contain, in any case of letters, to have named the cause. Fixed before anything was run.
+    #[serde(default)]
     pub(crate) words: Vec<String>,
+}
+
+/// What somebody says of an object in its status and by an event, once it is there. The word `NOW` stands for that moment.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Act {
+    /// The path of the object in the API; of the pods of the namespace where there is none.
+    pub(crate) path: Option<String>,
+    /// Merged into its status.
+    #[serde(default)]
+    pub(crate) status: Value,
+    /// The reason and message of a warning about it.
+    pub(crate) warns: Option<(String, String)>,
+    /// So many seconds after it was made.
+    #[serde(default)]
+    pub(crate) after_in_seconds: i64,
+    /// Of at most so many pods.
+    pub(crate) at_most: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -151,21 +183,24 @@ impl Case {
     pub(crate) fn names() -> Vec<String> {
         let files = std::fs::read_dir(folder("cases")).unwrap();
         let name = |file: std::fs::DirEntry| file.path().file_stem().unwrap().to_str().unwrap().to_owned();
-        let mut names: Vec<String> = files.map(|file| name(file.unwrap())).collect();
+        let mut names: Vec<String> = files.map(|file| name(file.unwrap())).chain(made::names()).collect();
         names.sort();
         names
     }
 
     /// A case with its words in capital letters replaced.
     pub(crate) fn read(name: &str, places: &Places) -> Self {
-        let text = std::fs::read_to_string(folder("cases").join(format!("{name}.yaml"))).unwrap();
+        let made = made::text(name);
+        let text = made
+            .clone()
+            .unwrap_or_else(|| std::fs::read_to_string(folder("cases").join(format!("{name}.yaml"))).unwrap());
         let text = text
             .replace("THE_NAMESPACE", &places.namespace)
             .replace("GATE_AUTHORITY", &places.webhook_authority)
             .replace("GATE_ADDRESS", &places.webhook)
             .replace("REGISTRY/", &format!("{}/", places.registry));
         let case: Self = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}.yaml: {error}"));
-        Self { name: name.to_owned(), ..case }
+        Self { name: name.to_owned(), made: made.is_some(), ..case }
     }
 
     /// Every case as it is written.
@@ -177,6 +212,17 @@ impl Case {
             webhook_authority: "GATE_AUTHORITY".to_owned(),
         };
         Self::names().iter().map(|name| Self::read(name, &places)).collect()
+    }
+
+    /// A number that is always the same for a name: which cases are run when, and which are set aside, changes with no other case.
+    pub(crate) fn draw(name: &str) -> u64 {
+        // FNV-1a.
+        name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    }
+
+    /// One of each five is set aside: whoever writes rules opens it only after its rate was noted.
+    pub(crate) fn is_set_aside(name: &str) -> bool {
+        Self::draw(name).is_multiple_of(5)
     }
 
     /// Where its chart lies; `None`, with a line that says so, when it is one of the community's and not at hand.

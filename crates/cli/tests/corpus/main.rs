@@ -3,16 +3,19 @@
 #![allow(clippy::similar_names, reason = "a plane and a place are called what they are")]
 #![expect(clippy::unwrap_used, reason = "a failed set-up should end the test")]
 
+mod acting;
 mod by_hand;
 mod case;
 mod document;
 mod following;
 mod hints;
+mod made;
 mod prepare;
 mod redaction;
 #[expect(dead_code, reason = "the bench uses the rest")]
 mod run;
 mod servers;
+mod set_aside;
 mod several;
 mod shared_cause;
 mod symptoms;
@@ -93,7 +96,7 @@ fn on(place: Place, title: &str, majors: Majors, plane: &Plane) {
         let what = format!("corpus on {title}: {left} of {both} runs");
         pilothouse_testkit::not_run(
             &what,
-            "the case is run with the other helm, or on a real node; cargo xtask full runs them",
+            "the case is made of a table, run with the other helm, or on a real node; cargo xtask full runs them",
         );
     }
     let (ran, broken) =

@@ -1,5 +1,6 @@
 //! Running one case.
 
+use crate::acting::Acting;
 use crate::case::{Case, Place, Places};
 use crate::servers::Servers;
 use crate::symptoms::{self, Symptoms};
@@ -113,8 +114,10 @@ pub(crate) fn prepare(variant: &Variant, plane: &Plane, servers: &Servers, secon
 
 /// Runs a case by the program to its end; `None` when its chart is not at hand.
 pub(crate) fn run(variant: &Variant, plane: &Plane, servers: &Servers, symptoms: &Symptoms) -> Option<Ran> {
-    let ready = prepare(variant, plane, servers, seconds(variant.place))?;
+    let seconds = |case: &Case| case.seconds.unwrap_or_else(|| seconds(variant.place));
+    let ready = prepare(variant, plane, servers, seconds(&variant.case(servers)))?;
     let case = ready.case.clone();
+    let _acting = Acting::begin(plane.client_config(), &variant.namespace(), &case.acts);
     let mut command = world::program(ready.folder.path(), &ready.helm, &ready.kubeconfig);
     command.args(["apply", "--yes", "--output", "jsonl"]).args(&case.args);
     let begun = Instant::now();
@@ -169,6 +172,9 @@ impl Ran {
 
     /// Whether code and object are right.
     pub(crate) fn is_right(&self) -> bool {
+        if self.case.ends_well {
+            return self.code == Some(0) && self.wrong_and_certain().is_none();
+        }
         self.decisive().is_some_and(|told| told.code == self.case.code && self.is_about(told))
     }
 
@@ -179,6 +185,11 @@ impl Ran {
             // A finding says it in its own words.
             told.object == *object || (told.object.starts_with(kind) && told.object.contains(name))
         })
+    }
+
+    /// Whether nothing more was told than that it is not understood.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.case.code != "UNKNOWN" && self.decisive().is_some_and(|told| told.code == "UNKNOWN")
     }
 
     /// What was told as certain and is not the cause.

@@ -39,6 +39,8 @@ pub use events::Events;
 pub use evidence::{Evidence, HelmEvidence, LockSeen, LogTail, OtherRelease, Referred, Want, Whereabouts};
 pub use helm::{helm_causes, helm_wanted};
 pub use line::{Rule, rules};
+pub use reasons::{mount_warnings, sandbox_warnings};
+pub use rejected::rejection_reasons;
 pub use scheduling::tolerates_taints;
 pub use surroundings::{AtWork, Family};
 

@@ -145,6 +145,20 @@ const WARNINGS: &[(&str, &str, Means)] = &[
     ("VolumeUnknownReclaimPolicy", "pkg/controller/volume/persistentvolume/pv_controller.go", Means::Shown),
 ];
 
+/// The reasons of warnings that say that a volume cannot be attached or mounted.
+pub fn mount_warnings() -> impl Iterator<Item = &'static str> {
+    that_mean(Means::Mount)
+}
+
+/// The reasons of warnings that say that a node cannot set up a pod.
+pub fn sandbox_warnings() -> impl Iterator<Item = &'static str> {
+    that_mean(Means::Sandbox)
+}
+
+fn that_mean(wanted: Means) -> impl Iterator<Item = &'static str> {
+    WARNINGS.iter().filter(move |(.., means)| *means == wanted).map(|(reason, ..)| *reason)
+}
+
 /// What a warning with this reason means. One that is not in the table has its words.
 pub(super) fn means(reason: &str) -> Means {
     let at = WARNINGS.binary_search_by_key(&reason, |(known, ..)| known);

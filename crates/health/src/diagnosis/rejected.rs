@@ -56,6 +56,11 @@ const REASONS: &[(&str, Means)] = &[
     ("PodFeatureUnsupported", Means::Unsupported),
 ];
 
+/// The reasons for which a node rejects or removes a pod, as far as they are known.
+pub fn rejection_reasons() -> impl Iterator<Item = &'static str> {
+    REASONS.iter().map(|(reason, _)| *reason)
+}
+
 /// What a reason means. One that is not in the table is a rejection: the kubelet gives none for anything else.
 fn means(reason: &str) -> Means {
     REASONS.iter().find(|(known, _)| *known == reason).map_or(Means::Rejected, |(_, means)| *means)

@@ -21,17 +21,49 @@ const MOST_WARNINGS: usize = 8;
 
 /// What the object waits for, if that has not moved for a while.
 pub(super) fn waiting(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
+    let hook = evidence.live.as_deref().and_then(jobs::hook);
     let unready = suspects(evidence);
     let of_pods = unready.iter().take(MOST_PODS).find_map(|pod| of_pod(evidence, pod, now));
     // Where a pod of the present revision is the trouble, no other one is.
-    let mut draft = match of_pods {
-        None if unready.is_empty() => old_pod(evidence, now).or_else(|| min_ready(evidence, now))?,
-        of_pods => of_pods?,
+    let draft = match of_pods {
+        None if unready.is_empty() => old_pod(evidence, now).or_else(|| min_ready(evidence, now)),
+        of_pods => of_pods,
     };
-    if let Some(events) = evidence.live.as_deref().and_then(jobs::hook) {
-        draft.why = format!("the hook ({}): {}", one_line(events), draft.why);
+    match hook {
+        Some(events) => {
+            let draft = draft.or_else(|| not_ended(evidence, &unready, now))?;
+            let why = format!("the hook ({}): {}", one_line(events), draft.why);
+            Some(Draft { why, ..draft })
+        }
+        None => draft,
     }
-    Some(draft)
+}
+
+/// A hook that has not ended, however short its time was: helm waits for its end and for nothing else.
+fn not_ended(evidence: &Evidence, pods: &[&Value], now: Timestamp) -> Option<Draft> {
+    let live = evidence.live.as_deref().filter(|live| matches!(text(live, "/kind"), "Job" | "Pod"))?;
+    let since = seconds_since(time(live, "/metadata/creationTimestamp"), now);
+    let (what, root) = (text(live, "/kind").to_lowercase(), evidence.object.to_string());
+    let mut containers = pods.iter().flat_map(|pod| Container::all(pod));
+    let running = containers.find(|container| container.status.pointer("/state/running").is_some());
+    let draft = match running {
+        Some(container) => {
+            let words = log_lines(evidence, container).last().map(|line| format!(": {line}")).unwrap_or_default();
+            let why = format!("{} still runs, {since} s after the {what} was made{words}", container.label());
+            let (namespace, pod) = (namespace(container.pod), name(container.pod));
+            Draft::new(Line::Waiting, root, why)
+                .seen(container.says())
+                .next(format!("kubectl logs -n {namespace} {pod} -c {}", container.name()))
+        }
+        None => {
+            let why = format!("it has not ended {since} s after the {what} was made: {}", evidence.status.message);
+            Draft::new(Line::Waiting, root, why)
+        }
+    };
+    Some(draft.next(format!(
+        "kubectl describe {}; give the release more time (timeout_in_seconds) if it needs that",
+        read::kubectl_name(&evidence.object)
+    )))
 }
 
 /// Everything a person would look at first, a line each: pods with their containers and conditions, ends of logs, warnings.
@@ -234,7 +266,9 @@ pub(super) fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
     let mut wants = Vec::new();
     for pod in suspects(evidence).into_iter().take(MOST_PODS) {
         for container in Container::all(pod) {
-            if runs_on(&container, now) && (container.init || ends_by_itself(pod)) {
+            let is_of_hook = evidence.live.as_deref().and_then(jobs::hook).is_some();
+            let runs = runs_on(&container, now) || is_of_hook && container.status.pointer("/state/running").is_some();
+            if runs && (container.init || ends_by_itself(pod)) {
                 wants.push(Want::Log {
                     namespace: namespace(pod).to_owned(),
                     pod: name(pod).to_owned(),

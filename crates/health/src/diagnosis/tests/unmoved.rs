@@ -95,6 +95,28 @@ fn a_hook_that_runs_on() {
     );
 }
 
+/// Helm may stop waiting long before anything has stood still for long: the release's own objects have taken the time.
+#[rstest]
+#[case::its_program_runs(json!([{"name": "migrate", "ready": true, "state": running(4)}]),
+    "the hook (post-install): container migrate still runs, 6 s after the job was made: waiting for advisory lock 4711")]
+#[case::it_is_being_made(json!([{"name": "migrate", "ready": false, "state": {"waiting": {"reason": "ContainerCreating"}}}]),
+    "the hook (post-install): it has not ended 6 s after the job was made: 0 of 1 pods are ready")]
+#[case::it_has_no_pod(
+    Value::Null,
+    "the hook (post-install): it has not ended 6 s after the job was made: 0 of 1 pods are ready"
+)]
+fn a_hook_that_has_had_little_time(#[case] containers: Value, #[case] why: &str) {
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "status": {"active": 1}, "metadata": {
+        "name": "migrate", "namespace": "web", "creationTimestamp": ago(6), "annotations": {"helm.sh/hook": "post-install"}}});
+    let spec = json!({"containers": [{"name": "migrate"}], "restartPolicy": "Never", "nodeName": "node-1"});
+    let mut of = Of::object(job);
+    if !containers.is_null() {
+        let status = json!({"phase": "Running", "containerStatuses": containers});
+        of = of.pod_since(6, &spec, &status).log("web-1", "migrate", &["waiting for advisory lock 4711"]);
+    }
+    of.tells(Line::Waiting, why);
+}
+
 #[test]
 fn min_ready_seconds() {
     let live = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "web"}, "spec": {"minReadySeconds": 120}});

@@ -19,14 +19,14 @@ fn comes_and_goes() -> Arc<FakeCluster> {
     let labels = json!({"app": "web"});
     let deployment = json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": "default", "uid": "web", "generation": 1},
+        "metadata": {"name": "web", "namespace": "default", "generation": 1},
         "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"spec": {"containers": [{"name": "web", "readinessProbe": {}}]}}},
         "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
             "conditions": [{"type": "Available", "status": "True"}]},
     });
     let owned = |kind: &str, name: &str, owner: Value, more: Value| {
         let mut object = json!({"apiVersion": if kind == "Pod" { "v1" } else { "apps/v1" }, "kind": kind, "metadata": {
-            "name": name, "namespace": "default", "uid": name, "ownerReferences": [owner],
+            "name": name, "namespace": "default", "ownerReferences": [owner],
             "labels": {"app": "web", "pod-template-hash": "1"}}});
         object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         object
@@ -38,11 +38,11 @@ fn comes_and_goes() -> Arc<FakeCluster> {
     let ended = json!({"exitCode": 1, "reason": "Error", "startedAt": ago(25), "finishedAt": ago(5)});
     let container = json!({"name": "web", "ready": true, "restartCount": 1, "state": {"running": {"startedAt": ago(4)}}, "lastState": {"terminated": ended}});
     cluster.put(deployment.clone());
-    cluster.put(owned("ReplicaSet", "web-1", set, json!({})));
+    cluster.put(owned("ReplicaSet", "web-1", owner("Deployment", "web"), json!({})));
     cluster.put(owned(
         "Pod",
         "web-1-a",
-        pod,
+        owner("ReplicaSet", "web-1"),
         json!({"spec": {"containers": [{"name": "web"}]}, "status": {"phase": "Running", "containerStatuses": [container],
             "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}]}}),
     ));

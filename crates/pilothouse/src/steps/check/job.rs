@@ -121,13 +121,7 @@ async fn carry_out(ctx: &Context, job: &Value, within: Duration) -> Result<(Prob
     let (looked, made) = match ctx.cluster().create(job).await {
         Ok(made) => (watched(ctx, &object, &made, within).await, Some(made)),
         // It may have been created all the same.
-        Err(error) => (Ok(evidence::cluster(ctx, &error)), made_all_the_same(ctx, &object, job).await),
-    };
-    let has_failed = looked.as_ref().is_ok_and(|look| look.verdict != CheckVerdict::Held);
-    let causes = if has_failed && made.is_some() {
-        diagnose::causes_of_named(ctx, std::slice::from_ref(&object)).await
-    } else {
-        Vec::new()
+        Err(error) => (Ok((evidence::cluster(ctx, &error), Vec::new())), made_all_the_same(ctx, &object, job).await),
     };
     if let Some(made) = made {
         let this_one = Precondition { resource_version: None, ..Precondition::unchanged(&made) };
@@ -136,7 +130,7 @@ async fn carry_out(ctx: &Context, job: &Value, within: Duration) -> Result<(Prob
             ctx.warn(format!("{object} could not be deleted: {why}; the cluster does that itself"));
         }
     }
-    Ok((looked?, causes))
+    looked
 }
 
 /// The Job of a request that has failed, if it is there and this very check's. What cannot be read is left: the cluster deletes it.
@@ -146,7 +140,26 @@ async fn made_all_the_same(ctx: &Context, object: &ObjectRef, job: &Value) -> Op
     (is_ours("labels", CHECK_OF) && is_ours("annotations", LEFT_AFTER)).then_some(live)
 }
 
-async fn watched(ctx: &Context, object: &ObjectRef, made: &Value, within: Duration) -> Result<ProbeResult, PhaseError> {
+/// Waits for the end of the Job, and looks why it has not completed where it has not: soon it is deleted.
+async fn watched(
+    ctx: &Context,
+    object: &ObjectRef,
+    made: &Value,
+    within: Duration,
+) -> Result<(ProbeResult, ByObject), PhaseError> {
+    let look = ended_within(ctx, object, made, within).await?;
+    let has_failed = look.verdict != CheckVerdict::Held;
+    let causes =
+        if has_failed { diagnose::causes_of_named(ctx, std::slice::from_ref(object)).await } else { Vec::new() };
+    Ok((look, causes))
+}
+
+async fn ended_within(
+    ctx: &Context,
+    object: &ObjectRef,
+    made: &Value,
+    within: Duration,
+) -> Result<ProbeResult, PhaseError> {
     let deadline = Instant::now() + within;
     loop {
         let live = match ctx.cluster().get(object).await {
