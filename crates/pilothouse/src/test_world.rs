@@ -4,12 +4,12 @@ use crate::actions::Intents;
 use crate::context::Message;
 use crate::error::PhaseError;
 use crate::{ChartInfo, Context, HelmDriver, Redactor, ReleaseRun, Session, SessionConfig};
-use pilothouse_core::{EventKind, HelmCommand, HelmProgress, ReleaseKey, RunId};
+use pilothouse_core::{EventKind, HelmCommand, HelmProgress, ReleaseKey, RevisionStatus, RunId};
 use pilothouse_health::Rules;
 use pilothouse_helm::HelmClient;
 use pilothouse_kube::ClusterClient;
 use pilothouse_plane::{Plane, PlaneConfig};
-use pilothouse_testkit::{FakeCluster, FakeHelm, SharedPlane};
+use pilothouse_testkit::{FakeCluster, FakeHelm, SharedPlane, release_secret};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -113,6 +113,46 @@ pub(crate) fn stamped(mut record: Value, created_at: &str, run: Option<RunId>) -
         record["metadata"]["labels"]["pilothouse.dev/run"] = json!(run.to_string());
     }
     record
+}
+
+/// A Deployment that says that it is ready, of which a program comes and goes, behind a Service.
+pub(crate) fn comes_and_goes() -> Arc<FakeCluster> {
+    let cluster = Arc::new(FakeCluster::default());
+    let labels = json!({"app": "web"});
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "default", "generation": 1},
+        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"spec": {"containers": [{"name": "web", "readinessProbe": {}}]}}},
+        "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
+            "conditions": [{"type": "Available", "status": "True"}]},
+    });
+    let owned = |kind: &str, name: &str, owner: Value, more: Value| {
+        let mut object = json!({"apiVersion": if kind == "Pod" { "v1" } else { "apps/v1" }, "kind": kind, "metadata": {
+            "name": name, "namespace": "default", "ownerReferences": [owner],
+            "labels": {"app": "web", "pod-template-hash": "1"}}});
+        object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        object
+    };
+    let ago = |seconds| (jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds)).to_string();
+    let owner = |kind: &str, name: &str| {
+        let uid = cluster.object(kind, Some("default"), name).unwrap()["metadata"]["uid"].clone();
+        json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true})
+    };
+    let ended = json!({"exitCode": 1, "reason": "Error", "startedAt": ago(25), "finishedAt": ago(5)});
+    let container = json!({"name": "web", "ready": true, "restartCount": 1, "state": {"running": {"startedAt": ago(4)}}, "lastState": {"terminated": ended}});
+    cluster.put(deployment.clone());
+    cluster.put(owned("ReplicaSet", "web-1", owner("Deployment", "web"), json!({})));
+    cluster.put(owned(
+        "Pod",
+        "web-1-a",
+        owner("ReplicaSet", "web-1"),
+        json!({"spec": {"containers": [{"name": "web"}]}, "status": {"phase": "Running", "containerStatuses": [container],
+            "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}]}}),
+    ));
+    cluster.put(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"},
+        "spec": {"selector": labels, "ports": [{"port": 80}]}}));
+    cluster.put(release_secret(&release(), 1, RevisionStatus::Deployed, "1.0.0", &deployment.to_string()));
+    cluster
 }
 
 pub(crate) fn release() -> ReleaseKey {

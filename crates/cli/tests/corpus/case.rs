@@ -55,6 +55,9 @@ pub(crate) struct Case {
     /// The majors of helm with which it can happen.
     #[serde(default = "both")]
     pub(crate) helm: Vec<u8>,
+    /// More keys of the release in the stack file.
+    #[serde(default)]
+    pub(crate) release: serde_json::Map<String, Value>,
     /// The stack file's `crds`.
     pub(crate) crds: Option<String>,
     /// A record of Helm's that is there before.

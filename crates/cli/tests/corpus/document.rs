@@ -16,7 +16,8 @@ fn document() -> String {
          plane, and those that only a kubelet reports on a real node: every day those written by hand with one helm major, and one\n\
          of ten of the others; `cargo xtask full` runs all of them with both. `cargo bench -p pilothouse-cli --bench corpus_helm`\n\
          runs those written by hand against helm alone. What each is made of stands in `crates/cli/tests/corpus/cases` and `made.rs`.\n\n\
-         {RATES}\n\
+         {RATES}\n\n\
+         What is told to do is done until the release is healthy in {} cases.\n\n\
          | release | what is broken | code | object | seen on |\n|---|---|---|---|---|\n{}\n\
          ## Made of tables\n\n\
          What a kubelet, the scheduler or a controller says is said in its place, word for word as Kubernetes 1.36 does.\n\n\
@@ -27,6 +28,7 @@ fn document() -> String {
         written.len(),
         made.len(),
         well.len(),
+        crate::hints::followed(),
         rows(&written),
         rows(&made),
     )
@@ -61,7 +63,7 @@ fn there_are_enough_of_them() {
     let cases = Case::all();
     let (well, broken): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| case.ends_well);
     assert!(broken.len() >= 150 && well.len() >= 30, "{} broken, {} that end well", broken.len(), well.len());
-    for case in &broken {
+    for case in broken.iter().filter(|case| !case.made) {
         assert!(!case.words.is_empty() && !case.is_named_in(&case.code), "{}", case.name);
         assert!(case.is_named_in(&case.words.join(" ").to_uppercase()), "{}", case.name);
     }

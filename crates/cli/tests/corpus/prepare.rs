@@ -258,6 +258,7 @@ pub(crate) fn stack_file(
         release["create_namespace"] = json!(false);
     }
     if let Some(release) = release.as_object_mut() {
+        release.extend(case.release.clone());
         release.extend(more.clone());
     }
     // Each stack has a lock of its own, in a namespace that is not being deleted.

@@ -35,6 +35,8 @@ pub struct Evidence {
     pub releases: Vec<OtherRelease>,
     /// The hooks of the release that have not ended: they run, or are to run.
     pub hooks: Vec<ObjectRef>,
+    /// Whether nobody waits for it any more: helm's time is up.
+    pub out_of_time: bool,
     /// How often each container, by its pod's UID and its name, was started before the last thing came that it may have waited for.
     /// Those starts do not count.
     pub starts_before: HashMap<(String, String), i64>,
@@ -76,6 +78,7 @@ impl Evidence {
             beside: None,
             releases: Vec::new(),
             hooks: Vec::new(),
+            out_of_time: false,
             starts_before: HashMap::new(),
             read: Vec::new(),
             unanswered: Vec::new(),

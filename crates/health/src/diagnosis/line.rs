@@ -174,6 +174,7 @@ lines! {
         "controllers for load balancers leave such signs within seconds";
 
     HookFailing: HOOK_FAILED, Chart, Passing, "a pod of the hook failed, and the Job tries again", "its backoff limit gives it more tries";
+    HookOutOfTime: HOOK_FAILED, Chart, Passing, "the hook has not ended when the time is up", "with more time it may end";
     HookFailed: HOOK_FAILED, Chart, Certain, "the hook's Job or pod has failed, or helm says so", "helm does not run it again";
     HookLeftover: HOOK_LEFTOVER, State, Certain, "at once", "helm does not delete it";
     JobFailing: JOB_FAILED, App, Passing, "a pod of the Job failed, and the Job tries again", "its backoff limit gives it more tries";
@@ -201,7 +202,7 @@ lines! {
     ApiServiceDown: APISERVICE_UNAVAILABLE, Cluster, Passing, "its Service exists, or for the first 30 s", "the program behind it may be starting";
     ApiServiceNobody: APISERVICE_UNAVAILABLE, Cluster, Certain, "its Service has not existed for 30 s", "an API that was left behind has nobody to answer";
     Suspended: ROLLOUT_PAUSED, State, Certain, "at once", "who has paused or suspended it wants it so";
-    Waiting: WAITING, App, Passing, "nothing has failed, and something has not moved for 15 s", "what it waits for may come";
+    Waiting: WAITING, App, Passing, "nothing has failed, and something has not moved for 15 s, or a hook runs on", "what it waits for may come";
     ConditionNotMet: CONDITION_NOT_MET, Cluster, Passing, "always", "controllers try again";
     Unknown: UNKNOWN, Unknown, Unclear, "always", "what is not understood is not judged";
 }

@@ -339,6 +339,7 @@ pub(super) const fn family(line: Line) -> Family {
         | Line::CrdPending
         | Line::LoadBalancerPending
         | Line::HookFailing
+        | Line::HookOutOfTime
         | Line::JobFailing
         | Line::OldPodBlocksYet
         | Line::ObjectMissing

@@ -33,7 +33,8 @@ pub(super) fn waiting(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
         Some(events) => {
             let draft = draft.or_else(|| not_ended(evidence, &unready, now))?;
             let why = format!("the hook ({}): {}", one_line(events), draft.why);
-            Some(Draft { why, ..draft })
+            let line = if evidence.out_of_time { Line::HookOutOfTime } else { draft.line };
+            Some(Draft { line, why, ..draft })
         }
         None => draft,
     }

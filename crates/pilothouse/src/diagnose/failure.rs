@@ -32,7 +32,12 @@ pub(crate) async fn collect_evidence(ctx: &Context, reported: &ReportedCauses, e
             Some(not_ready) => not_ready.objects.clone(),
             None => unready(ctx, &objects).await,
         };
-        let found = wait_ready::causes_of(ctx, Subject::of_release(&unready), reported.since, deadline).await;
+        let subjects = Subject::of_release(&unready);
+        let found = if error.helm_text().is_some_and(|text| STOPPED.iter().any(|words| text.contains(words))) {
+            wait_ready::causes_after_helm(ctx, subjects, reported.since, deadline).await
+        } else {
+            wait_ready::causes_of(ctx, subjects, reported.since, deadline).await
+        };
         let (told, causes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let mut causes: Vec<Cause> = causes.into_iter().flatten().collect();
         if let Some(text) = error.helm_text() {

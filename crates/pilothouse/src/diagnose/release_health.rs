@@ -201,8 +201,20 @@ fn health(newest: Option<&RevisionMeta>, unready: &Unready, causes: &[Cause]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HelmDriver;
+    use crate::test_world::{comes_and_goes, fake};
     use pilothouse_core::Certainty;
     use rstest::rstest;
+
+    /// Between two of its ends a program is ready, and not healthy.
+    #[tokio::test]
+    async fn a_program_that_comes_and_goes_is_not_healthy() {
+        let world = fake(&comes_and_goes(), HelmDriver::Secret);
+        let told = diagnose(world.ctx.session(), &[world.ctx.info().clone()]).await;
+        let codes: Vec<&str> = told[0].causes.iter().map(|cause| cause.code.as_str()).collect();
+        assert_eq!((told[0].state, codes), (Health::Wrong, vec!["CRASH_LOOP"]));
+        assert!(told[0].causes.iter().all(|cause| cause.certainty == Certainty::Passing), "{:?}", told[0].causes);
+    }
 
     fn meta(status: RevisionStatus) -> RevisionMeta {
         RevisionMeta::new(&ReleaseKey::new("web", "podinfo"), 1, status)

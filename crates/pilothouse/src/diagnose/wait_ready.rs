@@ -275,6 +275,19 @@ pub(crate) async fn causes_of(
     found(gather(ctx, subjects, since, &others, deadline).await).await
 }
 
+/// The same where helm has stopped waiting for them.
+pub(crate) async fn causes_after_helm(
+    ctx: &Context,
+    subjects: Vec<Subject>,
+    since: Option<Timestamp>,
+    deadline: Instant,
+) -> Vec<(ObjectRef, Vec<Cause>)> {
+    let others = ctx.session().at_work.beside(&ctx.release());
+    let mut gathered = gather(ctx, subjects, since, &others, deadline).await;
+    gathered.iter_mut().for_each(|evidence| evidence.out_of_time = true);
+    found(gathered).await
+}
+
 async fn gather(
     ctx: &Context,
     mut subjects: Vec<Subject>,

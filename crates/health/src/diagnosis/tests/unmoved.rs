@@ -115,6 +115,8 @@ fn a_hook_that_has_had_little_time(#[case] containers: Value, #[case] why: &str)
         of = of.pod_since(6, &spec, &status).log("web-1", "migrate", &["waiting for advisory lock 4711"]);
     }
     of.tells(Line::Waiting, why);
+    of.0.out_of_time = true;
+    of.tells(Line::HookOutOfTime, why);
 }
 
 #[test]

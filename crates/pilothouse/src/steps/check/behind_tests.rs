@@ -3,54 +3,12 @@
 use crate::HelmDriver;
 use crate::context::ReportedCauses;
 use crate::steps::check::Check;
-use crate::test_world::{fake, release};
+use crate::test_world::{comes_and_goes, fake};
 use pilothouse_core::{
     AssertCheck, AssertOf, CheckKind, CheckStep, CheckTerms, Endpoint, ExecCheck, HelmTestCheck, HttpCheck, HttpExpect,
-    ObjectRef, PortRef, PrometheusCheck, Quantity, RevisionStatus, TcpCheck,
+    ObjectRef, PortRef, PrometheusCheck, Quantity, TcpCheck,
 };
-use pilothouse_testkit::{FakeCluster, release_secret};
 use rstest::rstest;
-use serde_json::{Value, json};
-use std::sync::Arc;
-
-/// A Deployment that says that it is ready, of which a program comes and goes, behind a Service.
-fn comes_and_goes() -> Arc<FakeCluster> {
-    let cluster = Arc::new(FakeCluster::default());
-    let labels = json!({"app": "web"});
-    let deployment = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": "default", "generation": 1},
-        "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": {"spec": {"containers": [{"name": "web", "readinessProbe": {}}]}}},
-        "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1,
-            "conditions": [{"type": "Available", "status": "True"}]},
-    });
-    let owned = |kind: &str, name: &str, owner: Value, more: Value| {
-        let mut object = json!({"apiVersion": if kind == "Pod" { "v1" } else { "apps/v1" }, "kind": kind, "metadata": {
-            "name": name, "namespace": "default", "ownerReferences": [owner],
-            "labels": {"app": "web", "pod-template-hash": "1"}}});
-        object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        object
-    };
-    let ago = |seconds| (jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds)).to_string();
-    let set = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "web", "controller": true});
-    let pod =
-        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "web-1", "controller": true});
-    let ended = json!({"exitCode": 1, "reason": "Error", "startedAt": ago(25), "finishedAt": ago(5)});
-    let container = json!({"name": "web", "ready": true, "restartCount": 1, "state": {"running": {"startedAt": ago(4)}}, "lastState": {"terminated": ended}});
-    cluster.put(deployment.clone());
-    cluster.put(owned("ReplicaSet", "web-1", owner("Deployment", "web"), json!({})));
-    cluster.put(owned(
-        "Pod",
-        "web-1-a",
-        owner("ReplicaSet", "web-1"),
-        json!({"spec": {"containers": [{"name": "web"}]}, "status": {"phase": "Running", "containerStatuses": [container],
-            "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}]}}),
-    ));
-    cluster.put(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"},
-        "spec": {"selector": labels, "ports": [{"port": 80}]}}));
-    cluster.put(release_secret(&release(), 1, RevisionStatus::Deployed, "1.0.0", &deployment.to_string()));
-    cluster
-}
 
 fn service() -> Endpoint {
     Endpoint::Service { service: "web".to_owned(), port: PortRef::Number(80) }
@@ -112,7 +70,6 @@ async fn the_pods_behind_a_check_that_fails_are_told(#[case] kind: CheckKind) {
     assert!(known.of_others(&[]).is_empty());
 }
 
-/// The chart's tests are told as what they are: hooks that have failed.
 #[tokio::test]
 async fn a_check_of_nothing_in_the_cluster_looks_at_the_release() {
     let cluster = comes_and_goes();
