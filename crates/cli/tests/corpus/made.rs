@@ -393,7 +393,7 @@ fn claims() -> Vec<Made> {
     let claim = json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "data" },
         "spec": { "storageClassName": "made", "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } } });
     let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" },
-        "spec": { "type": "LoadBalancer", "selector": { "app": "web" }, "ports": [{ "port": 80 }] } });
+        "spec": { "type": "LoadBalancer", "loadBalancerClass": "example.com/made", "selector": { "app": "web" }, "ports": [{ "port": 80 }] } });
     let of_claim = |reason: &str, message: &str| {
         let path = "/api/v1/namespaces/THE_NAMESPACE/persistentvolumeclaims/data";
         let case = json!({ "code": "PVC_UNBOUND", "object": "PersistentVolumeClaim/data", "breaks": format!("The provisioner says of the claim: {reason}, {message}."),

@@ -88,7 +88,9 @@ fn of_container(evidence: &Evidence, container: Container<'_>, events: &[Seen<'_
             Some(not_made(evidence, container, message, events, now))
         }
         Some(("" | "ContainerCreating" | "PodInitializing", _)) => None,
-        Some(_) => containers::ended(evidence, container),
+        Some((_, message)) => containers::ended(evidence, container)
+            // A reason that is new, or a runtime's own: it says why all the same.
+            .or_else(|| (!message.is_empty()).then(|| not_made(evidence, container, message, events, now))),
         None => {
             let ended = container.status.pointer("/state/terminated");
             let failed = ended.is_some_and(|ended| ended.get("exitCode") != Some(&Value::from(0)));

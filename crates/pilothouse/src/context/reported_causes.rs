@@ -3,9 +3,27 @@
 use jiff::Timestamp;
 use pilothouse_core::{Cause, Certainty, ObjectRef, code};
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Lines of evidence that are kept of a cause.
 const MOST_EVIDENCE: usize = 24;
+
+/// How long what was understood of an object counts when a later look understands nothing.
+const LATELY: Duration = Duration::from_secs(10);
+
+/// What was seen of an object.
+#[derive(Debug)]
+struct Seen {
+    object: ObjectRef,
+    causes: Vec<Cause>,
+    at: Instant,
+}
+
+/// Whether anything of it is understood.
+fn is_understood(causes: &[Cause]) -> bool {
+    causes.iter().any(|cause| cause.code != code::UNKNOWN)
+}
 
 /// What is known of a release's trouble.
 #[derive(Debug, Default)]
@@ -17,7 +35,7 @@ pub(crate) struct ReportedCauses {
     /// Code and root of each cause that was told, and whether as certain.
     told: HashSet<(String, String, bool)>,
     /// What each object's causes were when it was last looked at in the running phase. A hook's object may be gone since.
-    seen: Vec<(ObjectRef, Vec<Cause>)>,
+    seen: Vec<Seen>,
     /// How often each container was started when the last thing came that it may have waited for.
     starts: HashMap<(String, String), i64>,
     /// Objects of which a container was started again.
@@ -64,32 +82,50 @@ impl ReportedCauses {
     }
 
     /// Keeps the causes of an object in place of what was known of it. What was seen for the same cause before stays: a pod that is
-    /// being deleted has no log any more.
-    pub(crate) fn see(&mut self, object: &ObjectRef, causes: &[Cause]) {
+    /// being deleted has no log any more. What was understood a moment ago stays where nothing is now: a pod that was just made anew
+    /// tells nothing yet.
+    pub(crate) fn see(&mut self, object: &ObjectRef, causes: &[Cause], now: Instant) {
         let mut causes = causes.to_vec();
-        match self.seen.iter_mut().find(|(known, _)| known.same_object(object)) {
-            Some((_, known)) => {
+        if !is_understood(&causes) && self.lately(object, now).is_some() {
+            return;
+        }
+        match self.seen.iter_mut().find(|seen| seen.object.same_object(object)) {
+            Some(Seen { causes: known, at, .. }) => {
                 for cause in &mut causes {
                     let before = known.iter().find(|known| (&known.code, &known.root) == (&cause.code, &cause.root));
                     let lines = before.into_iter().flat_map(|before| &before.evidence);
                     let lost: Vec<_> = lines.filter(|line| !cause.evidence.contains(line)).cloned().collect();
                     cause.evidence.extend(lost.into_iter().take(MOST_EVIDENCE.saturating_sub(cause.evidence.len())));
                 }
-                *known = causes;
+                (*known, *at) = (causes, now);
             }
-            None => self.seen.push((object.clone(), causes)),
+            None => self.seen.push(Seen { object: object.clone(), causes, at: now }),
         }
+    }
+
+    /// What was understood of an object a moment ago.
+    pub(crate) fn lately(&self, object: &ObjectRef, now: Instant) -> Option<&[Cause]> {
+        let seen = self.seen.iter().find(|seen| seen.object.same_object(object))?;
+        let is_recent = now.saturating_duration_since(seen.at) < LATELY;
+        (is_recent && is_understood(&seen.causes)).then_some(seen.causes.as_slice())
     }
 
     /// Forgets what was seen of all other objects: they have come to be as they should.
     pub(crate) fn keep_only(&mut self, wanted: impl Fn(&ObjectRef) -> bool) {
-        self.seen.retain(|(known, _)| wanted(known));
+        self.seen.retain(|seen| wanted(&seen.object));
     }
 
     /// What was seen of objects other than these.
     pub(crate) fn of_others(&self, objects: &[ObjectRef]) -> Vec<Cause> {
         let other = |object: &ObjectRef| !objects.iter().any(|known| known.same_object(object));
-        self.seen.iter().filter(|(object, _)| other(object)).flat_map(|(_, causes)| causes.clone()).collect()
+        self.seen.iter().filter(|seen| other(&seen.object)).flat_map(|seen| seen.causes.clone()).collect()
+    }
+
+    /// A word once told as certain is not taken back: the same cause, looked at again while a program happens to run, is told so too.
+    pub(crate) fn keep_word(&self, cause: &mut Cause) {
+        if self.told.contains(&(cause.code.clone(), cause.root.clone(), true)) {
+            cause.certainty = Certainty::Certain;
+        }
     }
 
     /// Whether a cause is to be told now: it was not yet, or not as certain. What is not understood is told at the end only, and
@@ -142,10 +178,10 @@ mod tests {
             ..cause("A", "x", Certainty::Passing)
         };
         let mut known = ReportedCauses::default();
-        known.see(&job, &[with(&["exit code 4", "log: no table"])]);
-        known.see(&job, &[with(&["exit code 4"])]);
+        known.see(&job, &[with(&["exit code 4", "log: no table"])], Instant::now());
+        known.see(&job, &[with(&["exit code 4"])], Instant::now());
         assert_eq!(known.of_others(&[])[0].evidence, with(&["exit code 4", "log: no table"]).evidence);
-        known.see(&job, &[cause("B", "x", Certainty::Passing)]);
+        known.see(&job, &[cause("B", "x", Certainty::Passing)], Instant::now());
         assert!(known.of_others(&[])[0].evidence.is_empty());
     }
 
@@ -154,14 +190,42 @@ mod tests {
         let object = |name: &str| ObjectRef::parse(name).unwrap();
         let (job, web) = (object("Job/web/hook"), object("Deployment/web/a"));
         let mut known = ReportedCauses::default();
-        known.see(&job, &[cause("A", "x", Certainty::Passing)]);
-        known.see(&job, &[cause("B", "x", Certainty::Passing)]);
-        known.see(&web, &[cause("C", "x", Certainty::Passing)]);
+        known.see(&job, &[cause("A", "x", Certainty::Passing)], Instant::now());
+        known.see(&job, &[cause("B", "x", Certainty::Passing)], Instant::now());
+        known.see(&web, &[cause("C", "x", Certainty::Passing)], Instant::now());
         let codes = |causes: Vec<Cause>| causes.into_iter().map(|cause| cause.code).collect::<Vec<_>>();
         assert_eq!(codes(known.of_others(std::slice::from_ref(&web))), ["B"]);
         known.keep_only(|object| !object.same_object(&job));
         assert_eq!(codes(known.of_others(&[])), ["C"]);
         known.enter_phase();
         assert_eq!(codes(known.of_others(&[])), [""; 0]);
+    }
+
+    /// A pod that is made anew tells nothing at first; after a while what was before is over.
+    #[test]
+    fn what_was_understood_a_moment_ago_counts() {
+        let web = ObjectRef::parse("Deployment/web/a").unwrap();
+        let now = Instant::now();
+        let mut known = ReportedCauses::default();
+        known.see(&web, &[cause("A", "x", Certainty::Passing)], now);
+        known.see(&web, &[cause(code::UNKNOWN, "x", Certainty::Unclear)], now + Duration::from_secs(9));
+        assert_eq!(known.of_others(&[])[0].code, "A");
+        assert!(known.lately(&web, now + Duration::from_secs(9)).is_some());
+        known.see(&web, &[cause(code::UNKNOWN, "x", Certainty::Unclear)], now + Duration::from_secs(11));
+        assert_eq!(known.of_others(&[])[0].code, code::UNKNOWN);
+        assert_eq!(known.lately(&web, now + Duration::from_secs(11)), None);
+    }
+
+    #[test]
+    fn what_was_told_as_certain_stays_so() {
+        let mut known = ReportedCauses::default();
+        assert!(known.is_news(&cause("A", "x", Certainty::Certain), false));
+        let later = |known: &ReportedCauses, root: &str| {
+            let mut cause = cause("A", root, Certainty::Passing);
+            known.keep_word(&mut cause);
+            cause.certainty
+        };
+        known.enter_phase();
+        assert_eq!([later(&known, "x"), later(&known, "y")], [Certainty::Certain, Certainty::Passing]);
     }
 }

@@ -38,8 +38,14 @@ pub(crate) async fn collect_evidence(ctx: &Context, reported: &ReportedCauses, e
         } else {
             wait_ready::causes_of(ctx, subjects, reported.since, deadline).await
         };
-        let (told, causes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-        let mut causes: Vec<Cause> = causes.into_iter().flatten().collect();
+        let (told, causes): (Vec<ObjectRef>, Vec<_>) = found.into_iter().unzip();
+        let is_understood = |causes: &[Cause]| causes.iter().any(|cause| cause.code != code::UNKNOWN);
+        let causes =
+            told.iter().zip(causes).flat_map(|(object, causes)| match reported.lately(object, Instant::now()) {
+                Some(before) if !is_understood(&causes) => before.to_vec(),
+                _ => causes,
+            });
+        let mut causes: Vec<Cause> = causes.collect();
         if let Some(text) = error.helm_text() {
             let said = of_helm(ctx, text, objects, deadline).await;
             // Where helm stopped at one object, the others are merely not ready yet.
@@ -57,6 +63,7 @@ pub(crate) async fn collect_evidence(ctx: &Context, reported: &ReportedCauses, e
         ctx.warn(format!("gathering evidence took more than {} s and was given up", DEADLINE.as_secs()));
         return reported.of_others(&[]);
     };
+    causes.iter_mut().for_each(|cause| reported.keep_word(cause));
     causes.sort_by_key(weight);
     causes
 }

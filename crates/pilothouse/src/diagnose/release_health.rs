@@ -78,8 +78,12 @@ pub async fn diagnose(session: &Arc<Session>, releases: &[ChartInfo]) -> Vec<Dia
     let (events, _nobody) = unbounded_channel();
     let contexts: Vec<Context> =
         releases.iter().map(|info| Context::new(session.clone(), info, events.clone())).collect();
-    let mut standings = observe::standings(&contexts).await;
-    doubt(&contexts, &mut standings).await;
+    each_of(&contexts).await
+}
+
+async fn each_of(contexts: &[Context]) -> Vec<Diagnosis> {
+    let mut standings = observe::standings(contexts).await;
+    doubt(contexts, &mut standings).await;
     let each = contexts.iter().zip(standings).map(|(ctx, standing)| one(ctx, standing).boxed());
     side_by_side(each, SIDE_BY_SIDE).await
 }
@@ -210,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_comes_and_goes_is_not_healthy() {
         let world = fake(&comes_and_goes(), HelmDriver::Secret);
-        let told = diagnose(world.ctx.session(), &[world.ctx.info().clone()]).await;
+        let told = each_of(&[world.ctx]).await;
         let codes: Vec<&str> = told[0].causes.iter().map(|cause| cause.code.as_str()).collect();
         assert_eq!((told[0].state, codes), (Health::Wrong, vec!["CRASH_LOOP"]));
         assert!(told[0].causes.iter().all(|cause| cause.certainty == Certainty::Passing), "{:?}", told[0].causes);

@@ -244,7 +244,7 @@ pub(crate) async fn look_at_readiness(
         if gone.contains(&object) {
             continue;
         }
-        reported.see(&object, &causes);
+        reported.see(&object, &causes, Instant::now());
         for cause in &causes {
             if reported.is_news(cause, lasts) {
                 let (release, phase) = (release.clone(), ctx.phase());

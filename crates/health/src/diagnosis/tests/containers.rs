@@ -29,6 +29,19 @@ fn a_program_that_ends(#[case] restarts: i64, #[case] line: Line) {
     assert_eq!(of.roots(), ["Deployment web/web container web"]);
 }
 
+/// Why a container waits is told also where nobody has heard of the reason.
+#[rstest]
+#[case::of_a_hook("PreStartHookError", "the hook before the start has failed")]
+#[case::new("EnclaveNotAttested", "the measurement of the enclave is not known")]
+fn a_reason_that_is_not_known(#[case] reason: &str, #[case] message: &str) {
+    let waiting = json!({"waiting": {"reason": reason, "message": message}});
+    let of = Of::web().container_since(60, &json!({"restartCount": 0, "ready": false, "state": waiting}));
+    of.tells(Line::ContainerNotMade, &format!("container web: {message}"));
+    let says_nothing = json!({"waiting": {"reason": reason}});
+    let of = Of::web().container_since(5, &json!({"restartCount": 0, "ready": false, "state": says_nothing}));
+    assert_eq!(of.told()[0].0, Line::Unknown);
+}
+
 /// Between two of its ends a program runs and says that it is ready. That it will end for good is not certain then, and what an old
 /// pod has done long ago says nothing of an object that is not ready for another reason.
 #[rstest]

@@ -154,7 +154,7 @@ impl Check {
         if causes.is_empty() && !self.step.terms.must_fail {
             causes = diagnose::causes_of_named(ctx, &behind::of(ctx, &self.step.kind).await).await;
         }
-        causes.iter().for_each(|(object, causes)| known.see(object, causes));
+        causes.iter().for_each(|(object, causes)| known.see(object, causes, Instant::now()));
         Err(PhaseError::Check(Box::new(report)))
     }
 }
