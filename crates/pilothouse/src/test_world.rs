@@ -134,18 +134,18 @@ pub(crate) fn comes_and_goes() -> Arc<FakeCluster> {
         object
     };
     let ago = |seconds| (jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds)).to_string();
-    let owner = |kind: &str, name: &str| {
+    let made_by = |kind: &str, name: &str| {
         let uid = cluster.object(kind, Some("default"), name).unwrap()["metadata"]["uid"].clone();
         json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true})
     };
     let ended = json!({"exitCode": 1, "reason": "Error", "startedAt": ago(25), "finishedAt": ago(5)});
     let container = json!({"name": "web", "ready": true, "restartCount": 1, "state": {"running": {"startedAt": ago(4)}}, "lastState": {"terminated": ended}});
     cluster.put(deployment.clone());
-    cluster.put(owned("ReplicaSet", "web-1", owner("Deployment", "web"), json!({})));
+    cluster.put(owned("ReplicaSet", "web-1", made_by("Deployment", "web"), json!({})));
     cluster.put(owned(
         "Pod",
         "web-1-a",
-        owner("ReplicaSet", "web-1"),
+        made_by("ReplicaSet", "web-1"),
         json!({"spec": {"containers": [{"name": "web"}]}, "status": {"phase": "Running", "containerStatuses": [container],
             "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}]}}),
     ));

@@ -35,7 +35,20 @@ fn document() -> String {
 }
 
 /// Measured; whoever measures again writes it anew.
-const RATES: &str = "RATES";
+const RATES: &str = "\
+| measured on 2026-12-01, on two busy processors | right | not understood | wrong and certain | median to the cause |
+|---|---|---|---|---|
+| written by hand, simulated nodes, one helm each | 75 of 75, with 6 made ones | 0 | 0 | 1357 ms |
+| written by hand, a real node, one helm each | 30 of 30 | 0 | 0 | 142 ms |
+| made of tables and not set aside, both helm majors, first time | 275 of 284 | 5 | 0 | 1155 ms |
+| the same after rules were mended | 284 of 284 | 0 | 0 | 1072 ms |
+| set aside, helm 4, before anybody had opened one | 58 of 59 broken, 2 of 2 that end well | 1 | 0 | |
+| set aside, helm 4, after rules were mended by the others | 59 of 59 broken, 2 of 2 that end well | 0 | 0 | |
+
+One of each five cases is set aside by a hash of its name. `cargo test -p pilothouse-cli --test corpus -- --ignored
+the_rate_of_what_is_set_aside` runs them and prints their rate and nothing else: whoever writes rules notes it before opening one.
+Those written by hand were known to all before that; the made ones were not run before the first rate was taken. Both were written
+by one hand, though: how far that goes for releases of somebody else, these rates do not tell.";
 
 fn row(case: &Case) -> String {
     let object = case.object.as_deref().map_or(String::new(), |object| format!("`{object}`"));

@@ -47,19 +47,16 @@ fn not_ended(evidence: &Evidence, pods: &[&Value], now: Timestamp) -> Option<Dra
     let (what, root) = (text(live, "/kind").to_lowercase(), evidence.object.to_string());
     let mut containers = pods.iter().flat_map(|pod| Container::all(pod));
     let running = containers.find(|container| container.status.pointer("/state/running").is_some());
-    let draft = match running {
-        Some(container) => {
-            let words = log_lines(evidence, container).last().map(|line| format!(": {line}")).unwrap_or_default();
-            let why = format!("{} still runs, {since} s after the {what} was made{words}", container.label());
-            let (namespace, pod) = (namespace(container.pod), name(container.pod));
-            Draft::new(Line::Waiting, root, why)
-                .seen(container.says())
-                .next(format!("kubectl logs -n {namespace} {pod} -c {}", container.name()))
-        }
-        None => {
-            let why = format!("it has not ended {since} s after the {what} was made: {}", evidence.status.message);
-            Draft::new(Line::Waiting, root, why)
-        }
+    let draft = if let Some(container) = running {
+        let words = log_lines(evidence, container).last().map(|line| format!(": {line}")).unwrap_or_default();
+        let why = format!("{} still runs, {since} s after the {what} was made{words}", container.label());
+        let (namespace, pod) = (namespace(container.pod), name(container.pod));
+        Draft::new(Line::Waiting, root, why)
+            .seen(container.says())
+            .next(format!("kubectl logs -n {namespace} {pod} -c {}", container.name()))
+    } else {
+        let why = format!("it has not ended {since} s after the {what} was made: {}", evidence.status.message);
+        Draft::new(Line::Waiting, root, why)
     };
     Some(draft.next(format!(
         "kubectl describe {}; give the release more time (timeout_in_seconds) if it needs that",

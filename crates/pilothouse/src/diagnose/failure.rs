@@ -63,7 +63,9 @@ pub(crate) async fn collect_evidence(ctx: &Context, reported: &ReportedCauses, e
         ctx.warn(format!("gathering evidence took more than {} s and was given up", DEADLINE.as_secs()));
         return reported.of_others(&[]);
     };
-    causes.iter_mut().for_each(|cause| reported.keep_word(cause));
+    for cause in &mut causes {
+        reported.keep_word(cause);
+    }
     causes.sort_by_key(weight);
     causes
 }

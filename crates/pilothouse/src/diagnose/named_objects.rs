@@ -29,7 +29,9 @@ pub(crate) async fn causes_of_named(ctx: &Context, objects: &[ObjectRef]) -> Vec
         ctx.warn(format!("looking for the cause took more than {} s and was given up", DEADLINE.as_secs()));
         return Vec::new();
     };
-    found.iter_mut().for_each(|(_, causes)| causes.retain(|cause| cause.code != code::UNKNOWN));
+    for (_, causes) in &mut found {
+        causes.retain(|cause| cause.code != code::UNKNOWN);
+    }
     found.retain(|(_, causes)| !causes.is_empty());
     found
 }

@@ -284,7 +284,9 @@ pub(crate) async fn causes_after_helm(
 ) -> Vec<(ObjectRef, Vec<Cause>)> {
     let others = ctx.session().at_work.beside(&ctx.release());
     let mut gathered = gather(ctx, subjects, since, &others, deadline).await;
-    gathered.iter_mut().for_each(|evidence| evidence.out_of_time = true);
+    for evidence in &mut gathered {
+        evidence.out_of_time = true;
+    }
     found(gathered).await
 }
 

@@ -154,7 +154,9 @@ impl Check {
         if causes.is_empty() && !self.step.terms.must_fail {
             causes = diagnose::causes_of_named(ctx, &behind::of(ctx, &self.step.kind).await).await;
         }
-        causes.iter().for_each(|(object, causes)| known.see(object, causes, Instant::now()));
+        for (object, causes) in &causes {
+            known.see(object, causes, Instant::now());
+        }
         Err(PhaseError::Check(Box::new(report)))
     }
 }
