@@ -40,10 +40,14 @@ pub(super) fn waiting(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
     }
 }
 
-/// A hook that has not ended, however short its time was: helm waits for its end and for nothing else.
+/// A hook that has not ended when helm stops waiting, however short its own time was, or after a while.
 fn not_ended(evidence: &Evidence, pods: &[&Value], now: Timestamp) -> Option<Draft> {
     let live = evidence.live.as_deref().filter(|live| matches!(text(live, "/kind"), "Job" | "Pod"))?;
     let since = seconds_since(time(live, "/metadata/creationTimestamp"), now);
+    // While helm waits, one that has only just begun is nothing to speak of.
+    if !evidence.out_of_time && since < PATIENCE {
+        return None;
+    }
     let (what, root) = (text(live, "/kind").to_lowercase(), evidence.object.to_string());
     let mut containers = pods.iter().flat_map(|pod| Container::all(pod));
     let running = containers.find(|container| container.status.pointer("/state/running").is_some());
