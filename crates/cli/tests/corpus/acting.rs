@@ -56,14 +56,13 @@ impl Stage {
     /// Does this for all objects it is meant for, once for each.
     async fn play(&self, number: usize, act: &Act, done: &mut HashSet<(usize, String)>) {
         let pods = format!("/api/v1/namespaces/{}/pods", self.namespace);
-        let found: Vec<(String, Value)> = match &act.path {
-            Some(path) => self.get(path).await.map(|object| (path.clone(), object)).into_iter().collect(),
-            None => {
-                let all = self.get(&pods).await.unwrap_or_default();
-                let all = all["items"].as_array().cloned().unwrap_or_default();
-                let path = |pod: &Value| format!("{pods}/{}", pod["metadata"]["name"].as_str().unwrap_or_default());
-                all.into_iter().map(|pod| (path(&pod), pod)).collect()
-            }
+        let found: Vec<(String, Value)> = if let Some(path) = &act.path {
+            self.get(path).await.map(|object| (path.clone(), object)).into_iter().collect()
+        } else {
+            let all = self.get(&pods).await.unwrap_or_default();
+            let all = all["items"].as_array().cloned().unwrap_or_default();
+            let path = |pod: &Value| format!("{pods}/{}", pod["metadata"]["name"].as_str().unwrap_or_default());
+            all.into_iter().map(|pod| (path(&pod), pod)).collect()
         };
         for (path, object) in found {
             let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();

@@ -2,6 +2,8 @@
 //! scheduler says of nodes, the warnings about volumes and sandboxes, and conditions of any kind. Which codes they must get is said
 //! here, by what Kubernetes means with them, and not taken from the rules.
 
+#![expect(clippy::needless_pass_by_value, reason = "what is made is handed on")]
+
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
