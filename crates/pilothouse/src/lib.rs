@@ -24,6 +24,7 @@ mod plan;
 mod preflight;
 mod render;
 mod run;
+mod span;
 mod steps;
 #[cfg(test)]
 mod test_world;

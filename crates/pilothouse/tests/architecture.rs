@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// From the ground up: a room imports only what stands before it. Names in one line stand beside each other.
 const ROOMS: [&[&str]; 13] = [
-    &["text", "digest", "error", "kept_digest"],
+    &["text", "digest", "error", "kept_digest", "span"],
     &["journal"],
     &["context"],
     &["render"],

@@ -1,6 +1,7 @@
 //! Writes a run down: on disk at once, in the cluster by a task of its own that always takes the newest state.
 
 use crate::journal::{ClusterJournal, JournalError, JournalFile, Side, side};
+use crate::span;
 use pilothouse_core::{Event, RunProgress, StopReason};
 use pilothouse_kube::LeaseLock;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::Instrument;
 
 /// How long to wait before a failed write to the cluster is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -39,7 +41,7 @@ impl Recorder {
     pub(crate) fn new(file: JournalFile, cluster: ClusterJournal, lock: Arc<LeaseLock>, written: u64) -> Self {
         let (newest, changes) = watch::channel(None);
         let (to, results) = unbounded_channel();
-        let task = tokio::spawn(keep_writing(cluster, lock, changes, to));
+        let task = tokio::spawn(keep_writing(cluster, lock, changes, to).instrument(span::part("write the journal")));
         Self { file, newest, results, task, published: written, gap: false, told_end: false }
     }
 

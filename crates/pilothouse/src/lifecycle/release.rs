@@ -18,12 +18,14 @@ use crate::phases::HelmChart;
 use crate::phases::steps_of;
 use crate::preflight;
 use crate::render;
+use crate::span;
 use crate::text;
 use pilothouse_core::{
     Change, CheckVerdict, Class, Decision, Drift, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase,
     ReinstallReason, ReleaseHistory, ReleaseOutcome, ReleaseState, Remaining, code,
 };
 use std::time::{Duration, Instant};
+use tracing::Instrument;
 
 /// Carries a release through its lifecycle and reports every phase as events.
 pub(crate) async fn run_release<C: HelmChart + ?Sized>(
@@ -44,7 +46,8 @@ pub(crate) async fn run_release<C: HelmChart + ?Sized>(
                 unchanged(ctx, &settled)
             } else {
                 let _working = ctx.session().at_work.begin(info.key());
-                in_turn(chart, ctx, run, payload).await
+                let release = span::release(ctx.release());
+                in_turn(chart, ctx, run, payload).instrument(release).await
             }
         }
     };
@@ -268,7 +271,7 @@ async fn reported_phase<C: HelmChart + ?Sized>(
 ) -> Ended {
     let begun = Instant::now();
     ctx.emitter().emit(EventKind::PhaseStarted { release: ctx.release(), phase });
-    let (ended, summary) = one_phase(chart, ctx, run, payload, phase, so_far).await;
+    let (ended, summary) = one_phase(chart, ctx, run, payload, phase, so_far).instrument(span::phase(phase)).await;
     if !matches!(phase, Phase::CheckPrerequisites | Phase::Validate) {
         ctx.session().note_changed();
     }

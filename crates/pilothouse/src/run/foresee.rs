@@ -5,8 +5,10 @@ use crate::context::ReleaseRun;
 use crate::observe;
 use crate::phases::HelmChart;
 use crate::phases::defaults;
+use crate::span;
 use futures::StreamExt;
 use pilothouse_core::{Finding, HelmAction, Payload, Wait, code};
+use tracing::Instrument;
 
 /// What speaks against each release, found before anything is changed: nothing is begun then. `waits` are those of the run; at
 /// most `side_by_side` are looked at at once.
@@ -43,7 +45,8 @@ pub(crate) async fn foreseen(
         if !looked_at || is_under_way(ctx).await {
             return Vec::new();
         }
-        let mut foresight = chart.look_ahead(ctx, run, &Payload::default()).await;
+        let mut foresight =
+            chart.look_ahead(ctx, run, &Payload::default()).instrument(span::release(ctx.release())).await;
         ctx.pack().await;
         if after {
             ctx.forget_observation().await;

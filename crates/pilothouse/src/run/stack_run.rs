@@ -26,6 +26,7 @@ use crate::run::lock::{self, Beforehand};
 use crate::run::open;
 use crate::run::open::Opened;
 use crate::run::owner::Owner;
+use crate::span;
 use futures::StreamExt;
 use pilothouse_core::{
     Class, Event, EventKind, Finding, GraphNode, GraphProblem, HelmAction, Phase, Plan, PlannedRelease, ReleaseGraph,
@@ -34,6 +35,7 @@ use pilothouse_core::{
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tracing::Instrument;
 
 /// Runs only the validate phase of each release, and all of them, whatever becomes of one.
 ///
@@ -107,7 +109,7 @@ pub async fn run(
             actions::refresh_deploy_records(&contexts, &surveyed).await;
             surveyed
         };
-        let surveyed = listening(survey, &mut owner, &mut messages).await;
+        let surveyed = listening(survey.instrument(span::part("survey")), &mut owner, &mut messages).await;
         for (run, surveyed) in runs.iter_mut().zip(surveyed) {
             run.settled = surveyed.map(|surveyed| surveyed.settled);
         }
@@ -125,7 +127,8 @@ pub async fn run(
     };
     let checks = checks::wrong_input(charts, &contexts, &mut runs, &stands_on, config.concurrency);
     let checks = async { tokio::join!(checks, before) };
-    let (mut findings, before) = listening(Box::pin(checks), &mut owner, &mut messages).await;
+    let (mut findings, before) =
+        listening(Box::pin(checks.instrument(span::part("checks"))), &mut owner, &mut messages).await;
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
         let foreseen = plan::brings(&graph, &contexts, &runs, &stands_on, config.concurrency);
         listening(foreseen, &mut owner, &mut messages).await;
@@ -136,7 +139,10 @@ pub async fn run(
         return Ok(outcome);
     }
     let opened = match state {
-        Some(state) => Some(open::open(config, state, session, before, &mut owner, &to, &mut messages).await?),
+        Some(state) => {
+            let opened = open::open(config, state, session, before, &mut owner, &to, &mut messages);
+            Some(opened.instrument(span::part("lock and journal")).await?)
+        }
         None => None,
     };
     let mut refused = None;
@@ -177,7 +183,7 @@ pub async fn run(
     let goes_on = config.despite_refusals || runs.iter().any(ReleaseRun::is_continued);
     if refused.is_none() && !goes_on {
         let foreseen = foresee::foreseen(charts, &contexts, &mut runs, &waits, config.concurrency);
-        let findings = listening(foreseen, &mut owner, &mut messages).await;
+        let findings = listening(foreseen.instrument(span::part("look ahead")), &mut owner, &mut messages).await;
         refused = not_begun(&contexts, findings, "another release is refused", &mut owner);
     }
     if let Some(outcome) = refused {
@@ -198,9 +204,9 @@ pub async fn run(
         session,
         lock: opened.as_ref().map(Opened::lock),
     };
-    let outcome = dispatch::dispatch(work, &mut owner, &mut messages).await;
+    let outcome = dispatch::dispatch(work, &mut owner, &mut messages).instrument(span::part("releases")).await;
     owner.happened(finished(&outcome, begun));
-    open::close(opened, owner).await;
+    open::close(opened, owner).instrument(span::part("end")).await;
     Ok(outcome)
 }
 
