@@ -34,11 +34,21 @@ const POLL: Duration = Duration::from_secs(2);
 /// How often it is said what is waited for.
 const SAY: Duration = Duration::from_secs(10);
 /// Puts in order what the earlier run has left in Helm's records of the release. Gives them as they were read last, where nothing had
-/// to be done.
+/// to be done; `read` is how they were read just now, if they were.
 ///
 /// # Errors
 /// See [`unlock_release`]; [`PhaseError::Locked`] when the earlier run's helm still works on the release.
-pub(crate) async fn unlock_before(ctx: &Context, before: &Before) -> Result<Option<ReleaseHistory>, PhaseError> {
+pub(crate) async fn unlock_before(
+    ctx: &Context,
+    before: &Before,
+    read: Option<ReleaseHistory>,
+) -> Result<Option<ReleaseHistory>, PhaseError> {
+    if let Some(read) = read.filter(|_| observe::at_work(ctx, &before.run).is_none()) {
+        let read = observe::by_payload_too(ctx, read).await?;
+        if !read.newest().is_some_and(|newest| newest.status.is_under_way()) {
+            return Ok(Some(read));
+        }
+    }
     until_helm_has_ended(ctx, before).await?;
     let known = Known {
         server_now: before.lock.server_now(),

@@ -41,7 +41,7 @@ impl Recorder {
     pub(crate) fn new(file: JournalFile, cluster: ClusterJournal, lock: Arc<LeaseLock>, written: u64) -> Self {
         let (newest, changes) = watch::channel(None);
         let (to, results) = unbounded_channel();
-        let task = tokio::spawn(keep_writing(cluster, lock, changes, to).instrument(span::part("write the journal")));
+        let task = tokio::spawn(keep_writing(cluster, lock, changes, to).instrument(span::beside("write the journal")));
         Self { file, newest, results, task, published: written, gap: false, told_end: false }
     }
 

@@ -1,6 +1,7 @@
 //! Carries one release through its phases.
 
 use crate::actions;
+use crate::actions::Writing;
 use crate::context::Ahead;
 use crate::context::Before;
 use crate::context::Context;
@@ -20,10 +21,12 @@ use crate::preflight;
 use crate::render;
 use crate::span;
 use crate::text;
+use futures::future::{Either, ready, select};
 use pilothouse_core::{
     Change, CheckVerdict, Class, Decision, Drift, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase,
     ReinstallReason, ReleaseHistory, ReleaseOutcome, ReleaseState, Remaining, code,
 };
+use std::pin::pin;
 use std::time::{Duration, Instant};
 use tracing::Instrument;
 
@@ -63,10 +66,21 @@ async fn in_turn<C: HelmChart + ?Sized>(
     run: &mut ReleaseRun,
     payload: &mut Payload,
 ) -> ReleaseOutcome {
-    // Meanwhile is read what it is looked at for, where that was not done before.
+    // Where it was not looked at before, that was read with the lock in the hand, or is meanwhile.
     let is_looked_at = run.foreseen.is_none() && run.before.is_some();
-    let around = async { if is_looked_at { observe::read_around(ctx).await } else { Ahead::default() } };
-    match tokio::join!(put_in_order(ctx, run.before.as_ref()), around) {
+    let read = if is_looked_at { ctx.session().take_just_read(&ctx.release()) } else { None };
+    let (history, around) = match read {
+        Some(read) => (read.history.clone(), Some(Ahead { history: None, ..read })),
+        None => (None, None),
+    };
+    let around = async {
+        match around {
+            Some(read) => read,
+            None if is_looked_at => observe::read_around(ctx).await,
+            None => Ahead::default(),
+        }
+    };
+    match tokio::join!(put_in_order(ctx, run.before.as_ref(), history), around) {
         (Ok(history), around) => {
             begin_turn(ctx, run, Ahead { history, ..around }).await;
             // What was wrong until now may have been put right.
@@ -90,10 +104,14 @@ fn tell_drift(ctx: &Context, drifts: &[Drift]) {
 }
 
 /// Puts in order what an interrupted run has left, before anything is looked at. Gives Helm's records of the release where they were
-/// read for that, and nothing had to be done.
-async fn put_in_order(ctx: &Context, before: Option<&Before>) -> Result<Option<ReleaseHistory>, ReleaseOutcome> {
+/// read for that, and nothing had to be done; `read` is how they were read just now, if they were.
+async fn put_in_order(
+    ctx: &Context,
+    before: Option<&Before>,
+    read: Option<ReleaseHistory>,
+) -> Result<Option<ReleaseHistory>, ReleaseOutcome> {
     let Some(before) = before else { return Ok(None) };
-    match actions::unlock_before(ctx, before).await {
+    match actions::unlock_before(ctx, before, read).await {
         Ok(read) => Ok(read),
         Err(error) if error.is_interrupted() || ctx.cancel().is_cancelled() => {
             Err(ReleaseOutcome::Interrupted { phase: Phase::CheckPrerequisites })
@@ -164,12 +182,32 @@ async fn phases<C: HelmChart + ?Sized>(
     run: &mut ReleaseRun,
     payload: &mut Payload,
 ) -> ReleaseOutcome {
+    let mut writing = None;
+    let outcome = phases_while(chart, ctx, run, payload, &mut writing).await;
+    actions::remembered(ctx, writing).await;
+    outcome
+}
+
+/// The same, with a record that may still be written in the end.
+async fn phases_while<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &mut Context,
+    run: &mut ReleaseRun,
+    payload: &mut Payload,
+    writing: &mut Option<Writing>,
+) -> ReleaseOutcome {
     let mut so_far = SoFar::default();
     let mut phase = Phase::CheckPrerequisites;
     loop {
-        let ended = reported_phase(chart, ctx, run, payload, phase, &mut so_far).await;
+        // Looking goes on beside the write; before anything is done, what came before it is remembered.
+        let only_looks = phase == Phase::Validate || run.steps.of(phase).is_empty() && phase == Phase::PostExec;
+        if !only_looks {
+            actions::remembered(ctx, writing.take()).await;
+        }
+        let ended = beside(reported_phase(chart, ctx, run, payload, phase, &mut so_far), writing).await;
         if ended == Ended::Well {
-            remember(ctx, run, phase).await;
+            actions::remembered(ctx, writing.take()).await;
+            *writing = remember(ctx, run, phase).await;
         }
         match next(phase, ended) {
             Transition::To(following) => {
@@ -191,17 +229,32 @@ async fn phases<C: HelmChart + ?Sized>(
     }
 }
 
+/// Carries out `work` and writes meanwhile; what is not written when that has ended is left.
+async fn beside<T>(work: impl Future<Output = T>, writing: &mut Option<Writing>) -> T {
+    let Some(write) = writing else { return work.await };
+    match select(pin!(work), &mut *write).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right((written, work)) => {
+            *writing = Some(Box::pin(ready(written)));
+            work.await
+        }
+    }
+}
+
 /// Writes down how far the release has come, for runs to come.
-async fn remember(ctx: &Context, run: &mut ReleaseRun, phase: Phase) {
+async fn remember(ctx: &Context, run: &mut ReleaseRun, phase: Phase) -> Option<Writing> {
     if run.only_every_run {
-        return;
+        return None;
     }
     match (ctx.info().action, phase) {
         (HelmAction::Deploy, Phase::Exec | Phase::Validate) => actions::remember_deploy(ctx, run, phase).await,
         (HelmAction::Deploy, Phase::PostExec) if !run.steps.of(phase).is_empty() => {
-            actions::remember_deploy(ctx, run, phase).await;
+            actions::remember_deploy(ctx, run, phase).await
         }
-        (HelmAction::Destroy, Phase::Exec) => actions::forget_deploy(ctx).await,
+        (HelmAction::Destroy, Phase::Exec) => {
+            actions::forget_deploy(ctx).await;
+            None
+        }
         (
             HelmAction::Deploy | HelmAction::Destroy | HelmAction::Skip,
             Phase::CheckPrerequisites
@@ -210,7 +263,7 @@ async fn remember(ctx: &Context, run: &mut ReleaseRun, phase: Phase) {
             | Phase::OnDeployFailure
             | Phase::PostExec
             | Phase::Validate,
-        ) => {}
+        ) => None,
     }
 }
 

@@ -35,10 +35,10 @@ pub(crate) async fn foreseen(
         changes[node] && !info.dry_run && !run.is_continued() && !is_destroyed_later
     };
     let looked_at: Vec<usize> = (0..charts.len()).filter(is_looked_at).collect();
-    if let Some(first) = looked_at.first() {
-        let all: Vec<&Context> = looked_at.iter().map(|&node| &contexts[node]).collect();
-        observe::read_ahead(contexts[*first].session(), &all).await;
-    }
+    // Mostly that was read while the journal was opened.
+    let unread = looked_at.iter().map(|&node| &contexts[node]);
+    let unread: Vec<&Context> = unread.filter(|ctx| !ctx.session().reads.has_ahead(&ctx.release())).collect();
+    observe::read_ahead(&unread).await;
     let looked_at: Vec<bool> = (0..charts.len()).map(|node| looked_at.binary_search(&node).is_ok()).collect();
     let all = charts.iter().zip(contexts).zip(runs).zip(looked_at).zip(after);
     let looks = all.map(|((((chart, ctx), run), looked_at), after)| async move {

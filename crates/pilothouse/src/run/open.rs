@@ -72,7 +72,7 @@ impl Opened {
 }
 
 /// Takes the stack's lock where its state is, reads what earlier runs have left, and opens the journal. From then on everything the owner
-/// is told is written down.
+/// is told is written down. `looking` goes on with the lock in the hand while the journal is opened.
 ///
 /// # Errors
 /// See [`RunError`]. Nothing of the stack was touched then, and the lock is given back.
@@ -81,6 +81,7 @@ pub(crate) async fn open<F: FnMut(&Event)>(
     state: &StateConfig,
     session: &Arc<Session>,
     before: Beforehand,
+    looking: impl Future<Output = ()>,
     owner: &mut Owner<F>,
     to: &UnboundedSender<Message>,
     messages: &mut UnboundedReceiver<Message>,
@@ -92,7 +93,7 @@ pub(crate) async fn open<F: FnMut(&Event)>(
         waited_ms: millis(lock.waited()),
         taken_over: lock.taken_over().map(str::to_owned),
     });
-    match begin(config, state, left, owner, &lock).await {
+    match begin(config, state, left, looking, owner, &lock).await {
         Ok((last, continued, key)) => {
             let (us, lock_timeout) = (state.holder.clone(), state.lock_timeout);
             Ok(Opened { lock, others_were_at_work, last, continued, key, us, lock_timeout })
@@ -110,6 +111,7 @@ async fn begin<F: FnMut(&Event)>(
     config: &RunConfig,
     state: &StateConfig,
     left: Left,
+    looking: impl Future<Output = ()>,
     owner: &mut Owner<F>,
     lock: &Arc<LeaseLock>,
 ) -> Result<(Option<RunProgress>, Vec<ReleaseProgress>, DigestKey), RunError> {
@@ -142,7 +144,8 @@ async fn begin<F: FnMut(&Event)>(
     let header = JournalHeader::new(config.id, &config.stack, key.clone());
     let file = JournalFile::create(&folder, &header, owner.before_journal(), KillPoint::new(state.kill_at))?;
     if let Some(progress) = owner.progress() {
-        if let Err(error) = in_cluster.store(progress).await {
+        let (stored, ()) = tokio::join!(in_cluster.store(progress), looking);
+        if let Err(error) = stored {
             // Nothing was begun: there is no such run.
             file.discard();
             return Err(error.into());

@@ -140,7 +140,12 @@ pub async fn run(
     }
     let opened = match state {
         Some(state) => {
-            let opened = open::open(config, state, session, before, &mut owner, &to, &mut messages);
+            let looking = async {
+                // For a plan each is looked at by itself.
+                let looked_at = contexts.iter().zip(&runs).filter(|one| config.plan.is_none() && !idle(*one));
+                observe::read_ahead(&looked_at.map(|(ctx, _)| ctx).collect::<Vec<_>>()).await;
+            };
+            let opened = open::open(config, state, session, before, looking, &mut owner, &to, &mut messages);
             Some(opened.instrument(span::part("lock and journal")).await?)
         }
         None => None,
