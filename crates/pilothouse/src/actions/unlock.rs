@@ -4,6 +4,7 @@
 
 use crate::context::Before;
 use crate::context::Context;
+use crate::context::EarlierRun;
 use crate::context::Emitter;
 use crate::error::PhaseError;
 use crate::observe;
@@ -43,11 +44,10 @@ pub(crate) async fn unlock_before(
     before: &Before,
     read: Option<ReleaseHistory>,
 ) -> Result<Option<ReleaseHistory>, PhaseError> {
-    if let Some(read) = read.filter(|_| observe::at_work(ctx, &before.run).is_none()) {
-        let read = observe::by_payload_too(ctx, read).await?;
-        if !read.newest().is_some_and(|newest| newest.status.is_under_way()) {
-            return Ok(Some(read));
-        }
+    if let Some(read) = read
+        && let Some(history) = nothing_under_way(ctx, &before.run, read).await?
+    {
+        return Ok(Some(history));
     }
     until_helm_has_ended(ctx, before).await?;
     let known = Known {
@@ -59,6 +59,20 @@ pub(crate) async fn unlock_before(
         takes_for_dead: ctx.info().breaks_lock,
     };
     unlock_release(ctx, &known, ctx.emitter().clone()).await.map(|looked| looked.history)
+}
+
+/// Helm's records, as they were `read` just now, where nothing has to be put in order by them.
+async fn nothing_under_way(
+    ctx: &Context,
+    run: &EarlierRun,
+    read: ReleaseHistory,
+) -> Result<Option<ReleaseHistory>, PhaseError> {
+    if observe::at_work(ctx, run).is_some() {
+        return Ok(None);
+    }
+    let history = observe::by_payload_too(ctx, read).await?;
+    let is_under_way = history.newest().is_some_and(|newest| newest.status.is_under_way());
+    Ok(Some(history).filter(|_| !is_under_way))
 }
 
 /// What came of looking for a revision that stays pending.

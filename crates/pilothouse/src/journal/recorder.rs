@@ -41,7 +41,7 @@ impl Recorder {
     pub(crate) fn new(file: JournalFile, cluster: ClusterJournal, lock: Arc<LeaseLock>, written: u64) -> Self {
         let (newest, changes) = watch::channel(None);
         let (to, results) = unbounded_channel();
-        let task = tokio::spawn(keep_writing(cluster, lock, changes, to).instrument(span::beside("write the journal")));
+        let task = tokio::spawn(keep_writing(cluster, lock, changes, to));
         Self { file, newest, results, task, published: written, gap: false, told_end: false }
     }
 
@@ -119,7 +119,8 @@ async fn keep_writing(
                 let _ = to.send(Err(StopReason::LockLost { why: lock.why_lost().unwrap_or_default() }));
                 return;
             }
-            let result = match cluster.store(&progress).await {
+            let written = cluster.store(&progress).instrument(span::beside("write the journal")).await;
+            let result = match written {
                 Ok(()) => Ok(progress.seq),
                 Err(error) if error.is_transient() && since.elapsed() < LONGEST => {
                     tracing::debug!(%error, "the journal in the cluster cannot be written now");

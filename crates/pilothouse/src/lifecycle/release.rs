@@ -585,3 +585,27 @@ async fn clean_up<C: HelmChart + ?Sized>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::{Instant, sleep};
+
+    const TENTH: Duration = Duration::from_millis(100);
+
+    /// A phase is not held up by a write, which is done by the time that the next one is over, and goes on while that works.
+    #[tokio::test(start_paused = true)]
+    async fn a_write_goes_on_beside_phases() {
+        let mut writing: Option<Writing> = Some(Box::pin(async {
+            sleep(3 * TENTH).await;
+            Ok(())
+        }));
+        let begun = Instant::now();
+        for phases in [2, 4] {
+            beside(sleep(2 * TENTH), &mut writing).await;
+            assert_eq!(begun.elapsed(), phases * TENTH);
+        }
+        writing.unwrap().await.unwrap();
+        assert_eq!(begun.elapsed(), 4 * TENTH);
+    }
+}
