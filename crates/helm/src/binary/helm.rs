@@ -170,8 +170,8 @@ impl Helm {
             .on_parent_death(Signal::TERM)
             .whole_stdout(MOST);
         let limits = Limits { timeout, grace: self.grace };
-        let span = tracing::trace_span!(target: "pilothouse::spans", "helm", of = command);
-        let done = run(spawn, limits, cancel).instrument(span).await.map_err(HelmError::from_spawn)?;
+        let of_helm = tracing::trace_span!(target: "pilothouse::spans", "helm", of = command);
+        let done = run(spawn, limits, cancel).instrument(of_helm).await.map_err(HelmError::from_spawn)?;
         tracing::debug!(command, status = %done.status, elapsed = ?done.elapsed, "helm ended");
         outcome(command, timeout, done, &redactor)
     }

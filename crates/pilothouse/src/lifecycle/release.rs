@@ -205,7 +205,7 @@ async fn phases_while<C: HelmChart + ?Sized>(
             actions::remembered(ctx, writing.take()).await;
         }
         let ended = beside(reported_phase(chart, ctx, run, payload, phase, &mut so_far), writing).await;
-        if ended == Ended::Well {
+        if ended == Ended::Well && is_remembered(run, phase) {
             actions::remembered(ctx, writing.take()).await;
             *writing = remember(ctx, run, phase).await;
         }
@@ -241,30 +241,24 @@ async fn beside<T>(work: impl Future<Output = T>, writing: &mut Option<Writing>)
     }
 }
 
+/// Whether it is written down for runs to come that a release has come so far.
+fn is_remembered(run: &ReleaseRun, phase: Phase) -> bool {
+    !run.only_every_run
+        && match phase {
+            Phase::Exec | Phase::Validate => true,
+            Phase::PostExec => !run.steps.of(phase).is_empty(),
+            Phase::CheckPrerequisites | Phase::PreExec | Phase::OnDeployFailure => false,
+        }
+}
+
 /// Writes down how far the release has come, for runs to come.
 async fn remember(ctx: &Context, run: &mut ReleaseRun, phase: Phase) -> Option<Writing> {
-    if run.only_every_run {
-        return None;
-    }
     match (ctx.info().action, phase) {
-        (HelmAction::Deploy, Phase::Exec | Phase::Validate) => actions::remember_deploy(ctx, run, phase).await,
-        (HelmAction::Deploy, Phase::PostExec) if !run.steps.of(phase).is_empty() => {
-            actions::remember_deploy(ctx, run, phase).await
-        }
-        (HelmAction::Destroy, Phase::Exec) => {
-            actions::forget_deploy(ctx).await;
-            None
-        }
-        (
-            HelmAction::Deploy | HelmAction::Destroy | HelmAction::Skip,
-            Phase::CheckPrerequisites
-            | Phase::PreExec
-            | Phase::Exec
-            | Phase::OnDeployFailure
-            | Phase::PostExec
-            | Phase::Validate,
-        ) => None,
+        (HelmAction::Deploy, _) => return actions::remember_deploy(ctx, run, phase).await,
+        (HelmAction::Destroy, Phase::Exec) => actions::forget_deploy(ctx).await,
+        (HelmAction::Destroy | HelmAction::Skip, _) => {}
     }
+    None
 }
 
 /// What was done, and at which attempt.
