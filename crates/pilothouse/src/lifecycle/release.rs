@@ -183,7 +183,7 @@ async fn phases<C: HelmChart + ?Sized>(
     payload: &mut Payload,
 ) -> ReleaseOutcome {
     let mut writing = None;
-    let outcome = phases_while(chart, ctx, run, payload, &mut writing).await;
+    let outcome = Box::pin(phases_while(chart, ctx, run, payload, &mut writing)).await;
     actions::remembered(ctx, writing).await;
     outcome
 }

@@ -71,8 +71,16 @@ impl Opened {
     }
 }
 
+/// What is read besides.
+pub(crate) struct Reads<L> {
+    /// Before the lock was taken.
+    pub(crate) before: Beforehand,
+    /// With the lock in the hand, while the journal is opened.
+    pub(crate) looking: L,
+}
+
 /// Takes the stack's lock where its state is, reads what earlier runs have left, and opens the journal. From then on everything the owner
-/// is told is written down. `looking` goes on with the lock in the hand while the journal is opened.
+/// is told is written down.
 ///
 /// # Errors
 /// See [`RunError`]. Nothing of the stack was touched then, and the lock is given back.
@@ -80,12 +88,12 @@ pub(crate) async fn open<F: FnMut(&Event)>(
     config: &RunConfig,
     state: &StateConfig,
     session: &Arc<Session>,
-    before: Beforehand,
-    looking: impl Future<Output = ()>,
+    reads: Reads<impl Future<Output = ()>>,
     owner: &mut Owner<F>,
     to: &UnboundedSender<Message>,
     messages: &mut UnboundedReceiver<Message>,
 ) -> Result<Opened, RunError> {
+    let Reads { before, looking } = reads;
     let Taken { lock, others_were_at_work, left } =
         listening(Box::pin(take_lock(&config.stack, state, session, before, to)), owner, messages).await?;
     let lock = Arc::new(lock);

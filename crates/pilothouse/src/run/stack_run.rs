@@ -24,7 +24,7 @@ use crate::run::foresee;
 use crate::run::listening::listening;
 use crate::run::lock::{self, Beforehand};
 use crate::run::open;
-use crate::run::open::Opened;
+use crate::run::open::{Opened, Reads};
 use crate::run::owner::Owner;
 use crate::span;
 use futures::StreamExt;
@@ -145,7 +145,7 @@ pub async fn run(
                 let looked_at = contexts.iter().zip(&runs).filter(|one| config.plan.is_none() && !idle(*one));
                 observe::read_ahead(&looked_at.map(|(ctx, _)| ctx).collect::<Vec<_>>()).await;
             };
-            let opened = open::open(config, state, session, before, looking, &mut owner, &to, &mut messages);
+            let opened = open::open(config, state, session, Reads { before, looking }, &mut owner, &to, &mut messages);
             Some(opened.instrument(span::part("lock and journal")).await?)
         }
         None => None,
