@@ -110,8 +110,8 @@ impl Frame {
             if width >= NARROWEST {
                 let (colour, name) = (colour(&frame.kind), escaped(name));
                 let seconds = total as f64 / 1e6;
-                let letters = (width / LETTER) as usize;
-                let shown: String = if letters < 3 { String::new() } else { name.chars().take(letters).collect() };
+                let fits = |(letters, _): &(u32, char)| f64::from(*letters) * LETTER <= width;
+                let shown: String = (1..).zip(name.chars()).take_while(fits).map(|(_, letter)| letter).collect();
                 writeln!(
                     svg,
                     "<g><title>{name}: {seconds:.3} s, {} times</title><rect x=\"{left:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{}\" \
