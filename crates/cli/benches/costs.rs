@@ -12,16 +12,12 @@
 mod common;
 
 use common::contest::{Contest, HELMS, Took, median};
-use common::delay::delayed;
-use common::{chart, programs, roomy};
+use common::{ONE_WAY, chart, far_away, programs, roomy};
 use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{Node, Plane, PlaneConfig, SimulatedNode};
 use std::path::Path;
-use std::time::Duration;
 
 const ROUNDS: usize = 3;
-/// Half of a round trip as most people have it.
-const ONE_WAY: Duration = Duration::from_millis(25);
 
 #[tokio::main]
 async fn main() {
@@ -117,17 +113,6 @@ async fn large(helm: &Path) {
 
 const WAYS: [&str; 4] =
     ["helm --wait, 75 from nothing", "pilothouse, 75 from nothing", "helm --wait, to 88", "pilothouse, to 88"];
-
-/// The kubeconfig of the plane, through a proxy that delays.
-async fn far_away(plane: &Plane, folder: &Path) -> std::path::PathBuf {
-    let text = std::fs::read_to_string(plane.kubeconfig()).unwrap();
-    let server = text.split("https://").nth(1).unwrap();
-    let server: String = server.chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':')).collect();
-    let port = delayed(server.parse().unwrap(), ONE_WAY).await;
-    let path = folder.join("far.kubeconfig");
-    std::fs::write(&path, text.replace(&server, &format!("127.0.0.1:{port}"))).unwrap();
-    path
-}
 
 /// Installs, and then looks at what is there: nothing is to be done.
 fn from_nothing(contest: &Contest, name: &str, releases: usize) {

@@ -16,6 +16,11 @@ use terminal::args::{Cli, Command, Output, Plane, SchemaOf, State};
 use terminal::exit::{CommandError, Exit};
 use terminal::interrupt::{self, Stages};
 use terminal::printer;
+use terminal::trace::{Trace, is_written};
+use tracing::{Instrument, trace_span};
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -27,7 +32,11 @@ fn main() -> ExitCode {
         }
     };
     let settings = Settings::resolve(&cli.global);
-    log_to_stderr(cli.global.verbose);
+    let trace = match cli.global.trace.as_deref().map(Trace::create).transpose() {
+        Ok(trace) => trace,
+        Err(error) => return told(&settings, &error).into(),
+    };
+    listen(cli.global.verbose, trace.clone());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -35,17 +44,26 @@ fn main() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let exit = runtime.block_on(until_killed(&settings, cli.command)).unwrap_or_else(|error| {
-        match settings.output {
-            Output::Human => printer::error(&error),
-            Output::Json => printer::json(Output::Json, &error.as_json()),
-            Output::Jsonl => printer::json_line(&error.as_line()),
-        }
-        error.exit
-    });
+    let command = until_killed(&settings, cli.command).instrument(trace_span!(target: "pilothouse::spans", "command"));
+    let mut exit = runtime.block_on(command).unwrap_or_else(|error| told(&settings, &error));
     // A question that nobody answers any more would hold the program up.
     runtime.shutdown_timeout(LAST_GRACE);
+    if let Some(Err(error)) = trace.map(|trace| trace.finish()) {
+        let failed = CommandError::new(Exit::Failed, format!("the trace is not whole: {error}"));
+        let told = told(&settings, &failed);
+        exit = if exit == Exit::Done { told } else { exit };
+    }
     exit.into()
+}
+
+/// Tells why a command failed, and gives its exit code.
+fn told(settings: &Settings, error: &CommandError) -> Exit {
+    match settings.output {
+        Output::Human => printer::error(error),
+        Output::Json => printer::json(Output::Json, &error.as_json()),
+        Output::Jsonl => printer::json_line(&error.as_line()),
+    }
+    error.exit
 }
 
 /// How long what is left over when a command has ended may take to end too.
@@ -106,17 +124,22 @@ async fn dispatch(settings: &Settings, command: Command, stages: &Stages) -> Res
     }
 }
 
-/// What happens inside, for those who look for a mistake. Never on by itself.
-fn log_to_stderr(verbose: u8) {
+/// What happens inside, for those who look for a mistake or for the time. Never on by itself.
+fn listen(verbose: u8, trace: Option<Trace>) {
     let level = match verbose {
-        0 => return,
-        1 => "pilothouse=debug",
-        _ => "pilothouse=trace,kube=debug",
+        0 => None,
+        1 => Some("pilothouse=debug"),
+        _ => Some("pilothouse=trace,kube=debug"),
     };
-    let filter = tracing_subscriber::EnvFilter::new(level);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    if level.is_none() && trace.is_none() {
+        return;
+    }
+    let to_stderr = level.map(|level| {
+        tracing_subscriber::fmt::layer()
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stderr)
+            .with_filter(EnvFilter::new(level))
+    });
+    let to_file = trace.map(|trace| trace.with_filter(filter_fn(is_written)));
+    tracing_subscriber::registry().with(to_stderr).with(to_file).init();
 }

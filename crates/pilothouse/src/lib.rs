@@ -26,6 +26,7 @@ mod plan;
 mod preflight;
 mod render;
 mod run;
+mod span;
 mod steps;
 #[cfg(test)]
 mod test_world;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// From the ground up: a room imports only what stands before it. Names in one line stand beside each other.
 const ROOMS: [&[&str]; 14] = [
-    &["text", "digest", "error", "kept_digest", "environment"],
+    &["text", "digest", "error", "kept_digest", "environment", "span"],
     &["journal"],
     &["context"],
     &["render"],

@@ -4,13 +4,17 @@
 
 pub(crate) mod contest;
 pub(crate) mod delay;
+pub(crate) mod flame;
 
 use pilothouse_plane::provision::{Obtained, Provisioner, Tool};
-use pilothouse_plane::{AuditLog, Node, SimulatedNode, for_current_user};
+use pilothouse_plane::{AuditLog, Node, Plane, SimulatedNode, for_current_user};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// Half of a round trip as most people have it.
+pub(crate) const ONE_WAY: Duration = Duration::from_millis(25);
 
 /// The programs of a control plane, and these helms.
 pub(crate) async fn programs(helms: &[Tool]) -> Obtained {
@@ -73,4 +77,15 @@ pub(crate) fn chart() -> (PathBuf, &'static str) {
     }
     println!("not run with podinfo: its package is not at hand");
     (root.join("examples/quickstart/charts/web").canonicalize().unwrap(), "web of the quickstart")
+}
+
+/// The kubeconfig of the plane, through a proxy that delays.
+pub(crate) async fn far_away(plane: &Plane, folder: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(plane.kubeconfig()).unwrap();
+    let server = text.split("https://").nth(1).unwrap();
+    let server: String = server.chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':')).collect();
+    let port = delay::delayed(server.parse().unwrap(), ONE_WAY).await;
+    let path = folder.join("far.kubeconfig");
+    std::fs::write(&path, text.replace(&server, &format!("127.0.0.1:{port}"))).unwrap();
+    path
 }

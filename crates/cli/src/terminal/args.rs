@@ -44,6 +44,9 @@ pub(crate) struct Global {
     /// Log what happens inside to standard error (-v, -vv)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Write what the time goes to (phases, releases, helm, requests) into this new file, in Chrome's trace format
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
     /// The folder for programs and charts that were fetched [default: $XDG_CACHE_HOME/pilothouse]
     #[arg(long, global = true, env = "PILOTHOUSE_CACHE", hide_env_values = true, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,

@@ -9,3 +9,4 @@ pub(crate) mod hints;
 pub(crate) mod interrupt;
 pub(crate) mod printer;
 pub(crate) mod text;
+pub(crate) mod trace;

@@ -108,6 +108,40 @@ fn the_secret_that_is_in_force_and_the_new_one_in_every_spelling() {
     assert!(plan.contains("***") && plan.contains("TOK"), "{plan}");
 }
 
+/// Of releases, phases, helm and requests a trace has names and verbs, and nothing of what they hold.
+#[test]
+fn a_trace_of_a_run_with_a_secret() {
+    let run = serde_json::json!(["sh", "-c", STEPS]);
+    let world = world("pw-traced", &format!("    pre_exec: [{{ command: {{ run: {run} }} }}]\n"));
+    let secret = "traced-canary-pw";
+    let apply = |name: &str| world.transcript(world.on_plane(&["apply", "--yes", "--trace", name]).env("PW", secret));
+    let told = apply("trace.json");
+    assert!(told.starts_with("exit code: 0\n"), "{told}");
+    let path = world.path("trace.json");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let trace: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let has = |kind: &str, name: &str| trace.iter().any(|span| span["cat"] == kind && span["name"] == name);
+    for (kind, name) in [
+        ("command", "command"),
+        ("part", "survey"),
+        ("part", "journal"),
+        ("release", "pw-traced/web"),
+        ("phase", "pre_exec"),
+        ("helm", "upgrade"),
+        ("request", "patch Secret pw-traced/pilothouse.release.web"),
+    ] {
+        assert!(has(kind, name), "{kind} {name}: {text}");
+    }
+    // Plain, and in base64 at three offsets.
+    for spelling in ["canary", "dHJhY2VkLWNhbmFye", "RyYWNlZC1jYW5hcn", "0cmFjZWQtY2FuYXJ5"] {
+        assert!(!text.contains(spelling), "{spelling}: {text}");
+    }
+    // It is not written over.
+    assert!(apply("trace.json").starts_with("exit code: 2\n"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
 /// Spellings that charts and programs make: hex, JSON in JSON, base32, and parts that are cut out.
 #[test]
 fn a_secret_that_is_cut_and_rewritten() {

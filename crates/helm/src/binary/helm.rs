@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// How long `helm version` may take; it does nothing but print, but a binary may have to come from a slow disk.
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
@@ -169,7 +170,8 @@ impl Helm {
             .on_parent_death(Signal::TERM)
             .whole_stdout(MOST);
         let limits = Limits { timeout, grace: self.grace };
-        let done = run(spawn, limits, cancel).await.map_err(HelmError::from_spawn)?;
+        let of_helm = tracing::trace_span!(target: "pilothouse::spans", "helm", of = command);
+        let done = run(spawn, limits, cancel).instrument(of_helm).await.map_err(HelmError::from_spawn)?;
         tracing::debug!(command, status = %done.status, elapsed = ?done.elapsed, "helm ended");
         outcome(command, timeout, done, &redactor)
     }

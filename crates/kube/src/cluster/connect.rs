@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::Instrument;
 
 /// What this client calls itself.
 const USER_AGENT: &str = concat!("pilothouse/", env!("CARGO_PKG_VERSION"));
@@ -258,7 +259,7 @@ impl Cluster {
         let no_answer = |source| ConnectError::NoAnswer { server, proxy, source: Box::new(source) };
         // Whoever connects asks for the kinds next: that need not wait for the first answer. What fails of it is asked for again then.
         let ahead = cluster.clone();
-        let ahead = tokio::spawn(async move { ahead.discover(false).await.map(drop) });
+        let ahead = tokio::spawn(async move { ahead.discover(false).await.map(drop) }.in_current_span());
         if let Err(source) = cluster.probe(left).await {
             ahead.abort();
             return Err(no_answer(source));

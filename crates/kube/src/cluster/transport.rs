@@ -19,6 +19,7 @@ use std::error::Error;
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::Instrument;
 
 /// A server behind the API that was away for so long, or a second time, is told rather than asked again by what only reads: somebody
 /// waits for a word of it. What changes something is worth the whole time of a request: the server may just be rolled out.
@@ -67,6 +68,12 @@ impl<'a> Call<'a> {
 
     fn changes_something(&self) -> bool {
         self.method != Method::GET && !self.uri.contains("dryRun=All")
+    }
+
+    /// The time from the first attempt to the last answer.
+    fn span(&self) -> tracing::Span {
+        let dry = if self.uri.contains("dryRun=All") { " (dry run)" } else { "" };
+        tracing::trace_span!(target: "pilothouse::spans", "request", of = format!("{}{dry}", self.described()))
     }
 
     fn described(&self) -> String {
@@ -135,6 +142,10 @@ impl Transport {
     /// Sends a request, again where that is allowed and may help, until the deadline. The failure told is the last one
     /// the server or the connection gave.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, ClusterError> {
+        self.attempts(call).instrument(call.span()).await
+    }
+
+    async fn attempts(&self, call: &Call<'_>) -> Result<Answer, ClusterError> {
         let deadline = Instant::now() + self.timeout;
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
@@ -204,7 +215,8 @@ impl Transport {
     ) -> Result<BoxStream<'static, Result<WatchEvent<Value>, ClusterError>>, ClusterError> {
         let request = Request::builder().method(&call.method).uri(&call.uri).header(ACCEPT, call.accept);
         let request = request.body(Vec::new()).map_err(|source| unsendable(call, &source))?;
-        let begun = tokio::time::timeout(self.timeout, self.client.request_events::<Value>(request)).await;
+        let begun = self.client.request_events::<Value>(request);
+        let begun = tokio::time::timeout(self.timeout, begun).instrument(call.span()).await;
         let Ok(begun) = begun else {
             return Err(ClusterError::Timeout { what: call.described(), after: self.timeout });
         };

@@ -14,37 +14,68 @@ use crate::observe;
 use crate::observe::{Found, Surveyed};
 use crate::render;
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use pilothouse_core::{
     AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputPart, MadeUp, Phase, RecordSeen, ReleaseState, Rendered,
     RevisionMeta, RevisionStatus,
 };
+use pilothouse_kube::ClusterError;
 use std::time::Instant;
+
+/// The write of a record, which changes nothing but that.
+pub(crate) type Writing = BoxFuture<'static, Result<(), ClusterError>>;
 
 /// Remembers what was deployed, and how far its lifecycle has come; written again when it has come further. Nothing is written where
 /// the newest revision is not ours, or files were changed since. Leaves the objects as they were read to the wait that follows
-/// (`looked`). Writes: our record of the release. Repeatable. That it
-/// cannot be written is no failure: the next run compares in full then.
-pub(crate) async fn remember_deploy(ctx: &Context, run: &mut ReleaseRun, reached: Phase) {
-    let Some(stack) = run.stack.clone() else { return };
-    if let Err(error) = try_to_remember(ctx, run, &stack, reached).await {
-        let why = ctx.redactor().redact(&error.chain().join(": "));
-        ctx.warn(format!("what was deployed cannot be remembered, so the next run compares in full: {why}"));
+/// (`looked`), and the write to the caller, who does something else meanwhile and then asks [`remembered`]. Writes: our record of the
+/// release. Repeatable. That it cannot be written is no failure: the next run compares in full then.
+pub(crate) async fn remember_deploy(ctx: &Context, run: &mut ReleaseRun, reached: Phase) -> Option<Writing> {
+    let stack = run.stack.clone()?;
+    match to_remember(ctx, run, &stack, reached).await {
+        Ok(record) => record.map(|record| writing(ctx, record)),
+        Err(error) => {
+            not_remembered(ctx, &error);
+            None
+        }
     }
 }
 
-async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reached: Phase) -> Result<(), PhaseError> {
+fn writing(ctx: &Context, record: DeployRecord) -> Writing {
+    let (cluster, key) = (ctx.session().cluster.clone(), ctx.session().state_key().cloned());
+    Box::pin(async move { store_deploy_record(cluster.as_ref(), &record, key.as_ref()).await })
+}
+
+/// Waits until what was deployed is remembered.
+pub(crate) async fn remembered(ctx: &Context, writing: Option<Writing>) {
+    let Some(writing) = writing else { return };
+    if let Err(error) = writing.await {
+        not_remembered(ctx, &error.into());
+    }
+}
+
+fn not_remembered(ctx: &Context, error: &PhaseError) {
+    let why = ctx.redactor().redact(&error.chain().join(": "));
+    ctx.warn(format!("what was deployed cannot be remembered, so the next run compares in full: {why}"));
+}
+
+async fn to_remember(
+    ctx: &Context,
+    run: &mut ReleaseRun,
+    stack: &str,
+    reached: Phase,
+) -> Result<Option<DeployRecord>, PhaseError> {
     // What is remembered is about this very revision, so that nothing is wrong should there be a newer one by now.
     let Recorded { revision: newest, at, remembered } = if let Some(read) = run.recorded.take() {
         read
     } else {
         let newest = observe::release_history(ctx).await?.newest().cloned();
-        let Some(revision) = newest else { return Ok(()) };
+        let Some(revision) = newest else { return Ok(None) };
         Recorded { revision, at: Instant::now(), remembered: Remembered::NotRead }
     };
     let newest = &newest;
     if newest.status != RevisionStatus::Deployed {
-        return Ok(());
+        return Ok(None);
     }
     let record = match remembered {
         // What was found right after helm still holds.
@@ -59,7 +90,7 @@ async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reach
             put_together(ctx, run, stack, newest, before).await?
         }
     };
-    let Some(record) = record else { return Ok(()) };
+    let Some(record) = record else { return Ok(None) };
     let objects = match record.objects {
         // As they were right after helm: what was written since is looked at by the next run.
         Some(objects) => Some(objects),
@@ -72,11 +103,11 @@ async fn try_to_remember(ctx: &Context, run: &mut ReleaseRun, stack: &str, reach
         objects,
         ..record
     };
-    store_deploy_record(ctx.cluster(), &record, ctx.session().state_key()).await?;
     if reached != Phase::Validate {
-        run.recorded = Some(Recorded { revision: newest.clone(), at, remembered: Remembered::This(Box::new(record)) });
+        let remembered = Remembered::This(Box::new(record.clone()));
+        run.recorded = Some(Recorded { revision: newest.clone(), at, remembered });
     }
-    Ok(())
+    Ok(Some(record))
 }
 
 /// What is to be remembered of a revision; `before` is what already is. `None` where it is not known what helm was given: somebody

@@ -4,6 +4,7 @@
 
 use crate::context::Before;
 use crate::context::Context;
+use crate::context::EarlierRun;
 use crate::context::Emitter;
 use crate::error::PhaseError;
 use crate::observe;
@@ -34,11 +35,20 @@ const POLL: Duration = Duration::from_secs(2);
 /// How often it is said what is waited for.
 const SAY: Duration = Duration::from_secs(10);
 /// Puts in order what the earlier run has left in Helm's records of the release. Gives them as they were read last, where nothing had
-/// to be done.
+/// to be done; `read` is how they were read just now, if they were.
 ///
 /// # Errors
 /// See [`unlock_release`]; [`PhaseError::Locked`] when the earlier run's helm still works on the release.
-pub(crate) async fn unlock_before(ctx: &Context, before: &Before) -> Result<Option<ReleaseHistory>, PhaseError> {
+pub(crate) async fn unlock_before(
+    ctx: &Context,
+    before: &Before,
+    read: Option<ReleaseHistory>,
+) -> Result<Option<ReleaseHistory>, PhaseError> {
+    if let Some(read) = read
+        && let Some(history) = nothing_under_way(ctx, &before.run, read).await?
+    {
+        return Ok(Some(history));
+    }
     until_helm_has_ended(ctx, before).await?;
     let known = Known {
         server_now: before.lock.server_now(),
@@ -49,6 +59,20 @@ pub(crate) async fn unlock_before(ctx: &Context, before: &Before) -> Result<Opti
         takes_for_dead: ctx.info().breaks_lock,
     };
     unlock_release(ctx, &known, ctx.emitter().clone()).await.map(|looked| looked.history)
+}
+
+/// Helm's records, as they were `read` just now, where nothing has to be put in order by them.
+async fn nothing_under_way(
+    ctx: &Context,
+    run: &EarlierRun,
+    read: ReleaseHistory,
+) -> Result<Option<ReleaseHistory>, PhaseError> {
+    if observe::at_work(ctx, run).is_some() {
+        return Ok(None);
+    }
+    let history = observe::by_payload_too(ctx, read).await?;
+    let is_under_way = history.newest().is_some_and(|newest| newest.status.is_under_way());
+    Ok(Some(history).filter(|_| !is_under_way))
 }
 
 /// What came of looking for a revision that stays pending.

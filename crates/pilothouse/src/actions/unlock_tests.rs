@@ -527,3 +527,22 @@ async fn it_can_be_spawned() {
     };
     assert_eq!(tokio::spawn(healing).await.unwrap().unwrap().healed, [marked()]);
 }
+
+/// What was read a moment ago is not read again; what is under way is looked at anew.
+#[rstest]
+#[case::nothing_there(None, true)]
+#[case::deployed(Some(S::Deployed), true)]
+#[case::pending(Some(S::PendingUpgrade), false)]
+#[case::leaving(Some(S::Uninstalling), false)]
+#[tokio::test]
+async fn what_was_read_just_now(#[case] status: Option<S>, #[case] holds: bool) {
+    let cluster = Arc::new(FakeCluster::default());
+    let world = test_world::fake(&cluster, HelmDriver::Secret);
+    if let Some(status) = status {
+        cluster.put(release_secret(&release(), 1, status, "1.0.0", ""));
+    }
+    let read = observe::release_history(&world.ctx).await.unwrap();
+    let before = cluster.failures.calls().len();
+    let history = nothing_under_way(&world.ctx, &EarlierRun::default(), read.clone()).await.unwrap();
+    assert_eq!((history, cluster.failures.calls().len() - before), (holds.then_some(read), 0));
+}

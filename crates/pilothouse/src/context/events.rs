@@ -1,10 +1,12 @@
 //! Where a release's events go.
 
 use crate::error::PhaseError;
+use crate::span;
 use pilothouse_core::{Cause, EventKind, Evidence, Failure, NextStep, Redactor, ReleaseOutcome, StopReason};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 /// What a worker tells the one owner of the run.
 #[derive(Debug)]
@@ -49,7 +51,7 @@ impl Emitter {
         if self.to.send(Message::Ask { intent, answer }).is_err() {
             return Err(PhaseError::Interrupted);
         }
-        match answered.await {
+        match answered.instrument(span::part("journal")).await {
             Ok(answer) => answer.map_err(PhaseError::Stopped),
             Err(_) => Err(PhaseError::Interrupted),
         }

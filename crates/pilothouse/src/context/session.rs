@@ -1,7 +1,7 @@
 //! What the releases of a run share.
 
 use crate::context::AtWork;
-use crate::context::shared_reads::SharedReads;
+use crate::context::shared_reads::{Ahead, SharedReads};
 use crate::journal;
 use crate::journal::{JournalError, StateKey};
 use pilothouse_core::{ClusterContext, CrdFacts, PendingSeen, Redactor, ReleaseKey, RevisionMeta, RevisionStatus};
@@ -202,6 +202,12 @@ impl Session {
     /// The key by which it is known who has written what is kept in the cluster.
     pub(crate) fn state_key(&self) -> Option<&StateKey> {
         self.state_key.get()
+    }
+
+    /// What was read of a release just now, and before anything of the run was begun.
+    pub(crate) fn take_just_read(&self, release: &ReleaseKey) -> Option<Ahead> {
+        let read = self.reads.take_just_read(release);
+        read.filter(|_| !self.has_begun())
     }
 
     /// What the payload of one of Helm's records said, if it was read since it was last written.

@@ -83,6 +83,16 @@ impl SharedReads {
         held(&self.ahead).remove(release).filter(|ahead| ahead.at.elapsed() < FRESH).unwrap_or_default()
     }
 
+    /// Whether something was read for the next look at a release.
+    pub(crate) fn has_ahead(&self, release: &ReleaseKey) -> bool {
+        held(&self.ahead).contains_key(release)
+    }
+
+    /// What was read of a release for this look, if that was just now.
+    pub(crate) fn take_just_read(&self, release: &ReleaseKey) -> Option<Ahead> {
+        held(&self.ahead).remove(release).filter(|ahead| ahead.at.elapsed() < JUST_NOW)
+    }
+
     /// Keeps the record that was read last of a release.
     pub(crate) fn keep_record(&self, meta: RevisionMeta, record: ReleaseRecord) {
         if meta.uid.is_some() && meta.resource_version.is_some() {

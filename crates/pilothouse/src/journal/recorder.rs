@@ -1,6 +1,7 @@
 //! Writes a run down: on disk at once, in the cluster by a task of its own that always takes the newest state.
 
 use crate::journal::{ClusterJournal, JournalError, JournalFile, Side, side};
+use crate::span;
 use pilothouse_core::{Event, RunProgress, StopReason};
 use pilothouse_kube::LeaseLock;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::Instrument;
 
 /// How long to wait before a failed write to the cluster is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -117,7 +119,8 @@ async fn keep_writing(
                 let _ = to.send(Err(StopReason::LockLost { why: lock.why_lost().unwrap_or_default() }));
                 return;
             }
-            let result = match cluster.store(&progress).await {
+            let written = cluster.store(&progress).instrument(span::beside("write the journal")).await;
+            let result = match written {
                 Ok(()) => Ok(progress.seq),
                 Err(error) if error.is_transient() && since.elapsed() < LONGEST => {
                     tracing::debug!(%error, "the journal in the cluster cannot be written now");

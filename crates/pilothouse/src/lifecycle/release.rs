@@ -1,6 +1,7 @@
 //! Carries one release through its phases.
 
 use crate::actions;
+use crate::actions::Writing;
 use crate::context::Ahead;
 use crate::context::Before;
 use crate::context::Context;
@@ -18,12 +19,16 @@ use crate::phases::HelmChart;
 use crate::phases::steps_of;
 use crate::preflight;
 use crate::render;
+use crate::span;
 use crate::text;
+use futures::future::{Either, ready, select};
 use pilothouse_core::{
     Change, CheckVerdict, Class, Decision, Drift, EventKind, Failure, Finding, HelmAction, NextStep, Payload, Phase,
     ReinstallReason, ReleaseHistory, ReleaseOutcome, ReleaseState, Remaining, code,
 };
+use std::pin::pin;
 use std::time::{Duration, Instant};
+use tracing::Instrument;
 
 /// Carries a release through its lifecycle and reports every phase as events.
 pub(crate) async fn run_release<C: HelmChart + ?Sized>(
@@ -44,7 +49,8 @@ pub(crate) async fn run_release<C: HelmChart + ?Sized>(
                 unchanged(ctx, &settled)
             } else {
                 let _working = ctx.session().at_work.begin(info.key());
-                in_turn(chart, ctx, run, payload).await
+                let release = span::release(ctx.release());
+                in_turn(chart, ctx, run, payload).instrument(release).await
             }
         }
     };
@@ -60,10 +66,21 @@ async fn in_turn<C: HelmChart + ?Sized>(
     run: &mut ReleaseRun,
     payload: &mut Payload,
 ) -> ReleaseOutcome {
-    // Meanwhile is read what it is looked at for, where that was not done before.
+    // Where it was not looked at before, that was read with the lock in the hand, or is meanwhile.
     let is_looked_at = run.foreseen.is_none() && run.before.is_some();
-    let around = async { if is_looked_at { observe::read_around(ctx).await } else { Ahead::default() } };
-    match tokio::join!(put_in_order(ctx, run.before.as_ref()), around) {
+    let read = if is_looked_at { ctx.session().take_just_read(&ctx.release()) } else { None };
+    let (history, around) = match read {
+        Some(read) => (read.history.clone(), Some(Ahead { history: None, ..read })),
+        None => (None, None),
+    };
+    let around = async {
+        match around {
+            Some(read) => read,
+            None if is_looked_at => observe::read_around(ctx).await,
+            None => Ahead::default(),
+        }
+    };
+    match tokio::join!(put_in_order(ctx, run.before.as_ref(), history), around) {
         (Ok(history), around) => {
             begin_turn(ctx, run, Ahead { history, ..around }).await;
             // What was wrong until now may have been put right.
@@ -87,10 +104,14 @@ fn tell_drift(ctx: &Context, drifts: &[Drift]) {
 }
 
 /// Puts in order what an interrupted run has left, before anything is looked at. Gives Helm's records of the release where they were
-/// read for that, and nothing had to be done.
-async fn put_in_order(ctx: &Context, before: Option<&Before>) -> Result<Option<ReleaseHistory>, ReleaseOutcome> {
+/// read for that, and nothing had to be done; `read` is how they were read just now, if they were.
+async fn put_in_order(
+    ctx: &Context,
+    before: Option<&Before>,
+    read: Option<ReleaseHistory>,
+) -> Result<Option<ReleaseHistory>, ReleaseOutcome> {
     let Some(before) = before else { return Ok(None) };
-    match actions::unlock_before(ctx, before).await {
+    match actions::unlock_before(ctx, before, read).await {
         Ok(read) => Ok(read),
         Err(error) if error.is_interrupted() || ctx.cancel().is_cancelled() => {
             Err(ReleaseOutcome::Interrupted { phase: Phase::CheckPrerequisites })
@@ -161,12 +182,32 @@ async fn phases<C: HelmChart + ?Sized>(
     run: &mut ReleaseRun,
     payload: &mut Payload,
 ) -> ReleaseOutcome {
+    let mut writing = None;
+    let outcome = Box::pin(phases_while(chart, ctx, run, payload, &mut writing)).await;
+    actions::remembered(ctx, writing).await;
+    outcome
+}
+
+/// The same, with a record that may still be written in the end.
+async fn phases_while<C: HelmChart + ?Sized>(
+    chart: &C,
+    ctx: &mut Context,
+    run: &mut ReleaseRun,
+    payload: &mut Payload,
+    writing: &mut Option<Writing>,
+) -> ReleaseOutcome {
     let mut so_far = SoFar::default();
     let mut phase = Phase::CheckPrerequisites;
     loop {
-        let ended = reported_phase(chart, ctx, run, payload, phase, &mut so_far).await;
-        if ended == Ended::Well {
-            remember(ctx, run, phase).await;
+        // Looking goes on beside the write; before anything is done, what came before it is remembered.
+        let only_looks = phase == Phase::Validate || run.steps.of(phase).is_empty() && phase == Phase::PostExec;
+        if !only_looks {
+            actions::remembered(ctx, writing.take()).await;
+        }
+        let ended = beside(reported_phase(chart, ctx, run, payload, phase, &mut so_far), writing).await;
+        if ended == Ended::Well && is_remembered(run, phase) {
+            actions::remembered(ctx, writing.take()).await;
+            *writing = remember(ctx, run, phase).await;
         }
         match next(phase, ended) {
             Transition::To(following) => {
@@ -188,27 +229,36 @@ async fn phases<C: HelmChart + ?Sized>(
     }
 }
 
-/// Writes down how far the release has come, for runs to come.
-async fn remember(ctx: &Context, run: &mut ReleaseRun, phase: Phase) {
-    if run.only_every_run {
-        return;
-    }
-    match (ctx.info().action, phase) {
-        (HelmAction::Deploy, Phase::Exec | Phase::Validate) => actions::remember_deploy(ctx, run, phase).await,
-        (HelmAction::Deploy, Phase::PostExec) if !run.steps.of(phase).is_empty() => {
-            actions::remember_deploy(ctx, run, phase).await;
+/// Carries out `work` and writes meanwhile; what is not written when that has ended is left.
+async fn beside<T>(work: impl Future<Output = T>, writing: &mut Option<Writing>) -> T {
+    let Some(write) = writing else { return work.await };
+    match select(pin!(work), &mut *write).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right((written, work)) => {
+            *writing = Some(Box::pin(ready(written)));
+            work.await
         }
-        (HelmAction::Destroy, Phase::Exec) => actions::forget_deploy(ctx).await,
-        (
-            HelmAction::Deploy | HelmAction::Destroy | HelmAction::Skip,
-            Phase::CheckPrerequisites
-            | Phase::PreExec
-            | Phase::Exec
-            | Phase::OnDeployFailure
-            | Phase::PostExec
-            | Phase::Validate,
-        ) => {}
     }
+}
+
+/// Whether it is written down for runs to come that a release has come so far.
+fn is_remembered(run: &ReleaseRun, phase: Phase) -> bool {
+    !run.only_every_run
+        && match phase {
+            Phase::Exec | Phase::Validate => true,
+            Phase::PostExec => !run.steps.of(phase).is_empty(),
+            Phase::CheckPrerequisites | Phase::PreExec | Phase::OnDeployFailure => false,
+        }
+}
+
+/// Writes down how far the release has come, for runs to come.
+async fn remember(ctx: &Context, run: &mut ReleaseRun, phase: Phase) -> Option<Writing> {
+    match (ctx.info().action, phase) {
+        (HelmAction::Deploy, _) => return actions::remember_deploy(ctx, run, phase).await,
+        (HelmAction::Destroy, Phase::Exec) => actions::forget_deploy(ctx).await,
+        (HelmAction::Destroy | HelmAction::Skip, _) => {}
+    }
+    None
 }
 
 /// What was done, and at which attempt.
@@ -268,7 +318,7 @@ async fn reported_phase<C: HelmChart + ?Sized>(
 ) -> Ended {
     let begun = Instant::now();
     ctx.emitter().emit(EventKind::PhaseStarted { release: ctx.release(), phase });
-    let (ended, summary) = one_phase(chart, ctx, run, payload, phase, so_far).await;
+    let (ended, summary) = one_phase(chart, ctx, run, payload, phase, so_far).instrument(span::phase(phase)).await;
     if !matches!(phase, Phase::CheckPrerequisites | Phase::Validate) {
         ctx.session().note_changed();
     }
@@ -527,5 +577,29 @@ async fn clean_up<C: HelmChart + ?Sized>(
             so_far.retry = Some(Retry { attempt, of, wait });
             (Ended::Again, String::new())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::{Instant, sleep};
+
+    const TENTH: Duration = Duration::from_millis(100);
+
+    /// A phase is not held up by a write, which is done by the time that the next one is over, and goes on while that works.
+    #[tokio::test(start_paused = true)]
+    async fn a_write_goes_on_beside_phases() {
+        let mut writing: Option<Writing> = Some(Box::pin(async {
+            sleep(3 * TENTH).await;
+            Ok(())
+        }));
+        let begun = Instant::now();
+        for phases in [2, 4] {
+            beside(sleep(2 * TENTH), &mut writing).await;
+            assert_eq!(begun.elapsed(), phases * TENTH);
+        }
+        writing.unwrap().await.unwrap();
+        assert_eq!(begun.elapsed(), 4 * TENTH);
     }
 }

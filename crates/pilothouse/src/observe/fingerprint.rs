@@ -5,39 +5,67 @@ use crate::digest;
 use pilothouse_core::{AppliedObject, ObjectRef};
 use serde_json::Value;
 
-/// What is to be remembered of an object, from its metadata; `None` when that is incomplete.
-pub(crate) fn applied(object: &ObjectRef, live: &Value) -> Option<AppliedObject> {
-    let metadata = live.get("metadata")?;
-    Some(AppliedObject {
-        object: object.clone(),
-        uid: metadata.get("uid")?.as_str()?.to_owned(),
-        generation: metadata.get("generation").and_then(Value::as_i64),
-        resource_version: metadata.get("resourceVersion")?.as_str()?.to_owned(),
-        labels: labels_digest(metadata),
-    })
+/// What counts of an object's metadata here: of thousands of objects no more than that is held at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    uid: String,
+    generation: Option<i64>,
+    resource_version: String,
+    is_leaving: bool,
+    labels: String,
 }
 
-/// Why an object may not be as it was left, from its metadata now; `None` when it certainly is.
-///
-/// A generation is counted up by the server with every change of what is wanted of an object. Kinds without one only have a
-/// resourceVersion, which a status changes too.
+impl Fingerprint {
+    /// Of an object as it is now; `None` when its metadata is incomplete.
+    pub(crate) fn of(live: &Value) -> Option<Self> {
+        let metadata = live.get("metadata")?;
+        Some(Self {
+            uid: metadata.get("uid")?.as_str()?.to_owned(),
+            generation: metadata.get("generation").and_then(Value::as_i64),
+            resource_version: metadata.get("resourceVersion")?.as_str()?.to_owned(),
+            is_leaving: metadata.get("deletionTimestamp").is_some(),
+            labels: labels_digest(metadata),
+        })
+    }
+
+    /// What is to be remembered of the object.
+    pub(crate) fn applied(&self, object: &ObjectRef) -> AppliedObject {
+        let Self { uid, generation, resource_version, labels, .. } = self.clone();
+        AppliedObject { object: object.clone(), uid, generation, resource_version, labels }
+    }
+
+    /// Why an object may not be as it was left; `None` when it certainly is.
+    ///
+    /// A generation is counted up by the server with every change of what is wanted of an object. Kinds without one only have a
+    /// resourceVersion, which a status changes too.
+    pub(crate) fn suspicion(&self, known: &AppliedObject) -> Option<&'static str> {
+        if self.uid != known.uid {
+            return Some("it was created anew");
+        }
+        if self.is_leaving {
+            return Some("it is being deleted");
+        }
+        if known.generation != self.generation {
+            return Some("its generation is another");
+        }
+        if self.generation.is_none() && self.resource_version != known.resource_version {
+            return Some("it was written");
+        }
+        (self.labels != known.labels).then_some("its labels or annotations are others")
+    }
+}
+
+/// What is to be remembered of an object, from its metadata; `None` when that is incomplete.
+pub(crate) fn applied(object: &ObjectRef, live: &Value) -> Option<AppliedObject> {
+    Fingerprint::of(live).map(|fingerprint| fingerprint.applied(object))
+}
+
+/// Why an object may not be as it was left, from its metadata now; `None` when it certainly is. See [`Fingerprint::suspicion`].
 pub(crate) fn suspicion(known: &AppliedObject, now: Option<&Value>) -> Option<&'static str> {
-    let Some(metadata) = now.and_then(|live| live.get("metadata")) else { return Some("it is gone") };
-    let text = |key: &str| metadata.get(key).and_then(Value::as_str);
-    if text("uid") != Some(known.uid.as_str()) {
-        return Some("it was created anew");
+    match now {
+        None => Some("it is gone"),
+        Some(live) => Fingerprint::of(live).map_or(Some("its metadata is incomplete"), |now| now.suspicion(known)),
     }
-    if metadata.get("deletionTimestamp").is_some() {
-        return Some("it is being deleted");
-    }
-    let generation = metadata.get("generation").and_then(Value::as_i64);
-    if known.generation != generation {
-        return Some("its generation is another");
-    }
-    if generation.is_none() && text("resourceVersion") != Some(known.resource_version.as_str()) {
-        return Some("it was written");
-    }
-    (labels_digest(metadata) != known.labels).then_some("its labels or annotations are others")
 }
 
 /// Whether it is this very object that is being deleted.

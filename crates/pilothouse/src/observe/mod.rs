@@ -47,9 +47,9 @@ pub(crate) use observation::{is_as_observed, observe_for, observed, read_around}
 pub(crate) use other_tools::FLUX;
 pub(crate) use read_ahead::read_ahead;
 pub(crate) use release_storage::{
-    ByUninstall, ManifestObjects, NotServed, base_objects, base_record, base_record_of, by_uninstall, complete_objects,
-    manifest_objects, newest, newest_record, objects_of_record, read_record, read_record_of, read_revision,
-    release_history, release_objects, release_objects_and_hooks, unready_hooks,
+    ByUninstall, ManifestObjects, NotServed, base_objects, base_record, base_record_of, by_payload_too, by_uninstall,
+    complete_objects, manifest_objects, newest, newest_record, objects_of_record, read_record, read_record_of,
+    read_revision, release_history, release_objects, release_objects_and_hooks, unready_hooks,
 };
 pub(crate) use remedy::{Action, Situation, Stopped, certain_cause, decide_remedy, failure_policy_for, taken_back};
 pub(crate) use rendered_diff::{made_up_for, rendered_as_deployed, stable_rendering};

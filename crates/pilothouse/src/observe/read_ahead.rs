@@ -5,7 +5,8 @@ use crate::context::Context;
 use crate::context::NamespaceState;
 use crate::context::Session;
 use crate::observe::deploy_records;
-use crate::observe::observation::state_of_namespace;
+use crate::observe::observation::{read_around, state_of_namespace};
+use crate::observe::release_storage::labelled;
 use crate::observe::survey::{by_release, names_in, records, within};
 use futures::FutureExt;
 use pilothouse_core::{RecordSeen, ReleaseHistory, ReleaseKey};
@@ -19,8 +20,14 @@ const WORTH_IT: usize = 3;
 
 /// Reads Helm's records, the namespaces and our own records of the releases that are going to be looked at, for that one look.
 /// What cannot be read so is read of each by itself, and told there.
-pub(crate) async fn read_ahead(session: &Session, contexts: &[&Context]) {
+pub(crate) async fn read_ahead(contexts: &[&Context]) {
+    let Some(session) = contexts.first().map(|ctx| ctx.session()) else { return };
     if contexts.len() < WORTH_IT {
+        let each = contexts.iter().map(|ctx| async {
+            let (history, around) = tokio::join!(labelled(ctx), read_around(ctx));
+            session.reads.keep_ahead(ctx.release(), Ahead { history: history.ok(), ..around });
+        });
+        futures::future::join_all(each).await;
         return;
     }
     let at = Instant::now();

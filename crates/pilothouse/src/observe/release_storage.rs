@@ -94,7 +94,7 @@ pub(crate) async fn read_record_of(
 }
 
 /// All records of the release, as their labels have them.
-async fn labelled(ctx: &Context) -> Result<ReleaseHistory, PhaseError> {
+pub(super) async fn labelled(ctx: &Context) -> Result<ReleaseHistory, PhaseError> {
     Ok(ctx.cluster().release_history(ctx.session().driver, &ctx.release()).await?)
 }
 

@@ -10,7 +10,7 @@ use crate::observe::decision::{missing, wish};
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
 use crate::observe::drift;
-use crate::observe::fingerprint;
+use crate::observe::fingerprint::Fingerprint;
 use crate::observe::other_tools;
 use crate::observe::release_storage;
 use crate::observe::rendered_diff;
@@ -21,7 +21,7 @@ use pilothouse_core::{
     AppliedObject, Decision, DeployRecord, HelmAction, InputPart, LiveSeen, ObjectRef, Observation, Payload,
     RecordSeen, ReleaseHistory, ReleaseKey, ReleaseState, RevisionMeta, decide, determine,
 };
-use pilothouse_kube::{ClusterError, ListQuery};
+use pilothouse_kube::{ClusterError, Detail, ListQuery};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -83,7 +83,7 @@ pub(crate) async fn take_survey(
         look.boxed()
     });
     let candidates: Vec<Candidate> = side_by_side(candidates, SIDE_BY_SIDE).await.into_iter().flatten().collect();
-    let there = metadata(session, &candidates).await;
+    let there = fingerprints(session, &candidates).await;
     let asking: Vec<usize> =
         candidates.iter().filter(|candidate| candidate.asks_cluster).map(|candidate| candidate.node).collect();
     let judged = candidates.into_iter().map(|candidate| {
@@ -165,11 +165,11 @@ async fn candidate(
 }
 
 /// Objects by API version and kind, then by namespace and name.
-type There = HashMap<(String, String), HashMap<(Option<String>, String), Value>>;
+type There = HashMap<(String, String), HashMap<(Option<String>, String), Fingerprint>>;
 
-/// The metadata of all objects of the kinds in use. A kind that cannot be listed has none: its releases are looked at by
+/// What counts of the metadata of all objects of the kinds in use. A kind that cannot be listed has none: its releases are looked at by
 /// themselves.
-async fn metadata(session: &Session, candidates: &[Candidate]) -> There {
+async fn fingerprints(session: &Session, candidates: &[Candidate]) -> There {
     let mut kinds: BTreeMap<(String, String), BTreeSet<Option<String>>> = BTreeMap::new();
     for object in candidates.iter().flat_map(Candidate::objects) {
         let kind = (object.object.api_version.clone().unwrap_or_default(), object.object.kind.clone());
@@ -179,12 +179,12 @@ async fn metadata(session: &Session, candidates: &[Candidate]) -> There {
     side_by_side(lists, SIDE_BY_SIDE).await.into_iter().collect()
 }
 
-/// The metadata of the objects of one kind, by namespace and name.
+/// What the objects of one kind were last, by namespace and name.
 async fn list_of_kind(
     session: &Session,
     (api_version, kind): (String, String),
     namespaces: BTreeSet<Option<String>>,
-) -> ((String, String), HashMap<(Option<String>, String), Value>) {
+) -> ((String, String), HashMap<(Option<String>, String), Fingerprint>) {
     let mut query = ListQuery::new(&api_version, &kind);
     // Definitions come from us, not from Helm.
     if kind != "CustomResourceDefinition" {
@@ -193,15 +193,27 @@ async fn list_of_kind(
     let namespaces = namespaces.into_iter().flatten().collect();
     let listed = within(&namespaces, |namespace| {
         let query = ListQuery { namespace: namespace.map(str::to_owned), ..query.clone() };
-        async move { session.cluster.list_metadata(&query).await }.boxed()
+        let list = async move {
+            let mut found = Vec::new();
+            let mut each = |object: Option<Value>| match object {
+                Some(object) => found.extend(named(&object)),
+                None => found.clear(),
+            };
+            session.cluster.list_each(&query, Detail::Metadata, &mut each).await?;
+            Ok(found)
+        };
+        list.boxed()
     });
-    let objects = listed.await.unwrap_or_default();
-    let name = |object: &Value, key: &str| object["metadata"][key].as_str().map(str::to_owned);
-    let named = |object: Value| Some(((name(&object, "namespace"), name(&object, "name")?), object));
-    ((api_version, kind), objects.into_iter().filter_map(named).collect())
+    ((api_version, kind), listed.await.unwrap_or_default().into_iter().collect())
 }
 
-fn find<'a>(there: &'a There, object: &ObjectRef) -> Option<&'a Value> {
+/// An object by its namespace and name. One whose metadata is incomplete counts as not there, and is looked at closer.
+fn named(object: &Value) -> Option<((Option<String>, String), Fingerprint)> {
+    let text = |key: &str| object["metadata"][key].as_str().map(str::to_owned);
+    Some(((text("namespace"), text("name")?), Fingerprint::of(object)?))
+}
+
+fn find<'a>(there: &'a There, object: &ObjectRef) -> Option<&'a Fingerprint> {
     let kind = (object.api_version.clone().unwrap_or_default(), object.kind.clone());
     there.get(&kind)?.get(&(object.namespace.clone(), object.name.clone()))
 }
@@ -209,8 +221,9 @@ fn find<'a>(there: &'a There, object: &ObjectRef) -> Option<&'a Value> {
 /// Whether nothing is to be done, as its objects are.
 async fn compared(candidate: Candidate, ctx: &Context, there: &There) -> Option<Surveyed> {
     let known = candidate.objects();
-    let suspects: Vec<&AppliedObject> =
-        known.iter().filter(|known| fingerprint::suspicion(known, find(there, &known.object)).is_some()).collect();
+    let is_suspect =
+        |known: &&AppliedObject| find(there, &known.object).is_none_or(|now| now.suspicion(known).is_some());
+    let suspects: Vec<&AppliedObject> = known.iter().filter(is_suspect).collect();
     let live = if suspects.is_empty() {
         LiveSeen::Same
     } else if missing(ctx.info(), &candidate.observation).is_none() {
@@ -221,7 +234,7 @@ async fn compared(candidate: Candidate, ctx: &Context, there: &There) -> Option<
         drift::look_closer(ctx, &candidate.revision, &suspects, was_ready).await
     };
     let is_rewritten = !suspects.is_empty() && live == LiveSeen::Same;
-    let now = |known: &AppliedObject| fingerprint::applied(&known.object, find(there, &known.object)?);
+    let now = |known: &AppliedObject| find(there, &known.object).map(|now| now.applied(&known.object));
     let objects = if is_rewritten { known.iter().map(now).collect() } else { None };
     let count = known.len();
     let observation = Observation { live, ..candidate.observation };
@@ -262,7 +275,9 @@ async fn histories(
 pub(super) fn by_release(revisions: Vec<RevisionMeta>) -> HashMap<ReleaseKey, ReleaseHistory> {
     let mut by_release: HashMap<ReleaseKey, Vec<RevisionMeta>> = HashMap::new();
     for meta in revisions {
-        by_release.entry(ReleaseKey::new(&meta.namespace, &meta.name)).or_default().push(meta);
+        let release = ReleaseKey::new(&meta.namespace, &meta.name);
+        // Most have one, and there may be thousands.
+        by_release.entry(release).or_insert_with(|| Vec::with_capacity(1)).push(meta);
     }
     by_release.into_iter().map(|(release, revisions)| (release, ReleaseHistory::new(revisions))).collect()
 }

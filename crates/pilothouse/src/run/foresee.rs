@@ -6,8 +6,10 @@ use crate::context::side_by_side;
 use crate::observe;
 use crate::phases::HelmChart;
 use crate::phases::defaults;
+use crate::span;
 use futures::FutureExt;
 use pilothouse_core::{Finding, HelmAction, Payload, Wait, code};
+use tracing::Instrument;
 
 /// What speaks against each release, found before anything is changed: nothing is begun then. `waits` are those of the run; at
 /// most `at_once` are looked at at once.
@@ -34,10 +36,10 @@ pub(crate) async fn foreseen(
         changes[node] && !info.dry_run && !run.is_continued() && !is_destroyed_later
     };
     let looked_at: Vec<usize> = (0..charts.len()).filter(is_looked_at).collect();
-    if let Some(first) = looked_at.first() {
-        let all: Vec<&Context> = looked_at.iter().map(|&node| &contexts[node]).collect();
-        observe::read_ahead(contexts[*first].session(), &all).await;
-    }
+    // Mostly that was read while the journal was opened.
+    let unread = looked_at.iter().map(|&node| &contexts[node]);
+    let unread: Vec<&Context> = unread.filter(|ctx| !ctx.session().reads.has_ahead(&ctx.release())).collect();
+    observe::read_ahead(&unread).await;
     let looked_at: Vec<bool> = (0..charts.len()).map(|node| looked_at.binary_search(&node).is_ok()).collect();
     let all = charts.iter().zip(contexts).zip(runs).zip(looked_at).zip(after);
     let looks = all.map(|((((chart, ctx), run), looked_at), after)| {
@@ -45,7 +47,8 @@ pub(crate) async fn foreseen(
             if !looked_at || is_under_way(ctx).await {
                 return Vec::new();
             }
-            let mut foresight = chart.look_ahead(ctx, run, &Payload::default()).await;
+            let mut foresight =
+                chart.look_ahead(ctx, run, &Payload::default()).instrument(span::release(ctx.release())).await;
             ctx.pack().await;
             if after {
                 ctx.forget_observation().await;

@@ -71,6 +71,14 @@ impl Opened {
     }
 }
 
+/// What is read besides.
+pub(crate) struct Reads<L> {
+    /// Before the lock was taken.
+    pub(crate) before: Beforehand,
+    /// With the lock in the hand, while the journal is opened.
+    pub(crate) looking: L,
+}
+
 /// Takes the stack's lock where its state is, reads what earlier runs have left, and opens the journal. From then on everything the owner
 /// is told is written down.
 ///
@@ -80,11 +88,12 @@ pub(crate) async fn open<F: FnMut(&Event)>(
     config: &RunConfig,
     state: &StateConfig,
     session: &Arc<Session>,
-    before: Beforehand,
+    reads: Reads<impl Future<Output = ()>>,
     owner: &mut Owner<F>,
     to: &UnboundedSender<Message>,
     messages: &mut UnboundedReceiver<Message>,
 ) -> Result<Opened, RunError> {
+    let Reads { before, looking } = reads;
     let Taken { lock, others_were_at_work, left } =
         listening(Box::pin(take_lock(&config.stack, state, session, before, to)), owner, messages).await?;
     let lock = Arc::new(lock);
@@ -92,7 +101,7 @@ pub(crate) async fn open<F: FnMut(&Event)>(
         waited_ms: millis(lock.waited()),
         taken_over: lock.taken_over().map(str::to_owned),
     });
-    match begin(config, state, left, owner, &lock).await {
+    match begin(config, state, left, looking, owner, &lock).await {
         Ok((last, continued, key)) => {
             let (us, lock_timeout) = (state.holder.clone(), state.lock_timeout);
             Ok(Opened { lock, others_were_at_work, last, continued, key, us, lock_timeout })
@@ -110,6 +119,7 @@ async fn begin<F: FnMut(&Event)>(
     config: &RunConfig,
     state: &StateConfig,
     left: Left,
+    looking: impl Future<Output = ()>,
     owner: &mut Owner<F>,
     lock: &Arc<LeaseLock>,
 ) -> Result<(Option<RunProgress>, Vec<ReleaseProgress>, DigestKey), RunError> {
@@ -142,7 +152,8 @@ async fn begin<F: FnMut(&Event)>(
     let header = JournalHeader::new(config.id, &config.stack, key.clone());
     let file = JournalFile::create(&folder, &header, owner.before_journal(), KillPoint::new(state.kill_at))?;
     if let Some(progress) = owner.progress() {
-        if let Err(error) = in_cluster.store(progress).await {
+        let (stored, ()) = tokio::join!(in_cluster.store(progress), looking);
+        if let Err(error) = stored {
             // Nothing was begun: there is no such run.
             file.discard();
             return Err(error.into());

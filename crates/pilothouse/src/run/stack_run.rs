@@ -25,8 +25,9 @@ use crate::run::foresee;
 use crate::run::listening::listening;
 use crate::run::lock::{self, Beforehand};
 use crate::run::open;
-use crate::run::open::Opened;
+use crate::run::open::{Opened, Reads};
 use crate::run::owner::Owner;
+use crate::span;
 use futures::FutureExt;
 use pilothouse_core::{
     Class, Event, EventKind, Finding, GraphNode, GraphProblem, HelmAction, Phase, Plan, PlannedRelease, ReleaseGraph,
@@ -35,6 +36,7 @@ use pilothouse_core::{
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tracing::Instrument;
 
 /// Runs only the validate phase of each release, and all of them, whatever becomes of one.
 ///
@@ -107,7 +109,8 @@ pub async fn run(
             actions::refresh_deploy_records(&contexts, &surveyed).await;
             surveyed
         };
-        let surveyed = listening(Box::pin(survey), &mut owner, &mut messages).await;
+        let survey = Box::pin(survey.instrument(span::part("survey")));
+        let surveyed = listening(survey, &mut owner, &mut messages).await;
         for (run, surveyed) in runs.iter_mut().zip(surveyed) {
             run.settled = surveyed.map(|surveyed| surveyed.settled);
         }
@@ -125,7 +128,8 @@ pub async fn run(
     };
     let checks = checks::wrong_input(charts, &contexts, &mut runs, &stands_on, config.concurrency);
     let checks = async { tokio::join!(checks, before) };
-    let (mut findings, before) = listening(Box::pin(checks), &mut owner, &mut messages).await;
+    let (mut findings, before) =
+        listening(Box::pin(checks.instrument(span::part("checks"))), &mut owner, &mut messages).await;
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
         let foreseen = plan::brings(&graph, &contexts, &runs, &stands_on, config.concurrency);
         listening(Box::pin(foreseen), &mut owner, &mut messages).await;
@@ -137,7 +141,15 @@ pub async fn run(
         return Ok(outcome);
     }
     let opened = match state {
-        Some(state) => Some(open::open(config, state, session, before, &mut owner, &to, &mut messages).await?),
+        Some(state) => {
+            let looking = async {
+                // For a plan each is looked at by itself.
+                let looked_at = contexts.iter().zip(&runs).filter(|one| config.plan.is_none() && !idle(*one));
+                observe::read_ahead(&looked_at.map(|(ctx, _)| ctx).collect::<Vec<_>>()).await;
+            };
+            let opened = open::open(config, state, session, Reads { before, looking }, &mut owner, &to, &mut messages);
+            Some(opened.instrument(span::part("lock and journal")).await?)
+        }
         None => None,
     };
     let mut refused = None;
@@ -179,7 +191,8 @@ pub async fn run(
     let goes_on = config.despite_refusals || runs.iter().any(ReleaseRun::is_continued);
     if refused.is_none() && !goes_on {
         let foreseen = foresee::foreseen(charts, &contexts, &mut runs, &waits, config.concurrency);
-        let findings = listening(Box::pin(foreseen), &mut owner, &mut messages).await;
+        let foreseen = Box::pin(foreseen.instrument(span::part("look ahead")));
+        let findings = listening(foreseen, &mut owner, &mut messages).await;
         refused = not_begun(&contexts, findings, "another release is refused", &mut owner);
     }
     if let Some(outcome) = refused {
@@ -200,9 +213,9 @@ pub async fn run(
         session,
         lock: opened.as_ref().map(Opened::lock),
     };
-    let outcome = dispatch::dispatch(work, &mut owner, &mut messages).await;
+    let outcome = dispatch::dispatch(work, &mut owner, &mut messages).instrument(span::part("releases")).await;
     owner.happened(finished(&outcome, begun));
-    open::close(opened, owner).await;
+    open::close(opened, owner).instrument(span::part("end")).await;
     Ok(outcome)
 }
 

@@ -740,12 +740,13 @@ async fn any_single_failing_call_is_noticed() {
         "get Secret default/sh.helm.release.v1.demo.v1",
         "get ConfigMap default/settings",
         &remembered,
-        // After post_exec, which has a step: Helm's records and ours are read again.
+        // After post_exec, which has a step: Helm's records and ours are read again. What is remembered is written beside the wait,
+        // which has begun.
         "list Secret",
         &read,
-        &remembered,
-        // The wait, and after validate.
         "get ConfigMap default/settings",
+        &remembered,
+        // After validate.
         "list Secret",
         &read,
         &remembered,
