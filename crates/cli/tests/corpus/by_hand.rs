@@ -204,6 +204,12 @@ fn api_not_served(hand: &Hand) {
     hand.told(UP, &format!("install what brings the definitions of {}.example.com first", hand.namespace));
     hand.kubectl(&json!({ "apply": [definition(hand, &["colour", "size"])] }));
     hand.done(UP);
+    // Later the definition goes, and with it the kind of what is deployed.
+    hand.kubectl(&json!({ "delete": [format!("CustomResourceDefinition/widgets.{}.example.com", hand.namespace)] }));
+    let is_told = || hand.run(&["destroy", "--plan"]).1.contains("bring its definition back for a while");
+    assert!((0..60).any(|_| is_told()), "{}", hand.run(&["destroy", "--plan"]).1);
+    let told = hand.told(&["destroy", "--yes"], "--consent Widget/one");
+    hand.done(&["destroy", "--yes", "--consent", Hand::consent(&told)]);
 }
 
 fn claim() -> Value {

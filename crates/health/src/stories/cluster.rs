@@ -168,7 +168,7 @@ pub(super) const STORIES: &[Story] = &[
         todo: &[
             "kubectl api-resources --api-group=GROUP",
             "have this release need the one that brings the definitions",
-            "removed APIs: take a newer version of the chart; rewrite the stored record with helm mapkubeapis",
+            "removed APIs: take a newer version of the chart; where the deployed revision still has one, consent to its object, and it is written anew in Helm's record",
         ],
     },
     Story {

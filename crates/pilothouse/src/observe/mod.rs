@@ -27,6 +27,7 @@ mod standing;
 mod status;
 mod survey;
 mod under_way;
+mod unserved;
 
 pub(crate) use claims::{claim_of, claims_scaled_away, is_reclaimed_at_once};
 pub(crate) use crd_changes::{FIELD_MANAGER, apply_options, preview_definitions};
@@ -58,3 +59,4 @@ pub(crate) use standing::{Standing, standings};
 pub use status::{ReleaseStatus, statuses};
 pub(crate) use survey::{Surveyed, take_survey};
 pub(crate) use under_way::{Known, Watched, at_work, foresee_unlocks, pending};
+pub(crate) use unserved::{Unserved, rewrite, unserved};

@@ -24,6 +24,7 @@ mod hooks;
 mod losses;
 mod reinstalls;
 mod revisions;
+mod unserved;
 
 struct World {
     cluster: Arc<Cluster>,
