@@ -382,8 +382,7 @@ fn object_missing(hand: &Hand) {
     hand.objects(&objects, &json!({}));
     hand.done(UP);
     hand.kubectl(&json!({ "delete": ["ConfigMap/b"] }));
-    hand.told(&["validate"], "run apply with `drift: correct` for the release");
-    hand.objects(&objects, &json!({ "drift": "correct" }));
+    hand.told(&["validate"], "run apply, which makes it again with an upgrade");
     hand.done(UP);
     hand.done(&["validate"]);
 }
@@ -405,7 +404,7 @@ fn object_terminating(hand: &Hand) {
         cluster.delete(&target, &Precondition::default(), Propagation::Background).await.unwrap();
     });
     let told = hand.told(&["validate"], "look whether the controllers of these finalizers run");
-    assert!(told.contains("when it is gone, an apply with `drift: correct` for the release makes it anew"), "{told}");
+    assert!(told.contains("when it is gone, an apply makes it again"), "{told}");
     // The controller is back, and lets it go.
     hand.kubectl(&json!({ "patch": { "ConfigMap/held": { "metadata": { "finalizers": null } } } }));
     hand.objects(&json!([held]), &json!({ "drift": "correct" }));

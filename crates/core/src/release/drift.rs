@@ -11,6 +11,10 @@ pub struct Drift {
     pub object: ObjectRef,
     /// What is different, in one line, with who wrote it where that is known. Holds no secret value.
     pub what: String,
+    /// Whether it is gone, and an upgrade may make it again: what has done its work, or would be empty where there was data, is not
+    /// made again by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub comes_again: bool,
 }
 
 /// What is done about drift.
@@ -18,7 +22,7 @@ pub struct Drift {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DriftPolicy {
-    /// Tell it, and change nothing.
+    /// Tell it, and change nothing; what is gone is made again.
     #[default]
     Report,
     /// Upgrade, so that everything is as it was deployed.

@@ -66,7 +66,7 @@ pub(super) fn going(evidence: &Evidence) -> Option<Draft> {
             let why = format!("{root} does not exist: it was not made, or somebody has deleted it");
             Some(
                 Draft::new(Line::ObjectMissing, root, why)
-                    .next("run apply with `drift: correct` for the release, which makes it anew; if it goes again, look for who deletes it in the audit log"),
+                    .next("run apply, which makes it again with an upgrade (hooks run with it); if it goes again, look for who deletes it in the audit log"),
             )
         }
         Readiness::Terminating => {
@@ -79,7 +79,7 @@ pub(super) fn going(evidence: &Evidence) -> Option<Draft> {
             Some(
                 Draft::new(Line::ObjectTerminating, root, why)
                     .next("look whether the controllers of these finalizers run")
-                    .next("when it is gone, an apply with `drift: correct` for the release makes it anew"),
+                    .next("when it is gone, an apply makes it again"),
             )
         }
         _ => None,

@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 mod bases;
+mod gone_objects;
 mod hooks;
 mod losses;
 mod reinstalls;
