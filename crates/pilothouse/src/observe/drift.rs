@@ -127,7 +127,8 @@ pub(super) async fn drifts_from_manifest(
     let leaving = release_storage::leaving_among(ctx, &objects).await?;
     let mut found = Vec::new();
     for drift in drifted_objects(ctx.cluster(), &comparison).await {
-        let what = match &drift.what {
+        drift.left_out.iter().for_each(|line| ctx.say(format!("no drift: {line}")));
+        let what = match drift.what {
             Drifted::Missing if leaving.iter().any(|object| object.same_object(&drift.object)) => continue,
             Drifted::Missing if !is_missed(&drift.object, was_ready) => continue,
             Drifted::Missing => {
@@ -135,7 +136,14 @@ pub(super) async fn drifts_from_manifest(
                 continue;
             }
             Drifted::Terminating => "it is being deleted".to_owned(),
-            Drifted::Fields(fields) => text::fields(fields),
+            Drifted::Fields(mut fields) => {
+                let ignored = &ctx.info().drift_ignore;
+                fields.retain(|field| !ignored.iter().any(|one| one.covers(&drift.object, &field.path)));
+                if fields.is_empty() {
+                    continue;
+                }
+                text::fields(&fields)
+            }
             Drifted::Unknown { why } => return Err(PhaseError::State(format!("{}: {why}", drift.object))),
         };
         found.push(Drift { object: drift.object, what, comes_again: false });

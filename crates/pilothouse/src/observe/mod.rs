@@ -13,6 +13,7 @@ mod dry_run;
 mod failed_deploy;
 mod fingerprint;
 mod hook_deletions;
+mod injected;
 mod left_behind;
 mod made_up;
 mod objects;

@@ -23,6 +23,7 @@ mod bases;
 mod gone_objects;
 mod hooks;
 mod losses;
+mod others_fields;
 mod reinstalls;
 mod revisions;
 mod unserved;
