@@ -150,7 +150,9 @@ async fn rehearsed(
     let beyond = beyond(settings, stack, helm, stages).await?;
     if settings.human() && !beyond.is_empty() {
         printer::out("A rehearsal cannot exercise:");
-        beyond.iter().for_each(|line| printer::out(format!("  {line}")));
+        for line in &beyond {
+            printer::out(format!("  {line}"));
+        }
         printer::out("");
     }
     let run = Run {

@@ -385,6 +385,16 @@ fn object_missing(hand: &Hand) {
     hand.told(&["validate"], "run apply, which makes it again with an upgrade");
     hand.done(UP);
     hand.done(&["validate"]);
+    // A claim would be empty.
+    hand.objects(&json!([claim()]), &json!({}));
+    hand.done(UP);
+    hand.kubectl(&json!({ "delete": ["PersistentVolumeClaim/data"] }));
+    let is_told = || hand.run(&["validate"]).1.contains("bring it back with its data");
+    assert!((0..60).any(|_| is_told()), "{}", hand.run(&["validate"]).1);
+    assert!(hand.done(UP).contains("unchanged"));
+    let told = hand.told(&["validate"], "which makes it again, empty");
+    hand.done(&["apply", "--yes", "--consent", Hand::consent(&told)]);
+    hand.done(&["validate"]);
 }
 
 fn object_terminating(hand: &Hand) {

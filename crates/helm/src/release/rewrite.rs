@@ -68,7 +68,8 @@ pub fn rewrite_manifest(manifest: &str, rewrite: impl Fn(&Value) -> Rewrite) -> 
         let source = part.text.trim_start().lines().next().filter(|line| line.starts_with("# Source: "));
         for document in after {
             // JSON is YAML, and has no anchors, comments or words that another reader takes for something else.
-            text.push_str(&format!("---\n{}\n{document}\n", source.unwrap_or("# written anew")));
+            let document = document.to_string();
+            text.extend(["---\n", source.unwrap_or("# written anew"), "\n", document.as_str(), "\n"]);
         }
     }
     Ok(if has_changed { text } else { manifest.to_owned() })

@@ -88,9 +88,8 @@ async fn a_version_that_is_not_served_any_more(#[case] tool: Tool, #[values(fals
     world.done(world.chart("1.0.0", &files)).await;
     world.apply(&in_two_versions(&group, false)).await;
     world.is_not_served(&format!("{group}/v1alpha1")).await;
-    let next = || match is_destroyed {
-        true => destroying(world.chart("1.0.0", &files)),
-        false => world.chart("2.0.0", &files[..1]),
+    let next = || {
+        if is_destroyed { destroying(world.chart("1.0.0", &files)) } else { world.chart("2.0.0", &files[..1]) }
     };
     let refused = named("API_NOT_SERVED", format!("Widget {}/mine", world.namespace));
     assert_eq!(world.refused(next()).await.0, refused);
