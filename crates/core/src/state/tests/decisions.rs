@@ -181,7 +181,7 @@ fn drift(name: &str) -> Drift {
 #[case(DriftPolicy::Correct, true)]
 #[case(DriftPolicy::Ignore, false)]
 fn what_is_gone(#[case] drift: DriftPolicy, #[case] comes_again: bool) {
-    let state = ReleaseState::Drifted { revision: 2, drifts: gone(), validated: true };
+    let state = ReleaseState::Drifted { revision: 2, drifts: with_one_gone(), validated: true };
     let decided = decide(&state, &Wish { drift, ..wish(HelmAction::Deploy) });
     assert_eq!(decided == Ok(upgrade()), comes_again, "{decided:?}");
 }

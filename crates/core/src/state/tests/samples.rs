@@ -113,7 +113,7 @@ pub(super) fn drifts() -> Vec<Drift> {
 }
 
 /// One of them is gone.
-pub(super) fn gone() -> Vec<Drift> {
+pub(super) fn with_one_gone() -> Vec<Drift> {
     let mut gone = drifts();
     gone[0].comes_again = true;
     [drifts(), gone].concat()
