@@ -16,9 +16,10 @@ pub use client::{
     RollbackRequest, TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest, VersionError, classify,
 };
 pub use release::{
-    DecodeError, Document, HookRecord, HookRun, Origin, ReleaseInfo, ReleaseRecord, RenderedDoc, SameResult, Volatile,
-    VolatileObject, decode_release, mark_failed, parse_by_document, parse_documents, same_result, same_result_except,
-    split_manifests, volatile_fields, volatile_since,
+    DecodeError, Document, HookRecord, HookRun, Origin, ReleaseInfo, ReleaseRecord, RenderedDoc, Rewrite, SameResult,
+    Volatile, VolatileObject, decode_release, mark_failed, parse_by_document, parse_documents, rewrite_manifest,
+    rewrite_objects, runs_at_uninstall, same_result, same_result_except, split_manifests, volatile_fields,
+    volatile_since,
 };
 pub use resolve::{ChartError, ChartShelf, Fetch, ResolvedChart, ResolvedKind, resolve_chart, resolve_chart_shared};
 pub use values::{Values, ValuesDocument, ValuesError, value_at};

@@ -45,7 +45,7 @@ mod wait;
 pub use client::{
     ApplyOptions, ByteStream, Change, ClusterAccess, ClusterClient, ClusterError, Detail, Discovery, ExecOutput,
     ExecQuery, ListQuery, LogQuery, PodConnection, PodPort, Precondition, Propagation, Resource, Seen, ServerVersion,
-    StoredRevision, UpdateOptions, cluster_uid, read_all, record_patch, record_payload, record_ref,
+    StoredRevision, UpdateOptions, cluster_uid, payload_patch, read_all, record_patch, record_payload, record_ref,
 };
 pub use cluster::{Cluster, ConnectError, ConnectOptions, Credentials, NotPinned, Proxies};
 pub use gather::{Gathering, Known, Subject};

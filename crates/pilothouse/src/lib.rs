@@ -105,14 +105,14 @@ pub use steps::built_in;
 pub use pilothouse_core::{
     AdoptStep, AdoptionUndo, ApplyStep, AssertCheck, AssertOf, BeforeDestructive, Change, ChartInfo, ChartRef,
     ChartSource, CheckComparison, CheckKind, CheckReport, CheckStep, CheckTerms, CheckVerdict, Class, CommandStep,
-    CrdPolicy, Decision, DeleteStep, DigestKey, DriftPolicy, Effect, EffectKind, Endpoint, Event, EventKind, ExecCheck,
-    Failure, FailurePolicy, FieldChange, FilePath, Finding, GraphProblem, Header, HeaderValue, HelmAction,
-    HelmTestCheck, Holder, HttpCheck, HttpExpect, JobCheck, JobSource, Namespace, Need, NotAdopted, ObjectChange,
-    ObjectRef, ObjectStatus, On, OnFailure, OnReleaseFailure, Ownership, OwnershipCounts, Payload, PayloadKey, Phase,
-    Plan, PlannedAction, PlannedHook, PlannedObject, PlannedStep, PortRef, PrometheusCheck, Quantity, Records,
-    Redactor, ReinstallReason, ReleaseKey, ReleaseOutcome, ReleasePlan, ReleaseSpec, ReleaseState, Remaining, Remedy,
-    RestartStep, RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StatusPattern, StepKind, StepSpec,
-    StopReason, TcpCheck, TlsTrust, Until, ValueSource, WaitFor, WaitStep, YamlFile,
+    CrdPolicy, Decision, DeleteStep, DigestKey, DriftIgnore, DriftPolicy, Effect, EffectKind, Endpoint, Event,
+    EventKind, ExecCheck, Failure, FailurePolicy, FieldChange, FilePath, Finding, GraphProblem, Header, HeaderValue,
+    HelmAction, HelmTestCheck, Holder, HttpCheck, HttpExpect, JobCheck, JobSource, Namespace, Need, NotAdopted,
+    ObjectChange, ObjectRef, ObjectStatus, On, OnFailure, OnReleaseFailure, Ownership, OwnershipCounts, Payload,
+    PayloadKey, Phase, Plan, PlannedAction, PlannedHook, PlannedObject, PlannedStep, PortRef, PrometheusCheck,
+    Quantity, Records, Redactor, ReinstallReason, ReleaseKey, ReleaseOutcome, ReleasePlan, ReleaseSpec, ReleaseState,
+    Remaining, Remedy, RestartStep, RunId, RunKind, RunOutcome, RunVerdict, SetPolicy, SetValue, Stack, StatusPattern,
+    StepKind, StepSpec, StopReason, TcpCheck, TlsTrust, Until, ValueSource, WaitFor, WaitStep, YamlFile,
 };
 pub use pilothouse_health::Rules;
 pub use pilothouse_helm::{Helm, HelmClient, HelmConfig};

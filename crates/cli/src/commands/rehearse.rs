@@ -12,8 +12,8 @@ use crate::terminal::args::{self, NodeKind, PlaneName, PlaneUp, RunFlags};
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::printer::{self, FAINT, paint};
-use pilothouse::{ClusterCopy, Resume, same_minor};
-use pilothouse_core::{Rehearsal, RunKind, Stack};
+use pilothouse::{ClusterCopy, Offline, Resume, same_minor};
+use pilothouse_core::{HelmAction, Rehearsal, RunKind, Stack};
 use pilothouse_kube::ConnectOptions;
 use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{Plane, VOLUME_PROVISIONER};
@@ -132,6 +132,7 @@ async fn rehearsed(
     let state = Scratch::new(&settings.cache()?.join("scratch"))
         .map_err(|error| CommandError::new(Exit::Failed, format!("cannot make a temporary folder: {error}")))?;
     let backups = state.path().join("backups");
+    let helm = place.helm.clone();
     let session = connect::session_saving_in(backups, settings, place, stack, stages).await?;
     let loaded = match copy {
         None => None,
@@ -146,6 +147,14 @@ async fn rehearsed(
             Some(loaded)
         }
     };
+    let beyond = beyond(settings, stack, helm, stages).await?;
+    if settings.human() && !beyond.is_empty() {
+        printer::out("A rehearsal cannot exercise:");
+        for line in &beyond {
+            printer::out(format!("  {line}"));
+        }
+        printer::out("");
+    }
     let run = Run {
         stack,
         charts: run::charts(stack, RunKind::Apply),
@@ -164,12 +173,30 @@ async fn rehearsed(
         None => None,
         Some(loaded) => Some(loaded.compare(&session, &outcome).await),
     };
-    tell(settings, document, rehearsal);
+    tell(settings, document, rehearsal, &beyond);
     Ok(outcome.verdict().into())
 }
 
+/// What of the releases a rehearsal cannot exercise, told before it fails on it. What cannot be rendered without a cluster is told by the
+/// run.
+async fn beyond(
+    settings: &Settings,
+    stack: &Stack,
+    helm: PathBuf,
+    stages: &Stages,
+) -> Result<Vec<String>, CommandError> {
+    let helm = connect::offline_helm_at(settings, stack, helm).await?;
+    let offline = Offline { helm, chart_cache: settings.cache()?.join("charts") };
+    let mut lines = Vec::new();
+    for release in stack.releases.iter().filter(|release| release.info.action == HelmAction::Deploy) {
+        let told = offline.beyond_rehearsal(&release.info, &stages.drain).await.unwrap_or_default();
+        lines.extend(told.into_iter().map(|line| format!("{}: {line}", release.info.key())));
+    }
+    Ok(lines)
+}
+
 /// Prints what was found out, behind what the run has told.
-fn tell(settings: &Settings, document: Option<Value>, rehearsal: Option<Rehearsal>) {
+fn tell(settings: &Settings, document: Option<Value>, rehearsal: Option<Rehearsal>, beyond: &[String]) {
     match settings.output {
         Output::Human => {
             let told = if rehearsal.is_some() { NOT_EXERCISED_OF_A_COPY } else { NOT_EXERCISED };
@@ -183,6 +210,9 @@ fn tell(settings: &Settings, document: Option<Value>, rehearsal: Option<Rehearsa
             if let Some(mut document) = document {
                 if let Some(rehearsal) = rehearsal {
                     document["rehearsal"] = json!(rehearsal);
+                }
+                if !beyond.is_empty() {
+                    document["not_exercised"] = json!(beyond);
                 }
                 printer::json(settings.output, &document);
             }

@@ -114,7 +114,16 @@ fn not_connected(error: &ConnectError) -> CommandError {
 
 /// A helm that knows no cluster, for rendering and checking.
 pub(crate) async fn offline_helm(settings: &Settings, stack: &Stack) -> Result<Arc<Helm>, CommandError> {
-    let config = helm_config(settings, helm(settings).await?, &redactor(stack))?;
+    offline_helm_at(settings, stack, helm(settings).await?).await
+}
+
+/// The same, where the program is known.
+pub(crate) async fn offline_helm_at(
+    settings: &Settings,
+    stack: &Stack,
+    program: PathBuf,
+) -> Result<Arc<Helm>, CommandError> {
+    let config = helm_config(settings, program, &redactor(stack))?;
     let helm = Helm::discover(config).await.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
     Ok(Arc::new(helm))
 }

@@ -369,6 +369,7 @@ fn kind_after(kind: Option<&EventKind>) -> Option<EventKind> {
             drifts: vec![Drift {
                 object: ObjectRef::parse("Deployment/web/podinfo").unwrap(),
                 what: "spec.replicas: 1 -> 3 (kubectl-edit)".to_owned(),
+                comes_again: false,
             }],
         },
         Some(EventKind::DriftFound { .. }) => ends(name, Phase::Exec, true, "installed", 12),

@@ -15,6 +15,9 @@ pub(crate) fn hint(finding: &Finding) -> Option<String> {
         code::IMMUTABLE_FIELD if subject.starts_with("CustomResourceDefinition ") => {
             "keep the chart's version with the definition that is there, or undo the change in it; a definition of another scope or kind is another one, with another name or group"
         }
+        code::API_NOT_SERVED if finding.class == Class::Unsafe => {
+            "bring its definition back for a while, or consent: --consent KIND/NAMESPACE/NAME, or `consent:` in the file"
+        }
         code::CRD_IN_USE if finding.class == Class::Blocked => {
             "keep the version in the definition until every object is stored in another one and `status.storedVersions` of the definition does not name it any more"
         }

@@ -204,6 +204,12 @@ fn api_not_served(hand: &Hand) {
     hand.told(UP, &format!("install what brings the definitions of {}.example.com first", hand.namespace));
     hand.kubectl(&json!({ "apply": [definition(hand, &["colour", "size"])] }));
     hand.done(UP);
+    // Later the definition goes, and with it the kind of what is deployed.
+    hand.kubectl(&json!({ "delete": [format!("CustomResourceDefinition/widgets.{}.example.com", hand.namespace)] }));
+    let is_told = || hand.run(&["destroy", "--plan"]).1.contains("bring its definition back for a while");
+    assert!((0..60).any(|_| is_told()), "{}", hand.run(&["destroy", "--plan"]).1);
+    let told = hand.told(&["destroy", "--yes"], "--consent Widget/one");
+    hand.done(&["destroy", "--yes", "--consent", Hand::consent(&told)]);
 }
 
 fn claim() -> Value {
@@ -376,9 +382,18 @@ fn object_missing(hand: &Hand) {
     hand.objects(&objects, &json!({}));
     hand.done(UP);
     hand.kubectl(&json!({ "delete": ["ConfigMap/b"] }));
-    hand.told(&["validate"], "run apply with `drift: correct` for the release");
-    hand.objects(&objects, &json!({ "drift": "correct" }));
+    hand.told(&["validate"], "run apply, which makes it again with an upgrade");
     hand.done(UP);
+    hand.done(&["validate"]);
+    // A claim would be empty.
+    hand.objects(&json!([claim()]), &json!({}));
+    hand.done(UP);
+    hand.kubectl(&json!({ "delete": ["PersistentVolumeClaim/data"] }));
+    let is_told = || hand.run(&["validate"]).1.contains("bring it back with its data");
+    assert!((0..60).any(|_| is_told()), "{}", hand.run(&["validate"]).1);
+    assert!(hand.done(UP).contains("unchanged"));
+    let told = hand.told(&["validate"], "which makes it again, empty");
+    hand.done(&["apply", "--yes", "--consent", Hand::consent(&told)]);
     hand.done(&["validate"]);
 }
 
@@ -399,7 +414,7 @@ fn object_terminating(hand: &Hand) {
         cluster.delete(&target, &Precondition::default(), Propagation::Background).await.unwrap();
     });
     let told = hand.told(&["validate"], "look whether the controllers of these finalizers run");
-    assert!(told.contains("when it is gone, an apply with `drift: correct` for the release makes it anew"), "{told}");
+    assert!(told.contains("when it is gone, an apply makes it again"), "{told}");
     // The controller is back, and lets it go.
     hand.kubectl(&json!({ "patch": { "ConfigMap/held": { "metadata": { "finalizers": null } } } }));
     hand.objects(&json!([held]), &json!({ "drift": "correct" }));

@@ -13,6 +13,26 @@ fn rehearse() {
     settings().bind(|| insta::assert_snapshot!("rehearse", transcript));
 }
 
+/// What a rehearsal cannot exercise is told before it fails on it.
+#[test]
+fn rehearse_what_needs_a_program() {
+    let world = World::with_stack(
+        "version: 1\nname: apis\nreleases:\n  - { name: apis, chart: { path: apis }, timeout_in_seconds: 5 }\n",
+    );
+    world.write("apis/Chart.yaml", "apiVersion: v2\nname: apis\nversion: 1.0.0\n");
+    world.write(
+        "apis/templates/api.yaml",
+        "apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: { name: v1.apis.example }\nspec: { group: apis.example, version: v1, groupPriorityMinimum: 100, versionPriority: 100, insecureSkipTLSVerify: true, service: { name: api, namespace: default } }\n",
+    );
+    let mut program = world.program(&["rehearse", "--helm-major", "4"]);
+    let output = program.env("PILOTHOUSE_HELM", helm(Tool::Helm4)).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let told = "default/apis: APIService v1.apis.example: no program runs behind Service default/api, so that its API is not served";
+    let (told, failed) = (text.find(told), text.find("APISERVICE_UNAVAILABLE"));
+    assert!(told.is_some() && told < failed, "{text}");
+    assert_eq!(output.status.code(), Some(1), "{text}");
+}
+
 #[test]
 #[ignore = "the other helm"]
 fn rehearse_as_json_with_helm_3() {

@@ -104,6 +104,31 @@ pub(crate) static CLUSTER: Table = Table {
     ],
 };
 
+/// One of `drift_ignore`.
+pub(crate) static DRIFT_IGNORE_EACH: Table = Table {
+    name: "drift_ignore",
+    doc: "A field of all objects of one kind.",
+    exactly_one: &[],
+    keys: &[
+        key(
+            "kind",
+            K::Text,
+            Required,
+            "ValidatingWebhookConfiguration",
+            "field: webhooks[*].clientConfig.caBundle",
+            "The kind, with or without its group (`Widget.example.com`); `*` for any.",
+        ),
+        key(
+            "field",
+            K::Text,
+            Required,
+            "webhooks[*].clientConfig.caBundle",
+            "kind: ValidatingWebhookConfiguration",
+            "The field as drift names it, with all that is below it; `[*]` stands for any item of a list.",
+        ),
+    ],
+};
+
 /// One of `readiness`.
 pub(crate) static READINESS: Table = Table {
     name: "readiness",
@@ -207,7 +232,15 @@ const DRIFT: Key = key(
     Default("report"),
     "correct",
     "",
-    "What to do about objects that others have changed since the deploy, in a run that finds nothing else to do: `report` who changed what, `correct` it by an upgrade, or `ignore` it.",
+    "What to do about objects that others have changed since the deploy, in a run that finds nothing else to do: `report` who changed what, `correct` it by an upgrade, or `ignore` it. With `report` too, an object that is gone is made again by an upgrade; [states](state.md#drift) says which are not.",
+);
+const DRIFT_IGNORE: Key = key(
+    "drift_ignore",
+    K::List(&DRIFT_IGNORE_EACH),
+    Default("none"),
+    "[{ kind: Deployment, field: spec.replicas }]",
+    "",
+    "Fields in which others may write what they like: changes of them are no drift. A release has those of `defaults` too. What is known to be injected is left out by itself, as [states](state.md#drift) says.",
 );
 const TAKE_OVER: Key = key(
     "take_over",
@@ -305,6 +338,7 @@ pub(crate) static DEFAULTS: Table = Table {
         ON_FAILURE,
         FAIL_FAST,
         DRIFT,
+        DRIFT_IGNORE,
         TAKE_OVER,
         BEFORE_DESTRUCTIVE,
         TIMEOUT,
@@ -395,6 +429,7 @@ pub(crate) static RELEASE: Table = Table {
         ON_FAILURE,
         FAIL_FAST,
         DRIFT,
+        DRIFT_IGNORE,
         TAKE_OVER,
         BEFORE_DESTRUCTIVE,
         TIMEOUT,
@@ -653,6 +688,7 @@ pub(crate) static TABLES: &[&Table] = &[
     &CLUSTER,
     &DEFAULTS,
     &READINESS,
+    &DRIFT_IGNORE_EACH,
     &RELEASE,
     &NEED,
     &RETRY,

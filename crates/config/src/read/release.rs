@@ -8,11 +8,11 @@ use super::needs::read_needs;
 use super::on_failure::read_on_failure;
 use super::steps::read_steps;
 use super::values::read_values;
-use crate::keys::{CHART, RELEASE};
+use crate::keys::{CHART, DRIFT_IGNORE_EACH, RELEASE};
 use crate::text::{Node, Problem, ReleasePlaces};
 use pilothouse_core::{
-    BeforeDestructive, ChartInfo, ChartRef, CrdPolicy, DriftPolicy, FailFast, HelmAction, InvalidName, Namespace, Need,
-    Phase, ReleaseSpec, VersionConstraint, check_namespace, check_release_name, code,
+    BeforeDestructive, ChartInfo, ChartRef, CrdPolicy, DriftIgnore, DriftPolicy, FailFast, HelmAction, InvalidName,
+    Namespace, Need, Phase, ReleaseSpec, VersionConstraint, check_namespace, check_release_name, code,
 };
 use pilothouse_yaml::Meaning;
 use pilothouse_yaml::Span;
@@ -92,6 +92,13 @@ pub(crate) fn read_release(
     Some(ReadRelease { spec: ReleaseSpec { info, steps }, places, needs })
 }
 
+/// Reads one of `drift_ignore`; `number` counts from 1.
+fn read_drift_ignore(node: &Node, number: usize, out: &mut Sink) -> Option<DriftIgnore> {
+    let fields = Fields::open(node, &DRIFT_IGNORE_EACH, format!("ignored drift {number}"), out)?;
+    let (kind, field) = (fields.text("kind", out), fields.text("field", out));
+    Some(DriftIgnore { kind: kind?.to_owned(), field: field?.to_owned() })
+}
+
 /// Reads what `defaults` and a release have in common; what is not given stays.
 pub(crate) fn read_common(fields: &Fields<'_>, info: &mut ChartInfo, out: &mut Sink) {
     if let Some(namespace) = fields.text("namespace", out) {
@@ -107,6 +114,9 @@ pub(crate) fn read_common(fields: &Fields<'_>, info: &mut ChartInfo, out: &mut S
     info.fail_fast = fields.choice("fail_fast", &fail_fast, out).unwrap_or(info.fail_fast);
     let drift = [("report", DriftPolicy::Report), ("correct", DriftPolicy::Correct), ("ignore", DriftPolicy::Ignore)];
     info.drift = fields.choice("drift", &drift, out).unwrap_or(info.drift);
+    for (index, node) in fields.items("drift_ignore", out).iter().enumerate() {
+        info.drift_ignore.extend(read_drift_ignore(node, index + 1, out));
+    }
     let before = [("proceed", BeforeDestructive::Proceed), ("backup", BeforeDestructive::Backup)];
     info.before_destructive = fields.choice("before_destructive", &before, out).unwrap_or(info.before_destructive);
     info.take_over = fields.flag("take_over", out).unwrap_or(info.take_over);

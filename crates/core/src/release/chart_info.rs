@@ -1,6 +1,6 @@
 //! What a release is to be: a struct close to Terraform's `helm_release`.
 
-use super::drift::DriftPolicy;
+use super::drift::{DriftIgnore, DriftPolicy};
 use super::failure_policy::OnFailure;
 use super::need::Need;
 use crate::ids::{InvalidName, ObjectRef, ReleaseKey};
@@ -74,6 +74,8 @@ pub struct ChartInfo {
     pub labels: BTreeMap<String, String>,
     /// What to do about objects that others have changed since the deploy, when nothing else is to be done.
     pub drift: DriftPolicy,
+    /// Fields in which others may write what they like.
+    pub drift_ignore: Vec<DriftIgnore>,
     /// Whether to act on the release although another tool still manages it.
     pub take_over: bool,
     /// Objects with data that may be deleted on the way.
@@ -120,6 +122,7 @@ impl Default for ChartInfo {
             needs: Vec::new(),
             labels: BTreeMap::new(),
             drift: DriftPolicy::default(),
+            drift_ignore: Vec::new(),
             take_over: false,
             consent: Vec::new(),
             breaks_lock: false,

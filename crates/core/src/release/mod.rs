@@ -27,7 +27,7 @@ pub use check::{
 };
 pub use cluster_context::{ClusterContext, ClusterPin};
 pub use deploy_record::{AppliedObject, DEPLOY_RECORD_FORMAT, DeployRecord, InputDigests, InputPart, MadeUp};
-pub use drift::{Drift, DriftPolicy};
+pub use drift::{Drift, DriftIgnore, DriftPolicy};
 pub use failure_policy::{FailurePolicy, OnFailure, Remedy};
 pub use file_path::FilePath;
 pub use history::ReleaseHistory;

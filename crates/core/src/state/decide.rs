@@ -148,6 +148,8 @@ fn deploy(state: &ReleaseState, wish: &Wish) -> Result<Decision, Missing> {
             DriftPolicy::Ignore => without_drift(*revision, *validated),
         },
         ReleaseState::Drifted { revision, drifts, validated } => match wish.drift {
+            // There is no change of others in it that could be lost.
+            DriftPolicy::Report if drifts.iter().any(|drift| drift.comes_again) => upgrade(Some(*revision)),
             // Not validated either: what is recorded after that would make the drift the state to be kept.
             DriftPolicy::Report => keep(format!("{}, reported only", drifted(drifts))),
             DriftPolicy::Correct => upgrade(Some(*revision)),
@@ -242,7 +244,7 @@ fn without_drift(revision: u32, validated: bool) -> Decision {
 fn drifted(drifts: &[Drift]) -> String {
     match drifts {
         [] => "live objects have drifted".to_owned(),
-        [Drift { object, what }] => format!("{object} has drifted ({what})"),
-        [Drift { object, what }, rest @ ..] => format!("{object} has drifted ({what}) and {} more", rest.len()),
+        [Drift { object, what, .. }] => format!("{object} has drifted ({what})"),
+        [Drift { object, what, .. }, rest @ ..] => format!("{object} has drifted ({what}) and {} more", rest.len()),
     }
 }

@@ -64,10 +64,7 @@ pub(super) fn going(evidence: &Evidence) -> Option<Draft> {
     match evidence.status.readiness {
         Readiness::NotFound => {
             let why = format!("{root} does not exist: it was not made, or somebody has deleted it");
-            Some(
-                Draft::new(Line::ObjectMissing, root, why)
-                    .next("run apply with `drift: correct` for the release, which makes it anew; if it goes again, look for who deletes it in the audit log"),
-            )
+            Some(Draft::new(Line::ObjectMissing, root, why).next(when_missing(evidence)))
         }
         Readiness::Terminating => {
             let live = family(evidence).next()?;
@@ -79,10 +76,24 @@ pub(super) fn going(evidence: &Evidence) -> Option<Draft> {
             Some(
                 Draft::new(Line::ObjectTerminating, root, why)
                     .next("look whether the controllers of these finalizers run")
-                    .next("when it is gone, an apply with `drift: correct` for the release makes it anew"),
+                    .next("when it is gone, an apply makes it again"),
             )
         }
         _ => None,
+    }
+}
+
+/// What brings back an object that is gone: an apply does not make again what may have done its work, nor what would be empty where there
+/// was data.
+fn when_missing(evidence: &Evidence) -> String {
+    let object = &evidence.object;
+    match object.kind.as_str() {
+        "Job" | "Pod" => "if it has not done its work, run apply with `drift: correct` for the release, which makes it again; by itself an apply does not".to_owned(),
+        kind @ ("PersistentVolumeClaim" | "PersistentVolume" | "Namespace" | "CustomResourceDefinition") => {
+            let namespace = object.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+            format!("bring it back with its data; or run apply with --consent {kind}/{namespace}{}, which makes it again, empty", object.name)
+        }
+        _ => "run apply, which makes it again with an upgrade (hooks run with it); if it goes again, look for who deletes it in the audit log".to_owned(),
     }
 }
 

@@ -168,7 +168,7 @@ pub(super) const STORIES: &[Story] = &[
         todo: &[
             "kubectl api-resources --api-group=GROUP",
             "have this release need the one that brings the definitions",
-            "removed APIs: take a newer version of the chart; rewrite the stored record with helm mapkubeapis",
+            "removed APIs: take a newer version of the chart; where the deployed revision still has one, consent to its object, and it is written anew in Helm's record",
         ],
     },
     Story {
@@ -182,7 +182,7 @@ pub(super) const STORIES: &[Story] = &[
         shows: "An object of the release does not exist on the cluster, though helm has applied it.",
         usually: "Somebody or some controller has deleted it, or it went with its namespace.",
         todo: &[
-            "run apply with drift: correct for the release: by itself an apply only reports what others have changed",
+            "run apply: it makes it again, with an upgrade to what is deployed and its hooks; a Job, a Pod or what held data is only reported, and comes again with drift: correct or, where it held data, with consent",
             "look for who deletes it in the audit log of the API server",
         ],
     },
@@ -193,7 +193,7 @@ pub(super) const STORIES: &[Story] = &[
         todo: &[
             "kubectl get KIND NAME -o yaml: metadata.finalizers",
             "bring back the controller, and let it finish",
-            "run apply with drift: correct for the release, once it is gone",
+            "run apply once it is gone: it makes it again",
         ],
     },
     Story {

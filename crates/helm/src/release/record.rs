@@ -2,6 +2,7 @@
 
 use crate::chart::ChartMetadata;
 use crate::client::{lenient_time, status};
+use crate::yaml::YamlError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
@@ -151,6 +152,9 @@ pub enum DecodeError {
     /// Not JSON, or not that of a release.
     #[error("the record is not a release")]
     Json(#[source] serde_json::Error),
+    /// A manifest in it is not YAML.
+    #[error("the manifest in the record is not YAML")]
+    Manifest(#[source] YamlError),
 }
 
 /// The part of a record that is typed; times of helm 3 may be empty strings, lists null.
@@ -205,12 +209,26 @@ pub fn decode_release(payload: &[u8]) -> Result<ReleaseRecord, DecodeError> {
 /// # Errors
 /// When the payload is not a record.
 pub fn mark_failed(payload: &[u8], description: &str) -> Result<String, DecodeError> {
+    repacked(payload, |raw| {
+        let info = raw.get_mut("info").and_then(Value::as_object_mut);
+        let info = info.ok_or_else(|| DecodeError::Json(serde_json::Error::custom("`info` is not an object")))?;
+        info.insert("status".to_owned(), Value::from(RevisionStatus::Failed.name()));
+        info.insert("description".to_owned(), Value::from(description));
+        Ok(())
+    })
+}
+
+/// Helm's bytes of a record after a change of it. A record without gzip stays one.
+///
+/// # Errors
+/// When the payload is not a record, or the change fails.
+pub(super) fn repacked(
+    payload: &[u8],
+    change: impl FnOnce(&mut Value) -> Result<(), DecodeError>,
+) -> Result<String, DecodeError> {
     let (mut raw, packed) = unpack(payload)?;
     Typed::deserialize(&raw).map_err(DecodeError::Json)?;
-    let info = raw.get_mut("info").and_then(Value::as_object_mut);
-    let info = info.ok_or_else(|| DecodeError::Json(serde_json::Error::custom("`info` is not an object")))?;
-    info.insert("status".to_owned(), Value::from(RevisionStatus::Failed.name()));
-    info.insert("description".to_owned(), Value::from(description));
+    change(&mut raw)?;
     let json = raw.to_string().into_bytes();
     Ok(STANDARD.encode(if packed { deflate(&json)? } else { json }))
 }

@@ -19,7 +19,7 @@ pub use error::ClusterError;
 pub use port::ClusterClient;
 pub(crate) use read::{SIDE_BY_SIDE, detail_of, in_one_line, read_labelled};
 pub use read::{Seen, read_all};
-pub use records::{record_patch, record_payload, record_ref};
+pub use records::{payload_patch, record_patch, record_payload, record_ref};
 pub(crate) use requests::FIELD_MANAGER;
 pub use requests::{
     ApplyOptions, ByteStream, Change, Detail, ExecOutput, ExecQuery, ListQuery, LogQuery, PodConnection, PodPort,

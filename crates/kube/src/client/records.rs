@@ -66,11 +66,18 @@ pub fn record_ref(driver: HelmDriver, namespace: &str, name: &str, revision: u32
 /// The merge patch that replaces what a record holds, and its label of the status. Helm looks at both: at the label when
 /// it looks for what is deployed, at the status inside when it looks whether the release is locked.
 pub fn record_patch(driver: HelmDriver, payload: &str, status: RevisionStatus) -> Value {
+    let mut patch = payload_patch(driver, payload);
+    patch["metadata"] = json!({"labels": {"status": status.name()}});
+    patch
+}
+
+/// The merge patch that replaces what a record holds, and nothing else of it.
+pub fn payload_patch(driver: HelmDriver, payload: &str) -> Value {
     let stored = match driver {
         HelmDriver::Secret => json!(ByteString(payload.as_bytes().to_vec())),
         HelmDriver::ConfigMap => json!(payload),
     };
-    json!({"metadata": {"labels": {"status": status.name()}}, "data": {"release": stored}})
+    json!({"data": {"release": stored}})
 }
 
 /// The bytes under `data.release` of a record, as Helm's own encoding made them.

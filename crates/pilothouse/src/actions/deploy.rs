@@ -5,6 +5,7 @@ use crate::actions::helm_run;
 use crate::actions::helm_watch::while_helm_runs;
 use crate::actions::objects;
 use crate::actions::orphaned_hooks;
+use crate::actions::rewrite_record::rewrite_record;
 use crate::context::Context;
 use crate::context::DeployedBefore;
 use crate::context::Recorded;
@@ -77,6 +78,7 @@ pub(crate) async fn deploy(
         let brought = crds::bring(ctx, &permit).await?;
         run.served = ctx.session().target().await.ok();
         preflight::refuse_unless_as_seen(ctx, &permit.deed().goes).await?;
+        rewrite_record(ctx, permit.deed().rewriting.as_ref()).await?;
         while_helm_runs(ctx, run, wanted, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
         run.stays = stays;
         is_recorded(ctx, run, before).await?;

@@ -10,6 +10,7 @@ mod helm_watch;
 mod objects;
 mod orphaned_hooks;
 mod remember;
+mod rewrite_record;
 mod roll_back;
 mod uninstall;
 mod unlock;

@@ -3,6 +3,7 @@
 use crate::actions::helm_run;
 use crate::actions::objects::wait_until_gone;
 use crate::actions::orphaned_hooks;
+use crate::actions::rewrite_record::rewrite_record;
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::error::PhaseError;
@@ -67,7 +68,8 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
     let permit = preflight::permit_uninstall(ctx, run).await?;
     ctx.doing("helm uninstall");
     let timeout = run.remaining(ctx);
-    let Uninstall { goes, stays } = uninstall_as_permitted(ctx, run, permit, before, timeout, ctx.terminate()).await?;
+    let Uninstall { goes, stays, rewriting: _ } =
+        uninstall_as_permitted(ctx, run, permit, before, timeout, ctx.terminate()).await?;
     // What is installed again right away is no news; what only earlier revisions have made, nobody can tell afterwards.
     let is_told =
         |staying: &Staying| ctx.info().action == HelmAction::Destroy || staying.because == Stays::EarlierRevision;
@@ -108,6 +110,7 @@ pub(crate) async fn uninstall_as_permitted(
     let helm = helm_run::begin(ctx, run, HelmCommand::Uninstall, "", request.timeout, newest).await?;
     let done = async {
         preflight::refuse_unless_as_seen(ctx, &permit.deed().goes).await?;
+        rewrite_record(ctx, permit.deed().rewriting.as_ref()).await?;
         let done = ctx.helm().uninstall(&request, stop).await;
         // What it leaves half done is nobody else's.
         let over = PendingSeen {

@@ -12,6 +12,7 @@ use crate::observe::hook_deletions;
 use crate::observe::observation::{observed, scope};
 use crate::observe::release_storage;
 use crate::observe::release_storage::{ByUninstall, NotServed};
+use crate::observe::unserved::as_served;
 use crate::render;
 use crate::render::chart_definitions;
 use jiff::Timestamp;
@@ -60,7 +61,7 @@ pub(crate) async fn preview_deploy(
     let upgraded = newer.as_ref().or_else(|| is_upgrade.then(|| observed.known_history()));
     let over = match (change, upgraded) {
         (Change::Reinstall(_), _) => {
-            let record = release_storage::newest_record(ctx).await?;
+            let record = served(ctx, release_storage::newest_record(ctx).await?).await?;
             let by_uninstall = record.as_ref().map(release_storage::by_uninstall).transpose()?;
             Over::Uninstalled(by_uninstall.unwrap_or_default())
         }
@@ -121,7 +122,7 @@ async fn compared(
         Over::Uninstalled(by_uninstall) => (None, Some(by_uninstall)),
     };
     let base = upgraded.and_then(ReleaseHistory::upgrade_base);
-    let deployed = release_storage::read_record_of(ctx, base).await?;
+    let deployed = served(ctx, release_storage::read_record_of(ctx, base).await?).await?;
     let stored = deployed.as_ref().map(release_storage::manifest_objects).transpose()?.unwrap_or_default();
     let applied = deployed.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));
     // Over what an uninstall has left, helm takes no fields from others.
@@ -149,6 +150,14 @@ async fn compared(
     };
     let compared = hook_deletions::with_hooks(compared, deleted);
     Ok(LossPreview { compared, absent, newest: upgraded.map(ReleaseHistory::newest_revision) })
+}
+
+/// A record as helm is given it, if there is one.
+async fn served(ctx: &Context, record: Option<ReleaseRecord>) -> Result<Option<ReleaseRecord>, PhaseError> {
+    match record {
+        Some(record) => as_served(ctx, record).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Asks the server what a rollback makes of the objects that may lose something, without changing anything: helm compares the

@@ -5,6 +5,7 @@ use crate::error::PhaseError;
 use crate::observe::dry_run::compare::{Comparison, Uninstalled, WriteMethod};
 use crate::observe::dry_run::drifted_objects::{Drifted, drifted_objects};
 use crate::observe::fingerprint;
+use crate::observe::objects::resolve;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use crate::text;
@@ -126,17 +127,56 @@ pub(super) async fn drifts_from_manifest(
     let leaving = release_storage::leaving_among(ctx, &objects).await?;
     let mut found = Vec::new();
     for drift in drifted_objects(ctx.cluster(), &comparison).await {
-        let what = match &drift.what {
+        drift.left_out.iter().for_each(|line| ctx.say(format!("no drift: {line}")));
+        let what = match drift.what {
             Drifted::Missing if leaving.iter().any(|object| object.same_object(&drift.object)) => continue,
             Drifted::Missing if !is_missed(&drift.object, was_ready) => continue,
-            Drifted::Missing => GONE.to_owned(),
+            Drifted::Missing => {
+                found.push(missing_one(ctx, drift.object).await);
+                continue;
+            }
             Drifted::Terminating => "it is being deleted".to_owned(),
-            Drifted::Fields(fields) => text::fields(fields),
+            Drifted::Fields(mut fields) => {
+                let ignored = &ctx.info().drift_ignore;
+                fields.retain(|field| !ignored.iter().any(|one| one.covers(&drift.object, &field.path)));
+                if fields.is_empty() {
+                    continue;
+                }
+                text::fields(&fields)
+            }
             Drifted::Unknown { why } => return Err(PhaseError::State(format!("{}: {why}", drift.object))),
         };
-        found.push(Drift { object: drift.object, what });
+        found.push(Drift { object: drift.object, what, comes_again: false });
     }
     Ok(found)
+}
+
+/// What would be empty where there was data.
+const HOLDS_DATA: [&str; 4] = ["PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition"];
+
+/// An object that is gone, and whether an upgrade makes it again.
+async fn missing_one(ctx: &Context, object: ObjectRef) -> Drift {
+    let (what, comes_again) = match object.kind.as_str() {
+        "Job" | "Pod" => (format!("{GONE}; it may have done its work, and is not made again by itself"), false),
+        kind if HOLDS_DATA.contains(&kind) && !has_consent(ctx, &object).await => {
+            (format!("{GONE}, and would be empty if it were made again: that takes consent"), false)
+        }
+        _ => (GONE.to_owned(), true),
+    };
+    Drift { object, what, comes_again }
+}
+
+/// Whether consent names the object. What cannot be told names nothing.
+async fn has_consent(ctx: &Context, object: &ObjectRef) -> bool {
+    for one in &ctx.info().consent {
+        if resolve(ctx, std::slice::from_ref(one))
+            .await
+            .is_ok_and(|named| named.iter().any(|one| one.same_object(object)))
+        {
+            return true;
+        }
+    }
+    false
 }
 
 /// The definitions among these objects that are gone, or that should be the chart's and were changed.
@@ -144,13 +184,16 @@ async fn missing_definitions(ctx: &Context, suspects: &[&AppliedObject]) -> Resu
     let mut missing = Vec::new();
     for known in suspects.iter().filter(|suspect| suspect.object.kind == "CustomResourceDefinition") {
         let what = match ctx.cluster().get(&known.object).await? {
-            None => GONE,
+            None => {
+                missing.push(missing_one(ctx, known.object.clone()).await);
+                continue;
+            }
             Some(now) => match fingerprint::suspicion(known, Some(&now)) {
                 Some(what) if ctx.info().crds == CrdPolicy::Upgrade => what,
                 Some(_) | None => continue,
             },
         };
-        missing.push(Drift { object: known.object.clone(), what: what.to_owned() });
+        missing.push(Drift { object: known.object.clone(), what: what.to_owned(), comes_again: false });
     }
     Ok(missing)
 }

@@ -8,6 +8,7 @@ use crate::observe::deploy_records::Found;
 use crate::observe::fingerprint::is_leaving;
 use crate::observe::release_storage;
 use crate::observe::release_storage::{ByUninstall, NotServed};
+use crate::observe::unserved::as_served;
 use crate::render;
 use pilothouse_core::{ObjectRef, ReleaseHistory, RevisionMeta, Staying, Stays, helm_owner, object_ref};
 use pilothouse_kube::{ClusterError, Detail, read_all};
@@ -48,6 +49,7 @@ pub(crate) async fn left_by_uninstall(ctx: &Context) -> Result<Left, PhaseError>
     let history = release_storage::release_history(ctx).await?;
     let record = release_storage::read_record_of(ctx, history.newest()).await?;
     let Some(record) = record else { return Ok(Left::default()) };
+    let record = as_served(ctx, record).await?;
     let ByUninstall { deleted, kept } = release_storage::by_uninstall(&record)?;
     let own: Vec<ObjectRef> = deleted.iter().chain(&kept).filter_map(object_ref).collect();
     let kept = kept.iter().filter_map(object_ref).collect();

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::PhaseError;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
+use crate::observe::unserved::as_served;
 use crate::render;
 use crate::render::chart_definitions;
 use pilothouse_core::{ObjectRef, RevisionStatus, lenient_version, object_ref};
@@ -40,7 +41,7 @@ pub(crate) async fn deleted_by_uninstall(ctx: &Context) -> Result<Vec<ObjectRef>
 /// The same, where the newest record was read.
 pub(crate) async fn deleted_with(ctx: &Context, newest: Option<&ReleaseRecord>) -> Result<Vec<ObjectRef>, PhaseError> {
     let Some(record) = newest else { return Ok(Vec::new()) };
-    let deleted = release_storage::by_uninstall(record)?.deleted;
+    let deleted = release_storage::by_uninstall(&as_served(ctx, record.clone()).await?)?.deleted;
     release_storage::complete_objects(ctx, deleted.iter().filter_map(object_ref).collect(), NotServed::Skip).await
 }
 

@@ -188,7 +188,7 @@ pub(crate) fn manifest_objects(record: &ReleaseRecord) -> Result<Vec<Value>, Pha
     parse_documents(&record.manifest).map_err(|error| unreadable(record, &error))
 }
 
-fn unreadable(record: &ReleaseRecord, error: &YamlError) -> PhaseError {
+pub(super) fn unreadable(record: &ReleaseRecord, error: &YamlError) -> PhaseError {
     let name = format!("the stored manifest of {} revision {}", record.name, record.version);
     PhaseError::Yaml { name, message: error.to_string() }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn snapshot(
     };
     // Once is enough.
     for drift in left.iter().filter(|_| ctx.phase() == Phase::Exec) {
-        let (major, Drift { object, what }) = (ctx.helm().version().major, drift);
+        let (major, Drift { object, what, .. }) = (ctx.helm().version().major, drift);
         ctx.warn(format!("helm {major} has left {object} different from the manifest: {what}"));
     }
     Ok((left.is_empty() && is_complete).then_some(now))

@@ -371,7 +371,15 @@ fn why(info: &ChartInfo, state: &ReleaseState, decision: &Decision) -> String {
         ReleaseState::LifecycleChanged { .. } => "its steps have changed".to_owned(),
         ReleaseState::Unfinished { reached, .. } => format!("nothing after {reached} has ended well"),
         ReleaseState::LiveUnknown { .. } => "its objects were not looked at".to_owned(),
-        ReleaseState::Drifted { .. } => "others have changed its objects".to_owned(),
+        ReleaseState::Drifted { drifts, .. } => {
+            let gone: Vec<String> =
+                drifts.iter().filter(|one| one.comes_again).map(|one| one.object.to_string()).collect();
+            match gone.as_slice() {
+                [] => "others have changed its objects".to_owned(),
+                [one] => format!("{one} is gone and is made again"),
+                [one, rest @ ..] => format!("{one} and {} more are gone and are made again", rest.len()),
+            }
+        }
         ReleaseState::Unvalidated { .. } => "it was not validated".to_owned(),
         ReleaseState::InSync { .. } => "it is as it was deployed".to_owned(),
     }

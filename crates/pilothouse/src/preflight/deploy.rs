@@ -17,6 +17,7 @@ use crate::preflight::cluster::checks::look_around;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::not_there;
 use crate::preflight::own_kinds;
+use crate::preflight::unserved;
 use crate::render;
 use pilothouse_core::{Change, Class, Decision, Finding, ObjectRef, Phase, code};
 use serde_json::Value;
@@ -39,14 +40,18 @@ pub(crate) async fn deploy_findings(
     let begins_with_uninstall = match change {
         Change::Install | Change::Upgrade { .. } => false,
         Change::Reinstall(_) => true,
-        Change::Uninstall => return uninstall_alone(ctx, wanted, change).await,
+        Change::Uninstall => return uninstall_alone(ctx, steps, wanted, change).await,
     };
     if render::values_are_missing(ctx.info(), &wanted.payload) {
         let later = Foresight::not_checked(
             "what becomes of its objects",
             "that is looked at in the run, once the values that come from a step are known",
         );
-        return if begins_with_uninstall { uninstall_alone(ctx, wanted, change).await.and(later) } else { later };
+        return if begins_with_uninstall {
+            uninstall_alone(ctx, steps, wanted, change).await.and(later)
+        } else {
+            later
+        };
     }
     let looked = async {
         let preview = preview_deploy(ctx, wanted, change, seen).await?;
@@ -71,8 +76,9 @@ pub(crate) async fn deploy_findings(
             }
             let warnings =
                 save::announced(ctx, wanted, compared, change, adopting.consent()).await.into_iter().collect();
+            let gone = unserved::foresee(ctx, steps, wanted, change, adopting.consent()).await;
             let preview = Some(Box::new(preview));
-            Foresight { findings, warnings, preview, ..later }.and(around)
+            Foresight { findings, warnings, preview, ..later }.and(gone).and(around)
         }
         Err(error) => {
             vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))].into()
@@ -81,12 +87,13 @@ pub(crate) async fn deploy_findings(
 }
 
 /// What speaks against the uninstall, where what follows it is none of this release's, or not known yet.
-async fn uninstall_alone(ctx: &Context, wanted: &Wanted, change: &Change) -> Foresight {
+async fn uninstall_alone(ctx: &Context, steps: &Steps, wanted: &Wanted, change: &Change) -> Foresight {
     let consent = match Consent::of(ctx).await {
         Ok(consent) => consent,
         Err(finding) => return vec![finding].into(),
     };
     let findings = gate(ctx, wanted, &[], &[], change, &consent).await;
     let warnings = save::announced(ctx, wanted, &[], change, &consent).await.into_iter().collect();
-    Foresight { findings, warnings, ..Foresight::default() }
+    let gone = unserved::foresee(ctx, steps, wanted, change, &consent).await;
+    Foresight { findings, warnings, ..Foresight::default() }.and(gone)
 }

@@ -19,6 +19,7 @@ mod ownership;
 mod permit;
 mod rollback_target;
 mod uncertain_steps;
+mod unserved;
 
 pub(crate) use adoption::Adopting;
 pub use adoption::unowned;
@@ -41,3 +42,4 @@ pub(crate) use permit::{
 };
 pub(crate) use rollback_target::rollback_findings;
 pub(crate) use uncertain_steps::{step_output, uncertain_step, uncertain_step_findings, untrusted};
+pub(crate) use unserved::Rewriting;

@@ -24,6 +24,7 @@ use crate::preflight::crds::chart_crds;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
 use crate::preflight::losses::seen::AsSeen;
+use crate::preflight::unserved::{self, Rewriting};
 use crate::render;
 use pilothouse_core::{
     Class, CrdPolicy, Finding, ObjectChange, ObjectRef, ReleaseHistory, Sensitive, Staying, Stays, code,
@@ -84,6 +85,8 @@ pub(crate) struct Uninstall {
     pub(crate) goes: Going,
     /// What it leaves.
     pub(crate) stays: Vec<Staying>,
+    /// What helm could not build.
+    pub(crate) rewriting: Option<Rewriting>,
 }
 
 /// Helm goes back to a revision.
@@ -105,6 +108,8 @@ pub(crate) struct Deploy {
     pub(crate) definitions: Vec<AsSeen>,
     /// What is not part of the release any more and is left.
     pub(crate) stays: Vec<Staying>,
+    /// What helm could not build.
+    pub(crate) rewriting: Option<Rewriting>,
 }
 
 /// Objects are written over as a manifest says.
@@ -179,7 +184,10 @@ pub(crate) async fn permit_uninstall(ctx: &Context, run: &ReleaseRun) -> Result<
         // That may have taken long.
         goes = look().await?.2;
     }
-    Ok(Permit::new(Uninstall { goes, stays: observe::left_by_uninstall(ctx).await?.telling(ctx) }))
+    let stays = observe::left_by_uninstall(ctx).await?.telling(ctx);
+    let history = observe::release_history(ctx).await?;
+    let rewriting = unserved::permit_over_uninstalled(ctx, &history, &consent).await?;
+    Ok(Permit::new(Uninstall { goes, stays, rewriting }))
 }
 
 /// To go back from the newest revision to another, in the history as it was read just now.
@@ -257,11 +265,13 @@ pub(crate) async fn permit_deploy(
     }
     let kept = looked.compared.iter().filter(|one| is_kept(one)).map(|one| one.object.clone());
     let mut stays: Vec<Staying> = kept.map(|object| Staying { object, because: Stays::ResourcePolicy }).collect();
+    let mut rewriting = None;
     if let Some(history) = &history {
         stays.extend(observe::left_by_upgrade(ctx, history, wanted).await.telling(ctx));
+        rewriting = unserved::permit_over_upgraded(ctx, history, wanted, &consent).await?;
     }
     let goes = going(looked.newest, &looked.compared, &looked.absent);
-    Ok(Permit::new(Deploy { wanted: wanted.clone(), goes, definitions, stays }))
+    Ok(Permit::new(Deploy { wanted: wanted.clone(), goes, definitions, stays, rewriting }))
 }
 
 /// What goes, and what would if it were there or nothing kept it, as it was seen.

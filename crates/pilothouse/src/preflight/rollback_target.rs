@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::error::PhaseError;
 use crate::observe;
+use crate::preflight::unserved::is_rewritten;
 use pilothouse_core::{
     Change, Class, Decision, Finding, HelmAction, ObjectRef, ReleaseHistory, Remedy, RevisionMeta, RevisionStatus,
     code, object_ref,
@@ -52,6 +53,10 @@ pub(crate) async fn rollback_findings(ctx: &Context, run: &mut ReleaseRun) -> Ve
     match unserved(ctx, meta).await {
         Ok(Target::Gone) => impossible("its record is not there".to_owned()),
         Ok(Target::Unserved(objects)) if objects.is_empty() => Vec::new(),
+        // It is what helm upgrades over: by then its record was written anew.
+        Ok(Target::Unserved(objects)) if is_base(history, target) && is_rewritten(ctx, meta, &objects).await => {
+            Vec::new()
+        }
         Ok(Target::Unserved(objects)) => {
             let kinds: Vec<String> = objects.iter().map(ToString::to_string).collect();
             impossible(format!("the cluster does not serve the kind of {}", kinds.join(", ")))
@@ -63,6 +68,10 @@ pub(crate) async fn rollback_findings(ctx: &Context, run: &mut ReleaseRun) -> Ve
             vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))]
         }
     }
+}
+
+fn is_base(history: &ReleaseHistory, revision: u32) -> bool {
+    history.upgrade_base().is_some_and(|base| base.revision == revision)
 }
 
 /// What was found of the revision to go back to.

@@ -4,6 +4,7 @@ use crate::context::Foresight;
 use crate::context::RenderedAs;
 use crate::context::Wanted;
 use crate::context::redactor_of;
+use crate::copy;
 use crate::phases::HelmChart;
 use crate::phases::steps_of;
 use crate::render;
@@ -78,6 +79,23 @@ impl Offline {
         }
         let redactor = if show_secrets { Redactor::default() } else { redactor_of(&Redactor::default(), info) };
         Ok(redactor.redact(&text))
+    }
+
+    /// What of a release a rehearsal cannot exercise, a line each: APIs, webhooks and controllers of programs that do not run there.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the input.
+    pub async fn beyond_rehearsal(
+        &self,
+        info: &ChartInfo,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<String>, Vec<Finding>> {
+        let wanted = self.prepare(info, cancel).await;
+        if !wanted.findings.is_empty() {
+            return Err(wanted.findings);
+        }
+        let objects: Vec<Value> = wanted.rendering.docs().iter().map(|doc| doc.object.clone()).collect();
+        Ok(copy::beyond_rehearsal(&objects))
     }
 
     async fn prepare(&self, info: &ChartInfo, cancel: &CancellationToken) -> Wanted {

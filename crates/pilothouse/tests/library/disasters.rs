@@ -20,10 +20,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 mod bases;
+mod gone_objects;
 mod hooks;
 mod losses;
+mod others_fields;
 mod reinstalls;
 mod revisions;
+mod unserved;
 
 struct World {
     cluster: Arc<Cluster>,

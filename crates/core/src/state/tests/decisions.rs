@@ -175,6 +175,17 @@ fn drift(name: &str) -> Drift {
     drift
 }
 
+/// What is gone is made again, unless drift is of no interest.
+#[rstest]
+#[case(DriftPolicy::Report, true)]
+#[case(DriftPolicy::Correct, true)]
+#[case(DriftPolicy::Ignore, false)]
+fn what_is_gone(#[case] drift: DriftPolicy, #[case] comes_again: bool) {
+    let state = ReleaseState::Drifted { revision: 2, drifts: with_one_gone(), validated: true };
+    let decided = decide(&state, &Wish { drift, ..wish(HelmAction::Deploy) });
+    assert_eq!(decided == Ok(upgrade()), comes_again, "{decided:?}");
+}
+
 #[rstest]
 #[case(vec![], "live objects have drifted, reported only")]
 #[case(vec![drift("a")], DRIFTED)]

@@ -39,6 +39,7 @@ fn in_order() -> Vec<ReleaseState> {
         ReleaseState::Unfinished { revision: 2, reached: Phase::Exec },
         ReleaseState::LiveUnknown { revision: 2, validated: true },
         ReleaseState::LiveUnreadable { revision: 2, why: String::new(), validated: true },
+        ReleaseState::Drifted { revision: 2, drifts: with_one_gone(), validated: true },
         ReleaseState::Drifted { revision: 2, drifts: drifts(), validated: true },
         ReleaseState::Unvalidated { revision: 2 },
         ReleaseState::InSync { revision: 2 },
@@ -66,6 +67,7 @@ fn name(state: &ReleaseState) -> &'static str {
         ReleaseState::Unfinished { .. } => "unfinished",
         ReleaseState::LiveUnknown { .. } => "objects not looked at",
         ReleaseState::LiveUnreadable { .. } => "objects unreadable",
+        ReleaseState::Drifted { drifts, .. } if drifts.iter().any(|one| one.comes_again) => "object gone",
         ReleaseState::Drifted { .. } => "drifted",
         ReleaseState::Unvalidated { .. } => "not validated",
         ReleaseState::InSync { .. } => "in sync",
@@ -103,6 +105,9 @@ fn when(state: &ReleaseState) -> &'static str {
         ReleaseState::Unfinished { .. } => "helm has deployed it, and what follows has not ended well",
         ReleaseState::LiveUnknown { .. } => "it is deployed as wanted",
         ReleaseState::LiveUnreadable { .. } => "the same, and an object cannot be read",
+        ReleaseState::Drifted { drifts, .. } if drifts.iter().any(|one| one.comes_again) => {
+            "the same, and an object is gone that can be made again"
+        }
         ReleaseState::Drifted { .. } => "the same, and others have changed an object",
         ReleaseState::Unvalidated { .. } => "the same, all objects are as deployed, and it was not validated since",
         ReleaseState::InSync { .. } => "the same, and it was validated",

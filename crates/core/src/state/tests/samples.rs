@@ -109,7 +109,14 @@ pub(super) fn drifts() -> Vec<Drift> {
         namespace: Some("ns".to_owned()),
         name: "a".to_owned(),
     };
-    vec![Drift { object, what: "spec.replicas by kubectl-scale".to_owned() }]
+    vec![Drift { object, what: "spec.replicas by kubectl-scale".to_owned(), comes_again: false }]
+}
+
+/// One of them is gone.
+pub(super) fn with_one_gone() -> Vec<Drift> {
+    let mut gone = drifts();
+    gone[0].comes_again = true;
+    [drifts(), gone].concat()
 }
 
 pub(super) fn drifted() -> LiveSeen {

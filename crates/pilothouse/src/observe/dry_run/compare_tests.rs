@@ -296,6 +296,7 @@ async fn drift_tells_what_was_deployed_and_what_is_there() {
             name: name.to_owned(),
         },
         what,
+        left_out: Vec::new(),
         not_checked: None,
     };
     assert_eq!(found, [drift("a", Drifted::Fields(vec![field])), drift("c", Drifted::Missing)]);

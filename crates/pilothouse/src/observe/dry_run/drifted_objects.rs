@@ -2,6 +2,7 @@
 
 use crate::context::{Compared, Outcome};
 use crate::observe::dry_run::compare::{Asked, Comparison, Scope, WriteMethod, look};
+use crate::observe::injected::injector;
 use pilothouse_core::{FieldChange, ObjectChange, ObjectRef, Secrecy, Sensitive, drifted_fields};
 use pilothouse_kube::ClusterClient;
 use serde_json::Value;
@@ -15,12 +16,14 @@ pub struct DriftedObject {
     pub what: Drifted,
     /// Why the server was not asked.
     pub not_checked: Option<String>,
+    /// Fields that differ and are known to be filled by something else than the chart, and by what, a line each: they are no drift.
+    pub left_out: Vec<String>,
 }
 
 /// What is different in an object.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Drifted {
-    /// These fields: `old` is what was deployed, `new` what is there now.
+    /// These fields: `old` is what was deployed, `new` what is there now. None where all that differ are left out.
     Fields(Vec<FieldChange>),
     /// It is not there.
     Missing,
@@ -45,10 +48,19 @@ pub async fn drifted_objects(cluster: &dyn ClusterClient, what: &Comparison<'_>)
 
 fn drift(compared: Compared, what: &Comparison<'_>) -> Option<DriftedObject> {
     let Compared { object, outcome, not_checked, live, then, .. } = compared;
-    let fields = || {
+    let mut left_out = Vec::new();
+    let mut fields = || {
         let (live, then) = live.as_ref().zip(then.as_ref())?;
         let secrecy = Secrecy { kind: &object.kind, redactor: what.redactor };
-        Some(drifted_fields(then.expose(), live.expose(), secrecy)).filter(|fields| !fields.is_empty())
+        let mut fields = drifted_fields(then.expose(), live.expose(), secrecy);
+        fields.retain(|field| match injector(&object, live.expose(), field) {
+            Some(by) => {
+                left_out.push(format!("{object} {}: filled by {by}", field.path));
+                false
+            }
+            None => true,
+        });
+        Some(fields).filter(|fields| !fields.is_empty() || !left_out.is_empty())
     };
     let is_terminating = |live: &Sensitive<Value>| live.expose().pointer("/metadata/deletionTimestamp").is_some();
     let drifted = match outcome {
@@ -62,5 +74,5 @@ fn drift(compared: Compared, what: &Comparison<'_>) -> Option<DriftedObject> {
         Outcome::Change(ObjectChange::Keep | ObjectChange::Delete | ObjectChange::After { .. }) => return None,
         Outcome::NotServed { why } | Outcome::Unreadable { why } => Drifted::Unknown { why },
     };
-    Some(DriftedObject { object, what: drifted, not_checked })
+    Some(DriftedObject { object, what: drifted, not_checked, left_out })
 }

@@ -5,6 +5,7 @@ pub(crate) mod deleted;
 pub(crate) mod deletions;
 pub(crate) mod hooks;
 pub(crate) mod immutable;
+mod made_again;
 pub(crate) mod reclaimed;
 pub(crate) mod refusals;
 pub(crate) mod regenerated;

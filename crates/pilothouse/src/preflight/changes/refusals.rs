@@ -15,6 +15,7 @@ use crate::preflight::changes::deleted;
 use crate::preflight::changes::deletions;
 use crate::preflight::changes::hooks;
 use crate::preflight::changes::immutable;
+use crate::preflight::changes::made_again;
 use crate::preflight::changes::reclaimed;
 use crate::preflight::changes::regenerated;
 use crate::preflight::changes::scaled_down;
@@ -58,6 +59,7 @@ pub(crate) async fn gate(
     findings.extend(immutable::findings(&open, consent, ctx.info()));
     if is_upgrade {
         findings.extend(downgrade_of(ctx).await);
+        findings.extend(made_again::findings(ctx, &open, consent).await);
     }
     if save::is_wanted(ctx) {
         findings.extend(save::findings(ctx, &save::of_compared(ctx, &open, consent).await).await);

@@ -553,7 +553,7 @@ async fn a_definition_that_stores_another_version() {
 }
 
 /// A definition that stores `v1` and has an older version, too.
-fn in_two_versions(group: &str, serves_old: bool) -> Value {
+pub(super) fn in_two_versions(group: &str, serves_old: bool) -> Value {
     let version_of = |name: &str, served: bool, storage: bool| {
         let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
         json!({"name": name, "served": served, "storage": storage, "schema": {"openAPIV3Schema": schema}})
