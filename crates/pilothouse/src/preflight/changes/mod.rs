@@ -7,5 +7,6 @@ pub(crate) mod hooks;
 pub(crate) mod immutable;
 pub(crate) mod reclaimed;
 pub(crate) mod refusals;
+pub(crate) mod refused;
 pub(crate) mod regenerated;
 pub(crate) mod scaled_down;
