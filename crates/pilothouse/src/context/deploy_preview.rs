@@ -17,4 +17,16 @@ pub(crate) struct DeployPreview {
     pub(crate) manifests: Sensitive<Vec<Value>>,
     /// What becomes of them, and of those that are deployed and not rendered any more.
     pub(crate) compared: Vec<Compared>,
+    /// What becomes of the hooks that helm runs with it.
+    pub(crate) hooks: Vec<HookPreview>,
+}
+
+/// What becomes of a hook.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HookPreview {
+    /// When helm runs it first: `pre-install`.
+    pub(crate) event: String,
+    /// Among those of its event.
+    pub(crate) weight: i32,
+    pub(crate) compared: Compared,
 }

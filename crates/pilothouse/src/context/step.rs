@@ -6,7 +6,7 @@ use crate::digest;
 use crate::error::PhaseError;
 use async_trait::async_trait;
 use pilothouse_core::{CheckReport, Finding, ObjectRef, On, Payload, Phase};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +27,11 @@ pub trait Step: Send + Sync {
     async fn concerns(&self) -> Vec<ObjectRef> {
         let described = self.describe();
         [described.adopts, described.deletes].concat()
+    }
+
+    /// Objects that it writes over what is there, as far as they are known before it runs. By default none are known.
+    async fn applies(&self) -> Vec<Value> {
+        Vec::new()
     }
 
     /// SHA-256, in hex, of everything the step is given, wherever it is carried out. What an earlier run has done counts only

@@ -6,12 +6,12 @@ use crate::context::Outcome;
 use crate::context::Wanted;
 use crate::digest;
 use crate::error::PhaseError;
-use crate::observe::dry_run::compare::seen_object;
+use crate::observe::dry_run::compare::{created, seen_object};
 use crate::observe::dry_run::refusal::{self, Answer};
 use crate::render;
 use futures::{StreamExt, TryStreamExt};
 use pilothouse_core::{CrdPolicy, ObjectChange, ObjectRef, Secrecy, Sensitive, field_changes, helm_owner, object_ref};
-use pilothouse_kube::ApplyOptions;
+use pilothouse_kube::{ApplyOptions, Detail, read_for_ownership};
 use serde_json::Value;
 
 /// Definitions at a time; each takes two requests.
@@ -66,7 +66,13 @@ pub(crate) async fn preview_definitions(
         return Ok(Vec::new());
     }
     let definitions = render::chart_definitions(wanted);
-    let looks = definitions.iter().filter_map(|crd| Some(preview_definition(ctx, object_ref(crd)?, crd, seen)));
+    let mut seen = seen.to_vec();
+    if ctx.info().crds == CrdPolicy::Create {
+        // Of those that stay as they are, that they are there is enough.
+        let objects: Vec<ObjectRef> = definitions.iter().filter_map(object_ref).collect();
+        seen.extend(read_for_ownership(ctx.cluster(), &objects, Detail::Metadata).await?);
+    }
+    let looks = definitions.iter().filter_map(|crd| Some(preview_definition(ctx, object_ref(crd)?, crd, &seen)));
     futures::stream::iter(looks.collect::<Vec<_>>()).buffered(SIDE_BY_SIDE).try_collect().await
 }
 
@@ -80,7 +86,11 @@ async fn preview_definition(
         Some((_, live)) => live.clone(),
         None => ctx.cluster().get(&object).await?,
     };
-    let Some(live) = live else { return Ok(Compared::unknown(&object, Outcome::Change(ObjectChange::Create))) };
+    let ask = async || {
+        let answer = ctx.cluster().apply(crd, &apply_options(true)).await;
+        answer.map_or_else(|error| refusal::read(&error, true, ctx.redactor()), Answer::Then)
+    };
+    let Some(live) = live else { return Ok(created(&object, crd, ask().await)) };
     let there = Compared {
         seen: seen_object(&object.kind, &live),
         owner: Some(helm_owner(&live)),
@@ -91,8 +101,7 @@ async fn preview_definition(
         // Nobody touches it by the policy `create`.
         return Ok(Compared { seen: None, ..there });
     }
-    let answer = ctx.cluster().apply(crd, &apply_options(true)).await;
-    let outcome = match answer.map_or_else(|error| refusal::read(&error, true, ctx.redactor()), Answer::Then) {
+    let outcome = match ask().await {
         Answer::Then(then) => {
             let fields = field_changes(&live, &then, Secrecy { kind: &object.kind, redactor: ctx.redactor() });
             let change = if fields.is_empty() { ObjectChange::Same } else { ObjectChange::Update };

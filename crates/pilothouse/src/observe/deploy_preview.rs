@@ -8,6 +8,7 @@ use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe::crd_changes;
 use crate::observe::dry_run::compare::{Comparison, Looked, Scope, Uninstalled, WriteMethod, compare_within};
+use crate::observe::hook_changes::{self, Around};
 use crate::observe::hook_deletions;
 use crate::observe::observation::{observed, scope};
 use crate::observe::release_storage;
@@ -44,12 +45,10 @@ pub(crate) async fn preview_deploy(
     wanted: &Wanted,
     change: &Change,
     seen: &[(ObjectRef, Option<Value>)],
+    changed_by_steps: &[CrdFacts],
 ) -> Result<DeployPreview, PhaseError> {
     let is_upgrade = matches!(change, Change::Upgrade { .. });
-    let mut definitions = match ctx.info().crds {
-        CrdPolicy::Upgrade => crd_changes::preview_definitions(ctx, wanted, seen).await?,
-        CrdPolicy::Create | CrdPolicy::Skip => Vec::new(),
-    };
+    let mut definitions = crd_changes::preview_definitions(ctx, wanted, seen).await?;
     let scope = scope(ctx, is_upgrade).await;
     let observed = observed(ctx).await;
     // Steps that ran since may have made a revision.
@@ -68,9 +67,9 @@ pub(crate) async fn preview_deploy(
         (Change::Install | Change::Upgrade { .. } | Change::Uninstall, Some(upgraded)) => Over::Revision(upgraded),
         (Change::Install | Change::Upgrade { .. } | Change::Uninstall, None) => Over::Nothing,
     };
-    let mut changing = Vec::new();
+    let mut changing = changed_by_steps.to_vec();
     if let Over::Uninstalled(ByUninstall { deleted, .. }) = &over {
-        let anew = definitions_anew(ctx, wanted, deleted);
+        let anew = definitions_anew(ctx, wanted, deleted).await;
         definitions.retain(|one| !anew.iter().any(|anew| anew.object.same_object(&one.object)));
         definitions.extend(anew);
         changing = kinds_going(ctx, wanted, deleted);
@@ -79,7 +78,11 @@ pub(crate) async fn preview_deploy(
     let (docs, manifests) = manifests(ctx, wanted, upgraded).await?;
     let looks = compared(ctx, (&docs, &manifests), &over, &changing, (scope, seen));
     let LossPreview { compared, .. } = looks.await?;
-    Ok(DeployPreview { docs, definitions, manifests: Sensitive::new(manifests), compared })
+    changing.extend(hook_changes::defined_beside(&docs, &compared));
+    let deleted = if let Over::Uninstalled(ByUninstall { deleted, .. }) = &over { deleted.as_slice() } else { &[] };
+    let around = Around { deleted, changing: &changing, write: write(ctx, true, true), scope };
+    let hooks = hook_changes::preview_hooks(ctx, &docs, &hook_deletions::events_of_deploy(is_upgrade), around).await;
+    Ok(DeployPreview { docs, definitions, manifests: Sensitive::new(manifests), compared, hooks })
 }
 
 /// The same right before helm, of the objects of `scope`: what they are by then. `upgraded` are the records of a release that is upgraded,
@@ -231,14 +234,31 @@ fn kinds_going(ctx: &Context, wanted: &Wanted, deleted: &[Value]) -> Vec<CrdFact
 }
 
 /// The definitions of the chart's `crds/` that take the place of those that an uninstall deletes first.
-fn definitions_anew(ctx: &Context, wanted: &Wanted, deleted: &[Value]) -> Vec<Compared> {
-    let goes = |object: &ObjectRef| deleted.iter().filter_map(object_ref).any(|gone| gone.same_object(object));
-    let why = "not checked by the server: the uninstall that comes first deletes the one that is there";
-    let anew = |object: ObjectRef| Compared {
-        not_checked: Some(why.to_owned()),
-        ..Compared::unknown(&object, Outcome::Change(ObjectChange::Create))
+async fn definitions_anew(ctx: &Context, wanted: &Wanted, deleted: &[Value]) -> Vec<Compared> {
+    if ctx.info().crds == CrdPolicy::Skip {
+        return Vec::new();
+    }
+    let is_of = |one: &Value, all: &[Value]| {
+        let object = object_ref(one);
+        object.is_some_and(|object| all.iter().filter_map(object_ref).any(|other| other.same_object(&object)))
     };
-    render::definitions_brought(ctx, wanted).into_iter().filter(goes).map(anew).collect()
+    let anew: Vec<Value> = chart_definitions(wanted).into_iter().filter(|crd| is_of(crd, deleted)).collect();
+    let comparison = Comparison {
+        release: &ctx.release(),
+        wanted: &anew,
+        stored: &[],
+        uninstalled: Uninstalled { deleted: &anew, kept: &[] },
+        write: WriteMethod::Apply { force: true },
+        changing: &[],
+        seen: &[],
+        redactor: ctx.redactor(),
+        rules: ctx.tracker().rules(),
+        now: Timestamp::now(),
+    };
+    let mut compared = compare_within(ctx.cluster(), &comparison, Scope::All).await.compared;
+    // What follows is that they go, which is told by what the uninstall deletes.
+    compared.truncate(anew.len());
+    compared
 }
 
 /// How helm writes what is there: with `force_upgrade` by updates, whoever made the object; otherwise helm 4 as `applied` says that

@@ -12,6 +12,7 @@ mod drift_left;
 mod dry_run;
 mod failed_deploy;
 mod fingerprint;
+mod hook_changes;
 mod hook_deletions;
 mod injected;
 mod left_behind;
@@ -31,7 +32,7 @@ mod under_way;
 mod unserved;
 
 pub(crate) use claims::{claim_of, claims_scaled_away, is_reclaimed_at_once};
-pub(crate) use crd_changes::{FIELD_MANAGER, apply_options, preview_definitions};
+pub(crate) use crd_changes::{FIELD_MANAGER, apply_options};
 pub use decision::decision;
 pub(crate) use decision::{baseline, deployed_before, given_of_exec, why_refused};
 pub(crate) use deploy_preview::{preview_deploy, preview_losses, preview_overwriting, preview_rollback};
@@ -39,6 +40,7 @@ pub(crate) use deploy_records::{Found, RECORD_KEY, decode_record, encode_record,
 pub use dry_run::compare::{Comparison, Uninstalled, WriteMethod, compare};
 pub(crate) use dry_run::compare::{Scope, seen_object};
 pub use dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
+pub(crate) use hook_changes::preview_uninstall_hooks;
 pub(crate) use hook_deletions::{
     deleted_by_hooks_of, deleted_by_reinstall_hooks, deleted_by_stored_hooks, deleted_by_uninstall_hooks, stored_hooks,
 };

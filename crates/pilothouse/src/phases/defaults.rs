@@ -83,6 +83,8 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
     let decision = &observed.decision;
     findings.extend(observed.findings(ctx.info()));
     let (mut seen, mut not_checked) = (Vec::new(), Vec::new());
+    let applied = preflight::look_at_applied(&steps, ctx, decision).await;
+    let of_steps = applied.findings;
     if ctx.info().action == HelmAction::Deploy {
         let objects = rendered_objects(&wanted.rendering.docs());
         let (conflicts, definitions) = tokio::join!(
@@ -94,6 +96,7 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
         findings.extend(definitions.findings);
         not_checked = definitions.not_checked;
     }
+    not_checked.extend(applied.not_checked);
     let mut foresight = Foresight::default();
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
@@ -105,7 +108,7 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
         run.note_deployed_before(deployed);
     }
     if (!is_blocked || ctx.info().action == HelmAction::Destroy) && deployed.is_none() {
-        let mut ahead = preflight::deploy_findings(&steps, ctx, &wanted, decision, &seen).await;
+        let mut ahead = preflight::deploy_findings(&steps, ctx, &wanted, decision, &seen, &applied.kinds).await;
         // Whose an object is has to be settled first.
         let is_foreign = |subject: &str| {
             findings.iter().any(|found| found.code == code::OWNERSHIP_CONFLICT && found.subject == subject)
@@ -116,6 +119,7 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
     }
     findings.extend(preflight::planned_findings(ctx, run, &wanted, decision).await);
     findings.extend(preflight::rollback_findings(ctx, run).await);
+    findings.extend(of_steps);
     for step in steps.all() {
         findings.extend(step.check(ctx).await);
     }
@@ -201,7 +205,7 @@ async fn look_where_outdated(
     if was_complete && !is_reinstall {
         return Ok(());
     }
-    let foresight = preflight::deploy_findings(&run.steps, ctx, wanted, decision, &[]).await;
+    let foresight = preflight::deploy_findings(&run.steps, ctx, wanted, decision, &[], &[]).await;
     let findings = if was_complete { foresight.findings } else { tell(ctx, foresight) };
     if findings.is_empty() { Ok(()) } else { Err(PhaseError::Refused(findings)) }
 }

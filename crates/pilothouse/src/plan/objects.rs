@@ -15,8 +15,8 @@ use crate::observe::seen_object;
 use crate::plan::brings::Coming;
 use jiff::Timestamp;
 use pilothouse_core::{
-    Change, CrdFacts, CrdPolicy, ObjectChange, ObjectRef, Ownership, PlannedObject, ReleaseKey, Sensitive, Staying,
-    crd_facts, helm_owner, object_ref,
+    Change, CrdFacts, ObjectChange, ObjectRef, Ownership, PlannedObject, ReleaseKey, Sensitive, Staying, crd_facts,
+    helm_owner, object_ref,
 };
 use serde_json::Value;
 
@@ -33,6 +33,8 @@ pub(crate) struct Objects {
     pub(crate) not_checked: Vec<String>,
     /// What an uninstall leaves.
     pub(crate) stays: Vec<Staying>,
+    /// The hooks whose kind or namespace another release brings first.
+    pub(crate) hooks_after: Vec<String>,
 }
 
 impl Objects {
@@ -56,19 +58,10 @@ pub(crate) async fn deployed(
 ) -> Result<Objects, PhaseError> {
     let preview = match asked {
         Some(preview) => *preview,
-        None => observe::preview_deploy(ctx, wanted, change, &[]).await?,
+        None => observe::preview_deploy(ctx, wanted, change, &[], &[]).await?,
     };
-    let DeployPreview { docs, definitions, compared, .. } = preview;
-    let mut objects = with_definitions(match ctx.info().crds {
-        // Those that take the place of none were of no matter.
-        CrdPolicy::Create => {
-            let mut all = observe::preview_definitions(ctx, wanted, &[]).await?;
-            all.retain(|one| !definitions.iter().any(|known| known.object.same_object(&one.object)));
-            all.extend(definitions);
-            all
-        }
-        CrdPolicy::Upgrade | CrdPolicy::Skip => definitions,
-    });
+    let DeployPreview { docs, definitions, compared, hooks, .. } = preview;
+    let mut objects = with_definitions(definitions);
     let own: Vec<CrdFacts> = docs.iter().filter_map(|doc| crd_facts(&doc.object)).collect();
     let (mut own_kinds, mut own_namespaces) = (0, 0);
     for compared in compared {
@@ -96,6 +89,12 @@ pub(crate) async fn deployed(
             None => {}
         }
         objects.compared.push(compared);
+    }
+    for hook in &hooks {
+        if let Ok(PlannedObject { change: ObjectChange::After { .. }, .. }) = planned(ctx, &hook.compared, coming).await
+        {
+            objects.hooks_after.push(hook.compared.object.to_string());
+        }
     }
     for (count, what) in [(own_kinds, "kind"), (own_namespaces, "namespace")] {
         let counted = match count {

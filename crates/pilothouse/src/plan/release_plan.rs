@@ -118,10 +118,7 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
             // What another release brings first is there by then.
             let later = plan.objects.iter().filter(|one| matches!(one.change, ObjectChange::After { .. }));
             let later: BTreeSet<String> = later.map(|one| one.object.to_string()).collect();
-            plan.findings.retain(|finding| {
-                let comes = [code::API_NOT_SERVED, code::NAMESPACE_MISSING].contains(&finding.code.as_str());
-                !(comes && later.contains(&finding.subject))
-            });
+            forget_what_comes(&mut plan.findings, &later);
         }
         Err(error) => {
             let message = ctx.redactor().redact(&error.chain().join(": "));
@@ -134,6 +131,14 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
     }
     ctx.pack().await;
     Draft { plan, compared }
+}
+
+/// Takes back that there is no kind or no namespace for these: another release brings it first.
+fn forget_what_comes(findings: &mut Vec<Finding>, later: &BTreeSet<String>) {
+    findings.retain(|finding| {
+        let comes = [code::API_NOT_SERVED, code::NAMESPACE_MISSING].contains(&finding.code.as_str());
+        !(comes && later.contains(&finding.subject))
+    });
 }
 
 /// Tells of a release that is uninstalled what its destroy still waits for.
@@ -210,6 +215,7 @@ async fn fill(
         PlannedAction::Nothing | PlannedAction::Validate | PlannedAction::Steps | PlannedAction::Refuse => {}
     }
     plan.not_checked.extend(objects.not_checked);
+    forget_what_comes(&mut plan.findings, &objects.hooks_after.into_iter().collect());
     if !objects.stays.is_empty() {
         plan.stays = left_by_steps(&run.steps, ctx, objects.stays).await?;
     }

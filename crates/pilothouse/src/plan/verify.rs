@@ -99,7 +99,7 @@ async fn changed_too(
     }
     let Decision::Change(change) = observe::decision(ctx).await else { return Ok(changed) };
     let wanted = render::wanted(ctx).await;
-    let compared = observe::preview_deploy(ctx, &wanted, &change, &[]).await?.compared;
+    let compared = observe::preview_deploy(ctx, &wanted, &change, &[], &[]).await?.compared;
     let same = Outcome::Change(ObjectChange::Same);
     let stays = |object: &ObjectRef| compared.iter().any(|one| one.object.same_object(object) && one.outcome == same);
     changed.retain(|(object, _)| !stays(object));

@@ -9,29 +9,34 @@ use crate::context::Foresight;
 use crate::context::Steps;
 use crate::context::Wanted;
 use crate::error::PhaseError;
+use crate::observe;
 use crate::observe::preview_deploy;
 use crate::preflight::adoption::Adopting;
 use crate::preflight::backup::save;
 use crate::preflight::changes::refusals::gate;
+use crate::preflight::changes::refused;
 use crate::preflight::cluster::checks::look_around;
+use crate::preflight::left_by_hooks;
+use crate::preflight::looked_up;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::not_there;
 use crate::preflight::own_kinds;
 use crate::preflight::unserved;
 use crate::render;
-use pilothouse_core::{Change, Class, Decision, Finding, ObjectRef, Phase, code};
+use pilothouse_core::{Change, Class, CrdFacts, Decision, Finding, ObjectRef, Phase, code};
 use serde_json::Value;
 
 /// Reasons against deploying the release. The server is asked what becomes of each object. Then, for those
 /// that change: rights, quotas, room on nodes, webhooks, pull secrets, APIs that go (`look_around`); what would be lost, and what
 /// consent allows (`gate`); custom resources of the chart's own kinds; what a backup cannot save. `seen` are objects as they were read
-/// a moment ago. What the server has answered is kept. Changes nothing.
+/// a moment ago, `changing` the definitions that steps change first. What the server has answered is kept. Changes nothing.
 pub(crate) async fn deploy_findings(
     steps: &Steps,
     ctx: &Context,
     wanted: &Wanted,
     decision: &Decision,
     seen: &[(ObjectRef, Option<Value>)],
+    changing: &[CrdFacts],
 ) -> Foresight {
     let change = match decision {
         Decision::Change(change) => change,
@@ -54,7 +59,7 @@ pub(crate) async fn deploy_findings(
         };
     }
     let looked = async {
-        let preview = preview_deploy(ctx, wanted, change, seen).await?;
+        let preview = preview_deploy(ctx, wanted, change, seen, changing).await?;
         Ok::<_, PhaseError>((preview, Adopting::of(steps, ctx).await?))
     };
     match looked.await {
@@ -63,27 +68,43 @@ pub(crate) async fn deploy_findings(
             let around = look_around(ctx, compared, manifests).await;
             let mut findings = gate(ctx, wanted, compared, adopting.deleted(), change, adopting.consent()).await;
             findings.extend(own_kinds::findings(compared, manifests, &adopting));
-            let mut later = Foresight::default();
+            findings.extend(refused::definitions(ctx, &preview.definitions));
+            let (refused, not_checked) = refused::hooks(ctx, &preview.hooks, compared);
+            findings.extend(refused);
+            let mut later = Foresight { not_checked, ..Foresight::default() };
+            let mut missing = Vec::new();
+            // An upgrade deletes only once its first hooks have run.
+            let gone = if begins_with_uninstall { compared.as_slice() } else { &[] };
             if begins_with_uninstall {
-                let missing = not_there::findings(ctx, wanted, compared, &findings);
-                // Steps of pre_exec may bring it: then it is asked once they have run, and still before the uninstall.
-                if ctx.phase() == Phase::CheckPrerequisites && !steps.of(Phase::PreExec).is_empty() {
-                    later.not_checked =
-                        missing.iter().map(|one| format!("{one}, unless a step of pre_exec brings it")).collect();
-                } else {
-                    findings.extend(missing);
+                match left_by_hooks::findings(ctx, &preview.docs).await {
+                    Ok(left) => findings.extend(left),
+                    Err(error) => findings.extend(unreadable(ctx, &error)),
                 }
+                later = later.and(looked_up::findings(ctx, wanted).await);
+                missing.extend(not_there::findings(ctx, &preview.docs, compared, &findings));
+                later = later.and(uninstall_hooks(ctx).await);
             }
+            missing.extend(not_there::hook_findings(ctx, &preview.docs, &preview.hooks, gone));
+            // Steps of pre_exec may bring it: then it is asked once they have run, and still before an uninstall.
+            if ctx.phase() == Phase::CheckPrerequisites && !steps.of(Phase::PreExec).is_empty() {
+                let unless = |one: &Finding| format!("{one}, unless a step of pre_exec brings it");
+                later.not_checked.extend(missing.iter().map(unless));
+            } else {
+                findings.extend(missing);
+            }
+            findings.append(&mut later.findings);
             let warnings =
                 save::announced(ctx, wanted, compared, change, adopting.consent()).await.into_iter().collect();
             let gone = unserved::foresee(ctx, steps, wanted, change, adopting.consent()).await;
             let preview = Some(Box::new(preview));
             Foresight { findings, warnings, preview, ..later }.and(gone).and(around)
         }
-        Err(error) => {
-            vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))].into()
-        }
+        Err(error) => unreadable(ctx, &error).into(),
     }
+}
+
+fn unreadable(ctx: &Context, error: &PhaseError) -> Vec<Finding> {
+    vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(error))]
 }
 
 /// What speaks against the uninstall, where what follows it is none of this release's, or not known yet.
@@ -95,5 +116,17 @@ async fn uninstall_alone(ctx: &Context, steps: &Steps, wanted: &Wanted, change: 
     let findings = gate(ctx, wanted, &[], &[], change, &consent).await;
     let warnings = save::announced(ctx, wanted, &[], change, &consent).await.into_iter().collect();
     let gone = unserved::foresee(ctx, steps, wanted, change, &consent).await;
-    Foresight { findings, warnings, ..Foresight::default() }.and(gone)
+    Foresight { findings, warnings, ..Foresight::default() }.and(gone).and(uninstall_hooks(ctx).await)
+}
+
+/// What speaks against the hooks that helm runs with the uninstall.
+async fn uninstall_hooks(ctx: &Context) -> Foresight {
+    match observe::preview_uninstall_hooks(ctx).await {
+        Ok((docs, hooks)) => {
+            let (mut findings, not_checked) = refused::hooks(ctx, &hooks, &[]);
+            findings.extend(not_there::hook_findings(ctx, &docs, &hooks, &[]));
+            Foresight { findings, not_checked, ..Foresight::default() }
+        }
+        Err(error) => unreadable(ctx, &error).into(),
+    }
 }

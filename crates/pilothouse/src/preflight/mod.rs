@@ -4,6 +4,7 @@
 //! changed or deleted. Reads the cluster; only `backup` writes, local files.
 
 mod adoption;
+mod applied;
 mod as_planned;
 mod as_seen;
 mod backup;
@@ -11,6 +12,8 @@ mod changes;
 mod cluster;
 mod crds;
 mod deploy;
+mod left_by_hooks;
+mod looked_up;
 mod losses;
 mod not_there;
 mod orphaned_hooks;
@@ -23,6 +26,7 @@ mod unserved;
 
 pub(crate) use adoption::Adopting;
 pub use adoption::unowned;
+pub(crate) use applied::look_at_applied;
 pub(crate) use as_planned::{in_words, other_revision, planned_findings, planned_rendering};
 pub(crate) use as_seen::{refuse_unless_as_seen, refuse_unless_same};
 pub use changes::deletions::crds_in_use;

@@ -2,37 +2,73 @@
 
 use crate::context::Compared;
 use crate::context::Context;
+use crate::context::HookPreview;
 use crate::context::Outcome;
-use crate::context::Wanted;
-use crate::render;
 use pilothouse_core::{
     Class, CrdFacts, CrdPolicy, Finding, ObjectChange, ObjectRef, Sensitive, code, crd_facts, object_ref,
 };
-use pilothouse_helm::Origin;
+use pilothouse_helm::{Origin, RenderedDoc};
 
 /// The objects of a release that is uninstalled first for which there will be no kind or no namespace: none is there or it goes with
 /// the uninstall, and the chart brings none. Then it would be too late. What is among the `told` findings is not told again.
-pub(crate) fn findings(ctx: &Context, wanted: &Wanted, compared: &[Compared], told: &[Finding]) -> Vec<Finding> {
-    let brought = Brought::by(ctx, wanted);
-    let goes = |one: &&Compared| one.outcome == Outcome::Change(ObjectChange::Delete);
-    let gone: Vec<CrdFacts> =
-        compared.iter().filter(goes).filter_map(|one| crd_facts(one.live.as_ref().map(Sensitive::expose)?)).collect();
-    let goes_namespace = |namespace: &String| {
-        compared.iter().filter(goes).any(|one| one.object.kind == "Namespace" && one.object.name == *namespace)
+pub(crate) fn findings(ctx: &Context, docs: &[RenderedDoc], compared: &[Compared], told: &[Finding]) -> Vec<Finding> {
+    let (brought, gone) = (Brought::before_templates(ctx, docs), Gone::of(compared));
+    let is_told = |one: &Finding| told.iter().any(|told| told.code == one.code && told.subject == one.subject);
+    compared.iter().filter_map(|one| gone.missing(one, &brought)).filter(|one| !is_told(one)).collect()
+}
+
+/// The same of hooks, of which each finds what helm makes before it. `compared` is what an uninstall that comes before them deletes.
+pub(crate) fn hook_findings(
+    ctx: &Context,
+    docs: &[RenderedDoc],
+    hooks: &[HookPreview],
+    compared: &[Compared],
+) -> Vec<Finding> {
+    let gone = Gone::of(compared);
+    let finding = |hook: &HookPreview| {
+        let found = gone.missing(&hook.compared, &Brought::before_hook(ctx, docs, hook))?;
+        Some(Finding { message: format!("as a {} hook: {}", hook.event, found.message), ..found })
     };
-    let stays = |change: &ObjectChange| !matches!(change, ObjectChange::Delete | ObjectChange::Keep);
-    let finding = |one: &Compared| {
+    hooks.iter().filter_map(finding).collect()
+}
+
+/// What an uninstall deletes before.
+struct Gone<'a> {
+    kinds: Vec<CrdFacts>,
+    namespaces: Vec<&'a str>,
+}
+
+impl<'a> Gone<'a> {
+    fn of(compared: &'a [Compared]) -> Self {
+        let gone = || compared.iter().filter(|one| one.outcome == Outcome::Change(ObjectChange::Delete));
+        Self {
+            kinds: gone().filter_map(|one| crd_facts(one.live.as_ref().map(Sensitive::expose)?)).collect(),
+            namespaces: gone()
+                .map(|one| &one.object)
+                .filter(|one| one.kind == "Namespace")
+                .map(|one| &*one.name)
+                .collect(),
+        }
+    }
+
+    fn has_namespace(&self, namespace: &str) -> bool {
+        self.namespaces.contains(&namespace)
+    }
+
+    /// Why helm comes to nothing with this object.
+    fn missing(&self, one: &Compared, brought: &Brought) -> Option<Finding> {
+        let stays = |change: &ObjectChange| !matches!(change, ObjectChange::Delete | ObjectChange::Keep);
         let blocked = |code, message: String| Some(Finding::new(Class::Blocked, code, &one.object, message));
         let in_namespace = match &one.outcome {
             Outcome::NotServed { .. } if brought.serves(&one.object) => return None,
             Outcome::NotServed { why } => return blocked(code::API_NOT_SERVED, why.clone()),
             Outcome::NoNamespace { namespace } => Some(namespace),
             Outcome::Change(change) if stays(change) => {
-                one.object.namespace.as_ref().filter(|name| goes_namespace(name))
+                one.object.namespace.as_ref().filter(|name| self.has_namespace(name))
             }
             Outcome::Change(_) | Outcome::Unreadable { .. } => return None,
         };
-        if gone.iter().any(|facts| facts.is_of(&one.object)) && !brought.serves(&one.object) {
+        if self.kinds.iter().any(|facts| facts.is_of(&one.object)) && !brought.serves(&one.object) {
             let deleted = "the uninstall that comes first deletes its definition";
             let message = match (brought.has_kind(&one.object), &one.object.api_version) {
                 (true, Some(version)) => format!("{deleted}, and that of the chart serves no {version}"),
@@ -41,40 +77,47 @@ pub(crate) fn findings(ctx: &Context, wanted: &Wanted, compared: &[Compared], to
             return blocked(code::API_NOT_SERVED, message);
         }
         let namespace = in_namespace.filter(|name| !brought.namespaces.contains(name))?;
-        let why = if goes_namespace(namespace) {
+        let why = if self.has_namespace(namespace) {
             format!("the uninstall that comes first deletes namespace {namespace}")
         } else {
             format!("namespace {namespace} is not there")
         };
         blocked(code::NAMESPACE_MISSING, format!("{why}, and the chart brings none"))
-    };
-    let is_told = |one: &Finding| told.iter().any(|told| told.code == one.code && told.subject == one.subject);
-    compared.iter().filter_map(finding).filter(|one| !is_told(one)).collect()
+    }
 }
 
-/// What the chart brings before its objects.
+/// What the chart brings before an object.
 struct Brought {
     kinds: Vec<CrdFacts>,
     namespaces: Vec<String>,
 }
 
 impl Brought {
-    fn by(ctx: &Context, wanted: &Wanted) -> Self {
-        let kinds = match ctx.info().crds {
-            CrdPolicy::Skip => Vec::new(),
-            CrdPolicy::Create | CrdPolicy::Upgrade => {
-                render::chart_definitions(wanted).iter().filter_map(crd_facts).collect()
-            }
-        };
-        // Helm makes them before what is in them, as a hook or among the templates.
-        let docs = wanted.rendering.docs();
-        let own =
-            docs.iter().filter(|doc| !matches!(doc.origin, Origin::Crd)).filter_map(|doc| object_ref(&doc.object));
+    /// Helm has to know all kinds before it makes the first of them; namespaces it makes before what is in them, as a hook or among
+    /// the templates.
+    fn before_templates(ctx: &Context, docs: &[RenderedDoc]) -> Self {
+        let is_own = |doc: &&RenderedDoc| !matches!(doc.origin, Origin::Crd);
+        Self::of(ctx, docs.iter().filter(is_definition_brought(ctx)), docs.iter().filter(is_own))
+    }
+
+    fn before_hook(ctx: &Context, docs: &[RenderedDoc], hook: &HookPreview) -> Self {
+        let is_before = |doc: &&RenderedDoc| comes_before(doc, hook);
+        let brought = is_definition_brought(ctx);
+        let kinds = docs.iter().filter(|doc| brought(doc) || is_before(doc));
+        Self::of(ctx, kinds, docs.iter().filter(is_before))
+    }
+
+    fn of<'d>(
+        ctx: &Context,
+        kinds: impl Iterator<Item = &'d RenderedDoc>,
+        own: impl Iterator<Item = &'d RenderedDoc>,
+    ) -> Self {
+        let own = own.filter_map(|doc| object_ref(&doc.object));
         let mut namespaces: Vec<String> = own.filter(|one| one.kind == "Namespace").map(|one| one.name).collect();
         if ctx.info().create_namespace {
             namespaces.push(ctx.release().namespace);
         }
-        Self { kinds, namespaces }
+        Self { kinds: kinds.filter_map(|doc| crd_facts(&doc.object)).collect(), namespaces }
     }
 
     fn has_kind(&self, object: &ObjectRef) -> bool {
@@ -84,5 +127,26 @@ impl Brought {
     /// Whether it is also served in the object's version then.
     fn serves(&self, object: &ObjectRef) -> bool {
         self.kinds.iter().any(|facts| facts.serves(object))
+    }
+}
+
+/// Whether it is a definition of `crds/`, where these are brought.
+fn is_definition_brought(ctx: &Context) -> impl Fn(&&RenderedDoc) -> bool {
+    let skips = ctx.info().crds == CrdPolicy::Skip;
+    move |doc| matches!(doc.origin, Origin::Crd) && !skips
+}
+
+/// Whether helm makes an object before it runs a hook: hooks of one event by their weight, and with the objects of the chart between
+/// those before and those after.
+fn comes_before(doc: &RenderedDoc, hook: &HookPreview) -> bool {
+    let is_after = hook.event.starts_with("post-");
+    match &doc.origin {
+        Origin::Crd => false,
+        Origin::Template => is_after && hook.event != "post-delete",
+        Origin::Hook { events, weight, .. } => {
+            let before = is_after.then(|| hook.event.replace("post-", "pre-"));
+            let is_of = |event: &str| events.iter().any(|one| one == event);
+            is_of(&hook.event) && *weight <= hook.weight || before.is_some_and(|before| is_of(&before))
+        }
     }
 }

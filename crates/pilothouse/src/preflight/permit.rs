@@ -14,6 +14,7 @@ use crate::context::Wanted;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::Scope;
+use crate::preflight::applied;
 use crate::preflight::as_seen::{self, Going};
 use crate::preflight::backup::save;
 use crate::preflight::changes::deleted;
@@ -326,10 +327,8 @@ pub(crate) async fn permit_adoption(
 /// As for [`permit_deletions`].
 pub(crate) async fn permit_overwriting(ctx: &Context, objects: &[Value]) -> Result<Permit<Overwriting>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
-    let compared = observe::preview_overwriting(ctx, objects).await;
-    let mut findings = refusals::by_overwriting(ctx, &compared, &consent).await;
-    findings.extend(save::findings(ctx, &save::of_compared(ctx, &compared, &consent).await).await);
-    PhaseError::refuse_for(findings)?;
+    let (compared, looked) = applied::overwriting(ctx, objects, ctx.phase(), &consent).await;
+    PhaseError::refuse_for(looked.findings)?;
     save::before_changing(ctx, &compared, &consent).await?;
     Ok(Permit::new(Overwriting { objects: objects.to_vec(), seen: compared.iter().map(as_compared).collect() }))
 }

@@ -64,6 +64,10 @@ impl Step for Apply {
         self.objects().await.unwrap_or_default().iter().filter_map(object_ref).collect()
     }
 
+    async fn applies(&self) -> Vec<Value> {
+        self.objects().await.unwrap_or_default()
+    }
+
     async fn run(&self, ctx: &Context, _run: &mut ReleaseRun, _payload: &mut Payload) -> Result<(), PhaseError> {
         actions::apply(ctx, &self.objects().await?).await
     }

@@ -16,6 +16,7 @@ use crate::steps::restart;
 use crate::steps::wait;
 use async_trait::async_trait;
 use pilothouse_core::{CheckReport, Finding, Payload, StepKind, StepSpec};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A step of the stack file as one of the engine, also for charts written in Rust.
@@ -55,6 +56,10 @@ impl Step for BuiltIn {
 
     async fn check_input(&self) -> Vec<Finding> {
         self.inner.check_input().await
+    }
+
+    async fn applies(&self) -> Vec<Value> {
+        self.inner.applies().await
     }
 
     async fn digest(&self) -> String {

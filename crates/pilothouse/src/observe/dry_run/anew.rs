@@ -29,7 +29,7 @@ impl Comparison<'_> {
             return self.wanted(cluster, subject, None, going).await;
         };
         if self.is_changing(&subject.object) {
-            return created(subject, Answer::NotAsked { why: CHANGING.to_owned() });
+            return created(&subject.object, subject.manifest, Answer::NotAsked { why: CHANGING.to_owned() });
         }
         let manifest = owned_by(subject.manifest, self.release);
         // Helm 4 asks the server to refuse what it does not know.
@@ -50,7 +50,7 @@ impl Comparison<'_> {
         } else {
             answer
         };
-        created(subject, answer)
+        created(&subject.object, subject.manifest, answer)
     }
 
     /// The answer to a copy under another name, where the update of the one that is there is refused: that is what counts if both are.

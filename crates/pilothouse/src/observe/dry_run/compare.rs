@@ -26,7 +26,7 @@ use pilothouse_kube::{ApplyOptions, ClusterClient, ClusterError, UpdateOptions};
 use serde_json::Value;
 
 /// Objects at a time; each takes two requests.
-const SIDE_BY_SIDE: usize = 8;
+pub(super) const SIDE_BY_SIDE: usize = 8;
 /// How often the server is asked about an object that others keep writing.
 const UPDATE_ATTEMPTS: usize = 4;
 
@@ -294,7 +294,7 @@ impl Comparison<'_> {
         answer: Answer,
         conflict: Option<String>,
     ) -> Compared {
-        let Some(live) = live else { return created(subject, answer) };
+        let Some(live) = live else { return created(&subject.object, subject.manifest, answer) };
         let manifest = with_data(manifest.clone());
         let (mut then, mut not_checked) = (declared(&live, &manifest), None);
         let mut change = conflict.map(|why| ObjectChange::Refused { why });
@@ -434,12 +434,12 @@ fn is_whole(object: &Value) -> bool {
 }
 
 /// What becomes of an object that is not there.
-pub(super) fn created(subject: &Subject<'_>, answer: Answer) -> Compared {
-    let create = Compared::unknown(&subject.object, Outcome::Change(ObjectChange::Create));
+pub(crate) fn created(object: &ObjectRef, manifest: &Value, answer: Answer) -> Compared {
+    let create = Compared::unknown(object, Outcome::Change(ObjectChange::Create));
     match answer {
         Answer::Then(then) => Compared { then: Some(Sensitive::new(then)), ..create },
         Answer::NotAsked { why } => {
-            Compared { not_checked: Some(why), then: Some(Sensitive::new(subject.manifest.clone())), ..create }
+            Compared { not_checked: Some(why), then: Some(Sensitive::new(manifest.clone())), ..create }
         }
         Answer::Refused { why } => Compared { outcome: Outcome::Change(ObjectChange::Refused { why }), ..create },
         Answer::Unknown(outcome) => Compared { outcome, ..create },

@@ -4,5 +4,6 @@ mod anew;
 pub(crate) mod compare;
 pub(crate) mod drifted_objects;
 mod going;
+pub(crate) mod hooks;
 pub(crate) mod refusal;
 pub(crate) mod subject;

@@ -12,9 +12,7 @@ use serde_json::Value;
 pub(super) fn findings(compared: &[Compared], consent: &Consent, info: &ChartInfo) -> Vec<Finding> {
     let finding = |one: &Compared| match &one.outcome {
         Outcome::Change(ObjectChange::Replace { because }) => replaced(one, because, consent, info),
-        Outcome::Change(ObjectChange::Refused { why }) => {
-            (!lacks_what_is_created(why, compared)).then(|| refused(one, why, &info.key()))
-        }
+        Outcome::Change(ObjectChange::Refused { why }) => refused(one, why, compared.iter(), &info.key()),
         Outcome::Change(
             ObjectChange::Create
             | ObjectChange::Update
@@ -72,15 +70,24 @@ fn only_labels_of_claims(one: &Compared) -> bool {
     claims(live.expose()) != claims(then.expose()) && bare(live.expose()) == bare(then.expose())
 }
 
-fn refused(one: &Compared, why: &str, release: &ReleaseKey) -> Finding {
+/// What the server refuses, unless it misses only what is created among `beside`.
+pub(crate) fn refused<'a>(
+    one: &Compared,
+    why: &str,
+    beside: impl IntoIterator<Item = &'a Compared>,
+    release: &ReleaseKey,
+) -> Option<Finding> {
+    if lacks_what_is_created(why, beside) {
+        return None;
+    }
     let causes = helm_causes(&HelmEvidence::new(release.clone(), why), Timestamp::UNIX_EPOCH);
     let known = causes.first().map(|cause| cause.code.as_str()).filter(|code| *code != code::UNKNOWN);
-    Finding::new(Class::Blocked, known.unwrap_or(code::OBJECT_INVALID), &one.object, why)
+    Some(Finding::new(Class::Blocked, known.unwrap_or(code::OBJECT_INVALID), &one.object, why))
 }
 
 /// Whether the server misses something that the release itself is going to create before.
-fn lacks_what_is_created(why: &str, compared: &[Compared]) -> bool {
+fn lacks_what_is_created<'a>(why: &str, compared: impl IntoIterator<Item = &'a Compared>) -> bool {
     let is_named = |name: &str| why.contains(&format!("\"{name}\"")) || why.contains(&format!("/{name}:"));
     let is_created = |one: &Compared| one.outcome == Outcome::Change(ObjectChange::Create);
-    why.contains("not found") && compared.iter().any(|one| is_created(one) && is_named(&one.object.name))
+    why.contains("not found") && compared.into_iter().any(|one| is_created(one) && is_named(&one.object.name))
 }

@@ -8,5 +8,6 @@ pub(crate) mod immutable;
 mod made_again;
 pub(crate) mod reclaimed;
 pub(crate) mod refusals;
+pub(crate) mod refused;
 pub(crate) mod regenerated;
 pub(crate) mod scaled_down;

@@ -498,7 +498,7 @@ async fn nothing_is_asked_when_nothing_is_done() {
         Decision::Finish { remaining: Remaining::Steps, why },
     ] {
         let foresight =
-            deploy::deploy_findings(&Steps::default(), &world.ctx, &Wanted::default(), &decision, &[]).await;
+            deploy::deploy_findings(&Steps::default(), &world.ctx, &Wanted::default(), &decision, &[], &[]).await;
         assert_eq!(foresight, Foresight::default(), "{decision:?}");
     }
     assert_eq!(cluster.failures.calls(), Vec::<String>::new());

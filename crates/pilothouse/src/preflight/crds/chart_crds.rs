@@ -64,7 +64,8 @@ pub(crate) async fn look_at_definitions(ctx: &Context, wanted: &Wanted) -> Defin
                     findings.push(Finding::new(Class::Unsafe, code::OWNERSHIP_CONFLICT, &object, message));
                 }
                 findings.extend(lost(ctx, &object, &live, crd, &consent).await);
-                findings.extend(unserved(ctx, &object, &live, crd, not_checked).await);
+                let needs_deployed = !is_uninstalled_first(ctx).await;
+                findings.extend(unserved(ctx, &object, (&live, crd), needs_deployed, not_checked).await);
                 findings.extend(converter(ctx, wanted, &object, breaks::new_converter(&live, crd)).await);
                 seen.push((object, Some(live)));
             }
@@ -112,12 +113,12 @@ const ASKED: usize = 64;
 
 /// Why helm could not read a deployed revision any more, of this release or of another that has custom resources of the definition: it
 /// has objects in a version that would not be served. Helm builds each object of it before an upgrade, a rollback or an uninstall
-/// (`KubeClient.Build`). Of a release that is uninstalled before that, no revision is left.
-async fn unserved(
+/// (`KubeClient.Build`). Of a release that is uninstalled before that, no revision is left, and nobody `needs_deployed`.
+pub(crate) async fn unserved(
     ctx: &Context,
     object: &ObjectRef,
-    live: &Value,
-    then: &Value,
+    (live, then): (&Value, &Value),
+    needs_deployed: bool,
     not_checked: &mut Vec<String>,
 ) -> Option<Finding> {
     let (facts, gone) = (crd_facts(live)?, breaks::no_longer_served(live, then));
@@ -128,14 +129,16 @@ async fn unserved(
         |error: &PhaseError| Some(Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(error)));
     let in_way = |(revision, version, first): (u32, &str, ObjectRef), of: &str, chart: &str| {
         let message = format!(
-            "the chart's definition does not serve version {version} any more, in which revision {revision}{of} has {first}: helm could not read that revision again. First deploy {chart} with which the definition serves it still and the objects are in the new one"
+            "the new definition does not serve version {version} any more, in which revision {revision}{of} has {first}: helm could not read that revision again. First deploy {chart} with which it serves it still and the objects are in the new one"
         );
         Some(Finding::new(Class::Blocked, code::API_NOT_SERVED, object, message))
     };
-    match in_versions(observe::base_record(ctx).await, &facts, &gone) {
-        Ok(Some(found)) if !is_uninstalled_first(ctx).await => return in_way(found, "", "a version of the chart"),
-        Ok(_) => {}
-        Err(error) => return unreadable(&error),
+    if needs_deployed {
+        match in_versions(observe::base_record(ctx).await, &facts, &gone) {
+            Ok(Some(found)) => return in_way(found, "", "a version of the chart"),
+            Ok(None) => {}
+            Err(error) => return unreadable(&error),
+        }
     }
     let owned = match live_custom_resources(ctx.cluster(), &facts).await {
         Ok(owned) => owned,
@@ -292,7 +295,9 @@ mod tests {
     async fn looked(world: &World) -> (Option<Finding>, Vec<String>) {
         let object = object_ref(&definition(true)).unwrap();
         let mut not_checked = Vec::new();
-        let found = unserved(&world.ctx, &object, &definition(true), &definition(false), &mut not_checked).await;
+        let (live, then) = (definition(true), definition(false));
+        let needs_deployed = !is_uninstalled_first(&world.ctx).await;
+        let found = unserved(&world.ctx, &object, (&live, &then), needs_deployed, &mut not_checked).await;
         (found, not_checked)
     }
 

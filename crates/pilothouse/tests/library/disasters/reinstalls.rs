@@ -20,6 +20,8 @@ struct Objects {
     port: u32,
     job_image: &'static str,
     more: &'static str,
+    /// What is in `crds/`.
+    crds: &'static str,
 }
 
 impl Objects {
@@ -33,11 +35,12 @@ impl Objects {
             port: 80,
             job_image: "a",
             more: "",
+            crds: "",
         }
     }
 
     fn text(&self) -> String {
-        let Self { group, claim_class, kept_text, replicas, fields, port, job_image, more } = self;
+        let Self { group, claim_class, kept_text, replicas, fields, port, job_image, more, crds: _ } = self;
         let crd = definition(group, fields).replace("metadata: {name:", &format!("metadata: {{{KEEP}, name:"));
         format!(
             r"{crd}---
@@ -83,13 +86,20 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {{name: version}}
 data: {{v: '{{{{ .Chart.Version }}}}'}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: left, annotations: {{helm.sh/hook: post-delete}}}}
 {more}"
         )
     }
 
     fn chart(&self, world: &World, version: &str) -> Chart {
         let breaking = Some(Version::new(2, 0, 0));
-        let chart = world.chart(version, &[("templates/all.yaml", &self.text())]);
+        let text = self.text();
+        let mut files = vec![("templates/all.yaml", text.as_str())];
+        files.extend((!self.crds.is_empty()).then_some(("crds/one.yaml", self.crds)));
+        let chart = world.chart(version, &files);
         chart.with(|info| info.last_breaking_version_requiring_restart = breaking)
     }
 }
@@ -145,6 +155,44 @@ async fn what_the_cluster_refuses_is_refused_before_the_uninstall(#[case] tool: 
             "CRD_FIELDS_REMOVED",
             format!("CustomResourceDefinition widgets.{}", same().group),
             Objects { fields: "a: {type: string}", ..same() },
+        ),
+        (
+            "OBJECT_INVALID",
+            in_namespace("Job hook"),
+            Objects {
+                more: "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: hook, annotations: {helm.sh/hook: pre-install}}\nspec: {template: {spec: {restartPolicy: Always, containers: [{name: c, image: a}]}}}\n",
+                ..same()
+            },
+        ),
+        (
+            "API_NOT_SERVED",
+            "Nope hook".to_owned(),
+            Objects {
+                more: "---\napiVersion: no.such/v1\nkind: Nope\nmetadata: {name: hook, annotations: {helm.sh/hook: post-install}}\n",
+                ..same()
+            },
+        ),
+        (
+            "OWNERSHIP_CONFLICT",
+            in_namespace("ConfigMap left"),
+            Objects { more: "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: left}\n", ..same() },
+        ),
+        (
+            "CHART_TEMPLATE_FAILED",
+            format!("{}/app", world.namespace),
+            Objects {
+                more: "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: looks}\ndata: {a: '{{ (lookup \"v1\" \"ConfigMap\" .Release.Namespace \"version\").data.v }}'}\n",
+                ..same()
+            },
+        ),
+        // Last: the file stays in the folder of the chart.
+        (
+            "OBJECT_INVALID",
+            "CustomResourceDefinition ones.example.com".to_owned(),
+            Objects {
+                crds: "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: ones.example.com}\nspec: {group: example.com, scope: Namespaced, names: {kind: One, plural: ones}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: wrong}}}]}\n",
+                ..same()
+            },
         ),
     ];
     for (code, subject, objects) in &cases {

@@ -133,9 +133,18 @@ async fn names_with_the_number_of_the_revision(#[case] tool: Tool) {
 #[case::helm_3(Tool::Helm3)]
 #[tokio::test]
 async fn what_a_failed_revision_has_made(#[case] tool: Tool) {
+    // What the first hook makes is in the way of the second, which no server knows beforehand.
     const BAD: &str = "apiVersion: v1
 kind: ConfigMap
-metadata: {name: Not_A_Name, annotations: {helm.sh/hook: post-upgrade}}
+metadata: {name: fixed, annotations: {helm.sh/hook: post-upgrade, helm.sh/hook-weight: '1', helm.sh/hook-delete-policy: hook-failed}}
+immutable: true
+data: {a: b}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: fixed, annotations: {helm.sh/hook: post-upgrade, helm.sh/hook-weight: '2', helm.sh/hook-delete-policy: hook-failed}}
+immutable: true
+data: {a: c}
 ";
     let world = world("made", tool).await;
     world.done(world.chart("1.0.0", &[("templates/cm.yaml", CONFIG)])).await;

@@ -1,0 +1,105 @@
+//! What `apply` steps write over what is there, as far as it is known before they run.
+
+#[cfg(test)]
+#[path = "applied_tests.rs"]
+mod tests;
+
+use crate::context::Compared;
+use crate::context::Context;
+use crate::context::Outcome;
+use crate::context::Steps;
+use crate::error::PhaseError;
+use crate::observe;
+use crate::preflight::backup::save;
+use crate::preflight::changes::refusals;
+use crate::preflight::crds::chart_crds;
+use crate::preflight::losses::consent::Consent;
+use pilothouse_core::{Class, CrdFacts, Decision, Finding, ObjectChange, ObjectRef, Phase, Sensitive, code, crd_facts};
+use serde_json::Value;
+
+/// What a look at the objects of steps has found.
+#[derive(Debug, Default)]
+pub(crate) struct Applied {
+    /// Why they must not be written.
+    pub(crate) findings: Vec<Finding>,
+    /// What could not be looked at.
+    pub(crate) not_checked: Vec<String>,
+    /// The definitions that steps of `pre_exec` change, as they are then.
+    pub(crate) kinds: Vec<CrdFacts>,
+}
+
+/// Reasons against what the steps of a change are going to apply. What another step deletes is not judged by what is there now.
+pub(crate) async fn look_at_applied(steps: &Steps, ctx: &Context, decision: &Decision) -> Applied {
+    let mut all = Applied::default();
+    if !matches!(decision, Decision::Change(_)) {
+        return all;
+    }
+    let unreadable = |message| vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), message)];
+    for phase in Phase::ALL {
+        for step in steps.of(phase) {
+            let objects = step.applies().await;
+            if objects.is_empty() {
+                continue;
+            }
+            let consent = match Consent::of(ctx).await {
+                Ok(consent) => consent,
+                Err(finding) => return Applied { findings: vec![finding], ..all },
+            };
+            let (compared, mut looked) = overwriting(ctx, &objects, phase, &consent).await;
+            if !looked.findings.is_empty() {
+                match deleted_by(steps, ctx).await {
+                    Ok(deleted) => looked.findings.retain(|one| !deleted.contains(&one.subject)),
+                    Err(error) => looked.findings = unreadable(ctx.error_text(&error)),
+                }
+            }
+            all.findings.extend(looked.findings);
+            all.not_checked.extend(looked.not_checked);
+            if phase < Phase::Exec {
+                all.kinds.extend(changed(&compared).filter_map(|(_, _, then)| crd_facts(then)));
+            }
+        }
+    }
+    all
+}
+
+/// The same of objects that are written in a phase: what would be lost, what cannot be saved, and what helm could not read again; with
+/// what becomes of those of which a change can lose something.
+pub(crate) async fn overwriting(
+    ctx: &Context,
+    objects: &[Value],
+    phase: Phase,
+    consent: &Consent,
+) -> (Vec<Compared>, Applied) {
+    let compared = observe::preview_overwriting(ctx, objects).await;
+    let mut looked =
+        Applied { findings: refusals::by_overwriting(ctx, &compared, consent).await, ..Applied::default() };
+    // Helm has read the deployed revision for the last time once it has made the next one.
+    let needs_deployed = phase < Phase::Exec;
+    for (object, live, then) in changed(&compared) {
+        let found = chart_crds::unserved(ctx, object, (live, then), needs_deployed, &mut looked.not_checked).await;
+        looked.findings.extend(found);
+    }
+    let saved = save::of_compared(ctx, &compared, consent).await;
+    looked.findings.extend(save::findings(ctx, &saved).await);
+    (compared, looked)
+}
+
+/// The definitions that change, as they are and as they are then.
+fn changed(compared: &[Compared]) -> impl Iterator<Item = (&ObjectRef, &Value, &Value)> {
+    let changes = |one: &&Compared| {
+        matches!(one.outcome, Outcome::Change(ObjectChange::Update | ObjectChange::Adopt))
+            && one.object.kind == "CustomResourceDefinition"
+    };
+    compared.iter().filter(changes).filter_map(|one| {
+        Some((&one.object, one.live.as_ref().map(Sensitive::expose)?, one.then.as_ref().map(Sensitive::expose)?))
+    })
+}
+
+/// What steps delete.
+async fn deleted_by(steps: &Steps, ctx: &Context) -> Result<Vec<String>, PhaseError> {
+    let mut deleted = Vec::new();
+    for step in steps.all() {
+        deleted.extend(observe::resolve(ctx, &step.describe().deletes).await?.iter().map(ObjectRef::to_string));
+    }
+    Ok(deleted)
+}
