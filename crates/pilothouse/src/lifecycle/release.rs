@@ -2,11 +2,11 @@
 
 use crate::actions;
 use crate::context::Ahead;
-use crate::context::Before;
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::context::ReportedCauses;
 use crate::context::Settled;
+use crate::context::UnderLock;
 use crate::context::millis;
 use crate::diagnose;
 use crate::error::PhaseError;
@@ -61,13 +61,13 @@ async fn in_turn<C: HelmChart + ?Sized>(
     payload: &mut Payload,
 ) -> ReleaseOutcome {
     // Meanwhile is read what it is looked at for, where that was not done before.
-    let is_looked_at = run.foreseen.is_none() && run.before.is_some();
+    let is_looked_at = run.foreseen.is_none() && run.under_lock.is_some();
     let around = async { if is_looked_at { observe::read_around(ctx).await } else { Ahead::default() } };
-    match tokio::join!(put_in_order(ctx, run.before.as_ref()), around) {
+    match tokio::join!(put_in_order(ctx, run.under_lock.as_ref()), around) {
         (Ok(history), around) => {
             begin_turn(ctx, run, Ahead { history, ..around }).await;
             // What was wrong until now may have been put right.
-            run.causes.since = run.before.as_ref().and_then(|before| before.lock.server_now());
+            run.causes.since = run.under_lock.as_ref().and_then(|known| known.lock.server_now());
             phases(chart, ctx, run, payload).await
         }
         (Err(outcome), _) => outcome,
@@ -88,9 +88,9 @@ fn tell_drift(ctx: &Context, drifts: &[Drift]) {
 
 /// Puts in order what an interrupted run has left, before anything is looked at. Gives Helm's records of the release where they were
 /// read for that, and nothing had to be done.
-async fn put_in_order(ctx: &Context, before: Option<&Before>) -> Result<Option<ReleaseHistory>, ReleaseOutcome> {
-    let Some(before) = before else { return Ok(None) };
-    match actions::unlock_before(ctx, before).await {
+async fn put_in_order(ctx: &Context, known: Option<&UnderLock>) -> Result<Option<ReleaseHistory>, ReleaseOutcome> {
+    let Some(known) = known else { return Ok(None) };
+    match actions::unlock_before(ctx, known).await {
         Ok(read) => Ok(read),
         Err(error) if error.is_interrupted() || ctx.cancel().is_cancelled() => {
             Err(ReleaseOutcome::Interrupted { phase: Phase::CheckPrerequisites })

@@ -59,15 +59,13 @@ pub(crate) async fn deploy_findings(
             let mut findings = gate(ctx, wanted, compared, adopting.deleted(), change, adopting.consent()).await;
             findings.extend(own_kinds::findings(compared, manifests, &adopting));
             let mut later = Foresight::default();
-            if begins_with_uninstall {
-                let missing = not_there::findings(ctx, wanted, compared, &findings);
-                // Steps of pre_exec may bring it: then it is asked once they have run, and still before the uninstall.
-                if ctx.phase() == Phase::CheckPrerequisites && !steps.of(Phase::PreExec).is_empty() {
-                    later.not_checked =
-                        missing.iter().map(|one| format!("{one}, unless a step of pre_exec brings it")).collect();
-                } else {
-                    findings.extend(missing);
-                }
+            let missing = not_there::findings(ctx, wanted, compared, &findings);
+            // Steps of pre_exec may bring it: then it is looked at before the uninstall, once they have run, or by helm.
+            if ctx.phase() == Phase::CheckPrerequisites && !steps.of(Phase::PreExec).is_empty() {
+                later.not_checked =
+                    missing.iter().map(|one| format!("{one}, unless a step of pre_exec brings it")).collect();
+            } else {
+                findings.extend(missing);
             }
             let warnings =
                 save::announced(ctx, wanted, compared, change, adopting.consent()).await.into_iter().collect();

@@ -10,8 +10,8 @@ use pilothouse_core::{
 };
 use pilothouse_helm::Origin;
 
-/// The objects of a release that is uninstalled first for which there will be no kind or no namespace: none is there or it goes with
-/// the uninstall, and the chart brings none. Then it would be too late. What is among the `told` findings is not told again.
+/// The objects for which there will be no kind or no namespace: none is there, or it goes with the uninstall that comes first, and the
+/// chart brings none. Helm would fail on them, after an uninstall too late. What is among the `told` findings is not told again.
 pub(crate) fn findings(ctx: &Context, wanted: &Wanted, compared: &[Compared], told: &[Finding]) -> Vec<Finding> {
     let brought = Brought::by(ctx, wanted);
     let goes = |one: &&Compared| one.outcome == Outcome::Change(ObjectChange::Delete);
