@@ -52,7 +52,7 @@ pub use gather::{Gathering, Known, Subject};
 pub use lease::{LeaseConfig, LeaseLock, LockError, LockSeen};
 pub use objects::{
     AdoptError, Adoption, Conflict, ObjectError, PlannedAdoption, adoption_conflicts, conflicts_among, crd_ref,
-    live_custom_resources, ownership_conflicts, ownerships, read_for_ownership, restart,
+    live_custom_resources, ownership_conflicts, ownerships, read_for_ownership, records_of, restart,
 };
 pub use pilothouse_core::HelmDriver;
 pub use track::{Family, Following, Snapshot, Tracker};

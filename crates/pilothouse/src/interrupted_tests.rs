@@ -4,7 +4,7 @@ use crate::HelmDriver;
 use crate::actions;
 use crate::actions::Healed;
 use crate::actions::unlock_release;
-use crate::context::Earlier;
+use crate::context::EarlierHelm;
 use crate::context::Gone;
 use crate::observe;
 use crate::observe::Known;
@@ -136,9 +136,13 @@ impl Setting {
 
     async fn clear(&self, helm: &HelmProgress) -> Vec<Healed> {
         let history = observe::release_history(&self.world.ctx).await.unwrap();
-        actions::clear_orphaned_hooks(&self.world.ctx, &self.world.run, &history, &Earlier { run: RUN, helm }, |_| {
-            Ok(())
-        })
+        actions::clear_orphaned_hooks(
+            &self.world.ctx,
+            &self.world.run,
+            &history,
+            &EarlierHelm { run: RUN, helm },
+            |_| Ok(()),
+        )
         .await
         .unwrap()
     }
@@ -154,7 +158,7 @@ fn known(helm: &HelmProgress) -> Known<'_> {
     Known {
         server_now: Some(Timestamp::now()),
         gone: None,
-        earlier: Some(Earlier { run: RUN, helm }),
+        earlier: Some(EarlierHelm { run: RUN, helm }),
         lock_timeout: Duration::from_secs(1),
         holds_lock: true,
         takes_for_dead: false,

@@ -51,7 +51,12 @@ pub(crate) async fn carry_out(
         run::can_ask(settings)?;
     }
     let session = connect::session(settings, place, &stack, stages).await?;
-    let shown = if agreed { None } else { show_and_ask(settings, kind, &stack, &charts, &session, stages).await? };
+    let shown = if agreed {
+        None
+    } else {
+        let show = Show { kind, stack: &stack, charts: &charts, session: &session, keeps_going: flags.keep_going };
+        show_and_ask(settings, show, stages).await?
+    };
     let file = saved.as_ref().map_or(&on.stack.stack, |saved| &saved.saved.stack_file).clone();
     let plan = match saved {
         None => shown,
@@ -82,27 +87,35 @@ pub(crate) async fn carry_out(
     Ok(outcome.verdict().into())
 }
 
-/// Shows what is going to be done, and asks whether to go on; where an apply has nothing to do there is nothing to ask. The run is held
-/// to what was shown, by the plan that comes back.
-async fn show_and_ask(
-    settings: &Settings,
+/// What is shown before somebody is asked.
+struct Show<'a> {
     kind: RunKind,
-    stack: &Stack,
-    charts: &[Box<dyn HelmChart>],
-    session: &Arc<Session>,
-    stages: &Stages,
-) -> Result<Option<Plan>, CommandError> {
+    stack: &'a Stack,
+    charts: &'a [Box<dyn HelmChart>],
+    session: &'a Arc<Session>,
+    /// Whether what is refused is left out.
+    keeps_going: bool,
+}
+
+/// Shows what is going to be done, and asks whether to go on; where an apply has nothing to do there is nothing to ask. The run is held
+/// to what was shown, by the plan that comes back. What is refused cannot be agreed to: then nothing is done, unless it is to be left out.
+async fn show_and_ask(settings: &Settings, show: Show<'_>, stages: &Stages) -> Result<Option<Plan>, CommandError> {
+    let Show { kind, stack, charts, session, keeps_going } = show;
     if kind != RunKind::Apply {
         run::confirm(kind, charts, session, &stages.drain).await?;
         return Ok(None);
     }
     let plan = plan::planned(settings, stack, charts, session, stages).await?;
     printer::err(report::plan_text(&plan, Some(console_size().0), false));
+    if plan.is_refused() && !keeps_going {
+        let line = format!("nothing was changed: {}", plan.refused_releases());
+        let hint = "put right what it is refused for; name the others with --only, or leave it out with --keep-going; --yes does not plan first, and waits for whoever is at work on a release";
+        return Err(CommandError::new(Exit::of_plan(&plan, false), line).hint(hint));
+    }
     let runs_steps = plan.releases.iter().any(|release| !release.steps.is_empty());
     if !(plan.has_changes() || plan.is_refused() || runs_steps) {
         return Ok(Some(plan));
     }
     run::ask(kind, session, &stages.drain).await?;
-    // What is refused has no objects to hold the run to, and tells itself why.
-    Ok((!plan.is_refused()).then_some(plan))
+    Ok(Some(plan))
 }

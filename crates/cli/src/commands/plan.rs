@@ -69,7 +69,11 @@ async fn make(settings: &Settings, kind: RunKind, args: args::Plan, stages: &Sta
         });
         if let Some(file) = &shown.out {
             let command = saved_plan::command(kind);
-            printer::err(format!("saved: `pilothouse {command} {}` carries out exactly this", file.display()));
+            printer::err(if plan.is_refused() {
+                format!("saved in {}, and cannot be carried out: {}", file.display(), plan.refused_releases())
+            } else {
+                format!("saved: `pilothouse {command} {}` carries out exactly this", file.display())
+            });
         }
     } else {
         let document = serde_json::to_value(&plan).map_err(|error| CommandError::from_error(Exit::Failed, &error))?;

@@ -162,6 +162,11 @@ pub(crate) fn find(
         let line = "a saved plan says itself which releases it is about and what was consented to";
         return Err(CommandError::input(line).hint(format!("make another plan with these flags: {}", make_anew(kind))));
     }
+    if saved.plan.is_refused() {
+        let line = format!("the plan cannot be carried out: {}", saved.plan.refused_releases());
+        let hint = format!("put right what the plan says of that, and make it anew: {}", make_anew(kind));
+        return Err(CommandError::new(Exit::of_plan(&saved.plan, false), line).hint(hint));
+    }
     Ok(Some(saved))
 }
 

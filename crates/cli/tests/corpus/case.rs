@@ -142,6 +142,9 @@ pub(crate) struct Follow {
     /// As `kubectl delete --cascade=orphan`.
     #[serde(default)]
     pub(crate) orphan: Vec<String>,
+    /// As `kubectl rollout restart`, after all the others.
+    #[serde(default)]
+    pub(crate) restart: Vec<String>,
     /// More arguments of the program, in place of the case's.
     pub(crate) args: Option<Vec<String>>,
     /// The kubeconfig of somebody who may do it.

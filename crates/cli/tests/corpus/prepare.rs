@@ -3,7 +3,7 @@
 use crate::case::{Case, Follow, Record};
 use crate::world::in_runtime;
 use base64::Engine as _;
-use pilothouse_core::{ObjectRef, object_ref};
+use pilothouse_core::{ObjectRef, object_ref, restart_patch};
 use pilothouse_kube::{ApplyOptions, Cluster, ClusterClient, Precondition, Propagation};
 use serde_json::{Value, json};
 use std::fs;
@@ -95,6 +95,10 @@ pub(crate) fn follow(config: &kube::Config, namespace: &str, follow: &Follow) {
         }
         if !follow.apply.is_empty() || !follow.delete.is_empty() || !follow.patch.is_empty() {
             tokio::time::sleep(ADMISSION).await;
+        }
+        for object in &follow.restart {
+            let patch = restart_patch(&jiff::Timestamp::now().to_string());
+            cluster.merge_patch(&find(object).await, &patch, &Precondition::default()).await.unwrap();
         }
     });
 }

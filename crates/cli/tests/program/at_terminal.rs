@@ -197,6 +197,47 @@ fn a_saved_plan_that_is_outdated_is_refused_at_a_terminal() {
     assert_eq!((code, text("saved-term")), (Some(0), Some(json!("two"))), "{shown}");
 }
 
+/// What is refused cannot be agreed to, and a plan with it is carried out neither from the terminal nor from a file; where it is to be
+/// left out, the question is about the others.
+#[test]
+fn a_plan_that_refuses_a_release_is_not_asked_about() {
+    let world = world("refused-term");
+    let config = plane().client_config();
+    in_runtime(async {
+        let cluster = pilothouse_kube::Cluster::from_client(kube::Client::try_from(config).unwrap());
+        let metadata = json!({"name": "settings", "namespace": "refused-term"});
+        pilothouse_kube::ClusterClient::create_namespace(&cluster, "refused-term").await.unwrap();
+        let somebodys =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"text": "mine"}});
+        pilothouse_kube::ClusterClient::create(&cluster, &somebodys).await.unwrap();
+    });
+    let file = std::fs::read_to_string(world.path("pilothouse.yaml")).unwrap();
+    world.write("other/Chart.yaml", "apiVersion: v2\nname: other\nversion: 1.0.0\n");
+    world.write("other/templates/o.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: other }\n");
+    let other = "  - { name: other, namespace: refused-term, chart: { path: other } }\n";
+    world.write("pilothouse.yaml", &format!("{file}{other}"));
+    let is_there = || kubectl_get(plane(), "v1", "ConfigMap", Some("refused-term"), "other").is_some();
+    let refused = "refused-term/asked is refused (OWNERSHIP_CONFLICT)";
+
+    let (code, shown) = Terminal::run(&world.on_plane(&["apply"])).end();
+    assert!(code == Some(3) && !shown.contains(QUESTION), "{shown}");
+    assert!(words(&shown).contains(&format!("nothing was changed: {refused}")), "{shown}");
+
+    let saved = world.transcript(&mut world.on_plane(&["plan", "--out", "a.plan"]));
+    assert!(saved.starts_with("exit code: 3\n"), "{saved}");
+    assert!(saved.contains(&format!("saved in a.plan, and cannot be carried out: {refused}")), "{saved}");
+    let outcome = world.transcript(&mut world.on_plane(&["apply", "a.plan", "--keep-going"]));
+    assert!(outcome.starts_with("exit code: 3\n"), "{outcome}");
+    assert!(outcome.contains(&format!("the plan cannot be carried out: {refused}")), "{outcome}");
+    assert!(!is_there());
+
+    let mut terminal = Terminal::run(&world.on_plane(&["apply", "--keep-going"]));
+    terminal.asks();
+    terminal.answer("yes");
+    let (code, shown) = terminal.end();
+    assert_eq!((code, text("refused-term"), is_there()), (Some(3), Some(json!("mine")), true), "{shown}");
+}
+
 /// Text that was wrapped for the terminal, in one line.
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -9,6 +9,7 @@ use crate::state::{Change, Decision, ReinstallReason, Remaining};
 use crate::text::DigestKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The form of [`Plan`]; a saved plan of another form is refused.
 pub const PLAN_FORMAT: u32 = 1;
@@ -192,6 +193,10 @@ pub struct PlannedObject {
     /// Whether an uninstall that comes first leaves it, and it becomes part of the release again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// Of what is deleted, what holds data and goes with it: the resources of a definition, the claims in a namespace or of a
+    /// StatefulSet that deletes its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takes: Vec<ObjectRef>,
 }
 
 /// Which object was looked at, and in which state.
@@ -257,6 +262,15 @@ impl Plan {
     /// Whether it would be refused.
     pub fn is_refused(&self) -> bool {
         self.releases.iter().any(|release| !release.findings.is_empty())
+    }
+
+    /// Which releases are refused, and for what, in one line: `web/db is refused (DATA_ATTACHED)`.
+    pub fn refused_releases(&self) -> String {
+        let refused = self.releases.iter().filter(|release| !release.findings.is_empty()).map(|release| {
+            let codes: BTreeSet<&str> = release.findings.iter().map(|finding| finding.code.as_str()).collect();
+            format!("{} is refused ({})", release.release, codes.into_iter().collect::<Vec<_>>().join(", "))
+        });
+        refused.collect::<Vec<_>>().join("; ")
     }
 
     /// The counts of all releases together.

@@ -57,8 +57,8 @@ impl Observation {
         }
     }
 
-    /// Helm's history of the release as far as it could be read: none, when it could not. Whether the release may be acted on
-    /// then is told by its state.
+    /// Helm's history of the release, empty where it could not be read: nothing is done then, since the state of the release is
+    /// unknown.
     pub fn known_history(&self) -> &ReleaseHistory {
         static NONE: ReleaseHistory = ReleaseHistory::NONE;
         self.history.as_ref().unwrap_or(&NONE)

@@ -38,26 +38,38 @@ pub(super) fn refusal(said: &str, tries: Tries, around: Around<'_>) -> Option<Dr
 /// service "svc"`
 fn unreachable(said: &str, tries: Tries, around: Around<'_>) -> Option<Draft> {
     let webhook = quoted(said, "failed calling webhook ")?;
-    let call = said.split_once("failed to call webhook: ").map_or(said, |(_, call)| call);
-    let (url, says) = answer(call);
-    let service =
-        url.and_then(service_of_url).or_else(|| configured(around, webhook).and_then(|(_, hook)| service_of(hook)));
+    let (url, says) = answer(call(said).unwrap_or(said));
+    let called = configured(around, webhook, url);
     let mut draft = Draft::new(Line::WebhookUnreachable, format!("webhook {webhook}"), String::new());
-    let configuration = configured(around, webhook).map(|(configuration, _)| configuration);
-    if let Some(configuration) = configuration {
-        draft =
-            draft.seen(format!("{} {} has the webhook {webhook}", text(configuration, "/kind"), name(configuration)));
-    }
     draft.why = format!("the admission webhook {webhook} cannot be asked: {says}");
-    let mut draft = behind(draft, service, tries, around);
-    if let Some(configuration) = configuration {
-        draft = draft.next(format!(
-            "if what it belongs to is gone: kubectl delete {} {}",
-            text(configuration, "/kind").to_lowercase(),
-            name(configuration)
-        ));
-    }
-    Some(draft)
+    let draft = named(draft, webhook, &called);
+    let draft = behind(draft, service(url, &called), tries, around);
+    let configurations = called.iter().map(|(configuration, _)| *configuration);
+    let of = |mark| {
+        configurations.clone().map(move |one| format!("{}{mark}{}", text(one, "/kind").to_lowercase(), name(one)))
+    };
+    // To delete one that was not called would be a hole in the rules of the cluster.
+    Some(match called.len() {
+        0 => draft,
+        1 => draft.next(format!("if what it belongs to is gone: kubectl delete {}", of(" ").collect::<String>())),
+        several => {
+            let all = if several == 2 { "both" } else { "all" };
+            let names = of("/").collect::<Vec<_>>().join(" ");
+            draft.next(format!("kubectl get {names} -o yaml: {all} have this webhook, and one of them was called"))
+        }
+    })
+}
+
+/// What was called, and what came of it, in the API server's words.
+fn call(said: &str) -> Option<&str> {
+    said.split_once("failed to call webhook: ").map(|(_, call)| call)
+}
+
+/// With the configurations that have the webhook.
+fn named(draft: Draft, webhook: &str, configured: &[(&Value, &Value)]) -> Draft {
+    configured.iter().fold(draft, |draft, (configuration, _)| {
+        draft.seen(format!("{} {} has the webhook {webhook}", text(configuration, "/kind"), name(configuration)))
+    })
 }
 
 /// The URL that was called, where a text has one, and what came of it.
@@ -213,13 +225,40 @@ fn service_of(webhook: &Value) -> Option<(String, String)> {
     Some((text(service, "/namespace").to_owned(), text(service, "/name").to_owned()))
 }
 
-/// The configuration that has the webhook, and its entry there.
-fn configured<'a>(around_it: Around<'a>, webhook: &str) -> Option<(&'a Value, &'a Value)> {
+/// The Service that was called: that of the URL, or that of all configurations that may have been meant.
+fn service(url: Option<&str>, configured: &[(&Value, &Value)]) -> Option<(String, String)> {
+    let of_configured = || {
+        let mut services = configured.iter().map(|(_, entry)| service_of(entry));
+        let first = services.next()??;
+        services.all(|other| other.as_ref() == Some(&first)).then_some(first)
+    };
+    url.and_then(service_of_url).or_else(of_configured)
+}
+
+/// The configurations that have the webhook and call that URL, where one is known, each with its entry: a name is one in its
+/// configuration only.
+fn configured<'a>(around_it: Around<'a>, webhook: &str, url: Option<&str>) -> Vec<(&'a Value, &'a Value)> {
     let configurations = around(around_it.objects, "ValidatingWebhookConfiguration")
         .chain(around(around_it.objects, "MutatingWebhookConfiguration"));
     configurations
         .flat_map(|configuration| list(configuration, "/webhooks").iter().map(move |entry| (configuration, entry)))
-        .find(|(_, entry)| text(entry, "/name") == webhook)
+        .filter(|(_, entry)| text(entry, "/name") == webhook && url.is_none_or(|url| calls(entry, url)))
+        .collect()
+}
+
+/// Whether a webhook's entry leads to the URL that was called (`HookClientConfigForWebhook` and `HookClient` of apiserver's
+/// `webhook` packages), which has a timeout behind it.
+fn calls(entry: &Value, url: &str) -> bool {
+    let configured = match entry.pointer("/clientConfig/service") {
+        Some(service) => {
+            let port = service.pointer("/port").and_then(Value::as_u64).unwrap_or(443);
+            let path = text(service, "/path").trim_start_matches('/');
+            format!("https://{}.{}.svc:{port}/{path}", text(service, "/name"), text(service, "/namespace"))
+        }
+        None => text(entry, "/clientConfig/url").to_owned(),
+    };
+    let called = url.split('?').next().unwrap_or(url);
+    called.trim_end_matches('/') == configured.trim_end_matches('/')
 }
 
 /// The resources, each as `plural.group`, about which the webhook is asked that a text names.
@@ -228,7 +267,7 @@ pub(super) fn gated(said: &str, around: Around<'_>) -> Vec<String> {
         return conversion.kinds().map(|kind| with_group(&plural_of(kind), conversion.group)).collect();
     }
     let webhook = quoted(said, "failed calling webhook ").or_else(|| quoted(said, "admission webhook "));
-    let Some((_, entry)) = webhook.and_then(|webhook| configured(around, webhook)) else { return Vec::new() };
+    let Some(webhook) = webhook else { return Vec::new() };
     let texts = |rule: &Value, key: &str| -> Vec<String> {
         list(rule, key).iter().filter_map(|one| one.as_str().map(str::to_owned)).collect()
     };
@@ -236,7 +275,9 @@ pub(super) fn gated(said: &str, around: Around<'_>) -> Vec<String> {
         let (groups, resources) = (texts(rule, "/apiGroups"), texts(rule, "/resources"));
         resources.iter().flat_map(|plural| groups.iter().map(|group| with_group(plural, group))).collect::<Vec<_>>()
     };
-    list(entry, "/rules").iter().flat_map(of_rule).collect()
+    let url = call(said).and_then(|call| answer(call).0);
+    let entries = configured(around, webhook, url).into_iter().map(|(_, entry)| entry);
+    entries.flat_map(|entry| list(entry, "/rules")).flat_map(of_rule).collect()
 }
 
 /// `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: ...`
@@ -264,17 +305,9 @@ fn denied(said: &str, enough: bool, around: Around<'_>) -> Option<Draft> {
         );
     }
     let line = if enough { Line::WebhookDenied } else { Line::WebhookDeniedOnce };
-    let draft =
-        Draft::new(line, format!("webhook {webhook}"), format!("the admission webhook {webhook} refuses it: {reason}"));
-    let configuration = configured(around, webhook).map(|(configuration, _)| configuration);
-    let draft = draft.next("change the values so that it is accepted");
-    Some(match configuration {
-        Some(configuration) => {
-            let kind = text(configuration, "/kind");
-            draft.seen(format!("{kind} {} has the webhook {webhook}", name(configuration)))
-        }
-        None => draft,
-    })
+    let why = format!("the admission webhook {webhook} refuses it: {reason}");
+    let draft = Draft::new(line, format!("webhook {webhook}"), why).next("change the values so that it is accepted");
+    Some(named(draft, webhook, &configured(around, webhook, None)))
 }
 
 /// The policy that refused, where the webhook is that of a policy engine.
@@ -321,11 +354,8 @@ pub(super) fn wanted(message: &str, around: Around<'_>) -> Vec<Want> {
         labels: None,
     });
     let mut wants = configurations.to_vec();
-    let by_url = message
-        .split_once("failed to call webhook: ")
-        .and_then(|(_, call)| between(call, "\"", "\""))
-        .and_then(service_of_url);
-    let service = by_url.or_else(|| configured(around, webhook).and_then(|(_, entry)| service_of(entry)));
+    let url = call(message).and_then(|call| answer(call).0);
+    let service = service(url, &configured(around, webhook, url));
     if let Some((namespace, service)) = service.filter(|_| failed.is_some()) {
         wants.push(wanted_service(&namespace, &service));
         wants.push(wanted_endpoints(&namespace, &service));

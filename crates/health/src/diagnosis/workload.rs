@@ -11,6 +11,7 @@ use super::reasons::{self, Means};
 use super::revisions::newest_set;
 use super::webhooks::{self, Around};
 use jiff::Timestamp;
+use pilothouse_core::code;
 use serde_json::Value;
 
 /// A message of a controller that cannot make something, with how often, since when, and when it was last told.
@@ -31,18 +32,42 @@ pub(super) fn refused(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
             let line = if message.contains(" is invalid: ") { Line::ObjectInvalid } else { Line::Unknown };
             Draft::new(line, evidence.object.to_string(), message)
         });
-        now_there(evidence, draft.last_seen(failure.last, evidence), &failure.message).seen(failure.line)
+        let draft = now_there(evidence, draft.last_seen(failure.last, evidence), &failure.message).seen(failure.line);
+        when_put_right(evidence, draft)
     };
     failures(evidence, now).into_iter().map(of).collect()
 }
 
-/// A refusal for want of something, with what is known of that by now. A controller that was refused tries again after as long as it
-/// has tried already, at most 16 minutes, and nothing but a new version makes it try at once.
+/// What has a controller try at once: one that was refused tries again after as long as it has tried already, at most 16 minutes,
+/// and nothing but a new version makes it try before.
+fn restart(evidence: &Evidence) -> Option<String> {
+    let is_restartable = matches!(evidence.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
+    is_restartable.then(|| format!("kubectl rollout restart {}", kubectl_name(&evidence.object)))
+}
+
+/// A refusal that something else than other values may put right, with what is to be done then.
+fn when_put_right(evidence: &Evidence, draft: Draft) -> Draft {
+    let in_cluster = [
+        code::WEBHOOK_UNREACHABLE,
+        code::WEBHOOK_DENIED,
+        code::POLICY_DENIED,
+        code::QUOTA_EXCEEDED,
+        code::LIMIT_RANGE,
+        code::POD_SECURITY,
+    ];
+    match restart(evidence).filter(|_| in_cluster.contains(&draft.line.rule().code)) {
+        Some(restart) => {
+            draft.next(format!("once it is put right without other values: {restart} has it tried at once"))
+        }
+        None => draft,
+    }
+}
+
+/// A refusal for want of something, with what is known of that by now.
 fn now_there(evidence: &Evidence, mut draft: Draft, message: &str) -> Draft {
     let Some(missing) = admission::missing(message, in_namespace(evidence)) else { return draft };
     let found = evidence.referred.iter().find(|referred| referred.object == missing);
-    let is_restartable = matches!(evidence.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
-    let restart = is_restartable.then(|| format!("kubectl rollout restart {}", kubectl_name(&evidence.object)));
+    let restart = restart(evidence);
     match found.map(|found| &found.whereabouts) {
         Some(Whereabouts::There { .. }) => {
             draft.before = true;

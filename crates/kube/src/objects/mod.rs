@@ -10,6 +10,6 @@ mod restart;
 pub use crds::{crd_ref, live_custom_resources};
 pub use ownership::{
     AdoptError, Adoption, Conflict, ObjectError, PlannedAdoption, adoption_conflicts, conflicts_among,
-    ownership_conflicts, ownerships, read_for_ownership,
+    ownership_conflicts, ownerships, read_for_ownership, records_of,
 };
 pub use restart::restart;

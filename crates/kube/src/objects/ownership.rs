@@ -312,7 +312,10 @@ fn undo(live: &Value, release: &ReleaseKey) -> Value {
 }
 
 /// Whether Helm has any record of a release, by whatever driver.
-async fn records_of(client: &dyn ClusterClient, release: &ReleaseKey) -> Result<Records, ClusterError> {
+///
+/// # Errors
+/// When that cannot be read, and not since it may not be read.
+pub async fn records_of(client: &dyn ClusterClient, release: &ReleaseKey) -> Result<Records, ClusterError> {
     for driver in [HelmDriver::Secret, HelmDriver::ConfigMap] {
         match client.release_history(driver, release).await {
             Ok(history) if history.is_empty() => {}

@@ -4,7 +4,7 @@
 use crate::actions::objects::{ATTEMPTS, delete_as_seen, wait_until_gone};
 use crate::actions::unlock::{Healed, Intents};
 use crate::context::Context;
-use crate::context::Earlier;
+use crate::context::EarlierHelm;
 use crate::context::ReleaseRun;
 use crate::error::PhaseError;
 use crate::observe;
@@ -29,7 +29,7 @@ const BEFORE_CREATION: &str = "before-hook-creation";
 ///
 /// An upgrade makes a revision and labels it. An uninstall works on the one there is, which is nobody's by its label: whose
 /// it is, only the journal tells, and only of a helm that never came back can a hook that was begun have made the object.
-fn interrupted_events(earlier: &Earlier<'_>, revision: &RevisionMeta) -> &'static [&'static str] {
+fn interrupted_events(earlier: &EarlierHelm<'_>, revision: &RevisionMeta) -> &'static [&'static str] {
     match (earlier.helm.command, revision.status) {
         (
             HelmCommand::Upgrade,
@@ -57,7 +57,7 @@ fn is_in_the_way(hook: &HookRecord, events: &[&str]) -> bool {
 /// # Errors
 /// See [`clear_orphaned_hooks`].
 pub(crate) async fn clear_earlier(ctx: &Context, run: &ReleaseRun, history: &ReleaseHistory) -> Result<(), PhaseError> {
-    match run.before.as_ref().and_then(|before| before.run.earlier()) {
+    match run.under_lock.as_ref().and_then(|known| known.run.earlier()) {
         Some(earlier) => clear_orphaned_hooks(ctx, run, history, &earlier, ctx.emitter().clone()).await.map(drop),
         None => Ok(()),
     }
@@ -76,7 +76,7 @@ pub(crate) async fn clear_orphaned_hooks(
     ctx: &Context,
     run: &ReleaseRun,
     history: &ReleaseHistory,
-    earlier: &Earlier<'_>,
+    earlier: &EarlierHelm<'_>,
     mut intents: impl Intents,
 ) -> Result<Vec<Healed>, PhaseError> {
     let interrupted = |revision| (revision, interrupted_events(earlier, revision));
@@ -105,7 +105,7 @@ pub(crate) async fn clear_orphaned_hooks(
 /// An object that may have been left.
 struct Leftover<'a> {
     revision: &'a RevisionMeta,
-    earlier: &'a Earlier<'a>,
+    earlier: &'a EarlierHelm<'a>,
     hook: &'a HookRecord,
     stored: &'a Value,
 }

@@ -54,14 +54,14 @@ const UNINSTALL: [&str; 2] = ["pre-delete", "post-delete"];
 #[case(HelmCommand::Uninstall, revision(2, S::Uninstalling, Some(RUN)), &[])]
 fn what_was_interrupted(#[case] command: HelmCommand, #[case] revision: RevisionMeta, #[case] expected: &[&str]) {
     let helm = begun(command, 1);
-    assert_eq!(interrupted_events(&Earlier { run: RUN, helm: &helm }, &revision), expected);
+    assert_eq!(interrupted_events(&EarlierHelm { run: RUN, helm: &helm }, &revision), expected);
 }
 
 /// It may have ended because the object was there already, and was not its own.
 #[test]
 fn an_uninstall_that_came_back_was_not_interrupted() {
     let helm = HelmProgress { ended: Some(Ended { ok: false, elapsed_ms: 1 }), ..begun(HelmCommand::Uninstall, 1) };
-    let earlier = Earlier { run: RUN, helm: &helm };
+    let earlier = EarlierHelm { run: RUN, helm: &helm };
     assert_eq!(interrupted_events(&earlier, &revision(1, S::Uninstalling, None)), [""; 0]);
 }
 
@@ -187,7 +187,7 @@ fn job(cluster: &FakeCluster) -> Option<Value> {
 
 async fn clear_noting(world: &World, helm: &HelmProgress) -> (Result<Vec<Healed>, PhaseError>, Vec<EventKind>) {
     let mut intents = Vec::new();
-    let earlier = Earlier { run: RUN, helm };
+    let earlier = EarlierHelm { run: RUN, helm };
     let history = match observe::release_history(&world.ctx).await {
         Ok(history) => history,
         Err(error) => return (Err(error), intents),
@@ -304,7 +304,7 @@ async fn an_intent_that_is_refused_forbids_the_effect() {
     let cluster = cluster();
     let world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = begun(HelmCommand::Upgrade, 1);
-    let earlier = Earlier { run: RUN, helm: &helm };
+    let earlier = EarlierHelm { run: RUN, helm: &helm };
     let history = observe::release_history(&world.ctx).await.unwrap();
     let refused = clear_orphaned_hooks(&world.ctx, &world.run, &history, &earlier, |_| {
         Err(PhaseError::State("the disk is full".to_owned()))

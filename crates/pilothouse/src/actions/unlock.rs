@@ -2,10 +2,10 @@
 //! for good. It is marked failed, once nobody can be at work on it any more. One that is being uninstalled is only told to be
 //! left over then: helm goes on with that by itself.
 
-use crate::context::Before;
 use crate::context::Context;
 use crate::context::EarlierRun;
 use crate::context::Emitter;
+use crate::context::UnderLock;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::{Known, Watched};
@@ -41,20 +41,20 @@ const SAY: Duration = Duration::from_secs(10);
 /// See [`unlock_release`]; [`PhaseError::Locked`] when the earlier run's helm still works on the release.
 pub(crate) async fn unlock_before(
     ctx: &Context,
-    before: &Before,
+    known: &UnderLock,
     read: Option<ReleaseHistory>,
 ) -> Result<Option<ReleaseHistory>, PhaseError> {
     if let Some(read) = read
-        && let Some(history) = nothing_under_way(ctx, &before.run, read).await?
+        && let Some(history) = nothing_under_way(ctx, &known.run, read).await?
     {
         return Ok(Some(history));
     }
-    until_helm_has_ended(ctx, before).await?;
+    until_helm_has_ended(ctx, known).await?;
     let known = Known {
-        server_now: before.lock.server_now(),
-        gone: before.run.gone.clone(),
-        earlier: before.run.earlier(),
-        lock_timeout: before.lock_timeout,
+        server_now: known.lock.server_now(),
+        gone: known.run.gone.clone(),
+        earlier: known.run.earlier(),
+        lock_timeout: known.lock_timeout,
         holds_lock: true,
         takes_for_dead: ctx.info().breaks_lock,
     };
@@ -86,11 +86,11 @@ pub(crate) struct Unlocked {
 
 /// Waits until the helm of the earlier run has ended, up to the lock timeout. When its run is killed, helm is asked
 /// to end, and writes its record once more, or twice: `deployed`, and `failed` after that.
-async fn until_helm_has_ended(ctx: &Context, before: &Before) -> Result<(), PhaseError> {
+async fn until_helm_has_ended(ctx: &Context, known: &UnderLock) -> Result<(), PhaseError> {
     let begun = Instant::now();
     loop {
-        let Some(at_work) = observe::at_work(ctx, &before.run) else { return Ok(()) };
-        if begun.elapsed() >= before.lock_timeout {
+        let Some(at_work) = observe::at_work(ctx, &known.run) else { return Ok(()) };
+        if begun.elapsed() >= known.lock_timeout {
             return Err(PhaseError::Locked(at_work));
         }
         ctx.doing(format!("waiting, since {at_work}"));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::HelmDriver;
-use crate::context::{Earlier, Gone};
+use crate::context::{EarlierHelm, Gone};
 use crate::observe::pending;
 use crate::test_world;
 use crate::test_world::{OTHER, RUN, World, begun, release, stamped};
@@ -25,7 +25,7 @@ fn gone(run: RunId) -> Option<Gone> {
 }
 
 /// A lock that is held, a server's clock 10 s after the record was created, and a minute to wait.
-fn known(earlier: Option<Earlier<'_>>) -> Known<'_> {
+fn known(earlier: Option<EarlierHelm<'_>>) -> Known<'_> {
     let lock_timeout = Duration::from_secs(60);
     Known { server_now: at(10), gone: None, earlier, lock_timeout, holds_lock: true, takes_for_dead: false }
 }
@@ -82,7 +82,7 @@ fn what_is_known(
     #[case] newest: RevisionMeta,
     #[case] expected: (Option<&str>, bool, u64, u64),
 ) {
-    let known = Known { gone, ..known(Some(Earlier { run: RUN, helm: &helm })) };
+    let known = Known { gone, ..known(Some(EarlierHelm { run: RUN, helm: &helm })) };
     let (gone, ours, age, deadline) = expected;
     for takes_for_dead in [false, true] {
         let known = Known { takes_for_dead, ..known.clone() };
@@ -169,7 +169,7 @@ async fn what_a_run_that_is_gone_has_left_is_marked_failed(
     let cluster = cluster(status);
     let mut world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = begun(UPGRADE, 1);
-    let known = Known { gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
+    let known = Known { gone: gone(RUN), ..known(Some(EarlierHelm { run: RUN, helm: &helm })) };
     let mut intents = Vec::new();
     let done = unlock_release(&world.ctx, &known, |intent| {
         assert_eq!(standing(&cluster), untouched(status), "the intent comes before the effect");
@@ -197,7 +197,7 @@ async fn records_in_config_maps_are_healed_too() {
     cluster.put(object);
     let world = test_world::fake(&cluster, HelmDriver::ConfigMap);
     let helm = begun(UPGRADE, 1);
-    let known = Known { gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
+    let known = Known { gone: gone(RUN), ..known(Some(EarlierHelm { run: RUN, helm: &helm })) };
     assert_eq!(heal_noting(&world, &known).await.0.unwrap(), [marked()]);
     let object = cluster.object("ConfigMap", Some("default"), "sh.helm.release.v1.demo.v2").unwrap();
     let info = decode_release(&record_payload(HelmDriver::ConfigMap, &object).unwrap()).unwrap().info;
@@ -211,7 +211,7 @@ async fn what_may_be_alive_is_waited_for_and_then_left() {
     let mut world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = begun(UPGRADE, 1);
     let begun = Instant::now();
-    let (done, intents) = heal_noting(&world, &known(Some(Earlier { run: RUN, helm: &helm }))).await;
+    let (done, intents) = heal_noting(&world, &known(Some(EarlierHelm { run: RUN, helm: &helm }))).await;
     assert_eq!((done.unwrap(), intents), (vec![], vec![]));
     assert_eq!(standing(&cluster), untouched(S::PendingUpgrade));
     assert!((60..=62).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
@@ -228,7 +228,7 @@ async fn what_nobody_can_be_at_work_on_any_more_is_marked_failed() {
         let cluster = cluster(status);
         let world = test_world::fake(&cluster, HelmDriver::Secret);
         let helm = begun(command, 1);
-        let earlier = Some(Earlier { run: RUN, helm: &helm });
+        let earlier = Some(EarlierHelm { run: RUN, helm: &helm });
         let known = Known { lock_timeout: Duration::from_secs(600), ..known(earlier) };
         let begun = Instant::now();
         let healed = heal_noting(&world, &known).await.0.unwrap();
@@ -244,7 +244,7 @@ async fn what_nobody_can_be_at_work_on_any_more_is_marked_failed() {
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_operation_is_waited_for_and_left_unless_consent_takes_it_for_dead() {
     let helm = begun(UPGRADE, 0);
-    for earlier in [None, Some(Earlier { run: RUN, helm: &helm })] {
+    for earlier in [None, Some(EarlierHelm { run: RUN, helm: &helm })] {
         let cluster = cluster(S::PendingUpgrade);
         let mut world = test_world::fake(&cluster, HelmDriver::Secret);
         let known = Known { server_now: at(100_000), gone: gone(RUN), ..known(earlier) };
@@ -271,7 +271,8 @@ async fn somebody_elses_uninstall_is_waited_for_and_left_unless_consent_takes_it
     let cluster = cluster(S::Uninstalling);
     let mut world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = ended(begun(UPGRADE, 1));
-    let known = Known { server_now: at(100_000), gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
+    let known =
+        Known { server_now: at(100_000), gone: gone(RUN), ..known(Some(EarlierHelm { run: RUN, helm: &helm })) };
     let begun = Instant::now();
     assert_eq!(heal_noting(&world, &known).await.0.unwrap(), []);
     assert!((60..=62).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
@@ -291,7 +292,7 @@ async fn an_uninstall_of_this_stack_goes_on_once_nobody_is_at_work_on_it() {
     for (gone, waits) in [(gone(RUN), 0..5), (None, 150..160)] {
         let world = test_world::fake(&cluster(S::Uninstalling), HelmDriver::Secret);
         let helm = begun(UNINSTALL, 2);
-        let earlier = Some(Earlier { run: RUN, helm: &helm });
+        let earlier = Some(EarlierHelm { run: RUN, helm: &helm });
         let known = Known { gone, lock_timeout: Duration::from_secs(600), ..known(earlier) };
         let begun = Instant::now();
         assert_eq!(heal_noting(&world, &known).await.0.unwrap(), []);
@@ -332,7 +333,7 @@ async fn no_time_to_wait_is_time_enough_for_two_looks() {
         let cluster = cluster(S::PendingUpgrade);
         let world = test_world::fake(&cluster, HelmDriver::Secret);
         let helm = begun(UPGRADE, 1);
-        let earlier = Some(Earlier { run: RUN, helm: &helm });
+        let earlier = Some(EarlierHelm { run: RUN, helm: &helm });
         let known = Known { gone, lock_timeout: Duration::ZERO, ..known(earlier) };
         assert_eq!(heal_noting(&world, &known).await.0.unwrap(), expected);
     }
@@ -360,7 +361,7 @@ async fn a_record_that_keeps_changing_is_left() {
     let cluster = cluster(S::PendingUpgrade);
     let world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = begun(UPGRADE, 1);
-    let earlier = Some(Earlier { run: RUN, helm: &helm });
+    let earlier = Some(EarlierHelm { run: RUN, helm: &helm });
     let known = Known { gone: gone(RUN), server_now: at(100_000), ..known(earlier) };
     let writing = async {
         loop {
@@ -390,7 +391,7 @@ async fn whoever_writes_meanwhile_is_not_written_over(#[case] call: &str) {
         });
         let mut world = test_world::fake(&cluster, HelmDriver::Secret);
         let helm = begun(UPGRADE, 1);
-        let known = Known { gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
+        let known = Known { gone: gone(RUN), ..known(Some(EarlierHelm { run: RUN, helm: &helm })) };
         let (healed, intents) = heal_noting(&world, &known).await;
         let expected = if finished { vec![] } else { vec![marked()] };
         assert_eq!(healed.unwrap(), expected);
@@ -410,7 +411,7 @@ async fn whoever_writes_meanwhile_is_not_written_over(#[case] call: &str) {
 #[tokio::test(start_paused = true)]
 async fn whichever_call_fails_nothing_is_marked() {
     let helm = begun(UPGRADE, 1);
-    let known = Known { gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
+    let known = Known { gone: gone(RUN), ..known(Some(EarlierHelm { run: RUN, helm: &helm })) };
     let calls = {
         let cluster = cluster(S::PendingUpgrade);
         heal_noting(&test_world::fake(&cluster, HelmDriver::Secret), &known).await.0.unwrap();
@@ -433,7 +434,7 @@ async fn an_intent_that_is_refused_forbids_the_effect() {
     let cluster = cluster(S::PendingUpgrade);
     let world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = begun(UPGRADE, 1);
-    let known = Known { gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
+    let known = Known { gone: gone(RUN), ..known(Some(EarlierHelm { run: RUN, helm: &helm })) };
     let refused = unlock_release(&world.ctx, &known, |_| Err(PhaseError::State("the disk is full".to_owned()))).await;
     assert_eq!(refused.unwrap_err().to_string(), "the disk is full");
     assert_eq!(standing(&cluster), untouched(S::PendingUpgrade));
@@ -448,7 +449,7 @@ async fn a_label_that_does_not_agree_with_the_record_is_an_error() {
     cluster.put(object);
     let world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = begun(UPGRADE, 1);
-    let known = Known { gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
+    let known = Known { gone: gone(RUN), ..known(Some(EarlierHelm { run: RUN, helm: &helm })) };
     let error = heal_noting(&world, &known).await.0.unwrap_err().to_string();
     assert_eq!(error, "the record of revision 2 is labelled pending-upgrade and says deployed");
     assert_eq!(standing(&cluster), ("pending-upgrade".to_owned(), S::Deployed, String::new()));
@@ -468,7 +469,7 @@ async fn a_record_that_cannot_be_read_is_left() {
     cluster.put(object.clone());
     let world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = begun(UPGRADE, 1);
-    let known = Known { gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
+    let known = Known { gone: gone(RUN), ..known(Some(EarlierHelm { run: RUN, helm: &helm })) };
     assert_eq!(heal_noting(&world, &known).await.0.unwrap_err().to_string(), "the record is not base64");
     assert_eq!(record(&cluster)["data"], object["data"]);
 }
@@ -505,7 +506,7 @@ async fn no_secret_gets_into_the_record() {
     let world = test_world::fake(&cluster, HelmDriver::Secret);
     let helm = begun(UPGRADE, 1);
     let gone = Some(Gone { run: RUN, why: "hunter22 is gone".to_owned() });
-    let known = Known { gone, ..known(Some(Earlier { run: RUN, helm: &helm })) };
+    let known = Known { gone, ..known(Some(EarlierHelm { run: RUN, helm: &helm })) };
     heal_noting(&world, &known).await.0.unwrap();
     assert_eq!(standing(&cluster).2, "Pilothouse: this was pending-upgrade, and *** is gone");
 }
@@ -517,7 +518,7 @@ async fn it_can_be_spawned() {
     let world = test_world::fake(&cluster, HelmDriver::Secret);
     let healing = async move {
         let helm = begun(UPGRADE, 1);
-        let known = Known { gone: gone(RUN), ..known(Some(Earlier { run: RUN, helm: &helm })) };
+        let known = Known { gone: gone(RUN), ..known(Some(EarlierHelm { run: RUN, helm: &helm })) };
         let mut journal = Vec::new();
         unlock_release(&world.ctx, &known, move |intent| {
             journal.push(intent);

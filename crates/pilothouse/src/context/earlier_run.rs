@@ -12,8 +12,8 @@ use std::time::Duration;
 /// How far the server's clock may be from ours when helm writes what we have just asked for.
 const AT_ONCE: SignedDuration = SignedDuration::from_mins(1);
 
-/// What a run knows of a release from before.
-pub(crate) struct Before {
+/// What a run that holds the lock of its stack knows of a release from before.
+pub(crate) struct UnderLock {
     /// The lock of the stack, which this run holds.
     pub(crate) lock: Arc<LeaseLock>,
     /// What an earlier run did with it last.
@@ -44,8 +44,8 @@ impl EarlierRun {
         Self { gone, helm, here }
     }
 
-    pub(crate) fn earlier(&self) -> Option<Earlier<'_>> {
-        self.helm.as_ref().map(|helm| Earlier { run: helm.run, helm })
+    pub(crate) fn earlier(&self) -> Option<EarlierHelm<'_>> {
+        self.helm.as_ref().map(|helm| EarlierHelm { run: helm.run, helm })
     }
 }
 
@@ -77,14 +77,14 @@ pub(crate) struct Gone {
 
 /// What an earlier run asked helm to do with a release.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Earlier<'a> {
+pub(crate) struct EarlierHelm<'a> {
     /// The run.
     pub(crate) run: RunId,
     /// What its journal tells.
     pub(crate) helm: &'a HelmProgress,
 }
 
-impl Earlier<'_> {
+impl EarlierHelm<'_> {
     /// Whether this is the revision that the earlier run's upgrade made: number and label agree. The label alone proves
     /// nothing, and neither does the number.
     pub(crate) fn wrote(&self, revision: &RevisionMeta) -> bool {

@@ -34,7 +34,7 @@ pub(crate) use cache::RenderedAgain;
 pub(crate) use capacity::{Capacity, Free};
 pub use compared::{ByHook, Compared, Outcome};
 pub(crate) use deploy_preview::{DeployPreview, HookPreview};
-pub(crate) use earlier_run::{Before, Earlier, EarlierRun, Gone, is_gone};
+pub(crate) use earlier_run::{EarlierHelm, EarlierRun, Gone, UnderLock, is_gone};
 pub(crate) use events::{Emitter, Message, millis};
 pub use foresight::Foresight;
 pub(crate) use inputs::PlainInputs;

@@ -217,6 +217,7 @@ impl Context {
     /// nothing has begun to change since.
     pub(crate) async fn forget_observation(&self) {
         self.session.reads.take_ahead(&self.release());
+        self.session.reads.take_remembered(&self.release());
         let mut cache = self.cache.lock().await;
         if cache.wanted.rendered_as.looks_up && (self.session.has_begun() || !cache.wanted.is_fresh()) {
             drop(cache);

@@ -1,7 +1,7 @@
 //! What is remembered of a release on its way through a run.
 
 use crate::context::attempts::Attempts;
-use crate::context::earlier_run::Before;
+use crate::context::earlier_run::UnderLock;
 use crate::context::foresight::{Foreseen, Foresight};
 use crate::context::ledger::{Ledger, StepVerdict, upgrade_is_done};
 use crate::context::planned::Planned;
@@ -31,7 +31,7 @@ pub struct ReleaseRun {
     /// The run, if it is one that writes a journal.
     pub(crate) id: Option<RunId>,
     /// What is known of the time before this run, if it is one that takes the stack's lock.
-    pub(crate) before: Option<Before>,
+    pub(crate) under_lock: Option<UnderLock>,
     /// The stack, in whose name what is deployed is remembered, if it is.
     pub(crate) stack: Option<String>,
     /// The chart's steps, asked of it once.
@@ -150,7 +150,7 @@ impl ReleaseRun {
     pub(crate) fn new(digest_key: DigestKey) -> Self {
         Self {
             id: None,
-            before: None,
+            under_lock: None,
             stack: None,
             steps: Steps::default(),
             digest_key,
@@ -174,10 +174,10 @@ impl ReleaseRun {
     }
 
     /// Makes it part of a run that writes a journal; `ledger` is what an earlier one has done, in digests under `digest_key`.
-    pub(crate) fn join(&mut self, id: RunId, ledger: Ledger, before: Before, digest_key: DigestKey) {
+    pub(crate) fn join(&mut self, id: RunId, ledger: Ledger, under_lock: UnderLock, digest_key: DigestKey) {
         self.digest_key = digest_key;
         self.id = Some(id);
-        self.before = Some(before);
+        self.under_lock = Some(under_lock);
         self.attempts = Attempts::continued(&ledger);
         self.ledger = ledger;
     }

@@ -2,7 +2,7 @@
 
 use crate::context::capacity::Capacity;
 use crate::context::observed::NamespaceState;
-use pilothouse_core::{RecordSeen, ReleaseHistory, ReleaseKey, RevisionMeta};
+use pilothouse_core::{RecordSeen, Records, ReleaseHistory, ReleaseKey, RevisionMeta};
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::ListQuery;
 use serde_json::Value;
@@ -28,8 +28,12 @@ pub(crate) struct SharedReads {
     pub(crate) there: Once<ListQuery, Vec<Value>>,
     /// What the credentials allow, by the review that asks for it.
     pub(crate) rights: Once<String, bool>,
+    /// Whether Helm has records of releases that objects name.
+    pub(crate) owners: Once<ReleaseKey, Records>,
     /// What was read of each release before it is looked at.
     ahead: Mutex<HashMap<ReleaseKey, Ahead>>,
+    /// Our own records of releases that the survey has not settled.
+    remembered: Mutex<HashMap<ReleaseKey, (Instant, RecordSeen)>>,
     /// The record that was last read of each release that is at work.
     records: Mutex<HashMap<ReleaseKey, (RevisionMeta, ReleaseRecord)>>,
 }
@@ -54,7 +58,9 @@ impl Default for SharedReads {
             lists: Once::counting(FRESH),
             there: Once::counting(JUST_NOW),
             rights: Once::counting(FRESH),
+            owners: Once::counting(FRESH),
             ahead: Mutex::default(),
+            remembered: Mutex::default(),
             records: Mutex::default(),
         }
     }
@@ -71,11 +77,22 @@ impl SharedReads {
     pub(crate) fn forget_surroundings(&self) {
         self.lists.forget();
         self.rights.forget();
+        self.owners.forget();
     }
 
     /// Keeps what was read for the next look at a release.
     pub(crate) fn keep_ahead(&self, release: ReleaseKey, ahead: Ahead) {
         held(&self.ahead).insert(release, ahead);
+    }
+
+    /// Keeps what is remembered of a release's last deploy for its first look.
+    pub(crate) fn keep_remembered(&self, release: ReleaseKey, record: RecordSeen) {
+        held(&self.remembered).insert(release, (Instant::now(), record));
+    }
+
+    /// What the survey has read so: it is for one look only. It is of one revision of Helm's, which is read anew.
+    pub(crate) fn take_remembered(&self, release: &ReleaseKey) -> Option<RecordSeen> {
+        held(&self.remembered).remove(release).filter(|(at, _)| at.elapsed() < FRESH).map(|(_, record)| record)
     }
 
     /// What was read for this look: it is for one only.

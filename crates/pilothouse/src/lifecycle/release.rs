@@ -3,11 +3,11 @@
 use crate::actions;
 use crate::actions::Writing;
 use crate::context::Ahead;
-use crate::context::Before;
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::context::ReportedCauses;
 use crate::context::Settled;
+use crate::context::UnderLock;
 use crate::context::millis;
 use crate::diagnose;
 use crate::error::PhaseError;
@@ -67,7 +67,7 @@ async fn in_turn<C: HelmChart + ?Sized>(
     payload: &mut Payload,
 ) -> ReleaseOutcome {
     // Where it was not looked at before, that was read with the lock in the hand, or is meanwhile.
-    let is_looked_at = run.foreseen.is_none() && run.before.is_some();
+    let is_looked_at = run.foreseen.is_none() && run.under_lock.is_some();
     let read = if is_looked_at { ctx.session().take_just_read(&ctx.release()) } else { None };
     let (history, around) = match read {
         Some(read) => (read.history.clone(), Some(Ahead { history: None, ..read })),
@@ -80,11 +80,11 @@ async fn in_turn<C: HelmChart + ?Sized>(
             None => Ahead::default(),
         }
     };
-    match tokio::join!(put_in_order(ctx, run.before.as_ref(), history), around) {
+    match tokio::join!(put_in_order(ctx, run.under_lock.as_ref(), history), around) {
         (Ok(history), around) => {
             begin_turn(ctx, run, Ahead { history, ..around }).await;
             // What was wrong until now may have been put right.
-            run.causes.since = run.before.as_ref().and_then(|before| before.lock.server_now());
+            run.causes.since = run.under_lock.as_ref().and_then(|known| known.lock.server_now());
             phases(chart, ctx, run, payload).await
         }
         (Err(outcome), _) => outcome,
@@ -107,11 +107,11 @@ fn tell_drift(ctx: &Context, drifts: &[Drift]) {
 /// read for that, and nothing had to be done; `read` is how they were read just now, if they were.
 async fn put_in_order(
     ctx: &Context,
-    before: Option<&Before>,
+    known: Option<&UnderLock>,
     read: Option<ReleaseHistory>,
 ) -> Result<Option<ReleaseHistory>, ReleaseOutcome> {
-    let Some(before) = before else { return Ok(None) };
-    match actions::unlock_before(ctx, before, read).await {
+    let Some(known) = known else { return Ok(None) };
+    match actions::unlock_before(ctx, known, read).await {
         Ok(read) => Ok(read),
         Err(error) if error.is_interrupted() || ctx.cancel().is_cancelled() => {
             Err(ReleaseOutcome::Interrupted { phase: Phase::CheckPrerequisites })

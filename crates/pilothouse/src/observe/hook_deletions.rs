@@ -40,7 +40,21 @@ pub(crate) fn stored_hooks(record: &ReleaseRecord) -> Vec<RenderedDoc> {
 /// # Errors
 /// When Helm's record cannot be read.
 pub(crate) async fn deleted_by_uninstall_hooks(ctx: &Context) -> Result<Vec<Compared>, PhaseError> {
-    deleted_by_stored_hooks(ctx, &["pre-delete", "post-delete"]).await
+    deleted_by_uninstall_hooks_of(ctx, release_storage::newest_record(ctx).await?.as_ref()).await
+}
+
+/// The same, where the newest record was read.
+///
+/// # Errors
+/// When the cluster's kinds cannot be read.
+pub(crate) async fn deleted_by_uninstall_hooks_of(
+    ctx: &Context,
+    newest: Option<&ReleaseRecord>,
+) -> Result<Vec<Compared>, PhaseError> {
+    match newest {
+        Some(record) => deleted_by_hooks(ctx, &stored_hooks(record), &["pre-delete", "post-delete"]).await,
+        None => Ok(Vec::new()),
+    }
 }
 
 /// What the hooks of the newest revision delete at these events.

@@ -11,6 +11,7 @@ use crate::observe::release_storage::{ByUninstall, NotServed};
 use crate::observe::unserved::as_served;
 use crate::render;
 use pilothouse_core::{ObjectRef, ReleaseHistory, RevisionMeta, Staying, Stays, helm_owner, object_ref};
+use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::{ClusterError, Detail, read_all};
 use serde_json::Value;
 use std::error::Error;
@@ -40,16 +41,18 @@ impl Left {
     }
 }
 
-/// What an uninstall of the newest revision leaves: what a resource policy keeps, the definitions of `crds/` that we have brought,
+/// What an uninstall of the newest revision leaves, over these records of the release: what a resource policy keeps, the definitions of `crds/` that we have brought,
 /// what only earlier revisions have, and the namespace, if it was made for the release.
 ///
 /// # Errors
-/// When the record of the newest revision, or of the last deploy, cannot be read.
-pub(crate) async fn left_by_uninstall(ctx: &Context) -> Result<Left, PhaseError> {
-    let history = release_storage::release_history(ctx).await?;
-    let record = release_storage::read_record_of(ctx, history.newest()).await?;
-    let Some(record) = record else { return Ok(Left::default()) };
-    let record = as_served(ctx, record).await?;
+/// When the record of the newest revision is not understood, or that of the last deploy cannot be read.
+pub(crate) async fn left_by_uninstall(
+    ctx: &Context,
+    history: &ReleaseHistory,
+    newest: Option<&ReleaseRecord>,
+) -> Result<Left, PhaseError> {
+    let Some(record) = newest else { return Ok(Left::default()) };
+    let record = as_served(ctx, record.clone()).await?;
     let ByUninstall { deleted, kept } = release_storage::by_uninstall(&record)?;
     let own: Vec<ObjectRef> = deleted.iter().chain(&kept).filter_map(object_ref).collect();
     let kept = kept.iter().filter_map(object_ref).collect();
@@ -124,9 +127,14 @@ pub(crate) async fn left_by_upgrade(ctx: &Context, history: &ReleaseHistory, wan
 /// What an uninstall leaves that is followed by an install, and is no part of the release then. Nobody can tell it afterwards: the records go.
 ///
 /// # Errors
-/// As for [`left_by_uninstall`], and when what is wanted cannot be told from it.
-pub(crate) async fn left_by_reinstall(ctx: &Context, wanted: &Wanted) -> Result<Left, PhaseError> {
-    let mut left = left_by_uninstall(ctx).await?;
+/// As for [`left_by_uninstall`], and when Helm's records cannot be read or what is wanted cannot be told from it.
+pub(crate) async fn left_by_reinstall(
+    ctx: &Context,
+    history: &ReleaseHistory,
+    wanted: &Wanted,
+) -> Result<Left, PhaseError> {
+    let newest = release_storage::read_record_of(ctx, history.newest()).await?;
+    let mut left = left_by_uninstall(ctx, history, newest.as_ref()).await?;
     let wanted = render::rendered_objects(&wanted.rendering.docs());
     let wanted = release_storage::complete_objects(ctx, wanted, NotServed::Skip).await?;
     left.stays.retain(|staying| staying.because == Stays::EarlierRevision && !is_among(&wanted, &staying.object));

@@ -226,6 +226,9 @@ async fn read_deployed(ctx: &Context, seen: &mut Observation, deployed: &mut Opt
 
 /// What is remembered of the release's last deploy.
 async fn record_of(ctx: &Context) -> Result<RecordSeen, String> {
+    if let Some(record) = ctx.session().reads.take_remembered(&ctx.release()) {
+        return Ok(record);
+    }
     match deploy_records::read_deploy_record(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await {
         Ok(found) => Ok(deploy_records::seen(found)),
         // Whoever may not read Secrets here has no record, and compares.

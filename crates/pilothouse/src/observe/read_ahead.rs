@@ -35,7 +35,7 @@ pub(crate) async fn read_ahead(contexts: &[&Context]) {
     let namespaces: BTreeSet<String> = releases.iter().map(|release| release.namespace.clone()).collect();
     let (histories, known, states) = tokio::join!(
         histories(session, &releases, &namespaces),
-        records(session, &namespaces),
+        remembered(session, &releases, &namespaces),
         states(session, &namespaces)
     );
     let (mut histories, mut known, states) = (histories.ok(), known.ok(), states.ok());
@@ -46,12 +46,26 @@ pub(crate) async fn read_ahead(contexts: &[&Context]) {
             namespace: states
                 .as_ref()
                 .map(|all| all.get(&release.namespace).cloned().unwrap_or(NamespaceState::Absent)),
-            record: known
-                .as_mut()
-                .map(|all| all.remove(&release).map_or(RecordSeen::None, |found| deploy_records::seen(Some(found)))),
+            record: known.as_mut().map(|all| all.remove(&release).unwrap_or(RecordSeen::None)),
         };
         session.reads.keep_ahead(release, ahead);
     }
+}
+
+/// What is remembered of the last deploys of these releases: as the survey has read it, where that has read all of them.
+async fn remembered(
+    session: &Session,
+    releases: &[ReleaseKey],
+    namespaces: &BTreeSet<String>,
+) -> Result<HashMap<ReleaseKey, RecordSeen>, ClusterError> {
+    let surveyed = releases.iter().map(|release| Some((release.clone(), session.reads.take_remembered(release)?)));
+    // Each is taken, whatever is known of the others.
+    let surveyed: Vec<Option<(ReleaseKey, RecordSeen)>> = surveyed.collect();
+    if let Some(surveyed) = surveyed.into_iter().collect::<Option<HashMap<_, _>>>() {
+        return Ok(surveyed);
+    }
+    let listed = records(session, namespaces).await?;
+    Ok(listed.into_iter().map(|(release, found)| (release, deploy_records::seen(Some(found)))).collect())
 }
 
 /// Helm's records of these releases, all revisions of each.

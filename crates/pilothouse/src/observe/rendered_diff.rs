@@ -55,26 +55,28 @@ pub(crate) async fn stable_rendering(
 /// # Errors
 /// When it cannot be rendered, or what is deployed cannot be read.
 pub(crate) async fn rendered(ctx: &Context, wanted: &Wanted, deployed: &ReleaseRecord) -> Result<Rendered, PhaseError> {
-    if crd_changes::would_change(ctx, wanted).await? {
-        return Ok(Rendered::Differs);
-    }
+    // Definitions are asked about where nothing else tells: who plans an upgrade asks again.
+    let is_same = renders_the_same(ctx, wanted, deployed).await? && !crd_changes::would_change(ctx, wanted).await?;
+    Ok(if is_same { Rendered::Same } else { Rendered::Differs })
+}
+
+async fn renders_the_same(ctx: &Context, wanted: &Wanted, deployed: &ReleaseRecord) -> Result<bool, PhaseError> {
     let upgrade = made_as(ctx, deployed).await?.upgrade.or(Some(1));
     let first = render::rendered(ctx, wanted, upgrade, 0).await?;
     let [own, tests] = split(&first);
     let [own_before, tests_before] = split_record(deployed);
     if !same(&own, &own_before, &Volatile::default())? {
-        return Ok(Rendered::Differs);
+        return Ok(false);
     }
     if same(&tests, &tests_before, &Volatile::default())? {
-        return Ok(Rendered::Same);
+        return Ok(true);
     }
     if !wanted.uses.differs_each_time() && !wanted.uses.random_tests {
-        return Ok(Rendered::Differs);
+        return Ok(false);
     }
     let second = render::rendered(ctx, wanted, upgrade, 1).await?;
     let [_, tests_again] = split(&second);
-    let is_same = same(&tests, &tests_before, &volatile_fields(&tests, &tests_again))?;
-    Ok(if is_same { Rendered::Same } else { Rendered::Differs })
+    same(&tests, &tests_before, &volatile_fields(&tests, &tests_again))
 }
 
 /// As [`rendered_with_same_input`], of what is wanted now, rendered as that revision was.

@@ -18,8 +18,8 @@ use crate::render;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use pilothouse_core::{
-    AppliedObject, Decision, DeployRecord, HelmAction, InputPart, LiveSeen, ObjectRef, Observation, Payload,
-    RecordSeen, ReleaseHistory, ReleaseKey, ReleaseState, RevisionMeta, decide, determine,
+    AppliedObject, Decision, DeployRecord, HelmAction, InputDigests, InputPart, LiveSeen, ObjectRef, Observation,
+    Payload, RecordSeen, ReleaseHistory, ReleaseKey, ReleaseState, RevisionMeta, decide, determine,
 };
 use pilothouse_kube::{ClusterError, Detail, ListQuery};
 use serde_json::Value;
@@ -75,11 +75,23 @@ pub(crate) async fn take_survey(
             ctx.expect_upgrade(history.newest_revision() + 1).await;
         }
     }
+    // Whoever looks at a release by itself need not read its record again.
+    let keep = |ctx: &Context, record: RecordSeen| session.reads.keep_remembered(ctx.release(), record);
     let candidates = eligible.into_iter().map(|node| {
-        let (release, target) = (contexts[node].release(), target.as_ref());
+        let (ctx, target) = (&contexts[node], target.as_ref());
         // Each is held once: there may be thousands of them.
-        let (history, found) = (histories.remove(&release), records.remove(&release));
-        let look = async move { candidate(node, &contexts[node], history?, found?, target).await };
+        let (history, found) = (histories.remove(&ctx.release()), records.remove(&ctx.release()));
+        let look = async move {
+            match (history, deploy_records::seen(found)) {
+                (Some(history), RecordSeen::Some(record)) => {
+                    candidate(node, ctx, history, record, target).await.map_err(|record| keep(ctx, record)).ok()
+                }
+                (_, record) => {
+                    keep(ctx, record);
+                    None
+                }
+            }
+        };
         look.boxed()
     });
     let candidates: Vec<Candidate> = side_by_side(candidates, SIDE_BY_SIDE).await.into_iter().flatten().collect();
@@ -87,14 +99,17 @@ pub(crate) async fn take_survey(
     let asking: Vec<usize> =
         candidates.iter().filter(|candidate| candidate.asks_cluster).map(|candidate| candidate.node).collect();
     let judged = candidates.into_iter().map(|candidate| {
-        let (node, there) = (candidate.node, &there);
-        let look = async move { (node, compared(candidate, &contexts[node], there).await) };
+        let (node, there, ctx) = (candidate.node, &there, &contexts[candidate.node]);
+        let look =
+            async move { (node, compared(candidate, ctx, there).await.map_err(|record| keep(ctx, record)).ok()) };
         look.boxed()
     });
     for (node, judged) in side_by_side(judged, SIDE_BY_SIDE).await {
         settled[node] = judged;
     }
-    unsettle(&mut settled, &asking, stands_on);
+    for (node, unsettled) in unsettle(&mut settled, &asking, stands_on) {
+        keep(&contexts[node], RecordSeen::Some(Box::new(unsettled.record)));
+    }
     settled
 }
 
@@ -123,45 +138,78 @@ impl Candidate {
     }
 }
 
+/// A release of which only the objects are still to be looked at, or else its record.
 async fn candidate(
     node: usize,
     ctx: &Context,
     history: ReleaseHistory,
-    found: Found,
+    record: Box<DeployRecord>,
     target: &Target,
-) -> Option<Candidate> {
-    let Found::Record(record) = found else { return None };
-    record.objects.as_ref()?;
-    let resolved = render::chart_without_helm(ctx).await?;
-    let uses = render::templates_of(ctx.info(), &resolved, &Payload::default()).await;
-    let steps = ctx.steps().await;
-    let inputs = render::wanted_inputs(ctx, &steps, &resolved, &uses, &Payload::default(), target).await?;
-    let now = inputs.as_in(&record, &steps);
-    if !now.proven {
-        return None;
-    }
-    // Written since it was read: the careful way looks whether label and payload still agree.
-    let revision = history.get(record.revision).filter(|meta| record.knows(meta))?.clone();
+) -> Result<Candidate, RecordSeen> {
+    let Some(Input { inputs, now, revision, must_render, asks_cluster }) =
+        unchanged_input(ctx, &history, &record, target).await
+    else {
+        return Err(RecordSeen::Some(record));
+    };
     // The careful way looks whether that tool has let go of it.
     let is_free = revision.manager.as_deref().is_none_or(|manager| !other_tools::is_of_another_tool(manager));
-    let differs = record.input.differs(&now.inputs);
+    let differs = record.input.differs(&now);
     let made_up = record.made_up.clone();
     let mut observation = Observation {
         record: RecordSeen::Some(record),
-        inputs: Some(now.inputs),
-        must_render: uses.must_render().is_some(),
+        inputs: Some(now),
+        must_render,
         ..Observation::of(Ok(history))
     };
     // Its templates may be answered something else by the cluster than when it was deployed.
     let asks_anew = observation.must_render || !differs.is_empty();
     if is_free && asks_anew && differs.iter().all(|part| *part == InputPart::Capabilities) {
-        let deployed = release_storage::read_record(ctx, &revision).await.ok()??;
-        let rendered = rendered_diff::rendered_as_deployed(ctx, &Payload::default(), &deployed, &made_up).await;
-        observation.rendered = Some(rendered.ok()?);
+        let rendered = async {
+            let deployed = release_storage::read_record(ctx, &revision).await.ok()??;
+            rendered_diff::rendered_as_deployed(ctx, &Payload::default(), &deployed, &made_up).await.ok()
+        };
+        observation.rendered = match rendered.await {
+            Some(rendered) => Some(rendered),
+            None => return Err(observation.record),
+        };
     }
     let in_sync = matches!(determine(&observation), ReleaseState::LiveUnknown { validated: true, .. });
-    let asks_cluster = uses.capabilities;
-    (in_sync && is_free).then(|| Candidate { node, inputs, revision, asks_cluster, observation })
+    if in_sync && is_free {
+        Ok(Candidate { node, inputs, revision, asks_cluster, observation })
+    } else {
+        Err(observation.record)
+    }
+}
+
+/// What is wanted of a release, of which nothing is known that would have it deployed again.
+struct Input {
+    inputs: PlainInputs,
+    /// The same in the form of the record.
+    now: InputDigests,
+    revision: RevisionMeta,
+    must_render: bool,
+    asks_cluster: bool,
+}
+
+async fn unchanged_input(
+    ctx: &Context,
+    history: &ReleaseHistory,
+    record: &DeployRecord,
+    target: &Target,
+) -> Option<Input> {
+    record.objects.as_ref()?;
+    let resolved = render::chart_without_helm(ctx).await?;
+    let uses = render::templates_of(ctx.info(), &resolved, &Payload::default()).await;
+    let steps = ctx.steps().await;
+    let inputs = render::wanted_inputs(ctx, &steps, &resolved, &uses, &Payload::default(), target).await?;
+    let now = inputs.as_in(record, &steps);
+    if !now.proven {
+        return None;
+    }
+    // Written since it was read: the careful way looks whether label and payload still agree.
+    let revision = history.get(record.revision).filter(|meta| record.knows(meta))?.clone();
+    let (must_render, asks_cluster) = (uses.must_render().is_some(), uses.capabilities);
+    Some(Input { inputs, now: now.inputs, revision, must_render, asks_cluster })
 }
 
 /// Objects by API version and kind, then by namespace and name.
@@ -218,8 +266,8 @@ fn find<'a>(there: &'a There, object: &ObjectRef) -> Option<&'a Fingerprint> {
     there.get(&kind)?.get(&(object.namespace.clone(), object.name.clone()))
 }
 
-/// Whether nothing is to be done, as its objects are.
-async fn compared(candidate: Candidate, ctx: &Context, there: &There) -> Option<Surveyed> {
+/// Whether nothing is to be done, as its objects are; else its record.
+async fn compared(candidate: Candidate, ctx: &Context, there: &There) -> Result<Surveyed, RecordSeen> {
     let known = candidate.objects();
     let is_suspect =
         |known: &&AppliedObject| find(there, &known.object).is_none_or(|now| now.suspicion(known).is_some());
@@ -239,26 +287,23 @@ async fn compared(candidate: Candidate, ctx: &Context, there: &There) -> Option<
     let count = known.len();
     let observation = Observation { live, ..candidate.observation };
     let state = determine(&observation);
-    let Ok(Decision::Keep { .. }) = decide(&state, &wish(ctx.info())) else { return None };
+    let Ok(Decision::Keep { .. }) = decide(&state, &wish(ctx.info())) else { return Err(observation.record) };
     let (why, drifts) = match state {
         ReleaseState::Drifted { drifts, .. } => ("it is as it was deployed but for what others have changed", drifts),
         _ => (AS_DEPLOYED, Vec::new()),
     };
-    let RecordSeen::Some(record) = observation.record else { return None };
+    let RecordSeen::Some(record) = observation.record else { return Err(observation.record) };
     let settled = Settled { why: why.to_owned(), drifts, objects: count };
-    Some(Surveyed { settled, record: *record, inputs: candidate.inputs, objects })
+    Ok(Surveyed { settled, record: *record, inputs: candidate.inputs, objects })
 }
 
 const AS_DEPLOYED: &str = "chart, values and steps are those that were deployed, and so are the objects";
 
-/// A release that is not settled may change what the cluster serves, once it has been deployed.
-fn unsettle(settled: &mut [Option<Surveyed>], asking: &[usize], stands_on: &[Vec<usize>]) {
+/// A release that is not settled may change what the cluster serves, once it has been deployed. Gives those that are not settled by that.
+fn unsettle(settled: &mut [Option<Surveyed>], asking: &[usize], stands_on: &[Vec<usize>]) -> Vec<(usize, Surveyed)> {
     let moves: Vec<bool> = settled.iter().map(Option::is_none).collect();
-    for &node in asking {
-        if stands_on[node].iter().any(|&on| moves[on]) {
-            settled[node] = None;
-        }
-    }
+    let unsettled = asking.iter().filter(|&&node| stands_on[node].iter().any(|&on| moves[on]));
+    unsettled.filter_map(|&node| Some((node, settled[node].take()?))).collect()
 }
 
 /// Helm's histories of the releases, without the revisions that a newer one has replaced.

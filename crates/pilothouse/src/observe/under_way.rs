@@ -1,7 +1,7 @@
 //! What is known of a revision that is under way: whose it is, and whether whoever wrote it is gone.
 
 use crate::context::Context;
-use crate::context::Earlier;
+use crate::context::EarlierHelm;
 use crate::context::EarlierRun;
 use crate::context::Gone;
 use crate::context::millis;
@@ -32,7 +32,7 @@ pub(crate) struct Known<'a> {
     /// The run whose process is proven to be gone.
     pub(crate) gone: Option<Gone>,
     /// What an earlier run did with the release last.
-    pub(crate) earlier: Option<Earlier<'a>>,
+    pub(crate) earlier: Option<EarlierHelm<'a>>,
     /// How long an operation that may be alive is waited for.
     pub(crate) lock_timeout: Duration,
     /// Whether this run holds the stack's lock.
@@ -59,7 +59,7 @@ pub(crate) fn pending(
     watched: Watched,
 ) -> PendingSeen {
     // Who has written a revision need not be who uninstalls it.
-    let is_told = |earlier: &Earlier<'_>| match newest.status {
+    let is_told = |earlier: &EarlierHelm<'_>| match newest.status {
         RevisionStatus::Uninstalling => earlier.began_to_remove(newest),
         _ => earlier.wrote(newest) || earlier.rolled_back_to(newest),
     };

@@ -12,7 +12,7 @@ use crate::observe::ByUninstall;
 use crate::observe::Left;
 use crate::observe::NotServed;
 use crate::observe::seen_object;
-use crate::plan::brings::Coming;
+use crate::plan::brings::{Brings, Coming};
 use jiff::Timestamp;
 use pilothouse_core::{
     Change, CrdFacts, ObjectChange, ObjectRef, Ownership, PlannedObject, ReleaseKey, Sensitive, Staying, crd_facts,
@@ -139,6 +139,7 @@ fn with(object: &ObjectRef, change: ObjectChange) -> PlannedObject {
         health: None,
         seen: None,
         again: false,
+        takes: Vec::new(),
     }
 }
 
@@ -162,6 +163,7 @@ async fn planned(ctx: &Context, compared: &Compared, coming: &Coming<'_>) -> Res
         health: compared.health.clone(),
         seen: compared.seen.clone(),
         again: compared.again,
+        takes: Vec::new(),
     })
 }
 
@@ -185,13 +187,16 @@ async fn namespace_to_come(ctx: &Context, namespace: &str, coming: &Coming<'_>) 
     if brings_itself(ctx, namespace, coming) {
         return ObjectChange::Create;
     }
+    let is_bringing = |brings: &Brings| brings.namespaces.iter().any(|known| known == namespace);
+    let earlier = coming.earlier.iter().find(|brings| is_bringing(brings));
+    if let Some(release) = earlier.and_then(|brings| brings.release.clone()) {
+        return ObjectChange::After { release, needs: format!("namespace {namespace}") };
+    }
     let release = ctx.release();
     let others = coming.all.iter().filter(|brings| brings.release.as_ref() != Some(&release));
-    let mut bringing = others.filter(|brings| brings.namespaces.iter().any(|known| known == namespace));
-    match bringing.next().and_then(|brings| brings.release.clone()) {
-        Some(release) => ObjectChange::After { release, needs: format!("namespace {namespace}") },
-        None => ObjectChange::Refused { why: format!("namespace {namespace} does not exist") },
-    }
+    let unordered = others.into_iter().find(|brings| is_bringing(brings)).and_then(|brings| brings.release.as_ref());
+    let need = unordered.map(|by| format!(": let this release need {by}, which makes it")).unwrap_or_default();
+    ObjectChange::Refused { why: format!("namespace {namespace} does not exist{need}") }
 }
 
 /// The definitions in the chart's `crds/` folders, as they are brought.
@@ -235,7 +240,8 @@ fn looked_at(object: &ObjectRef, change: &ObjectChange, live: Value) -> Compared
 /// When that cannot be read.
 pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
     let mut objects = Objects::default();
-    let Some(record) = observe::newest_record(ctx).await? else { return Ok(objects) };
+    let history = observe::release_history(ctx).await?;
+    let Some(record) = observe::read_record_of(ctx, history.newest()).await? else { return Ok(objects) };
     let ByUninstall { deleted, kept } = observe::by_uninstall(&record)?;
     for (manifests, change) in [(deleted, ObjectChange::Delete), (kept, ObjectChange::Keep)] {
         let named = manifests.iter().filter_map(object_ref).collect();
@@ -249,8 +255,8 @@ pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
             objects.compared.push(looked_at(&object, &change, live));
         }
     }
-    objects.note_left(observe::left_by_uninstall(ctx).await?);
-    by_hooks(&mut objects, observe::deleted_by_uninstall_hooks(ctx).await?);
+    objects.note_left(observe::left_by_uninstall(ctx, &history, Some(&record)).await?);
+    by_hooks(&mut objects, observe::deleted_by_uninstall_hooks_of(ctx, Some(&record)).await?);
     Ok(objects)
 }
 

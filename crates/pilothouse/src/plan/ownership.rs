@@ -3,9 +3,9 @@
 use crate::context::Context;
 use crate::context::Steps;
 use crate::error::PhaseError;
+use crate::preflight;
 use crate::preflight::Adopting;
 use pilothouse_core::{ObjectChange, ObjectRef, OwnershipCounts, PlannedAction, ReleasePlan};
-use pilothouse_kube::ownerships;
 use serde_json::Value;
 
 /// Notes the owner of each object that the release wants, and whether it is adopted. `deployed` is how many more the release
@@ -22,7 +22,7 @@ pub(super) async fn tell(
 ) -> Result<(), PhaseError> {
     let adopting = Adopting::of(steps, ctx).await?;
     let mut counts = OwnershipCounts { own: deployed, ..OwnershipCounts::default() };
-    for ((object, _), whose) in wanted.iter().zip(ownerships(ctx.cluster(), wanted, &ctx.release()).await?) {
+    for ((object, _), whose) in wanted.iter().zip(preflight::whose(ctx, wanted).await?) {
         counts.add(&whose);
         let is_wanted = |change: &ObjectChange| !matches!(change, ObjectChange::Delete | ObjectChange::Keep);
         let mut planned = plan.objects.iter_mut();

@@ -27,7 +27,7 @@ use crate::render;
 use crate::steps;
 use pilothouse_core::{
     Change, ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
-    PlannedHook, PlannedStep, ReleasePlan, ReleaseState, SameObject, Staying, Stays, code, object_ref,
+    PlannedHook, PlannedObject, PlannedStep, ReleasePlan, ReleaseState, SameObject, Staying, Stays, code, object_ref,
 };
 use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::json;
@@ -119,6 +119,13 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
             let later = plan.objects.iter().filter(|one| matches!(one.change, ObjectChange::After { .. }));
             let later: BTreeSet<String> = later.map(|one| one.object.to_string()).collect();
             forget_what_comes(&mut plan.findings, &later);
+            // What an operator brings, or a step of that release, nobody knows: a run looks at it in the release's turn.
+            if let Some(by) = coming.bringing(true) {
+                let (missing, findings) = plan.findings.into_iter().partition(is_missing);
+                plan.findings = findings;
+                let later = |finding: Finding| format!("{finding}; that is looked at again once {by} is done");
+                plan.not_checked.extend(Vec::into_iter(missing).map(later));
+            }
         }
         Err(error) => {
             let message = ctx.redactor().redact(&error.chain().join(": "));
@@ -135,10 +142,12 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
 
 /// Takes back that there is no kind or no namespace for these: another release brings it first.
 fn forget_what_comes(findings: &mut Vec<Finding>, later: &BTreeSet<String>) {
-    findings.retain(|finding| {
-        let comes = [code::API_NOT_SERVED, code::NAMESPACE_MISSING].contains(&finding.code.as_str());
-        !(comes && later.contains(&finding.subject))
-    });
+    findings.retain(|finding| !(is_missing(finding) && later.contains(&finding.subject)));
+}
+
+/// Whether a kind or a namespace is not there.
+fn is_missing(finding: &Finding) -> bool {
+    [code::API_NOT_SERVED, code::NAMESPACE_MISSING].contains(&finding.code.as_str())
 }
 
 /// Tells of a release that is uninstalled what its destroy still waits for.
@@ -197,7 +206,7 @@ async fn fill(
                 _ => Objects::default(),
             };
             objects.note_left(match (is_known, uninstalls, is_upgrade) {
-                (true, true, _) => observe::left_by_reinstall(ctx, &wanted).await?,
+                (true, true, _) => observe::left_by_reinstall(ctx, history, &wanted).await?,
                 (true, false, true) => observe::left_by_upgrade(ctx, history, &wanted).await,
                 (true, false, false) | (false, _, _) => Left::default(),
             });
@@ -219,7 +228,7 @@ async fn fill(
     if !objects.stays.is_empty() {
         plan.stays = left_by_steps(&run.steps, ctx, objects.stays).await?;
     }
-    let same = |object: &pilothouse_core::PlannedObject| object.change == ObjectChange::Same;
+    let same = |object: &PlannedObject| object.change == ObjectChange::Same;
     let (same, changed): (Vec<_>, Vec<_>) = objects.planned.into_iter().partition(same);
     // What becomes part of the release again is told, though it stays as it is.
     let again: Vec<_> = same.iter().filter(|object| object.again).cloned().collect();
@@ -231,8 +240,27 @@ async fn fill(
     plan.not_checked.extend(not_read);
     plan.objects = changed;
     plan.objects.extend(again);
+    plan.not_checked.extend(note_what_goes_too(ctx, &mut plan.objects, &objects.compared).await);
     ownership::tell(&run.steps, ctx, plan, &objects.wanted, objects.deployed).await?;
     Ok(objects.compared)
+}
+
+/// Notes of what is deleted what goes with it. Gives what is not known.
+async fn note_what_goes_too(ctx: &Context, planned: &mut [PlannedObject], compared: &[Compared]) -> Vec<String> {
+    let mut not_read = Vec::new();
+    for one in planned.iter_mut().filter(|one| one.change == ObjectChange::Delete) {
+        let mut found = compared.iter().filter(|found| found.object.same_object(&one.object));
+        let Some(live) = found.find_map(|found| found.live.as_ref()) else { continue };
+        match preflight::goes_with(ctx, &one.object, live.expose()).await {
+            Ok(takes) => one.takes = takes,
+            Err(error) => not_read.push(format!(
+                "{}: whether more goes with it by the time that it is deleted: {}",
+                one.object,
+                ctx.error_text(&error)
+            )),
+        }
+    }
+    not_read
 }
 
 /// The volumes under claims that are deleted, as they are, and of which that is not known: what becomes of the data, and so what was

@@ -8,6 +8,7 @@ use crate::kept_digest::closed;
 use crate::observe;
 use crate::observe::seen_object;
 use crate::plan::release_plan::input_of;
+use crate::preflight;
 use crate::preflight::{in_words, other_revision};
 use crate::render;
 use jiff::Timestamp;
@@ -32,7 +33,8 @@ pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Pl
         None => PlannedAction::from(&observe::decision(ctx).await),
     };
     if let Some(message) = does_otherwise(planned.does, now) {
-        return vec![finding(release.to_string(), message)];
+        let why = if planned.does == PlannedAction::Refuse { planned.findings.as_slice() } else { &[] };
+        return std::iter::once(finding(release.to_string(), message)).chain(why.iter().cloned()).collect();
     }
     if planned.has_changes()
         && let Some(message) =
@@ -63,6 +65,17 @@ pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Pl
         };
         let how = moved(&object.object, object.seen.as_ref(), live.as_ref(), plan);
         findings.extend(how.map(|how| finding(object.object.to_string(), how)));
+        if let Some(live) = live.filter(|_| object.change == ObjectChange::Delete) {
+            match preflight::goes_with(ctx, &object.object, &live).await {
+                Ok(now) => {
+                    findings.extend(goes_too(&object.takes, &now).map(|how| finding(object.object.to_string(), how)));
+                }
+                Err(error) => {
+                    let message = ctx.error_text(&error);
+                    findings.push(Finding::new(Class::Blocked, code::UNREADABLE, &object.object, message));
+                }
+            }
+        }
     }
     match changed_too(ctx, planned, plan).await {
         Ok(changed) => findings.extend(changed.into_iter().map(|(object, how)| finding(object.to_string(), how))),
@@ -71,6 +84,17 @@ pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Pl
         }
     }
     findings
+}
+
+/// What goes with an object that the plan did not have: whoever has consented to the deletion has not seen it.
+fn goes_too(planned: &[ObjectRef], now: &[ObjectRef]) -> Option<String> {
+    let mut new = now.iter().filter(|one| !planned.iter().any(|known| known.same_object(one)));
+    let first = new.next()?;
+    let more = match new.count() {
+        0 => String::new(),
+        count => format!(" and {count} more"),
+    };
+    Some(format!("{first}{more} would go with it, which was not there when the plan was made"))
 }
 
 /// The objects that were to stay as they are and would not any more, since somebody has written or deleted them: helm touches these
@@ -106,13 +130,12 @@ async fn changed_too(
     Ok(changed)
 }
 
-/// How what would be done is not what the plan says. What is refused still tells itself why.
+/// How what would be done is not what the plan says. A plan that refuses a release is no plan of what is to be done, whatever has been
+/// put right since: nobody has seen what would become of that release.
 fn does_otherwise(planned: PlannedAction, now: PlannedAction) -> Option<String> {
     match planned {
+        PlannedAction::Refuse => Some("the plan refuses it: put that right and make the plan anew".to_owned()),
         same if same == now => None,
-        PlannedAction::Refuse => {
-            Some("the saved plan refuses this release; fix its findings and plan again".to_owned())
-        }
         planned => Some(format!("the plan says that {}, and now {}", in_words(planned), in_words(now))),
     }
 }
@@ -187,9 +210,13 @@ mod tests {
     #[case::refused(
         PlannedAction::Refuse,
         PlannedAction::Install,
-        Some("the saved plan refuses this release; fix its findings and plan again")
+        Some("the plan refuses it: put that right and make the plan anew")
     )]
-    #[case::refused_still(PlannedAction::Refuse, PlannedAction::Refuse, None)]
+    #[case::refused_still(
+        PlannedAction::Refuse,
+        PlannedAction::Refuse,
+        Some("the plan refuses it: put that right and make the plan anew")
+    )]
     fn what_is_done_otherwise(
         #[case] planned: PlannedAction,
         #[case] now: PlannedAction,

@@ -64,6 +64,9 @@ pub(crate) async fn planned_findings(
 ) -> Vec<Finding> {
     let Some(planned) = &run.planned else { return Vec::new() };
     let finding = |message: String| vec![Finding::new(Class::Unsafe, code::PLAN_OUTDATED, ctx.release(), message)];
+    if planned.release.does == PlannedAction::Refuse {
+        return finding("the plan refuses it: put that right and make the plan anew".to_owned());
+    }
     let is_first = run.attempts.current() == 1 && !ctx.is_under_way();
     let now = PlannedAction::from(decision);
     if is_first && !is_within(now, planned.release.does) {

@@ -81,11 +81,11 @@ pub(crate) async fn deploy_findings(
                     Err(error) => findings.extend(unreadable(ctx, &error)),
                 }
                 later = later.and(looked_up::findings(ctx, wanted).await);
-                missing.extend(not_there::findings(ctx, &preview.docs, compared, &findings));
                 later = later.and(uninstall_hooks(ctx).await);
             }
+            missing.extend(not_there::findings(ctx, &preview.docs, compared, gone, &findings));
             missing.extend(not_there::hook_findings(ctx, &preview.docs, &preview.hooks, gone));
-            // Steps of pre_exec may bring it: then it is asked once they have run, and still before an uninstall.
+            // Steps of pre_exec may bring it: then it is looked at once they have run, and before an uninstall.
             if ctx.phase() == Phase::CheckPrerequisites && !steps.of(Phase::PreExec).is_empty() {
                 let unless = |one: &Finding| format!("{one}, unless a step of pre_exec brings it");
                 later.not_checked.extend(missing.iter().map(unless));

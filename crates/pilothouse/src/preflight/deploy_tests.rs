@@ -477,6 +477,36 @@ async fn a_definition_that_serves_another_version(
     assert_eq!(told, [("API_NOT_SERVED", expected)]);
 }
 
+/// What goes gives its ports and addresses back; those of others nobody gets, and a dry run of the server does not say so of all.
+#[rstest]
+#[case::own_port("nodePort: 31001", None)]
+#[case::port_of_another("nodePort: 31002", Some("nodePort 31002 is already allocated: Service elsewhere/other has it"))]
+#[case::of_health_checks(
+    "nodePort: 31003",
+    Some("nodePort 31003 is already allocated: Service elsewhere/other has it")
+)]
+#[case::own_address("port: 80}], clusterIP: 10.0.0.1, x: [{y: 1", None)]
+#[case::address_of_another(
+    "port: 80}], clusterIP: 10.0.0.2, x: [{y: 1",
+    Some("clusterIP 10.0.0.2 is already allocated: Service elsewhere/other has it")
+)]
+#[case::headless("port: 80}], clusterIP: None, x: [{y: 1", None)]
+#[tokio::test]
+async fn a_port_or_an_address_that_another_service_has(
+    #[case] asked: &str,
+    #[case] expected: Option<&str>,
+    #[values("web", "renamed")] name: &str,
+) {
+    let cluster =
+        deployed(&manifest("v1", "Service", "web", "spec: {clusterIP: 10.0.0.1, ports: [{nodePort: 31001}]}"));
+    cluster.put(json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "other", "namespace": "elsewhere"},
+        "spec": {"clusterIP": "10.0.0.2", "clusterIPs": ["10.0.0.2"], "healthCheckNodePort": 31003, "ports": [{"nodePort": 31002}]}}));
+    let chart = manifest("v1", "Service", name, &format!("spec: {{ports: [{{{asked}}}]}}"));
+    let found = findings_in_full(&cluster, &chart).await;
+    let told: Vec<(&str, &str)> = found.iter().map(|one| (one.code.as_str(), one.message.as_str())).collect();
+    assert_eq!(told, Vec::from_iter(expected.map(|why| ("OBJECT_INVALID", why))));
+}
+
 /// A namespace that goes is there until then.
 #[tokio::test]
 async fn a_namespace_that_goes() {
@@ -489,6 +519,48 @@ async fn a_namespace_that_goes() {
         .map(|one| one.message)
         .collect();
     assert_eq!(told, ["the uninstall that comes first deletes namespace own, and the chart brings none"]);
+}
+
+/// Helm comes to nothing without a kind or a namespace whatever it does, and earlier releases may be changed by then.
+#[rstest]
+#[case::kind("---\napiVersion: no.such/v1\nkind: Nope\nmetadata: {name: x}\n", "", &["API_NOT_SERVED Nope x"])]
+#[case::kind_of_crds(
+    "---\napiVersion: example.com/v1\nkind: Widget\nmetadata: {name: x}\n",
+    &definition(false).replace("a/templates/", "a/crds/"),
+    &[]
+)]
+#[case::namespace(
+    "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: elsewhere}\n",
+    "",
+    &["NAMESPACE_MISSING ConfigMap elsewhere/a"]
+)]
+#[case::own_namespace(
+    "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: elsewhere}\n",
+    &manifest("v1", "Namespace", "elsewhere", ""),
+    &[]
+)]
+#[tokio::test]
+async fn what_will_not_be_there_for_an_install_or_an_upgrade(
+    #[case] chart: &str,
+    #[case] brought: &str,
+    #[case] expected: &[&str],
+    #[values(true, false)] is_upgrade: bool,
+) {
+    let cluster = if is_upgrade { deployed(&manifest("v1", "ConfigMap", "old", "")) } else { deployed_none() };
+    cluster.refuse("apply ConfigMap elsewhere/a", || ClusterError::NotFound {
+        object: ObjectRef::parse("Namespace/elsewhere").unwrap(),
+    });
+    let change = if is_upgrade { Change::Upgrade { last_good: Some(1) } } else { Change::Install };
+    let found = foreseen_of(&cluster, &Steps::default(), &(chart.to_owned() + brought), change, |_| {}).await;
+    let told: Vec<String> = found.findings.iter().map(|one| format!("{} {}", one.code, one.subject)).collect();
+    assert_eq!(told, expected, "{:?}", found.findings);
+}
+
+/// A cluster where nothing is deployed.
+fn deployed_none() -> Arc<FakeCluster> {
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}));
+    cluster
 }
 
 #[tokio::test]

@@ -35,11 +35,11 @@ pub(crate) use changes::hooks::test_hook_findings;
 pub(crate) use cluster::checks::selects;
 pub(crate) use crds::chart_crds::look_at_definitions;
 pub(crate) use deploy::deploy_findings;
-pub(crate) use losses::data_loss::volume_of;
+pub(crate) use losses::data_loss::{goes_with, volume_of};
 pub(crate) use orphaned_hooks::permit_hook_deletion;
 #[cfg(test)]
 pub(crate) use orphaned_hooks::{NEVER, left_alone};
-pub(crate) use ownership::{is_still_free, ownership_findings};
+pub(crate) use ownership::{is_still_free, ownership_findings, whose};
 pub(crate) use permit::{
     Deletion, Deploy, Overwriting, Permit, Rollback, Uninstall, permit_adoption, permit_definitions_again,
     permit_deletion_again, permit_deletions, permit_deploy, permit_overwriting, permit_rollback, permit_uninstall,

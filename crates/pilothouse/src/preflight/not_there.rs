@@ -9,10 +9,17 @@ use pilothouse_core::{
 };
 use pilothouse_helm::{Origin, RenderedDoc};
 
-/// The objects of a release that is uninstalled first for which there will be no kind or no namespace: none is there or it goes with
-/// the uninstall, and the chart brings none. Then it would be too late. What is among the `told` findings is not told again.
-pub(crate) fn findings(ctx: &Context, docs: &[RenderedDoc], compared: &[Compared], told: &[Finding]) -> Vec<Finding> {
-    let (brought, gone) = (Brought::before_templates(ctx, docs), Gone::of(compared));
+/// The objects for which there will be no kind or no namespace: none is there, or it goes with the uninstall that comes first, of
+/// which `uninstalled` is what it deletes, and the chart brings none. Helm would fail on them, after an uninstall too late. What is among
+/// the `told` findings is not told again.
+pub(crate) fn findings(
+    ctx: &Context,
+    docs: &[RenderedDoc],
+    compared: &[Compared],
+    uninstalled: &[Compared],
+    told: &[Finding],
+) -> Vec<Finding> {
+    let (brought, gone) = (Brought::before_templates(ctx, docs), Gone::of(uninstalled));
     let is_told = |one: &Finding| told.iter().any(|told| told.code == one.code && told.subject == one.subject);
     compared.iter().filter_map(|one| gone.missing(one, &brought)).filter(|one| !is_told(one)).collect()
 }

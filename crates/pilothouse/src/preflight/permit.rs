@@ -171,22 +171,24 @@ pub(crate) async fn permit_deletion_again(
 pub(crate) async fn permit_uninstall(ctx: &Context, run: &ReleaseRun) -> Result<Permit<Uninstall>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
     let look = async || {
-        let record = observe::newest_record(ctx).await?;
+        let history = observe::release_history(ctx).await?;
+        let record = observe::read_record_of(ctx, history.newest()).await?;
         let objects = observe::deleted_with(ctx, record.as_ref()).await?;
-        let by_hooks = observe::deleted_by_uninstall_hooks(ctx).await?;
+        let by_hooks = observe::deleted_by_uninstall_hooks_of(ctx, record.as_ref()).await?;
         let (mut findings, seen) = deletions::uninstall_findings_of(ctx, (&objects, &by_hooks), &[], &consent).await;
         findings.extend(deleted::were_there(&objects, run.attempts.adopted(), &consent));
         PhaseError::refuse_for(findings)?;
-        let goes = Going { newest: record.map(|record| record.version), objects: seen, kept: Vec::new() };
-        Ok::<_, PhaseError>((objects, by_hooks, goes))
+        let newest = record.as_ref().map(|record| record.version);
+        let goes = Going { newest, objects: seen, kept: Vec::new() };
+        Ok::<_, PhaseError>((objects, by_hooks, goes, (history, record)))
     };
-    let (objects, by_hooks, mut goes) = look().await?;
+    let (objects, by_hooks, mut goes, mut records) = look().await?;
     if save::before_uninstalling(ctx, &objects, &by_hooks, &consent).await? {
         // That may have taken long.
-        goes = look().await?.2;
+        (_, _, goes, records) = look().await?;
     }
-    let stays = observe::left_by_uninstall(ctx).await?.telling(ctx);
-    let history = observe::release_history(ctx).await?;
+    let (history, record) = records;
+    let stays = observe::left_by_uninstall(ctx, &history, record.as_ref()).await?.telling(ctx);
     let rewriting = unserved::permit_over_uninstalled(ctx, &history, &consent).await?;
     Ok(Permit::new(Uninstall { goes, stays, rewriting }))
 }

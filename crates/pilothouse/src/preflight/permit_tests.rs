@@ -189,6 +189,16 @@ async fn after(deed: &str, meanwhile: Meanwhile) -> (bool, String) {
     (deleted || !helm.failures.calls().is_empty(), done.err().map(|error| error.to_string()).unwrap_or_default())
 }
 
+/// Helm's records are listed once for the permit: what is left is told by the same ones.
+#[tokio::test]
+async fn an_uninstall_is_permitted_by_one_look_at_the_records() {
+    let cluster = with_object();
+    let World { ctx, run, .. } = fake(&cluster, HelmDriver::Secret);
+    let _ = permit_uninstall(&ctx, &run).await.unwrap();
+    let calls = cluster.failures.calls();
+    assert_eq!(calls.iter().filter(|call| *call == "list Secret").count(), 1, "{calls:?}");
+}
+
 /// Whoever deletes by name deletes what has the name by then.
 #[rstest]
 #[tokio::test]

@@ -42,7 +42,7 @@ pub(crate) struct Left {
 
 /// What was read before the lock is taken, side by side with what else is done before. What could not be read is read again then.
 #[derive(Debug, Default)]
-pub(crate) struct Beforehand {
+pub(crate) struct LookBeforeLock {
     /// Where the state seems to be.
     namespace: Option<String>,
     /// Whether there is no lock where the state of a new stack would be.
@@ -50,13 +50,13 @@ pub(crate) struct Beforehand {
 }
 
 /// Looks where the state of the stack is, which is looked at again once the lock is taken.
-pub(crate) async fn look_beforehand(stack: &str, state: &StateConfig, session: &Session) -> Beforehand {
+pub(crate) async fn look_before_lock(stack: &str, state: &StateConfig, session: &Session) -> LookBeforeLock {
     let cluster = session.cluster.as_ref();
     let configured = state.namespace.as_deref();
     let lease = LeaseConfig::new(wanted_place(configured), state_name(stack), state.holder.clone());
     let found = find_place_for_lock(cluster, configured, stack);
     let (namespace, no_lock) = tokio::join!(found, lease.is_absent(cluster));
-    Beforehand { namespace: namespace.ok(), no_lock: no_lock.is_ok_and(|absent| absent) }
+    LookBeforeLock { namespace: namespace.ok(), no_lock: no_lock.is_ok_and(|absent| absent) }
 }
 
 /// Takes the lock where the state of the stack is, and reads what is there.
@@ -67,10 +67,10 @@ pub(crate) async fn take_lock(
     stack: &str,
     state: &StateConfig,
     session: &Session,
-    before: Beforehand,
+    looked: LookBeforeLock,
     to: &UnboundedSender<Message>,
 ) -> Result<Taken, RunError> {
-    let Beforehand { namespace: mut found, mut no_lock } = before;
+    let LookBeforeLock { namespace: mut found, mut no_lock } = looked;
     let mut taking = Taking { stack, state, session, cluster_id: None, to, until: Instant::now() + state.lock_timeout };
     let (mut others_were_at_work, mut was_moved) = (false, false);
     for _ in 0..ROUNDS {
@@ -282,13 +282,13 @@ mod tests {
     impl Runs {
         async fn take(&self) -> Result<Taken, RunError> {
             let (to, _from) = unbounded_channel();
-            take_lock("shop", &self.state, self.world.ctx.session(), Beforehand::default(), &to).await
+            take_lock("shop", &self.state, self.world.ctx.session(), LookBeforeLock::default(), &to).await
         }
 
         /// As a run that has looked while it did something else.
         async fn take_after(&self, meanwhile: impl Future<Output = ()>) -> Result<Taken, RunError> {
             let (to, _from) = unbounded_channel();
-            let before = look_beforehand("shop", &self.state, self.world.ctx.session()).await;
+            let before = look_before_lock("shop", &self.state, self.world.ctx.session()).await;
             meanwhile.await;
             take_lock("shop", &self.state, self.world.ctx.session(), before, &to).await
         }

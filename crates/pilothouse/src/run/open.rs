@@ -1,9 +1,9 @@
 //! Where a run keeps its lock and its journal, and how it comes to continue an earlier one.
 
-use crate::context::Before;
 use crate::context::EarlierRun;
 use crate::context::Message;
 use crate::context::Session;
+use crate::context::UnderLock;
 use crate::context::millis;
 use crate::journal;
 use crate::journal::Recorder;
@@ -13,7 +13,7 @@ use crate::run::config::RunConfig;
 use crate::run::config::{Resume, StateConfig};
 use crate::run::error::RunError;
 use crate::run::listening::listening;
-use crate::run::lock::{Beforehand, Left, Taken, take_lock};
+use crate::run::lock::{Left, LookBeforeLock, Taken, take_lock};
 use crate::run::owner::Owner;
 use pilothouse_core::{
     ChartInfo, DigestKey, Event, EventKind, Holder, ReleaseKey, ReleaseProgress, RunKind, RunProgress, RunVerdict,
@@ -65,16 +65,16 @@ impl Opened {
     }
 
     /// What matters of the time before this run for putting a release in order.
-    pub(crate) fn before(&self, release: &ReleaseKey) -> Before {
+    pub(crate) fn under_lock(&self, release: &ReleaseKey) -> UnderLock {
         let run = EarlierRun::of(self.last.as_ref(), release, &self.us);
-        Before { lock: self.lock.clone(), run, lock_timeout: self.lock_timeout }
+        UnderLock { lock: self.lock.clone(), run, lock_timeout: self.lock_timeout }
     }
 }
 
 /// What is read besides.
 pub(crate) struct Reads<L> {
     /// Before the lock was taken.
-    pub(crate) before: Beforehand,
+    pub(crate) looked: LookBeforeLock,
     /// With the lock in the hand, while the journal is opened.
     pub(crate) looking: L,
 }
@@ -93,9 +93,9 @@ pub(crate) async fn open<F: FnMut(&Event)>(
     to: &UnboundedSender<Message>,
     messages: &mut UnboundedReceiver<Message>,
 ) -> Result<Opened, RunError> {
-    let Reads { before, looking } = reads;
+    let Reads { looked, looking } = reads;
     let Taken { lock, others_were_at_work, left } =
-        listening(Box::pin(take_lock(&config.stack, state, session, before, to)), owner, messages).await?;
+        listening(Box::pin(take_lock(&config.stack, state, session, looked, to)), owner, messages).await?;
     let lock = Arc::new(lock);
     owner.happened(EventKind::LockTaken {
         waited_ms: millis(lock.waited()),

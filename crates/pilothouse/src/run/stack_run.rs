@@ -23,15 +23,15 @@ use crate::run::dispatch::{Dispatch, not_started};
 use crate::run::error::RunError;
 use crate::run::foresee;
 use crate::run::listening::listening;
-use crate::run::lock::{self, Beforehand};
+use crate::run::lock::{self, LookBeforeLock};
 use crate::run::open;
 use crate::run::open::{Opened, Reads};
 use crate::run::owner::Owner;
 use crate::span;
 use futures::FutureExt;
 use pilothouse_core::{
-    Class, Event, EventKind, Finding, GraphNode, GraphProblem, HelmAction, Phase, Plan, PlannedRelease, ReleaseGraph,
-    ReleaseKey, ReleaseOutcome, RunKind, RunOutcome, StopReason, Wait, code,
+    Class, Event, EventKind, Finding, GraphNode, GraphProblem, HelmAction, Phase, Plan, PlannedAction, PlannedRelease,
+    ReleaseGraph, ReleaseKey, ReleaseOutcome, ReleasePlan, RunKind, RunOutcome, StopReason, Wait, code,
 };
 use std::sync::Arc;
 use std::time::Instant;
@@ -120,19 +120,19 @@ pub async fn run(
         ctx.info().dry_run || ctx.info().action == HelmAction::Skip || run.settled.is_some()
     };
     let state = config.state.as_ref().filter(|_| !contexts.iter().zip(&runs).all(idle));
-    let before = async {
+    let look = async {
         match state {
-            Some(state) => lock::look_beforehand(&config.stack, state, session).await,
-            None => Beforehand::default(),
+            Some(state) => lock::look_before_lock(&config.stack, state, session).await,
+            None => LookBeforeLock::default(),
         }
     };
     let checks = checks::wrong_input(charts, &contexts, &mut runs, &stands_on, config.concurrency);
-    let checks = async { tokio::join!(checks, before) };
-    let (mut findings, before) =
+    let checks = async { tokio::join!(checks, look) };
+    let (mut findings, looked) =
         listening(Box::pin(checks.instrument(span::part("checks"))), &mut owner, &mut messages).await;
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
-        let foreseen = plan::brings(&graph, &contexts, &runs, &stands_on, config.concurrency);
-        listening(Box::pin(foreseen), &mut owner, &mut messages).await;
+        let brings = plan::brings(&graph, &contexts, &runs, &stands_on, config.concurrency);
+        listening(Box::pin(brings), &mut owner, &mut messages).await;
         let outdated = Box::pin(outdated(config, plan, &contexts, &runs));
         findings = listening(outdated, &mut owner, &mut messages).await;
     }
@@ -147,7 +147,7 @@ pub async fn run(
                 let looked_at = contexts.iter().zip(&runs).filter(|one| config.plan.is_none() && !idle(*one));
                 observe::read_ahead(&looked_at.map(|(ctx, _)| ctx).collect::<Vec<_>>()).await;
             };
-            let opened = open::open(config, state, session, Reads { before, looking }, &mut owner, &to, &mut messages);
+            let opened = open::open(config, state, session, Reads { looked, looking }, &mut owner, &to, &mut messages);
             Some(opened.instrument(span::part("lock and journal")).await?)
         }
         None => None,
@@ -160,8 +160,8 @@ pub async fn run(
             if ctx.info().believes_state {
                 ledger.believe_outputs();
             }
-            let before = opened.before(&ctx.release());
-            run.join(config.id, ledger, before, opened.digest_key().clone());
+            let under_lock = opened.under_lock(&ctx.release());
+            run.join(config.id, ledger, under_lock, opened.digest_key().clone());
             if run.is_under_way() {
                 ctx.go_on_with_deploy();
             }
@@ -224,7 +224,15 @@ async fn outdated(config: &RunConfig, plan: &Plan, contexts: &[Context], runs: &
     for ctx in contexts {
         ctx.forget_observation().await;
     }
-    let findings = contexts.iter().zip(runs).map(|(ctx, run)| plan::outdated_findings(ctx, run, plan).boxed());
+    let is_left_out = |ctx: &Context| {
+        let is_refused = |one: &ReleasePlan| one.release == ctx.release() && one.does == PlannedAction::Refuse;
+        // It tells itself why, in its turn.
+        config.despite_refusals && plan.releases.iter().any(is_refused)
+    };
+    let findings = contexts.iter().zip(runs).map(|(ctx, run)| {
+        let is_left_out = is_left_out(ctx);
+        async move { if is_left_out { Vec::new() } else { plan::outdated_findings(ctx, run, plan).await } }.boxed()
+    });
     let mut findings = side_by_side(findings, config.concurrency).await;
     let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);
     let mut missing = Vec::new();

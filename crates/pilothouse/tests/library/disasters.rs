@@ -394,6 +394,31 @@ metadata: {name: login}
 data: {user: YWRtaW4=, password: '{{ randAlphaNum 12 | b64enc }}'}
 ";
 
+/// It is in no revision any more that the uninstall would delete, and the install writes over it.
+#[tokio::test]
+async fn a_password_that_an_earlier_revision_has_left() {
+    let world = world("left-over", Tool::Helm4).await;
+    let text = SECRET.replace("name: login", "name: login, annotations: {helm.sh/resource-policy: keep}");
+    assert_ne!(text, SECRET);
+    let (any, once) = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: any}\n",
+        format!("{{{{- if .Release.IsInstall }}}}\n{text}\n{{{{- end }}}}\n"),
+    );
+    let chart = |version: &str| {
+        world
+            .chart(version, &[("templates/secret.yaml", &once), ("templates/any.yaml", any)])
+            .with(|info| info.last_breaking_version_requiring_restart = Some(Version::new(2, 0, 0)))
+    };
+    world.done(chart("1.0.0")).await;
+    let before = world.get("secret/login").await.unwrap()["data"]["password"].clone();
+    world.done(chart("1.1.0")).await;
+    assert_eq!(world.get("secret/login").await.unwrap()["data"]["password"], before);
+    let (found, message) = world.refused(chart("2.0.0")).await;
+    assert_eq!(found, named("SECRET_REGENERATED", format!("Secret {}/login", world.namespace)));
+    assert!(message.starts_with("the chart makes password anew"), "{message}");
+    assert!(world.get("configmap/any").await.is_some(), "it is refused before the uninstall");
+}
+
 #[rstest]
 #[case::helm_4(Tool::Helm4)]
 #[ignore = "the other helm"]

@@ -10,6 +10,7 @@ use pilothouse::{
 };
 use pilothouse_core::{Class, NextStep, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};
+use rstest::rstest;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -546,6 +547,39 @@ async fn the_others_are_carried_out_when_the_user_says_so() {
     let outcome = pilothouse::run(&config, &charts, &world.session, |_| {}).await.unwrap();
     assert!(matches!(outcome.releases[0].1, ReleaseOutcome::Refused { .. }), "{outcome:?}");
     assert!(matches!(outcome.releases[1].1, ReleaseOutcome::Done { .. }), "{outcome:?}");
+}
+
+/// Nobody has seen what would become of a release that the plan refuses: it is not done, even where nothing is in its way any more. The
+/// others are done where it is to be left out, and as they were planned.
+#[rstest]
+#[tokio::test]
+async fn a_plan_that_refuses_a_release_is_not_carried_out(
+    #[values(true, false)] is_left_out: bool,
+    #[values(true, false)] is_put_right: bool,
+) {
+    let world = world();
+    world.cluster.put(in_the_way());
+    let absent = named(&world, "first", &[], &[]).with(|info| info.action = HelmAction::Destroy);
+    let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(named(&world, "demo", &[], &[])), Box::new(absent)];
+    let plan = pilothouse::plan("test", &charts, &world.session, 1, None).await.unwrap();
+    assert!(plan.is_refused(), "{plan:?}");
+    if is_put_right {
+        world.cluster.remove("ConfigMap", Some("default"), "settings");
+    }
+    let config = RunConfig {
+        despite_refusals: is_left_out,
+        plan: Some(Arc::new(plan)),
+        ..RunConfig::new("test", RunId(uuid::Uuid::nil()))
+    };
+    let outcome = pilothouse::run(&config, &charts, &world.session, |_| {}).await.unwrap();
+    let ReleaseOutcome::Refused { findings } = &outcome.releases[0].1 else { panic!("{outcome:?}") };
+    assert!(
+        findings.iter().any(|one| one.code == "PLAN_OUTDATED" && one.message.contains("refuses it")),
+        "{findings:?}"
+    );
+    let is_told = is_left_out || findings.iter().any(|one| one.code == "OWNERSHIP_CONFLICT");
+    let is_done = matches!(outcome.releases[1].1, ReleaseOutcome::Done { .. });
+    assert_eq!((is_told, is_done, revisions(&world)), (true, is_left_out, vec![]), "{outcome:?}");
 }
 
 #[tokio::test]

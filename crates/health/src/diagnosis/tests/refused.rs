@@ -195,6 +195,42 @@ fn what_was_missing_is_looked_for(
     assert_eq!(next, ["kubectl rollout restart deployment -n web web has it tried at once"]);
 }
 
+/// What is put right in the cluster is not seen by a controller that has been refused for long before many minutes.
+#[rstest]
+#[case::webhook(
+    "failed calling webhook \"a.example.com\": failed to call webhook: Post \"https://a.b.svc:443/?timeout=10s\": x",
+    code::WEBHOOK_UNREACHABLE,
+    true
+)]
+#[case::denied("admission webhook \"a.example.com\" denied the request: no", code::WEBHOOK_DENIED, true)]
+#[case::policy("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", code::POLICY_DENIED, true)]
+#[case::quota(
+    "pods \"web-1\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2",
+    code::QUOTA_EXCEEDED,
+    true
+)]
+#[case::range("maximum cpu usage per Container is 500m, but limit is 2", code::LIMIT_RANGE, true)]
+#[case::security("violates PodSecurity \"restricted:latest\": runAsNonRoot != true (x)", code::POD_SECURITY, true)]
+#[case::values("Pod \"web-1\" is invalid: spec.x: Invalid value", code::OBJECT_INVALID, false)]
+fn how_a_controller_is_made_to_try_again(#[case] message: &str, #[case] code: &str, #[case] by_restart: bool) {
+    let of = |kind: &str| {
+        let of = Of::object(json!({
+            "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "web", "namespace": "web"},
+            "status": {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": message, "lastTransitionTime": ago(50)}]},
+        }));
+        let cause = crate::causes(&of.0, super::now()).remove(0);
+        (cause.code, cause.next.into_iter().find(|line| line.contains("rollout restart")))
+    };
+    let restart = |kind: &str| {
+        format!(
+            "once it is put right without other values: kubectl rollout restart {kind} -n web web has it tried at once"
+        )
+    };
+    assert_eq!(of("Deployment"), (code.to_owned(), by_restart.then(|| restart("deployment"))));
+    assert_eq!(of("StatefulSet"), (code.to_owned(), by_restart.then(|| restart("statefulset"))));
+    assert_eq!(of("ReplicaSet").1, None, "it has no template that may be changed so");
+}
+
 /// What was wrong with an earlier version says nothing about this one.
 #[test]
 fn events_of_old_replica_sets_do_not_count() {

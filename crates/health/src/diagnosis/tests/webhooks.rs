@@ -173,13 +173,69 @@ fn an_object_that_cannot_be_converted_is_not_read() {
     assert!(crate::wanted(&of.0, super::now()).contains(&converter("Service")));
 }
 
-#[test]
-fn the_configuration_is_named() {
-    let configuration = json!({
-        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "guards"},
-        "webhooks": [{"name": "pods.example.com", "clientConfig": {"service": {"namespace": "policies", "name": "guard"}}}],
-    });
-    let of = refused(UNREACHABLE, 3).around(configuration);
+fn configuration(kind: &str, name: &str, called: &Value) -> Value {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name},
+        "webhooks": [{"name": "pods.example.com", "clientConfig": called}],
+    })
+}
+
+/// The configurations that are named, and what is told to do about them.
+fn told(message: &str, configurations: &[Value]) -> (Vec<String>, Vec<String>) {
+    let of = configurations.iter().cloned().fold(refused(message, 3), Of::around);
     let cause = crate::causes(&of.0, super::now()).remove(0);
-    assert_eq!(cause.evidence[0], "ValidatingWebhookConfiguration guards has the webhook pods.example.com");
+    let named = cause.evidence.iter().filter_map(|line| line.strip_suffix(" has the webhook pods.example.com"));
+    let next = cause.next.into_iter().filter(|line| line.contains("webhookconfiguration"));
+    (named.map(str::to_owned).collect(), next.collect())
+}
+
+const VALIDATING: &str = "ValidatingWebhookConfiguration";
+
+/// A webhook's name is one of its configuration only: which one was called is told by the address.
+#[rstest]
+#[case::namespace(json!({"service": {"namespace": "others", "name": "guard", "path": "/validate"}}))]
+#[case::service(json!({"service": {"namespace": "policies", "name": "other", "path": "/validate"}}))]
+#[case::path(json!({"service": {"namespace": "policies", "name": "guard", "path": "/mutate"}}))]
+#[case::no_path(json!({"service": {"namespace": "policies", "name": "guard"}}))]
+#[case::port(json!({"service": {"namespace": "policies", "name": "guard", "path": "/validate", "port": 8443}}))]
+#[case::url(json!({"url": "https://guard.example.com/validate"}))]
+fn the_configuration_that_was_called_is_named(#[case] other: Value) {
+    let called = json!({"service": {"namespace": "policies", "name": "guard", "path": "/validate", "port": 443}});
+    let both = [configuration(VALIDATING, "others", &other), configuration(VALIDATING, "guards", &called)];
+    let advice = "if what it belongs to is gone: kubectl delete validatingwebhookconfiguration guards";
+    assert_eq!(
+        told(UNREACHABLE, &both),
+        (vec!["ValidatingWebhookConfiguration guards".to_owned()], vec![advice.to_owned()])
+    );
+}
+
+#[test]
+fn a_configuration_that_calls_an_address_is_named() {
+    let message = UNREACHABLE.replace("guard.policies.svc:443/validate", "guard.example.com/validate");
+    let called = configuration(VALIDATING, "guards", &json!({"url": "https://guard.example.com/validate"}));
+    let other = configuration(VALIDATING, "others", &json!({"url": "https://guard.example.com/other"}));
+    assert_eq!(told(&message, &[other, called]).0, ["ValidatingWebhookConfiguration guards"]);
+}
+
+/// Which of them it was is not known, and to delete the wrong one would be a hole in the cluster's rules.
+#[rstest]
+#[case::called_alike(UNREACHABLE.to_owned())]
+#[case::no_address(UNREACHABLE.replace("Post \"https://guard.policies.svc:443/validate?timeout=10s\": ", ""))]
+fn none_of_several_configurations_is_to_be_deleted(#[case] message: String) {
+    let called = json!({"service": {"namespace": "policies", "name": "guard", "path": "validate"}});
+    let both = [
+        configuration(VALIDATING, "guards", &called),
+        configuration("MutatingWebhookConfiguration", "changes", &called),
+    ];
+    let (named, next) = told(&message, &both);
+    assert_eq!(named, ["ValidatingWebhookConfiguration guards", "MutatingWebhookConfiguration changes"]);
+    let both = "kubectl get validatingwebhookconfiguration/guards mutatingwebhookconfiguration/changes -o yaml: both have this webhook, and one of them was called";
+    assert_eq!(next, [both]);
+}
+
+/// It was changed since, or it was another one.
+#[test]
+fn a_configuration_that_was_not_called_is_not_named() {
+    let other = json!({"service": {"namespace": "others", "name": "guard", "path": "/validate"}});
+    assert_eq!(told(UNREACHABLE, &[configuration(VALIDATING, "others", &other)]), (Vec::new(), Vec::new()));
 }

@@ -160,16 +160,26 @@ pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, ask
             continue;
         }
         if going.has(&subject.object) {
-            looks.push(what.anew(cluster, subject, &going).map(Ok).boxed());
+            let going = &going;
+            let look = async move {
+                let compared = what.anew(cluster, subject, going).await;
+                Ok(what.with_free_addresses(cluster, subject.manifest, going, compared).await)
+            };
+            looks.push(look.boxed());
             continue;
         }
         let stored = deployed(&subject.object).map(|stored| stored.manifest);
         let again = find(&kept, &subject.object).is_some();
-        let look = what.wanted(cluster, subject, stored, &going).map(move |compared| match asked {
-            Asked::WhatHelmDoes => Compared { again, ..what.by_merge_patch(subject, stored, compared) },
-            Asked::WhatIsDeclared => compared,
-        });
-        looks.push(look.map(Ok).boxed());
+        let going = &going;
+        let look = async move {
+            let compared = what.wanted(cluster, subject, stored, going).await;
+            let compared = match asked {
+                Asked::WhatHelmDoes => Compared { again, ..what.by_merge_patch(subject, stored, compared) },
+                Asked::WhatIsDeclared => compared,
+            };
+            Ok(what.with_free_addresses(cluster, subject.manifest, going, compared).await)
+        };
+        looks.push(look.boxed());
     }
     let is_wanted = |subject: &&Subject<'_>| find(&wanted, &subject.object).is_some();
     for subject in stored.iter().filter(|stored| !is_wanted(stored)) {

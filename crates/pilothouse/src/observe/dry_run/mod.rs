@@ -1,5 +1,6 @@
 //! What the API server would make of each object, asked by dry run.
 
+mod addresses;
 mod anew;
 pub(crate) mod compare;
 pub(crate) mod drifted_objects;

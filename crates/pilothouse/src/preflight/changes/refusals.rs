@@ -47,7 +47,7 @@ pub(crate) async fn gate(
     // What an uninstall deletes is looked at by itself.
     let mut findings = if is_reinstall {
         let mut findings = deletions::uninstall_findings(ctx, wanted, compared, change, consent).await;
-        findings.extend(regenerated::by_reinstall(ctx, wanted, consent).await);
+        findings.extend(regenerated::by_reinstall(ctx, wanted, compared, consent).await);
         findings.extend(by_overwriting(ctx, &open, consent).await);
         findings
     } else {

@@ -111,20 +111,27 @@ pub(crate) async fn findings(
     findings
 }
 
-/// The Secrets that a reinstall deletes and the chart makes anew: what they were set up with, a database in a claim that stays,
-/// keeps the old value. Renders a second time, but only charts that make something up.
-pub(super) async fn by_reinstall(ctx: &Context, wanted: &Wanted, consent: &Consent) -> Vec<Finding> {
+/// The Secrets that a reinstall deletes, or that an earlier revision has left and it writes over, and the chart makes anew: what they were
+/// set up with, a database in a claim that stays, keeps the old value. Renders a second time, but only charts that make something up.
+pub(super) async fn by_reinstall(
+    ctx: &Context,
+    wanted: &Wanted,
+    compared: &[Compared],
+    consent: &Consent,
+) -> Vec<Finding> {
     let blocked = |why: String| vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), why)];
     // Why they cannot be told is among the losses of the uninstall.
     let (Ok(all), Ok(deleted)) = (observe::release_objects(ctx).await, observe::deleted_by_uninstall(ctx).await) else {
         return Vec::new();
     };
-    let by_hooks = observe::deleted_by_reinstall_hooks(ctx, &wanted.rendering.docs(), &deleted).await;
+    let docs = wanted.rendering.docs();
+    let by_hooks = observe::deleted_by_reinstall_hooks(ctx, &docs, &deleted).await;
     let by_hooks: Vec<ObjectRef> = by_hooks.into_iter().flatten().map(|one| one.object).collect();
     let is_deleted = |secret: &ObjectRef| deleted.iter().chain(&by_hooks).any(|object| object.same_object(secret));
     let secrets: Vec<ObjectRef> = all
         .into_iter()
         .chain(by_hooks.iter().cloned())
+        .chain(compared.iter().filter(|one| is_changed_secret(one)).map(|one| one.object.clone()))
         .filter(|object| object.kind == "Secret" && !consent.names(object))
         .collect();
     if secrets.is_empty() || !wanted.uses.makes_up_secrets() {

@@ -6,9 +6,10 @@ use crate::error::PhaseError;
 use crate::observe;
 use crate::preflight::losses::consent::Consent;
 use pilothouse_core::{
-    Class, Finding, HelmAction, HelmOwner, ObjectRef, ReleaseKey, Sensitive, code, crd_facts, deletes_its_claims,
+    Class, CrdFacts, Finding, HelmAction, HelmOwner, ObjectRef, ReleaseKey, Sensitive, code, crd_facts,
+    deletes_its_claims, is_claim_of, object_ref,
 };
-use pilothouse_kube::{ClusterError, live_custom_resources};
+use pilothouse_kube::{ClusterError, ListQuery, live_custom_resources};
 use serde_json::Value;
 
 /// What must be known of an object before it goes: data may hang on these.
@@ -86,6 +87,31 @@ async fn what_is_lost(
         _ => None,
     };
     Ok(lost.map(|lost| (code::DATA_ATTACHED, lost)))
+}
+
+/// What holds data and goes with an object that is deleted: a consent to that is to just this, where a plan has shown it.
+///
+/// # Errors
+/// When it cannot be listed.
+pub(crate) async fn goes_with(ctx: &Context, object: &ObjectRef, live: &Value) -> Result<Vec<ObjectRef>, ClusterError> {
+    let claims = async |namespace: Option<&str>, counts: &(dyn Fn(&ObjectRef) -> bool + Sync)| {
+        let mut query = ListQuery::new("v1", "PersistentVolumeClaim");
+        query.namespace = namespace.map(str::to_owned);
+        let claims = ctx.cluster().list_metadata(&query).await?;
+        Ok(claims.iter().filter_map(object_ref).filter(counts).collect())
+    };
+    match object.kind.as_str() {
+        "CustomResourceDefinition" => {
+            let Some(facts) = crd_facts(live).filter(CrdFacts::was_served) else { return Ok(Vec::new()) };
+            let there = live_custom_resources(ctx.cluster(), &facts).await?;
+            Ok(there.into_iter().map(|(object, _)| object).collect())
+        }
+        "Namespace" => claims(Some(&object.name), &|_| true).await,
+        "StatefulSet" if deletes_its_claims(live) => {
+            claims(object.namespace.as_deref(), &|claim| is_claim_of(live, &object.name, &claim.name)).await
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// The volume a claim is bound to.

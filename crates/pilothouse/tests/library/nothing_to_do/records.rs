@@ -114,3 +114,16 @@ async fn made_by_plain_helm() {
     assert_eq!(plain.run(&wanted).await, taken_over(1));
     assert_eq!(plain.run(&wanted).await, nothing());
 }
+
+/// A run that finds something to do has read our record when it looked for what need not be done, and reads it again only before it
+/// writes it.
+#[tokio::test]
+async fn our_record_is_not_read_again_for_the_decision() {
+    let (world, wanted) = World::deployed(World::wanted).await;
+    world.write("values.yaml", "colour: red\n");
+    let before = world.cluster.failures.calls().len();
+    assert_eq!(world.run(&wanted).await, taken_over(1));
+    let calls = world.cluster.failures.calls().split_off(before);
+    let read = calls.iter().filter(|call| **call == format!("get Secret default/{OURS}")).count();
+    assert_eq!(read, 1, "{calls:?}");
+}

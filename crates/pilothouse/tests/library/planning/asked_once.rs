@@ -96,8 +96,8 @@ async fn what_is_told_of_an_object_is_asked_once(#[case] tool: Tool) {
     );
     let asked = asked(&[&definition, "changed", "same", "new", "own", "old"], &world, before);
     let times = [
-        // Once to tell whether the release is as it was deployed, and once ahead of the deploy: until then nobody keeps definitions.
-        (&definition[..], (2, 2)),
+        // That the release is not as it was deployed is told by its objects.
+        (&definition[..], (1, 1)),
         // Once to tell whose it is, and once whole: where that is told by a list, it has the metadata of ConfigMaps alone.
         ("changed", (2, 1)),
         ("same", (2, 1)),

@@ -194,3 +194,52 @@ async fn it_is_refused_for_other_values(#[case] tool: Tool) {
     let why = "the plan says that it is upgraded, and now nothing is done".to_owned();
     assert_eq!(saved.run("two").await, [(saved.info("two").key().to_string(), why)]);
 }
+
+/// What was consented to is what the plan has shown: a definition of which there is nothing, and a namespace without data.
+#[rstest]
+#[case::helm_4(Tool::Helm4)]
+#[ignore = "the other helm"]
+#[case::helm_3(Tool::Helm3)]
+#[tokio::test]
+async fn what_comes_into_what_is_deleted_was_not_consented_to(#[case] tool: Tool) {
+    let world = World::new("comes-into", tool).await;
+    let (group, inner) = (format!("{}.example.com", world.namespace), format!("{}-inner", world.namespace));
+    let versions = "[{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]";
+    let definition = format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: legs.{group}}}\nspec: {{group: {group}, scope: Namespaced, names: {{kind: Leg, plural: legs, singular: leg}}, versions: {versions}}}\n"
+    );
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {inner}}}\n");
+    let chart = world.chart("holds", &[("templates/crd.yaml", &definition), ("templates/namespace.yaml", &namespace)]);
+    let info = world.info("holds", &chart, &[]);
+    assert_eq!(world.done(info.clone()).await, "installed holds 1.0.0");
+    let consent = [format!("CustomResourceDefinition/legs.{group}"), format!("Namespace/{inner}")];
+    let consent = consent.map(|object| pilothouse::ObjectRef::parse(&object).unwrap()).to_vec();
+    let destroy = ChartInfo { action: HelmAction::Destroy, consent, ..info };
+    let plan = world.plan(vec![destroy.clone()]).await;
+    assert!(!plan.is_refused(), "{plan:?}");
+
+    world.cluster.discovery(true).await.unwrap();
+    let leg = json!({"apiVersion": format!("{group}/v1"), "kind": "Leg", "metadata": {"name": "own", "namespace": world.namespace}});
+    world.apply_as("somebody", &leg).await;
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": inner},
+        "spec": {"storageClassName": "by-hand", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+    world.apply_as("somebody", &claim).await;
+    let outcome = world.run(vec![destroy.clone()], Some(&plan)).await.remove(0);
+    let ReleaseOutcome::Refused { findings } = outcome else { panic!("{outcome:?}") };
+    let mut told: Vec<String> =
+        findings.iter().map(|one| format!("{} {}: {}", one.code, one.subject, one.message)).collect();
+    told.sort();
+    let new = "would go with it, which was not there when the plan was made";
+    assert_eq!(
+        told,
+        [
+            format!("PLAN_OUTDATED CustomResourceDefinition legs.{group}: Leg {}/own {new}", world.namespace),
+            format!("PLAN_OUTDATED Namespace {inner}: PersistentVolumeClaim {inner}/data {new}"),
+        ]
+    );
+    // Seen, it is consented to.
+    let plan = world.plan(vec![destroy.clone()]).await;
+    let takes: usize = plan.releases[0].objects.iter().map(|one| one.takes.len()).sum();
+    assert_eq!(takes, 2, "{plan:?}");
+    assert_eq!(super::support::done(&world.run(vec![destroy], Some(&plan)).await[0]), "uninstalled");
+}
