@@ -35,6 +35,12 @@ impl fmt::Display for ReleaseKey {
 pub struct RunId(pub Uuid);
 
 impl RunId {
+    /// A new one, of now.
+    #[expect(clippy::new_without_default, reason = "each is another one")]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+
     /// Its last eight characters, for people. The first ones are the time, which runs begun close together share.
     pub fn short(&self) -> String {
         let text = self.0.simple().to_string();

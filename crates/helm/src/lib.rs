@@ -9,7 +9,7 @@ mod resolve;
 mod values;
 mod yaml;
 
-pub use binary::{Driver, Helm, HelmConfig, running_upgrades};
+pub use binary::{Helm, HelmConfig, running_upgrades};
 pub use chart::{ChartKind, ChartMetadata, Dependency, TemplateUse};
 pub use client::{
     GetRequest, HelmClient, HelmError, HelmText, HelmVersion, HistoryEntry, Kind, Metadata, PullRequest,

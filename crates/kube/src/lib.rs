@@ -44,8 +44,8 @@ mod wait;
 
 pub use client::{
     ApplyOptions, ByteStream, Change, ClusterAccess, ClusterClient, ClusterError, Detail, Discovery, ExecOutput,
-    ExecQuery, HelmDriver, ListQuery, LogQuery, PodConnection, PodPort, Precondition, Propagation, Resource, Seen,
-    ServerVersion, StoredRevision, UpdateOptions, cluster_uid, read_all, record_patch, record_payload, record_ref,
+    ExecQuery, ListQuery, LogQuery, PodConnection, PodPort, Precondition, Propagation, Resource, Seen, ServerVersion,
+    StoredRevision, UpdateOptions, cluster_uid, read_all, record_patch, record_payload, record_ref,
 };
 pub use cluster::{Cluster, ConnectError, ConnectOptions, Credentials, NotPinned, Proxies};
 pub use gather::{Gathering, Known, Subject};
@@ -54,6 +54,7 @@ pub use objects::{
     AdoptError, Adoption, Conflict, ObjectError, PlannedAdoption, adoption_conflicts, conflicts_among, crd_ref,
     live_custom_resources, ownership_conflicts, ownerships, read_for_ownership, restart,
 };
+pub use pilothouse_core::HelmDriver;
 pub use track::{Family, Following, Snapshot, Tracker};
 pub use wait::{
     Beforehand, Ended, Leaving, MadeAgain, NotReady, Progress, statuses, statuses_labelled, unsettled_now,

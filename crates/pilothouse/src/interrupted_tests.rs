@@ -15,7 +15,7 @@ use pilothouse_core::{
     ReinstallReason, ReleaseKey, RevisionMeta, RevisionStatus, SetValue,
 };
 use pilothouse_helm::{
-    Driver, Helm, HelmClient, HelmConfig, HelmError, Kind, RollbackRequest, UninstallRequest, UpgradeRequest, Values,
+    Helm, HelmClient, HelmConfig, HelmError, Kind, RollbackRequest, UninstallRequest, UpgradeRequest, Values,
 };
 use pilothouse_kube::{ApplyOptions, Cluster, ClusterClient, Precondition};
 use pilothouse_plane::provision::Tool;
@@ -49,10 +49,7 @@ impl Setting {
         let cluster = Arc::new(Cluster::from_client(kube::Client::try_from(plane.client_config()).unwrap()));
         let mut config = HelmConfig::new(pilothouse_testkit::helm(tool).await, folder.path().join("helm"));
         config.kubeconfig = Some(plane.kubeconfig().to_owned());
-        config.driver = match driver {
-            HelmDriver::Secret => Driver::Secret,
-            HelmDriver::ConfigMap => Driver::ConfigMap,
-        };
+        config.driver = driver;
         let helm = Arc::new(Helm::discover(config).await.unwrap());
         let namespace = format!("{name}-{}-{driver:?}", tool.name()).to_lowercase();
         cluster.create_namespace(&namespace).await.unwrap();

@@ -5,8 +5,8 @@
 use std::path::Path;
 
 /// From the ground up: a room imports only what stands before it. Names in one line stand beside each other.
-const ROOMS: [&[&str]; 13] = [
-    &["text", "digest", "error", "kept_digest", "span"],
+const ROOMS: [&[&str]; 14] = [
+    &["text", "digest", "error", "kept_digest", "environment", "span"],
     &["journal"],
     &["context"],
     &["render"],
@@ -19,6 +19,7 @@ const ROOMS: [&[&str]; 13] = [
     &["lifecycle"],
     &["plan", "copy"],
     &["run"],
+    &["front"],
 ];
 
 /// What deletes, replaces, rolls back or overwrites in a cluster.

@@ -2,7 +2,6 @@
 
 use crate::commands::run;
 use crate::input::connect;
-use crate::input::holder::holder;
 use crate::input::saved_plan::{self, PlannedCluster, PlannedWith, SavedPlan};
 use crate::input::select;
 use crate::input::settings::Settings;
@@ -14,7 +13,6 @@ use crate::terminal::printer;
 use pilothouse::{EarlierRuns, HelmChart, HistoryOf, Session};
 use pilothouse_core::{Plan, RunId, RunKind, Stack};
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// Tells what a run of this kind would do, from looking. Writes nothing but the file that is asked for.
 pub(crate) async fn plan(
@@ -94,7 +92,7 @@ pub(crate) async fn planned(
         stack: stack.name.clone(),
         folder: settings.runs()?,
     };
-    let earlier = EarlierRuns { history, us: holder(settings, RunId(Uuid::now_v7())) };
+    let earlier = EarlierRuns { history, us: settings.environment.holder(RunId::new()) };
     let planned = tokio::select! {
         planned = pilothouse::plan(&stack.name, charts, session, run::default_concurrency(), Some(&earlier)) => planned,
         // Nothing was begun that would have to be ended.

@@ -3,7 +3,6 @@
 use crate::commands::uncertain;
 use crate::input::connect;
 use crate::input::continues::state_move_command;
-use crate::input::holder::holder;
 use crate::input::saved_plan::{PlannedWith, SavedPlan};
 use crate::input::select;
 use crate::input::settings::Settings;
@@ -20,7 +19,6 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 /// What a run is about.
 pub(crate) struct Run<'a> {
@@ -75,7 +73,7 @@ impl Run<'_> {
     }
 
     fn config(&self, settings: &Settings, answers: &[Answer]) -> RunConfig {
-        let id = RunId(Uuid::now_v7());
+        let id = RunId::new();
         let policy = match (self.flags.fail_fast, self.flags.keep_going) {
             (true, _) => SetPolicy::FailFast,
             (_, true) => SetPolicy::KeepGoing,
@@ -92,7 +90,7 @@ impl Run<'_> {
             state: Some(StateConfig {
                 namespace: self.stack.state_namespace.clone(),
                 folder: self.journals.clone(),
-                holder: holder(settings, id),
+                holder: settings.environment.holder(id),
                 lock_timeout: self.flags.lock_timeout.unsigned_abs(),
                 resume: self.resume,
                 answers: answers.to_vec(),
@@ -198,7 +196,7 @@ pub(crate) async fn validate(settings: &Settings, run: Run<'_>, mut on_event: im
     let report = begin(settings, &run);
     let config = RunConfig {
         concurrency: run.flags.concurrency.map_or_else(default_concurrency, usize::from),
-        ..RunConfig::new(&run.stack.name, RunId(Uuid::now_v7()))
+        ..RunConfig::new(&run.stack.name, RunId::new())
     };
     let outcome = pilothouse::validate(&config, &run.charts, run.session, |event| {
         report.see(event);

@@ -2,7 +2,6 @@
 
 use crate::input::connect;
 use crate::input::continues::state_move_command;
-use crate::input::holder::holder;
 use crate::input::settings::Settings;
 use crate::input::stack;
 use crate::terminal::args;
@@ -15,7 +14,6 @@ use pilothouse_config::Unset;
 use pilothouse_core::RunId;
 use serde_json::json;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// Moves the state of a stack to another namespace.
 pub(crate) async fn move_to(settings: &Settings, args: args::StateMove, stages: &Stages) -> Result<Exit, CommandError> {
@@ -26,7 +24,7 @@ pub(crate) async fn move_to(settings: &Settings, args: args::StateMove, stages: 
         stack: stack.name.clone(),
         from: args.from.clone(),
         to: args.to.clone().or_else(|| stack.state_namespace.clone()),
-        holder: holder(settings, RunId(Uuid::now_v7())),
+        holder: settings.environment.holder(RunId::new()),
         lock_timeout: args.lock_timeout.unsigned_abs(),
         state_key: settings.state_key()?,
         cancel: stages.drain.clone(),

@@ -8,8 +8,8 @@ use crate::terminal::interrupt::Stages;
 use crate::terminal::text::one_line;
 use pilothouse::{Session, SessionConfig};
 use pilothouse_core::{Redactor, ReleaseSpec, Stack};
-use pilothouse_helm::{Driver, Helm, HelmConfig};
-use pilothouse_kube::{Cluster, ConnectError, ConnectOptions, HelmDriver};
+use pilothouse_helm::{Helm, HelmConfig};
+use pilothouse_kube::{Cluster, ConnectError, ConnectOptions};
 use pilothouse_plane::provision::{Look, Provisioner, Tool};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,10 +74,7 @@ pub(crate) async fn session_saving_in(
     let rules = stack::rules(stack)?;
     let driver = settings.driver()?;
     let mut helm = helm_config(settings, place.helm, &redactor)?;
-    helm.driver = match driver {
-        HelmDriver::Secret => Driver::Secret,
-        HelmDriver::ConfigMap => Driver::ConfigMap,
-    };
+    helm.driver = driver;
     let (cluster, helm) = tokio::join!(Cluster::connect(place.connection), Helm::discover(helm));
     let cluster = cluster.map_err(|error| not_connected(&error))?;
     let helm = helm.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
@@ -91,7 +88,7 @@ pub(crate) async fn session_saving_in(
         chart_cache: settings.cache()?.join("charts"),
         scratch: settings.cache()?.join("scratch"),
         backups: Some(backups),
-        command_env: settings.env.clone(),
+        command_env: settings.environment.variables().clone(),
         grace: GRACE,
         rules,
     });
@@ -124,9 +121,9 @@ pub(crate) async fn offline_helm(settings: &Settings, stack: &Stack) -> Result<A
 
 fn helm_config(settings: &Settings, program: PathBuf, redactor: &Redactor) -> Result<HelmConfig, CommandError> {
     let mut config = HelmConfig::new(program, settings.cache()?.join("helm"));
-    config.base_env.clone_from(&settings.env);
-    config.registry_config = settings.helm_file("HELM_REGISTRY_CONFIG", "registry/config.json");
-    config.repository_config = settings.helm_file("HELM_REPOSITORY_CONFIG", "repositories.yaml");
+    config.base_env.clone_from(settings.environment.variables());
+    config.registry_config = settings.environment.helm_file("HELM_REGISTRY_CONFIG", "registry/config.json");
+    config.repository_config = settings.environment.helm_file("HELM_REPOSITORY_CONFIG", "repositories.yaml");
     config.redactor = redactor.clone();
     config.grace = GRACE;
     Ok(config)

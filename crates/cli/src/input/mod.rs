@@ -4,7 +4,6 @@
 
 pub(crate) mod connect;
 pub(crate) mod continues;
-pub(crate) mod holder;
 pub(crate) mod objects;
 pub(crate) mod saved_plan;
 pub(crate) mod select;

@@ -78,6 +78,7 @@ pub(crate) fn not_begun(error: &RunError, stack: &str, state_move: &str) -> Comm
         RunError::NothingToResume { .. } => {
             (Exit::BadInput, Some("`pilothouse history` lists the runs of the stack".to_owned()))
         }
+        RunError::Folder(_) => (Exit::BadInput, None),
         RunError::Interrupted => (Exit::Interrupted, None),
     };
     let mut error = CommandError::from_error(exit, error);

@@ -24,7 +24,7 @@ pub use cause_group::{CauseGroup, group};
 pub use event::{Event, EventKind, Note, PlannedRelease};
 pub use finding::{Class, Finding, code};
 pub use holder::Holder;
-pub use outcome::{Failure, NextStep, ReleaseOutcome, RunOutcome, RunVerdict, StopReason};
+pub use outcome::{Failure, NextStep, ReleaseOutcome, RunFailed, RunOutcome, RunVerdict, StopReason};
 pub use payload::{Payload, PayloadError, PayloadKey};
 pub use plan::{
     PLAN_FORMAT, Plan, PlanCounts, PlannedAction, PlannedHook, PlannedObject, PlannedRendering, PlannedStep,

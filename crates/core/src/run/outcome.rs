@@ -129,6 +129,57 @@ pub struct RunOutcome {
     pub stopped: Option<StopReason>,
 }
 
+/// A run that did not come to a good end, as an error. Its text is one line for each release that did not end well.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunFailed {
+    /// How each release ended.
+    pub outcome: RunOutcome,
+}
+
+impl RunFailed {
+    /// The releases of which a phase failed, and how: with the causes that were seen in the cluster.
+    pub fn failures(&self) -> impl Iterator<Item = (&ReleaseKey, &Failure)> {
+        self.outcome.releases.iter().filter_map(|(release, outcome)| match outcome {
+            ReleaseOutcome::Failed(failure) => Some((release, failure)),
+            _ => None,
+        })
+    }
+
+    /// The releases that were refused, and by what.
+    pub fn refusals(&self) -> impl Iterator<Item = (&ReleaseKey, &[Finding])> {
+        self.outcome.releases.iter().filter_map(|(release, outcome)| match outcome {
+            ReleaseOutcome::Refused { findings } => Some((release, findings.as_slice())),
+            _ => None,
+        })
+    }
+}
+
+impl std::error::Error for RunFailed {}
+
+impl fmt::Display for RunFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Vec::new();
+        for (release, outcome) in &self.outcome.releases {
+            match outcome {
+                ReleaseOutcome::Failed(Failure { phase, error, causes, .. }) => {
+                    let what = error.first().map_or("it failed", String::as_str);
+                    lines.push(format!("{release}: {phase}: {what}"));
+                    lines.extend(causes.iter().map(|cause| format!("{release}: {} {}", cause.code, cause.why)));
+                }
+                ReleaseOutcome::Refused { findings } => lines
+                    .extend(findings.iter().map(|finding| format!("{release}: {} {}", finding.code, finding.message))),
+                ReleaseOutcome::Interrupted { phase } => lines.push(format!("{release}: interrupted in {phase}")),
+                ReleaseOutcome::NotStarted { reason, .. } => lines.push(format!("{release}: not started: {reason}")),
+                ReleaseOutcome::Undone { because_of, .. } => {
+                    lines.push(format!("{release}: undone because of {because_of}"));
+                }
+                ReleaseOutcome::Done { .. } | ReleaseOutcome::Unchanged { .. } | ReleaseOutcome::Skipped { .. } => {}
+            }
+        }
+        f.write_str(&lines.join("\n"))
+    }
+}
+
 /// Why a run starts nothing new.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -165,6 +216,17 @@ impl fmt::Display for StopReason {
 }
 
 impl RunOutcome {
+    /// Itself if everything was done, for `?`.
+    ///
+    /// # Errors
+    /// When the verdict is another one than [`RunVerdict::Done`].
+    pub fn into_result(self) -> Result<Self, RunFailed> {
+        match self.verdict() {
+            RunVerdict::Done => Ok(self),
+            _ => Err(RunFailed { outcome: self }),
+        }
+    }
+
     /// One word for the whole run. An interrupt by the user wins over everything, a failure over a refusal, a refusal over
     /// bad input. Releases that were interrupted since the run had to stop by itself make it a failure, not an interrupt.
     pub fn verdict(&self) -> RunVerdict {

@@ -17,6 +17,7 @@
 
 mod decide;
 mod determine;
+mod driver;
 mod observation;
 mod pending;
 mod release_state;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use decide::{Change, Decision, Missing, ReinstallReason, Remaining, Wish, decide};
 pub use determine::determine;
+pub use driver::HelmDriver;
 pub use observation::{Foreign, LiveSeen, Observation, RecordSeen, Rendered};
 pub use pending::{PendingOf, PendingSeen};
 pub use release_state::ReleaseState;

@@ -1,6 +1,6 @@
 //! What a helm process gets to know of the cluster and of the machine.
 
-use pilothouse_core::Sensitive;
+use pilothouse_core::{HelmDriver, Sensitive};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -40,26 +40,6 @@ impl KubeAccess {
     }
 }
 
-/// Where helm keeps its records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Driver {
-    /// In Secrets.
-    #[default]
-    Secret,
-    /// In ConfigMaps.
-    ConfigMap,
-}
-
-impl Driver {
-    /// Helm's word for it (`HELM_DRIVER`).
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Secret => "secret",
-            Self::ConfigMap => "configmap",
-        }
-    }
-}
-
 /// The folder of one run for what it keeps of the cluster, below its own folder.
 pub(crate) const KUBE_CACHE: &str = "kube";
 
@@ -68,7 +48,7 @@ pub(crate) const KUBE_CACHE: &str = "kube";
 pub(crate) struct Isolation {
     pub(crate) base_env: BTreeMap<OsString, OsString>,
     pub(crate) access: KubeAccess,
-    pub(crate) driver: Driver,
+    pub(crate) driver: HelmDriver,
     pub(crate) registry_config: Option<PathBuf>,
     pub(crate) repository_config: Option<PathBuf>,
 }
@@ -134,7 +114,7 @@ mod tests {
         let isolation = Isolation {
             base_env: base.into_iter().map(|name| (name.into(), "theirs".into())).collect(),
             access: KubeAccess::File { kubeconfig: "/k".into(), context: Some("c".to_owned()) },
-            driver: Driver::ConfigMap,
+            driver: HelmDriver::ConfigMap,
             registry_config: Some("/r".into()),
             repository_config: None,
         };
@@ -166,7 +146,7 @@ mod tests {
                 .map(|(name, value)| (name.into(), value.into()))
                 .into(),
             access: KubeAccess::Text(Sensitive::new("kind: Config".to_owned())),
-            driver: Driver::Secret,
+            driver: HelmDriver::Secret,
             registry_config: None,
             repository_config: None,
         };

@@ -1,6 +1,6 @@
 //! The helm binary.
 
-use super::access::{Driver, Isolation, KubeAccess};
+use super::access::{Isolation, KubeAccess};
 use super::argv::{self, Argv};
 use super::known_version::KnownVersion;
 use super::repositories::{Entry, entry_for};
@@ -11,7 +11,7 @@ use crate::client::{
     TemplateRequest, TestRequest, UninstallRequest, UpgradeRequest, redacted,
 };
 use async_trait::async_trait;
-use pilothouse_core::{ChartSource, Redactor, Sensitive};
+use pilothouse_core::{ChartSource, HelmDriver, Redactor, Sensitive};
 use pilothouse_process::{
     Ended, Finished, Limits, MAX_DOCUMENT, Named, Scratch, Signal, Spawn, private_folder, read_input, run,
 };
@@ -52,7 +52,7 @@ pub struct HelmConfig {
     /// The context in it; `None` for its current one.
     pub context: Option<String>,
     /// Where helm keeps its records.
-    pub driver: Driver,
+    pub driver: HelmDriver,
     /// Credentials for registries (`HELM_REGISTRY_CONFIG`).
     pub registry_config: Option<PathBuf>,
     /// Repositories with their credentials (`HELM_REPOSITORY_CONFIG`).
@@ -81,7 +81,7 @@ impl HelmConfig {
             base_env: BTreeMap::new(),
             kubeconfig: None,
             context: None,
-            driver: Driver::default(),
+            driver: HelmDriver::default(),
             registry_config: None,
             repository_config: None,
             redactor: Redactor::default(),

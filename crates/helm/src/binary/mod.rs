@@ -11,6 +11,5 @@ mod repositories;
 mod running;
 mod scratch;
 
-pub use access::Driver;
 pub use helm::{Helm, HelmConfig};
 pub use running::running_upgrades;

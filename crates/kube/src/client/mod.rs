@@ -22,8 +22,8 @@ pub use read::{Seen, read_all};
 pub use records::{record_patch, record_payload, record_ref};
 pub(crate) use requests::FIELD_MANAGER;
 pub use requests::{
-    ApplyOptions, ByteStream, Change, Detail, ExecOutput, ExecQuery, HelmDriver, ListQuery, LogQuery, PodConnection,
-    PodPort, Precondition, Propagation, ServerVersion, StoredRevision, UpdateOptions,
+    ApplyOptions, ByteStream, Change, Detail, ExecOutput, ExecQuery, ListQuery, LogQuery, PodConnection, PodPort,
+    Precondition, Propagation, ServerVersion, StoredRevision, UpdateOptions,
 };
 pub use uid::cluster_uid;
 pub(crate) use workload::{event_time, revision, text, uid};

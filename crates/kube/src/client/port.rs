@@ -5,13 +5,13 @@ use super::discovery::Discovery;
 use super::error::ClusterError;
 use super::records;
 use super::requests::{
-    ApplyOptions, Change, Detail, ExecOutput, ExecQuery, HelmDriver, ListQuery, LogQuery, PodConnection, PodPort,
-    Precondition, Propagation, ServerVersion, StoredRevision, UpdateOptions,
+    ApplyOptions, Change, Detail, ExecOutput, ExecQuery, ListQuery, LogQuery, PodConnection, PodPort, Precondition,
+    Propagation, ServerVersion, StoredRevision, UpdateOptions,
 };
 use super::workload;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use pilothouse_core::{ObjectRef, ReleaseHistory, ReleaseKey, RevisionMeta};
+use pilothouse_core::{HelmDriver, ObjectRef, ReleaseHistory, ReleaseKey, RevisionMeta};
 use serde_json::Value;
 use std::sync::Arc;
 

@@ -1,20 +1,11 @@
 //! Helm's records of releases: how they are asked for, and what they say.
 
-use super::requests::{HelmDriver, ListQuery};
+use super::requests::ListQuery;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
-use pilothouse_core::{ObjectRef, RUN_LABEL, ReleaseKey, RevisionMeta, RevisionStatus};
+use pilothouse_core::{HelmDriver, ObjectRef, RUN_LABEL, ReleaseKey, RevisionMeta, RevisionStatus};
 use serde::de::Error as _;
 use serde_json::{Value, json};
-
-impl HelmDriver {
-    fn kind(self) -> &'static str {
-        match self {
-            Self::Secret => "Secret",
-            Self::ConfigMap => "ConfigMap",
-        }
-    }
-}
 
 /// The records of one release.
 pub(crate) fn of_release(driver: HelmDriver, release: &ReleaseKey) -> ListQuery {

@@ -130,16 +130,6 @@ pub enum Propagation {
     Orphan,
 }
 
-/// Where Helm keeps its records (`--driver`, `HELM_DRIVER`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum HelmDriver {
-    /// In Secrets of type `helm.sh/release.v1`.
-    #[default]
-    Secret,
-    /// In ConfigMaps.
-    ConfigMap,
-}
-
 /// One revision of a release as Helm has stored it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRevision {

@@ -1,11 +1,11 @@
 //! Which release owns objects in Helm's eyes, and giving them to another.
 
-use crate::client::{ClusterClient, ClusterError, Detail, HelmDriver, Precondition, SIDE_BY_SIDE, read_all};
+use crate::client::{ClusterClient, ClusterError, Detail, Precondition, SIDE_BY_SIDE, read_all};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use pilothouse_core::{
-    AdoptionConsent, AdoptionUndo, AdoptionVerdict, ObjectRef, Ownership, Records, ReleaseKey, adoption_patch,
-    named_release, ownership,
+    AdoptionConsent, AdoptionUndo, AdoptionVerdict, HelmDriver, ObjectRef, Ownership, Records, ReleaseKey,
+    adoption_patch, named_release, ownership,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -7,12 +7,13 @@ use crate::context::Recorded;
 use crate::context::ReleaseRun;
 use crate::context::Remembered;
 use crate::context::Wanted;
+use crate::context::side_by_side;
 use crate::error::PhaseError;
 use crate::kept_digest;
 use crate::observe;
 use crate::observe::{Found, Surveyed};
 use crate::render;
-use futures::StreamExt;
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use pilothouse_core::{
@@ -245,8 +246,8 @@ pub(crate) async fn refresh_deploy_records(contexts: &[Context], surveyed: &[Opt
     let found = contexts.iter().zip(surveyed).filter_map(|(ctx, surveyed)| Some((ctx, surveyed.as_ref()?)));
     let writes = found
         .filter(|(ctx, _)| !ctx.info().dry_run)
-        .map(|(ctx, found)| refresh(ctx, &found.record, None, Some(&found.inputs), found.objects.clone()));
-    futures::stream::iter(writes).buffer_unordered(SIDE_BY_SIDE).collect::<()>().await;
+        .map(|(ctx, found)| refresh(ctx, &found.record, None, Some(&found.inputs), found.objects.clone()).boxed());
+    side_by_side(writes, SIDE_BY_SIDE).await;
 }
 
 /// Whether label and payload of a record both say that it is deployed, as far as that was read.

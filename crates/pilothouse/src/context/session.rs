@@ -299,6 +299,11 @@ impl Session {
         self.cluster.access().map(ClusterAccess::context)
     }
 
+    /// The environment that programs of steps are given.
+    pub(crate) fn variables(&self) -> &BTreeMap<OsString, OsString> {
+        &self.command_env
+    }
+
     /// The environment of a program of a step, with a copy of the kubeconfig of its own: what it writes there reaches nobody
     /// else. The copy goes with the folder that is returned.
     pub(crate) fn command_env(&self) -> io::Result<(BTreeMap<OsString, OsString>, Option<Scratch>)> {

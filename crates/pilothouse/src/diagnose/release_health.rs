@@ -2,14 +2,14 @@
 
 use crate::context::Context;
 use crate::context::Session;
+use crate::context::side_by_side;
 use crate::diagnose::failure;
 use crate::diagnose::wait_ready;
 use crate::diagnose::wait_ready::Unready;
 use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::Standing;
-use futures::StreamExt;
-use futures::future::{BoxFuture, FutureExt};
+use futures::FutureExt;
 use jiff::Timestamp;
 use pilothouse_core::{
     Cause, ChartInfo, ObjectRef, ObjectStatus, Readiness, ReleaseKey, RevisionMeta, RevisionStatus, code,
@@ -78,12 +78,8 @@ pub async fn diagnose(session: &Arc<Session>, releases: &[ChartInfo]) -> Vec<Dia
     let contexts: Vec<Context> =
         releases.iter().map(|info| Context::new(session.clone(), info, events.clone())).collect();
     let standings = observe::standings(&contexts).await;
-    // A list instead of `map`: with a closure over references the compiler cannot tell that this may change threads.
-    let mut each: Vec<BoxFuture<'_, Diagnosis>> = Vec::new();
-    for (ctx, standing) in contexts.iter().zip(standings) {
-        each.push(one(ctx, standing).boxed());
-    }
-    futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await
+    let each = contexts.iter().zip(standings).map(|(ctx, standing)| one(ctx, standing).boxed());
+    side_by_side(each, SIDE_BY_SIDE).await
 }
 
 async fn one(ctx: &Context, standing: Result<Option<Standing>, PhaseError>) -> Diagnosis {

@@ -8,6 +8,7 @@ use crate::observe::deploy_records;
 use crate::observe::observation::{read_around, state_of_namespace};
 use crate::observe::release_storage::labelled;
 use crate::observe::survey::{by_release, names_in, records, within};
+use futures::FutureExt;
 use pilothouse_core::{RecordSeen, ReleaseHistory, ReleaseKey};
 use pilothouse_kube::{ClusterError, ListQuery};
 use serde_json::Value;
@@ -59,8 +60,11 @@ async fn histories(
     releases: &[ReleaseKey],
     namespaces: &BTreeSet<String>,
 ) -> Result<HashMap<ReleaseKey, ReleaseHistory>, ClusterError> {
-    let listed = within(namespaces, async |namespace: Option<&str>| {
-        session.cluster.revisions_named(session.driver, namespace, &names_in(namespace, releases)).await
+    let listed = within(namespaces, |namespace| {
+        let named = async move {
+            session.cluster.revisions_named(session.driver, namespace, &names_in(namespace, releases)).await
+        };
+        named.boxed()
     });
     Ok(by_release(listed.await?))
 }

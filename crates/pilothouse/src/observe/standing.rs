@@ -1,11 +1,12 @@
 //! How releases stand, read of many at once.
 
 use crate::context::Context;
+use crate::context::side_by_side;
 use crate::error::PhaseError;
 use crate::observe::release_storage;
 use crate::observe::release_storage::ManifestObjects;
 use crate::observe::survey::{OF_HELM, names_in, within};
-use futures::StreamExt;
+use futures::FutureExt;
 use pilothouse_core::{ObjectRef, ObjectStatus, Readiness, ReleaseKey, RevisionMeta, RevisionStatus};
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::{ClusterError, StoredRevision};
@@ -36,9 +37,8 @@ type Newest = Result<Option<(RevisionMeta, Option<ReleaseRecord>)>, PhaseError>;
 /// release it is about. Asks by pages of releases and of objects: of thousands of releases, no more than that is in memory at once.
 pub(crate) async fn standings(contexts: &[Context]) -> Vec<Result<Option<Standing>, PhaseError>> {
     let Some(first) = contexts.first() else { return Vec::new() };
-    let chunks: Vec<_> = contexts.chunks(AT_ONCE).map(read).collect();
-    let all: Vec<_> =
-        futures::stream::iter(chunks).buffered(LISTS_AT_ONCE).flat_map(futures::stream::iter).collect().await;
+    let chunks = contexts.chunks(AT_ONCE).map(|chunk| read(chunk).boxed());
+    let all: Vec<_> = side_by_side(chunks, LISTS_AT_ONCE).await.into_iter().flatten().collect();
     let objects = all.iter().filter_map(|one: &Result<Option<Read>, _>| one.as_ref().ok()?.as_ref());
     let objects: BTreeSet<ObjectRef> = objects.flat_map(|(_, of)| of.objects.iter().cloned()).collect();
     let rules = first.tracker().rules();
@@ -82,7 +82,7 @@ async fn newest(contexts: &[Context]) -> Vec<Newest> {
     let mut listed = listed(contexts).await.unwrap_or_default();
     let each = contexts.iter().map(|ctx| {
         let known = listed.remove(&ctx.release());
-        async move {
+        let each = async move {
             match known {
                 Some((meta, payload)) => {
                     let record = release_storage::decoded(ctx, Some(&meta), &payload)?;
@@ -91,10 +91,10 @@ async fn newest(contexts: &[Context]) -> Vec<Newest> {
                 }
                 None => release_storage::newest(ctx).await,
             }
-        }
+        };
+        each.boxed()
     });
-    let each: Vec<_> = each.collect();
-    futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await
+    side_by_side(each, SIDE_BY_SIDE).await
 }
 
 /// The newest of the current revisions of each release.
@@ -102,8 +102,9 @@ async fn listed(contexts: &[Context]) -> Result<HashMap<ReleaseKey, (RevisionMet
     let Some(first) = contexts.first() else { return Ok(HashMap::new()) };
     let (session, releases) = (first.session(), contexts.iter().map(Context::release).collect::<BTreeSet<_>>());
     let namespaces: BTreeSet<String> = releases.iter().map(|release| release.namespace.clone()).collect();
-    let revisions = within(&namespaces, async |namespace: Option<&str>| {
-        session.cluster.current_revisions_named(session.driver, namespace, &names_in(namespace, &releases)).await
+    let revisions = within(&namespaces, |namespace| {
+        let (names, driver) = (names_in(namespace, &releases), session.driver);
+        async move { session.cluster.current_revisions_named(driver, namespace, &names).await }.boxed()
     });
     let mut newest: HashMap<ReleaseKey, (RevisionMeta, Vec<u8>)> = HashMap::new();
     for StoredRevision { meta, payload } in revisions.await? {

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::context::PlainInputs;
 use crate::context::Session;
 use crate::context::Settled;
-use crate::context::Target;
+use crate::context::{Target, side_by_side};
 use crate::observe::decision::{missing, wish};
 use crate::observe::deploy_records;
 use crate::observe::deploy_records::Found;
@@ -15,7 +15,8 @@ use crate::observe::other_tools;
 use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::render;
-use futures::StreamExt;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use pilothouse_core::{
     AppliedObject, Decision, DeployRecord, HelmAction, InputPart, LiveSeen, ObjectRef, Observation, Payload,
     RecordSeen, ReleaseHistory, ReleaseKey, ReleaseState, RevisionMeta, decide, determine,
@@ -51,8 +52,12 @@ pub(crate) async fn take_survey(
     stands_on: &[Vec<usize>],
 ) -> Vec<Option<Surveyed>> {
     let mut settled: Vec<Option<Surveyed>> = vec![None; contexts.len()];
-    let eligible: Vec<usize> =
-        futures::stream::iter(0..contexts.len()).filter(|&node| is_eligible(&contexts[node])).collect().await;
+    let mut eligible = Vec::new();
+    for (node, ctx) in contexts.iter().enumerate() {
+        if is_eligible(ctx).await {
+            eligible.push(node);
+        }
+    }
     if eligible.is_empty() {
         return settled;
     }
@@ -74,19 +79,19 @@ pub(crate) async fn take_survey(
         let (release, target) = (contexts[node].release(), target.as_ref());
         // Each is held once: there may be thousands of them.
         let (history, found) = (histories.remove(&release), records.remove(&release));
-        async move { candidate(node, &contexts[node], history?, found?, target).await }
+        let look = async move { candidate(node, &contexts[node], history?, found?, target).await };
+        look.boxed()
     });
-    let candidates: Vec<Candidate> =
-        futures::stream::iter(candidates).buffered(SIDE_BY_SIDE).filter_map(std::future::ready).collect().await;
+    let candidates: Vec<Candidate> = side_by_side(candidates, SIDE_BY_SIDE).await.into_iter().flatten().collect();
     let there = fingerprints(session, &candidates).await;
     let asking: Vec<usize> =
         candidates.iter().filter(|candidate| candidate.asks_cluster).map(|candidate| candidate.node).collect();
-    let judged = candidates.into_iter().map(|candidate| async {
-        let node = candidate.node;
-        (node, compared(candidate, &contexts[node], &there).await)
+    let judged = candidates.into_iter().map(|candidate| {
+        let (node, there) = (candidate.node, &there);
+        let look = async move { (node, compared(candidate, &contexts[node], there).await) };
+        look.boxed()
     });
-    let judged: Vec<(usize, Option<Surveyed>)> = futures::stream::iter(judged).buffered(SIDE_BY_SIDE).collect().await;
-    for (node, judged) in judged {
+    for (node, judged) in side_by_side(judged, SIDE_BY_SIDE).await {
         settled[node] = judged;
     }
     unsettle(&mut settled, &asking, stands_on);
@@ -170,15 +175,25 @@ async fn fingerprints(session: &Session, candidates: &[Candidate]) -> There {
         let kind = (object.object.api_version.clone().unwrap_or_default(), object.object.kind.clone());
         kinds.entry(kind).or_default().insert(object.object.namespace.clone());
     }
-    let lists = kinds.into_iter().map(|((api_version, kind), namespaces)| async move {
-        let mut query = ListQuery::new(&api_version, &kind);
-        // Definitions come from us, not from Helm.
-        if kind != "CustomResourceDefinition" {
-            query = query.labelled(OF_HELM);
-        }
-        let namespaces = namespaces.into_iter().flatten().collect();
-        let listed = within(&namespaces, async |namespace: Option<&str>| {
-            let query = ListQuery { namespace: namespace.map(str::to_owned), ..query.clone() };
+    let lists = kinds.into_iter().map(|(kind, namespaces)| list_of_kind(session, kind, namespaces).boxed());
+    side_by_side(lists, SIDE_BY_SIDE).await.into_iter().collect()
+}
+
+/// What counts of the metadata of the objects of one kind, by namespace and name.
+async fn list_of_kind(
+    session: &Session,
+    (api_version, kind): (String, String),
+    namespaces: BTreeSet<Option<String>>,
+) -> ((String, String), HashMap<(Option<String>, String), Fingerprint>) {
+    let mut query = ListQuery::new(&api_version, &kind);
+    // Definitions come from us, not from Helm.
+    if kind != "CustomResourceDefinition" {
+        query = query.labelled(OF_HELM);
+    }
+    let namespaces = namespaces.into_iter().flatten().collect();
+    let listed = within(&namespaces, |namespace| {
+        let query = ListQuery { namespace: namespace.map(str::to_owned), ..query.clone() };
+        let look = async move {
             let mut found = Vec::new();
             let mut each = |object: Option<Value>| match object {
                 Some(object) => found.extend(named(&object)),
@@ -186,10 +201,10 @@ async fn fingerprints(session: &Session, candidates: &[Candidate]) -> There {
             };
             session.cluster.list_each(&query, Detail::Metadata, &mut each).await?;
             Ok(found)
-        });
-        ((api_version, kind), listed.await.unwrap_or_default().into_iter().collect())
+        };
+        look.boxed()
     });
-    futures::stream::iter(lists).buffer_unordered(SIDE_BY_SIDE).collect().await
+    ((api_version, kind), listed.await.unwrap_or_default().into_iter().collect())
 }
 
 /// An object by its namespace and name. One whose metadata is incomplete counts as not there, and is looked at closer.
@@ -251,10 +266,8 @@ async fn histories(
     session: &Session,
     namespaces: &BTreeSet<String>,
 ) -> Result<HashMap<ReleaseKey, ReleaseHistory>, ClusterError> {
-    let listed = within(namespaces, async |namespace: Option<&str>| {
-        // History is long, and says nothing about whether the newest revision is the deployed one.
-        session.cluster.current_revisions(session.driver, namespace).await
-    });
+    // History is long, and says nothing about whether the newest revision is the deployed one.
+    let listed = within(namespaces, |namespace| session.cluster.current_revisions(session.driver, namespace));
     Ok(by_release(listed.await?))
 }
 
@@ -283,18 +296,19 @@ pub(super) async fn records(
     session: &Session,
     namespaces: &BTreeSet<String>,
 ) -> Result<HashMap<ReleaseKey, Found>, ClusterError> {
-    let listed = within(namespaces, async |namespace: Option<&str>| {
-        Ok(deploy_records::list(session.cluster.as_ref(), namespace, session.state_key()).await?.into_iter().collect())
+    let listed = within(namespaces, |namespace| {
+        let list = deploy_records::list(session.cluster.as_ref(), namespace, session.state_key());
+        async move { Ok(list.await?.into_iter().collect()) }.boxed()
     });
     Ok(listed.await?.into_iter().collect())
 }
 
 /// Lists in one namespace or in all at once; where that is forbidden, in each by itself.
-pub(super) async fn within<T>(
-    namespaces: &BTreeSet<String>,
-    list: impl AsyncFn(Option<&str>) -> Result<Vec<T>, ClusterError>,
+pub(super) async fn within<'n, T: Send + 'n>(
+    namespaces: &'n BTreeSet<String>,
+    list: impl Fn(Option<&'n str>) -> BoxFuture<'n, Result<Vec<T>, ClusterError>>,
 ) -> Result<Vec<T>, ClusterError> {
-    if let [one] = namespaces.iter().collect::<Vec<_>>().as_slice() {
+    if let (Some(one), 1) = (namespaces.first(), namespaces.len()) {
         return list(Some(one.as_str())).await;
     }
     match list(None).await {
@@ -302,6 +316,6 @@ pub(super) async fn within<T>(
         listed => return listed,
     }
     let each = namespaces.iter().map(|namespace| list(Some(namespace.as_str())));
-    let each: Vec<Result<Vec<T>, ClusterError>> = futures::stream::iter(each).buffered(SIDE_BY_SIDE).collect().await;
+    let each = side_by_side(each, SIDE_BY_SIDE).await;
     Ok(each.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }

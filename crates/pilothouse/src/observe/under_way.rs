@@ -5,10 +5,11 @@ use crate::context::Earlier;
 use crate::context::EarlierRun;
 use crate::context::Gone;
 use crate::context::millis;
+use crate::context::side_by_side;
 use crate::error::PhaseError;
 use crate::observe::release_storage;
 use crate::observe::survey::{by_release, within};
-use futures::StreamExt;
+use futures::FutureExt;
 use jiff::Timestamp;
 use pilothouse_core::{
     HelmProgress, Observation, PendingOf, PendingSeen, RUN_LABEL, ReleaseKey, ReleaseState, RevisionMeta,
@@ -122,15 +123,13 @@ pub(crate) async fn foresee_unlocks(
     let Some((first, _)) = left.first() else { return Ok(()) };
     let session = first.session();
     let namespaces: BTreeSet<String> = left.iter().map(|(ctx, _)| ctx.release().namespace).collect();
-    let listed = within(&namespaces, async |namespace: Option<&str>| {
-        session.cluster.current_revisions(session.driver, namespace).await
-    });
+    let listed = within(&namespaces, |namespace| session.cluster.current_revisions(session.driver, namespace));
     let histories = by_release(listed.await?);
     let under_way = left.iter().filter_map(|(ctx, run)| {
         let newest = histories.get(&ctx.release())?.newest().filter(|meta| meta.status.is_under_way())?;
-        Some(foresee_unlock(ctx, run, newest))
+        Some(foresee_unlock(ctx, run, newest).boxed())
     });
-    futures::stream::iter(under_way.collect::<Vec<_>>()).buffer_unordered(SIDE_BY_SIDE).collect::<()>().await;
+    side_by_side(under_way, SIDE_BY_SIDE).await;
     Ok(())
 }
 

@@ -2,8 +2,9 @@
 
 use crate::context::Context;
 use crate::context::ReleaseRun;
+use crate::context::side_by_side;
 use crate::render;
-use futures::StreamExt;
+use futures::FutureExt;
 use pilothouse_core::{CrdFacts, HelmAction, Payload, ReleaseGraph, ReleaseKey};
 use pilothouse_helm::Origin;
 
@@ -41,8 +42,8 @@ pub(crate) async fn brings(
     stands_on: &[Vec<usize>],
     width: usize,
 ) -> Vec<Brings> {
-    let alone = contexts.iter().zip(runs).map(|(ctx, run)| of_release(ctx, run));
-    let mut all: Vec<Brings> = futures::stream::iter(alone).buffered(width.max(1)).collect().await;
+    let alone = contexts.iter().zip(runs).map(|(ctx, run)| of_release(ctx, run).boxed());
+    let mut all = side_by_side(alone, width).await;
     for node in graph.order() {
         let (ctx, run) = (&contexts[node], &runs[node]);
         let coming: Vec<CrdFacts> = stands_on[node].iter().flat_map(|&on| all[on].kinds.iter().cloned()).collect();

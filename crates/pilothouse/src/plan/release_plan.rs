@@ -198,8 +198,10 @@ async fn fill(
             });
             let (rendering, is_open) = preflight::planned_rendering(ctx, &wanted, is_upgrade, key).await?;
             plan.rendering = Some(rendering);
-            if let Some(by) = coming.bringing(false).filter(|_| is_open) {
-                plan.not_checked.push(format!("what it looks up: known once {by} has brought kinds"));
+            if is_open {
+                let by =
+                    coming.bringing(false).map_or_else(|| "its definitions are".to_owned(), |by| format!("{by} is"));
+                plan.not_checked.push(format!("what it looks up: known once {by} there"));
             }
             let event = if is_upgrade { "upgrade" } else { "install" };
             plan.hooks.extend(hooks(&wanted.rendering.docs(), event));

@@ -6,17 +6,17 @@ use crate::context::EarlierRun;
 use crate::context::ReleaseRun;
 use crate::context::Session;
 use crate::context::is_gone;
+use crate::context::side_by_side;
 use crate::journal::{HistoryOf, LastRun, last_run};
 use crate::kept_digest::fresh_key;
 use crate::observe;
 use crate::phases::HelmChart;
 use crate::phases::steps_of;
 use crate::plan::brings::{Coming, brings};
-use crate::plan::draft::Draft;
 use crate::plan::outlook;
 use crate::plan::release_plan;
 use crate::render::steps_seen;
-use futures::StreamExt;
+use futures::FutureExt;
 use jiff::Timestamp;
 use pilothouse_core::{GraphNode, GraphProblem, Holder, PLAN_FORMAT, Plan, ReleaseGraph, ReleasePlan, code};
 use std::error::Error;
@@ -87,14 +87,14 @@ pub async fn plan(
     for (run, surveyed) in runs.iter_mut().zip(observe::take_survey(session, &contexts, &stands_on).await) {
         run.settled = surveyed.map(|surveyed| surveyed.settled);
     }
-    let width = concurrency.max(1);
+    let width = concurrency;
     let brings = brings(&graph, &contexts, &runs, &stands_on, width).await;
     let drafts = charts.iter().zip(&contexts).zip(&mut runs).enumerate().map(|(node, ((chart, ctx), run))| {
         let earlier = stands_on[node].iter().map(|&on| &brings[on]).collect();
         let coming = Coming { earlier, all: &brings };
-        async move { release_plan::draft(chart.as_ref(), ctx, run, &coming).await }
+        async move { release_plan::draft(chart.as_ref(), ctx, run, &coming).await }.boxed()
     });
-    let mut drafts: Vec<Draft> = futures::stream::iter(drafts).buffered(width).collect().await;
+    let mut drafts = side_by_side(drafts, width).await;
     if let Some(why) = unforeseen {
         let is_locked = |plan: &ReleasePlan| plan.findings.iter().any(|finding| finding.code == code::RELEASE_LOCKED);
         let locked = drafts.iter_mut().filter(|draft| is_locked(&draft.plan));

@@ -260,19 +260,26 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, rendered_as
     let known = target.as_deref().map_err(Clone::clone);
     // Helm 4 takes what is served from the cluster alone when it looks something up.
     let is_blind = place.helm.version().major >= 4;
-    let rendered_as = RenderedAs { looks_up: rendered_as.looks_up && (coming.is_empty() || !is_blind), ..rendered_as };
+    // What is looked up decides what is made and lost: it is looked up as helm is going to, for an install as for an upgrade.
+    let rendered_as = RenderedAs { looks_up: coming.is_empty() || !is_blind, ..rendered_as };
     let mut wanted = prepare_wanted(&place, ctx.info(), payload, Some(known), rendered_as).await;
-    if let Ok(target) = &target
-        && wanted.needs_lookup()
-        && (coming.is_empty() || !is_blind)
-    {
-        wanted.findings.clear();
-        // As an upgrade where that is the same: rendering an install, helm 4 fails on what is about to be adopted.
-        let upgrade = wanted.rendered_as.upgrade.or((!wanted.uses.asks_for_action()).then_some(1));
-        wanted.rendered_as = RenderedAs { upgrade, looks_up: true };
-        render(&place, ctx.info(), &mut wanted, payload, Some(target)).await;
-    }
     wanted.looks_up_later = wanted.uses.lookup && is_blind && !coming.is_empty();
+    if let Ok(target) = &target
+        && is_blind
+        && wanted.rendered_as.looks_up
+        && wanted.findings.iter().any(|finding| says_not_served(&finding.message))
+    {
+        // A kind of its own, which it brings itself.
+        let looked_up = wanted.clone();
+        wanted.findings.clear();
+        wanted.rendered_as.looks_up = false;
+        render(&place, ctx.info(), &mut wanted, payload, Some(target)).await;
+        if wanted.findings.is_empty() {
+            wanted.looks_up_later = true;
+        } else {
+            wanted = looked_up;
+        }
+    }
     wanted.uses.lookup &= !wanted.looks_up_later;
     if let Ok(target) = &target
         && wanted.uses.capabilities
@@ -290,6 +297,11 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, rendered_as
     *kept = Arc::new(Wanted { target: Some(target), coming, made_at, steps, expected, ..wanted });
     cache.rendered.clear();
     kept.clone()
+}
+
+/// Whether helm says that a kind is not served.
+fn says_not_served(message: &str) -> bool {
+    message.contains("no matches for kind")
 }
 
 /// What is served once the definitions in the chart's `crds/` are brought.

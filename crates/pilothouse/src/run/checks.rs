@@ -3,29 +3,33 @@
 use crate::context::Context;
 use crate::context::ReleaseRun;
 use crate::context::is_of_rendering;
+use crate::context::side_by_side;
 use crate::phases::HelmChart;
 use crate::render;
-use futures::StreamExt;
+use futures::FutureExt;
 use pilothouse_core::{Finding, HelmAction, Payload};
 use std::sync::Arc;
 
 /// What is wrong with charts, files and values of each release, in the order of the stack: what is wanted of each is made for that, and
-/// kept. `stands_on` gives the releases that one waits for, directly or not; `side_by_side` is how many are looked at at once.
+/// kept. `stands_on` gives the releases that one waits for, directly or not; `at_once` is how many are looked at at once.
 pub(crate) async fn wrong_input(
     charts: &[Box<dyn HelmChart>],
     contexts: &[Context],
     runs: &mut [ReleaseRun],
     stands_on: &[Vec<usize>],
-    side_by_side: usize,
+    at_once: usize,
 ) -> Vec<Vec<Finding>> {
-    let checks = charts.iter().zip(contexts).zip(runs).map(|((chart, ctx), run)| async move {
-        match chart.chart_info().action {
-            HelmAction::Skip => Checked::default(),
-            HelmAction::Deploy if run.settled.is_some() => Checked::default(),
-            HelmAction::Deploy | HelmAction::Destroy => check(chart.as_ref(), ctx, run).await,
-        }
+    let checks = charts.iter().zip(contexts).zip(runs).map(|((chart, ctx), run)| {
+        let look = async move {
+            match chart.chart_info().action {
+                HelmAction::Skip => Checked::default(),
+                HelmAction::Deploy if run.settled.is_some() => Checked::default(),
+                HelmAction::Deploy | HelmAction::Destroy => check(chart.as_ref(), ctx, run).await,
+            }
+        };
+        look.boxed()
     });
-    let mut checked: Vec<Checked> = futures::stream::iter(checks).buffered(side_by_side.max(1)).collect().await;
+    let mut checked = side_by_side(checks, at_once).await;
     let brings: Vec<(bool, bool)> = checked.iter().map(|checked| (checked.is_deployed, checked.brings_kinds)).collect();
     for (checked, stands_on) in checked.iter_mut().zip(stands_on) {
         let looks_up = checked.looks_up;

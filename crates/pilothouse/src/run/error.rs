@@ -1,5 +1,6 @@
 //! Why a run cannot begin.
 
+use crate::environment::EnvironmentError;
 use crate::journal::JournalError;
 use pilothouse_core::Holder;
 use pilothouse_kube::LockError;
@@ -28,6 +29,9 @@ pub enum RunError {
     /// The journal cannot be read or written.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// There is no folder for the journal.
+    #[error("there is no folder for the journal")]
+    Folder(#[from] EnvironmentError),
     /// There is nothing to continue.
     #[error("there is no run to continue: {why}")]
     NothingToResume {

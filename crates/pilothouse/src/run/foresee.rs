@@ -2,16 +2,17 @@
 
 use crate::context::Context;
 use crate::context::ReleaseRun;
+use crate::context::side_by_side;
 use crate::observe;
 use crate::phases::HelmChart;
 use crate::phases::defaults;
 use crate::span;
-use futures::StreamExt;
+use futures::FutureExt;
 use pilothouse_core::{Finding, HelmAction, Payload, Wait, code};
 use tracing::Instrument;
 
 /// What speaks against each release, found before anything is changed: nothing is begun then. `waits` are those of the run; at
-/// most `side_by_side` are looked at at once.
+/// most `at_once` are looked at at once.
 ///
 /// A release that comes after a change is looked at again when its turn has come, and only what no earlier release can
 /// put right counts here. What an interrupted run has left is put in order first, in the release's own turn. Where fewer than two
@@ -21,7 +22,7 @@ pub(crate) async fn foreseen(
     contexts: &[Context],
     runs: &mut [ReleaseRun],
     waits: &[Vec<Wait>],
-    side_by_side: usize,
+    at_once: usize,
 ) -> Vec<Vec<Finding>> {
     let changes = |(ctx, run): (&Context, &ReleaseRun)| run.settled.is_none() && ctx.info().action != HelmAction::Skip;
     let changes: Vec<bool> = contexts.iter().zip(&*runs).map(changes).collect();
@@ -41,25 +42,28 @@ pub(crate) async fn foreseen(
     observe::read_ahead(&unread).await;
     let looked_at: Vec<bool> = (0..charts.len()).map(|node| looked_at.binary_search(&node).is_ok()).collect();
     let all = charts.iter().zip(contexts).zip(runs).zip(looked_at).zip(after);
-    let looks = all.map(|((((chart, ctx), run), looked_at), after)| async move {
-        if !looked_at || is_under_way(ctx).await {
-            return Vec::new();
-        }
-        let mut foresight =
-            chart.look_ahead(ctx, run, &Payload::default()).instrument(span::release(ctx.release())).await;
-        ctx.pack().await;
-        if after {
-            ctx.forget_observation().await;
-            foresight.findings.retain(stays);
-            return foresight.findings;
-        }
-        if foresight.findings.is_empty() {
-            run.keep_foresight(foresight);
-            return Vec::new();
-        }
-        defaults::tell(ctx, foresight)
+    let looks = all.map(|((((chart, ctx), run), looked_at), after)| {
+        let look = async move {
+            if !looked_at || is_under_way(ctx).await {
+                return Vec::new();
+            }
+            let mut foresight =
+                chart.look_ahead(ctx, run, &Payload::default()).instrument(span::release(ctx.release())).await;
+            ctx.pack().await;
+            if after {
+                ctx.forget_observation().await;
+                foresight.findings.retain(stays);
+                return foresight.findings;
+            }
+            if foresight.findings.is_empty() {
+                run.keep_foresight(foresight);
+                return Vec::new();
+            }
+            defaults::tell(ctx, foresight)
+        };
+        look.boxed()
     });
-    futures::stream::iter(looks).buffered(side_by_side.max(1)).collect().await
+    side_by_side(looks, at_once).await
 }
 
 /// Whether Helm's newest record says that somebody is at work on it: that is waited for when its turn has come.

@@ -9,6 +9,7 @@ use crate::context::ReleaseRun;
 use crate::context::Session;
 use crate::context::StepAnswer;
 use crate::context::millis;
+use crate::context::side_by_side;
 use crate::lifecycle;
 use crate::observe;
 use crate::phases::HelmChart;
@@ -27,7 +28,7 @@ use crate::run::open;
 use crate::run::open::{Opened, Reads};
 use crate::run::owner::Owner;
 use crate::span;
-use futures::StreamExt;
+use futures::FutureExt;
 use pilothouse_core::{
     Class, Event, EventKind, Finding, GraphNode, GraphProblem, HelmAction, Phase, Plan, PlannedRelease, ReleaseGraph,
     ReleaseKey, ReleaseOutcome, RunKind, RunOutcome, StopReason, Wait, code,
@@ -51,11 +52,10 @@ pub async fn validate(
     let mut owner = Owner::new(on_event);
     owner.happened(started(config, session, RunKind::Validate, charts, &vec![Vec::new(); charts.len()]));
     let mut contexts = contexts(charts, session, &to);
-    let work = charts
-        .iter()
-        .zip(&mut contexts)
-        .map(|(chart, ctx)| async move { (ctx.release(), lifecycle::validate_release(chart.as_ref(), ctx).await) });
-    let work = futures::stream::iter(work).buffered(config.concurrency.max(1)).collect();
+    let work = charts.iter().zip(&mut contexts).map(|(chart, ctx)| {
+        async move { (ctx.release(), lifecycle::validate_release(chart.as_ref(), ctx).await) }.boxed()
+    });
+    let work = side_by_side(work, config.concurrency);
     let releases = listening(work, &mut owner, &mut messages).await;
     let outcome = RunOutcome { releases, stopped: None };
     owner.happened(finished(&outcome, begun));
@@ -109,7 +109,7 @@ pub async fn run(
             actions::refresh_deploy_records(&contexts, &surveyed).await;
             surveyed
         };
-        let surveyed = listening(survey.instrument(span::part("survey")), &mut owner, &mut messages).await;
+        let surveyed = listening(Box::pin(survey.instrument(span::part("survey"))), &mut owner, &mut messages).await;
         for (run, surveyed) in runs.iter_mut().zip(surveyed) {
             run.settled = surveyed.map(|surveyed| surveyed.settled);
         }
@@ -131,8 +131,9 @@ pub async fn run(
         listening(Box::pin(checks.instrument(span::part("checks"))), &mut owner, &mut messages).await;
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
         let foreseen = plan::brings(&graph, &contexts, &runs, &stands_on, config.concurrency);
-        listening(foreseen, &mut owner, &mut messages).await;
-        findings = listening(outdated(config, plan, &contexts, &runs), &mut owner, &mut messages).await;
+        listening(Box::pin(foreseen), &mut owner, &mut messages).await;
+        let outdated = Box::pin(outdated(config, plan, &contexts, &runs));
+        findings = listening(outdated, &mut owner, &mut messages).await;
     }
     if let Some(outcome) = not_begun(&contexts, findings, "the input of another release is wrong", &mut owner) {
         owner.happened(finished(&outcome, begun));
@@ -171,7 +172,8 @@ pub async fn run(
             }
         }
         if let Some(plan) = &config.plan {
-            let findings = listening(outdated(config, plan, &contexts, &runs), &mut owner, &mut messages).await;
+            let outdated = Box::pin(outdated(config, plan, &contexts, &runs));
+            let findings = listening(outdated, &mut owner, &mut messages).await;
             refused = not_begun(&contexts, findings, "the plan does not hold for another release", &mut owner);
         }
     }
@@ -188,7 +190,8 @@ pub async fn run(
     let goes_on = config.despite_refusals || runs.iter().any(ReleaseRun::is_continued);
     if refused.is_none() && !goes_on {
         let foreseen = foresee::foreseen(charts, &contexts, &mut runs, &waits, config.concurrency);
-        let findings = listening(foreseen.instrument(span::part("look ahead")), &mut owner, &mut messages).await;
+        let findings =
+            listening(Box::pin(foreseen.instrument(span::part("look ahead"))), &mut owner, &mut messages).await;
         refused = not_begun(&contexts, findings, "another release is refused", &mut owner);
     }
     if let Some(outcome) = refused {
@@ -220,9 +223,8 @@ async fn outdated(config: &RunConfig, plan: &Plan, contexts: &[Context], runs: &
     for ctx in contexts {
         ctx.forget_observation().await;
     }
-    let findings = contexts.iter().zip(runs).map(|(ctx, run)| plan::outdated_findings(ctx, run, plan));
-    let mut findings: Vec<Vec<Finding>> =
-        futures::stream::iter(findings).buffered(config.concurrency.max(1)).collect().await;
+    let findings = contexts.iter().zip(runs).map(|(ctx, run)| plan::outdated_findings(ctx, run, plan).boxed());
+    let mut findings = side_by_side(findings, config.concurrency).await;
     let finding = |subject: String, message: String| Finding::new(Class::Unsafe, code::PLAN_OUTDATED, subject, message);
     let mut missing = Vec::new();
     if plan.stack != config.stack {

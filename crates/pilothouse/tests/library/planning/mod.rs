@@ -7,6 +7,7 @@ mod definitions;
 mod documents;
 mod fields;
 mod in_its_turn;
+mod looked_up;
 mod made_again;
 mod own_namespace;
 mod read_only;

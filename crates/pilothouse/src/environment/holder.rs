@@ -1,20 +1,22 @@
 //! Who runs this: what other people see when they have to wait for the stack's lock.
 
-use crate::input::settings::Settings;
+use super::Environment;
 use pilothouse_core::{Holder, RunId};
 use pilothouse_process::ProcessIdentity;
 
-/// This process, as the holder of a lock.
-pub(crate) fn holder(settings: &Settings, run: RunId) -> Holder {
-    let first = |names: &[&str]| names.iter().find_map(|name| settings.var(name)).filter(|value| !value.is_empty());
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Holder {
-        run,
-        user: first(&["USER", "LOGNAME"]).unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw())),
-        host,
-        pid: std::process::id(),
-        process: ProcessIdentity::current().ok().map(|identity| identity.to_string()),
-        ci_job: ci_job(&|name| settings.var(name).filter(|value| !value.is_empty())),
+impl Environment {
+    /// This process, as the holder of a lock.
+    pub fn holder(&self, run: RunId) -> Holder {
+        let filled = |name: &str| self.text(name).filter(|value| !value.is_empty()).map(str::to_owned);
+        let user = ["USER", "LOGNAME"].into_iter().find_map(filled);
+        Holder {
+            run,
+            user: user.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw())),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            pid: std::process::id(),
+            process: ProcessIdentity::current().ok().map(|identity| identity.to_string()),
+            ci_job: ci_job(&filled),
+        }
     }
 }
 
