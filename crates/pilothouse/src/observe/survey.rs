@@ -227,7 +227,7 @@ async fn fingerprints(session: &Session, candidates: &[Candidate]) -> There {
     side_by_side(lists, SIDE_BY_SIDE).await.into_iter().collect()
 }
 
-/// What the objects of one kind were last, by namespace and name.
+/// What counts of the metadata of the objects of one kind, by namespace and name.
 async fn list_of_kind(
     session: &Session,
     (api_version, kind): (String, String),
