@@ -108,8 +108,6 @@ fn spellings(secret: &str) -> Vec<(&'static str, String)> {
     let json = serde_json::to_string(secret).unwrap();
     let quoted = format!("{json:?}");
     let hex = |form: fn(u8) -> String| secret.bytes().map(form).collect::<String>();
-    let numbers = |by: &str| secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(by);
-    let wide: Vec<u8> = secret.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let units = secret.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect::<String>();
     let apart = |by: &str| secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(by);
     let nested = |times: usize| (0..times).fold(json.clone(), |json, _| serde_json::to_string(&json).unwrap());
@@ -161,10 +159,6 @@ fn spellings(secret: &str) -> Vec<(&'static str, String)> {
         ("html twice", html.replace('&', "&amp;")),
         ("html", html),
         ("base32", base32(secret)),
-        ("bytes as Go prints them", format!("[{}]", numbers(" "))),
-        ("bytes as others print them", format!("[{}]", numbers(", "))),
-        ("utf-16 in base64, as PowerShell has it", STANDARD.encode(&wide)),
-        ("utf-16 in hex", wide.iter().map(|byte| format!("{byte:02x}")).collect()),
         ("shell", format!("'{}'", secret.replace('\'', r"'\''"))),
         ("shell, other quotes", format!("'{}'", secret.replace('\'', r#"'"'"'"#))),
         ("shell, backslashes", shell),

@@ -37,8 +37,6 @@ enum Read {
     Parts(Way),
     /// Characters that have so many bits each.
     Digits(Digits),
-    /// Bytes as numbers: `[90 113 55]` of Go, `[90, 113, 55]` of others.
-    Numbers,
 }
 
 struct Digits {
@@ -52,7 +50,7 @@ struct Digits {
     between: fn(&[u8], usize) -> usize,
 }
 
-const SPELLINGS: [Spelling; 10] = [
+const SPELLINGS: [Spelling; 9] = [
     Spelling { mark: Some(b'\\'), read: Read::Parts(escape) },
     Spelling { mark: Some(b'%'), read: Read::Parts(percent) },
     Spelling { mark: Some(b'+'), read: Read::Parts(query) },
@@ -71,7 +69,6 @@ const SPELLINGS: [Spelling; 10] = [
         mark: None,
         read: Read::Digits(Digits { bits: 4, group: 2, shortest: 8, value: of_hex, between: apart }),
     },
-    Spelling { mark: None, read: Read::Numbers },
 ];
 
 impl Reading {
@@ -122,7 +119,7 @@ impl Reading {
             return;
         }
         for (number, spelling) in SPELLINGS.iter().enumerate().filter(|(number, _)| Some(*number) != but) {
-            let is_digits = matches!(spelling.read, Read::Digits(_) | Read::Numbers);
+            let is_digits = matches!(spelling.read, Read::Digits(_));
             let mut next = self.read_in(spelling);
             for time in 0..MOST_IN_A_ROW {
                 // What is written once in one way is always found.
@@ -148,7 +145,6 @@ impl Reading {
         match &spelling.read {
             Read::Parts(way) => self.read_parts(*way),
             Read::Digits(digits) => self.read_digits(digits),
-            Read::Numbers => self.read_numbers(),
         }
     }
 
@@ -198,49 +194,7 @@ impl Reading {
                     value.to_be_bytes()[8 - len..].iter().for_each(|byte| decoded.push(*byte, span));
                 }
                 read.push_texts(&decoded);
-                if let Some(narrow) = decoded.narrowed() {
-                    read.push_texts(&narrow);
-                }
             }
-        }
-        (!read.bytes.is_empty()).then_some(read)
-    }
-
-    /// Without the half of UTF-16 that is empty, which PowerShell encodes; `None` where there is none.
-    fn narrowed(&self) -> Option<Self> {
-        let mut narrow = Self::default();
-        for (byte, span) in self.bytes.iter().zip(&self.spans).filter(|(byte, _)| **byte != 0) {
-            narrow.push(*byte, *span);
-        }
-        let empty = self.bytes.len() - narrow.bytes.len();
-        (empty > 0 && empty * 3 >= self.bytes.len()).then_some(narrow)
-    }
-
-    /// What is written as a list of numbers, a byte each.
-    fn read_numbers(&self) -> Option<Self> {
-        let mut read = Self { of_digits: true, ..Self::default() };
-        let mut at = 0;
-        while at < self.bytes.len() {
-            let mut run = Self::default();
-            loop {
-                let len = self.bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-                let digits = self.bytes.get(at..at + len).filter(|digits| digits.len() <= 3);
-                let byte = number(digits, 10).and_then(|number| u8::try_from(number).ok());
-                let span = self.span(at, at + len);
-                at += len;
-                let Some(byte) = byte else { break };
-                run.push(byte, span);
-                let rest = &self.bytes[at..];
-                let sign = rest.iter().take_while(|byte| **byte == b',').take(1).count();
-                let between = sign + rest[sign..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-                if between == 0 {
-                    break;
-                }
-                at += between;
-            }
-            read.push_texts(&run);
-            // Up to the next number.
-            at += self.bytes[at..].iter().take_while(|byte| !byte.is_ascii_digit()).count();
         }
         (!read.bytes.is_empty()).then_some(read)
     }

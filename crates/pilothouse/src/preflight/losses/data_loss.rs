@@ -94,24 +94,26 @@ async fn what_is_lost(
 /// # Errors
 /// When it cannot be listed.
 pub(crate) async fn goes_with(ctx: &Context, object: &ObjectRef, live: &Value) -> Result<Vec<ObjectRef>, ClusterError> {
-    let claims = async |namespace: Option<&str>, counts: &(dyn Fn(&ObjectRef) -> bool + Sync)| {
-        let mut query = ListQuery::new("v1", "PersistentVolumeClaim");
-        query.namespace = namespace.map(str::to_owned);
-        let claims = ctx.cluster().list_metadata(&query).await?;
-        Ok(claims.iter().filter_map(object_ref).filter(counts).collect())
-    };
     match object.kind.as_str() {
         "CustomResourceDefinition" => {
             let Some(facts) = crd_facts(live).filter(CrdFacts::was_served) else { return Ok(Vec::new()) };
             let there = live_custom_resources(ctx.cluster(), &facts).await?;
             Ok(there.into_iter().map(|(object, _)| object).collect())
         }
-        "Namespace" => claims(Some(&object.name), &|_| true).await,
+        "Namespace" => claims_in(ctx, Some(&object.name)).await,
         "StatefulSet" if deletes_its_claims(live) => {
-            claims(object.namespace.as_deref(), &|claim| is_claim_of(live, &object.name, &claim.name)).await
+            let mut claims = claims_in(ctx, object.namespace.as_deref()).await?;
+            claims.retain(|claim| is_claim_of(live, &object.name, &claim.name));
+            Ok(claims)
         }
         _ => Ok(Vec::new()),
     }
+}
+
+async fn claims_in(ctx: &Context, namespace: Option<&str>) -> Result<Vec<ObjectRef>, ClusterError> {
+    let mut query = ListQuery::new("v1", "PersistentVolumeClaim");
+    query.namespace = namespace.map(str::to_owned);
+    Ok(ctx.cluster().list_metadata(&query).await?.iter().filter_map(object_ref).collect())
 }
 
 /// The volume a claim is bound to.
