@@ -53,6 +53,7 @@ fn sample(table: &Table, key: &Key, value: &str) -> String {
         }
         "chart" => format!("name: a, chart: {{ {inner} }}"),
         "retry" | "on failure" => format!("name: a, chart: {{ path: c }}, on_failure: {{ {inner} }}"),
+        "drift_ignore" => format!("name: a, chart: {{ path: c }}, drift_ignore: [{{ {inner} }}]"),
         "need" => format!("name: a, chart: {{ path: c }}, needs: [{{ {inner} }}]"),
         "yaml file" => format!("name: a, chart: {{ path: c }}, yaml_files_content: [{{ {inner} }}]"),
         "value" => format!("name: a, chart: {{ path: c }}, values: [{{ {inner} }}]"),

@@ -154,6 +154,7 @@ pub(crate) fn state_moved(to: &str, file_says: Option<&str>) -> Option<String> {
 
 fn general(code: &str) -> Option<&'static str> {
     Some(match code {
+        code::API_NOT_SERVED => "install what brings its definition first, and have this release need it (`needs`)",
         code::API_UNREACHABLE => "check the kubeconfig, its context and the network to the API server",
         code::CLUSTER_MISMATCH => {
             "choose the cluster with --kubeconfig and --context; the stack file says under `cluster` which it is for"

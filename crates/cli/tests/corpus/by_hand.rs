@@ -201,7 +201,7 @@ fn widget(hand: &Hand) -> Value {
 /// The release that brings the definitions is needed by the one that uses them.
 fn api_not_served(hand: &Hand) {
     hand.objects(&json!([widget(hand)]), &json!({}));
-    hand.told(UP, &format!("install what brings the definitions of {}.example.com first", hand.namespace));
+    hand.told(UP, "install what brings its definition first");
     hand.kubectl(&json!({ "apply": [definition(hand, &["colour", "size"])] }));
     hand.done(UP);
     // Later the definition goes, and with it the kind of what is deployed.

@@ -14,7 +14,6 @@ mod failed_deploy;
 mod fingerprint;
 mod hook_changes;
 mod hook_deletions;
-mod injected;
 mod left_behind;
 mod made_up;
 mod objects;

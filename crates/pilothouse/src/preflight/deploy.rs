@@ -124,7 +124,9 @@ async fn uninstall_hooks(ctx: &Context) -> Foresight {
     match observe::preview_uninstall_hooks(ctx).await {
         Ok((docs, hooks)) => {
             let (mut findings, not_checked) = refused::hooks(ctx, &hooks, &[]);
-            findings.extend(not_there::hook_findings(ctx, &docs, &hooks, &[]));
+            let missing = not_there::hook_findings(ctx, &docs, &hooks, &[]);
+            // Of a kind that is not served any more, Helm's record can be freed with consent: that is told by itself.
+            findings.extend(missing.into_iter().filter(|one| one.code != code::API_NOT_SERVED));
             Foresight { findings, not_checked, ..Foresight::default() }
         }
         Err(error) => unreadable(ctx, &error).into(),

@@ -90,11 +90,12 @@ pub(crate) async fn foresee(
     consent: &Consent,
 ) -> Foresight {
     let looked = async {
-        let history = observe::release_history(ctx).await?;
+        // The permit reads it once more.
+        let observed = observe::observed(ctx).await;
         match change {
             Change::Install => Ok(None),
-            Change::Upgrade { .. } => over_upgraded(ctx, &history, wanted).await,
-            Change::Reinstall(_) | Change::Uninstall => rewriting(ctx, history.newest(), true).await,
+            Change::Upgrade { .. } => over_upgraded(ctx, observed.known_history(), wanted).await,
+            Change::Reinstall(_) | Change::Uninstall => rewriting(ctx, observed.known_history().newest(), true).await,
         }
     };
     let rewriting = match looked.await {

@@ -2,7 +2,7 @@
 
 use crate::context::{Compared, Outcome};
 use crate::observe::dry_run::compare::{Asked, Comparison, Scope, WriteMethod, look};
-use crate::observe::injected::injector;
+use crate::observe::dry_run::injected::injector;
 use pilothouse_core::{FieldChange, ObjectChange, ObjectRef, Secrecy, Sensitive, drifted_fields};
 use pilothouse_kube::ClusterClient;
 use serde_json::Value;

@@ -6,5 +6,6 @@ pub(crate) mod compare;
 pub(crate) mod drifted_objects;
 mod going;
 pub(crate) mod hooks;
+mod injected;
 pub(crate) mod refusal;
 pub(crate) mod subject;
