@@ -34,6 +34,7 @@ const HELM_POLL: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_secs(2);
 /// How often it is said what is waited for.
 const SAY: Duration = Duration::from_secs(10);
+
 /// Puts in order what the earlier run has left in Helm's records of the release. Gives them as they were read last, where nothing had
 /// to be done; `read` is how they were read just now, if they were.
 ///
@@ -67,7 +68,9 @@ async fn nothing_under_way(
     run: &EarlierRun,
     read: ReleaseHistory,
 ) -> Result<Option<ReleaseHistory>, PhaseError> {
-    if observe::at_work(ctx, run).is_some() {
+    // A helm that had not ended may have written since, at work or not.
+    let has_ended = run.helm.as_ref().is_none_or(|helm| helm.ended.is_some());
+    if !has_ended || observe::at_work(ctx, run).is_some() {
         return Ok(None);
     }
     let history = observe::by_payload_too(ctx, read).await?;
