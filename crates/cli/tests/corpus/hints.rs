@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 /// Every so many of the codes is followed every day.
-const DAILY: usize = 3;
+const DAILY: usize = 4;
 
 /// How many are followed side by side.
 const SIDE_BY_SIDE: usize = 6;

@@ -18,7 +18,7 @@ pub(crate) enum Majors {
 }
 
 /// One of so many made cases is run every day.
-const MADE_DAILY: u64 = 10;
+const MADE_DAILY: u64 = 20;
 
 impl Majors {
     fn include(self, case: &Case, helm: u8, place: Place) -> bool {

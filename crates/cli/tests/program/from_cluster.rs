@@ -237,6 +237,7 @@ fn config_map(namespace: &str, name: &str) -> Value {
 /// One of everything: what the rehearsal says is compared with what the apply after it does, release by release and object by
 /// object.
 #[rstest]
+#[ignore = "one of everything takes half a minute"]
 #[case::helm_4(Tool::Helm4)]
 #[ignore = "the other helm"]
 #[case::helm_3(Tool::Helm3)]
