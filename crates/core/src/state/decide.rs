@@ -148,8 +148,10 @@ fn deploy(state: &ReleaseState, wish: &Wish) -> Result<Decision, Missing> {
             DriftPolicy::Ignore => without_drift(*revision, *validated),
         },
         ReleaseState::Drifted { revision, drifts, validated } => match wish.drift {
-            // There is no change of others in it that could be lost.
-            DriftPolicy::Report if drifts.iter().any(|drift| drift.comes_again) => upgrade(Some(*revision)),
+            // The upgrade would take back what others have changed too, and make again what is not made again by itself.
+            DriftPolicy::Report if !drifts.is_empty() && drifts.iter().all(|drift| drift.comes_again) => {
+                upgrade(Some(*revision))
+            }
             // Not validated either: what is recorded after that would make the drift the state to be kept.
             DriftPolicy::Report => keep(format!("{}, reported only", drifted(drifts))),
             DriftPolicy::Correct => upgrade(Some(*revision)),

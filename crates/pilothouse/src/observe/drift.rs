@@ -30,7 +30,7 @@ pub(crate) async fn look(ctx: &Context, seen: &Observation) -> LiveSeen {
     };
     let was_ready = was_ready(ctx, &seen.record);
     let Some(known) = known else {
-        return seen_or_not(ctx, drifts_of_revision(ctx, newest, |_| true, was_ready).await);
+        return seen_or_not(ctx, drifts_of_revision(ctx, newest, |_| true, was_ready).await).0;
     };
     let objects: Vec<ObjectRef> = known.iter().map(|known| known.object.clone()).collect();
     let mut suspects = Vec::new();
@@ -42,7 +42,7 @@ pub(crate) async fn look(ctx: &Context, seen: &Observation) -> LiveSeen {
             Err(error) => return LiveSeen::Unreadable(ctx.error_text(&error)),
         }
     }
-    if suspects.is_empty() { LiveSeen::Same } else { look_closer(ctx, newest, &suspects, was_ready).await }
+    if suspects.is_empty() { LiveSeen::Same } else { look_closer(ctx, newest, &suspects, was_ready).await.0 }
 }
 
 /// Whether the record is of a revision that was seen ready.
@@ -50,30 +50,40 @@ pub(crate) fn was_ready(ctx: &Context, record: &RecordSeen) -> bool {
     matches!(record, RecordSeen::Some(record) if record.reached == Phase::Validate) && ctx.info().wait
 }
 
-/// Compares just these objects with what the revision's manifest wants of them; `was_ready` says that all were ready once.
+/// Compares just these objects with what the revision's manifest wants of them; `was_ready` says that all were ready once. Also tells
+/// whether they are otherwise in what is no drift: that is not the state to be kept.
 pub(crate) async fn look_closer(
     ctx: &Context,
     revision: &RevisionMeta,
     suspects: &[&AppliedObject],
     was_ready: bool,
-) -> LiveSeen {
+) -> (LiveSeen, bool) {
     let is_suspect = |object: &ObjectRef| suspects.iter().any(|suspect| suspect.object.same_object(object));
     let drifts = drifts_of_revision(ctx, revision, is_suspect, was_ready).await;
     // Definitions are in no manifest; of these it is enough that they are there.
-    match (seen_or_not(ctx, drifts), missing_definitions(ctx, suspects).await) {
+    let (seen, is_left_out) = seen_or_not(ctx, drifts);
+    let seen = match (seen, missing_definitions(ctx, suspects).await) {
         (LiveSeen::Same, Ok(missing)) if !missing.is_empty() => LiveSeen::Drifted(missing),
         (LiveSeen::Drifted(drifts), Ok(missing)) => LiveSeen::Drifted(drifts.into_iter().chain(missing).collect()),
         (_, Err(error)) => LiveSeen::Unreadable(ctx.error_text(&error)),
         (seen, Ok(_)) => seen,
+    };
+    (seen, is_left_out)
+}
+
+fn seen_or_not(ctx: &Context, drifts: Result<Drifts, PhaseError>) -> (LiveSeen, bool) {
+    match drifts {
+        Ok(Drifts { found, is_left_out }) if found.is_empty() => (LiveSeen::Same, is_left_out),
+        Ok(Drifts { found, is_left_out }) => (LiveSeen::Drifted(found), is_left_out),
+        Err(error) => (LiveSeen::Unreadable(ctx.redactor().redact(&error.chain().join(": "))), false),
     }
 }
 
-fn seen_or_not(ctx: &Context, drifts: Result<Vec<Drift>, PhaseError>) -> LiveSeen {
-    match drifts {
-        Ok(drifts) if drifts.is_empty() => LiveSeen::Same,
-        Ok(drifts) => LiveSeen::Drifted(drifts),
-        Err(error) => LiveSeen::Unreadable(ctx.redactor().redact(&error.chain().join(": "))),
-    }
+/// What is otherwise in objects than a manifest has it.
+pub(super) struct Drifts {
+    pub(super) found: Vec<Drift>,
+    /// Whether something else is otherwise too, which is no drift.
+    is_left_out: bool,
 }
 
 /// What others have changed in these objects of a revision's manifest.
@@ -82,7 +92,7 @@ async fn drifts_of_revision(
     revision: &RevisionMeta,
     wanted: impl Fn(&ObjectRef) -> bool,
     was_ready: bool,
-) -> Result<Vec<Drift>, PhaseError> {
+) -> Result<Drifts, PhaseError> {
     let record = release_storage::read_record(ctx, revision).await?;
     let record = record.ok_or_else(|| PhaseError::State("helm's record vanished while it was read".to_owned()))?;
     drifts_from_manifest(ctx, &record, wanted, was_ready, &[]).await
@@ -100,7 +110,7 @@ pub(super) async fn drifts_from_manifest(
     wanted: impl Fn(&ObjectRef) -> bool,
     was_ready: bool,
     seen: &[(ObjectRef, Option<Value>)],
-) -> Result<Vec<Drift>, PhaseError> {
+) -> Result<Drifts, PhaseError> {
     let objects = release_storage::manifest_objects(record)?;
     let references =
         release_storage::complete_objects(ctx, objects.iter().filter_map(object_ref).collect(), NotServed::Keep)
@@ -125,8 +135,9 @@ pub(super) async fn drifts_from_manifest(
         now: Timestamp::now(),
     };
     let leaving = release_storage::leaving_among(ctx, &objects).await?;
-    let mut found = Vec::new();
+    let (mut found, mut is_left_out) = (Vec::new(), false);
     for drift in drifted_objects(ctx.cluster(), &comparison).await {
+        is_left_out |= !drift.left_out.is_empty();
         drift.left_out.iter().for_each(|line| ctx.say(format!("no drift: {line}")));
         let what = match drift.what {
             Drifted::Missing if leaving.iter().any(|object| object.same_object(&drift.object)) => continue,
@@ -137,8 +148,9 @@ pub(super) async fn drifts_from_manifest(
             }
             Drifted::Terminating => "it is being deleted".to_owned(),
             Drifted::Fields(mut fields) => {
-                let ignored = &ctx.info().drift_ignore;
+                let (ignored, all) = (&ctx.info().drift_ignore, fields.len());
                 fields.retain(|field| !ignored.iter().any(|one| one.covers(&drift.object, &field.path)));
+                is_left_out |= fields.len() != all;
                 if fields.is_empty() {
                     continue;
                 }
@@ -148,7 +160,7 @@ pub(super) async fn drifts_from_manifest(
         };
         found.push(Drift { object: drift.object, what, comes_again: false });
     }
-    Ok(found)
+    Ok(Drifts { found, is_left_out })
 }
 
 /// What would be empty where there was data.

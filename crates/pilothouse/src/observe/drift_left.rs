@@ -48,7 +48,7 @@ pub(super) async fn left(
         return Ok(Vec::new());
     }
     let is_suspect = |object: &ObjectRef| suspects.iter().any(|suspect| suspect.same_object(object));
-    drifts_from_manifest(ctx, deployed, is_suspect, false, seen).await
+    Ok(drifts_from_manifest(ctx, deployed, is_suspect, false, seen).await?.found)
 }
 
 /// The objects whose manifest differs from that of the revision before, by what was seen before helm ran: what helm has left out may have

@@ -272,16 +272,17 @@ async fn compared(candidate: Candidate, ctx: &Context, there: &There) -> Result<
     let is_suspect =
         |known: &&AppliedObject| find(there, &known.object).is_none_or(|now| now.suspicion(known).is_some());
     let suspects: Vec<&AppliedObject> = known.iter().filter(is_suspect).collect();
-    let live = if suspects.is_empty() {
-        LiveSeen::Same
+    let (live, is_left_out) = if suspects.is_empty() {
+        (LiveSeen::Same, false)
     } else if missing(ctx.info(), &candidate.observation).is_none() {
         // Whatever others have changed, it is left to them.
-        LiveSeen::NotLooked
+        (LiveSeen::NotLooked, false)
     } else {
         let was_ready = drift::was_ready(ctx, &candidate.observation.record);
         drift::look_closer(ctx, &candidate.revision, &suspects, was_ready).await
     };
-    let is_rewritten = !suspects.is_empty() && live == LiveSeen::Same;
+    // What is no drift today may be one tomorrow, when nobody leaves it out any more: it is looked at each time.
+    let is_rewritten = !suspects.is_empty() && live == LiveSeen::Same && !is_left_out;
     let now = |known: &AppliedObject| find(there, &known.object).map(|now| now.applied(&known.object));
     let objects = if is_rewritten { known.iter().map(now).collect() } else { None };
     let count = known.len();

@@ -147,7 +147,8 @@ fn forget_what_comes(findings: &mut Vec<Finding>, later: &BTreeSet<String>) {
 
 /// Whether a kind or a namespace is not there.
 fn is_missing(finding: &Finding) -> bool {
-    [code::API_NOT_SERVED, code::NAMESPACE_MISSING].contains(&finding.code.as_str())
+    // What takes consent stays whatever comes first.
+    finding.class == Class::Blocked && [code::API_NOT_SERVED, code::NAMESPACE_MISSING].contains(&finding.code.as_str())
 }
 
 /// Tells of a release that is uninstalled what its destroy still waits for.

@@ -8,7 +8,7 @@ use crate::phases::HelmChart;
 use crate::phases::defaults;
 use crate::span;
 use futures::FutureExt;
-use pilothouse_core::{Finding, HelmAction, Payload, Wait, code};
+use pilothouse_core::{Class, Finding, HelmAction, Payload, Wait, code};
 use tracing::Instrument;
 
 /// What speaks against each release, found before anything is changed: nothing is begun then. `waits` are those of the run; at
@@ -101,13 +101,14 @@ fn stays(finding: &Finding) -> bool {
         code::DOWNGRADE_BREAKING,
         code::RELEASE_FOREIGN,
     ];
-    stay.contains(&finding.code.as_str())
+    // A stored revision stays as it is, and with it what takes consent before helm can go over it.
+    stay.contains(&finding.code.as_str()) || (finding.code == code::API_NOT_SERVED && finding.class == Class::Unsafe)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilothouse_core::{Class, Until};
+    use pilothouse_core::Until;
     use rstest::rstest;
 
     fn waits(of: &[Vec<usize>]) -> Vec<Vec<Wait>> {

@@ -181,9 +181,18 @@ fn drift(name: &str) -> Drift {
 #[case(DriftPolicy::Correct, true)]
 #[case(DriftPolicy::Ignore, false)]
 fn what_is_gone(#[case] drift: DriftPolicy, #[case] comes_again: bool) {
-    let state = ReleaseState::Drifted { revision: 2, drifts: with_one_gone(), validated: true };
+    let state = ReleaseState::Drifted { revision: 2, drifts: gone_ones(), validated: true };
     let decided = decide(&state, &Wish { drift, ..wish(HelmAction::Deploy) });
     assert_eq!(decided == Ok(upgrade()), comes_again, "{decided:?}");
+}
+
+/// An upgrade for what is gone would take back the changes of others too.
+#[test]
+fn what_is_gone_beside_what_others_have_changed() {
+    let drifts = [drifts(), gone_ones()].concat();
+    let state = ReleaseState::Drifted { revision: 2, drifts, validated: true };
+    let decided = decide(&state, &wish(HelmAction::Deploy));
+    assert!(matches!(decided, Ok(Decision::Keep { .. })), "{decided:?}");
 }
 
 #[rstest]

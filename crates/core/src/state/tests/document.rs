@@ -39,7 +39,7 @@ fn in_order() -> Vec<ReleaseState> {
         ReleaseState::Unfinished { revision: 2, reached: Phase::Exec },
         ReleaseState::LiveUnknown { revision: 2, validated: true },
         ReleaseState::LiveUnreadable { revision: 2, why: String::new(), validated: true },
-        ReleaseState::Drifted { revision: 2, drifts: with_one_gone(), validated: true },
+        ReleaseState::Drifted { revision: 2, drifts: gone_ones(), validated: true },
         ReleaseState::Drifted { revision: 2, drifts: drifts(), validated: true },
         ReleaseState::Unvalidated { revision: 2 },
         ReleaseState::InSync { revision: 2 },

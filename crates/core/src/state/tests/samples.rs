@@ -112,11 +112,11 @@ pub(super) fn drifts() -> Vec<Drift> {
     vec![Drift { object, what: "spec.replicas by kubectl-scale".to_owned(), comes_again: false }]
 }
 
-/// One of them is gone.
-pub(super) fn with_one_gone() -> Vec<Drift> {
+/// What is gone, and is made again.
+pub(super) fn gone_ones() -> Vec<Drift> {
     let mut gone = drifts();
-    gone[0].comes_again = true;
-    [drifts(), gone].concat()
+    gone.iter_mut().for_each(|one| one.comes_again = true);
+    gone
 }
 
 pub(super) fn drifted() -> LiveSeen {

@@ -173,11 +173,13 @@ pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, ask
         let going = &going;
         let look = async move {
             let compared = what.wanted(cluster, subject, stored, going).await;
-            let compared = match asked {
-                Asked::WhatHelmDoes => Compared { again, ..what.by_merge_patch(subject, stored, compared) },
+            Ok(match asked {
+                Asked::WhatHelmDoes => {
+                    let compared = Compared { again, ..what.by_merge_patch(subject, stored, compared) };
+                    what.with_free_addresses(cluster, subject.manifest, going, compared).await
+                }
                 Asked::WhatIsDeclared => compared,
-            };
-            Ok(what.with_free_addresses(cluster, subject.manifest, going, compared).await)
+            })
         };
         looks.push(look.boxed());
     }
