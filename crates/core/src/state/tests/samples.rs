@@ -115,7 +115,9 @@ pub(super) fn drifts() -> Vec<Drift> {
 /// What is gone, and is made again.
 pub(super) fn gone_ones() -> Vec<Drift> {
     let mut gone = drifts();
-    gone.iter_mut().for_each(|one| one.comes_again = true);
+    for one in &mut gone {
+        one.comes_again = true;
+    }
     gone
 }
 
