@@ -29,7 +29,7 @@ fn a_program_that_ends(#[case] restarts: i64, #[case] line: Line) {
     assert_eq!(of.roots(), ["Deployment web/web container web"]);
 }
 
-/// Why a container waits is told also where nobody has heard of the reason.
+/// A waiting reason without a rule is reported too.
 #[rstest]
 #[case::of_a_hook("PreStartHookError", "the hook before the start has failed")]
 #[case::new("EnclaveNotAttested", "the measurement of the enclave is not known")]
