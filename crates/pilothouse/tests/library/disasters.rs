@@ -143,6 +143,25 @@ impl World {
         }
     }
 
+    /// Why nothing is to be done.
+    async fn unchanged(&self, chart: Chart) -> String {
+        match self.run(chart).await {
+            ReleaseOutcome::Unchanged { why } => why,
+            other => panic!("{}", serde_json::to_string_pretty(&other).unwrap()),
+        }
+    }
+
+    /// A password outlives an upgrade to 1.1.0, and a reinstall by 2.0.0 is refused for its sake. Gives it, and what was said.
+    async fn keeps_its_password(&self, chart: impl Fn(&str) -> Chart) -> (Value, String) {
+        self.done(chart("1.0.0")).await;
+        let before = self.get("secret/login").await.unwrap()["data"]["password"].clone();
+        self.done(chart("1.1.0")).await;
+        assert_eq!(self.get("secret/login").await.unwrap()["data"]["password"], before);
+        let (found, message) = self.refused(chart("2.0.0")).await;
+        assert_eq!(found, named("SECRET_REGENERATED", format!("Secret {}/login", self.namespace)));
+        (before, message)
+    }
+
     /// The codes and objects a run was refused for, all as unsafe, and what was said first.
     async fn refused(&self, chart: Chart) -> (Vec<(String, String)>, String) {
         match self.run(chart).await {
@@ -409,12 +428,7 @@ async fn a_password_that_an_earlier_revision_has_left() {
             .chart(version, &[("templates/secret.yaml", &once), ("templates/any.yaml", any)])
             .with(|info| info.last_breaking_version_requiring_restart = Some(Version::new(2, 0, 0)))
     };
-    world.done(chart("1.0.0")).await;
-    let before = world.get("secret/login").await.unwrap()["data"]["password"].clone();
-    world.done(chart("1.1.0")).await;
-    assert_eq!(world.get("secret/login").await.unwrap()["data"]["password"], before);
-    let (found, message) = world.refused(chart("2.0.0")).await;
-    assert_eq!(found, named("SECRET_REGENERATED", format!("Secret {}/login", world.namespace)));
+    let (_, message) = world.keeps_its_password(chart).await;
     assert!(message.starts_with("the chart makes password anew"), "{message}");
     assert!(world.get("configmap/any").await.is_some(), "it is refused before the uninstall");
 }
@@ -534,12 +548,7 @@ async fn a_password_that_does_not_outlive_a_reinstall(#[case] tool: Tool) {
             .chart(version, &[("templates/secret.yaml", KEPT_SECRET)])
             .with(|info| info.last_breaking_version_requiring_restart = Some(Version::new(2, 0, 0)))
     };
-    world.done(chart("1.0.0")).await;
-    let before = world.get("secret/login").await.unwrap()["data"]["password"].clone();
-    world.done(chart("1.1.0")).await;
-    assert_eq!(world.get("secret/login").await.unwrap()["data"]["password"], before);
-    let (found, message) = world.refused(chart("2.0.0")).await;
-    assert_eq!(found, named("SECRET_REGENERATED", format!("Secret {}/login", world.namespace)));
+    let (before, message) = world.keeps_its_password(chart).await;
     assert!(message.starts_with("the uninstall deletes it, and the chart makes password anew"), "{message}");
     world.done(chart("2.0.0").consenting("secret/login")).await;
     assert_ne!(world.get("secret/login").await.unwrap()["data"]["password"], before);

@@ -2,8 +2,8 @@
 //! work, and what would hide a loss.
 
 use super::losses::{CLAIM, CONFIG};
-use super::{Chart, World, world};
-use pilothouse::{ClusterClient as _, HelmChart, ObjectRef, ReleaseOutcome};
+use super::{World, world};
+use pilothouse::{ClusterClient as _, HelmChart, ObjectRef};
 use pilothouse_core::PlannedAction;
 use pilothouse_kube::{Precondition, Propagation};
 use pilothouse_plane::provision::Tool;
@@ -37,13 +37,6 @@ impl World {
         }
         panic!("{object} is still there");
     }
-
-    async fn is_unchanged(&self, chart: Chart) {
-        match self.run(chart).await {
-            ReleaseOutcome::Unchanged { .. } => {}
-            other => panic!("{}", serde_json::to_string_pretty(&other).unwrap()),
-        }
-    }
 }
 
 #[rstest]
@@ -61,7 +54,7 @@ async fn what_was_deleted_is_made_again(#[case] tool: Tool) {
     ];
     let chart = || world.chart("1.0.0", &files);
     world.done(chart()).await;
-    world.is_unchanged(chart()).await;
+    world.unchanged(chart()).await;
     world.delete("cm/settings").await;
     let charts: Vec<Box<dyn HelmChart>> = vec![Box::new(chart())];
     let plan = pilothouse::plan("test", &charts, &world.session, 1, None).await.unwrap();
@@ -73,16 +66,16 @@ async fn what_was_deleted_is_made_again(#[case] tool: Tool) {
     assert_eq!(made, ["settings"]);
     world.done(chart()).await;
     assert!(world.get("cm/settings").await.is_some() && world.get("cm/hook").await.is_some());
-    world.is_unchanged(chart()).await;
+    world.unchanged(chart()).await;
     // What held data is reported.
     world.delete("pvc/data").await;
-    world.is_unchanged(chart()).await;
+    world.unchanged(chart()).await;
     // Beside it nothing is made again either: the upgrade would bring an empty claim.
     world.delete("cm/settings").await;
-    world.is_unchanged(chart()).await;
+    world.unchanged(chart()).await;
     world.done(chart().consenting("pvc/data")).await;
     assert!(world.get("pvc/data").await.is_some() && world.get("cm/settings").await.is_some());
     // So is what may have done its work.
     world.delete("job/once").await;
-    world.is_unchanged(chart()).await;
+    world.unchanged(chart()).await;
 }

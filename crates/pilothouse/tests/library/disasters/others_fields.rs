@@ -1,8 +1,8 @@
 //! Fields that others fill: they are no drift where that is known, or the user says so.
 
 use super::losses::CONFIG;
-use super::{Chart, World, world};
-use pilothouse::{ClusterClient as _, DriftIgnore, ObjectRef, ReleaseOutcome};
+use super::{World, world};
+use pilothouse::{ClusterClient as _, DriftIgnore, ObjectRef};
 use pilothouse_kube::Precondition;
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
@@ -15,14 +15,6 @@ impl World {
     async fn others_write(&self, object: &str, patch: &Value) {
         let named = self.cluster.resolve(&ObjectRef::parse(object).unwrap(), &self.namespace).await.unwrap();
         self.cluster.merge_patch(&named, patch, &Precondition::default()).await.unwrap();
-    }
-
-    /// Why nothing is to be done.
-    async fn unchanged_since(&self, chart: Chart) -> String {
-        match self.run(chart).await {
-            ReleaseOutcome::Unchanged { why } => why,
-            other => panic!("{}", serde_json::to_string_pretty(&other).unwrap()),
-        }
     }
 }
 
@@ -47,13 +39,13 @@ async fn what_others_fill(#[case] tool: Tool) {
     let chart = || world.chart("1.0.0", &files);
     let object = format!("validatingwebhookconfiguration/{name}");
     world.done(chart()).await;
-    let as_deployed = world.unchanged_since(chart()).await;
+    let as_deployed = world.unchanged(chart()).await;
     let filled = CERTIFICATE;
     let patch = json!({"webhooks": webhook(url, filled)});
     world.others_write(&object, &patch).await;
-    assert_eq!(world.unchanged_since(chart()).await, as_deployed, "what an injector fills is no drift");
+    assert_eq!(world.unchanged(chart()).await, as_deployed, "what an injector fills is no drift");
     world.others_write(&object, &json!({"webhooks": webhook("https://somebody.example/", filled)})).await;
-    let drifted = world.unchanged_since(chart()).await;
+    let drifted = world.unchanged(chart()).await;
     assert_ne!(drifted, as_deployed, "what the chart sets is");
     let ignoring = || {
         chart().with(|info| {
@@ -62,7 +54,7 @@ async fn what_others_fill(#[case] tool: Tool) {
             info.drift_ignore = vec![DriftIgnore { kind, field }];
         })
     };
-    assert_eq!(world.unchanged_since(ignoring()).await, as_deployed);
+    assert_eq!(world.unchanged(ignoring()).await, as_deployed);
     world.others_write("cm/settings", &json!({"data": {"v": "x"}})).await;
-    assert_eq!(world.unchanged_since(ignoring()).await, drifted, "another kind");
+    assert_eq!(world.unchanged(ignoring()).await, drifted, "another kind");
 }
