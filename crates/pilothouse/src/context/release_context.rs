@@ -4,7 +4,7 @@ use crate::context::cache::Cache;
 use crate::context::events::{Emitter, Message};
 use crate::context::session::Session;
 use crate::context::steps_seen::StepsSeen;
-use crate::context::wanted::{RenderedAs, Wanted};
+use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use pilothouse_core::{ChartInfo, CrdFacts, EventKind, Note, Phase, Redactor, ReleaseKey, ValueSource, error_chain};
 use pilothouse_helm::HelmClient;
@@ -183,17 +183,11 @@ impl Context {
         wanted.target.is_some().then_some(wanted)
     }
 
-    /// A revision is deployed, as far as that is known: then it is going to be an upgrade, to this one.
-    pub(crate) async fn expect_upgrade(&self, revision: u32) {
-        let wanted = &mut self.cache.lock().await.wanted;
-        Arc::make_mut(wanted).expected = RenderedAs { upgrade: Some(revision), looks_up: true };
-    }
-
-    /// It is going to be an install, or an upgrade to this revision, as was found by a look at it.
+    /// It is going to be an install, or an upgrade to this revision, as far as that is known.
     pub(crate) async fn expect(&self, upgrade: Option<u32>) {
         let wanted = &mut self.cache.lock().await.wanted;
-        if wanted.expected.upgrade != upgrade {
-            Arc::make_mut(wanted).expected.upgrade = upgrade;
+        if wanted.expected != upgrade {
+            Arc::make_mut(wanted).expected = upgrade;
         }
     }
 

@@ -46,8 +46,8 @@ pub(crate) struct Wanted {
     pub(crate) chart: Option<Arc<ResolvedChart>>,
     /// What its templates depend on besides it and its values.
     pub(crate) uses: TemplateUse,
-    /// How the release is going to be rendered, as far as that is known before it is looked at by itself.
-    pub(crate) expected: RenderedAs,
+    /// The revision that an upgrade is going to make; none where it is going to be an install, as far as that is known.
+    pub(crate) expected: Option<u32>,
     /// In a plan, the definitions that earlier releases bring before the release's turn comes.
     pub(crate) coming: Arc<[CrdFacts]>,
     /// Whether it would look up what the cluster holds, and cannot: helm 4 would know nothing of kinds that are to come then.
@@ -87,19 +87,20 @@ impl Wanted {
 
     /// Whether this rendering is also what it renders as an install, or as an upgrade to this revision, with a look at the cluster.
     pub(crate) fn is_rendered_as(&self, upgrade: Option<u32>) -> bool {
-        let (was, looks_up) = (self.rendered_as, self.rendered_as.looks_up);
+        let was = self.rendered_as;
         let is_same_action = was.upgrade.is_some() == upgrade.is_some() || !self.uses.asks_for_action();
-        (looks_up || !self.uses.lookup) && is_same_action && self.is_of_revision(RenderedAs { upgrade, looks_up })
+        (was.looks_up || !self.uses.lookup) && is_same_action && self.is_of_revision(upgrade)
     }
 
     /// Whether templates were told the same number of the revision, as far as they ask.
-    pub(crate) fn is_of_revision(&self, rendered_as: RenderedAs) -> bool {
+    pub(crate) fn is_of_revision(&self, upgrade: Option<u32>) -> bool {
+        let rendered_as = RenderedAs { upgrade, ..self.rendered_as };
         self.rendered_as.revision() == rendered_as.as_asked(&self.uses).revision()
     }
 
     /// How it is going to be rendered as an install or as an upgrade.
     pub(crate) fn upgrade(&self, is_upgrade: bool) -> Option<u32> {
-        is_upgrade.then(|| self.expected.revision())
+        is_upgrade.then(|| self.expected.unwrap_or(1))
     }
 
     /// The chart, or why there is none.

@@ -271,8 +271,7 @@ pub(crate) async fn causes_of(
     since: Option<Timestamp>,
     deadline: Instant,
 ) -> Vec<(ObjectRef, Vec<Cause>)> {
-    let others = ctx.session().at_work.beside(&ctx.release());
-    found(gather(ctx, subjects, since, &others, deadline).await).await
+    found(gather_beside_others(ctx, subjects, since, deadline).await).await
 }
 
 /// The same where helm has stopped waiting for them.
@@ -282,12 +281,21 @@ pub(crate) async fn causes_after_helm(
     since: Option<Timestamp>,
     deadline: Instant,
 ) -> Vec<(ObjectRef, Vec<Cause>)> {
-    let others = ctx.session().at_work.beside(&ctx.release());
-    let mut gathered = gather(ctx, subjects, since, &others, deadline).await;
+    let mut gathered = gather_beside_others(ctx, subjects, since, deadline).await;
     for evidence in &mut gathered {
         evidence.out_of_time = true;
     }
     found(gathered).await
+}
+
+async fn gather_beside_others(
+    ctx: &Context,
+    subjects: Vec<Subject>,
+    since: Option<Timestamp>,
+    deadline: Instant,
+) -> Vec<Evidence> {
+    let others = ctx.session().at_work.beside(&ctx.release());
+    gather(ctx, subjects, since, &others, deadline).await
 }
 
 async fn gather(

@@ -62,4 +62,4 @@ pub(crate) use standing::{Standing, standings};
 pub use status::{ReleaseStatus, statuses};
 pub(crate) use survey::{Surveyed, take_survey};
 pub(crate) use under_way::{Known, Watched, at_work, foresee_unlocks, pending};
-pub(crate) use unserved::{Unserved, rewrite, unserved};
+pub(crate) use unserved::{Unserved, rewrite, unserved, without_kind};

@@ -1,7 +1,6 @@
 //! Whether what a chart renders now is what is deployed.
 
 use crate::context::Context;
-use crate::context::RenderedAs;
 use crate::context::Target;
 use crate::context::Wanted;
 use crate::digest;
@@ -89,39 +88,33 @@ pub(crate) async fn rendered_as_deployed(
     deployed: &ReleaseRecord,
     known: &[MadeUp],
 ) -> Result<Rendered, PhaseError> {
-    let rendered_as = RenderedAs { upgrade: made_as(ctx, deployed).await?.upgrade, looks_up: true };
-    let wanted = render::make_wanted_as(ctx, payload, rendered_as).await;
+    let upgrade = made_as(ctx, deployed).await?.upgrade;
+    let wanted = render::make_wanted_as(ctx, payload, upgrade).await;
     rendered_with_same_input(ctx, &wanted, deployed, known).await
 }
 
 /// What the templates have made up of the revision that has just been deployed of what is wanted; nothing where that is not known
-/// without another rendering, but of a chart that looks for what it has made up: once that is there it is not made up any more.
+/// without another rendering.
 ///
 /// # Errors
-/// When it cannot be rendered again, or what is deployed cannot be read.
+/// When what is deployed cannot be read.
 pub(crate) async fn made_up_for(
     ctx: &Context,
     wanted: &Wanted,
     served: Option<&Arc<Target>>,
     deployed: &ReleaseRecord,
 ) -> Result<Vec<MadeUp>, PhaseError> {
-    let Wanted { uses, rendering, rendered_as, .. } = wanted;
+    let Wanted { uses, rendering, .. } = wanted;
     let MadeAs { upgrade: made_as, is_certain } = made_as(ctx, deployed).await?;
     if !is_certain {
         return Ok(Vec::new());
     }
-    let docs = rendering.docs();
     let serves_as_rendered = !uses.capabilities || served == wanted.target().ok();
-    if serves_as_rendered && wanted.is_rendered_as(made_as) {
-        let volatile = volatile_since(&docs, deployed).map_err(|error| unreadable(deployed, &error))?;
-        return Ok(made_up::kept(volatile));
-    }
-    let is_install = made_as.is_none() && *rendered_as == RenderedAs::default();
-    if !uses.lookup || !uses.differs_each_time() || !is_install {
+    if !serves_as_rendered || !wanted.is_rendered_as(made_as) {
         return Ok(Vec::new());
     }
-    let second = render::render_again(ctx, wanted, *rendered_as).await?;
-    Ok(made_up::kept(volatile_fields(&docs, &second.docs())))
+    let volatile = volatile_since(&rendering.docs(), deployed).map_err(|error| unreadable(deployed, &error))?;
+    Ok(made_up::kept(volatile))
 }
 
 /// Compares what a chart renders that is given what it was given before with the deployed revision that came of it: what the

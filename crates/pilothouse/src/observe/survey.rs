@@ -72,7 +72,7 @@ pub(crate) async fn take_survey(
         if let Some(history) = deployed
             && ctx.info().last_breaking_version_requiring_restart.is_none()
         {
-            ctx.expect_upgrade(history.newest_revision() + 1).await;
+            ctx.expect(Some(history.newest_revision() + 1)).await;
         }
     }
     // Whoever looks at a release by itself need not read its record again.

@@ -36,7 +36,25 @@ pub(crate) async fn unserved(
         // What cannot be read of a hook helm tells itself.
         objects.extend(parse_documents(&hook.manifest).unwrap_or_default());
     }
-    let mut open: Vec<ObjectRef> = objects.iter().filter_map(object_ref).collect();
+    let mut found = Vec::new();
+    for (object, why) in without_kind(ctx, objects.iter().filter_map(object_ref).collect()).await? {
+        let ClusterError::NotServed { .. } = why else { return Err(why.into()) };
+        let discovery = ctx.cluster().discovery(false).await?;
+        found.push(told(&discovery, object, &ctx.release().namespace));
+    }
+    found.dedup();
+    Ok(found)
+}
+
+/// Those of the objects whose kind is not served, or of whose group that cannot be told, with which of the two it is.
+///
+/// # Errors
+/// When what the cluster serves cannot be asked.
+pub(crate) async fn without_kind(
+    ctx: &Context,
+    objects: Vec<ObjectRef>,
+) -> Result<Vec<(ObjectRef, ClusterError)>, ClusterError> {
+    let mut open = objects;
     let mut found = Vec::new();
     // What is not served by what is known already is asked for anew.
     for refresh in [false, true] {
@@ -44,19 +62,10 @@ pub(crate) async fn unserved(
             break;
         }
         let discovery = ctx.cluster().discovery(refresh).await?;
-        let mut still_open = Vec::new();
-        for object in open {
-            match discovery.lookup(&object) {
-                Ok(_) => {}
-                Err(ClusterError::NotServed { .. } | ClusterError::Stale { .. }) if !refresh => still_open.push(object),
-                Err(ClusterError::NotServed { .. }) => found.push(told(&discovery, object, &ctx.release().namespace)),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        open = still_open;
+        found = open.into_iter().filter_map(|object| Some((discovery.lookup(&object).err()?, object))).collect();
+        open = found.iter().map(|(_, object): &(ClusterError, ObjectRef)| object.clone()).collect();
     }
-    found.dedup();
-    Ok(found)
+    Ok(found.into_iter().map(|(why, object)| (object, why)).collect())
 }
 
 fn told(discovery: &Discovery, written: ObjectRef, namespace: &str) -> Unserved {

@@ -9,7 +9,6 @@ use pilothouse_core::{
     Change, Class, Decision, Finding, HelmAction, ObjectRef, ReleaseHistory, Remedy, RevisionMeta, RevisionStatus,
     code, object_ref,
 };
-use pilothouse_kube::ClusterError;
 
 /// Why an upgrade that fails could not be rolled back although it would have to be. Says what a first install that fails
 /// comes to.
@@ -83,24 +82,8 @@ enum Target {
 
 async fn unserved(ctx: &Context, meta: &RevisionMeta) -> Result<Target, PhaseError> {
     let Some(record) = observe::read_record(ctx, meta).await? else { return Ok(Target::Gone) };
-    let mut open: Vec<ObjectRef> = observe::manifest_objects(&record)?.iter().filter_map(object_ref).collect();
-    let namespace = ctx.release().namespace;
-    // What is not served by what is known already is asked for anew.
-    for refresh in [false, true] {
-        if open.is_empty() {
-            break;
-        }
-        let discovery = ctx.cluster().discovery(refresh).await?;
-        let mut still_open = Vec::new();
-        for object in open {
-            match discovery.resolve(&object, &namespace) {
-                Ok(_) => {}
-                Err(ClusterError::NotServed { .. } | ClusterError::Stale { .. }) => still_open.push(object),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        open = still_open;
-    }
+    let objects = observe::manifest_objects(&record)?.iter().filter_map(object_ref).collect();
+    let open = observe::without_kind(ctx, objects).await?.into_iter().map(|(object, _)| object).collect();
     Ok(Target::Unserved(open))
 }
 

@@ -232,13 +232,13 @@ fn known(info: &ChartInfo, payload: &Payload) -> ChartInfo {
 /// The definitions in the chart's `crds/` are there before helm renders it: a chart that asks for kinds is rendered once more with
 /// them.
 pub(crate) async fn make_wanted(ctx: &Context, payload: &Payload) -> Arc<Wanted> {
-    let rendered_as = ctx.cache().await.wanted.expected;
-    make_wanted_as(ctx, payload, rendered_as).await
+    let upgrade = ctx.cache().await.wanted.expected;
+    make_wanted_as(ctx, payload, upgrade).await
 }
 
-/// As [`make_wanted`]; what is made now is rendered like this, if the chart asks for it. What was made for another revision does not
-/// stay, where the chart asks for that.
-pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, rendered_as: RenderedAs) -> Arc<Wanted> {
+/// As [`make_wanted`]; what is made now is rendered as an upgrade to this revision or as an install, if the chart asks for it. What was
+/// made for another revision does not stay, where the chart asks for that.
+pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, upgrade: Option<u32>) -> Arc<Wanted> {
     let session = ctx.session();
     let served = session.target().await.map_err(|error| ctx.error_text(&error));
     let values = payload_values(ctx.info(), payload);
@@ -246,7 +246,7 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, rendered_as
     let kept = &mut cache.wanted;
     let coming = kept.coming.clone();
     let target = served.map(|served| if coming.is_empty() { served } else { Arc::new(served.with(&coming)) });
-    let is_made = kept.target.as_ref() == Some(&target) && kept.is_of_revision(rendered_as);
+    let is_made = kept.target.as_ref() == Some(&target) && kept.is_of_revision(upgrade);
     if is_made && payload_values(ctx.info(), &kept.payload) == values {
         return kept.clone();
     }
@@ -261,7 +261,7 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, rendered_as
     // Helm 4 takes what is served from the cluster alone when it looks something up.
     let is_blind = place.helm.version().major >= 4;
     // What is looked up decides what is made and lost: it is looked up as helm is going to, for an install as for an upgrade.
-    let rendered_as = RenderedAs { looks_up: coming.is_empty() || !is_blind, ..rendered_as };
+    let rendered_as = RenderedAs { upgrade, looks_up: coming.is_empty() || !is_blind };
     let mut wanted = prepare_wanted(&place, ctx.info(), payload, Some(known), rendered_as).await;
     wanted.looks_up_later = wanted.uses.lookup && is_blind && !coming.is_empty();
     if let Ok(target) = &target
