@@ -97,6 +97,7 @@ pub use run::Resume;
 pub use run::RunConfig;
 pub use run::RunError;
 pub use run::StateConfig;
+pub use run::default_concurrency;
 pub use run::run;
 pub use run::validate;
 pub use run::{StateMove, StateMoveError, StateMoved, move_state};

@@ -98,7 +98,7 @@ pub(crate) async fn planned(
     };
     let earlier = EarlierRuns { history, us: settings.environment.holder(RunId::new()) };
     let planned = tokio::select! {
-        planned = pilothouse::plan(&stack.name, charts, session, run::default_concurrency(), Some(&earlier)) => planned,
+        planned = pilothouse::plan(&stack.name, charts, session, pilothouse::default_concurrency(), Some(&earlier)) => planned,
         // Nothing was begun that would have to be ended.
         () = stages.drain.cancelled() => {
             return Err(CommandError::new(Exit::Interrupted, "stopped: nothing was changed"));

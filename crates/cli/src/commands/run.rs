@@ -81,7 +81,7 @@ impl Run<'_> {
         };
         RunConfig {
             kind: self.kind,
-            concurrency: self.flags.concurrency.map_or_else(default_concurrency, usize::from),
+            concurrency: self.flags.concurrency.map_or_else(pilothouse::default_concurrency, usize::from),
             failure_policy: policy,
             despite_refusals: self.flags.keep_going,
             plan: self.plan.clone(),
@@ -99,12 +99,6 @@ impl Run<'_> {
             ..RunConfig::new(&self.stack.name, id)
         }
     }
-}
-
-/// Four times as many releases as there are cores: a release also waits, for its objects and its journal, and helm for the
-/// API server. With fewer the cores are not always busy; with more nothing is won, and helm's memory would matter.
-pub(crate) fn default_concurrency() -> usize {
-    std::thread::available_parallelism().map_or(4, |cores| (4 * cores.get()).clamp(4, 16))
 }
 
 /// Reads `namespace/name:phase:number`, as findings name a step.
@@ -195,7 +189,7 @@ pub(crate) fn planned_stack(saved: &SavedPlan, settings: &Settings) -> Result<St
 pub(crate) async fn validate(settings: &Settings, run: Run<'_>, mut on_event: impl FnMut(&Event)) -> RunOutcome {
     let report = begin(settings, &run);
     let config = RunConfig {
-        concurrency: run.flags.concurrency.map_or_else(default_concurrency, usize::from),
+        concurrency: run.flags.concurrency.map_or_else(pilothouse::default_concurrency, usize::from),
         ..RunConfig::new(&run.stack.name, RunId::new())
     };
     let outcome = pilothouse::validate(&config, &run.charts, run.session, |event| {

@@ -6,17 +6,13 @@ use crate::terminal::args::Connection;
 use crate::terminal::exit::{CommandError, Exit};
 use crate::terminal::interrupt::Stages;
 use crate::terminal::text::one_line;
-use pilothouse::{Session, SessionConfig};
+use pilothouse::{Session, SessionError};
 use pilothouse_core::{Redactor, ReleaseSpec, Stack};
-use pilothouse_helm::{Helm, HelmConfig};
+use pilothouse_helm::Helm;
 use pilothouse_kube::{Cluster, ConnectError, ConnectOptions};
 use pilothouse_plane::provision::{Look, Provisioner, Tool};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long helm and a user's programs may take to end when they are asked to.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// Where everything is that a session needs.
 pub(crate) struct Place {
@@ -70,33 +66,22 @@ pub(crate) async fn session_saving_in(
     stack: &Stack,
     stages: &Stages,
 ) -> Result<Arc<Session>, CommandError> {
-    let redactor = redactor(stack);
-    let rules = stack::rules(stack)?;
-    let driver = settings.driver()?;
-    let mut helm = helm_config(settings, place.helm, &redactor)?;
-    helm.driver = driver;
-    let (cluster, helm) = tokio::join!(Cluster::connect(place.connection), Helm::discover(helm));
-    let cluster = cluster.map_err(|error| not_connected(&error))?;
-    let helm = helm.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
-    let session = Session::new(SessionConfig {
-        cluster: Arc::new(cluster),
-        helm: Arc::new(helm),
-        driver,
-        cancel: stages.drain.clone(),
-        terminate: stages.terminate.clone(),
-        redactor,
-        chart_cache: settings.cache()?.join("charts"),
-        scratch: settings.cache()?.join("scratch"),
-        backups: Some(backups),
-        command_env: settings.environment.variables().clone(),
-        grace: GRACE,
-        rules,
-    });
+    let mut builder = Session::builder()
+        .environment(settings.environment.clone())
+        .connection(place.connection)
+        .helm(place.helm)
+        .cache(settings.cache()?)
+        .backups(backups)
+        .redactor(redactor(stack))
+        .rules(stack::rules(stack)?)
+        .cancelled_by(stages.drain.clone(), stages.terminate.clone());
     if let Some(key) = settings.state_key()? {
-        session.use_state_key(key);
+        builder = builder.state_key(key);
     }
-    session.target().await.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
-    Ok(session)
+    builder.connect().await.map_err(|error| match error {
+        SessionError::Connect(error) => not_connected(&error),
+        error => CommandError::from_error(Exit::BadInput, &error),
+    })
 }
 
 /// The cluster alone, for what needs no helm.
@@ -123,19 +108,10 @@ pub(crate) async fn offline_helm_at(
     stack: &Stack,
     program: PathBuf,
 ) -> Result<Arc<Helm>, CommandError> {
-    let config = helm_config(settings, program, &redactor(stack))?;
+    let mut config = settings.environment.helm(program, settings.cache()?);
+    config.redactor = redactor(stack);
     let helm = Helm::discover(config).await.map_err(|error| CommandError::from_error(Exit::BadInput, &error))?;
     Ok(Arc::new(helm))
-}
-
-fn helm_config(settings: &Settings, program: PathBuf, redactor: &Redactor) -> Result<HelmConfig, CommandError> {
-    let mut config = HelmConfig::new(program, settings.cache()?.join("helm"));
-    config.base_env.clone_from(settings.environment.variables());
-    config.registry_config = settings.environment.helm_file("HELM_REGISTRY_CONFIG", "registry/config.json");
-    config.repository_config = settings.environment.helm_file("HELM_REPOSITORY_CONFIG", "repositories.yaml");
-    config.redactor = redactor.clone();
-    config.grace = GRACE;
-    Ok(config)
 }
 
 fn redactor(stack: &Stack) -> Redactor {

@@ -4,7 +4,7 @@ use crate::terminal::args::{Color, Connection, Global, Output};
 use crate::terminal::exit::{CommandError, Exit};
 use pilothouse::{Environment, StateKey};
 use pilothouse_core::{ClusterPin, Sensitive};
-use pilothouse_kube::{ConnectOptions, HelmDriver};
+use pilothouse_kube::ConnectOptions;
 use pilothouse_plane::provision::ProvisionConfig;
 use pilothouse_process::check_folder;
 use std::collections::BTreeMap;
@@ -132,11 +132,6 @@ impl Settings {
         };
         let options = options.context(connection.context.clone()).only(only.clone());
         Ok(options.interactive(self.can_ask))
-    }
-
-    /// Where helm keeps its records, by Helm's own variable.
-    pub(crate) fn driver(&self) -> Result<HelmDriver, CommandError> {
-        self.environment.driver().map_err(|error| CommandError::from_error(Exit::BadInput, &error))
     }
 
     /// How programs are obtained.

@@ -1,5 +1,6 @@
 //! What the variables of an environment say, by the rules of kubectl, helm and the base directory specification.
 
+use pilothouse_helm::HelmConfig;
 use pilothouse_kube::{ConnectOptions, HelmDriver, Proxies};
 use pilothouse_process::check_folder;
 use std::collections::BTreeMap;
@@ -142,11 +143,21 @@ impl Environment {
 
     /// A file of the user's own helm configuration, where helm itself looks for it: by its variable, else below
     /// `HELM_CONFIG_HOME`, `$XDG_CONFIG_HOME/helm` or `~/.config/helm`.
-    pub fn helm_file(&self, variable: &str, name: &str) -> Option<PathBuf> {
+    fn helm_file(&self, variable: &str, name: &str) -> Option<PathBuf> {
         let in_xdg = || self.path("XDG_CONFIG_HOME").map(|folder| folder.join("helm"));
         let in_home = || self.path("HOME").map(|home| home.join(".config/helm"));
         let below = || self.path("HELM_CONFIG_HOME").or_else(in_xdg).or_else(in_home);
         self.path(variable).or_else(|| below().map(|folder| folder.join(name)))
+    }
+
+    /// A helm that knows no cluster, with the user's repositories and registries and these variables; its own files are below this
+    /// folder of ours.
+    pub fn helm(&self, program: PathBuf, cache: &Path) -> HelmConfig {
+        let mut helm = HelmConfig::new(program, cache.join("helm"));
+        helm.base_env.clone_from(&self.variables);
+        helm.registry_config = self.helm_file("HELM_REGISTRY_CONFIG", "registry/config.json");
+        helm.repository_config = self.helm_file("HELM_REPOSITORY_CONFIG", "repositories.yaml");
+        helm
     }
 
     /// The folders of `PATH`.

@@ -4,7 +4,7 @@ use super::running::Running;
 use crate::context::Session;
 use crate::environment::{Environment, trusted};
 use crate::phases::HelmChart;
-use crate::run::{Resume, RunConfig, RunError, StateConfig, run};
+use crate::run::{Resume, RunConfig, RunError, StateConfig, default_concurrency, run};
 use pilothouse_core::{Event, HelmAction, RunId, RunKind, RunOutcome};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl Session {
     /// A stack of charts on this session's cluster. Its lock, and what is remembered of its runs, go by this name.
     pub fn stack(self: &Arc<Self>, name: impl Into<String>) -> ChartStack {
         let mut config = RunConfig::new(name, RunId::new());
-        config.concurrency = std::thread::available_parallelism().map_or(4, |cores| (4 * cores.get()).clamp(4, 16));
+        config.concurrency = default_concurrency();
         ChartStack { session: self.clone(), config, charts: Vec::new(), journals: Journals::OfTheUser }
     }
 }

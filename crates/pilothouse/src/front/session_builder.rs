@@ -5,15 +5,11 @@ use crate::environment::{Environment, EnvironmentError, trusted};
 use crate::journal::StateKey;
 use pilothouse_core::Redactor;
 use pilothouse_health::Rules;
-use pilothouse_helm::{Helm, HelmConfig, HelmError};
+use pilothouse_helm::{Helm, HelmError};
 use pilothouse_kube::{Cluster, ClusterError, ConnectError, ConnectOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-/// How long helm and a user's programs may take to end when they are asked to.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// Makes a [`Session`]: what is not said is found in the environment it is given, or has a default.
 ///
@@ -25,13 +21,14 @@ const GRACE: Duration = Duration::from_secs(30);
 /// ```
 #[must_use = "it connects to nothing until `connect` is called"]
 pub struct SessionBuilder {
-    environment: Environment,
-    way: Option<Way>,
+    environment: Option<Environment>,
+    way: Way,
     context: Option<String>,
     helm: Option<PathBuf>,
     cache: Option<PathBuf>,
     backups: Option<PathBuf>,
     state_key: Option<StateKey>,
+    redactor: Redactor,
     rules: Rules,
     cancel: CancellationToken,
     terminate: CancellationToken,
@@ -39,6 +36,10 @@ pub struct SessionBuilder {
 
 /// How the cluster is reached.
 enum Way {
+    /// As the environment says.
+    Environment,
+    Kubeconfig(PathBuf),
+    InCluster,
     Connect(Box<ConnectOptions>),
     Client(Box<kube::Client>),
 }
@@ -65,13 +66,14 @@ impl Session {
     /// A session made piece by piece, in the environment of this process.
     pub fn builder() -> SessionBuilder {
         SessionBuilder {
-            environment: Environment::of_process(),
-            way: None,
+            environment: None,
+            way: Way::Environment,
             context: None,
             helm: None,
             cache: None,
             backups: None,
             state_key: None,
+            redactor: Redactor::default(),
             rules: Rules::default(),
             cancel: CancellationToken::new(),
             terminate: CancellationToken::new(),
@@ -91,32 +93,32 @@ impl Session {
 impl SessionBuilder {
     /// In this environment instead of that of the process.
     pub fn environment(mut self, environment: Environment) -> Self {
-        self.environment = environment;
+        self.environment = Some(environment);
         self
     }
 
     /// On the cluster of this kubeconfig.
-    pub fn kubeconfig(self, path: impl Into<PathBuf>) -> Self {
-        let options = ConnectOptions::kubeconfig(path).proxies(self.environment.proxies());
-        self.connection(options)
+    pub fn kubeconfig(mut self, path: impl Into<PathBuf>) -> Self {
+        self.way = Way::Kubeconfig(path.into());
+        self
     }
 
     /// On the cluster of the pod this runs in.
-    pub fn in_cluster(self) -> Self {
-        let options = ConnectOptions::in_cluster().proxies(self.environment.proxies());
-        self.connection(options)
+    pub fn in_cluster(mut self) -> Self {
+        self.way = Way::InCluster;
+        self
     }
 
     /// On the cluster that is reached in this way.
     pub fn connection(mut self, options: ConnectOptions) -> Self {
-        self.way = Some(Way::Connect(Box::new(options)));
+        self.way = Way::Connect(Box::new(options));
         self
     }
 
     /// On the cluster of this client. Helm and the commands of steps do not get its credentials: they find their cluster by the
     /// `KUBECONFIG` of the environment, which has to be the same one.
     pub fn client(mut self, client: kube::Client) -> Self {
-        self.way = Some(Way::Client(Box::new(client)));
+        self.way = Way::Client(Box::new(client));
         self
     }
 
@@ -150,6 +152,12 @@ impl SessionBuilder {
         self
     }
 
+    /// Hides what this one knows from the start; what sensitive values hold is known by itself.
+    pub fn redactor(mut self, redactor: Redactor) -> Self {
+        self.redactor = redactor;
+        self
+    }
+
     /// Objects are judged by these rules.
     pub fn rules(mut self, rules: Rules) -> Self {
         self.rules = rules;
@@ -167,37 +175,33 @@ impl SessionBuilder {
     /// # Errors
     /// When the environment does not say where they are, or one of them cannot be used.
     pub async fn connect(self) -> Result<Arc<Session>, SessionError> {
-        let Self { environment, way, context, helm, cache, backups, state_key, rules, cancel, terminate } = self;
+        let Self { environment, way, context, helm, cache, backups, state_key, redactor, rules, cancel, terminate } =
+            self;
+        let environment = environment.unwrap_or_else(Environment::of_process);
         let cache = trusted(cache.or_else(|| environment.cache()), "XDG_CACHE_HOME")?;
         let backups = backups.or_else(|| environment.state().map(|state| state.join("backups")));
         let driver = environment.driver()?;
-        let redactor = Redactor::default();
         let program = helm.or_else(|| environment.program("helm")).ok_or(EnvironmentError::NoHelm)?;
-        let mut helm = HelmConfig::new(program, cache.join("helm"));
-        helm.base_env.clone_from(environment.variables());
-        helm.registry_config = environment.helm_file("HELM_REGISTRY_CONFIG", "registry/config.json");
-        helm.repository_config = environment.helm_file("HELM_REPOSITORY_CONFIG", "repositories.yaml");
+        let mut helm = environment.helm(program, &cache);
         helm.redactor = redactor.clone();
         helm.driver = driver;
-        helm.grace = GRACE;
-        let way = match way {
-            Some(way) => way,
-            None => Way::Connect(Box::new(environment.connection()?)),
-        };
+        let grace = helm.grace;
+        if let Way::Client(_) = &way {
+            helm.kubeconfig = environment.path("KUBECONFIG");
+        }
         let cluster = async {
-            match way {
-                Way::Connect(options) => {
-                    let context = context.or_else(|| options.context.clone());
-                    Cluster::connect(options.context(context)).await
-                }
-                Way::Client(client) => {
-                    helm.kubeconfig = environment.path("KUBECONFIG");
-                    Ok(Cluster::from_client(*client))
-                }
-            }
+            let options = match way {
+                Way::Client(client) => return Ok(Cluster::from_client(*client)),
+                Way::Connect(options) => *options,
+                Way::Environment => environment.connection()?,
+                Way::Kubeconfig(path) => ConnectOptions::kubeconfig(path).proxies(environment.proxies()),
+                Way::InCluster => ConnectOptions::in_cluster().proxies(environment.proxies()),
+            };
+            let context = context.or_else(|| options.context.clone());
+            Ok::<_, SessionError>(Cluster::connect(options.context(context)).await?)
         };
-        let cluster = cluster.await?;
-        let helm = Helm::discover(helm).await?;
+        let (cluster, helm) = tokio::join!(cluster, Helm::discover(helm));
+        let (cluster, helm) = (cluster?, helm?);
         let session = Session::new(SessionConfig {
             cluster: Arc::new(cluster),
             helm: Arc::new(helm),
@@ -209,7 +213,7 @@ impl SessionBuilder {
             scratch: cache.join("scratch"),
             backups,
             command_env: environment.variables().clone(),
-            grace: GRACE,
+            grace,
             rules,
         });
         if let Some(key) = state_key {

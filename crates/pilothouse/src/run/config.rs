@@ -50,6 +50,12 @@ impl RunConfig {
     }
 }
 
+/// How many releases are worked on at once where nobody says it: four times as many as there are cores: a release also waits, for its objects and its journal, and helm for the
+/// API server. With fewer the cores are not always busy; with more nothing is won, and helm's memory would matter.
+pub fn default_concurrency() -> usize {
+    std::thread::available_parallelism().map_or(4, |cores| (4 * cores.get()).clamp(4, 16))
+}
+
 /// What the user says of a step of a release whose end is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {

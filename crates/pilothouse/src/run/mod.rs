@@ -15,7 +15,7 @@ mod owner;
 mod stack_run;
 mod state_move;
 
-pub use config::{Answer, Resume, RunConfig, StateConfig};
+pub use config::{Answer, Resume, RunConfig, StateConfig, default_concurrency};
 pub use error::RunError;
 pub use offline::Offline;
 pub use stack_run::{run, validate};
