@@ -215,7 +215,7 @@ impl Reading {
 
     /// Letters of Latin scripts have an empty byte each; what has none is not looked at in that way, since nearly any bytes could be read so.
     fn may_be_utf16(&self) -> bool {
-        self.bytes.iter().filter(|byte| **byte == 0).count() * 3 >= self.bytes.len()
+        self.bytes.iter().map(|byte| usize::from(*byte == 0)).sum::<usize>() * 3 >= self.bytes.len()
     }
 
     /// As Windows and Java hold texts, and as PowerShell wants its encoded commands.
