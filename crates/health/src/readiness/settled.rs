@@ -195,7 +195,8 @@ mod tests {
     #[case::runs_nothing("/spec/replicas", json!(0), false)]
     #[case::probes_vouch("/spec/template/spec/containers", json!([{"name": "a", "readinessProbe": {}}]), false)]
     #[case::no_labels("/spec/selector/matchLabels", json!({}), false)]
-    #[case::long_ago("/status/conditions", json!([{"lastUpdateTime": ago(11)}]), false)]
+    #[case::a_moment_ago("/status/conditions", json!([{"lastUpdateTime": ago(59)}]), true)]
+    #[case::long_ago("/status/conditions", json!([{"lastUpdateTime": ago(61)}]), false)]
     #[case::no_times("/status/conditions", json!([{"type": "Available"}]), true)]
     fn what_needs_a_look_at_its_pods(#[case] pointer: &str, #[case] value: Value, #[case] expected: bool) {
         let mut workload = deployment(1);
@@ -265,6 +266,7 @@ mod tests {
     #[case::a_moment_ago(json!({"running": {"startedAt": ago(9)}}), json!({"exitCode": 137}), true)]
     #[case::long_ago(json!({"running": {"startedAt": ago(11)}}), json!({"exitCode": 137}), false)]
     #[case::well(json!({"running": {"startedAt": ago(1)}}), json!({"exitCode": 0}), false)]
+    #[case::out_of_memory(json!({"running": {"startedAt": ago(1)}}), json!({"exitCode": 0, "reason": "OOMKilled"}), true)]
     #[case::never(json!({"running": {"startedAt": ago(1)}}), json!(null), false)]
     #[case::between(json!({"waiting": {"reason": "CrashLoopBackOff"}}), json!({"exitCode": 1}), true)]
     #[case::now(json!({"terminated": {"exitCode": 1}}), json!(null), true)]
@@ -275,14 +277,30 @@ mod tests {
         assert_eq!(unsettled(&deployment(0), &[pod], now()).is_some(), expected);
     }
 
-    /// A program that comes and goes is not well between two of its ends; nor is it while somebody waits, for a minute.
+    /// What is started before the others and runs beside them ends like any other; what they wait for is over.
+    #[rstest]
+    #[case::runs_beside(json!([{"name": "proxy", "restartPolicy": "Always"}]), true)]
+    #[case::is_over(json!([{"name": "proxy"}]), false)]
+    fn a_sidecar_that_has_ended_badly(#[case] init: Value, #[case] expected: bool) {
+        let mut pod = pod("side", 100);
+        pod["spec"] = json!({"initContainers": init});
+        pod["status"]["initContainerStatuses"] = json!([{"name": "proxy", "state": {"running": {"startedAt": ago(1)}},
+            "lastState": {"terminated": {"exitCode": 1}}}]);
+        assert_eq!(unsettled(&deployment(0), &[pod], now()).is_some(), expected);
+    }
+
+    /// A program that comes and goes is not well between two of its ends; nor is it while somebody waits, for a minute. One that
+    /// has ended once after days does neither.
     #[rstest]
     #[case::as_long_as_before(20, 15, true, true)]
     #[case::longer_than_before(20, 21, false, false)]
     #[case::short_before(1, 9, true, true)]
-    #[case::ran_for_an_hour(3600, 59, true, true)]
-    #[case::nobody_waits_so_long(3600, 61, false, true)]
-    #[case::forgiven(3600, 601, false, false)]
+    #[case::ran_for_minutes(599, 59, true, true)]
+    #[case::nobody_waits_so_long(599, 61, false, true)]
+    #[case::as_long_as_that(599, 600, false, false)]
+    #[case::once_after_days(200_000, 9, true, true)]
+    #[case::well_again_after_days(200_000, 11, false, false)]
+    #[case::kubelets_forgive_that(600, 11, false, false)]
     fn one_that_comes_and_goes(
         #[case] lasted: i64,
         #[case] runs: i64,
