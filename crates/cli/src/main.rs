@@ -49,9 +49,9 @@ fn main() -> ExitCode {
     // A question that nobody answers any more would hold the program up.
     runtime.shutdown_timeout(LAST_GRACE);
     if let Some(Err(error)) = trace.map(|trace| trace.finish()) {
-        let failed = CommandError::new(Exit::Failed, format!("the trace is not whole: {error}"));
-        let told = told(&settings, &failed);
-        exit = if exit == Exit::Done { told } else { exit };
+        // Beside the result: the command has printed that, and it is one document where the output is JSON.
+        printer::error(&CommandError::new(Exit::Failed, format!("the trace is not whole: {error}")));
+        exit = if exit == Exit::Done { Exit::Failed } else { exit };
     }
     exit.into()
 }

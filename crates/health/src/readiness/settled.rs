@@ -17,8 +17,10 @@ const FIRST: SignedDuration = SignedDuration::from_secs(3);
 const AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// The longest time in which a container that has ended with an error must prove itself, while somebody waits for it.
 const PROOF: SignedDuration = SignedDuration::from_mins(1);
-/// The same where nobody waits: a kubelet forgives a container that has run for so long, too.
+/// The same where nobody waits. What has run for so long before it ended is no program that comes and goes: a kubelet forgives it, too.
 const MEMORY: SignedDuration = SignedDuration::from_mins(10);
+/// How long after it was judged a container may be looked for.
+const SEARCH: SignedDuration = SignedDuration::from_secs(10);
 
 /// The label selector of the pods that tell whether a workload has settled; `None` where its own status is enough: every
 /// container has a readiness probe, `minReadySeconds` asks for as long, it runs nothing, or its last change is long ago.
@@ -68,12 +70,30 @@ pub fn restarted(object: &ObjectRef, pods: &[Value], now: Timestamp) -> Option<O
     living(pods.iter().filter(is_its_own)).find_map(|container| restarted_after_error(container, MEMORY, now))
 }
 
-/// The containers of those pods that are neither over nor being deleted.
+/// Whether a container is one of those for which [`restarted`] or [`unsettled`] has just called an object not well.
+pub(crate) fn comes_and_goes(container: &Value, now: Timestamp) -> bool {
+    has_to_run(container, MEMORY).is_some_and(|proof| runs_less_than(container, proof + SEARCH, now))
+}
+
+/// Whether a container has ended with an error; one of several programs in it that used up its memory leaves no exit code.
+fn is_failure(ended: &Value) -> bool {
+    let failed = ended.get("exitCode").and_then(Value::as_i64).is_some_and(|code| code != 0);
+    failed || text(ended, "/reason") == "OOMKilled"
+}
+
+/// The containers of those pods that are neither over nor being deleted, with those that are started before them and run beside them.
 fn living<'a>(pods: impl Iterator<Item = &'a Value>) -> impl Iterator<Item = &'a Value> {
     // Evicted pods stay behind as failed ones.
     let ended = |pod: &Value| matches!(text(pod, "/status/phase"), "Failed" | "Succeeded");
     let living = pods.filter(move |pod| pod.pointer("/metadata/deletionTimestamp").is_none() && !ended(pod));
-    living.flat_map(|pod| array(pod, "/status/containerStatuses"))
+    living.flat_map(|pod| {
+        let runs_beside = |status: &&Value| {
+            let mut specs = array(pod, "/spec/initContainers").iter();
+            specs.any(|spec| spec.get("name") == status.get("name") && text(spec, "/restartPolicy") == "Always")
+        };
+        let beside = array(pod, "/status/initContainerStatuses").iter().filter(runs_beside);
+        beside.chain(array(pod, "/status/containerStatuses"))
+    })
 }
 
 /// Why a workload cannot be called ready yet, by the pods of its selector.
@@ -90,18 +110,25 @@ pub fn unsettled(workload: &Value, pods: &[Value], now: Timestamp) -> Option<Obj
 
 /// Where a container ended with an error, and the run after it has not lasted as long: a probe that it passes says little then.
 fn restarted_after_error(container: &Value, at_most: SignedDuration, now: Timestamp) -> Option<ObjectStatus> {
-    let failed = |ended: &&Value| ended.get("exitCode").and_then(Value::as_i64).is_some_and(|code| code != 0);
+    let proof = has_to_run(container, at_most).filter(|proof| runs_less_than(container, *proof, now))?;
+    let (name, seconds) = (text(container, "/name"), proof.as_secs());
+    let message = format!("container {name} has ended with an error and has not run for {seconds} s since");
+    Some(ObjectStatus::new(Readiness::InProgress, message).because(RESTARTED))
+}
+
+/// For how long a container has to run that has ended with an error: as long as it did before.
+fn has_to_run(container: &Value, at_most: SignedDuration) -> Option<SignedDuration> {
     let ended = ["/state/terminated", "/lastState/terminated"].into_iter().filter_map(|at| container.pointer(at));
-    let ended = ended.into_iter().find(failed)?;
+    let ended = ended.into_iter().find(|ended| is_failure(ended))?;
     let time = |at: &str| text(ended, at).parse::<Timestamp>().ok();
     let lasted = time("/startedAt").zip(time("/finishedAt")).map_or(AGAIN, |(from, to)| to.duration_since(from));
-    let proof = lasted.clamp(AGAIN, at_most);
+    Some(if lasted >= MEMORY { AGAIN } else { lasted.clamp(AGAIN, at_most) })
+}
+
+/// Whether a container has run for less than that, or does not run.
+fn runs_less_than(container: &Value, span: SignedDuration, now: Timestamp) -> bool {
     let started = text(container, "/state/running/startedAt").parse::<Timestamp>();
-    started.map_or(true, |started| is_within(started, proof, now)).then(|| {
-        let (name, seconds) = (text(container, "/name"), proof.as_secs());
-        let message = format!("container {name} has ended with an error and has not run for {seconds} s since");
-        ObjectStatus::new(Readiness::InProgress, message).because(RESTARTED)
-    })
+    started.map_or(true, |started| is_within(started, span, now))
 }
 
 /// Whether the workload has made the pod. Others may have the same labels, a Job's for one.
@@ -132,18 +159,17 @@ fn unprobed(containers: &[Value]) -> Vec<&str> {
 
 /// Whether a container has not run for long enough, or does not run: the workload's status is a moment behind.
 fn is_young(container: &Value, now: Timestamp) -> bool {
-    let Ok(started) = text(container, "/state/running/startedAt").parse::<Timestamp>() else { return true };
     let ended_before = container.pointer("/lastState/terminated").is_some();
-    is_within(started, if ended_before { AGAIN } else { FIRST }, now)
+    runs_less_than(container, if ended_before { AGAIN } else { FIRST }, now)
 }
 
-/// Whether nothing has changed since longer than any container is watched. Only Deployments tell.
+/// Whether nothing has changed since longer than any container is watched while somebody waits. Only Deployments tell.
 fn is_long_done(workload: &Value, now: Timestamp) -> bool {
     let times = array(workload, "/status/conditions")
         .iter()
         .flat_map(|condition| ["/lastUpdateTime", "/lastTransitionTime"].map(|key| text(condition, key)));
     let newest = times.filter_map(|time| time.parse::<Timestamp>().ok()).max();
-    newest.is_some_and(|newest| !is_within(newest, AGAIN, now))
+    newest.is_some_and(|newest| !is_within(newest, PROOF, now))
 }
 
 /// Times have whole seconds. One that is farther in the future than that is of a clock that goes wrong: nothing is concluded.
