@@ -34,7 +34,8 @@ fn a_trace_that_finds_no_room() {
     }
     let output = full.output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    let document: serde_json::Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}{stderr}"));
+    let document: serde_json::Value =
+        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}{stderr}"));
     assert!(document.get("error").is_none(), "{document}");
     assert!(stderr.contains("the trace is not whole: "), "{stderr}");
     assert_eq!(output.status.code(), Some(1));
