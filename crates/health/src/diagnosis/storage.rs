@@ -225,26 +225,23 @@ fn is_of_its_name(volume: &Value, claim: &Value) -> bool {
 fn held(volume: &Value, claim: &Value, line: Line, root: &str) -> Draft {
     let (disk, phase) = (name(volume), text(volume, "/status/phase"));
     let again = is_of_its_name(volume, claim);
-    let by = match again {
-        true => "an earlier claim of this name".to_owned(),
-        false => {
-            format!("claim {}/{}", text(volume, "/spec/claimRef/namespace"), text(volume, "/spec/claimRef/name"))
-        }
+    let by = if again {
+        "an earlier claim of this name".to_owned()
+    } else {
+        format!("claim {}/{}", text(volume, "/spec/claimRef/namespace"), text(volume, "/spec/claimRef/name"))
     };
     let why = format!("{root} is not bound: PersistentVolume {disk} is {phase}, and held for {by}");
     let draft = Draft::new(line, format!("PersistentVolume {disk}"), why);
-    match (phase, again) {
-        // What is left of the claim before is its UID: without it the volume waits for the next claim of that name, and no other.
-        ("Released" | "Failed", true) => {
-            let patch = r#"{"spec":{"claimRef":{"uid":null,"resourceVersion":null}}}"#;
-            draft.next(format!("if its data is wanted: kubectl patch pv {disk} --type=merge -p '{patch}'"))
-        }
-        ("Released" | "Failed", false) => {
-            let patch = r#"{"spec":{"claimRef":null}}"#;
-            draft.next(format!("if its data is wanted: kubectl patch pv {disk} --type=merge -p '{patch}'"))
-        }
-        _ => draft.next("name another volume in the values (volumeName), or none"),
+    if !matches!(phase, "Released" | "Failed") {
+        return draft.next("name another volume in the values (volumeName), or none");
     }
+    // What is left of the claim before is its UID: without it the volume waits for the next claim of that name, and no other.
+    let free = if again {
+        r#"{"spec":{"claimRef":{"uid":null,"resourceVersion":null}}}"#
+    } else {
+        r#"{"spec":{"claimRef":null}}"#
+    };
+    draft.next(format!("if its data is wanted: kubectl patch pv {disk} --type=merge -p '{free}'"))
 }
 
 /// The class a claim names: `None` asks for the default one, an empty name for none.

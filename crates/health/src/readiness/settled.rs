@@ -22,14 +22,18 @@ const MEMORY: SignedDuration = SignedDuration::from_mins(10);
 /// How long after it was judged a container may be looked for.
 const SEARCH: SignedDuration = SignedDuration::from_secs(10);
 
-/// The label selector of the pods that tell whether a workload has settled; `None` where its own status is enough: every
-/// container has a readiness probe, `minReadySeconds` asks for as long, it runs nothing, or its last change is long ago.
+/// The label selector of the pods that tell whether a workload has settled; `None` where its own status is enough:
+/// `minReadySeconds` asks for as long, it runs nothing, its last change is long ago, or nobody knows when that was and every
+/// container has a readiness probe. One that has may have passed it between two of its ends.
 pub fn unproven(workload: &Value, now: Timestamp) -> Option<String> {
     let number = |pointer: &str| workload.pointer(pointer).and_then(Value::as_i64);
     let patient = number("/spec/minReadySeconds").is_some_and(|seconds| seconds >= FIRST.as_secs());
     let idle = number("/spec/replicas") == Some(0);
-    let probed = unprobed(array(workload, "/spec/template/spec/containers")).is_empty();
-    if patient || idle || probed || is_long_done(workload, now) { None } else { selector(workload) }
+    let settled = match last_change(workload) {
+        Some(changed) => !is_within(changed, PROOF, now),
+        None => unprobed(array(workload, "/spec/template/spec/containers")).is_empty(),
+    };
+    if patient || idle || settled { None } else { selector(workload) }
 }
 
 /// The label selector of a workload's pods; `None` where it has none, or is no workload.
@@ -163,13 +167,12 @@ fn is_young(container: &Value, now: Timestamp) -> bool {
     runs_less_than(container, if ended_before { AGAIN } else { FIRST }, now)
 }
 
-/// Whether nothing has changed since longer than any container is watched while somebody waits. Only Deployments tell.
-fn is_long_done(workload: &Value, now: Timestamp) -> bool {
+/// When the workload's status last changed. Only Deployments tell.
+fn last_change(workload: &Value) -> Option<Timestamp> {
     let times = array(workload, "/status/conditions")
         .iter()
         .flat_map(|condition| ["/lastUpdateTime", "/lastTransitionTime"].map(|key| text(condition, key)));
-    let newest = times.filter_map(|time| time.parse::<Timestamp>().ok()).max();
-    newest.is_some_and(|newest| !is_within(newest, PROOF, now))
+    times.filter_map(|time| time.parse().ok()).max()
 }
 
 /// Times have whole seconds. One that is farther in the future than that is of a clock that goes wrong: nothing is concluded.
@@ -219,7 +222,7 @@ mod tests {
     #[case::other_kinds("/kind", json!("ReplicaSet"), false)]
     #[case::of_another_group("/apiVersion", json!("example.com/v1"), false)]
     #[case::runs_nothing("/spec/replicas", json!(0), false)]
-    #[case::probes_vouch("/spec/template/spec/containers", json!([{"name": "a", "readinessProbe": {}}]), false)]
+    #[case::its_probes_have_just_passed("/spec/template/spec/containers", json!([{"name": "a", "readinessProbe": {}}]), true)]
     #[case::no_labels("/spec/selector/matchLabels", json!({}), false)]
     #[case::a_moment_ago("/status/conditions", json!([{"lastUpdateTime": ago(59)}]), true)]
     #[case::long_ago("/status/conditions", json!([{"lastUpdateTime": ago(61)}]), false)]
@@ -230,6 +233,18 @@ mod tests {
             *workload.pointer_mut(pointer).unwrap() = value;
         }
         assert_eq!(unproven(&workload, now()), expected.then(|| "app=web,tier=front".to_owned()));
+    }
+
+    /// A probe vouches for its container where nothing has changed for a while, and where nobody knows.
+    #[rstest]
+    #[case::a_moment_ago(json!([{"lastTransitionTime": ago(59)}]), true)]
+    #[case::long_ago(json!([{"lastTransitionTime": ago(61)}]), false)]
+    #[case::no_times(json!([]), false)]
+    fn probes_vouch(#[case] conditions: Value, #[case] expected: bool) {
+        let mut workload = deployment(1);
+        workload["spec"]["template"]["spec"]["containers"] = json!([{"name": "a", "readinessProbe": {}}]);
+        workload["status"]["conditions"] = conditions;
+        assert_eq!(unproven(&workload, now()).is_some(), expected);
     }
 
     #[rstest]

@@ -80,9 +80,10 @@ fn what_ended_long_ago_is_not_what_ends_now(#[case] apart: bool) {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "web", "uid": name},
             "status": {"phase": "Running", "containerStatuses": containers, "conditions": [{"type": "Ready", "status": "True"}]}})
     };
-    let mut of = match apart {
-        true => Of::web().owns(pod("web-1", &[&old])).owns(pod("web-2", &[&new])),
-        false => Of::web().owns(pod("web-1", &[&old, &new])),
+    let mut of = if apart {
+        Of::web().owns(pod("web-1", &[&old])).owns(pod("web-2", &[&new]))
+    } else {
+        Of::web().owns(pod("web-1", &[&old, &new]))
     };
     of.0.status = of.0.status.because("RestartedAfterError");
     of.tells(Line::CrashingFew, "container new ends with exit code 1");
