@@ -224,12 +224,12 @@ mod tests {
     #[tokio::test]
     async fn pods_that_cannot_be_listed_make_nothing_wrong() {
         let cluster = comes_and_goes();
-        cluster.failures.fail_each("list Pod default");
+        cluster.failures.fail_each("list Pod");
         let world = fake(&cluster, HelmDriver::Secret);
         let told = each_of(&[world.ctx]).await;
         assert_eq!((told[0].state, &told[0].not_ready), (Health::Healthy, &Vec::new()));
         assert!(
-            cluster.failures.calls().iter().any(|call| call == "list Pod default"),
+            cluster.failures.calls().iter().any(|call| call == "list Pod"),
             "{:?}",
             cluster.failures.calls()
         );
