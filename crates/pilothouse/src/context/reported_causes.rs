@@ -228,26 +228,23 @@ mod tests {
     /// What comes after a word was given may be what it was given for the want of.
     #[test]
     fn a_word_is_not_kept_when_what_it_waited_for_has_come() {
-        let came: [(&str, fn(&mut ReportedCauses), bool); 5] = [
-            ("nothing", |_| (), true),
-            ("another phase", ReportedCauses::enter_phase, true),
-            ("others are ready", |known| known.keep_only(|object| object.name == "a"), true),
-            ("it is ready", |known| known.keep_only(|object| object.name != "a"), false),
-            ("something else", ReportedCauses::something_came, false),
-        ];
-        for (what, came, kept) in came {
-            let mut known = ReportedCauses::default();
-            known.is_news(&cause("A", "x", Certainty::Certain), false);
-            came(&mut known);
-            let mut again = cause("A", "x", Certainty::Passing);
-            known.keep_word(&mut again);
-            assert_eq!(again.certainty == Certainty::Certain, kept, "{what}");
-            // One that is certain again is kept again, and told only once.
-            assert!(!known.is_news(&cause("A", "x", Certainty::Certain), false), "{what}");
-            let mut again = cause("A", "x", Certainty::Passing);
-            known.keep_word(&mut again);
-            assert_eq!(again.certainty, Certainty::Certain, "{what}");
-        }
+        let later = |known: &ReportedCauses| {
+            let mut cause = cause("A", "x", Certainty::Passing);
+            known.keep_word(&mut cause);
+            cause.certainty
+        };
+        let mut known = ReportedCauses::default();
+        let tell = |known: &mut ReportedCauses| known.is_news(&cause("A", "x", Certainty::Certain), false);
+        assert!(tell(&mut known));
+        known.keep_only(|object| object.name == "a");
+        assert_eq!(later(&known), Certainty::Certain, "others are ready");
+        known.keep_only(|object| object.name != "a");
+        assert_eq!(later(&known), Certainty::Passing, "it is ready");
+        // One that is certain again is kept again, and told only once.
+        assert!(!tell(&mut known));
+        assert_eq!(later(&known), Certainty::Certain);
+        known.something_came();
+        assert_eq!(later(&known), Certainty::Passing, "something else came");
     }
 
     #[test]

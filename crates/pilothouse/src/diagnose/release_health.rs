@@ -228,11 +228,7 @@ mod tests {
         let world = fake(&cluster, HelmDriver::Secret);
         let told = each_of(&[world.ctx]).await;
         assert_eq!((told[0].state, &told[0].not_ready), (Health::Healthy, &Vec::new()));
-        assert!(
-            cluster.failures.calls().iter().any(|call| call == "list Pod"),
-            "{:?}",
-            cluster.failures.calls()
-        );
+        assert!(cluster.failures.calls().iter().any(|call| call == "list Pod"), "{:?}", cluster.failures.calls());
     }
 
     fn meta(status: RevisionStatus) -> RevisionMeta {
