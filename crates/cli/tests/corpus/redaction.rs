@@ -231,6 +231,7 @@ fn of_cluster(config: &kube::Config, written: &mut Written) {
                 kind: kind.to_owned(),
                 namespace: Some(STATE.to_owned()),
                 label_selector: None,
+                page: None,
             };
             objects.extend(cluster.list(&query).await.unwrap());
         }

@@ -33,12 +33,14 @@ pub struct ListQuery {
     pub namespace: Option<String>,
     /// A label selector as Kubernetes writes it: `app=web,tier!=db`.
     pub label_selector: Option<String>,
+    /// How many objects are read with one request; `None` for as many as usual (500).
+    pub page: Option<u32>,
 }
 
 impl ListQuery {
     /// All objects of a kind in all namespaces.
     pub fn new(api_version: impl Into<String>, kind: impl Into<String>) -> Self {
-        Self { api_version: api_version.into(), kind: kind.into(), namespace: None, label_selector: None }
+        Self { api_version: api_version.into(), kind: kind.into(), namespace: None, label_selector: None, page: None }
     }
 
     /// Only in this namespace.
@@ -52,6 +54,13 @@ impl ListQuery {
     #[must_use]
     pub fn labelled(mut self, selector: impl Into<String>) -> Self {
         self.label_selector = Some(selector.into());
+        self
+    }
+
+    /// With so many objects in one request: of large ones, fewer are held at a time.
+    #[must_use]
+    pub fn in_pages_of(mut self, objects: u32) -> Self {
+        self.page = Some(objects);
         self
     }
 }

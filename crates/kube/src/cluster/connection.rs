@@ -152,7 +152,7 @@ impl Cluster {
         detail: Detail,
         take: &mut (dyn FnMut(Option<Vec<Value>>) + Send),
     ) -> Result<(), ClusterError> {
-        let mut page = Page::first(PAGE);
+        let mut page = Page::first(query.page.unwrap_or(PAGE));
         loop {
             match self.list_page(query, detail, &page).await {
                 Ok(found) => {

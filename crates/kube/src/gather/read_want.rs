@@ -60,6 +60,7 @@ pub(super) async fn read(client: &dyn ClusterClient, want: &Want, redactor: &Red
                 kind: kind.clone(),
                 namespace: namespace.clone(),
                 label_selector: labels.clone(),
+                page: None,
             };
             // These may hold megabytes of Helm's records, and secrets.
             let bare = matches!(kind.as_str(), "Secret" | "ConfigMap");

@@ -33,6 +33,7 @@ impl Scope {
             kind: self.kind.clone(),
             namespace: self.namespace.clone(),
             label_selector: None,
+            page: None,
         }
     }
 

@@ -8,12 +8,14 @@ use crate::context::Free;
 use crate::preflight::cluster::verb::verb;
 use pilothouse_core::{ObjectRef, pod_amount, quantity, show_quantity};
 use pilothouse_health::tolerates_taints;
-use pilothouse_kube::ListQuery;
+use pilothouse_kube::{Detail, ListQuery};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// With more nodes than this, their pods are not read: there would be too many.
 const MANY_NODES: usize = 100;
+/// A pod takes some 70 kB in memory.
+const PODS_AT_A_TIME: u32 = 100;
 /// What is counted.
 const RESOURCES: [&str; 2] = ["cpu", "memory"];
 
@@ -69,27 +71,35 @@ async fn read(ctx: &Context) -> Result<Capacity, String> {
     let free = match nodes.len() {
         0 => Ok(Vec::new()),
         many if many > MANY_NODES => Err(format!("there are {many} of them, and their pods are not read")),
-        _ => match ctx.cluster().list(&ListQuery::new("v1", "Pod")).await {
-            Ok(pods) => Ok(free(&nodes, &pods)),
-            Err(error) => Err(ctx.error_text(&error)),
-        },
+        _ => read_free(ctx, &nodes).await,
     };
     Ok(Capacity { nodes, free })
 }
 
-/// What the pods leave free on each node.
-fn free(nodes: &[Value], pods: &[Value]) -> Vec<Free> {
-    let mut free: Vec<Free> = nodes.iter().map(|node| RESOURCES.map(|r| allocatable(node, r))).collect();
-    for pod in pods.iter().filter(|pod| is_there(pod)) {
-        let on = pod.pointer("/spec/nodeName");
-        let at = nodes.iter().position(|node| node.pointer("/metadata/name") == on);
-        if let (Some(at), Some(spec)) = (at, pod.get("spec")) {
-            for (free, resource) in free[at].iter_mut().zip(RESOURCES) {
-                *free -= pod_amount(spec, "requests", resource);
-            }
+/// What the pods leave free on each node. Of a pod nothing is kept.
+async fn read_free(ctx: &Context, nodes: &[Value]) -> Result<Vec<Free>, String> {
+    let all: Vec<Free> = nodes.iter().map(|node| RESOURCES.map(|r| allocatable(node, r))).collect();
+    let mut free = all.clone();
+    let mut each = |pod: Option<Value>| match pod {
+        Some(pod) => take(&pod, nodes, &mut free),
+        None => free.clone_from(&all),
+    };
+    let pods = ListQuery::new("v1", "Pod").in_pages_of(PODS_AT_A_TIME);
+    match ctx.cluster().list_each(&pods, Detail::Whole, &mut each).await {
+        Ok(()) => Ok(free),
+        Err(error) => Err(ctx.error_text(&error)),
+    }
+}
+
+/// Takes what a pod asks for from its node.
+fn take(pod: &Value, nodes: &[Value], free: &mut [Free]) {
+    let on = pod.pointer("/spec/nodeName");
+    let at = nodes.iter().position(|node| node.pointer("/metadata/name") == on);
+    if let (Some(at), Some(spec), true) = (at, pod.get("spec"), is_there(pod)) {
+        for (free, resource) in free[at].iter_mut().zip(RESOURCES) {
+            *free -= pod_amount(spec, "requests", resource);
         }
     }
-    free
 }
 
 /// What comes of a workload that is created or changed. Of DaemonSets, Jobs and CronJobs nobody knows when and how many.

@@ -62,6 +62,7 @@ async fn objects(ctx: &Context, of: &AssertOf) -> Result<(Vec<Value>, Quantity),
                 kind: resolved.kind,
                 namespace: resolved.namespace,
                 label_selector: Some(terms.join(",")).filter(|terms| !terms.is_empty()),
+                page: None,
             };
             Ok((ctx.cluster().list(&query).await.map_err(failed)?, *quantity))
         }

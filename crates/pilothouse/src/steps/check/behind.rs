@@ -90,6 +90,7 @@ async fn several(ctx: &Context, kind: &str, namespace: Option<String>, labels: S
         kind: resolved.kind,
         namespace: resolved.namespace,
         label_selector: Some(labels).filter(|labels| !labels.is_empty()),
+        page: None,
     };
     Some(owners(ctx.cluster().list(&query).await)).filter(|found| !found.is_empty())
 }
