@@ -19,8 +19,8 @@ use pilothouse_core::{
 };
 use pilothouse_helm::Origin;
 use pilothouse_helm::{
-    ChartError, ChartShelf, Fetch, HelmClient, ResolvedChart, TemplateRequest, TemplateUse, Values, has_more_documents,
-    resolve_chart_shared,
+    ChartError, ChartShelf, Fetch, HelmClient, Kind, ResolvedChart, TemplateRequest, TemplateUse, Values, classify,
+    has_more_documents, resolve_chart_shared,
 };
 use pilothouse_process::{MAX_DOCUMENT, read_file_text};
 use serde_json::Value;
@@ -301,7 +301,7 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, upgrade: Op
 
 /// Whether helm says that a kind is not served.
 fn says_not_served(message: &str) -> bool {
-    message.contains("no matches for kind")
+    classify(message) == Kind::NoMatchesForKind
 }
 
 /// What is served once the definitions in the chart's `crds/` are brought.
