@@ -65,12 +65,14 @@ async fn custom_resources_that_go_with_their_definition_are_made_again(#[case] t
     let plan = world.plan(charts()).await;
     let (of_owner, of_user) = (&plan.releases[0], &plan.releases[1]);
     assert_eq!(of_owner.does, PlannedAction::Reinstall, "{:?}", of_owner.findings);
-    assert_eq!(of_user.does, PlannedAction::Upgrade, "{:?}", of_user);
+    assert_eq!(of_user.does, PlannedAction::Upgrade, "{of_user:?}");
     let object = format!("Monitor {}/m", world.namespace);
     assert_eq!(of_user.why, format!("{object} goes with {} and is made again", of_owner.release));
     assert_eq!(changes(of_user), [(object, ObjectChange::Create)]);
     let outcomes = world.run(charts(), Some(&plan).filter(|_| is_saved)).await;
-    outcomes.iter().for_each(|outcome| drop(done(outcome)));
+    for outcome in &outcomes {
+        done(outcome);
+    }
     assert!(world.get(&format!("{group}/v1"), "Monitor", "m").await.is_some());
     let unchanged = world.run(charts(), None).await;
     assert!(unchanged.iter().all(|one| matches!(one, ReleaseOutcome::Unchanged { .. })), "{unchanged:?}");
@@ -107,7 +109,9 @@ async fn an_object_moves_from_one_release_to_a_later_one(#[case] tool: Tool, #[c
     assert_eq!(changes(before), [(object.clone(), ObjectChange::Delete)]);
     assert_eq!((&*after.findings, changes(after)), (&[][..], vec![(object, ObjectChange::Create)]));
     let outcomes = world.run(charts(), Some(&plan).filter(|_| is_saved)).await;
-    outcomes.iter().for_each(|outcome| drop(done(outcome)));
+    for outcome in &outcomes {
+        done(outcome);
+    }
     let moved = world.get("v1", "ConfigMap", "moved").await.unwrap();
     assert_eq!(moved["metadata"]["annotations"]["meta.helm.sh/release-name"], "to");
 }
