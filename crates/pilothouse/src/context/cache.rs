@@ -2,7 +2,6 @@
 
 use crate::context::observed::Observed;
 use crate::context::rendering::Rendering;
-use crate::context::taken::Taken;
 use crate::context::wanted::Wanted;
 use std::sync::Arc;
 
@@ -13,8 +12,6 @@ pub(crate) struct Cache {
     pub(crate) wanted: Arc<Wanted>,
     /// What the cluster held when the release's turn came, or after it was last uninstalled here.
     pub(crate) observed: Option<Arc<Observed>>,
-    /// In a plan, and where one is compared with the cluster: what earlier releases take away.
-    pub(crate) taken: Arc<Taken>,
     /// What it renders besides: with a look at the cluster, as an install or as an upgrade, once or more of each.
     pub(crate) rendered: Vec<RenderedAgain>,
 }

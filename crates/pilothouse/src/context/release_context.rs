@@ -181,15 +181,15 @@ impl Context {
     /// Before its turn comes, earlier releases take this away: what was observed does not count then.
     pub(crate) async fn expect_taken(&self, taken: Taken) {
         let mut cache = self.cache.lock().await;
-        if *cache.taken != taken {
-            cache.taken = Arc::new(taken);
+        if *cache.wanted.taken != taken {
+            Arc::make_mut(&mut cache.wanted).taken = Arc::new(taken);
             cache.observed = None;
         }
     }
 
     /// What earlier releases of a plan take away before its turn comes.
     pub(crate) async fn taken(&self) -> Arc<Taken> {
-        self.cache.lock().await.taken.clone()
+        self.cache.lock().await.wanted.taken.clone()
     }
 
     /// What was wanted last, without asking whether it is out of date.

@@ -292,9 +292,9 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, upgrade: Op
             render(&place, ctx.info(), &mut wanted, payload, Some(&own)).await;
         }
     }
-    let Wanted { steps, expected, .. } = &**kept;
-    let (steps, expected, made_at) = (steps.clone(), *expected, Some(Instant::now()));
-    *kept = Arc::new(Wanted { target: Some(target), coming, made_at, steps, expected, ..wanted });
+    let Wanted { steps, expected, taken, .. } = &**kept;
+    let (steps, expected, taken, made_at) = (steps.clone(), *expected, taken.clone(), Some(Instant::now()));
+    *kept = Arc::new(Wanted { target: Some(target), coming, taken, made_at, steps, expected, ..wanted });
     cache.rendered.clear();
     kept.clone()
 }
