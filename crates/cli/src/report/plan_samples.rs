@@ -77,7 +77,7 @@ pub(crate) fn object(name: &str, change: ObjectChange, fields: Vec<FieldChange>)
         health: None,
         seen: None,
         again: false,
-        takes: Vec::new(),
+        takes: None,
     }
 }
 

@@ -194,9 +194,9 @@ pub struct PlannedObject {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
     /// Of what is deleted, what holds data and goes with it: the resources of a definition, the claims in a namespace or of a
-    /// StatefulSet that deletes its own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub takes: Vec<ObjectRef>,
+    /// StatefulSet that deletes its own. `None` where nothing can, and where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes: Option<Vec<ObjectRef>>,
 }
 
 /// Which object was looked at, and in which state.

@@ -29,7 +29,22 @@ pub(crate) fn separate(stderr: &str) -> HelmText {
         }
     }
     text.error = error.map(|lines| lines.join("\n").trim().to_owned()).unwrap_or_default();
+    if let Some(endless) = endless_include(stderr) {
+        text.error = endless;
+    }
     text
+}
+
+/// How helm ends an `include` that comes back to itself: a line of one hop after the other, so long that its beginning may be lost.
+const NESTED: &str = "error calling include: rendering template has a nested reference name: ";
+
+/// The last hop of a template that includes itself without end, and its name.
+fn endless_include(stderr: &str) -> Option<String> {
+    let (hops, name) = stderr.rsplit_once(NESTED)?;
+    let last = hops.trim_end().trim_end_matches(':').rsplit("error calling include: ").next().unwrap_or_default();
+    let last = last.trim_end_matches([':', ' ', '\n']).trim_start_matches("Error: ");
+    let name = name.split([':', '\n']).next().unwrap_or_default();
+    Some(format!("{last}: error calling include: the template {name} includes itself without end"))
 }
 
 /// Whether a line comes from a logger and not from the command.
@@ -76,6 +91,23 @@ W1121 09:12:33.123456   12345 warnings.go:70] unknown field
         I1121 09:12:33.123456   12345 request.go:729] Waited for 1.1s
         W1121 09:12:33.123456   12345 warnings.go:70] unknown field
         "#);
+    }
+
+    /// Only the end of what helm prints is kept, and that may be one line of 100 KB.
+    #[test]
+    fn a_template_that_includes_itself_is_named_however_long_the_line_is() {
+        let hop = "template: c/templates/_h.tpl:1:24: executing \"c.loop\" at <include \"c.loop\" .>: error calling include: ";
+        let first = "Error: template: c/templates/cm.yaml:1:6: executing \"c/templates/cm.yaml\" at <include \"c.loop\" .>: error calling include: ";
+        let last = "rendering template has a nested reference name: c.loop: unable to execute template\n\nUse --debug flag to render out invalid YAML\n";
+        let expected = "template: c/templates/_h.tpl:1:24: executing \"c.loop\" at <include \"c.loop\" .>: error calling include: the template c.loop includes itself without end";
+        let whole = format!("{first}{}{last}", hop.repeat(3));
+        for stderr in [whole.as_str(), &whole[200..]] {
+            assert_eq!(separate(stderr).error, expected);
+            assert_eq!(
+                super::super::classify::classify(&separate(stderr).error),
+                super::super::classify::Kind::TemplateFailed
+            );
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a deploy is going to do to each object, as the server was asked about it.
 
 use crate::context::compared::Compared;
-use pilothouse_core::Sensitive;
+use pilothouse_core::{CrdFacts, Sensitive};
 use pilothouse_helm::RenderedDoc;
 use serde_json::Value;
 use std::sync::Arc;
@@ -9,6 +9,8 @@ use std::sync::Arc;
 /// What is going to be applied, and what becomes of each object.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DeployPreview {
+    /// The definitions that steps bring or change before helm runs.
+    pub(crate) by_steps: Vec<CrdFacts>,
     /// Everything that is rendered.
     pub(crate) docs: Arc<Vec<RenderedDoc>>,
     /// The chart's own definitions, where they take the place of those in the cluster.

@@ -26,6 +26,7 @@ mod shared_reads;
 mod side_by_side;
 mod step;
 mod steps_seen;
+mod taken;
 mod wanted;
 
 pub(crate) use at_work::AtWork;
@@ -56,4 +57,5 @@ pub(crate) use side_by_side::side_by_side;
 pub(crate) use step::Steps;
 pub use step::{Step, StepDescription};
 pub(crate) use steps_seen::StepsSeen;
+pub(crate) use taken::{Taken, is_or_holds};
 pub(crate) use wanted::{RenderedAs, Wanted, is_of_rendering};

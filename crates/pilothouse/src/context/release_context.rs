@@ -4,6 +4,7 @@ use crate::context::cache::Cache;
 use crate::context::events::{Emitter, Message};
 use crate::context::session::Session;
 use crate::context::steps_seen::StepsSeen;
+use crate::context::taken::Taken;
 use crate::context::wanted::Wanted;
 use crate::error::PhaseError;
 use pilothouse_core::{ChartInfo, CrdFacts, EventKind, Note, Phase, Redactor, ReleaseKey, ValueSource, error_chain};
@@ -175,6 +176,20 @@ impl Context {
             cache.observed = None;
             cache.rendered.clear();
         }
+    }
+
+    /// Before its turn comes, earlier releases take this away: what was observed does not count then.
+    pub(crate) async fn expect_taken(&self, taken: Taken) {
+        let mut cache = self.cache.lock().await;
+        if *cache.wanted.taken != taken {
+            Arc::make_mut(&mut cache.wanted).taken = Arc::new(taken);
+            cache.observed = None;
+        }
+    }
+
+    /// What earlier releases of a plan take away before its turn comes.
+    pub(crate) async fn taken(&self) -> Arc<Taken> {
+        self.cache.lock().await.wanted.taken.clone()
     }
 
     /// What was wanted last, without asking whether it is out of date.

@@ -84,6 +84,8 @@ pub struct Session {
     stored: Mutex<HashMap<StoredAt, RevisionStatus>>,
     /// What proves of a release that its uninstall has stopped half-way: for good, since it is about one revision.
     removals_over: Mutex<HashMap<ReleaseKey, PendingSeen>>,
+    /// The releases of which releases of this run have taken objects away; `None` where these may be anybody's.
+    taken_from: Mutex<BTreeSet<Option<ReleaseKey>>>,
     /// In a plan: the revisions that a run would mark failed first, and why.
     foreseen_failed: Mutex<HashMap<ReleaseKey, (u32, String)>>,
 }
@@ -189,6 +191,7 @@ impl Session {
             reads: SharedReads::default(),
             stored: Mutex::default(),
             removals_over: Mutex::default(),
+            taken_from: Mutex::default(),
             foreseen_failed: Mutex::default(),
         })
     }
@@ -248,9 +251,21 @@ impl Session {
     pub(crate) fn begin_run(&self) {
         self.foreseen_failed.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.removals_over.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.taken_from.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.shelf.clear();
         self.reads.forget_surroundings();
         self.begun.store(false, Ordering::Release);
+    }
+
+    /// A release of the run takes away an object of another one, or with a definition or a namespace anybody's.
+    pub(crate) fn note_taken_from(&self, release: Option<ReleaseKey>) {
+        self.taken_from.lock().unwrap_or_else(PoisonError::into_inner).insert(release);
+    }
+
+    /// Whether a release of the run may have taken away what is this one's.
+    pub(crate) fn may_have_taken_from(&self, release: &ReleaseKey) -> bool {
+        let taken_from = self.taken_from.lock().unwrap_or_else(PoisonError::into_inner);
+        taken_from.iter().any(|from| from.as_ref().is_none_or(|from| from == release))
     }
 
     /// A release begins to change something.

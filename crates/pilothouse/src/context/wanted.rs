@@ -4,6 +4,7 @@ use crate::context::foresight::FRESH;
 use crate::context::rendering::Rendering;
 use crate::context::session::Target;
 use crate::context::steps_seen::StepsSeen;
+use crate::context::taken::Taken;
 use crate::error::PhaseError;
 use pilothouse_core::{Class, CrdFacts, Finding, Payload, code};
 use pilothouse_helm::{ResolvedChart, TemplateUse};
@@ -50,6 +51,8 @@ pub(crate) struct Wanted {
     pub(crate) expected: Option<u32>,
     /// In a plan, the definitions that earlier releases bring before the release's turn comes.
     pub(crate) coming: Arc<[CrdFacts]>,
+    /// In a plan, and where one is compared with the cluster: what earlier releases take away before.
+    pub(crate) taken: Arc<Taken>,
     /// Whether it would look up what the cluster holds, and cannot: helm 4 would know nothing of kinds that are to come then.
     pub(crate) looks_up_later: bool,
     /// How it was rendered.
@@ -121,9 +124,9 @@ impl Wanted {
 
     /// Nothing but what stays when it is made anew.
     pub(crate) fn to_be_made(&self) -> Self {
-        let Self { expected, coming, steps, payload, .. } = self;
-        let (coming, steps, payload) = (coming.clone(), steps.clone(), payload.clone());
-        Self { expected: *expected, coming, steps, payload, ..Self::default() }
+        let Self { expected, coming, taken, steps, payload, .. } = self;
+        let (coming, taken, steps, payload) = (coming.clone(), taken.clone(), steps.clone(), payload.clone());
+        Self { expected: *expected, coming, taken, steps, payload, ..Self::default() }
     }
 
     /// Whether what it has looked up is recent enough to be built on.

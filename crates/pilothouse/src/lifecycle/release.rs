@@ -39,6 +39,10 @@ pub(crate) async fn run_release<C: HelmChart + ?Sized>(
 ) -> ReleaseOutcome {
     let info = chart.chart_info();
     let begun = Instant::now();
+    if ctx.session().may_have_taken_from(&info.key()) {
+        // What it was proven to be it may not be any more.
+        run.settled = None;
+    }
     if run.settled.is_none() {
         ctx.emitter().emit(EventKind::ReleaseStarted { release: info.key(), action: info.action });
     }

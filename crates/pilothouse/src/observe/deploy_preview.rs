@@ -16,7 +16,6 @@ use crate::observe::release_storage::{ByUninstall, NotServed};
 use crate::observe::unserved::as_served;
 use crate::render;
 use crate::render::chart_definitions;
-use jiff::Timestamp;
 use pilothouse_core::{
     Change, CrdFacts, CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, Phase, ReleaseHistory, Sensitive, crd_facts,
     object_ref,
@@ -82,7 +81,8 @@ pub(crate) async fn preview_deploy(
     let deleted = if let Over::Uninstalled(ByUninstall { deleted, .. }) = &over { deleted.as_slice() } else { &[] };
     let around = Around { deleted, changing: &changing, write: write(ctx, true, true), scope };
     let hooks = hook_changes::preview_hooks(ctx, &docs, &hook_deletions::events_of_deploy(is_upgrade), around).await;
-    Ok(DeployPreview { docs, definitions, manifests: Sensitive::new(manifests), compared, hooks })
+    let by_steps = changed_by_steps.to_vec();
+    Ok(DeployPreview { docs, definitions, by_steps, manifests: Sensitive::new(manifests), compared, hooks })
 }
 
 /// The same right before helm, of the objects of `scope`: what they are by then. `upgraded` are the records of a release that is upgraded,
@@ -130,17 +130,14 @@ async fn compared(
     let applied = deployed.as_ref().map(|record| record.apply_method.as_deref() == Some("ssa"));
     // Over what an uninstall has left, helm takes no fields from others.
     let takes_over = uninstalled.is_none() && (ctx.info().drift == DriftPolicy::Correct || applied.is_none());
+    let (release, taken) = (ctx.release(), ctx.taken().await);
     let comparison = Comparison {
-        release: &ctx.release(),
-        wanted: manifests,
         stored: &stored,
         uninstalled: uninstalled.map(|ByUninstall { deleted, kept }| Uninstalled { deleted, kept }).unwrap_or_default(),
-        write: write(ctx, applied.unwrap_or(true), takes_over),
         changing,
         seen,
-        redactor: ctx.redactor(),
-        rules: ctx.tracker().rules(),
-        now: Timestamp::now(),
+        taken: &taken.objects,
+        ..Comparison::over_nothing(ctx, &release, manifests, write(ctx, applied.unwrap_or(true), takes_over))
     };
     let Looked { compared, absent } = compare_within(ctx.cluster(), &comparison, scope).await;
     let deleted = if let Some(uninstalled) = uninstalled {
@@ -174,19 +171,10 @@ pub(crate) async fn preview_rollback(
     target: &ReleaseRecord,
 ) -> Result<Looked, PhaseError> {
     let (wanted, stored) = (release_storage::manifest_objects(target)?, release_storage::manifest_objects(newest)?);
-    let comparison = Comparison {
-        release: &ctx.release(),
-        wanted: &wanted,
-        stored: &stored,
-        uninstalled: Uninstalled::default(),
-        // What a conflict would make helm fail on is no loss.
-        write: write(ctx, target.apply_method.as_deref() == Some("ssa"), true),
-        changing: &[],
-        seen: &[],
-        redactor: ctx.redactor(),
-        rules: ctx.tracker().rules(),
-        now: Timestamp::now(),
-    };
+    // What a conflict would make helm fail on is no loss.
+    let write = write(ctx, target.apply_method.as_deref() == Some("ssa"), true);
+    let release = ctx.release();
+    let comparison = Comparison { stored: &stored, ..Comparison::over_nothing(ctx, &release, &wanted, write) };
     let Looked { compared, absent } =
         compare_within(ctx.cluster(), &comparison, Scope::MayLose { secrets: false }).await;
     let (hooks, events) = (hook_deletions::stored_hooks(target), ["pre-rollback", "post-rollback"]);
@@ -197,18 +185,8 @@ pub(crate) async fn preview_rollback(
 /// Asks the server what manifests make of the objects that may lose something when they are written over them, without changing
 /// anything.
 pub(crate) async fn preview_overwriting(ctx: &Context, wanted: &[Value]) -> Vec<Compared> {
-    let comparison = Comparison {
-        release: &ctx.release(),
-        wanted,
-        stored: &[],
-        uninstalled: Uninstalled::default(),
-        write: WriteMethod::Apply { force: true },
-        changing: &[],
-        seen: &[],
-        redactor: ctx.redactor(),
-        rules: ctx.tracker().rules(),
-        now: Timestamp::now(),
-    };
+    let release = ctx.release();
+    let comparison = Comparison::over_nothing(ctx, &release, wanted, WriteMethod::Apply { force: true });
     compare_within(ctx.cluster(), &comparison, Scope::MayLose { secrets: false }).await.compared
 }
 
@@ -243,17 +221,10 @@ async fn definitions_anew(ctx: &Context, wanted: &Wanted, deleted: &[Value]) -> 
         object.is_some_and(|object| all.iter().filter_map(object_ref).any(|other| other.same_object(&object)))
     };
     let anew: Vec<Value> = chart_definitions(wanted).into_iter().filter(|crd| is_of(crd, deleted)).collect();
+    let release = ctx.release();
     let comparison = Comparison {
-        release: &ctx.release(),
-        wanted: &anew,
-        stored: &[],
         uninstalled: Uninstalled { deleted: &anew, kept: &[] },
-        write: WriteMethod::Apply { force: true },
-        changing: &[],
-        seen: &[],
-        redactor: ctx.redactor(),
-        rules: ctx.tracker().rules(),
-        now: Timestamp::now(),
+        ..Comparison::over_nothing(ctx, &release, &anew, WriteMethod::Apply { force: true })
     };
     let mut compared = compare_within(ctx.cluster(), &comparison, Scope::All).await.compared;
     // What follows is that they go, which is told by what the uninstall deletes.

@@ -2,14 +2,13 @@
 
 use crate::context::Context;
 use crate::error::PhaseError;
-use crate::observe::dry_run::compare::{Comparison, Uninstalled, WriteMethod};
+use crate::observe::dry_run::compare::{Comparison, WriteMethod};
 use crate::observe::dry_run::drifted_objects::{Drifted, drifted_objects};
 use crate::observe::fingerprint;
 use crate::observe::objects::resolve;
 use crate::observe::release_storage;
 use crate::observe::release_storage::NotServed;
 use crate::text;
-use jiff::Timestamp;
 use pilothouse_core::{
     AppliedObject, CrdPolicy, Drift, LiveSeen, ObjectRef, Observation, Phase, RecordSeen, RevisionMeta, object_ref,
 };
@@ -33,10 +32,10 @@ pub(crate) async fn look(ctx: &Context, seen: &Observation) -> LiveSeen {
         return seen_or_not(ctx, drifts_of_revision(ctx, newest, |_| true, was_ready).await).0;
     };
     let objects: Vec<ObjectRef> = known.iter().map(|known| known.object.clone()).collect();
-    let mut suspects = Vec::new();
+    let (mut suspects, taken) = (Vec::new(), ctx.taken().await);
     for (known, now) in known.iter().zip(read_all(ctx.cluster(), &objects, Detail::Metadata).await) {
         match now {
-            Ok(now) if fingerprint::suspicion(known, now.as_ref()).is_none() => {}
+            Ok(now) if fingerprint::suspicion(known, now.as_ref()).is_none() && taken.by(&known.object).is_none() => {}
             Ok(_) => suspects.push(known),
             Err(error) if matches!(*error, ClusterError::NotServed { .. }) => suspects.push(known),
             Err(error) => return LiveSeen::Unreadable(ctx.error_text(&error)),
@@ -118,22 +117,14 @@ pub(super) async fn drifts_from_manifest(
     let named = objects.iter().filter(|object| object_ref(object).is_some());
     let objects: Vec<Value> =
         named.zip(references).filter(|(_, at)| wanted(at)).map(|(object, _)| object.clone()).collect();
-    let comparison = Comparison {
-        release: &ctx.release(),
-        wanted: &objects,
-        stored: &[],
-        uninstalled: Uninstalled::default(),
-        // As it was deployed: what only an update would take away is no drift.
-        write: match record.apply_method.as_deref() {
-            Some("ssa") => WriteMethod::Apply { force: true },
-            Some(_) | None => WriteMethod::Patch,
-        },
-        changing: &[],
-        seen,
-        redactor: ctx.redactor(),
-        rules: ctx.tracker().rules(),
-        now: Timestamp::now(),
+    // As it was deployed: what only an update would take away is no drift.
+    let write = match record.apply_method.as_deref() {
+        Some("ssa") => WriteMethod::Apply { force: true },
+        Some(_) | None => WriteMethod::Patch,
     };
+    let (release, taken) = (ctx.release(), ctx.taken().await);
+    let comparison =
+        Comparison { seen, taken: &taken.objects, ..Comparison::over_nothing(ctx, &release, &objects, write) };
     let leaving = release_storage::leaving_among(ctx, &objects).await?;
     let (mut found, mut is_left_out) = (Vec::new(), false);
     for drift in drifted_objects(ctx.cluster(), &comparison).await {
@@ -168,12 +159,16 @@ const HOLDS_DATA: [&str; 4] = ["PersistentVolumeClaim", "PersistentVolume", "Nam
 
 /// An object that is gone, and whether an upgrade makes it again.
 async fn missing_one(ctx: &Context, object: ObjectRef) -> Drift {
+    let gone = match ctx.taken().await.by(&object) {
+        Some(by) => format!("it goes with {by}"),
+        None => GONE.to_owned(),
+    };
     let (what, comes_again) = match object.kind.as_str() {
-        "Job" | "Pod" => (format!("{GONE}; it may have done its work, and is not made again by itself"), false),
+        "Job" | "Pod" => (format!("{gone}; it may have done its work, and is not made again by itself"), false),
         kind if HOLDS_DATA.contains(&kind) && !has_consent(ctx, &object).await => {
-            (format!("{GONE}, and would be empty if it were made again: that takes consent"), false)
+            (format!("{gone}, and would be empty if it were made again: that takes consent"), false)
         }
-        _ => (GONE.to_owned(), true),
+        _ => (gone, true),
     };
     Drift { object, what, comes_again }
 }

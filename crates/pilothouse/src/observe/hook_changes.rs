@@ -9,7 +9,6 @@ use crate::observe::dry_run::compare::{Comparison, Scope, Uninstalled, WriteMeth
 use crate::observe::dry_run::hooks;
 use crate::observe::hook_deletions::stored_hooks;
 use crate::observe::release_storage;
-use jiff::Timestamp;
 use pilothouse_core::{CrdFacts, ObjectChange, crd_facts, object_ref};
 use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::Value;
@@ -39,17 +38,12 @@ pub(super) async fn preview_hooks(
         return Vec::new();
     }
     let wanted: Vec<Value> = run.iter().map(|(doc, ..)| doc.object.clone()).collect();
+    let (release, taken) = (ctx.release(), ctx.taken().await);
     let comparison = Comparison {
-        release: &ctx.release(),
-        wanted: &wanted,
-        stored: &[],
         uninstalled: Uninstalled { deleted: around.deleted, kept: &[] },
-        write: around.write,
         changing: around.changing,
-        seen: &[],
-        redactor: ctx.redactor(),
-        rules: ctx.tracker().rules(),
-        now: Timestamp::now(),
+        taken: &taken.objects,
+        ..Comparison::over_nothing(ctx, &release, &wanted, around.write)
     };
     let looked = hooks::hooks(ctx.cluster(), &comparison, around.scope).await;
     let preview = |(place, compared): (usize, Compared)| {

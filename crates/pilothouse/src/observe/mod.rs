@@ -42,7 +42,7 @@ pub use dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
 pub(crate) use hook_changes::preview_uninstall_hooks;
 pub(crate) use hook_deletions::{
     deleted_by_hooks_of, deleted_by_reinstall_hooks, deleted_by_stored_hooks, deleted_by_uninstall_hooks_of,
-    stored_hooks,
+    events_of_deploy, stored_hooks,
 };
 pub(crate) use left_behind::{Left, left_by_reinstall, left_by_uninstall, left_by_upgrade, still_going};
 pub use objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};

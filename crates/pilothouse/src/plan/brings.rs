@@ -15,6 +15,8 @@ pub(crate) struct Brings {
     /// The definitions that are going to be there.
     pub(crate) kinds: Vec<CrdFacts>,
     pub(super) namespaces: Vec<String>,
+    /// Those that its last hooks make: too late for what is in it itself.
+    pub(super) late_namespaces: Vec<String>,
 }
 
 /// What is going to be there when the turn of a release comes.
@@ -85,9 +87,19 @@ async fn of_release(ctx: &Context, run: &ReleaseRun) -> Brings {
                 brings.kinds.push(facts);
             }
         } else if doc.object["kind"] == "Namespace" {
-            brings.namespaces.extend(doc.object["metadata"]["name"].as_str().map(str::to_owned));
+            let name = doc.object["metadata"]["name"].as_str().map(str::to_owned);
+            match &doc.origin {
+                Origin::Hook { events, .. } if !is_at(events, ["pre-install", "pre-upgrade"]) => {
+                    brings.late_namespaces.extend(name.filter(|_| is_at(events, ["post-install", "post-upgrade"])));
+                }
+                Origin::Hook { .. } | Origin::Template | Origin::Crd => brings.namespaces.extend(name),
+            }
         }
     }
     ctx.pack().await;
     brings
+}
+
+fn is_at(events: &[String], these: [&str; 2]) -> bool {
+    events.iter().any(|event| these.contains(&event.as_str()))
 }

@@ -9,8 +9,10 @@ mod outlook;
 mod ownership;
 mod release_plan;
 mod stack_plan;
+mod taken;
 mod verify;
 
 pub(crate) use brings::brings;
 pub use stack_plan::{EarlierRuns, plan};
+pub(crate) use taken::foresee_taken;
 pub(crate) use verify::outdated_findings;

@@ -60,9 +60,9 @@ pub(crate) async fn deployed(
         Some(preview) => *preview,
         None => observe::preview_deploy(ctx, wanted, change, &[], &[]).await?,
     };
-    let DeployPreview { docs, definitions, compared, hooks, .. } = preview;
+    let DeployPreview { docs, definitions, by_steps, compared, hooks, .. } = preview;
     let mut objects = with_definitions(definitions);
-    let own: Vec<CrdFacts> = docs.iter().filter_map(|doc| crd_facts(&doc.object)).collect();
+    let own: Vec<CrdFacts> = docs.iter().filter_map(|doc| crd_facts(&doc.object)).chain(by_steps).collect();
     let (mut own_kinds, mut own_namespaces) = (0, 0);
     for compared in compared {
         if let Some(why) = &compared.not_checked {
@@ -139,7 +139,7 @@ fn with(object: &ObjectRef, change: ObjectChange) -> PlannedObject {
         health: None,
         seen: None,
         again: false,
-        takes: Vec::new(),
+        takes: None,
     }
 }
 
@@ -163,7 +163,7 @@ async fn planned(ctx: &Context, compared: &Compared, coming: &Coming<'_>) -> Res
         health: compared.health.clone(),
         seen: compared.seen.clone(),
         again: compared.again,
-        takes: Vec::new(),
+        takes: None,
     })
 }
 
@@ -187,7 +187,8 @@ async fn namespace_to_come(ctx: &Context, namespace: &str, coming: &Coming<'_>) 
     if brings_itself(ctx, namespace, coming) {
         return ObjectChange::Create;
     }
-    let is_bringing = |brings: &Brings| brings.namespaces.iter().any(|known| known == namespace);
+    let is_bringing =
+        |brings: &Brings| brings.namespaces.iter().chain(&brings.late_namespaces).any(|known| known == namespace);
     let earlier = coming.earlier.iter().find(|brings| is_bringing(brings));
     if let Some(release) = earlier.and_then(|brings| brings.release.clone()) {
         return ObjectChange::After { release, needs: format!("namespace {namespace}") };

@@ -9,6 +9,7 @@ use crate::context::Outcome;
 use crate::context::PlainInputs;
 use crate::context::ReleaseRun;
 use crate::context::Steps;
+use crate::context::Taken;
 use crate::context::is_of_rendering;
 use crate::digest;
 use crate::error::PhaseError;
@@ -98,7 +99,7 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
     let (decision, state) = (&observed.decision, &observed.state);
     plan.revision = observed.known_history().newest_revision();
     plan.does = PlannedAction::from(decision);
-    plan.why = why(info, state, decision);
+    plan.why = why(info, state, decision, &*ctx.taken().await);
     if let ReleaseState::OutOfSync { differs, .. } = state {
         plan.differs.clone_from(differs);
     }
@@ -147,7 +148,7 @@ fn forget_what_comes(findings: &mut Vec<Finding>, later: &BTreeSet<String>) {
 
 /// Whether a kind or a namespace is not there.
 fn is_missing(finding: &Finding) -> bool {
-    // What takes consent stays whatever comes first.
+    // What takes consent stays whatever comes first, and so does what goes with the release's own uninstall.
     finding.class == Class::Blocked && [code::API_NOT_SERVED, code::NAMESPACE_MISSING].contains(&finding.code.as_str())
 }
 
@@ -373,7 +374,7 @@ const VALUE_OF_A_STEP: &str =
     "a value comes from a step and is known only in the run: helm is not run if nothing has changed then";
 
 /// Why something is to be done, or nothing.
-fn why(info: &ChartInfo, state: &ReleaseState, decision: &Decision) -> String {
+fn why(info: &ChartInfo, state: &ReleaseState, decision: &Decision, taken: &Taken) -> String {
     match decision {
         Decision::Keep { why } | Decision::Finish { why, .. } => return why.clone(),
         Decision::Change(Change::Uninstall) => return "it is to be destroyed".to_owned(),
@@ -407,12 +408,13 @@ fn why(info: &ChartInfo, state: &ReleaseState, decision: &Decision) -> String {
         ReleaseState::Unfinished { reached, .. } => format!("nothing after {reached} has ended well"),
         ReleaseState::LiveUnknown { .. } => "its objects were not looked at".to_owned(),
         ReleaseState::Drifted { drifts, .. } => {
-            let gone: Vec<String> =
-                drifts.iter().filter(|one| one.comes_again).map(|one| one.object.to_string()).collect();
-            match gone.as_slice() {
-                [] => "others have changed its objects".to_owned(),
-                [one] => format!("{one} is gone and is made again"),
-                [one, rest @ ..] => format!("{one} and {} more are gone and are made again", rest.len()),
+            let mut gone = drifts.iter().filter(|one| one.comes_again).map(|one| &one.object);
+            let Some(one) = gone.next() else { return "others have changed its objects".to_owned() };
+            match (gone.count(), taken.by(one)) {
+                (0, None) => format!("{one} is gone and is made again"),
+                (0, Some(by)) => format!("{one} goes with {by} and is made again"),
+                (more, None) => format!("{one} and {more} more are gone and are made again"),
+                (more, Some(by)) => format!("{one} and {more} more go with {by} and are made again"),
             }
         }
         ReleaseState::Unvalidated { .. } => "it was not validated".to_owned(),

@@ -15,6 +15,7 @@ use crate::phases::steps_of;
 use crate::plan::brings::{Coming, brings};
 use crate::plan::outlook;
 use crate::plan::release_plan;
+use crate::plan::taken;
 use crate::render::steps_seen;
 use futures::FutureExt;
 use jiff::Timestamp;
@@ -95,6 +96,17 @@ pub async fn plan(
         async move { release_plan::draft(chart.as_ref(), ctx, run, &coming).await }.boxed()
     });
     let mut drafts = side_by_side(drafts, width).await;
+    for node in graph.order() {
+        let taken = taken::taken_by(stands_on[node].iter().map(|&on| &drafts[on].plan));
+        if taken::concerns(&contexts[node], &drafts[node], &taken).await {
+            contexts[node].expect_taken(taken).await;
+            runs[node].settled = None;
+            let coming = Coming { earlier: stands_on[node].iter().map(|&on| &brings[on]).collect(), all: &brings };
+            let (chart, ctx) = (charts[node].as_ref(), &contexts[node]);
+            drafts[node] = release_plan::draft(chart, ctx, &mut runs[node], &coming).await;
+        }
+    }
+    taken::hint_at_needs(&mut drafts, &stands_on);
     if let Some(why) = unforeseen {
         let is_locked = |plan: &ReleasePlan| plan.findings.iter().any(|finding| finding.code == code::RELEASE_LOCKED);
         let locked = drafts.iter_mut().filter(|draft| is_locked(&draft.plan));

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::context::Outcome;
 use crate::context::ReleaseRun;
+use crate::context::is_or_holds;
 use crate::error::PhaseError;
 use crate::kept_digest::closed;
 use crate::observe;
@@ -53,7 +54,7 @@ pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Pl
         let message = "chart, values, steps or what the cluster serves are not those of the plan";
         findings.push(finding(release.to_string(), message.to_owned()));
     }
-    for object in touched(planned) {
+    for object in touched(planned, plan) {
         let live = match ctx.cluster().get(&object.object).await {
             Err(ClusterError::NotServed { .. }) => None,
             Ok(live) => live,
@@ -68,7 +69,9 @@ pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Pl
         if let Some(live) = live.filter(|_| object.change == ObjectChange::Delete) {
             match preflight::goes_with(ctx, &object.object, &live).await {
                 Ok(now) => {
-                    findings.extend(goes_too(&object.takes, &now).map(|how| finding(object.object.to_string(), how)));
+                    let now = now.unwrap_or_default();
+                    let how = goes_too(object.takes.as_deref(), &now);
+                    findings.extend(how.map(|how| finding(object.object.to_string(), how)));
                 }
                 Err(error) => {
                     let message = ctx.error_text(&error);
@@ -86,15 +89,22 @@ pub(crate) async fn outdated_findings(ctx: &Context, run: &ReleaseRun, plan: &Pl
     findings
 }
 
-/// What goes with an object that the plan did not have: whoever has consented to the deletion has not seen it.
-fn goes_too(planned: &[ObjectRef], now: &[ObjectRef]) -> Option<String> {
-    let mut new = now.iter().filter(|one| !planned.iter().any(|known| known.same_object(one)));
+/// What goes with an object that the plan did not have: whoever has consented to the deletion has not seen it. A plan of an earlier
+/// version, and one that could not read it, does not tell.
+fn goes_too(planned: Option<&[ObjectRef]>, now: &[ObjectRef]) -> Option<String> {
+    let known = planned.unwrap_or_default();
+    let mut new = now.iter().filter(|one| !known.iter().any(|known| known.same_object(one)));
     let first = new.next()?;
     let more = match new.count() {
         0 => String::new(),
         count => format!(" and {count} more"),
     };
-    Some(format!("{first}{more} would go with it, which was not there when the plan was made"))
+    Some(match planned {
+        Some(_) => format!("{first}{more} would go with it, which was not there when the plan was made"),
+        None => format!(
+            "{first}{more} would go with it, and whether that was so when the plan was made it does not say: make the plan anew"
+        ),
+    })
 }
 
 /// The objects that were to stay as they are and would not any more, since somebody has written or deleted them: helm touches these
@@ -141,22 +151,27 @@ fn does_otherwise(planned: PlannedAction, now: PlannedAction) -> Option<String> 
 }
 
 /// The objects that carrying it out changes or leaves behind.
-fn touched(planned: &ReleasePlan) -> impl Iterator<Item = &PlannedObject> {
+fn touched<'p>(planned: &'p ReleasePlan, plan: &'p Plan) -> impl Iterator<Item = &'p PlannedObject> {
     planned.objects.iter().filter(|object| match object.change {
         ObjectChange::Create
         | ObjectChange::Update
         | ObjectChange::Replace { .. }
         | ObjectChange::Delete
         | ObjectChange::Keep
-        | ObjectChange::Adopt => !is_created_anew(planned, object),
+        | ObjectChange::Adopt => !is_created_anew(plan, object),
         ObjectChange::After { .. } | ObjectChange::Refused { .. } | ObjectChange::Same => false,
     })
 }
 
-/// Whether it is deleted first: what was seen of it stands there.
-fn is_created_anew(planned: &ReleasePlan, object: &PlannedObject) -> bool {
-    let is_deleted = |one: &PlannedObject| one.change == ObjectChange::Delete && one.object.same_object(&object.object);
-    object.change == ObjectChange::Create && planned.objects.iter().any(is_deleted)
+/// Whether it is deleted first, by its release or by another one: what was seen of it stands there.
+fn is_created_anew(plan: &Plan, object: &PlannedObject) -> bool {
+    let is_deleted = |one: &PlannedObject| {
+        one.change == ObjectChange::Delete
+            && std::iter::once(&one.object)
+                .chain(one.takes.iter().flatten())
+                .any(|gone| is_or_holds(gone, &object.object))
+    };
+    object.change == ObjectChange::Create && plan.releases.iter().flat_map(|one| &one.objects).any(is_deleted)
 }
 
 /// How an object is another one, or in another state, than the plan has seen.
@@ -223,6 +238,30 @@ mod tests {
         #[case] expected: Option<&str>,
     ) {
         assert_eq!(does_otherwise(planned, now).as_deref(), expected);
+    }
+
+    #[rstest]
+    #[case::nothing(true, &[], &[], None)]
+    #[case::as_planned(true, &["a"], &["a"], None)]
+    #[case::less(true, &["a", "b"], &["b"], None)]
+    #[case::new(true, &["a"], &["b", "a", "c"], Some(
+        "ConfigMap b and 1 more would go with it, which was not there when the plan was made"
+    ))]
+    #[case::not_known(false, &[], &["a"], Some(
+        "ConfigMap a would go with it, and whether that was so when the plan was made it does not say: make the plan anew"
+    ))]
+    #[case::not_known_and_nothing(false, &[], &[], None)]
+    fn what_goes_with_an_object(
+        #[case] is_known: bool,
+        #[case] planned: &[&str],
+        #[case] now: &[&str],
+        #[case] expected: Option<&str>,
+    ) {
+        let objects = |names: &[&str]| -> Vec<ObjectRef> {
+            names.iter().map(|name| ObjectRef::parse(&format!("ConfigMap/{name}")).unwrap()).collect()
+        };
+        let planned = objects(planned);
+        assert_eq!(goes_too(is_known.then_some(&*planned), &objects(now)).as_deref(), expected);
     }
 
     #[rstest]

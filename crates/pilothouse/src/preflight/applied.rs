@@ -14,7 +14,11 @@ use crate::preflight::backup::save;
 use crate::preflight::changes::refusals;
 use crate::preflight::crds::chart_crds;
 use crate::preflight::losses::consent::Consent;
-use pilothouse_core::{Class, CrdFacts, Decision, Finding, ObjectChange, ObjectRef, Phase, Sensitive, code, crd_facts};
+use pilothouse_core::{
+    ChartInfo, Class, CrdFacts, Decision, Finding, ObjectChange, ObjectRef, Phase, Sensitive, code, crd_facts,
+    object_ref,
+};
+use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::Value;
 
 /// What a look at the objects of steps has found.
@@ -24,7 +28,7 @@ pub(crate) struct Applied {
     pub(crate) findings: Vec<Finding>,
     /// What could not be looked at.
     pub(crate) not_checked: Vec<String>,
-    /// The definitions that steps of `pre_exec` change, as they are then.
+    /// The definitions that steps of `pre_exec` bring or change, as they are then.
     pub(crate) kinds: Vec<CrdFacts>,
 }
 
@@ -55,7 +59,10 @@ pub(crate) async fn look_at_applied(steps: &Steps, ctx: &Context, decision: &Dec
             all.findings.extend(looked.findings);
             all.not_checked.extend(looked.not_checked);
             if phase < Phase::Exec {
-                all.kinds.extend(changed(&compared).filter_map(|(_, _, then)| crd_facts(then)));
+                let new = compared.iter().filter(|one| one.outcome == Outcome::Change(ObjectChange::Create));
+                let new = new.filter_map(|one| one.then.as_ref().map(Sensitive::expose));
+                let then = changed(&compared).map(|(_, _, then)| then).chain(new);
+                all.kinds.extend(then.filter_map(crd_facts));
             }
         }
     }
@@ -93,6 +100,31 @@ fn changed(compared: &[Compared]) -> impl Iterator<Item = (&ObjectRef, &Value, &
     compared.iter().filter(changes).filter_map(|one| {
         Some((&one.object, one.live.as_ref().map(Sensitive::expose)?, one.then.as_ref().map(Sensitive::expose)?))
     })
+}
+
+/// The objects that `apply` steps write before helm runs and that the chart has too, a line each.
+pub(crate) async fn shared_with_chart(steps: &Steps, info: &ChartInfo, docs: &[RenderedDoc]) -> Vec<String> {
+    // An object of the whole cluster gets a namespace on both sides.
+    let named = |object: &Value| {
+        let object = object_ref(object)?;
+        let namespace = object.namespace.clone().or_else(|| Some(info.key().namespace));
+        Some((ObjectRef { namespace, ..object.clone() }, object))
+    };
+    let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
+    let own: Vec<ObjectRef> = own.filter_map(|doc| Some(named(&doc.object)?.0)).collect();
+    let mut lines = Vec::new();
+    for phase in Phase::ALL.into_iter().filter(|phase| *phase < Phase::Exec) {
+        for step in steps.of(phase) {
+            for (at, object) in step.applies().await.iter().filter_map(named) {
+                if own.iter().any(|own| own.same_object(&at)) {
+                    lines.push(format!(
+                        "{object}: an apply step of {phase} writes it, and the chart has it too: helm makes nothing that is there already, and of what it has made helm 4 refuses fields that both set otherwise (FIELD_CONFLICT), while helm 3 writes over them: leave it to one of the two"
+                    ));
+                }
+            }
+        }
+    }
+    lines
 }
 
 /// What steps delete.

@@ -28,6 +28,19 @@ impl Going {
     }
 }
 
+/// Notes that these objects are about to go: a release of the run whose turn comes later is looked at again where they were its own, or
+/// where others go with them.
+pub(crate) fn note_taken<'s>(ctx: &Context, objects: impl IntoIterator<Item = &'s AsSeen>) {
+    for seen in objects.into_iter().filter(|seen| seen.was_there()) {
+        let (session, owner) = (ctx.session(), seen.other_owner(&ctx.release()));
+        if ["CustomResourceDefinition", "Namespace"].contains(&seen.object.kind.as_str()) {
+            session.note_taken_from(None);
+        } else if owner.is_some() {
+            session.note_taken_from(owner);
+        }
+    }
+}
+
 /// Looks once more, right before helm: the intent was written and the definitions were brought since. What then can happen until
 /// helm has come to the object is left open: no request of helm's carries a condition.
 ///
@@ -50,7 +63,9 @@ pub(crate) async fn refuse_unless_as_seen(ctx: &Context, going: &Going) -> Resul
     if there.is_empty() {
         return Ok(());
     }
-    PhaseError::refuse_for(data_loss::losses(ctx, &there, &[], &Consent::needed(ctx).await?).await)
+    PhaseError::refuse_for(data_loss::losses(ctx, &there, &[], &Consent::needed(ctx).await?).await)?;
+    note_taken(ctx, &going.objects);
+    Ok(())
 }
 
 /// Looks whether objects are still those that were looked at, in the same hands.

@@ -12,6 +12,7 @@ use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::preview_deploy;
 use crate::preflight::adoption::Adopting;
+use crate::preflight::applied;
 use crate::preflight::backup::save;
 use crate::preflight::changes::refusals::gate;
 use crate::preflight::changes::refused;
@@ -72,7 +73,7 @@ pub(crate) async fn deploy_findings(
             let (refused, not_checked) = refused::hooks(ctx, &preview.hooks, compared);
             findings.extend(refused);
             let mut later = Foresight { not_checked, ..Foresight::default() };
-            let mut missing = Vec::new();
+            let mut missing: Vec<Finding> = Vec::new();
             // An upgrade deletes only once its first hooks have run.
             let gone = if begins_with_uninstall { compared.as_slice() } else { &[] };
             if begins_with_uninstall {
@@ -83,9 +84,12 @@ pub(crate) async fn deploy_findings(
                 later = later.and(looked_up::findings(ctx, wanted).await);
                 later = later.and(uninstall_hooks(ctx).await);
             }
-            missing.extend(not_there::findings(ctx, &preview.docs, compared, gone, &findings));
-            missing.extend(not_there::hook_findings(ctx, &preview.docs, &preview.hooks, gone));
+            let [first_event, _] = observe::events_of_deploy(matches!(change, Change::Upgrade { .. }));
+            missing.extend(not_there::findings(ctx, (&preview, first_event), gone, &findings));
+            missing.extend(not_there::hook_findings(ctx, (&preview.docs, &preview.by_steps), &preview.hooks, gone));
             // Steps of pre_exec may bring it: then it is looked at once they have run, and before an uninstall.
+            let (gone, missing): (Vec<_>, Vec<_>) = missing.into_iter().partition(|one| one.class == Class::Unsafe);
+            findings.extend(gone);
             if ctx.phase() == Phase::CheckPrerequisites && !steps.of(Phase::PreExec).is_empty() {
                 let unless = |one: &Finding| format!("{one}, unless a step of pre_exec brings it");
                 later.not_checked.extend(missing.iter().map(unless));
@@ -93,8 +97,8 @@ pub(crate) async fn deploy_findings(
                 findings.extend(missing);
             }
             findings.append(&mut later.findings);
-            let warnings =
-                save::announced(ctx, wanted, compared, change, adopting.consent()).await.into_iter().collect();
+            let mut warnings = applied::shared_with_chart(steps, ctx.info(), &preview.docs).await;
+            warnings.extend(save::announced(ctx, wanted, compared, change, adopting.consent()).await);
             let gone = unserved::foresee(ctx, steps, wanted, change, adopting.consent()).await;
             let preview = Some(Box::new(preview));
             Foresight { findings, warnings, preview, ..later }.and(gone).and(around)
@@ -124,7 +128,7 @@ async fn uninstall_hooks(ctx: &Context) -> Foresight {
     match observe::preview_uninstall_hooks(ctx).await {
         Ok((docs, hooks)) => {
             let (mut findings, not_checked) = refused::hooks(ctx, &hooks, &[]);
-            let missing = not_there::hook_findings(ctx, &docs, &hooks, &[]);
+            let missing = not_there::hook_findings(ctx, (&docs, &[]), &hooks, &[]);
             // Of a kind that is not served any more, Helm's record can be freed with consent: that is told by itself.
             findings.extend(missing.into_iter().filter(|one| one.code != code::API_NOT_SERVED));
             Foresight { findings, not_checked, ..Foresight::default() }

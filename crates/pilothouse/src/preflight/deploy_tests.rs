@@ -7,7 +7,9 @@ use super::*;
 use crate::context::Rendering;
 use crate::test_world::{over, release};
 use crate::{HelmDriver, StepSpec, built_in};
-use pilothouse_core::{ChartInfo, CrdPolicy, On, ReinstallReason, RevisionStatus, StepKind, WaitFor, WaitStep};
+use pilothouse_core::{
+    ApplyStep, ChartInfo, CrdPolicy, On, ReinstallReason, RevisionStatus, StepKind, WaitFor, WaitStep,
+};
 use pilothouse_kube::ClusterError;
 use pilothouse_testkit::{FakeCluster, FakeHelm, release_secret};
 use rstest::rstest;
@@ -95,7 +97,9 @@ async fn foreseen_of(
     let helm = Arc::new(FakeHelm::new(cluster.clone(), "", "1.0.0"));
     let world = over(cluster.clone(), helm, HelmDriver::Secret, info);
     let wanted = Wanted { rendering: Rendering::new(chart).unwrap(), ..Wanted::default() };
-    let found = deploy_findings(steps, &world.ctx, &wanted, &Decision::Change(change), &[], &[]).await;
+    let decision = Decision::Change(change);
+    let brought = crate::preflight::look_at_applied(steps, &world.ctx, &decision).await.kinds;
+    let found = deploy_findings(steps, &world.ctx, &wanted, &decision, &[], &brought).await;
     let calls = cluster.failures.calls();
     let written: Vec<&String> =
         calls.iter().filter(|call| call.starts_with("patch") || call.starts_with("delete")).collect();
@@ -523,7 +527,7 @@ async fn a_namespace_that_goes() {
         .filter(|one| one.code == "NAMESPACE_MISSING")
         .map(|one| one.message)
         .collect();
-    assert_eq!(told, ["the uninstall that comes first deletes namespace own, and the chart brings none"]);
+    assert_eq!(told, ["the uninstall that comes first deletes namespace own, and the chart brings none before it"]);
 }
 
 /// Helm comes to nothing without a kind or a namespace whatever it does, and earlier releases may be changed by then.
@@ -544,6 +548,22 @@ async fn a_namespace_that_goes() {
     &manifest("v1", "Namespace", "elsewhere", ""),
     &[]
 )]
+#[case::own_namespace_by_a_first_hook(
+    "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: elsewhere}\n",
+    &namespace_hook("pre-install,pre-upgrade"),
+    &[]
+)]
+// It is made once helm has failed on the object.
+#[case::own_namespace_by_a_late_hook(
+    "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: elsewhere}\n",
+    &namespace_hook("post-install,post-upgrade"),
+    &["NAMESPACE_MISSING ConfigMap elsewhere/a"]
+)]
+#[case::own_namespace_by_a_hook_of_something_else(
+    "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: elsewhere}\n",
+    &namespace_hook("pre-delete,pre-rollback,test"),
+    &["NAMESPACE_MISSING ConfigMap elsewhere/a"]
+)]
 #[tokio::test]
 async fn what_will_not_be_there_for_an_install_or_an_upgrade(
     #[case] chart: &str,
@@ -561,11 +581,77 @@ async fn what_will_not_be_there_for_an_install_or_an_upgrade(
     assert_eq!(told, expected, "{:?}", found.findings);
 }
 
+fn namespace_hook(events: &str) -> String {
+    manifest("v1", "Namespace", "elsewhere", "")
+        .replace("{name: elsewhere", &format!("{{annotations: {{helm.sh/hook: '{events}'}}, name: elsewhere"))
+}
+
 /// A cluster where nothing is deployed.
 fn deployed_none() -> Arc<FakeCluster> {
     let cluster = Arc::new(FakeCluster::default());
     cluster.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}));
     cluster
+}
+
+/// The steps of `pre_exec` that apply this.
+fn applying(manifest: &str) -> Steps {
+    let kind = StepKind::Apply(ApplyStep { files: Vec::new(), manifests: vec![manifest.to_owned()] });
+    let spec = StepSpec { name: None, on: On::default(), point_of_no_return: false, every_run: false, kind };
+    let mut steps = Steps::default();
+    steps.insert(Phase::PreExec, vec![built_in(&spec)]);
+    steps
+}
+
+/// Nothing is open then, not even for a reinstall: the step comes before the uninstall.
+#[rstest]
+#[case::in_its_version("example.com/v1", true)]
+#[case::in_another_version("example.com/v2", false)]
+#[tokio::test]
+async fn a_step_that_brings_the_kind(#[case] version: &str, #[case] is_brought: bool) {
+    let cluster = deployed(&manifest("v1", "ConfigMap", "a", ""));
+    let brings = definition(false).replace("widgets", "gadgets").replace("Widget", "Gadget");
+    let chart = manifest(version, "Gadget", "x", "");
+    for change in [reinstall(), Change::Upgrade { last_good: Some(1) }] {
+        let found = foreseen_of(&cluster, &applying(&brings), &chart, change, |_| {}).await;
+        assert_eq!(found.findings, []);
+        let is_open = found.not_checked.iter().any(|line| line.contains("unless a step of pre_exec brings it"));
+        assert_eq!(is_open, !is_brought, "{:?}", found.not_checked);
+    }
+}
+
+/// One of the two would have to give way in helm's run.
+#[rstest]
+#[case::same("ConfigMap", "", 1)]
+#[case::same_in_its_namespace("ConfigMap", ", namespace: default", 1)]
+#[case::elsewhere("ConfigMap", ", namespace: elsewhere", 0)]
+#[case::of_another_kind("Service", "", 0)]
+#[tokio::test]
+async fn an_object_that_a_step_writes_and_the_chart_has_too(
+    #[case] kind: &str,
+    #[case] more: &str,
+    #[case] expected: usize,
+) {
+    let cluster = deployed(&manifest("v1", "ConfigMap", "a", ""));
+    let steps = applying(&format!("{{apiVersion: v1, kind: {kind}, metadata: {{name: a{more}}}, data: {{a: b}}}}"));
+    let chart = manifest("v1", "ConfigMap", "a", "data: {a: c}");
+    let found = foreseen_of(&cluster, &steps, &chart, Change::Upgrade { last_good: Some(1) }, |_| {}).await;
+    assert_eq!(found.warnings.iter().filter(|line| line.contains("the chart has it too")).count(), expected);
+}
+
+/// A misspelt kind would seem to be allowed what it is not.
+#[rstest]
+#[case::served("ConfigMap/a", 0)]
+#[case::not_served("Widgte/a", 1)]
+#[tokio::test]
+async fn consent_to_a_kind_that_is_not_served(#[case] consent: &str, #[case] expected: usize) {
+    let cluster = deployed(&manifest("v1", "ConfigMap", "a", ""));
+    let consent = ObjectRef::parse(consent).unwrap();
+    for change in [reinstall(), Change::Upgrade { last_good: Some(1) }, Change::Uninstall] {
+        let info = |info: &mut ChartInfo| info.consent = vec![consent.clone()];
+        let found = foreseen_of(&cluster, &Steps::default(), &manifest("v1", "ConfigMap", "a", ""), change, info).await;
+        let told = found.warnings.iter().filter(|line| line.ends_with("so that it allows nothing"));
+        assert_eq!(told.count(), expected, "{:?}", found.warnings);
+    }
 }
 
 #[tokio::test]
@@ -578,4 +664,9 @@ async fn a_step_may_bring_the_kind_first() {
     let chart = manifest("no.such/v1", "Nope", "x", "");
     assert_eq!(told(&cluster, &steps, &chart).await.0, []);
     assert_eq!(told(&cluster, &Steps::default(), &chart).await.0, refused("API_NOT_SERVED", "Nope x"));
+    // What the uninstall deletes no step before it can bring.
+    let cluster = deployed(&manifest("v1", "Namespace", "own", ""));
+    let chart = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: own}\n";
+    let found = told(&cluster, &steps, chart).await.0;
+    assert!(found.iter().any(|(code, _)| code == "NAMESPACE_MISSING"), "{found:?}");
 }

@@ -22,7 +22,7 @@ pub(crate) async fn findings(ctx: &Context, wanted: &Wanted) -> Foresight {
         return Foresight::default();
     }
     let without = RenderedAs::default();
-    // As an upgrade where that is the same: rendering an install, helm 4 looks whose the objects are.
+    // As an upgrade where that is the same: of an install helm 4 asks whose the objects are, unless it is told to take them.
     let with = RenderedAs { upgrade: (!wanted.uses.asks_for_action()).then_some(1), looks_up: true };
     let (without, with) = match (rendered(ctx, wanted, without).await, rendered(ctx, wanted, with).await) {
         (Ok(without), Ok(with)) => (without, with),

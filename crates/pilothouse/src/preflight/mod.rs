@@ -26,7 +26,7 @@ mod unserved;
 
 pub(crate) use adoption::Adopting;
 pub use adoption::unowned;
-pub(crate) use applied::look_at_applied;
+pub(crate) use applied::{look_at_applied, shared_with_chart};
 pub(crate) use as_planned::{in_words, other_revision, planned_findings, planned_rendering};
 pub(crate) use as_seen::{refuse_unless_as_seen, refuse_unless_same};
 pub use changes::deletions::crds_in_use;

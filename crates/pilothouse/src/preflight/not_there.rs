@@ -2,6 +2,7 @@
 
 use crate::context::Compared;
 use crate::context::Context;
+use crate::context::DeployPreview;
 use crate::context::HookPreview;
 use crate::context::Outcome;
 use pilothouse_core::{
@@ -11,29 +12,31 @@ use pilothouse_helm::{Origin, RenderedDoc};
 
 /// The objects for which there will be no kind or no namespace: none is there, or it goes with the uninstall that comes first, of
 /// which `uninstalled` is what it deletes, and the chart brings none. Helm would fail on them, after an uninstall too late. What is among
-/// the `told` findings is not told again.
+/// the `told` findings is not told again. The hooks of `first_event` run before the objects of the chart.
+///
+/// What goes with the uninstall nothing that comes before that can bring: it is `Unsafe` to begin. What is not there may still come.
 pub(crate) fn findings(
     ctx: &Context,
-    docs: &[RenderedDoc],
-    compared: &[Compared],
+    (preview, first_event): (&DeployPreview, &str),
     uninstalled: &[Compared],
     told: &[Finding],
 ) -> Vec<Finding> {
-    let (brought, gone) = (Brought::before_templates(ctx, docs), Gone::of(uninstalled));
+    let (brought, gone) = (Brought::before_templates(ctx, preview, first_event), Gone::of(uninstalled));
     let is_told = |one: &Finding| told.iter().any(|told| told.code == one.code && told.subject == one.subject);
-    compared.iter().filter_map(|one| gone.missing(one, &brought)).filter(|one| !is_told(one)).collect()
+    preview.compared.iter().filter_map(|one| gone.missing(one, &brought)).filter(|one| !is_told(one)).collect()
 }
 
 /// The same of hooks, of which each finds what helm makes before it. `compared` is what an uninstall that comes before them deletes.
 pub(crate) fn hook_findings(
     ctx: &Context,
-    docs: &[RenderedDoc],
+    (docs, by_steps): (&[RenderedDoc], &[CrdFacts]),
     hooks: &[HookPreview],
     compared: &[Compared],
 ) -> Vec<Finding> {
     let gone = Gone::of(compared);
     let finding = |hook: &HookPreview| {
-        let found = gone.missing(&hook.compared, &Brought::before_hook(ctx, docs, hook))?;
+        let brought = Brought { by_steps: by_steps.to_vec(), ..Brought::before_hook(ctx, docs, hook) };
+        let found = gone.missing(&hook.compared, &brought)?;
         Some(Finding { message: format!("as a {} hook: {}", hook.event, found.message), ..found })
     };
     hooks.iter().filter_map(finding).collect()
@@ -65,10 +68,12 @@ impl<'a> Gone<'a> {
     /// Why helm comes to nothing with this object.
     fn missing(&self, one: &Compared, brought: &Brought) -> Option<Finding> {
         let stays = |change: &ObjectChange| !matches!(change, ObjectChange::Delete | ObjectChange::Keep);
-        let blocked = |code, message: String| Some(Finding::new(Class::Blocked, code, &one.object, message));
+        let finding = |class, code, message: String| Some(Finding::new(class, code, &one.object, message));
         let in_namespace = match &one.outcome {
-            Outcome::NotServed { .. } if brought.serves(&one.object) => return None,
-            Outcome::NotServed { why } => return blocked(code::API_NOT_SERVED, why.clone()),
+            Outcome::NotServed { .. } if brought.serves(&one.object) || brought.is_by_steps(&one.object) => {
+                return None;
+            }
+            Outcome::NotServed { why } => return finding(Class::Blocked, code::API_NOT_SERVED, why.clone()),
             Outcome::NoNamespace { namespace } => Some(namespace),
             Outcome::Change(change) if stays(change) => {
                 one.object.namespace.as_ref().filter(|name| self.has_namespace(name))
@@ -81,30 +86,38 @@ impl<'a> Gone<'a> {
                 (true, Some(version)) => format!("{deleted}, and that of the chart serves no {version}"),
                 (true, None) | (false, _) => deleted.to_owned(),
             };
-            return blocked(code::API_NOT_SERVED, message);
+            return finding(Class::Unsafe, code::API_NOT_SERVED, message);
         }
         let namespace = in_namespace.filter(|name| !brought.namespaces.contains(name))?;
-        let why = if self.has_namespace(namespace) {
-            format!("the uninstall that comes first deletes namespace {namespace}")
+        let (class, why) = if self.has_namespace(namespace) {
+            (Class::Unsafe, format!("the uninstall that comes first deletes namespace {namespace}"))
         } else {
-            format!("namespace {namespace} is not there")
+            (Class::Blocked, format!("namespace {namespace} is not there"))
         };
-        blocked(code::NAMESPACE_MISSING, format!("{why}, and the chart brings none"))
+        finding(class, code::NAMESPACE_MISSING, format!("{why}, and the chart brings none before it"))
     }
 }
 
 /// What the chart brings before an object.
 struct Brought {
     kinds: Vec<CrdFacts>,
+    /// What steps bring before helm runs, and before an uninstall.
+    by_steps: Vec<CrdFacts>,
     namespaces: Vec<String>,
 }
 
 impl Brought {
-    /// Helm has to know all kinds before it makes the first of them; namespaces it makes before what is in them, as a hook or among
-    /// the templates.
-    fn before_templates(ctx: &Context, docs: &[RenderedDoc]) -> Self {
-        let is_own = |doc: &&RenderedDoc| !matches!(doc.origin, Origin::Crd);
-        Self::of(ctx, docs.iter().filter(is_definition_brought(ctx)), docs.iter().filter(is_own))
+    /// Helm has to know all kinds before it makes the first of them; namespaces it makes before what is in them, among the templates or
+    /// as a hook of the first event.
+    fn before_templates(ctx: &Context, preview: &DeployPreview, first_event: &str) -> Self {
+        let docs = &preview.docs;
+        let is_before = |doc: &&RenderedDoc| match &doc.origin {
+            Origin::Crd => false,
+            Origin::Template => true,
+            Origin::Hook { events, .. } => events.iter().any(|event| event == first_event),
+        };
+        let brought = Self::of(ctx, docs.iter().filter(is_definition_brought(ctx)), docs.iter().filter(is_before));
+        Self { by_steps: preview.by_steps.clone(), ..brought }
     }
 
     fn before_hook(ctx: &Context, docs: &[RenderedDoc], hook: &HookPreview) -> Self {
@@ -124,7 +137,12 @@ impl Brought {
         if ctx.info().create_namespace {
             namespaces.push(ctx.release().namespace);
         }
-        Self { kinds: kinds.filter_map(|doc| crd_facts(&doc.object)).collect(), namespaces }
+        let kinds = kinds.filter_map(|doc| crd_facts(&doc.object)).collect();
+        Self { kinds, by_steps: Vec::new(), namespaces }
+    }
+
+    fn is_by_steps(&self, object: &ObjectRef) -> bool {
+        self.by_steps.iter().any(|facts| facts.serves(object))
     }
 
     fn has_kind(&self, object: &ObjectRef) -> bool {

@@ -141,6 +141,7 @@ pub(crate) async fn permit_deletions(
         }
     }
     PhaseError::refuse_for(findings)?;
+    as_seen::note_taken(ctx, permits.iter().map(|permit| &permit.deed().seen));
     Ok(permits)
 }
 
@@ -189,7 +190,7 @@ pub(crate) async fn permit_uninstall(ctx: &Context, run: &ReleaseRun) -> Result<
     }
     let (history, record) = records;
     let stays = observe::left_by_uninstall(ctx, &history, record.as_ref()).await?.telling(ctx);
-    let rewriting = unserved::permit_over_uninstalled(ctx, &history, &consent).await?;
+    let rewriting = unserved::permit_over_uninstalled(ctx, &history, record.as_ref(), &consent).await?;
     Ok(Permit::new(Uninstall { goes, stays, rewriting }))
 }
 

@@ -13,6 +13,7 @@ use crate::render;
 use pilothouse_core::{
     Change, Class, CrdFacts, CrdPolicy, Finding, ObjectRef, Phase, ReleaseHistory, RevisionMeta, code, crd_facts,
 };
+use pilothouse_helm::ReleaseRecord;
 
 /// A revision whose record is written anew before helm goes over it, and the objects for which that is.
 #[derive(Debug, Clone)]
@@ -51,16 +52,18 @@ impl Rewriting {
     }
 }
 
-/// What has to be written anew before helm uninstalls the newest of these revisions.
+/// What has to be written anew before helm uninstalls the newest of these revisions, with its record.
 ///
 /// # Errors
 /// [`PhaseError::Refused`] where no consent names it; or what cannot be read.
 pub(crate) async fn permit_over_uninstalled(
     ctx: &Context,
     history: &ReleaseHistory,
+    newest: Option<&ReleaseRecord>,
     consent: &Consent,
 ) -> Result<Option<Rewriting>, PhaseError> {
-    permitted(rewriting(ctx, history.newest(), true).await?, consent)
+    let (Some(revision), Some(record)) = (history.newest(), newest) else { return Ok(None) };
+    permitted(rewriting_of(ctx, revision, record, true).await?, consent)
 }
 
 /// What has to be written anew before helm upgrades over these revisions to what is wanted.
@@ -100,7 +103,7 @@ pub(crate) async fn foresee(
     };
     let rewriting = match looked.await {
         Ok(Some(rewriting)) => rewriting,
-        Ok(None) => return Foresight::default(),
+        Ok(None) => return Foresight { warnings: consent.of_no_kind(&[]), ..Foresight::default() },
         Err(error) => {
             return vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))].into();
         }
@@ -110,9 +113,14 @@ pub(crate) async fn foresee(
         let not_checked = findings.iter().map(|one| format!("{one}, unless a step of pre_exec brings its definition"));
         return Foresight { not_checked: not_checked.collect(), ..Foresight::default() };
     }
+    let stored: Vec<ObjectRef> = rewriting.objects.iter().map(|one| one.object.clone()).collect();
+    let mut warnings = consent.of_no_kind(&stored);
     let number = rewriting.revision.revision;
     let told = format!("Helm's record of revision {number} is written anew first: {}", rewriting.in_words());
-    Foresight { warnings: if findings.is_empty() { vec![told] } else { Vec::new() }, findings, ..Foresight::default() }
+    if findings.is_empty() {
+        warnings.push(told);
+    }
+    Foresight { findings, warnings, ..Foresight::default() }
 }
 
 /// Whether consent covers all that is in the way of going back to a revision over which helm upgrades first.
@@ -153,6 +161,15 @@ async fn rewriting(
 ) -> Result<Option<Rewriting>, PhaseError> {
     let Some(revision) = revision else { return Ok(None) };
     let Some(record) = observe::read_record(ctx, revision).await? else { return Ok(None) };
-    let objects = observe::unserved(ctx, &record, uninstalls).await?;
+    rewriting_of(ctx, revision, &record, uninstalls).await
+}
+
+async fn rewriting_of(
+    ctx: &Context,
+    revision: &RevisionMeta,
+    record: &ReleaseRecord,
+    uninstalls: bool,
+) -> Result<Option<Rewriting>, PhaseError> {
+    let objects = observe::unserved(ctx, record, uninstalls).await?;
     Ok((!objects.is_empty()).then(|| Rewriting { revision: revision.clone(), objects }))
 }

@@ -19,8 +19,8 @@ use pilothouse_core::{
 };
 use pilothouse_helm::Origin;
 use pilothouse_helm::{
-    ChartError, ChartShelf, Fetch, HelmClient, ResolvedChart, TemplateRequest, TemplateUse, Values, has_more_documents,
-    resolve_chart_shared,
+    ChartError, ChartShelf, Fetch, HelmClient, Kind, ResolvedChart, TemplateRequest, TemplateUse, Values, classify,
+    has_more_documents, resolve_chart_shared,
 };
 use pilothouse_process::{MAX_DOCUMENT, read_file_text};
 use serde_json::Value;
@@ -292,16 +292,16 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, upgrade: Op
             render(&place, ctx.info(), &mut wanted, payload, Some(&own)).await;
         }
     }
-    let Wanted { steps, expected, .. } = &**kept;
-    let (steps, expected, made_at) = (steps.clone(), *expected, Some(Instant::now()));
-    *kept = Arc::new(Wanted { target: Some(target), coming, made_at, steps, expected, ..wanted });
+    let Wanted { steps, expected, taken, .. } = &**kept;
+    let (steps, expected, taken, made_at) = (steps.clone(), *expected, taken.clone(), Some(Instant::now()));
+    *kept = Arc::new(Wanted { target: Some(target), coming, taken, made_at, steps, expected, ..wanted });
     cache.rendered.clear();
     kept.clone()
 }
 
 /// Whether helm says that a kind is not served.
 fn says_not_served(message: &str) -> bool {
-    message.contains("no matches for kind")
+    classify(message) == Kind::NoMatchesForKind
 }
 
 /// What is served once the definitions in the chart's `crds/` are brought.

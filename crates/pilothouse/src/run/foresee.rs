@@ -101,8 +101,9 @@ fn stays(finding: &Finding) -> bool {
         code::DOWNGRADE_BREAKING,
         code::RELEASE_FOREIGN,
     ];
-    // A stored revision stays as it is, and with it what takes consent before helm can go over it.
-    stay.contains(&finding.code.as_str()) || (finding.code == code::API_NOT_SERVED && finding.class == Class::Unsafe)
+    // A stored revision stays as it is, and with it what takes consent before helm can go over it, and what its uninstall deletes.
+    let is_about_kinds = [code::API_NOT_SERVED, code::NAMESPACE_MISSING].contains(&finding.code.as_str());
+    stay.contains(&finding.code.as_str()) || is_about_kinds && finding.class == Class::Unsafe
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::context::redactor_of;
 use crate::copy;
 use crate::phases::HelmChart;
 use crate::phases::steps_of;
+use crate::preflight;
 use crate::render;
 use pilothouse_core::{ChartInfo, Class, Finding, HelmAction, Payload, Redactor, code};
 use pilothouse_helm::{ChartShelf, HelmClient};
@@ -32,7 +33,8 @@ impl Offline {
         if info.action == HelmAction::Deploy {
             let wanted = self.prepare(info, cancel).await;
             let needs_lookup = wanted.needs_lookup();
-            let Wanted { findings, warnings, .. } = wanted;
+            let Wanted { findings, mut warnings, rendering, .. } = wanted;
+            warnings.extend(preflight::shared_with_chart(&steps_of(chart), info, &rendering.docs()).await);
             found = found.and(if needs_lookup {
                 let line = |finding: &Finding| {
                     format!(

@@ -8,6 +8,7 @@ use crate::context::Planned;
 use crate::context::ReleaseRun;
 use crate::context::Session;
 use crate::context::StepAnswer;
+use crate::context::Taken;
 use crate::context::millis;
 use crate::context::side_by_side;
 use crate::lifecycle;
@@ -133,6 +134,7 @@ pub async fn run(
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
         let brings = plan::brings(&graph, &contexts, &runs, &stands_on, config.concurrency);
         listening(Box::pin(brings), &mut owner, &mut messages).await;
+        plan::foresee_taken(plan, &stands_on, &contexts, &mut runs).await;
         let outdated = Box::pin(outdated(config, plan, &contexts, &runs));
         findings = listening(outdated, &mut owner, &mut messages).await;
     }
@@ -180,8 +182,9 @@ pub async fn run(
     }
     if let Some(plan) = &config.plan {
         for (ctx, run) in contexts.iter().zip(&mut runs) {
-            // In its turn it is rendered for what is served then.
+            // In its turn it is rendered for what is served then, and compared with what is there.
             ctx.expect_kinds(Arc::default()).await;
+            ctx.expect_taken(Taken::default()).await;
             let key = plan.key.as_ref().unwrap_or(&run.digest_key).clone();
             let release = plan.releases.iter().find(|planned| planned.release == ctx.release()).cloned();
             run.planned = release.map(|release| Arc::new(Planned { release, key }));

@@ -15,7 +15,7 @@ use crate::steps::digests::former;
 use crate::steps::restart;
 use crate::steps::wait;
 use async_trait::async_trait;
-use pilothouse_core::{CheckReport, Finding, Payload, StepKind, StepSpec};
+use pilothouse_core::{CheckReport, Finding, ObjectRef, Payload, StepKind, StepSpec};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -58,6 +58,10 @@ impl Step for BuiltIn {
         self.inner.check_input().await
     }
 
+    async fn concerns(&self) -> Vec<ObjectRef> {
+        self.inner.concerns().await
+    }
+
     async fn applies(&self) -> Vec<Value> {
         self.inner.applies().await
     }
@@ -80,5 +84,31 @@ impl Step for BuiltIn {
 
     async fn run(&self, ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<(), PhaseError> {
         self.inner.run(ctx, run, payload).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pilothouse_core::{ApplyStep, On, RestartStep, WaitFor, WaitStep};
+    use rstest::rstest;
+
+    /// What is copied for a rehearsal is asked of the step as the engine has it.
+    #[rstest]
+    #[case::apply(StepKind::Apply(ApplyStep {
+        files: Vec::new(),
+        manifests: vec!["{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}".to_owned()],
+    }))]
+    #[case::wait(StepKind::Wait(WaitStep {
+        objects: vec![ObjectRef::parse("ConfigMap/a").unwrap()],
+        wait_for: WaitFor::default(),
+        timeout_in_seconds: 1,
+    }))]
+    #[case::restart(StepKind::Restart(RestartStep { objects: vec![ObjectRef::parse("ConfigMap/a").unwrap()] }))]
+    #[tokio::test]
+    async fn what_a_step_is_about_is_handed_on(#[case] kind: StepKind) {
+        let spec = StepSpec { name: None, on: On::default(), point_of_no_return: false, every_run: false, kind };
+        let names: Vec<String> = built_in(&spec).concerns().await.into_iter().map(|object| object.name).collect();
+        assert_eq!(names, ["a"]);
     }
 }

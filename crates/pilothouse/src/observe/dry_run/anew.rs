@@ -1,8 +1,8 @@
-//! Objects that are created anew: one of the name is there, and an uninstall deletes it first.
+//! Objects that are created anew: one of the name is there, and is deleted first.
 
 use crate::context::Compared;
 use crate::context::Outcome;
-use crate::observe::dry_run::compare::{CHANGING, Comparison, WriteMethod, created, owned_by};
+use crate::observe::dry_run::compare::{CHANGING, Comparison, TAKEN, WriteMethod, created, is_custom, owned_by};
 use crate::observe::dry_run::going::Going;
 use crate::observe::dry_run::refusal::{self, Answer, FIELD_MANAGER};
 use crate::observe::dry_run::subject::Subject;
@@ -30,6 +30,9 @@ impl Comparison<'_> {
         };
         if self.is_changing(&subject.object) {
             return created(&subject.object, subject.manifest, Answer::NotAsked { why: CHANGING.to_owned() });
+        }
+        if going.is_taken(&subject.object) && is_custom(&subject.object) {
+            return created(&subject.object, subject.manifest, Answer::NotAsked { why: TAKEN.to_owned() });
         }
         let manifest = owned_by(subject.manifest, self.release);
         // Helm 4 asks the server to refuse what it does not know.

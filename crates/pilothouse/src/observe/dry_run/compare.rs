@@ -4,7 +4,7 @@
 #[path = "compare_tests.rs"]
 mod tests;
 
-use crate::context::{Compared, Outcome};
+use crate::context::{Compared, Context, Outcome};
 use crate::digest;
 use crate::observe::dry_run::going::Going;
 use crate::observe::dry_run::refusal;
@@ -32,6 +32,8 @@ const UPDATE_ATTEMPTS: usize = 4;
 
 /// Why the server is not asked about what it will judge by another definition.
 pub(super) const CHANGING: &str = "not checked by the server: its definition changes first";
+/// The same of what another release deletes, maybe with its definition.
+pub(super) const TAKEN: &str = "not checked by the server: the one that is there goes with another release first";
 
 /// What is to be compared.
 #[derive(Clone, Copy)]
@@ -51,6 +53,8 @@ pub struct Comparison<'a> {
     pub changing: &'a [CrdFacts],
     /// Objects as they were read a moment ago, `None` where one was not there: they are not read again.
     pub seen: &'a [(ObjectRef, Option<Value>)],
+    /// What releases before this one take away: of what is wanted, it is not there any more then.
+    pub taken: &'a [ObjectRef],
     /// What is known to be secret.
     pub redactor: &'a Redactor,
     /// By which the objects' health is judged.
@@ -149,7 +153,7 @@ pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, ask
     let stored = subject::complete(cluster, what.stored, namespace, &[], what.redactor).await;
     let deleted = subject::complete(cluster, what.uninstalled.deleted, namespace, &[], what.redactor).await;
     let kept = subject::complete(cluster, what.uninstalled.kept, namespace, &[], what.redactor).await;
-    let going = Going::of(&deleted);
+    let going = Going::of(&deleted, what.taken);
     let deployed = |object: &ObjectRef| find(&stored, object);
     let mut looks: Vec<BoxFuture<'_, Result<Compared, ObjectRef>>> = Vec::new();
     for subject in wanted.iter().filter(|subject| scope.has(&subject.object)) {
@@ -184,7 +188,7 @@ pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, ask
         looks.push(look.boxed());
     }
     let is_wanted = |subject: &&Subject<'_>| find(&wanted, &subject.object).is_some();
-    for subject in stored.iter().filter(|stored| !is_wanted(stored)) {
+    for subject in stored.iter().filter(|stored| !is_wanted(stored) && !going.is_taken(&stored.object)) {
         looks.push(what.unwanted(cluster, subject, None).boxed());
     }
     for subject in &deleted {
@@ -207,6 +211,30 @@ pub(super) async fn look(cluster: &dyn ClusterClient, what: &Comparison<'_>, ask
 
 fn find<'s, 'm>(subjects: &'s [Subject<'m>], object: &ObjectRef) -> Option<&'s Subject<'m>> {
     subjects.iter().find(|subject| subject.object.same_object(object))
+}
+
+impl<'a> Comparison<'a> {
+    /// Of these objects, of which the release has none yet.
+    pub(crate) fn over_nothing(
+        ctx: &'a Context,
+        release: &'a ReleaseKey,
+        wanted: &'a [Value],
+        write: WriteMethod,
+    ) -> Self {
+        Self {
+            release,
+            wanted,
+            stored: &[],
+            uninstalled: Uninstalled::default(),
+            write,
+            changing: &[],
+            seen: &[],
+            taken: &[],
+            redactor: ctx.redactor(),
+            rules: ctx.tracker().rules(),
+            now: Timestamp::now(),
+        }
+    }
 }
 
 impl Comparison<'_> {
@@ -474,7 +502,7 @@ fn seen_digest(kind: &str, live: &Value) -> String {
 }
 
 /// Whether helm does not know the kind: those of Kubernetes but for `APIService`, and no others, are compiled into it.
-fn is_custom(object: &ObjectRef) -> bool {
+pub(super) fn is_custom(object: &ObjectRef) -> bool {
     object.group().is_some_and(|group| !is_built_in(group) || group == "apiregistration.k8s.io")
 }
 

@@ -31,6 +31,7 @@ impl World {
             write: if server_side { WriteMethod::Apply { force: true } } else { WriteMethod::Patch },
             changing: &[],
             seen: &[],
+            taken: &[],
             redactor: &self.redactor,
             rules: &self.rules,
             now: Timestamp::UNIX_EPOCH,

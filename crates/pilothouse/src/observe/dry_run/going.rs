@@ -1,6 +1,6 @@
 //! What an uninstall deletes before, and what the server says only for that.
 
-use crate::context::Outcome;
+use crate::context::{Outcome, is_or_holds};
 use crate::observe::dry_run::refusal::{self, Answer};
 use crate::observe::dry_run::subject::Subject;
 use pilothouse_core::ObjectRef;
@@ -10,20 +10,28 @@ use serde_json::Value;
 #[derive(Default)]
 pub(super) struct Going {
     objects: Vec<ObjectRef>,
+    /// What other releases take away before.
+    taken: Vec<ObjectRef>,
     /// How an answer begins that is by admission which goes too.
     admission: Vec<String>,
 }
 
 impl Going {
-    pub(super) fn of(deleted: &[Subject<'_>]) -> Self {
+    pub(super) fn of(deleted: &[Subject<'_>], taken: &[ObjectRef]) -> Self {
         Self {
             objects: deleted.iter().map(|subject| subject.object.clone()).collect(),
+            taken: taken.to_vec(),
             admission: deleted.iter().flat_map(words_of_admission).collect(),
         }
     }
 
     pub(super) fn has(&self, object: &ObjectRef) -> bool {
-        self.objects.iter().any(|going| going.same_object(object))
+        self.objects.iter().any(|going| going.same_object(object)) || self.is_taken(object)
+    }
+
+    /// Whether another release takes it away before.
+    pub(super) fn is_taken(&self, object: &ObjectRef) -> bool {
+        self.taken.iter().any(|taken| is_or_holds(taken, object))
     }
 
     /// An answer without a refusal that is for what goes before.

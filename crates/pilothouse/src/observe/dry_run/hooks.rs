@@ -13,7 +13,7 @@ pub(crate) async fn hooks(cluster: &dyn ClusterClient, what: &Comparison<'_>, sc
     let namespace = &what.release.namespace;
     let hooks = subject::complete(cluster, what.wanted, namespace, what.changing, what.redactor).await;
     let deleted = subject::complete(cluster, what.uninstalled.deleted, namespace, &[], what.redactor).await;
-    let going = Going::of(&deleted);
+    let going = Going::of(&deleted, what.taken);
     let is_somewhere = |subject: &&subject::Subject<'_>| {
         scope != Scope::Elsewhere || subject.object.namespace.as_ref() != Some(namespace)
     };

@@ -193,7 +193,7 @@ pub(super) fn unreadable(compared: &[Compared], consent: &Consent) -> Vec<Findin
 
 /// What the chart makes up as it is going to be deployed.
 async fn in_renderings(ctx: &Context, wanted: &Wanted, is_upgrade: bool) -> Result<MadeUp, PhaseError> {
-    // Helm 4 checks ownership when it renders an install with the cluster at hand, and fails on what is about to be adopted.
+    // Where it looks something up, as an upgrade: for that helm 4 asks nobody whose the objects are that are about to be adopted.
     let upgrade = wanted.upgrade(is_upgrade || wanted.uses.lookup);
     let first = render::rendered(ctx, wanted, upgrade, 0).await?;
     let second = render::rendered(ctx, wanted, upgrade, 1).await?;

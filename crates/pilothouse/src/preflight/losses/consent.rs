@@ -50,14 +50,25 @@ impl Consent {
     /// Whether it names an object of a stored manifest whose kind is not served in its version: by its kind, with or without its
     /// group, and by its name; where it has no namespace, that of the release may stand for it.
     pub(crate) fn names_unserved(&self, object: &ObjectRef) -> bool {
+        self.objects.iter().chain(&self.unserved).any(|allowed| self.may_mean(allowed, object))
+    }
+
+    fn may_mean(&self, allowed: &ObjectRef, object: &ObjectRef) -> bool {
         let full = format!("{}.{}", object.kind, object.group().unwrap_or_default());
         let own = Some(&self.namespace);
-        self.objects.iter().chain(&self.unserved).any(|allowed| {
-            let is_kind = [&object.kind, &full].iter().any(|kind| kind.eq_ignore_ascii_case(&allowed.kind));
-            let is_there = allowed.namespace == object.namespace
-                || (object.namespace.is_none() && allowed.namespace.as_ref() == own)
-                || (allowed.namespace.is_none() && object.namespace.as_ref() == own);
-            is_kind && is_there && allowed.name == object.name
-        })
+        let is_kind = [&object.kind, &full].iter().any(|kind| kind.eq_ignore_ascii_case(&allowed.kind));
+        let is_there = allowed.namespace == object.namespace
+            || (object.namespace.is_none() && allowed.namespace.as_ref() == own)
+            || (allowed.namespace.is_none() && object.namespace.as_ref() == own);
+        is_kind && is_there && allowed.name == object.name
+    }
+
+    /// What it says of kinds that are not served, a line each, but for what it allows of these `stored` objects of such kinds.
+    pub(crate) fn of_no_kind(&self, stored: &[ObjectRef]) -> Vec<String> {
+        let means_nothing = |allowed: &&ObjectRef| !stored.iter().any(|object| self.may_mean(allowed, object));
+        let line = |allowed: &ObjectRef| {
+            format!("consent to {allowed}: the cluster serves no kind {}, so that it allows nothing", allowed.kind)
+        };
+        self.unserved.iter().filter(means_nothing).map(line).collect()
     }
 }

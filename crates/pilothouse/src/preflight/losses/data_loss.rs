@@ -89,25 +89,31 @@ async fn what_is_lost(
     Ok(lost.map(|lost| (code::DATA_ATTACHED, lost)))
 }
 
-/// What holds data and goes with an object that is deleted: a consent to that is to just this, where a plan has shown it.
+/// What holds data and goes with an object that is deleted: a consent to that is to just this, where a plan has shown it. `None` where
+/// nothing can.
 ///
 /// # Errors
 /// When it cannot be listed.
-pub(crate) async fn goes_with(ctx: &Context, object: &ObjectRef, live: &Value) -> Result<Vec<ObjectRef>, ClusterError> {
-    match object.kind.as_str() {
+pub(crate) async fn goes_with(
+    ctx: &Context,
+    object: &ObjectRef,
+    live: &Value,
+) -> Result<Option<Vec<ObjectRef>>, ClusterError> {
+    let goes = match object.kind.as_str() {
         "CustomResourceDefinition" => {
-            let Some(facts) = crd_facts(live).filter(CrdFacts::was_served) else { return Ok(Vec::new()) };
+            let Some(facts) = crd_facts(live).filter(CrdFacts::was_served) else { return Ok(None) };
             let there = live_custom_resources(ctx.cluster(), &facts).await?;
-            Ok(there.into_iter().map(|(object, _)| object).collect())
+            there.into_iter().map(|(object, _)| object).collect()
         }
-        "Namespace" => claims_in(ctx, Some(&object.name)).await,
+        "Namespace" => claims_in(ctx, Some(&object.name)).await?,
         "StatefulSet" if deletes_its_claims(live) => {
             let mut claims = claims_in(ctx, object.namespace.as_deref()).await?;
             claims.retain(|claim| is_claim_of(live, &object.name, &claim.name));
-            Ok(claims)
+            claims
         }
-        _ => Ok(Vec::new()),
-    }
+        _ => return Ok(None),
+    };
+    Ok(Some(goes))
 }
 
 async fn claims_in(ctx: &Context, namespace: Option<&str>) -> Result<Vec<ObjectRef>, ClusterError> {

@@ -1,5 +1,6 @@
 //! An object as it was looked at before it goes, to be compared with what is there when it does.
 
+use crate::preflight::losses::data_loss::another_release;
 use pilothouse_core::{ObjectRef, OwnerMarks, ReleaseKey, kept_by_upgrade, owner_marks};
 use pilothouse_kube::Leaving;
 use serde_json::Value;
@@ -29,6 +30,11 @@ impl AsSeen {
 
     pub(crate) fn was_there(&self) -> bool {
         self.marks.is_some()
+    }
+
+    /// The other release that it belongs to.
+    pub(crate) fn other_owner(&self, release: &ReleaseKey) -> Option<ReleaseKey> {
+        another_release(&self.marks.as_ref()?.owner.helm, release).cloned()
     }
 
     /// That very object, to be waited for until it is gone; `None` when there was none.

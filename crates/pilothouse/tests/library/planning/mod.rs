@@ -16,4 +16,5 @@ mod replaced;
 mod saved;
 pub(crate) mod snapshot;
 pub(crate) mod support;
+mod taken;
 mod uninstall;
