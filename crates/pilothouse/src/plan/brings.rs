@@ -88,6 +88,6 @@ async fn of_release(ctx: &Context, run: &ReleaseRun) -> Brings {
             brings.namespaces.extend(doc.object["metadata"]["name"].as_str().map(str::to_owned));
         }
     }
-    ctx.pack().await;
+    ctx.compress_renderings().await;
     brings
 }
