@@ -18,7 +18,9 @@ use crate::observe;
 use crate::preflight;
 use crate::render;
 use crate::text;
-use pilothouse_core::{Change, DriftPolicy, HelmCommand, ObjectRef, RUN_LABEL, RevisionStatus, Staying};
+use pilothouse_core::{
+    Change, DriftPolicy, HelmCommand, ObjectRef, RUN_LABEL, ReleaseHistory, RevisionMeta, RevisionStatus, Staying,
+};
 use pilothouse_helm::{UpgradeRequest, Values};
 use std::sync::Arc;
 use std::time::Instant;
@@ -39,9 +41,8 @@ pub(crate) async fn deploy(
     let observed = observe::observed(ctx).await;
     let history = observed.known_history();
     if let Some(newest) = history.newest()
-        && let Some(base) = run.ledger.base(newest)
+        && run.ledger.base(newest).is_some()
     {
-        run.continued_from = Some(base);
         run.attempts.note_written(newest.revision, newest.run);
     }
     orphaned_hooks::clear_earlier(ctx, run, history).await?;
@@ -55,7 +56,8 @@ pub(crate) async fn deploy(
         create_namespace: ctx.info().create_namespace,
         max_history: ctx.info().max_history,
         force: ctx.info().force_upgrade,
-        force_conflicts: (is_first && run.attempts.has_adopted()) || corrects_drift(ctx).await?,
+        force_conflicts: (is_first && run.attempts.has_adopted())
+            || corrects_drift(ctx, permit.deed().upgraded.as_ref().unwrap_or(history)).await?,
         labels: run.id.map(|id| (RUN_LABEL.to_owned(), id.to_string())).into_iter().collect(),
         ..UpgradeRequest::new(ctx.release(), chart.path.clone(), values, run.remaining(ctx))
     };
@@ -85,13 +87,13 @@ pub(crate) async fn deploy(
         rewrite_record(ctx, permit.deed().rewriting.as_ref()).await?;
         while_helm_runs(ctx, run, wanted, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;
         run.stays = stays;
-        is_recorded(ctx, run, before).await?;
+        let recorded = is_recorded(ctx, run, before).await?;
         run.attempts.note_deployed(given.digest(), before, run.id);
-        if wanted.brings_kinds() {
-            // Later releases are rendered for what the cluster serves now.
+        if wanted.defines_kinds_in_templates() {
+            // Later releases are rendered for what the cluster serves now. What `crds/` has brought is known.
             ctx.cluster().discovery(true).await?;
         }
-        restart_if_asked(ctx, change).await?;
+        restart_if_asked(ctx, change, Some(recorded)).await?;
         Ok::<usize, PhaseError>(brought)
     };
     let done = done.await;
@@ -116,11 +118,11 @@ pub(crate) async fn finish_deployed(
     done: DeployedBefore,
 ) -> Result<String, PhaseError> {
     run.note_deployed_before(&done);
-    if wanted.brings_kinds() {
+    if wanted.defines_kinds() {
         ctx.cluster().discovery(true).await?;
     }
     if !done.to_the_end {
-        restart_if_asked(ctx, change).await?;
+        restart_if_asked(ctx, change, None).await?;
     }
     Ok(done.summary)
 }
@@ -145,23 +147,23 @@ async fn stays_after(ctx: &Context, before: &[Staying], left: &[Staying], wanted
 
 /// Whether fields that others have written are to be taken back. Helm 4 can do so only over a revision that was applied
 /// server-side; helm 3 does it in any case.
-async fn corrects_drift(ctx: &Context) -> Result<bool, PhaseError> {
+async fn corrects_drift(ctx: &Context, history: &ReleaseHistory) -> Result<bool, PhaseError> {
     if ctx.info().drift != DriftPolicy::Correct || ctx.helm().version().major < 4 {
         return Ok(false);
     }
-    let deployed = observe::base_record(ctx).await?;
+    let deployed = observe::read_record_of(ctx, history.upgrade_base()).await?;
     Ok(deployed.is_some_and(|record| record.apply_method.as_deref() == Some("ssa")))
 }
 
 /// Helm may end well although it could not write that it did (`pkg/action/install.go` calls it a tricky case): then the
-/// revision stays pending, and what follows must not be built on it.
-async fn is_recorded(ctx: &Context, run: &mut ReleaseRun, before: u32) -> Result<(), PhaseError> {
+/// revision stays pending, and what follows must not be built on it. Gives the revision.
+async fn is_recorded(ctx: &Context, run: &mut ReleaseRun, before: u32) -> Result<RevisionMeta, PhaseError> {
     // One read, where all is as it mostly is. A newer revision is found by the next run, if not by `validate`.
     if let Ok(Some((Some(next), record))) = observe::read_revision(ctx, before.saturating_add(1)).await
         && next.status.and_in_payload(record.info.status) == RevisionStatus::Deployed
     {
-        run.recorded = Some(Recorded { revision: next, at: Instant::now(), remembered: Remembered::Nothing });
-        return Ok(());
+        run.recorded = Some(Recorded { revision: next.clone(), at: Instant::now(), remembered: Remembered::Nothing });
+        return Ok(next);
     }
     let why = match observe::release_history(ctx).await?.newest() {
         None => "no revision is recorded".to_owned(),
@@ -169,18 +171,23 @@ async fn is_recorded(ctx: &Context, run: &mut ReleaseRun, before: u32) -> Result
         Some(newest) if newest.status != RevisionStatus::Deployed => {
             format!("revision {} is recorded as {}", newest.revision, newest.status)
         }
-        Some(_) => return Ok(()),
+        Some(newest) => return Ok(newest.clone()),
     };
     Err(PhaseError::State(format!("helm reported success, but {why}: the next run checks what became of the release")))
 }
 
-/// Restarts the workloads after an upgrade, where the user wants it.
-async fn restart_if_asked(ctx: &Context, change: &Change) -> Result<(), PhaseError> {
+/// Restarts the workloads after an upgrade, where the user wants it; `newest` is the revision, if it was just read.
+async fn restart_if_asked(ctx: &Context, change: &Change, newest: Option<RevisionMeta>) -> Result<(), PhaseError> {
     if !ctx.info().recreate_pods || !matches!(change, Change::Upgrade { .. }) {
         return Ok(());
     }
     let workloads = |object: &ObjectRef| matches!(object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
-    let objects: Vec<ObjectRef> = observe::release_objects(ctx).await?.into_iter().filter(workloads).collect();
+    let newest = match newest {
+        Some(newest) => Some(newest),
+        None => observe::release_history(ctx).await?.newest().cloned(),
+    };
+    let objects = observe::objects_of(ctx, newest.as_ref()).await?;
+    let objects: Vec<ObjectRef> = objects.into_iter().filter(workloads).collect();
     objects::restart(ctx, &objects).await
 }
 

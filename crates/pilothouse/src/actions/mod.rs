@@ -24,7 +24,7 @@ pub use objects::{adopt, apply, delete, delete_crds, restart, wait, wait_ready};
 #[cfg(test)]
 pub(crate) use orphaned_hooks::clear_orphaned_hooks;
 pub(crate) use remember::{
-    Writing, forget_deploy, refresh_deploy_records, remember_deploy, remembered, renew_deploy_record,
+    Writing, finish_writing, forget_deploy, refresh_deploy_records, remember_deploy, renew_deploy_record,
 };
 pub(crate) use roll_back::roll_back;
 pub use uninstall::{uninstall, uninstall_if_breaking_change};

@@ -57,7 +57,7 @@ fn is_in_the_way(hook: &HookRecord, events: &[&str]) -> bool {
 /// # Errors
 /// See [`clear_orphaned_hooks`].
 pub(crate) async fn clear_earlier(ctx: &Context, run: &ReleaseRun, history: &ReleaseHistory) -> Result<(), PhaseError> {
-    match run.under_lock.as_ref().and_then(|known| known.run.earlier()) {
+    match run.under_lock.as_ref().and_then(|known| known.earlier.earlier()) {
         Some(earlier) => clear_orphaned_hooks(ctx, run, history, &earlier, ctx.emitter().clone()).await.map(drop),
         None => Ok(()),
     }

@@ -47,7 +47,7 @@ fn writing(ctx: &Context, record: DeployRecord) -> Writing {
 }
 
 /// Waits until what was deployed is remembered.
-pub(crate) async fn remembered(ctx: &Context, writing: Option<Writing>) {
+pub(crate) async fn finish_writing(ctx: &Context, writing: Option<Writing>) {
     let Some(writing) = writing else { return };
     if let Err(error) = writing.await {
         not_remembered(ctx, &error.into());
@@ -213,7 +213,8 @@ async fn capabilities_after(
     if !wanted.uses.capabilities {
         return Ok(told);
     }
-    if wanted.brings_kinds() {
+    if wanted.defines_kinds_in_templates() {
+        // One may have been established only once helm had ended.
         ctx.cluster().discovery(true).await?;
     }
     let target = ctx.session().target().await?;

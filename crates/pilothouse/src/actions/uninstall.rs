@@ -11,7 +11,7 @@ use crate::observe;
 use crate::preflight;
 use crate::preflight::Permit;
 use crate::preflight::Uninstall;
-use pilothouse_core::{HelmAction, HelmCommand, PendingOf, PendingSeen, ReleaseState, Staying, Stays};
+use pilothouse_core::{HelmAction, HelmCommand, PendingOf, PendingSeen, RecordSeen, ReleaseState, Staying, Stays};
 use pilothouse_helm::UninstallRequest;
 use pilothouse_kube::Leaving;
 use std::time::Duration;
@@ -85,7 +85,7 @@ pub async fn uninstall(ctx: &Context, run: &mut ReleaseRun) -> Result<(), PhaseE
 /// What is still there; or that the record or an object cannot be read.
 pub(crate) async fn wait_for_what_is_left(ctx: &Context, run: &ReleaseRun) -> Result<(), PhaseError> {
     let deadline = Instant::now() + run.remaining(ctx);
-    let going = observe::still_going(ctx).await?;
+    let going = observe::still_going(ctx, &RecordSeen::NotLooked).await?;
     let leaving: Vec<Leaving> =
         going.into_iter().map(|one| Leaving { object: one.object, uid: Some(one.uid) }).collect();
     if !leaving.is_empty() {

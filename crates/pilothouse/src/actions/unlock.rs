@@ -46,15 +46,15 @@ pub(crate) async fn unlock_before(
     read: Option<ReleaseHistory>,
 ) -> Result<Option<ReleaseHistory>, PhaseError> {
     if let Some(read) = read
-        && let Some(history) = nothing_under_way(ctx, &known.run, read).await?
+        && let Some(history) = nothing_under_way(ctx, &known.earlier, read).await?
     {
         return Ok(Some(history));
     }
     until_helm_has_ended(ctx, known).await?;
     let known = Known {
         server_now: known.lock.server_now(),
-        gone: known.run.gone.clone(),
-        earlier: known.run.earlier(),
+        gone: known.earlier.gone.clone(),
+        earlier: known.earlier.earlier(),
         lock_timeout: known.lock_timeout,
         holds_lock: true,
         takes_for_dead: ctx.info().breaks_lock,
@@ -92,7 +92,7 @@ pub(crate) struct Unlocked {
 async fn until_helm_has_ended(ctx: &Context, known: &UnderLock) -> Result<(), PhaseError> {
     let begun = Instant::now();
     loop {
-        let Some(at_work) = observe::at_work(ctx, &known.run) else { return Ok(()) };
+        let Some(at_work) = observe::at_work(ctx, &known.earlier) else { return Ok(()) };
         if begun.elapsed() >= known.lock_timeout {
             return Err(PhaseError::Locked(at_work));
         }

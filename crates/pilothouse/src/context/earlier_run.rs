@@ -17,7 +17,7 @@ pub(crate) struct UnderLock {
     /// The lock of the stack, which this run holds.
     pub(crate) lock: Arc<LeaseLock>,
     /// What an earlier run did with it last.
-    pub(crate) run: EarlierRun,
+    pub(crate) earlier: EarlierRun,
     /// How long an operation that may be alive is waited for.
     pub(crate) lock_timeout: Duration,
 }

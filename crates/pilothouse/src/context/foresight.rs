@@ -5,7 +5,7 @@ use pilothouse_core::Finding;
 use std::time::{Duration, Instant};
 
 /// How long what was found counts: no longer than looking and acting are apart when a release is looked at in its turn.
-pub(super) const FRESH: Duration = Duration::from_secs(5);
+pub(crate) const LOOK_COUNTS: Duration = Duration::from_secs(5);
 
 /// How long it counts where Helm's records show that nobody has been at work on the release since.
 const RECENT: Duration = Duration::from_secs(60);
@@ -56,7 +56,7 @@ pub(crate) struct Foreseen {
 impl Foreseen {
     /// Whether it is recent enough to be built on.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.at.elapsed() < FRESH
+        self.at.elapsed() < LOOK_COUNTS
     }
 
     /// Whether it is recent enough for a release that nobody has been at work on.

@@ -199,7 +199,7 @@ impl Context {
     }
 
     /// It is going to be an install, or an upgrade to this revision, as far as that is known.
-    pub(crate) async fn expect(&self, upgrade: Option<u32>) {
+    pub(crate) async fn expect_revision(&self, upgrade: Option<u32>) {
         let wanted = &mut self.cache.lock().await.wanted;
         if wanted.expected != upgrade {
             Arc::make_mut(wanted).expected = upgrade;
@@ -214,9 +214,13 @@ impl Context {
         cache.rendered.clear();
     }
 
-    /// Keeps what was rendered as small as it can be, until the release's turn has come, or after it.
-    pub(crate) async fn pack(&self) {
+    /// The release is not at work any more, or not yet: what was read of it for that is not kept.
+    pub(crate) fn forget_reads(&self) {
         self.session.reads.forget(&self.release());
+    }
+
+    /// Keeps what was rendered as small as it can be, until the release's turn has come, or after it.
+    pub(crate) async fn compress_renderings(&self) {
         let mut cache = self.cache.lock().await;
         cache.wanted = Arc::new(cache.wanted.packed());
         cache.rendered.iter_mut().for_each(|kept| kept.rendering = kept.rendering.packed());
@@ -225,8 +229,7 @@ impl Context {
     /// What was observed does not hold any more, nor what was rendered with a look at the cluster, unless that was just now and
     /// nothing has begun to change since.
     pub(crate) async fn forget_observation(&self) {
-        self.session.reads.take_ahead(&self.release());
-        self.session.reads.take_remembered(&self.release());
+        self.session.reads.forget_found(&self.release());
         let mut cache = self.cache.lock().await;
         if cache.wanted.rendered_as.looks_up && (self.session.has_begun() || !cache.wanted.is_fresh()) {
             drop(cache);

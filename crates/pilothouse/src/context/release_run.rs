@@ -14,7 +14,7 @@ use crate::context::step::{Step, Steps};
 use crate::error::PhaseError;
 use crate::kept_digest::{Given, fresh_key};
 use pilothouse_core::{
-    CheckVerdict, DeployRecord, DigestKey, EventKind, ObjectRef, Phase, RevisionMeta, RunId, Staying,
+    CheckVerdict, DeployRecord, DigestKey, EventKind, ObjectRef, Phase, ReleaseHistory, RevisionMeta, RunId, Staying,
 };
 use pilothouse_kube::Seen;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 /// How long Helm's newest revision counts as it was read right after helm has made it. What is remembered is about this very revision,
 /// so that nothing is wrong should there be a newer one by then.
-const JUST_NOW: Duration = Duration::from_secs(2);
+const RECORD_COUNTS: Duration = Duration::from_secs(2);
 
 /// What is remembered of a release on its way through a run: what an earlier run has done, what this one has done so far, and
 /// what of it cannot be taken back. It belongs to whoever carries the release through its phases, and is handed to each of
@@ -211,6 +211,14 @@ impl ReleaseRun {
         ctx.timeout().saturating_sub(self.phase_began.elapsed()).max(Duration::from_secs(1))
     }
 
+    /// Notes over which revision an earlier run has begun this deploy, from Helm's records as they were observed: what that run has deployed
+    /// is not what is gone back to.
+    pub(crate) fn note_base(&mut self, history: &ReleaseHistory) {
+        if let Some(base) = history.newest().and_then(|newest| self.ledger.base(newest)) {
+            self.continued_from = Some(base);
+        }
+    }
+
     /// Whether an earlier run has begun to change something here, and that counts.
     pub(crate) fn is_continued(&self) -> bool {
         self.ledger.has_changes()
@@ -232,7 +240,7 @@ impl ReleaseRun {
 
     /// Helm's newest revision, if it was read so short a time ago that reading it again would tell nothing new.
     pub(crate) fn recorded_just_now(&self) -> Option<RevisionMeta> {
-        let recorded = self.recorded.as_ref().filter(|recorded| recorded.at.elapsed() < JUST_NOW);
+        let recorded = self.recorded.as_ref().filter(|recorded| recorded.at.elapsed() < RECORD_COUNTS);
         recorded.map(|recorded| recorded.revision.clone())
     }
 

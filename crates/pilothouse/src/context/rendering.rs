@@ -4,7 +4,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use pilothouse_core::crd_facts;
-use pilothouse_helm::{RenderedDoc, YamlError, split_manifests};
+use pilothouse_helm::{Origin, RenderedDoc, YamlError, split_manifests};
 use std::io::{Read, Write};
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +13,8 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rendering {
     packed: Arc<[u8]>,
-    brings_kinds: bool,
+    defines_kinds: bool,
+    defines_kinds_in_templates: bool,
     docs: OnceLock<Arc<Vec<RenderedDoc>>>,
 }
 
@@ -24,16 +25,24 @@ impl Rendering {
     /// When it is not YAML.
     pub(crate) fn new(text: &str) -> Result<Self, YamlError> {
         let docs = split_manifests(text)?;
-        let brings_kinds = docs.iter().any(|doc| crd_facts(&doc.object).is_some());
+        let mut definitions = docs.iter().filter(|doc| crd_facts(&doc.object).is_some());
+        let defines_kinds = definitions.clone().next().is_some();
+        let defines_kinds_in_templates = definitions.any(|doc| !matches!(doc.origin, Origin::Crd));
         let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
         // Writing to memory cannot fail.
         let packed = gzip.write_all(text.as_bytes()).and_then(|()| gzip.finish()).unwrap_or_default();
-        Ok(Self { packed: packed.into(), brings_kinds, docs: OnceLock::from(Arc::new(docs)) })
+        let docs = OnceLock::from(Arc::new(docs));
+        Ok(Self { packed: packed.into(), defines_kinds, defines_kinds_in_templates, docs })
     }
 
     /// Whether it defines new kinds, in `crds/` folders or in templates.
-    pub(crate) fn brings_kinds(&self) -> bool {
-        self.brings_kinds
+    pub(crate) fn defines_kinds(&self) -> bool {
+        self.defines_kinds
+    }
+
+    /// Whether it defines new kinds in templates, which come with helm.
+    pub(crate) fn defines_kinds_in_templates(&self) -> bool {
+        self.defines_kinds_in_templates
     }
 
     /// All objects, hooks and definitions included.
@@ -43,7 +52,7 @@ impl Rendering {
 
     /// The same without its objects, until they are asked for.
     pub(crate) fn packed(&self) -> Self {
-        Self { packed: self.packed.clone(), brings_kinds: self.brings_kinds, docs: OnceLock::new() }
+        Self { packed: self.packed.clone(), docs: OnceLock::new(), ..*self }
     }
 
     /// The text was read once already, when this was made.
@@ -69,7 +78,20 @@ mod tests {
         assert!(packed.docs.get().is_none());
         assert_eq!(packed.docs(), before);
         assert_eq!(before.len(), 1);
-        assert!(!rendering.brings_kinds());
+        assert!(!rendering.defines_kinds());
         assert_eq!(Rendering::default().docs().len(), 0);
+    }
+
+    /// What `crds/` has is there before helm runs, and asked for once it was brought.
+    #[test]
+    fn kinds_of_templates_are_told_from_those_before() {
+        let defined = |folder: &str| {
+            let text = format!(
+                "---\n# Source: a/{folder}/a.yaml\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: as.b.c\nspec:\n  group: b.c\n  scope: Namespaced\n  names: {{kind: A, plural: as}}\n  versions: [{{name: v1, served: true, storage: true}}]\n"
+            );
+            let packed = Rendering::new(&text).unwrap().packed();
+            (packed.defines_kinds(), packed.defines_kinds_in_templates())
+        };
+        assert_eq!((defined("crds"), defined("templates")), ((true, false), (true, true)));
     }
 }

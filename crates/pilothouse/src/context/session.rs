@@ -1,7 +1,7 @@
 //! What the releases of a run share.
 
 use crate::context::AtWork;
-use crate::context::shared_reads::{Ahead, SharedReads};
+use crate::context::shared_reads::{Prefetched, SharedReads};
 use crate::journal;
 use crate::journal::{JournalError, StateKey};
 use pilothouse_core::{ClusterContext, CrdFacts, PendingSeen, Redactor, ReleaseKey, RevisionMeta, RevisionStatus};
@@ -208,7 +208,7 @@ impl Session {
     }
 
     /// What was read of a release just now, and before anything of the run was begun.
-    pub(crate) fn take_just_read(&self, release: &ReleaseKey) -> Option<Ahead> {
+    pub(crate) fn take_just_read(&self, release: &ReleaseKey) -> Option<Prefetched> {
         let read = self.reads.take_just_read(release);
         read.filter(|_| !self.has_begun())
     }

@@ -1,6 +1,6 @@
 //! A release's chart as it is wanted: resolved and rendered, with everything that is wrong with it.
 
-use crate::context::foresight::FRESH;
+use crate::context::foresight::LOOK_COUNTS;
 use crate::context::rendering::Rendering;
 use crate::context::session::Target;
 use crate::context::steps_seen::StepsSeen;
@@ -112,8 +112,13 @@ impl Wanted {
     }
 
     /// Whether it defines new kinds, in `crds/` folders or in templates.
-    pub(crate) fn brings_kinds(&self) -> bool {
-        self.rendering.brings_kinds()
+    pub(crate) fn defines_kinds(&self) -> bool {
+        self.rendering.defines_kinds()
+    }
+
+    /// Whether it defines new kinds in templates, which come with helm.
+    pub(crate) fn defines_kinds_in_templates(&self) -> bool {
+        self.rendering.defines_kinds_in_templates()
     }
 
     /// Whether it may render only with what the cluster holds: without that it does not, and it looks for it.
@@ -131,7 +136,7 @@ impl Wanted {
 
     /// Whether what it has looked up is recent enough to be built on.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.made_at.is_some_and(|at| at.elapsed() < FRESH)
+        self.made_at.is_some_and(|at| at.elapsed() < LOOK_COUNTS)
     }
 
     /// Notes something that is wrong.

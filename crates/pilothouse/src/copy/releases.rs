@@ -47,7 +47,7 @@ pub(super) async fn about<C: HelmChart + ?Sized>(chart: &C, ctx: &Context) -> Re
     let mut named = Vec::new();
     let history = observe::release_history(ctx).await?;
     let newest = history.newest();
-    ctx.expect(newest.map(|newest| newest.revision + 1)).await;
+    ctx.expect_revision(newest.map(|newest| newest.revision + 1)).await;
     if ctx.info().action == HelmAction::Deploy {
         named.extend(rendered(ctx, &mut about).await);
     }
@@ -100,7 +100,8 @@ async fn rendered(ctx: &Context, about: &mut AboutRelease) -> Vec<ObjectRef> {
         }
     }
     let named = docs.iter().filter_map(|doc| object_ref(&doc.object)).collect();
-    ctx.pack().await;
+    ctx.forget_reads();
+    ctx.compress_renderings().await;
     named
 }
 

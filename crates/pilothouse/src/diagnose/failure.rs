@@ -113,7 +113,11 @@ pub(crate) fn weight(cause: &Cause) -> (bool, bool, Certainty) {
 
 /// The objects and hooks of the newest revision.
 async fn of_newest(ctx: &Context) -> Vec<ObjectRef> {
-    match observe::release_objects_and_hooks(ctx).await {
+    let objects = async {
+        let history = observe::release_history(ctx).await?;
+        observe::objects_and_hooks_of(ctx, history.newest()).await
+    };
+    match objects.await {
         Ok(objects) => objects,
         Err(error) => {
             ctx.warn(format!("the objects of the release cannot be told: {}", error.chain().join(": ")));

@@ -2,8 +2,8 @@
 
 use crate::actions;
 use crate::actions::Writing;
-use crate::context::Ahead;
 use crate::context::Context;
+use crate::context::Prefetched;
 use crate::context::ReleaseRun;
 use crate::context::ReportedCauses;
 use crate::context::Settled;
@@ -71,22 +71,22 @@ async fn in_turn<C: HelmChart + ?Sized>(
     payload: &mut Payload,
 ) -> ReleaseOutcome {
     // Where it was not looked at before, that was read with the lock in the hand, or is meanwhile.
-    let is_looked_at = run.foreseen.is_none() && run.under_lock.is_some();
-    let read = if is_looked_at { ctx.session().take_just_read(&ctx.release()) } else { None };
+    let still_to_look = run.foreseen.is_none() && run.under_lock.is_some();
+    let read = if still_to_look { ctx.session().take_just_read(&ctx.release()) } else { None };
     let (history, around) = match read {
-        Some(read) => (read.history.clone(), Some(Ahead { history: None, ..read })),
+        Some(read) => (read.history.clone(), Some(Prefetched { history: None, ..read })),
         None => (None, None),
     };
     let around = async {
         match around {
             Some(read) => read,
-            None if is_looked_at => observe::read_around(ctx).await,
-            None => Ahead::default(),
+            None if still_to_look => observe::read_around(ctx).await,
+            None => Prefetched::default(),
         }
     };
     match tokio::join!(put_in_order(ctx, run.under_lock.as_ref(), history), around) {
         (Ok(history), around) => {
-            begin_turn(ctx, run, Ahead { history, ..around }).await;
+            begin_turn(ctx, run, Prefetched { history, ..around }).await;
             // What was wrong until now may have been put right.
             run.causes.since = run.under_lock.as_ref().and_then(|known| known.lock.server_now());
             phases(chart, ctx, run, payload).await
@@ -132,7 +132,7 @@ async fn put_in_order(
 /// anything since; or else if it was not long ago, Helm's records are the same, as they were `read` or are read now, and its objects
 /// are still nobody else's. What is seen before is only of releases that come after no other one that changes something, and what may
 /// be lost is looked at again in any case, right before it is done.
-async fn begin_turn(ctx: &Context, run: &mut ReleaseRun, read: Ahead) {
+async fn begin_turn(ctx: &Context, run: &mut ReleaseRun, read: Prefetched) {
     let holds = match &run.foreseen {
         Some(seen) if seen.is_fresh() && !ctx.session().has_begun() => true,
         Some(seen) if seen.is_recent() => {
@@ -145,7 +145,7 @@ async fn begin_turn(ctx: &Context, run: &mut ReleaseRun, read: Ahead) {
         ctx.forget_observation().await;
         // Where Helm's records were waited for, or written, what was read meanwhile does not count.
         if read.history.is_some() {
-            ctx.session().reads.keep_ahead(ctx.release(), read);
+            ctx.session().reads.keep_prefetched(ctx.release(), read);
         }
     }
 }
@@ -188,7 +188,7 @@ async fn phases<C: HelmChart + ?Sized>(
 ) -> ReleaseOutcome {
     let mut writing = None;
     let outcome = Box::pin(phases_while(chart, ctx, run, payload, &mut writing)).await;
-    actions::remembered(ctx, writing).await;
+    actions::finish_writing(ctx, writing).await;
     outcome
 }
 
@@ -206,11 +206,11 @@ async fn phases_while<C: HelmChart + ?Sized>(
         // Looking goes on beside the write; before anything is done, what came before it is remembered.
         let only_looks = phase == Phase::Validate || run.steps.of(phase).is_empty() && phase == Phase::PostExec;
         if !only_looks {
-            actions::remembered(ctx, writing.take()).await;
+            actions::finish_writing(ctx, writing.take()).await;
         }
         let ended = beside(reported_phase(chart, ctx, run, payload, phase, &mut so_far), writing).await;
         if ended == Ended::Well && is_remembered(run, phase) {
-            actions::remembered(ctx, writing.take()).await;
+            actions::finish_writing(ctx, writing.take()).await;
             *writing = remember(ctx, run, phase).await;
         }
         match next(phase, ended) {
@@ -350,7 +350,7 @@ async fn one_phase<C: HelmChart + ?Sized>(
     let ctx = &*ctx;
     if phase != Phase::CheckPrerequisites {
         // It was for the look at the beginning.
-        ctx.session().reads.take_ahead(&ctx.release());
+        ctx.session().reads.take_prefetched(&ctx.release());
     }
     if matches!(phase, Phase::PreExec | Phase::Exec | Phase::OnDeployFailure) {
         ctx.session().note_begun();

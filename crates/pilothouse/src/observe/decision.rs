@@ -1,17 +1,12 @@
 //! What is to be done about a release, decided from what was seen of it.
 
 use crate::context::Context;
-use crate::context::DeployedBefore;
-use crate::context::NamespaceState;
 use crate::context::Observed;
 use crate::context::ReleaseRun;
-use crate::context::Wanted;
-use crate::kept_digest::Given;
 use crate::observe::observation::observed;
-use crate::render;
 use pilothouse_core::{
-    Change, ChartInfo, Class, Decision, Finding, HelmAction, InputPart, Missing, Observation, RecordSeen,
-    ReleaseHistory, ReleaseState, Remaining, Wish, code, decide, determine,
+    Change, ChartInfo, Decision, HelmAction, InputPart, Missing, Observation, RecordSeen, ReleaseHistory, ReleaseState,
+    Remaining, Wish, decide, determine,
 };
 
 /// What is going to be done: from one observation, always the same. On the way of a deploy that was begun, by an earlier run
@@ -91,19 +86,6 @@ fn decide_as_of(revision: u32, info: &ChartInfo, seen: &Observation) -> Decision
     decide_anew(info, &then, &determine(&then))
 }
 
-/// What helm is given by `exec`; `None` where it deploys nothing, or nothing that could be resolved.
-pub(crate) async fn given_of_exec(ctx: &Context, run: &ReleaseRun, wanted: &Wanted) -> Option<Given> {
-    match ctx.info().action {
-        HelmAction::Deploy => Some(render::given_of_deploy(ctx, run, wanted.chart.as_ref()?, &wanted.payload).await),
-        HelmAction::Destroy | HelmAction::Skip => None,
-    }
-}
-
-/// What helm has done before of what `exec` would do with this, so that it is not run again.
-pub(crate) async fn deployed_before(ctx: &Context, run: &ReleaseRun, given: &Given) -> Option<DeployedBefore> {
-    run.deployed_before(given, observed(ctx).await.known_history().newest())
-}
-
 /// The newest revision there was before anything was deployed on the way that this run is on, and what was decided
 /// then.
 pub(crate) async fn baseline(ctx: &Context, run: &ReleaseRun) -> (u32, Decision) {
@@ -122,71 +104,5 @@ impl Observed {
     /// serves.
     pub(crate) fn has_same_input(&self) -> bool {
         has_same_input(&self.seen)
-    }
-
-    /// Why the release cannot be acted on as it stands, after what was decided.
-    pub(crate) fn findings(&self, info: &ChartInfo) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let subject = info.key();
-        let blocked = |code, message: String| Finding::new(Class::Blocked, code, &subject, message);
-        if let Decision::Refuse { state } = &self.decision {
-            findings.push(why_refused(info, state));
-        }
-        let namespace = info.namespace.as_str();
-        match &self.namespace {
-            NamespaceState::Active => {}
-            NamespaceState::Absent if info.action == HelmAction::Deploy && !info.create_namespace => {
-                let message = format!("namespace `{namespace}` does not exist and create_namespace is false");
-                findings.push(blocked(code::NAMESPACE_MISSING, message));
-            }
-            NamespaceState::Absent => {}
-            NamespaceState::Terminating if info.action == HelmAction::Deploy => {
-                findings
-                    .push(blocked(code::NAMESPACE_TERMINATING, format!("namespace `{namespace}` is being deleted")));
-            }
-            NamespaceState::Terminating => {}
-            NamespaceState::Unreadable(why) => findings.push(blocked(code::UNREADABLE, why.clone())),
-        }
-        findings
-    }
-}
-
-/// Why a release in this state cannot be acted on.
-pub(crate) fn why_refused(info: &ChartInfo, state: &ReleaseState) -> Finding {
-    let subject = info.key();
-    let blocked = |code, message: String| Finding::new(Class::Blocked, code, &subject, message);
-    match state {
-        ReleaseState::Unknown { why } | ReleaseState::LiveUnreadable { why, .. } => {
-            blocked(code::UNREADABLE, why.clone())
-        }
-        ReleaseState::Foreign { foreign, .. } => {
-            let message = format!("{} still manages it: {}", foreign.tool, foreign.why);
-            Finding::new(Class::Unsafe, code::RELEASE_FOREIGN, &subject, message)
-        }
-        ReleaseState::Locked { revision, status, since, why } => {
-            let since = since.map(|at| format!(" since {at:.0}")).unwrap_or_default();
-            blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}{since}: {why}"))
-        }
-        ReleaseState::Stale { revision, status, why } => {
-            blocked(code::RELEASE_LOCKED, format!("revision {revision} is {status}: {why}"))
-        }
-        // Of these, only what should have been compared and could not be is refused.
-        ReleaseState::Absent
-        | ReleaseState::HalfRemoved
-        | ReleaseState::HalfInstalled { .. }
-        | ReleaseState::Breaking { .. }
-        | ReleaseState::FailedClean { .. }
-        | ReleaseState::FailedDirty { .. }
-        | ReleaseState::Unmanaged { .. }
-        | ReleaseState::InputUnknown { .. }
-        | ReleaseState::OutOfSync { .. }
-        | ReleaseState::LifecycleChanged { .. }
-        | ReleaseState::Unfinished { .. }
-        | ReleaseState::LiveUnknown { .. }
-        | ReleaseState::Drifted { .. }
-        | ReleaseState::Unvalidated { .. }
-        | ReleaseState::InSync { .. } => {
-            blocked(code::UNREADABLE, "what is deployed could not be compared with what is wanted".to_owned())
-        }
     }
 }

@@ -10,15 +10,14 @@ use crate::observe::crd_changes;
 use crate::observe::dry_run::compare::{Comparison, Looked, Scope, Uninstalled, WriteMethod, compare_within};
 use crate::observe::hook_changes::{self, Around};
 use crate::observe::hook_deletions;
-use crate::observe::observation::{observed, scope};
+use crate::observe::observation::scope;
 use crate::observe::release_storage;
 use crate::observe::release_storage::{ByUninstall, NotServed};
 use crate::observe::unserved::as_served;
 use crate::render;
 use crate::render::chart_definitions;
 use pilothouse_core::{
-    Change, CrdFacts, CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, Phase, ReleaseHistory, Sensitive, crd_facts,
-    object_ref,
+    Change, CrdFacts, CrdPolicy, DriftPolicy, ObjectChange, ObjectRef, ReleaseHistory, Sensitive, crd_facts, object_ref,
 };
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc};
 use serde_json::Value;
@@ -34,8 +33,8 @@ pub(crate) struct LossPreview {
 }
 
 /// Asks the server what a deploy makes of each object, before anything of it is begun and without changing anything: hooks that delete
-/// something included, and the chart's definitions, where they take the place of others. Objects that were read a moment ago, `seen`,
-/// are not read again.
+/// something included, and the chart's definitions, where they take the place of others. Neither Helm's records, `history`, nor objects
+/// that were read a moment ago, `seen`, are read again.
 ///
 /// # Errors
 /// When the chart cannot be rendered, or a definition or what is deployed cannot be read.
@@ -43,23 +42,17 @@ pub(crate) async fn preview_deploy(
     ctx: &Context,
     wanted: &Wanted,
     change: &Change,
+    history: &ReleaseHistory,
     seen: &[(ObjectRef, Option<Value>)],
     changed_by_steps: &[CrdFacts],
 ) -> Result<DeployPreview, PhaseError> {
     let is_upgrade = matches!(change, Change::Upgrade { .. });
     let mut definitions = crd_changes::preview_definitions(ctx, wanted, seen).await?;
     let scope = scope(ctx, is_upgrade).await;
-    let observed = observed(ctx).await;
-    // Steps that ran since may have made a revision.
-    let newer = if is_upgrade && ctx.phase() != Phase::CheckPrerequisites {
-        Some(release_storage::release_history(ctx).await?)
-    } else {
-        None
-    };
-    let upgraded = newer.as_ref().or_else(|| is_upgrade.then(|| observed.known_history()));
+    let upgraded = is_upgrade.then_some(history);
     let over = match (change, upgraded) {
         (Change::Reinstall(_), _) => {
-            let record = served(ctx, release_storage::newest_record(ctx).await?).await?;
+            let record = served(ctx, release_storage::read_record_of(ctx, history.newest()).await?).await?;
             let by_uninstall = record.as_ref().map(release_storage::by_uninstall).transpose()?;
             Over::Uninstalled(by_uninstall.unwrap_or_default())
         }
@@ -75,7 +68,7 @@ pub(crate) async fn preview_deploy(
     }
     changing.extend(kinds_changing(&definitions));
     let (docs, manifests) = manifests(ctx, wanted, upgraded).await?;
-    let looks = compared(ctx, (&docs, &manifests), &over, &changing, (scope, seen));
+    let looks = compared(ctx, (&docs, &manifests), &over, &changing, (scope, seen), Some(history));
     let LossPreview { compared, .. } = looks.await?;
     changing.extend(hook_changes::defined_beside(&docs, &compared));
     let deleted = if let Over::Uninstalled(ByUninstall { deleted, .. }) = &over { deleted.as_slice() } else { &[] };
@@ -98,7 +91,7 @@ pub(crate) async fn preview_losses(
 ) -> Result<LossPreview, PhaseError> {
     let (docs, manifests) = manifests(ctx, wanted, upgraded).await?;
     let over = upgraded.map_or(Over::Nothing, Over::Revision);
-    compared(ctx, (&docs, &manifests), &over, &kinds_brought(ctx, wanted), (scope, &[])).await
+    compared(ctx, (&docs, &manifests), &over, &kinds_brought(ctx, wanted), (scope, &[]), upgraded).await
 }
 
 /// What is there of the release before it is deployed.
@@ -118,6 +111,7 @@ async fn compared(
     over: &Over<'_>,
     changing: &[CrdFacts],
     (scope, seen): (Scope, &[(ObjectRef, Option<Value>)]),
+    history: Option<&ReleaseHistory>,
 ) -> Result<LossPreview, PhaseError> {
     let (upgraded, uninstalled) = match over {
         Over::Nothing => (None, None),
@@ -140,13 +134,13 @@ async fn compared(
         ..Comparison::over_nothing(ctx, &release, manifests, write(ctx, applied.unwrap_or(true), takes_over))
     };
     let Looked { compared, absent } = compare_within(ctx.cluster(), &comparison, scope).await;
-    let deleted = if let Some(uninstalled) = uninstalled {
+    let deleted = if let Some((uninstalled, history)) = uninstalled.zip(history) {
         let gone = uninstalled.deleted.iter().filter_map(object_ref).collect();
         let gone = release_storage::complete_objects(ctx, gone, NotServed::Skip).await?;
-        hook_deletions::deleted_by_reinstall_hooks(ctx, docs, &gone).await?
+        hook_deletions::deleted_by_reinstall_hooks(ctx, history, docs, &gone).await?
     } else {
         let events = hook_deletions::events_of_deploy(upgraded.is_some());
-        hook_deletions::deleted_by_hooks(ctx, docs, &events).await?
+        hook_deletions::deleted_by_hooks(ctx, docs, &events, history).await?
     };
     let compared = hook_deletions::with_hooks(compared, deleted);
     Ok(LossPreview { compared, absent, newest: upgraded.map(ReleaseHistory::newest_revision) })
@@ -167,6 +161,7 @@ async fn served(ctx: &Context, record: Option<ReleaseRecord>) -> Result<Option<R
 /// When a manifest cannot be read.
 pub(crate) async fn preview_rollback(
     ctx: &Context,
+    history: &ReleaseHistory,
     newest: &ReleaseRecord,
     target: &ReleaseRecord,
 ) -> Result<Looked, PhaseError> {
@@ -178,7 +173,7 @@ pub(crate) async fn preview_rollback(
     let Looked { compared, absent } =
         compare_within(ctx.cluster(), &comparison, Scope::MayLose { secrets: false }).await;
     let (hooks, events) = (hook_deletions::stored_hooks(target), ["pre-rollback", "post-rollback"]);
-    let deleted = hook_deletions::deleted_by_hooks(ctx, &hooks, &events).await?;
+    let deleted = hook_deletions::deleted_by_hooks(ctx, &hooks, &events, Some(history)).await?;
     Ok(Looked { compared: hook_deletions::with_hooks(compared, deleted), absent })
 }
 

@@ -20,9 +20,12 @@ use serde_json::Value;
 const GONE: &str = "it is gone";
 
 /// How the live objects of a deployed release are. With a record of ours about it, only what looks different by its metadata
-/// is compared; without one everything is.
+/// is compared; without one everything is. Drift that the survey has found just now is not looked for again.
 pub(crate) async fn look(ctx: &Context, seen: &Observation) -> LiveSeen {
     let Some(newest) = seen.known_history().newest() else { return LiveSeen::NotLooked };
+    if let Some(drifted) = ctx.session().reads.take_drifted(newest) {
+        return drifted;
+    }
     let known = match &seen.record {
         RecordSeen::Some(record) if record.is_of(newest) => record.objects.as_deref(),
         RecordSeen::Some(_) | RecordSeen::None | RecordSeen::NotLooked | RecordSeen::Unreadable(_) => None,

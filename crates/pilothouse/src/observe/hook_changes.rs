@@ -9,7 +9,7 @@ use crate::observe::dry_run::compare::{Comparison, Scope, Uninstalled, WriteMeth
 use crate::observe::dry_run::hooks;
 use crate::observe::hook_deletions::stored_hooks;
 use crate::observe::release_storage;
-use pilothouse_core::{CrdFacts, ObjectChange, crd_facts, object_ref};
+use pilothouse_core::{CrdFacts, ObjectChange, ReleaseHistory, crd_facts, object_ref};
 use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::Value;
 
@@ -53,12 +53,16 @@ pub(super) async fn preview_hooks(
     looked.into_iter().filter_map(preview).collect()
 }
 
-/// What becomes of the hooks that helm runs with an uninstall, those of the newest revision; with all that this has. Changes nothing.
+/// What becomes of the hooks that helm runs with an uninstall, those of the newest of these revisions; with all that this has. Changes nothing.
 ///
 /// # Errors
 /// When Helm's record cannot be read.
-pub(crate) async fn preview_uninstall_hooks(ctx: &Context) -> Result<(Vec<RenderedDoc>, Vec<HookPreview>), PhaseError> {
-    let Some(record) = release_storage::newest_record(ctx).await? else { return Ok((Vec::new(), Vec::new())) };
+pub(crate) async fn preview_uninstall_hooks(
+    ctx: &Context,
+    history: &ReleaseHistory,
+) -> Result<(Vec<RenderedDoc>, Vec<HookPreview>), PhaseError> {
+    let record = release_storage::read_record_of(ctx, history.newest()).await?;
+    let Some(record) = record else { return Ok((Vec::new(), Vec::new())) };
     let docs = stored_hooks(&record);
     let deleted = release_storage::by_uninstall(&record)?.deleted;
     let is_apply = ctx.helm().version().major >= 4 && record.apply_method.as_deref() == Some("ssa");

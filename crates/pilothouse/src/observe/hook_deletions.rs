@@ -5,7 +5,9 @@ use crate::context::{ByHook, Compared, Outcome};
 use crate::error::PhaseError;
 use crate::observe::dry_run::compare::seen_object;
 use crate::observe::release_storage::{self, NotServed};
-use pilothouse_core::{Change, ObjectChange, ObjectRef, Sensitive, helm_owner, names_other_release, object_ref};
+use pilothouse_core::{
+    Change, ObjectChange, ObjectRef, ReleaseHistory, Sensitive, helm_owner, names_other_release, object_ref,
+};
 use pilothouse_helm::{Origin, ReleaseRecord, RenderedDoc, split_manifests};
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
@@ -35,35 +37,28 @@ pub(crate) fn stored_hooks(record: &ReleaseRecord) -> Vec<RenderedDoc> {
     record.hooks.iter().flat_map(docs).collect()
 }
 
-/// What the hooks of an uninstall delete.
+/// What the hooks of an uninstall delete, of the newest of these revisions.
 ///
 /// # Errors
 /// When Helm's record cannot be read.
-pub(crate) async fn deleted_by_uninstall_hooks(ctx: &Context) -> Result<Vec<Compared>, PhaseError> {
-    deleted_by_uninstall_hooks_of(ctx, release_storage::newest_record(ctx).await?.as_ref()).await
-}
-
-/// The same, where the newest record was read.
-///
-/// # Errors
-/// When the cluster's kinds cannot be read.
-pub(crate) async fn deleted_by_uninstall_hooks_of(
+pub(crate) async fn deleted_by_uninstall_hooks(
     ctx: &Context,
-    newest: Option<&ReleaseRecord>,
+    history: &ReleaseHistory,
 ) -> Result<Vec<Compared>, PhaseError> {
-    match newest {
-        Some(record) => deleted_by_hooks(ctx, &stored_hooks(record), &["pre-delete", "post-delete"]).await,
-        None => Ok(Vec::new()),
-    }
+    deleted_by_stored_hooks(ctx, history, &["pre-delete", "post-delete"]).await
 }
 
-/// What the hooks of the newest revision delete at these events.
+/// What the hooks of the newest of these revisions delete at these events.
 ///
 /// # Errors
-/// When Helm's record cannot be read.
-pub(crate) async fn deleted_by_stored_hooks(ctx: &Context, events: &[&str]) -> Result<Vec<Compared>, PhaseError> {
-    match release_storage::newest_record(ctx).await? {
-        Some(record) => deleted_by_hooks(ctx, &stored_hooks(&record), events).await,
+/// When Helm's record or the cluster's kinds cannot be read.
+pub(crate) async fn deleted_by_stored_hooks(
+    ctx: &Context,
+    history: &ReleaseHistory,
+    events: &[&str],
+) -> Result<Vec<Compared>, PhaseError> {
+    match release_storage::read_record_of(ctx, history.newest()).await? {
+        Some(record) => deleted_by_hooks(ctx, &stored_hooks(&record), events, Some(history)).await,
         None => Ok(Vec::new()),
     }
 }
@@ -74,11 +69,12 @@ pub(crate) async fn deleted_by_stored_hooks(ctx: &Context, events: &[&str]) -> R
 /// When Helm's record cannot be read.
 pub(crate) async fn deleted_by_reinstall_hooks(
     ctx: &Context,
+    history: &ReleaseHistory,
     docs: &[RenderedDoc],
     gone: &[ObjectRef],
 ) -> Result<Vec<Compared>, PhaseError> {
-    let mut all = deleted_by_uninstall_hooks(ctx).await?;
-    for one in deleted_by_hooks(ctx, docs, &events_of_deploy(false)).await? {
+    let mut all = deleted_by_uninstall_hooks(ctx, history).await?;
+    for one in deleted_by_hooks(ctx, docs, &events_of_deploy(false), Some(history)).await? {
         let is_known = |object: &ObjectRef| object.same_object(&one.object);
         if !gone.iter().any(is_known) && !all.iter().any(|other| is_known(&other.object)) {
             all.push(one);
@@ -93,26 +89,29 @@ pub(crate) async fn deleted_by_reinstall_hooks(
 /// When Helm's record cannot be read.
 pub(crate) async fn deleted_by_hooks_of(
     ctx: &Context,
+    history: &ReleaseHistory,
     change: &Change,
     docs: &[RenderedDoc],
     gone: &[ObjectRef],
 ) -> Result<Vec<Compared>, PhaseError> {
     match change {
-        Change::Reinstall(_) => deleted_by_reinstall_hooks(ctx, docs, gone).await,
-        Change::Uninstall => deleted_by_uninstall_hooks(ctx).await,
+        Change::Reinstall(_) => deleted_by_reinstall_hooks(ctx, history, docs, gone).await,
+        Change::Uninstall => deleted_by_uninstall_hooks(ctx, history).await,
         Change::Install | Change::Upgrade { .. } => Ok(Vec::new()),
     }
 }
 
 /// The objects that are there and that hooks delete at these events (`deleteHookByPolicy` in `pkg/action/hooks.go`): each one of
-/// the release's own hooks is left out that holds nothing, since it is made anew each time.
+/// the release's own hooks is left out that holds nothing, since it is made anew each time. `history` is read where it is not known
+/// and tells whose an object is.
 ///
 /// # Errors
-/// When the cluster's kinds cannot be read.
+/// When the cluster's kinds or Helm's record cannot be read.
 pub(crate) async fn deleted_by_hooks(
     ctx: &Context,
     docs: &[RenderedDoc],
     events: &[&str],
+    history: Option<&ReleaseHistory>,
 ) -> Result<Vec<Compared>, PhaseError> {
     let (mut found, mut own): (Vec<Compared>, Option<Vec<ObjectRef>>) = (Vec::new(), None);
     for (doc, event) in docs.iter().filter_map(|doc| Some((doc, event_that_deletes(doc, events)?))) {
@@ -138,7 +137,11 @@ pub(crate) async fn deleted_by_hooks(
             let mut is_own = is_left || owner.is(&ctx.release());
             if !is_own && !names_other_release(&live, &ctx.release()) {
                 if own.is_none() {
-                    own = Some(release_storage::release_objects_and_hooks(ctx).await?);
+                    let newest = match history {
+                        Some(history) => history.newest().cloned(),
+                        None => release_storage::release_history(ctx).await?.newest().cloned(),
+                    };
+                    own = Some(release_storage::objects_and_hooks_of(ctx, newest.as_ref()).await?);
                 }
                 is_own = own.iter().flatten().any(|known| known.same_object(&object));
             }

@@ -10,7 +10,7 @@ use crate::observe::release_storage;
 use crate::observe::release_storage::{ByUninstall, NotServed};
 use crate::observe::unserved::as_served;
 use crate::render;
-use pilothouse_core::{ObjectRef, ReleaseHistory, RevisionMeta, Staying, Stays, helm_owner, object_ref};
+use pilothouse_core::{ObjectRef, RecordSeen, ReleaseHistory, RevisionMeta, Staying, Stays, helm_owner, object_ref};
 use pilothouse_helm::ReleaseRecord;
 use pilothouse_kube::{ClusterError, Detail, read_all};
 use serde_json::Value;
@@ -42,7 +42,8 @@ impl Left {
 }
 
 /// What an uninstall of the newest revision leaves, over these records of the release: what a resource policy keeps, the definitions of `crds/` that we have brought,
-/// what only earlier revisions have, and the namespace, if it was made for the release.
+/// what only earlier revisions have, and the namespace, if it was made for the release. What is `remembered` of the last deploy is read where
+/// nobody has looked.
 ///
 /// # Errors
 /// When the record of the newest revision is not understood, or that of the last deploy cannot be read.
@@ -50,6 +51,7 @@ pub(crate) async fn left_by_uninstall(
     ctx: &Context,
     history: &ReleaseHistory,
     newest: Option<&ReleaseRecord>,
+    remembered: &RecordSeen,
 ) -> Result<Left, PhaseError> {
     let Some(record) = newest else { return Ok(Left::default()) };
     let record = as_served(ctx, record.clone()).await?;
@@ -64,9 +66,7 @@ pub(crate) async fn left_by_uninstall(
         Some(wanted) => render::definitions_brought(ctx, &wanted),
         None => Vec::new(),
     };
-    let session = ctx.session();
-    let remembered = deploy_records::read_deploy_record(ctx.cluster(), &ctx.release(), session.state_key()).await?;
-    if let Some(Found::Record(remembered)) = remembered {
+    if let Some(Found::Record(remembered)) = found(ctx, remembered).await? {
         let objects = remembered.objects.into_iter().flatten().map(|applied| applied.object);
         for object in objects.filter(|object| object.kind == "CustomResourceDefinition") {
             if !is_among(&brought, &object) {
@@ -131,14 +131,26 @@ pub(crate) async fn left_by_upgrade(ctx: &Context, history: &ReleaseHistory, wan
 pub(crate) async fn left_by_reinstall(
     ctx: &Context,
     history: &ReleaseHistory,
+    remembered: &RecordSeen,
     wanted: &Wanted,
 ) -> Result<Left, PhaseError> {
     let newest = release_storage::read_record_of(ctx, history.newest()).await?;
-    let mut left = left_by_uninstall(ctx, history, newest.as_ref()).await?;
+    let mut left = left_by_uninstall(ctx, history, newest.as_ref(), remembered).await?;
     let wanted = render::rendered_objects(&wanted.rendering.docs());
     let wanted = release_storage::complete_objects(ctx, wanted, NotServed::Skip).await?;
     left.stays.retain(|staying| staying.because == Stays::EarlierRevision && !is_among(&wanted, &staying.object));
     Ok(left)
+}
+
+/// What is remembered of the release's last deploy, read where nobody has looked or could.
+async fn found(ctx: &Context, seen: &RecordSeen) -> Result<Option<Found>, ClusterError> {
+    match seen {
+        RecordSeen::Some(record) => Ok(Some(Found::Record(record.clone()))),
+        RecordSeen::None => Ok(None),
+        RecordSeen::NotLooked | RecordSeen::Unreadable(_) => {
+            deploy_records::read_deploy_record(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await
+        }
+    }
 }
 
 /// Adds those of the objects that are there.
@@ -174,9 +186,8 @@ pub(crate) struct StillGoing {
 ///
 /// # Errors
 /// That the record or an object cannot be read.
-pub(crate) async fn still_going(ctx: &Context) -> Result<Vec<StillGoing>, PhaseError> {
-    let found = deploy_records::read_deploy_record(ctx.cluster(), &ctx.release(), ctx.session().state_key()).await?;
-    let record = match found {
+pub(crate) async fn still_going(ctx: &Context, remembered: &RecordSeen) -> Result<Vec<StillGoing>, PhaseError> {
+    let record = match found(ctx, remembered).await? {
         None => return Ok(Vec::new()),
         Some(Found::Record(record)) => record,
         Some(Found::Damaged(why)) => {

@@ -19,7 +19,7 @@ mod made_up;
 mod objects;
 mod observation;
 mod other_tools;
-mod read_ahead;
+mod prefetch;
 mod release_storage;
 mod remedy;
 mod rendered_diff;
@@ -32,8 +32,8 @@ mod unserved;
 
 pub(crate) use claims::{claim_of, claims_scaled_away, is_reclaimed_at_once};
 pub(crate) use crd_changes::{FIELD_MANAGER, apply_options};
+pub(crate) use decision::baseline;
 pub use decision::decision;
-pub(crate) use decision::{baseline, deployed_before, given_of_exec, why_refused};
 pub(crate) use deploy_preview::{preview_deploy, preview_losses, preview_overwriting, preview_rollback};
 pub(crate) use deploy_records::{Found, RECORD_KEY, decode_record, encode_record, read_deploy_record, record_ref};
 pub use dry_run::compare::{Comparison, Uninstalled, WriteMethod, compare};
@@ -41,19 +41,19 @@ pub(crate) use dry_run::compare::{Scope, seen_object};
 pub use dry_run::drifted_objects::{Drifted, DriftedObject, drifted_objects};
 pub(crate) use hook_changes::preview_uninstall_hooks;
 pub(crate) use hook_deletions::{
-    deleted_by_hooks_of, deleted_by_reinstall_hooks, deleted_by_stored_hooks, deleted_by_uninstall_hooks_of,
+    deleted_by_hooks_of, deleted_by_reinstall_hooks, deleted_by_stored_hooks, deleted_by_uninstall_hooks,
     events_of_deploy, stored_hooks,
 };
 pub(crate) use left_behind::{Left, left_by_reinstall, left_by_uninstall, left_by_upgrade, still_going};
 pub use objects::{chart_crds, deployed_chart_version, is_chart_deployed, resolve};
 pub(crate) use objects::{deleted_by_uninstall, deleted_with};
-pub(crate) use observation::{is_as_observed, observe_for, observed, read_around};
+pub(crate) use observation::{history_for_look, is_as_observed, observe_for, observed, read_around, wanted_for_exec};
 pub(crate) use other_tools::FLUX;
-pub(crate) use read_ahead::read_ahead;
+pub(crate) use prefetch::prefetch;
 pub(crate) use release_storage::{
-    ByUninstall, ManifestObjects, NotServed, base_objects, base_record, base_record_of, by_payload_too, by_uninstall,
-    complete_objects, manifest_objects, newest, newest_record, objects_of_record, read_record, read_record_of,
-    read_revision, release_history, release_objects, release_objects_and_hooks, unready_hooks,
+    ByUninstall, ManifestObjects, NotServed, base_record_of, by_payload_too, by_uninstall, complete_objects,
+    manifest_objects, newest, objects_and_hooks_of, objects_of, objects_of_record, read_record, read_record_of,
+    read_revision, release_history, unready_hooks,
 };
 pub(crate) use remedy::{Action, Situation, Stopped, certain_cause, decide_remedy, failure_policy_for, taken_back};
 pub(crate) use rendered_diff::{made_up_for, rendered_as_deployed, stable_rendering};

@@ -7,7 +7,7 @@ use crate::observe::release_storage::NotServed;
 use crate::observe::unserved::as_served;
 use crate::render;
 use crate::render::chart_definitions;
-use pilothouse_core::{ObjectRef, RevisionStatus, lenient_version, object_ref};
+use pilothouse_core::{ObjectRef, ReleaseHistory, RevisionStatus, lenient_version, object_ref};
 use pilothouse_helm::ReleaseRecord;
 use semver::Version;
 
@@ -25,7 +25,8 @@ pub async fn is_chart_deployed(ctx: &Context) -> Result<bool, PhaseError> {
 /// # Errors
 /// When Helm's records cannot be read or understood, or the version is not one.
 pub async fn deployed_chart_version(ctx: &Context) -> Result<Option<Version>, PhaseError> {
-    let Some(record) = release_storage::base_record(ctx).await? else { return Ok(None) };
+    let history = release_storage::release_history(ctx).await?;
+    let Some(record) = release_storage::read_record_of(ctx, history.upgrade_base()).await? else { return Ok(None) };
     let text = record.chart_version();
     match lenient_version(text) {
         Some(version) => Ok(Some(version)),
@@ -33,9 +34,12 @@ pub async fn deployed_chart_version(ctx: &Context) -> Result<Option<Version>, Ph
     }
 }
 
-/// The live objects helm deletes when it uninstalls the release: those of the newest revision that have no resource policy.
-pub(crate) async fn deleted_by_uninstall(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
-    deleted_with(ctx, release_storage::newest_record(ctx).await?.as_ref()).await
+/// The live objects helm deletes when it uninstalls the release: those of the newest of these revisions that have no resource policy.
+pub(crate) async fn deleted_by_uninstall(
+    ctx: &Context,
+    history: &ReleaseHistory,
+) -> Result<Vec<ObjectRef>, PhaseError> {
+    deleted_with(ctx, release_storage::read_record_of(ctx, history.newest()).await?.as_ref()).await
 }
 
 /// The same, where the newest record was read.

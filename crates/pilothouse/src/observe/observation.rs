@@ -1,11 +1,12 @@
 //! Looking at a release: what the cluster holds of it, as far as the decision depends on it.
 
-use crate::context::Ahead;
 use crate::context::Context;
 use crate::context::NamespaceState;
 use crate::context::Observed;
 use crate::context::PlainInputs;
+use crate::context::Prefetched;
 use crate::context::Wanted;
+use crate::error::PhaseError;
 use crate::observe::decision::{decided, has_same_input, missing};
 use crate::observe::deploy_records;
 use crate::observe::drift;
@@ -16,7 +17,7 @@ use crate::observe::release_storage;
 use crate::observe::rendered_diff;
 use crate::render;
 use pilothouse_core::{
-    Change, ChartInfo, Decision, HelmAction, MadeUp, Missing, ObjectRef, Observation, Phase, RecordSeen,
+    Change, ChartInfo, Decision, HelmAction, MadeUp, Missing, ObjectRef, Observation, Payload, Phase, RecordSeen,
     ReleaseHistory, Rendered, determine, lenient_version,
 };
 use pilothouse_helm::ReleaseRecord;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 async fn observe(ctx: &Context, wanted: &Wanted) -> Observed {
     let wanted_version = wanted.chart.as_ref().and_then(|chart| lenient_version(&chart.metadata.version));
     let release = ctx.release();
-    let ahead = ctx.session().reads.take_ahead(&release);
+    let ahead = ctx.session().reads.take_prefetched(&release);
     let (history, namespace, record) = tokio::join!(
         async {
             match ahead.history {
@@ -112,8 +113,35 @@ pub(crate) async fn observed(ctx: &Context) -> Arc<Observed> {
 pub(crate) async fn observe_for(ctx: &Context, wanted: &Wanted) -> Arc<Observed> {
     let observed = Arc::new(observe(ctx, wanted).await);
     ctx.cache().await.observed = Some(observed.clone());
-    ctx.expect(upgrade_expected(&observed)).await;
+    ctx.expect_revision(upgrade_expected(&observed)).await;
     observed
+}
+
+/// What `exec` deploys and how that is observed, once the steps before it have run: both anew where the chart or a values file was
+/// changed, which is told. What a plan has shown is rendered with what the cluster serves and holds by now, to be compared with it.
+///
+/// # Errors
+/// When the cluster does not say what it serves, or helm cannot render it any more.
+pub(crate) async fn wanted_for_exec(
+    ctx: &Context,
+    is_planned: bool,
+    payload: &Payload,
+) -> Result<(Arc<Wanted>, Arc<Observed>, bool), PhaseError> {
+    if ctx.info().action != HelmAction::Deploy {
+        return Ok((Arc::default(), observed(ctx).await, false));
+    }
+    let (renewed, has_changed) = render::renew_wanted(ctx, payload).await;
+    let observed = if has_changed { observe_for(ctx, &renewed).await } else { observed(ctx).await };
+    if is_planned {
+        // What the steps have made may be looked up, and kinds may be among it, of which nobody else tells.
+        ctx.cluster().discovery(true).await?;
+    }
+    // Which revision it is going to be is known by now.
+    let mut wanted = render::make_wanted(ctx, payload).await;
+    if is_planned {
+        wanted = render::look_up_again(ctx, &wanted).await?;
+    }
+    Ok((wanted, observed, has_changed))
 }
 
 /// The revision that an upgrade is going to make; `None` where it is an install. Helm counts on from the newest, whatever became of
@@ -130,10 +158,10 @@ fn upgrade_expected(observed: &Observed) -> Option<u32> {
 }
 
 /// What is around a release, read before Helm's records are known.
-pub(crate) async fn read_around(ctx: &Context) -> Ahead {
+pub(crate) async fn read_around(ctx: &Context) -> Prefetched {
     let namespace = ctx.release().namespace;
     let (namespace, record) = tokio::join!(namespace_state(ctx, &namespace), record_of(ctx));
-    Ahead { namespace: Some(namespace), record: record.ok(), ..Ahead::default() }
+    Prefetched { namespace: Some(namespace), record: record.ok(), ..Prefetched::default() }
 }
 
 /// Whether what was observed still holds as far as Helm's records tell: they are those that were seen. `read` is how they were read
@@ -144,6 +172,18 @@ pub(crate) async fn is_as_observed(ctx: &Context, read: Option<&ReleaseHistory>)
         Some(read) => observed.seen.history.as_ref() == Ok(read),
         None => release_storage::release_history(ctx).await.is_ok_and(|read| observed.seen.history == Ok(read)),
     }
+}
+
+/// Helm's records for a look: those that were observed before the first phase, and after it they are read anew, since steps may have
+/// made a revision. Who acts reads them once more just before.
+///
+/// # Errors
+/// When they cannot be read.
+pub(crate) async fn history_for_look(ctx: &Context) -> Result<ReleaseHistory, PhaseError> {
+    if ctx.phase() == Phase::CheckPrerequisites {
+        return Ok(observed(ctx).await.known_history().clone());
+    }
+    release_storage::release_history(ctx).await
 }
 
 /// Which objects of an install or upgrade are worth asking about, before anything of the release was begun.
@@ -192,7 +232,7 @@ async fn compare(ctx: &Context, seen: &mut Observation, deployed: &mut Option<Re
     let compared = if has_same_input(seen) {
         rendered_diff::rendered_with_same_input(ctx, wanted, deployed, made_up(&seen.record)).await
     } else {
-        rendered_diff::rendered(ctx, wanted, deployed).await
+        rendered_diff::compare_rendering(ctx, wanted, deployed).await
     };
     match compared {
         Ok(rendered) => seen.rendered = Some(rendered),
@@ -318,7 +358,7 @@ mod tests {
             matches!(decided, Decision::Refuse { state: ReleaseState::Unmanaged { compared: None, .. } }),
             "{decided:?}"
         );
-        let findings = observed(&world.ctx).await.findings(world.ctx.info());
+        let findings = crate::preflight::state_findings(world.ctx.info(), &*observed(&world.ctx).await);
         let findings: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
         assert!(findings.contains(&"what is deployed could not be compared with what is wanted"), "{findings:?}");
     }

@@ -15,23 +15,13 @@ use pilothouse_kube::{ClusterError, StoredRevision};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// The record that helm compares an upgrade with, see [`ReleaseHistory::upgrade_base`].
-pub(crate) async fn base_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
-    read_record_of(ctx, release_history(ctx).await?.upgrade_base()).await
-}
-
-/// The same of another release.
+/// The record of another release that helm compares its upgrade with, see [`ReleaseHistory::upgrade_base`].
 pub(crate) async fn base_record_of(ctx: &Context, release: &ReleaseKey) -> Result<Option<ReleaseRecord>, PhaseError> {
     let driver = ctx.session().driver;
     let history = ctx.cluster().release_history(driver, release).await?;
     let Some(base) = history.upgrade_base() else { return Ok(None) };
     let stored = ctx.cluster().stored_revision(driver, &release.namespace, &release.name, base.revision).await?;
     Ok(stored.map(|stored| decode_release(&stored.payload)).transpose()?)
-}
-
-/// The record of the newest revision, whatever became of it.
-pub(crate) async fn newest_record(ctx: &Context) -> Result<Option<ReleaseRecord>, PhaseError> {
-    read_record_of(ctx, release_history(ctx).await?.newest()).await
 }
 
 /// All records of the release, by their metadata, read now; the newest one with the status that counts, see
@@ -212,21 +202,18 @@ pub(crate) fn by_uninstall(record: &ReleaseRecord) -> Result<ByUninstall, PhaseE
     Ok(ByUninstall { deleted: objects(deleted), kept: objects(kept) })
 }
 
-/// The objects of the revision that helm compares an upgrade with, completed by the cluster's discovery.
-pub(crate) async fn base_objects(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
-    let Some(record) = base_record(ctx).await? else { return Ok(Vec::new()) };
+/// The objects of a revision, completed by the cluster's discovery.
+pub(crate) async fn objects_of(ctx: &Context, revision: Option<&RevisionMeta>) -> Result<Vec<ObjectRef>, PhaseError> {
+    let Some(record) = read_record_of(ctx, revision).await? else { return Ok(Vec::new()) };
     Ok(objects_of_record(ctx, &record).await?.objects)
 }
 
-/// The objects of the newest revision, completed by the cluster's discovery.
-pub(crate) async fn release_objects(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
-    let Some(record) = newest_record(ctx).await? else { return Ok(Vec::new()) };
-    Ok(objects_of_record(ctx, &record).await?.objects)
-}
-
-/// As [`release_objects`], with the objects of the hooks: these may be what a deploy failed on.
-pub(crate) async fn release_objects_and_hooks(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
-    let Some(record) = newest_record(ctx).await? else { return Ok(Vec::new()) };
+/// As [`objects_of`], with the objects of the hooks: these may be what a deploy failed on.
+pub(crate) async fn objects_and_hooks_of(
+    ctx: &Context,
+    revision: Option<&RevisionMeta>,
+) -> Result<Vec<ObjectRef>, PhaseError> {
+    let Some(record) = read_record_of(ctx, revision).await? else { return Ok(Vec::new()) };
     let mut objects = manifest_objects(&record)?;
     for hook in &record.hooks {
         // What cannot be read of a hook is no reason to say nothing of the others.

@@ -53,7 +53,11 @@ pub(crate) async fn stable_rendering(
 ///
 /// # Errors
 /// When it cannot be rendered, or what is deployed cannot be read.
-pub(crate) async fn rendered(ctx: &Context, wanted: &Wanted, deployed: &ReleaseRecord) -> Result<Rendered, PhaseError> {
+pub(crate) async fn compare_rendering(
+    ctx: &Context,
+    wanted: &Wanted,
+    deployed: &ReleaseRecord,
+) -> Result<Rendered, PhaseError> {
     // Definitions are asked about where nothing else tells: who plans an upgrade asks again.
     let is_same = renders_the_same(ctx, wanted, deployed).await? && !crd_changes::would_change(ctx, wanted).await?;
     Ok(if is_same { Rendered::Same } else { Rendered::Differs })

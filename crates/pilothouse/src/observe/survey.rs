@@ -72,7 +72,7 @@ pub(crate) async fn take_survey(
         if let Some(history) = deployed
             && ctx.info().last_breaking_version_requiring_restart.is_none()
         {
-            ctx.expect(Some(history.newest_revision() + 1)).await;
+            ctx.expect_revision(Some(history.newest_revision() + 1)).await;
         }
     }
     // Whoever looks at a release by itself need not read its record again.
@@ -100,8 +100,7 @@ pub(crate) async fn take_survey(
         candidates.iter().filter(|candidate| candidate.asks_cluster).map(|candidate| candidate.node).collect();
     let judged = candidates.into_iter().map(|candidate| {
         let (node, there, ctx) = (candidate.node, &there, &contexts[candidate.node]);
-        let look =
-            async move { (node, compared(candidate, ctx, there).await.map_err(|record| keep(ctx, record)).ok()) };
+        let look = async move { (node, settle(candidate, ctx, there).await.map_err(|record| keep(ctx, record)).ok()) };
         look.boxed()
     });
     for (node, judged) in side_by_side(judged, SIDE_BY_SIDE).await {
@@ -267,7 +266,7 @@ fn find<'a>(there: &'a There, object: &ObjectRef) -> Option<&'a Fingerprint> {
 }
 
 /// Whether nothing is to be done, as its objects are; else its record.
-async fn compared(candidate: Candidate, ctx: &Context, there: &There) -> Result<Surveyed, RecordSeen> {
+async fn settle(candidate: Candidate, ctx: &Context, there: &There) -> Result<Surveyed, RecordSeen> {
     let known = candidate.objects();
     let is_suspect =
         |known: &&AppliedObject| find(there, &known.object).is_none_or(|now| now.suspicion(known).is_some());
@@ -288,7 +287,12 @@ async fn compared(candidate: Candidate, ctx: &Context, there: &There) -> Result<
     let count = known.len();
     let observation = Observation { live, ..candidate.observation };
     let state = determine(&observation);
-    let Ok(Decision::Keep { .. }) = decide(&state, &wish(ctx.info())) else { return Err(observation.record) };
+    let Ok(Decision::Keep { .. }) = decide(&state, &wish(ctx.info())) else {
+        if let LiveSeen::Drifted(_) = observation.live {
+            ctx.session().reads.keep_drifted(candidate.revision, observation.live);
+        }
+        return Err(observation.record);
+    };
     let (why, drifts) = match state {
         ReleaseState::Drifted { drifts, .. } => ("it is as it was deployed but for what others have changed", drifts),
         _ => (AS_DEPLOYED, Vec::new()),

@@ -73,6 +73,7 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
         return findings.into();
     }
     let observed = observe::observed(ctx).await;
+    run.note_base(observed.known_history());
     if ctx.info().action == HelmAction::Deploy {
         // Which revision it is going to be is known by now.
         wanted = render::make_wanted(ctx, payload).await;
@@ -81,7 +82,7 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
         }
     }
     let decision = &observed.decision;
-    findings.extend(observed.findings(ctx.info()));
+    findings.extend(preflight::state_findings(ctx.info(), &observed));
     let (mut seen, mut not_checked) = (Vec::new(), Vec::new());
     let applied = preflight::look_at_applied(&steps, ctx, decision).await;
     let of_steps = applied.findings;
@@ -100,10 +101,8 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
     let mut foresight = Foresight::default();
     // Into a namespace that is going, or over what cannot be read, nothing can be asked for.
     let is_blocked = findings.iter().any(|finding| finding.class == Class::Blocked);
-    let deployed = match observe::given_of_exec(ctx, run, &wanted).await {
-        Some(given) => observe::deployed_before(ctx, run, &given).await,
-        None => None,
-    };
+    let deployed = render::earlier_deploy(ctx, run, &wanted, observed.known_history().newest()).await;
+    let deployed = deployed.and_then(|(_, deployed)| deployed);
     if let Some(deployed) = &deployed {
         run.note_deployed_before(deployed);
     }
@@ -137,33 +136,16 @@ pub async fn look_ahead(ctx: &Context, run: &mut ReleaseRun, payload: &Payload) 
 /// # Errors
 /// What failed.
 pub async fn exec(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) -> Result<String, PhaseError> {
-    let (mut wanted, has_changed) = match ctx.info().action {
-        HelmAction::Deploy => render::renew_wanted(ctx, payload).await,
-        HelmAction::Destroy | HelmAction::Skip => (Arc::default(), false),
-    };
-    if has_changed {
-        observe::observe_for(ctx, &wanted).await;
-    }
-    let decision = observe::decision(ctx).await;
-    if ctx.info().action == HelmAction::Deploy {
-        if run.planned.is_some() {
-            // What the steps have made may be looked up, and kinds may be among it, of which nobody else tells.
-            ctx.cluster().discovery(true).await?;
-        }
-        wanted = render::make_wanted(ctx, payload).await;
-        if run.planned.is_some() {
-            wanted = render::look_up_again(ctx, &wanted).await?;
-        }
-    }
+    let (wanted, observed, has_changed) = observe::wanted_for_exec(ctx, run.planned.is_some(), payload).await?;
+    run.note_base(observed.known_history());
+    let decision = observed.decision.clone();
     PhaseError::refuse_for(preflight::planned_findings(ctx, run, &wanted, &decision).await)?;
     // Steps have run since it was looked ahead, and an earlier attempt may have deployed it.
-    let given = observe::given_of_exec(ctx, run, &wanted).await;
-    let deployed = match &given {
-        Some(given) => observe::deployed_before(ctx, run, given).await,
-        None => None,
-    };
+    let given = render::earlier_deploy(ctx, run, &wanted, observed.known_history().newest()).await;
+    let (given, deployed) = given.unzip();
+    let deployed = deployed.flatten();
     if deployed.is_none() || matches!(decision, Decision::Change(Change::Reinstall(_))) {
-        look_where_outdated(ctx, run, &wanted, &decision, has_changed).await?;
+        look_again_if_input_changed(ctx, run, &wanted, &decision, has_changed).await?;
     }
     match decision {
         Decision::Keep { why } if ctx.info().action == HelmAction::Destroy => {
@@ -171,7 +153,7 @@ pub async fn exec(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) ->
             Ok(why)
         }
         Decision::Keep { why } | Decision::Finish { why, .. } => Ok(why),
-        Decision::Refuse { state } => Err(PhaseError::State(observe::why_refused(ctx.info(), &state).message)),
+        Decision::Refuse { state } => Err(PhaseError::State(preflight::why_refused(ctx.info(), &state).message)),
         Decision::Change(Change::Uninstall) => {
             actions::uninstall(ctx, run).await?;
             Ok(text::changed(&Change::Uninstall))
@@ -191,7 +173,7 @@ pub async fn exec(ctx: &Context, run: &mut ReleaseRun, payload: &mut Payload) ->
 
 /// Looks again where what was found ahead does not count by now: values have come from earlier phases, files have changed, or it is
 /// uninstalled first. Otherwise it does not look.
-async fn look_where_outdated(
+async fn look_again_if_input_changed(
     ctx: &Context,
     run: &ReleaseRun,
     wanted: &Wanted,

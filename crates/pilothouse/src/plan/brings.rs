@@ -96,7 +96,7 @@ async fn of_release(ctx: &Context, run: &ReleaseRun) -> Brings {
             }
         }
     }
-    ctx.pack().await;
+    ctx.compress_renderings().await;
     brings
 }
 

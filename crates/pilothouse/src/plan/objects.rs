@@ -15,8 +15,8 @@ use crate::observe::seen_object;
 use crate::plan::brings::{Brings, Coming};
 use jiff::Timestamp;
 use pilothouse_core::{
-    Change, CrdFacts, ObjectChange, ObjectRef, Ownership, PlannedObject, ReleaseKey, Sensitive, Staying, crd_facts,
-    helm_owner, object_ref,
+    Change, CrdFacts, ObjectChange, ObjectRef, Ownership, PlannedObject, RecordSeen, ReleaseHistory, ReleaseKey,
+    Sensitive, Staying, crd_facts, helm_owner, object_ref,
 };
 use serde_json::Value;
 
@@ -53,12 +53,13 @@ pub(crate) async fn deployed(
     ctx: &Context,
     wanted: &Wanted,
     change: &Change,
+    history: &ReleaseHistory,
     asked: Option<Box<DeployPreview>>,
     coming: &Coming<'_>,
 ) -> Result<Objects, PhaseError> {
     let preview = match asked {
         Some(preview) => *preview,
-        None => observe::preview_deploy(ctx, wanted, change, &[], &[]).await?,
+        None => observe::preview_deploy(ctx, wanted, change, history, &[], &[]).await?,
     };
     let DeployPreview { docs, definitions, by_steps, compared, hooks, .. } = preview;
     let mut objects = with_definitions(definitions);
@@ -235,13 +236,16 @@ fn looked_at(object: &ObjectRef, change: &ObjectChange, live: Value) -> Compared
     }
 }
 
-/// What an uninstall deletes and what it leaves, by the manifest: helm does not look at the live objects for that.
+/// What an uninstall of the newest of these revisions deletes and what it leaves, by the manifest: helm does not look at the live objects for that.
 ///
 /// # Errors
 /// When that cannot be read.
-pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
+pub(crate) async fn uninstalled(
+    ctx: &Context,
+    history: &ReleaseHistory,
+    remembered: &RecordSeen,
+) -> Result<Objects, PhaseError> {
     let mut objects = Objects::default();
-    let history = observe::release_history(ctx).await?;
     let Some(record) = observe::read_record_of(ctx, history.newest()).await? else { return Ok(objects) };
     let ByUninstall { deleted, kept } = observe::by_uninstall(&record)?;
     for (manifests, change) in [(deleted, ObjectChange::Delete), (kept, ObjectChange::Keep)] {
@@ -256,8 +260,8 @@ pub(crate) async fn uninstalled(ctx: &Context) -> Result<Objects, PhaseError> {
             objects.compared.push(looked_at(&object, &change, live));
         }
     }
-    objects.note_left(observe::left_by_uninstall(ctx, &history, Some(&record)).await?);
-    by_hooks(&mut objects, observe::deleted_by_uninstall_hooks_of(ctx, Some(&record)).await?);
+    objects.note_left(observe::left_by_uninstall(ctx, history, Some(&record), remembered).await?);
+    by_hooks(&mut objects, observe::deleted_by_uninstall_hooks(ctx, history).await?);
     Ok(objects)
 }
 

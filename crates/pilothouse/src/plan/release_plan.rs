@@ -28,7 +28,8 @@ use crate::render;
 use crate::steps;
 use pilothouse_core::{
     Change, ChartInfo, Class, Decision, DigestKey, Finding, HelmAction, ObjectChange, Payload, Phase, PlannedAction,
-    PlannedHook, PlannedObject, PlannedStep, ReleasePlan, ReleaseState, SameObject, Staying, Stays, code, object_ref,
+    PlannedHook, PlannedObject, PlannedStep, RecordSeen, ReleasePlan, ReleaseState, SameObject, Staying, Stays, code,
+    object_ref,
 };
 use pilothouse_helm::{Origin, RenderedDoc};
 use serde_json::json;
@@ -107,7 +108,7 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
         plan.drifts.clone_from(drifts);
     }
     if info.action == HelmAction::Destroy && matches!(decision, Decision::Keep { .. }) {
-        tell_what_is_waited_for(ctx, &mut plan).await;
+        tell_what_is_waited_for(ctx, &observed.seen.record, &mut plan).await;
     }
     plan.on_failure = on_failure(info, decision);
     plan.steps = steps(&run.steps, ctx, plan.does).await;
@@ -137,7 +138,8 @@ async fn drafted<C: HelmChart + ?Sized>(chart: &C, ctx: &Context, run: &mut Rele
         plan.does = PlannedAction::Refuse;
         (plan.input, plan.rendering) = (None, None);
     }
-    ctx.pack().await;
+    ctx.forget_reads();
+    ctx.compress_renderings().await;
     Draft { plan, compared }
 }
 
@@ -153,8 +155,8 @@ fn is_missing(finding: &Finding) -> bool {
 }
 
 /// Tells of a release that is uninstalled what its destroy still waits for.
-async fn tell_what_is_waited_for(ctx: &Context, plan: &mut ReleasePlan) {
-    match observe::still_going(ctx).await {
+async fn tell_what_is_waited_for(ctx: &Context, remembered: &RecordSeen, plan: &mut ReleasePlan) {
+    match observe::still_going(ctx, remembered).await {
         Ok(going) => plan.warnings.extend(going.into_iter().map(|one| {
             let waits = if one.finalizers.is_empty() {
                 "is being deleted".to_owned()
@@ -202,13 +204,13 @@ async fn fill(
             // What it renders without them says nothing, as the look ahead tells.
             objects = match decision {
                 Decision::Change(change) if is_known => {
-                    objects::deployed(ctx, &wanted, change, preview, coming).await?
+                    objects::deployed(ctx, &wanted, change, history, preview, coming).await?
                 }
-                _ if uninstalls => objects::uninstalled(ctx).await?,
+                _ if uninstalls => objects::uninstalled(ctx, history, &observed.seen.record).await?,
                 _ => Objects::default(),
             };
             objects.note_left(match (is_known, uninstalls, is_upgrade) {
-                (true, true, _) => observe::left_by_reinstall(ctx, history, &wanted).await?,
+                (true, true, _) => observe::left_by_reinstall(ctx, history, &observed.seen.record, &wanted).await?,
                 (true, false, true) => observe::left_by_upgrade(ctx, history, &wanted).await,
                 (true, false, false) | (false, _, _) => Left::default(),
             });
@@ -222,7 +224,7 @@ async fn fill(
             let event = if is_upgrade { "upgrade" } else { "install" };
             plan.hooks.extend(hooks(&wanted.rendering.docs(), event));
         }
-        PlannedAction::Uninstall => objects = objects::uninstalled(ctx).await?,
+        PlannedAction::Uninstall => objects = objects::uninstalled(ctx, history, &observed.seen.record).await?,
         PlannedAction::Nothing | PlannedAction::Validate | PlannedAction::Steps | PlannedAction::Refuse => {}
     }
     plan.not_checked.extend(objects.not_checked);
@@ -378,7 +380,7 @@ fn why(info: &ChartInfo, state: &ReleaseState, decision: &Decision, taken: &Take
     match decision {
         Decision::Keep { why } | Decision::Finish { why, .. } => return why.clone(),
         Decision::Change(Change::Uninstall) => return "it is to be destroyed".to_owned(),
-        Decision::Refuse { state } => return observe::why_refused(info, state).message,
+        Decision::Refuse { state } => return preflight::why_refused(info, state).message,
         Decision::Change(Change::Install | Change::Upgrade { .. } | Change::Reinstall(_)) => {}
     }
     match state {
@@ -386,7 +388,7 @@ fn why(info: &ChartInfo, state: &ReleaseState, decision: &Decision, taken: &Take
         | ReleaseState::LiveUnreadable { .. }
         | ReleaseState::Foreign { .. }
         | ReleaseState::Locked { .. }
-        | ReleaseState::Stale { .. } => observe::why_refused(info, state).message,
+        | ReleaseState::Stale { .. } => preflight::why_refused(info, state).message,
         ReleaseState::Absent => "it is not installed".to_owned(),
         ReleaseState::HalfRemoved => "an uninstall stopped half-way".to_owned(),
         ReleaseState::HalfInstalled { hook, .. } => {

@@ -19,7 +19,9 @@ use crate::plan::taken;
 use crate::render::steps_seen;
 use futures::FutureExt;
 use jiff::Timestamp;
-use pilothouse_core::{GraphNode, GraphProblem, Holder, PLAN_FORMAT, Plan, ReleaseGraph, ReleasePlan, code};
+use pilothouse_core::{
+    GraphNode, GraphProblem, HelmAction, Holder, PLAN_FORMAT, Plan, ReleaseGraph, ReleasePlan, code,
+};
 use std::error::Error;
 use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
@@ -90,6 +92,8 @@ pub async fn plan(
     }
     let width = concurrency;
     let brings = brings(&graph, &contexts, &runs, &stands_on, width).await;
+    let unsettled = contexts.iter().zip(&runs).filter(|(ctx, run)| is_looked_at(ctx, run)).map(|(ctx, _)| ctx);
+    observe::prefetch(&unsettled.collect::<Vec<_>>()).await;
     let drafts = charts.iter().zip(&contexts).zip(&mut runs).enumerate().map(|(node, ((chart, ctx), run))| {
         let earlier = stands_on[node].iter().map(|&on| &brings[on]).collect();
         let coming = Coming { earlier, all: &brings };
@@ -125,6 +129,10 @@ pub async fn plan(
         releases,
         key: Some(key),
     })
+}
+
+fn is_looked_at(ctx: &Context, run: &ReleaseRun) -> bool {
+    run.settled.is_none() && ctx.info().action != HelmAction::Skip
 }
 
 /// Notes what a run would put in order first. Gives why that is not known, where it is not: then it is as unknown as without earlier runs.

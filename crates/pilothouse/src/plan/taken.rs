@@ -41,7 +41,8 @@ pub(super) async fn concerns(ctx: &Context, draft: &Draft, taken: &Taken) -> boo
         return true;
     }
     // Of one whose objects were not compared, the manifest tells; where it cannot be read, a closer look says so.
-    observe::base_objects(ctx).await.map_or(true, |objects| objects.iter().any(is_taken))
+    let objects = async { observe::objects_of(ctx, observe::release_history(ctx).await?.upgrade_base()).await };
+    objects.await.map_or(true, |objects| objects.iter().any(is_taken))
 }
 
 /// Lets releases take away before the turn of others what a saved plan says, so that these are looked at as the plan has them.

@@ -131,9 +131,10 @@ async fn changed_too(
     if changed.is_empty() || planned.does == PlannedAction::Uninstall {
         return Ok(changed);
     }
-    let Decision::Change(change) = observe::decision(ctx).await else { return Ok(changed) };
+    let observed = observe::observed(ctx).await;
+    let Decision::Change(change) = &observed.decision else { return Ok(changed) };
     let wanted = render::wanted(ctx).await;
-    let compared = observe::preview_deploy(ctx, &wanted, &change, &[], &[]).await?.compared;
+    let compared = observe::preview_deploy(ctx, &wanted, change, observed.known_history(), &[], &[]).await?.compared;
     let same = Outcome::Change(ObjectChange::Same);
     let stays = |object: &ObjectRef| compared.iter().any(|one| one.object.same_object(object) && one.outcome == same);
     changed.retain(|(object, _)| !stays(object));

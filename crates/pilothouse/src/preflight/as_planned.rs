@@ -154,7 +154,8 @@ async fn in_no_line(ctx: &Context, planned: &Planned, docs: &[RenderedDoc]) -> S
     let own = docs.iter().filter(|doc| matches!(doc.origin, Origin::Template));
     let rendered: Vec<ObjectRef> = own.filter_map(|doc| object_ref(&doc.object)).collect();
     let Ok(rendered) = observe::complete_objects(ctx, rendered, NotServed::Skip).await else { return otherwise };
-    let Ok(deployed) = observe::base_objects(ctx).await else { return otherwise };
+    let Ok(history) = observe::history_for_look(ctx).await else { return otherwise };
+    let Ok(deployed) = observe::objects_of(ctx, history.upgrade_base()).await else { return otherwise };
     let planned = &planned.release.objects;
     let is_known = |object: &ObjectRef| {
         // The namespace of one whose kind was to come is not told.

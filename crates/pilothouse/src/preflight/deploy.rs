@@ -24,7 +24,7 @@ use crate::preflight::not_there;
 use crate::preflight::own_kinds;
 use crate::preflight::unserved;
 use crate::render;
-use pilothouse_core::{Change, Class, CrdFacts, Decision, Finding, ObjectRef, Phase, code};
+use pilothouse_core::{Change, Class, CrdFacts, Decision, Finding, ObjectRef, Phase, ReleaseHistory, code};
 use serde_json::Value;
 
 /// Reasons against deploying the release. The server is asked what becomes of each object. Then, for those
@@ -43,10 +43,14 @@ pub(crate) async fn deploy_findings(
         Decision::Change(change) => change,
         Decision::Keep { .. } | Decision::Refuse { .. } | Decision::Finish { .. } => return Foresight::default(),
     };
+    let history = match observe::history_for_look(ctx).await {
+        Ok(history) => history,
+        Err(error) => return unreadable(ctx, &error).into(),
+    };
     let begins_with_uninstall = match change {
         Change::Install | Change::Upgrade { .. } => false,
         Change::Reinstall(_) => true,
-        Change::Uninstall => return uninstall_alone(ctx, steps, wanted, change).await,
+        Change::Uninstall => return uninstall_alone(ctx, &history, steps, wanted, change).await,
     };
     if render::values_are_missing(ctx.info(), &wanted.payload) {
         let later = Foresight::not_checked(
@@ -54,20 +58,21 @@ pub(crate) async fn deploy_findings(
             "that is looked at in the run, once the values that come from a step are known",
         );
         return if begins_with_uninstall {
-            uninstall_alone(ctx, steps, wanted, change).await.and(later)
+            uninstall_alone(ctx, &history, steps, wanted, change).await.and(later)
         } else {
             later
         };
     }
     let looked = async {
-        let preview = preview_deploy(ctx, wanted, change, seen, changing).await?;
+        let preview = preview_deploy(ctx, wanted, change, &history, seen, changing).await?;
         Ok::<_, PhaseError>((preview, Adopting::of(steps, ctx).await?))
     };
     match looked.await {
         Ok((preview, adopting)) => {
             let (compared, manifests) = (&preview.compared, preview.manifests.expose());
             let around = look_around(ctx, compared, manifests).await;
-            let mut findings = gate(ctx, wanted, compared, adopting.deleted(), change, adopting.consent()).await;
+            let deleted = adopting.deleted();
+            let mut findings = gate(ctx, &history, wanted, compared, deleted, change, adopting.consent()).await;
             findings.extend(own_kinds::findings(compared, manifests, &adopting));
             findings.extend(refused::definitions(ctx, &preview.definitions));
             let (refused, not_checked) = refused::hooks(ctx, &preview.hooks, compared);
@@ -77,12 +82,12 @@ pub(crate) async fn deploy_findings(
             // An upgrade deletes only once its first hooks have run.
             let gone = if begins_with_uninstall { compared.as_slice() } else { &[] };
             if begins_with_uninstall {
-                match left_by_hooks::findings(ctx, &preview.docs).await {
+                match left_by_hooks::findings(ctx, &history, &preview.docs).await {
                     Ok(left) => findings.extend(left),
                     Err(error) => findings.extend(unreadable(ctx, &error)),
                 }
                 later = later.and(looked_up::findings(ctx, wanted).await);
-                later = later.and(uninstall_hooks(ctx).await);
+                later = later.and(uninstall_hooks(ctx, &history).await);
             }
             let [first_event, _] = observe::events_of_deploy(matches!(change, Change::Upgrade { .. }));
             missing.extend(not_there::findings(ctx, (&preview, first_event), gone, &findings));
@@ -98,7 +103,7 @@ pub(crate) async fn deploy_findings(
             }
             findings.append(&mut later.findings);
             let mut warnings = applied::shared_with_chart(steps, ctx.info(), &preview.docs).await;
-            warnings.extend(save::announced(ctx, wanted, compared, change, adopting.consent()).await);
+            warnings.extend(save::announced(ctx, &history, wanted, compared, change, adopting.consent()).await);
             let gone = unserved::foresee(ctx, steps, wanted, change, adopting.consent()).await;
             let preview = Some(Box::new(preview));
             Foresight { findings, warnings, preview, ..later }.and(gone).and(around)
@@ -112,20 +117,26 @@ fn unreadable(ctx: &Context, error: &PhaseError) -> Vec<Finding> {
 }
 
 /// What speaks against the uninstall, where what follows it is none of this release's, or not known yet.
-async fn uninstall_alone(ctx: &Context, steps: &Steps, wanted: &Wanted, change: &Change) -> Foresight {
+async fn uninstall_alone(
+    ctx: &Context,
+    history: &ReleaseHistory,
+    steps: &Steps,
+    wanted: &Wanted,
+    change: &Change,
+) -> Foresight {
     let consent = match Consent::of(ctx).await {
         Ok(consent) => consent,
         Err(finding) => return vec![finding].into(),
     };
-    let findings = gate(ctx, wanted, &[], &[], change, &consent).await;
-    let warnings = save::announced(ctx, wanted, &[], change, &consent).await.into_iter().collect();
+    let findings = gate(ctx, history, wanted, &[], &[], change, &consent).await;
+    let warnings = save::announced(ctx, history, wanted, &[], change, &consent).await.into_iter().collect();
     let gone = unserved::foresee(ctx, steps, wanted, change, &consent).await;
-    Foresight { findings, warnings, ..Foresight::default() }.and(gone).and(uninstall_hooks(ctx).await)
+    Foresight { findings, warnings, ..Foresight::default() }.and(gone).and(uninstall_hooks(ctx, history).await)
 }
 
 /// What speaks against the hooks that helm runs with the uninstall.
-async fn uninstall_hooks(ctx: &Context) -> Foresight {
-    match observe::preview_uninstall_hooks(ctx).await {
+async fn uninstall_hooks(ctx: &Context, history: &ReleaseHistory) -> Foresight {
+    match observe::preview_uninstall_hooks(ctx, history).await {
         Ok((docs, hooks)) => {
             let (mut findings, not_checked) = refused::hooks(ctx, &hooks, &[]);
             let missing = not_there::hook_findings(ctx, (&docs, &[]), &hooks, &[]);

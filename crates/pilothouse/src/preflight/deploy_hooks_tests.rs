@@ -231,3 +231,23 @@ async fn a_chart_that_looks_up_what_goes(
         deploy_findings(&Steps::default(), &world.ctx, &wanted, &Decision::Change(Change::Install), &[], &[]).await;
     assert_eq!((of_install.findings, of_install.not_checked), (Vec::new(), Vec::new()));
 }
+
+/// A look counts on Helm's records as they were observed; the permit reads them once more.
+#[rstest]
+#[case::reinstall(reinstall())]
+#[case::uninstall(Change::Uninstall)]
+#[case::upgrade(upgrade())]
+#[tokio::test]
+async fn a_look_does_not_list_helms_records_again(#[case] change: Change) {
+    let old = manifest("v1", "ConfigMap", "z", "");
+    let cluster = deployed_with_hooks(&old, &[(&manifest("v1", "ConfigMap", "h", ""), "pre-delete", &[])]);
+    cluster.put(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "h", "namespace": "default"}}));
+    let world = fake(&cluster, HelmDriver::Secret);
+    let lists = || cluster.failures.calls().iter().filter(|call| call.starts_with("list Secret")).count();
+    observe::observed(&world.ctx).await;
+    assert_eq!(lists(), 1, "{:?}", cluster.failures.calls());
+    let rendering = Rendering::new(&manifest("v1", "ConfigMap", "new", "")).unwrap();
+    let wanted = Wanted { rendering, ..Wanted::default() };
+    deploy_findings(&Steps::default(), &world.ctx, &wanted, &Decision::Change(change), &[], &[]).await;
+    assert_eq!(lists(), 1, "{:?}", cluster.failures.calls());
+}

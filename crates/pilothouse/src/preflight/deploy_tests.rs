@@ -5,7 +5,7 @@ mod hooks;
 
 use super::*;
 use crate::context::Rendering;
-use crate::test_world::{over, release};
+use crate::test_world::{fake, over, release};
 use crate::{HelmDriver, StepSpec, built_in};
 use pilothouse_core::{
     ApplyStep, ChartInfo, CrdPolicy, On, ReinstallReason, RevisionStatus, StepKind, WaitFor, WaitStep,

@@ -5,7 +5,7 @@ use crate::error::PhaseError;
 use crate::observe;
 use crate::observe::{ByUninstall, NotServed};
 use crate::render;
-use pilothouse_core::{Class, Finding, ObjectRef, code, helm_owner, object_ref};
+use pilothouse_core::{Class, Finding, ObjectRef, ReleaseHistory, code, helm_owner, object_ref};
 use pilothouse_helm::{Origin, RenderedDoc};
 
 /// The objects of a release that is uninstalled first which hooks of that uninstall make and leave: helm writes nothing on them that
@@ -13,8 +13,12 @@ use pilothouse_helm::{Origin, RenderedDoc};
 ///
 /// # Errors
 /// When Helm's record or the cluster's kinds cannot be read.
-pub(crate) async fn findings(ctx: &Context, docs: &[RenderedDoc]) -> Result<Vec<Finding>, PhaseError> {
-    let Some(record) = observe::newest_record(ctx).await? else { return Ok(Vec::new()) };
+pub(crate) async fn findings(
+    ctx: &Context,
+    history: &ReleaseHistory,
+    docs: &[RenderedDoc],
+) -> Result<Vec<Finding>, PhaseError> {
+    let Some(record) = observe::read_record_of(ctx, history.newest()).await? else { return Ok(Vec::new()) };
     let hooks = observe::stored_hooks(&record);
     if hooks.is_empty() {
         return Ok(Vec::new());

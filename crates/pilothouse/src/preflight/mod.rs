@@ -21,6 +21,7 @@ mod own_kinds;
 mod ownership;
 mod permit;
 mod rollback_target;
+mod state;
 mod uncertain_steps;
 mod unserved;
 
@@ -45,5 +46,6 @@ pub(crate) use permit::{
     permit_deletion_again, permit_deletions, permit_deploy, permit_overwriting, permit_rollback, permit_uninstall,
 };
 pub(crate) use rollback_target::rollback_findings;
+pub(crate) use state::{state_findings, why_refused};
 pub(crate) use uncertain_steps::{step_output, uncertain_step, uncertain_step_findings, untrusted};
 pub(crate) use unserved::Rewriting;

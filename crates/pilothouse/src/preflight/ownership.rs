@@ -55,14 +55,16 @@ pub(crate) async fn ownership_findings(
     if conflicts.is_empty() {
         return Vec::new();
     }
+    let observed = observe::observed(ctx).await;
+    let history = observed.known_history();
     let own = match decision {
-        Decision::Change(Change::Reinstall(_)) => observe::release_objects(ctx).await,
+        Decision::Change(Change::Reinstall(_)) => history.newest(),
         Decision::Change(Change::Install | Change::Upgrade { .. } | Change::Uninstall)
         | Decision::Keep { .. }
         | Decision::Refuse { .. }
-        | Decision::Finish { .. } => observe::base_objects(ctx).await,
+        | Decision::Finish { .. } => history.upgrade_base(),
     };
-    let own = match own {
+    let own = match observe::objects_of(ctx, own).await {
         Ok(own) => own,
         Err(error) => return unreadable(&error),
     };

@@ -28,7 +28,7 @@ use crate::preflight::losses::seen::AsSeen;
 use crate::preflight::unserved::{self, Rewriting};
 use crate::render;
 use pilothouse_core::{
-    Class, CrdPolicy, Finding, ObjectChange, ObjectRef, ReleaseHistory, Sensitive, Staying, Stays, code,
+    Class, CrdPolicy, Finding, ObjectChange, ObjectRef, RecordSeen, ReleaseHistory, Sensitive, Staying, Stays, code,
 };
 use pilothouse_kube::{Leaving, PlannedAdoption, Precondition};
 use serde_json::Value;
@@ -111,6 +111,8 @@ pub(crate) struct Deploy {
     pub(crate) stays: Vec<Staying>,
     /// What helm could not build.
     pub(crate) rewriting: Option<Rewriting>,
+    /// The revisions that are upgraded, as they were read just now.
+    pub(crate) upgraded: Option<ReleaseHistory>,
 }
 
 /// Objects are written over as a manifest says.
@@ -175,7 +177,7 @@ pub(crate) async fn permit_uninstall(ctx: &Context, run: &ReleaseRun) -> Result<
         let history = observe::release_history(ctx).await?;
         let record = observe::read_record_of(ctx, history.newest()).await?;
         let objects = observe::deleted_with(ctx, record.as_ref()).await?;
-        let by_hooks = observe::deleted_by_uninstall_hooks_of(ctx, record.as_ref()).await?;
+        let by_hooks = observe::deleted_by_uninstall_hooks(ctx, &history).await?;
         let (mut findings, seen) = deletions::uninstall_findings_of(ctx, (&objects, &by_hooks), &[], &consent).await;
         findings.extend(deleted::were_there(&objects, run.attempts.adopted(), &consent));
         PhaseError::refuse_for(findings)?;
@@ -189,7 +191,7 @@ pub(crate) async fn permit_uninstall(ctx: &Context, run: &ReleaseRun) -> Result<
         (_, _, goes, records) = look().await?;
     }
     let (history, record) = records;
-    let stays = observe::left_by_uninstall(ctx, &history, record.as_ref()).await?.telling(ctx);
+    let stays = observe::left_by_uninstall(ctx, &history, record.as_ref(), &RecordSeen::NotLooked).await?.telling(ctx);
     let rewriting = unserved::permit_over_uninstalled(ctx, &history, record.as_ref(), &consent).await?;
     Ok(Permit::new(Uninstall { goes, stays, rewriting }))
 }
@@ -205,14 +207,15 @@ pub(crate) async fn permit_rollback(
     to_revision: u32,
 ) -> Result<Permit<Rollback>, PhaseError> {
     let consent = Consent::needed(ctx).await?;
-    let record = async |revision: u32| {
-        let gone = || PhaseError::State(format!("the record of revision {revision} is gone"));
-        let meta = history.get(revision).ok_or_else(gone)?;
-        observe::read_record(ctx, meta).await?.ok_or_else(gone)
-    };
-    let (target, newest) = (record(to_revision).await?, record(history.newest_revision()).await?);
+    let gone = |revision: u32| PhaseError::State(format!("the record of revision {revision} is gone"));
+    let of_history = |revision: u32| history.get(revision).ok_or_else(|| gone(revision));
+    of_history(to_revision)?;
+    // What is known of it does not tell that helm has not pruned it since.
+    let (_, target) = observe::read_revision(ctx, to_revision).await?.ok_or_else(|| gone(to_revision))?;
+    let newest = history.newest_revision();
+    let newest = observe::read_record(ctx, of_history(newest)?).await?.ok_or_else(|| gone(newest))?;
     let look = async || {
-        let looked = observe::preview_rollback(ctx, &newest, &target).await?;
+        let looked = observe::preview_rollback(ctx, history, &newest, &target).await?;
         let adopted = run.attempts.adopted();
         PhaseError::refuse_for(refusals::by_rollback(ctx, &looked.compared, adopted, &consent).await)?;
         Ok::<_, PhaseError>(looked)
@@ -275,7 +278,7 @@ pub(crate) async fn permit_deploy(
         rewriting = unserved::permit_over_upgraded(ctx, history, wanted, &consent).await?;
     }
     let goes = going(looked.newest, &looked.compared, &looked.absent);
-    Ok(Permit::new(Deploy { wanted: wanted.clone(), goes, definitions, stays, rewriting }))
+    Ok(Permit::new(Deploy { wanted: wanted.clone(), goes, definitions, stays, rewriting, upgraded: history }))
 }
 
 /// What goes, and what would if it were there or nothing kept it, as it was seen.

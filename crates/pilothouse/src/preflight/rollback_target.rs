@@ -14,14 +14,10 @@ use pilothouse_core::{
 /// comes to.
 ///
 /// The revision to go back to must be there, readable, and kept by Helm until then; every kind in it must still be served.
-/// Read-only; notes the revision over which an earlier run has deployed.
-pub(crate) async fn rollback_findings(ctx: &Context, run: &mut ReleaseRun) -> Vec<Finding> {
+/// Read-only.
+pub(crate) async fn rollback_findings(ctx: &Context, run: &ReleaseRun) -> Vec<Finding> {
     let info = ctx.info();
     let observed = observe::observed(ctx).await;
-    // As `exec` will: what a run that is continued has deployed is not what is gone back to.
-    if let Some(base) = observed.known_history().newest().and_then(|newest| run.ledger.base(newest)) {
-        run.continued_from = Some(base);
-    }
     let (_, decision) = observe::baseline(ctx, run).await;
     let policy = observe::failure_policy_for(&info.on_failure, &decision);
     if info.action != HelmAction::Deploy || policy.then != Remedy::Rollback {

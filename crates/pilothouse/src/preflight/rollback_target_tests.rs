@@ -70,7 +70,7 @@ async fn found(cluster: &Arc<FakeCluster>, then: Remedy, max_history: u32) -> (V
             info.max_history = max_history;
         },
     );
-    let findings = rollback_findings(&world.ctx, &mut world.run).await;
+    let findings = rollback_findings(&world.ctx, &world.run).await;
     let findings = findings.iter().map(|finding| format!("{} {}", finding.code, finding.message)).collect();
     let told = world.told().into_iter().filter(|event| event["note"] == "info").collect();
     (findings, told)

@@ -1,15 +1,17 @@
 //! All that decides what a deploy makes of a release, as digests: when they are the same, so is what helm would apply.
 
 use crate::context::Context;
+use crate::context::DeployedBefore;
 use crate::context::PlainInputs;
 use crate::context::ReleaseRun;
 use crate::context::Steps;
 use crate::context::StepsSeen;
 use crate::context::Target;
+use crate::context::Wanted;
 use crate::digest::{of_files, part};
 use crate::kept_digest::Given;
 use crate::render::wanted::{payload_values, values_are_missing};
-use pilothouse_core::{ChartInfo, CrdPolicy, InputDigests, Payload, Phase, ValueSource, hex};
+use pilothouse_core::{ChartInfo, CrdPolicy, HelmAction, InputDigests, Payload, Phase, RevisionMeta, ValueSource, hex};
 use pilothouse_helm::{ResolvedChart, TemplateUse};
 use sha2::{Digest, Sha256};
 
@@ -97,6 +99,22 @@ pub(crate) fn capabilities(uses: &TemplateUse, target: &Target) -> String {
         }
     }
     hex(&hash.finalize())
+}
+
+/// What helm is given by `exec`, and what it has done of that before, so that it is not run again; `newest` is Helm's newest revision.
+/// `None` where nothing is deployed, or nothing that could be resolved.
+pub(crate) async fn earlier_deploy(
+    ctx: &Context,
+    run: &ReleaseRun,
+    wanted: &Wanted,
+    newest: Option<&RevisionMeta>,
+) -> Option<(Given, Option<DeployedBefore>)> {
+    let given = match ctx.info().action {
+        HelmAction::Deploy => given_of_deploy(ctx, run, wanted.chart.as_ref()?, &wanted.payload).await,
+        HelmAction::Destroy | HelmAction::Skip => return None,
+    };
+    let before = run.deployed_before(&given, newest);
+    Some((given, before))
 }
 
 /// What a deploy is given, to be kept, and to be compared with what was kept.

@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// What preparing needs besides the release itself.
-pub(crate) struct Place<'a> {
+pub(crate) struct RenderTools<'a> {
     pub(crate) helm: &'a dyn HelmClient,
     pub(crate) chart_cache: &'a Path,
     pub(crate) shelf: &'a ChartShelf,
@@ -39,7 +39,7 @@ pub(crate) struct Place<'a> {
     pub(crate) cancel: &'a CancellationToken,
 }
 
-impl Place<'_> {
+impl RenderTools<'_> {
     fn text(&self, error: &(dyn Error + 'static)) -> String {
         self.redactor.redact(&error_chain(error).join(": "))
     }
@@ -63,7 +63,7 @@ pub(crate) fn name_findings(info: &ChartInfo) -> Vec<Finding> {
 /// Resolves and renders, for a cluster if there is one. Values that come from the payload and are not there yet are
 /// left out of this rendering. Only a chart that asks how it is rendered is rendered `rendered_as`.
 pub(crate) async fn prepare_wanted(
-    place: &Place<'_>,
+    tools: &RenderTools<'_>,
     info: &ChartInfo,
     payload: &Payload,
     target: Option<Result<&Target, String>>,
@@ -72,17 +72,17 @@ pub(crate) async fn prepare_wanted(
     let values_files = digest::of_files(&info.values_files).await;
     let mut wanted = Wanted { values_files, payload: payload.clone(), ..Wanted::default() };
     if let ChartSource::Repo { url, .. } | ChartSource::Oci(url) = &info.chart.source
-        && place.redactor.redact(url) != *url
+        && tools.redactor.redact(url) != *url
     {
         let message =
             "its URL holds credentials, which the process list would show: put them into helm's own configuration";
-        wanted.wrong(code::CHART_INVALID, place.redactor.redact(&info.chart.to_string()), message);
+        wanted.wrong(code::CHART_INVALID, tools.redactor.redact(&info.chart.to_string()), message);
         return wanted;
     }
     for path in &info.values_files {
         match read_file_text(path, MAX_DOCUMENT).await {
             Err(message) => wanted.wrong(code::FILE_NOT_READABLE, path.display(), message),
-            Ok(text) if place.helm.version().major < 4 && has_more_documents(&text) => {
+            Ok(text) if tools.helm.version().major < 4 && has_more_documents(&text) => {
                 let file = path.display();
                 let warning = format!("{file} holds more than one YAML document: helm 3 reads the first one only");
                 wanted.warnings.push(warning);
@@ -96,7 +96,7 @@ pub(crate) async fn prepare_wanted(
         wanted.wrong(code::VERSION_INVALID, &info.chart, error);
         return wanted;
     }
-    let Place { helm, chart_cache, shelf, cancel, .. } = *place;
+    let RenderTools { helm, chart_cache, shelf, cancel, .. } = *tools;
     match resolve_chart_shared(&info.chart, helm, chart_cache, shelf, Fetch::Always, cancel).await {
         Ok(chart) => {
             let name = &chart.metadata.name;
@@ -116,18 +116,24 @@ pub(crate) async fn prepare_wanted(
                 ChartError::Version { .. } => code::VERSION_INVALID,
                 _ => code::CHART_INVALID,
             };
-            wanted.wrong(code, &info.chart, place.text(&error));
+            wanted.wrong(code, &info.chart, tools.text(&error));
         }
     }
     match target {
         Some(Err(why)) => wanted.wrong(code::API_UNREACHABLE, "cluster", why),
-        Some(Ok(target)) => render(place, info, &mut wanted, payload, Some(target)).await,
-        None => render(place, info, &mut wanted, payload, None).await,
+        Some(Ok(target)) => render(tools, info, &mut wanted, payload, Some(target)).await,
+        None => render(tools, info, &mut wanted, payload, None).await,
     }
     wanted
 }
 
-async fn render(place: &Place<'_>, info: &ChartInfo, wanted: &mut Wanted, payload: &Payload, target: Option<&Target>) {
+async fn render(
+    tools: &RenderTools<'_>,
+    info: &ChartInfo,
+    wanted: &mut Wanted,
+    payload: &Payload,
+    target: Option<&Target>,
+) {
     let Some(chart) = wanted.chart.clone().filter(|_| wanted.findings.is_empty()) else { return };
     let subject = format!("{} {}", chart.metadata.name, chart.metadata.version);
     let missing = chart.missing_dependencies();
@@ -149,7 +155,7 @@ async fn render(place: &Place<'_>, info: &ChartInfo, wanted: &mut Wanted, payloa
     }
     let values = match Values::of(&known(info, payload), payload) {
         Ok(values) => values,
-        Err(error) => return wanted.wrong(code::VALUES_INVALID, &subject, place.text(&error)),
+        Err(error) => return wanted.wrong(code::VALUES_INVALID, &subject, tools.text(&error)),
     };
     let timeout = Duration::from_secs(info.timeout_in_seconds);
     wanted.serves = Arc::new(target.cloned().unwrap_or_default());
@@ -162,12 +168,12 @@ async fn render(place: &Place<'_>, info: &ChartInfo, wanted: &mut Wanted, payloa
         lookup: wanted.rendered_as.looks_up,
         ..TemplateRequest::new(info.key(), chart.path.clone(), values, timeout)
     };
-    match place.helm.template(&request, place.cancel).await {
+    match tools.helm.template(&request, tools.cancel).await {
         Ok(text) => match Rendering::new(&text) {
             Ok(rendering) => {
                 let docs = rendering.docs();
                 for line in doubtful(&docs).into_iter().chain(too_early(&docs)) {
-                    let line = place.redactor.redact(&line);
+                    let line = tools.redactor.redact(&line);
                     if !wanted.warnings.contains(&line) {
                         wanted.warnings.push(line);
                     }
@@ -175,7 +181,7 @@ async fn render(place: &Place<'_>, info: &ChartInfo, wanted: &mut Wanted, payloa
                 // A value that is not known yet may be just what is missing; it is rendered again when it is.
                 if !values_are_missing(info, payload) {
                     for (doc, why, is_reached) in unusable(&rendering.docs(), info.crds) {
-                        let (source, why) = (doc.source.as_deref().unwrap_or(&subject), place.redactor.redact(&why));
+                        let (source, why) = (doc.source.as_deref().unwrap_or(&subject), tools.redactor.redact(&why));
                         if is_reached {
                             wanted.wrong(code::OBJECT_INVALID, source, why);
                         } else {
@@ -185,19 +191,19 @@ async fn render(place: &Place<'_>, info: &ChartInfo, wanted: &mut Wanted, payloa
                 }
                 wanted.rendering = rendering;
             }
-            Err(error) => wanted.wrong(code::CHART_TEMPLATE_FAILED, &subject, place.text(&error)),
+            Err(error) => wanted.wrong(code::CHART_TEMPLATE_FAILED, &subject, tools.text(&error)),
         },
         // A chart may well require the value that is not known yet; it is rendered again when it is.
-        Err(_) if values_are_missing(info, payload) && !place.cancel.is_cancelled() => {}
+        Err(_) if values_are_missing(info, payload) && !tools.cancel.is_cancelled() => {}
         Err(error) => {
             let code = match error.unusable_schema() {
                 Some(why) => {
-                    return wanted.wrong(code::CHART_SCHEMA_UNUSABLE, &subject, place.redactor.redact(&why));
+                    return wanted.wrong(code::CHART_SCHEMA_UNUSABLE, &subject, tools.redactor.redact(&why));
                 }
                 None if error.is_values_schema() => code::VALUES_INVALID,
                 None => code::CHART_TEMPLATE_FAILED,
             };
-            wanted.wrong(code, &subject, place.text(&error));
+            wanted.wrong(code, &subject, tools.text(&error));
         }
     }
 }
@@ -250,7 +256,7 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, upgrade: Op
     if is_made && payload_values(ctx.info(), &kept.payload) == values {
         return kept.clone();
     }
-    let place = Place {
+    let tools = RenderTools {
         helm: ctx.helm(),
         chart_cache: &session.chart_cache,
         shelf: &session.shelf,
@@ -259,10 +265,10 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, upgrade: Op
     };
     let known = target.as_deref().map_err(Clone::clone);
     // Helm 4 takes what is served from the cluster alone when it looks something up.
-    let is_blind = place.helm.version().major >= 4;
+    let is_blind = tools.helm.version().major >= 4;
     // What is looked up decides what is made and lost: it is looked up as helm is going to, for an install as for an upgrade.
     let rendered_as = RenderedAs { upgrade, looks_up: coming.is_empty() || !is_blind };
-    let mut wanted = prepare_wanted(&place, ctx.info(), payload, Some(known), rendered_as).await;
+    let mut wanted = prepare_wanted(&tools, ctx.info(), payload, Some(known), rendered_as).await;
     wanted.looks_up_later = wanted.uses.lookup && is_blind && !coming.is_empty();
     if let Ok(target) = &target
         && is_blind
@@ -273,7 +279,7 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, upgrade: Op
         let looked_up = wanted.clone();
         wanted.findings.clear();
         wanted.rendered_as.looks_up = false;
-        render(&place, ctx.info(), &mut wanted, payload, Some(target)).await;
+        render(&tools, ctx.info(), &mut wanted, payload, Some(target)).await;
         if wanted.findings.is_empty() {
             wanted.looks_up_later = true;
         } else {
@@ -283,13 +289,13 @@ pub(crate) async fn make_wanted_as(ctx: &Context, payload: &Payload, upgrade: Op
     wanted.uses.lookup &= !wanted.looks_up_later;
     if let Ok(target) = &target
         && wanted.uses.capabilities
-        && wanted.brings_kinds()
+        && wanted.defines_kinds()
         && !(is_blind && wanted.rendered_as.looks_up)
     {
         let own = served_before_helm(ctx.info(), &wanted, target);
         if own != **target {
             wanted.findings.retain(|finding| !is_of_rendering(finding));
-            render(&place, ctx.info(), &mut wanted, payload, Some(&own)).await;
+            render(&tools, ctx.info(), &mut wanted, payload, Some(&own)).await;
         }
     }
     let Wanted { steps, expected, taken, .. } = &**kept;

@@ -30,7 +30,8 @@ pub(crate) async fn wrong_input(
         look.boxed()
     });
     let mut checked = side_by_side(checks, at_once).await;
-    let brings: Vec<(bool, bool)> = checked.iter().map(|checked| (checked.is_deployed, checked.brings_kinds)).collect();
+    let brings: Vec<(bool, bool)> =
+        checked.iter().map(|checked| (checked.is_deployed, checked.defines_kinds)).collect();
     for (checked, stands_on) in checked.iter_mut().zip(stands_on) {
         let looks_up = checked.looks_up;
         if stands_on.iter().any(|&on| brings[on].1 || (looks_up && brings[on].0)) {
@@ -46,7 +47,7 @@ struct Checked {
     findings: Vec<Finding>,
     is_deployed: bool,
     /// Whether it is deployed and defines new kinds.
-    brings_kinds: bool,
+    defines_kinds: bool,
     /// Whether its templates look for objects.
     looks_up: bool,
 }
@@ -59,7 +60,7 @@ async fn check(chart: &dyn HelmChart, ctx: &Context, run: &mut ReleaseRun) -> Ch
     };
     let findings = render::input_findings(&run.steps, ctx, &wanted).await;
     run.input_checked = true;
-    ctx.pack().await;
+    ctx.compress_renderings().await;
     let is_deployed = chart.chart_info().action == HelmAction::Deploy;
-    Checked { findings, is_deployed, brings_kinds: wanted.brings_kinds(), looks_up: wanted.uses.lookup }
+    Checked { findings, is_deployed, defines_kinds: wanted.defines_kinds(), looks_up: wanted.uses.lookup }
 }

@@ -37,13 +37,13 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) lock: Option<&'a LeaseLock>,
 }
 
-type Worker<'a> = BoxFuture<'a, (usize, Handed, Ended)>;
+type Worker<'a> = BoxFuture<'a, (usize, Handed, WorkerEnd)>;
 
 /// What a release is handed, and what is remembered of it.
 type Handed = (Context, ReleaseRun);
 
 /// What a worker has to say at its end.
-enum Ended {
+enum WorkerEnd {
     /// A release has come to its end.
     Release(ReleaseOutcome),
     /// A release that had ended well was taken back; `None` when it stays after all.
@@ -105,8 +105,8 @@ pub(crate) async fn dispatch<F: FnMut(&Event)>(
                     work.take(message, owner, &mut schedule);
                 }
                 let outcome = match ended {
-                    Ended::Release(outcome) => outcome,
-                    Ended::TakenBack(outcome) => {
+                    WorkerEnd::Release(outcome) => outcome,
+                    WorkerEnd::TakenBack(outcome) => {
                         stays[node] = true;
                         outcomes[node] = outcome.or(outcomes[node].take());
                         continue;
@@ -139,8 +139,9 @@ impl<'a> Dispatch<'a> {
         let (chart, (mut ctx, mut run)) = (&self.charts[node], self.releases[node].take()?);
         Some(Box::pin(async move {
             let outcome = lifecycle::run_release(chart.as_ref(), &mut ctx, &mut run, &mut Payload::default()).await;
-            ctx.pack().await;
-            (node, (ctx, run), Ended::Release(outcome))
+            ctx.forget_reads();
+            ctx.compress_renderings().await;
+            (node, (ctx, run), WorkerEnd::Release(outcome))
         }))
     }
 
@@ -149,7 +150,7 @@ impl<'a> Dispatch<'a> {
         let (chart, (mut ctx, mut run)) = (&self.charts[node], self.releases[node].take()?);
         Some(Box::pin(async move {
             let outcome = lifecycle::take_release_back(chart.chart_info(), &mut ctx, &mut run, because_of).await;
-            (node, (ctx, run), Ended::TakenBack(outcome))
+            (node, (ctx, run), WorkerEnd::TakenBack(outcome))
         }))
     }
 

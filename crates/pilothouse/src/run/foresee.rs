@@ -38,8 +38,8 @@ pub(crate) async fn foreseen(
     let looked_at: Vec<usize> = (0..charts.len()).filter(is_looked_at).collect();
     // Mostly that was read while the journal was opened.
     let unread = looked_at.iter().map(|&node| &contexts[node]);
-    let unread: Vec<&Context> = unread.filter(|ctx| !ctx.session().reads.has_ahead(&ctx.release())).collect();
-    observe::read_ahead(&unread).await;
+    let unread: Vec<&Context> = unread.filter(|ctx| !ctx.session().reads.has_prefetched(&ctx.release())).collect();
+    observe::prefetch(&unread).await;
     let looked_at: Vec<bool> = (0..charts.len()).map(|node| looked_at.binary_search(&node).is_ok()).collect();
     let all = charts.iter().zip(contexts).zip(runs).zip(looked_at).zip(after);
     let looks = all.map(|((((chart, ctx), run), looked_at), after)| {
@@ -49,7 +49,8 @@ pub(crate) async fn foreseen(
             }
             let mut foresight =
                 chart.look_ahead(ctx, run, &Payload::default()).instrument(span::release(ctx.release())).await;
-            ctx.pack().await;
+            ctx.forget_reads();
+            ctx.compress_renderings().await;
             if after {
                 ctx.forget_observation().await;
                 foresight.findings.retain(stays);

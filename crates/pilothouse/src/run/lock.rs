@@ -29,11 +29,11 @@ pub(crate) struct Taken {
     pub(crate) lock: LeaseLock,
     /// Whether another run was at work until now.
     pub(crate) others_were_at_work: bool,
-    pub(crate) left: Left,
+    pub(crate) left: StateFound,
 }
 
 /// What earlier runs have left in the cluster.
-pub(crate) struct Left {
+pub(crate) struct StateFound {
     pub(crate) journal: ClusterJournal,
     pub(crate) record: Option<StackRecord>,
     /// What tells the cluster from every other.
@@ -153,7 +153,11 @@ impl Taking<'_> {
     }
 
     /// Looks at all places again, with the lock of this one in the hand. `None` when the state is somewhere else by now.
-    async fn look_again(&self, namespace: &str, others_were_at_work: &mut bool) -> Result<Option<Left>, RunError> {
+    async fn look_again(
+        &self,
+        namespace: &str,
+        others_were_at_work: &mut bool,
+    ) -> Result<Option<StateFound>, RunError> {
         for _ in 0..ROUNDS {
             let key = self.session.state_key().cloned();
             let load = ClusterJournal::load_by(self.session.cluster.clone(), namespace, self.stack, key);
@@ -185,7 +189,7 @@ impl Taking<'_> {
                         Err(error) => return Err(error),
                     }
                 }
-                None => return Ok(Some(Left { journal, record, cluster_id: id? })),
+                None => return Ok(Some(StateFound { journal, record, cluster_id: id? })),
             }
         }
         Err(JournalError::from(PlaceError::Restless).into())

@@ -102,14 +102,14 @@ impl Offline {
 
     async fn prepare(&self, info: &ChartInfo, cancel: &CancellationToken) -> Wanted {
         let redactor = redactor_of(&Redactor::default(), info);
-        let place = render::Place {
+        let tools = render::RenderTools {
             helm: self.helm.as_ref(),
             chart_cache: &self.chart_cache,
             shelf: &ChartShelf::default(),
             redactor: &redactor,
             cancel,
         };
-        render::prepare_wanted(&place, info, &Payload::default(), None, RenderedAs::default()).await
+        render::prepare_wanted(&tools, info, &Payload::default(), None, RenderedAs::default()).await
     }
 }
 

@@ -13,7 +13,7 @@ use crate::run::config::RunConfig;
 use crate::run::config::{Resume, StateConfig};
 use crate::run::error::RunError;
 use crate::run::listening::listening;
-use crate::run::lock::{Left, LookBeforeLock, Taken, take_lock};
+use crate::run::lock::{LookBeforeLock, StateFound, Taken, take_lock};
 use crate::run::owner::Owner;
 use pilothouse_core::{
     ChartInfo, DigestKey, Event, EventKind, Holder, ReleaseKey, ReleaseProgress, RunKind, RunProgress, RunVerdict,
@@ -66,8 +66,8 @@ impl Opened {
 
     /// What matters of the time before this run for putting a release in order.
     pub(crate) fn under_lock(&self, release: &ReleaseKey) -> UnderLock {
-        let run = EarlierRun::of(self.last.as_ref(), release, &self.us);
-        UnderLock { lock: self.lock.clone(), run, lock_timeout: self.lock_timeout }
+        let earlier = EarlierRun::of(self.last.as_ref(), release, &self.us);
+        UnderLock { lock: self.lock.clone(), earlier, lock_timeout: self.lock_timeout }
     }
 }
 
@@ -118,12 +118,12 @@ pub(crate) async fn open<F: FnMut(&Event)>(
 async fn begin<F: FnMut(&Event)>(
     config: &RunConfig,
     state: &StateConfig,
-    left: Left,
+    left: StateFound,
     looking: impl Future<Output = ()>,
     owner: &mut Owner<F>,
     lock: &Arc<LeaseLock>,
 ) -> Result<(Option<RunProgress>, Vec<ReleaseProgress>, DigestKey), RunError> {
-    let Left { journal: mut in_cluster, record, cluster_id: id } = left;
+    let StateFound { journal: mut in_cluster, record, cluster_id: id } = left;
     let folder = journal::folder_of(&state.folder, id.as_deref(), &config.stack);
     let (mut in_record, key_of_record) = record.map(|record| (record.last, record.key)).unzip();
     if !in_cluster.is_believed() {

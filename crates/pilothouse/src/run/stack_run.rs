@@ -2,6 +2,7 @@
 
 use crate::actions;
 use crate::context::Context;
+use crate::context::LOOK_COUNTS;
 use crate::context::Ledger;
 use crate::context::Message;
 use crate::context::Planned;
@@ -131,6 +132,7 @@ pub async fn run(
     let checks = async { tokio::join!(checks, look) };
     let (mut findings, looked) =
         listening(Box::pin(checks.instrument(span::part("checks"))), &mut owner, &mut messages).await;
+    let compared_at = Instant::now();
     if let Some(plan) = config.plan.as_ref().filter(|_| findings.iter().all(Vec::is_empty)) {
         let brings = plan::brings(&graph, &contexts, &runs, &stands_on, config.concurrency);
         listening(Box::pin(brings), &mut owner, &mut messages).await;
@@ -147,7 +149,7 @@ pub async fn run(
             let looking = async {
                 // For a plan each is looked at by itself.
                 let looked_at = contexts.iter().zip(&runs).filter(|one| config.plan.is_none() && !idle(*one));
-                observe::read_ahead(&looked_at.map(|(ctx, _)| ctx).collect::<Vec<_>>()).await;
+                observe::prefetch(&looked_at.map(|(ctx, _)| ctx).collect::<Vec<_>>()).await;
             };
             let opened = open::open(config, state, session, Reads { looked, looking }, &mut owner, &to, &mut messages);
             Some(opened.instrument(span::part("lock and journal")).await?)
@@ -174,7 +176,15 @@ pub async fn run(
                 ctx.forget_observation().await;
             }
         }
-        if let Some(plan) = &config.plan {
+        let holds = !opened.others_were_at_work()
+            && !runs.iter().any(|run| run.is_continued() || run.is_under_way())
+            && compared_at.elapsed() < LOOK_COUNTS;
+        if config.plan.is_some() && holds {
+            // What follows is looked at with the lock in the hand.
+            for ctx in &contexts {
+                ctx.forget_observation().await;
+            }
+        } else if let Some(plan) = &config.plan {
             let outdated = Box::pin(outdated(config, plan, &contexts, &runs));
             let findings = listening(outdated, &mut owner, &mut messages).await;
             refused = not_begun(&contexts, findings, "the plan does not hold for another release", &mut owner);

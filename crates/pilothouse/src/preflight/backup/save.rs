@@ -16,7 +16,8 @@ use crate::preflight::losses::consent::Consent;
 use crate::render;
 use jiff::Timestamp;
 use pilothouse_core::{
-    BeforeDestructive, Change, Class, CrdPolicy, EventKind, Finding, ObjectChange, ObjectRef, Sensitive, code,
+    BeforeDestructive, Change, Class, CrdPolicy, EventKind, Finding, ObjectChange, ObjectRef, ReleaseHistory,
+    Sensitive, code,
 };
 use serde_json::Value;
 use std::path::Path;
@@ -42,8 +43,12 @@ pub(crate) fn of_deleted(objects: &[ObjectRef], consent: &Consent) -> Vec<Doomed
     named.map(|object| Doomed { object: object.clone(), fate: Fate::Deleted }).collect()
 }
 
-/// Of what a deploy or a rollback makes of objects, what consent names; with the claims that go with the pods of a StatefulSet.
+/// Of what a deploy or a rollback makes of objects, what consent names; with the claims that go with the pods of a StatefulSet. Nothing
+/// where nothing is saved.
 pub(crate) async fn of_compared(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Doomed> {
+    if !is_wanted(ctx) {
+        return Vec::new();
+    }
     let doomed = |one: &Compared| {
         let fate = match &one.outcome {
             Outcome::Change(ObjectChange::Delete | ObjectChange::Replace { .. }) => Fate::Deleted,
@@ -120,6 +125,7 @@ pub(crate) async fn findings(ctx: &Context, doomed: &[Doomed]) -> Vec<Finding> {
 /// makes of its objects.
 pub(crate) async fn announced(
     ctx: &Context,
+    history: &ReleaseHistory,
     wanted: &Wanted,
     compared: &[Compared],
     change: &Change,
@@ -133,9 +139,9 @@ pub(crate) async fn announced(
         Change::Install | Change::Upgrade { .. } => of_deploy(ctx, wanted, compared, consent).await,
         Change::Reinstall(_) if !compared.is_empty() => of_deploy(ctx, wanted, compared, consent).await,
         Change::Uninstall | Change::Reinstall(_) => {
-            let deleted = observe::deleted_by_uninstall(ctx).await.ok()?;
+            let deleted = observe::deleted_by_uninstall(ctx, history).await.ok()?;
             let docs = wanted.rendering.docs();
-            let by_hooks = observe::deleted_by_hooks_of(ctx, change, &docs, &deleted).await.ok()?;
+            let by_hooks = observe::deleted_by_hooks_of(ctx, history, change, &docs, &deleted).await.ok()?;
             of_uninstall(ctx, &deleted, &by_hooks, consent).await
         }
     };

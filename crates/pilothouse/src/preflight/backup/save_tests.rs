@@ -34,6 +34,37 @@ fn objects(names: &[&str]) -> Vec<ObjectRef> {
     names.iter().map(|name| ObjectRef::parse(name).unwrap()).collect()
 }
 
+/// What is not saved is not asked for.
+#[tokio::test]
+async fn nothing_is_asked_where_nothing_is_saved() {
+    let cluster = cluster();
+    with_claim(&cluster, "Delete");
+    let set = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "default"},
+        "spec": {"replicas": 1, "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+            "persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}});
+    let mut then = set.clone();
+    then["spec"]["replicas"] = json!(0);
+    let compared = [Compared {
+        live: Some(Sensitive::new(set)),
+        then: Some(Sensitive::new(then)),
+        ..Compared::unknown(&objects(&["StatefulSet/default/db"])[0], Outcome::Change(ObjectChange::Update))
+    }];
+    let asked = async |policy: BeforeDestructive| {
+        let helm = Arc::new(FakeHelm::new(cluster.clone(), "", "1.0.0"));
+        let world = saving_in(None, cluster.clone(), helm, HelmDriver::Secret, |info| {
+            info.before_destructive = policy;
+            info.consent = objects(&["StatefulSet/default/db"]);
+        });
+        let consent = Consent::of(&world.ctx).await.unwrap();
+        let before = cluster.failures.calls().len();
+        let doomed = of_compared(&world.ctx, &compared, &consent).await.len();
+        (doomed, cluster.failures.calls().len() - before)
+    };
+    assert_eq!(asked(BeforeDestructive::Proceed).await, (0, 0));
+    let (doomed, asked) = asked(BeforeDestructive::Backup).await;
+    assert!(doomed > 0 && asked > 0, "{doomed} {asked}");
+}
+
 fn deleted(cluster: &FakeCluster) -> Vec<String> {
     cluster.failures.calls().into_iter().filter(|call| call.starts_with("delete ")).collect()
 }
@@ -245,10 +276,14 @@ async fn a_look_ahead_at_a_claim(#[case] policy: &str, #[case] expected: &[&str]
     let change = Change::Upgrade { last_good: Some(1) };
     let consent = Consent::of(&ctx).await.unwrap();
     let gate = crate::preflight::changes::refusals::gate;
-    let found = gate(&ctx, &Wanted::default(), &compared, &[], &change, &consent).await;
+    let history = observe::release_history(&ctx).await.unwrap();
+    let found = gate(&ctx, &history, &Wanted::default(), &compared, &[], &change, &consent).await;
     assert_eq!(found.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), expected);
     let told = "saved in a file in /state/backups before it is lost: PersistentVolumeClaim default/data-db-0";
-    assert_eq!(announced(&ctx, &Wanted::default(), &compared, &change, &consent).await.as_deref(), Some(told));
+    assert_eq!(
+        announced(&ctx, &history, &Wanted::default(), &compared, &change, &consent).await.as_deref(),
+        Some(told)
+    );
     // Nothing was written.
     assert!(!cluster.failures.calls().iter().any(|call| call.starts_with("delete ") || call.starts_with("apply ")));
 }

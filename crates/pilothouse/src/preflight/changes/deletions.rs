@@ -10,7 +10,7 @@ use crate::preflight::changes::hooks;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss;
 use crate::preflight::losses::seen::AsSeen;
-use pilothouse_core::{Change, Class, Finding, HelmOwner, ObjectRef, code, helm_owner};
+use pilothouse_core::{Change, Class, Finding, HelmOwner, ObjectRef, ReleaseHistory, code, helm_owner};
 use pilothouse_kube::{ClusterError, Detail, crd_ref, read_all};
 
 /// Reasons not to delete these objects: data hangs on them and no consent names them, or they are to be saved before and cannot be.
@@ -38,15 +38,16 @@ pub(crate) async fn deletion_findings_of(
 /// now. What hooks delete is looked at too, those of the install that follows included. `compared` is what that makes of objects.
 pub(crate) async fn uninstall_findings(
     ctx: &Context,
+    history: &ReleaseHistory,
     wanted: &Wanted,
     compared: &[Compared],
     change: &Change,
     consent: &Consent,
 ) -> Vec<Finding> {
     let looked = async {
-        let objects = observe::deleted_by_uninstall(ctx).await?;
+        let objects = observe::deleted_by_uninstall(ctx, history).await?;
         let docs = wanted.rendering.docs();
-        let by_hooks = observe::deleted_by_hooks_of(ctx, change, &docs, &objects).await?;
+        let by_hooks = observe::deleted_by_hooks_of(ctx, history, change, &docs, &objects).await?;
         Ok::<_, PhaseError>((objects, by_hooks))
     };
     match looked.await {

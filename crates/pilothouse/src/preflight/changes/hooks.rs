@@ -35,6 +35,7 @@ pub(crate) async fn findings(ctx: &Context, compared: &[Compared], consent: &Con
 /// # Errors
 /// When it cannot be told what they are.
 pub(crate) async fn test_hook_findings(ctx: &Context) -> Result<Vec<Finding>, PhaseError> {
-    let deleted = observe::deleted_by_stored_hooks(ctx, &["test", "test-success", "test-failure"]).await?;
+    let history = observe::release_history(ctx).await?;
+    let deleted = observe::deleted_by_stored_hooks(ctx, &history, &["test", "test-success", "test-failure"]).await?;
     Ok(findings(ctx, &deleted, &Consent::needed(ctx).await?).await)
 }

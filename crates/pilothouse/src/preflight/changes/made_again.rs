@@ -5,23 +5,26 @@ use crate::context::Context;
 use crate::context::Outcome;
 use crate::observe;
 use crate::preflight::losses::consent::Consent;
-use pilothouse_core::{Class, Finding, ObjectChange, code};
+use pilothouse_core::{Class, Finding, ObjectChange, ReleaseHistory, code};
 
 /// Claims of the revision that was deployed well and that are gone: helm would make them again, and nobody would see that their data
 /// is lost. Consent to the claim says that it is known.
-pub(super) async fn findings(ctx: &Context, compared: &[Compared], consent: &Consent) -> Vec<Finding> {
+pub(super) async fn findings(
+    ctx: &Context,
+    history: &ReleaseHistory,
+    compared: &[Compared],
+    consent: &Consent,
+) -> Vec<Finding> {
     let is_new = |one: &&Compared| {
         one.object.kind == "PersistentVolumeClaim" && one.outcome == Outcome::Change(ObjectChange::Create)
     };
     let new: Vec<&Compared> = compared.iter().filter(is_new).filter(|one| !consent.names(&one.object)).collect();
-    let observed = observe::observed(ctx).await;
-    let history = observed.known_history();
     let (Some(good), base) = (history.last_deployed(), history.upgrade_base()) else { return Vec::new() };
     // What a revision that failed has, it may never have made.
     if new.is_empty() || Some(good) != base {
         return Vec::new();
     }
-    let deployed = match observe::base_objects(ctx).await {
+    let deployed = match observe::objects_of(ctx, base).await {
         Ok(deployed) => deployed,
         Err(error) => {
             return vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), ctx.error_text(&error))];

@@ -21,13 +21,14 @@ use crate::preflight::changes::regenerated;
 use crate::preflight::changes::scaled_down;
 use crate::preflight::losses::consent::Consent;
 use crate::preflight::losses::data_loss::DATA_KINDS;
-use pilothouse_core::{Change, Class, Finding, ObjectRef, code};
+use pilothouse_core::{Change, Class, Finding, ObjectRef, ReleaseHistory, code};
 use semver::Version;
 
 /// Reasons against what is going to be done: what it would lose, unless consent names the object; and what helm would fail on.
-/// `deleted` is what a step deletes before helm runs. Changes nothing.
+/// `history` are the release's revisions, `deleted` is what a step deletes before helm runs. Changes nothing.
 pub(crate) async fn gate(
     ctx: &Context,
+    history: &ReleaseHistory,
     wanted: &Wanted,
     compared: &[Compared],
     deleted: &[ObjectRef],
@@ -38,7 +39,9 @@ pub(crate) async fn gate(
         Change::Install => (false, false),
         Change::Upgrade { .. } => (true, false),
         Change::Reinstall(_) => (false, true),
-        Change::Uninstall => return deletions::uninstall_findings(ctx, wanted, compared, change, consent).await,
+        Change::Uninstall => {
+            return deletions::uninstall_findings(ctx, history, wanted, compared, change, consent).await;
+        }
     };
     // What a step deletes is created anew; whether it may be deleted is that step's to say.
     let (by_step, open): (Vec<&Compared>, Vec<&Compared>) =
@@ -46,8 +49,8 @@ pub(crate) async fn gate(
     let open: Vec<Compared> = open.into_iter().cloned().collect();
     // What an uninstall deletes is looked at by itself.
     let mut findings = if is_reinstall {
-        let mut findings = deletions::uninstall_findings(ctx, wanted, compared, change, consent).await;
-        findings.extend(regenerated::by_reinstall(ctx, wanted, compared, consent).await);
+        let mut findings = deletions::uninstall_findings(ctx, history, wanted, compared, change, consent).await;
+        findings.extend(regenerated::by_reinstall(ctx, history, wanted, compared, consent).await);
         findings.extend(by_overwriting(ctx, &open, consent).await);
         findings
     } else {
@@ -59,7 +62,7 @@ pub(crate) async fn gate(
     findings.extend(immutable::findings(&open, consent, ctx.info()));
     if is_upgrade {
         findings.extend(downgrade_of(ctx).await);
-        findings.extend(made_again::findings(ctx, &open, consent).await);
+        findings.extend(made_again::findings(ctx, history, &open, consent).await);
     }
     if save::is_wanted(ctx) {
         findings.extend(save::findings(ctx, &save::of_compared(ctx, &open, consent).await).await);

@@ -36,8 +36,24 @@ fn world(cluster: &Arc<FakeCluster>, consent: &[&str]) -> World {
 
 async fn told(world: &World, compared: &[Compared]) -> Vec<(String, String, Class)> {
     let consent = Consent::of(&world.ctx).await.unwrap();
-    let findings = gate(&world.ctx, &Wanted::default(), compared, &[], &UPGRADE, &consent).await;
+    let history = observe::release_history(&world.ctx).await.unwrap();
+    let findings = gate(&world.ctx, &history, &Wanted::default(), compared, &[], &UPGRADE, &consent).await;
     findings.into_iter().map(|finding| (finding.code.clone(), finding.to_string(), finding.class)).collect()
+}
+
+/// An object that was read for the comparison is not read again to tell what would be lost with it.
+#[tokio::test]
+async fn what_was_compared_is_not_read_again() {
+    let cluster = Arc::new(FakeCluster::default());
+    let live = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": "default"}});
+    cluster.put(live.clone());
+    let (world, gone) = (world(&cluster, &[]), one("PersistentVolumeClaim/default/data", ObjectChange::Delete));
+    let reads = || cluster.failures.calls().iter().filter(|call| call.starts_with("get PersistentVolumeClaim")).count();
+    assert_eq!(told(&world, std::slice::from_ref(&gone)).await.len(), 1);
+    let before = reads();
+    assert_eq!(told(&world, &[with(gone, live, Value::Null)]).await.len(), 1);
+    assert_eq!((before, reads()), (1, 1));
 }
 
 /// A value as a Secret holds it.
@@ -519,7 +535,8 @@ async fn what_a_step_deletes_is_settled_by_it() {
     let deleted: Vec<ObjectRef> = compared[..3].iter().map(|one| one.object.clone()).collect();
     let codes = async |deleted: &[ObjectRef]| {
         let (world, consent) = (world(&cluster, &[]), no_consent().await);
-        let found = gate(&world.ctx, &Wanted::default(), &compared, deleted, &UPGRADE, &consent).await;
+        let history = ReleaseHistory::default();
+        let found = gate(&world.ctx, &history, &Wanted::default(), &compared, deleted, &UPGRADE, &consent).await;
         found.into_iter().map(|finding| (finding.code, finding.subject)).collect::<Vec<_>>()
     };
     let finding = |code: &str, object: &str| (code.to_owned(), object.to_owned());

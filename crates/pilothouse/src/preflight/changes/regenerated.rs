@@ -11,7 +11,7 @@ use crate::preflight::losses::consent::Consent;
 use crate::render;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, code, object_ref};
+use pilothouse_core::{Class, Finding, ObjectChange, ObjectRef, ReleaseHistory, code, object_ref};
 use pilothouse_helm::{RenderedDoc, TemplateUse, Volatile, volatile_fields};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,17 +115,20 @@ pub(crate) async fn findings(
 /// set up with, a database in a claim that stays, keeps the old value. Renders a second time, but only charts that make something up.
 pub(super) async fn by_reinstall(
     ctx: &Context,
+    history: &ReleaseHistory,
     wanted: &Wanted,
     compared: &[Compared],
     consent: &Consent,
 ) -> Vec<Finding> {
     let blocked = |why: String| vec![Finding::new(Class::Blocked, code::UNREADABLE, ctx.release(), why)];
     // Why they cannot be told is among the losses of the uninstall.
-    let (Ok(all), Ok(deleted)) = (observe::release_objects(ctx).await, observe::deleted_by_uninstall(ctx).await) else {
+    let (Ok(all), Ok(deleted)) =
+        (observe::objects_of(ctx, history.newest()).await, observe::deleted_by_uninstall(ctx, history).await)
+    else {
         return Vec::new();
     };
     let docs = wanted.rendering.docs();
-    let by_hooks = observe::deleted_by_reinstall_hooks(ctx, &docs, &deleted).await;
+    let by_hooks = observe::deleted_by_reinstall_hooks(ctx, history, &docs, &deleted).await;
     let by_hooks: Vec<ObjectRef> = by_hooks.into_iter().flatten().map(|one| one.object).collect();
     let is_deleted = |secret: &ObjectRef| deleted.iter().chain(&by_hooks).any(|object| object.same_object(secret));
     let secrets: Vec<ObjectRef> = all

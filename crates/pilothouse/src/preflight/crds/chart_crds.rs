@@ -134,7 +134,11 @@ pub(crate) async fn unserved(
         Some(Finding::new(Class::Blocked, code::API_NOT_SERVED, object, message))
     };
     if needs_deployed {
-        match in_versions(observe::base_record(ctx).await, &facts, &gone) {
+        let deployed = async {
+            let history = observe::release_history(ctx).await?;
+            observe::read_record_of(ctx, history.upgrade_base()).await
+        };
+        match in_versions(deployed.await, &facts, &gone) {
             Ok(Some(found)) => return in_way(found, "", "a version of the chart"),
             Ok(None) => {}
             Err(error) => return unreadable(&error),

@@ -24,7 +24,8 @@ pub(crate) fn another_release<'a>(owner: &'a HelmOwner, release: &ReleaseKey) ->
     }
 }
 
-/// Of objects that are about to go, what would be lost without consent. `compared` is what else the same change makes of objects.
+/// Of objects that are about to go, what would be lost without consent. `compared` is what else the same change makes of objects, read
+/// a moment ago: what it has is not read again.
 pub(crate) async fn losses(
     ctx: &Context,
     objects: &[ObjectRef],
@@ -51,10 +52,14 @@ pub(crate) async fn looked_at(
     consent: &Consent,
 ) -> Result<Option<Value>, Finding> {
     let unreadable = |error: &PhaseError| Finding::new(Class::Blocked, code::UNREADABLE, object, ctx.error_text(error));
-    let live = match ctx.cluster().get(object).await {
-        Ok(Some(live)) => live,
-        Ok(None) | Err(ClusterError::NotServed { .. }) => return Ok(None),
-        Err(error) => return Err(unreadable(&error.into())),
+    let known = compared.iter().find(|one| one.object.same_object(object)).and_then(|one| one.live.as_ref());
+    let live = match known {
+        Some(live) => live.expose().clone(),
+        None => match ctx.cluster().get(object).await {
+            Ok(Some(live)) => live,
+            Ok(None) | Err(ClusterError::NotServed { .. }) => return Ok(None),
+            Err(error) => return Err(unreadable(&error.into())),
+        },
     };
     if !consent.names(object)
         && let Some((code, lost)) =
@@ -168,7 +173,7 @@ async fn foreign_resources(ctx: &Context, crd: &Value) -> Result<Vec<ObjectRef>,
     let resources = live_custom_resources(ctx.cluster(), &facts).await?;
     // What the uninstall of this release deletes anyway; after it, nothing.
     let doomed = match ctx.info().action {
-        HelmAction::Destroy => observe::deleted_by_uninstall(ctx).await?,
+        HelmAction::Destroy => observe::deleted_by_uninstall(ctx, &observe::release_history(ctx).await?).await?,
         HelmAction::Deploy | HelmAction::Skip => Vec::new(),
     };
     let objects = resources.into_iter().map(|(object, _)| object);

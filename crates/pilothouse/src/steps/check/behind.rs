@@ -31,7 +31,10 @@ pub(super) async fn of(ctx: &Context, kind: &CheckKind) -> Vec<ObjectRef> {
     };
     let mut objects = match named {
         Some(named) => named,
-        None => observe::release_objects(ctx).await.unwrap_or_default(),
+        None => match observe::release_history(ctx).await {
+            Ok(history) => observe::objects_of(ctx, history.newest()).await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        },
     };
     objects.sort();
     objects.dedup();

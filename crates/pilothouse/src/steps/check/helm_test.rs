@@ -46,7 +46,7 @@ async fn test_logs(ctx: &Context) -> Vec<String> {
 
 /// The tests of the chart, as Helm's record names them.
 pub(super) async fn tests(ctx: &Context) -> Result<Vec<ObjectRef>, PhaseError> {
-    let Some(record) = observe::newest_record(ctx).await? else { return Ok(Vec::new()) };
+    let Some((_, Some(record))) = observe::newest(ctx).await? else { return Ok(Vec::new()) };
     let hooks = record.hooks.iter().filter(|hook| hook.events.iter().any(|event| event.starts_with("test")));
     let mut tests = Vec::new();
     for hook in hooks {

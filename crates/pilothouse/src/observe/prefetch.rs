@@ -1,8 +1,8 @@
 //! What is read of many releases with few requests, before each is looked at.
 
-use crate::context::Ahead;
 use crate::context::Context;
 use crate::context::NamespaceState;
+use crate::context::Prefetched;
 use crate::context::Session;
 use crate::observe::deploy_records;
 use crate::observe::observation::{read_around, state_of_namespace};
@@ -20,12 +20,12 @@ const WORTH_IT: usize = 3;
 
 /// Reads Helm's records, the namespaces and our own records of the releases that are going to be looked at, for that one look.
 /// What cannot be read so is read of each by itself, and told there.
-pub(crate) async fn read_ahead(contexts: &[&Context]) {
+pub(crate) async fn prefetch(contexts: &[&Context]) {
     let Some(session) = contexts.first().map(|ctx| ctx.session()) else { return };
     if contexts.len() < WORTH_IT {
         let each = contexts.iter().map(|ctx| async {
             let (history, around) = tokio::join!(labelled(ctx), read_around(ctx));
-            session.reads.keep_ahead(ctx.release(), Ahead { history: history.ok(), ..around });
+            session.reads.keep_prefetched(ctx.release(), Prefetched { history: history.ok(), ..around });
         });
         futures::future::join_all(each).await;
         return;
@@ -35,37 +35,41 @@ pub(crate) async fn read_ahead(contexts: &[&Context]) {
     let namespaces: BTreeSet<String> = releases.iter().map(|release| release.namespace.clone()).collect();
     let (histories, known, states) = tokio::join!(
         histories(session, &releases, &namespaces),
-        remembered(session, &releases, &namespaces),
+        remembered(session, &releases),
         states(session, &namespaces)
     );
-    let (mut histories, mut known, states) = (histories.ok(), known.ok(), states.ok());
+    let (mut histories, mut known, states) = (histories.ok(), known, states.ok());
     for release in releases {
-        let ahead = Ahead {
+        let ahead = Prefetched {
             at,
             history: histories.as_mut().map(|all| all.remove(&release).unwrap_or(ReleaseHistory::NONE)),
             namespace: states
                 .as_ref()
                 .map(|all| all.get(&release.namespace).cloned().unwrap_or(NamespaceState::Absent)),
-            record: known.as_mut().map(|all| all.remove(&release).unwrap_or(RecordSeen::None)),
+            record: known.remove(&release),
         };
-        session.reads.keep_ahead(release, ahead);
+        session.reads.keep_prefetched(release, ahead);
     }
 }
 
-/// What is remembered of the last deploys of these releases: as the survey has read it, where that has read all of them.
-async fn remembered(
-    session: &Session,
-    releases: &[ReleaseKey],
-    namespaces: &BTreeSet<String>,
-) -> Result<HashMap<ReleaseKey, RecordSeen>, ClusterError> {
-    let surveyed = releases.iter().map(|release| Some((release.clone(), session.reads.take_remembered(release)?)));
-    // Each is taken, whatever is known of the others.
-    let surveyed: Vec<Option<(ReleaseKey, RecordSeen)>> = surveyed.collect();
-    if let Some(surveyed) = surveyed.into_iter().collect::<Option<HashMap<_, _>>>() {
-        return Ok(surveyed);
+/// What is remembered of the last deploys of these releases: as the survey has read it, else by lists. What cannot be read is left out.
+async fn remembered(session: &Session, releases: &[ReleaseKey]) -> HashMap<ReleaseKey, RecordSeen> {
+    let (mut known, mut missing) = (HashMap::new(), Vec::new());
+    for release in releases {
+        match session.reads.take_remembered(release) {
+            Some(record) => drop(known.insert(release.clone(), record)),
+            None => missing.push(release),
+        }
     }
-    let listed = records(session, namespaces).await?;
-    Ok(listed.into_iter().map(|(release, found)| (release, deploy_records::seen(Some(found)))).collect())
+    let namespaces: BTreeSet<String> = missing.iter().map(|release| release.namespace.clone()).collect();
+    if missing.is_empty() {
+        return known;
+    }
+    if let Ok(mut listed) = records(session, &namespaces).await {
+        known
+            .extend(missing.into_iter().map(|release| (release.clone(), deploy_records::seen(listed.remove(release)))));
+    }
+    known
 }
 
 /// Helm's records of these releases, all revisions of each.
