@@ -4,11 +4,13 @@
 mod retries;
 
 use async_trait::async_trait;
+use pilothouse::events::Remedy;
+use pilothouse::helm::HelmDriver;
+use pilothouse::kubernetes::Rules;
 use pilothouse::{
-    ChartInfo, ChartRef, Context, EventKind, FailurePolicy, Finding, HelmAction, HelmChart, HelmDriver, Namespace,
-    OnFailure, OnReleaseFailure, Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, ReleaseRun, Remedy,
-    Rules, RunConfig, RunId, RunOutcome, RunVerdict, Session, SessionConfig, SetPolicy, SetValue, Step,
-    StepDescription, ValueSource, defaults,
+    ChartInfo, ChartRef, Context, EventKind, FailurePolicy, Finding, HelmAction, HelmChart, Namespace, OnFailure,
+    OnReleaseFailure, Payload, Phase, PhaseError, Redactor, ReleaseKey, ReleaseOutcome, ReleaseRun, RunConfig, RunId,
+    RunOutcome, RunVerdict, Session, SessionConfig, SetPolicy, SetValue, Step, StepDescription, ValueSource, defaults,
 };
 use pilothouse_core::{Class, NextStep, RevisionStatus};
 use pilothouse_testkit::{FakeCluster, FakeHelm, fixture_chart, release_secret};

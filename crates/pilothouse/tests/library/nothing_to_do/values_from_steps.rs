@@ -2,7 +2,9 @@
 
 use super::former::steps;
 use super::world::{MANIFEST, Seen, Wanted, World};
-use pilothouse::{Event, Phase, PlannedAction, Resume, RunId, SetValue};
+use pilothouse::plan::PlannedAction;
+use pilothouse::state::Resume;
+use pilothouse::{Event, Phase, RunId, SetValue};
 use pilothouse_core::{CommandStep, On, StepKind, StepSpec};
 use rstest::rstest;
 use serde_json::json;

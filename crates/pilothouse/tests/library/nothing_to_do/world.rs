@@ -1,10 +1,13 @@
 //! A release that was deployed well, and what another run makes of it.
 
 use async_trait::async_trait;
+use pilothouse::helm::HelmDriver;
+use pilothouse::kubernetes::Rules;
+use pilothouse::state::{Holder, Resume, StateConfig};
+use pilothouse::steps::built_in;
 use pilothouse::{
-    ChartInfo, ChartRef, Context, Event, EventKind, HelmChart, HelmDriver, Holder, Payload, Phase, PhaseError,
-    Redactor, ReleaseOutcome, ReleaseRun, Resume, Rules, RunConfig, RunId, Session, SessionConfig, SetValue,
-    StateConfig, Step, StepDescription, YamlFile, built_in,
+    ChartInfo, ChartRef, Context, Event, EventKind, HelmChart, Payload, Phase, PhaseError, Redactor, ReleaseOutcome,
+    ReleaseRun, RunConfig, RunId, Session, SessionConfig, SetValue, Step, StepDescription, YamlFile,
 };
 use pilothouse_core::{Plan, StepSpec};
 use pilothouse_testkit::{FakeCluster, FakeHelm};
