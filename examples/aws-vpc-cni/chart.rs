@@ -27,7 +27,7 @@ impl AwsVpcCni {
                 create_namespace: false,
                 chart,
                 action,
-                values: vec![SetValue::from_payload("originalMatchLabels", "original-selector")],
+                values: vec![SetValue::from_payload("originalMatchLabels", ORIGINAL_SELECTOR)],
                 ..ChartInfo::default()
             },
         }

@@ -101,7 +101,7 @@ pub mod diagnosis {
 pub mod events {
     pub use pilothouse_core::{
         CleanText, Ended, HelmCommand, HelmProgress, Note, PhasePart, PhaseProgress, PhaseState, PlannedRelease,
-        ReleaseEnding, ReleaseProgress, ReleaseStanding, ReleaseWay, Remedy, RunProgress, StepProgress, StopReason,
+        ReleaseEnding, ReleaseProgress, ReleaseStanding, ReleaseWay, RunProgress, StepProgress, StopReason,
     };
 }
 
@@ -156,6 +156,12 @@ pub mod state {
     pub use pilothouse_kube::LockError;
 }
 
+/// A cluster and a helm in memory, of which every call can be made to fail: a session over them tests a chart without a control plane.
+#[cfg(feature = "testing")]
+pub mod testing {
+    pub use pilothouse_testing::{Disturbance, Failures, FakeCluster, FakeHelm, record_secret, release_secret};
+}
+
 pub use context::{Context, Foresight, Outcome, ReleaseRun, Session, SessionConfig, Step, StepDescription};
 pub use environment::{Environment, EnvironmentError};
 pub use error::PhaseError;
@@ -168,8 +174,8 @@ pub use pilothouse_core::{
     BeforeDestructive, Cause, ChartInfo, ChartRef, ChartSource, Class, ConsentTo, CrdPolicy, DriftIgnore, DriftPolicy,
     Event, EventKind, FailFast, Failure, FailurePolicy, FilePath, Finding, HelmAction, InvalidName, Namespace, Need,
     NextStep, ObjectRef, OnFailure, OnReleaseFailure, Payload, PayloadError, PayloadKey, Phase, Plan, Redactor,
-    ReleaseKey, ReleaseOutcome, RunFailed, RunId, RunKind, RunOutcome, RunVerdict, Sensitive, SetPolicy, SetValue,
-    Until, ValueSource, YamlFile, code,
+    ReleaseKey, ReleaseOutcome, Remedy, RunFailed, RunId, RunKind, RunOutcome, RunVerdict, Sensitive, SetPolicy,
+    SetValue, Until, ValueSource, YamlFile, code,
 };
 
 /// What overriding a phase or writing a step needs, so that no other crate has to be named.

@@ -185,6 +185,10 @@ impl Step for Change {
         StepDescription::new("change the answer")
     }
 
+    fn version(&self) -> String {
+        "1".to_owned()
+    }
+
     async fn run(&self, _: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {
         self.0.status.store(self.1, Ordering::SeqCst);
         Ok(())

@@ -83,6 +83,10 @@ impl Step for Pods {
         StepDescription::new("pods")
     }
 
+    fn version(&self) -> String {
+        "1".to_owned()
+    }
+
     async fn run(&self, _: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {
         self.0.put(owned("apps/v1", "ReplicaSet", "web-1", &uid(&self.0, "Deployment", "web")));
         self.0.put(waiting_pod("web-1-a", &uid(&self.0, "ReplicaSet", "web-1")));

@@ -4,7 +4,7 @@
 mod retries;
 
 use async_trait::async_trait;
-use pilothouse::events::Remedy;
+use pilothouse::Remedy;
 use pilothouse::helm::HelmDriver;
 use pilothouse::kubernetes::Rules;
 use pilothouse::{
@@ -73,6 +73,10 @@ struct Noted {
 impl Step for Noted {
     fn describe(&self) -> StepDescription {
         StepDescription { point_of_no_return: self.no_return, ..StepDescription::new(self.name) }
+    }
+
+    fn version(&self) -> String {
+        "1".to_owned()
     }
 
     async fn run(&self, _: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The library first.
-const PACKAGES: [&str; 8] = [
+const PACKAGES: [&str; 9] = [
     "pilothouse",
     "pilothouse-core",
     "pilothouse-expression",
@@ -15,6 +15,7 @@ const PACKAGES: [&str; 8] = [
     "pilothouse-kube",
     "pilothouse-probe",
     "pilothouse-process",
+    "pilothouse-testing",
 ];
 
 /// An item, in the crate that defines it.
@@ -48,6 +49,7 @@ impl Crates {
     pub(super) fn documented(root: &Path) -> Result<Self, String> {
         let mut cargo = cargo();
         cargo.current_dir(root).args(["doc", "--quiet", "--no-deps", "--lib", "--locked", "--target-dir", "target"]);
+        cargo.args(["--features", "pilothouse/testing"]);
         cargo.env("RUSTDOC", root.join("crates/xtask/rustdoc-json"));
         cargo.env("RUSTDOCFLAGS", "-Z unstable-options --output-format json");
         for package in PACKAGES {

@@ -152,14 +152,19 @@ impl<'a> Writer<'a> {
                 (name, of) => format!("{name}: {of}"),
             })
             .collect();
+        let output = self.output(function.sig.output.as_ref());
+        let (is_async, output) = match of_async_trait(&output) {
+            Some(output) => (true, output),
+            None => (function.header.is_async, output),
+        };
         let wheres: Vec<String> =
             function.generics.where_predicates.iter().filter_map(|of| self.condition(of)).collect();
         format!(
             "{}fn {name}{}({}){}{}",
-            if function.header.is_async { "async " } else { "" },
+            if is_async { "async " } else { "" },
             self.generics(&function.generics),
-            inputs.join(", "),
-            self.output(function.sig.output.as_ref()),
+            without_lives(&inputs.join(", ")),
+            output,
             if wheres.is_empty() { String::new() } else { format!(" where {}", wheres.join(", ")) },
         )
     }
@@ -173,5 +178,32 @@ impl<'a> Writer<'a> {
             }
             WherePredicate::LifetimePredicate { .. } | WherePredicate::EqPredicate { .. } => None,
         }
+    }
+}
+
+/// What a method of `async_trait` gives, as its author has written it.
+fn of_async_trait(output: &str) -> Option<String> {
+    let given = output.strip_prefix(" -> Pin<Box<dyn Future<Output = ")?.strip_suffix(" + Send + 'async_trait>>")?;
+    let given = given.strip_suffix('>')?;
+    Some(if given == "()" { String::new() } else { format!(" -> {given}") })
+}
+
+/// Without the lifetimes that `async_trait` makes.
+fn without_lives(inputs: &str) -> String {
+    let mut parts = inputs.split("'life");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| all + part.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_of_async_trait_are_shown_as_they_were_written() {
+        let output = " -> Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'async_trait>>";
+        assert_eq!(of_async_trait(output).as_deref(), Some(" -> Result<(), E>"));
+        assert_eq!(of_async_trait(" -> Result<(), E>"), None);
+        assert_eq!(without_lives("&'life0 self, ctx: &'life10 mut Context"), "&self, ctx: &mut Context");
     }
 }

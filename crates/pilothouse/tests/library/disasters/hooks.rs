@@ -179,7 +179,7 @@ async fn hooks_of_an_uninstall_and_of_a_rollback() {
     world.done(world.with("1.0.0", &hook)).await;
     world.somebodys(&claim("")).await;
     let before = world.uid("pvc/data").await;
-    let failing = world.with("1.1.0", &hook).that_fails(pilothouse::events::Remedy::Rollback);
+    let failing = world.with("1.1.0", &hook).that_fails(pilothouse::Remedy::Rollback);
     let why = world.left(failing).await;
     assert!(why.contains("pre-rollback hook deletes it"), "{why}");
     let destroyed = || world.with("1.1.0", &hook).destroyed();

@@ -2,7 +2,7 @@
 //! unless consent names it.
 
 use super::{Chart, World, definition, named, widget, widget_with, world, write};
-use pilothouse::events::Remedy;
+use pilothouse::Remedy;
 use pilothouse::steps::{AdoptStep, ApplyStep, CommandStep, StepKind, WaitFor, WaitStep};
 use pilothouse::{
     BeforeDestructive, CrdPolicy, FailurePolicy, HelmAction, HelmChart, ObjectRef, OnFailure, OnReleaseFailure, Phase,

@@ -56,11 +56,8 @@ async fn a_kind_that_is_not_served_any_more(#[case] tool: Tool) {
         world.is_not_served(&format!("{group}/v1")).await;
     };
     gone("1.0.0").await;
-    let without = || {
-        world
-            .chart("2.0.0", &files[..1])
-            .with(|info| info.on_failure.upgrade.then = pilothouse::events::Remedy::Rollback)
-    };
+    let without =
+        || world.chart("2.0.0", &files[..1]).with(|info| info.on_failure.upgrade.then = pilothouse::Remedy::Rollback);
     let ReleaseOutcome::Refused { findings } = world.run(without()).await else { panic!() };
     assert!(findings.iter().any(|one| (one.code.clone(), one.subject.clone()) == refused[0]), "{findings:?}");
     world.done(without().consenting(&format!("widget/{}/mine", world.namespace))).await;

@@ -86,6 +86,10 @@ impl Step for NotedStep {
         StepDescription { every_run: self.0.every_run, ..StepDescription::new(self.0.name) }
     }
 
+    fn version(&self) -> String {
+        "1".to_owned()
+    }
+
     async fn run(&self, _: &Context, _: &mut ReleaseRun, _: &mut Payload) -> Result<(), PhaseError> {
         self.1.lock().unwrap().push(self.0.name);
         self.0.serves.into_iter().for_each(|kind| self.2.serve("x", kind));
