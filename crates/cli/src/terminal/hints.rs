@@ -19,6 +19,9 @@ pub(crate) fn hint(finding: &Finding) -> Option<String> {
         code::API_NOT_SERVED if finding.class == Class::Unsafe => {
             "bring its definition back for a while, or consent: --consent KIND/NAMESPACE/NAME, or `consent:` in the file"
         }
+        code::API_NOT_SERVED if finding.message.ends_with("this version of Kubernetes does not have it") => {
+            "take a version of the chart that supports this cluster"
+        }
         code::CRD_IN_USE if finding.class == Class::Blocked => {
             "keep the version in the definition until every object is stored in another one and `status.storedVersions` of the definition does not name it any more"
         }

@@ -1,11 +1,11 @@
 //! The second `apply` of charts whose templates are no pure functions of their values.
 
+use crate::second_apply::definition;
 use crate::support::{World, fake_helm, helm, in_runtime, plane, writes};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, PostParams};
 use pilothouse_plane::provision::Tool;
 use rstest::rstest;
-use serde_json::json;
 use std::fmt::Write as _;
 
 /// A chart with these templates and, where it is named, a definition of its own, in a namespace of its own.
@@ -24,19 +24,6 @@ fn write_chart(world: &World, folder: &str, templates: &str, crd: Option<&str>) 
     if let Some(group) = crd {
         world.write(&format!("{folder}/crds/crd.yaml"), &definition(group).to_string());
     }
-}
-
-fn definition(group: &str) -> serde_json::Value {
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("widgets.{group}")},
-        "spec": {
-            "group": group, "scope": "Namespaced",
-            "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
-            "versions": [{"name": "v1", "served": true, "storage": true,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
-        },
-    })
 }
 
 fn config(name: &str, text: &str) -> String {

@@ -8,7 +8,7 @@ use pilothouse_plane::provision::Tool;
 use pilothouse_plane::{AuditLog, Plane, PlaneConfig};
 use pilothouse_testkit::{SharedPlane, community_chart, not_run, repository};
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -63,6 +63,14 @@ const FUNCTIONS: [&str; 32] = [
 
 const KEPT: &str = "{{- $was := lookup \"v1\" \"ConfigMap\" .Release.Namespace \"NAME\" }}apiVersion: v1\nkind: ConfigMap\n\
     metadata: { name: NAME }\ndata:\n  text: {{ if $was }}{{ $was.data.text }}{{ else }}{{ randAlphaNum 8 | quote }}{{ end }}\n";
+
+/// As Grafana's chart does it: what is made up while it cannot be looked up stands in a checksum too, which is of another one. And it
+/// asks for a kind that the chart brings, so that it is told something else once that is served.
+const SUMMED: &str = "{{- define \"pw\" }}{{ $was := lookup \"v1\" \"ConfigMap\" .Release.Namespace \"summed\" }}\
+    {{ if $was }}{{ $was.data.text }}{{ else }}{{ randAlphaNum 8 }}{{ end }}{{ end -}}\n\
+    apiVersion: v1\nkind: ConfigMap\nmetadata: { name: summed }\ndata: { text: {{ include \"pw\" . | quote }} }\n---\n\
+    apiVersion: v1\nkind: ConfigMap\nmetadata: { name: sum }\ndata:\n  sum: {{ include \"pw\" . | sha256sum }}\n  \
+    asked: {{ .Capabilities.APIVersions.Has \"GROUP/v1\" | quote }}\n";
 
 /// Releases in one namespace, each of a chart with one template.
 fn small_charts(name: &str, templates: &[String]) -> World {
@@ -159,18 +167,21 @@ fn of_a_chart_for_each_function(#[case] tool: Tool) {
 fn of_charts_that_look_up(#[case] tool: Tool) {
     let _alone = ALONE.lock();
     let plane = PLANE.get(plane_config);
+    let group = format!("lookups.{}.example", tool.name());
     let kept = |at: usize, more: &str| format!("{}---\n{more}", KEPT.replace("NAME", &format!("kept{at}")));
     let templates = [
         kept(0, ""),
         kept(1, &config(1, ".Release.IsInstall")),
         kept(2, &config(2, "ternary \"up\" \"in\" .Release.IsUpgrade")),
+        SUMMED.replace("GROUP", &group),
     ];
     let world = small_charts(&format!("lookups-{}", tool.name()), &templates);
+    world.write("chart3/crds/crd.yaml", &definition(&group).to_string());
     let first = run(&world, plane, tool, &["apply", "--yes"]);
     assert!(first.transcript.starts_with("exit code: 0\n"), "{}", first.transcript);
     let second = run(&world, plane, tool, &["apply", "--yes"]);
     assert!(second.is_nothing_to_do(1), "{}", second.transcript);
-    assert_eq!(second.helm, ["template"; 3]);
+    assert_eq!(second.helm, ["template"; 4]);
     assert_eq!(second.writes(), [""; 0]);
     // The record of each is read besides, to be compared with what it renders to.
     assert!(second.requests.len() <= 15 + templates.len(), "{:#?}", second.requests);
@@ -261,9 +272,10 @@ fn is_of_a_kind(request: &str) -> bool {
         && ["managed-by", "/customresourcedefinitions?"].iter().any(|sign| request.contains(sign))
 }
 
-/// Somebody brings a definition, and it is served.
-fn bring_a_kind(plane: &Plane, group: &str) {
-    let definition: CustomResourceDefinition = serde_json::from_value(json!({
+/// Of a kind Widget in this group.
+pub(crate) fn definition(group: &str) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": format!("widgets.{group}")},
         "spec": {
             "group": group, "scope": "Namespaced",
@@ -271,8 +283,12 @@ fn bring_a_kind(plane: &Plane, group: &str) {
             "versions": [{"name": "v1", "served": true, "storage": true,
                 "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
         },
-    }))
-    .unwrap();
+    })
+}
+
+/// Somebody brings a definition, and it is served.
+fn bring_a_kind(plane: &Plane, group: &str) {
+    let definition: CustomResourceDefinition = serde_json::from_value(definition(group)).unwrap();
     let config = plane.client_config();
     in_runtime(async {
         let client = kube::Client::try_from(config).unwrap();

@@ -108,6 +108,8 @@ fn spellings(secret: &str) -> Vec<(&'static str, String)> {
     let json = serde_json::to_string(secret).unwrap();
     let quoted = format!("{json:?}");
     let hex = |form: fn(u8) -> String| secret.bytes().map(form).collect::<String>();
+    let decimals = |by: &str| secret.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(by);
+    let wide = |unit: fn(u16) -> [u8; 2], text: &str| text.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
     let units = secret.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect::<String>();
     let apart = |by: &str| secret.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(by);
     let nested = |times: usize| (0..times).fold(json.clone(), |json, _| serde_json::to_string(&json).unwrap());
@@ -159,6 +161,13 @@ fn spellings(secret: &str) -> Vec<(&'static str, String)> {
         ("html twice", html.replace('&', "&amp;")),
         ("html", html),
         ("base32", base32(secret)),
+        ("bytes as Go prints them", format!("[{}]", decimals(" "))),
+        ("bytes as others print them", format!("[{}]", decimals(", "))),
+        ("bytes as compact JSON", format!("[13,{},10]", decimals(","))),
+        ("utf-16 in base64", STANDARD.encode(wide(u16::to_le_bytes, secret))),
+        ("utf-16 in base64, with more", STANDARD.encode(wide(u16::to_le_bytes, &format!("p {secret};")))),
+        ("utf-16, other order, in base64", STANDARD.encode(wide(u16::to_be_bytes, secret))),
+        ("utf-16 in hex", wide(u16::to_le_bytes, secret).iter().map(|byte| format!("{byte:02x}")).collect()),
         ("shell", format!("'{}'", secret.replace('\'', r"'\''"))),
         ("shell, other quotes", format!("'{}'", secret.replace('\'', r#"'"'"'"#))),
         ("shell, backslashes", shell),

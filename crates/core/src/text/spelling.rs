@@ -37,6 +37,8 @@ enum Read {
     Parts(Way),
     /// Characters that have so many bits each.
     Digits(Digits),
+    /// A list of bytes in decimal: `[90 113 55]` as Go prints it, `[90, 113, 55]` as others do.
+    Decimals,
 }
 
 struct Digits {
@@ -50,7 +52,7 @@ struct Digits {
     between: fn(&[u8], usize) -> usize,
 }
 
-const SPELLINGS: [Spelling; 9] = [
+const SPELLINGS: [Spelling; 10] = [
     Spelling { mark: Some(b'\\'), read: Read::Parts(escape) },
     Spelling { mark: Some(b'%'), read: Read::Parts(percent) },
     Spelling { mark: Some(b'+'), read: Read::Parts(query) },
@@ -69,6 +71,7 @@ const SPELLINGS: [Spelling; 9] = [
         mark: None,
         read: Read::Digits(Digits { bits: 4, group: 2, shortest: 8, value: of_hex, between: apart }),
     },
+    Spelling { mark: None, read: Read::Decimals },
 ];
 
 impl Reading {
@@ -119,7 +122,7 @@ impl Reading {
             return;
         }
         for (number, spelling) in SPELLINGS.iter().enumerate().filter(|(number, _)| Some(*number) != but) {
-            let is_digits = matches!(spelling.read, Read::Digits(_));
+            let is_digits = matches!(spelling.read, Read::Digits(_) | Read::Decimals);
             let mut next = self.read_in(spelling);
             for time in 0..MOST_IN_A_ROW {
                 // What is written once in one way is always found.
@@ -145,6 +148,7 @@ impl Reading {
         match &spelling.read {
             Read::Parts(way) => self.read_parts(*way),
             Read::Digits(digits) => self.read_digits(digits),
+            Read::Decimals => self.read_decimals(),
         }
     }
 
@@ -194,7 +198,64 @@ impl Reading {
                     value.to_be_bytes()[8 - len..].iter().for_each(|byte| decoded.push(*byte, span));
                 }
                 read.push_texts(&decoded);
+                if decoded.may_be_utf16() {
+                    for (from, unit) in [
+                        (0, u16::from_le_bytes as UnitOf),
+                        (1, u16::from_le_bytes),
+                        (0, u16::from_be_bytes),
+                        (1, u16::from_be_bytes),
+                    ] {
+                        read.push_texts(&decoded.of_utf16(from, unit));
+                    }
+                }
             }
+        }
+        (!read.bytes.is_empty()).then_some(read)
+    }
+
+    /// Letters of Latin scripts have an empty byte each; what has none is not looked at in that way, since nearly any bytes could be read so.
+    fn may_be_utf16(&self) -> bool {
+        self.bytes.iter().map(|byte| usize::from(*byte == 0)).sum::<usize>() * 3 >= self.bytes.len()
+    }
+
+    /// As Windows and Java hold texts, and as PowerShell wants its encoded commands.
+    fn of_utf16(&self, from: usize, unit: UnitOf) -> Self {
+        let units = self.bytes.get(from..).unwrap_or_default().chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+        let mut read = Self::default();
+        let mut at = from;
+        for char in char::decode_utf16(units) {
+            // What is no character parts texts.
+            let char = char.unwrap_or('\0');
+            let span = self.span(at, at + 2 * char.len_utf16());
+            char.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| read.push(byte, span));
+            at += 2 * char.len_utf16();
+        }
+        read
+    }
+
+    /// What is written as a list of bytes in decimal.
+    fn read_decimals(&self) -> Option<Self> {
+        let mut read = Self { of_digits: true, ..Self::default() };
+        let mut at = 0;
+        while at < self.bytes.len() {
+            let mut list = Self::default();
+            loop {
+                let len = self.bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+                let byte = number(self.bytes.get(at..at + len), 10).and_then(|number| u8::try_from(number).ok());
+                let span = self.span(at, at + len);
+                at += len;
+                let Some(byte) = byte else { break };
+                list.push(byte, span);
+                let rest = &self.bytes[at..];
+                let sign = usize::from(rest.starts_with(b","));
+                let between = sign + rest[sign..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+                if between == 0 {
+                    break;
+                }
+                at += between;
+            }
+            read.push_texts(&list);
+            at += self.bytes[at..].iter().take_while(|byte| !byte.is_ascii_digit()).count();
         }
         (!read.bytes.is_empty()).then_some(read)
     }
@@ -234,6 +295,9 @@ impl Reading {
         }
     }
 }
+
+/// Of which two bytes a unit of UTF-16 is made.
+type UnitOf = fn([u8; 2]) -> u16;
 
 /// Texts are read in parts of far fewer bytes than this holds.
 fn place(at: usize) -> u32 {

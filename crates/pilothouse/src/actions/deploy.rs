@@ -77,6 +77,10 @@ pub(crate) async fn deploy(
         }
         let brought = crds::bring(ctx, &permit).await?;
         run.served = ctx.session().target().await.ok();
+        run.rendered_last = match &run.served {
+            Some(served) => render::with_own_kinds(ctx, wanted, served).await,
+            None => None,
+        };
         preflight::refuse_unless_as_seen(ctx, &permit.deed().goes).await?;
         rewrite_record(ctx, permit.deed().rewriting.as_ref()).await?;
         while_helm_runs(ctx, run, wanted, &stop, ctx.helm().upgrade_install(&request, &stop)).await?;

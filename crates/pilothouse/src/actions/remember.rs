@@ -191,12 +191,12 @@ async fn made_up(
     wanted: &Wanted,
 ) -> Result<Vec<MadeUp>, PhaseError> {
     let uses = &wanted.uses;
-    let is_rendered_again = uses.capabilities || uses.must_render().is_some();
+    let is_rendered_again = uses.capabilities || uses.must_render().is_some() || wanted.looks_up_later;
     if !is_rendered_again || !(uses.differs_each_time() || uses.random_tests) {
         return Ok(Vec::new());
     }
     match observe::read_record(ctx, newest).await? {
-        Some(record) => observe::made_up_for(ctx, wanted, run.served.as_ref(), &record).await,
+        Some(record) => observe::made_up_for(ctx, wanted, run, &record).await,
         None => Ok(Vec::new()),
     }
 }

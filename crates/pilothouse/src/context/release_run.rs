@@ -6,6 +6,7 @@ use crate::context::foresight::{Foreseen, Foresight};
 use crate::context::ledger::{Ledger, StepVerdict, upgrade_is_done};
 use crate::context::planned::Planned;
 use crate::context::release_context::Context;
+use crate::context::rendering::Rendering;
 use crate::context::reported_causes::ReportedCauses;
 use crate::context::session::Target;
 use crate::context::settled::Settled;
@@ -44,6 +45,8 @@ pub struct ReleaseRun {
     pub(crate) attempts: Attempts,
     /// What the cluster served when helm rendered what this run has deployed.
     pub(crate) served: Option<Arc<Target>>,
+    /// What the chart rendered to right before helm ran, where that was not known before its definitions were there.
+    pub(crate) rendered_last: Option<Rendering>,
     /// The revision over which an earlier run has deployed the newest one.
     pub(crate) continued_from: Option<u32>,
     /// What checks have told before the change, by the digest of what their steps are given.
@@ -157,6 +160,7 @@ impl ReleaseRun {
             ledger: Ledger::default(),
             attempts: Attempts::default(),
             served: None,
+            rendered_last: None,
             continued_from: None,
             baselines: BTreeMap::new(),
             phase_began: Instant::now(),

@@ -1,7 +1,7 @@
 //! Whether what a chart renders now is what is deployed.
 
 use crate::context::Context;
-use crate::context::Target;
+use crate::context::ReleaseRun;
 use crate::context::Wanted;
 use crate::digest;
 use crate::error::PhaseError;
@@ -101,19 +101,21 @@ pub(crate) async fn rendered_as_deployed(
 pub(crate) async fn made_up_for(
     ctx: &Context,
     wanted: &Wanted,
-    served: Option<&Arc<Target>>,
+    run: &ReleaseRun,
     deployed: &ReleaseRecord,
 ) -> Result<Vec<MadeUp>, PhaseError> {
-    let Wanted { uses, rendering, .. } = wanted;
     let MadeAs { upgrade: made_as, is_certain } = made_as(ctx, deployed).await?;
-    if !is_certain {
+    if !is_certain || !wanted.is_rendered_as(made_as) {
         return Ok(Vec::new());
     }
-    let serves_as_rendered = !uses.capabilities || served == wanted.target().ok();
-    if !serves_as_rendered || !wanted.is_rendered_as(made_as) {
-        return Ok(Vec::new());
-    }
-    let volatile = volatile_since(&rendering.docs(), deployed).map_err(|error| unreadable(deployed, &error))?;
+    let is_as_helm_was_told =
+        !wanted.uses.capabilities || run.served.as_ref().is_some_and(|served| render::is_told_the_same(wanted, served));
+    let rendered = match &run.rendered_last {
+        Some(rendered) => rendered,
+        None if is_as_helm_was_told => &wanted.rendering,
+        None => return Ok(Vec::new()),
+    };
+    let volatile = volatile_since(&rendered.docs(), deployed).map_err(|error| unreadable(deployed, &error))?;
     Ok(made_up::kept(volatile))
 }
 

@@ -12,6 +12,6 @@ mod wanted;
 pub(crate) use again::{render_again, rendered};
 pub(crate) use input_digests::{capabilities, digest_of_deploy, given_of_deploy, steps_seen, wanted_inputs};
 pub(crate) use objects::{chart_definitions, definitions_brought, has_own_namespace, rendered_objects};
-pub(crate) use renew::{has_changed, look_up_again, renew_wanted};
+pub(crate) use renew::{has_changed, is_told_the_same, look_up_again, renew_wanted, with_own_kinds};
 pub(crate) use wanted::{Place, input_findings, name_findings, payload_values, prepare_wanted, values_are_missing};
 pub(crate) use wanted::{chart_without_helm, is_brought, make_wanted, make_wanted_as, templates_of, wanted};

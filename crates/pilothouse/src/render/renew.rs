@@ -1,10 +1,11 @@
 //! What is wanted, once more after steps: they may have written charts and values files, and what templates look up.
 
 use crate::context::Context;
-use crate::context::Wanted;
+use crate::context::{RenderedAs, Rendering, Target, Wanted};
 use crate::digest;
 use crate::error::PhaseError;
 use crate::render::again::render_again;
+use crate::render::input_digests::capabilities;
 use crate::render::wanted::{chart_without_helm, make_wanted};
 use pilothouse_core::{ChartSource, Payload};
 use std::sync::Arc;
@@ -34,6 +35,25 @@ async fn is_chart_the_same(ctx: &Context, kept: &Wanted) -> bool {
     ctx.session().shelf.forget_folder(path).await;
     let now = chart_without_helm(ctx).await;
     now.map(|chart| chart.digest.clone()) == kept.chart.as_ref().map(|chart| chart.digest.clone())
+}
+
+/// What helm is about to render of a chart that makes something up, where that was not known: its own definitions are served by now,
+/// and helm 4, when it looks something up, takes what is served from the cluster alone. Nothing where it cannot be rendered: helm will
+/// tell.
+pub(crate) async fn with_own_kinds(ctx: &Context, wanted: &Wanted, served: &Arc<Target>) -> Option<Rendering> {
+    let uses = &wanted.uses;
+    let is_known = !wanted.looks_up_later && is_told_the_same(wanted, served);
+    if is_known || !(uses.differs_each_time() || uses.random_tests) {
+        return None;
+    }
+    let then = Wanted { serves: served.clone(), ..wanted.clone() };
+    render_again(ctx, &then, RenderedAs { looks_up: true, ..wanted.rendered_as }).await.ok()
+}
+
+/// Whether the templates were told of what is served what they are told now, as far as they ask.
+pub(crate) fn is_told_the_same(wanted: &Wanted, served: &Target) -> bool {
+    let told = |target: &Target| capabilities(&wanted.uses, target);
+    !wanted.uses.capabilities || told(served) == told(&wanted.serves)
 }
 
 /// The same with what the cluster holds by now, where templates look for that: steps may have changed it.

@@ -2,6 +2,7 @@
 
 use crate::context::Outcome;
 use pilothouse_core::{Redactor, error_chain, forced_replacement, words_of_refusal};
+use pilothouse_health::is_built_in;
 use pilothouse_kube::ClusterError;
 use serde_json::Value;
 
@@ -66,6 +67,10 @@ pub(super) fn conflict(message: &str, redactor: &Redactor) -> Option<String> {
 pub(super) fn unreadable(error: &ClusterError, redactor: &Redactor) -> Outcome {
     let why = shown(&error_chain(error).join(": "), redactor);
     match error {
+        // No chart brings it.
+        ClusterError::NotServed { group: Some(version), .. } if is_built_in(group_of(version)) => {
+            Outcome::NotServed { why: format!("{why}: this version of Kubernetes does not have it") }
+        }
         ClusterError::NotServed { .. } => Outcome::NotServed { why },
         ClusterError::Unreachable { .. }
         | ClusterError::Timeout { .. }
@@ -79,6 +84,11 @@ pub(super) fn unreadable(error: &ClusterError, redactor: &Redactor) -> Outcome {
         | ClusterError::Api { .. }
         | ClusterError::Malformed { .. } => Outcome::Unreadable { why },
     }
+}
+
+/// The group of `group/version`, or of a group alone.
+fn group_of(version: &str) -> &str {
+    version.split('/').next().unwrap_or_default()
 }
 
 /// The field that makes a refused object one to be replaced; `None` when it is refused for something else.
