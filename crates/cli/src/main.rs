@@ -49,18 +49,18 @@ fn main() -> ExitCode {
     // A question that nobody answers any more would hold the program up.
     runtime.shutdown_timeout(LAST_GRACE);
     if let Some(Err(error)) = trace.map(|trace| trace.finish()) {
-        let failed = CommandError::new(Exit::Failed, format!("the trace is not whole: {error}"));
-        let told = told(&settings, &failed);
+        let told = told(&settings, &CommandError::new(Exit::Failed, format!("the trace is not whole: {error}")));
         exit = if exit == Exit::Done { told } else { exit };
     }
     exit.into()
 }
 
-/// Tells why a command failed, and gives its exit code.
+/// Tells why a command failed, and gives its exit code. What fails after the result was printed is told beside it: whoever reads that
+/// as JSON gets one document.
 fn told(settings: &Settings, error: &CommandError) -> Exit {
     match settings.output {
-        Output::Human => printer::error(error),
-        Output::Json => printer::json(Output::Json, &error.as_json()),
+        Output::Json if !printer::has_told() => printer::json(Output::Json, &error.as_json()),
+        Output::Human | Output::Json => printer::error(error),
         Output::Jsonl => printer::json_line(&error.as_line()),
     }
     error.exit

@@ -8,6 +8,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use pilothouse_core::only_colours;
 use serde::Serialize;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Colours by meaning. Colour never carries meaning alone.
@@ -55,10 +56,19 @@ pub(crate) fn ask(question: &str) {
     let _ = write!(anstream::stderr(), "{}", only_colours(question));
 }
 
+/// Whether a JSON document was printed as the result.
+static TOLD: AtomicBool = AtomicBool::new(false);
+
+/// Whether a JSON document was printed as the result.
+pub(crate) fn has_told() -> bool {
+    TOLD.load(Ordering::Relaxed)
+}
+
 /// A JSON document as the result; on one line where the output is of lines.
 pub(crate) fn json(output: Output, document: &serde_json::Value) {
     match output {
         Output::Human | Output::Json => {
+            TOLD.store(true, Ordering::Relaxed);
             let _ = writeln!(std::io::stdout(), "{document:#}");
         }
         Output::Jsonl => json_line(document),

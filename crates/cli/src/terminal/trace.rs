@@ -6,7 +6,7 @@
 use crate::terminal::exit::CommandError;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,7 +37,8 @@ pub(crate) struct Trace {
 }
 
 struct Out {
-    file: BufWriter<File>,
+    /// Not buffered: what stands in a buffer when the program is killed is lost.
+    file: File,
     /// Whether each lane has an open span. A lane is a row of the picture: what stands in it follows one another, or is part of
     /// what is above it.
     lanes: Vec<bool>,
@@ -60,14 +61,13 @@ struct Open {
 impl Trace {
     /// Makes the file, which only the user can read. Nothing is written over.
     pub(crate) fn create(path: &Path) -> Result<Self, CommandError> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| {
             let failed = CommandError::input(format!("cannot write the trace to {}: {error}", path.display()));
             match error.kind() {
                 io::ErrorKind::AlreadyExists => failed.hint("it is not written over: name another file with --trace"),
                 _ => failed,
             }
         })?;
-        let mut file = BufWriter::new(file);
         let failed = file.write_all(b"[").err();
         let out = Out { file, lanes: Vec::new(), failed };
         Ok(Self { begun: Instant::now(), out: Arc::new(Mutex::new(out)) })
@@ -84,8 +84,7 @@ impl Trace {
         }
         // The program itself, so that what was written is never an empty list that ends with a comma.
         let name = json!({"ph": "M", "name": "process_name", "pid": 1, "tid": 0, "args": {"name": "pilothouse"}});
-        write!(out.file, "\n{name}\n]\n")?;
-        out.file.flush()
+        out.file.write_all(format!("\n{name}\n]\n").as_bytes())
     }
 }
 
@@ -103,7 +102,7 @@ impl Out {
 
     fn write(&mut self, event: &Value) {
         if self.failed.is_none() {
-            self.failed = write!(self.file, "\n{event},").err();
+            self.failed = self.file.write_all(format!("\n{event},").as_bytes()).err();
         }
     }
 }
@@ -224,6 +223,21 @@ mod tests {
         assert_eq!((&events[0]["args"]["parent"], &events[0]["cat"]), (&events[3]["args"]["id"], &json!("request")));
         let end = |event: &Value| event["ts"].as_u64().unwrap() + event["dur"].as_u64().unwrap();
         assert!(end(&events[0]) <= end(&events[3]) && events[0]["ts"].as_u64() >= events[3]["ts"].as_u64());
+    }
+
+    /// Of a program that is killed, all is there that had ended.
+    #[test]
+    fn what_has_ended_is_in_the_file_before_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace.json");
+        let layer = Trace::create(&path).unwrap().with_filter(filter_fn(is_written));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let _open = trace_span!(target: SPANS, "command");
+            drop(trace_span!(target: SPANS, "request", of = "get Pod web/a"));
+            let text = std::fs::read_to_string(&path).unwrap();
+            let events: Vec<Value> = serde_json::from_str(&format!("{}]", text.trim_end_matches(','))).unwrap();
+            assert_eq!(events.iter().map(|event| &event["name"]).collect::<Vec<_>>(), ["get Pod web/a"]);
+        });
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::support::{World, helm};
 use pilothouse_plane::provision::Tool;
 use pilothouse_testkit::repository;
+use std::process::Command;
 
 const STACK: &str = "\
 version: 1
@@ -16,6 +17,29 @@ releases:
     chart: { path: CHARTS/node-agent }
     values: [{ key: clusterRole, value: another }]
 ";
+
+/// A trace that cannot be written is told beside the result, which stays one document.
+#[test]
+fn a_trace_that_finds_no_room() {
+    let world = World::with_stack(STACK);
+    let program = world.program(&["graph", "--output", "json", "--trace", "trace.json"]);
+    let mut full = Command::new("sh");
+    full.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""]);
+    full.arg(program.get_program()).args(program.get_args()).current_dir(world.path(""));
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => full.env(name, value),
+            None => full.env_remove(name),
+        };
+    }
+    let output = full.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let document: serde_json::Value =
+        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}{stderr}"));
+    assert!(document.get("error").is_none(), "{document}");
+    assert!(stderr.contains("the trace is not whole: "), "{stderr}");
+    assert_eq!(output.status.code(), Some(1));
+}
 
 #[test]
 fn lint_of_the_quickstart_is_clean() {

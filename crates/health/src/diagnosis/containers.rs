@@ -6,6 +6,8 @@ use super::line::{Line, RESTARTS, RESTARTS_AT_MOST};
 use super::read::{Seen, between, events_about, list, name, namespace, number, one_line, text, time};
 use super::runtime;
 use super::surroundings::while_open;
+use crate::readiness;
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// Lines of a log that a cause shows.
@@ -53,9 +55,9 @@ impl<'a> Container<'a> {
         self.status.pointer("/state/terminated").or_else(|| self.status.pointer("/lastState/terminated"))
     }
 
-    /// Whether its last run, or the one before the present one, has ended with an error.
-    pub(super) fn has_ended_badly(&self) -> bool {
-        !self.init && self.ended().is_some_and(|ended| number(ended, "/exitCode") != 0)
+    /// Whether it has ended with an error, and has not run for as long since.
+    pub(super) fn comes_and_goes(&self, now: Timestamp) -> bool {
+        !self.init && readiness::comes_and_goes(self.status, now)
     }
 
     pub(super) fn restarts(&self) -> i64 {

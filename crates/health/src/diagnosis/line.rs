@@ -144,7 +144,7 @@ lines! {
     AffinityUnmet: UNSCHEDULABLE_AFFINITY, Cluster, Passing, "it depends on other pods, for the first 30 s, or while an autoscaler may add nodes", "pods come and go, and with them what affinity and spread rules see";
 
     ClaimWaiting: PVC_UNBOUND, Cluster, Passing, "a provisioner is at work or fails, the claim waits for its pod, or for the first 30 s", "provisioners try again";
-    ClaimHopeless: PVC_UNBOUND, Cluster, Certain, "for 30 s its StorageClass does not exist, or it has none and no volume fits",
+    ClaimHopeless: PVC_UNBOUND, Cluster, Certain, "for 30 s its StorageClass does not exist, or it has none and no volume fits, or its volume is held for another claim",
         "nothing will make a volume for it";
 
     QuotaUsedUp: QUOTA_EXCEEDED, Cluster, Passing, "what is asked for would fit if others left", "pods that end give their share back";

@@ -53,7 +53,7 @@ use read::Seen;
 /// What should be read besides what the evidence has already, so that its cause becomes certain. Asked again after each
 /// round of reading, until it wants nothing more.
 pub fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
-    let mut wants = pods::wanted(evidence);
+    let mut wants = pods::wanted(evidence, now);
     wants.extend(revisions::wanted(evidence));
     wants.extend(storage::wanted(evidence));
     wants.extend(workload::wanted(evidence, now));
@@ -103,7 +103,7 @@ fn drafts(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
         return vec![going];
     }
     let of_pods =
-        pods::alike(revisions::suspects(evidence)).into_iter().flat_map(|pod| pods::causes(evidence, pod, now));
+        pods::alike(revisions::suspects(evidence, now)).into_iter().flat_map(|pod| pods::causes(evidence, pod, now));
     let mut drafts = jobs::of_object(evidence, of_pods.collect());
     // Those of pods were weighed where they were found: a Job that has failed for good is helped by nothing.
     let mut others = workload::refused(evidence, now);

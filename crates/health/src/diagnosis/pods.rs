@@ -44,9 +44,9 @@ pub(super) fn is_suspect(pod: &Value) -> bool {
     !ready && !is_deleted(pod) && text(pod, "/status/phase") != "Succeeded"
 }
 
-/// Whether the last run of one of its containers has ended with an error.
-pub(super) fn has_ended_badly(pod: &Value) -> bool {
-    Container::all(pod).iter().any(Container::has_ended_badly)
+/// Whether one of its containers has ended with an error, and has not run for as long since.
+pub(super) fn comes_and_goes(pod: &Value, now: Timestamp) -> bool {
+    Container::all(pod).iter().any(|container| container.comes_and_goes(now))
 }
 
 pub(super) fn is_deleted(pod: &Value) -> bool {
@@ -98,7 +98,7 @@ fn of_container(evidence: &Evidence, container: Container<'_>, events: &[Seen<'_
             let is_over = ended.is_some() && !container.init && text(container.pod, "/spec/restartPolicy") == "Always";
             let is_ready = container.status.get("ready") == Some(&Value::Bool(true));
             // It is ready until it ends again.
-            let comes_and_goes = is_ready && revisions::is_restarted(evidence) && container.has_ended_badly();
+            let comes_and_goes = is_ready && revisions::is_restarted(evidence) && container.comes_and_goes(now);
             if failed || is_over || comes_and_goes {
                 containers::ended(evidence, container)
             } else if ended.is_some() || is_ready {
@@ -172,9 +172,9 @@ fn sandbox(pod: &Value, events: &[Seen<'_>]) -> Option<Draft> {
 }
 
 /// What would tell more about the pods.
-pub(super) fn wanted(evidence: &Evidence) -> Vec<Want> {
+pub(super) fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
     let mut wants = Vec::new();
-    for pod in revisions::suspects(evidence).into_iter().take(MOST_PODS) {
+    for pod in revisions::suspects(evidence, now).into_iter().take(MOST_PODS) {
         let scheduled = condition(pod, "PodScheduled").is_none_or(|scheduled| text(scheduled, "/status") != "False");
         if !scheduled {
             wants.extend(scheduling::wanted(pod));

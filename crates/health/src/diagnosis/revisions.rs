@@ -99,11 +99,11 @@ pub(super) fn present_pods(evidence: &Evidence) -> impl Iterator<Item = &Value> 
 }
 
 /// The pods that are not as they should be, but for those of older revisions. Of an object whose pods all say that they are ready,
-/// and which is not well since one has ended with an error, those that have.
-pub(super) fn suspects(evidence: &Evidence) -> Vec<&Value> {
+/// and which is not well since one has ended with an error, those that have and have not run for as long since.
+pub(super) fn suspects(evidence: &Evidence, now: Timestamp) -> Vec<&Value> {
     let unready: Vec<&Value> = unready(evidence).filter(|(_, is_old)| !is_old).map(|(pod, _)| pod).collect();
     if unready.is_empty() && is_restarted(evidence) {
-        return present_pods(evidence).filter(|pod| !pods::is_deleted(pod) && pods::has_ended_badly(pod)).collect();
+        return present_pods(evidence).filter(|pod| !pods::is_deleted(pod) && pods::comes_and_goes(pod, now)).collect();
     }
     unready
 }

@@ -13,6 +13,8 @@ use super::surroundings::AtWork;
 use jiff::Timestamp;
 use serde_json::Value;
 
+/// The provisioner of a class whose volumes people make.
+const BY_HAND: &str = "kubernetes.io/no-provisioner";
 /// The annotation that makes a StorageClass the default.
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 
@@ -94,15 +96,16 @@ pub(super) fn claim_missing(
 
 /// Claims among the object and what it owns and mounts that have no volume.
 pub(super) fn unbound(evidence: &Evidence, now: Timestamp) -> Vec<Draft> {
+    unbound_claims(evidence).into_iter().map(|claim| of_claim(evidence, claim, now)).collect()
+}
+
+fn unbound_claims(evidence: &Evidence) -> Vec<&Value> {
     let own = family(evidence).map(AsRef::as_ref).filter(|object| text(object, "/kind") == "PersistentVolumeClaim");
     let mounted = around(&evidence.around, "PersistentVolumeClaim");
     let mut claims: Vec<&Value> = own.chain(mounted).collect();
     claims.dedup_by_key(|claim| (namespace(claim), name(claim)));
+    claims.retain(|claim| text(claim, "/status/phase") != "Bound");
     claims
-        .into_iter()
-        .filter(|claim| text(claim, "/status/phase") != "Bound")
-        .map(|claim| of_claim(evidence, claim, now))
-        .collect()
 }
 
 fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
@@ -127,12 +130,22 @@ fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
     }
     let waited = seconds_since(time(claim, "/metadata/creationTimestamp"), now) >= GRACE;
     let hopeless = if waited { Line::ClaimHopeless } else { Line::ClaimWaiting };
+    if let Some(volume) = held_for_another(evidence, claim) {
+        return evidence_of(held(volume, claim, hopeless, &root));
+    }
     let class = text(claim, "/spec/storageClassName");
     let classes: Vec<&Value> = around(&evidence.around, "StorageClass").collect();
     let classes_known = was_read(evidence, &all_classes());
     let names: Vec<&str> = classes.iter().map(|class| name(class)).collect();
     let said_missing = says.contains("storageclass.storage.k8s.io") && says.contains("not found");
     if said_missing || (classes_known && !class.is_empty() && !names.contains(&class) && last.is_none()) {
+        // A class of volumes that people make needs no object.
+        let mut volumes = around(&evidence.around, "PersistentVolume");
+        if volumes.any(|volume| text(volume, "/spec/storageClassName") == class) {
+            let why = format!("{root} is not bound: none of the volumes of StorageClass {class} is free and fits");
+            let draft = Draft::new(Line::ClaimWaiting, format!("{root} of StorageClass {class}"), why);
+            return evidence_of(draft).next("compare size, access modes and labels with those of kubectl get pv");
+        }
         let there = match names.len() {
             0 if classes_known => "; the cluster has none".to_owned(),
             0 => String::new(),
@@ -190,6 +203,47 @@ fn of_claim(evidence: &Evidence, claim: &Value, now: Timestamp) -> Draft {
     evidence_of(Draft::new(Line::ClaimWaiting, root_of, why))
 }
 
+/// The volume a claim names, or that was its predecessor's, where another claim has it: one is told from another by its UID.
+fn held_for_another<'a>(evidence: &'a Evidence, claim: &Value) -> Option<&'a Value> {
+    let is_held = |volume: &&Value| {
+        let (is_of_its_name, uid) = (is_of_its_name(volume, claim), text(volume, "/spec/claimRef/uid"));
+        let is_of_another = !is_of_its_name || !uid.is_empty() && uid != text(claim, "/metadata/uid");
+        let is_of_its_class = text(volume, "/spec/storageClassName") == text(claim, "/spec/storageClassName");
+        let is_meant = name(volume) == text(claim, "/spec/volumeName") || is_of_its_name && is_of_its_class;
+        is_meant && is_of_another && volume.pointer("/spec/claimRef").is_some_and(Value::is_object)
+    };
+    around(&evidence.around, "PersistentVolume").find(is_held)
+}
+
+/// Whether a volume is held for a claim of this name, this one or an earlier one.
+fn is_of_its_name(volume: &Value, claim: &Value) -> bool {
+    let of = (text(volume, "/spec/claimRef/namespace"), text(volume, "/spec/claimRef/name"));
+    of == (namespace(claim), name(claim))
+}
+
+/// A claim that gets no volume since another one has it.
+fn held(volume: &Value, claim: &Value, line: Line, root: &str) -> Draft {
+    let (disk, phase) = (name(volume), text(volume, "/status/phase"));
+    let again = is_of_its_name(volume, claim);
+    let by = if again {
+        "an earlier claim of this name".to_owned()
+    } else {
+        format!("claim {}/{}", text(volume, "/spec/claimRef/namespace"), text(volume, "/spec/claimRef/name"))
+    };
+    let why = format!("{root} is not bound: PersistentVolume {disk} is {phase}, and held for {by}");
+    let draft = Draft::new(line, format!("PersistentVolume {disk}"), why);
+    if !matches!(phase, "Released" | "Failed") {
+        return draft.next("name another volume in the values (volumeName), or none");
+    }
+    // What is left of the claim before is its UID: without it the volume waits for the next claim of that name, and no other.
+    let free = if again {
+        r#"{"spec":{"claimRef":{"uid":null,"resourceVersion":null}}}"#
+    } else {
+        r#"{"spec":{"claimRef":null}}"#
+    };
+    draft.next(format!("if its data is wanted: kubectl patch pv {disk} --type=merge -p '{free}'"))
+}
+
 /// The class a claim names: `None` asks for the default one, an empty name for none.
 fn text_of_class(claim: &Value) -> Option<&str> {
     claim.pointer("/spec/storageClassName").and_then(Value::as_str)
@@ -208,11 +262,26 @@ fn all_classes() -> Want {
     }
 }
 
-/// What tells more about claims without a volume: theirs, and those of a pod that cannot be scheduled.
+/// What tells more about claims without a volume: the classes, and the volumes where nothing makes any for the claim.
 pub(super) fn wanted(evidence: &Evidence) -> Vec<Want> {
-    let has_unbound = family(evidence)
-        .any(|object| text(object, "/kind") == "PersistentVolumeClaim" && text(object, "/status/phase") != "Bound");
-    if has_unbound { vec![all_classes()] } else { Vec::new() }
+    let claims = unbound_claims(evidence);
+    if claims.is_empty() {
+        return Vec::new();
+    }
+    let classes_known = was_read(evidence, &all_classes());
+    let by_hand = |claim: &&Value| {
+        let mut classes = around(&evidence.around, "StorageClass");
+        let class = classes.find(|class| name(class) == text(claim, "/spec/storageClassName"));
+        !text(claim, "/spec/volumeName").is_empty()
+            || classes_known && class.is_none_or(|class| text(class, "/provisioner") == BY_HAND)
+    };
+    let volumes = claims.iter().any(by_hand).then(|| Want::All {
+        api_version: "v1".to_owned(),
+        kind: "PersistentVolume".to_owned(),
+        namespace: None,
+        labels: None,
+    });
+    std::iter::once(all_classes()).chain(volumes).collect()
 }
 
 /// The claims of a pod, and the StorageClasses.

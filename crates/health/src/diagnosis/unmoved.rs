@@ -22,7 +22,7 @@ const MOST_WARNINGS: usize = 8;
 /// What the object waits for, if that has not moved for a while.
 pub(super) fn waiting(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
     let hook = evidence.live.as_deref().and_then(jobs::hook);
-    let unready = suspects(evidence);
+    let unready = suspects(evidence, now);
     let of_pods = unready.iter().take(MOST_PODS).find_map(|pod| of_pod(evidence, pod, now));
     // Where a pod of the present revision is the trouble, no other one is.
     let draft = match of_pods {
@@ -72,7 +72,7 @@ fn not_ended(evidence: &Evidence, pods: &[&Value], now: Timestamp) -> Option<Dra
 pub(super) fn chain(evidence: &Evidence, now: Timestamp) -> Vec<String> {
     let mut lines: Vec<String> = evidence.live.iter().flat_map(|live| conditions(live, now)).collect();
     let mut pods: Vec<&Value> = all_pods(evidence).filter(|pod| is_deleted(pod)).collect();
-    pods.extend(suspects(evidence));
+    pods.extend(suspects(evidence, now));
     for pod in pods.into_iter().take(MOST_PODS) {
         lines.push(says(pod, now));
         lines.extend(conditions(pod, now).into_iter().map(|line| format!("pod {}: {line}", name(pod))));
@@ -266,7 +266,7 @@ fn min_ready(evidence: &Evidence, now: Timestamp) -> Option<Draft> {
 /// Logs of containers that have run on for a while.
 pub(super) fn wanted(evidence: &Evidence, now: Timestamp) -> Vec<Want> {
     let mut wants = Vec::new();
-    for pod in suspects(evidence).into_iter().take(MOST_PODS) {
+    for pod in suspects(evidence, now).into_iter().take(MOST_PODS) {
         for container in Container::all(pod) {
             let is_of_hook = evidence.live.as_deref().and_then(jobs::hook).is_some();
             let runs = runs_on(&container, now) || is_of_hook && container.status.pointer("/state/running").is_some();

@@ -26,6 +26,6 @@ pub use certain::{failed_before, is_certain};
 pub use pod::{ContainerTrouble, container_troubles};
 pub use rule::{RuleError, check_rule};
 pub use rules::{Rules, Verdict};
-pub(crate) use settled::{JUST_STARTED, RESTARTED};
+pub(crate) use settled::{JUST_STARTED, RESTARTED, comes_and_goes};
 pub use settled::{restarted, runs_pods, selector, unproven, unsettled};
 pub(crate) use suspended::SUSPENDED;

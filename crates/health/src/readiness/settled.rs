@@ -17,17 +17,23 @@ const FIRST: SignedDuration = SignedDuration::from_secs(3);
 const AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// The longest time in which a container that has ended with an error must prove itself, while somebody waits for it.
 const PROOF: SignedDuration = SignedDuration::from_mins(1);
-/// The same where nobody waits: a kubelet forgives a container that has run for so long, too.
+/// The same where nobody waits. What has run for so long before it ended is no program that comes and goes: a kubelet forgives it, too.
 const MEMORY: SignedDuration = SignedDuration::from_mins(10);
+/// How long after it was judged a container may be looked for.
+const SEARCH: SignedDuration = SignedDuration::from_secs(10);
 
-/// The label selector of the pods that tell whether a workload has settled; `None` where its own status is enough: every
-/// container has a readiness probe, `minReadySeconds` asks for as long, it runs nothing, or its last change is long ago.
+/// The label selector of the pods that tell whether a workload has settled; `None` where its own status is enough:
+/// `minReadySeconds` asks for as long, it runs nothing, its last change is long ago, or nobody knows when that was and every
+/// container has a readiness probe. One that has may have passed it between two of its ends.
 pub fn unproven(workload: &Value, now: Timestamp) -> Option<String> {
     let number = |pointer: &str| workload.pointer(pointer).and_then(Value::as_i64);
     let patient = number("/spec/minReadySeconds").is_some_and(|seconds| seconds >= FIRST.as_secs());
     let idle = number("/spec/replicas") == Some(0);
-    let probed = unprobed(array(workload, "/spec/template/spec/containers")).is_empty();
-    if patient || idle || probed || is_long_done(workload, now) { None } else { selector(workload) }
+    let settled = match last_change(workload) {
+        Some(changed) => !is_within(changed, PROOF, now),
+        None => unprobed(array(workload, "/spec/template/spec/containers")).is_empty(),
+    };
+    if patient || idle || settled { None } else { selector(workload) }
 }
 
 /// The label selector of a workload's pods; `None` where it has none, or is no workload.
@@ -68,12 +74,30 @@ pub fn restarted(object: &ObjectRef, pods: &[Value], now: Timestamp) -> Option<O
     living(pods.iter().filter(is_its_own)).find_map(|container| restarted_after_error(container, MEMORY, now))
 }
 
-/// The containers of those pods that are neither over nor being deleted.
+/// Whether a container is one of those for which [`restarted`] or [`unsettled`] has just called an object not well.
+pub(crate) fn comes_and_goes(container: &Value, now: Timestamp) -> bool {
+    has_to_run(container, MEMORY).is_some_and(|proof| runs_less_than(container, proof + SEARCH, now))
+}
+
+/// Whether a container has ended with an error; one of several programs in it that used up its memory leaves no exit code.
+fn is_failure(ended: &Value) -> bool {
+    let failed = ended.get("exitCode").and_then(Value::as_i64).is_some_and(|code| code != 0);
+    failed || text(ended, "/reason") == "OOMKilled"
+}
+
+/// The containers of those pods that are neither over nor being deleted, with those that are started before them and run beside them.
 fn living<'a>(pods: impl Iterator<Item = &'a Value>) -> impl Iterator<Item = &'a Value> {
     // Evicted pods stay behind as failed ones.
     let ended = |pod: &Value| matches!(text(pod, "/status/phase"), "Failed" | "Succeeded");
     let living = pods.filter(move |pod| pod.pointer("/metadata/deletionTimestamp").is_none() && !ended(pod));
-    living.flat_map(|pod| array(pod, "/status/containerStatuses"))
+    living.flat_map(|pod| {
+        let runs_beside = |status: &&Value| {
+            let mut specs = array(pod, "/spec/initContainers").iter();
+            specs.any(|spec| spec.get("name") == status.get("name") && text(spec, "/restartPolicy") == "Always")
+        };
+        let beside = array(pod, "/status/initContainerStatuses").iter().filter(runs_beside);
+        beside.chain(array(pod, "/status/containerStatuses"))
+    })
 }
 
 /// Why a workload cannot be called ready yet, by the pods of its selector.
@@ -90,18 +114,25 @@ pub fn unsettled(workload: &Value, pods: &[Value], now: Timestamp) -> Option<Obj
 
 /// Where a container ended with an error, and the run after it has not lasted as long: a probe that it passes says little then.
 fn restarted_after_error(container: &Value, at_most: SignedDuration, now: Timestamp) -> Option<ObjectStatus> {
-    let failed = |ended: &&Value| ended.get("exitCode").and_then(Value::as_i64).is_some_and(|code| code != 0);
+    let proof = has_to_run(container, at_most).filter(|proof| runs_less_than(container, *proof, now))?;
+    let (name, seconds) = (text(container, "/name"), proof.as_secs());
+    let message = format!("container {name} has ended with an error and has not run for {seconds} s since");
+    Some(ObjectStatus::new(Readiness::InProgress, message).because(RESTARTED))
+}
+
+/// For how long a container has to run that has ended with an error: as long as it did before.
+fn has_to_run(container: &Value, at_most: SignedDuration) -> Option<SignedDuration> {
     let ended = ["/state/terminated", "/lastState/terminated"].into_iter().filter_map(|at| container.pointer(at));
-    let ended = ended.into_iter().find(failed)?;
+    let ended = ended.into_iter().find(|ended| is_failure(ended))?;
     let time = |at: &str| text(ended, at).parse::<Timestamp>().ok();
     let lasted = time("/startedAt").zip(time("/finishedAt")).map_or(AGAIN, |(from, to)| to.duration_since(from));
-    let proof = lasted.clamp(AGAIN, at_most);
+    Some(if lasted >= MEMORY { AGAIN } else { lasted.clamp(AGAIN, at_most) })
+}
+
+/// Whether a container has run for less than that, or does not run.
+fn runs_less_than(container: &Value, span: SignedDuration, now: Timestamp) -> bool {
     let started = text(container, "/state/running/startedAt").parse::<Timestamp>();
-    started.map_or(true, |started| is_within(started, proof, now)).then(|| {
-        let (name, seconds) = (text(container, "/name"), proof.as_secs());
-        let message = format!("container {name} has ended with an error and has not run for {seconds} s since");
-        ObjectStatus::new(Readiness::InProgress, message).because(RESTARTED)
-    })
+    started.map_or(true, |started| is_within(started, span, now))
 }
 
 /// Whether the workload has made the pod. Others may have the same labels, a Job's for one.
@@ -132,18 +163,16 @@ fn unprobed(containers: &[Value]) -> Vec<&str> {
 
 /// Whether a container has not run for long enough, or does not run: the workload's status is a moment behind.
 fn is_young(container: &Value, now: Timestamp) -> bool {
-    let Ok(started) = text(container, "/state/running/startedAt").parse::<Timestamp>() else { return true };
     let ended_before = container.pointer("/lastState/terminated").is_some();
-    is_within(started, if ended_before { AGAIN } else { FIRST }, now)
+    runs_less_than(container, if ended_before { AGAIN } else { FIRST }, now)
 }
 
-/// Whether nothing has changed since longer than any container is watched. Only Deployments tell.
-fn is_long_done(workload: &Value, now: Timestamp) -> bool {
+/// When the workload's status last changed. Only Deployments tell.
+fn last_change(workload: &Value) -> Option<Timestamp> {
     let times = array(workload, "/status/conditions")
         .iter()
         .flat_map(|condition| ["/lastUpdateTime", "/lastTransitionTime"].map(|key| text(condition, key)));
-    let newest = times.filter_map(|time| time.parse::<Timestamp>().ok()).max();
-    newest.is_some_and(|newest| !is_within(newest, AGAIN, now))
+    times.filter_map(|time| time.parse().ok()).max()
 }
 
 /// Times have whole seconds. One that is farther in the future than that is of a clock that goes wrong: nothing is concluded.
@@ -193,9 +222,10 @@ mod tests {
     #[case::other_kinds("/kind", json!("ReplicaSet"), false)]
     #[case::of_another_group("/apiVersion", json!("example.com/v1"), false)]
     #[case::runs_nothing("/spec/replicas", json!(0), false)]
-    #[case::probes_vouch("/spec/template/spec/containers", json!([{"name": "a", "readinessProbe": {}}]), false)]
+    #[case::its_probes_have_just_passed("/spec/template/spec/containers", json!([{"name": "a", "readinessProbe": {}}]), true)]
     #[case::no_labels("/spec/selector/matchLabels", json!({}), false)]
-    #[case::long_ago("/status/conditions", json!([{"lastUpdateTime": ago(11)}]), false)]
+    #[case::a_moment_ago("/status/conditions", json!([{"lastUpdateTime": ago(59)}]), true)]
+    #[case::long_ago("/status/conditions", json!([{"lastUpdateTime": ago(61)}]), false)]
     #[case::no_times("/status/conditions", json!([{"type": "Available"}]), true)]
     fn what_needs_a_look_at_its_pods(#[case] pointer: &str, #[case] value: Value, #[case] expected: bool) {
         let mut workload = deployment(1);
@@ -203,6 +233,18 @@ mod tests {
             *workload.pointer_mut(pointer).unwrap() = value;
         }
         assert_eq!(unproven(&workload, now()), expected.then(|| "app=web,tier=front".to_owned()));
+    }
+
+    /// A probe vouches for its container where nothing has changed for a while, and where nobody knows.
+    #[rstest]
+    #[case::a_moment_ago(json!([{"lastTransitionTime": ago(59)}]), true)]
+    #[case::long_ago(json!([{"lastTransitionTime": ago(61)}]), false)]
+    #[case::no_times(json!([]), false)]
+    fn probes_vouch(#[case] conditions: Value, #[case] expected: bool) {
+        let mut workload = deployment(1);
+        workload["spec"]["template"]["spec"]["containers"] = json!([{"name": "a", "readinessProbe": {}}]);
+        workload["status"]["conditions"] = conditions;
+        assert_eq!(unproven(&workload, now()).is_some(), expected);
     }
 
     #[rstest]
@@ -265,6 +307,7 @@ mod tests {
     #[case::a_moment_ago(json!({"running": {"startedAt": ago(9)}}), json!({"exitCode": 137}), true)]
     #[case::long_ago(json!({"running": {"startedAt": ago(11)}}), json!({"exitCode": 137}), false)]
     #[case::well(json!({"running": {"startedAt": ago(1)}}), json!({"exitCode": 0}), false)]
+    #[case::out_of_memory(json!({"running": {"startedAt": ago(1)}}), json!({"exitCode": 0, "reason": "OOMKilled"}), true)]
     #[case::never(json!({"running": {"startedAt": ago(1)}}), json!(null), false)]
     #[case::between(json!({"waiting": {"reason": "CrashLoopBackOff"}}), json!({"exitCode": 1}), true)]
     #[case::now(json!({"terminated": {"exitCode": 1}}), json!(null), true)]
@@ -275,14 +318,30 @@ mod tests {
         assert_eq!(unsettled(&deployment(0), &[pod], now()).is_some(), expected);
     }
 
-    /// A program that comes and goes is not well between two of its ends; nor is it while somebody waits, for a minute.
+    /// What is started before the others and runs beside them ends like any other; what they wait for is over.
+    #[rstest]
+    #[case::runs_beside(json!([{"name": "proxy", "restartPolicy": "Always"}]), true)]
+    #[case::is_over(json!([{"name": "proxy"}]), false)]
+    fn a_sidecar_that_has_ended_badly(#[case] init: Value, #[case] expected: bool) {
+        let mut pod = pod("side", 100);
+        pod["spec"] = json!({"initContainers": init});
+        pod["status"]["initContainerStatuses"] = json!([{"name": "proxy", "state": {"running": {"startedAt": ago(1)}},
+            "lastState": {"terminated": {"exitCode": 1}}}]);
+        assert_eq!(unsettled(&deployment(0), &[pod], now()).is_some(), expected);
+    }
+
+    /// A program that comes and goes is not well between two of its ends; nor is it while somebody waits, for a minute. One that
+    /// has ended once after days does neither.
     #[rstest]
     #[case::as_long_as_before(20, 15, true, true)]
     #[case::longer_than_before(20, 21, false, false)]
     #[case::short_before(1, 9, true, true)]
-    #[case::ran_for_an_hour(3600, 59, true, true)]
-    #[case::nobody_waits_so_long(3600, 61, false, true)]
-    #[case::forgiven(3600, 601, false, false)]
+    #[case::ran_for_minutes(599, 59, true, true)]
+    #[case::nobody_waits_so_long(599, 61, false, true)]
+    #[case::as_long_as_that(599, 600, false, false)]
+    #[case::once_after_days(200_000, 9, true, true)]
+    #[case::well_again_after_days(200_000, 11, false, false)]
+    #[case::kubelets_forgive_that(600, 11, false, false)]
     fn one_that_comes_and_goes(
         #[case] lasted: i64,
         #[case] runs: i64,

@@ -42,8 +42,8 @@ pub(super) const STORIES: &[Story] = &[
     },
     Story {
         code: "PVC_UNBOUND",
-        shows: "A PersistentVolumeClaim stays Pending. Its events, its StorageClass and the classes there are tell why: no such class, no default class, a provisioner that fails or waits.",
-        usually: "A storage class of another cluster in the values, no default class, a provisioner that does not run or has no room, or a claim that waits for its first pod (WaitForFirstConsumer).",
+        shows: "A PersistentVolumeClaim stays Pending. Its events, its StorageClass and the classes there are tell why: no such class, no default class, a provisioner that fails or waits; where people make the volumes, which claim has the one it needs.",
+        usually: "A storage class of another cluster in the values, no default class, a provisioner that does not run or has no room, a claim that waits for its first pod (WaitForFirstConsumer), or a volume that was kept when its claim was deleted and is still held for it (Released).",
         todo: &[
             "kubectl get storageclasses",
             "kubectl describe pvc NAME -n NAMESPACE",

@@ -34,6 +34,8 @@ pub(crate) struct ReportedCauses {
     pub(crate) hooks: Vec<ObjectRef>,
     /// Code and root of each cause that was told, and whether as certain.
     told: HashSet<(String, String, bool)>,
+    /// Object, code and root of each cause that was told as certain, until something comes that it may have waited for.
+    certain: Vec<(Option<ObjectRef>, String, String)>,
     /// What each object's causes were when it was last looked at in the running phase. A hook's object may be gone since.
     seen: Vec<Seen>,
     /// How often each container was started when the last thing came that it may have waited for.
@@ -53,9 +55,10 @@ impl ReportedCauses {
     }
 
     /// Something has come that containers may have waited for: a hook has run, another object is ready, another release is done.
-    /// What they were started for before says nothing.
+    /// What they were started for before says nothing, and what was certain without it is no more.
     pub(crate) fn something_came(&mut self) {
         self.has_come = true;
+        self.certain.clear();
     }
 
     /// How often the containers were started before that, given how often they were by now.
@@ -113,6 +116,7 @@ impl ReportedCauses {
     /// Forgets what was seen of all other objects: they have come to be as they should.
     pub(crate) fn keep_only(&mut self, wanted: impl Fn(&ObjectRef) -> bool) {
         self.seen.retain(|seen| wanted(&seen.object));
+        self.certain.retain(|(object, ..)| object.as_ref().is_some_and(&wanted));
     }
 
     /// What was seen of objects other than these.
@@ -123,7 +127,8 @@ impl ReportedCauses {
 
     /// A word once told as certain is not taken back: the same cause, looked at again while a program happens to run, is told so too.
     pub(crate) fn keep_word(&self, cause: &mut Cause) {
-        if self.told.contains(&(cause.code.clone(), cause.root.clone(), true)) {
+        let is_same = |(_, code, root): &(_, String, String)| (code, root) == (&cause.code, &cause.root);
+        if self.certain.iter().any(is_same) {
             cause.certainty = Certainty::Certain;
         }
     }
@@ -136,6 +141,10 @@ impl ReportedCauses {
             return false;
         }
         let certain = cause.certainty == Certainty::Certain;
+        let word = (cause.object.clone(), cause.code.clone(), cause.root.clone());
+        if certain && !self.certain.contains(&word) {
+            self.certain.push(word);
+        }
         let told = |certain| (cause.code.clone(), cause.root.clone(), certain);
         !self.told.contains(&told(true)) && self.told.insert(told(certain))
     }
@@ -214,6 +223,28 @@ mod tests {
         known.see(&web, &[cause(code::UNKNOWN, "x", Certainty::Unclear)], now + Duration::from_secs(11));
         assert_eq!(known.of_others(&[])[0].code, code::UNKNOWN);
         assert_eq!(known.lately(&web, now + Duration::from_secs(11)), None);
+    }
+
+    /// What comes after a word was given may be what it was given for the want of.
+    #[test]
+    fn a_word_is_not_kept_when_what_it_waited_for_has_come() {
+        let later = |known: &ReportedCauses| {
+            let mut cause = cause("A", "x", Certainty::Passing);
+            known.keep_word(&mut cause);
+            cause.certainty
+        };
+        let mut known = ReportedCauses::default();
+        let tell = |known: &mut ReportedCauses| known.is_news(&cause("A", "x", Certainty::Certain), false);
+        assert!(tell(&mut known));
+        known.keep_only(|object| object.name == "a");
+        assert_eq!(later(&known), Certainty::Certain, "others are ready");
+        known.keep_only(|object| object.name != "a");
+        assert_eq!(later(&known), Certainty::Passing, "it is ready");
+        // One that is certain again is kept again, and told only once.
+        assert!(!tell(&mut known));
+        assert_eq!(later(&known), Certainty::Certain);
+        known.something_came();
+        assert_eq!(later(&known), Certainty::Passing, "something else came");
     }
 
     #[test]

@@ -220,6 +220,17 @@ mod tests {
         assert!(told[0].causes.iter().all(|cause| cause.certainty == Certainty::Passing), "{:?}", told[0].causes);
     }
 
+    /// A look that fails says nothing against what was seen to be ready.
+    #[tokio::test]
+    async fn pods_that_cannot_be_listed_make_nothing_wrong() {
+        let cluster = comes_and_goes();
+        cluster.failures.fail_each("list Pod");
+        let world = fake(&cluster, HelmDriver::Secret);
+        let told = each_of(&[world.ctx]).await;
+        assert_eq!((told[0].state, &told[0].not_ready), (Health::Healthy, &Vec::new()));
+        assert!(cluster.failures.calls().iter().any(|call| call == "list Pod"), "{:?}", cluster.failures.calls());
+    }
+
     fn meta(status: RevisionStatus) -> RevisionMeta {
         RevisionMeta::new(&ReleaseKey::new("web", "podinfo"), 1, status)
     }

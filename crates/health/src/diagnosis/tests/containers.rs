@@ -64,6 +64,48 @@ fn a_program_that_comes_and_goes(#[case] reason: &str, #[case] restarts: i64, #[
     assert_eq!(crash.map(|(line, why)| (*line, why.as_str())), expected, "{told:?}");
 }
 
+/// Of several that have ended with an error at some time, the one that has not run for long since is what the object waits for.
+#[rstest]
+#[case::in_another_pod(true)]
+#[case::in_the_same_pod(false)]
+fn what_ended_long_ago_is_not_what_ends_now(#[case] apart: bool) {
+    let status = |name: &str, ended: i64, lasted: i64| {
+        json!({
+            "name": name, "restartCount": 1, "ready": true, "state": {"running": {"startedAt": ago(ended - 1)}},
+            "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": ago(ended + lasted), "finishedAt": ago(ended)}},
+        })
+    };
+    let (old, new) = (status("old", 260_000, 30), status("new", 6, 20));
+    let pod = |name: &str, containers: &[&Value]| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "web", "uid": name},
+            "status": {"phase": "Running", "containerStatuses": containers, "conditions": [{"type": "Ready", "status": "True"}]}})
+    };
+    let mut of = if apart {
+        Of::web().owns(pod("web-1", &[&old])).owns(pod("web-2", &[&new]))
+    } else {
+        Of::web().owns(pod("web-1", &[&old, &new]))
+    };
+    of.0.status = of.0.status.because("RestartedAfterError");
+    of.tells(Line::CrashingFew, "container new ends with exit code 1");
+    let is_log_of_old = |want: &Want| matches!(want, Want::Log { pod, .. } if apart && pod == "web-1");
+    assert!(!crate::wanted(&of.0, super::now()).iter().any(is_log_of_old));
+}
+
+/// What was judged a moment before is looked for a moment later.
+#[test]
+fn what_has_just_run_for_long_enough_is_still_found() {
+    let status = json!({
+        "restartCount": 1, "ready": true, "state": {"running": {"startedAt": ago(22)}},
+        "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": ago(43), "finishedAt": ago(23)}},
+    });
+    let mut of = Of::web().container_since(90, &status);
+    let mut pod = (*of.0.owned[0]).clone();
+    pod["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+    of.0.owned[0] = std::sync::Arc::new(pod);
+    of.0.status = of.0.status.because("RestartedAfterError");
+    of.tells(Line::CrashingFew, "container web ends with exit code 1");
+}
+
 #[rstest]
 #[case::a_database_is_starting(3, Line::CrashingFew)]
 #[case::had_its_time(5, Line::Crashing)]

@@ -80,6 +80,79 @@ fn a_default_class_that_has_come_is_given_to_the_claim() {
     assert_eq!(of.told()[0].0, Line::ClaimWaiting);
 }
 
+const NO_OBJECT: &str = "storageclass.storage.k8s.io \"static\" not found";
+
+fn volumes() -> Want {
+    all("v1", "PersistentVolume", None)
+}
+
+/// A volume of class `static` that stands like this, for this claim.
+fn volume(phase: &str, claim: &Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "disk"},
+        "spec": {"storageClassName": "static", "claimRef": claim, "capacity": {"storage": "1Gi"}}, "status": {"phase": phase},
+    })
+}
+
+/// A claim of class `static` waits, with volumes that were read.
+fn among(spec: &Value, volumes: impl IntoIterator<Item = Value>) -> Of {
+    let mut claim = claim(spec, 40);
+    claim["metadata"]["uid"] = json!("new");
+    let of = Of::object(claim).event("PersistentVolumeClaim/data", "ProvisioningFailed", NO_OBJECT).read(classes());
+    volumes.into_iter().fold(of, Of::around).read(self::volumes())
+}
+
+/// A volume binds to the claim it is held for, which is told by its UID; that a class has no object matters to nobody then.
+#[rstest]
+#[case::of_the_claim_before(json!({"storageClassName": "static"}), "Released", json!({"namespace": "web", "name": "data", "uid": "old"}),
+    Line::ClaimHopeless, "PersistentVolumeClaim web/data is not bound: PersistentVolume disk is Released, and held for an earlier claim of this name", "PersistentVolume disk")]
+#[case::of_another_claim(json!({"storageClassName": "static", "volumeName": "disk"}), "Bound", json!({"namespace": "web", "name": "other", "uid": "other"}),
+    Line::ClaimHopeless, "PersistentVolumeClaim web/data is not bound: PersistentVolume disk is Bound, and held for claim web/other", "PersistentVolume disk")]
+#[case::of_the_claim_itself(json!({"storageClassName": "static"}), "Available", json!({"namespace": "web", "name": "data", "uid": "new"}),
+    Line::ClaimWaiting, "PersistentVolumeClaim web/data is not bound: none of the volumes of StorageClass static is free and fits", "PersistentVolumeClaim web/data of StorageClass static")]
+#[case::of_another_name(json!({"storageClassName": "static"}), "Released", json!({"namespace": "web", "name": "other", "uid": "old"}),
+    Line::ClaimWaiting, "PersistentVolumeClaim web/data is not bound: none of the volumes of StorageClass static is free and fits", "PersistentVolumeClaim web/data of StorageClass static")]
+#[case::of_another_class(json!({"storageClassName": "fast"}), "Released", json!({"namespace": "web", "name": "data", "uid": "old"}),
+    Line::ClaimHopeless, "PersistentVolumeClaim web/data wants StorageClass fast, which does not exist; the cluster has none", "StorageClass fast")]
+fn a_volume_that_is_held(
+    #[case] spec: Value,
+    #[case] phase: &str,
+    #[case] held_for: Value,
+    #[case] line: Line,
+    #[case] why: &str,
+    #[case] root: &str,
+) {
+    let of = among(&spec, [volume(phase, &held_for)]);
+    of.tells(line, why);
+    assert_eq!(of.roots(), [root]);
+}
+
+#[test]
+fn how_a_volume_is_given_to_the_new_claim() {
+    let of = among(
+        &json!({"storageClassName": "static"}),
+        [volume("Released", &json!({"namespace": "web", "name": "data", "uid": "old"}))],
+    );
+    let next = crate::causes(&of.0, super::now()).remove(0).next;
+    let patch = "if its data is wanted: kubectl patch pv disk --type=merge -p '{\"spec\":{\"claimRef\":{\"uid\":null,\"resourceVersion\":null}}}'";
+    assert!(next.iter().any(|line| line == patch), "{next:?}");
+}
+
+/// Volumes are read where nothing makes them.
+#[rstest]
+#[case::no_such_class("static", json!({"storageClassName": "static"}), true)]
+#[case::made_by_people("kubernetes.io/no-provisioner", json!({"storageClassName": "standard"}), true)]
+#[case::made_by_a_program("example.com/disks", json!({"storageClassName": "standard"}), false)]
+#[case::named("example.com/disks", json!({"storageClassName": "standard", "volumeName": "disk"}), true)]
+fn when_volumes_are_read(#[case] provisioner: &str, #[case] spec: Value, #[case] expected: bool) {
+    let mut class = class("standard", false);
+    class["provisioner"] = json!(provisioner);
+    let of = Of::object(claim(&spec, 40)).around(class).read(classes());
+    assert_eq!(crate::wanted(&of.0, super::now()).contains(&volumes()), expected);
+    let pod = unscheduled(UNBOUND, 40).around(claim(&json!({"storageClassName": "static"}), 40)).read(classes());
+    assert!(crate::wanted(&pod.0, super::now()).contains(&volumes()));
+}
+
 fn unscheduled(message: &str, seconds: i64) -> Of {
     Of::web().pod_since(
         seconds,
