@@ -15,6 +15,8 @@
 mod acting;
 #[path = "../tests/corpus/case.rs"]
 mod case;
+#[path = "../tests/corpus/kubernetes.rs"]
+mod kubernetes;
 #[path = "../tests/corpus/made.rs"]
 mod made;
 #[path = "../tests/corpus/prepare.rs"]

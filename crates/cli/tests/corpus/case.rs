@@ -19,9 +19,8 @@ pub(crate) struct Case {
     /// Something looks bad, and the release ends well: nothing may be told for certain.
     #[serde(default)]
     pub(crate) ends_well: bool,
-    /// Made of a table, not written by hand.
     #[serde(skip)]
-    pub(crate) made: bool,
+    pub(crate) origin: Origin,
     /// What is said in the place of a kubelet, a scheduler or a controller that is not there.
     #[serde(default)]
     pub(crate) acts: Vec<Act>,
@@ -95,6 +94,23 @@ pub(crate) struct Act {
     pub(crate) after_in_seconds: i64,
     /// Of at most so many pods.
     pub(crate) at_most: Option<usize>,
+}
+
+/// Where a case comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Written by whoever wrote rules, too: a file in `cases`.
+    #[default]
+    Rules,
+    /// Made of a table.
+    Table,
+    /// Written by somebody who had not read the rules, with what must be told of it, before it was run: a file in `another_hand`.
+    AnotherHand,
+}
+
+impl Origin {
+    /// The folders of those that are written.
+    const WRITTEN: [(Self, &'static str); 2] = [(Self::Rules, "cases"), (Self::AnotherHand, "another_hand")];
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -187,7 +203,7 @@ pub(crate) fn folder(name: &str) -> PathBuf {
 impl Case {
     /// The names of all cases, sorted.
     pub(crate) fn names() -> Vec<String> {
-        let files = std::fs::read_dir(folder("cases")).unwrap();
+        let files = Origin::WRITTEN.into_iter().flat_map(|(_, of)| std::fs::read_dir(folder(of)).unwrap());
         let name = |file: std::fs::DirEntry| file.path().file_stem().unwrap().to_str().unwrap().to_owned();
         let mut names: Vec<String> = files.map(|file| name(file.unwrap())).chain(made::names()).collect();
         names.sort();
@@ -196,17 +212,24 @@ impl Case {
 
     /// A case with its words in capital letters replaced.
     pub(crate) fn read(name: &str, places: &Places) -> Self {
-        let made = made::text(name);
-        let text = made
-            .clone()
-            .unwrap_or_else(|| std::fs::read_to_string(folder("cases").join(format!("{name}.yaml"))).unwrap());
+        let (origin, text) = Self::text(name);
         let text = text
             .replace("THE_NAMESPACE", &places.namespace)
             .replace("GATE_AUTHORITY", &places.webhook_authority)
             .replace("GATE_ADDRESS", &places.webhook)
             .replace("REGISTRY/", &format!("{}/", places.registry));
         let case: Self = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}.yaml: {error}"));
-        Self { name: name.to_owned(), made: made.is_some(), ..case }
+        Self { name: name.to_owned(), origin, ..case }
+    }
+
+    /// Where a case comes from, and what is written of it.
+    fn text(name: &str) -> (Origin, String) {
+        if let Some(made) = made::text(name) {
+            return (Origin::Table, made);
+        }
+        let path = |of| folder(of).join(format!("{name}.yaml"));
+        let (origin, of) = Origin::WRITTEN.into_iter().find(|(_, of)| path(of).exists()).unwrap();
+        (origin, std::fs::read_to_string(path(of)).unwrap())
     }
 
     /// Every case as it is written.
@@ -226,9 +249,10 @@ impl Case {
         name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
     }
 
-    /// One of each five is set aside: whoever writes rules opens it only after its rate was noted.
-    pub(crate) fn is_set_aside(name: &str) -> bool {
-        Self::draw(name).is_multiple_of(5)
+    /// Of what is made of tables one of each five is set aside: whoever writes rules opens it only after its rate was noted. What
+    /// is written by the rules' own hand was known to it before, and never is.
+    pub(crate) fn is_set_aside(&self) -> bool {
+        self.origin == Origin::Table && Self::draw(&self.name).is_multiple_of(5)
     }
 
     /// Where its chart lies; `None`, with a line that says so, when it is one of the community's and not at hand.

@@ -1,9 +1,11 @@
 //! Cases that are made of tables: of every reason for which a kubelet rejects a pod, every reason for which a container waits, what the
-//! scheduler says of nodes, the warnings about volumes and sandboxes, and conditions of any kind. Which codes they must get is said
-//! here, by what Kubernetes means with them, and not taken from the rules.
+//! scheduler says of nodes, the warnings about volumes and sandboxes, and conditions of any kind. The tables are taken from
+//! Kubernetes' sources, not from the rules, so that a reason that the rules do not know shows up; which codes they must get is said
+//! here, by what Kubernetes means with them.
 
 #![expect(clippy::needless_pass_by_value, reason = "what is made is handed on")]
 
+use crate::kubernetes::{REJECTED, REMOVED, WARNINGS};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,7 +16,14 @@ const NOWHERE: &str = "nowhere";
 static MADE: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
     let families =
         [rejected(), waiting(), unscheduled(), volumes(), conditions(), jobs(), claims(), healed(), suspicious()];
-    families.into_iter().flatten().map(|(name, case)| (name, case.to_string())).collect()
+    let mut made = BTreeMap::new();
+    for (name, case) in families.into_iter().flatten() {
+        // Long messages are cut for a name, and some begin alike.
+        let name = if made.contains_key(&name) { format!("{name}-2") } else { name };
+        let before = made.insert(name.clone(), case.to_string());
+        assert!(before.is_none(), "two cases named {name}");
+    }
+    made
 });
 
 /// The names of all of them.
@@ -53,30 +62,18 @@ fn scheduled() -> Value {
 
 /// Every reason for which a kubelet rejects or removes a pod.
 fn rejected() -> Vec<Made> {
-    const REMOVED: [&str; 6] = ["Evicted", "Preempting", "NodeShutdown", "Terminated", "NodeLost", "Shutdown"];
-    let case = |reason: &str| {
-        let message = match reason {
-            "Evicted" => "The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi.".to_owned(),
-            "Preempting" => "Preempted in order to admit critical pod".to_owned(),
-            "NodeShutdown" => "Pod was rejected as the node is shutting down.".to_owned(),
-            "Terminated" => "Pod was terminated in response to imminent node shutdown.".to_owned(),
-            "NodeLost" => "Node nowhere which was running pod is unresponsive".to_owned(),
-            "OutOfcpu" => {
-                "Pod was rejected: Node didn't have enough resource: cpu, requested: 2000, used: 7500, capacity: 8000"
-                    .to_owned()
-            }
-            "SysctlForbidden" => {
-                "Pod was rejected: forbidden sysctl: \"net.core.somaxconn\" not allowlisted".to_owned()
-            }
-            other => format!("Pod was rejected: the node refuses the pod ({other})"),
-        };
-        let code = if REMOVED.contains(&reason) { "POD_EVICTED" } else { "POD_REJECTED" };
+    let case = |code: &str, reason: &str, message: &str, name: &str| {
         let phase = if reason == "NodeLost" { "Running" } else { "Failed" };
         let status = json!({ "phase": phase, "reason": reason, "message": message, "conditions": [scheduled()] });
         let acts = json!([{ "status": status, "at_most": 4 }]);
-        (named("rejected", reason), on_nowhere(code, &format!("Its node fails the pods: {reason}."), reason, acts))
+        (named("rejected", name), on_nowhere(code, &format!("Its node fails the pods: {reason}."), reason, acts))
     };
-    pilothouse_health::rejection_reasons().map(case).collect()
+    let rejected = REJECTED.iter().map(|(reason, message)| {
+        // As `rejectPod` in kubelet.go says it.
+        case("POD_REJECTED", reason, &format!("Pod was rejected: {message}"), reason)
+    });
+    let removed = REMOVED.iter().map(|(reason, message, name)| case("POD_EVICTED", reason, message, name));
+    rejected.chain(removed).collect()
 }
 
 /// The status of the only container, as the kubelet gives it.
@@ -129,6 +126,7 @@ fn waiting() -> Vec<Made> {
         ("invalid-name", "IMAGE_NAME_INVALID", "InvalidImageName", format!("Failed to apply default image tag \"{IMAGE}\": couldn't parse image name \"{IMAGE}\": invalid reference format")),
         ("inspect", "IMAGE_PULL_FAILED", "ImageInspectError", format!("Failed to inspect image \"{IMAGE}\": rpc error: code = Unknown desc = short name mode is enforcing, but image name returns ambiguous list")),
         ("registry-unavailable", "REGISTRY_UNREACHABLE", "RegistryUnavailable", "RegistryUnavailable: unable to reach the registry".to_owned()),
+        ("image-volume", "VOLUME_MOUNT_FAILED", "CreateContainerError", "ImageVolumeMountFailed: failed to mount image volume \"models\": mount /var/lib/containerd/1: input/output error".to_owned()),
         ("signature", "IMAGE_PULL_FAILED", "SignatureValidationFailed", "SignatureValidationFailed: Source image rejected: A signature was required, but no signature exists".to_owned()),
         ("secret", "SECRET_MISSING", "CreateContainerConfigError", "secret \"db\" not found".to_owned()),
         ("configmap", "CONFIGMAP_MISSING", "CreateContainerConfigError", "configmap \"settings\" not found".to_owned()),
@@ -194,7 +192,8 @@ fn waiting() -> Vec<Made> {
     made
 }
 
-/// What the scheduler says of nodes, as its plugins word it.
+/// What the scheduler says of nodes, as its plugins word it: `ErrReason...` in Kubernetes' pkg/scheduler/framework/plugins (1.36.2,
+/// and what versions before it said of taints and volumes).
 fn unscheduled() -> Vec<Made> {
     let rows = [
         ("UNSCHEDULABLE_RESOURCES", "0/3 nodes are available: 3 Insufficient cpu."),
@@ -243,6 +242,35 @@ fn unscheduled() -> Vec<Made> {
         ("UNSCHEDULABLE_AFFINITY", "0/3 nodes are available: 3 node(s) had volume node affinity conflict."),
         ("UNSCHEDULABLE_AFFINITY", "0/3 nodes are available: 3 node(s) had no available volume zone."),
         ("UNSCHEDULABLE_AFFINITY", "0/3 nodes are available: 3 node(s) exceed max volume count."),
+        (
+            "UNSCHEDULABLE_AFFINITY",
+            "0/3 nodes are available: 3 node(s) didn't match PersistentVolume's node affinity. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.",
+        ),
+        ("UNSCHEDULABLE_AFFINITY", "0/3 nodes are available: 3 node(s) didn't match scheduler-enforced node affinity."),
+        ("UNSCHEDULABLE_AFFINITY", "0/3 nodes are available: pod affinity terms conflict. not found"),
+        (
+            "UNSCHEDULABLE_RESOURCES",
+            "0/3 nodes are available: 3 cannot allocate all claims. still not schedulable, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.",
+        ),
+        ("UNSCHEDULABLE_RESOURCES", "0/3 nodes are available: 3 resourceclaim not available on the node."),
+        (
+            "CLASS_MISSING",
+            "0/3 nodes are available: request gpu: device class gpu.example.com does not exist. not found",
+        ),
+        (
+            "PVC_UNBOUND",
+            "0/3 nodes are available: 3 node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s).",
+        ),
+        (
+            "PVC_UNBOUND",
+            "0/3 nodes are available: persistentvolumeclaim \"data\" bound to non-existent persistentvolume \"pv-1\". not found",
+        ),
+        (
+            "PVC_UNBOUND",
+            "0/3 nodes are available: waiting for ephemeral volume controller to create the persistentvolumeclaim \"web-data\". not found",
+        ),
+        ("VOLUME_MOUNT_FAILED", "0/3 nodes are available: 3 node(s) had no available disk."),
+        ("VOLUME_MOUNT_FAILED", "0/3 nodes are available: 3 ebs.csi.aws.com CSI driver is not installed on the node."),
         ("PVC_UNBOUND", "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"),
         ("PVC_UNBOUND", "0/3 nodes are available: 3 node(s) didn't find available persistent volumes to bind."),
         ("VOLUME_MOUNT_FAILED", "0/3 nodes are available: persistentvolumeclaim \"data\" not found. not found"),
@@ -266,39 +294,13 @@ fn unscheduled() -> Vec<Made> {
     rows.into_iter().map(case).collect()
 }
 
-/// The warnings about volumes and sandboxes of pods whose containers are still to be made.
+/// The warnings about volumes and sandboxes.
 fn volumes() -> Vec<Made> {
-    let creating = || waits("ContainerCreating", "");
-    let case = |reason: &str, is_mount: bool| {
-        let message = match reason {
-            "FailedMount" => {
-                "MountVolume.SetUp failed for volume \"data\" : rpc error: code = Internal desc = mount failed: exit status 32"
-            }
-            "FailedAttachVolume" => {
-                "Multi-Attach error for volume \"pvc-1\" Volume is already exclusively attached to one node and can't be attached to another"
-            }
-            "FailedMapVolume" => {
-                "MapVolume.SetUpDevice failed for volume \"pvc-1\" : rpc error: code = DeadlineExceeded desc = context deadline exceeded"
-            }
-            "FailedMountOnFilesystemMismatch" => {
-                "MountVolume.MountDevice failed for volume \"pvc-1\" : fstype mismatch: the volume is xfs, wanted ext4"
-            }
-            "NetworkNotReady" => {
-                "network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized"
-            }
-            "FailedPrepareDynamicResources" => {
-                "Failed to prepare dynamic resources: prepare dynamic resources: DRA driver gpu.example.com is not registered"
-            }
-            _ => {
-                "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox: plugin type=\"calico\" failed (add): connection refused"
-            }
-        };
-        let code = if is_mount { "VOLUME_MOUNT_FAILED" } else { "SANDBOX_FAILED" };
-        let acts = json!([{ "status": creating(), "warns": [reason, message] }]);
-        (named("warns", reason), on_nowhere(code, &format!("Its node says of the pods: {reason}."), reason, acts))
+    let case = |(code, reason, message, name): &(&str, &str, &str, &str)| {
+        let acts = json!([{ "status": waits("ContainerCreating", ""), "warns": [reason, message] }]);
+        (named("warns", name), on_nowhere(code, &format!("Its node says of the pods: {reason}."), reason, acts))
     };
-    let mounts = pilothouse_health::mount_warnings().map(|reason| case(reason, true));
-    mounts.chain(pilothouse_health::sandbox_warnings().map(|reason| case(reason, false))).collect()
+    WARNINGS.iter().map(case).collect()
 }
 
 fn definition() -> Value {

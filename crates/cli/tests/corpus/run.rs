@@ -1,7 +1,7 @@
 //! Running one case.
 
 use crate::acting::Acting;
-use crate::case::{Case, Place, Places};
+use crate::case::{Case, Origin, Place, Places};
 use crate::servers::Servers;
 use crate::symptoms::{self, Symptoms};
 use crate::told::{self, Told};
@@ -164,6 +164,17 @@ pub(crate) fn finish(mut command: Command, folder: &Path) -> (Option<i32>, Strin
     (status.code(), read(&stdout), read(&stderr))
 }
 
+/// How well the cause of a release's end was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Right,
+    /// The code is right, or the object and the words are.
+    Partly,
+    Wrong,
+    /// It is told that it is not understood, or nothing is.
+    Unknown,
+}
+
 impl Ran {
     /// The cause the release ended with, or the first finding.
     pub(crate) fn decisive(&self) -> Option<&Told> {
@@ -185,6 +196,26 @@ impl Ran {
             // A finding says it in its own words.
             told.object == *object || (told.object.starts_with(kind) && told.object.contains(name))
         })
+    }
+
+    /// Of another hand's cases the words must be in what is told of the cause, too.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let Some(told) = self.decisive().filter(|_| !self.case.ends_well) else {
+            return match (self.case.ends_well, self.code) {
+                (true, _) if self.is_right() => Verdict::Right,
+                // Nobody has seen that it is broken.
+                (true, _) | (false, Some(0)) => Verdict::Wrong,
+                (false, _) => Verdict::Unknown,
+            };
+        };
+        let named = self.case.origin != Origin::AnotherHand || self.case.is_named_in(&told.text);
+        let about = self.case.object.is_some() && self.is_about(told);
+        match (self.is_right() && named, self.is_unknown()) {
+            (true, _) => Verdict::Right,
+            (false, true) => Verdict::Unknown,
+            (false, false) if told.code == self.case.code || (about && named) => Verdict::Partly,
+            (false, false) => Verdict::Wrong,
+        }
     }
 
     /// Whether nothing more was told than that it is not understood.

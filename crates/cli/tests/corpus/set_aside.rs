@@ -1,38 +1,56 @@
-//! Of each five cases one is set aside: whoever writes rules opens it only after its rate was noted. This prints the rate and
-//! nothing else: `cargo test -p pilothouse-cli --test corpus -- --ignored the_rate_of_what_is_set_aside`.
+//! What is set aside: whoever writes rules opens it only after its rate was noted. Each test prints one line and nothing else:
+//! `cargo test -p pilothouse-cli --test corpus -- --ignored the_rate_of`.
 
-use crate::case::{Case, Place};
+use crate::case::{Case, Origin, Place};
+use crate::rate::{self, Rate};
 use crate::run::{self, Runner, Variant};
 use crate::several::{Majors, run_all, variants};
 use crate::symptoms::Symptoms;
-use crate::{SIDE_BY_SIDE, alone, world};
+use crate::{SIDE_BY_SIDE, alone, table, world};
 use std::io::Write as _;
 
 #[test]
 #[ignore = "cases that are set aside; prints nothing but their rate"]
 fn the_rate_of_what_is_set_aside() {
+    // One helm tells enough here.
+    measure("made of tables and set aside, helm 4", &[4], Case::is_set_aside);
+}
+
+#[test]
+#[ignore = "cases of another hand; prints nothing but their rate"]
+fn the_rate_of_another_hand_with_helm_4() {
+    measure("written by another hand, helm 4", &[4], |case| case.origin == Origin::AnotherHand);
+}
+
+#[test]
+#[ignore = "cases of another hand; prints nothing but their rate"]
+fn the_rate_of_another_hand_with_helm_3() {
+    measure("written by another hand, helm 3", &[3], |case| case.origin == Origin::AnotherHand);
+}
+
+/// Runs these cases wherever they can be seen, those of a real node on no simulated one besides.
+fn measure(what: &str, helm: &[u8], meant: impl Fn(&Case) -> bool) {
     let (_simulated, _real) = (alone(Place::Simulated), alone(Place::Real));
-    let (mut broken, mut well, mut unknown, mut certain) = ([0, 0], [0, 0], 0, 0);
-    let planes =
-        [(Place::Simulated, Some(world::simulated())), (Place::Real, world::real("what is set aside of a real node"))];
-    for (place, plane) in planes {
+    let cases: Vec<Case> = Case::all().into_iter().filter(|case| meant(case)).collect();
+    let names: Vec<String> = cases.iter().map(|case| case.name.clone()).collect();
+    let (mut ran, mut panicked) = (Vec::new(), Vec::new());
+    for (place, plane) in [(Place::Simulated, Some(world::simulated())), (Place::Real, world::real(what))] {
         let Some(plane) = plane else { continue };
         let symptoms = Symptoms::watch(plane.client_config());
-        let all = variants(place, Runner::Pilothouse, Majors::Both, None).into_iter();
-        // One helm tells enough here.
-        let mine: Vec<Variant> = all.filter(|variant| variant.helm == 4 && Case::is_set_aside(&variant.name)).collect();
-        let (ran, _) = run_all(&mine, SIDE_BY_SIDE, |variant| run::run(variant, plane, &world::SERVERS, &symptoms));
-        for ran in &ran {
-            let counts = if ran.case.ends_well { &mut well } else { &mut broken };
-            counts[0] += usize::from(ran.is_right());
-            counts[1] += 1;
-            unknown += usize::from(ran.is_unknown());
-            certain += usize::from(ran.wrong_and_certain().is_some());
-        }
+        let of_place = |variant: &Variant| {
+            let case = cases.iter().find(|case| case.name == variant.name).unwrap();
+            case.plane == place && helm.contains(&variant.helm)
+        };
+        let mut mine = variants(place, Runner::Pilothouse, Majors::Both, Some(&names));
+        mine.retain(of_place);
+        let (of, broken) = run_all(&mine, SIDE_BY_SIDE, |variant| run::run(variant, plane, &world::SERVERS, &symptoms));
+        ran.extend(of);
+        panicked.extend(broken);
     }
-    let line = format!(
-        "set aside: {} of {} broken releases right, {} of {} that end well; {unknown} not understood, {certain} wrong and certain\n",
-        broken[0], broken[1], well[0], well[1]
-    );
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    let rows: Vec<&run::Ran> = ran.iter().collect();
+    let rate = Rate::of(&rows, &panicked);
+    table::keep(&rows);
+    let _ = std::io::stderr().write_all(format!("{what}: {rate}\n").as_bytes());
+    assert!(rate.broken > 0, "no broken release was run");
+    rate::note_or_compare(what, &rate);
 }

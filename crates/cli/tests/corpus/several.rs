@@ -1,6 +1,6 @@
 //! Which cases are run, and many of them side by side.
 
-use crate::case::{Case, Place};
+use crate::case::{Case, Origin, Place};
 use crate::run::{Runner, Variant};
 use pilothouse_plane::real_node_missing;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,7 +25,7 @@ impl Majors {
         // From the name: no other case that comes or goes changes it.
         let chosen = if case.name.bytes().fold(0, |sum: u8, byte| sum.wrapping_add(byte)) % 2 == 0 { 4 } else { 3 };
         let is_twin = place == Place::Simulated && case.plane == Place::Real && real_node_missing().is_empty();
-        let is_drawn = !case.made || Case::draw(&case.name) % MADE_DAILY == 1;
+        let is_drawn = case.origin != Origin::Table || Case::draw(&case.name) % MADE_DAILY == 1;
         let daily = is_drawn && !is_twin && (case.helm.len() == 1 || helm == chosen);
         match self {
             Self::Both => true,
@@ -35,13 +35,13 @@ impl Majors {
     }
 }
 
-/// Which cases are run in this place, one helm after the other; of all or of these.
+/// Which cases are run in this place, one helm after the other: these, or all but those of another hand, which are run by themselves.
 pub(crate) fn variants(place: Place, by: Runner, majors: Majors, only: Option<&[String]>) -> Vec<Variant> {
     let mut variants = Vec::new();
     for helm in [4, 3] {
         for case in Case::all() {
             let here = case.plane == place || (place == Place::Simulated && case.fault.is_some());
-            let meant = only.is_none_or(|only| only.contains(&case.name));
+            let meant = only.map_or(case.origin != Origin::AnotherHand, |only| only.contains(&case.name));
             if here && meant && case.helm.contains(&helm) && majors.include(&case, helm, place) {
                 variants.push(Variant { name: case.name, place, helm, by });
             }

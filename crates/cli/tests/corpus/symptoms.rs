@@ -123,15 +123,19 @@ fn symptoms(path: &str, object: &Value) -> Vec<String> {
 /// What shows a cause in the cluster. Empty for what only helm's end, or nothing but the program itself, shows.
 pub(crate) fn of(code: &str) -> &'static [&'static str] {
     match code {
-        "IMAGE_NOT_FOUND" | "IMAGE_PULL_DENIED" => &["container ErrImagePull", "container ImagePullBackOff"],
+        "IMAGE_NOT_FOUND" | "IMAGE_PULL_DENIED" => {
+            &["container ErrImagePull", "container ImagePullBackOff", "container ErrImageNeverPull"]
+        }
         "IMAGE_NAME_INVALID" => &["container InvalidImageName"],
         "SECRET_MISSING" | "SECRET_KEY_MISSING" | "CONFIGMAP_MISSING" | "CONFIGMAP_KEY_MISSING" => {
             &["container CreateContainerConfigError", "event FailedMount"]
         }
-        "VOLUME_MOUNT_FAILED" => &["event FailedMount"],
-        "CRASH_LOOP" => &["container CrashLoopBackOff"],
+        "VOLUME_MOUNT_FAILED" => {
+            &["event FailedMount", "event FailedAttachVolume", "event FailedMapVolume", "unscheduled"]
+        }
+        "CRASH_LOOP" => &["container CrashLoopBackOff", "container RunContainerError"],
         "OOM_KILLED" => &["container ended OOMKilled"],
-        "PROBE_FAILING" => &["event Unhealthy"],
+        "PROBE_FAILING" => &["event Unhealthy", "event Killing"],
         "INIT_FAILED" => &["init ended Error", "init CrashLoopBackOff"],
         "UNSCHEDULABLE_RESOURCES" | "UNSCHEDULABLE_SELECTOR" | "UNSCHEDULABLE_TAINT" | "UNSCHEDULABLE_AFFINITY" => {
             &["unscheduled"]

@@ -13,6 +13,8 @@ pub(crate) struct Told {
     pub(crate) certain: bool,
     /// A cause of the release's end, not one told on the way.
     pub(crate) last: bool,
+    /// All that was told of it.
+    pub(crate) text: String,
 }
 
 /// What a run has told, from its events as JSON lines, in the order of telling.
@@ -33,6 +35,7 @@ fn of_event(event: &Value) -> Vec<Told> {
         },
         certain: cause["certainty"] == "certain",
         last,
+        text: words(cause),
     };
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     if event["event"] == "cause_found" {
@@ -45,6 +48,7 @@ fn of_event(event: &Value) -> Vec<Told> {
             object: String::new(),
             certain: false,
             last: true,
+            text: words(event),
         });
         return error.into_iter().collect();
     }
@@ -58,9 +62,20 @@ fn of_event(event: &Value) -> Vec<Told> {
         object: text(&finding["subject"]),
         certain: true,
         last: true,
+        text: words(finding),
     };
     let causes = list(&outcome["causes"]);
     causes.iter().map(|of| cause(of, true)).chain(list(&outcome["findings"]).iter().map(finding)).collect()
+}
+
+/// Every text in it, one a line.
+fn words(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{text}\n"),
+        Value::Array(all) => all.iter().map(words).collect(),
+        Value::Object(all) => all.values().map(words).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => String::new(),
+    }
 }
 
 /// When helm ended in vain, if it did.
